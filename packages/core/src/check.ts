@@ -1,0 +1,117 @@
+/**
+ * Check: says whether a value from outside has the shape that its receiver relies on.
+ *
+ *   const ping = object({ kind: literal("ping"), round: integer(0, 2 ** 32) });
+ *   const message = ping(decode(bytes), "ping");   // typed, or GamError BAD_FRAME with the path
+ *
+ * Unknown fields are dropped, so a newer peer may send more than an older one reads.
+ */
+import { GamError } from "./errors.ts";
+
+export type Check<T> = (value: unknown, path: string) => T;
+export type Checked<C> = C extends Check<infer T> ? T : never;
+
+function refuse(path: string, wanted: string, found: unknown): never {
+  const shown = typeof found === "string" ? JSON.stringify(found.slice(0, 40)) : typeof found;
+  throw new GamError("BAD_FRAME", `Cannot read ${path}: wanted ${wanted}, found ${shown}`);
+}
+
+export function string(lengthMax = 4096): Check<string> {
+  return (value, path) => {
+    if (typeof value !== "string") refuse(path, "a string", value);
+    if (value.length > lengthMax) refuse(path, `at most ${lengthMax} characters`, value);
+    return value;
+  };
+}
+
+/** A string of one of our id types; the caller names which. */
+export function id<Kind extends string>(): Check<Kind> {
+  const check = string(64);
+  return (value, path) => check(value, path) as Kind;
+}
+
+export function integer(min = 0, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
+  return (value, path) => {
+    if (typeof value !== "number" || !Number.isInteger(value)) refuse(path, "an integer", value);
+    if (value < min || value > max) refuse(path, `an integer from ${min} to ${max}`, value);
+    return value;
+  };
+}
+
+export function number(min = 0, max: number = Number.MAX_VALUE): Check<number> {
+  return (value, path) => {
+    if (typeof value !== "number" || Number.isNaN(value)) refuse(path, "a number", value);
+    if (value < min || value > max) refuse(path, `a number from ${min} to ${max}`, value);
+    return value;
+  };
+}
+
+export const boolean: Check<boolean> = (value, path) => {
+  if (typeof value !== "boolean") refuse(path, "true or false", value);
+  return value;
+};
+
+export function bytes(lengthMax: number): Check<Uint8Array> {
+  return (value, path) => {
+    if (!(value instanceof Uint8Array)) refuse(path, "bytes", value);
+    if (value.length > lengthMax) refuse(path, `at most ${lengthMax} bytes`, value);
+    return value;
+  };
+}
+
+export function literal<const T extends string | number | boolean>(...allowed: T[]): Check<T> {
+  return (value, path) => {
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) refuse(path, allowed.map((one) => `"${one}"`).join(" or "), value);
+    return found;
+  };
+}
+
+export function list<T>(check: Check<T>, lengthMax: number): Check<T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) refuse(path, "a list", value);
+    if (value.length > lengthMax) refuse(path, `at most ${lengthMax} entries`, value);
+    return value.map((one, index) => check(one, `${path}[${index}]`));
+  };
+}
+
+export function optional<T>(check: Check<T>): Check<T | undefined> {
+  return (value, path) => (value === undefined || value === null ? undefined : check(value, path));
+}
+
+export function map<T>(check: Check<T>, sizeMax: number): Check<Record<string, T>> {
+  return (value, path) => {
+    if (typeof value !== "object" || value === null) refuse(path, "a map", value);
+    const entries = Object.entries(value);
+    if (entries.length > sizeMax) refuse(path, `at most ${sizeMax} entries`, value);
+    return Object.fromEntries(entries.map(([key, one]) => [key, check(one, `${path}.${key}`)]));
+  };
+}
+
+type Fields = Record<string, Check<unknown>>;
+type ObjectOf<F extends Fields> = { [K in keyof F]: Checked<F[K]> };
+
+export function object<F extends Fields>(fields: F): Check<ObjectOf<F>> {
+  return (value, path) => {
+    if (typeof value !== "object" || value === null) refuse(path, "an object", value);
+    const found = value as Record<string, unknown>;
+    const result: Record<string, unknown> = {};
+    for (const [key, check] of Object.entries(fields)) {
+      const one = check(found[key], `${path}.${key}`);
+      if (one !== undefined) result[key] = one;
+    }
+    return result as ObjectOf<F>;
+  };
+}
+
+/** Tells the members of a union apart by their `kind`. */
+export function union<T>(members: Record<string, Check<T>>): Check<T> {
+  return (value, path) => {
+    const kind =
+      typeof value === "object" && value !== null && "kind" in value ? value.kind : value;
+    const check =
+      typeof kind === "string" && Object.hasOwn(members, kind) ? members[kind] : undefined;
+    if (check === undefined) refuse(`${path}.kind`, Object.keys(members).join(" or "), kind);
+    return check(value, path);
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * Codec: values to bytes and back, the same bytes for the same value everywhere.
+ *
+ * Decides how frames, log entries and snapshots are written. Does not decide what may stand in them:
+ * check.ts does, on everything that a peer or a disk sent.
+ */
+import { type Options, Packr } from "msgpackr";
+import { GamError, messageOf } from "./errors.ts";
+
+// No records: shared structures would make the meaning of bytes depend on what was written before.
+// Its types do not know skipValues; without it an absent field and an undefined one differ in bytes.
+const options: Options & { skipValues: unknown[] } = {
+  useRecords: false,
+  mapsAsObjects: true,
+  skipValues: [undefined],
+};
+const packr = new Packr(options);
+
+export function encode(value: unknown): Uint8Array {
+  // The packer hands out views of a buffer it uses again.
+  return Uint8Array.from(packr.pack(value));
+}
+
+/** Errors: BAD_FRAME when the bytes are no value, or more than one. */
+export function decode(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (thrown) {
+    throw new GamError("BAD_FRAME", `Cannot decode frame: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Errors: what can happen in operation, with a code for programs and a sentence for people.
+ *
+ * A message says what could not be done, then what was found. The HTTP room maps codes to statuses;
+ * nothing else knows HTTP. docs/errors.md lists every code, and a test compares the two.
+ */
+
+export type ErrorCode =
+  | "BAD_REQUEST"
+  | "BAD_FRAME"
+  | "BAD_TOKEN"
+  | "CORRUPT_FILE"
+  | "ENGINE_FAILED"
+  | "ENGINE_MISSING"
+  | "IN_USE"
+  | "NAME_IN_USE"
+  | "NOT_FOUND"
+  | "NOT_MEMBER"
+  | "NO_LEADER"
+  | "NOT_SUPPORTED"
+  | "REFUSED"
+  | "STALE_VERSION"
+  | "UNREACHABLE";
+
+/**
+ * Errors: construct with the code, the whole sentence and, where there is one, the cause.
+ * Shape:  `message` is shown to people as it is: sentence case, no final period.
+ */
+export class GamError extends Error {
+  override readonly name = "GamError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The message of anything that was thrown, also of what is no Error (libp2p rejects with events). */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  if (typeof thrown === "object" && thrown !== null && "error" in thrown) {
+    return messageOf(thrown.error);
+  }
+  return String(thrown);
+}

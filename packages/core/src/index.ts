@@ -1,0 +1,14 @@
+export { assert, BrokenInvariant, unreachable } from "./assert.ts";
+export * as check from "./check.ts";
+export type { Check, Checked } from "./check.ts";
+export { decode, encode } from "./codec.ts";
+export type { Clock, Mint, Random } from "./doors.ts";
+export { type ErrorCode, GamError, messageOf } from "./errors.ts";
+export {
+  base36,
+  type NetworkId,
+  type NodeId,
+  type ProposalId,
+  type ServiceId,
+  type TaskId,
+} from "./ids.ts";

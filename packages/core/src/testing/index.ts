@@ -1,0 +1,2 @@
+export { counterMint, seededRandom } from "./chance.ts";
+export { type Command, type Options, runScripts } from "./scripts.ts";
