@@ -1,0 +1,122 @@
+/**
+ * Change: the words of the log.
+ *
+ * An entry of the log is a proposal: changes that are applied together or not at all. Changes that a
+ * client asked for name the version they were based on and refuse the whole proposal when it has
+ * moved. Changes that the cluster makes itself are conditional one by one: each is void when its
+ * ground is gone (a task that was removed, a state that has been passed), and the rest holds, because
+ * whoever planned them will look again.
+ */
+import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
+import type { Cluster, ClusterSpec } from "./cluster.ts";
+import type { Network } from "./network.ts";
+import type { EngineHealth, Node, NodeDescription, NodeSpec, NodeStatus } from "./node.ts";
+import type { Endpoint, ServiceSpec, UpdateStatus } from "./service.ts";
+import type { DesiredState, Task, TaskStatus } from "./task.ts";
+
+type New<T> = Omit<T, "Version" | "CreatedAt" | "UpdatedAt">;
+
+export type NewNode = New<Node>;
+export type NewTask = New<Task>;
+export type NewNetwork = Omit<Network, "Version" | "Created">;
+
+/** Asked for by clients and by peers that join or leave. */
+export type AskedChange =
+  | { readonly kind: "createCluster"; readonly cluster: New<Cluster> }
+  | { readonly kind: "updateCluster"; readonly spec: ClusterSpec; readonly basedOn: number }
+  | {
+      readonly kind: "rotateSecrets";
+      readonly worker: string | undefined;
+      readonly manager: string | undefined;
+    }
+  /** A node that is known already keeps its spec, and gets the rest anew. */
+  | { readonly kind: "joinNode"; readonly node: NewNode }
+  | {
+      readonly kind: "updateNode";
+      readonly id: NodeId;
+      readonly spec: NodeSpec;
+      readonly basedOn: number;
+    }
+  /** Leaves a tombstone, so that the peer cannot come back without a token. */
+  | { readonly kind: "removeNode"; readonly id: NodeId }
+  | {
+      readonly kind: "createService";
+      readonly id: ServiceId;
+      readonly spec: ServiceSpec;
+      readonly registryAuth: string;
+    }
+  | {
+      readonly kind: "updateService";
+      readonly id: ServiceId;
+      readonly spec: ServiceSpec;
+      /** `undefined` after a manual rollback that has nothing to go back to again. */
+      readonly previous: ServiceSpec | undefined;
+      readonly registryAuth: string;
+      /** The update is a rollback that somebody asked for. */
+      readonly rollback: boolean;
+      readonly basedOn: number;
+    }
+  | { readonly kind: "removeService"; readonly id: ServiceId }
+  | { readonly kind: "createNetwork"; readonly network: NewNetwork }
+  | { readonly kind: "removeNetwork"; readonly id: NetworkId };
+
+/** Made by a node's own peer. */
+export type ReportedChange =
+  | {
+      readonly kind: "describeNode";
+      readonly id: NodeId;
+      readonly description: NodeDescription;
+      readonly addresses: readonly string[];
+      readonly engine: EngineHealth;
+    }
+  | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
+
+/** Made by the leader's plans, and void in a term that has ended. */
+export type PlannedChange =
+  | { readonly kind: "judgeNode"; readonly id: NodeId; readonly status: Omit<NodeStatus, "Addr"> }
+  | { readonly kind: "createTask"; readonly task: NewTask }
+  | {
+      readonly kind: "assignTask";
+      readonly id: TaskId;
+      readonly node: NodeId;
+      readonly status: TaskStatus;
+    }
+  /** Why a task still waits. Void once it has a node. */
+  | { readonly kind: "explainTask"; readonly id: TaskId; readonly status: TaskStatus }
+  | { readonly kind: "desireTask"; readonly id: TaskId; readonly desired: DesiredState }
+  /** The node is gone for good, so nobody else will say how the task ended. */
+  | { readonly kind: "orphanTask"; readonly id: TaskId; readonly status: TaskStatus }
+  | { readonly kind: "removeTask"; readonly id: TaskId }
+  | {
+      readonly kind: "progressUpdate";
+      readonly id: ServiceId;
+      /** Void when the service has another template by now. */
+      readonly templateVersion: number;
+      readonly status: UpdateStatus | undefined;
+      readonly waveAtMs: number;
+      readonly updated: readonly string[];
+    }
+  /** Back to the spec before, because the update failed. */
+  | {
+      readonly kind: "rollbackService";
+      readonly id: ServiceId;
+      readonly templateVersion: number;
+      readonly message: string;
+    }
+  | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint };
+
+export type Change = AskedChange | ReportedChange | PlannedChange;
+
+/** One entry of the log. */
+export interface Proposal {
+  readonly id: ProposalId;
+  /** Wall clock of the peer that proposed it, in milliseconds since 1970: the objects' times. */
+  readonly atMs: number;
+  readonly changes: readonly Change[];
+}
+
+export type RefusalCode = "STALE_VERSION" | "NAME_IN_USE" | "IN_USE" | "NOT_FOUND" | "BAD_REQUEST";
+
+export type Outcome =
+  | { readonly kind: "applied"; readonly index: number }
+  | { readonly kind: "refused"; readonly code: RefusalCode; readonly message: string };

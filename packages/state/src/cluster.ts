@@ -1,0 +1,46 @@
+import type { Labels, Meta } from "./meta.ts";
+
+/** Fields that clients send and expect back; those without a meaning here are kept as they came. */
+export interface ClusterSpec {
+  readonly Name: string;
+  readonly Labels: Labels;
+  readonly Orchestration: {
+    /** Tasks kept for each slot, the running one included. */
+    readonly TaskHistoryRetentionLimit: number;
+  };
+  readonly Raft: Readonly<Record<string, number>>;
+  readonly Dispatcher: {
+    /** Nanoseconds. */
+    readonly HeartbeatPeriod: number;
+  };
+  readonly CAConfig: Readonly<Record<string, unknown>>;
+  readonly TaskDefaults: Readonly<Record<string, unknown>>;
+  readonly EncryptionConfig: { readonly AutoLockManagers: boolean };
+}
+
+/** There is exactly one. */
+export interface Cluster extends Meta {
+  readonly Spec: ClusterSpec;
+  /** The secrets inside of the join tokens, one for each role. */
+  readonly Secrets: { readonly Worker: string; readonly Manager: string };
+  /** The cluster's Ed25519 public key, base64. */
+  readonly RootPublicKey: string;
+}
+
+/** The spec of a cluster whose maker said nothing. */
+export const clusterSpecDefault: ClusterSpec = {
+  Name: "default",
+  Labels: {},
+  Orchestration: { TaskHistoryRetentionLimit: 5 },
+  Raft: {
+    SnapshotInterval: 10000,
+    KeepOldSnapshots: 0,
+    LogEntriesForSlowFollowers: 500,
+    ElectionTick: 10,
+    HeartbeatTick: 1,
+  },
+  Dispatcher: { HeartbeatPeriod: 5_000_000_000 },
+  CAConfig: { NodeCertExpiry: 7_776_000_000_000_000 },
+  TaskDefaults: {},
+  EncryptionConfig: { AutoLockManagers: false },
+};

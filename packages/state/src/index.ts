@@ -1,0 +1,65 @@
+export type {
+  AskedChange,
+  Change,
+  NewNetwork,
+  NewNode,
+  NewTask,
+  Outcome,
+  PlannedChange,
+  Proposal,
+  RefusalCode,
+  ReportedChange,
+} from "./change.ts";
+export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
+export type { Labels, Meta, Version } from "./meta.ts";
+export type { Network } from "./network.ts";
+export type {
+  Availability,
+  EngineHealth,
+  GenericResource,
+  Node,
+  NodeDescription,
+  NodeExtra,
+  NodeRole,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+  Platform,
+} from "./node.ts";
+export { hostPorts, ingressPorts } from "./ports.ts";
+export type {
+  ContainerSpec,
+  Endpoint,
+  EndpointSpec,
+  Healthcheck,
+  Mount,
+  NetworkTarget,
+  Placement,
+  PortConfig,
+  Resources,
+  RestartPolicy,
+  Service,
+  ServiceExtra,
+  ServiceMode,
+  ServiceSpec,
+  TaskSpec,
+  UpdateConfig,
+  UpdateState,
+  UpdateStatus,
+} from "./service.ts";
+export { hostOf, mergeStatus, Store } from "./store.ts";
+export {
+  type ContainerStatus,
+  compareStates,
+  containerName,
+  type DesiredState,
+  isTerminal,
+  slotName,
+  type Task,
+  type TaskExtra,
+  type TaskState,
+  type TaskStatus,
+  taskStates,
+} from "./task.ts";
+export { sameTemplate } from "./template.ts";
+export type { Event, View } from "./view.ts";

@@ -1,0 +1,74 @@
+import type { NodeId } from "@gam/core";
+import type { Labels, Meta } from "./meta.ts";
+
+export type NodeRole = "manager" | "worker";
+export type Availability = "active" | "pause" | "drain";
+export type NodeState = "unknown" | "down" | "ready" | "disconnected";
+
+/** Written by clients. */
+export interface NodeSpec {
+  readonly Name?: string;
+  readonly Labels: Labels;
+  readonly Role: NodeRole;
+  readonly Availability: Availability;
+}
+
+export interface Platform {
+  readonly Architecture: string;
+  readonly OS: string;
+}
+
+export interface GenericResource {
+  readonly NamedResourceSpec?: { readonly Kind: string; readonly Value: string };
+  readonly DiscreteResourceSpec?: { readonly Kind: string; readonly Value: number };
+}
+
+/** Written by the node's own peer. */
+export interface NodeDescription {
+  readonly Hostname: string;
+  readonly Platform: Platform;
+  readonly Resources: {
+    /** Billionths of a CPU. */
+    readonly NanoCPUs: number;
+    readonly MemoryBytes: number;
+    readonly GenericResources?: readonly GenericResource[];
+  };
+  readonly Engine: {
+    readonly EngineVersion: string;
+    readonly Labels: Labels;
+    readonly Plugins: readonly { readonly Type: string; readonly Name: string }[];
+  };
+}
+
+/** Written by the leader. */
+export interface NodeStatus {
+  readonly State: NodeState;
+  readonly Message?: string;
+  /** Address without port. */
+  readonly Addr: string;
+}
+
+/** What the node's own peer says of its engine. */
+export interface EngineHealth {
+  readonly ready: boolean;
+  /** Why it is not ready. Empty when it is. */
+  readonly reason: string;
+}
+
+/** What gam adds to the Engine API's node. Not shown to Docker clients. */
+export interface NodeExtra {
+  readonly peerId: string;
+  /** `host:port` addresses of the mesh, best first. */
+  readonly addresses: readonly string[];
+  readonly engine: EngineHealth;
+  /** When the engine was first said to be missing, by the leader's clock; 0 while it is there. */
+  readonly engineLostAtMs: number;
+}
+
+export interface Node extends Meta {
+  readonly ID: NodeId;
+  readonly Spec: NodeSpec;
+  readonly Description: NodeDescription;
+  readonly Status: NodeStatus;
+  readonly Gam: NodeExtra;
+}

@@ -1,0 +1,211 @@
+import type { ServiceId } from "@gam/core";
+import type { Labels, Meta } from "./meta.ts";
+import type { GenericResource, Platform } from "./node.ts";
+
+export interface Mount {
+  readonly Type?: "bind" | "volume" | "tmpfs" | "npipe";
+  readonly Source?: string;
+  readonly Target?: string;
+  readonly ReadOnly?: boolean;
+  readonly Consistency?: string;
+  readonly BindOptions?: { readonly Propagation?: string; readonly NonRecursive?: boolean };
+  readonly VolumeOptions?: {
+    readonly NoCopy?: boolean;
+    readonly Labels?: Labels;
+    readonly DriverConfig?: { readonly Name?: string; readonly Options?: Labels };
+  };
+  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+}
+
+export interface Healthcheck {
+  /** `["NONE"]` switches the image's check off. */
+  readonly Test?: readonly string[];
+  /** Durations are nanoseconds. */
+  readonly Interval?: number;
+  readonly Timeout?: number;
+  readonly StartPeriod?: number;
+  readonly StartInterval?: number;
+  readonly Retries?: number;
+}
+
+export interface ContainerSpec {
+  readonly Image: string;
+  readonly Labels?: Labels;
+  /** Replaces the image's entrypoint. */
+  readonly Command?: readonly string[];
+  readonly Args?: readonly string[];
+  readonly Hostname?: string;
+  readonly Env?: readonly string[];
+  readonly Dir?: string;
+  readonly User?: string;
+  readonly Groups?: readonly string[];
+  readonly Privileges?: Readonly<Record<string, unknown>>;
+  readonly StopSignal?: string;
+  /** Nanoseconds. */
+  readonly StopGracePeriod?: number;
+  readonly TTY?: boolean;
+  readonly OpenStdin?: boolean;
+  readonly ReadOnly?: boolean;
+  readonly Mounts?: readonly Mount[];
+  readonly Healthcheck?: Healthcheck;
+  readonly Hosts?: readonly string[];
+  readonly DNSConfig?: {
+    readonly Nameservers?: readonly string[];
+    readonly Search?: readonly string[];
+    readonly Options?: readonly string[];
+  };
+  readonly Secrets?: readonly Readonly<Record<string, unknown>>[];
+  readonly Configs?: readonly Readonly<Record<string, unknown>>[];
+  readonly Isolation?: string;
+  readonly Init?: boolean;
+  readonly Sysctls?: Labels;
+  readonly CapabilityAdd?: readonly string[];
+  readonly CapabilityDrop?: readonly string[];
+  readonly Ulimits?: readonly {
+    readonly Name: string;
+    readonly Soft: number;
+    readonly Hard: number;
+  }[];
+  readonly OomScoreAdj?: number;
+}
+
+export interface Resources {
+  readonly NanoCPUs?: number;
+  readonly MemoryBytes?: number;
+  readonly Pids?: number;
+  readonly GenericResources?: readonly GenericResource[];
+}
+
+export interface RestartPolicy {
+  readonly Condition?: "none" | "on-failure" | "any";
+  /** Nanoseconds. */
+  readonly Delay?: number;
+  /** 0 or absent: no limit. */
+  readonly MaxAttempts?: number;
+  /** Nanoseconds. */
+  readonly Window?: number;
+}
+
+export interface Placement {
+  readonly Constraints?: readonly string[];
+  readonly Preferences?: readonly { readonly Spread?: { readonly SpreadDescriptor: string } }[];
+  /** Replicas on one node at most; 0 or absent: no limit. */
+  readonly MaxReplicas?: number;
+  readonly Platforms?: readonly Partial<Platform>[];
+}
+
+export interface NetworkTarget {
+  /** Id of the network once stored; clients may send its name. */
+  readonly Target: string;
+  readonly Aliases?: readonly string[];
+  readonly DriverOpts?: Labels;
+}
+
+export interface TaskSpec {
+  readonly ContainerSpec: ContainerSpec;
+  readonly Resources?: { readonly Limits?: Resources; readonly Reservations?: Resources };
+  readonly RestartPolicy?: RestartPolicy;
+  readonly Placement?: Placement;
+  readonly Networks?: readonly NetworkTarget[];
+  readonly LogDriver?: { readonly Name?: string; readonly Options?: Labels };
+  readonly ForceUpdate?: number;
+  readonly Runtime?: string;
+}
+
+export interface ServiceMode {
+  readonly Replicated?: { readonly Replicas?: number };
+  readonly Global?: Readonly<Record<string, never>>;
+  readonly ReplicatedJob?: {
+    readonly MaxConcurrent?: number;
+    readonly TotalCompletions?: number;
+  };
+  readonly GlobalJob?: Readonly<Record<string, never>>;
+}
+
+export interface UpdateConfig {
+  /** 0: all at once. */
+  readonly Parallelism?: number;
+  /** Nanoseconds. */
+  readonly Delay?: number;
+  readonly FailureAction?: "pause" | "continue" | "rollback";
+  /** Nanoseconds. */
+  readonly Monitor?: number;
+  /** 0 to 1. */
+  readonly MaxFailureRatio?: number;
+  readonly Order?: "stop-first" | "start-first";
+}
+
+export interface PortConfig {
+  readonly Name?: string;
+  readonly Protocol?: "tcp" | "udp" | "sctp";
+  readonly TargetPort?: number;
+  readonly PublishedPort?: number;
+  readonly PublishMode?: "ingress" | "host";
+}
+
+export interface EndpointSpec {
+  readonly Mode?: "vip" | "dnsrr";
+  readonly Ports?: readonly PortConfig[];
+}
+
+export interface ServiceSpec {
+  readonly Name: string;
+  readonly Labels?: Labels;
+  readonly TaskTemplate: TaskSpec;
+  readonly Mode: ServiceMode;
+  readonly UpdateConfig?: UpdateConfig;
+  readonly RollbackConfig?: UpdateConfig;
+  readonly Networks?: readonly NetworkTarget[];
+  readonly EndpointSpec?: EndpointSpec;
+}
+
+export interface Endpoint {
+  readonly Spec: EndpointSpec;
+  readonly Ports?: readonly PortConfig[];
+  readonly VirtualIPs?: readonly { readonly NetworkID: string; readonly Addr?: string }[];
+}
+
+export type UpdateState =
+  | "updating"
+  | "paused"
+  | "completed"
+  | "rollback_started"
+  | "rollback_paused"
+  | "rollback_completed";
+
+export interface UpdateStatus {
+  readonly State: UpdateState;
+  /** RFC 3339. */
+  readonly StartedAt: string;
+  readonly CompletedAt?: string;
+  readonly Message: string;
+}
+
+/** What gam adds to the Engine API's service. Not shown to Docker clients. */
+export interface ServiceExtra {
+  /** `X-Registry-Auth` of the client, base64url, for pulls of this spec's image; "" for none. */
+  readonly registryAuth: string;
+  readonly registryAuthPrevious: string;
+  /**
+   * Moves with the task template or the endpoint spec, and with nothing else: tasks that carry another
+   * number are out of date. It is the raft index of the write that changed them.
+   */
+  readonly templateVersion: number;
+  /** When the last wave of the update began, by the leader's clock; 0 outside of an update. */
+  readonly waveAtMs: number;
+  /** Slots (global: node ids) that the running update has replaced so far. */
+  readonly updated: readonly string[];
+}
+
+export interface Service extends Meta {
+  readonly ID: ServiceId;
+  readonly Spec: ServiceSpec;
+  readonly PreviousSpec?: ServiceSpec;
+  readonly Endpoint: Endpoint;
+  readonly UpdateStatus?: UpdateStatus;
+  readonly JobStatus?: {
+    readonly JobIteration: { readonly Index?: number };
+    readonly LastExecution: string;
+  };
+  readonly Gam: ServiceExtra;
+}

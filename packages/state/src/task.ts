@@ -1,0 +1,104 @@
+import type { NodeId, ServiceId, TaskId } from "@gam/core";
+import type { Labels, Meta } from "./meta.ts";
+import type { Network } from "./network.ts";
+import type { GenericResource } from "./node.ts";
+import type { EndpointSpec, PortConfig, TaskSpec } from "./service.ts";
+
+/** In the order of a task's life. A task only moves forward in it. */
+export const taskStates = [
+  "new",
+  "allocated",
+  "pending",
+  "assigned",
+  "accepted",
+  "preparing",
+  "ready",
+  "starting",
+  "running",
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+  "remove",
+  "orphaned",
+] as const;
+
+export type TaskState = (typeof taskStates)[number];
+/** What the orchestrator may wish for. */
+export type DesiredState = "ready" | "running" | "complete" | "shutdown" | "remove";
+
+const rank = new Map<string, number>(taskStates.map((state, index) => [state, index]));
+
+/** Less than 0 when `a` comes before `b` in a task's life. */
+export function compareStates(a: TaskState, b: TaskState): number {
+  return (rank.get(a) ?? 0) - (rank.get(b) ?? 0);
+}
+
+/** The task has ended: nothing of it will run again. */
+export function isTerminal(state: TaskState): boolean {
+  return compareStates(state, "running") > 0;
+}
+
+export interface ContainerStatus {
+  readonly ContainerID?: string;
+  readonly PID?: number;
+  readonly ExitCode?: number;
+}
+
+/** Written by the worker of the task's node (before there is one, by the scheduler). */
+export interface TaskStatus {
+  /** RFC 3339. */
+  readonly Timestamp: string;
+  readonly State: TaskState;
+  readonly Message?: string;
+  readonly Err?: string;
+  readonly ContainerStatus?: ContainerStatus;
+  readonly PortStatus?: { readonly Ports?: readonly PortConfig[] };
+}
+
+/** What gam adds to the Engine API's task. Not shown to Docker clients. */
+export interface TaskExtra {
+  /** `templateVersion` of the service when the task was made. */
+  readonly templateVersion: number;
+  /** The service's endpoint spec when the task was made: its host-mode ports are this task's. */
+  readonly endpoint: EndpointSpec;
+  readonly serviceName: string;
+  readonly serviceLabels: Labels;
+  readonly registryAuth: string;
+  /** The task moves from ready to running not before this, by the leader's clock; 0: at once. */
+  readonly startAfterMs: number;
+  /** The task that must have ended before this one may run; "" for none. */
+  readonly after: TaskId | "";
+  /** Made to replace a task that ended by itself, not one that was updated or lost with its node. */
+  readonly restart: boolean;
+}
+
+export interface Task extends Meta {
+  readonly ID: TaskId;
+  readonly Labels: Labels;
+  readonly Spec: TaskSpec;
+  readonly ServiceID: ServiceId;
+  /** From 1 in replicated services. Absent in global ones. */
+  readonly Slot?: number;
+  readonly NodeID?: NodeId;
+  readonly Status: TaskStatus;
+  readonly DesiredState: DesiredState;
+  readonly NetworksAttachments?: readonly {
+    readonly Network: Network;
+    /** CIDR. */
+    readonly Addresses?: readonly string[];
+  }[];
+  readonly GenericResources?: readonly GenericResource[];
+  readonly JobIteration?: { readonly Index?: number };
+  readonly Gam: TaskExtra;
+}
+
+/** The name of a task's container, and of the task in most listings without its last part. */
+export function containerName(task: Task): string {
+  return `${task.Gam.serviceName}.${slotName(task)}.${task.ID}`;
+}
+
+/** What tells the places of a service apart: the slot's number, or the node of a global task. */
+export function slotName(task: Pick<Task, "Slot" | "NodeID">): string {
+  return task.Slot === undefined ? (task.NodeID ?? "") : String(task.Slot);
+}
