@@ -1,0 +1,88 @@
+/**
+ * Door: what the HTTP room needs from the agent, and all that it knows of it.
+ *
+ * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
+ */
+import type { Readable } from "node:stream";
+import type { NodeId } from "@gam/core";
+import type { AskedChange, Availability, ClusterSpec, Event, Task, View } from "@gam/state";
+import type { GamStatus } from "./gam-status.ts";
+
+export interface InitRequest {
+  /** `host:port`, an interface or a host, as the client wrote it; undefined when it said nothing. */
+  readonly listenAddr: string | undefined;
+  readonly advertiseAddr: string | undefined;
+  readonly availability: Availability;
+  readonly spec: ClusterSpec;
+}
+
+export interface JoinRequest {
+  readonly token: string;
+  /** `host:port` of peers to ask. Empty: those that the token names. */
+  readonly addresses: readonly string[];
+  readonly listenAddr: string | undefined;
+  readonly advertiseAddr: string | undefined;
+  readonly availability: Availability;
+}
+
+/** As the Engine API's `GET /containers/{id}/logs` has them. */
+export interface LogsOptions {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Seconds since 1970, with a fraction if the client wrote one; "" for none. */
+  readonly since: string;
+  readonly until: string;
+  readonly timestamps: boolean;
+  /** "all" or a number of lines. */
+  readonly tail: string;
+  /** Attributes of the log driver at the head of each line. */
+  readonly details: boolean;
+  /** Ends the stream where it comes from, too. */
+  readonly signal: AbortSignal;
+}
+
+export interface ClusterDoor {
+  /** Of this peer, also before it is in a cluster. */
+  readonly self: NodeId;
+  /** `inactive` before init or join, and after leave. */
+  state(): "inactive" | "active";
+  /** The replicated state as this peer has it now. Live: it moves between two calls. */
+  view(): View;
+  leader(): NodeId | undefined;
+  voters(): readonly NodeId[];
+  /** Whether this peer hears that one, as far as it knows. */
+  reachable(id: NodeId): boolean;
+  /**
+   * Resolves when view() holds everything that was acknowledged before the call. Bounded: where no
+   * leader answers, it resolves with the copy as it is. Never rejects.
+   */
+  fresh(): Promise<void>;
+  /**
+   * Resolves when the changes are applied on this peer.
+   * Errors: GamError STALE_VERSION, NAME_IN_USE, NOT_FOUND, IN_USE, BAD_REQUEST, NO_LEADER.
+   */
+  propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }>;
+  /** 25 characters of base36 that nothing in this cluster has been called before. */
+  mint(): string;
+  /** Events of this peer's copy from now on, in order. Returns what ends the subscription. */
+  subscribe(listener: (event: Event) => void): () => void;
+  /** Errors: GamError REFUSED, BAD_REQUEST. */
+  init(request: InitRequest): Promise<NodeId>;
+  /** Resolves when this peer is a member and its node is in view(). Errors: BAD_TOKEN, UNREACHABLE, REFUSED. */
+  join(request: JoinRequest): Promise<void>;
+  /** `force` leaves even if the others cannot be told, or if this is the last one. */
+  leave(force: boolean): Promise<void>;
+  /** Join tokens, whole. Only asked while active. */
+  tokens(): { readonly worker: string; readonly manager: string };
+  /** A new secret for a join token. 25 characters of base36 from a source fit for keys. */
+  secret(): string;
+  /**
+   * The raw engine log stream of a task's container (frames of 8-byte header and payload, without
+   * frames if it has a tty), wherever the task runs.
+   * Errors: GamError NOT_FOUND (no container), UNREACHABLE, ENGINE_MISSING.
+   */
+  containerLogs(task: Task, options: LogsOptions): Promise<Readable>;
+  /** Answer of `GET /gam/v1/status`. */
+  status(): GamStatus;
+}

@@ -1,0 +1,35 @@
+import type { NodeId } from "@gam/core";
+import type { NodeState, Usage } from "@gam/state";
+
+/** What one peer is to the mesh. `worker` never votes and never leads. */
+export type PeerRole = "leader" | "voter" | "learner" | "worker";
+
+export interface NodeSummary {
+  readonly id: NodeId;
+  readonly hostname: string;
+  /** Best address of the mesh, `host:port`. */
+  readonly address: string;
+  readonly state: NodeState;
+  /** Why it is in that state; "" where there is nothing to say. */
+  readonly message: string;
+  readonly role: PeerRole;
+  readonly availability: string;
+  /** Last gossiped usage; null before the first word. */
+  readonly usage: Usage | null;
+  /** Tasks that run there. */
+  readonly tasks: number;
+}
+
+/** Answer of `GET /gam/v1/status`: what one peer knows of the mesh. JSON as it stands. */
+export interface GamStatus {
+  readonly version: string;
+  readonly self: NodeId;
+  readonly state: "inactive" | "active";
+  readonly leader: NodeId | null;
+  readonly term: number;
+  /** Raft index of the last entry applied here. */
+  readonly applied: number;
+  readonly voters: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+  readonly nodes: readonly NodeSummary[];
+}
