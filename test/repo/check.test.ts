@@ -1,0 +1,191 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the sources under test are strings here.
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, test } from "node:test";
+import { rules } from "./rules.ts";
+import { readSource } from "./source.ts";
+import { readTree } from "./tree.ts";
+
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+const manifest = (name: string, dependencies: object): string =>
+  JSON.stringify({ name: `@gam/${name}`, exports: { ".": "./src/index.ts" }, dependencies });
+
+/** A tree that breaks no rule. */
+const clean: Readonly<Record<string, string>> = {
+  "package.json": JSON.stringify({ devDependencies: { "fast-check": "1.2.3" } }),
+  "packages/core/package.json": manifest("core", {}),
+  "packages/core/README.md": "# core\n",
+  "packages/core/src/index.ts": 'export { one } from "./one.ts";\n',
+  "packages/core/src/one.ts":
+    "// Not Date.now(), nor a TODO(#7).\nexport const one = `${1 / 2} process.exit() /`;\n",
+  "packages/state/package.json": manifest("state", { "@gam/core": "*", yaml: "2.9.1" }),
+  "packages/state/README.md": "# state\n",
+  "packages/state/src/index.ts":
+    'import { one } from "@gam/core";\nimport { parse } from "yaml";\nexport type Process = { process: 1 };\nexport const two = parse(one);\n',
+  "packages/state/src/two.test.ts":
+    'import fc from "fast-check";\nimport "node:test";\nawait fc.assert(Math.random());\n',
+  "scripts/go": "node packages/state/src/started.ts\n",
+  "packages/state/src/started.ts": "export const start = 1;\n",
+};
+
+function breaches(changed: Readonly<Record<string, string>>): string[] {
+  const root = mkdtempSync(join(tmpdir(), "gam-repo-"));
+  folders.push(root);
+  for (const [path, text] of Object.entries({ ...clean, ...changed })) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  const tree = readTree(root);
+  return Object.entries(rules).flatMap(([name, rule]) =>
+    rule(tree).map(({ path, line }) => `${name} ${path}:${line}`),
+  );
+}
+
+test("a clean tree breaks no rule", () => assert.deepEqual(breaches({}), []));
+
+const core = "packages/core/src/one.ts";
+const state = "packages/state/src/index.ts";
+const used = 'import { one } from "@gam/core";\nimport "yaml";\nexport const two = one;\n';
+const machine = ["", "work", "main"].join("/");
+
+const planted: readonly { name: string; files: Record<string, string>; want: string[] }[] = [
+  {
+    name: "an import against the map",
+    files: {
+      "packages/core/package.json": manifest("core", { "@gam/state": "*" }),
+      [core]: 'import type { Process } from "@gam/state";\nexport const one: Process = 1;\n',
+    },
+    want: [`layers ${core}:1`, "cycles packages/core/src/index.ts:1"],
+  },
+  {
+    name: "a package that the map does not know",
+    files: { "packages/extra/src/main.ts": "" },
+    want: ["layers packages/extra/src/main.ts:1", "readmes packages/extra/README.md:1"],
+  },
+  {
+    name: "a relative import that leaves its package",
+    files: { [state]: `${used}export * from "../../core/src/one.ts";\n` },
+    want: [`layers ${state}:4`],
+  },
+  {
+    name: "a testing door in the product",
+    files: {
+      "packages/core/package.json": JSON.stringify({
+        name: "@gam/core",
+        exports: { ".": "./src/index.ts", "./testing": "./src/testing/index.ts" },
+      }),
+      "packages/core/src/testing/index.ts": "export const seed = 1;\n",
+      [state]: `${used}export { seed } from "@gam/core/testing";\n`,
+    },
+    want: [`layers ${state}:4`],
+  },
+  {
+    name: "a circle of files",
+    files: {
+      [core]: 'import { three } from "./three.ts";\nexport const one = three;\n',
+      "packages/core/src/three.ts": 'import { one } from "./one.ts";\nexport const three = one;\n',
+    },
+    want: [`cycles ${core}:1`],
+  },
+  ...[
+    "Date.now()",
+    "new Date()",
+    "new Date",
+    "Math.random()",
+    "setTimeout(one)",
+    "setInterval(one)",
+    "console.log()",
+    "process.pid",
+    "async () => 1",
+    "Promise.resolve()",
+    "`${console}`",
+  ].map((code) => ({
+    name: `${code} in a pure package`,
+    files: { [core]: `// Why.\nexport const one = ${code};\n` },
+    want: [`purity ${core}:2`],
+  })),
+  {
+    name: "node: in a pure package",
+    files: { [core]: 'import "node:fs";\nexport const one = 1;\n' },
+    want: [`purity ${core}:1`],
+  },
+  {
+    name: "a default export",
+    files: { [core]: "export const one = 1;\nexport default one;\n" },
+    want: [`defaultExports ${core}:2`],
+  },
+  {
+    name: "a name that says nothing",
+    files: {
+      [core]: 'export { one } from "./utils.ts";\n',
+      "packages/core/src/utils.ts": "export const one = 1;\n",
+    },
+    want: ["fileNames packages/core/src/utils.ts:1"],
+  },
+  {
+    name: "a dead file",
+    files: { "packages/core/src/three.ts": "const three = 1;\n" },
+    want: ["deadFiles packages/core/src/three.ts:1"],
+  },
+  {
+    name: "a dead export",
+    files: { [core]: "export const one = 1;\nexport function three() {}\n" },
+    want: [`deadExports ${core}:2`],
+  },
+  {
+    name: "a TODO without an issue",
+    files: { [core]: "export const one = 1; // TODO: more\n" },
+    want: [`todos ${core}:1`],
+  },
+  {
+    name: "a long file",
+    files: { [core]: `export const one = 1;\n${"\n".repeat(700)}` },
+    want: [`sizes ${core}:700`],
+  },
+  {
+    name: "a missing and a long README",
+    files: { "packages/core/README.md": "\n".repeat(41) },
+    want: ["readmes packages/core/README.md:40"],
+  },
+  {
+    name: "a path of one machine",
+    files: { "README.md": `Look\nin ${machine}/x\n` },
+    want: ["machinePaths README.md:2"],
+  },
+  {
+    name: "an import that is not declared",
+    files: { [core]: 'import "yaml";\nexport const one = 1;\n' },
+    want: [`manifests ${core}:1`],
+  },
+  {
+    name: "a dependency that nobody imports",
+    files: { "packages/core/package.json": manifest("core", { yaml: "2.9.1" }) },
+    want: ["manifests packages/core/package.json:1"],
+  },
+  {
+    name: "a version that is not exact",
+    files: {
+      "packages/state/package.json": manifest("state", { "@gam/core": "*", yaml: "^2.9.1" }),
+    },
+    want: ["manifests packages/state/package.json:1"],
+  },
+];
+
+for (const { name, files, want } of planted) {
+  test(`the check finds ${name}`, () => assert.deepEqual(breaches(files), want));
+}
+
+test("readSource() keeps code, strings and comments apart", () => {
+  const { code, comments } = readSource(
+    "a.ts",
+    "a = /[/`]\"/.test(b) / c; // d 'e'\nf = `g${{ h: `i` }}j` + 'k\\'' /* l */;\n",
+  );
+  assert.equal(code.replace(/ +/g, " "), "a = / /.test(b) / c; \nf = ` ${{ h: ` ` }} ` + ' ' ;\n");
+  assert.equal(comments.replace(/ +/g, " "), " // d 'e'\n /* l */ \n");
+});
