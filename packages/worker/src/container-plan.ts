@@ -1,0 +1,249 @@
+/**
+ * Container plan: the container that a task is, as the body of `POST /containers/create`.
+ *
+ * Decides everything about the container from the task, its node and the networks. Does not decide
+ * when it is made, and does not know engine ids: networks are named by the cluster's id.
+ *
+ * Source: Docker Engine API 1.41, ContainerCreate; label and name rules of Swarm's task containers.
+ */
+import type { NetworkId } from "@gam/core";
+import {
+  type ContainerSpec,
+  containerName,
+  hostPorts,
+  type Labels,
+  type Mount,
+  type Network,
+  type Node,
+  type PortConfig,
+  type Task,
+} from "@gam/state";
+import { label } from "./action.ts";
+import { expandTemplate, type TemplateContext } from "./template.ts";
+
+export interface NetworkJoin {
+  readonly network: NetworkId;
+  readonly aliases: readonly string[];
+}
+
+export interface ContainerPlan {
+  readonly name: string;
+  readonly image: string;
+  /** Whether "running" must wait for a health check of the spec. The image may have one of its own. */
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Bridges to join, the first one from the start on. Empty when the body names a network mode. */
+  readonly joins: readonly NetworkJoin[];
+}
+
+export interface ContainerSurroundings {
+  readonly cluster: string;
+  readonly node: Node;
+  readonly networks: readonly Network[];
+}
+
+/** A plan, or why there cannot be one. */
+export type Planned = { readonly plan: ContainerPlan } | { readonly error: string };
+
+/** Networks of the engine itself, which exist on every node. */
+const predefined = new Set(["host", "none", "bridge"]);
+
+export function planContainer(task: Task, around: ContainerSurroundings): Planned {
+  const spec = task.Spec.ContainerSpec;
+  const context = contextOf(task, around.node);
+  const problems: string[] = [];
+  const expand = (text: string): string => {
+    const expanded = expandTemplate(text, context);
+    if ("error" in expanded) problems.push(expanded.error);
+    return "error" in expanded ? text : expanded.text;
+  };
+  if ((spec.Secrets?.length ?? 0) + (spec.Configs?.length ?? 0) > 0) {
+    problems.push("secrets and configs are not supported");
+  }
+  const { mode, joins } = planJoins(task, around.networks, problems);
+  const ports = hostPorts(task.Gam.endpoint);
+  const mounts = (spec.Mounts ?? []).map((mount) => planMount(mount, expand));
+  const body = {
+    ...planProcess(spec, expand),
+    Image: spec.Image,
+    Labels: labelsOf(task, around),
+    ...(ports.length > 0 && {
+      ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])),
+    }),
+    HostConfig: {
+      NetworkMode: mode,
+      RestartPolicy: { Name: "no" },
+      ...(mounts.length > 0 && { Mounts: mounts }),
+      ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
+      ...planResources(task),
+      ...planHost(task),
+    },
+  };
+  if (problems.length > 0) return { error: problems.join("; ") };
+  return { plan: { name: containerName(task), image: spec.Image, body, joins } };
+}
+
+function contextOf(task: Task, node: Node): TemplateContext {
+  const name = containerName(task);
+  return {
+    Service: { ID: task.ServiceID, Name: task.Gam.serviceName, Labels: task.Gam.serviceLabels },
+    Node: {
+      ID: node.ID,
+      Hostname: node.Description.Hostname,
+      Platform: {
+        Architecture: node.Description.Platform.Architecture,
+        OS: node.Description.Platform.OS,
+      },
+    },
+    Task: { ID: task.ID, Name: name, Slot: task.Slot === undefined ? node.ID : String(task.Slot) },
+  };
+}
+
+/** Later ones win: nobody may take these names from us in a spec. */
+function labelsOf(task: Task, around: ContainerSurroundings): Labels {
+  return {
+    ...task.Spec.ContainerSpec.Labels,
+    "com.docker.swarm.node.id": around.node.ID,
+    "com.docker.swarm.service.id": task.ServiceID,
+    "com.docker.swarm.service.name": task.Gam.serviceName,
+    "com.docker.swarm.task": "",
+    [label.task]: task.ID,
+    "com.docker.swarm.task.name": containerName(task),
+    [label.cluster]: around.cluster,
+  };
+}
+
+function planProcess(
+  spec: ContainerSpec,
+  expand: (text: string) => string,
+): Readonly<Record<string, unknown>> {
+  const seconds = Math.ceil((spec.StopGracePeriod ?? stopGraceNsDefault) / 1e9);
+  return {
+    ...(spec.Command?.length && { Entrypoint: spec.Command }),
+    ...(spec.Args?.length && { Cmd: spec.Args }),
+    ...(spec.Env?.length && { Env: spec.Env.map(expand) }),
+    ...(spec.Hostname && { Hostname: expand(spec.Hostname) }),
+    ...(spec.Dir && { WorkingDir: spec.Dir }),
+    ...(spec.User && { User: spec.User }),
+    ...(spec.TTY && { Tty: true }),
+    ...(spec.OpenStdin && { OpenStdin: true }),
+    ...(spec.StopSignal && { StopSignal: spec.StopSignal }),
+    StopTimeout: seconds,
+    ...(spec.Healthcheck && { Healthcheck: spec.Healthcheck }),
+  };
+}
+
+const stopGraceNsDefault = 10e9;
+
+function planMount(mount: Mount, expand: (text: string) => string): Mount {
+  const labels = mount.VolumeOptions?.Labels;
+  const expanded = labels && Object.entries(labels).map(([key, value]) => [key, expand(value)]);
+  return {
+    ...mount,
+    ...(mount.Source && { Source: expand(mount.Source) }),
+    ...(mount.Target && { Target: expand(mount.Target) }),
+    ...(expanded && {
+      VolumeOptions: { ...mount.VolumeOptions, Labels: Object.fromEntries(expanded) },
+    }),
+  };
+}
+
+function planResources(task: Task): Readonly<Record<string, unknown>> {
+  const { Limits, Reservations } = task.Spec.Resources ?? {};
+  return {
+    ...(Limits?.NanoCPUs && { NanoCpus: Limits.NanoCPUs }),
+    ...(Limits?.MemoryBytes && { Memory: Limits.MemoryBytes }),
+    ...(Limits?.Pids && { PidsLimit: Limits.Pids }),
+    ...(Reservations?.MemoryBytes && { MemoryReservation: Reservations.MemoryBytes }),
+  };
+}
+
+function planHost(task: Task): Readonly<Record<string, unknown>> {
+  const spec = task.Spec.ContainerSpec;
+  const dns = spec.DNSConfig;
+  const log = task.Spec.LogDriver;
+  const security = securityOf(spec.Privileges ?? {});
+  return {
+    ...(spec.Groups?.length && { GroupAdd: spec.Groups }),
+    ...(spec.ReadOnly && { ReadonlyRootfs: true }),
+    ...(spec.Init !== undefined && { Init: spec.Init }),
+    ...(spec.Isolation && { Isolation: spec.Isolation }),
+    ...(spec.Sysctls && { Sysctls: spec.Sysctls }),
+    ...(spec.CapabilityAdd?.length && { CapAdd: spec.CapabilityAdd }),
+    ...(spec.CapabilityDrop?.length && { CapDrop: spec.CapabilityDrop }),
+    ...(spec.Ulimits?.length && { Ulimits: spec.Ulimits }),
+    ...(spec.OomScoreAdj && { OomScoreAdj: spec.OomScoreAdj }),
+    ...(security.length > 0 && { SecurityOpt: security }),
+    ...(spec.Hosts?.length && { ExtraHosts: spec.Hosts.flatMap(extraHosts) }),
+    ...(dns?.Nameservers?.length && { Dns: dns.Nameservers }),
+    ...(dns?.Search?.length && { DnsSearch: dns.Search }),
+    ...(dns?.Options?.length && { DnsOptions: dns.Options }),
+    ...(log?.Name && { LogConfig: { Type: log.Name, Config: log.Options ?? {} } }),
+  };
+}
+
+/** A spec's line is that of /etc/hosts: `IP name name`. The engine wants `name:IP`. */
+function extraHosts(line: string): string[] {
+  const [ip = "", ...names] = line.trim().split(/\s+/);
+  return names.map((name) => `${name}:${ip}`);
+}
+
+/** Privileges in the words of `--security-opt`. */
+function securityOf(privileges: Readonly<Record<string, unknown>>): string[] {
+  const part = (name: string): Readonly<Record<string, unknown>> => {
+    const value = privileges[name];
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  };
+  const options: string[] = [];
+  const selinux = part("SELinuxContext");
+  if (selinux.Disable === true) options.push("label=disable");
+  for (const field of ["User", "Role", "Type", "Level"]) {
+    const value = selinux[field];
+    if (typeof value === "string" && value !== "") {
+      options.push(`label=${field.toLowerCase()}:${value}`);
+    }
+  }
+  if (privileges.NoNewPrivileges === true) options.push("no-new-privileges");
+  if (part("Seccomp").Mode === "unconfined") options.push("seccomp=unconfined");
+  if (part("AppArmor").Mode === "disabled") options.push("apparmor=unconfined");
+  return options;
+}
+
+function portKey(port: PortConfig): string {
+  return `${port.TargetPort ?? 0}/${port.Protocol ?? "tcp"}`;
+}
+
+function bindingsOf(ports: readonly PortConfig[]): Record<string, { HostPort: string }[]> {
+  const bindings: Record<string, { HostPort: string }[]> = {};
+  for (const port of ports) {
+    const held = bindings[portKey(port)] ?? [];
+    bindings[portKey(port)] = [
+      ...held,
+      { HostPort: port.PublishedPort ? String(port.PublishedPort) : "" },
+    ];
+  }
+  return bindings;
+}
+
+function planJoins(
+  task: Task,
+  networks: readonly Network[],
+  problems: string[],
+): { mode: string; joins: NetworkJoin[] } {
+  const joins: NetworkJoin[] = [];
+  let mode = "default";
+  for (const { Target, Aliases } of task.Spec.Networks ?? []) {
+    const network = networks.find(({ Id, Name }) => Id === Target || Name === Target);
+    const name = network?.Name ?? Target;
+    if (predefined.has(name)) {
+      mode = name;
+    } else if (network === undefined) {
+      problems.push(`network ${Target} not found`);
+    } else {
+      const { serviceName } = task.Gam;
+      // Several containers may share an alias: the engine's DNS then answers with all of them.
+      const aliases = [...new Set([serviceName, `tasks.${serviceName}`, ...(Aliases ?? [])])];
+      joins.push({ network: network.Id, aliases });
+    }
+  }
+  return { mode, joins: mode === "default" ? joins : [] };
+}
