@@ -1,7 +1,8 @@
 export { assert, BrokenInvariant, unreachable } from "./assert.ts";
-export * as check from "./check.ts";
 export type { Check, Checked } from "./check.ts";
+export * as check from "./check.ts";
 export { decode, encode } from "./codec.ts";
+export { crc32c } from "./crc32c.ts";
 export type { Clock, Mint, Random } from "./doors.ts";
 export { type ErrorCode, GamError, messageOf } from "./errors.ts";
 export {

@@ -75,13 +75,14 @@ export type ReportedChange =
 export type PlannedChange =
   | { readonly kind: "judgeNode"; readonly id: NodeId; readonly status: Omit<NodeStatus, "Addr"> }
   | { readonly kind: "createTask"; readonly task: NewTask }
+  /** Void for a task that has another node already (global ones are made for one), or was assigned. */
   | {
       readonly kind: "assignTask";
       readonly id: TaskId;
       readonly node: NodeId;
       readonly status: TaskStatus;
     }
-  /** Why a task still waits. Void once it has a node. */
+  /** Why a task still waits. Void once it is assigned. */
   | { readonly kind: "explainTask"; readonly id: TaskId; readonly status: TaskStatus }
   | { readonly kind: "desireTask"; readonly id: TaskId; readonly desired: DesiredState }
   /** The node is gone for good, so nobody else will say how the task ended. */
@@ -103,9 +104,28 @@ export type PlannedChange =
       readonly templateVersion: number;
       readonly message: string;
     }
+  /** Void when another service has got one of its ports meanwhile. */
   | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
+
+const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
+  "judgeNode",
+  "createTask",
+  "assignTask",
+  "explainTask",
+  "desireTask",
+  "orphanTask",
+  "removeTask",
+  "progressUpdate",
+  "rollbackService",
+  "setEndpoint",
+]);
+
+/** Only a leader makes such changes, from its own plans, and never for another peer. */
+export function isPlanned(change: Change): change is PlannedChange {
+  return planned.has(change.kind);
+}
 
 /** One entry of the log. */
 export interface Proposal {

@@ -10,7 +10,15 @@ export type {
   RefusalCode,
   ReportedChange,
 } from "./change.ts";
+export { isPlanned } from "./change.ts";
+export { checkProposal } from "./check-proposal.ts";
 export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
+export {
+  type Constraint,
+  matchesConstraints,
+  parseConstraint,
+  parseConstraints,
+} from "./constraint.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Network } from "./network.ts";
 export type {
@@ -26,6 +34,7 @@ export type {
   NodeStatus,
   Platform,
 } from "./node.ts";
+export { matchesPlatform } from "./platform.ts";
 export { hostPorts, ingressPorts } from "./ports.ts";
 export type {
   ContainerSpec,
@@ -62,4 +71,5 @@ export {
   taskStates,
 } from "./task.ts";
 export { sameTemplate } from "./template.ts";
+export { checkUsage, type Usage } from "./usage.ts";
 export type { Event, View } from "./view.ts";

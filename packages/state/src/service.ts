@@ -191,9 +191,12 @@ export interface ServiceExtra {
    * number are out of date. It is the raft index of the write that changed them.
    */
   readonly templateVersion: number;
-  /** When the last wave of the update began, by the leader's clock; 0 outside of an update. */
+  /**
+   * When all that the update has replaced so far had settled, by the leader's clock; 0 while something
+   * is still on its way, and outside of an update.
+   */
   readonly waveAtMs: number;
-  /** Slots (global: node ids) that the running update has replaced so far. */
+  /** Slots (global: node ids) that the last update of this template has replaced so far. */
   readonly updated: readonly string[];
 }
 

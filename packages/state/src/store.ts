@@ -22,7 +22,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
 import { ingressPorts } from "./ports.ts";
-import type { Service, ServiceSpec } from "./service.ts";
+import type { PortConfig, Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
 import { compareStates, isTerminal, type Task, type TaskStatus } from "./task.ts";
 import { sameTemplate } from "./template.ts";
@@ -174,11 +174,14 @@ export class Store implements View {
       case "removeNode":
         return found(this.#nodes.get(change.id), `node ${change.id}`);
       case "createService":
-        return this.#nameRefusal(change.spec.Name) ?? this.#portRefusal(change.id, change.spec);
+        return (
+          this.#nameRefusal(change.spec.Name) ??
+          this.#portRefusal(change.id, change.spec.EndpointSpec?.Ports)
+        );
       case "updateService":
         return (
           stale(this.#services.get(change.id), change.basedOn, `service ${change.id}`) ??
-          this.#portRefusal(change.id, change.spec)
+          this.#portRefusal(change.id, change.spec.EndpointSpec?.Ports)
         );
       case "removeService":
         return found(this.#services.get(change.id), `service ${change.id}`);
@@ -202,8 +205,8 @@ export class Store implements View {
     return { code: "NAME_IN_USE", message };
   }
 
-  #portRefusal(id: ServiceId, spec: ServiceSpec): Refusal | undefined {
-    for (const port of ingressPorts(spec.EndpointSpec)) {
+  #portRefusal(id: ServiceId, ports: readonly PortConfig[] | undefined): Refusal | undefined {
+    for (const port of ingressPorts({ Ports: ports ?? [] })) {
       if (!port.PublishedPort) continue;
       const protocol = port.Protocol ?? "tcp";
       const holder = this.services().find(
@@ -266,8 +269,6 @@ export class Store implements View {
       case "describeNode": {
         const node = this.#nodes.get(change.id);
         if (node === undefined) return;
-        const { ready } = change.engine;
-        const lostAtMs = ready ? 0 : node.Gam.engineLostAtMs || atMs;
         return this.#putNode(
           {
             ...node,
@@ -277,7 +278,7 @@ export class Store implements View {
               ...node.Gam,
               addresses: change.addresses,
               engine: change.engine,
-              engineLostAtMs: lostAtMs,
+              engineLostAtMs: change.engine.ready ? 0 : node.Gam.engineLostAtMs,
             },
             Status: { ...node.Status, Addr: hostOf(change.addresses[0] ?? node.Status.Addr) },
           },
@@ -288,7 +289,10 @@ export class Store implements View {
         const node = this.#nodes.get(change.id);
         if (node === undefined) return;
         const Status = { ...change.status, Addr: node.Status.Addr };
-        return this.#putNode({ ...node, UpdatedAt: at, Status }, events);
+        // Taken here and not from the node's own report: the judge compares it with its own clock.
+        const engineLostAtMs = node.Gam.engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
+        const Gam = { ...node.Gam, engineLostAtMs };
+        return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
       }
       case "removeNode": {
         const before = this.#nodes.get(change.id);
@@ -359,6 +363,7 @@ export class Store implements View {
       case "setEndpoint": {
         const service = this.#services.get(change.id);
         if (service === undefined) return;
+        if (this.#portRefusal(service.ID, change.endpoint.Ports) !== undefined) return;
         return this.#putService({ ...service, UpdatedAt: at, Endpoint: change.endpoint }, events);
       }
       case "createNetwork": {
@@ -381,16 +386,16 @@ export class Store implements View {
         return this.#taskEvent({ ...change.task, ...this.#born(at) }, events);
       case "assignTask": {
         const task = this.#tasks.get(change.id);
-        if (task === undefined || task.NodeID !== undefined) return;
-        if (isTerminal(task.Status.State) || isTerminal(task.DesiredState)) return;
+        if (task === undefined || (task.NodeID ?? change.node) !== change.node) return;
+        if (compareStates(task.Status.State, "assigned") >= 0) return;
+        if (isTerminal(task.DesiredState)) return;
         if (this.#nodes.get(change.node) === undefined) return;
         const moved = { ...task, NodeID: change.node, Status: change.status };
         return this.#taskEvent({ ...moved, ...this.#moved(at) }, events);
       }
       case "explainTask": {
         const task = this.#tasks.get(change.id);
-        if (task === undefined || task.Status.State === "assigned") return;
-        if (compareStates(task.Status.State, "pending") > 0) return;
+        if (task === undefined || compareStates(task.Status.State, "pending") > 0) return;
         return this.#taskEvent({ ...task, ...this.#moved(at), Status: change.status }, events);
       }
       case "desireTask": {
@@ -405,7 +410,11 @@ export class Store implements View {
         if (task === undefined) return;
         const status = mergeStatus(task.Status, change.status);
         if (status === task.Status) return;
-        return this.#taskEvent({ ...task, ...this.#moved(at), Status: status }, events);
+        const starts = status.State === "running" && task.Status.State !== "running";
+        const Gam = starts
+          ? { ...task.Gam, startedAtMs: Date.parse(status.Timestamp) || atMs }
+          : task.Gam;
+        return this.#taskEvent({ ...task, ...this.#moved(at), Status: status, Gam }, events);
       }
       case "removeTask": {
         const before = this.#tasks.get(change.id);

@@ -71,6 +71,8 @@ export interface TaskExtra {
   readonly after: TaskId | "";
   /** Made to replace a task that ended by itself, not one that was updated or lost with its node. */
   readonly restart: boolean;
+  /** When it was first seen running, by its node's clock. Absent until then. */
+  readonly startedAtMs?: number;
 }
 
 export interface Task extends Meta {

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hostAndPort, readConfig } from "./config.ts";
+
+test("readConfig() takes an option over its variable, and a variable over the default", () => {
+  const config = readConfig(["--socket", "/a"], { GAM_SOCKET: "/b", GAM_DATA_DIR: "/c" });
+  assert.equal(config.socket, "/a");
+  assert.equal(config.dataDir, "/c");
+  assert.deepEqual(config.listen, { host: "0.0.0.0", port: 7946 });
+});
+
+const refused = [
+  { args: ["--bogus", "1"], message: /Cannot read options: .*bogus/ },
+  { args: ["--listen", "here"], message: /"listen": wanted host:port, found "here"/ },
+  { args: ["--listen", "a:99999"], message: /"listen"/ },
+  { args: ["--log-level", "loud"], message: /"log-level": wanted one of/ },
+  { args: ["--voters-max", "2"], message: /"voters-max": wanted 1, 3, 5 or 7/ },
+];
+
+for (const { args, message } of refused) {
+  test(`readConfig() refuses ${args.join(" ")}`, () => {
+    assert.throws(() => readConfig(args, {}), { code: "BAD_REQUEST", message });
+  });
+}
+
+test("hostAndPort() reads an IPv6 host in brackets", () => {
+  assert.deepEqual(hostAndPort("listen", "[::1]:80"), { host: "::1", port: 80 });
+});

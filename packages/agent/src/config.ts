@@ -1,0 +1,102 @@
+/**
+ * Config: what the agent was told on its command line or by its environment.
+ *
+ * An option wins over its variable, a variable over the default. Nothing else is read: what a cluster
+ * has to know stands in its state.
+ */
+import { parseArgs } from "node:util";
+import { GamError } from "@gam/core";
+
+export interface AgentConfig {
+  /** Identity, credentials and journal. */
+  readonly dataDir: string;
+  /** Unix socket on which the API is served. */
+  readonly socket: string;
+  /** Unix socket of the host's Docker engine. */
+  readonly engine: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `host` or `host:port` under which other peers reach this one; found out where it is not given. */
+  readonly advertise: string | undefined;
+  readonly logLevel: string;
+  /** Voters at most: 1, 3, 5 or 7. */
+  readonly votersMax: number;
+}
+
+const options = {
+  "data-dir": { type: "string", env: "GAM_DATA_DIR", help: "identity, credentials and journal" },
+  socket: { type: "string", env: "GAM_SOCKET", help: "Unix socket to serve the API on" },
+  engine: { type: "string", env: "GAM_ENGINE", help: "Unix socket of the Docker engine" },
+  listen: { type: "string", env: "GAM_LISTEN", help: "host:port of the mesh" },
+  advertise: { type: "string", env: "GAM_ADVERTISE", help: "address that other peers use" },
+  "log-level": { type: "string", env: "GAM_LOG_LEVEL", help: "trace, debug, info, warn or error" },
+  "voters-max": { type: "string", env: "GAM_VOTERS_MAX", help: "voters at most: 1, 3, 5 or 7" },
+} as const;
+
+const defaults: Record<keyof typeof options, string | undefined> = {
+  "data-dir": "/var/lib/gam",
+  socket: "/run/gam.sock",
+  engine: "/var/run/docker.sock",
+  listen: "0.0.0.0:7946",
+  advertise: undefined,
+  "log-level": "info",
+  "voters-max": "5",
+};
+
+const levels = ["trace", "debug", "info", "warn", "error"];
+
+export function usageText(): string {
+  const rows = Object.entries(options).map(([name, { env, help }]) => {
+    const standard = defaults[name as keyof typeof options];
+    const suffix = standard === undefined ? "" : ` (${standard})`;
+    return `  --${name.padEnd(12)} ${env.padEnd(15)} ${help}${suffix}`;
+  });
+  return ["Usage: gam agent [options]", "", ...rows].join("\n");
+}
+
+/** Errors: BAD_REQUEST, naming the option. */
+export function readConfig(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): AgentConfig {
+  let values: Readonly<Record<string, string | undefined>>;
+  try {
+    const spec = Object.fromEntries(
+      Object.keys(options).map((name) => [name, { type: "string" as const }]),
+    );
+    values = parseArgs({ args: [...args], options: spec, strict: true }).values as typeof values;
+  } catch (thrown) {
+    const found = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new GamError("BAD_REQUEST", `Cannot read options: ${found}`, { cause: thrown });
+  }
+  const value = (name: keyof typeof options): string | undefined =>
+    values[name] ?? (environment[options[name].env] || undefined) ?? defaults[name];
+  const logLevel = value("log-level") ?? "";
+  if (!levels.includes(logLevel)) {
+    refuse("log-level", `one of ${levels.join(", ")}`, logLevel);
+  }
+  const votersMax = Number(value("voters-max"));
+  if (![1, 3, 5, 7].includes(votersMax)) {
+    refuse("voters-max", "1, 3, 5 or 7", String(value("voters-max")));
+  }
+  return {
+    dataDir: value("data-dir") ?? "",
+    socket: value("socket") ?? "",
+    engine: value("engine") ?? "",
+    listen: hostAndPort("listen", value("listen") ?? ""),
+    advertise: value("advertise"),
+    logLevel,
+    votersMax,
+  };
+}
+
+function refuse(name: string, wanted: string, found: string): never {
+  throw new GamError("BAD_REQUEST", `Cannot read option "${name}": wanted ${wanted}, found "${found}"`);
+}
+
+/** Reads `host:port`, with brackets around an IPv6 host. Errors: BAD_REQUEST, naming the option. */
+export function hostAndPort(name: string, text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) refuse(name, "host:port", text);
+  return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
+}

@@ -1,0 +1,79 @@
+/**
+ * Disk: performs the journal's steps on real files, and nothing else.
+ *
+ * Any error ends the agent: after a failed fsync nobody knows what the disk has, and a second try may
+ * report success for pages that are gone. The containers run on, and the journal is read anew.
+ */
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type DiskStep, isJournalFile, type Recovered, recoverJournal } from "@gam/peer";
+
+export class Disk {
+  readonly #folder: string;
+  #handle: FileHandle | undefined;
+  #file = "";
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Errors: CORRUPT_FILE, with what to do; errors of the file system as they are. */
+  static async open(folder: string): Promise<{ disk: Disk; recovered: Recovered }> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const names = (await readdir(folder)).filter(isJournalFile);
+    const files = await Promise.all(
+      names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })),
+    );
+    const recovered = recoverJournal(files);
+    if (recovered.cut !== undefined) {
+      const handle = await open(join(folder, recovered.cut.file), "r+");
+      await handle.truncate(recovered.cut.toBytes);
+      await handle.datasync();
+      await handle.close();
+    }
+    return { disk: new Disk(folder), recovered };
+  }
+
+  /** Resolves when the step is durable. */
+  async perform(step: DiskStep): Promise<void> {
+    if (step.kind === "begin") return await this.#begin(step.file, step.bytes);
+    if (this.#handle === undefined || this.#file !== step.file) {
+      await this.#handle?.close();
+      this.#handle = await open(join(this.#folder, step.file), "a");
+      this.#file = step.file;
+    }
+    await writeAll(this.#handle, step.bytes);
+    await this.#handle.datasync();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  async #begin(file: string, bytes: Uint8Array): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+    const unfinished = join(this.#folder, `${file}.unfinished`);
+    const handle = await open(unfinished, "w", 0o600);
+    await writeAll(handle, bytes);
+    await handle.sync();
+    await rename(unfinished, join(this.#folder, file));
+    const folder = await open(this.#folder, "r");
+    await folder.sync();
+    await folder.close();
+    this.#handle = handle;
+    this.#file = file;
+    for (const name of await readdir(this.#folder)) {
+      if (name !== file) await rm(join(this.#folder, name), { force: true });
+    }
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at);
+    at += bytesWritten;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Driver: runs one peer on this host. Timers, sockets, disk and engine are here, and no decision is.
+ *
+ * Every effect is performed in the order in which the peer gave it; whatever comes of it goes back in
+ * as an input. An error of the disk or a broken invariant ends the agent: containers run on without
+ * it, and it comes back from its journal.
+ */
+
+import { messageOf, unreachable } from "@gam/core";
+import type { Mesh } from "@gam/mesh";
+import {
+  type Answer,
+  decodeGossip,
+  decodeMessage,
+  type Effect,
+  encodeGossip,
+  encodeMessage,
+  type Input,
+  type Peer,
+  tickMs,
+} from "@gam/peer";
+import type { Engine } from "@gam/runtime";
+import type { AskedChange, Event } from "@gam/state";
+import type { Disk } from "./disk.ts";
+import type { Log } from "./log.ts";
+import { watchSelf } from "./self-description.ts";
+
+export interface DriverParts {
+  readonly peer: Peer;
+  readonly mesh: Mesh;
+  readonly disk: Disk;
+  readonly engine: Engine;
+  readonly log: Log;
+  /** Ends the agent. Called once, with what happened. */
+  readonly fail: (thrown: unknown) => void;
+  /** This peer is no member any more. */
+  readonly removed: () => void;
+}
+
+export class Driver {
+  readonly #parts: DriverParts;
+  readonly #answers = new Map<number, (answer: Answer) => void>();
+  readonly #reads = new Map<number, () => void>();
+  readonly #listeners = new Set<(event: Event) => void>();
+  readonly #endings: (() => void)[] = [];
+  #requests = 0;
+  #disk: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { mesh, engine } = this.#parts;
+    this.#endings.push(
+      mesh.onMessage((from, channel, bytes) => {
+        this.#step({ kind: "received", from, message: decodeMessage(channel, bytes) });
+      }),
+      mesh.onGossip((from, topic, bytes) => {
+        this.#step({ kind: "gossiped", from, gossip: decodeGossip(topic, bytes) });
+      }),
+      mesh.onReach((peer, reach) => {
+        if (reach === "refused") this.#step({ kind: "refused", peer });
+      }),
+      watchSelf({
+        engine,
+        mesh,
+        log: this.#parts.log,
+        said: (said) => this.#step({ kind: "described", said }),
+        observed: (input) => this.#step({ kind: "worker", input }),
+      }),
+    );
+    this.#membersNow();
+    let due = performance.now() + tickMs;
+    const timer = setInterval(() => {
+      const nowMs = performance.now();
+      if (nowMs < due - tickMs / 2) return;
+      // A process that was held up makes up for no ticks. It says how many it missed.
+      const lateTicks = Math.max(0, Math.floor((nowMs - due) / tickMs));
+      due = Math.max(due + tickMs, nowMs + tickMs / 2);
+      this.#step({ kind: "tick", lateTicks });
+    }, tickMs);
+    this.#endings.push(() => clearInterval(timer));
+  }
+
+  /** Stops without saying goodbye to anybody. Resolves when the disk is at rest. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const end of this.#endings) end();
+    for (const settle of this.#answers.values()) {
+      settle({ kind: "lost", message: "the agent is stopping" });
+    }
+    for (const done of this.#reads.values()) done();
+    await this.#disk;
+  }
+
+  /** Resolves when the changes are applied here, or are not going to be as far as one can tell. */
+  propose(changes: readonly AskedChange[]): Promise<Answer> {
+    return new Promise((resolve) => {
+      if (this.#stopped) return resolve({ kind: "lost", message: "the agent is stopping" });
+      this.#requests += 1;
+      this.#answers.set(this.#requests, resolve);
+      this.#step({ kind: "propose", request: this.#requests, changes });
+    });
+  }
+
+  /** Resolves when the view holds all that was acknowledged before, or after half a second. */
+  fresh(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#stopped) return resolve();
+      this.#requests += 1;
+      this.#reads.set(this.#requests, resolve);
+      this.#step({ kind: "read", request: this.#requests });
+    });
+  }
+
+  resign(): void {
+    this.#step({ kind: "resign" });
+  }
+
+  subscribe(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #step(input: Input): void {
+    if (this.#stopped) return;
+    try {
+      for (const effect of this.#parts.peer.step(input, Date.now())) this.#perform(effect);
+    } catch (thrown) {
+      this.#stopped = true;
+      this.#parts.fail(thrown);
+    }
+  }
+
+  #perform(effect: Effect): void {
+    const { mesh, engine, log } = this.#parts;
+    switch (effect.kind) {
+      case "send":
+        return mesh.send(effect.to, effect.message.channel, encodeMessage(effect.message));
+      case "gossip":
+        return mesh.publish(effect.gossip.topic, encodeGossip(effect.gossip));
+      case "disk":
+        this.#disk = this.#parts.disk.perform(effect.step).then(
+          () => this.#step({ kind: "persisted" }),
+          (thrown) => this.#parts.fail(thrown),
+        );
+        return;
+      case "engine":
+        engine
+          .perform(effect.action)
+          .then((outcome) =>
+            this.#step({
+              kind: "worker",
+              input: { kind: "acted", action: effect.action.id, outcome },
+            }),
+          )
+          .catch((thrown) => this.#parts.fail(thrown));
+        return;
+      case "proposed": {
+        const settle = this.#answers.get(effect.request);
+        this.#answers.delete(effect.request);
+        return settle?.(effect.answer);
+      }
+      case "read": {
+        const done = this.#reads.get(effect.request);
+        this.#reads.delete(effect.request);
+        return done?.();
+      }
+      case "happened":
+        for (const event of effect.events) for (const listener of this.#listeners) listener(event);
+        return;
+      case "members":
+        return this.#membersNow();
+      case "drop":
+        return mesh.drop(effect.peer);
+      case "measure":
+        engine.usage().then(
+          (usage) => this.#step({ kind: "measured", usage }),
+          (thrown) => log.debug({ reason: messageOf(thrown) }, "Cannot measure usage"),
+        );
+        return;
+      case "removed":
+        return this.#parts.removed();
+      case "note":
+        return log[effect.level](effect.fields, effect.text);
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #membersNow(): void {
+    const { peer, mesh } = this.#parts;
+    const others = peer.view.nodes().filter(({ ID }) => ID !== peer.self);
+    mesh.setPeers(others.map(({ ID, Gam }) => ({ nodeId: ID, addresses: Gam.addresses })));
+  }
+}
+

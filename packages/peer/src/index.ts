@@ -1,0 +1,18 @@
+export {
+  type DiskStep,
+  isJournalFile,
+  Journal,
+  type JournalFile,
+  type Recovered,
+  recoverJournal,
+} from "./journal.ts";
+export {
+  decodeGossip,
+  decodeMessage,
+  encodeGossip,
+  encodeMessage,
+  type Gossip,
+  type Message,
+} from "./message.ts";
+export { type Effect, type Input, Peer, type PeerConfig, type SelfDescription, tickMs } from "./peer.ts";
+export type { Answer } from "./proposals.ts";

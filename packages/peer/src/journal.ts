@@ -1,0 +1,191 @@
+/**
+ * Journal: what stands on this peer's disk, and what has to be written next.
+ *
+ * One file a generation. Its first record is a whole copy (snapshot, votes, log); each further record
+ * is what Raft asked to be made durable since the record before. A snapshot begins a new generation.
+ * One record is under way at a time; what Raft asks for meanwhile is gathered into the next one, so
+ * there is one fsync for a batch, and a crash can tear one record only.
+ *
+ * Drive it with request() for each persist effect of Raft, take() whenever something may be written,
+ * and persisted() when the disk has it. Recover with recoverJournal().
+ */
+
+import type { HardState, Restored, Snapshot, Entry as RaftEntry } from "@gam/consensus";
+import { assert, decode, encode, GamError } from "@gam/core";
+import { payloadBytesMax, readRecords, writeRecord } from "./record.ts";
+
+/** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
+export interface RaftWrite {
+  readonly write: number;
+  readonly hardState?: HardState | undefined;
+  readonly entries: readonly RaftEntry[];
+  readonly snapshot?: Snapshot | undefined;
+}
+
+/**
+ * What the shell has to do, in this order and one at a time. `begin` makes the file anew under another
+ * name, makes it durable, renames it, and removes every other file.
+ */
+export type DiskStep =
+  | { readonly kind: "begin"; readonly file: string; readonly bytes: Uint8Array }
+  | { readonly kind: "append"; readonly file: string; readonly bytes: Uint8Array };
+
+export interface JournalFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface Recovered {
+  readonly restored: Restored;
+  /** Where the journal goes on. */
+  readonly journal: Journal;
+  /** A torn tail to cut off before anything is appended. */
+  readonly cut: { readonly file: string; readonly toBytes: number } | undefined;
+}
+
+type Stored = Pick<RaftWrite, "hardState" | "entries" | "snapshot">;
+
+const emptyHardState: HardState = { term: 0, votedFor: undefined, commit: 0 };
+
+/** The state that a sequence of writes amounts to. */
+class Copy {
+  hardState: HardState = emptyHardState;
+  snapshot: Snapshot | undefined;
+  entries: RaftEntry[] = [];
+
+  write(write: Stored): void {
+    if (write.hardState !== undefined) this.hardState = write.hardState;
+    if (write.snapshot !== undefined) this.#install(write.snapshot);
+    const [first] = write.entries;
+    if (first === undefined) return;
+    const base = this.snapshot?.index ?? 0;
+    const from = first.index - base - 1;
+    assert(from >= 0 && from <= this.entries.length, "journal entries leave no gap");
+    this.entries.length = from;
+    for (const entry of write.entries) this.entries.push(entry);
+  }
+
+  #install(snapshot: Snapshot): void {
+    const base = this.snapshot?.index ?? 0;
+    const last = this.entries[snapshot.index - base - 1];
+    // Only a log that agrees with the snapshot goes on behind it.
+    const agrees = last !== undefined && last.term === snapshot.term;
+    this.entries = agrees ? this.entries.slice(snapshot.index - base) : [];
+    this.snapshot = snapshot;
+  }
+
+  whole(): Stored {
+    return { hardState: this.hardState, entries: this.entries, snapshot: this.snapshot };
+  }
+}
+
+export class Journal {
+  readonly #copy: Copy;
+  #generation: number;
+  #sequence: number;
+  #waiting: RaftWrite[] = [];
+  #underWay: readonly number[] | undefined;
+  /** Bytes in the present file, to judge when a snapshot is worth its price. */
+  bytes: number;
+
+  constructor(copy?: Copy, generation = 0, sequence = 0, bytes = 0) {
+    this.#copy = copy ?? new Copy();
+    this.#generation = generation;
+    this.#sequence = sequence;
+    this.bytes = bytes;
+  }
+
+  request(write: RaftWrite): void {
+    this.#waiting.push(write);
+  }
+
+  /** The next thing to write, unless one is under way or there is none. */
+  take(): DiskStep | undefined {
+    if (this.#underWay !== undefined || this.#waiting.length === 0) return undefined;
+    const writes = this.#waiting;
+    this.#waiting = [];
+    this.#underWay = writes.map(({ write }) => write);
+    for (const write of writes) this.#copy.write(write);
+    const first = this.#generation === 0;
+    if (first || writes.some((write) => write.snapshot !== undefined)) {
+      this.#generation += 1;
+      this.#sequence = 1;
+      const bytes = writeRecord(1, pack([this.#copy.whole()]));
+      this.bytes = bytes.length;
+      return { kind: "begin", file: fileName(this.#generation), bytes };
+    }
+    this.#sequence += 1;
+    const bytes = writeRecord(this.#sequence, pack(writes));
+    this.bytes += bytes.length;
+    return { kind: "append", file: fileName(this.#generation), bytes };
+  }
+
+  /** The step that was taken last is durable. Returns the writes that Raft must be told of. */
+  persisted(): readonly number[] {
+    assert(this.#underWay !== undefined, "only what was taken can become durable");
+    const done = this.#underWay;
+    this.#underWay = undefined;
+    return done;
+  }
+}
+
+/**
+ * Reads what the disk has.
+ *
+ * Shape:  the files of the journal's folder, in any order, with no other files among them but those of
+ *         fileName() (unfinished ones have other names).
+ * Errors: CORRUPT_FILE, with file, offset and what to do.
+ */
+export function recoverJournal(files: readonly JournalFile[]): Recovered {
+  const [newest] = [...files].sort((a, b) => generationOf(b.name) - generationOf(a.name));
+  const copy = new Copy();
+  if (newest === undefined) return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
+  const { payloads, endBytes, sequence } = readRecords(newest.name, newest.bytes);
+  if (sequence === 0) {
+    // A file gets its name only when its first record is durable.
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read journal "${newest.name}": the record at offset 0 is broken. Move the folder of this file away, ` +
+        'and run "gam join TOKEN" with a token of another peer, which has all that stood here',
+    );
+  }
+  for (const payload of payloads) for (const write of unpack(payload)) copy.write(write);
+  const journal = new Journal(copy, generationOf(newest.name), sequence, endBytes);
+  const torn = endBytes < newest.bytes.length;
+  return {
+    restored: restoredOf(copy),
+    journal,
+    cut: torn ? { file: newest.name, toBytes: endBytes } : undefined,
+  };
+}
+
+const namePattern = /^journal-(\d{10})$/;
+
+function fileName(generation: number): string {
+  return `journal-${String(generation).padStart(10, "0")}`;
+}
+
+function generationOf(name: string): number {
+  return Number(namePattern.exec(name)?.[1] ?? -1);
+}
+
+/** Tells the journal's files from unfinished ones, which a crash may leave. */
+export function isJournalFile(name: string): boolean {
+  return namePattern.test(name);
+}
+
+function restoredOf(copy: Copy): Restored {
+  return { hardState: copy.hardState, snapshot: copy.snapshot, entries: [...copy.entries] };
+}
+
+function pack(writes: readonly Stored[]): Uint8Array {
+  const bytes = encode(
+    writes.map(({ hardState, entries, snapshot }) => ({ hardState, entries, snapshot })),
+  );
+  assert(bytes.length <= payloadBytesMax, "a write fits into a record");
+  return bytes;
+}
+
+function unpack(payload: Uint8Array): Stored[] {
+  return decode(payload) as Stored[];
+}

@@ -1,0 +1,92 @@
+/**
+ * Leading: what a peer does because it leads, and only while it does.
+ *
+ * Decides in which order the plans are asked, and that one proposal of theirs is under way at a time:
+ * the next is planned from a state that has the last one in it. Keeps nothing that matters. A new
+ * leader makes a new one, looks at everything once, and goes on where the state stands.
+ */
+
+import type { Configuration } from "@gam/consensus";
+import type { Mint, NodeId, ProposalId } from "@gam/core";
+import type { Verdict } from "@gam/membership";
+import { Orchestrator, planNodes, planVoters } from "@gam/orchestrator";
+import { planPlacement } from "@gam/scheduler";
+import type { Event, PlannedChange, Usage, View } from "@gam/state";
+
+/** Times that plans wait for (delays, monitors, windows) are looked at this often. */
+const lookTicks = 2;
+const votersTicks = 4;
+
+export interface LeaderFacts {
+  readonly self: NodeId;
+  readonly nowMs: number;
+  readonly usage: ReadonlyMap<NodeId, Usage>;
+  readonly verdictOf: (id: NodeId) => { readonly verdict: Verdict; readonly reason: string };
+  readonly configuration: Configuration;
+  readonly caughtUp: (id: NodeId) => boolean;
+  readonly votersMax: number;
+}
+
+export class Leading {
+  readonly #orchestrator: Orchestrator;
+  #underWay: ProposalId | undefined;
+  #dirty = true;
+  #ticks = 0;
+
+  constructor(mint: Mint) {
+    this.#orchestrator = new Orchestrator(mint);
+    this.#orchestrator.noticeAll();
+  }
+
+  notice(events: readonly Event[]): void {
+    for (const event of events) this.#orchestrator.notice(event);
+    if (events.length > 0) this.#dirty = true;
+  }
+
+  /** Something that is not in the state has changed: a verdict, a usage. */
+  stir(): void {
+    this.#dirty = true;
+  }
+
+  tick(): void {
+    this.#ticks += 1;
+    if (this.#ticks % lookTicks === 0) this.#dirty = true;
+  }
+
+  settle(id: ProposalId): void {
+    if (this.#underWay === id) this.#underWay = undefined;
+  }
+
+  /** What to propose now, as one proposal; nothing while the last one is under way. */
+  plan(view: View, facts: LeaderFacts): readonly PlannedChange[] {
+    if (this.#underWay !== undefined || !this.#dirty) return [];
+    this.#dirty = false;
+    const verdicts = new Map(view.nodes().map(({ ID }) => [ID, facts.verdictOf(ID)]));
+    const nodes = planNodes(view, verdicts, facts.nowMs);
+    if (nodes.length > 0) return nodes;
+    const tasks = this.#orchestrator.plan(view, { nowMs: facts.nowMs, verdicts });
+    if (tasks.length > 0) return tasks;
+    return planPlacement(view, { usage: facts.usage, nowMs: facts.nowMs });
+  }
+
+  /** The plan was put into the log under this id. */
+  proposed(id: ProposalId): void {
+    this.#underWay = id;
+  }
+
+  /** Who should vote, when that is not who does. */
+  planVoters(
+    view: View,
+    facts: LeaderFacts,
+  ): { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] } | undefined {
+    if (this.#ticks % votersTicks !== 0) return undefined;
+    return planVoters({
+      configuration: facts.configuration,
+      self: facts.self,
+      nodes: view.nodes(),
+      alive: (id) => view.node(id)?.Status.State !== "down" && facts.verdictOf(id).verdict !== "lost",
+      caughtUp: facts.caughtUp,
+      votersMax: facts.votersMax,
+    });
+  }
+}

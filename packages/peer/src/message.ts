@@ -1,0 +1,67 @@
+/**
+ * Message: all that one peer says to another, and to everybody.
+ *
+ * Decides which shapes are let in. Whoever received bytes runs them through decodeMessage() or
+ * decodeGossip(); what a machine is given has been checked.
+ */
+
+import { checkMessage as checkRaft, type Message as RaftMessage } from "@gam/consensus";
+import { check, decode, encode, type ProposalId } from "@gam/core";
+import {
+  checkMessage as checkMember,
+  checkRumour,
+  type Message as MemberMessage,
+  type Rumour,
+} from "@gam/membership";
+import { checkProposal, checkUsage, type Proposal, type Usage } from "@gam/state";
+
+/** One stream each between two peers, so that a large append does not hold up a probe. */
+export type Message =
+  | { readonly channel: "raft"; readonly body: RaftMessage }
+  | { readonly channel: "member"; readonly body: MemberMessage }
+  | { readonly channel: "peer"; readonly body: PeerMessage };
+
+/** What followers and the leader say about proposals. */
+export type PeerMessage =
+  /** Please put this into the log. */
+  | { readonly kind: "propose"; readonly proposal: Proposal }
+  /** Not by me, or not now: try again later, with whoever leads then. */
+  | { readonly kind: "declined"; readonly id: ProposalId };
+
+export type Gossip =
+  | { readonly topic: "usage"; readonly body: Usage }
+  | { readonly topic: "rumour"; readonly body: Rumour };
+
+const checkPeer = check.union<PeerMessage>({
+  propose: check.object({ kind: check.literal("propose"), proposal: checkProposal }),
+  declined: check.object({ kind: check.literal("declined"), id: check.id<ProposalId>() }),
+});
+
+export function encodeMessage(message: Message): Uint8Array {
+  return encode(message.body);
+}
+
+/** Errors: BAD_FRAME, with the path of the field that is wrong. */
+export function decodeMessage(channel: Message["channel"], bytes: Uint8Array): Message {
+  const value = decode(bytes);
+  switch (channel) {
+    case "raft":
+      return { channel, body: checkRaft(value, "raft") };
+    case "member":
+      return { channel, body: checkMember(value, "member") };
+    case "peer":
+      return { channel, body: checkPeer(value, "peer") };
+  }
+}
+
+export function encodeGossip(gossip: Gossip): Uint8Array {
+  return encode(gossip.body);
+}
+
+/** Errors: BAD_FRAME, with the path of the field that is wrong. */
+export function decodeGossip(topic: Gossip["topic"], bytes: Uint8Array): Gossip {
+  const value = decode(bytes);
+  return topic === "usage"
+    ? { topic, body: checkUsage(value, "usage") }
+    : { topic, body: checkRumour(value, "rumour") };
+}

@@ -1,0 +1,569 @@
+/**
+ * Peer: everything that one agent decides, as one deterministic machine.
+ *
+ * It joins the smaller ones: Raft orders the log, the store applies it, membership says who answers,
+ * the plans of the leader turn wishes into tasks, the worker turns tasks into engine actions. It has
+ * no clock, no randomness, no ids and no IO of its own. The agent drives it with real sockets, disks
+ * and engines, the simulator with false ones.
+ *
+ *   step(input, nowMs): Effect[]
+ *
+ * Perform effects in the order given. Disk steps are done one after the other, each answered by
+ * `persisted`; whatever must wait for the disk is held back in here until then.
+ */
+
+import { type Entry, Raft, type RaftConfig } from "@gam/consensus";
+import { decode, encode, type Mint, type NodeId, type ProposalId, type Random, unreachable } from "@gam/core";
+import {
+  defaultConfig as membershipDefaults,
+  type Input as MembershipInput,
+  Membership,
+} from "@gam/membership";
+import {
+  type AskedChange,
+  type Change,
+  type EngineHealth,
+  type Event,
+  isPlanned,
+  type NodeDescription,
+  type Proposal,
+  Store,
+  type Usage,
+  type View,
+} from "@gam/state";
+import { type EngineAction, Worker, type Input as WorkerInput } from "@gam/worker";
+import { type DiskStep, type Recovered } from "./journal.ts";
+import { Leading, type LeaderFacts } from "./leading.ts";
+import type { Gossip, Message } from "./message.ts";
+import { type Answer, Proposals } from "./proposals.ts";
+
+/** One tick. All machines in here count in it. */
+export const tickMs = 50;
+
+const raftDefaults = { heartbeatTicks: 2, electionTicksMin: 20, electionTicksMax: 40 };
+/** A reader gets its copy as it is after 500 ms without an answer. */
+const readPatienceTicks = 10;
+/** A log of more entries or bytes than this is worth a snapshot. */
+const logEntriesMax = 8192;
+const journalBytesMax = 16 * 1024 * 1024;
+/** A learner this close to the leader's log may vote. */
+const lagEntriesMax = 512;
+/** Usage is gossiped every second, and less often where all of it would be more than 100 a second. */
+const usageTicks = 1000 / tickMs;
+const usageMessagesPerSecondMax = 100;
+/** What this peer says of its own node is said again until the state has it. */
+const describeTicks = 20;
+
+export interface PeerConfig {
+  readonly self: NodeId;
+  /** Voters at most, odd. */
+  readonly votersMax: number;
+  readonly raft?: Partial<RaftConfig>;
+}
+
+/** What this peer can say of its own node. */
+export interface SelfDescription {
+  readonly description: NodeDescription;
+  readonly addresses: readonly string[];
+  readonly engine: EngineHealth;
+}
+
+export type Input =
+  /** `lateTicks`: ticks that should have come before and did not, because the process was held up. */
+  | { readonly kind: "tick"; readonly lateTicks: number }
+  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
+  | { readonly kind: "gossiped"; readonly from: NodeId; readonly gossip: Gossip }
+  /** A dial was answered by "connection refused": the host lives, its agent does not. */
+  | { readonly kind: "refused"; readonly peer: NodeId }
+  | { readonly kind: "persisted" }
+  | { readonly kind: "propose"; readonly request: number; readonly changes: readonly AskedChange[] }
+  | { readonly kind: "read"; readonly request: number }
+  | { readonly kind: "worker"; readonly input: WorkerInput }
+  | { readonly kind: "described"; readonly said: SelfDescription }
+  | { readonly kind: "measured"; readonly usage: Usage }
+  /** Hand the lead to another peer, because this one is about to stop. */
+  | { readonly kind: "resign" };
+
+export type Effect =
+  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
+  | { readonly kind: "gossip"; readonly gossip: Gossip }
+  | { readonly kind: "disk"; readonly step: DiskStep }
+  | { readonly kind: "engine"; readonly action: EngineAction }
+  | { readonly kind: "proposed"; readonly request: number; readonly answer: Answer }
+  /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
+  | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
+  | { readonly kind: "happened"; readonly events: readonly Event[] }
+  /** Whom to keep a connection to. Whoever is not in the list is no member. */
+  | {
+      readonly kind: "members";
+      readonly members: readonly { readonly id: NodeId; readonly addresses: readonly string[] }[];
+    }
+  /** A connection to this peer that seems to stand does not. */
+  | { readonly kind: "drop"; readonly peer: NodeId }
+  /** Measure the host's usage and answer with `measured`. */
+  | { readonly kind: "measure" }
+  /** This peer was removed from the cluster. */
+  | { readonly kind: "removed" }
+  /** Worth telling the people who run this. */
+  | {
+      readonly kind: "note";
+      readonly level: "info" | "warn";
+      readonly text: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };
+
+interface Reading {
+  readonly request: number;
+  readonly untilTick: number;
+}
+
+export class Peer {
+  readonly #config: PeerConfig;
+  readonly #mint: Mint;
+  readonly #raft: Raft;
+  readonly #store = new Store();
+  readonly #journal: Recovered["journal"];
+  readonly #membership: Membership;
+  readonly #worker: Worker;
+  readonly #proposals: Proposals;
+  readonly #usage = new Map<NodeId, Usage>();
+  readonly #readings = new Map<string, Reading>();
+  #leading: Leading | undefined;
+  #leader: NodeId | undefined;
+  #caughtUp = false;
+  #catchUpRead = "";
+  #said: SelfDescription | undefined;
+  #describing: ProposalId | undefined;
+  #describeAtTick = 0;
+  #measureAtTick = 0;
+  #snapshotIndex: number;
+  #nowTick = 0;
+  #nowMs = 0;
+  #effects: Effect[] = [];
+
+  constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
+    this.#config = config;
+    this.#mint = mint;
+    this.#journal = recovered.journal;
+    const { snapshot } = recovered.restored;
+    if (snapshot !== undefined && snapshot.data.length > 0) this.#store.restore(snapshot.data);
+    this.#snapshotIndex = snapshot?.index ?? 0;
+    this.#raft = new Raft(
+      { self: config.self, ...raftDefaults, ...config.raft },
+      recovered.restored,
+      random,
+    );
+    this.#membership = new Membership({ ...membershipDefaults, self: config.self }, random);
+    this.#worker = new Worker({ node: config.self });
+    this.#proposals = new Proposals((proposal) => this.#forward(proposal));
+  }
+
+  get view(): View {
+    return this.#store;
+  }
+  get self(): NodeId {
+    return this.#config.self;
+  }
+  /** Who leads, as far as this peer knows. */
+  get leader(): NodeId | undefined {
+    return this.#leader;
+  }
+  get raft(): Pick<Raft, "term" | "role" | "configuration" | "commitIndex" | "lastIndex"> {
+    return this.#raft;
+  }
+  /** The latest that each peer said of its host, this one included. */
+  get usage(): ReadonlyMap<NodeId, Usage> {
+    return this.#usage;
+  }
+  verdictOf(id: NodeId): ReturnType<Membership["verdictOf"]> {
+    return this.#membership.verdictOf(id);
+  }
+
+  step(input: Input, nowMs: number): Effect[] {
+    this.#nowMs = nowMs;
+    this.#take(input);
+    this.#lead();
+    const step = this.#journal.take();
+    if (step !== undefined) this.#effects.push({ kind: "disk", step });
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case "tick":
+        return this.#tick(input.lateTicks);
+      case "received":
+        return this.#receive(input.from, input.message);
+      case "gossiped":
+        return this.#hear(input.from, input.gossip);
+      case "refused":
+        return this.#stepMembership({ kind: "refused", peer: input.peer });
+      case "persisted":
+        for (const write of this.#journal.persisted()) this.#stepRaft({ kind: "persisted", write });
+        return;
+      case "propose":
+        return this.#propose(input.changes, (answer) =>
+          this.#effects.push({ kind: "proposed", request: input.request, answer }),
+        );
+      case "read":
+        return this.#read(input.request);
+      case "worker":
+        return this.#stepWorker(input.input);
+      case "described":
+        this.#said = input.said;
+        this.#describeAtTick = 0;
+        return this.#describe();
+      case "measured":
+        this.#usage.set(this.self, input.usage);
+        this.#effects.push({ kind: "gossip", gossip: { topic: "usage", body: input.usage } });
+        return;
+      case "resign":
+        return this.#resign();
+      default:
+        unreachable(input);
+    }
+  }
+
+  #tick(lateTicks: number): void {
+    this.#nowTick += 1;
+    this.#stepMembership({ kind: "tick", lateTicks });
+    this.#stepRaft({ kind: "tick" });
+    this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
+    this.#proposals.tick();
+    this.#leading?.tick();
+    for (const [id, reading] of this.#readings) {
+      if (this.#nowTick >= reading.untilTick) this.#answerRead(id, false);
+    }
+    if (this.#leader !== undefined && !this.#caughtUp && this.#nowTick % describeTicks === 0) {
+      this.#catchUp();
+    }
+    this.#describe();
+    if (this.#nowTick >= this.#measureAtTick) {
+      const members = this.#store.nodes().length;
+      const spread = (members / usageMessagesPerSecondMax) * usageTicks;
+      this.#measureAtTick = this.#nowTick + Math.max(usageTicks, Math.ceil(spread));
+      this.#effects.push({ kind: "measure" });
+    }
+    this.#compact();
+  }
+
+  #receive(from: NodeId, message: Message): void {
+    switch (message.channel) {
+      case "raft":
+        return this.#stepRaft({ kind: "received", from, message: message.body });
+      case "member":
+        return this.#stepMembership({ kind: "received", from, message: message.body });
+      case "peer":
+        break;
+      default:
+        unreachable(message);
+    }
+    const { body } = message;
+    if (body.kind === "declined") return this.#proposals.decline(body.id);
+    const { proposal } = body;
+    if (proposal.changes.some(isPlanned)) {
+      return this.#note("warn", "Refused changes that only a leader makes", { peer: from });
+    }
+    if (this.#append(proposal)) return;
+    const declined = { kind: "declined" as const, id: proposal.id };
+    this.#effects.push({ kind: "send", to: from, message: { channel: "peer", body: declined } });
+  }
+
+  #hear(from: NodeId, gossip: Gossip): void {
+    if (gossip.topic === "rumour") {
+      return this.#stepMembership({ kind: "rumour", from, rumour: gossip.body });
+    }
+    // Usage of strangers would never be forgotten again.
+    if (this.#store.node(from) !== undefined) this.#usage.set(from, gossip.body);
+  }
+
+  // Raft
+
+  #stepRaft(input: Parameters<Raft["step"]>[0]): void {
+    for (const effect of this.#raft.step(input)) {
+      switch (effect.kind) {
+        case "send":
+          this.#effects.push({
+            kind: "send",
+            to: effect.to,
+            message: { channel: "raft", body: effect.message },
+          });
+          break;
+        case "persist":
+          this.#journal.request(effect);
+          break;
+        case "commit":
+          for (const entry of effect.entries) this.#apply(entry);
+          break;
+        case "install":
+          this.#install(effect.snapshot.index, effect.snapshot.data);
+          break;
+        case "role":
+          this.#follow(effect.role === "leader", effect.leader, effect.term);
+          break;
+        case "readReady":
+          this.#answerRead(effect.id, true);
+          break;
+        case "readLost":
+          this.#answerRead(effect.id, false);
+          break;
+        case "configuration":
+          this.#note("info", "Voters are now others", { ...effect.configuration });
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #apply(entry: Entry): void {
+    if (entry.kind !== "data") {
+      this.#store.skip(entry.index);
+    } else {
+      const proposal = decode(entry.data) as Proposal;
+      const { outcome, events } = this.#store.apply(entry.index, proposal);
+      this.#leading?.settle(proposal.id);
+      this.#happen(events);
+      this.#proposals.settle(proposal.id, outcome);
+    }
+    // With the first entry of its own term a leader knows that it has all that was ever committed.
+    if (this.#raft.role !== "leader" || entry.term !== this.#raft.term) return;
+    if (this.#leading === undefined) this.#leading = new Leading(this.#mint);
+  }
+
+  #install(index: number, data: Uint8Array): void {
+    const gone = new Set(this.#store.nodes().map(({ ID }) => ID));
+    this.#store.restore(data);
+    this.#snapshotIndex = index;
+    for (const { ID } of this.#store.nodes()) gone.delete(ID);
+    this.#proposals.settleAll((id) => this.#store.outcomeOf(id));
+    this.#membersMoved();
+    this.#tasksMoved();
+    if (gone.has(this.self)) this.#effects.push({ kind: "removed" });
+    this.#note("info", "Took the state from a snapshot", { index });
+  }
+
+  #follow(leads: boolean, leader: NodeId | undefined, term: number): void {
+    if (!leads) this.#leading = undefined;
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    this.#note("info", leader === undefined ? "No leader is known" : "A leader was elected", {
+      leader,
+      term,
+    });
+    this.#stepWorker({ kind: "led", led: leader !== undefined });
+    if (leader === undefined) return;
+    this.#proposals.lead();
+    if (!this.#caughtUp) this.#catchUp();
+  }
+
+  #compact(): void {
+    const entries = this.#store.index - this.#snapshotIndex;
+    if (entries === 0) return;
+    if (entries < logEntriesMax && this.#journal.bytes < journalBytesMax) return;
+    this.#snapshotIndex = this.#store.index;
+    this.#stepRaft({ kind: "compact", index: this.#store.index, data: this.#store.dump() });
+  }
+
+  #resign(): void {
+    const { voters } = this.#raft.configuration;
+    const heir = voters.find(
+      (id) => id !== this.self && this.#membership.verdictOf(id).verdict === "alive",
+    );
+    if (heir !== undefined) this.#stepRaft({ kind: "transfer", to: heir });
+  }
+
+  // Reads and writes
+
+  #read(request: number): void {
+    const id = this.#mint.id();
+    if (this.#leader === undefined) {
+      this.#effects.push({ kind: "read", request, fresh: false });
+      return;
+    }
+    this.#readings.set(id, { request, untilTick: this.#nowTick + readPatienceTicks });
+    this.#stepRaft({ kind: "read", id });
+  }
+
+  #answerRead(id: string, fresh: boolean): void {
+    if (id === this.#catchUpRead && fresh && !this.#caughtUp) {
+      this.#caughtUp = true;
+      this.#tasksMoved();
+    }
+    const reading = this.#readings.get(id);
+    if (reading === undefined) return;
+    this.#readings.delete(id);
+    this.#effects.push({ kind: "read", request: reading.request, fresh });
+  }
+
+  /** Asks how far the log has come, so that the worker may trust that unknown tasks are strays. */
+  #catchUp(): void {
+    this.#catchUpRead = this.#mint.id();
+    this.#stepRaft({ kind: "read", id: this.#catchUpRead });
+  }
+
+  #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
+    const id = this.#mint.id() as ProposalId;
+    this.#proposals.add(id, this.#nowMs, changes, settle);
+    return id;
+  }
+
+  #forward(proposal: Proposal): boolean {
+    if (this.#leader === undefined) return false;
+    if (this.#leader === this.self) return this.#append(proposal);
+    const body = { kind: "propose" as const, proposal };
+    this.#effects.push({ kind: "send", to: this.#leader, message: { channel: "peer", body } });
+    return true;
+  }
+
+  #append(proposal: Proposal): boolean {
+    if (this.#raft.role !== "leader") return false;
+    const { result, effects } = { result: this.#raft.canPropose(), effects: undefined };
+    void effects;
+    if (!result) return false;
+    this.#stepRaft({ kind: "propose", data: [encode(proposal)] });
+    return true;
+  }
+
+  // What the leader does
+
+  #lead(): void {
+    const leading = this.#leading;
+    if (leading === undefined) return;
+    const facts = this.#facts();
+    const changes = leading.plan(this.#store, facts);
+    if (changes.length > 0) {
+      const id = this.#mint.id() as ProposalId;
+      if (this.#append({ id, atMs: this.#nowMs, changes })) leading.proposed(id);
+      else leading.stir();
+    }
+    const voters = leading.planVoters(this.#store, facts);
+    if (voters !== undefined) this.#stepRaft({ kind: "reconfigure", ...voters });
+  }
+
+  #facts(): LeaderFacts {
+    const progress = this.#raft.progress();
+    return {
+      self: this.self,
+      nowMs: this.#nowMs,
+      usage: this.#usage,
+      verdictOf: (id) => this.#membership.verdictOf(id),
+      configuration: this.#raft.configuration,
+      caughtUp: (id) =>
+        id === this.self || (progress.get(id)?.match ?? 0) + lagEntriesMax >= this.#raft.commitIndex,
+      votersMax: this.#config.votersMax,
+    };
+  }
+
+  // Membership and worker
+
+  #stepMembership(input: MembershipInput): void {
+    for (const effect of this.#membership.step(input)) {
+      switch (effect.kind) {
+        case "send":
+          this.#effects.push({
+            kind: "send",
+            to: effect.to,
+            message: { channel: "member", body: effect.message },
+          });
+          break;
+        case "rumour":
+          this.#effects.push({ kind: "gossip", gossip: { topic: "rumour", body: effect.rumour } });
+          break;
+        case "verdict":
+          this.#leading?.stir();
+          if (effect.verdict === "lost") this.#effects.push({ kind: "drop", peer: effect.peer });
+          this.#note(effect.verdict === "lost" ? "warn" : "info", `Peer is ${effect.verdict}`, {
+            peer: effect.peer,
+            reason: effect.reason,
+          });
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #stepWorker(input: WorkerInput): void {
+    for (const effect of this.#worker.step(input)) {
+      switch (effect.kind) {
+        case "engine":
+          this.#effects.push({ kind: "engine", action: effect.action });
+          break;
+        case "report":
+          this.#propose(effect.changes, (answer) =>
+            this.#stepWorker({ kind: "settled", committed: answer.kind === "applied" }),
+          );
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #happen(events: readonly Event[]): void {
+    if (events.length === 0) return;
+    this.#leading?.notice(events);
+    this.#effects.push({ kind: "happened", events });
+    let members = false;
+    let tasks = false;
+    for (const event of events) {
+      const row = event.after ?? event.before;
+      if (event.table === "node") {
+        members = true;
+        if (event.before?.ID === this.self && event.after === undefined) {
+          this.#effects.push({ kind: "removed" });
+        }
+      }
+      if (event.table === "network") tasks = true;
+      if (event.table === "task" && row !== undefined && "NodeID" in row) {
+        tasks ||= row.NodeID === this.self;
+      }
+    }
+    if (members) this.#membersMoved();
+    if (tasks || members) this.#tasksMoved();
+  }
+
+  #membersMoved(): void {
+    const nodes = this.#store.nodes();
+    const members = nodes.map(({ ID, Gam }) => ({ id: ID, addresses: Gam.addresses }));
+    this.#effects.push({ kind: "members", members });
+    this.#stepMembership({ kind: "members", ids: nodes.map(({ ID }) => ID) });
+    for (const id of this.#usage.keys()) {
+      if (id !== this.self && this.#store.node(id) === undefined) this.#usage.delete(id);
+    }
+  }
+
+  #tasksMoved(): void {
+    this.#stepWorker({
+      kind: "tasks",
+      tasks: this.#store.tasksOn(this.self),
+      networks: this.#store.networks(),
+      self: this.#store.node(this.self),
+      caughtUp: this.#caughtUp,
+    });
+  }
+
+  /** Says what this node is, until the state says the same. */
+  #describe(): void {
+    if (this.#describing !== undefined || this.#nowTick < this.#describeAtTick) return;
+    const node = this.#store.node(this.self);
+    if (this.#said === undefined || node === undefined || this.#leader === undefined) return;
+    const { description, addresses, engine } = this.#said;
+    const known = [node.Description, node.Gam.addresses, node.Gam.engine];
+    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine])) return;
+    this.#describeAtTick = this.#nowTick + describeTicks;
+    this.#describing = this.#propose(
+      [{ kind: "describeNode", id: this.self, description, addresses, engine }],
+      () => {
+        this.#describing = undefined;
+      },
+    );
+  }
+
+  #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#effects.push({ kind: "note", level, text, fields });
+  }
+}

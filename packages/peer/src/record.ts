@@ -1,0 +1,79 @@
+/**
+ * Record: how one write stands in a journal file, and how a file is read back after a crash.
+ *
+ *   magic "GAMR" | checksum u32 | sequence u32 | length u32 | payload      (big endian)
+ *
+ * Decides where a file ends. A write that a crash tore can only be the last one, because the next is
+ * not begun before it is durable: so a broken record with nothing whole behind it is a torn tail, and
+ * is cut off. A broken record with a whole one behind it was damaged later: that is never cut, because
+ * promises made from it would be forgotten.
+ *
+ * Source: the checksum is CRC-32C over sequence, length and payload.
+ */
+import { crc32c, GamError } from "@gam/core";
+
+const magic = 0x47414d52;
+const headerBytes = 16;
+/** No write is larger: a snapshot of the whole state goes into one. */
+export const payloadBytesMax = 512 * 1024 * 1024;
+
+export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
+  const record = new Uint8Array(headerBytes + payload.length);
+  const header = new DataView(record.buffer);
+  header.setUint32(0, magic);
+  header.setUint32(8, sequence);
+  header.setUint32(12, payload.length);
+  record.set(payload, headerBytes);
+  header.setUint32(4, crc32c(record.subarray(8)));
+  return record;
+}
+
+export interface Records {
+  readonly payloads: readonly Uint8Array[];
+  /** The file is whole up to here; what stands behind it is a torn tail. */
+  readonly endBytes: number;
+  /** Sequence number of the last whole record; 0 when there is none. */
+  readonly sequence: number;
+}
+
+/** Errors: CORRUPT_FILE with the file's name, the offset in bytes and what to do. */
+export function readRecords(name: string, file: Uint8Array): Records {
+  const payloads: Uint8Array[] = [];
+  let at = 0;
+  let sequence = 0;
+  for (;;) {
+    const length = recordAt(file, at, sequence + 1);
+    if (length === undefined) break;
+    payloads.push(file.subarray(at + headerBytes, at + headerBytes + length));
+    at += headerBytes + length;
+    sequence += 1;
+  }
+  for (let later = at + 1; later + headerBytes <= file.length; later += 1) {
+    if (file[later] !== 0x47 || recordAt(file, later, undefined, sequence) === undefined) continue;
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read journal "${name}": the record at offset ${at} is broken, and whole records follow it at offset ${later}. ` +
+        "The disk has damaged what was safely written: check it, move the folder of this file away, " +
+        'and run "gam join TOKEN" with a token of another peer, which has all that stood here',
+    );
+  }
+  return { payloads, endBytes: at, sequence };
+}
+
+/** Length of the payload of the whole record at this offset, if one stands there. */
+function recordAt(
+  file: Uint8Array,
+  at: number,
+  wanted: number | undefined,
+  after = 0,
+): number | undefined {
+  if (at + headerBytes > file.length) return undefined;
+  const header = new DataView(file.buffer, file.byteOffset + at, headerBytes);
+  if (header.getUint32(0) !== magic) return undefined;
+  const sequence = header.getUint32(8);
+  if (wanted === undefined ? sequence <= after : sequence !== wanted) return undefined;
+  const length = header.getUint32(12);
+  const end = at + headerBytes + length;
+  if (length > payloadBytesMax || end > file.length) return undefined;
+  return crc32c(file.subarray(at + 8, end)) === header.getUint32(4) ? length : undefined;
+}

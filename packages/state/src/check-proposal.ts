@@ -1,0 +1,92 @@
+/**
+ * Whether bytes from another peer are a proposal that apply() can take. Specs were validated by the
+ * peer that a client asked (service-spec.ts); here only what apply() itself leans on is looked at, so
+ * that no peer can make all others stumble over one entry of the log.
+ */
+import { type Check, check, GamError } from "@gam/core";
+import type { Change, Proposal } from "./change.ts";
+import { taskStates } from "./task.ts";
+
+const changesMax = 20_000;
+
+/** An object as it came; only the named fields are looked at, and none is dropped. */
+function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
+  const look = check.object(fields);
+  return (value, path) => {
+    look(value, path);
+    return value;
+  };
+}
+
+const text = check.string(256);
+const index = check.integer();
+const anything = keeping({});
+const texts = check.list(check.string(), 4096);
+
+const spec = keeping({
+  Name: text,
+  TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+  Mode: anything,
+  EndpointSpec: check.optional(keeping({ Ports: check.optional(check.list(anything, 4096)) })),
+  Networks: check.optional(check.list(anything, 256)),
+});
+const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
+const engine = keeping({ ready: check.boolean, reason: check.string() });
+
+const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
+  createCluster: {
+    cluster: keeping({ ID: text, Spec: anything, Secrets: anything, RootPublicKey: text }),
+  },
+  updateCluster: { spec: anything, basedOn: index },
+  rotateSecrets: { worker: check.optional(text), manager: check.optional(text) },
+  joinNode: {
+    node: keeping({
+      ID: text,
+      Spec: anything,
+      Description: anything,
+      Status: anything,
+      Gam: keeping({ addresses: texts, engine }),
+    }),
+  },
+  updateNode: { id: text, spec: anything, basedOn: index },
+  removeNode: { id: text },
+  createService: { id: text, spec, registryAuth: check.string(65_536) },
+  updateService: {
+    id: text,
+    spec,
+    previous: check.optional(spec),
+    registryAuth: check.string(65_536),
+    rollback: check.boolean,
+    basedOn: index,
+  },
+  removeService: { id: text },
+  createNetwork: { network: keeping({ Id: text, Name: text }) },
+  removeNetwork: { id: text },
+  describeNode: { id: text, description: anything, addresses: texts, engine },
+  reportTask: { id: text, status },
+  judgeNode: { id: text, status: anything },
+  createTask: { task: keeping({ ID: text, ServiceID: text, Spec: anything, Status: status }) },
+  assignTask: { id: text, node: text, status },
+  explainTask: { id: text, status },
+  desireTask: { id: text, desired: check.literal(...taskStates) },
+  orphanTask: { id: text, status },
+  removeTask: { id: text },
+  progressUpdate: { id: text, templateVersion: index, waveAtMs: check.number(), updated: texts },
+  rollbackService: { id: text, templateVersion: index, message: check.string() },
+  setEndpoint: { id: text, endpoint: anything },
+};
+
+const checkChange: Check<Change> = (value, path) => {
+  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : "";
+  if (typeof kind !== "string" || !Object.hasOwn(fieldsOf, kind)) {
+    throw new GamError("BAD_FRAME", `Cannot read ${path}.kind: "${kind}" is no change`);
+  }
+  return keeping(fieldsOf[kind as Change["kind"]])(value, path) as Change;
+};
+
+export const checkProposal: Check<Proposal> = check.object({
+  id: check.id(),
+  // The last millisecond that a date can be made of.
+  atMs: check.number(0, 8.64e15),
+  changes: check.list(checkChange, changesMax),
+});

@@ -1,0 +1,37 @@
+/**
+ * Whether an address lies in a range, both as text: `10.1.2.3` in `10.1.0.0/16`, or in itself.
+ *
+ * Shape: IPv4 and IPv6. What is no address, or of another family, lies in nothing.
+ */
+export function isInside(address: string, range: string): boolean {
+  const [base = "", prefix] = range.split("/");
+  const a = bitsOf(address);
+  const b = bitsOf(base);
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  const length = prefix === undefined ? a.length : Number(prefix);
+  if (!Number.isInteger(length) || length < 0 || length > a.length) return false;
+  return a.slice(0, length) === b.slice(0, length);
+}
+
+function bitsOf(address: string): string | undefined {
+  return address.includes(":") ? bitsOfIp6(address) : bitsOfIp4(address);
+}
+
+function bitsOfIp4(address: string): string | undefined {
+  const parts = address.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) {
+    return undefined;
+  }
+  return parts.map((part) => Number(part).toString(2).padStart(8, "0")).join("");
+}
+
+function bitsOfIp6(address: string): string | undefined {
+  const halves = address.split("::");
+  if (halves.length > 2) return undefined;
+  const [head = [], tail = []] = halves.map((half) => half.split(":").filter((one) => one !== ""));
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  const words = [...head, ...Array<string>(halves.length === 1 ? 0 : missing).fill("0"), ...tail];
+  if (!words.every((word) => /^[0-9a-f]{1,4}$/i.test(word))) return undefined;
+  return words.map((word) => Number.parseInt(word, 16).toString(2).padStart(16, "0")).join("");
+}

@@ -1,0 +1,34 @@
+/** Usage: how busy a host is. Gossiped, never replicated: a rank may weigh it, a rule may not rest on it. */
+import { type Check, check } from "@gam/core";
+
+export interface Usage {
+  /** Share of all CPUs that is in use, 0 to 1. */
+  readonly cpu: number;
+  readonly memoryBytes: number;
+  readonly memoryTotalBytes: number;
+  /** Load average of the last minute. */
+  readonly load: number;
+  /** Containers that run. */
+  readonly containers: number;
+  /** References and ids of the images that the engine holds. */
+  readonly images: readonly string[];
+  readonly diskFreeBytes: number;
+  /** When it was measured, in milliseconds since 1970 by the host's own clock. */
+  readonly atMs: number;
+}
+
+/** Beyond these a host has lost its mind, or means harm. */
+const imagesMax = 4096;
+const imageLengthMax = 512;
+
+/** Errors: BAD_FRAME for what no host can be. */
+export const checkUsage: Check<Usage> = check.object({
+  cpu: check.number(0, 1),
+  memoryBytes: check.number(),
+  memoryTotalBytes: check.number(),
+  load: check.number(),
+  containers: check.integer(),
+  images: check.list(check.string(imageLengthMax), imagesMax),
+  diskFreeBytes: check.number(),
+  atMs: check.number(),
+});
