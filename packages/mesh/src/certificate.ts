@@ -1,0 +1,124 @@
+/**
+ * Certificate: the root key's word that a peer is a member, in which role and until when.
+ *
+ * Decides what makes a certificate good. Does not decide whether its owner is still wanted
+ * (admission.ts asks the state) and proves nothing by itself: that the peer at the other end has the
+ * key is what the Noise handshake shows.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { check, decode, encode, GamError, type NodeId } from "@gam/core";
+import type { Role } from "./door.ts";
+import { nodeIdOfKey } from "./identity.ts";
+
+export interface Certificate {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly role: Role;
+  /** Milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  readonly expiresMs: number;
+  /** Of the root key, over everything above. */
+  readonly signature: Uint8Array;
+}
+
+type Claims = Omit<Certificate, "signature">;
+
+const dayMs = 86_400_000;
+const lifeMs = 90 * dayMs;
+/** Hosts disagree about the time; a member must not be a stranger because of it. */
+const skewMs = dayMs;
+const keyBytes = 32;
+
+const certificateCheck = check.object({
+  version: check.literal(1),
+  clusterId: check.string(64),
+  publicKey: check.bytes(keyBytes),
+  role: check.literal("manager", "worker"),
+  notBeforeMs: check.integer(),
+  expiresMs: check.integer(),
+  signature: check.bytes(64),
+});
+
+/** Errors: BAD_FRAME when the bytes are no certificate. Says nothing about its signature. */
+export function readCertificate(bytes: Uint8Array): Certificate {
+  const { version: _, ...rest } = certificateCheck(decode(bytes), "certificate");
+  if (rest.publicKey.length !== keyBytes) {
+    throw new GamError(
+      "BAD_FRAME",
+      `Cannot read certificate: key has ${rest.publicKey.length} bytes`,
+    );
+  }
+  return { ...rest, nodeId: nodeIdOfKey(rest.publicKey) };
+}
+
+export function writeCertificate({ nodeId: _, ...rest }: Certificate): Uint8Array {
+  return encode({ version: 1, ...rest });
+}
+
+/** Signs 90 days of membership, from `nowMs` on. */
+export function issueCertificate(
+  rootPrivateKey: Uint8Array,
+  subject: { clusterId: string; publicKey: Uint8Array; role: Role },
+  nowMs: number,
+): Certificate {
+  const claims: Claims = {
+    clusterId: subject.clusterId,
+    nodeId: nodeIdOfKey(subject.publicKey),
+    publicKey: subject.publicKey,
+    role: subject.role,
+    notBeforeMs: nowMs,
+    expiresMs: nowMs + lifeMs,
+  };
+  return { ...claims, signature: sign(null, signed(claims), privateKeyObject(rootPrivateKey)) };
+}
+
+export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate): boolean {
+  try {
+    return verify(null, signed(certificate), publicKeyObject(rootPublicKey), certificate.signature);
+  } catch {
+    return false; // A key or signature that OpenSSL cannot even read.
+  }
+}
+
+export function isExpired(certificate: Certificate, nowMs: number): boolean {
+  return nowMs > certificate.expiresMs || nowMs < certificate.notBeforeMs - skewMs;
+}
+
+/** Less than a third of its life is left. */
+export function isDue(certificate: Certificate, nowMs: number): boolean {
+  return certificate.expiresMs - nowMs < lifeMs / 3;
+}
+
+/** Ed25519 keys in the wrapping that OpenSSL reads. Source: RFC 8410, section 10. */
+const publicKeyHead = Buffer.from("302a300506032b6570032100", "hex");
+const privateKeyHead = Buffer.from("302e020100300506032b657004220420", "hex");
+
+function publicKeyObject(raw: Uint8Array): KeyObject {
+  const key = Buffer.concat([publicKeyHead, raw]);
+  return createPublicKey({ key, format: "der", type: "spki" });
+}
+
+function privateKeyObject(seed: Uint8Array): KeyObject {
+  const key = Buffer.concat([privateKeyHead, seed]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
+}
+
+/** Shape: `seed` is 32 bytes, the private key; the result is 32 bytes, the public one. */
+export function rootPublicKeyOf(seed: Uint8Array): Uint8Array {
+  const der = createPublicKey(privateKeyObject(seed)).export({ format: "der", type: "spki" });
+  return Uint8Array.from(der.subarray(publicKeyHead.length));
+}
+
+function signed(claims: Claims): Uint8Array {
+  // A list, not a map: the order of what is signed must not depend on who built the object.
+  return encode([
+    "gam certificate 1",
+    claims.clusterId,
+    Buffer.from(claims.publicKey),
+    claims.role,
+    claims.notBeforeMs,
+    claims.expiresMs,
+  ]);
+}

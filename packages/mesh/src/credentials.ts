@@ -1,0 +1,146 @@
+/**
+ * Credentials: what makes a peer a member of one cluster, and how that lies on disk.
+ *
+ * The root private key is sealed with a key from a file beside it, so that a copy of one file alone
+ * opens nothing. Whoever can read the whole directory can let peers in; only managers have it.
+ */
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { base36, check, GamError, messageOf } from "@gam/core";
+import {
+  type Certificate,
+  isSignedBy,
+  issueCertificate,
+  readCertificate,
+  rootPublicKeyOf,
+  writeCertificate,
+} from "./certificate.ts";
+import type { Identity } from "./identity.ts";
+import { replaceFile } from "./replace-file.ts";
+
+export interface Credentials {
+  readonly clusterId: string;
+  /** Ed25519, 32 bytes. */
+  readonly rootPublicKey: Uint8Array;
+  /** Managers only: the 32 bytes that sign certificates. */
+  readonly rootPrivateKey: Uint8Array | undefined;
+  readonly certificate: Certificate;
+}
+
+const fileName = "credentials.json";
+const sealName = "seal.key";
+const keyBytes = 32;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+const fileCheck = check.object({
+  version: check.literal(1),
+  clusterId: check.string(64),
+  rootPublicKey: check.string(64),
+  rootPrivateKeySealed: check.optional(check.string(256)),
+  certificate: check.string(4096),
+});
+
+/** What a join token names the cluster by: 25 characters of base36. */
+export function fingerprintOf(rootPublicKey: Uint8Array): string {
+  return base36(createHash("sha256").update("gam root 1").update(rootPublicKey).digest());
+}
+
+/** A new cluster with this peer as its first manager. */
+export function createCluster(identity: Identity, nowMs: number): Credentials {
+  const rootPrivateKey = Uint8Array.from(randomBytes(keyBytes));
+  const clusterId = base36(randomBytes(keyBytes));
+  return {
+    clusterId,
+    rootPublicKey: rootPublicKeyOf(rootPrivateKey),
+    rootPrivateKey,
+    certificate: issueCertificate(
+      rootPrivateKey,
+      { clusterId, publicKey: identity.publicKey, role: "manager" },
+      nowMs,
+    ),
+  };
+}
+
+export async function saveCredentials(dir: string, credentials: Credentials): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const { clusterId, rootPublicKey, rootPrivateKey, certificate } = credentials;
+  const sealed =
+    rootPrivateKey === undefined ? undefined : seal(await sealKey(dir, true), rootPrivateKey);
+  const content = {
+    version: 1,
+    clusterId,
+    rootPublicKey: base64(rootPublicKey),
+    rootPrivateKeySealed: sealed === undefined ? undefined : base64(sealed),
+    certificate: base64(writeCertificate(certificate)),
+  };
+  await replaceFile(join(dir, fileName), JSON.stringify(content));
+}
+
+/** Errors: CORRUPT_FILE with the file and what is wrong. Undefined where there are none. */
+export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
+  const path = join(dir, fileName);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+  try {
+    const file = fileCheck(JSON.parse(text), "credentials");
+    const rootPublicKey = fromBase64(file.rootPublicKey);
+    const certificate = readCertificate(fromBase64(file.certificate));
+    if (!isSignedBy(rootPublicKey, certificate)) throw new Error("certificate is not of this root");
+    const sealed = file.rootPrivateKeySealed;
+    const rootPrivateKey =
+      sealed === undefined ? undefined : unseal(await sealKey(dir, false), fromBase64(sealed));
+    return { clusterId: file.clusterId, rootPublicKey, rootPrivateKey, certificate };
+  } catch (thrown) {
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read credentials "${path}": ${messageOf(thrown)}; restore it or join again`,
+      { cause: thrown },
+    );
+  }
+}
+
+/** For `leave`: forgets the cluster. The identity stays. */
+export async function removeCredentials(dir: string): Promise<void> {
+  await rm(join(dir, fileName), { force: true });
+  await rm(join(dir, sealName), { force: true });
+}
+
+async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
+  const path = join(dir, sealName);
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (!make || (thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    const key = randomBytes(keyBytes);
+    await replaceFile(path, key);
+    return key;
+  }
+}
+
+function seal(key: Uint8Array, plain: Uint8Array): Uint8Array {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce);
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceBytes));
+  decipher.setAuthTag(sealed.subarray(-tagBytes));
+  const body = sealed.subarray(nonceBytes, -tagBytes);
+  return Uint8Array.from(Buffer.concat([decipher.update(body), decipher.final()]));
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, "base64"));
+}

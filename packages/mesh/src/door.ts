@@ -1,0 +1,107 @@
+/**
+ * Door: what the mesh needs from the agent, and what the agent gets to see of it.
+ *
+ * Decides nothing. The agent answers MeshDoor from the replicated state; tests answer from a map.
+ */
+import type { Clock, NodeId } from "@gam/core";
+import type { Credentials } from "./credentials.ts";
+import type { Identity } from "./identity.ts";
+import type { Limits } from "./limits.ts";
+
+/** A manager may vote, lead and let others in. A worker never does. */
+export type Role = "manager" | "worker";
+
+export interface Logger {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** A peer that asks to become a member and has proved that it knows the role's secret. */
+export interface JoinRequest {
+  readonly nodeId: NodeId;
+  readonly role: Role;
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** `host:port` where the others reach it, best first. */
+  readonly addresses: readonly string[];
+}
+
+export interface Member {
+  readonly nodeId: NodeId;
+  readonly role: Role;
+  /** `host:port`, best first. */
+  readonly addresses: readonly string[];
+}
+
+/** The secrets that join tokens are made of, as the replicated state has them now. */
+export interface JoinSecrets {
+  readonly manager: string;
+  readonly worker: string;
+}
+
+export interface MeshDoor {
+  /** Undefined while this peer does not know them (no state yet): joins are refused with that reason. */
+  secrets(): JoinSecrets | undefined;
+  /** Members as the state has them; told to joiners, and who may renew a certificate. */
+  members(): readonly Member[];
+  /** Whether a member of that id was removed and has not joined again since. */
+  isRemoved(nodeId: NodeId): boolean;
+  /**
+   * Makes the joiner a member, before it gets its certificate. Rejects with GamError to refuse it;
+   * the joiner is told the message.
+   */
+  onJoinRequest(request: JoinRequest): Promise<void>;
+  /** A certificate was renewed: keep these on disk. */
+  onRenewed(credentials: Credentials): void;
+}
+
+export interface MeshOptions {
+  readonly identity: Identity;
+  /** Absent before init or join: the mesh listens and lets nobody in until `become` or `join`. */
+  readonly credentials?: Credentials | undefined;
+  /** Port 0 takes a free one; see addresses(). */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `host:port` or `host` that others reach this peer at; found out from the interfaces if absent. */
+  readonly advertise?: string | undefined;
+  readonly log: Logger;
+  readonly door: MeshDoor;
+  readonly clock?: Clock;
+  readonly limits?: Partial<Limits>;
+}
+
+/** Carried on one long-lived stream each, in order, best effort. */
+export type Protocol = "raft" | "member" | "peer";
+export type Topic = "usage" | "rumour";
+
+/**
+ * "refused": its host answered that nothing listens there. Repeated about every 500 ms while that
+ * stays so. Silence is not reported: nothing was learned.
+ */
+export type Reach = "connected" | "disconnected" | "refused";
+
+/** Whom to stay connected to, and where it was last seen. */
+export interface Wanted {
+  readonly nodeId: NodeId;
+  readonly addresses: readonly string[];
+}
+
+/** One row of the connection table. Counters are since the agent started. */
+export interface PeerRow {
+  readonly nodeId: NodeId;
+  readonly role: Role | undefined;
+  /** Where it is connected, or where it is looked for. */
+  readonly address: string | undefined;
+  /** Those it says it has, and those that were handed to setPeers. */
+  readonly addresses: readonly string[];
+  readonly state: "connected" | "silent" | "refused" | "connecting";
+  /** Of the last ping; undefined before the first. */
+  readonly rttMs: number | undefined;
+  /** How long it has been in this state. */
+  readonly sinceMs: number;
+  readonly sentFrames: number;
+  readonly sentBytes: number;
+  readonly droppedFrames: number;
+  readonly receivedFrames: number;
+}

@@ -1,0 +1,81 @@
+/**
+ * Identity: the key that a peer is. Made once, at the first start, and never changed.
+ *
+ * Decides how the node id follows from the key. An address is no part of it.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { base36, check, GamError, messageOf, type NodeId } from "@gam/core";
+import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
+import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { replaceFile } from "./replace-file.ts";
+
+export interface Identity {
+  readonly nodeId: NodeId;
+  /** The same key in libp2p's spelling. */
+  readonly peerId: string;
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly privateKey: Ed25519PrivateKey;
+}
+
+const fileName = "identity.json";
+const fileCheck = check.object({ version: check.literal(1), privateKey: check.string(256) });
+
+/** Shape: `publicKey` is 32 bytes of Ed25519. Equal keys give equal ids. */
+export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
+  return base36(createHash("sha256").update(publicKey).digest()) as NodeId;
+}
+
+/** Undefined for a key of another kind: no peer of ours has one. */
+export function publicKeyOf(peerId: PeerId): Uint8Array | undefined {
+  return peerId.type === "Ed25519" ? peerId.publicKey.raw : undefined;
+}
+
+/** A fresh identity that is nowhere on disk. */
+export async function makeIdentity(): Promise<Identity> {
+  return identityOf(await generateKeyPair("Ed25519"));
+}
+
+/**
+ * Reads the identity in `dir`, or makes one there (mode 0600).
+ *
+ * Errors: CORRUPT_FILE when the file is no identity. It is never replaced silently: the cluster
+ *         knows this peer by that key.
+ */
+export async function loadIdentity(dir: string): Promise<Identity> {
+  const path = join(dir, fileName);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    const identity = await makeIdentity();
+    const privateKey = Buffer.from(identity.privateKey.raw).toString("base64");
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await replaceFile(path, JSON.stringify({ version: 1, privateKey }));
+    return identity;
+  }
+  try {
+    const raw = Buffer.from(fileCheck(JSON.parse(text), "identity").privateKey, "base64");
+    const key = privateKeyFromRaw(raw);
+    if (key.type !== "Ed25519") throw new Error(`key is of type "${key.type}"`);
+    return identityOf(key);
+  } catch (thrown) {
+    throw new GamError("CORRUPT_FILE", `Cannot read identity "${path}": ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function identityOf(privateKey: Ed25519PrivateKey): Identity {
+  const publicKey = privateKey.publicKey.raw;
+  return {
+    nodeId: nodeIdOfKey(publicKey),
+    peerId: peerIdFromPrivateKey(privateKey).toString(),
+    publicKey,
+    privateKey,
+  };
+}

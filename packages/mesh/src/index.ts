@@ -1,0 +1,25 @@
+export {
+  type Credentials,
+  createCluster,
+  fingerprintOf,
+  loadCredentials,
+  removeCredentials,
+  saveCredentials,
+} from "./credentials.ts";
+export type {
+  JoinRequest,
+  JoinSecrets,
+  Logger,
+  Member,
+  MeshDoor,
+  MeshOptions,
+  PeerRow,
+  Protocol,
+  Reach,
+  Role,
+  Topic,
+  Wanted,
+} from "./door.ts";
+export { type Identity, loadIdentity, makeIdentity } from "./identity.ts";
+export type { Limits } from "./limits.ts";
+export { formatToken, makeSecret, parseToken, type Token } from "./token.ts";

@@ -1,0 +1,95 @@
+/**
+ * Token: `gam-1-FINGERPRINT-SECRET-ADDRESSES`, all that a host needs to join.
+ *
+ *   gam-1-0cfj…-3k9x…-10.0.0.1:7946,10.0.0.2:7946
+ *
+ * Decides how a token is written, and how knowledge of its secret is proved without saying it. The
+ * fingerprint tells the joiner that it talks to the right cluster before it proves anything.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { base36, GamError, type NodeId } from "@gam/core";
+import { formatAddress, parseAddress } from "./address.ts";
+
+export interface Token {
+  /** Of the cluster's root key; see fingerprintOf. */
+  readonly fingerprint: string;
+  readonly secret: string;
+  /** `host:port` of some peers. May be empty: the joiner is then told where. */
+  readonly addresses: readonly string[];
+}
+
+const head = "gam-1-";
+const part = /^[0-9a-z]{25}$/;
+/** Three are enough to find one that is up; more make it hard to copy. */
+const addressesMax = 3;
+const addressesReadMax = 32;
+const lengthMax = 4096;
+
+/** 128 bits, 25 characters of base36. Rotating a token is putting a new one in the state. */
+export function makeSecret(): string {
+  return base36(randomBytes(32));
+}
+
+export function formatToken({ fingerprint, secret, addresses }: Token): string {
+  const places = addresses.slice(0, addressesMax).join(",");
+  return `${head}${fingerprint}-${secret}${places === "" ? "" : `-${places}`}`;
+}
+
+/** Errors: BAD_TOKEN that says what is wrong with it. Never quotes the secret. */
+export function parseToken(text: string): Token {
+  const wrong = (why: string): GamError =>
+    new GamError("BAD_TOKEN", `Cannot read join token: ${why}`);
+  // Terminals break long lines, and people copy the break.
+  const whole = text.replace(/\s+/g, "");
+  if (whole === "") throw wrong("it is empty");
+  if (whole.length > lengthMax) throw wrong(`it has ${whole.length} characters`);
+  if (whole.startsWith("SWMTKN-")) {
+    throw wrong('it is a token of Docker Swarm; ask a peer of this cluster with "gam token"');
+  }
+  if (!whole.startsWith(head)) throw wrong(`it does not start with "${head}"`);
+  const [fingerprint = "", secret = "", ...rest] = whole.slice(head.length).split("-");
+  if (!part.test(fingerprint)) throw wrong("its second part is not 25 characters of [0-9a-z]");
+  if (!part.test(secret)) throw wrong("its third part is not 25 characters of [0-9a-z]");
+  const places = rest.join("-");
+  const texts = places === "" ? [] : places.split(",");
+  if (texts.length > addressesReadMax) throw wrong(`it names ${texts.length} addresses`);
+  try {
+    return { fingerprint, secret, addresses: texts.map((one) => formatAddress(parseAddress(one))) };
+  } catch (thrown) {
+    if (thrown instanceof GamError) throw wrong(`one of its addresses is bad: ${thrown.message}`);
+    throw thrown;
+  }
+}
+
+/** Everything that one attempt to join is about. A proof for one is worth nothing in another. */
+export interface Transcript {
+  readonly fingerprint: string;
+  readonly joiner: NodeId;
+  readonly responder: NodeId;
+  readonly joinerNonce: Uint8Array;
+  readonly responderNonce: Uint8Array;
+}
+
+export const nonceBytes = 32;
+
+export function makeNonce(): Uint8Array {
+  return randomBytes(nonceBytes);
+}
+
+/** HMAC-SHA256 under the secret. Shape: all parts of the transcript have a fixed length. */
+export function proveSecret(secret: string, transcript: Transcript): Uint8Array {
+  return createHmac("sha256", secret)
+    .update("gam join 1")
+    .update(transcript.fingerprint)
+    .update(transcript.joiner)
+    .update(transcript.responder)
+    .update(transcript.joinerNonce)
+    .update(transcript.responderNonce)
+    .digest();
+}
+
+/** Takes the same time for every wrong proof. */
+export function isProved(secret: string, transcript: Transcript, proof: Uint8Array): boolean {
+  const want = proveSecret(secret, transcript);
+  return proof.length === want.length && timingSafeEqual(want, proof);
+}
