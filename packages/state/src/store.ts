@@ -56,7 +56,7 @@ export class Store implements View {
   readonly #services = new Table<ServiceId, Service>();
   readonly #tasks = new Table<TaskId, Task>();
   readonly #tasksOf = new Index<ServiceId, TaskId, Task>();
-  readonly #tasksOn = new Index<NodeId, TaskId, Task>();
+  readonly #tasksOn = new Index<NodeId, TaskId, Task>(true);
   readonly #networks = new Table<NetworkId, Network>();
   readonly #removed = new Set<NodeId>();
   readonly #outcomes = new Map<ProposalId, Outcome>();

@@ -1,7 +1,17 @@
-/** Rows by id in order of insertion, with the lists that readers ask for again and again. */
+/**
+ * Rows by id, with the list that readers ask for again and again.
+ *
+ * The list is in order of insertion, or sorted by id where insertion is not creation (a task gets its
+ * node long after it was made): then a restored table lists the same as one that grew.
+ */
 export class Table<Id extends string, Row> {
   readonly #rows = new Map<Id, Row>();
+  readonly #sorted: boolean;
   #list: readonly Row[] | undefined;
+
+  constructor(sorted = false) {
+    this.#sorted = sorted;
+  }
 
   get(id: Id): Row | undefined {
     return this.#rows.get(id);
@@ -27,7 +37,9 @@ export class Table<Id extends string, Row> {
   }
 
   all(): readonly Row[] {
-    this.#list ??= [...this.#rows.values()];
+    this.#list ??= this.#sorted
+      ? [...this.#rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+      : [...this.#rows.values()];
     return this.#list;
   }
 }
@@ -35,11 +47,16 @@ export class Table<Id extends string, Row> {
 /** Tables of rows by an owner: tasks of a service, tasks on a node. */
 export class Index<Owner extends string, Id extends string, Row> {
   readonly #owners = new Map<Owner, Table<Id, Row>>();
+  readonly #sorted: boolean;
+
+  constructor(sorted = false) {
+    this.#sorted = sorted;
+  }
 
   put(owner: Owner, id: Id, row: Row): void {
     let table = this.#owners.get(owner);
     if (table === undefined) {
-      table = new Table();
+      table = new Table(this.#sorted);
       this.#owners.set(owner, table);
     }
     table.put(id, row);

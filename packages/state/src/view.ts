@@ -7,7 +7,7 @@ import type { Task } from "./task.ts";
 
 /**
  * The replicated state, to read. Objects are never changed in place: whoever holds one holds it as it
- * was. Lists are in the order of creation, which the log decided.
+ * was. Lists are in the order of creation, which the log decided, except `tasksOn`: by id.
  */
 export interface View {
   /** Raft index of the last applied entry. */

@@ -1,0 +1,147 @@
+/**
+ * Filters: which nodes will not do for a group of equal tasks, and the words for it.
+ *
+ * The words and their order are Swarm's, because people search for them. A node is counted once, with
+ * the first filter that it fails.
+ */
+import { GamError, type NetworkId } from "@gam/core";
+import {
+  type Constraint,
+  matchesConstraints,
+  matchesPlatform,
+  type Node,
+  parseConstraints,
+  type Task,
+  type View,
+} from "@gam/state";
+import type { Need, Room } from "./room.ts";
+
+export interface Candidate {
+  readonly room: Room;
+  /** Tasks of the service on the node that are wanted there. */
+  ofService: number;
+}
+
+/** What a group of tasks wants, apart from what may run out while it is placed. */
+export interface Wish {
+  readonly need: Need;
+  readonly replicasMax: number;
+  /** `undefined` when they cannot be read: then no node meets them. */
+  readonly constraints: readonly Constraint[] | undefined;
+  readonly platforms: NonNullable<Task["Spec"]["Placement"]>["Platforms"];
+  readonly plugins: readonly { readonly type: string; readonly name: string }[];
+}
+
+export function wishOf(task: Task, need: Need, view: View): Wish {
+  const placement = task.Spec.Placement;
+  return {
+    need,
+    // A global task is made for one node, where it is the only one.
+    replicasMax: task.NodeID === undefined ? (placement?.MaxReplicas ?? 0) : 0,
+    constraints: readConstraints(placement?.Constraints),
+    platforms: placement?.Platforms,
+    plugins: pluginsOf(task, view),
+  };
+}
+
+function readConstraints(texts: readonly string[] | undefined): readonly Constraint[] | undefined {
+  try {
+    return parseConstraints(texts);
+  } catch (thrown) {
+    if (thrown instanceof GamError) return undefined;
+    throw thrown;
+  }
+}
+
+/** Drivers that every engine has, or that are ours. */
+const builtIn = new Set(["", "local", "none", "overlay", "bridge", "host", "null"]);
+
+function pluginsOf(task: Task, view: View): Wish["plugins"] {
+  const wanted = [
+    ...(task.Spec.ContainerSpec.Mounts ?? [])
+      .filter((mount) => mount.Type === "volume")
+      .map((mount) => ["Volume", mount.VolumeOptions?.DriverConfig?.Name] as const),
+    ...(task.Spec.Networks ?? []).map(
+      ({ Target }) => ["Network", view.network(Target as NetworkId)?.Driver] as const,
+    ),
+    ["Log", task.Spec.LogDriver?.Name] as const,
+  ];
+  return wanted
+    .map(([type, name]) => ({ type, name: name ?? "" }))
+    .filter(({ name }) => !builtIn.has(name));
+}
+
+interface Filter {
+  passes(candidate: Candidate, wish: Wish): boolean;
+  explain(nodes: number): string;
+}
+
+const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} nodes`);
+
+const filters: readonly Filter[] = [
+  {
+    passes: ({ room: { node } }) =>
+      node.Status.State === "ready" && node.Spec.Availability === "active",
+    explain: (nodes) => `${several(nodes)} not available for new tasks`,
+  },
+  {
+    passes: ({ room }, { need }) => room.hasResources(need),
+    explain: (nodes) => `insufficient resources on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room: { node } }, { plugins }) => plugins.every((one) => hasPlugin(node, one)),
+    explain: (nodes) => `missing plugin on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room: { node } }, { constraints }) =>
+      constraints !== undefined && matchesConstraints(constraints, node),
+    explain: (nodes) => `scheduling constraints not satisfied on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room: { node } }, { platforms }) => matchesPlatform(platforms, node),
+    explain: (nodes) => `unsupported platform on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room }, { need }) => room.hasPorts(need),
+    explain: (nodes) => `host-mode port already in use on ${several(nodes)}`,
+  },
+  {
+    passes: ({ ofService }, { replicasMax }) => replicasMax === 0 || ofService < replicasMax,
+    explain: () => "max replicas per node limit exceed",
+  },
+];
+
+function hasPlugin(node: Node, wanted: { type: string; name: string }): boolean {
+  const ofType = node.Description.Engine.Plugins.filter(({ Type }) => Type === wanted.type);
+  // An engine that lists none of a type does not tell.
+  if (ofType.length === 0) return true;
+  return ofType.some(({ Name }) => Name === wanted.name || Name === `${wanted.name}:latest`);
+}
+
+/** Whether what runs out while placing (resources, ports, replicas) still suffices. */
+export function stillFits(candidate: Candidate, { need, replicasMax }: Wish): boolean {
+  return (
+    candidate.room.hasResources(need) &&
+    candidate.room.hasPorts(need) &&
+    (replicasMax === 0 || candidate.ofService < replicasMax)
+  );
+}
+
+/** The nodes that would do. */
+export function fitting(candidates: readonly Candidate[], wish: Wish): Candidate[] {
+  return candidates.filter((one) => filters.every((filter) => filter.passes(one, wish)));
+}
+
+/** Why none would do: `no suitable node (...)`, the filter that most nodes fail first. */
+export function explain(candidates: readonly Candidate[], wish: Wish): string {
+  const counts = filters.map((filter) => ({ filter, nodes: 0 }));
+  for (const candidate of candidates) {
+    const failed = counts.find(({ filter }) => !filter.passes(candidate, wish));
+    if (failed !== undefined) failed.nodes += 1;
+  }
+  const parts = counts
+    .filter(({ nodes }) => nodes > 0)
+    .sort((a, b) => b.nodes - a.nodes)
+    .map(({ filter, nodes }) => filter.explain(nodes));
+  return parts.length === 0 ? "no suitable node" : `no suitable node (${parts.join("; ")})`;
+}

@@ -1,0 +1,14 @@
+/**
+ * The names under which an engine may hold the image of a spec.
+ *
+ * Clients pin a tag to a digest (`nginx:1.27@sha256:…`) when a registry answers them; engines list an
+ * image by tag and by digest apart.
+ */
+export function imageNames(image: string): ReadonlySet<string> {
+  const [tagged = "", digest] = image.split("@");
+  const last = tagged.slice(tagged.lastIndexOf("/") + 1);
+  const bare = last.includes(":") ? tagged.slice(0, tagged.lastIndexOf(":")) : tagged;
+  const names = [image, last.includes(":") ? tagged : `${tagged}:latest`];
+  if (digest !== undefined) names.push(`${bare}@${digest}`, digest);
+  return new Set(names);
+}

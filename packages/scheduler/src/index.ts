@@ -1,0 +1,1 @@
+export { type PlacementFacts, placementsMax, planPlacement } from "./placement.ts";

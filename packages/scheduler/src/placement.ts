@@ -1,0 +1,199 @@
+/**
+ * Placement: which node each waiting task gets, or why it gets none.
+ *
+ * Nodes that will not do are filtered out (filter.ts), the others ranked: spread preferences, fewest
+ * tasks of the service (nodes where it keeps failing last), cost, image present, id. Tasks of one
+ * service and template are equal, so nodes are filtered and ranked once for all of them, and each
+ * placed task only moves its node back in the order.
+ *
+ * Decides nothing about which tasks there should be. A task that was made for one node (global
+ * services) is assigned to it when it fits. A plan applied and planned again returns nothing.
+ */
+import type { NodeId, ServiceId } from "@gam/core";
+import {
+  compareStates,
+  isTerminal,
+  type PlannedChange,
+  type Task,
+  type TaskStatus,
+  type Usage,
+  type View,
+} from "@gam/state";
+import { costOf } from "./cost.ts";
+import { type Candidate, explain, fitting, stillFits, type Wish, wishOf } from "./filter.ts";
+import { imageNames } from "./image.ts";
+import { needOf, Room } from "./room.ts";
+import { type Ranked, spreadOver } from "./spread.ts";
+
+export interface PlacementFacts {
+  readonly usage: ReadonlyMap<NodeId, Usage>;
+  /** By the leader's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Changes at most; `placementsMax` unless said. The next plan goes on where this one stopped. */
+  readonly changesMax?: number;
+}
+
+/** Changes of one plan, so that one entry of the log stays small. */
+export const placementsMax = 2000;
+
+/** So many failures of a service on a node in so short a time, and the node comes last. */
+const failuresMax = 5;
+const failureWindowMs = 5 * 60_000;
+
+export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
+  const waiting = view.tasks().filter(isWaiting);
+  if (waiting.length === 0) return [];
+  const rooms = view.nodes().map((node) => new Room(node, view.tasksOn(node.ID)));
+  const changes: PlannedChange[] = [];
+  const changesMax = facts.changesMax ?? placementsMax;
+  for (const [service, groups] of groupsOf(waiting)) {
+    const counts = countsOf(view.tasksOf(service), facts.nowMs);
+    const candidates = rooms.map((room) => ({
+      room,
+      ofService: counts.wanted.get(room.node.ID) ?? 0,
+    }));
+    for (const group of groups) {
+      if (changes.length >= changesMax) return changes;
+      const room = changesMax - changes.length;
+      const placing = new Placing(view, facts, candidates, counts.failing);
+      changes.push(...placing.place(group).slice(0, room));
+    }
+  }
+  return changes;
+}
+
+function isWaiting(task: Task): boolean {
+  return compareStates(task.Status.State, "assigned") < 0 && !isTerminal(task.DesiredState);
+}
+
+/** Equal tasks together, by service. */
+function groupsOf(tasks: readonly Task[]): Map<ServiceId, Task[][]> {
+  const services = new Map<ServiceId, Map<number, Task[]>>();
+  for (const task of tasks) {
+    const versions = services.get(task.ServiceID) ?? new Map<number, Task[]>();
+    services.set(task.ServiceID, versions);
+    const group = versions.get(task.Gam.templateVersion);
+    if (group === undefined) versions.set(task.Gam.templateVersion, [task]);
+    else group.push(task);
+  }
+  return new Map([...services].map(([id, versions]) => [id, [...versions.values()]]));
+}
+
+interface Counts {
+  readonly wanted: ReadonlyMap<NodeId, number>;
+  readonly failing: ReadonlySet<NodeId>;
+}
+
+function countsOf(tasks: readonly Task[], nowMs: number): Counts {
+  const wanted = new Map<NodeId, number>();
+  const failures = new Map<NodeId, number>();
+  for (const { NodeID, Status, DesiredState } of tasks) {
+    if (NodeID === undefined) continue;
+    if (!isTerminal(Status.State)) {
+      const waits = compareStates(Status.State, "assigned") < 0;
+      if (!isTerminal(DesiredState) && !waits) wanted.set(NodeID, (wanted.get(NodeID) ?? 0) + 1);
+    } else if (Status.State === "failed" || Status.State === "rejected") {
+      const recent = nowMs - Date.parse(Status.Timestamp) < failureWindowMs;
+      if (recent) failures.set(NodeID, (failures.get(NodeID) ?? 0) + 1);
+    }
+  }
+  const failing = [...failures].filter(([, count]) => count >= failuresMax).map(([id]) => id);
+  return { wanted, failing: new Set(failing) };
+}
+
+/** One group of equal tasks being placed. */
+class Placing {
+  readonly #view: View;
+  readonly #facts: PlacementFacts;
+  readonly #candidates: readonly Candidate[];
+  readonly #failing: ReadonlySet<NodeId>;
+
+  constructor(
+    view: View,
+    facts: PlacementFacts,
+    candidates: readonly Candidate[],
+    failing: ReadonlySet<NodeId>,
+  ) {
+    this.#view = view;
+    this.#facts = facts;
+    this.#candidates = candidates;
+    this.#failing = failing;
+  }
+
+  place(tasks: readonly Task[]): PlannedChange[] {
+    const first = tasks[0];
+    if (first === undefined) return [];
+    const wish = wishOf(first, needOf(first), this.#view);
+    return first.NodeID === undefined
+      ? this.#placeAnywhere(tasks, first, wish)
+      : tasks.flatMap((task) => this.#placeOnItsNode(task, wish));
+  }
+
+  #placeAnywhere(tasks: readonly Task[], first: Task, wish: Wish): PlannedChange[] {
+    const { usage, nowMs } = this.#facts;
+    const names = imageNames(first.Spec.ContainerSpec.Image);
+    const ranked = fitting(this.#candidates, wish).map((candidate): Ranked & { of: Candidate } => {
+      const { ID } = candidate.room.node;
+      const known = usage.get(ID);
+      return {
+        of: candidate,
+        room: candidate.room,
+        ofService: candidate.ofService,
+        failing: this.#failing.has(ID),
+        cost: costOf(candidate.room, known, nowMs),
+        imageMissing: known === undefined || !known.images.some((image) => names.has(image)),
+      };
+    });
+    const spread = spreadOver(ranked, first.Spec.Placement?.Preferences ?? []);
+    const changes: PlannedChange[] = [];
+    const status = assigned(nowMs);
+    let why: TaskStatus | undefined;
+    for (const task of tasks) {
+      const best = spread.first() as (typeof ranked)[number] | undefined;
+      if (best === undefined) {
+        why ??= waits(explain(this.#candidates, wish), nowMs);
+        changes.push(...explained(task, why));
+        continue;
+      }
+      changes.push({ kind: "assignTask", id: task.ID, node: best.room.node.ID, status });
+      best.room.take(wish.need);
+      best.ofService += 1;
+      best.of.ofService += 1;
+      best.cost = costOf(best.room, usage.get(best.room.node.ID), nowMs);
+      spread.settleFirst();
+      // Whoever is full leaves, wherever it stands now: it is only looked at when its turn comes.
+      for (let next = spread.first(); next !== undefined; next = spread.first()) {
+        if (stillFits(next, wish)) break;
+        spread.removeFirst();
+      }
+    }
+    return changes;
+  }
+
+  #placeOnItsNode(task: Task, wish: Wish): PlannedChange[] {
+    const { nowMs } = this.#facts;
+    const own = this.#candidates.filter(({ room }) => room.node.ID === task.NodeID);
+    const [fits] = fitting(own, wish);
+    if (fits === undefined) return explained(task, waits(explain(own, wish), nowMs));
+    fits.room.take(wish.need);
+    fits.ofService += 1;
+    const node = fits.room.node.ID;
+    return [{ kind: "assignTask", id: task.ID, node, status: assigned(nowMs) }];
+  }
+}
+
+function assigned(nowMs: number): TaskStatus {
+  const Timestamp = new Date(nowMs).toISOString();
+  return { Timestamp, State: "assigned", Message: "scheduler assigned task to node" };
+}
+
+function waits(reason: string, nowMs: number): TaskStatus {
+  const Timestamp = new Date(nowMs).toISOString();
+  return { Timestamp, State: "pending", Message: "pending task scheduling", Err: reason };
+}
+
+/** Said once: a reason that has not changed is no news. */
+function explained(task: Task, status: TaskStatus): PlannedChange[] {
+  if (task.Status.State === status.State && task.Status.Err === status.Err) return [];
+  return [{ kind: "explainTask", id: task.ID, status }];
+}
