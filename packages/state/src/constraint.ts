@@ -1,25 +1,79 @@
-/** One placement constraint: `node.labels.zone == a`. Values compare as whole texts without case. */
+/**
+ * Constraint: which nodes a service wants, in Swarm's grammar: `KEY == VALUE` or `KEY != VALUE`.
+ *
+ * Decides what an expression means and whether a node meets it. The words of the errors are Swarm's,
+ * because clients show them as they are. A key that nobody knows is not an error, as in Swarm: no node
+ * meets it, and the task that waits says so.
+ */
+import { GamError } from "@gam/core";
+import { isInside } from "./cidr.ts";
+import type { Node } from "./node.ts";
+
 export interface Constraint {
   readonly key: string;
   readonly operator: "==" | "!=";
   readonly value: string;
 }
 
-const keyForm = /^[a-z_][a-z0-9\-_.]+$/i;
-const valueForm = /^[a-z0-9:\-_\s.*()?+[\]\\^$|/]+$/i;
+const operators = ["==", "!="] as const;
+const keyPattern = /^[a-z_][a-z0-9\-_.]+$/i;
+const valuePattern = /^[a-z0-9:\-_\s.*()?+[\]\\^$|/]+$/i;
 
-/**
- * Reads one constraint, or says in Swarm's words why it is none.
- *
- * Source: placement constraints of the Docker Engine API, as answered by Engine 20.10.
- */
-export function parseConstraint(text: string): Constraint | { readonly error: string } {
-  // The first operator counts: a value may hold the other one.
-  const at = /==|!=/.exec(text);
-  if (at === null) return { error: "constraint expected one operator from ==, !=" };
-  const key = text.slice(0, at.index).trim();
-  const value = text.slice(at.index + 2).trim();
-  if (!keyForm.test(key)) return { error: `key '${key}' is invalid` };
-  if (!valueForm.test(value)) return { error: `value '${value}' is invalid` };
-  return { key, operator: at[0] === "==" ? "==" : "!=", value };
+/** Errors: BAD_REQUEST, with the reason in Swarm's words. */
+export function parseConstraint(text: string): Constraint {
+  for (const operator of operators) {
+    const at = text.indexOf(operator);
+    if (at < 0) continue;
+    const key = text.slice(0, at).trim();
+    const value = text.slice(at + operator.length).trim();
+    if (!keyPattern.test(key)) throw new GamError("BAD_REQUEST", `key '${key}' is invalid`);
+    if (!valuePattern.test(value)) throw new GamError("BAD_REQUEST", `value '${value}' is invalid`);
+    return { key, operator, value };
+  }
+  const wanted = operators.join(", ");
+  throw new GamError("BAD_REQUEST", `constraint expected one operator from ${wanted}`);
+}
+
+/** Errors: BAD_REQUEST for the first expression that cannot be read. */
+export function parseConstraints(texts: readonly string[] | undefined): readonly Constraint[] {
+  return (texts ?? []).map(parseConstraint);
+}
+
+/** All of them hold. An absent label equals nothing, so `!=` holds for it. */
+export function matchesConstraints(constraints: readonly Constraint[], node: Node): boolean {
+  return constraints.every((constraint) => matches(constraint, node));
+}
+
+function matches({ key, operator, value }: Constraint, node: Node): boolean {
+  const name = key.toLowerCase();
+  const wanted = operator === "==";
+  if (name === "node.ip") return isInside(node.Status.Addr, value) === wanted;
+  const found = property(name, key, node);
+  if (found === null) return false;
+  return (found?.toLowerCase() === value.toLowerCase()) === wanted;
+}
+
+/** `undefined` for a label that the node lacks, `null` for a key that does not exist. */
+function property(name: string, key: string, node: Node): string | undefined | null {
+  switch (name) {
+    case "node.id":
+      return node.ID;
+    case "node.hostname":
+      return node.Description.Hostname;
+    case "node.role":
+      return node.Spec.Role;
+    case "node.platform.os":
+      return node.Description.Platform.OS;
+    case "node.platform.arch":
+      return node.Description.Platform.Architecture;
+  }
+  for (const [prefix, labels] of [
+    ["node.labels.", node.Spec.Labels],
+    ["engine.labels.", node.Description.Engine.Labels],
+  ] as const) {
+    if (!name.startsWith(prefix)) continue;
+    const label = key.slice(prefix.length);
+    return Object.hasOwn(labels, label) ? labels[label] : undefined;
+  }
+  return null;
 }
