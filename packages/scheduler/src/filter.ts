@@ -4,13 +4,13 @@
  * The words and their order are Swarm's, because people search for them. A node is counted once, with
  * the first filter that it fails.
  */
-import { GamError, type NetworkId } from "@gam/core";
+import type { NetworkId } from "@gam/core";
 import {
   type Constraint,
-  matchesConstraints,
   matchesPlatform,
+  meetsConstraints,
   type Node,
-  parseConstraints,
+  readConstraints,
   type Task,
   type View,
 } from "@gam/state";
@@ -42,15 +42,6 @@ export function wishOf(task: Task, need: Need, view: View): Wish {
     platforms: placement?.Platforms,
     plugins: pluginsOf(task, view),
   };
-}
-
-function readConstraints(texts: readonly string[] | undefined): readonly Constraint[] | undefined {
-  try {
-    return parseConstraints(texts);
-  } catch (thrown) {
-    if (thrown instanceof GamError) return undefined;
-    throw thrown;
-  }
 }
 
 /** Drivers that every engine has, or that are ours. */
@@ -93,8 +84,7 @@ const filters: readonly Filter[] = [
     explain: (nodes) => `missing plugin on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { constraints }) =>
-      constraints !== undefined && matchesConstraints(constraints, node),
+    passes: ({ room: { node } }, { constraints }) => meetsConstraints(constraints, node),
     explain: (nodes) => `scheduling constraints not satisfied on ${several(nodes)}`,
   },
   {

@@ -13,12 +13,8 @@ export type {
 export { isPlanned } from "./change.ts";
 export { checkProposal } from "./check-proposal.ts";
 export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
-export {
-  type Constraint,
-  matchesConstraints,
-  parseConstraint,
-  parseConstraints,
-} from "./constraint.ts";
+export { type Constraint, parseConstraint } from "./constraint.ts";
+export { meetsConstraints, readConstraints } from "./meets-constraints.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Network } from "./network.ts";
 export type {
