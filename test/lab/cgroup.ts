@@ -1,0 +1,133 @@
+/**
+ * Cgroup: everything that runs in a lab, as the kernel lists it.
+ *
+ *   /gam-lab-7                 the lab
+ *   /gam-lab-7/host1/system    its init, engine, agent and every command run in it
+ *   /gam-lab-7/host1/pods      parent of its containers
+ *
+ * The freezer holds a host's processes in place; the same list is how `down` finds what is left of
+ * a lab whose record is lost. Version 1 has one tree per controller: we use the freezer's, while
+ * the engine makes directories of the same names in the others, so removal looks at them all.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** Where the tree that lists and freezes our processes is mounted, or why there is none. */
+export type CgroupTree =
+  | { readonly kind: "v1" | "v2"; readonly path: string }
+  | { readonly kind: "none"; readonly reason: string };
+
+export function cgroupTree(): CgroupTree {
+  const mounts = cgroupMounts();
+  const freezer = mounts.find(({ kind, options }) => kind === "v1" && options.has("freezer"));
+  if (freezer !== undefined) return { kind: "v1", path: freezer.path };
+  const unified = mounts.find(({ kind }) => kind === "v2");
+  if (unified !== undefined && !mounts.some(({ kind }) => kind === "v1")) {
+    return { kind: "v2", path: unified.path };
+  }
+  return { kind: "none", reason: "neither the freezer of cgroup v1 nor cgroup v2 is mounted" };
+}
+
+export class Cgroup {
+  readonly #tree: Exclude<CgroupTree, { kind: "none" }>;
+  readonly #name: string;
+
+  /** `name` from the root of the tree, with a leading slash. */
+  constructor(tree: Exclude<CgroupTree, { kind: "none" }>, name: string) {
+    this.#tree = tree;
+    this.#name = name;
+  }
+
+  child(name: string): Cgroup {
+    return new Cgroup(this.#tree, `${this.#name}/${name}`);
+  }
+
+  /** The groups directly below. */
+  children(): Cgroup[] {
+    if (!existsSync(this.#path)) return [];
+    const entries = readdirSync(this.#path, { withFileTypes: true });
+    return entries.filter((one) => one.isDirectory()).map((one) => this.child(one.name));
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** A process joins by writing its number here. */
+  get procsFile(): string {
+    return join(this.#path, "cgroup.procs");
+  }
+
+  get #path(): string {
+    return join(this.#tree.path, this.#name);
+  }
+
+  make(): void {
+    mkdirSync(this.#path, { recursive: true });
+  }
+
+  /** Numbers of all processes in this group and below, as the outer namespace counts. */
+  pids(): number[] {
+    return directoriesUnder(this.#path).flatMap((directory) =>
+      (readOrEmpty(join(directory, "cgroup.procs")).match(/\d+/g) ?? []).map(Number),
+    );
+  }
+
+  /** Holds every process in place, at once and without any of them being told. */
+  freeze(): void {
+    this.#set(this.#tree.kind === "v1" ? "FROZEN" : "1");
+  }
+
+  thaw(): void {
+    if (existsSync(this.#path)) this.#set(this.#tree.kind === "v1" ? "THAWED" : "0");
+  }
+
+  /** Frees the directories in every tree. They must be empty of processes. */
+  remove(): void {
+    for (const { path } of cgroupMounts()) {
+      const top = join(path, this.#name);
+      for (const directory of directoriesUnder(top).reverse()) rmdirSync(directory);
+    }
+  }
+
+  #set(value: string): void {
+    const file = this.#tree.kind === "v1" ? "freezer.state" : "cgroup.freeze";
+    writeFileSync(join(this.#path, file), value);
+  }
+}
+
+interface CgroupMount {
+  readonly kind: "v1" | "v2";
+  readonly path: string;
+  readonly options: ReadonlySet<string>;
+}
+
+function cgroupMounts(): CgroupMount[] {
+  const mounts: CgroupMount[] = [];
+  for (const line of readOrEmpty("/proc/mounts").split("\n")) {
+    const [, path, type, options] = line.split(" ");
+    if (path === undefined || options === undefined) continue;
+    if (type !== "cgroup" && type !== "cgroup2") continue;
+    const kind = type === "cgroup" ? "v1" : "v2";
+    mounts.push({ kind, path, options: new Set(options.split(",")) });
+  }
+  return mounts;
+}
+
+/** The directory and all below it, parents first. Empty when there is none. */
+function directoriesUnder(path: string): string[] {
+  if (!existsSync(path)) return [];
+  const children = readdirSync(path, { withFileTypes: true }).filter((one) => one.isDirectory());
+  return [path, ...children.flatMap((one) => directoriesUnder(join(path, one.name)))];
+}
+
+function readOrEmpty(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}

@@ -1,0 +1,248 @@
+/**
+ * Lab: several real hosts on one machine, each with a Docker engine of its own, on one switch.
+ *
+ *   const lab = await Lab.up({ hosts: 3, number: 7 });
+ *   await lab.host(1).startAgent();
+ *   await lab.host(2).kill();
+ *   await lab.down();
+ *
+ * Everything of a lab is in one folder (/tmp/gam-lab-7), one cgroup (/gam-lab-7) and namespaces that
+ * end with its processes. So `down` needs no record to find what is left after a crash.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Host, removeCgroup } from "./host.ts";
+import { LabError } from "./lab-error.ts";
+import { hostsMax, LabState } from "./lab-state.ts";
+import { labUnavailable } from "./lab-unavailable.ts";
+import { isRunning, processRef, signalProcess } from "./process-ref.ts";
+import { run } from "./run.ts";
+import { noFaults } from "./switch.ts";
+import { importTestImages, makeTestImage } from "./test-image.ts";
+
+export { LabError } from "./lab-error.ts";
+export { labUnavailable } from "./lab-unavailable.ts";
+export type { Host };
+
+export interface LabOptions {
+  /** 1 to 50. */
+  readonly hosts: number;
+  /** The lab's number, 1 to 250: addresses are 10.88.NUMBER.HOST. */
+  readonly number?: number;
+  /** Start an agent on each host. They are in no mesh yet. */
+  readonly agents?: boolean;
+  /** The lab ends by itself after this. */
+  readonly lifetimeMinutes?: number;
+  /** Whether the lab goes on when the process that started it is gone. Tests say no. */
+  readonly outlive?: boolean;
+}
+
+/** How long each part of `up` took. */
+export interface LabTimings {
+  readonly switchMs: number;
+  /** Power on until every engine answered. */
+  readonly hostsMs: number;
+  /** Test images in every engine. */
+  readonly imagesMs: number;
+  readonly agentsMs: number;
+}
+
+export const numberDefault = 7;
+const lifetimeMinutesDefault = 30;
+const deathMsMax = 10_000;
+const pollMs = 20;
+
+export class Lab {
+  readonly number: number;
+  readonly hosts: readonly Host[];
+  /** Undefined for a lab that was opened, not started. */
+  readonly timings: LabTimings | undefined;
+  readonly #state: LabState;
+
+  private constructor(state: LabState, timings?: LabTimings) {
+    const { hosts } = state.read();
+    this.number = state.number;
+    this.hosts = Array.from({ length: hosts }, (_, index) => new Host(state, index + 1));
+    this.timings = timings;
+    this.#state = state;
+  }
+
+  /**
+   * Resolves when every engine answers and has the test images.
+   *
+   * Errors: LabError when this machine cannot have a lab, when the number is taken, or when a part
+   * does not start; in the last case what was started is taken down again.
+   */
+  static async up(options: LabOptions): Promise<Lab> {
+    const unavailable = labUnavailable();
+    if (unavailable !== undefined) throw new LabError(`Cannot start a lab: ${unavailable}`);
+    if (!Number.isInteger(options.hosts) || options.hosts < 1 || options.hosts > hostsMax) {
+      throw new LabError(`Cannot start ${options.hosts} hosts: wanted 1 to ${hostsMax}`);
+    }
+    const state = new LabState(options.number ?? numberDefault);
+    state.make(options.hosts);
+    try {
+      startKeeper(state, options);
+      return new Lab(state, await build(new Lab(state), state, options));
+    } catch (cause) {
+      await Lab.down(state.number);
+      throw cause;
+    }
+  }
+
+  /** A lab that is up already. Errors: LabError when it is not. */
+  static open(number: number = numberDefault): Lab {
+    return new Lab(new LabState(number));
+  }
+
+  /** Removes all there is of a lab, also of half a lab. False when there was nothing. */
+  static async down(number: number = numberDefault): Promise<boolean> {
+    const state = new LabState(number);
+    const found = state.exists || state.cgroup.pids().length > 0;
+    endKeeper(state);
+    const deadline = performance.now() + deathMsMax;
+    for (;;) {
+      const pids = state.cgroup.pids();
+      if (pids.length === 0) break;
+      if (performance.now() > deadline) {
+        throw new LabError(`Cannot end lab ${number}: processes ${pids.join(", ")} live on`);
+      }
+      for (const pid of pids) killNow(pid);
+      state.cgroup.thaw();
+      for (const host of state.cgroup.children()) host.thaw();
+      await pause(pollMs);
+    }
+    await state.network.remove();
+    for (const mount of mountsUnder(state.folder)) await run("umount", ["-l", mount]);
+    await removeCgroup(state.cgroup);
+    rmSync(state.folder, { recursive: true, force: true, maxRetries: 5 });
+    return found;
+  }
+
+  /** Counted from 1. Errors: LabError when there is no such host. */
+  host(number: number): Host {
+    const host = this.hosts[number - 1];
+    if (host === undefined) {
+      throw new LabError(`Cannot find host ${number}: lab ${this.number} has ${this.hosts.length}`);
+    }
+    return host;
+  }
+
+  /** Groups of host numbers that do not hear each other. Replaces an earlier split. */
+  split(groups: readonly (readonly number[])[]): Promise<void> {
+    return this.#state.changeFaults((faults) => ({ ...faults, groups }));
+  }
+
+  /** Share of all frames on the switch that is lost: 0 to 100. */
+  loss(percent: number): Promise<void> {
+    return this.#state.changeFaults((faults) => ({ ...faults, lossPercent: percent }));
+  }
+
+  /** All cables in, no split, no loss. Hosts that are off or frozen stay so. */
+  heal(): Promise<void> {
+    return this.#state.changeFaults(() => noFaults);
+  }
+
+  async down(): Promise<void> {
+    await Lab.down(this.number);
+  }
+
+  /** What the record says is wrong, for people. */
+  describe(): {
+    readonly madeAt: string;
+    readonly faults: string;
+    readonly frozen: readonly number[];
+  } {
+    const { madeAt, faults, frozen } = this.#state.read();
+    const parts: string[] = [];
+    if (faults.cut.length > 0) parts.push(`cut ${faults.cut.join(", ")}`);
+    if (faults.groups.length > 0) parts.push(`split ${faults.groups.map(String).join(" | ")}`);
+    if (faults.lossPercent > 0) parts.push(`loss ${faults.lossPercent} %`);
+    for (const [host, percent] of Object.entries(faults.lossPercentOf)) {
+      if (percent > 0) parts.push(`loss ${percent} % at host${host}`);
+    }
+    return { madeAt, faults: parts.join("; ") || "none", frozen };
+  }
+}
+
+async function build(lab: Lab, state: LabState, options: LabOptions): Promise<LabTimings> {
+  const startMs = performance.now();
+  const [tar] = await allOf([makeTestImage(join(state.folder, "image")), state.network.make()]);
+  const switchMs = performance.now();
+  await allOf(lab.hosts.map((host) => host.start()));
+  const hostsMs = performance.now();
+  await allOf(lab.hosts.map((host) => importTestImages(host.engineSocket, tar)));
+  const imagesMs = performance.now();
+  if (options.agents === true) await allOf(lab.hosts.map((host) => host.startAgent()));
+  return {
+    switchMs: switchMs - startMs,
+    hostsMs: hostsMs - switchMs,
+    imagesMs: imagesMs - hostsMs,
+    agentsMs: performance.now() - imagesMs,
+  };
+}
+
+/** As Promise.all, but a failure waits for the others: nothing may start behind the back of `down`. */
+async function allOf<const T extends readonly Promise<unknown>[]>(
+  all: T,
+): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
+  await Promise.allSettled(all);
+  return Promise.all(all);
+}
+
+/** The keeper takes the lab down when its time is over or its starter is gone. */
+function startKeeper(state: LabState, options: LabOptions): void {
+  const seconds = Math.ceil((options.lifetimeMinutes ?? lifetimeMinutesDefault) * 60);
+  const starter = options.outlive === true ? undefined : processRef(process.pid);
+  const here = import.meta.dirname;
+  const down = [process.execPath, join(here, "main.ts"), "down", "--lab", String(state.number)];
+  const child = spawn(
+    "bash",
+    [
+      join(here, "keeper.sh"),
+      String(seconds),
+      String(starter?.pid ?? 0),
+      starter?.startTicks ?? "0",
+      ...down,
+    ],
+    { detached: true, stdio: "ignore", cwd: "/" },
+  );
+  child.unref();
+  const keeper = child.pid === undefined ? undefined : processRef(child.pid);
+  if (keeper === undefined)
+    throw new LabError("Cannot start the keeper of the lab: it ended at once");
+  state.change((record) => ({ ...record, keeper }));
+}
+
+function endKeeper(state: LabState): void {
+  if (!state.exists) return;
+  let keeper: ReturnType<typeof processRef>;
+  try {
+    keeper = state.read().keeper;
+  } catch (cause) {
+    // A starter that died in its first moments has left no record, or half of one, and no keeper.
+    if (cause instanceof LabError || cause instanceof SyntaxError) return;
+    throw cause;
+  }
+  // It may be the keeper's own command that we are.
+  if (keeper === undefined || keeper.pid === process.pid || !isRunning(keeper)) return;
+  signalProcess(keeper, "SIGKILL");
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ESRCH")) throw cause;
+  }
+}
+
+/** Mount points at or below a folder, the newest first. */
+function mountsUnder(folder: string): string[] {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  return points.filter((point) => point.startsWith(`${folder}/`)).reverse();
+}

@@ -1,0 +1,91 @@
+/**
+ * Run: one command, its output and its end.
+ *
+ * Decides when to stop waiting. Does not decide what a failure means: `run` reports the code,
+ * `must` turns it into an error that names the command.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { LabError } from "./lab-error.ts";
+
+export interface RunOptions {
+  /** Whole environment of the command, not an addition to ours. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Given to the command on its standard input, which is closed after it. */
+  readonly input?: string | Uint8Array;
+  /** After this the command and its children are killed. Without it the wait has no end. */
+  readonly timeoutMs?: number;
+}
+
+export interface RunResult {
+  /** Exit code; 124 when the time ran out, 128 + number when a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const timedOutCode = 124;
+const signalCode = 128;
+
+/** Errors: LabError when the command cannot be started. A code other than 0 is an answer. */
+export function run(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    // A group of its own: nsenter's child, inside the host, is killed together with nsenter.
+    const child = spawn(file, args, { env: options.env, cwd: options.cwd, detached: true });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (code: number): void => {
+      clearTimeout(timer);
+      resolve({
+        code,
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+      });
+    };
+    if (options.timeoutMs !== undefined) {
+      timer = setTimeout(() => {
+        killGroup(child);
+        // A frozen process dies only when it is thawed. Nobody waits for that.
+        child.stdout.destroy();
+        child.stderr.destroy();
+        child.unref();
+        settle(timedOutCode);
+      }, options.timeoutMs);
+    }
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+    child.stdin.on("error", () => child.stdin.destroy()); // It did not want its input.
+    child.stdin.end(options.input);
+    child.on("error", (cause) => {
+      clearTimeout(timer);
+      reject(new LabError(`Cannot run "${file}": ${cause.message}`, { cause }));
+    });
+    child.on("close", (code, signal) => settle(code ?? (signal === null ? 1 : signalCode)));
+  });
+}
+
+/** Errors: LabError with the command and what it said, when it ends with another code than 0. */
+export async function must(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await run(file, args, options);
+  if (code === 0) return stdout;
+  const said = (stderr.trim() || stdout.trim() || "nothing").slice(-800);
+  throw new LabError(`Cannot run "${[file, ...args].join(" ")}": code ${code}, it said: ${said}`);
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ESRCH")) throw cause;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Switch: the bridge between the hosts of a lab, and what is wrong with it.
+ *
+ * It lives in a network namespace of its own, which a file in the lab's folder keeps. So nothing of
+ * a lab is ever seen in the machine's own network: no link, no nft table, and the packet filter of
+ * the machine (a Docker engine sets FORWARD to DROP and turns on bridge-nf-call-iptables) does not
+ * see a lab's frames either.
+ *
+ * Decides which frames pass. Does not know processes: a port is a number and a PID to plug into.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { must, run } from "./run.ts";
+
+/** What is wrong with the network of a lab. Hosts are numbered from 1. */
+export interface Faults {
+  /** Hosts whose cable is out. */
+  readonly cut: readonly number[];
+  /** Groups that do not hear each other. A host in no group hears everybody. */
+  readonly groups: readonly (readonly number[])[];
+  /** Share of all frames that are lost, 0 to 100. */
+  readonly lossPercent: number;
+  /** Share of the frames from and to one host that are lost, on top. */
+  readonly lossPercentOf: Readonly<Record<number, number>>;
+}
+
+export const noFaults: Faults = { cut: [], groups: [], lossPercent: 0, lossPercentOf: {} };
+
+const bridge = "switch";
+const portOf = (host: number): string => `port${host}`;
+
+export class Switch {
+  readonly #file: string;
+  readonly #number: number;
+
+  /** `file` keeps the namespace; `number` is the lab's, the third byte of every address. */
+  constructor(file: string, number: number) {
+    this.#file = file;
+    this.#number = number;
+  }
+
+  addressOf(host: number): string {
+    return `10.88.${this.#number}.${host}`;
+  }
+
+  async make(): Promise<void> {
+    writeFileSync(this.#file, "");
+    await must("unshare", [`--net=${this.#file}`, "true"]);
+    await this.#batch([
+      "link set lo up",
+      // Without snooping, multicast (mDNS) reaches every port whether or not somebody asks for it.
+      `link add ${bridge} type bridge mcast_snooping 0`,
+      `link set ${bridge} up`,
+    ]);
+  }
+
+  /** Gives the network namespace of `pid` its eth0. The cable is in unless `cut`. */
+  async plug(host: number, pid: number, cut: boolean): Promise<void> {
+    const port = portOf(host);
+    // A machine keeps its MAC over a power cycle. A new one would be unreachable until the others
+    // forget the old.
+    const hex = (value: number): string => value.toString(16).padStart(2, "0");
+    const mac = `02:88:00:00:${hex(this.#number)}:${hex(host)}`;
+    await this.#batch([
+      `link add ${port} type veth peer name eth0 address ${mac} netns ${pid}`,
+      `link set ${port} master ${bridge}`,
+      ...(cut ? [] : [`link set ${port} up`]),
+    ]);
+    const inside = [
+      "link set lo up",
+      `addr add ${this.addressOf(host)}/24 dev eth0`,
+      "link set eth0 up",
+      // There is no default route, so names and registries fail at once. mDNS needs a way out.
+      "route add 224.0.0.0/4 dev eth0",
+    ];
+    const input = `${inside.join("\n")}\n`;
+    await must("nsenter", [`--net=/proc/${pid}/ns/net`, "ip", "-batch", "-"], { input });
+  }
+
+  /** The cable goes out before anything else happens to the host: nobody hears it die. */
+  async silence(host: number): Promise<void> {
+    await run("nsenter", this.#enter(["ip", "link", "set", portOf(host), "down"]));
+  }
+
+  async unplug(host: number): Promise<void> {
+    await run("nsenter", this.#enter(["ip", "link", "del", portOf(host)]));
+  }
+
+  /** Makes the kernel be as `faults` says, whatever it was before. `powered` are the hosts with a port. */
+  async apply(faults: Faults, powered: readonly number[]): Promise<void> {
+    const cables = powered.map(
+      (host) => `link set ${portOf(host)} ${faults.cut.includes(host) ? "down" : "up"}`,
+    );
+    if (cables.length > 0) await this.#batch(cables);
+    await must("nsenter", this.#enter(["nft", "-f", "-"]), { input: rulesOf(faults) });
+  }
+
+  async remove(): Promise<void> {
+    if (!existsSync(this.#file)) return;
+    await run("umount", [this.#file]);
+  }
+
+  #enter(command: readonly string[]): string[] {
+    return [`--net=${this.#file}`, ...command];
+  }
+
+  async #batch(lines: readonly string[]): Promise<void> {
+    const input = `${lines.join("\n")}\n`;
+    await must("nsenter", this.#enter(["ip", "-batch", "-"]), { input });
+  }
+}
+
+/** The nft transaction that replaces all rules. Exported for its test. */
+export function rulesOf(faults: Faults): string {
+  const rules: string[] = [];
+  const set = (hosts: readonly number[]): string =>
+    `{ ${hosts.map((host) => `"${portOf(host)}"`).join(", ")} }`;
+  for (const group of faults.groups) {
+    const others = faults.groups.filter((one) => one !== group).flat();
+    if (group.length === 0 || others.length === 0) continue;
+    rules.push(`iifname ${set(group)} oifname ${set(others)} drop`);
+  }
+  // Hundredths of a percent, because numgen counts in whole numbers.
+  const lose = (percent: number): string =>
+    `numgen random mod 10000 < ${Math.round(percent * 100)} drop`;
+  if (faults.lossPercent > 0) rules.push(lose(faults.lossPercent));
+  for (const [host, percent] of Object.entries(faults.lossPercentOf)) {
+    if (percent <= 0) continue;
+    rules.push(`iifname ${set([Number(host)])} ${lose(percent)}`);
+    rules.push(`oifname ${set([Number(host)])} ${lose(percent)}`);
+  }
+  return [
+    "add table bridge gam",
+    "delete table bridge gam",
+    "table bridge gam {",
+    "  chain forward {",
+    "    type filter hook forward priority 0; policy accept;",
+    ...rules.map((rule) => `    ${rule}`),
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}

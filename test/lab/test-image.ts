@@ -1,0 +1,90 @@
+/**
+ * Test image: busybox with its applets as links, as a tar that `docker import` takes.
+ *
+ *   gam/test:1, gam/test:2   two images of one layer, so that an update has somewhere to go
+ *   idle                     default command: waits for ever, ends at once on SIGTERM
+ *   serve [PORT]             answers HTTP with the container's name (/) and its caller (/cgi-bin/who)
+ */
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { engineCall } from "./engine-call.ts";
+import { LabError } from "./lab-error.ts";
+import { must, run } from "./run.ts";
+
+export const testImages = ["gam/test:1", "gam/test:2"] as const;
+
+// The first process of a container gets no default action for a signal: without a trap SIGTERM
+// is ignored, and each stop waits out its grace period.
+const idle = `#!/bin/sh
+trap 'exit 0' TERM INT
+sleep 2147483647 &
+wait $!
+`;
+
+const serve = `#!/bin/sh
+trap 'exit 0' TERM INT
+hostname > /www/index.html
+httpd -f -p "\${1:-80}" -h /www &
+wait $!
+`;
+
+const who = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n%s %s\\n' "$(hostname)" "$REMOTE_ADDR"
+`;
+
+/** Writes the tar and returns it. `folder` is used for the tree and holds nothing afterwards. */
+export async function makeTestImage(folder: string): Promise<Buffer> {
+  const tree = join(folder, "tree");
+  const tar = join(folder, "image.tar");
+  for (const path of ["bin", "etc", "tmp", "www/cgi-bin"]) {
+    mkdirSync(join(tree, path), { recursive: true });
+  }
+  copyFileSync("/bin/busybox", join(tree, "bin/busybox"));
+  const runs = await run("chroot", [tree, "/bin/busybox", "true"]);
+  if (runs.code !== 0) {
+    throw new LabError(
+      "Cannot make test image: /bin/busybox is not static; apt-get install busybox-static",
+    );
+  }
+  for (const applet of (await must("busybox", ["--list"])).split("\n")) {
+    if (applet !== "" && applet !== "busybox") symlinkSync("busybox", join(tree, "bin", applet));
+  }
+  writeFileSync(
+    join(tree, "etc/passwd"),
+    "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+  );
+  writeFileSync(join(tree, "etc/group"), "root:x:0:\nnogroup:x:65534:\n");
+  chmodSync(join(tree, "tmp"), 0o1777);
+  for (const [path, text] of [
+    ["bin/idle", idle],
+    ["bin/serve", serve],
+    ["www/cgi-bin/who", who],
+  ] as const) {
+    writeFileSync(join(tree, path), text);
+    chmodSync(join(tree, path), 0o755);
+  }
+  await must("tar", ["-C", tree, "--owner=0", "--group=0", "-cf", tar, "."]);
+  const image = await readFile(tar);
+  rmSync(folder, { recursive: true });
+  return image;
+}
+
+/** Gives the images to one engine. The second import finds the layer of the first. */
+export async function importTestImages(socketPath: string, tar: Buffer): Promise<void> {
+  for (const image of testImages) {
+    const [repo = "", tag = ""] = image.split(":");
+    const query = new URLSearchParams({ fromSrc: "-", repo, tag });
+    query.append("changes", 'CMD ["idle"]');
+    query.append("changes", "ENV PATH=/bin");
+    query.append("changes", `ENV VERSION=${tag}`);
+    const { status, text } = await engineCall(socketPath, {
+      method: "POST",
+      path: `/images/create?${query}`,
+      body: tar,
+    });
+    if (status !== 200 || text.includes('"error"')) {
+      throw new LabError(`Cannot import ${image}: the engine answered ${status}, ${text.trim()}`);
+    }
+  }
+}
