@@ -29,7 +29,7 @@ export interface NetworkJoin {
 export interface ContainerPlan {
   readonly name: string;
   readonly image: string;
-  /** Whether "running" must wait for a health check of the spec. The image may have one of its own. */
+  /** Body of `POST /containers/create` but for the networks to join. */
   readonly body: Readonly<Record<string, unknown>>;
   /** Bridges to join, the first one from the start on. Empty when the body names a network mode. */
   readonly joins: readonly NetworkJoin[];

@@ -1,0 +1,21 @@
+export {
+  type ActionId,
+  type ActionOutcome,
+  type ContainerState,
+  type EngineAction,
+  type Failure,
+  label,
+} from "./action.ts";
+export {
+  type ContainerPlan,
+  type ContainerSurroundings,
+  type NetworkJoin,
+  type Planned,
+  planContainer,
+} from "./container-plan.ts";
+export type { WorkerEffect } from "./effect.ts";
+export type { Assignment, WorkerInput } from "./input.ts";
+export { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
+export { type NetworkPlan, planNetwork } from "./network-plan.ts";
+export { checkTemplate, expandTemplate, type TemplateContext } from "./template.ts";
+export { Worker, type WorkerFaults } from "./worker.ts";

@@ -1,0 +1,57 @@
+/**
+ * Outbox: which task states are told to the cluster, and when.
+ *
+ * There is one report in flight. Each carries the newest state of every task of which the replicated
+ * state knows less, so what was skipped is never missed. It is sent again until the state shows it.
+ */
+import type { TaskId } from "@gam/core";
+import { compareStates, mergeStatus, type ReportedChange, type TaskStatus } from "@gam/state";
+import type { Life } from "./life.ts";
+import type { WorkerLimits } from "./limits.ts";
+
+export class Outbox {
+  readonly #limits: WorkerLimits;
+  #flying: Map<TaskId, TaskStatus> | undefined;
+
+  constructor(limits: WorkerLimits) {
+    this.#limits = limits;
+  }
+
+  settled(committed: boolean, life: (id: TaskId) => Life | undefined, nowTick: number): void {
+    for (const id of this.#flying?.keys() ?? []) {
+      const one = life(id);
+      // A lost one goes out with the next tick, not at once: whoever refused it would be asked in a loop.
+      if (one !== undefined) one.resendTick = nowTick + (committed ? this.#limits.resendTicks : 1);
+    }
+    this.#flying = undefined;
+  }
+
+  /** Empty while a report is in flight or nothing is worth one. */
+  next(lives: Iterable<Life>, nowTick: number): ReportedChange[] {
+    if (this.#flying !== undefined) return [];
+    const flying = new Map<TaskId, TaskStatus>();
+    for (const life of lives) {
+      if (flying.size === this.#limits.reportChangesMax) break;
+      const status = this.#due(life, nowTick);
+      if (status === undefined) continue;
+      flying.set(life.id, status);
+      life.sent = status;
+      life.quietTick = nowTick;
+    }
+    if (flying.size > 0) this.#flying = flying;
+    return [...flying].map(([id, status]) => ({ kind: "reportTask", id, status }));
+  }
+
+  #due(
+    { task, status, sent, resendTick, quietTick }: Life,
+    nowTick: number,
+  ): TaskStatus | undefined {
+    if (task === undefined || status === undefined) return undefined;
+    if (status === task.Status || mergeStatus(task.Status, status) === task.Status)
+      return undefined;
+    if (sent === status && nowTick < resendTick) return undefined;
+    const underWay = compareStates(status.State, "running") < 0;
+    if (underWay && nowTick < quietTick + this.#limits.dawdleTicks) return undefined;
+    return status;
+  }
+}
