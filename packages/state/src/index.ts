@@ -13,10 +13,12 @@ export type {
 export { isPlanned } from "./change.ts";
 export { checkProposal } from "./check-proposal.ts";
 export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
+export { readClusterSpec } from "./cluster-spec.ts";
 export { type Constraint, parseConstraint } from "./constraint.ts";
 export { meetsConstraints, readConstraints } from "./meets-constraints.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Network } from "./network.ts";
+export { isClusterNetwork, predefinedNetworks, readNetworkSpec } from "./network-spec.ts";
 export type {
   Availability,
   EngineHealth,
@@ -30,6 +32,7 @@ export type {
   NodeStatus,
   Platform,
 } from "./node.ts";
+export { readNodeSpec } from "./node-spec.ts";
 export { matchesPlatform } from "./platform.ts";
 export { hostPorts, ingressPorts } from "./ports.ts";
 export type {
@@ -52,6 +55,7 @@ export type {
   UpdateState,
   UpdateStatus,
 } from "./service.ts";
+export { readServiceSpec, type ServiceSpecRules, withDefaults } from "./service-spec.ts";
 export { hostOf, mergeStatus, Store } from "./store.ts";
 export {
   type ContainerStatus,

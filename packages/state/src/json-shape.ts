@@ -1,0 +1,133 @@
+/**
+ * JSON shape: reads a client's JSON body as a Go server would.
+ *
+ * Decides which fields exist and of which type they are. Unknown fields are dropped, null is the same
+ * as absent, and what Go leaves out when it writes (empty texts, lists and maps, false, zero) is left
+ * out here too, so that one meaning has one form. Does not decide whether values make sense.
+ *
+ * Errors: GamError BAD_REQUEST in the words of Go's encoding/json, which tools match on.
+ */
+import { GamError } from "@gam/core";
+
+/** Where a value stands: the innermost Go struct, and the fields from the outermost one. */
+export interface Place {
+  readonly struct: string;
+  readonly path: string;
+}
+
+/** `undefined` says: leave it out. */
+export type Shape<T> = (value: unknown, place: Place) => T | undefined;
+export type Shaped<S> = S extends Shape<infer T> ? T : never;
+
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return `number ${value}`;
+  return typeof value;
+}
+
+function refuse(value: unknown, place: Place, wanted: string): never {
+  const field = place.path === "" ? "value" : `struct field ${place.struct}.${place.path}`;
+  const kind = wanted.includes("int") ? goKind(value) : (goKind(value).split(" ")[0] ?? "");
+  throw new GamError(
+    "BAD_REQUEST",
+    `json: cannot unmarshal ${kind} into Go ${field} of type ${wanted}`,
+  );
+}
+
+const absent = (value: unknown): value is null | undefined => value === null || value === undefined;
+
+/** Empty is left out. */
+export const text: Shape<string> = (value, place) => {
+  if (absent(value) || value === "") return undefined;
+  return typeof value === "string" ? value : refuse(value, place, "string");
+};
+
+/** False is left out. */
+export const flag: Shape<boolean> = (value, place) => {
+  if (absent(value) || value === false) return undefined;
+  return value === true ? true : refuse(value, place, "bool");
+};
+
+/** Where false says something else than nothing. */
+export const flagOrNot: Shape<boolean> = (value, place) => {
+  if (absent(value)) return undefined;
+  return typeof value === "boolean" ? value : refuse(value, place, "bool");
+};
+
+function whole(goType: string, min: number, zero: boolean): Shape<number> {
+  return (value, place) => {
+    if (absent(value) || (value === 0 && !zero)) return undefined;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min) {
+      return refuse(value, place, goType);
+    }
+    return value;
+  };
+}
+
+export const unsigned = whole("uint64", 0, false);
+export const unsignedOrZero = whole("uint64", 0, true);
+export const signed = whole("int64", -(2 ** 63), false);
+export const signedOrZero = whole("int64", -(2 ** 63), true);
+
+export const float: Shape<number> = (value, place) => {
+  if (absent(value)) return undefined;
+  return typeof value === "number" ? value : refuse(value, place, "float32");
+};
+
+/** An empty list is left out; entries that are null become what Go makes of them. */
+export function list<T>(entry: Shape<T>, empty: T, goType: string): Shape<readonly T[]> {
+  return (value, place) => {
+    if (absent(value)) return undefined;
+    if (!Array.isArray(value)) return refuse(value, place, `[]${goType}`);
+    if (value.length === 0) return undefined;
+    return value.map((one) => entry(one, place) ?? empty);
+  };
+}
+
+export const texts = list(text, "", "string");
+
+/** A map of texts. An empty one is left out, empty values are not. */
+export const labels: Shape<Readonly<Record<string, string>>> = (value, place) => {
+  if (absent(value)) return undefined;
+  if (typeof value !== "object" || Array.isArray(value)) {
+    return refuse(value, place, "map[string]string");
+  }
+  const entries = Object.entries(value).map(([key, one]) => [key, text(one, place) ?? ""] as const);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+};
+
+/** Kept as it came: what stands in it has no meaning here yet, and must survive a round trip. */
+export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) => {
+  if (absent(value)) return undefined;
+  if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, "struct");
+  const kept = Object.entries(value).filter(([, one]) => !absent(one) && one !== false);
+  return Object.fromEntries(kept);
+};
+
+type Fields = Record<string, Shape<unknown>>;
+type StructOf<F extends Fields> = { readonly [K in keyof F]?: Shaped<F[K]> };
+
+/** A struct behind a pointer: present and empty is not the same as absent. */
+export function struct<F extends Fields>(goType: string, fields: F): Shape<StructOf<F>> {
+  return (value, place) => {
+    if (absent(value)) return undefined;
+    if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, goType);
+    const found = value as Record<string, unknown>;
+    const result: Record<string, unknown> = {};
+    for (const [name, shape] of Object.entries(fields)) {
+      const path = place.path === "" ? name : `${place.path}.${name}`;
+      const one = shape(found[name], { struct: goType, path });
+      if (one !== undefined) result[name] = one;
+    }
+    return result as StructOf<F>;
+  };
+}
+
+/** The whole body. A body that is null reads as an empty one, as in Go. */
+export function readBody<T>(shape: Shape<T>, body: unknown): T {
+  const root = { struct: "", path: "" };
+  const read = shape(body, root) ?? shape({}, root);
+  if (read === undefined) throw new GamError("BAD_REQUEST", "got EOF while reading request body");
+  return read;
+}

@@ -1,0 +1,271 @@
+/**
+ * Service spec: what a client may ask of a service.
+ *
+ * Decides whether a ServiceSpec makes sense by itself, and brings it into the one form in which it is
+ * stored. Refuses to decide what needs the state: whether names and ports are free, and which network
+ * a name means (the store and the API do).
+ *
+ *   const spec = readServiceSpec(JSON.parse(body), { checkTemplate });
+ *
+ * Errors: GamError BAD_REQUEST, with the text that Swarm answers: clients match on it.
+ * Source: Docker Engine API 1.41, ServiceCreate; refusals as answered by Engine 20.10.
+ */
+import { GamError } from "@gam/core";
+import { parseConstraint } from "./constraint.ts";
+import { isImageReference } from "./image-reference.ts";
+import { readBody, type Shaped } from "./json-shape.ts";
+import type {
+  ContainerSpec,
+  EndpointSpec,
+  Resources,
+  ServiceMode,
+  ServiceSpec,
+  TaskSpec,
+  UpdateConfig,
+} from "./service.ts";
+import { serviceShape } from "./service-shape.ts";
+import { nameProblem } from "./swarm-name.ts";
+
+export interface ServiceSpecRules {
+  /** Why a template (`{{.Node.Hostname}}`) would not expand for any task; `undefined` when it would. */
+  readonly checkTemplate: (text: string) => string | undefined;
+}
+
+type Read = Shaped<typeof serviceShape>;
+type ReadTask = NonNullable<Read["TaskTemplate"]>;
+
+const memoryBytesMin = 4 * 1024 * 1024;
+const nanoCpusMin = 1_000_000;
+
+function refuse(message: string): never {
+  throw new GamError("BAD_REQUEST", message);
+}
+
+/** What Swarm's manager finds, as opposed to the engine in front of it, carries the manager's code. */
+function invalid(message: string): never {
+  refuse(`rpc error: code = InvalidArgument desc = ${message}`);
+}
+
+/**
+ * The spec in its stored form.
+ *
+ * Shape: a Name that is empty stays so: the caller makes one up. Networks are still as the client wrote
+ *        them.
+ */
+export function readServiceSpec(body: unknown, rules: ServiceSpecRules): ServiceSpec {
+  const read = readBody(serviceShape, body);
+  const template = taskTemplate(read.TaskTemplate ?? {});
+  const mode = serviceMode(read.Mode);
+  oneOf(template.RestartPolicy?.Condition, ["none", "on-failure", "any"], (found) =>
+    refuse(`invalid RestartCondition: "${found}"`),
+  );
+  const update = updateConfig(read.UpdateConfig);
+  const rollback = updateConfig(read.RollbackConfig);
+  const endpoint = endpointSpec(read.EndpointSpec);
+
+  const name = read.Name ?? "";
+  const problem = name === "" ? undefined : nameProblem(name);
+  if (problem !== undefined) invalid(problem);
+  checkTask(template, rules);
+  checkConfig(update);
+  checkConfig(rollback);
+  checkEndpoint(endpoint);
+  return {
+    Name: name,
+    Labels: read.Labels ?? {},
+    TaskTemplate: template,
+    Mode: mode,
+    ...(update && { UpdateConfig: update }),
+    ...(rollback && { RollbackConfig: rollback }),
+    ...(read.Networks && { Networks: read.Networks.map(networkTarget) }),
+    ...(endpoint && { EndpointSpec: endpoint }),
+  };
+}
+
+/** Fields with a fixed set of words; an empty one stands for the first. */
+function oneOf(found: string | undefined, words: readonly string[], no: (found: string) => never) {
+  if (found !== undefined && !words.includes(found)) no(found);
+}
+
+function taskTemplate(read: ReadTask): TaskSpec {
+  const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...rest } = read;
+  const runtime = rest.Runtime ?? "container";
+  if (runtime !== "container" && runtime !== "plugin" && runtime !== "attachment") {
+    refuse("unsupported runtime");
+  }
+  if (runtime !== "container") refuse(`Cannot run tasks of runtime "${runtime}"`);
+  if (container === undefined || PluginSpec !== undefined || NetworkAttachmentSpec !== undefined) {
+    refuse("mismatched Runtime and *Spec fields");
+  }
+  for (const mount of container.Mounts ?? []) {
+    oneOf(mount.Type, ["bind", "volume", "tmpfs", "npipe"], (found) =>
+      refuse(`invalid MountType: "${found}"`),
+    );
+  }
+  // The words were checked above, or mean nothing to us and are kept as they came.
+  return {
+    ...rest,
+    ContainerSpec: { Image: "", ...container, Isolation: container.Isolation ?? "default" },
+    ...(rest.Networks && { Networks: rest.Networks.map(networkTarget) }),
+    ForceUpdate: rest.ForceUpdate ?? 0,
+    Runtime: runtime,
+  } as TaskSpec;
+}
+
+function networkTarget<T extends { readonly Target?: string }>(read: T): T & { Target: string } {
+  return { ...read, Target: read.Target ?? "" };
+}
+
+function serviceMode(read: Read["Mode"]): ServiceMode {
+  const modes = Object.keys(read ?? {});
+  if (modes.length > 1) refuse("must specify only one service mode");
+  if (read?.Global !== undefined) return { Global: {} };
+  if (read?.GlobalJob !== undefined) return { GlobalJob: {} };
+  if (read?.ReplicatedJob !== undefined) {
+    // The client reads both without looking whether they are there.
+    const concurrent = read.ReplicatedJob.MaxConcurrent ?? 1;
+    const total = read.ReplicatedJob.TotalCompletions ?? concurrent;
+    return { ReplicatedJob: { MaxConcurrent: concurrent, TotalCompletions: total } };
+  }
+  return { Replicated: { Replicas: read?.Replicated?.Replicas ?? 1 } };
+}
+
+function updateConfig(read: Read["UpdateConfig"]): UpdateConfig | undefined {
+  if (read === undefined) return undefined;
+  oneOf(read.FailureAction, ["pause", "continue", "rollback"], (found) =>
+    refuse(`unrecognized update failure action ${found}`),
+  );
+  oneOf(read.Order, ["stop-first", "start-first"], (found) =>
+    refuse(`unrecognized update order ${found}`),
+  );
+  return {
+    ...read,
+    Parallelism: read.Parallelism ?? 0,
+    FailureAction: read.FailureAction ?? "pause",
+    MaxFailureRatio: read.MaxFailureRatio ?? 0,
+    Order: read.Order ?? "stop-first",
+  } as UpdateConfig;
+}
+
+function endpointSpec(read: Read["EndpointSpec"]): EndpointSpec | undefined {
+  if (read === undefined) return undefined;
+  oneOf(read.Mode, ["vip", "dnsrr"], (found) => refuse(`invalid resolution mode: "${found}"`));
+  const ports = read.Ports?.map((port) => ({
+    ...port,
+    Protocol: port.Protocol === "udp" || port.Protocol === "sctp" ? port.Protocol : "tcp",
+    PublishMode: port.PublishMode === "host" ? "host" : "ingress",
+  }));
+  return { ...read, Mode: read.Mode ?? "vip", ...(ports && { Ports: ports }) } as EndpointSpec;
+}
+
+function checkTask(task: TaskSpec, rules: ServiceSpecRules): void {
+  checkContainer(task.ContainerSpec, rules);
+  checkResources(task.Resources?.Limits);
+  checkResources(task.Resources?.Reservations);
+  if ((task.RestartPolicy?.Delay ?? 0) < 0) invalid("TaskSpec: restart-delay cannot be negative");
+  if ((task.RestartPolicy?.Window ?? 0) < 0) invalid("TaskSpec: restart-window cannot be negative");
+  for (const text of task.Placement?.Constraints ?? []) {
+    try {
+      parseConstraint(text);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      refuse(`rpc error: code = Unknown desc = ${thrown.message}`);
+    }
+  }
+}
+
+function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpecRules): void {
+  if (container.Image === "") invalid("ContainerSpec: image reference must be provided");
+  if (!isImageReference(container.Image)) {
+    invalid(`ContainerSpec: "${container.Image}" is not a valid repository/tag`);
+  }
+  const targets = new Set<string>();
+  for (const { Target: target = "" } of container.Mounts ?? []) {
+    if (targets.has(target)) invalid(`ContainerSpec: duplicate mount point: ${target}`);
+    targets.add(target);
+  }
+  const hostname = checkTemplate(container.Hostname ?? "");
+  if (hostname !== undefined) invalid(`expanding hostname failed: ${hostname}`);
+  for (const mount of container.Mounts ?? []) {
+    const texts = [mount.Source, mount.Target, ...Object.values(mount.VolumeOptions?.Labels ?? {})];
+    for (const text of texts) {
+      const problem = checkTemplate(text ?? "");
+      if (problem !== undefined) invalid(`expanding mounts failed: ${problem}`);
+    }
+  }
+  for (const env of container.Env ?? []) {
+    const problem = checkTemplate(env);
+    if (problem !== undefined) {
+      invalid(`expanding env failed: expanding env ${JSON.stringify(env)}: ${problem}`);
+    }
+  }
+}
+
+function checkResources(resources: Resources | undefined): void {
+  const { NanoCPUs: cpus = 0, MemoryBytes: memory = 0 } = resources ?? {};
+  if (cpus !== 0 && cpus < nanoCpusMin) {
+    invalid(`invalid cpu value ${goFloat(cpus / 1e9)}: Must be at least 0.001`);
+  }
+  if (memory !== 0 && memory < memoryBytesMin) {
+    invalid(`invalid memory value ${memory}: Must be at least 4MiB`);
+  }
+}
+
+/** As Go's %g writes it: an exponent of at least two digits, and from 1e-5 downwards. */
+function goFloat(value: number): string {
+  if (Math.abs(value) >= 1e-4) return String(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+function checkConfig(config: UpdateConfig | undefined): void {
+  if ((config?.Delay ?? 0) < 0) invalid("TaskSpec: update-delay cannot be negative");
+  if ((config?.Monitor ?? 0) < 0) invalid("TaskSpec: update-monitor cannot be negative");
+  const ratio = config?.MaxFailureRatio ?? 0;
+  if (ratio < 0 || ratio > 1) {
+    invalid("TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1");
+  }
+}
+
+function checkEndpoint(endpoint: EndpointSpec | undefined): void {
+  const published = new Set<string>();
+  for (const port of endpoint?.Ports ?? []) {
+    if (endpoint?.Mode === "dnsrr" && port.PublishMode === "ingress") {
+      invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+    }
+    if (!port.PublishedPort) continue;
+    const key = `${port.PublishedPort}/${port.Protocol}/${port.PublishMode}`;
+    if (published.has(key)) invalid("EndpointSpec: duplicate published ports provided");
+    published.add(key);
+  }
+}
+
+const secondNs = 1_000_000_000;
+const configDefault: UpdateConfig = {
+  Parallelism: 1,
+  FailureAction: "pause",
+  Monitor: 5 * secondNs,
+  MaxFailureRatio: 0,
+  Order: "stop-first",
+};
+
+/** The spec with what holds where the client said nothing: the answer to `insertDefaults=true`. */
+export function withDefaults(spec: ServiceSpec): ServiceSpec {
+  const task = spec.TaskTemplate;
+  return {
+    ...spec,
+    TaskTemplate: {
+      ...task,
+      ContainerSpec: { StopGracePeriod: 10 * secondNs, DNSConfig: {}, ...task.ContainerSpec },
+      Resources: task.Resources ?? {},
+      RestartPolicy: {
+        Condition: "any",
+        Delay: 5 * secondNs,
+        MaxAttempts: 0,
+        ...task.RestartPolicy,
+      },
+      Placement: task.Placement ?? {},
+    },
+    UpdateConfig: { ...configDefault, ...spec.UpdateConfig },
+    RollbackConfig: { ...configDefault, ...spec.RollbackConfig },
+  };
+}
