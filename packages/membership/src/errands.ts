@@ -1,0 +1,52 @@
+/**
+ * Errands: probes that this peer makes because another one asked.
+ *
+ * Decides what to answer and when. Each ask ends in exactly one answer: reached or unreached.
+ */
+import type { NodeId } from "@gam/core";
+import type { Message } from "./message.ts";
+
+/** A peer asks for each of the few that it watches once per helpTicks, so this is far above need. */
+const errandsMax = 256;
+
+interface Errand {
+  readonly asker: NodeId;
+  readonly askedRound: number;
+  readonly peer: NodeId;
+  readonly dueTick: number;
+}
+
+export interface Answer {
+  readonly to: NodeId;
+  readonly message: Message;
+}
+
+export class Errands {
+  /** By the round of our own ping, in order of their due ticks. */
+  readonly #open = new Map<number, Errand>();
+
+  /** False when there are too many: the asker takes our silence for what it is, overload. */
+  take(round: number, errand: Errand): boolean {
+    if (this.#open.size >= errandsMax) return false;
+    this.#open.set(round, errand);
+    return true;
+  }
+
+  acked(round: number, from: NodeId, incarnation: number): Answer[] {
+    const errand = this.#open.get(round);
+    if (errand === undefined || errand.peer !== from) return [];
+    this.#open.delete(round);
+    const { asker, askedRound, peer } = errand;
+    return [{ to: asker, message: { kind: "reached", round: askedRound, peer, incarnation } }];
+  }
+
+  tick(nowTick: number): Answer[] {
+    const answers: Answer[] = [];
+    for (const [round, { asker, askedRound, peer, dueTick }] of this.#open) {
+      if (dueTick > nowTick) break;
+      this.#open.delete(round);
+      answers.push({ to: asker, message: { kind: "unreached", round: askedRound, peer } });
+    }
+    return answers;
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Rules of membership that a simulation can switch off, to see that it notices.
+ *
+ * Only simulations and tests give any. Each one is caught by a test in faults.test.ts.
+ */
+export interface Faults {
+  /** One accusation convicts. */
+  readonly oneWatcherIsEnough?: boolean;
+  /** Nobody is asked to probe for another. */
+  readonly noIndirectProbe?: boolean;
+  /** A peer that sees nobody believes its eyes. */
+  readonly noSelfDistrust?: boolean;
+  /** Who is lost is never probed again. */
+  readonly lostNotProbed?: boolean;
+  /** A peer does not answer what is said about it. */
+  readonly noRefutation?: boolean;
+  /** A lone suspicion becomes a conviction as fast as a confirmed one. */
+  readonly noPatienceAlone?: boolean;
+  /** The votes of watchers that are themselves out of sight are waited for. */
+  readonly deadWatchersCount?: boolean;
+  /** A host that refuses connections is lost at once. */
+  readonly noGrace?: boolean;
+}

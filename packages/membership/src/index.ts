@@ -1,0 +1,17 @@
+export { defaultConfig, type MembershipConfig } from "./config.ts";
+export type { Faults } from "./faults.ts";
+export {
+  type Effect,
+  type Input,
+  Membership,
+  type Standing,
+  type Verdict,
+} from "./membership.ts";
+export {
+  checkMessage,
+  checkRumour,
+  healthMax,
+  type Message,
+  type Opinion,
+  type Rumour,
+} from "./message.ts";
