@@ -1,0 +1,71 @@
+/**
+ * Read stack: stack files in, Engine API objects out, or every mistake with its file, line and column.
+ *
+ *   files -> value.ts -> file.ts -> overlay.ts -> spec.ts
+ *            YAML        meaning    one of all    Engine API
+ *
+ * The result equals what `docker stack deploy` sends for the same files. Opens nothing itself: texts,
+ * environment and paths are arguments.
+ */
+import { type File, readFile } from "./file.ts";
+import type { Environment } from "./interpolate.ts";
+import { overlay } from "./overlay.ts";
+import type { Problem } from "./problem.ts";
+import { type Stack, toStack } from "./spec.ts";
+import { parseFile } from "./value.ts";
+
+export interface StackFile {
+  /** For messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface StackOptions {
+  /** The stack's name: prefix of all objects. */
+  readonly projectName: string;
+  readonly environment: Environment;
+  /** Absolute: the folder of the first file. */
+  readonly workingDir: string;
+  /** Services with `profiles` are left out unless one of theirs is here. */
+  readonly profiles?: readonly string[];
+  /** The text of an env file by its path as written; `undefined` when there is none. */
+  readonly envFile?: (path: string) => string | undefined;
+}
+
+export type StackResult =
+  | { readonly ok: true; readonly stack: Stack; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: false;
+      readonly errors: readonly Problem[];
+      readonly warnings: readonly Problem[];
+    };
+
+/** Reads the files, a later one over the ones before it. */
+export function readStack(files: readonly StackFile[], options: StackOptions): StackResult {
+  const { environment, projectName, profiles = [] } = options;
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  const context = {
+    environment,
+    errors,
+    warnings,
+    envFile: options.envFile ?? (() => undefined),
+  };
+  const read = files.flatMap(({ name, text }): File[] => {
+    const value = parseFile(name, text, errors);
+    const file = value && readFile(value, context);
+    return file ? [file] : [];
+  });
+  const whole = overlay(read);
+  if (whole === undefined || errors.length > 0) return { ok: false, errors, warnings };
+  const names = Object.entries(whole.services ?? {})
+    .filter(([, service]) => {
+      const wanted = service.profiles ?? [];
+      return wanted.length === 0 || wanted.some((profile) => profiles.includes(profile));
+    })
+    .map(([name]) => name);
+  const home = environment.HOME;
+  const { workingDir } = options;
+  const stack = toStack(whole, names, { projectName, workingDir, home, errors, warnings });
+  return errors.length > 0 ? { ok: false, errors, warnings } : { ok: true, stack, warnings };
+}

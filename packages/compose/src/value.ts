@@ -1,0 +1,124 @@
+/**
+ * Value: a YAML file as a tree in which every value knows where it stands.
+ *
+ * Decides what YAML means: anchors, merge keys, numbers as the docker client reads them (`0440` is
+ * octal). Knows nothing of stacks; a read (read.ts) gives it meaning.
+ */
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  Scalar,
+  type YAMLMap,
+} from "yaml";
+import type { Place, Problem } from "./problem.ts";
+
+export interface ScalarValue {
+  readonly kind: "scalar";
+  readonly at: Place;
+  readonly value: string | number | boolean | null;
+  /** As it was written, without quotes. */
+  readonly source: string;
+}
+export interface ListValue {
+  readonly kind: "list";
+  readonly at: Place;
+  readonly items: readonly Value[];
+}
+export interface MapValue {
+  readonly kind: "map";
+  readonly at: Place;
+  readonly entries: ReadonlyMap<string, { readonly at: Place; readonly value: Value }>;
+}
+export type Value = ScalarValue | ListValue | MapValue;
+
+const mergeKey = "<<";
+
+/** The tree of one file; `undefined` when it is no YAML. What is wrong goes to `errors`. */
+export function parseFile(file: string, text: string, errors: Problem[]): Value | undefined {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, schema: "core" });
+  const placeOf = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  if (document.errors.length > 0) {
+    for (const { message, pos } of document.errors) {
+      // The library appends an excerpt of the file on further lines.
+      const reason = message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? message;
+      errors.push({ at: placeOf(pos[0]), message: reason });
+    }
+    return undefined;
+  }
+
+  /** Anchored nodes are built once, so aliases of aliases cost nothing. */
+  const built = new Map<Node, Value>();
+  const open = new Set<Node>();
+
+  const build = (node: Node | null, at: Place): Value => {
+    if (node === null) return { kind: "scalar", at, value: null, source: "" };
+    const known = built.get(node);
+    if (known !== undefined) return known;
+    if (open.has(node)) {
+      errors.push({ at, message: "an anchor contains itself" });
+      return { kind: "scalar", at, value: null, source: "" };
+    }
+    open.add(node);
+    const value = buildNew(node, node.range ? placeOf(node.range[0]) : at);
+    open.delete(node);
+    built.set(node, value);
+    return value;
+  };
+
+  const buildNew = (node: Node, at: Place): Value => {
+    if (isAlias(node)) return build(node.resolve(document) ?? null, at);
+    if (node.tag?.startsWith("!")) {
+      errors.push({ at, message: `tag "${node.tag}" is not supported: remove it` });
+    }
+    if (isMap(node)) return { kind: "map", at, entries: entriesOf(node, at) };
+    if (isSeq(node)) {
+      const items = node.items.map((item) => build(isNode(item) ? item : null, at));
+      return { kind: "list", at, items };
+    }
+    return isScalar(node) ? scalarOf(node, at) : { kind: "scalar", at, value: null, source: "" };
+  };
+
+  const entriesOf = (node: YAMLMap, at: Place): MapValue["entries"] => {
+    const merged = new Map<string, { at: Place; value: Value }>();
+    const own = new Map<string, { at: Place; value: Value }>();
+    for (const { key, value } of node.items) {
+      const keyAt = isNode(key) && key.range ? placeOf(key.range[0]) : at;
+      const name = isScalar(key) ? String(key.source ?? key.value) : "";
+      const child = build(isNode(value) ? value : null, keyAt);
+      if (name !== mergeKey) {
+        own.set(name, { at: keyAt, value: child });
+        continue;
+      }
+      for (const source of child.kind === "list" ? child.items : [child]) {
+        if (source.kind !== "map") {
+          errors.push({ at: keyAt, message: `"${mergeKey}" merges maps only` });
+          continue;
+        }
+        for (const [from, entry] of source.entries) if (!merged.has(from)) merged.set(from, entry);
+      }
+    }
+    return new Map([...merged, ...own]);
+  };
+
+  return build(document.contents as Node | null, { file, line: 1, column: 1 });
+}
+
+function scalarOf(node: Scalar, at: Place): ScalarValue {
+  const { value, type } = node;
+  const source = node.source ?? String(value);
+  if (type === Scalar.PLAIN && /^[-+]?0[0-7]+$/.test(source)) {
+    return { kind: "scalar", at, value: Number.parseInt(source, 8), source };
+  }
+  const known = value === null || typeof value === "number" || typeof value === "boolean";
+  return { kind: "scalar", at, value: known ? value : String(value), source };
+}
