@@ -184,7 +184,7 @@ export class Host {
   }
 
   /** Runs a command in the host, with `/` as its directory. A code other than 0 is an answer. */
-  exec(words: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  async exec(words: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return this.#run(this.command(words, options.env), options);
   }
 
@@ -230,12 +230,12 @@ export class Host {
   }
 
   /** The `gam` command, in the host. */
-  gam(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  async gam(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return this.#run(this.gamCommand(args, options.env), options);
   }
 
   /** The docker client, unmodified, at the agent's socket or at the engine's. */
-  docker(
+  async docker(
     args: readonly string[],
     options: RunOptions & { readonly engine?: boolean } = {},
   ): Promise<RunResult> {
