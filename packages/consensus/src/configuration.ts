@@ -1,0 +1,92 @@
+/**
+ * Configuration: who takes part, and how one set of voters becomes another.
+ *
+ * Decides which configurations exist and which one follows. Does not decide when to change (a plan of
+ * the caller) nor when the next step is allowed (leadership.ts).
+ *
+ * A change of voters goes through a joint configuration, in which every decision needs a majority of
+ * the old voters and a majority of the new ones. So there is no moment at which two sets that do not
+ * know of each other could both decide.
+ *
+ * Source: Ongaro, "Consensus: Bridging Theory and Practice", section 4.3.
+ */
+import { check, decode, encode, type NodeId } from "@gam/core";
+
+export interface Configuration {
+  /** Sorted, as all three are. */
+  readonly voters: readonly NodeId[];
+  /** The voters before the change. Not empty while the configuration is joint, empty otherwise. */
+  readonly votersOutgoing: readonly NodeId[];
+  /** Peers that get the whole log and have no vote. An outgoing voter may be one already. */
+  readonly learners: readonly NodeId[];
+}
+
+/** More members than any mesh that this program is for. */
+export const membersMax = 5_000;
+
+/** What a peer knows that has no log yet. */
+export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [] };
+
+export const checkConfiguration: check.Check<Configuration> = check.object({
+  voters: check.list(check.id<NodeId>(), membersMax),
+  votersOutgoing: check.list(check.id<NodeId>(), membersMax),
+  learners: check.list(check.id<NodeId>(), membersMax),
+});
+
+/** The data of an entry of kind "configuration". */
+export function writeConfiguration(configuration: Configuration): Uint8Array {
+  return encode(configuration);
+}
+
+/** Errors: BAD_FRAME when the bytes are no configuration. */
+export function readConfiguration(data: Uint8Array): Configuration {
+  return checkConfiguration(decode(data), "configuration");
+}
+
+export function isJoint(configuration: Configuration): boolean {
+  return configuration.votersOutgoing.length > 0;
+}
+
+/** Whether the peer counts in any of the majorities, and so may stand for election. */
+export function isVoter(configuration: Configuration, id: NodeId): boolean {
+  return configuration.voters.includes(id) || configuration.votersOutgoing.includes(id);
+}
+
+/** Everyone who gets the log, sorted. */
+export function membersOf(configuration: Configuration): NodeId[] {
+  const { voters, votersOutgoing, learners } = configuration;
+  return sorted([...voters, ...votersOutgoing, ...learners]);
+}
+
+/**
+ * The first step from a settled configuration to these voters and learners.
+ *
+ * Shape: joint if the voters change, otherwise already the end; `undefined` when nothing changes or
+ *        nobody would vote. Who is named in both lists votes.
+ */
+export function towards(
+  configuration: Configuration,
+  wanted: { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] },
+): Configuration | undefined {
+  const voters = sorted(wanted.voters);
+  const learners = sorted(wanted.learners).filter((id) => !voters.includes(id));
+  if (voters.length === 0 || voters.length + learners.length > membersMax) return undefined;
+  if (!same(voters, configuration.voters)) {
+    return { voters, votersOutgoing: configuration.voters, learners };
+  }
+  if (same(learners, configuration.learners)) return undefined;
+  return { voters, votersOutgoing: [], learners };
+}
+
+/** The second step: the old voters have no say any more. */
+export function settled(configuration: Configuration): Configuration {
+  return { ...configuration, votersOutgoing: [] };
+}
+
+function sorted(ids: readonly NodeId[]): NodeId[] {
+  return [...new Set(ids)].sort();
+}
+
+function same(one: readonly NodeId[], other: readonly NodeId[]): boolean {
+  return one.length === other.length && one.every((id, at) => id === other[at]);
+}

@@ -1,0 +1,30 @@
+/**
+ * Election: one peer's attempt to lead, and the votes that it has got.
+ *
+ * Decides when the attempt is won or lost. Does not decide when to stand, nor how to vote (raft.ts).
+ */
+import type { NodeId } from "@gam/core";
+import { type Electorate, outcomeOf } from "./quorum.ts";
+
+export class Election {
+  readonly role: "preCandidate" | "candidate";
+  /** The last leader asked for it. */
+  readonly transfer: boolean;
+  readonly #votes = new Map<NodeId, boolean>();
+
+  constructor(role: "preCandidate" | "candidate", transfer: boolean) {
+    this.role = role;
+    this.transfer = transfer;
+  }
+
+  /** Voters that have not answered, each once. */
+  unanswered(groups: Electorate): NodeId[] {
+    return [...new Set(groups.flat())].filter((id) => !this.#votes.has(id));
+  }
+
+  /** The first answer of a peer stands. */
+  count(from: NodeId, granted: boolean, groups: Electorate): ReturnType<typeof outcomeOf> {
+    if (!this.#votes.has(from)) this.#votes.set(from, granted);
+    return outcomeOf(groups, this.#votes);
+  }
+}

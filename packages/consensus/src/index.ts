@@ -1,0 +1,22 @@
+export {
+  type Configuration,
+  isJoint,
+  isVoter,
+  membersOf,
+  readConfiguration,
+  writeConfiguration,
+} from "./configuration.ts";
+export {
+  blank,
+  bootstrap,
+  type Entry,
+  type HardState,
+  type Restored,
+  type Snapshot,
+} from "./durable.ts";
+export { type Faults, type RaftFault, raftFaults } from "./fault.ts";
+export type { PeerProgress, Placement, Refusal } from "./leadership.ts";
+export { entryBytesMax, type RaftLimits, raftLimits } from "./limits.ts";
+export { checkMessage, type Message } from "./message.ts";
+export { type Effect, type Input, Raft, type Role } from "./raft.ts";
+export type { RaftConfig } from "./raft-config.ts";

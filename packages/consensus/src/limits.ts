@@ -1,0 +1,39 @@
+/** Limits: how much of anything a Raft peer keeps, sends and waits for. */
+
+/** No entry is larger. Proposals above it are refused, frames above it are no messages. */
+export const entryBytesMax = 2 * 1024 * 1024;
+/** No append carries more entries. */
+export const appendEntriesMax = 1_024;
+/** No piece of a snapshot is larger. */
+export const chunkBytesMax = 256 * 1024;
+/** No snapshot is larger. */
+export const snapshotBytesMax = 512 * 1024 * 1024;
+
+export interface RaftLimits {
+  /** Entries are packed into one append up to this. One larger entry travels alone. */
+  readonly appendBytesMax: number;
+  /** Appends on their way to one peer. */
+  readonly inflightAppendsMax: number;
+  /** Their bytes; one append may always be on its way. */
+  readonly inflightBytesMax: number;
+  /** Proposals are refused above either, until some are committed. */
+  readonly uncommittedEntriesMax: number;
+  readonly uncommittedBytesMax: number;
+  /** At most chunkBytesMax. */
+  readonly snapshotChunkBytes: number;
+  /** Kept before a snapshot, so that a peer that is a little behind needs no snapshot. */
+  readonly trailingEntries: number;
+  /** Reads that wait at the leader, and reads that wait at each peer. */
+  readonly readsMax: number;
+}
+
+export const raftLimits: RaftLimits = {
+  appendBytesMax: 256 * 1024,
+  inflightAppendsMax: 64,
+  inflightBytesMax: 2 * 1024 * 1024,
+  uncommittedEntriesMax: 8_192,
+  uncommittedBytesMax: 16 * 1024 * 1024,
+  snapshotChunkBytes: chunkBytesMax,
+  trailingEntries: 2_048,
+  readsMax: 4_096,
+};

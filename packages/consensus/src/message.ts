@@ -1,0 +1,215 @@
+/**
+ * Message: what Raft peers say to each other, and the check for what came over the wire.
+ *
+ * Every message carries the term of its sender, except that a pre-vote, and a yes to one, carry the
+ * term that the sender would stand in. Nothing here relies on order, and any message may be lost or
+ * come twice.
+ */
+import { check, type NodeId } from "@gam/core";
+import { type Configuration, checkConfiguration, readConfiguration } from "./configuration.ts";
+import type { Entry } from "./durable.ts";
+import { appendEntriesMax, chunkBytesMax, entryBytesMax, snapshotBytesMax } from "./limits.ts";
+
+/** "Would you vote for me?" Binds nobody, so a peer that cannot win disturbs nobody. */
+export interface PreVote {
+  readonly kind: "preVote";
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+}
+export interface PreVoteReply {
+  readonly kind: "preVoteReply";
+  readonly term: number;
+  readonly granted: boolean;
+}
+export interface Vote {
+  readonly kind: "vote";
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** The leader itself asked for this election, so nobody need protect it. */
+  readonly transfer: boolean;
+}
+export interface VoteReply {
+  readonly kind: "voteReply";
+  readonly term: number;
+  readonly granted: boolean;
+}
+export interface Append {
+  readonly kind: "append";
+  readonly term: number;
+  readonly previousIndex: number;
+  readonly previousTerm: number;
+  readonly commit: number;
+  /** May be none: then it asks whether the logs agree at `previousIndex`. */
+  readonly entries: readonly Entry[];
+}
+/** "My log agrees with yours up to `match`, on disk." */
+export interface AppendReply {
+  readonly kind: "appendReply";
+  readonly term: number;
+  readonly match: number;
+}
+/**
+ * "My log does not agree at `previousIndex`." The hint is the last place at which it still might:
+ * no entry of mine up to there has a later term than yours at `previousIndex`.
+ */
+export interface AppendConflict {
+  readonly kind: "appendConflict";
+  readonly term: number;
+  readonly previousIndex: number;
+  readonly hintIndex: number;
+  readonly hintTerm: number;
+}
+/** "Entry `index` of term `indexTerm` is committed." Who has that entry has all before it. */
+export interface Commit {
+  readonly kind: "commit";
+  readonly term: number;
+  readonly index: number;
+  readonly indexTerm: number;
+}
+export interface Heartbeat {
+  readonly kind: "heartbeat";
+  readonly term: number;
+  /** As in Commit. */
+  readonly index: number;
+  readonly indexTerm: number;
+  /** Comes back in the reply: who answers round n followed the leader after round n was begun. */
+  readonly round: number;
+}
+export interface HeartbeatReply {
+  readonly kind: "heartbeatReply";
+  readonly term: number;
+  readonly round: number;
+}
+export interface SnapshotChunk {
+  readonly kind: "snapshotChunk";
+  readonly term: number;
+  readonly index: number;
+  readonly indexTerm: number;
+  readonly configuration: Configuration;
+  readonly totalBytes: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+/** "I have the first `offset` bytes of the snapshot at `index`." The whole one gets an AppendReply. */
+export interface SnapshotReply {
+  readonly kind: "snapshotReply";
+  readonly term: number;
+  readonly index: number;
+  readonly offset: number;
+}
+/** The leader hands over: "stand for election now". */
+export interface StandNow {
+  readonly kind: "standNow";
+  readonly term: number;
+}
+export interface ReadRequest {
+  readonly kind: "readRequest";
+  readonly term: number;
+  readonly id: string;
+}
+/** "Whoever has applied `index` may answer read `id`." */
+export interface ReadReply {
+  readonly kind: "readReply";
+  readonly term: number;
+  readonly id: string;
+  readonly index: number;
+}
+
+export type Message =
+  | PreVote
+  | PreVoteReply
+  | Vote
+  | VoteReply
+  | Append
+  | AppendReply
+  | AppendConflict
+  | Commit
+  | Heartbeat
+  | HeartbeatReply
+  | SnapshotChunk
+  | SnapshotReply
+  | StandNow
+  | ReadRequest
+  | ReadReply;
+
+const { boolean, bytes, integer, list, literal, object, string, union } = check;
+// A billion years of one election a millisecond; beyond it, adding one would stop being exact.
+const number = integer(0, 2 ** 52);
+const readIdLengthMax = 64;
+
+const shapeOfEntry = object({
+  index: integer(1, 2 ** 52),
+  term: number,
+  kind: literal("data", "configuration", "noop"),
+  data: bytes(entryBytesMax),
+});
+const checkEntry: check.Check<Entry> = (value, path) => {
+  const entry = shapeOfEntry(value, path);
+  // Checked here so that a log never holds a configuration that nobody can read.
+  if (entry.kind === "configuration") readConfiguration(entry.data);
+  return entry;
+};
+
+const ballot = { term: number, lastIndex: number, lastTerm: number };
+const committed = { term: number, index: number, indexTerm: number };
+
+/** Errors: BAD_FRAME with the path of the field that is wrong. */
+export const checkMessage: check.Check<Message> = union<Message>({
+  preVote: object({ kind: literal("preVote"), ...ballot }),
+  preVoteReply: object({ kind: literal("preVoteReply"), term: number, granted: boolean }),
+  vote: object({ kind: literal("vote"), ...ballot, transfer: boolean }),
+  voteReply: object({ kind: literal("voteReply"), term: number, granted: boolean }),
+  append: object({
+    kind: literal("append"),
+    term: number,
+    previousIndex: number,
+    previousTerm: number,
+    commit: number,
+    entries: list(checkEntry, appendEntriesMax),
+  }),
+  appendReply: object({ kind: literal("appendReply"), term: number, match: number }),
+  appendConflict: object({
+    kind: literal("appendConflict"),
+    term: number,
+    previousIndex: number,
+    hintIndex: number,
+    hintTerm: number,
+  }),
+  commit: object({ kind: literal("commit"), ...committed }),
+  heartbeat: object({ kind: literal("heartbeat"), ...committed, round: number }),
+  heartbeatReply: object({ kind: literal("heartbeatReply"), term: number, round: number }),
+  snapshotChunk: object({
+    kind: literal("snapshotChunk"),
+    ...committed,
+    configuration: checkConfiguration,
+    totalBytes: integer(0, snapshotBytesMax),
+    offset: integer(0, snapshotBytesMax),
+    data: bytes(chunkBytesMax),
+  }),
+  snapshotReply: object({
+    kind: literal("snapshotReply"),
+    term: number,
+    index: number,
+    offset: integer(0, snapshotBytesMax),
+  }),
+  standNow: object({ kind: literal("standNow"), term: number }),
+  readRequest: object({
+    kind: literal("readRequest"),
+    term: number,
+    id: string(readIdLengthMax),
+  }),
+  readReply: object({
+    kind: literal("readReply"),
+    term: number,
+    id: string(readIdLengthMax),
+    index: number,
+  }),
+});
+
+/** A message with the peer that it goes to. */
+export interface Letter {
+  readonly to: NodeId;
+  readonly message: Message;
+}

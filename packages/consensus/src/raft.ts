@@ -1,0 +1,599 @@
+/**
+ * Raft: one peer's part in keeping a log that all peers agree on.
+ *
+ *   follower --silence--> preCandidate --quorum would--> candidate --quorum did--> leader
+ *      ^                       |                            |                        |
+ *      '------ a leader, a later term, or (leader) no quorum heard or voted out -----'
+ *
+ * Decides who leads, what is in the log, what of it is committed. Does not decide what entries mean,
+ * who should vote (the caller's plan), or how anything reaches a disk or another peer.
+ *
+ * Drive it with step() and perform the effects in order. Persist effects are made durable in order,
+ * each answered by the input "persisted"; everything else goes on meanwhile. Sends may be lost, come
+ * late, twice or in another order.
+ *
+ * Promise to the rest: all peers hand out the same committed entries in the same order, and an entry
+ * once committed is on the disks of a quorum.
+ *
+ * Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3 to 6 and 9.6.
+ */
+import { assert, type NodeId, type Random, unreachable } from "@gam/core";
+import { type Configuration, isVoter } from "./configuration.ts";
+import type { Entry, HardState, Restored, Snapshot } from "./durable.ts";
+import { Election } from "./election.ts";
+import { type Faults, noFaults } from "./fault.ts";
+import { Leadership, type PeerProgress, type Placement, type Refusal } from "./leadership.ts";
+import { Log } from "./log.ts";
+import type { Append, Message, SnapshotChunk, Vote } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import { electorate } from "./quorum.ts";
+import { type RaftConfig, type RaftSettings, settingsOf } from "./raft-config.ts";
+import { ReadDesk } from "./read-desk.ts";
+import { SnapshotInbox } from "./snapshot-inbox.ts";
+
+export type Role = "follower" | "preCandidate" | "candidate" | "leader";
+
+export type Input =
+  | { readonly kind: "tick" }
+  /** A message that checkMessage() let through. */
+  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
+  /** This write and all before it are durable. */
+  | { readonly kind: "persisted"; readonly write: number }
+  /** At least one. Answered in the same step by "proposed" or "refused". */
+  | { readonly kind: "propose"; readonly data: readonly Uint8Array[] }
+  /** Who shall vote and who shall learn; Raft finds the steps. Answered as "propose" is. */
+  | {
+      readonly kind: "reconfigure";
+      readonly voters: readonly NodeId[];
+      readonly learners: readonly NodeId[];
+    }
+  /** A linearizable read. `id` is new on this peer, at most 64 characters. */
+  | { readonly kind: "read"; readonly id: string }
+  /** Hand leadership to this voter. Refused at once or tried for `electionTicksMax`. */
+  | { readonly kind: "transfer"; readonly to: NodeId }
+  /** `data` is the caller's whole state after it applied entry `index`. */
+  | { readonly kind: "compact"; readonly index: number; readonly data: Uint8Array };
+
+export type Effect =
+  /** In answer to "propose" and "reconfigure". */
+  | ({ readonly kind: "proposed" } & Placement)
+  /** In answer to "propose", "reconfigure" and "transfer". */
+  | { readonly kind: "refused"; readonly reason: Refusal; readonly leader: NodeId | undefined }
+  /** Role, term or known leader are other than in the last such effect. */
+  | {
+      readonly kind: "role";
+      readonly role: Role;
+      readonly term: number;
+      readonly leader: NodeId | undefined;
+    }
+  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
+  /**
+   * Make durable as one. A snapshot replaces all entries up to its index, and all entries if the one
+   * at its index is not there or has another term; then `entries` replace every entry from the first
+   * one's index on. `hardState` is absent where it did not change.
+   */
+  | {
+      readonly kind: "persist";
+      /** Counts from 1 in each life. */
+      readonly write: number;
+      readonly hardState: HardState | undefined;
+      readonly entries: readonly Entry[];
+      readonly snapshot: Snapshot | undefined;
+    }
+  /** Replace the state by this one. Later entries follow it. */
+  | { readonly kind: "install"; readonly snapshot: Snapshot }
+  /** The configuration that holds now. It may not be committed yet, and may fall back. */
+  | { readonly kind: "configuration"; readonly configuration: Configuration }
+  /** Apply these, in order; each comes once in a life, the first after the restored snapshot. */
+  | { readonly kind: "commit"; readonly entries: readonly Entry[] }
+  /** Answer the read from the state as it is after the commits above. */
+  | { readonly kind: "readReady"; readonly id: string }
+  /** No answer came, or no leader is known. Ask again. */
+  | { readonly kind: "readLost"; readonly id: string };
+
+export class Raft {
+  readonly #settings: RaftSettings;
+  readonly #faults: Faults;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #outbox: Outbox;
+  readonly #desk = new ReadDesk();
+  readonly #inbox = new SnapshotInbox();
+  #term: number;
+  #votedFor: NodeId | undefined;
+  #leader: NodeId | undefined;
+  #leadership: Leadership | undefined;
+  #election: Election | undefined;
+  #nowTick = 0;
+  /** When a leader of the present term was last heard. */
+  #heardTick = Number.NEGATIVE_INFINITY;
+  /** Silence since then, or since the last attempt, after which this peer stands. */
+  #waitTick = 0;
+  #patienceTicks: number;
+  #written: HardState;
+  #lastWrite = 0;
+  #announced: { role: Role; term: number; leader: NodeId | undefined };
+  #configuration: Configuration;
+  #effects: Effect[] = [];
+  #snapshot: { readonly snapshot: Snapshot; readonly install: boolean } | undefined;
+
+  /**
+   * Shape: `restored` is what a disk with all persist effects of earlier lives has, `blank` for a peer
+   *        that joins, bootstrap() for the first of a cluster. `faults` is for simulations only.
+   */
+  constructor(config: RaftConfig, restored: Restored, random: Random, faults: Faults = noFaults) {
+    this.#settings = settingsOf(config);
+    this.#faults = faults;
+    this.#random = random;
+    this.#log = new Log(restored);
+    this.#outbox = new Outbox(faults);
+    this.#term = restored.hardState.term;
+    this.#votedFor = restored.hardState.votedFor;
+    this.#written = restored.hardState;
+    this.#announced = { role: "follower", term: this.#term, leader: undefined };
+    this.#configuration = this.#log.configuration;
+    this.#patienceTicks = this.#drawPatience();
+  }
+
+  get role(): Role {
+    if (this.#leadership !== undefined) return "leader";
+    return this.#election?.role ?? "follower";
+  }
+
+  get term(): number {
+    return this.#term;
+  }
+
+  get leader(): NodeId | undefined {
+    return this.#leader;
+  }
+
+  get commitIndex(): number {
+    return this.#log.commit;
+  }
+
+  get lastIndex(): number {
+    return this.#log.lastIndex;
+  }
+
+  /** The configuration that holds: the last one in the log, committed or not. */
+  get configuration(): Configuration {
+    return this.#log.configuration;
+  }
+
+  /** Whether the configuration that holds can no longer fall back. */
+  get configurationIsCommitted(): boolean {
+    return this.#log.configurationIndex <= this.#log.commit;
+  }
+
+  /** Of all other members, by id in order. Empty on a peer that does not lead. */
+  progress(): Map<NodeId, PeerProgress> {
+    return this.#leadership?.progress() ?? new Map();
+  }
+
+  step(input: Input): Effect[] {
+    switch (input.kind) {
+      case "tick":
+        this.#tick();
+        break;
+      case "received":
+        // What a peer says to itself does not come over the wire.
+        if (input.from !== this.#settings.self) this.#receive(input.from, input.message);
+        break;
+      case "persisted":
+        assert(input.write <= this.#lastWrite, "only what was asked for is persisted");
+        this.#outbox.persisted(input.write);
+        break;
+      case "propose":
+        this.#answer(this.#leadership?.propose(input.data) ?? "notLeader");
+        break;
+      case "reconfigure":
+        this.#answer(this.#leadership?.reconfigure(input) ?? "notLeader");
+        break;
+      case "read":
+        this.#read(input.id);
+        break;
+      case "transfer":
+        if (this.#leadership === undefined) this.#answer("notLeader");
+        else this.#answer(this.#leadership.transfer(input.to));
+        break;
+      case "compact":
+        this.#compact(input.index, input.data);
+        break;
+      default:
+        unreachable(input);
+    }
+    return this.#conclude();
+  }
+
+  #answer(answer: Placement | Refusal | undefined): void {
+    if (answer === undefined) return;
+    if (typeof answer === "string") {
+      this.#effects.push({ kind: "refused", reason: answer, leader: this.#leader });
+    } else {
+      this.#effects.push({ kind: "proposed", ...answer });
+    }
+  }
+
+  #tick(): void {
+    const { heartbeatTicks, electionTicksMax, self } = this.#settings;
+    this.#nowTick += 1;
+    this.#loseReads(this.#desk.takeOlderThan(this.#nowTick - electionTicksMax));
+    if (this.#leadership !== undefined) {
+      this.#leadership.tick();
+      return;
+    }
+    // Requests may be lost, and some refuse only because they heard the leader a moment later.
+    if (this.#nowTick % (2 * heartbeatTicks) === 0) {
+      for (const id of this.#desk.unplaced()) this.#askLeader(id);
+      this.#askForVotes();
+    }
+    const { voters, votersOutgoing } = this.#log.configuration;
+    const silentTicks = this.#nowTick - this.#waitTick;
+    // The only voter has nobody to wait for but its disk.
+    const alone = votersOutgoing.length === 0 && voters.length === 1 && voters[0] === self;
+    const due = alone ? this.#election === undefined : silentTicks >= this.#patienceTicks;
+    if (due) this.#stand("preCandidate");
+  }
+
+  /** The only place where what a peer said, or this peer promised to itself, comes in. */
+  #receive(from: NodeId, message: Message): void {
+    if (message.term > this.#term) {
+      if (this.#isProtected(message)) return;
+      if (!isHypothetical(message)) this.#followTerm(message.term);
+    } else if (message.term < this.#term) {
+      this.#refuseOldTerm(from, message);
+      return;
+    }
+    switch (message.kind) {
+      case "preVote":
+      case "vote":
+        this.#vote(from, message);
+        break;
+      case "preVoteReply":
+      case "voteReply":
+        this.#countVote(from, message);
+        break;
+      case "append":
+        if (this.#hearLeader(from)) this.#append(from, message);
+        break;
+      case "snapshotChunk":
+        if (this.#hearLeader(from)) this.#takeChunk(from, message);
+        break;
+      case "commit":
+        if (this.#hearLeader(from)) this.#learnCommit(message);
+        break;
+      case "heartbeat":
+        if (!this.#hearLeader(from)) break;
+        this.#learnCommit(message);
+        this.#outbox.send(from, {
+          kind: "heartbeatReply",
+          term: this.#term,
+          round: message.round,
+        });
+        break;
+      case "standNow":
+        if (this.#leader === from && this.#leadership === undefined) this.#stand("candidate", true);
+        break;
+      case "appendReply":
+        this.#leadership?.acknowledge(from, message.match);
+        break;
+      case "appendConflict":
+        this.#leadership?.conflict(from, message);
+        break;
+      case "heartbeatReply":
+        this.#leadership?.heartbeatAnswered(from, message.round);
+        break;
+      case "snapshotReply":
+        this.#leadership?.chunkArrived(from, message);
+        break;
+      case "readRequest":
+        this.#leadership?.read(from, message.id);
+        break;
+      case "readReply":
+        if (this.#leader === from) this.#desk.placed(message.id, message.index);
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** A peer that hears its leader lets nobody depose it, unless the leader wants to be. */
+  #isProtected(message: Message): boolean {
+    if (message.kind !== "preVote" && message.kind !== "vote") return false;
+    if (message.kind === "vote" && message.transfer) return false;
+    if (this.#leadership !== undefined) return true;
+    const silentTicks = this.#nowTick - this.#heardTick;
+    return this.#leader !== undefined && silentTicks < this.#settings.electionTicksMin;
+  }
+
+  #refuseOldTerm(from: NodeId, message: Message): void {
+    switch (message.kind) {
+      case "preVote":
+        this.#outbox.send(from, { kind: "preVoteReply", term: this.#term, granted: false });
+        break;
+      case "append":
+      case "heartbeat":
+      case "snapshotChunk":
+        // A leader of an earlier term would lead for ever over a peer that only stays silent.
+        this.#outbox.send(from, { kind: "heartbeatReply", term: this.#term, round: 0 });
+        break;
+      default:
+        break; // Old news.
+    }
+  }
+
+  #followTerm(term: number): void {
+    this.#term = term;
+    this.#votedFor = undefined;
+    this.#become("follower", undefined);
+  }
+
+  /** The only place where the role changes. */
+  #become(role: "follower" | "leader" | Election, leader: NodeId | undefined): void {
+    if (this.#leader !== leader) this.#loseReads(this.#desk.takeUnplaced());
+    this.#leader = leader;
+    this.#leadership = undefined;
+    this.#election = undefined;
+    this.#waitTick = this.#nowTick;
+    this.#patienceTicks = this.#drawPatience();
+    if (role === "leader") {
+      this.#leadership = new Leadership({
+        settings: this.#settings,
+        faults: this.#faults,
+        term: this.#term,
+        log: this.#log,
+        outbox: this.#outbox,
+      });
+    } else if (role !== "follower") {
+      this.#election = role;
+    }
+  }
+
+  #drawPatience(): number {
+    const { electionTicksMin, electionTicksMax } = this.#settings;
+    return electionTicksMin + this.#random.below(electionTicksMax - electionTicksMin);
+  }
+
+  #stand(role: "preCandidate" | "candidate", transfer = false): void {
+    const { self } = this.#settings;
+    if (!isVoter(this.#log.configuration, self)) return;
+    if (role === "candidate") {
+      this.#term += 1;
+      this.#votedFor = self;
+    }
+    this.#become(new Election(role, transfer), undefined);
+    this.#askForVotes();
+    // Its own yes comes back when the vote is on disk, as every other yes does.
+    if (role === "candidate") {
+      this.#outbox.promise(self, { kind: "voteReply", term: this.#term, granted: true });
+    } else {
+      this.#outbox.send(self, { kind: "preVoteReply", term: this.#term + 1, granted: true });
+    }
+  }
+
+  #askForVotes(): void {
+    const election = this.#election;
+    if (election === undefined) return;
+    const { lastIndex, lastTerm } = this.#log;
+    for (const id of election.unanswered(this.#electorate())) {
+      if (id === this.#settings.self) continue;
+      if (election.role === "preCandidate") {
+        const term = this.#term + 1;
+        this.#outbox.send(id, { kind: "preVote", term, lastIndex, lastTerm });
+      } else {
+        // Waits for the disk: a candidate that forgot its term could stand in it again, with a
+        // shorter log, and count votes that were given to the longer one.
+        const { transfer } = election;
+        const term = this.#term;
+        this.#outbox.promise(id, { kind: "vote", term, lastIndex, lastTerm, transfer });
+      }
+    }
+  }
+
+  #electorate(): ReturnType<typeof electorate> {
+    return electorate(this.#log.configuration, this.#faults);
+  }
+
+  /** Votes for a vote or a pre-vote that has at least this peer's term. */
+  #vote(from: NodeId, message: Vote | Extract<Message, { kind: "preVote" }>): void {
+    const isReal = message.kind === "vote";
+    const unbound =
+      this.#votedFor === from ||
+      (this.#votedFor === undefined && this.#leader === undefined) ||
+      (!isReal && message.term > this.#term) ||
+      (isReal && this.#faults.has("forgetVote"));
+    const upToDate =
+      this.#log.isUpToDate(message.lastIndex, message.lastTerm) ||
+      this.#faults.has("voteForStaleLog");
+    const granted = unbound && upToDate;
+    if (!isReal) {
+      const term = granted ? message.term : this.#term;
+      this.#outbox.send(from, { kind: "preVoteReply", term, granted });
+    } else if (granted) {
+      this.#votedFor = from;
+      this.#waitTick = this.#nowTick;
+      this.#outbox.promise(from, { kind: "voteReply", term: this.#term, granted });
+    } else {
+      this.#outbox.send(from, { kind: "voteReply", term: this.#term, granted });
+    }
+  }
+
+  #countVote(from: NodeId, message: Extract<Message, { granted: boolean }>): void {
+    const election = this.#election;
+    if (election === undefined) return;
+    const isPre = message.kind === "preVoteReply";
+    if (isPre !== (election.role === "preCandidate")) return;
+    // A yes to a pre-vote of an earlier term says nothing about this one.
+    if (isPre && message.granted && message.term !== this.#term + 1) return;
+    const outcome = election.count(from, message.granted, this.#electorate());
+    if (outcome === "lost") this.#become("follower", undefined);
+    else if (outcome === "won" && isPre) this.#stand("candidate");
+    else if (outcome === "won") this.#become("leader", this.#settings.self);
+  }
+
+  /** Whether `from` can be the leader of this term. If so, this peer follows it. */
+  #hearLeader(from: NodeId): boolean {
+    if (this.#leadership !== undefined) return false;
+    if (this.#leader !== undefined && this.#leader !== from) return false;
+    if (this.#leader === undefined) this.#become("follower", from);
+    this.#heardTick = this.#nowTick;
+    this.#waitTick = this.#nowTick;
+    return true;
+  }
+
+  #append(from: NodeId, message: Append): void {
+    const { commit } = this.#log;
+    const { previousIndex, previousTerm, entries } = message;
+    if (previousIndex < commit) {
+      // All of it that could matter is agreed already, and it may be compacted.
+      this.#acknowledge(from, commit);
+      return;
+    }
+    if (!followOn(message)) return;
+    const match = this.#log.accept({ index: previousIndex, term: previousTerm }, entries);
+    if (match === undefined) {
+      const hint = this.#log.lastAgreeable(previousIndex, previousTerm);
+      this.#outbox.send(from, {
+        kind: "appendConflict",
+        term: this.#term,
+        previousIndex,
+        hintIndex: hint.index,
+        hintTerm: hint.term,
+      });
+      return;
+    }
+    this.#log.commitTo(Math.min(message.commit, match));
+    this.#acknowledge(from, match);
+  }
+
+  #acknowledge(to: NodeId, match: number): void {
+    this.#outbox.promise(to, { kind: "appendReply", term: this.#term, match });
+  }
+
+  #learnCommit({ index, indexTerm }: { index: number; indexTerm: number }): void {
+    // Logs that have the same entry have the same entries before it.
+    if (index > this.#log.commit && this.#log.term(index) === indexTerm) this.#log.commitTo(index);
+  }
+
+  #takeChunk(from: NodeId, chunk: SnapshotChunk): void {
+    const { index, indexTerm } = chunk;
+    if (index <= this.#log.commit || this.#log.term(index) === indexTerm) {
+      this.#log.commitTo(index);
+      this.#acknowledge(from, this.#log.commit);
+      return;
+    }
+    const taken = this.#inbox.take(from, chunk);
+    if (typeof taken === "number") {
+      const reply: Message = { kind: "snapshotReply", term: this.#term, index, offset: taken };
+      this.#outbox.send(from, reply);
+      return;
+    }
+    this.#log.install(taken);
+    this.#snapshot = { snapshot: taken, install: true };
+    this.#acknowledge(from, index);
+  }
+
+  #compact(index: number, data: Uint8Array): void {
+    const { trailingEntries } = this.#settings.limits;
+    const snapshot = this.#log.compact(index, data, trailingEntries);
+    if (snapshot !== undefined) this.#snapshot = { snapshot, install: false };
+  }
+
+  #read(id: string): void {
+    const { readsMax } = this.#settings.limits;
+    if (this.#leader === undefined || this.#desk.size >= readsMax) {
+      this.#loseReads([id]);
+      return;
+    }
+    assert(!this.#desk.has(id), "a read has an id of its own");
+    this.#desk.ask(id, this.#nowTick);
+    this.#askLeader(id);
+  }
+
+  #askLeader(id: string): void {
+    if (this.#leader === undefined) return;
+    this.#outbox.send(this.#leader, { kind: "readRequest", term: this.#term, id });
+  }
+
+  #loseReads(ids: readonly string[]): void {
+    for (const id of ids) this.#effects.push({ kind: "readLost", id });
+  }
+
+  /** Turns what the step has changed into effects. */
+  #conclude(): Effect[] {
+    const { self } = this.#settings;
+    for (;;) {
+      this.#leadership?.settle();
+      if (this.#leadership?.resigned) this.#become("follower", undefined);
+      this.#write();
+      this.#outbox.seal(this.#lastWrite);
+      const letters = this.#outbox.take();
+      if (letters.length === 0) break;
+      for (const { to, message } of letters) {
+        if (to === self) this.#receive(self, message);
+        else this.#effects.push({ kind: "send", to, message });
+      }
+    }
+    this.#announce();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #write(): void {
+    const entries = this.#log.takeUnwritten();
+    const snapshot = this.#snapshot?.snapshot;
+    const { commit } = this.#log;
+    const promised = this.#term !== this.#written.term || this.#votedFor !== this.#written.votedFor;
+    if (!promised && entries.length === 0 && snapshot === undefined) return;
+    const changed = promised || commit !== this.#written.commit;
+    const hardState = { term: this.#term, votedFor: this.#votedFor, commit };
+    this.#written = hardState;
+    this.#lastWrite += 1;
+    this.#effects.push({
+      kind: "persist",
+      write: this.#lastWrite,
+      hardState: changed ? hardState : undefined,
+      entries,
+      snapshot,
+    });
+    if (this.#snapshot?.install) {
+      this.#effects.push({ kind: "install", snapshot: this.#snapshot.snapshot });
+    }
+    this.#snapshot = undefined;
+  }
+
+  #announce(): void {
+    const { role, term, leader } = this;
+    const before = this.#announced;
+    if (role !== before.role || term !== before.term || leader !== before.leader) {
+      this.#announced = { role, term, leader };
+      this.#effects.push({ kind: "role", role, term, leader });
+    }
+    if (this.#configuration !== this.#log.configuration) {
+      this.#configuration = this.#log.configuration;
+      this.#effects.push({ kind: "configuration", configuration: this.#configuration });
+    }
+    const entries = this.#log.takeCommitted();
+    if (entries.length > 0) this.#effects.push({ kind: "commit", entries });
+    for (const id of this.#desk.takeReady(this.#log.commit)) {
+      this.#effects.push({ kind: "readReady", id });
+    }
+  }
+}
+
+/** Carries a term that nobody is in yet. */
+function isHypothetical(message: Message): boolean {
+  return message.kind === "preVote" || (message.kind === "preVoteReply" && message.granted);
+}
+
+/** Whether the entries follow each other and the place that the append names. */
+function followOn({ term, previousIndex, previousTerm, entries }: Append): boolean {
+  let last = { index: previousIndex, term: previousTerm };
+  for (const entry of entries) {
+    if (entry.index !== last.index + 1 || entry.term < last.term) return false;
+    last = entry;
+  }
+  return last.term <= term;
+}
