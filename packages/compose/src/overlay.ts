@@ -3,7 +3,8 @@
  *
  * Maps are merged key by key, lists are joined, everything else is replaced. Exceptions are what a
  * later file means to replace: commands as a whole, ports by published port, volumes by target,
- * log options by driver. Source: how the docker client merges `-c one.yml -c two.yml`.
+ * log options by driver. Source: how the docker client merges `-c one.yml -c two.yml`; where that
+ * joins the words of two health checks or forgets half of a network, the Compose specification.
  */
 import type { PortConfig } from "@gam/state";
 import type { File } from "./file.ts";

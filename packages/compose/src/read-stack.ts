@@ -45,19 +45,21 @@ export function readStack(files: readonly StackFile[], options: StackOptions): S
   const { environment, projectName, profiles = [] } = options;
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
-  const context = {
-    environment,
-    errors,
-    warnings,
-    envFile: options.envFile ?? (() => undefined),
-  };
+  const envFile = options.envFile ?? (() => undefined);
+  const context = { environment, errors, warnings, envFile };
+  const order = files.map(({ name }) => name);
+  const refuse = (): StackResult => ({
+    ok: false,
+    errors: sorted(errors, order),
+    warnings: sorted(warnings, order),
+  });
   const read = files.flatMap(({ name, text }): File[] => {
     const value = parseFile(name, text, errors);
     const file = value && readFile(value, context);
     return file ? [file] : [];
   });
   const whole = overlay(read);
-  if (whole === undefined || errors.length > 0) return { ok: false, errors, warnings };
+  if (whole === undefined || errors.length > 0) return refuse();
   const names = Object.entries(whole.services ?? {})
     .filter(([, service]) => {
       const wanted = service.profiles ?? [];
@@ -67,5 +69,15 @@ export function readStack(files: readonly StackFile[], options: StackOptions): S
   const home = environment.HOME;
   const { workingDir } = options;
   const stack = toStack(whole, names, { projectName, workingDir, home, errors, warnings });
-  return errors.length > 0 ? { ok: false, errors, warnings } : { ok: true, stack, warnings };
+  return errors.length > 0 ? refuse() : { ok: true, stack, warnings: sorted(warnings, order) };
+}
+
+/** As a reader meets them: by file in the order given, then by line and column. */
+function sorted(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const rank = ({ at }: Problem): number[] => [files.indexOf(at.file), at.line, at.column];
+  return [...problems].sort((a, b) => {
+    const [left, right] = [rank(a), rank(b)];
+    const first = left.findIndex((number, index) => number !== right[index]);
+    return (left[first] ?? 0) - (right[first] ?? 0);
+  });
 }

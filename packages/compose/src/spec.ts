@@ -5,6 +5,7 @@
  * `docker stack deploy`. Does not decide what is valid for a cluster: the API does.
  * Source: recorded requests of the docker client.
  */
+import { unreachable } from "@gam/core";
 import type {
   ContainerSpec,
   Healthcheck,
@@ -20,6 +21,7 @@ import type {
   UpdateConfig,
 } from "@gam/state";
 import type { File, NetworkEntry, Service } from "./file.ts";
+import { familiarImage } from "./image.ts";
 import type { Place, Problem } from "./problem.ts";
 import type { Volume } from "./volume.ts";
 
@@ -193,7 +195,7 @@ function containerSpec(service: Service, file: File, context: SpecContext): Cont
     ...some("Options", service.dns_opt),
   };
   return {
-    Image: service.image ?? "",
+    Image: familiarImage(service.image ?? ""),
     Labels: stackLabels(service.labels, context),
     ...some("Command", service.entrypoint),
     ...some("Args", service.command),
@@ -254,8 +256,10 @@ function toMode(deploy: Service["deploy"], context: SpecContext): ServiceMode {
     case "replicated-job":
       if (replicas === undefined) return { ReplicatedJob: {} };
       return { ReplicatedJob: { MaxConcurrent: replicas, TotalCompletions: replicas } };
-    default:
+    case "replicated":
       return { Replicated: replicas === undefined ? {} : { Replicas: replicas } };
+    default:
+      return unreachable(kind);
   }
 }
 

@@ -76,7 +76,13 @@ export function parseFile(file: string, text: string, errors: Problem[]): Value 
   };
 
   const buildNew = (node: Node, at: Place): Value => {
-    if (isAlias(node)) return build(node.resolve(document) ?? null, at);
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (target === undefined) {
+        errors.push({ at, message: `no anchor "${node.source}" stands before this` });
+      }
+      return build(target ?? null, at);
+    }
     if (node.tag?.startsWith("!")) {
       errors.push({ at, message: `tag "${node.tag}" is not supported: remove it` });
     }

@@ -1,0 +1,96 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the templates under test hold variables.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { interpolate } from "./interpolate.ts";
+
+const environment = { SET: "value", EMPTY: "", PRICE: "$SET" };
+
+const cases: readonly [template: string, want: string][] = [
+  ["$SET and ${SET}", "value and value"],
+  ["$SET-tail", "value-tail"],
+  ["$$SET $${SET}", "$SET ${SET}"],
+  ["$PRICE", "$SET"],
+  ["${EMPTY:-d}${EMPTY-d}${NONE-d}${SET:-d}", "ddvalue"],
+  ["${NONE:-${EMPTY:-${SET}}}", "value"],
+  ["${NONE:-a}b}", "ab}"],
+  ["${NONE:-$$5}", "$5"],
+  ["${SET:+yes}${SET+yes}${EMPTY:+no}${EMPTY+yes}${NONE:+no}${NONE+no}", "yesyesyes"],
+  ["${SET:?no}${EMPTY?no}", "value"],
+  ["${SET:-${NONE?never asked}}", "value"],
+  ["${NONE:-}", ""],
+];
+for (const [template, want] of cases) {
+  test(`interpolate() ${template}`, () => {
+    assert.deepEqual(interpolate(template, environment), { ok: true, text: want, unset: [] });
+  });
+}
+
+const refusals: readonly [template: string, want: RegExp][] = [
+  ["${NONE:?say who}", /variable "NONE" is required: say who$/],
+  ["${EMPTY:?}", /variable "EMPTY" is required$/],
+  ["${NONE?${SET}}", /variable "NONE" is required: value$/],
+  ["$", /names no variable/],
+  ["a $ b", /write "\$\$" for a dollar/],
+  ["${SET", /has no variable of the form/],
+  ["${SET:-x", /lacks a "}"/],
+  ["${}", /has no variable of the form/],
+  ["${1}", /has no variable of the form/],
+  ["${SET!x}", /has no variable of the form/],
+];
+for (const [template, want] of refusals) {
+  test(`interpolate() refuses ${template}`, () => {
+    const result = interpolate(template, environment);
+    assert.match(result.ok ? "" : result.message, want);
+  });
+}
+
+test("interpolate() names what is not set, once", () => {
+  const result = interpolate("$A ${B} ${A} ${C:-$D} ${E:+$F}", { C: "c" });
+  assert.deepEqual(result, { ok: true, text: "   c ", unset: ["A", "B"] });
+});
+
+const word = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,5}$/);
+
+test("interpolate() leaves a text with doubled dollars as it was", () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const result = interpolate(text.replaceAll("$", "$$$$"), {});
+      assert.deepEqual(result, { ok: true, text, unset: [] });
+    }),
+  );
+});
+
+test("interpolate() never reads a value again", () => {
+  fc.assert(
+    fc.property(word, fc.string(), (name, value) => {
+      const result = interpolate(`<\${${name}}>`, { [name]: value });
+      assert.equal(result.ok && result.text, `<${value}>`);
+    }),
+  );
+});
+
+test("interpolate() takes the default exactly where the other form has nothing", () => {
+  fc.assert(
+    fc.property(word, fc.option(fc.string(), { nil: undefined }), (name, value) => {
+      const environment = value === undefined ? {} : { [name]: value };
+      for (const colon of [":", ""]) {
+        const fallback = interpolate(`\${${name}${colon}-d}`, environment);
+        const instead = interpolate(`\${${name}${colon}+r}`, environment);
+        const present = instead.ok && instead.text === "r";
+        assert.equal(fallback.ok && fallback.text, present ? value : "d");
+      }
+    }),
+  );
+});
+
+test("interpolate() answers every text", () => {
+  const pieces = fc.constantFrom("$", "{", "}", ":", "-", "?", "+", "A", "B", " ");
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+      const result = interpolate(parts.join(""), { A: "a" });
+      assert.equal(typeof (result.ok ? result.text : result.message), "string");
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,168 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: stack files hold variables.
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { showProblem } from "./problem.ts";
+import { readStack, type StackResult } from "./read-stack.ts";
+
+const folder = new URL("../testdata/", import.meta.url);
+
+/** Each folder holds stack files and `want.json`: what the docker client sent for them. */
+for (const name of readdirSync(folder)) {
+  test(`readStack() gives what the docker client sends: ${name}`, () => {
+    const here = new URL(`${name}/`, folder);
+    const read = (path: string): string => readFileSync(new URL(path, here), "utf8");
+    const result = readStack(
+      readdirSync(here)
+        .filter((file) => file.endsWith(".yml"))
+        .map((file) => ({ name: file, text: read(file) })),
+      {
+        projectName: "shop",
+        environment: { HOME: "/home/me" },
+        workingDir: "/srv/stack",
+        envFile: (path) => (existsSync(new URL(path, here)) ? read(path) : undefined),
+      },
+    );
+    assert.ok(result.ok, JSON.stringify(result));
+    const { networks, services } = result.stack;
+    assert.deepEqual({ networks, services }, JSON.parse(read("want.json")));
+  });
+}
+
+function read(text: string, profiles: string[] = []): StackResult {
+  return readStack([{ name: "stack.yml", text }], {
+    projectName: "shop",
+    environment: { EMPTY: "", TAG: "2" },
+    workingDir: "/srv",
+    profiles,
+  });
+}
+
+function problems(text: string): string[] {
+  const result = read(text);
+  return [
+    ...(result.ok ? [] : result.errors).map((problem) => showProblem(problem)),
+    ...result.warnings.map((problem) => `warning ${showProblem(problem)}`),
+  ];
+}
+
+const complaints: readonly { name: string; text: string; want: string[] }[] = [
+  {
+    name: "names the key that was meant",
+    text: "services:\n  a:\n    image: x\n    enviroment: {A: b}\n",
+    want: ['stack.yml:4:5: unknown key "enviroment", did you mean "environment"'],
+  },
+  {
+    name: "says so when no key is near",
+    text: "services: {}\nfrobnicate: 1\n",
+    want: ['stack.yml:2:1: unknown key "frobnicate"'],
+  },
+  {
+    name: "reports every mistake, in the order of the file",
+    text: "services:\n  b: {image: x, deploy: {replicas: many}}\n  a: {image: x, ports: [a:b]}\n",
+    want: [
+      'stack.yml:2:36: wanted a whole number, found "many"',
+      'stack.yml:3:25: wanted a port such as 8080:80/tcp, found "a:b": "b" is no port or range',
+    ],
+  },
+  {
+    name: "refuses YAML that is none",
+    text: "services: [1",
+    want: [
+      "stack.yml:1:13: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    ],
+  },
+  {
+    name: "refuses the same key twice",
+    text: "services:\n  a: {image: x}\n  a: {image: y}\n",
+    want: ["stack.yml:3:3: Map keys must be unique"],
+  },
+  {
+    name: "refuses an anchor that contains itself",
+    text: "services: &a\n  x: *a\n",
+    want: ["stack.yml:2:6: an anchor contains itself"],
+  },
+  {
+    name: "refuses an anchor that is not there",
+    text: "services:\n  x: {image: *a}\n",
+    want: ['stack.yml:2:14: no anchor "a" stands before this'],
+  },
+  {
+    name: "refuses what is not defined",
+    text: "services:\n  a: {image: x, networks: [n], volumes: ['v:/v']}\n",
+    want: [
+      'stack.yml:2:28: network "n" is not defined: add it under the top-level "networks"',
+      'stack.yml:2:42: volume "v" is not defined: add it under the top-level "volumes"',
+    ],
+  },
+  {
+    name: "advises on build",
+    text: "services:\n  a: {build: .}\n  b: {build: ., image: x}\n",
+    want: [
+      'stack.yml:2:14: "build" is not supported: build it with `docker build -t NAME .` and write `image: NAME`',
+      'warning stack.yml:3:14: "build" is ignored: the nodes must be able to get "x"',
+    ],
+  },
+  {
+    name: "refuses secrets for now, at the place where they are used",
+    text: "services:\n  a: {image: x, secrets: [s]}\n",
+    want: [
+      'stack.yml:2:17: "secrets" is not supported: they come with a later version; bind-mount a file or set environment',
+    ],
+  },
+  {
+    name: "warns of what a cluster ignores",
+    text: "services:\n  a: {image: x, container_name: y, depends_on: [b]}\n",
+    want: [
+      'warning stack.yml:2:17: "container_name" is ignored: the cluster names containers after their service and slot',
+      'warning stack.yml:2:36: "depends_on" is ignored: services start in any order and restart until what they need is there',
+    ],
+  },
+  {
+    name: "warns of a number that loses its form",
+    text: "services:\n  a: {image: x, environment: {ID: 0123}}\n",
+    want: [
+      "warning stack.yml:2:35: 0123 is a number and is read as 83: put it in quotes to keep it",
+    ],
+  },
+  {
+    name: "warns of variables that are not set, and refuses those that must be",
+    text: "services:\n  a: {image: 'x:${TAG}${NONE}', user: '${EMPTY:?who runs it}'}\n",
+    want: [
+      'stack.yml:2:39: variable "EMPTY" is required: who runs it',
+      'warning stack.yml:2:14: variable "NONE" is not set and is read as nothing',
+    ],
+  },
+  {
+    name: "knows an env file that is missing",
+    text: "services:\n  a: {image: x, env_file: [{path: a.env, required: false}, b.env]}\n",
+    want: ['stack.yml:2:60: cannot read env file "b.env"'],
+  },
+  {
+    name: "does not let global services have replicas",
+    text: "services:\n  a: {image: x, deploy: {mode: global, replicas: 2}}\n",
+    want: ['stack.yml:2:32: "replicas" does not go with mode "global": every node runs one'],
+  },
+];
+
+for (const { name, text, want } of complaints) {
+  test(`readStack() ${name}`, () => assert.deepEqual(problems(text), want));
+}
+
+test("readStack() leaves services of other profiles out", () => {
+  const text = "services:\n  a: {image: x}\n  b: {image: x, profiles: [dev]}\n";
+  const names = (profiles: string[]): string[] => {
+    const result = read(text, profiles);
+    return result.ok ? result.stack.services.map(({ Name }) => Name) : [];
+  };
+  assert.deepEqual(names([]), ["shop_a"]);
+  assert.deepEqual(names(["dev"]), ["shop_a", "shop_b"]);
+});
+
+test("readStack() names the networks that must be there already", () => {
+  const result = read(
+    "services: {a: {image: x, networks: [n, host]}}\nnetworks: {n: {external: {name: real}}, host: {external: true}}\n",
+  );
+  assert.deepEqual(result.ok && result.stack.externalNetworks, ["host", "real"]);
+  assert.deepEqual(result.ok && result.stack.networks, []);
+});
