@@ -1,0 +1,89 @@
+/**
+ * Endpoint: under which ports a service is published.
+ *
+ * An ingress port that was asked for without a number gets the lowest one that is free, and keeps it as
+ * long as the service publishes the same port of its containers. When none is free the port stays
+ * without a number, and the next plan tries again.
+ */
+import {
+  type Endpoint,
+  ingressPorts,
+  type PlannedChange,
+  type PortConfig,
+  type Service,
+  type View,
+} from "@gam/state";
+
+const portMin = 30_000;
+const portMax = 32_767;
+
+/** Shape: `services` are those to look at; the ports of all others in the view are taken. */
+export function planEndpoints(view: View, services: readonly Service[]): PlannedChange[] {
+  const asking = services.filter((service) => !isSettled(service));
+  if (asking.length === 0) return [];
+  const taken = new Set<string>();
+  for (const { Spec, Endpoint } of view.services()) {
+    for (const port of [...ingressPorts(Spec.EndpointSpec), ...ingressPorts(Endpoint)]) {
+      if (port.PublishedPort) taken.add(nameOf(port, port.PublishedPort));
+    }
+  }
+  const changes: PlannedChange[] = [];
+  for (const service of asking) {
+    const endpoint = endpointOf(service, taken);
+    if (JSON.stringify(endpoint) === JSON.stringify(service.Endpoint)) continue;
+    changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
+  }
+  return changes;
+}
+
+/** Every port of the spec is in the endpoint, in the same order, with a number where it needs one. */
+function isSettled({ Spec, Endpoint }: Service): boolean {
+  const wanted = Spec.EndpointSpec?.Ports ?? [];
+  const given = Endpoint.Ports ?? [];
+  return (
+    wanted.length === given.length &&
+    wanted.every((port, index) => {
+      const other = given[index];
+      if (other === undefined || !isSame(port, other)) return false;
+      if (port.PublishedPort) return port.PublishedPort === other.PublishedPort;
+      return port.PublishMode === "host" || (other.PublishedPort ?? 0) > 0;
+    })
+  );
+}
+
+function endpointOf({ Spec, Endpoint: before }: Service, taken: Set<string>): Endpoint {
+  const Ports = (Spec.EndpointSpec?.Ports ?? []).map((port): PortConfig => {
+    if (port.PublishedPort || port.PublishMode === "host") return port;
+    const held = before.Ports?.find((other) => isSame(port, other) && inRange(other));
+    const PublishedPort = held?.PublishedPort ?? lowestFree(port, taken);
+    if (PublishedPort === undefined) return port;
+    taken.add(nameOf(port, PublishedPort));
+    return { ...port, PublishedPort };
+  });
+  const { Ports: _, ...rest } = before;
+  return { ...rest, ...(Ports.length > 0 && { Ports }), Spec: Spec.EndpointSpec ?? {} };
+}
+
+function lowestFree(port: PortConfig, taken: ReadonlySet<string>): number | undefined {
+  for (let number = portMin; number <= portMax; number += 1) {
+    if (!taken.has(nameOf(port, number))) return number;
+  }
+  return undefined;
+}
+
+function inRange({ PublishedPort = 0 }: PortConfig): boolean {
+  return PublishedPort >= portMin && PublishedPort <= portMax;
+}
+
+function isSame(a: PortConfig, b: PortConfig): boolean {
+  return (
+    a.TargetPort === b.TargetPort &&
+    (a.Protocol ?? "tcp") === (b.Protocol ?? "tcp") &&
+    (a.PublishMode ?? "ingress") === (b.PublishMode ?? "ingress") &&
+    (a.Name ?? "") === (b.Name ?? "")
+  );
+}
+
+function nameOf(port: PortConfig, number: number): string {
+  return `${port.Protocol ?? "tcp"}/${number}`;
+}

@@ -1,0 +1,16 @@
+/**
+ * Faults: mistakes that the plans can be told to make, so that a checker can show that it would notice.
+ * Nothing but tests and the simulator passes any.
+ */
+export type Fault =
+  /** A task that has ended counts as one that runs, so nothing is restarted. */
+  | "ended-counts-as-running"
+  /** Scaling down removes nothing. */
+  | "surplus-forgotten"
+  /** The task on a lost node stays wanted although its replacement runs: two of a slot when it is back. */
+  | "lost-never-released"
+  /** A replacement does not wait until the one before it has stopped. */
+  | "replacement-does-not-wait";
+
+export type Faults = ReadonlySet<Fault>;
+export const noFaults: Faults = new Set();

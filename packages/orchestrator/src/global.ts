@@ -1,0 +1,44 @@
+/**
+ * Global: on which nodes a service has its one task.
+ *
+ * On each node that suits it and is not drained. A paused node keeps the task that it has and gets no
+ * new one. A node that is down keeps its task too: nothing could take its place, and when it comes back
+ * nothing has to be done. A task is made for its node and waits there until there is room.
+ */
+import type { Node, PlannedChange } from "@gam/state";
+import { createTask } from "./new-task.ts";
+import type { Place } from "./place.ts";
+import { dismiss } from "./reap.ts";
+import type { SlotsPlan } from "./replicated.ts";
+import { isWanted, type Situation } from "./situation.ts";
+
+export function planGlobal(situation: Situation): SlotsPlan {
+  const { service, view } = situation;
+  const tasks = view.tasksOf(service.ID).filter((task) => task.DesiredState !== "remove");
+  const onNodes = Map.groupBy(tasks, (task) => task.NodeID);
+  const kept: Place[] = [];
+  const steps: PlannedChange[][] = [];
+  for (const node of view.nodes()) {
+    const id = node.ID;
+    const here = onNodes.get(id) ?? [];
+    onNodes.delete(id);
+    if (isEligible(situation, node)) {
+      if (node.Status.State === "down") continue;
+      const mayGet = node.Spec.Availability === "active";
+      if (here.length === 0 && mayGet) steps.push([createTask(situation, { node: id })]);
+      else if (mayGet || here.some(isWanted)) kept.push({ key: id, node: id, tasks: here });
+      continue;
+    }
+    for (const task of here.filter(isWanted)) {
+      steps.push([{ kind: "desireTask", id: task.ID, desired: "shutdown" }]);
+    }
+  }
+  // What is left on nodes that were removed.
+  for (const task of [...onNodes.values()].flat()) steps.push([dismiss(view, task)]);
+  return { kept, steps };
+}
+
+function isEligible(situation: Situation, node: Node): boolean {
+  if (node.Spec.Availability === "drain") return false;
+  return situation.suits(node, situation.service.Spec.TaskTemplate);
+}

@@ -1,0 +1,48 @@
+import type { NodeId, TaskId } from "@gam/core";
+import type { NewTask, PlannedChange } from "@gam/state";
+import type { Situation } from "./situation.ts";
+
+/** What tells a task of a service from the others. */
+export interface TaskWish {
+  readonly slot?: number | undefined;
+  readonly node?: NodeId | undefined;
+  /** It runs not before this has ended. */
+  readonly after?: TaskId | "";
+  /** It runs not before this, by the leader's clock; 0: at once. */
+  readonly startAfterMs?: number;
+  /** It replaces one that ended by itself. */
+  readonly restart?: boolean;
+  /** Of a job: which run of it. */
+  readonly iteration?: number;
+}
+
+export function createTask(situation: Situation, wish: TaskWish): PlannedChange {
+  const { service, nowMs, mint } = situation;
+  const { slot, node, after = "", startAfterMs = 0, restart = false, iteration } = wish;
+  const task: NewTask = {
+    ID: mint.id() as TaskId,
+    Labels: {},
+    Spec: situation.template,
+    ServiceID: service.ID as NewTask["ServiceID"],
+    ...(slot !== undefined && { Slot: slot }),
+    ...(node !== undefined && { NodeID: node }),
+    ...(iteration !== undefined && { JobIteration: { Index: iteration } }),
+    Status: {
+      Timestamp: new Date(nowMs).toISOString(),
+      State: "pending",
+      Message: "pending task scheduling",
+    },
+    DesiredState: after !== "" || startAfterMs > nowMs ? "ready" : "running",
+    Gam: {
+      templateVersion: service.Gam.templateVersion,
+      endpoint: service.Spec.EndpointSpec ?? {},
+      serviceName: service.Spec.Name,
+      serviceLabels: service.Spec.Labels ?? {},
+      registryAuth: service.Gam.registryAuth,
+      startAfterMs,
+      after,
+      restart,
+    },
+  };
+  return { kind: "createTask", task };
+}

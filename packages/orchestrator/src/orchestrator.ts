@@ -1,0 +1,132 @@
+/**
+ * Orchestrator: the leader's loop over services.
+ *
+ * Remembers which services and nodes to look at again and nothing else; all that a supervisor must
+ * know is in the state, so the next leader goes on where this one stopped. An event only says where to
+ * look. What to do is worked out from the view, so an event that is lost, doubled or late costs time.
+ *
+ *   noticeAll()      once, by a new leader
+ *   notice(event)    for each event of the store
+ *   plan(view, …)    whenever something was noticed, and at a fixed pace for what waits for a time
+ *
+ * Propose a plan and wait until it was applied or is known to be lost before the next: planned twice
+ * from the same view, a task is made twice (the surplus would be dropped later, but had started).
+ */
+import type { Mint, NodeId, ServiceId } from "@gam/core";
+import type { Event, PlannedChange, Service, View } from "@gam/state";
+import { planEndpoints } from "./endpoint.ts";
+import { type Faults, noFaults } from "./fault.ts";
+import { type Judgement, planNodes } from "./nodes.ts";
+import { reapService } from "./reap.ts";
+import { planService } from "./service.ts";
+
+export interface Facts {
+  /** By the leader's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Nodes without one stay what they are. */
+  readonly verdicts: ReadonlyMap<NodeId, Judgement>;
+}
+
+/** Changes of one plan, so that one entry of the log stays small. A little more where some belong together. */
+const changesMax = 2000;
+
+export class Orchestrator {
+  readonly #mint: Mint;
+  readonly #faults: Faults;
+  #dirty = new Set<ServiceId>();
+  readonly #dirtyNodes = new Set<NodeId>();
+  #allDirty = false;
+
+  constructor(mint: Mint, faults: Faults = noFaults) {
+    this.#mint = mint;
+    this.#faults = faults;
+  }
+
+  /** A new leader has missed events, so it looks at everything once. */
+  noticeAll(): void {
+    this.#allDirty = true;
+  }
+
+  notice(event: Event): void {
+    switch (event.table) {
+      case "cluster":
+        this.#allDirty = true;
+        return;
+      case "node": {
+        const id = (event.after ?? event.before)?.ID;
+        if (id !== undefined) this.#dirtyNodes.add(id);
+        return;
+      }
+      case "service": {
+        const id = (event.after ?? event.before)?.ID;
+        if (id !== undefined) this.#dirty.add(id);
+        return;
+      }
+      case "task": {
+        const id = (event.after ?? event.before)?.ServiceID;
+        if (id !== undefined) this.#dirty.add(id);
+        return;
+      }
+      case "network":
+        return;
+    }
+  }
+
+  /** What has to change. Nodes are judged first and alone: everything else leans on it. */
+  plan(view: View, { nowMs, verdicts }: Facts): PlannedChange[] {
+    const judged = planNodes(view, verdicts, nowMs);
+    if (judged.length > 0) return judged;
+    this.#spread(view);
+    const services = [...this.#dirty]
+      .map((id) => view.service(id))
+      .filter((service) => service !== undefined);
+    const changes: PlannedChange[] = planEndpoints(view, services);
+    const again = new Set(changes.flatMap((change) => ("id" in change ? [change.id] : [])));
+    const left = new Set<ServiceId>();
+    for (const id of this.#dirty) {
+      if (changes.length >= changesMax) {
+        left.add(id);
+        continue;
+      }
+      const { steps, waiting } = this.#look(view, id, nowMs);
+      for (const step of steps) {
+        if (changes.length >= changesMax) break;
+        changes.push(...step);
+      }
+      // Looked at again until there is nothing to do: this plan may be lost on its way to the log.
+      if (waiting || steps.length > 0 || again.has(id)) left.add(id);
+    }
+    this.#dirty = left;
+    return changes;
+  }
+
+  #look(
+    view: View,
+    id: ServiceId,
+    nowMs: number,
+  ): { steps: readonly (readonly PlannedChange[])[]; waiting: boolean } {
+    const service = view.service(id);
+    if (service !== undefined) return planService(view, service, nowMs, this.#mint, this.#faults);
+    const steps = reapService(view, view.tasksOf(id)).map((change) => [change]);
+    return { steps, waiting: false };
+  }
+
+  /** From nodes and from everything to the services that they concern. */
+  #spread(view: View): void {
+    if (this.#allDirty) {
+      for (const service of view.services()) this.#dirty.add(service.ID);
+      for (const task of view.tasks()) this.#dirty.add(task.ServiceID);
+    } else if (this.#dirtyNodes.size > 0) {
+      for (const id of this.#dirtyNodes) {
+        for (const task of view.tasksOn(id)) this.#dirty.add(task.ServiceID);
+      }
+      for (const service of view.services()) if (followsNodes(service)) this.#dirty.add(service.ID);
+    }
+    this.#allDirty = false;
+    this.#dirtyNodes.clear();
+  }
+}
+
+function followsNodes({ Spec: { Mode } }: Service): boolean {
+  return Mode.Global !== undefined || Mode.GlobalJob !== undefined;
+}

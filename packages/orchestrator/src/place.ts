@@ -1,0 +1,140 @@
+/**
+ * Place: what has to happen so that one place of a service (a slot, or a node of a global service) is
+ * filled by one task.
+ *
+ *   ended by itself        shut down, and a successor after the policy's delay, if the policy wants one
+ *   drained, node removed  shut down, and a successor that starts when it has stopped
+ *   node down              left as it is, and a successor at once; whichever runs first ends the other,
+ *                          so a node that comes back soon enough keeps its task
+ *   two of one template    the one that got further stays
+ *   old and new template   the old one goes when the new one runs (start-first)
+ *
+ * Does not decide when a task that is out of date is replaced (update.ts), nor how many places there
+ * are (replicated.ts, global.ts).
+ */
+import type { NodeId } from "@gam/core";
+import { compareStates, type DesiredState, type PlannedChange, type Task } from "@gam/state";
+import { createTask } from "./new-task.ts";
+import { dismiss } from "./reap.ts";
+import { endedByItself, isDue, isStopping, mustWait, restartDelayMs } from "./restart.ts";
+import { isWanted, type Situation } from "./situation.ts";
+
+export interface Place {
+  /** The slot's number or the node's id, as text: its name in `Gam.updated`. */
+  readonly key: string;
+  readonly slot?: number;
+  readonly node?: NodeId;
+  /** In order of creation, without those that are to be removed. */
+  readonly tasks: readonly Task[];
+}
+
+export interface PlacePlan {
+  readonly place: Place;
+  readonly changes: readonly PlannedChange[];
+  /** Something here waits for a time to come. */
+  readonly waiting: boolean;
+  /** The one that fills the place by the current template. */
+  readonly current: Task | undefined;
+  /** Fills the place and is out of date. */
+  readonly outdated: Task | undefined;
+}
+
+export function planPlace(situation: Situation, place: Place): PlacePlan {
+  const changes: PlannedChange[] = [];
+  const desire = (tasks: readonly (Task | undefined)[], desired: DesiredState): void => {
+    for (const task of tasks) {
+      if (task !== undefined) changes.push({ kind: "desireTask", id: task.ID, desired });
+    }
+  };
+  const standing = Map.groupBy(place.tasks.filter(isWanted), (task) => situation.standing(task));
+  const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
+  const ended = standing.get("ended") ?? [];
+  const leaving = standing.get("leaving") ?? [];
+  const lost = standing.get("lost") ?? [];
+
+  const [current, ...surplus] = furthestFirst(live.get(true) ?? []);
+  const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
+  desire([...ended, ...leaving, ...leftBehind], "shutdown");
+  // Such a one was made for a place that has filled itself again: it never was.
+  for (const task of surplus) {
+    if (runs(task)) desire([task], "shutdown");
+    else changes.push(dismiss(situation.view, task));
+  }
+  const replaced = runs(current) ? outdated : undefined;
+  desire([replaced], "shutdown");
+  if ((runs(current) || runs(outdated)) && !situation.faults.has("lost-never-released")) {
+    desire(lost, "shutdown");
+  }
+
+  let waiting = false;
+  for (const task of [current, outdated]) {
+    if (task === undefined || task === replaced || task.DesiredState !== "ready") continue;
+    if (isDue(situation, task)) desire([task], "running");
+    else waiting = true;
+  }
+
+  if (current === undefined) {
+    const made = fill(situation, place, { outdated, leaving, lost });
+    if (made !== undefined) changes.push(made);
+  }
+  return {
+    place,
+    changes,
+    waiting,
+    current,
+    outdated: outdated === replaced ? undefined : outdated,
+  };
+}
+
+/** The successor that the place needs now, if it needs one. */
+function fill(
+  situation: Situation,
+  place: Place,
+  now: {
+    readonly outdated: Task | undefined;
+    readonly leaving: readonly Task[];
+    readonly lost: readonly Task[];
+  },
+): PlannedChange | undefined {
+  const { slot, node } = place;
+  const newest = place.tasks.at(-1);
+  const failed = newest !== undefined && hasEnded(newest) ? newest : undefined;
+  if (now.outdated !== undefined) {
+    // Filled, and it is the update's turn; unless that was here already and its task has ended.
+    const tried = situation.service.Gam.updated.includes(place.key);
+    if (!tried || failed === undefined || !situation.isCurrent(failed)) return undefined;
+  }
+  if (failed !== undefined) {
+    const delayMs = restartDelayMs(situation, failed, place.tasks);
+    if (delayMs === undefined) return undefined;
+    const after = mustWait(situation, failed) ? failed.Gam.after : "";
+    const startAfterMs = delayMs === 0 ? 0 : situation.nowMs + delayMs;
+    const restart = failed.Gam.templateVersion === situation.service.Gam.templateVersion;
+    return createTask(situation, { slot, node, after, startAfterMs, restart });
+  }
+  const last = now.leaving.at(-1) ?? newest;
+  if (last === undefined) return createTask(situation, { slot, node });
+  // One that was still waiting itself hands on what it waited for: it never ran.
+  if (mustWait(situation, last))
+    return createTask(situation, { slot, node, after: last.Gam.after });
+  const waits = !now.lost.includes(last) && isStopping(situation, last);
+  return createTask(situation, { slot, node, after: waits ? last.ID : "" });
+}
+
+/** By itself, or by somebody's hand while it was wanted. */
+function hasEnded(task: Task): boolean {
+  return endedByItself(task) || (isWanted(task) && task.Status.State === "shutdown");
+}
+
+function runs(task: Task | undefined): boolean {
+  return task?.Status.State === "running";
+}
+
+/** Sorting is stable: among equals the older one is first. */
+function furthestFirst(tasks: readonly Task[]): Task[] {
+  return [...tasks].sort(
+    (a, b) =>
+      compareStates(b.Status.State, a.Status.State) ||
+      compareStates(b.DesiredState, a.DesiredState),
+  );
+}

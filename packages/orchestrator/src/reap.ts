@@ -1,0 +1,85 @@
+/**
+ * Reap: which tasks leave the state.
+ *
+ * A task that is to be removed goes when it has ended, or when nobody is left to say so: then its node,
+ * should it come back, finds a container without a task and removes it. The history of a place goes
+ * when it is longer than the cluster keeps, oldest first, but never the last word of an empty place:
+ * it says that the place is meant to be empty.
+ */
+import { compareStates, isTerminal, type PlannedChange, type Task, type View } from "@gam/state";
+import { isWanted, type Situation } from "./situation.ts";
+
+const historyDefault = 5;
+
+/** Nothing of the task is left to wait for. */
+function isRemovable(view: View, task: Task): boolean {
+  if (isTerminal(task.Status.State) || compareStates(task.Status.State, "assigned") < 0)
+    return true;
+  const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
+  return node === undefined || node.Status.State === "down";
+}
+
+/** Out of the state with it, at once if it can be. */
+export function dismiss(view: View, task: Task): PlannedChange {
+  return isRemovable(view, task)
+    ? { kind: "removeTask", id: task.ID }
+    : { kind: "desireTask", id: task.ID, desired: "remove" };
+}
+
+/** The tasks of a service that is no more. */
+export function reapService(view: View, tasks: readonly Task[]): PlannedChange[] {
+  return tasks
+    .filter((task) => task.DesiredState !== "remove" || isRemovable(view, task))
+    .map((task) => dismiss(view, task));
+}
+
+/** Of a service that is there: what was dismissed before, lost with its node, or is too old. */
+export function reapTasks(situation: Situation, tasks: readonly Task[]): PlannedChange[] {
+  const { view, service, nowMs } = situation;
+  const changes: PlannedChange[] = [];
+  const kept: Task[] = [];
+  for (const task of tasks) {
+    if (task.DesiredState !== "remove") kept.push(task);
+    else if (isRemovable(view, task)) changes.push({ kind: "removeTask", id: task.ID });
+  }
+  const { MaxAttempts = 0 } = service.Spec.TaskTemplate.RestartPolicy ?? {};
+  const limit =
+    MaxAttempts > 0
+      ? MaxAttempts + 1
+      : (view.cluster?.Spec.Orchestration.TaskHistoryRetentionLimit ?? historyDefault);
+  const reaped = new Set<Task>();
+  const places = Map.groupBy(kept, (task) => task.Slot ?? task.NodeID ?? "");
+  for (const place of places.values())
+    for (const task of tooOld(view, place, limit)) reaped.add(task);
+  for (const task of kept) {
+    if (reaped.has(task)) changes.push({ kind: "removeTask", id: task.ID });
+    else if (isOrphan(view, task)) changes.push(orphaned(task, nowMs));
+  }
+  return changes;
+}
+
+/** Shape: `limit` counts the wanted ones too; less than 0 keeps all. */
+function tooOld(view: View, place: readonly Task[], limit: number): Task[] {
+  const past = place.filter((task) => !isWanted(task));
+  const lastWord = past.length === place.length ? past.at(-1) : undefined;
+  const neverRan = past.filter(
+    (task) => task !== lastWord && compareStates(task.Status.State, "assigned") < 0,
+  );
+  if (limit < 0) return neverRan;
+  const rest = past.filter((task) => !neverRan.includes(task));
+  const surplus = rest.length - Math.max(0, limit - (place.length - past.length));
+  const oldest = rest.slice(0, Math.max(0, surplus));
+  return [...neverRan, ...oldest.filter((task) => task !== lastWord && isRemovable(view, task))];
+}
+
+/** Its node was removed, so nobody else will say how it ended. */
+function isOrphan(view: View, task: Task): boolean {
+  if (task.NodeID === undefined || isTerminal(task.Status.State)) return false;
+  return view.node(task.NodeID) === undefined;
+}
+
+function orphaned(task: Task, nowMs: number): PlannedChange {
+  const Timestamp = new Date(nowMs).toISOString();
+  const status = { ...task.Status, Timestamp, State: "orphaned" as const, Message: "node removed" };
+  return { kind: "orphanTask", id: task.ID, status };
+}

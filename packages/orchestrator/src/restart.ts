@@ -1,0 +1,70 @@
+/**
+ * Restart: whether a task that ended by itself gets a successor, and when that one may start.
+ *
+ * The history is in the state: successors carry `restart` and the template they were made from, so
+ * attempts are counted anew after each change of the template, by any leader.
+ */
+import { compareStates, isTerminal, type Task } from "@gam/state";
+import type { Situation } from "./situation.ts";
+
+const delayMsDefault = 5000;
+/** A successor waits no longer than this for the one before it to stop. */
+const stopWaitMsMax = 60_000;
+
+/** It ended, and nobody had asked it to. */
+export function endedByItself(task: Task): boolean {
+  const { State } = task.Status;
+  return State === "complete" || State === "failed" || State === "rejected";
+}
+
+/**
+ * How long the successor of `ended` waits, in milliseconds; `undefined` when there is to be none.
+ *
+ * Shape: `tasks` are all of the same place, `ended` among them.
+ */
+export function restartDelayMs(
+  { service }: Situation,
+  ended: Task,
+  tasks: readonly Task[],
+): number | undefined {
+  // What ran by another template has nothing to say about this one.
+  if (ended.Gam.templateVersion !== service.Gam.templateVersion) return 0;
+  if (ended.Status.State === "orphaned") return 0;
+  const policy = service.Spec.TaskTemplate.RestartPolicy;
+  if (policy?.Condition === "none") return undefined;
+  if (policy?.Condition === "on-failure" && ended.Status.State === "complete") return undefined;
+  const attemptsMax = policy?.MaxAttempts ?? 0;
+  if (attemptsMax > 0) {
+    const windowMs = (policy?.Window ?? 0) / 1e6;
+    const endMs = Date.parse(ended.Status.Timestamp);
+    const attempts = tasks.filter(
+      (task) =>
+        task.Gam.restart &&
+        task.Gam.templateVersion === service.Gam.templateVersion &&
+        (windowMs === 0 || endMs - Date.parse(task.CreatedAt) <= windowMs),
+    );
+    if (attempts.length >= attemptsMax) return undefined;
+  }
+  return policy?.Delay === undefined ? delayMsDefault : policy.Delay / 1e6;
+}
+
+/** The task waits for nothing any more and may run. */
+export function isDue(situation: Situation, task: Task): boolean {
+  if (situation.nowMs < task.Gam.startAfterMs) return false;
+  return !mustWait(situation, task);
+}
+
+/** The one before it has not stopped yet. */
+export function mustWait(situation: Situation, task: Task): boolean {
+  const { view, nowMs, faults } = situation;
+  if (task.Gam.after === "" || faults.has("replacement-does-not-wait")) return false;
+  const before = view.task(task.Gam.after);
+  if (before === undefined || !isStopping(situation, before)) return false;
+  return nowMs - Date.parse(task.CreatedAt) < stopWaitMsMax;
+}
+
+/** It may still run somewhere, and its node will say when it does not. */
+export function isStopping(situation: Situation, task: Task): boolean {
+  if (isTerminal(task.Status.State) || situation.isOutOfReach(task.NodeID)) return false;
+  return compareStates(task.Status.State, "assigned") >= 0;
+}

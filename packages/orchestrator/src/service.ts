@@ -1,0 +1,46 @@
+/**
+ * Service: all that has to happen for one service, in steps that each hold together.
+ *
+ * A step is applied whole or left for the next plan, so that a place never loses its old task without
+ * getting its new one.
+ */
+import type { Mint } from "@gam/core";
+import type { PlannedChange, Service, View } from "@gam/state";
+import type { Faults } from "./fault.ts";
+import { planGlobal } from "./global.ts";
+import { planPlace } from "./place.ts";
+import { reapTasks } from "./reap.ts";
+import { planReplicated } from "./replicated.ts";
+import { Situation } from "./situation.ts";
+import { planUpdate } from "./update.ts";
+
+export interface ServicePlan {
+  readonly steps: readonly (readonly PlannedChange[])[];
+  /** Something here waits for a time to come, so it has to be looked at again without an event. */
+  readonly waiting: boolean;
+}
+
+export function planService(
+  view: View,
+  service: Service,
+  nowMs: number,
+  mint: Mint,
+  faults: Faults,
+): ServicePlan {
+  const { Mode } = service.Spec;
+  if (Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined) {
+    return { steps: [], waiting: false };
+  }
+  const situation = new Situation(view, service, nowMs, mint, faults);
+  const plan = Mode.Global === undefined ? planReplicated(situation) : planGlobal(situation);
+  const places = plan.kept.map((place) => planPlace(situation, place));
+  const update = planUpdate(situation, places);
+  const reaped = reapTasks(situation, view.tasksOf(service.ID));
+  const steps = [
+    ...plan.steps,
+    ...places.map(({ changes }) => changes),
+    update.changes,
+    ...reaped.map((change) => [change]),
+  ].filter((changes) => changes.length > 0);
+  return { steps, waiting: update.waiting || places.some(({ waiting }) => waiting) };
+}

@@ -1,0 +1,121 @@
+/**
+ * Situation: one service and what its plans have to know about it.
+ *
+ * Answers the questions that all of them ask: is this task up to date, and what has become of the node
+ * that it is on. Decides nothing. Made anew for each plan, from one view.
+ */
+import type { Mint, NodeId } from "@gam/core";
+import {
+  type Constraint,
+  isTerminal,
+  matchesPlatform,
+  meetsConstraints,
+  type Node,
+  readConstraints,
+  type Service,
+  sameTemplate,
+  type Task,
+  type TaskSpec,
+  type View,
+} from "@gam/state";
+import type { Faults } from "./fault.ts";
+
+/**
+ * Where a task stands whose end was not wished for.
+ *
+ * ended    it has ended by itself
+ * leaving  it must leave its node at once: drained, removed, or its constraints hold there no more
+ * lost     its node is down and may come back with it
+ * live     anything else, also without a node
+ */
+export type Standing = "ended" | "leaving" | "lost" | "live";
+
+/** What a template's tasks have in common with those of the service now. */
+type Likeness = "same" | "other placement" | "other";
+
+export class Situation {
+  readonly view: View;
+  readonly service: Service;
+  readonly nowMs: number;
+  readonly mint: Mint;
+  readonly faults: Faults;
+  readonly #likenesses = new Map<number, Likeness>();
+  readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
+
+  constructor(view: View, service: Service, nowMs: number, mint: Mint, faults: Faults) {
+    this.view = view;
+    this.service = service;
+    this.nowMs = nowMs;
+    this.mint = mint;
+    this.faults = faults;
+  }
+
+  /** The spec of tasks made now. */
+  get template(): TaskSpec {
+    const { Runtime: _, ...template } = this.service.Spec.TaskTemplate;
+    const Networks = template.Networks ?? this.service.Spec.Networks;
+    return { ...template, ...(Networks && { Networks }) };
+  }
+
+  /** The task is as the service wants it, so an update leaves it alone. */
+  isCurrent(task: Task): boolean {
+    const { templateVersion } = task.Gam;
+    if (templateVersion === this.service.Gam.templateVersion) return true;
+    let likeness = this.#likenesses.get(templateVersion);
+    if (likeness === undefined) {
+      likeness = this.#likeness(task);
+      this.#likenesses.set(templateVersion, likeness);
+    }
+    if (likeness !== "other placement") return likeness === "same";
+    const node = task.NodeID === undefined ? undefined : this.view.node(task.NodeID);
+    return node !== undefined && this.suits(node, this.service.Spec.TaskTemplate);
+  }
+
+  #likeness(task: Task): Likeness {
+    const { Networks: _, ...spec } = this.service.Spec;
+    const now = { ...spec, TaskTemplate: this.template };
+    const then = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
+    if (sameTemplate(now, then)) return "same";
+    const Placement = this.template.Placement ?? {};
+    const placed = { ...then, TaskTemplate: { ...task.Spec, Placement } };
+    return sameTemplate({ ...now, TaskTemplate: { ...this.template, Placement } }, placed)
+      ? "other placement"
+      : "other";
+  }
+
+  /** The node's own properties allow such tasks, whatever room it has. */
+  suits(node: Node, spec: TaskSpec): boolean {
+    return (
+      this.#meets(node, spec.Placement?.Constraints) &&
+      matchesPlatform(spec.Placement?.Platforms, node)
+    );
+  }
+
+  #meets(node: Node, texts: readonly string[] | undefined): boolean {
+    if (texts === undefined || texts.length === 0) return true;
+    const key = texts.join("\n");
+    if (!this.#constraints.has(key)) this.#constraints.set(key, readConstraints(texts));
+    return meetsConstraints(this.#constraints.get(key), node);
+  }
+
+  standing(task: Task): Standing {
+    if (isTerminal(task.Status.State)) {
+      return this.faults.has("ended-counts-as-running") ? "live" : "ended";
+    }
+    if (task.NodeID === undefined) return "live";
+    const node = this.view.node(task.NodeID);
+    if (node === undefined || node.Spec.Availability === "drain") return "leaving";
+    if (!this.#meets(node, task.Spec.Placement?.Constraints)) return "leaving";
+    return node.Status.State === "down" ? "lost" : "live";
+  }
+
+  /** Nothing is to be heard of this node: what it does, if anything, nobody can wait for. */
+  isOutOfReach(id: NodeId | undefined): boolean {
+    return id === undefined || this.view.node(id)?.Status.State === "down" || !this.view.node(id);
+  }
+}
+
+/** Somebody may still wish for it. */
+export function isWanted(task: Task): boolean {
+  return !isTerminal(task.DesiredState);
+}
