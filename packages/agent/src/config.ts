@@ -90,7 +90,10 @@ export function readConfig(
 }
 
 function refuse(name: string, wanted: string, found: string): never {
-  throw new GamError("BAD_REQUEST", `Cannot read option "${name}": wanted ${wanted}, found "${found}"`);
+  throw new GamError(
+    "BAD_REQUEST",
+    `Cannot read option "${name}": wanted ${wanted}, found "${found}"`,
+  );
 }
 
 /** Reads `host:port`, with brackets around an IPv6 host. Errors: BAD_REQUEST, naming the option. */

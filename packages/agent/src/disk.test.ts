@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Disk } from "./disk.ts";
 
-const entry = (index: number) => ({ index, term: 1, kind: "data" as const, data: Uint8Array.of(index) });
+const entry = (index: number) => ({
+  index,
+  term: 1,
+  kind: "data" as const,
+  data: Uint8Array.of(index),
+});
 
 async function write(folder: string, indexes: number[], snapshotAt?: number): Promise<void> {
   const { disk, recovered } = await Disk.open(folder);
@@ -28,7 +33,10 @@ test("Disk has after a restart what it was given before", async (t) => {
   await write(folder, [1, 2]);
   await write(folder, [3, 4]);
   const { recovered } = await Disk.open(folder);
-  assert.deepEqual(recovered.restored.entries.map(({ index }) => index), [1, 2, 3, 4]);
+  assert.deepEqual(
+    recovered.restored.entries.map(({ index }) => index),
+    [1, 2, 3, 4],
+  );
 });
 
 test("Disk cuts a torn tail off, and an unfinished file away", async (t) => {

@@ -153,7 +153,7 @@ export class Driver {
           .then((outcome) =>
             this.#step({
               kind: "worker",
-              input: { kind: "acted", action: effect.action.id, outcome },
+              input: { kind: "acted", id: effect.action.id, outcome },
             }),
           )
           .catch((thrown) => this.#parts.fail(thrown));
@@ -196,4 +196,3 @@ export class Driver {
     mesh.setPeers(others.map(({ ID, Gam }) => ({ nodeId: ID, addresses: Gam.addresses })));
   }
 }
-

@@ -1,4 +1,5 @@
 export {
+  bootstrapJournal,
   type DiskStep,
   isJournalFile,
   Journal,
@@ -14,5 +15,13 @@ export {
   type Gossip,
   type Message,
 } from "./message.ts";
-export { type Effect, type Input, Peer, type PeerConfig, type SelfDescription, tickMs } from "./peer.ts";
+export {
+  type Effect,
+  type Input,
+  Peer,
+  type PeerConfig,
+  type PeerFaults,
+  type SelfDescription,
+  tickMs,
+} from "./peer.ts";
 export type { Answer } from "./proposals.ts";

@@ -50,7 +50,14 @@ function written(): Files {
 
 test("Journal comes back as it was written, later entries over earlier ones", () => {
   const { restored, cut } = recoverJournal(written().list());
-  assert.deepEqual(restored.entries.map(({ index, term }) => [index, term]), [[1, 1], [2, 2], [3, 2]]);
+  assert.deepEqual(
+    restored.entries.map(({ index, term }) => [index, term]),
+    [
+      [1, 1],
+      [2, 2],
+      [3, 2],
+    ],
+  );
   assert.equal(restored.hardState.term, 2);
   assert.equal(cut, undefined);
 });
@@ -116,7 +123,10 @@ test("Journal begins a new file with each snapshot, and keeps the log that agree
   files.perform(step);
   const { restored } = recoverJournal(files.list());
   assert.equal(restored.snapshot?.index, 2);
-  assert.deepEqual(restored.entries.map(({ index }) => index), [3]);
+  assert.deepEqual(
+    restored.entries.map(({ index }) => index),
+    [3],
+  );
 
   journal.persisted();
   journal.request({ write: 3, entries: [], snapshot: { ...snapshot, index: 9, term: 4 } });

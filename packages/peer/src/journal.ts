@@ -10,8 +10,15 @@
  * and persisted() when the disk has it. Recover with recoverJournal().
  */
 
-import type { HardState, Restored, Snapshot, Entry as RaftEntry } from "@gam/consensus";
-import { assert, decode, encode, GamError } from "@gam/core";
+import {
+  blank,
+  bootstrap,
+  type HardState,
+  type Entry as RaftEntry,
+  type Restored,
+  type Snapshot,
+} from "@gam/consensus";
+import { assert, decode, encode, GamError, type NodeId } from "@gam/core";
 import { payloadBytesMax, readRecords, writeRecord } from "./record.ts";
 
 /** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
@@ -45,11 +52,9 @@ export interface Recovered {
 
 type Stored = Pick<RaftWrite, "hardState" | "entries" | "snapshot">;
 
-const emptyHardState: HardState = { term: 0, votedFor: undefined, commit: 0 };
-
 /** The state that a sequence of writes amounts to. */
 class Copy {
-  hardState: HardState = emptyHardState;
+  hardState: HardState = blank.hardState;
   snapshot: Snapshot | undefined;
   entries: RaftEntry[] = [];
 
@@ -85,6 +90,7 @@ export class Journal {
   #sequence: number;
   #waiting: RaftWrite[] = [];
   #underWay: readonly number[] | undefined;
+  #wholeDue = false;
   /** Bytes in the present file, to judge when a snapshot is worth its price. */
   bytes: number;
 
@@ -99,9 +105,16 @@ export class Journal {
     this.#waiting.push(write);
   }
 
+  /** Writes down what the copy has already. */
+  requestWhole(): void {
+    this.#wholeDue = true;
+  }
+
   /** The next thing to write, unless one is under way or there is none. */
   take(): DiskStep | undefined {
-    if (this.#underWay !== undefined || this.#waiting.length === 0) return undefined;
+    if (this.#underWay !== undefined) return undefined;
+    if (this.#waiting.length === 0 && !this.#wholeDue) return undefined;
+    this.#wholeDue = false;
     const writes = this.#waiting;
     this.#waiting = [];
     this.#underWay = writes.map(({ write }) => write);
@@ -139,7 +152,8 @@ export class Journal {
 export function recoverJournal(files: readonly JournalFile[]): Recovered {
   const [newest] = [...files].sort((a, b) => generationOf(b.name) - generationOf(a.name));
   const copy = new Copy();
-  if (newest === undefined) return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
+  if (newest === undefined)
+    return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
   const { payloads, endBytes, sequence } = readRecords(newest.name, newest.bytes);
   if (sequence === 0) {
     // A file gets its name only when its first record is durable.
@@ -157,6 +171,15 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
     journal,
     cut: torn ? { file: newest.name, toBytes: endBytes } : undefined,
   };
+}
+
+/** The journal of a new cluster, whose only voter is `self`. Nothing of it is on the disk yet. */
+export function bootstrapJournal(self: NodeId): Recovered {
+  const copy = new Copy();
+  copy.write(bootstrap(self));
+  const journal = new Journal(copy);
+  journal.requestWhole();
+  return { restored: restoredOf(copy), journal, cut: undefined };
 }
 
 const namePattern = /^journal-(\d{10})$/;

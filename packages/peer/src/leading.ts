@@ -9,7 +9,7 @@
 import type { Configuration } from "@gam/consensus";
 import type { Mint, NodeId, ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
-import { Orchestrator, planNodes, planVoters } from "@gam/orchestrator";
+import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
 import type { Event, PlannedChange, Usage, View } from "@gam/state";
 
@@ -33,8 +33,8 @@ export class Leading {
   #dirty = true;
   #ticks = 0;
 
-  constructor(mint: Mint) {
-    this.#orchestrator = new Orchestrator(mint);
+  constructor(mint: Mint, faults?: Faults) {
+    this.#orchestrator = new Orchestrator(mint, faults);
     this.#orchestrator.noticeAll();
   }
 
@@ -62,10 +62,8 @@ export class Leading {
     if (this.#underWay !== undefined || !this.#dirty) return [];
     this.#dirty = false;
     const verdicts = new Map(view.nodes().map(({ ID }) => [ID, facts.verdictOf(ID)]));
-    const nodes = planNodes(view, verdicts, facts.nowMs);
-    if (nodes.length > 0) return nodes;
-    const tasks = this.#orchestrator.plan(view, { nowMs: facts.nowMs, verdicts });
-    if (tasks.length > 0) return tasks;
+    const changes = this.#orchestrator.plan(view, { nowMs: facts.nowMs, verdicts });
+    if (changes.length > 0) return changes;
     return planPlacement(view, { usage: facts.usage, nowMs: facts.nowMs });
   }
 
@@ -84,7 +82,8 @@ export class Leading {
       configuration: facts.configuration,
       self: facts.self,
       nodes: view.nodes(),
-      alive: (id) => view.node(id)?.Status.State !== "down" && facts.verdictOf(id).verdict !== "lost",
+      alive: (id) =>
+        view.node(id)?.Status.State !== "down" && facts.verdictOf(id).verdict !== "lost",
       caughtUp: facts.caughtUp,
       votersMax: facts.votersMax,
     });

@@ -12,13 +12,23 @@
  * `persisted`; whatever must wait for the disk is held back in here until then.
  */
 
-import { type Entry, Raft, type RaftConfig } from "@gam/consensus";
-import { decode, encode, type Mint, type NodeId, type ProposalId, type Random, unreachable } from "@gam/core";
+import { type Entry, Raft, type Faults as RaftFaults } from "@gam/consensus";
 import {
-  defaultConfig as membershipDefaults,
-  type Input as MembershipInput,
+  decode,
+  encode,
+  type Mint,
+  type NodeId,
+  type ProposalId,
+  type Random,
+  unreachable,
+} from "@gam/core";
+import {
   Membership,
+  type Faults as MembershipFaults,
+  type Input as MembershipInput,
+  defaultConfig as membershipDefaults,
 } from "@gam/membership";
+import type { Faults as OrchestratorFaults } from "@gam/orchestrator";
 import {
   type AskedChange,
   type Change,
@@ -31,16 +41,23 @@ import {
   type Usage,
   type View,
 } from "@gam/state";
-import { type EngineAction, Worker, type Input as WorkerInput } from "@gam/worker";
-import { type DiskStep, type Recovered } from "./journal.ts";
-import { Leading, type LeaderFacts } from "./leading.ts";
+import {
+  type EngineAction,
+  Worker,
+  type WorkerFaults,
+  type WorkerInput,
+  workerLimitsDefault,
+} from "@gam/worker";
+import type { DiskStep, Recovered } from "./journal.ts";
+import { type LeaderFacts, Leading } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
 import { type Answer, Proposals } from "./proposals.ts";
 
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
-const raftDefaults = { heartbeatTicks: 2, electionTicksMin: 20, electionTicksMax: 40 };
+/** A heartbeat each 100 ms, elections after 1 to 2 s of silence. */
+const raftTiming = { heartbeatTicks: 2, electionTicksMin: 20, electionTicksMax: 40 };
 /** A reader gets its copy as it is after 500 ms without an answer. */
 const readPatienceTicks = 10;
 /** A log of more entries or bytes than this is worth a snapshot. */
@@ -58,7 +75,16 @@ export interface PeerConfig {
   readonly self: NodeId;
   /** Voters at most, odd. */
   readonly votersMax: number;
-  readonly raft?: Partial<RaftConfig>;
+  /** Only simulations plant any. */
+  readonly faults?: PeerFaults;
+}
+
+/** Known mistakes of the machines in here, by which a simulation proves that it would see them. */
+export interface PeerFaults {
+  readonly raft?: RaftFaults;
+  readonly membership?: MembershipFaults;
+  readonly orchestrator?: OrchestratorFaults;
+  readonly worker?: WorkerFaults;
 }
 
 /** What this peer can say of its own node. */
@@ -92,7 +118,8 @@ export type Effect =
   | { readonly kind: "proposed"; readonly request: number; readonly answer: Answer }
   /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
   | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
-  | { readonly kind: "happened"; readonly events: readonly Event[] }
+  /** What one entry of the log changed. */
+  | { readonly kind: "happened"; readonly index: number; readonly events: readonly Event[] }
   /** Whom to keep a connection to. Whoever is not in the list is no member. */
   | {
       readonly kind: "members";
@@ -133,6 +160,7 @@ export class Peer {
   #caughtUp = false;
   #catchUpRead = "";
   #said: SelfDescription | undefined;
+  #placed = false;
   #describing: ProposalId | undefined;
   #describeAtTick = 0;
   #measureAtTick = 0;
@@ -144,17 +172,15 @@ export class Peer {
   constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
     this.#config = config;
     this.#mint = mint;
+    const { self } = config;
     this.#journal = recovered.journal;
     const { snapshot } = recovered.restored;
     if (snapshot !== undefined && snapshot.data.length > 0) this.#store.restore(snapshot.data);
     this.#snapshotIndex = snapshot?.index ?? 0;
-    this.#raft = new Raft(
-      { self: config.self, ...raftDefaults, ...config.raft },
-      recovered.restored,
-      random,
-    );
-    this.#membership = new Membership({ ...membershipDefaults, self: config.self }, random);
-    this.#worker = new Worker({ node: config.self });
+    const faults = config.faults ?? {};
+    this.#raft = new Raft({ self, ...raftTiming }, recovered.restored, random, faults.raft);
+    this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
+    this.#worker = new Worker(workerLimitsDefault, faults.worker);
     this.#proposals = new Proposals((proposal) => this.#forward(proposal));
   }
 
@@ -252,6 +278,7 @@ export class Peer {
   #receive(from: NodeId, message: Message): void {
     switch (message.channel) {
       case "raft":
+        this.#stepMembership({ kind: "heard", from });
         return this.#stepRaft({ kind: "received", from, message: message.body });
       case "member":
         return this.#stepMembership({ kind: "received", from, message: message.body });
@@ -309,6 +336,12 @@ export class Peer {
         case "readLost":
           this.#answerRead(effect.id, false);
           break;
+        case "proposed":
+          this.#placed = true;
+          break;
+        case "refused":
+          // Proposals are tried again, and plans planned again.
+          break;
         case "configuration":
           this.#note("info", "Voters are now others", { ...effect.configuration });
           break;
@@ -330,7 +363,8 @@ export class Peer {
     }
     // With the first entry of its own term a leader knows that it has all that was ever committed.
     if (this.#raft.role !== "leader" || entry.term !== this.#raft.term) return;
-    if (this.#leading === undefined) this.#leading = new Leading(this.#mint);
+    if (this.#leading === undefined)
+      this.#leading = new Leading(this.#mint, this.#config.faults?.orchestrator);
   }
 
   #install(index: number, data: Uint8Array): void {
@@ -420,11 +454,9 @@ export class Peer {
 
   #append(proposal: Proposal): boolean {
     if (this.#raft.role !== "leader") return false;
-    const { result, effects } = { result: this.#raft.canPropose(), effects: undefined };
-    void effects;
-    if (!result) return false;
+    this.#placed = false;
     this.#stepRaft({ kind: "propose", data: [encode(proposal)] });
-    return true;
+    return this.#placed;
   }
 
   // What the leader does
@@ -452,7 +484,8 @@ export class Peer {
       verdictOf: (id) => this.#membership.verdictOf(id),
       configuration: this.#raft.configuration,
       caughtUp: (id) =>
-        id === this.self || (progress.get(id)?.match ?? 0) + lagEntriesMax >= this.#raft.commitIndex,
+        id === this.self ||
+        (progress.get(id)?.match ?? 0) + lagEntriesMax >= this.#raft.commitIndex,
       votersMax: this.#config.votersMax,
     };
   }
@@ -506,7 +539,7 @@ export class Peer {
   #happen(events: readonly Event[]): void {
     if (events.length === 0) return;
     this.#leading?.notice(events);
-    this.#effects.push({ kind: "happened", events });
+    this.#effects.push({ kind: "happened", index: this.#store.index, events });
     let members = false;
     let tasks = false;
     for (const event of events) {
@@ -537,11 +570,15 @@ export class Peer {
   }
 
   #tasksMoved(): void {
+    const { cluster } = this.#store;
+    const self = this.#store.node(this.self);
+    if (cluster === undefined || self === undefined) return;
     this.#stepWorker({
-      kind: "tasks",
+      kind: "assigned",
+      cluster: cluster.ID,
+      self,
       tasks: this.#store.tasksOn(this.self),
       networks: this.#store.networks(),
-      self: this.#store.node(this.self),
       caughtUp: this.#caughtUp,
     });
   }

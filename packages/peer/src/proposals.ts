@@ -103,4 +103,3 @@ export class Proposals {
     waiting.sendAtTick = this.#nowTick + (gone ? retryTicks : declinedTicks);
   }
 }
-

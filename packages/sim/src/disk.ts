@@ -1,0 +1,71 @@
+/**
+ * Disk: files that survive a power loss only as far as they were made durable.
+ *
+ * A step takes a while. When the power goes in the middle of one, any part of an append may be there,
+ * and a new file is either there or not, as a rename is.
+ */
+import type { Random } from "@gam/core";
+import { type DiskStep, type JournalFile, type Recovered, recoverJournal } from "@gam/peer";
+
+export class SimDisk {
+  #files = new Map<string, Uint8Array>();
+  #underWay: DiskStep | undefined;
+  /** A planted fault: the disk says that a step is durable before it is. */
+  readonly #lies: boolean;
+  #unsafe: DiskStep[] = [];
+
+  constructor(lies = false) {
+    this.#lies = lies;
+  }
+
+  begin(step: DiskStep): void {
+    this.#underWay = step;
+  }
+
+  /** The step under way is done. */
+  finish(): void {
+    const step = this.#underWay;
+    if (step === undefined) return;
+    this.#underWay = undefined;
+    if (!this.#lies) return this.#keep(step, step.bytes.length);
+    this.#unsafe.push(step);
+    if (this.#unsafe.length > 20) {
+      const oldest = this.#unsafe.shift();
+      if (oldest !== undefined) this.#keep(oldest, oldest.bytes.length);
+    }
+  }
+
+  powerLoss(random: Random): void {
+    const step = this.#underWay;
+    this.#underWay = undefined;
+    this.#unsafe = [];
+    if (step === undefined) return;
+    if (step.kind === "append") this.#keep(step, random.below(step.bytes.length + 1));
+    else if (random.below(2) === 0) this.#keep(step, step.bytes.length);
+  }
+
+  /** What an agent that starts now finds. The torn tail is cut off, as the agent's shell does. */
+  recover(): Recovered {
+    const files: JournalFile[] = [...this.#files].map(([name, bytes]) => ({ name, bytes }));
+    const recovered = recoverJournal(files);
+    if (recovered.cut !== undefined) {
+      const { file, toBytes } = recovered.cut;
+      const bytes = this.#files.get(file) ?? new Uint8Array();
+      this.#files.set(file, bytes.slice(0, toBytes));
+    }
+    return recovered;
+  }
+
+  #keep(step: DiskStep, length: number): void {
+    const bytes = step.bytes.subarray(0, length);
+    if (step.kind === "begin") {
+      this.#files = new Map([[step.file, bytes]]);
+      return;
+    }
+    const old = this.#files.get(step.file) ?? new Uint8Array();
+    const grown = new Uint8Array(old.length + bytes.length);
+    grown.set(old);
+    grown.set(bytes, old.length);
+    this.#files.set(step.file, grown);
+  }
+}

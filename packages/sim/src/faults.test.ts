@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type FaultName, planted } from "./faults.ts";
+import { live } from "./storm.ts";
+
+/** Enough for each; most are seen within ten. */
+const seedsMax = 150;
+
+for (const name of Object.keys(planted) as FaultName[]) {
+  test(`the simulator sees "${name}"`, () => {
+    for (let seed = 1; seed <= seedsMax; seed += 1) {
+      try {
+        live(seed, planted[name]);
+      } catch {
+        return;
+      }
+    }
+    assert.fail(`${seedsMax} histories, and nothing was seen`);
+  });
+}
+
+test("one seed is one history", () => {
+  const [first, second] = [live(12, {}, true), live(12, {}, true)];
+  assert.deepEqual(first.world.trace, second.world.trace);
+});

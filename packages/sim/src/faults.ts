@@ -1,0 +1,42 @@
+/**
+ * Faults: known mistakes, one from each place where a mistake would hurt. A simulator that has never
+ * seen a bug is not known to see any: each of these is caught by a test (faults.test.ts).
+ */
+import type { PeerFaults } from "@gam/peer";
+
+export interface Planted {
+  readonly peer?: PeerFaults;
+  /** The disk says that a step is durable when it is not. */
+  readonly diskLies?: boolean;
+}
+
+export const planted = {
+  "raft: acknowledges before the disk has it": {
+    peer: { raft: new Set(["acknowledgeBeforePersist"]) },
+  },
+  "raft: votes for two in one term": { peer: { raft: new Set(["forgetVote"]) } },
+  "raft: votes for a candidate that lacks entries": {
+    peer: { raft: new Set(["voteForStaleLog"]) },
+  },
+  "raft: learners count in majorities": { peer: { raft: new Set(["countLearners"]) } },
+  "disk: says durable when it is not": { diskLies: true },
+  "reconciler: what has ended counts as running": {
+    peer: { orchestrator: new Set(["ended-counts-as-running"]) },
+  },
+  "reconciler: surplus is forgotten": { peer: { orchestrator: new Set(["surplus-forgotten"]) } },
+  "reconciler: a lost task stays wanted": {
+    peer: { orchestrator: new Set(["lost-never-released"]) },
+  },
+  "membership: one watcher convicts": {
+    peer: {
+      membership: { oneWatcherIsEnough: true, noIndirectProbe: true, noPatienceAlone: true },
+    },
+  },
+  "membership: nobody answers for itself": {
+    peer: { membership: { lostNotProbed: true, noRefutation: true } },
+  },
+  "worker: says running before it runs": { peer: { worker: { runningEarly: true } } },
+  "worker: removes what it does not know yet": { peer: { worker: { straysEarly: true } } },
+} as const satisfies Record<string, Planted>;
+
+export type FaultName = keyof typeof planted;

@@ -1,0 +1,191 @@
+/**
+ * Host: one peer with its disk and its engine, and a power switch.
+ *
+ * Containers outlive the agent but not the power. Performs the peer's effects in virtual time, as the
+ * agent does in real time.
+ */
+import type { Mint, NodeId, Random } from "@gam/core";
+import { bootstrapJournal, type Effect, type Input, Peer, tickMs } from "@gam/peer";
+import type { NodeDescription, Usage } from "@gam/state";
+import { FakeEngine } from "@gam/worker/testing";
+import type { Agenda } from "./agenda.ts";
+import { SimDisk } from "./disk.ts";
+import type { Planted } from "./faults.ts";
+
+/** Virtual time begins here: a moment that a date can be made of. */
+const epochMs = 1_700_000_000_000;
+
+/** Images that every engine has. `app:flaky` ends by itself after four seconds. */
+export const images = ["app:1", "app:2", "app:3", "app:flaky"] as const;
+
+export interface HostParts {
+  readonly id: NodeId;
+  readonly agenda: Agenda;
+  readonly random: Random;
+  readonly mint: Mint;
+  readonly planted: Planted;
+  /** Everything that is not done on the host itself. */
+  readonly outside: (host: Host, effect: Effect) => void;
+}
+
+export class Host {
+  readonly id: NodeId;
+  readonly engine: FakeEngine;
+  readonly #parts: HostParts;
+  readonly #disk: SimDisk;
+  peer: Peer | undefined;
+  /** What was begun in another life of the agent comes to nothing. */
+  #life = 0;
+  #powered = false;
+  #frozen = false;
+  #missedTicks = 0;
+  #held: Input[] = [];
+
+  constructor(parts: HostParts) {
+    this.id = parts.id;
+    this.#parts = parts;
+    this.#disk = new SimDisk(parts.planted.diskLies);
+    this.engine = new FakeEngine({
+      images,
+      programs: {
+        "app:1": { stopTicks: 3 },
+        "app:2": { stopTicks: 10 },
+        "app:3": { healthyTicks: 8 },
+        "app:flaky": { exitTicks: 80, exitCode: 1 },
+      },
+      actionTicks: () => 1 + parts.random.below(4),
+      newsLostPercent: 5,
+      random: parts.random,
+    });
+  }
+
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  /** The host is on and its agent is not: a dial is refused. */
+  get refuses(): boolean {
+    return this.#powered && this.peer === undefined;
+  }
+
+  /** The agent starts on what the disk has, or as the first of a new cluster. */
+  start(first = false): void {
+    const { random, mint, agenda, planted } = this.#parts;
+    const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover();
+    this.#life += 1;
+    this.#powered = true;
+    this.#frozen = false;
+    this.#missedTicks = 0;
+    this.#held = [];
+    const config = { self: this.id, votersMax: 5, faults: planted.peer ?? {} };
+    this.peer = new Peer(config, recovered, random, mint);
+    this.engine.attach();
+    this.give({
+      kind: "described",
+      said: {
+        description: describe(this.id),
+        addresses: [`${this.id}:7946`],
+        engine: { ready: true, reason: "" },
+      },
+    });
+    const life = this.#life;
+    agenda.in(random.below(tickMs), () => this.#tick(life));
+  }
+
+  /** kill -9 of the agent: the disk keeps what is durable, containers run on. */
+  killAgent(): void {
+    this.peer = undefined;
+    this.#life += 1;
+    this.#disk.powerLoss(this.#parts.random);
+  }
+
+  powerLoss(): void {
+    this.killAgent();
+    this.#powered = false;
+    this.engine.powerLoss();
+  }
+
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  thaw(): void {
+    if (!this.#frozen) return;
+    this.#frozen = false;
+    for (const input of this.#held.splice(0)) this.give(input);
+  }
+
+  give(input: Input): void {
+    if (this.peer === undefined) return;
+    if (this.#frozen) {
+      this.#held.push(input);
+      return;
+    }
+    const nowMs = epochMs + this.#parts.agenda.nowMs;
+    for (const effect of this.peer.step(input, nowMs)) this.#perform(effect);
+  }
+
+  #tick(life: number): void {
+    if (life !== this.#life) return;
+    if (this.#frozen) {
+      this.#missedTicks += 1;
+    } else {
+      for (const input of this.engine.tick()) this.give({ kind: "worker", input });
+      const lateTicks = this.#missedTicks;
+      this.#missedTicks = 0;
+      this.give({ kind: "tick", lateTicks });
+    }
+    this.#parts.agenda.in(tickMs, () => this.#tick(life));
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case "disk":
+        this.#disk.begin(effect.step);
+        return this.#later(1 + this.#parts.random.below(5), () => {
+          this.#disk.finish();
+          this.give({ kind: "persisted" });
+        });
+      case "engine":
+        return this.engine.perform(effect.action);
+      case "measure":
+        return this.#later(1, () => this.give({ kind: "measured", usage: this.#usage() }));
+      default:
+        this.#parts.outside(this, effect);
+    }
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    const life = this.#life;
+    this.#parts.agenda.in(delayMs, () => {
+      if (life === this.#life) run();
+    });
+  }
+
+  #usage(): Usage {
+    const containers = this.engine.containers().filter(({ phase }) => phase === "running").length;
+    return {
+      cpu: Math.min(1, containers / 20),
+      memoryBytes: containers * 2 ** 26,
+      memoryTotalBytes: 2 ** 33,
+      load: containers / 10,
+      containers,
+      images,
+      diskFreeBytes: 2 ** 36,
+      atMs: epochMs + this.#parts.agenda.nowMs,
+    };
+  }
+}
+
+export function describe(id: NodeId): NodeDescription {
+  return {
+    Hostname: id,
+    Platform: { Architecture: "x86_64", OS: "linux" },
+    Resources: { NanoCPUs: 4e9, MemoryBytes: 2 ** 33 },
+    Engine: {
+      EngineVersion: "20.10.24",
+      Labels: {},
+      Plugins: [{ Type: "Network", Name: "bridge" }],
+    },
+  };
+}
