@@ -11,11 +11,12 @@ import type { Limits } from "./limits.ts";
 /** A manager may vote, lead and let others in. A worker never does. */
 export type Role = "manager" | "worker";
 
+/** The part of a pino logger that the mesh uses. */
 export interface Logger {
-  debug(message: string, fields?: Record<string, unknown>): void;
-  info(message: string, fields?: Record<string, unknown>): void;
-  warn(message: string, fields?: Record<string, unknown>): void;
-  error(message: string, fields?: Record<string, unknown>): void;
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
 }
 
 /** A peer that asks to become a member and has proved that it knows the role's secret. */

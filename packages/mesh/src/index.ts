@@ -1,3 +1,4 @@
+export type { StreamHandler } from "./byte-stream.ts";
 export {
   type Credentials,
   createCluster,
@@ -21,5 +22,8 @@ export type {
   Wanted,
 } from "./door.ts";
 export { type Identity, loadIdentity, makeIdentity } from "./identity.ts";
+export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
+export { Mesh } from "./mesh.ts";
+export type { RequestHandler } from "./rpc.ts";
 export { formatToken, makeSecret, parseToken, type Token } from "./token.ts";

@@ -1,0 +1,100 @@
+/**
+ * Channel: frames over one libp2p stream, both ways.
+ *
+ * Decides nothing about what frames mean. Turns what libp2p throws and dispatches into one `onClose`
+ * and one `onRubbish`, each called once at most. Frames are handed on while the stream's own event
+ * runs, so that what a frame changes is in force before the next stream is looked at.
+ */
+import { GamError, messageOf } from "@gam/core";
+import type { Stream } from "@libp2p/interface";
+import { FrameReader, writeFrames } from "./frame.ts";
+
+export interface ChannelOptions {
+  readonly bodyBytesMax: number;
+  readonly onFrame: (body: Uint8Array) => void;
+  /** Anything came in. */
+  readonly onHeard?: () => void;
+  /** The stream takes bytes again. */
+  readonly onDrain?: () => void;
+  /** The other end sends no more, but may still read. Absent: the channel then closes. */
+  readonly onEnd?: () => void;
+  readonly onClose?: (reason: string | undefined) => void;
+  /** What came in is no frame of this protocol. The stream is already given up. */
+  readonly onRubbish: (error: GamError) => void;
+}
+
+export class Channel {
+  readonly #stream: Stream;
+  readonly #options: ChannelOptions;
+  readonly #reader: FrameReader;
+  #closed = false;
+
+  constructor(stream: Stream, options: ChannelOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#reader = new FrameReader(options.bodyBytesMax);
+    stream.addEventListener("close", ({ error }) => {
+      this.#end(error === undefined ? undefined : messageOf(error));
+    });
+    stream.addEventListener("drain", () => options.onDrain?.());
+    stream.addEventListener("remoteCloseWrite", () => {
+      if (options.onEnd === undefined) this.close();
+      else options.onEnd();
+    });
+    // Last: a listener for messages lets those through that came before it.
+    stream.addEventListener("message", ({ data }) => this.#receive(data.subarray()));
+    if (stream.status !== "open") queueMicrotask(() => this.#end("stream ended early"));
+  }
+
+  get open(): boolean {
+    return !this.#closed;
+  }
+
+  /** The other end reads more slowly than we send. Sending goes on into memory all the same. */
+  get blocked(): boolean {
+    return this.#stream.writableNeedsDrain;
+  }
+
+  /** Returns whether the bytes were taken. A closed channel takes none, and says so only here. */
+  send(bodies: readonly Uint8Array[]): boolean {
+    if (this.#closed) return false;
+    try {
+      this.#stream.send(writeFrames(bodies));
+      return true;
+    } catch (thrown) {
+      this.abort(messageOf(thrown));
+      return false;
+    }
+  }
+
+  /** Sends what is waiting, then closes our side. */
+  close(): void {
+    this.#stream.close().catch((thrown) => this.abort(messageOf(thrown)));
+  }
+
+  abort(reason: string): void {
+    this.#stream.abort(new Error(reason));
+    this.#end(reason);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    this.#options.onHeard?.();
+    try {
+      for (const body of this.#reader.push(chunk)) {
+        if (this.#closed) return;
+        this.#options.onFrame(body);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      this.abort(thrown.message);
+      this.#options.onRubbish(thrown);
+    }
+  }
+
+  #end(reason: string | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.onClose?.(reason);
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * Join: how a host becomes a member, and how a member gets a fresh certificate.
+ *
+ *   joiner -> join {nonce}
+ *          <- welcome {root public key, certificate, nonce}
+ *             the joiner compares the root with its token, and the certificate with the root
+ *   joiner -> proof {HMAC of the transcript under the token's secret, addresses}
+ *          <- admitted {certificate, root private key for managers, members} or refused {…}
+ *
+ * The secret is never said, and nothing is proved to a stranger. Which of the two secrets fits is the
+ * joiner's role. Decides nothing about membership: the agent commits it first.
+ */
+import { check, GamError, messageOf, type NodeId } from "@gam/core";
+import type { Connection } from "@libp2p/interface";
+import { addressOf } from "./address.ts";
+import { addressesCheck, hangUp, idOf, NotAdmitted, refusalCheck } from "./admission.ts";
+import {
+  type Certificate,
+  isExpired,
+  isSignedBy,
+  issueCertificate,
+  readCertificate,
+  rootPublicKeyOf,
+  writeCertificate,
+} from "./certificate.ts";
+import { type Credentials, fingerprintOf } from "./credentials.ts";
+import type { Logger, Member, MeshDoor, Role } from "./door.ts";
+import type { Exchange } from "./exchange.ts";
+import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
+import type { Limits } from "./limits.ts";
+import type { Refusal, Refusals } from "./refusals.ts";
+import type { Throttle } from "./throttle.ts";
+import {
+  isProved,
+  makeNonce,
+  nonceBytes,
+  proveSecret,
+  type Token,
+  type Transcript,
+} from "./token.ts";
+
+export const joinProtocol = "/gam/join/1";
+export const renewProtocol = "/gam/renew/1";
+
+const nonceCheck = check.bytes(nonceBytes);
+const roleCheck = check.literal<Role>("manager", "worker");
+const joinCheck = check.object({ kind: check.literal("join"), nonce: nonceCheck });
+const proofCheck = check.object({
+  kind: check.literal("proof"),
+  proof: check.bytes(32),
+  addresses: addressesCheck,
+});
+const renewCheck = check.object({ kind: check.literal("renew"), certificate: check.bytes(2048) });
+
+type Refused = { kind: "refused"; refusal: Refusal; reason: string };
+const refusedCheck = check.object({
+  kind: check.literal("refused"),
+  refusal: refusalCheck,
+  reason: check.string(1000),
+});
+
+type Welcome = {
+  kind: "welcome";
+  rootPublicKey: Uint8Array;
+  certificate: Uint8Array;
+  nonce: Uint8Array;
+};
+const welcomeCheck = check.union<Welcome | Refused>({
+  welcome: check.object({
+    kind: check.literal("welcome"),
+    rootPublicKey: check.bytes(32),
+    certificate: check.bytes(2048),
+    nonce: nonceCheck,
+  }),
+  refused: refusedCheck,
+});
+
+type Admitted = {
+  kind: "admitted";
+  certificate: Uint8Array;
+  rootPrivateKey?: Uint8Array | undefined;
+  members: { nodeId: NodeId; role: Role; addresses: string[] }[];
+};
+const membersMax = 10_000;
+const admittedCheck = check.union<Admitted | Refused>({
+  admitted: check.object({
+    kind: check.literal("admitted"),
+    certificate: check.bytes(2048),
+    rootPrivateKey: check.optional(check.bytes(32)),
+    members: check.list(
+      check.object({ nodeId: check.id<NodeId>(), role: roleCheck, addresses: addressesCheck }),
+      membersMax,
+    ),
+  }),
+  refused: refusedCheck,
+});
+
+type Renewed = { kind: "renewed"; certificate: Uint8Array };
+const renewedCheck = check.union<Renewed | Refused>({
+  renewed: check.object({ kind: check.literal("renewed"), certificate: check.bytes(2048) }),
+  refused: refusedCheck,
+});
+
+export interface Joined {
+  readonly credentials: Credentials;
+  readonly members: readonly Member[];
+}
+
+/**
+ * The joiner's side.
+ *
+ * Errors: NotAdmitted when the cluster will not have us, REFUSED when it is not the token's cluster,
+ *         UNREACHABLE and BAD_FRAME when it does not talk.
+ */
+export async function askToJoin(
+  exchange: Exchange,
+  connection: Connection,
+  asking: {
+    readonly self: { readonly nodeId: NodeId; readonly publicKey: Uint8Array };
+    readonly token: Token;
+    readonly addresses: readonly string[];
+    readonly limits: Limits;
+    readonly wallMs: () => number;
+  },
+): Promise<Joined> {
+  const { self, token, limits, wallMs } = asking;
+  const nonce = makeNonce();
+  exchange.send({ kind: "join", nonce });
+  const welcome = granted(await exchange.next(welcomeCheck, "welcome", limits.helloMs));
+  const { rootPublicKey } = welcome;
+  const wrong = (what: string): GamError =>
+    new GamError("REFUSED", `Cannot join at "${addressOf(connection.remoteAddr)}": ${what}`);
+  if (fingerprintOf(rootPublicKey) !== token.fingerprint) {
+    throw wrong("it belongs to another cluster than the token");
+  }
+  const theirs = readCertificate(welcome.certificate);
+  const key = publicKeyOf(connection.remotePeer);
+  if (
+    key === undefined ||
+    nodeIdOfKey(key) !== theirs.nodeId ||
+    !isSignedBy(rootPublicKey, theirs)
+  ) {
+    throw wrong("it cannot prove that it is a member of the cluster");
+  }
+  if (isExpired(theirs, wallMs())) throw wrong("its certificate has run out; compare the clocks");
+  const proof = proveSecret(token.secret, {
+    fingerprint: token.fingerprint,
+    joiner: self.nodeId,
+    responder: theirs.nodeId,
+    joinerNonce: nonce,
+    responderNonce: welcome.nonce,
+  });
+  exchange.send({ kind: "proof", proof, addresses: asking.addresses });
+  const admitted = granted(await exchange.next(admittedCheck, "admission", limits.joinMs));
+  const certificate = readCertificate(admitted.certificate);
+  const { rootPrivateKey, members } = admitted;
+  if (!isSignedBy(rootPublicKey, certificate) || certificate.nodeId !== self.nodeId) {
+    throw wrong("it gave a certificate that is not ours");
+  }
+  if (rootPrivateKey !== undefined && !equal(rootPublicKeyOf(rootPrivateKey), rootPublicKey)) {
+    throw wrong("it gave a key that is not the cluster's");
+  }
+  const { clusterId } = certificate;
+  return { credentials: { clusterId, rootPublicKey, rootPrivateKey, certificate }, members };
+}
+
+/** Asks for a certificate with a new date. Errors: as askToJoin. */
+export async function askToRenew(
+  exchange: Exchange,
+  credentials: Credentials,
+  limits: Limits,
+): Promise<Credentials> {
+  exchange.send({ kind: "renew", certificate: writeCertificate(credentials.certificate) });
+  const renewed = granted(await exchange.next(renewedCheck, "certificate", limits.helloMs));
+  const certificate = readCertificate(renewed.certificate);
+  const { nodeId, role } = credentials.certificate;
+  const { rootPublicKey } = credentials;
+  const fits = certificate.nodeId === nodeId && certificate.role === role;
+  if (!fits || !isSignedBy(rootPublicKey, certificate)) {
+    throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
+  }
+  return { ...credentials, certificate };
+}
+
+export interface ResponderOptions {
+  readonly self: NodeId;
+  readonly limits: Limits;
+  readonly door: MeshDoor;
+  readonly log: Logger;
+  readonly refusals: Refusals;
+  readonly throttle: Throttle;
+  readonly credentials: () => Credentials | undefined;
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+  /** It has proved the secret: its connection may wait for the commit. */
+  readonly onProved: (connection: Connection) => void;
+}
+
+/** The member's side. Neither method rejects: whoever fails is told, logged, counted, cut off. */
+export class Responder {
+  readonly #options: ResponderOptions;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+  }
+
+  async join(exchange: Exchange, connection: Connection): Promise<void> {
+    await this.#guard(exchange, connection, () => this.#join(exchange, connection));
+  }
+
+  async renew(exchange: Exchange, connection: Connection): Promise<void> {
+    await this.#guard(exchange, connection, () => this.#renew(exchange, connection));
+  }
+
+  async #guard(
+    exchange: Exchange,
+    connection: Connection,
+    serve: () => Promise<void>,
+  ): Promise<void> {
+    const { refusals, throttle, nowMs } = this.#options;
+    const address = addressOf(connection.remoteAddr);
+    try {
+      if (!throttle.allows(address.slice(0, address.lastIndexOf(":")), nowMs())) {
+        throw new NotAdmitted("flood", "too many attempts from this host; wait a few seconds");
+      }
+      await serve();
+      exchange.close();
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      const rubbish = thrown.code === "BAD_FRAME";
+      const refusal = thrown instanceof NotAdmitted ? thrown.refusal : rubbish ? "rubbish" : "join";
+      const reason = messageOf(thrown).slice(0, 1000);
+      refusals.add(refusal, address, idOf(connection), reason);
+      if (rubbish) return connection.abort(thrown);
+      exchange.send({ kind: "refused", refusal, reason } satisfies Refused);
+      exchange.close();
+      hangUp(connection);
+    }
+  }
+
+  async #join(exchange: Exchange, connection: Connection): Promise<void> {
+    const { self, limits, door, log } = this.#options;
+    const { nonce: joinerNonce } = await exchange.next(joinCheck, "join", limits.helloMs);
+    const { credentials, rootPrivateKey } = this.#signing();
+    const publicKey = publicKeyOf(connection.remotePeer);
+    if (publicKey === undefined) throw new NotAdmitted("join", "its key is of another kind");
+    const responderNonce = makeNonce();
+    const { rootPublicKey } = credentials;
+    exchange.send({
+      kind: "welcome",
+      rootPublicKey,
+      certificate: writeCertificate(credentials.certificate),
+      nonce: responderNonce,
+    } satisfies Welcome);
+    const { proof, addresses } = await exchange.next(proofCheck, "proof", limits.helloMs);
+    const nodeId = nodeIdOfKey(publicKey);
+    const fingerprint = fingerprintOf(rootPublicKey);
+    const role = this.#roleOf(
+      { fingerprint, joiner: nodeId, responder: self, joinerNonce, responderNonce },
+      proof,
+    );
+    this.#options.onProved(connection);
+    await door.onJoinRequest({ nodeId, role, publicKey, addresses });
+    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
+    log.info({ nodeId, role, address: addressOf(connection.remoteAddr) }, "Peer joined");
+    exchange.send({
+      kind: "admitted",
+      certificate: writeCertificate(certificate),
+      rootPrivateKey: role === "manager" ? rootPrivateKey : undefined,
+      members: door.members().map((one) => ({ ...one, addresses: [...one.addresses] })),
+    } satisfies Admitted);
+  }
+
+  async #renew(exchange: Exchange, connection: Connection): Promise<void> {
+    const { limits, door, log } = this.#options;
+    const asked = await exchange.next(renewCheck, "renew", limits.helloMs);
+    const { credentials, rootPrivateKey } = this.#signing();
+    const old = readCertificate(asked.certificate);
+    const publicKey = publicKeyOf(connection.remotePeer);
+    const owner = publicKey !== undefined && nodeIdOfKey(publicKey) === old.nodeId;
+    if (!owner || !isSignedBy(credentials.rootPublicKey, old)) {
+      throw new NotAdmitted("stranger", "the certificate is of another peer or cluster");
+    }
+    const member = door.members().some(({ nodeId }) => nodeId === old.nodeId);
+    if (!member || door.isRemoved(old.nodeId)) {
+      throw new NotAdmitted("removed", "it is no member any more; join again with a token");
+    }
+    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, old.role);
+    log.info({ nodeId: old.nodeId }, "Certificate renewed");
+    exchange.send({
+      kind: "renewed",
+      certificate: writeCertificate(certificate),
+    } satisfies Renewed);
+  }
+
+  #signing(): { credentials: Credentials; rootPrivateKey: Uint8Array } {
+    const credentials = this.#options.credentials();
+    if (credentials === undefined) throw new NotAdmitted("join", "this peer is in no cluster");
+    const { rootPrivateKey } = credentials;
+    if (rootPrivateKey === undefined) {
+      throw new NotAdmitted("join", "this peer is a worker and lets nobody in; ask a manager");
+    }
+    return { credentials, rootPrivateKey };
+  }
+
+  /** Looks at both secrets always, so that the time tells nothing about either. */
+  #roleOf(transcript: Transcript, proof: Uint8Array): Role {
+    const secrets = this.#options.door.secrets();
+    if (secrets === undefined) {
+      throw new NotAdmitted("join", "this peer does not know the tokens yet; try again shortly");
+    }
+    const manager = isProved(secrets.manager, transcript, proof);
+    const worker = isProved(secrets.worker, transcript, proof);
+    if (manager) return "manager";
+    if (worker) return "worker";
+    throw new NotAdmitted("join", "the token is wrong or was rotated; ask a peer for the new one");
+  }
+
+  #issue(
+    clusterId: string,
+    rootPrivateKey: Uint8Array,
+    publicKey: Uint8Array,
+    role: Role,
+  ): Certificate {
+    return issueCertificate(rootPrivateKey, { clusterId, publicKey, role }, this.#options.wallMs());
+  }
+}
+
+function granted<T extends { kind: string }>(answer: T | Refused): T {
+  if (isRefused(answer)) throw new NotAdmitted(answer.refusal, answer.reason);
+  return answer;
+}
+
+function isRefused(answer: { kind: string }): answer is Refused {
+  return answer.kind === "refused";
+}
+
+function equal(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
+}

@@ -1,0 +1,663 @@
+/**
+ * Mesh: this peer's place among the others. The door of this package.
+ *
+ * Decides nothing about the cluster: who is a member, what the tokens are and whom to be connected
+ * to comes from the agent (MeshDoor, setPeers). Promises that only members are heard, that a message
+ * is from whom it says, and that nothing a peer sends does more harm than losing its connection.
+ *
+ * Drive it: open(), then become() with credentials from disk or from createCluster(), or join();
+ * setPeers() on every change of membership; send, publish, request, stream. It reconnects by itself.
+ */
+import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
+import type { Connection, Stream } from "@libp2p/interface";
+import { addressOf, dialAddress, formatAddress, parseAddress, reachableHosts } from "./address.ts";
+import { Admission, hangUp, idOf, NotAdmitted } from "./admission.ts";
+import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
+import { isDue, isExpired, isSignedBy, issueCertificate } from "./certificate.ts";
+import type { Credentials } from "./credentials.ts";
+import { type Attempt, Dialer } from "./dialer.ts";
+import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
+import { Exchange } from "./exchange.ts";
+import { Gossip } from "./gossip.ts";
+import { type Host, openHost } from "./host.ts";
+import {
+  askToJoin,
+  askToRenew,
+  type Joined,
+  joinProtocol,
+  Responder,
+  renewProtocol,
+} from "./join.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import { type Link, Links, sweepMs } from "./link.ts";
+import { Messages } from "./messages.ts";
+import { type Refusal, Refusals } from "./refusals.ts";
+import { type RequestHandler, Rpc } from "./rpc.ts";
+import { Throttle } from "./throttle.ts";
+import { parseToken, type Token } from "./token.ts";
+import { Visitors } from "./visitors.ts";
+
+type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array) => void;
+type GossipHandler = (from: NodeId, topic: Topic, body: Uint8Array) => void;
+type ReachHandler = (peer: NodeId, reach: Reach) => void;
+/** `by` would not have us: "removed" and "expired" are worth telling the operator. */
+type TurnedAwayHandler = (by: NodeId, refusal: Refusal, reason: string) => void;
+
+const idOfProtocol = { raft: "/gam/raft/1", member: "/gam/member/1", peer: "/gam/peer/1" } as const;
+const rpcId = "/gam/rpc/1";
+const protocolOfId = new Map<string, Protocol>(
+  (Object.keys(idOfProtocol) as Protocol[]).map((name) => [idOfProtocol[name], name]),
+);
+/** A stream that is opened anew may overlap with the one before. */
+const streamsPerProtocol = 8;
+const renewEveryMs = 3_600_000;
+const gossipEveryMs = 5_000;
+/** Names and numbers around the body of a request. */
+const rpcHeadBytes = 1024;
+
+const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
+
+export class Mesh {
+  readonly #options: MeshOptions;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #host: Host;
+  readonly #links: Links;
+  readonly #visitors: Visitors;
+  readonly #admission: Admission;
+  readonly #responder: Responder;
+  readonly #messages: Messages;
+  readonly #rpc: Rpc;
+  readonly #byteStreams: ByteStreams;
+  readonly #gossip: Gossip;
+  readonly #dialer: Dialer;
+  readonly #refusals: Refusals;
+  readonly #onMessage = new Set<MessageHandler>();
+  readonly #onGossip = new Set<GossipHandler>();
+  readonly #onReach = new Set<ReachHandler>();
+  readonly #onTurnedAway = new Set<TurnedAwayHandler>();
+  readonly #wanted = new Map<NodeId, readonly string[]>();
+  /** Where a peer was reached last, or said that it listens. */
+  readonly #seenAt = new Map<NodeId, readonly string[]>();
+  /** When its state changed last. */
+  readonly #changedMs = new Map<NodeId, number>();
+  /** Two dials to one address may share a connection: it is greeted once. */
+  readonly #greetings = new Map<string, Promise<Link>>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #credentials: Credentials | undefined;
+  #addresses: readonly string[] = [];
+  #closed = false;
+
+  /** Listens. Errors: IN_USE when the port is taken; BAD_REQUEST for credentials that do not fit. */
+  static async open(options: MeshOptions): Promise<Mesh> {
+    const limits: Limits = { ...defaultLimits, ...options.limits };
+    const clock = options.clock ?? systemClock;
+    const refusals = new Refusals(options.log, () => clock.monotonicMs());
+    const host = await openHost({
+      identity: options.identity,
+      listen: options.listen,
+      dialMs: limits.dialMs,
+      onFailedHandshake: (address) =>
+        refusals.add("handshake", address, undefined, "hung up, or sent no handshake"),
+    });
+    const mesh = new Mesh(options, limits, clock, host, refusals);
+    if (options.credentials !== undefined) mesh.become(options.credentials);
+    await mesh.#start();
+    return mesh;
+  }
+
+  /** Only for open(). */
+  private constructor(
+    options: MeshOptions,
+    limits: Limits,
+    clock: Clock,
+    host: Host,
+    refusals: Refusals,
+  ) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#host = host;
+    this.#refusals = refusals;
+    const self = options.identity.nodeId;
+    const nowMs = (): number => clock.monotonicMs();
+    const wallMs = (): number => clock.wallMs();
+    const credentials = (): Credentials | undefined => this.#credentials;
+    this.#links = new Links({
+      self,
+      limits,
+      onLinked: (link) => this.#linked(link),
+      onUnlinked: (link, last) => this.#unlinked(link, last),
+      onSilent: ({ nodeId }) => this.#dialer.look(nodeId),
+    });
+    const links = this.#links;
+    this.#visitors = new Visitors({ limits, refusals });
+    this.#admission = new Admission({
+      boot: base36(randomBytes(32)),
+      limits,
+      door: options.door,
+      links,
+      refusals,
+      credentials,
+      addresses: () => this.#addresses,
+      nowMs,
+      wallMs,
+    });
+    this.#responder = new Responder({
+      self,
+      limits,
+      door: options.door,
+      log: options.log,
+      refusals,
+      throttle: new Throttle(limits.joinBurst),
+      credentials,
+      nowMs,
+      wallMs,
+      onProved: (connection) => this.#visitors.extend(connection, limits.joinMs),
+    });
+    const onRubbish = (link: Link, reason: string): void => {
+      refusals.add("rubbish", link.address, link.nodeId, reason);
+      link.connection.abort(new Error(reason));
+    };
+    this.#messages = new Messages({
+      links,
+      limits,
+      nowMs,
+      onRubbish,
+      onMessage: (from, id, body) => this.#received(from, id, body),
+    });
+    this.#rpc = new Rpc({ limits, send: (to, body) => this.#messages.send(to, rpcId, body) });
+    this.#byteStreams = new ByteStreams({ links, limits, nowMs, onRubbish });
+    this.#gossip = new Gossip({
+      ...host,
+      messageBytesMax: limits.gossipBytesMax,
+      isAdmitted: (connection) => links.of(connection) !== undefined,
+      isMember: (nodeId) => this.#wanted.has(nodeId) || links.to(nodeId) !== undefined,
+      onStranger: (connection) => this.#stranger(connection),
+      onNews: (from, topic, body) => {
+        for (const hear of this.#onGossip) hear(from, topic, body);
+      },
+      onTrouble: (reason, origin) =>
+        options.log.warn({ reason, origin }, "Gossip message was dropped"),
+    });
+    this.#dialer = new Dialer({
+      self,
+      isNeeded: (nodeId) => this.#credentials !== undefined && (links.to(nodeId)?.silent ?? true),
+      addressesOf: (nodeId) => this.#addressesOf(nodeId),
+      dial: (nodeId, address) => this.#dial(nodeId, address),
+      onRefused: (nodeId) => this.#reach(nodeId, "refused"),
+    });
+  }
+
+  get nodeId(): NodeId {
+    return this.#options.identity.nodeId;
+  }
+
+  get credentials(): Credentials | undefined {
+    return this.#credentials;
+  }
+
+  /** `host:port` where others reach this peer, best first. */
+  addresses(): readonly string[] {
+    return this.#addresses;
+  }
+
+  /** How many were turned away, by reason, since the start. */
+  refusals(): Record<string, number> {
+    return this.#refusals.counts();
+  }
+
+  /** Takes the place that the credentials give. Errors: BAD_REQUEST when they are not this peer's. */
+  become(credentials: Credentials): void {
+    const { certificate, rootPublicKey } = credentials;
+    if (certificate.nodeId !== this.nodeId || !isSignedBy(rootPublicKey, certificate)) {
+      throw new GamError("BAD_REQUEST", "Cannot take credentials: they belong to another peer");
+    }
+    this.#credentials = credentials;
+    this.#renewOwn();
+    for (const nodeId of this.#wanted.keys()) this.#dialer.look(nodeId);
+  }
+
+  /** Forgets the cluster and everybody in it. Goes on listening. */
+  leave(): void {
+    this.#credentials = undefined;
+    this.setPeers([]);
+    for (const { nodeId } of this.#links.all()) this.#links.drop(nodeId, "left the cluster");
+  }
+
+  /**
+   * Becomes a member by a token. On return this peer has its credentials, to be saved by the caller,
+   * and is connected to the peer that let it in.
+   *
+   * Shape:  `addresses` are asked before those in the token.
+   * Errors: BAD_TOKEN, REFUSED or NOT_MEMBER with the cluster's words, UNREACHABLE with what each
+   *         address answered.
+   */
+  async join(text: string, addresses: readonly string[] = []): Promise<Joined> {
+    const token = parseToken(text);
+    if (this.#credentials !== undefined) {
+      throw new GamError(
+        "REFUSED",
+        "Cannot join: this peer is in a cluster already; leave it first",
+      );
+    }
+    const places = [...new Set([...addresses.map(normal), ...token.addresses])];
+    if (places.length === 0) {
+      throw new GamError(
+        "BAD_TOKEN",
+        "Cannot join: the token names no address; give host:port too",
+      );
+    }
+    const answers: { place: string; error: GamError }[] = [];
+    for (const place of places) {
+      try {
+        return await this.#joinAt(place, token);
+      } catch (thrown) {
+        if (!(thrown instanceof GamError)) throw thrown;
+        answers.push({ place, error: thrown });
+      }
+    }
+    // Somebody who said no knows more than those who were not there.
+    const refused = answers.find(({ error }) => error.code !== "UNREACHABLE");
+    if (refused !== undefined) {
+      const { place, error } = refused;
+      const why = error.message.replace(/^Cannot join at "[^"]*": /, "");
+      throw new GamError(error.code, `Cannot join at "${place}": ${why}`, { cause: error });
+    }
+    const said = answers.map(({ place, error }) => `"${place}": ${error.message}`).join("; ");
+    throw new GamError("UNREACHABLE", `Cannot join: nobody answers (${said})`);
+  }
+
+  /** Whom to stay connected to. Others that are connected stay so; see evict(). */
+  setPeers(peers: readonly Wanted[]): void {
+    this.#wanted.clear();
+    for (const { nodeId, addresses } of peers) {
+      if (nodeId !== this.nodeId) this.#wanted.set(nodeId, addresses);
+    }
+    for (const nodeId of this.#seenAt.keys()) {
+      if (!this.#wanted.has(nodeId)) this.#seenAt.delete(nodeId);
+    }
+    this.#dialer.setPeers([...this.#wanted.keys()]);
+  }
+
+  /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
+  send(to: NodeId, protocol: Protocol, body: Uint8Array): void {
+    this.#messages.send(to, idOfProtocol[protocol], body);
+  }
+
+  /** To every member, this peer excepted. Best effort, and in no order. */
+  publish(topic: Topic, body: Uint8Array): void {
+    if (this.#credentials !== undefined) this.#gossip.publish(topic, body);
+  }
+
+  /** A handler that throws BAD_FRAME has its sender disconnected. Returns how to stop. */
+  onMessage(handler: MessageHandler): () => void {
+    return subscribe(this.#onMessage, handler);
+  }
+
+  onGossip(handler: GossipHandler): () => void {
+    return subscribe(this.#onGossip, handler);
+  }
+
+  onReach(handler: ReachHandler): () => void {
+    return subscribe(this.#onReach, handler);
+  }
+
+  onTurnedAway(handler: TurnedAwayHandler): () => void {
+    return subscribe(this.#onTurnedAway, handler);
+  }
+
+  /** Errors: UNREACHABLE (not connected, too slow, too many), or the GamError of the handler. */
+  request(
+    to: NodeId,
+    name: string,
+    body: Uint8Array,
+    { timeoutMs }: { timeoutMs: number },
+  ): Promise<Uint8Array> {
+    return this.#rpc.request(to, name, body, timeoutMs);
+  }
+
+  handle(name: string, handler: RequestHandler): () => void {
+    return this.#rpc.handle(name, handler);
+  }
+
+  /** Bytes both ways, with back-pressure. Errors: UNREACHABLE, NOT_SUPPORTED, the handler's. */
+  stream(to: NodeId, name: string, header: Uint8Array): Promise<Duplex> {
+    return this.#byteStreams.open(to, name, header);
+  }
+
+  handleStream(name: string, handler: StreamHandler): () => void {
+    return this.#byteStreams.handle(name, handler);
+  }
+
+  /** The peer was removed: cut off now. Its next attempt is refused, by MeshDoor.isRemoved. */
+  evict(nodeId: NodeId): void {
+    this.#options.log.info({ nodeId }, "Removed peer is cut off");
+    this.#links.drop(nodeId, "removed from the cluster");
+  }
+
+  /** The peer is believed lost: what still looks like a connection to it is given up. */
+  drop(nodeId: NodeId): void {
+    this.#links.drop(nodeId, "believed lost");
+  }
+
+  /** The connection table, by node id: everybody wanted, and everybody connected. */
+  peers(): PeerRow[] {
+    const ids = new Set([...this.#wanted.keys(), ...this.#links.all().map(({ nodeId }) => nodeId)]);
+    return [...ids].sort().map((nodeId) => {
+      const link = this.#links.to(nodeId);
+      const addresses = this.#addressesOf(nodeId);
+      const unlinked = this.#dialer.isRefused(nodeId) ? "refused" : "connecting";
+      const state = link === undefined ? unlinked : link.silent ? "silent" : "connected";
+      const sinceMs = link?.openedMs ?? this.#changedMs.get(nodeId) ?? this.#clock.monotonicMs();
+      return {
+        nodeId,
+        role: link?.role,
+        address: link?.address ?? addresses[0],
+        addresses,
+        state,
+        rttMs: link?.rttMs,
+        sinceMs: this.#clock.monotonicMs() - sinceMs,
+        ...this.#messages.trafficOf(nodeId),
+      };
+    });
+  }
+
+  /** Hangs up on everybody. Nothing is left running; handlers are not called any more. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#dialer.stop();
+    this.#visitors.close();
+    for (const handlers of [this.#onMessage, this.#onGossip, this.#onReach]) handlers.clear();
+    await this.#gossip.stop();
+    for (const connection of this.#host.libp2p.getConnections()) hangUp(connection);
+    await this.#host.libp2p.stop();
+    for (const { nodeId } of this.#links.all()) this.#links.drop(nodeId, "closed");
+  }
+
+  async #start(): Promise<void> {
+    const { libp2p } = this.#host;
+    libp2p.addEventListener("connection:open", ({ detail }) => this.#visitors.add(detail));
+    libp2p.addEventListener("connection:close", ({ detail }) => {
+      this.#visitors.remove(detail);
+      this.#links.remove(detail);
+    });
+    const few = { maxInboundStreams: streamsPerProtocol, maxOutboundStreams: streamsPerProtocol };
+    await libp2p.handle(
+      Admission.protocol,
+      (stream, connection) => this.#admission.answer(stream, connection),
+      few,
+    );
+    await libp2p.handle(
+      joinProtocol,
+      (stream, connection) => this.#responder.join(this.#exchange(stream), connection),
+      few,
+    );
+    await libp2p.handle(
+      renewProtocol,
+      (stream, connection) => this.#responder.renew(this.#exchange(stream), connection),
+      few,
+    );
+    const { bulkFrameBytesMax, memberFrameBytesMax, rpcBytesMax, byteStreamsMax } = this.#limits;
+    const bodyBytesMax = {
+      [idOfProtocol.raft]: bulkFrameBytesMax,
+      [idOfProtocol.member]: memberFrameBytesMax,
+      [idOfProtocol.peer]: bulkFrameBytesMax,
+      [rpcId]: rpcBytesMax + rpcHeadBytes,
+    };
+    for (const [id, bytesMax] of Object.entries(bodyBytesMax)) {
+      await libp2p.handle(
+        id,
+        this.#membersOnly((stream, link) => this.#messages.accept(id, stream, link, bytesMax)),
+        few,
+      );
+    }
+    await libp2p.handle(
+      ByteStreams.protocol,
+      this.#membersOnly((stream, link) => this.#byteStreams.accept(stream, link)),
+      { maxInboundStreams: byteStreamsMax, maxOutboundStreams: byteStreamsMax },
+    );
+    await this.#gossip.start();
+    await this.#listen();
+    this.#every(sweepMs, () => this.#links.sweep(this.#clock.monotonicMs()));
+    this.#every(gossipEveryMs, () => {
+      for (const link of this.#links.all()) this.#gossip.use(link);
+    });
+    this.#every(renewEveryMs, () => void this.#renewIfDue());
+  }
+
+  async #listen(): Promise<void> {
+    const { libp2p } = this.#host;
+    const { listen, advertise } = this.#options;
+    try {
+      await libp2p.start();
+    } catch (thrown) {
+      await this.#gossip.stop();
+      const where = `${listen.host}:${listen.port}`;
+      throw new GamError("IN_USE", `Cannot listen on "${where}": ${messageOf(thrown)}`, {
+        cause: thrown,
+      });
+    }
+    const bound = libp2p.getMultiaddrs().map(addressOf)[0];
+    const port = bound === undefined ? listen.port : parseAddress(bound).port;
+    this.#addresses =
+      advertise === undefined
+        ? reachableHosts(listen.host).map((host) => formatAddress({ host, port }))
+        : [formatAddress(parseAddress(advertise, port))];
+  }
+
+  #every(ms: number, act: () => void): void {
+    const timer = setInterval(act, ms);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+
+  #exchange(stream: Stream): Exchange {
+    return new Exchange(stream, this.#limits.controlFrameBytesMax);
+  }
+
+  #membersOnly(
+    accept: (stream: Stream, link: Link) => void,
+  ): (stream: Stream, connection: Connection) => void {
+    return (stream, connection) => {
+      const link = this.#links.of(connection);
+      if (link !== undefined) return accept(stream, link);
+      stream.abort(new Error("not admitted"));
+      this.#stranger(connection);
+    };
+  }
+
+  #stranger(connection: Connection): void {
+    const address = addressOf(connection.remoteAddr);
+    this.#refusals.add("stranger", address, idOf(connection), "spoke before it said hello");
+    connection.abort(new Error("not admitted"));
+  }
+
+  #received(from: NodeId, id: string, body: Uint8Array): void {
+    const protocol = protocolOfId.get(id);
+    if (protocol === undefined) return this.#rpc.received(from, body);
+    for (const hear of this.#onMessage) hear(from, protocol, body);
+  }
+
+  #linked(link: Link): void {
+    this.#visitors.remove(link.connection);
+    const nowMs = this.#clock.monotonicMs();
+    const known = this.#seenAt.get(link.nodeId) ?? [];
+    const reachedAt = link.connection.direction === "outbound" ? [link.address] : known.slice(0, 1);
+    this.#seenAt.set(link.nodeId, [...new Set([...reachedAt, ...link.addresses])]);
+    this.#changedMs.set(link.nodeId, nowMs);
+    this.#gossip.use(link);
+    this.#dialer.look(link.nodeId);
+    const { nodeId, address, role } = link;
+    this.#options.log.debug({ nodeId, address, role }, "Peer connected");
+    if (this.#links.all().filter((one) => one.nodeId === nodeId).length > 1) return;
+    this.#reach(nodeId, "connected");
+    void this.#renewIfDue();
+  }
+
+  #unlinked(link: Link, last: boolean): void {
+    const { nodeId, address } = link;
+    const other = this.#links.to(nodeId);
+    if (!last && other !== undefined) return this.#gossip.use(other);
+    this.#changedMs.set(nodeId, this.#clock.monotonicMs());
+    this.#gossip.forget(link);
+    this.#messages.forget(nodeId);
+    this.#rpc.lost(nodeId);
+    if (this.#closed) return;
+    this.#options.log.debug({ nodeId, address }, "Peer disconnected");
+    this.#reach(nodeId, "disconnected");
+    this.#dialer.look(nodeId);
+  }
+
+  #reach(nodeId: NodeId, reach: Reach): void {
+    for (const hear of this.#onReach) hear(nodeId, reach);
+  }
+
+  #addressesOf(nodeId: NodeId): readonly string[] {
+    return [...new Set([...(this.#seenAt.get(nodeId) ?? []), ...(this.#wanted.get(nodeId) ?? [])])];
+  }
+
+  async #dial(wanted: NodeId, address: string): Promise<Attempt> {
+    let connection: Connection | undefined;
+    try {
+      connection = await this.#connect(address);
+      const link = await this.#greetOrRenew(connection);
+      if (link.nodeId === wanted) return "linked";
+      this.#options.log.debug({ wanted, found: link.nodeId, address }, "Another peer lives there");
+      if (this.#links.to(link.nodeId) !== link) hangUp(connection);
+      return "other";
+    } catch (thrown) {
+      if (isRefusal(thrown)) return "refused";
+      if (connection !== undefined && thrown instanceof NotAdmitted) {
+        const { refusal, message } = thrown;
+        this.#options.log.debug({ address, refusal, reason: message }, "Peer turned us away");
+        for (const hear of this.#onTurnedAway) hear(wanted, refusal, message);
+      }
+      connection?.abort(new Error("dial failed"));
+      return "failed";
+    }
+  }
+
+  async #connect(address: string): Promise<Connection> {
+    const { connectionManager } = this.#host.components;
+    return await connectionManager.openConnection(dialAddress(parseAddress(address)), {
+      signal: AbortSignal.timeout(this.#limits.dialMs),
+      force: true,
+    });
+  }
+
+  #greet(connection: Connection): Promise<Link> {
+    const known = this.#greetings.get(connection.id);
+    if (known !== undefined) return known;
+    const greeting = this.#admission
+      .greet(connection)
+      .finally(() => this.#greetings.delete(connection.id));
+    this.#greetings.set(connection.id, greeting);
+    return greeting;
+  }
+
+  async #greetOrRenew(connection: Connection): Promise<Link> {
+    try {
+      return await this.#greet(connection);
+    } catch (thrown) {
+      if (!(thrown instanceof NotAdmitted) || thrown.refusal !== "expired") throw thrown;
+      if (!(await this.#renewOver(connection))) throw thrown;
+      return await this.#greet(connection);
+    }
+  }
+
+  async #joinAt(address: string, token: Token): Promise<Joined> {
+    let connection: Connection | undefined;
+    try {
+      connection = await this.#connect(address);
+      const signal = AbortSignal.timeout(this.#limits.helloMs);
+      const exchange = this.#exchange(await connection.newStream(joinProtocol, { signal }));
+      const joined = await askToJoin(exchange, connection, {
+        self: this.#options.identity,
+        token,
+        addresses: this.#addresses,
+        limits: this.#limits,
+        wallMs: () => this.#clock.wallMs(),
+      });
+      exchange.close();
+      this.become(joined.credentials);
+      await this.#greet(connection);
+      return joined;
+    } catch (thrown) {
+      connection?.abort(new Error("join failed"));
+      if (thrown instanceof GamError) throw thrown;
+      throw new GamError("UNREACHABLE", messageOf(thrown), { cause: thrown });
+    }
+  }
+
+  /** Managers hold the root key and need nobody. */
+  #renewOwn(): void {
+    const { identity, door } = this.#options;
+    const credentials = this.#credentials;
+    const rootPrivateKey = credentials?.rootPrivateKey;
+    const nowMs = this.#clock.wallMs();
+    if (credentials === undefined || rootPrivateKey === undefined) return;
+    if (!isDue(credentials.certificate, nowMs)) return;
+    const { publicKey } = identity;
+    const subject = {
+      clusterId: credentials.clusterId,
+      publicKey,
+      role: credentials.certificate.role,
+    };
+    const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
+    this.#credentials = { ...credentials, certificate };
+    door.onRenewed(this.#credentials);
+  }
+
+  async #renewIfDue(): Promise<void> {
+    this.#renewOwn();
+    const credentials = this.#credentials;
+    if (credentials === undefined || !isDue(credentials.certificate, this.#clock.wallMs())) return;
+    for (const link of this.#links.all()) {
+      if (link.role === "manager" && (await this.#renewOver(link.connection))) return;
+    }
+    const { expiresMs } = credentials.certificate;
+    const level = isExpired(credentials.certificate, this.#clock.wallMs()) ? "error" : "debug";
+    this.#options.log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
+  }
+
+  async #renewOver(connection: Connection): Promise<boolean> {
+    const credentials = this.#credentials;
+    if (credentials === undefined) return false;
+    try {
+      const signal = AbortSignal.timeout(this.#limits.helloMs);
+      const exchange = this.#exchange(await connection.newStream(renewProtocol, { signal }));
+      const renewed = await askToRenew(exchange, credentials, this.#limits);
+      exchange.close();
+      this.#credentials = renewed;
+      this.#options.door.onRenewed(renewed);
+      return true;
+    } catch (thrown) {
+      this.#options.log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
+      return false;
+    }
+  }
+}
+
+function subscribe<T>(handlers: Set<T>, handler: T): () => void {
+  handlers.add(handler);
+  return () => handlers.delete(handler);
+}
+
+function normal(address: string): string {
+  return formatAddress(parseAddress(isIP(address) === 6 ? `[${address}]` : address));
+}
+
+/** The host is there and nothing listens on that port. */
+function isRefusal(thrown: unknown): boolean {
+  if (thrown instanceof AggregateError) return thrown.errors.some(isRefusal);
+  return thrown instanceof Error && "code" in thrown && thrown.code === "ECONNREFUSED";
+}

@@ -1,0 +1,62 @@
+/**
+ * Refusals: whom this peer turned away, and why.
+ *
+ * Decides how loud that is: everything is counted, and of equal cases from one host one line in ten
+ * seconds is logged, so that a scan cannot fill a disk.
+ */
+import type { Logger } from "./door.ts";
+
+/** Why somebody was turned away; the names of the counters. */
+export type Refusal =
+  /** Ended before it proved a key: a port scan, random bytes. */
+  | "handshake"
+  /** No member of this cluster. */
+  | "stranger"
+  /** Was a member and was removed. */
+  | "removed"
+  /** A member whose certificate has run out. */
+  | "expired"
+  /** Wrong or rotated token, or refused by the cluster. */
+  | "join"
+  /** More than its share of attempts. */
+  | "flood"
+  /** Bytes that are nothing we speak. */
+  | "rubbish";
+
+const quietMs = 10_000;
+const remembered = 1_000;
+
+export class Refusals {
+  readonly #log: Logger;
+  readonly #nowMs: () => number;
+  readonly #counts = new Map<Refusal, number>();
+  readonly #loggedMs = new Map<string, number>();
+
+  constructor(log: Logger, nowMs: () => number) {
+    this.#log = log;
+    this.#nowMs = nowMs;
+  }
+
+  /** Shape: `address` is `host:port`; `peer` is the node or peer id, where one was proved. */
+  add(refusal: Refusal, address: string, peer: string | undefined, reason: string): void {
+    this.#counts.set(refusal, this.count(refusal) + 1);
+    const host = address.slice(0, address.lastIndexOf(":"));
+    const key = `${refusal} ${host} ${peer ?? ""}`;
+    const nowMs = this.#nowMs();
+    const lastMs = this.#loggedMs.get(key);
+    if (lastMs !== undefined && nowMs - lastMs < quietMs) return;
+    this.#loggedMs.delete(key); // To the end: the oldest goes first when it is full.
+    this.#loggedMs.set(key, nowMs);
+    const oldest = this.#loggedMs.keys().next();
+    if (this.#loggedMs.size > remembered && !oldest.done) this.#loggedMs.delete(oldest.value);
+    this.#log.warn({ refusal, address, peer, reason }, "Peer refused");
+  }
+
+  count(refusal: Refusal): number {
+    return this.#counts.get(refusal) ?? 0;
+  }
+
+  counts(): Record<string, number> {
+    return Object.fromEntries(this.#counts);
+  }
+}
