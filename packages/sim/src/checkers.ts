@@ -160,8 +160,10 @@ function missingOf(service: Service, view: View): string | undefined {
   if (Spec.TaskTemplate.ContainerSpec.Image === "app:flaky") return undefined;
   for (const task of wanted) {
     if (task.Status.State !== "running") return `slot ${task.Slot} is ${task.Status.State}`;
-    if (task.Gam.templateVersion !== service.Gam.templateVersion) {
-      if (UpdateStatus?.State !== "paused") return `slot ${task.Slot} is out of date`;
+    // A task of an older template counts as one of this when both say the same.
+    if (task.Spec.ContainerSpec.Image !== Spec.TaskTemplate.ContainerSpec.Image) {
+      if (UpdateStatus?.State.endsWith("paused")) continue;
+      return `slot ${task.Slot} is out of date`;
     }
   }
   return undefined;
