@@ -37,7 +37,7 @@ export interface Life {
   /** What was reported last, and when to report it again if the state still does not show it. */
   sent: TaskStatus | undefined;
   resendTick: number;
-  /** When a state on the way to running was last reported, or the task first seen. */
+  /** Since when there has been nothing new, reports included. */
   quietTick: number;
 }
 

@@ -308,6 +308,7 @@ export class Worker {
         container.ports.length > 0 && { PortStatus: { Ports: container.ports } }),
     };
     life.status = status === undefined ? next : mergeStatus(status, next);
+    life.quietTick = this.#nowTick;
   }
 
   /** What a container needs before it can be made, then the container. `undefined`: look again. */
@@ -435,6 +436,8 @@ export class Worker {
         return;
       case "network":
         this.#networks.clear();
+        // A container that was made for a network is of no use without it.
+        if (action.kind === "start") return this.#refused(life, action, outcome.message);
         life.waitTick = this.#nowTick + this.#limits.retryTicks;
         return;
       case "image":

@@ -9,13 +9,13 @@
  */
 import type { NetworkId, Random, TaskId } from "@gam/core";
 import type { PortConfig } from "@gam/state";
-import {
-  type ActionOutcome,
-  type ContainerPlan,
-  type ContainerState,
-  type EngineAction,
-  type NetworkPlan,
-  type WorkerInput,
+import type {
+  ActionOutcome,
+  ContainerPlan,
+  ContainerState,
+  EngineAction,
+  NetworkPlan,
+  WorkerInput,
 } from "../index.ts";
 
 /** How the containers of an image behave. Ticks are counted from the start of each. */
@@ -83,7 +83,9 @@ export class FakeEngine {
 
   perform(action: EngineAction): void {
     const ticks =
-      action.kind === "stop" ? this.#stopTicks(action.container) : this.#options.actionTicks?.(action);
+      action.kind === "stop"
+        ? this.#stopTicks(action.container)
+        : this.#options.actionTicks?.(action);
     this.#flying.push({ action, dueTick: this.#nowTick + Math.max(1, ticks ?? 1) });
   }
 
@@ -322,4 +324,3 @@ function portsOf(plan: ContainerPlan): PortConfig[] {
     }));
   });
 }
-

@@ -1,0 +1,97 @@
+/** What is read of the engine's answers about containers. */
+import { check, type TaskId } from "@gam/core";
+import { type ContainerState, label } from "@gam/worker";
+
+const text = check.string(1 << 20);
+const labels = check.optional(check.map(text, 4096));
+const bindings = check.optional(
+  check.map(check.optional(check.list(check.object({ HostPort: text }), 1024)), 4096),
+);
+
+const inspected = check.object({
+  Id: text,
+  State: check.object({
+    Status: text,
+    Pid: check.integer(),
+    ExitCode: check.integer(-(2 ** 31)),
+    Health: check.optional(check.object({ Status: text })),
+  }),
+  Config: check.object({ Labels: labels, StopTimeout: check.optional(check.integer(-1)) }),
+  NetworkSettings: check.object({ Ports: bindings }),
+});
+
+const listed = check.list(
+  check.object({ Id: text, State: text, Status: text, Labels: labels }),
+  1 << 20,
+);
+
+export interface Inspection {
+  readonly state: ContainerState;
+  /** The engine's default when the container names none. */
+  readonly stopSeconds: number;
+}
+
+const stopSecondsDefault = 10;
+
+/** Shape: `undefined` for a container that is not gam's. Errors: BAD_FRAME. */
+export function readInspection(answer: unknown): Inspection | undefined {
+  const { Id, State, Config, NetworkSettings } = inspected(answer, "container");
+  const task = taskOf(Config.Labels);
+  if (task === undefined) return undefined;
+  const phase = phaseOf(State.Status);
+  const ports = Object.entries(NetworkSettings.Ports ?? {}).flatMap(([key, bound]) => {
+    const [port, protocol = "tcp"] = key.split("/");
+    return (bound ?? []).map(({ HostPort }) => ({
+      Protocol: protocol as "tcp" | "udp" | "sctp",
+      TargetPort: Number(port),
+      PublishedPort: Number(HostPort),
+      PublishMode: "host" as const,
+    }));
+  });
+  const state: ContainerState = {
+    id: Id,
+    task,
+    phase,
+    exitCode: State.ExitCode,
+    pid: State.Pid,
+    health: healthOf(State.Health?.Status ?? "none"),
+    ports,
+  };
+  return { state, stopSeconds: Config.StopTimeout ?? stopSecondsDefault };
+}
+
+/** One line of the engine's list: enough to see whether a container has changed. */
+export interface Listing {
+  readonly id: string;
+  readonly task: TaskId;
+  readonly phase: ContainerState["phase"];
+  readonly health: ContainerState["health"];
+}
+
+/** Shape: gam's containers only. Errors: BAD_FRAME. */
+export function readList(answer: unknown): Listing[] {
+  return listed(answer, "containers").flatMap(({ Id, State, Status, Labels }) => {
+    const task = taskOf(Labels);
+    if (task === undefined) return [];
+    const found = /\((healthy|unhealthy|health: starting)\)/.exec(Status)?.[1] ?? "none";
+    const health = healthOf(found.replace("health: ", ""));
+    return [{ id: Id, task, phase: phaseOf(State), health }];
+  });
+}
+
+/** The task of a container with these labels, if it is gam's at all. */
+export function taskOf(found: Readonly<Record<string, string>> | undefined): TaskId | undefined {
+  if (found?.[label.cluster] === undefined) return undefined;
+  return found[label.task] as TaskId | undefined;
+}
+
+function phaseOf(status: string): ContainerState["phase"] {
+  if (status === "created") return "created";
+  return status === "running" || status === "paused" || status === "restarting"
+    ? "running"
+    : "exited";
+}
+
+function healthOf(status: string): ContainerState["health"] {
+  return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
+}

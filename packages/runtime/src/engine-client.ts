@@ -1,0 +1,157 @@
+/**
+ * Engine client: single calls to the Docker engine over its socket, each in bounded time.
+ *
+ * Decides the API version (the lower of ours and the engine's) and how answers and failures are told
+ * apart. Does not decide what to call, nor what to do about a failure.
+ */
+import type { Readable } from "node:stream";
+import { messageOf } from "@gam/core";
+import Dockerode from "dockerode";
+
+/** The engine answered, and the answer is no. `message` is the engine's own. */
+export class EngineRefusal extends Error {
+  override readonly name = "EngineRefusal";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The engine could not be asked, or did not answer in time. */
+export class EngineUnreachable extends Error {
+  override readonly name = "EngineUnreachable";
+}
+
+export interface EngineCall {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, unknown>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** base64url, as clients send it. */
+  readonly registryAuth?: string;
+  /** Until the whole answer is there; for streams, until it begins. */
+  readonly limitMs: number;
+}
+
+const oldestVersion = "1.41";
+/** Of this version everything is known to mean what is written here. */
+const newestVersion = "1.44";
+const accepted = { 200: true, 201: true, 204: true, 304: true };
+
+interface Dialled {
+  readonly statusCode?: number;
+}
+
+export class EngineClient {
+  readonly #docker: Dockerode;
+  /** What is under way, with what cuts it off when it takes too long. */
+  readonly #flying = new Map<AbortController, NodeJS.Timeout>();
+  #prefix = "";
+
+  constructor(socketPath: string) {
+    // Neither DOCKER_HOST nor a docker context may send us elsewhere. There is no agent on purpose:
+    // docker-modem prints the options of every request, and an agent holds every socket.
+    this.#docker = new Dockerode({ socketPath, protocol: "http", host: undefined, timeout: 0 });
+  }
+
+  /**
+   * Asks for the engine's version and speaks that from now on.
+   *
+   * Errors: EngineUnreachable, also for an engine that is too old.
+   */
+  async negotiate(limitMs: number): Promise<void> {
+    this.#prefix = "";
+    const version = (await this.call({ method: "GET", path: "/version", limitMs })) as {
+      ApiVersion?: string;
+    };
+    const theirs = version.ApiVersion ?? "0.0";
+    if (isOlder(theirs, oldestVersion)) {
+      throw new EngineUnreachable(
+        `Cannot use engine: it speaks API ${theirs}, gam needs ${oldestVersion} or later`,
+      );
+    }
+    this.#prefix = `/v${isOlder(theirs, newestVersion) ? theirs : newestVersion}`;
+  }
+
+  /** Shape: the decoded answer. Errors: EngineRefusal, EngineUnreachable. */
+  async call(call: EngineCall): Promise<unknown> {
+    const controller = this.#begin(call.limitMs);
+    try {
+      return await this.#dial(call, controller, false);
+    } finally {
+      this.#end(controller);
+    }
+  }
+
+  /**
+   * Shape: the answer as it comes. It ends with an error when `close` or the signal cuts it off.
+   * Errors: EngineRefusal, EngineUnreachable.
+   */
+  async stream(call: EngineCall): Promise<Readable> {
+    const controller = this.#begin(call.limitMs);
+    try {
+      const stream = (await this.#dial(call, controller, true)) as Readable;
+      clearTimeout(this.#flying.get(controller));
+      stream.once("close", () => this.#end(controller));
+      return stream;
+    } catch (thrown) {
+      this.#end(controller);
+      throw thrown;
+    }
+  }
+
+  close(): void {
+    for (const controller of this.#flying.keys()) controller.abort();
+  }
+
+  #begin(limitMs: number): AbortController {
+    const controller = new AbortController();
+    const seconds = Math.round(limitMs / 1000);
+    const late = new EngineUnreachable(`Cannot wait for engine: no answer within ${seconds} s`);
+    const timer = setTimeout(() => controller.abort(late), limitMs);
+    this.#flying.set(controller, timer);
+    return controller;
+  }
+
+  #end(controller: AbortController): void {
+    clearTimeout(this.#flying.get(controller));
+    this.#flying.delete(controller);
+  }
+
+  #dial(call: EngineCall, controller: AbortController, isStream: boolean): Promise<unknown> {
+    const { registryAuth } = call;
+    const options = {
+      path: `${this.#prefix}${call.path}?`,
+      method: call.method,
+      options: { _query: call.query ?? {}, _body: call.body ?? {} },
+      statusCodes: accepted,
+      isStream,
+      abortSignal: controller.signal,
+      ...(registryAuth && { authconfig: { base64: registryAuth } }),
+    };
+    return new Promise((resolve, reject) => {
+      this.#docker.modem.dial(options, (thrown: unknown, answer: unknown) => {
+        if (!thrown) return resolve(answer);
+        reject(failure(thrown, controller.signal));
+      });
+    });
+  }
+}
+
+function failure(thrown: unknown, signal: AbortSignal): Error {
+  if (signal.aborted && signal.reason instanceof EngineUnreachable) return signal.reason;
+  const { statusCode } = thrown as Dialled;
+  if (statusCode === undefined) {
+    return new EngineUnreachable(`Cannot reach engine: ${messageOf(thrown)}`, { cause: thrown });
+  }
+  const message = messageOf(thrown).replace(/^\(HTTP code \d+\) unexpected - /, "");
+  return new EngineRefusal(statusCode, message.trim());
+}
+
+function isOlder(a: string, b: string): boolean {
+  const [majorA = 0, minorA = 0] = a.split(".").map(Number);
+  const [majorB = 0, minorB = 0] = b.split(".").map(Number);
+  return majorA < majorB || (majorA === majorB && minorA < minorB);
+}

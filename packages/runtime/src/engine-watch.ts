@@ -1,0 +1,229 @@
+/**
+ * Engine watch: tells when the engine comes and goes, and what its containers do.
+ *
+ * Connects, listens to events, then lists: what happens in between is in the events. An event only says
+ * which container to look at. A lost stream, or one that hides a dead engine, ends in a new connection.
+ */
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { check, messageOf, type TaskId } from "@gam/core";
+import { type ContainerState, label } from "@gam/worker";
+import type { EngineNews } from "./container-engine.ts";
+import { type Listing, readList, taskOf } from "./container-inspect.ts";
+import { type EngineClient, EngineRefusal } from "./engine-client.ts";
+import { jsonLines } from "./json-lines.ts";
+import type { Performer } from "./perform-action.ts";
+
+const retryMs = 500;
+const answerMs = 10_000;
+const pingMs = 5_000;
+const resyncMs = 30_000;
+const inspectsAtOnce = 4;
+
+const event = check.object({
+  Type: check.string(),
+  Action: check.string(),
+  Actor: check.object({
+    ID: check.string(),
+    Attributes: check.optional(check.map(check.string(1 << 20), 4096)),
+  }),
+});
+
+export interface WatchListener {
+  onNews(news: EngineNews): void;
+  /** The engine is there, and nothing that was known of it holds. */
+  onConnect(): Promise<void> | void;
+  onImagesChanged(): void;
+}
+
+export class EngineWatch {
+  readonly #client: EngineClient;
+  readonly #performer: Performer;
+  readonly #listener: WatchListener;
+  readonly #closing = new AbortController();
+  /** As they were last told. */
+  readonly #known = new Map<string, ContainerState>();
+  /** Containers being looked at; `true` when there was news meanwhile. */
+  readonly #looking = new Map<string, boolean>();
+  #ended: Promise<void> | undefined;
+
+  constructor(client: EngineClient, performer: Performer, listener: WatchListener) {
+    this.#client = client;
+    this.#performer = performer;
+    this.#listener = listener;
+  }
+
+  get running(): number {
+    let running = 0;
+    for (const { phase } of this.#known.values()) if (phase === "running") running += 1;
+    return running;
+  }
+
+  start(): void {
+    this.#ended ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    let lostBecause: string | undefined;
+    while (!this.#closing.signal.aborted) {
+      const reason = await this.#session(() => {
+        lostBecause = undefined;
+      });
+      if (reason !== lostBecause && !this.#closing.signal.aborted) {
+        lostBecause = reason;
+        this.#listener.onNews({ kind: "engine", ready: false, reason });
+      }
+      await delay(retryMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    }
+  }
+
+  /** One connection, from its beginning to its end. Shape: why it ended. */
+  async #session(onReady: () => void): Promise<string> {
+    const session = new AbortController();
+    const end = (): void => session.abort();
+    this.#closing.signal.addEventListener("abort", end);
+    try {
+      await this.#client.negotiate(answerMs);
+      const stream = await this.#client.stream({
+        method: "GET",
+        path: "/events",
+        query: { filters },
+        limitMs: answerMs,
+      });
+      session.signal.addEventListener("abort", () => stream.destroy());
+      if (session.signal.aborted) stream.destroy();
+      this.#known.clear();
+      await this.#listener.onConnect();
+      onReady();
+      this.#listener.onNews({ kind: "engine", ready: true, reason: "" });
+      const guard = this.#guard(session);
+      const ended = await this.#listen(stream);
+      session.abort();
+      return (await guard) ?? ended;
+    } catch (thrown) {
+      return messageOf(thrown);
+    } finally {
+      session.abort();
+      this.#closing.signal.removeEventListener("abort", end);
+    }
+  }
+
+  /** Shape: why the events ended. */
+  async #listen(stream: Readable): Promise<string> {
+    // It may fail once more after nobody reads it.
+    stream.on("error", () => undefined);
+    try {
+      for await (const line of jsonLines(stream)) this.#hear(line);
+      return "Cannot reach engine: it closed the connection";
+    } catch (thrown) {
+      return `Cannot listen to engine: ${messageOf(thrown)}`;
+    } finally {
+      stream.destroy();
+    }
+  }
+
+  /** Lists at once and at intervals, and asks whether the engine still answers. Shape: why not. */
+  async #guard(session: AbortController): Promise<string | undefined> {
+    try {
+      for (let sinceListMs = resyncMs; !session.signal.aborted; sinceListMs += pingMs) {
+        if (sinceListMs >= resyncMs) {
+          sinceListMs = 0;
+          const containers = await this.#list();
+          if (session.signal.aborted) return undefined;
+          this.#listener.onNews({ kind: "containers", containers });
+        } else {
+          await this.#client.call({ method: "GET", path: "/_ping", limitMs: answerMs });
+        }
+        await delay(pingMs, undefined, { signal: session.signal });
+      }
+      return undefined;
+    } catch (thrown) {
+      if (session.signal.aborted) return undefined;
+      session.abort();
+      return messageOf(thrown);
+    }
+  }
+
+  async #list(): Promise<ContainerState[]> {
+    const answer = await this.#client.call({
+      method: "GET",
+      path: "/containers/json",
+      query: { all: true, filters: { label: [label.cluster] } },
+      limitMs: answerMs,
+    });
+    const found = readList(answer);
+    const ids = new Set(found.map(({ id }) => id));
+    for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
+    const stale = found.filter((listing) => !isSame(listing, this.#known.get(listing.id)));
+    while (stale.length > 0) {
+      await Promise.all(stale.splice(0, inspectsAtOnce).map(({ id }) => this.#inspect(id)));
+    }
+    return found.flatMap(({ id }) => this.#known.get(id) ?? []);
+  }
+
+  #hear(line: unknown): void {
+    const { Type, Action, Actor } = event(line, "event");
+    if (Type === "image") return this.#listener.onImagesChanged();
+    const task = taskOf(Actor.Attributes);
+    if (Type !== "container" || task === undefined) return;
+    if (Action === "destroy") return this.#gone(Actor.ID, task);
+    if (this.#looking.has(Actor.ID)) this.#looking.set(Actor.ID, true);
+    else void this.#look(Actor.ID);
+  }
+
+  /** One look at a container at a time, so that the last one told is the newest. */
+  async #look(id: string): Promise<void> {
+    do {
+      this.#looking.set(id, false);
+      try {
+        const state = await this.#inspect(id);
+        if (state !== undefined) this.#listener.onNews({ kind: "container", container: state });
+      } catch {
+        // The engine went away under us. The next list has what we missed.
+        this.#looking.delete(id);
+        return;
+      }
+    } while (this.#looking.get(id) === true);
+    this.#looking.delete(id);
+  }
+
+  async #inspect(id: string): Promise<ContainerState | undefined> {
+    try {
+      const inspection = await this.#performer.inspect(id);
+      if (inspection !== undefined) this.#known.set(id, inspection.state);
+      return inspection?.state;
+    } catch (thrown) {
+      // One container that cannot be looked at must not hide the others.
+      if (!(thrown instanceof EngineRefusal)) throw thrown;
+      this.#known.delete(id);
+      return undefined;
+    }
+  }
+
+  #gone(id: string, task: TaskId): void {
+    this.#known.delete(id);
+    const nothing = { exitCode: 0, pid: 0, health: "none", ports: [] } as const;
+    this.#listener.onNews({
+      kind: "container",
+      container: { id, task, phase: "gone", ...nothing },
+    });
+  }
+}
+
+const filters = {
+  type: ["container", "image"],
+  event: [
+    ...["create", "start", "die", "destroy", "pause", "unpause", "health_status"],
+    ...["pull", "load", "import", "tag", "untag", "delete"],
+  ],
+};
+
+function isSame(listing: Listing, known: ContainerState | undefined): boolean {
+  if (known?.phase !== listing.phase) return false;
+  return listing.phase !== "running" || known.health === listing.health;
+}

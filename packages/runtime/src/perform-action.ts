@@ -1,0 +1,178 @@
+/**
+ * Performer: carries out the worker's actions on a real engine.
+ *
+ * Decides what an engine's answer means for the action that was asked. Decides nothing about tasks.
+ */
+import { check, unreachable } from "@gam/core";
+import type { ActionOutcome, ContainerPlan, EngineAction, Failure } from "@gam/worker";
+import { type Inspection, readInspection } from "./container-inspect.ts";
+import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+import type { NetworkBook } from "./network-book.ts";
+import { ensureImage } from "./pull-image.ts";
+
+const limitMs = 60_000;
+const inspectMs = 15_000;
+/** Over the grace period, for the engine's own work. */
+const stopSpareMs = 30_000;
+const created = check.object({ Id: check.string() });
+
+type CreateAction = Extract<EngineAction, { kind: "create" }>;
+
+export class Performer {
+  readonly #client: EngineClient;
+  readonly #networks: NetworkBook;
+
+  constructor(client: EngineClient, networks: NetworkBook) {
+    this.#client = client;
+    this.#networks = networks;
+  }
+
+  /** Never rejects for what the engine or the world does. */
+  async perform(action: EngineAction): Promise<ActionOutcome> {
+    try {
+      return await this.#do(action);
+    } catch (thrown) {
+      if (thrown instanceof EngineRefusal) {
+        return { ok: false, failure: failureOf(action, thrown), message: thrown.message };
+      }
+      if (!(thrown instanceof EngineUnreachable)) throw thrown;
+      return { ok: false, failure: "engine", message: thrown.message };
+    }
+  }
+
+  /** The container as it is, `undefined` when it is not gam's. Errors: EngineRefusal, EngineUnreachable. */
+  async inspect(container: string): Promise<Inspection | undefined> {
+    const path = `/containers/${container}/json`;
+    return readInspection(await this.#client.call({ method: "GET", path, limitMs: inspectMs }));
+  }
+
+  async #do(action: EngineAction): Promise<ActionOutcome> {
+    switch (action.kind) {
+      case "ensureImage":
+        return await ensureImage(this.#client, action.image, action.registryAuth);
+      case "ensureNetwork":
+        await this.#networks.ensure(action.network);
+        return { ok: true };
+      case "pruneNetworks":
+        await this.#networks.prune(action.keep);
+        return { ok: true };
+      case "create":
+        return await this.#create(action);
+      case "start":
+        await this.#post(`/containers/${action.container}/start`, limitMs);
+        return await this.#look(action.container);
+      case "stop":
+        return await this.#stop(action.container);
+      case "inspect":
+        return await this.#look(action.container);
+      case "remove":
+        return await this.#remove(action.container);
+      default:
+        unreachable(action);
+    }
+  }
+
+  async #look(container: string): Promise<ActionOutcome> {
+    const inspection = await this.inspect(container);
+    if (inspection !== undefined) return { ok: true, container: inspection.state };
+    return { ok: false, failure: "gone", message: `No such container of gam's: ${container}` };
+  }
+
+  async #create(action: CreateAction): Promise<ActionOutcome> {
+    const { plan } = action;
+    const joins = plan.joins.map(({ network, aliases }) => {
+      return { network, id: this.#networks.idOf(network), aliases };
+    });
+    const unknown = joins.find(({ id }) => id === undefined);
+    if (unknown !== undefined) {
+      const message = `network ${unknown.network} not found`;
+      return { ok: false, failure: "network", message };
+    }
+    const [first, ...rest] = joins;
+    let id: string;
+    try {
+      const answer = await this.#client.call({
+        method: "POST",
+        path: "/containers/create",
+        query: { name: plan.name },
+        body: first?.id === undefined ? plan.body : withNetwork(plan, first.id, first.aliases),
+        limitMs,
+      });
+      id = created(answer, "container").Id;
+    } catch (thrown) {
+      if (!(thrown instanceof EngineRefusal) || thrown.status !== 409) throw thrown;
+      // An earlier try got further than it could tell.
+      const known = await this.inspect(plan.name);
+      if (known?.state.task !== action.task) throw thrown;
+      id = known.state.id;
+    }
+    for (const join of rest) await this.#connect(id, join.id ?? "", join.aliases);
+    return await this.#look(id);
+  }
+
+  /** Also for a container that was adopted, and may be connected already. */
+  async #connect(container: string, network: string, aliases: readonly string[]): Promise<void> {
+    try {
+      const body = { Container: container, EndpointConfig: { Aliases: aliases } };
+      await this.#client.call({
+        method: "POST",
+        path: `/networks/${network}/connect`,
+        body,
+        limitMs,
+      });
+    } catch (thrown) {
+      const already = thrown instanceof EngineRefusal && /already exists/.test(thrown.message);
+      if (!already) throw thrown;
+    }
+  }
+
+  async #stop(container: string): Promise<ActionOutcome> {
+    const before = await this.inspect(container);
+    if (before?.state.phase === "running") {
+      await this.#post(
+        `/containers/${container}/stop`,
+        Math.max(0, before.stopSeconds) * 1000 + stopSpareMs,
+      );
+    }
+    return await this.#look(container);
+  }
+
+  async #remove(container: string): Promise<ActionOutcome> {
+    const query = { force: true, v: true };
+    const path = `/containers/${container}`;
+    try {
+      await this.#client.call({ method: "DELETE", path, query, limitMs });
+    } catch (thrown) {
+      if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) throw thrown;
+    }
+    return { ok: true };
+  }
+
+  /** 304 says that it is so already, which is all we want. */
+  async #post(path: string, callMs: number): Promise<void> {
+    await this.#client.call({ method: "POST", path, limitMs: callMs });
+  }
+}
+
+function withNetwork(
+  plan: ContainerPlan,
+  network: string,
+  aliases: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const host = plan.body.HostConfig as Readonly<Record<string, unknown>>;
+  return {
+    ...plan.body,
+    HostConfig: { ...host, NetworkMode: network },
+    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: aliases } } },
+  };
+}
+
+function failureOf(action: EngineAction, { status, message }: EngineRefusal): Failure {
+  if (status === 503) return "engine";
+  // The container is on its way out by somebody else's order.
+  if (action.kind === "remove" && status === 409) return "engine";
+  if (status !== 404) return "refused";
+  if (/no such image/i.test(message)) return "image";
+  if (/network/i.test(message)) return "network";
+  return "container" in action ? "gone" : "refused";
+}

@@ -1,0 +1,87 @@
+/**
+ * Pull: brings an image to the engine, in bounded time.
+ *
+ * The engine may try for minutes to resolve a registry's name before it says a word. A registry that
+ * can be reached says something soon, and goes on saying something while layers come in.
+ */
+import type { Readable } from "node:stream";
+import { messageOf } from "@gam/core";
+import type { ActionOutcome } from "@gam/worker";
+import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+import { jsonLines } from "./json-lines.ts";
+
+const inspectMs = 10_000;
+const firstWordMs = 20_000;
+const silenceMs = 60_000;
+const wholeMs = 600_000;
+
+/** Never pulls what is there. Never rejects. */
+export async function ensureImage(
+  client: EngineClient,
+  image: string,
+  registryAuth: string,
+): Promise<ActionOutcome> {
+  try {
+    await client.call({ method: "GET", path: `/images/${image}/json`, limitMs: inspectMs });
+    return { ok: true };
+  } catch (thrown) {
+    if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) return lost(thrown);
+  }
+  try {
+    const stream = await client.stream({
+      method: "POST",
+      path: "/images/create",
+      query: { fromImage: withTag(image) },
+      registryAuth,
+      limitMs: firstWordMs,
+    });
+    const problem = await follow(stream);
+    return problem === undefined ? { ok: true } : missing(image, problem);
+  } catch (thrown) {
+    if (!(thrown instanceof EngineRefusal || thrown instanceof EngineUnreachable)) throw thrown;
+    // The engine is there: it has just been asked. It is the registry that does not answer.
+    return missing(image, thrown.message);
+  }
+}
+
+/** Without a tag the engine would pull every tag there is. */
+function withTag(image: string): string {
+  const name = image.slice(image.lastIndexOf("/") + 1);
+  return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
+}
+
+/** Why the pull failed, or `undefined`. */
+async function follow(stream: Readable): Promise<string | undefined> {
+  const stop = (): void => {
+    stream.destroy(new EngineUnreachable("Cannot wait for registry: it has fallen silent"));
+  };
+  const whole = setTimeout(stop, wholeMs);
+  let silence = setTimeout(stop, silenceMs);
+  try {
+    for await (const line of jsonLines(stream)) {
+      clearTimeout(silence);
+      silence = setTimeout(stop, silenceMs);
+      const { error } = line as { error?: string };
+      if (error !== undefined) return error;
+    }
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  } finally {
+    clearTimeout(whole);
+    clearTimeout(silence);
+    stream.destroy();
+  }
+}
+
+/** The words of Swarm, and the reason where the registry was not the one that said so. */
+function missing(image: string, problem: string): ActionOutcome {
+  const plain = /not found|manifest unknown|does not exist/i.test(problem);
+  const message = `No such image: ${image}${plain ? "" : `: ${problem}`}`;
+  return { ok: false, failure: "image", message };
+}
+
+function lost(thrown: unknown): ActionOutcome {
+  const failure = thrown instanceof EngineRefusal ? "refused" : "engine";
+  return { ok: false, failure, message: messageOf(thrown) };
+}
