@@ -156,7 +156,8 @@ export class Membership {
 
   /** Ourselves and strangers count as alive: nobody has said otherwise. */
   verdictOf(peer: NodeId): { readonly verdict: Verdict; readonly reason: string } {
-    return this.#peers.get(peer) ?? { verdict: "alive", reason: "" };
+    const { verdict, reason } = this.#peers.get(peer) ?? { verdict: "alive", reason: "" };
+    return { verdict, reason };
   }
 
   /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
@@ -475,18 +476,29 @@ export class Membership {
     return this.#become(peer, "alive", 0, "no watcher misses it any more");
   }
 
-  /** One entry per watcher whose word has weight. One that says nothing is content. */
+  /**
+   * One entry per watcher whose word has weight. One that says nothing is content.
+   *
+   * Who has an opinion counts even if we do not see why it watches: it may know of losses that we have
+   * yet to hear of. Its vote raises the number of votes needed as well.
+   */
   #opinionsThatCount(peer: Peer): Opinion[] {
     const opinions: Opinion[] = [];
-    for (const [id, sinceTick] of peer.watchers) {
+    for (const id of this.#voices(peer)) {
       if (this.#weightless(id) || (this.#doubted(id) && !this.#faults.deadWatchersCount)) continue;
       const opinion = this.#opinionOf(id, peer);
       // A watcher that took over a moment ago and says nothing has not had the time to find out.
+      const sinceTick = peer.watchers.get(id) ?? this.#nowTick;
       const settled = this.#nowTick - sinceTick >= 2 * this.#config.silentTicks;
       if (opinion === undefined && !settled && !this.#faults.deadWatchersCount) continue;
       opinions.push(opinion ?? "alive");
     }
     return opinions;
+  }
+
+  /** Its watchers as we compute them, and whoever else watches it. */
+  #voices(peer: Peer): Set<NodeId> {
+    return new Set([...peer.watchers.keys(), ...peer.heardOpinions.keys()]);
   }
 
   #opinionOf(watcher: NodeId, peer: Peer): Opinion | undefined {
@@ -504,17 +516,30 @@ export class Membership {
     return origin.health >= healthMax;
   }
 
-  /** It may be lost itself: two of its own watchers cannot reach it. */
+  /**
+   * It may be lost itself: two watchers cannot reach it, or one cannot and nobody accuses that one of
+   * the same, as where a whole stretch of the ring went down at once.
+   */
   #doubted(watcher: NodeId): boolean {
     const peer = this.#peers.get(watcher);
     if (peer === undefined) return false;
     if (peer.verdict !== "alive") return true;
+    const accusers = this.#accusers(peer);
+    if (accusers >= 2 || accusers === 0) return accusers >= 2;
+    const reachable = [...peer.watchers.keys()].filter((id) => {
+      const other = this.#peers.get(id);
+      return other === undefined || this.#accusers(other) === 0;
+    });
+    return reachable.length <= 1;
+  }
+
+  #accusers(peer: Peer): number {
     let accusers = 0;
-    for (const id of peer.watchers.keys()) {
+    for (const id of this.#voices(peer)) {
       const opinion = this.#weightless(id) ? undefined : this.#opinionOf(id, peer);
       if (opinion !== undefined && opinion !== "alive" && opinion !== "suspect") accusers += 1;
     }
-    return accusers >= 2;
+    return accusers;
   }
 
   /** Live members beside this one. */
