@@ -7,8 +7,8 @@ export type Fault =
   | "ended-counts-as-running"
   /** Scaling down removes nothing. */
   | "surplus-forgotten"
-  /** The task on a lost node stays wanted although its replacement runs: two of a slot when it is back. */
-  | "lost-never-released"
+  /** A task on a lost node and its replacement both stay: two of a slot when the node is back. */
+  | "doubles-kept"
   /** A replacement does not wait until the one before it has stopped. */
   | "replacement-does-not-wait";
 

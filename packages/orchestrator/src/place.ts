@@ -16,7 +16,7 @@ import type { NodeId } from "@gam/core";
 import { compareStates, type DesiredState, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss } from "./reap.ts";
-import { endedByItself, isDue, isStopping, mustWait, restartDelayMs } from "./restart.ts";
+import { endedByItself, isDue, restartDelayMs, whomToAwait } from "./restart.ts";
 import { isWanted, type Situation } from "./situation.ts";
 
 export interface Place {
@@ -56,15 +56,14 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
   desire([...ended, ...leaving, ...leftBehind], "shutdown");
   // Such a one was made for a place that has filled itself again: it never was.
-  for (const task of surplus) {
+  const doublesKept = situation.faults.has("doubles-kept");
+  for (const task of doublesKept ? [] : surplus) {
     if (runs(task)) desire([task], "shutdown");
     else changes.push(dismiss(situation.view, task));
   }
   const replaced = runs(current) ? outdated : undefined;
   desire([replaced], "shutdown");
-  if ((runs(current) || runs(outdated)) && !situation.faults.has("lost-never-released")) {
-    desire(lost, "shutdown");
-  }
+  if ((runs(current) || runs(outdated)) && !doublesKept) desire(lost, "shutdown");
 
   let waiting = false;
   for (const task of [current, outdated]) {
@@ -74,7 +73,7 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   }
 
   if (current === undefined) {
-    const made = fill(situation, place, { outdated, leaving, lost });
+    const made = fill(situation, place, { outdated, leaving });
     if (made !== undefined) changes.push(made);
   }
   return {
@@ -90,11 +89,7 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
 function fill(
   situation: Situation,
   place: Place,
-  now: {
-    readonly outdated: Task | undefined;
-    readonly leaving: readonly Task[];
-    readonly lost: readonly Task[];
-  },
+  now: { readonly outdated: Task | undefined; readonly leaving: readonly Task[] },
 ): PlannedChange | undefined {
   const { slot, node } = place;
   const newest = place.tasks.at(-1);
@@ -107,18 +102,13 @@ function fill(
   if (failed !== undefined) {
     const delayMs = restartDelayMs(situation, failed, place.tasks);
     if (delayMs === undefined) return undefined;
-    const after = mustWait(situation, failed) ? failed.Gam.after : "";
+    const after = whomToAwait(situation, failed);
     const startAfterMs = delayMs === 0 ? 0 : situation.nowMs + delayMs;
     const restart = failed.Gam.templateVersion === situation.service.Gam.templateVersion;
     return createTask(situation, { slot, node, after, startAfterMs, restart });
   }
   const last = now.leaving.at(-1) ?? newest;
-  if (last === undefined) return createTask(situation, { slot, node });
-  // One that was still waiting itself hands on what it waited for: it never ran.
-  if (mustWait(situation, last))
-    return createTask(situation, { slot, node, after: last.Gam.after });
-  const waits = !now.lost.includes(last) && isStopping(situation, last);
-  return createTask(situation, { slot, node, after: waits ? last.ID : "" });
+  return createTask(situation, { slot, node, after: last ? whomToAwait(situation, last) : "" });
 }
 
 /** By itself, or by somebody's hand while it was wanted. */

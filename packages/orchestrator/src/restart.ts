@@ -4,6 +4,7 @@
  * The history is in the state: successors carry `restart` and the template they were made from, so
  * attempts are counted anew after each change of the template, by any leader.
  */
+import type { TaskId } from "@gam/core";
 import { compareStates, isTerminal, type Task } from "@gam/state";
 import type { Situation } from "./situation.ts";
 
@@ -55,7 +56,7 @@ export function isDue(situation: Situation, task: Task): boolean {
 }
 
 /** The one before it has not stopped yet. */
-export function mustWait(situation: Situation, task: Task): boolean {
+function mustWait(situation: Situation, task: Task): boolean {
   const { view, nowMs, faults } = situation;
   if (task.Gam.after === "" || faults.has("replacement-does-not-wait")) return false;
   const before = view.task(task.Gam.after);
@@ -64,7 +65,16 @@ export function mustWait(situation: Situation, task: Task): boolean {
 }
 
 /** It may still run somewhere, and its node will say when it does not. */
-export function isStopping(situation: Situation, task: Task): boolean {
+function isStopping(situation: Situation, task: Task): boolean {
   if (isTerminal(task.Status.State) || situation.isOutOfReach(task.NodeID)) return false;
   return compareStates(task.Status.State, "assigned") >= 0;
+}
+
+/**
+ * For whom the successor of `task` must wait; "" for nobody. One that was still waiting itself hands on
+ * what it waited for: it never ran.
+ */
+export function whomToAwait(situation: Situation, task: Task): TaskId | "" {
+  if (mustWait(situation, task)) return task.Gam.after;
+  return isStopping(situation, task) ? task.ID : "";
 }

@@ -23,7 +23,7 @@ import {
 } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import type { PlacePlan } from "./place.ts";
-import { endedByItself } from "./restart.ts";
+import { endedByItself, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
 /** Places of one wave at most, however many may be replaced at once. The next plan takes the rest. */
@@ -118,7 +118,7 @@ class Updating {
       return [createTask(this.#situation, { slot, node })];
     }
     return [
-      createTask(this.#situation, { slot, node, after: outdated.ID }),
+      createTask(this.#situation, { slot, node, after: whomToAwait(this.#situation, outdated) }),
       { kind: "desireTask", id: outdated.ID, desired: "shutdown" },
     ];
   }

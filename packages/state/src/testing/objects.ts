@@ -1,0 +1,97 @@
+/** The smallest objects that the store takes, for tests of whoever reads it. */
+import type { NodeId, ServiceId, TaskId } from "@gam/core";
+import type { Change, NewNode, NewTask } from "../change.ts";
+import type { NodeDescription, NodeSpec, NodeState } from "../node.ts";
+import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
+import type { DesiredState, TaskState } from "../task.ts";
+
+const at = "2026-01-01T00:00:00.000Z";
+
+/** A host with 4 CPUs and 8 GiB, ready unless said otherwise. */
+export function aNode(
+  id: string,
+  wish: {
+    readonly spec?: Partial<NodeSpec>;
+    readonly description?: Partial<NodeDescription>;
+    readonly state?: NodeState;
+    readonly address?: string;
+  } = {},
+): NewNode {
+  const address = wish.address ?? "10.0.0.1";
+  return {
+    ID: id as NodeId,
+    Spec: { Labels: {}, Role: "manager", Availability: "active", ...wish.spec },
+    Description: {
+      Hostname: `host-${id}`,
+      Platform: { Architecture: "x86_64", OS: "linux" },
+      Resources: { NanoCPUs: 4e9, MemoryBytes: 8 * 2 ** 30 },
+      Engine: { EngineVersion: "20.10.24", Labels: {}, Plugins: [] },
+      ...wish.description,
+    },
+    Status: { State: wish.state ?? "ready", Addr: address },
+    Gam: {
+      peerId: `peer-${id}`,
+      addresses: [`${address}:7946`],
+      engine: { ready: true, reason: "" },
+      engineLostAtMs: 0,
+    },
+  };
+}
+
+export interface ServiceWish {
+  readonly replicas?: number;
+  readonly mode?: ServiceMode;
+  readonly image?: string;
+  readonly template?: Partial<TaskSpec>;
+  readonly endpoint?: EndpointSpec;
+  readonly spec?: Partial<ServiceSpec>;
+}
+
+/** A service whose id is its name. */
+export function aService(
+  name: string,
+  wish: ServiceWish = {},
+): Extract<Change, { kind: "createService" }> {
+  const spec: ServiceSpec = {
+    Name: name,
+    TaskTemplate: { ContainerSpec: { Image: wish.image ?? "tiny:1" }, ...wish.template },
+    Mode: wish.mode ?? { Replicated: { Replicas: wish.replicas ?? 1 } },
+    ...(wish.endpoint && { EndpointSpec: wish.endpoint }),
+    ...wish.spec,
+  };
+  return { kind: "createService", id: name as ServiceId, spec, registryAuth: "" };
+}
+
+export interface TaskWish {
+  readonly slot?: number;
+  readonly node?: string;
+  readonly state?: TaskState;
+  readonly desired?: DesiredState;
+  readonly template?: Partial<TaskSpec>;
+  readonly extra?: Partial<NewTask["Gam"]>;
+}
+
+export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask {
+  const State = wish.state ?? (wish.node === undefined ? "pending" : "running");
+  return {
+    ID: id as TaskId,
+    Labels: {},
+    Spec: { ContainerSpec: { Image: "tiny:1" }, ...wish.template },
+    ServiceID: service as ServiceId,
+    ...(wish.slot !== undefined && { Slot: wish.slot }),
+    ...(wish.node !== undefined && { NodeID: wish.node as NodeId }),
+    Status: { Timestamp: at, State },
+    DesiredState: wish.desired ?? "running",
+    Gam: {
+      templateVersion: 0,
+      endpoint: {},
+      serviceName: service,
+      serviceLabels: {},
+      registryAuth: "",
+      startAfterMs: 0,
+      after: "",
+      restart: false,
+      ...wish.extra,
+    },
+  };
+}

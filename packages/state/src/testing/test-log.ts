@@ -1,0 +1,18 @@
+/** A log of one peer: what is written is committed and applied at once. */
+import type { ProposalId } from "@gam/core";
+import type { Change, Outcome } from "../change.ts";
+import { Store } from "../store.ts";
+import type { Event } from "../view.ts";
+
+export class TestLog {
+  readonly store = new Store();
+  /** What proposals are dated by: 2026-01-01 at first. */
+  nowMs = Date.UTC(2026, 0, 1);
+  #proposals = 0;
+
+  write(...changes: readonly Change[]): { outcome: Outcome; events: Event[] } {
+    this.#proposals += 1;
+    const id = `proposal-${this.#proposals}` as ProposalId;
+    return this.store.apply(this.store.index + 1, { id, atMs: this.nowMs, changes });
+  }
+}
