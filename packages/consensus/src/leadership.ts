@@ -180,7 +180,7 @@ export class Leadership {
     progress.round = Math.max(progress.round, round);
     if (progress.match >= this.#log.lastIndex) return;
     const doing = progress.nudge(this.#nowTick, 2 * this.#settings.heartbeatTicks);
-    if (doing === "ask") this.#sendAppend(from, progress, []);
+    if (doing === "ask") this.#askAgreement(from, progress);
     if (doing === "chunk") this.#sendChunk(from, progress);
   }
 
@@ -336,6 +336,12 @@ export class Leadership {
       commit,
       entries,
     });
+  }
+
+  /** Was what is under way lost, or is the peer slow? Only its answer to an append can tell. */
+  #askAgreement(to: NodeId, progress: Progress): void {
+    if (this.#log.term(progress.next - 1) !== undefined) this.#sendAppend(to, progress, []);
+    else progress.startOver(); // Compacted since it was sent.
   }
 
   #sendChunk(to: NodeId, progress: Progress): void {

@@ -9,8 +9,8 @@
  *
  * A configuration holds from the moment its entry is in the log, and falls with its entry.
  */
-import { assert } from "@gam/core";
-import { type Configuration, nobody, readConfiguration } from "./configuration.ts";
+import { assert, type NodeId } from "@gam/core";
+import { type Configuration, isVoter, nobody, readConfiguration } from "./configuration.ts";
 import type { Entry, Restored, Snapshot } from "./durable.ts";
 
 interface Placed {
@@ -67,6 +67,16 @@ export class Log {
 
   get configurationIndex(): number {
     return this.#placed.index;
+  }
+
+  /**
+   * Whether the peer may stand for election: it votes in the last configuration that is committed, or
+   * in a later one. A voter whose removal is in its log and not committed may be the only one whose
+   * log is long enough to lead. (Ongaro, section 4.2.2.)
+   */
+  mayStand(id: NodeId): boolean {
+    const { index } = this.#placedAt(this.#commit);
+    return this.#configurations.some((one) => one.index >= index && isVoter(one.configuration, id));
   }
 
   get uncommittedBytes(): number {

@@ -67,8 +67,7 @@ export class Progress {
       state.inflight = state.inflight.filter((one) => one.last > this.match);
     } else if (state.kind === "snapshot" && !reachable) {
       // The log was compacted past the snapshot while it was under way: a newer one has to follow.
-      if (this.match >= state.snapshot.index) this.#state = { kind: "probe", sentTick: undefined };
-      this.next = this.match + 1;
+      if (this.match >= state.snapshot.index) this.startOver();
     } else {
       this.#state = { kind: "replicate", inflight: [] };
       this.next = this.match + 1;
@@ -84,6 +83,12 @@ export class Progress {
     this.next = Math.max(Math.min(index, agreeable + 1), this.match + 1);
     this.#state = { kind: "probe", sentTick: undefined };
     return true;
+  }
+
+  /** Goes back to what is known for sure. */
+  startOver(): void {
+    this.next = this.match + 1;
+    this.#state = { kind: "probe", sentTick: undefined };
   }
 
   /**

@@ -18,7 +18,7 @@
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3 to 6 and 9.6.
  */
 import { assert, type NodeId, type Random, unreachable } from "@gam/core";
-import { type Configuration, isVoter } from "./configuration.ts";
+import type { Configuration } from "./configuration.ts";
 import type { Entry, HardState, Restored, Snapshot } from "./durable.ts";
 import { Election } from "./election.ts";
 import { type Faults, noFaults } from "./fault.ts";
@@ -357,7 +357,7 @@ export class Raft {
 
   #stand(role: "preCandidate" | "candidate", transfer = false): void {
     const { self } = this.#settings;
-    if (!isVoter(this.#log.configuration, self)) return;
+    if (!this.#log.mayStand(self)) return;
     if (role === "candidate") {
       this.#term += 1;
       this.#votedFor = self;
