@@ -1,0 +1,191 @@
+/**
+ * What every ContainerEngine promises, the real one and the fake.
+ *
+ * The image must run `sh` when given a command, and until it is stopped when given none.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { NetworkId, TaskId } from "@gam/core";
+import type { Network, Task } from "@gam/state";
+import {
+  type ActionOutcome,
+  type ContainerState,
+  type EngineAction,
+  planContainer,
+  planNetwork,
+} from "@gam/worker";
+import { aNetwork, aNode, aTask } from "@gam/worker/testing";
+import type { ContainerEngine, EngineNews } from "./container-engine.ts";
+
+export interface SuiteWorld {
+  readonly engine: ContainerEngine;
+  readonly image: string;
+  /** An image that no registry has, and no registry answers for. */
+  readonly imageMissing: string;
+  /** A command of a container that ends with code 3. */
+  readonly failing: readonly string[];
+}
+
+type NewAction<A = EngineAction> = A extends EngineAction ? Omit<A, "id"> : never;
+
+const newsMs = 20_000;
+
+export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void {
+  describe(name, () => {
+    let world: SuiteWorld;
+    let nextId = 1;
+    const heard: EngineNews[] = [];
+    const waiting = new Set<() => void>();
+    const network: Network = aNetwork(`suite${process.pid}`);
+
+    const act = (action: NewAction): Promise<ActionOutcome> => {
+      nextId += 1;
+      return world.engine.perform({ ...action, id: nextId });
+    };
+
+    /** Waits until the news so far satisfy `done`. */
+    const until = async (done: () => boolean): Promise<void> => {
+      const late = AbortSignal.timeout(newsMs);
+      while (!done()) {
+        await new Promise<void>((resolve, reject) => {
+          waiting.add(resolve);
+          late.addEventListener("abort", () => reject(new Error("no such news came")));
+        });
+      }
+    };
+
+    const told = (task: TaskId): ContainerState | undefined => {
+      const states = heard.flatMap((news) => {
+        if (news.kind === "container") return news.container;
+        return news.kind === "containers" ? news.containers : [];
+      });
+      return states.findLast((state) => state.task === task);
+    };
+
+    const create = async (task: Task, networks: Network[] = []): Promise<ContainerState> => {
+      const planned = planContainer(task, { cluster: "suite", node: aNode(), networks });
+      assert.ok("plan" in planned, JSON.stringify(planned));
+      const outcome = await act({ kind: "create", task: task.ID, plan: planned.plan });
+      assert.ok(outcome.ok && outcome.container !== undefined, JSON.stringify(outcome));
+      return outcome.container;
+    };
+
+    const makeTask = (id: string, args?: readonly string[], networks: Network[] = []): Task =>
+      aTask(`${id}${process.pid}`, {
+        Spec: {
+          ContainerSpec: {
+            Image: world.image,
+            ...(args && { Args: args }),
+            StopGracePeriod: 1e9,
+            Init: false,
+          },
+          Networks: networks.map(({ Id }) => ({ Target: Id })),
+        },
+      });
+
+    const remove = (task: Task, container: string): Promise<ActionOutcome> =>
+      act({ kind: "remove", task: task.ID, container });
+
+    before(async () => {
+      world = await open();
+      world.engine.watch((news) => {
+        heard.push(news);
+        for (const wake of waiting) wake();
+        waiting.clear();
+      });
+      await until(() => heard.some(({ kind }) => kind === "containers"));
+    });
+
+    after(async () => {
+      await act({ kind: "pruneNetworks", keep: [] });
+      await world.engine.close();
+    });
+
+    test("says that it is ready, then lists", () => {
+      assert.deepEqual(heard[0], { kind: "engine", ready: true, reason: "" });
+      assert.equal(heard[1]?.kind, "containers");
+    });
+
+    test("a container is created, started, stopped and removed, each step twice", async () => {
+      const task = makeTask("twice");
+      const made = await create(task);
+      assert.equal(made.phase, "created");
+      assert.equal((await create(task)).id, made.id, "the second create adopts");
+      const on = { task: task.ID, container: made.id };
+      for (let n = 0; n < 2; n += 1) {
+        const started = await act({ kind: "start", ...on });
+        assert.ok(started.ok && started.container?.phase === "running", JSON.stringify(started));
+        assert.ok(started.container.pid > 0);
+      }
+      await until(() => told(task.ID)?.phase === "running");
+      for (let n = 0; n < 2; n += 1) {
+        const stopped = await act({ kind: "stop", ...on });
+        assert.ok(stopped.ok && stopped.container?.phase === "exited", JSON.stringify(stopped));
+        assert.ok(stopped.container.exitCode > 128, "it was ended by a signal");
+      }
+      await until(() => told(task.ID)?.phase === "exited");
+      for (let n = 0; n < 2; n += 1) assert.deepEqual(await remove(task, made.id), { ok: true });
+      await until(() => told(task.ID)?.phase === "gone");
+    });
+
+    test("what is gone is said to be gone", async () => {
+      const on = { task: "none" as TaskId, container: "0".repeat(64) };
+      for (const kind of ["start", "stop", "inspect"] as const) {
+        const outcome = await act({ kind, ...on });
+        assert.equal(outcome.ok ? "ok" : outcome.failure, "gone", kind);
+      }
+    });
+
+    test("an exit is told with its code", async () => {
+      const task = makeTask("exit", world.failing);
+      const { id } = await create(task);
+      await act({ kind: "start", task: task.ID, container: id });
+      await until(() => told(task.ID)?.phase === "exited");
+      assert.equal(told(task.ID)?.exitCode, 3);
+      await remove(task, id);
+    });
+
+    test("an image that is there is not pulled, one that is nowhere is refused", async () => {
+      const ensure = (image: string): Promise<ActionOutcome> =>
+        act({ kind: "ensureImage", image, registryAuth: "" });
+      assert.deepEqual(await ensure(world.image), { ok: true });
+      const outcome = await ensure(world.imageMissing);
+      assert.ok(!outcome.ok && outcome.failure === "image", JSON.stringify(outcome));
+      assert.ok(outcome.message.startsWith(`No such image: ${world.imageMissing}`));
+      const task = makeTask("noimage");
+      const spec = { ...task.Spec, ContainerSpec: { Image: world.imageMissing } };
+      const planned = planContainer(
+        { ...task, Spec: spec },
+        { cluster: "suite", node: aNode(), networks: [] },
+      );
+      assert.ok("plan" in planned);
+      const made = await act({ kind: "create", task: task.ID, plan: planned.plan });
+      assert.equal(made.ok ? "ok" : made.failure, "image");
+    });
+
+    test("a network is made once, joined, kept while in use, and pruned", async () => {
+      const task = makeTask("joined", undefined, [network]);
+      const planned = planContainer(task, {
+        cluster: "suite",
+        node: aNode(),
+        networks: [network],
+      });
+      assert.ok("plan" in planned);
+      const early = await act({ kind: "create", task: task.ID, plan: planned.plan });
+      assert.equal(early.ok ? "ok" : early.failure, "network");
+      const plan = planNetwork(network, "suite");
+      for (let n = 0; n < 2; n += 1) {
+        assert.deepEqual(await act({ kind: "ensureNetwork", network: plan }), { ok: true });
+      }
+      const { id } = await create(task, [network]);
+      const started = await act({ kind: "start", task: task.ID, container: id });
+      assert.ok(started.ok, JSON.stringify(started));
+      const keep = [network.Id] as NetworkId[];
+      assert.deepEqual(await act({ kind: "pruneNetworks", keep }), { ok: true });
+      const used = await act({ kind: "pruneNetworks", keep: [] });
+      assert.equal(used.ok ? "ok" : used.failure, "refused");
+      await remove(task, id);
+      assert.deepEqual(await act({ kind: "pruneNetworks", keep: [] }), { ok: true });
+    });
+  });
+}
