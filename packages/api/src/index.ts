@@ -1,2 +1,5 @@
 export type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "./door.ts";
 export type { GamStatus, NodeSummary, PeerRole } from "./gam-status.ts";
+export type { Log } from "./room.ts";
+export { ApiServer, type ApiServerOptions } from "./server.ts";
+export { statusOf } from "./status-of.ts";

@@ -1,0 +1,55 @@
+/**
+ * API version: which versions of the Engine API clients may speak, and which one the engine gets.
+ *
+ * The version is announced as the engine's own, but at least 1.44: clients of early 2026 refuse less,
+ * and the Swarm side has the same shape in all of them. Calls that are passed on have their prefix
+ * turned down to what the engine knows, where fields that it has never heard of are ignored.
+ */
+import { Refusal } from "./refusal.ts";
+
+const versionMin = "1.24";
+const versionUsual = "1.44";
+
+const prefix = /^\/v(\d+\.\d+)(?=\/|$)/;
+
+/** Less than 0 when `a` is the older one. */
+function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split(".").map(Number);
+  const [majorB = 0, minorB = 0] = b.split(".").map(Number);
+  return majorA - majorB || minorA - minorB;
+}
+
+/** What clients are told, given the engine's version; `undefined` where there is no engine. */
+export function announced(engine: string | undefined): string {
+  return engine !== undefined && compareVersions(engine, versionUsual) > 0 ? engine : versionUsual;
+}
+
+export { versionMin };
+
+/** The path without its version. */
+export function unversioned(url: string): string {
+  const rest = url.replace(prefix, "");
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Errors: Refusal 400 for a client that is too old or too new. */
+export function checkVersion(url: string, announcedVersion: string): void {
+  const asked = prefix.exec(url)?.[1];
+  if (asked === undefined) return;
+  const is = `client version ${asked} is too`;
+  if (compareVersions(asked, announcedVersion) > 0) {
+    throw new Refusal(400, `${is} new. Maximum supported API version is ${announcedVersion}`);
+  }
+  if (compareVersions(asked, versionMin) < 0) {
+    const remedy = "please upgrade your client to a newer version";
+    throw new Refusal(400, `${is} old. Minimum supported API version is ${versionMin}, ${remedy}`);
+  }
+}
+
+/** The same call in a version that the engine knows. Without an engine it stays as it is. */
+export function forEngine(url: string, engine: string | undefined): string {
+  const asked = prefix.exec(url)?.[1];
+  if (asked === undefined || engine === undefined || compareVersions(asked, engine) <= 0)
+    return url;
+  return url.replace(prefix, `/v${engine}`);
+}

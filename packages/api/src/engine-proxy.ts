@@ -1,0 +1,173 @@
+/**
+ * Engine proxy: passes a call to the local engine and its answer back, byte for byte.
+ *
+ * Bodies stream both ways with back-pressure and without limit. Headers of an answer leave at once,
+ * because clients wait for them: `docker run` starts the container only after the headers of its
+ * `wait` call. Whoever hangs up first ends the other side, too. Upgraded connections (attach, exec)
+ * become two sockets whose halves end separately.
+ */
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type Duplex, pipeline, type Readable } from "node:stream";
+import { forEngine } from "./api-version.ts";
+import type { Engine } from "./engine.ts";
+import { answerOf, Refusal } from "./refusal.ts";
+
+/** The body of an upgrade call is `{"Detach":false,"Tty":false}` or the like. */
+const upgradeBodyBytesMax = 1024 * 1024;
+
+/** Headers that belong to one connection. The next one has its own. */
+const ownHeaders = new Set(["connection", "keep-alive", "proxy-connection", "expect", "te"]);
+
+function passedHeaders(raw: readonly string[], more: readonly string[] = []): string[] {
+  const passed: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const [name = "", value = ""] = raw.slice(at, at + 2);
+    const lower = name.toLowerCase();
+    if (!ownHeaders.has(lower) && !more.includes(lower)) passed.push(name, value);
+  }
+  return passed;
+}
+
+const bodyHeaders = ["content-length", "transfer-encoding"];
+
+/** `body` replaces the call's own where that was read already. */
+export async function passCall(
+  engine: Engine,
+  call: IncomingMessage,
+  answer: ServerResponse,
+  url: string,
+  body: Readable = call,
+): Promise<void> {
+  const path = forEngine(url, await engine.version());
+  const headers = [...passedHeaders(call.rawHeaders, body === call ? [] : bodyHeaders)];
+  headers.push("Connection", "close");
+  // Without this, a POST that announces no body would be sent on with an empty one in chunks, which
+  // the engine takes for a body of an unknown type.
+  const { "content-length": length, "transfer-encoding": coding } = call.headers;
+  const isEmpty = length === undefined && coding === undefined;
+  if (body !== call) headers.push("Transfer-Encoding", "chunked");
+  else if (isEmpty && call.method !== "GET") headers.push("Content-Length", "0");
+  const onward = request(engine.options(call.method ?? "GET", path, headers));
+  answer.on("close", () => onward.destroy());
+  onward.on("response", (response) => {
+    // How the body is cut into chunks is each connection's own affair.
+    const passed = passedHeaders(response.rawHeaders, ["transfer-encoding"]);
+    answer.writeHead(response.statusCode ?? 502, response.statusMessage ?? "", passed);
+    answer.flushHeaders();
+    // On an error the client's connection is cut: half an answer must not look like a whole one.
+    pipeline(response, answer, () => undefined);
+  });
+  onward.on("error", (thrown) => {
+    // Once an answer has begun, its own stream says how it ends.
+    if (answer.destroyed || answer.headersSent) return;
+    const { status, message } = answerOf(engine.missing(thrown));
+    answer.writeHead(status, { "Content-Type": "application/json", Connection: "close" });
+    answer.end(`${JSON.stringify({ message })}\n`);
+  });
+  // No pipeline: an engine that answers before it has read all must not cost the client the answer.
+  body.pipe(onward);
+}
+
+/** Takes over the connection of a call with `Connection: Upgrade`. Rejects nothing: errors are answers. */
+export async function passUpgrade(
+  engine: Engine,
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<void> {
+  client.on("error", () => client.destroy());
+  try {
+    const path = forEngine(call.url ?? "/", await engine.version());
+    const { body, rest } = await takeBody(call, client, head);
+    const headers = passedHeaders(call.rawHeaders);
+    headers.push("Connection", "Upgrade");
+    const onward = request(engine.options(call.method ?? "POST", path, headers));
+    onward.on("upgrade", (response, socket, early) => {
+      writeHead(client, response, ["Connection", "Upgrade"]);
+      client.write(early);
+      socket.write(rest);
+      join(client, socket);
+    });
+    onward.on("response", (response) => {
+      // The engine refused. This connection has left the server's care, so it ends with the answer.
+      writeHead(client, response, ["Connection", "close"], ["transfer-encoding", "upgrade"]);
+      pipeline(response, client, () => undefined);
+    });
+    onward.on("error", (thrown) => refuse(client, engine.missing(thrown)));
+    client.on("close", () => onward.destroy());
+    onward.end(body);
+  } catch (thrown) {
+    refuse(client, thrown);
+  }
+}
+
+/** The server hands over the connection right behind the headers, with the body still to come. */
+async function takeBody(
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<{ body: Buffer; rest: Buffer }> {
+  if (call.headers["transfer-encoding"] !== undefined) {
+    throw new Refusal(411, "an upgrade with a body needs its length");
+  }
+  const length = Number(call.headers["content-length"] ?? 0);
+  if (!(length >= 0 && length <= upgradeBodyBytesMax)) {
+    throw new Refusal(413, `body of an upgrade is over ${upgradeBodyBytesMax} bytes`);
+  }
+  let taken = head;
+  while (taken.length < length) {
+    const chunk = await nextChunk(client);
+    taken = Buffer.concat([taken, chunk]);
+  }
+  return { body: taken.subarray(0, length), rest: taken.subarray(length) };
+}
+
+function nextChunk(client: Duplex): Promise<Buffer> {
+  return new Promise((settle, fail) => {
+    const gone = (): void => fail(new Refusal(400, "connection ended within the body"));
+    client.once("end", gone);
+    client.once("close", gone);
+    client.resume();
+    client.once("data", (chunk: Buffer) => {
+      client.pause();
+      client.off("end", gone);
+      client.off("close", gone);
+      settle(chunk);
+    });
+  });
+}
+
+function writeHead(
+  client: Duplex,
+  response: IncomingMessage,
+  own: readonly string[],
+  without: readonly string[] = [],
+): void {
+  const headers = [...passedHeaders(response.rawHeaders, without), ...own];
+  const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`];
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  client.write(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** Each direction ends by itself; an error of one end tears down the other. */
+function join(client: Duplex, engine: Duplex): void {
+  client.pipe(engine);
+  engine.pipe(client);
+  const tear = (): void => {
+    client.destroy();
+    engine.destroy();
+  };
+  client.on("error", tear).on("close", tear);
+  engine.on("error", tear).on("close", () => client.end());
+}
+
+function refuse(client: Duplex, thrown: unknown): void {
+  if (client.destroyed || client.writableEnded) return;
+  const { status, message } = answerOf(thrown);
+  const body = `${JSON.stringify({ message })}\n`;
+  const length = Buffer.byteLength(body);
+  client.end(
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

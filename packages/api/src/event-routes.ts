@@ -1,0 +1,122 @@
+/**
+ * Event routes: the local engine's events and the cluster's in one stream.
+ *
+ * Each is one JSON object on one line, sent as it happens. The engine filters its own.
+ */
+import { once } from "node:events";
+import { request as ask, type IncomingMessage, type ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { forEngine } from "./api-version.ts";
+import { Filters } from "./filters.ts";
+import { splitLines } from "./log-frames.ts";
+import { Query } from "./query.ts";
+import { Refusal } from "./refusal.ts";
+import { closing, type Room } from "./room.ts";
+import { passes, type SwarmEvent } from "./swarm-events.ts";
+
+/** A client this far behind is cut off rather than remembered for. */
+const waitingBytesMax = 4 * 1024 * 1024;
+/** The longest wait that a timer can hold. */
+const timerMsMax = 2 ** 31 - 1;
+
+export function eventRoutes(app: FastifyInstance, room: Room): void {
+  app.get("/events", async (request, reply) => {
+    const query = new Query(request.url);
+    const filters = new Filters(query.text("filters"), "any");
+    const since = seconds(query, "since");
+    const until = seconds(query, "until");
+    const signal = closing(reply);
+    const local = await openLocal(room, request.originalUrl, signal);
+
+    reply.hijack();
+    const answer = reply.raw;
+    answer.writeHead(200, { "Content-Type": "application/json" });
+    answer.flushHeaders();
+    const tell = (event: SwarmEvent): void => {
+      if (!passes(event, filters) || answer.destroyed) return;
+      if (until !== undefined && event.timeNano > until * 1e9) return;
+      answer.write(`${JSON.stringify(event)}\n`);
+      if (answer.writableLength > waitingBytesMax) answer.destroy();
+    };
+    if (since !== undefined) room.events.since(since).forEach(tell);
+    const deafen = room.events.listen(tell);
+    try {
+      await Promise.all([
+        local === undefined ? undefined : passLines(local, answer, signal),
+        untilOver(until, signal),
+      ]);
+    } finally {
+      deafen();
+      answer.end();
+    }
+    return reply;
+  });
+}
+
+/** The engine's stream; `undefined` where there is no engine. Errors: Refusal with the engine's words. */
+async function openLocal(
+  { engine }: Room,
+  url: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage | undefined> {
+  const version = await engine.version();
+  if (version === undefined) return undefined;
+  const headers = ["Host", "docker", "Connection", "close"];
+  const call = ask({ ...engine.options("GET", forEngine(url, version), headers), signal });
+  // What goes wrong later is seen where the lines are read.
+  call.on("error", () => undefined);
+  call.end();
+  const [response] = (await once(call, "response")) as [IncomingMessage];
+  if (response.statusCode === 200) return response;
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  throw new Refusal(response.statusCode ?? 500, messageIn(Buffer.concat(chunks).toString("utf8")));
+}
+
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === "string" ? message : text;
+  } catch {
+    return text;
+  }
+}
+
+/** Whole lines only, so that an event of the cluster never lands within one of the engine. */
+async function passLines(
+  source: IncomingMessage,
+  answer: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const { payload } of splitLines(source)) {
+      if (answer.destroyed) return;
+      if (!answer.write(payload)) await once(answer, "drain", { signal });
+    }
+  } catch {
+    // The engine or the client hung up. The cluster's events go on for whoever is left.
+  }
+}
+
+/** Resolves at that time, or when the client hangs up. */
+async function untilOver(until: number | undefined, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const over = once(signal, "abort");
+  if (until === undefined) return void (await over);
+  const leftMs = Math.min(Math.max(until * 1000 - Date.now(), 0), timerMsMax);
+  let timer: NodeJS.Timeout | undefined;
+  const elapsed = new Promise<void>((settle) => {
+    timer = setTimeout(settle, leftMs);
+  });
+  await Promise.race([over, elapsed]);
+  clearTimeout(timer);
+}
+
+/** Seconds since 1970, as the client works them out of whatever was typed. */
+function seconds(query: Query, key: string): number | undefined {
+  const text = query.text(key);
+  if (text === undefined || text === "" || text === "0") return undefined;
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw new Refusal(400, `invalid value for "${key}": "${text}"`);
+  return value;
+}

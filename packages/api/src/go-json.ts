@@ -1,0 +1,39 @@
+import { GamError, messageOf } from "@gam/core";
+
+/**
+ * Parses JSON, and says what is wrong with it as Go's encoding/json would: clients show it.
+ *
+ * Errors: GamError BAD_REQUEST.
+ */
+export function parseGoJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    const problem = problemOf(text) ?? messageOf(thrown);
+    throw new GamError("BAD_REQUEST", problem, { cause: thrown });
+  }
+}
+
+/** The first problem, where it stands at the beginning. Deeper ones keep the words of the parser. */
+function problemOf(text: string): string | undefined {
+  const start = text.trimStart();
+  const first = start[0];
+  if (first === undefined) return "unexpected end of JSON input";
+  if (first === "{") {
+    const next = start.slice(1).trimStart()[0];
+    if (next === undefined) return "unexpected end of JSON input";
+    if (next === '"' || next === "}") return undefined;
+    return `invalid character '${next}' looking for beginning of object key string`;
+  }
+  const word = ["true", "false", "null"].find((one) => one[0] === first);
+  if (word !== undefined) {
+    for (let at = 1; at < word.length; at += 1) {
+      if (start[at] === word[at]) continue;
+      if (start[at] === undefined) return "unexpected end of JSON input";
+      return `invalid character '${start[at]}' in literal ${word} (expecting '${word[at]}')`;
+    }
+    return undefined;
+  }
+  if (first === "[" || first === '"' || /[-\d]/.test(first)) return undefined;
+  return `invalid character '${first}' looking for beginning of value`;
+}

@@ -1,0 +1,31 @@
+import type { Readable } from "node:stream";
+import { GamError } from "@gam/core";
+import { parseGoJson } from "./go-json.ts";
+import { Refusal } from "./refusal.ts";
+
+const bodyBytesMax = 4 * 1024 * 1024;
+
+/**
+ * The JSON body of a call that is answered here. Calls that are passed on have no limit.
+ *
+ * Errors: GamError BAD_REQUEST for no body and for no JSON, Refusal 413 for too much of it.
+ */
+export async function readJsonBody(body: unknown): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  if (isStream(body)) {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > bodyBytesMax)
+        throw new Refusal(413, `request body is over ${bodyBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
+  return parseGoJson(text);
+}
+
+function isStream(body: unknown): body is Readable & AsyncIterable<Buffer> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}

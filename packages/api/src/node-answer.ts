@@ -1,0 +1,30 @@
+import type { Node } from "@gam/state";
+import type { ClusterDoor } from "./door.ts";
+import type { Naming } from "./reference.ts";
+
+export const nodeNaming: Naming<Node> = {
+  kind: "node",
+  id: (node) => node.ID,
+  names: (node) => [node.Description.Hostname, ...(node.Spec.Name ? [node.Spec.Name] : [])],
+};
+
+/** `host:port` at which a node's peer is to be found, as far as anybody knows. */
+export function managerAddress(node: Node): string {
+  return node.Gam.addresses[0] ?? node.Status.Addr;
+}
+
+/** The Engine API's node. Every node that may vote is a manager to clients. */
+export function nodeAnswer(node: Node, door: ClusterDoor): object {
+  const { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status } = node;
+  const seen = { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status };
+  if (Spec.Role !== "manager") return seen;
+  const answers = ID === door.self || (Status.State !== "down" && door.reachable(ID));
+  return {
+    ...seen,
+    ManagerStatus: {
+      ...(door.leader() === ID && { Leader: true }),
+      Reachability: answers ? "reachable" : "unreachable",
+      Addr: managerAddress(node),
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** Node routes. */
+import { type Node, readNodeSpec } from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import { Filters } from "./filters.ts";
+import { readJsonBody } from "./json-body.ts";
+import { nodeAnswer, nodeNaming } from "./node-answer.ts";
+import { Query } from "./query.ts";
+import { resolve } from "./reference.ts";
+import { Refusal } from "./refusal.ts";
+import { freshView, type Room, requireActive, write } from "./room.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+const filterKeys = ["id", "label", "membership", "name", "node.label", "role"];
+const precondition = "rpc error: code = FailedPrecondition desc =";
+
+export function nodeRoutes(app: FastifyInstance, room: Room): void {
+  const { door } = room;
+
+  app.get("/nodes", async (request) => {
+    requireActive(door);
+    const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
+    const nodes = (await freshView(room)).nodes().filter((node) => isListed(node, filters));
+    return nodes.map((node) => nodeAnswer(node, door));
+  });
+
+  app.get<Ref>("/nodes/:ref", async (request) => {
+    const view = await freshView(room);
+    return nodeAnswer(resolve(request.params.ref, view.nodes(), nodeNaming), door);
+  });
+
+  app.post<Ref>("/nodes/:ref/update", async (request, reply) => {
+    requireActive(door);
+    const body = await readJsonBody(request.body);
+    const basedOn = new Query(request.url).version("node");
+    const spec = readNodeSpec(body);
+    const nodes = (await freshView(room)).nodes();
+    const { ID, Spec } = resolve(request.params.ref, nodes, nodeNaming);
+    const demoted = Spec.Role === "manager" && spec.Role === "worker";
+    if (demoted && nodes.every((node) => node.ID === ID || node.Spec.Role === "worker")) {
+      throw new Refusal(400, `${precondition} attempting to demote the last manager of the swarm`);
+    }
+    await write(room, [{ kind: "updateNode", id: ID, spec, basedOn }]);
+    return reply.send();
+  });
+
+  app.delete<Ref>("/nodes/:ref", async (request, reply) => {
+    const view = await freshView(room);
+    const { ID, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
+    if (Status.State !== "down" && !new Query(request.url).flag("force")) {
+      throw new Refusal(400, `${precondition} node ${ID} is not down and can't be removed`);
+    }
+    await write(room, [{ kind: "removeNode", id: ID }]);
+    return reply.send();
+  });
+}
+
+function isListed({ ID, Spec, Description }: Node, filters: Filters): boolean {
+  return (
+    filters.prefix("id", ID) &&
+    filters.prefix("name", Description.Hostname, Spec.Name ?? Description.Hostname) &&
+    filters.exact("role", Spec.Role) &&
+    // Whoever is in the list was let in with a token.
+    filters.exact("membership", "accepted") &&
+    filters.labels("node.label", Spec.Labels) &&
+    filters.labels("label", Description.Engine.Labels)
+  );
+}

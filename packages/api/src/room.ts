@@ -1,0 +1,50 @@
+/** Room: what all routes share, and the two things that they all do with the door. */
+import type { AskedChange, View } from "@gam/state";
+import type { FastifyReply } from "fastify";
+import type { ClusterDoor } from "./door.ts";
+import type { Engine } from "./engine.ts";
+import { asInner, notInSwarm, Refusal } from "./refusal.ts";
+import type { SwarmEvents } from "./swarm-events.ts";
+
+/** As much of a logger as is needed here; the agent's is one. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface Room {
+  readonly door: ClusterDoor;
+  readonly engine: Engine;
+  readonly events: SwarmEvents;
+  readonly log: Log;
+  /** gam's own version. */
+  readonly version: string;
+  readonly checkTemplate: (text: string) => string | undefined;
+}
+
+/** Ends when the call does, whichever side hung up. */
+export function closing(reply: FastifyReply): AbortSignal {
+  const ended = new AbortController();
+  reply.raw.once("close", () => ended.abort());
+  return ended.signal;
+}
+
+/** The state, as new as the last write that anybody was told of. Errors: Refusal 503 outside of a cluster. */
+export async function freshView({ door }: Room): Promise<View> {
+  requireActive(door);
+  await door.fresh();
+  return door.view();
+}
+
+export function requireActive(door: ClusterDoor): void {
+  if (door.state() === "inactive") throw new Refusal(503, notInSwarm);
+}
+
+/** Proposes, and gives refusals the words of Swarm's manager. */
+export async function write({ door }: Room, changes: readonly AskedChange[]): Promise<void> {
+  try {
+    await door.propose(changes);
+  } catch (thrown) {
+    throw asInner(thrown);
+  }
+}

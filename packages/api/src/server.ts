@@ -1,0 +1,133 @@
+/**
+ * Server: the Docker Engine API on a Unix socket, with the cluster behind its Swarm side.
+ *
+ * Decides which calls are answered here and which the local engine gets. Calls for the engine are
+ * passed on unread. Decides nothing about the cluster: that is behind the door.
+ *
+ *   const server = await ApiServer.listen({ socketPath, engineSocketPath, door, log, version, checkTemplate });
+ *   …
+ *   await server.close();
+ */
+import { chmod } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import { BrokenInvariant } from "@gam/core";
+import fastify, { type FastifyInstance } from "fastify";
+import { announced, checkVersion, unversioned } from "./api-version.ts";
+import type { ClusterDoor } from "./door.ts";
+import { Engine } from "./engine.ts";
+import { passCall, passUpgrade } from "./engine-proxy.ts";
+import { eventRoutes } from "./event-routes.ts";
+import { gamRoutes } from "./gam-routes.ts";
+import { logRoutes } from "./log-routes.ts";
+import { networkRoutes } from "./network-routes.ts";
+import { nodeRoutes } from "./node-routes.ts";
+import { answerOf } from "./refusal.ts";
+import type { Log, Room } from "./room.ts";
+import { secretRoutes } from "./secret-routes.ts";
+import { serviceRoutes } from "./service-routes.ts";
+import { clearSocketFile } from "./socket-file.ts";
+import { SwarmEvents } from "./swarm-events.ts";
+import { swarmRoutes } from "./swarm-routes.ts";
+import { systemRoutes } from "./system-routes.ts";
+import { taskRoutes } from "./task-routes.ts";
+
+export interface ApiServerOptions {
+  readonly socketPath: string;
+  readonly engineSocketPath: string;
+  readonly door: ClusterDoor;
+  readonly log: Log;
+  /** gam's own version. */
+  readonly version: string;
+  /** Why a template in a service spec would not expand; `undefined` when it would. */
+  readonly checkTemplate: (text: string) => string | undefined;
+}
+
+/** Root and its group may use the socket: whoever can is as good as root on every node. */
+const socketMode = 0o660;
+/** Longer than any client keeps an idle connection, so that none sends into a closing one. */
+const keepAliveMs = 120_000;
+/** Names and ids in paths; longer ones are for the engine to refuse. */
+const refLengthMax = 512;
+
+export class ApiServer {
+  readonly #app: FastifyInstance;
+  readonly #upgraded = new Set<Duplex>();
+  readonly #deafen: () => void;
+
+  private constructor(options: ApiServerOptions) {
+    const events = new SwarmEvents(() => Date.now());
+    const engine = new Engine(options.engineSocketPath);
+    this.#deafen = options.door.subscribe((event) => events.notice(event));
+    this.#app = buildApp({ ...options, engine, events });
+    this.#app.server.on("upgrade", (call, client, head) => {
+      this.#upgraded.add(client);
+      client.on("close", () => this.#upgraded.delete(client));
+      void passUpgrade(engine, call, client, head);
+    });
+  }
+
+  /** Errors: GamError REFUSED when another agent answers on the socket. */
+  static async listen(options: ApiServerOptions): Promise<ApiServer> {
+    await clearSocketFile(options.socketPath);
+    const server = new ApiServer(options);
+    await server.#app.listen({ path: options.socketPath });
+    await chmod(options.socketPath, socketMode);
+    return server;
+  }
+
+  /** Cuts what is still open: containers and the cluster go on without it. */
+  async close(): Promise<void> {
+    this.#deafen();
+    for (const client of this.#upgraded) client.destroy();
+    await this.#app.close();
+  }
+}
+
+function buildApp(room: Room): FastifyInstance {
+  const { engine, log } = room;
+  const app = fastify({
+    forceCloseConnections: true,
+    keepAliveTimeout: keepAliveMs,
+    // An upload to the engine may take as long as it likes.
+    requestTimeout: 0,
+    routerOptions: { maxParamLength: refLengthMax, ignoreDuplicateSlashes: false },
+    rewriteUrl: (call) => unversioned(call.url ?? "/"),
+  });
+  // Bodies are read by the routes that want one, and by nobody before a call is passed on.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, body, done) => done(null, body));
+
+  app.addHook("onRequest", async (request, reply) => {
+    const version = announced(await engine.version());
+    checkVersion(request.originalUrl, version);
+    reply.header("Api-Version", version).header("Server", `gam/${room.version} (linux)`);
+  });
+  app.setErrorHandler((thrown, request, reply) => {
+    if (thrown instanceof BrokenInvariant) {
+      // Nobody catches a bug, the web framework included.
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+    const { status, message } = answerOf(thrown);
+    log.info({ method: request.method, url: request.originalUrl, status, message }, "Refused");
+    return reply.code(status).send({ message });
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    reply.hijack();
+    await passCall(engine, request.raw, reply.raw, request.originalUrl);
+    return reply;
+  });
+
+  systemRoutes(app, room);
+  swarmRoutes(app, room);
+  nodeRoutes(app, room);
+  serviceRoutes(app, room);
+  taskRoutes(app, room);
+  logRoutes(app, room);
+  networkRoutes(app, room);
+  secretRoutes(app, room);
+  eventRoutes(app, room);
+  gamRoutes(app, room);
+  return app;
+}

@@ -1,0 +1,196 @@
+/** Service routes. What a spec may hold is decided by readServiceSpec(), whether it fits by the store. */
+import { GamError, type ServiceId } from "@gam/core";
+import {
+  type AskedChange,
+  type NetworkTarget,
+  predefinedNetworks,
+  readServiceSpec,
+  type Service,
+  type ServiceMode,
+  type ServiceSpec,
+  type View,
+} from "@gam/state";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { Filters } from "./filters.ts";
+import { readJsonBody } from "./json-body.ts";
+import { networkNaming } from "./network-answer.ts";
+import { Query } from "./query.ts";
+import { find, resolve } from "./reference.ts";
+import { Refusal } from "./refusal.ts";
+import { freshView, type Room, requireActive, write } from "./room.ts";
+import { serviceAnswer, serviceNaming } from "./service-answer.ts";
+import { madeUpName } from "./service-name.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+/** Until the orchestrator runs them, a job that is accepted would wait for ever. */
+const jobsSupported = false;
+
+const filterKeys = ["id", "label", "mode", "name", "runtime"];
+const unimplemented = "rpc error: code = Unimplemented desc =";
+
+export function serviceRoutes(app: FastifyInstance, room: Room): void {
+  const { door } = room;
+
+  app.get("/services", async (request) => {
+    requireActive(door);
+    const query = new Query(request.url);
+    const filters = new Filters(query.text("filters"), filterKeys);
+    const view = await freshView(room);
+    const options = { defaults: false, ...(query.flag("status") && { counted: view }) };
+    const services = view.services().filter((service) => isListed(service, filters));
+    return services.map((service) => serviceAnswer(service, options));
+  });
+
+  app.post("/services/create", async (request, reply) => {
+    const body = await readJsonBody(request.body);
+    const view = await freshView(room);
+    const id = door.mint() as ServiceId;
+    const read = readSpec(body, room, view);
+    const spec = { ...read, Name: read.Name || madeUpName(id) };
+    const registryAuth = authOf(request) ?? "";
+    await write(room, [{ kind: "createService", id, spec, registryAuth }]);
+    return reply.code(201).send({ ID: id });
+  });
+
+  app.get<Ref>("/services/:ref", async (request) => {
+    const view = await freshView(room);
+    const service = resolve(request.params.ref, view.services(), serviceNaming);
+    return serviceAnswer(service, { defaults: new Query(request.url).flag("insertDefaults") });
+  });
+
+  app.post<Ref>("/services/:ref/update", async (request) => {
+    requireActive(door);
+    const body = await readJsonBody(request.body);
+    const query = new Query(request.url);
+    const basedOn = query.version("service");
+    const view = await freshView(room);
+    const service = resolve(request.params.ref, view.services(), serviceNaming);
+    // A rollback looks at the body as well, and then does not use it.
+    const spec = readSpec(body, room, view);
+    const rollback = query.text("rollback") ?? "";
+    if (rollback !== "" && rollback !== "previous") {
+      throw new Refusal(500, `unrecognized rollback option ${rollback}`);
+    }
+    const change =
+      rollback === "previous"
+        ? rollbackOf(service, basedOn)
+        : updateOf(service, spec, basedOn, keptAuth(request, query, service));
+    await write(room, [change]);
+    return { Warnings: null };
+  });
+
+  app.delete<Ref>("/services/:ref", async (request, reply) => {
+    const view = await freshView(room);
+    const { ID } = resolve(request.params.ref, view.services(), serviceNaming);
+    await write(room, [{ kind: "removeService", id: ID }]);
+    return reply.send();
+  });
+}
+
+function isListed({ ID, Spec }: Service, filters: Filters): boolean {
+  return (
+    filters.prefix("id", ID) &&
+    filters.prefix("name", Spec.Name) &&
+    filters.exact("mode", modeWord(Spec.Mode)) &&
+    filters.exact("runtime", Spec.TaskTemplate.Runtime ?? "container") &&
+    filters.labels("label", Spec.Labels)
+  );
+}
+
+/** The mode as the filter and the client's listing have it. */
+function modeWord(mode: ServiceMode): string {
+  if (mode.Global !== undefined) return "global";
+  if (mode.GlobalJob !== undefined) return "global-job";
+  return mode.ReplicatedJob === undefined ? "replicated" : "replicated-job";
+}
+
+function readSpec(body: unknown, room: Room, view: View): ServiceSpec {
+  const spec = readServiceSpec(body, { checkTemplate: room.checkTemplate });
+  const later = (what: string): never => {
+    throw new GamError("NOT_SUPPORTED", `Cannot run service "${spec.Name}": ${what}`);
+  };
+  const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
+  if (Secrets !== undefined) later("secrets come with a later version of gam");
+  if (Configs !== undefined) later("configs come with a later version of gam");
+  if (!jobsSupported && modeWord(spec.Mode).endsWith("job")) {
+    later("jobs come with a later version of gam");
+  }
+  const { TaskTemplate } = spec;
+  return {
+    ...spec,
+    TaskTemplate: {
+      ...TaskTemplate,
+      ...(TaskTemplate.Networks && { Networks: byId(TaskTemplate.Networks, view) }),
+    },
+    ...(spec.Networks && { Networks: byId(spec.Networks, view) }),
+  };
+}
+
+/** Clients may name networks; the state knows them by id. Errors: Refusal 500, as in Swarm. */
+function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
+  const networks = [...predefinedNetworks, ...view.networks()];
+  return targets.map((target) => {
+    const network = find(target.Target, networks, networkNaming);
+    if (network === undefined) throw new Refusal(500, `network ${target.Target} not found`);
+    return { ...target, Target: network.Id };
+  });
+}
+
+function updateOf(
+  service: Service,
+  spec: ServiceSpec,
+  basedOn: number,
+  registryAuth: string,
+): AskedChange {
+  if (spec.Name !== service.Spec.Name) {
+    throw new Refusal(501, `${unimplemented} renaming services is not supported`);
+  }
+  if (modeWord(spec.Mode) !== modeWord(service.Spec.Mode)) {
+    throw new Refusal(501, `${unimplemented} service mode change is not allowed`);
+  }
+  return {
+    kind: "updateService",
+    id: service.ID,
+    spec,
+    previous: service.Spec,
+    registryAuth,
+    rollback: false,
+    basedOn,
+  };
+}
+
+/** Back to the spec before, and the present one becomes the one to go back to again. */
+function rollbackOf(service: Service, basedOn: number): AskedChange {
+  if (service.PreviousSpec === undefined) {
+    const message = `service ${service.ID} does not have a previous spec`;
+    throw new Refusal(400, `rpc error: code = FailedPrecondition desc = ${message}`);
+  }
+  return {
+    kind: "updateService",
+    id: service.ID,
+    spec: service.PreviousSpec,
+    previous: service.Spec,
+    registryAuth: service.Gam.registryAuthPrevious,
+    rollback: true,
+    basedOn,
+  };
+}
+
+/** Kept as it came, even if it is nonsense: the pull will say so. */
+function authOf(request: FastifyRequest): string | undefined {
+  const header = request.headers["x-registry-auth"];
+  return typeof header === "string" && header !== "" ? header : undefined;
+}
+
+/** Credentials for pulls, from this call or from one of the specs before. */
+function keptAuth(request: FastifyRequest, query: Query, service: Service): string {
+  const from = query.text("registryAuthFrom") ?? "";
+  if (!["", "spec", "previous-spec"].includes(from)) {
+    throw new Refusal(500, "unsupported registryAuthFrom value");
+  }
+  const { registryAuth, registryAuthPrevious } = service.Gam;
+  return authOf(request) ?? (from === "previous-spec" ? registryAuthPrevious : registryAuth);
+}

@@ -1,0 +1,152 @@
+/** Swarm routes: making, joining and leaving the cluster, and its own settings. */
+import { GamError } from "@gam/core";
+import { type AskedChange, type Availability, type ClusterSpec, readClusterSpec } from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import type { ClusterDoor } from "./door.ts";
+import { readJsonBody } from "./json-body.ts";
+import { Query } from "./query.ts";
+import { alreadyInSwarm, notPartOfSwarm, Refusal } from "./refusal.ts";
+import { freshView, type Room, requireActive, write } from "./room.ts";
+import { clusterInfo } from "./system-routes.ts";
+
+/** What the docker client sends when the user named no address. */
+const listenAddrUsual = "0.0.0.0:2377";
+
+export function swarmRoutes(app: FastifyInstance, room: Room): void {
+  const { door } = room;
+
+  app.get("/swarm", async () => {
+    const { cluster } = await freshView(room);
+    if (cluster === undefined) throw notYet();
+    const { worker, manager } = door.tokens();
+    return { ...clusterInfo(cluster), JoinTokens: { Worker: worker, Manager: manager } };
+  });
+
+  app.post("/swarm/init", async (request) => {
+    const body = fieldsOf(await readJsonBody(request.body));
+    if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
+    if (body.ForceNewCluster === true) {
+      throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: use `gam recover`");
+    }
+    const { Spec = {}, AutoLockManagers } = body;
+    const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
+    return door.init({
+      listenAddr: listenAddr(body.ListenAddr),
+      advertiseAddr: textOf(body.AdvertiseAddr),
+      availability: availability(body.Availability),
+      spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
+    });
+  });
+
+  app.post("/swarm/join", async (request, reply) => {
+    const body = fieldsOf(await readJsonBody(request.body));
+    if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
+    if (textOf(body.ListenAddr) === undefined) {
+      throw new Refusal(400, 'invalid ListenAddr "": invalid empty address');
+    }
+    const addresses = Array.isArray(body.RemoteAddrs) ? body.RemoteAddrs.map(String) : [];
+    await join(door, {
+      token: textOf(body.JoinToken) ?? "",
+      addresses: addresses.filter((address) => address !== ""),
+      listenAddr: listenAddr(body.ListenAddr),
+      advertiseAddr: textOf(body.AdvertiseAddr),
+      availability: availability(body.Availability),
+    });
+    return reply.send();
+  });
+
+  app.post("/swarm/leave", async (request, reply) => {
+    await leave(door, new Query(request.url).flag("force"));
+    return reply.send();
+  });
+
+  app.post("/swarm/update", async (request, reply) => {
+    requireActive(door);
+    const query = new Query(request.url);
+    const body = await readJsonBody(request.body);
+    const basedOn = query.version("swarm");
+    const { cluster } = await freshView(room);
+    if (cluster === undefined) throw notYet();
+    const spec = readClusterSpec(body);
+    refuseNewKeys(cluster.Spec, spec);
+    const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
+    const [worker, manager] = ["rotateWorkerToken", "rotateManagerToken"].map((flag) =>
+      query.flag(flag) ? door.secret() : undefined,
+    );
+    if (worker !== undefined || manager !== undefined) {
+      changes.push({ kind: "rotateSecrets", worker, manager });
+    }
+    await write(room, changes);
+    return reply.send();
+  });
+
+  app.get("/swarm/unlockkey", async () => {
+    await freshView(room);
+    return { UnlockKey: "" };
+  });
+
+  app.post("/swarm/unlock", async () => {
+    requireActive(door);
+    throw new Refusal(409, "swarm is not locked");
+  });
+}
+
+/** Errors: Refusal with Swarm's status for tokens that are none. */
+export async function join(
+  door: ClusterDoor,
+  request: Parameters<ClusterDoor["join"]>[0],
+): Promise<void> {
+  if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
+  if (request.token === "") throw new Refusal(500, "invalid join token");
+  await door.join(request);
+}
+
+/** Errors: Refusal 503 outside of a cluster, and for the last member unless forced. */
+export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
+  if (door.state() === "inactive") throw new Refusal(503, notPartOfSwarm);
+  const others = door
+    .view()
+    .nodes()
+    .filter((node) => node.ID !== door.self);
+  const last = !others.some((node) => node.Spec.Role === "manager");
+  if (last && !force) {
+    throw new Refusal(
+      503,
+      "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message.",
+    );
+  }
+  await door.leave(force);
+}
+
+function notYet(): Refusal {
+  return new Refusal(503, "Cannot show the swarm: this node has just joined and knows nothing yet");
+}
+
+/** A rotation that did nothing would be worse than none. */
+function refuseNewKeys(old: ClusterSpec, spec: ClusterSpec): void {
+  const asked = (name: string): boolean =>
+    (spec.CAConfig[name] ?? null) !== null && spec.CAConfig[name] !== old.CAConfig[name];
+  if (asked("ForceRotate") || asked("SigningCACert") || asked("SigningCAKey")) {
+    throw new GamError("NOT_SUPPORTED", "Cannot rotate the root key: comes with a later version");
+  }
+}
+
+export function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return { ...body };
+  throw new GamError("BAD_REQUEST", "request body is not a JSON object");
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function listenAddr(value: unknown): string | undefined {
+  const address = textOf(value);
+  return address === listenAddrUsual ? undefined : address;
+}
+
+function availability(value: unknown): Availability {
+  const word = textOf(value) ?? "active";
+  if (word === "active" || word === "pause" || word === "drain") return word;
+  throw new GamError("BAD_REQUEST", `invalid Availability: "${word}"`);
+}

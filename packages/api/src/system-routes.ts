@@ -1,0 +1,138 @@
+/** System routes: who this is. The engine's own word, with the Swarm part ours. */
+import { cpus, hostname, totalmem } from "node:os";
+import { GamError } from "@gam/core";
+import type { Cluster, View } from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import { announced, versionMin } from "./api-version.ts";
+import type { ClusterDoor } from "./door.ts";
+import type { EngineAnswer } from "./engine.ts";
+import { managerAddress } from "./node-answer.ts";
+import type { Room } from "./room.ts";
+
+export function systemRoutes(app: FastifyInstance, room: Room): void {
+  const { door, engine } = room;
+
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/_ping",
+    handler: async (request, reply) => {
+      const found = await askOrNothing(room, "HEAD", "/_ping");
+      const version = await engine.version();
+      reply
+        .header("Api-Version", announced(version))
+        .header("Builder-Version", String(found?.headers["builder-version"] ?? ""))
+        .header("Docker-Experimental", String(found?.headers["docker-experimental"] ?? "false"))
+        .header("Ostype", String(found?.headers.ostype ?? "linux"))
+        .header("Swarm", door.state() === "active" ? "active/manager" : "inactive")
+        .header("Cache-Control", "no-cache, no-store, must-revalidate")
+        .header("Pragma", "no-cache")
+        .type("text/plain; charset=utf-8");
+      return reply.send(request.method === "HEAD" ? undefined : "OK");
+    },
+  });
+
+  app.get("/version", async () => {
+    const found = await askOrNothing(room, "GET", "/version");
+    const body = objectOr(found?.body, { Os: "linux", Arch: process.arch, Version: "" });
+    const apiVersion = announced(await engine.version());
+    const components = Array.isArray(body.Components) ? body.Components : [];
+    return {
+      ...body,
+      Components: [...components, { Name: "gam", Version: room.version, Details: {} }],
+      ApiVersion: apiVersion,
+      MinAPIVersion: versionMin,
+    };
+  });
+
+  app.get("/info", async () => {
+    const found = await askOrNothing(room, "GET", "/info");
+    const Swarm = swarmInfo(door);
+    if (found !== undefined) return { ...objectOr(found.body, {}), Swarm };
+    const Warnings = [`WARNING: No Docker engine answers at ${engine.socketPath}`];
+    return { ...infoWithoutEngine(), Swarm, Warnings };
+  });
+}
+
+async function askOrNothing(
+  { engine }: Room,
+  method: "GET" | "HEAD",
+  path: string,
+): Promise<EngineAnswer | undefined> {
+  try {
+    const answer = await engine.ask(method, path);
+    return answer.status === 200 ? answer : undefined;
+  } catch (thrown) {
+    if (thrown instanceof GamError && thrown.code === "ENGINE_MISSING") return undefined;
+    throw thrown;
+  }
+}
+
+function objectOr(body: unknown, otherwise: Record<string, unknown>): Record<string, unknown> {
+  return typeof body === "object" && body !== null ? { ...body } : otherwise;
+}
+
+/** Enough for the client to print something true. */
+function infoWithoutEngine(): object {
+  return {
+    ID: "",
+    Containers: 0,
+    ContainersRunning: 0,
+    ContainersPaused: 0,
+    ContainersStopped: 0,
+    Images: 0,
+    Driver: "",
+    Plugins: { Volume: [], Network: [], Authorization: null, Log: [] },
+    SystemTime: new Date().toISOString(),
+    OSType: "linux",
+    Architecture: process.arch,
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    Name: hostname(),
+    ServerVersion: "",
+  };
+}
+
+/** The `Swarm` part of info. */
+function swarmInfo(door: ClusterDoor): object {
+  if (door.state() === "inactive") {
+    return {
+      NodeID: "",
+      NodeAddr: "",
+      LocalNodeState: "inactive",
+      ControlAvailable: false,
+      Error: "",
+      RemoteManagers: null,
+    };
+  }
+  const view = door.view();
+  const managers = view.nodes().filter((node) => node.Spec.Role === "manager");
+  return {
+    NodeID: door.self,
+    NodeAddr: view.node(door.self)?.Status.Addr ?? "",
+    LocalNodeState: "active",
+    ControlAvailable: true,
+    Error:
+      door.leader() === undefined ? "No leader is known: writes wait until one is elected" : "",
+    RemoteManagers: managers.map((node) => ({ NodeID: node.ID, Addr: managerAddress(node) })),
+    Nodes: view.nodes().length,
+    Managers: managers.length,
+    ...(view.cluster && { Cluster: clusterInfo(view.cluster) }),
+  };
+}
+
+/** The Engine API's ClusterInfo. It has no certificates: peers know each other by their own keys. */
+export function clusterInfo(cluster: NonNullable<View["cluster"]>): object {
+  const { ID, Version, CreatedAt, UpdatedAt, Spec }: Cluster = cluster;
+  return {
+    ID,
+    Version,
+    CreatedAt,
+    UpdatedAt,
+    Spec,
+    TLSInfo: {},
+    RootRotationInProgress: false,
+    DefaultAddrPool: null,
+    SubnetSize: 24,
+    DataPathPort: 4789,
+  };
+}

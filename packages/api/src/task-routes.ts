@@ -1,0 +1,91 @@
+/** Task routes. */
+import {
+  compareStates,
+  containerName,
+  type DesiredState,
+  type Task,
+  taskStates,
+  type View,
+} from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import { Filters } from "./filters.ts";
+import { nodeNaming } from "./node-answer.ts";
+import { Query } from "./query.ts";
+import { resolve } from "./reference.ts";
+import { Refusal } from "./refusal.ts";
+import { freshView, type Room, requireActive } from "./room.ts";
+import { serviceNaming } from "./service-answer.ts";
+import { taskAnswer, taskNaming } from "./task-answer.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+const filterKeys = [
+  "_up-to-date",
+  "desired-state",
+  "id",
+  "label",
+  "name",
+  "node",
+  "runtime",
+  "service",
+];
+
+export function taskRoutes(app: FastifyInstance, room: Room): void {
+  app.get("/tasks", async (request) => {
+    requireActive(room.door);
+    const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
+    return listTasks(await freshView(room), filters).map(taskAnswer);
+  });
+
+  app.get<Ref>("/tasks/:ref", async (request) => {
+    const view = await freshView(room);
+    return taskAnswer(resolve(request.params.ref, view.tasks(), taskNaming));
+  });
+}
+
+/** Errors: Refusal 404 for a service or node that does not exist, 500 for a state that is none. */
+function listTasks(view: View, filters: Filters): readonly Task[] {
+  const services = new Set(
+    filters.values("service").map((ref) => resolve(ref, view.services(), serviceNaming).ID),
+  );
+  const nodes = new Set(
+    filters.values("node").map((ref) => resolve(ref, view.nodes(), nodeNaming).ID),
+  );
+  const states = filters.values("desired-state").map(desiredState);
+  // Polling clients ask for one service again and again; its tasks are at hand.
+  const candidates =
+    services.size > 0 ? [...services].flatMap((id) => view.tasksOf(id)) : view.tasks();
+  return candidates.filter(
+    (task) =>
+      (nodes.size === 0 || (task.NodeID !== undefined && nodes.has(task.NodeID))) &&
+      (states.length === 0 || states.includes(task.DesiredState)) &&
+      filters.prefix("id", task.ID) &&
+      filters.prefix("name", containerName(task)) &&
+      filters.exact("runtime", "container") &&
+      filters.labels(
+        "label",
+        view.service(task.ServiceID)?.Spec.Labels ?? task.Gam.serviceLabels,
+      ) &&
+      (!filters.has("_up-to-date") || isUpToDate(task, view)),
+  );
+}
+
+function desiredState(text: string): DesiredState {
+  const known = taskStates.find((state) => state === text.toLowerCase());
+  if (known === undefined) throw new Refusal(500, `Invalid desired-state filter: '${text}'`);
+  return known as DesiredState;
+}
+
+/** Made from the service as it is now. A task on its way out counts as well: clients sort by state. */
+function isUpToDate(task: Task, view: View): boolean {
+  const service = view.service(task.ServiceID);
+  return service !== undefined && task.Gam.templateVersion === service.Gam.templateVersion;
+}
+
+/** Tasks whose container exists, or once did. */
+export function hasContainer(task: Task): boolean {
+  if (task.NodeID === undefined || compareStates(task.Status.State, "starting") < 0) return false;
+  return Boolean(task.Status.ContainerStatus?.ContainerID);
+}
