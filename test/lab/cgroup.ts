@@ -69,6 +69,11 @@ export class Cgroup {
     return join(this.#tree.path, this.#name);
   }
 
+  /** In any tree: the engine makes directories in those that we do not use. */
+  get exists(): boolean {
+    return cgroupMounts().some(({ path }) => existsSync(join(path, this.#name)));
+  }
+
   make(): void {
     mkdirSync(this.#path, { recursive: true });
   }

@@ -183,7 +183,10 @@ export class Host {
     };
   }
 
-  /** Runs a command in the host, with `/` as its directory. A code other than 0 is an answer. */
+  /**
+   * Runs a command in the host, with `/` as its directory. A code other than 0 is an answer.
+   * `env` is added to what every command of the host gets (PATH, HOME, LANG, TERM).
+   */
   async exec(words: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return this.#run(this.command(words, options.env), options);
   }

@@ -100,7 +100,7 @@ export class Lab {
   /** Removes all there is of a lab, also of half a lab. False when there was nothing. */
   static async down(number: number = numberDefault): Promise<boolean> {
     const state = new LabState(number);
-    const found = state.exists || state.cgroup.pids().length > 0;
+    const found = state.exists || state.cgroup.exists;
     endKeeper(state);
     const deadline = performance.now() + deathMsMax;
     for (;;) {
