@@ -94,11 +94,9 @@ function fill(
   const { slot, node } = place;
   const newest = place.tasks.at(-1);
   const failed = newest !== undefined && hasEnded(newest) ? newest : undefined;
-  if (now.outdated !== undefined) {
-    // Filled, and it is the update's turn; unless that was here already and its task has ended.
-    const tried = situation.service.Gam.updated.includes(place.key);
-    if (!tried || failed === undefined || !situation.isCurrent(failed)) return undefined;
-  }
+  // Filled, and it is the update's turn; unless that was here already and its task is gone.
+  const tried = situation.service.Gam.updated.includes(place.key);
+  if (now.outdated !== undefined && !tried) return undefined;
   if (failed !== undefined) {
     const delayMs = restartDelayMs(situation, failed, place.tasks);
     if (delayMs === undefined) return undefined;
@@ -108,7 +106,8 @@ function fill(
     return createTask(situation, { slot, node, after, startAfterMs, restart });
   }
   const last = now.leaving.at(-1) ?? newest;
-  return createTask(situation, { slot, node, after: last ? whomToAwait(situation, last) : "" });
+  const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
+  return createTask(situation, { slot, node, after: awaited });
 }
 
 /** By itself, or by somebody's hand while it was wanted. */
