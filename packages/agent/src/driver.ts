@@ -7,7 +7,7 @@
  */
 
 import { messageOf, unreachable } from "@gam/core";
-import type { Mesh } from "@gam/mesh";
+import type { Mesh, Wanted } from "@gam/mesh";
 import {
   type Answer,
   decodeGossip,
@@ -35,6 +35,8 @@ export interface DriverParts {
   readonly fail: (thrown: unknown) => void;
   /** This peer is no member any more. */
   readonly removed: () => void;
+  /** Whom to connect to while the state names nobody yet. */
+  readonly contacts: readonly Wanted[];
 }
 
 export class Driver {
@@ -191,8 +193,12 @@ export class Driver {
   }
 
   #membersNow(): void {
-    const { peer, mesh } = this.#parts;
-    const others = peer.view.nodes().filter(({ ID }) => ID !== peer.self);
-    mesh.setPeers(others.map(({ ID, Gam }) => ({ nodeId: ID, addresses: Gam.addresses })));
+    const { peer, mesh, contacts } = this.#parts;
+    const nodes = peer.view.nodes();
+    const members = nodes.map(({ ID, Gam }) => ({ nodeId: ID, addresses: Gam.addresses }));
+    // A member that has just joined is not in its own copy until the log reaches it.
+    const arrived = members.some(({ nodeId }) => nodeId === peer.self);
+    mesh.setPeers(arrived ? members : contacts);
+    for (const { nodeId } of mesh.peers()) if (peer.view.isRemoved(nodeId)) mesh.evict(nodeId);
   }
 }

@@ -68,6 +68,8 @@ const lagEntriesMax = 512;
 /** Usage is gossiped every second, and less often where all of it would be more than 100 a second. */
 const usageTicks = 1000 / tickMs;
 const usageMessagesPerSecondMax = 100;
+/** The worker counts in ticks of its own. */
+const workerTicks = workerLimitsDefault.tickMs / tickMs;
 /** What this peer says of its own node is said again until the state has it. */
 const describeTicks = 20;
 
@@ -230,9 +232,10 @@ export class Peer {
         for (const write of this.#journal.persisted()) this.#stepRaft({ kind: "persisted", write });
         return;
       case "propose":
-        return this.#propose(input.changes, (answer) =>
+        this.#propose(input.changes, (answer) =>
           this.#effects.push({ kind: "proposed", request: input.request, answer }),
         );
+        return;
       case "read":
         return this.#read(input.request);
       case "worker":
@@ -256,7 +259,7 @@ export class Peer {
     this.#nowTick += 1;
     this.#stepMembership({ kind: "tick", lateTicks });
     this.#stepRaft({ kind: "tick" });
-    this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
+    if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
     this.#proposals.tick();
     this.#leading?.tick();
     for (const [id, reading] of this.#readings) {

@@ -24,9 +24,7 @@ export const planted = {
     peer: { orchestrator: new Set(["ended-counts-as-running"]) },
   },
   "reconciler: surplus is forgotten": { peer: { orchestrator: new Set(["surplus-forgotten"]) } },
-  "reconciler: a lost task stays wanted": {
-    peer: { orchestrator: new Set(["lost-never-released"]) },
-  },
+  "reconciler: doubles are kept": { peer: { orchestrator: new Set(["doubles-kept"]) } },
   "membership: one watcher convicts": {
     peer: {
       membership: { oneWatcherIsEnough: true, noIndirectProbe: true, noPatienceAlone: true },
@@ -37,6 +35,6 @@ export const planted = {
   },
   "worker: says running before it runs": { peer: { worker: { runningEarly: true } } },
   "worker: removes what it does not know yet": { peer: { worker: { straysEarly: true } } },
-} as const satisfies Record<string, Planted>;
+} satisfies Record<string, Planted>;
 
 export type FaultName = keyof typeof planted;

@@ -3,7 +3,7 @@
  * peer that a client asked (service-spec.ts); here only what apply() itself leans on is looked at, so
  * that no peer can make all others stumble over one entry of the log.
  */
-import { type Check, check, GamError } from "@gam/core";
+import { type Check, check, GamError, type ProposalId } from "@gam/core";
 import type { Change, Proposal } from "./change.ts";
 import { taskStates } from "./task.ts";
 
@@ -85,7 +85,7 @@ const checkChange: Check<Change> = (value, path) => {
 };
 
 export const checkProposal: Check<Proposal> = check.object({
-  id: check.id(),
+  id: check.id<ProposalId>(),
   // The last millisecond that a date can be made of.
   atMs: check.number(0, 8.64e15),
   changes: check.list(checkChange, changesMax),

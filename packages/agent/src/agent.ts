@@ -1,0 +1,277 @@
+/**
+ * Agent: one host's gam, from its start to its end. A member of a cluster or not, it serves the API.
+ *
+ * Decides only whether this host is in a cluster, and that one change of that is under way at a time.
+ */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ClusterDoor, GamStatus, InitRequest, JoinRequest, NodeSummary } from "@gam/api";
+import { assert, GamError, type NodeId } from "@gam/core";
+import {
+  type Identity,
+  loadCredentials,
+  loadIdentity,
+  makeSecret,
+  removeCredentials,
+} from "@gam/mesh";
+import { type Event, type Node, Store, type View } from "@gam/state";
+import { Cluster, type ClusterParts, mint, type Place } from "./cluster.ts";
+import { type AgentConfig, hostAndPort } from "./config.ts";
+import type { Log } from "./log.ts";
+
+/** Where the last init or join was told to listen, so that a restart does the same. */
+const placeFile = "place.json";
+
+export class Agent {
+  readonly #config: AgentConfig;
+  readonly #identity: Identity;
+  readonly #log: Log;
+  readonly #version: string;
+  readonly #fail: (thrown: unknown) => void;
+  readonly #listeners = new Set<(event: Event) => void>();
+  readonly #nothing = new Store();
+  #cluster: Cluster | undefined;
+  #changing = false;
+
+  private constructor(
+    config: AgentConfig,
+    identity: Identity,
+    log: Log,
+    version: string,
+    fail: (thrown: unknown) => void,
+  ) {
+    this.#config = config;
+    this.#identity = identity;
+    this.#log = log;
+    this.#version = version;
+    this.#fail = fail;
+  }
+
+  /** Resumes membership where there is one. Errors: CORRUPT_FILE, with what to do. */
+  static async start(
+    config: AgentConfig,
+    log: Log,
+    version: string,
+    fail: (thrown: unknown) => void,
+  ): Promise<Agent> {
+    const identity = await loadIdentity(config.dataDir);
+    const agent = new Agent(config, identity, log, version, fail);
+    const credentials = await loadCredentials(config.dataDir);
+    if (credentials === undefined) {
+      log.info(
+        { node: identity.nodeId },
+        'Not in a cluster yet: "gam init" makes one, "gam join TOKEN" joins one',
+      );
+      return agent;
+    }
+    const place = await agent.#lastPlace();
+    agent.#enter(await Cluster.resume(agent.#parts(), place, credentials));
+    log.info({ node: identity.nodeId, cluster: credentials.clusterId }, "Back in its cluster");
+    return agent;
+  }
+
+  /** Says goodbye where that helps the others, and stops. Containers run on. */
+  async stop(): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = undefined;
+    await cluster?.resign();
+    await cluster?.stop();
+  }
+
+  door(): ClusterDoor {
+    const active = (): Cluster => {
+      if (this.#cluster !== undefined) return this.#cluster;
+      throw new GamError("NOT_MEMBER", "Cannot do that: this host is not in a cluster");
+    };
+    return {
+      self: this.#identity.nodeId,
+      state: () => (this.#cluster === undefined ? "inactive" : "active"),
+      view: () => this.#view(),
+      leader: () => this.#cluster?.peer.leader,
+      voters: () => this.#cluster?.peer.raft.configuration.voters ?? [],
+      reachable: (id) => this.#cluster?.peer.verdictOf(id).verdict === "alive",
+      fresh: async () => await this.#cluster?.driver.fresh(),
+      propose: (changes) => active().propose(changes),
+      mint: mint.id,
+      subscribe: (listener) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+      },
+      init: (request) => this.#init(request),
+      join: (request) => this.#join(request),
+      leave: (force) => this.#leave(force),
+      tokens: () => active().tokens(),
+      secret: makeSecret,
+      containerLogs: (task, { signal, ...options }) =>
+        active().containerLogs(task, options, signal),
+      status: () => this.#status(),
+    };
+  }
+
+  #view(): View {
+    return this.#cluster?.view ?? this.#nothing;
+  }
+
+  async #init(request: InitRequest): Promise<NodeId> {
+    await this.#change(async () => {
+      if (this.#cluster !== undefined) throw inClusterAlready();
+      const place = this.#place(request);
+      const { spec, availability } = request;
+      this.#enter(await Cluster.init(this.#parts(), place, spec, availability));
+      await this.#keepPlace(place);
+    });
+    this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
+    return this.#identity.nodeId;
+  }
+
+  async #join(request: JoinRequest): Promise<void> {
+    await this.#change(async () => {
+      if (this.#cluster !== undefined) throw inClusterAlready();
+      const place = this.#place(request);
+      const { token, addresses } = request;
+      const cluster = await Cluster.join(this.#parts(), place, token, addresses);
+      this.#enter(cluster);
+      await this.#keepPlace(place);
+      const node = cluster.view.node(this.#identity.nodeId);
+      if (node !== undefined && request.availability !== node.Spec.Availability) {
+        const spec = { ...node.Spec, Availability: request.availability };
+        const basedOn = node.Version.Index;
+        await cluster.propose([{ kind: "updateNode", id: node.ID, spec, basedOn }]);
+      }
+    });
+    this.#log.info({ node: this.#identity.nodeId }, "Joined a cluster");
+  }
+
+  async #leave(force: boolean): Promise<void> {
+    await this.#change(async () => {
+      const cluster = this.#cluster;
+      if (cluster === undefined) throw new GamError("NOT_MEMBER", "Cannot leave: not in a cluster");
+      await cluster.leave(force);
+      await this.#forget();
+    });
+    this.#log.info({}, "Left the cluster");
+  }
+
+  /** Somebody else removed this node. */
+  #removed(): void {
+    if (this.#changing) return; // It is leaving, and knows.
+    this.#log.warn({}, "This node was removed from the cluster; join again with a token");
+    this.#change(async () => {
+      await this.#cluster?.end();
+      await this.#forget();
+    }).catch(this.#fail);
+  }
+
+  async #forget(): Promise<void> {
+    this.#cluster = undefined;
+    await removeCredentials(this.#config.dataDir);
+    await rm(join(this.#config.dataDir, placeFile), { force: true });
+  }
+
+  async #change(work: () => Promise<void>): Promise<void> {
+    if (this.#changing) {
+      throw new GamError("IN_USE", "Cannot change membership: another change of it is under way");
+    }
+    this.#changing = true;
+    try {
+      await work();
+    } finally {
+      this.#changing = false;
+    }
+  }
+
+  #enter(cluster: Cluster): void {
+    assert(this.#cluster === undefined, "one cluster at a time");
+    this.#cluster = cluster;
+    cluster.driver.subscribe((event) => {
+      for (const listener of this.#listeners) listener(event);
+    });
+  }
+
+  #parts(): ClusterParts {
+    return {
+      config: this.#config,
+      identity: this.#identity,
+      log: this.#log,
+      fail: this.#fail,
+      removed: () => this.#removed(),
+    };
+  }
+
+  #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Place {
+    const { listen, advertise } = this.#config;
+    const { listenAddr, advertiseAddr } = request;
+    // Clients say 0.0.0.0:2377 when they were told nothing: the port of another orchestrator.
+    const told = listenAddr !== undefined && !listenAddr.startsWith("0.0.0.0");
+    return {
+      listen: told ? withPort(listenAddr, listen.port) : listen,
+      advertise: advertise ?? advertiseAddr,
+    };
+  }
+
+  async #keepPlace(place: Place): Promise<void> {
+    await writeFile(join(this.#config.dataDir, placeFile), JSON.stringify(place));
+  }
+
+  async #lastPlace(): Promise<Place> {
+    const { listen, advertise } = this.#config;
+    try {
+      const text = await readFile(join(this.#config.dataDir, placeFile), "utf8");
+      const place = JSON.parse(text) as Place;
+      return { listen: place.listen, advertise: advertise ?? place.advertise };
+    } catch (thrown) {
+      // It is written after the credentials: a crash in between leaves what the options say.
+      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+      return { listen, advertise };
+    }
+  }
+
+  #status(): GamStatus {
+    const cluster = this.#cluster;
+    const configuration = cluster?.peer.raft.configuration;
+    return {
+      version: this.#version,
+      self: this.#identity.nodeId,
+      state: cluster === undefined ? "inactive" : "active",
+      leader: cluster?.peer.leader ?? null,
+      term: cluster?.peer.raft.term ?? 0,
+      applied: this.#view().index,
+      voters: configuration?.voters ?? [],
+      learners: configuration?.learners ?? [],
+      nodes: this.#view()
+        .nodes()
+        .map((node) => this.#summary(node)),
+    };
+  }
+
+  #summary(node: Node): NodeSummary {
+    const { ID, Spec, Status, Description, Gam } = node;
+    const cluster = this.#cluster;
+    const voter = cluster?.peer.raft.configuration.voters.includes(ID);
+    const standby = Spec.Role === "worker" ? "worker" : "learner";
+    const running = this.#view()
+      .tasksOn(ID)
+      .filter(
+        ({ Status, DesiredState }) => Status.State === "running" && DesiredState === "running",
+      );
+    return {
+      id: ID,
+      hostname: Description.Hostname,
+      address: Gam.addresses[0] ?? "",
+      state: Status.State,
+      message: Status.Message ?? "",
+      role: cluster?.peer.leader === ID ? "leader" : voter ? "voter" : standby,
+      availability: Spec.Availability,
+      usage: cluster?.peer.usage.get(ID) ?? null,
+      tasks: running.length,
+    };
+  }
+}
+
+function withPort(text: string, port: number): { host: string; port: number } {
+  return /:\d+$/.test(text) ? hostAndPort("listen", text) : { host: text, port };
+}
+
+function inClusterAlready(): GamError {
+  return new GamError("REFUSED", "This node is already part of a cluster; leave it first");
+}

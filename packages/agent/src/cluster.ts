@@ -1,0 +1,473 @@
+/**
+ * Cluster: this agent's life as a member, from init, join or restart until leave or removal.
+ *
+ * Joins mesh, disk, engine and peer, and takes them apart again. Decides only what nobody else can:
+ * in which order a membership is made and ended, so that a crash in between leaves either a member or
+ * none.
+ */
+
+import { randomBytes, randomInt } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Duplex, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import {
+  assert,
+  base36,
+  type Clock,
+  check,
+  decode,
+  encode,
+  GamError,
+  type Mint,
+  messageOf,
+  type NodeId,
+  type Random,
+} from "@gam/core";
+import {
+  type Credentials,
+  createCluster,
+  fingerprintOf,
+  formatToken,
+  type Identity,
+  type JoinRequest,
+  Mesh,
+  type MeshDoor,
+  makeSecret,
+  type Role,
+  saveCredentials,
+  type Wanted,
+} from "@gam/mesh";
+import { bootstrapJournal, Peer, type Recovered } from "@gam/peer";
+import { Engine, type LogsOptions } from "@gam/runtime";
+import type {
+  AskedChange,
+  Availability,
+  ClusterSpec,
+  NewNode,
+  NodeSpec,
+  Task,
+  View,
+} from "@gam/state";
+import type { AgentConfig } from "./config.ts";
+import { Disk } from "./disk.ts";
+import { Driver } from "./driver.ts";
+import type { Log } from "./log.ts";
+
+/** A new member has to see itself in the state within this, or joining has failed. */
+const arriveMs = 30_000;
+/** A leaving voter waits so long for others to vote in its place. */
+const handOverMs = 15_000;
+const pollMs = 50;
+const logsName = "logs";
+
+const logsCheck = check.object({
+  container: check.string(128),
+  follow: check.boolean,
+  stdout: check.boolean,
+  stderr: check.boolean,
+  timestamps: check.boolean,
+  details: check.boolean,
+  tail: check.string(32),
+  since: check.string(64),
+  until: check.string(64),
+});
+export type ContainerLogs = Omit<Required<LogsOptions>, "container">;
+
+export interface ClusterParts {
+  readonly config: AgentConfig;
+  readonly identity: Identity;
+  readonly log: Log;
+  /** Ends the agent. */
+  readonly fail: (thrown: unknown) => void;
+  /** This peer is no member any more. Called once at most. */
+  readonly removed: () => void;
+}
+
+export interface Place {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertise: string | undefined;
+}
+
+export const mint: Mint = { id: () => base36(randomBytes(17)) };
+const random: Random = { below: (bound) => randomInt(bound) };
+
+export class Cluster {
+  readonly mesh: Mesh;
+  readonly peer: Peer;
+  readonly driver: Driver;
+  readonly #parts: ClusterParts;
+  readonly #disk: Disk;
+  readonly #engine: Engine;
+
+  private constructor(
+    parts: ClusterParts,
+    mesh: Mesh,
+    disk: Disk,
+    recovered: Recovered,
+    contacts: readonly Wanted[],
+  ) {
+    const { config, identity, log, fail } = parts;
+    this.#parts = parts;
+    this.mesh = mesh;
+    this.#disk = disk;
+    this.#engine = new Engine({ socketPath: config.engine });
+    this.peer = new Peer(
+      { self: identity.nodeId, votersMax: config.votersMax },
+      recovered,
+      random,
+      mint,
+    );
+    this.driver = new Driver({
+      peer: this.peer,
+      mesh,
+      disk,
+      engine: this.#engine,
+      log,
+      fail,
+      removed: parts.removed,
+      contacts,
+    });
+    mesh.handleStream(logsName, (from, header, stream) => this.#serveLogs(from, header, stream));
+    this.driver.start();
+  }
+
+  /** Goes on as the member that the credentials say. Errors: CORRUPT_FILE, IN_USE. */
+  static async resume(
+    parts: ClusterParts,
+    place: Place,
+    credentials: Credentials,
+  ): Promise<Cluster> {
+    const { disk, recovered } = await Disk.open(journalOf(parts.config));
+    const { open } = meshOf(parts, place);
+    return await open(credentials, (mesh) => new Cluster(parts, mesh, disk, recovered, []));
+  }
+
+  /** A new cluster, whose first member this is. */
+  static async init(
+    parts: ClusterParts,
+    place: Place,
+    spec: ClusterSpec,
+    availability: Availability,
+  ): Promise<Cluster> {
+    const { identity, config } = parts;
+    const credentials = createCluster(identity, Date.now());
+    const disk = await emptyDisk(config);
+    const recovered = bootstrapJournal(identity.nodeId);
+    const { open } = meshOf(parts, place);
+    const cluster = await open(
+      credentials,
+      (mesh) => new Cluster(parts, mesh, disk, recovered, []),
+    );
+    const made: AskedChange[] = [
+      {
+        kind: "createCluster",
+        cluster: {
+          ID: credentials.clusterId,
+          Spec: spec,
+          Secrets: { Worker: makeSecret(), Manager: makeSecret() },
+          RootPublicKey: Buffer.from(credentials.rootPublicKey).toString("base64"),
+        },
+      },
+      {
+        kind: "joinNode",
+        node: newNode(
+          identity.nodeId,
+          identity.peerId,
+          "manager",
+          cluster.mesh.addresses(),
+          availability,
+        ),
+      },
+    ];
+    return await cluster.#arrive(credentials, async () => {
+      await cluster.propose(made);
+    });
+  }
+
+  /** Errors: BAD_TOKEN, REFUSED, NOT_MEMBER, UNREACHABLE; NO_LEADER when the state does not come. */
+  static async join(
+    parts: ClusterParts,
+    place: Place,
+    token: string,
+    addresses: readonly string[],
+  ): Promise<Cluster> {
+    const { open } = meshOf(parts, place);
+    let credentials: Credentials | undefined;
+    const cluster = await open(undefined, async (mesh) => {
+      const joined = await mesh.join(token, addresses);
+      credentials = joined.credentials;
+      const { disk, recovered } = await blankDisk(parts.config);
+      return new Cluster(parts, mesh, disk, recovered, joined.members);
+    });
+    assert(credentials !== undefined, "a peer that joined has credentials");
+    return await cluster.#arrive(credentials, () =>
+      cluster.#until(arriveMs, () => cluster.view.node(parts.identity.nodeId) !== undefined),
+    );
+  }
+
+  get view(): View {
+    return this.peer.view;
+  }
+
+  /** Errors: what the state refuses, with its code; NO_LEADER when nobody took it. */
+  async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
+    const answer = await this.driver.propose(changes);
+    if (answer.kind === "applied") return { index: answer.index };
+    if (answer.kind === "refused") throw new GamError(answer.code, answer.message);
+    throw new GamError("NO_LEADER", `Cannot write: ${answer.message}`);
+  }
+
+  tokens(): { readonly worker: string; readonly manager: string } {
+    const { cluster } = this.view;
+    const { credentials } = this.mesh;
+    if (cluster === undefined || credentials === undefined) {
+      throw new GamError("NO_LEADER", "Cannot show tokens: the state has not arrived yet");
+    }
+    const fingerprint = fingerprintOf(credentials.rootPublicKey);
+    const others = this.view
+      .nodes()
+      .filter(({ ID, Status }) => ID !== this.peer.self && Status.State === "ready")
+      .flatMap(({ Gam }) => Gam.addresses.slice(0, 1));
+    const addresses = [...this.mesh.addresses().slice(0, 1), ...others];
+    const token = (secret: string): string => formatToken({ fingerprint, secret, addresses });
+    return { worker: token(cluster.Secrets.Worker), manager: token(cluster.Secrets.Manager) };
+  }
+
+  /** The raw log of a task's container, from whichever node has it. */
+  async containerLogs(task: Task, options: ContainerLogs, signal: AbortSignal): Promise<Readable> {
+    const container = task.Status.ContainerStatus?.ContainerID;
+    if (container === undefined || task.NodeID === undefined) {
+      throw new GamError("NOT_FOUND", `Cannot read logs of task ${task.ID}: it has no container`);
+    }
+    const local = task.NodeID === this.peer.self;
+    const stream: Readable = local
+      ? await this.#engine.logs(container, options)
+      : await this.mesh.stream(task.NodeID, logsName, encode({ container, ...options }));
+    // Half of a mesh stream stays open until it is ended, and nothing is said on ours.
+    if (!local) (stream as Duplex).end();
+    const end = (): void => void stream.destroy();
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+    stream.once("close", () => signal.removeEventListener("abort", end));
+    return stream;
+  }
+
+  /**
+   * Gives up membership: others vote in this peer's place, its node is removed, its containers too.
+   *
+   * Errors: NO_LEADER when the others cannot be told, unless forced.
+   */
+  async leave(force: boolean): Promise<void> {
+    const others = this.view.nodes().some(({ ID }) => ID !== this.peer.self);
+    try {
+      if (others) await this.#giveUpMembership();
+    } catch (thrown) {
+      if (!(thrown instanceof GamError) || !force) throw thrown;
+      this.#parts.log.warn(
+        { reason: thrown.message },
+        'Left by force; the others still list this node: remove it there with "docker node rm --force"',
+      );
+    }
+    await this.end();
+  }
+
+  /** Ends this life for good: nothing of the cluster stays on this host. */
+  async end(): Promise<void> {
+    await this.stop();
+    await removeContainers(this.#parts, this.view.cluster?.ID);
+    await rm(journalOf(this.#parts.config), { recursive: true, force: true });
+  }
+
+  /** Stops, to be resumed later. Containers run on. */
+  async stop(): Promise<void> {
+    await this.driver.stop();
+    await this.mesh.close();
+    await this.#engine.close();
+    await this.#disk.close();
+  }
+
+  /** Leadership goes first, so that nobody waits for an election. */
+  async resign(): Promise<void> {
+    if (this.peer.leader !== this.peer.self || this.view.nodes().length < 2) return;
+    this.driver.resign();
+    await this.#until(3000, () => this.peer.leader !== this.peer.self).catch(() => undefined);
+  }
+
+  async #giveUpMembership(): Promise<void> {
+    const { self } = this.peer;
+    const node = this.view.node(self);
+    if (node !== undefined && node.Spec.Role === "manager") {
+      // A worker never votes, so the leader finds another voter in its place.
+      const spec: NodeSpec = { ...node.Spec, Role: "worker", Availability: "drain" };
+      await this.propose([{ kind: "updateNode", id: self, spec, basedOn: node.Version.Index }]);
+    }
+    await this.#until(handOverMs, () => {
+      const { voters, votersOutgoing } = this.peer.raft.configuration;
+      return !voters.includes(self) && !votersOutgoing.includes(self);
+    });
+    // The others hang up as soon as they have applied it, so the answer may not come.
+    const gone = new Promise<void>((resolve) => {
+      this.mesh.onTurnedAway((_, refusal) => {
+        if (refusal === "removed") resolve();
+      });
+    });
+    await Promise.race([gone, this.propose([{ kind: "removeNode", id: self }])]);
+  }
+
+  async #arrive(credentials: Credentials, wait: () => Promise<void>): Promise<Cluster> {
+    try {
+      await wait();
+      await saveCredentials(this.#parts.config.dataDir, credentials);
+      return this;
+    } catch (thrown) {
+      await this.stop();
+      await rm(journalOf(this.#parts.config), { recursive: true, force: true });
+      throw thrown;
+    }
+  }
+
+  async #until(withinMs: number, holds: () => boolean): Promise<void> {
+    const untilMs = performance.now() + withinMs;
+    while (!holds()) {
+      if (performance.now() > untilMs) {
+        throw new GamError(
+          "NO_LEADER",
+          `Cannot go on: the cluster did not answer within ${withinMs / 1000} s`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+
+  async #serveLogs(_from: NodeId, header: Uint8Array, stream: Duplex): Promise<void> {
+    const { container, ...options } = logsCheck(decode(header), "logs");
+    // Only containers of tasks: the engine's others are nobody's business here.
+    const known = this.view
+      .tasksOn(this.peer.self)
+      .some(({ Status }) => Status.ContainerStatus?.ContainerID === container);
+    if (!known) throw new GamError("NOT_FOUND", `No container ${container} of a task is here`);
+    const logs = await this.#engine.logs(container, options);
+    stream.resume();
+    stream.once("close", () => logs.destroy());
+    pipeline(logs, stream).catch((thrown) => {
+      this.#parts.log.debug({ reason: messageOf(thrown) }, "Log stream ended early");
+    });
+  }
+}
+
+function journalOf(config: AgentConfig): string {
+  return join(config.dataDir, "journal");
+}
+
+async function emptyDisk(config: AgentConfig): Promise<Disk> {
+  return (await blankDisk(config)).disk;
+}
+
+async function blankDisk(config: AgentConfig): Promise<{ disk: Disk; recovered: Recovered }> {
+  await rm(journalOf(config), { recursive: true, force: true });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  return await Disk.open(journalOf(config));
+}
+
+/** A mesh whose questions are answered by the cluster that is made around it. */
+function meshOf(
+  parts: ClusterParts,
+  place: Place,
+): {
+  open: (
+    credentials: Credentials | undefined,
+    around: (mesh: Mesh) => Cluster | Promise<Cluster>,
+  ) => Promise<Cluster>;
+} {
+  let cluster: Cluster | undefined;
+  const view = (): View | undefined => cluster?.view;
+  const door: MeshDoor = {
+    secrets: () => {
+      const secrets = view()?.cluster?.Secrets;
+      return secrets && { manager: secrets.Manager, worker: secrets.Worker };
+    },
+    members: () =>
+      (view()?.nodes() ?? []).map(({ ID, Spec, Gam }) => ({
+        nodeId: ID,
+        role: Spec.Role,
+        addresses: Gam.addresses,
+      })),
+    isRemoved: (nodeId) => view()?.isRemoved(nodeId) ?? false,
+    onJoinRequest: async (request) => {
+      if (cluster === undefined) throw new GamError("NO_LEADER", "Cannot let anybody in yet");
+      await admit(cluster, request);
+    },
+    onRenewed: (credentials) => {
+      saveCredentials(parts.config.dataDir, credentials).catch(parts.fail);
+    },
+  };
+  const open = async (
+    credentials: Credentials | undefined,
+    around: (mesh: Mesh) => Cluster | Promise<Cluster>,
+  ): Promise<Cluster> => {
+    const { identity, log } = parts;
+    const mesh = await Mesh.open({ identity, credentials, ...place, log, door, clock });
+    try {
+      cluster = await around(mesh);
+      return cluster;
+    } catch (thrown) {
+      await mesh.close();
+      throw thrown;
+    }
+  };
+  return { open };
+}
+
+const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
+
+async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
+  const { nodeId, role, addresses } = request;
+  const node = newNode(nodeId, "", role, addresses, "active");
+  await cluster.propose([{ kind: "joinNode", node }]);
+}
+
+function newNode(
+  id: NodeId,
+  peerId: string,
+  role: Role,
+  addresses: readonly string[],
+  availability: Availability,
+): NewNode {
+  return {
+    ID: id,
+    Spec: { Labels: {}, Role: role, Availability: availability },
+    // Its own peer says more as soon as it is there.
+    Description: {
+      Hostname: "",
+      Platform: { Architecture: "", OS: "" },
+      Resources: { NanoCPUs: 0, MemoryBytes: 0 },
+      Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
+    },
+    Status: { State: "unknown", Addr: "" },
+    Gam: { peerId, addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0 },
+  };
+}
+
+/** What ran here for the cluster is stopped and removed, with the networks made for it. */
+async function removeContainers(parts: ClusterParts, cluster: string | undefined): Promise<void> {
+  const engine = new Engine({ socketPath: parts.config.engine });
+  const containers = await new Promise<readonly { id: string; task: Task["ID"] }[]>((resolve) => {
+    engine.watch((news) => {
+      if (news.kind === "containers") resolve(news.containers);
+      if (news.kind === "engine" && !news.ready) resolve([]);
+    });
+  });
+  await Promise.all(
+    containers.map(async ({ id, task }) => {
+      await engine.perform({ kind: "stop", id: 0, task, container: id });
+      await engine.perform({ kind: "remove", id: 0, task, container: id });
+    }),
+  );
+  await engine.perform({ kind: "pruneNetworks", id: 0, keep: [] });
+  await engine.close();
+  parts.log.info(
+    { containers: containers.length, cluster },
+    "Removed what ran here for the cluster",
+  );
+}

@@ -1,0 +1,65 @@
+/**
+ * The agent's program: `gam agent`. Runs in the foreground until it is told to stop.
+ */
+import { readFileSync } from "node:fs";
+import { ApiServer } from "@gam/api";
+import { BrokenInvariant, GamError, messageOf } from "@gam/core";
+import { checkTemplate } from "@gam/worker";
+import { Agent } from "./agent.ts";
+import { readConfig, usageText } from "./config.ts";
+import { openLog } from "./log.ts";
+
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  process.stdout.write(`${usageText()}\n`);
+  process.exit(0);
+}
+
+function versionOf(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return String((JSON.parse(text) as { version: string }).version);
+}
+
+async function run(): Promise<void> {
+  const config = readConfig(args, process.env);
+  const log = openLog(config.logLevel);
+  const version = versionOf();
+  const fail = (thrown: unknown): void => {
+    const broken = thrown instanceof BrokenInvariant;
+    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    log.error(
+      { reason: messageOf(thrown), stack },
+      broken ? "Broken invariant: the agent ends, containers run on" : "The agent cannot go on",
+    );
+    process.exit(1);
+  };
+  process.on("unhandledRejection", fail);
+  process.on("uncaughtException", fail);
+  const agent = await Agent.start(config, log, version, fail);
+  const api = await ApiServer.listen({
+    socketPath: config.socket,
+    engineSocketPath: config.engine,
+    door: agent.door(),
+    log,
+    version,
+    checkTemplate,
+  });
+  log.info({ socket: config.socket, engine: config.engine, version }, "Serving");
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "Stopping; containers run on");
+    await api.close();
+    await agent.stop();
+    process.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.on(signal, () => void stop(signal).catch(fail));
+}
+
+run().catch((thrown) => {
+  const known = thrown instanceof GamError;
+  process.stderr.write(`gam agent: ${known ? thrown.message : messageOf(thrown)}\n`);
+  process.exit(known && thrown.code === "BAD_REQUEST" ? 2 : 1);
+});

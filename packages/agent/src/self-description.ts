@@ -1,0 +1,70 @@
+/**
+ * Self-description: keeps telling the peer what its own node is, and what its engine does.
+ *
+ * The engine's news go to the worker as they come. What the engine says of itself and the host is
+ * asked anew whenever it comes back, and now and then, because labels and versions change under us.
+ */
+import { arch, cpus, hostname, totalmem } from "node:os";
+import { GamError, messageOf } from "@gam/core";
+import type { Mesh } from "@gam/mesh";
+import type { SelfDescription } from "@gam/peer";
+import type { Engine, EngineNews } from "@gam/runtime";
+import type { EngineHealth, NodeDescription } from "@gam/state";
+import type { Log } from "./log.ts";
+
+const refreshMs = 60_000;
+
+export interface SelfParts {
+  readonly engine: Engine;
+  readonly mesh: Mesh;
+  readonly log: Log;
+  readonly said: (said: SelfDescription) => void;
+  readonly observed: (news: EngineNews) => void;
+}
+
+/** Watches until the returned function is called. */
+export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () => void {
+  let health: EngineHealth = { ready: false, reason: "Engine has not answered yet" };
+  let description = withoutEngine();
+  let watching = true;
+  const say = (): void => said({ description, addresses: mesh.addresses(), engine: health });
+  const look = async (): Promise<void> => {
+    try {
+      if (health.ready) description = await engine.describe();
+    } catch (thrown) {
+      // Its loss is news that comes by itself.
+      if (!(thrown instanceof GamError)) throw thrown;
+      log.debug({ reason: messageOf(thrown) }, "Engine does not describe itself");
+      return;
+    }
+    if (watching) say();
+  };
+  engine.watch((news) => {
+    if (!watching) return;
+    observed(news);
+    if (news.kind !== "engine") return;
+    if (news.ready !== health.ready) {
+      log[news.ready ? "info" : "warn"](
+        { reason: news.reason },
+        news.ready ? "Engine is there" : "Engine is missing",
+      );
+    }
+    health = { ready: news.ready, reason: news.reason };
+    void look();
+  });
+  const timer = setInterval(() => void look(), refreshMs);
+  return () => {
+    watching = false;
+    clearInterval(timer);
+  };
+}
+
+/** What can be said of a host whose engine has never answered. */
+export function withoutEngine(): NodeDescription {
+  return {
+    Hostname: hostname(),
+    Platform: { Architecture: arch() === "x64" ? "x86_64" : "aarch64", OS: "linux" },
+    Resources: { NanoCPUs: cpus().length * 1e9, MemoryBytes: totalmem() },
+    Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
+  };
+}
