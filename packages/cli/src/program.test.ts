@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { run } from "./program.ts";
+import { type FakeAgent, fakeAgent, type Script } from "./testing/fake-agent.ts";
+
+interface Ran {
+  readonly exit: number;
+  readonly printed: string;
+  readonly complained: string;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "gam-program-"));
+
+/** No test may reach, or start, an agent of this machine. Without a PATH there is no docker client. */
+const nowhere = {
+  PATH: "",
+  GAM_SOCKET: join(folder, "nowhere.sock"),
+  GAM_DATA_DIR: join(folder, "nowhere"),
+  GAM_AGENT_PROGRAM: join(folder, "nowhere.mjs"),
+};
+
+async function gam(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  const printed: string[] = [];
+  const complained: string[] = [];
+  const exit = await run(args, {
+    environment: { ...nowhere, ...environment },
+    cwd: folder,
+    isTerminal: false,
+    nowMs: () => Date.now(),
+    print: (line) => printed.push(line),
+    complain: (line) => complained.push(line),
+  });
+  return { exit, printed: printed.join("\n"), complained: complained.join("\n") };
+}
+
+async function withAgent(context: TestContext, script: Script): Promise<FakeAgent> {
+  const agent = await fakeAgent(script);
+  context.after(() => agent.close());
+  return agent;
+}
+
+test.after(() => rmSync(folder, { recursive: true }));
+
+const node = {
+  id: "n1",
+  hostname: "host1",
+  address: "10.0.0.1:7946",
+  state: "ready",
+  message: "",
+  role: "leader",
+  availability: "active",
+  usage: null,
+  tasks: 0,
+};
+const status = {
+  version: "0.1.0",
+  self: "n1",
+  state: "active",
+  leader: "n1",
+  term: 2,
+  applied: 9,
+  voters: ["n1"],
+  learners: [],
+  nodes: [node],
+};
+const tokens = { worker: "gam-1-w", manager: "gam-1-m" };
+
+test("gam without an agent says where it looked and what to do", async () => {
+  const { exit, complained } = await gam(["--socket", join(folder, "none.sock"), "status"]);
+  assert.equal(exit, 1);
+  assert.equal(
+    complained,
+    `gam: Cannot reach agent at ${folder}/none.sock: there is no such socket; start one with "gam agent"`,
+  );
+});
+
+for (const args of [
+  ["frobnicate"],
+  ["join"],
+  ["token", "--role", "king"],
+  ["stack", "deploy", "x"],
+]) {
+  test(`gam ${args.join(" ")} is not understood`, async () => {
+    const { exit, printed, complained } = await gam(args);
+    assert.deepEqual({ exit, printed }, { exit: 2, printed: "" });
+    assert.match(complained, /^gam: /);
+  });
+}
+
+test("gam --version and --help end well", async () => {
+  assert.deepEqual(await gam(["--version"]), { exit: 0, printed: "0.1.0", complained: "" });
+  const { exit, printed } = await gam(["--help"]);
+  assert.equal(exit, 0);
+  assert.match(printed, /begin a mesh with this host/);
+});
+
+test("gam init shows what the next host runs", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/init": {},
+    "GET /gam/v1/token": tokens,
+  });
+  const { exit, printed } = await gam(["init", "--advertise", "10.0.0.1"], {
+    GAM_SOCKET: agent.socket,
+  });
+  assert.equal(exit, 0);
+  assert.match(printed, /^ {2}gam join gam-1-m$/m);
+  assert.deepEqual(agent.heard[1], {
+    call: "POST /gam/v1/init",
+    body: { advertise: "10.0.0.1" },
+  });
+});
+
+test("gam join hands on the token and the addresses", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": { ...status, nodes: [node, { ...node, id: "n2", hostname: "host2" }] },
+    "POST /gam/v1/join": {},
+  });
+  const { exit, printed } = await gam(["-s", agent.socket, "join", "gam-1-m", "10.0.0.1:7946"]);
+  assert.deepEqual(
+    { exit, printed },
+    { exit: 0, printed: "Joined: the mesh has 2 hosts, led by host1" },
+  );
+  assert.deepEqual(agent.heard[1]?.body, { token: "gam-1-m", addresses: ["10.0.0.1:7946"] });
+});
+
+test("gam leave says no in the agent's words", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/leave": 503,
+  });
+  const { exit, complained } = await gam(["-s", agent.socket, "leave"]);
+  assert.deepEqual({ exit, complained }, { exit: 1, complained: "gam: refused with 503" });
+  assert.deepEqual(agent.heard[1]?.body, { force: false });
+});
+
+test("gam token --role prints the token and nothing else", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/token": tokens,
+    "POST /gam/v1/token/rotate": {},
+  });
+  const { printed } = await gam(["-s", agent.socket, "token", "--role", "worker", "--rotate"]);
+  assert.equal(printed, "gam-1-w");
+  assert.deepEqual(agent.heard[0], { call: "POST /gam/v1/token/rotate", body: { role: "worker" } });
+});
+
+test("gam status --json prints the whole answer", async (context) => {
+  const agent = await withAgent(context, { "GET /gam/v1/status": status });
+  const { printed } = await gam(["-s", agent.socket, "status", "--json"]);
+  assert.deepEqual(JSON.parse(printed), status);
+});
+
+test("gam status refuses an answer that is none", async (context) => {
+  const agent = await withAgent(context, { "GET /gam/v1/status": { state: "active" } });
+  const { exit, complained } = await gam(["-s", agent.socket, "status"]);
+  assert.equal(exit, 1);
+  assert.match(complained, /Cannot read status\.version/);
+});
+
+test("gam init starts an agent where none runs", async (context) => {
+  const program = join(folder, "agent.mjs");
+  writeFileSync(
+    program,
+    `import { createServer } from "node:http";
+     const answers = { "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
+     createServer((call, answer) => answer.end(JSON.stringify(answers[call.url] ?? {}))).listen(process.env.GAM_SOCKET);`,
+  );
+  const socket = join(folder, "started.sock");
+  const environment = { GAM_AGENT_PROGRAM: program, GAM_DATA_DIR: join(folder, "data") };
+  const { exit, printed, complained } = await gam(["-s", socket, "init"], environment);
+  const pid = Number(/process (\d+)/.exec(complained)?.[1]);
+  context.after(() => process.kill(pid));
+  assert.equal(exit, 0);
+  assert.match(complained, /^Started an agent in the background .*data\/agent\.log/);
+  assert.match(printed, /gam join gam-1-m/);
+});
+
+test("gam init shows the last words of an agent that does not start", async () => {
+  const program = join(folder, "broken.mjs");
+  writeFileSync(
+    program,
+    'console.log("first");\nconsole.log("no engine");\nprocess.exitCode = 3;\n',
+  );
+  const environment = { GAM_AGENT_PROGRAM: program, GAM_DATA_DIR: join(folder, "broken") };
+  const { exit, complained } = await gam(["-s", join(folder, "broken.sock"), "init"], environment);
+  assert.equal(exit, 1);
+  assert.match(
+    complained,
+    /^gam: Cannot start agent: it ended with code 3; its last words: no engine/,
+  );
+});

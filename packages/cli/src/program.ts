@@ -1,0 +1,142 @@
+/**
+ * Program: which commands and options there are. What a command does is loaded when it is called, so
+ * that `gam --help` is quick.
+ *
+ * Exit codes: 0 done, 1 failed, 2 not understood.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { AgentClient } from "./agent-client.ts";
+import type { World } from "./world.ts";
+
+const version = "0.1.0";
+const socketDefault = "/run/gam.sock";
+
+/** Runs one command line. Resolves to its exit code; never rejects for what can happen in operation. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const { GamError } = await import("@gam/core");
+  try {
+    await build(world).parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    if (!(thrown instanceof GamError)) throw thrown;
+    world.complain(`gam: ${thrown.message}`);
+    return 1;
+  }
+}
+
+function build(world: World): Command {
+  const program = new Command("gam")
+    .description("Runs containers on many hosts as if they were one")
+    .version(version, "-v, --version", "show the version")
+    .helpOption("-h, --help", "show help")
+    .option(
+      "-s, --socket <path>",
+      "socket of this host's agent (env: GAM_SOCKET)",
+      // Not commander's own env(): that reads this process, where a test has a world of its own.
+      world.environment.GAM_SOCKET || socketDefault,
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.print(text.trimEnd()),
+      writeErr: (text) => world.complain(text.trimEnd().replace(/^error: /, "gam: ")),
+    })
+    .showHelpAfterError('("gam --help" shows the commands)');
+
+  const client = async (): Promise<AgentClient> => {
+    const { AgentClient } = await import("./agent-client.ts");
+    return new AgentClient(program.opts<{ socket: string }>().socket);
+  };
+  const mesh = () => import("./mesh-commands.ts");
+  const stacks = () => import("./stack-commands.ts");
+
+  program
+    .command("agent")
+    .description("run the agent of this host in the foreground")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async () => {
+      const { GamError } = await import("@gam/core");
+      throw new GamError(
+        "NOT_SUPPORTED",
+        'Cannot run the agent from here: call it as "scripts/gam agent"',
+      );
+    });
+
+  const advertise = () =>
+    new Option("--advertise <address>", "host or host:port under which others reach this host");
+  program
+    .command("init")
+    .description("begin a mesh with this host")
+    .addOption(advertise())
+    .action(async (options) => (await mesh()).init(await client(), world, options));
+  program
+    .command("join")
+    .description("join the mesh that the token is of")
+    .argument("<token>", 'what "gam token" shows on a member')
+    .argument("[addresses...]", "host:port of members, where those in the token have changed")
+    .addOption(advertise())
+    .action(async (token, addresses, options) =>
+      (await mesh()).join(await client(), world, token, addresses, options),
+    );
+  program
+    .command("leave")
+    .description("take this host out of its mesh")
+    .option("--force", "even if the others cannot be told, or if this is the last host")
+    .action(async (options) => (await mesh()).leave(await client(), world, options));
+  program
+    .command("token")
+    .description("show what other hosts join with")
+    .option("--rotate", "make new tokens and refuse the old ones")
+    .addOption(new Option("--role <role>", "only this one, bare").choices(["worker", "manager"]))
+    .action(async (options) => (await mesh()).token(await client(), world, options));
+  program
+    .command("status")
+    .description("show the hosts of the mesh, who leads, and what is wrong")
+    .option("--json", "for programs")
+    .action(async (options) => (await mesh()).status(await client(), world, options));
+
+  const stack = program.command("stack").description("deploy stacks without the docker client");
+  stack
+    .command("deploy")
+    .description("create or update the stack that the files describe")
+    .argument("<name>", "name of the stack", stackName)
+    .requiredOption(
+      "-c, --compose-file <file>",
+      'stack file, "-" for standard input; again for a file over it',
+      (file: string, before: string[] | undefined) => [...(before ?? []), file],
+    )
+    .option(
+      "--profile <profile>",
+      "also deploy services of this profile",
+      (one, all: string[]) => [...all, one],
+      [],
+    )
+    .option("--prune", "remove services that the files no longer have")
+    .addOption(
+      new Option("--resolve-image <when>", "ask the registry for the image's digest")
+        .choices(["always", "changed", "never"])
+        .default("always"),
+    )
+    .action(async (name, options) => (await stacks()).deploy(await client(), world, name, options));
+  stack
+    .command("ls")
+    .description("show the stacks")
+    .action(async () => (await stacks()).list(await client(), world));
+  stack
+    .command("ps")
+    .description("show the tasks of a stack")
+    .argument("<name>", "name of the stack", stackName)
+    .action(async (name) => (await stacks()).tasks(await client(), world, name));
+  stack
+    .command("rm")
+    .description("remove stacks")
+    .argument("<names...>", "names of the stacks")
+    .action(async (names) => (await stacks()).remove(await client(), world, names));
+  return program;
+}
+
+function stackName(name: string): string {
+  if (/^[a-z0-9][a-z0-9_.-]*$/i.test(name)) return name;
+  throw new InvalidArgumentError("A name has letters, digits, dashes, dots and underscores");
+}

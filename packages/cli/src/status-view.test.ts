@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { GamStatus, NodeSummary } from "./gam-status.ts";
+import { type Paint, statusView } from "./status-view.ts";
+
+const plain = (text: string): string => text;
+const paint: Paint = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain };
+
+function node(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
+  return {
+    id: `n${number}`,
+    hostname: `host${number}`,
+    address: `10.0.0.${number}:7946`,
+    state: "ready",
+    message: "",
+    role: "voter",
+    availability: "active",
+    usage: { cpu: 0.125, memoryBytes: 1.5 * 2 ** 30, memoryTotalBytes: 4 * 2 ** 30 },
+    tasks: number,
+    ...changed,
+  };
+}
+
+function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): GamStatus {
+  return {
+    version: "0.1.0",
+    self: "n2",
+    state: "active",
+    leader: "n1",
+    term: 3,
+    voters: nodes.filter(({ role }) => role === "leader" || role === "voter").map(({ id }) => id),
+    nodes: [...nodes],
+    ...changed,
+  };
+}
+
+const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
+  {
+    name: "a host in no mesh",
+    status: mesh([], { state: "inactive" }),
+    want: [
+      "This host is in no mesh",
+      'Begin one with "gam init", or join one with "gam join TOKEN" ("gam token" on a member shows it)',
+    ],
+  },
+  {
+    name: "a mesh that is well",
+    status: mesh([
+      node(10, { role: "learner" }),
+      node(2),
+      node(1, { role: "leader" }),
+      node(3, { availability: "drain" }),
+      node(4, { role: "worker", usage: undefined }),
+    ]),
+    want: [
+      "Mesh of 5 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS         STATE         ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946   ready         leader   13%  1.5/4.0 GiB  1",
+      "host10    10.0.0.10:7946  ready         standby  13%  1.5/4.0 GiB  10",
+      "host2 *   10.0.0.2:7946   ready         voter    13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946   ready, drain  voter    13%  1.5/4.0 GiB  3",
+      "host4     10.0.0.4:7946   ready         worker   -    -            4",
+    ],
+  },
+  {
+    name: "a lost voter",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2),
+      node(3, { state: "down", message: "no watcher hears it" }),
+    ]),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  down   voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: no watcher hears it",
+      "",
+      "2 of 3 voters are ready; the next one lost stops scheduling",
+    ],
+  },
+  {
+    name: "a mesh without a leader",
+    status: mesh([node(2)], { leader: undefined, voters: ["n1", "n2"] }),
+    want: [
+      "Mesh of 1 host, without a leader; it is ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
+      "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 2 voters must reach each other, and this host one of them",
+    ],
+  },
+  {
+    name: "two hosts",
+    status: mesh([node(1, { role: "leader" }), node(2, { role: "learner" })]),
+    want: [
+      "Mesh of 2 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  standby  13%  1.5/4.0 GiB  2",
+      "",
+      "Add a third host: from then on any one of them may be lost",
+    ],
+  },
+];
+
+for (const { name, status, want } of cases) {
+  test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint), want));
+}
+
+test("statusView() pads by what is seen, not by colour codes", () => {
+  const marked: Paint = { ...paint, green: (text) => `<${text}>`, bold: (text) => `<${text}>` };
+  const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked);
+  assert.equal(lines[3], "host1     10.0.0.1:7946  <ready>  <leader>  13%  1.5/4.0 GiB  1");
+});

@@ -1,0 +1,125 @@
+/**
+ * Status view: what `gam status` shows of a mesh.
+ *
+ * Decides what a person must know first: is there a leader, is somebody lost, what may be lost next.
+ * Knows nothing of terminals: colours come in as functions.
+ */
+import { type Cell, columns } from "./columns.ts";
+import type { GamStatus, NodeSummary } from "./gam-status.ts";
+
+export interface Paint {
+  bold(text: string): string;
+  dim(text: string): string;
+  green(text: string): string;
+  yellow(text: string): string;
+  red(text: string): string;
+}
+
+/** Lines to print. */
+export function statusView(status: GamStatus, paint: Paint): string[] {
+  if (status.state === "inactive") {
+    return [
+      "This host is in no mesh",
+      'Begin one with "gam init", or join one with "gam join TOKEN" ("gam token" on a member shows it)',
+    ];
+  }
+  const nodes = [...status.nodes].sort(
+    (a, b) => compare(a.hostname, b.hostname) || compare(a.id, b.id),
+  );
+  return [
+    headline(status, paint),
+    "",
+    ...table(nodes, status, paint),
+    ...section(nodes.flatMap((node) => trouble(node, paint))),
+    ...section(advice(status, paint)),
+  ];
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function section(lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function headline(status: GamStatus, paint: Paint): string {
+  const { nodes, leader, term } = status;
+  const down = nodes.filter(({ state }) => state !== "ready").length;
+  const health =
+    down === 0
+      ? paint.green(nodes.length === 1 ? "it is ready" : "all are ready")
+      : paint.red(`${down} of ${nodes.length} ${down === 1 ? "is" : "are"} not ready`);
+  const leading = nodes.find(({ id }) => id === leader)?.hostname ?? leader;
+  const who =
+    leader === undefined
+      ? paint.red("without a leader")
+      : `led by ${paint.bold(leading ?? "")} (term ${term})`;
+  return `Mesh of ${count(nodes.length, "host")}, ${who}; ${health}`;
+}
+
+const roleNames = {
+  leader: "leader",
+  voter: "voter",
+  learner: "standby",
+  worker: "worker",
+} as const;
+
+function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint): string[] {
+  const titles = ["HOSTNAME", "ADDRESS", "STATE", "ROLE", "CPU", "MEM", "TASKS"];
+  const rows = nodes.map((node): (Cell | string)[] => [
+    `${node.hostname}${node.id === self ? " *" : ""}`,
+    node.address,
+    stateCell(node, paint),
+    { text: roleNames[node.role], ...(node.role === "leader" && { paint: paint.bold }) },
+    node.usage === undefined ? "-" : `${Math.round(node.usage.cpu * 100)}%`,
+    memory(node.usage),
+    String(node.tasks),
+  ]);
+  return columns([titles.map((text) => ({ text, paint: paint.dim })), ...rows]);
+}
+
+function stateCell({ state, availability }: NodeSummary, paint: Paint): Cell {
+  if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
+  if (availability === "active") return { text: state, paint: paint.green };
+  return { text: `${state}, ${availability}`, paint: paint.yellow };
+}
+
+function memory(usage: NodeSummary["usage"]): string {
+  if (usage === undefined) return "-";
+  const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+  return `${gibibytes(usage.memoryBytes)}/${gibibytes(usage.memoryTotalBytes)} GiB`;
+}
+
+function trouble({ hostname, state, message }: NodeSummary, paint: Paint): string[] {
+  if (message === "" || (state === "ready" && message === "ready")) return [];
+  return [`${paint.yellow(hostname)}: ${message}`];
+}
+
+/** What may go wrong next, and what to do about it. At most one thing: the worst. */
+function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
+  const ready = nodes.filter(({ state }) => state === "ready");
+  const voting = ready.filter(({ id }) => voters.includes(id));
+  const majority = Math.floor(voters.length / 2) + 1;
+  if (leader === undefined) {
+    return [
+      paint.red("Nothing can be scheduled until a leader is elected; what runs, runs on"),
+      `${majority} of ${count(voters.length, "voter")} must reach each other, and this host one of them`,
+    ];
+  }
+  if (voters.length > 1 && voting.length === majority) {
+    return [
+      paint.yellow(
+        `${voting.length} of ${voters.length} voters are ready; the next one lost stops scheduling`,
+      ),
+    ];
+  }
+  if (nodes.length === 2) {
+    return [paint.dim("Add a third host: from then on any one of them may be lost")];
+  }
+  return [];
+}

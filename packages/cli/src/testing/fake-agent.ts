@@ -1,0 +1,55 @@
+/**
+ * Fake agent: an HTTP server on a Unix socket that says what a test tells it to and keeps what it hears.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface Heard {
+  /** `POST /path?query`, decoded. */
+  readonly call: string;
+  readonly body: unknown;
+}
+
+/** A value is the body of a 200; a number is a refusal with that status. */
+export type Script = Readonly<Record<string, unknown>>;
+
+export interface FakeAgent {
+  readonly socket: string;
+  readonly heard: Heard[];
+  close(): Promise<void>;
+}
+
+export async function fakeAgent(script: Script): Promise<FakeAgent> {
+  const folder = mkdtempSync(join(tmpdir(), "gam-cli-"));
+  const socket = join(folder, "gam.sock");
+  const heard: Heard[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const call = `${request.method} ${decodeURIComponent(request.url ?? "")}`;
+      const text = Buffer.concat(chunks).toString();
+      heard.push({ call, body: text === "" ? undefined : JSON.parse(text) });
+      const answer = Object.hasOwn(script, call) ? script[call] : 404;
+      response.setHeader("content-type", "application/json");
+      response.statusCode = typeof answer === "number" ? answer : 200;
+      const body = typeof answer === "number" ? { message: `refused with ${answer}` } : answer;
+      response.end(JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  return {
+    socket,
+    heard,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          rmSync(folder, { recursive: true });
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,13 @@
+/** What a command may touch besides the agent. Tests make one of their own. */
+export interface World {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** A person looks at it: colours are welcome. */
+  readonly isTerminal: boolean;
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** One line of the answer. */
+  print(line: string): void;
+  /** One line of what is wrong or going on, apart from the answer. */
+  complain(line: string): void;
+}
