@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NodeId } from "@gam/core";
+import { counterMint, seededRandom } from "@gam/core/testing";
+import type { Change, NewTask, PlannedChange, Usage } from "@gam/state";
+import { aNode, aService, aTask, type TaskWish, TestLog } from "@gam/state/testing";
+import { planPlacement } from "./placement.ts";
+
+const gib = 2 ** 30;
+
+interface World {
+  readonly nodes: readonly Parameters<typeof aNode>[];
+  readonly tasks: readonly (readonly [service: string, id: string, wish?: TaskWish])[];
+  readonly usage?: Readonly<Record<string, Partial<Usage>>>;
+}
+
+function logOf({ nodes, tasks }: Pick<World, "nodes" | "tasks">): TestLog {
+  const log = new TestLog();
+  const services = new Set(tasks.map(([service]) => service));
+  log.write(
+    ...nodes.map((node): Change => ({ kind: "joinNode", node: aNode(...node) })),
+    ...[...services].map((name) => aService(name)),
+  );
+  log.write(...tasks.map((task): Change => ({ kind: "createTask", task: aTask(...task) })));
+  return log;
+}
+
+function plan(log: TestLog, usage: World["usage"] = {}): PlannedChange[] {
+  const known = Object.entries(usage).map(([id, one]): [NodeId, Usage] => {
+    const idle = { cpu: 0, memoryBytes: 0, memoryTotalBytes: 8 * gib, load: 0, containers: 0 };
+    const rest = { images: [], diskFreeBytes: gib, atMs: log.nowMs };
+    return [id as NodeId, { ...idle, ...rest, ...one }];
+  });
+  return planPlacement(log.store, { usage: new Map(known), nowMs: log.nowMs });
+}
+
+function show(change: PlannedChange): string {
+  if (change.kind === "assignTask") return `${change.id} ${change.node}`;
+  if (change.kind === "explainTask") return `${change.id} ${change.status.Err}`;
+  return change.kind;
+}
+
+const host = { Ports: [{ TargetPort: 80, PublishedPort: 80, PublishMode: "host" as const }] };
+const big: TaskWish["template"] = { Resources: { Reservations: { MemoryBytes: 5 * gib } } };
+const zones = (zone: string): Parameters<typeof aNode>[1] => ({ spec: { Labels: { zone } } });
+const byZone = {
+  Placement: { Preferences: [{ Spread: { SpreadDescriptor: "node.labels.zone" } }] },
+};
+const failed = (id: string, node: string): World["tasks"][number] => [
+  "web",
+  id,
+  { node, state: "failed", desired: "shutdown" },
+];
+
+const cases: readonly (World & { name: string; want: readonly string[] })[] = [
+  {
+    name: "says how many nodes are not available",
+    nodes: [
+      ["a", { state: "down" }],
+      ["b", { spec: { Availability: "pause" } }],
+      ["c", { spec: { Availability: "drain" } }],
+      ["d", { state: "disconnected" }],
+      ["e", { state: "unknown" }],
+    ],
+    tasks: [["web", "t1"]],
+    want: ["t1 no suitable node (5 nodes not available for new tasks)"],
+  },
+  {
+    name: "says so when there are no nodes at all",
+    nodes: [],
+    tasks: [["web", "t1"]],
+    want: ["t1 no suitable node"],
+  },
+  {
+    name: "counts each node with the first filter that it fails, the most failed first",
+    nodes: [["a", { state: "down" }], ["b", { spec: { Labels: { disk: "hdd" } } }], ["c"]],
+    tasks: [["web", "t1", { template: { Placement: { Constraints: ["node.labels.disk==ssd"] } } }]],
+    want: [
+      "t1 no suitable node (scheduling constraints not satisfied on 2 nodes; 1 node not available for new tasks)",
+    ],
+  },
+  {
+    name: "counts what is reserved, also by a task that is being stopped, and not what has ended",
+    nodes: [["a"], ["b"]],
+    tasks: [
+      ["other", "o1", { node: "a", template: big, desired: "shutdown" }],
+      ["other", "o2", { node: "b", template: big, state: "complete" }],
+      ["web", "t1", { template: big }],
+      ["web", "t2", { template: big }],
+    ],
+    want: ["t1 b", "t2 no suitable node (insufficient resources on 2 nodes)"],
+  },
+  {
+    name: "counts generic resources, named ones by their kind",
+    nodes: [
+      [
+        "a",
+        {
+          description: {
+            Resources: {
+              NanoCPUs: 4e9,
+              MemoryBytes: gib,
+              GenericResources: ["x", "y"].map((Value) => ({
+                NamedResourceSpec: { Kind: "gpu", Value },
+              })),
+            },
+          },
+        },
+      ],
+    ],
+    tasks: ["t1", "t2"].map((id) => [
+      "web",
+      id,
+      {
+        template: {
+          Resources: {
+            Reservations: {
+              GenericResources: [
+                { DiscreteResourceSpec: { Kind: "gpu", Value: id === "t1" ? 2 : 2 } },
+              ],
+            },
+          },
+        },
+      },
+    ]),
+    want: ["t1 a", "t2 no suitable node (insufficient resources on 1 node)"],
+  },
+  {
+    name: "gives a host port once to each node, and not while it is still held",
+    nodes: [["a"], ["b"], ["c"]],
+    tasks: [
+      ["web", "o1", { node: "a", desired: "shutdown", extra: { endpoint: host } }],
+      ["web", "t1", { extra: { endpoint: host } }],
+      ["web", "t2", { extra: { endpoint: host } }],
+      ["web", "t3", { extra: { endpoint: host } }],
+    ],
+    want: ["t1 b", "t2 c", "t3 no suitable node (host-mode port already in use on 3 nodes)"],
+  },
+  {
+    name: "takes x86_64 and amd64 for the same processor",
+    nodes: [["a"]],
+    tasks: [
+      [
+        "web",
+        "t1",
+        { template: { Placement: { Platforms: [{ Architecture: "amd64", OS: "linux" }] } } },
+      ],
+      [
+        "arm",
+        "t2",
+        { template: { Placement: { Platforms: [{ Architecture: "arm64", OS: "linux" }] } } },
+      ],
+    ],
+    want: ["t1 a", "t2 no suitable node (unsupported platform on 1 node)"],
+  },
+  {
+    name: "asks for the plugins of volumes and logs, of engines that list any",
+    nodes: [
+      [
+        "a",
+        {
+          description: {
+            Engine: { EngineVersion: "1", Labels: {}, Plugins: [{ Type: "Log", Name: "syslog" }] },
+          },
+        },
+      ],
+    ],
+    tasks: [
+      ["web", "t1", { template: { LogDriver: { Name: "syslog" } } }],
+      ["log", "t2", { template: { LogDriver: { Name: "splunk" } } }],
+    ],
+    want: ["t1 a", "t2 no suitable node (missing plugin on 1 node)"],
+  },
+  {
+    name: "keeps to the replicas that a node may have at most",
+    nodes: [["a"], ["b"]],
+    tasks: ["t1", "t2", "t3"].map((id) => [
+      "web",
+      id,
+      { template: { Placement: { MaxReplicas: 1 } } },
+    ]),
+    want: ["t1 a", "t2 b", "t3 no suitable node (max replicas per node limit exceed)"],
+  },
+  {
+    name: "puts fewest of the service first, then the node with the least cost",
+    nodes: [["a"], ["b"], ["c"]],
+    tasks: [
+      ["web", "w1", { node: "b" }],
+      ["other", "o1", { node: "a" }],
+      ["other", "o2", { node: "a" }],
+      ["web", "t1"],
+      ["web", "t2"],
+      ["web", "t3"],
+    ],
+    want: ["t1 c", "t2 a", "t3 b"],
+  },
+  {
+    name: "weighs what nodes say of their load",
+    nodes: [["a"], ["b"]],
+    tasks: [["web", "t1"]],
+    usage: { a: { cpu: 0.9 }, b: { cpu: 0.1 } },
+    want: ["t1 b"],
+  },
+  {
+    name: "does not believe an old measurement",
+    nodes: [["a"], ["b"]],
+    tasks: [["web", "t1"]],
+    usage: { a: { cpu: 0.9, atMs: 0 }, b: { cpu: 0.1 } },
+    want: ["t1 a"],
+  },
+  {
+    name: "prefers the node that has the image, all else being equal",
+    nodes: [["a"], ["b"]],
+    tasks: [["web", "t1", { template: { ContainerSpec: { Image: "tiny:1@sha256:00" } } }]],
+    usage: { a: {}, b: { images: ["tiny:1"] } },
+    want: ["t1 b"],
+  },
+  {
+    name: "spreads over label values first, an absent label being one",
+    nodes: [["a", zones("x")], ["b", zones("x")], ["c", zones("y")], ["d"]],
+    tasks: ["t1", "t2", "t3", "t4"].map((id) => ["web", id, { template: byZone }]),
+    want: ["t1 d", "t2 a", "t3 c", "t4 d"],
+  },
+  {
+    name: "puts nodes where the service keeps failing last",
+    nodes: [["a"], ["b"]],
+    tasks: [
+      ...["f1", "f2", "f3", "f4", "f5"].map((id) => failed(id, "a")),
+      ["web", "o1", { node: "b" }],
+      ["web", "t1"],
+    ],
+    want: ["t1 b"],
+  },
+  {
+    name: "leaves a task that was made for a node waiting for that node",
+    nodes: [["a", { state: "down" }], ["b"]],
+    tasks: [
+      ["web", "t1", { node: "a", state: "pending" }],
+      ["web", "t2", { node: "b", state: "pending" }],
+    ],
+    want: ["t1 no suitable node (1 node not available for new tasks)", "t2 b"],
+  },
+  {
+    name: "leaves tasks alone that nobody wants any more, or that have a node",
+    nodes: [["a"]],
+    tasks: [
+      ["web", "t1", { desired: "shutdown" }],
+      ["web", "t2", { node: "a", state: "assigned" }],
+    ],
+    want: [],
+  },
+];
+
+for (const { name, want, usage, ...world } of cases) {
+  test(`planPlacement() ${name}`, () => {
+    const log = logOf(world);
+    const changes = plan(log, usage);
+    assert.deepEqual(changes.map(show), want);
+    log.write(...changes);
+    assert.deepEqual(plan(log, usage), [], "planned again it says nothing");
+  });
+}
+
+test("planPlacement() never promises more than a node has, and spreads evenly", () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    const random = seededRandom(seed);
+    const mint = counterMint("t");
+    const nodes = 1 + random.below(6);
+    const cpus = 1 + random.below(4);
+    const tasks = Array.from({ length: 40 }, (): NewTask => {
+      const service = `s${random.below(3)}`;
+      const NanoCPUs = Number(service.slice(1)) * 5e8;
+      const template = { Resources: { Reservations: { NanoCPUs } } };
+      return aTask(service, mint.id(), { template, extra: { templateVersion: 1 } });
+    });
+    const log = new TestLog();
+    const Resources = { NanoCPUs: cpus * 1e9, MemoryBytes: gib };
+    for (let n = 0; n < nodes; n += 1) {
+      log.write({ kind: "joinNode", node: aNode(`n${n}`, { description: { Resources } }) });
+    }
+    log.write(aService("s0"), aService("s1"), aService("s2"));
+    log.write(...tasks.map((task): Change => ({ kind: "createTask", task })));
+    log.write(...plan(log));
+    const free = log.store.tasksOf(tasks[0]?.ServiceID as NewTask["ServiceID"]).length;
+    assert.ok(free > 0);
+    for (const node of log.store.nodes()) {
+      const held = log.store
+        .tasksOn(node.ID)
+        .reduce((sum, { Spec }) => sum + (Spec.Resources?.Reservations?.NanoCPUs ?? 0), 0);
+      assert.ok(held <= cpus * 1e9, `seed ${seed}: ${node.ID} promised ${held}`);
+    }
+    const counts = log.store
+      .nodes()
+      .map(({ ID }) => log.store.tasksOn(ID).filter((task) => task.ServiceID === "s0").length);
+    assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, `seed ${seed}: ${counts}`);
+  }
+});
+
+test("planPlacement() stops at its limit and goes on from there", () => {
+  const tasks = Array.from({ length: 5 }, (_, n) => ["web", `t${n}`] as const);
+  const log = logOf({ nodes: [["a"]], tasks });
+  const facts = { usage: new Map(), nowMs: log.nowMs, changesMax: 3 };
+  const first = planPlacement(log.store, facts);
+  assert.equal(first.length, 3);
+  log.write(...first);
+  assert.equal(planPlacement(log.store, facts).length, 2);
+});
