@@ -52,6 +52,12 @@ test("a clean tree breaks no rule", () => assert.deepEqual(breaches({}), []));
 const core = "packages/core/src/one.ts";
 const state = "packages/state/src/index.ts";
 const used = 'import { one } from "@gam/core";\nimport "yaml";\nexport const two = one;\n';
+test("a path to a program is no import, and keeps that program alive", () => {
+  const started = 'new URL("../../core/src/program.ts", import.meta.url);\n';
+  const files = { "packages/core/src/program.ts": "run();\n", [state]: used + started };
+  assert.deepEqual(breaches(files), []);
+});
+
 const machine = ["", "work", "main"].join("/");
 
 const planted: readonly { name: string; files: Record<string, string>; want: string[] }[] = [

@@ -37,6 +37,7 @@ function layers(tree: Tree): Breach[] {
     };
     for (const found of source.imports) {
       const { specifier } = found;
+      if (found.isProgram) continue; // It runs in a process of its own.
       const own = ownPackage(specifier);
       if (own === undefined) {
         const path = specifier.startsWith(".") ? resolve(tree, source.path, specifier) : undefined;
@@ -70,8 +71,8 @@ function cycles(tree: Tree): Breach[] {
     }
     if (done.has(path)) return;
     trail.push(path);
-    for (const { specifier } of tree.sources.get(path)?.imports ?? []) {
-      const next = resolve(tree, path, specifier);
+    for (const { specifier, isProgram } of tree.sources.get(path)?.imports ?? []) {
+      const next = isProgram ? undefined : resolve(tree, path, specifier);
       if (next !== undefined) visit(next);
     }
     trail.pop();
@@ -128,6 +129,7 @@ function fileNames(tree: Tree): Breach[] {
 function isStarted(tree: Tree, path: string): boolean {
   const name = basename(path);
   if (name === "main.ts" || name.endsWith(".test.ts")) return true;
+  if (path.startsWith("test/bench/")) return true; // Run by hand.
   const folder = packageOf(path);
   const doors = Object.values(tree.packages.get(folder ?? "")?.exports ?? {});
   if (doors.some((door) => path === `packages/${folder}/${door.replace(/^\.\//, "")}`)) return true;

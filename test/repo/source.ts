@@ -10,6 +10,8 @@ export interface Import {
   readonly line: number;
   /** Imported names; `"*"` for the whole module. */
   readonly names: readonly string[];
+  /** Not an import but a path to a program, `new URL("./x.ts", import.meta.url)`. */
+  readonly isProgram: boolean;
 }
 
 export interface Export {
@@ -129,10 +131,15 @@ const besideThisFile = /\bnew\s+URL\(\s*(["'])[^"']*\1\s*,\s*import\.meta\.url/g
 
 function importsIn(text: string, code: string): Import[] {
   const found: Import[] = [];
-  const add = (start: number, quoteAt: number, names: readonly string[]): void => {
+  const add = (
+    start: number,
+    quoteAt: number,
+    names: readonly string[],
+    isProgram = false,
+  ): void => {
     const quote = text.charAt(quoteAt);
     const specifier = text.slice(quoteAt + 1, text.indexOf(quote, quoteAt + 1));
-    found.push({ specifier, line: lineAt(text, start), names });
+    found.push({ specifier, line: lineAt(text, start), names, isProgram });
   };
   for (const match of code.matchAll(fromClause)) {
     add(match.index, match.index + match[0].length - 1, namesIn(match[1] ?? ""));
@@ -142,7 +149,8 @@ function importsIn(text: string, code: string): Import[] {
   }
   for (const match of code.matchAll(besideThisFile)) {
     const quoteAt = match.index + match[0].search(/["']/);
-    if (text.slice(quoteAt).search(/["'][^"']*\.ts["']/) === 0) add(match.index, quoteAt, ["*"]);
+    if (text.slice(quoteAt).search(/["'][^"']*\.ts["']/) === 0)
+      add(match.index, quoteAt, ["*"], true);
   }
   return found;
 }
