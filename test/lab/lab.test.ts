@@ -112,6 +112,17 @@ describe("a lab of three hosts", { skip }, () => {
     assert.notEqual(await engine(host, ["ps", "-a", "-q"]).then(lines), 0);
   });
 
+  test("an agent starts, is killed and starts again, and its host does not care", async () => {
+    const host = lab.host(2);
+    await host.startAgent();
+    assert.equal((await host.docker(["version"])).code, 0);
+    await host.killAgent("SIGKILL");
+    await assert.rejects(engineCall(host.agentSocket, { path: "/_ping" }), LabError);
+    assert.equal(await engine(host, ["ps", "-q"]).then(lines), 2);
+    await host.startAgent();
+    await host.killAgent("SIGTERM");
+  });
+
   test("a host that loses power is gone at once and nobody hears it die", async () => {
     const [dying, witness] = [lab.host(1), lab.host(2)];
     const hold = (words: string): string[] => ["sh", "-c", `sleep 600 | busybox nc ${words}`];

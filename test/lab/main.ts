@@ -28,12 +28,9 @@ const lifetimeMinutesDefault = 240;
 const passing = new Set(["exec", "gam", "docker"]);
 
 async function main(argv: readonly string[]): Promise<number> {
-  const at = argv.findIndex((word) => passing.has(word));
-  // The host comes first after the verb; what follows belongs to the command.
-  const own = at === -1 ? argv : argv.slice(0, at + 2);
-  const rest = at === -1 ? [] : argv.slice(at + 2);
+  const { own, rest } = cleave(argv);
   const { values, positionals } = parseArgs({
-    args: [...own],
+    args: own,
     allowPositionals: true,
     options: {
       lab: { type: "string", default: String(numberDefault) },
@@ -60,6 +57,14 @@ async function main(argv: readonly string[]): Promise<number> {
     default:
       return inLab(Lab.open(number), verb, words, rest);
   }
+}
+
+/** Ours is all up to the host; what follows it belongs to the command that is run there. */
+function cleave(argv: readonly string[]): { readonly own: string[]; readonly rest: string[] } {
+  const verb = argv.findIndex((word) => passing.has(word));
+  if (verb === -1) return { own: [...argv], rest: [] };
+  const host = argv[verb + 1] === "--lab" ? verb + 3 : verb + 1;
+  return { own: argv.slice(0, host + 1), rest: argv.slice(host + 1) };
 }
 
 async function inLab(
@@ -150,18 +155,15 @@ async function status(lab: Lab): Promise<number> {
   const { madeAt, faults, frozen } = lab.describe();
   console.log(`Lab ${lab.number}, up since ${madeAt}; network faults: ${faults}`);
   for (const host of lab.hosts) {
-    const state = !host.isOn ? "off" : frozen.includes(host.number) ? "frozen" : "on";
-    const answering =
-      state !== "on"
-        ? []
-        : [
-            (await answers(host.engineSocket)) ? "engine" : undefined,
-            (await answers(host.agentSocket)) ? "agent" : undefined,
-          ];
-    const answer = answering.filter((one) => one !== undefined).join(" and ") || "nothing";
-    console.log(
-      `  ${host.name}  ${host.address.padEnd(14)} ${state.padEnd(7)} ${state === "on" ? `${answer} answers, ${host.pids().length} processes` : ""}`.trimEnd(),
-    );
+    const words = [host.name.padEnd(7), host.address.padEnd(13)];
+    if (!host.isOn) words.push("off");
+    else if (frozen.includes(host.number)) words.push("frozen");
+    else {
+      words.push((await answers(host.engineSocket)) ? "engine answers," : "engine silent,");
+      words.push((await answers(host.agentSocket)) ? "agent answers," : "no agent,");
+      words.push(`${host.pids().length} processes`);
+    }
+    console.log(`  ${words.join(" ")}`);
   }
   return 0;
 }

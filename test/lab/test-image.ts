@@ -12,7 +12,7 @@ import { engineCall } from "./engine-call.ts";
 import { LabError } from "./lab-error.ts";
 import { must, run } from "./run.ts";
 
-export const testImages = ["gam/test:1", "gam/test:2"] as const;
+const testImages = ["gam/test:1", "gam/test:2"] as const;
 
 // The first process of a container gets no default action for a signal: without a trap SIGTERM
 // is ignored, and each stop waits out its grace period.
