@@ -22,6 +22,7 @@ import {
 import { Channel } from "./channel.ts";
 import type { Credentials } from "./credentials.ts";
 import type { MeshDoor } from "./door.ts";
+import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { Link, Links } from "./link.ts";
@@ -205,13 +206,13 @@ export class Admission {
       },
       onClose: (reason) => {
         // The link lives and dies with its control stream.
-        if (link !== undefined) connection.abort(new Error(reason ?? "control stream closed"));
+        if (link !== undefined) cutOff(connection, reason ?? "control stream closed");
         dialler?.onFailed(new GamError("UNREACHABLE", `Cannot connect: ${reason ?? "hung up"}`));
       },
       onRubbish: (error) => {
         refusals.add("rubbish", address, idOf(connection), error.message);
         dialler?.onFailed(error);
-        connection.abort(error);
+        cutOff(connection, error.message);
       },
     });
     return channel;
@@ -260,13 +261,6 @@ export class Admission {
         throw new GamError("BAD_FRAME", "Cannot say hello twice");
     }
   }
-}
-
-/** Lets what was said arrive, then closes. */
-export function hangUp(connection: Connection): void {
-  connection.close().catch((thrown: unknown) => {
-    connection.abort(thrown instanceof Error ? thrown : new Error("closed"));
-  });
 }
 
 /** How the log names whoever is at the other end: by the key it has proved. */

@@ -93,8 +93,6 @@ export class ByteStreams {
   }
 
   async #serve(link: Link, name: string, header: Uint8Array, stream: PeerStream): Promise<void> {
-    // What happens to the stream after its handler is done is nobody's error.
-    stream.on("error", () => undefined);
     const handler = this.#handlers.get(name);
     try {
       if (handler === undefined) {
@@ -144,6 +142,8 @@ class PeerStream extends Duplex {
     this.#credit = windowBytes;
     this.#granted = windowBytes;
     this.#begin = begin;
+    // A peer can be lost after everybody here is done with its stream: that must not end the agent.
+    this.on("error", () => undefined);
     this.#channel = new Channel(raw, {
       bodyBytesMax: Math.max(pieceBytesMax, headerBytesMax) + 1024,
       onFrame: (body) => this.#receive(body),

@@ -19,7 +19,7 @@ export interface ChannelOptions {
   /** The other end sends no more, but may still read. Absent: the channel then closes. */
   readonly onEnd?: () => void;
   readonly onClose?: (reason: string | undefined) => void;
-  /** What came in is no frame of this protocol. The stream is already given up. */
+  /** What came in is no frame of this protocol. The stream is given up after this. */
   readonly onRubbish: (error: GamError) => void;
 }
 
@@ -87,8 +87,9 @@ export class Channel {
       }
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
-      this.abort(thrown.message);
+      // First, so that the reason of the end is this and not that the stream was closed.
       this.#options.onRubbish(thrown);
+      this.abort(thrown.message);
     }
   }
 

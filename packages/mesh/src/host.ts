@@ -31,7 +31,6 @@ const connectionsMax = 1024;
 /** Room for a whole cluster that starts at once, behind one address in tests. */
 const connectionsPerSecondMax = 64;
 const handshakesMax = 64;
-const handshakeMs = 10_000;
 const closeMs = 500;
 const streamsMax = 512;
 /** What one stream may have on the way or unread. 1 MiB fills 80 Mbit/s at 100 ms. */
@@ -41,6 +40,8 @@ export interface HostOptions {
   readonly identity: Identity;
   readonly listen: Address;
   readonly dialMs: number;
+  /** How long a caller may take over its handshake. */
+  readonly helloMs: number;
   /** A connection came in and ended before its owner had proved a key: a scan, or noise. */
   readonly onFailedHandshake: (address: string) => void;
 }
@@ -84,7 +85,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       maxConnections: connectionsMax,
       inboundConnectionThreshold: connectionsPerSecondMax,
       maxIncomingPendingConnections: handshakesMax,
-      inboundUpgradeTimeout: handshakeMs,
+      inboundUpgradeTimeout: options.helloMs,
       dialTimeout: options.dialMs,
       addressDialTimeout: options.dialMs,
       connectionCloseTimeout: closeMs,

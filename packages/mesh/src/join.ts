@@ -10,10 +10,10 @@
  * The secret is never said, and nothing is proved to a stranger. Which of the two secrets fits is the
  * joiner's role. Decides nothing about membership: the agent commits it first.
  */
-import { check, GamError, messageOf, type NodeId } from "@gam/core";
+import { type Check, check, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { addressOf } from "./address.ts";
-import { addressesCheck, hangUp, idOf, NotAdmitted, refusalCheck } from "./admission.ts";
+import { addressesCheck, idOf, NotAdmitted, refusalCheck } from "./admission.ts";
 import {
   type Certificate,
   isExpired,
@@ -26,6 +26,7 @@ import {
 import { type Credentials, fingerprintOf } from "./credentials.ts";
 import type { Logger, Member, MeshDoor, Role } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
+import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
@@ -127,7 +128,7 @@ export async function askToJoin(
   const nonce = makeNonce();
   exchange.send({ kind: "join", nonce });
   const welcome = granted(await exchange.next(welcomeCheck, "welcome", limits.helloMs));
-  const { rootPublicKey } = welcome;
+  const rootPublicKey = Uint8Array.from(welcome.rootPublicKey); // Decoded, it is a view of a frame.
   const wrong = (what: string): GamError =>
     new GamError("REFUSED", `Cannot join at "${addressOf(connection.remoteAddr)}": ${what}`);
   if (fingerprintOf(rootPublicKey) !== token.fingerprint) {
@@ -153,7 +154,8 @@ export async function askToJoin(
   exchange.send({ kind: "proof", proof, addresses: asking.addresses });
   const admitted = granted(await exchange.next(admittedCheck, "admission", limits.joinMs));
   const certificate = readCertificate(admitted.certificate);
-  const { rootPrivateKey, members } = admitted;
+  const { members } = admitted;
+  const rootPrivateKey = admitted.rootPrivateKey && Uint8Array.from(admitted.rootPrivateKey);
   if (!isSignedBy(rootPublicKey, certificate) || certificate.nodeId !== self.nodeId) {
     throw wrong("it gave a certificate that is not ours");
   }
@@ -217,12 +219,9 @@ export class Responder {
     connection: Connection,
     serve: () => Promise<void>,
   ): Promise<void> {
-    const { refusals, throttle, nowMs } = this.#options;
+    const { refusals } = this.#options;
     const address = addressOf(connection.remoteAddr);
     try {
-      if (!throttle.allows(address.slice(0, address.lastIndexOf(":")), nowMs())) {
-        throw new NotAdmitted("flood", "too many attempts from this host; wait a few seconds");
-      }
       await serve();
       exchange.close();
     } catch (thrown) {
@@ -231,7 +230,7 @@ export class Responder {
       const refusal = thrown instanceof NotAdmitted ? thrown.refusal : rubbish ? "rubbish" : "join";
       const reason = messageOf(thrown).slice(0, 1000);
       refusals.add(refusal, address, idOf(connection), reason);
-      if (rubbish) return connection.abort(thrown);
+      if (rubbish) return cutOff(connection, reason);
       exchange.send({ kind: "refused", refusal, reason } satisfies Refused);
       exchange.close();
       hangUp(connection);
@@ -240,7 +239,7 @@ export class Responder {
 
   async #join(exchange: Exchange, connection: Connection): Promise<void> {
     const { self, limits, door, log } = this.#options;
-    const { nonce: joinerNonce } = await exchange.next(joinCheck, "join", limits.helloMs);
+    const { nonce: joinerNonce } = await this.#first(exchange, connection, joinCheck);
     const { credentials, rootPrivateKey } = this.#signing();
     const publicKey = publicKeyOf(connection.remotePeer);
     if (publicKey === undefined) throw new NotAdmitted("join", "its key is of another kind");
@@ -272,8 +271,8 @@ export class Responder {
   }
 
   async #renew(exchange: Exchange, connection: Connection): Promise<void> {
-    const { limits, door, log } = this.#options;
-    const asked = await exchange.next(renewCheck, "renew", limits.helloMs);
+    const { door, log } = this.#options;
+    const asked = await this.#first(exchange, connection, renewCheck);
     const { credentials, rootPrivateKey } = this.#signing();
     const old = readCertificate(asked.certificate);
     const publicKey = publicKeyOf(connection.remotePeer);
@@ -291,6 +290,16 @@ export class Responder {
       kind: "renewed",
       certificate: writeCertificate(certificate),
     } satisfies Renewed);
+  }
+
+  async #first<T>(exchange: Exchange, connection: Connection, shape: Check<T>): Promise<T> {
+    const { throttle, nowMs, limits } = this.#options;
+    const address = addressOf(connection.remoteAddr);
+    const allowed = throttle.allows(address.slice(0, address.lastIndexOf(":")), nowMs());
+    const first = await exchange.next(shape, "request", limits.helloMs);
+    if (allowed) return first;
+    // Not before it has spoken: an answer that overtakes the question is lost on the way.
+    throw new NotAdmitted("flood", "too many attempts from this host; wait a few seconds");
   }
 
   #signing(): { credentials: Credentials; rootPrivateKey: Uint8Array } {

@@ -12,6 +12,7 @@
 import type { NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import type { Role } from "./door.ts";
+import { cutOff, hangUp } from "./hang-up.ts";
 import type { Limits } from "./limits.ts";
 
 export interface Link {
@@ -134,12 +135,12 @@ export class Links {
     if (newest === undefined || links.length < 2 || this.#options.self > newest.nodeId) return;
     if (nowMs - newest.openedMs < duplicateMs) return;
     for (const link of links.slice(0, -1)) {
-      link.connection.close().catch(() => this.#abort(link, "duplicate"));
+      hangUp(link.connection);
     }
   }
 
   #abort(link: Link, reason: string): void {
-    link.connection.abort(new Error(reason));
+    cutOff(link.connection, reason);
     // libp2p tells us as well, but what follows may not wait for it.
     this.remove(link.connection);
   }

@@ -14,7 +14,7 @@ import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
 import { addressOf, dialAddress, formatAddress, parseAddress, reachableHosts } from "./address.ts";
-import { Admission, hangUp, idOf, NotAdmitted } from "./admission.ts";
+import { Admission, idOf, NotAdmitted } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { isDue, isExpired, isSignedBy, issueCertificate } from "./certificate.ts";
 import type { Credentials } from "./credentials.ts";
@@ -22,6 +22,7 @@ import { type Attempt, Dialer } from "./dialer.ts";
 import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
+import { cutOff, hangUp } from "./hang-up.ts";
 import { type Host, openHost } from "./host.ts";
 import {
   askToJoin,
@@ -103,6 +104,7 @@ export class Mesh {
       identity: options.identity,
       listen: options.listen,
       dialMs: limits.dialMs,
+      helloMs: limits.helloMs,
       onFailedHandshake: (address) =>
         refusals.add("handshake", address, undefined, "hung up, or sent no handshake"),
     });
@@ -163,7 +165,7 @@ export class Mesh {
     });
     const onRubbish = (link: Link, reason: string): void => {
       refusals.add("rubbish", link.address, link.nodeId, reason);
-      link.connection.abort(new Error(reason));
+      cutOff(link.connection, reason);
     };
     this.#messages = new Messages({
       links,
@@ -478,7 +480,7 @@ export class Mesh {
   #stranger(connection: Connection): void {
     const address = addressOf(connection.remoteAddr);
     this.#refusals.add("stranger", address, idOf(connection), "spoke before it said hello");
-    connection.abort(new Error("not admitted"));
+    cutOff(connection, "not admitted");
   }
 
   #received(from: NodeId, id: string, body: Uint8Array): void {
@@ -541,7 +543,7 @@ export class Mesh {
         this.#options.log.debug({ address, refusal, reason: message }, "Peer turned us away");
         for (const hear of this.#onTurnedAway) hear(wanted, refusal, message);
       }
-      connection?.abort(new Error("dial failed"));
+      if (connection !== undefined) cutOff(connection, "dial failed");
       return "failed";
     }
   }
@@ -592,7 +594,7 @@ export class Mesh {
       await this.#greet(connection);
       return joined;
     } catch (thrown) {
-      connection?.abort(new Error("join failed"));
+      if (connection !== undefined) cutOff(connection, "join failed");
       if (thrown instanceof GamError) throw thrown;
       throw new GamError("UNREACHABLE", messageOf(thrown), { cause: thrown });
     }

@@ -6,6 +6,7 @@
 import type { Connection } from "@libp2p/interface";
 import { addressOf } from "./address.ts";
 import { idOf } from "./admission.ts";
+import { cutOff } from "./hang-up.ts";
 import type { Limits } from "./limits.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
 
@@ -54,6 +55,6 @@ export class Visitors {
 
   #turnOut(connection: Connection, refusal: Refusal, reason: string): void {
     this.#options.refusals.add(refusal, addressOf(connection.remoteAddr), idOf(connection), reason);
-    connection.abort(new Error(reason));
+    cutOff(connection, reason);
   }
 }

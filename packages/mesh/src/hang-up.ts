@@ -1,0 +1,15 @@
+import type { Connection } from "@libp2p/interface";
+
+/** Lets what was said arrive, then closes. For those who deserve an answer. */
+export function hangUp(connection: Connection): void {
+  connection.close().catch(() => cutOff(connection, "did not close in time"));
+}
+
+/** Ends the connection now. Nothing that its other end sent is looked at any more. */
+export function cutOff(connection: Connection, reason: string): void {
+  try {
+    connection.abort(new Error(reason));
+  } catch {
+    // libp2p says goodbye on what may be closed already, and throws if it is. That is what we want.
+  }
+}
