@@ -117,6 +117,12 @@ function parsed(text: string): unknown {
 function saidBy({ status, body }: Answer): string {
   const said =
     typeof body === "object" && body !== null && "message" in body ? String(body.message) : "";
+  if (said.startsWith("This node is already part of a swarm")) {
+    return 'This host is in a mesh already: "gam leave" takes it out, "gam status" shows it';
+  }
+  if (/^This node is not (?:a swarm manager|part of a swarm)/.test(said)) {
+    return 'This host is in no mesh: "gam init" begins one, "gam join TOKEN" joins one';
+  }
   const plain = said.replace(/^rpc error: code = \w+ desc = /, "");
   return plain === "" ? `The agent answered ${status} without a reason` : plain;
 }

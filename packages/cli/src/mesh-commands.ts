@@ -24,7 +24,7 @@ export async function init(
   { advertise }: { readonly advertise?: string },
 ): Promise<void> {
   await ensureAgent(client, world);
-  await client.post("/gam/v1/init", advertise === undefined ? {} : { advertise });
+  await client.post("/gam/v1/init", advertise === undefined ? {} : { advertiseAddr: advertise });
   const { manager } = await tokensOf(client);
   world.print("This host is a mesh of one. To add another, run there:");
   world.print("");
@@ -44,7 +44,7 @@ export async function join(
   await client.post("/gam/v1/join", {
     token,
     ...(addresses.length > 0 && { addresses }),
-    ...(advertise !== undefined && { advertise }),
+    ...(advertise !== undefined && { advertiseAddr: advertise }),
   });
   const { nodes, leader } = await statusOf(client);
   const leading = nodes.find(({ id }) => id === leader)?.hostname;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { run } from "./program.ts";
-import { type FakeAgent, fakeAgent, type Script } from "./testing/fake-agent.ts";
+import { type FakeAgent, fakeAgent, refusal, type Script } from "./testing/fake-agent.ts";
 
 interface Ran {
   readonly exit: number;
@@ -113,7 +113,7 @@ test("gam init shows what the next host runs", async (context) => {
   assert.match(printed, /^ {2}gam join gam-1-m$/m);
   assert.deepEqual(agent.heard[1], {
     call: "POST /gam/v1/init",
-    body: { advertise: "10.0.0.1" },
+    body: { advertiseAddr: "10.0.0.1" },
   });
 });
 
@@ -138,6 +138,18 @@ test("gam leave says no in the agent's words", async (context) => {
   const { exit, complained } = await gam(["-s", agent.socket, "leave"]);
   assert.deepEqual({ exit, complained }, { exit: 1, complained: "gam: refused with 503" });
   assert.deepEqual(agent.heard[1]?.body, { force: false });
+});
+
+test("gam says what Swarm's refusals mean here", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/init": refusal(503, 'This node is already part of a swarm. Use "docker swarm …'),
+    "GET /gam/v1/token": refusal(503, "This node is not a swarm manager. Use …"),
+  });
+  const said = async (...args: string[]): Promise<string> =>
+    (await gam(["-s", agent.socket, ...args])).complained;
+  assert.match(await said("init"), /^gam: This host is in a mesh already: "gam leave"/);
+  assert.match(await said("token"), /^gam: This host is in no mesh: "gam init" begins one/);
 });
 
 test("gam token --role prints the token and nothing else", async (context) => {

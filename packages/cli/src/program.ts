@@ -4,11 +4,11 @@
  *
  * Exit codes: 0 done, 1 failed, 2 not understood.
  */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { AgentClient } from "./agent-client.ts";
 import type { World } from "./world.ts";
 
-const version = "0.1.0";
 const socketDefault = "/run/gam.sock";
 
 /** Runs one command line. Resolves to its exit code; never rejects for what can happen in operation. */
@@ -28,7 +28,7 @@ export async function run(args: readonly string[], world: World): Promise<number
 function build(world: World): Command {
   const program = new Command("gam")
     .description("Runs containers on many hosts as if they were one")
-    .version(version, "-v, --version", "show the version")
+    .version(versionOf(), "-v, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .option(
       "-s, --socket <path>",
@@ -134,6 +134,11 @@ function build(world: World): Command {
     .argument("<names...>", "names of the stacks")
     .action(async (names) => (await stacks()).remove(await client(), world, names));
   return program;
+}
+
+function versionOf(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return String((JSON.parse(text) as { version: string }).version);
 }
 
 function stackName(name: string): string {

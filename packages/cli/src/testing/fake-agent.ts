@@ -12,8 +12,22 @@ export interface Heard {
   readonly body: unknown;
 }
 
-/** A value is the body of a 200; a number is a refusal with that status. */
+/** A value is the body of a 200, unless it is a refusal; a number is a refusal without much to say. */
 export type Script = Readonly<Record<string, unknown>>;
+
+class Refusal {
+  readonly status: number;
+  readonly message: string;
+
+  constructor(status: number, message: string) {
+    this.status = status;
+    this.message = message;
+  }
+}
+
+export function refusal(status: number, message = `refused with ${status}`): unknown {
+  return new Refusal(status, message);
+}
 
 export interface FakeAgent {
   readonly socket: string;
@@ -32,11 +46,11 @@ export async function fakeAgent(script: Script): Promise<FakeAgent> {
       const call = `${request.method} ${decodeURIComponent(request.url ?? "")}`;
       const text = Buffer.concat(chunks).toString();
       heard.push({ call, body: text === "" ? undefined : JSON.parse(text) });
-      const answer = Object.hasOwn(script, call) ? script[call] : 404;
+      const found = Object.hasOwn(script, call) ? script[call] : 404;
+      const answer = typeof found === "number" ? refusal(found) : found;
       response.setHeader("content-type", "application/json");
-      response.statusCode = typeof answer === "number" ? answer : 200;
-      const body = typeof answer === "number" ? { message: `refused with ${answer}` } : answer;
-      response.end(JSON.stringify(body));
+      response.statusCode = answer instanceof Refusal ? answer.status : 200;
+      response.end(JSON.stringify(answer));
     });
   });
   await new Promise<void>((resolve) => server.listen(socket, resolve));
