@@ -22,12 +22,17 @@ export interface EngineAnswer {
 
 const askMsMax = 10_000;
 const askBytesMax = 64 * 1024 * 1024;
+const pingMsMax = 2_000;
 /** An engine that was upgraded is noticed after this long. */
-const versionMsMax = 10_000;
+const versionMs = 10_000;
+/** One that was missing is asked again after this long. */
+const retryMs = 500;
 
 export class Engine {
   readonly socketPath: string;
-  #version: { readonly value: string; readonly atMs: number } | undefined;
+  #version: string | undefined;
+  #asking: Promise<void> | undefined;
+  #askedAtMs = 0;
 
   constructor(socketPath: string) {
     this.socketPath = socketPath;
@@ -39,9 +44,8 @@ export class Engine {
       method,
       path,
       headers,
-      agent: false,
       setDefaultHeaders: false,
-      // A container's standard input may end long before its output does.
+      // Instead of an agent. A container's standard input may end long before its output does.
       createConnection: () => connect({ path: this.socketPath, allowHalfOpen: true }),
     };
   }
@@ -51,11 +55,11 @@ export class Engine {
    *
    * Errors: GamError ENGINE_MISSING when nobody answers.
    */
-  async ask(method: "GET" | "HEAD", path: string): Promise<EngineAnswer> {
+  async ask(method: "GET" | "HEAD", path: string, msMax = askMsMax): Promise<EngineAnswer> {
     try {
       return await new Promise((settle, fail) => {
         const call = request(this.options(method, path, ["Host", "docker", "Connection", "close"]));
-        call.setTimeout(askMsMax, () => call.destroy(new Error("no answer in time")));
+        call.setTimeout(msMax, () => call.destroy(new Error("no answer in time")));
         call.on("error", fail);
         call.on("response", (response) => collect(response).then(settle, fail));
         call.end();
@@ -65,20 +69,27 @@ export class Engine {
     }
   }
 
-  /** The newest API version that the engine speaks; `undefined` while nobody answers. */
+  /**
+   * The newest API version that the engine speaks; `undefined` before it has ever answered. What it
+   * said last holds while it is gone, and is asked for again behind the back of whoever calls.
+   */
   async version(): Promise<string | undefined> {
-    const known = this.#version;
-    if (known !== undefined && performance.now() - known.atMs < versionMsMax) return known.value;
+    const validMs = this.#version === undefined ? retryMs : versionMs;
+    if (this.#asking === undefined || performance.now() - this.#askedAtMs > validMs) {
+      this.#askedAtMs = performance.now();
+      this.#asking = this.#learnVersion();
+    }
+    if (this.#version === undefined) await this.#asking;
+    return this.#version;
+  }
+
+  async #learnVersion(): Promise<void> {
     try {
-      const { headers } = await this.ask("HEAD", "/_ping");
+      const { headers } = await this.ask("HEAD", "/_ping", pingMsMax);
       const value = headers["api-version"];
-      if (typeof value !== "string" || !/^\d+\.\d+$/.test(value)) return undefined;
-      this.#version = { value, atMs: performance.now() };
-      return value;
+      if (typeof value === "string" && /^\d+\.\d+$/.test(value)) this.#version = value;
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
-      this.#version = undefined;
-      return undefined;
     }
   }
 
@@ -86,6 +97,12 @@ export class Engine {
     const message = `Cannot reach the Docker engine at ${this.socketPath}: ${messageOf(cause)}`;
     return new GamError("ENGINE_MISSING", message, { cause });
   }
+}
+
+/** For catch(): no engine is no answer. Anything else is thrown on. */
+export function missing(thrown: unknown): undefined {
+  if (thrown instanceof GamError && thrown.code === "ENGINE_MISSING") return undefined;
+  throw thrown;
 }
 
 async function collect(response: IncomingMessage): Promise<EngineAnswer> {

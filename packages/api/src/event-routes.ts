@@ -59,14 +59,16 @@ async function openLocal(
   url: string,
   signal: AbortSignal,
 ): Promise<IncomingMessage | undefined> {
-  const version = await engine.version();
-  if (version === undefined) return undefined;
   const headers = ["Host", "docker", "Connection", "close"];
-  const call = ask({ ...engine.options("GET", forEngine(url, version), headers), signal });
-  // What goes wrong later is seen where the lines are read.
-  call.on("error", () => undefined);
+  const path = forEngine(url, await engine.version());
+  const call = ask({ ...engine.options("GET", path, headers), signal });
   call.end();
-  const [response] = (await once(call, "response")) as [IncomingMessage];
+  const response = await new Promise<IncomingMessage | undefined>((settle) => {
+    call.on("response", settle);
+    // After the answer has begun, errors are met where its lines are read.
+    call.on("error", () => settle(undefined));
+  });
+  if (response === undefined) return undefined;
   if (response.statusCode === 200) return response;
   const chunks: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);

@@ -10,6 +10,7 @@ import type { NetworkId } from "@gam/core";
 import { isClusterNetwork, type Network, predefinedNetworks, readNetworkSpec } from "@gam/state";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
+import { missing } from "./engine.ts";
 import { passCall } from "./engine-proxy.ts";
 import { Filters } from "./filters.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -103,11 +104,11 @@ function beginning(ref: string, known: readonly Network[]): Network | undefined 
 }
 
 async function localNetworks(room: Room, request: FastifyRequest): Promise<readonly unknown[]> {
-  const { engine } = room;
-  const version = await engine.version();
+  const path = forEngine(request.originalUrl, await room.engine.version());
   // Without an engine there are no local networks, and the cluster's are still there to be seen.
-  if (version === undefined) return [];
-  const { status, body } = await engine.ask("GET", forEngine(request.originalUrl, version));
+  const answer = await room.engine.ask("GET", path).catch(missing);
+  if (answer === undefined) return [];
+  const { status, body } = answer;
   if (status !== 200 || !Array.isArray(body)) {
     const message = (body as { message?: unknown } | null)?.message;
     throw new Refusal(status, typeof message === "string" ? message : `engine answered ${status}`);

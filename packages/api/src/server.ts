@@ -102,6 +102,12 @@ function buildApp(room: Room): FastifyInstance {
     checkVersion(request.originalUrl, version);
     reply.header("Api-Version", version).header("Server", `gam/${room.version} (linux)`);
   });
+  app.addHook("onSend", async (_request, reply) => {
+    // The docker client takes an error's body apart only if its type is exactly this.
+    const type = reply.getHeader("content-type");
+    if (String(type).startsWith("application/json"))
+      reply.header("content-type", "application/json");
+  });
   app.setErrorHandler((thrown, request, reply) => {
     if (thrown instanceof BrokenInvariant) {
       // Nobody catches a bug, the web framework included.

@@ -109,15 +109,10 @@ function modeWord(mode: ServiceMode): string {
 
 function readSpec(body: unknown, room: Room, view: View): ServiceSpec {
   const spec = readServiceSpec(body, { checkTemplate: room.checkTemplate });
-  const later = (what: string): never => {
-    throw new GamError("NOT_SUPPORTED", `Cannot run service "${spec.Name}": ${what}`);
-  };
   const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
-  if (Secrets !== undefined) later("secrets come with a later version of gam");
-  if (Configs !== undefined) later("configs come with a later version of gam");
-  if (!jobsSupported && modeWord(spec.Mode).endsWith("job")) {
-    later("jobs come with a later version of gam");
-  }
+  if (Secrets !== undefined) throw later("secrets");
+  if (Configs !== undefined) throw later("configs");
+  if (!jobsSupported && modeWord(spec.Mode).endsWith("job")) throw later("jobs");
   const { TaskTemplate } = spec;
   return {
     ...spec,
@@ -127,6 +122,13 @@ function readSpec(body: unknown, room: Room, view: View): ServiceSpec {
     },
     ...(spec.Networks && { Networks: byId(spec.Networks, view) }),
   };
+}
+
+function later(what: string): GamError {
+  return new GamError(
+    "NOT_SUPPORTED",
+    `Cannot use ${what}: ${what} come with a later version of gam`,
+  );
 }
 
 /** Clients may name networks; the state knows them by id. Errors: Refusal 500, as in Swarm. */

@@ -1,11 +1,10 @@
 /** System routes: who this is. The engine's own word, with the Swarm part ours. */
 import { cpus, hostname, totalmem } from "node:os";
-import { GamError } from "@gam/core";
 import type { Cluster, View } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { announced, versionMin } from "./api-version.ts";
 import type { ClusterDoor } from "./door.ts";
-import type { EngineAnswer } from "./engine.ts";
+import { type EngineAnswer, missing } from "./engine.ts";
 import { managerAddress } from "./node-answer.ts";
 import type { Room } from "./room.ts";
 
@@ -53,18 +52,14 @@ export function systemRoutes(app: FastifyInstance, room: Room): void {
   });
 }
 
+/** The engine's answer, if there is an engine and it has one. */
 async function askOrNothing(
   { engine }: Room,
   method: "GET" | "HEAD",
   path: string,
 ): Promise<EngineAnswer | undefined> {
-  try {
-    const answer = await engine.ask(method, path);
-    return answer.status === 200 ? answer : undefined;
-  } catch (thrown) {
-    if (thrown instanceof GamError && thrown.code === "ENGINE_MISSING") return undefined;
-    throw thrown;
-  }
+  const answer = await engine.ask(method, path).catch(missing);
+  return answer?.status === 200 ? answer : undefined;
 }
 
 function objectOr(body: unknown, otherwise: Record<string, unknown>): Record<string, unknown> {

@@ -1,0 +1,84 @@
+/** Rig: a server over a fake door and a fake engine, on sockets of its own. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NodeId } from "@gam/core";
+import { clusterSpecDefault } from "@gam/state";
+import { ApiServer } from "../server.ts";
+import { FakeDoor, nodeCalled } from "./fake-door.ts";
+import { FakeEngine } from "./fake-engine.ts";
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape.
+  readonly body: any;
+}
+
+export class Rig {
+  readonly door: FakeDoor;
+  readonly engine: FakeEngine;
+  readonly socketPath: string;
+  readonly #folder: string;
+  readonly #server: ApiServer;
+
+  private constructor(door: FakeDoor, engine: FakeEngine, folder: string, server: ApiServer) {
+    this.door = door;
+    this.engine = engine;
+    this.socketPath = join(folder, "gam.sock");
+    this.#folder = folder;
+    this.#server = server;
+  }
+
+  /** `nodes` is how many are in the cluster; 0 for none and no cluster. The server is on the first. */
+  static async start(nodes: number): Promise<Rig> {
+    const folder = await mkdtemp(join(tmpdir(), "gam-api-"));
+    const ids = ["aaa", "bbb", "ccc"].map((id) => id.padEnd(25, "0") as NodeId);
+    const door = new FakeDoor(ids[0] ?? ("" as NodeId));
+    const made = ids.slice(0, nodes).map((id, at) => nodeCalled(`host${at + 1}`, id));
+    if (nodes > 0) door.start(clusterSpecDefault, made);
+    const engineSocketPath = join(folder, "docker.sock");
+    const engine = await FakeEngine.listen(engineSocketPath);
+    const server = await ApiServer.listen({
+      socketPath: join(folder, "gam.sock"),
+      engineSocketPath,
+      door,
+      log: { info: () => undefined, warn: () => undefined },
+      version: "0.1.0",
+      checkTemplate: (text) => (text.includes("{{.Bogus}}") ? "no field Bogus" : undefined),
+    });
+    return new Rig(door, engine, folder, server);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.close();
+    await this.engine.close();
+    await rm(this.#folder, { recursive: true });
+  }
+
+  call(method: string, path: string, body?: unknown, headers: object = {}): Promise<Answered> {
+    return new Promise((settle, fail) => {
+      const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+      const call = request({
+        socketPath: this.socketPath,
+        method,
+        path,
+        agent: false,
+        headers: { ...(text !== undefined && { "Content-Type": "application/json" }), ...headers },
+      });
+      call.on("error", fail);
+      call.on("response", async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+        const found = Buffer.concat(chunks).toString("latin1");
+        const type = response.headers["content-type"] ?? "";
+        const parsed = type.includes("json") && found !== "" ? JSON.parse(found) : undefined;
+        const { statusCode: status = 0, headers: got } = response;
+        settle({ status, headers: got, text: found, body: parsed });
+      });
+      call.end(text);
+    });
+  }
+}
