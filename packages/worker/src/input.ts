@@ -21,7 +21,10 @@ export type WorkerInput =
   | ({ readonly kind: "assigned" } & Assignment)
   /** The engine answers or not. After `ready` a whole list of containers follows. */
   | { readonly kind: "engine"; readonly ready: boolean; readonly reason: string }
-  /** All of gam's containers. A list that is older than what is known does no harm. */
+  /**
+   * All of gam's containers. The first list after `ready` was asked for after it; a later one may be
+   * older than what is known by then.
+   */
   | { readonly kind: "containers"; readonly containers: readonly ContainerState[] }
   | { readonly kind: "container"; readonly container: ContainerState }
   | { readonly kind: "acted"; readonly id: ActionId; readonly outcome: ActionOutcome }

@@ -11,10 +11,13 @@ import type { WorkerLimits } from "./limits.ts";
 
 export class Outbox {
   readonly #limits: WorkerLimits;
+  readonly #forgetful: boolean;
   #flying: Map<TaskId, TaskStatus> | undefined;
 
-  constructor(limits: WorkerLimits) {
+  /** `forgetful` is a planted fault: what was sent is never sent again. */
+  constructor(limits: WorkerLimits, forgetful = false) {
     this.#limits = limits;
+    this.#forgetful = forgetful;
   }
 
   settled(committed: boolean, life: (id: TaskId) => Life | undefined, nowTick: number): void {
@@ -49,7 +52,7 @@ export class Outbox {
     if (task === undefined || status === undefined) return undefined;
     if (status === task.Status || mergeStatus(task.Status, status) === task.Status)
       return undefined;
-    if (sent === status && nowTick < resendTick) return undefined;
+    if (sent === status && (nowTick < resendTick || this.#forgetful)) return undefined;
     const underWay = compareStates(status.State, "running") < 0;
     if (underWay && nowTick < quietTick + this.#limits.dawdleTicks) return undefined;
     return status;

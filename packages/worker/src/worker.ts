@@ -11,7 +11,7 @@
  * stopped, without touching what runs.
  */
 import { type NetworkId, type TaskId, unreachable } from "@gam/core";
-import { mergeStatus, type TaskStatus } from "@gam/state";
+import { isTerminal, mergeStatus, type TaskStatus } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
@@ -65,6 +65,7 @@ export class Worker {
   #pruneTick = 0;
   #pruning = false;
   #assignment: Assignment | undefined;
+  #ready = false;
   /** The engine answers, and all of its containers are known. */
   #synced = false;
   #led = false;
@@ -76,7 +77,7 @@ export class Worker {
   constructor(limits: WorkerLimits = workerLimitsDefault, faults: WorkerFaults = {}) {
     this.#limits = limits;
     this.#faults = faults;
-    this.#outbox = new Outbox(limits);
+    this.#outbox = new Outbox(limits, faults.resendForgotten === true);
   }
 
   step(input: WorkerInput): WorkerEffect[] {
@@ -97,7 +98,8 @@ export class Worker {
       case "assigned":
         return this.#assign(input);
       case "engine":
-        // What the engine had is known anew from its next list.
+        // What the engine has is known anew from its next list.
+        this.#ready = input.ready;
         this.#synced = false;
         this.#networks.clear();
         return;
@@ -110,9 +112,6 @@ export class Worker {
       case "led":
         return this.#lead(input.led);
       case "settled":
-        if (this.#faults.resendForgotten && !input.committed) {
-          return this.#outbox.settled(true, () => undefined, this.#nowTick);
-        }
         return this.#outbox.settled(input.committed, (id) => this.#lives.get(id), this.#nowTick);
       default:
         unreachable(input);
@@ -122,7 +121,9 @@ export class Worker {
   #tick(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#nowTick += 1;
-    if (!this.#led && this.#nowTick === this.#unledTick + this.#limits.leaderlessTicks) this.#all();
+    if (!this.#led && this.#nowTick === this.#unledTick + this.#limits.leaderlessTicks) {
+      this.#takeBack();
+    }
     for (const [id, untilTick] of this.#waiting) {
       if (untilTick > this.#nowTick) continue;
       this.#waiting.delete(id);
@@ -156,14 +157,14 @@ export class Worker {
   }
 
   #list(containers: readonly ContainerState[]): void {
+    if (!this.#ready) return;
     this.#synced = true;
     const listed = new Set<TaskId>();
     for (const container of containers) {
       listed.add(container.task);
       const known = this.#lives.get(container.task)?.container;
-      const same = known?.id === container.id && known.phase === container.phase;
-      if (known === undefined || same || this.#faults.listsTrusted) this.#observe(container);
-      else this.#doubt(container.task);
+      if (known === undefined || this.#faults.listsTrusted) this.#observe(container);
+      else if (!isSame(known, container)) this.#doubt(container.task);
     }
     for (const life of this.#lives.values()) {
       if (listed.has(life.id) || life.container === undefined) continue;
@@ -198,6 +199,19 @@ export class Worker {
     if (!led) this.#unledTick = this.#nowTick;
     // A new leader may never have heard what the old one was told.
     for (const life of this.#lives.values()) life.resendTick = 0;
+    this.#all();
+  }
+
+  /**
+   * Without a leader, an end of which the state knows nothing has not happened: the container may be
+   * started again. Should the state learn of it after all, it is stopped then.
+   */
+  #takeBack(): void {
+    for (const life of this.#lives.values()) {
+      const { task, status } = life;
+      if (task === undefined || status === undefined) continue;
+      if (isTerminal(status.State) && !isTerminal(task.Status.State)) life.status = task.Status;
+    }
     this.#all();
   }
 
@@ -237,11 +251,14 @@ export class Worker {
       tickMs: this.#limits.tickMs,
     };
     if (now.caughtUp) this.#pruneNetworks(assignment, effects);
-    for (const id of this.#dirty) {
-      const life = this.#lives.get(id);
-      // One that is busy is looked at again when its action is answered.
-      if (life === undefined || life.busy !== undefined || this.#advance(life, now, effects)) {
-        this.#dirty.delete(id);
+    // What has a container is finished first: half of the tasks running is worth more than all made.
+    for (const made of [true, false]) {
+      for (const id of this.#dirty) {
+        const life = this.#lives.get(id);
+        if (life !== undefined && (life.container !== undefined) !== made) continue;
+        // One that is busy is looked at again when its action is answered.
+        const busy = life?.busy !== undefined;
+        if (life === undefined || busy || this.#advance(life, now, effects)) this.#dirty.delete(id);
       }
     }
   }
@@ -492,6 +509,11 @@ export class Worker {
 
 /** Restarts in place that are remembered for each task: more than any sensible policy counts. */
 const restartsKept = 100;
+
+function isSame(known: ContainerState, listed: ContainerState): boolean {
+  const { id, phase, health } = listed;
+  return known.id === id && known.phase === phase && known.health === health;
+}
 
 /** A refusal ends a task that is wanted. One that is not ends as shut down. */
 function wants(life: Life): boolean {

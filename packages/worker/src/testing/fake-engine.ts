@@ -190,7 +190,8 @@ export class FakeEngine {
     if (container.state.phase !== "running") return;
     const { exitTicks, exitCode, healthyTicks } = this.#program(container.plan);
     const age = this.#nowTick - container.startedTick;
-    if (age === healthyTicks) this.#change(container, { health: "healthy" });
+    const checked = container.state.health === "starting" && age === healthyTicks;
+    if (checked) this.#change(container, { health: "healthy" });
     if (exitTicks !== undefined && age >= exitTicks) this.#end(container, exitCode ?? 0);
   }
 
