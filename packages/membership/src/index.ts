@@ -5,7 +5,6 @@ export {
   type Input,
   Membership,
   type Standing,
-  type Verdict,
 } from "./membership.ts";
 export {
   checkMessage,
@@ -15,3 +14,4 @@ export {
   type Opinion,
   type Rumour,
 } from "./message.ts";
+export type { Verdict } from "./peer-record.ts";

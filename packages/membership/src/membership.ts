@@ -7,7 +7,7 @@
  *                   ^--- any sign of life ----------'
  *
  * Each peer is watched by a few others (ring.ts). A watcher probes, has others probe for it, and
- * broadcasts its opinion as a rumour. Everybody weighs the rumours (jury.ts) and so comes to the same
+ * broadcasts its opinion as a rumour. Everybody weighs the rumours (court.ts) and so comes to the same
  * verdict within one broadcast, a peer that becomes leader tomorrow included. What a verdict leads to
  * is decided elsewhere: only the leader commits "node down".
  *
@@ -18,14 +18,14 @@
  */
 import { type NodeId, unreachable } from "@gam/core";
 import { assertMembershipConfig, type MembershipConfig } from "./config.ts";
+import { Court } from "./court.ts";
 import { type Answer, Errands } from "./errands.ts";
 import type { Faults } from "./faults.ts";
-import { findingOf, votesNeeded } from "./jury.ts";
+import { votesNeeded } from "./jury.ts";
 import { LocalHealth } from "./local-health.ts";
-import { healthMax, type Message, type Opinion, type Rumour } from "./message.ts";
+import type { Message, Opinion, Rumour } from "./message.ts";
+import { never, newPeerRecord, type PeerRecord, type Verdict } from "./peer-record.ts";
 import { Ring } from "./ring.ts";
-
-export type Verdict = "alive" | "refused" | "lost";
 
 export type Input =
   /** `lateTicks`: ticks that were due before this one and did not come, as this process did not run. */
@@ -66,47 +66,16 @@ export interface Standing {
   readonly silentTicks: number | undefined;
 }
 
-const never = Number.NEGATIVE_INFINITY;
-
-interface Peer {
-  readonly id: NodeId;
-  incarnation: number;
-  verdict: Verdict;
-  reason: string;
-  /** The latest sign of life by any way. Its own or a helper's word; others' word included. */
-  evidenceTick: number;
-  /** When the votes last carried the verdict. */
-  supportedTick: number;
-  /** From which on silence counts. Lies ahead while the peer need not have been heard yet. */
-  heardTick: number;
-  refusedTick: number;
-  refusedSinceTick: number | undefined;
-  probeTick: number;
-  /** The round of the latest request for help, and whether any helper has spoken since. */
-  askTick: number;
-  askRound: number;
-  helped: boolean;
-  opinion: Opinion;
-  opinionTick: number;
-  /** Who watches it, and since when. */
-  watchers: ReadonlyMap<NodeId, number>;
-  /** What others say of it. */
-  readonly heardOpinions: Map<NodeId, Opinion>;
-  /** As an origin of rumours. */
-  sequence: number;
-  health: number;
-  rumourEndTick: number;
-}
-
 export class Membership {
   readonly #config: MembershipConfig;
   readonly #faults: Faults;
   readonly #health: LocalHealth;
   readonly #errands = new Errands();
+  readonly #court: Court;
   /** All members but ourselves, sorted. */
-  #peers = new Map<NodeId, Peer>();
+  readonly #peers = new Map<NodeId, PeerRecord>();
   #ring = new Ring([]);
-  #watched: Peer[] = [];
+  #watched: PeerRecord[] = [];
   #nowTick = 0;
   #round = 0;
   #incarnation = 0;
@@ -120,6 +89,7 @@ export class Membership {
     this.#config = config;
     this.#faults = faults;
     this.#health = new LocalHealth(config);
+    this.#court = new Court({ config, faults, health: this.#health, peers: this.#peers });
   }
 
   step(input: Input): Effect[] {
@@ -132,11 +102,11 @@ export class Membership {
       case "received": {
         const peer = this.#peers.get(input.from);
         if (peer === undefined) return []; // It left while its message was under way.
-        return [...this.#alive(peer, "answers"), ...this.#receive(peer, input.message)];
+        return [...this.#alive(peer, "answers again"), ...this.#receive(peer, input.message)];
       }
       case "heard": {
         const peer = this.#peers.get(input.from);
-        return peer === undefined ? [] : this.#alive(peer, "answers");
+        return peer === undefined ? [] : this.#alive(peer, "answers again");
       }
       case "rumour": {
         const origin = this.#peers.get(input.from);
@@ -187,11 +157,11 @@ export class Membership {
   // Members and who watches them.
 
   #setMembers(ids: readonly NodeId[]): void {
-    const before = this.#peers;
-    this.#peers = new Map();
+    const before = new Map(this.#peers);
+    this.#peers.clear();
     for (const id of [...new Set(ids)].sort()) {
       if (id === this.#config.self) continue;
-      const peer = before.get(id) ?? newPeer(id, this.#nowTick + this.#config.startTicks);
+      const peer = before.get(id) ?? newPeerRecord(id, this.#nowTick + this.#config.startTicks);
       this.#peers.set(id, peer);
     }
     for (const peer of this.#peers.values()) {
@@ -236,6 +206,7 @@ export class Membership {
     if (lateTicks >= this.#config.lateTicksMax) this.#health.stalled(this.#nowTick, lateTicks);
     const effects = this.#errands.tick(this.#nowTick).map(toSend);
     this.#checkHealth();
+    this.#court.tick(this.#nowTick);
     for (const peer of this.#watched) effects.push(...this.#probe(peer));
     for (const peer of this.#watched) this.#reconsider(peer);
     for (const peer of this.#peers.values()) effects.push(...this.#judge(peer));
@@ -249,7 +220,7 @@ export class Membership {
     this.#health.tick(this.#nowTick, { all: neighbours.length, silent: silent.length });
   }
 
-  #probe(peer: Peer): Effect[] {
+  #probe(peer: PeerRecord): Effect[] {
     const { lostProbeTicks, probeTicks, helpTicks } = this.#config;
     const effects: Effect[] = [];
     const lost = peer.verdict === "lost";
@@ -263,13 +234,13 @@ export class Membership {
       effects.push(toSend({ to: peer.id, message: this.#ping(peer) }));
     }
     const askDue = this.#nowTick - peer.askTick >= helpTicks;
-    if (!lost && unheardTicks >= helpTicks && askDue && !this.#faults.noIndirectProbe) {
+    if (!lost && this.#silence(peer) >= helpTicks && askDue && !this.#faults.noIndirectProbe) {
       effects.push(...this.#ask(peer));
     }
     return effects;
   }
 
-  #ping(peer: Peer): Message {
+  #ping(peer: PeerRecord): Message {
     this.#round += 1;
     const { incarnation } = peer;
     const ping = { kind: "ping", round: this.#round, incarnation: this.#incarnation } as const;
@@ -277,7 +248,7 @@ export class Membership {
   }
 
   /** Its other watchers first: they are connected to it already. */
-  #ask(peer: Peer): Effect[] {
+  #ask(peer: PeerRecord): Effect[] {
     const answering = (id: NodeId): boolean => {
       const helper = this.#peers.get(id);
       if (helper === undefined || helper === peer || helper.verdict !== "alive") return false;
@@ -297,40 +268,34 @@ export class Membership {
   }
 
   /** Since its host last gave a sign: a word from the peer, or a refusal. */
-  #silence(peer: Peer): number {
+  #silence(peer: PeerRecord): number {
     return this.#nowTick - Math.max(peer.heardTick, peer.refusedTick);
   }
 
-  #reconsider(peer: Peer): void {
+  #reconsider(peer: PeerRecord): void {
     const { suspectTicks, refusedGraceTicks } = this.#config;
     const silence = this.#silence(peer) / this.#health.stretch();
     const since = peer.refusedSinceTick;
-    let opinion: Opinion = "alive";
-    if (silence >= this.#patience(peer)) opinion = "silent";
-    else if (since !== undefined) {
+    // Deadlines move with our health and with what others say. Only a sign of life takes doubt away.
+    if (silence >= this.#patience(peer)) this.#think(peer, "silent");
+    else if (since !== undefined && silence < suspectTicks) {
       const overdue = this.#nowTick - since >= refusedGraceTicks || this.#faults.noGrace;
-      opinion = overdue ? "gone" : "refused";
-    } else if (silence >= suspectTicks) opinion = "suspect";
-    this.#think(peer, opinion);
+      this.#think(peer, overdue ? "gone" : "refused");
+    } else if (silence >= suspectTicks && peer.opinion === "alive") this.#think(peer, "suspect");
   }
 
   /** How much silence convicts. Shrinks with each watcher that suspects as well, as in Lifeguard. */
-  #patience(peer: Peer): number {
-    const { self, silentTicks, silentTicksMax } = this.#config;
+  #patience(peer: PeerRecord): number {
+    const { silentTicks, silentTicksMax } = this.#config;
     if (this.#faults.noPatienceAlone) return silentTicks;
-    let confirmed = 0;
-    for (const id of peer.watchers.keys()) {
-      if (id === self || this.#weightless(id)) continue;
-      const opinion = this.#opinionOf(id, peer);
-      if (opinion === "suspect" || opinion === "silent") confirmed += 1;
-    }
-    const wanted = Math.max(1, votesNeeded(peer.watchers.size, this.#peersLeft(peer)) - 1);
+    const confirmed = this.#court.confirmations(peer);
+    const wanted = Math.max(1, votesNeeded(peer.watchers.size, this.#court.peersLeft(peer)) - 1);
     const share = Math.min(1, Math.log(confirmed + 1) / Math.log(wanted + 1));
     return silentTicksMax - (silentTicksMax - silentTicks) * share;
   }
 
   /** The only place where our own opinion changes. */
-  #think(peer: Peer, opinion: Opinion): void {
+  #think(peer: PeerRecord, opinion: Opinion): void {
     if (peer.opinion === opinion) return;
     peer.opinion = opinion;
     peer.opinionTick = this.#nowTick;
@@ -341,7 +306,7 @@ export class Membership {
 
   // What others tell us.
 
-  #receive(peer: Peer, message: Message): Effect[] {
+  #receive(peer: PeerRecord, message: Message): Effect[] {
     switch (message.kind) {
       case "ping": {
         this.#learn(peer, message.incarnation);
@@ -367,7 +332,7 @@ export class Membership {
         if (target === undefined || target.askRound !== message.round) return [];
         target.helped = true;
         this.#learn(target, message.incarnation);
-        return this.#alive(target, "answers others");
+        return this.#alive(target, "another peer has reached it");
       }
       case "unreached": {
         const target = this.#peers.get(message.peer);
@@ -379,7 +344,7 @@ export class Membership {
     }
   }
 
-  #hear(origin: Peer, rumour: Rumour): Effect[] {
+  #hear(origin: PeerRecord, rumour: Rumour): Effect[] {
     // Broadcasts may overtake each other. After its restart the origin counts from one again, and is
     // heard as soon as what its former life said is void.
     const valid = this.#nowTick < origin.rumourEndTick;
@@ -388,7 +353,8 @@ export class Membership {
     origin.health = rumour.health;
     origin.rumourEndTick = this.#nowTick + 4 * rumour.repeatTicks;
     const effects: Effect[] = [];
-    if (this.#learn(origin, rumour.incarnation)) effects.push(...this.#alive(origin, "refutes"));
+    if (this.#learn(origin, rumour.incarnation))
+      effects.push(...this.#alive(origin, "has refuted its loss"));
     const before = new Map<NodeId, Opinion>();
     for (const peer of this.#peers.values()) {
       const opinion = peer.heardOpinions.get(origin.id);
@@ -404,7 +370,7 @@ export class Membership {
       if (incarnation < peer.incarnation) continue; // Refuted since.
       peer.heardOpinions.set(origin.id, opinion);
       const news = opinion === "alive" && before.get(id) !== "alive";
-      if (news && !this.#weightless(origin.id)) {
+      if (news && !this.#court.weightless(origin.id)) {
         effects.push(...this.#evidence(peer, "another peer has heard it"));
       }
     }
@@ -412,7 +378,7 @@ export class Membership {
   }
 
   /** True when the peer has refuted whatever was said of it so far. */
-  #learn(peer: Peer, incarnation: number): boolean {
+  #learn(peer: PeerRecord, incarnation: number): boolean {
     if (incarnation <= peer.incarnation) return false;
     peer.incarnation = incarnation;
     peer.heardOpinions.clear();
@@ -427,38 +393,35 @@ export class Membership {
   }
 
   /** The peer itself has spoken, to us or to somebody who did so for us. */
-  #alive(peer: Peer, how: string): Effect[] {
+  #alive(peer: PeerRecord, reason: string): Effect[] {
     peer.heardTick = this.#nowTick;
     peer.refusedTick = never;
     peer.refusedSinceTick = undefined;
+    peer.helped = true;
     this.#think(peer, "alive");
-    return this.#evidence(peer, how);
+    return this.#evidence(peer, reason);
   }
 
-  #evidence(peer: Peer, how: string): Effect[] {
+  #evidence(peer: PeerRecord, reason: string): Effect[] {
     peer.evidenceTick = this.#nowTick;
     if (peer.verdict === "alive") return [];
-    return this.#become(peer, "alive", 1, `${how} again`);
+    return this.#become(peer, "alive", 1, reason);
   }
 
   // What follows.
 
-  #judge(peer: Peer): Effect[] {
+  #judge(peer: PeerRecord): Effect[] {
     const { suspectTicks, unsupportedTicks } = this.#config;
     if (peer.verdict === "alive" && peer.opinion === "alive" && peer.heardOpinions.size === 0) {
       return [];
     }
-    const opinions = this.#opinionsThatCount(peer);
-    const needed = this.#faults.oneWatcherIsEnough
-      ? 1
-      : votesNeeded(opinions.length, this.#peersLeft(peer));
-    const { finding, votes } = findingOf(opinions, needed);
+    const { finding, votes, watchers } = this.#court.weigh(peer);
     if (finding !== "none") peer.supportedTick = this.#nowTick;
     // Votes that were cast before the latest sign of life are given time to be taken back.
     if (this.#nowTick - peer.evidenceTick < suspectTicks) return [];
     if (peer.verdict !== "lost") {
       if (finding === "silent") {
-        const reason = `silent to ${votes} of ${opinions.length} watchers`;
+        const reason = `silent to ${votes} of ${watchers} watchers`;
         return this.#become(peer, "lost", votes, reason);
       }
       if (finding === "gone") {
@@ -476,83 +439,11 @@ export class Membership {
     return this.#become(peer, "alive", 0, "no watcher misses it any more");
   }
 
-  /**
-   * One entry per watcher whose word has weight. One that says nothing is content.
-   *
-   * Who has an opinion counts even if we do not see why it watches: it may know of losses that we have
-   * yet to hear of. Its vote raises the number of votes needed as well.
-   */
-  #opinionsThatCount(peer: Peer): Opinion[] {
-    const opinions: Opinion[] = [];
-    for (const id of this.#voices(peer)) {
-      if (this.#weightless(id) || (this.#doubted(id) && !this.#faults.deadWatchersCount)) continue;
-      const opinion = this.#opinionOf(id, peer);
-      // A watcher that took over a moment ago and says nothing has not had the time to find out.
-      const sinceTick = peer.watchers.get(id) ?? this.#nowTick;
-      const settled = this.#nowTick - sinceTick >= 2 * this.#config.silentTicks;
-      if (opinion === undefined && !settled && !this.#faults.deadWatchersCount) continue;
-      opinions.push(opinion ?? "alive");
-    }
-    return opinions;
-  }
-
-  /** Its watchers as we compute them, and whoever else watches it. */
-  #voices(peer: Peer): Set<NodeId> {
-    return new Set([...peer.watchers.keys(), ...peer.heardOpinions.keys()]);
-  }
-
-  #opinionOf(watcher: NodeId, peer: Peer): Opinion | undefined {
-    if (watcher === this.#config.self) return peer.opinion;
-    const origin = this.#peers.get(watcher);
-    if (origin === undefined || this.#nowTick >= origin.rumourEndTick) return undefined;
-    return peer.heardOpinions.get(watcher);
-  }
-
-  /** Its eyes are not to be trusted, and it says so itself. */
-  #weightless(watcher: NodeId): boolean {
-    if (watcher === this.#config.self) return this.#health.blind() && !this.#faults.noSelfDistrust;
-    const origin = this.#peers.get(watcher);
-    if (origin === undefined || this.#nowTick >= origin.rumourEndTick) return false;
-    return origin.health >= healthMax;
-  }
-
-  /**
-   * It may be lost itself: two watchers cannot reach it, or one cannot and nobody accuses that one of
-   * the same, as where a whole stretch of the ring went down at once.
-   */
-  #doubted(watcher: NodeId): boolean {
-    const peer = this.#peers.get(watcher);
-    if (peer === undefined) return false;
-    if (peer.verdict !== "alive") return true;
-    const accusers = this.#accusers(peer);
-    if (accusers >= 2 || accusers === 0) return accusers >= 2;
-    const reachable = [...peer.watchers.keys()].filter((id) => {
-      const other = this.#peers.get(id);
-      return other === undefined || this.#accusers(other) === 0;
-    });
-    return reachable.length <= 1;
-  }
-
-  #accusers(peer: Peer): number {
-    let accusers = 0;
-    for (const id of this.#voices(peer)) {
-      const opinion = this.#weightless(id) ? undefined : this.#opinionOf(id, peer);
-      if (opinion !== undefined && opinion !== "alive" && opinion !== "suspect") accusers += 1;
-    }
-    return accusers;
-  }
-
-  /** Live members beside this one. */
-  #peersLeft(peer: Peer): number {
-    let left = 1;
-    for (const other of this.#peers.values()) {
-      if (other !== peer && other.verdict !== "lost") left += 1;
-    }
-    return left;
-  }
-
   /** The only place where a verdict changes, and so the only one that reports it. */
-  #become(peer: Peer, verdict: Verdict, watchers: number, reason: string): Effect[] {
+  #become(peer: PeerRecord, verdict: Verdict, watchers: number, reason: string): Effect[] {
+    // What it said before counts no longer, and after a restart it numbers its rumours from one again.
+    peer.sequence = 0;
+    peer.rumourEndTick = never;
     const liveBefore = peer.verdict !== "lost";
     peer.verdict = verdict;
     peer.reason = reason;
@@ -589,29 +480,4 @@ export class Membership {
 
 function toSend({ to, message }: Answer): Effect {
   return { kind: "send", to, message };
-}
-
-function newPeer(id: NodeId, heardTick: number): Peer {
-  return {
-    id,
-    incarnation: 0,
-    verdict: "alive",
-    reason: "",
-    evidenceTick: never,
-    supportedTick: never,
-    heardTick,
-    refusedTick: never,
-    refusedSinceTick: undefined,
-    probeTick: never,
-    askTick: never,
-    askRound: 0,
-    helped: true,
-    opinion: "alive",
-    opinionTick: never,
-    watchers: new Map(),
-    heardOpinions: new Map(),
-    sequence: 0,
-    health: 0,
-    rumourEndTick: never,
-  };
 }

@@ -9,7 +9,8 @@ import type { NodeId, Random } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import { defaultConfig } from "../config.ts";
 import type { Faults } from "../faults.ts";
-import { type Effect, type Input, Membership, type Verdict } from "../membership.ts";
+import { type Effect, type Input, Membership } from "../membership.ts";
+import type { Verdict } from "../peer-record.ts";
 
 export interface Weather {
   /** Frames lost of a hundred. */

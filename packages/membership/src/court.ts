@@ -1,0 +1,138 @@
+/**
+ * Court: what all opinions on one peer amount to.
+ *
+ * Decides whose opinion counts and whether enough of them agree. Does not decide what follows: a
+ * finding becomes a verdict, or not, in membership.ts, which also knows of signs of life.
+ */
+import type { NodeId } from "@gam/core";
+import type { MembershipConfig } from "./config.ts";
+import type { Faults } from "./faults.ts";
+import { type Finding, findingOf, votesNeeded } from "./jury.ts";
+import type { LocalHealth } from "./local-health.ts";
+import { healthMax, type Opinion } from "./message.ts";
+import type { PeerRecord } from "./peer-record.ts";
+
+export interface CourtFacts {
+  readonly config: MembershipConfig;
+  readonly faults: Faults;
+  readonly health: LocalHealth;
+  readonly peers: ReadonlyMap<NodeId, PeerRecord>;
+}
+
+export class Court {
+  readonly #config: MembershipConfig;
+  readonly #faults: Faults;
+  readonly #health: LocalHealth;
+  readonly #peers: ReadonlyMap<NodeId, PeerRecord>;
+  #nowTick = 0;
+
+  constructor({ config, faults, health, peers }: CourtFacts) {
+    this.#config = config;
+    this.#faults = faults;
+    this.#health = health;
+    this.#peers = peers;
+  }
+
+  tick(nowTick: number): void {
+    this.#nowTick = nowTick;
+  }
+
+  /** `watchers` is how many opinions counted, `votes` how many of them carry the finding. */
+  weigh(peer: PeerRecord): {
+    readonly finding: Finding;
+    readonly votes: number;
+    readonly watchers: number;
+  } {
+    const opinions = this.#opinionsThatCount(peer);
+    const needed = this.#faults.oneWatcherIsEnough
+      ? 1
+      : votesNeeded(opinions.length, this.peersLeft(peer));
+    return { ...findingOf(opinions, needed), watchers: opinions.length };
+  }
+
+  /** How many other watchers suspect it too. */
+  confirmations(peer: PeerRecord): number {
+    let confirmed = 0;
+    for (const id of peer.watchers.keys()) {
+      if (id === this.#config.self || this.weightless(id)) continue;
+      const opinion = this.#opinionOf(id, peer);
+      if (opinion === "suspect" || opinion === "silent") confirmed += 1;
+    }
+    return confirmed;
+  }
+
+  /**
+   * One entry per watcher whose word has weight. One that says nothing is content.
+   *
+   * Who has an opinion counts even if we do not see why it watches: it may know of losses that we have
+   * yet to hear of. Its vote raises the number of votes needed as well.
+   */
+  #opinionsThatCount(peer: PeerRecord): Opinion[] {
+    const opinions: Opinion[] = [];
+    for (const id of this.#voices(peer)) {
+      if (this.weightless(id) || (this.#doubted(id) && !this.#faults.deadWatchersCount)) continue;
+      const opinion = this.#opinionOf(id, peer);
+      // A watcher that took over a moment ago and says nothing has not had the time to find out.
+      const sinceTick = peer.watchers.get(id) ?? this.#nowTick;
+      const settled = this.#nowTick - sinceTick >= 2 * this.#config.silentTicks;
+      if (opinion === undefined && !settled && !this.#faults.deadWatchersCount) continue;
+      opinions.push(opinion ?? "alive");
+    }
+    return opinions;
+  }
+
+  /** Its watchers as we compute them, and whoever else watches it. */
+  #voices(peer: PeerRecord): Set<NodeId> {
+    return new Set([...peer.watchers.keys(), ...peer.heardOpinions.keys()]);
+  }
+
+  #opinionOf(watcher: NodeId, peer: PeerRecord): Opinion | undefined {
+    if (watcher === this.#config.self) return peer.opinion;
+    const origin = this.#peers.get(watcher);
+    if (origin === undefined || this.#nowTick >= origin.rumourEndTick) return undefined;
+    return peer.heardOpinions.get(watcher);
+  }
+
+  /** Its eyes are not to be trusted, and it says so itself. */
+  weightless(watcher: NodeId): boolean {
+    if (watcher === this.#config.self) return this.#health.blind() && !this.#faults.noSelfDistrust;
+    const origin = this.#peers.get(watcher);
+    if (origin === undefined || this.#nowTick >= origin.rumourEndTick) return false;
+    return origin.health >= healthMax;
+  }
+
+  /**
+   * It may be lost itself: two watchers cannot reach it, or one cannot and nobody accuses that one of
+   * the same, as where a whole stretch of the ring went down at once.
+   */
+  #doubted(watcher: NodeId): boolean {
+    const peer = this.#peers.get(watcher);
+    if (peer === undefined) return false;
+    if (peer.verdict !== "alive") return true;
+    const accusers = this.#accusers(peer);
+    if (accusers >= 2 || accusers === 0) return accusers >= 2;
+    const reachable = [...peer.watchers.keys()].filter((id) => {
+      const other = this.#peers.get(id);
+      return other === undefined || this.#accusers(other) === 0;
+    });
+    return reachable.length <= 1;
+  }
+
+  #accusers(peer: PeerRecord): number {
+    let accusers = 0;
+    for (const id of this.#voices(peer)) {
+      const opinion = this.weightless(id) ? undefined : this.#opinionOf(id, peer);
+      if (opinion !== undefined && opinion !== "alive" && opinion !== "suspect") accusers += 1;
+    }
+    return accusers;
+  }
+
+  /** Live members beside this one. */
+  peersLeft(peer: PeerRecord): number {
+    let left = 1;
+    for (const other of this.#peers.values()) {
+      if (other !== peer && other.verdict !== "lost") left += 1;
+    }
+    return left;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Each planted fault breaks a promise in a history in which the real rules keep it.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NodeId } from "@gam/core";
+import type { Faults } from "./faults.ts";
+import { Ring } from "./ring.ts";
+import { calm, World } from "./testing/world.ts";
+
+interface Planted {
+  readonly fault: keyof Faults;
+  readonly promise: string;
+  /** Runs one history and says what is wrong with it, or nothing. */
+  readonly broken: (seed: number, faults: Faults) => string | undefined;
+}
+
+const warmUpMs = 7000;
+
+function world(seed: number, peers: number, faults: Faults): World {
+  const made = new World(seed, peers, calm, faults);
+  made.run(warmUpMs);
+  return made;
+}
+
+function firstLost(made: World): string | undefined {
+  const found = made.judgements.find(({ verdict }) => verdict === "lost");
+  return found && `${found.by} lost ${found.peer}: ${found.reason}`;
+}
+
+function notLost(made: World, by: readonly NodeId[], peers: readonly NodeId[]): string | undefined {
+  for (const id of by) {
+    for (const peer of peers) {
+      if (made.verdict(id, peer) !== "lost") return `${id} has not lost ${peer}`;
+    }
+  }
+  return undefined;
+}
+
+const planted: Planted[] = [
+  {
+    fault: "oneWatcherIsEnough",
+    promise: "three peers on bad links convict only by two",
+    broken: (seed, faults) => {
+      const made = new World(seed, 5, { ...calm, lossPercent: 18 }, faults);
+      made.run(120_000);
+      return firstLost(made);
+    },
+  },
+  {
+    fault: "noIndirectProbe",
+    promise: "a peer that one watcher reaches is not lost to the others",
+    broken: (seed, faults) => {
+      const made = world(seed, 5, faults);
+      const [peer, ...others] = made.ids as [NodeId, ...NodeId[]];
+      for (const other of others.slice(1)) made.cut(peer, other);
+      made.run(10_000);
+      return firstLost(made);
+    },
+  },
+  {
+    fault: "noSelfDistrust",
+    promise: "two peers that see nobody convict nobody",
+    broken: (seed, faults) => {
+      const made = world(seed, 5, faults);
+      for (const id of made.ids.slice(3)) made.deafen(id, true);
+      made.run(10_000);
+      return firstLost(made);
+    },
+  },
+  {
+    fault: "lostNotProbed",
+    promise: "two halves that lost each other find each other again",
+    broken: (seed, faults) => {
+      const made = world(seed, 2, faults);
+      const [one, other] = made.ids as [NodeId, NodeId];
+      made.cut(one, other);
+      made.run(6000);
+      made.heal();
+      made.run(6000);
+      return made.verdict(one, other) === "lost" ? `${one} has lost ${other} for ever` : undefined;
+    },
+  },
+  {
+    fault: "noRefutation",
+    promise: "a peer whose watchers cannot reach it, but whose voice does, is not lost",
+    broken: (seed, faults) => {
+      const made = world(seed, 9, faults);
+      const [peer] = made.ids as [NodeId];
+      for (const id of new Ring(made.ids).watchersOf(peer, 4, () => true)) made.cut(peer, id);
+      // Half of them, so that it does not take itself for the one that is cut off.
+      made.run(10_000);
+      return firstLost(made);
+    },
+  },
+  {
+    fault: "noPatienceAlone",
+    promise: "of two peers, none is lost for a silence of 2.5 s",
+    broken: (seed, faults) => {
+      const made = world(seed, 2, faults);
+      const [one, other] = made.ids as [NodeId, NodeId];
+      made.cut(one, other);
+      made.run(2500);
+      made.heal();
+      made.run(2000);
+      return firstLost(made);
+    },
+  },
+  {
+    fault: "deadWatchersCount",
+    promise: "two of five survivors convict the three that are gone",
+    broken: (seed, faults) => {
+      const made = world(seed, 5, faults);
+      for (const id of made.ids.slice(2)) made.powerOff(id);
+      made.run(20_000);
+      return notLost(made, made.ids.slice(0, 2), made.ids.slice(2));
+    },
+  },
+  {
+    fault: "noGrace",
+    promise: "an agent that restarts within 5 s is not lost",
+    broken: (seed, faults) => {
+      const made = world(seed, 5, faults);
+      const [peer] = made.ids as [NodeId];
+      made.killAgent(peer);
+      made.run(5000);
+      made.startAgent(peer);
+      made.run(5000);
+      return firstLost(made);
+    },
+  },
+];
+
+const seeds = [1, 2, 3, 4, 5];
+
+for (const { fault, promise, broken } of planted) {
+  test(`${promise}: kept, and broken with ${fault}`, () => {
+    const kept = seeds.map((seed) => broken(seed, {})).filter((found) => found !== undefined);
+    assert.deepEqual(kept, []);
+    const caught = seeds.some((seed) => broken(seed, { [fault]: true }) !== undefined);
+    assert.ok(caught, `${fault} was not noticed`);
+  });
+}
