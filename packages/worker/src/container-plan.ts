@@ -120,7 +120,7 @@ function planProcess(
   return {
     ...(spec.Command?.length && { Entrypoint: spec.Command }),
     ...(spec.Args?.length && { Cmd: spec.Args }),
-    ...(spec.Env?.length && { Env: spec.Env.map(expand) }),
+    ...(spec.Env?.length && { Env: spec.Env.map((line) => expandValue(line, expand)) }),
     ...(spec.Hostname && { Hostname: expand(spec.Hostname) }),
     ...(spec.Dir && { WorkingDir: spec.Dir }),
     ...(spec.User && { User: spec.User }),
@@ -130,6 +130,12 @@ function planProcess(
     StopTimeout: seconds,
     ...(spec.Healthcheck && { Healthcheck: spec.Healthcheck }),
   };
+}
+
+/** Only what is behind the first "=" is a template. */
+function expandValue(line: string, expand: (text: string) => string): string {
+  const at = line.indexOf("=") + 1;
+  return at === 0 ? line : line.slice(0, at) + expand(line.slice(at));
 }
 
 const stopGraceNsDefault = 10e9;

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ContainerSpec, Task, TaskSpec } from "@gam/state";
+import { type ContainerPlan, planContainer } from "./container-plan.ts";
+import { planNetwork } from "./network-plan.ts";
+import { aNetwork, aNode, aTask } from "./testing/index.ts";
+
+const around = {
+  cluster: "cluster1",
+  node: aNode(),
+  networks: [aNetwork("front"), aNetwork("back"), aNetwork("host", { Driver: "host" })],
+};
+
+function plan(task: Task): ContainerPlan {
+  const planned = planContainer(task, around);
+  assert.ok("plan" in planned, JSON.stringify(planned));
+  return planned.plan;
+}
+
+const withSpec = (spec: Partial<TaskSpec>): Task =>
+  aTask("t1", { Spec: { ContainerSpec: { Image: "tiny:1" }, ...spec } });
+
+interface Body {
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
+}
+
+const container: readonly {
+  name: string;
+  spec: Partial<ContainerSpec>;
+  body?: Record<string, unknown>;
+  host?: Record<string, unknown>;
+}[] = [
+  {
+    name: "a command replaces the entrypoint",
+    spec: { Command: ["a"] },
+    body: { Entrypoint: ["a"] },
+  },
+  { name: "arguments replace the command", spec: { Args: ["b"] }, body: { Cmd: ["b"] } },
+  {
+    name: "the environment is expanded",
+    spec: { Env: ["A={{.Service.Name}}", "B=1"] },
+    body: { Env: ["A=web", "B=1"] },
+  },
+  {
+    name: "the host name is expanded",
+    spec: { Hostname: "{{.Node.Hostname}}-{{.Task.Slot}}" },
+    body: { Hostname: "host1-1" },
+  },
+  {
+    name: "the process",
+    spec: { Dir: "/w", User: "u", TTY: true, OpenStdin: true, Groups: ["g"] },
+    body: { WorkingDir: "/w", User: "u", Tty: true, OpenStdin: true },
+    host: { GroupAdd: ["g"] },
+  },
+  { name: "ten seconds to stop", spec: {}, body: { StopTimeout: 10 } },
+  {
+    name: "how it is stopped, in whole seconds",
+    spec: { StopSignal: "SIGINT", StopGracePeriod: 1.2e9 },
+    body: { StopSignal: "SIGINT", StopTimeout: 2 },
+  },
+  {
+    name: "a grace period of nothing",
+    spec: { StopGracePeriod: 0 },
+    body: { StopTimeout: 0 },
+  },
+  {
+    name: "a health check",
+    spec: { Healthcheck: { Test: ["NONE"] } },
+    body: { Healthcheck: { Test: ["NONE"] } },
+  },
+  {
+    name: "mounts, with their templates",
+    spec: {
+      Mounts: [
+        { Type: "bind", Source: "/a", Target: "/b", ReadOnly: true },
+        {
+          Type: "volume",
+          Source: "v-{{.Task.Slot}}",
+          Target: "/v",
+          VolumeOptions: { NoCopy: true, Labels: { of: "{{.Service.Name}}" } },
+        },
+        { Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 5 } },
+      ],
+    },
+    host: {
+      Mounts: [
+        { Type: "bind", Source: "/a", Target: "/b", ReadOnly: true },
+        {
+          Type: "volume",
+          Source: "v-1",
+          Target: "/v",
+          VolumeOptions: { NoCopy: true, Labels: { of: "web" } },
+        },
+        { Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 5 } },
+      ],
+    },
+  },
+  {
+    name: "what it may do",
+    spec: {
+      ReadOnly: true,
+      Init: false,
+      Sysctls: { a: "1" },
+      CapabilityAdd: ["CAP_A"],
+      CapabilityDrop: ["CAP_B"],
+      Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+      Privileges: {
+        NoNewPrivileges: true,
+        SELinuxContext: { Disable: true, Level: "s0" },
+        Seccomp: { Mode: "unconfined" },
+      },
+    },
+    host: {
+      ReadonlyRootfs: true,
+      Init: false,
+      Sysctls: { a: "1" },
+      CapAdd: ["CAP_A"],
+      CapDrop: ["CAP_B"],
+      Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+      SecurityOpt: ["label=disable", "label=level:s0", "no-new-privileges", "seccomp=unconfined"],
+    },
+  },
+  {
+    name: "names and name servers",
+    spec: {
+      Hosts: ["10.0.0.9 db db.local"],
+      DNSConfig: { Nameservers: ["1.1.1.1"], Search: ["x"], Options: ["ndots:1"] },
+    },
+    host: {
+      ExtraHosts: ["db:10.0.0.9", "db.local:10.0.0.9"],
+      Dns: ["1.1.1.1"],
+      DnsSearch: ["x"],
+      DnsOptions: ["ndots:1"],
+    },
+  },
+];
+
+for (const { name, spec, body = {}, host = {} } of container) {
+  test(`planContainer() knows ${name}`, () => {
+    const made = plan(withSpec({ ContainerSpec: { Image: "tiny:1", ...spec } }));
+    const got = made.body as unknown as Body;
+    for (const [key, value] of Object.entries(body)) assert.deepEqual(got[key], value, key);
+    for (const [key, value] of Object.entries(host)) {
+      assert.deepEqual(got.HostConfig[key], value, key);
+    }
+  });
+}
+
+test("planContainer() says nothing that the spec does not say", () => {
+  const { body, name, image, joins } = plan(aTask("t1"));
+  assert.equal(name, "web.1.t1");
+  assert.equal(image, "tiny:1");
+  assert.deepEqual(joins, []);
+  assert.deepEqual(Object.keys(body), ["StopTimeout", "Image", "Labels", "HostConfig"]);
+  assert.deepEqual(body.HostConfig, { NetworkMode: "default", RestartPolicy: { Name: "no" } });
+});
+
+test("planContainer() labels last, so that no spec can take a label from us", () => {
+  const Labels = { mine: "1", "com.docker.swarm.task.id": "stolen", "gam.cluster": "stolen" };
+  const { body } = plan(withSpec({ ContainerSpec: { Image: "tiny:1", Labels } }));
+  assert.deepEqual(body.Labels, {
+    mine: "1",
+    "com.docker.swarm.node.id": "node1",
+    "com.docker.swarm.service.id": "service1",
+    "com.docker.swarm.service.name": "web",
+    "com.docker.swarm.task": "",
+    "com.docker.swarm.task.id": "t1",
+    "com.docker.swarm.task.name": "web.1.t1",
+    "gam.cluster": "cluster1",
+  });
+});
+
+test("planContainer() limits and reserves", () => {
+  const Resources = {
+    Limits: { NanoCPUs: 5e8, MemoryBytes: 64e6, Pids: 10 },
+    Reservations: { MemoryBytes: 32e6 },
+  };
+  const { HostConfig } = plan(withSpec({ Resources })).body as unknown as Body;
+  assert.equal(HostConfig.NanoCpus, 5e8);
+  assert.equal(HostConfig.Memory, 64e6);
+  assert.equal(HostConfig.PidsLimit, 10);
+  assert.equal(HostConfig.MemoryReservation, 32e6);
+});
+
+test("planContainer() logs as it is told", () => {
+  const LogDriver = { Name: "json-file", Options: { "max-size": "1m" } };
+  const { HostConfig } = plan(withSpec({ LogDriver })).body as unknown as Body;
+  assert.deepEqual(HostConfig.LogConfig, { Type: "json-file", Config: { "max-size": "1m" } });
+});
+
+test("planContainer() binds host ports only", () => {
+  const task = aTask("t1");
+  const endpoint = {
+    Ports: [
+      { TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress" as const },
+      { TargetPort: 53, PublishedPort: 53, Protocol: "udp" as const, PublishMode: "host" as const },
+      { TargetPort: 53, PublishedPort: 54, Protocol: "udp" as const, PublishMode: "host" as const },
+      { TargetPort: 90, PublishMode: "host" as const },
+    ],
+  };
+  const { body } = plan({ ...task, Gam: { ...task.Gam, endpoint } });
+  assert.deepEqual(body.ExposedPorts, { "53/udp": {}, "90/tcp": {} });
+  assert.deepEqual((body as unknown as Body).HostConfig.PortBindings, {
+    "53/udp": [{ HostPort: "53" }, { HostPort: "54" }],
+    "90/tcp": [{ HostPort: "" }],
+  });
+});
+
+test("planContainer() joins networks under the service's names", () => {
+  const Networks = [{ Target: "front-id", Aliases: ["www"] }, { Target: "back" }];
+  const { joins, body } = plan(withSpec({ Networks }));
+  assert.deepEqual(joins, [
+    { network: "front-id", aliases: ["web", "tasks.web", "www"] },
+    { network: "back-id", aliases: ["web", "tasks.web"] },
+  ]);
+  assert.equal((body as unknown as Body).HostConfig.NetworkMode, "default");
+});
+
+test("planContainer() leaves the engine's own networks to the engine", () => {
+  for (const Target of ["host-id", "host", "none", "bridge"]) {
+    const { joins, body } = plan(withSpec({ Networks: [{ Target }] }));
+    assert.deepEqual(joins, []);
+    assert.equal((body as unknown as Body).HostConfig.NetworkMode, Target.replace("-id", ""));
+  }
+});
+
+const refused = [
+  {
+    name: "a network that is not there",
+    spec: { Networks: [{ Target: "gone" }] },
+    error: "network gone not found",
+  },
+  {
+    name: "a template that does not expand",
+    spec: { ContainerSpec: { Image: "tiny:1", Env: ["A={{.No}}"] } },
+    error:
+      'template: expansion:1:2: executing "expansion" at <.No>: can\'t evaluate field No in type *template.Context',
+  },
+  {
+    name: "secrets",
+    spec: { ContainerSpec: { Image: "tiny:1", Secrets: [{ SecretID: "s" }] } },
+    error: "secrets and configs are not supported",
+  },
+];
+for (const { name, spec, error } of refused) {
+  test(`planContainer() refuses ${name}`, () => {
+    assert.deepEqual(planContainer(withSpec(spec), around), { error });
+  });
+}
+
+test("planNetwork() is a labelled bridge with the subnets that somebody asked for", () => {
+  const IPAM = {
+    Driver: "default",
+    Options: null,
+    Config: [{ Subnet: "10.5.0.0/24", Gateway: "10.5.0.1" }, {}],
+  };
+  const network = aNetwork("front", { Internal: true, Labels: { a: "1" }, IPAM });
+  assert.deepEqual(planNetwork(network, "cluster1"), {
+    network: "front-id",
+    name: "front",
+    body: {
+      Driver: "bridge",
+      Internal: true,
+      Labels: { a: "1", "gam.cluster": "cluster1", "gam.network": "front-id" },
+      IPAM: { Driver: "default", Config: [{ Subnet: "10.5.0.0/24", Gateway: "10.5.0.1" }] },
+    },
+  });
+});
