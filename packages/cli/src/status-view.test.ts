@@ -80,7 +80,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "",
       "host3: no watcher hears it",
       "",
-      "2 of 3 voters are ready; the next one lost stops scheduling",
+      "2 of 3 voters answer; the next one lost stops scheduling",
     ],
   },
   {

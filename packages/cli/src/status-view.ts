@@ -102,8 +102,8 @@ function trouble({ hostname, state, message }: NodeSummary, paint: Paint): strin
 
 /** What may go wrong next, and what to do about it. At most one thing: the worst. */
 function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
-  const ready = nodes.filter(({ state }) => state === "ready");
-  const voting = ready.filter(({ id }) => voters.includes(id));
+  // A peer without its engine is "disconnected", and votes all the same.
+  const voting = nodes.filter(({ id, state }) => state !== "down" && voters.includes(id));
   const majority = Math.floor(voters.length / 2) + 1;
   if (leader === undefined) {
     return [
@@ -114,7 +114,7 @@ function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
   if (voters.length > 1 && voting.length === majority) {
     return [
       paint.yellow(
-        `${voting.length} of ${voters.length} voters are ready; the next one lost stops scheduling`,
+        `${voting.length} of ${voters.length} voters answer; the next one lost stops scheduling`,
       ),
     ];
   }
