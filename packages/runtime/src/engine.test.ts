@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import type { NodeDescription, Usage } from "@gam/state";
-import type { ActionOutcome, EngineAction } from "@gam/worker";
-import { FakeEngine } from "@gam/worker/testing";
+import { type ActionOutcome, type EngineAction, planContainer, planNetwork } from "@gam/worker";
+import { aNetwork, aNode, aTask, FakeEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import { Engine } from "./engine.ts";
 import { engineSuite } from "./engine-suite.ts";
@@ -93,6 +93,56 @@ if (socketPath === undefined) {
     assert.ok(usage.memoryBytes > 0 && usage.memoryBytes < usage.memoryTotalBytes);
     assert.ok(usage.diskFreeBytes > 0);
     await assert.rejects(engine.logs("nosuch", { stdout: true }), { code: "NOT_FOUND" });
+    await engine.close();
+  });
+
+  test("Engine tells health, ports and logs as they are", async () => {
+    const engine = new Engine({ socketPath });
+    const listed = Promise.withResolvers<void>();
+    const sick = Promise.withResolvers<void>();
+    engine.watch((news) => {
+      if (news.kind === "containers") listed.resolve();
+      if (news.kind === "container" && news.container.health === "unhealthy") sick.resolve();
+    });
+    await listed.promise;
+    const made = aTask(`sick${process.pid}`);
+    const ContainerSpec = {
+      Image: image,
+      Args: ["sh", "-c", "i=0; while true; do echo line $i; i=$((i+1)); done"],
+      Healthcheck: { Test: ["CMD-SHELL", "exit 1"], Interval: 1e8, Retries: 1, Timeout: 5e9 },
+      StopGracePeriod: 0,
+    };
+    const Ports = [{ TargetPort: 80, PublishedPort: 18080, PublishMode: "host" as const }];
+    const task = { ...made, Spec: { ContainerSpec }, Gam: { ...made.Gam, endpoint: { Ports } } };
+    const network = aNetwork(`sick${process.pid}`);
+    await engine.perform({ kind: "ensureNetwork", id: 1, network: planNetwork(network, "suite") });
+    const joined = { ...task, Spec: { ContainerSpec, Networks: [{ Target: network.Id }] } };
+    const planned = planContainer(joined, {
+      cluster: "suite",
+      node: aNode(),
+      networks: [network],
+    });
+    assert.ok("plan" in planned);
+    const born = await engine.perform({ kind: "create", id: 2, task: task.ID, plan: planned.plan });
+    assert.ok(born.ok && born.container, JSON.stringify(born));
+    const on = { task: task.ID, container: born.container.id };
+    const started = await engine.perform({ kind: "start", id: 3, ...on });
+    assert.ok(started.ok && started.container, JSON.stringify(started));
+    assert.notEqual(started.container.health, "none");
+    assert.deepEqual(started.container.ports[0], { Protocol: "tcp", ...Ports[0] });
+
+    const logs = await engine.logs(on.container, { follow: true, stdout: true, tail: "all" });
+    const [frame] = (await once(logs, "data")) as [Buffer];
+    assert.equal(frame[0], 1, "a frame of the standard output");
+    logs.destroy();
+
+    await sick.promise;
+    const stopped = await engine.perform({ kind: "stop", id: 5, ...on });
+    assert.ok(stopped.ok && stopped.container, JSON.stringify(stopped));
+    assert.equal(stopped.container.health, "unhealthy", "kept after the exit");
+    assert.equal(stopped.container.exitCode, 137);
+    await engine.perform({ kind: "remove", id: 6, ...on });
+    await engine.perform({ kind: "pruneNetworks", id: 7, keep: [] });
     await engine.close();
   });
 }

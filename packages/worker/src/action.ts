@@ -9,13 +9,6 @@ import type { PortConfig } from "@gam/state";
 import type { ContainerPlan } from "./container-plan.ts";
 import type { NetworkPlan } from "./network-plan.ts";
 
-/** Labels by which gam knows its own. Nothing without the first one is ever touched. */
-export const label = {
-  cluster: "gam.cluster",
-  network: "gam.network",
-  task: "com.docker.swarm.task.id",
-} as const;
-
 /** One of gam's containers, as its engine sees it. */
 export interface ContainerState {
   readonly id: string;

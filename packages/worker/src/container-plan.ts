@@ -18,7 +18,7 @@ import {
   type PortConfig,
   type Task,
 } from "@gam/state";
-import { label } from "./action.ts";
+import { label } from "./label.ts";
 import { expandTemplate, type TemplateContext } from "./template.ts";
 
 export interface NetworkJoin {

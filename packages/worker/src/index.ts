@@ -1,10 +1,9 @@
-export {
-  type ActionId,
-  type ActionOutcome,
-  type ContainerState,
-  type EngineAction,
-  type Failure,
-  label,
+export type {
+  ActionId,
+  ActionOutcome,
+  ContainerState,
+  EngineAction,
+  Failure,
 } from "./action.ts";
 export {
   type ContainerPlan,
@@ -15,6 +14,7 @@ export {
 } from "./container-plan.ts";
 export type { WorkerEffect } from "./effect.ts";
 export type { Assignment, WorkerInput } from "./input.ts";
+export { label } from "./label.ts";
 export { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
 export { type NetworkPlan, planNetwork } from "./network-plan.ts";
 export { checkTemplate, expandTemplate, type TemplateContext } from "./template.ts";

@@ -5,7 +5,7 @@
  */
 import type { NetworkId } from "@gam/core";
 import type { Labels, Network } from "@gam/state";
-import { label } from "./action.ts";
+import { label } from "./label.ts";
 
 export interface NetworkPlan {
   readonly network: NetworkId;

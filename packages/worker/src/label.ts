@@ -1,0 +1,6 @@
+/** Labels by which gam knows its own. Nothing without the first one is ever touched. */
+export const label = {
+  cluster: "gam.cluster",
+  network: "gam.network",
+  task: "com.docker.swarm.task.id",
+} as const;
