@@ -55,7 +55,9 @@ export class LabMesh {
     for (const host of others) await mesh.call(host, "POST", "/gam/v1/join", { token: manager });
     await mesh.until("all nodes are ready", 30_000, async () => {
       const nodes = await mesh.nodes(first);
-      return nodes.length === lab.hosts.length && nodes.every(({ Status }) => Status.State === "ready");
+      return (
+        nodes.length === lab.hosts.length && nodes.every(({ Status }) => Status.State === "ready")
+      );
     });
     for (const { ID, Description } of await mesh.nodes(first)) {
       const host = lab.hosts.find(({ name }) => name === Description.Hostname);
@@ -67,18 +69,17 @@ export class LabMesh {
   /** One call at a host's API. Errors: LabError with the answer's status and message. */
   async call<T>(
     host: Host,
-    method: string,
+    method: "GET" | "POST" | "DELETE",
     path: string,
-    body?: unknown,
+    body?: object,
     timeoutMs = 60_000,
   ): Promise<T> {
-    const answer = await engineCall(host.agentSocket, {
-      method,
-      path,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), type: "application/json" }),
-      timeoutMs,
-    });
-    return (answer === "" ? undefined : JSON.parse(answer)) as T;
+    const call = { method, path, timeoutMs, ...(body && { body }) };
+    const { status, text } = await engineCall(host.agentSocket, call);
+    if (status >= 400) {
+      throw new LabError(`Cannot ${method} ${path} at ${host.name}: ${status} ${text.trim()}`);
+    }
+    return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 
   nodes(host: Host): Promise<NodeRow[]> {
@@ -101,7 +102,12 @@ export class LabMesh {
     throw new LabError(`Cannot find leader: ${host.name} knows of "${status.leader}"`);
   }
 
-  async createService(host: Host, name: string, replicas: number, more: object = {}): Promise<void> {
+  async createService(
+    host: Host,
+    name: string,
+    replicas: number,
+    more: object = {},
+  ): Promise<void> {
     await this.call(host, "POST", "/services/create", {
       Name: name,
       TaskTemplate: { ContainerSpec: { Image: "gam/test:1" } },

@@ -1,0 +1,113 @@
+/**
+ * Bench: what the mesh costs, on loopback, every peer in this one process. One line per figure.
+ *
+ *   node test/bench/mesh.ts [peers]
+ *
+ * CPU is this process's, so it is that of sender and receiver together.
+ */
+import { buffer } from "node:stream/consumers";
+import { MeshWorld, until } from "../../packages/mesh/src/testing/mesh-world.ts";
+
+const peersWanted = Number(process.argv[2] ?? 5);
+const bodyBytes = 200;
+const idleMs = 10_000;
+
+const say = (name: string, value: number, unit: string): void => {
+  console.log(`${name} ${value.toFixed(value < 10 ? 3 : 0)} ${unit}`);
+};
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+const world = new MeshWorld();
+const beganMs = performance.now();
+const peers = await world.mesh(peersWanted);
+say(`mesh of ${peersWanted} formed`, performance.now() - beganMs, "ms");
+const [a, b] = peers;
+if (a === undefined || b === undefined) throw new Error("Cannot measure a mesh of one");
+
+b.mesh.handle("echo", (_, body) => body);
+const body = Buffer.alloc(bodyBytes, 1);
+const ask = (): Promise<Uint8Array> =>
+  a.mesh.request(b.nodeId, "echo", body, { timeoutMs: 10_000 });
+for (let n = 0; n < 500; n += 1) await ask();
+
+const laps: number[] = [];
+let cpuBefore = cpuMs();
+for (let n = 0; n < 2_000; n += 1) {
+  const startMs = performance.now();
+  await ask();
+  laps.push(performance.now() - startMs);
+}
+laps.sort((one, other) => one - other);
+say("rpc p50", (laps[1_000] ?? 0) * 1000, "µs");
+say("rpc p99", (laps[1_980] ?? 0) * 1000, "µs");
+say("rpc cpu", ((cpuMs() - cpuBefore) / 2_000) * 1000, "µs");
+
+const rpcStartMs = performance.now();
+await Promise.all(
+  Array.from({ length: 32 }, async () => {
+    for (let n = 0; n < 200; n += 1) await ask();
+  }),
+);
+say("rpc 32 at once", 6_400 / ((performance.now() - rpcStartMs) / 1000), "/s");
+
+/** As heartbeats come: one at a time, each in its own turn of the event loop. */
+const spaced = 2_000;
+let heard = until("messages", (done: (value: undefined) => void) => {
+  let count = 0;
+  const stop = b.mesh.onMessage(() => {
+    count += 1;
+    if (count < spaced) return;
+    stop();
+    done(undefined);
+  });
+});
+cpuBefore = cpuMs();
+for (let n = 0; n < spaced; n += 1) {
+  a.mesh.send(b.nodeId, "raft", body);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}
+await heard;
+say("send spaced cpu", ((cpuMs() - cpuBefore) / spaced) * 1000, "µs");
+
+const burst = 50_000;
+heard = until("messages", (done: (value: undefined) => void) => {
+  let count = 0;
+  b.mesh.onMessage(() => {
+    count += 1;
+    if (count === burst) done(undefined);
+  });
+});
+const burstStartMs = performance.now();
+for (let n = 0; n < burst; n += 1) {
+  a.mesh.send(b.nodeId, "raft", body);
+  if (n % 1_000 === 999) await new Promise((resolve) => setImmediate(resolve));
+}
+await heard;
+say("send in bursts", burst / ((performance.now() - burstStartMs) / 1000), "/s");
+
+const bulk = Buffer.alloc(64 * 1024 * 1024, 1);
+b.mesh.handleStream("bulk", async (_, __, stream) => {
+  stream.end(bulk);
+});
+const bulkStartMs = performance.now();
+const stream = await a.mesh.stream(b.nodeId, "bulk", new Uint8Array());
+stream.end();
+await buffer(stream);
+say("byte stream", 64 / ((performance.now() - bulkStartMs) / 1000), "MiB/s");
+
+globalThis.gc?.();
+cpuBefore = cpuMs();
+await new Promise((resolve) => setTimeout(resolve, idleMs));
+say("idle cpu per peer", (cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted, "% of a core");
+const publishing = setInterval(() => {
+  for (const { mesh } of peers) mesh.publish("usage", body);
+}, 1_000);
+cpuBefore = cpuMs();
+await new Promise((resolve) => setTimeout(resolve, idleMs));
+say("gossiping cpu per peer", (cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted, "% of a core");
+clearInterval(publishing);
+say("memory of the process", process.memoryUsage().rss / 1024 / 1024, "MiB");
+await world.close();
