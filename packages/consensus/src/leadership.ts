@@ -178,8 +178,8 @@ export class Leadership {
     const progress = this.#hear(from);
     if (progress === undefined || round > this.#round) return;
     progress.round = Math.max(progress.round, round);
-    if (progress.match >= this.#log.lastIndex) return;
     const doing = progress.nudge(this.#nowTick, 2 * this.#settings.heartbeatTicks);
+    if (progress.match >= this.#log.lastIndex) return;
     if (doing === "ask") this.#askAgreement(from, progress);
     if (doing === "chunk") this.#sendChunk(from, progress);
   }

@@ -92,8 +92,8 @@ export class Progress {
   }
 
   /**
-   * The peer answered a heartbeat although it lacks entries. Says what to do, since what was sent may
-   * be lost: nothing is sent again to a peer that does not answer.
+   * The peer answered a heartbeat. Says what to do if it still lacks entries, since what was sent may be
+   * lost. Nothing is sent again to a peer that does not answer.
    *
    * "ask" whether the logs agree just before `next`; "chunk" is to be sent again.
    */

@@ -16,11 +16,12 @@ import type { Message } from "../message.ts";
 import { type Effect, type Input, Raft } from "../raft.ts";
 import { Violation, Witness } from "./witness.ts";
 
-interface Weather {
+export interface Weather {
   readonly lossPercent: number;
   readonly doublePercent: number;
   readonly flightTicksMax: number;
   readonly diskTicksMax: number;
+  readonly appendBytesMax: number;
   /** In a thousand ticks, on average; per cluster. */
   readonly crashes: number;
   readonly freezes: number;
@@ -30,11 +31,19 @@ interface Weather {
   readonly snapshots: number;
 }
 
+export interface StormOptions {
+  readonly faults?: Faults;
+  /** In place of what the seed draws. */
+  readonly weather?: Partial<Weather>;
+  readonly traced?: boolean;
+}
+
 const still: Weather = {
   lossPercent: 0,
   doublePercent: 0,
   flightTicksMax: 1,
   diskTicksMax: 1,
+  appendBytesMax: 24,
   crashes: 0,
   freezes: 0,
   cuts: 0,
@@ -62,7 +71,6 @@ interface Simulated {
 
 export const stormConfig = { heartbeatTicks: 2, electionTicksMin: 10, electionTicksMax: 20 };
 const limits = {
-  appendBytesMax: 24,
   inflightAppendsMax: 4,
   inflightBytesMax: 96,
   uncommittedEntriesMax: 64,
@@ -72,10 +80,12 @@ const limits = {
 const names = ["a", "b", "c", "d", "e"] as NodeId[];
 
 export class Storm {
+  /** Every effect but sends, if it was asked for. */
   readonly trace: string[] = [];
   readonly #witness = new Witness();
   readonly #random: Random;
   readonly #faults: Faults;
+  readonly #traced: boolean;
   readonly #peers = new Map<NodeId, Simulated>();
   #weather: Weather;
   #flying: Packet[] = [];
@@ -84,7 +94,8 @@ export class Storm {
   #nowTick = 0;
   #count = 0;
 
-  constructor(seed: number, faults: Faults = noFaults) {
+  constructor(seed: number, { faults = noFaults, weather, traced }: StormOptions = {}) {
+    this.#traced = traced ?? false;
     this.#random = seededRandom(seed * 7919);
     this.#faults = faults;
     // Neighbouring seeds start this generator in neighbouring places.
@@ -94,12 +105,15 @@ export class Storm {
       doublePercent: this.#pick([0, 10]),
       flightTicksMax: this.#pick([1, 3, 8]),
       diskTicksMax: this.#pick([1, 4, 12]),
-      crashes: this.#pick([0, 10, 30]),
+      // So small that a new leader needs several appends for what it found in its log.
+      appendBytesMax: this.#pick([3, 24]),
+      crashes: this.#pick([0, 10, 30, 60]),
       freezes: this.#pick([0, 10]),
       cuts: this.#pick([0, 10, 30]),
       reconfigurations: this.#pick([0, 20, 60]),
       transfers: this.#pick([0, 10]),
       snapshots: this.#pick([0, 30]),
+      ...weather,
     };
     const voters = names.slice(0, this.#pick([1, 2, 3, 3, 4, 5]));
     const data = writeConfiguration({ voters, votersOutgoing: [], learners: [] });
@@ -155,12 +169,6 @@ export class Storm {
     return "settled";
   }
 
-  dump(): void {
-    for (const [id, { raft }] of this.#peers) {
-      console.log(id, raft?.role, raft?.term, raft?.leader, raft?.commitIndex, raft?.lastIndex, JSON.stringify(raft?.configuration), raft?.progress());
-    }
-  }
-
   #tick(): void {
     this.#nowTick += 1;
     for (const [id, peer] of this.#peers) {
@@ -184,7 +192,11 @@ export class Storm {
 
   #start(id: NodeId, peer: Simulated): void {
     const random = seededRandom(1 + this.#random.below(2 ** 31 - 2));
-    const config = { self: id, ...stormConfig, limits };
+    const config = {
+      self: id,
+      ...stormConfig,
+      limits: { ...limits, appendBytesMax: this.#weather.appendBytesMax },
+    };
     peer.raft = new Raft(config, peer.restored, random, this.#faults);
     peer.disk = [];
   }
@@ -205,16 +217,19 @@ export class Storm {
     const { crashes, freezes, cuts } = this.#weather;
     const forTicks = (): number => this.#nowTick + 1 + this.#random.below(60);
     if (this.#happens(crashes)) {
-      const [id, peer] = this.#anyone();
+      const [id, peer] = this.#someoneImportant();
       peer.restored = this.#witness.crashes(id);
       peer.raft = undefined;
       peer.untilTick = forTicks();
-      this.trace.push(`${this.#nowTick} ${id} crashes`);
+      if (this.#traced) this.trace.push(`${this.#nowTick} ${id} crashes`);
     }
     if (this.#happens(freezes)) this.#anyone()[1].untilTick = forTicks();
     if (this.#happens(cuts)) {
       const untilTick = forTicks();
-      const group = new Set(names.filter(() => this.#random.below(2) === 0));
+      const alone = this.#random.below(3) === 0;
+      const group = alone
+        ? new Set([this.#someoneImportant()[0]])
+        : new Set(names.filter(() => this.#random.below(2) === 0));
       const oneWay = this.#random.below(3) === 0;
       for (const from of names) {
         for (const to of names) {
@@ -281,7 +296,9 @@ export class Storm {
     const effects = peer.raft.step(input);
     const after = peer.raft.configuration;
     for (const effect of effects) {
-      if (effect.kind !== "send") this.trace.push(`${this.#nowTick} ${id} ${show(effect)}`);
+      if (this.#traced && effect.kind !== "send") {
+        this.trace.push(`${this.#nowTick} ${id} ${show(effect)}`);
+      }
       this.#witness.sees(id, effect, before, after);
       if (effect.kind === "send") this.#send(id, effect.to, effect.message);
       if (effect.kind === "persist") this.#write(peer);
@@ -320,6 +337,12 @@ export class Storm {
     return this.#pick([...this.#peers]);
   }
 
+  /** A leader in half of all cases: what goes wrong around a new leader is worth more. */
+  #someoneImportant(): [NodeId, Simulated] {
+    const leaders = [...this.#peers].filter(([, { raft }]) => raft?.role === "leader");
+    return leaders.length > 0 && this.#random.below(2) === 0 ? this.#pick(leaders) : this.#anyone();
+  }
+
   #idOf(raft: Raft): NodeId {
     const found = [...this.#peers].find(([, peer]) => peer.raft === raft);
     if (found === undefined) throw new Error("no such peer");
@@ -337,11 +360,11 @@ function show(effect: Effect): string {
 export function firstViolation(
   seeds: { readonly from: number; readonly to: number },
   ticks: number,
-  faults: Faults,
+  options: StormOptions,
 ): { readonly seed: number; readonly promise: string } | undefined {
   for (let seed = seeds.from; seed <= seeds.to; seed += 1) {
     try {
-      new Storm(seed, faults).run(ticks);
+      new Storm(seed, options).run(ticks);
     } catch (thrown) {
       if (thrown instanceof Violation) return { seed, promise: thrown.message };
       throw new Error(`Cannot finish seed ${seed}`, { cause: thrown });

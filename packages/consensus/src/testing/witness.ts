@@ -23,6 +23,15 @@ function hold(condition: boolean, promise: string): asserts condition {
   if (!condition) throw new Violation(promise);
 }
 
+interface Committed {
+  readonly term: number;
+  readonly entry: string;
+  /** Of the leader that committed it; not sooner than `term`. */
+  readonly inTerm: number;
+  /** A digest of all data entries so far. */
+  readonly state: number;
+}
+
 interface Watched {
   life: number;
   /** What the disk has, and what it will have when all writes are done. */
@@ -39,9 +48,8 @@ export class Witness {
   readonly #votes = new Map<string, NodeId>();
   /** By index and term: what the entry is, and the term before it. */
   readonly #entries = new Map<string, string>();
-  /** By index, from 1 on. The state is the number of data entries, and what they were. */
-  readonly #committed: { readonly term: number; readonly entry: string; readonly state: number }[] =
-    [];
+  /** By index, from 1 on. */
+  readonly #committed: Committed[] = [];
 
   /** A peer begins its first life. */
   starts(id: NodeId, restored: Restored): void {
@@ -57,7 +65,7 @@ export class Witness {
     });
     this.#note(copy, restored.entries);
     for (const entry of restored.entries) {
-      if (entry.index <= restored.hardState.commit) this.#commit(entry, undefined);
+      if (entry.index <= restored.hardState.commit) this.#commit(entry, entry.term, undefined);
     }
   }
 
@@ -122,7 +130,7 @@ export class Witness {
         for (const entry of effect.entries) {
           hold(entry.index === peer.applied + 1, "entries are handed out in order, once");
           peer.applied = entry.index;
-          this.#commit(entry, [before, after]);
+          this.#commit(entry, peer.issued.hardState.term, [before, after]);
         }
         break;
       case "readReady": {
@@ -172,8 +180,11 @@ export class Witness {
     hold(known === name, `one leader a term: ${known} and ${name} in term ${term}`);
     this.#leaders.set(term, name);
     const from = peer.issued.snapshot?.index ?? 0;
-    for (let index = from + 1; index <= this.#committed.length; index += 1) {
-      const complete = peer.issued.term(index) === this.#committed[index - 1]?.term;
+    for (const [at, committed] of this.#committed.entries()) {
+      const index = at + 1;
+      // One that was elected late, by votes that were long under way, may lack what later terms did.
+      if (index <= from || committed.inTerm >= term) continue;
+      const complete = peer.issued.term(index) === committed.term;
       hold(complete, `leaders are complete: ${name} lacks ${index} in term ${term}`);
     }
   }
@@ -185,7 +196,7 @@ export class Witness {
     this.#votes.set(key, candidate);
   }
 
-  #commit(entry: Entry, deciders: readonly Configuration[] | undefined): void {
+  #commit(entry: Entry, inTerm: number, deciders: readonly Configuration[] | undefined): void {
     const { index, term } = entry;
     const known = this.#committed[index - 1];
     if (known !== undefined) {
@@ -198,7 +209,7 @@ export class Witness {
     hold(durable, `committed is durable: ${index} is not on the disks of a quorum`);
     const before = this.state(index - 1);
     const state = entry.kind === "data" ? (before * 31 + sum(entry.data)) >>> 0 : before;
-    this.#committed.push({ term, entry: text(entry), state });
+    this.#committed.push({ term, entry: text(entry), inTerm, state });
   }
 
   #isDurable(entry: Entry, { voters, votersOutgoing }: Configuration): boolean {

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode, encode, type NodeId } from "@gam/core";
+import { seededRandom } from "@gam/core/testing";
+import fc from "fast-check";
+import { writeConfiguration } from "./configuration.ts";
+import { bootstrap, type Entry } from "./durable.ts";
+import { entryBytesMax } from "./limits.ts";
+import { checkMessage, type Message } from "./message.ts";
+import { type Input, Raft } from "./raft.ts";
+
+const names = ["a", "b", "c"] as NodeId[];
+const small = fc.nat(6);
+const configuration = fc.record({
+  voters: fc.subarray(names),
+  votersOutgoing: fc.subarray(names),
+  learners: fc.subarray(names),
+});
+const entries: fc.Arbitrary<Entry> = fc.oneof(
+  fc.record({
+    index: fc.integer({ min: 1, max: 7 }),
+    term: small,
+    kind: fc.constantFrom("data" as const, "noop" as const),
+    data: fc.uint8Array({ maxLength: 3 }),
+  }),
+  fc.record({
+    index: fc.integer({ min: 1, max: 7 }),
+    term: small,
+    kind: fc.constant("configuration" as const),
+    data: configuration.map(writeConfiguration),
+  }),
+);
+/** Entries that follow each other, as only such are looked at. */
+const runs = fc.tuple(fc.nat(4), fc.array(entries, { maxLength: 4 })).map(([from, list]) => ({
+  previousIndex: from,
+  entries: list.map((entry, at) => ({ ...entry, index: from + 1 + at })),
+}));
+const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
+const messages: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({ kind: kind("preVote"), term: small, lastIndex: small, lastTerm: small }),
+  fc.record({ kind: kind("preVoteReply"), term: small, granted: fc.boolean() }),
+  fc.record({
+    kind: kind("vote"),
+    term: small,
+    lastIndex: small,
+    lastTerm: small,
+    transfer: fc.boolean(),
+  }),
+  fc.record({ kind: kind("voteReply"), term: small, granted: fc.boolean() }),
+  fc
+    .tuple(fc.record({ term: small, previousTerm: small, commit: small }), runs)
+    .map(([numbers, run]) => ({ kind: "append" as const, ...numbers, ...run })),
+  fc.record({ kind: kind("appendReply"), term: small, match: small }),
+  fc.record({
+    kind: kind("appendConflict"),
+    term: small,
+    previousIndex: small,
+    hintIndex: small,
+    hintTerm: small,
+  }),
+  fc.record({ kind: kind("commit"), term: small, index: small, indexTerm: small }),
+  fc.record({ kind: kind("heartbeat"), term: small, index: small, indexTerm: small, round: small }),
+  fc.record({ kind: kind("heartbeatReply"), term: small, round: small }),
+  fc.record({
+    kind: kind("snapshotChunk"),
+    term: small,
+    index: small,
+    indexTerm: small,
+    configuration,
+    totalBytes: small,
+    offset: small,
+    data: fc.uint8Array({ maxLength: 6 }),
+  }),
+  fc.record({ kind: kind("snapshotReply"), term: small, index: small, offset: small }),
+  fc.record({ kind: kind("standNow"), term: small }),
+  fc.record({ kind: kind("readRequest"), term: small, id: fc.string({ maxLength: 3 }) }),
+  fc.record({
+    kind: kind("readReply"),
+    term: small,
+    id: fc.string({ maxLength: 3 }),
+    index: small,
+  }),
+);
+
+test("checkMessage() lets every message through, as it was sent", () => {
+  fc.assert(
+    fc.property(messages, (message) => {
+      const arrived = checkMessage(decode(encode(message)), "message");
+      assert.deepEqual(encode(arrived), encode(message));
+    }),
+  );
+});
+
+const data = { index: 1, term: 1, kind: "data", data: new Uint8Array() };
+const append = { kind: "append", term: 1, previousIndex: 0, previousTerm: 0, commit: 0 };
+const wrong = [
+  { name: "another kind", value: { kind: "hello", term: 1 } },
+  { name: "no term", value: { kind: "standNow" } },
+  { name: "a term below 0", value: { kind: "standNow", term: -1 } },
+  { name: "a term that cannot grow", value: { kind: "standNow", term: Number.MAX_SAFE_INTEGER } },
+  { name: "an entry number 0", value: { ...append, entries: [{ ...data, index: 0 }] } },
+  {
+    name: "an entry that is too large",
+    value: { ...append, entries: [{ ...data, data: new Uint8Array(entryBytesMax + 1) }] },
+  },
+  { name: "too many entries", value: { ...append, entries: Array(1_025).fill(data) } },
+  {
+    name: "a configuration that cannot be read",
+    value: { ...append, entries: [{ ...data, kind: "configuration" }] },
+  },
+];
+
+for (const { name, value } of wrong) {
+  test(`checkMessage() refuses ${name}`, () => {
+    assert.throws(() => checkMessage(value, "message"), { code: "BAD_FRAME" });
+  });
+}
+
+test("no sequence of well-formed nonsense breaks an invariant", () => {
+  const inputs: fc.Arbitrary<Input> = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant("tick" as const) }) },
+    {
+      weight: 20,
+      arbitrary: fc.record({
+        kind: fc.constant("received" as const),
+        from: fc.constantFrom(...names),
+        message: messages,
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("propose" as const),
+        data: fc.constant([Uint8Array.of(1)]),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("reconfigure" as const),
+        voters: fc.subarray(names),
+        learners: fc.subarray(names),
+      }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(inputs, { maxLength: 120 }), fc.nat(1_000), (sequence, seed) => {
+      const config = {
+        self: "a" as NodeId,
+        heartbeatTicks: 1,
+        electionTicksMin: 3,
+        electionTicksMax: 6,
+        limits: { trailingEntries: 1, snapshotChunkBytes: 2 },
+      };
+      const raft = new Raft(config, bootstrap("a" as NodeId), seededRandom(seed + 1));
+      for (const input of sequence) {
+        for (const effect of raft.step(input)) {
+          if (effect.kind === "persist") raft.step({ kind: "persisted", write: effect.write });
+        }
+        if (raft.commitIndex > 2) {
+          raft.step({ kind: "compact", index: raft.commitIndex, data: Uint8Array.of(1, 2, 3) });
+        }
+      }
+    }),
+    { numRuns: 400 },
+  );
+});
