@@ -281,7 +281,7 @@ export class Membership {
     else if (since !== undefined && silence < suspectTicks) {
       const overdue = this.#nowTick - since >= refusedGraceTicks || this.#faults.noGrace;
       this.#think(peer, overdue ? "gone" : "refused");
-    } else if (silence >= suspectTicks && peer.opinion === "alive") this.#think(peer, "suspect");
+    } else if (silence >= suspectTicks && peer.opinion !== "silent") this.#think(peer, "suspect");
   }
 
   /** How much silence convicts. Shrinks with each watcher that suspects as well, as in Lifeguard. */

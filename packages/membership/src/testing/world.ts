@@ -54,6 +54,8 @@ export class World {
   readonly judgements: Judgement[] = [];
   readonly ids: readonly NodeId[];
   weather: Weather;
+  /** Gossip goes round a broken link if there is a way round. */
+  gossipGoesRound = true;
   nowMs = 0;
   readonly #random: Random;
   readonly #faults: Faults;
@@ -234,13 +236,13 @@ export class World {
     }
   }
 
-  /** Gossip goes round a broken link if there is a way round. */
   #gossip(host: Host, to: NodeId, effect: Extract<Effect, { kind: "rumour" }>): void {
     const input: Input = { kind: "rumour", from: host.id, rumour: effect.rumour };
     if (!this.#isCut(host.id, to)) {
       this.#carry(host.id, to, input);
       return;
     }
+    if (!this.gossipGoesRound) return;
     const relay = this.ids.find((id) => {
       const joins = id !== host.id && id !== to && this.#host(id).state === "up";
       return joins && !this.#isCut(host.id, id) && !this.#isCut(id, to);
