@@ -14,7 +14,7 @@ export interface Address {
   readonly port: number;
 }
 
-export const defaultPort = 7946;
+const defaultPort = 7946;
 const namePattern = /^[a-z0-9](?:[a-z0-9._-]{0,252})$/;
 
 /** Errors: BAD_REQUEST that quotes the text and says what is wrong with it. */

@@ -7,8 +7,10 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { check, decode, encode, GamError, type NodeId } from "@gam/core";
-import type { Role } from "./door.ts";
 import { nodeIdOfKey } from "./identity.ts";
+
+/** A manager may vote, lead and let others in. A worker never does. */
+export type Role = "manager" | "worker";
 
 export interface Certificate {
   readonly clusterId: string;

@@ -4,12 +4,10 @@
  * Decides nothing. The agent answers MeshDoor from the replicated state; tests answer from a map.
  */
 import type { Clock, NodeId } from "@gam/core";
+import type { Role } from "./certificate.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
-
-/** A manager may vote, lead and let others in. A worker never does. */
-export type Role = "manager" | "worker";
 
 /** The part of a pino logger that the mesh uses. */
 export interface Logger {

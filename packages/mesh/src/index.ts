@@ -1,4 +1,5 @@
 export type { StreamHandler } from "./byte-stream.ts";
+export type { Role } from "./certificate.ts";
 export {
   type Credentials,
   createCluster,
@@ -17,7 +18,6 @@ export type {
   PeerRow,
   Protocol,
   Reach,
-  Role,
   Topic,
   Wanted,
 } from "./door.ts";

@@ -19,12 +19,13 @@ import {
   isExpired,
   isSignedBy,
   issueCertificate,
+  type Role,
   readCertificate,
   rootPublicKeyOf,
   writeCertificate,
 } from "./certificate.ts";
 import { type Credentials, fingerprintOf } from "./credentials.ts";
-import type { Logger, Member, MeshDoor, Role } from "./door.ts";
+import type { Logger, Member, MeshDoor } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";

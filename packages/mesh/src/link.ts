@@ -11,7 +11,7 @@
  */
 import type { NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
-import type { Role } from "./door.ts";
+import type { Role } from "./certificate.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import type { Limits } from "./limits.ts";
 

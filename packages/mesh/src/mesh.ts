@@ -93,6 +93,7 @@ export class Mesh {
   readonly #timers: NodeJS.Timeout[] = [];
   #credentials: Credentials | undefined;
   #addresses: readonly string[] = [];
+  #listening = "";
   #closed = false;
 
   /** Listens. Errors: IN_USE when the port is taken; BAD_REQUEST for credentials that do not fit. */
@@ -208,6 +209,11 @@ export class Mesh {
   /** `host:port` where others reach this peer, best first. */
   addresses(): readonly string[] {
     return this.#addresses;
+  }
+
+  /** `host:port` that this peer is bound to. */
+  listening(): string {
+    return this.#listening;
   }
 
   /** How many were turned away, by reason, since the start. */
@@ -450,6 +456,7 @@ export class Mesh {
     }
     const bound = libp2p.getMultiaddrs().map(addressOf)[0];
     const port = bound === undefined ? listen.port : parseAddress(bound).port;
+    this.#listening = formatAddress({ host: listen.host, port });
     this.#addresses =
       advertise === undefined
         ? reachableHosts(listen.host).map((host) => formatAddress({ host, port }))
