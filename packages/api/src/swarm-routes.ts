@@ -22,7 +22,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     return { ...clusterInfo(cluster), JoinTokens: { Worker: worker, Manager: manager } };
   });
 
-  app.post("/swarm/init", async (request) => {
+  app.post("/swarm/init", async (request, reply) => {
     const body = fieldsOf(await readJsonBody(request.body));
     if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
     if (body.ForceNewCluster === true) {
@@ -30,12 +30,14 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     }
     const { Spec = {}, AutoLockManagers } = body;
     const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
-    return door.init({
+    const node = await door.init({
       listenAddr: listenAddr(body.ListenAddr),
       advertiseAddr: textOf(body.AdvertiseAddr),
       availability: availability(body.Availability),
       spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
     });
+    // A text alone would leave as it is, and the client wants JSON.
+    return reply.type("application/json").send(JSON.stringify(node));
   });
 
   app.post("/swarm/join", async (request, reply) => {

@@ -48,7 +48,7 @@ export function nodeCalled(hostname: string, id: string): NewNode {
 
 export class FakeDoor implements ClusterDoor {
   readonly self: NodeId;
-  readonly store = new Store();
+  store = new Store();
   readonly #mint = counterMint("f");
   readonly #listeners = new Set<(event: Event) => void>();
   /** Log streams by task, as the engine would send them. Tasks without one have no container. */
@@ -97,6 +97,7 @@ export class FakeDoor implements ClusterDoor {
 
   async leave(): Promise<void> {
     this.#state = "inactive";
+    this.store = new Store();
   }
 
   tokens(): { worker: string; manager: string } {

@@ -1,0 +1,343 @@
+/** The real docker client, unmodified, against the API: a fake cluster and a fake engine behind it. */
+import assert from "node:assert/strict";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { endedLog, json, Rig } from "@gam/api/testing";
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Why these tests cannot run here; `false` when they can. */
+function missing(): string | false {
+  try {
+    execFileSync("docker", ["--version"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "there is no docker client on this machine";
+  }
+}
+
+const skip = missing();
+const commandMsMax = 30_000;
+let rig: Rig;
+let folder: string;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "gam-clients-"));
+  rig = await Rig.start(3);
+  rig.engine.on("GET /distribution/tiny:1/json", (_call, answer) =>
+    json(answer, {
+      Descriptor: { digest: `sha256:${"4".repeat(64)}`, size: 527 },
+      Platforms: [{ architecture: "amd64", os: "linux" }],
+    }),
+  );
+});
+after(async () => {
+  await rig.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs the client against `on`; `input` is its standard input. */
+function docker(args: readonly string[], input = "", on: Rig = rig): Promise<Ran> {
+  return new Promise((settle) => {
+    const all = ["--config", folder, "-H", `unix://${on.socketPath}`, ...args];
+    const child = execFile("docker", all, { timeout: commandMsMax }, (failure, out, err) =>
+      settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err }),
+    );
+    child.stdin?.end(input);
+  });
+}
+
+/** The output of a command that must succeed. */
+async function run(...args: string[]): Promise<string> {
+  const { code, out, err } = await docker(args);
+  assert.equal(code, 0, `docker ${args.join(" ")}: ${err}`);
+  return out.trim();
+}
+
+/** The error output of a command that must fail. */
+async function fails(...args: string[]): Promise<string> {
+  const { code, err, out } = await docker(args);
+  assert.notEqual(code, 0, `docker ${args.join(" ")} printed ${out}`);
+  return err.trim();
+}
+
+test("version and info show the engine's, and the swarm ours", { skip }, async () => {
+  const version = await run("version", "--format", "{{.Server.Version}} {{.Server.APIVersion}}");
+  assert.equal(version, "20.10.24 1.44");
+  const info = await run(
+    "info",
+    "--format",
+    "{{.Name}} {{.Swarm.LocalNodeState}} {{.Swarm.Nodes}}",
+  );
+  assert.equal(info, "host1 active 3");
+  assert.match(await run("info"), /Swarm: active\n +NodeID: aaa0/);
+});
+
+test("node ls, inspect, update and rm", { skip }, async () => {
+  const format = "{{.Hostname}} {{.Self}} {{.Status}} {{.Availability}} {{.ManagerStatus}}";
+  assert.equal(
+    await run("node", "ls", "--format", format),
+    "host1 true Ready Active Leader\nhost2 false Ready Active Reachable\nhost3 false Ready Active Reachable",
+  );
+  assert.match(await run("node", "inspect", "--pretty", "self"), /Hostname: +\thost1\n/);
+  await run("node", "update", "--label-add", "zone=a", "--availability", "drain", "host2");
+  const spec = await run("node", "inspect", "host2", "--format", "{{json .Spec}}");
+  assert.deepEqual(JSON.parse(spec), {
+    Labels: { zone: "a" },
+    Role: "manager",
+    Availability: "drain",
+  });
+  assert.equal(
+    await run("node", "ls", "-q", "--filter", "node.label=zone=a"),
+    "bbb0000000000000000000000",
+  );
+  await run("node", "update", "--label-rm", "zone", "--availability", "active", "host2");
+  assert.match(await fails("node", "rm", "host2"), /is not down and can't be removed$/);
+  assert.match(await fails("node", "inspect", "nosuch"), /node nosuch not found$/);
+  assert.equal(await run("node", "ps", "host2", "--format", "{{.Name}}"), "");
+});
+
+test("service create waits until its tasks run, and update, scale and rollback do", {
+  skip,
+}, async () => {
+  const created = await run(
+    ...["service", "create", "--name", "web", "--replicas", "3", "--update-monitor", "10ms"],
+    ...["--env", "A=1", "--publish", "8080:80", "--label", "tier=front", "tiny:1"],
+  );
+  assert.match(created, /verify: Service \w+ converged/);
+  const listed = await run(
+    "service",
+    "ls",
+    "--format",
+    "{{.Name}} {{.Mode}} {{.Replicas}} {{.Image}}",
+  );
+  assert.equal(listed, "web replicated 3/3 tiny:1");
+  const image = await run(
+    "service",
+    "inspect",
+    "web",
+    "--format",
+    "{{.Spec.TaskTemplate.ContainerSpec.Image}}",
+  );
+  assert.equal(image, `tiny:1@sha256:${"4".repeat(64)}`);
+  const places = await run(
+    "service",
+    "ps",
+    "web",
+    "--format",
+    "{{.Name}} {{.Node}} {{.DesiredState}}",
+  );
+  assert.equal(places, "web.1 host1 Running\nweb.2 host2 Running\nweb.3 host3 Running");
+
+  assert.match(await run("service", "scale", "web=2"), /verify: Service web converged/);
+  assert.match(await run("service", "update", "--force", "--env-add", "B=2", "web"), /converged/);
+  const environment = (): Promise<string> =>
+    run("service", "inspect", "web", "--format", "{{json .Spec.TaskTemplate.ContainerSpec.Env}}");
+  assert.equal(await environment(), '["A=1","B=2"]');
+  await run("service", "rollback", "-d", "web");
+  assert.equal(await environment(), '["A=1"]');
+  assert.match(await run("service", "inspect", "--pretty", "web"), /Replicas:\t2\n/);
+
+  const second = ["service", "create", "-d", "--no-resolve-image"];
+  assert.match(await fails(...second, "--name", "web", "tiny:1"), /service web already exists$/);
+  assert.match(
+    await fails(...second, "--publish", "8080:81", "tiny:1"),
+    /port '8080' is already in use by service 'web' \(\w+\) as an ingress port$/,
+  );
+  assert.match(
+    await fails(...second, "--mode", "replicated-job", "tiny:1"),
+    /later version of gam$/,
+  );
+  assert.match(await fails("secret", "create", "s", "/dev/null"), /./);
+  assert.equal(await run("service", "rm", "web"), "web");
+  assert.match(await fails("service", "ps", "web"), /no such service: web$/);
+});
+
+test("service logs have the names of their tasks", { skip }, async () => {
+  const id = await run("service", "create", "-d", "-q", "--name", "talk", "tiny:1");
+  const [task] = rig.door.store.tasksOf(id as never);
+  assert.ok(task);
+  const line = " hello\n";
+  const frame = Buffer.from(`\x01\0\0\0\0\0\0${String.fromCharCode(line.length)}${line}`, "latin1");
+  rig.door.logs.set(task.ID, endedLog(frame));
+  assert.equal(
+    await run("service", "logs", "talk"),
+    `talk.1.${task.ID.slice(0, 12)}@host1    | hello`,
+  );
+  await run("service", "rm", "talk");
+});
+
+const web = `
+services:
+  web:
+    image: tiny:1
+    networks: [front]
+    deploy:
+      replicas: 2
+      update_config: { monitor: 10ms }
+`;
+const agent = `
+  agent:
+    image: tiny:1
+    deploy: { mode: global, update_config: { monitor: 10ms } }
+`;
+const networks = `
+networks:
+  front: {}
+`;
+
+test("stack deploy, ls, services, ps and rm", { skip }, async () => {
+  const file = join(folder, "shop.yml");
+  writeFileSync(file, web + agent + networks);
+  await run("stack", "deploy", "--detach=false", "-c", file, "shop");
+  assert.equal(await run("stack", "ls", "--format", "{{.Name}} {{.Services}}"), "shop 2");
+  assert.equal(
+    await run("stack", "services", "shop", "--format", "{{.Name}} {{.Mode}} {{.Replicas}}"),
+    "shop_agent global 3/3\nshop_web replicated 2/2",
+  );
+  const tasks = (): Promise<string> => run("stack", "ps", "shop", "--no-trunc", "-q");
+  const before = await tasks();
+  assert.equal(before.split("\n").length, 5);
+  // The same file again changes no task, although the client sends everything anew.
+  await run("stack", "deploy", "--detach=true", "-c", file, "shop");
+  assert.equal(await tasks(), before);
+
+  writeFileSync(file, web + networks);
+  await run("stack", "deploy", "--detach=true", "--prune", "-c", file, "shop");
+  assert.equal(await run("stack", "ls", "--format", "{{.Name}} {{.Services}}"), "shop 1");
+  await run("stack", "rm", "--detach=false", "shop");
+  assert.equal(await run("stack", "ls", "--format", "{{.Name}}"), "");
+  assert.equal(await run("network", "ls", "-q"), "");
+});
+
+test("network create, ls, inspect and rm", { skip }, async () => {
+  const id = await run(
+    "network",
+    "create",
+    "-d",
+    "overlay",
+    "--attachable",
+    "--label",
+    "a=b",
+    "back",
+  );
+  const listed = await run(
+    "network",
+    "ls",
+    "--filter",
+    "scope=swarm",
+    "--format",
+    "{{.ID}} {{.Name}} {{.Driver}} {{.Scope}}",
+  );
+  assert.equal(listed, `${id.slice(0, 12)} back overlay swarm`);
+  const seen = await run(
+    "network",
+    "inspect",
+    "back",
+    "--format",
+    "{{.Id}} {{.Attachable}} {{.Labels.a}}",
+  );
+  assert.equal(seen, `${id} true b`);
+  assert.match(await fails("network", "create", "-d", "overlay", "back"), /already exists$/);
+  await run(
+    "service",
+    "create",
+    "-d",
+    "--name",
+    "user",
+    "--network",
+    "back",
+    "--network",
+    "host",
+    "tiny:1",
+  );
+  assert.match(await fails("network", "rm", "back"), /is in use by service/);
+  await run("service", "rm", "user");
+  assert.equal(await run("network", "rm", "back"), "back");
+});
+
+test("swarm init, join-token, join and leave", { skip }, async () => {
+  const alone = await Rig.start(0);
+  try {
+    const on = async (...args: string[]): Promise<Ran> => docker(args, "", alone);
+    const refused = await on("node", "ls");
+    assert.match(refused.err, /This node is not a swarm manager\. Use "docker swarm init"/);
+    const made = await on("swarm", "init");
+    assert.match(made.out, /^Swarm initialized: current node \(aaa0{22}\) is now a manager/);
+    assert.match(made.out, /docker swarm join --token gam-1-w-w1 10\.88\.0\.1:7946/);
+    assert.equal((await on("swarm", "join-token", "-q", "manager")).out, "gam-1-m-m1\n");
+    const rotated = await on("swarm", "join-token", "--rotate", "-q", "worker");
+    assert.match(rotated.out, /^gam-1-w-f\w{24}\n$/);
+    assert.match((await on("swarm", "init")).err, /already part of a swarm/);
+    assert.match((await on("swarm", "update", "--autolock")).err, /autolock comes with a later/);
+    assert.match((await on("swarm", "leave")).err, /Removing the last manager/);
+    assert.equal((await on("swarm", "leave", "--force")).out, "Node left the swarm.\n");
+    const joined = await on("swarm", "join", "--token", "gam-1-x", "10.88.0.1:7946");
+    assert.equal(joined.out, "This node joined a swarm as a manager.\n");
+  } finally {
+    await alone.stop();
+  }
+});
+
+test("run -i waits for its container through the proxy, with both halves of its streams", {
+  skip,
+}, async () => {
+  const Id = "c".repeat(64);
+  let exited: ((code: number) => void) | undefined;
+  rig.engine.on("POST /containers/create", (_call, answer) => {
+    answer.statusCode = 201;
+    json(answer, { Id, Warnings: [] });
+  });
+  rig.engine.on(`POST /containers/${Id}/wait`, (_call, answer) => {
+    // The client starts nothing before it has these headers.
+    answer.writeHead(200, { "Content-Type": "application/json" });
+    answer.flushHeaders();
+    exited = (code) => answer.end(JSON.stringify({ StatusCode: code }));
+  });
+  rig.engine.on(`POST /containers/${Id}/start`, (_call, answer) => answer.writeHead(204).end());
+  rig.engine.upgrade = (_call, socket, head) => {
+    socket.write(
+      "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    );
+    // A fake of `wc -c` that exits with 7.
+    let bytes = head.length;
+    socket.on("data", (chunk) => {
+      bytes += chunk.length;
+    });
+    socket.on("end", () => {
+      const text = `${bytes}\n`;
+      socket.end(
+        Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]),
+      );
+      exited?.(7);
+    });
+  };
+  const { code, out, err } = await docker(["run", "-i", "tiny:1", "wc", "-c"], "x".repeat(200_000));
+  assert.deepEqual([code, out, err], [7, "200000\n", ""]);
+});
+
+test("exec runs through the proxy", { skip }, async () => {
+  rig.engine.on("GET /containers/box/json", (_call, answer) =>
+    json(answer, { Id: "box", Name: "/box", State: { Running: true }, Config: { Tty: false } }),
+  );
+  rig.engine.on("POST /containers/box/exec", (_call, answer) => {
+    answer.statusCode = 201;
+    json(answer, { Id: "e1" });
+  });
+  rig.engine.on("GET /exec/e1/json", (_call, answer) =>
+    json(answer, { ID: "e1", Running: false, ExitCode: 3 }),
+  );
+  rig.engine.upgrade = (_call, socket) => {
+    socket.write("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    socket.end(Buffer.from("\x01\0\0\0\0\0\0\x06hello\n", "latin1"));
+  };
+  const { code, out } = await docker(["exec", "box", "echo", "hello"]);
+  assert.deepEqual([code, out], [3, "hello\n"]);
+});
