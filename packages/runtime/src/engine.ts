@@ -53,6 +53,7 @@ export class Engine implements ContainerEngine {
   #ready = false;
   #images: readonly string[] = [];
   #imagesStale = true;
+  #listing = false;
   #rootDir = "/";
 
   constructor({ socketPath = socketPathDefault }: EngineOptions = {}) {
@@ -109,7 +110,8 @@ export class Engine implements ContainerEngine {
   }
 
   async usage(): Promise<Usage> {
-    if (this.#ready && this.#imagesStale) await this.#refreshImages();
+    // Not waited for: an engine that hangs must not silence its host.
+    if (this.#ready && this.#imagesStale && !this.#listing) void this.#refreshImages();
     const [host, diskBytes] = await Promise.all([
       this.#host.measure(),
       diskFreeBytes(this.#rootDir),
@@ -145,6 +147,7 @@ export class Engine implements ContainerEngine {
   /** An engine that goes away meanwhile leaves them stale; usage is told without. */
   async #refreshImages(): Promise<void> {
     this.#imagesStale = false;
+    this.#listing = true;
     try {
       const found = images(await this.#get("/images/json"), "images");
       const names = found.flatMap(({ Id, RepoTags, RepoDigests }) => [
@@ -155,6 +158,8 @@ export class Engine implements ContainerEngine {
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
       this.#imagesStale = true;
+    } finally {
+      this.#listing = false;
     }
   }
 

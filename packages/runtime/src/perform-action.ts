@@ -3,7 +3,7 @@
  *
  * Decides what an engine's answer means for the action that was asked. Decides nothing about tasks.
  */
-import { check, unreachable } from "@gam/core";
+import { check, GamError, unreachable } from "@gam/core";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
@@ -35,7 +35,9 @@ export class Performer {
       if (thrown instanceof EngineRefusal) {
         return { ok: false, failure: failureOf(action, thrown), message: thrown.message };
       }
-      if (!(thrown instanceof EngineUnreachable)) throw thrown;
+      // An answer that makes no sense is as good as none.
+      const senseless = thrown instanceof GamError && thrown.code === "BAD_FRAME";
+      if (!senseless && !(thrown instanceof EngineUnreachable)) throw thrown;
       return { ok: false, failure: "engine", message: thrown.message };
     }
   }
