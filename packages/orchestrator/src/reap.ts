@@ -6,7 +6,14 @@
  * when it is longer than the cluster keeps, oldest first, but never the last word of an empty place:
  * it says that the place is meant to be empty.
  */
-import { compareStates, isTerminal, type PlannedChange, type Task, type View } from "@gam/state";
+import {
+  compareStates,
+  isTerminal,
+  type PlannedChange,
+  slotName,
+  type Task,
+  type View,
+} from "@gam/state";
 import { isWanted, type Situation } from "./situation.ts";
 
 const historyDefault = 5;
@@ -33,8 +40,16 @@ export function reapService(view: View, tasks: readonly Task[]): PlannedChange[]
     .map((task) => dismiss(view, task));
 }
 
-/** Of a service that is there: what was dismissed before, lost with its node, or is too old. */
-export function reapTasks(situation: Situation, tasks: readonly Task[]): PlannedChange[] {
+/**
+ * Of a service that is there: what was dismissed before, lost with its node, or is too old.
+ *
+ * Shape: `planned` is what happens to the service beside this; tasks made there count in their places.
+ */
+export function reapTasks(
+  situation: Situation,
+  tasks: readonly Task[],
+  planned: readonly PlannedChange[],
+): PlannedChange[] {
   const { view, service, nowMs } = situation;
   const changes: PlannedChange[] = [];
   const kept: Task[] = [];
@@ -47,10 +62,14 @@ export function reapTasks(situation: Situation, tasks: readonly Task[]): Planned
     MaxAttempts > 0
       ? MaxAttempts + 1
       : (view.cluster?.Spec.Orchestration.TaskHistoryRetentionLimit ?? historyDefault);
+  const coming = new Set<string>();
+  for (const one of planned) if (one.kind === "createTask") coming.add(slotName(one.task));
   const reaped = new Set<Task>();
-  const places = Map.groupBy(kept, (task) => task.Slot ?? task.NodeID ?? "");
-  for (const place of places.values())
-    for (const task of tooOld(view, place, limit)) reaped.add(task);
+  const places = Map.groupBy(kept, slotName);
+  for (const [name, place] of places) {
+    const room = coming.has(name) ? limit - 1 : limit;
+    for (const task of tooOld(view, place, limit < 0 ? place.length : room)) reaped.add(task);
+  }
   for (const task of kept) {
     if (reaped.has(task)) changes.push({ kind: "removeTask", id: task.ID });
     else if (isOrphan(view, task)) changes.push(orphaned(task, nowMs));
@@ -58,18 +77,16 @@ export function reapTasks(situation: Situation, tasks: readonly Task[]): Planned
   return changes;
 }
 
-/** Shape: `limit` counts the wanted ones too; less than 0 keeps all. */
+/** Shape: `limit` counts the wanted ones too. */
 function tooOld(view: View, place: readonly Task[], limit: number): Task[] {
   const past = place.filter((task) => !isWanted(task));
   const lastWord = past.length === place.length ? past.at(-1) : undefined;
-  const neverRan = past.filter(
-    (task) => task !== lastWord && compareStates(task.Status.State, "assigned") < 0,
+  const [neverRan = [], ran = []] = [true, false].map((never) =>
+    past.filter((task) => compareStates(task.Status.State, "assigned") < 0 === never),
   );
-  if (limit < 0) return neverRan;
-  const rest = past.filter((task) => !neverRan.includes(task));
-  const surplus = rest.length - Math.max(0, limit - (place.length - past.length));
-  const oldest = rest.slice(0, Math.max(0, surplus));
-  return [...neverRan, ...oldest.filter((task) => task !== lastWord && isRemovable(view, task))];
+  const surplus = ran.length - Math.max(0, limit - (place.length - past.length));
+  const oldest = ran.slice(0, Math.max(0, surplus)).filter((task) => isRemovable(view, task));
+  return [...neverRan, ...oldest].filter((task) => task !== lastWord);
 }
 
 /** Its node was removed, so nobody else will say how it ended. */

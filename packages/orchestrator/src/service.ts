@@ -35,12 +35,8 @@ export function planService(
   const plan = Mode.Global === undefined ? planReplicated(situation) : planGlobal(situation);
   const places = plan.kept.map((place) => planPlace(situation, place));
   const update = planUpdate(situation, places);
-  const reaped = reapTasks(situation, view.tasksOf(service.ID));
-  const steps = [
-    ...plan.steps,
-    ...places.map(({ changes }) => changes),
-    update.changes,
-    ...reaped.map((change) => [change]),
-  ].filter((changes) => changes.length > 0);
+  const filled = [...plan.steps, ...places.map(({ changes }) => changes), update.changes];
+  const reaped = reapTasks(situation, view.tasksOf(service.ID), filled.flat());
+  const steps = [...filled, ...reaped.map((change) => [change])].filter(({ length }) => length > 0);
   return { steps, waiting: update.waiting || places.some(({ waiting }) => waiting) };
 }

@@ -34,17 +34,27 @@ export function parseConstraint(text: string): Constraint {
   throw new GamError("BAD_REQUEST", `constraint expected one operator from ${wanted}`);
 }
 
-/** Errors: BAD_REQUEST for the first expression that cannot be read. */
-export function parseConstraints(texts: readonly string[] | undefined): readonly Constraint[] {
-  return (texts ?? []).map(parseConstraint);
+/** `undefined` when one of them cannot be read: then no node meets them. */
+export function readConstraints(
+  texts: readonly string[] | undefined,
+): readonly Constraint[] | undefined {
+  try {
+    return (texts ?? []).map(parseConstraint);
+  } catch (thrown) {
+    if (thrown instanceof GamError) return undefined;
+    throw thrown;
+  }
 }
 
 /** All of them hold. An absent label equals nothing, so `!=` holds for it. */
-export function matchesConstraints(constraints: readonly Constraint[], node: Node): boolean {
-  return constraints.every((constraint) => matches(constraint, node));
+export function meetsConstraints(
+  constraints: readonly Constraint[] | undefined,
+  node: Node,
+): boolean {
+  return constraints?.every((constraint) => meets(constraint, node)) ?? false;
 }
 
-function matches({ key, operator, value }: Constraint, node: Node): boolean {
+function meets({ key, operator, value }: Constraint, node: Node): boolean {
   const name = key.toLowerCase();
   const wanted = operator === "==";
   if (name === "node.ip") return isInside(node.Status.Addr, value) === wanted;

@@ -14,8 +14,12 @@ export { isPlanned } from "./change.ts";
 export { checkProposal } from "./check-proposal.ts";
 export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
 export { readClusterSpec } from "./cluster-spec.ts";
-export { type Constraint, parseConstraint } from "./constraint.ts";
-export { meetsConstraints, readConstraints } from "./meets-constraints.ts";
+export {
+  type Constraint,
+  meetsConstraints,
+  parseConstraint,
+  readConstraints,
+} from "./constraint.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Network } from "./network.ts";
 export { isClusterNetwork, predefinedNetworks, readNetworkSpec } from "./network-spec.ts";

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NodeId } from "@gam/core";
+import type { EngineHealth, NodeState } from "@gam/state";
+import { aNode, TestLog } from "@gam/state/testing";
+import { type Judgement, planNodes } from "./nodes.ts";
+
+const a = "a" as NodeId;
+const there = { ready: true, reason: "" };
+const missing = { ready: false, reason: "engine does not answer" };
+const alive: Judgement = { verdict: "alive", reason: "" };
+const lost: Judgement = { verdict: "lost", reason: "silent to b, c" };
+const refused: Judgement = { verdict: "refused", reason: "refused" };
+
+const cases: readonly {
+  name: string;
+  state: NodeState;
+  engine: EngineHealth;
+  judgement: Judgement | undefined;
+  /** Seconds since the node was first judged without its engine. */
+  lostS?: number;
+  want: string | undefined;
+}[] = [
+  {
+    name: "is ready when it answers",
+    state: "unknown",
+    engine: there,
+    judgement: alive,
+    want: "ready",
+  },
+  {
+    name: "is down when it is lost",
+    state: "ready",
+    engine: there,
+    judgement: lost,
+    want: "down: silent to b, c",
+  },
+  {
+    name: "is back at its first word",
+    state: "down",
+    engine: there,
+    judgement: alive,
+    want: "ready",
+  },
+  {
+    name: "stays what it is when its agent is gone",
+    state: "ready",
+    engine: there,
+    judgement: refused,
+    want: undefined,
+  },
+  {
+    name: "stays what it is when nobody says anything",
+    state: "ready",
+    engine: there,
+    judgement: undefined,
+    want: undefined,
+  },
+  {
+    name: "is disconnected without its engine",
+    state: "ready",
+    engine: missing,
+    judgement: alive,
+    want: "disconnected: engine does not answer",
+  },
+  {
+    name: "stays so for 15 s",
+    state: "ready",
+    engine: missing,
+    judgement: alive,
+    lostS: 14.9,
+    want: undefined,
+  },
+  {
+    name: "is down after that",
+    state: "ready",
+    engine: missing,
+    judgement: alive,
+    lostS: 15,
+    want: "down: engine does not answer",
+  },
+  {
+    name: "waits longer when the clock of the leader before was ahead",
+    state: "ready",
+    engine: missing,
+    judgement: alive,
+    lostS: -5,
+    want: undefined,
+  },
+];
+
+for (const { name, state, engine, judgement, lostS, want } of cases) {
+  test(`a node ${name}`, () => {
+    const log = new TestLog();
+    const { Description } = aNode("a");
+    log.write({ kind: "joinNode", node: aNode("a", { state }) });
+    log.write({ kind: "describeNode", id: a, description: Description, addresses: [], engine });
+    const verdicts = new Map(judgement === undefined ? [] : [[a, judgement]]);
+    if (lostS !== undefined) {
+      log.write(...planNodes(log.store, verdicts, log.nowMs));
+      log.nowMs += lostS * 1000;
+    }
+    const changes = planNodes(log.store, verdicts, log.nowMs);
+    const shown = changes.map((change) => {
+      assert.ok(change.kind === "judgeNode");
+      const { State, Message } = change.status;
+      return Message ? `${State}: ${Message}` : State;
+    });
+    assert.deepEqual(shown, want === undefined ? [] : [want]);
+    log.write(...changes);
+    assert.deepEqual(planNodes(log.store, verdicts, log.nowMs), [], "judged again");
+  });
+}
+
+test("a node that has not said what it is stays unknown", () => {
+  const log = new TestLog();
+  const Resources = { NanoCPUs: 0, MemoryBytes: 0 };
+  const node = aNode("a", { state: "unknown", description: { Resources } });
+  log.write({ kind: "joinNode", node });
+  assert.deepEqual(planNodes(log.store, new Map([[a, alive]]), log.nowMs), []);
+});
