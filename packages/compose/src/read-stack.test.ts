@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import type { ContainerSpec } from "@gam/state";
 import { showProblem } from "./problem.ts";
 import { readStack, type StackResult } from "./read-stack.ts";
 
@@ -165,4 +166,21 @@ test("readStack() names the networks that must be there already", () => {
   );
   assert.deepEqual(result.ok && result.stack.externalNetworks, ["host", "real"]);
   assert.deepEqual(result.ok && result.stack.networks, []);
+});
+
+function container(service: string): Partial<ContainerSpec> {
+  const result = read(`services:\n  a: {image: x, ${service}}\n`);
+  return (result.ok && result.stack.services[0]?.TaskTemplate.ContainerSpec) || {};
+}
+
+test("readStack() does not drop a capability that it adds", () => {
+  const found = container("cap_add: [net_admin], cap_drop: [CAP_NET_ADMIN, chown, CHOWN]");
+  assert.deepEqual(found.CapabilityAdd, ["CAP_NET_ADMIN"]);
+  assert.deepEqual(found.CapabilityDrop, ["CAP_CHOWN"]);
+});
+
+test("readStack() fills what has no value from the environment, as the client does", () => {
+  const found = container("environment: [TAG, EMPTY=, OTHER, 'TAG2=$TAG']");
+  assert.deepEqual(found.Env, ["EMPTY=", "OTHER", "TAG2=2", "TAG=2"]);
+  assert.deepEqual(container("environment: {TAG: ''}").Env, ["TAG=2"]);
 });
