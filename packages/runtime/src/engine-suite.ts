@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { NetworkId, TaskId } from "@gam/core";
+import type { TaskId } from "@gam/core";
 import type { Network, Task } from "@gam/state";
 import {
   type ActionOutcome,
@@ -36,7 +36,9 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
     let nextId = 1;
     const heard: EngineNews[] = [];
     const waiting = new Set<() => void>();
-    const network: Network = aNetwork(`suite${process.pid}`);
+    const networks: readonly Network[] = ["front", "back"].map((name) =>
+      aNetwork(`${name}${process.pid}`),
+    );
 
     const act = (action: NewAction): Promise<ActionOutcome> => {
       nextId += 1;
@@ -62,7 +64,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       return states.findLast((state) => state.task === task);
     };
 
-    const create = async (task: Task, networks: Network[] = []): Promise<ContainerState> => {
+    const create = async (task: Task): Promise<ContainerState> => {
       const planned = planContainer(task, { cluster: "suite", node: aNode(), networks });
       assert.ok("plan" in planned, JSON.stringify(planned));
       const outcome = await act({ kind: "create", task: task.ID, plan: planned.plan });
@@ -70,7 +72,11 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       return outcome.container;
     };
 
-    const makeTask = (id: string, args?: readonly string[], networks: Network[] = []): Task =>
+    const makeTask = (
+      id: string,
+      args?: readonly string[],
+      joined: readonly Network[] = [],
+    ): Task =>
       aTask(`${id}${process.pid}`, {
         Spec: {
           ContainerSpec: {
@@ -79,7 +85,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
             StopGracePeriod: 1e9,
             Init: false,
           },
-          Networks: networks.map(({ Id }) => ({ Target: Id })),
+          Networks: joined.map(({ Id }) => ({ Target: Id })),
         },
       });
 
@@ -163,24 +169,21 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       assert.equal(made.ok ? "ok" : made.failure, "image");
     });
 
-    test("a network is made once, joined, kept while in use, and pruned", async () => {
-      const task = makeTask("joined", undefined, [network]);
-      const planned = planContainer(task, {
-        cluster: "suite",
-        node: aNode(),
-        networks: [network],
-      });
+    test("networks are made once, joined, kept while in use, and pruned", async () => {
+      const task = makeTask("joined", undefined, networks);
+      const planned = planContainer(task, { cluster: "suite", node: aNode(), networks });
       assert.ok("plan" in planned);
       const early = await act({ kind: "create", task: task.ID, plan: planned.plan });
       assert.equal(early.ok ? "ok" : early.failure, "network");
-      const plan = planNetwork(network, "suite");
-      for (let n = 0; n < 2; n += 1) {
+      for (const network of [...networks, ...networks]) {
+        const plan = planNetwork(network, "suite");
         assert.deepEqual(await act({ kind: "ensureNetwork", network: plan }), { ok: true });
       }
-      const { id } = await create(task, [network]);
+      const { id } = await create(task);
+      assert.equal((await create(task)).id, id, "it is on the second network already");
       const started = await act({ kind: "start", task: task.ID, container: id });
       assert.ok(started.ok, JSON.stringify(started));
-      const keep = [network.Id] as NetworkId[];
+      const keep = networks.map(({ Id }) => Id);
       assert.deepEqual(await act({ kind: "pruneNetworks", keep }), { ok: true });
       const used = await act({ kind: "pruneNetworks", keep: [] });
       assert.equal(used.ok ? "ok" : used.failure, "refused");

@@ -15,6 +15,7 @@ import { isTerminal, mergeStatus, type TaskStatus } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
+import { Flights, type NewAction } from "./flights.ts";
 import type { Assignment, WorkerInput } from "./input.ts";
 import { type Circumstances, isUnwanted, type Life, type Need, needOf } from "./life.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
@@ -35,21 +36,6 @@ export interface WorkerFaults {
   readonly resendForgotten?: boolean;
 }
 
-type Lane = "quick" | "stop" | "pull";
-type Verb = EngineAction["kind"];
-type NewAction<A = EngineAction> = A extends EngineAction ? Omit<A, "id"> : never;
-
-const laneOf = {
-  ensureImage: "pull",
-  ensureNetwork: "quick",
-  pruneNetworks: "quick",
-  create: "quick",
-  start: "quick",
-  inspect: "quick",
-  stop: "stop",
-  remove: "quick",
-} as const satisfies Record<Verb, Lane>;
-
 export class Worker {
   readonly #limits: WorkerLimits;
   readonly #faults: WorkerFaults;
@@ -59,7 +45,7 @@ export class Worker {
   readonly #dirty = new Set<TaskId>();
   /** To be looked at again from that tick on. */
   readonly #waiting = new Map<TaskId, number>();
-  readonly #flying = new Map<ActionId, EngineAction>();
+  readonly #flights: Flights;
   readonly #networks = new Set<NetworkId>();
   #pruneDue = true;
   #pruneTick = 0;
@@ -72,11 +58,11 @@ export class Worker {
   #unledTick = 0;
   #nowTick = 0;
   #nowMs = 0;
-  #nextAction = 1;
 
   constructor(limits: WorkerLimits = workerLimitsDefault, faults: WorkerFaults = {}) {
     this.#limits = limits;
     this.#faults = faults;
+    this.#flights = new Flights(limits);
     this.#outbox = new Outbox(limits, faults.resendForgotten === true);
   }
 
@@ -346,7 +332,7 @@ export class Worker {
     if (life.image === "lacking") {
       const { registryAuth } = task.Gam;
       // One pull serves all who wait for it, and keeps none of them from being shut down meanwhile.
-      if (this.#pulling(plan.image, registryAuth)) return true;
+      if (this.#flights.pulling(plan.image, registryAuth)) return true;
       return this.#act(
         undefined,
         { kind: "ensureImage", image: plan.image, registryAuth },
@@ -360,28 +346,13 @@ export class Worker {
     const network = around.networks.find(({ Id }) => Id === missing.network);
     if (network === undefined) return this.#reject(life, `network ${missing.network} not found`);
     // A prune that began before the network was known here would take it away again.
-    if (this.#pruning || this.#ensuring(network.Id)) return false;
+    if (this.#pruning || this.#flights.ensuring(network.Id)) return false;
     const planned = planNetwork(network, around.cluster);
     return this.#act(life, { kind: "ensureNetwork", network: planned }, effects);
   }
 
   #reject(life: Life, err: string): undefined {
     this.#become(life, { kind: "become", state: "rejected", message: "preparing", err });
-  }
-
-  #pulling(image: string, registryAuth: string): boolean {
-    for (const action of this.#flying.values()) {
-      if (action.kind !== "ensureImage") continue;
-      if (action.image === image && action.registryAuth === registryAuth) return true;
-    }
-    return false;
-  }
-
-  #ensuring(network: NetworkId): boolean {
-    for (const action of this.#flying.values()) {
-      if (action.kind === "ensureNetwork" && action.network.network === network) return true;
-    }
-    return false;
   }
 
   #start(life: Life, effects: WorkerEffect[]): boolean {
@@ -396,27 +367,16 @@ export class Worker {
   }
 
   #act(life: Life | undefined, action: NewAction, effects: WorkerEffect[]): boolean {
-    const lane: Lane = laneOf[action.kind];
-    const room = {
-      quick: this.#limits.actionsMax,
-      stop: this.#limits.stopsMax,
-      pull: this.#limits.pullsMax,
-    };
-    let used = 0;
-    for (const flying of this.#flying.values()) if (laneOf[flying.kind] === lane) used += 1;
-    if (used >= room[lane]) return false;
-    const numbered: EngineAction = { ...action, id: this.#nextAction };
-    this.#nextAction += 1;
-    this.#flying.set(numbered.id, numbered);
+    const numbered = this.#flights.begin(action);
+    if (numbered === undefined) return false;
     if (life !== undefined) life.busy = numbered.id;
     effects.push({ kind: "engine", action: numbered });
     return true;
   }
 
   #acted(id: ActionId, outcome: ActionOutcome): void {
-    const action = this.#flying.get(id);
+    const action = this.#flights.end(id);
     if (action === undefined) return;
-    this.#flying.delete(id);
     if (action.kind === "ensureNetwork" && outcome.ok) this.#networks.add(action.network.network);
     if (action.kind === "pruneNetworks") {
       this.#pruning = false;
