@@ -94,6 +94,25 @@ test("a client that hangs up ends the engine's side", async () => {
   await closed;
 });
 
+test("a client that hangs up before the engine has answered ends the engine's side, too", async () => {
+  let arrived: (() => void) | undefined;
+  const waiting = new Promise<void>((settle) => {
+    arrived = settle;
+  });
+  const closed = new Promise<void>((settle) => {
+    rig.engine.on("GET /containers/x/attach/ws", (_call, answer) => {
+      answer.on("close", settle);
+      arrived?.();
+    });
+  });
+  const call = request({ socketPath: rig.socketPath, path: "/containers/x/attach/ws" });
+  call.on("error", () => undefined);
+  call.end();
+  await waiting;
+  call.destroy();
+  await closed;
+});
+
 test("an engine that hangs up cuts the client's answer instead of ending it", async () => {
   rig.engine.on("GET /containers/x/export", (call, answer) => {
     answer.write("half");
@@ -172,6 +191,23 @@ test("an upgraded connection carries bytes both ways until each half ends", asyn
   await once(socket, "end");
   assert.deepEqual([body, out], ['{"Tty":false}', "300000\n"]);
   assert.equal(last(), "/v1.41/exec/e/start");
+});
+
+test("a client's input goes on after the engine's output has ended", async () => {
+  const heard = new Promise<string>((settle) => {
+    rig.engine.upgrade = (_call, socket) => {
+      let input = "";
+      socket.on("data", (chunk: Buffer) => {
+        input += chunk.toString();
+      });
+      socket.on("end", () => settle(input));
+      socket.end("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    };
+  });
+  const { socket } = await upgrade("/containers/x/attach", "");
+  await once(socket, "end");
+  socket.end("late");
+  assert.equal(await heard, "late");
 });
 
 test("a refused upgrade is an answer, and the connection ends with it", async () => {

@@ -45,7 +45,7 @@ export class Engine {
       path,
       headers,
       setDefaultHeaders: false,
-      // Instead of an agent. A container's standard input may end long before its output does.
+      // Instead of an agent. The engine's half may end while the client's input still goes on.
       createConnection: () => connect({ path: this.socketPath, allowHalfOpen: true }),
     };
   }
