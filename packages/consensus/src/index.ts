@@ -14,9 +14,11 @@ export {
   type Restored,
   type Snapshot,
 } from "./durable.ts";
+export type { Effect, Role } from "./effect.ts";
 export { type Faults, type RaftFault, raftFaults } from "./fault.ts";
+export type { Input } from "./input.ts";
 export type { PeerProgress, Placement, Refusal } from "./leadership.ts";
 export { entryBytesMax, type RaftLimits, raftLimits } from "./limits.ts";
 export { checkMessage, type Message } from "./message.ts";
-export { type Effect, type Input, Raft, type Role } from "./raft.ts";
+export { Raft } from "./raft.ts";
 export type { RaftConfig } from "./raft-config.ts";

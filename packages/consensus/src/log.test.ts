@@ -32,21 +32,21 @@ const termsOf = (log: Log): (number | undefined)[] =>
   Array.from({ length: log.lastIndex }, (_, at) => log.term(at + 1));
 
 const accepts = [
-  { name: "takes what follows", has: [1, 1], at: 2, add: [2], want: 3, then: [1, 1, 2] },
-  { name: "takes the first entry", has: [], at: 0, add: [1, 1], want: 2, then: [1, 1] },
-  { name: "refuses a gap", has: [1], at: 2, add: [2], want: undefined, then: [1] },
-  { name: "replaces a tail", has: [1, 1, 1], at: 1, add: [2], want: 2, then: [1, 2] },
-  { name: "keeps a tail that agrees", has: [1, 1, 1], at: 1, add: [1], want: 2, then: [1, 1, 1] },
-  { name: "agrees without entries", has: [1, 1], at: 1, add: [], want: 1, then: [1, 1] },
+  { name: "takes what follows", has: [1, 1], at: 2, add: [2], want: 3, left: [1, 1, 2] },
+  { name: "takes the first entry", has: [], at: 0, add: [1, 1], want: 2, left: [1, 1] },
+  { name: "refuses a gap", has: [1], at: 2, add: [2], want: undefined, left: [1] },
+  { name: "replaces a tail", has: [1, 1, 1], at: 1, add: [2], want: 2, left: [1, 2] },
+  { name: "keeps a tail that agrees", has: [1, 1, 1], at: 1, add: [1], want: 2, left: [1, 1, 1] },
+  { name: "agrees without entries", has: [1, 1], at: 1, add: [], want: 1, left: [1, 1] },
 ];
 
-for (const { name, has, at, add, want, then } of accepts) {
+for (const { name, has, at, add, want, left } of accepts) {
   test(`accept() ${name}`, () => {
     const log = logOf(...has);
     const previous = { index: at, term: at === 0 ? 0 : (has[at - 1] ?? 1) };
     const entries = add.map((term, n) => entry(at + 1 + n, term));
     assert.equal(log.accept(previous, entries), want);
-    assert.deepEqual(termsOf(log), then);
+    assert.deepEqual(termsOf(log), left);
   });
 }
 
@@ -63,8 +63,8 @@ test("accept() keeps what is committed, whatever a peer says", () => {
 
 test("lastAgreeable() never passes a place where the logs agree, and comes closer each time", () => {
   const ascending = fc
-    .array(fc.nat(2), { maxLength: 12 })
-    .map((steps) => steps.reduce<number[]>((all, n) => [...all, (all.at(-1) ?? 1) + n], []));
+    .array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 })
+    .map((terms) => terms.sort((a, b) => a - b));
   fc.assert(
     fc.property(ascending, ascending, ascending, (shared, mine, theirs) => {
       const base = shared.at(-1) ?? 0;
@@ -134,7 +134,10 @@ test("compact() keeps the trailing entries and the configuration that holds ther
     [undefined, 1, 1, 1, 1],
   );
   assert.equal(log.compact(4, new Uint8Array(), 2), undefined);
-  assert.deepEqual(log.slice(3, { entriesMax: 9, bytesMax: 2 }), [change(3, 1, "b")]);
+  assert.deepEqual(
+    log.slice(3, { entriesMax: 9, bytesMax: 2 }).map((one) => one.index),
+    [3],
+  );
 });
 
 test("install() leaves the snapshot and nothing else", () => {

@@ -213,3 +213,18 @@ export interface Letter {
   readonly to: NodeId;
   readonly message: Message;
 }
+
+/** Carries a term that nobody is in yet. */
+export function isHypothetical(message: Message): boolean {
+  return message.kind === "preVote" || (message.kind === "preVoteReply" && message.granted);
+}
+
+/** Whether the entries follow each other and the place that the append names. */
+export function followOn({ term, previousIndex, previousTerm, entries }: Append): boolean {
+  let last = { index: previousIndex, term: previousTerm };
+  for (const entry of entries) {
+    if (entry.index !== last.index + 1 || entry.term < last.term) return false;
+    last = entry;
+  }
+  return last.term <= term;
+}

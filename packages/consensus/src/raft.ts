@@ -19,77 +19,29 @@
  */
 import { assert, type NodeId, type Random, unreachable } from "@gam/core";
 import type { Configuration } from "./configuration.ts";
-import type { Entry, HardState, Restored, Snapshot } from "./durable.ts";
+import type { HardState, Restored, Snapshot } from "./durable.ts";
+import type { Effect, Role } from "./effect.ts";
 import { Election } from "./election.ts";
 import { type Faults, noFaults } from "./fault.ts";
+import type { Input } from "./input.ts";
 import { Leadership, type PeerProgress, type Placement, type Refusal } from "./leadership.ts";
 import { Log } from "./log.ts";
-import type { Append, Message, SnapshotChunk, Vote } from "./message.ts";
+import {
+  type Append,
+  followOn,
+  isHypothetical,
+  type Message,
+  type PreVote,
+  type PreVoteReply,
+  type SnapshotChunk,
+  type Vote,
+  type VoteReply,
+} from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import { electorate } from "./quorum.ts";
+import { type Electorate, electorate } from "./quorum.ts";
 import { type RaftConfig, type RaftSettings, settingsOf } from "./raft-config.ts";
 import { ReadDesk } from "./read-desk.ts";
 import { SnapshotInbox } from "./snapshot-inbox.ts";
-
-export type Role = "follower" | "preCandidate" | "candidate" | "leader";
-
-export type Input =
-  | { readonly kind: "tick" }
-  /** A message that checkMessage() let through. */
-  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
-  /** This write and all before it are durable. */
-  | { readonly kind: "persisted"; readonly write: number }
-  /** At least one. Answered in the same step by "proposed" or "refused". */
-  | { readonly kind: "propose"; readonly data: readonly Uint8Array[] }
-  /** Who shall vote and who shall learn; Raft finds the steps. Answered as "propose" is. */
-  | {
-      readonly kind: "reconfigure";
-      readonly voters: readonly NodeId[];
-      readonly learners: readonly NodeId[];
-    }
-  /** A linearizable read. `id` is new on this peer, at most 64 characters. */
-  | { readonly kind: "read"; readonly id: string }
-  /** Hand leadership to this voter. Refused at once or tried for `electionTicksMax`. */
-  | { readonly kind: "transfer"; readonly to: NodeId }
-  /** `data` is the caller's whole state after it applied entry `index`. */
-  | { readonly kind: "compact"; readonly index: number; readonly data: Uint8Array };
-
-export type Effect =
-  /** In answer to "propose" and "reconfigure". */
-  | ({ readonly kind: "proposed" } & Placement)
-  /** In answer to "propose", "reconfigure" and "transfer". */
-  | { readonly kind: "refused"; readonly reason: Refusal; readonly leader: NodeId | undefined }
-  /** Role, term or known leader are other than in the last such effect. */
-  | {
-      readonly kind: "role";
-      readonly role: Role;
-      readonly term: number;
-      readonly leader: NodeId | undefined;
-    }
-  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
-  /**
-   * Make durable as one. A snapshot replaces all entries up to its index, and all entries if the one
-   * at its index is not there or has another term; then `entries` replace every entry from the first
-   * one's index on. `hardState` is absent where it did not change.
-   */
-  | {
-      readonly kind: "persist";
-      /** Counts from 1 in each life. */
-      readonly write: number;
-      readonly hardState: HardState | undefined;
-      readonly entries: readonly Entry[];
-      readonly snapshot: Snapshot | undefined;
-    }
-  /** Replace the state by this one. Later entries follow it. */
-  | { readonly kind: "install"; readonly snapshot: Snapshot }
-  /** The configuration that holds now. It may not be committed yet, and may fall back. */
-  | { readonly kind: "configuration"; readonly configuration: Configuration }
-  /** Apply these, in order; each comes once in a life, the first after the restored snapshot. */
-  | { readonly kind: "commit"; readonly entries: readonly Entry[] }
-  /** Answer the read from the state as it is after the commits above. */
-  | { readonly kind: "readReady"; readonly id: string }
-  /** No answer came, or no leader is known. Ask again. */
-  | { readonly kind: "readLost"; readonly id: string };
 
 export class Raft {
   readonly #settings: RaftSettings;
@@ -391,12 +343,12 @@ export class Raft {
     }
   }
 
-  #electorate(): ReturnType<typeof electorate> {
+  #electorate(): Electorate {
     return electorate(this.#log.configuration, this.#faults);
   }
 
   /** Votes for a vote or a pre-vote that has at least this peer's term. */
-  #vote(from: NodeId, message: Vote | Extract<Message, { kind: "preVote" }>): void {
+  #vote(from: NodeId, message: Vote | PreVote): void {
     const isReal = message.kind === "vote";
     const unbound =
       this.#votedFor === from ||
@@ -419,7 +371,7 @@ export class Raft {
     }
   }
 
-  #countVote(from: NodeId, message: Extract<Message, { granted: boolean }>): void {
+  #countVote(from: NodeId, message: VoteReply | PreVoteReply): void {
     const election = this.#election;
     if (election === undefined) return;
     const isPre = message.kind === "preVoteReply";
@@ -463,6 +415,7 @@ export class Raft {
       });
       return;
     }
+    this.#inbox.clear();
     this.#log.commitTo(Math.min(message.commit, match));
     this.#acknowledge(from, match);
   }
@@ -477,7 +430,8 @@ export class Raft {
   }
 
   #takeChunk(from: NodeId, chunk: SnapshotChunk): void {
-    const { index, indexTerm } = chunk;
+    const { index, indexTerm, term } = chunk;
+    if (indexTerm > term) return; // No leader has entries of a later term than its own.
     if (index <= this.#log.commit || this.#log.term(index) === indexTerm) {
       this.#log.commitTo(index);
       this.#acknowledge(from, this.#log.commit);
@@ -485,8 +439,7 @@ export class Raft {
     }
     const taken = this.#inbox.take(from, chunk);
     if (typeof taken === "number") {
-      const reply: Message = { kind: "snapshotReply", term: this.#term, index, offset: taken };
-      this.#outbox.send(from, reply);
+      this.#outbox.send(from, { kind: "snapshotReply", term, index, offset: taken });
       return;
     }
     this.#log.install(taken);
@@ -581,19 +534,4 @@ export class Raft {
       this.#effects.push({ kind: "readReady", id });
     }
   }
-}
-
-/** Carries a term that nobody is in yet. */
-function isHypothetical(message: Message): boolean {
-  return message.kind === "preVote" || (message.kind === "preVoteReply" && message.granted);
-}
-
-/** Whether the entries follow each other and the place that the append names. */
-function followOn({ term, previousIndex, previousTerm, entries }: Append): boolean {
-  let last = { index: previousIndex, term: previousTerm };
-  for (const entry of entries) {
-    if (entry.index !== last.index + 1 || entry.term < last.term) return false;
-    last = entry;
-  }
-  return last.term <= term;
 }

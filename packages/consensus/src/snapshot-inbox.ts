@@ -23,7 +23,7 @@ export class SnapshotInbox {
   /** The whole snapshot, or the number of bytes that are there. */
   take(from: NodeId, chunk: SnapshotChunk): Snapshot | number {
     const gathering = this.#gatheringOf(from, chunk);
-    if (chunk.offset === gathering.bytes) {
+    if (chunk.offset === gathering.bytes && chunk.data.length > 0) {
       gathering.parts.push(chunk.data);
       gathering.bytes += chunk.data.length;
     }
@@ -32,6 +32,11 @@ export class SnapshotInbox {
     if (gathering.bytes > chunk.totalBytes) return 0; // Such a sender contradicts itself.
     const { index, indexTerm: term, configuration } = chunk;
     return { index, term, configuration, data: joined(gathering) };
+  }
+
+  /** The log goes on without it. */
+  clear(): void {
+    this.#gathering = undefined;
   }
 
   #gatheringOf(from: NodeId, chunk: SnapshotChunk): Gathering {

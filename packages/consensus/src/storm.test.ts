@@ -39,7 +39,15 @@ test("one seed is one history", () => {
 // some hundred seeds. It has a script: testdata/old-terms-fault.txt.
 const scripted: RaftFault[] = ["commitOldTerm"];
 const weathers: Partial<Record<RaftFault, Partial<Weather>>> = {
-  readWithoutQuorum: { cuts: 60, reconfigurations: 0 },
+  // A leader that is cut off must live long enough to be asked.
+  readWithoutQuorum: {
+    crashes: 0,
+    cuts: 30,
+    freezes: 20,
+    flightTicksMax: 1,
+    lossPercent: 0,
+    diskTicksMax: 1,
+  },
   voteBeforePersist: { crashes: 60, diskTicksMax: 12 },
 };
 

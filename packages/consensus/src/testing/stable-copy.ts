@@ -4,7 +4,7 @@
  */
 import { assert } from "@gam/core";
 import type { Entry, HardState, Restored, Snapshot } from "../durable.ts";
-import type { Effect } from "../raft.ts";
+import type { Effect } from "../effect.ts";
 
 export type Write = Extract<Effect, { kind: "persist" }>;
 

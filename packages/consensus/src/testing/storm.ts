@@ -11,9 +11,11 @@ import type { NodeId, Random } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import { writeConfiguration } from "../configuration.ts";
 import { blank, type Restored } from "../durable.ts";
+import type { Effect } from "../effect.ts";
 import { type Faults, noFaults } from "../fault.ts";
+import type { Input } from "../input.ts";
 import type { Message } from "../message.ts";
-import { type Effect, type Input, Raft } from "../raft.ts";
+import { Raft } from "../raft.ts";
 import { Violation, Witness } from "./witness.ts";
 
 export interface Weather {

@@ -11,7 +11,7 @@
 import type { NodeId } from "@gam/core";
 import { type Configuration, nobody, readConfiguration } from "../configuration.ts";
 import type { Entry, Restored } from "../durable.ts";
-import type { Effect } from "../raft.ts";
+import type { Effect } from "../effect.ts";
 import { StableCopy, type Write } from "./stable-copy.ts";
 
 /** Names the promise that was broken. */

@@ -1,0 +1,45 @@
+/** Effect: everything that a Raft peer asks of its caller, to be performed in order. */
+import type { NodeId } from "@gam/core";
+import type { Configuration } from "./configuration.ts";
+import type { Entry, HardState, Snapshot } from "./durable.ts";
+import type { Placement, Refusal } from "./leadership.ts";
+import type { Message } from "./message.ts";
+
+export type Role = "follower" | "preCandidate" | "candidate" | "leader";
+
+export type Effect =
+  /** In answer to "propose" and "reconfigure". */
+  | ({ readonly kind: "proposed" } & Placement)
+  /** In answer to "propose", "reconfigure" and "transfer". */
+  | { readonly kind: "refused"; readonly reason: Refusal; readonly leader: NodeId | undefined }
+  /** Role, term or known leader are other than in the last such effect. */
+  | {
+      readonly kind: "role";
+      readonly role: Role;
+      readonly term: number;
+      readonly leader: NodeId | undefined;
+    }
+  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
+  /**
+   * Make durable as one. A snapshot replaces all entries up to its index, and all entries if the one
+   * at its index is not there or has another term; then `entries` replace every entry from the first
+   * one's index on. `hardState` is absent where it did not change.
+   */
+  | {
+      readonly kind: "persist";
+      /** Counts from 1 in each life. */
+      readonly write: number;
+      readonly hardState: HardState | undefined;
+      readonly entries: readonly Entry[];
+      readonly snapshot: Snapshot | undefined;
+    }
+  /** Replace the state by this one. Later entries follow it. */
+  | { readonly kind: "install"; readonly snapshot: Snapshot }
+  /** The configuration that holds now. It may not be committed yet, and may fall back. */
+  | { readonly kind: "configuration"; readonly configuration: Configuration }
+  /** Apply these, in order; each comes once in a life, the first after the restored snapshot. */
+  | { readonly kind: "commit"; readonly entries: readonly Entry[] }
+  /** Answer the read from the state as it is after the commits above. */
+  | { readonly kind: "readReady"; readonly id: string }
+  /** No answer came, or no leader is known. Ask again. */
+  | { readonly kind: "readLost"; readonly id: string };
