@@ -13,32 +13,26 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
-import { addressOf, dialAddress, formatAddress, parseAddress, reachableHosts } from "./address.ts";
-import { Admission, idOf, NotAdmitted } from "./admission.ts";
+import { addressOf, formatAddress, parseAddress, reachableHosts } from "./address.ts";
+import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
-import { isDue, isExpired, isSignedBy, issueCertificate } from "./certificate.ts";
+import { Caller } from "./caller.ts";
 import type { Credentials } from "./credentials.ts";
-import { type Attempt, Dialer } from "./dialer.ts";
+import { Dialer } from "./dialer.ts";
 import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import { type Host, openHost } from "./host.ts";
-import {
-  askToJoin,
-  askToRenew,
-  type Joined,
-  joinProtocol,
-  Responder,
-  renewProtocol,
-} from "./join.ts";
+import { type Joined, joinProtocol, Responder, renewProtocol } from "./join.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type Link, Links, sweepMs } from "./link.ts";
 import { Messages } from "./messages.ts";
 import { type Refusal, Refusals } from "./refusals.ts";
 import { type RequestHandler, Rpc } from "./rpc.ts";
+import { Standing } from "./standing.ts";
 import { Throttle } from "./throttle.ts";
-import { parseToken, type Token } from "./token.ts";
+import { parseToken } from "./token.ts";
 import { Visitors } from "./visitors.ts";
 
 type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array) => void;
@@ -77,6 +71,8 @@ export class Mesh {
   readonly #rpc: Rpc;
   readonly #byteStreams: ByteStreams;
   readonly #gossip: Gossip;
+  readonly #standing: Standing;
+  readonly #caller: Caller;
   readonly #dialer: Dialer;
   readonly #refusals: Refusals;
   readonly #onMessage = new Set<MessageHandler>();
@@ -88,10 +84,7 @@ export class Mesh {
   readonly #seenAt = new Map<NodeId, readonly string[]>();
   /** When its state changed last. */
   readonly #changedMs = new Map<NodeId, number>();
-  /** Two dials to one address may share a connection: it is greeted once. */
-  readonly #greetings = new Map<string, Promise<Link>>();
   readonly #timers: NodeJS.Timeout[] = [];
-  #credentials: Credentials | undefined;
   #addresses: readonly string[] = [];
   #listening = "";
   #closed = false;
@@ -131,7 +124,7 @@ export class Mesh {
     const self = options.identity.nodeId;
     const nowMs = (): number => clock.monotonicMs();
     const wallMs = (): number => clock.wallMs();
-    const credentials = (): Credentials | undefined => this.#credentials;
+    const credentials = (): Credentials | undefined => this.#standing.credentials;
     this.#links = new Links({
       self,
       limits,
@@ -140,6 +133,8 @@ export class Mesh {
       onSilent: ({ nodeId }) => this.#dialer.look(nodeId),
     });
     const links = this.#links;
+    const { identity, log, door } = options;
+    this.#standing = new Standing({ identity, limits, clock, log, door, links });
     this.#visitors = new Visitors({ limits, refusals });
     this.#admission = new Admission({
       boot: base36(randomBytes(32)),
@@ -189,11 +184,25 @@ export class Mesh {
       onTrouble: (reason, origin) =>
         options.log.warn({ reason, origin }, "Gossip message was dropped"),
     });
+    this.#caller = new Caller({
+      identity,
+      limits,
+      log,
+      host,
+      links,
+      admission: this.#admission,
+      standing: this.#standing,
+      addresses: () => this.#addresses,
+      wallMs,
+      onTurnedAway: (by, refusal, reason) => {
+        for (const hear of this.#onTurnedAway) hear(by, refusal, reason);
+      },
+    });
     this.#dialer = new Dialer({
       self,
-      isNeeded: (nodeId) => this.#credentials !== undefined && (links.to(nodeId)?.silent ?? true),
+      isNeeded: (nodeId) => this.credentials !== undefined && (links.to(nodeId)?.silent ?? true),
       addressesOf: (nodeId) => this.#addressesOf(nodeId),
-      dial: (nodeId, address) => this.#dial(nodeId, address),
+      dial: (nodeId, address) => this.#caller.dial(nodeId, address),
       onRefused: (nodeId) => this.#reach(nodeId, "refused"),
     });
   }
@@ -203,7 +212,7 @@ export class Mesh {
   }
 
   get credentials(): Credentials | undefined {
-    return this.#credentials;
+    return this.#standing.credentials;
   }
 
   /** `host:port` where others reach this peer, best first. */
@@ -223,18 +232,13 @@ export class Mesh {
 
   /** Takes the place that the credentials give. Errors: BAD_REQUEST when they are not this peer's. */
   become(credentials: Credentials): void {
-    const { certificate, rootPublicKey } = credentials;
-    if (certificate.nodeId !== this.nodeId || !isSignedBy(rootPublicKey, certificate)) {
-      throw new GamError("BAD_REQUEST", "Cannot take credentials: they belong to another peer");
-    }
-    this.#credentials = credentials;
-    this.#renewOwn();
+    this.#standing.take(credentials);
     for (const nodeId of this.#wanted.keys()) this.#dialer.look(nodeId);
   }
 
   /** Forgets the cluster and everybody in it. Goes on listening. */
   leave(): void {
-    this.#credentials = undefined;
+    this.#standing.drop();
     this.setPeers([]);
     for (const { nodeId } of this.#links.all()) this.#links.drop(nodeId, "left the cluster");
   }
@@ -249,7 +253,7 @@ export class Mesh {
    */
   async join(text: string, addresses: readonly string[] = []): Promise<Joined> {
     const token = parseToken(text);
-    if (this.#credentials !== undefined) {
+    if (this.credentials !== undefined) {
       throw new GamError(
         "REFUSED",
         "Cannot join: this peer is in a cluster already; leave it first",
@@ -262,24 +266,7 @@ export class Mesh {
         "Cannot join: the token names no address; give host:port too",
       );
     }
-    const answers: { place: string; error: GamError }[] = [];
-    for (const place of places) {
-      try {
-        return await this.#joinAt(place, token);
-      } catch (thrown) {
-        if (!(thrown instanceof GamError)) throw thrown;
-        answers.push({ place, error: thrown });
-      }
-    }
-    // Somebody who said no knows more than those who were not there.
-    const refused = answers.find(({ error }) => error.code !== "UNREACHABLE");
-    if (refused !== undefined) {
-      const { place, error } = refused;
-      const why = error.message.replace(/^Cannot join at "[^"]*": /, "");
-      throw new GamError(error.code, `Cannot join at "${place}": ${why}`, { cause: error });
-    }
-    const said = answers.map(({ place, error }) => `"${place}": ${error.message}`).join("; ");
-    throw new GamError("UNREACHABLE", `Cannot join: nobody answers (${said})`);
+    return await this.#caller.join(token, places);
   }
 
   /** Whom to stay connected to. Others that are connected stay so; see evict(). */
@@ -301,7 +288,7 @@ export class Mesh {
 
   /** To every member, this peer excepted. Best effort, and in no order. */
   publish(topic: Topic, body: Uint8Array): void {
-    if (this.#credentials !== undefined) this.#gossip.publish(topic, body);
+    if (this.credentials !== undefined) this.#gossip.publish(topic, body);
   }
 
   /** A handler that throws BAD_FRAME has its sender disconnected. Returns how to stop. */
@@ -439,7 +426,7 @@ export class Mesh {
     this.#every(gossipEveryMs, () => {
       for (const link of this.#links.all()) this.#gossip.use(link);
     });
-    this.#every(renewEveryMs, () => void this.#renewIfDue());
+    this.#every(renewEveryMs, () => void this.#standing.renewIfDue());
   }
 
   async #listen(): Promise<void> {
@@ -509,7 +496,7 @@ export class Mesh {
     this.#options.log.debug({ nodeId, address, role }, "Peer connected");
     if (this.#links.all().filter((one) => one.nodeId === nodeId).length > 1) return;
     this.#reach(nodeId, "connected");
-    void this.#renewIfDue();
+    void this.#standing.renewIfDue();
   }
 
   #unlinked(link: Link, last: boolean): void {
@@ -533,127 +520,6 @@ export class Mesh {
   #addressesOf(nodeId: NodeId): readonly string[] {
     return [...new Set([...(this.#seenAt.get(nodeId) ?? []), ...(this.#wanted.get(nodeId) ?? [])])];
   }
-
-  async #dial(wanted: NodeId, address: string): Promise<Attempt> {
-    let connection: Connection | undefined;
-    try {
-      connection = await this.#connect(address);
-      const link = await this.#greetOrRenew(connection);
-      if (link.nodeId === wanted) return "linked";
-      this.#options.log.debug({ wanted, found: link.nodeId, address }, "Another peer lives there");
-      if (this.#links.to(link.nodeId) !== link) hangUp(connection);
-      return "other";
-    } catch (thrown) {
-      if (isRefusal(thrown)) return "refused";
-      if (connection !== undefined && thrown instanceof NotAdmitted) {
-        const { refusal, message } = thrown;
-        this.#options.log.debug({ address, refusal, reason: message }, "Peer turned us away");
-        for (const hear of this.#onTurnedAway) hear(wanted, refusal, message);
-      }
-      if (connection !== undefined) cutOff(connection, "dial failed");
-      return "failed";
-    }
-  }
-
-  async #connect(address: string): Promise<Connection> {
-    const { connectionManager } = this.#host.components;
-    return await connectionManager.openConnection(dialAddress(parseAddress(address)), {
-      signal: AbortSignal.timeout(this.#limits.dialMs),
-      force: true,
-    });
-  }
-
-  #greet(connection: Connection): Promise<Link> {
-    const known = this.#greetings.get(connection.id);
-    if (known !== undefined) return known;
-    const greeting = this.#admission
-      .greet(connection)
-      .finally(() => this.#greetings.delete(connection.id));
-    this.#greetings.set(connection.id, greeting);
-    return greeting;
-  }
-
-  async #greetOrRenew(connection: Connection): Promise<Link> {
-    try {
-      return await this.#greet(connection);
-    } catch (thrown) {
-      if (!(thrown instanceof NotAdmitted) || thrown.refusal !== "expired") throw thrown;
-      if (!(await this.#renewOver(connection))) throw thrown;
-      return await this.#greet(connection);
-    }
-  }
-
-  async #joinAt(address: string, token: Token): Promise<Joined> {
-    let connection: Connection | undefined;
-    try {
-      connection = await this.#connect(address);
-      const signal = AbortSignal.timeout(this.#limits.helloMs);
-      const exchange = this.#exchange(await connection.newStream(joinProtocol, { signal }));
-      const joined = await askToJoin(exchange, connection, {
-        self: this.#options.identity,
-        token,
-        addresses: this.#addresses,
-        limits: this.#limits,
-        wallMs: () => this.#clock.wallMs(),
-      });
-      exchange.close();
-      this.become(joined.credentials);
-      await this.#greet(connection);
-      return joined;
-    } catch (thrown) {
-      if (connection !== undefined) cutOff(connection, "join failed");
-      if (thrown instanceof GamError) throw thrown;
-      throw new GamError("UNREACHABLE", messageOf(thrown), { cause: thrown });
-    }
-  }
-
-  /** Managers hold the root key and need nobody. */
-  #renewOwn(): void {
-    const { identity, door } = this.#options;
-    const credentials = this.#credentials;
-    const rootPrivateKey = credentials?.rootPrivateKey;
-    const nowMs = this.#clock.wallMs();
-    if (credentials === undefined || rootPrivateKey === undefined) return;
-    if (!isDue(credentials.certificate, nowMs)) return;
-    const { publicKey } = identity;
-    const subject = {
-      clusterId: credentials.clusterId,
-      publicKey,
-      role: credentials.certificate.role,
-    };
-    const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
-    this.#credentials = { ...credentials, certificate };
-    door.onRenewed(this.#credentials);
-  }
-
-  async #renewIfDue(): Promise<void> {
-    this.#renewOwn();
-    const credentials = this.#credentials;
-    if (credentials === undefined || !isDue(credentials.certificate, this.#clock.wallMs())) return;
-    for (const link of this.#links.all()) {
-      if (link.role === "manager" && (await this.#renewOver(link.connection))) return;
-    }
-    const { expiresMs } = credentials.certificate;
-    const level = isExpired(credentials.certificate, this.#clock.wallMs()) ? "error" : "debug";
-    this.#options.log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
-  }
-
-  async #renewOver(connection: Connection): Promise<boolean> {
-    const credentials = this.#credentials;
-    if (credentials === undefined) return false;
-    try {
-      const signal = AbortSignal.timeout(this.#limits.helloMs);
-      const exchange = this.#exchange(await connection.newStream(renewProtocol, { signal }));
-      const renewed = await askToRenew(exchange, credentials, this.#limits);
-      exchange.close();
-      this.#credentials = renewed;
-      this.#options.door.onRenewed(renewed);
-      return true;
-    } catch (thrown) {
-      this.#options.log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
-      return false;
-    }
-  }
 }
 
 function subscribe<T>(handlers: Set<T>, handler: T): () => void {
@@ -663,10 +529,4 @@ function subscribe<T>(handlers: Set<T>, handler: T): () => void {
 
 function normal(address: string): string {
   return formatAddress(parseAddress(isIP(address) === 6 ? `[${address}]` : address));
-}
-
-/** The host is there and nothing listens on that port. */
-function isRefusal(thrown: unknown): boolean {
-  if (thrown instanceof AggregateError) return thrown.errors.some(isRefusal);
-  return thrown instanceof Error && "code" in thrown && thrown.code === "ECONNREFUSED";
 }
