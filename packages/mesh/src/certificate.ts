@@ -73,7 +73,8 @@ export function issueCertificate(
     notBeforeMs: nowMs,
     expiresMs: nowMs + lifeMs,
   };
-  return { ...claims, signature: sign(null, signed(claims), privateKeyObject(rootPrivateKey)) };
+  const signature = sign(null, signed(claims), privateKeyObject(rootPrivateKey));
+  return { ...claims, signature: Uint8Array.from(signature) };
 }
 
 export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate): boolean {

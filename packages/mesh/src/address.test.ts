@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addressOf, dialAddress, parseAddress, reachableHosts } from "./address.ts";
+
+const good = [
+  { text: "10.0.0.1:7000", want: { host: "10.0.0.1", port: 7000 } },
+  { text: "10.0.0.1", want: { host: "10.0.0.1", port: 7946 } },
+  { text: "[fe80::1]:7000", want: { host: "fe80::1", port: 7000 } },
+  { text: "[::1]", want: { host: "::1", port: 7946 } },
+  { text: "fe80::1:7000", want: { host: "fe80::1", port: 7000 } },
+  { text: "Node-1.LAN:7000", want: { host: "node-1.lan", port: 7000 } },
+];
+for (const { text, want } of good) {
+  test(`parseAddress() reads ${text}`, () => {
+    assert.deepEqual(parseAddress(text), want);
+    assert.equal(addressOf(dialAddress(want)), `${want.host}:${want.port}`);
+  });
+}
+
+for (const text of [
+  "",
+  ":7946",
+  "host:",
+  "host:0",
+  "host:65536",
+  "a b:1",
+  "[::1",
+  "/ip4/1.2.3.4",
+]) {
+  test(`parseAddress() refuses "${text}"`, () => {
+    assert.throws(() => parseAddress(text), { code: "BAD_REQUEST" });
+  });
+}
+
+test("a peer that listens everywhere is reached at what its interfaces have, never nowhere", () => {
+  assert.deepEqual(reachableHosts("10.1.2.3"), ["10.1.2.3"]);
+  const found = reachableHosts("0.0.0.0");
+  assert(found.length > 0);
+  assert(!found.includes("0.0.0.0"));
+});
