@@ -23,17 +23,15 @@ import type { HardState, Restored, Snapshot } from "./durable.ts";
 import type { Effect, Role } from "./effect.ts";
 import { Election } from "./election.ts";
 import { type Faults, noFaults } from "./fault.ts";
+import { Following } from "./following.ts";
 import type { Input } from "./input.ts";
 import { Leadership, type PeerProgress, type Placement, type Refusal } from "./leadership.ts";
 import { Log } from "./log.ts";
 import {
-  type Append,
-  followOn,
   isHypothetical,
   type Message,
   type PreVote,
   type PreVoteReply,
-  type SnapshotChunk,
   type Vote,
   type VoteReply,
 } from "./message.ts";
@@ -41,7 +39,6 @@ import { Outbox } from "./outbox.ts";
 import { type Electorate, electorate } from "./quorum.ts";
 import { type RaftConfig, type RaftSettings, settingsOf } from "./raft-config.ts";
 import { ReadDesk } from "./read-desk.ts";
-import { SnapshotInbox } from "./snapshot-inbox.ts";
 
 export class Raft {
   readonly #settings: RaftSettings;
@@ -50,7 +47,7 @@ export class Raft {
   readonly #log: Log;
   readonly #outbox: Outbox;
   readonly #desk = new ReadDesk();
-  readonly #inbox = new SnapshotInbox();
+  readonly #following: Following;
   #term: number;
   #votedFor: NodeId | undefined;
   #leader: NodeId | undefined;
@@ -79,6 +76,7 @@ export class Raft {
     this.#random = random;
     this.#log = new Log(restored);
     this.#outbox = new Outbox(faults);
+    this.#following = new Following(this.#log, this.#outbox);
     this.#term = restored.hardState.term;
     this.#votedFor = restored.hardState.votedFor;
     this.#written = restored.hardState;
@@ -207,17 +205,18 @@ export class Raft {
         this.#countVote(from, message);
         break;
       case "append":
-        if (this.#hearLeader(from)) this.#append(from, message);
+        if (this.#hearLeader(from)) this.#following.append(from, message);
         break;
       case "snapshotChunk":
-        if (this.#hearLeader(from)) this.#takeChunk(from, message);
+        if (!this.#hearLeader(from)) break;
+        this.#install(this.#following.takeChunk(from, message));
         break;
       case "commit":
-        if (this.#hearLeader(from)) this.#learnCommit(message);
+        if (this.#hearLeader(from)) this.#following.learnCommit(message);
         break;
       case "heartbeat":
         if (!this.#hearLeader(from)) break;
-        this.#learnCommit(message);
+        this.#following.learnCommit(message);
         this.#outbox.send(from, {
           kind: "heartbeatReply",
           term: this.#term,
@@ -394,57 +393,8 @@ export class Raft {
     return true;
   }
 
-  #append(from: NodeId, message: Append): void {
-    const { commit } = this.#log;
-    const { previousIndex, previousTerm, entries } = message;
-    if (previousIndex < commit) {
-      // All of it that could matter is agreed already, and it may be compacted.
-      this.#acknowledge(from, commit);
-      return;
-    }
-    if (!followOn(message)) return;
-    const match = this.#log.accept({ index: previousIndex, term: previousTerm }, entries);
-    if (match === undefined) {
-      const hint = this.#log.lastAgreeable(previousIndex, previousTerm);
-      this.#outbox.send(from, {
-        kind: "appendConflict",
-        term: this.#term,
-        previousIndex,
-        hintIndex: hint.index,
-        hintTerm: hint.term,
-      });
-      return;
-    }
-    this.#inbox.clear();
-    this.#log.commitTo(Math.min(message.commit, match));
-    this.#acknowledge(from, match);
-  }
-
-  #acknowledge(to: NodeId, match: number): void {
-    this.#outbox.promise(to, { kind: "appendReply", term: this.#term, match });
-  }
-
-  #learnCommit({ index, indexTerm }: { index: number; indexTerm: number }): void {
-    // Logs that have the same entry have the same entries before it.
-    if (index > this.#log.commit && this.#log.term(index) === indexTerm) this.#log.commitTo(index);
-  }
-
-  #takeChunk(from: NodeId, chunk: SnapshotChunk): void {
-    const { index, indexTerm, term } = chunk;
-    if (indexTerm > term) return; // No leader has entries of a later term than its own.
-    if (index <= this.#log.commit || this.#log.term(index) === indexTerm) {
-      this.#log.commitTo(index);
-      this.#acknowledge(from, this.#log.commit);
-      return;
-    }
-    const taken = this.#inbox.take(from, chunk);
-    if (typeof taken === "number") {
-      this.#outbox.send(from, { kind: "snapshotReply", term, index, offset: taken });
-      return;
-    }
-    this.#log.install(taken);
-    this.#snapshot = { snapshot: taken, install: true };
-    this.#acknowledge(from, index);
+  #install(snapshot: Snapshot | undefined): void {
+    if (snapshot !== undefined) this.#snapshot = { snapshot, install: true };
   }
 
   #compact(index: number, data: Uint8Array): void {

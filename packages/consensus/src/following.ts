@@ -1,0 +1,83 @@
+/**
+ * Following: what a peer does with what its leader sends it.
+ *
+ * Decides what enters the log and what it acknowledges. Does not decide whether the sender leads
+ * (raft.ts has seen to that) and never campaigns.
+ */
+import type { NodeId } from "@gam/core";
+import type { Snapshot } from "./durable.ts";
+import type { Log } from "./log.ts";
+import {
+  type Append,
+  type Commit,
+  followOn,
+  type Heartbeat,
+  type SnapshotChunk,
+} from "./message.ts";
+import type { Outbox } from "./outbox.ts";
+import { SnapshotInbox } from "./snapshot-inbox.ts";
+
+export class Following {
+  readonly #log: Log;
+  readonly #outbox: Outbox;
+  readonly #inbox = new SnapshotInbox();
+
+  constructor(log: Log, outbox: Outbox) {
+    this.#log = log;
+    this.#outbox = outbox;
+  }
+
+  append(from: NodeId, message: Append): void {
+    const { term, previousIndex, previousTerm, entries } = message;
+    if (previousIndex < this.#log.commit) {
+      // All of it that could matter is agreed already, and it may be compacted.
+      this.#acknowledge(from, term, this.#log.commit);
+      return;
+    }
+    if (!followOn(message)) return;
+    const match = this.#log.accept({ index: previousIndex, term: previousTerm }, entries);
+    if (match === undefined) {
+      const hint = this.#log.lastAgreeable(previousIndex, previousTerm);
+      this.#outbox.send(from, {
+        kind: "appendConflict",
+        term,
+        previousIndex,
+        hintIndex: hint.index,
+        hintTerm: hint.term,
+      });
+      return;
+    }
+    this.#inbox.clear();
+    this.#log.commitTo(Math.min(message.commit, match));
+    this.#acknowledge(from, term, match);
+  }
+
+  learnCommit({ index, indexTerm }: Commit | Heartbeat): void {
+    // Logs that have the same entry have the same entries before it.
+    if (index > this.#log.commit && this.#log.term(index) === indexTerm) this.#log.commitTo(index);
+  }
+
+  /** Returns the snapshot that the log was replaced by, when the last piece has come. */
+  takeChunk(from: NodeId, chunk: SnapshotChunk): Snapshot | undefined {
+    const { index, indexTerm, term } = chunk;
+    if (indexTerm > term) return undefined; // No leader has entries of a later term than its own.
+    if (index <= this.#log.commit || this.#log.term(index) === indexTerm) {
+      this.#log.commitTo(Math.max(index, this.#log.commit));
+      this.#acknowledge(from, term, this.#log.commit);
+      return undefined;
+    }
+    const taken = this.#inbox.take(from, chunk);
+    if (typeof taken === "number") {
+      this.#outbox.send(from, { kind: "snapshotReply", term, index, offset: taken });
+      return undefined;
+    }
+    this.#log.install(taken);
+    this.#acknowledge(from, term, index);
+    return taken;
+  }
+
+  /** The log agrees with the leader's up to `match`. Leaves when that is on disk. */
+  #acknowledge(to: NodeId, term: number, match: number): void {
+    this.#outbox.promise(to, { kind: "appendReply", term, match });
+  }
+}
