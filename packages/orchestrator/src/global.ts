@@ -5,16 +5,16 @@
  * new one. A node that is down keeps its task too: nothing could take its place, and when it comes back
  * nothing has to be done. A task is made for its node and waits there until there is room.
  */
-import type { Node, PlannedChange } from "@gam/state";
+import { isWanted, type Node, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import type { Place } from "./place.ts";
 import { dismiss } from "./reap.ts";
 import type { SlotsPlan } from "./replicated.ts";
-import { isWanted, type Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
-export function planGlobal(situation: Situation): SlotsPlan {
-  const { service, view } = situation;
-  const tasks = view.tasksOf(service.ID).filter((task) => task.DesiredState !== "remove");
+/** Shape: `tasks` are those of the service that are not to be removed. */
+export function planGlobal(situation: Situation, tasks: readonly Task[]): SlotsPlan {
+  const { view } = situation;
   const onNodes = Map.groupBy(tasks, (task) => task.NodeID);
   const kept: Place[] = [];
   const steps: PlannedChange[][] = [];

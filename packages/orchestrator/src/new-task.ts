@@ -12,13 +12,11 @@ export interface TaskWish {
   readonly startAfterMs?: number;
   /** It replaces one that ended by itself. */
   readonly restart?: boolean;
-  /** Of a job: which run of it. */
-  readonly iteration?: number;
 }
 
 export function createTask(situation: Situation, wish: TaskWish): PlannedChange {
   const { service, nowMs, mint } = situation;
-  const { slot, node, after = "", startAfterMs = 0, restart = false, iteration } = wish;
+  const { slot, node, after = "", startAfterMs = 0, restart = false } = wish;
   const task: NewTask = {
     ID: mint.id() as TaskId,
     Labels: {},
@@ -26,13 +24,13 @@ export function createTask(situation: Situation, wish: TaskWish): PlannedChange 
     ServiceID: service.ID as NewTask["ServiceID"],
     ...(slot !== undefined && { Slot: slot }),
     ...(node !== undefined && { NodeID: node }),
-    ...(iteration !== undefined && { JobIteration: { Index: iteration } }),
+    ...(situation.isJob && { JobIteration: iterationOf(situation) }),
     Status: {
       Timestamp: new Date(nowMs).toISOString(),
       State: "pending",
       Message: "pending task scheduling",
     },
-    DesiredState: after !== "" || startAfterMs > nowMs ? "ready" : "running",
+    DesiredState: after !== "" || startAfterMs > nowMs ? "ready" : situation.goal,
     Gam: {
       templateVersion: service.Gam.templateVersion,
       endpoint: service.Spec.EndpointSpec ?? {},
@@ -45,4 +43,9 @@ export function createTask(situation: Situation, wish: TaskWish): PlannedChange 
     },
   };
   return { kind: "createTask", task };
+}
+
+/** The API leaves a zero away. */
+function iterationOf({ iteration }: Situation): NonNullable<NewTask["JobIteration"]> {
+  return iteration === 0 ? {} : { Index: iteration };
 }

@@ -516,6 +516,51 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     imageBefore: "tiny:0",
     want: ["create 1 running"],
   },
+  // Jobs.
+  {
+    name: "starts the tasks of a job a few at a time, from slot 0",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 3 } } },
+    want: ["create 0 complete", "create 1 complete"],
+  },
+  {
+    name: "starts the next one when one has completed, and restarts what failed",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 3 } } },
+    tasks: [
+      ["t1", on("a", 0, { state: "complete", desired: "complete" })],
+      ["t2", on("a", 1, { state: "failed", desired: "complete" })],
+    ],
+    want: ["t2 shutdown", "create 1 ready at 5 restart", "create 2 complete"],
+  },
+  {
+    name: "lets a restarted task of a job run to its end when its time has come",
+    service: { mode: { GlobalJob: {} } },
+    nodes: [["a"]],
+    tasks: [["t1", { node: "a", state: "ready", desired: "ready" }]],
+    want: ["t1 complete"],
+  },
+  {
+    name: "has done with a job that has completed",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
+    tasks: [["t1", on("a", 0, { state: "complete", desired: "complete" })]],
+    want: [],
+  },
+  {
+    name: "ends what would complete a place of a job twice",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
+    tasks: [
+      ["t1", on("a", 0, { state: "complete", desired: "complete" })],
+      ["t2", on("b", 0, { desired: "complete" })],
+    ],
+    want: ["t2 shutdown"],
+  },
+  {
+    name: "runs a job again by its new template",
+    service: { mode: { GlobalJob: {} } },
+    nodes: [["a"], ["b", { state: "down" }]],
+    imageBefore: "tiny:0",
+    tasks: [["t1", { node: "a", state: "complete", desired: "complete" }]],
+    want: ["t1 gone", "create a complete"],
+  },
 ];
 
 for (const { name, want, ...world } of cases) {

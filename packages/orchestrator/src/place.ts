@@ -13,11 +13,17 @@
  * are (replicated.ts, global.ts).
  */
 import type { NodeId } from "@gam/core";
-import { compareStates, type DesiredState, type PlannedChange, type Task } from "@gam/state";
+import {
+  compareStates,
+  type DesiredState,
+  isWanted,
+  type PlannedChange,
+  type Task,
+} from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss } from "./reap.ts";
 import { endedByItself, isDue, restartDelayMs, whomToAwait } from "./restart.ts";
-import { isWanted, type Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
 export interface Place {
   /** The slot's number or the node's id, as text: its name in `Gam.updated`. */
@@ -48,7 +54,8 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   };
   const standing = Map.groupBy(place.tasks.filter(isWanted), (task) => situation.standing(task));
   const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
-  const ended = standing.get("ended") ?? [];
+  // A task of a job that has done its work stays as it is: that is what was wished for.
+  const ended = (standing.get("ended") ?? []).filter((task) => !hasDoneItsWork(situation, task));
   const leaving = standing.get("leaving") ?? [];
   const lost = standing.get("lost") ?? [];
 
@@ -68,7 +75,7 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   let waiting = false;
   for (const task of [current, outdated]) {
     if (task === undefined || task === replaced || task.DesiredState !== "ready") continue;
-    if (isDue(situation, task)) desire([task], "running");
+    if (isDue(situation, task)) desire([task], situation.goal);
     else waiting = true;
   }
 
@@ -113,6 +120,10 @@ function fill(
 /** By itself, or by somebody's hand while it was wanted. */
 function hasEnded(task: Task): boolean {
   return endedByItself(task) || (isWanted(task) && task.Status.State === "shutdown");
+}
+
+function hasDoneItsWork(situation: Situation, task: Task): boolean {
+  return situation.isJob && task.Status.State === "complete";
 }
 
 function runs(task: Task | undefined): boolean {

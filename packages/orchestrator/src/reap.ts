@@ -9,12 +9,13 @@
 import {
   compareStates,
   isTerminal,
+  isWanted,
   type PlannedChange,
   slotName,
   type Task,
   type View,
 } from "@gam/state";
-import { isWanted, type Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
 const historyDefault = 5;
 

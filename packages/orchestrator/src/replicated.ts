@@ -5,11 +5,11 @@
  * there are too many, those that do not run go first, then those on the nodes that have most of them.
  * What happens inside a slot is place.ts's to decide.
  */
-import { isTerminal, type PlannedChange, type Task } from "@gam/state";
+import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import type { Place } from "./place.ts";
 import { dismiss } from "./reap.ts";
-import { isWanted, type Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
 export interface SlotsPlan {
   readonly kept: readonly Place[];

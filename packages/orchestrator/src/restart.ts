@@ -24,16 +24,18 @@ export function endedByItself(task: Task): boolean {
  * Shape: `tasks` are all of the same place, `ended` among them.
  */
 export function restartDelayMs(
-  { service }: Situation,
+  situation: Situation,
   ended: Task,
   tasks: readonly Task[],
 ): number | undefined {
+  const { service } = situation;
   // What ran by another template has nothing to say about this one.
   if (ended.Gam.templateVersion !== service.Gam.templateVersion) return 0;
   if (ended.Status.State === "orphaned") return 0;
   const policy = service.Spec.TaskTemplate.RestartPolicy;
   if (policy?.Condition === "none") return undefined;
-  if (policy?.Condition === "on-failure" && ended.Status.State === "complete") return undefined;
+  const failuresOnly = policy?.Condition === "on-failure" || situation.isJob;
+  if (failuresOnly && ended.Status.State === "complete") return undefined;
   const attemptsMax = policy?.MaxAttempts ?? 0;
   if (attemptsMax > 0) {
     const windowMs = (policy?.Window ?? 0) / 1e6;

@@ -5,9 +5,10 @@
  * getting its new one.
  */
 import type { Mint } from "@gam/core";
-import type { PlannedChange, Service, View } from "@gam/state";
+import type { PlannedChange, Service, Task, View } from "@gam/state";
 import type { Faults } from "./fault.ts";
 import { planGlobal } from "./global.ts";
+import { planJob } from "./job.ts";
 import { planPlace } from "./place.ts";
 import { reapTasks } from "./reap.ts";
 import { planReplicated } from "./replicated.ts";
@@ -27,16 +28,24 @@ export function planService(
   mint: Mint,
   faults: Faults,
 ): ServicePlan {
-  const { Mode } = service.Spec;
-  if (Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined) {
-    return { steps: [], waiting: false };
-  }
   const situation = new Situation(view, service, nowMs, mint, faults);
-  const plan = Mode.Global === undefined ? planReplicated(situation) : planGlobal(situation);
-  const places = plan.kept.map((place) => planPlace(situation, place));
-  const update = planUpdate(situation, places);
-  const filled = [...plan.steps, ...places.map(({ changes }) => changes), update.changes];
+  const tasks = view.tasksOf(service.ID).filter((task) => task.DesiredState !== "remove");
+  const { steps: filled, waiting } = situation.isJob
+    ? planJob(situation, tasks)
+    : planReplicas(situation, tasks);
   const reaped = reapTasks(situation, view.tasksOf(service.ID), filled.flat());
   const steps = [...filled, ...reaped.map((change) => [change])].filter(({ length }) => length > 0);
-  return { steps, waiting: update.waiting || places.some(({ waiting }) => waiting) };
+  return { steps, waiting };
+}
+
+/** A service that goes on for ever. */
+function planReplicas(situation: Situation, tasks: readonly Task[]): ServicePlan {
+  const isGlobal = situation.service.Spec.Mode.Global !== undefined;
+  const plan = isGlobal ? planGlobal(situation, tasks) : planReplicated(situation);
+  const places = plan.kept.map((place) => planPlace(situation, place));
+  const update = planUpdate(situation, places);
+  return {
+    steps: [...plan.steps, ...places.map(({ changes }) => changes), update.changes],
+    waiting: update.waiting || places.some(({ waiting }) => waiting),
+  };
 }

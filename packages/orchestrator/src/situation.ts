@@ -57,6 +57,21 @@ export class Situation {
     return { ...template, ...(Networks && { Networks }) };
   }
 
+  /** What is wished for its tasks once they may start. */
+  get goal(): "running" | "complete" {
+    return this.isJob ? "complete" : "running";
+  }
+
+  get isJob(): boolean {
+    const { Mode } = this.service.Spec;
+    return Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined;
+  }
+
+  /** Which run of a job it is; 0 for what is none. */
+  get iteration(): number {
+    return this.service.JobStatus?.JobIteration.Index ?? 0;
+  }
+
   /** The task is as the service wants it, so an update leaves it alone. */
   isCurrent(task: Task): boolean {
     const { templateVersion } = task.Gam;
@@ -113,9 +128,4 @@ export class Situation {
   isOutOfReach(id: NodeId | undefined): boolean {
     return id === undefined || this.view.node(id)?.Status.State === "down" || !this.view.node(id);
   }
-}
-
-/** Somebody may still wish for it. */
-export function isWanted(task: Task): boolean {
-  return !isTerminal(task.DesiredState);
 }

@@ -13,6 +13,7 @@ import type { NodeId, ServiceId } from "@gam/core";
 import {
   compareStates,
   isTerminal,
+  isWanted,
   type PlannedChange,
   type Task,
   type TaskStatus,
@@ -63,7 +64,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
 }
 
 function isWaiting(task: Task): boolean {
-  return compareStates(task.Status.State, "assigned") < 0 && !isTerminal(task.DesiredState);
+  return compareStates(task.Status.State, "assigned") < 0 && isWanted(task);
 }
 
 /** Equal tasks together, by service. */
@@ -87,11 +88,12 @@ interface Counts {
 function countsOf(tasks: readonly Task[], nowMs: number): Counts {
   const wanted = new Map<NodeId, number>();
   const failures = new Map<NodeId, number>();
-  for (const { NodeID, Status, DesiredState } of tasks) {
+  for (const task of tasks) {
+    const { NodeID, Status } = task;
     if (NodeID === undefined) continue;
     if (!isTerminal(Status.State)) {
       const waits = compareStates(Status.State, "assigned") < 0;
-      if (!isTerminal(DesiredState) && !waits) wanted.set(NodeID, (wanted.get(NodeID) ?? 0) + 1);
+      if (isWanted(task) && !waits) wanted.set(NodeID, (wanted.get(NodeID) ?? 0) + 1);
     } else if (Status.State === "failed" || Status.State === "rejected") {
       const recent = nowMs - Date.parse(Status.Timestamp) < failureWindowMs;
       if (recent) failures.set(NodeID, (failures.get(NodeID) ?? 0) + 1);

@@ -67,6 +67,7 @@ export {
   containerName,
   type DesiredState,
   isTerminal,
+  isWanted,
   slotName,
   type Task,
   type TaskExtra,

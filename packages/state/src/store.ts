@@ -24,7 +24,7 @@ import type { Node } from "./node.ts";
 import { ingressPorts } from "./ports.ts";
 import type { PortConfig, Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
-import { compareStates, isTerminal, type Task, type TaskStatus } from "./task.ts";
+import { compareStates, isTerminal, isWanted, type Task, type TaskStatus } from "./task.ts";
 import { sameTemplate } from "./template.ts";
 import type { Event, View } from "./view.ts";
 
@@ -388,7 +388,7 @@ export class Store implements View {
         const task = this.#tasks.get(change.id);
         if (task === undefined || (task.NodeID ?? change.node) !== change.node) return;
         if (compareStates(task.Status.State, "assigned") >= 0) return;
-        if (isTerminal(task.DesiredState)) return;
+        if (!isWanted(task)) return;
         if (this.#nodes.get(change.node) === undefined) return;
         const moved = { ...task, NodeID: change.node, Status: change.status };
         return this.#taskEvent({ ...moved, ...this.#moved(at) }, events);
@@ -548,7 +548,7 @@ function jobStatus(
 ): Pick<Service, "JobStatus"> {
   if (spec.Mode.ReplicatedJob === undefined && spec.Mode.GlobalJob === undefined) return {};
   const Index = service === undefined ? 0 : (service.JobStatus?.JobIteration.Index ?? 0) + 1;
-  return { JobStatus: { JobIteration: { Index }, LastExecution: at } };
+  return { JobStatus: { JobIteration: Index === 0 ? {} : { Index }, LastExecution: at } };
 }
 
 /** The host of `host:port`, with or without the brackets of IPv6. */

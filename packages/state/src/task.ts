@@ -39,6 +39,11 @@ export function isTerminal(state: TaskState): boolean {
   return compareStates(state, "running") > 0;
 }
 
+/** Somebody wishes that it runs, or (a job) that it runs to its end. */
+export function isWanted(task: { readonly DesiredState: DesiredState }): boolean {
+  return compareStates(task.DesiredState, "complete") <= 0;
+}
+
 export interface ContainerStatus {
   readonly ContainerID?: string;
   readonly PID?: number;
