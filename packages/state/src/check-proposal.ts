@@ -31,6 +31,23 @@ const spec = keeping({
   Networks: check.optional(check.list(anything, 256)),
 });
 const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
+const labels = check.map(check.string(), 4096);
+/** What plans read of every node. */
+const nodeSpec = keeping({ Labels: labels, Role: text, Availability: text });
+const description = keeping({
+  Hostname: text,
+  Platform: keeping({ Architecture: text, OS: text }),
+  Resources: keeping({
+    NanoCPUs: check.number(),
+    MemoryBytes: check.number(),
+    GenericResources: check.optional(check.list(anything, 4096)),
+  }),
+  Engine: keeping({
+    EngineVersion: text,
+    Labels: labels,
+    Plugins: check.list(keeping({ Type: text, Name: text }), 4096),
+  }),
+});
 const engine = keeping({ ready: check.boolean, reason: check.string() });
 
 const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
@@ -42,13 +59,13 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   joinNode: {
     node: keeping({
       ID: text,
-      Spec: anything,
-      Description: anything,
-      Status: anything,
+      Spec: nodeSpec,
+      Description: description,
+      Status: keeping({ State: text, Addr: text }),
       Gam: keeping({ addresses: texts, engine }),
     }),
   },
-  updateNode: { id: text, spec: anything, basedOn: index },
+  updateNode: { id: text, spec: nodeSpec, basedOn: index },
   removeNode: { id: text },
   createService: { id: text, spec, registryAuth: check.string(65_536) },
   updateService: {
@@ -62,7 +79,7 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   removeService: { id: text },
   createNetwork: { network: keeping({ Id: text, Name: text }) },
   removeNetwork: { id: text },
-  describeNode: { id: text, description: anything, addresses: texts, engine },
+  describeNode: { id: text, description, addresses: texts, engine },
   reportTask: { id: text, status },
   judgeNode: { id: text, status: anything },
   createTask: { task: keeping({ ID: text, ServiceID: text, Spec: anything, Status: status }) },

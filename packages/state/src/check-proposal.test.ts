@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode, encode } from "@gam/core";
+import { checkProposal } from "./check-proposal.ts";
+import { aNode, aService } from "./testing/index.ts";
+
+const node = aNode("a");
+const describe = { kind: "describeNode", id: "a", addresses: [], engine: node.Gam.engine };
+const report = { kind: "reportTask", id: "t", status: { Timestamp: "", State: "running" } };
+
+function proposal(...changes: readonly object[]): unknown {
+  return decode(encode({ id: "p", atMs: 1, changes }));
+}
+
+test("a proposal comes through as it was sent", () => {
+  const sent = proposal(
+    { kind: "joinNode", node },
+    { ...describe, description: node.Description },
+    aService("web"),
+    report,
+  );
+  assert.deepEqual(checkProposal(sent, "proposal"), sent);
+});
+
+const refused: readonly (readonly [name: string, change: object, path: string])[] = [
+  ["a change that nobody knows", { kind: "explode" }, "proposal.changes[0].kind"],
+  ["a change that every object knows", { kind: "toString" }, "proposal.changes[0].kind"],
+  ["a host that says nothing of itself", { ...describe, description: {} }, "description.Hostname"],
+  [
+    "a host without a number of CPUs",
+    {
+      ...describe,
+      description: { ...node.Description, Resources: { NanoCPUs: "4", MemoryBytes: 1 } },
+    },
+    "description.Resources.NanoCPUs",
+  ],
+  [
+    "a state that no task can have",
+    { ...report, status: { Timestamp: "", State: "asleep" } },
+    "status.State",
+  ],
+  ["a service without an image", { ...aService("web"), spec: { Name: "web", Mode: {} } }, "spec"],
+];
+for (const [name, change, path] of refused) {
+  test(`${name} is refused`, () => {
+    assert.throws(
+      () => checkProposal(proposal(change), "proposal"),
+      (thrown: Error) =>
+        "code" in thrown && thrown.code === "BAD_FRAME" && thrown.message.includes(path),
+    );
+  });
+}
