@@ -6,8 +6,9 @@
  * `wait` call. Whoever hangs up first ends the other side, too. Upgraded connections (attach, exec)
  * become two sockets whose halves end separately.
  */
-import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type Duplex, pipeline, type Readable } from "node:stream";
+import { messageOf } from "@gam/core";
 import { forEngine } from "./api-version.ts";
 import type { Engine } from "./engine.ts";
 import { answerOf, Refusal } from "./refusal.ts";
@@ -47,7 +48,14 @@ export async function passCall(
   const isEmpty = length === undefined && coding === undefined;
   if (body !== call) headers.push("Transfer-Encoding", "chunked");
   else if (isEmpty && call.method !== "GET") headers.push("Content-Length", "0");
-  const onward = request(engine.options(call.method ?? "GET", path, headers));
+  if (answer.destroyed) return;
+  let onward: ClientRequest;
+  try {
+    onward = request(engine.options(call.method ?? "GET", path, headers));
+  } catch (thrown) {
+    // The parser lets characters in that may not be sent on.
+    return refuseCall(answer, new Refusal(400, messageOf(thrown), { cause: thrown }));
+  }
   answer.on("close", () => onward.destroy());
   onward.on("response", (response) => {
     // How the body is cut into chunks is each connection's own affair.
@@ -59,13 +67,16 @@ export async function passCall(
   });
   onward.on("error", (thrown) => {
     // Once an answer has begun, its own stream says how it ends.
-    if (answer.destroyed || answer.headersSent) return;
-    const { status, message } = answerOf(engine.missing(thrown));
-    answer.writeHead(status, { "Content-Type": "application/json", Connection: "close" });
-    answer.end(`${JSON.stringify({ message })}\n`);
+    if (!answer.destroyed && !answer.headersSent) refuseCall(answer, engine.missing(thrown));
   });
   // No pipeline: an engine that answers before it has read all must not cost the client the answer.
   body.pipe(onward);
+}
+
+function refuseCall(answer: ServerResponse, thrown: unknown): void {
+  const { status, message } = answerOf(thrown);
+  answer.writeHead(status, { "Content-Type": "application/json", Connection: "close" });
+  answer.end(`${JSON.stringify({ message })}\n`);
 }
 
 /** Takes over the connection of a call with `Connection: Upgrade`. Rejects nothing: errors are answers. */
@@ -81,19 +92,25 @@ export async function passUpgrade(
     const { body, rest } = await takeBody(call, client, head);
     const headers = passedHeaders(call.rawHeaders);
     headers.push("Connection", "Upgrade");
+    if (client.destroyed) return;
+    let begun = false;
     const onward = request(engine.options(call.method ?? "POST", path, headers));
     onward.on("upgrade", (response, socket, early) => {
+      begun = true;
       writeHead(client, response, ["Connection", "Upgrade"]);
       client.write(early);
       socket.write(rest);
       join(client, socket);
     });
     onward.on("response", (response) => {
+      begun = true;
       // The engine refused. This connection has left the server's care, so it ends with the answer.
       writeHead(client, response, ["Connection", "close"], ["transfer-encoding", "upgrade"]);
       pipeline(response, client, () => undefined);
     });
-    onward.on("error", (thrown) => refuse(client, engine.missing(thrown)));
+    onward.on("error", (thrown) => {
+      if (!begun) refuse(client, engine.missing(thrown));
+    });
     client.on("close", () => onward.destroy());
     onward.end(body);
   } catch (thrown) {

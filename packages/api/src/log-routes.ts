@@ -81,6 +81,7 @@ class LogStream {
   readonly #tty: boolean;
   readonly #begun = new Set<TaskId>();
   readonly #problems: string[] = [];
+  #draining: Promise<unknown> | undefined;
 
   constructor(room: Room, reply: FastifyReply, options: LogsOptions, tty: boolean) {
     this.#room = room;
@@ -152,7 +153,7 @@ class LogStream {
         const payload = details ? withTaskDetails(frame.payload, task, timestamps) : frame.payload;
         if (answer.destroyed) return void source.destroy();
         const bytes = this.#tty ? payload : encodeFrame({ stream: frame.stream, payload });
-        if (!answer.write(bytes)) await once(answer, "drain", { signal });
+        if (!answer.write(bytes)) await this.#drained(answer);
       }
     } catch (thrown) {
       if (signal.aborted) return;
@@ -161,6 +162,14 @@ class LogStream {
       this.#problems.push(`task ${task.ID}: ${messageOf(thrown)}`);
       this.#room.log.warn({ task: task.ID, err: thrown }, "Cannot read the log of a task");
     }
+  }
+
+  /** All readers wait for the one client together. */
+  #drained(answer: ServerResponse): Promise<unknown> {
+    this.#draining ??= once(answer, "drain", { signal: this.#options.signal }).finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
   }
 
   #end(answer: ServerResponse): void {

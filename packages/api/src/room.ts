@@ -1,4 +1,5 @@
 /** Room: what all routes share, and the two things that they all do with the door. */
+import { setMaxListeners } from "node:events";
 import type { AskedChange, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
 import type { ClusterDoor } from "./door.ts";
@@ -25,6 +26,8 @@ export interface Room {
 /** Ends when the call does, whichever side hung up. */
 export function closing(reply: FastifyReply): AbortSignal {
   const ended = new AbortController();
+  // One call may wait for as many streams as it reads.
+  setMaxListeners(0, ended.signal);
   reply.raw.once("close", () => ended.abort());
   return ended.signal;
 }

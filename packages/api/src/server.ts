@@ -98,6 +98,8 @@ function buildApp(room: Room): FastifyInstance {
   app.addContentTypeParser("*", (_request, body, done) => done(null, body));
 
   app.addHook("onRequest", async (request, reply) => {
+    // A client that is gone is met as a call that has ended, wherever that matters.
+    reply.raw.on("error", () => undefined);
     const version = announced(await engine.version());
     checkVersion(request.originalUrl, version);
     reply.header("Api-Version", version).header("Server", `gam/${room.version} (linux)`);

@@ -3,6 +3,7 @@ import {
   compareStates,
   containerName,
   type DesiredState,
+  isUpToDate,
   type Task,
   taskStates,
   type View,
@@ -68,7 +69,7 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
         "label",
         view.service(task.ServiceID)?.Spec.Labels ?? task.Gam.serviceLabels,
       ) &&
-      (!filters.has("_up-to-date") || isUpToDate(task, view)),
+      (!filters.has("_up-to-date") || isWanted(task, view)),
   );
 }
 
@@ -78,14 +79,15 @@ function desiredState(text: string): DesiredState {
   return known as DesiredState;
 }
 
-/** Made from the service as it is now. A task on its way out counts as well: clients sort by state. */
-function isUpToDate(task: Task, view: View): boolean {
-  const service = view.service(task.ServiceID);
-  return service !== undefined && task.Gam.templateVersion === service.Gam.templateVersion;
-}
-
 /** Tasks whose container exists, or once did. */
 export function hasContainer(task: Task): boolean {
   if (task.NodeID === undefined || compareStates(task.Status.State, "starting") < 0) return false;
   return Boolean(task.Status.ContainerStatus?.ContainerID);
+}
+
+/** A task on its way out counts as well: clients sort by state. */
+function isWanted(task: Task, view: View): boolean {
+  const service = view.service(task.ServiceID);
+  const node = task.NodeID && view.node(task.NodeID);
+  return service !== undefined && isUpToDate(task, service, node || undefined);
 }

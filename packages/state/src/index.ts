@@ -76,5 +76,6 @@ export {
   taskStates,
 } from "./task.ts";
 export { sameTemplate } from "./template.ts";
+export { isUpToDate } from "./up-to-date.ts";
 export { checkUsage, type Usage } from "./usage.ts";
 export type { Event, View } from "./view.ts";
