@@ -155,7 +155,7 @@ export class Storm {
     return latest;
   }
 
-  /** Proposes at the leader, reads at every member, and says how it ended after some ticks. */
+  /** Proposes at the leader. Says "settled" when every member has applied that in time, or what is wrong. */
   settles(ticks: number): string {
     const before = this.leader;
     if (before === undefined) return "nobody leads";
