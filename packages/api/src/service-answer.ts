@@ -17,11 +17,10 @@ export interface ServiceAnswerOptions {
 /** The Engine API's service, without what gam keeps beside it. */
 export function serviceAnswer(service: Service, options: ServiceAnswerOptions): object {
   const { Gam: _, Spec, PreviousSpec, JobStatus, ...seen } = service;
-  const shown = options.defaults ? withDefaults : <S>(spec: S): S => spec;
   return {
     ...seen,
-    Spec: shown(Spec),
-    ...(PreviousSpec && { PreviousSpec: shown(PreviousSpec) }),
+    Spec: options.defaults ? withDefaults(Spec) : Spec,
+    ...(PreviousSpec && { PreviousSpec }),
     ...(options.counted && { ServiceStatus: serviceStatus(service, options.counted) }),
     ...(JobStatus && { JobStatus }),
   };
