@@ -21,7 +21,7 @@ for (const { url, bare, engine } of cases) {
   test(`${url} is ${bare} here and ${engine} for an engine of 1.41`, () => {
     assert.equal(unversioned(url), bare);
     assert.equal(forEngine(url, "1.41"), engine);
-    assert.equal(forEngine(url, undefined), url);
+    assert.equal(forEngine(url, undefined), bare);
   });
 }
 

@@ -46,10 +46,13 @@ export function checkVersion(url: string, announcedVersion: string): void {
   }
 }
 
-/** The same call in a version that the engine knows. Without an engine it stays as it is. */
+/**
+ * The same call in a version that the engine knows. Of an engine that has not said its version yet the
+ * newest is asked, which is what no version means.
+ */
 export function forEngine(url: string, engine: string | undefined): string {
   const asked = prefix.exec(url)?.[1];
-  if (asked === undefined || engine === undefined || compareVersions(asked, engine) <= 0)
-    return url;
-  return url.replace(prefix, `/v${engine}`);
+  if (asked === undefined) return url;
+  if (engine === undefined) return unversioned(url);
+  return compareVersions(asked, engine) <= 0 ? url : url.replace(prefix, `/v${engine}`);
 }
