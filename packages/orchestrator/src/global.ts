@@ -8,7 +8,7 @@
 import { isWanted, type Node, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import type { Place } from "./place.ts";
-import { dismiss } from "./reap.ts";
+import { dismiss, retire } from "./reap.ts";
 import type { SlotsPlan } from "./replicated.ts";
 import type { Situation } from "./situation.ts";
 
@@ -29,9 +29,7 @@ export function planGlobal(situation: Situation, tasks: readonly Task[]): SlotsP
       else if (mayGet || here.some(isWanted)) kept.push({ key: id, node: id, tasks: here });
       continue;
     }
-    for (const task of here.filter(isWanted)) {
-      steps.push([{ kind: "desireTask", id: task.ID, desired: "shutdown" }]);
-    }
+    for (const task of here.filter(isWanted)) steps.push([retire(task)]);
   }
   // What is left on nodes that were removed.
   for (const task of [...onNodes.values()].flat()) steps.push([dismiss(view, task)]);

@@ -10,7 +10,7 @@ import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state"
 import { planGlobal } from "./global.ts";
 import { createTask } from "./new-task.ts";
 import { type Place, planPlace } from "./place.ts";
-import { dismiss } from "./reap.ts";
+import { dismiss, retire } from "./reap.ts";
 import type { Situation } from "./situation.ts";
 
 export interface JobPlan {
@@ -64,7 +64,7 @@ function placesOf(tasks: readonly Task[]): Place[] {
 function endTheRest({ tasks }: Place): PlannedChange[] {
   return tasks
     .filter((task) => isWanted(task) && !isTerminal(task.Status.State))
-    .map((task) => ({ kind: "desireTask", id: task.ID, desired: "shutdown" }));
+    .map((task) => retire(task));
 }
 
 function isDone({ tasks }: Place): boolean {

@@ -13,15 +13,9 @@
  * are (replicated.ts, global.ts).
  */
 import type { NodeId } from "@gam/core";
-import {
-  compareStates,
-  type DesiredState,
-  isWanted,
-  type PlannedChange,
-  type Task,
-} from "@gam/state";
+import { compareStates, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
-import { dismiss } from "./reap.ts";
+import { dismiss, retire } from "./reap.ts";
 import { endedByItself, isDue, restartDelayMs, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
@@ -47,10 +41,8 @@ export interface PlacePlan {
 
 export function planPlace(situation: Situation, place: Place): PlacePlan {
   const changes: PlannedChange[] = [];
-  const desire = (tasks: readonly (Task | undefined)[], desired: DesiredState): void => {
-    for (const task of tasks) {
-      if (task !== undefined) changes.push({ kind: "desireTask", id: task.ID, desired });
-    }
+  const giveUp = (tasks: readonly Task[]): void => {
+    changes.push(...tasks.map((task) => retire(task)));
   };
   const standing = Map.groupBy(place.tasks.filter(isWanted), (task) => situation.standing(task));
   const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
@@ -61,22 +53,21 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
 
   const [current, ...surplus] = furthestFirst(live.get(true) ?? []);
   const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
-  desire([...ended, ...leaving, ...leftBehind], "shutdown");
+  giveUp([...ended, ...leaving, ...leftBehind]);
   // Such a one was made for a place that has filled itself again: it never was.
   const doublesKept = situation.faults.has("doubles-kept");
   for (const task of doublesKept ? [] : surplus) {
-    if (runs(task)) desire([task], "shutdown");
-    else changes.push(dismiss(situation.view, task));
+    changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
   }
   const replaced = runs(current) ? outdated : undefined;
-  desire([replaced], "shutdown");
-  if ((runs(current) || runs(outdated)) && !doublesKept) desire(lost, "shutdown");
+  if (replaced !== undefined) giveUp([replaced]);
+  if ((runs(current) || runs(outdated)) && !doublesKept) giveUp(lost);
 
   let waiting = false;
   for (const task of [current, outdated]) {
     if (task === undefined || task === replaced || task.DesiredState !== "ready") continue;
-    if (isDue(situation, task)) desire([task], situation.goal);
-    else waiting = true;
+    if (!isDue(situation, task)) waiting = true;
+    else changes.push({ kind: "desireTask", id: task.ID, desired: situation.goal });
   }
 
   if (current === undefined) {
@@ -100,7 +91,7 @@ function fill(
 ): PlannedChange | undefined {
   const { slot, node } = place;
   const newest = place.tasks.at(-1);
-  const failed = newest !== undefined && hasEnded(newest) ? newest : undefined;
+  const failed = newest !== undefined && endedByItself(newest) ? newest : undefined;
   // Filled, and it is the update's turn; unless that was here already and its task is gone.
   const tried = situation.service.Gam.updated.includes(place.key);
   if (now.outdated !== undefined && !tried) return undefined;
@@ -115,11 +106,6 @@ function fill(
   const last = now.leaving.at(-1) ?? newest;
   const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
   return createTask(situation, { slot, node, after: awaited });
-}
-
-/** By itself, or by somebody's hand while it was wanted. */
-function hasEnded(task: Task): boolean {
-  return endedByItself(task) || (isWanted(task) && task.Status.State === "shutdown");
 }
 
 function hasDoneItsWork(situation: Situation, task: Task): boolean {

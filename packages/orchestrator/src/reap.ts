@@ -34,6 +34,13 @@ export function dismiss(view: View, task: Task): PlannedChange {
     : { kind: "desireTask", id: task.ID, desired: "remove" };
 }
 
+/** Wished for no more. One that no node has seen has no history to keep. */
+export function retire(task: Task): PlannedChange {
+  return compareStates(task.Status.State, "assigned") < 0
+    ? { kind: "removeTask", id: task.ID }
+    : { kind: "desireTask", id: task.ID, desired: "shutdown" };
+}
+
 /** The tasks of a service that is no more. */
 export function reapService(view: View, tasks: readonly Task[]): PlannedChange[] {
   return tasks
@@ -44,7 +51,8 @@ export function reapService(view: View, tasks: readonly Task[]): PlannedChange[]
 /**
  * Of a service that is there: what was dismissed before, lost with its node, or is too old.
  *
- * Shape: `planned` is what happens to the service beside this; tasks made there count in their places.
+ * Shape: `planned` is what happens to the service beside this. Tasks made there count in their places,
+ *        tasks removed there do not.
  */
 export function reapTasks(
   situation: Situation,
@@ -54,7 +62,9 @@ export function reapTasks(
   const { view, service, nowMs } = situation;
   const changes: PlannedChange[] = [];
   const kept: Task[] = [];
+  const gone = new Set(planned.flatMap((one) => (one.kind === "removeTask" ? [one.id] : [])));
   for (const task of tasks) {
+    if (gone.has(task.ID)) continue;
     if (task.DesiredState !== "remove") kept.push(task);
     else if (isRemovable(view, task)) changes.push({ kind: "removeTask", id: task.ID });
   }

@@ -26,6 +26,8 @@ import { Orchestrator } from "./orchestrator.ts";
 const tickMs = 500;
 /** A node that is silent is called lost after this. */
 const lostTicks = 4;
+/** Nodes are judged, tasks planned, tasks placed; and once more for an update that is rolled back. */
+const plansMax = 5;
 const stormTicks = 120;
 // The longest chain: a task waits a minute for one that never stops, then an update of eight places one
 // after the other, each with its delay, its start and its monitoring time, and twice because it may
@@ -146,11 +148,13 @@ class Storm {
   #lead(): void {
     // A leader that loses the lead also loses what it had planned.
     if (!this.#calm && this.#chance(3)) this.#orchestrator = this.#newLeader();
-    for (let round = 0; ; round += 1) {
-      assert.ok(round < 50, `no fixed point at ${this.#tick}`);
+    const kinds: string[] = [];
+    for (;;) {
       const changes = this.#plan(this.#orchestrator);
       if (changes.length === 0) return;
       if (!this.#calm && this.#chance(5)) return;
+      kinds.push(changes.map(({ kind }) => kind).join(" "));
+      assert.ok(kinds.length <= plansMax, `not at rest at ${this.#tick}:\n${kinds.join("\n")}`);
       this.#write(...changes);
     }
   }

@@ -23,6 +23,7 @@ import {
 } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import type { PlacePlan } from "./place.ts";
+import { retire } from "./reap.ts";
 import { endedByItself, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
@@ -105,7 +106,7 @@ class Updating {
     const parallelism = this.#config.Parallelism || waveMax;
     const room = Math.min(parallelism - this.#inFlight(), waveMax);
     if (room <= 0) return nothing;
-    const wave = this.#outdated.filter(({ changes }) => changes.length === 0).slice(0, room);
+    const wave = this.#outdated.slice(0, room);
     if (wave.length === 0) return nothing;
     const updated = [...this.#situation.service.Gam.updated, ...wave.map(({ place }) => place.key)];
     const replacements = wave.flatMap((one) => this.#replace(one));
@@ -119,7 +120,7 @@ class Updating {
     }
     return [
       createTask(this.#situation, { slot, node, after: whomToAwait(this.#situation, outdated) }),
-      { kind: "desireTask", id: outdated.ID, desired: "shutdown" },
+      retire(outdated),
     ];
   }
 
