@@ -102,6 +102,16 @@ export class LabMesh {
     throw new LabError(`Cannot find leader: ${host.name} knows of "${status.leader}"`);
   }
 
+  /** How many tasks run in the whole mesh, by the state that the host has. Cheap to ask. */
+  async load(host: Host): Promise<number> {
+    const { nodes } = await this.call<{ nodes: { tasks: number }[] }>(
+      host,
+      "GET",
+      "/gam/v1/status",
+    );
+    return nodes.reduce((sum, { tasks }) => sum + tasks, 0);
+  }
+
   async createService(
     host: Host,
     name: string,
