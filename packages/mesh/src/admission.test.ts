@@ -171,6 +171,28 @@ test("a stranger with a root of its own is refused by name, on either side of th
   await unharmed(a, b);
 });
 
+test("who names our cluster and signs with another root is a stranger", async () => {
+  const [a] = await world.mesh(2);
+  assert(a?.mesh.credentials !== undefined);
+  const { clusterId } = a.mesh.credentials;
+  const identity = await makeIdentity();
+  const { rootPrivateKey } = createCluster(identity, Date.now());
+  assert(rootPrivateKey !== undefined);
+  const { publicKey } = identity;
+  const forged = issueCertificate(
+    rootPrivateKey,
+    { clusterId, publicKey, role: "manager" },
+    Date.now(),
+  );
+  const { connection } = await intruder(a, identity);
+  const stream = await connection.newStream("/gam/hello/1");
+  const hello = { kind: "hello", boot: "x", certificate: writeCertificate(forged), addresses: [] };
+  stream.send(writeFrames([encode(hello)]));
+  await closed(connection);
+  const line = await world.logged("Peer refused", { peer: identity.nodeId });
+  assert.match(String(line.fields.reason), /of another cluster/);
+});
+
 test("a member's certificate is of no use to another peer", async () => {
   const [a, b] = await world.mesh(2);
   assert(a !== undefined && b?.mesh.credentials !== undefined);
@@ -195,7 +217,8 @@ for (const protocol of ["/gam/raft/1", "/gam/rpc/1", "/gam/bytes/1", "/meshsub/1
     const stream = await connection.newStream(protocol);
     say(stream, writeFrames([Buffer.from("let me lead")]));
     await closed(connection);
-    await world.logged("Peer refused", { refusal: "stranger", peer: identity.nodeId });
+    const line = await world.logged("Peer refused", { peer: identity.nodeId });
+    assert.equal(line.fields.reason, "spoke before it said hello");
     assert.equal(heard, 0);
     await unharmed(a, b);
   });
