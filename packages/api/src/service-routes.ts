@@ -25,9 +25,6 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
-/** Until the orchestrator runs them, a job that is accepted would wait for ever. */
-const jobsSupported = false;
-
 const filterKeys = ["id", "label", "mode", "name", "runtime"];
 const unimplemented = "rpc error: code = Unimplemented desc =";
 
@@ -112,7 +109,6 @@ function readSpec(body: unknown, room: Room, view: View): ServiceSpec {
   const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
   if (Secrets !== undefined) throw later("secrets");
   if (Configs !== undefined) throw later("configs");
-  if (!jobsSupported && modeWord(spec.Mode).endsWith("job")) throw later("jobs");
   const { TaskTemplate } = spec;
   return {
     ...spec,

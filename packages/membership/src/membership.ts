@@ -130,6 +130,12 @@ export class Membership {
     return { verdict, reason };
   }
 
+  /** Whether it has given any sign of life since this peer started, to us or to somebody who told us. */
+  isHeardOf(peer: NodeId): boolean {
+    const record = this.#peers.get(peer);
+    return record !== undefined && record.evidenceTick !== Number.NEGATIVE_INFINITY;
+  }
+
   /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
   localHealth(): number {
     return this.#health.score();

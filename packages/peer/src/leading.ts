@@ -21,7 +21,10 @@ export interface LeaderFacts {
   readonly self: NodeId;
   readonly nowMs: number;
   readonly usage: ReadonlyMap<NodeId, Usage>;
-  readonly verdictOf: (id: NodeId) => { readonly verdict: Verdict; readonly reason: string };
+  /** Undefined for a peer that nobody has heard of since this one started: it is neither. */
+  readonly verdictOf: (
+    id: NodeId,
+  ) => { readonly verdict: Verdict; readonly reason: string } | undefined;
   readonly configuration: Configuration;
   readonly caughtUp: (id: NodeId) => boolean;
   readonly votersMax: number;
@@ -61,7 +64,11 @@ export class Leading {
   plan(view: View, facts: LeaderFacts): readonly PlannedChange[] {
     if (this.#underWay !== undefined || !this.#dirty) return [];
     this.#dirty = false;
-    const verdicts = new Map(view.nodes().map(({ ID }) => [ID, facts.verdictOf(ID)]));
+    const verdicts = new Map<NodeId, { verdict: Verdict; reason: string }>();
+    for (const { ID } of view.nodes()) {
+      const verdict = facts.verdictOf(ID);
+      if (verdict !== undefined) verdicts.set(ID, verdict);
+    }
     const changes = this.#orchestrator.plan(view, { nowMs: facts.nowMs, verdicts });
     if (changes.length > 0) return changes;
     return planPlacement(view, { usage: facts.usage, nowMs: facts.nowMs });
@@ -83,7 +90,7 @@ export class Leading {
       self: facts.self,
       nodes: view.nodes(),
       alive: (id) =>
-        view.node(id)?.Status.State !== "down" && facts.verdictOf(id).verdict !== "lost",
+        view.node(id)?.Status.State !== "down" && facts.verdictOf(id)?.verdict !== "lost",
       caughtUp: facts.caughtUp,
       votersMax: facts.votersMax,
     });

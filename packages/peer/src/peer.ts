@@ -56,8 +56,8 @@ import { type Answer, Proposals } from "./proposals.ts";
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
-/** A heartbeat each 100 ms, elections after 1 to 2 s of silence. */
-const raftTiming = { heartbeatTicks: 2, electionTicksMin: 20, electionTicksMax: 40 };
+/** A heartbeat each 100 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
+const raftTiming = { heartbeatTicks: 2, electionTicksMin: 24, electionTicksMax: 40 };
 /** A reader gets its copy as it is after 500 ms without an answer. */
 const readPatienceTicks = 10;
 /** A log of more entries or bytes than this is worth a snapshot. */
@@ -484,13 +484,21 @@ export class Peer {
       self: this.self,
       nowMs: this.#nowMs,
       usage: this.#usage,
-      verdictOf: (id) => this.#membership.verdictOf(id),
+      verdictOf: (id) => this.#judgementOf(id),
       configuration: this.#raft.configuration,
       caughtUp: (id) =>
         id === this.self ||
         (progress.get(id)?.match ?? 0) + lagEntriesMax >= this.#raft.commitIndex,
       votersMax: this.#config.votersMax,
     };
+  }
+
+  /** A peer that was not heard of yet is not back: a leader that has just started knows no better. */
+  #judgementOf(id: NodeId): ReturnType<LeaderFacts["verdictOf"]> {
+    const judgement = this.#membership.verdictOf(id);
+    const known =
+      id === this.self || judgement.verdict !== "alive" || this.#membership.isHeardOf(id);
+    return known ? judgement : undefined;
   }
 
   // Membership and worker

@@ -43,7 +43,7 @@ export class Checkers {
   }
 
   /** Committed prefixes equal: an entry means the same to everybody, also after a restart. */
-  happened(host: NodeId, index: number, events: readonly Event[]): void {
+  happened(host: NodeId, index: number, events: readonly Event[], hosts: readonly Host[]): void {
     const digest = events.map(digestOf).join(" ");
     const known = this.#entries.get(index);
     if (known !== undefined) {
@@ -53,7 +53,11 @@ export class Checkers {
       );
     }
     this.#entries.set(index, { digest, by: host });
-    for (const event of events) this.#look(event, index);
+    for (const event of events) {
+      this.#look(event, index);
+      if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
+      if (event.table === "node") wasThereWhenItCameBack(event, hosts);
+    }
   }
 
   asked(kind: Acknowledged["kind"], service: ServiceId): void {
@@ -101,6 +105,32 @@ export class Checkers {
       }
     }
   }
+}
+
+/** A task that is said to run has been started by its engine. */
+function ranWhenItSaidSo(task: Task, hosts: readonly Host[]): void {
+  if (task.Status.State !== "running") return;
+  const host = hosts.find(({ id }) => id === task.NodeID);
+  if (host?.engine.container(task.ID)?.phase !== "created") return;
+  throw new Breach(`task ${task.ID} is said to run on ${host.id}, and was not started`);
+}
+
+/**
+ * Nobody is called ready again who has been off for longer than news of an earlier life may take:
+ * settled rumours come every 5 s, and a message is under way for 1.5 s at most.
+ */
+const staleNewsMs = 8000;
+
+function wasThereWhenItCameBack(
+  { before, after }: Extract<Event, { table: "node" }>,
+  hosts: readonly Host[],
+): void {
+  if (before?.Status.State !== "down" || after?.Status.State !== "ready") return;
+  const host = hosts.find(({ id }) => id === after.ID);
+  if (host === undefined || host.offMs < staleNewsMs) return;
+  // One that was frozen tells old news when it thaws.
+  if (hosts.some(({ thawedAgoMs }) => thawedAgoMs < staleNewsMs)) return;
+  throw new Breach(`${host.id} is called ready again, and has been off for ${host.offMs} ms`);
 }
 
 function digestOf(event: Event): string {

@@ -30,11 +30,8 @@ export const planted = {
       membership: { oneWatcherIsEnough: true, noIndirectProbe: true, noPatienceAlone: true },
     },
   },
-  "membership: nobody answers for itself": {
-    peer: { membership: { lostNotProbed: true, noRefutation: true } },
-  },
+  "membership: a host that refuses is lost at once": { peer: { membership: { noGrace: true } } },
   "worker: says running before it runs": { peer: { worker: { runningEarly: true } } },
-  "worker: removes what it does not know yet": { peer: { worker: { straysEarly: true } } },
 } satisfies Record<string, Planted>;
 
 export type FaultName = keyof typeof planted;

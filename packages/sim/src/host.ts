@@ -36,6 +36,8 @@ export class Host {
   peer: Peer | undefined;
   /** What was begun in another life of the agent comes to nothing. */
   #life = 0;
+  #diedMs = 0;
+  #thawedMs = Number.NEGATIVE_INFINITY;
   #powered = false;
   #frozen = false;
   #missedTicks = 0;
@@ -61,6 +63,15 @@ export class Host {
 
   get frozen(): boolean {
     return this.#frozen;
+  }
+
+  /** How long its agent has not run; 0 while it does. */
+  get offMs(): number {
+    return this.peer === undefined ? this.#parts.agenda.nowMs - this.#diedMs : 0;
+  }
+
+  get thawedAgoMs(): number {
+    return this.#parts.agenda.nowMs - this.#thawedMs;
   }
 
   /** The host is on and its agent is not: a dial is refused. */
@@ -94,6 +105,7 @@ export class Host {
 
   /** kill -9 of the agent: the disk keeps what is durable, containers run on. */
   killAgent(): void {
+    if (this.peer !== undefined) this.#diedMs = this.#parts.agenda.nowMs;
     this.peer = undefined;
     this.#life += 1;
     this.#disk.powerLoss(this.#parts.random);
@@ -112,6 +124,7 @@ export class Host {
   thaw(): void {
     if (!this.#frozen) return;
     this.#frozen = false;
+    this.#thawedMs = this.#parts.agenda.nowMs;
     for (const input of this.#held.splice(0)) this.give(input);
   }
 

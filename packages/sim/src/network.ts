@@ -3,11 +3,15 @@
  *
  * Weather says how many are lost, how long they take and how often one comes twice. A cut stands
  * between two hosts in one direction or both. Order is not kept: what holds here holds on streams.
+ * `streams` is the weather of TCP on a lossy switch instead: nothing is lost and the order stays, but
+ * a lost frame is sent again after 0.2, 0.4, 0.8 … s, and everything behind it waits.
  */
 import type { NodeId, Random } from "@gam/core";
 
 export interface Weather {
+  /** Of messages, or with `streams` of frames. */
   readonly lossPercent: number;
+  readonly streams?: boolean;
   readonly doublePercent: number;
   readonly delayMsMax: number;
 }
@@ -17,6 +21,8 @@ export const calmWeather: Weather = { lossPercent: 0, doublePercent: 0, delayMsM
 export class SimNetwork {
   readonly #random: Random;
   readonly #cuts = new Set<string>();
+  /** When the last message of a link arrives, in virtual milliseconds. */
+  readonly #arrives = new Map<string, number>();
   weather: Weather = calmWeather;
 
   constructor(random: Random) {
@@ -24,12 +30,22 @@ export class SimNetwork {
   }
 
   /** Delays of the copies of one message that arrive, in milliseconds; none when it is lost. */
-  fate(from: NodeId, to: NodeId): readonly number[] {
+  fate(from: NodeId, to: NodeId, nowMs: number): readonly number[] {
     if (this.#cuts.has(`${from}>${to}`)) return [];
-    const { lossPercent, doublePercent, delayMsMax } = this.weather;
+    const { lossPercent, doublePercent, delayMsMax, streams } = this.weather;
+    if (streams) return [this.#onStream(`${from}>${to}`, nowMs)];
     if (this.#random.below(100) < lossPercent) return [];
     const copies = this.#random.below(100) < doublePercent ? 2 : 1;
     return Array.from({ length: copies }, () => 1 + this.#random.below(delayMsMax));
+  }
+
+  #onStream(link: string, nowMs: number): number {
+    const { lossPercent, delayMsMax } = this.weather;
+    let atMs = nowMs + 1 + this.#random.below(delayMsMax);
+    for (let waitMs = 200; this.#random.below(100) < lossPercent; waitMs *= 2) atMs += waitMs;
+    atMs = Math.max(atMs, this.#arrives.get(link) ?? 0);
+    this.#arrives.set(link, atMs);
+    return atMs - nowMs;
   }
 
   cut(from: NodeId, to: NodeId): void {

@@ -4,13 +4,14 @@
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import type { Node, Service, ServiceSpec } from "@gam/state";
+import { Breach } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
 import { type Host, images } from "./host.ts";
 import { calmWeather } from "./network.ts";
 import { World } from "./world.ts";
 
-const stormMs = 12_000;
-const drizzleMs = 20_000;
+const stormMs = 30_000;
+const drizzleRounds = 3;
 const servicesMax = 4;
 
 /**
@@ -37,7 +38,10 @@ export function live(
   try {
     return { ...liveIn(world, seed), world };
   } catch (thrown) {
-    if (tracing) for (const line of world.trace) process.stdout.write(`${line}\n`);
+    if (tracing) {
+      for (const line of world.trace) process.stdout.write(`${line}\n`);
+      process.stdout.write(`${world.describe()}\n`);
+    }
     throw thrown;
   }
 }
@@ -58,21 +62,51 @@ function liveIn(world: World, seed: number): History {
   return { settledMs, entries: world.newest().index, downs: world.checkers.downs };
 }
 
-/** Some loss, late messages, short freezes: nobody may be evicted for that. */
+/**
+ * Frames lost as TCP loses them, short freezes, two hosts that do not hear each other, an agent killed
+ * and started again: nobody may be evicted for that, and no container may notice.
+ */
 function drizzle(world: World): void {
-  world.checkers.evictionForbidden = true;
-  world.network.weather = { lossPercent: 10, doublePercent: 5, delayMsMax: 150 };
-  const victim = pick(world, world.hosts);
-  for (let atMs = 0; atMs < drizzleMs; atMs += 4000) {
+  const { checkers, hosts, network } = world;
+  checkers.evictionForbidden = true;
+  network.weather = { lossPercent: 10, streams: true, doublePercent: 0, delayMsMax: 10 };
+  const victim = pick(world, hosts);
+  const [deaf, mute] = hosts.filter((host) => host !== victim);
+  for (let round = 0; round < drizzleRounds; round += 1) {
     ask(world);
     victim.freeze();
     world.run(1000);
     victim.thaw();
-    world.run(3000);
+    // Of three, that would leave one witness, and that one is frozen now and then.
+    if (round === 1 && hosts.length > 3 && deaf !== undefined && mute !== undefined) {
+      network.split([deaf.id], [mute.id]);
+    }
+    world.run(4000);
+    network.heal();
   }
-  world.network.weather = calmWeather;
-  world.run(3000);
-  world.checkers.evictionForbidden = false;
+  network.weather = calmWeather;
+  world.until("the drizzle is over", calmMsMax);
+  upgrade(world, pick(world, hosts));
+  checkers.evictionForbidden = false;
+}
+
+/** The agent is gone for a while, and its containers are not: they are adopted when it is back. */
+function upgrade(world: World, host: Host): void {
+  const ran = host.engine.containers().filter(({ phase }) => phase === "running");
+  host.killAgent();
+  world.run(1000 + world.random.below(9000));
+  host.start();
+  world.until("the agent is back", calmMsMax);
+  for (const { id, task } of ran) {
+    const { Spec, DesiredState } = world.newest().task(task) ?? {};
+    if (Spec?.ContainerSpec.Image === "app:flaky" || DesiredState !== "running") continue;
+    if (
+      host.engine.container(task)?.id !== id ||
+      host.engine.container(task)?.phase !== "running"
+    ) {
+      throw new Breach(`${host.id}: container of task ${task} did not live through an upgrade`);
+    }
+  }
 }
 
 function calm(world: World): void {
@@ -128,7 +162,7 @@ function blow(world: World): void {
       network.weather = {
         lossPercent: random.below(30),
         doublePercent: random.below(20),
-        delayMsMax: 1 + random.below(400),
+        delayMsMax: 1 + random.below(pick(world, [50, 400, 1500])),
       };
       return;
     case 10:
@@ -184,13 +218,11 @@ function ask(world: World): void {
 }
 
 function alter(world: World, host: Host, nodes: readonly Node[]): void {
-  const node = nodes.length === 0 ? undefined : pick(world, nodes);
-  if (node === undefined) return;
-  // One host stays, so that every service can be satisfied somewhere.
-  const drained = nodes.filter(({ Spec }) => Spec.Availability !== "active").length;
-  const active = node.Spec.Availability === "active";
-  if (active && drained + 1 >= nodes.length) return;
-  const Availability = active ? "drain" : "active";
+  // One host always stays, so that every service can be satisfied somewhere.
+  const drainable = nodes.filter(({ ID }) => ID !== world.hosts[0]?.id);
+  if (drainable.length === 0) return;
+  const node = pick(world, drainable);
+  const Availability = node.Spec.Availability === "active" ? "drain" : "active";
   const spec = { ...node.Spec, Availability } as const;
   world.ask(host, [
     { kind: "updateNode", id: node.ID as NodeId, spec, basedOn: node.Version.Index },

@@ -91,7 +91,8 @@ export class World {
   #dial(): void {
     for (const from of this.hosts) {
       for (const to of this.hosts) {
-        if (!to.refuses || this.network.fate(from.id, to.id).length === 0) continue;
+        if (!to.refuses || this.network.fate(from.id, to.id, this.agenda.nowMs).length === 0)
+          continue;
         from.give({ kind: "refused", peer: to.id });
       }
     }
@@ -122,6 +123,31 @@ export class World {
     return view;
   }
 
+  /** The newest state, service by service, for people who ask why. */
+  describe(): string {
+    const view = this.newest();
+    const lines = view.nodes().map(({ ID, Status, Spec }) => {
+      return `node ${ID} ${Status.State} ${Spec.Availability} ${Status.Message ?? ""}`;
+    });
+    for (const { ID, Spec, UpdateStatus, Gam } of view.services()) {
+      const { Image } = Spec.TaskTemplate.ContainerSpec;
+      const mode = JSON.stringify(Spec.Mode);
+      lines.push(`service ${ID} ${Image} ${mode} template ${Gam.templateVersion}`);
+      if (UpdateStatus !== undefined)
+        lines.push(`  ${UpdateStatus.State}: ${UpdateStatus.Message}`);
+      for (const task of view.tasksOf(ID)) {
+        const { Status, DesiredState, Slot, NodeID } = task;
+        const { templateVersion, after, startAfterMs } = task.Gam;
+        lines.push(
+          `  task ${task.ID} slot ${Slot} on ${NodeID} ${Status.State} wants ${DesiredState} ` +
+            `${task.Spec.ContainerSpec.Image} template ${templateVersion} after "${after}" ` +
+            `not before ${startAfterMs}; ${Status.Err ?? Status.Message ?? ""}`,
+        );
+      }
+    }
+    return lines.join("\n");
+  }
+
   note(text: () => string): void {
     if (this.#tracing) this.trace.push(`${this.agenda.nowMs} ${text()}`);
   }
@@ -141,7 +167,7 @@ export class World {
         this.note(
           () => `${host.id} applies ${effect.index}: ${effect.events.map(brief).join(", ")}`,
         );
-        return this.checkers.happened(host.id, effect.index, effect.events);
+        return this.checkers.happened(host.id, effect.index, effect.events, this.hosts);
       case "proposed":
         return this.#answered(effect);
       case "note":
@@ -156,7 +182,7 @@ export class World {
     if (to === undefined) return;
     const { channel } = effect.message;
     const bytes = this.#codec ? encodeMessage(effect.message) : undefined;
-    for (const delayMs of this.network.fate(host.id, to.id)) {
+    for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
       this.agenda.in(delayMs, () => {
         const message = bytes === undefined ? effect.message : decodeMessage(channel, bytes);
         to.give({ kind: "received", from: host.id, message });
@@ -167,7 +193,7 @@ export class World {
   #gossip(host: Host, to: Host, effect: Extract<Effect, { kind: "gossip" }>): void {
     const { topic } = effect.gossip;
     const bytes = this.#codec ? encodeGossip(effect.gossip) : undefined;
-    for (const delayMs of this.network.fate(host.id, to.id)) {
+    for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
       this.agenda.in(delayMs, () => {
         const gossip = bytes === undefined ? effect.gossip : decodeGossip(topic, bytes);
         to.give({ kind: "gossiped", from: host.id, gossip });
