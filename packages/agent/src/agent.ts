@@ -13,6 +13,7 @@ import {
   loadIdentity,
   makeSecret,
   removeCredentials,
+  removeIdentity,
 } from "@gam/mesh";
 import { type Event, type Node, Store, type View } from "@gam/state";
 import { Cluster, type ClusterParts, mint, type Place } from "./cluster.ts";
@@ -24,7 +25,7 @@ const placeFile = "place.json";
 
 export class Agent {
   readonly #config: AgentConfig;
-  readonly #identity: Identity;
+  #identity: Identity;
   readonly #log: Log;
   readonly #version: string;
   readonly #fail: (thrown: unknown) => void;
@@ -83,8 +84,11 @@ export class Agent {
       if (this.#cluster !== undefined) return this.#cluster;
       throw new GamError("NOT_MEMBER", "Cannot do that: this host is not in a cluster");
     };
+    const agent = this;
     return {
-      self: this.#identity.nodeId,
+      get self() {
+        return agent.#identity.nodeId;
+      },
       state: () => (this.#cluster === undefined ? "inactive" : "active"),
       view: () => this.#view(),
       leader: () => this.#cluster?.peer.leader,
@@ -117,7 +121,7 @@ export class Agent {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = this.#place(request);
       const { spec, availability } = request;
-      this.#enter(await Cluster.init(this.#parts(), place, spec, availability));
+      await this.#enterOrForget(() => Cluster.init(this.#parts(), place, spec, availability));
       await this.#keepPlace(place);
     });
     this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
@@ -129,8 +133,9 @@ export class Agent {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = this.#place(request);
       const { token, addresses } = request;
-      const cluster = await Cluster.join(this.#parts(), place, token, addresses);
-      this.#enter(cluster);
+      const cluster = await this.#enterOrForget(() =>
+        Cluster.join(this.#parts(), place, token, addresses),
+      );
       await this.#keepPlace(place);
       const node = cluster.view.node(this.#identity.nodeId);
       if (node !== undefined && request.availability !== node.Spec.Availability) {
@@ -162,10 +167,27 @@ export class Agent {
     }).catch(this.#fail);
   }
 
+  /**
+   * Comes back, if ever, as another peer: this one has made promises in its journal, and the journal is
+   * gone. Others might still count on them.
+   */
   async #forget(): Promise<void> {
     this.#cluster = undefined;
     await removeCredentials(this.#config.dataDir);
     await rm(join(this.#config.dataDir, placeFile), { force: true });
+    await removeIdentity(this.#config.dataDir);
+    this.#identity = await loadIdentity(this.#config.dataDir);
+  }
+
+  async #enterOrForget(enter: () => Promise<Cluster>): Promise<Cluster> {
+    try {
+      const cluster = await enter();
+      this.#enter(cluster);
+      return cluster;
+    } catch (thrown) {
+      await this.#forget();
+      throw thrown;
+    }
   }
 
   async #change(work: () => Promise<void>): Promise<void> {

@@ -38,7 +38,7 @@ import {
   saveCredentials,
   type Wanted,
 } from "@gam/mesh";
-import { bootstrapJournal, Peer, type Recovered } from "@gam/peer";
+import { bootstrapJournal, journalRemedy, Peer, type Recovered } from "@gam/peer";
 import { Engine, type LogsOptions } from "@gam/runtime";
 import type {
   AskedChange,
@@ -139,6 +139,13 @@ export class Cluster {
     credentials: Credentials,
   ): Promise<Cluster> {
     const { disk, recovered } = await Disk.open(journalOf(parts.config));
+    const { snapshot, entries } = recovered.restored;
+    if (snapshot === undefined && entries.length === 0) {
+      throw new GamError(
+        "CORRUPT_FILE",
+        `Cannot go on as a member: the journal "${journalOf(parts.config)}" is empty. ${journalRemedy}`,
+      );
+    }
     const { open } = meshOf(parts, place);
     return await open(credentials, (mesh) => new Cluster(parts, mesh, disk, recovered, []));
   }

@@ -4,7 +4,7 @@
  * Decides how the node id follows from the key. An address is no part of it.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { base36, check, GamError, messageOf, type NodeId } from "@gam/core";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
@@ -37,6 +37,11 @@ export function publicKeyOf(peerId: PeerId): Uint8Array | undefined {
 /** A fresh identity that is nowhere on disk. */
 export async function makeIdentity(): Promise<Identity> {
   return identityOf(await generateKeyPair("Ed25519"));
+}
+
+/** Whoever is loaded from there next is another peer. */
+export async function removeIdentity(dir: string): Promise<void> {
+  await rm(join(dir, fileName), { force: true });
 }
 
 /**

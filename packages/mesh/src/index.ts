@@ -21,7 +21,7 @@ export type {
   Topic,
   Wanted,
 } from "./door.ts";
-export { type Identity, loadIdentity, makeIdentity } from "./identity.ts";
+export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./identity.ts";
 export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";

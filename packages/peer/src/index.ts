@@ -25,3 +25,4 @@ export {
   tickMs,
 } from "./peer.ts";
 export type { Answer } from "./proposals.ts";
+export { journalRemedy } from "./record.ts";

@@ -19,7 +19,7 @@ import {
   type Snapshot,
 } from "@gam/consensus";
 import { assert, decode, encode, GamError, type NodeId } from "@gam/core";
-import { payloadBytesMax, readRecords, writeRecord } from "./record.ts";
+import { journalRemedy, payloadBytesMax, readRecords, writeRecord } from "./record.ts";
 
 /** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
 export interface RaftWrite {
@@ -159,8 +159,7 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
     // A file gets its name only when its first record is durable.
     throw new GamError(
       "CORRUPT_FILE",
-      `Cannot read journal "${newest.name}": the record at offset 0 is broken. Move the folder of this file away, ` +
-        'and run "gam join TOKEN" with a token of another peer, which has all that stood here',
+      `Cannot read journal "${newest.name}": the record at offset 0 is broken. ${journalRemedy}`,
     );
   }
   for (const payload of payloads) for (const write of unpack(payload)) copy.write(write);

@@ -28,6 +28,12 @@ export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
   return record;
 }
 
+/** Never with the old identity: it has made promises that only the journal knew. */
+export const journalRemedy =
+  "Move the whole data directory away, start the agent, " +
+  'run "gam join TOKEN" with a token of another peer, which has all that stood here, ' +
+  'and remove the old node there with "docker node rm --force"';
+
 export interface Records {
   readonly payloads: readonly Uint8Array[];
   /** The file is whole up to here; what stands behind it is a torn tail. */
@@ -53,8 +59,7 @@ export function readRecords(name: string, file: Uint8Array): Records {
     throw new GamError(
       "CORRUPT_FILE",
       `Cannot read journal "${name}": the record at offset ${at} is broken, and whole records follow it at offset ${later}. ` +
-        "The disk has damaged what was safely written: check it, move the folder of this file away, " +
-        'and run "gam join TOKEN" with a token of another peer, which has all that stood here',
+        `The disk has damaged what was safely written: check it. ${journalRemedy}`,
     );
   }
   return { payloads, endBytes: at, sequence };
