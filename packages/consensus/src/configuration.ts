@@ -22,7 +22,7 @@ export interface Configuration {
 }
 
 /** More members than any mesh that this program is for. */
-export const membersMax = 5_000;
+const membersMax = 5_000;
 
 /** What a peer knows that has no log yet. */
 export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [] };

@@ -9,7 +9,7 @@
  * It counts majorities on its own and knows nothing of quorum.ts, which it judges.
  */
 import type { NodeId } from "@gam/core";
-import { type Configuration, nobody, readConfiguration } from "../configuration.ts";
+import { type Configuration, readConfiguration } from "../configuration.ts";
 import type { Entry, Restored } from "../durable.ts";
 import type { Effect } from "../effect.ts";
 import { StableCopy, type Write } from "./stable-copy.ts";
@@ -238,11 +238,4 @@ function text({ kind, data }: Entry): string {
 
 function sum(data: Uint8Array): number {
   return data.reduce((total, byte) => (total * 257 + byte) >>> 0, 7);
-}
-
-/** The last configuration in a restored log. */
-export function configurationOf({ snapshot, entries }: Restored): Configuration {
-  const last = entries.findLast(({ kind }) => kind === "configuration");
-  if (last !== undefined) return readConfiguration(last.data);
-  return snapshot?.configuration ?? nobody;
 }
