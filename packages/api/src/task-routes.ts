@@ -3,9 +3,9 @@ import {
   compareStates,
   containerName,
   type DesiredState,
-  isUpToDate,
   type Task,
   taskStates,
+  UpToDate,
   type View,
 } from "@gam/state";
 import type { FastifyInstance } from "fastify";
@@ -58,6 +58,7 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
   // Polling clients ask for one service again and again; its tasks are at hand.
   const candidates =
     services.size > 0 ? [...services].flatMap((id) => view.tasksOf(id)) : view.tasks();
+  const isWanted = filters.has("_up-to-date") ? wantedIn(view) : () => true;
   return candidates.filter(
     (task) =>
       (nodes.size === 0 || (task.NodeID !== undefined && nodes.has(task.NodeID))) &&
@@ -69,7 +70,7 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
         "label",
         view.service(task.ServiceID)?.Spec.Labels ?? task.Gam.serviceLabels,
       ) &&
-      (!filters.has("_up-to-date") || isWanted(task, view)),
+      isWanted(task),
   );
 }
 
@@ -86,8 +87,10 @@ export function hasContainer(task: Task): boolean {
 }
 
 /** A task on its way out counts as well: clients sort by state. */
-function isWanted(task: Task, view: View): boolean {
-  const service = view.service(task.ServiceID);
-  const node = task.NodeID && view.node(task.NodeID);
-  return service !== undefined && isUpToDate(task, service, node || undefined);
+function wantedIn(view: View): (task: Task) => boolean {
+  const judges = new Map(view.services().map((service) => [service.ID, new UpToDate(service)]));
+  return (task) => {
+    const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
+    return judges.get(task.ServiceID)?.includes(task, node) ?? false;
+  };
 }

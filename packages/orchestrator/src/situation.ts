@@ -13,9 +13,9 @@ import {
   type Node,
   readConstraints,
   type Service,
-  sameTemplate,
   type Task,
   type TaskSpec,
+  UpToDate,
   type View,
 } from "@gam/state";
 import type { Faults } from "./fault.ts";
@@ -30,16 +30,13 @@ import type { Faults } from "./fault.ts";
  */
 export type Standing = "ended" | "leaving" | "lost" | "live";
 
-/** What a template's tasks have in common with those of the service now. */
-type Likeness = "same" | "other placement" | "other";
-
 export class Situation {
   readonly view: View;
   readonly service: Service;
   readonly nowMs: number;
   readonly mint: Mint;
   readonly faults: Faults;
-  readonly #likenesses = new Map<number, Likeness>();
+  readonly #upToDate: UpToDate;
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
 
   constructor(view: View, service: Service, nowMs: number, mint: Mint, faults: Faults) {
@@ -48,6 +45,7 @@ export class Situation {
     this.nowMs = nowMs;
     this.mint = mint;
     this.faults = faults;
+    this.#upToDate = new UpToDate(service);
   }
 
   /** The spec of tasks made now. */
@@ -74,28 +72,8 @@ export class Situation {
 
   /** The task is as the service wants it, so an update leaves it alone. */
   isCurrent(task: Task): boolean {
-    const { templateVersion } = task.Gam;
-    if (templateVersion === this.service.Gam.templateVersion) return true;
-    let likeness = this.#likenesses.get(templateVersion);
-    if (likeness === undefined) {
-      likeness = this.#likeness(task);
-      this.#likenesses.set(templateVersion, likeness);
-    }
-    if (likeness !== "other placement") return likeness === "same";
     const node = task.NodeID === undefined ? undefined : this.view.node(task.NodeID);
-    return node !== undefined && this.suits(node, this.service.Spec.TaskTemplate);
-  }
-
-  #likeness(task: Task): Likeness {
-    const { Networks: _, ...spec } = this.service.Spec;
-    const now = { ...spec, TaskTemplate: this.template };
-    const then = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
-    if (sameTemplate(now, then)) return "same";
-    const Placement = this.template.Placement ?? {};
-    const placed = { ...then, TaskTemplate: { ...task.Spec, Placement } };
-    return sameTemplate({ ...now, TaskTemplate: { ...this.template, Placement } }, placed)
-      ? "other placement"
-      : "other";
+    return this.#upToDate.includes(task, node);
   }
 
   /** The node's own properties allow such tasks, whatever room it has. */

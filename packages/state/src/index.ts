@@ -75,7 +75,6 @@ export {
   type TaskStatus,
   taskStates,
 } from "./task.ts";
-export { sameTemplate } from "./template.ts";
-export { isUpToDate } from "./up-to-date.ts";
+export { UpToDate } from "./up-to-date.ts";
 export { checkUsage, type Usage } from "./usage.ts";
 export type { Event, View } from "./view.ts";

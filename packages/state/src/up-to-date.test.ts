@@ -10,7 +10,7 @@ import {
   type TaskWish,
   TestLog,
 } from "./testing/index.ts";
-import { isUpToDate } from "./up-to-date.ts";
+import { UpToDate } from "./up-to-date.ts";
 
 /** A task of template 1, and its service at another one. */
 function judge(service: ServiceWish, task: TaskWish): boolean {
@@ -22,7 +22,7 @@ function judge(service: ServiceWish, task: TaskWish): boolean {
   log.write({ kind: "createTask", task: aTask("web", "t", { node: "a", ...task, extra }) });
   const [made] = log.store.tasks();
   assert.ok(stored && made);
-  return isUpToDate(made, stored, log.store.node("a" as NodeId));
+  return new UpToDate(stored).includes(made, log.store.node("a" as NodeId));
 }
 
 const constrained = (text: string): ServiceWish => ({
@@ -55,5 +55,5 @@ const cases: readonly { name: string; service: ServiceWish; task: TaskWish; want
 ];
 
 for (const { name, service, task, want } of cases) {
-  test(`isUpToDate() of ${name} is ${want}`, () => assert.equal(judge(service, task), want));
+  test(`UpToDate includes ${name}: ${want}`, () => assert.equal(judge(service, task), want));
 }

@@ -1,26 +1,52 @@
-import { meetsConstraints, readConstraints } from "./constraint.ts";
+/**
+ * Up to date: which tasks of a service an update would leave alone.
+ *
+ * Those made from the template as it is now, or from one that differs in nothing, or in a placement
+ * that the task's node meets. Made anew for each version of the service; it remembers what it has found
+ * out about each template, so that a thousand tasks of one template cost one comparison.
+ */
+import { type Constraint, meetsConstraints, readConstraints } from "./constraint.ts";
 import type { Node } from "./node.ts";
 import { matchesPlatform } from "./platform.ts";
 import type { Service, ServiceSpec } from "./service.ts";
 import type { Task } from "./task.ts";
 import { sameTemplate } from "./template.ts";
 
-/**
- * Whether an update of the service would leave the task alone: it was made from the template as it is
- * now, or from one that differs in nothing, or in a placement that its node meets.
- *
- * `node` is the task's, where it has one.
- */
-export function isUpToDate(task: Task, service: Service, node: Node | undefined): boolean {
-  if (task.Gam.templateVersion === service.Gam.templateVersion) return true;
-  const now = service.Spec;
+/** What a template has in common with the service's. */
+type Likeness = "same" | "other placement" | "other";
+
+export class UpToDate {
+  readonly #service: Service;
+  readonly #likenesses = new Map<number, Likeness>();
+  readonly #constraints: readonly Constraint[] | undefined;
+
+  constructor(service: Service) {
+    this.#service = service;
+    this.#constraints = readConstraints(service.Spec.TaskTemplate.Placement?.Constraints);
+  }
+
+  /** `node` is the task's, where it has one that still exists. */
+  includes(task: Task, node: Node | undefined): boolean {
+    const { templateVersion } = task.Gam;
+    if (templateVersion === this.#service.Gam.templateVersion) return true;
+    let likeness = this.#likenesses.get(templateVersion);
+    if (likeness === undefined) {
+      likeness = likenessOf(task, this.#service.Spec);
+      this.#likenesses.set(templateVersion, likeness);
+    }
+    if (likeness !== "other placement") return likeness === "same";
+    if (node === undefined) return false;
+    const { Placement } = this.#service.Spec.TaskTemplate;
+    return meetsConstraints(this.#constraints, node) && matchesPlatform(Placement?.Platforms, node);
+  }
+}
+
+function likenessOf(task: Task, now: ServiceSpec): Likeness {
   // Networks of the service were given to its tasks when they were made.
   const { Networks: _, ...spec } = now;
   const then: ServiceSpec = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
-  if (sameTemplate(now, then)) return true;
+  if (sameTemplate(now, then)) return "same";
   const Placement = now.TaskTemplate.Placement ?? {};
   const placed = { ...then, TaskTemplate: { ...task.Spec, Placement } };
-  if (node === undefined || !sameTemplate(now, placed)) return false;
-  const constraints = readConstraints(Placement.Constraints);
-  return meetsConstraints(constraints, node) && matchesPlatform(Placement.Platforms, node);
+  return sameTemplate(now, placed) ? "other placement" : "other";
 }
