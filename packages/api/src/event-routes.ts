@@ -23,8 +23,8 @@ export function eventRoutes(app: FastifyInstance, room: Room): void {
   app.get("/events", async (request, reply) => {
     const query = new Query(request.url);
     const filters = new Filters(query.text("filters"), "any");
-    const since = seconds(query, "since");
-    const until = seconds(query, "until");
+    const sinceMs = moment(query, "since");
+    const untilMs = moment(query, "until");
     const signal = closing(reply);
     const local = await openLocal(room, request.originalUrl, signal);
 
@@ -34,16 +34,16 @@ export function eventRoutes(app: FastifyInstance, room: Room): void {
     answer.flushHeaders();
     const tell = (event: SwarmEvent): void => {
       if (!passes(event, filters) || answer.destroyed) return;
-      if (until !== undefined && event.timeNano > until * 1e9) return;
+      if (untilMs !== undefined && event.timeNano > untilMs * 1e6) return;
       answer.write(`${JSON.stringify(event)}\n`);
       if (answer.writableLength > waitingBytesMax) answer.destroy();
     };
-    if (since !== undefined) room.events.since(since).forEach(tell);
+    if (sinceMs !== undefined) room.events.since(sinceMs).forEach(tell);
     const deafen = room.events.listen(tell);
     try {
       await Promise.all([
         local === undefined ? undefined : passLines(local, answer, signal),
-        untilOver(until, signal),
+        untilOver(untilMs, signal),
       ]);
     } finally {
       deafen();
@@ -101,11 +101,11 @@ async function passLines(
 }
 
 /** Resolves at that time, or when the client hangs up. */
-async function untilOver(until: number | undefined, signal: AbortSignal): Promise<void> {
+async function untilOver(untilMs: number | undefined, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const over = once(signal, "abort");
-  if (until === undefined) return void (await over);
-  const leftMs = Math.min(Math.max(until * 1000 - Date.now(), 0), timerMsMax);
+  if (untilMs === undefined) return void (await over);
+  const leftMs = Math.min(Math.max(untilMs - Date.now(), 0), timerMsMax);
   let timer: NodeJS.Timeout | undefined;
   const elapsed = new Promise<void>((settle) => {
     timer = setTimeout(settle, leftMs);
@@ -114,11 +114,14 @@ async function untilOver(until: number | undefined, signal: AbortSignal): Promis
   clearTimeout(timer);
 }
 
-/** Seconds since 1970, as the client works them out of whatever was typed. */
-function seconds(query: Query, key: string): number | undefined {
+/**
+ * Milliseconds since 1970, from the seconds that the client works out of whatever was typed. Whole ones,
+ * as those of the cluster's events are: a fraction of seconds is no exact number.
+ */
+function moment(query: Query, key: string): number | undefined {
   const text = query.text(key);
   if (text === undefined || text === "" || text === "0") return undefined;
   const value = Number(text);
   if (!Number.isFinite(value)) throw new Refusal(400, `invalid value for "${key}": "${text}"`);
-  return value;
+  return Math.round(value * 1000);
 }

@@ -42,8 +42,8 @@ export class SwarmEvents {
   }
 
   /** Those of the past, oldest first. */
-  since(seconds: number): readonly SwarmEvent[] {
-    return this.#remembered.filter((event) => event.timeNano >= seconds * 1e9);
+  since(momentMs: number): readonly SwarmEvent[] {
+    return this.#remembered.filter((event) => event.timeNano >= momentMs * 1e6);
   }
 
   /** Returns what ends it. */
