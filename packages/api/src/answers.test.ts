@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId, NodeId } from "@gam/core";
-import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { networkAnswer } from "./network-answer.ts";
 import { nodeAnswer } from "./node-answer.ts";
 import { serviceAnswer } from "./service-answer.ts";
@@ -15,24 +15,9 @@ function cluster(): TestLog {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a") });
   log.write({ kind: "joinNode", node: aNode("b", { spec: { Role: "worker" } }) });
-  log.write({
-    kind: "createNetwork",
-    network: {
-      Id: "n1" as NetworkId,
-      Name: "front",
-      Scope: "swarm",
-      Driver: "overlay",
-      EnableIPv6: false,
-      IPAM: { Driver: "default", Options: null, Config: [{ Subnet: "10.0.1.0/24" }] },
-      Internal: false,
-      Attachable: true,
-      Ingress: false,
-      ConfigFrom: { Network: "" },
-      ConfigOnly: false,
-      Options: null,
-      Labels: {},
-    },
-  });
+  const IPAM = { Driver: "default", Options: null, Config: [{ Subnet: "10.0.1.0/24" }] };
+  const front = aNetwork("front", { Id: "n1" as NetworkId, Attachable: true, IPAM });
+  log.write({ kind: "createNetwork", network: front });
   log.write(aService("web", { template: { Runtime: "container" } }));
   const [network] = log.store.networks();
   assert.ok(network);

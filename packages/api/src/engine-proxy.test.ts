@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { json } from "./testing/fake-engine.ts";
 import { Rig } from "./testing/rig.ts";
+import { standstill } from "./testing/standstill.ts";
 
 let rig: Rig;
 
@@ -139,13 +140,7 @@ test("a client that does not read holds the engine back", async () => {
   });
   const response = await open("GET", "/images/get");
   await full;
-  let seen = -1;
-  // It has stopped when one whole round of the event loop and of the sockets moved nothing.
-  for (let still = 0; still < 20; ) {
-    await new Promise((settle) => setImmediate(settle));
-    still = written === seen ? still + 1 : 0;
-    seen = written;
-  }
+  await standstill(() => written);
   response.destroy();
   assert.ok(written < 32 * 1024 * 1024, `${written} bytes in flight`);
 });

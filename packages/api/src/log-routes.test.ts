@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { decodeFrames, encodeFrame, type LogFrame, splitLines } from "./log-frames.ts";
 import { endedLog } from "./testing/fake-door.ts";
 import { Rig } from "./testing/rig.ts";
+import { standstill } from "./testing/standstill.ts";
 
 let rig: Rig;
 
@@ -198,12 +199,7 @@ test("a client that does not read holds the logs back", async () => {
   });
   rig.door.logs.set(first.ID, () => endless);
   const response = await follow(`/tasks/${first.ID}/logs?stdout=1`);
-  let seen = -1;
-  for (let still = 0; still < 20; ) {
-    await new Promise((settle) => setImmediate(settle));
-    still = taken === seen ? still + 1 : 0;
-    seen = taken;
-  }
+  await standstill(() => taken);
   response.destroy();
   assert.ok(taken < 32 * 1024 * 1024, `${taken} bytes taken`);
 });

@@ -14,7 +14,7 @@ import type { Change, RefusalCode } from "./change.ts";
 import { clusterSpecDefault } from "./cluster.ts";
 import { hostOf, mergeStatus, Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
-import { aNode, aService, aTask, TestLog } from "./testing/index.ts";
+import { aNetwork, aNode, aService, aTask, TestLog } from "./testing/index.ts";
 
 const web = "web" as ServiceId;
 const a = "a" as NodeId;
@@ -62,24 +62,7 @@ const cluster: Change = {
     RootPublicKey: "",
   },
 };
-const network = (name: string): Change => ({
-  kind: "createNetwork",
-  network: {
-    Id: name as NetworkId,
-    Name: name,
-    Scope: "swarm",
-    Driver: "overlay",
-    EnableIPv6: false,
-    IPAM: { Driver: "default", Options: null, Config: [] },
-    Internal: false,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
-    Options: null,
-    Labels: {},
-  },
-});
+const network = (name: string): Change => ({ kind: "createNetwork", network: aNetwork(name) });
 const onNetwork = { template: { Networks: [{ Target: "net" }] } };
 
 const refusals: readonly {

@@ -5,7 +5,7 @@
  * never late: each service has its tasks running as soon as it is written.
  */
 import { Readable } from "node:stream";
-import { GamError, type NodeId, type ProposalId, type ServiceId, type TaskId } from "@gam/core";
+import { GamError, type NodeId, type ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import {
   type AskedChange,
@@ -22,28 +22,14 @@ import {
   type TaskState,
   type View,
 } from "@gam/state";
+import { aNode, aTask } from "@gam/state/testing";
 import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
 import type { GamStatus } from "../gam-status.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
-  const number = hostname.replace(/\D/g, "") || "1";
-  return {
-    ID: id as NodeId,
-    Spec: { Labels: {}, Role: "manager", Availability: "active" },
-    Description: {
-      Hostname: hostname,
-      Platform: { Architecture: "x86_64", OS: "linux" },
-      Resources: { NanoCPUs: 2e9, MemoryBytes: 8e9 },
-      Engine: { EngineVersion: "20.10.24", Labels: {}, Plugins: [] },
-    },
-    Status: { State: "ready", Addr: `10.88.0.${number}` },
-    Gam: {
-      peerId: id,
-      addresses: [`10.88.0.${number}:7946`],
-      engine: { ready: true, reason: "" },
-      engineLostAtMs: 0,
-    },
-  };
+  const address = `10.88.0.${hostname.replace(/\D/g, "") || "1"}`;
+  const Resources = { NanoCPUs: 2e9, MemoryBytes: 8e9 };
+  return aNode(id, { description: { Hostname: hostname, Resources }, address });
 }
 
 export class FakeDoor implements ClusterDoor {
@@ -196,26 +182,19 @@ export class FakeDoor implements ClusterDoor {
   }
 
   task(service: Service, node: NodeId, more: Partial<NewTask>): NewTask {
-    return {
-      ID: this.mint() as TaskId,
-      Labels: {},
-      Spec: service.Spec.TaskTemplate,
-      ServiceID: service.ID as ServiceId,
-      NodeID: node,
-      Status: this.#status("running"),
-      DesiredState: "running",
-      Gam: {
-        templateVersion: service.Gam.templateVersion,
-        endpoint: service.Spec.EndpointSpec ?? {},
-        serviceName: service.Spec.Name,
-        serviceLabels: service.Spec.Labels ?? {},
-        registryAuth: service.Gam.registryAuth,
-        startAfterMs: 0,
-        after: "",
-        restart: false,
-      },
-      ...more,
+    const extra = {
+      templateVersion: service.Gam.templateVersion,
+      endpoint: service.Spec.EndpointSpec ?? {},
+      serviceName: service.Spec.Name,
+      serviceLabels: service.Spec.Labels ?? {},
+      registryAuth: service.Gam.registryAuth,
     };
+    const task = aTask(service.ID, this.mint(), {
+      node,
+      template: service.Spec.TaskTemplate,
+      extra,
+    });
+    return { ...task, Status: this.#status("running"), ...more };
   }
 
   #status(State: TaskState): Task["Status"] {

@@ -1,2 +1,2 @@
-export { aNode, aService, aTask, type ServiceWish, type TaskWish } from "./objects.ts";
+export { aNetwork, aNode, aService, aTask, type ServiceWish, type TaskWish } from "./objects.ts";
 export { TestLog } from "./test-log.ts";

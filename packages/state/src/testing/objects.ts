@@ -1,6 +1,6 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
-import type { NodeId, ServiceId, TaskId } from "@gam/core";
-import type { Change, NewNode, NewTask } from "../change.ts";
+import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
 import type { NodeDescription, NodeSpec, NodeState } from "../node.ts";
 import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
 import type { DesiredState, TaskState } from "../task.ts";
@@ -93,5 +93,25 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       restart: false,
       ...wish.extra,
     },
+  };
+}
+
+/** An overlay network whose id is its name. */
+export function aNetwork(name: string, change: Partial<NewNetwork> = {}): NewNetwork {
+  return {
+    Id: name as NetworkId,
+    Name: name,
+    Scope: "swarm",
+    Driver: "overlay",
+    EnableIPv6: false,
+    IPAM: { Driver: "default", Options: null, Config: [] },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Options: null,
+    Labels: {},
+    ...change,
   };
 }
