@@ -54,6 +54,8 @@ import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";
 import type { Log } from "./log.ts";
 
+/** A restart reads at most so many entries behind the snapshot: a second's work. */
+const logEntriesMax = 8192;
 /** A new member has to see itself in the state within this, or joining has failed. */
 const arriveMs = 30_000;
 /** A leaving voter waits so long for others to vote in its place. */
@@ -113,7 +115,7 @@ export class Cluster {
     this.#disk = disk;
     this.#engine = new Engine({ socketPath: config.engine });
     this.peer = new Peer(
-      { self: identity.nodeId, votersMax: config.votersMax },
+      { self: identity.nodeId, votersMax: config.votersMax, logEntriesMax },
       recovered,
       random,
       mint,

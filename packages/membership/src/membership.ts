@@ -130,10 +130,9 @@ export class Membership {
     return { verdict, reason };
   }
 
-  /** Whether it has given any sign of life since this peer started, to us or to somebody who told us. */
-  isHeardOf(peer: NodeId): boolean {
-    const record = this.#peers.get(peer);
-    return record !== undefined && record.evidenceTick !== Number.NEGATIVE_INFINITY;
+  /** Whether it has spoken since we started, to us or to somebody who asked it for us. */
+  hasSpoken(peer: NodeId): boolean {
+    return this.#peers.get(peer)?.hasSpoken ?? false;
   }
 
   /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
@@ -400,6 +399,7 @@ export class Membership {
 
   /** The peer itself has spoken, to us or to somebody who did so for us. */
   #alive(peer: PeerRecord, reason: string): Effect[] {
+    peer.hasSpoken = true;
     peer.heardTick = this.#nowTick;
     peer.refusedTick = never;
     peer.refusedSinceTick = undefined;

@@ -14,6 +14,7 @@ export interface PeerRecord {
   reason: string;
   /** The latest sign of life by any way. Its own or a helper's word; others' word included. */
   evidenceTick: number;
+  hasSpoken: boolean;
   /** When the votes last carried the verdict. */
   supportedTick: number;
   /** From which on silence counts. Lies ahead while the peer need not have been heard yet. */
@@ -44,6 +45,7 @@ export function newPeerRecord(id: NodeId, heardTick: number): PeerRecord {
     verdict: "alive",
     reason: "",
     evidenceTick: never,
+    hasSpoken: false,
     supportedTick: never,
     heardTick,
     refusedTick: never,

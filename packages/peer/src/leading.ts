@@ -34,6 +34,7 @@ export class Leading {
   readonly #orchestrator: Orchestrator;
   #underWay: ProposalId | undefined;
   #dirty = true;
+  #votersDue = false;
   #ticks = 0;
 
   constructor(mint: Mint, faults?: Faults) {
@@ -54,6 +55,7 @@ export class Leading {
   tick(): void {
     this.#ticks += 1;
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
+    if (this.#ticks % votersTicks === 0) this.#votersDue = true;
   }
 
   settle(id: ProposalId): void {
@@ -84,7 +86,8 @@ export class Leading {
     view: View,
     facts: LeaderFacts,
   ): { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] } | undefined {
-    if (this.#ticks % votersTicks !== 0) return undefined;
+    if (!this.#votersDue) return undefined;
+    this.#votersDue = false;
     return planVoters({
       configuration: facts.configuration,
       self: facts.self,

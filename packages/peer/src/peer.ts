@@ -60,8 +60,7 @@ export const tickMs = 50;
 const raftTiming = { heartbeatTicks: 2, electionTicksMin: 24, electionTicksMax: 40 };
 /** A reader gets its copy as it is after 500 ms without an answer. */
 const readPatienceTicks = 10;
-/** A log of more entries or bytes than this is worth a snapshot. */
-const logEntriesMax = 8192;
+/** A log of more bytes than this is worth a snapshot, however few its entries. */
 const journalBytesMax = 16 * 1024 * 1024;
 /** A learner this close to the leader's log may vote. */
 const lagEntriesMax = 512;
@@ -77,6 +76,8 @@ export interface PeerConfig {
   readonly self: NodeId;
   /** Voters at most, odd. */
   readonly votersMax: number;
+  /** A log of more entries than this is worth a snapshot. */
+  readonly logEntriesMax: number;
   /** Only simulations plant any. */
   readonly faults?: PeerFaults;
 }
@@ -184,6 +185,10 @@ export class Peer {
     this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
     this.#worker = new Worker(workerLimitsDefault, faults.worker);
     this.#proposals = new Proposals((proposal) => this.#forward(proposal));
+    if (snapshot !== undefined) {
+      this.#membersMoved();
+      this.#tasksMoved();
+    }
   }
 
   get view(): View {
@@ -399,7 +404,7 @@ export class Peer {
   #compact(): void {
     const entries = this.#store.index - this.#snapshotIndex;
     if (entries === 0) return;
-    if (entries < logEntriesMax && this.#journal.bytes < journalBytesMax) return;
+    if (entries < this.#config.logEntriesMax && this.#journal.bytes < journalBytesMax) return;
     this.#snapshotIndex = this.#store.index;
     this.#stepRaft({ kind: "compact", index: this.#store.index, data: this.#store.dump() });
   }
@@ -479,16 +484,17 @@ export class Peer {
   }
 
   #facts(): LeaderFacts {
-    const progress = this.#raft.progress();
     return {
       self: this.self,
       nowMs: this.#nowMs,
       usage: this.#usage,
       verdictOf: (id) => this.#judgementOf(id),
       configuration: this.#raft.configuration,
-      caughtUp: (id) =>
-        id === this.self ||
-        (progress.get(id)?.match ?? 0) + lagEntriesMax >= this.#raft.commitIndex,
+      caughtUp: (id) => {
+        if (id === this.self) return true;
+        const match = this.#raft.progress().get(id)?.match ?? 0;
+        return match + lagEntriesMax >= this.#raft.commitIndex;
+      },
       votersMax: this.#config.votersMax,
     };
   }
@@ -497,7 +503,7 @@ export class Peer {
   #judgementOf(id: NodeId): ReturnType<LeaderFacts["verdictOf"]> {
     const judgement = this.#membership.verdictOf(id);
     const known =
-      id === this.self || judgement.verdict !== "alive" || this.#membership.isHeardOf(id);
+      id === this.self || judgement.verdict !== "alive" || this.#membership.hasSpoken(id);
     return known ? judgement : undefined;
   }
 

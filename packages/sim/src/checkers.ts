@@ -127,10 +127,12 @@ function wasThereWhenItCameBack(
 ): void {
   if (before?.Status.State !== "down" || after?.Status.State !== "ready") return;
   const host = hosts.find(({ id }) => id === after.ID);
-  if (host === undefined || host.offMs < staleNewsMs) return;
+  // An entry may be committed long after it was planned: what counts is what its leader could know.
+  const offMs = host?.offMsAt(Date.parse(after.UpdatedAt)) ?? 0;
+  if (host === undefined || offMs < staleNewsMs) return;
   // One that was frozen tells old news when it thaws.
   if (hosts.some(({ thawedAgoMs }) => thawedAgoMs < staleNewsMs)) return;
-  throw new Breach(`${host.id} is called ready again, and has been off for ${host.offMs} ms`);
+  throw new Breach(`${host.id} is called ready again, and had been off for ${offMs} ms`);
 }
 
 function digestOf(event: Event): string {

@@ -15,6 +15,9 @@ import type { Planted } from "./faults.ts";
 /** Virtual time begins here: a moment that a date can be made of. */
 const epochMs = 1_700_000_000_000;
 
+/** So few that every history has snapshots, on disks and on the wire. */
+const logEntriesMax = 20;
+
 /** Images that every engine has. `app:flaky` ends by itself after four seconds. */
 export const images = ["app:1", "app:2", "app:3", "app:flaky"] as const;
 
@@ -65,9 +68,9 @@ export class Host {
     return this.#frozen;
   }
 
-  /** How long its agent has not run; 0 while it does. */
-  get offMs(): number {
-    return this.peer === undefined ? this.#parts.agenda.nowMs - this.#diedMs : 0;
+  /** How long its agent had not run at a moment of virtual time, if it does not run now; else 0. */
+  offMsAt(wallMs: number): number {
+    return this.peer === undefined ? wallMs - epochMs - this.#diedMs : 0;
   }
 
   get thawedAgoMs(): number {
@@ -88,7 +91,8 @@ export class Host {
     this.#frozen = false;
     this.#missedTicks = 0;
     this.#held = [];
-    const config = { self: this.id, votersMax: 5, faults: planted.peer ?? {} };
+    const faults = planted.peer ?? {};
+    const config = { self: this.id, votersMax: 5, logEntriesMax, faults };
     this.peer = new Peer(config, recovered, random, mint);
     this.engine.attach();
     this.give({
