@@ -12,7 +12,7 @@
  * `persisted`; whatever must wait for the disk is held back in here until then.
  */
 
-import { type Entry, Raft, type Faults as RaftFaults } from "@gam/consensus";
+import { type Entry, Raft, raftLimits, type Faults as RaftFaults } from "@gam/consensus";
 import {
   decode,
   encode,
@@ -181,7 +181,13 @@ export class Peer {
     if (snapshot !== undefined && snapshot.data.length > 0) this.#store.restore(snapshot.data);
     this.#snapshotIndex = snapshot?.index ?? 0;
     const faults = config.faults ?? {};
-    this.#raft = new Raft({ self, ...raftTiming }, recovered.restored, random, faults.raft);
+    const trailingEntries = Math.min(raftLimits.trailingEntries, config.logEntriesMax);
+    this.#raft = new Raft(
+      { self, ...raftTiming, limits: { trailingEntries } },
+      recovered.restored,
+      random,
+      faults.raft,
+    );
     this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
     this.#worker = new Worker(workerLimitsDefault, faults.worker);
     this.#proposals = new Proposals((proposal) => this.#forward(proposal));
