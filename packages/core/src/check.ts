@@ -12,8 +12,17 @@ export type Check<T> = (value: unknown, path: string) => T;
 export type Checked<C> = C extends Check<infer T> ? T : never;
 
 function refuse(path: string, wanted: string, found: unknown): never {
-  const shown = typeof found === "string" ? JSON.stringify(found.slice(0, 40)) : typeof found;
-  throw new GamError("BAD_FRAME", `Cannot read ${path}: wanted ${wanted}, found ${shown}`);
+  throw new GamError("BAD_FRAME", `Cannot read ${path}: wanted ${wanted}, found ${shown(found)}`);
+}
+
+function shown(found: unknown): string {
+  if (typeof found === "string") return JSON.stringify(found.slice(0, 40));
+  if (found === null) return "null";
+  return Array.isArray(found) ? "a list" : typeof found;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function string(lengthMax = 4096): Check<string> {
@@ -81,7 +90,7 @@ export function optional<T>(check: Check<T>): Check<T | undefined> {
 
 export function map<T>(check: Check<T>, sizeMax: number): Check<Record<string, T>> {
   return (value, path) => {
-    if (typeof value !== "object" || value === null) refuse(path, "a map", value);
+    if (!isObject(value)) refuse(path, "a map", value);
     const entries = Object.entries(value);
     if (entries.length > sizeMax) refuse(path, `at most ${sizeMax} entries`, value);
     return Object.fromEntries(entries.map(([key, one]) => [key, check(one, `${path}.${key}`)]));
@@ -93,11 +102,10 @@ type ObjectOf<F extends Fields> = { [K in keyof F]: Checked<F[K]> };
 
 export function object<F extends Fields>(fields: F): Check<ObjectOf<F>> {
   return (value, path) => {
-    if (typeof value !== "object" || value === null) refuse(path, "an object", value);
-    const found = value as Record<string, unknown>;
+    if (!isObject(value)) refuse(path, "an object", value);
     const result: Record<string, unknown> = {};
     for (const [key, check] of Object.entries(fields)) {
-      const one = check(found[key], `${path}.${key}`);
+      const one = check(value[key], `${path}.${key}`);
       if (one !== undefined) result[key] = one;
     }
     return result as ObjectOf<F>;
