@@ -9,6 +9,7 @@ import { Refusal } from "./refusal.ts";
 
 const versionMin = "1.24";
 const versionUsual = "1.44";
+const jsonErrorsSince = "1.24";
 
 const prefix = /^\/v(\d+\.\d+)(?=\/|$)/;
 
@@ -30,6 +31,12 @@ export { versionMin };
 export function unversioned(url: string): string {
   const rest = url.replace(prefix, "");
   return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Clients of so old a version take an error's body as it is, and not apart. */
+export function wantsPlainErrors(url: string): boolean {
+  const asked = prefix.exec(url)?.[1];
+  return asked !== undefined && compareVersions(asked, jsonErrorsSince) < 0;
 }
 
 /** Errors: Refusal 400 for a client that is too old or too new. */

@@ -1,11 +1,22 @@
 /** gam routes: the calls of gam's own client, below /gam/v1. */
-import { GamError } from "@gam/core";
+import { check } from "@gam/core";
 import { clusterSpecDefault } from "@gam/state";
 import type { FastifyInstance } from "fastify";
-import { readJsonBody } from "./json-body.ts";
+import { readOwnBody } from "./own-body.ts";
 import { alreadyInSwarm, Refusal } from "./refusal.ts";
 import { type Room, requireActive, write } from "./room.ts";
-import { fieldsOf, join, leave, textOf } from "./swarm-routes.ts";
+import { join, leave } from "./swarm-routes.ts";
+
+const addressesMax = 32;
+const text = check.optional(check.string());
+const initFields = { listenAddr: text, advertiseAddr: text };
+const joinFields = {
+  ...initFields,
+  token: check.string(),
+  addresses: check.optional(check.list(check.string(), addressesMax)),
+};
+const leaveFields = { force: check.optional(check.boolean) };
+const rotateFields = { role: check.optional(check.literal("worker", "manager")) };
 
 export function gamRoutes(app: FastifyInstance, room: Room): void {
   const { door } = room;
@@ -13,11 +24,11 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
   app.get("/gam/v1/status", async () => door.status());
 
   app.post("/gam/v1/init", async (request) => {
-    const body = fieldsOf(await readJsonBody(request.body));
+    const { listenAddr, advertiseAddr } = await readOwnBody(request.body, initFields);
     if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
     const node = await door.init({
-      listenAddr: textOf(body.listenAddr),
-      advertiseAddr: textOf(body.advertiseAddr),
+      listenAddr: listenAddr || undefined,
+      advertiseAddr: advertiseAddr || undefined,
       availability: "active",
       spec: clusterSpecDefault,
     });
@@ -25,20 +36,20 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
   });
 
   app.post("/gam/v1/join", async (request) => {
-    const body = fieldsOf(await readJsonBody(request.body));
+    const body = await readOwnBody(request.body, joinFields);
     await join(door, {
-      token: textOf(body.token) ?? "",
-      addresses: Array.isArray(body.addresses) ? body.addresses.map(String) : [],
-      listenAddr: textOf(body.listenAddr),
-      advertiseAddr: textOf(body.advertiseAddr),
+      token: body.token,
+      addresses: body.addresses ?? [],
+      listenAddr: body.listenAddr || undefined,
+      advertiseAddr: body.advertiseAddr || undefined,
       availability: "active",
     });
     return { node: door.self };
   });
 
   app.post("/gam/v1/leave", async (request) => {
-    const body = fieldsOf(await readJsonBody(request.body));
-    await leave(door, body.force === true);
+    const { force = false } = await readOwnBody(request.body, leaveFields);
+    await leave(door, force);
     return {};
   });
 
@@ -49,11 +60,8 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
 
   /** `{"role":"worker"}`, `{"role":"manager"}` or `{}` for both. Old tokens are refused from then on. */
   app.post("/gam/v1/token/rotate", async (request) => {
-    const { role } = fieldsOf(await readJsonBody(request.body));
+    const { role } = await readOwnBody(request.body, rotateFields);
     requireActive(door);
-    if (role !== undefined && role !== "worker" && role !== "manager") {
-      throw new GamError("BAD_REQUEST", `Cannot rotate token: no role is called "${role}"`);
-    }
     const fresh = (one: string): string | undefined =>
       role === undefined || role === one ? door.secret() : undefined;
     await write(room, [

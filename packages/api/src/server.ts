@@ -12,7 +12,7 @@ import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
 import fastify, { type FastifyInstance } from "fastify";
-import { announced, checkVersion, unversioned } from "./api-version.ts";
+import { announced, checkVersion, unversioned, wantsPlainErrors } from "./api-version.ts";
 import type { ClusterDoor } from "./door.ts";
 import { Engine } from "./engine.ts";
 import { passCall, passUpgrade } from "./engine-proxy.ts";
@@ -119,7 +119,9 @@ function buildApp(room: Room): FastifyInstance {
     }
     const { status, message } = answerOf(thrown);
     log.info({ method: request.method, url: request.originalUrl, status, message }, "Refused");
-    return reply.code(status).send({ message });
+    reply.code(status);
+    if (!wantsPlainErrors(request.originalUrl)) return reply.send({ message });
+    return reply.type("text/plain; charset=utf-8").send(`${message}\n`);
   });
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();

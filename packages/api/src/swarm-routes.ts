@@ -93,13 +93,13 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
   });
 }
 
-/** Errors: Refusal with Swarm's status for tokens that are none. */
+/** Errors: Refusal 503 in a cluster; BAD_TOKEN, where Swarm would fail with a bare 500. */
 export async function join(
   door: ClusterDoor,
   request: Parameters<ClusterDoor["join"]>[0],
 ): Promise<void> {
   if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
-  if (request.token === "") throw new Refusal(500, "invalid join token");
+  if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
   await door.join(request);
 }
 
@@ -133,12 +133,12 @@ function refuseNewKeys(old: ClusterSpec, spec: ClusterSpec): void {
   }
 }
 
-export function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return { ...body };
   throw new GamError("BAD_REQUEST", "request body is not a JSON object");
 }
 
-export function textOf(value: unknown): string | undefined {
+function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 

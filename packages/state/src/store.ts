@@ -235,7 +235,7 @@ export class Store implements View {
       ),
     );
     if (user === undefined) return undefined;
-    return { code: "IN_USE", message: `network ${network.Name} is in use by service ${user.ID}` };
+    return { code: "IN_USE", message: `network ${network.Id} is in use by service ${user.ID}` };
   }
 
   #change(change: Change, at: string, atMs: number, events: Event[]): void {
