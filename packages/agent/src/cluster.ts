@@ -130,6 +130,11 @@ export class Cluster {
       removed: parts.removed,
       contacts,
     });
+    mesh.onTurnedAway((by, refusal) => {
+      // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.
+      const manager = this.view.node(by)?.Spec.Role === "manager";
+      if (refusal === "removed" && manager) parts.removed();
+    });
     mesh.handleStream(logsName, (from, header, stream) => this.#serveLogs(from, header, stream));
     this.driver.start();
   }

@@ -7,7 +7,7 @@
 import { GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { dialAddress, parseAddress } from "./address.ts";
-import { type Admission, NotAdmitted } from "./admission.ts";
+import { type Admission, idOf, NotAdmitted } from "./admission.ts";
 import type { Attempt } from "./dialer.ts";
 import type { Logger } from "./door.ts";
 import { Exchange } from "./exchange.ts";
@@ -56,10 +56,12 @@ export class Caller {
       return "other";
     } catch (thrown) {
       if (isRefusal(thrown)) return "refused";
-      if (thrown instanceof NotAdmitted) {
+      if (thrown instanceof NotAdmitted && connection !== undefined) {
         const { refusal, message } = thrown;
+        // Whoever answers at that address, and not whom we looked for there.
+        const by = idOf(connection) as NodeId;
         log.debug({ address, refusal, reason: message }, "Peer turned us away");
-        onTurnedAway(wanted, refusal, message);
+        onTurnedAway(by, refusal, message);
       }
       if (connection !== undefined) cutOff(connection, "dial failed");
       return "failed";
