@@ -53,6 +53,13 @@ export class LabMesh {
     await mesh.call(first, "POST", "/gam/v1/init", {});
     const { manager } = await mesh.call<{ manager: string }>(first, "GET", "/gam/v1/token");
     for (const host of others) await mesh.call(host, "POST", "/gam/v1/join", { token: manager });
+    return LabMesh.of(lab);
+  }
+
+  /** The mesh that the hosts have joined already, once all are ready. */
+  static async of(lab: Lab): Promise<LabMesh> {
+    const mesh = new LabMesh(lab);
+    const first = lab.host(1);
     await mesh.until("all nodes are ready", 30_000, async () => {
       const nodes = await mesh.nodes(first);
       return (

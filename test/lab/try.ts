@@ -1,0 +1,146 @@
+/**
+ * Try: the program behind scripts/try. Makes a lab, tells the story in it, takes the lab down.
+ *
+ * The lab goes away however this ends: by itself, on a failure, on Ctrl-C; and when this process is
+ * killed, the lab's keeper sees to it. Code 0 means that every step of the story came true.
+ */
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Lab, LabError, numberDefault } from "./lab.ts";
+import { Narrator, seconds } from "./narrator.ts";
+import { Story } from "./story.ts";
+
+const usage = `scripts/try [--hosts 3] [--keep] [--lab NUMBER]
+
+Shows gam on several hosts of its own on this machine: a stack given to one of them with the docker
+client, then the host that leads loses power. Needs Linux and root, installs what it needs, and takes
+down all it started.
+
+  --hosts N      3 to 9 hosts
+  --keep         leave the hosts and the stack up in the end, to look around
+  --lab NUMBER   which lab to use: addresses are 10.88.NUMBER.HOST
+`;
+
+const hostsMin = 3;
+const hostsMax = 9;
+const lifetimeMinutes = 240;
+const endMsMax = 2000;
+const interruptedCode = 130;
+
+/** When scripts/try began, in milliseconds since 1970: installing is part of the time that it takes. */
+const beganMs = Number(process.env.GAM_TRY_BEGAN_MS ?? Date.now());
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      hosts: { type: "string", default: String(hostsMin) },
+      keep: { type: "boolean", default: false },
+      lab: { type: "string", default: String(numberDefault) },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const hosts = Number(values.hosts);
+  if (!Number.isInteger(hosts) || hosts < hostsMin || hosts > hostsMax) {
+    throw new LabError(`Cannot show ${values.hosts} hosts: wanted ${hostsMin} to ${hostsMax}`);
+  }
+  const number = Number(values.lab);
+  const narrator = new Narrator(process.stdout);
+  const installedMs = Date.now() - beganMs;
+  const interruption = interruptible();
+  const playing = play({ hosts, number, narrator, keep: values.keep, interruption });
+  await Promise.race([playing, once(interruption, "abort")]);
+  if (interruption.aborted) {
+    narrator.say("Interrupted: taking the lab down");
+    await endLab(number, playing);
+    return interruptedCode;
+  }
+  if (values.keep) narrator.say(advice(number, hosts));
+  else narrator.say("The lab is down; nothing of it is left.");
+  const took = seconds(Date.now() - beganMs);
+  const before = seconds(installedMs);
+  narrator.say(`Every step came true, in ${took}; ${before} of it passed before the first began.`);
+  return 0;
+}
+
+interface Play {
+  readonly hosts: number;
+  readonly number: number;
+  readonly narrator: Narrator;
+  readonly keep: boolean;
+  readonly interruption: AbortSignal;
+}
+
+async function play({ hosts, number, narrator, keep, interruption }: Play): Promise<void> {
+  narrator.chapter(`${hosts} hosts`);
+  narrator.say(
+    "Each has processes, a disk, a name, an address and a Docker engine of its own; a switch",
+  );
+  narrator.say("joins them. On each an agent runs, as it would as a service: gam agent");
+  narrator.say("");
+  const lab = await Lab.up({ hosts, number, agents: true, lifetimeMinutes, outlive: keep });
+  try {
+    const { hostsMs = 0, agentsMs = 0 } = lab.timings ?? {};
+    for (const { name, address } of lab.hosts) narrator.say(`  ${name}  ${address}`);
+    narrator.say("");
+    narrator.fact(`engines answer after ${seconds(hostsMs)}, agents ${seconds(agentsMs)} later`);
+    await new Story({ lab, narrator, keepStack: keep }).tell();
+  } catch (thrown) {
+    if (!(thrown instanceof LabError)) throw thrown;
+    const logs = `logs are in ${lab.host(1).folder}/logs and beside it`;
+    const hint = keep
+      ? `The lab is left as it is; ${logs}`
+      : "With --keep the lab stays, to look at";
+    throw new LabError(`${thrown.message}\n${hint}`, { cause: thrown });
+  } finally {
+    if (!keep && !interruption.aborted) await lab.down();
+  }
+}
+
+/** Aborted by the first signal that asks for an end. Later ones change nothing: cleaning is under way. */
+function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => controller.abort());
+  return controller.signal;
+}
+
+/** What is just being started may come to life behind the back of the first `down`. */
+async function endLab(number: number, playing: Promise<void>): Promise<void> {
+  await Lab.down(number);
+  // The ground is gone from under the story, so what it complains of is no news.
+  await Promise.race([playing.catch(() => undefined), pause(endMsMax)]);
+  await Lab.down(number);
+}
+
+function advice(number: number, hosts: number): string {
+  const lab = number === numberDefault ? "scripts/lab" : `scripts/lab --lab ${number}`;
+  return [
+    `The lab stays up for ${lifetimeMinutes} minutes. Look around:`,
+    "",
+    `  ${lab} gam 2 status`,
+    `  ${lab} docker ${hosts} service ls`,
+    `  ${lab} kill 2`,
+    `  ${lab} help`,
+    `  ${lab} down`,
+    "",
+  ].join("\n");
+}
+
+try {
+  // Not by `exitCode`: a story that was interrupted may be waiting for something still.
+  process.exit(await main(process.argv.slice(2)));
+} catch (thrown) {
+  const isBad =
+    thrown instanceof LabError ||
+    (thrown instanceof Error &&
+      "code" in thrown &&
+      String(thrown.code).startsWith("ERR_PARSE_ARGS"));
+  if (!isBad) throw thrown;
+  console.error(`scripts/try: ${thrown.message}`);
+  process.exit(thrown instanceof LabError ? 1 : 2);
+}
