@@ -1,10 +1,9 @@
 /**
  * Store: the replicated objects and how the log changes them.
  *
- * Decides whether a proposal holds and applies it; the same log gives the same objects on every peer.
- * Does not decide what ought to change (orchestrator, scheduler) nor whether a spec makes sense
- * (service-spec.ts): it refuses only what would break its own promises, which are unique names, unique
- * published ports, objects in use that stay, and versions that writers have seen.
+ * Applies proposals that hold (refusal.ts says which); the same log gives the same objects on every
+ * peer. Does not decide what ought to change (orchestrator, scheduler) nor whether a spec makes sense
+ * (service-spec.ts).
  */
 import {
   assert,
@@ -17,12 +16,12 @@ import {
   type TaskId,
   unreachable,
 } from "@gam/core";
-import type { Change, Outcome, Proposal, RefusalCode } from "./change.ts";
+import type { Change, Outcome, Proposal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
-import { ingressPorts } from "./ports.ts";
-import type { PortConfig, Service, ServiceSpec } from "./service.ts";
+import { type Refusal, refusalOf, takenPort } from "./refusal.ts";
+import type { Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
 import { compareStates, isTerminal, isWanted, type Task, type TaskStatus } from "./task.ts";
 import { sameTemplate } from "./template.ts";
@@ -44,9 +43,25 @@ interface Dump {
   readonly outcomes: readonly [ProposalId, Outcome][];
 }
 
-interface Refusal {
-  readonly code: RefusalCode;
-  readonly message: string;
+type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
+
+/** What the changes of one entry share. */
+interface Entry {
+  /** RFC 3339; the same moment as `atMs`. */
+  readonly at: string;
+  readonly atMs: number;
+  /** What happened, in order. */
+  readonly events: Event[];
+}
+
+/** What takes the place of a service's spec. */
+interface Successor {
+  readonly spec: ServiceSpec;
+  /** What it may be rolled back to. */
+  readonly previous: ServiceSpec | undefined;
+  readonly registryAuth: string;
+  /** Why it is a rollback, if it is one. */
+  readonly rollback: string | undefined;
 }
 
 export class Store implements View {
@@ -100,7 +115,8 @@ export class Store implements View {
     const events: Event[] = [];
     if (refusal === undefined) {
       const at = new Date(proposal.atMs).toISOString();
-      for (const change of proposal.changes) this.#change(change, at, proposal.atMs, events);
+      const entry: Entry = { at, atMs: proposal.atMs, events };
+      for (const change of proposal.changes) this.#change(change, entry);
     }
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
@@ -155,321 +171,254 @@ export class Store implements View {
   /** Judged against the state before the proposal: no proposal holds two changes of one object. */
   #refusalOf(changes: readonly Change[]): Refusal | undefined {
     for (const change of changes) {
-      const refusal = this.#refusal(change);
+      const refusal = refusalOf(this, change);
       if (refusal !== undefined) return refusal;
     }
     return undefined;
   }
 
-  #refusal(change: Change): Refusal | undefined {
+  #change(change: Change, entry: Entry): void {
     switch (change.kind) {
       case "createCluster":
-        return this.#cluster === undefined
-          ? undefined
-          : { code: "IN_USE", message: "there is a cluster already" };
       case "updateCluster":
-        return stale(this.#cluster, change.basedOn, "cluster");
+      case "rotateSecrets":
+        return this.#changeCluster(change, entry);
+      case "joinNode":
+        return this.#joinNode(change, entry);
       case "updateNode":
-        return stale(this.#nodes.get(change.id), change.basedOn, `node ${change.id}`);
+      case "describeNode":
+      case "judgeNode":
       case "removeNode":
-        return found(this.#nodes.get(change.id), `node ${change.id}`);
+        return this.#changeNode(change, entry);
       case "createService":
-        return (
-          this.#nameRefusal(change.spec.Name) ??
-          this.#portRefusal(change.id, change.spec.EndpointSpec?.Ports)
-        );
+        return this.#createService(change, entry);
       case "updateService":
-        return (
-          stale(this.#services.get(change.id), change.basedOn, `service ${change.id}`) ??
-          this.#portRefusal(change.id, change.spec.EndpointSpec?.Ports)
-        );
+      case "rollbackService":
       case "removeService":
-        return found(this.#services.get(change.id), `service ${change.id}`);
+      case "progressUpdate":
+      case "setEndpoint":
+        return this.#changeService(change, entry);
       case "createNetwork":
-        return this.networks().some((network) => network.Name === change.network.Name)
-          ? {
-              code: "NAME_IN_USE",
-              message: `network with name ${change.network.Name} already exists`,
-            }
-          : undefined;
+        return this.#createNetwork(change, entry);
       case "removeNetwork":
-        return this.#networkRefusal(change.id);
+        return this.#removeNetwork(change, entry);
+      case "createTask":
+        return this.#createTask(change, entry);
+      case "assignTask":
+      case "explainTask":
+      case "desireTask":
+      case "reportTask":
+      case "orphanTask":
+      case "removeTask":
+        return this.#changeTask(change, entry);
       default:
-        return undefined;
+        unreachable(change);
     }
   }
 
-  #nameRefusal(name: string): Refusal | undefined {
-    if (!this.services().some((service) => service.Spec.Name === name)) return undefined;
-    const message = `name conflicts with an existing object: service ${name} already exists`;
-    return { code: "NAME_IN_USE", message };
-  }
-
-  #portRefusal(id: ServiceId, ports: readonly PortConfig[] | undefined): Refusal | undefined {
-    for (const port of ingressPorts({ Ports: ports ?? [] })) {
-      if (!port.PublishedPort) continue;
-      const protocol = port.Protocol ?? "tcp";
-      const holder = this.services().find(
-        (service) =>
-          service.ID !== id &&
-          [...(service.Endpoint.Ports ?? []), ...ingressPorts(service.Spec.EndpointSpec)].some(
-            (held) =>
-              held.PublishMode !== "host" &&
-              held.PublishedPort === port.PublishedPort &&
-              (held.Protocol ?? "tcp") === protocol,
-          ),
-      );
-      if (holder === undefined) continue;
-      const message = `port '${port.PublishedPort}' is already in use by service '${holder.Spec.Name}' (${holder.ID}) as an ingress port`;
-      return { code: "BAD_REQUEST", message };
+  #changeCluster(
+    change: Of<"createCluster" | "updateCluster" | "rotateSecrets">,
+    { at, events }: Entry,
+  ): void {
+    if (change.kind === "createCluster") {
+      return this.#putCluster({ ...change.cluster, ...this.#born(at) }, events);
     }
-    return undefined;
+    const cluster = this.#cluster;
+    if (cluster === undefined) return;
+    const moved = { ...cluster, ...this.#moved(at) };
+    if (change.kind === "updateCluster") {
+      return this.#putCluster({ ...moved, Spec: change.spec }, events);
+    }
+    const { Worker, Manager } = cluster.Secrets;
+    const Secrets = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
+    return this.#putCluster({ ...moved, Secrets }, events);
   }
 
-  #networkRefusal(id: NetworkId): Refusal | undefined {
-    const network = this.#networks.get(id);
-    if (network === undefined) return { code: "NOT_FOUND", message: `network ${id} not found` };
-    const user = this.services().find((service) =>
-      [...(service.Spec.TaskTemplate.Networks ?? []), ...(service.Spec.Networks ?? [])].some(
-        (target) => target.Target === id || target.Target === network.Name,
-      ),
-    );
-    if (user === undefined) return undefined;
-    return { code: "IN_USE", message: `network ${network.Id} is in use by service ${user.ID}` };
+  #joinNode({ node }: Of<"joinNode">, { at, events }: Entry): void {
+    const known = this.#nodes.get(node.ID);
+    this.#removed.delete(node.ID);
+    const meta = known === undefined ? this.#born(at) : this.#moved(at);
+    const Spec = known === undefined ? node.Spec : known.Spec;
+    this.#putNode({ CreatedAt: at, ...known, ...node, ...meta, Spec }, events);
   }
 
-  #change(change: Change, at: string, atMs: number, events: Event[]): void {
+  #changeNode(
+    change: Of<"updateNode" | "describeNode" | "judgeNode" | "removeNode">,
+    { at, atMs, events }: Entry,
+  ): void {
+    const node = this.#nodes.get(change.id);
+    if (node === undefined) return;
     switch (change.kind) {
-      case "createCluster":
-        return this.#putCluster({ ...change.cluster, ...this.#born(at) }, events);
-      case "updateCluster":
-        if (this.#cluster === undefined) return;
-        return this.#putCluster(
-          { ...this.#cluster, ...this.#moved(at), Spec: change.spec },
-          events,
-        );
-      case "rotateSecrets": {
-        if (this.#cluster === undefined) return;
-        const { Worker, Manager } = this.#cluster.Secrets;
-        const Secrets = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
-        return this.#putCluster({ ...this.#cluster, ...this.#moved(at), Secrets }, events);
-      }
-      case "joinNode": {
-        const known = this.#nodes.get(change.node.ID);
-        this.#removed.delete(change.node.ID);
-        const meta = known === undefined ? this.#born(at) : { ...this.#moved(at) };
-        const Spec = known === undefined ? change.node.Spec : known.Spec;
-        return this.#putNode({ CreatedAt: at, ...known, ...change.node, ...meta, Spec }, events);
-      }
-      case "updateNode": {
-        const node = this.#nodes.get(change.id);
-        if (node === undefined) return;
+      case "updateNode":
         return this.#putNode({ ...node, ...this.#moved(at), Spec: change.spec }, events);
-      }
       case "describeNode": {
-        const node = this.#nodes.get(change.id);
-        if (node === undefined) return;
-        return this.#putNode(
-          {
-            ...node,
-            UpdatedAt: at,
-            Description: change.description,
-            Gam: {
-              ...node.Gam,
-              addresses: change.addresses,
-              engine: change.engine,
-              engineLostAtMs: change.engine.ready ? 0 : node.Gam.engineLostAtMs,
-            },
-            Status: { ...node.Status, Addr: hostOf(change.addresses[0] ?? node.Status.Addr) },
-          },
-          events,
-        );
+        const { description: Description, addresses, engine } = change;
+        const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
+        const Gam = { ...node.Gam, addresses, engine, engineLostAtMs };
+        const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
+        return this.#putNode({ ...node, UpdatedAt: at, Description, Gam, Status }, events);
       }
       case "judgeNode": {
-        const node = this.#nodes.get(change.id);
-        if (node === undefined) return;
         const Status = { ...change.status, Addr: node.Status.Addr };
         // Taken here and not from the node's own report: the judge compares it with its own clock.
         const engineLostAtMs = node.Gam.engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
         const Gam = { ...node.Gam, engineLostAtMs };
         return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
       }
-      case "removeNode": {
-        const before = this.#nodes.get(change.id);
-        if (before === undefined) return;
+      case "removeNode":
         this.#nodes.delete(change.id);
         this.#removed.add(change.id);
-        events.push({ table: "node", before });
+        events.push({ table: "node", before: node });
         return;
-      }
-      case "createService": {
-        const { id, spec, registryAuth } = change;
-        return this.#putService(
-          {
-            ...this.#born(at),
-            ID: id,
-            Spec: spec,
-            Endpoint: { Spec: spec.EndpointSpec ?? {} },
-            ...jobStatus(spec, undefined, at),
-            Gam: {
-              registryAuth,
-              registryAuthPrevious: "",
-              templateVersion: this.#index,
-              waveAtMs: 0,
-              updated: [],
-            },
-          },
-          events,
-        );
-      }
+      default:
+        unreachable(change);
+    }
+  }
+
+  #createService({ id, spec, registryAuth }: Of<"createService">, { at, events }: Entry): void {
+    const templateVersion = this.#index;
+    const service: Service = {
+      ...this.#born(at),
+      ID: id,
+      Spec: spec,
+      Endpoint: { Spec: spec.EndpointSpec ?? {} },
+      ...jobStatus(spec, undefined, at),
+      Gam: { registryAuth, registryAuthPrevious: "", templateVersion, waveAtMs: 0, updated: [] },
+    };
+    this.#putService(service, events);
+  }
+
+  #changeService(
+    change: Of<
+      "updateService" | "rollbackService" | "removeService" | "progressUpdate" | "setEndpoint"
+    >,
+    entry: Entry,
+  ): void {
+    const service = this.#services.get(change.id);
+    if (service === undefined) return;
+    const { at, events } = entry;
+    switch (change.kind) {
       case "updateService": {
-        const service = this.#services.get(change.id);
-        if (service === undefined) return;
-        const message = change.rollback ? "manually requested rollback" : undefined;
-        return this.#replaceSpec(service, change.spec, change.previous, at, message, events, {
-          registryAuth: change.registryAuth,
-        });
+        const { spec, previous, registryAuth } = change;
+        const rollback = change.rollback ? "manually requested rollback" : undefined;
+        return this.#replaceSpec(service, { spec, previous, registryAuth, rollback }, entry);
       }
       case "rollbackService": {
-        const service = this.#services.get(change.id);
-        if (service === undefined || service.PreviousSpec === undefined) return;
+        const spec = service.PreviousSpec;
+        if (spec === undefined) return;
         if (service.Gam.templateVersion !== change.templateVersion) return;
+        const registryAuth = service.Gam.registryAuthPrevious;
+        const rollback = change.message;
         return this.#replaceSpec(
           service,
-          service.PreviousSpec,
-          undefined,
-          at,
-          change.message,
-          events,
-          { registryAuth: service.Gam.registryAuthPrevious },
+          { spec, previous: undefined, registryAuth, rollback },
+          entry,
         );
       }
-      case "removeService": {
-        const before = this.#services.get(change.id);
-        if (before === undefined) return;
+      case "removeService":
         this.#services.delete(change.id);
-        events.push({ table: "service", before });
+        events.push({ table: "service", before: service });
         return;
-      }
       case "progressUpdate": {
-        const service = this.#services.get(change.id);
-        if (service === undefined) return;
         if (service.Gam.templateVersion !== change.templateVersion) return;
         const { UpdateStatus: _, ...rest } = service;
         const Gam = { ...service.Gam, waveAtMs: change.waveAtMs, updated: change.updated };
         const status = change.status === undefined ? {} : { UpdateStatus: change.status };
         return this.#putService({ ...rest, ...status, UpdatedAt: at, Gam }, events);
       }
-      case "setEndpoint": {
-        const service = this.#services.get(change.id);
-        if (service === undefined) return;
-        if (this.#portRefusal(service.ID, change.endpoint.Ports) !== undefined) return;
+      case "setEndpoint":
+        if (takenPort(this, service.ID, change.endpoint.Ports) !== undefined) return;
         return this.#putService({ ...service, UpdatedAt: at, Endpoint: change.endpoint }, events);
-      }
-      case "createNetwork": {
-        const network = { ...change.network, Version: { Index: this.#index }, Created: at };
-        this.#networks.put(network.Id, network);
-        events.push({ table: "network", after: network });
-        return;
-      }
-      case "removeNetwork": {
-        const before = this.#networks.get(change.id);
-        if (before === undefined) return;
-        this.#networks.delete(change.id);
-        events.push({ table: "network", before });
-        return;
-      }
-      case "createTask":
-        // The service may have been removed since the leader planned this.
-        if (this.#services.get(change.task.ServiceID) === undefined) return;
-        if (this.#tasks.get(change.task.ID) !== undefined) return;
-        return this.#taskEvent({ ...change.task, ...this.#born(at) }, events);
-      case "assignTask": {
-        const task = this.#tasks.get(change.id);
-        if (task === undefined || (task.NodeID ?? change.node) !== change.node) return;
-        if (compareStates(task.Status.State, "assigned") >= 0) return;
-        if (!isWanted(task)) return;
-        if (this.#nodes.get(change.node) === undefined) return;
-        const moved = { ...task, NodeID: change.node, Status: change.status };
-        return this.#taskEvent({ ...moved, ...this.#moved(at) }, events);
-      }
-      case "explainTask": {
-        const task = this.#tasks.get(change.id);
-        if (task === undefined || compareStates(task.Status.State, "pending") > 0) return;
-        return this.#taskEvent({ ...task, ...this.#moved(at), Status: change.status }, events);
-      }
-      case "desireTask": {
-        const task = this.#tasks.get(change.id);
-        if (task === undefined || compareStates(change.desired, task.DesiredState) <= 0) return;
-        const moved = { ...task, ...this.#moved(at), DesiredState: change.desired };
-        return this.#taskEvent(moved, events);
-      }
-      case "reportTask":
-      case "orphanTask": {
-        const task = this.#tasks.get(change.id);
-        if (task === undefined) return;
-        const status = mergeStatus(task.Status, change.status);
-        if (status === task.Status) return;
-        const starts = status.State === "running" && task.Status.State !== "running";
-        const Gam = starts
-          ? { ...task.Gam, startedAtMs: Date.parse(status.Timestamp) || atMs }
-          : task.Gam;
-        return this.#taskEvent({ ...task, ...this.#moved(at), Status: status, Gam }, events);
-      }
-      case "removeTask": {
-        const before = this.#tasks.get(change.id);
-        if (before === undefined) return;
-        this.#tasks.delete(before.ID);
-        this.#tasksOf.delete(before.ServiceID, before.ID);
-        if (before.NodeID !== undefined) this.#tasksOn.delete(before.NodeID, before.ID);
-        events.push({ table: "task", before });
-        return;
-      }
       default:
         unreachable(change);
     }
   }
 
-  #replaceSpec(
-    service: Service,
-    spec: ServiceSpec,
-    previous: ServiceSpec | undefined,
-    at: string,
-    rollbackMessage: string | undefined,
-    events: Event[],
-    auth: { registryAuth: string },
-  ): void {
+  #replaceSpec(service: Service, successor: Successor, { at, events }: Entry): void {
     const { UpdateStatus: _, PreviousSpec: __, ...rest } = service;
+    const { spec, previous, registryAuth, rollback } = successor;
     const changed = !sameTemplate(service.Spec, spec);
-    const status =
-      rollbackMessage === undefined
-        ? {}
-        : {
-            UpdateStatus: {
-              State: "rollback_started" as const,
-              StartedAt: at,
-              Message: rollbackMessage,
-            },
-          };
-    this.#putService(
-      {
-        ...rest,
-        ...this.#moved(at),
-        ...status,
-        ...(previous === undefined ? {} : { PreviousSpec: previous }),
-        ...(changed ? jobStatus(spec, service, at) : {}),
-        Spec: spec,
-        Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
-        Gam: {
-          registryAuth: auth.registryAuth,
-          registryAuthPrevious: service.Gam.registryAuth,
-          templateVersion: changed ? this.#index : service.Gam.templateVersion,
-          waveAtMs: 0,
-          updated: [],
-        },
+    const after: Service = {
+      ...rest,
+      ...this.#moved(at),
+      ...(rollback !== undefined && {
+        UpdateStatus: { State: "rollback_started", StartedAt: at, Message: rollback },
+      }),
+      ...(previous && { PreviousSpec: previous }),
+      ...(changed && jobStatus(spec, service, at)),
+      Spec: spec,
+      Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
+      Gam: {
+        registryAuth,
+        registryAuthPrevious: service.Gam.registryAuth,
+        templateVersion: changed ? this.#index : service.Gam.templateVersion,
+        waveAtMs: 0,
+        updated: [],
       },
-      events,
-    );
+    };
+    this.#putService(after, events);
+  }
+
+  #createNetwork({ network }: Of<"createNetwork">, { at, events }: Entry): void {
+    const after = { ...network, Version: { Index: this.#index }, Created: at };
+    this.#networks.put(after.Id, after);
+    events.push({ table: "network", after });
+  }
+
+  #removeNetwork({ id }: Of<"removeNetwork">, { events }: Entry): void {
+    const before = this.#networks.get(id);
+    if (before === undefined) return;
+    this.#networks.delete(id);
+    events.push({ table: "network", before });
+  }
+
+  #createTask({ task }: Of<"createTask">, { at, events }: Entry): void {
+    // The service may have been removed since the leader planned this.
+    if (this.#services.get(task.ServiceID) === undefined) return;
+    if (this.#tasks.get(task.ID) !== undefined) return;
+    this.#moveTask({ ...task, ...this.#born(at) }, events);
+  }
+
+  #changeTask(
+    change: Of<
+      "assignTask" | "explainTask" | "desireTask" | "reportTask" | "orphanTask" | "removeTask"
+    >,
+    { at, atMs, events }: Entry,
+  ): void {
+    const task = this.#tasks.get(change.id);
+    if (task === undefined) return;
+    const moved = { ...task, ...this.#moved(at) };
+    switch (change.kind) {
+      case "assignTask": {
+        const { node, status } = change;
+        if ((task.NodeID ?? node) !== node || this.#nodes.get(node) === undefined) return;
+        if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return;
+        return this.#moveTask({ ...moved, NodeID: node, Status: status }, events);
+      }
+      case "explainTask":
+        if (compareStates(task.Status.State, "pending") > 0) return;
+        return this.#moveTask({ ...moved, Status: change.status }, events);
+      case "desireTask":
+        if (compareStates(change.desired, task.DesiredState) <= 0) return;
+        return this.#moveTask({ ...moved, DesiredState: change.desired }, events);
+      case "reportTask":
+      case "orphanTask": {
+        const Status = mergeStatus(task.Status, change.status);
+        if (Status === task.Status) return;
+        const starts = Status.State === "running" && task.Status.State !== "running";
+        const startedAtMs = Date.parse(Status.Timestamp) || atMs;
+        const Gam = starts ? { ...task.Gam, startedAtMs } : task.Gam;
+        return this.#moveTask({ ...moved, Status, Gam }, events);
+      }
+      case "removeTask":
+        this.#tasks.delete(task.ID);
+        this.#tasksOf.delete(task.ServiceID, task.ID);
+        if (task.NodeID !== undefined) this.#tasksOn.delete(task.NodeID, task.ID);
+        events.push({ table: "task", before: task });
+        return;
+      default:
+        unreachable(change);
+    }
   }
 
   #born(at: string): { Version: { Index: number }; CreatedAt: string; UpdatedAt: string } {
@@ -498,7 +447,7 @@ export class Store implements View {
     events.push({ table: "service", ...(before && { before }), after });
   }
 
-  #taskEvent(after: Task, events: Event[]): void {
+  #moveTask(after: Task, events: Event[]): void {
     const before = this.#tasks.get(after.ID);
     this.#putTask(after);
     events.push({ table: "task", ...(before && { before }), after });
@@ -509,20 +458,6 @@ export class Store implements View {
     this.#tasksOf.put(task.ServiceID, task.ID, task);
     if (task.NodeID !== undefined) this.#tasksOn.put(task.NodeID, task.ID, task);
   }
-}
-
-function stale(
-  object: { readonly Version: { readonly Index: number } } | undefined,
-  basedOn: number,
-  name: string,
-): Refusal | undefined {
-  if (object === undefined) return { code: "NOT_FOUND", message: `${name} not found` };
-  if (object.Version.Index === basedOn) return undefined;
-  return { code: "STALE_VERSION", message: "update out of sequence" };
-}
-
-function found(object: unknown, name: string): Refusal | undefined {
-  return object === undefined ? { code: "NOT_FOUND", message: `${name} not found` } : undefined;
 }
 
 /** The later of two observations of one task; the old one itself when the new one tells nothing. */
