@@ -20,88 +20,106 @@ const operator = /:?[-?+]/y;
 
 /** The text with its variables filled in; `unset` names those that were read as nothing. */
 export function interpolate(template: string, environment: Environment): Interpolated {
-  const unset = new Set<string>();
-  let failure: string | undefined;
-  let at = 0;
+  return new Reading(template, environment).all();
+}
 
-  const fail = (message: string): string => {
-    failure ??= message;
-    at = template.length;
-    return "";
-  };
-  const take = (token: RegExp): string => {
-    token.lastIndex = at;
-    const found = token.exec(template)?.[0] ?? "";
-    at += found.length;
-    return found;
-  };
-  const lookUp = (variable: string): string | undefined =>
-    Object.hasOwn(environment, variable) ? environment[variable] : undefined;
+/** One pass over a template, from left to right. */
+class Reading {
+  readonly #template: string;
+  readonly #environment: Environment;
+  readonly #unset = new Set<string>();
+  #failure: string | undefined;
+  #at = 0;
+
+  constructor(template: string, environment: Environment) {
+    this.#template = template;
+    this.#environment = environment;
+  }
+
+  all(): Interpolated {
+    const text = this.#text(true, false);
+    return this.#failure === undefined
+      ? { ok: true, text, unset: [...this.#unset] }
+      : { ok: false, message: this.#failure };
+  }
 
   /** `live` is false in the branch that is not taken, where nothing may be missing or refused. */
-  const text = (live: boolean, inBraces: boolean): string => {
+  #text(live: boolean, inBraces: boolean): string {
     let result = "";
-    while (at < template.length) {
-      const one = template.charAt(at);
+    while (this.#at < this.#template.length) {
+      const one = this.#template.charAt(this.#at);
       if (inBraces && one === "}") return result;
-      at += 1;
-      result += one === "$" ? variable(live) : one;
+      this.#at += 1;
+      result += one === "$" ? this.#variable(live) : one;
     }
-    return inBraces ? fail(`"${template}" lacks a "}"`) : result;
-  };
+    return inBraces ? this.#fail(`"${this.#template}" lacks a "}"`) : result;
+  }
 
-  const variable = (live: boolean): string => {
-    const next = template.charAt(at);
+  #variable(live: boolean): string {
+    const next = this.#template.charAt(this.#at);
     if (next === "$") {
-      at += 1;
+      this.#at += 1;
       return "$";
     }
     if (next === "{") {
-      at += 1;
-      const result = braced(live);
-      at += 1;
+      this.#at += 1;
+      const result = this.#braced(live);
+      this.#at += 1;
       return result;
     }
-    const found = take(name);
-    if (found === "")
-      return fail(`"$" in "${template}" names no variable: write "$$" for a dollar`);
-    return plain(found, live);
-  };
+    const found = this.#take(name);
+    if (found !== "") return this.#plain(found, live);
+    return this.#fail(`"$" in "${this.#template}" names no variable: write "$$" for a dollar`);
+  }
 
-  const plain = (found: string, live: boolean): string => {
-    const value = lookUp(found);
-    if (value === undefined && live) unset.add(found);
+  #plain(variable: string, live: boolean): string {
+    const value = this.#lookUp(variable);
+    if (value === undefined && live) this.#unset.add(variable);
     return value ?? "";
-  };
+  }
 
-  const braced = (live: boolean): string => {
-    const found = take(name);
-    const sign = take(operator);
-    if (found === "" || (sign === "" && template.charAt(at) !== "}")) {
-      return fail(`"${template}" has no variable of the form \${NAME}, \${NAME:-default} or alike`);
+  #braced(live: boolean): string {
+    const found = this.#take(name);
+    const sign = this.#take(operator);
+    if (found === "" || (sign === "" && this.#template.charAt(this.#at) !== "}")) {
+      const forms = `\${NAME}, \${NAME:-default} or alike`;
+      return this.#fail(`"${this.#template}" has no variable of the form ${forms}`);
     }
-    if (sign === "") return plain(found, live);
-    const value = lookUp(found);
+    if (sign === "") return this.#plain(found, live);
+    const value = this.#lookUp(found);
     const present = value !== undefined && !(sign.startsWith(":") && value === "");
     switch (sign.at(-1)) {
       case "-": {
-        const fallback = text(live && !present, true);
+        const fallback = this.#text(live && !present, true);
         return present ? value : fallback;
       }
       case "+": {
-        const replacement = text(live && present, true);
+        const replacement = this.#text(live && present, true);
         return present ? replacement : "";
       }
       default: {
-        const reason = text(live && !present, true);
+        const reason = this.#text(live && !present, true);
         if (present || !live) return value ?? "";
-        return fail(`variable "${found}" is required${reason === "" ? "" : `: ${reason}`}`);
+        return this.#fail(`variable "${found}" is required${reason === "" ? "" : `: ${reason}`}`);
       }
     }
-  };
+  }
 
-  const result = text(true, false);
-  return failure === undefined
-    ? { ok: true, text: result, unset: [...unset] }
-    : { ok: false, message: failure };
+  #lookUp(variable: string): string | undefined {
+    return Object.hasOwn(this.#environment, variable) ? this.#environment[variable] : undefined;
+  }
+
+  #take(token: RegExp): string {
+    token.lastIndex = this.#at;
+    const found = token.exec(this.#template)?.[0] ?? "";
+    this.#at += found.length;
+    return found;
+  }
+
+  /** The first failure counts, and ends the pass. */
+  #fail(message: string): string {
+    this.#failure ??= message;
+    this.#at = this.#template.length;
+    return "";
+  }
 }

@@ -5,6 +5,7 @@
  * octal). Knows nothing of stacks; a read (read.ts) gives it meaning.
  */
 import {
+  type Document,
   isAlias,
   isMap,
   isNode,
@@ -47,76 +48,95 @@ export function parseFile(file: string, text: string, errors: Problem[]): Value 
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  if (document.errors.length > 0) {
-    for (const { message, pos } of document.errors) {
-      // The library appends an excerpt of the file on further lines.
-      const reason = message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? message;
-      errors.push({ at: placeOf(pos[0]), message: reason });
-    }
-    return undefined;
+  if (document.errors.length === 0)
+    return new Tree(document, placeOf, errors).from({ file, line: 1, column: 1 });
+  for (const { message, pos } of document.errors) {
+    // The library appends an excerpt of the file on further lines.
+    const reason = message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? message;
+    errors.push({ at: placeOf(pos[0]), message: reason });
+  }
+  return undefined;
+}
+
+class Tree {
+  readonly #document: Document;
+  readonly #placeOf: (offset: number) => Place;
+  readonly #errors: Problem[];
+  /** Anchored nodes are built once, so aliases of aliases cost nothing. */
+  readonly #built = new Map<Node, Value>();
+  readonly #open = new Set<Node>();
+
+  constructor(document: Document, placeOf: (offset: number) => Place, errors: Problem[]) {
+    this.#document = document;
+    this.#placeOf = placeOf;
+    this.#errors = errors;
   }
 
-  /** Anchored nodes are built once, so aliases of aliases cost nothing. */
-  const built = new Map<Node, Value>();
-  const open = new Set<Node>();
+  /** `start` is where the file begins: an empty one has nothing else to point at. */
+  from(start: Place): Value {
+    return this.#build(this.#document.contents, start);
+  }
 
-  const build = (node: Node | null, at: Place): Value => {
-    if (node === null) return { kind: "scalar", at, value: null, source: "" };
-    const known = built.get(node);
+  #build(node: Node | null, at: Place): Value {
+    if (node === null) return nothing(at);
+    const known = this.#built.get(node);
     if (known !== undefined) return known;
-    if (open.has(node)) {
-      errors.push({ at, message: "an anchor contains itself" });
-      return { kind: "scalar", at, value: null, source: "" };
+    if (this.#open.has(node)) {
+      this.#errors.push({ at, message: "an anchor contains itself" });
+      return nothing(at);
     }
-    open.add(node);
-    const value = buildNew(node, node.range ? placeOf(node.range[0]) : at);
-    open.delete(node);
-    built.set(node, value);
+    this.#open.add(node);
+    const value = this.#buildNew(node, node.range ? this.#placeOf(node.range[0]) : at);
+    this.#open.delete(node);
+    this.#built.set(node, value);
     return value;
-  };
+  }
 
-  const buildNew = (node: Node, at: Place): Value => {
+  #buildNew(node: Node, at: Place): Value {
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = node.resolve(this.#document);
       if (target === undefined) {
-        errors.push({ at, message: `no anchor "${node.source}" stands before this` });
+        this.#errors.push({ at, message: `no anchor "${node.source}" stands before this` });
       }
-      return build(target ?? null, at);
+      return this.#build(target ?? null, at);
     }
     if (node.tag?.startsWith("!")) {
-      errors.push({ at, message: `tag "${node.tag}" is not supported: remove it` });
+      this.#errors.push({ at, message: `tag "${node.tag}" is not supported: remove it` });
     }
-    if (isMap(node)) return { kind: "map", at, entries: entriesOf(node, at) };
+    if (isMap(node)) return { kind: "map", at, entries: this.#entriesOf(node, at) };
     if (isSeq(node)) {
-      const items = node.items.map((item) => build(isNode(item) ? item : null, at));
+      const items = node.items.map((item) => this.#build(isNode(item) ? item : null, at));
       return { kind: "list", at, items };
     }
-    return isScalar(node) ? scalarOf(node, at) : { kind: "scalar", at, value: null, source: "" };
-  };
+    return isScalar(node) ? scalarOf(node, at) : nothing(at);
+  }
 
-  const entriesOf = (node: YAMLMap, at: Place): MapValue["entries"] => {
+  /** A map's own keys win over those that are merged into it, and the first source over later ones. */
+  #entriesOf(node: YAMLMap, at: Place): MapValue["entries"] {
     const merged = new Map<string, { at: Place; value: Value }>();
     const own = new Map<string, { at: Place; value: Value }>();
     for (const { key, value } of node.items) {
-      const keyAt = isNode(key) && key.range ? placeOf(key.range[0]) : at;
+      const keyAt = isNode(key) && key.range ? this.#placeOf(key.range[0]) : at;
       const name = isScalar(key) ? String(key.source ?? key.value) : "";
-      const child = build(isNode(value) ? value : null, keyAt);
+      const child = this.#build(isNode(value) ? value : null, keyAt);
       if (name !== mergeKey) {
         own.set(name, { at: keyAt, value: child });
         continue;
       }
       for (const source of child.kind === "list" ? child.items : [child]) {
         if (source.kind !== "map") {
-          errors.push({ at: keyAt, message: `"${mergeKey}" merges maps only` });
+          this.#errors.push({ at: keyAt, message: `"${mergeKey}" merges maps only` });
           continue;
         }
         for (const [from, entry] of source.entries) if (!merged.has(from)) merged.set(from, entry);
       }
     }
     return new Map([...merged, ...own]);
-  };
+  }
+}
 
-  return build(document.contents as Node | null, { file, line: 1, column: 1 });
+function nothing(at: Place): ScalarValue {
+  return { kind: "scalar", at, value: null, source: "" };
 }
 
 function scalarOf(node: Scalar, at: Place): ScalarValue {
