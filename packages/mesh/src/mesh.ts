@@ -371,7 +371,9 @@ export class Mesh {
     for (const timer of this.#timers) clearInterval(timer);
     this.#dialer.stop();
     this.#visitors.close();
-    for (const handlers of [this.#onMessage, this.#onGossip, this.#onReach]) handlers.clear();
+    for (const handlers of [this.#onMessage, this.#onGossip, this.#onReach, this.#onTurnedAway]) {
+      handlers.clear();
+    }
     await this.#gossip.stop();
     for (const connection of this.#host.libp2p.getConnections()) hangUp(connection);
     await this.#host.libp2p.stop();
