@@ -22,6 +22,7 @@ const headerBytes = 8;
 /** The client's error stream for what the server has to say itself. */
 export const serverStream = 3;
 
+/** In the engine's form: 8 bytes of stream and length, then the payload. */
 export function encodeFrame({ stream, payload }: LogFrame): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + payload.length);
   frame.fill(0, 0, headerBytes);

@@ -2,13 +2,14 @@ import type { Node } from "@gam/state";
 import type { ClusterDoor } from "./door.ts";
 import type { Naming } from "./reference.ts";
 
+/** A node goes by its host's name, which need not be its alone. */
 export const nodeNaming: Naming<Node> = {
   kind: "node",
   id: (node) => node.ID,
   names: (node) => [node.Description.Hostname, ...(node.Spec.Name ? [node.Spec.Name] : [])],
 };
 
-/** `host:port` at which a node's peer is to be found, as far as anybody knows. */
+/** `host:port` at which a node's peer was found last. */
 export function managerAddress(node: Node): string {
   return node.Gam.addresses[0] ?? node.Status.Addr;
 }

@@ -7,6 +7,7 @@
 import { type ErrorCode, GamError, messageOf } from "@gam/core";
 import { statusOf } from "./status-of.ts";
 
+/** An answer whose status and text are given where it is refused. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
@@ -32,6 +33,7 @@ export interface Answer {
   readonly message: string;
 }
 
+/** The status and the text for anything that a route throws. */
 export function answerOf(thrown: unknown): Answer {
   const message = messageOf(thrown);
   if (thrown instanceof Refusal) return { status: thrown.status, message };
@@ -57,6 +59,8 @@ export function asInner(thrown: unknown): unknown {
     cause: thrown,
   });
 }
+
+// Texts of Swarm's that tools match on.
 
 export const notInSwarm =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';

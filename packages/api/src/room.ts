@@ -39,6 +39,7 @@ export async function freshView({ door }: Room): Promise<View> {
   return door.view();
 }
 
+/** Errors: Refusal 503 outside of a cluster. */
 export function requireActive(door: ClusterDoor): void {
   if (door.state() === "inactive") throw new Refusal(503, notInSwarm);
 }

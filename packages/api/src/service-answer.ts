@@ -1,4 +1,11 @@
-import { compareStates, type Service, type Task, type View, withDefaults } from "@gam/state";
+import {
+  compareStates,
+  isWanted,
+  type Service,
+  type Task,
+  type View,
+  withDefaults,
+} from "@gam/state";
 import type { Naming } from "./reference.ts";
 
 export const serviceNaming: Naming<Service> = {
@@ -54,6 +61,6 @@ function serviceStatus(
 /** The last word of a node that is down is no proof that anything runs there. */
 function runs(task: Task, view: View): boolean {
   if (task.Status.State !== "running") return false;
-  if (task.NodeID === undefined || compareStates(task.DesiredState, "complete") > 0) return false;
+  if (task.NodeID === undefined || !isWanted(task)) return false;
   return view.node(task.NodeID)?.Status.State !== "down";
 }

@@ -142,6 +142,7 @@ const objectKeys = [
   "volume",
 ];
 
+/** Whether a client with these filters is told of it. */
 export function passes(event: SwarmEvent, filters: Filters): boolean {
   const { ID, Attributes } = event.Actor;
   const name = Attributes.name ?? "";

@@ -50,6 +50,7 @@ export function withFilters(path: string, label: string): string {
   return `/v1.41${path}?filters=${encodeURIComponent(filters)}`;
 }
 
+/** Errors: as of AgentClient; BAD_FRAME for an answer that is none. */
 export async function servicesOf(client: AgentClient, stack: string): Promise<ServiceItem[]> {
   return checkServices(
     await client.get(withFilters("/services", `${stackLabel}=${stack}`)),
@@ -57,6 +58,7 @@ export async function servicesOf(client: AgentClient, stack: string): Promise<Se
   );
 }
 
+/** Errors: as of AgentClient; BAD_FRAME for an answer that is none. */
 export async function networksOf(
   client: AgentClient,
   stack: string,

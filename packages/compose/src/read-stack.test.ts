@@ -105,7 +105,7 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     ],
   },
   {
-    name: "refuses secrets for now, at the place where they are used",
+    name: "refuses secrets, at the place where they are used",
     text: "services:\n  a: {image: x, secrets: [s]}\n",
     want: [
       'stack.yml:2:17: "secrets" is not supported: they come with a later version; bind-mount a file or set environment',

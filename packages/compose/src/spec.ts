@@ -25,6 +25,7 @@ import { familiarImage } from "./image.ts";
 import type { Place, Problem } from "./problem.ts";
 import type { Volume } from "./volume.ts";
 
+/** Labels that the docker client puts on what a stack makes, and looks for. */
 export const stackLabel = "com.docker.stack.namespace";
 export const imageLabel = "com.docker.stack.image";
 

@@ -27,6 +27,7 @@ const membersMax = 5_000;
 /** What a peer knows that has no log yet. */
 export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [] };
 
+/** Of a configuration from a peer or a disk. */
 export const checkConfiguration: check.Check<Configuration> = check.object({
   voters: check.list(check.id<NodeId>(), membersMax),
   votersOutgoing: check.list(check.id<NodeId>(), membersMax),
@@ -43,6 +44,7 @@ export function readConfiguration(data: Uint8Array): Configuration {
   return checkConfiguration(decode(data), "configuration");
 }
 
+/** A change is under way: two majorities decide. */
 export function isJoint(configuration: Configuration): boolean {
   return configuration.votersOutgoing.length > 0;
 }

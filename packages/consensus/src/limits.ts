@@ -27,6 +27,7 @@ export interface RaftLimits {
   readonly readsMax: number;
 }
 
+/** For clusters of the size that this program is for; tests make them smaller. */
 export const raftLimits: RaftLimits = {
   appendBytesMax: 256 * 1024,
   inflightAppendsMax: 64,

@@ -15,6 +15,7 @@ export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
+/** The groups of which each must agree: one, or two while the configuration is joint. */
 export function electorate(configuration: Configuration, faults: Faults = noFaults): Electorate {
   const { voters, votersOutgoing, learners } = configuration;
   const group = faults.has("countLearners") ? [...new Set([...voters, ...learners])] : voters;

@@ -41,10 +41,17 @@ export function parseAddress(text: string, portIfAbsent = defaultPort): Address 
   return { host, port };
 }
 
+/** The host of `host:port`. */
+export function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
+}
+
+/** As it stands in tokens and in the state; parseAddress() reads it. */
 export function formatAddress({ host, port }: Address): string {
   return `${host}:${port}`;
 }
 
+/** In libp2p's spelling. */
 export function dialAddress({ host, port }: Address): Multiaddr {
   const family = isIPv4(host) ? "ip4" : isIPv6(host) ? "ip6" : "dns";
   return multiaddr(`/${family}/${host}/tcp/${port}`);

@@ -56,7 +56,9 @@ export class NotAdmitted extends GamError {
   }
 }
 
+/** Addresses that a peer says it listens on. */
 export const addressesCheck = check.list(check.string(300), 32);
+/** Why it turned this peer away, from another peer. */
 export const refusalCheck = check.literal<Refusal>(
   "handshake",
   "stranger",

@@ -55,6 +55,7 @@ export function readCertificate(bytes: Uint8Array): Certificate {
   return { ...rest, nodeId: nodeIdOfKey(rest.publicKey) };
 }
 
+/** readCertificate() reads it. */
 export function writeCertificate({ nodeId: _, ...rest }: Certificate): Uint8Array {
   return encode({ version: 1, ...rest });
 }
@@ -77,6 +78,7 @@ export function issueCertificate(
   return { ...claims, signature: Uint8Array.from(signature) };
 }
 
+/** Whether the holder of the root key has signed every claim in it. */
 export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate): boolean {
   try {
     return verify(null, signed(certificate), publicKeyObject(rootPublicKey), certificate.signature);
@@ -85,6 +87,7 @@ export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate):
   }
 }
 
+/** Units: milliseconds since 1970, by the clock of the peer that judges. */
 export function isExpired(certificate: Certificate, nowMs: number): boolean {
   return nowMs > certificate.expiresMs || nowMs < certificate.notBeforeMs - skewMs;
 }

@@ -12,7 +12,7 @@
  */
 import { type Check, check, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
-import { addressOf } from "./address.ts";
+import { addressOf, hostOf } from "./address.ts";
 import { addressesCheck, idOf, NotAdmitted, refusalCheck } from "./admission.ts";
 import {
   type Certificate,
@@ -41,7 +41,9 @@ import {
   type Transcript,
 } from "./token.ts";
 
+/** Spoken by strangers that have a token. */
 export const joinProtocol = "/gam/join/1";
+/** Spoken by members that want a fresh certificate. */
 export const renewProtocol = "/gam/renew/1";
 
 const nonceCheck = check.bytes(nonceBytes);
@@ -296,7 +298,7 @@ export class Responder {
   async #first<T>(exchange: Exchange, connection: Connection, shape: Check<T>): Promise<T> {
     const { throttle, nowMs, limits } = this.#options;
     const address = addressOf(connection.remoteAddr);
-    const allowed = throttle.allows(address.slice(0, address.lastIndexOf(":")), nowMs());
+    const allowed = throttle.allows(hostOf(address), nowMs());
     const first = await exchange.next(shape, "request", limits.helloMs);
     if (allowed) return first;
     // Not before it has spoken: an answer that overtakes the question is lost on the way.

@@ -42,6 +42,7 @@ export interface LinksOptions {
   readonly onSilent: (link: Link) => void;
 }
 
+/** How often sweep() is to be called. */
 export const sweepMs = 500;
 /** A sweep that comes so late says that this process was frozen, and nothing about its peers. */
 const heldUpMs = 3 * sweepMs;

@@ -4,6 +4,7 @@
  * Decides how loud that is: everything is counted, and of equal cases from one host one line in ten
  * seconds is logged, so that a scan cannot fill a disk.
  */
+import { hostOf } from "./address.ts";
 import type { Logger } from "./door.ts";
 
 /** Why somebody was turned away; the names of the counters. */
@@ -40,8 +41,7 @@ export class Refusals {
   /** Shape: `address` is `host:port`; `peer` is the node or peer id, where one was proved. */
   add(refusal: Refusal, address: string, peer: string | undefined, reason: string): void {
     this.#counts.set(refusal, this.count(refusal) + 1);
-    const host = address.slice(0, address.lastIndexOf(":"));
-    const key = `${refusal} ${host} ${peer ?? ""}`;
+    const key = `${refusal} ${hostOf(address)} ${peer ?? ""}`;
     const nowMs = this.#nowMs();
     const lastMs = this.#loggedMs.get(key);
     if (lastMs !== undefined && nowMs - lastMs < quietMs) return;

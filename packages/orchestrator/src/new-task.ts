@@ -14,6 +14,7 @@ export interface TaskWish {
   readonly restart?: boolean;
 }
 
+/** A task of the service as it is now, which the scheduler gives a node if it has none. */
 export function createTask(situation: Situation, wish: TaskWish): PlannedChange {
   const { service, nowMs, mint } = situation;
   const { slot, node, after = "", startAfterMs = 0, restart = false } = wish;

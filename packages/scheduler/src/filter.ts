@@ -32,6 +32,7 @@ export interface Wish {
   readonly plugins: readonly { readonly type: string; readonly name: string }[];
 }
 
+/** The same for all tasks of one template. */
 export function wishOf(task: Task, need: Need, view: View): Wish {
   const placement = task.Spec.Placement;
   return {

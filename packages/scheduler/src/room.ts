@@ -25,6 +25,7 @@ export interface Need {
   readonly ports: readonly string[];
 }
 
+/** What the task reserves, and the ports that it binds on its node. */
 export function needOf(task: Pick<Task, "Spec" | "Gam">): Need {
   const reserved = task.Spec.Resources?.Reservations;
   const ports = hostPorts(task.Gam.endpoint).filter((port) => port.PublishedPort);

@@ -65,9 +65,13 @@ function whole(goType: string, min: number, zero: boolean): Shape<number> {
   };
 }
 
+/** Zero is left out. */
 export const unsigned = whole("uint64", 0, false);
+/** Where zero says something else than nothing. */
 export const unsignedOrZero = whole("uint64", 0, true);
+/** Zero is left out. */
 export const signed = whole("int64", -(2 ** 63), false);
+/** Where zero says something else than nothing. */
 export const signedOrZero = whole("int64", -(2 ** 63), true);
 
 export const float: Shape<number> = (value, place) => {
@@ -85,6 +89,7 @@ export function list<T>(entry: Shape<T>, empty: T, goType: string): Shape<readon
   };
 }
 
+/** An empty list is left out. */
 export const texts = list(text, "", "string");
 
 /** A map of texts. An empty one is left out, empty values are not. */

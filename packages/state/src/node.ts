@@ -1,3 +1,4 @@
+/** Node: the Engine API's node, one Docker host, and what gam keeps beside it. */
 import type { NodeId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 

@@ -230,8 +230,8 @@ test("readServiceSpec() leaves a spec that it stored as it is", () => {
 
 test("readServiceSpec() answers any JSON with a spec or a typed error", () => {
   fc.assert(
-    fc.property(fc.jsonValue(), fc.jsonValue(), (any, other) => {
-      const bodies = [any, task({ Placement: any }, { Env: other }), { ...task({}), Mode: any }];
+    fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
+      const bodies = [one, task({ Placement: one }, { Env: other }), { ...task({}), Mode: one }];
       for (const body of bodies) {
         try {
           const once = readServiceSpec(body, rules);

@@ -1,3 +1,8 @@
+/**
+ * Service: the Engine API's service and all that its spec is made of, and what gam keeps beside it.
+ *
+ * Only shapes. Which of them a client may ask for is in service-spec.ts.
+ */
 import type { ServiceId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";

@@ -1,3 +1,8 @@
+/**
+ * Task: the Engine API's task, the order of its states, and what gam keeps beside it.
+ *
+ * A task is one-shot: it is never started again but replaced in its slot.
+ */
 import type { NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 import type { Network } from "./network.ts";

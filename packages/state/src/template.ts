@@ -7,6 +7,7 @@
  */
 import type { ServiceSpec } from "./service.ts";
 
+/** Whether tasks of the one need not be replaced to be tasks of the other. */
 export function sameTemplate(a: ServiceSpec, b: ServiceSpec): boolean {
   return canonical(a) === canonical(b);
 }

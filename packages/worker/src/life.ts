@@ -9,7 +9,14 @@
  * everything but those facts would go on in the same way, which is how containers are adopted.
  */
 import type { TaskId } from "@gam/core";
-import { compareStates, isTerminal, type Task, type TaskState, type TaskStatus } from "@gam/state";
+import {
+  compareStates,
+  isTerminal,
+  isWanted,
+  type Task,
+  type TaskState,
+  type TaskStatus,
+} from "@gam/state";
 import type { ActionId, ContainerState } from "./action.ts";
 import type { ContainerPlan } from "./container-plan.ts";
 import { restartTicksOf } from "./restart-in-place.ts";
@@ -63,12 +70,13 @@ export type Need =
 
 const nothing: Need = { kind: "nothing" };
 
+/** One step at a time: asked again when it was done, or when a fact has changed. */
 export function needOf(life: Life, now: Circumstances): Need {
   const { task, container, status } = life;
   if (life.doubted && container !== undefined) return { kind: "inspect" };
   if (task === undefined || status === undefined) return needOfStray(life, now);
   const ended = isTerminal(status.State);
-  const unwanted = isUnwanted(task);
+  const unwanted = !isWanted(task);
   if (container?.phase === "running") {
     return ended || unwanted ? { kind: "stop" } : needOfRunning(status, container);
   }
@@ -89,10 +97,6 @@ export function needOf(life: Life, now: Circumstances): Need {
   if (begun) return { kind: "start" };
   if (status.State !== "ready") return { kind: "become", state: "ready", message: "prepared" };
   return now.caughtUp && task.DesiredState !== "ready" ? { kind: "start" } : nothing;
-}
-
-export function isUnwanted(task: Task): boolean {
-  return task.DesiredState === "shutdown" || task.DesiredState === "remove";
 }
 
 function needOfStray({ container }: Life, now: Circumstances): Need {

@@ -11,13 +11,13 @@
  * stopped, without touching what runs.
  */
 import { type NetworkId, type TaskId, unreachable } from "@gam/core";
-import { isTerminal, mergeStatus, type TaskStatus } from "@gam/state";
+import { isTerminal, isWanted, mergeStatus, type TaskStatus } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Flights, type NewAction } from "./flights.ts";
 import type { Assignment, WorkerInput } from "./input.ts";
-import { type Circumstances, isUnwanted, type Life, type Need, needOf } from "./life.ts";
+import { type Circumstances, type Life, type Need, needOf } from "./life.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
 import { planNetwork } from "./network-plan.ts";
 import { Outbox } from "./outbox.ts";
@@ -477,5 +477,5 @@ function isSame(known: ContainerState, listed: ContainerState): boolean {
 
 /** A refusal ends a task that is wanted. One that is not ends as shut down. */
 function wants(life: Life): boolean {
-  return life.task !== undefined && !isUnwanted(life.task);
+  return life.task !== undefined && isWanted(life.task);
 }
