@@ -47,9 +47,15 @@ function build(world: World): Command {
     const { AgentClient } = await import("./agent-client.ts");
     return new AgentClient(program.opts<{ socket: string }>().socket);
   };
-  const mesh = () => import("./mesh-commands.ts");
-  const stacks = () => import("./stack-commands.ts");
+  addAgentCommand(program);
+  addMeshCommands(program, client, world);
+  addStackCommands(program, client, world);
+  return program;
+}
 
+type OpenClient = () => Promise<AgentClient>;
+
+function addAgentCommand(program: Command): void {
   program
     .command("agent")
     .description("run the agent of this host in the foreground")
@@ -62,7 +68,10 @@ function build(world: World): Command {
         'Cannot run the agent from here: call it as "scripts/gam agent"',
       );
     });
+}
 
+function addMeshCommands(program: Command, client: OpenClient, world: World): void {
+  const mesh = () => import("./mesh-commands.ts");
   const advertise = () =>
     new Option("--advertise <address>", "host or host:port under which others reach this host");
   program
@@ -95,7 +104,10 @@ function build(world: World): Command {
     .description("show the hosts of the mesh, who leads, and what is wrong")
     .option("--json", "for programs")
     .action(async (options) => (await mesh()).status(await client(), world, options));
+}
 
+function addStackCommands(program: Command, client: OpenClient, world: World): void {
+  const stacks = () => import("./stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
   stack
     .command("deploy")
@@ -133,7 +145,6 @@ function build(world: World): Command {
     .description("remove stacks")
     .argument("<names...>", "names of the stacks")
     .action(async (names) => (await stacks()).remove(await client(), world, names));
-  return program;
 }
 
 function versionOf(): string {
