@@ -46,7 +46,7 @@ interface Dump {
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
 
 /** What the changes of one entry share. */
-interface Entry {
+interface Occasion {
   /** RFC 3339; the same moment as `atMs`. */
   readonly at: string;
   readonly atMs: number;
@@ -115,8 +115,8 @@ export class Store implements View {
     const events: Event[] = [];
     if (refusal === undefined) {
       const at = new Date(proposal.atMs).toISOString();
-      const entry: Entry = { at, atMs: proposal.atMs, events };
-      for (const change of proposal.changes) this.#change(change, entry);
+      const occasion: Occasion = { at, atMs: proposal.atMs, events };
+      for (const change of proposal.changes) this.#change(change, occasion);
     }
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
@@ -177,40 +177,40 @@ export class Store implements View {
     return undefined;
   }
 
-  #change(change: Change, entry: Entry): void {
+  #change(change: Change, occasion: Occasion): void {
     switch (change.kind) {
       case "createCluster":
       case "updateCluster":
       case "rotateSecrets":
-        return this.#changeCluster(change, entry);
+        return this.#changeCluster(change, occasion);
       case "joinNode":
-        return this.#joinNode(change, entry);
+        return this.#joinNode(change, occasion);
       case "updateNode":
       case "describeNode":
       case "judgeNode":
       case "removeNode":
-        return this.#changeNode(change, entry);
+        return this.#changeNode(change, occasion);
       case "createService":
-        return this.#createService(change, entry);
+        return this.#createService(change, occasion);
       case "updateService":
       case "rollbackService":
       case "removeService":
       case "progressUpdate":
       case "setEndpoint":
-        return this.#changeService(change, entry);
+        return this.#changeService(change, occasion);
       case "createNetwork":
-        return this.#createNetwork(change, entry);
+        return this.#createNetwork(change, occasion);
       case "removeNetwork":
-        return this.#removeNetwork(change, entry);
+        return this.#removeNetwork(change, occasion);
       case "createTask":
-        return this.#createTask(change, entry);
+        return this.#createTask(change, occasion);
       case "assignTask":
       case "explainTask":
       case "desireTask":
       case "reportTask":
       case "orphanTask":
       case "removeTask":
-        return this.#changeTask(change, entry);
+        return this.#changeTask(change, occasion);
       default:
         unreachable(change);
     }
@@ -218,7 +218,7 @@ export class Store implements View {
 
   #changeCluster(
     change: Of<"createCluster" | "updateCluster" | "rotateSecrets">,
-    { at, events }: Entry,
+    { at, events }: Occasion,
   ): void {
     if (change.kind === "createCluster") {
       return this.#putCluster({ ...change.cluster, ...this.#born(at) }, events);
@@ -234,7 +234,7 @@ export class Store implements View {
     return this.#putCluster({ ...moved, Secrets }, events);
   }
 
-  #joinNode({ node }: Of<"joinNode">, { at, events }: Entry): void {
+  #joinNode({ node }: Of<"joinNode">, { at, events }: Occasion): void {
     const known = this.#nodes.get(node.ID);
     this.#removed.delete(node.ID);
     const meta = known === undefined ? this.#born(at) : this.#moved(at);
@@ -244,7 +244,7 @@ export class Store implements View {
 
   #changeNode(
     change: Of<"updateNode" | "describeNode" | "judgeNode" | "removeNode">,
-    { at, atMs, events }: Entry,
+    { at, atMs, events }: Occasion,
   ): void {
     const node = this.#nodes.get(change.id);
     if (node === undefined) return;
@@ -275,7 +275,7 @@ export class Store implements View {
     }
   }
 
-  #createService({ id, spec, registryAuth }: Of<"createService">, { at, events }: Entry): void {
+  #createService({ id, spec, registryAuth }: Of<"createService">, { at, events }: Occasion): void {
     const templateVersion = this.#index;
     const service: Service = {
       ...this.#born(at),
@@ -292,16 +292,16 @@ export class Store implements View {
     change: Of<
       "updateService" | "rollbackService" | "removeService" | "progressUpdate" | "setEndpoint"
     >,
-    entry: Entry,
+    occasion: Occasion,
   ): void {
     const service = this.#services.get(change.id);
     if (service === undefined) return;
-    const { at, events } = entry;
+    const { at, events } = occasion;
     switch (change.kind) {
       case "updateService": {
         const { spec, previous, registryAuth } = change;
         const rollback = change.rollback ? "manually requested rollback" : undefined;
-        return this.#replaceSpec(service, { spec, previous, registryAuth, rollback }, entry);
+        return this.#replaceSpec(service, { spec, previous, registryAuth, rollback }, occasion);
       }
       case "rollbackService": {
         const spec = service.PreviousSpec;
@@ -312,7 +312,7 @@ export class Store implements View {
         return this.#replaceSpec(
           service,
           { spec, previous: undefined, registryAuth, rollback },
-          entry,
+          occasion,
         );
       }
       case "removeService":
@@ -334,7 +334,7 @@ export class Store implements View {
     }
   }
 
-  #replaceSpec(service: Service, successor: Successor, { at, events }: Entry): void {
+  #replaceSpec(service: Service, successor: Successor, { at, events }: Occasion): void {
     const { UpdateStatus: _, PreviousSpec: __, ...rest } = service;
     const { spec, previous, registryAuth, rollback } = successor;
     const changed = !sameTemplate(service.Spec, spec);
@@ -359,20 +359,20 @@ export class Store implements View {
     this.#putService(after, events);
   }
 
-  #createNetwork({ network }: Of<"createNetwork">, { at, events }: Entry): void {
+  #createNetwork({ network }: Of<"createNetwork">, { at, events }: Occasion): void {
     const after = { ...network, Version: { Index: this.#index }, Created: at };
     this.#networks.put(after.Id, after);
     events.push({ table: "network", after });
   }
 
-  #removeNetwork({ id }: Of<"removeNetwork">, { events }: Entry): void {
+  #removeNetwork({ id }: Of<"removeNetwork">, { events }: Occasion): void {
     const before = this.#networks.get(id);
     if (before === undefined) return;
     this.#networks.delete(id);
     events.push({ table: "network", before });
   }
 
-  #createTask({ task }: Of<"createTask">, { at, events }: Entry): void {
+  #createTask({ task }: Of<"createTask">, { at, events }: Occasion): void {
     // The service may have been removed since the leader planned this.
     if (this.#services.get(task.ServiceID) === undefined) return;
     if (this.#tasks.get(task.ID) !== undefined) return;
@@ -383,7 +383,7 @@ export class Store implements View {
     change: Of<
       "assignTask" | "explainTask" | "desireTask" | "reportTask" | "orphanTask" | "removeTask"
     >,
-    { at, atMs, events }: Entry,
+    { at, atMs, events }: Occasion,
   ): void {
     const task = this.#tasks.get(change.id);
     if (task === undefined) return;
