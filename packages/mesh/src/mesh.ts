@@ -17,6 +17,7 @@ import { addressOf, formatAddress, parseAddress, reachableHosts } from "./addres
 import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { Caller } from "./caller.ts";
+import { Contacts } from "./contacts.ts";
 import type { Credentials } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
 import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
@@ -79,11 +80,7 @@ export class Mesh {
   readonly #onGossip = new Set<GossipHandler>();
   readonly #onReach = new Set<ReachHandler>();
   readonly #onTurnedAway = new Set<TurnedAwayHandler>();
-  readonly #wanted = new Map<NodeId, readonly string[]>();
-  /** Where a peer was reached last, or said that it listens. */
-  readonly #seenAt = new Map<NodeId, readonly string[]>();
-  /** When its state changed last. */
-  readonly #changedMs = new Map<NodeId, number>();
+  readonly #contacts: Contacts;
   readonly #timers: NodeJS.Timeout[] = [];
   #addresses: readonly string[] = [];
   #listening = "";
@@ -122,6 +119,7 @@ export class Mesh {
     this.#host = host;
     this.#refusals = refusals;
     const self = options.identity.nodeId;
+    this.#contacts = new Contacts(self);
     const nowMs = (): number => clock.monotonicMs();
     const wallMs = (): number => clock.wallMs();
     const credentials = (): Credentials | undefined => this.#standing.credentials;
@@ -176,7 +174,7 @@ export class Mesh {
       ...host,
       messageBytesMax: limits.gossipBytesMax,
       isAdmitted: (connection) => links.of(connection) !== undefined,
-      isMember: (nodeId) => this.#wanted.has(nodeId) || links.to(nodeId) !== undefined,
+      isMember: (nodeId) => this.#contacts.has(nodeId) || links.to(nodeId) !== undefined,
       onStranger: (connection) => this.#stranger(connection),
       onNews: (from, topic, body) => {
         for (const hear of this.#onGossip) hear(from, topic, body);
@@ -201,7 +199,7 @@ export class Mesh {
     this.#dialer = new Dialer({
       self,
       isNeeded: (nodeId) => this.credentials !== undefined && (links.to(nodeId)?.silent ?? true),
-      addressesOf: (nodeId) => this.#addressesOf(nodeId),
+      addressesOf: (nodeId) => this.#contacts.addressesOf(nodeId),
       dial: (nodeId, address) => this.#caller.dial(nodeId, address),
       onRefused: (nodeId) => this.#reach(nodeId, "refused"),
     });
@@ -233,7 +231,7 @@ export class Mesh {
   /** Takes the place that the credentials give. Errors: BAD_REQUEST when they are not this peer's. */
   become(credentials: Credentials): void {
     this.#standing.take(credentials);
-    for (const nodeId of this.#wanted.keys()) this.#dialer.look(nodeId);
+    for (const nodeId of this.#contacts.ids()) this.#dialer.look(nodeId);
   }
 
   /** Forgets the cluster and everybody in it. Goes on listening. */
@@ -271,14 +269,8 @@ export class Mesh {
 
   /** Whom to stay connected to. Others that are connected stay so; see evict(). */
   setPeers(peers: readonly Wanted[]): void {
-    this.#wanted.clear();
-    for (const { nodeId, addresses } of peers) {
-      if (nodeId !== this.nodeId) this.#wanted.set(nodeId, addresses);
-    }
-    for (const nodeId of this.#seenAt.keys()) {
-      if (!this.#wanted.has(nodeId)) this.#seenAt.delete(nodeId);
-    }
-    this.#dialer.setPeers([...this.#wanted.keys()]);
+    this.#contacts.set(peers);
+    this.#dialer.setPeers(this.#contacts.ids());
   }
 
   /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
@@ -344,13 +336,15 @@ export class Mesh {
 
   /** The connection table, by node id: everybody wanted, and everybody connected. */
   peers(): PeerRow[] {
-    const ids = new Set([...this.#wanted.keys(), ...this.#links.all().map(({ nodeId }) => nodeId)]);
+    const nowMs = this.#clock.monotonicMs();
+    const linked = this.#links.all().map(({ nodeId }) => nodeId);
+    const ids = new Set([...this.#contacts.ids(), ...linked]);
     return [...ids].sort().map((nodeId) => {
       const link = this.#links.to(nodeId);
-      const addresses = this.#addressesOf(nodeId);
+      const addresses = this.#contacts.addressesOf(nodeId);
       const unlinked = this.#dialer.isRefused(nodeId) ? "refused" : "connecting";
       const state = link === undefined ? unlinked : link.silent ? "silent" : "connected";
-      const sinceMs = link?.openedMs ?? this.#changedMs.get(nodeId) ?? this.#clock.monotonicMs();
+      const sinceMs = link?.openedMs ?? this.#contacts.changedMs(nodeId) ?? nowMs;
       return {
         nodeId,
         role: link?.role,
@@ -358,7 +352,7 @@ export class Mesh {
         addresses,
         state,
         rttMs: link?.rttMs,
-        sinceMs: this.#clock.monotonicMs() - sinceMs,
+        sinceMs: nowMs - sinceMs,
         ...this.#messages.trafficOf(nodeId),
       };
     });
@@ -487,11 +481,7 @@ export class Mesh {
 
   #linked(link: Link): void {
     this.#visitors.remove(link.connection);
-    const nowMs = this.#clock.monotonicMs();
-    const known = this.#seenAt.get(link.nodeId) ?? [];
-    const reachedAt = link.connection.direction === "outbound" ? [link.address] : known.slice(0, 1);
-    this.#seenAt.set(link.nodeId, [...new Set([...reachedAt, ...link.addresses])]);
-    this.#changedMs.set(link.nodeId, nowMs);
+    this.#contacts.linked(link, this.#clock.monotonicMs());
     this.#gossip.use(link);
     this.#dialer.look(link.nodeId);
     const { nodeId, address, role } = link;
@@ -505,7 +495,7 @@ export class Mesh {
     const { nodeId, address } = link;
     const other = this.#links.to(nodeId);
     if (!last && other !== undefined) return this.#gossip.use(other);
-    this.#changedMs.set(nodeId, this.#clock.monotonicMs());
+    this.#contacts.unlinked(nodeId, this.#clock.monotonicMs());
     this.#gossip.forget(link);
     this.#messages.forget(nodeId);
     this.#rpc.lost(nodeId);
@@ -517,10 +507,6 @@ export class Mesh {
 
   #reach(nodeId: NodeId, reach: Reach): void {
     for (const hear of this.#onReach) hear(nodeId, reach);
-  }
-
-  #addressesOf(nodeId: NodeId): readonly string[] {
-    return [...new Set([...(this.#seenAt.get(nodeId) ?? []), ...(this.#wanted.get(nodeId) ?? [])])];
   }
 }
 
