@@ -24,7 +24,7 @@ import type { Log } from "./log.ts";
 const placeFile = "place.json";
 
 export class Agent {
-  readonly #config: AgentConfig;
+  readonly config: AgentConfig;
   #identity: Identity;
   readonly #log: Log;
   readonly #version: string;
@@ -41,7 +41,7 @@ export class Agent {
     version: string,
     fail: (thrown: unknown) => void,
   ) {
-    this.#config = config;
+    this.config = config;
     this.#identity = identity;
     this.#log = log;
     this.#version = version;
@@ -173,10 +173,10 @@ export class Agent {
    */
   async #forget(): Promise<void> {
     this.#cluster = undefined;
-    await removeCredentials(this.#config.dataDir);
-    await rm(join(this.#config.dataDir, placeFile), { force: true });
-    await removeIdentity(this.#config.dataDir);
-    this.#identity = await loadIdentity(this.#config.dataDir);
+    await removeCredentials(this.config.dataDir);
+    await rm(join(this.config.dataDir, placeFile), { force: true });
+    await removeIdentity(this.config.dataDir);
+    this.#identity = await loadIdentity(this.config.dataDir);
   }
 
   async #enterOrForget(enter: () => Promise<Cluster>): Promise<Cluster> {
@@ -212,7 +212,7 @@ export class Agent {
 
   #parts(): ClusterParts {
     return {
-      config: this.#config,
+      config: this.config,
       identity: this.#identity,
       log: this.#log,
       fail: this.#fail,
@@ -221,7 +221,7 @@ export class Agent {
   }
 
   #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Place {
-    const { listen, advertise } = this.#config;
+    const { listen, advertise } = this.config;
     const { listenAddr, advertiseAddr } = request;
     // Clients say 0.0.0.0:2377 when they were told nothing: the port of another orchestrator.
     const told = listenAddr !== undefined && !listenAddr.startsWith("0.0.0.0");
@@ -232,13 +232,13 @@ export class Agent {
   }
 
   async #keepPlace(place: Place): Promise<void> {
-    await writeFile(join(this.#config.dataDir, placeFile), JSON.stringify(place));
+    await writeFile(join(this.config.dataDir, placeFile), JSON.stringify(place));
   }
 
   async #lastPlace(): Promise<Place> {
-    const { listen, advertise } = this.#config;
+    const { listen, advertise } = this.config;
     try {
-      const text = await readFile(join(this.#config.dataDir, placeFile), "utf8");
+      const text = await readFile(join(this.config.dataDir, placeFile), "utf8");
       const place = JSON.parse(text) as Place;
       return { listen: place.listen, advertise: advertise ?? place.advertise };
     } catch (thrown) {

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { ClusterDoor } from "@gam/api";
+import type { NetworkId } from "@gam/core";
+import { clusterSpecDefault, type NewNetwork } from "@gam/state";
+import { Agent } from "./agent.ts";
+import { readConfig } from "./config.ts";
+import type { Log } from "./log.ts";
+
+/** Only so that a test that hangs ends: nothing here takes a tenth of it. */
+const guard = { timeout: 120_000 };
+const silence = (): void => undefined;
+const log: Log = { debug: silence, info: silence, warn: silence, error: silence };
+
+const init = {
+  listenAddr: undefined,
+  advertiseAddr: undefined,
+  availability: "active",
+  spec: clusterSpecDefault,
+} as const;
+
+interface Running {
+  agent: Agent;
+  readonly door: ClusterDoor;
+  readonly restart: () => Promise<ClusterDoor>;
+}
+
+/** An agent without an engine, on loopback, in a folder of its own. */
+async function running(t: TestContext): Promise<Running> {
+  const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
+  const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
+  const config = readConfig([...args, "--listen", "127.0.0.1:0", "--advertise", "127.0.0.1"], {});
+  const fail = (thrown: unknown): void => {
+    throw thrown;
+  };
+  const start = (): Promise<Agent> => Agent.start(config, log, "0.0.0", fail);
+  const agent = await start();
+  const running: Running = {
+    agent,
+    door: agent.door(),
+    restart: async () => {
+      await running.agent.stop();
+      running.agent = await start();
+      return running.agent.door();
+    },
+  };
+  t.after(async () => {
+    await running.agent.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return running;
+}
+
+function joinAt(door: ClusterDoor, token: string): Promise<void> {
+  const { listenAddr, advertiseAddr, availability } = init;
+  return door.join({ token, addresses: [], listenAddr, advertiseAddr, availability });
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, `in time: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function network(door: ClusterDoor, name: string): NewNetwork {
+  return {
+    Id: door.mint() as NetworkId,
+    Name: name,
+    Scope: "swarm",
+    Driver: "overlay",
+    EnableIPv6: false,
+    IPAM: { Driver: "default", Options: null, Config: [] },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Options: null,
+    Labels: {},
+  };
+}
+
+test(
+  "agents join, write at any peer, leave, and come back from their journals",
+  guard,
+  async (t) => {
+    const [a, b] = [await running(t), await running(t)];
+    assert.equal(a.door.state(), "inactive");
+    const first = await a.door.init(init);
+    assert.equal(first, a.door.self);
+    await assert.rejects(a.door.init(init), { code: "REFUSED" });
+
+    await joinAt(b.door, a.door.tokens().manager);
+    const second = b.door.self;
+    assert.equal(b.door.status().state, "active");
+
+    await b.door.propose([{ kind: "createNetwork", network: network(b.door, "inner") }]);
+    assert.equal(b.door.view().networks().length, 1, "who wrote reads what was written");
+    await a.door.fresh();
+    assert.equal(a.door.view().networks().length, 1, "a fresh read holds what was acknowledged");
+    await assert.rejects(
+      a.door.propose([{ kind: "createNetwork", network: network(a.door, "inner") }]),
+      { code: "NAME_IN_USE" },
+    );
+
+    const again = await b.restart();
+    assert.equal(again.self, second);
+    assert.equal(again.view().networks().length, 1, "the journal has it");
+    await until("the leader is known again", () => again.leader() !== undefined);
+
+    await again.leave(false);
+    assert.equal(again.state(), "inactive");
+    assert.notEqual(again.self, second, "who has left is another peer from then on");
+    await until("one node is left", () => a.door.view().nodes().length === 1);
+    assert.ok(a.door.view().isRemoved(second));
+
+    await joinAt(again, a.door.tokens().worker);
+    assert.equal(again.view().node(again.self)?.Spec.Role, "worker");
+  },
+);
+
+test("the last voter hands the vote on before it leaves", guard, async (t) => {
+  const [a, b] = [await running(t), await running(t)];
+  await a.door.init(init);
+  await joinAt(b.door, a.door.tokens().manager);
+  await a.door.leave(false);
+  await until("the other one leads", () => b.door.leader() === b.door.self);
+  await b.door.propose([{ kind: "createNetwork", network: network(b.door, "alone") }]);
+  assert.equal(b.door.view().nodes().length, 1);
+});
+
+test("a token that is wrong or was rotated lets nobody in, and says so", guard, async (t) => {
+  const [a, b] = [await running(t), await running(t)];
+  await a.door.init(init);
+  const old = a.door.tokens().manager;
+  const secret = a.door.secret();
+  await a.door.propose([{ kind: "rotateSecrets", worker: undefined, manager: secret }]);
+  await assert.rejects(joinAt(b.door, old), {
+    code: "NOT_MEMBER",
+    message: /token is wrong or was rotated/,
+  });
+  await assert.rejects(joinAt(b.door, "rubbish"), { code: "BAD_TOKEN" });
+  assert.equal(b.door.state(), "inactive");
+  assert.equal(a.door.view().nodes().length, 1);
+  await joinAt(b.door, a.door.tokens().manager);
+  assert.equal(b.door.view().nodes().length, 2);
+});
+
+test("a member without its journal does not start, and says what to do", guard, async (t) => {
+  const a = await running(t);
+  await a.door.init(init);
+  const folder = a.agent.config.dataDir;
+  await a.agent.stop();
+  await rm(join(folder, "journal"), { recursive: true });
+  await assert.rejects(a.restart(), { code: "CORRUPT_FILE", message: /gam join TOKEN/ });
+});
