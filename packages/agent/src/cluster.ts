@@ -303,7 +303,8 @@ export class Cluster {
 
   /** Leadership goes first, so that nobody waits for an election. */
   async resign(): Promise<void> {
-    if (this.peer.leader !== this.peer.self || this.view.nodes().length < 2) return;
+    const { voters } = this.peer.raft.configuration;
+    if (this.peer.leader !== this.peer.self || voters.length < 2) return;
     this.driver.resign();
     await this.#until(3000, () => this.peer.leader !== this.peer.self).catch(() => undefined);
   }
