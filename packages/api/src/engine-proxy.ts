@@ -41,7 +41,9 @@ export async function passCall(
 ): Promise<void> {
   const path = forEngine(url, await engine.version());
   const headers = [...passedHeaders(call.rawHeaders, body === call ? [] : bodyHeaders)];
-  headers.push("Connection", "close");
+  // It must not close first: the end of the body would then meet a closed socket, and an answer that is
+  // there already would be lost to the error. Whoever is done with the answer destroys the connection.
+  headers.push("Connection", "keep-alive");
   // Without this, a POST that announces no body would be sent on with an empty one in chunks, which
   // the engine takes for a body of an unknown type.
   const { "content-length": length, "transfer-encoding": coding } = call.headers;
