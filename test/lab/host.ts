@@ -227,6 +227,12 @@ export class Host {
     return agent;
   }
 
+  /** Undefined when none was started or it has ended. As the outer namespace counts. */
+  get agentPid(): number | undefined {
+    const agent = this.#state.read().agents[this.number];
+    return agent !== undefined && isRunning(agent) ? agent.pid : undefined;
+  }
+
   /** Does nothing when the agent is gone. Resolves when it has ended. */
   async killAgent(signal: NodeJS.Signals): Promise<void> {
     await this.#end(this.#state.read().agents[this.number], signal);
