@@ -295,5 +295,8 @@ function withPort(text: string, port: number): { host: string; port: number } {
 }
 
 function inClusterAlready(): GamError {
-  return new GamError("REFUSED", "This node is already part of a cluster; leave it first");
+  return new GamError(
+    "REFUSED",
+    "Cannot join: this node is already part of a cluster; leave it first",
+  );
 }

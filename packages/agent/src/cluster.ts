@@ -361,7 +361,11 @@ export class Cluster {
     const known = this.view
       .tasksOn(this.peer.self)
       .some(({ Status }) => Status.ContainerStatus?.ContainerID === container);
-    if (!known) throw new GamError("NOT_FOUND", `No container ${container} of a task is here`);
+    if (!known)
+      throw new GamError(
+        "NOT_FOUND",
+        `Cannot read logs of container ${container}: no task of this node has it`,
+      );
     const logs = await this.#engine.logs(container, options);
     stream.resume();
     stream.once("close", () => logs.destroy());

@@ -60,7 +60,7 @@ export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () 
 }
 
 /** What can be said of a host whose engine has never answered. */
-export function withoutEngine(): NodeDescription {
+function withoutEngine(): NodeDescription {
   return {
     Hostname: hostname(),
     Platform: { Architecture: arch() === "x64" ? "x86_64" : "aarch64", OS: "linux" },

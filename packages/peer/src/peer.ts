@@ -12,7 +12,7 @@
  * `persisted`; whatever must wait for the disk is held back in here until then.
  */
 
-import { type Entry, Raft, raftLimits, type Faults as RaftFaults } from "@gam/consensus";
+import { type Entry, Raft, type Faults as RaftFaults, raftLimits } from "@gam/consensus";
 import {
   decode,
   encode,

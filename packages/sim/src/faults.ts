@@ -18,7 +18,6 @@ export const planted = {
   "raft: votes for a candidate that lacks entries": {
     peer: { raft: new Set(["voteForStaleLog"]) },
   },
-  "raft: learners count in majorities": { peer: { raft: new Set(["countLearners"]) } },
   "disk: says durable when it is not": { diskLies: true },
   "reconciler: what has ended counts as running": {
     peer: { orchestrator: new Set(["ended-counts-as-running"]) },
