@@ -17,10 +17,13 @@ export function print(
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN;
-  const show = (value: number): string => value.toFixed(Math.abs(value) < 10 ? 2 : 0);
-  const range = `min ${show(at(0))}, max ${show(at(1))}, n ${values.length}`;
+  const show = (value: number): string =>
+    value.toFixed(Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 2);
+  const range = ` (min ${show(at(0))}, max ${show(at(1))}, n ${values.length})`;
+  const figure = values.length === 1 ? show(at(0)) : `median ${show(at(0.5))}`;
   const verdict = target === undefined ? "" : judge(at(0.5), target);
-  process.stdout.write(`${name}: median ${show(at(0.5))} ${unit} (${range})${verdict}\n`);
+  const line = `${name}: ${figure} ${unit}${values.length === 1 ? "" : range}${verdict}`;
+  process.stdout.write(`${line}\n`);
 }
 
 function judge(median: number, target: Target): string {

@@ -131,7 +131,11 @@ async function engine(
   path: string,
   body?: object,
 ): Promise<string> {
-  const { status, text } = await engineCall(host.engineSocket, { method, path, ...(body && { body }) });
+  const { status, text } = await engineCall(host.engineSocket, {
+    method,
+    path,
+    ...(body && { body }),
+  });
   if (status >= 400) throw new LabError(`Cannot ${method} ${path} at ${host.name}: ${text}`);
   return text;
 }

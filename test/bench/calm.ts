@@ -1,0 +1,140 @@
+/**
+ * Calm: how many nodes a mesh of five gives up for lost while all of them live.
+ *
+ *   node test/bench/calm.ts [--minutes 3] [--only loss|freeze|busy] [--lab 55] [--check]
+ *
+ * Three troubles, each on its own for so many minutes: 10 % of all frames are lost; every 10 s one host
+ * is frozen for 1 s, each in its turn, the leader's as well; both cores are busy with other work. A
+ * service runs meanwhile, so that a node that is given up moves tasks.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { type ClientRequest, request } from "node:http";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { type Host, Lab } from "../lab/lab.ts";
+import { LabMesh } from "../lab/lab-mesh.ts";
+import { print } from "./figures.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "3" },
+    only: { type: "string" },
+    lab: { type: "string", default: "55" },
+    check: { type: "boolean", default: false },
+  },
+});
+const lastsMs = Number(values.minutes) * 60_000;
+const replicas = 10;
+const freezeMs = 1000;
+const freezeEveryMs = 10_000;
+const troubles: Record<string, () => Promise<void>> = { loss, freeze, busy };
+
+/** What the agents say of each other, from now until it is asked. */
+class Watch {
+  readonly #mesh: LabMesh;
+  readonly #tasks: readonly string[];
+  readonly #term: number;
+  readonly #logged: number;
+  readonly #streams: readonly { readonly sent: ClientRequest; down: number }[];
+
+  private constructor(mesh: LabMesh, tasks: readonly string[], term: number) {
+    this.#mesh = mesh;
+    this.#tasks = tasks;
+    this.#term = term;
+    this.#logged = lostInLogs();
+    this.#streams = lab.hosts.map(nodeEvents);
+  }
+
+  static async start(mesh: LabMesh): Promise<Watch> {
+    return new Watch(mesh, await tasksOf(mesh), await termOf(mesh));
+  }
+
+  async end(name: string): Promise<void> {
+    const mesh = this.#mesh;
+    await mesh.running(lab.host(1), "web", replicas);
+    const kept = new Set(await tasksOf(mesh));
+    const moved = this.#tasks.filter((id) => !kept.has(id)).length;
+    for (const { sent } of this.#streams) sent.destroy();
+    const down = Math.max(...this.#streams.map((stream) => stream.down));
+    print(`${name}: nodes called down`, [down], "in all", { most: 0 });
+    print(`${name}: tasks replaced`, [moved], "in all", { most: 0 });
+    print(`${name}: peers believed lost by another`, [lostInLogs() - this.#logged], "in all");
+    print(`${name}: elections`, [(await termOf(mesh)) - this.#term], "in all");
+  }
+}
+
+const lab = await Lab.up({ hosts: 5, number: Number(values.lab), agents: true });
+try {
+  const mesh = await LabMesh.form(lab);
+  await mesh.createService(lab.host(1), "web", replicas);
+  await mesh.running(lab.host(1), "web", replicas);
+  for (const [name, trouble] of Object.entries(troubles)) {
+    if (values.only !== undefined && values.only !== name) continue;
+    const watch = await Watch.start(mesh);
+    await trouble();
+    await watch.end(name);
+    await lab.heal();
+  }
+} finally {
+  await lab.down();
+}
+
+async function loss(): Promise<void> {
+  await lab.loss(10);
+  await pause(lastsMs);
+}
+
+async function freeze(): Promise<void> {
+  const endMs = performance.now() + lastsMs;
+  for (let turn = 0; performance.now() < endMs; turn += 1) {
+    const host = lab.host(1 + (turn % lab.hosts.length));
+    await host.freeze();
+    await pause(freezeMs);
+    await host.thaw();
+    await pause(freezeEveryMs - freezeMs);
+  }
+}
+
+async function busy(): Promise<void> {
+  // Each ends by itself, should this process not live to end it.
+  const script = `const end = Date.now() + ${lastsMs}; while (Date.now() < end);`;
+  const loops = cpus().map(() => spawn(process.execPath, ["-e", script], { stdio: "ignore" }));
+  await Promise.all(loops.map((loop) => new Promise((resolve) => loop.on("close", resolve))));
+}
+
+/** Counts how often the host's own copy of the state comes to say that a node is down. */
+function nodeEvents(host: Host): { readonly sent: ClientRequest; down: number } {
+  const filters = encodeURIComponent(JSON.stringify({ type: { node: true } }));
+  const sent = request({ socketPath: host.agentSocket, path: `/events?filters=${filters}` });
+  const stream = { sent, down: 0 };
+  let rest = "";
+  sent.on("response", (answer) => {
+    answer.setEncoding("utf8").on("data", (part: string) => {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (/"state\.new":"down"/.test(line)) stream.down += 1;
+    });
+    answer.on("error", () => undefined); // It is cut off at the end.
+  });
+  sent.on("error", () => undefined);
+  sent.end();
+  return stream;
+}
+
+async function tasksOf(mesh: LabMesh): Promise<string[]> {
+  const tasks = await mesh.tasks(lab.host(1), "web");
+  return tasks.filter(({ DesiredState }) => DesiredState === "running").map(({ ID }) => ID);
+}
+
+async function termOf(mesh: LabMesh): Promise<number> {
+  return (await mesh.call<{ term: number }>(lab.host(1), "GET", "/gam/v1/status")).term;
+}
+
+/** An opinion of one peer is no verdict of the mesh, but it is the step before. */
+function lostInLogs(): number {
+  const logs = lab.hosts.map(({ folder }) => readFileSync(join(folder, "logs/agent.log"), "utf8"));
+  return logs.reduce((sum, text) => sum + text.split("Peer is lost").length - 1, 0);
+}
