@@ -181,6 +181,55 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t2 shutdown", "create 1 running restart", "t1 gone"],
   },
   {
+    name: "lets what could not be prepared wait for the end of its delay",
+    service: one,
+    tasks: [
+      ["t1", on("a", 1, { state: "rejected", desired: "shutdown" })],
+      [
+        "t2",
+        on("b", 1, {
+          state: "rejected",
+          desired: "ready",
+          extra: { startAfterMs: startMs + 5000 },
+        }),
+      ],
+    ],
+    nowS: 4,
+    want: [],
+  },
+  {
+    name: "tries again what could not be prepared when its delay is over",
+    service: one,
+    tasks: [
+      [
+        "t2",
+        on("b", 1, {
+          state: "rejected",
+          desired: "ready",
+          extra: { startAfterMs: startMs + 5000 },
+        }),
+      ],
+    ],
+    nowS: 5,
+    want: ["t2 shutdown", "create 1 ready at 10 restart"],
+  },
+  {
+    name: "does not wait for the delay of one that ended where another runs",
+    service: one,
+    tasks: [
+      ["t1", on("a", 1, { state: "running" })],
+      [
+        "t2",
+        on("b", 1, {
+          state: "rejected",
+          desired: "ready",
+          extra: { startAfterMs: startMs + 5000 },
+        }),
+      ],
+    ],
+    want: ["t2 shutdown"],
+  },
+  {
     name: "lets a restarted task run when its time has come",
     service: one,
     tasks: [
@@ -530,6 +579,21 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
       ["t2", on("a", 1, { state: "failed", desired: "complete" })],
     ],
     want: ["t2 shutdown", "create 1 ready at 5 restart", "create 2 complete"],
+  },
+  {
+    name: "begins no other place of a job while one waits to be prepared again",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 3 } } },
+    tasks: [
+      [
+        "t0",
+        on("a", 0, {
+          state: "rejected",
+          desired: "ready",
+          extra: { startAfterMs: startMs + 5000 },
+        }),
+      ],
+    ],
+    want: [],
   },
   {
     name: "lets a restarted task of a job run to its end when its time has come",

@@ -3,6 +3,8 @@
  * filled by one task.
  *
  *   ended by itself        shut down, and a successor after the policy's delay, if the policy wants one
+ *   ended before its time  left as it is until then: a successor is prepared while it waits, and what
+ *                          cannot be prepared would be tried again and again without a delay
  *   drained, node removed  shut down, and a successor that starts when it has stopped
  *   node down              left as it is, and a successor at once; whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
@@ -51,9 +53,10 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   const leaving = standing.get("leaving") ?? [];
   const lost = standing.get("lost") ?? [];
 
-  const [current, ...surplus] = furthestFirst(live.get(true) ?? []);
+  const [alive, ...surplus] = furthestFirst(live.get(true) ?? []);
+  const current = alive ?? ended.find((task) => endedBeforeItsTime(situation, task));
   const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
-  giveUp([...ended, ...leaving, ...leftBehind]);
+  giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind]);
   // Such a one was made for a place that has filled itself again: it never was.
   const doublesKept = situation.faults.has("doubles-kept");
   for (const task of doublesKept ? [] : surplus) {
@@ -110,6 +113,11 @@ function fill(
 
 function hasDoneItsWork(situation: Situation, task: Task): boolean {
   return situation.isJob && task.Status.State === "complete";
+}
+
+function endedBeforeItsTime({ service, nowMs }: Situation, { DesiredState, Gam }: Task): boolean {
+  if (Gam.templateVersion !== service.Gam.templateVersion) return false;
+  return DesiredState === "ready" && nowMs < Gam.startAfterMs;
 }
 
 function runs(task: Task | undefined): boolean {
