@@ -40,6 +40,7 @@ async function intruder(
     dialMs: 5_000,
     helloMs: 5_000,
     onFailedHandshake: () => undefined,
+    onRubbish: () => undefined,
   });
   await host.libp2p.start();
   endings.push(() => host.libp2p.stop());
@@ -279,6 +280,29 @@ async function traitor(at: Peer): Promise<{ connection: Connection; identity: Id
   await admitted;
   return found;
 }
+
+test("a stranger that negotiates without an end is cut off at its first bytes", async () => {
+  const [a, b] = await world.mesh(2);
+  assert(a !== undefined && b !== undefined);
+  const endless = Buffer.alloc(1 << 20, 0xff);
+  const { host, port } = parseAddress(a.mesh.addresses()[0] ?? "");
+  const socket = connect(port, host);
+  const gone = until("the socket to be closed", (done: (value: undefined) => void) => {
+    socket.on("error", () => undefined).on("close", () => done(undefined));
+  });
+  socket.write(endless);
+  await gone;
+  await world.logged("Peer refused", { refusal: "handshake" });
+
+  const { connection } = await intruder(a);
+  // Below the negotiation that its own side insists on: as who writes his own libp2p would.
+  const { muxer } = connection as unknown as { muxer: { onCreateStream(options: object): Stream } };
+  muxer.onCreateStream({}).send(endless);
+  await closed(connection);
+  const line = await world.logged("Peer refused", { refusal: "rubbish", peer: undefined });
+  assert.match(String(line.fields.address), /^127.0.0.1:/);
+  await unharmed(a, b);
+});
 
 test("a frame of 100 MB from a member is refused at its first bytes", async () => {
   const [a, b] = await world.mesh(2);

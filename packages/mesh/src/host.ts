@@ -6,13 +6,20 @@
 
 import type { gossipsub } from "@chainsafe/libp2p-gossipsub";
 import { assert } from "@gam/core";
-import type { ComponentLogger, Libp2p, Logger } from "@libp2p/interface";
+import type { ComponentLogger, Libp2p, Logger, MultiaddrConnection } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
-import { type Address, addressOf, dialAddress } from "./address.ts";
+import { type Address, addressOf, dialAddress, hostOf } from "./address.ts";
 import type { Identity } from "./identity.ts";
+import {
+  type Inlet,
+  insistOnMuxer,
+  isAnswer,
+  watchNegotiation,
+  watchStreams,
+} from "./negotiation.ts";
 
 /** The parts of libp2p that gossipsub is built on. */
 export type Components = Parameters<ReturnType<typeof gossipsub>>[0];
@@ -26,11 +33,14 @@ const silent: Logger = Object.assign(() => undefined, {
 });
 const silentLogger: ComponentLogger = { forComponent: () => silent };
 
+const noiseName = "/noise";
 /** Most clusters have fewer than 200 peers; a peer has one connection to each, briefly two. */
 const connectionsMax = 1024;
 /** Room for a whole cluster that starts at once, behind one address in tests. */
 const connectionsPerSecondMax = 64;
-const handshakesMax = 64;
+const handshakesMax = 256;
+/** One host that says nothing, many times, must leave room for the others. */
+const handshakesPerHostMax = 32;
 const closeMs = 500;
 const streamsMax = 512;
 /** What one stream may have on the way or unread. 1 MiB fills 80 Mbit/s at 100 ms. */
@@ -44,6 +54,8 @@ export interface HostOptions {
   readonly helloMs: number;
   /** A connection came in and ended before its owner had proved a key: a scan, or noise. */
   readonly onFailedHandshake: (address: string) => void;
+  /** A stream was opened by somebody who does not negotiate as peers do. Its connection has ended. */
+  readonly onRubbish: (address: string, reason: string) => void;
 }
 
 export interface Host {
@@ -55,6 +67,14 @@ export interface Host {
 export async function openHost(options: HostOptions): Promise<Host> {
   let components: Components | undefined;
   const proved = new WeakSet<object>();
+  const addresses = new WeakMap<object, string>();
+  const handshakes = new Map<string, number>();
+  const count = (host: string, change: 1 | -1): number => {
+    const now = (handshakes.get(host) ?? 0) + change;
+    if (now === 0) handshakes.delete(host);
+    else handshakes.set(host, now);
+    return now;
+  };
   const libp2p = await createLibp2p({
     start: false,
     services: {
@@ -67,16 +87,41 @@ export async function openHost(options: HostOptions): Promise<Host> {
     addresses: { listen: [dialAddress(options.listen).toString()] },
     logger: silentLogger,
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    // Not for its secrets: it is the first that libp2p hands a connection to, before a byte of it.
+    connectionProtector: () => ({
+      protect: async (connection) => {
+        const ours = connection.direction === "outbound";
+        const isLast = ours ? isAnswer : (name: string) => name === noiseName;
+        watchNegotiation(connection as unknown as Inlet, isLast, (error) =>
+          connection.abort(error),
+        );
+        return connection;
+      },
+    }),
+    connectionEncrypters: [
+      (parts) =>
+        insistOnMuxer(noise()(parts), (plain, secured) => {
+          const { remoteAddr } = plain as MultiaddrConnection;
+          addresses.set(secured, addressOf(remoteAddr));
+        }),
+    ],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: streamsMax,
-        maxOutboundStreams: streamsMax,
-        streamOptions: {
-          maxStreamWindowSize: streamWindowBytes,
-          maxReadBufferLength: 2 * streamWindowBytes,
-        },
-      }),
+      () => {
+        const factory = yamux({
+          maxInboundStreams: streamsMax,
+          maxOutboundStreams: streamsMax,
+          streamOptions: {
+            maxStreamWindowSize: streamWindowBytes,
+            maxReadBufferLength: 2 * streamWindowBytes,
+          },
+        })();
+        const isSpoken = (name: string): boolean =>
+          components?.registrar.getProtocols().includes(name) ?? false;
+        return watchStreams(factory, isSpoken, (connection, error) => {
+          connection.abort(error);
+          options.onRubbish(addresses.get(connection) ?? "unknown", error.message);
+        });
+      },
     ],
     // It ends connections whose ping is late. A frozen second must not cost a connection; link.ts
     // watches instead.
@@ -95,13 +140,19 @@ export async function openHost(options: HostOptions): Promise<Host> {
       // libp2p would refuse loopback and private addresses on some platforms.
       denyDialMultiaddr: () => false,
       denyInboundConnection: (socket) => {
+        const address = addressOf(socket.remoteAddr);
+        const host = hostOf(address);
+        const deny = count(host, 1) > handshakesPerHostMax;
         socket.addEventListener("close", () => {
-          if (!proved.has(socket)) options.onFailedHandshake(addressOf(socket.remoteAddr));
+          if (proved.has(socket)) return;
+          count(host, -1);
+          options.onFailedHandshake(address);
         });
-        return false;
+        return deny;
       },
       denyInboundUpgradedConnection: (_, socket) => {
         proved.add(socket);
+        count(hostOf(addressOf(socket.remoteAddr)), -1);
         return false;
       },
     },

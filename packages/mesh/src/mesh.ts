@@ -98,6 +98,7 @@ export class Mesh {
       helloMs: limits.helloMs,
       onFailedHandshake: (address) =>
         refusals.add("handshake", address, undefined, "hung up, or sent no handshake"),
+      onRubbish: (address, reason) => refusals.add("rubbish", address, undefined, reason),
     });
     const mesh = new Mesh(options, limits, clock, host, refusals);
     if (options.credentials !== undefined) mesh.become(options.credentials);
