@@ -13,6 +13,16 @@ export function isInside(address: string, range: string): boolean {
   return a.slice(0, length) === b.slice(0, length);
 }
 
+/** `10.1.0.0/16`: an address with the length of its prefix. */
+export function isRange(text: string): boolean {
+  const [base = "", prefix = "", ...more] = text.split("/");
+  return more.length === 0 && /^\d{1,3}$/.test(prefix) && isInside(base, text);
+}
+
+export function isAddress(text: string): boolean {
+  return bitsOf(text) !== undefined;
+}
+
 function bitsOf(address: string): string | undefined {
   return address.includes(":") ? bitsOfIp6(address) : bitsOfIp4(address);
 }

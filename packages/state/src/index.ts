@@ -67,6 +67,7 @@ export {
   containerName,
   type DesiredState,
   isTerminal,
+  isWaiting,
   isWanted,
   slotName,
   type Task,

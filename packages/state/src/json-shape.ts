@@ -55,10 +55,20 @@ export const flagOrNot: Shape<boolean> = (value, place) => {
   return typeof value === "boolean" ? value : refuse(value, place, "bool");
 };
 
-function whole(goType: string, min: number, zero: boolean): Shape<number> {
+/** From `min` up to, and without, `end`: what a client could not read back must not be stored. */
+interface Range {
+  readonly goType: string;
+  readonly min: number;
+  readonly end: number;
+}
+
+const uint64: Range = { goType: "uint64", min: 0, end: 2 ** 64 };
+const int64: Range = { goType: "int64", min: -(2 ** 63), end: 2 ** 63 };
+
+function whole({ goType, min, end }: Range, zero: boolean): Shape<number> {
   return (value, place) => {
     if (absent(value) || (value === 0 && !zero)) return undefined;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < min) {
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min || value >= end) {
       return refuse(value, place, goType);
     }
     return value;
@@ -66,13 +76,13 @@ function whole(goType: string, min: number, zero: boolean): Shape<number> {
 }
 
 /** Zero is left out. */
-export const unsigned = whole("uint64", 0, false);
+export const unsigned = whole(uint64, false);
 /** Where zero says something else than nothing. */
-export const unsignedOrZero = whole("uint64", 0, true);
+export const unsignedOrZero = whole(uint64, true);
 /** Zero is left out. */
-export const signed = whole("int64", -(2 ** 63), false);
+export const signed = whole(int64, false);
 /** Where zero says something else than nothing. */
-export const signedOrZero = whole("int64", -(2 ** 63), true);
+export const signedOrZero = whole(int64, true);
 
 export const float: Shape<number> = (value, place) => {
   if (absent(value)) return undefined;

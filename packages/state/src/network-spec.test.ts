@@ -11,12 +11,15 @@ test("a network of the cluster is an overlay, or says that its scope is swarm", 
   assert.equal(isClusterNetwork({ Driver: "bridge", Scope: "" }), false);
 });
 
+const fd00 = { Subnet: "fd00:99::/64", Gateway: "fd00:99::1" };
+const ov5 = { Subnet: "10.99.0.0/24", IPRange: "10.99.0.128/25", Gateway: "10.99.0.1" };
+
 test("readNetworkSpec() stores what the client asked for", () => {
   const body = {
     Name: "ov5",
     Driver: "overlay",
     Scope: "",
-    IPAM: { Driver: "default", Options: {}, Config: [{ Subnet: "10.99.0.0/24" }] },
+    IPAM: { Driver: "default", Options: {}, Config: [fd00, ov5] },
     Attachable: true,
     ConfigFrom: null,
     Options: { encrypted: "" },
@@ -29,7 +32,7 @@ test("readNetworkSpec() stores what the client asked for", () => {
     Scope: "swarm",
     Driver: "overlay",
     EnableIPv6: false,
-    IPAM: { Driver: "default", Options: null, Config: [{ Subnet: "10.99.0.0/24" }] },
+    IPAM: { Driver: "default", Options: null, Config: [fd00, ov5] },
     Internal: false,
     Attachable: true,
     Ingress: false,
@@ -59,6 +62,45 @@ const refused = [
     code: "REFUSED",
     want: "operation is not permitted on predefined host network",
   },
+  {
+    name: "the name of the network that published ports will use",
+    body: { Name: "ingress", Driver: "overlay" },
+    code: "REFUSED",
+    want: "operation is not permitted on predefined ingress network",
+  },
+  ...[
+    { name: "a subnet that is none", config: { Subnet: "bogus" }, want: "invalid subnet bogus" },
+    {
+      name: "a subnet without a prefix",
+      config: { Subnet: "10.1.2.3" },
+      want: "invalid subnet 10.1.2.3",
+    },
+    {
+      name: "a gateway without a subnet",
+      config: { Gateway: "10.1.0.1" },
+      want: "invalid subnet ",
+    },
+    {
+      name: "a gateway outside of its subnet",
+      config: { Subnet: "10.1.0.0/24", Gateway: "10.2.0.1" },
+      want: "subnet 10.1.0.0/24 does not contain gateway 10.2.0.1",
+    },
+    {
+      name: "a gateway that is no address",
+      config: { Subnet: "10.1.0.0/24", Gateway: "10.1.0.0/24" },
+      want: "invalid gateway 10.1.0.0/24",
+    },
+    {
+      name: "a range outside of its subnet",
+      config: { Subnet: "10.1.0.0/24", IPRange: "10.2.0.0/25" },
+      want: "subnet 10.1.0.0/24 does not contain range 10.2.0.0/25",
+    },
+  ].map(({ name, config, want }) => ({
+    name,
+    body: { Name: "x", Driver: "overlay", IPAM: { Config: [config] } },
+    code: "BAD_REQUEST",
+    want: `rpc error: code = InvalidArgument desc = ipam configuration: ${want}`,
+  })),
   {
     name: "an ingress network",
     body: { Name: "x", Driver: "overlay", Ingress: true },

@@ -4,6 +4,7 @@
  */
 import { GamError, type NetworkId } from "@gam/core";
 import type { NewNetwork } from "./change.ts";
+import { isAddress, isInside, isRange } from "./cidr.ts";
 import { flag, labels, list, readBody, struct, text } from "./json-shape.ts";
 import type { Network } from "./network.ts";
 import { nameProblem } from "./swarm-name.ts";
@@ -37,6 +38,8 @@ export function isClusterNetwork(body: unknown): boolean {
   return Driver === "overlay" || Scope === "swarm";
 }
 
+/** Nobody may take them: they are each engine's own, or will be the cluster's. */
+const reservedNames = new Set(["bridge", "docker_gwbridge", "host", "ingress", "none"]);
 const engineDrivers = new Set(["bridge", "host", "ipvlan", "macvlan", "null"]);
 
 /**
@@ -60,13 +63,14 @@ export function readNetworkSpec(body: unknown, id: NetworkId): NewNetwork {
   }
   if (read.Ingress) no("there is no ingress network yet");
   if (read.ConfigOnly || read.ConfigFrom?.Network) no("configuration networks are of scope local");
-  if (predefinedNetworks.some((network) => network.Name === name) || name === "none") {
+  if (reservedNames.has(name)) {
     throw new GamError("REFUSED", `operation is not permitted on predefined ${name} network`);
   }
   const problem = nameProblem(name);
   if (problem !== undefined) {
     throw new GamError("BAD_REQUEST", `rpc error: code = InvalidArgument desc = ${problem}`);
   }
+  for (const config of read.IPAM?.Config ?? []) checkIpam(config);
   return {
     ...networkUsual,
     Id: id,
@@ -83,6 +87,26 @@ export function readNetworkSpec(body: unknown, id: NetworkId): NewNetwork {
     Options: read.Options ?? null,
     Labels: read.Labels ?? {},
   };
+}
+
+type IpamConfig = Network["IPAM"]["Config"][number];
+
+/** Otherwise it would be found out by the first node that makes the network, task by task. */
+function checkIpam({ Subnet: subnet = "", IPRange: range, Gateway: gateway }: IpamConfig): void {
+  const invalid = (problem: string): never => {
+    const message = `rpc error: code = InvalidArgument desc = ipam configuration: ${problem}`;
+    throw new GamError("BAD_REQUEST", message);
+  };
+  if (!isRange(subnet)) invalid(`invalid subnet ${subnet}`);
+  if (range !== undefined) {
+    if (!isRange(range)) invalid(`invalid range ${range}`);
+    const [base = ""] = range.split("/");
+    if (!isInside(base, subnet)) invalid(`subnet ${subnet} does not contain range ${range}`);
+  }
+  if (gateway !== undefined) {
+    if (!isAddress(gateway)) invalid(`invalid gateway ${gateway}`);
+    if (!isInside(gateway, subnet)) invalid(`subnet ${subnet} does not contain gateway ${gateway}`);
+  }
 }
 
 const networkUsual = {

@@ -49,6 +49,21 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: "json: cannot unmarshal number -1 into Go struct field ReplicatedService.Mode.Replicated.Replicas of type uint64",
   },
   {
+    name: "replicas that no client could read back",
+    body: { ...task({}), Mode: { Replicated: { Replicas: 2 ** 64 } } },
+    want: "json: cannot unmarshal number 18446744073709552000 into Go struct field ReplicatedService.Mode.Replicated.Replicas of type uint64",
+  },
+  {
+    name: "more replicas than memory",
+    body: { ...task({}), Mode: { Replicated: { Replicas: 100_001 } } },
+    want: `${rpc}cannot run 100001 replicas: one service may have 100000`,
+  },
+  {
+    name: "a job of more runs than memory",
+    body: { ...task({}), Mode: { ReplicatedJob: { TotalCompletions: 1e6 } } },
+    want: `${rpc}cannot run 1000000 replicas: one service may have 100000`,
+  },
+  {
     name: "a list where a text belongs",
     body: { ...task({}), Name: [] },
     want: "json: cannot unmarshal array into Go struct field ServiceSpec.Name of type string",

@@ -34,6 +34,8 @@ export interface ServiceSpecRules {
 type Read = Shaped<typeof serviceShape>;
 type ReadTask = NonNullable<Read["TaskTemplate"]>;
 
+/** Of one service, of its jobs' runs as well. Each of them is a task in every peer's memory. */
+const replicasMax = 100_000;
 const memoryBytesMin = 4 * 1024 * 1024;
 const nanoCpusMin = 1_000_000;
 
@@ -66,6 +68,7 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   const name = read.Name ?? "";
   const problem = name === "" ? undefined : nameProblem(name);
   if (problem !== undefined) invalid(problem);
+  checkMode(mode);
   checkTask(template, rules);
   checkConfig(update);
   checkConfig(rollback);
@@ -128,6 +131,16 @@ function serviceMode(read: Read["Mode"]): ServiceMode {
     return { ReplicatedJob: { MaxConcurrent: concurrent, TotalCompletions: total } };
   }
   return { Replicated: { Replicas: read?.Replicated?.Replicas ?? 1 } };
+}
+
+function checkMode({ Replicated: replicated, ReplicatedJob: job }: ServiceMode): void {
+  const wanted = Math.max(
+    replicated?.Replicas ?? 0,
+    job?.MaxConcurrent ?? 0,
+    job?.TotalCompletions ?? 0,
+  );
+  if (wanted <= replicasMax) return;
+  invalid(`cannot run ${wanted} replicas: one service may have ${replicasMax}`);
 }
 
 function updateConfig(read: Read["UpdateConfig"]): UpdateConfig | undefined {

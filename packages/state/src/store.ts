@@ -23,7 +23,14 @@ import type { Node } from "./node.ts";
 import { type Refusal, refusalOf, takenPort } from "./refusal.ts";
 import type { Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
-import { compareStates, isTerminal, isWanted, type Task, type TaskStatus } from "./task.ts";
+import {
+  compareStates,
+  isTerminal,
+  isWaiting,
+  isWanted,
+  type Task,
+  type TaskStatus,
+} from "./task.ts";
 import { sameTemplate } from "./template.ts";
 import type { Event, View } from "./view.ts";
 
@@ -72,6 +79,7 @@ export class Store implements View {
   readonly #tasks = new Table<TaskId, Task>();
   readonly #tasksOf = new Index<ServiceId, TaskId, Task>();
   readonly #tasksOn = new Index<NodeId, TaskId, Task>(true);
+  readonly #tasksWaiting = new Table<TaskId, Task>();
   readonly #networks = new Table<NetworkId, Network>();
   readonly #removed = new Set<NodeId>();
   readonly #outcomes = new Map<ProposalId, Outcome>();
@@ -90,6 +98,7 @@ export class Store implements View {
   task = (id: TaskId): Task | undefined => this.#tasks.get(id);
   tasksOf = (id: ServiceId): readonly Task[] => this.#tasksOf.of(id);
   tasksOn = (id: NodeId): readonly Task[] => this.#tasksOn.of(id);
+  tasksWaiting = (): readonly Task[] => this.#tasksWaiting.all();
   networks = (): readonly Network[] => this.#networks.all();
   network = (id: NetworkId): Network | undefined => this.#networks.get(id);
   isRemoved = (id: NodeId): boolean => this.#removed.has(id);
@@ -155,6 +164,7 @@ export class Store implements View {
     this.#tasks.clear();
     this.#tasksOf.clear();
     this.#tasksOn.clear();
+    this.#tasksWaiting.clear();
     this.#networks.clear();
     this.#removed.clear();
     this.#outcomes.clear();
@@ -413,6 +423,7 @@ export class Store implements View {
       case "removeTask":
         this.#tasks.delete(task.ID);
         this.#tasksOf.delete(task.ServiceID, task.ID);
+        this.#tasksWaiting.delete(task.ID);
         if (task.NodeID !== undefined) this.#tasksOn.delete(task.NodeID, task.ID);
         events.push({ table: "task", before: task });
         return;
@@ -457,6 +468,8 @@ export class Store implements View {
     this.#tasks.put(task.ID, task);
     this.#tasksOf.put(task.ServiceID, task.ID, task);
     if (task.NodeID !== undefined) this.#tasksOn.put(task.NodeID, task.ID, task);
+    if (isWaiting(task)) this.#tasksWaiting.put(task.ID, task);
+    else this.#tasksWaiting.delete(task.ID);
   }
 }
 

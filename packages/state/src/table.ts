@@ -23,8 +23,7 @@ export class Table<Id extends string, Row> {
   }
 
   delete(id: Id): void {
-    this.#rows.delete(id);
-    this.#list = undefined;
+    if (this.#rows.delete(id)) this.#list = undefined;
   }
 
   clear(): void {

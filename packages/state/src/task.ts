@@ -49,6 +49,11 @@ export function isWanted(task: { readonly DesiredState: DesiredState }): boolean
   return compareStates(task.DesiredState, "complete") <= 0;
 }
 
+/** Wanted, and without a node that it was given to. Once given or given up it never waits again. */
+export function isWaiting(task: Task): boolean {
+  return compareStates(task.Status.State, "assigned") < 0 && isWanted(task);
+}
+
 export interface ContainerStatus {
   readonly ContainerID?: string;
   readonly PID?: number;

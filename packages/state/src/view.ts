@@ -21,6 +21,8 @@ export interface View {
   task(id: TaskId): Task | undefined;
   tasksOf(id: ServiceId): readonly Task[];
   tasksOn(id: NodeId): readonly Task[];
+  /** Those that wait for a node: isWaiting(). */
+  tasksWaiting(): readonly Task[];
   networks(): readonly Network[];
   network(id: NetworkId): Network | undefined;
   /** Peers that were removed and may not return without a token. */
