@@ -18,7 +18,11 @@ const portMin = 30_000;
 const portMax = 32_767;
 
 /** Shape: `services` are those to look at; the ports of all others in the view are taken. */
-export function planEndpoints(view: View, services: readonly Service[]): PlannedChange[] {
+export function planEndpoints(
+  view: View,
+  services: readonly Service[],
+  changesMax = Number.POSITIVE_INFINITY,
+): PlannedChange[] {
   const asking = services.filter((service) => !isSettled(service));
   if (asking.length === 0) return [];
   const taken = new Set<string>();
@@ -29,6 +33,7 @@ export function planEndpoints(view: View, services: readonly Service[]): Planned
   }
   const changes: PlannedChange[] = [];
   for (const service of asking) {
+    if (changes.length >= changesMax) break;
     const endpoint = endpointOf(service, taken);
     if (JSON.stringify(endpoint) === JSON.stringify(service.Endpoint)) continue;
     changes.push({ kind: "setEndpoint", id: service.ID, endpoint });

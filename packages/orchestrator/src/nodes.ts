@@ -9,6 +9,7 @@
  */
 import type { NodeId } from "@gam/core";
 import type { Node, NodeStatus, PlannedChange, View } from "@gam/state";
+import { hasPassed } from "./elapsed.ts";
 
 /** What membership says of a peer. */
 export interface Judgement {
@@ -47,8 +48,8 @@ function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): St
   if (engine.ready) return { State: "ready" };
   // Down stays down: the time without an engine began before this leader, or this view, did.
   const stays = node.Status.State === "down" && node.Status.Message === engine.reason;
-  const waitedMs = engineLostAtMs === 0 ? 0 : nowMs - engineLostAtMs;
-  const State = stays || waitedMs >= engineGraceMs ? "down" : "disconnected";
+  const grace = { sinceMs: engineLostAtMs || nowMs, waitMs: engineGraceMs };
+  const State = stays || hasPassed(nowMs, grace) ? "down" : "disconnected";
   return { State, Message: engine.reason };
 }
 

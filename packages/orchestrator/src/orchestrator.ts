@@ -25,10 +25,12 @@ export interface Facts {
   readonly nowMs: number;
   /** Nodes without one stay what they are. */
   readonly verdicts: ReadonlyMap<NodeId, Judgement>;
+  /** Changes of one plan, about: more where some belong together. `plannedMax` unless said. */
+  readonly changesMax?: number;
 }
 
-/** Changes of one plan, so that one entry of the log stays small. A little more where some belong together. */
-const changesMax = 2000;
+/** So that one entry of the log stays small. */
+const plannedMax = 2000;
 
 export class Orchestrator {
   readonly #mint: Mint;
@@ -73,14 +75,14 @@ export class Orchestrator {
   }
 
   /** What has to change. Nodes are judged first and alone: everything else leans on it. */
-  plan(view: View, { nowMs, verdicts }: Facts): PlannedChange[] {
+  plan(view: View, { nowMs, verdicts, changesMax = plannedMax }: Facts): PlannedChange[] {
     const judged = planNodes(view, verdicts, nowMs);
     if (judged.length > 0) return judged;
     this.#spread(view);
     const services = [...this.#dirty]
       .map((id) => view.service(id))
       .filter((service) => service !== undefined);
-    const changes: PlannedChange[] = planEndpoints(view, services);
+    const changes: PlannedChange[] = planEndpoints(view, services, changesMax);
     const again = new Set(changes.flatMap((change) => ("id" in change ? [change.id] : [])));
     const left = new Set<ServiceId>();
     for (const id of this.#dirty) {
@@ -88,7 +90,7 @@ export class Orchestrator {
         left.add(id);
         continue;
       }
-      const { steps, waiting } = this.#look(view, id, nowMs);
+      const { steps, waiting } = this.#look(view, id, { nowMs, changesMax });
       for (const step of steps) {
         if (changes.length >= changesMax) break;
         changes.push(...step);
@@ -103,10 +105,12 @@ export class Orchestrator {
   #look(
     view: View,
     id: ServiceId,
-    nowMs: number,
+    limits: { readonly nowMs: number; readonly changesMax: number },
   ): { steps: readonly (readonly PlannedChange[])[]; waiting: boolean } {
     const service = view.service(id);
-    if (service !== undefined) return planService(view, service, nowMs, this.#mint, this.#faults);
+    if (service !== undefined) {
+      return planService(view, service, { ...limits, mint: this.#mint, faults: this.#faults });
+    }
     const steps = reapService(view, view.tasksOf(id)).map((change) => [change]);
     return { steps, waiting: false };
   }

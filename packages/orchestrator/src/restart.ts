@@ -6,6 +6,7 @@
  */
 import type { TaskId } from "@gam/core";
 import { compareStates, isTerminal, type Task } from "@gam/state";
+import { hasPassed } from "./elapsed.ts";
 import type { Situation } from "./situation.ts";
 
 const delayMsDefault = 5000;
@@ -53,8 +54,9 @@ export function restartDelayMs(
 
 /** The task waits for nothing any more and may run. */
 export function isDue(situation: Situation, task: Task): boolean {
-  if (situation.nowMs < task.Gam.startAfterMs) return false;
-  return !mustWait(situation, task);
+  const sinceMs = Date.parse(task.CreatedAt);
+  const waitMs = task.Gam.startAfterMs - sinceMs;
+  return hasPassed(situation.nowMs, { sinceMs, waitMs }) && !mustWait(situation, task);
 }
 
 /** The one before it has not stopped yet. */

@@ -4,15 +4,13 @@
  * A step is applied whole or left for the next plan, so that a place never loses its old task without
  * getting its new one.
  */
-import type { Mint } from "@gam/core";
 import type { PlannedChange, Service, Task, View } from "@gam/state";
-import type { Faults } from "./fault.ts";
 import { planGlobal } from "./global.ts";
 import { planJob } from "./job.ts";
 import { planPlace } from "./place.ts";
 import { reapTasks } from "./reap.ts";
 import { planReplicated } from "./replicated.ts";
-import { Situation } from "./situation.ts";
+import { Situation, type SituationParts } from "./situation.ts";
 import { planUpdate } from "./update.ts";
 
 export interface ServicePlan {
@@ -21,14 +19,8 @@ export interface ServicePlan {
   readonly waiting: boolean;
 }
 
-export function planService(
-  view: View,
-  service: Service,
-  nowMs: number,
-  mint: Mint,
-  faults: Faults,
-): ServicePlan {
-  const situation = new Situation(view, service, nowMs, mint, faults);
+export function planService(view: View, service: Service, parts: SituationParts): ServicePlan {
+  const situation = new Situation(view, service, parts);
   const tasks = view.tasksOf(service.ID).filter((task) => task.DesiredState !== "remove");
   const { steps: filled, waiting } = situation.isJob
     ? planJob(situation, tasks)

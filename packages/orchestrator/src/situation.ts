@@ -30,22 +30,41 @@ import type { Faults } from "./fault.ts";
  */
 export type Standing = "ended" | "leaving" | "lost" | "live";
 
+export interface SituationParts {
+  readonly nowMs: number;
+  readonly mint: Mint;
+  readonly faults: Faults;
+  /** Changes of one plan at most, about. */
+  readonly changesMax: number;
+}
+
 export class Situation {
   readonly view: View;
   readonly service: Service;
   readonly nowMs: number;
   readonly mint: Mint;
   readonly faults: Faults;
+  readonly #changesMax: number;
   readonly #upToDate: UpToDate;
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
 
-  constructor(view: View, service: Service, nowMs: number, mint: Mint, faults: Faults) {
+  constructor(view: View, service: Service, parts: SituationParts) {
+    const { nowMs, mint, faults, changesMax } = parts;
     this.view = view;
     this.service = service;
     this.nowMs = nowMs;
     this.mint = mint;
     this.faults = faults;
+    this.#changesMax = changesMax;
     this.#upToDate = new UpToDate(service);
+  }
+
+  /**
+   * Places of one wave of an update at most, however many may be replaced at once: they belong together
+   * in one plan, in which each takes a few changes. The next plan takes the rest.
+   */
+  get waveMax(): number {
+    return Math.max(1, Math.floor(this.#changesMax / 4));
   }
 
   /** The spec of tasks made now. */

@@ -21,14 +21,13 @@ import {
   type UpdateConfig,
   type UpdateStatus,
 } from "@gam/state";
+import { hasPassed } from "./elapsed.ts";
 import { createTask } from "./new-task.ts";
 import type { PlacePlan } from "./place.ts";
 import { retire } from "./reap.ts";
 import { endedByItself, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
-/** Places of one wave at most, however many may be replaced at once. The next plan takes the rest. */
-const waveMax = 500;
 const monitorMsDefault = 5000;
 
 export interface UpdatePlan {
@@ -99,10 +98,11 @@ class Updating {
     if (settledAtMs === 0) {
       return { changes: [this.#progress(this.#status, nowMs, service.Gam.updated)], waiting: true };
     }
-    return nowMs >= settledAtMs + delayMs ? then() : wait;
+    return hasPassed(nowMs, { sinceMs: settledAtMs, waitMs: delayMs }) ? then() : wait;
   }
 
   #wave(status: UpdateStatus): UpdatePlan {
+    const { waveMax } = this.#situation;
     const parallelism = this.#config.Parallelism || waveMax;
     const room = Math.min(parallelism - this.#inFlight(), waveMax);
     if (room <= 0) return nothing;

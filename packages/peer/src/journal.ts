@@ -19,7 +19,7 @@ import {
   type Snapshot,
 } from "@gam/consensus";
 import { assert, decode, encode, GamError, type NodeId } from "@gam/core";
-import { journalRemedy, payloadBytesMax, readRecords, writeRecord } from "./record.ts";
+import { journalRemedy, payloadBytesMax, readRecords, recordBytes, writeRecord } from "./record.ts";
 
 /** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
 export interface RaftWrite {
@@ -91,18 +91,30 @@ export class Journal {
   #waiting: RaftWrite[] = [];
   #underWay: readonly number[] | undefined;
   #wholeDue = false;
-  /** Bytes in the present file, to judge when a snapshot is worth its price. */
-  bytes: number;
+  #wholeBytes: number;
+  #grownBytes: number;
 
-  constructor(copy?: Copy, generation = 0, sequence = 0, bytes = 0) {
+  constructor(copy?: Copy, generation = 0, sequence = 0, wholeBytes = 0, grownBytes = 0) {
     this.#copy = copy ?? new Copy();
     this.#generation = generation;
     this.#sequence = sequence;
-    this.bytes = bytes;
+    this.#wholeBytes = wholeBytes;
+    this.#grownBytes = grownBytes;
+  }
+
+  /** Size of the copy that the present file begins with. */
+  get wholeBytes(): number {
+    return this.#wholeBytes;
+  }
+
+  /** What was written since the last snapshot was asked for, whether it is on the disk yet or not. */
+  get grownBytes(): number {
+    return this.#grownBytes;
   }
 
   request(write: RaftWrite): void {
     this.#waiting.push(write);
+    if (write.snapshot !== undefined) this.#grownBytes = 0;
   }
 
   /** Writes down what the copy has already. */
@@ -124,12 +136,12 @@ export class Journal {
       this.#generation += 1;
       this.#sequence = 1;
       const bytes = writeRecord(1, pack([this.#copy.whole()]));
-      this.bytes = bytes.length;
+      this.#wholeBytes = bytes.length;
       return { kind: "begin", file: fileName(this.#generation), bytes };
     }
     this.#sequence += 1;
     const bytes = writeRecord(this.#sequence, pack(writes));
-    this.bytes += bytes.length;
+    this.#grownBytes += bytes.length;
     return { kind: "append", file: fileName(this.#generation), bytes };
   }
 
@@ -163,7 +175,10 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
     );
   }
   for (const payload of payloads) for (const write of unpack(payload)) copy.write(write);
-  const journal = new Journal(copy, generationOf(newest.name), sequence, endBytes);
+  const wholeBytes = recordBytes(payloads[0]?.length ?? 0);
+  const grownBytes = endBytes - wholeBytes;
+  const generation = generationOf(newest.name);
+  const journal = new Journal(copy, generation, sequence, wholeBytes, grownBytes);
   const torn = endBytes < newest.bytes.length;
   return {
     restored: restoredOf(copy),

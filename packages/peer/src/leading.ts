@@ -7,7 +7,7 @@
  */
 
 import type { Configuration } from "@gam/consensus";
-import type { Mint, NodeId, ProposalId } from "@gam/core";
+import { assert, type Mint, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
@@ -16,6 +16,10 @@ import type { Event, PlannedChange, Usage, View } from "@gam/state";
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
 const lookTicks = 2;
 const votersTicks = 4;
+/** Changes of one plan at most, so that one entry of the log stays small. */
+const changesMaxDefault = 2000;
+/** Who wants to remove a node asks again at least so often, until it is not a voter any more. */
+const farewellTicks = 40;
 
 export interface LeaderFacts {
   readonly self: NodeId;
@@ -36,6 +40,12 @@ export class Leading {
   #dirty = true;
   #votersDue = false;
   #ticks = 0;
+  /** Smaller while tasks are so large that plans of the default size do not fit into an entry. */
+  #changesMax = changesMaxDefault;
+  /** The state for which there was nothing to place. */
+  #placedIndex = 0;
+  /** Voters whose removal was asked for, until that tick. */
+  readonly #leaving = new Map<NodeId, number>();
 
   constructor(mint: Mint, faults?: Faults) {
     this.#orchestrator = new Orchestrator(mint, faults);
@@ -56,6 +66,20 @@ export class Leading {
     this.#ticks += 1;
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
+    for (const [id, untilTick] of this.#leaving) {
+      if (this.#ticks >= untilTick) this.#leaving.delete(id);
+    }
+  }
+
+  /**
+   * Whether a node must not be removed yet, because it votes: whoever is removed is cut off, and its
+   * vote may be the one that is needed to find another in its place. That is begun with the question.
+   */
+  mustStay(id: NodeId, { voters, votersOutgoing }: Configuration): boolean {
+    if (!voters.includes(id) && !votersOutgoing.includes(id)) return false;
+    this.#leaving.set(id, this.#ticks + farewellTicks);
+    this.#votersDue = true;
+    return true;
   }
 
   settle(id: ProposalId): void {
@@ -71,9 +95,24 @@ export class Leading {
       const verdict = facts.verdictOf(ID);
       if (verdict !== undefined) verdicts.set(ID, verdict);
     }
-    const changes = this.#orchestrator.plan(view, { nowMs: facts.nowMs, verdicts });
+    const { nowMs, usage } = facts;
+    const changesMax = this.#changesMax;
+    const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
     if (changes.length > 0) return changes;
-    return planPlacement(view, { usage: facts.usage, nowMs: facts.nowMs });
+    // Time alone makes no room anywhere.
+    if (this.#placedIndex === view.index) return [];
+    const placed = planPlacement(view, { usage, nowMs, changesMax });
+    if (placed.length > 0) return placed;
+    this.#placedIndex = view.index;
+    this.#changesMax = changesMaxDefault;
+    return [];
+  }
+
+  /** The plan does not fit into an entry of the log. The next one is smaller. */
+  tooLarge(): void {
+    assert(this.#changesMax > 1, "one change fits into an entry");
+    this.#changesMax = Math.ceil(this.#changesMax / 2);
+    this.#dirty = true;
   }
 
   /** The plan was put into the log under this id. */
@@ -91,7 +130,7 @@ export class Leading {
     return planVoters({
       configuration: facts.configuration,
       self: facts.self,
-      nodes: view.nodes(),
+      nodes: view.nodes().filter(({ ID }) => !this.#leaving.has(ID)),
       alive: (id) =>
         view.node(id)?.Status.State !== "down" && facts.verdictOf(id)?.verdict !== "lost",
       caughtUp: facts.caughtUp,

@@ -12,7 +12,14 @@
  * `persisted`; whatever must wait for the disk is held back in here until then.
  */
 
-import { type Entry, Raft, type Faults as RaftFaults, raftLimits } from "@gam/consensus";
+import {
+  type Entry,
+  entryBytesMax,
+  Raft,
+  type Effect as RaftEffect,
+  type Faults as RaftFaults,
+  raftLimits,
+} from "@gam/consensus";
 import {
   decode,
   encode,
@@ -35,9 +42,11 @@ import {
   type EngineHealth,
   type Event,
   isPlanned,
+  type Node,
   type NodeDescription,
   type Proposal,
   Store,
+  type Task,
   type Usage,
   type View,
 } from "@gam/state";
@@ -60,7 +69,7 @@ export const tickMs = 50;
 const raftTiming = { heartbeatTicks: 2, electionTicksMin: 24, electionTicksMax: 40 };
 /** A reader gets its copy as it is after 500 ms without an answer. */
 const readPatienceTicks = 10;
-/** A log of more bytes than this is worth a snapshot, however few its entries. */
+/** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
 /** A learner this close to the leader's log may vote. */
 const lagEntriesMax = 512;
@@ -121,8 +130,13 @@ export type Effect =
   | { readonly kind: "proposed"; readonly request: number; readonly answer: Answer }
   /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
   | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
-  /** What one entry of the log changed. */
-  | { readonly kind: "happened"; readonly index: number; readonly events: readonly Event[] }
+  /** What one entry of the log changed, or (`snapshot`) all that this peer had missed. */
+  | {
+      readonly kind: "happened";
+      readonly index: number;
+      readonly events: readonly Event[];
+      readonly snapshot?: true;
+    }
   /** Whom to keep a connection to. Whoever is not in the list is no member. */
   | {
       readonly kind: "members";
@@ -161,9 +175,10 @@ export class Peer {
   #leading: Leading | undefined;
   #leader: NodeId | undefined;
   #caughtUp = false;
-  #catchUpRead = "";
+  #catchUpRead: string | undefined;
   #said: SelfDescription | undefined;
-  #placed = false;
+  /** The node that says what this peer says of it. */
+  #described: Node | undefined;
   #describing: ProposalId | undefined;
   #describeAtTick = 0;
   #measureAtTick = 0;
@@ -194,6 +209,7 @@ export class Peer {
     if (snapshot !== undefined) {
       this.#membersMoved();
       this.#tasksMoved();
+      if (this.#store.isRemoved(self)) this.#effects.push({ kind: "removed" });
     }
   }
 
@@ -253,6 +269,7 @@ export class Peer {
         return this.#stepWorker(input.input);
       case "described":
         this.#said = input.said;
+        this.#described = undefined;
         this.#describeAtTick = 0;
         return this.#describe();
       case "measured":
@@ -276,9 +293,7 @@ export class Peer {
     for (const [id, reading] of this.#readings) {
       if (this.#nowTick >= reading.untilTick) this.#answerRead(id, false);
     }
-    if (this.#leader !== undefined && !this.#caughtUp && this.#nowTick % describeTicks === 0) {
-      this.#catchUp();
-    }
+    this.#catchUp();
     this.#describe();
     if (this.#nowTick >= this.#measureAtTick) {
       const members = this.#store.nodes().length;
@@ -304,8 +319,10 @@ export class Peer {
     const { body } = message;
     if (body.kind === "declined") return this.#proposals.decline(body.id);
     const { proposal } = body;
-    if (proposal.changes.some(isPlanned)) {
-      return this.#note("warn", "Refused changes that only a leader makes", { peer: from });
+    if (proposal.changes.some((change) => !mayAsk(from, change, this.#store))) {
+      return this.#note("warn", "Refused changes that are not for this peer to make", {
+        peer: from,
+      });
     }
     if (this.#append(proposal)) return;
     const declined = { kind: "declined" as const, id: proposal.id };
@@ -323,7 +340,11 @@ export class Peer {
   // Raft
 
   #stepRaft(input: Parameters<Raft["step"]>[0]): void {
-    for (const effect of this.#raft.step(input)) {
+    this.#performRaft(this.#raft.step(input));
+  }
+
+  #performRaft(effects: readonly RaftEffect[]): void {
+    for (const effect of effects) {
       switch (effect.kind) {
         case "send":
           this.#effects.push({
@@ -351,8 +372,6 @@ export class Peer {
           this.#answerRead(effect.id, false);
           break;
         case "proposed":
-          this.#placed = true;
-          break;
         case "refused":
           // Proposals are tried again, and plans planned again.
           break;
@@ -382,14 +401,10 @@ export class Peer {
   }
 
   #install(index: number, data: Uint8Array): void {
-    const gone = new Set(this.#store.nodes().map(({ ID }) => ID));
-    this.#store.restore(data);
+    const events = this.#store.restore(data);
     this.#snapshotIndex = index;
-    for (const { ID } of this.#store.nodes()) gone.delete(ID);
+    this.#happen(events, true);
     this.#proposals.settleAll((id) => this.#store.outcomeOf(id));
-    this.#membersMoved();
-    this.#tasksMoved();
-    if (gone.has(this.self)) this.#effects.push({ kind: "removed" });
     this.#note("info", "Took the state from a snapshot", { index });
   }
 
@@ -404,13 +419,15 @@ export class Peer {
     this.#stepWorker({ kind: "led", led: leader !== undefined });
     if (leader === undefined) return;
     this.#proposals.lead();
-    if (!this.#caughtUp) this.#catchUp();
+    this.#catchUp();
   }
 
   #compact(): void {
     const entries = this.#store.index - this.#snapshotIndex;
     if (entries === 0) return;
-    if (entries < this.#config.logEntriesMax && this.#journal.bytes < journalBytesMax) return;
+    const { grownBytes, wholeBytes } = this.#journal;
+    const isLarge = grownBytes >= Math.max(journalBytesMax, wholeBytes);
+    if (entries < this.#config.logEntriesMax && !isLarge) return;
     this.#snapshotIndex = this.#store.index;
     this.#stepRaft({ kind: "compact", index: this.#store.index, data: this.#store.dump() });
   }
@@ -436,9 +453,12 @@ export class Peer {
   }
 
   #answerRead(id: string, fresh: boolean): void {
-    if (id === this.#catchUpRead && fresh && !this.#caughtUp) {
-      this.#caughtUp = true;
-      this.#tasksMoved();
+    if (id === this.#catchUpRead) {
+      this.#catchUpRead = undefined;
+      if (fresh) {
+        this.#caughtUp = true;
+        this.#tasksMoved();
+      }
     }
     const reading = this.#readings.get(id);
     if (reading === undefined) return;
@@ -448,12 +468,19 @@ export class Peer {
 
   /** Asks how far the log has come, so that the worker may trust that unknown tasks are strays. */
   #catchUp(): void {
+    if (this.#caughtUp || this.#leader === undefined || this.#catchUpRead !== undefined) return;
     this.#catchUpRead = this.#mint.id();
     this.#stepRaft({ kind: "read", id: this.#catchUpRead });
   }
 
   #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
+    const { length } = encode({ id, atMs: this.#nowMs, changes });
+    if (length > entryBytesMax) {
+      const message = `the write takes ${length} bytes, and ${entryBytesMax} are allowed`;
+      settle({ kind: "refused", code: "BAD_REQUEST", message });
+      return id;
+    }
     this.#proposals.add(id, this.#nowMs, changes, settle);
     return id;
   }
@@ -466,11 +493,21 @@ export class Peer {
     return true;
   }
 
+  /** Puts into the log what was asked for, unless it must wait. */
   #append(proposal: Proposal): boolean {
+    for (const change of proposal.changes) {
+      if (change.kind !== "removeNode") continue;
+      if (this.#leading?.mustStay(change.id, this.#raft.configuration) !== false) return false;
+    }
+    return this.#log(encode(proposal));
+  }
+
+  /** False when this peer does not lead, or cannot now. */
+  #log(data: Uint8Array): boolean {
     if (this.#raft.role !== "leader") return false;
-    this.#placed = false;
-    this.#stepRaft({ kind: "propose", data: [encode(proposal)] });
-    return this.#placed;
+    const effects = this.#raft.step({ kind: "propose", data: [data] });
+    this.#performRaft(effects);
+    return effects.some(({ kind }) => kind === "proposed");
   }
 
   // What the leader does
@@ -482,8 +519,9 @@ export class Peer {
     const changes = leading.plan(this.#store, facts);
     if (changes.length > 0) {
       const id = this.#mint.id() as ProposalId;
-      if (this.#append({ id, atMs: this.#nowMs, changes })) leading.proposed(id);
-      else leading.stir();
+      const data = encode({ id, atMs: this.#nowMs, changes });
+      if (data.length > entryBytesMax) leading.tooLarge();
+      else if (this.#log(data)) leading.proposed(id);
     }
     const voters = leading.planVoters(this.#store, facts);
     if (voters !== undefined) this.#stepRaft({ kind: "reconfigure", ...voters });
@@ -497,9 +535,12 @@ export class Peer {
       verdictOf: (id) => this.#judgementOf(id),
       configuration: this.#raft.configuration,
       caughtUp: (id) => {
-        if (id === this.self) return true;
-        const match = this.#raft.progress().get(id)?.match ?? 0;
-        return match + lagEntriesMax >= this.#raft.commitIndex;
+        const progress = this.#raft.progress().get(id);
+        if (progress === undefined) return id === this.self;
+        const { match, recentlyActive } = progress;
+        // One that was let in and never came has nothing on its disk, however short the log is.
+        const answers = match > 0 && recentlyActive;
+        return answers && match + lagEntriesMax >= this.#raft.commitIndex;
       },
       votersMax: this.#config.votersMax,
     };
@@ -559,10 +600,11 @@ export class Peer {
     }
   }
 
-  #happen(events: readonly Event[]): void {
+  #happen(events: readonly Event[], snapshot = false): void {
     if (events.length === 0) return;
     this.#leading?.notice(events);
-    this.#effects.push({ kind: "happened", index: this.#store.index, events });
+    const { index } = this.#store;
+    this.#effects.push({ kind: "happened", index, events, ...(snapshot && { snapshot }) });
     let members = false;
     let tasks = false;
     for (const event of events) {
@@ -574,9 +616,7 @@ export class Peer {
         }
       }
       if (event.table === "network") tasks = true;
-      if (event.table === "task" && row !== undefined && "NodeID" in row) {
-        tasks ||= row.NodeID === this.self;
-      }
+      if (event.table === "task") tasks ||= (row as Task | undefined)?.NodeID === this.self;
     }
     if (members) this.#membersMoved();
     if (tasks || members) this.#tasksMoved();
@@ -611,9 +651,13 @@ export class Peer {
     if (this.#describing !== undefined || this.#nowTick < this.#describeAtTick) return;
     const node = this.#store.node(this.self);
     if (this.#said === undefined || node === undefined || this.#leader === undefined) return;
+    if (node === this.#described) return;
     const { description, addresses, engine } = this.#said;
     const known = [node.Description, node.Gam.addresses, node.Gam.engine];
-    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine])) return;
+    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine])) {
+      this.#described = node;
+      return;
+    }
     this.#describeAtTick = this.#nowTick + describeTicks;
     this.#describing = this.#propose(
       [{ kind: "describeNode", id: this.self, description, addresses, engine }],
@@ -626,4 +670,13 @@ export class Peer {
   #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {
     this.#effects.push({ kind: "note", level, text, fields });
   }
+}
+
+/** Plans are a leader's, and what is reported of a node is its own peer's. */
+function mayAsk(from: NodeId, change: Change, view: View): boolean {
+  if (isPlanned(change)) return false;
+  if (change.kind === "describeNode") return change.id === from;
+  if (change.kind !== "reportTask") return true;
+  const node = view.task(change.id)?.NodeID;
+  return node === undefined || node === from;
 }

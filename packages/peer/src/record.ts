@@ -17,8 +17,13 @@ const headerBytes = 16;
 /** No write is larger: a snapshot of the whole state goes into one. */
 export const payloadBytesMax = 512 * 1024 * 1024;
 
+/** What a payload of so many bytes takes in the file. */
+export function recordBytes(payloadBytes: number): number {
+  return headerBytes + payloadBytes;
+}
+
 export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
-  const record = new Uint8Array(headerBytes + payload.length);
+  const record = new Uint8Array(recordBytes(payload.length));
   const header = new DataView(record.buffer);
   header.setUint32(0, magic);
   header.setUint32(8, sequence);

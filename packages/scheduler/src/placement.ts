@@ -42,7 +42,7 @@ const failuresMax = 5;
 const failureWindowMs = 5 * 60_000;
 
 export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
-  const waiting = view.tasks().filter(isWaiting);
+  const waiting = view.tasksWaiting();
   if (waiting.length === 0) return [];
   const rooms = view.nodes().map((node) => new Room(node, view.tasksOn(node.ID)));
   const changes: PlannedChange[] = [];
@@ -61,10 +61,6 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
     }
   }
   return changes;
-}
-
-function isWaiting(task: Task): boolean {
-  return compareStates(task.Status.State, "assigned") < 0 && isWanted(task);
 }
 
 /** Equal tasks together, by service. */

@@ -1,11 +1,9 @@
 /**
- * Checkers: what must hold whatever happens, and what must come true when nothing happens any more.
- *
- * Safety is looked at with every effect of every peer; a breach is thrown where it is seen. What must
- * come true is asked with unsettled(), which says what is still missing.
+ * Checkers: what must hold whatever happens, looked at with every effect of every peer. A breach is
+ * thrown where it is seen. What must come true in the end is in unsettled.ts.
  */
 import type { NodeId, ServiceId } from "@gam/core";
-import { compareStates, type Event, type Service, type Task, type View } from "@gam/state";
+import { compareStates, type Event, type Task, type View } from "@gam/state";
 import type { Host } from "./host.ts";
 
 export class Breach extends Error {
@@ -23,6 +21,8 @@ export class Checkers {
   readonly #leaders = new Map<number, NodeId>();
   readonly #entries = new Map<number, { readonly digest: string; readonly by: NodeId }>();
   readonly #acknowledged: Acknowledged[] = [];
+  #acknowledgedIndex = 0;
+  readonly #connected = new Map<NodeId, readonly NodeId[]>();
   /** Removals that were asked for, whatever came of them. */
   readonly #doomed = new Set<ServiceId>();
   #downs = 0;
@@ -64,8 +64,27 @@ export class Checkers {
     if (kind === "remove") this.#doomed.add(service);
   }
 
-  acknowledged(write: Acknowledged): void {
-    this.#acknowledged.push(write);
+  /** A client was told that what it asked for is done. */
+  applied(index: number, write: Omit<Acknowledged, "index"> | undefined): void {
+    this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index);
+    if (write !== undefined) this.#acknowledged.push({ ...write, index });
+  }
+
+  /** All that any client was told of is in the log up to here. */
+  get acknowledgedIndex(): number {
+    return this.#acknowledgedIndex;
+  }
+
+  connects(host: NodeId, members: readonly { readonly id: NodeId }[]): void {
+    this.#connected.set(
+      host,
+      members.map(({ id }) => id),
+    );
+  }
+
+  /** To whom this host's peer said last that it should be connected. */
+  connectedTo(host: NodeId): readonly NodeId[] {
+    return this.#connected.get(host) ?? [];
   }
 
   #look(event: Event, index: number): void {
@@ -107,6 +126,27 @@ export class Checkers {
   }
 }
 
+/**
+ * Two containers of one slot run at once, of a service that stops before it starts. May only be asked
+ * where every host is well and hears all others, and has for a while.
+ */
+export function doubled(hosts: readonly Host[], view: View): string | undefined {
+  const slots = new Map<string, string>();
+  for (const host of hosts) {
+    for (const { task: id, phase } of host.engine.containers()) {
+      const task = phase === "running" ? view.task(id) : undefined;
+      const service = task && view.service(task.ServiceID);
+      if (task?.Slot === undefined || service === undefined) continue;
+      if (service.Spec.UpdateConfig?.Order === "start-first") continue;
+      const slot = `${task.ServiceID} ${task.Slot}`;
+      const other = slots.get(slot);
+      if (other !== undefined) return `slot ${slot} runs twice, as ${other} and ${id}`;
+      slots.set(slot, id);
+    }
+  }
+  return undefined;
+}
+
 /** A task that is said to run has been started by its engine. */
 function ranWhenItSaidSo(task: Task, hosts: readonly Host[]): void {
   if (task.Status.State !== "running") return;
@@ -117,9 +157,10 @@ function ranWhenItSaidSo(task: Task, hosts: readonly Host[]): void {
 
 /**
  * Nobody is called ready again who has been off for longer than news of an earlier life may take:
- * settled rumours come every 5 s, and a message is under way for 1.5 s at most.
+ * settled rumours come every 5 s, a message is under way for 1.5 s at most, and the clock of who says
+ * so may be 2 s fast.
  */
-const staleNewsMs = 8000;
+const staleNewsMs = 10_000;
 
 function wasThereWhenItCameBack(
   { before, after }: Extract<Event, { table: "node" }>,
@@ -143,86 +184,4 @@ function digestOf(event: Event): string {
   if (event.table !== "task") return `${event.table}:${id}:${row.Version.Index}${what}`;
   const task = row as Task;
   return `${id}:${task.Status.State}:${task.DesiredState}:${task.NodeID ?? ""}${what}`;
-}
-
-/** What keeps this cluster from being as it was asked to be; undefined when it is. */
-export function unsettled(hosts: readonly Host[]): string | undefined {
-  const views: View[] = [];
-  const leaders = new Set<NodeId | undefined>();
-  for (const { id, peer } of hosts) {
-    if (peer === undefined) return `${id} is off`;
-    views.push(peer.view);
-    leaders.add(peer.leader);
-  }
-  const [view] = views;
-  const [leader] = leaders;
-  if (view === undefined || leaders.size !== 1 || leader === undefined) {
-    return `leaders: ${[...leaders].join(", ")}`;
-  }
-  if (views.some(({ index }) => index !== view.index)) {
-    return `applied: ${views.map(({ index }) => index).join(", ")}`;
-  }
-  for (const node of view.nodes()) {
-    if (node.Status.State !== "ready") return `node ${node.ID} is ${node.Status.State}`;
-  }
-  for (const service of view.services()) {
-    const missing = missingOf(service, view);
-    if (missing !== undefined) return `service ${service.Spec.Name}: ${missing}`;
-  }
-  for (const task of view.tasks()) {
-    if (view.service(task.ServiceID) === undefined) return `task ${task.ID} has no service`;
-  }
-  return containersMissing(hosts, view);
-}
-
-function missingOf(service: Service, view: View): string | undefined {
-  const { UpdateStatus, Spec } = service;
-  if (UpdateStatus?.State === "updating" || UpdateStatus?.State === "rollback_started") {
-    return `still ${UpdateStatus.State}`;
-  }
-  const wanted = view.tasksOf(service.ID).filter(({ DesiredState }) => DesiredState === "running");
-  const places =
-    Spec.Mode.Global === undefined
-      ? Array.from({ length: Spec.Mode.Replicated?.Replicas ?? 1 }, () => "")
-      : view.nodes().filter(({ Spec }) => Spec.Availability === "active");
-  if (wanted.length !== places.length) return `${wanted.length} tasks for ${places.length} places`;
-  const slots = new Set(wanted.map(({ Slot, NodeID }) => Slot ?? NodeID));
-  if (slots.size !== wanted.length) return "two tasks in one slot";
-  // One that ends by itself is never at rest.
-  if (Spec.TaskTemplate.ContainerSpec.Image === "app:flaky") return undefined;
-  for (const task of wanted) {
-    if (task.Status.State !== "running") return `slot ${task.Slot} is ${task.Status.State}`;
-    // A task of an older template counts as one of this when both say the same.
-    if (task.Spec.ContainerSpec.Image !== Spec.TaskTemplate.ContainerSpec.Image) {
-      if (UpdateStatus?.State.endsWith("paused")) continue;
-      return `slot ${task.Slot} is out of date`;
-    }
-  }
-  return undefined;
-}
-
-/** What runs is what the state says that runs, container by container. */
-function containersMissing(hosts: readonly Host[], view: View): string | undefined {
-  for (const host of hosts) {
-    const runs = new Set<string>();
-    for (const { task, phase } of host.engine.containers()) {
-      if (view.task(task) === undefined) return `${host.id} has a stray of task ${task}`;
-      if (phase !== "running") continue;
-      if (runs.has(task)) return `${host.id} runs task ${task} twice`;
-      runs.add(task);
-      if (view.task(task)?.DesiredState !== "running") return `${host.id} still runs task ${task}`;
-    }
-    for (const task of view.tasksOn(host.id)) {
-      const { ContainerSpec } = task.Spec;
-      if (ContainerSpec.Image === "app:flaky") continue;
-      if (
-        task.Status.State === "running" &&
-        task.DesiredState === "running" &&
-        !runs.has(task.ID)
-      ) {
-        return `${host.id} does not run task ${task.ID}`;
-      }
-    }
-  }
-  return undefined;
 }

@@ -1,10 +1,10 @@
 /**
- * Host: one peer with its disk and its engine, and a power switch.
+ * Host: one peer with its disk, its engine and its clock, and a power switch.
  *
  * Containers outlive the agent but not the power. Performs the peer's effects in virtual time, as the
  * agent does in real time.
  */
-import type { Mint, NodeId, Random } from "@gam/core";
+import { assert, type Mint, type NodeId, type Random } from "@gam/core";
 import { bootstrapJournal, type Effect, type Input, Peer, tickMs } from "@gam/peer";
 import type { NodeDescription, Usage } from "@gam/state";
 import { FakeEngine } from "@gam/worker/testing";
@@ -18,8 +18,15 @@ const epochMs = 1_700_000_000_000;
 /** So few that every history has snapshots, on disks and on the wire. */
 const logEntriesMax = 20;
 
-/** Images that every engine has. `app:flaky` ends by itself after four seconds. */
-export const images = ["app:1", "app:2", "app:3", "app:flaky"] as const;
+/** An engine that does not answer is called lost by its agent after this. */
+const engineTimeoutMs = 3000;
+
+/** Images of services that every engine has. The last two do not rest: see `restless`. */
+export const images = ["app:1", "app:2", "app:3", "app:flaky", "app:broken"] as const;
+/** Images of jobs that every engine has: one ends well after a second, the other badly. */
+export const jobImages = ["job:done", "job:fails"] as const;
+/** `app:flaky` ends by itself after four seconds, `app:broken` cannot be started. */
+export const restless: ReadonlySet<string> = new Set(["app:flaky", "app:broken", "job:fails"]);
 
 export interface HostParts {
   readonly id: NodeId;
@@ -41,7 +48,13 @@ export class Host {
   #life = 0;
   #diedMs = 0;
   #thawedMs = Number.NEGATIVE_INFINITY;
+  /** How far its clock is off. */
+  skewMs = 0;
   #powered = false;
+  #ended = false;
+  /** Why its engine does not answer, or "". */
+  #engineLost = "";
+  #engineHangs = false;
   #frozen = false;
   #missedTicks = 0;
   #held: Input[] = [];
@@ -51,12 +64,15 @@ export class Host {
     this.#parts = parts;
     this.#disk = new SimDisk(parts.planted.diskLies);
     this.engine = new FakeEngine({
-      images,
+      images: [...images, ...jobImages],
       programs: {
         "app:1": { stopTicks: 3 },
         "app:2": { stopTicks: 10 },
         "app:3": { healthyTicks: 8 },
         "app:flaky": { exitTicks: 80, exitCode: 1 },
+        "app:broken": { startError: "no such file or directory" },
+        "job:done": { exitTicks: 20, exitCode: 0 },
+        "job:fails": { exitTicks: 20, exitCode: 1 },
       },
       actionTicks: () => 1 + parts.random.below(4),
       newsLostPercent: 5,
@@ -66,6 +82,20 @@ export class Host {
 
   get frozen(): boolean {
     return this.#frozen;
+  }
+
+  /** Its agent runs in another life than `life` counts when it was started or killed since. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /** What its clock shows. */
+  get wallMs(): number {
+    return epochMs + this.#parts.agenda.nowMs + this.skewMs;
+  }
+
+  get engineLost(): boolean {
+    return this.#engineLost !== "" || this.#engineHangs;
   }
 
   /** How long its agent had not run at a moment of virtual time, if it does not run now; else 0. */
@@ -84,6 +114,7 @@ export class Host {
 
   /** The agent starts on what the disk has, or as the first of a new cluster. */
   start(first = false): void {
+    assert(!this.#ended, "an agent that was removed comes back as another one");
     const { random, mint, agenda, planted } = this.#parts;
     const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover();
     this.#life += 1;
@@ -95,14 +126,7 @@ export class Host {
     const config = { self: this.id, votersMax: 5, logEntriesMax, faults };
     this.peer = new Peer(config, recovered, random, mint);
     this.engine.attach();
-    this.give({
-      kind: "described",
-      said: {
-        description: describe(this.id),
-        addresses: [`${this.id}:7946`],
-        engine: { ready: true, reason: "" },
-      },
-    });
+    this.#say();
     const life = this.#life;
     agenda.in(random.below(tickMs), () => this.#tick(life));
   }
@@ -118,7 +142,44 @@ export class Host {
   powerLoss(): void {
     this.killAgent();
     this.#powered = false;
+    this.#engineLost = "";
+    this.#engineHangs = false;
+    this.engine.recover();
     this.engine.powerLoss();
+  }
+
+  /** It is no member any more: its agent has removed what ran for the cluster, and is gone for good. */
+  end(): void {
+    this.powerLoss();
+    this.#ended = true;
+  }
+
+  loseEngine(): void {
+    if (this.engineLost) return;
+    this.#engineLost = "connect ECONNREFUSED";
+    this.engine.lose(this.#engineLost);
+    this.#say();
+  }
+
+  /** Neither does it answer nor does it say that it will not. */
+  hangEngine(): void {
+    if (this.engineLost) return;
+    this.#engineHangs = true;
+    this.#later(engineTimeoutMs, () => {
+      if (!this.#engineHangs) return;
+      this.#engineLost = "timeout";
+      const input = { kind: "engine", ready: false, reason: this.#engineLost } as const;
+      this.give({ kind: "worker", input });
+      this.#say();
+    });
+  }
+
+  recoverEngine(): void {
+    if (!this.engineLost) return;
+    this.#engineLost = "";
+    this.#engineHangs = false;
+    this.engine.recover();
+    this.#say();
   }
 
   freeze(): void {
@@ -138,8 +199,18 @@ export class Host {
       this.#held.push(input);
       return;
     }
-    const nowMs = epochMs + this.#parts.agenda.nowMs;
-    for (const effect of this.peer.step(input, nowMs)) this.#perform(effect);
+    for (const effect of this.peer.step(input, this.wallMs)) this.#perform(effect);
+  }
+
+  #say(): void {
+    this.give({
+      kind: "described",
+      said: {
+        description: describe(this.id),
+        addresses: [`${this.id}:7946`],
+        engine: { ready: this.#engineLost === "", reason: this.#engineLost },
+      },
+    });
   }
 
   #tick(life: number): void {
@@ -147,7 +218,8 @@ export class Host {
     if (this.#frozen) {
       this.#missedTicks += 1;
     } else {
-      for (const input of this.engine.tick()) this.give({ kind: "worker", input });
+      const news = this.#engineHangs ? [] : this.engine.tick();
+      for (const input of news) this.give({ kind: "worker", input });
       const lateTicks = this.#missedTicks;
       this.#missedTicks = 0;
       this.give({ kind: "tick", lateTicks });
@@ -189,7 +261,7 @@ export class Host {
       containers,
       images,
       diskFreeBytes: 2 ** 36,
-      atMs: epochMs + this.#parts.agenda.nowMs,
+      atMs: this.wallMs,
     };
   }
 }

@@ -2,17 +2,18 @@
  * Storm: a while in which anything may fail, while clients go on asking; then calm, in which all that
  * they were promised must come true in bounded time.
  */
-import type { NodeId, ServiceId } from "@gam/core";
-import type { Node, Service, ServiceSpec } from "@gam/state";
-import { Breach } from "./checkers.ts";
+import { Breach, doubled } from "./checkers.ts";
+import { ask, pick, pickOn, update, withImage } from "./client.ts";
 import type { Planted } from "./faults.ts";
-import { type Host, images } from "./host.ts";
+import { type Host, restless } from "./host.ts";
+import { happen } from "./mishap.ts";
 import { calmWeather } from "./network.ts";
 import { World } from "./world.ts";
 
 const stormMs = 30_000;
 const drizzleRounds = 3;
-const servicesMax = 4;
+/** Whoever was asked has answered by then, if it did not freeze meanwhile. */
+const answerMsMax = 11_000;
 
 /**
  * Longest that calm may take. Derived: hosts come on and elect (two terms, 4 s), lost ones are heard again and
@@ -48,17 +49,25 @@ export function live(
 
 function liveIn(world: World, seed: number): History {
   world.form();
+  const hostsAtFirst = world.hosts.length;
   // Every fourth history has weather that must not cost anybody its place, before the one that may.
   if (seed % 4 === 0) drizzle(world);
   for (let atMs = 0; atMs < stormMs; ) {
     const stepMs = 50 + world.random.below(500);
-    blow(world);
+    happen(world, hostsAtFirst);
+    const reader = pickOn(world);
+    if (reader !== undefined) world.read(reader);
     world.run(stepMs);
     atMs += stepMs;
   }
   calm(world);
   const settledMs = world.until("everything is as it was asked for", calmMsMax);
   world.checkers.kept(world.newest());
+  if (seed % 4 === 1) shine(world);
+  if (seed % 8 === 2) {
+    world.run(answerMsMax);
+    if (world.unanswered > 0) throw new Breach(`${world.unanswered} requests have no answer`);
+  }
   return { settledMs, entries: world.newest().index, downs: world.checkers.downs };
 }
 
@@ -99,7 +108,7 @@ function upgrade(world: World, host: Host): void {
   world.until("the agent is back", calmMsMax);
   for (const { id, task } of ran) {
     const { Spec, DesiredState } = world.newest().task(task) ?? {};
-    if (Spec?.ContainerSpec.Image === "app:flaky" || DesiredState !== "running") continue;
+    if (restless.has(Spec?.ContainerSpec.Image ?? "") || DesiredState !== "running") continue;
     if (
       host.engine.container(task)?.id !== id ||
       host.engine.container(task)?.phase !== "running"
@@ -114,150 +123,27 @@ function calm(world: World): void {
   world.network.weather = calmWeather;
   for (const host of world.hosts) {
     host.thaw();
-    if (host.peer === undefined) host.start();
+    host.recoverEngine();
+    if (host.peer === undefined && host.life > 0) host.start();
   }
+  world.tidy(answerMsMax);
 }
 
-/** One thing happens. */
-function blow(world: World): void {
-  const { random, hosts, network } = world;
-  const host = pick(world, hosts);
-  switch (random.below(16)) {
-    case 0:
-    case 1:
-      if (host.peer !== undefined) {
-        world.note(() => `${host.id} loses power`);
-        host.powerLoss();
-      }
-      return;
-    case 2:
-      if (host.peer !== undefined) {
-        world.note(() => `${host.id}: agent is killed`);
-        host.killAgent();
-      }
-      return;
-    case 3:
-    case 4:
-    case 5: {
-      const off = hosts.filter(({ peer }) => peer === undefined);
-      if (off.length > 0) {
-        const back = pick(world, off);
-        world.note(() => `${back.id} comes on`);
-        back.start();
-      }
-      return;
-    }
-    case 6: {
-      const left = hosts.filter(() => random.below(2) === 0).map(({ id }) => id);
-      const right = hosts.map(({ id }) => id).filter((id) => !left.includes(id));
-      world.note(() => `split ${left} from ${right}`);
-      return network.split(left, right);
-    }
-    case 7:
-      world.note(() => `${host.id} is not heard by one`);
-      return network.cut(host.id, pick(world, hosts).id);
-    case 8:
-      return network.heal();
-    case 9:
-      network.weather = {
-        lossPercent: random.below(30),
-        doublePercent: random.below(20),
-        delayMsMax: 1 + random.below(pick(world, [50, 400, 1500])),
-      };
-      return;
-    case 10:
-      return host.freeze();
-    case 11:
-      return host.thaw();
-    case 12: {
-      const [container] = host.engine.containers().filter(({ phase }) => phase === "running");
-      if (container !== undefined) host.engine.exit(container.task, random.below(2));
-      return;
-    }
-    default:
-      return ask(world);
+/** All is well, and services are updated: nobody is called down, and no slot runs twice. */
+function shine(world: World): void {
+  const { checkers } = world;
+  checkers.evictionForbidden = true;
+  for (const service of world.newest().services()) {
+    const { Mode, TaskTemplate } = service.Spec;
+    const host = pickOn(world);
+    if (host === undefined || Mode.Replicated === undefined) continue;
+    const image = TaskTemplate.ContainerSpec.Image === "app:1" ? "app:2" : "app:1";
+    update(world, host, service, withImage(service.Spec, image));
+    world.read(host);
   }
-}
-
-/** A client asks any host that is on for something. */
-function ask(world: World): void {
-  const { random } = world;
-  const on = world.hosts.filter(({ peer }) => peer !== undefined);
-  if (on.length === 0) return;
-  const host = pick(world, on);
-  const view = host.peer?.view;
-  if (view === undefined) return;
-  const services = view.services();
-  const roll = random.below(10);
-  if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
-    const id = `s${world.agenda.nowMs}-${random.below(1000)}` as ServiceId;
-    const change = {
-      kind: "createService" as const,
-      id,
-      spec: newSpec(world, id),
-      registryAuth: "",
-    };
-    return world.ask(host, [change], { kind: "create", service: id });
-  }
-  if (roll === 3) return alter(world, host, view.nodes());
-  const service = pick(world, services);
-  if (roll === 4) {
-    const change = { kind: "removeService" as const, id: service.ID };
-    return world.ask(host, [change], { kind: "remove", service: service.ID });
-  }
-  const change = {
-    kind: "updateService" as const,
-    id: service.ID,
-    spec: changed(world, service),
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: false,
-    basedOn: service.Version.Index,
-  };
-  world.ask(host, [change], { kind: "update", service: service.ID });
-}
-
-function alter(world: World, host: Host, nodes: readonly Node[]): void {
-  // One host always stays, so that every service can be satisfied somewhere.
-  const drainable = nodes.filter(({ ID }) => ID !== world.hosts[0]?.id);
-  if (drainable.length === 0) return;
-  const node = pick(world, drainable);
-  const Availability = node.Spec.Availability === "active" ? "drain" : "active";
-  const spec = { ...node.Spec, Availability } as const;
-  world.ask(host, [
-    { kind: "updateNode", id: node.ID as NodeId, spec, basedOn: node.Version.Index },
-  ]);
-}
-
-function newSpec(world: World, name: string): ServiceSpec {
-  const { random } = world;
-  return {
-    Name: name,
-    TaskTemplate: {
-      ContainerSpec: { Image: pick(world, images) },
-      RestartPolicy: { Condition: "any", Delay: 1e9 },
-    },
-    Mode:
-      random.below(4) === 0 ? { Global: {} } : { Replicated: { Replicas: 1 + random.below(6) } },
-    UpdateConfig: {
-      Parallelism: random.below(3),
-      Delay: random.below(2) * 5e8,
-      Monitor: 1e9,
-      Order: random.below(2) === 0 ? "start-first" : "stop-first",
-      FailureAction: pick(world, ["pause", "continue", "rollback"] as const),
-      MaxFailureRatio: 0.5,
-    },
-  };
-}
-
-function changed(world: World, { Spec }: Service): ServiceSpec {
-  if (world.random.below(2) === 0 && Spec.Mode.Replicated !== undefined) {
-    return { ...Spec, Mode: { Replicated: { Replicas: world.random.below(7) } } };
-  }
-  const ContainerSpec = { ...Spec.TaskTemplate.ContainerSpec, Image: pick(world, images) };
-  return { ...Spec, TaskTemplate: { ...Spec.TaskTemplate, ContainerSpec } };
-}
-
-function pick<T>(world: World, list: readonly T[]): T {
-  return list[world.random.below(list.length)] as T;
+  world.until("all is updated", calmMsMax, () => {
+    const twice = doubled(world.hosts, world.newest());
+    if (twice !== undefined) throw new Breach(twice);
+  });
+  checkers.evictionForbidden = false;
 }

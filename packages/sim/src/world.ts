@@ -5,7 +5,14 @@
  */
 import { assert, type NodeId, type Random } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
-import { decodeGossip, decodeMessage, type Effect, encodeGossip, encodeMessage } from "@gam/peer";
+import {
+  type Answer,
+  decodeGossip,
+  decodeMessage,
+  type Effect,
+  encodeGossip,
+  encodeMessage,
+} from "@gam/peer";
 import {
   type AskedChange,
   type ClusterSpec,
@@ -14,30 +21,46 @@ import {
   type View,
 } from "@gam/state";
 import { Agenda } from "./agenda.ts";
-import { type Acknowledged, Breach, Checkers, unsettled } from "./checkers.ts";
+import { type Acknowledged, Breach, Checkers } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
 import { describe, Host } from "./host.ts";
 import { SimNetwork } from "./network.ts";
+import { unsettled } from "./unsettled.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
 const codecEvery = 16;
 const dialMs = 500;
+/** Clocks of hosts differ by so much at most, either way. */
+const skewMsMax = 2000;
+/** Whoever leaves waits so long until others vote in its place, and looks so often. */
+const handOverMsMax = 15_000;
+const handOverLookMs = 200;
+
+/** What a client has asked and was not answered yet. */
+interface Asked {
+  readonly host: Host;
+  /** Of the host: who asks an agent that dies is answered by nobody. */
+  readonly life: number;
+  readonly write?: Omit<Acknowledged, "index"> | undefined;
+  /** Of a read: how far the log had come for whoever was answered before. */
+  readonly behind?: number;
+  readonly then?: ((answer: Answer) => void) | undefined;
+}
 
 export class World {
   readonly agenda = new Agenda();
   readonly random: Random;
   readonly network: SimNetwork;
-  readonly hosts: readonly Host[];
   readonly checkers = new Checkers();
   /** What happened, for people, when somebody wants to know. */
   readonly trace: string[] = [];
   readonly #codec: boolean;
   readonly #tracing: boolean;
+  readonly #planted: Planted;
   readonly #mint = counterMint("m");
-  readonly #asked = new Map<
-    number,
-    { host: Host; write: Omit<Acknowledged, "index"> | undefined }
-  >();
+  readonly #asked = new Map<number, Asked>();
+  readonly #hosts: Host[] = [];
+  #hostsMade = 0;
   #requests = 0;
 
   constructor(seed: number, hostCount: number, planted: Planted = {}, tracing = false) {
@@ -45,19 +68,32 @@ export class World {
     this.random = seededRandom(seed * 2654435761);
     this.#codec = seed % codecEvery === 0;
     this.#tracing = tracing;
+    this.#planted = planted;
     this.network = new SimNetwork(this.random);
-    this.hosts = Array.from(
-      { length: hostCount },
-      (_, index) =>
-        new Host({
-          id: `host${index + 1}` as NodeId,
-          agenda: this.agenda,
-          random: this.random,
-          mint: this.#mint,
-          planted,
-          outside: (host, effect) => this.#outside(host, effect),
-        }),
-    );
+    for (let made = 0; made < hostCount; made += 1) this.#hosts.push(this.#newHost());
+  }
+
+  /** Those that are members, on or off. */
+  get hosts(): readonly Host[] {
+    return this.#hosts;
+  }
+
+  #newHost(): Host {
+    this.#hostsMade += 1;
+    const host = new Host({
+      id: `host${this.#hostsMade}` as NodeId,
+      agenda: this.agenda,
+      random: this.random,
+      mint: this.#mint,
+      planted: this.#planted,
+      outside: (host, effect) => this.#outside(host, effect),
+    });
+    this.adjustClock(host);
+    return host;
+  }
+
+  adjustClock(host: Host): void {
+    host.skewMs = this.random.below(2 * skewMsMax + 1) - skewMsMax;
   }
 
   /** All hosts up, in one cluster, with everybody's node ready. */
@@ -79,18 +115,87 @@ export class World {
     this.until("the cluster has formed", 30_000);
   }
 
-  ask(host: Host, changes: readonly AskedChange[], write?: Omit<Acknowledged, "index">): void {
+  ask(
+    host: Host,
+    changes: readonly AskedChange[],
+    write?: Omit<Acknowledged, "index">,
+    then?: (answer: Answer) => void,
+  ): void {
     this.#requests += 1;
-    this.#asked.set(this.#requests, { host, write });
+    this.#asked.set(this.#requests, { host, life: host.life, write, then });
     if (write !== undefined) this.checkers.asked(write.kind, write.service);
     this.note(() => `client asks ${host.id}: ${JSON.stringify(changes)}`);
     host.give({ kind: "propose", request: this.#requests, changes });
   }
 
+  /** A client wants to see all that anybody was told of before. */
+  read(host: Host): void {
+    this.#requests += 1;
+    const behind = this.checkers.acknowledgedIndex;
+    this.#asked.set(this.#requests, { host, life: host.life, behind });
+    host.give({ kind: "read", request: this.#requests });
+  }
+
+  /** A new host is let in by one that is on, and starts when it is. */
+  join(by: Host): Host {
+    const host = this.#newHost();
+    this.#hosts.push(host);
+    this.note(() => `${host.id} asks ${by.id} to be let in`);
+    this.ask(by, [{ kind: "joinNode", node: newNode(host.id) }], undefined, (answer) => {
+      if (answer.kind === "applied") host.start();
+    });
+    return host;
+  }
+
+  /** As an agent does: first others vote in its place, then its node is removed. */
+  leave(host: Host): void {
+    const node = host.peer?.view.node(host.id);
+    if (node === undefined) return;
+    this.note(() => `${host.id} leaves`);
+    const spec = { ...node.Spec, Role: "worker", Availability: "drain" } as const;
+    const basedOn = node.Version.Index;
+    const { life } = host;
+    this.ask(host, [{ kind: "updateNode", id: host.id, spec, basedOn }], undefined, (answer) => {
+      if (answer.kind === "applied") this.#removeWhenVotersAreOthers(host, life, handOverMsMax);
+    });
+  }
+
+  #removeWhenVotersAreOthers(host: Host, life: number, leftMs: number): void {
+    if (host.peer === undefined || host.life !== life || leftMs <= 0) return;
+    const { voters, votersOutgoing } = host.peer.raft.configuration;
+    if (voters.includes(host.id) || votersOutgoing.includes(host.id)) {
+      return this.agenda.in(handOverLookMs, () => {
+        this.#removeWhenVotersAreOthers(host, life, leftMs - handOverLookMs);
+      });
+    }
+    this.ask(host, [{ kind: "removeNode", id: host.id }], undefined, (answer) => {
+      if (answer.kind === "applied") this.#end(host);
+    });
+  }
+
+  /** It was removed and knows it. */
+  #end(host: Host): void {
+    this.agenda.in(0, () => {
+      const at = this.#hosts.indexOf(host);
+      if (at < 0) return;
+      this.note(() => `${host.id} is no member any more`);
+      this.#hosts.splice(at, 1);
+      host.end();
+    });
+  }
+
+  /** Whether somebody who is to be heard says that this peer was removed. */
+  #isTurnedAway(from: Host, to: Host): boolean {
+    if (from.peer === undefined || to.peer === undefined || from.frozen || to.frozen) return false;
+    if (!to.peer.view.isRemoved(from.id)) return false;
+    return this.network.fate(from.id, to.id, this.agenda.nowMs).length > 0;
+  }
+
   /** Agents dial those that they are not connected to, about twice a second. */
   #dial(): void {
-    for (const from of this.hosts) {
-      for (const to of this.hosts) {
+    for (const from of [...this.#hosts]) {
+      for (const to of this.#hosts) {
+        if (this.#isTurnedAway(from, to)) this.#end(from);
         if (!to.refuses || this.network.fate(from.id, to.id, this.agenda.nowMs).length === 0)
           continue;
         from.give({ kind: "refused", peer: to.id });
@@ -103,16 +208,40 @@ export class World {
     this.agenda.runUntil(this.agenda.nowMs + ms);
   }
 
-  /** Runs until nothing is missing any more. Returns how long that took, in virtual milliseconds. */
-  until(what: string, withinMs: number): number {
+  /**
+   * Runs until nothing is missing any more, and looks on meanwhile. Returns how long that took, in
+   * virtual milliseconds.
+   */
+  until(what: string, withinMs: number, look?: () => void): number {
     const beganMs = this.agenda.nowMs;
     for (;;) {
-      const missing = unsettled(this.hosts);
+      look?.();
+      const missing = unsettled(this.hosts, this.checkers);
       const tookMs = this.agenda.nowMs - beganMs;
       if (missing === undefined) return tookMs;
       if (tookMs >= withinMs) throw new Breach(`not within ${withinMs} ms: ${what}; ${missing}`);
       this.run(100);
     }
+  }
+
+  /** Somebody looks after those that asked to be let in and were told nothing. */
+  tidy(answerMsMax: number): void {
+    if (this.hosts.every(({ life }) => life > 0) && this.#ghosts().length === 0) return;
+    this.run(answerMsMax);
+    for (const host of [...this.#hosts]) {
+      if (host.life > 0) continue;
+      this.note(() => `${host.id} was never let in`);
+      this.#hosts.splice(this.#hosts.indexOf(host), 1);
+    }
+    const [by] = this.#hosts;
+    assert(by !== undefined, "one host always stays");
+    for (const id of this.#ghosts()) this.ask(by, [{ kind: "removeNode", id }]);
+  }
+
+  /** Nodes that no host speaks for. */
+  #ghosts(): NodeId[] {
+    const nodes = this.newest().nodes();
+    return nodes.map(({ ID }) => ID).filter((id) => !this.#hosts.some((host) => host.id === id));
   }
 
   /** The newest state that any host has. */
@@ -167,9 +296,15 @@ export class World {
         this.note(
           () => `${host.id} applies ${effect.index}: ${effect.events.map(brief).join(", ")}`,
         );
+        if (effect.snapshot) return;
         return this.checkers.happened(host.id, effect.index, effect.events, this.hosts);
       case "proposed":
-        return this.#answered(effect);
+      case "read":
+        return this.#answered(host, effect);
+      case "members":
+        return this.checkers.connects(host.id, effect.members);
+      case "removed":
+        return this.#end(host);
       case "note":
         return this.note(() => `${host.id}: ${effect.text} ${JSON.stringify(effect.fields)}`);
       default:
@@ -179,11 +314,12 @@ export class World {
 
   #send(host: Host, effect: Extract<Effect, { kind: "send" }>): void {
     const to = this.hosts.find(({ id }) => id === effect.to);
-    if (to === undefined) return;
+    if (to === undefined || host.peer?.view.isRemoved(to.id)) return;
     const { channel } = effect.message;
     const bytes = this.#codec ? encodeMessage(effect.message) : undefined;
     for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
       this.agenda.in(delayMs, () => {
+        if (to.peer?.view.isRemoved(host.id)) return;
         const message = bytes === undefined ? effect.message : decodeMessage(channel, bytes);
         to.give({ kind: "received", from: host.id, message });
       });
@@ -195,18 +331,35 @@ export class World {
     const bytes = this.#codec ? encodeGossip(effect.gossip) : undefined;
     for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
       this.agenda.in(delayMs, () => {
+        if (to.peer?.view.isRemoved(host.id)) return;
         const gossip = bytes === undefined ? effect.gossip : decodeGossip(topic, bytes);
         to.give({ kind: "gossiped", from: host.id, gossip });
       });
     }
   }
 
-  #answered(effect: Extract<Effect, { kind: "proposed" }>): void {
+  #answered(host: Host, effect: Extract<Effect, { kind: "proposed" | "read" }>): void {
     const asked = this.#asked.get(effect.request);
     this.#asked.delete(effect.request);
-    this.note(() => `client hears from ${asked?.host.id}: ${JSON.stringify(effect.answer)}`);
-    if (asked?.write === undefined || effect.answer.kind !== "applied") return;
-    this.checkers.acknowledged({ ...asked.write, index: effect.answer.index });
+    if (asked === undefined) throw new Breach(`request ${effect.request} is answered twice`);
+    if (effect.kind === "read") {
+      const index = host.peer?.view.index ?? 0;
+      if (!effect.fresh || index >= (asked.behind ?? 0)) return;
+      throw new Breach(`${host.id} calls ${index} fresh, and ${asked.behind} was acknowledged`);
+    }
+    const { answer } = effect;
+    this.note(() => `client hears from ${asked.host.id}: ${JSON.stringify(answer)}`);
+    if (answer.kind === "applied") this.checkers.applied(answer.index, asked.write);
+    asked.then?.(answer);
+  }
+
+  /** Requests to agents that have not died since, and have not answered. */
+  get unanswered(): number {
+    let count = 0;
+    for (const { host, life } of this.#asked.values()) {
+      if (host.peer !== undefined && host.life === life) count += 1;
+    }
+    return count;
   }
 }
 
@@ -223,9 +376,10 @@ function brief(event: { table: string; after?: unknown; before?: unknown }): str
 }
 
 function newNode(id: NodeId): NewNode {
+  const zone = `z${Number(id.slice("host".length)) % 2}`;
   return {
     ID: id,
-    Spec: { Labels: {}, Role: "manager", Availability: "active" },
+    Spec: { Labels: { zone }, Role: "manager", Availability: "active" },
     Description: describe(id),
     Status: { State: "unknown", Addr: id },
     Gam: {

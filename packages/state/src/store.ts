@@ -155,10 +155,15 @@ export class Store implements View {
     return encode(dump);
   }
 
-  /** Forgets everything and takes what the snapshot holds. The bytes come from a peer's dump(). */
-  restore(bytes: Uint8Array): void {
+  /**
+   * Forgets everything and takes what the snapshot holds. The bytes come from a peer's dump(). Returns
+   * what has changed by that, table by table.
+   */
+  restore(bytes: Uint8Array): Event[] {
     const dump = decode(bytes) as Dump;
     assert(dump.schema === schema, `snapshot schema is ${schema}`);
+    const cluster = this.#cluster;
+    const before = [this.nodes(), this.services(), this.tasks(), this.networks()] as const;
     this.#nodes.clear();
     this.#services.clear();
     this.#tasks.clear();
@@ -176,6 +181,24 @@ export class Store implements View {
     for (const network of dump.networks) this.#networks.put(network.Id, network);
     for (const id of dump.removed) this.#removed.add(id);
     for (const [id, outcome] of dump.outcomes) this.#outcomes.set(id, outcome);
+    const [nodes, services, tasks, networks] = before;
+    return [
+      ...differences([cluster ?? []].flat(), [dump.cluster ?? []].flat(), () => "").map(
+        (one): Event => ({ table: "cluster", ...one }),
+      ),
+      ...differences(nodes, this.nodes(), ({ ID }) => ID).map(
+        (one): Event => ({ table: "node", ...one }),
+      ),
+      ...differences(services, this.services(), ({ ID }) => ID).map(
+        (one): Event => ({ table: "service", ...one }),
+      ),
+      ...differences(tasks, this.tasks(), ({ ID }) => ID).map(
+        (one): Event => ({ table: "task", ...one }),
+      ),
+      ...differences(networks, this.networks(), ({ Id }) => Id).map(
+        (one): Event => ({ table: "network", ...one }),
+      ),
+    ];
   }
 
   /** Judged against the state before the proposal: no proposal holds two changes of one object. */
@@ -471,6 +494,24 @@ export class Store implements View {
     if (isWaiting(task)) this.#tasksWaiting.put(task.ID, task);
     else this.#tasksWaiting.delete(task.ID);
   }
+}
+
+/** What is gone, new, or another than it was. */
+function differences<Row>(
+  before: readonly Row[],
+  after: readonly Row[],
+  idOf: (row: Row) => string,
+): { before?: Row; after?: Row }[] {
+  const old = new Map(before.map((row) => [idOf(row), row]));
+  const found: { before?: Row; after?: Row }[] = [];
+  for (const row of after) {
+    const known = old.get(idOf(row));
+    old.delete(idOf(row));
+    if (known === undefined) found.push({ after: row });
+    else if (JSON.stringify(known) !== JSON.stringify(row))
+      found.push({ before: known, after: row });
+  }
+  return [...[...old.values()].map((row) => ({ before: row })), ...found];
 }
 
 /** The later of two observations of one task; the old one itself when the new one tells nothing. */

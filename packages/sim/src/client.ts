@@ -1,0 +1,164 @@
+/**
+ * Client: somebody who asks any host that is on for anything that can be asked for.
+ */
+import type { NodeId, ServiceId } from "@gam/core";
+import type { Node, Placement, Service, ServiceMode, ServiceSpec } from "@gam/state";
+import { type Host, images, jobImages } from "./host.ts";
+import type { World } from "./world.ts";
+
+const servicesMax = 4;
+const hostPort = 8080;
+
+/** A host that is on, if there is one. */
+export function pickOn(world: World): Host | undefined {
+  const on = world.hosts.filter(({ peer }) => peer !== undefined);
+  return on.length === 0 ? undefined : pick(world, on);
+}
+
+export function ask(world: World): void {
+  const { random } = world;
+  const host = pickOn(world);
+  const view = host?.peer?.view;
+  if (host === undefined || view === undefined) return;
+  const services = view.services();
+  const roll = random.below(10);
+  if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
+    const id = `s${world.agenda.nowMs}-${random.below(1000)}` as ServiceId;
+    const spec = newSpec(world, id);
+    return world.ask(host, [{ kind: "createService", id, spec, registryAuth: "" }], {
+      kind: "create",
+      service: id,
+    });
+  }
+  if (roll === 3) return alter(world, host, view.nodes());
+  const service = pick(world, services);
+  if (roll === 4) {
+    const change = { kind: "removeService" as const, id: service.ID };
+    return world.ask(host, [change], { kind: "remove", service: service.ID });
+  }
+  update(world, host, service, changed(world, service));
+}
+
+export function update(world: World, host: Host, service: Service, spec: ServiceSpec): void {
+  const change = {
+    kind: "updateService" as const,
+    id: service.ID,
+    spec,
+    previous: service.Spec,
+    registryAuth: "",
+    rollback: false,
+    basedOn: service.Version.Index,
+  };
+  world.ask(host, [change], { kind: "update", service: service.ID });
+}
+
+function alter(world: World, host: Host, nodes: readonly Node[]): void {
+  // One host always stays, so that every service can be satisfied somewhere.
+  const drainable = nodes.filter(({ ID }) => ID !== world.hosts[0]?.id);
+  if (drainable.length === 0) return;
+  const node = pick(world, drainable);
+  const Availability = node.Spec.Availability === "active" ? "drain" : "active";
+  const spec = { ...node.Spec, Availability } as const;
+  world.ask(host, [
+    { kind: "updateNode", id: node.ID as NodeId, spec, basedOn: node.Version.Index },
+  ]);
+}
+
+function newSpec(world: World, name: string): ServiceSpec {
+  const { random } = world;
+  const Mode = newMode(world);
+  const isJob = Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined;
+  const onePerNode = !isJob && random.below(8) === 0;
+  const Placement = newPlacement(world, Mode);
+  const isFull = onePerNode || Placement?.MaxReplicas !== undefined;
+  return {
+    Name: name,
+    TaskTemplate: {
+      ContainerSpec: { Image: isJob ? pick(world, jobImages) : pick(world, images) },
+      RestartPolicy: {
+        Condition: isJob ? "on-failure" : "any",
+        Delay: 1e9,
+        ...(isJob && { MaxAttempts: 2 }),
+      },
+      ...(Placement && { Placement }),
+    },
+    Mode,
+    ...(!isJob && {
+      UpdateConfig: {
+        Parallelism: random.below(3),
+        Delay: random.below(2) * 5e8,
+        Monitor: 1e9,
+        // Where one must go before another fits, starting first would wait for ever.
+        Order: !isFull && random.below(2) === 0 ? "start-first" : "stop-first",
+        FailureAction: pick(world, ["pause", "continue", "rollback"] as const),
+        MaxFailureRatio: 0.5,
+      },
+      RollbackConfig: { Parallelism: random.below(3), Monitor: 1e9, FailureAction: "pause" },
+    }),
+    ...(onePerNode && {
+      EndpointSpec: {
+        // A port of its own: which of two services gets a port is for nobody to foretell.
+        Ports: [
+          {
+            TargetPort: 80,
+            PublishedPort: hostPort + (world.agenda.nowMs % 50_000),
+            PublishMode: "host" as const,
+          },
+        ],
+      },
+    }),
+  };
+}
+
+function newMode({ random }: World): ServiceMode {
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+      return { Global: {} };
+    case 2:
+      return {
+        ReplicatedJob: {
+          MaxConcurrent: 1 + random.below(3),
+          TotalCompletions: 1 + random.below(6),
+        },
+      };
+    case 3:
+      return { GlobalJob: {} };
+    default:
+      return { Replicated: { Replicas: 1 + random.below(6) } };
+  }
+}
+
+function newPlacement(world: World, { Replicated }: ServiceMode): Placement | undefined {
+  switch (world.random.below(8)) {
+    case 0:
+      return { Constraints: [`node.labels.zone==z${world.random.below(2)}`] };
+    case 1:
+      return { Constraints: [`node.hostname!=${pick(world, world.hosts).id}`] };
+    case 2:
+      return { Preferences: [{ Spread: { SpreadDescriptor: "node.labels.zone" } }] };
+    case 3:
+      return Replicated && { MaxReplicas: 1 + world.random.below(2) };
+    default:
+      return undefined;
+  }
+}
+
+function changed(world: World, { Spec }: Service): ServiceSpec {
+  if (world.random.below(2) === 0 && Spec.Mode.Replicated !== undefined) {
+    return { ...Spec, Mode: { Replicated: { Replicas: world.random.below(7) } } };
+  }
+  const isJob = Spec.Mode.ReplicatedJob !== undefined || Spec.Mode.GlobalJob !== undefined;
+  const Image = isJob ? pick(world, jobImages) : pick(world, images);
+  return withImage(Spec, Image);
+}
+
+export function withImage(spec: ServiceSpec, Image: string): ServiceSpec {
+  const { TaskTemplate } = spec;
+  const ContainerSpec = { ...TaskTemplate.ContainerSpec, Image };
+  return { ...spec, TaskTemplate: { ...TaskTemplate, ContainerSpec } };
+}
+
+export function pick<T>(world: World, list: readonly T[]): T {
+  return list[world.random.below(list.length)] as T;
+}

@@ -1,0 +1,115 @@
+/**
+ * Mishap: one thing that happens to a cluster, from outside or by hand.
+ *
+ * One host always stays a member and is never drained, so that there is somewhere for everything.
+ */
+import { ask, pick, pickOn } from "./client.ts";
+import type { Host } from "./host.ts";
+import type { World } from "./world.ts";
+
+/** A world keeps between so many hosts and two more than it began with. */
+const hostsMin = 3;
+const joinedMax = 2;
+
+export function happen(world: World, hostsAtFirst: number): void {
+  const { random, hosts, network } = world;
+  const host = pick(world, hosts);
+  switch (random.below(24)) {
+    case 0:
+    case 1:
+      if (host.peer === undefined) return;
+      world.note(() => `${host.id} loses power`);
+      return host.powerLoss();
+    case 2:
+      if (host.peer === undefined) return;
+      world.note(() => `${host.id}: agent is killed`);
+      return host.killAgent();
+    case 3:
+    case 4:
+    case 5: {
+      const off = hosts.filter(({ peer, life }) => peer === undefined && life > 0);
+      if (off.length === 0) return;
+      const back = pick(world, off);
+      world.note(() => `${back.id} comes on`);
+      return back.start();
+    }
+    case 6: {
+      const left = hosts.filter(() => random.below(2) === 0).map(({ id }) => id);
+      const right = hosts.map(({ id }) => id).filter((id) => !left.includes(id));
+      world.note(() => `split ${left} from ${right}`);
+      return network.split(left, right);
+    }
+    case 7: {
+      const deaf = pick(world, hosts);
+      world.note(() => `${host.id} is not heard by ${deaf.id}`);
+      return network.cut(host.id, deaf.id);
+    }
+    case 8:
+      world.note(() => "all hear all");
+      return network.heal();
+    case 9:
+      network.weather = {
+        lossPercent: random.below(30),
+        doublePercent: random.below(20),
+        delayMsMax: 1 + random.below(pick(world, [50, 400, 1500])),
+      };
+      return;
+    case 10:
+      world.note(() => `${host.id} freezes`);
+      return host.freeze();
+    case 11:
+      world.note(() => `${host.id} thaws`);
+      return host.thaw();
+    case 12:
+      return meddle(world, host);
+    case 13:
+      return troubleEngine(world, host);
+    case 14:
+      world.adjustClock(host);
+      return;
+    case 15:
+      return moveIn(world, hostsAtFirst);
+    case 16:
+      return moveOut(world, host);
+    default:
+      return ask(world);
+  }
+}
+
+/** A container ends, or somebody removes it. */
+function meddle({ random }: World, { engine }: Host): void {
+  const [container] = engine.containers().filter(({ phase }) => phase === "running");
+  if (container === undefined) return;
+  if (random.below(2) === 0) engine.exit(container.task, random.below(2));
+  else engine.remove(container.task);
+}
+
+function troubleEngine(world: World, host: Host): void {
+  if (host.peer === undefined) return;
+  const hangs = world.random.below(2) === 0;
+  if (host.engineLost) {
+    world.note(() => `${host.id}: engine is back`);
+    host.recoverEngine();
+  } else if (hangs) {
+    world.note(() => `${host.id}: engine hangs`);
+    host.hangEngine();
+  } else {
+    world.note(() => `${host.id}: engine is lost`);
+    host.loseEngine();
+  }
+}
+
+function moveIn(world: World, hostsAtFirst: number): void {
+  const by = pickOn(world);
+  if (by !== undefined && world.hosts.length < hostsAtFirst + joinedMax) world.join(by);
+}
+
+/** A host leaves, or is removed by force, dead or alive. */
+function moveOut(world: World, host: Host): void {
+  if (host === world.hosts[0] || world.hosts.length <= hostsMin) return;
+  if (host.peer !== undefined && world.random.below(2) === 0) return world.leave(host);
+  const by = pickOn(world);
+  if (by === undefined) return;
+  world.note(() => `somebody removes ${host.id} by force`);
+  world.ask(by, [{ kind: "removeNode", id: host.id }]);
+}
