@@ -154,10 +154,6 @@ test("service create waits until its tasks run, and update, scale and rollback d
     await fails(...second, "--publish", "8080:81", "tiny:1"),
     /port '8080' is already in use by service 'web' \(\w+\) as an ingress port$/,
   );
-  assert.match(
-    await fails(...second, "--mode", "replicated-job", "tiny:1"),
-    /later version of gam$/,
-  );
   assert.match(await fails("secret", "create", "s", "/dev/null"), /./);
   assert.equal(await run("service", "rm", "web"), "web");
   assert.match(await fails("service", "ps", "web"), /no such service: web$/);

@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { readOwnBody } from "./own-body.ts";
 import { alreadyInSwarm, Refusal } from "./refusal.ts";
 import { type Room, requireActive, write } from "./room.ts";
-import { join, leave } from "./swarm-routes.ts";
+import { join, leave, requireManager } from "./swarm-routes.ts";
 
 const addressesMax = 32;
 const text = check.optional(check.string());
@@ -55,6 +55,7 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
 
   app.get("/gam/v1/token", async () => {
     requireActive(door);
+    requireManager(door);
     return door.tokens();
   });
 
@@ -62,6 +63,7 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
   app.post("/gam/v1/token/rotate", async (request) => {
     const { role } = await readOwnBody(request.body, rotateFields);
     requireActive(door);
+    requireManager(door);
     const fresh = (one: string): string | undefined =>
       role === undefined || role === one ? door.secret() : undefined;
     await write(room, [

@@ -203,3 +203,14 @@ test("a client that does not read holds the logs back", async () => {
   response.destroy();
   assert.ok(taken < 32 * 1024 * 1024, `${taken} bytes taken`);
 });
+
+test("a number of lines that is none is refused", async () => {
+  await service("short");
+  for (const tail of ["-1", "some"]) {
+    const answer = await rig.call("GET", `/services/short/logs?stdout=1&tail=${tail}`);
+    assert.deepEqual(
+      [answer.status, answer.body.message],
+      [500, 'tail value must be a positive integer or "all"'],
+    );
+  }
+});

@@ -61,6 +61,10 @@ function optionsOf(query: Query, signal: AbortSignal): LogsOptions {
   if (!stdout && !stderr) {
     throw new Refusal(500, "Bad parameters: you must choose at least one stream");
   }
+  const tail = query.text("tail") || "all";
+  if (!/^(all|\d{1,15})$/.test(tail)) {
+    throw new Refusal(500, 'tail value must be a positive integer or "all"');
+  }
   return {
     follow: query.flag("follow"),
     stdout,
@@ -68,7 +72,7 @@ function optionsOf(query: Query, signal: AbortSignal): LogsOptions {
     since: query.text("since") ?? "",
     until: query.text("until") ?? "",
     timestamps: query.flag("timestamps"),
-    tail: query.text("tail") || "all",
+    tail,
     details: query.flag("details"),
     signal,
   };

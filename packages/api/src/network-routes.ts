@@ -47,10 +47,16 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
 
   app.post("/networks/create", async (request, reply) => {
     const body = await readJsonBody(request.body);
-    if (!isClusterNetwork(body)) return pass(room, request, reply, JSON.stringify(body));
+    if (!isClusterNetwork(body)) {
+      const name = networkName(body);
+      // Whoever names it later would get the cluster's.
+      if ((await clusterNetworks(room)).some(({ Name }) => Name === name)) throw taken(name);
+      return pass(room, request, reply, JSON.stringify(body));
+    }
     // 500 and not 503, as the engine itself answers here.
     if (door.state() === "inactive") throw new Refusal(500, notInSwarm);
     const network = readNetworkSpec(body, door.mint() as NetworkId);
+    if (await isLocalName(room, network.Name)) throw taken(network.Name);
     await door.propose([{ kind: "createNetwork", network }]);
     return reply.code(201).send({ Id: network.Id, Warning: "" });
   });
@@ -74,6 +80,25 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     reply.hijack();
     await passCall(engine, request.raw, reply.raw, `${path}?${query}`);
   });
+}
+
+function networkName(body: unknown): string {
+  const name = (body as { readonly Name?: unknown } | null)?.Name;
+  return typeof name === "string" ? name : "";
+}
+
+function taken(name: string): Refusal {
+  return new Refusal(409, `network with name ${name} already exists`);
+}
+
+/** A user's network of this engine has it. Those of other engines are not known here. */
+async function isLocalName({ engine }: Room, name: string): Promise<boolean> {
+  const filters = encodeURIComponent(JSON.stringify({ name: [name] }));
+  const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
+  if (!Array.isArray(answer?.body)) return false;
+  return answer.body.some(
+    (network) => network?.Name === name && network?.Labels?.[bridgeLabel] === undefined,
+  );
 }
 
 async function clusterNetworks(room: Room): Promise<readonly Network[]> {

@@ -542,3 +542,11 @@ test("gam's own calls refuse what they do not know, and name it", async () => {
     assert.deepEqual([answer.status, answer.body], [400, { message }], path);
   }
 });
+
+test("a path that is no URL is refused in the shape of all refusals", async () => {
+  const answer = await rig.call("GET", "/nodes/%ZZ");
+  assert.deepEqual(
+    [answer.status, Object.keys(answer.body), answer.headers["content-type"]],
+    [400, ["message"], "application/json"],
+  );
+});

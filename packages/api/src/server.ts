@@ -92,6 +92,12 @@ function buildApp(room: Room): FastifyInstance {
     requestTimeout: 0,
     routerOptions: { maxParamLength: refLengthMax, ignoreDuplicateSlashes: false },
     rewriteUrl: (call) => unversioned(call.url ?? "/"),
+    // No route is to blame, as for a path that is no URL. Its own words, in the shape of all refusals.
+    frameworkErrors: ({ statusCode = 400, message }, _request, reply) => {
+      reply.hijack();
+      reply.raw.writeHead(statusCode, { "Content-Type": "application/json" });
+      reply.raw.end(JSON.stringify({ message }));
+    },
   });
   // Bodies are read by the routes that want one, and by nobody before a call is passed on.
   app.removeAllContentTypeParsers();

@@ -20,10 +20,13 @@ import { Refusal } from "./refusal.ts";
 import { freshView, type Room, requireActive, write } from "./room.ts";
 import { serviceAnswer, serviceNaming } from "./service-answer.ts";
 import { madeUpName } from "./service-name.ts";
+import { serviceWarnings } from "./service-warnings.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
 }
+
+type ServiceUpdate = Extract<AskedChange, { kind: "updateService" }>;
 
 const filterKeys = ["id", "label", "mode", "name", "runtime"];
 const unimplemented = "rpc error: code = Unimplemented desc =";
@@ -49,7 +52,8 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
     const spec = { ...read, Name: read.Name || madeUpName(id) };
     const registryAuth = authOf(request) ?? "";
     await write(room, [{ kind: "createService", id, spec, registryAuth }]);
-    return reply.code(201).send({ ID: id });
+    const warnings = serviceWarnings(spec, view);
+    return reply.code(201).send({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) });
   });
 
   app.get<Ref>("/services/:ref", async (request) => {
@@ -76,7 +80,8 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
         ? rollbackOf(service, basedOn)
         : updateOf(service, spec, basedOn, keptAuth(request, query, service));
     await write(room, [change]);
-    return { Warnings: null };
+    const warnings = serviceWarnings(change.spec, view, service.Spec);
+    return { Warnings: warnings.length > 0 ? warnings : null };
   });
 
   app.delete<Ref>("/services/:ref", async (request, reply) => {
@@ -142,7 +147,7 @@ function updateOf(
   spec: ServiceSpec,
   basedOn: number,
   registryAuth: string,
-): AskedChange {
+): ServiceUpdate {
   if (spec.Name !== service.Spec.Name) {
     throw new Refusal(501, `${unimplemented} renaming services is not supported`);
   }
@@ -161,7 +166,7 @@ function updateOf(
 }
 
 /** Back to the spec before, and the present one becomes the one to go back to again. */
-function rollbackOf(service: Service, basedOn: number): AskedChange {
+function rollbackOf(service: Service, basedOn: number): ServiceUpdate {
   if (service.PreviousSpec === undefined) {
     const message = `service ${service.ID} does not have a previous spec`;
     throw new Refusal(400, `rpc error: code = FailedPrecondition desc = ${message}`);

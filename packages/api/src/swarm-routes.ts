@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { ClusterDoor } from "./door.ts";
 import { readJsonBody } from "./json-body.ts";
 import { Query } from "./query.ts";
-import { alreadyInSwarm, notPartOfSwarm, Refusal } from "./refusal.ts";
+import { alreadyInSwarm, notPartOfSwarm, onWorker, Refusal } from "./refusal.ts";
 import { freshView, type Room, requireActive, write } from "./room.ts";
 import { clusterInfo } from "./system-routes.ts";
 
@@ -17,6 +17,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
 
   app.get("/swarm", async () => {
     const { cluster } = await freshView(room);
+    requireManager(door);
     if (cluster === undefined) throw notYet();
     const { worker, manager } = door.tokens();
     return { ...clusterInfo(cluster), JoinTokens: { Worker: worker, Manager: manager } };
@@ -26,7 +27,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     const body = fieldsOf(await readJsonBody(request.body));
     if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
     if (body.ForceNewCluster === true) {
-      throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: use `gam recover`");
+      throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: comes with a later version");
     }
     const { Spec = {}, AutoLockManagers } = body;
     const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
@@ -68,6 +69,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     const body = await readJsonBody(request.body);
     const basedOn = query.version("swarm");
     const { cluster } = await freshView(room);
+    requireManager(door);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
     refuseNewKeys(cluster.Spec, spec);
@@ -103,7 +105,15 @@ export async function join(
   await door.join(request);
 }
 
-/** Errors: Refusal 503 outside of a cluster, and for the last member unless forced. */
+/** Who holds a token lets others in, and a worker is not trusted with that. Errors: Refusal 503. */
+export function requireManager(door: ClusterDoor): void {
+  if (door.view().node(door.self)?.Spec.Role === "worker") throw new Refusal(503, onWorker);
+}
+
+/**
+ * Errors: Refusal 503 outside of a cluster, and unless forced for the last manager and where no leader
+ * is left to tell.
+ */
 export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
   if (door.state() === "inactive") throw new Refusal(503, notPartOfSwarm);
   const others = door
@@ -117,7 +127,13 @@ export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
       "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message.",
     );
   }
-  await door.leave(force);
+  try {
+    await door.leave(force);
+  } catch (thrown) {
+    if (force || !(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
+    const message = `${thrown.message}. Use \`--force\` to leave without telling the others.`;
+    throw new GamError("NO_LEADER", message, { cause: thrown });
+  }
 }
 
 function notYet(): Refusal {

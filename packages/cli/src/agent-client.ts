@@ -120,6 +120,9 @@ function saidBy({ status, body }: Answer): string {
   if (said.startsWith("This node is already part of a swarm")) {
     return 'This host is in a mesh already: "gam leave" takes it out, "gam status" shows it';
   }
+  if (said.includes("Worker nodes can't")) {
+    return 'This host only works: ask one that may lead, "gam status" shows which';
+  }
   if (/^This node is not (?:a swarm manager|part of a swarm)/.test(said)) {
     return 'This host is in no mesh: "gam init" begins one, "gam join TOKEN" joins one';
   }

@@ -84,6 +84,7 @@ test("stack deploy creates networks, then services, with pinned images", async (
   );
   const { agent, client, world, printed, complained } = await stage(context, {
     ...nothing,
+    "POST /v1.41/services/create": { ID: "svc", Warnings: ["Port 80 is not served yet"] },
     "GET /v1.41/distribution/web:2/json": {
       Descriptor: { digest: "sha256:00" },
       Platforms: [{ architecture: "amd64", os: "linux" }],
@@ -96,6 +97,7 @@ test("stack deploy creates networks, then services, with pinned images", async (
     "Creating service shop_web",
   ]);
   assert.match(complained[0] ?? "", /^No registry tells the digest of db:latest/);
+  assert.equal(complained[1], "Port 80 is not served yet");
   const [db, web] = sent(agent, "/services/create");
   assert.equal(db?.TaskTemplate.ContainerSpec.Image, "db:latest");
   assert.equal(web?.TaskTemplate.ContainerSpec.Image, "web:2@sha256:00");

@@ -69,7 +69,7 @@ async function deployService(
   if (there === undefined) {
     const whole = resolveImage === "never" ? spec : await pinned(client, world, spec);
     world.print(`Creating service ${spec.Name}`);
-    await client.post("/v1.41/services/create", whole);
+    tellWarnings(world, await client.post("/v1.41/services/create", whole));
     return;
   }
   const { Spec: before } = there;
@@ -82,11 +82,21 @@ async function deployService(
       ? withImage(spec, image)
       : spec;
   world.print(`Updating service ${spec.Name} (id: ${there.ID})`);
-  await client.post(`/v1.41/services/${there.ID}/update?version=${there.Version.Index}`, {
+  const path = `/v1.41/services/${there.ID}/update?version=${there.Version.Index}`;
+  const answer = await client.post(path, {
     ...next,
     // A deploy must not undo that somebody forced a restart, which would be another restart.
     TaskTemplate: { ...next.TaskTemplate, ForceUpdate: before.TaskTemplate.ForceUpdate ?? 0 },
   });
+  tellWarnings(world, answer);
+}
+
+const checkWritten = check.object({
+  Warnings: check.optional(check.list(check.string(1 << 12), 1000)),
+});
+
+function tellWarnings(world: World, answer: unknown): void {
+  for (const warning of checkWritten(answer, "answer").Warnings ?? []) world.complain(warning);
 }
 
 const checkDistribution = check.object({

@@ -40,7 +40,7 @@ export class FakeDoor implements ClusterDoor {
   /** Log streams by task, as the engine would send them. Tasks without one have no container. */
   readonly logs = new Map<string, (options: LogsOptions) => Readable>();
   readonly joined: JoinRequest[] = [];
-  /** Set to make every write fail with it. */
+  /** Set to make every write fail with it, and leaving, unless forced. */
   failure: GamError | undefined;
   #state: "inactive" | "active" = "inactive";
   #nowMs = Date.UTC(2026, 10, 20, 12);
@@ -81,7 +81,8 @@ export class FakeDoor implements ClusterDoor {
     this.start(clusterSpecDefault, [nodeCalled("host1", this.self)]);
   }
 
-  async leave(): Promise<void> {
+  async leave(force: boolean): Promise<void> {
+    if (this.failure !== undefined && !force) throw this.failure;
     this.#state = "inactive";
     this.store = new Store();
   }

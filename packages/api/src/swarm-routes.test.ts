@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GamError } from "@gam/core";
+import { Rig } from "./testing/rig.ts";
+
+let rig: Rig;
+
+before(async () => {
+  rig = await Rig.start(2);
+});
+after(() => rig.stop());
+
+test("a worker shows nobody a token", async () => {
+  const node = rig.door.store.node(rig.door.self);
+  assert.ok(node);
+  const spec = { ...node.Spec, Role: "worker" as const };
+  rig.door.apply([{ kind: "updateNode", id: node.ID, spec, basedOn: node.Version.Index }]);
+  for (const [method, path] of [
+    ["GET", "/swarm"],
+    ["POST", "/swarm/update?version=1&rotateManagerToken=true"],
+    ["GET", "/gam/v1/token"],
+    ["POST", "/gam/v1/token/rotate"],
+  ] as const) {
+    const answer = await rig.call(method, path, method === "POST" ? {} : undefined);
+    assert.equal(answer.status, 503, path);
+    assert.match(answer.body.message, /promote the current node to a manager\.$/);
+    assert.doesNotMatch(answer.text, /gam-1-/);
+  }
+  assert.equal((await rig.call("GET", "/nodes")).body.length, 2);
+});
+
+test("who cannot tell the others that it leaves is told how to", async () => {
+  rig.door.failure = new GamError(
+    "NO_LEADER",
+    "Cannot write: no leader took the write within 10 s",
+  );
+  const refused = await rig.call("POST", "/swarm/leave");
+  assert.equal(refused.status, 503);
+  assert.equal(
+    refused.body.message,
+    "Cannot write: no leader took the write within 10 s. Use `--force` to leave without telling the others.",
+  );
+  assert.equal((await rig.call("POST", "/swarm/leave?force=1")).status, 200);
+});
