@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -158,4 +158,24 @@ test("a member without its journal does not start, and says what to do", guard, 
   await a.agent.stop();
   await rm(join(folder, "journal"), { recursive: true });
   await assert.rejects(a.restart(), { code: "CORRUPT_FILE", message: /gam join TOKEN/ });
+});
+
+test("a crash in the middle of leaving leaves no member, and no trace of one", guard, async (t) => {
+  const a = await running(t);
+  const was = await a.door.init(init);
+  const folder = a.agent.config.dataDir;
+  await a.agent.stop();
+  await rm(join(folder, "credentials.json"));
+  const again = await a.restart();
+  assert.equal(again.state(), "inactive");
+  assert.notEqual(again.self, was, "what it promised is forgotten, so it is somebody else");
+  assert.deepEqual((await readdir(folder)).sort(), ["identity.json", "lock"]);
+  await again.init(init);
+});
+
+test("a second agent on the same data directory does not start", guard, async (t) => {
+  const a = await running(t);
+  await a.door.init(init);
+  const second = Agent.start(a.agent.config, log, "0.0.0", () => undefined);
+  await assert.rejects(second, { code: "IN_USE", message: /another agent runs on it/ });
 });

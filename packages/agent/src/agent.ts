@@ -3,7 +3,7 @@
  *
  * Decides only whether this host is in a cluster, and that one change of that is under way at a time.
  */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClusterDoor, GamStatus, InitRequest, JoinRequest, NodeSummary } from "@gam/api";
 import { assert, GamError, type NodeId } from "@gam/core";
@@ -14,10 +14,19 @@ import {
   makeSecret,
   removeCredentials,
   removeIdentity,
+  replaceFile,
 } from "@gam/mesh";
 import { type Event, type Node, Store, type View } from "@gam/state";
-import { Cluster, type ClusterParts, mint, type Place } from "./cluster.ts";
+import {
+  Cluster,
+  type ClusterParts,
+  hasJournal,
+  mint,
+  type Place,
+  removeJournal,
+} from "./cluster.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
+import { lockDataDir } from "./lock.ts";
 import type { Log } from "./log.ts";
 
 /** Where the last init or join was told to listen, so that a restart does the same. */
@@ -25,6 +34,7 @@ const placeFile = "place.json";
 
 export class Agent {
   readonly config: AgentConfig;
+  readonly #lock: FileHandle;
   #identity: Identity;
   readonly #log: Log;
   readonly #version: string;
@@ -36,39 +46,41 @@ export class Agent {
 
   private constructor(
     config: AgentConfig,
+    lock: FileHandle,
     identity: Identity,
     log: Log,
     version: string,
     fail: (thrown: unknown) => void,
   ) {
     this.config = config;
+    this.#lock = lock;
     this.#identity = identity;
     this.#log = log;
     this.#version = version;
     this.#fail = fail;
   }
 
-  /** Resumes membership where there is one. Errors: CORRUPT_FILE, with what to do. */
+  /**
+   * Resumes membership where there is one.
+   *
+   * Errors: CORRUPT_FILE, with what to do; IN_USE when another agent has the data directory or the port.
+   */
   static async start(
     config: AgentConfig,
     log: Log,
     version: string,
     fail: (thrown: unknown) => void,
   ): Promise<Agent> {
-    const identity = await loadIdentity(config.dataDir);
-    const agent = new Agent(config, identity, log, version, fail);
-    const credentials = await loadCredentials(config.dataDir);
-    if (credentials === undefined) {
-      log.info(
-        { node: identity.nodeId },
-        'Not in a cluster yet: "gam init" makes one, "gam join TOKEN" joins one',
-      );
+    const lock = await lockDataDir(config.dataDir);
+    try {
+      const identity = await loadIdentity(config.dataDir);
+      const agent = new Agent(config, lock, identity, log, version, fail);
+      await agent.#resume();
       return agent;
+    } catch (thrown) {
+      await lock.close();
+      throw thrown;
     }
-    const place = await agent.#lastPlace();
-    agent.#enter(await Cluster.resume(agent.#parts(), place, credentials));
-    log.info({ node: identity.nodeId, cluster: credentials.clusterId }, "Back in its cluster");
-    return agent;
   }
 
   /** Says goodbye where that helps the others, and stops. Containers run on. */
@@ -77,6 +89,7 @@ export class Agent {
     this.#cluster = undefined;
     await cluster?.resign();
     await cluster?.stop();
+    await this.#lock.close();
   }
 
   door(): ClusterDoor {
@@ -93,7 +106,7 @@ export class Agent {
       view: () => this.#view(),
       leader: () => this.#cluster?.peer.leader,
       voters: () => this.#cluster?.peer.raft.configuration.voters ?? [],
-      reachable: (id) => this.#cluster?.peer.verdictOf(id).verdict === "alive",
+      reachable: (id) => this.#cluster?.peer.hears(id) ?? false,
       fresh: async () => await this.#cluster?.driver.fresh(),
       propose: (changes) => active().propose(changes),
       mint: mint.id,
@@ -110,6 +123,24 @@ export class Agent {
         active().containerLogs(task, options, signal),
       status: () => this.#status(),
     };
+  }
+
+  async #resume(): Promise<void> {
+    const { dataDir } = this.config;
+    const credentials = await loadCredentials(dataDir);
+    if (credentials === undefined) {
+      // A membership ended, or was not made, and a crash came before all of it was gone.
+      if (await hasJournal(this.config)) await this.#forget();
+      this.#log.info(
+        { node: this.#identity.nodeId },
+        'Not in a cluster yet: "gam init" makes one, "gam join TOKEN" joins one',
+      );
+      return;
+    }
+    const place = await this.#lastPlace();
+    this.#enter(await Cluster.resume(this.#parts(), place, credentials));
+    const { nodeId } = this.#identity;
+    this.#log.info({ node: nodeId, cluster: credentials.clusterId }, "Back in its cluster");
   }
 
   #view(): View {
@@ -169,14 +200,17 @@ export class Agent {
 
   /**
    * Comes back, if ever, as another peer: this one has made promises in its journal, and the journal is
-   * gone. Others might still count on them.
+   * gone. Others might still count on them. The journal is the last to go: while it is there and
+   * credentials are not, a start takes this up again.
    */
   async #forget(): Promise<void> {
+    const { dataDir } = this.config;
     this.#cluster = undefined;
-    await removeCredentials(this.config.dataDir);
-    await rm(join(this.config.dataDir, placeFile), { force: true });
-    await removeIdentity(this.config.dataDir);
-    this.#identity = await loadIdentity(this.config.dataDir);
+    await removeCredentials(dataDir);
+    await rm(join(dataDir, placeFile), { force: true });
+    await removeIdentity(dataDir);
+    await removeJournal(this.config);
+    this.#identity = await loadIdentity(dataDir);
   }
 
   async #enterOrForget(enter: () => Promise<Cluster>): Promise<Cluster> {
@@ -232,7 +266,7 @@ export class Agent {
   }
 
   async #keepPlace(place: Place): Promise<void> {
-    await writeFile(join(this.config.dataDir, placeFile), JSON.stringify(place));
+    await replaceFile(join(this.config.dataDir, placeFile), JSON.stringify(place));
   }
 
   async #lastPlace(): Promise<Place> {
@@ -282,6 +316,7 @@ export class Agent {
       address: Gam.addresses[0] ?? "",
       state: Status.State,
       message: Status.Message ?? "",
+      heard: cluster?.peer.hears(ID) ?? false,
       role: cluster?.peer.leader === ID ? "leader" : voter ? "voter" : standby,
       availability: Spec.Availability,
       usage: cluster?.peer.usage.get(ID) ?? null,

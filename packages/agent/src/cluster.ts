@@ -7,7 +7,7 @@
  */
 
 import { randomBytes, randomInt } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -286,11 +286,10 @@ export class Cluster {
     await this.end();
   }
 
-  /** Ends this life for good: nothing of the cluster stays on this host. */
+  /** Ends this life for good: nothing of it runs on. What lies in the data directory is the agent's. */
   async end(): Promise<void> {
     await this.stop();
     await removeContainers(this.#parts, this.view.cluster?.ID);
-    await rm(journalOf(this.#parts.config), { recursive: true, force: true });
   }
 
   /** Stops, to be resumed later. Containers run on. */
@@ -337,7 +336,6 @@ export class Cluster {
       return this;
     } catch (thrown) {
       await this.stop();
-      await rm(journalOf(this.#parts.config), { recursive: true, force: true });
       throw thrown;
     }
   }
@@ -379,13 +377,24 @@ function journalOf(config: AgentConfig): string {
   return join(config.dataDir, "journal");
 }
 
+/** Whether a membership is, or was, kept there. */
+export async function hasJournal(config: AgentConfig): Promise<boolean> {
+  return await access(journalOf(config)).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function removeJournal(config: AgentConfig): Promise<void> {
+  await rm(journalOf(config), { recursive: true, force: true });
+}
+
 async function emptyDisk(config: AgentConfig): Promise<Disk> {
   return (await blankDisk(config)).disk;
 }
 
 async function blankDisk(config: AgentConfig): Promise<{ disk: Disk; recovered: Recovered }> {
-  await rm(journalOf(config), { recursive: true, force: true });
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await removeJournal(config);
   return await Disk.open(journalOf(config));
 }
 
@@ -442,6 +451,14 @@ const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.
 
 async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
   const { nodeId, role, addresses } = request;
+  const known = cluster.view.node(nodeId);
+  if (known !== undefined && known.Status.State !== "unknown") {
+    // It has made promises to the others as this node, and would join without remembering them.
+    throw new GamError(
+      "REFUSED",
+      `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
+    );
+  }
   const node = newNode(nodeId, "", role, addresses, "active");
   await cluster.propose([{ kind: "joinNode", node }]);
 }

@@ -53,8 +53,10 @@ export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () 
     void look();
   });
   const timer = setInterval(() => void look(), refreshMs);
+  const deafen = mesh.onMoved(say);
   return () => {
     watching = false;
+    deafen();
     clearInterval(timer);
   };
 }

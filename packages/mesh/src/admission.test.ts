@@ -400,6 +400,53 @@ test("a worker whose certificate is due gets a new one from a manager; a manager
   assert.equal(renewed.certificate.role, "worker");
 });
 
+test("a worker that was made a manager gets the root key without being asked to do anything", async () => {
+  const first = await world.found();
+  const worker = await world.open();
+  await worker.mesh.join(world.token(first, "worker"));
+  world.introduce([first, worker]);
+  await world.connected(first, worker);
+  const member = world.members.get(worker.nodeId);
+  assert(member !== undefined && worker.renewed.length === 0);
+  world.members.set(worker.nodeId, { ...member, role: "manager" });
+  world.introduce([first, worker]);
+  await world.logged("Certificate renewed", { nodeId: worker.nodeId, role: "manager" });
+  await until("the root key", (done: (value: undefined) => void) => {
+    const look = setInterval(() => {
+      if (worker.mesh.credentials?.rootPrivateKey === undefined) return;
+      clearInterval(look);
+      done(undefined);
+    }, 5);
+  });
+  const third = await world.open();
+  await third.mesh.join(world.token(worker));
+  assert.equal(worker.renewed.at(-1)?.certificate.role, "manager");
+});
+
+test("a certificate that a clock ahead has made is made again when the clock is right", async () => {
+  const first = await world.found();
+  const { identity } = first;
+  const founding = first.mesh.credentials;
+  await first.mesh.close();
+  const ahead = clockAt(5_000 * dayMs);
+  const there = await world.open({ identity, credentials: founding, clock: ahead });
+  const [made] = there.renewed;
+  await there.mesh.close();
+  const back = await world.open({ identity, credentials: made });
+  assert(made !== undefined && made.certificate.notBeforeMs > Date.now() + 4_000 * dayMs);
+  assert((back.renewed[0]?.certificate.notBeforeMs ?? Number.POSITIVE_INFINITY) <= Date.now());
+});
+
+test("a stranger with many connections crowds out none but his own", async () => {
+  const a = await world.open({ limits: { visitorsMax: 4 } });
+  a.mesh.become(createCluster(a.identity, Date.now()));
+  const visits = [];
+  for (let n = 0; n < 6; n += 1) visits.push((await intruder(a)).connection);
+  await Promise.all(visits.slice(0, 2).map(closed));
+  assert(visits.slice(2).every(({ status }) => status === "open"));
+  await world.logged("Peer refused", { refusal: "flood" });
+});
+
 test("a member that was off past expiry is let in again, unless it was removed meanwhile", async () => {
   const first = await world.found();
   const worker = await world.open();

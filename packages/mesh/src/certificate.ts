@@ -92,9 +92,9 @@ export function isExpired(certificate: Certificate, nowMs: number): boolean {
   return nowMs > certificate.expiresMs || nowMs < certificate.notBeforeMs - skewMs;
 }
 
-/** Less than a third of its life is left. */
+/** Less than a third of its life is left, or it was made by a clock that went ahead. */
 export function isDue(certificate: Certificate, nowMs: number): boolean {
-  return certificate.expiresMs - nowMs < lifeMs / 3;
+  return certificate.expiresMs - nowMs < lifeMs / 3 || certificate.notBeforeMs - nowMs > skewMs;
 }
 
 /** Ed25519 keys in the wrapping that OpenSSL reads. Source: RFC 8410, section 10. */

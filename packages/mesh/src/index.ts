@@ -25,5 +25,6 @@ export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./ide
 export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";
+export { replaceFile } from "./replace-file.ts";
 export type { RequestHandler } from "./rpc.ts";
 export { formatToken, makeSecret, parseToken, type Token } from "./token.ts";

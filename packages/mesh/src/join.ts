@@ -99,9 +99,17 @@ const admittedCheck = check.union<Admitted | Refused>({
   refused: refusedCheck,
 });
 
-type Renewed = { kind: "renewed"; certificate: Uint8Array };
+type Renewed = {
+  kind: "renewed";
+  certificate: Uint8Array;
+  rootPrivateKey?: Uint8Array | undefined;
+};
 const renewedCheck = check.union<Renewed | Refused>({
-  renewed: check.object({ kind: check.literal("renewed"), certificate: check.bytes(2048) }),
+  renewed: check.object({
+    kind: check.literal("renewed"),
+    certificate: check.bytes(2048),
+    rootPrivateKey: check.optional(check.bytes(32)),
+  }),
   refused: refusedCheck,
 });
 
@@ -169,7 +177,7 @@ export async function askToJoin(
   return { credentials: { clusterId, rootPublicKey, rootPrivateKey, certificate }, members };
 }
 
-/** Asks for a certificate with a new date. Errors: as askToJoin. */
+/** Asks for a certificate with a new date, and the role that the state says. Errors: as askToJoin. */
 export async function askToRenew(
   exchange: Exchange,
   credentials: Credentials,
@@ -180,11 +188,17 @@ export async function askToRenew(
   const certificate = readCertificate(renewed.certificate);
   const { nodeId, role } = credentials.certificate;
   const { rootPublicKey } = credentials;
-  const fits = certificate.nodeId === nodeId && certificate.role === role;
-  if (!fits || !isSignedBy(rootPublicKey, certificate)) {
+  const given = renewed.rootPrivateKey && Uint8Array.from(renewed.rootPrivateKey);
+  const rootPrivateKey = given ?? credentials.rootPrivateKey;
+  const ours = certificate.nodeId === nodeId && isSignedBy(rootPublicKey, certificate);
+  // From worker to manager with the root key, and never back: it cannot be made to forget that key.
+  const fits = role === "worker" || certificate.role === "manager";
+  const keyed = (certificate.role === "manager") === (rootPrivateKey !== undefined);
+  const cluster = given === undefined || equal(rootPublicKeyOf(given), rootPublicKey);
+  if (!ours || !fits || !keyed || !cluster) {
     throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
   }
-  return { ...credentials, certificate };
+  return { ...credentials, rootPrivateKey, certificate };
 }
 
 export interface ResponderOptions {
@@ -283,15 +297,18 @@ export class Responder {
     if (!owner || !isSignedBy(credentials.rootPublicKey, old)) {
       throw new NotAdmitted("stranger", "the certificate is of another peer or cluster");
     }
-    const member = door.members().some(({ nodeId }) => nodeId === old.nodeId);
-    if (!member || door.isRemoved(old.nodeId)) {
+    const member = door.members().find(({ nodeId }) => nodeId === old.nodeId);
+    if (member === undefined || door.isRemoved(old.nodeId)) {
       throw new NotAdmitted("removed", "it is no member any more; join again with a token");
     }
-    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, old.role);
-    log.info({ nodeId: old.nodeId }, "Certificate renewed");
+    const promoted = old.role === "worker" && member.role === "manager";
+    const role = promoted ? "manager" : old.role;
+    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
+    log.info({ nodeId: old.nodeId, role }, "Certificate renewed");
     exchange.send({
       kind: "renewed",
       certificate: writeCertificate(certificate),
+      rootPrivateKey: promoted ? rootPrivateKey : undefined,
     } satisfies Renewed);
   }
 

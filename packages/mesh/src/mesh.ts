@@ -51,6 +51,8 @@ const protocolOfId = new Map<string, Protocol>(
 const streamsPerProtocol = 8;
 const renewEveryMs = 3_600_000;
 const gossipEveryMs = 5_000;
+/** A host may get another address at any time, and says so by itself. */
+const addressesEveryMs = 5_000;
 /** Names and numbers around the body of a request. */
 const rpcHeadBytes = 1024;
 
@@ -80,6 +82,7 @@ export class Mesh {
   readonly #onGossip = new Set<GossipHandler>();
   readonly #onReach = new Set<ReachHandler>();
   readonly #onTurnedAway = new Set<TurnedAwayHandler>();
+  readonly #onMoved = new Set<() => void>();
   readonly #contacts: Contacts;
   readonly #timers: NodeJS.Timeout[] = [];
   #addresses: readonly string[] = [];
@@ -272,6 +275,7 @@ export class Mesh {
   setPeers(peers: readonly Wanted[]): void {
     this.#contacts.set(peers);
     this.#dialer.setPeers(this.#contacts.ids());
+    void this.#standing.renewIfDue();
   }
 
   /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
@@ -299,6 +303,11 @@ export class Mesh {
 
   onTurnedAway(handler: TurnedAwayHandler): () => void {
     return subscribe(this.#onTurnedAway, handler);
+  }
+
+  /** addresses() are others than before. */
+  onMoved(handler: () => void): () => void {
+    return subscribe(this.#onMoved, handler);
   }
 
   /** Errors: UNREACHABLE (not connected, too slow, too many), or the GamError of the handler. */
@@ -366,9 +375,11 @@ export class Mesh {
     for (const timer of this.#timers) clearInterval(timer);
     this.#dialer.stop();
     this.#visitors.close();
-    for (const handlers of [this.#onMessage, this.#onGossip, this.#onReach, this.#onTurnedAway]) {
-      handlers.clear();
-    }
+    this.#onMessage.clear();
+    this.#onGossip.clear();
+    this.#onReach.clear();
+    this.#onTurnedAway.clear();
+    this.#onMoved.clear();
     await this.#gossip.stop();
     for (const connection of this.#host.libp2p.getConnections()) hangUp(connection);
     await this.#host.libp2p.stop();
@@ -441,10 +452,22 @@ export class Mesh {
     const bound = libp2p.getMultiaddrs().map(addressOf)[0];
     const port = bound === undefined ? listen.port : parseAddress(bound).port;
     this.#listening = formatAddress({ host: listen.host, port });
-    this.#addresses =
-      advertise === undefined
-        ? reachableHosts(listen.host).map((host) => formatAddress({ host, port }))
-        : [formatAddress(parseAddress(advertise, port))];
+    if (advertise !== undefined) {
+      this.#addresses = [formatAddress(parseAddress(advertise, port))];
+      return;
+    }
+    const look = (): string[] =>
+      reachableHosts(listen.host).map((host) => formatAddress({ host, port }));
+    this.#addresses = look();
+    this.#every(addressesEveryMs, () => this.#moved(look()));
+  }
+
+  #moved(addresses: readonly string[]): void {
+    const known = new Set(this.#addresses);
+    if (known.size === addresses.length && addresses.every((one) => known.has(one))) return;
+    this.#addresses = addresses;
+    this.#options.log.info({ addresses }, "This host has other addresses now");
+    for (const hear of this.#onMoved) hear();
   }
 
   #every(ms: number, act: () => void): void {

@@ -1,8 +1,8 @@
 /**
  * Refusals: whom this peer turned away, and why.
  *
- * Decides how loud that is: everything is counted, and of equal cases from one host one line in ten
- * seconds is logged, so that a scan cannot fill a disk.
+ * Decides how loud that is: everything is counted, and of equal cases from one peer one line in ten
+ * seconds is logged, and no more than a hundred in all, so that a scan cannot fill a disk.
  */
 import { hostOf } from "./address.ts";
 import type { Logger } from "./door.ts";
@@ -25,6 +25,8 @@ export type Refusal =
   | "rubbish";
 
 const quietMs = 10_000;
+/** In ten seconds, of all cases together. */
+const linesMax = 100;
 const remembered = 1_000;
 
 export class Refusals {
@@ -32,6 +34,8 @@ export class Refusals {
   readonly #nowMs: () => number;
   readonly #counts = new Map<Refusal, number>();
   readonly #loggedMs = new Map<string, number>();
+  #windowMs = Number.NEGATIVE_INFINITY;
+  #lines = 0;
 
   constructor(log: Logger, nowMs: () => number) {
     this.#log = log;
@@ -45,6 +49,13 @@ export class Refusals {
     const nowMs = this.#nowMs();
     const lastMs = this.#loggedMs.get(key);
     if (lastMs !== undefined && nowMs - lastMs < quietMs) return;
+    if (nowMs - this.#windowMs >= quietMs) {
+      this.#windowMs = nowMs;
+      this.#lines = 0;
+    }
+    // Strangers make as many keys as they like, and some have as many addresses.
+    this.#lines += 1;
+    if (this.#lines > linesMax) return;
     this.#loggedMs.delete(key); // To the end: the oldest goes first when it is full.
     this.#loggedMs.set(key, nowMs);
     const oldest = this.#loggedMs.keys().next();

@@ -1,8 +1,9 @@
 /**
  * Standing: this peer's own place in the cluster, and keeping it.
  *
- * Decides when the certificate is renewed: with less than a third of its life left. Managers hold the
- * root key and sign their own; workers ask a manager, on any connection that they have.
+ * Decides when the certificate is renewed: with less than a third of its life left, and when a worker was
+ * made a manager. Managers hold the root key and sign their own; workers ask a manager, on any
+ * connection that they have.
  */
 import { type Clock, GamError, messageOf } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
@@ -27,6 +28,7 @@ export interface StandingOptions {
 export class Standing {
   readonly #options: StandingOptions;
   #credentials: Credentials | undefined;
+  #renewing = false;
 
   constructor(options: StandingOptions) {
     this.#options = options;
@@ -51,12 +53,21 @@ export class Standing {
     this.#credentials = undefined;
   }
 
-  /** Never rejects. Call it now and then, and when a manager was connected. */
+  /** Never rejects. Call it now and then, when a manager was connected, and when members have changed. */
   async renewIfDue(): Promise<void> {
+    if (this.#renewing) return;
+    this.#renewing = true;
+    await this.#renewIfDue();
+    this.#renewing = false;
+  }
+
+  async #renewIfDue(): Promise<void> {
     const { clock, links, log } = this.#options;
     this.#renewOwn();
     const credentials = this.#credentials;
-    if (credentials === undefined || !isDue(credentials.certificate, clock.wallMs())) return;
+    if (credentials === undefined) return;
+    const promoted = credentials.certificate.role === "worker" && this.#isManager();
+    if (!promoted && !isDue(credentials.certificate, clock.wallMs())) return;
     for (const link of links.all()) {
       if (link.role === "manager" && (await this.renewOver(link.connection))) return;
     }
@@ -85,6 +96,13 @@ export class Standing {
       log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
       return false;
     }
+  }
+
+  #isManager(): boolean {
+    const { door, identity } = this.#options;
+    return door
+      .members()
+      .some(({ nodeId, role }) => nodeId === identity.nodeId && role === "manager");
   }
 
   #renewOwn(): void {

@@ -1,10 +1,12 @@
 /**
  * Visitors: connections that came in and have not proved membership.
  *
- * Decides how many there may be and for how long. Whoever is let in, or hangs up, is no visitor.
+ * Decides how many there may be and for how long. Where there are too many, the host that has sent the
+ * most loses its oldest: a stranger crowds out nobody but himself. Whoever is let in, or hangs up, is
+ * no visitor.
  */
 import type { Connection } from "@libp2p/interface";
-import { addressOf } from "./address.ts";
+import { addressOf, hostOf } from "./address.ts";
 import { idOf } from "./admission.ts";
 import { cutOff } from "./hang-up.ts";
 import type { Limits } from "./limits.ts";
@@ -15,9 +17,16 @@ export interface VisitorsOptions {
   readonly refusals: Refusals;
 }
 
+interface Visitor {
+  readonly connection: Connection;
+  readonly host: string;
+  timer: NodeJS.Timeout;
+}
+
 export class Visitors {
   readonly #options: VisitorsOptions;
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** By connection id, in the order in which they came. */
+  readonly #here = new Map<string, Visitor>();
 
   constructor(options: VisitorsOptions) {
     this.#options = options;
@@ -26,34 +35,52 @@ export class Visitors {
   add(connection: Connection): void {
     if (connection.direction === "outbound") return;
     const { visitorsMax, helloMs } = this.#options.limits;
-    if (this.#timers.size >= visitorsMax) {
-      return this.#turnOut(connection, "flood", `${this.#timers.size} others have not said hello`);
-    }
-    this.extend(connection, helloMs);
+    const host = hostOf(addressOf(connection.remoteAddr));
+    this.#here.set(connection.id, { connection, host, timer: this.#leaveIn(connection, helloMs) });
+    if (this.#here.size <= visitorsMax) return;
+    const reason = `${visitorsMax} others have not said hello`;
+    this.#turnOut(this.#mostUnwelcome() ?? connection, "flood", reason);
   }
 
   /** It may stay for `ms` more. */
   extend(connection: Connection, ms: number): void {
-    clearTimeout(this.#timers.get(connection.id));
-    const timer = setTimeout(() => {
-      this.#timers.delete(connection.id);
-      this.#turnOut(connection, "stranger", "did not prove that it is a member");
-    }, ms);
-    timer.unref();
-    this.#timers.set(connection.id, timer);
+    const visitor = this.#here.get(connection.id);
+    if (visitor === undefined) return;
+    clearTimeout(visitor.timer);
+    visitor.timer = this.#leaveIn(connection, ms);
   }
 
   remove(connection: Connection): void {
-    clearTimeout(this.#timers.get(connection.id));
-    this.#timers.delete(connection.id);
+    clearTimeout(this.#here.get(connection.id)?.timer);
+    this.#here.delete(connection.id);
   }
 
   close(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    for (const { timer } of this.#here.values()) clearTimeout(timer);
+    this.#here.clear();
+  }
+
+  #leaveIn(connection: Connection, ms: number): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#turnOut(connection, "stranger", "did not prove that it is a member");
+    }, ms);
+    return timer.unref();
+  }
+
+  #mostUnwelcome(): Connection | undefined {
+    const oldest = new Map<string, { connection: Connection; count: number }>();
+    for (const { host, connection } of this.#here.values()) {
+      const known = oldest.get(host);
+      if (known === undefined) oldest.set(host, { connection, count: 1 });
+      else known.count += 1;
+    }
+    let most: { connection: Connection; count: number } | undefined;
+    for (const one of oldest.values()) if (one.count > (most?.count ?? 0)) most = one;
+    return most?.connection;
   }
 
   #turnOut(connection: Connection, refusal: Refusal, reason: string): void {
+    this.remove(connection);
     this.#options.refusals.add(refusal, addressOf(connection.remoteAddr), idOf(connection), reason);
     cutOff(connection, reason);
   }
