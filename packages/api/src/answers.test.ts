@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId, NodeId } from "@gam/core";
+import type { Node } from "@gam/state";
 import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { networkAnswer } from "./network-answer.ts";
 import { nodeAnswer } from "./node-answer.ts";
@@ -89,6 +90,22 @@ test("nodes that may vote are managers, and workers are not", () => {
     shown.map((node) => node.ManagerStatus),
     [{ Leader: true, Reachability: "reachable", Addr: "10.0.0.1:7946" }, undefined],
   );
+});
+
+test("a silent node is ready as long as a leader says so, and unknown where there is none", () => {
+  const door = new FakeDoor("z" as NodeId);
+  const [node] = cluster().store.nodes();
+  assert.ok(node);
+  const state = (): [string, string] => {
+    const shown = nodeAnswer(node, door) as Node & { ManagerStatus: { Reachability: string } };
+    return [shown.Status.State, shown.ManagerStatus.Reachability];
+  };
+  door.reachable = () => false;
+  assert.deepEqual(state(), ["ready", "unreachable"]);
+  door.leader = () => undefined;
+  assert.deepEqual(state(), ["unknown", "unreachable"]);
+  door.reachable = () => true;
+  assert.deepEqual(state(), ["ready", "reachable"]);
 });
 
 test("defaults are filled into the spec, and not into the one before it", () => {

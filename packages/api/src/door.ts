@@ -51,7 +51,7 @@ export interface ClusterDoor {
   view(): View;
   leader(): NodeId | undefined;
   voters(): readonly NodeId[];
-  /** Whether this peer hears that one, as far as it knows. */
+  /** Whether this peer hears that one now, as far as it can tell. */
   reachable(id: NodeId): boolean;
   /**
    * Resolves when view() holds everything that was acknowledged before the call. Bounded: where no

@@ -12,6 +12,8 @@ export interface NodeSummary {
   readonly state: NodeState;
   /** Why it is in that state; "" where there is nothing to say. */
   readonly message: string;
+  /** The state is what a leader wrote last; this is whether the peer that is asked hears it now. */
+  readonly heard: boolean;
   readonly role: PeerRole;
   readonly availability: string;
   /** Last gossiped usage; null before the first word. */

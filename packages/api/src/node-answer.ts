@@ -16,10 +16,11 @@ export function managerAddress(node: Node): string {
 
 /** The Engine API's node. Every node that may vote is a manager to clients. */
 export function nodeAnswer(node: Node, door: ClusterDoor): object {
-  const { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status } = node;
+  const { ID, Version, CreatedAt, UpdatedAt, Spec, Description } = node;
+  const answers = ID === door.self || (node.Status.State !== "down" && door.reachable(ID));
+  const Status = answers || door.leader() !== undefined ? node.Status : unknownStatus(node);
   const seen = { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status };
   if (Spec.Role !== "manager") return seen;
-  const answers = ID === door.self || (Status.State !== "down" && door.reachable(ID));
   return {
     ...seen,
     ManagerStatus: {
@@ -28,4 +29,10 @@ export function nodeAnswer(node: Node, door: ClusterDoor): object {
       Addr: managerAddress(node),
     },
   };
+}
+
+/** Only a leader says that a node is down. Where there is none, what it said last may be long untrue. */
+function unknownStatus({ Status }: Node): Node["Status"] {
+  if (Status.State === "down") return Status;
+  return { ...Status, State: "unknown", Message: "Silent, and there is no leader to judge it" };
 }

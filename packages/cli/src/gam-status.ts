@@ -8,6 +8,7 @@ const node = check.object({
   address: check.string(),
   state: check.string(),
   message: check.string(),
+  heard: check.boolean,
   role: check.literal("leader", "voter", "learner", "worker"),
   availability: check.string(),
   usage: check.optional(

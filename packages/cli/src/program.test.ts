@@ -53,6 +53,7 @@ const node = {
   address: "10.0.0.1:7946",
   state: "ready",
   message: "",
+  heard: true,
   role: "leader",
   availability: "active",
   usage: null,

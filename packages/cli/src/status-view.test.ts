@@ -13,6 +13,7 @@ function node(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
     address: `10.0.0.${number}:7946`,
     state: "ready",
     message: "",
+    heard: true,
     role: "voter",
     availability: "active",
     usage: { cpu: 0.125, memoryBytes: 1.5 * 2 ** 30, memoryTotalBytes: 4 * 2 ** 30 },
@@ -68,7 +69,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     status: mesh([
       node(1, { role: "leader" }),
       node(2),
-      node(3, { state: "down", message: "no watcher hears it" }),
+      node(3, { state: "down", message: "no watcher hears it", heard: false }),
     ]),
     want: [
       "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
@@ -94,6 +95,23 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "",
       "Nothing can be scheduled until a leader is elected; what runs, runs on",
       "2 of 2 voters must reach each other, and this host one of them",
+    ],
+  },
+  {
+    name: "a mesh that lost most of its voters at once",
+    status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false })], {
+      leader: undefined,
+    }),
+    want: [
+      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 3 voters must reach each other, and this host one of them; not heard: host1, host3",
     ],
   },
   {

@@ -49,7 +49,7 @@ function count(number: number, noun: string): string {
 
 function headline(status: GamStatus, paint: Paint): string {
   const { nodes, leader, term } = status;
-  const down = nodes.filter(({ state }) => state !== "ready").length;
+  const down = nodes.filter((node) => node.state !== "ready" || !node.heard).length;
   const health =
     down === 0
       ? paint.green(nodes.length === 1 ? "it is ready" : "all are ready")
@@ -83,10 +83,16 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
   return columns([titles.map((text) => ({ text, paint: paint.dim })), ...rows]);
 }
 
-function stateCell({ state, availability }: NodeSummary, paint: Paint): Cell {
+function stateCell({ state, availability, heard }: NodeSummary, paint: Paint): Cell {
+  if (isSilent({ state, heard })) return { text: `${state}, silent`, paint: paint.red };
   if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
   if (availability === "active") return { text: state, paint: paint.green };
   return { text: `${state}, ${availability}`, paint: paint.yellow };
+}
+
+/** Nobody has written it off yet, and it does not answer. */
+function isSilent({ state, heard }: Pick<NodeSummary, "state" | "heard">): boolean {
+  return !heard && state !== "down";
 }
 
 function memory(usage: NodeSummary["usage"]): string {
@@ -103,12 +109,16 @@ function trouble({ hostname, state, message }: NodeSummary, paint: Paint): strin
 /** What may go wrong next, and what to do about it. At most one thing: the worst. */
 function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
   // A peer without its engine is "disconnected", and votes all the same.
-  const voting = nodes.filter(({ id, state }) => state !== "down" && voters.includes(id));
+  const voting = nodes.filter(
+    ({ id, state, heard }) => state !== "down" && heard && voters.includes(id),
+  );
   const majority = Math.floor(voters.length / 2) + 1;
   if (leader === undefined) {
+    const silent = nodes.filter((node) => voters.includes(node.id) && !node.heard);
+    const missing = silent.map(({ hostname }) => hostname).join(", ");
     return [
       paint.red("Nothing can be scheduled until a leader is elected; what runs, runs on"),
-      `${majority} of ${count(voters.length, "voter")} must reach each other, and this host one of them`,
+      `${majority} of ${count(voters.length, "voter")} must reach each other, and this host one of them${missing && `; not heard: ${missing}`}`,
     ];
   }
   if (voters.length > 1 && voting.length === majority) {

@@ -96,6 +96,10 @@ class Script {
         this.#step({ kind: "received", from: first as NodeId, message });
         break;
       }
+      case "heard":
+        return [...words]
+          .map((peer) => `${peer} ${this.#machine.hears(peer as NodeId)}`)
+          .join("\n");
       case "table":
         return [
           `health ${this.#machine.localHealth()}`,

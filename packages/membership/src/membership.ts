@@ -135,6 +135,18 @@ export class Membership {
     return this.#peers.get(peer)?.hasSpoken ?? false;
   }
 
+  /**
+   * To be shown, not to act on: nobody calls it lost, and where we watch it we hear it ourselves. Says no
+   * sooner than a verdict does, and also where too few watchers are left for one.
+   */
+  hears(peer: NodeId): boolean {
+    const record = this.#peers.get(peer);
+    if (record === undefined) return true;
+    const unheardTicks = this.#nowTick - record.heardTick;
+    const ours = record.watchers.has(this.#config.self);
+    return record.verdict === "alive" && !(ours && unheardTicks >= this.#config.silentTicks);
+  }
+
   /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
   localHealth(): number {
     return this.#health.score();

@@ -230,8 +230,9 @@ export class Peer {
   get usage(): ReadonlyMap<NodeId, Usage> {
     return this.#usage;
   }
-  verdictOf(id: NodeId): ReturnType<Membership["verdictOf"]> {
-    return this.#membership.verdictOf(id);
+  /** Whether that one answers, as far as this peer can tell. To be shown, not to act on. */
+  hears(id: NodeId): boolean {
+    return this.#membership.hears(id);
   }
 
   step(input: Input, nowMs: number): Effect[] {
