@@ -9,7 +9,9 @@
  *   node down              left as it is, and a successor at once; whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
  *   two of one template    the one that got further stays
- *   old and new template   the old one goes when the new one runs (start-first)
+ *   old and new template   the old one goes when the new one runs (start-first); otherwise one goes at
+ *                          once, because the new one may need what the old one holds: the old one where
+ *                          the update was here, the new one where it only stood in for a lost one
  *
  * Does not decide when a task that is out of date is replaced (update.ts), nor how many places there
  * are (replicated.ts, global.ts).
@@ -62,8 +64,10 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   for (const task of doublesKept ? [] : surplus) {
     changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
   }
-  const replaced = runs(current) ? outdated : undefined;
+  const eitherOr = !situation.startsFirst && current !== undefined && !runs(current);
+  const replaced = runs(current) || (eitherOr && wasTried(situation, place)) ? outdated : undefined;
   if (replaced !== undefined) giveUp([replaced]);
+  else if (eitherOr && runs(outdated)) changes.push(dismiss(situation.view, current));
   if ((runs(current) || runs(outdated)) && !doublesKept) giveUp(lost);
 
   let waiting = false;
@@ -96,8 +100,7 @@ function fill(
   const newest = place.tasks.at(-1);
   const failed = newest !== undefined && endedByItself(newest) ? newest : undefined;
   // Filled, and it is the update's turn; unless that was here already and its task is gone.
-  const tried = situation.service.Gam.updated.includes(place.key);
-  if (now.outdated !== undefined && !tried) return undefined;
+  if (now.outdated !== undefined && !wasTried(situation, place)) return undefined;
   if (failed !== undefined) {
     const delayMs = restartDelayMs(situation, failed, place.tasks);
     if (delayMs === undefined) return undefined;
@@ -109,6 +112,11 @@ function fill(
   const last = now.leaving.at(-1) ?? newest;
   const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
   return createTask(situation, { slot, node, after: awaited });
+}
+
+/** The update was here already. */
+function wasTried({ service }: Situation, { key }: Place): boolean {
+  return service.Gam.updated.includes(key);
 }
 
 function hasDoneItsWork(situation: Situation, task: Task): boolean {

@@ -84,6 +84,14 @@ export class Situation {
     return Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined;
   }
 
+  /** What replaces a task runs before that one goes. */
+  get startsFirst(): boolean {
+    const { Spec, UpdateStatus } = this.service;
+    const rolling = UpdateStatus?.State === "rollback_started";
+    const config = rolling ? Spec.RollbackConfig : Spec.UpdateConfig;
+    return config?.Order === "start-first";
+  }
+
   /** Which run of a job it is; 0 for what is none. */
   get iteration(): number {
     return this.service.JobStatus?.JobIteration.Index ?? 0;

@@ -26,8 +26,8 @@ import { Orchestrator } from "./orchestrator.ts";
 const tickMs = 500;
 /** A node that is silent is called lost after this. */
 const lostTicks = 4;
-/** Nodes are judged, tasks planned, tasks placed; and once more for an update that is rolled back. */
-const plansMax = 5;
+/** Nodes are judged, tasks planned, a stand-in let go, tasks placed; twice where an update is rolled back. */
+const plansMax = 6;
 const stormTicks = 120;
 // The longest chain: a task waits a minute for one that never stops, then an update of eight places one
 // after the other, each with its delay, its start and its monitoring time, and twice because it may
