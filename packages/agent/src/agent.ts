@@ -9,6 +9,7 @@ import type { ClusterDoor, GamStatus, InitRequest, JoinRequest, NodeSummary } fr
 import { assert, GamError, type NodeId } from "@gam/core";
 import {
   type Identity,
+  insistOnAdvertised,
   loadCredentials,
   loadIdentity,
   makeSecret,
@@ -150,7 +151,7 @@ export class Agent {
   async #init(request: InitRequest): Promise<NodeId> {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
-      const place = this.#place(request);
+      const place = await this.#place(request);
       const { spec, availability } = request;
       await this.#enterOrForget(() => Cluster.init(this.#parts(), place, spec, availability));
       await this.#keepPlace(place);
@@ -162,7 +163,7 @@ export class Agent {
   async #join(request: JoinRequest): Promise<void> {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
-      const place = this.#place(request);
+      const place = await this.#place(request);
       const { token, addresses } = request;
       const cluster = await this.#enterOrForget(() =>
         Cluster.join(this.#parts(), place, token, addresses),
@@ -254,15 +255,17 @@ export class Agent {
     };
   }
 
-  #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Place {
+  async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<Place> {
     const { listen, advertise } = this.config;
     const { listenAddr, advertiseAddr } = request;
     // Clients say 0.0.0.0:2377 when they were told nothing: the port of another orchestrator.
     const told = listenAddr !== undefined && !listenAddr.startsWith("0.0.0.0");
-    return {
+    const place = {
       listen: told ? withPort(listenAddr, listen.port) : listen,
       advertise: advertise ?? advertiseAddr,
     };
+    if (place.advertise !== undefined) await insistOnAdvertised(place.advertise);
+    return place;
   }
 
   async #keepPlace(place: Place): Promise<void> {

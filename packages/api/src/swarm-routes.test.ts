@@ -42,3 +42,17 @@ test("who cannot tell the others that it leaves is told how to", async () => {
   );
   assert.equal((await rig.call("POST", "/swarm/leave?force=1")).status, 200);
 });
+
+test("Swarm's own port is nowhere that anybody listens, unless the client says so", async () => {
+  for (const [ListenAddr, AdvertiseAddr, want] of [
+    ["0.0.0.0:2377", "10.0.0.1:2377", "10.0.0.1"],
+    ["0.0.0.0:2377", "eth0", "eth0"],
+    ["0.0.0.0:2377", "10.0.0.1:7000", "10.0.0.1:7000"],
+    ["10.0.0.1:2377", "10.0.0.1:2377", "10.0.0.1:2377"],
+  ]) {
+    await rig.call("POST", "/swarm/leave?force=1");
+    const made = await rig.call("POST", "/swarm/init", { ListenAddr, AdvertiseAddr });
+    assert.equal(made.status, 200, made.text);
+    assert.equal(rig.door.begun.at(-1)?.advertiseAddr, want);
+  }
+});

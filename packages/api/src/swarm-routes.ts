@@ -33,7 +33,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
     const node = await door.init({
       listenAddr: listenAddr(body.ListenAddr),
-      advertiseAddr: textOf(body.AdvertiseAddr),
+      advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
       spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
     });
@@ -52,7 +52,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
       token: textOf(body.JoinToken) ?? "",
       addresses: addresses.filter((address) => address !== ""),
       listenAddr: listenAddr(body.ListenAddr),
-      advertiseAddr: textOf(body.AdvertiseAddr),
+      advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
     });
     return reply.send();
@@ -161,6 +161,16 @@ function textOf(value: unknown): string | undefined {
 function listenAddr(value: unknown): string | undefined {
   const address = textOf(value);
   return address === listenAddrUsual ? undefined : address;
+}
+
+/**
+ * Swarm's port, in a call that does not make us listen there, is a habit: whoever believed it would find
+ * nobody.
+ */
+function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefined {
+  const address = textOf(body.AdvertiseAddr);
+  const usual = listenAddr(body.ListenAddr) === undefined;
+  return usual ? address?.replace(/:2377$/, "") : address;
 }
 
 function availability(value: unknown): Availability {

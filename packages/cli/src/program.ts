@@ -73,7 +73,10 @@ function addAgentCommand(program: Command): void {
 function addMeshCommands(program: Command, client: OpenClient, world: World): void {
   const mesh = () => import("./mesh-commands.ts");
   const advertise = () =>
-    new Option("--advertise <address>", "host or host:port under which others reach this host");
+    new Option(
+      "--advertise <address>",
+      "interface, host or host:port where others reach this host",
+    );
   program
     .command("init")
     .description("begin a mesh with this host")

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, dialAddress, parseAddress, reachableHosts } from "./address.ts";
+import {
+  addressOf,
+  advertisedHosts,
+  dialAddress,
+  insistOnAdvertised,
+  parseAddress,
+  reachableHosts,
+} from "./address.ts";
 
 const good = [
   { text: "10.0.0.1:7000", want: { host: "10.0.0.1", port: 7000 } },
@@ -37,4 +44,18 @@ test("a peer that listens everywhere is reached at what its interfaces have, nev
   const found = reachableHosts("0.0.0.0");
   assert(found.length > 0);
   assert(!found.includes("0.0.0.0"));
+});
+
+test("an interface stands for its addresses, anything else for itself", () => {
+  assert(advertisedHosts("lo").includes("127.0.0.1"));
+  assert.deepEqual(advertisedHosts("10.1.2.3"), ["10.1.2.3"]);
+});
+
+test("what leads nowhere is not advertised", async () => {
+  for (const text of ["10.1.2.3", "[fd00::1]:7000", "lo", "lo:7000", "localhost"]) {
+    await insistOnAdvertised(text);
+  }
+  for (const text of ["0.0.0.0", "[::]:7946", "nosuch.invalid", "nosuch.invalid:7000", "a b"]) {
+    await assert.rejects(insistOnAdvertised(text), { code: "BAD_REQUEST" });
+  }
 });

@@ -4,7 +4,8 @@
  * A host is a name, an IPv4 address, or an IPv6 address with or without brackets. Only brackets are
  * dropped, so that an address may stand in a token.
  */
-import { isIPv4, isIPv6 } from "node:net";
+import { lookup } from "node:dns/promises";
+import { isIP, isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { GamError } from "@gam/core";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
@@ -85,4 +86,36 @@ export function reachableHosts(host: string): string[] {
   }
   found.sort((a, b) => Number(isIPv6(a)) - Number(isIPv6(b)));
   return found.length === 0 ? ["127.0.0.1"] : found;
+}
+
+/**
+ * What `advertised` stands for: the addresses of the network interface of that name, else itself.
+ *
+ * Shape: best first, never empty.
+ */
+export function advertisedHosts(advertised: string): string[] {
+  const held = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    name.toLowerCase() === advertised ? (addresses ?? []) : [],
+  );
+  const found = held.map(({ address }) => address).filter((one) => !one.startsWith("fe80:"));
+  found.sort((a, b) => Number(isIPv6(a)) - Number(isIPv6(b)));
+  return found.length === 0 ? [advertised] : found;
+}
+
+/**
+ * Before others are told of it: a mesh that nobody finds is noticed by the second host only. Not for
+ * restarts, when name servers may be down.
+ *
+ * Errors: BAD_REQUEST for `host:port` or `host` that leads nowhere.
+ */
+export async function insistOnAdvertised(text: string): Promise<void> {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new GamError("BAD_REQUEST", `Cannot advertise "${text}": ${why}`, { cause });
+  };
+  const { host } = parseAddress(text);
+  if (host === "0.0.0.0" || host === "::") refuse("it is no address that others could reach");
+  if (isIP(host) !== 0 || advertisedHosts(host)[0] !== host) return;
+  await lookup(host).catch((thrown: unknown) =>
+    refuse("no address, no network interface of this host, and no name that resolves", thrown),
+  );
 }

@@ -62,7 +62,10 @@ export interface MeshOptions {
   readonly credentials?: Credentials | undefined;
   /** Port 0 takes a free one; see addresses(). */
   readonly listen: { readonly host: string; readonly port: number };
-  /** `host:port` or `host` that others reach this peer at; found out from the interfaces if absent. */
+  /**
+   * `host:port` or `host` that others reach this peer at, a name of an interface as well; found out from
+   * all interfaces if absent.
+   */
   readonly advertise?: string | undefined;
   readonly log: Logger;
   readonly door: MeshDoor;

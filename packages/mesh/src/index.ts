@@ -1,3 +1,4 @@
+export { insistOnAdvertised } from "./address.ts";
 export type { StreamHandler } from "./byte-stream.ts";
 export type { Role } from "./certificate.ts";
 export {

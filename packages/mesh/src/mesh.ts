@@ -13,7 +13,13 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
-import { addressOf, formatAddress, parseAddress, reachableHosts } from "./address.ts";
+import {
+  addressOf,
+  advertisedHosts,
+  formatAddress,
+  parseAddress,
+  reachableHosts,
+} from "./address.ts";
 import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { Caller } from "./caller.ts";
@@ -445,19 +451,19 @@ export class Mesh {
     } catch (thrown) {
       await this.#gossip.stop();
       const where = `${listen.host}:${listen.port}`;
-      throw new GamError("IN_USE", `Cannot listen on "${where}": ${messageOf(thrown)}`, {
-        cause: thrown,
-      });
+      // libp2p puts the stack of the one error that says why into its own message.
+      const message = messageOf(thrown);
+      const why = /listen E\w+: [^\n]*/.exec(message)?.[0] ?? message;
+      throw new GamError("IN_USE", `Cannot listen on "${where}": ${why}`, { cause: thrown });
     }
     const bound = libp2p.getMultiaddrs().map(addressOf)[0];
     const port = bound === undefined ? listen.port : parseAddress(bound).port;
     this.#listening = formatAddress({ host: listen.host, port });
-    if (advertise !== undefined) {
-      this.#addresses = [formatAddress(parseAddress(advertise, port))];
-      return;
-    }
-    const look = (): string[] =>
-      reachableHosts(listen.host).map((host) => formatAddress({ host, port }));
+    const told = advertise === undefined ? undefined : parseAddress(advertise, port);
+    const look = (): string[] => {
+      const hosts = told ? advertisedHosts(told.host) : reachableHosts(listen.host);
+      return hosts.map((host) => formatAddress({ host, port: told?.port ?? port }));
+    };
     this.#addresses = look();
     this.#every(addressesEveryMs, () => this.#moved(look()));
   }

@@ -39,6 +39,7 @@ export class FakeDoor implements ClusterDoor {
   readonly #listeners = new Set<(event: Event) => void>();
   /** Log streams by task, as the engine would send them. Tasks without one have no container. */
   readonly logs = new Map<string, (options: LogsOptions) => Readable>();
+  readonly begun: InitRequest[] = [];
   readonly joined: JoinRequest[] = [];
   /** Set to make every write fail with it, and leaving, unless forced. */
   failure: GamError | undefined;
@@ -71,6 +72,7 @@ export class FakeDoor implements ClusterDoor {
   }
 
   async init(request: InitRequest): Promise<NodeId> {
+    this.begun.push(request);
     this.start(request.spec, [nodeCalled("host1", this.self)]);
     return this.self;
   }
