@@ -23,6 +23,15 @@ export interface TaskRow {
   };
 }
 
+/** A container of a task, as the engine that has it says. */
+export interface Place {
+  readonly host: number;
+  readonly slot: string;
+  readonly task: string;
+  readonly container: string;
+  readonly startedAt: string;
+}
+
 export interface ServiceRow {
   readonly ID: string;
   readonly Version: { readonly Index: number };
@@ -33,7 +42,7 @@ export interface NodeRow {
   readonly ID: string;
   readonly Description: { readonly Hostname: string };
   readonly Status: { readonly State: string; readonly Message?: string };
-  readonly ManagerStatus?: { readonly Leader?: boolean };
+  readonly ManagerStatus?: { readonly Leader?: boolean; readonly Reachability: string };
 }
 
 export class LabMesh {
@@ -45,26 +54,27 @@ export class LabMesh {
     this.lab = lab;
   }
 
-  /** Every host's agent runs; the first makes a mesh and the others join it, one after the other. */
-  static async form(lab: Lab): Promise<LabMesh> {
+  /**
+   * Every host's agent runs; the first makes a mesh and the others join it, one after the other.
+   * Shape: only the first `count` hosts, where not all are to be in it.
+   */
+  static async form(lab: Lab, count: number = lab.hosts.length): Promise<LabMesh> {
     const mesh = new LabMesh(lab);
-    const [first, ...others] = lab.hosts;
+    const [first, ...others] = lab.hosts.slice(0, count);
     if (first === undefined) throw new LabError("Cannot form a mesh: the lab has no host");
     await mesh.call(first, "POST", "/gam/v1/init", {});
     const { manager } = await mesh.call<{ manager: string }>(first, "GET", "/gam/v1/token");
     for (const host of others) await mesh.call(host, "POST", "/gam/v1/join", { token: manager });
-    return LabMesh.of(lab);
+    return LabMesh.of(lab, count);
   }
 
   /** The mesh that the hosts have joined already, once all are ready. */
-  static async of(lab: Lab): Promise<LabMesh> {
+  static async of(lab: Lab, count: number = lab.hosts.length): Promise<LabMesh> {
     const mesh = new LabMesh(lab);
     const first = lab.host(1);
     await mesh.until("all nodes are ready", 30_000, async () => {
       const nodes = await mesh.nodes(first);
-      return (
-        nodes.length === lab.hosts.length && nodes.every(({ Status }) => Status.State === "ready")
-      );
+      return nodes.length === count && nodes.every(({ Status }) => Status.State === "ready");
     });
     for (const { ID, Description } of await mesh.nodes(first)) {
       const host = lab.hosts.find(({ name }) => name === Description.Hostname);
@@ -173,6 +183,29 @@ export class LabMesh {
     });
   }
 
+  /** What really runs for a service, asked of the engine of every host that is on. */
+  async places(service: string): Promise<Place[]> {
+    const filters = JSON.stringify({ label: [`com.docker.swarm.service.name=${service}`] });
+    const path = `/containers/json?filters=${encodeURIComponent(filters)}`;
+    const onHost = async (host: Host): Promise<Place[]> => {
+      const found = await ask<{ Id: string }[]>(host, path);
+      return await Promise.all(
+        found.map(async ({ Id }) => {
+          const { Config, State } = await ask<{
+            Config: { Labels: Record<string, string> };
+            State: { StartedAt: string };
+          }>(host, `/containers/${Id}/json`);
+          const name = Config.Labels["com.docker.swarm.task.name"] ?? "";
+          const task = Config.Labels["com.docker.swarm.task.id"] ?? "";
+          const slot = name.slice(0, -task.length - 1);
+          return { host: host.number, slot, task, container: Id, startedAt: State.StartedAt };
+        }),
+      );
+    };
+    const places = await Promise.all(this.lab.hosts.filter(({ isOn }) => isOn).map(onHost));
+    return places.flat().sort((a, b) => (a.container < b.container ? -1 : 1));
+  }
+
   /** Asks again and again; a host that does not answer just now is asked again. */
   async until(
     what: string | (() => string),
@@ -196,4 +229,10 @@ export class LabMesh {
       await pause(pollMs);
     }
   }
+}
+
+async function ask<T>(host: Host, path: string): Promise<T> {
+  const { status, text } = await engineCall(host.engineSocket, { path });
+  if (status >= 400) throw new LabError(`Cannot GET ${path} at engine of ${host.name}: ${text}`);
+  return JSON.parse(text) as T;
 }

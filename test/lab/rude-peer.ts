@@ -1,0 +1,48 @@
+/**
+ * Rude peer: speaks the mesh's protocols as a stranger that means harm. Run inside of a host:
+ *
+ *   node test/lab/rude-peer.ts HOST:PORT PROTOCOL BYTES
+ *
+ * Proves a key of its own, opens PROTOCOL, announces a frame of BYTES and sends it until it is cut off.
+ * Prints its node id, by which the log of the other side names it.
+ */
+import { dialAddress, parseAddress } from "../../packages/mesh/src/address.ts";
+import { openHost } from "../../packages/mesh/src/host.ts";
+import { makeIdentity } from "../../packages/mesh/src/identity.ts";
+
+const [address = "", protocol = "", bytes = ""] = process.argv.slice(2);
+const pieceBytes = 64 * 1024;
+const waitMs = 10_000;
+
+const identity = await makeIdentity();
+const { libp2p } = await openHost({
+  identity,
+  listen: { host: "127.0.0.1", port: 0 },
+  dialMs: waitMs,
+  helloMs: waitMs,
+  onFailedHandshake: () => undefined,
+  onRubbish: () => undefined,
+});
+await libp2p.start();
+const connection = await libp2p.dial(dialAddress(parseAddress(address)));
+const closed = new Promise((resolve) => connection.addEventListener("close", resolve));
+const stream = await connection.newStream(protocol);
+const head = Buffer.alloc(5);
+head.writeUInt32BE(Number(bytes));
+head[4] = 1;
+const piece = Buffer.alloc(pieceBytes);
+let sentBytes = 0;
+try {
+  stream.send(head);
+  while (sentBytes < Number(bytes) && stream.status === "open") {
+    const more = stream.send(piece);
+    sentBytes += pieceBytes;
+    if (more) await new Promise((resolve) => setImmediate(resolve));
+    else await Promise.race([closed, new Promise((resolve) => stream.onDrain().then(resolve))]);
+  }
+} catch {
+  // Cut off while it wrote.
+}
+await closed;
+process.stdout.write(`${identity.nodeId}\n`);
+process.exit(0);
