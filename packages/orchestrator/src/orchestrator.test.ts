@@ -453,6 +453,41 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: [],
   },
   {
+    name: "does not wait for a time that a wrong clock wrote",
+    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"], waveAtMs: startMs + 3_600_000 },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    nowS: 3,
+    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "lets an old task go that came back, where its new one waits for its room",
+    service: updatedBy({ Parallelism: 1 }, 1),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t1", on("a", 1)],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["t1 shutdown"],
+  },
+  {
+    name: "drops the stand-in of an old task that came back, until it is its turn",
+    service: updatedBy({ Parallelism: 1 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["2"] },
+    tasks: [
+      ["t1", on("a", 1)],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+      ["n2", { slot: 2, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["n1 gone"],
+  },
+  {
     name: "goes on after the delay",
     service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
     imageBefore: "tiny:0",

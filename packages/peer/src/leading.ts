@@ -11,7 +11,7 @@ import { assert, type Mint, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
-import type { Event, PlannedChange, Usage, View } from "@gam/state";
+import type { Event, Node, PlannedChange, Usage, View } from "@gam/state";
 
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
 const lookTicks = 2;
@@ -130,11 +130,16 @@ export class Leading {
     return planVoters({
       configuration: facts.configuration,
       self: facts.self,
-      nodes: view.nodes().filter(({ ID }) => !this.#leaving.has(ID)),
+      nodes: view.nodes().map((node) => (this.#leaving.has(node.ID) ? voteless(node) : node)),
       alive: (id) =>
         view.node(id)?.Status.State !== "down" && facts.verdictOf(id)?.verdict !== "lost",
       caughtUp: facts.caughtUp,
       votersMax: facts.votersMax,
     });
   }
+}
+
+/** It goes on learning, so that it hears of its own removal. */
+function voteless(node: Node): Node {
+  return { ...node, Spec: { ...node.Spec, Role: "worker" } };
 }

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NodeId, ProposalId } from "@gam/core";
+import { counterMint } from "@gam/core/testing";
+import type { Change, PlannedChange } from "@gam/state";
+import { aNode, aService, TestLog } from "@gam/state/testing";
+import { type LeaderFacts, Leading } from "./leading.ts";
+
+const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
+const first = "p1" as ProposalId;
+
+/** A leader `a` over nodes that all answer. */
+class World {
+  readonly log = new TestLog();
+  readonly leading = new Leading(counterMint("t"));
+  facts: LeaderFacts = {
+    self: a,
+    nowMs: this.log.nowMs,
+    usage: new Map(),
+    verdictOf: () => ({ verdict: "alive", reason: "" }),
+    configuration: { voters: [a, b, c], votersOutgoing: [], learners: [] },
+    caughtUp: () => true,
+    votersMax: 5,
+  };
+
+  constructor(nodes: readonly NodeId[] = [a, b, c]) {
+    this.write(
+      ...nodes.map((id) => ({ kind: "joinNode" as const, node: aNode(id) })),
+      aService("web", { replicas: 2 }),
+    );
+  }
+
+  write(...changes: readonly Change[]): void {
+    this.leading.notice(this.log.write(...changes).events);
+  }
+
+  plan(): readonly PlannedChange[] {
+    return this.leading.plan(this.log.store, this.facts);
+  }
+
+  tick(count: number): void {
+    for (let n = 0; n < count; n += 1) this.leading.tick();
+  }
+}
+
+function kinds(changes: readonly PlannedChange[]): string {
+  return changes.map(({ kind }) => kind).join(" ");
+}
+
+test("Leading plans nothing while its last plan is under way", () => {
+  const world = new World();
+  const changes = world.plan();
+  assert.equal(kinds(changes), "createTask createTask");
+  world.leading.proposed(first);
+  world.tick(10);
+  assert.deepEqual(world.plan(), []);
+  world.write(...changes);
+  world.leading.settle("another" as ProposalId);
+  assert.deepEqual(world.plan(), []);
+  world.leading.settle(first);
+  assert.equal(kinds(world.plan()), "assignTask assignTask");
+});
+
+test("Leading plans again what could not be put into the log, at the next look and not before", () => {
+  const world = new World();
+  assert.equal(kinds(world.plan()), "createTask createTask");
+  assert.deepEqual(world.plan(), []);
+  world.tick(2);
+  assert.equal(kinds(world.plan()), "createTask createTask");
+});
+
+test("Leading makes plans smaller until one fits into an entry", () => {
+  const world = new World();
+  world.write(aService("big", { replicas: 3000 }));
+  const sizes: number[] = [];
+  for (let n = 0; n < 4; n += 1) {
+    sizes.push(world.plan().length);
+    world.leading.tooLarge();
+  }
+  assert.deepEqual(sizes, [2000, 1000, 500, 250]);
+});
+
+test("Leading looks for voters at its pace, and at once when one is to be removed", () => {
+  const world = new World();
+  assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
+  world.tick(4);
+  assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
+  assert.equal(world.leading.mustStay("d" as NodeId, world.facts.configuration), false);
+  assert.equal(world.leading.mustStay(c, world.facts.configuration), true);
+  const { voters } = world.leading.planVoters(world.log.store, world.facts) ?? {};
+  assert.ok(voters !== undefined && !voters.includes(c));
+  // Nobody has asked again for two seconds: it may vote after all.
+  world.tick(40);
+  assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
+});
+
+test("Leading lets the only voter go when another can vote", () => {
+  const world = new World([a, b]);
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b] };
+  world.facts = { ...world.facts, configuration };
+  assert.equal(world.leading.mustStay(a, configuration), true);
+  assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
+  const joint = { voters: [b], votersOutgoing: [a], learners: [] };
+  assert.equal(world.leading.mustStay(a, joint), true);
+  assert.equal(world.leading.mustStay(a, { ...joint, votersOutgoing: [] }), false);
+});
