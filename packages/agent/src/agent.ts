@@ -117,6 +117,8 @@ export class Agent {
       },
       init: (request) => this.#init(request),
       join: (request) => this.#join(request),
+      meet: async ({ token, addresses }) =>
+        (await this.#cluster?.mesh.meet(token, addresses)) ?? false,
       leave: (force) => this.#leave(force),
       tokens: () => active().tokens(),
       secret: makeSecret,

@@ -71,6 +71,11 @@ export interface ClusterDoor {
   init(request: InitRequest): Promise<NodeId>;
   /** Resolves when this peer is a member and its node is in view(). Errors: BAD_TOKEN, UNREACHABLE, REFUSED. */
   join(request: JoinRequest): Promise<void>;
+  /**
+   * Only asked while active: finds the other members again where the token says, when all of them have
+   * new addresses. False for a token of another cluster. Errors: BAD_TOKEN, UNREACHABLE.
+   */
+  meet(request: Pick<JoinRequest, "token" | "addresses">): Promise<boolean>;
   /** `force` leaves even if the others cannot be told, or if this is the last one. */
   leave(force: boolean): Promise<void>;
   /** Join tokens, whole. Only asked while active. */

@@ -100,7 +100,10 @@ export async function join(
   door: ClusterDoor,
   request: Parameters<ClusterDoor["join"]>[0],
 ): Promise<void> {
-  if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
+  if (door.state() === "active") {
+    if (request.token !== "" && (await door.meet(request))) return;
+    throw new Refusal(503, alreadyInSwarm);
+  }
   if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
   await door.join(request);
 }

@@ -67,7 +67,7 @@ export function addressOf(remote: Multiaddr): string {
 }
 
 /** Of bridges that Docker and hypervisors make: every host has the same address there. */
-const inside = /^(?:docker|br-|veth|virbr|cni|flannel|lo)/;
+const inside = /^(?:docker|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
 
 /**
  * Where others may reach a peer that listens on `host`.

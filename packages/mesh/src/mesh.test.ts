@@ -203,3 +203,22 @@ test("close leaves no connection and calls no handler", async () => {
     [],
   );
 });
+
+test("members that lost each other meet again where a token says", async () => {
+  const [a, b] = await world.mesh(2);
+  assert(a !== undefined && b !== undefined);
+  const token = world.token(b);
+  const nowhere = [{ nodeId: b.nodeId, addresses: ["127.0.0.1:1"] }];
+  const gone = world.reach(a, b.nodeId, "disconnected");
+  b.mesh.setPeers([]);
+  a.mesh.setPeers([]);
+  a.mesh.drop(b.nodeId);
+  await gone;
+  a.mesh.setPeers(nowhere);
+  await assert.rejects(a.mesh.meet(token.replace(/:[0-9]+$/, ":1")), { code: "UNREACHABLE" });
+  assert.equal(await a.mesh.meet(token), true);
+  await world.connected(a, b);
+  const other = await new MeshWorld().found();
+  assert.equal(await a.mesh.meet(world.token(other)), false);
+  await other.mesh.close();
+});

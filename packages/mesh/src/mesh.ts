@@ -9,22 +9,15 @@
  * setPeers() on every change of membership; send, publish, request, stream. It reconnects by itself.
  */
 import { randomBytes } from "node:crypto";
-import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
-import {
-  addressOf,
-  advertisedHosts,
-  formatAddress,
-  parseAddress,
-  reachableHosts,
-} from "./address.ts";
+import { addressOf, formatAddress, parseAddress } from "./address.ts";
 import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { Caller } from "./caller.ts";
 import { Contacts } from "./contacts.ts";
-import type { Credentials } from "./credentials.ts";
+import { type Credentials, fingerprintOf } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
 import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
@@ -41,6 +34,7 @@ import { Standing } from "./standing.ts";
 import { Throttle } from "./throttle.ts";
 import { parseToken } from "./token.ts";
 import { Visitors } from "./visitors.ts";
+import { placesOf, Whereabouts } from "./whereabouts.ts";
 
 type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array) => void;
 type GossipHandler = (from: NodeId, topic: Topic, body: Uint8Array) => void;
@@ -58,7 +52,7 @@ const streamsPerProtocol = 8;
 const renewEveryMs = 3_600_000;
 const gossipEveryMs = 5_000;
 /** A host may get another address at any time, and says so by itself. */
-const addressesEveryMs = 5_000;
+const lookEveryMs = 5_000;
 /** Names and numbers around the body of a request. */
 const rpcHeadBytes = 1024;
 
@@ -90,8 +84,8 @@ export class Mesh {
   readonly #onTurnedAway = new Set<TurnedAwayHandler>();
   readonly #onMoved = new Set<() => void>();
   readonly #contacts: Contacts;
+  readonly #whereabouts: Whereabouts;
   readonly #timers: NodeJS.Timeout[] = [];
-  #addresses: readonly string[] = [];
   #listening = "";
   #closed = false;
 
@@ -130,6 +124,7 @@ export class Mesh {
     this.#refusals = refusals;
     const self = options.identity.nodeId;
     this.#contacts = new Contacts(self);
+    this.#whereabouts = new Whereabouts(options.listen.host, options.advertise);
     const nowMs = (): number => clock.monotonicMs();
     const wallMs = (): number => clock.wallMs();
     const credentials = (): Credentials | undefined => this.#standing.credentials;
@@ -151,7 +146,7 @@ export class Mesh {
       links,
       refusals,
       credentials,
-      addresses: () => this.#addresses,
+      addresses: () => this.addresses(),
       nowMs,
       wallMs,
     });
@@ -200,7 +195,7 @@ export class Mesh {
       links,
       admission: this.#admission,
       standing: this.#standing,
-      addresses: () => this.#addresses,
+      addresses: () => this.addresses(),
       wallMs,
       onTurnedAway: (by, refusal, reason) => {
         for (const hear of this.#onTurnedAway) hear(by, refusal, reason);
@@ -225,7 +220,7 @@ export class Mesh {
 
   /** `host:port` where others reach this peer, best first. */
   addresses(): readonly string[] {
-    return this.#addresses;
+    return this.#whereabouts.addresses;
   }
 
   /** `host:port` that this peer is bound to. */
@@ -267,7 +262,7 @@ export class Mesh {
         "Cannot join: this peer is in a cluster already; leave it first",
       );
     }
-    const places = [...new Set([...addresses.map(normal), ...token.addresses])];
+    const places = placesOf(token, addresses);
     if (places.length === 0) {
       throw new GamError(
         "BAD_TOKEN",
@@ -275,6 +270,31 @@ export class Mesh {
       );
     }
     return await this.#caller.join(token, places);
+  }
+
+  /**
+   * For a member that lost all others, because every host has another address now: looks for them where
+   * a token of this cluster says.
+   *
+   * Shape:  false for a token of another cluster, or without one of our own.
+   * Errors: BAD_TOKEN; UNREACHABLE when no member answers there.
+   */
+  async meet(text: string, addresses: readonly string[] = []): Promise<boolean> {
+    const token = parseToken(text);
+    const { credentials } = this;
+    if (
+      credentials === undefined ||
+      fingerprintOf(credentials.rootPublicKey) !== token.fingerprint
+    ) {
+      return false;
+    }
+    const places = placesOf(token, addresses);
+    const attempts = places.map((place) => this.#caller.dial(this.nodeId, place));
+    if ((await Promise.all(attempts)).includes("other")) return true;
+    throw new GamError(
+      "UNREACHABLE",
+      `Cannot find the cluster: no member of it answers at ${places.join(", ") || "no address"}`,
+    );
   }
 
   /** Whom to stay connected to. Others that are connected stay so; see evict(). */
@@ -445,7 +465,7 @@ export class Mesh {
 
   async #listen(): Promise<void> {
     const { libp2p } = this.#host;
-    const { listen, advertise } = this.#options;
+    const { listen } = this.#options;
     try {
       await libp2p.start();
     } catch (thrown) {
@@ -459,21 +479,12 @@ export class Mesh {
     const bound = libp2p.getMultiaddrs().map(addressOf)[0];
     const port = bound === undefined ? listen.port : parseAddress(bound).port;
     this.#listening = formatAddress({ host: listen.host, port });
-    const told = advertise === undefined ? undefined : parseAddress(advertise, port);
-    const look = (): string[] => {
-      const hosts = told ? advertisedHosts(told.host) : reachableHosts(listen.host);
-      return hosts.map((host) => formatAddress({ host, port: told?.port ?? port }));
-    };
-    this.#addresses = look();
-    this.#every(addressesEveryMs, () => this.#moved(look()));
-  }
-
-  #moved(addresses: readonly string[]): void {
-    const known = new Set(this.#addresses);
-    if (known.size === addresses.length && addresses.every((one) => known.has(one))) return;
-    this.#addresses = addresses;
-    this.#options.log.info({ addresses }, "This host has other addresses now");
-    for (const hear of this.#onMoved) hear();
+    this.#whereabouts.listens(port);
+    this.#every(lookEveryMs, () => {
+      if (!this.#whereabouts.look()) return;
+      this.#options.log.info({ addresses: this.addresses() }, "This host has other addresses now");
+      for (const hear of this.#onMoved) hear();
+    });
   }
 
   #every(ms: number, act: () => void): void {
@@ -543,8 +554,4 @@ export class Mesh {
 function subscribe<T>(handlers: Set<T>, handler: T): () => void {
   handlers.add(handler);
   return () => handlers.delete(handler);
-}
-
-function normal(address: string): string {
-  return formatAddress(parseAddress(isIP(address) === 6 ? `[${address}]` : address));
 }

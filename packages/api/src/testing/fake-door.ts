@@ -83,6 +83,10 @@ export class FakeDoor implements ClusterDoor {
     this.start(clusterSpecDefault, [nodeCalled("host1", this.self)]);
   }
 
+  async meet(): Promise<boolean> {
+    return false;
+  }
+
   async leave(force: boolean): Promise<void> {
     if (this.failure !== undefined && !force) throw this.failure;
     this.#state = "inactive";
