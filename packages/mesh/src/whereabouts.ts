@@ -41,7 +41,8 @@ export class Whereabouts {
   }
 
   #find(): readonly string[] {
-    const told = this.#advertise && parseAddress(this.#advertise, this.#port);
+    const told =
+      this.#advertise === undefined ? undefined : parseAddress(this.#advertise, this.#port);
     const hosts = told ? advertisedHosts(told.host) : reachableHosts(this.#host);
     // An interface without an address, or none at all: a cable is out, and the address will be back.
     const lost = hosts[0] === "127.0.0.1" || hosts[0] === told?.host;
