@@ -1,5 +1,5 @@
 /** System routes: who this is. The engine's own word, with the Swarm part ours. */
-import { cpus, hostname, totalmem } from "node:os";
+import { arch, cpus, hostname, totalmem } from "node:os";
 import type { Cluster, View } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { announced, versionMin } from "./api-version.ts";
@@ -7,6 +7,9 @@ import type { ClusterDoor } from "./door.ts";
 import { type EngineAnswer, missing } from "./engine.ts";
 import { managerAddress } from "./node-answer.ts";
 import type { Room } from "./room.ts";
+
+/** What Go calls this machine, and with it every client. */
+const goArch = arch() === "x64" ? "amd64" : arch();
 
 export function systemRoutes(app: FastifyInstance, room: Room): void {
   const { door, engine } = room;
@@ -32,7 +35,7 @@ export function systemRoutes(app: FastifyInstance, room: Room): void {
 
   app.get("/version", async () => {
     const found = await askOrNothing(room, "GET", "/version");
-    const body = objectOr(found?.body, { Os: "linux", Arch: process.arch, Version: "" });
+    const body = objectOr(found?.body, { Os: "linux", Arch: goArch, Version: "" });
     const apiVersion = announced(await engine.version());
     const components = Array.isArray(body.Components) ? body.Components : [];
     return {
@@ -79,7 +82,7 @@ function infoWithoutEngine(): object {
     Plugins: { Volume: [], Network: [], Authorization: null, Log: [] },
     SystemTime: new Date().toISOString(),
     OSType: "linux",
-    Architecture: process.arch,
+    Architecture: goArch === "amd64" ? "x86_64" : "aarch64",
     NCPU: cpus().length,
     MemTotal: totalmem(),
     Name: hostname(),

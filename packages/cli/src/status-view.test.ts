@@ -94,7 +94,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
       "",
       "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 2 voters must reach each other, and this host one of them",
+      "2 of 2 voters must reach each other, and this host them",
     ],
   },
   {
@@ -111,7 +111,21 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
       "",
       "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 3 voters must reach each other, and this host one of them; not heard: host1, host3",
+      "2 of 3 voters must reach each other, and this host them; not heard: host1, host3",
+    ],
+  },
+  {
+    name: "a standby whose only voter is lost",
+    status: mesh([node(1, { heard: false }), node(2, { role: "learner" })], { leader: undefined }),
+    want: [
+      "Mesh of 2 hosts, without a leader; 1 of 2 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter    13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          standby  13%  1.5/4.0 GiB  2",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "This host must reach the only voter; not heard: host1",
     ],
   },
   {

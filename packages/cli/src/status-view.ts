@@ -106,6 +106,12 @@ function trouble({ hostname, state, message }: NodeSummary, paint: Paint): strin
   return [`${paint.yellow(hostname)}: ${message}`];
 }
 
+function votersWanted(voters: number): string {
+  if (voters === 1) return "This host must reach the only voter";
+  const majority = Math.floor(voters / 2) + 1;
+  return `${majority} of ${voters} voters must reach each other, and this host them`;
+}
+
 /** What may go wrong next, and what to do about it. At most one thing: the worst. */
 function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
   // A peer without its engine is "disconnected", and votes all the same.
@@ -118,7 +124,7 @@ function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
     const missing = silent.map(({ hostname }) => hostname).join(", ");
     return [
       paint.red("Nothing can be scheduled until a leader is elected; what runs, runs on"),
-      `${majority} of ${count(voters.length, "voter")} must reach each other, and this host one of them${missing && `; not heard: ${missing}`}`,
+      `${votersWanted(voters.length)}${missing && `; not heard: ${missing}`}`,
     ];
   }
   if (voters.length > 1 && voting.length === majority) {
