@@ -21,9 +21,8 @@ test("whoever asks for what does not work yet is told, once", async () => {
   const body = { Name: "loud", TaskTemplate: { ContainerSpec, Networks }, EndpointSpec: { Ports } };
   const created = await rig.call("POST", "/services/create", body);
   assert.deepEqual(created.body.Warnings, [
-    "Published port 8099/tcp is reserved, but not served yet: publish it with mode=host",
-    "The port published for 84/udp is reserved, but not served yet: publish it with mode=host",
-    'Network "wide" does not reach across hosts yet: only tasks on the same host see each other',
+    "Published in ingress mode, which is not served yet: 8099->80/tcp, 84/udp; use mode=host",
+    "Not reaching across hosts yet: network wide; only tasks on one host meet",
   ]);
   const update = async (more: object): Promise<unknown> => {
     const { body: service } = await rig.call("GET", `/services/${created.body.ID}`);
@@ -33,7 +32,7 @@ test("whoever asks for what does not work yet is told, once", async () => {
   assert.equal(await update({ Labels: { a: "b" } }), null);
   const more = { Ports: [...Ports, { PublishedPort: 8097, TargetPort: 82 }] };
   assert.deepEqual(await update({ EndpointSpec: more }), [
-    "Published port 8097/tcp is reserved, but not served yet: publish it with mode=host",
+    "Published in ingress mode, which is not served yet: 8097->82/tcp; use mode=host",
   ]);
   assert.equal((await rig.call("DELETE", "/services/loud")).status, 200);
   assert.equal((await rig.call("DELETE", `/networks/${network.body.Id}`)).status, 204);

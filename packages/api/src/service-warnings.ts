@@ -5,37 +5,42 @@
  * `before` is mentioned, so that nobody reads the same again at each deploy.
  */
 import type { NetworkId } from "@gam/core";
-import type { PortConfig, ServiceSpec, View } from "@gam/state";
+import type { ServiceSpec, View } from "@gam/state";
 
 export function serviceWarnings(
   spec: ServiceSpec,
   view: View,
   before?: ServiceSpec,
 ): readonly string[] {
-  const known = before === undefined ? [] : warningsOf(before, view);
-  return warningsOf(spec, view).filter((warning) => !known.includes(warning));
-}
-
-function warningsOf(spec: ServiceSpec, view: View): readonly string[] {
-  const ports = (spec.EndpointSpec?.Ports ?? []).filter((port) => port.PublishMode !== "host");
-  const targets = spec.TaskTemplate.Networks ?? spec.Networks ?? [];
+  const added = (read: (spec: ServiceSpec) => readonly string[]): readonly string[] => {
+    const known = before === undefined ? [] : read(before);
+    return read(spec).filter((one) => !known.includes(one));
+  };
+  const ports = added(ingressPorts);
   // A lone host has nobody to be cut off from.
-  const networks = view.nodes().length < 2 ? [] : targets;
-  return [
-    ...ports.map(
-      (port) => `${portWords(port)} is reserved, but not served yet: publish it with mode=host`,
-    ),
-    ...networks.flatMap(({ Target }) => {
-      // The engines' own networks are no objects of the state, and promise nothing.
-      const name = view.network(Target as NetworkId)?.Name;
-      return name === undefined
-        ? []
-        : `Network "${name}" does not reach across hosts yet: only tasks on the same host see each other`;
-    }),
-  ];
+  const networks = view.nodes().length < 2 ? [] : added((one) => networkNames(one, view));
+  const warnings: string[] = [];
+  if (ports.length > 0) {
+    const listed = ports.join(", ");
+    warnings.push(`Published in ingress mode, which is not served yet: ${listed}; use mode=host`);
+  }
+  if (networks.length > 0) {
+    const listed = networks.join(", ");
+    warnings.push(`Not reaching across hosts yet: network ${listed}; only tasks on one host meet`);
+  }
+  return warnings;
 }
 
-function portWords({ PublishedPort, TargetPort, Protocol }: PortConfig): string {
-  if (PublishedPort) return `Published port ${PublishedPort}/${Protocol ?? "tcp"}`;
-  return `The port published for ${TargetPort ?? 0}/${Protocol ?? "tcp"}`;
+/** As the client lists them; without a published port where one is still to be given. */
+function ingressPorts({ EndpointSpec }: ServiceSpec): readonly string[] {
+  const ports = (EndpointSpec?.Ports ?? []).filter(({ PublishMode }) => PublishMode !== "host");
+  return ports.map(({ PublishedPort, TargetPort = 0, Protocol = "tcp" }) =>
+    PublishedPort ? `${PublishedPort}->${TargetPort}/${Protocol}` : `${TargetPort}/${Protocol}`,
+  );
+}
+
+/** The engines' own networks are no objects of the state, and promise nothing. */
+function networkNames(spec: ServiceSpec, view: View): readonly string[] {
+  const targets = spec.TaskTemplate.Networks ?? spec.Networks ?? [];
+  return targets.flatMap(({ Target }) => view.network(Target as NetworkId)?.Name ?? []);
 }
