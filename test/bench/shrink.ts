@@ -87,10 +87,11 @@ async function goesOn(
 /** The only voter is gone, so nothing can be decided. */
 async function stranded(mesh: LabMesh, host: Host): Promise<void> {
   const before = await containersOf(host);
-  await mesh.until("the survivor knows that nobody leads", 30_000, async () => {
+  const known = mesh.until("the survivor knows that nobody leads", 10_000, async () => {
     const { leader } = await mesh.call<{ leader: string | null }>(host, "GET", "/gam/v1/status");
     return leader === null;
   });
+  await known.catch((thrown) => failed("the only voter is gone", thrown));
   const say = (what: string, { code, stdout, stderr }: Awaited<ReturnType<Host["gam"]>>): void => {
     process.stdout.write(`\n$ ${what}   (code ${code})\n${stdout}${stderr}`);
   };
