@@ -24,6 +24,9 @@ export const planted = {
   },
   "reconciler: surplus is forgotten": { peer: { orchestrator: new Set(["surplus-forgotten"]) } },
   "reconciler: doubles are kept": { peer: { orchestrator: new Set(["doubles-kept"]) } },
+  "reconciler: what replaces a task does not wait for it": {
+    peer: { orchestrator: new Set(["replacement-does-not-wait"]) },
+  },
   "membership: one watcher convicts": {
     peer: {
       membership: { oneWatcherIsEnough: true, noIndirectProbe: true, noPatienceAlone: true },

@@ -67,7 +67,7 @@ export class Host {
       images: [...images, ...jobImages],
       programs: {
         "app:1": { stopTicks: 3 },
-        "app:2": { stopTicks: 10 },
+        "app:2": { stopTicks: 30 },
         "app:3": { healthyTicks: 8 },
         "app:flaky": { exitTicks: 80, exitCode: 1 },
         "app:broken": { startError: "no such file or directory" },

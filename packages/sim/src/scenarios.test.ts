@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServiceId } from "@gam/core";
 import type { ServiceSpec, View } from "@gam/state";
+import { Breach } from "./checkers.ts";
+import type { Planted } from "./faults.ts";
 import type { Host } from "./host.ts";
 import { World } from "./world.ts";
 
@@ -15,8 +17,8 @@ const spec: ServiceSpec = {
   Mode: { Replicated: { Replicas: replicas } },
 };
 
-function worldWithService(seed: number, hosts: number): World {
-  const world = new World(seed, hosts);
+function worldWithService(seed: number, hosts: number, planted: Planted = {}): World {
+  const world = new World(seed, hosts, planted);
   world.form();
   const [first] = world.hosts;
   assert.ok(first !== undefined);
@@ -74,6 +76,33 @@ function waitFor(world: World, what: string, withinMs: number, holds: () => bool
   }
   return world.agenda.nowMs - beganMs;
 }
+
+/** The old leader does not know yet that others have elected another one. Everybody is asked. */
+function readWhereItLed(seed: number, planted: Planted = {}): void {
+  const world = worldWithService(seed, 5, planted);
+  const old = world.hosts.find(({ id, peer }) => peer?.leader === id);
+  const others = world.hosts.filter((host) => host !== old);
+  assert.ok(old !== undefined);
+  world.network.split(
+    [old.id],
+    others.map(({ id }) => id),
+  );
+  for (let n = 0; n < 200; n += 1) {
+    const asked = others[n % others.length];
+    if (asked !== undefined) scale(world, asked, replicas + (n % 2));
+    world.read(old);
+    world.run(20);
+    if (n === 150) world.network.heal();
+  }
+}
+
+test("a leader that was cut off calls no old copy fresh", () => {
+  for (const seed of seeds) readWhereItLed(seed);
+  const forgetful = { peer: { raft: new Set(["readWithoutQuorum"] as const) } };
+  assert.throws(() => {
+    for (const seed of seeds) readWhereItLed(seed, forgetful);
+  }, Breach);
+});
 
 /** Detection 2.3 s, an election 2.6 s at worst, then commits and container starts. */
 const failoverMsMax = 8000;
