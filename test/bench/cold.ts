@@ -1,0 +1,94 @@
+/**
+ * Cold: all hosts lose power at once while clients write, and get it back.
+ *
+ *   node test/bench/cold.ts [--rounds 5] [--writes 100] [--lab 58] [--check]
+ *
+ * Until a peer accepts a write again, until all replicas run again, and how many writes that were
+ * acknowledged before are missing at any peer.
+ */
+import { parseArgs } from "node:util";
+import { type Host, Lab, LabError } from "../lab/lab.ts";
+import { LabMesh } from "../lab/lab-mesh.ts";
+import { print } from "./figures.ts";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    writes: { type: "string", default: "100" },
+    lab: { type: "string", default: "58" },
+    check: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const writes = Number(values.writes);
+const replicas = 10;
+
+const lab = await Lab.up({ hosts: 5, number: Number(values.lab), agents: true });
+try {
+  const mesh = await LabMesh.form(lab);
+  await mesh.createService(lab.host(1), "web", replicas);
+  await mesh.running(lab.host(1), "web", replicas);
+  const written: number[] = [];
+  const running: number[] = [];
+  const missing: number[] = [];
+  const acknowledged: string[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    acknowledged.push(...(await writeUntilPowerIsLost(mesh, round)));
+    await Promise.all(lab.hosts.map((host) => host.start()));
+    const beganMs = performance.now();
+    await Promise.all(lab.hosts.map((host) => host.startAgent()));
+    await mesh.until("a write is accepted", 60_000, async () => {
+      await mesh.touch(lab.host(1), "web", 10_000);
+      return true;
+    });
+    written.push(performance.now() - beganMs);
+    await mesh.running(lab.host(2), "web", replicas, [], 120_000);
+    running.push(performance.now() - beganMs);
+    missing.push(await missingAnywhere(mesh, acknowledged));
+  }
+  print("engines up until a write is accepted", written, "ms");
+  print("engines up until all replicas run again", running, "ms");
+  print(`writes that were lost, of ${acknowledged.length}`, [Math.max(...missing)], "in all", {
+    most: 0,
+  });
+} finally {
+  await lab.down();
+}
+
+/** Writes at every host at once; after so many the power goes, in the middle of others. */
+async function writeUntilPowerIsLost(mesh: LabMesh, round: number): Promise<string[]> {
+  const acknowledged: string[] = [];
+  const enough = Promise.withResolvers<void>();
+  const write = async (host: Host): Promise<void> => {
+    for (let n = 0; ; n += 1) {
+      const name = `${host.name}-${round}-${n}`;
+      await mesh.createService(host, name, 0);
+      acknowledged.push(name);
+      if (acknowledged.length === writes) enough.resolve();
+    }
+  };
+  const writers = lab.hosts.map((host) =>
+    write(host).catch((thrown: unknown) => {
+      if (!(thrown instanceof LabError)) throw thrown;
+    }),
+  );
+  await Promise.race([enough.promise, Promise.all(writers)]);
+  await Promise.all(lab.hosts.map((host) => host.kill()));
+  await Promise.all(writers);
+  return acknowledged;
+}
+
+async function missingAnywhere(mesh: LabMesh, acknowledged: readonly string[]): Promise<number> {
+  let missing = 0;
+  for (const host of lab.hosts) {
+    // Written there, so its copy has all that was written before.
+    await mesh.until(`${host.name} accepts a write`, 60_000, async () => {
+      await mesh.touch(host, "web", 10_000);
+      return true;
+    });
+    const services = await mesh.call<{ Spec: { Name: string } }[]>(host, "GET", "/services");
+    const names = new Set(services.map(({ Spec }) => Spec.Name));
+    missing = Math.max(missing, acknowledged.filter((name) => !names.has(name)).length);
+  }
+  return missing;
+}
