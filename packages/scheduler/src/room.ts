@@ -54,28 +54,73 @@ function holds(task: Task): boolean {
   return compareStates(task.Status.State, "assigned") >= 0 && !isTerminal(task.Status.State);
 }
 
-export class Room {
-  readonly node: Node;
-  /** Tasks that hold a share. */
+/** What the tasks on one node hold together. */
+class Load {
   tasks = 0;
-  /** Those of them that do not run yet, so that no measurement shows them. */
   tasksComing = 0;
   nanoCpus = 0;
   memoryBytes = 0;
-  readonly #genericFree = new Map<string, number>();
-  readonly #ports = new Set<string>();
+  readonly generic: Map<string, number>;
+  readonly ports: Set<string>;
+
+  constructor(before?: Load) {
+    this.generic = new Map(before?.generic);
+    this.ports = new Set(before?.ports);
+    if (before === undefined) return;
+    this.tasks = before.tasks;
+    this.tasksComing = before.tasksComing;
+    this.nanoCpus = before.nanoCpus;
+    this.memoryBytes = before.memoryBytes;
+  }
+
+  add(need: Need, coming: number): void {
+    this.tasks += 1;
+    this.tasksComing += coming;
+    this.nanoCpus += need.nanoCpus;
+    this.memoryBytes += need.memoryBytes;
+    for (const [kind, count] of need.generic) {
+      this.generic.set(kind, (this.generic.get(kind) ?? 0) + count);
+    }
+    for (const port of need.ports) this.ports.add(port);
+  }
+}
+
+/** A view hands out the same list as long as nothing in it has moved: most nodes need not be counted anew. */
+const loads = new WeakMap<readonly Task[], Load>();
+
+function loadOf(tasks: readonly Task[]): Load {
+  let load = loads.get(tasks);
+  if (load !== undefined) return load;
+  load = new Load();
+  for (const task of tasks) {
+    if (holds(task)) load.add(needOf(task), task.Status.State === "running" ? 0 : 1);
+  }
+  loads.set(tasks, load);
+  return load;
+}
+
+export class Room {
+  readonly node: Node;
+  readonly #load: Load;
 
   constructor(node: Node, tasks: readonly Task[]) {
     this.node = node;
-    for (const [kind, count] of node.Description.Resources.GenericResources?.map(kindAndCount) ??
-      none) {
-      this.#genericFree.set(kind, (this.#genericFree.get(kind) ?? 0) + count);
-    }
-    for (const task of tasks) {
-      if (!holds(task)) continue;
-      const runs = task.Status.State === "running";
-      this.take(needOf(task), runs ? 0 : 1);
-    }
+    this.#load = new Load(loadOf(tasks));
+  }
+
+  /** Tasks that hold a share. */
+  get tasks(): number {
+    return this.#load.tasks;
+  }
+  /** Those of them that do not run yet, so that no measurement shows them. */
+  get tasksComing(): number {
+    return this.#load.tasksComing;
+  }
+  get nanoCpus(): number {
+    return this.#load.nanoCpus;
+  }
+  get memoryBytes(): number {
+    return this.#load.memoryBytes;
   }
 
   hasResources(need: Need): boolean {
@@ -83,22 +128,25 @@ export class Room {
     return (
       (need.nanoCpus === 0 || this.nanoCpus + need.nanoCpus <= NanoCPUs) &&
       (need.memoryBytes === 0 || this.memoryBytes + need.memoryBytes <= MemoryBytes) &&
-      need.generic.every(([kind, count]) => (this.#genericFree.get(kind) ?? 0) >= count)
+      need.generic.every(([kind, count]) => this.#genericFree(kind) >= count)
     );
   }
 
-  hasPorts(need: Need): boolean {
-    return !need.ports.some((port) => this.#ports.has(port));
+  #genericFree(wanted: string): number {
+    let free = -(this.#load.generic.get(wanted) ?? 0);
+    for (const resource of this.node.Description.Resources.GenericResources ?? none) {
+      const [kind, count] = kindAndCount(resource);
+      if (kind === wanted) free += count;
+    }
+    return free;
   }
 
-  take(need: Need, coming = 1): void {
-    this.tasks += 1;
-    this.tasksComing += coming;
-    this.nanoCpus += need.nanoCpus;
-    this.memoryBytes += need.memoryBytes;
-    for (const [kind, count] of need.generic) {
-      this.#genericFree.set(kind, (this.#genericFree.get(kind) ?? 0) - count);
-    }
-    for (const port of need.ports) this.#ports.add(port);
+  hasPorts(need: Need): boolean {
+    return !need.ports.some((port) => this.#load.ports.has(port));
+  }
+
+  /** One more is placed here, and does not run yet. */
+  take(need: Need): void {
+    this.#load.add(need, 1);
   }
 }

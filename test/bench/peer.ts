@@ -1,0 +1,192 @@
+/**
+ * What a peer that leads a large cluster costs, without network, disk and engines:
+ *
+ *   node test/bench/peer.ts [--services 2000] [--tasks 20000] [--nodes 50]
+ *
+ * Milliseconds of processor time, one line per figure.
+ */
+import { parseArgs } from "node:util";
+import type { NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
+import { counterMint, seededRandom } from "@gam/core/testing";
+import { type Effect, type Input, Journal, Peer } from "@gam/peer";
+import { type AskedChange, type Change, clusterSpecDefault, type View } from "@gam/state";
+import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { print } from "./figures.ts";
+
+const { values } = parseArgs({
+  options: {
+    services: { type: "string", default: "2000" },
+    tasks: { type: "string", default: "20000" },
+    nodes: { type: "string", default: "50" },
+  },
+});
+const [services, tasks, nodes] = [values.services, values.tasks, values.nodes].map(Number) as [
+  number,
+  number,
+  number,
+];
+const ids = Array.from({ length: nodes }, (_, n) => `n${n}` as NodeId);
+const self = ids[0] as NodeId;
+const others = ids.filter((id) => id !== self);
+
+function state(): TestLog {
+  const log = new TestLog();
+  const cluster = {
+    ID: "cluster",
+    Spec: clusterSpecDefault,
+    Secrets: { Worker: "", Manager: "" },
+    RootPublicKey: "",
+  };
+  log.write({ kind: "createCluster", cluster });
+  log.write(...ids.map((id): Change => ({ kind: "joinNode", node: aNode(id) })));
+  const each = Math.floor(tasks / services);
+  for (let n = 0; n < services; n += 1) log.write(aService(`s${n}`, { replicas: each }));
+  for (let n = 0; n < tasks; n += 1) {
+    const service = `s${n % services}`;
+    const { templateVersion } = log.store.service(service as ServiceId)?.Gam ?? {};
+    const slot = 1 + Math.floor(n / services);
+    const wish = { slot, node: ids[n % nodes] as string, extra: { templateVersion } };
+    log.write({ kind: "createTask", task: aTask(service, `t${n}`, wish as never) });
+  }
+  return log;
+}
+
+class Leader {
+  readonly peer: Peer;
+  nowMs: number;
+  #queue: Input[] = [];
+  #proposals = 0;
+
+  constructor({ store, nowMs }: TestLog) {
+    this.nowMs = nowMs;
+    const configuration = { voters: [self], votersOutgoing: [], learners: others };
+    const snapshot = { index: store.index, term: 1, configuration, data: store.dump() };
+    const hardState = { term: 1, votedFor: undefined, commit: store.index };
+    const journal = new Journal();
+    journal.request({ write: 0, hardState, entries: [], snapshot });
+    journal.take();
+    journal.persisted();
+    this.peer = new Peer(
+      { self, votersMax: 1, logEntriesMax: 8192 },
+      { restored: { hardState, snapshot, entries: [] }, journal, cut: undefined },
+      seededRandom(1),
+      counterMint("m"),
+    );
+  }
+
+  /** Others answer whoever probes them, which is not this figure's matter. */
+  hearAll(): void {
+    const round = 1;
+    const body = { kind: "ping", round, incarnation: 0 } as const;
+    for (const from of others)
+      this.#step({ kind: "received", from, message: { channel: "member", body } });
+  }
+
+  tick(): number {
+    this.nowMs += 50;
+    this.hearAll();
+    return this.give({ kind: "tick", lateTicks: 0 });
+  }
+
+  /** Milliseconds of the processor until nothing more comes of it. */
+  give(input: Input): number {
+    const began = process.cpuUsage();
+    this.#step(input);
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#step(next);
+    }
+    return msSince(began);
+  }
+
+  report(changes: readonly Change[], from: NodeId): number {
+    this.#proposals += 1;
+    const id = `p${this.#proposals}` as ProposalId;
+    const proposal = { id, atMs: this.nowMs, changes };
+    const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
+    return this.give({ kind: "received", from, message });
+  }
+
+  ask(change: AskedChange): number {
+    this.#proposals += 1;
+    return this.give({ kind: "propose", request: this.#proposals, changes: [change] });
+  }
+
+  #step(input: Input): void {
+    for (const effect of this.peer.step(input, this.nowMs)) this.#perform(effect);
+  }
+
+  #perform(effect: Effect): void {
+    if (effect.kind === "disk") this.#queue.push({ kind: "persisted" });
+  }
+}
+
+function repeat(count: number, run: (n: number) => number): number[] {
+  return Array.from({ length: count }, (_, n) => run(n));
+}
+
+function msSince(began: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / 1000;
+}
+
+function report(view: View, n: number): { change: Change; from: NodeId } {
+  const task = view.task(`t${n}` as TaskId);
+  if (task?.NodeID === undefined) throw new Error(`task t${n} is on a node`);
+  const status = { ...task.Status, Message: `started ${n}` };
+  return { change: { kind: "reportTask", id: task.ID, status }, from: task.NodeID };
+}
+
+const leader = new Leader(state());
+const { view } = leader.peer;
+const first: number[] = [];
+while (leader.peer.leader !== self || first.length < 10) first.push(leader.tick());
+print("a new leader's first look, longest step", [Math.max(...first)], "ms");
+repeat(200, () => leader.tick());
+print(
+  "idle tick",
+  repeat(400, () => leader.tick()),
+  "ms",
+);
+const commit = (n: number): number => {
+  const { change, from } = report(view, n);
+  return leader.report([change], from);
+};
+print("commit of one report", repeat(200, commit), "ms");
+const scale = (n: number): number => {
+  const service = view.service(`s${n}` as ServiceId);
+  if (service === undefined) throw new Error(`service s${n} is there`);
+  const { Replicated } = service.Spec.Mode;
+  const Mode = { Replicated: { Replicas: (Replicated?.Replicas ?? 0) + 1 } };
+  return leader.ask({
+    kind: "updateService",
+    id: service.ID,
+    spec: { ...service.Spec, Mode },
+    previous: service.Spec,
+    registryAuth: "",
+    rollback: false,
+    basedOn: service.Version.Index,
+  });
+};
+print("scaling a service by one, until the task has its node", repeat(50, scale), "ms");
+const nowhere = { Placement: { Constraints: ["node.id==nowhere"] } };
+leader.ask(aService("nowhere", { replicas: 10, template: nowhere }) as never);
+repeat(20, () => leader.tick());
+print(
+  "idle tick with ten tasks that fit nowhere",
+  repeat(400, () => leader.tick()),
+  "ms",
+);
+print(
+  "commit of one report with them",
+  repeat(200, (n) => commit(n + 1000)),
+  "ms",
+);
+print(
+  "a snapshot",
+  repeat(3, () => {
+    const began = process.cpuUsage();
+    new TestLog().store.restore((view as TestLog["store"]).dump());
+    return msSince(began);
+  }),
+  "ms to make and take",
+);
