@@ -49,10 +49,14 @@ export class Caller {
     let connection: Connection | undefined;
     try {
       connection = await this.#connect(address);
-      const link = await this.#greetOrRenew(connection);
-      if (link.nodeId === wanted) return "linked";
-      log.debug({ wanted, found: link.nodeId, address }, "Another peer lives there");
-      if (links.to(link.nodeId) !== link) hangUp(connection);
+      const found = idOf(connection) as NodeId;
+      if (found !== wanted && links.to(found)?.silent === false) {
+        // We have it already, and a second connection would take the place of the first.
+        hangUp(connection);
+      } else if ((await this.#greetOrRenew(connection)).nodeId === wanted) {
+        return "linked";
+      }
+      log.debug({ wanted, found, address }, "Another peer lives there");
       return "other";
     } catch (thrown) {
       if (isRefusal(thrown)) return "refused";

@@ -13,13 +13,8 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import { type Address, addressOf, dialAddress, hostOf } from "./address.ts";
 import type { Identity } from "./identity.ts";
-import {
-  type Inlet,
-  insistOnMuxer,
-  isAnswer,
-  watchNegotiation,
-  watchStreams,
-} from "./negotiation.ts";
+import { type Inlet, insistOnMuxer, isAnswer, watchNegotiation } from "./negotiation.ts";
+import { grantByHalves, onEachStream } from "./streams.ts";
 
 /** The parts of libp2p that gossipsub is built on. */
 export type Components = Parameters<ReturnType<typeof gossipsub>>[0];
@@ -117,9 +112,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
         })();
         const isSpoken = (name: string): boolean =>
           components?.registrar.getProtocols().includes(name) ?? false;
-        return watchStreams(factory, isSpoken, (connection, error) => {
-          connection.abort(error);
-          options.onRubbish(addresses.get(connection) ?? "unknown", error.message);
+        return onEachStream(factory, (stream, connection) => {
+          grantByHalves(stream);
+          const isLast = stream.direction === "outbound" ? isAnswer : isSpoken;
+          watchNegotiation(stream, isLast, (error) => {
+            stream.abort(error);
+            connection.abort(error);
+            options.onRubbish(addresses.get(connection) ?? "unknown", error.message);
+          });
         });
       },
     ],

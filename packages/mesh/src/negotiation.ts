@@ -8,7 +8,7 @@
  * for half a minute. So every byte passes by here first, until a protocol is named that we speak; what
  * comes then is for that protocol to judge. Decides nothing else: which protocol it is, libp2p reads.
  */
-import type { ConnectionEncrypter, MessageStream, StreamMuxerFactory } from "@libp2p/interface";
+import type { ConnectionEncrypter, MessageStream } from "@libp2p/interface";
 
 /** Our names are shorter, and one byte says the length of no longer one. */
 const lengthMax = 127;
@@ -19,12 +19,6 @@ const framesMax = 8;
 export interface Inlet {
   onData(data: { subarray(): Uint8Array }): void;
   abort(error: Error): void;
-}
-
-/** The parts of a muxer through which every stream of a connection goes. */
-interface Streams {
-  onRemoteStream(stream: Inlet): void;
-  createStream(options?: object): Promise<Inlet>;
 }
 
 /** Whether the frame ends the negotiation, as the side judges it that reads it. */
@@ -98,30 +92,4 @@ export function insistOnMuxer(
     };
   }
   return encrypter;
-}
-
-/** The same muxer, with every stream watched. */
-export function watchStreams(
-  factory: StreamMuxerFactory,
-  isSpoken: IsLast,
-  onRubbish: (connection: MessageStream, error: Error) => void,
-): StreamMuxerFactory {
-  const make = factory.createStreamMuxer.bind(factory);
-  factory.createStreamMuxer = (connection) => {
-    const muxer = make(connection);
-    const streams = muxer as unknown as Streams;
-    const watch = (stream: Inlet, isLast: IsLast): Inlet => {
-      watchNegotiation(stream, isLast, (error) => {
-        stream.abort(error);
-        onRubbish(connection, error);
-      });
-      return stream;
-    };
-    const take = streams.onRemoteStream.bind(streams);
-    const create = streams.createStream.bind(streams);
-    streams.onRemoteStream = (stream) => take(watch(stream, isSpoken));
-    streams.createStream = async (options) => watch(await create(options), isAnswer);
-    return muxer;
-  };
-  return factory;
 }

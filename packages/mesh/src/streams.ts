@@ -1,0 +1,63 @@
+/**
+ * Streams: the places where libp2p's muxer makes and feeds each stream of a connection, for those who
+ * have to be there before libp2p reads (negotiation.ts), and for what it says too often.
+ */
+import { assert } from "@gam/core";
+import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
+import type { Inlet } from "./negotiation.ts";
+
+/** The parts of a muxer through which every stream of a connection goes. */
+interface Streams {
+  onRemoteStream(stream: RawStream): void;
+  createStream(options?: object): Promise<RawStream>;
+}
+
+/** The parts of a Yamux stream that are used here. */
+export interface RawStream extends Inlet {
+  readonly direction: "inbound" | "outbound";
+  readonly state: number;
+  readonly recvWindow: number;
+  readonly recvWindowCapacity: number;
+  sendWindowUpdate(): void;
+}
+
+/** Of Yamux: both ends know of the stream. Before that an update carries news of it. */
+const established = 3;
+
+/** The same muxer; `visit` sees each stream before anything has come in on it. */
+export function onEachStream(
+  factory: StreamMuxerFactory,
+  visit: (stream: RawStream, connection: MessageStream) => void,
+): StreamMuxerFactory {
+  const make = factory.createStreamMuxer.bind(factory);
+  factory.createStreamMuxer = (connection) => {
+    const muxer = make(connection);
+    const streams = muxer as unknown as Streams;
+    const take = streams.onRemoteStream.bind(streams);
+    const create = streams.createStream.bind(streams);
+    streams.onRemoteStream = (stream) => {
+      visit(stream, connection);
+      take(stream);
+    };
+    streams.createStream = async (options) => {
+      const stream = await create(options);
+      visit(stream, connection);
+      return stream;
+    };
+    return muxer;
+  };
+  return factory;
+}
+
+/**
+ * Yamux grants every byte anew as soon as it has come, which doubles the frames of small messages. Half
+ * a window at a time is as good, and is what other implementations do.
+ */
+export function grantByHalves(stream: RawStream): void {
+  assert(typeof stream.sendWindowUpdate === "function", "Yamux grants windows as it used to");
+  const grant = stream.sendWindowUpdate.bind(stream);
+  stream.sendWindowUpdate = () => {
+    const ample = stream.recvWindowCapacity > stream.recvWindow / 2;
+    if (stream.state !== established || !ample) grant();
+  };
+}
