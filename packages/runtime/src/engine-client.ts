@@ -40,6 +40,9 @@ const oldestVersion = "1.41";
 const newestVersion = "1.44";
 const accepted = { 200: true, 201: true, 204: true, 304: true };
 
+/** A longer timer would fire at once. Grace periods may be longer. */
+const timerMsMax = 2 ** 31 - 1;
+
 interface Dialled {
   readonly statusCode?: number;
 }
@@ -110,7 +113,7 @@ export class EngineClient {
     const controller = new AbortController();
     const seconds = Math.round(limitMs / 1000);
     const late = new EngineUnreachable(`Cannot wait for engine: no answer within ${seconds} s`);
-    const timer = setTimeout(() => controller.abort(late), limitMs);
+    const timer = setTimeout(() => controller.abort(late), Math.min(limitMs, timerMsMax));
     this.#flying.set(controller, timer);
     return controller;
   }

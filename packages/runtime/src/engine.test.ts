@@ -10,6 +10,7 @@ import { type ActionOutcome, type EngineAction, planContainer, planNetwork } fro
 import { aNetwork, aNode, aTask, FakeEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import { Engine } from "./engine.ts";
+import { EngineClient } from "./engine-client.ts";
 import { engineSuite } from "./engine-suite.ts";
 
 /** The fake of `@gam/worker/testing`, ticking as fast as it is asked. */
@@ -167,6 +168,20 @@ test("a missing engine is news with a reason, and nothing is performed", async (
   const news = await newsOf(join(tmpdir(), "gam-no-such.sock"));
   assert.ok(news.kind === "engine" && !news.ready);
   assert.match(news.reason, /^Cannot reach engine: .*ENOENT/);
+});
+
+test("a limit of weeks is not over at once", async (context) => {
+  const socket = join(tmpdir(), `gam-slow-engine-${process.pid}.sock`);
+  const server = createServer((client) => {
+    client.on("error", () => undefined);
+    const answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+    client.on("data", () => setTimeout(() => client.end(answer), 20));
+  });
+  server.listen(socket);
+  await once(server, "listening");
+  context.after(() => server.close());
+  const client = new EngineClient(socket);
+  await client.call({ method: "POST", path: "/containers/slow/stop", limitMs: 60 * 86_400_000 });
 });
 
 test("an engine that is too old is refused with both versions", async () => {
