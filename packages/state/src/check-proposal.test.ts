@@ -50,3 +50,28 @@ for (const [name, change, path] of refused) {
     );
   });
 }
+
+const { spec } = aService("web");
+const template = spec.TaskTemplate;
+const poison: readonly (readonly [name: string, spec: object])[] = [
+  ["networks that are a number", { TaskTemplate: { ...template, Networks: 5 } }],
+  [
+    "a constraint that is a list",
+    { TaskTemplate: { ...template, Placement: { Constraints: [[]] } } },
+  ],
+  ["more replicas than memory", { Mode: { Replicated: { Replicas: 1e15 } } }],
+  ["a port that is a text", { EndpointSpec: { Ports: [{ TargetPort: "80" }] } }],
+  ["labels that are no texts", { Labels: { a: 1 } }],
+];
+for (const [name, change] of poison) {
+  test(`a service with ${name} is refused`, () => {
+    const bad = { ...spec, ...change };
+    const create = { kind: "createService", id: "web", spec: bad, registryAuth: "" };
+    assert.throws(() => checkProposal(proposal(create), "proposal"), { code: "BAD_FRAME" });
+  });
+}
+
+test("a cluster without its settings is refused", () => {
+  const change = { kind: "updateCluster", spec: { Labels: {} }, basedOn: 1 };
+  assert.throws(() => checkProposal(proposal(change), "proposal"), { code: "BAD_FRAME" });
+});

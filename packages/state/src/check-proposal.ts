@@ -1,10 +1,14 @@
 /**
- * Whether bytes from another peer are a proposal that apply() can take. Specs were validated by the
- * peer that a client asked (service-spec.ts); here only what apply() itself leans on is looked at, so
- * that no peer can make all others stumble over one entry of the log.
+ * Whether bytes from another peer are a proposal that apply() can take and that plans can be made from.
+ * An entry of the log over which one peer stumbles all of them would stumble over, again and again: so
+ * specs are read here once more, as they were by the peer that a client asked.
  */
 import { type Check, check, GamError, type ProposalId } from "@gam/core";
 import type { Change, Proposal } from "./change.ts";
+import { readClusterSpec } from "./cluster-spec.ts";
+import { readBody } from "./json-shape.ts";
+import { serviceShape } from "./service-shape.ts";
+import { readServiceSpec } from "./service-spec.ts";
 import { taskStates } from "./task.ts";
 
 const changesMax = 20_000;
@@ -23,12 +27,48 @@ const index = check.integer();
 const anything = keeping({});
 const texts = check.list(check.string(), 4096);
 
-const spec = keeping({
+/** A value that `read` does not refuse, as it came. */
+function readBy(read: (value: unknown) => unknown): Check<unknown> {
+  return (value, path) => {
+    try {
+      read(value);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      throw new GamError("BAD_FRAME", `Cannot read ${path}: ${thrown.message}`, { cause: thrown });
+    }
+    return value;
+  };
+}
+
+function both(first: Check<unknown>, second: Check<unknown>): Check<unknown> {
+  return (value, path) => second(first(value, path), path);
+}
+
+/** Whether a template expands is for whoever has the task to find out. */
+const rules = { checkTemplate: () => undefined };
+const hasTemplate = keeping({
   Name: text,
   TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
   Mode: anything,
-  EndpointSpec: check.optional(keeping({ Ports: check.optional(check.list(anything, 4096)) })),
-  Networks: check.optional(check.list(anything, 256)),
+});
+const spec = both(
+  hasTemplate,
+  readBy((value) => readServiceSpec(value, rules)),
+);
+/** What was allowed once need not be allowed now, but it has the shape. */
+const specBefore = both(
+  hasTemplate,
+  readBy((value) => readBody(serviceShape, value)),
+);
+const clusterSpec = both(
+  keeping({ Labels: anything, Orchestration: keeping({ TaskHistoryRetentionLimit: index }) }),
+  readBy(readClusterSpec),
+);
+const network = keeping({
+  Id: text,
+  Name: text,
+  Driver: text,
+  IPAM: keeping({ Config: check.list(anything, 256) }),
 });
 const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
 const labels = check.map(check.string(), 4096);
@@ -52,9 +92,9 @@ const engine = keeping({ ready: check.boolean, reason: check.string() });
 
 const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   createCluster: {
-    cluster: keeping({ ID: text, Spec: anything, Secrets: anything, RootPublicKey: text }),
+    cluster: keeping({ ID: text, Spec: clusterSpec, Secrets: anything, RootPublicKey: text }),
   },
-  updateCluster: { spec: anything, basedOn: index },
+  updateCluster: { spec: clusterSpec, basedOn: index },
   rotateSecrets: { worker: check.optional(text), manager: check.optional(text) },
   joinNode: {
     node: keeping({
@@ -71,13 +111,13 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   updateService: {
     id: text,
     spec,
-    previous: check.optional(spec),
+    previous: check.optional(specBefore),
     registryAuth: check.string(65_536),
     rollback: check.boolean,
     basedOn: index,
   },
   removeService: { id: text },
-  createNetwork: { network: keeping({ Id: text, Name: text }) },
+  createNetwork: { network },
   removeNetwork: { id: text },
   describeNode: { id: text, description, addresses: texts, engine },
   reportTask: { id: text, status },
