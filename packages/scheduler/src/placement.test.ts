@@ -222,10 +222,10 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 d", "t2 a", "t3 c", "t4 d"],
   },
   {
-    name: "puts nodes where the service keeps failing last",
+    name: "puts nodes where the service keeps failing last, by as many tasks as one slot keeps",
     nodes: [["a"], ["b"]],
     tasks: [
-      ...["f1", "f2", "f3", "f4", "f5"].map((id) => failed(id, "a")),
+      ...["f1", "f2", "f3", "f4"].map((id) => failed(id, "a")),
       ["web", "o1", { node: "b" }],
       ["web", "t1"],
     ],

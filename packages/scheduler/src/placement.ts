@@ -37,8 +37,11 @@ export interface PlacementFacts {
 /** Changes of one plan, so that one entry of the log stays small. */
 export const placementsMax = 2000;
 
-/** So many failures of a service on a node in so short a time, and the node comes last. */
-const failuresMax = 5;
+/**
+ * So many failures of a service on a node in so short a time, and the node comes last. They are counted
+ * in the state, where a slot has five tasks by default, and one of these is the task to be placed.
+ */
+const failuresMax = 4;
 const failureWindowMs = 5 * 60_000;
 
 export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
