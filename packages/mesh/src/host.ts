@@ -14,7 +14,7 @@ import { createLibp2p } from "libp2p";
 import { type Address, addressOf, dialAddress, hostOf } from "./address.ts";
 import type { Identity } from "./identity.ts";
 import { type Inlet, insistOnMuxer, isAnswer, watchNegotiation } from "./negotiation.ts";
-import { grantByHalves, onEachStream } from "./streams.ts";
+import { grantByHalves, onEachStream, type RawConnection, writeAtOnce } from "./streams.ts";
 
 /** The parts of libp2p that gossipsub is built on. */
 export type Components = Parameters<ReturnType<typeof gossipsub>>[0];
@@ -90,6 +90,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
         watchNegotiation(connection as unknown as Inlet, isLast, (error) =>
           connection.abort(error),
         );
+        writeAtOnce(connection as unknown as RawConnection);
         return connection;
       },
     }),

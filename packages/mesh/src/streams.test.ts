@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grantByHalves, type RawStream } from "./streams.ts";
+import { grantByHalves, type RawStream, writeAtOnce } from "./streams.ts";
 
 test("a window is granted anew when half of it is used, or when there is news of the stream", () => {
   const table = [
@@ -26,4 +26,19 @@ test("a window is granted anew when half of it is used, or when there is news of
     stream.sendWindowUpdate();
     assert.equal(granted, grants, JSON.stringify(row));
   }
+});
+
+test("what is sent in one turn is written at its end, and not later", async () => {
+  const seen: string[] = [];
+  const connection = {
+    socket: { cork: () => void seen.push("cork"), uncork: () => void seen.push("uncork") },
+    sendData: (data: unknown) => void seen.push(String(data)),
+  };
+  writeAtOnce(connection);
+  connection.sendData("a");
+  connection.sendData("b");
+  await new Promise(process.nextTick);
+  connection.sendData("c");
+  await new Promise(process.nextTick);
+  assert.deepEqual(seen, ["cork", "a", "b", "uncork", "cork", "c", "uncork"]);
 });

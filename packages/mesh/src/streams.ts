@@ -1,6 +1,6 @@
 /**
  * Streams: the places where libp2p's muxer makes and feeds each stream of a connection, for those who
- * have to be there before libp2p reads (negotiation.ts), and for what it says too often.
+ * have to be there before libp2p reads (negotiation.ts), and where it writes more often than it has to.
  */
 import { assert } from "@gam/core";
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
@@ -23,6 +23,30 @@ export interface RawStream extends Inlet {
 
 /** Of Yamux: both ends know of the stream. Before that an update carries news of it. */
 const established = 3;
+
+/** The parts of a TCP connection that are used here. */
+export interface RawConnection {
+  readonly socket: { cork(): void; uncork(): void };
+  sendData(data: unknown): unknown;
+}
+
+/** One write for all that is sent within one turn: libp2p makes two of each frame otherwise. */
+export function writeAtOnce(connection: RawConnection): void {
+  const { socket } = connection;
+  const send = connection.sendData.bind(connection);
+  let corked = false;
+  connection.sendData = (data) => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(() => {
+        corked = false;
+        socket.uncork();
+      });
+    }
+    return send(data);
+  };
+}
 
 /** The same muxer; `visit` sees each stream before anything has come in on it. */
 export function onEachStream(
