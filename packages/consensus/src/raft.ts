@@ -183,7 +183,10 @@ export class Raft {
     // The only voter has nobody to wait for but its disk.
     const alone = votersOutgoing.length === 0 && voters.length === 1 && voters[0] === self;
     const due = alone ? this.#election === undefined : silentTicks >= this.#patienceTicks;
-    if (due) this.#stand("preCandidate");
+    if (!due) return;
+    if (this.#log.mayStand(self)) this.#stand("preCandidate");
+    // Whoever has no vote knows as well as a voter that it hears nobody.
+    else if (this.#leader !== undefined) this.#become("follower", undefined);
   }
 
   /** The only place where what a peer said, or this peer promised to itself, comes in. */

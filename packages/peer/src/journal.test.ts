@@ -109,6 +109,36 @@ test("Journal refuses a broken middle, with file, offset and remedy", () => {
   for (let at = last; at < bytes.length; at += 1) assert.ok(recoverJournal(broken(at)).cut);
 });
 
+test("Journal knows what has grown since the last snapshot, also of an earlier life", () => {
+  const files = new Files();
+  const journal = new Journal();
+  const configuration = { voters: [], votersOutgoing: [], learners: [] };
+  journal.request({ write: 1, entries: [entry(1, 1)] });
+  files.perform(journal.take());
+  journal.persisted();
+  assert.equal(journal.grownBytes, 0);
+  journal.request({ write: 2, entries: [entry(2, 1)] });
+  files.perform(journal.take());
+  journal.persisted();
+  const { grownBytes, wholeBytes } = journal;
+  assert.ok(grownBytes > 0 && wholeBytes > 0);
+  const recovered = recoverJournal(files.list()).journal;
+  assert.deepEqual([recovered.grownBytes, recovered.wholeBytes], [grownBytes, wholeBytes]);
+
+  // A slow disk: the snapshot is not written yet, and need not be asked for again.
+  journal.request({ write: 3, entries: [entry(3, 1)] });
+  journal.take();
+  const data = new Uint8Array(1000);
+  journal.request({ write: 4, entries: [], snapshot: { index: 2, term: 1, configuration, data } });
+  assert.deepEqual([journal.grownBytes, journal.isSnapshotting], [0, true]);
+  journal.persisted();
+  journal.take();
+  assert.equal(journal.isSnapshotting, true);
+  journal.persisted();
+  assert.equal(journal.isSnapshotting, false);
+  assert.ok(journal.wholeBytes > 1000);
+});
+
 test("Journal begins a new file with each snapshot, and keeps the log that agrees with it", () => {
   const files = new Files();
   const journal = new Journal();

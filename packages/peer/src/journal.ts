@@ -91,6 +91,9 @@ export class Journal {
   #waiting: RaftWrite[] = [];
   #underWay: readonly number[] | undefined;
   #wholeDue = false;
+  /** Snapshots that are not on the disk yet. */
+  #snapshots = 0;
+  #snapshotsUnderWay = 0;
   #wholeBytes: number;
   #grownBytes: number;
 
@@ -100,6 +103,11 @@ export class Journal {
     this.#sequence = sequence;
     this.#wholeBytes = wholeBytes;
     this.#grownBytes = grownBytes;
+  }
+
+  /** A snapshot was asked for and is not on the disk yet: another would only be kept in memory beside it. */
+  get isSnapshotting(): boolean {
+    return this.#snapshots > 0;
   }
 
   /** Size of the copy that the present file begins with. */
@@ -114,7 +122,9 @@ export class Journal {
 
   request(write: RaftWrite): void {
     this.#waiting.push(write);
-    if (write.snapshot !== undefined) this.#grownBytes = 0;
+    if (write.snapshot === undefined) return;
+    this.#snapshots += 1;
+    this.#grownBytes = 0;
   }
 
   /** Writes down what the copy has already. */
@@ -130,7 +140,10 @@ export class Journal {
     const writes = this.#waiting;
     this.#waiting = [];
     this.#underWay = writes.map(({ write }) => write);
-    for (const write of writes) this.#copy.write(write);
+    for (const write of writes) {
+      this.#copy.write(write);
+      if (write.snapshot !== undefined) this.#snapshotsUnderWay += 1;
+    }
     const first = this.#generation === 0;
     if (first || writes.some((write) => write.snapshot !== undefined)) {
       this.#generation += 1;
@@ -149,6 +162,8 @@ export class Journal {
   persisted(): readonly number[] {
     assert(this.#underWay !== undefined, "only what was taken can become durable");
     const done = this.#underWay;
+    this.#snapshots -= this.#snapshotsUnderWay;
+    this.#snapshotsUnderWay = 0;
     this.#underWay = undefined;
     return done;
   }

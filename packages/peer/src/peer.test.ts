@@ -282,6 +282,18 @@ test("Peer that resigns hands the lead over, and nobody loses a write", () => {
   assert.equal(mesh.of("proposed").at(-1)?.effect.answer.kind, "applied");
 });
 
+test("Peer without a vote notices as well that nobody leads any more", () => {
+  const mesh = meshOf(a, b);
+  assert.equal(mesh.peer(b).leader, a);
+  mesh.stop(a);
+  mesh.tick(41);
+  assert.equal(mesh.peer(b).leader, undefined);
+  assert.equal(mesh.read(b), false);
+  mesh.start(a);
+  mesh.tick(20);
+  assert.equal(mesh.peer(b).leader, a);
+});
+
 test("Peer keeps the usage of members and of nobody else", () => {
   const mesh = meshOf(a, b);
   const body = {

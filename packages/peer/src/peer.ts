@@ -425,7 +425,7 @@ export class Peer {
 
   #compact(): void {
     const entries = this.#store.index - this.#snapshotIndex;
-    if (entries === 0) return;
+    if (entries === 0 || this.#journal.isSnapshotting) return;
     const { grownBytes, wholeBytes } = this.#journal;
     const isLarge = grownBytes >= Math.max(journalBytesMax, wholeBytes);
     if (entries < this.#config.logEntriesMax && !isLarge) return;

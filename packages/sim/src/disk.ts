@@ -8,7 +8,8 @@ import type { Random } from "@gam/core";
 import { type DiskStep, type JournalFile, type Recovered, recoverJournal } from "@gam/peer";
 
 export class SimDisk {
-  #files = new Map<string, Uint8Array>();
+  /** Each in the pieces in which it was written. */
+  #files = new Map<string, Uint8Array[]>();
   #underWay: DiskStep | undefined;
   /** A planted fault: the disk says that a step is durable before it is. */
   readonly #lies: boolean;
@@ -46,12 +47,13 @@ export class SimDisk {
 
   /** What an agent that starts now finds. The torn tail is cut off, as the agent's shell does. */
   recover(): Recovered {
-    const files: JournalFile[] = [...this.#files].map(([name, bytes]) => ({ name, bytes }));
+    const files: JournalFile[] = [...this.#files].map(([name, pieces]) => {
+      return { name, bytes: joined(pieces) };
+    });
     const recovered = recoverJournal(files);
     if (recovered.cut !== undefined) {
       const { file, toBytes } = recovered.cut;
-      const bytes = this.#files.get(file) ?? new Uint8Array();
-      this.#files.set(file, bytes.slice(0, toBytes));
+      this.#files.set(file, [joined(this.#files.get(file) ?? []).slice(0, toBytes)]);
     }
     return recovered;
   }
@@ -59,13 +61,21 @@ export class SimDisk {
   #keep(step: DiskStep, length: number): void {
     const bytes = step.bytes.subarray(0, length);
     if (step.kind === "begin") {
-      this.#files = new Map([[step.file, bytes]]);
+      this.#files = new Map([[step.file, [bytes]]]);
       return;
     }
-    const old = this.#files.get(step.file) ?? new Uint8Array();
-    const grown = new Uint8Array(old.length + bytes.length);
-    grown.set(old);
-    grown.set(bytes, old.length);
-    this.#files.set(step.file, grown);
+    const pieces = this.#files.get(step.file);
+    if (pieces === undefined) this.#files.set(step.file, [bytes]);
+    else pieces.push(bytes);
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
