@@ -472,6 +472,6 @@ test("a member that was off past expiry is let in again, unless it was removed m
     late.mesh.onTurnedAway((_, refusal) => done(refusal));
   });
   late.mesh.setPeers(wanted);
-  assert.equal(await turned, "expired");
+  assert.equal(await turned, "removed");
   assert.equal(late.renewed.length, 0);
 });

@@ -7,6 +7,7 @@
  */
 import { type Clock, GamError, messageOf } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
+import { NotAdmitted } from "./admission.ts";
 import { isDue, isExpired, isSignedBy, issueCertificate } from "./certificate.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Logger, MeshDoor } from "./door.ts";
@@ -69,14 +70,16 @@ export class Standing {
     const promoted = credentials.certificate.role === "worker" && this.#isManager();
     if (!promoted && !isDue(credentials.certificate, clock.wallMs())) return;
     for (const link of links.all()) {
-      if (link.role === "manager" && (await this.renewOver(link.connection))) return;
+      if (link.role !== "manager") continue;
+      // What one manager refuses, another may not.
+      if (await this.renewOver(link.connection).catch(() => false)) return;
     }
     const level = isExpired(credentials.certificate, clock.wallMs()) ? "error" : "debug";
     const { expiresMs } = credentials.certificate;
     log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
   }
 
-  /** Whether the peer at the other end gave a fresh certificate. Never rejects. */
+  /** Whether the peer at the other end gave a fresh certificate. Errors: NotAdmitted. */
   async renewOver(connection: Connection): Promise<boolean> {
     const { limits, door, log } = this.#options;
     const credentials = this.#credentials;
@@ -94,6 +97,7 @@ export class Standing {
       return true;
     } catch (thrown) {
       log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
+      if (thrown instanceof NotAdmitted) throw thrown;
       return false;
     }
   }
