@@ -465,6 +465,17 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
   },
   {
+    name: "does not keep an old task beside its new one that does not run either",
+    service: updatedBy({ Parallelism: 1, Order: "start-first" }, 1),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t1", { slot: 1, state: "pending", extra: { templateVersion: 1 } }],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["t1 gone"],
+  },
+  {
     name: "lets an old task go that came back, where its new one waits for its room",
     service: updatedBy({ Parallelism: 1 }, 1),
     imageBefore: "tiny:0",

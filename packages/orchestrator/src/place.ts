@@ -9,9 +9,10 @@
  *   node down              left as it is, and a successor at once; whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
  *   two of one template    the one that got further stays
- *   old and new template   the old one goes when the new one runs (start-first); otherwise one goes at
- *                          once, because the new one may need what the old one holds: the old one where
- *                          the update was here, the new one where it only stood in for a lost one
+ *   old and new template   the old one goes when the new one runs, or at once where it does not run
+ *                          itself. Without start-first one of them goes at once in any case, because the
+ *                          new one may need what the old one holds: the old one where the update was
+ *                          here, the new one where it only stood in for a lost one
  *
  * Does not decide when a task that is out of date is replaced (update.ts), nor how many places there
  * are (replicated.ts, global.ts).
@@ -64,10 +65,12 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   for (const task of doublesKept ? [] : surplus) {
     changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
   }
-  const eitherOr = !situation.startsFirst && current !== undefined && !runs(current);
-  const replaced = runs(current) || (eitherOr && wasTried(situation, place)) ? outdated : undefined;
+  const keepsOld = runs(outdated) && (situation.startsFirst || !wasTried(situation, place));
+  const replaced = runs(current) || (current !== undefined && !keepsOld) ? outdated : undefined;
   if (replaced !== undefined) giveUp([replaced]);
-  else if (eitherOr && runs(outdated)) changes.push(dismiss(situation.view, current));
+  else if (current !== undefined && runs(outdated) && !situation.startsFirst) {
+    changes.push(dismiss(situation.view, current));
+  }
   if ((runs(current) || runs(outdated)) && !doublesKept) giveUp(lost);
 
   let waiting = false;

@@ -94,6 +94,20 @@ test("Leading looks for voters at its pace, and at once when one is to be remove
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
 });
 
+test("Leading lets nobody vote whose removal may be in the log", () => {
+  const world = new World([a, b, c]);
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b, c] };
+  world.facts = { ...world.facts, configuration };
+  assert.equal(world.leading.mustStay(b, configuration), false);
+  world.tick(400);
+  assert.equal(world.leading.mustStay(a, configuration), true);
+  assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [c]);
+  world.write({ kind: "removeNode", id: b });
+  world.write({ kind: "joinNode", node: aNode(b) });
+  assert.equal(world.leading.mustStay(a, configuration), true);
+  assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
+});
+
 test("Leading lets the only voter go when another can vote", () => {
   const world = new World([a, b]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b] };

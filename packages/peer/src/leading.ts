@@ -44,7 +44,7 @@ export class Leading {
   #changesMax = changesMaxDefault;
   /** The state for which there was nothing to place. */
   #placedIndex = 0;
-  /** Voters whose removal was asked for, until that tick. */
+  /** Nodes whose removal was asked for: they do not get a vote until that tick. */
   readonly #leaving = new Map<NodeId, number>();
 
   constructor(mint: Mint, faults?: Faults) {
@@ -53,7 +53,11 @@ export class Leading {
   }
 
   notice(events: readonly Event[]): void {
-    for (const event of events) this.#orchestrator.notice(event);
+    for (const event of events) {
+      this.#orchestrator.notice(event);
+      const arrived = event.table === "node" && event.before === undefined;
+      if (arrived && event.after !== undefined) this.#leaving.delete(event.after.ID);
+    }
     if (events.length > 0) this.#dirty = true;
   }
 
@@ -76,10 +80,11 @@ export class Leading {
    * vote may be the one that is needed to find another in its place. That is begun with the question.
    */
   mustStay(id: NodeId, { voters, votersOutgoing }: Configuration): boolean {
-    if (!voters.includes(id) && !votersOutgoing.includes(id)) return false;
-    this.#leaving.set(id, this.#ticks + farewellTicks);
-    this.#votersDue = true;
-    return true;
+    const votes = voters.includes(id) || votersOutgoing.includes(id);
+    // Once its removal is in the log it may be committed at any time, and is lost with this term only.
+    this.#leaving.set(id, votes ? this.#ticks + farewellTicks : Number.POSITIVE_INFINITY);
+    if (votes) this.#votersDue = true;
+    return votes;
   }
 
   settle(id: ProposalId): void {
