@@ -50,6 +50,8 @@ export class Host {
   #thawedMs = Number.NEGATIVE_INFINITY;
   /** How far its clock is off. */
   skewMs = 0;
+  /** A write takes this long at most. */
+  diskMsMax = 5;
   #powered = false;
   #ended = false;
   /** Why its engine does not answer, or "". */
@@ -231,7 +233,7 @@ export class Host {
     switch (effect.kind) {
       case "disk":
         this.#disk.begin(effect.step);
-        return this.#later(1 + this.#parts.random.below(5), () => {
+        return this.#later(1 + this.#parts.random.below(this.diskMsMax), () => {
           this.#disk.finish();
           this.give({ kind: "persisted" });
         });

@@ -71,6 +71,10 @@ export function happen(world: World, hostsAtFirst: number): void {
       return moveIn(world, hostsAtFirst);
     case 16:
       return moveOut(world, host);
+    case 17:
+      host.diskMsMax = pick(world, [5, 5, 100, 3000]);
+      world.note(() => `${host.id}: writes take ${host.diskMsMax} ms`);
+      return;
     default:
       return ask(world);
   }

@@ -51,6 +51,12 @@ function runningOn(world: World, asked: Host): number {
     ).length;
 }
 
+function leaderOf(world: World): Host {
+  const leader = world.hosts.find(({ id, peer }) => peer?.leader === id);
+  assert.ok(leader !== undefined, "somebody leads");
+  return leader;
+}
+
 function scale(world: World, asked: Host, to: number): void {
   const service = viewOf(asked).service(web);
   assert.ok(service !== undefined);
@@ -80,9 +86,8 @@ function waitFor(world: World, what: string, withinMs: number, holds: () => bool
 /** The old leader does not know yet that others have elected another one. Everybody is asked. */
 function readWhereItLed(seed: number, planted: Planted = {}): void {
   const world = worldWithService(seed, 5, planted);
-  const old = world.hosts.find(({ id, peer }) => peer?.leader === id);
+  const old = leaderOf(world);
   const others = world.hosts.filter((host) => host !== old);
-  assert.ok(old !== undefined);
   world.network.split(
     [old.id],
     others.map(({ id }) => id),
@@ -197,4 +202,45 @@ test("hosts lost and leaders lost are replaced in the time that was promised", (
   // Virtual time, so these are no measurements: the control plane's own part of 4 s and 6 s.
   assert.ok(median(tookMs.host) <= 2600, `host: median ${median(tookMs.host)} ms`);
   assert.ok(median(tookMs.leader) <= 4000, `leader: median ${median(tookMs.leader)} ms`);
+});
+
+test("a leader with a disk that hardly writes still leads, for others write", () => {
+  for (const seed of seeds) {
+    const world = worldWithService(seed, 5);
+    const leader = leaderOf(world);
+    leader.diskMsMax = 8000;
+    const { index } = viewOf(leader);
+    for (const host of world.hosts) scale(world, host, replicas + 2);
+    waitFor(world, `seed ${seed}: two more run`, failoverMsMax, () => {
+      return runningOn(world, leader) === replicas + 2;
+    });
+    assert.ok(viewOf(leader).index > index && leaderOf(world) === leader);
+    leader.diskMsMax = 5;
+    for (const host of world.hosts) host.powerLoss();
+    for (const host of world.hosts) host.start();
+    world.until(`seed ${seed}: all is back`, 30_000);
+    world.checkers.kept(world.newest());
+  }
+});
+
+test("a clock that was an hour fast, or is an hour slow, holds up nothing", () => {
+  for (const seed of seeds) {
+    for (const wrongMs of [3_600_000, -3_600_000]) {
+      const world = worldWithService(seed, 3);
+      const leader = leaderOf(world);
+      if (wrongMs > 0) leader.skewMs = wrongMs;
+      const [task] = viewOf(leader).tasksOf(web);
+      const host = world.hosts.find(({ id }) => id === task?.NodeID);
+      assert.ok(task !== undefined && host !== undefined);
+      host.engine.exit(task.ID, 1);
+      waitFor(world, `seed ${seed}: it has a successor`, 5000, () => {
+        return viewOf(leader).tasksOf(web).length > replicas;
+      });
+      leader.skewMs = wrongMs > 0 ? 0 : wrongMs;
+      // 5 s is how long a successor waits.
+      waitFor(world, `seed ${seed}: the successor runs`, 8000, () => {
+        return runningOn(world, leader) === replicas;
+      });
+    }
+  }
 });

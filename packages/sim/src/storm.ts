@@ -126,6 +126,7 @@ function calm(world: World): void {
   for (const host of world.hosts) {
     host.thaw();
     host.recoverEngine();
+    host.diskMsMax = 5;
     if (host.peer === undefined && host.life > 0) host.start();
   }
   world.tidy(answerMsMax);
