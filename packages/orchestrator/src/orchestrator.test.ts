@@ -1,114 +1,24 @@
-/** What is planned for one service, place by place. Times are seconds after the start of the log. */
+/** What is planned for the places of a service, and by the loop over services. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId, ServiceId } from "@gam/core";
+import type { NodeId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
-import type { Change, PlannedChange, RestartPolicy, Service, UpdateConfig } from "@gam/state";
-import {
-  aNode,
-  aService,
-  aTask,
-  type ServiceWish,
-  type TaskWish,
-  TestLog,
-} from "@gam/state/testing";
+import type { RestartPolicy } from "@gam/state";
+import { type aNode, aTask, type ServiceWish } from "@gam/state/testing";
 import { Orchestrator } from "./orchestrator.ts";
-
-const web = "web" as ServiceId;
-const startMs = Date.UTC(2026, 0, 1);
-
-interface World {
-  readonly nodes?: readonly Parameters<typeof aNode>[];
-  readonly service: ServiceWish;
-  /** The image that the service had before; its tasks' template is 1, that of the new one 2. */
-  readonly imageBefore?: string;
-  readonly update?: Partial<Service["Gam"]> & { readonly status?: Service["UpdateStatus"] };
-  readonly tasks?: readonly (readonly [id: string, wish: TaskWish & { readonly endS?: number }])[];
-  readonly nowS?: number;
-}
-
-function logOf(world: World): TestLog {
-  const log = new TestLog();
-  const nodes = world.nodes ?? [["a"], ["b"], ["c"]];
-  const before = world.imageBefore === undefined ? {} : { image: world.imageBefore };
-  const made = aService("web", { ...world.service, ...before });
-  log.write(...nodes.map((node): Change => ({ kind: "joinNode", node: aNode(...node) })), made);
-  if (world.imageBefore !== undefined) {
-    const { spec } = aService("web", world.service);
-    const asked = { rollback: false, registryAuth: "", basedOn: 1 };
-    log.write({ kind: "updateService", id: web, spec, previous: made.spec, ...asked });
-  }
-  for (const [id, { endS, ...wish }] of world.tasks ?? []) {
-    const Image = wish.extra?.templateVersion === 2 || !world.imageBefore ? "tiny:1" : "tiny:0";
-    const template = { ...made.spec.TaskTemplate, ContainerSpec: { Image } };
-    const extra = { templateVersion: 1, ...wish.extra };
-    const task = aTask("web", id, { template, ...wish, extra });
-    const Timestamp = new Date(startMs + 1000 * (endS ?? 0)).toISOString();
-    log.write({ kind: "createTask", task: { ...task, Status: { ...task.Status, Timestamp } } });
-  }
-  if (world.update !== undefined) {
-    const { waveAtMs = 0, updated = [], status } = world.update;
-    const templateVersion = log.store.service(web)?.Gam.templateVersion ?? 0;
-    log.write({ kind: "progressUpdate", id: web, templateVersion, status, waveAtMs, updated });
-  }
-  log.nowMs = startMs + 1000 * (world.nowS ?? 0);
-  return log;
-}
-
-function plan(log: TestLog, prefix = "new"): PlannedChange[] {
-  const orchestrator = new Orchestrator(counterMint(prefix));
-  orchestrator.noticeAll();
-  return orchestrator.plan(log.store, { nowMs: log.nowMs, verdicts: new Map() });
-}
-
-function show(change: PlannedChange): string {
-  switch (change.kind) {
-    case "createTask": {
-      const { Slot, NodeID, DesiredState, Gam } = change.task;
-      const delayS = (Gam.startAfterMs - startMs) / 1000;
-      return [
-        `create ${Slot ?? NodeID} ${DesiredState}`,
-        Gam.after === "" ? "" : ` after ${Gam.after}`,
-        Gam.startAfterMs === 0 ? "" : ` at ${delayS}`,
-        Gam.restart ? " restart" : "",
-      ].join("");
-    }
-    case "desireTask":
-      return `${change.id} ${change.desired}`;
-    case "removeTask":
-      return `${change.id} gone`;
-    case "orphanTask":
-      return `${change.id} ${change.status.State}`;
-    case "progressUpdate": {
-      const at = change.waveAtMs === 0 ? "" : ` at ${(change.waveAtMs - startMs) / 1000}`;
-      return `${change.status?.State} [${change.updated}]${at}: ${change.status?.Message}`;
-    }
-    case "rollbackService":
-      return `rollback: ${change.message}`;
-    default:
-      return change.kind;
-  }
-}
+import { logOf, on, plan, planSuite, type Row, show, startMs, web } from "./plan-suite.ts";
 
 const two: ServiceWish = { replicas: 2 };
 const one: ServiceWish = { replicas: 1 };
 const global: ServiceWish = { mode: { Global: {} } };
-const on = (node: string, slot: number, wish: TaskWish = {}): TaskWish => ({ slot, node, ...wish });
 const down: Parameters<typeof aNode> = ["a", { state: "down" }];
 const drained: Parameters<typeof aNode> = ["a", { spec: { Availability: "drain" } }];
 const policy = (RestartPolicy: RestartPolicy, replicas = 1): ServiceWish => ({
   replicas,
   template: { RestartPolicy },
 });
-const updating = { State: "updating" as const, StartedAt: "", Message: "update in progress" };
-const rolling = { State: "rollback_started" as const, StartedAt: "", Message: "because" };
-const updatedBy = (UpdateConfig: UpdateConfig, replicas = 3): ServiceWish => ({
-  replicas,
-  spec: { UpdateConfig, RollbackConfig: UpdateConfig },
-});
-const second = { templateVersion: 2, startedAtMs: startMs };
 
-const cases: readonly (World & { name: string; want: readonly string[] })[] = [
+const rows: readonly Row[] = [
   // Slots.
   { name: "fills empty slots", service: two, want: ["create 1 running", "create 2 running"] },
   {
@@ -390,227 +300,6 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     ],
     want: ["t1 gone", "t3 gone", "t4 gone"],
   },
-  // Update.
-  {
-    name: "updates one slot after the other, the old task first",
-    service: updatedBy({ Parallelism: 1 }),
-    imageBefore: "tiny:0",
-    tasks: [1, 2, 3].map((slot) => [`t${slot}`, on("a", slot)] as const),
-    want: ["create 1 ready after t1", "t1 shutdown", "updating [1]: update in progress"],
-  },
-  {
-    name: "updates all at once, the new task first",
-    service: updatedBy({ Parallelism: 0, Order: "start-first" }, 2),
-    imageBefore: "tiny:0",
-    tasks: [1, 2].map((slot) => [`t${slot}`, on("a", slot)] as const),
-    want: ["create 1 running", "create 2 running", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "ends the old task when the new one runs, and goes on",
-    service: updatedBy({ Parallelism: 1, Order: "start-first" }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t1", on("a", 1)],
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { extra: second })],
-    ],
-    want: ["t1 shutdown", "create 2 running", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "does not go on while the new task is on its way",
-    service: updatedBy({ Parallelism: 1 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { state: "preparing", extra: { templateVersion: 2 } })],
-    ],
-    want: [],
-  },
-  {
-    name: "notes when a wave has settled, to wait for the delay from there",
-    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { extra: second })],
-    ],
-    nowS: 1,
-    want: ["updating [1] at 1: update in progress"],
-  },
-  {
-    name: "waits for the delay",
-    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { extra: second })],
-    ],
-    nowS: 3,
-    want: [],
-  },
-  {
-    name: "does not wait for a time that a wrong clock wrote",
-    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"], waveAtMs: startMs + 3_600_000 },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { extra: second })],
-    ],
-    nowS: 3,
-    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "does not keep an old task beside its new one that does not run either",
-    service: updatedBy({ Parallelism: 1, Order: "start-first" }, 1),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t1", { slot: 1, state: "pending", extra: { templateVersion: 1 } }],
-      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
-    ],
-    want: ["t1 gone"],
-  },
-  {
-    name: "lets an old task go that came back, where its new one waits for its room",
-    service: updatedBy({ Parallelism: 1 }, 1),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t1", on("a", 1)],
-      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
-    ],
-    want: ["t1 shutdown"],
-  },
-  {
-    name: "drops the stand-in of an old task that came back, until it is its turn",
-    service: updatedBy({ Parallelism: 1 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["2"] },
-    tasks: [
-      ["t1", on("a", 1)],
-      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
-      ["n2", { slot: 2, state: "pending", extra: { templateVersion: 2 } }],
-    ],
-    want: ["n1 gone"],
-  },
-  {
-    name: "goes on after the delay",
-    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { extra: second })],
-    ],
-    nowS: 4,
-    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "completes when all was watched long enough",
-    service: updatedBy({ Parallelism: 1 }, 1),
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
-    tasks: [["n1", on("b", 1, { extra: second })]],
-    nowS: 6,
-    want: ["completed [1]: update completed"],
-  },
-  {
-    name: "pauses when a new task fails soon",
-    service: {
-      ...updatedBy({ Parallelism: 1 }, 2),
-      template: { RestartPolicy: { Condition: "none" } },
-    },
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", { ...on("b", 1, { state: "failed", extra: second }), endS: 5 }],
-    ],
-    want: [
-      "n1 shutdown",
-      "paused [1]: update paused due to failure or early termination of task n1",
-    ],
-  },
-  {
-    name: "does not count what fails later",
-    service: {
-      ...updatedBy({ Parallelism: 1 }, 2),
-      template: { RestartPolicy: { Condition: "none" } },
-    },
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", { ...on("b", 1, { state: "failed", desired: "shutdown", extra: second }), endS: 6 }],
-    ],
-    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "lets a share of them fail",
-    service: {
-      ...updatedBy({ MaxFailureRatio: 0.5, Parallelism: 1 }, 2),
-      template: { RestartPolicy: { Condition: "none" } },
-    },
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["t2", on("a", 2)],
-      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
-    ],
-    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
-  },
-  {
-    name: "rolls back where it was told to",
-    service: {
-      ...updatedBy({ FailureAction: "rollback", Parallelism: 1 }, 1),
-      template: { RestartPolicy: { Condition: "none" } },
-    },
-    imageBefore: "tiny:0",
-    update: { status: updating, updated: ["1"] },
-    tasks: [
-      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
-    ],
-    want: ["rollback: update rolled back due to failure or early termination of task n1"],
-  },
-  {
-    name: "never rolls back a rollback",
-    service: {
-      ...updatedBy({ FailureAction: "rollback", Parallelism: 1 }, 1),
-      template: { RestartPolicy: { Condition: "none" } },
-    },
-    imageBefore: "tiny:0",
-    update: { status: rolling, updated: ["1"] },
-    tasks: [
-      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
-    ],
-    want: ["rollback_paused [1]: rollback paused due to failure or early termination of task n1"],
-  },
-  {
-    name: "is done at once with a rollback that changes nothing",
-    service: one,
-    update: { status: rolling },
-    tasks: [["t1", on("a", 1)]],
-    want: ["rollback_completed []: rollback completed"],
-  },
-  {
-    name: "does not touch a paused update",
-    service: two,
-    imageBefore: "tiny:0",
-    update: { status: { ...updating, State: "paused" } },
-    tasks: [1, 2].map((slot) => [`t${slot}`, on("a", slot)] as const),
-    want: [],
-  },
-  {
-    name: "fills empty slots by the new template without calling it an update",
-    service: one,
-    imageBefore: "tiny:0",
-    want: ["create 1 running"],
-  },
   // Jobs.
   {
     name: "starts the tasks of a job a few at a time, from slot 0",
@@ -673,16 +362,7 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
   },
 ];
 
-for (const { name, want, ...world } of cases) {
-  test(`the orchestrator ${name}`, () => {
-    const log = logOf(world);
-    const changes = plan(log);
-    assert.deepEqual(changes.map(show), want);
-    log.write(...changes);
-    const rolledBack = changes.some(({ kind }) => kind === "rollbackService");
-    if (!rolledBack) assert.deepEqual(plan(log, "again").map(show), [], "planned again");
-  });
-}
+planSuite(rows);
 
 test("a change of the placement alone leaves tasks where they fit", () => {
   const template = { Placement: { Constraints: ["node.id!=c"] } };

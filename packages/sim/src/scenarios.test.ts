@@ -236,7 +236,7 @@ test("a clock that was an hour fast, or is an hour slow, holds up nothing", () =
       waitFor(world, `seed ${seed}: it has a successor`, 5000, () => {
         return viewOf(leader).tasksOf(web).length > replicas;
       });
-      leader.skewMs = wrongMs > 0 ? 0 : wrongMs;
+      leader.skewMs = Math.min(wrongMs, 0);
       // 5 s is how long a successor waits.
       waitFor(world, `seed ${seed}: the successor runs`, 8000, () => {
         return runningOn(world, leader) === replicas;

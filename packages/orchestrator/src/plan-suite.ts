@@ -1,0 +1,129 @@
+/** What is planned for one service, place by place, as rows. Times are seconds after the start of the log. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ServiceId } from "@gam/core";
+import { counterMint } from "@gam/core/testing";
+import type { Change, PlannedChange, Service, UpdateConfig } from "@gam/state";
+import {
+  aNode,
+  aService,
+  aTask,
+  type ServiceWish,
+  type TaskWish,
+  TestLog,
+} from "@gam/state/testing";
+import { Orchestrator } from "./orchestrator.ts";
+
+export const web = "web" as ServiceId;
+export const startMs = Date.UTC(2026, 0, 1);
+
+export interface World {
+  readonly nodes?: readonly Parameters<typeof aNode>[];
+  readonly service: ServiceWish;
+  /** The image that the service had before; its tasks' template is 1, that of the new one 2. */
+  readonly imageBefore?: string;
+  readonly update?: Partial<Service["Gam"]> & { readonly status?: Service["UpdateStatus"] };
+  readonly tasks?: readonly (readonly [id: string, wish: TaskWish & { readonly endS?: number }])[];
+  readonly nowS?: number;
+}
+
+export function logOf(world: World): TestLog {
+  const log = new TestLog();
+  const nodes = world.nodes ?? [["a"], ["b"], ["c"]];
+  const before = world.imageBefore === undefined ? {} : { image: world.imageBefore };
+  const made = aService("web", { ...world.service, ...before });
+  log.write(...nodes.map((node): Change => ({ kind: "joinNode", node: aNode(...node) })), made);
+  if (world.imageBefore !== undefined) {
+    const { spec } = aService("web", world.service);
+    const asked = { rollback: false, registryAuth: "", basedOn: 1 };
+    log.write({ kind: "updateService", id: web, spec, previous: made.spec, ...asked });
+  }
+  for (const [id, { endS, ...wish }] of world.tasks ?? []) {
+    const Image = wish.extra?.templateVersion === 2 || !world.imageBefore ? "tiny:1" : "tiny:0";
+    const template = { ...made.spec.TaskTemplate, ContainerSpec: { Image } };
+    const extra = { templateVersion: 1, ...wish.extra };
+    const task = aTask("web", id, { template, ...wish, extra });
+    const Timestamp = new Date(startMs + 1000 * (endS ?? 0)).toISOString();
+    log.write({ kind: "createTask", task: { ...task, Status: { ...task.Status, Timestamp } } });
+  }
+  if (world.update !== undefined) {
+    const { waveAtMs = 0, updated = [], status } = world.update;
+    const templateVersion = log.store.service(web)?.Gam.templateVersion ?? 0;
+    log.write({ kind: "progressUpdate", id: web, templateVersion, status, waveAtMs, updated });
+  }
+  log.nowMs = startMs + 1000 * (world.nowS ?? 0);
+  return log;
+}
+
+export function plan(log: TestLog, prefix = "new"): PlannedChange[] {
+  const orchestrator = new Orchestrator(counterMint(prefix));
+  orchestrator.noticeAll();
+  return orchestrator.plan(log.store, { nowMs: log.nowMs, verdicts: new Map() });
+}
+
+export function show(change: PlannedChange): string {
+  switch (change.kind) {
+    case "createTask": {
+      const { Slot, NodeID, DesiredState, Gam } = change.task;
+      const delayS = (Gam.startAfterMs - startMs) / 1000;
+      return [
+        `create ${Slot ?? NodeID} ${DesiredState}`,
+        Gam.after === "" ? "" : ` after ${Gam.after}`,
+        Gam.startAfterMs === 0 ? "" : ` at ${delayS}`,
+        Gam.restart ? " restart" : "",
+      ].join("");
+    }
+    case "desireTask":
+      return `${change.id} ${change.desired}`;
+    case "removeTask":
+      return `${change.id} gone`;
+    case "orphanTask":
+      return `${change.id} ${change.status.State}`;
+    case "progressUpdate": {
+      const at = change.waveAtMs === 0 ? "" : ` at ${(change.waveAtMs - startMs) / 1000}`;
+      return `${change.status?.State} [${change.updated}]${at}: ${change.status?.Message}`;
+    }
+    case "rollbackService":
+      return `rollback: ${change.message}`;
+    default:
+      return change.kind;
+  }
+}
+
+/** A task in a slot on a node. */
+export const on = (node: string, slot: number, wish: TaskWish = {}): TaskWish => ({
+  slot,
+  node,
+  ...wish,
+});
+/** The status of an update that has begun. */
+export const updating = {
+  State: "updating" as const,
+  StartedAt: "",
+  Message: "update in progress",
+};
+/** A service that is updated so, and rolled back in the same way. */
+export const updatedBy = (UpdateConfig: UpdateConfig, replicas = 3): ServiceWish => ({
+  replicas,
+  spec: { UpdateConfig, RollbackConfig: UpdateConfig },
+});
+/** What a task of the new template says that has run. */
+export const second = { templateVersion: 2, startedAtMs: startMs };
+
+export interface Row extends World {
+  readonly name: string;
+  readonly want: readonly string[];
+}
+
+export function planSuite(rows: readonly Row[]): void {
+  for (const { name, want, ...world } of rows) {
+    test(`the orchestrator ${name}`, () => {
+      const log = logOf(world);
+      const changes = plan(log);
+      assert.deepEqual(changes.map(show), want);
+      log.write(...changes);
+      const rolledBack = changes.some(({ kind }) => kind === "rollbackService");
+      if (!rolledBack) assert.deepEqual(plan(log, "again").map(show), [], "planned again");
+    });
+  }
+}
