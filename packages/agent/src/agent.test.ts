@@ -94,8 +94,8 @@ test(
     const first = await a.door.init(init);
     assert.equal(first, a.door.self);
     await assert.rejects(a.door.init(init), { code: "REFUSED" });
-  const ghost = { ...a.door.tokens() }.manager.replace(/^gam-1-.{25}/, `gam-1-${"f".repeat(25)}`);
-  assert.equal(await a.door.meet({ token: ghost, addresses: [] }), false);
+    const ghost = { ...a.door.tokens() }.manager.replace(/^gam-1-.{25}/, `gam-1-${"f".repeat(25)}`);
+    assert.equal(await a.door.meet({ token: ghost, addresses: [] }), false);
 
     await joinAt(b.door, a.door.tokens().manager);
     const second = b.door.self;
