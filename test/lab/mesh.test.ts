@@ -5,15 +5,14 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { engineCall } from "./engine-call.ts";
 import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
 import { LabMesh } from "./lab-mesh.ts";
 
 const skip = labUnavailable() ?? false;
 const [attacked, bereaved] = [60, 61];
-const checkout = join(import.meta.dirname, "../..");
 /** Only ends what would never end. */
 const patienceMs = 60_000;
 
@@ -81,7 +80,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
 
   for (const protocol of ["/gam/hello/1", "/gam/join/1", "/gam/raft/1"]) {
     test(`a frame of 100 MB on ${protocol} is cut off at its first bytes, and named`, async () => {
-      const script = join(checkout, "test/lab/rude-peer.ts");
+      const script = fileURLToPath(new URL("./rude-peer.ts", import.meta.url));
       const to = `${lab.host(1).address}:7946`;
       const beforeMiB = residentMiB(lab.host(1));
       const rude = await stranger.exec(["node", script, to, protocol, "100000000"]);
