@@ -100,6 +100,8 @@ class Script {
         return [...words]
           .map((peer) => `${peer} ${this.#machine.hears(peer as NodeId)}`)
           .join("\n");
+      case "spoken":
+        return words.map((peer) => `${peer} ${this.#machine.hasSpoken(peer as NodeId)}`).join("\n");
       case "table":
         return [
           `health ${this.#machine.localHealth()}`,

@@ -130,7 +130,10 @@ export class Membership {
     return { verdict, reason };
   }
 
-  /** Whether it has spoken since we started, to us or to somebody who asked it for us. */
+  /**
+   * Whether it has spoken since we started, to us or to somebody who asked it for us; and since it was
+   * lost, where nothing but the silence of its watchers says that it is back.
+   */
   hasSpoken(peer: NodeId): boolean {
     return this.#peers.get(peer)?.hasSpoken ?? false;
   }
@@ -454,6 +457,8 @@ export class Membership {
     // No sign of life, but nobody doubts it either: we have missed the news that it is back. A peer
     // that hears nobody would think so of everybody.
     if (this.#health.blind() || this.#nowTick - peer.supportedTick < unsupportedTicks) return [];
+    // That is no proof: whoever wants one must hear from it.
+    peer.hasSpoken = false;
     return this.#become(peer, "alive", 0, "no watcher misses it any more");
   }
 
