@@ -186,6 +186,8 @@ export class Peer {
   #nowTick = 0;
   #nowMs = 0;
   #effects: Effect[] = [];
+  /** Not performed yet. */
+  readonly #raftEffects: RaftEffect[] = [];
 
   constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
     this.#config = config;
@@ -344,44 +346,53 @@ export class Peer {
     this.#performRaft(this.#raft.step(input));
   }
 
+  /** One after the other: what an effect makes Raft do comes after the effects that are there already. */
   #performRaft(effects: readonly RaftEffect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case "send":
-          this.#effects.push({
-            kind: "send",
-            to: effect.to,
-            message: { channel: "raft", body: effect.message },
-          });
-          break;
-        case "persist":
-          this.#journal.request(effect);
-          break;
-        case "commit":
-          for (const entry of effect.entries) this.#apply(entry);
-          break;
-        case "install":
-          this.#install(effect.snapshot.index, effect.snapshot.data);
-          break;
-        case "role":
-          this.#follow(effect.role === "leader", effect.leader, effect.term);
-          break;
-        case "readReady":
-          this.#answerRead(effect.id, true);
-          break;
-        case "readLost":
-          this.#answerRead(effect.id, false);
-          break;
-        case "proposed":
-        case "refused":
-          // Proposals are tried again, and plans planned again.
-          break;
-        case "configuration":
-          this.#note("info", "Voters are now others", { ...effect.configuration });
-          break;
-        default:
-          unreachable(effect);
-      }
+    const isFirst = this.#raftEffects.length === 0;
+    this.#raftEffects.push(...effects);
+    if (!isFirst) return;
+    for (let at = 0; at < this.#raftEffects.length; at += 1) {
+      this.#performOne(this.#raftEffects[at] as RaftEffect);
+    }
+    this.#raftEffects.length = 0;
+  }
+
+  #performOne(effect: RaftEffect): void {
+    switch (effect.kind) {
+      case "send":
+        this.#effects.push({
+          kind: "send",
+          to: effect.to,
+          message: { channel: "raft", body: effect.message },
+        });
+        break;
+      case "persist":
+        this.#journal.request(effect);
+        break;
+      case "commit":
+        for (const entry of effect.entries) this.#apply(entry);
+        break;
+      case "install":
+        this.#install(effect.snapshot.index, effect.snapshot.data);
+        break;
+      case "role":
+        this.#follow(effect.role === "leader", effect.leader, effect.term);
+        break;
+      case "readReady":
+        this.#answerRead(effect.id, true);
+        break;
+      case "readLost":
+        this.#answerRead(effect.id, false);
+        break;
+      case "proposed":
+      case "refused":
+        // Proposals are tried again, and plans planned again.
+        break;
+      case "configuration":
+        this.#note("info", "Voters are now others", { ...effect.configuration });
+        break;
+      default:
+        unreachable(effect);
     }
   }
 
@@ -521,8 +532,13 @@ export class Peer {
     if (changes.length > 0) {
       const id = this.#mint.id() as ProposalId;
       const data = encode({ id, atMs: this.#nowMs, changes });
-      if (data.length > entryBytesMax) leading.tooLarge();
-      else if (this.#log(data)) leading.proposed(id);
+      if (data.length > entryBytesMax) {
+        leading.tooLarge();
+      } else {
+        // Before it is: it may be applied at once.
+        leading.proposed(id);
+        if (!this.#log(data)) leading.settle(id);
+      }
     }
     const voters = leading.planVoters(this.#store, facts);
     if (voters !== undefined) this.#stepRaft({ kind: "reconfigure", ...voters });
