@@ -1,3 +1,5 @@
+export type { Effect } from "./effect.ts";
+export type { Input, SelfDescription } from "./input.ts";
 export {
   bootstrapJournal,
   type DiskStep,
@@ -15,14 +17,7 @@ export {
   type Gossip,
   type Message,
 } from "./message.ts";
-export {
-  type Effect,
-  type Input,
-  Peer,
-  type PeerConfig,
-  type PeerFaults,
-  type SelfDescription,
-  tickMs,
-} from "./peer.ts";
+export { Peer, tickMs } from "./peer.ts";
+export type { PeerConfig, PeerFaults } from "./peer-config.ts";
 export type { Answer } from "./proposals.ts";
 export { journalRemedy } from "./record.ts";

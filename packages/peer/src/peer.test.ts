@@ -4,8 +4,10 @@ import type { NodeId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault } from "@gam/state";
 import { aNode, aService, aTask } from "@gam/state/testing";
+import type { Effect } from "./effect.ts";
+import type { Input } from "./input.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
-import { type Effect, type Input, Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
 const startMs = Date.UTC(2026, 0, 1);

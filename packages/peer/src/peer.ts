@@ -17,7 +17,6 @@ import {
   entryBytesMax,
   Raft,
   type Effect as RaftEffect,
-  type Faults as RaftFaults,
   raftLimits,
 } from "@gam/consensus";
 import {
@@ -31,35 +30,27 @@ import {
 } from "@gam/core";
 import {
   Membership,
-  type Faults as MembershipFaults,
   type Input as MembershipInput,
   defaultConfig as membershipDefaults,
 } from "@gam/membership";
-import type { Faults as OrchestratorFaults } from "@gam/orchestrator";
 import {
-  type AskedChange,
   type Change,
-  type EngineHealth,
   type Event,
   isPlanned,
   type Node,
-  type NodeDescription,
   type Proposal,
   Store,
   type Task,
   type Usage,
   type View,
 } from "@gam/state";
-import {
-  type EngineAction,
-  Worker,
-  type WorkerFaults,
-  type WorkerInput,
-  workerLimitsDefault,
-} from "@gam/worker";
-import type { DiskStep, Recovered } from "./journal.ts";
+import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
+import type { Effect } from "./effect.ts";
+import type { Input, SelfDescription } from "./input.ts";
+import type { Recovered } from "./journal.ts";
 import { type LeaderFacts, Leading } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
+import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
 
 /** One tick. All machines in here count in it. */
@@ -80,81 +71,6 @@ const usageMessagesPerSecondMax = 100;
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
 /** What this peer says of its own node is said again until the state has it. */
 const describeTicks = 20;
-
-export interface PeerConfig {
-  readonly self: NodeId;
-  /** Voters at most, odd. */
-  readonly votersMax: number;
-  /** A log of more entries than this is worth a snapshot. */
-  readonly logEntriesMax: number;
-  /** Only simulations plant any. */
-  readonly faults?: PeerFaults;
-}
-
-/** Known mistakes of the machines in here, by which a simulation proves that it would see them. */
-export interface PeerFaults {
-  readonly raft?: RaftFaults;
-  readonly membership?: MembershipFaults;
-  readonly orchestrator?: OrchestratorFaults;
-  readonly worker?: WorkerFaults;
-}
-
-/** What this peer can say of its own node. */
-export interface SelfDescription {
-  readonly description: NodeDescription;
-  readonly addresses: readonly string[];
-  readonly engine: EngineHealth;
-}
-
-export type Input =
-  /** `lateTicks`: ticks that should have come before and did not, because the process was held up. */
-  | { readonly kind: "tick"; readonly lateTicks: number }
-  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
-  | { readonly kind: "gossiped"; readonly from: NodeId; readonly gossip: Gossip }
-  /** A dial was answered by "connection refused": the host lives, its agent does not. */
-  | { readonly kind: "refused"; readonly peer: NodeId }
-  | { readonly kind: "persisted" }
-  | { readonly kind: "propose"; readonly request: number; readonly changes: readonly AskedChange[] }
-  | { readonly kind: "read"; readonly request: number }
-  | { readonly kind: "worker"; readonly input: WorkerInput }
-  | { readonly kind: "described"; readonly said: SelfDescription }
-  | { readonly kind: "measured"; readonly usage: Usage }
-  /** Hand the lead to another peer, because this one is about to stop. */
-  | { readonly kind: "resign" };
-
-export type Effect =
-  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
-  | { readonly kind: "gossip"; readonly gossip: Gossip }
-  | { readonly kind: "disk"; readonly step: DiskStep }
-  | { readonly kind: "engine"; readonly action: EngineAction }
-  | { readonly kind: "proposed"; readonly request: number; readonly answer: Answer }
-  /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
-  | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
-  /** What one entry of the log changed, or (`snapshot`) all that this peer had missed. */
-  | {
-      readonly kind: "happened";
-      readonly index: number;
-      readonly events: readonly Event[];
-      readonly snapshot?: true;
-    }
-  /** Whom to keep a connection to. Whoever is not in the list is no member. */
-  | {
-      readonly kind: "members";
-      readonly members: readonly { readonly id: NodeId; readonly addresses: readonly string[] }[];
-    }
-  /** A connection to this peer that seems to stand does not. */
-  | { readonly kind: "drop"; readonly peer: NodeId }
-  /** Measure the host's usage and answer with `measured`. */
-  | { readonly kind: "measure" }
-  /** This peer was removed from the cluster. */
-  | { readonly kind: "removed" }
-  /** Worth telling the people who run this. */
-  | {
-      readonly kind: "note";
-      readonly level: "info" | "warn";
-      readonly text: string;
-      readonly fields: Readonly<Record<string, unknown>>;
-    };
 
 interface Reading {
   readonly request: number;

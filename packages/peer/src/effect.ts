@@ -1,0 +1,41 @@
+/** Effect: all that a peer wants done. Performed in order; whatever comes of one is an input. */
+import type { NodeId } from "@gam/core";
+import type { Event } from "@gam/state";
+import type { EngineAction } from "@gam/worker";
+import type { DiskStep } from "./journal.ts";
+import type { Gossip, Message } from "./message.ts";
+import type { Answer } from "./proposals.ts";
+
+export type Effect =
+  | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
+  | { readonly kind: "gossip"; readonly gossip: Gossip }
+  | { readonly kind: "disk"; readonly step: DiskStep }
+  | { readonly kind: "engine"; readonly action: EngineAction }
+  | { readonly kind: "proposed"; readonly request: number; readonly answer: Answer }
+  /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
+  | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
+  /** What one entry of the log changed, or (`snapshot`) all that this peer had missed. */
+  | {
+      readonly kind: "happened";
+      readonly index: number;
+      readonly events: readonly Event[];
+      readonly snapshot?: true;
+    }
+  /** Whom to keep a connection to. Whoever is not in the list is no member. */
+  | {
+      readonly kind: "members";
+      readonly members: readonly { readonly id: NodeId; readonly addresses: readonly string[] }[];
+    }
+  /** A connection to this peer that seems to stand does not. */
+  | { readonly kind: "drop"; readonly peer: NodeId }
+  /** Measure the host's usage and answer with `measured`. */
+  | { readonly kind: "measure" }
+  /** This peer was removed from the cluster. */
+  | { readonly kind: "removed" }
+  /** Worth telling the people who run this. */
+  | {
+      readonly kind: "note";
+      readonly level: "info" | "warn";
+      readonly text: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };

@@ -1,0 +1,28 @@
+/** Input: all that may happen to a peer. */
+import type { NodeId } from "@gam/core";
+import type { AskedChange, EngineHealth, NodeDescription, Usage } from "@gam/state";
+import type { WorkerInput } from "@gam/worker";
+import type { Gossip, Message } from "./message.ts";
+
+/** What this peer can say of its own node. */
+export interface SelfDescription {
+  readonly description: NodeDescription;
+  readonly addresses: readonly string[];
+  readonly engine: EngineHealth;
+}
+
+export type Input =
+  /** `lateTicks`: ticks that should have come before and did not, because the process was held up. */
+  | { readonly kind: "tick"; readonly lateTicks: number }
+  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
+  | { readonly kind: "gossiped"; readonly from: NodeId; readonly gossip: Gossip }
+  /** A dial was answered by "connection refused": the host lives, its agent does not. */
+  | { readonly kind: "refused"; readonly peer: NodeId }
+  | { readonly kind: "persisted" }
+  | { readonly kind: "propose"; readonly request: number; readonly changes: readonly AskedChange[] }
+  | { readonly kind: "read"; readonly request: number }
+  | { readonly kind: "worker"; readonly input: WorkerInput }
+  | { readonly kind: "described"; readonly said: SelfDescription }
+  | { readonly kind: "measured"; readonly usage: Usage }
+  /** Hand the lead to another peer, because this one is about to stop. */
+  | { readonly kind: "resign" };

@@ -1,0 +1,23 @@
+import type { Faults as RaftFaults } from "@gam/consensus";
+import type { NodeId } from "@gam/core";
+import type { Faults as MembershipFaults } from "@gam/membership";
+import type { Faults as OrchestratorFaults } from "@gam/orchestrator";
+import type { WorkerFaults } from "@gam/worker";
+
+export interface PeerConfig {
+  readonly self: NodeId;
+  /** Voters at most, odd. */
+  readonly votersMax: number;
+  /** A log of more entries than this is worth a snapshot. */
+  readonly logEntriesMax: number;
+  /** Only simulations plant any. */
+  readonly faults?: PeerFaults;
+}
+
+/** Known mistakes of the machines in here, by which a simulation proves that it would see them. */
+export interface PeerFaults {
+  readonly raft?: RaftFaults;
+  readonly membership?: MembershipFaults;
+  readonly orchestrator?: OrchestratorFaults;
+  readonly worker?: WorkerFaults;
+}
