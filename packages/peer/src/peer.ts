@@ -52,6 +52,7 @@ import { type LeaderFacts, Leading } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
+import { UsageNews } from "./usage-news.ts";
 
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
@@ -87,6 +88,7 @@ export class Peer {
   readonly #worker: Worker;
   readonly #proposals: Proposals;
   readonly #usage = new Map<NodeId, Usage>();
+  readonly #usageNews = new UsageNews();
   readonly #readings = new Map<string, Reading>();
   #leading: Leading | undefined;
   #leader: NodeId | undefined;
@@ -193,7 +195,9 @@ export class Peer {
         return this.#describe();
       case "measured":
         this.#usage.set(this.self, input.usage);
-        this.#effects.push({ kind: "gossip", gossip: { topic: "usage", body: input.usage } });
+        if (this.#usageNews.isNews(input.usage)) {
+          this.#effects.push({ kind: "gossip", gossip: { topic: "usage", body: input.usage } });
+        }
         return;
       case "resign":
         return this.#resign();

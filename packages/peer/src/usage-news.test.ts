@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Usage } from "@gam/state";
+import { UsageNews } from "./usage-news.ts";
+
+const told: Usage = {
+  cpu: 0.5,
+  memoryBytes: 4e9,
+  memoryTotalBytes: 8e9,
+  load: 1,
+  containers: 3,
+  images: ["a", "b"],
+  diskFreeBytes: 1e11,
+  atMs: 10_000,
+};
+
+const cases = [
+  { name: "nothing moved", change: {}, want: false },
+  { name: "a little CPU", change: { cpu: 0.53 }, want: false },
+  { name: "much CPU", change: { cpu: 0.56 }, want: true },
+  { name: "a little memory", change: { memoryBytes: 4.05e9 }, want: false },
+  { name: "much memory", change: { memoryBytes: 4.1e9 }, want: true },
+  { name: "much disk", change: { diskFreeBytes: 0.98e11 }, want: true },
+  { name: "a container more", change: { containers: 4 }, want: true },
+  { name: "another image", change: { images: ["a", "c"] }, want: true },
+  { name: "an image less", change: { images: ["a"] }, want: true },
+  { name: "a while ago", change: { atMs: 15_000 }, want: true },
+  { name: "not so long ago", change: { atMs: 14_999 }, want: false },
+  { name: "a clock that went back", change: { atMs: 9000 }, want: true },
+];
+
+for (const { name, change, want } of cases) {
+  test(`UsageNews after ${name}: ${want ? "told" : "not told"}`, () => {
+    const news = new UsageNews();
+    assert.ok(news.isNews(told), "the first one is told");
+    assert.equal(news.isNews({ ...told, ...change }), want);
+  });
+}
+
+test("UsageNews sees small steps add up", () => {
+  const news = new UsageNews();
+  news.isNews(told);
+  assert.equal(news.isNews({ ...told, cpu: 0.53 }), false);
+  assert.equal(news.isNews({ ...told, cpu: 0.56 }), true);
+});
