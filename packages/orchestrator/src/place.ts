@@ -57,20 +57,23 @@ export function planPlace(situation: Situation, place: Place): PlacePlan {
   const lost = standing.get("lost") ?? [];
 
   const [alive, ...surplus] = furthestFirst(live.get(true) ?? []);
-  const current = alive ?? ended.find((task) => endedBeforeItsTime(situation, task));
   const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
+  const { startsFirst } = situation;
+  const oldGoesFirst = !startsFirst && wasTried(situation, place);
+  const standsIn = !startsFirst && !oldGoesFirst && runs(outdated) && !runs(alive);
+  const current = standsIn
+    ? undefined
+    : (alive ?? ended.find((task) => endedBeforeItsTime(situation, task)));
   giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind]);
   // Such a one was made for a place that has filled itself again: it never was.
   const doublesKept = situation.faults.has("doubles-kept");
   for (const task of doublesKept ? [] : surplus) {
     changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
   }
-  const keepsOld = runs(outdated) && (situation.startsFirst || !wasTried(situation, place));
-  const replaced = runs(current) || (current !== undefined && !keepsOld) ? outdated : undefined;
+  if (standsIn && alive !== undefined) changes.push(dismiss(situation.view, alive));
+  const oldIsOver = oldGoesFirst || !runs(outdated);
+  const replaced = runs(current) || (current !== undefined && oldIsOver) ? outdated : undefined;
   if (replaced !== undefined) giveUp([replaced]);
-  else if (current !== undefined && runs(outdated) && !situation.startsFirst) {
-    changes.push(dismiss(situation.view, current));
-  }
   if ((runs(current) || runs(outdated)) && !doublesKept) giveUp(lost);
 
   let waiting = false;
