@@ -49,8 +49,8 @@ export const defaultConfig: Omit<MembershipConfig, "self"> = {
   // Three of four must agree, so two broken links evict nobody, and five peers all watch each other.
   watchersMax: 4,
   helpersMax: 3,
-  // 200 ms. An edge of the ring costs ten small messages a second, both directions together.
-  probeTicks: 4,
+  // 300 ms. An edge of the ring costs seven small messages a second, both directions together.
+  probeTicks: 6,
   lostProbeTicks: 20,
   // 600 ms: longer than a frame lost once, and two rounds of help fit in before silentTicks.
   helpTicks: 12,

@@ -43,7 +43,7 @@ const planted: Planted[] = [
     fault: "oneWatcherIsEnough",
     promise: "five peers on bad links do not convict by the word of one",
     broken: (seed, faults) => {
-      const made = new World(seed, 5, { ...calm, lossPercent: 18 }, faults);
+      const made = new World(seed, 5, { ...calm, lossPercent: 22 }, faults);
       made.run(120_000);
       return firstLost(made);
     },

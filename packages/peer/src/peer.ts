@@ -57,8 +57,8 @@ import { UsageNews } from "./usage-news.ts";
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
-/** A heartbeat each 100 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
-const raftTiming = { heartbeatTicks: 2, electionTicksMin: 24, electionTicksMax: 40 };
+/** A heartbeat each 150 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
+const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTicksMax: 40 };
 /** A reader gets its copy as it is after 500 ms without an answer. */
 const readPatienceTicks = 10;
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
