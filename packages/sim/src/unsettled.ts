@@ -17,8 +17,8 @@ import {
 import type { Checkers } from "./checkers.ts";
 import { type Host, restless } from "./host.ts";
 
-/** Usage comes every second, by clocks that differ by 4 s at most. */
-const usageAgeMsMax = 7000;
+/** Usage is measured every second and told every five at least, by clocks that differ by 4 s at most. */
+const usageAgeMsMax = 10_000;
 
 /** The first thing that is missing; undefined when nothing is. */
 export function unsettled(hosts: readonly Host[], checkers: Checkers): string | undefined {
