@@ -229,7 +229,12 @@ export class Cluster {
     const answer = await this.driver.propose(changes);
     if (answer.kind === "applied") return { index: answer.index };
     if (answer.kind === "refused") throw new GamError(answer.code, answer.message);
-    throw new GamError("NO_LEADER", `Cannot write: ${answer.message}`);
+    // Whoever asked has waited long enough to want to know more.
+    const remedy =
+      this.peer.leader === undefined
+        ? '. What runs, runs on; "gam status" says whom this host must reach'
+        : "";
+    throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
   }
 
   tokens(): { readonly worker: string; readonly manager: string } {
