@@ -4,7 +4,7 @@
  * Weather says how many are lost, how long they take and how often one comes twice. A cut stands
  * between two hosts in one direction or both. Order is not kept: what holds here holds on streams.
  * `streams` is the weather of TCP on a lossy switch instead: nothing is lost and the order stays, but
- * a lost frame is sent again after 0.2, 0.4, 0.8 … s, and everything behind it waits.
+ * a lost frame is sent again after 0.2, 0.4 and 0.8 s, and everything behind it waits.
  */
 import type { NodeId, Random } from "@gam/core";
 
@@ -17,6 +17,12 @@ export interface Weather {
 }
 
 export const calmWeather: Weather = { lossPercent: 0, doublePercent: 0, delayMsMax: 4 };
+
+/**
+ * A stream stalls for 1.4 s at most: whoever two of three do not hear for longer than that is rightly
+ * called lost, and in ten thousand histories that comes to pass.
+ */
+const lossesInRowMax = 3;
 
 export class SimNetwork {
   readonly #random: Random;
@@ -42,7 +48,9 @@ export class SimNetwork {
   #onStream(link: string, nowMs: number): number {
     const { lossPercent, delayMsMax } = this.weather;
     let atMs = nowMs + 1 + this.#random.below(delayMsMax);
-    for (let waitMs = 200; this.#random.below(100) < lossPercent; waitMs *= 2) atMs += waitMs;
+    for (let lost = 0; lost < lossesInRowMax && this.#random.below(100) < lossPercent; lost += 1) {
+      atMs += 200 * 2 ** lost;
+    }
     atMs = Math.max(atMs, this.#arrives.get(link) ?? 0);
     this.#arrives.set(link, atMs);
     return atMs - nowMs;
