@@ -26,13 +26,14 @@ const { libp2p } = await openHost({
 await libp2p.start();
 const connection = await libp2p.dial(dialAddress(parseAddress(address)));
 const closed = new Promise((resolve) => connection.addEventListener("close", resolve));
-const stream = await connection.newStream(protocol);
 const head = Buffer.alloc(5);
 head.writeUInt32BE(Number(bytes));
 head[4] = 1;
 const piece = Buffer.alloc(pieceBytes);
 let sentBytes = 0;
 try {
+  // Where strangers are not even answered, it is cut off here.
+  const stream = await connection.newStream(protocol);
   stream.send(head);
   while (sentBytes < Number(bytes) && stream.status === "open") {
     const more = stream.send(piece);
@@ -41,7 +42,7 @@ try {
     else await Promise.race([closed, new Promise((resolve) => stream.onDrain().then(resolve))]);
   }
 } catch {
-  // Cut off while it wrote.
+  // Cut off while it asked or wrote.
 }
 await closed;
 process.stdout.write(`${identity.nodeId}\n`);
