@@ -59,8 +59,10 @@ export const tickMs = 50;
 
 /** A heartbeat each 150 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
 const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTicksMax: 40 };
-/** A reader gets its copy as it is after 500 ms without an answer. */
-const readPatienceTicks = 10;
+/** A reader gets its copy as it is after 2 s without an answer: an election is over by then. */
+const readPatienceTicks = 40;
+/** Without a leader for 5 s there is nothing to wait for. */
+const leaderlessTicks = 100;
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
 /** A learner this close to the leader's log may vote. */
@@ -76,6 +78,8 @@ const describeTicks = 20;
 interface Reading {
   readonly request: number;
   readonly untilTick: number;
+  /** A leader was asked. */
+  readonly placed: boolean;
 }
 
 export class Peer {
@@ -94,6 +98,8 @@ export class Peer {
   #leader: NodeId | undefined;
   #caughtUp = false;
   #catchUpRead: string | undefined;
+  /** When a leader was known last. */
+  #ledTick = 0;
   #said: SelfDescription | undefined;
   /** The node that says what this peer says of it. */
   #described: Node | undefined;
@@ -214,8 +220,9 @@ export class Peer {
     this.#proposals.tick();
     this.#leading?.tick();
     for (const [id, reading] of this.#readings) {
-      if (this.#nowTick >= reading.untilTick) this.#answerRead(id, false);
+      if (this.#nowTick >= reading.untilTick) this.#settleRead(id, reading.request, false);
     }
+    this.#placeReads();
     this.#catchUp();
     this.#describe();
     if (this.#nowTick >= this.#measureAtTick) {
@@ -352,6 +359,7 @@ export class Peer {
     if (leader === undefined) return;
     this.#proposals.lead();
     this.#catchUp();
+    this.#placeReads();
   }
 
   #compact(): void {
@@ -375,13 +383,25 @@ export class Peer {
   // Reads and writes
 
   #read(request: number): void {
-    const id = this.#mint.id();
-    if (this.#leader === undefined) {
+    if (this.#leader === undefined && this.#nowTick - this.#ledTick >= leaderlessTicks) {
       this.#effects.push({ kind: "read", request, fresh: false });
       return;
     }
-    this.#readings.set(id, { request, untilTick: this.#nowTick + readPatienceTicks });
-    this.#stepRaft({ kind: "read", id });
+    const untilTick = this.#nowTick + readPatienceTicks;
+    this.#readings.set(this.#mint.id(), { request, untilTick, placed: false });
+    this.#placeReads();
+  }
+
+  /** Asks the leader there is now for what was asked of none, or of one that is gone. */
+  #placeReads(): void {
+    if (this.#leader === undefined) return;
+    this.#ledTick = this.#nowTick;
+    // An answer may come at once, and change what is waiting.
+    for (const [id, reading] of [...this.#readings]) {
+      if (reading.placed) continue;
+      this.#readings.set(id, { ...reading, placed: true });
+      this.#stepRaft({ kind: "read", id });
+    }
   }
 
   #answerRead(id: string, fresh: boolean): void {
@@ -394,8 +414,15 @@ export class Peer {
     }
     const reading = this.#readings.get(id);
     if (reading === undefined) return;
+    if (fresh) return this.#settleRead(id, reading.request, true);
+    // The leader went away meanwhile. The next one is asked, under a name that Raft does not know.
     this.#readings.delete(id);
-    this.#effects.push({ kind: "read", request: reading.request, fresh });
+    this.#readings.set(this.#mint.id(), { ...reading, placed: false });
+  }
+
+  #settleRead(id: string, request: number, fresh: boolean): void {
+    this.#readings.delete(id);
+    this.#effects.push({ kind: "read", request, fresh });
   }
 
   /** Asks how far the log has come, so that the worker may trust that unknown tasks are strays. */
