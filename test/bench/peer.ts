@@ -9,7 +9,13 @@ import { parseArgs } from "node:util";
 import type { NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Journal, Peer } from "@gam/peer";
-import { type AskedChange, type Change, clusterSpecDefault, type View } from "@gam/state";
+import {
+  type AskedChange,
+  type Change,
+  clusterSpecDefault,
+  dataPathDefault,
+  type View,
+} from "@gam/state";
 import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { print } from "./figures.ts";
 
@@ -36,6 +42,7 @@ function state(): TestLog {
     Spec: clusterSpecDefault,
     Secrets: { Worker: "", Manager: "" },
     RootPublicKey: "",
+    ...dataPathDefault,
   };
   log.write({ kind: "createCluster", cluster });
   log.write(...ids.map((id): Change => ({ kind: "joinNode", node: aNode(id) })));

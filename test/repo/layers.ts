@@ -8,10 +8,21 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Of the scheduler only the filters: which nodes a global service is for is the same question.
   orchestrator: ["core", "state", "scheduler"],
   worker: ["core", "state"],
+  // Of the worker only what it makes of templates and of the engine's part of a network.
+  network: ["core", "state", "worker"],
   compose: ["core", "state"],
-  peer: ["core", "state", "consensus", "membership", "scheduler", "orchestrator", "worker"],
+  peer: [
+    "core",
+    "state",
+    "consensus",
+    "membership",
+    "scheduler",
+    "orchestrator",
+    "worker",
+    "network",
+  ],
   mesh: ["core"],
-  runtime: ["core", "state", "worker"],
+  runtime: ["core", "state", "worker", "network"],
   api: ["core", "state"],
   agent: [
     "core",
@@ -25,9 +36,20 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "worker",
     "scheduler",
     "orchestrator",
+    "network",
   ],
   cli: ["core", "state", "compose"],
-  sim: ["core", "state", "peer", "consensus", "membership", "worker", "scheduler", "orchestrator"],
+  sim: [
+    "core",
+    "state",
+    "peer",
+    "consensus",
+    "membership",
+    "worker",
+    "scheduler",
+    "orchestrator",
+    "network",
+  ],
 };
 
 /** Packages that decide and never act: no clock, chance, timers, console or Node of their own. */
@@ -39,6 +61,7 @@ export const pure: ReadonlySet<string> = new Set([
   "scheduler",
   "orchestrator",
   "worker",
+  "network",
   "compose",
   "peer",
 ]);

@@ -82,6 +82,7 @@ function network(door: ClusterDoor, name: string): NewNetwork {
     ConfigOnly: false,
     Options: null,
     Labels: {},
+    Gam: { vni: 0, gateways: {}, attachments: {} },
   };
 }
 

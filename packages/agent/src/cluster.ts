@@ -40,14 +40,15 @@ import {
 } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered } from "@gam/peer";
 import { Engine, type LogsOptions } from "@gam/runtime";
-import type {
-  AskedChange,
-  Availability,
-  ClusterSpec,
-  NewNode,
-  NodeSpec,
-  Task,
-  View,
+import {
+  type AskedChange,
+  type Availability,
+  type ClusterSpec,
+  dataPathDefault,
+  type NewNode,
+  type NodeSpec,
+  type Task,
+  type View,
 } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
@@ -181,6 +182,7 @@ export class Cluster {
           Spec: spec,
           Secrets: { Worker: makeSecret(), Manager: makeSecret() },
           RootPublicKey: Buffer.from(credentials.rootPublicKey).toString("base64"),
+          ...dataPathDefault,
         },
       },
       {

@@ -9,7 +9,7 @@ import { GamError, messageOf } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import type { SelfDescription } from "@gam/peer";
 import type { Engine, EngineNews } from "@gam/runtime";
-import type { EngineHealth, NodeDescription } from "@gam/state";
+import type { EngineHealth, NodeDescription, NodeNetwork } from "@gam/state";
 import type { Log } from "./log.ts";
 
 const refreshMs = 60_000;
@@ -27,7 +27,9 @@ export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () 
   let health: EngineHealth = { ready: false, reason: "Engine has not answered yet" };
   let description = withoutEngine();
   let watching = true;
-  const say = (): void => said({ description, addresses: mesh.addresses(), engine: health });
+  const network = withoutNetwork;
+  const say = (): void =>
+    said({ description, addresses: mesh.addresses(), engine: health, network });
   const look = async (): Promise<void> => {
     try {
       if (health.ready) description = await engine.describe();
@@ -60,6 +62,14 @@ export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () 
     clearInterval(timer);
   };
 }
+
+const withoutNetwork: NodeNetwork = {
+  mtu: 1500,
+  routes: [],
+  encryption: "none",
+  publicKey: "",
+  problem: "the host's network was not looked at yet",
+};
 
 /** What can be said of a host whose engine has never answered. */
 function withoutEngine(): NodeDescription {

@@ -20,18 +20,18 @@ function cluster(): TestLog {
   const front = aNetwork("front", { Id: "n1" as NetworkId, Attachable: true, IPAM });
   log.write({ kind: "createNetwork", network: front });
   log.write(aService("web", { template: { Runtime: "container" } }));
-  const [network] = log.store.networks();
-  assert.ok(network);
-  const task = aTask("web", "t1", { node: "b", slot: 0, template: { Runtime: "container" } });
-  const NetworksAttachments = [{ Network: network, Addresses: ["10.0.1.7/24"] }];
-  log.write({ kind: "createTask", task: { ...task, NetworksAttachments } });
+  const attachments = [{ network: "n1" as NetworkId, address: "10.0.1.7" }];
+  const template = { Runtime: "container" };
+  const task = aTask("web", "t1", { node: "b", slot: 0, template, extra: { attachments } });
+  log.write({ kind: "createTask", task });
   return log;
 }
 
 test("a task's attachment has its network in the form of the cluster's own objects", () => {
-  const [task] = cluster().store.tasks();
+  const { store } = cluster();
+  const [task] = store.tasks();
   assert.ok(task);
-  const shown = JSON.parse(JSON.stringify(taskAnswer(task)));
+  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store.networks())));
   assert.deepEqual(shown.NetworksAttachments, [
     {
       Network: {

@@ -9,7 +9,7 @@ export const networkNaming: Naming<Network> = {
 
 /** The Engine API's network, as `GET /networks` shows it. */
 export function networkAnswer(network: Network): object {
-  const { Version: _, Labels, ...seen } = network;
+  const { Version: _, Gam: __, Labels, ...seen } = network;
   return {
     ...seen,
     Containers: null,

@@ -1,4 +1,4 @@
-import type { Task } from "@gam/state";
+import type { Network, Task } from "@gam/state";
 import { attachedNetwork } from "./network-answer.ts";
 import type { Naming } from "./reference.ts";
 
@@ -14,20 +14,22 @@ function taskName(task: Task): string {
 }
 
 /** The Engine API's task, without what gam keeps beside it. */
-export function taskAnswer(task: Task): object {
-  const { Gam: _, NetworksAttachments: attachments, Spec, Status, ...seen } = task;
+export function taskAnswer(task: Task, networks: readonly Network[]): object {
+  const { Gam, Spec, Status, ...seen } = task;
   const { Runtime: __, ...spec } = Spec;
   // The first slot of a job is 0, and clients take an absent one for that.
   if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
+  const attachments = Gam.attachments.flatMap(({ network: id, address }) => {
+    const network = networks.find(({ Id }) => Id === id);
+    const prefix = network?.IPAM.Config[0]?.Subnet?.split("/")[1] ?? "32";
+    return network === undefined
+      ? []
+      : [{ Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] }];
+  });
   return {
     ...seen,
     Spec: spec,
     Status: { ...Status, PortStatus: Status.PortStatus ?? {} },
-    ...(attachments && {
-      NetworksAttachments: attachments.map((one) => ({
-        ...one,
-        Network: attachedNetwork(one.Network),
-      })),
-    }),
+    ...(attachments.length > 0 && { NetworksAttachments: attachments }),
   };
 }

@@ -37,12 +37,13 @@ export function taskRoutes(app: FastifyInstance, room: Room): void {
   app.get("/tasks", async (request) => {
     requireActive(room.door);
     const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
-    return listTasks(await freshView(room), filters).map(taskAnswer);
+    const view = await freshView(room);
+    return listTasks(view, filters).map((task) => taskAnswer(task, view.networks()));
   });
 
   app.get<Ref>("/tasks/:ref", async (request) => {
     const view = await freshView(room);
-    return taskAnswer(resolve(request.params.ref, view.tasks(), taskNaming));
+    return taskAnswer(resolve(request.params.ref, view.tasks(), taskNaming), view.networks());
   });
 }
 

@@ -41,6 +41,7 @@ export function createTask(situation: Situation, wish: TaskWish): PlannedChange 
       startAfterMs,
       after,
       restart,
+      attachments: [],
     },
   };
   return { kind: "createTask", task };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { EngineHealth, NodeState } from "@gam/state";
-import { aNode, TestLog } from "@gam/state/testing";
+import { aNode, aNodeNetwork, TestLog } from "@gam/state/testing";
 import { type Judgement, planNodes } from "./nodes.ts";
 
 const a = "a" as NodeId;
@@ -94,7 +94,14 @@ for (const { name, state, engine, judgement, lostS, want } of cases) {
     const log = new TestLog();
     const { Description } = aNode("a");
     log.write({ kind: "joinNode", node: aNode("a", { state }) });
-    log.write({ kind: "describeNode", id: a, description: Description, addresses: [], engine });
+    log.write({
+      kind: "describeNode",
+      id: a,
+      description: Description,
+      addresses: [],
+      engine,
+      network: aNodeNetwork(),
+    });
     const verdicts = new Map(judgement === undefined ? [] : [[a, judgement]]);
     if (lostS !== undefined) {
       log.write(...planNodes(log.store, verdicts, log.nowMs));

@@ -1,6 +1,6 @@
 /** Input: all that may happen to a peer. */
 import type { NodeId } from "@gam/core";
-import type { AskedChange, EngineHealth, NodeDescription, Usage } from "@gam/state";
+import type { AskedChange, EngineHealth, NodeDescription, NodeNetwork, Usage } from "@gam/state";
 import type { WorkerInput } from "@gam/worker";
 import type { Gossip, Message } from "./message.ts";
 
@@ -9,6 +9,7 @@ export interface SelfDescription {
   readonly description: NodeDescription;
   readonly addresses: readonly string[];
   readonly engine: EngineHealth;
+  readonly network: NodeNetwork;
 }
 
 export type Input =

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
-import { type AskedChange, type Change, clusterSpecDefault } from "@gam/state";
-import { aNode, aService, aTask } from "@gam/state/testing";
+import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
+import { aNode, aNodeNetwork, aService, aTask } from "@gam/state/testing";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
@@ -118,6 +118,7 @@ function meshOf(...ids: NodeId[]): Mesh {
     Spec: clusterSpecDefault,
     Secrets: { Worker: "w", Manager: "m" },
     RootPublicKey: "",
+    ...dataPathDefault,
   };
   assert.equal(mesh.propose(first, { kind: "createCluster", cluster })?.kind, "applied");
   for (const id of ids) mesh.propose(first, { kind: "joinNode", node: aNode(id) });
@@ -342,5 +343,6 @@ function aServiceAsked(name: string): Extract<AskedChange, { kind: "createServic
 function description(id: NodeId): Extract<Change, { kind: "describeNode" }> {
   const { Description, Gam } = aNode(id);
   const { engine } = Gam;
-  return { kind: "describeNode", id, description: Description, addresses: [], engine };
+  const network = aNodeNetwork();
+  return { kind: "describeNode", id, description: Description, addresses: [], engine, network };
 }

@@ -616,15 +616,16 @@ export class Peer {
     const node = this.#store.node(this.self);
     if (this.#said === undefined || node === undefined || this.#leader === undefined) return;
     if (node === this.#described) return;
-    const { description, addresses, engine } = this.#said;
-    const known = [node.Description, node.Gam.addresses, node.Gam.engine];
-    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine])) {
+    const { description, addresses, engine, network } = this.#said;
+    const { Description, Gam } = node;
+    const known = [Description, Gam.addresses, Gam.engine, Gam.network];
+    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine, network])) {
       this.#described = node;
       return;
     }
     this.#describeAtTick = this.#nowTick + describeTicks;
     this.#describing = this.#propose(
-      [{ kind: "describeNode", id: this.self, description, addresses, engine }],
+      [{ kind: "describeNode", id: this.self, description, addresses, engine, network }],
       () => {
         this.#describing = undefined;
       },

@@ -211,6 +211,7 @@ export class Host {
         description: describe(this.id),
         addresses: [`${this.id}:7946`],
         engine: { ready: this.#engineLost === "", reason: this.#engineLost },
+        network: { mtu: 1500, routes: [], encryption: "none", publicKey: "", problem: "" },
       },
     });
   }

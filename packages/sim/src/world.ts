@@ -17,6 +17,7 @@ import {
   type AskedChange,
   type ClusterSpec,
   clusterSpecDefault,
+  dataPathDefault,
   type NewNode,
   type View,
 } from "@gam/state";
@@ -108,6 +109,7 @@ export class World {
       Spec: clusterSpecDefault as ClusterSpec,
       Secrets: { Worker: "w", Manager: "m" },
       RootPublicKey: "",
+      ...dataPathDefault,
     };
     this.ask(first, [{ kind: "createCluster", cluster }]);
     for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host.id) }]);

@@ -10,9 +10,16 @@
 import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
 import type { Cluster, ClusterSpec } from "./cluster.ts";
 import type { Network } from "./network.ts";
-import type { EngineHealth, Node, NodeDescription, NodeSpec, NodeStatus } from "./node.ts";
+import type {
+  EngineHealth,
+  Node,
+  NodeDescription,
+  NodeNetwork,
+  NodeSpec,
+  NodeStatus,
+} from "./node.ts";
 import type { Endpoint, ServiceSpec, UpdateStatus } from "./service.ts";
-import type { DesiredState, Task, TaskStatus } from "./task.ts";
+import type { DesiredState, Task, TaskAttachment, TaskStatus } from "./task.ts";
 
 type New<T> = Omit<T, "Version" | "CreatedAt" | "UpdatedAt">;
 
@@ -58,7 +65,15 @@ export type AskedChange =
     }
   | { readonly kind: "removeService"; readonly id: ServiceId }
   | { readonly kind: "createNetwork"; readonly network: NewNetwork }
-  | { readonly kind: "removeNetwork"; readonly id: NetworkId };
+  | { readonly kind: "removeNetwork"; readonly id: NetworkId }
+  /** Wants an address for a container that is no task. Refused unless the network is attachable. */
+  | {
+      readonly kind: "attachContainer";
+      readonly network: NetworkId;
+      readonly key: string;
+      readonly node: NodeId;
+      readonly name: string;
+    };
 
 /** Made by a node's own peer. */
 export type ReportedChange =
@@ -68,7 +83,10 @@ export type ReportedChange =
       readonly description: NodeDescription;
       readonly addresses: readonly string[];
       readonly engine: EngineHealth;
+      readonly network: NodeNetwork;
     }
+  /** The container of an attachment is gone. */
+  | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 
 /** Made by the leader's plans, and void in a term that has ended. */
@@ -105,7 +123,34 @@ export type PlannedChange =
       readonly message: string;
     }
   /** Void when another service has got one of its ports meanwhile. */
-  | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint };
+  | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint }
+  /** Void when the network has a VNI already, or another one overlaps meanwhile. */
+  | {
+      readonly kind: "allocateNetwork";
+      readonly id: NetworkId;
+      readonly vni: number;
+      readonly config: Network["IPAM"]["Config"];
+    }
+  /** Addresses of nodes' bridges; "" takes a node's away. */
+  | {
+      readonly kind: "setGateways";
+      readonly id: NetworkId;
+      readonly gateways: Readonly<Record<string, string>>;
+    }
+  /** Void once the task has a node. */
+  | {
+      readonly kind: "attachTask";
+      readonly id: TaskId;
+      readonly attachments: readonly TaskAttachment[];
+    }
+  /** Void for an attachment that is gone or has an address. */
+  | {
+      readonly kind: "setAttachment";
+      readonly id: NetworkId;
+      readonly key: string;
+      readonly address: string;
+    }
+  | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
 
@@ -120,6 +165,11 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "progressUpdate",
   "rollbackService",
   "setEndpoint",
+  "allocateNetwork",
+  "setGateways",
+  "attachTask",
+  "setAttachment",
+  "setTunnel",
 ]);
 
 /** Only a leader makes such changes, from its own plans, and never for another peer. */

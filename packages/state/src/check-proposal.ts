@@ -69,6 +69,7 @@ const network = keeping({
   Name: text,
   Driver: text,
   IPAM: keeping({ Config: check.list(anything, 256) }),
+  Gam: keeping({ vni: index, gateways: check.map(text, 65_536), attachments: anything }),
 });
 const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
 const labels = check.map(check.string(), 4096);
@@ -89,10 +90,26 @@ const description = keeping({
   }),
 });
 const engine = keeping({ ready: check.boolean, reason: check.string() });
+const nodeNetwork = keeping({
+  mtu: index,
+  routes: texts,
+  encryption: check.literal("kernel", "userspace", "none"),
+  publicKey: text,
+  problem: check.string(),
+});
+const attachments = check.list(keeping({ network: text, address: text }), 256);
 
 const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   createCluster: {
-    cluster: keeping({ ID: text, Spec: clusterSpec, Secrets: anything, RootPublicKey: text }),
+    cluster: keeping({
+      ID: text,
+      Spec: clusterSpec,
+      Secrets: anything,
+      RootPublicKey: text,
+      DefaultAddrPool: check.list(text, 256),
+      SubnetSize: index,
+      DataPathPort: index,
+    }),
   },
   updateCluster: { spec: clusterSpec, basedOn: index },
   rotateSecrets: { worker: check.optional(text), manager: check.optional(text) },
@@ -119,7 +136,9 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   removeService: { id: text },
   createNetwork: { network },
   removeNetwork: { id: text },
-  describeNode: { id: text, description, addresses: texts, engine },
+  attachContainer: { network: text, key: text, node: text, name: text },
+  describeNode: { id: text, description, addresses: texts, engine, network: nodeNetwork },
+  detachContainer: { network: text, key: text },
   reportTask: { id: text, status },
   judgeNode: { id: text, status: anything },
   createTask: { task: keeping({ ID: text, ServiceID: text, Spec: anything, Status: status }) },
@@ -131,6 +150,11 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   progressUpdate: { id: text, templateVersion: index, waveAtMs: check.number(), updated: texts },
   rollbackService: { id: text, templateVersion: index, message: check.string() },
   setEndpoint: { id: text, endpoint: anything },
+  allocateNetwork: { id: text, vni: index, config: check.list(anything, 256) },
+  setGateways: { id: text, gateways: check.map(text, 65_536) },
+  attachTask: { id: text, attachments },
+  setAttachment: { id: text, key: text, address: text },
+  setTunnel: { id: text, address: text },
 };
 
 const checkChange: Check<Change> = (value, path) => {

@@ -19,6 +19,13 @@ export function isRange(text: string): boolean {
   return more.length === 0 && /^\d{1,3}$/.test(prefix) && isInside(base, text);
 }
 
+/** Whether two ranges have an address in common. */
+export function overlaps(a: string, b: string): boolean {
+  const [baseOfA = ""] = a.split("/");
+  const [baseOfB = ""] = b.split("/");
+  return isInside(baseOfA, b) || isInside(baseOfB, a);
+}
+
 export function isAddress(text: string): boolean {
   return bitsOf(text) !== undefined;
 }

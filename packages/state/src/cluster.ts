@@ -25,7 +25,20 @@ export interface Cluster extends Meta {
   readonly Secrets: { readonly Worker: string; readonly Manager: string };
   /** The cluster's Ed25519 public key, base64. */
   readonly RootPublicKey: string;
+  /** Ranges (CIDR) that networks without a subnet of their own get one from. */
+  readonly DefaultAddrPool: readonly string[];
+  /** Prefix length of such a subnet. */
+  readonly SubnetSize: number;
+  /** UDP port of VXLAN. */
+  readonly DataPathPort: number;
 }
+
+/** What a cluster's networks are made of when its maker said nothing. As in Swarm. */
+export const dataPathDefault = {
+  DefaultAddrPool: ["10.0.0.0/8"],
+  SubnetSize: 24,
+  DataPathPort: 4789,
+} as const;
 
 /** The spec of a cluster whose maker said nothing. */
 export const clusterSpecDefault: ClusterSpec = {

@@ -12,7 +12,7 @@ export type {
 } from "./change.ts";
 export { isPlanned } from "./change.ts";
 export { checkProposal } from "./check-proposal.ts";
-export { type Cluster, type ClusterSpec, clusterSpecDefault } from "./cluster.ts";
+export { type Cluster, type ClusterSpec, clusterSpecDefault, dataPathDefault } from "./cluster.ts";
 export { readClusterSpec } from "./cluster-spec.ts";
 export {
   type Constraint,
@@ -21,7 +21,7 @@ export {
   readConstraints,
 } from "./constraint.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
-export type { Network } from "./network.ts";
+export type { Attachment, Network, NetworkExtra } from "./network.ts";
 export { isClusterNetwork, predefinedNetworks, readNetworkSpec } from "./network-spec.ts";
 export type {
   Availability,
@@ -30,6 +30,7 @@ export type {
   Node,
   NodeDescription,
   NodeExtra,
+  NodeNetwork,
   NodeRole,
   NodeSpec,
   NodeState,
@@ -71,6 +72,7 @@ export {
   isWanted,
   slotName,
   type Task,
+  type TaskAttachment,
   type TaskExtra,
   type TaskState,
   type TaskStatus,

@@ -40,6 +40,7 @@ test("readNetworkSpec() stores what the client asked for", () => {
     ConfigOnly: false,
     Options: { encrypted: "" },
     Labels: { a: "b" },
+    Gam: { vni: 0, gateways: {}, attachments: {} },
   });
 });
 

@@ -117,6 +117,7 @@ const networkUsual = {
   Ingress: false,
   ConfigFrom: { Network: "" },
   ConfigOnly: false,
+  Gam: { vni: 0, gateways: {}, attachments: {} },
 } as const;
 
 /**

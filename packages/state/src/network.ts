@@ -1,5 +1,24 @@
-import type { NetworkId } from "@gam/core";
+import type { NetworkId, NodeId } from "@gam/core";
 import type { Labels, Version } from "./meta.ts";
+
+/** A container on an attachable network that is no task: somebody's `docker run --network`. */
+export interface Attachment {
+  readonly node: NodeId;
+  /** Name of the container. */
+  readonly name: string;
+  /** IPv4 without prefix; "" until the leader has given it one. */
+  readonly address: string;
+}
+
+/** What gam adds to the Engine API's network, given by the leader. Not shown to Docker clients. */
+export interface NetworkExtra {
+  /** VXLAN network identifier; 0 until the network has one, and a subnet in `IPAM.Config`. */
+  readonly vni: number;
+  /** Node id to the IPv4 address (without prefix) of that node's own bridge. */
+  readonly gateways: Readonly<Record<string, string>>;
+  /** By the key that whoever asked for it chose. */
+  readonly attachments: Readonly<Record<string, Attachment>>;
+}
 
 /** The Engine API's network, scope swarm. Its `Id` and `Created` differ from the other objects' names. */
 export interface Network {
@@ -27,4 +46,5 @@ export interface Network {
   readonly ConfigOnly: boolean;
   readonly Options: Labels | null;
   readonly Labels: Labels;
+  readonly Gam: NetworkExtra;
 }

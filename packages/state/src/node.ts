@@ -56,6 +56,20 @@ export interface EngineHealth {
   readonly reason: string;
 }
 
+/** What the node's own peer says of its place in the network and of what its kernel can do. */
+export interface NodeNetwork {
+  /** Largest packet, in bytes, that the device with the node's address carries. */
+  readonly mtu: number;
+  /** Ranges (CIDR) that the host has routes to, without the default route and gam's own. Sorted. */
+  readonly routes: readonly string[];
+  /** Who encrypts: WireGuard in the kernel, wireguard-go, or nobody. */
+  readonly encryption: "kernel" | "userspace" | "none";
+  /** WireGuard public key, base64; "" where nobody encrypts. */
+  readonly publicKey: string;
+  /** Why the node cannot take part in networks across hosts; "" when it can. */
+  readonly problem: string;
+}
+
 /** What gam adds to the Engine API's node. Not shown to Docker clients. */
 export interface NodeExtra {
   readonly peerId: string;
@@ -64,6 +78,10 @@ export interface NodeExtra {
   readonly engine: EngineHealth;
   /** When the engine was first said to be missing, by the leader's clock; 0 while it is there. */
   readonly engineLostAtMs: number;
+  /** Absent until the node has said so. */
+  readonly network?: NodeNetwork;
+  /** IPv4 address inside of the encrypted tunnels, given by the leader. Absent until then. */
+  readonly tunnel?: string;
 }
 
 export interface Node extends Meta {

@@ -11,10 +11,10 @@ import {
 import { seededRandom } from "@gam/core/testing";
 import fc from "fast-check";
 import type { Change, RefusalCode } from "./change.ts";
-import { clusterSpecDefault } from "./cluster.ts";
+import { clusterSpecDefault, dataPathDefault } from "./cluster.ts";
 import { hostOf, mergeStatus, Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
-import { aNetwork, aNode, aService, aTask, TestLog } from "./testing/index.ts";
+import { aNetwork, aNode, aNodeNetwork, aService, aTask, TestLog } from "./testing/index.ts";
 
 const web = "web" as ServiceId;
 const a = "a" as NodeId;
@@ -60,6 +60,7 @@ const cluster: Change = {
     Spec: clusterSpecDefault,
     Secrets: { Worker: "w", Manager: "m" },
     RootPublicKey: "",
+    ...dataPathDefault,
   },
 };
 const network = (name: string): Change => ({ kind: "createNetwork", network: aNetwork(name) });
@@ -315,7 +316,14 @@ test("the time without an engine counts from the judgement, by the judge's clock
   const { Description } = aNode("a");
   const describe = (ready: boolean): void => {
     const engine = { ready, reason: ready ? "" : "gone" };
-    log.write({ kind: "describeNode", id: a, description: Description, addresses: [], engine });
+    log.write({
+      kind: "describeNode",
+      id: a,
+      description: Description,
+      addresses: [],
+      engine,
+      network: aNodeNetwork(),
+    });
   };
   const lostAtMs = (): number | undefined => log.store.node(a)?.Gam.engineLostAtMs;
   describe(false);

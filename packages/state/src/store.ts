@@ -19,6 +19,7 @@ import {
 import type { Change, Outcome, Proposal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
+import { networkAfter } from "./network-change.ts";
 import type { Node } from "./node.ts";
 import { type Refusal, refusalOf, takenPort } from "./refusal.ts";
 import type { Service, ServiceSpec } from "./service.ts";
@@ -36,7 +37,7 @@ import type { Event, View } from "./view.ts";
 
 /** Outcomes remembered, so that a proposal that comes twice is applied once. A retry gives up long before. */
 const outcomesMax = 8192;
-const schema = 1;
+const schema = 2;
 
 interface Dump {
   readonly schema: number;
@@ -222,6 +223,7 @@ export class Store implements View {
       case "describeNode":
       case "judgeNode":
       case "removeNode":
+      case "setTunnel":
         return this.#changeNode(change, occasion);
       case "createService":
         return this.#createService(change, occasion);
@@ -235,9 +237,16 @@ export class Store implements View {
         return this.#createNetwork(change, occasion);
       case "removeNetwork":
         return this.#removeNetwork(change, occasion);
+      case "allocateNetwork":
+      case "setGateways":
+      case "attachContainer":
+      case "detachContainer":
+      case "setAttachment":
+        return this.#changeNetwork(change, occasion);
       case "createTask":
         return this.#createTask(change, occasion);
       case "assignTask":
+      case "attachTask":
       case "explainTask":
       case "desireTask":
       case "reportTask":
@@ -276,7 +285,7 @@ export class Store implements View {
   }
 
   #changeNode(
-    change: Of<"updateNode" | "describeNode" | "judgeNode" | "removeNode">,
+    change: Of<"updateNode" | "describeNode" | "judgeNode" | "removeNode" | "setTunnel">,
     { at, atMs, events }: Occasion,
   ): void {
     const node = this.#nodes.get(change.id);
@@ -285,9 +294,9 @@ export class Store implements View {
       case "updateNode":
         return this.#putNode({ ...node, ...this.#moved(at), Spec: change.spec }, events);
       case "describeNode": {
-        const { description: Description, addresses, engine } = change;
+        const { description: Description, addresses, engine, network } = change;
         const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
-        const Gam = { ...node.Gam, addresses, engine, engineLostAtMs };
+        const Gam = { ...node.Gam, addresses, engine, engineLostAtMs, network };
         const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
         return this.#putNode({ ...node, UpdatedAt: at, Description, Gam, Status }, events);
       }
@@ -297,6 +306,10 @@ export class Store implements View {
         const engineLostAtMs = node.Gam.engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
         const Gam = { ...node.Gam, engineLostAtMs };
         return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
+      }
+      case "setTunnel": {
+        const Gam = { ...node.Gam, tunnel: change.address };
+        return this.#putNode({ ...node, UpdatedAt: at, Gam }, events);
       }
       case "removeNode":
         this.#nodes.delete(change.id);
@@ -405,6 +418,21 @@ export class Store implements View {
     events.push({ table: "network", before });
   }
 
+  #changeNetwork(
+    change: Of<
+      "allocateNetwork" | "setGateways" | "attachContainer" | "detachContainer" | "setAttachment"
+    >,
+    { events }: Occasion,
+  ): void {
+    const id = "id" in change ? change.id : change.network;
+    const before = this.#networks.get(id);
+    if (before === undefined) return;
+    const after = networkAfter(before, change, this);
+    if (after === undefined) return;
+    this.#networks.put(id, after);
+    events.push({ table: "network", before, after });
+  }
+
   #createTask({ task }: Of<"createTask">, { at, events }: Occasion): void {
     // The service may have been removed since the leader planned this.
     if (this.#services.get(task.ServiceID) === undefined) return;
@@ -414,7 +442,13 @@ export class Store implements View {
 
   #changeTask(
     change: Of<
-      "assignTask" | "explainTask" | "desireTask" | "reportTask" | "orphanTask" | "removeTask"
+      | "assignTask"
+      | "attachTask"
+      | "explainTask"
+      | "desireTask"
+      | "reportTask"
+      | "orphanTask"
+      | "removeTask"
     >,
     { at, atMs, events }: Occasion,
   ): void {
@@ -427,6 +461,12 @@ export class Store implements View {
         if ((task.NodeID ?? node) !== node || this.#nodes.get(node) === undefined) return;
         if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return;
         return this.#moveTask({ ...moved, NodeID: node, Status: status }, events);
+      }
+      case "attachTask": {
+        // Global tasks have their node from the start, and wait for it to be given to them.
+        if (compareStates(task.Status.State, "assigned") >= 0) return;
+        const Gam = { ...task.Gam, attachments: change.attachments };
+        return this.#moveTask({ ...moved, Gam }, events);
       }
       case "explainTask":
         if (compareStates(task.Status.State, "pending") > 0) return;

@@ -3,9 +3,8 @@
  *
  * A task is one-shot: it is never started again but replaced in its slot.
  */
-import type { NodeId, ServiceId, TaskId } from "@gam/core";
+import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
-import type { Network } from "./network.ts";
 import type { GenericResource } from "./node.ts";
 import type { EndpointSpec, PortConfig, TaskSpec } from "./service.ts";
 
@@ -88,6 +87,15 @@ export interface TaskExtra {
   readonly restart: boolean;
   /** When it was first seen running, by its node's clock. Absent until then. */
   readonly startedAtMs?: number;
+  /** Given by the leader before the task gets its node. Empty while there is none. */
+  readonly attachments: readonly TaskAttachment[];
+}
+
+/** The task's place in one network. */
+export interface TaskAttachment {
+  readonly network: NetworkId;
+  /** IPv4 without prefix. */
+  readonly address: string;
 }
 
 export interface Task extends Meta {
@@ -100,11 +108,6 @@ export interface Task extends Meta {
   readonly NodeID?: NodeId;
   readonly Status: TaskStatus;
   readonly DesiredState: DesiredState;
-  readonly NetworksAttachments?: readonly {
-    readonly Network: Network;
-    /** CIDR. */
-    readonly Addresses?: readonly string[];
-  }[];
   readonly GenericResources?: readonly GenericResource[];
   readonly JobIteration?: { readonly Index?: number };
   readonly Gam: TaskExtra;

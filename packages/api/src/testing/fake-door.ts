@@ -13,6 +13,7 @@ import {
   type ClusterSpec,
   clusterSpecDefault,
   compareStates,
+  dataPathDefault,
   type Event,
   type NewNode,
   type NewTask,
@@ -125,6 +126,7 @@ export class FakeDoor implements ClusterDoor {
       Spec: spec,
       Secrets: { Worker: "w1", Manager: "m1" },
       RootPublicKey: "",
+      ...dataPathDefault,
     };
     this.apply([
       { kind: "createCluster", cluster },

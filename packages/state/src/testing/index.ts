@@ -1,2 +1,10 @@
-export { aNetwork, aNode, aService, aTask, type ServiceWish, type TaskWish } from "./objects.ts";
+export {
+  aNetwork,
+  aNode,
+  aNodeNetwork,
+  aService,
+  aTask,
+  type ServiceWish,
+  type TaskWish,
+} from "./objects.ts";
 export { TestLog } from "./test-log.ts";

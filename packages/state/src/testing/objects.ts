@@ -1,7 +1,7 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
-import type { NodeDescription, NodeSpec, NodeState } from "../node.ts";
+import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../node.ts";
 import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
 import type { DesiredState, TaskState } from "../task.ts";
 
@@ -34,8 +34,14 @@ export function aNode(
       addresses: [`${address}:7946`],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,
+      network: aNodeNetwork(),
     },
   };
+}
+
+/** A host that can take part in networks, and encrypts nothing. */
+export function aNodeNetwork(change: Partial<NodeNetwork> = {}): NodeNetwork {
+  return { mtu: 1500, routes: [], encryption: "none", publicKey: "", problem: "", ...change };
 }
 
 export interface ServiceWish {
@@ -91,6 +97,7 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       startAfterMs: 0,
       after: "",
       restart: false,
+      attachments: [],
       ...wish.extra,
     },
   };
@@ -112,6 +119,7 @@ export function aNetwork(name: string, change: Partial<NewNetwork> = {}): NewNet
     ConfigOnly: false,
     Options: null,
     Labels: {},
+    Gam: { vni: 0, gateways: {}, attachments: {} },
     ...change,
   };
 }

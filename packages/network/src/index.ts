@@ -1,0 +1,9 @@
+export type {
+  DnsPlan,
+  DnsZone,
+  NetworkPlane,
+  NodePlan,
+  PortPlane,
+  ServicePlane,
+  TunnelPlan,
+} from "./node-plan.ts";

@@ -1,0 +1,79 @@
+/** Network change: what one change of the log makes of a network, or nothing when it is void. */
+import { unreachable } from "@gam/core";
+import type { Change } from "./change.ts";
+import { overlaps } from "./cidr.ts";
+import type { Network } from "./network.ts";
+import type { View } from "./view.ts";
+
+type NetworkChange = Extract<
+  Change,
+  {
+    kind:
+      | "allocateNetwork"
+      | "setGateways"
+      | "attachContainer"
+      | "detachContainer"
+      | "setAttachment";
+  }
+>;
+
+export function networkAfter(
+  network: Network,
+  change: NetworkChange,
+  view: View,
+): Network | undefined {
+  const extra = network.Gam;
+  const moved = (Gam: Network["Gam"]): Network => ({ ...network, Gam });
+  switch (change.kind) {
+    case "allocateNetwork":
+      if (extra.vni !== 0 || clashes(network, change, view)) return undefined;
+      return {
+        ...moved({ ...extra, vni: change.vni }),
+        IPAM: { ...network.IPAM, Config: change.config },
+      };
+    case "setGateways": {
+      const gateways = Object.entries({ ...extra.gateways, ...change.gateways });
+      return moved({
+        ...extra,
+        gateways: Object.fromEntries(gateways.filter(([, address]) => address !== "")),
+      });
+    }
+    case "attachContainer": {
+      const { key, node, name } = change;
+      if (extra.attachments[key] !== undefined) return undefined;
+      const attachments = { ...extra.attachments, [key]: { node, name, address: "" } };
+      return moved({ ...extra, attachments });
+    }
+    case "setAttachment": {
+      const known = extra.attachments[change.key];
+      if (known === undefined || known.address !== "") return undefined;
+      const attachment = { ...known, address: change.address };
+      return moved({ ...extra, attachments: { ...extra.attachments, [change.key]: attachment } });
+    }
+    case "detachContainer": {
+      if (extra.attachments[change.key] === undefined) return undefined;
+      const { [change.key]: _, ...attachments } = extra.attachments;
+      return moved({ ...extra, attachments });
+    }
+    default:
+      unreachable(change);
+  }
+}
+
+/** Somebody has made a network with such a subnet since the leader planned this. */
+function clashes(
+  network: Network,
+  { vni, config }: Extract<Change, { kind: "allocateNetwork" }>,
+  view: View,
+): boolean {
+  return view
+    .networks()
+    .some(
+      (other) =>
+        other.Id !== network.Id &&
+        (other.Gam.vni === vni ||
+          other.IPAM.Config.some(({ Subnet: theirs = "" }) =>
+            config.some(({ Subnet: ours = "" }) => overlaps(ours, theirs)),
+          )),
+    );
+}
