@@ -14,7 +14,7 @@ import {
   planContainer,
   planNetwork,
 } from "@gam/worker";
-import { aNetwork, aNode, aTask } from "@gam/worker/testing";
+import { aNode, anOverlay, aTask } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 
 export interface SuiteWorld {
@@ -36,8 +36,8 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
     let nextId = 1;
     const heard: EngineNews[] = [];
     const waiting = new Set<() => void>();
-    const networks: readonly Network[] = ["front", "back"].map((name) =>
-      aNetwork(`${name}${process.pid}`),
+    const networks: readonly Network[] = ["front", "back"].map((name, index) =>
+      anOverlay(`${name}${process.pid}`, index + 1),
     );
 
     const act = (action: NewAction): Promise<ActionOutcome> => {
@@ -76,8 +76,8 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       id: string,
       args?: readonly string[],
       joined: readonly Network[] = [],
-    ): Task =>
-      aTask(`${id}${process.pid}`, {
+    ): Task => {
+      const task = aTask(`${id}${process.pid}`, {
         Spec: {
           ContainerSpec: {
             Image: world.image,
@@ -85,9 +85,13 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
             StopGracePeriod: 1e9,
             Init: false,
           },
-          Networks: joined.map(({ Id }) => ({ Target: Id })),
         },
       });
+      const attachments = joined.map(({ Id, Gam }) => {
+        return { network: Id, address: `${Gam.gateways.node1}00` };
+      });
+      return { ...task, Gam: { ...task.Gam, attachments } };
+    };
 
     const remove = (task: Task, container: string): Promise<ActionOutcome> =>
       act({ kind: "remove", task: task.ID, container });
@@ -176,7 +180,8 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       const early = await act({ kind: "create", task: task.ID, plan: planned.plan });
       assert.equal(early.ok ? "ok" : early.failure, "network");
       for (const network of [...networks, ...networks]) {
-        const plan = planNetwork(network, "suite");
+        const plan = planNetwork(network, aNode(), "suite");
+        assert.ok(plan !== undefined);
         assert.deepEqual(await act({ kind: "ensureNetwork", network: plan }), { ok: true });
       }
       const { id } = await create(task);

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { test } from "node:test";
 import type { NodeDescription, Usage } from "@gam/state";
 import { type ActionOutcome, type EngineAction, planContainer, planNetwork } from "@gam/worker";
-import { aNetwork, aNode, aTask, FakeEngine } from "@gam/worker/testing";
+import { aNode, anOverlay, aTask, FakeEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import { Engine } from "./engine.ts";
 import { EngineClient } from "./engine-client.ts";
@@ -117,9 +117,12 @@ if (socketPath === undefined) {
     };
     const Ports = [{ TargetPort: 80, PublishedPort: 18080, PublishMode: "host" as const }];
     const task = { ...made, Spec: { ContainerSpec }, Gam: { ...made.Gam, endpoint: { Ports } } };
-    const network = aNetwork(`sick${process.pid}`);
-    await engine.perform({ kind: "ensureNetwork", id: 1, network: planNetwork(network, "suite") });
-    const joined = { ...task, Spec: { ContainerSpec, Networks: [{ Target: network.Id }] } };
+    const network = anOverlay(`sick${process.pid}`, 3);
+    const part = planNetwork(network, aNode(), "suite");
+    assert.ok(part !== undefined);
+    await engine.perform({ kind: "ensureNetwork", id: 1, network: part });
+    const attachments = [{ network: network.Id, address: "10.253.3.7" }];
+    const joined = { ...task, Gam: { ...task.Gam, attachments } };
     const planned = planContainer(joined, {
       cluster: "suite",
       node: aNode(),

@@ -4,7 +4,7 @@
  * Decides what an engine's answer means for the action that was asked. Decides nothing about tasks.
  */
 import { check, GamError, unreachable } from "@gam/core";
-import type { ActionOutcome, ContainerPlan, EngineAction, Failure } from "@gam/worker";
+import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
 import type { NetworkBook } from "./network-book.ts";
@@ -82,13 +82,14 @@ export class Performer {
 
   async #create(action: CreateAction): Promise<ActionOutcome> {
     const { plan } = action;
-    const joins = plan.joins.map(({ network, aliases }) => {
-      return { network, id: this.#networks.idOf(network), aliases };
-    });
-    const unknown = joins.find(({ id }) => id === undefined);
-    if (unknown !== undefined) {
-      const message = `network ${unknown.network} not found`;
-      return { ok: false, failure: "network", message };
+    const joins: [string, EndpointSettings][] = [];
+    for (const join of plan.joins) {
+      const network = this.#networks.idOf(join.network);
+      if (network === undefined) {
+        const message = `network ${join.network} not found`;
+        return { ok: false, failure: "network", message };
+      }
+      joins.push([network, endpointOf(join)]);
     }
     const [first, ...rest] = joins;
     let id: string;
@@ -97,7 +98,7 @@ export class Performer {
         method: "POST",
         path: "/containers/create",
         query: { name: plan.name },
-        body: first?.id === undefined ? plan.body : withNetwork(plan, first.id, first.aliases),
+        body: first === undefined ? plan.body : withNetwork(plan, ...first),
         limitMs,
       });
       id = created(answer, "container").Id;
@@ -108,14 +109,18 @@ export class Performer {
       if (known?.state.task !== action.task) throw thrown;
       id = known.state.id;
     }
-    for (const join of rest) await this.#connect(id, join.id ?? "", join.aliases);
+    for (const join of rest) await this.#connect(id, ...join);
     return await this.#look(id);
   }
 
   /** Also for a container that was adopted, and may be connected already. */
-  async #connect(container: string, network: string, aliases: readonly string[]): Promise<void> {
+  async #connect(
+    container: string,
+    network: string,
+    EndpointConfig: EndpointSettings,
+  ): Promise<void> {
     try {
-      const body = { Container: container, EndpointConfig: { Aliases: aliases } };
+      const body = { Container: container, EndpointConfig };
       await this.#client.call({
         method: "POST",
         path: `/networks/${network}/connect`,
@@ -156,16 +161,22 @@ export class Performer {
   }
 }
 
+type EndpointSettings = Readonly<Record<string, unknown>>;
+
+function endpointOf({ address, mac }: NetworkJoin): EndpointSettings {
+  return { IPAMConfig: { IPv4Address: address }, MacAddress: mac };
+}
+
 function withNetwork(
   plan: ContainerPlan,
   network: string,
-  aliases: readonly string[],
+  endpoint: EndpointSettings,
 ): Readonly<Record<string, unknown>> {
   const host = plan.body.HostConfig as Readonly<Record<string, unknown>>;
   return {
     ...plan.body,
     HostConfig: { ...host, NetworkMode: network },
-    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: aliases } } },
+    NetworkingConfig: { EndpointsConfig: { [network]: endpoint } },
   };
 }
 

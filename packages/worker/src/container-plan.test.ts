@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NetworkId } from "@gam/core";
 import type { ContainerSpec, Task, TaskSpec } from "@gam/state";
+import { aNodeNetwork } from "@gam/state/testing";
 import { type ContainerPlan, planContainer } from "./container-plan.ts";
-import { planNetwork } from "./network-plan.ts";
-import { aNetwork, aNode, aTask } from "./testing/index.ts";
+import { mtuOf, planNetwork } from "./network-plan.ts";
+import { aNetwork, aNode, anOverlay, aTask } from "./testing/index.ts";
 
 const around = {
   cluster: "cluster1",
   node: aNode(),
-  networks: [aNetwork("front"), aNetwork("back"), aNetwork("host", { Driver: "host" })],
+  networks: [
+    anOverlay("front", 1),
+    anOverlay("back", 2),
+    aNetwork("far"),
+    aNetwork("host", { Driver: "host" }),
+  ],
 };
 
 function plan(task: Task): ContainerPlan {
@@ -207,14 +214,28 @@ test("planContainer() binds host ports only", () => {
   });
 });
 
-test("planContainer() joins networks under the service's names", () => {
-  const Networks = [{ Target: "front-id", Aliases: ["www"] }, { Target: "back" }];
-  const { joins, body } = plan(withSpec({ Networks }));
+test("planContainer() joins networks at the addresses that the leader gave", () => {
+  const task = withSpec({ Networks: [{ Target: "front-id" }] });
+  const attachments = [
+    { network: "front-id" as NetworkId, address: "10.0.1.7" },
+    { network: "back-id" as NetworkId, address: "10.0.255.16" },
+  ];
+  const { joins, body } = plan({ ...task, Gam: { ...task.Gam, attachments } });
   assert.deepEqual(joins, [
-    { network: "front-id", aliases: ["web", "tasks.web", "www"] },
-    { network: "back-id", aliases: ["web", "tasks.web"] },
+    { network: "front-id", address: "10.0.1.7", mac: "02:42:0a:00:01:07" },
+    { network: "back-id", address: "10.0.255.16", mac: "02:42:0a:00:ff:10" },
   ]);
-  assert.equal((body as unknown as Body).HostConfig.NetworkMode, "default");
+  const { HostConfig } = body as unknown as Body;
+  assert.equal(HostConfig.NetworkMode, "default");
+  assert.deepEqual(HostConfig.Dns, ["10.253.1.2"]);
+});
+
+test("planContainer() waits for this node's part of a network", () => {
+  const task = aTask("t1");
+  const attachments = [{ network: "far-id" as NetworkId, address: "10.0.1.7" }];
+  assert.deepEqual(planContainer({ ...task, Gam: { ...task.Gam, attachments } }, around), {
+    awaits: "far-id",
+  });
 });
 
 test("planContainer() leaves the engine's own networks to the engine", () => {
@@ -249,21 +270,43 @@ for (const { name, spec, error } of refused) {
   });
 }
 
-test("planNetwork() is a labelled bridge with the subnets that somebody asked for", () => {
-  const IPAM = {
-    Driver: "default",
-    Options: null,
-    Config: [{ Subnet: "10.5.0.0/24", Gateway: "10.5.0.1" }, {}],
-  };
-  const network = aNetwork("front", { Internal: true, Labels: { a: "1" }, IPAM });
-  assert.deepEqual(planNetwork(network, "cluster1"), {
+test("planNetwork() is a bridge from which the engine gives no address away", () => {
+  const IPAM = { Driver: "default", Options: null, Config: [{ Subnet: "10.5.0.0/24" }] };
+  const Gam = { vni: 4099, gateways: { node1: "10.5.0.9" }, attachments: {} };
+  const network = aNetwork("front", { Internal: true, Labels: { a: "1" }, IPAM, Gam });
+  assert.deepEqual(planNetwork(network, aNode(), "cluster1"), {
     network: "front-id",
     name: "front",
+    gateway: "10.5.0.9",
     body: {
       Driver: "bridge",
       Internal: true,
       Labels: { a: "1", "gam.cluster": "cluster1", "gam.network": "front-id" },
-      IPAM: { Driver: "default", Config: [{ Subnet: "10.5.0.0/24", Gateway: "10.5.0.1" }] },
+      IPAM: {
+        Driver: "default",
+        Config: [{ Subnet: "10.5.0.0/24", Gateway: "10.5.0.9", IPRange: "10.5.0.9/32" }],
+      },
+      Options: {
+        "com.docker.network.bridge.name": "gam-4099",
+        "com.docker.network.driver.mtu": "1450",
+      },
     },
   });
+  assert.equal(planNetwork(network, aNode("node2"), "cluster1"), undefined);
+});
+
+test("mtuOf() leaves room for what is put around a packet", () => {
+  const node = aNode();
+  const encrypting = {
+    ...node,
+    Gam: { ...node.Gam, network: aNodeNetwork({ encryption: "kernel" }) },
+  };
+  const wish = { "com.docker.network.driver.mtu": "1200" };
+  assert.equal(mtuOf(aNetwork("n"), node), 1450);
+  assert.equal(mtuOf(aNetwork("n"), encrypting), 1370);
+  assert.equal(mtuOf(aNetwork("n", { Options: wish }), node), 1200);
+  assert.equal(
+    mtuOf(aNetwork("n", { Options: { ...wish, "com.docker.network.driver.mtu": "9000" } }), node),
+    1450,
+  );
 });

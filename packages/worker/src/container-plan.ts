@@ -17,13 +17,18 @@ import {
   type Node,
   type PortConfig,
   type Task,
+  type TaskAttachment,
 } from "@gam/state";
 import { label } from "./label.ts";
 import { expandTemplate, type TemplateContext } from "./template.ts";
 
+/** A place in a network of the cluster. Names are not the engine's to answer: it knows only its own node. */
 export interface NetworkJoin {
   readonly network: NetworkId;
-  readonly aliases: readonly string[];
+  /** IPv4 without prefix. */
+  readonly address: string;
+  /** Follows from the address, because the other nodes are told only that. */
+  readonly mac: string;
 }
 
 export interface ContainerPlan {
@@ -41,8 +46,11 @@ export interface ContainerSurroundings {
   readonly networks: readonly Network[];
 }
 
-/** A plan, or why there cannot be one. */
-export type Planned = { readonly plan: ContainerPlan } | { readonly error: string };
+/** A plan, why there cannot be one, or the network that this node has no part of yet. */
+export type Planned =
+  | { readonly plan: ContainerPlan }
+  | { readonly error: string }
+  | { readonly awaits: NetworkId };
 
 /** Networks of the engine itself, which exist on every node. */
 const predefined = new Set(["host", "none", "bridge"]);
@@ -59,7 +67,12 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   if ((spec.Secrets?.length ?? 0) + (spec.Configs?.length ?? 0) > 0) {
     problems.push("secrets and configs are not supported");
   }
-  const { mode, joins } = planJoins(task, around.networks, problems);
+  const mode = planMode(task, around.networks, problems);
+  const joins = mode === "default" ? task.Gam.attachments.map(joinOf) : [];
+  const gateways = joins.map(({ network: id }) => {
+    const network = around.networks.find(({ Id }) => Id === id);
+    return network?.Gam.gateways[around.node.ID];
+  });
   const ports = hostPorts(task.Gam.endpoint);
   const mounts = (spec.Mounts ?? []).map((mount) => planMount(mount, expand));
   const body = {
@@ -76,9 +89,13 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
       ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
       ...planResources(task),
       ...planHost(task),
+      // Of the cluster's names any gateway knows all that the container may know, and asks on for others.
+      ...(joins.length > 0 && { Dns: gateways.slice(0, 1) }),
     },
   };
   if (problems.length > 0) return { error: problems.join("; ") };
+  const awaited = joins.find((_, index) => gateways[index] === undefined);
+  if (awaited !== undefined) return { awaits: awaited.network };
   return { plan: { name: containerName(task), image: spec.Image, body, joins } };
 }
 
@@ -230,26 +247,27 @@ function bindingsOf(ports: readonly PortConfig[]): Record<string, { HostPort: st
   return bindings;
 }
 
-function planJoins(
-  task: Task,
-  networks: readonly Network[],
-  problems: string[],
-): { mode: string; joins: NetworkJoin[] } {
-  const joins: NetworkJoin[] = [];
+function joinOf({ network, address }: TaskAttachment): NetworkJoin {
+  return { network, address, mac: macOf(address) };
+}
+
+/** Hardware address of whoever has this IPv4 address in a network of the cluster. */
+export function macOf(address: string): string {
+  const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+  return ["02", "42", ...bytes].join(":");
+}
+
+/** `default` unless the task asks for one of the engine's own networks. */
+function planMode(task: Task, networks: readonly Network[], problems: string[]): string {
   let mode = "default";
-  for (const { Target, Aliases } of task.Spec.Networks ?? []) {
+  for (const { Target } of task.Spec.Networks ?? []) {
     const network = networks.find(({ Id, Name }) => Id === Target || Name === Target);
     const name = network?.Name ?? Target;
     if (predefined.has(name)) {
       mode = name;
     } else if (network === undefined) {
       problems.push(`network ${Target} not found`);
-    } else {
-      const { serviceName } = task.Gam;
-      // Several containers may share an alias: the engine's DNS then answers with all of them.
-      const aliases = [...new Set([serviceName, `tasks.${serviceName}`, ...(Aliases ?? [])])];
-      joins.push({ network: network.Id, aliases });
     }
   }
-  return { mode, joins: mode === "default" ? joins : [] };
+  return mode;
 }

@@ -8,6 +8,7 @@ export type {
 export {
   type ContainerPlan,
   type ContainerSurroundings,
+  macOf,
   type NetworkJoin,
   type Planned,
   planContainer,
@@ -16,6 +17,6 @@ export type { WorkerEffect } from "./effect.ts";
 export type { Assignment, WorkerInput } from "./input.ts";
 export { label } from "./label.ts";
 export { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
-export { type NetworkPlan, planNetwork } from "./network-plan.ts";
+export { bridgeName, mtuOf, type NetworkPlan, planNetwork } from "./network-plan.ts";
 export { checkTemplate, expandTemplate, type TemplateContext } from "./template.ts";
 export { Worker, type WorkerFaults } from "./worker.ts";

@@ -39,6 +39,8 @@ export interface Life {
   doubted: boolean;
   /** When the end of the container was seen, while nobody could be told. */
   endedTick: number | undefined;
+  /** When it was first seen that nobody wants it to run any more. */
+  unwantedTick: number;
   /** When the container was started again in place. */
   restartTicks: readonly number[];
   /** What was reported last, and when to report it again if the state still does not show it. */
@@ -55,6 +57,7 @@ export interface Circumstances {
   readonly leaderless: boolean;
   readonly nowTick: number;
   readonly tickMs: number;
+  readonly drainTicks: number;
 }
 
 export type Need =
@@ -78,7 +81,8 @@ export function needOf(life: Life, now: Circumstances): Need {
   const ended = isTerminal(status.State);
   const unwanted = !isWanted(task);
   if (container?.phase === "running") {
-    return ended || unwanted ? { kind: "stop" } : needOfRunning(status, container);
+    if (ended) return { kind: "stop" };
+    return unwanted ? needOfUnwanted(life, task, now) : needOfRunning(status, container);
   }
   if (ended) return nothing;
   if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
@@ -103,6 +107,13 @@ function needOfStray({ container }: Life, now: Circumstances): Need {
   if (container === undefined) return { kind: "forget" };
   if (!now.caughtUp) return nothing;
   return { kind: container.phase === "running" ? "stop" : "remove" };
+}
+
+/** Other nodes may still send it connections until they have heard. It goes when nobody does. */
+function needOfUnwanted({ status, unwantedTick }: Life, { Gam }: Task, now: Circumstances): Need {
+  const serves = status?.State === "running" && Gam.attachments.length > 0;
+  const untilTick = serves ? unwantedTick + now.drainTicks : now.nowTick;
+  return untilTick <= now.nowTick ? { kind: "stop" } : { kind: "wait", untilTick };
 }
 
 function needOfRunning(status: TaskStatus, container: ContainerState): Need {

@@ -12,6 +12,11 @@ export interface WorkerLimits {
   /** States on the way to running are reported only when they last so long: they cost a write each. */
   readonly dawdleTicks: number;
   readonly reportChangesMax: number;
+  /**
+   * A task with an address is stopped so long after nobody wants it any more: by then every node has
+   * heard, and sends it no new connections.
+   */
+  readonly drainTicks: number;
   /** A committed report that the state still does not show is sent again after so long. */
   readonly resendTicks: number;
   /** Without a leader for so long, containers that end are started again in place. */
@@ -26,6 +31,7 @@ export const workerLimitsDefault: WorkerLimits = {
   retryTicks: 10,
   dawdleTicks: 10,
   reportChangesMax: 256,
+  drainTicks: 5,
   resendTicks: 20,
   leaderlessTicks: 50,
 };

@@ -1,39 +1,74 @@
 /**
- * Network plan: what a network of the cluster is on one node.
+ * Network plan: the engine's part of a network of the cluster on one node.
  *
- * A network is a bridge of the node's own engine; it does not reach other nodes.
+ * It is a bridge with the subnet that the network has everywhere and a gateway of this node's own. The
+ * engine may give away no address itself, because other nodes would not know of it: its range is the
+ * gateway alone, so that it refuses whoever does not come with an address.
  */
 import type { NetworkId } from "@gam/core";
-import type { Labels, Network } from "@gam/state";
+import type { Labels, Network, Node } from "@gam/state";
 import { label } from "./label.ts";
 
 export interface NetworkPlan {
   readonly network: NetworkId;
   /** Wanted name. Where something else has it, the engine's network is called otherwise. */
   readonly name: string;
+  /** IPv4 without prefix: the bridge's address. */
+  readonly gateway: string;
   /** Body of `POST /networks/create` but for its name. */
   readonly body: {
     readonly Driver: "bridge";
     readonly Internal: boolean;
     readonly Labels: Labels;
-    readonly IPAM?: { readonly Driver: "default"; readonly Config: readonly Labels[] };
+    readonly IPAM: { readonly Driver: "default"; readonly Config: readonly Labels[] };
+    readonly Options: Labels;
   };
 }
 
-export function planNetwork(network: Network, cluster: string): NetworkPlan {
-  const configs = network.IPAM.Config.flatMap(({ Subnet, IPRange, Gateway }) =>
-    Subnet === undefined
-      ? []
-      : [{ Subnet, ...(IPRange && { IPRange }), ...(Gateway && { Gateway }) }],
-  );
+/** VXLAN's headers over IPv4. */
+const vxlanBytes = 50;
+/** WireGuard's, over IPv6 at worst. */
+const tunnelBytes = 80;
+const mtuDefault = 1500;
+
+/** `undefined` while this node has no part of the network. */
+export function planNetwork(
+  network: Network,
+  node: Node,
+  cluster: string,
+): NetworkPlan | undefined {
+  const gateway = network.Gam.gateways[node.ID];
+  const Subnet = network.IPAM.Config[0]?.Subnet;
+  if (gateway === undefined || Subnet === undefined) return undefined;
   return {
     network: network.Id,
     name: network.Name,
+    gateway,
     body: {
       Driver: "bridge",
       Internal: network.Internal,
       Labels: { ...network.Labels, [label.cluster]: cluster, [label.network]: network.Id },
-      ...(configs.length > 0 && { IPAM: { Driver: "default", Config: configs } }),
+      IPAM: {
+        Driver: "default",
+        Config: [{ Subnet, Gateway: gateway, IPRange: `${gateway}/32` }],
+      },
+      Options: {
+        "com.docker.network.bridge.name": bridgeName(network),
+        "com.docker.network.driver.mtu": String(mtuOf(network, node)),
+      },
     },
   };
+}
+
+/** Device names have 15 characters at most, and VNIs 8 digits. */
+export function bridgeName({ Gam }: Network): string {
+  return `gam-${Gam.vni}`;
+}
+
+/** Bytes that a container of this node may put into one packet. */
+export function mtuOf(network: Network, { Gam }: Node): number {
+  const wish = Number(network.Options?.["com.docker.network.driver.mtu"]);
+  const encrypts = (Gam.network?.encryption ?? "none") !== "none";
+  const room = (Gam.network?.mtu ?? mtuDefault) - vxlanBytes - (encrypts ? tunnelBytes : 0);
+  return wish > 0 ? Math.min(wish, room) : room;
 }

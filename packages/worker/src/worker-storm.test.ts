@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TaskId } from "@gam/core";
+import type { NetworkId, TaskId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import { compareStates, isTerminal, mergeStatus, type Task, type TaskStatus } from "@gam/state";
 import fc from "fast-check";
@@ -16,7 +16,7 @@ import {
   type WorkerInput,
   workerLimitsDefault,
 } from "./index.ts";
-import { aNetwork, aNode, aTask, FakeEngine } from "./testing/index.ts";
+import { aNode, anOverlay, aTask, FakeEngine } from "./testing/index.ts";
 
 const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, dawdleTicks: 3 };
 const images = ["tiny:1", "checked:1", "slow:1", "far:1", "broken:1", "nowhere:1"];
@@ -31,7 +31,7 @@ class Storm {
   readonly #faults: WorkerFaults;
   readonly #engine: FakeEngine;
   readonly #tasks = new Map<TaskId, Task>();
-  readonly #networks = [aNetwork("net")];
+  readonly #networks = [anOverlay("net")];
   readonly #reported = new Map<TaskId, TaskStatus>();
   #worker: Worker;
   #behind = false;
@@ -174,11 +174,12 @@ class Storm {
       Spec: {
         ContainerSpec: { Image },
         RestartPolicy: { Condition: "any", Delay: 3e8 },
-        Networks: this.#random.below(2) === 0 ? [{ Target: "net-id" }] : [],
       },
     });
+    const attachment = { network: "net-id" as NetworkId, address: "10.0.1.7" };
+    const attachments = this.#random.below(2) === 0 ? [attachment] : [];
     this.#nextTask += 1;
-    this.#tasks.set(task.ID, task);
+    this.#tasks.set(task.ID, { ...task, Gam: { ...task.Gam, attachments } });
     this.#assign();
   }
 

@@ -1,10 +1,17 @@
 import { test } from "node:test";
-import type { TaskId } from "@gam/core";
+import type { NetworkId, TaskId } from "@gam/core";
 import { type Command, runScripts } from "@gam/core/testing";
 import { type DesiredState, mergeStatus, type Network, type Task } from "@gam/state";
 import type { EngineAction } from "./action.ts";
 import { Worker, type WorkerEffect, type WorkerInput, workerLimitsDefault } from "./index.ts";
-import { aNetwork, aNode, aTask, FakeEngine, type FakeProgram } from "./testing/index.ts";
+import {
+  aNetwork,
+  aNode,
+  anOverlay,
+  aTask,
+  FakeEngine,
+  type FakeProgram,
+} from "./testing/index.ts";
 
 const programs: Readonly<Record<string, FakeProgram>> = {
   "tiny:1": {},
@@ -44,7 +51,7 @@ class World {
         this.#boot();
         break;
       case "network":
-        this.#networks.set(task, aNetwork(task));
+        this.#networks.set(task, words[1] === undefined ? anOverlay(task) : aNetwork(task));
         this.#assign();
         break;
       case "unnetwork":
@@ -54,18 +61,17 @@ class World {
       case "task": {
         const image = options.has("image") ? options.string("image") : "tiny:1";
         const policy = options.has("restart") ? options.string("restart") : "any";
-        const Networks = options.has("network")
-          ? [{ Target: `${options.string("network")}-id` }]
-          : [];
+        const network = options.has("network") ? `${options.string("network")}-id` : undefined;
+        const attachments =
+          network === undefined ? [] : [{ network: network as NetworkId, address: "10.0.1.7" }];
         const made = aTask(task, {
           DesiredState: (words[1] ?? "running") as DesiredState,
           Spec: {
             ContainerSpec: { Image: image },
-            Networks,
             RestartPolicy: { Condition: policy as "any", Delay: 1e9 },
           },
         });
-        this.#tasks.set(task, made);
+        this.#tasks.set(task, { ...made, Gam: { ...made.Gam, attachments } });
         this.#assign();
         break;
       }

@@ -46,7 +46,8 @@ export class Worker {
   /** To be looked at again from that tick on. */
   readonly #waiting = new Map<TaskId, number>();
   readonly #flights: Flights;
-  readonly #networks = new Set<NetworkId>();
+  /** Those that the engine has, and the gateway they were made with. */
+  readonly #networks = new Map<NetworkId, string>();
   #pruneDue = true;
   #pruneTick = 0;
   #pruning = false;
@@ -121,8 +122,16 @@ export class Worker {
     const before = this.#assignment;
     this.#assignment = next;
     if (before?.networks !== next.networks) {
-      const ids = new Set(next.networks.map(({ Id }) => Id));
-      if (before?.networks.some(({ Id }) => !ids.has(Id))) this.#pruneDue = true;
+      const kept = new Set(networksOf(next));
+      if (before !== undefined && networksOf(before).some((id) => !kept.has(id))) {
+        this.#pruneDue = true;
+      }
+      // Gateways may have come or moved.
+      for (const life of this.#lives.values()) {
+        if (life.container !== undefined || life.task?.Gam.attachments.length === 0) continue;
+        life.plan = undefined;
+        this.#dirty.add(life.id);
+      }
     }
     if (before?.caughtUp !== next.caughtUp) this.#all();
     const seen = new Set<TaskId>();
@@ -130,6 +139,9 @@ export class Worker {
       seen.add(task.ID);
       const life = this.#life(task.ID);
       if (life.task === task) continue;
+      if (!isWanted(task) && (life.task === undefined || isWanted(life.task))) {
+        life.unwantedTick = this.#nowTick;
+      }
       life.task = task;
       life.status = life.status === undefined ? task.Status : mergeStatus(task.Status, life.status);
       this.#dirty.add(task.ID);
@@ -219,6 +231,7 @@ export class Worker {
       image: "assumed",
       doubted: false,
       endedTick: undefined,
+      unwantedTick: 0,
       restartTicks: [],
       sent: undefined,
       resendTick: 0,
@@ -235,6 +248,7 @@ export class Worker {
       leaderless: !this.#led && this.#nowTick - this.#unledTick >= this.#limits.leaderlessTicks,
       nowTick: this.#nowTick,
       tickMs: this.#limits.tickMs,
+      drainTicks: this.#limits.drainTicks,
     };
     if (now.caughtUp) this.#pruneNetworks(assignment, effects);
     // What has a container is finished first: half of the tasks running is worth more than all made.
@@ -323,6 +337,8 @@ export class Worker {
       const { cluster, self: node, networks } = around;
       const planned = planContainer(task, { cluster, node, networks });
       if ("error" in planned) return this.#reject(life, planned.error);
+      // The leader gives this node its part of the network, and then it is looked at again.
+      if ("awaits" in planned) return true;
       life.plan = planned.plan;
     }
     const { plan } = life;
@@ -339,7 +355,12 @@ export class Worker {
         effects,
       );
     }
-    const missing = plan.joins.find(({ network }) => !this.#networks.has(network));
+    const gatewayOf = (id: NetworkId): string => {
+      return around.networks.find(({ Id }) => Id === id)?.Gam.gateways[around.self.ID] ?? "";
+    };
+    const missing = plan.joins.find(
+      ({ network }) => this.#networks.get(network) !== gatewayOf(network),
+    );
     if (missing === undefined) {
       return this.#act(life, { kind: "create", task: life.id, plan }, effects);
     }
@@ -347,7 +368,8 @@ export class Worker {
     if (network === undefined) return this.#reject(life, `network ${missing.network} not found`);
     // A prune that began before the network was known here would take it away again.
     if (this.#pruning || this.#flights.ensuring(network.Id)) return false;
-    const planned = planNetwork(network, around.cluster);
+    const planned = planNetwork(network, around.self, around.cluster);
+    if (planned === undefined) return true;
     return this.#act(life, { kind: "ensureNetwork", network: planned }, effects);
   }
 
@@ -377,7 +399,9 @@ export class Worker {
   #acted(id: ActionId, outcome: ActionOutcome): void {
     const action = this.#flights.end(id);
     if (action === undefined) return;
-    if (action.kind === "ensureNetwork" && outcome.ok) this.#networks.add(action.network.network);
+    if (action.kind === "ensureNetwork" && outcome.ok) {
+      this.#networks.set(action.network.network, action.network.gateway);
+    }
     if (action.kind === "pruneNetworks") {
       this.#pruning = false;
       if (!outcome.ok) this.#pruneDue = true;
@@ -458,13 +482,18 @@ export class Worker {
     }
   }
 
-  #pruneNetworks({ networks }: Assignment, effects: WorkerEffect[]): void {
+  #pruneNetworks(assignment: Assignment, effects: WorkerEffect[]): void {
     if (!this.#pruneDue || this.#pruning || this.#nowTick < this.#pruneTick) return;
-    const keep = networks.map(({ Id }) => Id);
+    const keep = networksOf(assignment);
     if (!this.#act(undefined, { kind: "pruneNetworks", keep }, effects)) return;
     this.#pruneDue = false;
     this.#pruning = true;
   }
+}
+
+/** Networks that this node has a part of. */
+function networksOf({ networks, self }: Assignment): NetworkId[] {
+  return networks.flatMap(({ Id, Gam }) => (Gam.gateways[self.ID] === undefined ? [] : [Id]));
 }
 
 /** Restarts in place that are remembered for each task: more than any sensible policy counts. */

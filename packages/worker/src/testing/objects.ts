@@ -21,3 +21,14 @@ export function aNetwork(name: string, change: Partial<Network> = {}): Network {
   const network = newNetwork(name, { Id: `${name}-id` as NetworkId });
   return { Version: meta.Version, Created: at, ...network, ...change };
 }
+
+/** A network that `node1` has a part of: 10.253.NUMBER.0/24, the node at .2. */
+export function anOverlay(name: string, number = 1): Network {
+  const IPAM = {
+    Driver: "default",
+    Options: null,
+    Config: [{ Subnet: `10.253.${number}.0/24` }],
+  };
+  const gateways = { node1: `10.253.${number}.2` };
+  return aNetwork(name, { IPAM, Gam: { vni: 4096 + number, gateways, attachments: {} } });
+}
