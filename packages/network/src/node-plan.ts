@@ -55,6 +55,8 @@ export interface NetworkPlane {
   /** Address of this node's bridge. */
   readonly gateway: string;
   readonly internal: boolean;
+  /** The network that published ports come in by. */
+  readonly ingress: boolean;
   /** Frames of this network are taken from tunnels only. */
   readonly encrypted: boolean;
   /** Of the bridge, its containers and the VXLAN device. */
@@ -105,6 +107,8 @@ export interface DnsPlan {
 /** The names of one network. */
 export interface DnsZone {
   readonly network: NetworkId;
+  /** Of the network: `web.NAME` is `web` in it. */
+  readonly name?: string;
   readonly gateway: string;
   /** CIDR */
   readonly subnet: string;
