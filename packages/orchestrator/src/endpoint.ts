@@ -7,7 +7,7 @@
  */
 import {
   type Endpoint,
-  ingressPorts,
+  heldPorts,
   type PlannedChange,
   type PortConfig,
   type Service,
@@ -26,8 +26,8 @@ export function planEndpoints(
   const asking = services.filter((service) => !isSettled(service));
   if (asking.length === 0) return [];
   const taken = new Set<string>();
-  for (const { Spec, Endpoint } of view.services()) {
-    for (const port of [...ingressPorts(Spec.EndpointSpec), ...ingressPorts(Endpoint)]) {
+  for (const service of view.services()) {
+    for (const port of heldPorts(service)) {
       if (port.PublishedPort) taken.add(nameOf(port, port.PublishedPort));
     }
   }

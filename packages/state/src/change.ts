@@ -44,7 +44,10 @@ export type AskedChange =
       readonly spec: NodeSpec;
       readonly basedOn: number;
     }
-  /** Leaves a tombstone, so that the peer cannot come back without a token. */
+  /**
+   * Leaves a tombstone, so that the peer cannot come back without a token. What the node held in networks
+   * is free: its bridges' addresses and those of its plain containers.
+   */
   | { readonly kind: "removeNode"; readonly id: NodeId }
   | {
       readonly kind: "createService";
@@ -73,7 +76,9 @@ export type AskedChange =
       readonly key: string;
       readonly node: NodeId;
       readonly name: string;
-    };
+    }
+  /** The container of an attachment is gone. */
+  | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string };
 
 /** Made by a node's own peer. */
 export type ReportedChange =
@@ -85,8 +90,6 @@ export type ReportedChange =
       readonly engine: EngineHealth;
       readonly network: NodeNetwork;
     }
-  /** The container of an attachment is gone. */
-  | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 
 /** Made by the leader's plans, and void in a term that has ended. */
@@ -131,13 +134,17 @@ export type PlannedChange =
       readonly vni: number;
       readonly config: Network["IPAM"]["Config"];
     }
-  /** Addresses of nodes' bridges; "" takes a node's away. */
+  /** Addresses of nodes' bridges; "" takes a node's away. Void for nodes that are gone. */
   | {
       readonly kind: "setGateways";
       readonly id: NetworkId;
       readonly gateways: Readonly<Record<string, string>>;
     }
-  /** Void once the task has a node. */
+  /**
+   * Void once the task was assigned. Then all its addresses may still be taken away ([]) as long as
+   * nobody wants it any more and its node is down or gone: they are another's from then on, whatever
+   * becomes of the task.
+   */
   | {
       readonly kind: "attachTask";
       readonly id: TaskId;
@@ -185,7 +192,13 @@ export interface Proposal {
   readonly changes: readonly Change[];
 }
 
-export type RefusalCode = "STALE_VERSION" | "NAME_IN_USE" | "IN_USE" | "NOT_FOUND" | "BAD_REQUEST";
+export type RefusalCode =
+  | "STALE_VERSION"
+  | "NAME_IN_USE"
+  | "IN_USE"
+  | "NOT_FOUND"
+  | "REFUSED"
+  | "BAD_REQUEST";
 
 export type Outcome =
   | { readonly kind: "applied"; readonly index: number }

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@gam/core";
 import { checkProposal } from "./check-proposal.ts";
-import { aNode, aService } from "./testing/index.ts";
+import { aNetwork, aNode, aService } from "./testing/index.ts";
 
 const node = aNode("a");
-const describe = { kind: "describeNode", id: "a", addresses: [], engine: node.Gam.engine };
+const describe = { kind: "describeNode", id: "a", addresses: [], ...node.Gam };
+const allocate = { kind: "allocateNetwork", id: "n", vni: 4097, config: [] };
 const report = { kind: "reportTask", id: "t", status: { Timestamp: "", State: "running" } };
 
 function proposal(...changes: readonly object[]): unknown {
@@ -17,6 +18,13 @@ test("a proposal comes through as it was sent", () => {
     { kind: "joinNode", node },
     { ...describe, description: node.Description },
     aService("web"),
+    { kind: "createNetwork", network: aNetwork("net") },
+    { kind: "attachContainer", network: "net", key: "k", node: "a", name: "shell" },
+    { ...allocate, config: [{ Subnet: "10.0.1.0/24", Gateway: "10.0.1.1" }] },
+    { kind: "setGateways", id: "net", gateways: { a: "10.0.1.2" } },
+    { kind: "attachTask", id: "t", attachments: [{ network: "net", address: "10.0.1.3" }] },
+    { kind: "setAttachment", id: "net", key: "k", address: "10.0.1.4" },
+    { kind: "setTunnel", id: "a", address: "198.18.0.1" },
     report,
   );
   assert.deepEqual(checkProposal(sent, "proposal"), sent);
@@ -38,6 +46,22 @@ const refused: readonly (readonly [name: string, change: object, path: string])[
     "a state that no task can have",
     { ...report, status: { Timestamp: "", State: "asleep" } },
     "status.State",
+  ],
+  [
+    "a network that gives itself addresses",
+    {
+      kind: "createNetwork",
+      network: aNetwork("n", { Gam: { vni: 5000, gateways: {}, attachments: {} } }),
+    },
+    "Gam.vni",
+  ],
+  ["a subnet that is a number", { ...allocate, config: [{ Subnet: 10 }] }, "config[0].Subnet"],
+  ["a VNI that no frame can carry", { ...allocate, vni: 2 ** 24 }, "vni"],
+  ["an address that is none", { kind: "setGateways", id: "n", gateways: { a: 1 } }, "gateways.a"],
+  [
+    "a service address without its network",
+    { kind: "setEndpoint", id: "s", endpoint: { Spec: {}, VirtualIPs: [{ Addr: "10.0.0.2/24" }] } },
+    "VirtualIPs[0].NetworkID",
   ],
   ["a service without an image", { ...aService("web"), spec: { Name: "web", Mode: {} } }, "spec"],
 ];

@@ -64,12 +64,36 @@ const clusterSpec = both(
   keeping({ Labels: anything, Orchestration: keeping({ TaskHistoryRetentionLimit: index }) }),
   readBy(readClusterSpec),
 );
+const optionalText = check.optional(text);
+const ipamConfigs = check.list(
+  keeping({ Subnet: optionalText, IPRange: optionalText, Gateway: optionalText }),
+  256,
+);
+const vni = check.integer(0, 2 ** 24 - 1);
+const gateways = check.map(text, 65_536);
 const network = keeping({
   Id: text,
   Name: text,
   Driver: text,
-  IPAM: keeping({ Config: check.list(anything, 256) }),
-  Gam: keeping({ vni: index, gateways: check.map(text, 65_536), attachments: anything }),
+  IPAM: keeping({ Driver: text, Config: ipamConfigs }),
+  Internal: check.boolean,
+  Attachable: check.boolean,
+  Ingress: check.boolean,
+  Options: check.optional(check.map(check.string(), 4096)),
+  Labels: check.map(check.string(), 4096),
+  // What the leader gives no client has.
+  Gam: keeping({
+    vni: check.literal(0),
+    gateways: check.map(text, 0),
+    attachments: check.map(anything, 0),
+  }),
+});
+const endpoint = keeping({
+  Spec: anything,
+  Ports: check.optional(check.list(anything, 4096)),
+  VirtualIPs: check.optional(
+    check.list(keeping({ NetworkID: text, Addr: check.optional(text) }), 256),
+  ),
 });
 const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
 const labels = check.map(check.string(), 4096);
@@ -149,9 +173,9 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   removeTask: { id: text },
   progressUpdate: { id: text, templateVersion: index, waveAtMs: check.number(), updated: texts },
   rollbackService: { id: text, templateVersion: index, message: check.string() },
-  setEndpoint: { id: text, endpoint: anything },
-  allocateNetwork: { id: text, vni: index, config: check.list(anything, 256) },
-  setGateways: { id: text, gateways: check.map(text, 65_536) },
+  setEndpoint: { id: text, endpoint },
+  allocateNetwork: { id: text, vni, config: ipamConfigs },
+  setGateways: { id: text, gateways },
   attachTask: { id: text, attachments },
   setAttachment: { id: text, key: text, address: text },
   setTunnel: { id: text, address: text },

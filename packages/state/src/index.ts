@@ -22,7 +22,20 @@ export {
 } from "./constraint.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Attachment, Network, NetworkExtra } from "./network.ts";
-export { isClusterNetwork, predefinedNetworks, readNetworkSpec } from "./network-spec.ts";
+export {
+  ingressOf,
+  isAttached,
+  type NetworkNeed,
+  networkNeed,
+  serviceNetworks,
+} from "./network-need.ts";
+export {
+  demandsEncryption,
+  isClusterNetwork,
+  newIngressNetwork,
+  predefinedNetworks,
+  readNetworkSpec,
+} from "./network-spec.ts";
 export type {
   Availability,
   EngineHealth,
@@ -37,9 +50,10 @@ export type {
   NodeStatus,
   Platform,
 } from "./node.ts";
+export { tunnelRange } from "./node.ts";
 export { readNodeSpec } from "./node-spec.ts";
 export { matchesPlatform } from "./platform.ts";
-export { hostPorts, ingressPorts } from "./ports.ts";
+export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 export type {
   ContainerSpec,
   Endpoint,
@@ -61,6 +75,7 @@ export type {
   UpdateStatus,
 } from "./service.ts";
 export { readServiceSpec, type ServiceSpecRules, withDefaults } from "./service-spec.ts";
+export { type HeldEndpoint, staleAttachments } from "./stale-attachments.ts";
 export { hostOf, mergeStatus, Store } from "./store.ts";
 export {
   type ContainerStatus,

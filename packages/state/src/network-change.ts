@@ -1,5 +1,5 @@
 /** Network change: what one change of the log makes of a network, or nothing when it is void. */
-import { unreachable } from "@gam/core";
+import { type NodeId, unreachable } from "@gam/core";
 import type { Change } from "./change.ts";
 import { overlaps } from "./cidr.ts";
 import type { Network } from "./network.ts";
@@ -32,11 +32,10 @@ export function networkAfter(
         IPAM: { ...network.IPAM, Config: change.config },
       };
     case "setGateways": {
-      const gateways = Object.entries({ ...extra.gateways, ...change.gateways });
-      return moved({
-        ...extra,
-        gateways: Object.fromEntries(gateways.filter(([, address]) => address !== "")),
-      });
+      const gateways = Object.entries({ ...extra.gateways, ...change.gateways }).filter(
+        ([node, address]) => address !== "" && view.node(node as NodeId) !== undefined,
+      );
+      return moved({ ...extra, gateways: Object.fromEntries(gateways) });
     }
     case "attachContainer": {
       const { key, node, name } = change;
@@ -58,6 +57,15 @@ export function networkAfter(
     default:
       unreachable(change);
   }
+}
+
+/** What is left of it when a node is gone; `undefined` when the node had no part in it. */
+export function networkWithout(network: Network, node: NodeId): Network | undefined {
+  const { gateways, attachments, vni } = network.Gam;
+  const others = Object.entries(attachments).filter(([, attachment]) => attachment.node !== node);
+  const { [node]: gateway, ...rest } = gateways;
+  if (gateway === undefined && others.length === Object.keys(attachments).length) return undefined;
+  return { ...network, Gam: { vni, gateways: rest, attachments: Object.fromEntries(others) } };
 }
 
 /** Somebody has made a network with such a subnet since the leader planned this. */

@@ -2,6 +2,9 @@
 import type { NodeId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 
+/** Range (CIDR) of the nodes' addresses inside of encrypted tunnels; RFC 2544 keeps it for no public use. */
+export const tunnelRange = "198.18.0.0/15";
+
 export type NodeRole = "manager" | "worker";
 export type Availability = "active" | "pause" | "drain";
 export type NodeState = "unknown" | "down" | "ready" | "disconnected";

@@ -1,4 +1,4 @@
-import type { EndpointSpec, PortConfig } from "./service.ts";
+import type { EndpointSpec, PortConfig, Service } from "./service.ts";
 
 /** Ports published on every node. */
 export function ingressPorts(endpoint: EndpointSpec | undefined): readonly PortConfig[] {
@@ -8,4 +8,20 @@ export function ingressPorts(endpoint: EndpointSpec | undefined): readonly PortC
 /** Ports bound on the node of a task, and so to be had once on each node. */
 export function hostPorts(endpoint: EndpointSpec | undefined): readonly PortConfig[] {
   return (endpoint?.Ports ?? []).filter((port) => port.PublishMode === "host");
+}
+
+/**
+ * Ports on every node that no other service may have: those that are given, those that are asked for,
+ * and those that the service may go back to when its update fails.
+ */
+export function heldPorts({
+  Spec,
+  PreviousSpec,
+  Endpoint,
+  UpdateStatus,
+}: Service): readonly PortConfig[] {
+  const held = [...ingressPorts(Endpoint), ...ingressPorts(Spec.EndpointSpec)];
+  const mayGoBack =
+    Spec.UpdateConfig?.FailureAction === "rollback" && UpdateStatus?.State !== "completed";
+  return mayGoBack ? [...held, ...ingressPorts(PreviousSpec?.EndpointSpec)] : held;
 }

@@ -2,11 +2,13 @@
  * Refusal: why a change does not hold against the state as it is.
  *
  * Decides what would break the store's promises: unique names, unique published ports, objects in use
- * that stay, and versions that writers have seen. The words are Swarm's.
+ * that stay, and versions that writers have seen. Networks are in network-refusal.ts. The words are
+ * Swarm's.
  */
 import type { ServiceId } from "@gam/core";
 import type { Change, RefusalCode } from "./change.ts";
-import { ingressPorts } from "./ports.ts";
+import { refusalOfNetwork } from "./network-refusal.ts";
+import { heldPorts, ingressPorts } from "./ports.ts";
 import type { PortConfig } from "./service.ts";
 import type { View } from "./view.ts";
 
@@ -41,9 +43,9 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     case "removeService":
       return missing(view.service(change.id), `service ${change.id}`);
     case "createNetwork":
-      return takenNetworkName(view, change.network.Name);
     case "removeNetwork":
-      return missing(view.network(change.id), `network ${change.id}`) ?? usedNetwork(view, change);
+    case "attachContainer":
+      return refusalOfNetwork(view, change);
     default:
       return undefined;
   }
@@ -63,7 +65,7 @@ export function takenPort(
       .find(
         (service) =>
           service.ID !== id &&
-          [...ingressPorts(service.Endpoint), ...ingressPorts(service.Spec.EndpointSpec)].some(
+          heldPorts(service).some(
             (held) =>
               held.PublishedPort === port.PublishedPort && (held.Protocol ?? "tcp") === protocol,
           ),
@@ -79,27 +81,6 @@ function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
   return { code: "NAME_IN_USE", message };
-}
-
-function takenNetworkName(view: View, name: string): Refusal | undefined {
-  if (!view.networks().some((network) => network.Name === name)) return undefined;
-  return { code: "NAME_IN_USE", message: `network with name ${name} already exists` };
-}
-
-function usedNetwork(
-  view: View,
-  { id }: Extract<Change, { kind: "removeNetwork" }>,
-): Refusal | undefined {
-  const name = view.network(id)?.Name;
-  const user = view
-    .services()
-    .find(({ Spec }) =>
-      [...(Spec.TaskTemplate.Networks ?? []), ...(Spec.Networks ?? [])].some(
-        ({ Target }) => Target === id || Target === name,
-      ),
-    );
-  if (user === undefined) return undefined;
-  return { code: "IN_USE", message: `network ${id} is in use by service ${user.ID}` };
 }
 
 function stale(

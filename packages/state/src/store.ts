@@ -19,7 +19,7 @@ import {
 import type { Change, Outcome, Proposal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
-import { networkAfter } from "./network-change.ts";
+import { networkAfter, networkWithout } from "./network-change.ts";
 import type { Node } from "./node.ts";
 import { type Refusal, refusalOf, takenPort } from "./refusal.ts";
 import type { Service, ServiceSpec } from "./service.ts";
@@ -315,6 +315,10 @@ export class Store implements View {
         this.#nodes.delete(change.id);
         this.#removed.add(change.id);
         events.push({ table: "node", before: node });
+        for (const network of this.networks()) {
+          const after = networkWithout(network, change.id);
+          if (after !== undefined) this.#moveNetwork(network, after, events);
+        }
         return;
       default:
         unreachable(change);
@@ -374,7 +378,15 @@ export class Store implements View {
       }
       case "setEndpoint":
         if (takenPort(this, service.ID, change.endpoint.Ports) !== undefined) return;
-        return this.#putService({ ...service, UpdatedAt: at, Endpoint: change.endpoint }, events);
+        return this.#putService(
+          {
+            ...service,
+            UpdatedAt: at,
+            // Somebody may have asked for another since this was planned.
+            Endpoint: { ...change.endpoint, Spec: service.Spec.EndpointSpec ?? {} },
+          },
+          events,
+        );
       default:
         unreachable(change);
     }
@@ -428,8 +440,11 @@ export class Store implements View {
     const before = this.#networks.get(id);
     if (before === undefined) return;
     const after = networkAfter(before, change, this);
-    if (after === undefined) return;
-    this.#networks.put(id, after);
+    if (after !== undefined) this.#moveNetwork(before, after, events);
+  }
+
+  #moveNetwork(before: Network, after: Network, events: Event[]): void {
+    this.#networks.put(after.Id, after);
     events.push({ table: "network", before, after });
   }
 
@@ -464,7 +479,8 @@ export class Store implements View {
       }
       case "attachTask": {
         // Global tasks have their node from the start, and wait for it to be given to them.
-        if (compareStates(task.Status.State, "assigned") >= 0) return;
+        const isAssigned = compareStates(task.Status.State, "assigned") >= 0;
+        if (isAssigned && (change.attachments.length > 0 || !this.#isForsaken(task))) return;
         const Gam = { ...task.Gam, attachments: change.attachments };
         return this.#moveTask({ ...moved, Gam }, events);
       }
@@ -493,6 +509,12 @@ export class Store implements View {
       default:
         unreachable(change);
     }
+  }
+
+  /** Nobody wants it to run, and nobody who could hear that is there. */
+  #isForsaken(task: Task): boolean {
+    const node = task.NodeID === undefined ? undefined : this.#nodes.get(task.NodeID);
+    return !isWanted(task) && (node === undefined || node.Status.State === "down");
   }
 
   #born(at: string): { Version: { Index: number }; CreatedAt: string; UpdatedAt: string } {

@@ -1,0 +1,127 @@
+/**
+ * Network refusal: why a network cannot be made, used or removed as the state is.
+ *
+ * The words are Swarm's and Docker's where they have some.
+ */
+import type { NetworkId } from "@gam/core";
+import type { Change } from "./change.ts";
+import { overlaps } from "./cidr.ts";
+import { ingressOf } from "./network-need.ts";
+import { demandsEncryption } from "./network-spec.ts";
+import { tunnelRange } from "./node.ts";
+import { ingressPorts } from "./ports.ts";
+import type { Refusal } from "./refusal.ts";
+import type { View } from "./view.ts";
+
+type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
+
+export function refusalOfNetwork(
+  view: View,
+  change: Of<"createNetwork" | "removeNetwork" | "attachContainer">,
+): Refusal | undefined {
+  switch (change.kind) {
+    case "createNetwork":
+      return (
+        takenName(view, change) ??
+        secondIngress(view, change) ??
+        unkeepable(view, change) ??
+        takenSubnet(view, change)
+      );
+    case "removeNetwork":
+      return missing(view, change.id) ?? inUse(view, change.id);
+    case "attachContainer":
+      return missing(view, change.network) ?? unattachable(view, change);
+  }
+}
+
+function takenName(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
+  if (!view.networks().some(({ Name }) => Name === network.Name)) return undefined;
+  return { code: "NAME_IN_USE", message: `network with name ${network.Name} already exists` };
+}
+
+function secondIngress(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
+  const known = network.Ingress ? ingressOf(view) : undefined;
+  if (known === undefined) return undefined;
+  return { code: "NAME_IN_USE", message: `ingress network (${known.Id}) is already present` };
+}
+
+/** Otherwise its tasks would wait for such a node, and nobody would know of what. */
+function unkeepable(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
+  if (!demandsEncryption(network)) return undefined;
+  if (view.nodes().some(({ Gam }) => (Gam.network?.encryption ?? "none") !== "none"))
+    return undefined;
+  const remedy = 'it takes WireGuard in the kernel, or "apt-get install wireguard-go" on the nodes';
+  const message = `Cannot create network "${network.Name}": no node can encrypt; ${remedy}`;
+  return { code: "BAD_REQUEST", message };
+}
+
+/** Containers of such a network would not reach what lies behind the other range, or hide it from others. */
+function takenSubnet(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
+  for (const { Subnet = "" } of network.IPAM.Config) {
+    const holder = holderOf(view, Subnet);
+    if (holder === undefined) continue;
+    const message = `Cannot create network "${network.Name}": subnet ${Subnet} overlaps ${holder}`;
+    return { code: "IN_USE", message };
+  }
+  return undefined;
+}
+
+function holderOf(view: View, subnet: string): string | undefined {
+  for (const { Name, IPAM } of view.networks()) {
+    const other = IPAM.Config.find(({ Subnet = "" }) => overlaps(subnet, Subnet));
+    if (other !== undefined) return `${other.Subnet} of network "${Name}"`;
+  }
+  for (const { ID, Description, Status, Gam } of view.nodes()) {
+    const node = `node "${Description.Hostname || ID}"`;
+    const route = Gam.network?.routes.find((one) => overlaps(subnet, one));
+    if (route !== undefined) return `${route}, to which ${node} has a route`;
+    if (overlaps(subnet, Status.Addr)) return `${Status.Addr}, the address of ${node}`;
+  }
+  return overlaps(subnet, tunnelRange) ? `${tunnelRange}, the encrypted tunnels` : undefined;
+}
+
+function inUse(view: View, id: NetworkId): Refusal | undefined {
+  const network = view.network(id);
+  const targets = (one: { readonly Target: string }): boolean => {
+    return one.Target === id || one.Target === network?.Name;
+  };
+  const users = view.services();
+  const user = users.find(({ Spec }) => {
+    return [...(Spec.TaskTemplate.Networks ?? []), ...(Spec.Networks ?? [])].some(targets);
+  });
+  if (user !== undefined) {
+    return { code: "IN_USE", message: `network ${id} is in use by service ${user.ID}` };
+  }
+  const publisher = network?.Ingress
+    ? users.find(({ Spec }) => ingressPorts(Spec.EndpointSpec).length > 0)
+    : undefined;
+  if (publisher !== undefined) {
+    const message = `ingress network cannot be removed because service ${publisher.ID} depends on it`;
+    return { code: "IN_USE", message };
+  }
+  const containers = Object.values(network?.Gam.attachments ?? {}).map(({ name, node }) => {
+    return `${name} on node ${view.node(node)?.Description.Hostname || node}`;
+  });
+  if (containers.length === 0) return undefined;
+  const named = containers.sort().slice(0, namedMax).join(", ");
+  const more = containers.length > namedMax ? ` and ${containers.length - namedMax} more` : "";
+  const message = `network ${network?.Name} has active endpoints: ${named}${more}`;
+  return { code: "IN_USE", message };
+}
+
+const namedMax = 5;
+
+function unattachable(view: View, change: Of<"attachContainer">): Refusal | undefined {
+  const network = view.network(change.network);
+  if (network?.Attachable !== true) {
+    const message = `Could not attach to network ${network?.Name}: network ${network?.Id} not manually attachable`;
+    return { code: "REFUSED", message };
+  }
+  if (view.node(change.node) !== undefined) return undefined;
+  return { code: "NOT_FOUND", message: `node ${change.node} not found` };
+}
+
+function missing(view: View, id: NetworkId): Refusal | undefined {
+  if (view.network(id) !== undefined) return undefined;
+  return { code: "NOT_FOUND", message: `network ${id} not found` };
+}
