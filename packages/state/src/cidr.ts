@@ -19,6 +19,13 @@ export function isRange(text: string): boolean {
   return more.length === 0 && /^\d{1,3}$/.test(prefix) && isInside(base, text);
 }
 
+/** The first and the last address of an IPv4 range. */
+export function endsOf(range: string): readonly [first: string, last: string] {
+  const [base = "", prefix = "32"] = range.split("/");
+  const head = (bitsOfIp4(base) ?? "").slice(0, Number(prefix));
+  return [addressOf(head.padEnd(32, "0")), addressOf(head.padEnd(32, "1"))];
+}
+
 /** Whether two ranges have an address in common. */
 export function overlaps(a: string, b: string): boolean {
   const [baseOfA = ""] = a.split("/");
@@ -51,4 +58,8 @@ function bitsOfIp6(address: string): string | undefined {
   const words = [...head, ...Array<string>(halves.length === 1 ? 0 : missing).fill("0"), ...tail];
   if (!words.every((word) => /^[0-9a-f]{1,4}$/i.test(word))) return undefined;
   return words.map((word) => Number.parseInt(word, 16).toString(2).padStart(16, "0")).join("");
+}
+
+function addressOf(bits: string): string {
+  return [0, 8, 16, 24].map((at) => Number.parseInt(bits.slice(at, at + 8), 2)).join(".");
 }

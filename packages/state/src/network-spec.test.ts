@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
-import { isClusterNetwork, readNetworkSpec } from "./network-spec.ts";
+import {
+  demandsEncryption,
+  isClusterNetwork,
+  newIngressNetwork,
+  readNetworkSpec,
+} from "./network-spec.ts";
 
 const id = "n1" as NetworkId;
 
@@ -11,7 +16,6 @@ test("a network of the cluster is an overlay, or says that its scope is swarm", 
   assert.equal(isClusterNetwork({ Driver: "bridge", Scope: "" }), false);
 });
 
-const fd00 = { Subnet: "fd00:99::/64", Gateway: "fd00:99::1" };
 const ov5 = { Subnet: "10.99.0.0/24", IPRange: "10.99.0.128/25", Gateway: "10.99.0.1" };
 
 test("readNetworkSpec() stores what the client asked for", () => {
@@ -19,7 +23,7 @@ test("readNetworkSpec() stores what the client asked for", () => {
     Name: "ov5",
     Driver: "overlay",
     Scope: "",
-    IPAM: { Driver: "default", Options: {}, Config: [fd00, ov5] },
+    IPAM: { Driver: "default", Options: {}, Config: [ov5] },
     Attachable: true,
     ConfigFrom: null,
     Options: { encrypted: "" },
@@ -32,7 +36,7 @@ test("readNetworkSpec() stores what the client asked for", () => {
     Scope: "swarm",
     Driver: "overlay",
     EnableIPv6: false,
-    IPAM: { Driver: "default", Options: null, Config: [fd00, ov5] },
+    IPAM: { Driver: "default", Options: null, Config: [ov5] },
     Internal: false,
     Attachable: true,
     Ingress: false,
@@ -43,6 +47,32 @@ test("readNetworkSpec() stores what the client asked for", () => {
     Gam: { vni: 0, gateways: {}, attachments: {} },
   });
 });
+
+test("the ingress network is called ingress, and only that one may be", () => {
+  const { Name, Ingress, Driver, IPAM } = newIngressNetwork(id);
+  assert.deepEqual([Name, Ingress, Driver, IPAM.Config], ["ingress", true, "overlay", []]);
+  assert.equal(readNetworkSpec({ Name: "in", Driver: "overlay", Ingress: true }, id).Name, "in");
+});
+
+const optionCases = [
+  { options: { encrypted: "" }, want: { encrypted: "" }, demands: true },
+  { options: { encrypted: "true" }, want: { encrypted: "" }, demands: true },
+  { options: { encrypted: "false" }, want: null, demands: false },
+  { options: {}, want: null, demands: false },
+  {
+    options: { "com.docker.network.driver.mtu": "1400", other: "x" },
+    want: { "com.docker.network.driver.mtu": "1400", other: "x" },
+    demands: false,
+  },
+];
+
+for (const { options, want, demands } of optionCases) {
+  test(`options ${JSON.stringify(options)} are kept as ${JSON.stringify(want)}`, () => {
+    const network = readNetworkSpec({ Name: "x", Driver: "overlay", Options: options }, id);
+    assert.deepEqual(network.Options, want);
+    assert.equal(demandsEncryption(network), demands);
+  });
+}
 
 const refused = [
   {
@@ -92,6 +122,31 @@ const refused = [
       want: "invalid gateway 10.1.0.0/24",
     },
     {
+      name: "a subnet that begins elsewhere",
+      config: { Subnet: "10.1.0.5/24" },
+      want: "invalid subnet 10.1.0.5/24: it should be 10.1.0.0/24",
+    },
+    {
+      name: "a subnet for nobody",
+      config: { Subnet: "10.1.0.0/30" },
+      want: "invalid subnet 10.1.0.0/30: a prefix is from /8 to /29",
+    },
+    {
+      name: "a subnet for everybody",
+      config: { Subnet: "0.0.0.0/0" },
+      want: "invalid subnet 0.0.0.0/0: a prefix is from /8 to /29",
+    },
+    {
+      name: "the last address of a subnet as a gateway",
+      config: { Subnet: "10.1.0.0/24", Gateway: "10.1.0.255" },
+      want: "invalid gateway 10.1.0.255",
+    },
+    {
+      name: "a range that is larger than its subnet",
+      config: { Subnet: "10.1.0.0/24", IPRange: "10.1.0.0/16" },
+      want: "subnet 10.1.0.0/24 does not contain range 10.1.0.0/16",
+    },
+    {
       name: "a range outside of its subnet",
       config: { Subnet: "10.1.0.0/24", IPRange: "10.2.0.0/25" },
       want: "subnet 10.1.0.0/24 does not contain range 10.2.0.0/25",
@@ -102,12 +157,58 @@ const refused = [
     code: "BAD_REQUEST",
     want: `rpc error: code = InvalidArgument desc = ipam configuration: ${want}`,
   })),
-  {
-    name: "an ingress network",
-    body: { Name: "x", Driver: "overlay", Ingress: true },
+  ...[
+    {
+      name: "IPv6",
+      body: { EnableIPv6: true },
+      want: "networks across hosts have IPv4 addresses only; leave out --ipv6 and IPv6 subnets",
+    },
+    {
+      name: "an IPv6 subnet",
+      body: { IPAM: { Config: [{ Subnet: "fd00:99::/64" }] } },
+      want: "networks across hosts have IPv4 addresses only; leave out --ipv6 and IPv6 subnets",
+    },
+    {
+      name: "two subnets",
+      body: { IPAM: { Config: [{ Subnet: "10.1.0.0/24" }, { Subnet: "10.2.0.0/24" }] } },
+      want: "a network across hosts has one subnet; one that is larger does as well",
+    },
+    {
+      name: "addresses from somebody else",
+      body: { IPAM: { Driver: "dhcp" } },
+      want: 'addresses are given out by the cluster, not by IPAM driver "dhcp"',
+    },
+    {
+      name: "an ingress network for plain containers",
+      body: { Ingress: true, Attachable: true },
+      want: "an ingress network takes no plain containers",
+    },
+    {
+      name: "a VXLAN identifier",
+      body: { Options: { "com.docker.network.driver.overlay.vxlanid_list": "7" } },
+      want: "VXLAN identifiers are given out by the cluster",
+    },
+  ].map(({ name, body, want }) => ({
+    name,
+    body: { Name: "x", Driver: "overlay", ...body },
     code: "NOT_SUPPORTED",
-    want: 'Cannot create network "x": there is no ingress network yet',
-  },
+    want: `Cannot create network "x": ${want}`,
+  })),
+  ...[
+    {
+      options: { "com.docker.network.driver.mtu": "9k" },
+      want: 'invalid value for option com.docker.network.driver.mtu: "9k" is not in 576-65535',
+    },
+    {
+      options: { encrypted: "yes" },
+      want: 'invalid value for option encrypted: "yes" is neither true nor false',
+    },
+  ].map(({ options, want }) => ({
+    name: `option ${JSON.stringify(options)}`,
+    body: { Name: "x", Driver: "overlay", Options: options },
+    code: "BAD_REQUEST",
+    want: `rpc error: code = InvalidArgument desc = ${want}`,
+  })),
 ];
 
 for (const { name, body, code, want } of refused) {
