@@ -13,6 +13,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { makeEchoImage } from "./echo-image.ts";
 import { Host, removeCgroup } from "./host.ts";
 import { LabError } from "./lab-error.ts";
 import { hostsMax, LabState } from "./lab-state.ts";
@@ -20,7 +21,7 @@ import { labUnavailable } from "./lab-unavailable.ts";
 import { isRunning, processRef, signalProcess } from "./process-ref.ts";
 import { run } from "./run.ts";
 import { noFaults } from "./switch.ts";
-import { importTestImages, makeTestImage } from "./test-image.ts";
+import { importImage, type LabImage, makeTestImage } from "./test-image.ts";
 
 export { LabError } from "./lab-error.ts";
 export { labUnavailable } from "./lab-unavailable.ts";
@@ -33,6 +34,8 @@ export interface LabOptions {
   readonly number?: number;
   /** Start an agent on each host. They are in no mesh yet. */
   readonly agents?: boolean;
+  /** Give every engine gam/echo:1 and gam/echo:2 as well (echo-image.ts): half a second a host. */
+  readonly echo?: boolean;
   /** The lab ends by itself after this. */
   readonly lifetimeMinutes?: number;
   /** Whether the lab goes on when the process that started it is gone. Tests say no. */
@@ -169,11 +172,13 @@ export class Lab {
 
 async function build(lab: Lab, state: LabState, options: LabOptions): Promise<LabTimings> {
   const startMs = performance.now();
-  const [tar] = await allOf([makeTestImage(join(state.folder, "image")), state.network.make()]);
+  const [images] = await allOf([makeImages(state, options), state.network.make()]);
   const switchMs = performance.now();
   await allOf(lab.hosts.map((host) => host.start()));
   const hostsMs = performance.now();
-  await allOf(lab.hosts.map((host) => importTestImages(host.engineSocket, tar)));
+  for (const image of images) {
+    await allOf(lab.hosts.map((host) => importImage(host.engineSocket, image)));
+  }
   const imagesMs = performance.now();
   if (options.agents === true) await allOf(lab.hosts.map((host) => host.startAgent()));
   return {
@@ -182,6 +187,11 @@ async function build(lab: Lab, state: LabState, options: LabOptions): Promise<La
     imagesMs: imagesMs - hostsMs,
     agentsMs: performance.now() - imagesMs,
   };
+}
+
+async function makeImages(state: LabState, { echo }: LabOptions): Promise<LabImage[]> {
+  const test = await makeTestImage(join(state.folder, "image"));
+  return echo === true ? [test, await makeEchoImage(join(state.folder, "image"))] : [test];
 }
 
 /** As Promise.all, but a failure waits for the others: nothing may start behind the back of `down`. */

@@ -4,6 +4,8 @@
  *   gam/test:1, gam/test:2   two images of one layer, so that an update has somewhere to go
  *   idle                     default command: waits for ever, ends at once on SIGTERM
  *   serve [PORT]             answers HTTP with the container's name (/) and its caller (/cgi-bin/who)
+ *
+ * What answers thousands of requests and asks others is in an image of its own: echo-image.ts.
  */
 import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -12,7 +14,13 @@ import { engineCall } from "./engine-call.ts";
 import { LabError } from "./lab-error.ts";
 import { must, run } from "./run.ts";
 
-const testImages = ["gam/test:1", "gam/test:2"] as const;
+/** As `docker import` takes it. The engine finds the layer of the first name again under the second. */
+export interface LabImage {
+  readonly names: readonly string[];
+  readonly tar: Buffer;
+  readonly command: readonly string[];
+  readonly path: string;
+}
 
 // The first process of a container gets no default action for a signal: without a trap SIGTERM
 // is ignored, and each stop waits out its grace period.
@@ -33,10 +41,17 @@ const who = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n%s %s\\n' "$(hostname)" "$REMOTE_ADDR"
 `;
 
-/** Writes the tar and returns it. `folder` is used for the tree and holds nothing afterwards. */
-export async function makeTestImage(folder: string): Promise<Buffer> {
+/** `folder` is used for the tree and holds nothing afterwards. */
+export async function makeTestImage(folder: string): Promise<LabImage> {
   const tree = join(folder, "tree");
-  const tar = join(folder, "image.tar");
+  await makeTestTree(tree);
+  const tar = await tarOf(tree);
+  rmSync(folder, { recursive: true });
+  return { names: ["gam/test:1", "gam/test:2"], tar, command: ["idle"], path: "/bin" };
+}
+
+/** Busybox and all that is said above. */
+export async function makeTestTree(tree: string): Promise<void> {
   for (const path of ["bin", "etc", "tmp", "www/cgi-bin"]) {
     mkdirSync(join(tree, path), { recursive: true });
   }
@@ -64,27 +79,31 @@ export async function makeTestImage(folder: string): Promise<Buffer> {
     writeFileSync(join(tree, path), text);
     chmodSync(join(tree, path), 0o755);
   }
-  await must("tar", ["-C", tree, "--owner=0", "--group=0", "-cf", tar, "."]);
-  const image = await readFile(tar);
-  rmSync(folder, { recursive: true });
-  return image;
 }
 
-/** Gives the images to one engine. The second import finds the layer of the first. */
-export async function importTestImages(socketPath: string, tar: Buffer): Promise<void> {
-  for (const image of testImages) {
-    const [repo = "", tag = ""] = image.split(":");
+export async function tarOf(tree: string): Promise<Buffer> {
+  const tar = `${tree}.tar`;
+  await must("tar", ["-C", tree, "--owner=0", "--group=0", "-cf", tar, "."]);
+  const bytes = await readFile(tar);
+  rmSync(tar);
+  return bytes;
+}
+
+/** Gives an image to one engine, under all its names. */
+export async function importImage(socketPath: string, image: LabImage): Promise<void> {
+  for (const name of image.names) {
+    const [repo = "", tag = ""] = name.split(":");
     const query = new URLSearchParams({ fromSrc: "-", repo, tag });
-    query.append("changes", 'CMD ["idle"]');
-    query.append("changes", "ENV PATH=/bin");
+    query.append("changes", `CMD ${JSON.stringify(image.command)}`);
+    query.append("changes", `ENV PATH=${image.path}`);
     query.append("changes", `ENV VERSION=${tag}`);
     const { status, text } = await engineCall(socketPath, {
       method: "POST",
       path: `/images/create?${query}`,
-      body: tar,
+      body: image.tar,
     });
     if (status !== 200 || text.includes('"error"')) {
-      throw new LabError(`Cannot import ${image}: the engine answered ${status}, ${text.trim()}`);
+      throw new LabError(`Cannot import ${name}: the engine answered ${status}, ${text.trim()}`);
     }
   }
 }

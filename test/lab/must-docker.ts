@@ -1,0 +1,18 @@
+/** The docker client at a host's agent, or at its engine, where anything but success ends the test. */
+import { type Host, LabError } from "./lab.ts";
+
+const clientMsMax = 60_000;
+
+/** What it said, without the line end. Errors: LabError with the command and what it said instead. */
+export async function mustDocker(
+  host: Host,
+  args: readonly string[],
+  options: { readonly engine?: boolean } = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await host.docker(args, { ...options, timeoutMs: clientMsMax });
+  if (code === 0) return stdout.trim();
+  const said = (stderr.trim() || stdout.trim()).slice(-800);
+  throw new LabError(
+    `Cannot run "docker ${args.join(" ")}" at ${host.name}: code ${code}, it said: ${said}`,
+  );
+}
