@@ -8,8 +8,8 @@
 import type { ServiceId } from "@gam/core";
 import type { Change, RefusalCode } from "./change.ts";
 import { refusalOfNetwork } from "./network-refusal.ts";
-import { heldPorts, ingressPorts } from "./ports.ts";
-import type { PortConfig } from "./service.ts";
+import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
+import type { PortConfig, Service } from "./service.ts";
 import type { View } from "./view.ts";
 
 export interface Refusal {
@@ -33,12 +33,14 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     case "createService":
       return (
         takenServiceName(view, change.spec.Name) ??
-        takenPort(view, change.id, change.spec.EndpointSpec?.Ports)
+        takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
+        takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
       );
     case "updateService":
       return (
         stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
-        takenPort(view, change.id, change.spec.EndpointSpec?.Ports)
+        takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
+        takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
       );
     case "removeService":
       return missing(view.service(change.id), `service ${change.id}`);
@@ -57,24 +59,47 @@ export function takenPort(
   id: ServiceId,
   ports: readonly PortConfig[] | undefined,
 ): Refusal | undefined {
-  for (const port of ingressPorts({ Ports: ports ?? [] })) {
+  return collision(view, id, ingressPorts({ Ports: ports ?? [] }), heldPorts, "an ingress port");
+}
+
+/**
+ * One of these ports is bound on hosts by this service and published on every node by another, or the
+ * other way round. Two services that bind one on hosts do not meet: placement sees to that.
+ */
+function takenOnHosts(
+  view: View,
+  id: ServiceId,
+  ports: readonly PortConfig[] | undefined,
+): Refusal | undefined {
+  const asked = { Ports: ports ?? [] };
+  const bound = ({ Spec }: Service): readonly PortConfig[] => hostPorts(Spec.EndpointSpec);
+  return (
+    collision(view, id, ingressPorts(asked), bound, "an ingress port") ??
+    collision(view, id, hostPorts(asked), heldPorts, "a host-published port")
+  );
+}
+
+function collision(
+  view: View,
+  id: ServiceId,
+  asked: readonly PortConfig[],
+  heldBy: (service: Service) => readonly PortConfig[],
+  as: string,
+): Refusal | undefined {
+  for (const port of asked) {
     if (!port.PublishedPort) continue;
-    const protocol = port.Protocol ?? "tcp";
     const holder = view
       .services()
-      .find(
-        (service) =>
-          service.ID !== id &&
-          heldPorts(service).some(
-            (held) =>
-              held.PublishedPort === port.PublishedPort && (held.Protocol ?? "tcp") === protocol,
-          ),
-      );
+      .find((service) => service.ID !== id && heldBy(service).some((one) => same(one, port)));
     if (holder === undefined) continue;
-    const message = `port '${port.PublishedPort}' is already in use by service '${holder.Spec.Name}' (${holder.ID}) as an ingress port`;
+    const message = `port '${port.PublishedPort}' is already in use by service '${holder.Spec.Name}' (${holder.ID}) as ${as}`;
     return { code: "BAD_REQUEST", message };
   }
   return undefined;
+}
+
+function same(a: PortConfig, b: PortConfig): boolean {
+  return a.PublishedPort === b.PublishedPort && (a.Protocol ?? "tcp") === (b.Protocol ?? "tcp");
 }
 
 function takenServiceName(view: View, name: string): Refusal | undefined {

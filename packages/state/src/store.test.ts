@@ -19,8 +19,8 @@ import { aNetwork, aNode, aNodeNetwork, aService, aTask, TestLog } from "./testi
 const web = "web" as ServiceId;
 const a = "a" as NodeId;
 const t1 = "t1" as TaskId;
-const published = (PublishedPort: number) => ({
-  endpoint: { Ports: [{ TargetPort: 80, PublishedPort }] },
+const published = (PublishedPort: number, PublishMode: "ingress" | "host" = "ingress") => ({
+  endpoint: { Ports: [{ TargetPort: 80, PublishedPort, PublishMode }] },
 });
 
 /** One node, one service, one task that waits. */
@@ -93,6 +93,20 @@ const refusals: readonly {
     change: aService("two", published(80)),
     code: "BAD_REQUEST",
     message: "port '80' is already in use by service 'web' (web) as an ingress port",
+  },
+  {
+    name: "a published port that another service binds on its hosts",
+    before: [aService("web", published(80, "host"))],
+    change: aService("two", published(80)),
+    code: "BAD_REQUEST",
+    message: "port '80' is already in use by service 'web' (web) as an ingress port",
+  },
+  {
+    name: "a port to be bound on hosts that another service publishes",
+    before: [aService("web", published(80))],
+    change: aService("two", published(80, "host")),
+    code: "BAD_REQUEST",
+    message: "port '80' is already in use by service 'web' (web) as a host-published port",
   },
   {
     name: "a port that another service was given",
