@@ -114,6 +114,16 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: 'invalid resolution mode: "x"',
   },
   {
+    name: "a target port that is none",
+    body: { ...task({}), EndpointSpec: { Ports: [{ PublishedPort: 80 }] } },
+    want: `${rpc}EndpointSpec: no target port: 0`,
+  },
+  {
+    name: "a published port beyond the last one",
+    body: { ...task({}), EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 70000 }] } },
+    want: `${rpc}EndpointSpec: no port to publish: 70000`,
+  },
+  {
     name: "an ingress port with dnsrr",
     body: { ...task({}), EndpointSpec: { Mode: "dnsrr", Ports: [{ TargetPort: 1 }] } },
     want: `${rpc}EndpointSpec: port published with ingress mode can't be used with dnsrr mode`,
@@ -167,7 +177,7 @@ for (const { name, body, want } of refused) {
 test("readServiceSpec() takes what Swarm takes, however useless", () => {
   const body = {
     ...task({ Networks: [{ Target: "bridge" }] }, { Mounts: [{ Type: "bind", Source: "rel" }] }),
-    EndpointSpec: { Ports: [{ TargetPort: 0, PublishedPort: 70000 }] },
+    EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 0 }] },
     Bogus: 1,
   };
   assert.equal("Bogus" in readServiceSpec(body, rules), false);

@@ -38,6 +38,7 @@ type ReadTask = NonNullable<Read["TaskTemplate"]>;
 const replicasMax = 100_000;
 const memoryBytesMin = 4 * 1024 * 1024;
 const nanoCpusMin = 1_000_000;
+const portMax = 65_535;
 
 function refuse(message: string): never {
   throw new GamError("BAD_REQUEST", message);
@@ -240,15 +241,19 @@ function checkConfig(config: UpdateConfig | undefined): void {
 }
 
 function checkEndpoint(endpoint: EndpointSpec | undefined): void {
-  const published = new Set<string>();
+  const taken = new Set<string>();
   for (const port of endpoint?.Ports ?? []) {
+    const { PublishedPort: published = 0, TargetPort: target = 0 } = port;
+    // Swarm takes them, and nobody ever answers there. Here no node could load its rules.
+    if (target < 1 || target > portMax) invalid(`EndpointSpec: no target port: ${target}`);
+    if (published > portMax) invalid(`EndpointSpec: no port to publish: ${published}`);
     if (endpoint?.Mode === "dnsrr" && port.PublishMode === "ingress") {
       invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
     }
-    if (!port.PublishedPort) continue;
-    const key = `${port.PublishedPort}/${port.Protocol}/${port.PublishMode}`;
-    if (published.has(key)) invalid("EndpointSpec: duplicate published ports provided");
-    published.add(key);
+    if (published === 0) continue;
+    const key = `${published}/${port.Protocol}/${port.PublishMode}`;
+    if (taken.has(key)) invalid("EndpointSpec: duplicate published ports provided");
+    taken.add(key);
   }
 }
 
