@@ -28,6 +28,8 @@ export interface NodePlan {
 /** WireGuard between nodes. VXLAN that goes to a tunnel address is encrypted, what goes to an underlay address is not. */
 export interface TunnelPlan {
   readonly address: string;
+  /** This node's own key as the state has it, base64. A new one is used once it is here. */
+  readonly publicKey: string;
   /** UDP. */
   readonly port: number;
   readonly mtu: number;
