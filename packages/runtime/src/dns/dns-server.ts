@@ -1,0 +1,136 @@
+/**
+ * DNS server: answers names at the gateways of this node, from the plan alone.
+ *
+ *   const server = new DnsServer({ log });
+ *   server.serve(plan.dns);      // as often as it changes; a changed name holds from the next query on
+ *   server.problems;             // what people must know, in sentences
+ *   await server.close();
+ *
+ * Who may know what is decided in name-answer.ts; what gam does not know is asked of the host's own
+ * servers by forwarder.ts. Here are the sockets' addresses and nothing else.
+ */
+import type { Clock, Random } from "@gam/core";
+import type { DnsPlan } from "@gam/network";
+import type { Upstream } from "./ask-upstream.ts";
+import { DnsListener, type Reply, type Transport, transports } from "./dns-listener.ts";
+import { type Query, rcode, readQuery } from "./dns-message.ts";
+import { writeForwarded } from "./forwarded-answer.ts";
+import { Forwarder, type Found } from "./forwarder.ts";
+import { NameBook } from "./name-answer.ts";
+import { ResolvConf } from "./resolv-conf.ts";
+import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
+
+/** The engine's own resolver inside of containers, which would ask back here. */
+const engineResolver = "127.0.0.11";
+
+export interface DnsServerOptions {
+  readonly log: DnsLog;
+  /** Default: those of /etc/resolv.conf, as it is when they are needed. */
+  readonly upstreams?: () => Promise<readonly Upstream[]>;
+  /** Default 53. */
+  readonly port?: number;
+}
+
+export interface DnsLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+}
+
+const clock: Pick<Clock, "monotonicMs"> = { monotonicMs: () => performance.now() };
+const random: Random = { below: (bound) => Math.floor(Math.random() * bound) };
+
+export class DnsServer {
+  readonly #log: DnsLog;
+  readonly #port: number;
+  readonly #forwarder: Forwarder;
+  readonly #listeners = new Map<string, DnsListener>();
+  /** Address and transport to a sentence. */
+  readonly #problems = new Map<string, string>();
+  #names = new NameBook({ zones: [], clients: new Map() }, random);
+
+  constructor({ log, upstreams, port = 53 }: DnsServerOptions) {
+    this.#log = log;
+    this.#port = port;
+    const file = new ResolvConf();
+    const servers = upstreams ?? (() => file.servers());
+    this.#forwarder = new Forwarder({
+      upstreams: async () => (await servers()).filter((one) => !this.#isSelf(one)),
+      clock,
+    });
+  }
+
+  /** Sentences for people, sorted. Empty while all is well, also while addresses are still to come. */
+  get problems(): readonly string[] {
+    return [...this.#problems.values()].sort();
+  }
+
+  serve(plan: DnsPlan): void {
+    this.#names = new NameBook(plan, random);
+    const gateways = new Set(plan.zones.map(({ gateway }) => gateway));
+    for (const [address, listener] of this.#listeners) {
+      if (gateways.has(address)) continue;
+      this.#listeners.delete(address);
+      for (const transport of transports) this.#problems.delete(`${address} ${transport}`);
+      void listener.close();
+    }
+    for (const address of gateways) {
+      if (!this.#listeners.has(address)) this.#listeners.set(address, this.#listen(address));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#forwarder.close();
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+
+  #listen(address: string): DnsListener {
+    return new DnsListener({
+      address,
+      port: this.#port,
+      answer: (message, from, transport) => this.#answer(message, { from, at: address }, transport),
+      onProblem: (transport, problem) => this.#told(address, transport, problem),
+    });
+  }
+
+  #answer(
+    message: Buffer,
+    asker: { readonly from: string; readonly at: string },
+    transport: Transport,
+  ): Reply | Promise<Reply> {
+    const query = readQuery(message);
+    if (query === undefined) return undefined;
+    if ("rcode" in query) return writeRefusal(query);
+    const bytesMax = transport === "udp" ? udpLimit(query) : tcpBytesMax;
+    const answer = this.#names.answer(query, asker);
+    if (answer !== "forward") return writeAnswer(query, answer, bytesMax);
+    const found = this.#forwarder.resolve(query, asker.from);
+    return found instanceof Promise
+      ? found.then((one) => forwarded(query, one, bytesMax))
+      : forwarded(query, found, bytesMax);
+  }
+
+  #told(address: string, transport: Transport, problem: string | undefined): void {
+    const key = `${address} ${transport}`;
+    if (this.#problems.get(key) === problem) return;
+    if (problem === undefined) {
+      this.#problems.delete(key);
+      this.#log.info({ address, transport }, "answering names there");
+    } else {
+      this.#problems.set(key, problem);
+      this.#log.warn({ address, transport }, problem);
+    }
+  }
+
+  #isSelf({ address }: Upstream): boolean {
+    return address === engineResolver || this.#listeners.has(address);
+  }
+}
+
+function forwarded(query: Query, found: Found | undefined, bytesMax: number): Buffer {
+  if (found === undefined) {
+    return writeAnswer(query, { rcode: rcode.serverFailed, addresses: [] }, bytesMax);
+  }
+  return writeForwarded(query, found.answer, found.ageSeconds, bytesMax);
+}

@@ -1,0 +1,126 @@
+/**
+ * Forwarded answer: what a server of the host's said, kept as it came, for whoever asks the same.
+ *
+ * Only what belongs to one exchange is changed: the id, the question's case, flags, EDNS, and TTLs that
+ * have grown old. Decides how long an answer may be kept; does not keep it (answer-cache.ts).
+ */
+import {
+  type Edns,
+  flag,
+  headerBytes,
+  type Query,
+  questionEnd,
+  questionKey,
+  type RecordPlace,
+  rcode,
+  readEdns,
+  readRecords,
+  type,
+} from "./dns-message.ts";
+import { header, opt, optBytes, replyFlags } from "./write-answer.ts";
+
+/** One hour: a host's servers may be put right by people, and nobody can empty this cache. */
+const keptSecondsMax = 3600;
+/** RFC 2308 section 5 asks for a bound; five minutes is what most use. */
+const keptSecondsMaxNegative = 300;
+
+export interface ForwardedAnswer {
+  readonly rcode: number;
+  readonly truncated: boolean;
+  /** 0: not to be kept. */
+  readonly keepSeconds: number;
+  readonly message: Buffer;
+  readonly questionEnd: number;
+  /** Without OPT and what stands behind it. */
+  readonly records: readonly RecordPlace[];
+  readonly authentic: boolean;
+  readonly dnssec: boolean;
+}
+
+/** Shape: undefined for what is no answer to this question, and so for what a stranger sent. */
+export function readForwarded(
+  message: Buffer,
+  expected: { readonly id: number; readonly question: Buffer },
+): ForwardedAnswer | undefined {
+  if (message.length < headerBytes || message.readUInt16BE(0) !== expected.id) return undefined;
+  const flags = message.readUInt16BE(2);
+  if ((flags & flag.response) === 0) return undefined;
+  const end = questionEnd(message);
+  if (end === undefined) return undefined;
+  const question = message.subarray(headerBytes, end);
+  if (questionKey(question) !== questionKey(expected.question)) return undefined;
+  const truncated = (flags & flag.truncated) !== 0;
+  // Only the beginning of a truncated answer has to be there; the whole is asked for by TCP.
+  const all = readRecords(message, end) ?? (truncated ? [] : undefined);
+  if (all === undefined) return undefined;
+  const optAt = all.findIndex((one) => one.type === type.opt);
+  const optPlace = all[optAt];
+  const edns: Edns | undefined = optPlace && readEdns(message, optPlace);
+  const records = optPlace === undefined ? all : all.slice(0, optAt);
+  const upper = optPlace === undefined ? 0 : message.readUInt8(optPlace.ttlAt);
+  const code = (flags & 15) | (upper << 4);
+  return {
+    rcode: code,
+    truncated,
+    keepSeconds: truncated ? 0 : keepSeconds(message, code, records),
+    message,
+    questionEnd: end,
+    records,
+    authentic: (flags & flag.authentic) !== 0,
+    dnssec: edns?.wantsDnssec ?? false,
+  };
+}
+
+function keepSeconds(message: Buffer, code: number, records: readonly RecordPlace[]): number {
+  const ttl = (place: RecordPlace): number => {
+    const seconds = message.readUInt32BE(place.ttlAt);
+    return seconds > 0x7fffffff ? 0 : seconds; // RFC 2181 section 8.
+  };
+  const answers = records.filter(({ section }) => section === "answer");
+  if (code !== rcode.noError && code !== rcode.noSuchName) return 0;
+  const soa = records.find(
+    (place) =>
+      place.section === "authority" && place.type === type.soa && place.end - place.dataAt >= 22,
+  );
+  const least = Math.min(keptSecondsMax, ...answers.map(ttl));
+  if (code === rcode.noError && answers.length > 0 && soa === undefined) return least;
+  // RFC 2308: a name that is not there, or not of that type, is remembered as its SOA says.
+  if (soa === undefined) return 0;
+  return Math.min(least, keptSecondsMaxNegative, ttl(soa), message.readUInt32BE(soa.end - 4));
+}
+
+/** The answer to one client, `ageSeconds` after it came. */
+export function writeForwarded(
+  query: Query,
+  answer: ForwardedAnswer,
+  ageSeconds: number,
+  bytesMax: number,
+): Buffer {
+  const { message, records } = answer;
+  const endAll = records.at(-1)?.end ?? answer.questionEnd;
+  const optLength = query.edns === undefined ? 0 : optBytes;
+  const fits = endAll + optLength <= bytesMax;
+  const kept = fits ? records : answersWithin(records, bytesMax - optLength);
+  const end = kept.at(-1)?.end ?? answer.questionEnd;
+  const count = (section: string): number => kept.filter((one) => one.section === section).length;
+  const flags =
+    replyFlags(query, answer.rcode) |
+    (answer.authentic ? flag.authentic : 0) |
+    (fits && !answer.truncated ? 0 : flag.truncated);
+  const additional = count("additional") + (query.edns === undefined ? 0 : 1);
+  const body = Buffer.from(message.subarray(answer.questionEnd, end));
+  for (const { ttlAt } of ageSeconds > 0 ? kept : []) {
+    const at = ttlAt - answer.questionEnd;
+    body.writeUInt32BE(Math.max(0, body.readUInt32BE(at) - ageSeconds), at);
+  }
+  return Buffer.concat([
+    header(query.id, flags, 1, count("answer"), count("authority"), additional),
+    query.question,
+    body,
+    ...(query.edns === undefined ? [] : [opt(answer.rcode, answer.dnssec)]),
+  ]);
+}
+
+function answersWithin(records: readonly RecordPlace[], bytesMax: number): RecordPlace[] {
+  return records.filter(({ section, end }) => section === "answer" && end <= bytesMax);
+}

@@ -1,0 +1,145 @@
+/**
+ * Forwarder: asks the host's own name servers what gam does not know.
+ *
+ * Decides whom to ask next, how long to wait, what is kept, and how much may be under way. The same
+ * question under way is asked once. A server that does not answer is asked last for a while, so that
+ * one dead server costs its two seconds once and not with each name.
+ */
+import { randomInt } from "node:crypto";
+import { type Clock, GamError } from "@gam/core";
+import { AnswerCache } from "./answer-cache.ts";
+import { type Ask, askByTcp, askByUdp, type Upstream } from "./ask-upstream.ts";
+import { flag, type Query, questionKey, rcode } from "./dns-message.ts";
+import { type ForwardedAnswer, readForwarded } from "./forwarded-answer.ts";
+import { header, opt } from "./write-answer.ts";
+
+const answerMs = 2_000;
+const shunnedMs = 10_000;
+const inFlightMax = 512;
+/** One container that asks for very many names must not take the names from all the others. */
+const inFlightPerAskerMax = 64;
+
+export interface ForwarderOptions {
+  /** The host's name servers, best first; never one that would ask back here. */
+  readonly upstreams: () => Promise<readonly Upstream[]>;
+  readonly clock: Pick<Clock, "monotonicMs">;
+}
+
+export interface Found {
+  readonly answer: ForwardedAnswer;
+  readonly ageSeconds: number;
+}
+
+export class Forwarder {
+  readonly #upstreams: () => Promise<readonly Upstream[]>;
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #cache = new AnswerCache();
+  readonly #inFlight = new Map<string, Promise<ForwardedAnswer | undefined>>();
+  readonly #askers = new Map<string, number>();
+  readonly #shunnedUntilMs = new Map<string, number>();
+  readonly #closing = new AbortController();
+
+  constructor({ upstreams, clock }: ForwarderOptions) {
+    this.#upstreams = upstreams;
+    this.#clock = clock;
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /**
+   * Shape: at once from the cache, else a promise that never rejects; undefined when nobody answers or
+   * too much is under way.
+   */
+  resolve(query: Query, from: string): Found | Promise<Found | undefined> | undefined {
+    const key = keyOf(query);
+    const kept = this.#cache.get(key, this.#clock.monotonicMs());
+    if (kept !== undefined) return kept;
+    const answer = this.#inFlight.get(key) ?? this.#begin(key, query, from);
+    return answer?.then((one) => one && { answer: one, ageSeconds: 0 });
+  }
+
+  #begin(
+    key: string,
+    query: Query,
+    from: string,
+  ): Promise<ForwardedAnswer | undefined> | undefined {
+    const asking = this.#askers.get(from) ?? 0;
+    if (this.#inFlight.size >= inFlightMax || asking >= inFlightPerAskerMax) return undefined;
+    this.#askers.set(from, asking + 1);
+    const answer = this.#ask(query)
+      .then((one) => {
+        if (one !== undefined) this.#cache.put(key, one, this.#clock.monotonicMs());
+        return one;
+      })
+      .finally(() => {
+        this.#inFlight.delete(key);
+        const left = (this.#askers.get(from) ?? 1) - 1;
+        if (left === 0) this.#askers.delete(from);
+        else this.#askers.set(from, left);
+      });
+    this.#inFlight.set(key, answer);
+    return answer;
+  }
+
+  /** Asks one after the other. The last refusal is an answer too, when nobody has a better one. */
+  async #ask(query: Query): Promise<ForwardedAnswer | undefined> {
+    let refusal: ForwardedAnswer | undefined;
+    for (const upstream of await this.#order()) {
+      if (this.#closing.signal.aborted) return undefined;
+      const name = nameOf(upstream);
+      try {
+        const answer = await this.#askOne(query, upstream);
+        this.#shunnedUntilMs.delete(name);
+        if (answer.rcode === rcode.noError || answer.rcode === rcode.noSuchName) return answer;
+        refusal = answer;
+      } catch (thrown) {
+        if (!(thrown instanceof GamError)) throw thrown;
+        this.#shunnedUntilMs.set(name, this.#clock.monotonicMs() + shunnedMs);
+      }
+    }
+    return refusal;
+  }
+
+  /** A server that stands alone is asked twice: one lost packet must not cost the name. */
+  async #order(): Promise<Upstream[]> {
+    const nowMs = this.#clock.monotonicMs();
+    const all = await this.#upstreams();
+    const shunned = (upstream: Upstream): number =>
+      Number((this.#shunnedUntilMs.get(nameOf(upstream)) ?? 0) > nowMs);
+    const sorted = all.toSorted((a, b) => shunned(a) - shunned(b));
+    return sorted.length === 1 && sorted.every((one) => shunned(one) === 0)
+      ? [...sorted, ...sorted]
+      : sorted;
+  }
+
+  async #askOne(query: Query, upstream: Upstream): Promise<ForwardedAnswer> {
+    const id = randomInt(0x10000);
+    const ask: Ask<ForwardedAnswer> = {
+      upstream,
+      message: question(query, id),
+      limitMs: answerMs,
+      signal: this.#closing.signal,
+      accept: (reply) => readForwarded(reply, { id, question: query.question }),
+    };
+    const answer = await askByUdp(ask);
+    return answer.truncated ? await askByTcp(ask) : answer;
+  }
+}
+
+function nameOf({ address, port }: Upstream): string {
+  return `${address}#${port}`;
+}
+
+/** DNSSEC's two bits change the answer, so they are a part of the question. */
+function keyOf({ question: bytes, flags, edns }: Query): string {
+  const checking = flags & flag.checkingDisabled ? "c" : "";
+  return `${questionKey(bytes)}${edns?.wantsDnssec ? "d" : ""}${checking}`;
+}
+
+/** Asked in our own words: options of the client's EDNS are between it and us. */
+function question({ question: bytes, flags, edns }: Query, id: number): Buffer {
+  const asked = flag.recursionDesired | (flags & flag.checkingDisabled);
+  return Buffer.concat([header(id, asked, 1, 0, 0, 1), bytes, opt(0, edns?.wantsDnssec ?? false)]);
+}

@@ -1,0 +1,136 @@
+/**
+ * Name answer: what a container is told that asks for a name.
+ *
+ * Decides who may know which name, and what is not gam's to answer ("forward"). Does not decide how
+ * long an answer may be (write-answer.ts) nor who else is asked (forwarder.ts).
+ *
+ * - A container asks in its networks, in their order: the first network that knows the name answers
+ *   alone. Addresses of two networks together would send half of the connections into the wrong one.
+ * - Somebody else asks in the network whose gateway was asked, if the address is one of it: a container
+ *   that no plan has yet, a gateway of another node. Others are refused, or every bridge and every host
+ *   with a route would see the names of a network, and have an open forwarder.
+ * - A name that exists has no AAAA, and that is not the same as no such name: with NXDOMAIN some
+ *   resolvers would give up the A as well. The same goes for every other type.
+ * - Names of one label that are not known are handed on as Swarm does: hosts have names of their own.
+ *   So is NAME.SEARCHDOMAIN: a container asks for NAME itself first (the engine writes `ndots:0`), and
+ *   what the host's servers say to the longer name is theirs to say.
+ * - Addresses of gam's own subnets are nobody else's: their names are never asked for elsewhere.
+ */
+import type { NetworkId, Random } from "@gam/core";
+import type { DnsPlan, DnsZone } from "@gam/network";
+import { internetClass, type Query, rcode, type } from "./dns-message.ts";
+
+export interface Answer {
+  readonly rcode: number;
+  /** For A. */
+  readonly addresses: readonly string[];
+  /** For PTR: a name without a final dot. */
+  readonly pointer?: string;
+}
+
+export interface Asker {
+  /** Source address of the query. */
+  readonly from: string;
+  /** The gateway that was asked. */
+  readonly at: string;
+}
+
+interface Range {
+  readonly base: number;
+  readonly mask: number;
+}
+
+const nothing: Answer = { rcode: rcode.noError, addresses: [] };
+const noSuchName: Answer = { rcode: rcode.noSuchName, addresses: [] };
+const refused: Answer = { rcode: rcode.refused, addresses: [] };
+const reverseSuffix = ".in-addr.arpa";
+const transfers: readonly number[] = [type.ixfr, type.axfr];
+
+/** A plan, ready to be asked. Make a new one when the plan changes. */
+export class NameBook {
+  readonly #clients: ReadonlyMap<string, readonly NetworkId[]>;
+  readonly #zoneOf = new Map<NetworkId, DnsZone>();
+  readonly #zoneAt = new Map<string, DnsZone>();
+  readonly #ranges: readonly Range[];
+  readonly #random: Random;
+
+  constructor({ zones, clients }: DnsPlan, random: Random) {
+    this.#clients = clients;
+    this.#random = random;
+    for (const zone of zones) {
+      this.#zoneOf.set(zone.network, zone);
+      this.#zoneAt.set(zone.gateway, zone);
+    }
+    this.#ranges = zones.flatMap(({ subnet }) => rangeOf(subnet) ?? []);
+  }
+
+  answer(query: Query, asker: Asker): Answer | "forward" {
+    if (query.edns !== undefined && query.edns.version !== 0) {
+      return { rcode: rcode.badVersion, addresses: [] };
+    }
+    if (query.class !== internetClass || transfers.includes(query.type)) return refused;
+    const zones = this.#zonesOf(asker);
+    if (zones === undefined) return refused;
+    for (const { names } of zones) {
+      const addresses = names.get(query.name);
+      if (addresses === undefined) continue;
+      return query.type === type.a ? this.#turned(addresses) : nothing;
+    }
+    return query.name.endsWith(reverseSuffix) ? this.#reverse(query, zones) : "forward";
+  }
+
+  #zonesOf({ from, at }: Asker): readonly DnsZone[] | undefined {
+    const networks = this.#clients.get(from);
+    if (networks !== undefined) return networks.flatMap((id) => this.#zoneOf.get(id) ?? []);
+    const zone = this.#zoneAt.get(at);
+    const range = zone && rangeOf(zone.subnet);
+    if (zone === undefined || range === undefined || !isInside(numberOf(from), range)) {
+      return undefined;
+    }
+    return [zone];
+  }
+
+  #reverse(query: Query, zones: readonly DnsZone[]): Answer | "forward" {
+    const address = query.name.slice(0, -reverseSuffix.length).split(".").reverse().join(".");
+    for (const { reverse } of zones) {
+      const pointer = reverse.get(address);
+      if (pointer === undefined) continue;
+      return query.type === type.ptr ? { rcode: rcode.noError, addresses: [], pointer } : nothing;
+    }
+    const number = numberOf(address);
+    return this.#ranges.some((range) => isInside(number, range)) ? noSuchName : "forward";
+  }
+
+  /** Begins anywhere, so that those who take the first address are spread over all of them. */
+  #turned(addresses: readonly string[]): Answer {
+    if (addresses.length < 2) return { rcode: rcode.noError, addresses };
+    const first = this.#random.below(addresses.length);
+    const turned = [...addresses.slice(first), ...addresses.slice(0, first)];
+    return { rcode: rcode.noError, addresses: turned };
+  }
+}
+
+function rangeOf(subnet: string): Range | undefined {
+  const [base = "", prefix = ""] = subnet.split("/");
+  const number = numberOf(base);
+  const bits = Number(prefix);
+  if (number === undefined || !Number.isInteger(bits) || bits < 1 || bits > 32) return undefined;
+  const mask = (0xffffffff << (32 - bits)) >>> 0;
+  return { base: (number & mask) >>> 0, mask };
+}
+
+function isInside(address: number | undefined, { base, mask }: Range): boolean {
+  return address !== undefined && (address & mask) >>> 0 === base;
+}
+
+/** 10.0.0.1 as 0x0a000001. Shape: undefined for what is no IPv4 address in full. */
+function numberOf(address: string): number | undefined {
+  const parts = address.split(".");
+  if (parts.length !== 4) return undefined;
+  let number = 0;
+  for (const part of parts) {
+    if (!/^\d{1,3}$/.test(part) || Number(part) > 255) return undefined;
+    number = number * 256 + Number(part);
+  }
+  return number;
+}
