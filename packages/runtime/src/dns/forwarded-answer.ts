@@ -102,19 +102,19 @@ export function writeForwarded(
   const fits = endAll + optLength <= bytesMax;
   const kept = fits ? records : answersWithin(records, bytesMax - optLength);
   const end = kept.at(-1)?.end ?? answer.questionEnd;
-  const count = (section: string): number => kept.filter((one) => one.section === section).length;
+  const counts = { answer: 0, authority: 0, additional: query.edns === undefined ? 0 : 1 };
+  const body = Buffer.from(message.subarray(answer.questionEnd, end));
+  for (const { section, ttlAt } of kept) {
+    counts[section] += 1;
+    const at = ttlAt - answer.questionEnd;
+    if (ageSeconds > 0) body.writeUInt32BE(Math.max(0, body.readUInt32BE(at) - ageSeconds), at);
+  }
   const flags =
     replyFlags(query, answer.rcode) |
     (answer.authentic ? flag.authentic : 0) |
     (fits && !answer.truncated ? 0 : flag.truncated);
-  const additional = count("additional") + (query.edns === undefined ? 0 : 1);
-  const body = Buffer.from(message.subarray(answer.questionEnd, end));
-  for (const { ttlAt } of ageSeconds > 0 ? kept : []) {
-    const at = ttlAt - answer.questionEnd;
-    body.writeUInt32BE(Math.max(0, body.readUInt32BE(at) - ageSeconds), at);
-  }
   return Buffer.concat([
-    header(query.id, flags, 1, count("answer"), count("authority"), additional),
+    header(query.id, flags, 1, counts.answer, counts.authority, counts.additional),
     query.question,
     body,
     ...(query.edns === undefined ? [] : [opt(answer.rcode, answer.dnssec)]),

@@ -26,6 +26,8 @@ export const udpBytesMax = 1232;
 const udpBytesWithoutEdns = 512;
 export const tcpBytesMax = 65_535;
 export const optBytes = 11;
+const fixedBytes = 12;
+const noBytes = Buffer.alloc(0);
 
 /** The longest answer by UDP to this query. */
 export function udpLimit({ edns }: Query): number {
@@ -35,29 +37,19 @@ export function udpLimit({ edns }: Query): number {
 
 /** An answer from the plan, at most `bytesMax` long. */
 export function writeAnswer(query: Query, answer: Answer, bytesMax: number): Buffer {
-  const records =
-    answer.pointer === undefined
-      ? answer.addresses.map(addressRecord)
-      : [record(type.ptr, encodeName(answer.pointer))];
-  const reserved = headerBytes + query.question.length + (query.edns === undefined ? 0 : optBytes);
-  let bytes = reserved;
-  let fitting = 0;
-  for (const { length } of records) {
-    if (bytes + length > bytesMax) break;
-    bytes += length;
-    fitting += 1;
-  }
-  const cut = fitting < records.length;
+  const records = answer.pointer === undefined ? addressRecords(answer) : pointerRecord(answer);
+  const tail = query.edns === undefined ? noBytes : opt(answer.rcode, false);
+  const room = bytesMax - headerBytes - query.question.length - tail.length;
+  const fitting = Math.min(records.count, Math.floor(room / records.eachBytes));
   const flags =
     replyFlags(query, answer.rcode) |
     (isOurs(answer.rcode) ? flag.authoritative : 0) |
-    (cut ? flag.truncated : 0);
-  const counts = [fitting, 0, query.edns === undefined ? 0 : 1] as const;
+    (fitting < records.count ? flag.truncated : 0);
   return Buffer.concat([
-    header(query.id, flags, 1, ...counts),
+    header(query.id, flags, 1, fitting, 0, tail === noBytes ? 0 : 1),
     query.question,
-    ...records.slice(0, fitting),
-    ...(query.edns === undefined ? [] : [opt(answer.rcode, false)]),
+    records.bytes.subarray(0, fitting * records.eachBytes),
+    tail,
   ]);
 }
 
@@ -94,23 +86,50 @@ export function header(
   const bytes = Buffer.allocUnsafe(headerBytes);
   bytes.writeUInt16BE(id, 0);
   bytes.writeUInt16BE(flags, 2);
-  for (const [index, count] of counts.entries()) bytes.writeUInt16BE(count, 4 + 2 * index);
+  bytes.writeUInt16BE(counts[0], 4);
+  bytes.writeUInt16BE(counts[1], 6);
+  bytes.writeUInt16BE(counts[2], 8);
+  bytes.writeUInt16BE(counts[3], 10);
   return bytes;
 }
 
-function addressRecord(address: string): Buffer {
-  return record(type.a, Buffer.from(address.split(".").map(Number)));
+/** Records of one length, one after the other. */
+interface Records {
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly eachBytes: number;
 }
 
-function record(kind: number, data: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(12 + data.length);
-  bytes.writeUInt16BE(0xc000 | headerBytes, 0);
-  bytes.writeUInt16BE(kind, 2);
-  bytes.writeUInt16BE(internetClass, 4);
-  bytes.writeUInt32BE(ttlSeconds, 6);
-  bytes.writeUInt16BE(data.length, 10);
-  data.copy(bytes, 12);
-  return bytes;
+function addressRecords({ addresses }: Answer): Records {
+  const eachBytes = fixedBytes + 4;
+  const bytes = Buffer.allocUnsafe(addresses.length * eachBytes);
+  let at = 0;
+  for (const address of addresses) {
+    writeFixed(bytes, at, type.a, 4);
+    at += fixedBytes;
+    for (const part of address.split(".")) {
+      bytes[at] = Number(part);
+      at += 1;
+    }
+  }
+  return { bytes, count: addresses.length, eachBytes };
+}
+
+function pointerRecord({ pointer = "" }: Answer): Records {
+  const name = encodeName(pointer);
+  const bytes = Buffer.allocUnsafe(fixedBytes + name.length);
+  writeFixed(bytes, 0, type.ptr, name.length);
+  name.copy(bytes, fixedBytes);
+  return { bytes, count: 1, eachBytes: bytes.length };
+}
+
+/** All of a record but its data. Its name is a pointer to the one in the question. */
+function writeFixed(bytes: Buffer, at: number, kind: number, dataBytes: number): void {
+  bytes.writeUInt16BE(0xc000 | headerBytes, at);
+  bytes.writeUInt16BE(kind, at + 2);
+  bytes.writeUInt16BE(internetClass, at + 4);
+  bytes.writeUInt32BE(ttlSeconds, at + 6);
+  bytes.writeUInt16BE(dataBytes, at + 10);
 }
 
 /** Labels are at most 63 bytes and names 255 where they are checked: when they enter the plan. */

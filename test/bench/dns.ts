@@ -1,0 +1,166 @@
+/**
+ * Dns: what one agent's DNS server bears, on loopback, without a lab.
+ *
+ *   node test/bench/dns.ts [--rate 10000] [--seconds 5] [--names 1000] [--check]
+ *
+ * The load is made by a process of its own at a steady rate, whether answers come or not: a server that
+ * is behind is seen as slow, and is not spared. Names from the plan, long answers, and names of others
+ * that are in the cache. The loop's delay is that of the server's process.
+ */
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import type { NetworkId } from "@gam/core";
+import type { DnsPlan } from "@gam/network";
+import { DnsServer } from "@gam/runtime";
+import { decode, encode } from "dns-packet";
+import { print } from "./figures.ts";
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: "string", default: "10000" },
+    seconds: { type: "string", default: "5" },
+    names: { type: "string", default: "1000" },
+    loader: { type: "string" },
+    check: { type: "boolean", default: false },
+  },
+});
+const rate = Number(values.rate);
+const seconds = Number(values.seconds);
+const names = Number(values.names);
+const gateway = "127.0.53.1";
+const port = 20_053;
+const upstream = { address: "127.0.53.9", port };
+const everyMs = 1;
+const lastAnswerMs = 1_000;
+
+const kinds = {
+  plan: "names of the plan",
+  long: "names of 20 addresses",
+  cached: "names of others, cached",
+};
+
+interface Load {
+  readonly sent: number;
+  readonly answered: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+if (values.loader === undefined) await measure();
+else process.stdout.write(JSON.stringify(await load(values.loader)));
+
+async function measure(): Promise<void> {
+  const others = createSocket("udp4").bind(port, upstream.address);
+  others.on("message", (message, from) => {
+    const { id = 0, questions = [] } = decode(message);
+    const answers = [{ type: "A", name: questions[0]?.name ?? "", ttl: 300, data: "192.0.2.1" }];
+    others.send(
+      encode({ type: "response", id, questions, answers: answers as never }),
+      from.port,
+      from.address,
+    );
+  });
+  await once(others, "listening");
+  const log = { info: console.error, warn: console.error };
+  const server = new DnsServer({ log, port, upstreams: async () => [upstream] });
+  const beganMs = performance.now();
+  server.serve(plan());
+  print(`plan of ${names} names taken`, [performance.now() - beganMs], "ms");
+  for (const [kind, what] of Object.entries(kinds)) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const before = process.cpuUsage();
+    const { sent, answered, p50Ms, p99Ms } = await loadFromOutside(kind);
+    delay.disable();
+    const { user, system } = process.cpuUsage(before);
+    print(`${what}: answered`, [(answered / sent) * 100], `% of ${rate}/s`, { least: 99.9 });
+    print(`${what}: p50`, [p50Ms], "ms");
+    print(`${what}: p99`, [p99Ms], "ms", { most: 5 });
+    print(`${what}: event loop delay p99`, [delay.percentile(99) / 1e6], "ms", { most: 20 });
+    print(`${what}: CPU`, [(user + system) / answered], "µs a query");
+  }
+  await server.close();
+  others.close();
+}
+
+function plan(): DnsPlan {
+  const address = (n: number): string => `10.0.${n >> 8}.${n & 255}`;
+  const known = Array.from({ length: names }, (_, n): [string, string[]] => [
+    `service-${n}`,
+    [address(n)],
+  ]);
+  const twenty = Array.from({ length: 20 }, (_, n) => address(n));
+  const zone = { network: "net" as NetworkId, gateway, subnet: "127.0.0.0/8" };
+  const zones = [
+    { ...zone, names: new Map([...known, ["tasks.long", twenty] as const]), reverse: new Map() },
+  ];
+  return { zones, clients: new Map() };
+}
+
+async function loadFromOutside(kind: string): Promise<Load> {
+  const args = ["--rate", `${rate}`, "--seconds", `${seconds}`, "--names", `${names}`];
+  const self = process.argv[1] ?? "";
+  const child = spawn(process.execPath, [self, "--loader", kind, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (part: string) => {
+    said += part;
+  });
+  await once(child, "close");
+  return JSON.parse(said);
+}
+
+/** Sends what is due each millisecond. A query's time begins when it was due, not when it was sent. */
+async function load(kind: string): Promise<Load> {
+  const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 22 });
+  socket.connect(port, gateway);
+  await once(socket, "connect");
+  const dueMs = new Map<number, number>();
+  const tookMs: number[] = [];
+  socket.on("message", (reply) => {
+    const id = reply.readUInt16BE(0);
+    const due = dueMs.get(id);
+    if (due === undefined) return;
+    dueMs.delete(id);
+    tookMs.push(performance.now() - due);
+  });
+  const nameOf = (n: number): string => {
+    if (kind === "plan") return `service-${n % names}`;
+    return kind === "long" ? "tasks.long" : `host-${n % 100}.example.org`;
+  };
+  const messages = Array.from({ length: 1000 }, (_, n) =>
+    encode({ type: "query", id: 0, flags: 0x0100, questions: [{ name: nameOf(n), type: "A" }] }),
+  );
+  // So that what is not in a cache yet is no part of the figure.
+  for (const message of kind === "cached" ? messages : []) {
+    socket.send(message);
+    await pause(1);
+  }
+  let sent = 0;
+  const beganMs = performance.now();
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      const passedMs = Math.min(performance.now() - beganMs, seconds * 1000);
+      const due = Math.floor((passedMs / 1000) * rate);
+      for (; sent < due; sent += 1) {
+        const message = messages[sent % messages.length] ?? Buffer.alloc(0);
+        const id = sent & 0xffff;
+        message.writeUInt16BE(id, 0);
+        dueMs.set(id, beganMs + (sent / rate) * 1000);
+        socket.send(message);
+      }
+      if (passedMs < seconds * 1000) return;
+      clearInterval(timer);
+      setTimeout(resolve, lastAnswerMs);
+    }, everyMs);
+  });
+  socket.close();
+  tookMs.sort((a, b) => a - b);
+  const at = (share: number): number => tookMs[Math.floor((tookMs.length - 1) * share)] ?? 0;
+  return { sent, answered: tookMs.length, p50Ms: at(0.5), p99Ms: at(0.99) };
+}
