@@ -20,6 +20,7 @@ export {
   parseConstraint,
   readConstraints,
 } from "./constraint.ts";
+export { type DataPath, readDataPath } from "./data-path.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Attachment, Network, NetworkExtra } from "./network.ts";
 export {
