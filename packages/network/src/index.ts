@@ -1,3 +1,9 @@
+export {
+  type AllocationFacts,
+  Allocator,
+  type AllocatorFaults,
+  planAllocation,
+} from "./allocator.ts";
 export type {
   DnsPlan,
   DnsZone,
@@ -7,3 +13,5 @@ export type {
   ServicePlane,
   TunnelPlan,
 } from "./node-plan.ts";
+export { type PoolUsage, poolUsage } from "./pool-usage.ts";
+export { type SubnetClash, subnetClashes } from "./subnet.ts";

@@ -9,6 +9,7 @@
 import type { Configuration } from "@gam/consensus";
 import { assert, type Mint, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
+import { Allocator, type AllocatorFaults } from "@gam/network";
 import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
 import type { Event, Node, PlannedChange, Usage, View } from "@gam/state";
@@ -34,8 +35,15 @@ export interface LeaderFacts {
   readonly votersMax: number;
 }
 
+/** Only simulations plant any. */
+export interface LeaderFaults {
+  readonly orchestrator?: Faults | undefined;
+  readonly allocator?: AllocatorFaults | undefined;
+}
+
 export class Leading {
   readonly #orchestrator: Orchestrator;
+  readonly #allocator: Allocator;
   #underWay: ProposalId | undefined;
   #dirty = true;
   #votersDue = false;
@@ -47,14 +55,16 @@ export class Leading {
   /** Nodes whose removal was asked for: they do not get a vote until that tick. */
   readonly #leaving = new Map<NodeId, number>();
 
-  constructor(mint: Mint, faults?: Faults) {
-    this.#orchestrator = new Orchestrator(mint, faults);
+  constructor(mint: Mint, faults: LeaderFaults = {}) {
+    this.#orchestrator = new Orchestrator(mint, faults.orchestrator);
     this.#orchestrator.noticeAll();
+    this.#allocator = new Allocator(faults.allocator);
   }
 
   notice(events: readonly Event[]): void {
     for (const event of events) {
       this.#orchestrator.notice(event);
+      this.#allocator.notice(event);
       const arrived = event.table === "node" && event.before === undefined;
       if (arrived && event.after !== undefined) this.#leaving.delete(event.after.ID);
     }
@@ -104,10 +114,14 @@ export class Leading {
     const changesMax = this.#changesMax;
     const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
     if (changes.length > 0) return changes;
-    // Time alone makes no room anywhere.
+    // Time alone makes no room anywhere, and gives no address back.
     if (this.#placedIndex === view.index) return [];
-    const placed = planPlacement(view, { usage, nowMs, changesMax });
-    if (placed.length > 0) return placed;
+    const allocated = this.#allocator.plan(view, { nowMs, changesMax });
+    if (allocated.length > 0) return allocated;
+    const reaches = this.#allocator.reach(view);
+    const placed = planPlacement(view, { usage, nowMs, changesMax, reaches });
+    const planned = this.#allocator.withBridges(view, placed, nowMs);
+    if (planned.length > 0) return planned;
     this.#placedIndex = view.index;
     this.#changesMax = changesMaxDefault;
     return [];

@@ -1,6 +1,7 @@
 import type { Faults as RaftFaults } from "@gam/consensus";
 import type { NodeId } from "@gam/core";
 import type { Faults as MembershipFaults } from "@gam/membership";
+import type { AllocatorFaults } from "@gam/network";
 import type { Faults as OrchestratorFaults } from "@gam/orchestrator";
 import type { WorkerFaults } from "@gam/worker";
 
@@ -19,5 +20,6 @@ export interface PeerFaults {
   readonly raft?: RaftFaults;
   readonly membership?: MembershipFaults;
   readonly orchestrator?: OrchestratorFaults;
+  readonly allocator?: AllocatorFaults;
   readonly worker?: WorkerFaults;
 }

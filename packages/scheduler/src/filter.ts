@@ -4,11 +4,13 @@
  * The words and their order are Swarm's, because people search for them. A node is counted once, with
  * the first filter that it fails.
  */
-import type { NetworkId } from "@gam/core";
+import type { NetworkId, NodeId } from "@gam/core";
 import {
   type Constraint,
+  demandsEncryption,
   matchesPlatform,
   meetsConstraints,
+  type Network,
   type Node,
   readConstraints,
   type Task,
@@ -30,10 +32,20 @@ export interface Wish {
   readonly constraints: readonly Constraint[] | undefined;
   readonly platforms: NonNullable<Task["Spec"]["Placement"]>["Platforms"];
   readonly plugins: readonly { readonly type: string; readonly name: string }[];
+  /** Networks of the cluster that the tasks have addresses in. */
+  readonly networks: readonly Network[];
+  readonly reaches: Reach;
 }
 
+/** Whether a node has a bridge in a network, or there is an address for one. */
+export type Reach = (node: NodeId, network: NetworkId) => boolean;
+
 /** The same for all tasks of one template. */
-export function wishOf(task: Task, need: Need, view: View): Wish {
+export function wishOf(
+  task: Task,
+  need: Need,
+  { view, reaches = () => true }: { readonly view: View; readonly reaches?: Reach | undefined },
+): Wish {
   const placement = task.Spec.Placement;
   return {
     need,
@@ -42,6 +54,10 @@ export function wishOf(task: Task, need: Need, view: View): Wish {
     constraints: readConstraints(placement?.Constraints),
     platforms: placement?.Platforms,
     plugins: pluginsOf(task, view),
+    networks: task.Gam.attachments
+      .map(({ network }) => view.network(network))
+      .filter((network) => network !== undefined),
+    reaches,
   };
 }
 
@@ -65,7 +81,8 @@ function pluginsOf(task: Task, view: View): Wish["plugins"] {
 
 interface Filter {
   passes(candidate: Candidate, wish: Wish): boolean;
-  explain(nodes: number): string;
+  /** Of so many nodes. `first` is one of them. */
+  explain(nodes: number, first: Node): string;
 }
 
 const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} nodes`);
@@ -83,6 +100,25 @@ const filters: readonly Filter[] = [
   {
     passes: ({ room: { node } }, { plugins }) => plugins.every((one) => hasPlugin(node, one)),
     explain: (nodes) => `missing plugin on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room: { node } }, { networks }) => {
+      return networks.length === 0 || node.Gam.network?.problem === "";
+    },
+    explain: (nodes, { Gam }) => {
+      const problem = Gam.network?.problem || "the node has not said yet what it can do";
+      return `networks across hosts not supported on ${several(nodes)}: ${problem}`;
+    },
+  },
+  {
+    passes: ({ room: { node } }, { networks }) =>
+      !networks.some(demandsEncryption) || (node.Gam.network?.encryption ?? "none") !== "none",
+    explain: (nodes) => `encrypted networks not supported on ${several(nodes)}`,
+  },
+  {
+    passes: ({ room: { node } }, { networks, reaches }) =>
+      networks.every(({ Id }) => reaches(node.ID, Id)),
+    explain: (nodes) => `insufficient network addresses on ${several(nodes)}`,
   },
   {
     passes: ({ room: { node } }, { constraints }) => meetsConstraints(constraints, node),
@@ -125,14 +161,15 @@ export function fitting(candidates: readonly Candidate[], wish: Wish): Candidate
 
 /** Why none would do: `no suitable node (...)`, the filter that most nodes fail first. */
 export function explain(candidates: readonly Candidate[], wish: Wish): string {
-  const counts = filters.map((filter) => ({ filter, nodes: 0 }));
+  const counts = filters.map((filter) => ({ filter, nodes: [] as Node[] }));
   for (const candidate of candidates) {
     const failed = counts.find(({ filter }) => !filter.passes(candidate, wish));
-    if (failed !== undefined) failed.nodes += 1;
+    if (failed !== undefined) failed.nodes.push(candidate.room.node);
   }
   const parts = counts
-    .filter(({ nodes }) => nodes > 0)
-    .sort((a, b) => b.nodes - a.nodes)
-    .map(({ filter, nodes }) => filter.explain(nodes));
+    .sort((a, b) => b.nodes.length - a.nodes.length)
+    .flatMap(({ filter, nodes: [first, ...more] }) => {
+      return first === undefined ? [] : [filter.explain(1 + more.length, first)];
+    });
   return parts.length === 0 ? "no suitable node" : `no suitable node (${parts.join("; ")})`;
 }

@@ -6,12 +6,13 @@
  * service and template are equal, so nodes are filtered and ranked once for all of them, and each
  * placed task only moves its node back in the order.
  *
- * Decides nothing about which tasks there should be. A task that was made for one node (global
+ * Decides nothing about which tasks there should be, and leaves alone those that still lack an address. A task that was made for one node (global
  * services) is assigned to it when it fits. A plan applied and planned again returns nothing.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import {
   compareStates,
+  isAttached,
   isTerminal,
   isWanted,
   type PlannedChange,
@@ -21,7 +22,15 @@ import {
   type View,
 } from "@gam/state";
 import { costOf } from "./cost.ts";
-import { type Candidate, explain, fitting, stillFits, type Wish, wishOf } from "./filter.ts";
+import {
+  type Candidate,
+  explain,
+  fitting,
+  type Reach,
+  stillFits,
+  type Wish,
+  wishOf,
+} from "./filter.ts";
 import { imageNames } from "./image.ts";
 import { needOf, Room } from "./room.ts";
 import { type Ranked, spreadOver } from "./spread.ts";
@@ -32,6 +41,8 @@ export interface PlacementFacts {
   readonly nowMs: number;
   /** Changes at most; `placementsMax` unless said. The next plan goes on where this one stopped. */
   readonly changesMax?: number;
+  /** Absent: all nodes can have a part in all networks. */
+  readonly reaches?: Reach;
 }
 
 /** Changes of one plan, so that one entry of the log stays small. */
@@ -45,7 +56,7 @@ const failuresMax = 4;
 const failureWindowMs = 5 * 60_000;
 
 export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
-  const waiting = view.tasksWaiting();
+  const waiting = view.tasksWaiting().filter((task) => isAttached(task, view));
   if (waiting.length === 0) return [];
   const rooms = view.nodes().map((node) => new Room(node, view.tasksOn(node.ID)));
   const changes: PlannedChange[] = [];
@@ -124,7 +135,8 @@ class Placing {
   place(tasks: readonly Task[]): PlannedChange[] {
     const first = tasks[0];
     if (first === undefined) return [];
-    const wish = wishOf(first, needOf(first), this.#view);
+    const { reaches } = this.#facts;
+    const wish = wishOf(first, needOf(first), { view: this.#view, reaches });
     return first.NodeID === undefined
       ? this.#placeAnywhere(tasks, first, wish)
       : tasks.flatMap((task) => this.#placeOnItsNode(task, wish));

@@ -5,7 +5,7 @@ import { checkProposal } from "./check-proposal.ts";
 import { aNetwork, aNode, aService } from "./testing/index.ts";
 
 const node = aNode("a");
-const describe = { kind: "describeNode", id: "a", addresses: [], ...node.Gam };
+const describe = { kind: "describeNode", id: "a", ...node.Gam };
 const allocate = { kind: "allocateNetwork", id: "n", vni: 4097, config: [] };
 const report = { kind: "reportTask", id: "t", status: { Timestamp: "", State: "running" } };
 

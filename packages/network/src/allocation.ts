@@ -1,0 +1,347 @@
+/**
+ * Allocation: one plan of the leader over addresses, while it is being made.
+ *
+ * Decides who gets which address, subnet or VXLAN identifier, and what is taken away. Does not decide
+ * whom to look at (allocator.ts). Each method looks at one object, adds the changes that it needs, and
+ * says whether it is worth another look: after a change, because a plan may be lost, and where something
+ * could not be had.
+ *
+ * Search begins at a hash of the holder's id, so an address that has become free rests for a while:
+ * whoever still remembers the old holder would talk to the new one.
+ */
+import type { NetworkId, NodeId } from "@gam/core";
+import {
+  isTerminal,
+  isWaiting,
+  isWanted,
+  type Network,
+  type Node,
+  networkNeed,
+  type PlannedChange,
+  type Service,
+  serviceNetworks,
+  type Task,
+  type TaskAttachment,
+  tunnelRange,
+  type View,
+} from "@gam/state";
+import type { AddressBook } from "./address-book.ts";
+import {
+  addressOf,
+  freeAddress,
+  freeSubnet,
+  numberOf,
+  type Pool,
+  poolOf,
+  prefixFor,
+  type Span,
+  sizeOf,
+  spanOf,
+  takenSpans,
+} from "./subnet.ts";
+
+/** Below are those that Docker Swarm gives out itself. */
+const vniMin = 4097;
+const vniMax = 2 ** 24 - 1;
+const tunnels = spanOf(tunnelRange) as Span;
+
+export interface AllocationParts {
+  readonly view: View;
+  readonly book: AddressBook;
+  readonly nowMs: number;
+}
+
+export class Allocation {
+  readonly changes: PlannedChange[] = [];
+  readonly #view: View;
+  readonly #book: AddressBook;
+  readonly #nowMs: number;
+  /** Given in this plan. */
+  readonly #given = new Map<NetworkId, Set<number>>();
+  /** Searches that have found nothing. */
+  readonly #futile = new Set<string>();
+  /** Nodes that were given a bridge in this plan. */
+  readonly #bridged = new Map<NetworkId, Map<NodeId, string>>();
+  /** Why networks have no subnet. */
+  readonly #problems = new Map<NetworkId, string>();
+  #spans: Span[] | undefined;
+  #vnis: Set<number> | undefined;
+  #tunnels: Set<number> | undefined;
+
+  constructor({ view, book, nowMs }: AllocationParts) {
+    this.#view = view;
+    this.#book = book;
+    this.#nowMs = nowMs;
+  }
+
+  /** A VXLAN identifier, and a subnet where nobody asked for one. */
+  network(network: Network): boolean {
+    if (network.Gam.vni !== 0) return false;
+    const [asked] = network.IPAM.Config;
+    const subnet = asked?.Subnet ?? this.#subnet(network);
+    const vni = this.#vni();
+    if (subnet === undefined || vni === undefined) return true;
+    const config = { ...asked, Subnet: subnet };
+    const pool = poolOf({ ...network, IPAM: { ...network.IPAM, Config: [config] } });
+    if (pool === undefined) {
+      this.#problems.set(network.Id, `network ${network.Name} has no addresses (${subnet})`);
+      return true;
+    }
+    const Gateway = asked?.Gateway ?? addressOf(pool.reserved);
+    this.#vnis?.add(vni);
+    this.changes.push({
+      kind: "allocateNetwork",
+      id: network.Id,
+      vni,
+      config: [{ ...config, Gateway }],
+    });
+    return true;
+  }
+
+  #subnet(network: Network): string | undefined {
+    const { cluster } = this.#view;
+    if (cluster === undefined) return undefined;
+    this.#spans ??= takenSpans(this.#view);
+    const { Ingress: ingress } = network;
+    const subnet = freeSubnet(cluster, { ingress, taken: this.#spans });
+    if (subnet === undefined) {
+      const pools = `${cluster.DefaultAddrPool.join(", ")} in subnets of /${prefixFor(cluster, ingress)}`;
+      this.#problems.set(
+        network.Id,
+        `could not find an available, non-overlapping IPv4 address pool for network ${network.Name} (${pools})`,
+      );
+      return undefined;
+    }
+    this.#spans.push(spanOf(subnet) as Span);
+    this.#spans.sort((a, b) => a.first - b.first);
+    return subnet;
+  }
+
+  #vni(): number | undefined {
+    this.#vnis ??= new Set(this.#view.networks().map(({ Gam }) => Gam.vni));
+    for (let vni = vniMin; vni <= vniMax; vni += 1) if (!this.#vnis.has(vni)) return vni;
+    return undefined;
+  }
+
+  /** Only who encrypts needs an address inside of tunnels. */
+  tunnel(node: Node): boolean {
+    const { tunnel, network } = node.Gam;
+    if (tunnel !== undefined || (network?.encryption ?? "none") === "none") return false;
+    this.#tunnels ??= new Set(
+      this.#view.nodes().flatMap(({ Gam }) => numberOf(Gam.tunnel ?? "") ?? []),
+    );
+    const held = this.#tunnels;
+    const inner = { first: tunnels.first + 1, last: tunnels.last - 1 };
+    const number = freeAddress(inner, node.ID, (one) => held.has(one));
+    if (number === undefined) return true;
+    held.add(number);
+    this.changes.push({ kind: "setTunnel", id: node.ID, address: addressOf(number) });
+    return true;
+  }
+
+  /** A VIP in each network of the service, and none elsewhere. */
+  service(service: Service): boolean {
+    const { VirtualIPs: before = [], ...rest } = service.Endpoint;
+    let lacking = false;
+    const wanted = serviceNetworks(service, this.#view).flatMap((network) => {
+      const held = before.find(({ NetworkID, Addr }) => NetworkID === network.Id && Addr);
+      if (held !== undefined) return [held];
+      const pool = poolOf(network);
+      const number = network.Gam.vni === 0 || !pool ? undefined : this.#give(network, service.ID);
+      if (pool === undefined || number === undefined) {
+        lacking = true;
+        return [];
+      }
+      return [{ NetworkID: network.Id, Addr: `${addressOf(number)}/${pool.prefix}` }];
+    });
+    const same =
+      wanted.length === before.length && wanted.every((one, index) => one === before[index]);
+    if (same) return lacking;
+    const endpoint = { ...rest, ...(wanted.length > 0 && { VirtualIPs: wanted }) };
+    this.changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
+    return true;
+  }
+
+  /** Plain containers that wait for an address. One whose node is gone goes with the node. */
+  attachments(network: Network): boolean {
+    let lacking = false;
+    for (const key of Object.keys(network.Gam.attachments).sort()) {
+      if (network.Gam.attachments[key]?.address !== "" || network.Gam.vni === 0) continue;
+      lacking = true;
+      const number = this.#give(network, key);
+      if (number === undefined) break;
+      const address = addressOf(number);
+      this.changes.push({ kind: "setAttachment", id: network.Id, key, address });
+    }
+    return lacking;
+  }
+
+  /** An address in every network of a task that waits for a node, in all or in none. */
+  task(task: Task): boolean {
+    if (!isWaiting(task)) return false;
+    const { networks, problem } = networkNeed(task, this.#view);
+    if (problem !== "") return this.#explain(task, problem);
+    const known = new Map(task.Gam.attachments.map((one) => [one.network, one]));
+    if (networks.length === known.size && networks.every((id) => known.has(id))) return false;
+    const attachments: TaskAttachment[] = [];
+    for (const id of networks) {
+      const network = this.#view.network(id);
+      const held = known.get(id);
+      if (held !== undefined) attachments.push(held);
+      if (held !== undefined || network === undefined) continue;
+      if (network.Gam.vni === 0) {
+        this.#takeBack(attachments, known);
+        const why = this.#problems.get(id);
+        return why === undefined || this.#explain(task, why);
+      }
+      const number = this.#give(network, task.ID);
+      if (number === undefined) {
+        this.#takeBack(attachments, known);
+        return this.#explain(task, exhausted(network));
+      }
+      attachments.push({ network: id, address: addressOf(number) });
+    }
+    this.changes.push({ kind: "attachTask", id: task.ID, attachments });
+    return true;
+  }
+
+  /** Nobody wants it to run, and nobody is there to say when it has ended. */
+  release(task: Task): boolean {
+    const node = task.NodeID === undefined ? undefined : this.#view.node(task.NodeID);
+    const outOfReach = node === undefined || node.Status.State === "down";
+    if (!outOfReach || !isForsakable(task)) return false;
+    this.changes.push({ kind: "attachTask", id: task.ID, attachments: [] });
+    return true;
+  }
+
+  /**
+   * A bridge on every node that something of the network is on, and on no other. `everywhere` for a
+   * network that all nodes have a part in. Spare ones are kept while tasks with an address wait for a
+   * node, as long as there are addresses: one that restarts would find its bridge made anew.
+   */
+  gateways(network: Network, everywhere: boolean, keeps = false): boolean {
+    if (network.Gam.vni === 0) return false;
+    const { gateways } = network.Gam;
+    const here = this.#book.nodesOf(network.Id);
+    const moved: Record<string, string> = {};
+    let lacking = false;
+    for (const { ID } of this.#view.nodes()) {
+      const wanted = everywhere || here.has(ID);
+      if (!wanted || gateways[ID] !== undefined) continue;
+      lacking = true;
+      const address = this.bridge(network, ID);
+      if (address !== undefined) moved[ID] = address;
+    }
+    const spare = Object.keys(gateways).filter((id) => !everywhere && !here.has(id as NodeId));
+    const awaited = spare.length > 0 && this.#book.isAwaited(network.Id) && this.#hasRoom(network);
+    if (!awaited && !keeps) for (const id of spare) moved[id] = "";
+    if (Object.keys(moved).length === 0) return lacking || awaited;
+    this.changes.push({ kind: "setGateways", id: network.Id, gateways: moved });
+    return true;
+  }
+
+  /** The address of the node's bridge, which is given in this plan if it was not before. */
+  bridge(network: Network, node: NodeId): string | undefined {
+    const known = network.Gam.gateways[node] ?? this.#bridged.get(network.Id)?.get(node);
+    if (known !== undefined) return known;
+    const number = this.#free(network, (pool) => pool.gateways, `${network.Id} ${node}`);
+    if (number === undefined) return undefined;
+    this.#keep(network.Id, number);
+    const bridges = this.#bridged.get(network.Id) ?? new Map<NodeId, string>();
+    this.#bridged.set(network.Id, bridges.set(node, addressOf(number)));
+    return addressOf(number);
+  }
+
+  /** Bridges that bridge() gave, as changes. */
+  setBridges(): PlannedChange[] {
+    return [...this.#bridged].map(([id, bridges]) => {
+      return { kind: "setGateways", id, gateways: Object.fromEntries(bridges) };
+    });
+  }
+
+  /** The task cannot be where it was to be: in that network there is no bridge for its node. */
+  withoutBridge(task: Task, network: Network): void {
+    this.#explain(task, exhausted(network));
+  }
+
+  /** An address for a task, a service or a plain container. The last one is for the first bridge. */
+  #give(network: Network, key: string): number | undefined {
+    const number = this.#free(network, (pool) => pool.span, key);
+    if (number === undefined) return undefined;
+    const bridged = this.#bridged.has(network.Id) || Object.keys(network.Gam.gateways).length > 0;
+    if (!bridged && this.#free(network, (pool) => pool.gateways, key, number) === undefined) {
+      return undefined;
+    }
+    this.#keep(network.Id, number);
+    return number;
+  }
+
+  #free(
+    network: Network,
+    spanOfPool: (pool: Pool) => Span,
+    key: string,
+    but?: number,
+  ): number | undefined {
+    const pool = poolOf(network);
+    if (pool === undefined) return undefined;
+    const { first, last } = spanOfPool(pool);
+    const search = `${network.Id} ${first} ${last} ${but === undefined}`;
+    if (this.#futile.has(search)) return undefined;
+    const given = this.#given.get(network.Id);
+    const isHeld = (one: number): boolean =>
+      one === pool.reserved ||
+      one === but ||
+      given?.has(one) === true ||
+      this.#book.isHeld(network.Id, one);
+    const number = freeAddress({ first, last }, key, isHeld);
+    if (number === undefined) this.#futile.add(search);
+    return number;
+  }
+
+  #hasRoom(network: Network): boolean {
+    return this.#free(network, (pool) => pool.span, network.Id) !== undefined;
+  }
+
+  #keep(network: NetworkId, number: number): void {
+    const given = this.#given.get(network) ?? new Set();
+    this.#given.set(network, given.add(number));
+  }
+
+  #takeBack(
+    attachments: readonly TaskAttachment[],
+    known: ReadonlyMap<NetworkId, TaskAttachment>,
+  ): void {
+    for (const { network, address } of attachments) {
+      if (known.has(network)) continue;
+      const number = numberOf(address);
+      if (number !== undefined) this.#given.get(network)?.delete(number);
+    }
+  }
+
+  /** Said once: a reason that has not changed is no news. */
+  #explain(task: Task, why: string): true {
+    const { State, Err } = task.Status;
+    if (State === "pending" && Err === why) return true;
+    this.changes.push({ kind: "explainTask", id: task.ID, status: this.#status(why) });
+    return true;
+  }
+
+  #status(Err: string): Task["Status"] {
+    const Timestamp = new Date(this.#nowMs).toISOString();
+    return { Timestamp, State: "pending", Message: "pending network allocation", Err };
+  }
+}
+
+/** What it holds may be taken away once its node is down or gone. */
+export function isForsakable(task: Task): boolean {
+  return !isWanted(task) && !isTerminal(task.Status.State) && task.Gam.attachments.length > 0;
+}
+
+/** Nobody needs to know that the last address may be kept for a bridge. */
+function exhausted(network: Network): string {
+  const pool = poolOf(network);
+  const size = pool === undefined ? 0 : sizeOf(pool);
+  const range = network.IPAM.Config[0]?.IPRange;
+  const where = range === undefined ? pool?.subnet : `${range} of ${pool?.subnet}`;
+  return `no available IPv4 address in network ${network.Name} (${where}: ${size} of ${size} in use)`;
+}

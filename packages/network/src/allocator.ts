@@ -1,0 +1,251 @@
+/**
+ * Allocator: the leader's loop over addresses.
+ *
+ * Keeps an index of who holds what, and remembers whom to look at again. Both are made anew from the
+ * state by a new leader. An event only says where to look; what is held is read from the view.
+ *
+ *   noticeAll()           once, by a new leader
+ *   notice(event)         for each event of the store
+ *   plan(view, …)         what has to change, after the orchestrator and before the scheduler
+ *   withBridges(view, …)  completes what the scheduler has placed, when plan() had nothing to say
+ *
+ * Propose a plan and wait until it was applied or is known to be lost before the next: from the same
+ * view the same address would be given twice.
+ */
+import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import {
+  type Event,
+  ingressOf,
+  ingressPorts,
+  isWaiting,
+  type PlannedChange,
+  type Service,
+  type View,
+} from "@gam/state";
+import { AddressBook } from "./address-book.ts";
+import { Allocation, isForsakable } from "./allocation.ts";
+import { holdingsOfNetwork, holdingsOfService, holdingsOfTask } from "./holdings.ts";
+
+/** Known mistakes, by which a simulation proves that it would see them. */
+export type AllocatorFault =
+  /** The addresses of services count as free. */
+  | "services-forgotten"
+  /** What was held is held for ever. */
+  | "nothing-freed"
+  /** Bridges stay where nothing of their network is left. */
+  | "bridges-kept";
+export type AllocatorFaults = ReadonlySet<AllocatorFault>;
+
+export interface AllocationFacts {
+  /** By the leader's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Changes of one plan at most. The next goes on where this one stopped. */
+  readonly changesMax?: number;
+}
+
+/** So that one entry of the log stays small. */
+const changesMaxDefault = 2000;
+const noFaults: AllocatorFaults = new Set();
+
+export class Allocator {
+  readonly #faults: AllocatorFaults;
+  readonly #book = new AddressBook();
+  #allMoved = true;
+  /** What has moved since the book was last brought up to date. */
+  readonly #moved = {
+    node: new Set<NodeId>(),
+    service: new Set<ServiceId>(),
+    task: new Set<TaskId>(),
+    network: new Set<NetworkId>(),
+  };
+  /** Whom to look at in the next plan. */
+  readonly #nodes = new Set<NodeId>();
+  readonly #services = new Set<ServiceId>();
+  readonly #networks = new Set<NetworkId>();
+  readonly #unattached = new Set<TaskId>();
+  readonly #forsaken = new Set<TaskId>();
+  /** Services with ports that are published on every node. */
+  readonly #publishing = new Set<ServiceId>();
+
+  constructor(faults: AllocatorFaults = noFaults) {
+    this.#faults = faults;
+  }
+
+  /** A new leader has missed events, so it looks at everything once. */
+  noticeAll(): void {
+    this.#allMoved = true;
+  }
+
+  notice({ table, before, after }: Event): void {
+    const row = after ?? before;
+    if (row === undefined || table === "cluster") return;
+    if (table === "network") this.#moved.network.add((row as { Id: NetworkId }).Id);
+    else (this.#moved[table] as Set<string>).add((row as { ID: string }).ID);
+  }
+
+  /** Networks first: the others have addresses in them. */
+  plan(view: View, { nowMs, changesMax = changesMaxDefault }: AllocationFacts): PlannedChange[] {
+    this.#catchUp(view);
+    const plan = new Allocation({ view, book: this.#book, nowMs });
+    const everywhere = this.#publishing.size > 0;
+    const keeps = this.#faults.has("bridges-kept");
+    const isFull = (): boolean => plan.changes.length >= changesMax;
+    const networks = (look: (network: NonNullable<ReturnType<View["network"]>>) => boolean) => {
+      return (id: NetworkId): boolean => {
+        const network = view.network(id);
+        return network !== undefined && look(network);
+      };
+    };
+    const again = new Set<NetworkId>();
+    const lookAll = (look: ReturnType<typeof networks>): void => {
+      for (const id of this.#networks) {
+        if (isFull() || look(id)) again.add(id);
+      }
+    };
+    lookAll(networks((network) => plan.network(network)));
+    each(this.#nodes, isFull, (id) => {
+      const node = view.node(id);
+      return node !== undefined && plan.tunnel(node);
+    });
+    each(this.#forsaken, isFull, (id) => {
+      const task = view.task(id);
+      return task !== undefined && plan.release(task);
+    });
+    lookAll(networks((network) => plan.gateways(network, everywhere && network.Ingress, keeps)));
+    each(this.#services, isFull, (id) => {
+      const service = view.service(id);
+      return service !== undefined && plan.service(service);
+    });
+    lookAll(networks((network) => plan.attachments(network)));
+    each(this.#unattached, isFull, (id) => {
+      const task = view.task(id);
+      return task !== undefined && plan.task(task);
+    });
+    for (const id of this.#networks) if (!again.has(id)) this.#networks.delete(id);
+    return plan.changes;
+  }
+
+  /**
+   * The same placements, with a bridge for each node that comes to have its first task in a network, in
+   * one entry of the log: the node can begin at once. A task whose node finds no address for its bridge
+   * waits.
+   */
+  withBridges(
+    view: View,
+    placed: readonly PlannedChange[],
+    nowMs: number,
+  ): readonly PlannedChange[] {
+    this.#catchUp(view);
+    const plan = new Allocation({ view, book: this.#book, nowMs });
+    const rest = placed.filter((change) => {
+      const task = change.kind === "assignTask" ? view.task(change.id) : undefined;
+      if (change.kind !== "assignTask" || task === undefined) return true;
+      const without = task.Gam.attachments
+        .map(({ network }) => view.network(network))
+        .find((network) => network && plan.bridge(network, change.node) === undefined);
+      if (without !== undefined) plan.withoutBridge(task, without);
+      return without === undefined;
+    });
+    return [...plan.setBridges(), ...plan.changes, ...rest];
+  }
+
+  /** Whether a node has a bridge in the network or would find an address for one. */
+  reach(view: View): (node: NodeId, network: NetworkId) => boolean {
+    this.#catchUp(view);
+    const rooms = new Map<NetworkId, boolean>();
+    return (node, id) => {
+      const network = view.network(id);
+      if (network === undefined || network.Gam.gateways[node] !== undefined) return true;
+      let room = rooms.get(id);
+      if (room === undefined) {
+        const plan = new Allocation({ view, book: this.#book, nowMs: 0 });
+        room = plan.bridge(network, node) !== undefined;
+        rooms.set(id, room);
+      }
+      return room;
+    };
+  }
+
+  #catchUp(view: View): void {
+    if (this.#allMoved) this.#begin(view);
+    const { node, service, task, network } = this.#moved;
+    for (const id of network) this.#networkMoved(view, id);
+    for (const id of service) this.#serviceMoved(view, id);
+    for (const id of task) this.#taskMoved(view, id);
+    for (const id of node) this.#nodeMoved(view, id);
+    for (const moved of [node, service, task, network]) moved.clear();
+  }
+
+  #begin(view: View): void {
+    this.#allMoved = false;
+    this.#book.clear();
+    const { node, service, task, network } = this.#moved;
+    const lists = [this.#nodes, this.#services, this.#networks, this.#unattached, this.#forsaken];
+    for (const list of [...lists, this.#publishing, node, service, task, network]) list.clear();
+    for (const { ID } of view.nodes()) node.add(ID);
+    for (const { ID } of view.services()) service.add(ID);
+    for (const { ID } of view.tasks()) task.add(ID);
+    for (const { Id } of view.networks()) network.add(Id);
+  }
+
+  #networkMoved(view: View, id: NetworkId): void {
+    const network = view.network(id);
+    this.#hold(`network ${id}`, network === undefined ? [] : holdingsOfNetwork(network));
+    if (network !== undefined) this.#networks.add(id);
+  }
+
+  #serviceMoved(view: View, id: ServiceId): void {
+    const service = view.service(id);
+    const forgotten = service === undefined || this.#faults.has("services-forgotten");
+    this.#hold(`service ${id}`, forgotten ? [] : holdingsOfService(service));
+    if (service !== undefined) this.#services.add(id);
+    const published = this.#publishing.size > 0;
+    if (service !== undefined && publishes(service)) this.#publishing.add(id);
+    else this.#publishing.delete(id);
+    if (published !== this.#publishing.size > 0) this.#ingressMoved(view);
+  }
+
+  #taskMoved(view: View, id: TaskId): void {
+    const task = view.task(id);
+    const touched = this.#hold(`task ${id}`, task === undefined ? [] : holdingsOfTask(task));
+    for (const network of touched) this.#networks.add(network);
+    if (task === undefined) return;
+    if (isWaiting(task)) this.#unattached.add(id);
+    else if (isForsakable(task)) this.#forsaken.add(id);
+  }
+
+  #nodeMoved(view: View, id: NodeId): void {
+    const node = view.node(id);
+    if (node !== undefined) this.#nodes.add(id);
+    if (this.#publishing.size > 0) this.#ingressMoved(view);
+    if (node !== undefined && node.Status.State !== "down") return;
+    for (const task of view.tasksOn(id)) if (isForsakable(task)) this.#forsaken.add(task.ID);
+  }
+
+  #ingressMoved(view: View): void {
+    const ingress = ingressOf(view);
+    if (ingress !== undefined) this.#networks.add(ingress.Id);
+  }
+
+  #hold(holder: string, holdings: Parameters<AddressBook["hold"]>[1]): readonly NetworkId[] {
+    if (holdings.length === 0 && this.#faults.has("nothing-freed")) return [];
+    return this.#book.hold(holder, holdings);
+  }
+}
+
+/** What there is to plan for a view, from nothing but the view. */
+export function planAllocation(view: View, facts: AllocationFacts): PlannedChange[] {
+  return new Allocator().plan(view, facts);
+}
+
+function publishes({ Spec }: Service): boolean {
+  return ingressPorts(Spec.EndpointSpec).length > 0;
+}
+
+/** Looks at each in turn; keeps those that are worth another look, and those that there was no time for. */
+function each<Id>(list: Set<Id>, isFull: () => boolean, look: (id: Id) => boolean): void {
+  for (const id of list) {
+    if (isFull()) return;
+    if (!look(id)) list.delete(id);
+  }
+}
