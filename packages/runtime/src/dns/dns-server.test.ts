@@ -139,11 +139,14 @@ test("DnsServer asks upstream by TCP what UDP cut", async (t) => {
   assert.equal(whole?.flag_tc, false);
 });
 
-test("DnsServer never asks itself, nor the engine's resolver", async (t) => {
-  const upstreams = [gateway, "127.0.0.11"].map((address) => ({ address, port: 53 }));
-  const { port } = await world(t, () => upstreams, planOf({}));
+test("DnsServer never asks its own addresses, nor the engine's resolver", async (t) => {
+  const self = await playUpstream(t, () => ({ flags: 3 }));
+  const engine = { address: "127.0.0.11", port: 53 };
+  const plan = planOf({}, [gateway, self.at.address]);
+  const { port } = await world(t, () => [engine, self.at], plan);
   const answer = await askUdp(port, { questions: [{ name: "a.org", type: "A" }] });
   assert.equal(rcodeOf(answer), "SERVFAIL");
+  assert.equal(self.ids.length, 0);
 });
 
 test("DnsServer follows the plan: names at once, gateways as they come and go", async (t) => {
