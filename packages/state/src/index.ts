@@ -21,6 +21,7 @@ export {
   readConstraints,
 } from "./constraint.ts";
 export { type DataPath, readDataPath } from "./data-path.ts";
+export { macOf } from "./mac.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Attachment, Network, NetworkExtra } from "./network.ts";
 export {

@@ -13,6 +13,7 @@ import {
   hostPorts,
   type Labels,
   type Mount,
+  macOf,
   type Network,
   type Node,
   type PortConfig,
@@ -249,12 +250,6 @@ function bindingsOf(ports: readonly PortConfig[]): Record<string, { HostPort: st
 
 function joinOf({ network, address }: TaskAttachment): NetworkJoin {
   return { network, address, mac: macOf(address) };
-}
-
-/** Hardware address of whoever has this IPv4 address in a network of the cluster. */
-export function macOf(address: string): string {
-  const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
-  return ["02", "42", ...bytes].join(":");
 }
 
 /** `default` unless the task asks for one of the engine's own networks. */

@@ -8,7 +8,6 @@ export type {
 export {
   type ContainerPlan,
   type ContainerSurroundings,
-  macOf,
   type NetworkJoin,
   type Planned,
   planContainer,

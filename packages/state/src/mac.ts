@@ -1,0 +1,8 @@
+/**
+ * Hardware address of whoever has this IPv4 address in a network of the cluster. It follows from the
+ * address, because the other nodes are told only that.
+ */
+export function macOf(address: string): string {
+  const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+  return ["02", "42", ...bytes].join(":");
+}
