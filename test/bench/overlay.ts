@@ -14,7 +14,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Container, containersOf, inspect } from "../lab/echo.ts";
-import { type Host, Lab, LabError } from "../lab/lab.ts";
+import { type Host, Lab, LabError, labUnavailable } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
 import { mustDocker } from "../lab/must-docker.ts";
 import { print } from "./figures.ts";
@@ -53,6 +53,8 @@ const wanted: readonly Wanted[] = [
   ]),
 ];
 
+const unavailable = labUnavailable({ iperf3: "iperf3", wrk: "wrk" });
+if (unavailable !== undefined) throw new LabError(`Cannot start a lab: ${unavailable}`);
 const lab = await Lab.up({ hosts: 5, number: Number(values.lab), echo: true });
 try {
   const figures = new Map<string, { unit: string; figure: Figure; samples: number[] }>();

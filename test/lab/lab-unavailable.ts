@@ -21,11 +21,16 @@ const packageOf = {
   unshare: "util-linux",
 } as const;
 
-/** Undefined when a lab can be started here. Otherwise the reason, as the end of a sentence. */
-export function labUnavailable(): string | undefined {
+/**
+ * Undefined when a lab can be started here. Otherwise the reason, as the end of a sentence.
+ * `more` are commands that are needed beside those of the lab itself, each with its package.
+ */
+export function labUnavailable(more: Readonly<Record<string, string>> = {}): string | undefined {
   if (process.platform !== "linux") return `it needs Linux, this is ${process.platform}`;
   if (process.getuid?.() !== 0) return "it needs root";
-  const missing = Object.entries(packageOf).filter(([command]) => !isOnPath(command));
+  const missing = Object.entries({ ...packageOf, ...more }).filter(
+    ([command]) => !isOnPath(command),
+  );
   if (missing.length > 0) {
     const commands = missing.map(([command]) => command).join(", ");
     const packages = [...new Set(missing.map(([, name]) => name))].join(" ");

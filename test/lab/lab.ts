@@ -148,6 +148,11 @@ export class Lab {
     return this.#state.changeFaults(() => noFaults);
   }
 
+  /** Writes all frames that pass the switch to a file, until the returned function is called. */
+  capture(file: string): Promise<() => Promise<void>> {
+    return this.#state.network.capture(file);
+  }
+
   async down(): Promise<void> {
     await Lab.down(this.number);
   }

@@ -8,7 +8,10 @@
  *
  * Decides which frames pass. Does not know processes: a port is a number and a PID to plug into.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
+import { LabError } from "./lab-error.ts";
 import { must, run } from "./run.ts";
 
 /** What is wrong with the network of a lab. Hosts are numbered from 1. */
@@ -92,6 +95,25 @@ export class Switch {
     );
     if (cables.length > 0) await this.#batch(cables);
     await must("nsenter", this.#enter(["nft", "-f", "-"]), { input: rulesOf(faults) });
+  }
+
+  /** Resolves when it captures; the returned function ends it, with all in the file (pcap). */
+  async capture(file: string): Promise<() => Promise<void>> {
+    const words = ["tcpdump", "-i", bridge, "-s", "0", "-U", "-w", file];
+    const child = spawn("nsenter", this.#enter(words), { stdio: ["ignore", "ignore", "pipe"] });
+    const ended = once(child, "close");
+    let said = "";
+    for await (const part of child.stderr) {
+      said += String(part);
+      if (said.includes("listening on")) break;
+    }
+    if (!said.includes("listening on")) {
+      throw new LabError(`Cannot capture frames on the switch: ${said}`);
+    }
+    return async () => {
+      child.kill("SIGINT");
+      await ended;
+    };
   }
 
   async remove(): Promise<void> {

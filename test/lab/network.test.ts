@@ -1,0 +1,411 @@
+/**
+ * Networks on real hosts: a stack's names, addresses and ports, before and after all that may happen
+ * to the hosts, the agents, the engines and the kernel's part of it.
+ *
+ * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import {
+  askAt,
+  askingSocketOf,
+  askingSocketOn,
+  type Container,
+  containersOf,
+  inspect,
+  startAsker,
+} from "./echo.ts";
+import { spreadOf } from "./even-spread.ts";
+import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
+import { LabMesh } from "./lab-mesh.ts";
+import { Load, type LoadResult } from "./load.ts";
+import { mustDocker } from "./must-docker.ts";
+import { Shop } from "./shop.ts";
+import { traceOf } from "./trace.ts";
+
+const programs = { tcpdump: "tcpdump", wg: "wireguard-tools", "wireguard-go": "wireguard-go" };
+const skip = labUnavailable(programs) ?? false;
+const number = 62;
+/** What is promised: names and ports are right again after this. */
+const rightMsMax = 5000;
+/** Only ends what would never end. */
+const patienceMs = 60_000;
+const cableOutMs = 30_000;
+const port = 9000;
+const replicas = 10;
+
+describe("networks of five hosts", { skip }, () => {
+  let lab: Lab;
+  let mesh: LabMesh;
+  let shop: Shop;
+  let database: number;
+  const untouched = new Map<number, Record<string, string[]>>();
+
+  before(async () => {
+    lab = await Lab.up({ hosts: 5, number, agents: true, echo: true });
+    for (const host of lab.hosts) untouched.set(host.number, await traceOf(host));
+    mesh = await LabMesh.form(lab);
+    await Promise.all(lab.hosts.map(startAsker));
+  });
+  after(async () => {
+    await Lab.down(number);
+  });
+
+  describe("a stack of six services, as people write it", () => {
+    test("is deployed, and every name and port is right", async (t) => {
+      database = (await mesh.leader(lab.host(1))) === 2 ? 3 : 2;
+      shop = await Shop.open(mesh, { database, at: 4 });
+      await isRight(t);
+    });
+
+    test("its networks do not leak into each other", async () => {
+      assert.deepEqual(await shop.leaks(), []);
+    });
+
+    test("ports answer while no agent runs, and all is right when they are back", async (t) => {
+      await Promise.all(lab.hosts.map((host) => host.killAgent("SIGKILL")));
+      assert.deepEqual(await shop.wrongPorts(), []);
+      await Promise.all(lab.hosts.map((host) => host.startAgent()));
+      await isRight(t);
+    });
+
+    const repairs: Readonly<Record<string, string>> = {
+      "the packet filter's table is flushed": "nft flush table ip gam",
+      "the packet filter's table is deleted": "nft delete table ip gam",
+      "the VXLAN devices are deleted": onEach("gamx-", "ip link del $d"),
+      "the bridges have lost their addresses": onEach("gam-", "ip -4 addr flush dev $d"),
+      "forwarding entries are gone": onEach(
+        "gamx-",
+        "ip link set $d type vxlan && bridge fdb flush dev $d; ip neigh flush dev $d nud permanent",
+      ),
+    };
+    for (const [what, command] of Object.entries(repairs)) {
+      test(`all is right again when ${what} on every host`, async (t) => {
+        await Promise.all(lab.hosts.map((host) => must(host, command)));
+        await isRight(t);
+      });
+    }
+
+    test("all is right again when an engine was restarted", async (t) => {
+      const host = lab.host(database === 2 ? 3 : 2);
+      await host.killEngine("SIGTERM");
+      await host.startEngine();
+      await isRight(t);
+      await allReady();
+    });
+
+    for (const leads of [false, true]) {
+      const whose = leads ? "the leader's host" : "a host";
+      test(`all is right again when ${whose} has lost power, and when it is back`, async (t) => {
+        await shop.right(patienceMs);
+        const leader = await mesh.leader(lab.host(database));
+        const others = lab.hosts.filter((one) => ![leader, database].includes(one.number));
+        const victim = leads && leader !== database ? lab.host(leader) : others[0];
+        assert.ok(victim !== undefined);
+        await victim.kill();
+        await isRight(t, "without it");
+        await victim.start();
+        await victim.startAgent();
+        await startAsker(victim);
+        await isRight(t, "with it");
+        await allReady();
+      });
+    }
+
+    test("all is right for the others while a cable is out, and for all when it is in", async (t) => {
+      await shop.right(patienceMs);
+      const leader = await mesh.leader(lab.host(database));
+      const cut = lab.hosts.find((one) => ![leader, database].includes(one.number));
+      assert.ok(cut !== undefined);
+      const outMs = performance.now();
+      await cut.cut();
+      await isRight(t, "without it", [cut.number]);
+      await pause(cableOutMs - (performance.now() - outMs));
+      await cut.heal();
+      await isRight(t, "with it");
+      await allReady();
+    });
+
+    test("its networks still do not leak into each other", async () => {
+      await shop.right(patienceMs);
+      assert.deepEqual(await shop.leaks(), []);
+    });
+
+    test("goes, with its networks", async () => {
+      await shop.close(lab.host(1));
+      await mesh.until("no engine has a network of it", patienceMs, async () => {
+        const left = await Promise.all(lab.hosts.map(engineNetworks));
+        return left.flat().every((name) => !/shop/.test(name));
+      });
+    });
+  });
+
+  describe("ten replicas behind one address and one port", () => {
+    let plain: Container;
+    before(async () => {
+      await mustDocker(lab.host(1), ["network", "create", "-d", "overlay", "--attachable", "open"]);
+      const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
+      const often = ["--health-interval", "2s", "--health-retries", "3"];
+      const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
+      await create("ten", ["--replicas", String(replicas), ...more, "gam/echo:1"]);
+      await mesh.running(lab.host(1), "ten", replicas);
+      const run = ["run", "--detach", "--network", "open", "gam/echo:1"];
+      const id = await mustDocker(lab.host(3), run);
+      const found = await inspect(lab.host(3), id);
+      assert.ok(found !== undefined, "the plain container has ended");
+      plain = found;
+    });
+
+    test("a plain container on an attachable network finds the service, and is let in", async () => {
+      const found = await until("it answers", async () => {
+        const [answer] = await askAt(askingSocketOf(plain), [
+          { ask: "http", name: "ten", port: 80 },
+        ]);
+        return answer?.trouble === undefined ? answer : undefined;
+      });
+      assert.ok(Object.values(plain.addresses).includes(found.client ?? ""), "as another address");
+    });
+
+    test("10,000 connections: none refused, and evenly spread", async (t) => {
+      // One in a hundred fair spreads is called uneven: twice in a row, one in ten thousand.
+      for (let tries = 1; ; tries += 1) {
+        const options = { urls: ["http://ten/"], count: 10_000, atOnce: 16 };
+        const load = await Load.start(
+          lab.host(3),
+          { ...options, urls: [await vipUrl()] },
+          plain.pid,
+        );
+        const result = await load.result();
+        assert.deepEqual(result.failures, {});
+        const counts = Object.values(result.servers);
+        assert.equal(counts.length, replicas, `answered: ${JSON.stringify(result.servers)}`);
+        const { chiSquare, bound, even } = spreadOf(counts);
+        t.diagnostic(`chi-square ${chiSquare.toFixed(1)}, at 1 % below ${bound.toFixed(1)}`);
+        if (even) break;
+        assert.ok(tries < 2, `not even: ${counts.join(" ")}`);
+      }
+    });
+
+    test("a host with a task reaches the service by its address", async () => {
+      const name = new URL(await vipUrl()).hostname;
+      const [task] = await taskContainers("ten");
+      assert.ok(task !== undefined, "no replica runs");
+      const [answer] = await askAt(askingSocketOn(task.host), [{ ask: "http", name, port: 80 }]);
+      assert.equal(answer?.trouble, undefined);
+    });
+
+    test("with affinity by label, a client is always answered by the same task", async () => {
+      const where = ["--network", "open", "--label", "gam.affinity=client", "--replicas", "4"];
+      await create("sticky", [...where, "gam/echo:1"]);
+      await mesh.running(lab.host(1), "sticky", 4);
+      const question = { ask: "http", name: "sticky", port: 80 } as const;
+      const asked = await until("all answer", async () => {
+        const answers = await askAt(askingSocketOf(plain), Array(20).fill(question));
+        return answers.every(({ trouble }) => trouble === undefined) ? answers : undefined;
+      });
+      assert.equal(new Set(asked.map(({ server }) => server)).size, 1);
+      await mustDocker(lab.host(2), ["service", "rm", "sticky"]);
+    });
+
+    for (const [order, image] of [
+      ["start-first", "gam/echo:2"],
+      ["stop-first", "gam/echo:1"],
+    ] as const) {
+      test(`a rolling update, ${order}, drops none of 500 requests a second`, async (t) => {
+        const urls = lab.hosts.slice(0, 3).map(({ address }) => `http://${address}:${port}/`);
+        const load = await Load.start(lab.host(5), { urls, perSecond: 500 });
+        let result: LoadResult;
+        try {
+          const how = [
+            "--update-order",
+            order,
+            "--update-parallelism",
+            "2",
+            "--update-delay",
+            "0s",
+          ];
+          const flags = ["--detach", "--quiet", "--no-resolve-image", ...how, "--image", image];
+          await mustDocker(lab.host(2), ["service", "update", ...flags, "ten"]);
+          await mesh.until("all are new", 2 * patienceMs, async () => {
+            const found = await taskContainers("ten");
+            const versions = await Promise.all(found.map(versionOf));
+            return found.length === replicas && versions.every((one) => one === image.slice(-1));
+          });
+        } finally {
+          result = await load.stop();
+        }
+        const { sent, lastedMs, p50Ms, p99Ms } = result;
+        const lasted = (lastedMs / 1000).toFixed(1);
+        t.diagnostic(
+          `${sent} in ${lasted} s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`,
+        );
+        assert.deepEqual(result.failures, {});
+        assert.ok(sent > (lastedMs / 1000) * 400, `only ${sent} were sent`);
+      });
+    }
+  });
+
+  test("a task on the node that was asked sees the client's address", async () => {
+    const constraint = ["--constraint", "node.hostname==host1"];
+    await create("near", [...constraint, "--publish", "9100:80", "gam/echo:1"]);
+    await mesh.running(lab.host(1), "near", 1);
+    const [from, near, far] = [lab.host(4), lab.host(1), lab.host(2)];
+    const asked = async (host: Host): Promise<string | undefined> => {
+      const question = { ask: "http", name: host.address, port: 9100 } as const;
+      const [answer] = await askAt(askingSocketOn(from), [question]);
+      return answer?.client;
+    };
+    await until("it answers", () => asked(near));
+    assert.equal(await asked(near), from.address);
+    const other = await until("it answers by another node", () => asked(far));
+    assert.notEqual(other, from.address, "no answer could come back this way");
+  });
+
+  describe("an encrypted network", () => {
+    const mark = (network: string): string => `marked-payload-in-${network}`;
+
+    test("shows nothing of what passes on the switch", async () => {
+      for (const network of ["veiled", "bare"]) {
+        const option = network === "veiled" ? ["--opt", "encrypted"] : [];
+        const words = ["network", "create", "-d", "overlay", "--attachable", ...option, network];
+        await mustDocker(lab.host(1), words);
+        const where = ["--constraint", "node.hostname==host2", "--network", network];
+        await create(`in-${network}`, [...where, "gam/echo:1"]);
+      }
+      const file = join(lab.host(1).folder, "switch.pcap");
+      const senders = await Promise.all(
+        ["veiled", "bare"].map(async (network) => {
+          await mesh.running(lab.host(1), `in-${network}`, 1);
+          const run = ["run", "--detach", "--network", network, "gam/echo:1"];
+          const id = await mustDocker(lab.host(3), run);
+          return { network, id };
+        }),
+      );
+      const stop = await lab.capture(file);
+      for (const { network, id } of senders) {
+        const words = [
+          "exec",
+          id,
+          "node",
+          "-e",
+          fetchText(`http://in-${network}/${mark(network)}`),
+        ];
+        await until("it answers", () => mustDocker(lab.host(3), words, { engine: true }));
+      }
+      await stop();
+      const seen = readFileSync(file);
+      rmSync(file);
+      assert.ok(seen.includes(mark("bare")), "the capture does not see what is there to be seen");
+      assert.ok(!seen.includes(mark("veiled")), "the payload is on the switch in plain text");
+    });
+
+    test("is refused where nothing encrypts, with the reason", async () => {
+      for (const host of lab.hosts) {
+        await host.killAgent("SIGTERM");
+        await must(host, "mount --bind /dev/null $(command -v wireguard-go)");
+      }
+      await Promise.all(lab.hosts.map((host) => host.startAgent()));
+      await allReady();
+      await until("it is refused", async () => {
+        const words = ["network", "create", "-d", "overlay", "--opt", "encrypted", "refused"];
+        const { code, stderr } = await lab.host(1).docker(words);
+        if (code === 0) await mustDocker(lab.host(1), ["network", "rm", "refused"]);
+        return code !== 0 && /wireguard/i.test(stderr);
+      });
+    });
+  });
+
+  test("a host that leaves has no trace of gam's networks", async () => {
+    await mustDocker(lab.host(1), ["service", "rm", "ten", "near", "in-veiled", "in-bare"]);
+    for (const host of lab.hosts.slice(1)) {
+      const ids = await mustDocker(host, ["ps", "--quiet", "--all"], { engine: true });
+      const plain = ids.split("\n").filter((id) => id !== "");
+      if (plain.length > 0) await mustDocker(host, ["rm", "--force", ...plain], { engine: true });
+      const { code, stderr } = await host.gam(["leave"], { timeoutMs: patienceMs });
+      assert.equal(code, 0, `${host.name}: ${stderr}`);
+      assert.deepEqual(await traceOf(host), untouched.get(host.number), host.name);
+    }
+  });
+
+  /** Names and ports are right in time, and how long that took is told. */
+  async function isRight(
+    t: TestContext,
+    when = "",
+    without: readonly number[] = [],
+  ): Promise<void> {
+    const tookMs = await shop.right(rightMsMax, without);
+    t.diagnostic(`right after ${tookMs.toFixed(0)} ms ${when}`);
+  }
+
+  async function allReady(): Promise<void> {
+    await mesh.until("all nodes are ready", patienceMs, async () => {
+      const nodes = await mesh.nodes(lab.host(database));
+      return nodes.length === 5 && nodes.every(({ Status }) => Status.State === "ready");
+    });
+  }
+
+  /** The first answer that says something. Errors: LabError when there is none in time. */
+  async function until<T>(
+    what: string,
+    look: () => Promise<T | undefined>,
+  ): Promise<NonNullable<T>> {
+    let found: T | undefined;
+    await mesh.until(what, patienceMs, async () => {
+      found = await look();
+      return Boolean(found);
+    });
+    return found as NonNullable<T>;
+  }
+
+  async function create(name: string, words: readonly string[]): Promise<void> {
+    const flags = ["--detach", "--quiet", "--no-resolve-image", "--name", name];
+    await mustDocker(lab.host(1), ["service", "create", ...flags, ...words]);
+  }
+
+  async function taskContainers(service: string): Promise<Container[]> {
+    const label = `com.docker.swarm.service.name=${service}`;
+    return (await Promise.all(lab.hosts.map((host) => containersOf(host, label)))).flat();
+  }
+
+  async function vipUrl(): Promise<string> {
+    const [task] = await taskContainers("ten");
+    assert.ok(task !== undefined, "no replica runs");
+    const [answer] = await askAt(askingSocketOf(task), [{ ask: "address", name: "ten", port: 0 }]);
+    const { addresses = [] } = answer ?? {};
+    assert.equal(addresses.length, 1, `the service has the addresses ${addresses}`);
+    return `http://${addresses[0]}/`;
+  }
+});
+
+/** What it says of itself. Undefined when it is on its way out. */
+async function versionOf(container: Container): Promise<string | undefined> {
+  try {
+    const question = { ask: "http", name: "127.0.0.1", port: 80 } as const;
+    return (await askAt(askingSocketOf(container), [question]))[0]?.version;
+  } catch (cause) {
+    if (cause instanceof LabError) return undefined;
+    throw cause;
+  }
+}
+
+/** A shell loop over the links of a host whose names begin so; `$d` is the link. */
+function onEach(prefix: string, command: string): string {
+  return `for d in $(ls /sys/class/net | grep '^${prefix}'); do ${command}; done`;
+}
+
+function fetchText(url: string): string {
+  return `fetch("${url}").then((a) => a.text()).then((a) => process.stdout.write(a))`;
+}
+
+async function engineNetworks(host: Host): Promise<string[]> {
+  const said = await mustDocker(host, ["network", "ls", "--format", "{{.Name}}"], { engine: true });
+  return said.split("\n");
+}
+
+async function must(host: Host, script: string): Promise<void> {
+  const { code, stderr } = await host.exec(["sh", "-c", script]);
+  assert.equal(code, 0, `${script} at ${host.name}: ${stderr}`);
+}

@@ -1,0 +1,330 @@
+/**
+ * Shop: a stack as people write it, and what must be reachable in it from where.
+ *
+ *   const shop = await Shop.open(mesh, { database: 2, at: 3 });
+ *   await shop.right(5000);       every name and port, asked from every container and every host
+ *
+ * What is right follows from the file alone: a name is there for those who share a network with its
+ * service, and whoever answers to it is of that service. What runs is read from the engines.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import {
+  type Answer,
+  askAt,
+  askingSocketOf,
+  askingSocketOn,
+  type Container,
+  containersOf,
+  type Question,
+} from "./echo.ts";
+import { type Host, LabError } from "./lab.ts";
+import type { LabMesh } from "./lab-mesh.ts";
+import { mustDocker } from "./must-docker.ts";
+
+const stack = "shop";
+const deployedMsMax = 60_000;
+const pollMs = 50;
+const complaintsShown = 12;
+
+/** Compose service to its networks, and other names that it has in them. */
+const services: Readonly<Record<string, readonly string[]>> = {
+  proxy: ["front"],
+  web: ["front", "back"],
+  api: ["back", "data"],
+  worker: ["back", "data"],
+  db: ["data"],
+};
+/** Where a name is known that is not the service's own. */
+const aliases: Readonly<Record<string, { readonly service: string; readonly network: string }>> = {
+  rest: { service: "api", network: "back" },
+  postgres: { service: "db", network: "data" },
+};
+const replicas: Readonly<Record<string, number>> = { proxy: 2, web: 6, api: 4, worker: 2, db: 1 };
+const ports = [
+  { ask: "http", port: 8080, service: "proxy" },
+  { ask: "http", port: 8081, service: "web" },
+  { ask: "udp", port: 8081, service: "web" },
+] as const;
+
+export interface ShopOptions {
+  /** Host on which the database has its volume. */
+  readonly database: number;
+  /** Host at which the stack is deployed. */
+  readonly at: number;
+}
+
+/** One question, and what is wrong with an answer to it: undefined when nothing is. */
+interface Check {
+  readonly question: Question;
+  readonly wrong: (answer: Answer) => string | undefined;
+}
+
+export class Shop {
+  readonly #mesh: LabMesh;
+
+  private constructor(mesh: LabMesh) {
+    this.#mesh = mesh;
+  }
+
+  /** Resolves when all replicas run and the job is done. */
+  static async open(mesh: LabMesh, { database, at }: ShopOptions): Promise<Shop> {
+    const host = mesh.lab.host(at);
+    writeFileSync(join(host.folder, "home/shop.yml"), fileOf(mesh.lab.host(database).name));
+    const file = join(host.folder, "home/shop.yml");
+    await mustDocker(host, ["stack", "deploy", "--resolve-image", "never", "-c", file, stack]);
+    for (const [name, count] of Object.entries(replicas)) {
+      await mesh.running(host, `${stack}_${name}`, count, [], deployedMsMax);
+    }
+    await mesh.until("the job is done", deployedMsMax, async () => {
+      const tasks = await mesh.tasks(host, `${stack}_migrate`);
+      return tasks.some(({ Status }) => Status.State === "complete");
+    });
+    return new Shop(mesh);
+  }
+
+  /**
+   * Milliseconds until a look that found everything right was begun. `without` are hosts that nobody
+   * can reach. Errors: LabError with what was wrong last, when that is later than `withinMs`.
+   */
+  async right(withinMs: number, without: readonly number[] = []): Promise<number> {
+    const beganMs = performance.now();
+    for (;;) {
+      const lookMs = performance.now() - beganMs;
+      const wrong = await this.wrong(without);
+      if (wrong.length === 0) return lookMs;
+      if (performance.now() - beganMs > withinMs) {
+        const shown = wrong.slice(0, complaintsShown).join("\n  ");
+        throw new LabError(`Not right within ${withinMs} ms: ${wrong.length} wrong\n  ${shown}`);
+      }
+      await pause(pollMs);
+    }
+  }
+
+  /** All that is wrong now, each with who asked what. */
+  async wrong(without: readonly number[] = []): Promise<string[]> {
+    const hosts = this.#hosts(without);
+    const containers = (await Promise.all(hosts.map(ofStack))).flat();
+    const missing = Object.keys(services).filter(
+      (name) => !containers.some((one) => serviceOf(one) === name),
+    );
+    const servers = new Map(containers.map((one) => [one.hostname, serviceOf(one)]));
+    const found = await Promise.all([
+      ...containers.map((one) => {
+        const at = `${one.name.split(".").slice(0, 2).join(".")} on ${one.host.name}`;
+        return ask(at, () => askingSocketOf(one), nameChecks(serviceOf(one), containers, servers));
+      }),
+      ...hosts.map((host) =>
+        ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers)),
+      ),
+    ]);
+    return [...missing.map((name) => `nothing runs for ${name}`), ...found.flat()];
+  }
+
+  /** What can be reached of ports alone: right also while no agent runs. */
+  async wrongPorts(): Promise<string[]> {
+    const hosts = this.#hosts([]);
+    const containers = (await Promise.all(hosts.map(ofStack))).flat();
+    const servers = new Map(containers.map((one) => [one.hostname, serviceOf(one)]));
+    const found = hosts.map((host) => {
+      return ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers));
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  /**
+   * What answers across networks though it must not: addresses of tasks and of services, asked from
+   * containers that are in none of their networks.
+   */
+  async leaks(): Promise<string[]> {
+    const containers = (await Promise.all(this.#hosts([]).map(ofStack))).flat();
+    const [proxy, database] = ["proxy", "db"].map((name) => {
+      return containers.find((one) => serviceOf(one) === name);
+    });
+    if (proxy === undefined || database === undefined) return ["proxy or db does not run"];
+    const api = containers.find((one) => serviceOf(one) === "api");
+    const known =
+      api && (await askAt(askingSocketOf(api), [{ ask: "address", name: "db", port: 0 }]));
+    const vips = known?.[0]?.addresses ?? [];
+    if (vips.length === 0) return ["api does not know db"];
+    const closed = (from: Container, addresses: readonly string[]): Promise<string[]> => {
+      const checks = addresses.map((name): Check => {
+        const question: Question = { ask: "http", name, port: 80 };
+        return { question, wrong: ({ server }) => server && `${server} answers` };
+      });
+      return ask(from.name, () => askingSocketOf(from), checks);
+    };
+    const [toDatabase, toProxy] = await Promise.all([
+      closed(proxy, [...vips, ...Object.values(database.addresses)]),
+      closed(database, Object.values(proxy.addresses)),
+    ]);
+    return [...toDatabase, ...toProxy];
+  }
+
+  async close(at: Host): Promise<void> {
+    await mustDocker(at, ["stack", "rm", stack]);
+    await this.#mesh.until("the stack is gone", deployedMsMax, async () => {
+      const left = await Promise.all(this.#hosts([]).map(ofStack));
+      return left.every(({ length }) => length === 0);
+    });
+  }
+
+  #hosts(without: readonly number[]): Host[] {
+    return this.#mesh.lab.hosts.filter(({ isOn, number }) => isOn && !without.includes(number));
+  }
+}
+
+/** Every name there is, from a container of `service`. */
+function nameChecks(
+  service: string,
+  containers: readonly Container[],
+  servers: ReadonlyMap<string, string>,
+): Check[] {
+  const mine = services[service] ?? [];
+  const checks: Check[] = [];
+  const add = (name: string, target: string, known: boolean): void => {
+    const question: Question = { ask: "http", name, port: 80 };
+    checks.push({ question, wrong: known ? answersAs(target, servers) : isUnknown });
+  };
+  for (const [target, theirs] of Object.entries(services)) {
+    const known = theirs.some((network) => mine.includes(network));
+    for (const name of [target, `${stack}_${target}`]) add(name, target, known);
+    const question: Question = { ask: "address", name: `tasks.${target}`, port: 0 };
+    const all = containers.filter((one) => serviceOf(one) === target);
+    checks.push({ question, wrong: known ? areTasks(all) : isUnknown });
+  }
+  for (const [name, { service: target, network }] of Object.entries(aliases)) {
+    add(name, target, mine.includes(network));
+  }
+  return checks;
+}
+
+/** Every published port at every host, and at the host's own localhost. */
+function portChecks(hosts: readonly Host[], servers: ReadonlyMap<string, string>): Check[] {
+  return ports.flatMap(({ ask, port, service }) =>
+    ["127.0.0.1", ...hosts.map(({ address }) => address)].map((name) => ({
+      question: { ask, name, port },
+      wrong: answersAs(service, servers),
+    })),
+  );
+}
+
+function answersAs(service: string, servers: ReadonlyMap<string, string>): Check["wrong"] {
+  return ({ server, addresses, trouble }) => {
+    if (trouble !== undefined) return `${trouble} (at ${addresses ?? "no address"})`;
+    const found = servers.get(server ?? "");
+    return found === service ? undefined : `answered by ${found ?? "a stranger"}, ${server}`;
+  };
+}
+
+function areTasks(containers: readonly Container[]): Check["wrong"] {
+  return ({ addresses = [], trouble }) => {
+    if (trouble !== undefined) return trouble;
+    const theirs = containers.map((one) => Object.values(one.addresses));
+    const strange = addresses.filter((address) => !theirs.some((own) => own.includes(address)));
+    if (strange.length > 0) return `${strange.join(", ")} of no task that runs`;
+    const named = theirs.filter((own) => own.some((address) => addresses.includes(address)));
+    return named.length === containers.length ? undefined : `${named.length} of ${theirs.length}`;
+  };
+}
+
+// Asked further up, it is a name server that fails: a lab has none.
+const isUnknown: Check["wrong"] = ({ addresses, trouble }) =>
+  trouble === "ENOTFOUND" || trouble === "EAI_AGAIN" ? undefined : `known: ${addresses ?? trouble}`;
+
+async function ask(at: string, socket: () => string, checks: readonly Check[]): Promise<string[]> {
+  let answers: readonly Answer[];
+  try {
+    answers = await askAt(
+      socket(),
+      checks.map(({ question }) => question),
+    );
+  } catch (cause) {
+    if (!(cause instanceof LabError)) throw cause;
+    return [`${at}: ${cause.message}`];
+  }
+  return checks.flatMap(({ question, wrong }, index) => {
+    const found = wrong(answers[index] ?? { trouble: "no answer" });
+    const { ask, name, port } = question;
+    return found ? [`${at} asks ${ask} ${name}:${port}: ${found}`] : [];
+  });
+}
+
+function ofStack(host: Host): Promise<Container[]> {
+  return containersOf(host, `com.docker.stack.namespace=${stack}`).then((found) =>
+    found.filter((one) => serviceOf(one) !== "migrate"),
+  );
+}
+
+function serviceOf({ labels }: Container): string {
+  return (labels["com.docker.swarm.service.name"] ?? "").slice(stack.length + 1);
+}
+
+function fileOf(databaseHost: string): string {
+  return `version: "3.8"
+
+x-defaults: &defaults
+  image: gam/echo:1
+
+services:
+  proxy:
+    <<: *defaults
+    ports: ["8080:80"]
+    networks: [front]
+    deploy: { replicas: 2 }
+
+  web:
+    <<: *defaults
+    ports:
+      - "8081:80"
+      - "8081:80/udp"
+    networks: [front, back]
+    deploy:
+      replicas: 6
+      update_config: { order: start-first, parallelism: 2 }
+
+  api:
+    <<: *defaults
+    networks:
+      back: { aliases: [rest] }
+      data: {}
+    healthcheck:
+      test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
+      interval: 2s
+      retries: 3
+    deploy: { replicas: 4 }
+
+  worker:
+    <<: *defaults
+    networks: [back, data]
+    deploy:
+      replicas: 2
+      endpoint_mode: dnsrr
+
+  db:
+    <<: *defaults
+    volumes: ["db-data:/var/lib/data"]
+    networks:
+      data: { aliases: [postgres] }
+    deploy:
+      placement: { constraints: ["node.hostname == ${databaseHost}"] }
+
+  migrate:
+    image: gam/echo:1
+    command: ["node", "-e", "fetch('http://postgres/').then(({ ok }) => process.exit(ok ? 0 : 1))"]
+    networks: [data]
+    deploy:
+      mode: replicated-job
+      restart_policy: { condition: on-failure, delay: 1s }
+
+networks:
+  front:
+  back:
+  data:
+    internal: true
+
+volumes:
+  db-data:
+`;
+}

@@ -1,0 +1,36 @@
+/**
+ * Trace: what of a host's network somebody may have touched, in words that stay the same while nobody
+ * does. Two of them are compared to see whether everything was left as it was found.
+ */
+import { type Host, LabError } from "./lab.ts";
+
+const looks: Readonly<Record<string, readonly string[]>> = {
+  links: ["ip", "-o", "link", "show"],
+  addresses: ["ip", "-o", "-4", "addr", "show"],
+  routes: ["ip", "route", "show", "table", "all"],
+  rules: ["ip", "rule", "show"],
+  nft: ["nft", "--stateless", "list", "ruleset"],
+  iptables: ["iptables-save"],
+  networks: ["docker", "-H", "unix:///run/docker.sock", "network", "ls", "--format", "{{.Name}}"],
+  processes: ["sh", "-c", "ps -eo comm | grep -E 'wireguard|^wg' || true"],
+};
+
+/** Lines of each look, sorted, without what counts and what the kernel numbers anew. */
+export async function traceOf(host: Host): Promise<Record<string, string[]>> {
+  const trace: Record<string, string[]> = {};
+  for (const [name, words] of Object.entries(looks)) {
+    const { code, stdout, stderr } = await host.exec(words);
+    if (code !== 0) throw new LabError(`Cannot look at ${name} of ${host.name}: ${stderr}`);
+    const lines = stdout.split("\n").map((line) =>
+      line
+        .replace(/^\d+: /, "")
+        .replace(/\[\d+:\d+\]/, "")
+        .replace(/ packets \d+ bytes \d+/, "")
+        .replace(/@if\d+/, "")
+        .replace(/\bstate \w+|<[^>]*>|\blinkdown\b/g, "")
+        .trim(),
+    );
+    trace[name] = lines.filter((line) => line !== "" && !line.startsWith("#")).sort();
+  }
+  return trace;
+}
