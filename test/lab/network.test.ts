@@ -77,9 +77,9 @@ describe("networks of five hosts", { skip }, () => {
       "the packet filter's table is deleted": "nft delete table ip gam",
       "the VXLAN devices are deleted": onEach("gamx-", "ip link del $d"),
       "the bridges have lost their addresses": onEach("gam-", "ip -4 addr flush dev $d"),
-      "forwarding entries are gone": onEach(
+      "entries for other nodes are gone": onEach(
         "gamx-",
-        "ip link set $d type vxlan && bridge fdb flush dev $d; ip neigh flush dev $d nud permanent",
+        "bridge fdb flush dev $d && ip neigh flush dev $d nud permanent",
       ),
     };
     for (const [what, command] of Object.entries(repairs)) {
@@ -393,7 +393,8 @@ async function versionOf(container: Container): Promise<string | undefined> {
 
 /** A shell loop over the links of a host whose names begin so; `$d` is the link. */
 function onEach(prefix: string, command: string): string {
-  return `for d in $(ls /sys/class/net | grep '^${prefix}'); do ${command}; done`;
+  // Not from /sys, which is the machine's in every host.
+  return `for d in $(ip -br link show | grep -o '^${prefix}[^ @]*'); do ${command}; done`;
 }
 
 function fetchText(url: string): string {
