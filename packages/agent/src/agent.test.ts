@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import type { NetworkId } from "@gam/core";
-import { clusterSpecDefault, type NewNetwork } from "@gam/state";
+import { clusterSpecDefault, dataPathDefault, type NewNetwork } from "@gam/state";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -20,6 +20,7 @@ const init = {
   advertiseAddr: undefined,
   availability: "active",
   spec: clusterSpecDefault,
+  dataPath: dataPathDefault,
 } as const;
 
 interface Running {
@@ -32,7 +33,9 @@ interface Running {
 async function running(t: TestContext): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
   const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
-  const config = readConfig([...args, "--listen", "127.0.0.1:0", "--advertise", "127.0.0.1"], {});
+  const mesh = ["--listen", "127.0.0.1:0", "--advertise", "127.0.0.1"];
+  // All of them are on this one host, whose kernel is none of theirs.
+  const config = readConfig([...args, ...mesh, "--networks", "off"], {});
   const fail = (thrown: unknown): void => {
     throw thrown;
   };

@@ -124,6 +124,7 @@ export class Agent {
       secret: makeSecret,
       containerLogs: (task, { signal, ...options }) =>
         active().containerLogs(task, options, signal),
+      ensureNetwork: (id) => active().ensureNetwork(id),
       status: () => this.#status(),
     };
   }
@@ -154,8 +155,10 @@ export class Agent {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
-      const { spec, availability } = request;
-      await this.#enterOrForget(() => Cluster.init(this.#parts(), place, spec, availability));
+      const { spec, availability, dataPath } = request;
+      await this.#enterOrForget(() =>
+        Cluster.init(this.#parts(), place, spec, availability, dataPath),
+      );
       await this.#keepPlace(place);
     });
     this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");

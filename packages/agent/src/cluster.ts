@@ -21,6 +21,7 @@ import {
   GamError,
   type Mint,
   messageOf,
+  type NetworkId,
   type NodeId,
   type Random,
 } from "@gam/core";
@@ -44,16 +45,19 @@ import {
   type AskedChange,
   type Availability,
   type ClusterSpec,
-  dataPathDefault,
+  type DataPath,
   type NewNode,
   type NodeSpec,
+  newIngressNetwork,
   type Task,
   type View,
 } from "@gam/state";
+import { planNetwork } from "@gam/worker";
 import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";
 import type { Log } from "./log.ts";
+import { Networking } from "./networking.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
 const logEntriesMax = 8192;
@@ -102,19 +106,16 @@ export class Cluster {
   readonly #parts: ClusterParts;
   readonly #disk: Disk;
   readonly #engine: Engine;
+  readonly #networking: Networking;
 
-  private constructor(
-    parts: ClusterParts,
-    mesh: Mesh,
-    disk: Disk,
-    recovered: Recovered,
-    contacts: readonly Wanted[],
-  ) {
+  private constructor(parts: ClusterParts, mesh: Mesh, made: Made, contacts: readonly Wanted[]) {
     const { config, identity, log, fail } = parts;
+    const { disk, recovered, engine, networking } = made;
     this.#parts = parts;
     this.mesh = mesh;
     this.#disk = disk;
-    this.#engine = new Engine({ socketPath: config.engine });
+    this.#engine = engine;
+    this.#networking = networking;
     this.peer = new Peer(
       { self: identity.nodeId, votersMax: config.votersMax, logEntriesMax },
       recovered,
@@ -125,7 +126,8 @@ export class Cluster {
       peer: this.peer,
       mesh,
       disk,
-      engine: this.#engine,
+      engine,
+      networking,
       log,
       fail,
       removed: parts.removed,
@@ -155,7 +157,8 @@ export class Cluster {
       );
     }
     const { open } = meshOf(parts, place);
-    return await open(credentials, (mesh) => new Cluster(parts, mesh, disk, recovered, []));
+    const made = await make(parts, disk, recovered);
+    return await open(credentials, (mesh) => new Cluster(parts, mesh, made, []));
   }
 
   /** A new cluster, whose first member this is. */
@@ -164,17 +167,16 @@ export class Cluster {
     place: Place,
     spec: ClusterSpec,
     availability: Availability,
+    dataPath: DataPath,
   ): Promise<Cluster> {
     const { identity, config } = parts;
     const credentials = createCluster(identity, Date.now());
     const disk = await emptyDisk(config);
     const recovered = bootstrapJournal(identity.nodeId);
     const { open } = meshOf(parts, place);
-    const cluster = await open(
-      credentials,
-      (mesh) => new Cluster(parts, mesh, disk, recovered, []),
-    );
-    const made: AskedChange[] = [
+    const made = await make(parts, disk, recovered);
+    const cluster = await open(credentials, (mesh) => new Cluster(parts, mesh, made, []));
+    const changes: AskedChange[] = [
       {
         kind: "createCluster",
         cluster: {
@@ -182,7 +184,7 @@ export class Cluster {
           Spec: spec,
           Secrets: { Worker: makeSecret(), Manager: makeSecret() },
           RootPublicKey: Buffer.from(credentials.rootPublicKey).toString("base64"),
-          ...dataPathDefault,
+          ...dataPath,
         },
       },
       {
@@ -195,9 +197,10 @@ export class Cluster {
           availability,
         ),
       },
+      { kind: "createNetwork", network: newIngressNetwork(mint.id() as NetworkId) },
     ];
     return await cluster.#arrive(credentials, async () => {
-      await cluster.propose(made);
+      await cluster.propose(changes);
     });
   }
 
@@ -214,7 +217,7 @@ export class Cluster {
       const joined = await mesh.join(token, addresses);
       credentials = joined.credentials;
       const { disk, recovered } = await blankDisk(parts.config);
-      return new Cluster(parts, mesh, disk, recovered, joined.members);
+      return new Cluster(parts, mesh, await make(parts, disk, recovered), joined.members);
     });
     assert(credentials !== undefined, "a peer that joined has credentials");
     return await cluster.#arrive(credentials, () =>
@@ -274,6 +277,25 @@ export class Cluster {
     return stream;
   }
 
+  /** Errors: NOT_SUPPORTED when this node has no part of the network; what the engine says. */
+  async ensureNetwork(id: NetworkId): Promise<void> {
+    const network = this.view.network(id);
+    const node = this.view.node(this.peer.self);
+    const cluster = this.view.cluster?.ID ?? "";
+    const plan = network && node && planNetwork(network, node, cluster);
+    if (plan === undefined) {
+      const reason = node?.Gam.network?.problem || "it has no address there";
+      const name = network?.Name ?? id;
+      throw new GamError("NOT_SUPPORTED", `This node has no part of network ${name}: ${reason}`);
+    }
+    const outcome = await this.#engine.perform({ kind: "ensureNetwork", id: 0, network: plan });
+    if (!outcome.ok) {
+      const code = outcome.failure === "engine" ? "ENGINE_MISSING" : "ENGINE_FAILED";
+      throw new GamError(code, `Cannot make network ${plan.name} here: ${outcome.message}`);
+    }
+    await this.#networking.settled();
+  }
+
   /**
    * Gives up membership: others vote in this peer's place, its node is removed, its containers too.
    *
@@ -297,12 +319,14 @@ export class Cluster {
   async end(): Promise<void> {
     await this.stop();
     await removeContainers(this.#parts, this.view.cluster?.ID);
+    await removeNetworking(this.#parts);
   }
 
   /** Stops, to be resumed later. Containers run on. */
   async stop(): Promise<void> {
     await this.driver.stop();
     await this.mesh.close();
+    await this.#networking.close();
     await this.#engine.close();
     await this.#disk.close();
   }
@@ -378,6 +402,20 @@ export class Cluster {
       this.#parts.log.debug({ reason: messageOf(thrown) }, "Log stream ended early");
     });
   }
+}
+
+/** What a membership is made of on this host. */
+interface Made {
+  readonly disk: Disk;
+  readonly recovered: Recovered;
+  readonly engine: Engine;
+  readonly networking: Networking;
+}
+
+async function make(parts: ClusterParts, disk: Disk, recovered: Recovered): Promise<Made> {
+  const { config, log } = parts;
+  const engine = new Engine({ socketPath: config.engine });
+  return { disk, recovered, engine, networking: await Networking.open(config, engine, log) };
 }
 
 function journalOf(config: AgentConfig): string {
@@ -513,4 +551,17 @@ async function removeContainers(parts: ClusterParts, cluster: string | undefined
     { containers: containers.length, cluster },
     "Removed what ran here for the cluster",
   );
+}
+
+/** After the containers, which use it. */
+async function removeNetworking({ config, log }: ClusterParts): Promise<void> {
+  const engine = new Engine({ socketPath: config.engine });
+  const networking = await Networking.open(config, engine, log);
+  try {
+    await networking.remove();
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    log.warn({ reason: thrown.message }, "Something of the networks across hosts stayed behind");
+  }
+  await engine.close();
 }

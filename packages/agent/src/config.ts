@@ -20,6 +20,8 @@ export interface AgentConfig {
   readonly logLevel: string;
   /** Voters at most: 1, 3, 5 or 7. */
   readonly votersMax: number;
+  /** Whether this host takes part in networks across hosts. */
+  readonly networks: boolean;
 }
 
 const options = {
@@ -30,6 +32,7 @@ const options = {
   advertise: { type: "string", env: "GAM_ADVERTISE", help: "address that other peers use" },
   "log-level": { type: "string", env: "GAM_LOG_LEVEL", help: "trace, debug, info, warn or error" },
   "voters-max": { type: "string", env: "GAM_VOTERS_MAX", help: "voters at most: 1, 3, 5 or 7" },
+  networks: { type: "string", env: "GAM_NETWORKS", help: "networks across hosts: on or off" },
 } as const;
 
 const defaults: Record<keyof typeof options, string | undefined> = {
@@ -40,6 +43,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   advertise: undefined,
   "log-level": "info",
   "voters-max": "5",
+  networks: "on",
 };
 
 const levels = ["trace", "debug", "info", "warn", "error"];
@@ -78,6 +82,8 @@ export function readConfig(
   if (![1, 3, 5, 7].includes(votersMax)) {
     refuse("voters-max", "1, 3, 5 or 7", String(value("voters-max")));
   }
+  const networks = value("networks") ?? "";
+  if (networks !== "on" && networks !== "off") refuse("networks", "on or off", networks);
   return {
     dataDir: value("data-dir") ?? "",
     socket: value("socket") ?? "",
@@ -86,6 +92,7 @@ export function readConfig(
     advertise: value("advertise"),
     logLevel,
     votersMax,
+    networks: networks === "on",
   };
 }
 

@@ -23,6 +23,7 @@ import type { Engine } from "@gam/runtime";
 import type { AskedChange, Event } from "@gam/state";
 import type { Disk } from "./disk.ts";
 import type { Log } from "./log.ts";
+import type { Networking } from "./networking.ts";
 import { watchSelf } from "./self-description.ts";
 
 export interface DriverParts {
@@ -30,6 +31,7 @@ export interface DriverParts {
   readonly mesh: Mesh;
   readonly disk: Disk;
   readonly engine: Engine;
+  readonly networking: Networking;
   readonly log: Log;
   /** Ends the agent. Called once, with what happened. */
   readonly fail: (thrown: unknown) => void;
@@ -68,7 +70,9 @@ export class Driver {
       watchSelf({
         engine,
         mesh,
+        networking: this.#parts.networking,
         log: this.#parts.log,
+        fail: this.#parts.fail,
         said: (said) => this.#step({ kind: "described", said }),
         observed: (input) => this.#step({ kind: "worker", input }),
       }),
@@ -137,7 +141,7 @@ export class Driver {
   }
 
   #perform(effect: Effect): void {
-    const { mesh, engine, log } = this.#parts;
+    const { mesh, engine, networking, log } = this.#parts;
     switch (effect.kind) {
       case "send":
         return mesh.send(effect.to, effect.message.channel, encodeMessage(effect.message));
@@ -173,6 +177,8 @@ export class Driver {
       case "happened":
         for (const event of effect.events) for (const listener of this.#listeners) listener(event);
         return;
+      case "arrange":
+        return networking.arrange(effect.plan);
       case "members":
         return this.#membersNow();
       case "drop":

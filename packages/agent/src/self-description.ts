@@ -9,27 +9,37 @@ import { GamError, messageOf } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import type { SelfDescription } from "@gam/peer";
 import type { Engine, EngineNews } from "@gam/runtime";
-import type { EngineHealth, NodeDescription, NodeNetwork } from "@gam/state";
+import { type EngineHealth, hostOf, type NodeDescription, type NodeNetwork } from "@gam/state";
 import type { Log } from "./log.ts";
+import type { Networking } from "./networking.ts";
 
 const refreshMs = 60_000;
 
 export interface SelfParts {
   readonly engine: Engine;
   readonly mesh: Mesh;
+  readonly networking: Networking;
   readonly log: Log;
   readonly said: (said: SelfDescription) => void;
   readonly observed: (news: EngineNews) => void;
+  readonly fail: (thrown: unknown) => void;
 }
 
 /** Watches until the returned function is called. */
-export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () => void {
+export function watchSelf(parts: SelfParts): () => void {
+  const { engine, mesh, networking, log, said, observed, fail } = parts;
   let health: EngineHealth = { ready: false, reason: "Engine has not answered yet" };
   let description = withoutEngine();
   let watching = true;
-  const network = withoutNetwork;
-  const say = (): void =>
+  let network: NodeNetwork | undefined;
+  const say = (): void => {
+    if (network === undefined) return;
     said({ description, addresses: mesh.addresses(), engine: health, network });
+  };
+  const lookAtNetwork = async (): Promise<void> => {
+    network = await networking.look(hostOf(mesh.addresses()[0] ?? ""));
+    if (watching) say();
+  };
   const look = async (): Promise<void> => {
     try {
       if (health.ready) description = await engine.describe();
@@ -53,23 +63,22 @@ export function watchSelf({ engine, mesh, log, said, observed }: SelfParts): () 
     }
     health = { ready: news.ready, reason: news.reason };
     void look();
+    // An engine that comes back has made its bridges and firewall rules anew.
+    if (news.ready) networking.audit().catch(fail);
   });
-  const timer = setInterval(() => void look(), refreshMs);
-  const deafen = mesh.onMoved(say);
+  const lookAtBoth = (): void => {
+    lookAtNetwork().catch(fail);
+    void look();
+  };
+  lookAtNetwork().catch(fail);
+  const timer = setInterval(lookAtBoth, refreshMs);
+  const deafen = mesh.onMoved(lookAtBoth);
   return () => {
     watching = false;
     deafen();
     clearInterval(timer);
   };
 }
-
-const withoutNetwork: NodeNetwork = {
-  mtu: 1500,
-  routes: [],
-  encryption: "none",
-  publicKey: "",
-  problem: "the host's network was not looked at yet",
-};
 
 /** What can be said of a host whose engine has never answered. */
 function withoutEngine(): NodeDescription {

@@ -1,5 +1,6 @@
 /** Effect: all that a peer wants done. Performed in order; whatever comes of one is an input. */
 import type { NodeId } from "@gam/core";
+import type { NodePlan } from "@gam/network";
 import type { Event } from "@gam/state";
 import type { EngineAction } from "@gam/worker";
 import type { DiskStep } from "./journal.ts";
@@ -21,6 +22,8 @@ export type Effect =
       readonly events: readonly Event[];
       readonly snapshot?: true;
     }
+  /** Make the kernel, the engine's networks and the name server be like this. */
+  | { readonly kind: "arrange"; readonly plan: NodePlan }
   /** Whom to keep a connection to. Whoever is not in the list is no member. */
   | {
       readonly kind: "members";

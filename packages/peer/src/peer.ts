@@ -45,6 +45,7 @@ import {
   type View,
 } from "@gam/state";
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
+import { Arranging } from "./arranging.ts";
 import type { Effect } from "./effect.ts";
 import type { Input, SelfDescription } from "./input.ts";
 import type { Recovered } from "./journal.ts";
@@ -93,6 +94,7 @@ export class Peer {
   readonly #proposals: Proposals;
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
+  readonly #arranging = new Arranging();
   readonly #readings = new Map<string, Reading>();
   #leading: Leading | undefined;
   #leader: NodeId | undefined;
@@ -165,6 +167,7 @@ export class Peer {
     this.#nowMs = nowMs;
     this.#take(input);
     this.#lead();
+    this.#arrange();
     const step = this.#journal.take();
     if (step !== undefined) this.#effects.push({ kind: "disk", step });
     const effects = this.#effects;
@@ -214,6 +217,7 @@ export class Peer {
 
   #tick(lateTicks: number): void {
     this.#nowTick += 1;
+    this.#arranging.tick();
     this.#stepMembership({ kind: "tick", lateTicks });
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
@@ -335,8 +339,7 @@ export class Peer {
     }
     // With the first entry of its own term a leader knows that it has all that was ever committed.
     if (this.#raft.role !== "leader" || entry.term !== this.#raft.term) return;
-    if (this.#leading === undefined)
-      this.#leading = new Leading(this.#mint, this.#config.faults?.orchestrator);
+    if (this.#leading === undefined) this.#leading = new Leading(this.#mint, this.#config.faults);
   }
 
   #install(index: number, data: Uint8Array): void {
@@ -567,6 +570,7 @@ export class Peer {
   #happen(events: readonly Event[], snapshot = false): void {
     if (events.length === 0) return;
     this.#leading?.notice(events);
+    this.#arranging.notice(events);
     const { index } = this.#store;
     this.#effects.push({ kind: "happened", index, events, ...(snapshot && { snapshot }) });
     let members = false;
@@ -584,6 +588,11 @@ export class Peer {
     }
     if (members) this.#membersMoved();
     if (tasks || members) this.#tasksMoved();
+  }
+
+  #arrange(): void {
+    const plan = this.#arranging.plan(this.#store, this.self, this.#caughtUp);
+    if (plan !== undefined) this.#effects.push({ kind: "arrange", plan });
   }
 
   #membersMoved(): void {

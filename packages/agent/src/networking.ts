@@ -1,0 +1,90 @@
+/**
+ * Networking: this host's part in networks across hosts, and the names in them.
+ *
+ * Decides only whether there is one: where it is switched off, or the host cannot, the node says why,
+ * and its tasks are those that need none.
+ */
+import { join } from "node:path";
+import type { NodePlan } from "@gam/network";
+import { DataPlane, DnsServer, type Engine, lookAtHostNetwork, TunnelKeys } from "@gam/runtime";
+import type { NodeNetwork } from "@gam/state";
+import type { AgentConfig } from "./config.ts";
+import type { Log } from "./log.ts";
+
+const switchedOff: NodeNetwork = {
+  mtu: 1500,
+  routes: [],
+  encryption: "none",
+  publicKey: "",
+  problem:
+    "networks across hosts are switched off on this host: its agent runs with --networks off",
+};
+
+export class Networking {
+  readonly #keys: TunnelKeys;
+  readonly #plane: DataPlane;
+  readonly #dns: DnsServer;
+  readonly #isOn: boolean;
+
+  private constructor(keys: TunnelKeys, engine: Engine, isOn: boolean, log: Log) {
+    this.#keys = keys;
+    this.#isOn = isOn;
+    this.#plane = new DataPlane({
+      networks: engine.networks,
+      keys,
+      log: (level, text, fields) => log[level](fields, text),
+    });
+    this.#dns = new DnsServer({ log });
+  }
+
+  /** Errors: CORRUPT_FILE, those of the disk. */
+  static async open(config: AgentConfig, engine: Engine, log: Log): Promise<Networking> {
+    const keys = await TunnelKeys.open(join(config.dataDir, "tunnel"));
+    return new Networking(keys, engine, config.networks, log);
+  }
+
+  /** Sentences for people. Empty when all is as it is to be. */
+  get problems(): readonly string[] {
+    return [...this.#plane.problems(), ...this.#dns.problems];
+  }
+
+  arrange(plan: NodePlan): void {
+    if (!this.#isOn) return;
+    this.#plane.apply(plan);
+    this.#dns.serve(plan.dns);
+  }
+
+  /** Ends when the last plan is applied, as far as it can be. */
+  async settled(): Promise<void> {
+    await this.#plane.settled();
+  }
+
+  /** The engine is there, or there again. */
+  async audit(): Promise<void> {
+    await this.#plane.audit();
+  }
+
+  /** `address`: under which the others reach this host. */
+  async look(address: string): Promise<NodeNetwork> {
+    if (!this.#isOn) return switchedOff;
+    return await lookAtHostNetwork(address, { publicKey: this.#keys.publicKey });
+  }
+
+  /** A new key for the tunnels. It is used once the cluster knows it. */
+  async rotateKey(): Promise<void> {
+    await this.#keys.rotate();
+  }
+
+  /** Everything stays as it is and works on, but for names. */
+  async close(): Promise<void> {
+    await this.#dns.close();
+    await this.#plane.close();
+  }
+
+  /** Takes away every trace. Errors: what stayed. */
+  async remove(): Promise<void> {
+    await this.#dns.close();
+    if (this.#isOn) await this.#plane.remove();
+    else await this.#plane.close();
+  }
+}
