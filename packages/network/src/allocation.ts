@@ -62,6 +62,8 @@ export class Allocation {
   readonly #futile = new Set<string>();
   /** Nodes that were given a bridge in this plan. */
   readonly #bridged = new Map<NetworkId, Map<NodeId, string>>();
+  /** Networks of tasks that got their addresses in this plan. */
+  readonly #awaited = new Set<NetworkId>();
   /** Why networks have no subnet. */
   readonly #problems = new Map<NetworkId, string>();
   #spans: Span[] | undefined;
@@ -82,7 +84,7 @@ export class Allocation {
     const vni = this.#vni();
     if (subnet === undefined || vni === undefined) return true;
     const config = { ...asked, Subnet: subnet };
-    const pool = poolOf({ ...network, IPAM: { ...network.IPAM, Config: [config] } });
+    const pool = poolOf({ IPAM: { ...network.IPAM, Config: [config] } });
     if (pool === undefined) {
       this.#problems.set(network.Id, `network ${network.Name} has no addresses (${subnet})`);
       return true;
@@ -163,12 +165,12 @@ export class Allocation {
   }
 
   /** Plain containers that wait for an address. One whose node is gone goes with the node. */
-  attachments(network: Network): boolean {
+  attachments(network: Network, isFull: () => boolean): boolean {
     let lacking = false;
     for (const key of Object.keys(network.Gam.attachments).sort()) {
       if (network.Gam.attachments[key]?.address !== "" || network.Gam.vni === 0) continue;
       lacking = true;
-      const number = this.#give(network, key);
+      const number = isFull() ? undefined : this.#give(network, key);
       if (number === undefined) break;
       const address = addressOf(number);
       this.changes.push({ kind: "setAttachment", id: network.Id, key, address });
@@ -202,6 +204,7 @@ export class Allocation {
       attachments.push({ network: id, address: addressOf(number) });
     }
     this.changes.push({ kind: "attachTask", id: task.ID, attachments });
+    for (const id of networks) this.#awaited.add(id);
     return true;
   }
 
@@ -215,29 +218,42 @@ export class Allocation {
   }
 
   /**
-   * A bridge on every node that something of the network is on, and on no other. `everywhere` for a
-   * network that all nodes have a part in. Spare ones are kept while tasks with an address wait for a
-   * node, as long as there are addresses: one that restarts would find its bridge made anew.
+   * A bridge on every node that something of the network is on. `everywhere` for a network that all nodes
+   * have a part in.
    */
-  gateways(network: Network, everywhere: boolean, keeps = false): boolean {
+  bridges(network: Network, everywhere: boolean): boolean {
     if (network.Gam.vni === 0) return false;
-    const { gateways } = network.Gam;
     const here = this.#book.nodesOf(network.Id);
     const moved: Record<string, string> = {};
     let lacking = false;
     for (const { ID } of this.#view.nodes()) {
-      const wanted = everywhere || here.has(ID);
-      if (!wanted || gateways[ID] !== undefined) continue;
+      if (network.Gam.gateways[ID] !== undefined || !(everywhere || here.has(ID))) continue;
       lacking = true;
       const address = this.bridge(network, ID);
       if (address !== undefined) moved[ID] = address;
     }
-    const spare = Object.keys(gateways).filter((id) => !everywhere && !here.has(id as NodeId));
-    const awaited = spare.length > 0 && this.#book.isAwaited(network.Id) && this.#hasRoom(network);
-    if (!awaited && !keeps) for (const id of spare) moved[id] = "";
-    if (Object.keys(moved).length === 0) return lacking || awaited;
-    this.changes.push({ kind: "setGateways", id: network.Id, gateways: moved });
+    this.#setGateways(network, moved);
+    return lacking;
+  }
+
+  /**
+   * And on no other node. Spare ones are kept while tasks with an address wait for a node, as long as there
+   * are addresses: one that starts again would find its bridge made anew.
+   */
+  spareBridges(network: Network, everywhere: boolean): boolean {
+    const here = this.#book.nodesOf(network.Id);
+    const spare = Object.keys(network.Gam.gateways).filter(
+      (id) => !everywhere && !here.has(id as NodeId),
+    );
+    if (spare.length === 0) return false;
+    const awaited = this.#awaited.has(network.Id) || this.#book.isAwaited(network.Id);
+    if (awaited && this.#hasRoom(network)) return true;
+    this.#setGateways(network, Object.fromEntries(spare.map((id) => [id, ""])));
     return true;
+  }
+
+  #setGateways({ Id: id }: Network, gateways: Readonly<Record<string, string>>): void {
+    if (Object.keys(gateways).length > 0) this.changes.push({ kind: "setGateways", id, gateways });
   }
 
   /** The address of the node's bridge, which is given in this plan if it was not before. */

@@ -18,6 +18,7 @@ import {
   ingressOf,
   ingressPorts,
   isWaiting,
+  type Network,
   type PlannedChange,
   type Service,
   type View,
@@ -83,26 +84,23 @@ export class Allocator {
     else (this.#moved[table] as Set<string>).add((row as { ID: string }).ID);
   }
 
-  /** Networks first: the others have addresses in them. */
+  /**
+   * In the order of who needs whom: networks, then bridges, services, and tasks last. What may be taken
+   * away is looked at when it is known who has come.
+   */
   plan(view: View, { nowMs, changesMax = changesMaxDefault }: AllocationFacts): PlannedChange[] {
     this.#catchUp(view);
     const plan = new Allocation({ view, book: this.#book, nowMs });
-    const everywhere = this.#publishing.size > 0;
-    const keeps = this.#faults.has("bridges-kept");
     const isFull = (): boolean => plan.changes.length >= changesMax;
-    const networks = (look: (network: NonNullable<ReturnType<View["network"]>>) => boolean) => {
-      return (id: NetworkId): boolean => {
-        const network = view.network(id);
-        return network !== undefined && look(network);
-      };
-    };
+    const everywhere = ({ Ingress }: Network): boolean => Ingress && this.#publishing.size > 0;
     const again = new Set<NetworkId>();
-    const lookAll = (look: ReturnType<typeof networks>): void => {
+    const networks = (look: (network: Network) => boolean): void => {
       for (const id of this.#networks) {
-        if (isFull() || look(id)) again.add(id);
+        const network = view.network(id);
+        if (network !== undefined && (isFull() || look(network))) again.add(id);
       }
     };
-    lookAll(networks((network) => plan.network(network)));
+    networks((network) => plan.network(network));
     each(this.#nodes, isFull, (id) => {
       const node = view.node(id);
       return node !== undefined && plan.tunnel(node);
@@ -111,16 +109,19 @@ export class Allocator {
       const task = view.task(id);
       return task !== undefined && plan.release(task);
     });
-    lookAll(networks((network) => plan.gateways(network, everywhere && network.Ingress, keeps)));
+    networks((network) => plan.bridges(network, everywhere(network)));
     each(this.#services, isFull, (id) => {
       const service = view.service(id);
       return service !== undefined && plan.service(service);
     });
-    lookAll(networks((network) => plan.attachments(network)));
+    networks((network) => plan.attachments(network, isFull));
     each(this.#unattached, isFull, (id) => {
       const task = view.task(id);
       return task !== undefined && plan.task(task);
     });
+    if (!this.#faults.has("bridges-kept")) {
+      networks((network) => plan.spareBridges(network, everywhere(network)));
+    }
     for (const id of this.#networks) if (!again.has(id)) this.#networks.delete(id);
     return plan.changes;
   }
@@ -191,7 +192,13 @@ export class Allocator {
   #networkMoved(view: View, id: NetworkId): void {
     const network = view.network(id);
     this.#hold(`network ${id}`, network === undefined ? [] : holdingsOfNetwork(network));
-    if (network !== undefined) this.#networks.add(id);
+    if (network === undefined) {
+      for (const { ID } of view.tasksWaiting()) this.#unattached.add(ID);
+      return;
+    }
+    this.#networks.add(id);
+    // New: somebody may have named it before it came.
+    if (network.Gam.vni === 0) for (const { ID } of view.services()) this.#services.add(ID);
   }
 
   #serviceMoved(view: View, id: ServiceId): void {

@@ -54,8 +54,8 @@ export interface Pool {
 }
 
 /** `undefined` while the network has no subnet, and for one that nobody can give addresses of. */
-export function poolOf(network: Network): Pool | undefined {
-  const config = network.IPAM.Config[0];
+export function poolOf({ IPAM }: Pick<Network, "IPAM">): Pool | undefined {
+  const config = IPAM.Config[0];
   const subnet = config?.Subnet;
   const whole = subnet === undefined ? undefined : spanOf(subnet);
   if (config === undefined || subnet === undefined || whole === undefined) return undefined;

@@ -1,4 +1,5 @@
 export {
+  aCluster,
   aNetwork,
   aNode,
   aNodeNetwork,

@@ -1,11 +1,26 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
+import { clusterSpecDefault, dataPathDefault } from "../cluster.ts";
 import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../node.ts";
 import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
 import type { DesiredState, TaskState } from "../task.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
+
+/** What `init` makes when nobody says anything. */
+export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
+  return {
+    ID: "cluster",
+    Spec: clusterSpecDefault,
+    Secrets: { Worker: "w", Manager: "m" },
+    RootPublicKey: "",
+    ...dataPathDefault,
+    ...change,
+  };
+}
+
+type NewCluster = Extract<Change, { kind: "createCluster" }>["cluster"];
 
 /** A host with 4 CPUs and 8 GiB, ready unless said otherwise. */
 export function aNode(
