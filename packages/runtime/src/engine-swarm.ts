@@ -1,0 +1,26 @@
+import { check } from "@gam/core";
+import { EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+
+const answerMs = 5_000;
+const info = check.object({
+  Swarm: check.optional(check.object({ LocalNodeState: check.string() })),
+});
+
+/**
+ * Whether the engine is in a swarm of Docker's own, which takes ports that gam needs.
+ *
+ * Shape: false as well where the engine does not answer: that is told elsewhere.
+ */
+export async function isInSwarm(socketPath: string): Promise<boolean> {
+  const client = new EngineClient(socketPath);
+  try {
+    const answer = await client.call({ method: "GET", path: "/info", limitMs: answerMs });
+    const state = info(answer, "info").Swarm?.LocalNodeState ?? "inactive";
+    return state !== "inactive";
+  } catch (thrown) {
+    if (thrown instanceof EngineUnreachable || thrown instanceof EngineRefusal) return false;
+    throw thrown;
+  } finally {
+    client.close();
+  }
+}
