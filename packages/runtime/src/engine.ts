@@ -66,6 +66,11 @@ export class Engine implements ContainerEngine {
     this.#performer = new Performer(this.#client, this.#networks);
   }
 
+  /** Gam's networks in it, for the data plane. */
+  get networks(): NetworkBook {
+    return this.#networks;
+  }
+
   watch(listener: (news: EngineNews) => void): void {
     this.#watch ??= new EngineWatch(this.#client, this.#performer, {
       onNews: (news) => {

@@ -1,3 +1,12 @@
 export type { ContainerEngine, EngineNews, LogsOptions } from "./container-engine.ts";
+export type { Endpoint } from "./data-plane/bridge-rescue.ts";
+export {
+  DataPlane,
+  type DataPlaneLog,
+  type DataPlaneOptions,
+  type EngineNetworks,
+} from "./data-plane/data-plane.ts";
+export { type HostNetworkOptions, lookAtHostNetwork } from "./data-plane/host-network.ts";
+export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
 export { type DnsLog, DnsServer, type DnsServerOptions } from "./dns/dns-server.ts";
 export { Engine, type EngineOptions } from "./engine.ts";

@@ -1,23 +1,58 @@
 /**
  * Network book: the engine's networks that stand for networks of the cluster.
  *
- * Knows them by their label; names are only for people. Never touches a network without it.
+ * Knows them by their label; names are only for people. Never touches a network without it. Asked by
+ * the worker, for a task that is about to start, and by the data plane, for all of a plan. Only one of
+ * them is served at a time, so neither makes what the other is making.
  */
 import { check, type NetworkId } from "@gam/core";
 import { label, type NetworkPlan } from "@gam/worker";
+import type { Endpoint } from "./data-plane/bridge-rescue.ts";
 import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 
 const limitMs = 60_000;
+const bridgeOption = "com.docker.network.bridge.name";
 const text = check.string(1 << 20);
+const texts = check.map(text, 4096);
 const listed = check.list(
-  check.object({ Id: text, Labels: check.optional(check.map(text, 4096)) }),
+  check.object({
+    Id: text,
+    Labels: check.optional(texts),
+    Options: check.optional(texts),
+    Internal: check.optional(check.boolean),
+    IPAM: check.optional(
+      check.object({
+        Config: check.optional(
+          check.list(
+            check.object({
+              Subnet: check.optional(text),
+              IPRange: check.optional(text),
+              Gateway: check.optional(text),
+            }),
+            4096,
+          ),
+        ),
+      }),
+    ),
+  }),
   1 << 16,
 );
 const created = check.object({ Id: text });
+const detailed = check.object({
+  Containers: check.optional(check.map(check.object({ MacAddress: text }), 1 << 16)),
+});
+const container = check.object({ State: check.object({ Pid: check.integer() }) });
+
+/** One of gam's, as the engine tells it. */
+type Found = ReturnType<typeof listed>[number] & { readonly network: NetworkId };
 
 export class NetworkBook {
   readonly #client: EngineClient;
   readonly #ids = new Map<NetworkId, string>();
+  /** Not to be pruned, whoever asks: the data plane has them. */
+  #held: ReadonlySet<NetworkId> = new Set();
+  /** Ends when everything asked for so far is done. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(client: EngineClient) {
     this.#client = client;
@@ -32,29 +67,131 @@ export class NetworkBook {
     this.#ids.clear();
   }
 
-  /** Errors: EngineRefusal, EngineUnreachable. */
+  /** Errors: EngineRefusal (also: it is in use and differs from the plan), EngineUnreachable. */
   async ensure(plan: NetworkPlan): Promise<void> {
-    const known = (await this.#list()).find(({ network }) => network === plan.network);
-    this.#ids.set(plan.network, known?.id ?? (await this.#create(plan)));
+    await this.#alone(async () => {
+      await this.#ensure(plan, await this.#list());
+    });
+  }
+
+  /**
+   * Has exactly these of the networks whose bridges gam names, and holds them from now on.
+   *
+   * Shape: whether one was made. Errors: EngineRefusal for the first that could not be had (the others
+   * are there nevertheless), EngineUnreachable.
+   */
+  async reconcile(plans: readonly NetworkPlan[]): Promise<boolean> {
+    this.#held = new Set(plans.map(({ network }) => network));
+    return await this.#alone(async () => {
+      const found = await this.#list();
+      for (const one of found) {
+        if (this.#held.has(one.network) || one.Options?.[bridgeOption] === undefined) continue;
+        await this.#removeUnlessUsed(one);
+      }
+      let refusal: EngineRefusal | undefined;
+      let made = false;
+      for (const plan of plans) {
+        try {
+          made = (await this.#ensure(plan, found)) || made;
+        } catch (thrown) {
+          if (!(thrown instanceof EngineRefusal)) throw thrown;
+          refusal ??= new EngineRefusal(thrown.status, `network ${plan.name}: ${thrown.message}`);
+        }
+      }
+      if (refusal !== undefined) throw refusal;
+      return made;
+    });
+  }
+
+  /** Makes it again, with a new bridge. Errors: EngineRefusal (it is in use), EngineUnreachable. */
+  async remake(plan: NetworkPlan): Promise<void> {
+    await this.#alone(async () => {
+      for (const one of await this.#list())
+        if (one.network === plan.network) await this.#remove(one);
+      await this.#ensure(plan, []);
+    });
+  }
+
+  /** Its containers that run. Errors: EngineRefusal, EngineUnreachable. */
+  async endpointsOn(network: NetworkId): Promise<Endpoint[]> {
+    const known = (await this.#list()).find((one) => one.network === network);
+    if (known === undefined) return [];
+    const path = `/networks/${known.Id}`;
+    const answer = await this.#client.call({ method: "GET", path, limitMs });
+    const containers = Object.entries(detailed(answer, "network").Containers ?? {});
+    const endpoints = containers.map(async ([id, { MacAddress }]) => {
+      return { pid: await this.#pidOf(id), mac: MacAddress };
+    });
+    return (await Promise.all(endpoints)).filter(({ pid }) => pid > 0);
   }
 
   /** Errors: EngineRefusal (one of them is in use), EngineUnreachable. */
   async prune(keep: readonly NetworkId[]): Promise<void> {
-    let refusal: EngineRefusal | undefined;
-    for (const { id, network } of await this.#list()) {
-      if (keep.includes(network)) continue;
-      try {
-        await this.#client.call({ method: "DELETE", path: `/networks/${id}`, limitMs });
-        this.#ids.delete(network);
-      } catch (thrown) {
-        if (!(thrown instanceof EngineRefusal)) throw thrown;
-        if (thrown.status !== 404) refusal = thrown;
+    await this.#alone(async () => {
+      let refusal: EngineRefusal | undefined;
+      for (const one of await this.#list()) {
+        if (keep.includes(one.network) || this.#held.has(one.network)) continue;
+        try {
+          await this.#remove(one);
+        } catch (thrown) {
+          if (!(thrown instanceof EngineRefusal)) throw thrown;
+          refusal = thrown;
+        }
       }
-    }
-    if (refusal !== undefined) throw refusal;
+      if (refusal !== undefined) throw refusal;
+    });
   }
 
-  async #list(): Promise<{ id: string; network: NetworkId }[]> {
+  /** Serves one at a time, in the order of asking. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Shape: whether it had to be made. */
+  async #ensure(plan: NetworkPlan, found: readonly Found[]): Promise<boolean> {
+    const [first, ...more] = found.filter(({ network }) => network === plan.network);
+    for (const double of more) await this.#removeUnlessUsed(double);
+    if (first !== undefined && !differs(first, plan)) {
+      this.#ids.set(plan.network, first.Id);
+      return false;
+    }
+    if (first !== undefined) await this.#remove(first);
+    this.#ids.set(plan.network, await this.#create(plan));
+    return true;
+  }
+
+  async #remove({ Id, network }: Found): Promise<void> {
+    try {
+      await this.#client.call({ method: "DELETE", path: `/networks/${Id}`, limitMs });
+    } catch (thrown) {
+      if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) throw thrown;
+    }
+    if (this.#ids.get(network) === Id) this.#ids.delete(network);
+  }
+
+  /** Its containers may still be on their way out; it is asked for again. */
+  async #removeUnlessUsed(one: Found): Promise<void> {
+    try {
+      await this.#remove(one);
+    } catch (thrown) {
+      if (!(thrown instanceof EngineRefusal)) throw thrown;
+    }
+  }
+
+  async #pidOf(id: string): Promise<number> {
+    try {
+      const path = `/containers/${id}/json`;
+      const answer = await this.#client.call({ method: "GET", path, limitMs });
+      return container(answer, "container").State.Pid;
+    } catch (thrown) {
+      if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) throw thrown;
+      return 0;
+    }
+  }
+
+  async #list(): Promise<Found[]> {
     const filters = { label: [label.cluster, label.network] };
     const answer = await this.#client.call({
       method: "GET",
@@ -62,9 +199,9 @@ export class NetworkBook {
       query: { filters },
       limitMs,
     });
-    return listed(answer, "networks").flatMap(({ Id, Labels }) => {
-      const network = Labels?.[label.network];
-      return network === undefined ? [] : [{ id: Id, network: network as NetworkId }];
+    return listed(answer, "networks").flatMap((one) => {
+      const network = one.Labels?.[label.network];
+      return network === undefined ? [] : [{ ...one, network: network as NetworkId }];
     });
   }
 
@@ -87,4 +224,19 @@ export class NetworkBook {
     });
     return created(answer, "network").Id;
   }
+}
+
+/** Only what the plan says is compared: the engine adds of its own. */
+function differs(found: Found, { body }: NetworkPlan): boolean {
+  const ranges = found.IPAM?.Config ?? [];
+  return (
+    Object.entries(body.Options).some(([key, value]) => found.Options?.[key] !== value) ||
+    (found.Internal ?? false) !== body.Internal ||
+    body.IPAM.Config.some(
+      ({ Subnet, IPRange, Gateway }, index) =>
+        ranges[index]?.Subnet !== Subnet ||
+        (ranges[index]?.IPRange ?? "") !== (IPRange ?? "") ||
+        (Gateway !== undefined && ranges[index]?.Gateway !== Gateway),
+    )
+  );
 }

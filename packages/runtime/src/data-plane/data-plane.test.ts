@@ -1,0 +1,444 @@
+/**
+ * The data plane on a real kernel, in a network namespace of its own: this file runs itself again in
+ * there. Plans are applied, parts are broken one by one, and nothing of gam's may be left at the end.
+ */
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { NetworkId, NodeId, ServiceId } from "@gam/core";
+import type { NetworkPlane, NodePlan } from "@gam/network";
+import { DataPlane } from "./data-plane.ts";
+import { FakeNetworks } from "./fake-networks.ts";
+import { macOf } from "./link-state.ts";
+import { TunnelKeys } from "./tunnel-keys.ts";
+
+const inside = process.env.GAM_TEST_NAMESPACE === "1";
+
+function networkPlane(vni: number, change: Partial<NetworkPlane> = {}): NetworkPlane {
+  const subnet = `10.0.${vni}.0/24`;
+  const gateway = `10.0.${vni}.2`;
+  const id = `network${vni}` as NetworkId;
+  const Labels = {};
+  return {
+    id,
+    name: `net${vni}`,
+    vni,
+    bridge: `gam-${vni}`,
+    vxlan: `gamx-${vni}`,
+    subnet,
+    gateway,
+    internal: false,
+    ingress: false,
+    encrypted: false,
+    mtu: 1450,
+    vips: [`10.0.${vni}.9`],
+    remotes: [1, 2, 3].map((n) => ({ address: `10.0.${vni}.1${n}`, via: `192.0.2.${n}` })),
+    locals: [`10.0.${vni}.20`],
+    engine: {
+      network: id,
+      name: `net${vni}`,
+      gateway,
+      body: {
+        Driver: "bridge",
+        Internal: false,
+        Labels,
+        IPAM: { Driver: "default", Config: [{ Subnet: subnet, Gateway: gateway }] },
+        Options: { "com.docker.network.bridge.name": `gam-${vni}` },
+      },
+    },
+    ...change,
+  };
+}
+
+function planOf(networks: readonly NetworkPlane[], change: Partial<NodePlan> = {}): NodePlan {
+  return {
+    self: "self" as NodeId,
+    underlay: "192.0.2.100",
+    vxlanPort: 4789,
+    neighbours: ["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+    networks,
+    services: networks.map(({ id, vni, locals, remotes }) => ({
+      key: `s${vni}`,
+      network: id,
+      service: `service${vni}` as ServiceId,
+      vip: `10.0.${vni}.9`,
+      backends: [...locals, ...remotes.map(({ address }) => address)],
+    })),
+    ports: [],
+    dns: { zones: [], clients: new Map() },
+    ...change,
+  };
+}
+
+interface Bench {
+  readonly plane: DataPlane;
+  readonly networks: FakeNetworks;
+  /** What was told as mended, flat. */
+  readonly mended: string[];
+  readonly warnings: string[];
+  /** Ends when something has been mended after this call. */
+  nextMending(): Promise<void>;
+}
+
+async function withPlane(work: (bench: Bench) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "gam-keys-"));
+  const networks = new FakeNetworks();
+  const mended: string[] = [];
+  const warnings: string[] = [];
+  let waiting: (() => void)[] = [];
+  const plane = new DataPlane({
+    networks,
+    keys: await TunnelKeys.open(directory),
+    log: (level, text, fields) => {
+      if (level === "warn") warnings.push(text);
+      if (text !== "Mended the data plane") return;
+      mended.push(...(fields.found as string[]));
+      for (const done of waiting) done();
+      waiting = [];
+    },
+  });
+  const nextMending = () => new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    await work({ plane, networks, mended, warnings, nextMending });
+  } finally {
+    networks.failure = undefined;
+    await plane.remove();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function sh(command: string): string {
+  const [program = "", ...args] = command.split(" ");
+  return execFileSync(program, args, { encoding: "utf8" });
+}
+
+/** Everything that counts, without what changes by itself. Order counts in the packet filter only. */
+function kernel(): string {
+  const shown = (text: string): string => text.replace(/^\d+: /gm, "").replace(/@if\d+/g, "");
+  const sorted = (text: string): string =>
+    text
+      .split("\n")
+      .map((line) => line.trim())
+      .sort()
+      .join("\n");
+  const entries = sh("bridge fdb show").split("\n");
+  return [
+    sorted(shown(sh("ip -o link show type vxlan")).replace(/link\/ether \S+/g, "")),
+    sorted(shown(sh("ip -o -4 addr show"))),
+    sorted(sh("ip -4 neigh show nud permanent")),
+    sorted(entries.filter((line) => /dst|static/.test(line)).join("\n")),
+    sh("nft list table ip gam"),
+    sh("iptables -S"),
+  ].join("\n");
+}
+
+const one = planOf([networkPlane(5), networkPlane(6, { ingress: true })]);
+
+function inNamespace(): void {
+  sh("ip link set lo up");
+  sh("ip addr add 192.0.2.100/32 dev lo");
+
+  test("a plan is in the kernel, and an audit finds nothing to do", async () => {
+    await withPlane(async ({ plane, mended, warnings }) => {
+      plane.apply(one);
+      await plane.settled();
+      assert.deepEqual(plane.problems(), []);
+      const found = kernel();
+      for (const part of [
+        "gamx-5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450",
+        "gam-5    inet 10.0.5.2/24",
+        "gam-5    inet 10.0.5.9/32",
+        `10.0.5.11 dev gamx-5 lladdr ${macOf("10.0.5.11")} PERMANENT`,
+        `${macOf("10.0.5.12")} dev gamx-5 dst 192.0.2.2 self permanent`,
+        `${macOf("10.0.5.12")} dev gamx-5 master gam-5 static`,
+        "chain service_s5",
+        "-A FORWARD -o gam-6 -m conntrack --ctstate DNAT --ctdir ORIGINAL -m comment --comment gam -j ACCEPT",
+      ]) {
+        assert.ok(found.includes(part), `no "${part}" in\n${found}`);
+      }
+      assert.match(sh("ip -d link show gam-5"), /02:42:0a:00:05:02[\s\S]*nf_call_iptables 1/);
+      assert.equal(readFileSync("/proc/sys/net/ipv4/conf/gam-5/rp_filter", "utf8"), "2\n");
+      await plane.audit();
+      await plane.audit();
+      assert.deepEqual([mended, warnings], [[], []]);
+      assert.equal(kernel(), found);
+    });
+  });
+
+  test("what a plan drops goes, and what it moves is moved", async () => {
+    await withPlane(async ({ plane, mended }) => {
+      plane.apply(one);
+      await plane.settled();
+      const remotes = [
+        { address: "10.0.5.11", via: "192.0.2.3" },
+        { address: "10.0.5.14", via: "192.0.2.1" },
+      ];
+      plane.apply(planOf([networkPlane(5, { remotes, vips: [] })], { services: [] }));
+      await plane.settled();
+      const found = kernel();
+      assert.doesNotMatch(found, /gamx?-6|10\.0\.5\.12|10\.0\.5\.9/);
+      assert.ok(found.includes(`${macOf("10.0.5.11")} dev gamx-5 dst 192.0.2.3 self permanent`));
+      assert.ok(!found.includes(`${macOf("10.0.5.11")} dev gamx-5 dst 192.0.2.1`));
+      assert.ok(found.includes("10.0.5.14 dev gamx-5"));
+      await plane.audit();
+      assert.deepEqual([plane.problems(), mended], [[], []]);
+    });
+  });
+
+  const breakages: readonly (readonly [string, readonly string[]])[] = [
+    ["a deleted VXLAN device", ["ip link del gamx-5"]],
+    [
+      "a VXLAN device of another kind",
+      ["ip link del gamx-5", "ip link add gamx-5 type vxlan id 99 dstport 4789"],
+    ],
+    ["a VXLAN device that is down", ["ip link set gamx-5 down"]],
+    ["a VXLAN device off its bridge", ["ip link set gamx-5 nomaster"]],
+    ["a bridge without its addresses", ["ip addr flush dev gam-5"]],
+    ["a bridge that is down", ["ip link set gam-6 down"]],
+    ["a deleted bridge", ["ip link del gam-5"]],
+    ["a bridge of another MAC and MTU", ["ip link set gam-5 address 02:00:00:00:00:01 mtu 1400"]],
+    ["a bridge past the filter", ["ip link set gam-5 type bridge nf_call_iptables 0"]],
+    ["a service address gone", ["ip addr del 10.0.6.9/32 dev gam-6"]],
+    ["an address too many", ["ip addr add 10.0.5.77/32 dev gam-5"]],
+    ["flushed neighbours", ["ip neigh flush dev gamx-5 nud permanent"]],
+    [
+      "a wrong neighbour",
+      ["ip neigh replace 10.0.5.11 lladdr 02:00:00:00:00:01 dev gamx-5 nud permanent"],
+    ],
+    [
+      "a neighbour too many",
+      ["ip neigh add 10.0.5.99 lladdr 02:00:00:00:00:01 dev gamx-5 nud permanent"],
+    ],
+    [
+      "a flood entry",
+      ["bridge fdb append 00:00:00:00:00:00 dev gamx-5 dst 192.0.2.66 self permanent"],
+    ],
+    [
+      "a route to elsewhere",
+      [`bridge fdb replace ${macOf("10.0.5.11")} dev gamx-5 dst 192.0.2.66 self permanent`],
+    ],
+    [
+      "two flood entries",
+      ["192.0.2.66", "192.0.2.67"].map(
+        (via) => `bridge fdb append 00:00:00:00:00:00 dev gamx-5 dst ${via} self permanent`,
+      ),
+    ],
+    ["a route gone", [`bridge fdb del ${macOf("10.0.5.11")} dev gamx-5 dst 192.0.2.1 self`]],
+    ["a port entry gone", [`bridge fdb del ${macOf("10.0.5.11")} dev gamx-5 master`]],
+    ["a flushed table", ["nft flush table ip gam"]],
+    ["a deleted table", ["nft delete table ip gam"]],
+    ["a flushed ruleset", ["nft flush ruleset"]],
+    ["an element gone", ["nft delete element ip gam vips { 10.0.5.9 }"]],
+    ["a rule too many", ["nft add rule ip gam service_s5 drop"]],
+    ["the rules of iptables gone", ["iptables -F FORWARD"]],
+    [
+      "a rule of iptables twice",
+      [
+        "iptables -A FORWARD -o gam-6 -m conntrack --ctstate DNAT --ctdir ORIGINAL -m comment --comment gam -j ACCEPT",
+      ],
+    ],
+    ["the setting of a bridge", ["sysctl -qw net.ipv4.conf.gam-5.rp_filter=1"]],
+  ];
+  test("an audit mends what was broken, and only that", async (t) => {
+    await withPlane(async ({ plane, mended }) => {
+      // Foreign things of similar names, which must survive everything.
+      sh("ip link add gamma type bridge");
+      sh("ip link add foreign0 type vxlan id 77 dstport 4999");
+      sh("ip addr add 10.99.0.1/24 dev gamma");
+      sh("nft add table ip gamma");
+      plane.apply(one);
+      await plane.settled();
+      await plane.audit();
+      const whole = kernel();
+      for (const [name, commands] of breakages) {
+        await t.test(name, async () => {
+          mended.length = 0;
+          for (const command of commands) sh(command);
+          if (name === "a flushed ruleset") sh("nft add table ip gamma");
+          await plane.audit();
+          assert.deepEqual(plane.problems(), []);
+          assert.equal(kernel(), whole);
+          assert.equal(readFileSync("/proc/sys/net/ipv4/conf/gam-5/rp_filter", "utf8"), "2\n");
+          assert.notDeepEqual(mended, []);
+          const before = mended.length;
+          await plane.audit();
+          assert.deepEqual(mended.slice(before), []);
+        });
+      }
+    });
+    assert.match(sh("ip addr show gamma"), /10\.99\.0\.1/);
+    assert.match(sh("nft list tables"), /^table ip gamma$/m);
+    sh("ip link del gamma");
+    sh("ip link del foreign0");
+    sh("nft delete table ip gamma");
+  });
+
+  test("what the kernel tells of is mended without being asked for", {
+    timeout: 20_000,
+  }, async () => {
+    await withPlane(async ({ plane, nextMending }) => {
+      plane.apply(one);
+      await plane.settled();
+      for (const command of [
+        "ip link del gamx-5",
+        "nft delete table ip gam",
+        "ip addr del 10.0.5.2/24 dev gam-5",
+        "ip neigh flush dev gamx-5 nud permanent",
+        "ip link del gam-6",
+      ]) {
+        const mending = nextMending();
+        sh(command);
+        await mending;
+        await plane.settled();
+      }
+      assert.deepEqual(plane.problems(), []);
+    });
+  });
+
+  test("an engine that fails keeps nothing else waiting", async () => {
+    await withPlane(async ({ plane, networks, warnings }) => {
+      plane.apply(planOf([networkPlane(5)]));
+      await plane.settled();
+      networks.failure = new Error("Cannot reach engine: gone");
+      plane.apply(one);
+      await plane.audit();
+      await plane.audit();
+      assert.deepEqual(plane.problems(), ["Cannot reach engine: gone"]);
+      assert.equal(warnings.filter((text) => text.startsWith("Cannot")).length, 1);
+      assert.match(kernel(), /service_s6/);
+      networks.failure = undefined;
+      await plane.audit();
+      assert.deepEqual(plane.problems(), []);
+      assert.match(kernel(), /gamx-6/);
+    });
+  });
+
+  test("a deleted bridge with containers on it gets their links back", async () => {
+    await withPlane(async ({ plane, networks }) => {
+      const child = await spawnContainer("10.0.5.20");
+      try {
+        networks.endpoints.set("network5" as NetworkId, [
+          { pid: child.pid, mac: macOf("10.0.5.20") },
+        ]);
+        plane.apply(one);
+        await plane.settled();
+        sh("ip link set vethtest master gam-5 up");
+        sh("ip link del gam-5");
+        await plane.audit();
+        assert.deepEqual(plane.problems(), []);
+        assert.match(sh("ip -d link show vethtest"), /master gam-5[\s\S]* hairpin on/);
+        assert.match(kernel(), /gam-5 {4}inet 10\.0\.5\.2\/24/);
+      } finally {
+        child.end();
+      }
+    });
+  });
+
+  test("nothing is left of gam's", async () => {
+    await withPlane(async ({ plane }) => {
+      plane.apply(one);
+      await plane.settled();
+    });
+    const left = [sh("ip -o link"), sh("nft list ruleset"), sh("iptables -S")].join("\n");
+    assert.doesNotMatch(left, /gam/);
+  });
+
+  test("one changed endpoint is applied soon, and a whole plan too", async (t) => {
+    await withPlane(async ({ plane }) => {
+      const networks = Array.from({ length: 20 }, (_, index) =>
+        networkPlane(index + 10, {
+          remotes: Array.from({ length: 40 }, (_, n) => ({
+            address: `10.0.${index + 10}.${n + 30}`,
+            via: "192.0.2.1",
+          })),
+        }),
+      );
+      const services = networks.flatMap(({ id, vni }) =>
+        Array.from({ length: 10 }, (_, n) => ({
+          key: `s${vni}x${n}`,
+          network: id,
+          vip: `10.0.${vni}.${n + 200}`,
+          backends: [0, 1, 2, 3].map((k) => `10.0.${vni}.${n * 4 + k + 30}`),
+        })),
+      );
+      const large = planOf(networks, { services });
+      plane.apply(large);
+      await plane.settled();
+      await runWhole(plane, large, t.diagnostic.bind(t));
+      const [first, ...others] = networks;
+      assert.ok(first !== undefined);
+      const moved = [...first.remotes.slice(1), { address: "10.0.10.30", via: "192.0.2.2" }];
+      let startedMs = performance.now();
+      plane.apply(planOf([{ ...first, remotes: moved }, ...others], { services }));
+      await plane.settled();
+      t.diagnostic(`one endpoint moved: ${(performance.now() - startedMs).toFixed(1)} ms`);
+      startedMs = performance.now();
+      const [service, ...rest] = services;
+      assert.ok(service !== undefined);
+      const less = { ...service, backends: service.backends.slice(1) };
+      plane.apply(planOf([{ ...first, remotes: moved }, ...others], { services: [less, ...rest] }));
+      await plane.settled();
+      t.diagnostic(`one backend gone: ${(performance.now() - startedMs).toFixed(1)} ms`);
+      startedMs = performance.now();
+      await plane.audit();
+      t.diagnostic(`audit after changes: ${(performance.now() - startedMs).toFixed(1)} ms`);
+      startedMs = performance.now();
+      await plane.audit();
+      t.diagnostic(`audit at rest: ${(performance.now() - startedMs).toFixed(1)} ms`);
+      assert.deepEqual(plane.problems(), []);
+    });
+  });
+}
+
+async function runWhole(
+  plane: DataPlane,
+  plan: NodePlan,
+  tell: (text: string) => void,
+): Promise<void> {
+  for (const { vxlan } of plan.networks) sh(`ip link del ${vxlan}`);
+  sh("nft delete table ip gam");
+  const startedMs = performance.now();
+  await plane.audit();
+  tell(
+    `200 services on 20 networks from nothing but bridges: ${(performance.now() - startedMs).toFixed(1)} ms`,
+  );
+}
+
+/** A process in a network namespace of its own with one end of a pair of devices. */
+async function spawnContainer(address: string): Promise<{ pid: number; end(): void }> {
+  const child = spawn("unshare", ["--net", "sh", "-c", "echo; exec sleep 60"]);
+  await once(child.stdout, "data");
+  const pid = child.pid ?? 0;
+  sh(`ip link add vethtest type veth peer name eth0 netns ${pid} address ${macOf(address)}`);
+  return { pid, end: () => child.kill() };
+}
+
+function reasonToSkip(): string | false {
+  if (process.platform !== "linux") return "needs Linux";
+  if (process.getuid?.() !== 0) return "needs root";
+  const missing = ["ip", "bridge", "nft", "unshare"].filter(
+    (program) =>
+      !["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((at) => existsSync(join(at, program))),
+  );
+  return missing.length > 0 && `needs ${missing.join(", ")}`;
+}
+
+if (inside) {
+  inNamespace();
+} else {
+  test("the data plane in a network namespace", { skip: reasonToSkip() }, (t) => {
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { status, stdout } = spawnSync(
+      "unshare",
+      ["--net", process.execPath, fileURLToPath(import.meta.url)],
+      { encoding: "utf8", env: { ...env, GAM_TEST_NAMESPACE: "1" }, timeout: 90_000 },
+    );
+    for (const line of stdout.split("\n").filter((one) => / ms$/.test(one))) t.diagnostic(line);
+    assert.equal(status, 0, stdout);
+  });
+}

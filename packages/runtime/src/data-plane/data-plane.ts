@@ -1,0 +1,393 @@
+/**
+ * Data plane: makes this node's kernel and engine be like the plan of the node, and keeps them so.
+ *
+ *   const plane = new DataPlane({ networks, keys, log });
+ *   plane.apply(plan);        // as often as there is a new one; the newest wins
+ *   await plane.audit();      // after news of the engine; by itself on events and every 15 s
+ *   plane.problems();         // what could not be had, for people
+ *   await plane.close();      // everything stays as it is; or plane.remove(), for good
+ *
+ * Decides in which order things are done and when to look again. What the plan means is decided beside:
+ * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts.
+ *
+ * Two lanes, so that a slow engine holds up no change of an endpoint. The engine's lane has the networks
+ * made and their bridges; the kernel's lane does the rest on what bridges there are. The kernel's lane
+ * remembers what it left behind and sends differences to that. An audit reads the kernel instead, tells
+ * what was not as it had been left, and sends differences to what it found. A step that fails stops no
+ * other, forgets what it left behind, and is tried again at the next plan or audit.
+ *
+ * Only devices, tables and networks that carry gam's name are ever touched.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { BrokenInvariant, GamError, messageOf, type NetworkId } from "@gam/core";
+import type { NodePlan } from "@gam/network";
+import type { NetworkPlan } from "@gam/worker";
+import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
+import { type Run, runCommand } from "./command.ts";
+import { ForwardRules } from "./forward-rules.ts";
+import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel-settings.ts";
+import { KernelWatch } from "./kernel-watch.ts";
+import { Lane } from "./lane.ts";
+import { type LinkState, linksOf } from "./link-state.ts";
+import { linkSteps, within, withPorts } from "./link-steps.ts";
+import { PacketFilter } from "./packet-filter.ts";
+import { isOwnDevice, listLinks, readLinks } from "./read-links.ts";
+import { runSteps } from "./run-steps.ts";
+import { TrackedConnections } from "./tracked-connections.ts";
+import { TunnelDevice } from "./tunnel-device.ts";
+import type { TunnelKeys } from "./tunnel-keys.ts";
+
+/** The engine's networks: NetworkBook is one. */
+export interface EngineNetworks {
+  /** Has exactly these of the networks whose bridges gam names. Shape: whether one was made. */
+  reconcile(plans: readonly NetworkPlan[]): Promise<boolean>;
+  /** Makes it again, with a new bridge. */
+  remake(plan: NetworkPlan): Promise<void>;
+  endpointsOn(network: NetworkId): Promise<readonly Endpoint[]>;
+  /** Removes all of gam's other than these. */
+  prune(keep: readonly NetworkId[]): Promise<void>;
+}
+
+export type DataPlaneLog = (
+  level: "debug" | "info" | "warn",
+  text: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
+export interface DataPlaneOptions {
+  readonly networks: EngineNetworks;
+  readonly keys: TunnelKeys;
+  readonly log: DataPlaneLog;
+  readonly run?: Run;
+}
+
+/** What fails by itself. */
+type Part =
+  | "engine networks"
+  | "settings"
+  | "links"
+  | "tunnels"
+  | "packet filter"
+  | "firewall"
+  | "connections";
+
+const auditEveryMs = 15_000;
+/** Changes come in crowds. */
+const eventMs = 100;
+const portMs = 20;
+/** Gam's own doings are heard as well: after them, audits take at most this share of the time. */
+const auditShare = 0.05;
+const afterOwnMsMin = 500;
+const afterOwnMsMax = 5_000;
+/** The others have turned to a new key by then, as far as they are there. */
+const keyMs = 500;
+const toldMax = 20;
+
+export class DataPlane {
+  readonly #networks: EngineNetworks;
+  readonly #keys: TunnelKeys;
+  readonly #log: DataPlaneLog;
+  readonly #run: Run;
+  readonly #tunnels: TunnelDevice;
+  readonly #filter: PacketFilter;
+  readonly #forward: ForwardRules;
+  readonly #connections: TrackedConnections;
+  readonly #engineLane = new Lane(() => this.#engineRound());
+  readonly #kernelLane = new Lane(() => this.#kernelRound());
+  readonly #watch = new KernelWatch({
+    onChange: () => this.#heard(),
+    onPort: () => this.#heardPort(),
+  });
+  readonly #problems = new Map<Part, string>();
+  readonly #closing = new AbortController();
+  #plan: NodePlan | undefined;
+  /** What the engine was asked for last, as text. */
+  #askedEngine: string | undefined;
+  /** The next round of the kernel's lane is an audit. */
+  #look = false;
+  /** The engine has made a bridge since links were read. */
+  #stale = false;
+  /** Links as they were left; `undefined` when that is not known. */
+  #links: LinkState | undefined;
+  /** Bridges that have their settings. */
+  readonly #set = new Set<string>();
+  #every: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #portSoon: NodeJS.Timeout | undefined;
+  /** How long the last audit took. */
+  #auditMs = 0;
+  /** When gam itself last changed something. */
+  #touchedMs = Number.NEGATIVE_INFINITY;
+  /** The bridge that the rules of iptables are for, "" for none; `undefined` when that is not known. */
+  #forwarding: string | undefined;
+  #turning = false;
+  #greeting = false;
+
+  constructor({ networks, keys, log, run = runCommand }: DataPlaneOptions) {
+    this.#networks = networks;
+    this.#keys = keys;
+    this.#log = log;
+    this.#run = run;
+    this.#tunnels = new TunnelDevice(run, keys);
+    this.#filter = new PacketFilter(run);
+    this.#forward = new ForwardRules(run);
+    this.#connections = new TrackedConnections(run);
+  }
+
+  /** Returns at once. Of plans that come while one is applied only the last is looked at. */
+  apply(plan: NodePlan): void {
+    const isFirst = this.#plan === undefined;
+    this.#plan = plan;
+    if (isFirst) this.#begin();
+    const wanted = JSON.stringify(plan.networks.map(({ engine }) => engine));
+    if (wanted !== this.#askedEngine) {
+      this.#askedEngine = wanted;
+      void this.#engineLane.ask();
+    }
+    void this.#kernelLane.ask();
+  }
+
+  /** Ends when nothing is left to do for the last plan. */
+  async settled(): Promise<void> {
+    while (this.#engineLane.busy || this.#kernelLane.busy) {
+      await this.#engineLane.idle();
+      await this.#kernelLane.idle();
+    }
+  }
+
+  /** Compares everything with what it is to be, and mends it. Ends when that is done. */
+  async audit(): Promise<void> {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    if (this.#plan === undefined || this.#closing.signal.aborted) return;
+    this.#look = true;
+    void this.#kernelLane.ask();
+    void this.#engineLane.ask();
+    await this.settled();
+  }
+
+  /** A sentence for each thing that could not be had at the last try. */
+  problems(): readonly string[] {
+    return [...this.#problems.values()].sort();
+  }
+
+  /** Stops looking. What is in the kernel and in the engine stays and works. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#watch.close();
+    clearInterval(this.#every);
+    clearTimeout(this.#soon);
+    clearTimeout(this.#portSoon);
+    await this.settled();
+  }
+
+  /** Takes away all that gam put into the kernel and the engine. Errors: the first that stayed. */
+  async remove(): Promise<void> {
+    await this.close();
+    const failures: unknown[] = [];
+    for (const work of [
+      () => this.#forward.remove(),
+      () => this.#filter.remove(),
+      () => this.#tunnels.remove(),
+      () => this.#networks.reconcile([]),
+      () => this.#networks.prune([]),
+      () => this.#removeLinks(),
+      () => this.#keys.remove(),
+    ]) {
+      try {
+        await work();
+      } catch (thrown) {
+        failures.push(thrown);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #begin(): void {
+    this.#watch.start();
+    this.#every = setInterval(() => void this.audit(), auditEveryMs).unref();
+  }
+
+  /** Something of gam's changed in the kernel. */
+  #heard(): void {
+    if (this.#soon !== undefined || this.#closing.signal.aborted) return;
+    const own = this.#kernelLane.busy || this.#engineLane.busy;
+    const recent = performance.now() - this.#touchedMs < eventMs;
+    const patienceMs = Math.max(afterOwnMsMin, this.#auditMs / auditShare);
+    const waitMs = own || recent ? Math.min(afterOwnMsMax, patienceMs) : eventMs;
+    this.#soon = setTimeout(() => void this.audit(), waitMs).unref();
+  }
+
+  /** A container has come: its port is looked at, and nothing else. */
+  #heardPort(): void {
+    if (this.#portSoon !== undefined || this.#closing.signal.aborted) return;
+    this.#portSoon = setTimeout(() => {
+      this.#portSoon = undefined;
+      this.#stale = true;
+      void this.#kernelLane.ask();
+    }, portMs).unref();
+  }
+
+  async #engineRound(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    await this.#try("engine networks", async () => {
+      let changed = false;
+      try {
+        changed = await this.#networks.reconcile(plan.networks.map(({ engine }) => engine));
+      } finally {
+        // Also when one of many was refused.
+        changed = (await this.#rescue(plan)) || changed;
+        this.#touchedMs = performance.now();
+        this.#stale ||= changed;
+        if (changed) void this.#kernelLane.ask();
+      }
+    });
+  }
+
+  /** The engine believes in its bridges. Shape: whether one was missing. */
+  async #rescue({ networks }: NodePlan): Promise<boolean> {
+    const there = new Set((await listLinks(this.#run)).map(({ ifname }) => ifname));
+    const missing = networks.filter(({ bridge }) => !there.has(bridge));
+    for (const { id, bridge, engine } of missing) {
+      const endpoints = await this.#networks.endpointsOn(id);
+      if (endpoints.length === 0) await this.#networks.remake(engine);
+      else await rescueBridge(this.#run, bridge, endpoints);
+      this.#set.delete(bridge);
+      this.#tellMended([`${bridge}: missing`]);
+    }
+    return missing.length > 0;
+  }
+
+  async #kernelRound(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const look = this.#look;
+    const startedMs = performance.now();
+    this.#look = false;
+    if (look) this.#set.clear();
+    const mended: string[] = [];
+    const keep = (found: readonly string[]): void => {
+      mended.push(...found);
+    };
+    await this.#try("links", async () => keep(await this.#applyLinks(plan, look)));
+    await this.#try("settings", async () => keep(await this.#applySettings(plan, look)));
+    await this.#try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
+    await this.#try("packet filter", async () => {
+      await this.#filter.write(plan);
+      if (look && (await this.#filter.check())) keep(["table of the packet filter"]);
+    });
+    await this.#try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
+    await this.#try("connections", async () => await this.#connections.follow(plan));
+    this.#touchedMs = performance.now();
+    this.#tellMended(mended);
+    const ms = Math.round(this.#touchedMs - startedMs);
+    if (look) this.#auditMs = ms;
+    this.#log("debug", look ? "Audited the data plane" : "Applied a node plan", { ms });
+  }
+
+  /** Shape: what was not as it had been left. */
+  async #applyLinks(plan: NodePlan, look: boolean): Promise<string[]> {
+    const left = this.#links;
+    const read = look || this.#stale || left === undefined;
+    this.#links = undefined;
+    this.#stale = false;
+    const have = read ? await readLinks(this.#run) : left;
+    const want = withPorts(within(linksOf(plan), have), have);
+    await runSteps(this.#run, linkSteps(have, want));
+    this.#links = {
+      bridges: new Map([...have.bridges, ...want.bridges]),
+      overlays: want.overlays,
+    };
+    if (!look || left === undefined) return [];
+    return linkSteps(have, within(left, have)).map(({ found }) => found);
+  }
+
+  async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {
+    const fresh = plan.networks.filter(
+      ({ bridge }) => !this.#set.has(bridge) && this.#links?.bridges.has(bridge),
+    );
+    if (fresh.length === 0 && !look) return [];
+    await allowForwarding();
+    const found: string[] = [];
+    for (const { bridge } of fresh) {
+      const differences = await applySettings(bridge, "bridge");
+      if (look) found.push(...differences);
+      this.#set.add(bridge);
+    }
+    if (!(await offerBridgeFilter(this.#run))) {
+      throw new GamError(
+        "NOT_SUPPORTED",
+        "Cannot filter bridged packets: load the kernel module br_netfilter",
+      );
+    }
+    return found;
+  }
+
+  async #applyForwarding({ networks }: NodePlan, look: boolean): Promise<string[]> {
+    const ingress = networks.find((network) => network.ingress)?.bridge;
+    const known = this.#forwarding === (ingress ?? "");
+    if (known && !look) return [];
+    this.#forwarding = undefined;
+    const found = await this.#forward.apply(ingress);
+    this.#forwarding = ingress ?? "";
+    return known ? found : [];
+  }
+
+  async #applyTunnels({ tunnels }: NodePlan, look: boolean): Promise<string[]> {
+    if (tunnels !== undefined && this.#keys.isNext(tunnels.publicKey)) {
+      void this.#turn(tunnels.publicKey);
+    }
+    const found = await this.#tunnels.apply(tunnels, look);
+    if (this.#greeting && tunnels !== undefined) {
+      this.#greeting = false;
+      await this.#tunnels.greet(tunnels);
+    }
+    return found;
+  }
+
+  /** The state shows the new key: the others turn to it now, and this node a moment later. */
+  async #turn(publicKey: string): Promise<void> {
+    if (this.#turning) return;
+    this.#turning = true;
+    const { signal } = this.#closing;
+    await delay(keyMs, undefined, { signal, ref: false }).catch(() => undefined);
+    this.#turning = false;
+    if (signal.aborted) return;
+    await this.#keys.shown(publicKey);
+    this.#greeting = true;
+    this.#log("info", "Turned to a new tunnel key", { publicKey });
+    void this.#kernelLane.ask();
+  }
+
+  async #removeLinks(): Promise<void> {
+    const own = (await listLinks(this.#run)).flatMap(({ ifname = "" }) =>
+      isOwnDevice(ifname) ? [`link del ${ifname}`] : [],
+    );
+    if (own.length === 0) return;
+    await this.#run("ip", ["-force", "-batch", "-"], { input: `${own.join("\n")}\n` });
+  }
+
+  #tellMended(found: readonly string[]): void {
+    if (found.length === 0) return;
+    const told = { found: found.slice(0, toldMax), count: found.length };
+    this.#log("warn", "Mended the data plane", told);
+  }
+
+  /** Whatever the host says to it is a problem of the node, told once. */
+  async #try(part: Part, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (thrown instanceof BrokenInvariant) throw thrown;
+      const problem = messageOf(thrown);
+      if (this.#problems.get(part) !== problem) {
+        this.#problems.set(part, problem);
+        this.#log("warn", "Cannot do a part of the data plane", { part, problem });
+      }
+      return;
+    }
+    if (this.#problems.delete(part))
+      this.#log("info", "A part of the data plane works again", { part });
+  }
+}

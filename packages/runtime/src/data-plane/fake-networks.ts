@@ -1,0 +1,50 @@
+/** Fake networks: stands for the engine's part in tests on a real kernel. It makes bridges, and no more. */
+import type { NetworkId } from "@gam/core";
+import type { NetworkPlan } from "@gam/worker";
+import type { Endpoint } from "./bridge-rescue.ts";
+import { runCommand } from "./command.ts";
+import type { EngineNetworks } from "./data-plane.ts";
+
+export class FakeNetworks implements EngineNetworks {
+  readonly #bridges = new Map<NetworkId, string>();
+  readonly endpoints = new Map<NetworkId, readonly Endpoint[]>();
+  /** Every call fails with it. */
+  failure: Error | undefined;
+
+  async reconcile(plans: readonly NetworkPlan[]): Promise<boolean> {
+    if (this.failure !== undefined) throw this.failure;
+    const wanted = new Set(plans.map(({ network }) => network));
+    await this.prune([...wanted]);
+    const missing = plans.filter(({ network }) => !this.#bridges.has(network));
+    for (const plan of missing) await this.#make(plan);
+    return missing.length > 0;
+  }
+
+  async remake(plan: NetworkPlan): Promise<void> {
+    await this.#make(plan);
+  }
+
+  async endpointsOn(network: NetworkId): Promise<readonly Endpoint[]> {
+    return this.endpoints.get(network) ?? [];
+  }
+
+  async prune(keep: readonly NetworkId[]): Promise<void> {
+    for (const [network, bridge] of this.#bridges) {
+      if (keep.includes(network)) continue;
+      await runCommand("ip", ["link", "del", bridge]);
+      this.#bridges.delete(network);
+    }
+  }
+
+  async #make({ network, gateway, body }: NetworkPlan): Promise<void> {
+    const bridge = body.Options["com.docker.network.bridge.name"] ?? "";
+    const bits = body.IPAM.Config[0]?.Subnet?.split("/")[1];
+    const lines = [
+      `link add ${bridge} type bridge`,
+      `addr add ${gateway}/${bits} dev ${bridge}`,
+      `link set ${bridge} up`,
+    ];
+    await runCommand("ip", ["-batch", "-"], { input: lines.join("\n") });
+    this.#bridges.set(network, bridge);
+  }
+}

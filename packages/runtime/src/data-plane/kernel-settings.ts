@@ -1,0 +1,71 @@
+/**
+ * Kernel settings: what gam's devices need under /proc/sys/net, and nothing else there.
+ *
+ * A reply may leave a container by another interface than the question came in by, so the check of
+ * source addresses is the loose one on gam's devices. A published port is reached from the host itself
+ * with a loopback source, so bridges route those.
+ */
+import { access, readFile, writeFile } from "node:fs/promises";
+import { CommandFailed, type Run } from "./command.ts";
+
+const root = "/proc/sys/net";
+const bridgeFilter = `${root}/bridge/bridge-nf-call-iptables`;
+
+/** Shape: what was found otherwise, for people. Errors: those of /proc. */
+export async function applySettings(device: string, kind: "bridge" | "tunnel"): Promise<string[]> {
+  const wanted = { rp_filter: "2", ...(kind === "bridge" && { route_localnet: "1" }) };
+  const found: string[] = [];
+  for (const [setting, value] of Object.entries(wanted)) {
+    const path = `${root}/ipv4/conf/${device}/${setting}`;
+    const now = await settingAt(path);
+    if (now === undefined || now === value) continue;
+    await writeFile(path, value);
+    found.push(`${device}: ${setting} ${now}`);
+  }
+  return found;
+}
+
+/** Packets between networks and to published ports are forwarded; the engine wants the same. */
+export async function allowForwarding(): Promise<string[]> {
+  const path = `${root}/ipv4/ip_forward`;
+  if ((await settingAt(path)) !== "0") return [];
+  await writeFile(path, "1");
+  return ["ip_forward 0"];
+}
+
+/**
+ * Has the kernel offer its packet filter to bridges, which each bridge then asks for by itself.
+ *
+ * Loading that module turns it on for every bridge of the host, also for those of others, so what it
+ * turned on is turned off again. Shape: whether the kernel offers it.
+ */
+export async function offerBridgeFilter(run: Run): Promise<boolean> {
+  if (await isThere(bridgeFilter)) return true;
+  try {
+    await run("modprobe", ["br_netfilter"]);
+  } catch (thrown) {
+    if (!(thrown instanceof CommandFailed)) throw thrown;
+  }
+  if (!(await isThere(bridgeFilter))) return false;
+  for (const kind of ["ip", "ip6", "arp"]) {
+    await writeFile(`${root}/bridge/bridge-nf-call-${kind}tables`, "0");
+  }
+  return true;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** `undefined` where there is no such thing: the device went away. */
+async function settingAt(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+}

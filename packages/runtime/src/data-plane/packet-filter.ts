@@ -1,0 +1,91 @@
+/**
+ * Packet filter: gam's own tables of nftables.
+ *
+ * What is in them is worked out by `@gam/network`. A change is sent as a difference to what was written
+ * last, in one transaction. Whether the kernel still has it is told by listing the tables: the listing
+ * is remembered once the whole has been written, so only text is compared and nothing is interpreted.
+ * After differences the whole is written once more at the next check, which proves them as well.
+ */
+import { type NodePlan, ruleset, rulesetChange } from "@gam/network";
+import type { Run } from "./command.ts";
+
+const ownTable = /^table (\w+) (gam(?:_\w+)?)$/gm;
+
+export class PacketFilter {
+  readonly #run: Run;
+  #written: NodePlan | undefined;
+  /** The tables as listed after the whole was written, and nothing since. */
+  #listing: string | undefined;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /** Errors: CommandFailed. Afterwards the next write is one of the whole. */
+  async write(plan: NodePlan): Promise<void> {
+    const before = this.#written;
+    const change = before === undefined ? ruleset(plan) : rulesetChange(before, plan);
+    if (change === "") {
+      this.#written = plan;
+      return;
+    }
+    this.#written = undefined;
+    this.#listing = undefined;
+    try {
+      await this.#send(change);
+    } catch (thrown) {
+      if (before === undefined) throw thrown;
+      await this.#send(ruleset(plan)); // Somebody has taken away what the difference builds upon.
+    }
+    this.#written = plan;
+  }
+
+  /** Writes the whole unless the kernel has it. Shape: whether it had not. Errors: CommandFailed. */
+  async check(): Promise<boolean> {
+    const plan = this.#written;
+    if (plan === undefined) return false;
+    const before = await this.#list();
+    if (before === this.#listing) return false;
+    this.#written = undefined;
+    await this.#send(ruleset(plan));
+    this.#written = plan;
+    this.#listing = await this.#list();
+    return inOrder(before) !== inOrder(this.#listing);
+  }
+
+  /** Errors: CommandFailed. */
+  async remove(): Promise<void> {
+    this.#written = undefined;
+    this.#listing = undefined;
+    const lines = (await this.#tables()).map((table) => `delete table ${table}\n`);
+    if (lines.length > 0) await this.#send(lines.join(""));
+  }
+
+  async #send(input: string): Promise<void> {
+    await this.#run("nft", ["-f", "-"], { input });
+  }
+
+  /** Family and name of each of gam's tables. */
+  async #tables(): Promise<string[]> {
+    const listing = await this.#run("nft", ["list", "tables"]);
+    return [...listing.matchAll(ownTable)].map(([, family, name]) => `${family} ${name}`).sort();
+  }
+
+  /** Without counters and other state. */
+  async #list(): Promise<string> {
+    const listings = [];
+    for (const table of await this.#tables()) {
+      listings.push(await this.#run("nft", ["-s", "list", "table", ...table.split(" ")]));
+    }
+    return listings.join("\n");
+  }
+}
+
+/** Chains and sets are listed in the order in which they were made, which means nothing. */
+function inOrder(listing: string): string {
+  return listing
+    .split(/\n(?=\t(?:chain|set|map) |\})/)
+    .map((block) => block.trim())
+    .sort()
+    .join("\n");
+}

@@ -1,0 +1,193 @@
+/**
+ * Tunnel device: WireGuard between this node and the others, in the kernel or by wireguard-go.
+ *
+ * wireguard-go runs on by itself and is known by its device and its socket, so an agent that comes
+ * back finds its tunnels as they were. `wg syncconf` changes only what differs, and keeps sessions.
+ *
+ * When a key changes: the state names the new key, and within moments every node turns to it. Whoever
+ * asks for a session before the other side has turned is not answered and asks again after 5 s. So the
+ * node whose key it is turns last (DataPlane waits a moment), and then says a word to each peer itself
+ * (`greet`): the session is there one round trip later, and about a second of packets is lost.
+ */
+import { createSocket } from "node:dgram";
+import { readFile } from "node:fs/promises";
+import { check } from "@gam/core";
+import type { TunnelPlan } from "@gam/network";
+import { CommandFailed, type Run } from "./command.ts";
+import { applySettings } from "./kernel-settings.ts";
+import { listLinks } from "./read-links.ts";
+import type { TunnelKeys } from "./tunnel-keys.ts";
+
+export const tunnelDevice = "gamwg";
+/** Of those ports to which nobody listens by custom; the packet is to be sent, not to be read. */
+const discardPort = 9;
+const startMs = 10_000;
+const routes = check.list(check.object({ dst: check.string(64) }), 1 << 16);
+
+export class TunnelDevice {
+  readonly #run: Run;
+  readonly #keys: TunnelKeys;
+  /** What was applied last, as one text; `undefined` when that is not known. */
+  #applied: string | undefined;
+
+  constructor(run: Run, keys: TunnelKeys) {
+    this.#run = run;
+    this.#keys = keys;
+  }
+
+  /**
+   * Makes the device as planned. `look`: also when nothing has been planned anew.
+   *
+   * Shape: what was found otherwise than it had been left. Errors: CommandFailed, those of /proc.
+   */
+  async apply(plan: TunnelPlan | undefined, look: boolean): Promise<string[]> {
+    const wanted = JSON.stringify([this.#keys.privateKey, plan]);
+    const known = this.#applied === wanted;
+    if (known && !look) return [];
+    this.#applied = undefined;
+    const found = plan === undefined ? await this.#removeDevice() : await this.#make(plan, known);
+    this.#applied = wanted;
+    return known ? found : [];
+  }
+
+  /** Has a session begun with each peer. */
+  async greet({ peers }: TunnelPlan): Promise<void> {
+    const socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    const sent = peers.map(
+      ({ tunnel }) =>
+        new Promise<void>((resolve) => {
+          socket.send(new Uint8Array(1), discardPort, tunnel, () => resolve());
+        }),
+    );
+    await Promise.all(sent);
+    socket.close();
+  }
+
+  /** Errors: CommandFailed. */
+  async remove(): Promise<void> {
+    this.#applied = undefined;
+    await this.#removeDevice();
+  }
+
+  /** `known`: nothing has been planned anew since it was made. */
+  async #make(plan: TunnelPlan, known: boolean): Promise<string[]> {
+    const found: string[] = [];
+    let link = await this.#link();
+    let dump = link === undefined ? undefined : await this.#dump();
+    if (dump === undefined) {
+      found.push(`${tunnelDevice}: missing`);
+      if (link !== undefined) await this.#removeDevice(); // Its program does not answer.
+      await this.#create();
+      link = await this.#link();
+      dump = await this.#dump();
+    }
+    const differs = !isConfigured(dump ?? "", plan, this.#keys.privateKey);
+    if (differs) found.push(`${tunnelDevice}: peers differ`);
+    if (differs || !known) {
+      const input = configOf(plan, this.#keys.privateKey);
+      await this.#run("wg", ["syncconf", tunnelDevice, "/dev/stdin"], { input });
+    }
+    const lines: string[] = [];
+    const say = (line: string, what: string): void => {
+      lines.push(line);
+      found.push(`${tunnelDevice}: ${what}`);
+    };
+    const own = `${plan.address}/32`;
+    const addresses = (link?.addr_info ?? [])
+      .filter(({ family }) => family === "inet")
+      .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+    for (const address of addresses.filter((one) => one !== own)) {
+      say(`addr del ${address} dev ${tunnelDevice}`, `extra ${address}`);
+    }
+    if (!addresses.includes(own)) say(`addr add ${own} dev ${tunnelDevice}`, `no ${own}`);
+    if (link?.mtu !== plan.mtu) {
+      say(`link set ${tunnelDevice} mtu ${plan.mtu}`, `MTU ${link?.mtu}`);
+    }
+    if (!link?.flags?.includes("UP")) say(`link set ${tunnelDevice} up`, "down");
+    await this.#batch(lines);
+    found.push(...(await applySettings(tunnelDevice, "tunnel")), ...(await this.#route(plan)));
+    return found;
+  }
+
+  async #route({ peers }: TunnelPlan): Promise<string[]> {
+    const answer = await this.#run("ip", ["-4", "-j", "route", "show", "dev", tunnelDevice]);
+    const known = routes(answer.trim() === "" ? [] : JSON.parse(answer), "ip route");
+    const have = new Set(known.map(({ dst }) => dst));
+    const want = new Set(peers.map(({ tunnel }) => tunnel));
+    const extra = [...have].filter((dst) => !want.has(dst));
+    const missing = [...want].filter((dst) => !have.has(dst));
+    await this.#batch([
+      ...extra.map((dst) => `route del ${dst} dev ${tunnelDevice}`),
+      ...missing.map((dst) => `route replace ${dst}/32 dev ${tunnelDevice}`),
+    ]);
+    return [
+      ...extra.map((dst) => `${tunnelDevice}: extra route ${dst}`),
+      ...missing.map((dst) => `${tunnelDevice}: no route ${dst}`),
+    ];
+  }
+
+  async #batch(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    await this.#run("ip", ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
+  }
+
+  /** `undefined`: nobody answers for the device. */
+  async #dump(): Promise<string | undefined> {
+    try {
+      return await this.#run("wg", ["show", tunnelDevice, "dump"]);
+    } catch (thrown) {
+      if (thrown instanceof CommandFailed && !thrown.missing) return undefined;
+      throw thrown;
+    }
+  }
+
+  async #link() {
+    return (await listLinks(this.#run)).find(({ ifname }) => ifname === tunnelDevice);
+  }
+
+  /** In the kernel if it can, else by a program. */
+  async #create(): Promise<void> {
+    try {
+      await this.#run("ip", ["link", "add", tunnelDevice, "type", "wireguard"]);
+    } catch (thrown) {
+      if (!(thrown instanceof CommandFailed)) throw thrown;
+      await this.#run("wireguard-go", [tunnelDevice], { limitMs: startMs });
+    }
+  }
+
+  async #removeDevice(): Promise<string[]> {
+    // The file of the kernel costs nothing to read, and nodes without tunnels come here often.
+    const devices = await readFile("/proc/net/dev", "utf8");
+    if (!new RegExp(`^\\s*${tunnelDevice}:`, "m").test(devices)) return [];
+    await this.#run("ip", ["link", "del", tunnelDevice]);
+    return [`${tunnelDevice} is not wanted`];
+  }
+}
+
+function configOf(plan: TunnelPlan, privateKey: string): string {
+  const lines = ["[Interface]", `PrivateKey = ${privateKey}`, `ListenPort = ${plan.port}`];
+  for (const { publicKey, underlay, tunnel } of plan.peers) {
+    lines.push("[Peer]", `PublicKey = ${publicKey}`, `Endpoint = ${underlay}:${plan.port}`);
+    lines.push(`AllowedIPs = ${tunnel}/32, ${underlay}/32`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Endpoints are left out: WireGuard itself follows a peer whose address changed. Source: wg(8), dump. */
+function isConfigured(dump: string, plan: TunnelPlan, privateKey: string): boolean {
+  const [self = [], ...peers] = dump
+    .trim()
+    .split("\n")
+    .map((line) => line.split("\t"));
+  const found = peers.map(([key, , , allowed = ""]) => `${key} ${allowed.split(",").sort()}`);
+  const want = plan.peers.map(
+    ({ publicKey, underlay, tunnel }) =>
+      `${publicKey} ${[`${tunnel}/32`, `${underlay}/32`].sort()}`,
+  );
+  return (
+    self[0] === privateKey &&
+    self[2] === `${plan.port}` &&
+    found.sort().join("\n") === want.sort().join("\n")
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * Tunnel keys: this node's key pairs for WireGuard, in files that only root reads.
+ *
+ * Changing keys: `rotate` makes a second pair beside the first and returns its public half, which the
+ * node tells the cluster. The device keeps the first until the state shows the second as this node's:
+ * then `shown` makes the second the only one. The others turn to it at the same news, some a moment
+ * before, some after; see tunnel-device.ts for what is done about that moment.
+ */
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GamError } from "@gam/core";
+
+interface KeyPair {
+  /** base64, as is the other. */
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+/** DER of an X25519 private key up to the 32 bytes themselves. Source: RFC 8410, section 7. */
+const derHead = Buffer.from("302e020100300506032b656e04220420", "hex");
+const keyBytes = 32;
+
+export class TunnelKeys {
+  readonly #directory: string;
+  #active: KeyPair;
+  #next: KeyPair | undefined;
+
+  private constructor(directory: string, active: KeyPair, next: KeyPair | undefined) {
+    this.#directory = directory;
+    this.#active = active;
+    this.#next = next;
+  }
+
+  /** Makes a key where there is none. Errors: GamError CORRUPT_FILE, those of the disk. */
+  static async open(directory: string): Promise<TunnelKeys> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const known = await readKey(join(directory, activeFile));
+    const active = known ?? makeKey();
+    if (known === undefined) await writeKey(directory, activeFile, active);
+    return new TunnelKeys(directory, active, await readKey(join(directory, nextFile)));
+  }
+
+  /** What the device is to use now. */
+  get privateKey(): string {
+    return this.#active.privateKey;
+  }
+
+  /** What the cluster is to know this node by: the newest. */
+  get publicKey(): string {
+    return (this.#next ?? this.#active).publicKey;
+  }
+
+  /** Whether this is a key that was made and is not in use yet. */
+  isNext(publicKey: string): boolean {
+    return this.#next?.publicKey === publicKey;
+  }
+
+  /** Shape: the public half of the new key. Asked again before it is in use, it makes no other. */
+  async rotate(): Promise<string> {
+    if (this.#next === undefined) {
+      const made = makeKey();
+      await writeKey(this.#directory, nextFile, made);
+      this.#next = made;
+    }
+    return this.#next.publicKey;
+  }
+
+  /** The state has this key for this node: from now on it is the only one. */
+  async shown(publicKey: string): Promise<void> {
+    const next = this.#next;
+    if (next === undefined || next.publicKey !== publicKey) return;
+    await rename(join(this.#directory, nextFile), join(this.#directory, activeFile));
+    this.#active = next;
+    this.#next = undefined;
+  }
+
+  /** Errors: those of the disk. */
+  async remove(): Promise<void> {
+    for (const file of [activeFile, nextFile]) {
+      await rm(join(this.#directory, file), { force: true });
+    }
+  }
+}
+
+const activeFile = "wireguard.key";
+const nextFile = "wireguard-next.key";
+
+function makeKey(): KeyPair {
+  const der = generateKeyPairSync("x25519").privateKey.export({ type: "pkcs8", format: "der" });
+  return pairOf(der.subarray(-keyBytes));
+}
+
+function pairOf(secret: Buffer): KeyPair {
+  const key = Buffer.concat([derHead, secret]);
+  const der = createPublicKey(createPrivateKey({ key, format: "der", type: "pkcs8" }));
+  const spki = der.export({ type: "spki", format: "der" });
+  return {
+    privateKey: secret.toString("base64"),
+    publicKey: spki.subarray(-keyBytes).toString("base64"),
+  };
+}
+
+async function readKey(path: string): Promise<KeyPair | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+  const secret = Buffer.from(text.trim(), "base64");
+  if (secret.length !== keyBytes) {
+    throw new GamError("CORRUPT_FILE", `Cannot read ${path}: it is no WireGuard key; remove it`);
+  }
+  return pairOf(secret);
+}
+
+async function writeKey(directory: string, file: string, key: KeyPair): Promise<void> {
+  const path = join(directory, file);
+  await writeFile(`${path}.new`, `${key.privateKey}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
