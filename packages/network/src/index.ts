@@ -13,5 +13,8 @@ export type {
   ServicePlane,
   TunnelPlan,
 } from "./node-plan.ts";
+export { planNode } from "./plan-node.ts";
 export { type PoolUsage, poolUsage } from "./pool-usage.ts";
+export { ruleset, rulesetChange } from "./ruleset.ts";
 export { type SubnetClash, subnetClashes } from "./subnet.ts";
+export { unroutedPairs } from "./unrouted-pairs.ts";

@@ -58,7 +58,7 @@ const predefined = new Set(["host", "none", "bridge"]);
 
 export function planContainer(task: Task, around: ContainerSurroundings): Planned {
   const spec = task.Spec.ContainerSpec;
-  const context = contextOf(task, around.node);
+  const context = templateContext(task, around.node);
   const problems: string[] = [];
   const expand = (text: string): string => {
     const expanded = expandTemplate(text, context);
@@ -100,7 +100,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   return { plan: { name: containerName(task), image: spec.Image, body, joins } };
 }
 
-function contextOf(task: Task, node: Node): TemplateContext {
+/** What the templates of a task's spec know of it. */
+export function templateContext(task: Task, node: Node): TemplateContext {
   const name = containerName(task);
   return {
     Service: { ID: task.ServiceID, Name: task.Gam.serviceName, Labels: task.Gam.serviceLabels },

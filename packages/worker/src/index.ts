@@ -11,6 +11,7 @@ export {
   type NetworkJoin,
   type Planned,
   planContainer,
+  templateContext,
 } from "./container-plan.ts";
 export type { WorkerEffect } from "./effect.ts";
 export type { Assignment, WorkerInput } from "./input.ts";

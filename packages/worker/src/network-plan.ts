@@ -31,6 +31,12 @@ const vxlanBytes = 50;
 const tunnelBytes = 80;
 const mtuDefault = 1500;
 
+/**
+ * A container's default route goes by the network whose name comes first. With this one answers to
+ * clients outside leave by the address that they asked, which a UDP server does not see to itself.
+ */
+const ingressName = "0.ingress";
+
 /** `undefined` while this node has no part of the network. */
 export function planNetwork(
   network: Network,
@@ -42,7 +48,7 @@ export function planNetwork(
   if (gateway === undefined || Subnet === undefined) return undefined;
   return {
     network: network.Id,
-    name: network.Name,
+    name: network.Ingress ? ingressName : network.Name,
     gateway,
     body: {
       Driver: "bridge",

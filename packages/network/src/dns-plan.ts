@@ -1,0 +1,118 @@
+/**
+ * DNS plan: which names a node answers for in each of its networks, and who may ask for which.
+ *
+ * As in Swarm: a service's name and its aliases stand for its address (with `dnsrr`: for its tasks), and
+ * `tasks.` before them for the tasks that serve. Tasks are known by their container's name and host
+ * name from before they serve, so that they find each other while they begin. What a service is called
+ * is nobody else's name.
+ */
+import type { NetworkId } from "@gam/core";
+import { containerName, type Network, type Node, type Service, type Task } from "@gam/state";
+import { expandTemplate, templateContext } from "@gam/worker";
+import type { DnsPlan, DnsZone } from "./node-plan.ts";
+import { type Place, type Segment, sorted, targetsOf, vipOf } from "./segment.ts";
+
+/** Names of the machine itself, as Docker Desktop has them. */
+const hostNames = ["host.docker.internal", "gateway.docker.internal"];
+const shortIdLength = 12;
+
+/** `segments`: the networks of `node`. */
+export function planDns(segments: readonly Segment[], node: Node): DnsPlan {
+  return {
+    zones: segments.map((segment) => planZone(segment)),
+    clients: clientsOf(segments, node),
+  };
+}
+
+function planZone(segment: Segment): DnsZone {
+  const { network, subnet, gateway, places } = segment;
+  const names = new Map<string, Set<string>>();
+  const reverse = new Map<string, string>();
+  const add = (name: string, addresses: readonly string[]): void => {
+    const key = name.toLowerCase();
+    const known = names.get(key) ?? new Set();
+    for (const address of addresses) known.add(address);
+    names.set(key, known);
+  };
+  if (!network.Ingress) {
+    for (const service of segment.services) {
+      addService(service, segment, add);
+      const vip = vipOf(service, network.Id);
+      if (vip !== undefined) reverse.set(vip, `${service.Spec.Name}.${network.Name}`);
+    }
+    const taken = new Set(names.keys());
+    for (const place of places) {
+      const own = namesOf(place);
+      for (const name of own) if (!taken.has(name.toLowerCase())) add(name, [place.address]);
+      reverse.set(place.address, `${own[0]}.${network.Name}`);
+    }
+  }
+  for (const name of hostNames) if (!names.has(name)) add(name, [gateway]);
+  return {
+    network: network.Id,
+    name: network.Name,
+    gateway,
+    subnet,
+    names: new Map([...names].map(([name, addresses]) => [name, [...addresses].sort()])),
+    reverse,
+  };
+}
+
+function addService(
+  service: Service,
+  { network, servers }: Segment,
+  add: (name: string, addresses: readonly string[]) => void,
+): void {
+  const tasks = (servers.get(service.ID) ?? []).map(({ address }) => address);
+  const vip = vipOf(service, network.Id);
+  const roundRobin = service.Spec.EndpointSpec?.Mode === "dnsrr";
+  const addresses = roundRobin ? tasks : vip === undefined ? [] : [vip];
+  for (const name of [service.Spec.Name, ...aliasesOf(service, network)]) {
+    add(name, addresses);
+    add(`tasks.${name}`, tasks);
+  }
+}
+
+function aliasesOf(service: Service, { Id }: Network): readonly string[] {
+  const targets = targetsOf(service).filter(({ Target }) => Target === Id);
+  return targets.flatMap(({ Aliases }) => Aliases ?? []);
+}
+
+/** The first one is the container's name. */
+function namesOf({ holder, node }: Place): string[] {
+  if (holder.kind === "container") return [holder.attachment.name];
+  return [containerName(holder.task), ...hostNameOf(holder.task, node)];
+}
+
+/** What the container calls itself: as the spec says, or else as the engine does. */
+function hostNameOf(task: Task, node: Node): string[] {
+  const wish = task.Spec.ContainerSpec.Hostname;
+  if (!wish) {
+    const id = task.Status.ContainerStatus?.ContainerID ?? "";
+    return id === "" ? [] : [id.slice(0, shortIdLength)];
+  }
+  const expanded = expandTemplate(wish, templateContext(task, node));
+  // A task whose template does not expand is refused by its worker.
+  return "text" in expanded && expanded.text !== "" ? [expanded.text] : [];
+}
+
+/** Published ports come in by the ingress, and nobody is to be found there by name. */
+function clientsOf(segments: readonly Segment[], { ID }: Node): Map<string, readonly NetworkId[]> {
+  const shown = segments.filter(({ network }) => !network.Ingress);
+  const ofContainer = new Map<string, NetworkId[]>();
+  const own = segments.flatMap(({ network, places }) =>
+    places.flatMap((place) => (place.node.ID === ID ? [{ network, place }] : [])),
+  );
+  for (const { network, place } of own) {
+    if (place.holder.kind === "task") continue;
+    const { name } = place.holder.attachment;
+    ofContainer.set(name, [...(ofContainer.get(name) ?? []), network.Id]);
+  }
+  const networksOf = ({ holder }: Place): readonly NetworkId[] => {
+    if (holder.kind === "container") return ofContainer.get(holder.attachment.name) ?? [];
+    const ids = holder.task.Gam.attachments.map((attachment) => attachment.network);
+    return ids.filter((id) => shown.some(({ network }) => network.Id === id));
+  };
+  const ordered = sorted(own, ({ place }) => place.address);
+  return new Map(ordered.map(({ place }) => [place.address, networksOf(place)]));
+}

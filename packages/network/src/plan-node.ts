@@ -1,0 +1,193 @@
+/**
+ * Plan of a node: what its data plane must be, from the state alone.
+ *
+ * Decides which networks, service addresses, published ports and names a node has, who stands behind
+ * them, and by which way each address on another node is reached. Does not give addresses (that is the
+ * leader's part) and does not know what the kernel has (the runtime's).
+ *
+ * A task serves while it runs, is wanted, and its node is not down. It can be reached as long as it has
+ * not ended: whoever is about to stop still answers those who came before.
+ */
+import type { NodeId } from "@gam/core";
+import {
+  demandsEncryption,
+  ingressPorts,
+  type Node,
+  type Service,
+  type Task,
+  type View,
+} from "@gam/state";
+import { bridgeName, mtuOf, planNetwork } from "@gam/worker";
+import { affinityOf } from "./affinity.ts";
+import { planDns } from "./dns-plan.ts";
+import type { NetworkPlane, NodePlan, PortPlane, ServicePlane, TunnelPlan } from "./node-plan.ts";
+import { type Segment, type Server, segmentsOf, sorted, vipOf } from "./segment.ts";
+import { numberOf } from "./subnet.ts";
+
+const tunnelPort = 51820;
+/** WireGuard's headers over IPv6, its worst case. */
+const tunnelBytes = 80;
+
+/** `undefined`: the node is unknown, takes no part in networks across hosts, or has none. */
+export function planNode(view: View, self: NodeId): NodePlan | undefined {
+  const node = view.node(self);
+  if (node === undefined || node.Gam.network === undefined) return undefined;
+  if (node.Gam.network.problem !== "" || !isIp4(node.Status.Addr)) return undefined;
+  const segments = segmentsOf(view, self);
+  if (segments.length === 0) return undefined;
+  const others = sorted(
+    view.nodes().filter(({ ID }) => ID !== self),
+    ({ ID }) => ID,
+  );
+  const tunnels = planTunnels(node, others);
+  return {
+    self,
+    underlay: node.Status.Addr,
+    vxlanPort: view.cluster?.DataPathPort ?? 4789,
+    neighbours: others
+      .filter((other) => isIp4(other.Status.Addr) && !usesTunnel(node, other, false))
+      .map(({ Status }) => Status.Addr)
+      .sort(),
+    ...(tunnels && { tunnels }),
+    networks: segments.flatMap((segment) => planPlane(segment, node, view) ?? []),
+    services: sorted(segments.flatMap(planServices), ({ key }) => key),
+    ports: sorted(
+      segments.flatMap((segment) => planPorts(segment, self)),
+      ({ key }) => key,
+    ),
+    dns: planDns(segments, node),
+  };
+}
+
+function planPlane(
+  { network, subnet, gateway, places, services }: Segment,
+  node: Node,
+  view: View,
+): NetworkPlane | undefined {
+  const engine = planNetwork(network, node, view.cluster?.ID ?? "");
+  if (engine === undefined) return undefined;
+  const encrypted = demandsEncryption(network);
+  const addresses = [
+    ...places.map((place) => ({ address: place.address, on: place.node })),
+    ...Object.entries(network.Gam.gateways).map(([id, address]) => ({
+      address,
+      on: view.node(id as NodeId),
+    })),
+  ];
+  const remotes = addresses.flatMap(({ address, on }) => {
+    if (on === undefined || on.ID === node.ID) return [];
+    const via = usesTunnel(node, on, encrypted) ? on.Gam.tunnel : plainWay(on, encrypted);
+    return via === undefined ? [] : [{ address, via }];
+  });
+  return {
+    id: network.Id,
+    name: network.Name,
+    vni: network.Gam.vni,
+    bridge: bridgeName(network),
+    vxlan: `gamx-${network.Gam.vni}`,
+    subnet,
+    gateway,
+    internal: network.Internal,
+    ingress: network.Ingress,
+    encrypted,
+    mtu: mtuOf(network, node),
+    vips: services.flatMap((service) => vipOf(service, network.Id) ?? []).sort(),
+    remotes: sorted(remotes, ({ address }) => address),
+    locals: places.filter((place) => place.node.ID === node.ID).map(({ address }) => address),
+    engine,
+  };
+}
+
+function plainWay({ Status }: Node, encrypted: boolean): string | undefined {
+  return encrypted || !isIp4(Status.Addr) ? undefined : Status.Addr;
+}
+
+/** Where both have it in the kernel it costs little, and otherwise it is for those who ask for it. */
+function usesTunnel(a: Node, b: Node, demanded: boolean): boolean {
+  if (!hasTunnel(a) || !hasTunnel(b)) return false;
+  return demanded || (isKernel(a) && isKernel(b));
+}
+
+function hasTunnel({ Gam, Status }: Node): boolean {
+  const { network, tunnel } = Gam;
+  if (network === undefined || tunnel === undefined || !isIp4(Status.Addr)) return false;
+  return network.encryption !== "none" && network.publicKey !== "";
+}
+
+const isKernel = ({ Gam }: Node): boolean => Gam.network?.encryption === "kernel";
+
+function planTunnels(node: Node, others: readonly Node[]): TunnelPlan | undefined {
+  const { network, tunnel } = node.Gam;
+  if (!hasTunnel(node) || network === undefined || tunnel === undefined) return undefined;
+  const peers = others.flatMap((other) => {
+    const publicKey = other.Gam.network?.publicKey;
+    if (!hasTunnel(other) || publicKey === undefined || other.Gam.tunnel === undefined) return [];
+    return [{ node: other.ID, publicKey, underlay: other.Status.Addr, tunnel: other.Gam.tunnel }];
+  });
+  return {
+    address: tunnel,
+    publicKey: network.publicKey,
+    port: tunnelPort,
+    mtu: network.mtu - tunnelBytes,
+    peers: sorted(peers, ({ publicKey }) => publicKey),
+  };
+}
+
+function planServices({ network, servers, services }: Segment): ServicePlane[] {
+  return services.flatMap((service) => {
+    const vip = vipOf(service, network.Id);
+    if (vip === undefined) return [];
+    const serving = servers.get(service.ID) ?? [];
+    return [
+      {
+        key: `${network.Gam.vni}x${service.ID}`,
+        network: network.Id,
+        vip,
+        backends: serving.map(({ address }) => address),
+        ...affinityPart(service, serving),
+      },
+    ];
+  });
+}
+
+function affinityPart(
+  { Spec }: Service,
+  serving: readonly Server[],
+): { readonly affinity?: readonly string[] } {
+  if (Spec.Labels?.["gam.affinity"] !== "client" || serving.length < 2) return {};
+  return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
+}
+
+function planPorts({ network, servers, services }: Segment, self: NodeId): PortPlane[] {
+  if (!network.Ingress) return [];
+  return services.flatMap((service) => {
+    const serving = servers.get(service.ID) ?? [];
+    return ingressPorts(service.Endpoint).flatMap((port) => {
+      const { Protocol: protocol = "tcp", PublishedPort: published, TargetPort: target } = port;
+      if (!published || !target) return [];
+      const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
+      const local = ready.filter(({ node }) => node.ID === self);
+      const remote = ready.filter(({ node }) => node.ID !== self);
+      return [
+        {
+          key: `${protocol}${published}`,
+          protocol,
+          published,
+          target,
+          local: local.map(({ address }) => address),
+          remote: remote.map(({ address }) => address),
+          ...affinityPart(service, local.length > 0 ? local : remote),
+        },
+      ];
+    });
+  });
+}
+
+/** Tasks of another spec may listen elsewhere: the port is none of theirs. */
+function listensAt({ Gam }: Task, protocol: string, target: number): boolean {
+  return ingressPorts(Gam.endpoint).some(
+    ({ Protocol = "tcp", TargetPort }) => Protocol === protocol && TargetPort === target,
+  );
+}
+
+const isIp4 = (address: string): boolean => numberOf(address) !== undefined;
