@@ -25,6 +25,11 @@ export function announced(engine: string | undefined): string {
   return engine !== undefined && compareVersions(engine, versionUsual) > 0 ? engine : versionUsual;
 }
 
+/** Whether an engine of this version speaks that one; one that has not said so may be of any. */
+export function speaks(engine: string | undefined, version: string): boolean {
+  return engine !== undefined && compareVersions(engine, version) >= 0;
+}
+
 export { versionMin };
 
 /** The path without its version. */

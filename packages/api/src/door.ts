@@ -4,8 +4,17 @@
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
 import type { Readable } from "node:stream";
-import type { NodeId } from "@gam/core";
-import type { AskedChange, Availability, ClusterSpec, Event, Task, View } from "@gam/state";
+import type { NetworkId, NodeId } from "@gam/core";
+import type {
+  AskedChange,
+  Availability,
+  ClusterSpec,
+  DataPath,
+  Event,
+  Task,
+  View,
+} from "@gam/state";
+import type { DoctorDoor } from "./gam-doctor.ts";
 import type { GamStatus } from "./gam-status.ts";
 
 export interface InitRequest {
@@ -14,6 +23,7 @@ export interface InitRequest {
   readonly advertiseAddr: string | undefined;
   readonly availability: Availability;
   readonly spec: ClusterSpec;
+  readonly dataPath: DataPath;
 }
 
 export interface JoinRequest {
@@ -42,7 +52,7 @@ export interface LogsOptions {
   readonly signal: AbortSignal;
 }
 
-export interface ClusterDoor {
+export interface ClusterDoor extends DoctorDoor {
   /** Of this peer, also before it is in a cluster. */
   readonly self: NodeId;
   /** `inactive` before init or join, and after leave. */
@@ -88,6 +98,12 @@ export interface ClusterDoor {
    * Errors: GamError NOT_FOUND (no container), UNREACHABLE, ENGINE_MISSING.
    */
   containerLogs(task: Task, options: LogsOptions): Promise<Readable>;
+  /**
+   * Resolves when the local engine has a network that stands for this one, with this node's gateway and
+   * all that joins it to the other nodes. Asked only after the leader has given the gateway. Bounded.
+   * Errors: GamError NOT_SUPPORTED (this node takes no part in networks), ENGINE_MISSING, ENGINE_FAILED.
+   */
+  ensureNetwork(id: NetworkId): Promise<void>;
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

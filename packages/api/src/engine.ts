@@ -21,6 +21,8 @@ export interface EngineAnswer {
 }
 
 const askMsMax = 10_000;
+/** An engine under load takes its time to make a container. */
+const orderMsMax = 120_000;
 const askBytesMax = 64 * 1024 * 1024;
 const pingMsMax = 2_000;
 /** An engine that was upgraded is noticed after this long. */
@@ -56,13 +58,34 @@ export class Engine {
    * Errors: GamError ENGINE_MISSING when nobody answers.
    */
   async ask(method: "GET" | "HEAD", path: string, msMax = askMsMax): Promise<EngineAnswer> {
+    return await this.#call(method, path, { msMax });
+  }
+
+  /**
+   * One order, and what came of it. What has no body to send sends none.
+   *
+   * Errors: GamError ENGINE_MISSING when nobody answers.
+   */
+  async order(method: "POST" | "DELETE", path: string, body?: unknown): Promise<EngineAnswer> {
+    const text = body === undefined ? "" : JSON.stringify(body);
+    return await this.#call(method, path, { msMax: orderMsMax, text });
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    { msMax, text }: { readonly msMax: number; readonly text?: string },
+  ): Promise<EngineAnswer> {
+    const headers = ["Host", "docker", "Connection", "close"];
+    if (text !== undefined) headers.push("Content-Length", String(Buffer.byteLength(text)));
+    if (text) headers.push("Content-Type", "application/json");
     try {
       return await new Promise((settle, fail) => {
-        const call = request(this.options(method, path, ["Host", "docker", "Connection", "close"]));
+        const call = request(this.options(method, path, headers));
         call.setTimeout(msMax, () => call.destroy(new Error("no answer in time")));
         call.on("error", fail);
         call.on("response", (response) => collect(response).then(settle, fail));
-        call.end();
+        call.end(text);
       });
     } catch (thrown) {
       throw this.missing(thrown);
@@ -115,6 +138,12 @@ async function collect(response: IncomingMessage): Promise<EngineAnswer> {
   }
   const text = Buffer.concat(chunks).toString("utf8");
   return { status: response.statusCode ?? 0, headers: response.headers, body: jsonOr(text) };
+}
+
+/** What the engine says of a call that it refused. */
+export function messageIn({ status, body }: EngineAnswer): string {
+  const message = (body as { readonly message?: unknown } | null)?.message;
+  return typeof message === "string" ? message : `engine answered ${status}`;
 }
 
 function jsonOr(text: string): unknown {

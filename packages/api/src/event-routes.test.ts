@@ -96,7 +96,11 @@ test("the past is told to those who ask, up to the moment they name", async () =
     .map((line) => JSON.parse(line));
   assert.deepEqual(
     lines.map(({ Type, Action, Actor, scope }) => [Type, Action, Actor.Attributes, scope]),
-    [["network", "create", { name: "past" }, "swarm"]],
+    [
+      ["network", "create", { name: "past" }, "swarm"],
+      // It has its subnet now.
+      ["network", "update", { name: "past" }, "swarm"],
+    ],
   );
 });
 

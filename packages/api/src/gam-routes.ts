@@ -1,7 +1,8 @@
 /** gam routes: the calls of gam's own client, below /gam/v1. */
 import { check } from "@gam/core";
-import { clusterSpecDefault } from "@gam/state";
+import { clusterSpecDefault, dataPathDefault } from "@gam/state";
 import type { FastifyInstance } from "fastify";
+import { diagnose } from "./gam-doctor.ts";
 import { readOwnBody } from "./own-body.ts";
 import { alreadyInSwarm, Refusal } from "./refusal.ts";
 import { type Room, requireActive, write } from "./room.ts";
@@ -23,6 +24,11 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
 
   app.get("/gam/v1/status", async () => door.status());
 
+  app.get("/gam/v1/doctor", async () => {
+    requireActive(door);
+    return diagnose(door.view(), await door.examine());
+  });
+
   app.post("/gam/v1/init", async (request) => {
     const { listenAddr, advertiseAddr } = await readOwnBody(request.body, initFields);
     if (door.state() === "active") throw new Refusal(503, alreadyInSwarm);
@@ -31,6 +37,7 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
       advertiseAddr: advertiseAddr || undefined,
       availability: "active",
       spec: clusterSpecDefault,
+      dataPath: dataPathDefault,
     });
     return { node, tokens: door.tokens() };
   });

@@ -1,4 +1,12 @@
 export type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "./door.ts";
+export {
+  checkExamination,
+  type DoctorDoor,
+  type DoctorFacts,
+  type DoctorReport,
+  type Examination,
+  type Examined,
+} from "./gam-doctor.ts";
 export type { GamStatus, NodeSummary, PeerRole } from "./gam-status.ts";
 export type { Log } from "./room.ts";
 export { ApiServer, type ApiServerOptions } from "./server.ts";

@@ -11,6 +11,31 @@ const bodyBytesMax = 4 * 1024 * 1024;
  * Errors: GamError BAD_REQUEST for no body and for no JSON, Refusal 413 for too much of it.
  */
 export async function readJsonBody(body: unknown): Promise<unknown> {
+  const text = (await collect(body)).toString("utf8");
+  if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
+  return parseGoJson(text);
+}
+
+/**
+ * A body that may have to be passed on as it came, and its fields if it is a JSON object.
+ *
+ * Errors: Refusal 413 for too much of it.
+ */
+export async function readRawBody(body: unknown): Promise<{
+  readonly raw: Buffer;
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
+}> {
+  const raw = await collect(body);
+  try {
+    const parsed: unknown = JSON.parse(raw.toString("utf8"));
+    const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+    return { raw, fields: isObject ? { ...parsed } : undefined };
+  } catch {
+    return { raw, fields: undefined };
+  }
+}
+
+async function collect(body: unknown): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   if (isStream(body)) {
@@ -21,9 +46,7 @@ export async function readJsonBody(body: unknown): Promise<unknown> {
       chunks.push(chunk);
     }
   }
-  const text = Buffer.concat(chunks).toString("utf8");
-  if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
-  return parseGoJson(text);
+  return Buffer.concat(chunks);
 }
 
 function isStream(body: unknown): body is Readable & AsyncIterable<Buffer> {

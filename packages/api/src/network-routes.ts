@@ -7,16 +7,26 @@
 
 import { Readable } from "node:stream";
 import type { NetworkId } from "@gam/core";
-import { isClusterNetwork, type Network, predefinedNetworks, readNetworkSpec } from "@gam/state";
+import {
+  isClusterNetwork,
+  type Network,
+  type NewNetwork,
+  predefinedNetworks,
+  readNetworkSpec,
+} from "@gam/state";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
-import { missing } from "./engine.ts";
+import { awaitView } from "./await-view.ts";
+import { messageIn, missing } from "./engine.ts";
+import { bridgeLabel, isOurs, listOf } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
 import { Filters } from "./filters.ts";
 import { readJsonBody } from "./json-body.ts";
-import { networkAnswer, networkNaming } from "./network-answer.ts";
+import { networkAnswer } from "./network-answer.ts";
+import { inspectNetwork } from "./network-inspect.ts";
+import { pruneNetworks } from "./network-prune.ts";
+import { findNetwork } from "./network-reference.ts";
 import { Query } from "./query.ts";
-import { find } from "./reference.ts";
 import { notInSwarm, Refusal } from "./refusal.ts";
 import { freshView, type Room, write } from "./room.ts";
 
@@ -24,8 +34,8 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
-/** Of the engine bridges that gam makes; the value is the id of the cluster's network. */
-const bridgeLabel = "gam.network";
+/** A client that looks at once is to see the subnet, as it would in Swarm. */
+const subnetMsMax = 1500;
 
 export function networkRoutes(app: FastifyInstance, room: Room): void {
   const { door, engine } = room;
@@ -33,12 +43,16 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
   app.get("/networks", async (request) => {
     const filters = new Filters(new Query(request.url).text("filters"), "any");
     const [ours, local] = await Promise.all([clusterNetworks(room), localNetworks(room, request)]);
-    return [...ours.filter((one) => isListed(one, filters)).map(networkAnswer), ...local];
+    const listed = ours.filter((one) => isListed(one, filters));
+    return [...listed.map((one) => networkAnswer(one)), ...local];
   });
 
   app.get<Ref>("/networks/:ref", async (request, reply) => {
     const network = await clusterNetwork(room, request);
-    if (network !== undefined) return networkAnswer(network);
+    if (network !== undefined) {
+      const verbose = new Query(request.url).flag("verbose");
+      return networkAnswer(network, await inspectNetwork(room, network, verbose));
+    }
     if (new Query(request.url).text("scope") === "swarm") {
       throw new Refusal(404, `network ${request.params.ref} not found`);
     }
@@ -57,8 +71,14 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     if (door.state() === "inactive") throw new Refusal(500, notInSwarm);
     const network = readNetworkSpec(body, door.mint() as NetworkId);
     if (await isLocalName(room, network.Name)) throw taken(network.Name);
-    await door.propose([{ kind: "createNetwork", network }]);
-    return reply.code(201).send({ Id: network.Id, Warning: "" });
+    await writeNetwork(room, network);
+    const made = await awaitView(
+      door,
+      (view) => (view.network(network.Id)?.Gam.vni ? true : undefined),
+      subnetMsMax,
+    );
+    const Warning = made ? "" : `Network ${network.Name} has no subnet yet: no pool has one left`;
+    return reply.code(201).send({ Id: network.Id, Warning });
   });
 
   app.delete<Ref>("/networks/:ref", async (request, reply) => {
@@ -67,6 +87,8 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     if (predefinedNetworks.includes(network)) {
       throw new Refusal(403, `${network.Name} is a pre-defined network and cannot be removed`);
     }
+    // Whoever has just removed the last container need not wait until it is noticed.
+    if (Object.keys(network.Gam.attachments).length > 0) await room.attachments.sweep();
     await write(room, [{ kind: "removeNetwork", id: network.Id }]);
     return reply.code(204).send();
   });
@@ -74,16 +96,38 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
   app.post("/networks/prune", async (request, reply) => {
     // Bridges without a container would count as unused, although a task may be about to join.
     const query = new URLSearchParams(request.originalUrl.split("?")[1] ?? "");
-    const filters = { ...parsedFilters(query.get("filters")), "label!": { [bridgeLabel]: true } };
+    const asked = query.get("filters");
+    const filters = { ...parsedFilters(asked), "label!": { [bridgeLabel]: true } };
     query.set("filters", JSON.stringify(filters));
-    const path = request.originalUrl.split("?")[0] ?? "";
-    reply.hijack();
-    await passCall(engine, request.raw, reply.raw, `${path}?${query}`);
+    const path = `${request.originalUrl.split("?")[0]}?${query}`;
+    const answer = await engine.order("POST", forEngine(path, await engine.version()));
+    if (answer.status !== 200) throw new Refusal(answer.status, messageIn(answer));
+    const { NetworksDeleted } = answer.body as { readonly NetworksDeleted?: unknown };
+    const local: readonly unknown[] = Array.isArray(NetworksDeleted) ? NetworksDeleted : [];
+    const ours = await pruneOurs(room, asked ?? undefined);
+    return reply.send({
+      NetworksDeleted: ours.length + local.length > 0 ? [...local, ...ours] : null,
+    });
   });
 }
 
-function networkName(body: unknown): string {
-  const name = (body as { readonly Name?: unknown } | null)?.Name;
+async function pruneOurs(room: Room, filters: string | undefined): Promise<readonly string[]> {
+  if (room.door.state() === "inactive") return [];
+  await room.door.fresh();
+  await room.attachments.sweep();
+  return await pruneNetworks(room, new Filters(filters, "any"), Date.now());
+}
+
+/** Errors: Refusal and GamError in Swarm's words. */
+async function writeNetwork(room: Room, network: NewNetwork): Promise<void> {
+  const change = { kind: "createNetwork", network } as const;
+  // A name that is taken is the engine's to refuse in Swarm, all else the manager's.
+  if (network.Ingress) await write(room, [change]);
+  else await room.door.propose([change]);
+}
+
+function networkName(network: unknown): string {
+  const name = (network as { readonly Name?: unknown } | null)?.Name;
   return typeof name === "string" ? name : "";
 }
 
@@ -95,10 +139,8 @@ function taken(name: string): Refusal {
 async function isLocalName({ engine }: Room, name: string): Promise<boolean> {
   const filters = encodeURIComponent(JSON.stringify({ name: [name] }));
   const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
-  if (!Array.isArray(answer?.body)) return false;
-  return answer.body.some(
-    (network) => network?.Name === name && network?.Labels?.[bridgeLabel] === undefined,
-  );
+  const networks = listOf(answer) ?? [];
+  return networks.some((network) => networkName(network) === name && !isOurs(network));
 }
 
 async function clusterNetworks(room: Room): Promise<readonly Network[]> {
@@ -110,22 +152,9 @@ async function clusterNetwork(
   room: Room,
   request: FastifyRequest<Ref>,
 ): Promise<Network | undefined> {
-  const { ref } = request.params;
-  const ours = await clusterNetworks(room);
   const swarmOnly = new Query(request.url).text("scope") === "swarm";
-  const known =
-    swarmOnly && room.door.state() === "active" ? [...ours, ...predefinedNetworks] : ours;
-  // An id of the engine's is hexadecimal, and so might begin like one of ours: only whole names and
-  // longer beginnings count without a scope.
-  if (swarmOnly || ref.length >= 12) return find(ref, known, networkNaming);
-  return (
-    known.find((network) => network.Id === ref || network.Name === ref) ?? beginning(ref, known)
-  );
-}
-
-function beginning(ref: string, known: readonly Network[]): Network | undefined {
-  const isHexadecimal = /^[0-9a-f]+$/.test(ref);
-  return isHexadecimal ? undefined : find(ref, known, networkNaming);
+  const ours = await clusterNetworks(room);
+  return findNetwork(request.params.ref, ours, swarmOnly && room.door.state() === "active");
 }
 
 async function localNetworks(room: Room, request: FastifyRequest): Promise<readonly unknown[]> {
@@ -133,12 +162,9 @@ async function localNetworks(room: Room, request: FastifyRequest): Promise<reado
   // Without an engine there are no local networks, and the cluster's are still there to be seen.
   const answer = await room.engine.ask("GET", path).catch(missing);
   if (answer === undefined) return [];
-  const { status, body } = answer;
-  if (status !== 200 || !Array.isArray(body)) {
-    const message = (body as { message?: unknown } | null)?.message;
-    throw new Refusal(status, typeof message === "string" ? message : `engine answered ${status}`);
-  }
-  return body.filter((network) => network?.Labels?.[bridgeLabel] === undefined);
+  const networks = listOf(answer);
+  if (networks === undefined) throw new Refusal(answer.status, messageIn(answer));
+  return networks.filter((network) => !isOurs(network));
 }
 
 function isListed(network: Network, filters: Filters): boolean {
@@ -147,7 +173,7 @@ function isListed(network: Network, filters: Filters): boolean {
     filters.some("id", (value) => network.Id.includes(value)) &&
     filters.exact("driver", network.Driver) &&
     filters.exact("scope", network.Scope) &&
-    filters.exact("type", "custom") &&
+    filters.exact("type", network.Ingress ? "builtin" : "custom") &&
     // No network of the cluster is dangling: who needs it is not known to the engine.
     filters.exact("dangling", "false", "0") &&
     filters.labels("label", network.Labels)

@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { AskedChange, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
+import type { Attachments } from "./attachments.ts";
 import type { ClusterDoor } from "./door.ts";
 import type { Engine } from "./engine.ts";
 import { asInner, notInSwarm, Refusal } from "./refusal.ts";
@@ -16,6 +17,7 @@ export interface Log {
 export interface Room {
   readonly door: ClusterDoor;
   readonly engine: Engine;
+  readonly attachments: Attachments;
   readonly events: SwarmEvents;
   readonly log: Log;
   /** gam's own version. */

@@ -13,6 +13,8 @@ import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
 import fastify, { type FastifyInstance } from "fastify";
 import { announced, checkVersion, unversioned, wantsPlainErrors } from "./api-version.ts";
+import { attachRoutes } from "./attach-routes.ts";
+import { Attachments } from "./attachments.ts";
 import type { ClusterDoor } from "./door.ts";
 import { Engine } from "./engine.ts";
 import { passCall, passUpgrade } from "./engine-proxy.ts";
@@ -46,19 +48,29 @@ export interface ApiServerOptions {
 const socketMode = 0o660;
 /** Longer than any client keeps an idle connection, so that none sends into a closing one. */
 const keepAliveMs = 120_000;
+/** So long does an address at most stay with a container that is gone. */
+const sweepMs = 10_000;
 /** Names and ids in paths; longer ones are for the engine to refuse. */
 const refLengthMax = 512;
 
 export class ApiServer {
   readonly #app: FastifyInstance;
+  readonly #door: ClusterDoor;
   readonly #upgraded = new Set<Duplex>();
+  readonly #attachments: Attachments;
+  readonly #sweeps: NodeJS.Timeout;
   readonly #deafen: () => void;
 
   private constructor(options: ApiServerOptions) {
+    this.#door = options.door;
     const events = new SwarmEvents(() => Date.now());
     const engine = new Engine(options.engineSocketPath);
     this.#deafen = options.door.subscribe((event) => events.notice(event));
-    this.#app = buildApp({ ...options, engine, events });
+    const attachments = new Attachments(options.door, engine, options.log);
+    this.#attachments = attachments;
+    this.#sweeps = setInterval(() => void this.sweepAttachments(), sweepMs);
+    this.#sweeps.unref();
+    this.#app = buildApp({ ...options, engine, events, attachments });
     this.#app.server.on("upgrade", (call, client, head) => {
       this.#upgraded.add(client);
       client.on("close", () => this.#upgraded.delete(client));
@@ -75,9 +87,18 @@ export class ApiServer {
     return server;
   }
 
+  /**
+   * Gives back the addresses of plain containers that are gone. It happens at intervals; whoever hears of
+   * containers that went may ask for it at once.
+   */
+  async sweepAttachments(): Promise<void> {
+    if (this.#door.state() === "active") await this.#attachments.sweep();
+  }
+
   /** Cuts what is still open: containers and the cluster go on without it. */
   async close(): Promise<void> {
     this.#deafen();
+    clearInterval(this.#sweeps);
     for (const client of this.#upgraded) client.destroy();
     await this.#app.close();
   }
@@ -142,6 +163,7 @@ function buildApp(room: Room): FastifyInstance {
   taskRoutes(app, room);
   logRoutes(app, room);
   networkRoutes(app, room);
+  attachRoutes(app, room);
   secretRoutes(app, room);
   eventRoutes(app, room);
   gamRoutes(app, room);

@@ -2,6 +2,8 @@
 import { GamError, type ServiceId } from "@gam/core";
 import {
   type AskedChange,
+  ingressOf,
+  ingressPorts,
   type NetworkTarget,
   predefinedNetworks,
   readServiceSpec,
@@ -20,7 +22,6 @@ import { Refusal } from "./refusal.ts";
 import { freshView, type Room, requireActive, write } from "./room.ts";
 import { serviceAnswer, serviceNaming } from "./service-answer.ts";
 import { madeUpName } from "./service-name.ts";
-import { serviceWarnings } from "./service-warnings.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -52,8 +53,7 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
     const spec = { ...read, Name: read.Name || madeUpName(id) };
     const registryAuth = authOf(request) ?? "";
     await write(room, [{ kind: "createService", id, spec, registryAuth }]);
-    const warnings = serviceWarnings(spec, view);
-    return reply.code(201).send({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) });
+    return reply.code(201).send({ ID: id });
   });
 
   app.get<Ref>("/services/:ref", async (request) => {
@@ -80,8 +80,7 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
         ? rollbackOf(service, basedOn)
         : updateOf(service, spec, basedOn, keptAuth(request, query, service));
     await write(room, [change]);
-    const warnings = serviceWarnings(change.spec, view, service.Spec);
-    return { Warnings: warnings.length > 0 ? warnings : null };
+    return { Warnings: null };
   });
 
   app.delete<Ref>("/services/:ref", async (request, reply) => {
@@ -114,6 +113,10 @@ function readSpec(body: unknown, room: Room, view: View): ServiceSpec {
   const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
   if (Secrets !== undefined) throw later("secrets");
   if (Configs !== undefined) throw later("configs");
+  if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {
+    const message = "service needs ingress network, but no ingress network is present";
+    throw new Refusal(400, `rpc error: code = FailedPrecondition desc = ${message}`);
+  }
   const { TaskTemplate } = spec;
   return {
     ...spec,
@@ -138,6 +141,10 @@ function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
   return targets.map((target) => {
     const network = find(target.Target, networks, networkNaming);
     if (network === undefined) throw new Refusal(500, `network ${target.Target} not found`);
+    if (network.Ingress) {
+      const message = `Service cannot be explicitly attached to the ingress network "${network.Name}"`;
+      throw new Refusal(400, `rpc error: code = InvalidArgument desc = ${message}`);
+    }
     return { ...target, Target: network.Id };
   });
 }

@@ -77,8 +77,10 @@ interface Told {
 function describe(event: Event): Told | undefined {
   switch (event.table) {
     case "network": {
-      const network = event.after ?? event.before;
-      if (network === undefined) return undefined;
+      const { before, after } = event;
+      const network = after ?? before;
+      // Who has a part of it is nothing that Swarm's clients are told.
+      if (network === undefined || before?.IPAM === after?.IPAM) return undefined;
       return { type: "network", id: network.Id, attributes: { name: network.Name } };
     }
     case "node": {

@@ -56,3 +56,31 @@ test("Swarm's own port is nowhere that anybody listens, unless the client says s
     assert.equal(rig.door.begun.at(-1)?.advertiseAddr, want);
   }
 });
+
+test("pools of subnets and the port of the data path are what init said", async () => {
+  await rig.call("POST", "/swarm/leave?force=1");
+  const made = await rig.call("POST", "/swarm/init", {
+    ListenAddr: "0.0.0.0:2377",
+    DefaultAddrPool: ["10.20.0.0/16"],
+    SubnetSize: 26,
+    DataPathPort: 7777,
+  });
+  assert.equal(made.status, 200, made.text);
+  for (const shown of [
+    (await rig.call("GET", "/info")).body.Swarm.Cluster,
+    (await rig.call("GET", "/swarm")).body,
+  ]) {
+    const { DefaultAddrPool, SubnetSize, DataPathPort } = shown;
+    assert.deepEqual([DefaultAddrPool, SubnetSize, DataPathPort], [["10.20.0.0/16"], 26, 7777]);
+  }
+});
+
+test("a data path of its own is refused, and one that is the advertised address is not", async () => {
+  await rig.call("POST", "/swarm/leave?force=1");
+  const body = { ListenAddr: "0.0.0.0:2377", AdvertiseAddr: "10.0.0.1" };
+  const refused = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.9.0.1" });
+  assert.equal(refused.status, 501);
+  assert.match(refused.body.message, /leave out --data-path-addr$/);
+  const made = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.0.0.1" });
+  assert.equal(made.status, 200, made.text);
+});

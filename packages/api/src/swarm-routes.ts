@@ -1,6 +1,12 @@
 /** Swarm routes: making, joining and leaving the cluster, and its own settings. */
 import { GamError } from "@gam/core";
-import { type AskedChange, type Availability, type ClusterSpec, readClusterSpec } from "@gam/state";
+import {
+  type AskedChange,
+  type Availability,
+  type ClusterSpec,
+  readClusterSpec,
+  readDataPath,
+} from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import type { ClusterDoor } from "./door.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -29,6 +35,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     if (body.ForceNewCluster === true) {
       throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: comes with a later version");
     }
+    refuseDataPathAddr(body);
     const { Spec = {}, AutoLockManagers } = body;
     const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
     const node = await door.init({
@@ -36,6 +43,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
       advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
       spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
+      dataPath: readDataPath(body),
     });
     // A text alone would leave as it is, and the client wants JSON.
     return reply.type("application/json").send(JSON.stringify(node));
@@ -47,6 +55,7 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     if (textOf(body.ListenAddr) === undefined) {
       throw new Refusal(400, 'invalid ListenAddr "": invalid empty address');
     }
+    refuseDataPathAddr(body);
     const addresses = Array.isArray(body.RemoteAddrs) ? body.RemoteAddrs.map(String) : [];
     await join(door, {
       token: textOf(body.JoinToken) ?? "",
@@ -174,6 +183,14 @@ function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefi
   const address = textOf(body.AdvertiseAddr);
   const usual = listenAddr(body.ListenAddr) === undefined;
   return usual ? address?.replace(/:2377$/, "") : address;
+}
+
+/** Containers' packets go from and to the address by which the others know this node. */
+function refuseDataPathAddr(body: Readonly<Record<string, unknown>>): void {
+  const asked = textOf(body.DataPathAddr);
+  if (asked === undefined || asked === textOf(body.AdvertiseAddr)) return;
+  const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address; leave out --data-path-addr`;
+  throw new GamError("NOT_SUPPORTED", message);
 }
 
 function availability(value: unknown): Availability {

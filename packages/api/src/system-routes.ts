@@ -121,6 +121,7 @@ function swarmInfo(door: ClusterDoor): object {
 /** The Engine API's ClusterInfo. It has no certificates: peers know each other by their own keys. */
 export function clusterInfo(cluster: NonNullable<View["cluster"]>): object {
   const { ID, Version, CreatedAt, UpdatedAt, Spec }: Cluster = cluster;
+  const { DefaultAddrPool, SubnetSize, DataPathPort } = cluster;
   return {
     ID,
     Version,
@@ -129,8 +130,8 @@ export function clusterInfo(cluster: NonNullable<View["cluster"]>): object {
     Spec,
     TLSInfo: {},
     RootRotationInProgress: false,
-    DefaultAddrPool: null,
-    SubnetSize: 24,
-    DataPathPort: 4789,
+    DefaultAddrPool,
+    SubnetSize,
+    DataPathPort,
   };
 }

@@ -2,10 +2,11 @@
  * Fake door: a cluster in memory, for tests of the API.
  *
  * The store is the real one and takes every change at once. Behind it stands an orchestrator that is
- * never late: each service has its tasks running as soon as it is written.
+ * never late: each service has its tasks running as soon as it is written, and each network its subnet,
+ * gateways and addresses.
  */
 import { Readable } from "node:stream";
-import { GamError, type NodeId, type ProposalId } from "@gam/core";
+import { GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import {
   type AskedChange,
@@ -13,18 +14,25 @@ import {
   type ClusterSpec,
   clusterSpecDefault,
   compareStates,
+  type DataPath,
   dataPathDefault,
   type Event,
+  type Network,
   type NewNode,
   type NewTask,
+  networkNeed,
+  newIngressNetwork,
   type Service,
   Store,
+  serviceNetworks,
   type Task,
+  type TaskAttachment,
   type TaskState,
   type View,
 } from "@gam/state";
 import { aNode, aTask } from "@gam/state/testing";
 import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
+import type { DoctorFacts } from "../gam-doctor.ts";
 import type { GamStatus } from "../gam-status.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
@@ -44,6 +52,11 @@ export class FakeDoor implements ClusterDoor {
   readonly joined: JoinRequest[] = [];
   /** Set to make every write fail with it, and leaving, unless forced. */
   failure: GamError | undefined;
+  /** Set to make networks stay without subnets and containers without addresses. */
+  full = false;
+  /** Those that the engine was asked to have. */
+  readonly ensured: NetworkId[] = [];
+  #addresses = 1;
   #state: "inactive" | "active" = "inactive";
   #nowMs = Date.UTC(2026, 10, 20, 12);
 
@@ -74,7 +87,7 @@ export class FakeDoor implements ClusterDoor {
 
   async init(request: InitRequest): Promise<NodeId> {
     this.begun.push(request);
-    this.start(request.spec, [nodeCalled("host1", this.self)]);
+    this.start(request.spec, [nodeCalled("host1", this.self)], request.dataPath);
     return this.self;
   }
 
@@ -105,6 +118,14 @@ export class FakeDoor implements ClusterDoor {
     return open(options);
   }
 
+  async ensureNetwork(id: NetworkId): Promise<void> {
+    this.ensured.push(id);
+  }
+
+  async examine(): Promise<DoctorFacts> {
+    return { examined: [], pools: { subnets: 1, subnetsFree: 1, networks: [] }, clashes: [] };
+  }
+
   status(): GamStatus {
     return {
       version: "0.1.0",
@@ -120,19 +141,21 @@ export class FakeDoor implements ClusterDoor {
   }
 
   /** The cluster begins, with these nodes in it. */
-  start(spec: ClusterSpec, nodes: readonly NewNode[]): void {
+  start(spec: ClusterSpec, nodes: readonly NewNode[], dataPath: DataPath = dataPathDefault): void {
     const cluster = {
       ID: this.mint(),
       Spec: spec,
       Secrets: { Worker: "w1", Manager: "m1" },
       RootPublicKey: "",
-      ...dataPathDefault,
+      ...dataPath,
     };
     this.apply([
       { kind: "createCluster", cluster },
       ...nodes.map((node) => ({ kind: "joinNode", node }) as const),
+      { kind: "createNetwork", network: newIngressNetwork(this.mint() as NetworkId) },
     ]);
     this.#state = "active";
+    this.settle();
   }
 
   /** Errors: GamError with the store's refusal. */
@@ -148,6 +171,7 @@ export class FakeDoor implements ClusterDoor {
 
   /** Makes what runs what should run. */
   settle(): void {
+    if (!this.full) this.#settleNetworks();
     const changes: Change[] = [];
     const alive = new Set(this.store.services().map((service) => service.ID));
     for (const task of this.store.tasks()) {
@@ -155,6 +179,55 @@ export class FakeDoor implements ClusterDoor {
     }
     for (const service of this.store.services()) changes.push(...this.#settleOne(service));
     if (changes.length > 0) this.apply(changes);
+  }
+
+  /** All nodes have a part of every network from the start. */
+  #settleNetworks(): void {
+    const changes: Change[] = [];
+    for (const network of this.store.networks()) {
+      const { Id: id, Gam, IPAM } = network;
+      const nodes = this.store.nodes().filter(({ ID }) => Gam.gateways[ID] === undefined);
+      if (Gam.vni === 0) {
+        const vni = 4096 + this.store.networks().indexOf(network);
+        const { Subnet = `10.0.${vni - 4096}.0/24`, ...asked } = IPAM.Config[0] ?? {};
+        const Gateway = Subnet.replace(/\d+\/\d+$/, "1");
+        changes.push({ kind: "allocateNetwork", id, vni, config: [{ Gateway, ...asked, Subnet }] });
+      } else if (nodes.length > 0) {
+        const gateways = nodes.map(({ ID }) => [ID, this.#address(network)]);
+        changes.push({ kind: "setGateways", id, gateways: Object.fromEntries(gateways) });
+      }
+      for (const [key, { address }] of Object.entries(Gam.attachments)) {
+        if (address !== "" || Gam.vni === 0) continue;
+        changes.push({ kind: "setAttachment", id, key, address: this.#address(network) });
+      }
+    }
+    for (const service of this.store.services()) {
+      const known = service.Endpoint.VirtualIPs ?? [];
+      const networks = serviceNetworks(service, this.store);
+      if (networks.every(({ Id }) => known.some(({ NetworkID }) => NetworkID === Id))) continue;
+      const VirtualIPs = networks.map((one) => ({
+        NetworkID: one.Id,
+        Addr: `${this.#address(one)}/24`,
+      }));
+      const endpoint = { ...service.Endpoint, VirtualIPs };
+      changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
+    }
+    if (changes.length === 0) return;
+    this.apply(changes);
+    this.#settleNetworks();
+  }
+
+  /** One that nobody has had. */
+  #address({ IPAM }: Network): string {
+    this.#addresses += 1;
+    return (IPAM.Config[0]?.Subnet ?? "").replace(/\d+\/\d+$/, String(this.#addresses));
+  }
+
+  #attachments(task: NewTask): readonly TaskAttachment[] {
+    return networkNeed(task, this.store).networks.flatMap((id) => {
+      const network = this.store.network(id);
+      return network === undefined ? [] : [{ network: id, address: this.#address(network) }];
+    });
   }
 
   #settleOne(service: Service): Change[] {
@@ -203,7 +276,8 @@ export class FakeDoor implements ClusterDoor {
       template: service.Spec.TaskTemplate,
       extra,
     });
-    return { ...task, Status: this.#status("running"), ...more };
+    const Gam = { ...task.Gam, attachments: this.#attachments(task) };
+    return { ...task, Gam, Status: this.#status("running"), ...more };
   }
 
   #status(State: TaskState): Task["Status"] {

@@ -74,11 +74,20 @@ export class Rig {
         for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
         const found = Buffer.concat(chunks).toString("latin1");
         const type = response.headers["content-type"] ?? "";
-        const parsed = type.includes("json") && found !== "" ? JSON.parse(found) : undefined;
+        const parsed = type.includes("json") ? jsonOrNothing(found) : undefined;
         const { statusCode: status = 0, headers: got } = response;
         settle({ status, headers: got, text: found, body: parsed });
       });
       call.end(text);
     });
+  }
+}
+
+/** A stream of objects is no JSON, and neither is an answer without a body. */
+function jsonOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

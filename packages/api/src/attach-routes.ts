@@ -1,0 +1,304 @@
+/**
+ * Attach routes: the engine's own calls that put a container into a network, where that is a network of
+ * the cluster.
+ *
+ * Decides what the engine is asked instead: its own network for the one that was named, with the address
+ * that the leader gave. Calls that name none of the cluster's networks are passed on as they came.
+ */
+import { Readable } from "node:stream";
+import { macOf, type Network } from "@gam/state";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { forEngine, speaks } from "./api-version.ts";
+import type { Attached } from "./attachments.ts";
+import { type EngineAnswer, messageIn, missing } from "./engine.ts";
+import { engineNetwork } from "./engine-networks.ts";
+import { passCall } from "./engine-proxy.ts";
+import { readRawBody } from "./json-body.ts";
+import { findNetwork } from "./network-reference.ts";
+import { Refusal } from "./refusal.ts";
+import { freshView, type Room } from "./room.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Each engine's own modes of a container's network; `container:ID` is another. */
+const engineModes = new Set(["", "bridge", "default", "host", "none"]);
+/** From here on each endpoint has a hardware address; before, a container had one. */
+const endpointMacSince = "1.44";
+
+export function attachRoutes(app: FastifyInstance, room: Room): void {
+  const { door, engine, attachments } = room;
+
+  app.post("/containers/create", async (request, reply) => {
+    const { raw, fields } = await readRawBody(request.body);
+    const wishes = fields === undefined ? [] : endpointsIn(fields);
+    const view = wishes.length > 0 && door.state() === "active" ? await freshView(room) : undefined;
+    const known = view?.networks() ?? [];
+    const endpoints = withoutDoubles(
+      wishes.map((wish) => ({ ...wish, network: findNetwork(wish.ref, known) })),
+    );
+    if (fields === undefined || !endpoints.some(({ network }) => network !== undefined)) {
+      return await pass(room, request, reply, raw);
+    }
+    const query = new URLSearchParams(request.originalUrl.split("?")[1] ?? "");
+    const answer = await createAttached(room, {
+      path: request.originalUrl,
+      name: query.get("name") ?? "",
+      fields,
+      endpoints,
+    });
+    return reply.code(answer.status).send(answer.body);
+  });
+
+  app.post<Ref>("/networks/:ref/connect", async (request, reply) => {
+    const { raw, fields } = await readRawBody(request.body);
+    const network = fields && (await ourNetwork(room, request.params.ref));
+    if (fields === undefined || network === undefined) {
+      return await pass(room, request, reply, raw);
+    }
+    const container = textOf(fields.Container);
+    const settings = fieldsOf(fields.EndpointConfig);
+    refuseWishes(network, settings);
+    const found = await engine.ask("GET", `/containers/${encodeURIComponent(container)}/json`);
+    if (found.status !== 200) throw refusalOf(found);
+    const attached = await attachments.attach(network, nameOf(found));
+    const answer = await orElseGiveBack(room, [attached], () =>
+      connect(room, attached.engine.id, container, withPlace(settings, attached)),
+    );
+    return reply.code(answer.status).send(answer.body === "" ? undefined : answer.body);
+  });
+
+  app.post<Ref>("/networks/:ref/disconnect", async (request, reply) => {
+    const { raw, fields } = await readRawBody(request.body);
+    const network = fields && (await ourNetwork(room, request.params.ref));
+    if (fields === undefined || network === undefined) {
+      return await pass(room, request, reply, raw);
+    }
+    const here = await engineNetwork(engine, network.Id);
+    if (here === undefined) {
+      const container = textOf(fields.Container);
+      throw new Refusal(404, `container ${container} is not connected to network ${network.Name}`);
+    }
+    const answer = await engine.order("POST", `/networks/${here.id}/disconnect`, fields);
+    if (answer.status >= 400) throw refusalOf(answer);
+    await attachments.sweep();
+    return reply.code(answer.status).send();
+  });
+}
+
+interface Endpoint {
+  /** As the client wrote it. */
+  readonly ref: string;
+  readonly settings: Fields;
+  /** Absent for a network of the engine's own. */
+  readonly network: Network | undefined;
+}
+
+interface Creation {
+  readonly path: string;
+  /** "" where the engine is to make one up. */
+  readonly name: string;
+  readonly fields: Fields;
+  /** The first one is the container's own mode, unless that is one of the engine's. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** The engine's answer to making the container. Nothing is left of one that could not join all networks. */
+async function createAttached(room: Room, creation: Creation): Promise<EngineAnswer> {
+  const { engine, attachments } = room;
+  const { fields, endpoints } = creation;
+  for (const { network, settings } of endpoints) {
+    if (network !== undefined)
+      refuseWishes(network, { MacAddress: fields.MacAddress, ...settings });
+  }
+  const attached: Attached[] = [];
+  try {
+    for (const { network } of endpoints) {
+      if (network !== undefined) attached.push(await attachments.attach(network, creation.name));
+    }
+  } catch (thrown) {
+    await attachments.giveBack(attached);
+    throw thrown;
+  }
+  const places = endpoints.map(({ ref, settings, network }) => {
+    const place = attached.find((one) => one.network === network?.Id);
+    if (place === undefined) return { name: ref, id: ref, settings };
+    const { name, id } = place.engine;
+    return { name, id, settings: withPlace(settings, place), mac: macOf(place.address) };
+  });
+  const version = await engine.version();
+  return await orElseGiveBack(room, attached, async () => {
+    const [first, ...others] = placesInOrder(fields, places);
+    const body = bodyWith(
+      fields,
+      first,
+      attached[0]?.gateway ?? "",
+      speaks(version, endpointMacSince),
+    );
+    const answer = await engine.order("POST", forEngine(creation.path, version), body);
+    if (answer.status !== 201) return answer;
+    const id = textOf((answer.body as Fields).Id);
+    for (const { id: network, settings } of others) {
+      const joined = await connect(room, network, id, settings);
+      if (joined.status === 200) continue;
+      await engine.order("DELETE", `/containers/${id}?force=1&v=1`).catch(missing);
+      return joined;
+    }
+    return answer;
+  });
+}
+
+interface Place {
+  readonly name: string;
+  readonly id: string;
+  readonly settings: Fields;
+  readonly mac?: string;
+}
+
+/** Old engines make a container in one network only, so that all others are joined afterwards. */
+function placesInOrder(
+  fields: Fields,
+  places: readonly Place[],
+): readonly [Place | undefined, ...Place[]] {
+  const { NetworkMode } = fieldsOf(fields.HostConfig);
+  const mode = textOf(NetworkMode);
+  const given = fieldsOf(fieldsOf(fields.NetworkingConfig).EndpointsConfig);
+  // A container that was named no mode of its own is in what it was given, and nowhere else.
+  const isFree = (mode === "" || mode === "default") && !Object.keys(given).some(isEngineMode);
+  const keepsMode = isEngineMode(mode) && !(isFree && places.length === 1);
+  return keepsMode ? [undefined, ...places] : [places[0], ...places.slice(1)];
+}
+
+function bodyWith(
+  fields: Fields,
+  first: Place | undefined,
+  gateway: string,
+  endpointsHaveMacs: boolean,
+): Fields {
+  const host = fieldsOf(fields.HostConfig);
+  const own = Array.isArray(host.Dns) && host.Dns.length > 0;
+  const HostConfig = { ...host, ...(!own && { Dns: [gateway] }) };
+  const networking = fieldsOf(fields.NetworkingConfig);
+  if (first === undefined) {
+    const { NetworkMode } = host;
+    const kept = fieldsOf(fieldsOf(networking.EndpointsConfig)[textOf(NetworkMode)]);
+    const EndpointsConfig = Object.keys(kept).length > 0 ? { [textOf(NetworkMode)]: kept } : {};
+    return { ...fields, HostConfig, NetworkingConfig: { ...networking, EndpointsConfig } };
+  }
+  const { name, settings, mac } = first;
+  return {
+    ...fields,
+    ...(mac !== undefined && !endpointsHaveMacs && { MacAddress: mac }),
+    HostConfig: { ...HostConfig, NetworkMode: name },
+    NetworkingConfig: { ...networking, EndpointsConfig: { [name]: settings } },
+  };
+}
+
+/** The networks that a container is to be in and that are not the engine's own modes, the mode's first. */
+function endpointsIn(fields: Fields): readonly Omit<Endpoint, "network">[] {
+  const mode = textOf(fieldsOf(fields.HostConfig).NetworkMode);
+  if (mode.startsWith("container:")) return [];
+  const given = fieldsOf(fieldsOf(fields.NetworkingConfig).EndpointsConfig);
+  const refs = new Set([mode, ...Object.keys(given)].filter((ref) => !isEngineMode(ref)));
+  return [...refs].map((ref) => ({ ref, settings: fieldsOf(given[ref]) }));
+}
+
+function isEngineMode(mode: string): boolean {
+  return engineModes.has(mode);
+}
+
+/** A network may be named once by its name and once by its id. */
+function withoutDoubles(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const merged = new Map<string, Endpoint>();
+  for (const { ref, settings, network } of endpoints) {
+    const key = network?.Id ?? ref;
+    const known = merged.get(key);
+    merged.set(key, { ref, network, settings: { ...known?.settings, ...settings } });
+  }
+  return [...merged.values()];
+}
+
+async function ourNetwork(room: Room, ref: string): Promise<Network | undefined> {
+  if (room.door.state() === "inactive") return undefined;
+  return findNetwork(ref, (await freshView(room)).networks());
+}
+
+/** Addresses are the leader's to give, and hardware addresses follow from them. */
+function refuseWishes({ Name }: Network, settings: Fields): void {
+  const { IPv4Address, IPv6Address } = fieldsOf(settings.IPAMConfig);
+  const no = (what: string): never => {
+    throw new Refusal(501, `Could not attach to network ${Name}: ${what}`);
+  };
+  if (textOf(IPv6Address) !== "") no("networks across hosts have IPv4 addresses only");
+  if (textOf(IPv4Address) !== "") no("addresses are given out by the cluster; leave out --ip");
+  if (textOf(settings.MacAddress) !== "") {
+    no("hardware addresses follow from addresses; leave out --mac-address");
+  }
+}
+
+function withPlace(settings: Fields, { address }: Attached): Fields {
+  return { ...settings, IPAMConfig: { IPv4Address: address }, MacAddress: macOf(address) };
+}
+
+async function connect(
+  { engine }: Room,
+  network: string,
+  Container: string,
+  EndpointConfig: Fields,
+): Promise<EngineAnswer> {
+  const path = `/networks/${encodeURIComponent(network)}/connect`;
+  return await engine.order("POST", path, { Container, EndpointConfig });
+}
+
+/** Errors: Refusal with the engine's words. */
+async function orElseGiveBack(
+  { attachments }: Room,
+  attached: readonly Attached[],
+  work: () => Promise<EngineAnswer>,
+): Promise<EngineAnswer> {
+  let answer: EngineAnswer;
+  try {
+    answer = await work();
+  } catch (thrown) {
+    await attachments.giveBack(attached);
+    throw thrown;
+  }
+  if (answer.status < 400) {
+    attachments.settle(attached);
+    return answer;
+  }
+  await attachments.giveBack(attached);
+  throw refusalOf(answer);
+}
+
+function refusalOf(answer: EngineAnswer): Refusal {
+  return new Refusal(answer.status, messageIn(answer));
+}
+
+/** `/name`, as the engine shows it. */
+function nameOf({ body }: EngineAnswer): string {
+  return textOf((body as Fields).Name).replace(/^\//, "");
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+async function pass(
+  { engine }: Room,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  raw: Buffer,
+): Promise<FastifyReply> {
+  reply.hijack();
+  const source = Readable.from(raw.length > 0 ? [raw] : []);
+  await passCall(engine, request.raw, reply.raw, request.originalUrl, source);
+  return reply;
+}

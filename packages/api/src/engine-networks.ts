@@ -1,0 +1,50 @@
+/** Engine networks: those networks of the local engine that stand for networks of the cluster. */
+import type { NetworkId } from "@gam/core";
+import { type Engine, type EngineAnswer, missing } from "./engine.ts";
+
+/** Of the engine's networks that gam makes; the value is the id of the cluster's network. */
+export const bridgeLabel = "gam.network";
+
+export interface EngineNetwork {
+  /** As the engine calls it. */
+  readonly id: string;
+  readonly name: string;
+  readonly network: NetworkId;
+}
+
+/** Whether the engine's network is one that gam made. */
+export function isOurs(network: unknown): boolean {
+  return labelOf(network) !== undefined;
+}
+
+/** All of them; `undefined` where no engine answers. */
+export async function engineNetworks(
+  engine: Engine,
+): Promise<readonly EngineNetwork[] | undefined> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [bridgeLabel] }));
+  const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
+  return listOf(answer)?.flatMap((one) => {
+    const { Id, Name } = one as { readonly Id?: unknown; readonly Name?: unknown };
+    const network = labelOf(one);
+    if (network === undefined || typeof Id !== "string" || typeof Name !== "string") return [];
+    return [{ id: Id, name: Name, network: network as NetworkId }];
+  });
+}
+
+export async function engineNetwork(
+  engine: Engine,
+  network: NetworkId,
+): Promise<EngineNetwork | undefined> {
+  return (await engineNetworks(engine))?.find((one) => one.network === network);
+}
+
+/** A list that the engine answered; `undefined` for anything else. */
+export function listOf(answer: EngineAnswer | undefined): readonly unknown[] | undefined {
+  return answer?.status === 200 && Array.isArray(answer.body) ? answer.body : undefined;
+}
+
+function labelOf(network: unknown): string | undefined {
+  const labels = (network as { readonly Labels?: Record<string, unknown> | null } | null)?.Labels;
+  const label = labels?.[bridgeLabel];
+  return typeof label === "string" ? label : undefined;
+}
