@@ -125,6 +125,7 @@ export class Agent {
       containerLogs: (task, { signal, ...options }) =>
         active().containerLogs(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),
+      examine: () => active().examiner.examine(),
       status: () => this.#status(),
     };
   }

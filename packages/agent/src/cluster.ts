@@ -56,6 +56,7 @@ import { planNetwork } from "@gam/worker";
 import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";
+import { Examiner } from "./examiner.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
 
@@ -103,6 +104,7 @@ export class Cluster {
   readonly mesh: Mesh;
   readonly peer: Peer;
   readonly driver: Driver;
+  readonly examiner: Examiner;
   readonly #parts: ClusterParts;
   readonly #disk: Disk;
   readonly #engine: Engine;
@@ -132,6 +134,14 @@ export class Cluster {
       fail,
       removed: parts.removed,
       contacts,
+    });
+    this.examiner = new Examiner({
+      self: identity.nodeId,
+      mesh,
+      view: () => this.view,
+      plan: () => networking.plan,
+      problems: () => networking.problems,
+      engine: config.engine,
     });
     mesh.onTurnedAway((by, refusal) => {
       // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.

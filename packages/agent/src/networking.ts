@@ -25,6 +25,7 @@ export class Networking {
   readonly #plane: DataPlane;
   readonly #dns: DnsServer;
   readonly #isOn: boolean;
+  #plan: NodePlan | undefined;
 
   private constructor(keys: TunnelKeys, engine: Engine, isOn: boolean, log: Log) {
     this.#keys = keys;
@@ -48,8 +49,14 @@ export class Networking {
     return [...this.#plane.problems(), ...this.#dns.problems];
   }
 
+  /** What was arranged last. */
+  get plan(): NodePlan | undefined {
+    return this.#plan;
+  }
+
   arrange(plan: NodePlan): void {
     if (!this.#isOn) return;
+    this.#plan = plan;
     this.#plane.apply(plan);
     this.#dns.serve(plan.dns);
   }

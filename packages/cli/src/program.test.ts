@@ -208,3 +208,21 @@ test("gam init shows the last words of an agent that does not start", async () =
     /^gam: Cannot start agent: it ended with code 3; its last words: no engine/,
   );
 });
+
+test("gam doctor ends with 1 when something is wrong, also for programs", async (context) => {
+  const well = { topic: "agents", subject: "host1", result: "passed", found: "", remedy: "" };
+  const bad = { ...well, result: "failed", found: "Its agent does not answer", remedy: "Start it" };
+  for (const [healthy, checks, exit] of [
+    [true, [well], 0],
+    [false, [bad], 1],
+  ] as const) {
+    const report = { healthy, checks };
+    const agent = await withAgent(context, { "GET /gam/v1/doctor": report });
+    const shown = await gam(["--socket", agent.socket, "doctor"]);
+    assert.equal(shown.exit, exit);
+    assert.match(shown.printed, healthy ? /Nothing is wrong/ : /host1: Its agent .*\n {2}Start it/);
+    const json = await gam(["--socket", agent.socket, "doctor", "--json"]);
+    assert.equal(json.exit, exit);
+    assert.deepEqual(JSON.parse(json.printed), report);
+  }
+});

@@ -2,7 +2,7 @@
  * Program: which commands and options there are. What a command does is loaded when it is called, so
  * that `gam --help` is quick.
  *
- * Exit codes: 0 done, 1 failed, 2 not understood.
+ * Exit codes: 0 done, 1 failed or something is wrong, 2 not understood.
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -15,8 +15,12 @@ const socketDefault = "/run/gam.sock";
 export async function run(args: readonly string[], world: World): Promise<number> {
   const { GamError } = await import("@gam/core");
   try {
-    await build(world).parseAsync([...args], { from: "user" });
-    return 0;
+    let exit = 0;
+    const unhealthy = (): void => {
+      exit = 1;
+    };
+    await build(world, unhealthy).parseAsync([...args], { from: "user" });
+    return exit;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     if (!(thrown instanceof GamError)) throw thrown;
@@ -25,7 +29,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
 }
 
-function build(world: World): Command {
+function build(world: World, unhealthy: () => void): Command {
   const program = new Command("gam")
     .description("Runs containers on many hosts as if they were one")
     .version(versionOf(), "-v, --version", "show the version")
@@ -49,6 +53,7 @@ function build(world: World): Command {
   };
   addAgentCommand(program);
   addMeshCommands(program, client, world);
+  addDoctorCommand(program, client, world, unhealthy);
   addStackCommands(program, client, world);
   return program;
 }
@@ -107,6 +112,24 @@ function addMeshCommands(program: Command, client: OpenClient, world: World): vo
     .description("show the hosts of the mesh, who leads, and what is wrong")
     .option("--json", "for programs")
     .action(async (options) => (await mesh()).status(await client(), world, options));
+}
+
+function addDoctorCommand(
+  program: Command,
+  client: OpenClient,
+  world: World,
+  unhealthy: () => void,
+): void {
+  program
+    .command("doctor")
+    .description(
+      "check what the hosts need, and say what to do; exit code 1 when something is wrong",
+    )
+    .option("--json", "for programs")
+    .action(async (options) => {
+      const { doctor } = await import("./doctor.ts");
+      if (!(await doctor(await client(), world, options))) unhealthy();
+    });
 }
 
 function addStackCommands(program: Command, client: OpenClient, world: World): void {

@@ -9,4 +9,6 @@ export {
 export { type HostNetworkOptions, lookAtHostNetwork } from "./data-plane/host-network.ts";
 export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
 export { type DnsLog, DnsServer, type DnsServerOptions } from "./dns/dns-server.ts";
+export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";
 export { Engine, type EngineOptions } from "./engine.ts";
+export { isInSwarm } from "./engine-swarm.ts";

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode, encode, GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
+import type { RequestHandler } from "@gam/mesh";
+import type { NetworkPlane, NodePlan } from "@gam/network";
+import { type Change, Store } from "@gam/state";
+import { aCluster, aNetwork, aNode } from "@gam/state/testing";
+import { Examiner, type ExaminerParts, waysOut } from "./examiner.ts";
+
+const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
+
+/** Networks by name to the bridges in them. */
+function stateOf(networks: Readonly<Record<string, Readonly<Record<string, string>>>>): Store {
+  const store = new Store();
+  const changes: Change[] = [
+    { kind: "createCluster", cluster: aCluster() },
+    ...[a, b, c].map((id): Change => ({ kind: "joinNode", node: aNode(id) })),
+    ...Object.entries(networks).map(
+      ([name, gateways]): Change => ({
+        kind: "createNetwork",
+        network: aNetwork(name, { Gam: { vni: 1, gateways, attachments: {} } }),
+      }),
+    ),
+  ];
+  for (const [at, change] of changes.entries()) {
+    const proposal = { id: `p${at}` as ProposalId, atMs: 0, changes: [change] };
+    assert.equal(store.apply(at + 1, proposal).outcome.kind, "applied");
+  }
+  return store;
+}
+
+function plane(
+  name: string,
+  gateway: string,
+  remotes: Readonly<Record<string, string>>,
+): NetworkPlane {
+  return {
+    ...{ id: name as NetworkId, name, gateway, mtu: 1370 },
+    remotes: Object.entries(remotes).map(([address, via]) => ({ address, via })),
+  } as unknown as NetworkPlane;
+}
+
+const plan = {
+  self: a,
+  vxlanPort: 4789,
+  tunnels: { port: 51820, peers: [{ node: c, tunnel: "198.18.0.3" }] },
+  networks: [
+    plane("back", "10.0.2.1", { "10.0.2.3": "198.18.0.3" }),
+    plane("front", "10.0.1.1", { "10.0.1.2": "10.88.0.2", "10.0.1.3": "10.88.0.3" }),
+    plane("more", "10.0.3.1", { "10.0.3.2": "10.88.0.2", "10.0.3.40": "10.88.0.3" }),
+  ],
+} as unknown as NodePlan;
+
+test("waysOut() takes one way to each node for each port, from bridge to bridge", () => {
+  const view = stateOf({
+    back: { a: "10.0.2.1", c: "10.0.2.3" },
+    front: { a: "10.0.1.1", b: "10.0.1.2", c: "10.0.1.3" },
+    more: { a: "10.0.3.1", b: "10.0.3.2" },
+  });
+  const shown = waysOut(view, plan).map(
+    ({ node, network, port, ends: { from, to, mtu } }) =>
+      `${node} ${port} ${network} ${from} ${to} ${mtu}`,
+  );
+  assert.deepEqual(shown, [
+    "c 51820/udp back 10.0.2.1 10.0.2.3 1370",
+    "b 4789/udp front 10.0.1.1 10.0.1.2 1370",
+    "c 4789/udp front 10.0.1.1 10.0.1.3 1370",
+  ]);
+});
+
+test("waysOut() tries no bridge that the plan does not know of", () => {
+  const view = stateOf({ front: { a: "10.0.1.1", b: "10.0.1.77" } });
+  assert.deepEqual(waysOut(view, plan), []);
+});
+
+test("Examiner has everybody look once, and goes on without who does not answer", async () => {
+  const looks: string[] = [];
+  const heard = new Map<string, RequestHandler>();
+  const parts: ExaminerParts = {
+    self: a,
+    view: () => stateOf({}),
+    plan: () => undefined,
+    problems: () => {
+      looks.push("problems");
+      return ["Cannot answer names"];
+    },
+    engine: "/nowhere/docker.sock",
+    mesh: {
+      handle: (name, handler) => {
+        heard.set(name, handler);
+        return () => undefined;
+      },
+      peers: () =>
+        [
+          { nodeId: b, state: "connected" },
+          { nodeId: c, state: "silent" },
+        ] as never,
+      request: async (to) => {
+        if (to === c) throw new GamError("UNREACHABLE", "Cannot ask: it is not connected");
+        const answer = decode(await (heard.get("examine") as RequestHandler)(a, new Uint8Array()));
+        return encode({ ...(answer as object), wallMs: Date.now() + 60_000 });
+      },
+    },
+  };
+  const { examined } = await new Examiner(parts).examine();
+  const [own, other, silent] = examined;
+  assert.deepEqual(own?.examination?.problems, ["Cannot answer names"]);
+  assert.deepEqual(own?.examination?.connected, [b]);
+  assert.equal(own?.clockAheadMs, 0);
+  const off = (other?.clockAheadMs ?? 0) - 60_000;
+  assert.ok(Math.abs(off) <= (other?.clockDoubtMs ?? 0) + 2, `off by ${off}`);
+  assert.equal(silent?.examination, undefined);
+  assert.equal(silent?.failure, "Cannot ask: it is not connected");
+  assert.equal(looks.length, 1, "both asked for one look");
+});
