@@ -213,7 +213,7 @@ test("stack deploy, ls, services, ps and rm", { skip }, async () => {
   assert.equal(await run("stack", "ls", "--format", "{{.Name}} {{.Services}}"), "shop 1");
   await run("stack", "rm", "--detach=false", "shop");
   assert.equal(await run("stack", "ls", "--format", "{{.Name}}"), "");
-  assert.equal(await run("network", "ls", "-q"), "");
+  assert.equal(await run("network", "ls", "--format", "{{.Name}}"), "ingress");
 });
 
 test("network create, ls, inspect and rm", { skip }, async () => {
@@ -232,6 +232,8 @@ test("network create, ls, inspect and rm", { skip }, async () => {
     "ls",
     "--filter",
     "scope=swarm",
+    "--filter",
+    "name=back",
     "--format",
     "{{.ID}} {{.Name}} {{.Driver}} {{.Scope}}",
   );
@@ -262,6 +264,145 @@ test("network create, ls, inspect and rm", { skip }, async () => {
   assert.equal(await run("network", "rm", "back"), "back");
 });
 
+const overlay = ["network", "create", "-d", "overlay"];
+
+test("network create takes what Swarm takes, and says what it cannot do", { skip }, async () => {
+  const asked = [
+    "--subnet",
+    "10.99.0.0/24",
+    "--gateway",
+    "10.99.0.1",
+    "--ip-range",
+    "10.99.0.128/25",
+  ];
+  const mtu = ["--opt", "com.docker.network.driver.mtu=1400"];
+  await run(...overlay, "--scope", "swarm", "--internal", ...asked, ...mtu, "asked");
+  const shown = await run("network", "inspect", "asked");
+  const [{ IPAM, Internal, Options, Scope }] = JSON.parse(shown);
+  assert.deepEqual(IPAM.Config, [
+    { Subnet: "10.99.0.0/24", Gateway: "10.99.0.1", IPRange: "10.99.0.128/25" },
+  ]);
+  assert.deepEqual([Internal, Scope], [true, "swarm"]);
+  assert.equal(Options["com.docker.network.driver.mtu"], "1400");
+  for (const [args, why] of [
+    [
+      ["--subnet", "10.99.0.0/25", "x"],
+      /subnet 10\.99\.0\.0\/25 overlaps 10\.99\.0\.0\/24 of network "asked"$/,
+    ],
+    [["--subnet", "10.98.0.0/30", "x"], /a prefix is from \/8 to \/29$/],
+    [["--subnet", "10.97.0.0/24", "--subnet", "10.98.0.0/24", "x"], /has one subnet/],
+    [["--ipv6", "--subnet", "fd00:99::/64", "x"], /IPv4 addresses only/],
+    [["--opt", "encrypted", "x"], /no node can encrypt; it takes WireGuard/],
+    [["--ingress", "x"], /AlreadyExists desc = ingress network \(\w+\) is already present$/],
+    [["ingress"], /operation is not permitted on predefined ingress network$/],
+    [["bad/name"], /name must be valid as a DNS name component$/],
+  ] as const) {
+    assert.match(await fails(...overlay, ...args), why);
+  }
+  await run("network", "rm", "asked");
+});
+
+test("services join and leave networks, and show where they are", { skip }, async () => {
+  await run(...overlay, "near");
+  await run(...overlay, "far");
+  const detached = ["-d", "--no-resolve-image"];
+  const create = ["service", "create", ...detached, "--name", "web", "--replicas", "2"];
+  await run(...create, "--network", "name=near,alias=www", "--publish", "8080:80", "tiny:1");
+  const targets = async (): Promise<string> => {
+    const format = "{{range .Spec.TaskTemplate.Networks}}{{.Target}} {{.Aliases}} {{end}}";
+    return await run("service", "inspect", "web", "--format", format);
+  };
+  const id = async (name: string): Promise<string> =>
+    await run("network", "inspect", name, "--format", "{{.Id}}");
+  const [near, far] = [await id("near"), await id("far")];
+  assert.equal(await targets(), `${near} [www]`);
+  const [verbose] = JSON.parse(await run("network", "inspect", "--verbose", "near"));
+  const vip = await run(
+    "service",
+    "inspect",
+    "web",
+    "--format",
+    "{{(index .Endpoint.VirtualIPs 0).Addr}}",
+  );
+  assert.equal(vip, `${verbose.Services.web.VIP}/24`);
+  assert.deepEqual(
+    verbose.Services.web.Tasks.map((task: { Info: object }) => task.Info),
+    [{ "Host IP": "10.88.0.1" }, { "Host IP": "10.88.0.2" }],
+  );
+  await run("service", "update", "-d", "--network-add", "far", "--network-rm", "near", "web");
+  assert.equal(await targets(), `${far} []`);
+  await run("service", "update", "-d", "--publish-add", "8081:81", "--publish-rm", "80", "web");
+  const ports = await run(
+    "service",
+    "inspect",
+    "web",
+    "--format",
+    "{{json .Spec.EndpointSpec.Ports}}",
+  );
+  assert.deepEqual(
+    JSON.parse(ports).map((port: { PublishedPort: number }) => port.PublishedPort),
+    [8081],
+  );
+  const second = ["service", "create", ...detached, "--name", "two"];
+  assert.match(
+    await fails(...second, "--publish", "mode=host,target=1,published=8081", "tiny:1"),
+    /port '8081' is already in use by service 'web' \(\w+\) as a host-published port$/,
+  );
+  assert.match(
+    await fails(...second, "--endpoint-mode", "dnsrr", "--publish", "8082:1", "tiny:1"),
+    /port published with ingress mode can't be used with dnsrr mode$/,
+  );
+  assert.match(await fails(...second, "--network", "ingress", "tiny:1"), /explicitly attached/);
+  assert.match(await fails("network", "rm", "far"), /is in use by service/);
+  await run(...second, "--endpoint-mode", "dnsrr", "--network", "near", "tiny:1");
+  const [{ Services }] = JSON.parse(await run("network", "inspect", "--verbose", "near"));
+  assert.equal(Services.two.VIP, "<nil>");
+  await run("service", "rm", "web", "two");
+  assert.equal(await run("network", "rm", "near", "far"), "near\nfar");
+});
+
+test("a plain container is run in an attachable network, and in no other", { skip }, async () => {
+  await run(...overlay, "--attachable", "open");
+  await run(...overlay, "shut");
+  const network = await run("network", "inspect", "open", "--format", "{{.Id}}");
+  rig.engine.on("GET /networks", (_call, answer) =>
+    json(answer, [{ Id: "e1", Name: "open", Labels: { "gam.network": network } }]),
+  );
+  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, []));
+  const Id = "d".repeat(64);
+  let body = "";
+  rig.engine.on("POST /containers/create", (call, answer) => {
+    call.on("data", (chunk) => {
+      body += chunk;
+    });
+    call.on("end", () => {
+      answer.statusCode = 201;
+      json(answer, { Id, Warnings: [] });
+    });
+  });
+  rig.engine.on(`POST /containers/${Id}/start`, (_call, answer) => answer.writeHead(204).end());
+  rig.engine.on(`POST /containers/${Id}/wait`, (_call, answer) => answer.flushHeaders());
+  const plain = ["run", "-d", "--name", "att"];
+  assert.equal(await run(...plain, "--network", "open", "--network-alias", "also", "tiny:1"), Id);
+  const { HostConfig, NetworkingConfig } = JSON.parse(body);
+  const [attachment] = Object.values(
+    rig.door.store.network(network as never)?.Gam.attachments ?? {},
+  );
+  assert.equal(attachment?.name, "att");
+  assert.equal(HostConfig.NetworkMode, "open");
+  const { IPAMConfig, Aliases } = NetworkingConfig.EndpointsConfig.open;
+  assert.deepEqual([IPAMConfig.IPv4Address, Aliases], [attachment?.address, ["also"]]);
+  assert.match(
+    await fails(...plain, "--network", "shut", "tiny:1"),
+    /network shut not manually attachable/,
+  );
+  assert.match(
+    await fails(...plain, "--network", "open", "--ip", "10.0.1.9", "tiny:1"),
+    /leave out --ip/,
+  );
+  assert.equal(await run("network", "rm", "open", "shut"), "open\nshut");
+});
+
 test("swarm init, join-token, join and leave", { skip }, async () => {
   const alone = await Rig.start(0);
   try {
@@ -278,6 +419,16 @@ test("swarm init, join-token, join and leave", { skip }, async () => {
     assert.match((await on("swarm", "update", "--autolock")).err, /autolock comes with a later/);
     assert.match((await on("swarm", "leave")).err, /Removing the last manager/);
     assert.equal((await on("swarm", "leave", "--force")).out, "Node left the swarm.\n");
+    const pools = ["--default-addr-pool", "10.20.0.0/16", "--default-addr-pool", "10.30.0.0/16"];
+    const sizes = ["--default-addr-pool-mask-length", "26", "--data-path-port", "7777"];
+    await on("swarm", "init", ...pools, ...sizes);
+    const info = (await on("info")).out;
+    assert.match(info, /Default Address Pool: 10\.20\.0\.0\/16 {2}10\.30\.0\.0\/16 *\n/);
+    assert.match(info, /SubnetSize: 26\n/);
+    assert.match(info, /Data Path Port: 7777\n/);
+    await on("swarm", "leave", "--force");
+    const far = await on("swarm", "init", "--data-path-port", "80");
+    assert.match(far.err, /Datapath port number is not in valid range \(1024-49151\) : 80\n$/);
     const joined = await on("swarm", "join", "--token", "gam-1-x", "10.88.0.1:7946");
     assert.equal(joined.out, "This node joined a swarm as a manager.\n");
   } finally {
