@@ -29,8 +29,8 @@ class World {
     this.write(
       { kind: "createCluster", cluster: aCluster(cluster) },
       ...[a, b].map((id): Change => ({ kind: "joinNode", node: aNode(id, { address: id }) })),
-      ...changes,
     );
+    for (const change of changes) this.write(change);
   }
 
   get store() {
@@ -171,7 +171,8 @@ test("no subnet is given that a node has a route to, and one that is asked for i
 
 test("a network that finds no subnet says so in its tasks, once, and gets one when there is one", () => {
   const tight = new World([], { DefaultAddrPool: ["10.5.0.0/24"] });
-  tight.write(create("first"), create("front"), aService("web", { template: front }));
+  tight.write(create("first"), create("front"));
+  tight.write(aService("web", { template: front }));
   tight.task("web", "t1", { template: front });
   assert.equal(tight.settle(), "allocateNetwork explainTask");
   assert.equal(
@@ -237,7 +238,7 @@ test("a service in one of the engine's own networks, and a task there, need noth
 
 test("a task waits, and says why, when a network of it is not there", () => {
   const world = new World();
-  world.write(aService("web", { template: front }), aService("open", { endpoint: published }));
+  world.write(aService("web"), aService("open", { endpoint: published }));
   world.task("web", "t1", { template: front });
   world.task("open", "t2", { extra: { endpoint: published } });
   assert.equal(world.settle(), "explainTask explainTask");

@@ -61,7 +61,12 @@ export function ingressOf(view: View): Network | undefined {
 
 /** A container in one of its engine's own networks is in no other. */
 function isOfEngine(targets: readonly NetworkTarget[]): boolean {
-  return targets.some(({ Target }) => ofEngine.has(Target));
+  return targets.some(({ Target }) => isPredefined(Target));
+}
+
+/** One of each engine's own networks, or none at all. */
+export function isPredefined(target: string): boolean {
+  return ofEngine.has(target);
 }
 
 const ofEngine: ReadonlySet<string> = new Set(["none", ...predefinedNetworks.map(({ Id }) => Id)]);

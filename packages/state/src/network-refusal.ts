@@ -6,11 +6,12 @@
 import type { NetworkId } from "@gam/core";
 import type { Change } from "./change.ts";
 import { overlaps } from "./cidr.ts";
-import { ingressOf } from "./network-need.ts";
+import { ingressOf, isPredefined } from "./network-need.ts";
 import { demandsEncryption } from "./network-spec.ts";
 import { tunnelRange } from "./node.ts";
-import { ingressPorts } from "./ports.ts";
+import { ingressPorts, mayGoBack } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
+import type { ServiceSpec } from "./service.ts";
 import type { View } from "./view.ts";
 
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
@@ -80,14 +81,28 @@ function holderOf(view: View, subnet: string): string | undefined {
   return overlaps(subnet, tunnelRange) ? `${tunnelRange}, the encrypted tunnels` : undefined;
 }
 
+/** The service names a network that has gone since it was looked up. */
+export function lostNetwork(view: View, spec: ServiceSpec): Refusal | undefined {
+  const lost = targetsOf(spec).find((target) => {
+    return !isPredefined(target) && view.network(target as NetworkId) === undefined;
+  });
+  return lost === undefined
+    ? undefined
+    : { code: "NOT_FOUND", message: `network ${lost} not found` };
+}
+
+function targetsOf(spec: ServiceSpec | undefined): string[] {
+  const networks = [...(spec?.TaskTemplate.Networks ?? []), ...(spec?.Networks ?? [])];
+  return networks.map(({ Target }) => Target);
+}
+
 function inUse(view: View, id: NetworkId): Refusal | undefined {
   const network = view.network(id);
-  const targets = (one: { readonly Target: string }): boolean => {
-    return one.Target === id || one.Target === network?.Name;
-  };
   const users = view.services();
-  const user = users.find(({ Spec }) => {
-    return [...(Spec.TaskTemplate.Networks ?? []), ...(Spec.Networks ?? [])].some(targets);
+  const user = users.find((service) => {
+    // What the service may go back to when its update fails is in use as well.
+    const specs = [service.Spec, mayGoBack(service) ? service.PreviousSpec : undefined];
+    return specs.flatMap(targetsOf).includes(id);
   });
   if (user !== undefined) {
     return { code: "IN_USE", message: `network ${id} is in use by service ${user.ID}` };

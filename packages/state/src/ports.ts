@@ -14,14 +14,16 @@ export function hostPorts(endpoint: EndpointSpec | undefined): readonly PortConf
  * Ports on every node that no other service may have: those that are given, those that are asked for,
  * and those that the service may go back to when its update fails.
  */
-export function heldPorts({
-  Spec,
-  PreviousSpec,
-  Endpoint,
-  UpdateStatus,
-}: Service): readonly PortConfig[] {
+export function heldPorts(service: Service): readonly PortConfig[] {
+  const { Spec, PreviousSpec, Endpoint } = service;
   const held = [...ingressPorts(Endpoint), ...ingressPorts(Spec.EndpointSpec)];
-  const mayGoBack =
-    Spec.UpdateConfig?.FailureAction === "rollback" && UpdateStatus?.State !== "completed";
-  return mayGoBack ? [...held, ...ingressPorts(PreviousSpec?.EndpointSpec)] : held;
+  return mayGoBack(service) ? [...held, ...ingressPorts(PreviousSpec?.EndpointSpec)] : held;
+}
+
+/** An update that fails now would take the service back to its spec before. */
+export function mayGoBack({ Spec, UpdateStatus }: Service): boolean {
+  return (
+    Spec.UpdateConfig?.FailureAction === "rollback" &&
+    (UpdateStatus === undefined || UpdateStatus.State === "updating")
+  );
 }

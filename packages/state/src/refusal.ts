@@ -7,7 +7,7 @@
  */
 import type { ServiceId } from "@gam/core";
 import type { Change, RefusalCode } from "./change.ts";
-import { refusalOfNetwork } from "./network-refusal.ts";
+import { lostNetwork, refusalOfNetwork } from "./network-refusal.ts";
 import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 import type { PortConfig, Service } from "./service.ts";
 import type { View } from "./view.ts";
@@ -33,12 +33,14 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     case "createService":
       return (
         takenServiceName(view, change.spec.Name) ??
+        lostNetwork(view, change.spec) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
       );
     case "updateService":
       return (
         stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
+        lostNetwork(view, change.spec) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
       );
