@@ -17,7 +17,8 @@ import {
   removeIdentity,
   replaceFile,
 } from "@gam/mesh";
-import { type Event, type Node, Store, type View } from "@gam/state";
+import { poolUsage } from "@gam/network";
+import { type Event, type Node, type NodeNetwork, Store, type View } from "@gam/state";
 import {
   Cluster,
   type ClusterParts,
@@ -303,6 +304,7 @@ export class Agent {
       applied: this.#view().index,
       voters: configuration?.voters ?? [],
       learners: configuration?.learners ?? [],
+      pools: poolUsage(this.#view()),
       nodes: this.#view()
         .nodes()
         .map((node) => this.#summary(node)),
@@ -329,9 +331,14 @@ export class Agent {
       role: cluster?.peer.leader === ID ? "leader" : voter ? "voter" : standby,
       availability: Spec.Availability,
       usage: cluster?.peer.usage.get(ID) ?? null,
+      network: Gam.network ? pick(Gam.network) : null,
       tasks: running.length,
     };
   }
+}
+
+function pick({ encryption, problem }: NodeNetwork): NonNullable<NodeSummary["network"]> {
+  return { encryption, problem };
 }
 
 function withPort(text: string, port: number): { host: string; port: number } {

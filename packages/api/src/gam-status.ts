@@ -1,5 +1,6 @@
 import type { NodeId } from "@gam/core";
-import type { NodeState, Usage } from "@gam/state";
+import type { NodeNetwork, NodeState, Usage } from "@gam/state";
+import type { Pools } from "./gam-doctor.ts";
 
 /** What one peer is to the mesh. `worker` never votes and never leads. */
 export type PeerRole = "leader" | "voter" | "learner" | "worker";
@@ -18,6 +19,8 @@ export interface NodeSummary {
   readonly availability: string;
   /** Last gossiped usage; null before the first word. */
   readonly usage: Usage | null;
+  /** What it says of its part in networks across hosts; null before the first word. */
+  readonly network: Pick<NodeNetwork, "encryption" | "problem"> | null;
   /** Tasks that run there. */
   readonly tasks: number;
 }
@@ -34,4 +37,5 @@ export interface GamStatus {
   readonly voters: readonly NodeId[];
   readonly learners: readonly NodeId[];
   readonly nodes: readonly NodeSummary[];
+  readonly pools: Pools;
 }

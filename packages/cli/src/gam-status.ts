@@ -18,6 +18,12 @@ const node = check.object({
       memoryTotalBytes: check.number(),
     }),
   ),
+  network: check.optional(
+    check.object({
+      encryption: check.literal("kernel", "userspace", "none"),
+      problem: check.string(),
+    }),
+  ),
   tasks: check.integer(),
 });
 
@@ -30,6 +36,17 @@ export const checkStatus = check.object({
   term: check.integer(),
   voters: check.list(check.string(), nodesMax),
   nodes: check.list(node, nodesMax),
+  /** Absent from agents that have none. */
+  pools: check.optional(
+    check.object({
+      subnets: check.integer(),
+      subnetsFree: check.integer(),
+      networks: check.list(
+        check.object({ name: check.string(), used: check.integer(), size: check.integer() }),
+        nodesMax,
+      ),
+    }),
+  ),
 });
 
 export type GamStatus = Checked<typeof checkStatus>;

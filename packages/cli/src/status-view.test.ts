@@ -17,6 +17,7 @@ function node(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
     role: "voter",
     availability: "active",
     usage: { cpu: 0.125, memoryBytes: 1.5 * 2 ** 30, memoryTotalBytes: 4 * 2 ** 30 },
+    network: undefined,
     tasks: number,
     ...changed,
   };
@@ -31,6 +32,7 @@ function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): 
     term: 3,
     voters: nodes.filter(({ role }) => role === "leader" || role === "voter").map(({ id }) => id),
     nodes: [...nodes],
+    pools: undefined,
     ...changed,
   };
 }
@@ -141,6 +143,40 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "Add a third host: from then on any one of them may be lost",
     ],
   },
+  {
+    name: "networks that want something",
+    status: mesh(
+      [
+        node(1, { role: "leader", network: { encryption: "kernel", problem: "" } }),
+        node(2, { network: { encryption: "kernel", problem: "" } }),
+        node(3, { network: { encryption: "none", problem: "The kernel has no VXLAN" } }),
+      ],
+      {
+        pools: {
+          ...{ subnets: 100, subnetsFree: 10 },
+          networks: [
+            { name: "big", used: 90, size: 253 },
+            { name: "front", used: 12, size: 13 },
+          ],
+        },
+      },
+    ),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: no networks: The kernel has no VXLAN",
+      "",
+      "10 of 100 subnets are left for new networks",
+      "Network front: 12 of 13 addresses are in use",
+      "",
+      "Networks are encrypted between the 2 hosts with WireGuard in the kernel only",
+    ],
+  },
 ];
 
 for (const { name, status, want } of cases) {
@@ -152,3 +188,21 @@ test("statusView() pads by what is seen, not by colour codes", () => {
   const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked);
   assert.equal(lines[3], "host1     10.0.0.1:7946  <ready>  <leader>  13%  1.5/4.0 GiB  1");
 });
+
+for (const [hosts, want] of [
+  [["kernel", "kernel"], "Networks between hosts are encrypted"],
+  [["kernel", "none"], "Networks between hosts are in the clear: WireGuard is missing"],
+  [
+    ["kernel", "userspace"],
+    'Networks between hosts are in the clear, but for those made with "--opt encrypted"',
+  ],
+  [["none"], undefined],
+] as const) {
+  test(`statusView() says what is encrypted between ${hosts.join(" and ")}`, () => {
+    const nodes = hosts.map((encryption, at) =>
+      node(at + 1, { network: { encryption, problem: "" } }),
+    );
+    const said = statusView(mesh(nodes), paint).find((line) => line.startsWith("Networks"));
+    assert.equal(said, want);
+  });
+}

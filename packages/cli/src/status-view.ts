@@ -7,6 +7,9 @@
 import { type Cell, columns } from "./columns.ts";
 import type { GamStatus, NodeSummary } from "./gam-status.ts";
 
+/** Of subnets, and of the addresses in one. */
+const usedShareMax = 0.9;
+
 export interface Paint {
   bold(text: string): string;
   dim(text: string): string;
@@ -31,6 +34,8 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     "",
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
+    ...section(scarcity(status, paint)),
+    ...section(encryption(nodes, paint)),
     ...section(advice(status, paint)),
   ];
 }
@@ -101,9 +106,42 @@ function memory(usage: NodeSummary["usage"]): string {
   return `${gibibytes(usage.memoryBytes)}/${gibibytes(usage.memoryTotalBytes)} GiB`;
 }
 
-function trouble({ hostname, state, message }: NodeSummary, paint: Paint): string[] {
-  if (message === "" || (state === "ready" && message === "ready")) return [];
-  return [`${paint.yellow(hostname)}: ${message}`];
+function trouble({ hostname, state, message, network }: NodeSummary, paint: Paint): string[] {
+  const lines = [
+    ...(message === "" || (state === "ready" && message === "ready") ? [] : [message]),
+    ...(network === undefined || network.problem === "" ? [] : [`no networks: ${network.problem}`]),
+  ];
+  return lines.map((line) => `${paint.yellow(hostname)}: ${line}`);
+}
+
+/** Addresses that are nearly used up, before it hurts. */
+function scarcity({ pools }: GamStatus, paint: Paint): string[] {
+  if (pools === undefined) return [];
+  const { subnets, subnetsFree, networks } = pools;
+  const full = networks.filter(({ used, size }) => used >= size * usedShareMax);
+  const lines = [
+    ...(subnets - subnetsFree < subnets * usedShareMax
+      ? []
+      : [`${subnetsFree} of ${subnets} subnets are left for new networks`]),
+    ...full.map(
+      ({ name, used, size }) => `Network ${name}: ${used} of ${size} addresses are in use`,
+    ),
+  ];
+  return lines.map((line) => paint.yellow(line));
+}
+
+/** What of the networks' traffic is encrypted without being asked for. */
+function encryption(nodes: readonly NodeSummary[], paint: Paint): string[] {
+  const said = nodes.flatMap(({ network }) => network ?? []);
+  if (said.length < 2) return [];
+  const able = said.filter((one) => one.encryption === "kernel").length;
+  if (able === said.length) return [paint.dim("Networks between hosts are encrypted")];
+  if (able > 1) {
+    return [`Networks are encrypted between the ${able} hosts with WireGuard in the kernel only`];
+  }
+  return said.some((one) => one.encryption === "userspace")
+    ? ['Networks between hosts are in the clear, but for those made with "--opt encrypted"']
+    : ["Networks between hosts are in the clear: WireGuard is missing"];
 }
 
 function votersWanted(voters: number): string {

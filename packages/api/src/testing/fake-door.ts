@@ -137,6 +137,7 @@ export class FakeDoor implements ClusterDoor {
       voters: [this.self],
       learners: [],
       nodes: [],
+      pools: { subnets: 1, subnetsFree: 1, networks: [] },
     };
   }
 
