@@ -153,6 +153,22 @@ test("stack deploy wants external networks to be there before it changes anythin
   assert.deepEqual(changes(agent), []);
 });
 
+test("stack deploy wants external networks to be the cluster's", async (context) => {
+  writeFileSync(
+    join(folder, "shop.yml"),
+    "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
+  );
+  const { agent, client, world } = await stage(context, {
+    ...nothing,
+    "GET /v1.41/networks/front": { Name: "front", Scope: "local" },
+  });
+  await assert.rejects(deploy(client, world, "shop", options), {
+    message:
+      'network "front" is declared as external, but it is not in the right scope: "local" instead of "swarm"',
+  });
+  assert.deepEqual(changes(agent), []);
+});
+
 test("stack deploy names a file that it cannot read", async (context) => {
   const { client, world } = await stage(context, nothing);
   await assert.rejects(deploy(client, world, "shop", { ...options, composeFile: ["none.yml"] }), {

@@ -41,7 +41,8 @@ export async function deployStack(
   for (const network of stack.networks) {
     if (networks.has(network.Name)) continue;
     world.print(`Creating network ${network.Name}`);
-    await client.post("/v1.41/networks/create", network);
+    const { Warning } = checkMade(await client.post("/v1.41/networks/create", network), "answer");
+    if (Warning) world.complain(Warning);
   }
   const there = new Map(
     (await servicesOf(client, name)).map((service) => [service.Spec.Name, service]),
@@ -51,9 +52,19 @@ export async function deployStack(
   }
 }
 
+const checkMade = check.object({ Warning: check.optional(check.string(1 << 12)) });
+const checkScope = check.object({ Scope: check.string(256) });
+
 async function insistOnNetwork(client: AgentClient, name: string): Promise<void> {
   if (predefined.has(name)) return;
-  const { status } = await client.ask("GET", `/v1.41/networks/${encodeURIComponent(name)}`);
+  const path = `/v1.41/networks/${encodeURIComponent(name)}`;
+  const { status, body } = await client.ask("GET", path);
+  if (status === 200) {
+    const { Scope } = checkScope(body, "network");
+    if (Scope === "swarm") return;
+    const problem = `is declared as external, but it is not in the right scope: "${Scope}" instead of "swarm"`;
+    throw new GamError("BAD_REQUEST", `network "${name}" ${problem}`);
+  }
   if (status !== 404) return;
   const advice = `make it with "docker network create --driver overlay ${name}", or remove "external"`;
   throw new GamError("NOT_FOUND", `Cannot find external network "${name}": ${advice}`);
