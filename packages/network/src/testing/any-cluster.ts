@@ -1,0 +1,73 @@
+/** Any cluster: small clusters of every kind, for laws of plans. */
+import type { NodeId } from "@gam/core";
+import type { TaskState } from "@gam/state";
+import fc from "fast-check";
+import type { NodePlan } from "../node-plan.ts";
+import { planNode } from "../plan-node.ts";
+import { TestCluster } from "./test-cluster.ts";
+
+const names = ["a", "b", "c"];
+const networks = ["ingress", "front", "back", "inner", "sealed"];
+const services = ["web", "api", "db"];
+const states: readonly TaskState[] = ["assigned", "starting", "running", "running", "complete"];
+
+const wish = fc.record({
+  encryption: fc.array(fc.constantFrom("kernel" as const, "userspace" as const, "none" as const), {
+    minLength: names.length,
+    maxLength: names.length,
+  }),
+  down: fc.subarray(names),
+  services: fc.array(
+    fc.record({
+      networks: fc.subarray(networks.slice(1)),
+      ports: fc.subarray(["tcp", "udp", "sctp"] as const),
+      affinity: fc.boolean(),
+      tasks: fc.array(
+        fc.record({ node: fc.constantFrom(...names), state: fc.constantFrom(...states) }),
+        { maxLength: 5 },
+      ),
+    }),
+    { minLength: services.length, maxLength: services.length },
+  ),
+  containers: fc.array(
+    fc.record({ network: fc.constantFrom(...networks.slice(1)), node: fc.constantFrom(...names) }),
+    { maxLength: 3 },
+  ),
+});
+
+/** The plans of all nodes of one cluster. Nodes that cannot encrypt are not in the network that demands it. */
+export const anyPlans: fc.Arbitrary<readonly NodePlan[]> = wish.map((wished) => {
+  const cluster = new TestCluster();
+  const able = names.filter((_, index) => wished.encryption[index] !== "none");
+  for (const [index, name] of names.entries()) {
+    const network = { encryption: wished.encryption[index] ?? "none" };
+    cluster.node(name, { network, state: wished.down.includes(name) ? "down" : "ready" });
+  }
+  cluster.network("ingress", { Ingress: true });
+  cluster.network("front");
+  cluster.network("back");
+  cluster.network("inner", { Internal: true });
+  if (able.length > 0) cluster.network("sealed", { Options: { encrypted: "" }, nodes: able });
+  const takes = (node: string, network: string): boolean => {
+    return network !== "sealed" || able.includes(node);
+  };
+  for (const [index, one] of wished.services.entries()) {
+    const name = services[index] ?? "";
+    const ports = one.ports.map((Protocol) => ({
+      Protocol,
+      PublishedPort: 8000 + index,
+      TargetPort: 80,
+    }));
+    const labels: Record<string, string> = one.affinity ? { "gam.affinity": "client" } : {};
+    const joined = one.networks.filter((network) => network !== "sealed" || able.length > 0);
+    cluster.service(name, { networks: joined, ports, labels });
+    for (const [number, { node, state }] of one.tasks.entries()) {
+      if (!joined.every((network) => takes(node, network))) continue;
+      cluster.task(name, `${name}${number}`, { node, state, slot: number + 1 });
+    }
+  }
+  for (const [index, { network, node }] of wished.containers.entries()) {
+    if (takes(node, network)) cluster.container(network, node, `tool${index}`);
+  }
+  return names.flatMap((name) => planNode(cluster.view, name as NodeId) ?? []);
+});

@@ -1,0 +1,2 @@
+export { anyPlans } from "./any-cluster.ts";
+export { TestCluster } from "./test-cluster.ts";

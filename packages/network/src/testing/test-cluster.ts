@@ -1,0 +1,153 @@
+/**
+ * Test cluster: a state in which all has its addresses already, for tests of what is made of it.
+ *
+ * Nodes have 192.0.2.1, .2 …; the n-th network has 10.n.0.0/16, VNI 4096 + n, and a bridge on every
+ * node at 10.n.0.1 …; service addresses are 10.n.1.x, tasks and plain containers 10.n.2.x and on.
+ */
+import type { NetworkId, NodeId, ServiceId } from "@gam/core";
+import type {
+  Change,
+  ContainerStatus,
+  EndpointSpec,
+  Network,
+  NetworkTarget,
+  NodeNetwork,
+  NodeState,
+  PortConfig,
+  TaskState,
+  View,
+} from "@gam/state";
+import {
+  aCluster,
+  aNetwork,
+  aNode,
+  aNodeNetwork,
+  aService,
+  aTask,
+  type TaskWish,
+  TestLog,
+} from "@gam/state/testing";
+
+interface ServiceWish {
+  readonly networks?: readonly (string | NetworkTarget)[];
+  readonly ports?: readonly PortConfig[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly mode?: EndpointSpec["Mode"];
+}
+
+export class TestCluster {
+  readonly #log = new TestLog();
+  readonly #networks: string[] = [];
+  readonly #nodes: string[] = [];
+  readonly #held = new Map<string, number>();
+
+  constructor() {
+    this.#log.write({ kind: "createCluster", cluster: aCluster() });
+  }
+
+  get view(): View {
+    return this.#log.store;
+  }
+
+  /** Encrypts when it has a tunnel's address and `network` says how. Nodes come before networks. */
+  node(
+    name: string,
+    wish: { readonly network?: Partial<NodeNetwork>; readonly state?: NodeState } = {},
+  ): void {
+    this.#nodes.push(name);
+    const number = this.#nodes.length;
+    const node = aNode(name, { address: `192.0.2.${number}`, ...wish });
+    const encrypts = (wish.network?.encryption ?? "none") !== "none";
+    const network = aNodeNetwork({
+      ...(encrypts && { publicKey: `key-${name}` }),
+      ...wish.network,
+    });
+    const Gam = { ...node.Gam, network, ...(encrypts && { tunnel: `198.18.0.${number}` }) };
+    this.#write({ kind: "joinNode", node: { ...node, Gam } });
+  }
+
+  /** `nodes`: those with a bridge; all unless said otherwise. */
+  network(
+    name: string,
+    change: Partial<Network> & { readonly nodes?: readonly string[] } = {},
+  ): void {
+    const { nodes = this.#nodes, ...rest } = change;
+    this.#networks.push(name);
+    const number = this.#networks.length;
+    const gateways = Object.fromEntries(
+      nodes.map((node) => [node, `10.${number}.0.${this.#nodes.indexOf(node) + 1}`]),
+    );
+    const network = aNetwork(name, {
+      Attachable: true,
+      IPAM: { Driver: "default", Options: null, Config: [{ Subnet: `10.${number}.0.0/16` }] },
+      Gam: { vni: 4096 + number, gateways, attachments: {} },
+      ...rest,
+    });
+    this.#write({ kind: "createNetwork", network });
+  }
+
+  service(
+    name: string,
+    { networks = [], ports = [], labels = {}, mode = "vip" }: ServiceWish = {},
+  ): void {
+    const Networks = networks.map((one) => (typeof one === "string" ? { Target: one } : one));
+    const endpoint: EndpointSpec = { Mode: mode, Ports: ports };
+    this.#write(aService(name, { template: { Networks }, endpoint, spec: { Labels: labels } }));
+    const VirtualIPs = Networks.map(({ Target }) => ({
+      NetworkID: Target,
+      Addr: `${this.#address(Target, 1)}/16`,
+    }));
+    this.#write({
+      kind: "setEndpoint",
+      id: name as ServiceId,
+      endpoint: { Spec: endpoint, Ports: ports, ...(mode === "vip" && { VirtualIPs }) },
+    });
+  }
+
+  /** A task of a service that is there, in its networks. */
+  task(of: string, id: string, wish: TaskWish = {}): void {
+    const service = this.view.service(of as ServiceId);
+    const targets = service?.Spec.TaskTemplate.Networks ?? [];
+    const endpoint = service?.Spec.EndpointSpec ?? {};
+    const ingress = this.view.networks().find(({ Ingress }) => Ingress);
+    const networks = targets.map(({ Target }) => Target);
+    if (ingress !== undefined && (endpoint.Ports?.length ?? 0) > 0) networks.push(ingress.Id);
+    const attachments = networks.map((network) => ({
+      network: network as NetworkId,
+      address: this.#address(network, 2),
+    }));
+    const extra = { attachments, endpoint, ...wish.extra };
+    const template = { Networks: targets, ...wish.template };
+    this.#write({ kind: "createTask", task: aTask(of, id, { slot: 1, ...wish, extra, template }) });
+  }
+
+  container(network: string, node: string, name: string): void {
+    const id = network as NetworkId;
+    const key = `${node}/${name}`;
+    this.#write(
+      { kind: "attachContainer", network: id, key, node: node as NodeId, name },
+      { kind: "setAttachment", id, key, address: this.#address(network, 2) },
+    );
+  }
+
+  report(id: string, State: TaskState, container?: ContainerStatus): void {
+    const task = this.view.tasks().find(({ ID }) => ID === id);
+    if (task === undefined) throw new Error(`no task ${id}`);
+    const status = { ...task.Status, State, ...(container && { ContainerStatus: container }) };
+    this.#write({ kind: "reportTask", id: task.ID, status });
+  }
+
+  #address(network: string, from: number): string {
+    const number = this.#networks.indexOf(network) + 1;
+    if (number === 0) throw new Error(`no network ${network}`);
+    const key = `${network} ${from}`;
+    const held = this.#held.get(key) ?? 0;
+    this.#held.set(key, held + 1);
+    return `10.${number}.${from + Math.floor(held / 250)}.${(held % 250) + 1}`;
+  }
+
+  #write(...changes: readonly Change[]): void {
+    const { outcome } = this.#log.write(...changes);
+    if (outcome.kind === "refused") throw new Error(outcome.message);
+  }
+}
