@@ -18,9 +18,11 @@ const shortIdLength = 12;
 
 /** `segments`: the networks of `node`. */
 export function planDns(segments: readonly Segment[], node: Node): DnsPlan {
+  const upstreams = upstreamsOf(segments, node);
   return {
     zones: segments.map((segment) => planZone(segment)),
     clients: clientsOf(segments, node),
+    ...(upstreams.size > 0 && { upstreams }),
   };
 }
 
@@ -115,4 +117,17 @@ function clientsOf(segments: readonly Segment[], { ID }: Node): Map<string, read
   };
   const ordered = sorted(own, ({ place }) => place.address);
   return new Map(ordered.map(({ place }) => [place.address, networksOf(place)]));
+}
+
+/** The container's own resolver asks the gateway first, or it would know no name of the cluster. */
+function upstreamsOf(segments: readonly Segment[], { ID }: Node): Map<string, readonly string[]> {
+  const upstreams = new Map<string, readonly string[]>();
+  for (const { places } of segments) {
+    for (const { holder, node, address } of places) {
+      if (node.ID !== ID || holder.kind === "container") continue;
+      const servers = holder.task.Spec.ContainerSpec.DNSConfig?.Nameservers ?? [];
+      if (servers.length > 0) upstreams.set(address, servers);
+    }
+  }
+  return upstreams;
 }

@@ -104,6 +104,8 @@ export interface DnsPlan {
   readonly zones: readonly DnsZone[];
   /** Container address on this node to the networks whose names it may ask for, its own order first to last. */
   readonly clients: ReadonlyMap<string, readonly NetworkId[]>;
+  /** Container address on this node to the name servers that its spec wants for all other names. */
+  readonly upstreams?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The names of one network. */

@@ -295,3 +295,21 @@ function rcodeOf(packet: DecodedPacket): string {
 function byNumber(a: number | undefined, b: number | undefined): number {
   return (a ?? 0) - (b ?? 0);
 }
+
+test("DnsServer asks for a container whom its spec names, not the host's own servers", async (t) => {
+  const upstream = await playUpstream(t, (asked) => ({
+    answers: [{ type: "A", name: asked, ttl: 0, data: "192.0.2.9" }],
+  }));
+  const { server, port } = await world(t, () => [upstream.at], planOf({ web: ["10.0.0.1"] }));
+  const ask = (name: string): Promise<DecodedPacket> =>
+    askUdp(port, { questions: [{ name, type: "A" }] });
+  assert.deepEqual(addressesOf(await ask("a.org")), ["192.0.2.9"]);
+  // Nobody answers names there.
+  const upstreams = new Map([["127.0.0.1", ["127.0.53.250"]]]);
+  server.serve({ ...planOf({ web: ["10.0.0.1"] }), upstreams });
+  assert.equal(rcodeOf(await ask("a.org")), "SERVFAIL");
+  assert.deepEqual(addressesOf(await ask("web")), ["10.0.0.1"]);
+  assert.equal(upstream.ids.length, 1);
+  server.serve(planOf({}));
+  assert.deepEqual(addressesOf(await ask("a.org")), ["192.0.2.9"]);
+});

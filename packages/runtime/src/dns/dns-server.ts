@@ -20,6 +20,7 @@ import { NameBook } from "./name-answer.ts";
 import { ResolvConf } from "./resolv-conf.ts";
 import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
 
+const dnsPort = 53;
 /** The engine's own resolver inside of containers, which would ask back here. */
 const engineResolver = "127.0.0.11";
 
@@ -42,21 +43,21 @@ const random: Random = { below: (bound) => Math.floor(Math.random() * bound) };
 export class DnsServer {
   readonly #log: DnsLog;
   readonly #port: number;
-  readonly #forwarder: Forwarder;
+  /** By the name servers that it asks; "" for the host's own. */
+  readonly #forwarders = new Map<string, Forwarder>();
   readonly #listeners = new Map<string, DnsListener>();
   /** Address and transport to a sentence. */
   readonly #problems = new Map<string, string>();
+  /** Container address to the key of its forwarder. */
+  #upstreams: ReadonlyMap<string, string> = new Map();
   #names = new NameBook({ zones: [], clients: new Map() }, random);
 
-  constructor({ log, upstreams, port = 53 }: DnsServerOptions) {
+  constructor({ log, upstreams, port = dnsPort }: DnsServerOptions) {
     this.#log = log;
     this.#port = port;
     const file = new ResolvConf();
     const servers = upstreams ?? (() => file.servers());
-    this.#forwarder = new Forwarder({
-      upstreams: async () => (await servers()).filter((one) => !this.#isSelf(one)),
-      clock,
-    });
+    this.#forwarders.set("", this.#forwarderTo(servers));
   }
 
   /** Sentences for people, sorted. Empty while all is well, also while addresses are still to come. */
@@ -66,6 +67,23 @@ export class DnsServer {
 
   serve(plan: DnsPlan): void {
     this.#names = new NameBook(plan, random);
+    this.#upstreams = new Map(
+      [...(plan.upstreams ?? [])].map(([from, to]) => [from, to.join(" ")]),
+    );
+    const wanted = new Set(["", ...this.#upstreams.values()]);
+    for (const [key, forwarder] of this.#forwarders) {
+      if (wanted.has(key)) continue;
+      this.#forwarders.delete(key);
+      forwarder.close();
+    }
+    for (const key of wanted) {
+      if (this.#forwarders.has(key)) continue;
+      const servers = key.split(" ").map((address) => ({ address, port: dnsPort }));
+      this.#forwarders.set(
+        key,
+        this.#forwarderTo(async () => servers),
+      );
+    }
     const gateways = new Set(plan.zones.map(({ gateway }) => gateway));
     for (const [address, listener] of this.#listeners) {
       if (gateways.has(address)) continue;
@@ -79,7 +97,7 @@ export class DnsServer {
   }
 
   async close(): Promise<void> {
-    this.#forwarder.close();
+    for (const forwarder of this.#forwarders.values()) forwarder.close();
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.close()));
@@ -105,7 +123,8 @@ export class DnsServer {
     const bytesMax = transport === "udp" ? udpLimit(query) : tcpBytesMax;
     const answer = this.#names.answer(query, asker);
     if (answer !== "forward") return writeAnswer(query, answer, bytesMax);
-    const found = this.#forwarder.resolve(query, asker.from);
+    const forwarder = this.#forwarders.get(this.#upstreams.get(asker.from) ?? "");
+    const found = forwarder?.resolve(query, asker.from);
     return found instanceof Promise
       ? found.then((one) => forwarded(query, one, bytesMax))
       : forwarded(query, found, bytesMax);
@@ -121,6 +140,12 @@ export class DnsServer {
       this.#problems.set(key, problem);
       this.#log.warn({ address, transport }, problem);
     }
+  }
+
+  #forwarderTo(servers: () => Promise<readonly Upstream[]>): Forwarder {
+    const upstreams = async (): Promise<readonly Upstream[]> =>
+      (await servers()).filter((one) => !this.#isSelf(one));
+    return new Forwarder({ upstreams, clock });
   }
 
   #isSelf({ address }: Upstream): boolean {
