@@ -28,13 +28,15 @@ const tunnelPort = 51820;
 /** WireGuard's headers over IPv6, its worst case. */
 const tunnelBytes = 80;
 
-/** `undefined`: the node is unknown, takes no part in networks across hosts, or has none. */
+/**
+ * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is
+ * one too: what was there for the last one has to go.
+ */
 export function planNode(view: View, self: NodeId): NodePlan | undefined {
   const node = view.node(self);
   if (node === undefined || node.Gam.network === undefined) return undefined;
   if (node.Gam.network.problem !== "" || !isIp4(node.Status.Addr)) return undefined;
   const segments = segmentsOf(view, self);
-  if (segments.length === 0) return undefined;
   const others = sorted(
     view.nodes().filter(({ ID }) => ID !== self),
     ({ ID }) => ID,
