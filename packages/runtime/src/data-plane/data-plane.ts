@@ -121,7 +121,6 @@ export class DataPlane {
   /** The bridge that the rules of iptables are for, "" for none; `undefined` when that is not known. */
   #forwarding: string | undefined;
   #turning = false;
-  #greeting = false;
 
   constructor({ networks, keys, log, run = runCommand }: DataPlaneOptions) {
     this.#networks = networks;
@@ -136,6 +135,7 @@ export class DataPlane {
 
   /** Returns at once. Of plans that come while one is applied only the last is looked at. */
   apply(plan: NodePlan): void {
+    if (this.#closing.signal.aborted) return;
     const isFirst = this.#plan === undefined;
     this.#plan = plan;
     if (isFirst) this.#begin();
@@ -338,12 +338,7 @@ export class DataPlane {
     if (tunnels !== undefined && this.#keys.isNext(tunnels.publicKey)) {
       void this.#turn(tunnels.publicKey);
     }
-    const found = await this.#tunnels.apply(tunnels, look);
-    if (this.#greeting && tunnels !== undefined) {
-      this.#greeting = false;
-      await this.#tunnels.greet(tunnels);
-    }
-    return found;
+    return await this.#tunnels.apply(tunnels, look);
   }
 
   /** The state shows the new key: the others turn to it now, and this node a moment later. */
@@ -355,7 +350,6 @@ export class DataPlane {
     this.#turning = false;
     if (signal.aborted) return;
     await this.#keys.shown(publicKey);
-    this.#greeting = true;
     this.#log("info", "Turned to a new tunnel key", { publicKey });
     void this.#kernelLane.ask();
   }
@@ -370,7 +364,8 @@ export class DataPlane {
 
   #tellMended(found: readonly string[]): void {
     if (found.length === 0) return;
-    const told = { found: found.slice(0, toldMax), count: found.length };
+    const whats = [...new Set(found)];
+    const told = { found: whats.slice(0, toldMax), count: whats.length };
     this.#log("warn", "Mended the data plane", told);
   }
 

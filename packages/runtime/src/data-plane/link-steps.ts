@@ -117,10 +117,9 @@ function overlaySteps(
     ip(`link set ${name} type bridge_slave learning off`, "learning");
   }
   if (!have.up) ip(`link set ${name} up`, "down");
-  // Only a device that is up keeps entries of its neighbours.
-  const fresh = have.up ? have : { ...have, ...empty };
-  const pinned = have.bridge === want.bridge ? fresh.pinned : empty.pinned;
-  return [...steps, ...entrySteps(name, { ...fresh, pinned }, want)];
+  // What a bridge sends to its port is forgotten when the port leaves it.
+  const pinned = have.bridge === want.bridge ? have.pinned : empty.pinned;
+  return [...steps, ...entrySteps(name, { ...have, pinned }, want)];
 }
 
 type Entries = Pick<OverlayState, "neighbours" | "routes" | "pinned">;

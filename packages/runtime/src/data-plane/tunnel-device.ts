@@ -2,12 +2,12 @@
  * Tunnel device: WireGuard between this node and the others, in the kernel or by wireguard-go.
  *
  * wireguard-go runs on by itself and is known by its device and its socket, so an agent that comes
- * back finds its tunnels as they were. `wg syncconf` changes only what differs, and keeps sessions.
+ * back finds its tunnels as they were. To be told again what is so already ends no session.
  *
  * When a key changes: the state names the new key, and within moments every node turns to it. Whoever
  * asks for a session before the other side has turned is not answered and asks again after 5 s. So the
  * node whose key it is turns last (DataPlane waits a moment), and then says a word to each peer itself
- * (`greet`): the session is there one round trip later, and about a second of packets is lost.
+ * (`#greet`): the session is there one round trip later, and about a second of packets is lost.
  */
 import { createSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { check } from "@gam/core";
 import type { TunnelPlan } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { applySettings } from "./kernel-settings.ts";
-import { listLinks } from "./read-links.ts";
+import { type Link, listLinks } from "./read-links.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
 export const tunnelDevice = "gamwg";
@@ -29,6 +29,8 @@ export class TunnelDevice {
   readonly #keys: TunnelKeys;
   /** What was applied last, as one text; `undefined` when that is not known. */
   #applied: string | undefined;
+  /** The key that the peers were greeted with. */
+  #greeted: string | undefined;
 
   constructor(run: Run, keys: TunnelKeys) {
     this.#run = run;
@@ -50,20 +52,6 @@ export class TunnelDevice {
     return known ? found : [];
   }
 
-  /** Has a session begun with each peer. */
-  async greet({ peers }: TunnelPlan): Promise<void> {
-    const socket = createSocket("udp4");
-    socket.on("error", () => undefined);
-    const sent = peers.map(
-      ({ tunnel }) =>
-        new Promise<void>((resolve) => {
-          socket.send(new Uint8Array(1), discardPort, tunnel, () => resolve());
-        }),
-    );
-    await Promise.all(sent);
-    socket.close();
-  }
-
   /** Errors: CommandFailed. */
   async remove(): Promise<void> {
     this.#applied = undefined;
@@ -79,16 +67,27 @@ export class TunnelDevice {
       found.push(`${tunnelDevice}: missing`);
       if (link !== undefined) await this.#removeDevice(); // Its program does not answer.
       await this.#create();
+      this.#greeted = undefined;
       link = await this.#link();
       dump = await this.#dump();
     }
+    const peers = peersIn(dump ?? "");
     const differs = !isConfigured(dump ?? "", plan, this.#keys.privateKey);
     if (differs) found.push(`${tunnelDevice}: peers differ`);
-    if (differs || !known) {
-      const input = configOf(plan, this.#keys.privateKey);
-      await this.#run("wg", ["syncconf", tunnelDevice, "/dev/stdin"], { input });
+    if (differs || !known) await this.#configure(plan, peers);
+    found.push(...(await this.#dress(plan, link)));
+    found.push(...(await applySettings(tunnelDevice, "tunnel")), ...(await this.#route(plan)));
+    if (this.#greeted !== this.#keys.privateKey) {
+      await this.#greet(plan);
+      this.#greeted = this.#keys.privateKey;
     }
+    return found;
+  }
+
+  /** Address, MTU, up. */
+  async #dress(plan: TunnelPlan, link: Link | undefined): Promise<string[]> {
     const lines: string[] = [];
+    const found: string[] = [];
     const say = (line: string, what: string): void => {
       lines.push(line);
       found.push(`${tunnelDevice}: ${what}`);
@@ -106,8 +105,21 @@ export class TunnelDevice {
     }
     if (!link?.flags?.includes("UP")) say(`link set ${tunnelDevice} up`, "down");
     await this.#batch(lines);
-    found.push(...(await applySettings(tunnelDevice, "tunnel")), ...(await this.#route(plan)));
     return found;
+  }
+
+  /** `peers`: the keys of those that it has. */
+  async #configure(plan: TunnelPlan, peers: readonly string[]): Promise<void> {
+    const wanted = new Set(plan.peers.map(({ publicKey }) => publicKey));
+    await this.#run("wg", [
+      ...["set", tunnelDevice, "listen-port", `${plan.port}`],
+      ...["private-key", this.#keys.privateKeyFile],
+      ...peers.filter((key) => !wanted.has(key)).flatMap((key) => ["peer", key, "remove"]),
+      ...plan.peers.flatMap(({ publicKey, underlay, tunnel }) => [
+        ...["peer", publicKey, "endpoint", `${underlay}:${plan.port}`],
+        ...["allowed-ips", `${tunnel}/32,${underlay}/32`],
+      ]),
+    ]);
   }
 
   async #route({ peers }: TunnelPlan): Promise<string[]> {
@@ -132,6 +144,20 @@ export class TunnelDevice {
     await this.#run("ip", ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
   }
 
+  /** Has a session begun with each peer. */
+  async #greet({ peers }: TunnelPlan): Promise<void> {
+    const socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    const sent = peers.map(
+      ({ tunnel }) =>
+        new Promise<void>((resolve) => {
+          socket.send(new Uint8Array(1), discardPort, tunnel, () => resolve());
+        }),
+    );
+    await Promise.all(sent);
+    socket.close();
+  }
+
   /** `undefined`: nobody answers for the device. */
   async #dump(): Promise<string | undefined> {
     try {
@@ -142,7 +168,7 @@ export class TunnelDevice {
     }
   }
 
-  async #link() {
+  async #link(): Promise<Link | undefined> {
     return (await listLinks(this.#run)).find(({ ifname }) => ifname === tunnelDevice);
   }
 
@@ -165,13 +191,10 @@ export class TunnelDevice {
   }
 }
 
-function configOf(plan: TunnelPlan, privateKey: string): string {
-  const lines = ["[Interface]", `PrivateKey = ${privateKey}`, `ListenPort = ${plan.port}`];
-  for (const { publicKey, underlay, tunnel } of plan.peers) {
-    lines.push("[Peer]", `PublicKey = ${publicKey}`, `Endpoint = ${underlay}:${plan.port}`);
-    lines.push(`AllowedIPs = ${tunnel}/32, ${underlay}/32`);
-  }
-  return `${lines.join("\n")}\n`;
+/** Keys of the peers that the device has. Source: wg(8), dump. */
+function peersIn(dump: string): string[] {
+  const [, ...peers] = dump.trim().split("\n");
+  return peers.map((line) => line.split("\t")[0] ?? "");
 }
 
 /** Endpoints are left out: WireGuard itself follows a peer whose address changed. Source: wg(8), dump. */

@@ -46,6 +46,11 @@ export class TunnelKeys {
     return this.#active.privateKey;
   }
 
+  /** Where it is, for programs that read it themselves. */
+  get privateKeyFile(): string {
+    return join(this.#directory, activeFile);
+  }
+
   /** What the cluster is to know this node by: the newest. */
   get publicKey(): string {
     return (this.#next ?? this.#active).publicKey;

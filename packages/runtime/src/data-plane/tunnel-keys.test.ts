@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { TunnelKeys } from "./tunnel-keys.ts";
+
+function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "gam-keys-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+/** RFC 7748, section 6.1, in base64. */
+const alice = {
+  privateKey: "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=",
+  publicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+};
+
+test("tunnel keys: a key that is there is used, and only its owner reads it", async (t) => {
+  const directory = directoryFor(t);
+  const made = await TunnelKeys.open(directory);
+  assert.equal(statSync(join(directory, "wireguard.key")).mode & 0o777, 0o600);
+  assert.equal((await TunnelKeys.open(directory)).publicKey, made.publicKey);
+  writeFileSync(join(directory, "wireguard.key"), alice.privateKey);
+  const keys = await TunnelKeys.open(directory);
+  assert.deepEqual([keys.privateKey, keys.publicKey], [alice.privateKey, alice.publicKey]);
+});
+
+test("tunnel keys: two that were made agree on a secret", async (t) => {
+  const pairs = [await TunnelKeys.open(directoryFor(t)), await TunnelKeys.open(directoryFor(t))];
+  const head = Buffer.from("302e020100300506032b656e04220420", "hex");
+  const publicHead = Buffer.from("302a300506032b656e032100", "hex");
+  const secrets = pairs.map(({ privateKey }, index) => {
+    const other = pairs[1 - index]?.publicKey ?? "";
+    return diffieHellman({
+      privateKey: createPrivateKey({
+        key: Buffer.concat([head, Buffer.from(privateKey, "base64")]),
+        format: "der",
+        type: "pkcs8",
+      }),
+      publicKey: createPublicKey({
+        key: Buffer.concat([publicHead, Buffer.from(other, "base64")]),
+        format: "der",
+        type: "spki",
+      }),
+    }).toString("hex");
+  });
+  assert.equal(secrets[0], secrets[1]);
+});
+
+test("tunnel keys: a new key is told at once, used when it is shown, and outlives the process", async (t) => {
+  const directory = directoryFor(t);
+  const keys = await TunnelKeys.open(directory);
+  const { publicKey: first, privateKey } = keys;
+  const second = await keys.rotate();
+  assert.notEqual(second, first);
+  assert.equal(await keys.rotate(), second);
+  assert.deepEqual([keys.publicKey, keys.privateKey], [second, privateKey]);
+  await keys.shown(first);
+  assert.equal(keys.privateKey, privateKey);
+  const again = await TunnelKeys.open(directory);
+  assert.ok(again.isNext(second));
+  await again.shown(second);
+  assert.notEqual(again.privateKey, privateKey);
+  assert.equal(readFileSync(again.privateKeyFile, "utf8").trim(), again.privateKey);
+  assert.equal((await TunnelKeys.open(directory)).publicKey, second);
+});
+
+test("tunnel keys: a file that is no key is said to be none", async (t) => {
+  const directory = directoryFor(t);
+  writeFileSync(join(directory, "wireguard.key"), "rubbish");
+  await assert.rejects(TunnelKeys.open(directory), { code: "CORRUPT_FILE" });
+});
