@@ -78,6 +78,7 @@ test("version and info show the engine's, and the swarm ours", { skip }, async (
   );
   assert.equal(info, "host1 active 3");
   assert.match(await run("info"), /Swarm: active\n +NodeID: aaa0/);
+  assert.match(await run("info"), /overlay-encryption\n +Profile: none\n/);
 });
 
 test("node ls, inspect, update and rm", { skip }, async () => {

@@ -53,6 +53,18 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     return reply.code(answer.status).send(answer.body);
   });
 
+  for (const route of removals) {
+    app.route({
+      ...route,
+      handler: async (request, reply) => {
+        reply.hijack();
+        reply.raw.once("close", () => void attachments.sweep());
+        await passCall(engine, request.raw, reply.raw, request.originalUrl);
+        return reply;
+      },
+    });
+  }
+
   app.post<Ref>("/networks/:ref/connect", async (request, reply) => {
     const { raw, fields } = await readRawBody(request.body);
     const network = fields && (await ourNetwork(room, request.params.ref));
@@ -88,6 +100,12 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     return reply.code(answer.status).send();
   });
 }
+
+/** Calls by which containers go, so that their addresses go with them. */
+const removals = [
+  { method: "DELETE", url: "/containers/:ref" },
+  { method: "POST", url: "/containers/prune" },
+] as const;
 
 interface Endpoint {
   /** As the client wrote it. */

@@ -49,7 +49,11 @@ export function systemRoutes(app: FastifyInstance, room: Room): void {
   app.get("/info", async () => {
     const found = await askOrNothing(room, "GET", "/info");
     const Swarm = swarmInfo(door);
-    if (found !== undefined) return { ...objectOr(found.body, {}), Swarm };
+    if (found !== undefined) {
+      const body = objectOr(found.body, {});
+      const options = Array.isArray(body.SecurityOptions) ? body.SecurityOptions : [];
+      return { ...body, SecurityOptions: [...options, ...encryptionOf(door)], Swarm };
+    }
     const Warnings = [`WARNING: No Docker engine answers at ${engine.socketPath}`];
     return { ...infoWithoutEngine(), Swarm, Warnings };
   });
@@ -67,6 +71,16 @@ async function askOrNothing(
 
 function objectOr(body: unknown, otherwise: Record<string, unknown>): Record<string, unknown> {
   return typeof body === "object" && body !== null ? { ...body } : otherwise;
+}
+
+const encryptionWords = { kernel: "wireguard", userspace: "wireguard-go", none: "none" } as const;
+
+/** How this node's part of networks is encrypted. Clients print no other key than `profile`. */
+function encryptionOf(door: ClusterDoor): readonly string[] {
+  const network = door.view().node(door.self)?.Gam.network;
+  return network === undefined
+    ? []
+    : [`name=overlay-encryption,profile=${encryptionWords[network.encryption]}`];
 }
 
 /** Enough for the client to print something true. */

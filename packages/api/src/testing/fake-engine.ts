@@ -27,7 +27,13 @@ export class FakeEngine {
       json(answer, { Version: "20.10.24", ApiVersion: apiVersion, Os: "linux", Arch: "amd64" }),
     );
     this.on("GET /info", (_call, answer) =>
-      json(answer, { ID: "E", Name: "host1", ServerVersion: "20.10.24", Driver: "overlay2" }),
+      json(answer, {
+        ID: "E",
+        Name: "host1",
+        ServerVersion: "20.10.24",
+        Driver: "overlay2",
+        OSType: "linux",
+      }),
     );
     this.on("GET /networks", (_call, answer) => json(answer, []));
     this.#server = createServer((call, answer) => {
