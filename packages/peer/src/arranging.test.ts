@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NetworkId, NodeId, TaskId } from "@gam/core";
+import type { Change } from "@gam/state";
+import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { Arranging } from "./arranging.ts";
+
+const self = "a" as NodeId;
+const attachments = [{ network: "front" as NetworkId, address: "10.0.1.7" }];
+const patienceTicks = 100;
+
+/** A cluster of one node that has been planned once. */
+class World {
+  readonly arranging = new Arranging();
+  readonly #log = new TestLog();
+
+  constructor() {
+    this.write({ kind: "joinNode", node: aNode("a") });
+    this.write({ kind: "createNetwork", network: aNetwork("front") });
+    this.write(aService("web"));
+    assert.ok(this.plans());
+    this.arranging.tick();
+  }
+
+  write(change: Change): void {
+    this.arranging.notice(this.#log.write(change).events);
+  }
+
+  plans(caughtUp = true): boolean {
+    return this.arranging.plan(this.#log.store, self, caughtUp) !== undefined;
+  }
+}
+
+test("a plan is made when something of networks has moved, and not otherwise", () => {
+  const world = new World();
+  assert.ok(!world.plans());
+  world.write({ kind: "createTask", task: aTask("web", "t1") });
+  assert.ok(!world.plans(), "a task without an address is in no network");
+  world.write({ kind: "createTask", task: aTask("web", "t2", { extra: { attachments } }) });
+  assert.ok(world.plans());
+  world.arranging.tick();
+  world.write({ kind: "removeTask", id: "t2" as TaskId });
+  assert.ok(world.plans(), "what had an address and is gone");
+});
+
+test("plans come once a tick, and the last one is not left out", () => {
+  const world = new World();
+  world.write({ kind: "createTask", task: aTask("web", "t1", { extra: { attachments } }) });
+  assert.ok(world.plans());
+  world.write({ kind: "removeTask", id: "t1" as TaskId });
+  assert.ok(!world.plans());
+  world.arranging.tick();
+  assert.ok(world.plans());
+});
+
+test("a copy of the state that may be old is planned from only when nobody says what is new", () => {
+  const world = new World();
+  world.write({ kind: "createTask", task: aTask("web", "t1", { extra: { attachments } }) });
+  // One tick went by already.
+  for (let tick = 2; tick < patienceTicks; tick += 1) {
+    world.arranging.tick();
+    assert.ok(!world.plans(false));
+  }
+  world.arranging.tick();
+  assert.ok(world.plans(false));
+});
