@@ -2,8 +2,8 @@
  * Ruleset: what of a node's plan is the packet filter's part, as text for `nft -f -`.
  *
  * Everything is in one table of gam's own, `ip gam`. Decides which packets get which address, and which
- * of those that must not reach the host are refused. Cannot decide that a packet is forwarded: what
- * another table drops is dropped, and docs/networking.md says which rules of Docker's that concerns.
+ * of those that must not reach the host are refused. Cannot decide that a packet is forwarded, because
+ * what another table drops is dropped: the runtime keeps rules of its own among Docker's for that.
  *
  * Base chains and sets are always the same; only elements, and chains of services and ports, come and
  * go. So a packet is looked up in sets whose cost does not grow, and a change is a few lines.
@@ -267,6 +267,7 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       [
         "type nat hook output priority -110; policy accept;",
         "ip daddr vmap @services",
+        "ip daddr @vips return",
         `${names} return`,
         `fib daddr type local ${published} vmap @ports`,
       ],
