@@ -17,6 +17,10 @@ const wish = fc.record({
     maxLength: names.length,
   }),
   down: fc.subarray(names),
+  /** Whether there are published ports at all. */
+  ingress: fc.boolean(),
+  /** Nodes that have a bridge of the network "back". */
+  back: fc.subarray(names),
   services: fc.array(
     fc.record({
       networks: fc.subarray(networks.slice(1)),
@@ -43,12 +47,13 @@ export const anyPlans: fc.Arbitrary<readonly NodePlan[]> = wish.map((wished) => 
     const network = { encryption: wished.encryption[index] ?? "none" };
     cluster.node(name, { network, state: wished.down.includes(name) ? "down" : "ready" });
   }
-  cluster.network("ingress", { Ingress: true });
+  if (wished.ingress) cluster.network("ingress", { Ingress: true });
   cluster.network("front");
-  cluster.network("back");
+  cluster.network("back", { nodes: wished.back });
   cluster.network("inner", { Internal: true });
   if (able.length > 0) cluster.network("sealed", { Options: { encrypted: "" }, nodes: able });
   const takes = (node: string, network: string): boolean => {
+    if (network === "back") return wished.back.includes(node);
     return network !== "sealed" || able.includes(node);
   };
   for (const [index, one] of wished.services.entries()) {
