@@ -11,6 +11,7 @@ import type { Endpoint } from "./data-plane/bridge-rescue.ts";
 import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 
 const limitMs = 60_000;
+const mtuOption = "com.docker.network.driver.mtu";
 const bridgeOption = "com.docker.network.bridge.name";
 const text = check.string(1 << 20);
 const texts = check.map(text, 4096);
@@ -153,13 +154,26 @@ export class NetworkBook {
   async #ensure(plan: NetworkPlan, found: readonly Found[]): Promise<boolean> {
     const [first, ...more] = found.filter(({ network }) => network === plan.network);
     for (const double of more) await this.#removeUnlessUsed(double);
-    if (first !== undefined && !differs(first, plan)) {
+    if (first !== undefined && !(await this.#clear(first, plan))) {
       this.#ids.set(plan.network, first.Id);
       return false;
     }
-    if (first !== undefined) await this.#remove(first);
     this.#ids.set(plan.network, await this.#create(plan));
     return true;
+  }
+
+  /** Removes what is not as planned. Shape: whether it is gone. */
+  async #clear(found: Found, plan: NetworkPlan): Promise<boolean> {
+    const difference = differenceOf(found, plan);
+    if (difference === "none") return false;
+    try {
+      await this.#remove(found);
+      return true;
+    } catch (thrown) {
+      // Its containers keep their packet size until they go, and must not stop others from coming.
+      if (thrown instanceof EngineRefusal && difference === "size") return false;
+      throw thrown;
+    }
   }
 
   async #remove({ Id, network }: Found): Promise<void> {
@@ -226,17 +240,20 @@ export class NetworkBook {
   }
 }
 
-/** Only what the plan says is compared: the engine adds of its own. */
-function differs(found: Found, { body }: NetworkPlan): boolean {
+/** Only what the plan says is compared: the engine adds of its own. `size`: nothing but the MTU. */
+function differenceOf(found: Found, { body }: NetworkPlan): "none" | "size" | "place" {
   const ranges = found.IPAM?.Config ?? [];
-  return (
-    Object.entries(body.Options).some(([key, value]) => found.Options?.[key] !== value) ||
+  const options = Object.entries(body.Options);
+  const other = options.filter(([key, value]) => found.Options?.[key] !== value);
+  const elsewhere =
     (found.Internal ?? false) !== body.Internal ||
+    other.some(([key]) => key !== mtuOption) ||
     body.IPAM.Config.some(
       ({ Subnet, IPRange, Gateway }, index) =>
         ranges[index]?.Subnet !== Subnet ||
         (ranges[index]?.IPRange ?? "") !== (IPRange ?? "") ||
         (Gateway !== undefined && ranges[index]?.Gateway !== Gateway),
-    )
-  );
+    );
+  if (elsewhere) return "place";
+  return other.length > 0 ? "size" : "none";
 }

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { NetworkId } from "@gam/core";
+import type { NetworkPlan } from "@gam/worker";
+import { EngineClient } from "./engine-client.ts";
+import { NetworkBook } from "./network-book.ts";
+
+interface FakeNetwork {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** The engine's calls for networks, with its answers. */
+class FakeEngine {
+  readonly networks = new Map<string, FakeNetwork>();
+  /** Ids of those with containers. */
+  readonly used = new Set<string>();
+  made = 0;
+
+  answer(method: string, path: string, body: Record<string, unknown>): [number, unknown] {
+    const id = path.slice("/networks/".length);
+    if (method === "GET") {
+      const all = [...this.networks.values()];
+      return [200, all.filter(({ Labels }) => Labels["gam.network"] !== undefined)];
+    }
+    if (method === "DELETE") {
+      if (this.used.has(id)) return [403, { message: "network has active endpoints" }];
+      return this.networks.delete(id) ? [204, ""] : [404, { message: "network not found" }];
+    }
+    this.made += 1;
+    const made = { Labels: {}, ...body, Id: `id${this.made}` } as unknown as FakeNetwork;
+    if ([...this.networks.values()].some(({ Name }) => Name === made.Name)) {
+      return [409, { message: `network with name ${made.Name} already exists` }];
+    }
+    this.networks.set(made.Id, made);
+    return [201, { Id: made.Id }];
+  }
+
+  names(): string[] {
+    return [...this.networks.values()].map(({ Name }) => Name).sort();
+  }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+async function open(t: TestContext): Promise<{ engine: FakeEngine; book: NetworkBook }> {
+  const directory = mkdtempSync(join(tmpdir(), "gam-engine-"));
+  const engine = new FakeEngine();
+  const server = createServer(async (request, response) => {
+    const body = JSON.parse((await textOf(request)) || "{}");
+    const path = (request.url ?? "").replace(/\?.*$/, "");
+    const [status, answer] = engine.answer(request.method ?? "", path, body);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(answer === "" ? undefined : JSON.stringify(answer));
+  });
+  const socketPath = join(directory, "engine.sock");
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  t.after(() => {
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+  return { engine, book: new NetworkBook(new EngineClient(socketPath)) };
+}
+
+function planOf(name: string, gateway = "10.0.5.2", mtu = "1450"): NetworkPlan {
+  const options = {
+    "com.docker.network.bridge.name": `gam-${name}`,
+    "com.docker.network.driver.mtu": mtu,
+  };
+  return {
+    network: name as NetworkId,
+    name,
+    gateway,
+    body: {
+      Driver: "bridge",
+      Internal: false,
+      Labels: { "gam.cluster": "c", "gam.network": name },
+      IPAM: { Driver: "default", Config: [{ Subnet: "10.0.5.0/24", Gateway: gateway }] },
+      Options: options,
+    },
+  };
+}
+
+const front = planOf("front");
+const back = planOf("back");
+
+test("a network book makes one network for two that ask at once", async (t) => {
+  const { engine, book } = await open(t);
+  await Promise.all([book.ensure(front), book.reconcile([front, back]), book.ensure(back)]);
+  assert.deepEqual(engine.names(), ["back", "front"]);
+  assert.equal(await book.reconcile([front, back]), false);
+  assert.equal(book.idOf(front.network), "id1");
+});
+
+test("a network book makes again what differs, once nobody is on it", async (t) => {
+  const { engine, book } = await open(t);
+  await book.ensure(front);
+  engine.used.add("id1");
+  const moved = planOf("front", "10.0.5.3");
+  await assert.rejects(book.reconcile([moved, back]), /network front: .*active endpoints/);
+  assert.deepEqual(engine.names(), ["back", "front"]);
+  engine.used.clear();
+  assert.equal(await book.reconcile([moved, back]), true);
+  assert.equal(book.idOf(front.network), "id3");
+});
+
+test("a network book lets tasks onto a network that only has another packet size", async (t) => {
+  const { engine, book } = await open(t);
+  await book.ensure(front);
+  engine.used.add("id1");
+  const small = planOf("front", "10.0.5.2", "1370");
+  await book.ensure(small);
+  assert.equal(book.idOf(front.network), "id1");
+  engine.used.clear();
+  await book.ensure(small);
+  assert.equal(book.idOf(front.network), "id2");
+});
+
+test("a network book prunes neither what the data plane holds nor what is not gam's", async (t) => {
+  const { engine, book } = await open(t);
+  engine.networks.set("theirs", { Id: "theirs", Name: "theirs", Labels: {} });
+  await book.reconcile([front, back]);
+  await book.prune([]);
+  assert.deepEqual(engine.names(), ["back", "front", "theirs"]);
+  await book.reconcile([front]);
+  assert.deepEqual(engine.names(), ["front", "theirs"]);
+  engine.used.add("id1");
+  assert.equal(await book.reconcile([]), false);
+  await assert.rejects(book.prune([]), /active endpoints/);
+  engine.used.clear();
+  await book.prune([]);
+  assert.deepEqual(engine.names(), ["theirs"]);
+});
+
+test("a network book leaves a name to whoever has it", async (t) => {
+  const { engine, book } = await open(t);
+  engine.networks.set("theirs", { Id: "theirs", Name: "front", Labels: {} });
+  await book.ensure(front);
+  assert.deepEqual(engine.names(), ["front", "front.front"]);
+});
