@@ -64,6 +64,14 @@ test("a port is kept over updates that still publish it, and free after one that
   assert.deepEqual(portsOf(log, "web"), []);
 });
 
+test("a port that some hosts bind themselves is given to nobody", () => {
+  const log = new TestLog();
+  publish(log, "web", [http]);
+  publish(log, "bound", [{ ...http, PublishMode: "host", PublishedPort: 30_000 }]);
+  settle(log);
+  assert.deepEqual(portsOf(log, "web"), [30_001]);
+});
+
 test("host ports and chosen numbers are taken as they are", () => {
   const log = new TestLog();
   publish(log, "web", [

@@ -8,6 +8,7 @@
 import {
   type Endpoint,
   heldPorts,
+  hostPorts,
   type PlannedChange,
   type PortConfig,
   type Service,
@@ -27,7 +28,8 @@ export function planEndpoints(
   if (asking.length === 0) return [];
   const taken = new Set<string>();
   for (const service of view.services()) {
-    for (const port of heldPorts(service)) {
+    // A port that some hosts bind themselves would be taken away from them there.
+    for (const port of [...heldPorts(service), ...hostPorts(service.Spec.EndpointSpec)]) {
       if (port.PublishedPort) taken.add(nameOf(port, port.PublishedPort));
     }
   }
