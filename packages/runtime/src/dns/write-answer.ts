@@ -22,7 +22,7 @@ import type { Answer } from "./name-answer.ts";
  */
 const ttlSeconds = 1;
 /** What fits into any path without fragments (DNS flag day 2020): said of ourselves, and never passed. */
-export const udpBytesMax = 1232;
+const udpBytesMax = 1232;
 const udpBytesWithoutEdns = 512;
 export const tcpBytesMax = 65_535;
 export const optBytes = 11;
