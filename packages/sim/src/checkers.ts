@@ -4,11 +4,11 @@
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import { compareStates, type Event, type Task, type View } from "@gam/state";
+import { Breach } from "./breach.ts";
 import type { Host } from "./host.ts";
+import { Ledger } from "./ledger.ts";
 
-export class Breach extends Error {
-  override readonly name = "Breach";
-}
+export { Breach } from "./breach.ts";
 
 /** A write that a client was told is done. */
 export interface Acknowledged {
@@ -20,6 +20,7 @@ export interface Acknowledged {
 export class Checkers {
   readonly #leaders = new Map<number, NodeId>();
   readonly #entries = new Map<number, { readonly digest: string; readonly by: NodeId }>();
+  readonly #ledger = new Ledger();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   readonly #connected = new Map<NodeId, readonly NodeId[]>();
@@ -55,6 +56,7 @@ export class Checkers {
     this.#entries.set(index, { digest, by: host });
     for (const event of events) {
       this.#look(event, index);
+      this.#ledger.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
     }

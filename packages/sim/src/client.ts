@@ -1,13 +1,27 @@
 /**
  * Client: somebody who asks any host that is on for anything that can be asked for.
  */
-import type { NodeId, ServiceId } from "@gam/core";
-import type { Node, Placement, Service, ServiceMode, ServiceSpec } from "@gam/state";
+import type { NetworkId, NodeId, ServiceId } from "@gam/core";
+import {
+  type EndpointSpec,
+  type Node,
+  type Placement,
+  readNetworkSpec,
+  type Service,
+  type ServiceMode,
+  type ServiceSpec,
+  type View,
+} from "@gam/state";
 import { type Host, images, jobImages } from "./host.ts";
 import type { World } from "./world.ts";
 
 const servicesMax = 4;
 const hostPort = 8080;
+const ingressPort = 9000;
+/** Beside ingress. */
+const networksMax = 3;
+/** On one network, that are no tasks. */
+const containersMax = 4;
 
 /** A host that is on, if there is one. */
 export function pickOn(world: World): Host | undefined {
@@ -20,11 +34,12 @@ export function ask(world: World): void {
   const host = pickOn(world);
   const view = host?.peer?.view;
   if (host === undefined || view === undefined) return;
+  if (world.networked && random.below(4) === 0) return askForNetworks(world, host, view);
   const services = view.services();
   const roll = random.below(10);
   if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
     const id = `s${world.agenda.nowMs}-${random.below(1000)}` as ServiceId;
-    const spec = newSpec(world, id);
+    const spec = connected(world, view, newSpec(world, id));
     return world.ask(host, [{ kind: "createService", id, spec, registryAuth: "" }], {
       kind: "create",
       service: id,
@@ -36,7 +51,29 @@ export function ask(world: World): void {
     const change = { kind: "removeService" as const, id: service.ID };
     return world.ask(host, [change], { kind: "remove", service: service.ID });
   }
-  update(world, host, service, changed(world, service));
+  update(world, host, service, changed(world, service, view));
+}
+
+/** Networks come and go, and containers that are no tasks on them. */
+function askForNetworks(world: World, host: Host, view: View): void {
+  const { random } = world;
+  const networks = view.networks().filter(({ Ingress }) => !Ingress);
+  const id = `n${world.agenda.nowMs}-${random.below(1000)}`;
+  if (networks.length === 0 || (random.below(4) === 0 && networks.length < networksMax)) {
+    const body = { Name: id, Driver: "overlay", Attachable: true };
+    const encrypted = random.below(2) === 0 ? { Options: { encrypted: "" } } : {};
+    const network = readNetworkSpec({ ...body, ...encrypted }, id as NetworkId);
+    return world.ask(host, [{ kind: "createNetwork", network }]);
+  }
+  const { Id: network, Gam } = pick(world, networks);
+  const keys = Object.keys(Gam.attachments);
+  if (random.below(4) === 0) return world.ask(host, [{ kind: "removeNetwork", id: network }]);
+  if (keys.length > 0 && random.below(2) === 0) {
+    return world.ask(host, [{ kind: "detachContainer", network, key: pick(world, keys) }]);
+  }
+  if (keys.length >= containersMax) return;
+  const node = pick(world, view.nodes()).ID;
+  world.ask(host, [{ kind: "attachContainer", network, key: id, node, name: id }]);
 }
 
 export function update(world: World, host: Host, service: Service, spec: ServiceSpec): void {
@@ -144,7 +181,29 @@ function newPlacement(world: World, { Replicated }: ServiceMode): Placement | un
   }
 }
 
-function changed(world: World, { Spec }: Service): ServiceSpec {
+/** Some of the networks that are there, a VIP or none, and a port that somebody else may want. */
+function connected(world: World, view: View, spec: ServiceSpec): ServiceSpec {
+  const { random } = world;
+  if (!world.networked) return spec;
+  const Networks = view
+    .networks()
+    .filter(({ Ingress }) => !Ingress && random.below(2) === 0)
+    .map(({ Id }) => ({ Target: Id }));
+  const TaskTemplate = { ...spec.TaskTemplate, Networks };
+  const isBound = spec.EndpointSpec?.Ports?.some(({ PublishMode }) => PublishMode === "host");
+  if (isBound) return { ...spec, TaskTemplate };
+  const port = { TargetPort: 80, PublishMode: "ingress" as const };
+  const EndpointSpec: EndpointSpec = pick(world, [
+    {},
+    { Mode: "dnsrr" },
+    { Ports: [port] },
+    { Ports: [{ ...port, PublishedPort: ingressPort + random.below(3) }] },
+  ]);
+  return { ...spec, TaskTemplate, EndpointSpec };
+}
+
+function changed(world: World, { Spec }: Service, view: View): ServiceSpec {
+  if (world.networked && world.random.below(4) === 0) return connected(world, view, Spec);
   if (world.random.below(2) === 0 && Spec.Mode.Replicated !== undefined) {
     return { ...Spec, Mode: { Replicated: { Replicas: world.random.below(7) } } };
   }

@@ -27,6 +27,11 @@ export const planted = {
   "reconciler: what replaces a task does not wait for it": {
     peer: { orchestrator: new Set(["replacement-does-not-wait"]) },
   },
+  "allocator: addresses of services count as free": {
+    peer: { allocator: new Set(["services-forgotten"]) },
+  },
+  "allocator: nothing is ever freed": { peer: { allocator: new Set(["nothing-freed"]) } },
+  "allocator: bridges stay": { peer: { allocator: new Set(["bridges-kept"]) } },
   "membership: one watcher convicts": {
     peer: {
       membership: { oneWatcherIsEnough: true, noIndirectProbe: true, noPatienceAlone: true },

@@ -209,9 +209,15 @@ export class Host {
       kind: "described",
       said: {
         description: describe(this.id),
-        addresses: [`${this.id}:7946`],
+        addresses: [meshAddress(this.id)],
         engine: { ready: this.#engineLost === "", reason: this.#engineLost },
-        network: { mtu: 1500, routes: [], encryption: "none", publicKey: "", problem: "" },
+        network: {
+          mtu: 1500,
+          routes: ["172.30.0.0/16"],
+          encryption: "kernel",
+          publicKey: this.id,
+          problem: "",
+        },
       },
     });
   }
@@ -267,6 +273,11 @@ export class Host {
       atMs: this.wallMs,
     };
   }
+}
+
+/** Hosts are numbered, and so are their addresses. */
+export function meshAddress(id: NodeId): string {
+  return `172.30.0.${id.slice("host".length)}:7946`;
 }
 
 export function describe(id: NodeId): NodeDescription {

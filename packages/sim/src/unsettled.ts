@@ -5,6 +5,7 @@
  * not decide how long that may take (storm.ts).
  */
 import type { NodeId } from "@gam/core";
+import { planNode, unroutedPairs } from "@gam/network";
 import {
   isWanted,
   meetsConstraints,
@@ -16,6 +17,7 @@ import {
 } from "@gam/state";
 import type { Checkers } from "./checkers.ts";
 import { type Host, restless } from "./host.ts";
+import { addressesMissing } from "./ledger.ts";
 
 /** Usage is measured every second and told every five at least, by clocks that differ by 4 s at most. */
 const usageAgeMsMax = 10_000;
@@ -38,8 +40,18 @@ export function unsettled(hosts: readonly Host[], checkers: Checkers): string | 
     return `applied: ${views.map(({ index }) => index).join(", ")}`;
   }
   return (
-    membersMissing(hosts, view, checkers) ?? servicesMissing(view) ?? containersMissing(hosts, view)
+    membersMissing(hosts, view, checkers) ??
+    servicesMissing(view) ??
+    containersMissing(hosts, view) ??
+    addressesMissing(view) ??
+    routesMissing(view)
   );
+}
+
+/** All that the plans of all nodes fail to connect. */
+function routesMissing(view: View): string | undefined {
+  const plans = view.nodes().flatMap(({ ID }) => planNode(view, ID) ?? []);
+  return unroutedPairs(plans)[0];
 }
 
 /** Hosts and nodes are the same, all are ready, and all know of all. */

@@ -3,7 +3,7 @@
  *
  * One seed is one history. Checkers look at every effect.
  */
-import { assert, type NodeId, type Random } from "@gam/core";
+import { assert, type NetworkId, type NodeId, type Random } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import {
   type Answer,
@@ -18,18 +18,24 @@ import {
   type ClusterSpec,
   clusterSpecDefault,
   dataPathDefault,
+  hostOf,
   type NewNode,
+  newIngressNetwork,
   type View,
 } from "@gam/state";
 import { Agenda } from "./agenda.ts";
 import { type Acknowledged, Breach, Checkers } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
-import { describe, Host } from "./host.ts";
+import { describe, Host, meshAddress } from "./host.ts";
 import { SimNetwork } from "./network.ts";
 import { unsettled } from "./unsettled.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
 const codecEvery = 16;
+/** Every so many histories have no networks. */
+const bareEvery = 4;
+/** Of networks: so few addresses that one that leaks is missed, and enough for all that is asked for. */
+const subnetSize = 26;
 const dialMs = 500;
 /** Clocks of hosts differ by so much at most, either way. */
 const skewMsMax = 2000;
@@ -53,6 +59,8 @@ export class World {
   readonly random: Random;
   readonly network: SimNetwork;
   readonly checkers = new Checkers();
+  /** Services have networks and published ports. */
+  readonly networked: boolean;
   /** What happened, for people, when somebody wants to know. */
   readonly trace: string[] = [];
   readonly #codec: boolean;
@@ -67,6 +75,7 @@ export class World {
   constructor(seed: number, hostCount: number, planted: Planted = {}, tracing = false) {
     assert(seed > 0, "seed must be positive");
     this.random = seededRandom(seed * 2654435761);
+    this.networked = seed % bareEvery !== 3;
     this.#codec = seed % codecEvery === 0;
     this.#tracing = tracing;
     this.#planted = planted;
@@ -110,8 +119,11 @@ export class World {
       Secrets: { Worker: "w", Manager: "m" },
       RootPublicKey: "",
       ...dataPathDefault,
+      SubnetSize: subnetSize,
     };
     this.ask(first, [{ kind: "createCluster", cluster }]);
+    const ingress = newIngressNetwork("ingress" as NetworkId);
+    if (this.networked) this.ask(first, [{ kind: "createNetwork", network: ingress }]);
     for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host.id) }]);
     for (const host of others) host.start();
     this.until("the cluster has formed", 30_000);
@@ -383,10 +395,10 @@ function newNode(id: NodeId): NewNode {
     ID: id,
     Spec: { Labels: { zone }, Role: "manager", Availability: "active" },
     Description: describe(id),
-    Status: { State: "unknown", Addr: id },
+    Status: { State: "unknown", Addr: hostOf(meshAddress(id)) },
     Gam: {
       peerId: id,
-      addresses: [`${id}:7946`],
+      addresses: [meshAddress(id)],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,
     },

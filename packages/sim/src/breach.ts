@@ -1,0 +1,4 @@
+/** Something that must never be has been seen. */
+export class Breach extends Error {
+  override readonly name = "Breach";
+}
