@@ -86,6 +86,8 @@ export function needOf(life: Life, now: Circumstances): Need {
   }
   if (ended) return nothing;
   if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
+  // Made for this node, and nobody has said yet that it may be here, or at which addresses.
+  if (compareStates(status.State, "assigned") < 0) return nothing;
   if (compareStates(status.State, "accepted") < 0) {
     return { kind: "become", state: "accepted", message: "accepted" };
   }

@@ -64,17 +64,24 @@ class World {
         const network = options.has("network") ? `${options.string("network")}-id` : undefined;
         const attachments =
           network === undefined ? [] : [{ network: network as NetworkId, address: "10.0.1.7" }];
+        const [desired = "running"] = words.slice(1).filter((word) => word !== "waiting");
         const made = aTask(task, {
-          DesiredState: (words[1] ?? "running") as DesiredState,
+          DesiredState: desired as DesiredState,
           Spec: {
             ContainerSpec: { Image: image },
             RestartPolicy: { Condition: policy as "any", Delay: 1e9 },
           },
         });
-        this.#tasks.set(task, { ...made, Gam: { ...made.Gam, attachments } });
+        const Status = words.includes("waiting")
+          ? { ...made.Status, State: "pending" }
+          : made.Status;
+        this.#tasks.set(task, { ...made, Status, Gam: { ...made.Gam, attachments } } as Task);
         this.#assign();
         break;
       }
+      case "place":
+        this.#change(task, { Status: aTask(task).Status });
+        break;
       case "desire":
         this.#change(task, { DesiredState: words[1] as DesiredState });
         break;
