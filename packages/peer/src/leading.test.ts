@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import type { Change, PlannedChange } from "@gam/state";
-import { aNode, aService, TestLog } from "@gam/state/testing";
+import { aCluster, aNetwork, aNode, aService, TestLog } from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
@@ -59,6 +59,24 @@ test("Leading plans nothing while its last plan is under way", () => {
   assert.deepEqual(world.plan(), []);
   world.leading.settle(first);
   assert.equal(kinds(world.plan()), "assignTask assignTask");
+});
+
+test("Leading gives a task its addresses, then its node with a bridge on it", () => {
+  const world = new World();
+  world.write({ kind: "createCluster", cluster: aCluster() });
+  world.write({ kind: "createNetwork", network: aNetwork("net") });
+  world.write(aService("api", { template: { Networks: [{ Target: "net" }] } }));
+  const entries: string[] = [];
+  for (let changes = world.plan(); changes.length > 0; changes = world.plan()) {
+    entries.push(kinds(changes));
+    world.write(...changes);
+  }
+  assert.deepEqual(entries, [
+    "createTask createTask createTask",
+    "allocateNetwork",
+    "setEndpoint attachTask",
+    "setGateways assignTask assignTask assignTask",
+  ]);
 });
 
 test("Leading plans again what could not be put into the log, at the next look and not before", () => {

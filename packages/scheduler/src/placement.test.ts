@@ -1,12 +1,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId } from "@gam/core";
+import type { NetworkId, NodeId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
-import type { Change, NewTask, PlannedChange, Usage } from "@gam/state";
-import { aNode, aService, aTask, type TaskWish, TestLog } from "@gam/state/testing";
+import type { Change, NewNode, NewTask, NodeNetwork, PlannedChange, Usage } from "@gam/state";
+import {
+  aNetwork,
+  aNode,
+  aNodeNetwork,
+  aService,
+  aTask,
+  type TaskWish,
+  TestLog,
+} from "@gam/state/testing";
 import { planPlacement } from "./placement.ts";
 
 const gib = 2 ** 30;
+
+/** A network of the cluster, and a task that has its address there, or not yet. */
+const onNet = (attached = true): TaskWish => ({
+  template: { Networks: [{ Target: "net" }] },
+  extra: {
+    attachments: attached ? [{ network: "net" as NetworkId, address: "10.1.0.9" }] : [],
+  },
+});
+const bare = (id: string) => {
+  const { network: _, ...Gam } = aNode(id).Gam;
+  return { ...aNode(id), Gam };
+};
+const told = (id: string, network: Partial<NodeNetwork>) => {
+  const node = aNode(id);
+  return { ...node, Gam: { ...node.Gam, network: aNodeNetwork(network) } };
+};
 
 interface World {
   readonly nodes: readonly Parameters<typeof aNode>[];
@@ -305,3 +329,71 @@ test("planPlacement() stops at its limit and goes on from there", () => {
   log.write(...first);
   assert.equal(planPlacement(log.store, facts).length, 2);
 });
+
+const onNetworks: readonly {
+  readonly name: string;
+  readonly nodes: readonly NewNode[];
+  readonly encrypted?: boolean;
+  readonly attached?: boolean;
+  /** Nodes without a bridge in a network that has no address left. */
+  readonly unreached?: readonly string[];
+  readonly want: readonly string[];
+}[] = [
+  {
+    name: "leaves alone a task that has no address yet",
+    nodes: [aNode("a")],
+    attached: false,
+    want: [],
+  },
+  {
+    name: "gives no node that cannot take part in networks, and says what is wrong with one",
+    nodes: [told("a", { problem: "no nft" }), told("b", { problem: "no nft" })],
+    want: ["t1 no suitable node (networks across hosts not supported on 2 nodes: no nft)"],
+  },
+  {
+    name: "gives no node that has not said what it can do",
+    nodes: [bare("a")],
+    want: [
+      "t1 no suitable node (networks across hosts not supported on 1 node: the node has not said yet what it can do)",
+    ],
+  },
+  { name: "gives the node that can", nodes: [bare("a"), aNode("b")], want: ["t1 b"] },
+  {
+    name: "gives no node that cannot encrypt to a network that demands it",
+    nodes: [aNode("a"), told("b", { problem: "no nft", encryption: "kernel" })],
+    encrypted: true,
+    want: [
+      "t1 no suitable node (networks across hosts not supported on 1 node: no nft; encrypted networks not supported on 1 node)",
+    ],
+  },
+  {
+    name: "gives the node that can encrypt, whoever does it there",
+    nodes: [aNode("a"), told("b", { encryption: "userspace" })],
+    encrypted: true,
+    want: ["t1 b"],
+  },
+  {
+    name: "gives no node for whose bridge there is no address",
+    nodes: [aNode("a"), aNode("b")],
+    unreached: ["a", "b"],
+    want: ["t1 no suitable node (insufficient network addresses on 2 nodes)"],
+  },
+];
+
+for (const { name, nodes, encrypted, attached, unreached = [], want } of onNetworks) {
+  test(`planPlacement() ${name}`, () => {
+    const log = new TestLog();
+    log.write(...nodes.map((node): Change => ({ kind: "joinNode", node })));
+    const Options = encrypted ? { encrypted: "" } : null;
+    // Nodes may lose what they had when the network was made.
+    const able = { kind: "joinNode" as const, node: told("able", { encryption: "kernel" }) };
+    log.write(able);
+    log.write({ kind: "createNetwork", network: aNetwork("net", { Options }) });
+    log.write({ kind: "removeNode", id: able.node.ID });
+    log.write(aService("web", onNet()));
+    log.write({ kind: "createTask", task: aTask("web", "t1", onNet(attached)) });
+    const reaches = (node: NodeId) => !unreached.includes(node);
+    const facts = { usage: new Map(), nowMs: log.nowMs, reaches };
+    assert.deepEqual(planPlacement(log.store, facts).map(show), want);
+  });
+}
