@@ -72,22 +72,23 @@ async function answerAll(request: IncomingMessage): Promise<string> {
   return JSON.stringify(await Promise.all(questions.map(answer)));
 }
 
-async function answer(question: Question): Promise<Answer> {
+async function answer({ ask, name, port }: Question): Promise<Answer> {
+  let addresses: readonly string[] | undefined;
   try {
-    const found = await lookup(question.name, { all: true, family: 4 });
-    const addresses = found.map(({ address }) => address).sort();
+    const found = await lookup(name, { all: true, family: 4 });
+    addresses = found.map(({ address }) => address).sort();
     const [address = ""] = addresses;
-    switch (question.ask) {
+    switch (ask) {
       case "address":
         return { addresses };
       case "http":
-        return { addresses, ...(await askHttp(address, question.port)) };
+        return { addresses, ...(await askHttp(address, port)) };
       case "udp":
-        return { addresses, ...(await askUdp(address, question.port)) };
+        return { addresses, ...(await askUdp(address, port)) };
     }
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    return { trouble: String(code ?? cause) };
+    return { ...(addresses && { addresses }), trouble: String(code ?? cause) };
   }
 }
 

@@ -35,6 +35,8 @@ export interface Container {
   readonly hostname: string;
   /** As the host counts. */
   readonly pid: number;
+  /** Also where nobody looks after its health. */
+  readonly healthy: boolean;
   readonly labels: Readonly<Record<string, string>>;
   /** Network name to address. */
   readonly addresses: Readonly<Record<string, string>>;
@@ -43,7 +45,11 @@ export interface Container {
 interface Inspection {
   readonly Id: string;
   readonly Name: string;
-  readonly State: { readonly Running: boolean; readonly Pid: number };
+  readonly State: {
+    readonly Running: boolean;
+    readonly Pid: number;
+    readonly Health?: { readonly Status: string };
+  };
   readonly Config: { readonly Hostname: string; readonly Labels: Record<string, string> };
   readonly NetworkSettings: { readonly Networks: Record<string, { readonly IPAddress: string }> };
 }
@@ -102,6 +108,7 @@ export async function inspect(host: Host, id: string): Promise<Container | undef
     name: found.Name.slice(1),
     hostname: found.Config.Hostname,
     pid: found.State.Pid,
+    healthy: (found.State.Health?.Status ?? "healthy") === "healthy",
     labels: found.Config.Labels,
     addresses: Object.fromEntries(networks.map(([name, { IPAddress }]) => [name, IPAddress])),
   };

@@ -106,10 +106,13 @@ describe("networks of five hosts", { skip }, () => {
         const victim = leads && leader !== database ? lab.host(leader) : others[0];
         assert.ok(victim !== undefined);
         await victim.kill();
-        await isRight(t, "without it");
-        await victim.start();
-        await victim.startAgent();
-        await startAsker(victim);
+        try {
+          await isRight(t, "without it");
+        } finally {
+          await victim.start();
+          await victim.startAgent();
+          await startAsker(victim);
+        }
         await isRight(t, "with it");
         await allReady();
       });
@@ -122,9 +125,12 @@ describe("networks of five hosts", { skip }, () => {
       assert.ok(cut !== undefined);
       const outMs = performance.now();
       await cut.cut();
-      await isRight(t, "without it", [cut.number]);
-      await pause(cableOutMs - (performance.now() - outMs));
-      await cut.heal();
+      try {
+        await isRight(t, "without it", [cut.number]);
+        await pause(cableOutMs - (performance.now() - outMs));
+      } finally {
+        await cut.heal();
+      }
       await isRight(t, "with it");
       await allReady();
     });

@@ -251,10 +251,10 @@ async function ask(at: string, socket: () => string, checks: readonly Check[]): 
   });
 }
 
-function ofStack(host: Host): Promise<Container[]> {
-  return containersOf(host, `com.docker.stack.namespace=${stack}`).then((found) =>
-    found.filter((one) => serviceOf(one) !== "migrate"),
-  );
+/** What runs of the services. A container that is not healthy yet is nobody to ask. */
+async function ofStack(host: Host): Promise<Container[]> {
+  const found = await containersOf(host, `com.docker.stack.namespace=${stack}`);
+  return found.filter((one) => one.healthy && serviceOf(one) in services);
 }
 
 function serviceOf({ labels }: Container): string {
@@ -266,6 +266,10 @@ function fileOf(databaseHost: string): string {
 
 x-defaults: &defaults
   image: gam/echo:1
+  healthcheck:
+    test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
+    interval: 2s
+    retries: 3
 
 services:
   proxy:
@@ -289,10 +293,6 @@ services:
     networks:
       back: { aliases: [rest] }
       data: {}
-    healthcheck:
-      test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
-      interval: 2s
-      retries: 3
     deploy: { replicas: 4 }
 
   worker:
