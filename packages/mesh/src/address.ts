@@ -66,8 +66,8 @@ export function addressOf(remote: Multiaddr): string {
   return `${host?.value ?? "unknown"}:${port?.value ?? 0}`;
 }
 
-/** Of bridges that Docker and hypervisors make: every host has the same address there. */
-const inside = /^(?:docker|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
+/** Of bridges that Docker, hypervisors and gam itself make: what is there is no way to this host. */
+const inside = /^(?:docker|gam(?:x?-|wg)|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
 
 /**
  * Where others may reach a peer that listens on `host`.
