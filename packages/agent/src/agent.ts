@@ -30,6 +30,7 @@ import {
 import { type AgentConfig, hostAndPort } from "./config.ts";
 import { lockDataDir } from "./lock.ts";
 import type { Log } from "./log.ts";
+import { tunnelDir } from "./networking.ts";
 
 /** Where the last init or join was told to listen, so that a restart does the same. */
 const placeFile = "place.json";
@@ -216,6 +217,7 @@ export class Agent {
     this.#cluster = undefined;
     await removeCredentials(dataDir);
     await rm(join(dataDir, placeFile), { force: true });
+    await rm(tunnelDir(this.config), { recursive: true, force: true });
     await removeIdentity(dataDir);
     await removeJournal(this.config);
     this.#identity = await loadIdentity(dataDir);

@@ -20,6 +20,11 @@ const switchedOff: NodeNetwork = {
     "networks across hosts are switched off on this host: its agent runs with --networks off",
 };
 
+/** Where this node's WireGuard keys are. */
+export function tunnelDir({ dataDir }: AgentConfig): string {
+  return join(dataDir, "tunnel");
+}
+
 export class Networking {
   readonly #keys: TunnelKeys;
   readonly #plane: DataPlane;
@@ -40,7 +45,7 @@ export class Networking {
 
   /** Errors: CORRUPT_FILE, those of the disk. */
   static async open(config: AgentConfig, engine: Engine, log: Log): Promise<Networking> {
-    const keys = await TunnelKeys.open(join(config.dataDir, "tunnel"));
+    const keys = await TunnelKeys.open(tunnelDir(config));
     return new Networking(keys, engine, config.networks, log);
   }
 

@@ -91,7 +91,16 @@ function listOf(elements: ReadonlyMap<string, string>): string {
 
 const isHook = (line: string): boolean => line.startsWith("type ");
 
+/** A plan that comes after is compared with one that was a table already. */
+const tables = new WeakMap<NodePlan, Table>();
+
 function tableOf(plan: NodePlan): Table {
+  const table = tables.get(plan) ?? makeTable(plan);
+  tables.set(plan, table);
+  return table;
+}
+
+function makeTable(plan: NodePlan): Table {
   return {
     sets: setsOf(plan),
     chains: new Map([
