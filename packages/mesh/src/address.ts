@@ -67,7 +67,8 @@ export function addressOf(remote: Multiaddr): string {
 }
 
 /** Of bridges that Docker, hypervisors and gam itself make: what is there is no way to this host. */
-const inside = /^(?:docker|gam(?:x?-|wg)|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
+const inside =
+  /^(?:docker|gam(?:x?-|wg)|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
 
 /**
  * Where others may reach a peer that listens on `host`.
