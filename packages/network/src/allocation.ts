@@ -40,9 +40,9 @@ import {
   takenSpans,
 } from "./subnet.ts";
 
-/** Below are those that Docker Swarm gives out itself. */
+/** As Docker Swarm's. Higher ones would be long in the names of devices. */
 const vniMin = 4097;
-const vniMax = 2 ** 24 - 1;
+const vniMax = 2 ** 16 - 1;
 const tunnels = spanOf(tunnelRange) as Span;
 
 export interface AllocationParts {
@@ -81,7 +81,7 @@ export class Allocation {
     if (network.Gam.vni !== 0) return false;
     const [asked] = network.IPAM.Config;
     const subnet = asked?.Subnet ?? this.#subnet(network);
-    const vni = this.#vni();
+    const vni = this.#vni(network);
     if (subnet === undefined || vni === undefined) return true;
     const config = { ...asked, Subnet: subnet };
     const pool = poolOf({ IPAM: { ...network.IPAM, Config: [config] } });
@@ -119,10 +119,11 @@ export class Allocation {
     return subnet;
   }
 
-  #vni(): number | undefined {
+  /** Not the one of the network that was removed last: containers of that one may still be there. */
+  #vni({ Id }: Network): number | undefined {
     this.#vnis ??= new Set(this.#view.networks().map(({ Gam }) => Gam.vni));
-    for (let vni = vniMin; vni <= vniMax; vni += 1) if (!this.#vnis.has(vni)) return vni;
-    return undefined;
+    const held = this.#vnis;
+    return freeAddress({ first: vniMin, last: vniMax }, Id, (vni) => held.has(vni));
   }
 
   /** Only who encrypts needs an address inside of tunnels. */

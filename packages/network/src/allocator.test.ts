@@ -108,23 +108,40 @@ function within(Subnet: string, more: object = {}): Parameters<typeof aNetwork>[
   return { IPAM: { Driver: "default", Options: null, Config: [{ Subnet, ...more }] } };
 }
 
-test("a network gets the lowest VNI and subnet that are free; ingress a larger one", () => {
+test("a network gets the lowest subnet that is free, ingress a larger one, and a VNI that has rested", () => {
   const world = new World([create("ingress", { Ingress: true }), create("one"), create("two")]);
   assert.equal(world.settle(), "allocateNetwork allocateNetwork allocateNetwork");
   const shown = () =>
     world.store.networks().map(({ Name, Gam, IPAM }) => {
       const [{ Subnet, Gateway } = {}] = IPAM.Config;
-      return `${Name} ${Gam.vni} ${Subnet} ${Gateway}`;
+      assert.ok(Gam.vni >= 4097 && !vnis.has(Gam.vni) === !names.has(Name), "a VNI of its own");
+      vnis.add(Gam.vni);
+      names.add(Name);
+      return `${Name} ${Subnet} ${Gateway}`;
     });
+  const vnis = new Set<number>();
+  const names = new Set<string>();
   assert.deepEqual(shown(), [
-    "ingress 4097 10.0.0.0/20 10.0.0.1",
-    "one 4098 10.0.16.0/24 10.0.16.1",
-    "two 4099 10.0.17.0/24 10.0.17.1",
+    "ingress 10.0.0.0/20 10.0.0.1",
+    "one 10.0.16.0/24 10.0.16.1",
+    "two 10.0.17.0/24 10.0.17.1",
   ]);
   world.write({ kind: "removeNetwork", id: "one" as NetworkId });
   world.write(create("three"));
   assert.equal(world.settle(), "allocateNetwork");
-  assert.equal(shown().at(-1), "three 4098 10.0.16.0/24 10.0.16.1");
+  assert.equal(shown().at(-1), "three 10.0.16.0/24 10.0.16.1");
+});
+
+test("a subnet is not given again while tasks of a removed network may run", () => {
+  const world = new World([create("old"), aService("web")]);
+  world.settle();
+  const attachments = [{ network: "old" as NetworkId, address: "10.0.0.9" }];
+  const task = aTask("web", "t1", { node: "a", extra: { attachments } });
+  world.write({ kind: "createTask", task });
+  world.write({ kind: "removeNetwork", id: "old" as NetworkId });
+  world.write(create("new"));
+  world.settle();
+  assert.equal(world.network("new").IPAM.Config[0]?.Subnet, "10.0.1.0/24");
 });
 
 test("a network keeps the subnet, the range and the gateway that it came with", () => {

@@ -225,8 +225,12 @@ export class Allocator {
     const node = view.node(id);
     if (node !== undefined) this.#nodes.add(id);
     if (this.#publishing.size > 0) this.#ingressMoved(view);
-    if (node !== undefined && node.Status.State !== "down") return;
-    for (const task of view.tasksOn(id)) if (isForsakable(task)) this.#forsaken.add(task.ID);
+    const outOfReach = node === undefined || node.Status.State === "down";
+    for (const task of view.tasksOn(id)) {
+      // One that comes back finds tasks of its own, and has lost its bridges.
+      for (const { network } of task.Gam.attachments) this.#networks.add(network);
+      if (outOfReach && isForsakable(task)) this.#forsaken.add(task.ID);
+    }
   }
 
   #ingressMoved(view: View): void {

@@ -4,7 +4,7 @@
  * Decides nothing about who gets one (allocator.ts).
  */
 import { assert, type NetworkId, type NodeId } from "@gam/core";
-import { type Cluster, type Network, tunnelRange, type View } from "@gam/state";
+import { type Cluster, isTerminal, type Network, tunnelRange, type View } from "@gam/state";
 
 /** Addresses as whole numbers, both included. */
 export interface Span {
@@ -112,6 +112,13 @@ export function takenSpans(view: View): Span[] {
   for (const { Status, Gam } of view.nodes()) {
     // A node may have no route to the range that its own address is in.
     spans.push(spanOf(Status.Addr), ...(Gam.network?.routes ?? []).map(spanOf));
+  }
+  // Where a network was removed before all of its tasks had ended, its bridges are still there.
+  for (const { Status, Gam } of view.tasks()) {
+    if (isTerminal(Status.State)) continue;
+    for (const { network, address } of Gam.attachments) {
+      if (view.network(network) === undefined) spans.push(spanOf(address));
+    }
   }
   return merged(spans.filter((span) => span !== undefined));
 }
