@@ -78,7 +78,8 @@ const portMs = 20;
 /** Gam's own doings are heard as well: after them, audits take at most this share of the time. */
 const auditShare = 0.05;
 const afterOwnMsMin = 500;
-const afterOwnMsMax = 5_000;
+/** What somebody else did at the same moment waits as long. */
+const afterOwnMsMax = 2_000;
 /** The others have turned to a new key by then, as far as they are there. */
 const keyMs = 500;
 const toldMax = 20;
@@ -113,6 +114,8 @@ export class DataPlane {
   readonly #set = new Set<string>();
   #every: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  /** What was heard last cannot have been gam's own doing: the next audit is not put off. */
+  #prompt = false;
   #portSoon: NodeJS.Timeout | undefined;
   /** How long the last audit took. */
   #auditMs = 0;
@@ -210,11 +213,15 @@ export class DataPlane {
 
   /** Something of gam's changed in the kernel. */
   #heard(): void {
-    if (this.#soon !== undefined || this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return;
     const own = this.#kernelLane.busy || this.#engineLane.busy;
     const recent = performance.now() - this.#touchedMs < eventMs;
+    const prompt = !own && !recent;
+    if (this.#soon !== undefined && (this.#prompt || !prompt)) return;
+    clearTimeout(this.#soon);
+    this.#prompt = prompt;
     const patienceMs = Math.max(afterOwnMsMin, this.#auditMs / auditShare);
-    const waitMs = own || recent ? Math.min(afterOwnMsMax, patienceMs) : eventMs;
+    const waitMs = prompt ? eventMs : Math.min(afterOwnMsMax, patienceMs);
     this.#soon = setTimeout(() => void this.audit(), waitMs).unref();
   }
 
