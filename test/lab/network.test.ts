@@ -154,11 +154,11 @@ describe("networks of five hosts", { skip }, () => {
     before(async () => {
       await mustDocker(lab.host(1), ["network", "create", "-d", "overlay", "--attachable", "open"]);
       const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-      const often = ["--health-interval", "2s", "--health-retries", "3"];
+      const often = ["--health-interval", "3s", "--health-retries", "3"];
       const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
       await create("ten", ["--replicas", String(replicas), ...more, "gam/echo:1"]);
       await mesh.running(lab.host(1), "ten", replicas);
-      const run = ["run", "--detach", "--network", "open", "gam/echo:1"];
+      const run = ["run", "--detach", "--label", "plain", "--network", "open", "gam/echo:1"];
       const id = await mustDocker(lab.host(3), run);
       const found = await inspect(lab.host(3), id);
       assert.ok(found !== undefined, "the plain container has ended");
@@ -285,7 +285,7 @@ describe("networks of five hosts", { skip }, () => {
       const senders = await Promise.all(
         ["veiled", "bare"].map(async (network) => {
           await mesh.running(lab.host(1), `in-${network}`, 1);
-          const run = ["run", "--detach", "--network", network, "gam/echo:1"];
+          const run = ["run", "--detach", "--label", "plain", "--network", network, "gam/echo:1"];
           const id = await mustDocker(lab.host(3), run);
           return { network, id };
         }),
@@ -327,7 +327,8 @@ describe("networks of five hosts", { skip }, () => {
   test("a host that leaves has no trace of gam's networks", async () => {
     await mustDocker(lab.host(1), ["service", "rm", "ten", "near", "in-veiled", "in-bare"]);
     for (const host of lab.hosts.slice(1)) {
-      const ids = await mustDocker(host, ["ps", "--quiet", "--all"], { engine: true });
+      const list = ["ps", "--quiet", "--all", "--filter", "label=plain"];
+      const ids = await mustDocker(host, list, { engine: true });
       const plain = ids.split("\n").filter((id) => id !== "");
       if (plain.length > 0) await mustDocker(host, ["rm", "--force", ...plain], { engine: true });
       const { code, stderr } = await host.gam(["leave"], { timeoutMs: patienceMs });

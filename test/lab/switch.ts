@@ -99,7 +99,7 @@ export class Switch {
 
   /** Resolves when it captures; the returned function ends it, with all in the file (pcap). */
   async capture(file: string): Promise<() => Promise<void>> {
-    const words = ["tcpdump", "-i", bridge, "-s", "0", "-U", "-w", file];
+    const words = ["tcpdump", "-i", bridge, "-s", "0", "--immediate-mode", "-U", "-w", file];
     const child = spawn("nsenter", this.#enter(words), { stdio: ["ignore", "ignore", "pipe"] });
     const ended = once(child, "close");
     let said = "";
