@@ -8,12 +8,12 @@
  */
 import { GamError, messageOf, type NetworkId } from "@gam/core";
 import { type HeldEndpoint, type Network, staleAttachments, type View } from "@gam/state";
+import type { ApiLog } from "./api-log.ts";
 import { awaitView } from "./await-view.ts";
 import type { ClusterDoor } from "./door.ts";
 import { type Engine, missing } from "./engine.ts";
 import { type EngineNetwork, engineNetwork, engineNetworks, listOf } from "./engine-networks.ts";
 import { Refusal } from "./refusal.ts";
-import type { Log } from "./room.ts";
 
 /** The leader's answer takes two rounds through the cluster; an election may come in between. */
 const placeMsMax = 10_000;
@@ -31,13 +31,13 @@ export interface Attached {
 export class Attachments {
   readonly #door: ClusterDoor;
   readonly #engine: Engine;
-  readonly #log: Log;
+  readonly #log: ApiLog;
   /** Places whose containers are still to come. */
   readonly #held = new Set<string>();
   #sweeping: Promise<void> | undefined;
   #again = false;
 
-  constructor(door: ClusterDoor, engine: Engine, log: Log) {
+  constructor(door: ClusterDoor, engine: Engine, log: ApiLog) {
     this.#door = door;
     this.#engine = engine;
     this.#log = log;
@@ -153,7 +153,7 @@ export class Attachments {
 }
 
 /** In Swarm's words. */
-export function notAttachable(name: string): Refusal {
+function notAttachable(name: string): Refusal {
   const inner = `rpc error: code = PermissionDenied desc = network ${name} not manually attachable`;
   return new Refusal(403, `Could not attach to network ${name}: ${inner}`);
 }

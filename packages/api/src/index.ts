@@ -1,3 +1,4 @@
+export type { ApiLog } from "./api-log.ts";
 export type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "./door.ts";
 export {
   checkExamination,
@@ -8,6 +9,5 @@ export {
   type Examined,
 } from "./gam-doctor.ts";
 export type { GamStatus, NodeSummary, PeerRole } from "./gam-status.ts";
-export type { Log } from "./room.ts";
 export { ApiServer, type ApiServerOptions } from "./server.ts";
 export { statusOf } from "./status-of.ts";

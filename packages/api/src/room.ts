@@ -2,24 +2,19 @@
 import { setMaxListeners } from "node:events";
 import type { AskedChange, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
+import type { ApiLog } from "./api-log.ts";
 import type { Attachments } from "./attachments.ts";
 import type { ClusterDoor } from "./door.ts";
 import type { Engine } from "./engine.ts";
 import { asInner, notInSwarm, Refusal } from "./refusal.ts";
 import type { SwarmEvents } from "./swarm-events.ts";
 
-/** As much of a logger as is needed here; the agent's is one. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
-
 export interface Room {
   readonly door: ClusterDoor;
   readonly engine: Engine;
   readonly attachments: Attachments;
   readonly events: SwarmEvents;
-  readonly log: Log;
+  readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
   readonly checkTemplate: (text: string) => string | undefined;

@@ -12,6 +12,7 @@ import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
 import fastify, { type FastifyInstance } from "fastify";
+import type { ApiLog } from "./api-log.ts";
 import { announced, checkVersion, unversioned, wantsPlainErrors } from "./api-version.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { Attachments } from "./attachments.ts";
@@ -24,7 +25,7 @@ import { logRoutes } from "./log-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
 import { nodeRoutes } from "./node-routes.ts";
 import { answerOf } from "./refusal.ts";
-import type { Log, Room } from "./room.ts";
+import type { Room } from "./room.ts";
 import { secretRoutes } from "./secret-routes.ts";
 import { serviceRoutes } from "./service-routes.ts";
 import { clearSocketFile } from "./socket-file.ts";
@@ -37,7 +38,7 @@ export interface ApiServerOptions {
   readonly socketPath: string;
   readonly engineSocketPath: string;
   readonly door: ClusterDoor;
-  readonly log: Log;
+  readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
   /** Why a template in a service spec would not expand; `undefined` when it would. */

@@ -200,6 +200,11 @@ export type RefusalCode =
   | "REFUSED"
   | "BAD_REQUEST";
 
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
 export type Outcome =
   | { readonly kind: "applied"; readonly index: number }
-  | { readonly kind: "refused"; readonly code: RefusalCode; readonly message: string };
+  | ({ readonly kind: "refused" } & Refusal);

@@ -4,13 +4,12 @@
  * The words are Swarm's and Docker's where they have some.
  */
 import type { NetworkId } from "@gam/core";
-import type { Change } from "./change.ts";
+import type { Change, Refusal } from "./change.ts";
 import { overlaps } from "./cidr.ts";
 import { ingressOf, isPredefined } from "./network-need.ts";
 import { demandsEncryption } from "./network-spec.ts";
 import { tunnelRange } from "./node.ts";
 import { ingressPorts, mayGoBack } from "./ports.ts";
-import type { Refusal } from "./refusal.ts";
 import type { ServiceSpec } from "./service.ts";
 import type { View } from "./view.ts";
 

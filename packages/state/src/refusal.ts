@@ -6,16 +6,11 @@
  * Swarm's.
  */
 import type { ServiceId } from "@gam/core";
-import type { Change, RefusalCode } from "./change.ts";
+import type { Change, Refusal } from "./change.ts";
 import { lostNetwork, refusalOfNetwork } from "./network-refusal.ts";
 import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 import type { PortConfig, Service } from "./service.ts";
 import type { View } from "./view.ts";
-
-export interface Refusal {
-  readonly code: RefusalCode;
-  readonly message: string;
-}
 
 /** `undefined` when the change holds. */
 export function refusalOf(view: View, change: Change): Refusal | undefined {

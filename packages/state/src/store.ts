@@ -16,12 +16,12 @@ import {
   type TaskId,
   unreachable,
 } from "@gam/core";
-import type { Change, Outcome, Proposal } from "./change.ts";
+import type { Change, Outcome, Proposal, Refusal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import { networkAfter, networkWithout } from "./network-change.ts";
 import type { Node } from "./node.ts";
-import { type Refusal, refusalOf, takenPort } from "./refusal.ts";
+import { refusalOf, takenPort } from "./refusal.ts";
 import type { Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
 import {
