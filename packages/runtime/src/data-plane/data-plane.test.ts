@@ -12,9 +12,10 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import type { NetworkPlane, NodePlan } from "@gam/network";
+import { macOf } from "@gam/state";
 import { DataPlane } from "./data-plane.ts";
 import { FakeNetworks } from "./fake-networks.ts";
-import { macOf } from "./link-state.ts";
+
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";

@@ -5,6 +5,7 @@
  * comparison (link-steps.ts). Knows nothing of tunnels and of packet filters.
  */
 import type { NodePlan } from "@gam/network";
+import { macOf } from "@gam/state";
 
 export interface BridgeState {
   readonly mac: string;
@@ -47,13 +48,7 @@ export interface LinkState {
   readonly overlays: ReadonlyMap<string, OverlayState>;
 }
 
-/** 02:42, then the IPv4 address: as the engine makes them. */
-export function macOf(address: string): string {
-  const octets = address.split(".").map((octet) => Number(octet).toString(16).padStart(2, "0"));
-  return ["02", "42", ...octets].join(":");
-}
-
-export function prefixBitsOf(subnet: string): string {
+function prefixBitsOf(subnet: string): string {
   return subnet.slice(subnet.indexOf("/") + 1);
 }
 

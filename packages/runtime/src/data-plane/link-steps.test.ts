@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { macOf } from "@gam/state";
 import fc from "fast-check";
-import { type BridgeState, type LinkState, macOf, type OverlayState } from "./link-state.ts";
+import type { BridgeState, LinkState, OverlayState } from "./link-state.ts";
 import { linkSteps, within, withPorts } from "./link-steps.ts";
 
 const address = fc.integer({ min: 1, max: 6 }).map((n) => `10.0.5.${n}`);
