@@ -27,7 +27,7 @@ export async function traceOf(host: Host): Promise<Record<string, string[]>> {
         .replace(/\[\d+:\d+\]/, "")
         .replace(/ packets \d+ bytes \d+/, "")
         .replace(/@if\d+/, "")
-        .replace(/\bstate \w+|<[^>]*>|\blinkdown\b/g, "")
+        .replace(/\bstate \w+|<[^>]*>|\blinkdown\b|link\/ether \S+/g, "")
         .trim(),
     );
     trace[name] = lines.filter((line) => line !== "" && !line.startsWith("#")).sort();
