@@ -19,8 +19,12 @@ const programs = "home/bin";
 const webPerHost = 2;
 const apiPerHost = 1;
 const moreWebs = 3;
+const port = 8080;
+/** A container is called by the beginning of its id unless it is told otherwise. */
+const containerName = /^[0-9a-f]{12}$/gm;
 
 const commandMsMax = 30_000;
+const answerMsMax = 10_000;
 const runningMsMax = 30_000;
 const blackoutMsMax = 30_000;
 const returnMsMax = 60_000;
@@ -102,6 +106,15 @@ export class Story {
     );
     await this.#type(last, `docker stack ps ${stack}`);
     await this.#inEngines(mesh);
+    this.#narrator.chapter("Names, service addresses and published ports, across hosts");
+    this.#narrator.say("Every host answers at the published port, for whichever replica:");
+    this.#narrator.say("");
+    await this.#askPort(mesh);
+    this.#narrator.say(
+      "A container finds the other service by its name, and all of its replicas behind it:",
+    );
+    this.#narrator.say("");
+    await this.#askName(mesh);
   }
 
   /** Resolves to the host that is lost then. */
@@ -126,6 +139,7 @@ export class Story {
     await this.#type(this.#last, "docker node ls");
     await this.#type(this.#last, `docker service ps ${this.#services.join(" ")}`);
     await this.#inEngines(mesh);
+    await this.#askPort(mesh);
     return victim;
   }
 
@@ -172,6 +186,42 @@ export class Story {
       return counts.every(({ length }) => length === 0);
     });
     this.#narrator.fact("no container is left in any engine");
+  }
+
+  /** The answer of each host that is on is the name of a container, which is its id. */
+  async #askPort(mesh: LabMesh): Promise<void> {
+    const hosts = this.#on.map(({ name }) => name);
+    const line = `for h in ${hosts.join(" ")}; do busybox wget -qO- http://$h:${port}/; done`;
+    let said = "";
+    await mesh.until(
+      () => `${hosts.length} hosts answer at port ${port} (${said.trim()})`,
+      answerMsMax,
+      async () => {
+        said = (await this.#last.exec(["sh", "-c", line], { timeoutMs: commandMsMax })).stdout;
+        return (said.match(containerName) ?? []).length === hosts.length;
+      },
+    );
+    await this.#type(this.#last, line);
+  }
+
+  async #askName(mesh: LabMesh): Promise<void> {
+    const last = this.#last;
+    const asks = `for n in 1 2 3 4 5 6; do wget -qO- http://${stack}_api/; done`;
+    const one = `$(docker ps --quiet --filter name=${stack}_web | head -n 1)`;
+    const said = await this.#type(
+      last,
+      `docker exec ${one} sh -c 'nslookup ${stack}_api; ${asks}'`,
+    );
+    const answers = new Set(said.match(containerName));
+    const api = await mesh.tasks(last, `${stack}_api`);
+    const known = new Set(
+      api.map(({ Status }) => Status.ContainerStatus?.ContainerID?.slice(0, 12)),
+    );
+    if (answers.size === 0 || ![...answers].every((name) => known.has(name))) {
+      throw new LabError(
+        `Not all of these are replicas of ${stack}_api: ${[...answers].join(" ")}`,
+      );
+    }
   }
 
   /** Every replica runs, as `host` has it in its copy of the state. */
@@ -249,9 +299,11 @@ services:
   web:
     image: gam/test:1
     command: serve 80
+    ports: ["${port}:80"]
     deploy: { replicas: ${web} }
   api:
     image: gam/test:1
+    command: serve 80
     deploy: { replicas: ${api} }
 `;
 }
