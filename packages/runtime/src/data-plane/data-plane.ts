@@ -139,9 +139,9 @@ export class DataPlane {
   /** Returns at once. Of plans that come while one is applied only the last is looked at. */
   apply(plan: NodePlan): void {
     if (this.#closing.signal.aborted) return;
-    const isFirst = this.#plan === undefined;
     this.#plan = plan;
-    if (isFirst) this.#begin();
+    // A node that has never had a network has nothing to look after.
+    if (this.#every === undefined && plan.networks.length > 0) this.#begin();
     const wanted = JSON.stringify(plan.networks.map(({ engine }) => engine));
     if (wanted !== this.#askedEngine) {
       this.#askedEngine = wanted;
@@ -272,7 +272,6 @@ export class DataPlane {
     const look = this.#look;
     const startedMs = performance.now();
     this.#look = false;
-    if (look) this.#set.clear();
     const mended: string[] = [];
     const keep = (found: readonly string[]): void => {
       mended.push(...found);
@@ -311,15 +310,14 @@ export class DataPlane {
   }
 
   async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {
-    const fresh = plan.networks.filter(
-      ({ bridge }) => !this.#set.has(bridge) && this.#links?.bridges.has(bridge),
-    );
-    if (fresh.length === 0 && !look) return [];
+    const there = plan.networks.filter(({ bridge }) => this.#links?.bridges.has(bridge));
+    const due = there.filter(({ bridge }) => look || !this.#set.has(bridge));
+    if (due.length === 0 && !look) return [];
     await allowForwarding();
     const found: string[] = [];
-    for (const { bridge } of fresh) {
+    for (const { bridge } of due) {
       const differences = await applySettings(bridge, "bridge");
-      if (look) found.push(...differences);
+      if (this.#set.has(bridge)) found.push(...differences);
       this.#set.add(bridge);
     }
     if (!(await offerBridgeFilter(this.#run))) {
