@@ -15,7 +15,6 @@ import type { NetworkPlane, NodePlan } from "@gam/network";
 import { macOf } from "@gam/state";
 import { DataPlane } from "./data-plane.ts";
 import { FakeNetworks } from "./fake-networks.ts";
-
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
@@ -171,8 +170,8 @@ function inNamespace(): void {
     });
   });
 
-  test("what a plan drops goes, and what it moves is moved", async () => {
-    await withPlane(async ({ plane, mended }) => {
+  test("what a plan drops goes, what it moves is moved, and what comes back is there", async () => {
+    await withPlane(async ({ plane, mended, warnings }) => {
       plane.apply(one);
       await plane.settled();
       const remotes = [
@@ -187,7 +186,12 @@ function inNamespace(): void {
       assert.ok(!found.includes(`${macOf("10.0.5.11")} dev gamx-5 dst 192.0.2.1`));
       assert.ok(found.includes("10.0.5.14 dev gamx-5"));
       await plane.audit();
-      assert.deepEqual([plane.problems(), mended], [[], []]);
+      plane.apply(one);
+      await plane.settled();
+      assert.match(kernel(), /gamx-6/);
+      assert.equal(readFileSync("/proc/sys/net/ipv4/conf/gam-6/rp_filter", "utf8"), "2\n");
+      await plane.audit();
+      assert.deepEqual([plane.problems(), mended, warnings], [[], [], []]);
     });
   });
 

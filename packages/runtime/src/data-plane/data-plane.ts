@@ -104,6 +104,8 @@ export class DataPlane {
   #plan: NodePlan | undefined;
   /** What the engine was asked for last, as text. */
   #askedEngine: string | undefined;
+  /** The engine has not been asked yet for the networks of the last plan. */
+  #otherNetworks = false;
   /** The next round of the kernel's lane is an audit. */
   #look = false;
   /** The engine has made a bridge since links were read. */
@@ -145,6 +147,7 @@ export class DataPlane {
     const wanted = JSON.stringify(plan.networks.map(({ engine }) => engine));
     if (wanted !== this.#askedEngine) {
       this.#askedEngine = wanted;
+      this.#otherNetworks = true;
       void this.#engineLane.ask();
     }
     void this.#kernelLane.ask();
@@ -239,9 +242,12 @@ export class DataPlane {
     const plan = this.#plan;
     if (plan === undefined) return;
     await this.#try("engine networks", async () => {
-      let changed = false;
+      // Bridges of a network that left and came back may be there, or not any more.
+      let changed = this.#otherNetworks;
+      this.#otherNetworks = false;
       try {
-        changed = await this.#networks.reconcile(plan.networks.map(({ engine }) => engine));
+        const made = await this.#networks.reconcile(plan.networks.map(({ engine }) => engine));
+        changed ||= made;
       } finally {
         // Also when one of many was refused.
         changed = (await this.#rescue(plan)) || changed;
@@ -301,16 +307,15 @@ export class DataPlane {
     const have = read ? await readLinks(this.#run) : left;
     const want = withPorts(within(linksOf(plan), have), have);
     await runSteps(this.#run, linkSteps(have, want));
-    this.#links = {
-      bridges: new Map([...have.bridges, ...want.bridges]),
-      overlays: want.overlays,
-    };
+    this.#links = want;
     if (!look || left === undefined) return [];
     return linkSteps(have, within(left, have)).map(({ found }) => found);
   }
 
   async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {
     const there = plan.networks.filter(({ bridge }) => this.#links?.bridges.has(bridge));
+    const names = new Set(there.map(({ bridge }) => bridge));
+    for (const name of this.#set) if (!names.has(name)) this.#set.delete(name);
     const due = there.filter(({ bridge }) => look || !this.#set.has(bridge));
     if (due.length === 0 && !look) return [];
     await allowForwarding();
