@@ -79,12 +79,8 @@ export class Networking {
   /** `address`: under which the others reach this host. */
   async look(address: string): Promise<NodeNetwork> {
     if (!this.#isOn) return switchedOff;
+    await this.#keys.rotateWhenDue(Date.now());
     return await lookAtHostNetwork(address, { publicKey: this.#keys.publicKey });
-  }
-
-  /** A new key for the tunnels. It is used once the cluster knows it. */
-  async rotateKey(): Promise<void> {
-    await this.#keys.rotate();
   }
 
   /** Everything stays as it is and works on, but for names. */

@@ -12,7 +12,7 @@ for (const name of Object.keys(planted) as FaultName[]) {
   test(`the simulator sees "${name}"`, () => {
     for (let seed = 1; seed <= seedsMax; seed += 1) {
       try {
-        live(seed, planted[name]);
+        live(seed, { planted: planted[name] });
       } catch (thrown) {
         // Checkers speak, or the machine's own invariants. Anything else is a bug of another kind.
         if (thrown instanceof Breach || thrown instanceof BrokenInvariant) return;
@@ -24,6 +24,6 @@ for (const name of Object.keys(planted) as FaultName[]) {
 }
 
 test("one seed is one history", () => {
-  const [first, second] = [live(12, {}, true), live(12, {}, true)];
+  const [first, second] = [live(12, { tracing: true }), live(12, { tracing: true })];
   assert.deepEqual(first.world.trace, second.world.trace);
 });

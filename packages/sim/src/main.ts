@@ -3,6 +3,7 @@
  *
  *   node packages/sim/src/main.ts --seed 7            one history, told line by line
  *   node packages/sim/src/main.ts --seeds 1000        that many, on all cores, and the figures
+ *   node packages/sim/src/main.ts --seeds 10 --storm 3600    with storms of so many seconds, not 30
  *   node packages/sim/src/main.ts --seeds 50 --fault "disk: says durable when it is not"
  */
 import { fork } from "node:child_process";
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     by: { type: "string", default: "1" },
     fault: { type: "string" },
+    storm: { type: "string", default: "30" },
   },
 });
 
@@ -38,9 +40,10 @@ function faultOf(name: string | undefined): Planted {
   return planted[name as FaultName];
 }
 
-const fault = faultOf(values.fault);
+const stormMs = Number(values.storm) * 1000;
+const options = { planted: faultOf(values.fault), stormMs };
 if (values.seed !== undefined) {
-  const history = live(Number(values.seed), fault, true);
+  const history = live(Number(values.seed), { ...options, tracing: true });
   for (const line of history.world.trace) process.stdout.write(`${line}\n`);
   process.stdout.write(`seed ${values.seed}: settled ${history.settledMs} ms after the storm\n`);
 } else if (process.send !== undefined) {
@@ -55,7 +58,7 @@ function run(last: number, from: number, by: number): Report {
   for (let seed = from; seed <= last; seed += by) {
     seeds += 1;
     try {
-      const history = live(seed, fault);
+      const history = live(seed, options);
       settledMsMax = Math.max(settledMsMax, history.settledMs);
       entries += history.entries;
       downs += history.downs;
@@ -89,7 +92,7 @@ async function spread(seeds: number): Promise<void> {
 }
 
 function child(seeds: number, from: number, by: number): Promise<Report> {
-  const args = [`--seeds=${seeds}`, `--from=${from}`, `--by=${by}`];
+  const args = [`--seeds=${seeds}`, `--from=${from}`, `--by=${by}`, `--storm=${values.storm}`];
   if (values.fault !== undefined) args.push(`--fault=${values.fault}`);
   return new Promise((resolve, reject) => {
     const process = fork(fileURLToPath(import.meta.url), args);

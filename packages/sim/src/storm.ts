@@ -10,7 +10,7 @@ import { happen } from "./mishap.ts";
 import { calmWeather } from "./network.ts";
 import { World } from "./world.ts";
 
-const stormMs = 30_000;
+const stormMsDefault = 30_000;
 const drizzleRounds = 3;
 /** In calm weather all have what was asked for after this. */
 const commitMs = 200;
@@ -31,15 +31,21 @@ export interface History {
   readonly downs: number;
 }
 
+export interface LiveOptions {
+  readonly planted?: Planted;
+  readonly tracing?: boolean;
+  /** Of virtual time. */
+  readonly stormMs?: number;
+}
+
 /** Lives one history. Throws what the checkers find. */
 export function live(
   seed: number,
-  planted: Planted = {},
-  tracing = false,
+  { planted = {}, tracing = false, stormMs = stormMsDefault }: LiveOptions = {},
 ): History & { world: World } {
   const world = new World(seed, 3 + (seed % 3), planted, tracing);
   try {
-    return { ...liveIn(world, seed), world };
+    return { ...liveIn(world, seed, stormMs), world };
   } catch (thrown) {
     if (tracing) {
       for (const line of world.trace) process.stdout.write(`${line}\n`);
@@ -49,7 +55,7 @@ export function live(
   }
 }
 
-function liveIn(world: World, seed: number): History {
+function liveIn(world: World, seed: number, stormMs: number): History {
   world.form();
   const hostsAtFirst = world.hosts.length;
   // Every fourth history has weather that must not cost anybody its place, before the one that may.

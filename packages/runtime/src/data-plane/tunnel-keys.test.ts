@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -72,4 +72,21 @@ test("tunnel keys: a file that is no key is said to be none", async (t) => {
   const directory = directoryFor(t);
   writeFileSync(join(directory, "wireguard.key"), "rubbish");
   await assert.rejects(TunnelKeys.open(directory), { code: "CORRUPT_FILE" });
+});
+
+test("tunnel keys: a week old one is changed, and the one after it has a week of its own", async (t) => {
+  const directory = directoryFor(t);
+  const keys = await TunnelKeys.open(directory);
+  const first = keys.publicKey;
+  const dayMs = 24 * 3600 * 1000;
+  const nowMs = Date.now();
+  await keys.rotateWhenDue(nowMs + 6 * dayMs);
+  assert.equal(keys.publicKey, first);
+  await keys.rotateWhenDue(nowMs + 8 * dayMs + 60_000);
+  const second = keys.publicKey;
+  assert.notEqual(second, first);
+  await keys.shown(second);
+  utimesSync(join(directory, "wireguard.key"), nowMs / 1000, nowMs / 1000);
+  await keys.rotateWhenDue(nowMs + 6 * dayMs);
+  assert.equal(keys.publicKey, second);
 });

@@ -7,7 +7,7 @@
  * before, some after; see tunnel-device.ts for what is done about that moment.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GamError } from "@gam/core";
 
@@ -20,6 +20,9 @@ interface KeyPair {
 /** DER of an X25519 private key up to the 32 bytes themselves. Source: RFC 8410, section 7. */
 const derHead = Buffer.from("302e020100300506032b656e04220420", "hex");
 const keyBytes = 32;
+const dayMs = 24 * 3600 * 1000;
+const lifeMs = 7 * dayMs;
+const spreadMs = dayMs;
 
 export class TunnelKeys {
   readonly #directory: string;
@@ -59,6 +62,16 @@ export class TunnelKeys {
   /** Whether this is a key that was made and is not in use yet. */
   isNext(publicKey: string): boolean {
     return this.#next?.publicKey === publicKey;
+  }
+
+  /**
+   * Rotates when the key in use has had its time: a week, and up to a day more, so that the nodes of a
+   * cluster do not turn at once. Errors: those of the disk.
+   */
+  async rotateWhenDue(nowMs: number): Promise<void> {
+    const { mtimeMs } = await stat(this.privateKeyFile);
+    const spread = (Buffer.from(this.#active.publicKey, "base64")[0] ?? 0) / 256;
+    if (nowMs - mtimeMs >= lifeMs + spread * spreadMs) await this.rotate();
   }
 
   /** Shape: the public half of the new key. Asked again before it is in use, it makes no other. */
