@@ -9,6 +9,7 @@
  * Who may know what is decided in name-answer.ts; what gam does not know is asked of the host's own
  * servers by forwarder.ts. Here are the sockets' addresses and nothing else.
  */
+import { networkInterfaces } from "node:os";
 import type { Clock, Random } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import type { Upstream } from "./ask-upstream.ts";
@@ -48,6 +49,7 @@ export class DnsServer {
   readonly #listeners = new Map<string, DnsListener>();
   /** Address and transport to a sentence. */
   readonly #problems = new Map<string, string>();
+  #ownAddresses: ReadonlySet<string> = new Set();
   /** Container address to the key of its forwarder. */
   #upstreams: ReadonlyMap<string, string> = new Map();
   #names = new NameBook({ zones: [], clients: new Map() }, random);
@@ -66,6 +68,7 @@ export class DnsServer {
   }
 
   serve(plan: DnsPlan): void {
+    this.#ownAddresses = ownAddresses();
     this.#names = new NameBook(plan, random);
     this.#upstreams = new Map(
       [...(plan.upstreams ?? [])].map(([from, to]) => [from, to.join(" ")]),
@@ -121,7 +124,9 @@ export class DnsServer {
     if (query === undefined) return undefined;
     if ("rcode" in query) return writeRefusal(query);
     const bytesMax = transport === "udp" ? udpLimit(query) : tcpBytesMax;
-    const answer = this.#names.answer(query, asker);
+    // The host itself may ask in any network. The engine's source NAT gives it another of its addresses.
+    const inside = this.#ownAddresses.has(asker.from) ? { ...asker, from: asker.at } : asker;
+    const answer = this.#names.answer(query, inside);
     if (answer !== "forward") return writeAnswer(query, answer, bytesMax);
     const forwarder = this.#forwarders.get(this.#upstreams.get(asker.from) ?? "");
     const found = forwarder?.resolve(query, asker.from);
@@ -151,6 +156,11 @@ export class DnsServer {
   #isSelf({ address }: Upstream): boolean {
     return address === engineResolver || this.#listeners.has(address);
   }
+}
+
+function ownAddresses(): Set<string> {
+  const links = Object.values(networkInterfaces());
+  return new Set(links.flatMap((found) => (found ?? []).map(({ address }) => address)));
 }
 
 function forwarded(query: Query, found: Found | undefined, bytesMax: number): Buffer {
