@@ -162,6 +162,17 @@ export class Shop {
     return [...toDatabase, ...toProxy];
   }
 
+  /** The host with the most containers of the stack, other than these: one whose loss is felt. */
+  async busiest(not: readonly number[]): Promise<Host> {
+    const counts = this.#hosts(not).map(async (host) => ({
+      host,
+      length: (await ofStack(host)).length,
+    }));
+    const [first] = (await Promise.all(counts)).sort((a, b) => b.length - a.length);
+    if (first === undefined) throw new LabError(`Cannot choose a host: all but ${not} are off`);
+    return first.host;
+  }
+
   async close(at: Host): Promise<void> {
     await mustDocker(at, ["stack", "rm", stack]);
     await this.#mesh.until("the stack is gone", deployedMsMax, async () => {
