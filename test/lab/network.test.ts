@@ -34,6 +34,8 @@ const rightMsMax = 5000;
 /** Only ends what would never end. */
 const patienceMs = 60_000;
 const cableOutMs = 30_000;
+/** So that a load is at its rate before anything happens. */
+const warmMs = 2000;
 const port = 9000;
 const replicas = 10;
 
@@ -212,6 +214,7 @@ describe("networks of five hosts", { skip }, () => {
       });
       assert.equal(new Set(asked.map(({ server }) => server)).size, 1);
       await mustDocker(lab.host(2), ["service", "rm", "sticky"]);
+      await until("it is gone", async () => (await taskContainers("sticky")).length === 0);
     });
 
     for (const [order, image] of [
@@ -223,6 +226,7 @@ describe("networks of five hosts", { skip }, () => {
         const load = await Load.start(lab.host(5), { urls, perSecond: 500 });
         let result: LoadResult;
         try {
+          await pause(warmMs);
           const how = [
             "--update-order",
             order,
