@@ -10,11 +10,12 @@
  * Decides in which order things are done and when to look again. What the plan means is decided beside:
  * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts.
  *
- * Two lanes, so that a slow engine holds up no change of an endpoint. The engine's lane has the networks
- * made and their bridges; the kernel's lane does the rest on what bridges there are. The kernel's lane
- * remembers what it left behind and sends differences to that. An audit reads the kernel instead, tells
- * what was not as it had been left, and sends differences to what it found. A step that fails stops no
- * other, forgets what it left behind, and is tried again at the next plan or audit.
+ * Four lanes, so that nothing slow holds up a change of an endpoint. The engine's lane has the networks
+ * made and their bridges; the kernel's lane has links, entries and tunnels on what bridges there are;
+ * the filter's lane says who is behind a service; the connections' lane ends what is left of others. A
+ * lane remembers what it left behind and sends differences to that. An audit reads the kernel instead,
+ * tells what was not as it had been left, and sends differences to what it found. A step that fails
+ * stops no other, forgets what it left behind, and is tried again at the next plan or audit.
  *
  * Only devices, tables and networks that carry gam's name are ever touched.
  */
@@ -95,6 +96,8 @@ export class DataPlane {
   readonly #connections: TrackedConnections;
   readonly #engineLane = new Lane(() => this.#engineRound());
   readonly #kernelLane = new Lane(() => this.#kernelRound());
+  readonly #filterLane = new Lane(() => this.#filterRound());
+  readonly #connectionLane = new Lane(() => this.#connectionRound());
   readonly #watch = new KernelWatch({
     onChange: () => this.#heard(),
     onPort: () => this.#heardPort(),
@@ -106,8 +109,9 @@ export class DataPlane {
   #askedEngine: string | undefined;
   /** The engine has not been asked yet for the networks of the last plan. */
   #otherNetworks = false;
-  /** The next round of the kernel's lane is an audit. */
+  /** The next round of the kernel's lane is an audit, and of the filter's. */
   #look = false;
+  #lookAtFilter = false;
   /** The engine has made a bridge since links were read. */
   #stale = false;
   /** Links as they were left; `undefined` when that is not known. */
@@ -150,15 +154,19 @@ export class DataPlane {
       this.#otherNetworks = true;
       void this.#engineLane.ask();
     }
+    void this.#filterLane.ask();
     void this.#kernelLane.ask();
   }
 
   /** Ends when nothing is left to do for the last plan. */
   async settled(): Promise<void> {
-    while (this.#engineLane.busy || this.#kernelLane.busy) {
-      await this.#engineLane.idle();
-      await this.#kernelLane.idle();
+    while (this.#lanes.some(({ busy }) => busy)) {
+      for (const lane of this.#lanes) await lane.idle();
     }
+  }
+
+  get #lanes(): readonly Lane[] {
+    return [this.#engineLane, this.#kernelLane, this.#filterLane, this.#connectionLane];
   }
 
   /** Compares everything with what it is to be, and mends it. Ends when that is done. */
@@ -167,8 +175,8 @@ export class DataPlane {
     this.#soon = undefined;
     if (this.#plan === undefined || this.#closing.signal.aborted) return;
     this.#look = true;
-    void this.#kernelLane.ask();
-    void this.#engineLane.ask();
+    this.#lookAtFilter = true;
+    for (const lane of [this.#filterLane, this.#kernelLane, this.#engineLane]) void lane.ask();
     await this.settled();
   }
 
@@ -217,7 +225,7 @@ export class DataPlane {
   /** Something of gam's changed in the kernel. */
   #heard(): void {
     if (this.#closing.signal.aborted) return;
-    const own = this.#kernelLane.busy || this.#engineLane.busy;
+    const own = this.#lanes.some(({ busy }) => busy);
     const recent = performance.now() - this.#touchedMs < eventMs;
     const prompt = !own && !recent;
     if (this.#soon !== undefined && (this.#prompt || !prompt)) return;
@@ -285,17 +293,36 @@ export class DataPlane {
     await this.#try("links", async () => keep(await this.#applyLinks(plan, look)));
     await this.#try("settings", async () => keep(await this.#applySettings(plan, look)));
     await this.#try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
-    await this.#try("packet filter", async () => {
-      await this.#filter.write(plan);
-      if (look && (await this.#filter.check())) keep(["table of the packet filter"]);
-    });
     await this.#try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
-    await this.#try("connections", async () => await this.#connections.follow(plan));
     this.#touchedMs = performance.now();
     this.#tellMended(mended);
     const ms = Math.round(this.#touchedMs - startedMs);
     if (look) this.#auditMs = ms;
     this.#log("debug", look ? "Audited the data plane" : "Applied a node plan", { ms });
+  }
+
+  /**
+   * A task that is about to stop must not be found any more, so this waits for nothing. Entries for a new
+   * task's address are there by now: they came when it got its node, and it serves only now.
+   */
+  async #filterRound(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const look = this.#lookAtFilter;
+    this.#lookAtFilter = false;
+    await this.#try("packet filter", async () => {
+      await this.#filter.write(plan);
+      if (look && (await this.#filter.check())) this.#tellMended(["table of the packet filter"]);
+    });
+    this.#touchedMs = performance.now();
+    void this.#connectionLane.ask();
+  }
+
+  /** By itself, because conntrack reads the whole table of connections each time. */
+  async #connectionRound(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    await this.#try("connections", async () => await this.#connections.follow(plan));
   }
 
   /** Shape: what was not as it had been left. */
