@@ -14,7 +14,8 @@ export interface WorkerLimits {
   readonly reportChangesMax: number;
   /**
    * A task with an address is stopped so long after nobody wants it any more: by then every node has
-   * heard, and sends it no new connections.
+   * heard, and sends it no new connections. Half a second is too short for a busy host: its own audit
+   * of the kernel may be under way, and a connection that comes as the task ends gets no answer.
    */
   readonly drainTicks: number;
   /** A committed report that the state still does not show is sent again after so long. */
@@ -31,7 +32,7 @@ export const workerLimitsDefault: WorkerLimits = {
   retryTicks: 10,
   dawdleTicks: 10,
   reportChangesMax: 256,
-  drainTicks: 5,
+  drainTicks: 10,
   resendTicks: 20,
   leaderlessTicks: 50,
 };
