@@ -21,6 +21,7 @@ import {
 } from "@gam/peer";
 import type { Engine } from "@gam/runtime";
 import type { AskedChange, Event } from "@gam/state";
+import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { Disk } from "./disk.ts";
 import type { Log } from "./log.ts";
 import type { Networking } from "./networking.ts";
@@ -154,8 +155,7 @@ export class Driver {
         );
         return;
       case "engine":
-        engine
-          .perform(effect.action)
+        this.#act(effect.action)
           .then((outcome) =>
             this.#step({
               kind: "worker",
@@ -196,6 +196,13 @@ export class Driver {
       default:
         unreachable(effect);
     }
+  }
+
+  /** A busy host may be late with its packet filter, and would send connections to what has just ended. */
+  async #act(action: EngineAction): Promise<ActionOutcome> {
+    const { engine, networking } = this.#parts;
+    if (action.kind === "stop") await networking.steered();
+    return await engine.perform(action);
   }
 
   #membersNow(): void {

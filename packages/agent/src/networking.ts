@@ -5,11 +5,15 @@
  * and its tasks are those that need none.
  */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { NodePlan } from "@gam/network";
 import { DataPlane, DnsServer, type Engine, lookAtHostNetwork, TunnelKeys } from "@gam/runtime";
 import type { NodeNetwork } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { Log } from "./log.ts";
+
+/** A packet filter that hangs must not keep containers from being stopped. */
+const steerMsMax = 3000;
 
 const switchedOff: NodeNetwork = {
   mtu: 1500,
@@ -64,6 +68,11 @@ export class Networking {
     this.#plan = plan;
     this.#plane.apply(plan);
     this.#dns.serve(plan.dns);
+  }
+
+  /** Ends when this host sends nobody to tasks that the last plan has no more, or after a while. */
+  async steered(): Promise<void> {
+    await Promise.race([this.#plane.steered(), delay(steerMsMax, undefined, { ref: false })]);
   }
 
   /** Ends when the last plan is applied, as far as it can be. */

@@ -165,6 +165,11 @@ export class DataPlane {
     }
   }
 
+  /** Ends when the packet filter is that of the last plan, or could not be made so. */
+  async steered(): Promise<void> {
+    await this.#filterLane.idle();
+  }
+
   get #lanes(): readonly Lane[] {
     return [this.#engineLane, this.#kernelLane, this.#filterLane, this.#connectionLane];
   }
