@@ -16,5 +16,12 @@ export type {
 export { planNode } from "./plan-node.ts";
 export { type PoolUsage, poolUsage } from "./pool-usage.ts";
 export { ruleset, rulesetChange } from "./ruleset.ts";
-export { type SubnetClash, subnetClashes } from "./subnet.ts";
+export {
+  isIn,
+  numberOf,
+  type Span,
+  type SubnetClash,
+  spanOf,
+  subnetClashes,
+} from "./subnet.ts";
 export { unroutedPairs } from "./unrouted-pairs.ts";

@@ -17,7 +17,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
-import { bridgeName, mtuOf, planNetwork } from "@gam/worker";
+import { bridgeName, mtuOf, planNetwork, tunnelBytes } from "@gam/worker";
 import { affinityOf } from "./affinity.ts";
 import { planDns } from "./dns-plan.ts";
 import type { NetworkPlane, NodePlan, PortPlane, ServicePlane, TunnelPlan } from "./node-plan.ts";
@@ -25,8 +25,6 @@ import { type Segment, type Server, segmentsOf, sorted, vipOf } from "./segment.
 import { numberOf } from "./subnet.ts";
 
 const tunnelPort = 51820;
-/** WireGuard's headers over IPv6, its worst case. */
-const tunnelBytes = 80;
 
 /**
  * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is

@@ -28,7 +28,7 @@ export interface NetworkPlan {
 /** VXLAN's headers over IPv4. */
 const vxlanBytes = 50;
 /** WireGuard's, over IPv6 at worst. */
-const tunnelBytes = 80;
+export const tunnelBytes = 80;
 const mtuDefault = 1500;
 
 /**

@@ -3,6 +3,8 @@ import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { GamError } from "@gam/core";
 
+const closing = "the server is closing";
+
 export interface Upstream {
   readonly address: string;
   readonly port: number;
@@ -22,64 +24,79 @@ export interface Ask<T> {
  *
  * Errors: GamError UNREACHABLE, at once where the host says that nobody listens there.
  */
-export function askByUdp<T>({ upstream, message, limitMs, signal, accept }: Ask<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
+export function askByUdp<T>(ask: Ask<T>): Promise<T> {
+  const { upstream, message, accept } = ask;
+  return asking(ask, ({ answered, failed, isOver }) => {
     const socket = createSocket({
       type: isIPv6(upstream.address) ? "udp6" : "udp4",
       lookup: (address, _, done) => done(null, address, isIPv6(address) ? 6 : 4),
     });
-    let ended = false;
-    const end = (settle: () => void): void => {
-      if (ended) return;
-      ended = true;
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      socket.close();
-      settle();
-    };
-    const fail = (found: string): void => end(() => reject(unreachable(upstream, found)));
-    const abort = (): void => fail("the server is closing");
-    const timer = setTimeout(() => fail(`no answer in ${limitMs} ms`), limitMs);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
-    socket.on("error", ({ message: found }) => fail(found));
+    socket.on("error", ({ message: found }) => failed(found));
     socket.on("message", (reply) => {
       const answer = accept(reply);
-      if (answer !== undefined) end(() => resolve(answer));
+      if (answer !== undefined) answered(answer);
     });
     socket.connect(upstream.port, upstream.address, () => {
-      if (!ended) socket.send(message);
+      if (!isOver()) socket.send(message);
     });
+    return () => socket.close();
   });
 }
 
 /** Errors: GamError UNREACHABLE; also when the answer is none to this question. */
-export function askByTcp<T>({ upstream, message, limitMs, signal, accept }: Ask<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
+export function askByTcp<T>(ask: Ask<T>): Promise<T> {
+  const { upstream, message, accept } = ask;
+  return asking(ask, ({ answered, failed }) => {
     const socket = connect({ host: upstream.address, port: upstream.port });
     let heard = Buffer.alloc(0);
-    const end = (settle: () => void): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      socket.destroy();
-      settle();
-    };
-    const fail = (found: string): void => end(() => reject(unreachable(upstream, found)));
-    const abort = (): void => fail("the server is closing");
-    const timer = setTimeout(() => fail(`no answer in ${limitMs} ms`), limitMs);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
-    socket.on("error", ({ message: found }) => fail(found));
-    socket.on("close", () => fail("it closed the connection"));
+    socket.on("error", ({ message: found }) => failed(found));
+    socket.on("close", () => failed("it closed the connection"));
     socket.on("data", (bytes) => {
       heard = Buffer.concat([heard, bytes]);
       const { message: reply } = unframed(heard);
       if (reply === undefined) return;
       const answer = accept(reply);
-      if (answer === undefined) fail("it answered another question");
-      else end(() => resolve(answer));
+      if (answer === undefined) failed("it answered another question");
+      else answered(answer);
     });
     socket.write(framed(message));
+    return () => socket.destroy();
+  });
+}
+
+/** How a question may end. Only the first end counts. */
+interface Ending<T> {
+  answered(answer: T): void;
+  /** `found`: why there is no answer. */
+  failed(found: string): void;
+  isOver(): boolean;
+}
+
+/** One question until its end, its limit or that of the whole server. `begin` returns what closes it. */
+function asking<T>(
+  { upstream, limitMs, signal }: Ask<T>,
+  begin: (ending: Ending<T>) => () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const end = (settle: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+      close();
+      settle();
+    };
+    const failed = (found: string): void => end(() => reject(unreachable(upstream, found)));
+    const abort = (): void => failed(closing);
+    if (signal.aborted) return reject(unreachable(upstream, closing));
+    const timer = setTimeout(() => failed(`no answer in ${limitMs} ms`), limitMs);
+    signal.addEventListener("abort", abort);
+    const close = begin({
+      answered: (answer) => end(() => resolve(answer)),
+      failed,
+      isOver: () => isOver,
+    });
   });
 }
 

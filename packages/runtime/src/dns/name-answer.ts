@@ -17,7 +17,7 @@
  * - Addresses of gam's own subnets are nobody else's: their names are never asked for elsewhere.
  */
 import type { NetworkId, Random } from "@gam/core";
-import type { DnsPlan, DnsZone } from "@gam/network";
+import { type DnsPlan, type DnsZone, isIn, numberOf, type Span, spanOf } from "@gam/network";
 import { internetClass, type Query, rcode, type } from "./dns-message.ts";
 
 export interface Answer {
@@ -35,11 +35,6 @@ export interface Asker {
   readonly at: string;
 }
 
-interface Range {
-  readonly base: number;
-  readonly mask: number;
-}
-
 const nothing: Answer = { rcode: rcode.noError, addresses: [] };
 const noSuchName: Answer = { rcode: rcode.noSuchName, addresses: [] };
 const refused: Answer = { rcode: rcode.refused, addresses: [] };
@@ -51,7 +46,7 @@ export class NameBook {
   readonly #clients: ReadonlyMap<string, readonly NetworkId[]>;
   readonly #zoneOf = new Map<NetworkId, DnsZone>();
   readonly #zoneAt = new Map<string, DnsZone>();
-  readonly #ranges: readonly Range[];
+  readonly #ranges: readonly Span[];
   readonly #random: Random;
 
   constructor({ zones, clients }: DnsPlan, random: Random) {
@@ -61,7 +56,7 @@ export class NameBook {
       this.#zoneOf.set(zone.network, zone);
       this.#zoneAt.set(zone.gateway, zone);
     }
-    this.#ranges = zones.flatMap(({ subnet }) => rangeOf(subnet) ?? []);
+    this.#ranges = zones.flatMap(({ subnet }) => spanOf(subnet) ?? []);
   }
 
   answer(query: Query, asker: Asker): Answer | "forward" {
@@ -83,11 +78,7 @@ export class NameBook {
     const networks = this.#clients.get(from);
     if (networks !== undefined) return networks.flatMap((id) => this.#zoneOf.get(id) ?? []);
     const zone = this.#zoneAt.get(at);
-    const range = zone && rangeOf(zone.subnet);
-    if (zone === undefined || range === undefined || !isInside(numberOf(from), range)) {
-      return undefined;
-    }
-    return [zone];
+    return zone !== undefined && isInside(from, [spanOf(zone.subnet)]) ? [zone] : undefined;
   }
 
   #reverse(query: Query, zones: readonly DnsZone[]): Answer | "forward" {
@@ -97,8 +88,7 @@ export class NameBook {
       if (pointer === undefined) continue;
       return query.type === type.ptr ? { rcode: rcode.noError, addresses: [], pointer } : nothing;
     }
-    const number = numberOf(address);
-    return this.#ranges.some((range) => isInside(number, range)) ? noSuchName : "forward";
+    return isInside(address, this.#ranges) ? noSuchName : "forward";
   }
 
   /** Begins anywhere, so that those who take the first address are spread over all of them. */
@@ -110,27 +100,7 @@ export class NameBook {
   }
 }
 
-function rangeOf(subnet: string): Range | undefined {
-  const [base = "", prefix = ""] = subnet.split("/");
-  const number = numberOf(base);
-  const bits = Number(prefix);
-  if (number === undefined || !Number.isInteger(bits) || bits < 1 || bits > 32) return undefined;
-  const mask = (0xffffffff << (32 - bits)) >>> 0;
-  return { base: (number & mask) >>> 0, mask };
-}
-
-function isInside(address: number | undefined, { base, mask }: Range): boolean {
-  return address !== undefined && (address & mask) >>> 0 === base;
-}
-
-/** 10.0.0.1 as 0x0a000001. Shape: undefined for what is no IPv4 address in full. */
-function numberOf(address: string): number | undefined {
-  const parts = address.split(".");
-  if (parts.length !== 4) return undefined;
-  let number = 0;
-  for (const part of parts) {
-    if (!/^\d{1,3}$/.test(part) || Number(part) > 255) return undefined;
-    number = number * 256 + Number(part);
-  }
-  return number;
+function isInside(address: string, spans: readonly (Span | undefined)[]): boolean {
+  const number = numberOf(address);
+  return number !== undefined && spans.some((span) => span !== undefined && isIn(number, span));
 }
