@@ -112,7 +112,7 @@ export class Driver {
     });
   }
 
-  /** Resolves when the view holds all that was acknowledged before, or after half a second. */
+  /** Resolves when the view holds all that was acknowledged before, or when the peer waits no longer. */
   fresh(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#stopped) return resolve();

@@ -136,6 +136,7 @@ async function readKey(path: string): Promise<KeyPair | undefined> {
 
 async function writeKey(directory: string, file: string, key: KeyPair): Promise<void> {
   const path = join(directory, file);
-  await writeFile(`${path}.new`, `${key.privateKey}\n`, { mode: 0o600 });
+  // A torn key after a power loss would keep the agent from starting.
+  await writeFile(`${path}.new`, `${key.privateKey}\n`, { mode: 0o600, flush: true });
   await rename(`${path}.new`, path);
 }
