@@ -106,7 +106,7 @@ test("one more endpoint costs one rule, whatever else there is", () => {
       [
         `add element ip gam hairpin { ${address} . ${address} : 10.1.0.1 }`,
         "flush chain ip gam service_4097xs3",
-        `add rule ip gam service_4097xs3 dnat to numgen random mod 2 map { 0 : ${first}, 1 : ${second} }`,
+        `add rule ip gam service_4097xs3 ct timeout set "brief" dnat to numgen random mod 2 map { 0 : ${first}, 1 : ${second} }`,
         "",
       ].join("\n"),
     );
@@ -124,7 +124,7 @@ test("a service without tasks is refused, and one that gets a task is not any mo
       "add element ip gam hairpin { 10.1.2.1 . 10.1.2.1 : 10.1.0.1 }",
       "add element ip gam services { 10.1.1.1 : goto service_4097xs0 }",
       'add element ip gam services_from { "gam-4097" . 10.1.1.1 : goto service_4097xs0 }',
-      "add rule ip gam service_4097xs0 dnat to 10.1.2.1",
+      'add rule ip gam service_4097xs0 ct timeout set "brief" dnat to 10.1.2.1',
       "",
     ].join("\n"),
   );

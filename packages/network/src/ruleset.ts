@@ -19,6 +19,14 @@ const tunnelDevice = "gamwg";
 const bridges = '"gam-*"';
 /** Every node must come to the same slot for a client. */
 const affinitySeed = "0x67616d";
+/**
+ * How long a connection to a service is remembered that has ended, in seconds. The kernel's default is
+ * two minutes, in which a client comes round to the same port again; and when a container stops, the
+ * Docker engine forgets all that is remembered of it, by address and port: the new one that has the
+ * same port by then is cut.
+ */
+const endedSeconds = 1;
+const briefly = 'ct timeout set "brief"';
 
 interface Table {
   /** Name to what its elements are. */
@@ -38,6 +46,8 @@ interface ElementSet {
 export function ruleset(plan: NodePlan): string {
   const { sets, chains } = tableOf(plan);
   const lines = ["table ip gam {", "}", "delete table ip gam", "table ip gam {"];
+  const policy = `policy = { time_wait : ${endedSeconds} }`;
+  lines.push("\tct timeout brief {", "\t\tprotocol tcp", "\t\tl3proto ip", `\t\t${policy}`, "\t}");
   for (const [name, { kind, type, elements }] of sets) {
     lines.push(`\t${kind} ${name} {`, `\t\t${type}`);
     if (elements.size > 0) lines.push(`\t\telements = { ${listOf(elements)} }`);
@@ -226,14 +236,17 @@ function backendsOf({ local, remote }: PortPlane): readonly string[] {
 
 function chainOfService(service: ServicePlane): [string, string[]][] {
   if (service.backends.length === 0) return [];
-  return [[serviceChain(service), [`dnat to ${choiceOf(service.backends, service.affinity)}`]]];
+  return [
+    [serviceChain(service), [`${briefly} dnat to ${choiceOf(service.backends, service.affinity)}`]],
+  ];
 }
 
 function chainOfPort(port: PortPlane): [string, string[]][] {
   const backends = backendsOf(port);
   if (backends.length === 0) return [];
   const choice = choiceOf(backends, port.affinity);
-  return [[portChain(port), [`meta l4proto ${port.protocol} dnat to ${choice} : ${port.target}`]]];
+  const target = `dnat to ${choice} : ${port.target}`;
+  return [[portChain(port), [`meta l4proto ${port.protocol} ${briefly} ${target}`]]];
 }
 
 function choiceOf(backends: readonly string[], affinity: readonly string[] | undefined): string {

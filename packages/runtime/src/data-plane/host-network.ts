@@ -22,6 +22,8 @@ const mtuDefault = 1500;
 const trial = "gamtrial";
 /** A port and a network that no VXLAN device has by custom, so that the trial meets none. */
 const trialOverlay = ["type", "vxlan", "id", "16777215", "dstport", "4788", "local", "127.0.0.1"];
+/** The part of nftables that a kernel may have been built without. */
+const trialTimeout = `add ct timeout ip ${trial} t { protocol tcp; policy = { time_wait : 1 }; };`;
 const routes = check.list(
   check.object({ dst: check.string(64), dev: check.optional(check.string(64)) }),
   1 << 20,
@@ -69,7 +71,7 @@ async function problemOf(run: Run): Promise<string> {
     ["nft", ["--version"]],
     ["ip", ["link", "add", trial, ...trialOverlay]],
     ["ip", ["link", "del", trial]],
-    ["nft", ["list", "tables"]],
+    ["nft", ["--check", `add table ip ${trial}; ${trialTimeout}`]],
   ];
   for (const [program, args] of tries) {
     try {
@@ -96,7 +98,9 @@ function sentenceOf(
   if (/unknown device type|not supported/i.test(stderr) && args.includes("vxlan")) {
     return "The kernel has no VXLAN: run `modprobe vxlan`, or use a kernel that has it";
   }
-  if (program === "nft") return `The kernel has no nftables: ${message}`;
+  if (program === "nft") {
+    return `The kernel has no nftables with timeouts (NF_TABLES, NFT_CT, NF_CONNTRACK_TIMEOUT): ${message}`;
+  }
   return message;
 }
 

@@ -84,7 +84,7 @@ export class PacketFilter {
 /** Chains and sets are listed in the order in which they were made, which means nothing. */
 function inOrder(listing: string): string {
   return listing
-    .split(/\n(?=\t(?:chain|set|map) |\})/)
+    .split(/\n(?=\t(?:chain|set|map|ct timeout) |\})/)
     .map((block) => block.trim())
     .sort()
     .join("\n");
