@@ -258,25 +258,23 @@ function choiceOf(backends: readonly string[], affinity: readonly string[] | und
   return `jhash ip saddr mod ${slots.length} seed ${affinitySeed} map { ${map} }`;
 }
 
+/** Names of devices are compared last in each rule: of all that is looked at they cost most. */
 function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
   const ingress = networks.find((network) => network.ingress);
   const names = "ip daddr @gateways meta l4proto { tcp, udp } th dport 53";
   const published = "meta l4proto . th dport";
+  // route_localnet lets the host call its own published ports at 127.0.0.1. Nobody else may.
+  const noLoopback = ["daddr", "saddr"].map((end) => {
+    return `ip ${end} 127.0.0.0/8 iifname ${bridges} drop`;
+  });
   return [
-    // route_localnet lets the host call its own published ports at 127.0.0.1. Nobody else may.
-    [
-      "raw",
-      [
-        "type filter hook prerouting priority -300; policy accept;",
-        `iifname ${bridges} ip daddr 127.0.0.0/8 drop`,
-        `iifname ${bridges} ip saddr 127.0.0.0/8 drop`,
-      ],
-    ],
-    // Before Docker's own, which sees a connection only when it is none of ours.
+    // Before Docker's own, which sees a connection only when it is none of ours. Packets of a connection
+    // that stands do not come by here: what can be refused here costs them nothing.
     [
       "prerouting",
       [
         "type nat hook prerouting priority -110; policy accept;",
+        ...noLoopback,
         "iifname . ip daddr vmap @services_from",
         "ip daddr @vips return",
         `${names} return`,
@@ -313,9 +311,8 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       "vxlan",
       [
         "@th,96,24 != @vnis accept",
-        `iifname "${tunnelDevice}" accept`,
-        "@th,96,24 @vnis_encrypted drop",
-        "ip saddr != @neighbours drop",
+        "ip saddr @neighbours @th,96,24 != @vnis_encrypted accept",
+        `iifname != "${tunnelDevice}" drop`,
       ],
     ],
     // What gets here though it is for a service found no task, and must not find the host instead.
@@ -324,6 +321,7 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       [
         "type filter hook input priority -10; policy accept;",
         `udp dport ${vxlanPort} goto vxlan`,
+        ...noLoopback,
         "ct status dnat accept",
         `${names} accept`,
         // Of TCP the first packet only: a reset that goes to the host itself comes by here as well.
@@ -338,9 +336,9 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       [
         "type filter hook output priority -10; policy accept;",
         // Without the tunnel's own route it would leave by the default one, in the clear.
-        `udp dport ${vxlanPort} ip daddr ${tunnelRange} oifname != "${tunnelDevice}" drop`,
+        `ip daddr ${tunnelRange} udp dport ${vxlanPort} oifname != "${tunnelDevice}" drop`,
         // Would tell a container to go past the bridge, where nobody answers for a service address.
-        `oifname ${bridges} icmp type redirect drop`,
+        `icmp type redirect oifname ${bridges} drop`,
       ],
     ],
   ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
-import type { ContainerSpec, Task, TaskSpec } from "@gam/state";
+import type { ContainerSpec, Node, NodeNetwork, Task, TaskSpec } from "@gam/state";
 import { aNodeNetwork } from "@gam/state/testing";
 import { type ContainerPlan, planContainer } from "./container-plan.ts";
 import { mtuOf, planNetwork } from "./network-plan.ts";
@@ -297,13 +297,15 @@ test("planNetwork() is a bridge from which the engine gives no address away", ()
 
 test("mtuOf() leaves room for what is put around a packet", () => {
   const node = aNode();
-  const encrypting = {
-    ...node,
-    Gam: { ...node.Gam, network: aNodeNetwork({ encryption: "kernel" }) },
+  const having = (encryption: NodeNetwork["encryption"]): Node => {
+    return { ...node, Gam: { ...node.Gam, network: aNodeNetwork({ encryption }) } };
   };
+  const secret = aNetwork("n", { Options: { encrypted: "" } });
   const wish = { "com.docker.network.driver.mtu": "1200" };
   assert.equal(mtuOf(aNetwork("n"), node), 1450);
-  assert.equal(mtuOf(aNetwork("n"), encrypting), 1370);
+  assert.equal(mtuOf(aNetwork("n"), having("kernel")), 1370);
+  assert.equal(mtuOf(aNetwork("n"), having("userspace")), 1450);
+  assert.equal(mtuOf(secret, having("userspace")), 1370);
   assert.equal(mtuOf(aNetwork("n", { Options: wish }), node), 1200);
   assert.equal(
     mtuOf(aNetwork("n", { Options: { ...wish, "com.docker.network.driver.mtu": "9000" } }), node),

@@ -6,7 +6,7 @@
  * gateway alone, so that it refuses whoever does not come with an address.
  */
 import type { NetworkId } from "@gam/core";
-import type { Labels, Network, Node } from "@gam/state";
+import { demandsEncryption, type Labels, type Network, type Node } from "@gam/state";
 import { label } from "./label.ts";
 
 export interface NetworkPlan {
@@ -74,7 +74,9 @@ export function bridgeName({ Gam }: Network): string {
 /** Bytes that a container of this node may put into one packet. */
 export function mtuOf(network: Network, { Gam }: Node): number {
   const wish = Number(network.Options?.["com.docker.network.driver.mtu"]);
-  const encrypts = (Gam.network?.encryption ?? "none") !== "none";
-  const room = (Gam.network?.mtu ?? mtuDefault) - vxlanBytes - (encrypts ? tunnelBytes : 0);
+  const encryption = Gam.network?.encryption ?? "none";
+  // As the tunnel is used: unasked for where the kernel has it, and else for those who demand it.
+  const tunnelled = demandsEncryption(network) ? encryption !== "none" : encryption === "kernel";
+  const room = (Gam.network?.mtu ?? mtuDefault) - vxlanBytes - (tunnelled ? tunnelBytes : 0);
   return wish > 0 ? Math.min(wish, room) : room;
 }

@@ -5,6 +5,7 @@ import { ForwardRules } from "./forward-rules.ts";
 
 const given = "-m conntrack --ctstate DNAT --ctdir";
 const mark = "-m comment --comment gam -j ACCEPT";
+const standing = `-i gam-+ -o gam-+ -m conntrack --ctstate ESTABLISHED ${mark}`;
 const there = `-o gam-6 ${given} ORIGINAL ${mark}`;
 const back = `-i gam-+ ${given} REPLY ${mark}`;
 const docker = ["-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER"];
@@ -16,27 +17,29 @@ const cases: readonly {
   readonly want: readonly string[];
 }[] = [
   {
-    name: "they go before Docker's end of the chain, and after what an administrator refuses",
+    name: "one is at the head, and the others between what an administrator refuses and Docker's end",
     rules: [...docker, "-A DOCKER-USER -s 192.0.2.0/24 -j DROP", "-A DOCKER-USER -j RETURN"],
     ingress: "gam-6",
-    want: [`-I DOCKER-USER 2 ${there}`, `-I DOCKER-USER 3 ${back}`],
+    want: [`-I DOCKER-USER 1 ${standing}`, `-I DOCKER-USER 3 ${there}`, `-I DOCKER-USER 4 ${back}`],
   },
   {
     name: "without an end they go last",
     rules: docker,
     ingress: "gam-6",
-    want: [`-A DOCKER-USER ${there}`, `-A DOCKER-USER ${back}`],
+    want: [`-I DOCKER-USER 1 ${standing}`, `-A DOCKER-USER ${there}`, `-A DOCKER-USER ${back}`],
   },
   {
     name: "without Docker's chain they are in FORWARD",
     rules: ["-P FORWARD DROP"],
     ingress: "gam-6",
-    want: [`-A FORWARD ${there}`, `-A FORWARD ${back}`],
+    want: [`-I FORWARD 1 ${standing}`, `-A FORWARD ${there}`, `-A FORWARD ${back}`],
   },
   {
-    name: "when they are there, nothing is done",
+    name: "when they are there, nothing is done, though somebody has put a rule before them",
     rules: [
       ...docker,
+      "-A DOCKER-USER -s 192.0.2.0/24 -j DROP",
+      `-A DOCKER-USER ${standing}`,
       `-A DOCKER-USER ${there}`,
       `-A DOCKER-USER ${back}`,
       "-A DOCKER-USER -j RETURN",
@@ -46,11 +49,13 @@ const cases: readonly {
   },
   {
     name: "when Docker's chain came later, they move",
-    rules: [...docker, `-A FORWARD ${there}`, `-A FORWARD ${back}`],
+    rules: [...docker, `-A FORWARD ${standing}`, `-A FORWARD ${there}`, `-A FORWARD ${back}`],
     ingress: "gam-6",
     want: [
+      `-D FORWARD ${standing}`,
       `-D FORWARD ${there}`,
       `-D FORWARD ${back}`,
+      `-I DOCKER-USER 1 ${standing}`,
       `-A DOCKER-USER ${there}`,
       `-A DOCKER-USER ${back}`,
     ],
@@ -67,8 +72,9 @@ const cases: readonly {
     want: [
       `-D DOCKER-USER ${there}`,
       `-D DOCKER-USER ${back}`,
-      `-I DOCKER-USER 1 ${there}`,
-      `-I DOCKER-USER 2 ${back}`,
+      `-I DOCKER-USER 1 ${standing}`,
+      `-I DOCKER-USER 2 ${there}`,
+      `-I DOCKER-USER 3 ${back}`,
     ],
   },
   {

@@ -1,14 +1,16 @@
 /**
- * Forward rules: two rules in iptables that let through what gam has given an address itself.
+ * Forward rules: rules in iptables that let through what gam has given an address itself.
  *
  * Docker forwards nothing to a bridge that no container published at, and nothing between bridges. What
  * came in by a published port of gam's goes to the ingress network all the same, and its answer goes
  * back: both are told by the connection's new destination. Whoever asks one network for another's
  * containers has no such connection, so Docker's isolation stays.
  *
- * The rules are the last in the chain that Docker keeps for its users, so that whatever an administrator
- * refuses there stays refused. Without Docker's chain they are in FORWARD. Everything else in iptables
- * is left as it is, in its order.
+ * These rules are the last in the chain that Docker keeps for its users, so that whatever an administrator
+ * refuses there stays refused. One more is put at its head: connections between gam's networks that
+ * stand were let through before, and need not go by all that Docker has for each of its bridges. What an
+ * administrator puts before it stays there. Without Docker's chain they are in FORWARD. Everything else
+ * in iptables is left as it is, in its order.
  */
 import { CommandFailed, type Run } from "./command.ts";
 
@@ -18,10 +20,13 @@ type Chain = (typeof chains)[number];
 const mark = "-m comment --comment gam";
 const endOfChain = "-j RETURN";
 
+const standing = `-i gam-+ -o gam-+ -m conntrack --ctstate ESTABLISHED ${mark} -j ACCEPT`;
+
 function rulesFor(ingress: string | undefined): string[] {
   if (ingress === undefined) return [];
   const given = "-m conntrack --ctstate DNAT --ctdir";
   return [
+    standing,
     `-o ${ingress} ${given} ORIGINAL ${mark} -j ACCEPT`,
     `-i gam-+ ${given} REPLY ${mark} -j ACCEPT`,
   ];
@@ -52,7 +57,8 @@ export class ForwardRules {
     const rest = (rules.get(chain) ?? []).filter((rule) => !isOwn(rule));
     const end = rest.indexOf(endOfChain);
     for (const [index, rule] of wanted.entries()) {
-      const place = end < 0 ? ["-A", chain] : ["-I", chain, `${end + index + 1}`];
+      const atEnd = end < 0 ? ["-A", chain] : ["-I", chain, `${end + index + 1}`];
+      const place = rule === standing ? ["-I", chain, "1"] : atEnd;
       await this.#iptables([...place, ...rule.split(" ")]);
     }
     return [...found, `rules of gam's in ${chain}`];
@@ -98,7 +104,7 @@ function isOwn(rule: string): boolean {
   return rule.includes(mark);
 }
 
-/** Both are there once, in order, and are reached. */
+/** Each is there once, in order, and is reached. */
 function isGood(rules: readonly string[], wanted: readonly string[]): boolean {
   const end = rules.indexOf(endOfChain);
   const last = rules.findLastIndex(isOwn);
