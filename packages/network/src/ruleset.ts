@@ -42,11 +42,20 @@ interface ElementSet {
   readonly elements: ReadonlyMap<string, string>;
 }
 
-/** The whole table. Takes the place of whatever table has the name. */
-export function ruleset(plan: NodePlan): string {
+/**
+ * The whole table, in place of the one that has the name. `old`: what is in that one, as its listing
+ * says. The table itself stays, and with it what connections that stand were told of their end.
+ */
+export function ruleset(plan: NodePlan, old = ""): string {
   const { sets, chains } = tableOf(plan);
-  const lines = ["table ip gam {", "}", "delete table ip gam", "table ip gam {"];
+  const lines = ["table ip gam {", "}", "flush table ip gam"];
+  for (const kind of ["map", "set", "chain"]) {
+    // Maps lead to chains.
+    const names = old.matchAll(new RegExp(`^\\t${kind} (\\S+) {$`, "gm"));
+    lines.push(...[...names].map(([, name]) => `delete ${kind} ip gam ${name}`));
+  }
   const policy = `policy = { time_wait : ${endedSeconds} }`;
+  lines.push("table ip gam {");
   lines.push("\tct timeout brief {", "\t\tprotocol tcp", "\t\tl3proto ip", `\t\t${policy}`, "\t}");
   for (const [name, { kind, type, elements }] of sets) {
     lines.push(`\t${kind} ${name} {`, `\t\t${type}`);
@@ -321,8 +330,8 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       [
         "type filter hook input priority -10; policy accept;",
         `udp dport ${vxlanPort} goto vxlan`,
+        "ct status dnat accept", // Answers to the host's own calls at 127.0.0.1 among them.
         ...noLoopback,
-        "ct status dnat accept",
         `${names} accept`,
         // Of TCP the first packet only: a reset that goes to the host itself comes by here as well.
         "ip daddr @vips tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset",

@@ -9,6 +9,8 @@
 import { type NodePlan, ruleset, rulesetChange } from "@gam/network";
 import type { Run } from "./command.ts";
 
+/** Family and name of the table that the plan is written to. */
+const planned = "ip gam";
 const ownTable = /^table (\w+) (gam(?:_\w+)?)$/gm;
 
 export class PacketFilter {
@@ -24,7 +26,7 @@ export class PacketFilter {
   /** Errors: CommandFailed. Afterwards the next write is one of the whole. */
   async write(plan: NodePlan): Promise<void> {
     const before = this.#written;
-    const change = before === undefined ? ruleset(plan) : rulesetChange(before, plan);
+    const change = before === undefined ? undefined : rulesetChange(before, plan);
     if (change === "") {
       this.#written = plan;
       return;
@@ -32,10 +34,11 @@ export class PacketFilter {
     this.#written = undefined;
     this.#listing = undefined;
     try {
-      await this.#send(change);
+      if (change === undefined) await this.#sendWhole(plan);
+      else await this.#send(change);
     } catch (thrown) {
-      if (before === undefined) throw thrown;
-      await this.#send(ruleset(plan)); // Somebody has taken away what the difference builds upon.
+      if (change === undefined) throw thrown;
+      await this.#sendWhole(plan); // Somebody has taken away what the difference builds upon.
     }
     this.#written = plan;
   }
@@ -47,7 +50,7 @@ export class PacketFilter {
     const before = await this.#list();
     if (before === this.#listing) return false;
     this.#written = undefined;
-    await this.#send(ruleset(plan));
+    await this.#sendWhole(plan);
     this.#written = plan;
     this.#listing = await this.#list();
     return inOrder(before) !== inOrder(this.#listing);
@@ -59,6 +62,12 @@ export class PacketFilter {
     this.#listing = undefined;
     const lines = (await this.#tables()).map((table) => `delete table ${table}\n`);
     if (lines.length > 0) await this.#send(lines.join(""));
+  }
+
+  async #sendWhole(plan: NodePlan): Promise<void> {
+    const found = (await this.#tables()).includes(planned);
+    const old = found ? await this.#run("nft", ["-s", "list", "table", ...planned.split(" ")]) : "";
+    await this.#send(ruleset(plan, old));
   }
 
   async #send(input: string): Promise<void> {
