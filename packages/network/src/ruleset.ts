@@ -319,8 +319,8 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
     [
       "vxlan",
       [
-        "@th,96,24 != @vnis accept",
         "ip saddr @neighbours @th,96,24 != @vnis_encrypted accept",
+        "@th,96,24 != @vnis accept", // Somebody else's.
         `iifname != "${tunnelDevice}" drop`,
       ],
     ],
