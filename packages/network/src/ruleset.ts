@@ -26,7 +26,8 @@ const affinitySeed = "0x67616d";
  * same port by then is cut.
  */
 const endedSeconds = 1;
-const briefly = 'ct timeout set "brief"';
+const policyName = "brief";
+const briefly = `ct timeout set "${policyName}"`;
 
 interface Table {
   /** Name to what its elements are. */
@@ -49,14 +50,17 @@ interface ElementSet {
 export function ruleset(plan: NodePlan, old = ""): string {
   const { sets, chains } = tableOf(plan);
   const lines = ["table ip gam {", "}", "flush table ip gam"];
-  for (const kind of ["map", "set", "chain"]) {
-    // Maps lead to chains.
-    const names = old.matchAll(new RegExp(`^\\t${kind} (\\S+) {$`, "gm"));
-    lines.push(...[...names].map(([, name]) => `delete ${kind} ip gam ${name}`));
-  }
+  const parts = [...old.matchAll(/^\t(\w+(?: \w+)?) (\S+) \{$/gm)].flatMap(
+    ([, kind = "", name = ""]) =>
+      kind === "ct timeout" && name === policyName ? [] : { kind, name },
+  );
+  // Maps go first, because they lead to chains.
+  parts.sort((a, b) => Number(b.kind === "map") - Number(a.kind === "map"));
+  lines.push(...parts.map(({ kind, name }) => `delete ${kind} ip gam ${name}`));
   const policy = `policy = { time_wait : ${endedSeconds} }`;
   lines.push("table ip gam {");
-  lines.push("\tct timeout brief {", "\t\tprotocol tcp", "\t\tl3proto ip", `\t\t${policy}`, "\t}");
+  lines.push(`\tct timeout ${policyName} {`, "\t\tprotocol tcp", "\t\tl3proto ip");
+  lines.push(`\t\t${policy}`, "\t}");
   for (const [name, { kind, type, elements }] of sets) {
     lines.push(`\t${kind} ${name} {`, `\t\t${type}`);
     if (elements.size > 0) lines.push(`\t\telements = { ${listOf(elements)} }`);

@@ -237,6 +237,15 @@ function inNamespace(): void {
     ["a port entry gone", [`bridge fdb del ${macOf("10.0.5.11")} dev gamx-5 master`]],
     ["a flushed table", ["nft flush table ip gam"]],
     ["a deleted table", ["nft delete table ip gam"]],
+    [
+      "somebody else's things in the table",
+      [
+        "nft add chain ip gam theirs",
+        "nft add counter ip gam theirs",
+        "nft add map ip gam theirs { type ipv4_addr : verdict; elements = { 192.0.2.9 : goto theirs }; }",
+        "nft add ct timeout ip gam theirs { protocol udp; policy = { unreplied : 9 }; }",
+      ],
+    ],
     ["a flushed ruleset", ["nft flush ruleset"]],
     ["an element gone", ["nft delete element ip gam vips { 10.0.5.9 }"]],
     ["a rule too many", ["nft add rule ip gam service_s5 drop"]],
