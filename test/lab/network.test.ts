@@ -353,6 +353,7 @@ describe("networks of five hosts", { skip }, () => {
       await stop();
       const seen = readFileSync(file);
       rmSync(file);
+      assert.ok(seen.includes(mark("bare")), "the capture does not see what is there to be seen");
       assert.ok(!seen.includes(mark("veiled")), "the payload is on the switch in plain text");
     });
 

@@ -17,7 +17,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
-import { bridgeName, mtuOf, planNetwork, tunnelBytes } from "@gam/worker";
+import { bridgeName, mayTunnel, mtuOf, planNetwork, tunnelBytes } from "@gam/worker";
 import { affinityOf } from "./affinity.ts";
 import { planDns } from "./dns-plan.ts";
 import type { NetworkPlane, NodePlan, PortPlane, ServicePlane, TunnelPlan } from "./node-plan.ts";
@@ -102,10 +102,8 @@ function plainWay({ Status }: Node, encrypted: boolean): string | undefined {
   return encrypted || !isIp4(Status.Addr) ? undefined : Status.Addr;
 }
 
-/** Where both have it in the kernel it costs little, and otherwise it is for those who ask for it. */
 function usesTunnel(a: Node, b: Node, demanded: boolean): boolean {
-  if (!hasTunnel(a) || !hasTunnel(b)) return false;
-  return demanded || (isKernel(a) && isKernel(b));
+  return [a, b].every((node) => hasTunnel(node) && mayTunnel(node, demanded));
 }
 
 function hasTunnel({ Gam, Status }: Node): boolean {
@@ -113,8 +111,6 @@ function hasTunnel({ Gam, Status }: Node): boolean {
   if (network === undefined || tunnel === undefined || !isIp4(Status.Addr)) return false;
   return network.encryption !== "none" && network.publicKey !== "";
 }
-
-const isKernel = ({ Gam }: Node): boolean => Gam.network?.encryption === "kernel";
 
 function planTunnels(node: Node, others: readonly Node[]): TunnelPlan | undefined {
   const { network, tunnel } = node.Gam;

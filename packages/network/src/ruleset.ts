@@ -249,9 +249,8 @@ function backendsOf({ local, remote }: PortPlane): readonly string[] {
 
 function chainOfService(service: ServicePlane): [string, string[]][] {
   if (service.backends.length === 0) return [];
-  return [
-    [serviceChain(service), [`${briefly} dnat to ${choiceOf(service.backends, service.affinity)}`]],
-  ];
+  const choice = choiceOf(service.backends, service.affinity);
+  return [[serviceChain(service), [`${briefly} dnat to ${choice}`]]];
 }
 
 function chainOfPort(port: PortPlane): [string, string[]][] {

@@ -17,6 +17,13 @@ export type { WorkerEffect } from "./effect.ts";
 export type { Assignment, WorkerInput } from "./input.ts";
 export { label } from "./label.ts";
 export { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
-export { bridgeName, mtuOf, type NetworkPlan, planNetwork, tunnelBytes } from "./network-plan.ts";
+export {
+  bridgeName,
+  mayTunnel,
+  mtuOf,
+  type NetworkPlan,
+  planNetwork,
+  tunnelBytes,
+} from "./network-plan.ts";
 export { checkTemplate, expandTemplate, type TemplateContext } from "./template.ts";
 export { Worker, type WorkerFaults } from "./worker.ts";

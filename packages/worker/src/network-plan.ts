@@ -71,12 +71,16 @@ export function bridgeName({ Gam }: Network): string {
   return `gam-${Gam.vni}`;
 }
 
-/** Bytes that a container of this node may put into one packet. */
-export function mtuOf(network: Network, { Gam }: Node): number {
-  const wish = Number(network.Options?.["com.docker.network.driver.mtu"]);
+/** Where the kernel encrypts it costs little, and otherwise it is for networks that have `demanded` it. */
+export function mayTunnel({ Gam }: Node, demanded: boolean): boolean {
   const encryption = Gam.network?.encryption ?? "none";
-  // As the tunnel is used: unasked for where the kernel has it, and else for those who demand it.
-  const tunnelled = demandsEncryption(network) ? encryption !== "none" : encryption === "kernel";
-  const room = (Gam.network?.mtu ?? mtuDefault) - vxlanBytes - (tunnelled ? tunnelBytes : 0);
+  return encryption === "kernel" || (demanded && encryption !== "none");
+}
+
+/** Bytes that a container of this node may put into one packet. */
+export function mtuOf(network: Network, node: Node): number {
+  const wish = Number(network.Options?.["com.docker.network.driver.mtu"]);
+  const tunnel = mayTunnel(node, demandsEncryption(network)) ? tunnelBytes : 0;
+  const room = (node.Gam.network?.mtu ?? mtuDefault) - vxlanBytes - tunnel;
   return wish > 0 ? Math.min(wish, room) : room;
 }

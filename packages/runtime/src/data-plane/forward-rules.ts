@@ -19,7 +19,6 @@ type Chain = (typeof chains)[number];
 
 const mark = "-m comment --comment gam";
 const endOfChain = "-j RETURN";
-
 const standing = `-i gam-+ -o gam-+ -m conntrack --ctstate ESTABLISHED ${mark} -j ACCEPT`;
 
 function rulesFor(ingress: string | undefined): string[] {

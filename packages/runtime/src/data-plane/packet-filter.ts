@@ -13,6 +13,9 @@ import type { Run } from "./command.ts";
 const planned = "ip gam";
 const ownTable = /^table (\w+) (gam(?:_\w+)?)$/gm;
 
+/** Family and name of a table to what `nft list` says of it. */
+type Listings = ReadonlyMap<string, string>;
+
 export class PacketFilter {
   readonly #run: Run;
   #written: NodePlan | undefined;
@@ -34,11 +37,12 @@ export class PacketFilter {
     this.#written = undefined;
     this.#listing = undefined;
     try {
-      if (change === undefined) await this.#sendWhole(plan);
+      if (change === undefined) await this.#sendWhole(plan, await this.#list());
       else await this.#send(change);
     } catch (thrown) {
       if (change === undefined) throw thrown;
-      await this.#sendWhole(plan); // Somebody has taken away what the difference builds upon.
+      // Somebody has taken away what the difference builds upon.
+      await this.#sendWhole(plan, await this.#list());
     }
     this.#written = plan;
   }
@@ -48,12 +52,12 @@ export class PacketFilter {
     const plan = this.#written;
     if (plan === undefined) return false;
     const before = await this.#list();
-    if (before === this.#listing) return false;
+    if (textOf(before) === this.#listing) return false;
     this.#written = undefined;
-    await this.#sendWhole(plan);
+    await this.#sendWhole(plan, before);
     this.#written = plan;
-    this.#listing = await this.#list();
-    return inOrder(before) !== inOrder(this.#listing);
+    this.#listing = textOf(await this.#list());
+    return inOrder(textOf(before)) !== inOrder(this.#listing);
   }
 
   /** Errors: CommandFailed. */
@@ -64,10 +68,8 @@ export class PacketFilter {
     if (lines.length > 0) await this.#send(lines.join(""));
   }
 
-  async #sendWhole(plan: NodePlan): Promise<void> {
-    const found = (await this.#tables()).includes(planned);
-    const old = found ? await this.#run("nft", ["-s", "list", "table", ...planned.split(" ")]) : "";
-    await this.#send(ruleset(plan, old));
+  async #sendWhole(plan: NodePlan, found: Listings): Promise<void> {
+    await this.#send(ruleset(plan, found.get(planned)));
   }
 
   async #send(input: string): Promise<void> {
@@ -81,19 +83,23 @@ export class PacketFilter {
   }
 
   /** Without counters and other state. */
-  async #list(): Promise<string> {
-    const listings = [];
+  async #list(): Promise<Listings> {
+    const listings = new Map<string, string>();
     for (const table of await this.#tables()) {
-      listings.push(await this.#run("nft", ["-s", "list", "table", ...table.split(" ")]));
+      listings.set(table, await this.#run("nft", ["-s", "list", "table", ...table.split(" ")]));
     }
-    return listings.join("\n");
+    return listings;
   }
 }
 
-/** Chains and sets are listed in the order in which they were made, which means nothing. */
+function textOf(listings: Listings): string {
+  return [...listings.values()].join("\n");
+}
+
+/** Chains, sets and the like are listed in the order in which they were made, which means nothing. */
 function inOrder(listing: string): string {
   return listing
-    .split(/\n(?=\t(?:chain|set|map|ct timeout) |\})/)
+    .split(/\n(?=\t\w|\})/)
     .map((block) => block.trim())
     .sort()
     .join("\n");
