@@ -102,7 +102,7 @@ describe("networks of five hosts", { skip }, () => {
     for (const leads of [false, true]) {
       const whose = leads ? "the leader's host" : "a host";
       test(`all is right again when ${whose} has lost power, and when it is back`, async (t) => {
-        await shop.right(patienceMs);
+        await shop.whole(patienceMs);
         const leader = await mesh.leader(lab.host(database));
         const other = await shop.busiest([leader, database]);
         const victim = leads && leader !== database ? lab.host(leader) : other;
@@ -120,7 +120,7 @@ describe("networks of five hosts", { skip }, () => {
     }
 
     test("all is right for the others while a cable is out, and for all when it is in", async (t) => {
-      await shop.right(patienceMs);
+      await shop.whole(patienceMs);
       const leader = await mesh.leader(lab.host(database));
       const cut = await shop.busiest([leader, database]);
       const outMs = performance.now();

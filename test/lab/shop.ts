@@ -26,7 +26,9 @@ import { mustDocker } from "./must-docker.ts";
 const stack = "shop";
 const deployedMsMax = 60_000;
 const pollMs = 50;
-const complaintsShown = 12;
+const lookEveryMs = 500;
+/** Of each look. */
+const complaintsShown = 6;
 
 /** Compose service to its networks, and other names that it has in them. */
 const services: Readonly<Record<string, readonly string[]>> = {
@@ -90,16 +92,47 @@ export class Shop {
    */
   async right(withinMs: number, without: readonly number[] = []): Promise<number> {
     const beganMs = performance.now();
-    for (;;) {
-      const lookMs = performance.now() - beganMs;
-      const wrong = await this.wrong(without);
-      if (wrong.length === 0) return lookMs;
-      if (performance.now() - beganMs > withinMs) {
-        const shown = wrong.slice(0, complaintsShown).join("\n  ");
-        throw new LabError(`Not right within ${withinMs} ms: ${wrong.length} wrong\n  ${shown}`);
-      }
+    const elapsedMs = (): number => performance.now() - beganMs;
+    const seen: { readonly lookMs: number; readonly wrong: readonly string[] }[] = [];
+    const look = async (): Promise<void> => {
+      const lookMs = elapsedMs();
+      const wrong = await this.wrong(without).catch((cause: unknown) => {
+        if (!(cause instanceof LabError)) throw cause;
+        return [cause.message];
+      });
+      seen.push({ lookMs, wrong });
+    };
+    const rightMs = (): number | undefined => {
+      const right = seen.filter(({ wrong }) => wrong.length === 0);
+      return right.sort((a, b) => a.lookMs - b.lookMs)[0]?.lookMs;
+    };
+    // A look waits for those who do not answer, and meanwhile what it knows of tasks grows old: the
+    // next one does not wait for it.
+    const looks: Promise<void>[] = [];
+    while (rightMs() === undefined && elapsedMs() <= withinMs) {
+      const looking = look();
+      looks.push(looking);
+      await Promise.race([looking, pause(lookEveryMs)]);
       await pause(pollMs);
     }
+    await Promise.all(looks);
+    const foundMs = rightMs();
+    if (foundMs !== undefined) return foundMs;
+    const told = seen.map(({ lookMs, wrong }) => {
+      return `  after ${lookMs.toFixed(0)} ms ${wrong.length}: ${wrong.slice(0, complaintsShown).join("\n    ")}`;
+    });
+    throw new LabError(`Not right within ${withinMs} ms\n${told.join("\n")}`);
+  }
+
+  /** Resolves when every service has all its replicas, healthy, and all is right. Errors: LabError. */
+  async whole(withinMs: number): Promise<void> {
+    await this.#mesh.until("all replicas are healthy", withinMs, async () => {
+      const containers = (await Promise.all(this.#hosts([]).map(ofStack))).flat();
+      return Object.entries(replicas).every(([name, count]) => {
+        return containers.filter((one) => serviceOf(one) === name).length === count;
+      });
+    });
+    await this.right(withinMs);
   }
 
   /** All that is wrong now, each with who asked what. */

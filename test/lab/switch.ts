@@ -103,14 +103,19 @@ export class Switch {
     const child = spawn("nsenter", this.#enter(words), { stdio: ["ignore", "ignore", "pipe"] });
     const ended = once(child, "close");
     let said = "";
-    for await (const part of child.stderr) {
-      said += String(part);
-      if (said.includes("listening on")) break;
-    }
-    if (!said.includes("listening on")) {
-      throw new LabError(`Cannot capture frames on the switch: ${said}`);
-    }
+    await new Promise<void>((resolve, reject) => {
+      // Read to the end: tcpdump says this in pieces, and dies of a pipe that is closed between two.
+      child.stderr.on("data", (part) => {
+        said += String(part);
+        if (said.includes("listening on")) resolve();
+      });
+      const fail = (): void => reject(new LabError(`Cannot capture on the switch: ${said}`));
+      ended.then(fail, reject);
+    });
     return async () => {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new LabError(`The capture on the switch has ended by itself: ${said}`);
+      }
       child.kill("SIGINT");
       await ended;
     };

@@ -126,3 +126,25 @@ test("a node that has not said what it is stays unknown", () => {
   log.write({ kind: "joinNode", node });
   assert.deepEqual(planNodes(log.store, new Map([[a, alive]]), log.nowMs), []);
 });
+
+test("a node that was lost is ready when it has said so itself, and not before", () => {
+  const log = new TestLog();
+  const { Description } = aNode("a");
+  log.write({ kind: "joinNode", node: aNode("a") });
+  const judge = (judgement: Judgement): string | undefined => {
+    log.write(...planNodes(log.store, new Map([[a, judgement]]), log.nowMs));
+    return log.store.node(a)?.Status.State;
+  };
+  const say = (engine: EngineHealth): void => {
+    const rest = { description: Description, addresses: [], network: aNodeNetwork() };
+    log.write({ kind: "describeNode", id: a, engine, ...rest });
+  };
+  say(there);
+  assert.equal(judge(alive), "ready");
+  assert.equal(judge(lost), "down");
+  assert.equal(judge(alive), "down", "its engine was there before it was lost");
+  say(missing);
+  assert.equal(judge(alive), "down", "its engine is not there yet");
+  say(there);
+  assert.equal(judge(alive), "ready");
+});

@@ -2,7 +2,10 @@
  * Nodes: what state each node is in, from what its watchers and its own peer say.
  *
  *   unknown ------described------> ready <--engine is back-- disconnected --engineGraceMs--> down
- *   any state --lost--> down --alive--> ready | disconnected
+ *   any state --lost--> down --engine is there--> ready
+ *
+ * A node that is back is down until its own peer says that its engine is there, which it does after it
+ * has said what became of the tasks. What the state shows of them until then is from before the loss.
  *
  * A peer that refuses connections has lost its agent, not its containers: its node stays what it is
  * until somebody knows better (membership turns a refusal that lasts into a loss).
@@ -46,10 +49,9 @@ function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): St
   if (!isDescribed(node)) return { State: "unknown" };
   const { engine, engineLostAtMs } = node.Gam;
   if (engine.ready) return { State: "ready" };
-  // Down stays down: the time without an engine began before this leader, or this view, did.
-  const stays = node.Status.State === "down" && node.Status.Message === engine.reason;
   const grace = { sinceMs: engineLostAtMs || nowMs, waitMs: engineGraceMs };
-  const State = stays || hasPassed(nowMs, grace) ? "down" : "disconnected";
+  const isOver = node.Status.State === "down" || hasPassed(nowMs, grace);
+  const State = isOver ? "down" : "disconnected";
   return { State, Message: engine.reason };
 }
 

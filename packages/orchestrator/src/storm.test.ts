@@ -14,12 +14,13 @@ import {
   type Change,
   compareStates,
   isTerminal,
+  type Node,
   type PlannedChange,
   type Service,
   type Task,
   type TaskState,
 } from "@gam/state";
-import { aNode, aService, TestLog } from "@gam/state/testing";
+import { aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
 import type { Fault, Judgement } from "./index.ts";
 import { Orchestrator } from "./orchestrator.ts";
 
@@ -180,6 +181,8 @@ class Storm {
       const Timestamp = new Date(this.log.nowMs).toISOString();
       this.#write({ kind: "reportTask", id: task.ID, status: { Timestamp, State } });
     }
+    const node = store.node(id);
+    if (node !== undefined && !node.Gam.engine.ready) this.#write(describing(node));
   }
 
   /** The next state of a task, or `undefined` when it stays. */
@@ -358,4 +361,11 @@ for (const fault of faults) {
       for (let seed = 1; seed <= 40; seed += 1) live(seed, weather);
     });
   });
+}
+
+/** What a node says when it is back, after what it says of its tasks. */
+function describing({ ID, Description, Gam }: Node): Change {
+  const { addresses, network = aNodeNetwork() } = Gam;
+  const engine = { ready: true, reason: "" };
+  return { kind: "describeNode", id: ID, description: Description, addresses, engine, network };
 }

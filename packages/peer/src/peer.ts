@@ -632,6 +632,8 @@ export class Peer {
       this.#described = node;
       return;
     }
+    // A node that is ready again is believed in all that the state says of its tasks.
+    if (engine.ready && !Gam.engine.ready && !this.#worker.hasAccounted) return;
     this.#describeAtTick = this.#nowTick + describeTicks;
     this.#describing = this.#propose(
       [{ kind: "describeNode", id: this.self, description, addresses, engine, network }],

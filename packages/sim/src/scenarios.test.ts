@@ -181,6 +181,32 @@ test("a host that comes back before its replacements run keeps its tasks", () =>
   assert.ok(kept > 0, "no container was kept in any history");
 });
 
+test("a host that comes back empty takes nothing from those that stand in", () => {
+  for (const seed of seeds) {
+    const world = worldWithService(seed, 4);
+    const victim = world.hosts[3];
+    const [asked] = world.hosts;
+    assert.ok(victim !== undefined && asked !== undefined);
+    const lost = viewOf(asked).tasksOn(victim.id);
+    victim.powerLoss();
+    // Found in the state as they were, and still said to run, while their successors are under way.
+    waitFor(world, "successors are made", 10_000, () => {
+      return viewOf(asked).tasksOf(web).length === replicas + lost.length;
+    });
+    const known = new Set(lost.map(({ ID }) => ID));
+    const successors = viewOf(asked)
+      .tasksOf(web)
+      .filter(({ ID, NodeID }) => NodeID !== victim.id && !known.has(ID));
+    world.run(seed * 10);
+    victim.start();
+    world.until(`seed ${seed}: all is well`, 20_000);
+    for (const { ID } of successors) {
+      const task = viewOf(asked).task(ID);
+      assert.equal(task?.DesiredState, "running", `seed ${seed}: ${ID} was taken away`);
+    }
+  }
+});
+
 test("hosts lost and leaders lost are replaced in the time that was promised", () => {
   const tookMs = { host: [] as number[], leader: [] as number[] };
   for (const seed of seeds) {

@@ -302,9 +302,14 @@ export class Store implements View {
       }
       case "judgeNode": {
         const Status = { ...change.status, Addr: node.Status.Addr };
+        // What a lost node said before is not true any more: it has to say it again.
+        const engine =
+          Status.State === "down"
+            ? { ready: false, reason: Status.Message ?? "" }
+            : node.Gam.engine;
         // Taken here and not from the node's own report: the judge compares it with its own clock.
-        const engineLostAtMs = node.Gam.engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
-        const Gam = { ...node.Gam, engineLostAtMs };
+        const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
+        const Gam = { ...node.Gam, engine, engineLostAtMs };
         return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
       }
       case "setTunnel": {

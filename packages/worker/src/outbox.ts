@@ -29,6 +29,13 @@ export class Outbox {
     this.#flying = undefined;
   }
 
+  /** Nothing is on its way, and nothing will be as things stand. */
+  isEmpty(lives: Iterable<Life>): boolean {
+    if (this.#flying !== undefined) return false;
+    for (const life of lives) if (newsOf(life) !== undefined) return false;
+    return true;
+  }
+
   /** Empty while a report is in flight or nothing is worth one. */
   next(lives: Iterable<Life>, nowTick: number): ReportedChange[] {
     if (this.#flying !== undefined) return [];
@@ -45,16 +52,19 @@ export class Outbox {
     return [...flying].map(([id, status]) => ({ kind: "reportTask", id, status }));
   }
 
-  #due(
-    { task, status, sent, resendTick, quietTick }: Life,
-    nowTick: number,
-  ): TaskStatus | undefined {
-    if (task === undefined || status === undefined) return undefined;
-    if (status === task.Status || mergeStatus(task.Status, status) === task.Status)
-      return undefined;
+  #due(life: Life, nowTick: number): TaskStatus | undefined {
+    const { sent, resendTick, quietTick } = life;
+    const status = newsOf(life);
+    if (status === undefined) return undefined;
     if (sent === status && (nowTick < resendTick || this.#forgetful)) return undefined;
     const underWay = compareStates(status.State, "running") < 0;
     if (underWay && nowTick < quietTick + this.#limits.dawdleTicks) return undefined;
     return status;
   }
+}
+
+/** What is known here of a task and not to the state. */
+function newsOf({ task, status }: Life): TaskStatus | undefined {
+  if (task === undefined || status === undefined || status === task.Status) return undefined;
+  return mergeStatus(task.Status, status) === task.Status ? undefined : status;
 }

@@ -82,6 +82,11 @@ class World {
       case "place":
         this.#change(task, { Status: aTask(task).Status });
         break;
+      case "explain": {
+        const Status = { ...aTask(task).Status, State: "pending", Message: words.slice(1).join(" ") };
+        this.#change(task, { Status } as Partial<Task>);
+        break;
+      }
       case "desire":
         this.#change(task, { DesiredState: words[1] as DesiredState });
         break;
@@ -134,6 +139,8 @@ class World {
         break;
       case "state":
         return this.#state();
+      case "accounted":
+        return this.#worker.hasAccounted ? "yes" : "no";
       default:
         throw new Error(`Cannot run "${verb}": no such command`);
     }

@@ -11,7 +11,7 @@
  * stopped, without touching what runs.
  */
 import { type NetworkId, type TaskId, unreachable } from "@gam/core";
-import { isTerminal, isWanted, mergeStatus, type TaskStatus } from "@gam/state";
+import { compareStates, isTerminal, isWanted, mergeStatus, type TaskStatus } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
@@ -65,6 +65,12 @@ export class Worker {
     this.#faults = faults;
     this.#flights = new Flights(limits);
     this.#outbox = new Outbox(limits, faults.resendForgotten === true);
+  }
+
+  /** The state shows what has become of every task here, as far as the engine knows. */
+  get hasAccounted(): boolean {
+    if (!this.#synced || this.#assignment?.caughtUp !== true) return false;
+    return this.#outbox.isEmpty(this.#lives.values());
   }
 
   step(input: WorkerInput): WorkerEffect[] {
@@ -143,7 +149,10 @@ export class Worker {
         life.unwantedTick = this.#nowTick;
       }
       life.task = task;
-      life.status = life.status === undefined ? task.Status : mergeStatus(task.Status, life.status);
+      // Until it is accepted here, what there is to say of it is for others to say.
+      const own =
+        compareStates(life.status?.State ?? "new", "accepted") < 0 ? undefined : life.status;
+      life.status = own === undefined ? task.Status : mergeStatus(task.Status, own);
       this.#dirty.add(task.ID);
     }
     for (const life of this.#lives.values()) {
