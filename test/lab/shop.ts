@@ -26,7 +26,7 @@ import { mustDocker } from "./must-docker.ts";
 const stack = "shop";
 const deployedMsMax = 60_000;
 const pollMs = 50;
-const lookEveryMs = 500;
+const lookEveryMs = 1000;
 /** Of each look. */
 const complaintsShown = 6;
 
