@@ -152,7 +152,9 @@ describe("networks of five hosts", { skip }, () => {
   describe("ten replicas behind one address and one port", () => {
     let plain: Container;
     before(async () => {
-      await mustDocker(lab.host(1), ["network", "create", "-d", "overlay", "--attachable", "open"]);
+      const range = ["--subnet", "10.77.0.0/16", "--ip-range", "10.77.1.0/24"];
+      const made = ["network", "create", "-d", "overlay", "--attachable", ...range, "open"];
+      await mustDocker(lab.host(1), made);
       const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
       const often = ["--health-interval", "3s", "--health-retries", "3"];
       const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
@@ -173,6 +175,26 @@ describe("networks of five hosts", { skip }, () => {
         return answer?.trouble === undefined ? answer : undefined;
       });
       assert.ok(Object.values(plain.addresses).includes(found.client ?? ""), "as another address");
+    });
+
+    test("a plain container is found at the address and by the name that it asked for", async () => {
+      const wish = ["--ip", "10.77.9.9", "--network-alias", "spade"];
+      const run = ["run", "--detach", "--network", "open", ...wish, "gam/echo:1"];
+      const id = await mustDocker(lab.host(4), run);
+      const [task] = (await taskContainers("ten")).filter(({ host }) => host.number !== 4);
+      assert.ok(task !== undefined, "no replica runs elsewhere");
+      const found = await until("it answers", async () => {
+        const question = { ask: "http", name: "spade", port: 80 } as const;
+        const [answer] = await askAt(askingSocketOf(task), [question]);
+        return answer?.trouble === undefined ? answer : undefined;
+      });
+      assert.deepEqual([found.addresses, found.server], [["10.77.9.9"], id.slice(0, 12)]);
+      const { code, stderr } = await lab.host(5).docker(run);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /address 10\.77\.9\.9 is in use by container \w+ on node host4/);
+      await mustDocker(lab.host(4), ["rm", "--force", id]);
+      const again = await mustDocker(lab.host(5), run);
+      await mustDocker(lab.host(5), ["rm", "--force", again]);
     });
 
     test("a container that forges it does not reach what is on its host's loopback", async () => {

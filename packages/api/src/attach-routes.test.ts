@@ -253,6 +253,32 @@ test("what has nothing to do with the cluster's networks is passed on as it came
   assert.deepEqual(got.pop(), { route: "POST /networks/mine/connect", body: { Container: "box" } });
 });
 
+test("a container has the address that it asked for, and other names", async () => {
+  const subnet = network("open").IPAM.Config[0]?.Subnet ?? "";
+  const wish = subnet.replace(/\d+\/\d+$/, "77");
+  const { status } = await create({
+    HostConfig: { NetworkMode: "open" },
+    NetworkingConfig: {
+      EndpointsConfig: { open: { Aliases: ["a"], IPAMConfig: { IPv4Address: wish } } },
+    },
+  });
+  assert.equal(status, 201);
+  const [attachment] = attachmentsOf("open");
+  assert.deepEqual([attachment?.address, attachment?.aliases], [wish, ["a"]]);
+  containers = [holder("open", wish)];
+  const EndpointConfig = { IPAMConfig: { IPv4Address: wish } };
+  const again = await rig.call("POST", "/networks/open/connect", {
+    Container: "box",
+    EndpointConfig,
+  });
+  const why = `address ${wish} is in use by container box on node host1`;
+  assert.deepEqual(
+    [again.status, again.body.message],
+    [400, `Could not attach to network open: ${why}`],
+  );
+  await clear("open");
+});
+
 const refused = [
   {
     name: "a network for services only",
@@ -267,13 +293,22 @@ const refused = [
     want: "Could not attach to network ingress: rpc error: code = PermissionDenied desc = network ingress not manually attachable",
   },
   {
-    name: "an address of one's own",
+    name: "an address of another network",
     body: {
       HostConfig: { NetworkMode: "open" },
-      NetworkingConfig: { EndpointsConfig: { open: { IPAMConfig: { IPv4Address: "10.0.1.9" } } } },
+      NetworkingConfig: { EndpointsConfig: { open: { IPAMConfig: { IPv4Address: "10.9.1.9" } } } },
     },
-    status: 501,
-    want: "Could not attach to network open: addresses are given out by the cluster; leave out --ip",
+    status: 400,
+    want: "Could not attach to network open: address 10.9.1.9 is not in its subnet SUBNET",
+  },
+  {
+    name: "an address that is none",
+    body: {
+      HostConfig: { NetworkMode: "open" },
+      NetworkingConfig: { EndpointsConfig: { open: { IPAMConfig: { IPv4Address: "10.0.1" } } } },
+    },
+    status: 400,
+    want: 'Could not attach to network open: "10.0.1" is no IPv4 address',
   },
   {
     name: "a hardware address of one's own",
@@ -286,7 +321,9 @@ const refused = [
 for (const { name, body, status, want } of refused) {
   test(`a plain container is refused ${name}`, async () => {
     const answer = await create(body);
-    assert.deepEqual([answer.status, answer.body.message], [status, want]);
+    const subnet = network("open").IPAM.Config[0]?.Subnet ?? "";
+    const message = want.replace("SUBNET", subnet);
+    assert.deepEqual([answer.status, answer.body.message], [status, message]);
     assert.deepEqual(got, []);
     assert.deepEqual(attachmentsOf("open"), []);
   });

@@ -5,11 +5,12 @@
  * Decides what the engine is asked instead: its own network for the one that was named, with the address
  * that the leader gave. Calls that name none of the cluster's networks are passed on as they came.
  */
+import { isIPv4 } from "node:net";
 import { Readable } from "node:stream";
 import { macOf, type Network } from "@gam/state";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { forEngine, speaks } from "./api-version.ts";
-import type { Attached } from "./attachments.ts";
+import type { Attached, AttachWish } from "./attachments.ts";
 import { type EngineAnswer, messageIn, missing } from "./engine.ts";
 import { engineNetwork } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
@@ -73,10 +74,10 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     }
     const container = textOf(fields.Container);
     const settings = fieldsOf(fields.EndpointConfig);
-    refuseWishes(network, settings);
+    const wish = wishIn(network, settings);
     const found = await engine.ask("GET", `/containers/${encodeURIComponent(container)}/json`);
     if (found.status !== 200) throw refusalOf(found);
-    const attached = await attachments.attach(network, nameOf(found));
+    const attached = await attachments.attach(network, { ...wish, name: nameOf(found) });
     const answer = await orElseGiveBack(room, [attached], () =>
       connect(room, attached.engine.id, container, withPlace(settings, attached)),
     );
@@ -128,15 +129,14 @@ interface Creation {
 async function createAttached(room: Room, creation: Creation): Promise<EngineAnswer> {
   const { engine, attachments } = room;
   const { fields, endpoints } = creation;
-  for (const { network, settings } of endpoints) {
-    if (network !== undefined)
-      refuseWishes(network, { MacAddress: fields.MacAddress, ...settings });
-  }
+  const wishes = endpoints.flatMap(({ network, settings }) => {
+    if (network === undefined) return [];
+    const wish = wishIn(network, { MacAddress: fields.MacAddress, ...settings });
+    return [{ network, wish: { ...wish, name: creation.name } }];
+  });
   const attached: Attached[] = [];
   try {
-    for (const { network } of endpoints) {
-      if (network !== undefined) attached.push(await attachments.attach(network, creation.name));
-    }
+    for (const { network, wish } of wishes) attached.push(await attachments.attach(network, wish));
   } catch (thrown) {
     await attachments.giveBack(attached);
     throw thrown;
@@ -244,17 +244,25 @@ async function ourNetwork(room: Room, ref: string): Promise<Network | undefined>
   return findNetwork(ref, (await freshView(room)).networks());
 }
 
-/** Addresses are the leader's to give, and hardware addresses follow from them. */
-function refuseWishes({ Name }: Network, settings: Fields): void {
+/**
+ * What the client asks for in this network.
+ *
+ * Errors: Refusal 501 for what no such network has, 400 for what is no address.
+ */
+function wishIn({ Name }: Network, settings: Fields): Omit<AttachWish, "name"> {
   const { IPv4Address, IPv6Address } = fieldsOf(settings.IPAMConfig);
-  const no = (what: string): never => {
-    throw new Refusal(501, `Could not attach to network ${Name}: ${what}`);
+  const no = (status: number, what: string): never => {
+    throw new Refusal(status, `Could not attach to network ${Name}: ${what}`);
   };
-  if (textOf(IPv6Address) !== "") no("networks across hosts have IPv4 addresses only");
-  if (textOf(IPv4Address) !== "") no("addresses are given out by the cluster; leave out --ip");
+  if (textOf(IPv6Address) !== "") no(501, "networks across hosts have IPv4 addresses only");
   if (textOf(settings.MacAddress) !== "") {
-    no("hardware addresses follow from addresses; leave out --mac-address");
+    no(501, "hardware addresses follow from addresses; leave out --mac-address");
   }
+  const address = textOf(IPv4Address) || undefined;
+  if (address !== undefined && !isIPv4(address)) no(400, `"${address}" is no IPv4 address`);
+  const { Aliases } = settings;
+  const aliases = Array.isArray(Aliases) ? Aliases.map(textOf).filter((one) => one !== "") : [];
+  return { address, aliases };
 }
 
 function withPlace(settings: Fields, { address }: Attached): Fields {

@@ -28,6 +28,14 @@ export interface Attached {
   readonly engine: EngineNetwork;
 }
 
+export interface AttachWish {
+  /** Of the container; "" where the engine is to make one up. */
+  readonly name: string;
+  /** IPv4 without prefix. */
+  readonly address: string | undefined;
+  readonly aliases: readonly string[];
+}
+
 export class Attachments {
   readonly #door: ClusterDoor;
   readonly #engine: Engine;
@@ -44,25 +52,35 @@ export class Attachments {
   }
 
   /**
-   * A place in the network for a container of this name ("" where the engine is to make one up).
+   * A place in the network.
    *
    * Errors: Refusal 403 unless the network is attachable, 503 when the leader gives no address in time;
-   *         those of propose() and ensureNetwork().
+   *         those of propose(), for a wish that cannot be granted, and ensureNetwork().
    */
-  async attach({ Id: network, Name, Attachable }: Network, name: string): Promise<Attached> {
+  async attach(
+    { Id: network, Name, Attachable }: Network,
+    { name, address, aliases }: AttachWish,
+  ): Promise<Attached> {
     if (!Attachable) throw notAttachable(Name);
+    // Whoever had it may have gone just now.
+    if (address !== undefined) await this.sweep();
     const key = this.#door.mint();
     const node = this.#door.self;
     this.#held.add(key);
     try {
+      const names = { name: name || key.slice(0, 12), aliases };
       await this.#door.propose([
-        { kind: "attachContainer", network, key, node, name: name || key.slice(0, 12) },
+        { kind: "attachContainer", network, key, node, wish: address, ...names },
       ]);
       const place = await awaitView(
         this.#door,
-        (view) => placeOf(view.network(network), key, node),
+        (view) => {
+          const found = view.network(network);
+          return found?.Gam.attachments[key] === undefined ? "gone" : placeOf(found, key, node);
+        },
         placeMsMax,
       );
+      if (place === "gone") throw tooLate(Name, address);
       if (place === undefined) throw noPlace(Name, this.#door.view().node(node)?.Gam.network);
       await this.#door.ensureNetwork(network);
       const engine = await engineNetwork(this.#engine, network);
@@ -156,6 +174,11 @@ export class Attachments {
 function notAttachable(name: string): Refusal {
   const inner = `rpc error: code = PermissionDenied desc = network ${name} not manually attachable`;
   return new Refusal(403, `Could not attach to network ${name}: ${inner}`);
+}
+
+function tooLate(name: string, address: string | undefined): Refusal {
+  const why = address === undefined ? "it is gone" : `address ${address} was given to another`;
+  return new Refusal(409, `Could not attach to network ${name}: ${why}`);
 }
 
 function noPlace(name: string, own: { readonly problem: string } | undefined): Refusal {

@@ -30,6 +30,7 @@ import {
   addressOf,
   freeAddress,
   freeSubnet,
+  isIn,
   numberOf,
   type Pool,
   poolOf,
@@ -165,14 +166,24 @@ export class Allocation {
     return true;
   }
 
-  /** Plain containers that wait for an address. One whose node is gone goes with the node. */
+  /**
+   * Plain containers that wait for an address. One whose node is gone goes with the node, and so does one
+   * whose wish came when the address was being given to another.
+   */
   attachments(network: Network, isFull: () => boolean): boolean {
     let lacking = false;
     for (const key of Object.keys(network.Gam.attachments).sort()) {
-      if (network.Gam.attachments[key]?.address !== "" || network.Gam.vni === 0) continue;
+      const attachment = network.Gam.attachments[key];
+      if (attachment?.address !== "" || network.Gam.vni === 0) continue;
       lacking = true;
-      const number = isFull() ? undefined : this.#give(network, key);
-      if (number === undefined) break;
+      if (isFull()) break;
+      const { wish } = attachment;
+      if (wish !== undefined && this.#wished(network, wish) === undefined) {
+        this.changes.push({ kind: "refuseAttachment", id: network.Id, key });
+        continue;
+      }
+      const number = this.#give(network, key, wish);
+      if (number === undefined) continue;
       const address = addressOf(number);
       this.changes.push({ kind: "setAttachment", id: network.Id, key, address });
     }
@@ -282,8 +293,11 @@ export class Allocation {
   }
 
   /** An address for a task, a service or a plain container. The last one is for the first bridge. */
-  #give(network: Network, key: string): number | undefined {
-    const number = this.#free(network, (pool) => pool.span, key);
+  #give(network: Network, key: string, wish?: string): number | undefined {
+    const number =
+      wish === undefined
+        ? this.#free(network, (pool) => pool.span, key)
+        : this.#wished(network, wish);
     if (number === undefined) return undefined;
     const bridged = this.#bridged.has(network.Id) || Object.keys(network.Gam.gateways).length > 0;
     if (!bridged && this.#free(network, (pool) => pool.gateways, key, number) === undefined) {
@@ -304,15 +318,24 @@ export class Allocation {
     const { first, last } = spanOfPool(pool);
     const search = `${network.Id} ${first} ${last} ${but === undefined}`;
     if (this.#futile.has(search)) return undefined;
-    const given = this.#given.get(network.Id);
-    const isHeld = (one: number): boolean =>
-      one === pool.reserved ||
-      one === but ||
-      given?.has(one) === true ||
-      this.#book.isHeld(network.Id, one);
+    const isHeld = (one: number): boolean => one === but || this.#isHeld(network, pool, one);
     const number = freeAddress({ first, last }, key, isHeld);
     if (number === undefined) this.#futile.add(search);
     return number;
+  }
+
+  /** Of the whole subnet: a range is for those who have no wish. */
+  #wished(network: Network, wish: string): number | undefined {
+    const pool = poolOf(network);
+    const number = numberOf(wish);
+    if (pool === undefined || number === undefined || !isIn(number, pool.gateways))
+      return undefined;
+    return this.#isHeld(network, pool, number) ? undefined : number;
+  }
+
+  #isHeld({ Id }: Network, { reserved }: Pool, number: number): boolean {
+    if (number === reserved || this.#given.get(Id)?.has(number) === true) return true;
+    return this.#book.isHeld(Id, number);
   }
 
   #hasRoom(network: Network): boolean {

@@ -65,6 +65,7 @@ const steps = fc.oneof(
       do: fc.constant("attach"),
       name: one("front", "tiny"),
       node: one(...nodes),
+      wish: fc.option(fc.integer({ min: 2, max: 6 })),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("detach"), name: one("front", "tiny") }) },
@@ -171,7 +172,7 @@ class History {
         return this.write({ kind: "judgeNode", id: name as NodeId, status: { State } });
       }
       case "attach": {
-        const { name, node } = step;
+        const { name, node, wish } = step;
         this.#made += 1;
         const key = `k${this.#made}`;
         const network = name as NetworkId;
@@ -181,6 +182,7 @@ class History {
           key,
           node: node as NodeId,
           name: key,
+          ...(wish !== null && { wish: `10.200.0.${wish}` }),
         });
       }
       case "detach": {
@@ -235,7 +237,10 @@ function lawful(view: View): void {
   };
   for (const { Id, Gam } of view.networks()) {
     for (const [node, address] of Object.entries(Gam.gateways)) hold(Id, address, `node ${node}`);
-    for (const [key, { address }] of Object.entries(Gam.attachments)) hold(Id, address, key);
+    for (const [key, { address, wish = address }] of Object.entries(Gam.attachments)) {
+      hold(Id, address, key);
+      assert.ok(address === "" || address === wish, `${key} wants ${wish} and has ${address}`);
+    }
   }
   for (const { ID, Endpoint } of view.services()) {
     for (const { NetworkID, Addr } of Endpoint.VirtualIPs ?? []) hold(NetworkID, Addr, ID);

@@ -38,7 +38,7 @@ function world(): TestCluster {
     template: { ContainerSpec: { Image: "x", Hostname: "db-{{.Task.Slot}}" } },
   });
   cluster.task("db", "t4", { node: "b", slot: 2 });
-  cluster.container("front", "a", "tool");
+  cluster.container("front", "a", "tool", ["Spade", "www"]);
   cluster.container("back", "a", "tool");
   return cluster;
 }
@@ -54,6 +54,7 @@ test("a name is known by service, alias, task, host name and container, in its n
     "web.1.t1": ["10.2.2.1"],
     "web.2.t2": ["10.2.2.2"],
     tool: ["10.2.2.3"],
+    spade: ["10.2.2.3"],
     "host.docker.internal": ["10.2.0.1"],
     "gateway.docker.internal": ["10.2.0.1"],
   });

@@ -82,7 +82,10 @@ function aliasesOf(service: Service, { Id }: Network): readonly string[] {
 
 /** The first one is the container's name. */
 function namesOf({ holder, node }: Place): string[] {
-  if (holder.kind === "container") return [holder.attachment.name];
+  if (holder.kind === "container") {
+    const { name, aliases = [] } = holder.attachment;
+    return [name, ...aliases];
+  }
   return [containerName(holder.task), ...hostNameOf(holder.task, node)];
 }
 

@@ -65,7 +65,7 @@ function askForNetworks(world: World, host: Host, view: View): void {
     const network = readNetworkSpec({ ...body, ...encrypted }, id as NetworkId);
     return world.ask(host, [{ kind: "createNetwork", network }]);
   }
-  const { Id: network, Gam } = pick(world, networks);
+  const { Id: network, Gam, IPAM } = pick(world, networks);
   const keys = Object.keys(Gam.attachments);
   if (random.below(4) === 0) return world.ask(host, [{ kind: "removeNetwork", id: network }]);
   if (keys.length > 0 && random.below(2) === 0) {
@@ -73,7 +73,12 @@ function askForNetworks(world: World, host: Host, view: View): void {
   }
   if (keys.length >= containersMax) return;
   const node = pick(world, view.nodes()).ID;
-  world.ask(host, [{ kind: "attachContainer", network, key: id, node, name: id }]);
+  const [first = ""] = IPAM.Config[0]?.Subnet?.split("/") ?? [];
+  const wish = first.replace(/\d+$/, String(2 + random.below(8)));
+  const wishing = first !== "" && random.below(3) === 0;
+  world.ask(host, [
+    { kind: "attachContainer", network, key: id, node, name: id, ...(wishing && { wish }) },
+  ]);
 }
 
 export function update(world: World, host: Host, service: Service, spec: ServiceSpec): void {

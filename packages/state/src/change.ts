@@ -69,13 +69,18 @@ export type AskedChange =
   | { readonly kind: "removeService"; readonly id: ServiceId }
   | { readonly kind: "createNetwork"; readonly network: NewNetwork }
   | { readonly kind: "removeNetwork"; readonly id: NetworkId }
-  /** Wants an address for a container that is no task. Refused unless the network is attachable. */
+  /**
+   * Wants an address for a container that is no task: `wish`, or any. Refused unless the network is
+   * attachable, and when the wish is no address of it or somebody holds it.
+   */
   | {
       readonly kind: "attachContainer";
       readonly network: NetworkId;
       readonly key: string;
       readonly node: NodeId;
       readonly name: string;
+      readonly wish?: string | undefined;
+      readonly aliases?: readonly string[] | undefined;
     }
   /** The container of an attachment is gone. */
   | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string };
@@ -157,6 +162,8 @@ export type PlannedChange =
       readonly key: string;
       readonly address: string;
     }
+  /** The address that it wishes was given to another: the attachment is gone. */
+  | { readonly kind: "refuseAttachment"; readonly id: NetworkId; readonly key: string }
   | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
@@ -176,6 +183,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "setGateways",
   "attachTask",
   "setAttachment",
+  "refuseAttachment",
   "setTunnel",
 ]);
 

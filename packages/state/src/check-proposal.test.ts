@@ -7,6 +7,7 @@ import { aNetwork, aNode, aService } from "./testing/index.ts";
 const node = aNode("a");
 const describe = { kind: "describeNode", id: "a", ...node.Gam };
 const allocate = { kind: "allocateNetwork", id: "n", vni: 4097, config: [] };
+const attach = { kind: "attachContainer", network: "net", key: "k", node: "a", name: "shell" };
 const report = { kind: "reportTask", id: "t", status: { Timestamp: "", State: "running" } };
 
 function proposal(...changes: readonly object[]): unknown {
@@ -19,11 +20,13 @@ test("a proposal comes through as it was sent", () => {
     { ...describe, description: node.Description },
     aService("web"),
     { kind: "createNetwork", network: aNetwork("net") },
-    { kind: "attachContainer", network: "net", key: "k", node: "a", name: "shell" },
+    attach,
+    { ...attach, wish: "10.0.1.9", aliases: ["sh"] },
     { ...allocate, config: [{ Subnet: "10.0.1.0/24", Gateway: "10.0.1.1" }] },
     { kind: "setGateways", id: "net", gateways: { a: "10.0.1.2" } },
     { kind: "attachTask", id: "t", attachments: [{ network: "net", address: "10.0.1.3" }] },
     { kind: "setAttachment", id: "net", key: "k", address: "10.0.1.4" },
+    { kind: "refuseAttachment", id: "net", key: "k" },
     { kind: "setTunnel", id: "a", address: "198.18.0.1" },
     report,
   );

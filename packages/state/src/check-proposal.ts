@@ -160,7 +160,14 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   removeService: { id: text },
   createNetwork: { network },
   removeNetwork: { id: text },
-  attachContainer: { network: text, key: text, node: text, name: text },
+  attachContainer: {
+    network: text,
+    key: text,
+    node: text,
+    name: text,
+    wish: check.optional(text),
+    aliases: check.optional(texts),
+  },
   describeNode: { id: text, description, addresses: texts, engine, network: nodeNetwork },
   detachContainer: { network: text, key: text },
   reportTask: { id: text, status },
@@ -178,6 +185,7 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   setGateways: { id: text, gateways },
   attachTask: { id: text, attachments },
   setAttachment: { id: text, key: text, address: text },
+  refuseAttachment: { id: text, key: text },
   setTunnel: { id: text, address: text },
 };
 

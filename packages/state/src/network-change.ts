@@ -13,7 +13,8 @@ type NetworkChange = Extract<
       | "setGateways"
       | "attachContainer"
       | "detachContainer"
-      | "setAttachment";
+      | "setAttachment"
+      | "refuseAttachment";
   }
 >;
 
@@ -38,10 +39,16 @@ export function networkAfter(
       return moved({ ...extra, gateways: Object.fromEntries(gateways) });
     }
     case "attachContainer": {
-      const { key, node, name } = change;
+      const { key, node, name, wish, aliases = [] } = change;
       if (extra.attachments[key] !== undefined) return undefined;
-      const attachments = { ...extra.attachments, [key]: { node, name, address: "" } };
-      return moved({ ...extra, attachments });
+      const attachment = {
+        node,
+        name,
+        address: "",
+        ...(wish !== undefined && { wish }),
+        ...(aliases.length > 0 && { aliases }),
+      };
+      return moved({ ...extra, attachments: { ...extra.attachments, [key]: attachment } });
     }
     case "setAttachment": {
       const known = extra.attachments[change.key];
@@ -49,6 +56,7 @@ export function networkAfter(
       const attachment = { ...known, address: change.address };
       return moved({ ...extra, attachments: { ...extra.attachments, [change.key]: attachment } });
     }
+    case "refuseAttachment":
     case "detachContainer": {
       if (extra.attachments[change.key] === undefined) return undefined;
       const { [change.key]: _, ...attachments } = extra.attachments;

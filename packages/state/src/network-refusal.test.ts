@@ -32,6 +32,32 @@ const routed = (route: string) => {
   const node = aNode("a");
   return { ...node, Gam: { ...node.Gam, network: aNodeNetwork({ routes: [route] }) } };
 };
+/** One address each: of a node, a service, a task and a container. */
+const crowded: readonly Change[] = [
+  { kind: "joinNode", node: aNode("a") },
+  {
+    kind: "createNetwork",
+    network: aNetwork("net", {
+      Attachable: true,
+      IPAM: { Driver: "default", Options: null, Config: [{ Subnet: "10.1.0.0/24" }] },
+    }),
+  },
+  { kind: "setGateways", id: net, gateways: { a: "10.1.0.2" } },
+  aService("web", onNetwork),
+  {
+    kind: "setEndpoint",
+    id: web,
+    endpoint: { Spec: {}, VirtualIPs: [{ NetworkID: "net", Addr: "10.1.0.3/24" }] },
+  },
+  {
+    kind: "createTask",
+    task: aTask("web", "t1", {
+      slot: 1,
+      extra: { attachments: [{ network: net, address: "10.1.0.4" }] },
+    }),
+  },
+  { ...attach("k"), wish: "10.1.0.5" } as Change,
+];
 /** An update that takes the service off its networks, as the third entry of the log. */
 const leave = (name: string): Change => {
   const { spec } = aService(name, mayFail);
@@ -136,6 +162,24 @@ const refusals: readonly {
     code: "NOT_FOUND",
     message: "node a not found",
   },
+  ...(
+    [
+      ["10.2.0.9", "BAD_REQUEST", "address 10.2.0.9 is not in its subnet 10.1.0.0/24"],
+      ["10.1.0.0", "BAD_REQUEST", "address 10.1.0.0 of 10.1.0.0/24 is not for containers"],
+      ["10.1.0.1", "BAD_REQUEST", "address 10.1.0.1 of 10.1.0.0/24 is not for containers"],
+      ["10.1.0.255", "BAD_REQUEST", "address 10.1.0.255 of 10.1.0.0/24 is not for containers"],
+      ["10.1.0.2", "IN_USE", "address 10.1.0.2 is in use by node host-a itself"],
+      ["10.1.0.3", "IN_USE", "address 10.1.0.3 is in use by service web"],
+      ["10.1.0.4", "IN_USE", "address 10.1.0.4 is in use by task web.1.t1"],
+      ["10.1.0.5", "IN_USE", "address 10.1.0.5 is in use by container shell-k on node host-a"],
+    ] as const
+  ).map(([wish, code, why]) => ({
+    name: `a plain container the address ${wish}`,
+    before: crowded,
+    change: { ...attach("k2"), wish } as Change,
+    code,
+    message: `Could not attach to network net: ${why}`,
+  })),
   {
     name: "removing a network that plain containers are on",
     before: [{ kind: "joinNode", node: aNode("a") }, attachable, attach("k2"), attach("k1")],

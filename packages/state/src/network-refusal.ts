@@ -3,14 +3,16 @@
  *
  * The words are Swarm's and Docker's where they have some.
  */
-import type { NetworkId } from "@gam/core";
+import type { NetworkId, NodeId } from "@gam/core";
 import type { Change, Refusal } from "./change.ts";
-import { overlaps } from "./cidr.ts";
+import { endsOf, isInside, overlaps } from "./cidr.ts";
+import type { Network } from "./network.ts";
 import { ingressOf, isPredefined } from "./network-need.ts";
 import { demandsEncryption } from "./network-spec.ts";
 import { tunnelRange } from "./node.ts";
 import { ingressPorts, mayGoBack } from "./ports.ts";
 import type { ServiceSpec } from "./service.ts";
+import { containerName, isTerminal } from "./task.ts";
 import type { View } from "./view.ts";
 
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
@@ -30,7 +32,7 @@ export function refusalOfNetwork(
     case "removeNetwork":
       return missing(view, change.id) ?? inUse(view, change.id);
     case "attachContainer":
-      return missing(view, change.network) ?? unattachable(view, change);
+      return missing(view, change.network) ?? unattachable(view, change) ?? badWish(view, change);
   }
 }
 
@@ -133,6 +135,52 @@ function unattachable(view: View, change: Of<"attachContainer">): Refusal | unde
   }
   if (view.node(change.node) !== undefined) return undefined;
   return { code: "NOT_FOUND", message: `node ${change.node} not found` };
+}
+
+/** The leader gives the address. This says at once, and in words, why it will not. */
+function badWish(view: View, { network: id, wish }: Of<"attachContainer">): Refusal | undefined {
+  const network = view.network(id);
+  if (wish === undefined || network === undefined) return undefined;
+  const refuse = (code: Refusal["code"], why: string): Refusal => {
+    return { code, message: `Could not attach to network ${network.Name}: ${why}` };
+  };
+  const [{ Subnet = "", Gateway = "" } = {}] = network.IPAM.Config;
+  if (Subnet === "") return refuse("BAD_REQUEST", "it has no subnet yet; try again");
+  if (!isInside(wish, Subnet)) {
+    return refuse("BAD_REQUEST", `address ${wish} is not in its subnet ${Subnet}`);
+  }
+  const [first, last] = endsOf(Subnet);
+  const second = first.replace(/\d+$/, (part) => String(Number(part) + 1));
+  if ([first, last, Gateway || second].includes(wish)) {
+    return refuse("BAD_REQUEST", `address ${wish} of ${Subnet} is not for containers`);
+  }
+  const holder = holderOfAddress(view, network, wish);
+  if (holder === undefined) return undefined;
+  return refuse("IN_USE", `address ${wish} is in use by ${holder}`);
+}
+
+function holderOfAddress(view: View, { Id, Gam }: Network, address: string): string | undefined {
+  const nameOf = (node: string): string => {
+    return view.node(node as NodeId)?.Description.Hostname || node;
+  };
+  for (const [node, gateway] of Object.entries(Gam.gateways)) {
+    if (gateway === address) return `node ${nameOf(node)} itself`;
+  }
+  for (const one of Object.values(Gam.attachments)) {
+    if (one.address !== address && one.wish !== address) continue;
+    return `container ${one.name} on node ${nameOf(one.node)}`;
+  }
+  for (const { Spec, Endpoint } of view.services()) {
+    const vips = Endpoint.VirtualIPs ?? [];
+    if (vips.some((vip) => vip.NetworkID === Id && vip.Addr?.split("/")[0] === address)) {
+      return `service ${Spec.Name}`;
+    }
+  }
+  const task = view.tasks().find(({ Status, Gam: { attachments } }) => {
+    if (isTerminal(Status.State)) return false;
+    return attachments.some((one) => one.network === Id && one.address === address);
+  });
+  return task === undefined ? undefined : `task ${containerName(task)}`;
 }
 
 function missing(view: View, id: NetworkId): Refusal | undefined {

@@ -8,6 +8,10 @@ export interface Attachment {
   readonly name: string;
   /** IPv4 without prefix; "" until the leader has given it one. */
   readonly address: string;
+  /** The address that was asked for, if any: IPv4 without prefix. */
+  readonly wish?: string;
+  /** Other names of the container in this network. */
+  readonly aliases?: readonly string[];
 }
 
 /** What gam adds to the Engine API's network, given by the leader. Not shown to Docker clients. */

@@ -242,6 +242,7 @@ export class Store implements View {
       case "attachContainer":
       case "detachContainer":
       case "setAttachment":
+      case "refuseAttachment":
         return this.#changeNetwork(change, occasion);
       case "createTask":
         return this.#createTask(change, occasion);
@@ -437,7 +438,12 @@ export class Store implements View {
 
   #changeNetwork(
     change: Of<
-      "allocateNetwork" | "setGateways" | "attachContainer" | "detachContainer" | "setAttachment"
+      | "allocateNetwork"
+      | "setGateways"
+      | "attachContainer"
+      | "detachContainer"
+      | "setAttachment"
+      | "refuseAttachment"
     >,
     { events }: Occasion,
   ): void {

@@ -83,7 +83,11 @@ class World {
         this.#change(task, { Status: aTask(task).Status });
         break;
       case "explain": {
-        const Status = { ...aTask(task).Status, State: "pending", Message: words.slice(1).join(" ") };
+        const Status = {
+          ...aTask(task).Status,
+          State: "pending",
+          Message: words.slice(1).join(" "),
+        };
         this.#change(task, { Status } as Partial<Task>);
         break;
       }

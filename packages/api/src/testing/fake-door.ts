@@ -197,9 +197,10 @@ export class FakeDoor implements ClusterDoor {
         const gateways = nodes.map(({ ID }) => [ID, this.#address(network)]);
         changes.push({ kind: "setGateways", id, gateways: Object.fromEntries(gateways) });
       }
-      for (const [key, { address }] of Object.entries(Gam.attachments)) {
+      for (const [key, { address, wish }] of Object.entries(Gam.attachments)) {
         if (address !== "" || Gam.vni === 0) continue;
-        changes.push({ kind: "setAttachment", id, key, address: this.#address(network) });
+        const given = wish ?? this.#address(network);
+        changes.push({ kind: "setAttachment", id, key, address: given });
       }
     }
     for (const service of this.store.services()) {

@@ -121,11 +121,11 @@ export class TestCluster {
     this.#write({ kind: "createTask", task: aTask(of, id, { slot: 1, ...wish, extra, template }) });
   }
 
-  container(network: string, node: string, name: string): void {
+  container(network: string, node: string, name: string, aliases: readonly string[] = []): void {
     const id = network as NetworkId;
     const key = `${node}/${name}`;
     this.#write(
-      { kind: "attachContainer", network: id, key, node: node as NodeId, name },
+      { kind: "attachContainer", network: id, key, node: node as NodeId, name, aliases },
       { kind: "setAttachment", id, key, address: this.#address(network, 2) },
     );
   }
