@@ -374,6 +374,23 @@ test("plain containers get addresses and a bridge, and go with their node", () =
   assert.equal(world.used("front"), "0 of 253");
 });
 
+test("a plain container gets the address that it wishes, unless another was given it meanwhile", () => {
+  const world = new World([create("front", { Attachable: true })]);
+  world.settle();
+  const network = "front" as NetworkId;
+  const address = world.network("front").IPAM.Config[0]?.Subnet?.replace(/\d+\/\d+$/, "77");
+  const attach = { kind: "attachContainer" as const, network, node: a, wish: address };
+  world.write({ ...attach, key: "k1", name: "one" });
+  world.settle();
+  assert.equal(world.network("front").Gam.attachments.k1?.address, address);
+  world.write({ kind: "detachContainer", network, key: "k1" });
+  // The leader had planned this when the wish came.
+  world.write({ ...attach, key: "k2", name: "two" });
+  world.write({ kind: "setGateways", id: network, gateways: { b: address ?? "" } });
+  assert.match(world.settle(), /^refuseAttachment\b/);
+  assert.deepEqual(world.network("front").Gam.attachments, {});
+});
+
 test("nodes that encrypt get an address inside of tunnels, each its own", () => {
   const world = new World();
   assert.equal(world.settle(), "");
