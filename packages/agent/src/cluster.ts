@@ -13,6 +13,7 @@ import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
   assert,
+  BrokenInvariant,
   base36,
   type Clock,
   check,
@@ -570,8 +571,9 @@ async function removeNetworking({ config, log }: ClusterParts): Promise<void> {
   try {
     await networking.remove();
   } catch (thrown) {
-    if (!(thrown instanceof Error)) throw thrown;
+    if (!(thrown instanceof Error) || thrown instanceof BrokenInvariant) throw thrown;
     log.warn({ reason: thrown.message }, "Something of the networks across hosts stayed behind");
+  } finally {
+    await engine.close();
   }
-  await engine.close();
 }
