@@ -27,8 +27,9 @@ const stack = "shop";
 const deployedMsMax = 60_000;
 const pollMs = 50;
 const lookEveryMs = 1000;
-/** Of each look. */
-const complaintsShown = 6;
+/** Looks whose complaints are shown: the last ones. */
+const looksShown = 2;
+const complaintsShown = 12;
 
 /** Compose service to its networks, and other names that it has in them. */
 const services: Readonly<Record<string, readonly string[]>> = {
@@ -118,8 +119,9 @@ export class Shop {
     await Promise.all(looks);
     const foundMs = rightMs();
     if (foundMs !== undefined) return foundMs;
-    const told = seen.map(({ lookMs, wrong }) => {
-      return `  after ${lookMs.toFixed(0)} ms ${wrong.length}: ${wrong.slice(0, complaintsShown).join("\n    ")}`;
+    const told = seen.map(({ lookMs, wrong }, index) => {
+      const shown = index < seen.length - looksShown ? [] : wrong.slice(0, complaintsShown);
+      return [`  after ${lookMs.toFixed(0)} ms ${wrong.length} wrong`, ...shown].join("\n    ");
     });
     throw new LabError(`Not right within ${withinMs} ms\n${told.join("\n")}`);
   }

@@ -4,14 +4,27 @@
  * Two programs tell of everything: `ip monitor` of devices, addresses and neighbours, `nft monitor` of
  * the packet filter. Only lines that name something of gam's count. What happened is not told, nor who
  * did it: gam's own doings are heard as well.
+ *
+ * A program that was just started hears nothing yet, and says nothing when it does. The kernel's list of
+ * netlink sockets shows it, and then one looks again, because of what happened before.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { commandEnvironment } from "./command.ts";
+
+/** A netlink socket as it must be to hear. */
+export interface Ear {
+  /** Source: linux/netlink.h. */
+  readonly family: number;
+  /** The multicast group that it joins, as a bit of what the kernel shows. */
+  readonly group: number;
+}
 
 interface Listener {
   readonly program: string;
   readonly args: readonly string[];
+  readonly ear: Ear;
   /**
    * Lines that tell of gam's own. Neighbours of bridges come and go with every container that speaks,
    * and are not planned.
@@ -32,17 +45,22 @@ const listeners: readonly Listener[] = [
   {
     program: "ip",
     args: ["-o", "monitor", "link", "address", "neigh"],
+    ear: { family: 0, group: 1 << 0 }, // NETLINK_ROUTE, RTNLGRP_LINK
     own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-/,
     port: /^\d+: .*\bmaster gam-/,
   },
   {
     program: "nft",
     args: ["monitor"],
+    ear: { family: 12, group: 1 << 6 }, // NETLINK_NETFILTER, NFNLGRP_NFTABLES
     own: /^(?:add|delete|insert|replace|destroy) \w+ \w+ gam\b/,
   },
 ];
 const restartMs = 1_000;
 const restartMsMax = 60_000;
+const earEveryMs = 50;
+/** Where the kernel does not show it, it hears by then. */
+const earMsMax = 5_000;
 /** One that lived so long was no failure to start. */
 const soundMs = 10_000;
 
@@ -89,7 +107,6 @@ export class KernelWatch {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#listen(listener, Math.min(waitMs * 2, restartMsMax));
-        this.#ears.onChange(); // Something may have happened while nobody listened.
       }, waitMs);
       timer.unref();
       this.#timers.add(timer);
@@ -97,5 +114,38 @@ export class KernelWatch {
     child.once("error", again); // The program is missing: the data plane says so itself.
     child.once("close", again);
     child.unref();
+    this.#awaitEar(child, listener.ear, startedMs + earMsMax);
   }
+
+  /** Something may have happened while nobody listened. */
+  #awaitEar(child: ChildProcess, ear: Ear, untilMs: number): void {
+    const timer = setTimeout(async () => {
+      this.#timers.delete(timer);
+      const hears = await readFile(netlinkSockets, "utf8").then(
+        (text) => isListening(text, child.pid ?? 0, ear),
+        () => false,
+      );
+      if (!this.#children.has(child) || this.#closed) return;
+      if (hears || performance.now() > untilMs) this.#ears.onChange();
+      else this.#awaitEar(child, ear, untilMs);
+    }, earEveryMs);
+    timer.unref();
+    this.#timers.add(timer);
+  }
+}
+
+const netlinkSockets = "/proc/net/netlink";
+
+/**
+ * Whether a process has such a socket.
+ *
+ * Shape: `text` is the kernel's list: a line of names, then `socket family port groups …`, the groups in
+ * hexadecimal. The port of a program's first socket is its process.
+ */
+export function isListening(text: string, pid: number, { family, group }: Ear): boolean {
+  return text.split("\n").some((line) => {
+    const [, theirs, port, groups = ""] = line.trim().split(/\s+/);
+    const joined = (Number.parseInt(groups, 16) & group) !== 0;
+    return Number(theirs) === family && Number(port) === pid && joined;
+  });
 }

@@ -5,12 +5,20 @@
  * last, in one transaction. Whether the kernel still has it is told by listing the tables: the listing
  * is remembered once the whole has been written, so only text is compared and nothing is interpreted.
  * After differences the whole is written once more at the next check, which proves them as well.
+ *
+ * Somebody may change the table between the writing and the listing, and what is remembered then would
+ * be taken for right for ever. So it is written and listed until two listings agree, and after some
+ * checks again.
  */
 import { type NodePlan, ruleset, rulesetChange } from "@gam/network";
 import type { Run } from "./command.ts";
 
 /** Family and name of the table that the plan is written to. */
 const planned = "ip gam";
+/** Two of them agree, unless somebody is at it just now. */
+const writesMax = 4;
+/** What is remembered is believed so often: ten minutes, where nothing happens. */
+const beliefChecks = 40;
 const ownTable = /^table (\w+) (gam(?:_\w+)?)$/gm;
 
 /** Family and name of a table to what `nft list` says of it. */
@@ -21,6 +29,7 @@ export class PacketFilter {
   #written: NodePlan | undefined;
   /** The tables as listed after the whole was written, and nothing since. */
   #listing: string | undefined;
+  #believed = 0;
 
   constructor(run: Run) {
     this.#run = run;
@@ -52,12 +61,22 @@ export class PacketFilter {
     const plan = this.#written;
     if (plan === undefined) return false;
     const before = await this.#list();
-    if (textOf(before) === this.#listing) return false;
+    this.#believed += 1;
+    if (textOf(before) === this.#listing && this.#believed < beliefChecks) return false;
     this.#written = undefined;
-    await this.#sendWhole(plan, before);
+    this.#listing = undefined;
+    let found = before;
+    let last: string | undefined;
+    for (let writes = 0; writes < writesMax && this.#listing === undefined; writes += 1) {
+      await this.#sendWhole(plan, found);
+      found = await this.#list();
+      const listed = textOf(found);
+      if (listed === last) this.#listing = listed;
+      last = listed;
+    }
     this.#written = plan;
-    this.#listing = textOf(await this.#list());
-    return inOrder(textOf(before)) !== inOrder(this.#listing);
+    this.#believed = 0;
+    return inOrder(textOf(before)) !== inOrder(textOf(found));
   }
 
   /** Errors: CommandFailed. */
