@@ -178,11 +178,12 @@ export class Allocation {
       lacking = true;
       if (isFull()) break;
       const { wish } = attachment;
-      if (wish !== undefined && this.#wished(network, wish) === undefined) {
+      const wished = wish === undefined ? undefined : this.#wished(network, wish);
+      if (wish !== undefined && wished === undefined) {
         this.changes.push({ kind: "refuseAttachment", id: network.Id, key });
         continue;
       }
-      const number = this.#give(network, key, wish);
+      const number = this.#give(network, key, wished);
       if (number === undefined) continue;
       const address = addressOf(number);
       this.changes.push({ kind: "setAttachment", id: network.Id, key, address });
@@ -293,11 +294,11 @@ export class Allocation {
   }
 
   /** An address for a task, a service or a plain container. The last one is for the first bridge. */
-  #give(network: Network, key: string, wish?: string): number | undefined {
-    const number =
-      wish === undefined
-        ? this.#free(network, (pool) => pool.span, key)
-        : this.#wished(network, wish);
+  #give(
+    network: Network,
+    key: string,
+    number = this.#free(network, (pool) => pool.span, key),
+  ): number | undefined {
     if (number === undefined) return undefined;
     const bridged = this.#bridged.has(network.Id) || Object.keys(network.Gam.gateways).length > 0;
     if (!bridged && this.#free(network, (pool) => pool.gateways, key, number) === undefined) {

@@ -116,7 +116,7 @@ function inUse(view: View, id: NetworkId): Refusal | undefined {
     return { code: "IN_USE", message };
   }
   const containers = Object.values(network?.Gam.attachments ?? {}).map(({ name, node }) => {
-    return `${name} on node ${view.node(node)?.Description.Hostname || node}`;
+    return `${name} on node ${nameOf(view, node)}`;
   });
   if (containers.length === 0) return undefined;
   const named = containers.sort().slice(0, namedMax).join(", ");
@@ -160,15 +160,12 @@ function badWish(view: View, { network: id, wish }: Of<"attachContainer">): Refu
 }
 
 function holderOfAddress(view: View, { Id, Gam }: Network, address: string): string | undefined {
-  const nameOf = (node: string): string => {
-    return view.node(node as NodeId)?.Description.Hostname || node;
-  };
   for (const [node, gateway] of Object.entries(Gam.gateways)) {
-    if (gateway === address) return `node ${nameOf(node)} itself`;
+    if (gateway === address) return `node ${nameOf(view, node as NodeId)} itself`;
   }
   for (const one of Object.values(Gam.attachments)) {
     if (one.address !== address && one.wish !== address) continue;
-    return `container ${one.name} on node ${nameOf(one.node)}`;
+    return `container ${one.name} on node ${nameOf(view, one.node)}`;
   }
   for (const { Spec, Endpoint } of view.services()) {
     const vips = Endpoint.VirtualIPs ?? [];
@@ -181,6 +178,10 @@ function holderOfAddress(view: View, { Id, Gam }: Network, address: string): str
     return attachments.some((one) => one.network === Id && one.address === address);
   });
   return task === undefined ? undefined : `task ${containerName(task)}`;
+}
+
+function nameOf(view: View, node: NodeId): string {
+  return view.node(node)?.Description.Hostname || node;
 }
 
 function missing(view: View, id: NetworkId): Refusal | undefined {
