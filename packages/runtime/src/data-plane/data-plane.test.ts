@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -15,6 +15,7 @@ import type { NetworkPlane, NodePlan } from "@gam/network";
 import { macOf } from "@gam/state";
 import { DataPlane } from "./data-plane.ts";
 import { FakeNetworks } from "./fake-networks.ts";
+import { reasonToSkip } from "./reason-to-skip.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
@@ -432,20 +433,12 @@ async function spawnContainer(address: string): Promise<{ pid: number; end(): vo
   return { pid, end: () => child.kill() };
 }
 
-function reasonToSkip(): string | false {
-  if (process.platform !== "linux") return "needs Linux";
-  if (process.getuid?.() !== 0) return "needs root";
-  const missing = ["ip", "bridge", "nft", "unshare"].filter(
-    (program) =>
-      !["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((at) => existsSync(join(at, program))),
-  );
-  return missing.length > 0 && `needs ${missing.join(", ")}`;
-}
-
 if (inside) {
   inNamespace();
 } else {
-  test("the data plane in a network namespace", { skip: reasonToSkip() }, (t) => {
+  test("the data plane in a network namespace", {
+    skip: reasonToSkip(["ip", "bridge", "nft", "unshare"]),
+  }, (t) => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const { status, stdout } = spawnSync(
       "unshare",

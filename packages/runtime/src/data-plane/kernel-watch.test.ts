@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { type Ear, isListening, KernelWatch } from "./kernel-watch.ts";
+import { reasonToSkip } from "./reason-to-skip.ts";
 
 /** As a kernel has shown it. */
 const sockets = `sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
@@ -28,9 +28,7 @@ for (const [pid, ear, want] of [
   });
 }
 
-const skip = ["ip", "nft"].some((program) => spawnSync("which", [program]).status !== 0)
-  ? "ip or nft is missing"
-  : process.getuid?.() !== 0 && "only root may listen";
+const skip = reasonToSkip(["ip", "nft"]);
 
 test("when it has begun to listen it says so, though nothing happens", { skip }, async () => {
   let heard = 0;
