@@ -8,6 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { Background } from "../lab/background.ts";
 import { type Host, Lab } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
 import { mustDocker } from "../lab/must-docker.ts";
@@ -52,7 +53,8 @@ try {
 
 async function loseOne(mesh: LabMesh, victim: Host): Promise<number> {
   await mesh.running(victim, service, hosts);
-  const logs = await Promise.all(lab.hosts.map(watch));
+  const watchers = await Promise.all(lab.hosts.map(watch));
+  const logs = watchers.map(({ log }) => log);
   const seen = (log: string): Seen[] =>
     readFileSync(log, "utf8")
       .split("\n")
@@ -62,17 +64,10 @@ async function loseOne(mesh: LabMesh, victim: Host): Promise<number> {
     logs.every((log) => seen(log).at(-1)?.addresses.length === hosts),
   );
   const format = "{{.ID}}";
-  const id = (
-    await engine(victim, ["ps", "--quiet", "--filter", `name=${service}`, "--format", format])
-  ).trim();
-  const address = (
-    await engine(victim, [
-      "inspect",
-      "-f",
-      "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
-      id,
-    ])
-  ).trim();
+  const found = ["--filter", `name=${service}`, "--format", format];
+  const id = await engine(victim, ["ps", "--quiet", ...found]);
+  const ofNetworks = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+  const address = await engine(victim, ["inspect", "-f", ofNetworks, id]);
   const killedMs = Date.now();
   // The order alone takes as long as all that follows, so time counts from the end.
   await engine(victim, ["kill", id]);
@@ -80,16 +75,17 @@ async function loseOne(mesh: LabMesh, victim: Host): Promise<number> {
   const goneMs = (log: string): number | undefined =>
     seen(log).find(({ atMs, addresses }) => atMs >= killedMs && !addresses.includes(address))?.atMs;
   await mesh.until(`no host names ${address}`, limitMs, async () => logs.every(goneMs));
+  for (const watcher of watchers) watcher.kill("SIGKILL");
   return Math.max(...logs.map((log) => (goneMs(log) ?? 0) - endedMs));
 }
 
 async function engine(host: Host, args: readonly string[]): Promise<string> {
   const { file, args: words, env } = host.dockerCommand(args, true);
-  return await must(file, words, { env });
+  return (await must(file, words, { env })).trim();
 }
 
-/** Resolves to the file in which the answers of the host's own name server are. */
-async function watch(host: Host): Promise<string> {
+/** Its log has the answers of the host's own name server. */
+async function watch(host: Host): Promise<Background> {
   const { file, args, env } = host.command(["ip", "-j", "-4", "addr"]);
   const links = JSON.parse(await must(file, args, { env })) as {
     readonly ifname: string;
@@ -97,5 +93,5 @@ async function watch(host: Host): Promise<string> {
   }[];
   const gateway = links.find(({ ifname }) => ifname.startsWith("gam-"))?.addr_info[0]?.local ?? "";
   const words = ["node", watcher, gateway, `tasks.${service}`, String(watchSeconds)];
-  return (await host.spawn(`names-${Date.now()}`, words)).log;
+  return await host.spawn(`names-${Date.now()}`, words);
 }

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import type { NodeId } from "@gam/core";
-import { type NodePlan, planNode, ruleset, rulesetChange } from "@gam/network";
+import { hostTable, type NodePlan, planNode, tableChange, wholeTable } from "@gam/network";
 import { TestCluster } from "@gam/network/testing";
 import { print } from "./figures.ts";
 
@@ -68,13 +68,16 @@ function benchFilter(): void {
     cluster.report("s7t0", "complete");
     const after = planOf(cluster);
     const of = `${services} services on 20 networks`;
-    const texts = measured(20, () => rulesetChange(before, after));
+    const texts = measured(20, () => tableChange(hostTable(before), hostTable(after)));
     print(`text of one changed endpoint among ${of}`, texts, "ms");
     const whole = Array.from({ length: 5 }, () => {
       load("table ip gam {\n}\ndelete table ip gam\n");
-      return load(ruleset(before));
+      return load(wholeTable(hostTable(before)));
     });
-    const [there, back] = [rulesetChange(before, after), rulesetChange(after, before)];
+    const [there, back] = [
+      tableChange(hostTable(before), hostTable(after)),
+      tableChange(hostTable(after), hostTable(before)),
+    ];
     const steps = Array.from({ length: 20 }, (_, n) => load(n % 2 === 0 ? there : back));
     const promised = services === 200;
     print(

@@ -47,9 +47,12 @@ after(async () => {
 function docker(args: readonly string[], input = "", on: Rig = rig): Promise<Ran> {
   return new Promise((settle) => {
     const all = ["--config", folder, "-H", `unix://${on.socketPath}`, ...args];
-    const child = execFile("docker", all, { timeout: commandMsMax }, (failure, out, err) =>
-      settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err }),
-    );
+    // `docker run` passes SIGTERM on to its container and goes on.
+    const guard = { timeout: commandMsMax, killSignal: "SIGKILL" } as const;
+    const child = execFile("docker", all, guard, (failure, out, err) => {
+      const late = failure?.killed === true ? `killed after ${commandMsMax} ms` : "";
+      settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err: err + late });
+    });
     child.stdin?.end(input);
   });
 }
@@ -369,7 +372,9 @@ test("a plain container is run in an attachable network, and in no other", { ski
   rig.engine.on("GET /networks", (_call, answer) =>
     json(answer, [{ Id: "e1", Name: "open", Labels: { "gam.network": network } }]),
   );
-  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, []));
+  // An address goes back as soon as the engine has no container with it.
+  let containers: readonly unknown[] = [];
+  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, containers));
   const Id = "d".repeat(64);
   let body = "";
   rig.engine.on("POST /containers/create", (call, answer) => {
@@ -377,6 +382,8 @@ test("a plain container is run in an attachable network, and in no other", { ski
       body += chunk;
     });
     call.on("end", () => {
+      const { open } = JSON.parse(body).NetworkingConfig.EndpointsConfig;
+      containers = [{ Id, NetworkSettings: { Networks: { open } } }];
       answer.statusCode = 201;
       json(answer, { Id, Warnings: [] });
     });
@@ -401,6 +408,8 @@ test("a plain container is run in an attachable network, and in no other", { ski
     await fails(...plain, "--network", "open", "--ip", "192.0.2.9", "tiny:1"),
     /address 192\.0\.2\.9 is not in its subnet 10\./,
   );
+  assert.match(await fails("network", "rm", "open"), /active endpoints: att on node host1/);
+  containers = [];
   assert.equal(await run("network", "rm", "open", "shut"), "open\nshut");
 });
 
@@ -416,6 +425,11 @@ test("swarm init, join-token, join and leave", { skip }, async () => {
     assert.equal((await on("swarm", "join-token", "-q", "manager")).out, "gam-1-m-m1\n");
     const rotated = await on("swarm", "join-token", "--rotate", "-q", "worker");
     assert.match(rotated.out, /^gam-1-w-f\w{24}\n$/);
+    const trusted = await on("swarm", "ca");
+    assert.match(trusted.out, /^-----BEGIN PUBLIC KEY-----\n/);
+    assert.match((await on("info")).out, /Root Rotation In Progress: false/);
+    assert.equal((await on("swarm", "ca", "--rotate", "--detach")).err, "");
+    assert.match((await on("info")).out, /Root Rotation In Progress: true/);
     assert.match((await on("swarm", "init")).err, /already part of a swarm/);
     assert.match((await on("swarm", "update", "--autolock")).err, /autolock comes with a later/);
     assert.match((await on("swarm", "leave")).err, /Removing the last manager/);
@@ -441,16 +455,17 @@ test("run -i waits for its container through the proxy, with both halves of its 
   skip,
 }, async () => {
   const Id = "c".repeat(64);
-  let exited: ((code: number) => void) | undefined;
+  // The client sends its input as soon as it is attached: that may end before the client waits.
+  const exit = Promise.withResolvers<number>();
   rig.engine.on("POST /containers/create", (_call, answer) => {
     answer.statusCode = 201;
     json(answer, { Id, Warnings: [] });
   });
-  rig.engine.on(`POST /containers/${Id}/wait`, (_call, answer) => {
+  rig.engine.on(`POST /containers/${Id}/wait`, async (_call, answer) => {
     // The client starts nothing before it has these headers.
     answer.writeHead(200, { "Content-Type": "application/json" });
     answer.flushHeaders();
-    exited = (code) => answer.end(JSON.stringify({ StatusCode: code }));
+    answer.end(JSON.stringify({ StatusCode: await exit.promise }));
   });
   rig.engine.on(`POST /containers/${Id}/start`, (_call, answer) => answer.writeHead(204).end());
   rig.engine.upgrade = (_call, socket, head) => {
@@ -467,7 +482,7 @@ test("run -i waits for its container through the proxy, with both halves of its 
       socket.end(
         Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]),
       );
-      exited?.(7);
+      exit.resolve(7);
     });
   };
   const { code, out, err } = await docker(["run", "-i", "tiny:1", "wc", "-c"], "x".repeat(200_000));

@@ -8,8 +8,10 @@
  * the socket from outside learns what this container, or this host, can reach and by which name. PORT 0
  * is for those who only ask.
  *
- * On SIGTERM it accepts nothing more, finishes what it has begun and ends, as a service should. Runs in
- * containers without node_modules: it imports nothing but Node.
+ * On SIGTERM it accepts whoever waits for it in the kernel, answers them and ends, as a service should. What it
+ * was asking others it drops: nobody waits for that any more.
+ *
+ * Runs in containers without node_modules: it imports nothing but Node.
  */
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
@@ -20,6 +22,8 @@ import { text } from "node:stream/consumers";
 import type { Answer, Question } from "./echo.ts";
 
 const answerMsMax = 2000;
+/** The kernel resets whoever has not been accepted when the server is closed. */
+const acceptMs = 100;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
 
 const whoAsked = (client: string | undefined): string =>
@@ -58,12 +62,14 @@ asker.listen(socket);
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
+    if (port === "0") process.exit();
     asker.close();
     asker.closeAllConnections();
-    if (port === "0") return;
     echo.close();
-    server.close();
-    server.closeIdleConnections();
+    setTimeout(() => {
+      server.close(() => process.exit());
+      server.closeIdleConnections();
+    }, acceptMs);
   });
 }
 

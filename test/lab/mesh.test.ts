@@ -55,7 +55,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     const foreign = token.replace(/^gam-1-\w{25}/, `gam-1-${"0".repeat(25)}`);
     const { code, stderr } = await stranger.gam(["join", foreign]);
     assert.notEqual(code, 0);
-    assert.match(stderr, /another cluster than the token/);
+    assert.match(stderr, /the token is of another cluster/);
   });
 
   test("a rotated token is refused, and the new one shown", async () => {
@@ -110,6 +110,82 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
   test("the mesh did not notice any of that", async () => {
     assert.equal(await termOf(mesh, lab.host(1)), term, "another leader was elected");
     await eachSlotOnce(mesh, 6);
+  });
+
+  test("a port that a firewall closes is found before any network needs it", async () => {
+    const firewall = async (order: string): Promise<void> => {
+      const rule = ["INPUT", "-p", "udp", "--dport", "4789", "-j", "DROP"];
+      const { code, stderr } = await lab.host(2).exec(["iptables", order, ...rule]);
+      assert.equal(code, 0, stderr);
+    };
+    await firewall("-A");
+    const ill = await lab.host(3).gam(["doctor", "--json"]);
+    await firewall("-D");
+    const checks: { result: string; subject: string; found: string }[] = JSON.parse(
+      ill.stdout,
+    ).checks;
+    const wrong = checks.filter(({ result }) => result !== "passed");
+    assert.deepEqual(
+      wrong.map(({ subject, found }) => `${subject}: ${found}`),
+      [
+        "host1 to host2: Packets to 4789/udp do not arrive",
+        "host3 to host2: Packets to 4789/udp do not arrive",
+      ],
+    );
+    assert.equal(ill.code, 1);
+    const well = await lab.host(3).gam(["doctor"]);
+    assert.deepEqual([well.code, well.stdout.match(/overlay +(.*)/)?.[1]], [0, "6 passed"]);
+  });
+
+  test("the root key is replaced on every host, and the tunnels' keys with it", async () => {
+    const members = lab.hosts.slice(0, 3);
+    const tunnelKeys = (): Promise<string[]> =>
+      Promise.all(
+        members.map(async (host) => {
+          const { stdout } = await host.exec(["sha256sum", "/var/lib/gam/tunnel/wireguard.key"]);
+          return stdout;
+        }),
+      );
+    const [trusted, token, keys] = [
+      await docker(lab.host(1), "swarm", "ca"),
+      await managerToken(lab.host(1)),
+      await tunnelKeys(),
+    ];
+    await docker(lab.host(2), "swarm", "ca", "--rotate");
+    const replaced = await docker(lab.host(2), "swarm", "ca");
+    assert.match(replaced, /BEGIN PUBLIC KEY/);
+    assert.notEqual(replaced, trusted);
+    assert.equal(await docker(lab.host(3), "swarm", "ca"), replaced);
+    await mesh.until("every host has another key for tunnels", patienceMs, async () => {
+      const now = await tunnelKeys();
+      return now.every((key, index) => key !== keys[index]);
+    });
+    const { stderr } = await stranger.gam(["join", token]);
+    assert.match(stderr, /from before its root key was replaced/);
+  });
+
+  test("a root key is not replaced without a host that is away, whatever happens meanwhile", async () => {
+    const [first, away] = [lab.host(1), lab.host(3)];
+    const trusted = await docker(first, "swarm", "ca");
+    await away.killAgent("SIGKILL");
+    await docker(lab.host(2), "swarm", "ca", "--rotate", "--detach");
+    const waits = async (): Promise<boolean> =>
+      (await first.gam(["status"])).stdout.includes("it waits for host3");
+    await mesh.until("all others have it", patienceMs, waits);
+    for (const host of [first, lab.host(2)]) {
+      await host.killAgent("SIGKILL");
+      await host.startAgent();
+    }
+    await mesh.until("they wait on", patienceMs, waits);
+    assert.equal(await docker(first, "swarm", "ca"), trusted);
+    await away.startAgent();
+    await mesh.until("it is replaced", patienceMs, async () => {
+      const all = await Promise.all(
+        lab.hosts.slice(0, 3).map((one) => one.docker(["swarm", "ca"])),
+      );
+      return all.every(({ code, stdout }) => code === 0 && stdout.trim() !== trusted.trim());
+    });
+    await allReady(mesh, first, 3);
   });
 
   test("a node is drained and made active again", async () => {

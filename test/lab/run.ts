@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Given to the command on its standard input, which is closed after it. */
   readonly input?: string | Uint8Array;
-  /** After this the command and its children are killed. Without it the wait has no end. */
+  /** After this the command and its children are killed. 5 minutes where nothing is said: no wait is endless. */
   readonly timeoutMs?: number;
 }
 
@@ -24,6 +24,7 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+const timeoutMsDefault = 300_000;
 const timedOutCode = 124;
 const signalCode = 128;
 
@@ -38,7 +39,6 @@ export function run(
     const child = spawn(file, args, { env: options.env, cwd: options.cwd, detached: true });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    let timer: NodeJS.Timeout | undefined;
     const settle = (code: number): void => {
       clearTimeout(timer);
       resolve({
@@ -47,16 +47,14 @@ export function run(
         stderr: Buffer.concat(err).toString(),
       });
     };
-    if (options.timeoutMs !== undefined) {
-      timer = setTimeout(() => {
-        killGroup(child);
-        // A frozen process dies only when it is thawed. Nobody waits for that.
-        child.stdout.destroy();
-        child.stderr.destroy();
-        child.unref();
-        settle(timedOutCode);
-      }, options.timeoutMs);
-    }
+    const timer = setTimeout(() => {
+      killGroup(child);
+      // A frozen process dies only when it is thawed. Nobody waits for that.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      settle(timedOutCode);
+    }, options.timeoutMs ?? timeoutMsDefault);
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     child.stdin.on("error", () => child.stdin.destroy()); // It did not want its input.

@@ -61,7 +61,8 @@ export interface ShopOptions {
 /** One question, and what is wrong with an answer to it: undefined when nothing is. */
 interface Check {
   readonly question: Question;
-  readonly wrong: (answer: Answer) => string | undefined;
+  /** `to` is the answer to the question for this name, from the same place in the same look. */
+  readonly wrong: (answer: Answer, to: (name: string) => Answer | undefined) => string | undefined;
 }
 
 export class Shop {
@@ -108,15 +109,15 @@ export class Shop {
       return right.sort((a, b) => a.lookMs - b.lookMs)[0]?.lookMs;
     };
     // A look waits for those who do not answer, and meanwhile what it knows of tasks grows old: the
-    // next one does not wait for it.
-    const looks: Promise<void>[] = [];
+    // next one does not wait for it. The one after that does: what is looked at would have no time left.
+    let last = Promise.resolve();
     while (rightMs() === undefined && elapsedMs() <= withinMs) {
-      const looking = look();
-      looks.push(looking);
+      const [looking, before] = [look(), last];
+      last = looking;
       await Promise.race([looking, pause(lookEveryMs)]);
-      await pause(pollMs);
+      await Promise.all([before, pause(pollMs)]);
     }
-    await Promise.all(looks);
+    await last;
     const foundMs = rightMs();
     if (foundMs !== undefined) return foundMs;
     const told = seen.map(({ lookMs, wrong }, index) => {
@@ -221,7 +222,12 @@ export class Shop {
   }
 }
 
-/** Every name there is, from a container of `service`. */
+/**
+ * Every name there is, from a container of `service`.
+ *
+ * A service's other names are right when they are the same addresses as its short one, at which all are
+ * called: a look is made of hundreds of questions, and the host that it looks at needs its time itself.
+ */
 function nameChecks(
   service: string,
   containers: readonly Container[],
@@ -229,19 +235,18 @@ function nameChecks(
 ): Check[] {
   const mine = services[service] ?? [];
   const checks: Check[] = [];
-  const add = (name: string, target: string, known: boolean): void => {
-    const question: Question = { ask: "http", name, port: 80 };
-    checks.push({ question, wrong: known ? answersAs(target, servers) : isUnknown });
+  const add = (ask: Question["ask"], name: string, wrong: Check["wrong"]): void => {
+    checks.push({ question: { ask, name, port: ask === "http" ? 80 : 0 }, wrong });
   };
   for (const [target, theirs] of Object.entries(services)) {
     const known = theirs.some((network) => mine.includes(network));
-    for (const name of [target, `${stack}_${target}`]) add(name, target, known);
-    const question: Question = { ask: "address", name: `tasks.${target}`, port: 0 };
     const all = containers.filter((one) => serviceOf(one) === target);
-    checks.push({ question, wrong: known ? areTasks(all) : isUnknown });
+    add("http", target, known ? answersAs(target, servers) : isUnknown);
+    add("address", `${stack}_${target}`, known ? isAlso(target) : isUnknown);
+    add("address", `tasks.${target}`, known ? areTasks(all) : isUnknown);
   }
   for (const [name, { service: target, network }] of Object.entries(aliases)) {
-    add(name, target, mine.includes(network));
+    add("address", name, mine.includes(network) ? isAlso(target) : isUnknown);
   }
   return checks;
 }
@@ -261,6 +266,14 @@ function answersAs(service: string, servers: ReadonlyMap<string, string>): Check
     if (trouble !== undefined) return `${trouble} (at ${addresses ?? "no address"})`;
     const found = servers.get(server ?? "");
     return found === service ? undefined : `answered by ${found ?? "a stranger"}, ${server}`;
+  };
+}
+
+function isAlso(name: string): Check["wrong"] {
+  return ({ addresses = [], trouble }, to) => {
+    if (trouble !== undefined) return trouble;
+    const others = to(name)?.addresses ?? [];
+    return addresses.join() === others.join() ? undefined : `${addresses}, and ${name} ${others}`;
   };
 }
 
@@ -290,8 +303,10 @@ async function ask(at: string, socket: () => string, checks: readonly Check[]): 
     if (!(cause instanceof LabError)) throw cause;
     return [`${at}: ${cause.message}`];
   }
+  const to = (name: string): Answer | undefined =>
+    answers[checks.findIndex(({ question }) => question.name === name)];
   return checks.flatMap(({ question, wrong }, index) => {
-    const found = wrong(answers[index] ?? { trouble: "no answer" });
+    const found = wrong(answers[index] ?? { trouble: "no answer" }, to);
     const { ask, name, port } = question;
     return found ? [`${at} asks ${ask} ${name}:${port}: ${found}`] : [];
   });

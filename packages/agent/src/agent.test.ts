@@ -166,6 +166,46 @@ test("a token that is wrong or was rotated lets nobody in, and says so", guard, 
   assert.equal(b.door.view().nodes().length, 2);
 });
 
+test(
+  "the root key is replaced once all have a certificate, and lasts over a restart",
+  guard,
+  async (t) => {
+    const [a, b, c] = [await running(t), await running(t), await running(t)];
+    await a.door.init(init);
+    const rootOf = (door: ClusterDoor): string => door.view().cluster?.RootPublicKey ?? "";
+    const first = rootOf(a.door);
+    await a.door.rotateRoot([]);
+    await until("a cluster of one has it", () => rootOf(a.door) !== first);
+    await joinAt(b.door, a.door.tokens().manager);
+    await joinAt(c.door, a.door.tokens().worker);
+    await assert.rejects(c.door.rotateRoot([]), {
+      code: "NOT_SUPPORTED",
+      message: /only managers/,
+    });
+
+    const second = rootOf(a.door);
+    const [, old] = [await c.agent.stop(), a.door.tokens()];
+    await b.door.rotateRoot([]);
+    const awaits = (): readonly unknown[] => a.door.status().rootAwaits ?? [];
+    await until("only the worker is missing", () => awaits().length === 1);
+    assert.deepEqual(awaits(), [c.door.self]);
+    // Not the leader, whom the worker would not find at another port.
+    let again = await b.restart();
+    await until("it is there again", () => again.leader() !== undefined);
+    assert.equal(rootOf(again), second);
+    const doors = [a.door, again, await c.restart()];
+    await until("it is replaced", () =>
+      doors.every((door) => ![second, ""].includes(rootOf(door))),
+    );
+    again = await b.restart();
+    await until("it is among the others", () => again.leader() !== undefined);
+    const late = await running(t);
+    await assert.rejects(joinAt(late.door, old.worker), { message: /before its root key was/ });
+    await joinAt(late.door, again.tokens().worker);
+    assert.equal(late.door.view().nodes().length, 4);
+  },
+);
+
 test("a member without its journal does not start, and says what to do", guard, async (t) => {
   const a = await running(t);
   await a.door.init(init);

@@ -18,7 +18,14 @@ import {
   replaceFile,
 } from "@gam/mesh";
 import { poolUsage } from "@gam/network";
-import { type Event, type Node, type NodeNetwork, Store, type View } from "@gam/state";
+import {
+  type Event,
+  type Node,
+  type NodeNetwork,
+  nodesWithoutNextRoot,
+  Store,
+  type View,
+} from "@gam/state";
 import {
   Cluster,
   type ClusterParts,
@@ -122,6 +129,7 @@ export class Agent {
       meet: async ({ token, addresses }) =>
         (await this.#cluster?.mesh.meet(token, addresses)) ?? false,
       leave: (force) => this.#leave(force),
+      rotateRoot: (changes) => active().rotateRoot(changes),
       tokens: () => active().tokens(),
       secret: makeSecret,
       containerLogs: (task, { signal, ...options }) =>
@@ -307,6 +315,9 @@ export class Agent {
       voters: configuration?.voters ?? [],
       learners: configuration?.learners ?? [],
       pools: poolUsage(this.#view()),
+      rootAwaits: this.#view().cluster?.NextRoot
+        ? nodesWithoutNextRoot(this.#view()).map(({ ID }) => ID)
+        : null,
       nodes: this.#view()
         .nodes()
         .map((node) => this.#summary(node)),

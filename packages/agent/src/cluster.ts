@@ -15,10 +15,12 @@ import {
   assert,
   BrokenInvariant,
   base36,
+  base64,
   type Clock,
   check,
   decode,
   encode,
+  fromBase64,
   GamError,
   type Mint,
   messageOf,
@@ -37,7 +39,7 @@ import {
   type MeshDoor,
   makeSecret,
   type Role,
-  saveCredentials,
+  type Roots,
   type Wanted,
 } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered } from "@gam/peer";
@@ -58,6 +60,7 @@ import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
+import { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
 
@@ -110,6 +113,9 @@ export class Cluster {
   readonly #disk: Disk;
   readonly #engine: Engine;
   readonly #networking: Networking;
+  readonly #keeper: Keeper;
+  /** The state may be old until the log has reached this peer; root keys of then are not followed. */
+  #isFresh = false;
 
   private constructor(parts: ClusterParts, mesh: Mesh, made: Made, contacts: readonly Wanted[]) {
     const { config, identity, log, fail } = parts;
@@ -119,6 +125,7 @@ export class Cluster {
     this.#disk = disk;
     this.#engine = engine;
     this.#networking = networking;
+    this.#keeper = made.keeper;
     this.peer = new Peer(
       { self: identity.nodeId, votersMax: config.votersMax, logEntriesMax },
       recovered,
@@ -135,6 +142,7 @@ export class Cluster {
       fail,
       removed: parts.removed,
       contacts,
+      root: () => made.keeper.root,
     });
     this.examiner = new Examiner({
       self: identity.nodeId,
@@ -142,6 +150,7 @@ export class Cluster {
       view: () => this.view,
       plan: () => networking.plan,
       problems: () => networking.problems,
+      heard: () => networking.heard(),
       engine: config.engine,
     });
     mesh.onTurnedAway((by, refusal) => {
@@ -149,8 +158,15 @@ export class Cluster {
       const manager = this.view.node(by)?.Spec.Role === "manager";
       if (refusal === "removed" && manager) parts.removed();
     });
+    this.driver.subscribe(({ table }) => {
+      if (table === "cluster") mesh.rootsMoved();
+    });
     mesh.handleStream(logsName, (from, header, stream) => this.#serveLogs(from, header, stream));
     this.driver.start();
+    void this.driver.fresh().then(() => {
+      this.#isFresh = true;
+      mesh.rootsMoved();
+    });
   }
 
   /** Goes on as the member that the credentials say. Errors: CORRUPT_FILE, IN_USE. */
@@ -167,8 +183,8 @@ export class Cluster {
         `Cannot go on as a member: the journal "${journalOf(parts.config)}" is empty. ${journalRemedy}`,
       );
     }
-    const { open } = meshOf(parts, place);
-    const made = await make(parts, disk, recovered);
+    const { open, keeper } = meshOf(parts, place, credentials);
+    const made = await make(parts, keeper, disk, recovered);
     return await open(credentials, (mesh) => new Cluster(parts, mesh, made, []));
   }
 
@@ -184,8 +200,8 @@ export class Cluster {
     const credentials = createCluster(identity, Date.now());
     const disk = await emptyDisk(config);
     const recovered = bootstrapJournal(identity.nodeId);
-    const { open } = meshOf(parts, place);
-    const made = await make(parts, disk, recovered);
+    const { open, keeper } = meshOf(parts, place);
+    const made = await make(parts, keeper, disk, recovered);
     const cluster = await open(credentials, (mesh) => new Cluster(parts, mesh, made, []));
     const changes: AskedChange[] = [
       {
@@ -194,7 +210,7 @@ export class Cluster {
           ID: credentials.clusterId,
           Spec: spec,
           Secrets: { Worker: makeSecret(), Manager: makeSecret() },
-          RootPublicKey: Buffer.from(credentials.rootPublicKey).toString("base64"),
+          RootPublicKey: base64(credentials.rootPublicKey),
           ...dataPath,
         },
       },
@@ -210,7 +226,7 @@ export class Cluster {
       },
       { kind: "createNetwork", network: newIngressNetwork(mint.id() as NetworkId) },
     ];
-    return await cluster.#arrive(credentials, async () => {
+    return await cluster.#arrive(async () => {
       await cluster.propose(changes);
     });
   }
@@ -222,16 +238,13 @@ export class Cluster {
     token: string,
     addresses: readonly string[],
   ): Promise<Cluster> {
-    const { open } = meshOf(parts, place);
-    let credentials: Credentials | undefined;
+    const { open, keeper } = meshOf(parts, place);
     const cluster = await open(undefined, async (mesh) => {
       const joined = await mesh.join(token, addresses);
-      credentials = joined.credentials;
       const { disk, recovered } = await blankDisk(parts.config);
-      return new Cluster(parts, mesh, await make(parts, disk, recovered), joined.members);
+      return new Cluster(parts, mesh, await make(parts, keeper, disk, recovered), joined.members);
     });
-    assert(credentials !== undefined, "a peer that joined has credentials");
-    return await cluster.#arrive(credentials, () =>
+    return await cluster.#arrive(() =>
       cluster.#until(arriveMs, () => cluster.view.node(parts.identity.nodeId) !== undefined),
     );
   }
@@ -251,6 +264,42 @@ export class Cluster {
         ? '. What runs, runs on; "gam status" says whom this host must reach'
         : "";
     throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
+  }
+
+  /**
+   * Begins to replace the root key, in one write with `changes`. It is replaced once every node has a
+   * certificate of the new one.
+   *
+   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   */
+  async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
+    await this.mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
+      const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
+      await this.propose([...changes, { kind: "rotateRoot", root: base64(replaced), next }]);
+    });
+  }
+
+  /** As MeshDoor.roots. */
+  roots(): Roots | undefined {
+    const { cluster } = this.view;
+    if (cluster === undefined || !this.#isFresh) return undefined;
+    const { NextRoot } = cluster;
+    const current = fromBase64(cluster.RootPublicKey);
+    if (NextRoot === undefined) return { current };
+    const holders = this.view.nodes().filter(({ Gam }) => Gam.root === NextRoot.PublicKey);
+    return {
+      current,
+      next: {
+        rootPublicKey: fromBase64(NextRoot.PublicKey),
+        signature: fromBase64(NextRoot.Signature),
+        holders: new Set(holders.map(({ ID }) => ID)),
+      },
+    };
+  }
+
+  /** This peer has got a certificate of another root key. Errors: those of the disk. */
+  async turnTunnelKey(): Promise<void> {
+    await this.#networking.rotateKeys();
   }
 
   tokens(): { readonly worker: string; readonly manager: string } {
@@ -337,6 +386,7 @@ export class Cluster {
   async stop(): Promise<void> {
     await this.driver.stop();
     await this.mesh.close();
+    await this.#keeper.settled();
     await this.#networking.close();
     await this.#engine.close();
     await this.#disk.close();
@@ -371,10 +421,12 @@ export class Cluster {
     await Promise.race([gone, this.propose([{ kind: "removeNode", id: self }])]);
   }
 
-  async #arrive(credentials: Credentials, wait: () => Promise<void>): Promise<Cluster> {
+  async #arrive(wait: () => Promise<void>): Promise<Cluster> {
     try {
       await wait();
-      await saveCredentials(this.#parts.config.dataDir, credentials);
+      const { credentials } = this.mesh;
+      assert(credentials !== undefined, "a member has credentials");
+      await this.#keeper.enter(credentials);
       return this;
     } catch (thrown) {
       await this.stop();
@@ -421,12 +473,19 @@ interface Made {
   readonly recovered: Recovered;
   readonly engine: Engine;
   readonly networking: Networking;
+  readonly keeper: Keeper;
 }
 
-async function make(parts: ClusterParts, disk: Disk, recovered: Recovered): Promise<Made> {
+async function make(
+  parts: ClusterParts,
+  keeper: Keeper,
+  disk: Disk,
+  recovered: Recovered,
+): Promise<Made> {
   const { config, log } = parts;
   const engine = new Engine({ socketPath: config.engine });
-  return { disk, recovered, engine, networking: await Networking.open(config, engine, log) };
+  const networking = await Networking.open(config, engine, log);
+  return { disk, recovered, engine, networking, keeper };
 }
 
 function journalOf(config: AgentConfig): string {
@@ -458,7 +517,9 @@ async function blankDisk(config: AgentConfig): Promise<{ disk: Disk; recovered: 
 function meshOf(
   parts: ClusterParts,
   place: Place,
+  written?: Credentials,
 ): {
+  keeper: Keeper;
   open: (
     credentials: Credentials | undefined,
     around: (mesh: Mesh) => Cluster | Promise<Cluster>,
@@ -466,6 +527,13 @@ function meshOf(
 } {
   let cluster: Cluster | undefined;
   const view = (): View | undefined => cluster?.view;
+  const keeper = new Keeper({
+    dataDir: parts.config.dataDir,
+    written,
+    onTurn: async () => await cluster?.turnTunnelKey(),
+    onRoot: () => cluster?.driver.describeAnew(),
+    fail: parts.fail,
+  });
   const door: MeshDoor = {
     secrets: () => {
       const secrets = view()?.cluster?.Secrets;
@@ -482,9 +550,8 @@ function meshOf(
       if (cluster === undefined) throw new GamError("NO_LEADER", "Cannot let anybody in yet");
       await admit(cluster, request);
     },
-    onRenewed: (credentials) => {
-      saveCredentials(parts.config.dataDir, credentials).catch(parts.fail);
-    },
+    roots: () => cluster?.roots(),
+    onRenewed: (credentials) => keeper.keep(credentials),
   };
   const open = async (
     credentials: Credentials | undefined,
@@ -500,7 +567,7 @@ function meshOf(
       throw thrown;
     }
   };
-  return { open };
+  return { open, keeper };
 }
 
 const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };

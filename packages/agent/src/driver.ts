@@ -8,6 +8,7 @@
 
 import { messageOf, unreachable } from "@gam/core";
 import type { Mesh, Wanted } from "@gam/mesh";
+import type { NodePlan } from "@gam/network";
 import {
   type Answer,
   decodeGossip,
@@ -21,7 +22,6 @@ import {
 } from "@gam/peer";
 import type { Engine } from "@gam/runtime";
 import type { AskedChange, Event } from "@gam/state";
-import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { Disk } from "./disk.ts";
 import type { Log } from "./log.ts";
 import type { Networking } from "./networking.ts";
@@ -40,6 +40,8 @@ export interface DriverParts {
   readonly removed: () => void;
   /** Whom to connect to while the state names nobody yet. */
   readonly contacts: readonly Wanted[];
+  /** The newest root key that this peer has a certificate of, base64. */
+  readonly root: () => string | undefined;
 }
 
 export class Driver {
@@ -48,6 +50,7 @@ export class Driver {
   readonly #reads = new Map<number, () => void>();
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #endings: (() => void)[] = [];
+  #lookAtSelf: (() => void) | undefined;
   #requests = 0;
   #disk: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -58,7 +61,19 @@ export class Driver {
 
   start(): void {
     const { mesh, engine } = this.#parts;
+    const self = watchSelf({
+      engine,
+      mesh,
+      networking: this.#parts.networking,
+      log: this.#parts.log,
+      fail: this.#parts.fail,
+      root: this.#parts.root,
+      said: (said) => this.#step({ kind: "described", said }),
+      observed: (input) => this.#step({ kind: "worker", input }),
+    });
+    this.#lookAtSelf = self.look;
     this.#endings.push(
+      self.close,
       mesh.onMessage((from, channel, bytes) => {
         this.#step({ kind: "received", from, message: decodeMessage(channel, bytes) });
       }),
@@ -67,15 +82,6 @@ export class Driver {
       }),
       mesh.onReach((peer, reach) => {
         if (reach === "refused") this.#step({ kind: "refused", peer });
-      }),
-      watchSelf({
-        engine,
-        mesh,
-        networking: this.#parts.networking,
-        log: this.#parts.log,
-        fail: this.#parts.fail,
-        said: (said) => this.#step({ kind: "described", said }),
-        observed: (input) => this.#step({ kind: "worker", input }),
       }),
     );
     this.#membersNow();
@@ -89,6 +95,11 @@ export class Driver {
       this.#step({ kind: "tick", lateTicks });
     }, tickMs);
     this.#endings.push(() => clearInterval(timer));
+  }
+
+  /** What this node says of itself is not true any more. */
+  describeAnew(): void {
+    this.#lookAtSelf?.();
   }
 
   /** Stops without saying goodbye to anybody. Resolves when the disk is at rest. */
@@ -142,7 +153,7 @@ export class Driver {
   }
 
   #perform(effect: Effect): void {
-    const { mesh, engine, networking, log } = this.#parts;
+    const { mesh, engine, log } = this.#parts;
     switch (effect.kind) {
       case "send":
         return mesh.send(effect.to, effect.message.channel, encodeMessage(effect.message));
@@ -155,7 +166,8 @@ export class Driver {
         );
         return;
       case "engine":
-        this.#act(effect.action)
+        engine
+          .perform(effect.action)
           .then((outcome) =>
             this.#step({
               kind: "worker",
@@ -178,7 +190,7 @@ export class Driver {
         for (const event of effect.events) for (const listener of this.#listeners) listener(event);
         return;
       case "arrange":
-        return networking.arrange(effect.plan);
+        return this.#arrange(effect.plan, effect.index);
       case "members":
         return this.#membersNow();
       case "drop":
@@ -198,11 +210,12 @@ export class Driver {
     }
   }
 
-  /** A busy host may be late with its packet filter, and would send connections to what has just ended. */
-  async #act(action: EngineAction): Promise<ActionOutcome> {
-    const { engine, networking } = this.#parts;
-    if (action.kind === "stop") await networking.steered();
-    return await engine.perform(action);
+  #arrange(plan: NodePlan, index: number): void {
+    const { networking, fail } = this.#parts;
+    networking.arrange(plan);
+    networking.steered().then((isSteered) => {
+      if (isSteered) this.#step({ kind: "arranged", index });
+    }, fail);
   }
 
   #membersNow(): void {

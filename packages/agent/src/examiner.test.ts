@@ -4,8 +4,8 @@ import { decode, encode, GamError, type NetworkId, type NodeId, type ProposalId 
 import type { RequestHandler } from "@gam/mesh";
 import type { NetworkPlane, NodePlan } from "@gam/network";
 import { type Change, Store } from "@gam/state";
-import { aCluster, aNetwork, aNode } from "@gam/state/testing";
-import { Examiner, type ExaminerParts, waysOut } from "./examiner.ts";
+import { aCluster, aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
+import { Examiner, type ExaminerParts, portsOut, waysOut } from "./examiner.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
 
@@ -73,6 +73,42 @@ test("waysOut() tries no bridge that the plan does not know of", () => {
   assert.deepEqual(waysOut(view, plan), []);
 });
 
+test("portsOut() takes the port of each other node that no way leads to", () => {
+  const store = new Store();
+  const troubled = { network: aNodeNetwork({ problem: "no VXLAN" }) };
+  const nodes = [
+    aNode(a, { address: "10.88.0.1" }),
+    aNode("way", { address: "10.88.0.2" }),
+    aNode("plain", { address: "10.88.0.3" }),
+    aNode("tunnel", { address: "10.88.0.4" }),
+    aNode("down", { address: "10.88.0.5", state: "down" }),
+    aNode("troubled", { address: "10.88.0.6" }),
+  ].map((node) => (node.ID === "troubled" ? { ...node, Gam: { ...node.Gam, ...troubled } } : node));
+  const changes = nodes.map((node): Change => ({ kind: "joinNode", node }));
+  const proposal = {
+    id: "p" as ProposalId,
+    atMs: 0,
+    changes: [{ kind: "createCluster", cluster: aCluster() } as Change, ...changes],
+  };
+  assert.equal(store.apply(1, proposal).outcome.kind, "applied");
+  const mine = {
+    ...plan,
+    underlay: "10.88.0.1",
+    neighbours: ["10.88.0.2", "10.88.0.3", "10.88.0.5", "10.88.0.6"],
+  };
+  const ways = [{ node: "way" }] as unknown as ReturnType<typeof waysOut>;
+  const shown = (known: NodePlan): string[] =>
+    portsOut(store, known, ways).map(
+      ({ node, ends: { from, to, port, bytes } }) => `${node} ${from} ${to} ${port} ${bytes}`,
+    );
+  assert.deepEqual(shown(mine), [
+    "plain 10.88.0.1 10.88.0.3 4789 1500",
+    "tunnel 10.88.0.1 10.88.0.4 51820 1500",
+  ]);
+  const { tunnels: _, ...untunnelled } = mine;
+  assert.deepEqual(shown(untunnelled), ["plain 10.88.0.1 10.88.0.3 4789 1500"]);
+});
+
 test("Examiner has everybody look once, and goes on without who does not answer", async () => {
   const looks: string[] = [];
   const heard = new Map<string, RequestHandler>();
@@ -84,6 +120,7 @@ test("Examiner has everybody look once, and goes on without who does not answer"
       looks.push("problems");
       return ["Cannot answer names"];
     },
+    heard: async () => [],
     engine: "/nowhere/docker.sock",
     mesh: {
       handle: (name, handler) => {

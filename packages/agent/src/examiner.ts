@@ -9,10 +9,21 @@ import { checkExamination } from "@gam/api";
 import { decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { type NodePlan, poolUsage, subnetClashes } from "@gam/network";
-import { isInSwarm, type PathToProbe, probePath } from "@gam/runtime";
+import {
+  checkTrialSources,
+  isInSwarm,
+  type PathResult,
+  type PathToProbe,
+  type PortToProbe,
+  probePath,
+  probePort,
+  type TrialSource,
+} from "@gam/runtime";
 import type { View } from "@gam/state";
 
 const requestName = "examine";
+const hearName = "hear";
+const hearMs = 5_000;
 /** An engine that hangs costs five seconds, ways that carry nothing four in each round. */
 const answerMs = 30_000;
 const probesAtOnce = 64;
@@ -25,11 +36,14 @@ export interface ExaminerParts {
   readonly plan: () => NodePlan | undefined;
   /** Sentences. */
   readonly problems: () => readonly string[];
+  /** Whose trial packets got here. Errors: GamError, and what nft says. */
+  readonly heard: () => Promise<readonly TrialSource[]>;
   /** Path of the engine's socket. */
   readonly engine: string;
 }
 
 type Findings = Omit<Examination, "wallMs" | "tookMs">;
+type Path = Examination["paths"][number];
 /** A way to another node's bridge. */
 interface Way {
   readonly node: NodeId;
@@ -37,6 +51,11 @@ interface Way {
   /** As `4789/udp`. */
   readonly port: string;
   readonly ends: PathToProbe;
+}
+/** A port of another node that shares no network with this one yet. */
+interface Port {
+  readonly node: NodeId;
+  readonly ends: PortToProbe;
 }
 
 export class Examiner implements DoctorDoor {
@@ -47,6 +66,7 @@ export class Examiner implements DoctorDoor {
   constructor(parts: ExaminerParts) {
     this.#parts = parts;
     parts.mesh.handle(requestName, async () => encode(await this.#examination()));
+    parts.mesh.handle(hearName, async () => encode(await parts.heard()));
   }
 
   async examine(): Promise<DoctorFacts> {
@@ -93,7 +113,14 @@ export class Examiner implements DoctorDoor {
     const { mesh, view, plan, problems, engine } = this.#parts;
     const planned = plan();
     const ways = planned === undefined ? [] : waysOut(view(), planned);
-    const [inSwarm, paths] = await Promise.all([isInSwarm(engine), tried(ways)]);
+    const ports = planned === undefined ? [] : portsOut(view(), planned, ways);
+    const [inSwarm, paths] = await Promise.all([
+      isInSwarm(engine),
+      inRounds([
+        ...ways.map((way) => () => this.#tryWay(way)),
+        ...ports.map((port) => () => this.#tryPort(port)),
+      ]),
+    ]);
     const connected = mesh.peers().filter(({ state }) => state === "connected");
     return {
       inSwarm,
@@ -101,6 +128,27 @@ export class Examiner implements DoctorDoor {
       problems: [...problems()],
       connected: connected.map(({ nodeId }) => nodeId),
     };
+  }
+
+  async #tryWay({ node, network, port, ends }: Way): Promise<Path[]> {
+    return [{ to: node, network, port, bytes: ends.mtu, result: await probePath(ends) }];
+  }
+
+  /** Nothing where the other does not listen: then nobody knows. */
+  async #tryPort({ node, ends }: Port): Promise<Path[]> {
+    const heard = async (): Promise<readonly TrialSource[]> => {
+      const options = { timeoutMs: hearMs };
+      const answer = await this.#parts.mesh.request(node, hearName, new Uint8Array(), options);
+      return checkTrialSources(decode(answer), "trial sources");
+    };
+    let result: PathResult;
+    try {
+      result = await probePort(ends, heard);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      return [];
+    }
+    return [{ to: node, network: "", port: `${ends.port}/udp`, bytes: ends.bytes, result }];
   }
 }
 
@@ -124,14 +172,25 @@ export function waysOut(view: View, plan: NodePlan): readonly Way[] {
   return [...ways.values()];
 }
 
-async function tried(ways: readonly Way[]): Promise<Examination["paths"]> {
-  const paths: Examination["paths"] = [];
-  const left = [...ways];
-  while (left.length > 0) {
-    const round = left.splice(0, probesAtOnce).map(async ({ node, network, port, ends }) => {
-      return { to: node, network, port, bytes: ends.mtu, result: await probePath(ends) };
-    });
-    paths.push(...(await Promise.all(round)));
+/** The ports of all other nodes that are up and take part, but have no network with this one. */
+export function portsOut(view: View, plan: NodePlan, ways: readonly Way[]): readonly Port[] {
+  const known = new Set(ways.map(({ node }) => node));
+  const bytes = view.node(plan.self)?.Gam.network?.mtu ?? 0;
+  return view.nodes().flatMap(({ ID: node, Status, Gam }) => {
+    if (node === plan.self || known.has(node) || Status.State === "down") return [];
+    if (Gam.network === undefined || Gam.network.problem !== "") return [];
+    const isPlain = plan.neighbours.includes(Status.Addr);
+    const port = isPlain ? plan.vxlanPort : plan.tunnels?.port;
+    if (port === undefined) return [];
+    return [{ node, ends: { from: plan.underlay, to: Status.Addr, port, bytes } }];
+  });
+}
+
+async function inRounds(probes: readonly (() => Promise<Path[]>)[]): Promise<Path[]> {
+  const paths: Path[] = [];
+  for (let at = 0; at < probes.length; at += probesAtOnce) {
+    const round = probes.slice(at, at + probesAtOnce);
+    paths.push(...(await Promise.all(round.map((probe) => probe()))).flat());
   }
   return paths;
 }

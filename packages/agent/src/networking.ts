@@ -5,15 +5,20 @@
  * and its tasks are those that need none.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { GamError } from "@gam/core";
 import type { NodePlan } from "@gam/network";
-import { DataPlane, DnsServer, type Engine, lookAtHostNetwork, TunnelKeys } from "@gam/runtime";
+import {
+  DataPlane,
+  DnsServer,
+  type Engine,
+  lookAtHostNetwork,
+  PortEar,
+  type TrialSource,
+  TunnelKeys,
+} from "@gam/runtime";
 import type { NodeNetwork } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { Log } from "./log.ts";
-
-/** A packet filter that hangs must not keep containers from being stopped. */
-const steerMsMax = 3000;
 
 const switchedOff: NodeNetwork = {
   mtu: 1500,
@@ -33,6 +38,7 @@ export class Networking {
   readonly #keys: TunnelKeys;
   readonly #plane: DataPlane;
   readonly #dns: DnsServer;
+  readonly #ear = new PortEar();
   readonly #isOn: boolean;
   #plan: NodePlan | undefined;
 
@@ -50,7 +56,9 @@ export class Networking {
   /** Errors: CORRUPT_FILE, those of the disk. */
   static async open(config: AgentConfig, engine: Engine, log: Log): Promise<Networking> {
     const keys = await TunnelKeys.open(tunnelDir(config));
-    return new Networking(keys, engine, config.networks, log);
+    const networking = new Networking(keys, engine, config.networks, log);
+    await networking.#deafen();
+    return networking;
   }
 
   /** Sentences for people. Empty when all is as it is to be. */
@@ -70,9 +78,9 @@ export class Networking {
     this.#dns.serve(plan.dns);
   }
 
-  /** Ends when this host sends nobody to tasks that the last plan has no more, or after a while. */
-  async steered(): Promise<void> {
-    await Promise.race([this.#plane.steered(), delay(steerMsMax, undefined, { ref: false })]);
+  /** Shape: whether this host sends no connection by an older plan than the last, once that is known. */
+  async steered(): Promise<boolean> {
+    return await this.#plane.steered();
   }
 
   /** Ends when the last plan is applied, as far as it can be. */
@@ -85,6 +93,11 @@ export class Networking {
     await this.#plane.audit();
   }
 
+  /** Makes another key for tunnels, which is used as soon as the state shows it. Errors: those of the disk. */
+  async rotateKeys(): Promise<void> {
+    if (this.#isOn) await this.#keys.rotate();
+  }
+
   /** `address`: under which the others reach this host. */
   async look(address: string): Promise<NodeNetwork> {
     if (!this.#isOn) return switchedOff;
@@ -92,16 +105,32 @@ export class Networking {
     return await lookAtHostNetwork(address, { publicKey: this.#keys.publicKey });
   }
 
+  /**
+   * Which other hosts' trial packets got here, of those that were sent since somebody asked.
+   *
+   * Errors: NOT_SUPPORTED where networks are switched off; those of PortEar.
+   */
+  async heard(): Promise<readonly TrialSource[]> {
+    if (!this.#isOn) throw new GamError("NOT_SUPPORTED", `Cannot listen: ${switchedOff.problem}`);
+    return await this.#ear.heard();
+  }
+
   /** Everything stays as it is and works on, but for names. */
   async close(): Promise<void> {
     await this.#dns.close();
+    await this.#deafen();
     await this.#plane.close();
   }
 
   /** Takes away every trace. Errors: what stayed. */
   async remove(): Promise<void> {
     await this.#dns.close();
+    await this.#deafen();
     if (this.#isOn) await this.#plane.remove();
     else await this.#plane.close();
+  }
+
+  async #deafen(): Promise<void> {
+    if (this.#isOn) await this.#ear.close();
   }
 }

@@ -23,10 +23,17 @@ export interface SelfParts {
   readonly said: (said: SelfDescription) => void;
   readonly observed: (news: EngineNews) => void;
   readonly fail: (thrown: unknown) => void;
+  /** The newest root key that this peer has a certificate of, base64. */
+  readonly root: () => string | undefined;
 }
 
-/** Watches until the returned function is called. */
-export function watchSelf(parts: SelfParts): () => void {
+export interface SelfWatch {
+  /** Looks again, and says what is found. */
+  look(): void;
+  close(): void;
+}
+
+export function watchSelf(parts: SelfParts): SelfWatch {
   const { engine, mesh, networking, log, said, observed, fail } = parts;
   let health: EngineHealth = { ready: false, reason: "Engine has not answered yet" };
   let description = withoutEngine();
@@ -34,7 +41,9 @@ export function watchSelf(parts: SelfParts): () => void {
   let network: NodeNetwork | undefined;
   const say = (): void => {
     if (network === undefined) return;
-    said({ description, addresses: mesh.addresses(), engine: health, network });
+    const root = parts.root();
+    const addresses = mesh.addresses();
+    said({ description, addresses, engine: health, network, ...(root !== undefined && { root }) });
   };
   const lookAtNetwork = async (): Promise<void> => {
     network = await networking.look(hostOf(mesh.addresses()[0] ?? ""));
@@ -73,10 +82,13 @@ export function watchSelf(parts: SelfParts): () => void {
   lookAtNetwork().catch(fail);
   const timer = setInterval(lookAtBoth, refreshMs);
   const deafen = mesh.onMoved(lookAtBoth);
-  return () => {
-    watching = false;
-    deafen();
-    clearInterval(timer);
+  return {
+    look: lookAtBoth,
+    close: () => {
+      watching = false;
+      deafen();
+      clearInterval(timer);
+    },
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import { isIPv4 } from "node:net";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { macOf, type Network } from "@gam/state";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { forEngine, speaks } from "./api-version.ts";
@@ -29,6 +30,8 @@ type Fields = Readonly<Record<string, unknown>>;
 const engineModes = new Set(["", "bridge", "default", "host", "none"]);
 /** From here on each endpoint has a hardware address; before, a container had one. */
 const endpointMacSince = "1.44";
+
+const sweepMsMax = 2_000;
 
 export function attachRoutes(app: FastifyInstance, room: Room): void {
   const { door, engine, attachments } = room;
@@ -59,8 +62,9 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
       ...route,
       handler: async (request, reply) => {
         reply.hijack();
-        reply.raw.once("close", () => void attachments.sweep());
-        await passCall(engine, request.raw, reply.raw, request.originalUrl);
+        const beforeAnswer = async (): Promise<void> =>
+          await Promise.race([attachments.sweep(), delay(sweepMsMax, undefined, { ref: false })]);
+        await passCall(engine, request.raw, reply.raw, request.originalUrl, { beforeAnswer });
         return reply;
       },
     });
@@ -102,7 +106,7 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
   });
 }
 
-/** Calls by which containers go, so that their addresses go with them. */
+/** Calls by which containers go. When they are answered the addresses are free, unless the cluster has no leader. */
 const removals = [
   { method: "DELETE", url: "/containers/:ref" },
   { method: "POST", url: "/containers/prune" },
@@ -325,6 +329,6 @@ async function pass(
 ): Promise<FastifyReply> {
   reply.hijack();
   const source = Readable.from(raw.length > 0 ? [raw] : []);
-  await passCall(engine, request.raw, reply.raw, request.originalUrl, source);
+  await passCall(engine, request.raw, reply.raw, request.originalUrl, { body: source });
   return reply;
 }

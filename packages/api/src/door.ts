@@ -88,6 +88,11 @@ export interface ClusterDoor extends DoctorDoor {
   meet(request: Pick<JoinRequest, "token" | "addresses">): Promise<boolean>;
   /** `force` leaves even if the others cannot be told, or if this is the last one. */
   leave(force: boolean): Promise<void>;
+  /**
+   * As propose(), and in the same write the cluster's root key begins to be replaced by one made here.
+   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   */
+  rotateRoot(changes: readonly AskedChange[]): Promise<void>;
   /** Join tokens, whole. Only asked while active. */
   tokens(): { readonly worker: string; readonly manager: string };
   /** A new secret for a join token. 25 characters of base36 from a source fit for keys. */

@@ -31,13 +31,19 @@ function passedHeaders(raw: readonly string[], more: readonly string[] = []): st
 
 const bodyHeaders = ["content-length", "transfer-encoding"];
 
-/** `body` replaces the call's own where that was read already. */
+export interface PassOptions {
+  /** Replaces the call's own where that was read already. */
+  readonly body?: Readable;
+  /** What the engine's answer waits for on its way to the client. Never rejects. */
+  readonly beforeAnswer?: () => Promise<void>;
+}
+
 export async function passCall(
   engine: Engine,
   call: IncomingMessage,
   answer: ServerResponse,
   url: string,
-  body: Readable = call,
+  { body = call, beforeAnswer }: PassOptions = {},
 ): Promise<void> {
   const path = forEngine(url, await engine.version());
   const headers = [...passedHeaders(call.rawHeaders, body === call ? [] : bodyHeaders)];
@@ -59,7 +65,10 @@ export async function passCall(
     return refuseCall(answer, new Refusal(400, messageOf(thrown), { cause: thrown }));
   }
   answer.on("close", () => onward.destroy());
-  onward.on("response", (response) => {
+  onward.on("response", async (response) => {
+    if (beforeAnswer !== undefined) await beforeAnswer();
+    // The connection to the engine has failed meanwhile, and the client was told.
+    if (answer.headersSent) return;
     // How the body is cut into chunks is each connection's own affair.
     const passed = passedHeaders(response.rawHeaders, ["transfer-encoding"]);
     answer.writeHead(response.statusCode ?? 502, response.statusMessage ?? "", passed);

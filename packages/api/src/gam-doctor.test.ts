@@ -154,9 +154,25 @@ const cases: readonly {
     ],
   },
   {
-    name: "a pair without a common network, which is no failure",
+    name: "a port that is closed, where no network is on both hosts",
+    facts: {
+      examined: [examined(a, { paths: [{ ...way, network: "", result: "none" }] }), examined(b)],
+    },
+    want: [`overlay host-a to host-b: Packets to ${way.port} do not arrive`],
+  },
+  {
+    name: "a port for short packets only, where no network is on both hosts",
+    facts: {
+      examined: [examined(a, { paths: [{ ...way, network: "", result: "small" }] }), examined(b)],
+    },
+    want: [
+      `overlay host-a to host-b: Short packets arrive at ${way.port}, those of 1370 bytes do not`,
+    ],
+  },
+  {
+    name: "a pair that could not be tried, which is no failure",
     facts: { examined: [examined(a, { paths: [] }), examined(b)] },
-    want: ["overlay host-a to host-b: No network is on both hosts, so there is no way to try"],
+    want: ["overlay host-a to host-b: One of the two could not try the way between them"],
     healthy: true,
   },
   {

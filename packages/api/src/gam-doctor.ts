@@ -22,10 +22,14 @@ export const checkExamination = check.object({
   problems: check.list(text, 1024),
   /** Nodes that it has a connection of the mesh to. */
   connected: check.list(check.id<NodeId>(), nodesMax),
-  /** Ways through networks to other nodes, from its bridge to theirs and back. */
+  /**
+   * Ways to other nodes: through a network, from its bridge to theirs and back; where there is none, to
+   * the port that a network's packets would go to.
+   */
   paths: check.list(
     check.object({
       to: check.id<NodeId>(),
+      /** "" where no network is on both. */
       network: text,
       /** What has to be open between the two, as `4789/udp`. */
       port: text,
@@ -227,7 +231,7 @@ function toOthers(node: Node, own: Examination | undefined, nodes: readonly Node
     return [
       mesh(pair, other, own),
       ...(paths.length === 0
-        ? [unknown("overlay", pair, "No network is on both hosts, so there is no way to try")]
+        ? [unknown("overlay", pair, "One of the two could not try the way between them")]
         : paths.map((path) => overlay(pair, path))),
     ];
   });
@@ -244,12 +248,21 @@ function mesh(pair: string, other: Node, { connected }: Examination): DoctorChec
 function overlay(pair: string, path: Examination["paths"][number]): DoctorCheck {
   const { network, port, bytes, result } = path;
   if (result === "whole") return passed("overlay", pair);
-  return result === "small"
+  if (result === "small") {
+    const way = network === "" ? `at ${port}` : `through network "${network}"`;
+    return failed(
+      "overlay",
+      pair,
+      `Short packets arrive ${way}, those of ${bytes} bytes do not`,
+      "Let the way between the two carry packets as long as their devices say, or lower the MTU there",
+    );
+  }
+  return network === ""
     ? failed(
         "overlay",
         pair,
-        `Short packets arrive through network "${network}", those of ${bytes} bytes do not`,
-        "Let the way between the two carry packets as long as their devices say, or lower the MTU there",
+        `Packets to ${port} do not arrive`,
+        `Open ${port} between the two, both ways`,
       )
     : failed(
         "overlay",

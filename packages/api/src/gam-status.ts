@@ -38,4 +38,6 @@ export interface GamStatus {
   readonly learners: readonly NodeId[];
   readonly nodes: readonly NodeSummary[];
   readonly pools: Pools;
+  /** Nodes that the replacement of the root key waits for; null where there is none. */
+  readonly rootAwaits: readonly NodeId[] | null;
 }

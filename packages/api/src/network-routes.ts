@@ -198,6 +198,6 @@ async function pass(
 ): Promise<FastifyReply> {
   reply.hijack();
   const source = body === undefined ? undefined : Readable.from([Buffer.from(body)]);
-  await passCall(engine, request.raw, reply.raw, request.originalUrl, source);
+  await passCall(engine, request.raw, reply.raw, request.originalUrl, { body: source });
   return reply;
 }

@@ -1,6 +1,7 @@
 import type { Node } from "@gam/state";
 import type { ClusterDoor } from "./door.ts";
 import type { Naming } from "./reference.ts";
+import { nodeTlsInfo } from "./tls-info.ts";
 
 /** A node goes by its host's name, which need not be its alone. */
 export const nodeNaming: Naming<Node> = {
@@ -16,7 +17,8 @@ export function managerAddress(node: Node): string {
 
 /** The Engine API's node. Every node that may vote is a manager to clients. */
 export function nodeAnswer(node: Node, door: ClusterDoor): object {
-  const { ID, Version, CreatedAt, UpdatedAt, Spec, Description } = node;
+  const { ID, Version, CreatedAt, UpdatedAt, Spec } = node;
+  const Description = { ...node.Description, TLSInfo: nodeTlsInfo(node, door.view().cluster) };
   const answers = ID === door.self || (node.Status.State !== "down" && door.reachable(ID));
   const Status = answers || door.leader() !== undefined ? node.Status : unknownStatus(node);
   const seen = { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status };

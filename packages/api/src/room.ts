@@ -43,8 +43,17 @@ export function requireActive(door: ClusterDoor): void {
 
 /** Proposes, and gives refusals the words of Swarm's manager. */
 export async function write({ door }: Room, changes: readonly AskedChange[]): Promise<void> {
+  await written(() => door.propose(changes));
+}
+
+/** As write(), and the root key begins to be replaced with it. */
+export async function rotateRoot({ door }: Room, changes: readonly AskedChange[]): Promise<void> {
+  await written(() => door.rotateRoot(changes));
+}
+
+async function written(work: () => Promise<unknown>): Promise<void> {
   try {
-    await door.propose(changes);
+    await work();
   } catch (thrown) {
     throw asInner(thrown);
   }

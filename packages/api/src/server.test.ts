@@ -270,9 +270,9 @@ const refused: readonly Refused[] = [
     message: 'swarm spec must be named "default"',
   },
   {
-    call: ["POST", "/swarm/update?version=1", { CAConfig: { ForceRotate: 1 } }],
+    call: ["POST", "/swarm/update?version=1", { CAConfig: { SigningCAKey: "k" } }],
     status: 501,
-    message: "Cannot rotate the root key: comes with a later version",
+    message: "Cannot take a certificate or key from outside: the cluster makes its root key itself",
   },
   {
     call: ["POST", "/secrets/create", { Name: "s", Data: "eA==" }],
@@ -432,6 +432,24 @@ test("join tokens rotate one at a time", async () => {
   const after = (await rig.call("GET", "/swarm")).body;
   assert.notEqual(after.JoinTokens.Worker, before.JoinTokens.Worker);
   assert.equal(after.JoinTokens.Manager, before.JoinTokens.Manager);
+});
+
+test("the root key rotates when ForceRotate grows, and the progress is shown", async () => {
+  const before = (await rig.call("GET", "/swarm")).body;
+  assert.equal(before.RootRotationInProgress, false);
+  const rotated = { ...before.Spec, CAConfig: { ...before.Spec.CAConfig, ForceRotate: 1 } };
+  const path = `/swarm/update?version=${before.Version.Index}`;
+  assert.equal((await rig.call("POST", path, rotated)).status, 200);
+  const after = (await rig.call("GET", "/swarm")).body;
+  assert.equal(after.RootRotationInProgress, true);
+  assert.equal(after.Spec.CAConfig.ForceRotate, 1);
+  assert.equal(after.TLSInfo.TrustRoot, before.TLSInfo.TrustRoot);
+  assert.notEqual(after.JoinTokens.Manager, before.JoinTokens.Manager);
+  assert.notEqual(after.TLSInfo.CertIssuerPublicKey, before.TLSInfo.CertIssuerPublicKey);
+  const issuer = after.TLSInfo.CertIssuerPublicKey;
+  const again = `/swarm/update?version=${after.Version.Index}`;
+  assert.equal((await rig.call("POST", again, after.Spec)).status, 200);
+  assert.equal((await rig.call("GET", "/swarm")).body.TLSInfo.CertIssuerPublicKey, issuer);
 });
 
 test("a write without a leader is refused, and says so", async () => {

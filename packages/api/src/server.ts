@@ -69,7 +69,7 @@ export class ApiServer {
     this.#deafen = options.door.subscribe((event) => events.notice(event));
     const attachments = new Attachments(options.door, engine, options.log);
     this.#attachments = attachments;
-    this.#sweeps = setInterval(() => void this.sweepAttachments(), sweepMs);
+    this.#sweeps = setInterval(() => void this.#sweep(), sweepMs);
     this.#sweeps.unref();
     this.#app = buildApp({ ...options, engine, events, attachments });
     this.#app.server.on("upgrade", (call, client, head) => {
@@ -88,20 +88,16 @@ export class ApiServer {
     return server;
   }
 
-  /**
-   * Gives back the addresses of plain containers that are gone. It happens at intervals; whoever hears of
-   * containers that went may ask for it at once.
-   */
-  async sweepAttachments(): Promise<void> {
-    if (this.#door.state() === "active") await this.#attachments.sweep();
-  }
-
   /** Cuts what is still open: containers and the cluster go on without it. */
   async close(): Promise<void> {
     this.#deafen();
     clearInterval(this.#sweeps);
     for (const client of this.#upgraded) client.destroy();
     await this.#app.close();
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#door.state() === "active") await this.#attachments.sweep();
   }
 }
 

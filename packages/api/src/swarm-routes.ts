@@ -12,7 +12,7 @@ import type { ClusterDoor } from "./door.ts";
 import { readJsonBody } from "./json-body.ts";
 import { Query } from "./query.ts";
 import { alreadyInSwarm, notPartOfSwarm, onWorker, Refusal } from "./refusal.ts";
-import { freshView, type Room, requireActive, write } from "./room.ts";
+import { freshView, type Room, requireActive, rotateRoot, write } from "./room.ts";
 import { clusterInfo } from "./system-routes.ts";
 
 /** What the docker client sends when the user named no address. */
@@ -81,15 +81,18 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     requireManager(door);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
-    refuseNewKeys(cluster.Spec, spec);
+    refuseForeignKeys(cluster.Spec, spec);
     const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
+    const rotates = forceRotate(spec) > forceRotate(cluster.Spec);
+    // Whoever knows the old root key may know the tokens too.
     const [worker, manager] = ["rotateWorkerToken", "rotateManagerToken"].map((flag) =>
-      query.flag(flag) ? door.secret() : undefined,
+      rotates || query.flag(flag) ? door.secret() : undefined,
     );
     if (worker !== undefined || manager !== undefined) {
       changes.push({ kind: "rotateSecrets", worker, manager });
     }
-    await write(room, changes);
+    if (rotates) await rotateRoot(room, changes);
+    else await write(room, changes);
     return reply.send();
   });
 
@@ -152,12 +155,21 @@ function notYet(): Refusal {
   return new Refusal(503, "Cannot show the swarm: this node has just joined and knows nothing yet");
 }
 
-/** A rotation that did nothing would be worse than none. */
-function refuseNewKeys(old: ClusterSpec, spec: ClusterSpec): void {
+/** Its number grows when the root key is to be replaced. */
+function forceRotate({ CAConfig }: ClusterSpec): number {
+  const { ForceRotate } = CAConfig;
+  return typeof ForceRotate === "number" ? ForceRotate : 0;
+}
+
+/** Doing nothing with a key that somebody brings would be worse than refusing it. */
+function refuseForeignKeys(old: ClusterSpec, spec: ClusterSpec): void {
   const asked = (name: string): boolean =>
     (spec.CAConfig[name] ?? null) !== null && spec.CAConfig[name] !== old.CAConfig[name];
-  if (asked("ForceRotate") || asked("SigningCACert") || asked("SigningCAKey")) {
-    throw new GamError("NOT_SUPPORTED", "Cannot rotate the root key: comes with a later version");
+  if (asked("SigningCACert") || asked("SigningCAKey") || asked("ExternalCAs")) {
+    throw new GamError(
+      "NOT_SUPPORTED",
+      "Cannot take a certificate or key from outside: the cluster makes its root key itself",
+    );
   }
 }
 

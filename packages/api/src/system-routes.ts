@@ -7,6 +7,7 @@ import type { ClusterDoor } from "./door.ts";
 import { type EngineAnswer, missing } from "./engine.ts";
 import { managerAddress } from "./node-answer.ts";
 import type { Room } from "./room.ts";
+import { clusterTlsInfo } from "./tls-info.ts";
 
 /** What Go calls this machine, and with it every client. */
 const goArch = arch() === "x64" ? "amd64" : arch();
@@ -132,7 +133,7 @@ function swarmInfo(door: ClusterDoor): object {
   };
 }
 
-/** The Engine API's ClusterInfo. It has no certificates: peers know each other by their own keys. */
+/** The Engine API's ClusterInfo. */
 export function clusterInfo(cluster: NonNullable<View["cluster"]>): object {
   const { ID, Version, CreatedAt, UpdatedAt, Spec }: Cluster = cluster;
   const { DefaultAddrPool, SubnetSize, DataPathPort } = cluster;
@@ -142,8 +143,8 @@ export function clusterInfo(cluster: NonNullable<View["cluster"]>): object {
     CreatedAt,
     UpdatedAt,
     Spec,
-    TLSInfo: {},
-    RootRotationInProgress: false,
+    TLSInfo: clusterTlsInfo(cluster),
+    RootRotationInProgress: cluster.NextRoot !== undefined,
     DefaultAddrPool,
     SubnetSize,
     DataPathPort,

@@ -47,6 +47,8 @@ export const checkStatus = check.object({
       ),
     }),
   ),
+  /** Nodes that the replacement of the root key waits for; absent where there is none. */
+  rootAwaits: check.optional(check.list(check.string(), nodesMax)),
 });
 
 export type GamStatus = Checked<typeof checkStatus>;

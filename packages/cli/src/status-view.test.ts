@@ -33,6 +33,7 @@ function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): 
     voters: nodes.filter(({ role }) => role === "leader" || role === "voter").map(({ id }) => id),
     nodes: [...nodes],
     pools: undefined,
+    rootAwaits: undefined,
     ...changed,
   };
 }
@@ -175,6 +176,25 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "Network front: 12 of 13 addresses are in use",
       "",
       "Networks are encrypted between the 2 hosts with WireGuard in the kernel only",
+    ],
+  },
+  {
+    name: "a root key that is being replaced",
+    status: mesh([node(1, { role: "leader" }), node(2), node(3, { heard: false })], {
+      rootAwaits: ["n3"],
+    }),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready          leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "The root key is being replaced; it waits for host3",
+      'A host that does not come back must be removed: "docker node rm --force"',
+      "",
+      "2 of 3 voters answer; the next one lost stops scheduling",
     ],
   },
 ];

@@ -35,6 +35,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
     ...section(scarcity(status, paint)),
+    ...section(rotation(status, paint)),
     ...section(encryption(nodes, paint)),
     ...section(advice(status, paint)),
   ];
@@ -128,6 +129,19 @@ function scarcity({ pools }: GamStatus, paint: Paint): string[] {
     ),
   ];
   return lines.map((line) => paint.yellow(line));
+}
+
+/** Whom the replacement of the root key waits for. */
+function rotation({ rootAwaits, nodes }: GamStatus, paint: Paint): string[] {
+  if (rootAwaits === undefined) return [];
+  const awaited = nodes.filter(({ id }) => rootAwaits.includes(id));
+  const names = awaited.map(({ hostname }) => hostname).join(", ");
+  const waits = awaited.length === 0 ? "" : `; it waits for ${names}`;
+  const lines = [paint.yellow(`The root key is being replaced${waits}`)];
+  if (awaited.some(({ state, heard }) => state === "down" || !heard)) {
+    lines.push('A host that does not come back must be removed: "docker node rm --force"');
+  }
+  return lines;
 }
 
 /** What of the networks' traffic is encrypted without being asked for. */

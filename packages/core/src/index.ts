@@ -1,9 +1,11 @@
 export { assert, BrokenInvariant, unreachable } from "./assert.ts";
+export { base64, equalBytes, fromBase64 } from "./bytes.ts";
 export type { Check, Checked } from "./check.ts";
 export * as check from "./check.ts";
 export { decode, encode } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
 export type { Clock, Mint, Random } from "./doors.ts";
+export { ed25519Der } from "./ed25519.ts";
 export { type ErrorCode, GamError, messageOf } from "./errors.ts";
 export {
   base36,

@@ -117,7 +117,7 @@ test("a token of another cluster is noticed before anything is proved", async ()
   const token = { ...parseToken(world.token(first)), fingerprint: "0".repeat(25) };
   await assert.rejects(joiner.mesh.join(formatToken(token)), {
     code: "REFUSED",
-    message: /another cluster than the token/,
+    message: /the token is of another cluster/,
   });
 });
 

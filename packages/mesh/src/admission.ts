@@ -12,15 +12,9 @@
 import { type Check, check, decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
 import { addressOf } from "./address.ts";
-import {
-  type Certificate,
-  isExpired,
-  isSignedBy,
-  readCertificate,
-  writeCertificate,
-} from "./certificate.ts";
+import { type Certificate, isExpired, readCertificate, writeCertificate } from "./certificate.ts";
 import { Channel } from "./channel.ts";
-import type { Credentials } from "./credentials.ts";
+import { type Credentials, isTrusted } from "./credentials.ts";
 import type { MeshDoor } from "./door.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
@@ -70,7 +64,14 @@ export const refusalCheck = check.literal<Refusal>(
 );
 
 type Frame =
-  | { kind: "hello"; boot: string; certificate: Uint8Array; addresses: string[] }
+  | {
+      kind: "hello";
+      boot: string;
+      certificate: Uint8Array;
+      /** Of the root key that replaces the one above, while it does. */
+      next?: Uint8Array | undefined;
+      addresses: string[];
+    }
   | { kind: "refused"; refusal: Refusal; reason: string }
   | { kind: "ping" | "pong"; id: number };
 
@@ -80,6 +81,7 @@ const frameCheck: Check<Frame> = check.union<Frame>({
     kind: check.literal("hello"),
     boot: check.string(64),
     certificate: check.bytes(2048),
+    next: check.optional(check.bytes(2048)),
     addresses: addressesCheck,
   }),
   refused: check.object({
@@ -130,21 +132,28 @@ export class Admission {
     this.#converse(stream, connection, undefined);
   }
 
-  judge(bytes: Uint8Array, connection: Connection): Verdict {
+  /** `next`: another certificate, which does as well. */
+  judge(bytes: Uint8Array, connection: Connection, next?: Uint8Array): Verdict {
+    const verdict = this.#judge(readCertificate(bytes), connection);
+    if ("certificate" in verdict || next === undefined) return verdict;
+    const other = this.#judge(readCertificate(next), connection);
+    return "certificate" in other ? other : verdict;
+  }
+
+  #judge(certificate: Certificate, connection: Connection): Verdict {
     const credentials = this.#options.credentials();
     const reject = (refusal: Refusal, reason: string): Verdict => ({ refusal, reason });
     if (credentials === undefined) return reject("stranger", "this peer is in no cluster");
-    const certificate = readCertificate(bytes);
     const key = publicKeyOf(connection.remotePeer);
     if (key === undefined || nodeIdOfKey(key) !== certificate.nodeId) {
       return reject("stranger", "the certificate belongs to another peer");
     }
-    const { rootPublicKey, clusterId } = credentials;
-    if (!isSignedBy(rootPublicKey, certificate) || certificate.clusterId !== clusterId) {
-      return reject("stranger", "the certificate is of another cluster");
-    }
+    // Said first, so that it hears of it also when the root key was replaced meanwhile.
     if (this.#options.door.isRemoved(certificate.nodeId)) {
       return reject("removed", "it was removed from the cluster; join it again with a token");
+    }
+    if (!isTrusted(credentials, certificate) || certificate.clusterId !== credentials.clusterId) {
+      return reject("stranger", "the certificate is of another cluster, or of a root key before");
     }
     if (isExpired(certificate, this.#options.wallMs())) {
       const until = new Date(certificate.expiresMs).toISOString();
@@ -162,6 +171,7 @@ export class Admission {
       kind: "hello",
       boot: this.#options.boot,
       certificate: writeCertificate(credentials.certificate),
+      next: credentials.next?.certificate && writeCertificate(credentials.next.certificate),
       addresses: [...this.#options.addresses()],
     };
   }
@@ -188,7 +198,7 @@ export class Admission {
           return channel.close();
         }
         if (frame.kind !== "hello") throw new GamError("BAD_FRAME", "Cannot talk before hello");
-        const verdict = this.judge(frame.certificate, connection);
+        const verdict = this.judge(frame.certificate, connection, frame.next);
         if ("refusal" in verdict) {
           const { refusal, reason } = verdict;
           refusals.add(refusal, address, idOf(connection), reason);

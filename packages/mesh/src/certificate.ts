@@ -6,7 +6,7 @@
  * key is what the Noise handshake shows.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { check, decode, encode, GamError, type NodeId } from "@gam/core";
+import { check, decode, ed25519Der, encode, GamError, type NodeId } from "@gam/core";
 import { nodeIdOfKey } from "./identity.ts";
 
 /** A manager may vote, lead and let others in. A worker never does. */
@@ -80,11 +80,27 @@ export function issueCertificate(
 
 /** Whether the holder of the root key has signed every claim in it. */
 export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate): boolean {
-  try {
-    return verify(null, signed(certificate), publicKeyObject(rootPublicKey), certificate.signature);
-  } catch {
-    return false; // A key or signature that OpenSSL cannot even read.
-  }
+  return isVerified(rootPublicKey, signed(certificate), certificate.signature);
+}
+
+/** The root key's word that another one is to replace it. Shape: 64 bytes. */
+export function signNextRoot(
+  rootPrivateKey: Uint8Array,
+  clusterId: string,
+  nextPublicKey: Uint8Array,
+): Uint8Array {
+  const claim = nextRootClaim(clusterId, nextPublicKey);
+  return Uint8Array.from(sign(null, claim, privateKeyObject(rootPrivateKey)));
+}
+
+/** Whether the holder of the root key wants to be replaced by that one. */
+export function isNextRoot(
+  rootPublicKey: Uint8Array,
+  clusterId: string,
+  next: { readonly rootPublicKey: Uint8Array; readonly signature: Uint8Array },
+): boolean {
+  const claim = nextRootClaim(clusterId, next.rootPublicKey);
+  return isVerified(rootPublicKey, claim, next.signature);
 }
 
 /** Units: milliseconds since 1970, by the clock of the peer that judges. */
@@ -97,13 +113,11 @@ export function isDue(certificate: Certificate, nowMs: number): boolean {
   return certificate.expiresMs - nowMs < lifeMs / 3 || certificate.notBeforeMs - nowMs > skewMs;
 }
 
-/** Ed25519 keys in the wrapping that OpenSSL reads. Source: RFC 8410, section 10. */
-const publicKeyHead = Buffer.from("302a300506032b6570032100", "hex");
+/** An Ed25519 private key in the wrapping that OpenSSL reads, up to its 32 bytes. Source: RFC 8410, section 10. */
 const privateKeyHead = Buffer.from("302e020100300506032b657004220420", "hex");
 
 function publicKeyObject(raw: Uint8Array): KeyObject {
-  const key = Buffer.concat([publicKeyHead, raw]);
-  return createPublicKey({ key, format: "der", type: "spki" });
+  return createPublicKey({ key: ed25519Der(raw), format: "der", type: "spki" });
 }
 
 function privateKeyObject(seed: Uint8Array): KeyObject {
@@ -114,7 +128,19 @@ function privateKeyObject(seed: Uint8Array): KeyObject {
 /** Shape: `seed` is 32 bytes, the private key; the result is 32 bytes, the public one. */
 export function rootPublicKeyOf(seed: Uint8Array): Uint8Array {
   const der = createPublicKey(privateKeyObject(seed)).export({ format: "der", type: "spki" });
-  return Uint8Array.from(der.subarray(publicKeyHead.length));
+  return Uint8Array.from(der.subarray(-keyBytes));
+}
+
+function isVerified(publicKey: Uint8Array, claim: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(null, claim, publicKeyObject(publicKey), signature);
+  } catch {
+    return false; // A key or signature that OpenSSL cannot even read.
+  }
+}
+
+function nextRootClaim(clusterId: string, nextPublicKey: Uint8Array): Uint8Array {
+  return encode(["gam next root 1", clusterId, Buffer.from(nextPublicKey)]);
 }
 
 function signed(claims: Claims): Uint8Array {

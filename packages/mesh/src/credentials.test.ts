@@ -7,6 +7,7 @@ import { isDue, isExpired, isSignedBy, readCertificate, writeCertificate } from 
 import {
   createCluster,
   loadCredentials,
+  makeNextRoot,
   removeCredentials,
   saveCredentials,
 } from "./credentials.ts";
@@ -48,6 +49,22 @@ test("credentials come back from disk as they were, with the root key sealed", a
   }
   await removeCredentials(dir);
   assert.equal(await loadCredentials(dir), undefined);
+});
+
+test("the next root key comes back from disk too, sealed as well", async () => {
+  const identity = await makeIdentity();
+  const { rootPrivateKey, ...rest } = createCluster(identity, 1_000_000);
+  assert.ok(rootPrivateKey !== undefined);
+  const current = { ...rest, rootPrivateKey };
+  const next = makeNextRoot(current, rootPrivateKey, identity, 2_000_000);
+  await saveCredentials(dir, { ...current, next });
+  assert.deepEqual(await loadCredentials(dir), { ...current, next });
+  const text = await readFile(join(dir, "credentials.json"), "utf8");
+  assert(!text.includes(Buffer.from(next.rootPrivateKey ?? []).toString("base64")));
+  const { rootPublicKey, signature } = next;
+  const told = { rootPublicKey, signature };
+  await saveCredentials(dir, { ...current, next: told });
+  assert.deepEqual(await loadCredentials(dir), { ...current, next: told });
 });
 
 test("a worker's credentials hold no root key", async () => {

@@ -7,13 +7,14 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { base36, check, GamError, messageOf } from "@gam/core";
+import { base36, base64, check, fromBase64, GamError, messageOf } from "@gam/core";
 import {
   type Certificate,
   isSignedBy,
   issueCertificate,
   readCertificate,
   rootPublicKeyOf,
+  signNextRoot,
   writeCertificate,
 } from "./certificate.ts";
 import type { Identity } from "./identity.ts";
@@ -26,6 +27,19 @@ export interface Credentials {
   /** Managers only: the 32 bytes that sign certificates. */
   readonly rootPrivateKey: Uint8Array | undefined;
   readonly certificate: Certificate;
+  /** While the root key is being replaced: the key that comes after. */
+  readonly next?: NextRoot;
+}
+
+export interface NextRoot {
+  /** Ed25519, 32 bytes. */
+  readonly rootPublicKey: Uint8Array;
+  /** Of the root key before it: whoever trusts that one may trust this one. */
+  readonly signature: Uint8Array;
+  /** Of managers, once they have got it. */
+  readonly rootPrivateKey?: Uint8Array;
+  /** Signed by this key, once this peer has got it. */
+  readonly certificate?: Certificate;
 }
 
 const fileName = "credentials.json";
@@ -40,6 +54,14 @@ const fileCheck = check.object({
   rootPublicKey: check.string(64),
   rootPrivateKeySealed: check.optional(check.string(256)),
   certificate: check.string(4096),
+  next: check.optional(
+    check.object({
+      rootPublicKey: check.string(64),
+      signature: check.string(128),
+      rootPrivateKeySealed: check.optional(check.string(256)),
+      certificate: check.optional(check.string(4096)),
+    }),
+  ),
 });
 
 /** What a join token names the cluster by: 25 characters of base36. */
@@ -63,17 +85,52 @@ export function createCluster(identity: Identity, nowMs: number): Credentials {
   };
 }
 
+/** A key to replace the root key by, with what its maker gets of it. */
+export function makeNextRoot(
+  { clusterId, certificate }: Credentials,
+  rootPrivateKey: Uint8Array,
+  identity: Identity,
+  nowMs: number,
+): NextRoot {
+  const seed = Uint8Array.from(randomBytes(keyBytes));
+  const rootPublicKey = rootPublicKeyOf(seed);
+  const subject = { clusterId, publicKey: identity.publicKey, role: certificate.role };
+  return {
+    rootPublicKey,
+    signature: signNextRoot(rootPrivateKey, clusterId, rootPublicKey),
+    rootPrivateKey: seed,
+    certificate: issueCertificate(seed, subject, nowMs),
+  };
+}
+
+/** Whether a certificate is of a root key that counts. */
+export function isTrusted({ rootPublicKey, next }: Credentials, certificate: Certificate): boolean {
+  const roots = next === undefined ? [rootPublicKey] : [rootPublicKey, next.rootPublicKey];
+  return roots.some((root) => isSignedBy(root, certificate));
+}
+
+/** The newest root key that these hold a certificate of. */
+export function newestRoot({ rootPublicKey, next }: Credentials): Uint8Array {
+  return next?.certificate === undefined ? rootPublicKey : next.rootPublicKey;
+}
+
 export async function saveCredentials(dir: string, credentials: Credentials): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const { clusterId, rootPublicKey, rootPrivateKey, certificate } = credentials;
-  const sealed =
-    rootPrivateKey === undefined ? undefined : seal(await sealKey(dir, true), rootPrivateKey);
+  const { clusterId, rootPublicKey, certificate, next } = credentials;
+  const sealed = async (key: Uint8Array | undefined): Promise<string | undefined> =>
+    key && base64(seal(await sealKey(dir, true), key));
   const content = {
     version: 1,
     clusterId,
     rootPublicKey: base64(rootPublicKey),
-    rootPrivateKeySealed: sealed === undefined ? undefined : base64(sealed),
+    rootPrivateKeySealed: await sealed(credentials.rootPrivateKey),
     certificate: base64(writeCertificate(certificate)),
+    next: next && {
+      rootPublicKey: base64(next.rootPublicKey),
+      signature: base64(next.signature),
+      rootPrivateKeySealed: await sealed(next.rootPrivateKey),
+      certificate: next.certificate && base64(writeCertificate(next.certificate)),
+    },
   };
   await replaceFile(join(dir, fileName), JSON.stringify(content));
 }
@@ -93,10 +150,23 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
     const rootPublicKey = fromBase64(file.rootPublicKey);
     const certificate = readCertificate(fromBase64(file.certificate));
     if (!isSignedBy(rootPublicKey, certificate)) throw new Error("certificate is not of this root");
-    const sealed = file.rootPrivateKeySealed;
-    const rootPrivateKey =
+    const opened = async (sealed: string | undefined): Promise<Uint8Array | undefined> =>
       sealed === undefined ? undefined : unseal(await sealKey(dir, false), fromBase64(sealed));
-    return { clusterId: file.clusterId, rootPublicKey, rootPrivateKey, certificate };
+    const { clusterId, next } = file;
+    const rootPrivateKey = await opened(file.rootPrivateKeySealed);
+    const current = { clusterId, rootPublicKey, rootPrivateKey, certificate };
+    if (next === undefined) return current;
+    const nextPrivateKey = await opened(next.rootPrivateKeySealed);
+    const nextCertificate = next.certificate && readCertificate(fromBase64(next.certificate));
+    return {
+      ...current,
+      next: {
+        rootPublicKey: fromBase64(next.rootPublicKey),
+        signature: fromBase64(next.signature),
+        ...(nextPrivateKey && { rootPrivateKey: nextPrivateKey }),
+        ...(nextCertificate && { certificate: nextCertificate }),
+      },
+    };
   } catch (thrown) {
     throw new GamError(
       "CORRUPT_FILE",
@@ -135,12 +205,4 @@ function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
   decipher.setAuthTag(sealed.subarray(-tagBytes));
   const body = sealed.subarray(nonceBytes, -tagBytes);
   return Uint8Array.from(Buffer.concat([decipher.update(body), decipher.final()]));
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, "base64"));
 }

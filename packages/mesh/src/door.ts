@@ -52,8 +52,22 @@ export interface MeshDoor {
    * the joiner is told the message.
    */
   onJoinRequest(request: JoinRequest): Promise<void>;
-  /** A certificate was renewed: keep these on disk. */
-  onRenewed(credentials: Credentials): void;
+  /** The root keys as the state has them. Undefined while this peer's copy may be old. */
+  roots(): Roots | undefined;
+  /** A certificate was renewed, or the root key is being replaced: keep these on disk. Never rejects. */
+  onRenewed(credentials: Credentials): Promise<void>;
+}
+
+export interface Roots {
+  /** Ed25519, 32 bytes. */
+  readonly current: Uint8Array;
+  /** Which one is to replace it. */
+  readonly next?: {
+    readonly rootPublicKey: Uint8Array;
+    readonly signature: Uint8Array;
+    /** Who say that they have a certificate of it. */
+    readonly holders: ReadonlySet<NodeId>;
+  };
 }
 
 export interface MeshOptions {

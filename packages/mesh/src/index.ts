@@ -6,6 +6,7 @@ export {
   createCluster,
   fingerprintOf,
   loadCredentials,
+  newestRoot,
   removeCredentials,
   saveCredentials,
 } from "./credentials.ts";
@@ -19,6 +20,7 @@ export type {
   PeerRow,
   Protocol,
   Reach,
+  Roots,
   Topic,
   Wanted,
 } from "./door.ts";

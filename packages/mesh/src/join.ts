@@ -10,7 +10,7 @@
  * The secret is never said, and nothing is proved to a stranger. Which of the two secrets fits is the
  * joiner's role. Decides nothing about membership: the agent commits it first.
  */
-import { type Check, check, GamError, messageOf, type NodeId } from "@gam/core";
+import { type Check, check, equalBytes, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { addressOf, hostOf } from "./address.ts";
 import { addressesCheck, idOf, NotAdmitted, refusalCheck } from "./admission.ts";
@@ -24,7 +24,7 @@ import {
   rootPublicKeyOf,
   writeCertificate,
 } from "./certificate.ts";
-import { type Credentials, fingerprintOf } from "./credentials.ts";
+import { type Credentials, fingerprintOf, isTrusted, type NextRoot } from "./credentials.ts";
 import type { Logger, Member, MeshDoor } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
@@ -54,7 +54,12 @@ const proofCheck = check.object({
   proof: check.bytes(32),
   addresses: addressesCheck,
 });
-const renewCheck = check.object({ kind: check.literal("renew"), certificate: check.bytes(2048) });
+const renewCheck = check.object({
+  kind: check.literal("renew"),
+  certificate: check.bytes(2048),
+  /** Public half of the root key that is to sign, if it is not the one that signed the old. */
+  root: check.optional(check.bytes(32)),
+});
 
 type Refused = { kind: "refused"; refusal: Refusal; reason: string };
 const refusedCheck = check.object({
@@ -104,7 +109,10 @@ type Renewed = {
   certificate: Uint8Array;
   rootPrivateKey?: Uint8Array | undefined;
 };
-const renewedCheck = check.union<Renewed | Refused>({
+/** It has not got that root key itself, and nobody is to blame. */
+type Unable = { kind: "unable" };
+const renewedCheck = check.union<Renewed | Refused | Unable>({
+  unable: check.object({ kind: check.literal("unable") }),
   renewed: check.object({
     kind: check.literal("renewed"),
     certificate: check.bytes(2048),
@@ -143,7 +151,7 @@ export async function askToJoin(
   const wrong = (what: string): GamError =>
     new GamError("REFUSED", `Cannot join at "${addressOf(connection.remoteAddr)}": ${what}`);
   if (fingerprintOf(rootPublicKey) !== token.fingerprint) {
-    throw wrong("it belongs to another cluster than the token");
+    throw wrong("the token is of another cluster, or from before its root key was replaced");
   }
   const theirs = readCertificate(welcome.certificate);
   const key = publicKeyOf(connection.remotePeer);
@@ -170,7 +178,7 @@ export async function askToJoin(
   if (!isSignedBy(rootPublicKey, certificate) || certificate.nodeId !== self.nodeId) {
     throw wrong("it gave a certificate that is not ours");
   }
-  if (rootPrivateKey !== undefined && !equal(rootPublicKeyOf(rootPrivateKey), rootPublicKey)) {
+  if (rootPrivateKey !== undefined && !equalBytes(rootPublicKeyOf(rootPrivateKey), rootPublicKey)) {
     throw wrong("it gave a key that is not the cluster's");
   }
   const { clusterId } = certificate;
@@ -183,22 +191,56 @@ export async function askToRenew(
   credentials: Credentials,
   limits: Limits,
 ): Promise<Credentials> {
-  exchange.send({ kind: "renew", certificate: writeCertificate(credentials.certificate) });
-  const renewed = granted(await exchange.next(renewedCheck, "certificate", limits.helloMs));
-  const certificate = readCertificate(renewed.certificate);
-  const { nodeId, role } = credentials.certificate;
-  const { rootPublicKey } = credentials;
-  const given = renewed.rootPrivateKey && Uint8Array.from(renewed.rootPrivateKey);
-  const rootPrivateKey = given ?? credentials.rootPrivateKey;
+  const { certificate: old, rootPublicKey, rootPrivateKey: known } = credentials;
+  const fresh = await askFor(exchange, { old, rootPublicKey, known }, limits, undefined);
+  return { ...credentials, ...fresh };
+}
+
+/** Asks for a certificate of the next root key, and for that key if this is a manager. Errors: as askToJoin. */
+export async function askForNext(
+  exchange: Exchange,
+  credentials: Credentials,
+  next: NextRoot,
+  limits: Limits,
+): Promise<Credentials> {
+  const { rootPublicKey, rootPrivateKey: known } = next;
+  const asking = { old: credentials.certificate, rootPublicKey, known };
+  const { certificate, rootPrivateKey } = await askFor(exchange, asking, limits, rootPublicKey);
+  return {
+    ...credentials,
+    next: { ...next, certificate, ...(rootPrivateKey && { rootPrivateKey }) },
+  };
+}
+
+async function askFor(
+  exchange: Exchange,
+  asking: {
+    readonly old: Certificate;
+    readonly rootPublicKey: Uint8Array;
+    readonly known: Uint8Array | undefined;
+  },
+  limits: Limits,
+  root: Uint8Array | undefined,
+): Promise<Pick<Credentials, "certificate" | "rootPrivateKey">> {
+  const { old, rootPublicKey, known } = asking;
+  exchange.send({ kind: "renew", certificate: writeCertificate(old), root });
+  const answer = granted(await exchange.next(renewedCheck, "certificate", limits.helloMs));
+  if (answer.kind === "unable") {
+    throw new GamError("NOT_FOUND", "Cannot renew: that manager has not got the root key yet");
+  }
+  const certificate = readCertificate(answer.certificate);
+  const { nodeId, role } = old;
+  const given = answer.rootPrivateKey && Uint8Array.from(answer.rootPrivateKey);
+  const rootPrivateKey = given ?? known;
   const ours = certificate.nodeId === nodeId && isSignedBy(rootPublicKey, certificate);
   // From worker to manager with the root key, and never back: it cannot be made to forget that key.
   const fits = role === "worker" || certificate.role === "manager";
   const keyed = (certificate.role === "manager") === (rootPrivateKey !== undefined);
-  const cluster = given === undefined || equal(rootPublicKeyOf(given), rootPublicKey);
+  const cluster = given === undefined || equalBytes(rootPublicKeyOf(given), rootPublicKey);
   if (!ours || !fits || !keyed || !cluster) {
     throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
   }
-  return { ...credentials, rootPrivateKey, certificate };
+  return { rootPrivateKey, certificate };
 }
 
 export interface ResponderOptions {
@@ -277,6 +319,13 @@ export class Responder {
     );
     this.#options.onProved(connection);
     await door.onJoinRequest({ nodeId, role, publicKey, addresses });
+    const now = this.#options.credentials();
+    if (now === undefined || !equalBytes(now.rootPublicKey, rootPublicKey)) {
+      throw new NotAdmitted(
+        "join",
+        "the root key was replaced just now; ask a peer for a new token",
+      );
+    }
     const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
     log.info({ nodeId, role, address: addressOf(connection.remoteAddr) }, "Peer joined");
     exchange.send({
@@ -290,11 +339,16 @@ export class Responder {
   async #renew(exchange: Exchange, connection: Connection): Promise<void> {
     const { door, log } = this.#options;
     const asked = await this.#first(exchange, connection, renewCheck);
-    const { credentials, rootPrivateKey } = this.#signing();
+    const { credentials } = this.#signing();
+    const rootPrivateKey = signingKey(credentials, asked.root);
+    if (rootPrivateKey === undefined) {
+      exchange.send({ kind: "unable" } satisfies Unable);
+      return;
+    }
     const old = readCertificate(asked.certificate);
     const publicKey = publicKeyOf(connection.remotePeer);
     const owner = publicKey !== undefined && nodeIdOfKey(publicKey) === old.nodeId;
-    if (!owner || !isSignedBy(credentials.rootPublicKey, old)) {
+    if (!owner || !isTrusted(credentials, old)) {
       throw new NotAdmitted("stranger", "the certificate is of another peer or cluster");
     }
     const member = door.members().find(({ nodeId }) => nodeId === old.nodeId);
@@ -303,12 +357,14 @@ export class Responder {
     }
     const promoted = old.role === "worker" && member.role === "manager";
     const role = promoted ? "manager" : old.role;
+    // A manager has the key that signed its old certificate, but not the one that comes after.
+    const lacksKey = promoted || (role === "manager" && asked.root !== undefined);
     const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
     log.info({ nodeId: old.nodeId, role }, "Certificate renewed");
     exchange.send({
       kind: "renewed",
       certificate: writeCertificate(certificate),
-      rootPrivateKey: promoted ? rootPrivateKey : undefined,
+      rootPrivateKey: lacksKey ? rootPrivateKey : undefined,
     } satisfies Renewed);
   }
 
@@ -355,6 +411,18 @@ export class Responder {
   }
 }
 
+/** `root`: public half of the key that is asked for. Undefined: this manager has not got it. */
+function signingKey(
+  credentials: Credentials,
+  root: Uint8Array | undefined,
+): Uint8Array | undefined {
+  const { rootPublicKey, rootPrivateKey, next } = credentials;
+  if (root === undefined || equalBytes(root, rootPublicKey)) return rootPrivateKey;
+  return next !== undefined && equalBytes(root, next.rootPublicKey)
+    ? next.rootPrivateKey
+    : undefined;
+}
+
 function granted<T extends { kind: string }>(answer: T | Refused): T {
   if (isRefused(answer)) throw new NotAdmitted(answer.refusal, answer.reason);
   return answer;
@@ -362,8 +430,4 @@ function granted<T extends { kind: string }>(answer: T | Refused): T {
 
 function isRefused(answer: { kind: string }): answer is Refused {
   return answer.kind === "refused";
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
 }

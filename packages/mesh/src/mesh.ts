@@ -17,7 +17,7 @@ import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { Caller } from "./caller.ts";
 import { Contacts } from "./contacts.ts";
-import { type Credentials, fingerprintOf } from "./credentials.ts";
+import { type Credentials, fingerprintOf, type NextRoot } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
 import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
@@ -50,6 +50,8 @@ const protocolOfId = new Map<string, Protocol>(
 /** A stream that is opened anew may overlap with the one before. */
 const streamsPerProtocol = 8;
 const renewEveryMs = 3_600_000;
+/** A certificate of the next root key is asked for again after this: the cluster waits for it. */
+const nextEveryMs = 5_000;
 const gossipEveryMs = 5_000;
 /** A host may get another address at any time, and says so by itself. */
 const lookEveryMs = 5_000;
@@ -237,6 +239,18 @@ export class Mesh {
   become(credentials: Credentials): void {
     this.#standing.take(credentials);
     for (const nodeId of this.#contacts.ids()) this.#dialer.look(nodeId);
+  }
+
+  /** As Standing.offerNext: makes a key that is to replace the root key, and offers it. */
+  async offerNextRoot(
+    offer: (next: NextRoot, rootPublicKey: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    await this.#standing.offerNext(offer);
+  }
+
+  /** The root keys in the state are others than before. */
+  rootsMoved(): void {
+    void this.#standing.renewIfDue();
   }
 
   /** Forgets the cluster and everybody in it. Goes on listening. */
@@ -461,6 +475,9 @@ export class Mesh {
       for (const link of this.#links.all()) this.#gossip.use(link);
     });
     this.#every(renewEveryMs, () => void this.#standing.renewIfDue());
+    this.#every(nextEveryMs, () => {
+      if (this.credentials?.next !== undefined) void this.#standing.renewIfDue();
+    });
   }
 
   async #listen(): Promise<void> {

@@ -4,16 +4,20 @@
  * Decides when the certificate is renewed: with less than a third of its life left, and when a worker was
  * made a manager. Managers hold the root key and sign their own; workers ask a manager, on any
  * connection that they have.
+ *
+ * While the root key is being replaced both keys count. This peer gets a second certificate beside the first,
+ * of the next key, and shows both. Once the state says that the next key is the root key, what was of the
+ * one before is forgotten.
  */
-import { type Clock, GamError, messageOf } from "@gam/core";
+import { type Clock, equalBytes, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { NotAdmitted } from "./admission.ts";
-import { isDue, isExpired, isSignedBy, issueCertificate } from "./certificate.ts";
-import type { Credentials } from "./credentials.ts";
+import { isDue, isExpired, isNextRoot, isSignedBy, issueCertificate } from "./certificate.ts";
+import { type Credentials, makeNextRoot, type NextRoot } from "./credentials.ts";
 import type { Logger, MeshDoor } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import type { Identity } from "./identity.ts";
-import { askToRenew, renewProtocol } from "./join.ts";
+import { askForNext, askToRenew, renewProtocol } from "./join.ts";
 import type { Limits } from "./limits.ts";
 import type { Links } from "./link.ts";
 
@@ -26,10 +30,15 @@ export interface StandingOptions {
   readonly links: Links;
 }
 
+type Ask = (exchange: Exchange, known: Credentials, limits: Limits) => Promise<Credentials>;
+
 export class Standing {
   readonly #options: StandingOptions;
   #credentials: Credentials | undefined;
+  #asked = false;
   #renewing = false;
+  /** The next root key is this peer's own, and the state need not show it yet. */
+  #offering = false;
 
   constructor(options: StandingOptions) {
     this.#options = options;
@@ -50,30 +59,87 @@ export class Standing {
     this.#renewOwn();
   }
 
+  /**
+   * Makes a key that is to replace the root key, and has it kept, before `offer` tells anybody of it.
+   *
+   * Shape:  the next root key as the others may know it, and the one that it replaces.
+   * Errors: NOT_SUPPORTED where there is no root key; those of `offer`.
+   */
+  async offerNext(
+    offer: (next: NextRoot, rootPublicKey: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const { identity, clock } = this.#options;
+    const credentials = this.#credentials;
+    if (credentials?.rootPrivateKey === undefined) {
+      throw new GamError(
+        "NOT_SUPPORTED",
+        "Cannot replace the root key: this peer has not got it, only managers do",
+      );
+    }
+    if (this.#offering) {
+      throw new GamError("IN_USE", "Cannot replace the root key: it is being replaced just now");
+    }
+    const { rootPrivateKey, rootPublicKey } = credentials;
+    const next = makeNextRoot(credentials, rootPrivateKey, identity, clock.wallMs());
+    this.#offering = true;
+    try {
+      await this.#keep({ ...credentials, next });
+      await offer(next, rootPublicKey);
+    } finally {
+      this.#offering = false;
+      this.#followRoots();
+    }
+  }
+
+  #followRoots(): void {
+    const roots = this.#options.door.roots();
+    const credentials = this.#credentials;
+    if (roots === undefined || credentials === undefined) return;
+    const { rootPublicKey, clusterId, next } = credentials;
+    if (next !== undefined && equalBytes(roots.current, next.rootPublicKey)) {
+      return this.#replaceRoot(credentials, next);
+    }
+    const told = roots.next;
+    if (told === undefined || this.#offering || !equalBytes(roots.current, rootPublicKey)) return;
+    if (next !== undefined && equalBytes(told.rootPublicKey, next.rootPublicKey)) return;
+    if (!isNextRoot(rootPublicKey, clusterId, told)) {
+      this.#options.log.error({}, "The next root key is not signed by the root key: not trusted");
+      return;
+    }
+    const { signature } = told;
+    void this.#keep({ ...credentials, next: { rootPublicKey: told.rootPublicKey, signature } });
+  }
+
   drop(): void {
     this.#credentials = undefined;
   }
 
-  /** Never rejects. Call it now and then, when a manager was connected, and when members have changed. */
+  /**
+   * Never rejects. Call it now and then, when a manager was connected, and when members or root keys have
+   * changed in the state.
+   */
   async renewIfDue(): Promise<void> {
+    this.#followRoots();
+    this.#asked = true;
     if (this.#renewing) return;
     this.#renewing = true;
-    await this.#renewIfDue();
+    // What it is asked for meanwhile may have become due only then.
+    while (this.#asked) {
+      this.#asked = false;
+      await this.#renewIfDue();
+    }
     this.#renewing = false;
   }
 
   async #renewIfDue(): Promise<void> {
-    const { clock, links, log } = this.#options;
+    const { clock, log } = this.#options;
     this.#renewOwn();
+    await this.#getNext();
     const credentials = this.#credentials;
     if (credentials === undefined) return;
     const promoted = credentials.certificate.role === "worker" && this.#isManager();
     if (!promoted && !isDue(credentials.certificate, clock.wallMs())) return;
-    for (const link of links.all()) {
-      if (link.role !== "manager") continue;
-      // What one manager refuses, another may not.
-      if (await this.renewOver(link.connection).catch(() => false)) return;
-    }
+    if (await this.#askManagers(askToRenew)) return;
     const level = isExpired(credentials.certificate, clock.wallMs()) ? "error" : "debug";
     const { expiresMs } = credentials.certificate;
     log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
@@ -81,24 +147,77 @@ export class Standing {
 
   /** Whether the peer at the other end gave a fresh certificate. Errors: NotAdmitted. */
   async renewOver(connection: Connection): Promise<boolean> {
-    const { limits, door, log } = this.#options;
+    return await this.#ask(connection, askToRenew);
+  }
+
+  /** Asks those who have a certificate of the next root key for one. */
+  async #getNext(): Promise<void> {
+    const next = this.#credentials?.next;
+    if (next === undefined || !this.#lacks(next)) return;
+    const holders = this.#options.door.roots()?.next?.holders;
+    await this.#askManagers(
+      (exchange, known, limits) => askForNext(exchange, known, next, limits),
+      (id) => holders?.has(id) ?? false,
+    );
+  }
+
+  #lacks({ certificate, rootPrivateKey }: NextRoot): boolean {
+    if (certificate === undefined) return true;
+    const isManager = certificate.role === "manager" || this.#isManager();
+    return isManager && rootPrivateKey === undefined;
+  }
+
+  /** What one manager refuses, another may not. Shape: whether one gave it. */
+  async #askManagers(ask: Ask, may: (id: NodeId) => boolean = () => true): Promise<boolean> {
+    for (const { role, nodeId, connection } of this.#options.links.all()) {
+      if (role !== "manager" || !may(nodeId)) continue;
+      if (await this.#ask(connection, ask).catch(() => false)) return true;
+    }
+    return false;
+  }
+
+  async #ask(connection: Connection, ask: Ask): Promise<boolean> {
+    const { limits, log } = this.#options;
     const credentials = this.#credentials;
     if (credentials === undefined) return false;
     try {
       const signal = AbortSignal.timeout(limits.helloMs);
       const stream = await connection.newStream(renewProtocol, { signal });
       const exchange = new Exchange(stream, limits.controlFrameBytesMax);
-      const renewed = await askToRenew(exchange, credentials, limits);
+      const renewed = await ask(exchange, credentials, limits);
       exchange.close();
       // It may have left the cluster, or joined another, while it waited.
       if (this.#credentials !== credentials) return false;
-      this.#credentials = renewed;
-      door.onRenewed(renewed);
+      void this.#keep(renewed);
       return true;
     } catch (thrown) {
       log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
       if (thrown instanceof NotAdmitted) throw thrown;
       return false;
+    }
+  }
+
+  async #keep(credentials: Credentials): Promise<void> {
+    this.#credentials = credentials;
+    await this.#options.door.onRenewed(credentials);
+  }
+
+  /** The next root key is the root key. */
+  #replaceRoot(credentials: Credentials, next: NextRoot): void {
+    const { door, links, log } = this.#options;
+    const { rootPublicKey, rootPrivateKey, certificate } = next;
+    if (certificate === undefined) {
+      // The leader waits for every node, so this is a copy of an older disk.
+      log.error({}, "The root key was replaced while this peer was away; join again with a token");
+      return;
+    }
+    const { clusterId } = credentials;
+    void this.#keep({ clusterId, rootPublicKey, rootPrivateKey, certificate });
+    log.info({}, "The root key was replaced");
+    // Whoever is no member may have come by a certificate of the key before.
+    const members = new Set(door.members().map(({ nodeId }) => nodeId));
+    for (const { nodeId } of links.all()) {
+      if (!members.has(nodeId)) links.drop(nodeId, "the root key was replaced");
     }
   }
 
@@ -110,7 +229,7 @@ export class Standing {
   }
 
   #renewOwn(): void {
-    const { identity, door, clock } = this.#options;
+    const { identity, clock } = this.#options;
     const credentials = this.#credentials;
     const rootPrivateKey = credentials?.rootPrivateKey;
     const nowMs = clock.wallMs();
@@ -120,7 +239,6 @@ export class Standing {
     const { role } = credentials.certificate;
     const subject = { clusterId, publicKey: identity.publicKey, role };
     const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
-    this.#credentials = { ...credentials, certificate };
-    door.onRenewed(this.#credentials);
+    void this.#keep({ ...credentials, certificate });
   }
 }

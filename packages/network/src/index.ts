@@ -4,18 +4,29 @@ export {
   type AllocatorFaults,
   planAllocation,
 } from "./allocator.ts";
-export type {
-  DnsPlan,
-  DnsZone,
-  NetworkPlane,
-  NodePlan,
-  PortPlane,
-  ServicePlane,
-  TunnelPlan,
+export { containerTable } from "./container-table.ts";
+export {
+  type FastPlace,
+  fastPathTable,
+  goneAddresses,
+  newLease,
+  renewedLease,
+} from "./fast-path-table.ts";
+export { hostTable } from "./host-table.ts";
+export { type Table, tableChange, tableName, wholeTable } from "./nft-table.ts";
+export {
+  addressesIn,
+  backendsIn,
+  type DnsPlan,
+  type DnsZone,
+  type NetworkPlane,
+  type NodePlan,
+  type PortPlane,
+  type ServicePlane,
+  type TunnelPlan,
 } from "./node-plan.ts";
 export { planNode } from "./plan-node.ts";
 export { type PoolUsage, poolUsage } from "./pool-usage.ts";
-export { ruleset, rulesetChange } from "./ruleset.ts";
 export {
   isIn,
   numberOf,

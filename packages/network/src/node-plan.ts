@@ -73,6 +73,19 @@ export interface NetworkPlane {
   readonly engine: NetworkPlan;
 }
 
+/** Of tasks and plain containers on any node, and of other nodes' bridges. */
+export function addressesIn({ locals, remotes }: NetworkPlane): readonly string[] {
+  return [...locals, ...remotes.map(({ address }) => address)];
+}
+
+/** Addresses of the tasks that new connections to services and ports go to. */
+export function backendsIn({ services, ports }: NodePlan): readonly string[] {
+  return [
+    ...services.flatMap(({ backends }) => backends),
+    ...ports.flatMap(({ local, remote }) => [...local, ...remote]),
+  ];
+}
+
 /** A service address in one network. */
 export interface ServicePlane {
   /** Letters and digits, unique in the plan, the same for ever for one service in one network. */

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NetworkId, NodeId, TaskId } from "@gam/core";
+import type { NetworkId, TaskId } from "@gam/core";
 import type { Change } from "@gam/state";
 import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { Arranging } from "./arranging.ts";
 
-const self = "a" as NodeId;
 const attachments = [{ network: "front" as NetworkId, address: "10.0.1.7" }];
 const patienceTicks = 100;
 
@@ -27,7 +26,7 @@ class World {
   }
 
   plans(caughtUp = true): boolean {
-    return this.arranging.plan(this.#log.store, self, caughtUp) !== undefined;
+    return this.arranging.isDue(caughtUp);
   }
 }
 

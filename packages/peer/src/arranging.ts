@@ -5,9 +5,7 @@
  * than once in a tick, and not from a copy of the state that may be old. What a kernel was told before
  * this peer came up holds until then, because an old plan would take away what has come since.
  */
-import type { NodeId } from "@gam/core";
-import { type NodePlan, planNode } from "@gam/network";
-import type { Event, View } from "@gam/state";
+import type { Event } from "@gam/state";
 
 /** After 5 s nobody is going to say what is new: the copy is the best there is. */
 const patienceTicks = 100;
@@ -25,13 +23,13 @@ export class Arranging {
     this.#due ||= events.some(moves);
   }
 
-  /** `undefined`: the last plan stands. */
-  plan(view: View, self: NodeId, caughtUp: boolean): NodePlan | undefined {
-    if (!this.#due || this.#plannedTick === this.#nowTick) return undefined;
-    if (!caughtUp && this.#nowTick < patienceTicks) return undefined;
+  /** Whether it is planned now. Whoever is told so plans it. */
+  isDue(caughtUp: boolean): boolean {
+    if (!this.#due || this.#plannedTick === this.#nowTick) return false;
+    if (!caughtUp && this.#nowTick < patienceTicks) return false;
     this.#due = false;
     this.#plannedTick = this.#nowTick;
-    return planNode(view, self);
+    return true;
   }
 }
 

@@ -22,8 +22,11 @@ export type Effect =
       readonly events: readonly Event[];
       readonly snapshot?: true;
     }
-  /** Make the kernel, the engine's networks and the name server be like this. */
-  | { readonly kind: "arrange"; readonly plan: NodePlan }
+  /**
+   * Make the kernel, the engine's networks and the name server be like this. Answer with `arranged` and
+   * the index once no connection is sent by an older plan any more; of some in a row the last will do.
+   */
+  | { readonly kind: "arrange"; readonly plan: NodePlan; readonly index: number }
   /** Whom to keep a connection to. Whoever is not in the list is no member. */
   | {
       readonly kind: "members";

@@ -10,6 +10,8 @@ export interface SelfDescription {
   readonly addresses: readonly string[];
   readonly engine: EngineHealth;
   readonly network: NodeNetwork;
+  /** The newest root key that it has a certificate of on its disk, base64. */
+  readonly root?: string;
 }
 
 export type Input =
@@ -23,6 +25,8 @@ export type Input =
   | { readonly kind: "propose"; readonly request: number; readonly changes: readonly AskedChange[] }
   | { readonly kind: "read"; readonly request: number }
   | { readonly kind: "worker"; readonly input: WorkerInput }
+  /** Connections are sent by the plan that came with this index, or by a newer one. */
+  | { readonly kind: "arranged"; readonly index: number }
   | { readonly kind: "described"; readonly said: SelfDescription }
   | { readonly kind: "measured"; readonly usage: Usage }
   /** Hand the lead to another peer, because this one is about to stop. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import type { Change, PlannedChange } from "@gam/state";
-import { aCluster, aNetwork, aNode, aService, TestLog } from "@gam/state/testing";
+import { aCluster, aNetwork, aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
@@ -46,6 +46,19 @@ class World {
 function kinds(changes: readonly PlannedChange[]): string {
   return changes.map(({ kind }) => kind).join(" ");
 }
+
+test("Leading ends the rotation of the root key when no node is without the next one", () => {
+  const world = new World([a]);
+  world.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
+  const next = { PublicKey: "new", Signature: "s" };
+  world.write({ kind: "rotateRoot", root: "old", next });
+  assert.ok(!kinds(world.plan()).includes("endRootRotation"));
+  const { Description: description, Gam } = aNode("a");
+  const { addresses, engine } = Gam;
+  const said = { description, addresses, engine, network: aNodeNetwork(), root: "new" };
+  world.write({ kind: "describeNode", id: a, ...said });
+  assert.deepEqual(world.plan(), [{ kind: "endRootRotation", publicKey: "new" }]);
+});
 
 test("Leading plans nothing while its last plan is under way", () => {
   const world = new World();

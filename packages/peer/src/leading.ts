@@ -12,7 +12,14 @@ import type { Verdict } from "@gam/membership";
 import { Allocator, type AllocatorFaults } from "@gam/network";
 import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
-import type { Event, Node, PlannedChange, Usage, View } from "@gam/state";
+import {
+  type Event,
+  type Node,
+  nodesWithoutNextRoot,
+  type PlannedChange,
+  type Usage,
+  type View,
+} from "@gam/state";
 
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
 const lookTicks = 2;
@@ -112,6 +119,10 @@ export class Leading {
     }
     const { nowMs, usage } = facts;
     const changesMax = this.#changesMax;
+    const publicKey = view.cluster?.NextRoot?.PublicKey;
+    if (publicKey !== undefined && nodesWithoutNextRoot(view).length === 0) {
+      return [{ kind: "endRootRotation", publicKey }];
+    }
     const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
     if (changes.length > 0) return changes;
     // Time alone makes no room anywhere, and gives no address back.

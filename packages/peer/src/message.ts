@@ -21,12 +21,14 @@ export type Message =
   | { readonly channel: "member"; readonly body: MemberMessage }
   | { readonly channel: "peer"; readonly body: PeerMessage };
 
-/** What followers and the leader say about proposals. */
+/** What followers and the leader say about proposals, and nodes about whom they send where. */
 export type PeerMessage =
   /** Please put this into the log. */
   | { readonly kind: "propose"; readonly proposal: Proposal }
   /** Not by me, or not now: try again later, with whoever leads then. */
-  | { readonly kind: "declined"; readonly id: ProposalId };
+  | { readonly kind: "declined"; readonly id: ProposalId }
+  /** My node sends connections by the state as it was after this entry, or later. */
+  | { readonly kind: "steered"; readonly index: number };
 
 export type Gossip =
   | { readonly topic: "usage"; readonly body: Usage }
@@ -35,6 +37,7 @@ export type Gossip =
 const checkPeer = check.union<PeerMessage>({
   propose: check.object({ kind: check.literal("propose"), proposal: checkProposal }),
   declined: check.object({ kind: check.literal("declined"), id: check.id<ProposalId>() }),
+  steered: check.object({ kind: check.literal("steered"), index: check.integer() }),
 });
 
 export function encodeMessage(message: Message): Uint8Array {

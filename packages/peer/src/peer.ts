@@ -33,6 +33,7 @@ import {
   type Input as MembershipInput,
   defaultConfig as membershipDefaults,
 } from "@gam/membership";
+import { planNode } from "@gam/network";
 import {
   type Change,
   type Event,
@@ -53,6 +54,7 @@ import { type LeaderFacts, Leading } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
+import { Steering } from "./steering.ts";
 import { UsageNews } from "./usage-news.ts";
 
 /** One tick. All machines in here count in it. */
@@ -95,6 +97,7 @@ export class Peer {
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
   readonly #arranging = new Arranging();
+  readonly #steering: Steering;
   readonly #readings = new Map<string, Reading>();
   #leading: Leading | undefined;
   #leader: NodeId | undefined;
@@ -120,6 +123,7 @@ export class Peer {
     this.#mint = mint;
     const { self } = config;
     this.#journal = recovered.journal;
+    this.#steering = new Steering(self);
     const { snapshot } = recovered.restored;
     if (snapshot !== undefined && snapshot.data.length > 0) this.#store.restore(snapshot.data);
     this.#snapshotIndex = snapshot?.index ?? 0;
@@ -197,6 +201,8 @@ export class Peer {
         return this.#read(input.request);
       case "worker":
         return this.#stepWorker(input.input);
+      case "arranged":
+        return this.#arranged(input.index);
       case "described":
         this.#said = input.said;
         this.#described = undefined;
@@ -252,6 +258,11 @@ export class Peer {
     }
     const { body } = message;
     if (body.kind === "declined") return this.#proposals.decline(body.id);
+    if (body.kind === "steered") {
+      if (this.#store.node(from) === undefined) return;
+      this.#steering.heard(from, body.index);
+      return this.#steered();
+    }
     const { proposal } = body;
     if (proposal.changes.some((change) => !mayAsk(from, change, this.#store))) {
       return this.#note("warn", "Refused changes that are not for this peer to make", {
@@ -591,11 +602,28 @@ export class Peer {
   }
 
   #arrange(): void {
-    const plan = this.#arranging.plan(this.#store, this.self, this.#caughtUp);
-    if (plan !== undefined) this.#effects.push({ kind: "arrange", plan });
+    if (!this.#arranging.isDue(this.#caughtUp)) return;
+    const { index } = this.#store;
+    this.#steering.planned(this.#store);
+    const plan = planNode(this.#store, this.self);
+    if (plan === undefined) this.#arranged(index);
+    else this.#effects.push({ kind: "arrange", plan, index });
+  }
+
+  #arranged(index: number): void {
+    for (const to of this.#steering.arranged(index)) {
+      const body = { kind: "steered" as const, index };
+      this.#effects.push({ kind: "send", to, message: { channel: "peer", body } });
+    }
+    this.#steered();
+  }
+
+  #steered(): void {
+    this.#stepWorker({ kind: "steered", index: this.#steering.reached(this.#store) });
   }
 
   #membersMoved(): void {
+    this.#steered();
     const nodes = this.#store.nodes();
     const members = nodes.map(({ ID, Gam }) => ({ id: ID, addresses: Gam.addresses }));
     this.#effects.push({ kind: "members", members });
@@ -616,6 +644,7 @@ export class Peer {
       tasks: this.#store.tasksOn(this.self),
       networks: this.#store.networks(),
       caughtUp: this.#caughtUp,
+      index: this.#store.index,
     });
   }
 
@@ -625,10 +654,10 @@ export class Peer {
     const node = this.#store.node(this.self);
     if (this.#said === undefined || node === undefined || this.#leader === undefined) return;
     if (node === this.#described) return;
-    const { description, addresses, engine, network } = this.#said;
+    const { description, addresses, engine, network, root } = this.#said;
     const { Description, Gam } = node;
-    const known = [Description, Gam.addresses, Gam.engine, Gam.network];
-    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine, network])) {
+    const known = [Description, Gam.addresses, Gam.engine, Gam.network, Gam.root];
+    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine, network, root])) {
       this.#described = node;
       return;
     }
@@ -636,7 +665,7 @@ export class Peer {
     if (engine.ready && !Gam.engine.ready && !this.#worker.hasAccounted) return;
     this.#describeAtTick = this.#nowTick + describeTicks;
     this.#describing = this.#propose(
-      [{ kind: "describeNode", id: this.self, description, addresses, engine, network }],
+      [{ kind: "describeNode", id: this.self, description, addresses, engine, network, root }],
       () => {
         this.#describing = undefined;
       },

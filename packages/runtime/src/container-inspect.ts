@@ -17,7 +17,10 @@ const inspected = check.object({
     Health: check.optional(check.object({ Status: text })),
   }),
   Config: check.object({ Labels: labels, StopTimeout: check.optional(check.integer(-1)) }),
-  NetworkSettings: check.object({ Ports: bindings }),
+  NetworkSettings: check.object({
+    Ports: bindings,
+    Networks: check.optional(check.map(check.object({}), 4096)),
+  }),
 });
 
 const listed = check.list(
@@ -38,7 +41,10 @@ export function readInspection(answer: unknown): Inspection | undefined {
   const { Id, State, Config, NetworkSettings } = inspected(answer, "container");
   const task = taskOf(Config.Labels);
   if (task === undefined) return undefined;
-  const phase = phaseOf(State.Status);
+  const wanted = Number(Config.Labels?.[label.networks] ?? 0);
+  const isWhole = Object.keys(NetworkSettings.Networks ?? {}).length >= wanted;
+  const told = phaseOf(State.Status);
+  const phase = told === "created" && !isWhole ? "unfinished" : told;
   const ports = Object.entries(NetworkSettings.Ports ?? {}).flatMap(([key, bound]) => {
     const [port, protocol = "tcp"] = key.split("/");
     return (bound ?? []).map(({ HostPort }) => ({

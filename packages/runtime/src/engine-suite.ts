@@ -184,7 +184,12 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
         assert.ok(plan !== undefined);
         assert.deepEqual(await act({ kind: "ensureNetwork", network: plan }), { ok: true });
       }
-      const { id } = await create(task);
+      const half = { ...planned.plan, joins: planned.plan.joins.slice(0, 1) };
+      const begun = await act({ kind: "create", task: task.ID, plan: half });
+      assert.equal(begun.ok && begun.container?.phase, "unfinished", "a network is missing");
+      const { id, phase } = await create(task);
+      assert.equal(phase, "created");
+      assert.equal(id, begun.ok && begun.container?.id, "it was finished");
       assert.equal((await create(task)).id, id, "it is on the second network already");
       const started = await act({ kind: "start", task: task.ID, container: id });
       assert.ok(started.ok, JSON.stringify(started));

@@ -7,6 +7,8 @@ export {
   type EngineNetworks,
 } from "./data-plane/data-plane.ts";
 export { type HostNetworkOptions, lookAtHostNetwork } from "./data-plane/host-network.ts";
+export { checkTrialSources, PortEar, type TrialSource } from "./data-plane/port-ear.ts";
+export { type PortToProbe, probePort } from "./data-plane/probe-port.ts";
 export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
 export { type DnsLog, DnsServer, type DnsServerOptions } from "./dns/dns-server.ts";
 export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";

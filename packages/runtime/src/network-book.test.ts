@@ -21,8 +21,32 @@ class FakeEngine {
   /** Ids of those with containers. */
   readonly used = new Set<string>();
   made = 0;
+  /** Container id to its networks: id to endpoint. */
+  readonly containers = new Map<string, Readonly<Record<string, string>>>();
+  inspections = 0;
+
+  /** What it says of a container, and of all. */
+  #told(id: string): unknown {
+    const networks = Object.entries(this.containers.get(id) ?? {});
+    const Networks = networks.map(([NetworkID, EndpointID], n) => [
+      `net${n}`,
+      { NetworkID, EndpointID, IPAddress: `10.0.5.${n}`, MacAddress: `02:42:0a:00:05:0${n}` },
+    ]);
+    const SandboxKey = `/run/netns/${id}`;
+    return { Id: id, NetworkSettings: { SandboxKey, Networks: Object.fromEntries(Networks) } };
+  }
+
+  #container(path: string): [number, unknown] {
+    const id = /^\/containers\/(\w+)\/json$/.exec(path)?.[1];
+    if (id === undefined) return [200, [...this.containers.keys()].map((one) => this.#told(one))];
+    this.inspections += 1;
+    return this.containers.has(id)
+      ? [200, this.#told(id)]
+      : [404, { message: "no such container" }];
+  }
 
   answer(method: string, path: string, body: Record<string, unknown>): [number, unknown] {
+    if (path.startsWith("/containers/")) return this.#container(path);
     const id = path.slice("/networks/".length);
     if (method === "GET") {
       const all = [...this.networks.values()];
@@ -146,4 +170,21 @@ test("a network book leaves a name to whoever has it", async (t) => {
   engine.networks.set("theirs", { Id: "theirs", Name: "front", Labels: {} });
   await book.ensure(front);
   assert.deepEqual(engine.names(), ["front", "front.front"]);
+});
+
+test("sandboxes are those of containers in gam's networks, each inspected once", async (t) => {
+  const { engine, book } = await open(t);
+  await book.reconcile([planOf("front")]);
+  const id = book.idOf("front" as NetworkId) ?? "";
+  engine.containers.set("web", { [id]: "e1", theirs: "e2" });
+  engine.containers.set("other", { theirs: "e3" });
+  const place = { network: "front", address: "10.0.5.0", mac: "02:42:0a:00:05:00" };
+  const web = { path: "/run/netns/web", places: [{ endpoint: "e1", ...place }] };
+  assert.deepEqual(await book.sandboxes(), [web]);
+  assert.deepEqual(await book.sandboxes(), [web]);
+  assert.equal(engine.inspections, 1);
+  engine.containers.set("web", { [id]: "e4" });
+  assert.deepEqual(await book.sandboxes(), [{ ...web, places: [{ endpoint: "e4", ...place }] }]);
+  engine.containers.clear();
+  assert.deepEqual(await book.sandboxes(), []);
 });

@@ -8,6 +8,7 @@
 import { check, type NetworkId } from "@gam/core";
 import { label, type NetworkPlan } from "@gam/worker";
 import type { Endpoint } from "./data-plane/bridge-rescue.ts";
+import type { Sandbox } from "./data-plane/sandbox.ts";
 import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 
 const limitMs = 60_000;
@@ -43,6 +44,25 @@ const detailed = check.object({
   Containers: check.optional(check.map(check.object({ MacAddress: text }), 1 << 16)),
 });
 const container = check.object({ State: check.object({ Pid: check.integer() }) });
+const joined = check.map(
+  check.object({
+    NetworkID: check.optional(text),
+    EndpointID: check.optional(text),
+    IPAddress: check.optional(text),
+    MacAddress: check.optional(text),
+  }),
+  4096,
+);
+const running = check.list(
+  check.object({
+    Id: text,
+    NetworkSettings: check.optional(check.object({ Networks: check.optional(joined) })),
+  }),
+  1 << 16,
+);
+const attached = check.object({
+  NetworkSettings: check.object({ SandboxKey: text, Networks: joined }),
+});
 
 /** One of gam's, as the engine tells it. */
 type Found = ReturnType<typeof listed>[number] & { readonly network: NetworkId };
@@ -52,6 +72,9 @@ export class NetworkBook {
   readonly #ids = new Map<NetworkId, string>();
   /** Not to be pruned, whoever asks: the data plane has them. */
   #held: ReadonlySet<NetworkId> = new Set();
+  /** Container id to its sandbox, and to the endpoints that it had then. */
+  #sandboxes: ReadonlyMap<string, { readonly endpoints: string; readonly sandbox: Sandbox }> =
+    new Map();
   /** Ends when everything asked for so far is done. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -126,6 +149,25 @@ export class NetworkBook {
     return (await Promise.all(endpoints)).filter(({ pid }) => pid > 0);
   }
 
+  /** Containers that run and have a place in one of gam's networks. Errors: EngineRefusal, EngineUnreachable. */
+  async sandboxes(): Promise<readonly Sandbox[]> {
+    const own = new Map((await this.#list()).map(({ Id, network }) => [Id, network]));
+    if (own.size === 0) return [];
+    const answer = await this.#client.call({ method: "GET", path: "/containers/json", limitMs });
+    const known = this.#sandboxes;
+    const found = running(answer, "containers").map(async ({ Id, NetworkSettings }) => {
+      const networks = Object.values(NetworkSettings?.Networks ?? {});
+      if (!networks.some(({ NetworkID = "" }) => own.has(NetworkID))) return undefined;
+      const endpoints = networks.map(({ EndpointID }) => EndpointID).join(" ");
+      const last = known.get(Id);
+      if (last?.endpoints === endpoints) return [Id, last] as const;
+      const sandbox = await this.#sandboxOf(Id, own);
+      return sandbox && ([Id, { endpoints, sandbox }] as const);
+    });
+    this.#sandboxes = new Map((await Promise.all(found)).filter((one) => one !== undefined));
+    return [...this.#sandboxes.values()].map(({ sandbox }) => sandbox);
+  }
+
   /** Errors: EngineRefusal (one of them is in use), EngineUnreachable. */
   async prune(keep: readonly NetworkId[]): Promise<void> {
     await this.#alone(async () => {
@@ -194,14 +236,33 @@ export class NetworkBook {
     }
   }
 
+  /** `undefined`: it has just ended. */
+  async #sandboxOf(id: string, own: ReadonlyMap<string, NetworkId>): Promise<Sandbox | undefined> {
+    const answer = await this.#inspect(id);
+    if (answer === undefined) return undefined;
+    const { SandboxKey: path, Networks } = attached(answer, "container").NetworkSettings;
+    const places = Object.values(Networks).flatMap(
+      ({ NetworkID = "", EndpointID: endpoint = "", IPAddress = "", MacAddress = "" }) => {
+        const network = own.get(NetworkID);
+        if (network === undefined || IPAddress === "" || MacAddress === "") return [];
+        return [{ endpoint, network, address: IPAddress, mac: MacAddress }];
+      },
+    );
+    return path === "" || places.length === 0 ? undefined : { path, places };
+  }
+
   async #pidOf(id: string): Promise<number> {
+    const answer = await this.#inspect(id);
+    return answer === undefined ? 0 : container(answer, "container").State.Pid;
+  }
+
+  /** `undefined`: there is no such container any more. */
+  async #inspect(id: string): Promise<unknown> {
     try {
-      const path = `/containers/${id}/json`;
-      const answer = await this.#client.call({ method: "GET", path, limitMs });
-      return container(answer, "container").State.Pid;
+      return await this.#client.call({ method: "GET", path: `/containers/${id}/json`, limitMs });
     } catch (thrown) {
       if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) throw thrown;
-      return 0;
+      return undefined;
     }
   }
 

@@ -3,7 +3,9 @@
  * thrown where it is seen. What must come true in the end is in unsettled.ts.
  */
 import type { NodeId, ServiceId } from "@gam/core";
-import { compareStates, type Event, type Task, type View } from "@gam/state";
+import { backendsIn } from "@gam/network";
+import { compareStates, type Event, isLeaving, type Task, type View } from "@gam/state";
+import type { EngineAction } from "@gam/worker";
 import { Breach } from "./breach.ts";
 import type { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
@@ -29,6 +31,8 @@ export class Checkers {
   #downs = 0;
   /** Set while nothing happens that could excuse it. */
   evictionForbidden = false;
+  /** Set while all hosts hear each other, too. */
+  refusalForbidden = false;
 
   get downs(): number {
     return this.#downs;
@@ -59,6 +63,7 @@ export class Checkers {
       this.#ledger.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
+      if (event.table === "cluster") hadItsRoot(event, index, host, hosts);
     }
   }
 
@@ -75,6 +80,20 @@ export class Checkers {
   /** All that any client was told of is in the log up to here. */
   get acknowledgedIndex(): number {
     return this.#acknowledgedIndex;
+  }
+
+  /** A task that leaves is not stopped while a node sends it connections. */
+  acts(host: Host, action: EngineAction, hosts: readonly Host[]): void {
+    if (!this.refusalForbidden || action.kind !== "stop") return;
+    const task = host.peer?.view.task(action.task);
+    if (task === undefined || !isLeaving(task)) return;
+    const addresses = new Set(task.Gam.attachments.map(({ address }) => address));
+    const sender = hosts.find(
+      ({ plan }) => plan && backendsIn(plan).some((address) => addresses.has(address)),
+    );
+    if (sender !== undefined) {
+      throw new Breach(`${host.id} stops task ${task.ID}, and ${sender.id} sends it connections`);
+    }
   }
 
   connects(host: NodeId, members: readonly { readonly id: NodeId }[]): void {
@@ -186,4 +205,24 @@ function digestOf(event: Event): string {
   if (event.table !== "task") return `${event.table}:${id}:${row.Version.Index}${what}`;
   const task = row as Task;
   return `${id}:${task.Status.State}:${task.DesiredState}:${task.NodeID ?? ""}${what}`;
+}
+
+/** Nobody is a stranger because the root key was replaced. */
+function hadItsRoot(
+  { before, after }: Extract<Event, { table: "cluster" }>,
+  index: number,
+  seenBy: NodeId,
+  hosts: readonly Host[],
+): void {
+  if (before === undefined || after === undefined) return;
+  const { RootPublicKey } = after;
+  if (before.RootPublicKey === RootPublicKey) return;
+  const view = hosts.find(({ id }) => id === seenBy)?.peer?.view;
+  const stranger = hosts.find(
+    ({ id, root }) => view?.node(id) !== undefined && root !== RootPublicKey,
+  );
+  if (stranger === undefined) return;
+  throw new Breach(
+    `entry ${index}: root key ${RootPublicKey}, and ${stranger.id} has ${stranger.root}`,
+  );
 }

@@ -39,6 +39,7 @@ export const planted = {
   },
   "membership: a host that refuses is lost at once": { peer: { membership: { noGrace: true } } },
   "worker: says running before it runs": { peer: { worker: { runningEarly: true } } },
+  "worker: what leaves is stopped before all nodes know": { peer: { worker: { hurried: true } } },
 } satisfies Record<string, Planted>;
 
 export type FaultName = keyof typeof planted;

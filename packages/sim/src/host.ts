@@ -5,6 +5,7 @@
  * agent does in real time.
  */
 import { assert, type Mint, type NodeId, type Random } from "@gam/core";
+import type { NodePlan } from "@gam/network";
 import { bootstrapJournal, type Effect, type Input, Peer, tickMs } from "@gam/peer";
 import type { NodeDescription, Usage } from "@gam/state";
 import { FakeEngine } from "@gam/worker/testing";
@@ -20,6 +21,11 @@ const logEntriesMax = 20;
 
 /** An engine that does not answer is called lost by its agent after this. */
 const engineTimeoutMs = 3000;
+
+/** A plan is in force after this, at most. */
+const arrangeMsMax = 2000;
+/** A certificate of the next root key is there so long after the peer has heard of it. */
+const certificateTicks = 20;
 
 /** Images of services that every engine has. The last two do not rest: see `restless`. */
 export const images = ["app:1", "app:2", "app:3", "app:flaky", "app:broken"] as const;
@@ -44,12 +50,18 @@ export class Host {
   readonly #parts: HostParts;
   readonly #disk: SimDisk;
   peer: Peer | undefined;
+  /** By which its kernel sends connections. */
+  plan: NodePlan | undefined;
+  #planIndex = 0;
   /** What was begun in another life of the agent comes to nothing. */
   #life = 0;
   #diedMs = 0;
   #thawedMs = Number.NEGATIVE_INFINITY;
   /** How far its clock is off. */
   skewMs = 0;
+  /** The newest root key that it has a certificate of, which its disk keeps. */
+  root: string | undefined;
+  #nextRootTicks = 0;
   /** A write takes this long at most. */
   diskMsMax = 5;
   #powered = false;
@@ -144,6 +156,7 @@ export class Host {
   powerLoss(): void {
     this.killAgent();
     this.#powered = false;
+    this.plan = undefined;
     this.#engineLost = "";
     this.#engineHangs = false;
     this.engine.recover();
@@ -211,6 +224,7 @@ export class Host {
         description: describe(this.id),
         addresses: [meshAddress(this.id)],
         engine: { ready: this.#engineLost === "", reason: this.#engineLost },
+        ...(this.root !== undefined && { root: this.root }),
         network: {
           mtu: 1500,
           routes: ["172.30.0.0/16"],
@@ -232,8 +246,19 @@ export class Host {
       const lateTicks = this.#missedTicks;
       this.#missedTicks = 0;
       this.give({ kind: "tick", lateTicks });
+      this.#certify();
     }
     this.#parts.agenda.in(tickMs, () => this.#tick(life));
+  }
+
+  #certify(): void {
+    const next = this.peer?.view.cluster?.NextRoot?.PublicKey;
+    if (next === undefined || next === this.root) return;
+    this.#nextRootTicks += 1;
+    if (this.#nextRootTicks < certificateTicks) return;
+    this.#nextRootTicks = 0;
+    this.root = next;
+    this.#say();
   }
 
   #perform(effect: Effect): void {
@@ -245,12 +270,24 @@ export class Host {
           this.give({ kind: "persisted" });
         });
       case "engine":
+        this.#parts.outside(this, effect);
         return this.engine.perform(effect.action);
+      case "arrange":
+        return this.#later(1 + this.#parts.random.below(arrangeMsMax), () => this.#arrange(effect));
       case "measure":
         return this.#later(1, () => this.give({ kind: "measured", usage: this.#usage() }));
       default:
         this.#parts.outside(this, effect);
     }
+  }
+
+  /** Of plans that overtake each other the newest stays. */
+  #arrange({ plan, index }: Extract<Effect, { kind: "arrange" }>): void {
+    if (this.plan === undefined || index > this.#planIndex) {
+      this.plan = plan;
+      this.#planIndex = index;
+    }
+    this.give({ kind: "arranged", index });
   }
 
   #later(delayMs: number, run: () => void): void {

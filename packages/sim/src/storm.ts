@@ -60,6 +60,7 @@ function liveIn(world: World, seed: number, stormMs: number): History {
   const hostsAtFirst = world.hosts.length;
   // Every fourth history has weather that must not cost anybody its place, before the one that may.
   if (seed % 4 === 0) drizzle(world);
+  if (seed % 8 === 5) rotateRoot(world, seed);
   for (let atMs = 0; atMs < stormMs; ) {
     const stepMs = 50 + world.random.below(500);
     happen(world, hostsAtFirst);
@@ -77,6 +78,13 @@ function liveIn(world: World, seed: number, stormMs: number): History {
     if (world.unanswered > 0) throw new Breach(`${world.unanswered} requests have no answer`);
   }
   return { settledMs, entries: world.newest().index, downs: world.checkers.downs };
+}
+
+/** It ends when the storm has, at the latest. */
+function rotateRoot(world: World, seed: number): void {
+  const root = world.newest().cluster?.RootPublicKey ?? "";
+  const next = { PublicKey: `root${seed}`, Signature: "" };
+  world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next }]);
 }
 
 /**
@@ -142,6 +150,7 @@ function calm(world: World): void {
 function shine(world: World): void {
   const { checkers } = world;
   checkers.evictionForbidden = true;
+  checkers.refusalForbidden = true;
   // The first takes long to stop.
   for (const image of ["app:2", "app:1"]) {
     for (const service of world.newest().services()) {
@@ -156,5 +165,6 @@ function shine(world: World): void {
       if (twice !== undefined) throw new Breach(twice);
     });
   }
+  checkers.refusalForbidden = false;
   checkers.evictionForbidden = false;
 }

@@ -10,6 +10,7 @@ import {
   isWanted,
   meetsConstraints,
   type Node,
+  nodesWithoutNextRoot,
   readConstraints,
   type Service,
   type Task,
@@ -44,8 +45,15 @@ export function unsettled(hosts: readonly Host[], checkers: Checkers): string | 
     servicesMissing(view) ??
     containersMissing(hosts, view) ??
     addressesMissing(view) ??
-    routesMissing(view)
+    routesMissing(view) ??
+    rootMissing(view)
   );
+}
+
+function rootMissing(view: View): string | undefined {
+  if (view.cluster?.NextRoot === undefined) return undefined;
+  const awaited = nodesWithoutNextRoot(view).map(({ ID }) => ID);
+  return `the root key is being replaced, and waits for ${awaited.join(", ") || "nobody"}`;
 }
 
 /** All that the plans of all nodes fail to connect. */

@@ -312,6 +312,8 @@ export class World {
         );
         if (effect.snapshot) return;
         return this.checkers.happened(host.id, effect.index, effect.events, this.hosts);
+      case "engine":
+        return this.checkers.acts(host, effect.action, this.hosts);
       case "proposed":
       case "read":
         return this.#answered(host, effect);

@@ -8,7 +8,7 @@
  * whoever planned them will look again.
  */
 import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
-import type { Cluster, ClusterSpec } from "./cluster.ts";
+import type { Cluster, ClusterSpec, NextRoot } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import type {
   EngineHealth,
@@ -36,6 +36,8 @@ export type AskedChange =
       readonly worker: string | undefined;
       readonly manager: string | undefined;
     }
+  /** Begins to replace the root key `root`. A replacement that is under way is given up for this one. */
+  | { readonly kind: "rotateRoot"; readonly root: string; readonly next: NextRoot }
   /** A node that is known already keeps its spec, and gets the rest anew. */
   | { readonly kind: "joinNode"; readonly node: NewNode }
   | {
@@ -94,6 +96,7 @@ export type ReportedChange =
       readonly addresses: readonly string[];
       readonly engine: EngineHealth;
       readonly network: NodeNetwork;
+      readonly root?: string | undefined;
     }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 
@@ -101,6 +104,8 @@ export type ReportedChange =
 export type PlannedChange =
   | { readonly kind: "judgeNode"; readonly id: NodeId; readonly status: Omit<NodeStatus, "Addr"> }
   | { readonly kind: "createTask"; readonly task: NewTask }
+  /** The next root key is the root key. Void while a node has no certificate of it. */
+  | { readonly kind: "endRootRotation"; readonly publicKey: string }
   /** Void for a task that has another node already (global ones are made for one), or was assigned. */
   | {
       readonly kind: "assignTask";
@@ -170,6 +175,7 @@ export type Change = AskedChange | ReportedChange | PlannedChange;
 
 const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "judgeNode",
+  "endRootRotation",
   "createTask",
   "assignTask",
   "explainTask",

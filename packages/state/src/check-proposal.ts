@@ -137,6 +137,7 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
   },
   updateCluster: { spec: clusterSpec, basedOn: index },
   rotateSecrets: { worker: check.optional(text), manager: check.optional(text) },
+  rotateRoot: { root: text, next: keeping({ PublicKey: text, Signature: text }) },
   joinNode: {
     node: keeping({
       ID: text,
@@ -168,10 +169,18 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
     wish: check.optional(text),
     aliases: check.optional(texts),
   },
-  describeNode: { id: text, description, addresses: texts, engine, network: nodeNetwork },
+  describeNode: {
+    id: text,
+    description,
+    addresses: texts,
+    engine,
+    network: nodeNetwork,
+    root: check.optional(text),
+  },
   detachContainer: { network: text, key: text },
   reportTask: { id: text, status },
   judgeNode: { id: text, status: anything },
+  endRootRotation: { publicKey: text },
   createTask: { task: keeping({ ID: text, ServiceID: text, Spec: anything, Status: status }) },
   assignTask: { id: text, node: text, status },
   explainTask: { id: text, status },

@@ -18,6 +18,13 @@ export interface ClusterSpec {
   readonly EncryptionConfig: { readonly AutoLockManagers: boolean };
 }
 
+export interface NextRoot {
+  /** Ed25519, base64. */
+  readonly PublicKey: string;
+  /** Of the key that it replaces, over this one; base64. */
+  readonly Signature: string;
+}
+
 /** There is exactly one. */
 export interface Cluster extends Meta {
   readonly Spec: ClusterSpec;
@@ -25,6 +32,8 @@ export interface Cluster extends Meta {
   readonly Secrets: { readonly Worker: string; readonly Manager: string };
   /** The cluster's Ed25519 public key, base64. */
   readonly RootPublicKey: string;
+  /** While that key is being replaced: by which. It is, once every node has a certificate of the new one. */
+  readonly NextRoot?: NextRoot;
   /** Ranges (CIDR) that networks without a subnet of their own get one from. */
   readonly DefaultAddrPool: readonly string[];
   /** Prefix length of such a subnet. */

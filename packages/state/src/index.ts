@@ -12,7 +12,13 @@ export type {
 } from "./change.ts";
 export { isPlanned } from "./change.ts";
 export { checkProposal } from "./check-proposal.ts";
-export { type Cluster, type ClusterSpec, clusterSpecDefault, dataPathDefault } from "./cluster.ts";
+export {
+  type Cluster,
+  type ClusterSpec,
+  clusterSpecDefault,
+  dataPathDefault,
+  type NextRoot,
+} from "./cluster.ts";
 export { readClusterSpec } from "./cluster-spec.ts";
 export {
   type Constraint,
@@ -56,6 +62,7 @@ export { tunnelRange } from "./node.ts";
 export { readNodeSpec } from "./node-spec.ts";
 export { matchesPlatform } from "./platform.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
+export { nodesWithoutNextRoot } from "./root-rotation.ts";
 export type {
   ContainerSpec,
   Endpoint,
@@ -84,6 +91,7 @@ export {
   compareStates,
   containerName,
   type DesiredState,
+  isLeaving,
   isTerminal,
   isWaiting,
   isWanted,

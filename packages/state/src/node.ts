@@ -85,6 +85,8 @@ export interface NodeExtra {
   readonly network?: NodeNetwork;
   /** IPv4 address inside of the encrypted tunnels, given by the leader. Absent until then. */
   readonly tunnel?: string;
+  /** The newest root key that the node has a certificate of, base64. Absent until the node has said so. */
+  readonly root?: string;
 }
 
 export interface Node extends Meta {

@@ -21,6 +21,10 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
         : { code: "IN_USE", message: "there is a cluster already" };
     case "updateCluster":
       return stale(view.cluster, change.basedOn, "cluster");
+    case "rotateRoot":
+      return view.cluster?.RootPublicKey === change.root
+        ? undefined
+        : { code: "STALE_VERSION", message: "the root key is another by now" };
     case "updateNode":
       return stale(view.node(change.id), change.basedOn, `node ${change.id}`);
     case "removeNode":

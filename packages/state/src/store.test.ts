@@ -10,11 +10,20 @@ import {
 } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import fc from "fast-check";
-import type { Change, RefusalCode } from "./change.ts";
+import type { Change, Outcome, RefusalCode } from "./change.ts";
 import { clusterSpecDefault, dataPathDefault } from "./cluster.ts";
+import { nodesWithoutNextRoot } from "./root-rotation.ts";
 import { hostOf, mergeStatus, Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
-import { aNetwork, aNode, aNodeNetwork, aService, aTask, TestLog } from "./testing/index.ts";
+import {
+  aCluster,
+  aNetwork,
+  aNode,
+  aNodeNetwork,
+  aService,
+  aTask,
+  TestLog,
+} from "./testing/index.ts";
 
 const web = "web" as ServiceId;
 const a = "a" as NodeId;
@@ -323,6 +332,49 @@ test("a node that joins again keeps its spec and its first day, and is no longer
   log.write({ kind: "joinNode", node: aNode("a") });
   assert.ok(!log.store.isRemoved(a));
   assert.equal(log.store.node(a)?.Spec.Availability, "active");
+});
+
+test("the root key is replaced once every node has a certificate of the next one", () => {
+  const log = new TestLog();
+  log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
+  for (const id of ["a", "b"]) log.write({ kind: "joinNode", node: aNode(id) });
+  const rotate = (root: string, PublicKey: string): Outcome => {
+    const next = { PublicKey, Signature: "s" };
+    return log.write({ kind: "rotateRoot", root, next }).outcome;
+  };
+  const has = (id: string, root: string): void => {
+    const { Description: description, Gam } = aNode(id);
+    const { addresses, engine } = Gam;
+    const said = { description, addresses, engine, network: aNodeNetwork(), root };
+    log.write({ kind: "describeNode", id: id as NodeId, ...said });
+  };
+  const roots = (): unknown => {
+    const { cluster } = log.store;
+    const awaited = nodesWithoutNextRoot(log.store).map(({ ID }) => ID);
+    return [cluster?.RootPublicKey, cluster?.NextRoot?.PublicKey, awaited.join(" ")];
+  };
+  const end = (publicKey: string): void => {
+    log.write({ kind: "endRootRotation", publicKey });
+  };
+  end("new");
+  assert.deepEqual(roots(), ["old", undefined, ""]);
+  assert.equal(rotate("older", "new").kind, "refused");
+  rotate("old", "given up");
+  has("a", "given up");
+  rotate("old", "new");
+  assert.deepEqual(roots(), ["old", "new", "a b"]);
+  has("a", "new");
+  end("new");
+  assert.deepEqual(roots(), ["old", "new", "b"]);
+  has("b", "new");
+  end("given up");
+  assert.deepEqual(roots(), ["old", "new", ""]);
+  log.write({ kind: "joinNode", node: aNode("c") });
+  end("new");
+  assert.deepEqual(roots(), ["old", "new", "c"]);
+  log.write({ kind: "removeNode", id: "c" as NodeId });
+  end("new");
+  assert.deepEqual(roots(), ["new", undefined, ""]);
 });
 
 test("the time without an engine counts from the judgement, by the judge's clock", () => {

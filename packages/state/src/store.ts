@@ -22,6 +22,7 @@ import type { Network } from "./network.ts";
 import { networkAfter, networkWithout } from "./network-change.ts";
 import type { Node } from "./node.ts";
 import { refusalOf, takenPort } from "./refusal.ts";
+import { nodesWithoutNextRoot } from "./root-rotation.ts";
 import type { Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
 import {
@@ -216,6 +217,8 @@ export class Store implements View {
       case "createCluster":
       case "updateCluster":
       case "rotateSecrets":
+      case "rotateRoot":
+      case "endRootRotation":
         return this.#changeCluster(change, occasion);
       case "joinNode":
         return this.#joinNode(change, occasion);
@@ -260,7 +263,9 @@ export class Store implements View {
   }
 
   #changeCluster(
-    change: Of<"createCluster" | "updateCluster" | "rotateSecrets">,
+    change: Of<
+      "createCluster" | "updateCluster" | "rotateSecrets" | "rotateRoot" | "endRootRotation"
+    >,
     { at, events }: Occasion,
   ): void {
     if (change.kind === "createCluster") {
@@ -269,12 +274,25 @@ export class Store implements View {
     const cluster = this.#cluster;
     if (cluster === undefined) return;
     const moved = { ...cluster, ...this.#moved(at) };
-    if (change.kind === "updateCluster") {
-      return this.#putCluster({ ...moved, Spec: change.spec }, events);
+    switch (change.kind) {
+      case "updateCluster":
+        return this.#putCluster({ ...moved, Spec: change.spec }, events);
+      case "rotateSecrets": {
+        const { Worker, Manager } = cluster.Secrets;
+        const Secrets = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
+        return this.#putCluster({ ...moved, Secrets }, events);
+      }
+      case "rotateRoot":
+        return this.#putCluster({ ...moved, NextRoot: change.next }, events);
+      case "endRootRotation": {
+        if (cluster.NextRoot?.PublicKey !== change.publicKey) return;
+        if (nodesWithoutNextRoot(this).length > 0) return;
+        const { NextRoot: _, ...rest } = moved;
+        return this.#putCluster({ ...rest, RootPublicKey: change.publicKey }, events);
+      }
+      default:
+        unreachable(change);
     }
-    const { Worker, Manager } = cluster.Secrets;
-    const Secrets = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
-    return this.#putCluster({ ...moved, Secrets }, events);
   }
 
   #joinNode({ node }: Of<"joinNode">, { at, events }: Occasion): void {
@@ -295,9 +313,10 @@ export class Store implements View {
       case "updateNode":
         return this.#putNode({ ...node, ...this.#moved(at), Spec: change.spec }, events);
       case "describeNode": {
-        const { description: Description, addresses, engine, network } = change;
+        const { description: Description, addresses, engine, network, root } = change;
         const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
-        const Gam = { ...node.Gam, addresses, engine, engineLostAtMs, network };
+        const said = { addresses, engine, network, ...(root !== undefined && { root }) };
+        const Gam = { ...node.Gam, ...said, engineLostAtMs };
         const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
         return this.#putNode({ ...node, UpdatedAt: at, Description, Gam, Status }, events);
       }

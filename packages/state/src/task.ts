@@ -48,6 +48,11 @@ export function isWanted(task: { readonly DesiredState: DesiredState }): boolean
   return compareStates(task.DesiredState, "complete") <= 0;
 }
 
+/** Nobody wants it any more, and there may still be nodes that send it connections. */
+export function isLeaving(task: Task): boolean {
+  return task.Status.State === "running" && !isWanted(task) && task.Gam.attachments.length > 0;
+}
+
 /** Wanted, and without a node that it was given to. Once given or given up it never waits again. */
 export function isWaiting(task: Task): boolean {
   return compareStates(task.Status.State, "assigned") < 0 && isWanted(task);

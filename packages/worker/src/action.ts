@@ -13,8 +13,11 @@ import type { NetworkPlan } from "./network-plan.ts";
 export interface ContainerState {
   readonly id: string;
   readonly task: TaskId;
-  /** `gone`: the engine does not have it any more. A paused container is `running`. */
-  readonly phase: "created" | "running" | "exited" | "gone";
+  /**
+   * `unfinished`: it was made and is not in all of its networks yet; who made it did not come further.
+   * `gone`: the engine does not have it any more. A paused container is `running`.
+   */
+  readonly phase: "unfinished" | "created" | "running" | "exited" | "gone";
   readonly exitCode: number;
   /** 0 unless it runs. */
   readonly pid: number;
@@ -39,6 +42,7 @@ export type EngineAction =
   | { readonly kind: "ensureNetwork"; readonly id: ActionId; readonly network: NetworkPlan }
   /** Removes gam's networks other than these. Fails while containers are on one. */
   | { readonly kind: "pruneNetworks"; readonly id: ActionId; readonly keep: readonly NetworkId[] }
+  /** Finishes one that was begun. */
   | {
       readonly kind: "create";
       readonly id: ActionId;

@@ -175,6 +175,7 @@ test("planContainer() labels last, so that no spec can take a label from us", ()
     "com.docker.swarm.task.id": "t1",
     "com.docker.swarm.task.name": "web.1.t1",
     "gam.cluster": "cluster1",
+    "gam.networks": "0",
   });
 });
 

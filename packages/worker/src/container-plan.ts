@@ -79,7 +79,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   const body = {
     ...planProcess(spec, expand),
     Image: spec.Image,
-    Labels: labelsOf(task, around),
+    Labels: labelsOf(task, around, joins.length),
     ...(ports.length > 0 && {
       ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])),
     }),
@@ -118,7 +118,7 @@ export function templateContext(task: Task, node: Node): TemplateContext {
 }
 
 /** Later ones win: nobody may take these names from us in a spec. */
-function labelsOf(task: Task, around: ContainerSurroundings): Labels {
+function labelsOf(task: Task, around: ContainerSurroundings, networks: number): Labels {
   return {
     ...task.Spec.ContainerSpec.Labels,
     "com.docker.swarm.node.id": around.node.ID,
@@ -127,6 +127,7 @@ function labelsOf(task: Task, around: ContainerSurroundings): Labels {
     "com.docker.swarm.task": "",
     [label.task]: task.ID,
     "com.docker.swarm.task.name": containerName(task),
+    [label.networks]: String(networks),
     [label.cluster]: around.cluster,
   };
 }

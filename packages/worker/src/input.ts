@@ -14,6 +14,8 @@ export interface Assignment {
    * there. Until then nothing is made, and nothing is removed for being unknown.
    */
   readonly caughtUp: boolean;
+  /** The last entry of the log that is in it. */
+  readonly index: number;
 }
 
 export type WorkerInput =
@@ -30,5 +32,7 @@ export type WorkerInput =
   | { readonly kind: "acted"; readonly id: ActionId; readonly outcome: ActionOutcome }
   /** Whether there is a leader who takes reports. */
   | { readonly kind: "led"; readonly led: boolean }
+  /** No node that is up sends connections by the state as it was before this entry. */
+  | { readonly kind: "steered"; readonly index: number }
   /** What became of the report in flight. */
   | { readonly kind: "settled"; readonly committed: boolean };

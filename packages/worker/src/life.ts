@@ -11,6 +11,7 @@
 import type { TaskId } from "@gam/core";
 import {
   compareStates,
+  isLeaving,
   isTerminal,
   isWanted,
   type Task,
@@ -41,6 +42,8 @@ export interface Life {
   endedTick: number | undefined;
   /** When it was first seen that nobody wants it to run any more. */
   unwantedTick: number;
+  /** The entry of the log by which that was seen. */
+  unwantedIndex: number;
   /** When the container was started again in place. */
   restartTicks: readonly number[];
   /** What was reported last, and when to report it again if the state still does not show it. */
@@ -58,6 +61,9 @@ export interface Circumstances {
   readonly nowTick: number;
   readonly tickMs: number;
   readonly drainTicks: number;
+  readonly drainTicksMax: number;
+  /** So far have the nodes come that send connections. */
+  readonly steeredIndex: number;
 }
 
 export type Need =
@@ -93,7 +99,7 @@ export function needOf(life: Life, now: Circumstances): Need {
   }
   if (container?.phase === "exited") return needOfExited(life, task, container, now);
   const begun = compareStates(status.State, "starting") >= 0;
-  if (container === undefined) {
+  if (container === undefined || container.phase === "unfinished") {
     if (begun) {
       const err = `No such container: ${status.ContainerStatus?.ContainerID ?? task.ID}`;
       return { kind: "become", state: "failed", message: status.Message ?? "", err };
@@ -112,9 +118,11 @@ function needOfStray({ container }: Life, now: Circumstances): Need {
 }
 
 /** Other nodes may still send it connections until they have heard. It goes when nobody does. */
-function needOfUnwanted({ status, unwantedTick }: Life, { Gam }: Task, now: Circumstances): Need {
-  const serves = status?.State === "running" && Gam.attachments.length > 0;
-  const untilTick = serves ? unwantedTick + now.drainTicks : now.nowTick;
+function needOfUnwanted(life: Life, task: Task, now: Circumstances): Need {
+  if (!isLeaving(task)) return { kind: "stop" };
+  const { unwantedTick, unwantedIndex } = life;
+  const isSteered = now.steeredIndex >= unwantedIndex;
+  const untilTick = unwantedTick + (isSteered ? now.drainTicks : now.drainTicksMax);
   return untilTick <= now.nowTick ? { kind: "stop" } : { kind: "wait", untilTick };
 }
 

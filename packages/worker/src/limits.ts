@@ -13,11 +13,12 @@ export interface WorkerLimits {
   readonly dawdleTicks: number;
   readonly reportChangesMax: number;
   /**
-   * A task with an address is stopped so long after nobody wants it any more: by then every node has
-   * heard, and sends it no new connections. Half a second is too short for a busy host: its own audit
-   * of the kernel may be under way, and a connection that comes as the task ends gets no answer.
+   * A task with an address is stopped so long after nobody wants it any more, for those who have only just
+   * been told its address by name, and once all nodes say that they send it nobody.
    */
   readonly drainTicks: number;
+  /** Who has not said so by then is not waited for. */
+  readonly drainTicksMax: number;
   /** A committed report that the state still does not show is sent again after so long. */
   readonly resendTicks: number;
   /** Without a leader for so long, containers that end are started again in place. */
@@ -33,6 +34,7 @@ export const workerLimitsDefault: WorkerLimits = {
   dawdleTicks: 10,
   reportChangesMax: 256,
   drainTicks: 10,
+  drainTicksMax: 50,
   resendTicks: 20,
   leaderlessTicks: 50,
 };

@@ -218,6 +218,7 @@ class Storm {
       tasks: this.#behind ? this.#old : [...this.#tasks.values()],
       networks: this.#networks,
       caughtUp: !this.#behind,
+      index: 0,
     });
   }
 
@@ -264,6 +265,7 @@ class Storm {
       tasks: [...this.#tasks.values()],
       networks: this.#networks,
       caughtUp: true,
+      index: 0,
     };
   }
 

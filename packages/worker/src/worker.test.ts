@@ -42,6 +42,9 @@ class World {
   #taking = true;
   #nowMs = 0;
   #unsettled = 0;
+  #index = 0;
+  /** The other nodes hear at once. */
+  #steering = true;
 
   run({ verb, words, options }: Command): string {
     const task = words[0] as TaskId;
@@ -108,6 +111,10 @@ class World {
       case "losing":
         this.#taking = words[0] === "no";
         break;
+      case "steering":
+        this.#steering = words[0] === "yes";
+        this.#steer();
+        break;
       case "exit":
         this.#engine.exit(task, options.number("code"));
         break;
@@ -162,6 +169,7 @@ class World {
   }
 
   #assign(): void {
+    this.#index += 1;
     this.#step({
       kind: "assigned",
       cluster: "cluster1",
@@ -169,7 +177,13 @@ class World {
       tasks: [...this.#tasks.values()],
       networks: [...this.#networks.values()],
       caughtUp: this.#caughtUp,
+      index: this.#index,
     });
+    this.#steer();
+  }
+
+  #steer(): void {
+    if (this.#steering) this.#step({ kind: "steered", index: this.#index });
   }
 
   #change(id: TaskId, change: Partial<Task>): void {

@@ -11,7 +11,14 @@
  * stopped, without touching what runs.
  */
 import { type NetworkId, type TaskId, unreachable } from "@gam/core";
-import { compareStates, isTerminal, isWanted, mergeStatus, type TaskStatus } from "@gam/state";
+import {
+  compareStates,
+  isLeaving,
+  isTerminal,
+  isWanted,
+  mergeStatus,
+  type TaskStatus,
+} from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
@@ -32,6 +39,8 @@ export interface WorkerFaults {
   readonly listsTrusted?: boolean;
   /** Lets go of what ended without a leader. */
   readonly restartsForgotten?: boolean;
+  /** Stops what leaves while others may still send it connections. */
+  readonly hurried?: boolean;
   /** Does not send again what was lost. */
   readonly resendForgotten?: boolean;
 }
@@ -52,6 +61,7 @@ export class Worker {
   #pruneTick = 0;
   #pruning = false;
   #assignment: Assignment | undefined;
+  #steeredIndex = 0;
   #ready = false;
   /** The engine answers, and all of its containers are known. */
   #synced = false;
@@ -104,6 +114,8 @@ export class Worker {
         return this.#acted(input.id, input.outcome);
       case "led":
         return this.#lead(input.led);
+      case "steered":
+        return this.#steer(input.index);
       case "settled":
         return this.#outbox.settled(input.committed, (id) => this.#lives.get(id), this.#nowTick);
       default:
@@ -147,6 +159,7 @@ export class Worker {
       if (life.task === task) continue;
       if (!isWanted(task) && (life.task === undefined || isWanted(life.task))) {
         life.unwantedTick = this.#nowTick;
+        life.unwantedIndex = next.index;
       }
       life.task = task;
       // Until it is accepted here, what there is to say of it is for others to say.
@@ -200,6 +213,14 @@ export class Worker {
     if (container.phase === "exited" && before !== "exited") life.endedTick = this.#nowTick;
   }
 
+  #steer(index: number): void {
+    if (index === this.#steeredIndex) return;
+    this.#steeredIndex = index;
+    for (const { id, task } of this.#lives.values()) {
+      if (task !== undefined && isLeaving(task)) this.#dirty.add(id);
+    }
+  }
+
   #lead(led: boolean): void {
     if (led === this.#led) return;
     this.#led = led;
@@ -241,6 +262,7 @@ export class Worker {
       doubted: false,
       endedTick: undefined,
       unwantedTick: 0,
+      unwantedIndex: 0,
       restartTicks: [],
       sent: undefined,
       resendTick: 0,
@@ -258,6 +280,8 @@ export class Worker {
       nowTick: this.#nowTick,
       tickMs: this.#limits.tickMs,
       drainTicks: this.#limits.drainTicks,
+      drainTicksMax: this.#limits.drainTicksMax,
+      steeredIndex: this.#faults.hurried ? Number.POSITIVE_INFINITY : this.#steeredIndex,
     };
     if (now.caughtUp) this.#pruneNetworks(assignment, effects);
     // What has a container is finished first: half of the tasks running is worth more than all made.
@@ -315,7 +339,7 @@ export class Worker {
   /** The only place where a task's state changes, and it only grows. */
   #become(life: Life, { state, message, err }: Extract<Need, { kind: "become" }>): void {
     const { container, status } = life;
-    const begun = container !== undefined && container.phase !== "created";
+    const begun = container?.phase === "running" || container?.phase === "exited";
     const next: TaskStatus = {
       Timestamp: new Date(this.#nowMs).toISOString(),
       State: state,

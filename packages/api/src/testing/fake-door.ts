@@ -80,6 +80,12 @@ export class FakeDoor implements ClusterDoor {
     return { index };
   }
 
+  async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
+    const root = this.store.cluster?.RootPublicKey ?? "";
+    const next = { PublicKey: Buffer.alloc(32, this.mint()).toString("base64"), Signature: "" };
+    await this.propose([...changes, { kind: "rotateRoot", root, next }]);
+  }
+
   subscribe(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -138,6 +144,7 @@ export class FakeDoor implements ClusterDoor {
       learners: [],
       nodes: [],
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
+      rootAwaits: null,
     };
   }
 

@@ -5,7 +5,15 @@
  */
 import { GamError, type NodeId } from "@gam/core";
 import { type Credentials, createCluster, fingerprintOf } from "../credentials.ts";
-import type { JoinRequest, JoinSecrets, Logger, Member, MeshDoor, MeshOptions } from "../door.ts";
+import type {
+  JoinRequest,
+  JoinSecrets,
+  Logger,
+  Member,
+  MeshDoor,
+  MeshOptions,
+  Roots,
+} from "../door.ts";
 import { type Identity, makeIdentity } from "../identity.ts";
 import { Mesh } from "../mesh.ts";
 import { formatToken, makeSecret } from "../token.ts";
@@ -42,7 +50,9 @@ export class MeshWorld {
   readonly requests: JoinRequest[] = [];
   readonly #peers: Peer[] = [];
   readonly #onLine = new Set<(line: LogLine) => void>();
+  readonly #onKept = new Set<() => void>();
   secrets: JoinSecrets = { manager: makeSecret(), worker: makeSecret() };
+  roots: Roots | undefined;
   /** Set to refuse joiners in the agent's name. */
   objection: GamError | undefined;
 
@@ -142,6 +152,22 @@ export class MeshWorld {
     });
   }
 
+  /** Resolves when the peer's last credentials are such. */
+  kept(
+    { nodeId, renewed }: Peer,
+    what: string,
+    fits: (credentials: Credentials) => boolean,
+  ): Promise<Credentials> {
+    return until(`${nodeId} to keep ${what}`, (done) => {
+      const look = (): void => {
+        const last = renewed.at(-1);
+        if (last !== undefined && fits(last)) done(last);
+      };
+      this.#onKept.add(look);
+      look();
+    });
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#peers.map(({ mesh }) => mesh.close()));
   }
@@ -161,7 +187,11 @@ export class MeshWorld {
         this.requests.push(request);
         this.#enter(request);
       },
-      onRenewed: (credentials) => renewed.push(credentials),
+      roots: () => this.roots,
+      onRenewed: async (credentials) => {
+        renewed.push(credentials);
+        for (const hear of this.#onKept) hear();
+      },
     };
   }
 

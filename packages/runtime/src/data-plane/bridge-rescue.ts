@@ -5,9 +5,9 @@
  * containers are there. So the bridge is made under its name, and the host's ends of the containers'
  * links are put back into it. What else a bridge needs is the business of link-steps.ts.
  */
-import { check } from "@gam/core";
 import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
+import { linksIn } from "./sandbox.ts";
 
 /** One container's place in a network. */
 export interface Endpoint {
@@ -15,14 +15,6 @@ export interface Endpoint {
   readonly pid: number;
   readonly mac: string;
 }
-
-const inside = check.list(
-  check.object({
-    link_index: check.optional(check.integer()),
-    address: check.optional(check.string(64)),
-  }),
-  4096,
-);
 
 /** Errors: CommandFailed. */
 export async function rescueBridge(
@@ -45,8 +37,8 @@ export async function rescueBridge(
 /** Index of the device at the other end, `undefined` for a container that has gone. */
 async function hostEndOf(run: Run, { pid, mac }: Endpoint): Promise<number | undefined> {
   try {
-    const answer = await run("nsenter", ["-t", `${pid}`, "-n", "ip", "-j", "link", "show"]);
-    const links = inside(JSON.parse(answer), "ip link");
+    const within: Run = (program, args) => run("nsenter", ["-t", `${pid}`, "-n", program, ...args]);
+    const links = await linksIn(within);
     return links.find(({ address }) => address === mac)?.link_index;
   } catch (thrown) {
     if (thrown instanceof CommandFailed) return undefined;

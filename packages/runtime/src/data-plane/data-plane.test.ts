@@ -4,18 +4,21 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import type { NetworkPlane, NodePlan } from "@gam/network";
 import { macOf } from "@gam/state";
+import { type Run, runCommand } from "./command.ts";
 import { DataPlane } from "./data-plane.ts";
 import { FakeNetworks } from "./fake-networks.ts";
 import { reasonToSkip } from "./reason-to-skip.ts";
+import type { Sandbox } from "./sandbox.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
@@ -84,28 +87,34 @@ interface Bench {
   readonly warnings: string[];
   /** Ends when something has been mended after this call. */
   nextMending(): Promise<void>;
+  /** Ends when links have been looked at after this call. */
+  nextRound(): Promise<void>;
 }
 
-async function withPlane(work: (bench: Bench) => Promise<void>): Promise<void> {
+async function withPlane(
+  work: (bench: Bench) => Promise<void>,
+  run: Run = runCommand,
+): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "gam-keys-"));
   const networks = new FakeNetworks();
   const mended: string[] = [];
   const warnings: string[] = [];
-  let waiting: (() => void)[] = [];
+  const steps = new EventEmitter();
   const plane = new DataPlane({
+    run,
     networks,
     keys: await TunnelKeys.open(directory),
     log: (level, text, fields) => {
-      if (level === "warn") warnings.push(text);
-      if (text !== "Mended the data plane") return;
-      mended.push(...(fields.found as string[]));
-      for (const done of waiting) done();
-      waiting = [];
+      if (level === "warn") warnings.push(`${text} ${JSON.stringify(fields)}`);
+      if (text === "Mended the data plane") mended.push(...(fields.found as string[]));
+      steps.emit(text);
     },
   });
-  const nextMending = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const next = (text: string) => async () => void (await once(steps, text));
+  const nextMending = next("Mended the data plane");
+  const nextRound = next("Applied a node plan");
   try {
-    await work({ plane, networks, mended, warnings, nextMending });
+    await work({ plane, networks, mended, warnings, nextMending, nextRound });
   } finally {
     networks.failure = undefined;
     await plane.remove();
@@ -118,15 +127,17 @@ function sh(command: string): string {
   return execFileSync(program, args, { encoding: "utf8" });
 }
 
+function sorted(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .sort()
+    .join("\n");
+}
+
 /** Everything that counts, without what changes by itself. Order counts in the packet filter only. */
 function kernel(): string {
   const shown = (text: string): string => text.replace(/^\d+: /gm, "").replace(/@if\d+/g, "");
-  const sorted = (text: string): string =>
-    text
-      .split("\n")
-      .map((line) => line.trim())
-      .sort()
-      .join("\n");
   const entries = sh("bridge fdb show").split("\n");
   return [
     sorted(shown(sh("ip -o link show type vxlan")).replace(/link\/ether \S+/g, "")),
@@ -315,6 +326,20 @@ function inNamespace(): void {
     });
   });
 
+  test("a bridge that the engine is making is left to it", async () => {
+    await withPlane(async ({ plane, networks, warnings, nextRound }) => {
+      networks.halfway = async () => {
+        const round = nextRound();
+        plane.apply(planOf([networkPlane(5), networkPlane(6)]));
+        await round;
+      };
+      plane.apply(one);
+      await plane.settled();
+      assert.deepEqual([warnings, plane.problems()], [[], []]);
+      assert.match(kernel(), /gamx-6/);
+    });
+  });
+
   test("an engine that fails keeps nothing else waiting", async () => {
     await withPlane(async ({ plane, networks, warnings }) => {
       plane.apply(planOf([networkPlane(5)]));
@@ -324,7 +349,8 @@ function inNamespace(): void {
       await plane.audit();
       await plane.audit();
       assert.deepEqual(plane.problems(), ["Cannot reach engine: gone"]);
-      assert.equal(warnings.filter((text) => text.startsWith("Cannot")).length, 1);
+      const failed = warnings.filter((text) => text.startsWith("Cannot"));
+      assert.equal(failed.length, 1, failed.join("\n"));
       assert.match(kernel(), /service_s6/);
       networks.failure = undefined;
       await plane.audit();
@@ -333,20 +359,159 @@ function inNamespace(): void {
     });
   });
 
+  test("a container reaches a service past the host's translation, and is told when nobody is there any more", {
+    timeout: 20_000,
+  }, async () => {
+    await withPlane(async ({ plane, networks, mended, warnings }) => {
+      const [client, server] = [
+        await spawnContainer("10.0.5.20"),
+        await spawnContainer("10.0.5.21"),
+      ];
+      let talk: Talk | undefined;
+      try {
+        const locals = ["10.0.5.20", "10.0.5.21"];
+        const backends = ["10.0.5.21"];
+        const services = [{ key: "s5", network: networkOf(5), vip: "10.0.5.9", backends }];
+        const plan = planOf([networkPlane(5, { locals })], { services });
+        plane.apply(plan);
+        await plane.settled();
+        networks.sandboxList = [client, server].map((one) => sandboxOf(one, 5));
+        for (const { device } of [client, server]) sh(`ip link set ${device} master gam-5 up`);
+        await plane.audit();
+        assert.deepEqual([warnings, plane.problems()], [[], []]);
+        const fast = sh("nft list table netdev gam");
+        for (const { address, device } of [client, server]) {
+          assert.ok(fast.includes(`${address} : "${device}"`), fast);
+        }
+        await plane.audit();
+        await plane.audit();
+        assert.deepEqual(mended, []);
+        const whole = sh("nft -s list table netdev gam");
+
+        talk = talkBetween(client, server, "10.0.5.9");
+        assert.equal(await talk.next(), "from 10.0.5.20");
+        assert.equal(sh("conntrack -L -p tcp"), "");
+        for (const breakage of ["nft flush table netdev gam", "nft delete table netdev gam"]) {
+          sh(breakage);
+          assert.equal(await talk.next(), "from 10.0.5.20");
+          await plane.audit();
+          assert.match(sh("nft list set netdev gam lease"), /tcp timeout 30s/);
+          const mended = sh("nft -s list table netdev gam");
+          assert.equal(sorted(mended), sorted(whole), breakage);
+        }
+
+        const none = [{ ...plan.services[0], backends: [] }] as typeof services;
+        plane.apply(planOf([networkPlane(5, { locals: ["10.0.5.20"] })], { services: none }));
+        await plane.settled();
+        assert.equal(await talk.next(), "ECONNRESET");
+        networks.sandboxList = [];
+        await plane.audit();
+        assert.doesNotMatch(inNamespaceOf(client, "nft list ruleset"), /gam/);
+      } finally {
+        talk?.end();
+        client.end();
+        server.end();
+      }
+    });
+  });
+
+  test("a connection that has ended is soon forgotten in both containers, though nobody translated it", {
+    timeout: 20_000,
+  }, async () => {
+    await withPlane(async ({ plane, networks }) => {
+      const both = [await spawnContainer("10.0.5.20"), await spawnContainer("10.0.5.21")] as const;
+      const [client, server] = both;
+      try {
+        plane.apply(planOf([networkPlane(5, { locals: both.map(({ address }) => address) })]));
+        await plane.settled();
+        networks.sandboxList = both.map((one) => sandboxOf(one, 5));
+        for (const { device } of both) sh(`ip link set ${device} master gam-5 up`);
+        await plane.audit();
+        const talk = talkBetween(client, server, server.address);
+        assert.equal(await talk.next(), "from 10.0.5.20");
+        const list = "conntrack -L -p tcp";
+        for (const one of both) assert.match(inNamespaceOf(one, list), /ESTABLISHED/);
+        talk.end();
+        for (const one of both) while (inNamespaceOf(one, list) !== "") await nextTurn();
+      } finally {
+        for (const one of both) one.end();
+      }
+    });
+  });
+
+  test("a change for a service that is there waits for no container", {
+    timeout: 20_000,
+  }, async () => {
+    const held = Promise.withResolvers<void>();
+    let holds = false;
+    const slow: Run = async (program, args, options) => {
+      if (holds && program === "nsenter") await held.promise;
+      return await runCommand(program, args, options);
+    };
+    await withPlane(async ({ plane, networks }) => {
+      const container = await spawnContainer("10.0.5.20");
+      try {
+        plane.apply(one);
+        await plane.settled();
+        networks.sandboxList = [sandboxOf(container, 5)];
+        sh(`ip link set ${container.device} master gam-5 up`);
+        await plane.audit();
+        assert.match(inNamespaceOf(container, "nft list ruleset"), /10\.0\.5\.13/);
+        holds = true;
+        const isSteered: boolean[] = [];
+        for (const gone of ["10.0.5.13", "10.0.5.12"]) {
+          const backends = ["10.0.5.11", "10.0.5.12"].filter((address) => address !== gone);
+          const services = one.services.map((service) => ({ ...service, backends }));
+          plane.apply({ ...one, services });
+          void plane.steered().then((is) => isSteered.push(is));
+          const host = (): string => sh("nft list table ip gam");
+          assert.ok(host().includes(gone));
+          while (host().includes(gone)) await nextTurn();
+          assert.ok(inNamespaceOf(container, "nft list ruleset").includes(gone));
+        }
+        assert.deepEqual(isSteered, []);
+        held.resolve();
+        await plane.settled();
+        assert.doesNotMatch(inNamespaceOf(container, "nft list ruleset"), /10\.0\.5\.1[23]/);
+        assert.deepEqual(isSteered, [true, true]);
+      } finally {
+        held.resolve();
+        container.end();
+      }
+    }, slow);
+  });
+
+  test("a container that the host translates for keeps to the bridge until that has ended", async () => {
+    await withPlane(async ({ plane, networks }) => {
+      const container = await spawnContainer("10.0.5.20");
+      try {
+        plane.apply(one);
+        await plane.settled();
+        const flow = "-p tcp -s 10.0.5.20 -d 10.0.5.9 --sport 9 --dport 80 --dst-nat 10.0.5.11";
+        sh(`conntrack -I ${flow} --state ESTABLISHED --timeout 100`);
+        networks.sandboxList = [sandboxOf(container, 5)];
+        sh(`ip link set ${container.device} master gam-5 up`);
+        await plane.audit();
+        assert.match(inNamespaceOf(container, "nft list ruleset"), /chain service_s5/);
+        assert.throws(() => sh("nft list table netdev gam"));
+      } finally {
+        container.end();
+      }
+    });
+  });
+
   test("a deleted bridge with containers on it gets their links back", async () => {
     await withPlane(async ({ plane, networks }) => {
       const child = await spawnContainer("10.0.5.20");
       try {
-        networks.endpoints.set("network5" as NetworkId, [
-          { pid: child.pid, mac: macOf("10.0.5.20") },
-        ]);
+        networks.endpoints.set(networkOf(5), [{ pid: child.pid, mac: macOf("10.0.5.20") }]);
         plane.apply(one);
         await plane.settled();
-        sh("ip link set vethtest master gam-5 up");
+        sh(`ip link set ${child.device} master gam-5 up`);
         sh("ip link del gam-5");
         await plane.audit();
         assert.deepEqual(plane.problems(), []);
-        assert.match(sh("ip -d link show vethtest"), /master gam-5[\s\S]* hairpin on/);
+        assert.match(sh(`ip -d link show ${child.device}`), /master gam-5[\s\S]* hairpin on/);
         assert.match(kernel(), /gam-5 {4}inet 10\.0\.5\.2\/24/);
       } finally {
         child.end();
@@ -424,20 +589,80 @@ async function runWhole(
   );
 }
 
+interface FakeContainer {
+  readonly pid: number;
+  readonly address: string;
+  /** The host's end of its link. */
+  readonly device: string;
+  end(): void;
+}
+
 /** A process in a network namespace of its own with one end of a pair of devices. */
-async function spawnContainer(address: string): Promise<{ pid: number; end(): void }> {
+async function spawnContainer(address: string): Promise<FakeContainer> {
   const child = spawn("unshare", ["--net", "sh", "-c", "echo; exec sleep 60"]);
   await once(child.stdout, "data");
   const pid = child.pid ?? 0;
-  sh(`ip link add vethtest type veth peer name eth0 netns ${pid} address ${macOf(address)}`);
-  return { pid, end: () => child.kill() };
+  // The kernel takes away that of one that has ended some time later.
+  const device = `veth${pid}`;
+  const end = `eth0 netns ${pid} address ${macOf(address)}`;
+  sh(`ip link add ${device} type veth peer name ${end}`);
+  const container = { pid, address, device, end: () => child.kill() };
+  inNamespaceOf(container, `ip addr add ${address}/24 dev eth0`);
+  inNamespaceOf(container, "ip link set eth0 up");
+  return container;
+}
+
+function inNamespaceOf({ pid }: FakeContainer, command: string): string {
+  return sh(`nsenter -t ${pid} -n ${command}`);
+}
+
+const networkOf = (vni: number): NetworkId => `network${vni}` as NetworkId;
+
+function sandboxOf({ pid, address }: FakeContainer, vni: number): Sandbox {
+  const place = { endpoint: address, network: networkOf(vni), address, mac: macOf(address) };
+  return { path: `/proc/${pid}/ns/net`, places: [place] };
+}
+
+interface Talk {
+  next(): Promise<string>;
+  end(): void;
+}
+
+/** One connection, on which each `next()` is a question and its answer, or what became of it. */
+function talkBetween(client: FakeContainer, server: FakeContainer, address: string): Talk {
+  const listen = `require("net").createServer((s) => {
+    s.on("error", () => undefined);
+    s.on("data", () => s.write("from " + s.remoteAddress.replace("::ffff:", "")));
+  }).listen(80)`;
+  const call = `const dial = () => {
+    const s = require("net").connect(80, "${address}");
+    s.on("connect", () => process.stdin.on("data", () => s.write("?")));
+    s.on("data", (text) => console.log(String(text)));
+    s.on("error", ({ code }) => code === "ECONNREFUSED" ? setTimeout(dial, 20) : console.log(code));
+  };
+  dial();`;
+  const run = ({ pid }: FakeContainer, script: string) =>
+    spawn("nsenter", ["-t", `${pid}`, "-n", process.execPath, "-e", script]);
+  const ends = [run(server, listen), run(client, call)];
+  const [, caller] = ends;
+  for (const { stderr } of ends) stderr.on("data", (text) => console.log(String(text)));
+  return {
+    async next() {
+      caller?.stdin.write("?");
+      const [answer] = await once(caller?.stdout ?? process.stdin, "data");
+      return String(answer).trim();
+    },
+    end() {
+      for (const child of ends) child.kill();
+    },
+  };
 }
 
 if (inside) {
   inNamespace();
 } else {
   test("the data plane in a network namespace", {
-    skip: reasonToSkip(["ip", "bridge", "nft", "unshare"]),
+    skip: reasonToSkip(["ip", "bridge", "nft", "unshare", "nsenter", "conntrack"]),
   }, (t) => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const { status, stdout } = spawnSync(

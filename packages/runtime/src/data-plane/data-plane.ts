@@ -10,10 +10,11 @@
  * Decides in which order things are done and when to look again. What the plan means is decided beside:
  * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts.
  *
- * Four lanes, so that nothing slow holds up a change of an endpoint. The engine's lane has the networks
+ * Six lanes, so that nothing slow holds up a change of an endpoint. The engine's lane has the networks
  * made and their bridges; the kernel's lane has links, entries and tunnels on what bridges there are;
- * the filter's lane says who is behind a service; the connections' lane ends what is left of others. A
- * lane remembers what it left behind and sends differences to that. An audit reads the kernel instead,
+ * the filter's lane says who is behind a service on the host, the fast lane in containers (fast-path.ts),
+ * and the containers' lane asks the engine which there are; the connections' lane ends what is left of
+ * others. A lane remembers what it left behind and sends differences to that. An audit reads the kernel instead,
  * tells what was not as it had been left, and sends differences to what it found. A step that fails
  * stops no other, forgets what it left behind, and is tried again at the next plan or audit.
  *
@@ -21,19 +22,21 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { BrokenInvariant, GamError, messageOf, type NetworkId } from "@gam/core";
-import type { NodePlan } from "@gam/network";
+import { hostTable, type NodePlan } from "@gam/network";
 import type { NetworkPlan } from "@gam/worker";
 import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
 import { type Run, runCommand } from "./command.ts";
+import { FastPath } from "./fast-path.ts";
 import { ForwardRules } from "./forward-rules.ts";
 import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel-settings.ts";
 import { KernelWatch } from "./kernel-watch.ts";
 import { Lane } from "./lane.ts";
-import { type LinkState, linksOf } from "./link-state.ts";
+import { type BridgeState, type LinkState, linksOf } from "./link-state.ts";
 import { linkSteps, within, withPorts } from "./link-steps.ts";
 import { PacketFilter } from "./packet-filter.ts";
 import { isOwnDevice, listLinks, readLinks } from "./read-links.ts";
 import { runSteps } from "./run-steps.ts";
+import type { Sandbox } from "./sandbox.ts";
 import { TrackedConnections } from "./tracked-connections.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
@@ -45,6 +48,8 @@ export interface EngineNetworks {
   /** Makes it again, with a new bridge. */
   remake(plan: NetworkPlan): Promise<void>;
   endpointsOn(network: NetworkId): Promise<readonly Endpoint[]>;
+  /** Containers that run and have a place in one of gam's networks. */
+  sandboxes(): Promise<readonly Sandbox[]>;
   /** Removes all of gam's other than these. */
   prune(keep: readonly NetworkId[]): Promise<void>;
 }
@@ -69,13 +74,23 @@ type Part =
   | "links"
   | "tunnels"
   | "packet filter"
+  | "fast path"
+  | "containers"
   | "firewall"
   | "connections";
+
+/** Without these all works, only slower. */
+const spare: ReadonlySet<Part> = new Set<Part>(["fast path", "containers"]);
+
+/** Which connections get which task. */
+const steering: readonly Part[] = ["packet filter", "fast path"];
 
 const auditEveryMs = 15_000;
 /** Changes come in crowds. */
 const eventMs = 100;
 const portMs = 20;
+/** The engine tells of a container once its process has started, some time after its link is there. */
+const containerMs = [250, 1_000];
 /** Gam's own doings are heard as well: after them, audits take at most this share of the time. */
 const auditShare = 0.05;
 const afterOwnMsMin = 500;
@@ -92,11 +107,14 @@ export class DataPlane {
   readonly #run: Run;
   readonly #tunnels: TunnelDevice;
   readonly #filter: PacketFilter;
+  readonly #fast: FastPath;
   readonly #forward: ForwardRules;
   readonly #connections: TrackedConnections;
   readonly #engineLane = new Lane(() => this.#engineRound());
   readonly #kernelLane = new Lane(() => this.#kernelRound());
   readonly #filterLane = new Lane(() => this.#filterRound());
+  readonly #fastLane = new Lane(() => this.#fastRound());
+  readonly #containerLane = new Lane(() => this.#containerRound());
   readonly #connectionLane = new Lane(() => this.#connectionRound());
   readonly #watch = new KernelWatch({
     onChange: () => this.#heard(),
@@ -105,13 +123,15 @@ export class DataPlane {
   readonly #problems = new Map<Part, string>();
   readonly #closing = new AbortController();
   #plan: NodePlan | undefined;
+  #steered = Promise.resolve(true);
   /** What the engine was asked for last, as text. */
   #askedEngine: string | undefined;
   /** The engine has not been asked yet for the networks of the last plan. */
   #otherNetworks = false;
-  /** The next round of the kernel's lane is an audit, and of the filter's. */
+  /** The next round of the kernel's lane is an audit; of the filter's and of the fast lane, too. */
   #look = false;
   #lookAtFilter = false;
+  #lookAtFast = false;
   /** The engine has made a bridge since links were read. */
   #stale = false;
   /** Links as they were left; `undefined` when that is not known. */
@@ -123,6 +143,7 @@ export class DataPlane {
   /** What was heard last cannot have been gam's own doing: the next audit is not put off. */
   #prompt = false;
   #portSoon: NodeJS.Timeout | undefined;
+  #containersSoon: NodeJS.Timeout | undefined;
   /** How long the last audit took. */
   #auditMs = 0;
   /** When gam itself last changed something. */
@@ -137,7 +158,8 @@ export class DataPlane {
     this.#log = log;
     this.#run = run;
     this.#tunnels = new TunnelDevice(run, keys);
-    this.#filter = new PacketFilter(run);
+    this.#filter = new PacketFilter(run, "ip");
+    this.#fast = new FastPath(run);
     this.#forward = new ForwardRules(run);
     this.#connections = new TrackedConnections(run);
   }
@@ -154,7 +176,7 @@ export class DataPlane {
       this.#otherNetworks = true;
       void this.#engineLane.ask();
     }
-    void this.#filterLane.ask();
+    this.#steered = this.#steer();
     void this.#kernelLane.ask();
   }
 
@@ -165,13 +187,29 @@ export class DataPlane {
     }
   }
 
-  /** Ends when the packet filter is that of the last plan, or could not be made so. */
-  async steered(): Promise<void> {
-    await this.#filterLane.idle();
+  /**
+   * Shape: whether no connection is sent by an older plan than the last, neither from the host nor from its
+   * containers, once that is known. The plan may be a newer one by then.
+   */
+  async steered(): Promise<boolean> {
+    return await this.#steered;
+  }
+
+  async #steer(): Promise<boolean> {
+    await this.#filterLane.once();
+    await this.#fastLane.once();
+    return steering.every((part) => !this.#problems.has(part));
   }
 
   get #lanes(): readonly Lane[] {
-    return [this.#engineLane, this.#kernelLane, this.#filterLane, this.#connectionLane];
+    return [
+      this.#engineLane,
+      this.#kernelLane,
+      this.#containerLane,
+      this.#filterLane,
+      this.#fastLane,
+      this.#connectionLane,
+    ];
   }
 
   /** Compares everything with what it is to be, and mends it. Ends when that is done. */
@@ -181,13 +219,15 @@ export class DataPlane {
     if (this.#plan === undefined || this.#closing.signal.aborted) return;
     this.#look = true;
     this.#lookAtFilter = true;
-    for (const lane of [this.#filterLane, this.#kernelLane, this.#engineLane]) void lane.ask();
+    this.#lookAtFast = true;
+    for (const lane of this.#lanes) void lane.ask();
     await this.settled();
   }
 
   /** A sentence for each thing that could not be had at the last try. */
   problems(): readonly string[] {
-    return [...this.#problems.values()].sort();
+    const told = [...this.#problems].filter(([part]) => !spare.has(part));
+    return told.map(([, problem]) => problem).sort();
   }
 
   /** Stops looking. What is in the kernel and in the engine stays and works. */
@@ -197,6 +237,7 @@ export class DataPlane {
     clearInterval(this.#every);
     clearTimeout(this.#soon);
     clearTimeout(this.#portSoon);
+    clearTimeout(this.#containersSoon);
     await this.settled();
   }
 
@@ -206,6 +247,7 @@ export class DataPlane {
     const failures: unknown[] = [];
     for (const work of [
       () => this.#forward.remove(),
+      () => this.#fast.remove(),
       () => this.#filter.remove(),
       () => this.#tunnels.remove(),
       () => this.#networks.reconcile([]),
@@ -241,14 +283,25 @@ export class DataPlane {
     this.#soon = setTimeout(() => void this.audit(), waitMs).unref();
   }
 
-  /** A container has come: its port is looked at, and nothing else. */
+  /** A container has come: its port is looked at, and the container itself. */
   #heardPort(): void {
-    if (this.#portSoon !== undefined || this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return;
+    this.#awaitContainers(containerMs);
+    if (this.#portSoon !== undefined) return;
     this.#portSoon = setTimeout(() => {
       this.#portSoon = undefined;
       this.#stale = true;
       void this.#kernelLane.ask();
     }, portMs).unref();
+  }
+
+  #awaitContainers([waitMs, ...more]: readonly number[]): void {
+    if (waitMs === undefined) return;
+    clearTimeout(this.#containersSoon);
+    this.#containersSoon = setTimeout(() => {
+      void this.#containerLane.ask();
+      this.#awaitContainers(more);
+    }, waitMs).unref();
   }
 
   async #engineRound(): Promise<void> {
@@ -266,7 +319,8 @@ export class DataPlane {
         changed = (await this.#rescue(plan)) || changed;
         this.#touchedMs = performance.now();
         this.#stale ||= changed;
-        if (changed) void this.#kernelLane.ask();
+        // It may have left out a bridge that was being made.
+        if (this.#stale) void this.#kernelLane.ask();
       }
     });
   }
@@ -276,10 +330,10 @@ export class DataPlane {
     const there = new Set((await listLinks(this.#run)).map(({ ifname }) => ifname));
     const missing = networks.filter(({ bridge }) => !there.has(bridge));
     for (const { id, bridge, engine } of missing) {
+      this.#set.delete(bridge);
       const endpoints = await this.#networks.endpointsOn(id);
       if (endpoints.length === 0) await this.#networks.remake(engine);
       else await rescueBridge(this.#run, bridge, endpoints);
-      this.#set.delete(bridge);
       this.#tellMended([`${bridge}: missing`]);
     }
     return missing.length > 0;
@@ -315,12 +369,27 @@ export class DataPlane {
     if (plan === undefined) return;
     const look = this.#lookAtFilter;
     this.#lookAtFilter = false;
+    // Whoever the host sends to a new service it must not send past those containers that know it by themselves.
+    if (!this.#fast.knows(plan)) await this.#fastLane.once();
     await this.#try("packet filter", async () => {
-      await this.#filter.write(plan);
+      await this.#filter.write(hostTable(plan));
       if (look && (await this.#filter.check())) this.#tellMended(["table of the packet filter"]);
     });
     this.#touchedMs = performance.now();
     void this.#connectionLane.ask();
+  }
+
+  /** By itself, because it enters each container. */
+  async #fastRound(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const look = this.#lookAtFast;
+    this.#lookAtFast = false;
+    await this.#try("fast path", async () => {
+      if (await this.#fast.follow(plan)) void this.#fastLane.ask();
+      if (look && (await this.#fast.check())) this.#tellMended(["table of the fast path"]);
+    });
+    this.#touchedMs = performance.now();
   }
 
   /** By itself, because conntrack reads the whole table of connections each time. */
@@ -330,18 +399,42 @@ export class DataPlane {
     await this.#try("connections", async () => await this.#connections.follow(plan));
   }
 
+  async #containerRound(): Promise<void> {
+    if (this.#plan === undefined) return;
+    await this.#try("containers", async () => {
+      if (this.#fast.meet(await this.#networks.sandboxes())) void this.#fastLane.ask();
+    });
+  }
+
   /** Shape: what was not as it had been left. */
   async #applyLinks(plan: NodePlan, look: boolean): Promise<string[]> {
     const left = this.#links;
     const read = look || this.#stale || left === undefined;
     this.#links = undefined;
     this.#stale = false;
-    const have = read ? await readLinks(this.#run) : left;
+    const have = this.#withoutUnfinished(read ? await readLinks(this.#run) : left);
     const want = withPorts(within(linksOf(plan), have), have);
-    await runSteps(this.#run, linkSteps(have, want));
+    const steps = linkSteps(have, want);
+    await runSteps(this.#run, steps);
     this.#links = want;
-    if (!look || left === undefined) return [];
-    return linkSteps(have, within(left, have)).map(({ found }) => found);
+    const mended = look && left !== undefined ? linkSteps(have, within(left, have)) : [];
+    if (steps.some(({ line }) => line.startsWith("link add "))) {
+      this.#fast.doubt();
+      void this.#fastLane.ask();
+    }
+    return mended.map(({ found }) => found);
+  }
+
+  /** The engine sets a bridge up last, and fails when somebody else has given it its address. */
+  #withoutUnfinished(have: LinkState): LinkState {
+    const isUnfinished = ([name, { up }]: [string, BridgeState]): boolean =>
+      !up && !this.#set.has(name) && this.#engineLane.busy;
+    const unfinished = [...have.bridges].filter(isUnfinished);
+    if (unfinished.length === 0) return have;
+    this.#stale = true;
+    const names = new Set(unfinished.map(([name]) => name));
+    const bridges = new Map([...have.bridges].filter(([name]) => !names.has(name)));
+    return { ...have, bridges };
   }
 
   async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {

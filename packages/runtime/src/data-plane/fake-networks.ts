@@ -4,12 +4,16 @@ import type { NetworkPlan } from "@gam/worker";
 import type { Endpoint } from "./bridge-rescue.ts";
 import { runCommand } from "./command.ts";
 import type { EngineNetworks } from "./data-plane.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 export class FakeNetworks implements EngineNetworks {
   readonly #bridges = new Map<NetworkId, string>();
   readonly endpoints = new Map<NetworkId, readonly Endpoint[]>();
+  sandboxList: readonly Sandbox[] = [];
   /** Every call fails with it. */
   failure: Error | undefined;
+  /** Called when a bridge is there and has nothing yet. */
+  halfway: (() => Promise<void>) | undefined;
 
   async reconcile(plans: readonly NetworkPlan[]): Promise<boolean> {
     if (this.failure !== undefined) throw this.failure;
@@ -28,6 +32,10 @@ export class FakeNetworks implements EngineNetworks {
     return this.endpoints.get(network) ?? [];
   }
 
+  async sandboxes(): Promise<readonly Sandbox[]> {
+    return this.sandboxList;
+  }
+
   async prune(keep: readonly NetworkId[]): Promise<void> {
     for (const [network, bridge] of this.#bridges) {
       if (keep.includes(network)) continue;
@@ -39,11 +47,9 @@ export class FakeNetworks implements EngineNetworks {
   async #make({ network, gateway, body }: NetworkPlan): Promise<void> {
     const bridge = body.Options["com.docker.network.bridge.name"] ?? "";
     const bits = body.IPAM.Config[0]?.Subnet?.split("/")[1];
-    const lines = [
-      `link add ${bridge} type bridge`,
-      `addr add ${gateway}/${bits} dev ${bridge}`,
-      `link set ${bridge} up`,
-    ];
+    await runCommand("ip", ["link", "add", bridge, "type", "bridge"]);
+    await this.halfway?.();
+    const lines = [`addr add ${gateway}/${bits} dev ${bridge}`, `link set ${bridge} up`];
     await runCommand("ip", ["-batch", "-"], { input: lines.join("\n") });
     this.#bridges.set(network, bridge);
   }

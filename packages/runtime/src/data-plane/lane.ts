@@ -3,6 +3,8 @@ export class Lane {
   readonly #work: () => Promise<void>;
   #asked = false;
   #running: Promise<void> | undefined;
+  /** Who wait for the end of the round that begins next. */
+  #waiting: (() => void)[] = [];
 
   constructor(work: () => Promise<void>) {
     this.#work = work;
@@ -13,6 +15,12 @@ export class Lane {
     this.#asked = true;
     this.#running ??= this.#run();
     return this.#running;
+  }
+
+  /** Ends when it has been done once more, from the beginning. */
+  async once(): Promise<void> {
+    const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await Promise.race([done, this.ask()]);
   }
 
   get busy(): boolean {
@@ -27,7 +35,9 @@ export class Lane {
     try {
       while (this.#asked) {
         this.#asked = false;
+        const waiting = this.#waiting.splice(0);
         await this.#work();
+        for (const resolve of waiting) resolve();
       }
     } finally {
       this.#running = undefined;

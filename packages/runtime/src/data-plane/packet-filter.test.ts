@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
-import type { NodePlan } from "@gam/network";
+import { hostTable, type NodePlan } from "@gam/network";
 import type { Run } from "./command.ts";
 import { PacketFilter } from "./packet-filter.ts";
 
@@ -24,7 +24,6 @@ class FakeNft {
   readonly flushedAfter = new Set<number>();
 
   readonly run: Run = async (_, args) => {
-    if (args.join(" ") === "list tables") return "table ip gam\n";
     if (args.includes("list"))
       return `table ip gam {\n${this.isWhole ? "\tchain a {\n\t}\n" : ""}}`;
     this.writes += 1;
@@ -34,8 +33,8 @@ class FakeNft {
 }
 
 async function written(nft: FakeNft): Promise<PacketFilter> {
-  const filter = new PacketFilter(nft.run);
-  await filter.write(plan);
+  const filter = new PacketFilter(nft.run, "ip");
+  await filter.write(hostTable(plan));
   await filter.check();
   return filter;
 }

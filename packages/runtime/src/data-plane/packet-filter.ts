@@ -1,8 +1,8 @@
 /**
- * Packet filter: gam's own tables of nftables.
+ * Packet filter: gam's own table of nftables, of one family.
  *
- * What is in them is worked out by `@gam/network`. A change is sent as a difference to what was written
- * last, in one transaction. Whether the kernel still has it is told by listing the tables: the listing
+ * What is in it is worked out by `@gam/network`. A change is sent as a difference to what was written
+ * last, in one transaction. Whether the kernel still has it is told by listing the table: the listing
  * is remembered once the whole has been written, so only text is compared and nothing is interpreted.
  * After differences the whole is written once more at the next check, which proves them as well.
  *
@@ -10,109 +10,116 @@
  * be taken for right for ever. So it is written and listed until two listings agree, and after some
  * checks again.
  */
-import { type NodePlan, ruleset, rulesetChange } from "@gam/network";
-import type { Run } from "./command.ts";
+import { type Table, tableChange, tableName, wholeTable } from "@gam/network";
+import { CommandFailed, type Run } from "./command.ts";
 
-/** Family and name of the table that the plan is written to. */
-const planned = "ip gam";
 /** Two of them agree, unless somebody is at it just now. */
 const writesMax = 4;
 /** What is remembered is believed so often: ten minutes, where nothing happens. */
 const beliefChecks = 40;
-const ownTable = /^table (\w+) (gam(?:_\w+)?)$/gm;
-
-/** Family and name of a table to what `nft list` says of it. */
-type Listings = ReadonlyMap<string, string>;
+/** The second where the kernel does not know the family. */
+const noTable = /No such file|not supported/;
+const setBlock = /^\tset (\S+) \{\n[\s\S]*?^\t\}\n/gm;
 
 export class PacketFilter {
   readonly #run: Run;
-  #written: NodePlan | undefined;
-  /** The tables as listed after the whole was written, and nothing since. */
+  readonly #family: Table["family"];
+  #written: Table | undefined;
+  /** The table as listed after the whole was written, and nothing since. */
   #listing: string | undefined;
   #believed = 0;
 
-  constructor(run: Run) {
+  constructor(run: Run, family: Table["family"]) {
     this.#run = run;
+    this.#family = family;
   }
 
   /** Errors: CommandFailed. Afterwards the next write is one of the whole. */
-  async write(plan: NodePlan): Promise<void> {
+  async write(table: Table): Promise<void> {
     const before = this.#written;
-    const change = before === undefined ? undefined : rulesetChange(before, plan);
+    const change = before === undefined ? undefined : tableChange(before, table);
     if (change === "") {
-      this.#written = plan;
+      this.#written = table;
       return;
     }
-    this.#written = undefined;
-    this.#listing = undefined;
+    this.doubt();
     try {
-      if (change === undefined) await this.#sendWhole(plan, await this.#list());
+      if (change === undefined) await this.#sendWhole(table, await this.#list());
       else await this.#send(change);
     } catch (thrown) {
       if (change === undefined) throw thrown;
       // Somebody has taken away what the difference builds upon.
-      await this.#sendWhole(plan, await this.#list());
+      await this.#sendWhole(table, await this.#list());
     }
-    this.#written = plan;
+    this.#written = table;
   }
 
-  /** Writes the whole unless the kernel has it. Shape: whether it had not. Errors: CommandFailed. */
-  async check(): Promise<boolean> {
-    const plan = this.#written;
-    if (plan === undefined) return false;
+  /**
+   * Writes the whole unless the kernel has it. `proving: false` takes what is there after differences for
+   * right, which is cheaper: for a table that may as well be empty.
+   *
+   * Shape: whether it had not. Errors: CommandFailed.
+   */
+  async check({ proving = true } = {}): Promise<boolean> {
+    const table = this.#written;
+    if (table === undefined) return false;
     const before = await this.#list();
     this.#believed += 1;
-    if (textOf(before) === this.#listing && this.#believed < beliefChecks) return false;
-    this.#written = undefined;
-    this.#listing = undefined;
+    if (!proving && this.#believed < beliefChecks) this.#listing ??= textOf(before, table);
+    if (textOf(before, table) === this.#listing && this.#believed < beliefChecks) return false;
+    this.doubt();
     let found = before;
     let last: string | undefined;
     for (let writes = 0; writes < writesMax && this.#listing === undefined; writes += 1) {
-      await this.#sendWhole(plan, found);
+      await this.#sendWhole(table, found);
       found = await this.#list();
-      const listed = textOf(found);
+      const listed = textOf(found, table);
       if (listed === last) this.#listing = listed;
       last = listed;
     }
-    this.#written = plan;
+    this.#written = table;
     this.#believed = 0;
-    return inOrder(textOf(before)) !== inOrder(textOf(found));
+    return inOrder(textOf(before, table)) !== inOrder(textOf(found, table));
+  }
+
+  /** The next write is one of the whole: the table may mean something else than when it was written. */
+  doubt(): void {
+    this.#written = undefined;
+    this.#listing = undefined;
   }
 
   /** Errors: CommandFailed. */
   async remove(): Promise<void> {
-    this.#written = undefined;
-    this.#listing = undefined;
-    const lines = (await this.#tables()).map((table) => `delete table ${table}\n`);
-    if (lines.length > 0) await this.#send(lines.join(""));
+    this.doubt();
+    if ((await this.#list()) === "") return;
+    const name = `table ${this.#family} ${tableName}`;
+    await this.#send(`${name} {\n}\ndelete ${name}\n`);
   }
 
-  async #sendWhole(plan: NodePlan, found: Listings): Promise<void> {
-    await this.#send(ruleset(plan, found.get(planned)));
+  async #sendWhole(table: Table, found: string): Promise<void> {
+    await this.#send(wholeTable(table, found));
   }
 
   async #send(input: string): Promise<void> {
     await this.#run("nft", ["-f", "-"], { input });
   }
 
-  /** Family and name of each of gam's tables. */
-  async #tables(): Promise<string[]> {
-    const listing = await this.#run("nft", ["list", "tables"]);
-    return [...listing.matchAll(ownTable)].map(([, family, name]) => `${family} ${name}`).sort();
-  }
-
-  /** Without counters and other state. */
-  async #list(): Promise<Listings> {
-    const listings = new Map<string, string>();
-    for (const table of await this.#tables()) {
-      listings.set(table, await this.#run("nft", ["-s", "list", "table", ...table.split(" ")]));
+  /** Without counters and other state; "" where there is no such table. */
+  async #list(): Promise<string> {
+    try {
+      return await this.#run("nft", ["-s", "list", "table", this.#family, tableName]);
+    } catch (thrown) {
+      if (thrown instanceof CommandFailed && noTable.test(thrown.stderr)) return "";
+      throw thrown;
     }
-    return listings;
   }
 }
 
-function textOf(listings: Listings): string {
-  return [...listings.values()].join("\n");
+/** Without the sets that the kernel fills by itself. */
+function textOf(listing: string, { lasting }: Table): string {
+  return listing.replaceAll(setBlock, (block, name: string) =>
+    lasting.has(`set ${name}`) ? "" : block,
+  );
 }
 
 /** Chains, sets and the like are listed in the order in which they were made, which means nothing. */

@@ -2,17 +2,18 @@
  * Tracked connections: flows that the kernel would keep sending where nobody is any more.
  *
  * A flow keeps the backend that it was given for as long as packets come. So the flows of a backend that
- * has left are forgotten: of UDP at once, since a sender that never pauses would never notice; of TCP
- * when the address is gone from the network, so that a client is refused and does not wait. While a task
- * drains its TCP connections stay. A sender that was there before a UDP port was published is forgotten
+ * has left are forgotten: of UDP at once, since a sender that never pauses would never notice; all
+ * of them when the address is gone from the network, so that a client is refused and does not wait. While
+ * a task drains its TCP connections stay. A sender that was there before a UDP port was published is forgotten
  * too, or it would stay with the host itself.
  *
  * Source: conntrack(8). Where the program is missing, such flows end by themselves or not at all.
  */
-import type { NodePlan } from "@gam/network";
+import { addressesIn, backendsIn, type NodePlan } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 
 const atOnce = 4;
+const triesMax = 5;
 
 interface Flows {
   /** Addresses of tasks behind a service or a port. */
@@ -46,41 +47,40 @@ export class TrackedConnections {
   }
 
   async #forget(filter: readonly string[]): Promise<void> {
-    try {
-      await this.#run("conntrack", ["-D", ...filter]);
-    } catch (thrown) {
-      const isNothing = thrown instanceof CommandFailed && /\b0 flow entries/.test(thrown.stderr);
-      const isMissing = thrown instanceof CommandFailed && thrown.missing;
-      if (!isNothing && !isMissing) throw thrown;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#run("conntrack", ["-D", ...filter]);
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof CommandFailed)) throw thrown;
+        if (thrown.missing || /\b0 flow entries/.test(thrown.stderr)) return;
+        // It gives up when a flow that it has listed ends by itself before it comes to it.
+        if (!/such conntrack doesn't exist/.test(thrown.stderr) || tries === triesMax) throw thrown;
+      }
     }
   }
 }
 
 /** The filters of the flows to forget, as arguments of conntrack. */
 function endings(before: Flows, after: Flows): string[][] {
-  const lost = [...before.backends].filter((address) => !after.backends.has(address));
-  const gone = [...before.addresses].filter((address) => !after.addresses.has(address));
+  const gone = new Set([...before.addresses].filter((address) => !after.addresses.has(address)));
+  const lost = [...before.backends].filter(
+    (address) => !after.backends.has(address) && !gone.has(address),
+  );
   const opened = [...after.ports].filter((port) => !before.ports.has(port));
   return [
-    ...[...new Set([...lost, ...gone])].map((address) => ["-p", "udp", "--reply-src", address]),
-    ...gone.map((address) => ["-p", "tcp", "--reply-src", address]),
+    ...lost.map((address) => ["-p", "udp", "--reply-src", address]),
+    ...[...gone].map((address) => ["--reply-src", address]),
     ...opened.map((port) => ["-p", "udp", "--orig-port-dst", `${port}`]),
   ];
 }
 
-function flowsOf({ networks, services, ports }: NodePlan): Flows {
+function flowsOf(plan: NodePlan): Flows {
+  const { networks, ports } = plan;
   const open = ports.filter(({ local, remote }) => local.length + remote.length > 0);
   return {
-    backends: new Set([
-      ...services.flatMap(({ backends }) => backends),
-      ...ports.flatMap(({ local, remote }) => [...local, ...remote]),
-    ]),
-    addresses: new Set(
-      networks.flatMap(({ locals, remotes }) => [
-        ...locals,
-        ...remotes.map(({ address }) => address),
-      ]),
-    ),
+    backends: new Set(backendsIn(plan)),
+    addresses: new Set(networks.flatMap(addressesIn)),
     ports: new Set(
       open.filter(({ protocol }) => protocol === "udp").map(({ published }) => published),
     ),

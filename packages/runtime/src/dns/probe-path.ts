@@ -23,7 +23,7 @@ export interface PathToProbe {
 
 export type PathResult = "whole" | "small" | "none";
 
-const ipAndUdpBytes = 28;
+export const ipAndUdpBytes = 28;
 const paddingOption = 12;
 /** One packet in ten may be lost on a way that works: four in a row are not. */
 const tries = 4;

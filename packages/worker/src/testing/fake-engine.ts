@@ -7,7 +7,9 @@
  *
  * Drive it with perform() for each action and tick(); hand what tick() returns to the worker.
  */
-import type { NetworkId, Random, TaskId } from "@gam/core";
+
+import { assert, type NetworkId, type Random, type TaskId } from "@gam/core";
+
 import type { PortConfig } from "@gam/state";
 import type {
   ActionOutcome,
@@ -17,6 +19,7 @@ import type {
   NetworkPlan,
   WorkerInput,
 } from "../index.ts";
+import { label } from "../label.ts";
 
 /** How the containers of an image behave. Ticks are counted from the start of each. */
 export interface FakeProgram {
@@ -73,9 +76,16 @@ export class FakeEngine {
     this.#images = new Set(options.images);
   }
 
-  /** A worker begins to watch. What the one before it had asked for is done, and answered to nobody. */
+  /**
+   * A worker begins to watch. What the one before it had asked for is done, and answered to nobody; but a
+   * container that was to get into networks is not in them, which takes more calls than one.
+   */
   attach(): void {
-    for (const { action } of this.#flying) this.#do(action);
+    for (const { action } of this.#flying) {
+      if (action.kind === "create" && this.#lost === "")
+        this.#create(action.task, action.plan, false);
+      else this.#do(action);
+    }
     this.#flying = [];
     this.#news = [this.#presence()];
     this.#resyncTick = this.#nowTick + 1;
@@ -211,7 +221,13 @@ export class FakeEngine {
   }
 
   #do(action: EngineAction): ActionOutcome {
-    if (this.#lost !== "") return { ok: false, failure: "engine", message: this.#lost };
+    if (this.#lost !== "") {
+      // It may have got so far that there is a container.
+      if (action.kind === "create" && action.plan.joins.length > 0) {
+        this.#create(action.task, action.plan, false);
+      }
+      return { ok: false, failure: "engine", message: this.#lost };
+    }
     switch (action.kind) {
       case "ensureImage":
         return this.#ensureImage(action.image);
@@ -221,7 +237,7 @@ export class FakeEngine {
       case "pruneNetworks":
         return this.#pruneNetworks(action.keep);
       case "create":
-        return this.#create(action.task, action.plan);
+        return this.#create(action.task, action.plan, true);
       default:
         return this.#doTo(action);
     }
@@ -245,9 +261,13 @@ export class FakeEngine {
     return { ok: true };
   }
 
-  #create(task: TaskId, plan: ContainerPlan): ActionOutcome {
+  /** `whole`: also gets it into its networks. */
+  #create(task: TaskId, plan: ContainerPlan, whole: boolean): ActionOutcome {
     const known = this.#of(task);
-    if (known !== undefined) return { ok: true, container: known.state };
+    if (known !== undefined) {
+      if (known.state.phase === "unfinished" && whole) this.#change(known, { phase: "created" });
+      return { ok: true, container: known.state };
+    }
     if (!this.#images.has(plan.image)) {
       return { ok: false, failure: "image", message: `No such image: ${plan.image}` };
     }
@@ -258,10 +278,12 @@ export class FakeEngine {
     const id = String(this.#nextId).padStart(64, "0");
     this.#nextId += 1;
     const { healthyTicks } = this.#program(plan);
+    const labels = plan.body.Labels as Readonly<Record<string, string>>;
+    const wanted = Number(labels[label.networks]);
     const state: ContainerState = {
       id,
       task,
-      phase: "created",
+      phase: plan.joins.length < wanted || (!whole && wanted > 0) ? "unfinished" : "created",
       exitCode: 0,
       pid: 0,
       health: healthyTicks === undefined ? "none" : "starting",
@@ -284,6 +306,7 @@ export class FakeEngine {
         if (program.startError !== undefined) {
           return { ok: false, failure: "refused", message: program.startError };
         }
+        assert(container.state.phase !== "unfinished", "a container starts in its networks");
         if (container.state.phase !== "running") this.#start(container, program);
         break;
       case "stop":

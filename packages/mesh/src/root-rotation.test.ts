@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import type { NodeId } from "@gam/core";
+import { issueCertificate } from "./certificate.ts";
+import { type Credentials, newestRoot } from "./credentials.ts";
+import { makeIdentity } from "./identity.ts";
+import { MeshWorld, type Peer } from "./testing/mesh-world.ts";
+
+let world: MeshWorld;
+beforeEach(() => {
+  world = new MeshWorld();
+});
+afterEach(() => world.close());
+
+/** Two managers and a worker. */
+async function meshOfThree(): Promise<{ a: Peer; b: Peer; c: Peer; all: Peer[] }> {
+  const [a, b] = await world.mesh(2);
+  assert(a !== undefined && b !== undefined);
+  const c = await world.open();
+  await c.mesh.join(world.token(a, "worker"));
+  const all = [a, b, c];
+  const met = all.flatMap((one) =>
+    all.filter((other) => other !== one).map((other) => world.connected(one, other)),
+  );
+  world.introduce(all);
+  await Promise.all(met);
+  return { a, b, c, all };
+}
+
+/** The state says so, at once and everywhere. */
+async function offer(by: Peer, all: readonly Peer[]): Promise<Uint8Array> {
+  await by.mesh.offerNextRoot(async ({ rootPublicKey, signature }, current) => {
+    const holders = new Set<NodeId>([by.nodeId]);
+    world.roots = { current, next: { rootPublicKey, signature, holders } };
+  });
+  for (const { mesh } of all) mesh.rootsMoved();
+  const next = world.roots?.next?.rootPublicKey;
+  assert(next !== undefined);
+  return next;
+}
+
+const holds =
+  (root: Uint8Array) =>
+  (credentials: Credentials): boolean =>
+    Buffer.compare(newestRoot(credentials), root) === 0;
+
+test("all get a certificate of the next root key, and managers the key", async () => {
+  const { a, b, c, all } = await meshOfThree();
+  const next = await offer(a, all);
+  const [ofB, ofC] = await Promise.all(
+    [b, c].map((peer) => world.kept(peer, "a certificate of the next key", holds(next))),
+  );
+  assert.deepEqual(ofB?.next?.rootPrivateKey, a.mesh.credentials?.next?.rootPrivateKey);
+  assert.equal(ofC?.next?.rootPrivateKey, undefined);
+  assert.equal(ofC?.next?.certificate?.role, "worker");
+  assert.deepEqual(ofC?.rootPublicKey, world.roots?.current);
+});
+
+test("who has the new key for its root and who has not yet let each other in", async () => {
+  const { a, b, c, all } = await meshOfThree();
+  const next = await offer(a, all);
+  await Promise.all([b, c].map((peer) => world.kept(peer, "a certificate", holds(next))));
+  world.roots = { current: next };
+  a.mesh.rootsMoved();
+  assert.deepEqual(a.mesh.credentials?.rootPublicKey, next);
+  assert.equal(a.mesh.credentials?.next, undefined);
+  assert.notDeepEqual(b.mesh.credentials?.rootPublicKey, next);
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const gone = world.reach(to, from.nodeId, "disconnected");
+    from.mesh.drop(to.nodeId);
+    await gone;
+    await world.connected(from, to);
+    await world.connected(to, from);
+  }
+});
+
+test("afterwards the old key is worth nothing: neither tokens nor certificates of it", async () => {
+  const { a, b, c, all } = await meshOfThree();
+  const oldToken = world.token(a);
+  const before = a.mesh.credentials;
+  assert(before?.rootPrivateKey !== undefined);
+  const next = await offer(a, all);
+  await Promise.all([b, c].map((peer) => world.kept(peer, "a certificate", holds(next))));
+
+  // Somebody who has the old key makes a member of himself while it still counts.
+  const forged = async (): Promise<Peer> => {
+    const identity = await makeIdentity();
+    const { clusterId, rootPublicKey, rootPrivateKey = new Uint8Array() } = before;
+    const { publicKey } = identity;
+    const subject = { clusterId, publicKey, role: "manager" as const };
+    const certificate = issueCertificate(rootPrivateKey, subject, Date.now());
+    const credentials = { clusterId, rootPublicKey, rootPrivateKey, certificate };
+    const peer = await world.open({ identity, credentials });
+    peer.mesh.setPeers([{ nodeId: a.nodeId, addresses: a.mesh.addresses() }]);
+    return peer;
+  };
+  const early = await forged();
+  await world.connected(a, early);
+  const cut = world.reach(a, early.nodeId, "disconnected");
+  world.roots = { current: next };
+  for (const { mesh } of all) mesh.rootsMoved();
+  await cut;
+  const late = await forged();
+  await world.logged("Peer turned us away", { refusal: "stranger" });
+  assert.equal(
+    a.mesh.peers().some(({ nodeId }) => nodeId === late.nodeId),
+    false,
+  );
+
+  const joiner = await world.open();
+  await assert.rejects(joiner.mesh.join(oldToken), /from before its root key was replaced/);
+  await joiner.mesh.join(world.token(b));
+  assert.deepEqual(joiner.mesh.credentials?.rootPublicKey, next);
+});
+
+test("a key that the root key has not signed is not trusted", async () => {
+  const { a, b, all } = await meshOfThree();
+  await offer(a, [a]);
+  const told = world.roots;
+  assert(told?.next !== undefined);
+  world.roots = { ...told, next: { ...told.next, signature: new Uint8Array(64) } };
+  for (const { mesh } of all) mesh.rootsMoved();
+  await world.logged("The next root key is not signed by the root key: not trusted", {});
+  assert.equal(b.mesh.credentials?.next, undefined);
+});
+
+test("a worker cannot begin it, and one that is given up for another is forgotten", async () => {
+  const { a, b, c, all } = await meshOfThree();
+  await assert.rejects(
+    c.mesh.offerNextRoot(async () => assert.fail()),
+    /only managers/,
+  );
+  const first = await offer(a, all);
+  await Promise.all([b, c].map((peer) => world.kept(peer, "the first", holds(first))));
+  const second = await offer(b, all);
+  await Promise.all([a, c].map((peer) => world.kept(peer, "the second", holds(second))));
+});

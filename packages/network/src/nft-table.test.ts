@@ -1,0 +1,169 @@
+/** Laws of every kind of table that a plan is made into, as the kernel lists it. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import fc from "fast-check";
+import { containerTable } from "./container-table.ts";
+import { type FastPlace, fastPathTable, newLease } from "./fast-path-table.ts";
+import { hostTable } from "./host-table.ts";
+import { type Table, tableChange, wholeTable } from "./nft-table.ts";
+import type { NodePlan } from "./node-plan.ts";
+import { anyPlans } from "./testing/index.ts";
+
+const anyPlan = anyPlans.map(([plan]) => {
+  assert.ok(plan !== undefined);
+  return plan;
+});
+
+const devices = Array.from({ length: 8 }, (_, n) => `port${n}`);
+
+/** The containers of a plan, one link for each address, as far as there are devices. */
+function placesOf({ networks }: NodePlan): FastPlace[] {
+  const all = networks.flatMap(({ id, locals }) =>
+    locals.map((address) => ({ network: id, address })),
+  );
+  return devices.flatMap((device, n) => {
+    const place = all[n];
+    return place === undefined ? [] : [{ ...place, device }];
+  });
+}
+
+const kinds: readonly (readonly [string, (plan: NodePlan) => Table])[] = [
+  ["a host", hostTable],
+  [
+    "a container",
+    (plan) =>
+      containerTable(
+        plan,
+        plan.networks.slice(0, 2).map(({ id }) => id),
+      ),
+  ],
+  ["the fast path", (plan) => fastPathTable(plan, placesOf(plan))],
+];
+
+/** Devices that tables may name: as many as any two plans have. */
+function setting(...plans: readonly NodePlan[]): string[] {
+  const overlays = plans.flatMap(({ networks }) =>
+    networks.map(({ vxlan, vni }) => ({ vxlan, vni })),
+  );
+  const unique = new Map(overlays.map(({ vxlan, vni }) => [vxlan, vni]));
+  return [
+    ...devices.map((device) => `ip link add ${device} type veth peer name to${device}`),
+    ...[...unique].map(([vxlan, vni]) => `ip link add ${vxlan} type vxlan id ${vni} dstport 4789`),
+  ];
+}
+
+/** Runs shell lines in a network namespace of their own. */
+function run(lines: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const input = ["set -e", ...lines].join("\n");
+  return spawnSync("unshare", ["--net", "sh"], { input, encoding: "utf8" });
+}
+
+const load = (transaction: string): string => `nft -f - <<'END'\n${transaction}END`;
+
+const skip =
+  run([load("table ip gam {\n}\n")]).status === 0
+    ? false
+    : "needs root, nft(8) and a kernel with nftables";
+
+/** A table after these transactions, without what tells only how it came about. */
+function tableAfter(
+  family: Table["family"],
+  lines: readonly string[],
+  ...transactions: readonly string[]
+): string[] {
+  const { status, stdout, stderr } = run([
+    ...lines,
+    ...transactions.map(load),
+    `nft --json list table ${family} gam`,
+  ]);
+  assert.equal(status, 0, `${stderr}\n${transactions.join("\n")}`);
+  const bare = JSON.stringify(JSON.parse(stdout), (key, value: unknown) => {
+    if (key === "handle") return undefined;
+    if (key !== "elem" || !Array.isArray(value)) return value;
+    return value.map((one) => JSON.stringify(one)).sort();
+  });
+  const { nftables } = JSON.parse(bare) as { nftables: readonly Record<string, unknown>[] };
+  // The order of rules counts inside of one chain only.
+  const listed = nftables.map((one) => JSON.stringify(one));
+  const inOrder = new Map<string, string[]>();
+  for (const line of listed) {
+    const chain = /^{"rule":.*?"chain":"([^"]*)"/.exec(line)?.[1] ?? line;
+    inOrder.set(chain, [...(inOrder.get(chain) ?? []), line]);
+  }
+  return [...inOrder.keys()].sort().flatMap((key) => inOrder.get(key) ?? []);
+}
+
+function listingAfter(table: Table, lines: readonly string[]): string {
+  const { status, stdout, stderr } = run([
+    ...lines,
+    load(wholeTable(table)),
+    `nft list table ${table.family} gam`,
+  ]);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+for (const [name, tableOf] of kinds) {
+  test(`every table of ${name} loads`, { skip }, () => {
+    fc.assert(
+      fc.property(anyPlan, (plan) => {
+        const whole = wholeTable(tableOf(plan));
+        const { status, stderr } = run([...setting(plan), load(whole)]);
+        assert.equal(status, 0, `${stderr}\n${whole}`);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test(`a change makes the same of a table of ${name} as the whole`, { skip }, () => {
+    fc.assert(
+      fc.property(anyPlan, anyPlan, (before, after) => {
+        const lines = setting(before, after);
+        const [was, is] = [tableOf(before), tableOf(after)];
+        const change = tableChange(was, is);
+        const wanted = tableAfter(is.family, lines, wholeTable(is));
+        const steps = [wholeTable(was), ...(change === "" ? [] : [change])];
+        assert.deepEqual(tableAfter(is.family, lines, ...steps), wanted);
+        const again = [wholeTable(was), wholeTable(is, listingAfter(was, lines))];
+        assert.deepEqual(tableAfter(is.family, lines, ...again), wanted);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test(`nothing is said of a table of ${name} when nothing moved`, () => {
+    fc.assert(
+      fc.property(anyPlan, (plan) => {
+        const other = { ...plan };
+        assert.equal(tableChange(tableOf(plan), tableOf(other)), "");
+      }),
+    );
+  });
+}
+
+test("the comparison of tables sees an address that differs", { skip }, () => {
+  fc.assert(
+    fc.property(anyPlan, (plan) => {
+      const other = { ...plan, neighbours: ["192.0.2.77"] };
+      const after = (one: NodePlan): string[] => tableAfter("ip", [], wholeTable(hostTable(one)));
+      assert.notDeepEqual(after(plan), after(other));
+    }),
+    { numRuns: 2 },
+  );
+});
+
+test("what the kernel has noted outlives the whole", { skip }, () => {
+  fc.assert(
+    fc.property(anyPlan, (plan) => {
+      const table = fastPathTable(plan, placesOf(plan));
+      const noted = "add element netdev gam slow { 10.1.2.3 timeout 1h }\n";
+      const listing = listingAfter(table, setting(plan));
+      const steps = [wholeTable(table), newLease, noted, wholeTable(table, listing)];
+      const found = tableAfter("netdev", setting(plan), ...steps).join("\n");
+      assert.match(found, /10\.1\.2\.3/);
+      assert.match(found, /timeout[^0-9]*30/);
+    }),
+    { numRuns: 2 },
+  );
+});
