@@ -165,6 +165,11 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: ["machinePaths README.md:2"],
   },
   {
+    name: "a link that leads nowhere",
+    files: { "docs/a.md": "[A](../packages/core) [b](b.md)\n[c](https://example.org/c)\n" },
+    want: ["links docs/a.md:1"],
+  },
+  {
     name: "an import that is not declared",
     files: { [core]: 'import "yaml";\nexport const one = 1;\n' },
     want: [`manifests ${core}:1`],

@@ -4,7 +4,7 @@
  * Each takes the tree and returns what breaks the rule, with what to do about it. To add a rule, write
  * the function, name it in `rules` and plant a breach of it in check.test.ts.
  */
-import { basename } from "node:path";
+import { basename, posix } from "node:path";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
 import { isTest, type Manifest, ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
@@ -232,6 +232,23 @@ function machinePaths(tree: Tree): Breach[] {
   return breaches;
 }
 
+/** In Markdown: to files that are texts, or to other sites. */
+function links(tree: Tree): Breach[] {
+  const breaches: Breach[] = [];
+  for (const [path, text] of tree.texts) {
+    if (!path.endsWith(".md")) continue;
+    for (const match of text.matchAll(/\]\((?!https?:)([^)#\s]+)/g)) {
+      const [, target = ""] = match;
+      const found = posix.join(posix.dirname(path), target);
+      if ([...tree.texts.keys()].some((one) => one === found || one.startsWith(`${found}/`)))
+        continue;
+      const message = `"${target}" leads nowhere`;
+      breaches.push({ path, line: lineAt(text, match.index), message });
+    }
+  }
+  return breaches;
+}
+
 function manifests(tree: Tree): Breach[] {
   const breaches = [...inexactVersions(tree.root)];
   for (const folder of inhabited(tree)) {
@@ -313,5 +330,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   sizes,
   readmes,
   machinePaths,
+  links,
   manifests,
 };

@@ -13,7 +13,7 @@
 import { tunnelRange } from "@gam/state";
 import { type ElementSet, mapOf, setOf, type Table } from "./nft-table.ts";
 import type { NodePlan, PortPlane } from "./node-plan.ts";
-import { briefly, briefPolicy, chainOfService, choiceOf, serviceChain } from "./service-rules.ts";
+import { briefly, briefPolicy, chainOfService, serviceChain, targetsOf } from "./service-rules.ts";
 
 const tunnelDevice = "gamwg";
 const bridges = '"gam-*"';
@@ -148,9 +148,11 @@ function backendsOf({ local, remote }: PortPlane): readonly string[] {
 function chainOfPort(port: PortPlane): [string, string[]][] {
   const backends = backendsOf(port);
   if (backends.length === 0) return [];
-  const choice = choiceOf(backends, port.affinity);
-  const target = `dnat to ${choice} : ${port.target}`;
-  return [[portChain(port), [`meta l4proto ${port.protocol} ${briefly} ${target}`]]];
+  const before = `meta l4proto ${port.protocol} ${briefly}`;
+  const rules = targetsOf(backends, port.affinity).map(
+    (target) => `${before} dnat to ${target} : ${port.target}`,
+  );
+  return [[portChain(port), rules]];
 }
 
 /** Names of devices are compared last in each rule: of all that is looked at they cost most. */

@@ -13,7 +13,7 @@ export {
   renewedLease,
 } from "./fast-path-table.ts";
 export { hostTable } from "./host-table.ts";
-export { type Table, tableChange, tableName, wholeTable } from "./nft-table.ts";
+export { refilledTable, type Table, tableChange, tableName, wholeTable } from "./nft-table.ts";
 export {
   addressesIn,
   backendsIn,

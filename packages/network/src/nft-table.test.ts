@@ -6,8 +6,8 @@ import fc from "fast-check";
 import { containerTable } from "./container-table.ts";
 import { type FastPlace, fastPathTable, newLease } from "./fast-path-table.ts";
 import { hostTable } from "./host-table.ts";
-import { type Table, tableChange, wholeTable } from "./nft-table.ts";
-import type { NodePlan } from "./node-plan.ts";
+import { refilledTable, type Table, tableChange, wholeTable } from "./nft-table.ts";
+import type { NodePlan, PortPlane } from "./node-plan.ts";
 import { anyPlans } from "./testing/index.ts";
 
 const anyPlan = anyPlans.map(([plan]) => {
@@ -125,8 +125,10 @@ for (const [name, tableOf] of kinds) {
         const wanted = tableAfter(is.family, lines, wholeTable(is));
         const steps = [wholeTable(was), ...(change === "" ? [] : [change])];
         assert.deepEqual(tableAfter(is.family, lines, ...steps), wanted);
-        const again = [wholeTable(was), wholeTable(is, listingAfter(was, lines))];
-        assert.deepEqual(tableAfter(is.family, lines, ...again), wanted);
+        const listing = listingAfter(was, lines);
+        for (const again of [wholeTable(is, listing), refilledTable(is, listing)]) {
+          assert.deepEqual(tableAfter(is.family, lines, wholeTable(was), again), wanted);
+        }
       }),
       { numRuns: 12 },
     );
@@ -167,3 +169,67 @@ test("what the kernel has noted outlives the whole", { skip }, () => {
     { numRuns: 2 },
   );
 });
+
+/** A host that publishes a port, with that many backends on other hosts. */
+function publishing(backends: number): Table {
+  const port: PortPlane = {
+    key: "udp9000",
+    protocol: "udp",
+    published: 9000,
+    target: 80,
+    local: [],
+    remote: Array.from({ length: backends }, (_, n) => `10.2.0.${n + 8}`),
+  };
+  const none = { networks: [], services: [], neighbours: [] };
+  return hostTable({ ...none, vxlanPort: 4789, ports: [port] } as Partial<NodePlan> as NodePlan);
+}
+
+const flipSeconds = 4;
+const ways: readonly (readonly [string, (was: Table, is: Table) => string])[] = [
+  ["as they change", tableChange],
+  // Names are the same in all of them, and stand in the whole as in a listing.
+  ["as the table is filled anew", (was, is) => refilledTable(is, wholeTable(was))],
+];
+for (const [when, turn] of ways) {
+  test(`no packet misses the backends ${when}`, { skip }, () => {
+    const tables = [3, 4, 5].map(publishing);
+    const [first] = tables;
+    assert.ok(first !== undefined);
+    const turns = tables.map((was, n) => turn(was, tables[(n + 1) % tables.length] ?? first));
+    // All are dropped, so each is the first of its flow.
+    const counting = `table ip counting {
+      counter found {
+      }
+      counter missed {
+      }
+      chain output {
+        type filter hook output priority 0
+        udp dport 80 counter name found drop
+        udp dport 9000 counter name missed drop
+      }
+    }
+`;
+    const sender = `const socket = require("node:dgram").createSocket("udp4");
+      const send = () => socket.send("?", 9000, "10.2.0.1", () => setImmediate(send));
+      for (let n = 0; n < 64; n += 1) send();`;
+    const { status, stdout, stderr } = run([
+      "ip link set lo up",
+      "ip link add port type veth peer name far && ip link set port up && ip link set far up",
+      "ip addr add 10.2.0.1/24 dev port",
+      load(wholeTable(first)),
+      load(counting),
+      `'${process.execPath}' -e '${sender}' & sender=$!`,
+      "trap 'kill $sender' EXIT",
+      `end=$(($(date +%s) + ${flipSeconds}))`,
+      "while [ $(date +%s) -lt $end ]; do",
+      ...turns.map(load),
+      "done",
+      "nft list counters table ip counting",
+    ]);
+    assert.equal(status, 0, stderr);
+    const packets = [...stdout.matchAll(/packets (\d+)/g)].map(([, count]) => Number(count));
+    const [found = 0, missed] = packets;
+    assert.ok(found > 1000, `only ${found} were sent`);
+    assert.equal(missed, 0, `of ${found}`);
+  });
+}

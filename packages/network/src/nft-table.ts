@@ -40,17 +40,39 @@ export function mapOf(type: string, elements: readonly (readonly [string, string
 
 /**
  * The whole table, in place of the one that has the name. `old`: what is in that one, as its listing
- * says; absent where there is none.
+ * says, or the text that it was made by; absent where there is none.
+ *
+ * Nothing of the old one is kept but what is lasting. So there is a moment in which a packet sees old chains
+ * that look into sets which are empty already: a connection that begins then finds no rule for it.
  */
-export function wholeTable({ family, lasting, sets, chains }: Table, old = ""): string {
-  const lines = [`table ${family} ${tableName} {`, "}", `flush table ${family} ${tableName}`];
+export function wholeTable(table: Table, old = ""): string {
+  return tableOver(table, old, false);
+}
+
+/**
+ * The same, but chains and sets that both have are filled anew, and at no moment without what they have in
+ * both. Errors of nft(8): one of them is of another type or hook; then it takes wholeTable().
+ */
+export function refilledTable(table: Table, old: string): string {
+  return tableOver(table, old, true);
+}
+
+function tableOver({ family, lasting, sets, chains }: Table, old: string, keeps: boolean): string {
+  const at = `${family} ${tableName}`;
+  const lines = [`table ${at} {`, "}", `flush table ${at}`];
+  const isInBoth = (kind: string, name: string): boolean =>
+    kind === "chain" ? chains.has(name) : sets.get(name)?.kind === kind;
   const parts = [...old.matchAll(/^\t(\w+(?: \w+)?) (\S+) \{$/gm)].flatMap(
     ([, kind = "", name = ""]) => (lasting.has(`${kind} ${name}`) ? [] : { kind, name }),
   );
   // Maps go first, because they lead to chains.
   parts.sort((a, b) => Number(b.kind === "map") - Number(a.kind === "map"));
-  lines.push(...parts.map(({ kind, name }) => `delete ${kind} ${family} ${tableName} ${name}`));
-  lines.push(`table ${family} ${tableName} {`);
+  for (const { kind, name } of parts) {
+    const isKept = keeps && isInBoth(kind, name);
+    if (!isKept) lines.push(`delete ${kind} ${at} ${name}`);
+    else if (kind !== "chain") lines.push(`flush ${kind} ${at} ${name}`);
+  }
+  lines.push(`table ${at} {`);
   for (const [name, body] of lasting) {
     lines.push(`\t${name} {`, ...body.map((line) => `\t\t${line}`), "\t}");
   }

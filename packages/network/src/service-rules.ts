@@ -24,20 +24,31 @@ export const briefPolicy = new Map<string, readonly string[]>([
 
 export const serviceChain = ({ key }: ServicePlane): string => `service_${key}`;
 
-/** Chains by name: none of a service without tasks. `before`: the rule's other statements, if any. */
+/** Chains by name: none of a service without tasks. `before`: the rules' other statements, if any. */
 export function chainOfService(service: ServicePlane, ...before: string[]): [string, string[]][] {
   if (service.backends.length === 0) return [];
-  const choice = choiceOf(service.backends, service.affinity);
-  return [[serviceChain(service), [[...before, `dnat to ${choice}`].join(" ")]]];
+  const targets = targetsOf(service.backends, service.affinity);
+  return [
+    [serviceChain(service), targets.map((target) => [...before, `dnat to ${target}`].join(" "))],
+  ];
 }
 
-export function choiceOf(
+/**
+ * What connections are sent to, one rule for each. At least one backend.
+ *
+ * The first rule has the choice. The kernel takes the map of a rule that is replaced away a moment before the
+ * rule: a connection of that moment finds no choice there, and is not to be refused for it. The second rule has
+ * no map. Source: measured, docs/decisions/0008.
+ */
+export function targetsOf(
   backends: readonly string[],
   affinity: readonly string[] | undefined,
-): string {
+): string[] {
   const [first = ""] = backends;
-  if (backends.length === 1) return first;
-  const slots = affinity ?? backends;
+  return backends.length === 1 ? [first] : [choiceOf(affinity ?? backends, affinity), first];
+}
+
+function choiceOf(slots: readonly string[], affinity: readonly string[] | undefined): string {
   const map = slots.map((address, slot) => `${slot} : ${address}`).join(", ");
   if (affinity === undefined) return `numgen random mod ${slots.length} map { ${map} }`;
   return `jhash ip saddr mod ${slots.length} seed ${affinitySeed} map { ${map} }`;

@@ -23,6 +23,7 @@ import {
   goneAddresses,
   type NodePlan,
   newLease,
+  refilledTable,
   renewedLease,
   type Table,
   tableChange,
@@ -252,7 +253,8 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
     guest.places.map(({ network }) => network),
   );
   const isOld = performance.now() - guest.writtenMs > anewMs;
-  const change = guest.table && !isOld ? tableChange(guest.table, table) : undefined;
+  const turn = isOld ? refilled : tableChange;
+  const change = guest.table && turn(guest.table, table);
   if (change === "") {
     guest.table = table;
     return;
@@ -267,6 +269,10 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   if (!isDone) return;
   guest.table = table;
   guest.writtenMs = performance.now();
+}
+
+function refilled(was: Table, is: Table): string {
+  return refilledTable(is, wholeTable(was));
 }
 
 async function isLoaded(run: Run, transaction: string): Promise<boolean> {

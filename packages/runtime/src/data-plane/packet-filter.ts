@@ -10,7 +10,7 @@
  * be taken for right for ever. So it is written and listed until two listings agree, and after some
  * checks again.
  */
-import { type Table, tableChange, tableName, wholeTable } from "@gam/network";
+import { refilledTable, type Table, tableChange, tableName, wholeTable } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 
 /** Two of them agree, unless somebody is at it just now. */
@@ -97,7 +97,13 @@ export class PacketFilter {
   }
 
   async #sendWhole(table: Table, found: string): Promise<void> {
-    await this.#send(wholeTable(table, found));
+    try {
+      await this.#send(refilledTable(table, found));
+    } catch (thrown) {
+      if (found === "" || !(thrown instanceof CommandFailed)) throw thrown;
+      // Somebody has made something else under a name of gam's.
+      await this.#send(wholeTable(table, found));
+    }
   }
 
   async #send(input: string): Promise<void> {
