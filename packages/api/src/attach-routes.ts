@@ -6,10 +6,9 @@
  * that the leader gave. Calls that name none of the cluster's networks are passed on as they came.
  */
 import { isIPv4 } from "node:net";
-import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { macOf, type Network } from "@gam/state";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { forEngine, speaks } from "./api-version.ts";
 import type { Attached, AttachWish } from "./attachments.ts";
 import { type EngineAnswer, messageIn, missing } from "./engine.ts";
@@ -45,7 +44,7 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
       wishes.map((wish) => ({ ...wish, network: findNetwork(wish.ref, known) })),
     );
     if (fields === undefined || !endpoints.some(({ network }) => network !== undefined)) {
-      return await pass(room, request, reply, raw);
+      return await passCall(engine, request, reply, { body: raw });
     }
     const query = new URLSearchParams(request.originalUrl.split("?")[1] ?? "");
     const answer = await createAttached(room, {
@@ -61,11 +60,9 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     app.route({
       ...route,
       handler: async (request, reply) => {
-        reply.hijack();
         const beforeAnswer = async (): Promise<void> =>
           await Promise.race([attachments.sweep(), delay(sweepMsMax, undefined, { ref: false })]);
-        await passCall(engine, request.raw, reply.raw, request.originalUrl, { beforeAnswer });
-        return reply;
+        return await passCall(engine, request, reply, { beforeAnswer });
       },
     });
   }
@@ -74,7 +71,7 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     const { raw, fields } = await readRawBody(request.body);
     const network = fields && (await ourNetwork(room, request.params.ref));
     if (fields === undefined || network === undefined) {
-      return await pass(room, request, reply, raw);
+      return await passCall(engine, request, reply, { body: raw });
     }
     const container = textOf(fields.Container);
     const settings = fieldsOf(fields.EndpointConfig);
@@ -92,7 +89,7 @@ export function attachRoutes(app: FastifyInstance, room: Room): void {
     const { raw, fields } = await readRawBody(request.body);
     const network = fields && (await ourNetwork(room, request.params.ref));
     if (fields === undefined || network === undefined) {
-      return await pass(room, request, reply, raw);
+      return await passCall(engine, request, reply, { body: raw });
     }
     const here = await engineNetwork(engine, network.Id);
     if (here === undefined) {
@@ -319,16 +316,4 @@ function fieldsOf(value: unknown): Fields {
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
-}
-
-async function pass(
-  { engine }: Room,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  raw: Buffer,
-): Promise<FastifyReply> {
-  reply.hijack();
-  const source = Readable.from(raw.length > 0 ? [raw] : []);
-  await passCall(engine, request.raw, reply.raw, request.originalUrl, { body: source });
-  return reply;
 }

@@ -7,8 +7,9 @@
  * become two sockets whose halves end separately.
  */
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
-import { type Duplex, pipeline, type Readable } from "node:stream";
+import { type Duplex, pipeline, Readable } from "node:stream";
 import { messageOf } from "@gam/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
 import type { Engine } from "./engine.ts";
 import { answerOf, Refusal } from "./refusal.ts";
@@ -32,19 +33,32 @@ function passedHeaders(raw: readonly string[], more: readonly string[] = []): st
 const bodyHeaders = ["content-length", "transfer-encoding"];
 
 export interface PassOptions {
-  /** Replaces the call's own where that was read already. */
-  readonly body?: Readable;
+  /** What was read of the call already, instead of its own body. */
+  readonly body?: Buffer;
   /** What the engine's answer waits for on its way to the client. Never rejects. */
   readonly beforeAnswer?: () => Promise<void>;
 }
 
+/** Takes a route's call over, for the engine to answer. Resolves when it is on its way. */
 export async function passCall(
+  engine: Engine,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: PassOptions = {},
+): Promise<FastifyReply> {
+  reply.hijack();
+  await forward(engine, request.raw, reply.raw, request.originalUrl, options);
+  return reply;
+}
+
+async function forward(
   engine: Engine,
   call: IncomingMessage,
   answer: ServerResponse,
   url: string,
-  { body = call, beforeAnswer }: PassOptions = {},
+  { body: read, beforeAnswer }: PassOptions,
 ): Promise<void> {
+  const body = read === undefined ? call : Readable.from(read.length > 0 ? [read] : []);
   const path = forEngine(url, await engine.version());
   const headers = [...passedHeaders(call.rawHeaders, body === call ? [] : bodyHeaders)];
   // It must not close first: the end of the body would then meet a closed socket, and an answer that is

@@ -5,7 +5,6 @@
  * network itself.
  */
 
-import { Readable } from "node:stream";
 import type { NetworkId } from "@gam/core";
 import {
   isClusterNetwork,
@@ -14,7 +13,7 @@ import {
   predefinedNetworks,
   readNetworkSpec,
 } from "@gam/state";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
 import { awaitView } from "./await-view.ts";
 import { messageIn, missing } from "./engine.ts";
@@ -56,7 +55,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     if (new Query(request.url).text("scope") === "swarm") {
       throw new Refusal(404, `network ${request.params.ref} not found`);
     }
-    return pass(room, request, reply);
+    return passCall(engine, request, reply);
   });
 
   app.post("/networks/create", async (request, reply) => {
@@ -65,7 +64,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
       const name = networkName(body);
       // Whoever names it later would get the cluster's.
       if ((await clusterNetworks(room)).some(({ Name }) => Name === name)) throw taken(name);
-      return pass(room, request, reply, JSON.stringify(body));
+      return passCall(engine, request, reply, { body: Buffer.from(JSON.stringify(body)) });
     }
     // 500 and not 503, as the engine itself answers here.
     if (door.state() === "inactive") throw new Refusal(500, notInSwarm);
@@ -83,7 +82,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
 
   app.delete<Ref>("/networks/:ref", async (request, reply) => {
     const network = await clusterNetwork(room, request);
-    if (network === undefined) return pass(room, request, reply);
+    if (network === undefined) return passCall(engine, request, reply);
     if (predefinedNetworks.includes(network)) {
       throw new Refusal(403, `${network.Name} is a pre-defined network and cannot be removed`);
     }
@@ -187,17 +186,4 @@ function parsedFilters(text: string | null): object {
   } catch {
     return {};
   }
-}
-
-/** `body` is what was read of the call already. */
-async function pass(
-  { engine }: Room,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  body?: string,
-): Promise<FastifyReply> {
-  reply.hijack();
-  const source = body === undefined ? undefined : Readable.from([Buffer.from(body)]);
-  await passCall(engine, request.raw, reply.raw, request.originalUrl, { body: source });
-  return reply;
 }

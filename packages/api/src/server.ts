@@ -147,11 +147,7 @@ function buildApp(room: Room): FastifyInstance {
     if (!wantsPlainErrors(request.originalUrl)) return reply.send({ message });
     return reply.type("text/plain; charset=utf-8").send(`${message}\n`);
   });
-  app.setNotFoundHandler(async (request, reply) => {
-    reply.hijack();
-    await passCall(engine, request.raw, reply.raw, request.originalUrl);
-    return reply;
-  });
+  app.setNotFoundHandler((request, reply) => passCall(engine, request, reply));
 
   systemRoutes(app, room);
   swarmRoutes(app, room);

@@ -8,7 +8,7 @@ import { base64, ed25519Der, fromBase64 } from "@gam/core";
 import type { Cluster, Node } from "@gam/state";
 
 /** DER of the distinguished name CN=gam. */
-const subject = Buffer.from("300e310c300a0603550403130367616d", "hex").toString("base64");
+const subject = base64(Buffer.from("300e310c300a0603550403130367616d", "hex"));
 
 interface TlsInfo {
   /** PEM: the root key that is trusted. */

@@ -7,9 +7,7 @@
  *
  * Drive it with perform() for each action and tick(); hand what tick() returns to the worker.
  */
-
 import { assert, type NetworkId, type Random, type TaskId } from "@gam/core";
-
 import type { PortConfig } from "@gam/state";
 import type {
   ActionOutcome,
