@@ -1,47 +1,42 @@
 /**
- * Dns: what one agent's DNS server bears, on loopback, without a lab.
+ * Dns: what one agent's DNS server bears on loopback, beside a bare UDP server. Without a lab.
  *
- *   node test/bench/dns.ts [--rate 10000] [--seconds 5] [--names 1000] [--check]
+ *   node test/bench/dns.ts [--rounds 6] [--rate 10000] [--seconds 1] [--names 1000] [--check]
  *
+ * Each round puts the same load on a bare server, in the same process, that sends each message back, and
+ * then on the DNS server: names from the plan, long answers, and names of others that are in the cache.
  * The load is made by a process of its own at a steady rate, whether answers come or not: a server that
- * is behind is seen as slow, and is not spared. Names from the plan, long answers, and names of others
- * that are in the cache. The loop's delay is that of the server's process.
+ * is behind is seen as slow, and is not spared. The loop's delay is that of the servers' process.
  */
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import type { NetworkId } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import { DnsServer } from "@gam/runtime";
 import { decode, encode } from "dns-packet";
-import { print } from "./figures.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    rate: { type: "string", default: "10000" },
-    seconds: { type: "string", default: "5" },
-    names: { type: "string", default: "1000" },
-    loader: { type: "string" },
-    check: { type: "boolean", default: false },
-  },
-});
-const rate = Number(values.rate);
-const seconds = Number(values.seconds);
-const names = Number(values.names);
+// `loader` is for the process that makes the load: the kind of it.
+const options = { rounds: 6, rate: 10_000, seconds: 1, names: 1000, loader: "" };
+const { rounds, rate, seconds, names, loader } = benchOptions(options);
 const gateway = "127.0.53.1";
+const bareAddress = "127.0.53.2";
 const port = 20_053;
 const upstream = { address: "127.0.53.9", port };
 const everyMs = 1;
 const lastAnswerMs = 1_000;
 
 const kinds = {
+  bare: "bare UDP server",
   plan: "names of the plan",
   long: "names of 20 addresses",
   cached: "names of others, cached",
 };
+type Kind = keyof typeof kinds;
 
 interface Load {
   readonly sent: number;
@@ -50,10 +45,36 @@ interface Load {
   readonly p99Ms: number;
 }
 
-if (values.loader === undefined) await measure();
-else process.stdout.write(JSON.stringify(await load(values.loader)));
+/** Under one kind of load, a value a round. */
+class Borne {
+  readonly answeredPercent: number[] = [];
+  readonly p50Ms: number[] = [];
+  readonly p99Ms: number[] = [];
+  readonly delayMs: number[] = [];
+  readonly cpuMicros: number[] = [];
+
+  async measure(kind: string): Promise<void> {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const before = process.cpuUsage();
+    const { sent, answered, p50Ms, p99Ms } = await loadFromOutside(kind);
+    delay.disable();
+    const { user, system } = process.cpuUsage(before);
+    this.answeredPercent.push((answered / sent) * 100);
+    this.p50Ms.push(p50Ms);
+    this.p99Ms.push(p99Ms);
+    this.delayMs.push(delay.percentile(99) / 1e6);
+    this.cpuMicros.push((user + system) / answered);
+  }
+}
+
+if (loader === "") await measure();
+else process.stdout.write(JSON.stringify(await load(loader)));
 
 async function measure(): Promise<void> {
+  const bareServer = createSocket({ type: "udp4", recvBufferSize: 1 << 22 });
+  bareServer.bind(port, bareAddress);
+  bareServer.on("message", (message, from) => bareServer.send(message, from.port, from.address));
   const others = createSocket("udp4").bind(port, upstream.address);
   others.on("message", (message, from) => {
     const { id = 0, questions = [] } = decode(message);
@@ -70,21 +91,30 @@ async function measure(): Promise<void> {
   const beganMs = performance.now();
   server.serve(plan());
   print(`plan of ${names} names taken`, [performance.now() - beganMs], "ms");
-  for (const [kind, what] of Object.entries(kinds)) {
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    const before = process.cpuUsage();
-    const { sent, answered, p50Ms, p99Ms } = await loadFromOutside(kind);
-    delay.disable();
-    const { user, system } = process.cpuUsage(before);
-    print(`${what}: answered`, [(answered / sent) * 100], `% of ${rate}/s`, { least: 99.9 });
-    print(`${what}: p50`, [p50Ms], "ms");
-    print(`${what}: p99`, [p99Ms], "ms", { most: 5 });
-    print(`${what}: event loop delay p99`, [delay.percentile(99) / 1e6], "ms", { most: 20 });
-    print(`${what}: CPU`, [(user + system) / answered], "µs a query");
+  const borne = new Map(Object.keys(kinds).map((kind) => [kind as Kind, new Borne()]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [kind, one] of borne) await one.measure(kind);
   }
   await server.close();
   others.close();
+  bareServer.close();
+  for (const [kind, one] of borne) {
+    print(`${kinds[kind]}: answered`, one.answeredPercent, `% of ${rate}/s`);
+    print(`${kinds[kind]}: p50`, one.p50Ms, "ms");
+    print(`${kinds[kind]}: p99`, one.p99Ms, "ms");
+    print(`${kinds[kind]}: event loop delay p99`, one.delayMs, "ms");
+    print(`${kinds[kind]}: CPU`, one.cpuMicros, "µs a query");
+  }
+  const bare = borne.get("bare") as Borne;
+  for (const [kind, one] of borne) {
+    if (kind === "bare") continue;
+    const name = `${kinds[kind]}, to the bare server`;
+    printRatio(`${name}: answered`, one.answeredPercent, bare.answeredPercent, { least: 0.99 });
+    printRatio(`${name}: CPU a query`, one.cpuMicros, bare.cpuMicros, { most: 2.2 });
+    printRatio(`${name}: p50`, one.p50Ms, bare.p50Ms, { most: 1.5 });
+    printRatio(`${name}: p99`, one.p99Ms, bare.p99Ms, { most: 2.5 });
+    printRatio(`${name}: event loop delay p99`, one.delayMs, bare.delayMs, { most: 2 });
+  }
 }
 
 function plan(): DnsPlan {
@@ -118,7 +148,7 @@ async function loadFromOutside(kind: string): Promise<Load> {
 /** Sends what is due each millisecond. A query's time begins when it was due, not when it was sent. */
 async function load(kind: string): Promise<Load> {
   const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 22 });
-  socket.connect(port, gateway);
+  socket.connect(port, kind === "bare" ? bareAddress : gateway);
   await once(socket, "connect");
   const dueMs = new Map<number, number>();
   const tookMs: number[] = [];
@@ -130,7 +160,7 @@ async function load(kind: string): Promise<Load> {
     tookMs.push(performance.now() - due);
   });
   const nameOf = (n: number): string => {
-    if (kind === "plan") return `service-${n % names}`;
+    if (kind === "plan" || kind === "bare") return `service-${n % names}`;
     return kind === "long" ? "tasks.long" : `host-${n % 100}.example.org`;
   };
   const messages = Array.from({ length: 1000 }, (_, n) =>

@@ -1,9 +1,11 @@
 /**
  * How figures are printed: one line each, with all there is to know of a sample this small.
  *
- * A figure with a target says when it misses it; with `--check` on the command line the bench then
- * ends with code 1.
+ * Targets are ratios to what was measured beside, in the same round: a time alone says as much of the
+ * machine as of gam. A figure that misses its target says so; with `--check` on the command line the
+ * bench then ends with code 1.
  */
+import { median } from "../lab/bare.ts";
 
 /** The median must be `most` at most, or `least` at least. */
 export type Target = { readonly most: number } | { readonly least: number };
@@ -14,23 +16,39 @@ export function print(
   unit: string,
   target?: Target,
 ): void {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN;
-  const show = (value: number): string =>
-    value.toFixed(Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 2);
-  const range = ` (min ${show(at(0))}, max ${show(at(1))}, n ${values.length})`;
-  const figure = values.length === 1 ? show(at(0)) : `median ${show(at(0.5))}`;
-  const verdict = target === undefined ? "" : judge(at(0.5), target);
-  const line = `${name}: ${figure} ${unit}${values.length === 1 ? "" : range}${verdict}`;
-  process.stdout.write(`${line}\n`);
+  const middle = median(values);
+  const range = `(min ${show(Math.min(...values))}, max ${show(Math.max(...values))}, n ${values.length})`;
+  const figure = values.length === 1 ? show(middle) : `median ${show(middle)}`;
+  const words = [`${name}: ${figure} ${unit}`, ...(values.length === 1 ? [] : [range])];
+  process.stdout.write(`${words.join(" ")}${target === undefined ? "" : judge(middle, target)}\n`);
 }
 
-function judge(median: number, target: Target): string {
+/** Prints how many times `theirs` `ours` is, round by round. Shape: one value of each a round. */
+export function printRatio(
+  name: string,
+  ours: readonly number[],
+  theirs: readonly number[],
+  target?: Target,
+): void {
+  const ratios = ours.map((value, round) => value / (theirs[round] ?? Number.NaN));
+  print(name, ratios, "times", target);
+}
+
+/** Prints how many of so many it was. A target of 0 asks the same of a fast machine and of a slow one. */
+export function printCount(name: string, count: number, of: number, target?: Target): void {
+  print(name, [count], `of ${of}`, target);
+}
+
+/** Two decimals where they matter: below 10, and not for a whole number. */
+function show(value: number): string {
+  return value.toFixed(Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 2);
+}
+
+function judge(middle: number, target: Target): string {
   const [wanted, met] =
     "most" in target
-      ? [`at most ${target.most}`, median <= target.most]
-      : [`at least ${target.least}`, median >= target.least];
+      ? [`at most ${target.most}`, middle <= target.most]
+      : [`at least ${target.least}`, middle >= target.least];
   if (!met && process.argv.includes("--check")) process.exitCode = 1;
-  return met ? "" : ` MISSED: wanted ${wanted}`;
+  return met ? ` (wanted ${wanted})` : ` MISSED: wanted ${wanted}`;
 }

@@ -1,63 +1,88 @@
 /**
- * Idle: what an agent costs in a mesh of five in which nothing happens.
+ * Idle: what a host costs in a cluster in which nothing happens: with gam, in Docker Swarm, in neither.
  *
- *   node test/bench/idle.ts [--seconds 30] [--settle 20] [--lab 53] [--check]
+ *   node test/bench/idle.ts [--rounds 3] [--seconds 20] [--settle 20] [--lab 37] [--check]
  *
- * Memory is the resident size of the process; CPU is its user and system time over the seconds, as the
- * kernel counts them.
+ * Five hosts with gam, five whose engines are a Docker Swarm (in the lab of the next number) and two with
+ * an engine in no cluster (in the one after) are idle at the same time. Each round is a window in which
+ * all of them are measured, so that the machine is the same to all. CPU is user and system time, memory
+ * the resident size; the engine is dockerd with its containerd. A figure of a cluster is the mean of its
+ * hosts, since one of five leads.
+ *
+ * "Adds" is the host's CPU less that of a host in no cluster: with gam the agent and what its questions
+ * cost the engine, in Swarm what Swarm mode costs the engine.
  */
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { type Host, Lab, LabError } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { print } from "./figures.ts";
+import { type Host, Lab } from "../lab/lab.ts";
+import { besideSwarm } from "./beside-swarm.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
+import { agentOf, cpuSeconds, engineOf, residentMiB } from "./usage.ts";
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "30" },
-    settle: { type: "string", default: "20" },
-    lab: { type: "string", default: "53" },
-    check: { type: "boolean", default: false },
-  },
-});
-const seconds = Number(values.seconds);
-const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
+const options = { rounds: 3, seconds: 20, settle: 20, lab: 37 };
+const { rounds, seconds, settle, lab } = benchOptions(options);
+const plainHosts = 2;
 
-const lab = await Lab.up({ hosts: 5, number: Number(values.lab), agents: true });
+/** The same processes of some hosts, with a sample of their mean in each round. */
+class Sampled {
+  readonly cpuPercent: number[] = [];
+  readonly mib: number[] = [];
+  readonly #pidsOf: readonly (readonly number[])[];
+  #cpuBefore = 0;
+
+  constructor(hosts: readonly Host[], pidsOf: (host: Host) => readonly number[]) {
+    this.#pidsOf = hosts.map(pidsOf);
+  }
+
+  begin(): void {
+    this.#cpuBefore = cpuSeconds(this.#pidsOf.flat());
+  }
+
+  end(lastedS: number): void {
+    const usedS = cpuSeconds(this.#pidsOf.flat()) - this.#cpuBefore;
+    this.cpuPercent.push((usedS / lastedS / this.#pidsOf.length) * 100);
+    this.mib.push(residentMiB(this.#pidsOf.flat()) / this.#pidsOf.length);
+  }
+}
+
+/** What the host costs beyond a host in no cluster, round by round. */
+function added(host: Sampled, bare: Sampled): number[] {
+  return host.cpuPercent.map((percent, round) => percent - (bare.cpuPercent[round] ?? Number.NaN));
+}
+
+const plainLab = await Lab.up({ hosts: plainHosts, number: lab + 2 });
 try {
-  const mesh = await LabMesh.form(lab);
-  await pause(Number(values.settle) * 1000);
-  const leader = await mesh.leader(lab.host(1));
-  const followers = lab.hosts.filter(({ number }) => number !== leader);
-  const before = new Map(lab.hosts.map((host) => [host, cpuSeconds(host)]));
-  const beganMs = performance.now();
-  await pause(seconds * 1000);
-  const lastedS = (performance.now() - beganMs) / 1000;
-  const share = (host: Host): number =>
-    ((cpuSeconds(host) - (before.get(host) ?? 0)) / lastedS) * 100;
-  print("memory of an idle agent", lab.hosts.map(residentMiB), "MiB", { most: 130 });
-  print("CPU of an idle follower", followers.map(share), "% of a core", { most: 1.5 });
-  print("CPU of an idle leader", [share(lab.host(leader))], "% of a core", { most: 1.5 });
+  await besideSwarm(lab, async (mesh, { lab: swarmLab }) => {
+    await pause(settle * 1000);
+    const leads = await mesh.leader(mesh.lab.host(1));
+    const followers = mesh.lab.hosts.filter(({ number }) => number !== leads);
+    const leader = new Sampled([mesh.lab.host(leads)], agentOf);
+    const follower = new Sampled(followers, agentOf);
+    const agent = new Sampled(mesh.lab.hosts, agentOf);
+    const gam = new Sampled(mesh.lab.hosts, (host) => [...agentOf(host), ...engineOf(host)]);
+    const swarm = new Sampled(swarmLab.hosts, engineOf);
+    const plain = new Sampled(plainLab.hosts, engineOf);
+    const all = [leader, follower, agent, gam, swarm, plain];
+    for (let round = 0; round < rounds; round += 1) {
+      for (const one of all) one.begin();
+      const beganMs = performance.now();
+      await pause(seconds * 1000);
+      const lastedS = (performance.now() - beganMs) / 1000;
+      for (const one of all) one.end(lastedS);
+    }
+    const core = "% of a core";
+    print("CPU of an agent that leads", leader.cpuPercent, core);
+    print("CPU of an agent that follows", follower.cpuPercent, core);
+    print("CPU of a host with gam: agent and engine", gam.cpuPercent, core);
+    print("CPU of a host in Swarm: its engine", swarm.cpuPercent, core);
+    print("CPU of a host in no cluster: its engine", plain.cpuPercent, core);
+    print("memory of an agent", agent.mib, "MiB");
+    print("memory of an engine in Swarm", swarm.mib, "MiB");
+    print("memory of an engine in no cluster", plain.mib, "MiB");
+    printRatio("CPU of a host, gam to Swarm", gam.cpuPercent, swarm.cpuPercent, { most: 3 });
+    printRatio("CPU that gam adds, to what Swarm adds", added(gam, plain), added(swarm, plain));
+    printRatio("memory of an agent, to an engine in Swarm", agent.mib, swarm.mib, { most: 1 });
+  });
 } finally {
-  await lab.down();
-}
-
-function cpuSeconds(host: Host): number {
-  const stat = readFileSync(`/proc/${pidOf(host)}/stat`, "utf8");
-  // The name, in brackets, may hold spaces. User and system time are fields 14 and 15 of proc(5).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
-function residentMiB(host: Host): number {
-  const kib = readFileSync(`/proc/${pidOf(host)}/status`, "utf8").match(/^VmRSS:\s+(\d+)/m)?.[1];
-  return Number(kib) / 1024;
-}
-
-function pidOf(host: Host): number {
-  const pid = host.agentPid;
-  if (pid === undefined) throw new LabError(`Cannot measure agent of ${host.name}: it has ended`);
-  return pid;
+  await plainLab.down();
 }

@@ -1,20 +1,22 @@
 /**
- * Bench: what the mesh costs, on loopback, every peer in this one process. One line per figure.
+ * Mesh: what messages cost on loopback, every peer in this one process, beside bare TCP in it.
  *
- *   node test/bench/mesh.ts [peers]
+ *   node test/bench/mesh.ts [--peers 5] [--rounds 3] [--check]
  *
- * CPU is this process's, so it is that of sender and receiver together.
+ * CPU is this process's, so it is that of sender and receiver together. Requests and bare round trips of as
+ * many bytes are measured in turns.
  */
 import { buffer } from "node:stream/consumers";
 import { MeshWorld, until } from "../../packages/mesh/src/testing/mesh-world.ts";
+import { median } from "../lab/bare.ts";
+import { bareRoundTripsMs } from "./bare-round-trip.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const peersWanted = Number(process.argv[2] ?? 5);
+const { peers: peersWanted, rounds } = benchOptions({ peers: 5, rounds: 3 });
 const bodyBytes = 200;
 const idleMs = 10_000;
 
-const say = (name: string, value: number, unit: string): void => {
-  console.log(`${name} ${value.toFixed(value < 10 ? 3 : 0)} ${unit}`);
-};
 const cpuMs = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -23,7 +25,7 @@ const cpuMs = (): number => {
 const world = new MeshWorld();
 const beganMs = performance.now();
 const peers = await world.mesh(peersWanted);
-say(`mesh of ${peersWanted} formed`, performance.now() - beganMs, "ms");
+print(`mesh of ${peersWanted} formed`, [performance.now() - beganMs], "ms");
 const [a, b] = peers;
 if (a === undefined || b === undefined) throw new Error("Cannot measure a mesh of one");
 
@@ -33,17 +35,25 @@ const ask = (): Promise<Uint8Array> =>
   a.mesh.request(b.nodeId, "echo", body, { timeoutMs: 10_000 });
 for (let n = 0; n < 500; n += 1) await ask();
 
-const laps: number[] = [];
+const tripsPerRound = 1000;
+const requestMs: number[] = [];
+const bareMs: number[] = [];
 let cpuBefore = cpuMs();
-for (let n = 0; n < 2_000; n += 1) {
-  const startMs = performance.now();
-  await ask();
-  laps.push(performance.now() - startMs);
+for (let round = 0; round < rounds; round += 1) {
+  bareMs.push(median(await bareRoundTripsMs(tripsPerRound, bodyBytes)));
+  const laps: number[] = [];
+  cpuBefore = cpuMs();
+  for (let n = 0; n < tripsPerRound; n += 1) {
+    const startMs = performance.now();
+    await ask();
+    laps.push(performance.now() - startMs);
+  }
+  requestMs.push(median(laps));
 }
-laps.sort((one, other) => one - other);
-say("rpc p50", (laps[1_000] ?? 0) * 1000, "µs");
-say("rpc p99", (laps[1_980] ?? 0) * 1000, "µs");
-say("rpc cpu", ((cpuMs() - cpuBefore) / 2_000) * 1000, "µs");
+print("CPU of a request", [((cpuMs() - cpuBefore) / tripsPerRound) * 1000], "µs");
+print("a request and its answer, p50", requestMs, "ms");
+print("a bare TCP round trip, p50", bareMs, "ms");
+printRatio("a request and its answer, to a bare round trip", requestMs, bareMs, { most: 9 });
 
 const rpcStartMs = performance.now();
 await Promise.all(
@@ -51,7 +61,7 @@ await Promise.all(
     for (let n = 0; n < 200; n += 1) await ask();
   }),
 );
-say("rpc 32 at once", 6_400 / ((performance.now() - rpcStartMs) / 1000), "/s");
+print("rpc 32 at once", [6_400 / ((performance.now() - rpcStartMs) / 1000)], "/s");
 
 /** As heartbeats come: one at a time, each in its own turn of the event loop. */
 const spaced = 2_000;
@@ -70,7 +80,7 @@ for (let n = 0; n < spaced; n += 1) {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 await heard;
-say("send spaced cpu", ((cpuMs() - cpuBefore) / spaced) * 1000, "µs");
+print("send spaced cpu", [((cpuMs() - cpuBefore) / spaced) * 1000], "µs");
 
 const burst = 50_000;
 heard = until("messages", (done: (value: undefined) => void) => {
@@ -86,7 +96,7 @@ for (let n = 0; n < burst; n += 1) {
   if (n % 1_000 === 999) await new Promise((resolve) => setImmediate(resolve));
 }
 await heard;
-say("send in bursts", burst / ((performance.now() - burstStartMs) / 1000), "/s");
+print("send in bursts", [burst / ((performance.now() - burstStartMs) / 1000)], "/s");
 
 const bulk = Buffer.alloc(64 * 1024 * 1024, 1);
 b.mesh.handleStream("bulk", async (_, __, stream) => {
@@ -96,18 +106,22 @@ const bulkStartMs = performance.now();
 const stream = await a.mesh.stream(b.nodeId, "bulk", new Uint8Array());
 stream.end();
 await buffer(stream);
-say("byte stream", 64 / ((performance.now() - bulkStartMs) / 1000), "MiB/s");
+print("byte stream", [64 / ((performance.now() - bulkStartMs) / 1000)], "MiB/s");
 
 globalThis.gc?.();
 cpuBefore = cpuMs();
 await new Promise((resolve) => setTimeout(resolve, idleMs));
-say("idle cpu per peer", (cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted, "% of a core");
+print("idle cpu per peer", [(cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted], "% of a core");
 const publishing = setInterval(() => {
   for (const { mesh } of peers) mesh.publish("usage", body);
 }, 1_000);
 cpuBefore = cpuMs();
 await new Promise((resolve) => setTimeout(resolve, idleMs));
-say("gossiping cpu per peer", (cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted, "% of a core");
+print(
+  "gossiping cpu per peer",
+  [(cpuMs() - cpuBefore) / (idleMs / 100) / peersWanted],
+  "% of a core",
+);
 clearInterval(publishing);
-say("memory of the process", process.memoryUsage().rss / 1024 / 1024, "MiB");
+print("memory of the process", [process.memoryUsage().rss / 1024 / 1024], "MiB");
 await world.close();

@@ -1,31 +1,33 @@
 /**
- * Names: how soon every host knows that a task does not serve any more.
+ * Names: how soon every host knows that a task does not serve any more, beside Docker Swarm's names.
  *
  *   node test/bench/names.ts [--rounds 10] [--lab 33] [--check]
  *
- * A container of a service on five hosts is killed. The time is from its end, as the engine has it, until
- * the name server of each host has stopped naming it; the last host counts. One line per figure.
+ * Each round kills a container of a service on five hosts in gam, and then one in Swarm (in the lab of the
+ * next number). The time is from its end, as the engine has it, until the name server has stopped naming
+ * it in a container of each host; the last host counts. A second service on the same network has a
+ * container on each host, from whose network namespace a watcher asks every 5 ms: in Swarm Docker's own
+ * resolver, which knows Swarm's names, and in gam the agent. Containers of gam reach the agent through
+ * Docker's resolver. It is left out: it adds no time to an answer that is asked anew, but so many questions
+ * through five of them would keep this machine busy.
  */
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import type { Background } from "../lab/background.ts";
-import { type Host, Lab } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { mustDocker } from "../lab/must-docker.ts";
-import { must } from "../lab/run.ts";
-import { print } from "./figures.ts";
+import { type Container, containersOf } from "../lab/echo.ts";
+import { engineCall } from "../lab/engine-call.ts";
+import { type Host, LabError } from "../lab/lab.ts";
+import type { LabCluster } from "../lab/lab-cluster.ts";
+import { besideSwarm } from "./beside-swarm.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "10" },
-    lab: { type: "string", default: "33" },
-    check: { type: "boolean", default: false },
-  },
-});
-const hosts = 5;
+const { rounds, lab } = benchOptions({ rounds: 10, lab: 33 });
+const network = "front";
 const service = "web";
+const askers = "askers";
 const watchSeconds = 60;
 const limitMs = 30_000;
+const resolverOfDocker = "127.0.0.11";
 const watcher = new URL("../lab/name-watch.ts", import.meta.url).pathname;
 
 interface Seen {
@@ -33,65 +35,87 @@ interface Seen {
   readonly addresses: readonly string[];
 }
 
-const lab = await Lab.up({ hosts, number: Number(values.lab), agents: true });
-try {
-  const mesh = await LabMesh.form(lab);
-  const first = lab.host(1);
-  await mustDocker(first, ["network", "create", "-d", "overlay", "front"]);
-  await mustDocker(first, [
-    ...["service", "create", "--detach", "--name", service, "--network", "front"],
-    ...["--mode", "global", "--restart-delay", "100ms", "gam/test:1"],
-  ]);
-  const tookMs: number[] = [];
-  for (let round = 0; round < Number(values.rounds); round += 1) {
-    tookMs.push(await loseOne(mesh, lab.host(1 + (round % hosts))));
+async function makeServices(cluster: LabCluster): Promise<void> {
+  const [first] = cluster.askable as readonly [Host];
+  await cluster.call(first, "POST", "/networks/create", { Name: network, Driver: "overlay" });
+  for (const name of [service, askers]) {
+    await cluster.createService(first, name, 0, {
+      Mode: { Global: {} },
+      TaskTemplate: {
+        ContainerSpec: { Image: "gam/test:1" },
+        Networks: [{ Target: network }],
+        RestartPolicy: { Condition: "any", Delay: 100e6 },
+      },
+    });
+    await cluster.running(first, name, cluster.lab.hosts.length);
   }
-  print("container ended until no host names it any more", tookMs, "ms", { most: 300 });
-} finally {
-  await lab.down();
 }
 
-async function loseOne(mesh: LabMesh, victim: Host): Promise<number> {
-  await mesh.running(victim, service, hosts);
-  const watchers = await Promise.all(lab.hosts.map(watch));
+/** Milliseconds from the end of the host's container until no host names it. */
+async function loseOne(cluster: LabCluster, victim: Host): Promise<number> {
+  const { hosts } = cluster.lab;
+  await cluster.running(cluster.askable[0] as Host, service, hosts.length);
+  const watchers = await Promise.all(hosts.map(watch));
   const logs = watchers.map(({ log }) => log);
-  const seen = (log: string): Seen[] =>
-    readFileSync(log, "utf8")
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Seen);
-  await mesh.until("every host names all tasks", limitMs, async () =>
-    logs.every((log) => seen(log).at(-1)?.addresses.length === hosts),
+  await cluster.until("every host names all tasks", limitMs, async () =>
+    logs.every((log) => seen(log).at(-1)?.addresses.length === hosts.length),
   );
-  const format = "{{.ID}}";
-  const found = ["--filter", `name=${service}`, "--format", format];
-  const id = await engine(victim, ["ps", "--quiet", ...found]);
-  const ofNetworks = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-  const address = await engine(victim, ["inspect", "-f", ofNetworks, id]);
+  const { id, addresses } = await containerOf(victim, service);
+  const address = addresses[network] ?? "";
   const killedMs = Date.now();
   // The order alone takes as long as all that follows, so time counts from the end.
-  await engine(victim, ["kill", id]);
-  const endedMs = Date.parse(await engine(victim, ["inspect", "-f", "{{.State.FinishedAt}}", id]));
+  await engine(victim, "POST", `/containers/${id}/kill`);
+  const { State } = JSON.parse(await engine(victim, "GET", `/containers/${id}/json`)) as {
+    readonly State: { readonly FinishedAt: string };
+  };
   const goneMs = (log: string): number | undefined =>
-    seen(log).find(({ atMs, addresses }) => atMs >= killedMs && !addresses.includes(address))?.atMs;
-  await mesh.until(`no host names ${address}`, limitMs, async () => logs.every(goneMs));
+    seen(log).find((one) => one.atMs >= killedMs && !one.addresses.includes(address))?.atMs;
+  await cluster.until(`no host names ${address}`, limitMs, async () => logs.every(goneMs));
   for (const watcher of watchers) watcher.kill("SIGKILL");
-  return Math.max(...logs.map((log) => (goneMs(log) ?? 0) - endedMs));
+  return Math.max(...logs.map((log) => (goneMs(log) ?? 0) - Date.parse(State.FinishedAt)));
 }
 
-async function engine(host: Host, args: readonly string[]): Promise<string> {
-  const { file, args: words, env } = host.dockerCommand(args, true);
-  return (await must(file, words, { env })).trim();
-}
-
-/** Its log has the answers of the host's own name server. */
+/** Its log has the answers of the cluster's name server to a container of this host. */
 async function watch(host: Host): Promise<Background> {
-  const { file, args, env } = host.command(["ip", "-j", "-4", "addr"]);
-  const links = JSON.parse(await must(file, args, { env })) as {
-    readonly ifname: string;
-    readonly addr_info: readonly { readonly local: string }[];
-  }[];
-  const gateway = links.find(({ ifname }) => ifname.startsWith("gam-"))?.addr_info[0]?.local ?? "";
-  const words = ["node", watcher, gateway, `tasks.${service}`, String(watchSeconds)];
-  return await host.spawn(`names-${Date.now()}`, words);
+  const { id, pid } = await containerOf(host, askers);
+  const { HostConfig } = JSON.parse(await engine(host, "GET", `/containers/${id}/json`)) as {
+    readonly HostConfig: { readonly Dns: readonly string[] | null };
+  };
+  const server = HostConfig.Dns?.[0] ?? resolverOfDocker;
+  const enter = ["nsenter", "-t", String(pid), "-n"];
+  const words = ["node", watcher, server, `tasks.${service}`, String(watchSeconds)];
+  return await host.spawn(`names-${Date.now()}`, [...enter, ...words]);
 }
+
+function seen(log: string): Seen[] {
+  const lines = readFileSync(log, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Seen);
+}
+
+async function containerOf(host: Host, name: string): Promise<Container> {
+  const [found] = await containersOf(host, `com.docker.swarm.service.name=${name}`);
+  if (found === undefined) throw new LabError(`Cannot find a task of ${name} at ${host.name}`);
+  return found;
+}
+
+async function engine(host: Host, method: "GET" | "POST", path: string): Promise<string> {
+  const { status, text } = await engineCall(host.engineSocket, { method, path });
+  if (status >= 400) throw new LabError(`Cannot ${method} ${path} at ${host.name}: ${text}`);
+  return text;
+}
+
+await besideSwarm(lab, async (gam, swarm) => {
+  await makeServices(gam);
+  await makeServices(swarm);
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const victim = 1 + (round % gam.lab.hosts.length);
+    ours.push(await loseOne(gam, gam.lab.host(victim)));
+    theirs.push(await loseOne(swarm, swarm.lab.host(victim)));
+  }
+  const what = "container ended until no host names it any more";
+  print(`${what}, gam`, ours, "ms");
+  print(`${what}, Swarm`, theirs, "ms");
+  printRatio(`${what}, gam to Swarm`, ours, theirs, { most: 1 });
+});

@@ -13,25 +13,20 @@
  * "By hand" is a table of this bench with one rule that sends to the same task on the same network.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { type Container, containersOf, inspect } from "../lab/echo.ts";
 import { type Host, Lab, LabError, labUnavailable } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
 import { mustDocker } from "../lab/must-docker.ts";
-import { print } from "./figures.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 import { listen, type Place, requestsPerSecond, streamGbit } from "./traffic.ts";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "4" },
-    only: { type: "string" },
-    lab: { type: "string", default: "57" },
-    check: { type: "boolean", default: false },
-  },
-});
-const rounds = Number(values.rounds);
-const seconds = Number(values.seconds);
+const {
+  rounds,
+  seconds,
+  only,
+  lab: number,
+} = benchOptions({ rounds: 3, seconds: 4, only: "", lab: 57 });
 const gamHosts = 3;
 const publishedPort = 8080;
 const handPort = 18_080;
@@ -57,14 +52,14 @@ const wanted: readonly Wanted[] = [
 
 const unavailable = labUnavailable({ iperf3: "iperf3", wrk: "wrk" });
 if (unavailable !== undefined) throw new LabError(`Cannot start a lab: ${unavailable}`);
-const lab = await Lab.up({ hosts: 5, number: Number(values.lab), echo: true });
+const lab = await Lab.up({ hosts: 5, number, echo: true });
 try {
   const figures = new Map<string, { unit: string; figure: Figure; samples: number[] }>();
   const add = (name: string, unit: string, figure: Figure): void => {
     figures.set(name, { unit, figure, samples: [] });
   };
-  if (values.only !== "gam") await addSwarm(add);
-  if (values.only !== "swarm") await addGam(add);
+  if (only !== "gam") await addSwarm(add);
+  if (only !== "swarm") await addGam(add);
   for (let round = 0; round < rounds; round += 1) {
     for (const { figure, samples } of figures.values()) samples.push(await figure());
   }
@@ -72,8 +67,7 @@ try {
   for (const { figure, to, least } of wanted) {
     const [ours, theirs] = [figures.get(figure)?.samples, figures.get(to)?.samples];
     if (ours === undefined || theirs === undefined) continue;
-    const ratios = ours.map((value, round) => value / (theirs[round] ?? Number.NaN));
-    print(`${figure} to ${to}`, ratios, "times", { least });
+    printRatio(`${figure} to ${to}`, ours, theirs, { least });
   }
 } finally {
   await lab.down();

@@ -1,11 +1,11 @@
 /**
- * What a peer that leads a large cluster costs, without network, disk and engines:
+ * Peer: what a peer that leads a large cluster costs, without network, disk and engines.
  *
- *   node test/bench/peer.ts [--services 2000] [--tasks 20000] [--nodes 50]
+ *   node test/bench/peer.ts [--services 2000] [--tasks 20000] [--nodes 50] [--check]
  *
- * Milliseconds of processor time, one line per figure.
+ * Processor time, one line per figure. All calls of a kind together are compared with the fixed loops of
+ * JavaScript in test/lab/bare.ts, in processor time too.
  */
-import { parseArgs } from "node:util";
 import type { NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Journal, Peer } from "@gam/peer";
@@ -17,20 +17,12 @@ import {
   type View,
 } from "@gam/state";
 import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
-import { print } from "./figures.ts";
+import { fixedLoopMs } from "../lab/bare.ts";
+import { print, printRatio, type Target } from "./figures.ts";
+import { benchOptions } from "./options.ts";
+import { cpuMsOf } from "./usage.ts";
 
-const { values } = parseArgs({
-  options: {
-    services: { type: "string", default: "2000" },
-    tasks: { type: "string", default: "20000" },
-    nodes: { type: "string", default: "50" },
-  },
-});
-const [services, tasks, nodes] = [values.services, values.tasks, values.nodes].map(Number) as [
-  number,
-  number,
-  number,
-];
+const { services, tasks, nodes } = benchOptions({ services: 2000, tasks: 20_000, nodes: 50 });
 const ids = Array.from({ length: nodes }, (_, n) => `n${n}` as NodeId);
 const self = ids[0] as NodeId;
 const others = ids.filter((id) => id !== self);
@@ -97,12 +89,12 @@ class Leader {
 
   /** Milliseconds of the processor until nothing more comes of it. */
   give(input: Input): number {
-    const began = process.cpuUsage();
-    this.#step(input);
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      this.#step(next);
-    }
-    return msSince(began);
+    return cpuMsOf(() => {
+      this.#step(input);
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        this.#step(next);
+      }
+    });
   }
 
   report(changes: readonly Change[], from: NodeId): number {
@@ -131,9 +123,16 @@ function repeat(count: number, run: (n: number) => number): number[] {
   return Array.from({ length: count }, (_, n) => run(n));
 }
 
-function msSince(began: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(began);
-  return (user + system) / 1000;
+/** One of them, and all of them to the fixed loops, which are run right after. */
+function show(name: string, tookMs: readonly number[], target?: Target): void {
+  print(`one of the ${name}`, tookMs, "ms of CPU");
+  const sumMs = tookMs.reduce((sum, ms) => sum + ms, 0);
+  printRatio(
+    `${tookMs.length} ${name}, to the fixed loops`,
+    [sumMs],
+    [cpuMsOf(fixedLoopMs)],
+    target,
+  );
 }
 
 function report(view: View, n: number): { change: Change; from: NodeId } {
@@ -147,18 +146,18 @@ const leader = new Leader(state());
 const { view } = leader.peer;
 const first: number[] = [];
 while (leader.peer.leader !== self || first.length < 10) first.push(leader.tick());
+show("ticks until a new leader has looked at everything", first);
 print("a new leader's first look, longest step", [Math.max(...first)], "ms");
 repeat(200, () => leader.tick());
-print(
-  "idle tick",
+show(
+  "idle ticks",
   repeat(400, () => leader.tick()),
-  "ms",
 );
 const commit = (n: number): number => {
   const { change, from } = report(view, n);
   return leader.report([change], from);
 };
-print("commit of one report", repeat(200, commit), "ms");
+show("commits of one report each", repeat(200, commit));
 const scale = (n: number): number => {
   const service = view.service(`s${n}` as ServiceId);
   if (service === undefined) throw new Error(`service s${n} is there`);
@@ -174,26 +173,19 @@ const scale = (n: number): number => {
     basedOn: service.Version.Index,
   });
 };
-print("scaling a service by one, until the task has its node", repeat(50, scale), "ms");
+show("scalings of a service by one, until the task has its node", repeat(50, scale));
 const nowhere = { Placement: { Constraints: ["node.id==nowhere"] } };
 leader.ask(aService("nowhere", { replicas: 10, template: nowhere }) as never);
 repeat(20, () => leader.tick());
-print(
-  "idle tick with ten tasks that fit nowhere",
+show(
+  "idle ticks with ten tasks that fit nowhere",
   repeat(400, () => leader.tick()),
-  "ms",
 );
-print(
-  "commit of one report with them",
+show(
+  "commits of one report with them",
   repeat(200, (n) => commit(n + 1000)),
-  "ms",
 );
-print(
-  "a snapshot",
-  repeat(3, () => {
-    const began = process.cpuUsage();
-    new TestLog().store.restore((view as TestLog["store"]).dump());
-    return msSince(began);
-  }),
-  "ms to make and take",
+show(
+  "snapshots made and taken",
+  repeat(3, () => cpuMsOf(() => new TestLog().store.restore((view as TestLog["store"]).dump()))),
 );

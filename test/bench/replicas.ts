@@ -8,22 +8,13 @@
  * settings are read from one that gam made. A container counts when its engine has started it, a
  * replica when the peer that was asked says that it runs.
  */
-import { parseArgs } from "node:util";
 import { engineCall } from "../lab/engine-call.ts";
 import { type Host, Lab, LabError } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
-import { print } from "./figures.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    replicas: { type: "string", default: "100" },
-    lab: { type: "string", default: "51" },
-    check: { type: "boolean", default: false },
-  },
-});
-const rounds = Number(values.rounds);
-const replicas = Number(values.replicas);
+const { rounds, replicas, lab: number } = benchOptions({ rounds: 3, replicas: 100, lab: 51 });
 const widths = [2, 3, 4];
 const hosts = 5;
 
@@ -33,7 +24,7 @@ interface Inspection {
   readonly HostConfig: object;
 }
 
-const lab = await Lab.up({ hosts, number: Number(values.lab), agents: true });
+const lab = await Lab.up({ hosts, number, agents: true });
 try {
   const mesh = await LabMesh.form(lab);
   const first = lab.host(1);
@@ -51,8 +42,7 @@ try {
   }
   print(`engines alone, ${replicas} containers, ${best.width} calls at once`, engines, "ms");
   print(`gam, ${replicas} replicas until running`, gam, "ms");
-  const ratios = gam.map((ms, round) => ms / (engines[round] ?? Number.NaN));
-  print("gam to engines alone", ratios, "times", { most: 1.3 });
+  printRatio("gam to engines alone", gam, engines, { most: 1.3 });
 } finally {
   await lab.down();
 }

@@ -9,25 +9,20 @@
  * survivor then says, and that its containers run on, is printed.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { type Host, Lab, LabError } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
-import { print } from "./figures.ts";
+import { mustDocker } from "../lab/must-docker.ts";
+import { print, printCount } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    every: { type: "string", default: "20" },
-    replicas: { type: "string", default: "10" },
-    survivor: { type: "string", default: "voter" },
-    lab: { type: "string", default: "56" },
-    check: { type: "boolean", default: false },
-  },
-});
-const everyMs = Number(values.every) * 1000;
-const survivorVotes = values.survivor === "voter";
-let replicas = Number(values.replicas);
+const options = benchOptions({ every: 20, replicas: 10, survivor: "voter", lab: 56 });
+const everyMs = options.every * 1000;
+const survivorVotes = options.survivor === "voter";
+let { replicas } = options;
+let checks = 0;
+let failures = 0;
 
-const lab = await Lab.up({ hosts: 5, number: Number(values.lab), agents: true });
+const lab = await Lab.up({ hosts: 5, number: options.lab, agents: true });
 try {
   const mesh = await LabMesh.form(lab);
   const lost: number[] = [];
@@ -48,6 +43,7 @@ try {
     else await goesOn(mesh, left(lost), name, beganMs);
     await pause(Math.max(0, everyMs - (performance.now() - keptMs)));
   }
+  printCount("checks that failed", failures, checks, { most: 0 });
 } finally {
   await lab.down();
 }
@@ -64,24 +60,18 @@ async function goesOn(
 ): Promise<void> {
   const gone = lab.hosts.filter((host) => !survivors.includes(host)).map(({ number }) => number);
   const asked = survivors.at(-1) ?? lab.host(1);
-  const running = mesh.running(asked, "web", replicas, gone).then(
-    () => [performance.now() - beganMs],
-    (thrown) => failed(`${name}: replicas do not run`, thrown),
-  );
-  print(`${name}: until all ${replicas} replicas run`, await running, "ms");
+  await check(`${name}: replicas run`, mesh.running(asked, "web", replicas, gone));
+  print(`${name}: until all ${replicas} replicas run`, [performance.now() - beganMs], "ms");
   const scaledMs: number[] = [];
   for (const host of survivors) {
     replicas += replicas % 2 === 0 ? 1 : -1;
     const startMs = performance.now();
     const words = ["service", "scale", "--detach", `web=${replicas}`];
-    const { code, stdout, stderr } = await host.docker(words, { timeoutMs: 30_000 });
-    if (code !== 0) failed(`${name}: scaling at ${host.name}`, new LabError(stdout + stderr));
+    await check(`${name}: scaling at ${host.name}`, mustDocker(host, words));
     scaledMs.push(performance.now() - startMs);
   }
   print(`${name}: docker service scale, at each host`, scaledMs, "ms");
-  await mesh.running(asked, "web", replicas, gone).catch((thrown) => {
-    failed(`${name}: replicas do not follow`, thrown);
-  });
+  await check(`${name}: replicas follow`, mesh.running(asked, "web", replicas, gone));
 }
 
 /** The only voter is gone, so nothing can be decided. */
@@ -91,7 +81,7 @@ async function stranded(mesh: LabMesh, host: Host): Promise<void> {
     const { leader } = await mesh.call<{ leader: string | null }>(host, "GET", "/gam/v1/status");
     return leader === null;
   });
-  await known.catch((thrown) => failed("the only voter is gone", thrown));
+  await check("the only voter is gone", known);
   const say = (what: string, { code, stdout, stderr }: Awaited<ReturnType<Host["gam"]>>): void => {
     process.stdout.write(`\n$ ${what}   (code ${code})\n${stdout}${stderr}`);
   };
@@ -101,7 +91,7 @@ async function stranded(mesh: LabMesh, host: Host): Promise<void> {
   say("docker service scale", await host.docker(["service", "scale", "-d", "web=3"]));
   const kept = (await containersOf(host)).filter((id) => before.includes(id)).length;
   process.stdout.write("\n");
-  print("the survivor's containers that run on", [kept], `of ${before.length}`, {
+  printCount("the survivor's containers that run on", kept, before.length, {
     least: before.length,
   });
 }
@@ -111,9 +101,14 @@ async function containersOf(host: Host): Promise<string[]> {
   return stdout.split("\n").filter((id) => id !== "");
 }
 
-function failed(what: string, thrown: unknown): number[] {
-  if (!(thrown instanceof LabError)) throw thrown;
-  process.stdout.write(`FAILED ${what}: ${thrown.message}\n`);
-  if (values.check) process.exitCode = 1;
-  return [];
+/** Counts one more check, and a failure where it does not come true. */
+async function check(what: string, work: Promise<unknown>): Promise<void> {
+  checks += 1;
+  try {
+    await work;
+  } catch (thrown) {
+    if (!(thrown instanceof LabError)) throw thrown;
+    failures += 1;
+    process.stdout.write(`FAILED ${what}: ${thrown.message}\n`);
+  }
 }

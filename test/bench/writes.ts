@@ -1,52 +1,54 @@
 /**
- * Writes: how long one takes at each peer of five, and how many a second there may be.
+ * Writes: how long one takes, and how many a second there may be, beside Docker Swarm's own.
  *
- *   node test/bench/writes.ts [--writes 200] [--clients 32] [--seconds 10] [--lab 52] [--check]
+ *   node test/bench/writes.ts [--rounds 5] [--writes 40] [--clients 32] [--seconds 4] [--lab 35] [--check]
  *
  * A write is a service update that changes a label of a service without replicas: read, change, send.
- * Only the sending is timed. For the rate each client has a service and a peer of its own, and keeps a
- * connection open.
+ * Only the sending is timed. For the rate each client has a service of its own, and keeps a connection
+ * open to one of the hosts that take calls: gam's five, Swarm's three managers.
+ *
+ * Each round measures gam, then Swarm (in the lab of the next number), then what such a write cannot do
+ * without: one fdatasync of 4 KiB where the labs have their disks, and a round trip on loopback.
+ *
+ * The processor time of a write is that of all agents, or of all engines in Swarm, while the clients write.
  */
 import { Agent, request } from "node:http";
-import { parseArgs } from "node:util";
-import { type Host, Lab, LabError } from "../lab/lab.ts";
-import { LabMesh, type ServiceRow } from "../lab/lab-mesh.ts";
-import { print } from "./figures.ts";
+import { bareWritesMs, median } from "../lab/bare.ts";
+import { type Host, LabError } from "../lab/lab.ts";
+import type { LabCluster, ServiceRow } from "../lab/lab-cluster.ts";
+import { bareRoundTripsMs } from "./bare-round-trip.ts";
+import { besideSwarm } from "./beside-swarm.ts";
+import { print, printRatio } from "./figures.ts";
+import { benchOptions } from "./options.ts";
+import { agentOf, cpuSeconds, engineOf } from "./usage.ts";
 
-const { values } = parseArgs({
-  options: {
-    writes: { type: "string", default: "200" },
-    clients: { type: "string", default: "32" },
-    seconds: { type: "string", default: "10" },
-    lab: { type: "string", default: "52" },
-    check: { type: "boolean", default: false },
-  },
-});
-const writes = Number(values.writes);
-const clients = Number(values.clients);
-const seconds = Number(values.seconds);
+const options = { rounds: 5, writes: 40, clients: 32, seconds: 4, lab: 35 };
+const { rounds, writes, clients, seconds, lab } = benchOptions(options);
+const bareForMs = 1000;
+const bareTrips = 200;
+const bareBytes = 1000;
 
-/** A client of one peer, with one connection. */
+/** A client of one host, with one connection. */
 class Client {
   readonly #socketPath: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #name: string;
   #written = 0;
 
-  constructor(host: Host, name: string) {
-    this.#socketPath = host.agentSocket;
+  constructor(socketPath: string, name: string) {
+    this.#socketPath = socketPath;
     this.#name = name;
   }
 
-  read(): Promise<ServiceRow> {
-    return this.#call("GET", `/services/${this.#name}`);
-  }
-
-  async write({ ID, Version, Spec }: ServiceRow): Promise<void> {
+  /** Milliseconds that one write took, without the reading before it. */
+  async write(): Promise<number> {
+    const { ID, Version, Spec } = await this.#call<ServiceRow>("GET", `/services/${this.#name}`);
     this.#written += 1;
     const Labels = { ...Spec.Labels, written: String(this.#written) };
     const path = `/services/${ID}/update?version=${Version.Index}`;
+    const beganMs = performance.now();
     await this.#call("POST", path, { ...Spec, Labels });
+    return performance.now() - beganMs;
   }
 
   close(): void {
@@ -73,51 +75,95 @@ class Client {
   }
 }
 
-const lab = await Lab.up({ hosts: 5, number: Number(values.lab), agents: true });
-try {
-  const mesh = await LabMesh.form(lab);
-  const first = lab.host(1);
-  for (let n = 0; n < clients; n += 1) await mesh.createService(first, `idle${n}`, 0);
-  const leader = await mesh.leader(first);
-  for (const host of lab.hosts) {
-    const place = host.number === leader ? "the leader" : `a follower, host${host.number}`;
-    const tookMs = await latencies(host);
-    print(`write at ${place}, one client`, tookMs, "ms", { most: 10 });
-  }
-  const { rate, tookMs } = await throughput();
-  print(`writes with ${clients} clients at all peers`, [rate], "a second", { least: 200 });
-  print(`write with ${clients} clients at all peers`, tookMs, "ms");
-} finally {
-  await lab.down();
-}
+/** The figures of one cluster, a value a round. */
+class Figures {
+  readonly followerMs: number[] = [];
+  readonly leaderMs: number[] = [];
+  readonly perSecond: number[] = [];
+  readonly cpuMs: number[] = [];
+  readonly #cluster: LabCluster;
+  readonly #pidsOf: (host: Host) => readonly number[];
 
-async function latencies(host: Host): Promise<number[]> {
-  const client = new Client(host, "idle0");
-  const tookMs: number[] = [];
-  for (let n = 0; n < writes; n += 1) {
-    const service = await client.read();
-    const beganMs = performance.now();
-    await client.write(service);
-    tookMs.push(performance.now() - beganMs);
+  private constructor(cluster: LabCluster, pidsOf: (host: Host) => readonly number[]) {
+    this.#cluster = cluster;
+    this.#pidsOf = pidsOf;
   }
-  client.close();
-  return tookMs;
-}
 
-async function throughput(): Promise<{ rate: number; tookMs: number[] }> {
-  const tookMs: number[] = [];
-  const beganMs = performance.now();
-  const untilMs = beganMs + seconds * 1000;
-  const work = async (n: number): Promise<void> => {
-    const client = new Client(lab.host(1 + (n % lab.hosts.length)), `idle${n}`);
-    while (performance.now() < untilMs) {
-      const service = await client.read();
-      const startMs = performance.now();
-      await client.write(service);
-      tookMs.push(performance.now() - startMs);
-    }
+  /** `pidsOf`: the processes of a host that do the writing. */
+  static async of(
+    cluster: LabCluster,
+    pidsOf: (host: Host) => readonly number[],
+  ): Promise<Figures> {
+    const first = cluster.lab.host(1);
+    for (let n = 0; n < clients; n += 1) await cluster.createService(first, `idle${n}`, 0);
+    return new Figures(cluster, pidsOf);
+  }
+
+  async measure(round: number): Promise<void> {
+    const { askable } = this.#cluster;
+    const leader = await this.#cluster.leader(this.#cluster.lab.host(1));
+    const followers = askable.filter(({ number }) => number !== leader);
+    // Another follower each round: the ratio is that of all.
+    const follower = followers[round % followers.length] as Host;
+    this.followerMs.push(await this.#writeMs(follower));
+    this.leaderMs.push(await this.#writeMs(this.#cluster.lab.host(leader)));
+    await this.#writeAtOnce(askable);
+  }
+
+  async #writeMs(host: Host): Promise<number> {
+    const client = new Client(this.#cluster.socketOf(host), "idle0");
+    const tookMs: number[] = [];
+    for (let n = 0; n < writes; n += 1) tookMs.push(await client.write());
     client.close();
-  };
-  await Promise.all(Array.from({ length: clients }, (_, n) => work(n)));
-  return { rate: tookMs.length / ((performance.now() - beganMs) / 1000), tookMs };
+    return median(tookMs);
+  }
+
+  async #writeAtOnce(hosts: readonly Host[]): Promise<void> {
+    const pids = this.#cluster.lab.hosts.flatMap(this.#pidsOf);
+    const cpuBefore = cpuSeconds(pids);
+    const beganMs = performance.now();
+    let written = 0;
+    const work = async (n: number): Promise<void> => {
+      const host = hosts[n % hosts.length] as Host;
+      const client = new Client(this.#cluster.socketOf(host), `idle${n}`);
+      while (performance.now() < beganMs + seconds * 1000) {
+        await client.write();
+        written += 1;
+      }
+      client.close();
+    };
+    await Promise.all(Array.from({ length: clients }, (_, n) => work(n)));
+    this.perSecond.push(written / ((performance.now() - beganMs) / 1000));
+    this.cpuMs.push(((cpuSeconds(pids) - cpuBefore) * 1000) / written);
+  }
 }
+
+await besideSwarm(lab, async (mesh, swarm) => {
+  const gam = await Figures.of(mesh, agentOf);
+  const theirs = await Figures.of(swarm, engineOf);
+  const bareMs: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await gam.measure(round);
+    await theirs.measure(round);
+    const syncMs = median(bareWritesMs(mesh.lab.host(1).folder, bareForMs));
+    bareMs.push(syncMs + median(await bareRoundTripsMs(bareTrips, bareBytes)));
+  }
+  for (const [name, { followerMs, leaderMs, perSecond, cpuMs }] of [
+    ["gam", gam],
+    ["Swarm", theirs],
+  ] as const) {
+    print(`${name}: write at a follower, one client`, followerMs, "ms");
+    print(`${name}: write at the leader, one client`, leaderMs, "ms");
+    print(`${name}: writes with ${clients} clients`, perSecond, "a second");
+    print(`${name}: CPU of all hosts for a write and the reading before it`, cpuMs, "ms");
+  }
+  print("one bare fdatasync and round trip", bareMs, "ms");
+  printRatio("write at a follower, to one bare fdatasync and round trip", gam.followerMs, bareMs);
+  printRatio("write at a follower, gam to Swarm", gam.followerMs, theirs.followerMs, { most: 2.5 });
+  printRatio("write at the leader, gam to Swarm", gam.leaderMs, theirs.leaderMs, { most: 2 });
+  const busy = `with ${clients} clients`;
+  printRatio(`writes a second ${busy}, gam to Swarm`, gam.perSecond, theirs.perSecond, {
+    least: 1.2,
+  });
+  printRatio(`CPU of a write ${busy}, gam to Swarm`, gam.cpuMs, theirs.cpuMs, { most: 0.9 });
+});

@@ -8,22 +8,28 @@
  * the socket from outside learns what this container, or this host, can reach and by which name. PORT 0
  * is for those who only ask.
  *
- * On SIGTERM it accepts whoever waits for it in the kernel, answers them and ends, as a service should. What it
- * was asking others it drops: nobody waits for that any more.
+ * On SIGTERM it accepts the connections that wait in the kernel, answers them and ends, as a service should. The
+ * kernel resets those that still wait when a server stops listening, and a busy one has many. Questions that it
+ * carries it drops: nobody waits for the answers any more. Its last line of output is an Ending (ending.ts): what came
+ * after the signal, and what the kernel refused.
  *
  * Runs in containers without node_modules: it imports nothing but Node.
  */
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createServer, get, type IncomingMessage } from "node:http";
 import { hostname } from "node:os";
 import { text } from "node:stream/consumers";
 import type { Answer, Question } from "./echo.ts";
+import type { Ending } from "./ending.ts";
 
-const answerMsMax = 2000;
-/** The kernel resets whoever has not been accepted when the server is closed. */
+const withinMsDefault = 2000;
+/** It goes on listening for so long at least, and then until no connection waits. */
 const acceptMs = 100;
+const lookMs = 5;
+/** Stops listening after that time whatever waits, as most servers do. */
+const hasty = process.env.HASTY !== undefined;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
 
 const whoAsked = (client: string | undefined): string =>
@@ -60,17 +66,68 @@ const asker = createServer((request, response) => {
 rmSync(socket, { force: true });
 asker.listen(socket);
 
+let accepted = 0;
+server.on("connection", () => {
+  accepted += 1;
+});
+
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
     if (port === "0") process.exit();
     asker.close();
     asker.closeAllConnections();
     echo.close();
-    setTimeout(() => {
-      server.close(() => process.exit());
+    const [before, toldMs] = [{ accepted, ...kernelCounts() }, performance.now()];
+    const look = setInterval(() => {
+      const waiting = waitingConnections();
+      if (performance.now() < toldMs + acceptMs || (waiting > 0 && !hasty)) return;
+      clearInterval(look);
+      const closed = kernelCounts();
+      server.close(() => {
+        const { resets } = kernelCounts();
+        const ending: Ending = {
+          opened: closed.opened - before.opened,
+          accepted: accepted - before.accepted,
+          waiting,
+          overflowed: closed.overflowed,
+          refused: resets - closed.resets,
+          lingeredMs: Math.round(performance.now() - toldMs),
+        };
+        process.stdout.write(`${JSON.stringify({ ending })}\n`, () => process.exit());
+      });
       server.closeIdleConnections();
-    }, acceptMs);
+    }, lookMs);
   });
+}
+
+/** Connections on the server's port that the kernel has opened and the server has not accepted: see proc_net_tcp. */
+function waitingConnections(): number {
+  const local = `:${Number(port).toString(16).toUpperCase().padStart(4, "0")}`;
+  for (const line of readFileSync("/proc/net/tcp", "utf8").split("\n")) {
+    const [, address = "", , state, queues = ""] = line.trim().split(/\s+/);
+    if (state === "0A" && address.endsWith(local)) return Number.parseInt(queues.slice(9), 16);
+  }
+  return 0;
+}
+
+/** What the kernel has counted in this network namespace: connections opened to it, resets sent, queues that overflowed. */
+function kernelCounts(): { opened: number; resets: number; overflowed: number } {
+  const counts = new Map<string, number>();
+  for (const file of ["/proc/net/snmp", "/proc/net/netstat"]) {
+    const lines = readFileSync(file, "utf8").trim().split("\n");
+    // A line of names, then a line of numbers, each with the protocol first.
+    for (let at = 0; at + 1 < lines.length; at += 2) {
+      const [protocol, ...names] = (lines[at] ?? "").split(" ");
+      const [, ...values] = (lines[at + 1] ?? "").split(" ");
+      for (const [n, name] of names.entries()) counts.set(`${protocol}${name}`, Number(values[n]));
+    }
+  }
+  const count = (name: string): number => counts.get(name) ?? 0;
+  return {
+    opened: count("Tcp:PassiveOpens"),
+    resets: count("Tcp:OutRsts"),
+    overflowed: count("TcpExt:ListenOverflows"),
+  };
 }
 
 async function answerAll(request: IncomingMessage): Promise<string> {
@@ -78,7 +135,8 @@ async function answerAll(request: IncomingMessage): Promise<string> {
   return JSON.stringify(await Promise.all(questions.map(answer)));
 }
 
-async function answer({ ask, name, port }: Question): Promise<Answer> {
+async function answer(question: Question): Promise<Answer> {
+  const { ask, name, port, withinMs = withinMsDefault } = question;
   let addresses: readonly string[] | undefined;
   try {
     const found = await lookup(name, { all: true, family: 4 });
@@ -88,9 +146,9 @@ async function answer({ ask, name, port }: Question): Promise<Answer> {
       case "address":
         return { addresses };
       case "http":
-        return { addresses, ...(await askHttp(address, port)) };
+        return { addresses, ...(await askHttp(address, port, withinMs)) };
       case "udp":
-        return { addresses, ...(await askUdp(address, port)) };
+        return { addresses, ...(await askUdp(address, port, withinMs)) };
     }
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
@@ -98,9 +156,9 @@ async function answer({ ask, name, port }: Question): Promise<Answer> {
   }
 }
 
-function askHttp(host: string, port: number): Promise<Answer> {
+function askHttp(host: string, port: number, withinMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(answerMsMax);
+    const signal = AbortSignal.timeout(withinMs);
     const sent = get({ host, port, agent: false, signal }, (response) => {
       text(response).then((body) => resolve(JSON.parse(body) as Answer), reject);
     });
@@ -108,7 +166,7 @@ function askHttp(host: string, port: number): Promise<Answer> {
   });
 }
 
-function askUdp(host: string, port: number): Promise<Answer> {
+function askUdp(host: string, port: number, withinMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asking = createSocket("udp4");
     const end = (settle: () => void): void => {
@@ -116,7 +174,7 @@ function askUdp(host: string, port: number): Promise<Answer> {
       asking.close();
       settle();
     };
-    const timer = setTimeout(() => end(() => reject(new Error("no answer in time"))), answerMsMax);
+    const timer = setTimeout(() => end(() => reject(new Error("no answer in time"))), withinMs);
     // Connected, so that a refusal is told.
     asking.connect(port, host, () => asking.send("?"));
     asking.on("message", (body) => end(() => resolve(JSON.parse(String(body)) as Answer)));

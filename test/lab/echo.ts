@@ -5,8 +5,10 @@
  *
  * The socket of a container is found through its host's /proc, so asking costs no process.
  */
+import type { Background } from "./background.ts";
 import { engineCall } from "./engine-call.ts";
-import { type Host, LabError } from "./lab.ts";
+import type { Host } from "./host.ts";
+import { LabError } from "./lab-error.ts";
 
 export interface Question {
   /** What to do with the name: look it up, or ask who is there as well. */
@@ -14,6 +16,8 @@ export interface Question {
   /** A name or an address. */
   readonly name: string;
   readonly port: number;
+  /** How long the asked has to answer; 2 s where nothing is said. */
+  readonly withinMs?: number;
 }
 
 export interface Answer {
@@ -55,11 +59,15 @@ interface Inspection {
 }
 
 const socketInside = "/run/echo.sock";
-const answerMsMax = 10_000;
+/** What carrying the questions takes, beside the time that the asked have. */
+const carryMsMax = 8000;
+const withinMsDefault = 2000;
 
 /** Answers in the order of the questions. Errors: LabError when nobody carries them. */
 export async function askAt(socket: string, questions: readonly Question[]): Promise<Answer[]> {
-  const call = { method: "POST", path: "/", body: questions, timeoutMs: answerMsMax } as const;
+  const withinMs = Math.max(...questions.map((one) => one.withinMs ?? withinMsDefault), 0);
+  const timeoutMs = carryMsMax + withinMs;
+  const call = { method: "POST", path: "/", body: questions, timeoutMs } as const;
   const { status, text } = await engineCall(socket, call);
   if (status !== 200) throw new LabError(`Cannot ask at ${socket}: ${status} ${text}`);
   return JSON.parse(text) as Answer[];
@@ -70,21 +78,31 @@ export function askingSocketOf({ host, pid }: Container): string {
   return host.path(`/proc/${pid}/root${socketInside}`);
 }
 
-/** Where the one that `startAsker` has started takes questions. */
+/** Where the echo server that `startAsker` has started takes questions. */
 export function askingSocketOn(host: Host): string {
   return host.path(socketInside);
 }
 
 /** An echo server on the host itself that only asks. Resolves when it takes questions. */
 export async function startAsker(host: Host): Promise<void> {
+  await startEcho(host, "asker", 0, socketInside);
+}
+
+/** An echo server on the host itself. Port 0 for one that only asks. Resolves when it answers. */
+export async function startEcho(
+  host: Host,
+  name: string,
+  port: number,
+  socket = `/run/${name}.sock`,
+): Promise<Background> {
   const program = new URL("./echo-server.ts", import.meta.url).pathname;
-  const asker = await host.spawn("asker", ["node", program, "0", socketInside]);
+  const server = await host.spawn(name, ["node", program, String(port), socket]);
   for (;;) {
     try {
-      await askAt(askingSocketOn(host), []);
-      return;
+      await askAt(host.path(socket), []);
+      return server;
     } catch (cause) {
-      if (!(cause instanceof LabError) || !asker.running) throw cause;
+      if (!(cause instanceof LabError) || !server.running) throw cause;
     }
   }
 }

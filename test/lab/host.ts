@@ -36,9 +36,9 @@ export interface AgentOptions {
   readonly readyMsMax?: number;
 }
 
-const engineReadyMsMax = 30_000;
-const agentReadyMsMax = 20_000;
-const deathMsMax = 10_000;
+const engineReadyMsMax = 60_000;
+const agentReadyMsMax = 60_000;
+const deathMsMax = 30_000;
 const pollMs = 10;
 const diskFolders = [
   "docker",

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { Cgroup, cgroupTree } from "./cgroup.ts";
 import { LabError } from "./lab-error.ts";
+import type { Machine } from "./machine.ts";
 import { isRunning, type ProcessRef } from "./process-ref.ts";
 import { type Faults, noFaults, Switch } from "./switch.ts";
 
@@ -17,13 +18,15 @@ export interface LabRecord {
   readonly keeper?: ProcessRef;
   readonly faults: Faults;
   readonly frozen: readonly number[];
+  /** What the machine carried when the lab came up, where that was measured. */
+  readonly machine?: Machine;
   /** Per host: the first process, the engine, the agent. Some may be gone by now. */
   readonly inits: Readonly<Record<number, ProcessRef>>;
   readonly engines: Readonly<Record<number, ProcessRef>>;
   readonly agents: Readonly<Record<number, ProcessRef>>;
 }
 
-const numberMax = 250;
+export const numberMax = 250;
 export const hostsMax = 50;
 
 export class LabState {

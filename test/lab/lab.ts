@@ -15,10 +15,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { makeEchoImage } from "./echo-image.ts";
 import { Host, removeCgroup } from "./host.ts";
+import { keepLogs } from "./keep-logs.ts";
 import { LabError } from "./lab-error.ts";
 import { hostsMax, LabState } from "./lab-state.ts";
 import { labUnavailable } from "./lab-unavailable.ts";
-import { isRunning, processRef, signalProcess } from "./process-ref.ts";
+import { type Machine, machineText } from "./machine.ts";
+import { measureMachine } from "./measure-machine.ts";
+import { isRunning, type ProcessRef, processRef, signalProcess } from "./process-ref.ts";
 import { run } from "./run.ts";
 import { noFaults } from "./switch.ts";
 import { importImage, type LabImage, makeTestImage } from "./test-image.ts";
@@ -36,6 +39,8 @@ export interface LabOptions {
   readonly agents?: boolean;
   /** Give every engine gam/echo:1 and gam/echo:2 as well (echo-image.ts): half a second a host. */
   readonly echo?: boolean;
+  /** Measure the machine before agents start, and print a line with the figures: about 5 s. */
+  readonly measure?: boolean;
   /** The lab ends by itself after this. */
   readonly lifetimeMinutes?: number;
   /** Whether the lab goes on when the process that started it is gone. Tests say no. */
@@ -49,11 +54,12 @@ export interface LabTimings {
   readonly hostsMs: number;
   /** Test images in every engine. */
   readonly imagesMs: number;
+  readonly measuredMs: number;
   readonly agentsMs: number;
 }
 
 export const numberDefault = 7;
-const lifetimeMinutesDefault = 30;
+const lifetimeMinutesDefault = 90;
 const deathMsMax = 10_000;
 const pollMs = 20;
 
@@ -100,11 +106,16 @@ export class Lab {
     return new Lab(new LabState(number));
   }
 
-  /** Removes all there is of a lab, also of half a lab. False when there was nothing. */
+  /**
+   * Removes all there is of a lab, also of half a lab. False when there was nothing.
+   * The hosts' logs are kept in the folder that GAM_LAB_LOGS names, where it is set.
+   */
   static async down(number: number = numberDefault): Promise<boolean> {
     const state = new LabState(number);
     const found = state.exists || state.cgroup.exists;
-    endKeeper(state);
+    const keeper = keeperOf(state);
+    // A keeper that waits is the last to end: it takes down what is left if this process is ended here.
+    if (keeper !== undefined && !isWaiting(keeper)) signalProcess(keeper, "SIGKILL");
     const deadline = performance.now() + deathMsMax;
     for (;;) {
       const pids = state.cgroup.pids();
@@ -120,7 +131,15 @@ export class Lab {
     await state.network.remove();
     for (const mount of mountsUnder(state.folder)) await run("umount", ["-l", mount]);
     await removeCgroup(state.cgroup);
-    rmSync(state.folder, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      keepLogs(state, process.env.GAM_LAB_LOGS);
+    } finally {
+      rmSync(state.folder, { recursive: true, force: true, maxRetries: 5 });
+      if (keeper !== undefined) {
+        signalProcess(keeper, "SIGKILL");
+        while (isRunning(keeper)) await pause(pollMs);
+      }
+    }
     return found;
   }
 
@@ -131,6 +150,13 @@ export class Lab {
       throw new LabError(`Cannot find host ${number}: lab ${this.number} has ${this.hosts.length}`);
     }
     return host;
+  }
+
+  /** What was measured when the lab came up. Errors: LabError when it was started without that. */
+  get machine(): Machine {
+    const { machine } = this.#state.read();
+    if (machine !== undefined) return machine;
+    throw new LabError(`Cannot say what lab ${this.number} carries: it was not measured`);
   }
 
   /** Groups of host numbers that do not hear each other. Replaces an earlier split. */
@@ -185,12 +211,19 @@ async function build(lab: Lab, state: LabState, options: LabOptions): Promise<La
     await allOf(lab.hosts.map((host) => importImage(host.engineSocket, image)));
   }
   const imagesMs = performance.now();
+  if (options.measure === true) {
+    const machine = await measureMachine(lab.hosts);
+    state.change((record) => ({ ...record, machine }));
+    process.stdout.write(`Lab ${lab.number}: ${machineText(machine)}\n`);
+  }
+  const measuredMs = performance.now();
   if (options.agents === true) await allOf(lab.hosts.map((host) => host.startAgent()));
   return {
     switchMs: switchMs - startMs,
     hostsMs: hostsMs - switchMs,
     imagesMs: imagesMs - hostsMs,
-    agentsMs: performance.now() - imagesMs,
+    measuredMs: measuredMs - imagesMs,
+    agentsMs: performance.now() - measuredMs,
   };
 }
 
@@ -231,19 +264,27 @@ function startKeeper(state: LabState, options: LabOptions): void {
   state.change((record) => ({ ...record, keeper }));
 }
 
-function endKeeper(state: LabState): void {
-  if (!state.exists) return;
-  let keeper: ReturnType<typeof processRef>;
+/** The keeper of a lab, while it runs and is another process than this one. */
+function keeperOf(state: LabState): ProcessRef | undefined {
+  if (!state.exists) return undefined;
   try {
-    keeper = state.read().keeper;
+    const { keeper } = state.read();
+    return keeper?.pid === process.pid ? undefined : keeper;
   } catch (cause) {
     // A starter that died in its first moments has left no record, or half of one, and no keeper.
-    if (cause instanceof LabError || cause instanceof SyntaxError) return;
+    if (cause instanceof LabError || cause instanceof SyntaxError) return undefined;
     throw cause;
   }
-  // It may be the keeper's own command that we are.
-  if (keeper === undefined || keeper.pid === process.pid || !isRunning(keeper)) return;
-  signalProcess(keeper, "SIGKILL");
+}
+
+/** False when the keeper is gone, or takes its lab down already. */
+function isWaiting(keeper: ProcessRef): boolean {
+  if (!isRunning(keeper)) return false;
+  try {
+    return readFileSync(`/proc/${keeper.pid}/cmdline`, "utf8").includes("keeper.sh");
+  } catch {
+    return false; // It has ended since.
+  }
 }
 
 function killNow(pid: number): void {

@@ -1,29 +1,34 @@
 /**
  * Load generator: asks echo servers over and over, each time with a new connection, and counts.
  *
- *   node load-generator.ts '{ "urls": [...], "perSecond": 500 }'           until SIGTERM
- *   node load-generator.ts '{ "urls": [...], "count": 10000, "atOnce": 32 }'
+ *   node load-generator.ts '{ "urls": [...], "perSecond": 500 }'                    until SIGTERM
+ *   node load-generator.ts '{ "urls": [...], "atOnce": 32, "count": 10000 }'        or "forMs": 2000
  *
  * Urls take turns. Prints one LoadResult (load.ts) as JSON in the end. Everything that is not an answer
- * with status 200 is a failure, with its reason; requests that are out when it is told to end are waited for.
+ * with status 200 is a failure, with its reason. At the end it waits for the requests that are out.
+ *
+ * By rate it is an open loop with a bound: a request that is due while too many are unanswered is not sent, and
+ * is counted as such. It is no failure of what is asked, but the load was not what it should have been.
  */
 import { type ClientRequest, get } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Answer } from "./echo.ts";
-import type { LoadOptions, LoadResult } from "./load.ts";
+import { type ClosedLoop, type LoadOptions, type LoadResult, underWayWord } from "./load.ts";
 
 /** Only for those who are never answered: where containers start, the machine is late with all of them. */
-const answerMsMax = 20_000;
+const answerMsMaxDefault = 20_000;
 const turnMs = 5;
-// More than this at once means that nobody answers; the rest of them would only pile up.
-const outMax = 5000;
 
 const options = JSON.parse(process.argv[2] ?? "") as LoadOptions;
+const { urls, answerMsMax = answerMsMaxDefault } = options;
+const firstAnswers = "perSecond" in options ? Math.ceil(options.perSecond) : undefined;
 const failures: Record<string, number> = {};
 const servers: Record<string, number> = {};
 const tookMs: number[] = [];
 let sent = 0;
+let unsent = 0;
+let lateMs = 0;
 let out = 0;
 let answered = 0;
 let ended = false;
@@ -35,12 +40,14 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 const beganMs = performance.now();
 if ("perSecond" in options) await atRate(options.perSecond);
-else await Promise.all(Array.from({ length: options.atOnce }, () => lane(options.count)));
+else await closedLoop(options);
 while (out > 0) await pause(turnMs);
 tookMs.sort((a, b) => a - b);
 const result: LoadResult = {
   sent,
   answered,
+  unsent,
+  lateMs,
   failures,
   servers,
   lastedMs: performance.now() - beganMs,
@@ -50,25 +57,33 @@ const result: LoadResult = {
 process.stdout.write(`${JSON.stringify(result)}\n`);
 
 async function atRate(perSecond: number): Promise<void> {
+  // As many as are due in half of the time that each has. A part of the servers that answers nothing does not reach it.
+  const outMax = (perSecond * answerMsMax) / 2000;
   while (!ended) {
-    const due = Math.floor(((performance.now() - beganMs) / 1000) * perSecond);
-    while (sent < due) {
-      if (out < outMax) void once();
-      else {
-        sent += 1;
-        fail(`more than ${outMax} unanswered`);
+    const passedMs = performance.now() - beganMs;
+    const due = Math.floor((passedMs / 1000) * perSecond);
+    for (let next = sent + unsent; next < due; next += 1) {
+      if (out >= outMax) {
+        unsent += 1;
+        continue;
       }
+      lateMs = Math.max(lateMs, passedMs - (next / perSecond) * 1000);
+      void once();
     }
     await pause(turnMs);
   }
 }
 
-async function lane(count: number): Promise<void> {
-  while (sent < count && !ended) await once();
+async function closedLoop(loop: ClosedLoop): Promise<void> {
+  const { atOnce, count = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY } = loop;
+  const lane = async (): Promise<void> => {
+    while (sent < count && performance.now() - beganMs < forMs && !ended) await once();
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
 async function once(): Promise<void> {
-  const url = options.urls[sent % options.urls.length] ?? "";
+  const url = urls[sent % urls.length] ?? "";
   sent += 1;
   out += 1;
   const atMs = performance.now();
@@ -83,6 +98,7 @@ async function once(): Promise<void> {
   try {
     const { server = "" } = await answerTo(request);
     answered += 1;
+    if (answered === firstAnswers) process.stderr.write(`${underWayWord}\n`);
     servers[server] = (servers[server] ?? 0) + 1;
     tookMs.push(performance.now() - atMs);
   } catch (cause) {

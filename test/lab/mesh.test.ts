@@ -15,7 +15,7 @@ import { LabMesh } from "./lab-mesh.ts";
 const skip = labUnavailable() ?? false;
 const [attacked, bereaved] = [60, 61];
 /** Only ends what would never end. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () => {
   let lab: Lab;

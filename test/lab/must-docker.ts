@@ -1,7 +1,7 @@
 /** The docker client at a host's agent, or at its engine, where anything but success ends the test. */
 import { type Host, LabError } from "./lab.ts";
 
-const clientMsMax = 60_000;
+const clientMsMax = 120_000;
 
 /** What it said, without the line end. Errors: LabError with the command and what it said instead. */
 export async function mustDocker(

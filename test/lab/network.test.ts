@@ -14,15 +14,16 @@ import {
   askingSocketOf,
   askingSocketOn,
   type Container,
-  containersOf,
   inspect,
   startAsker,
 } from "./echo.ts";
 import { spreadOf } from "./even-spread.ts";
-import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
+import { type Host, Lab, labUnavailable } from "./lab.ts";
 import { LabMesh } from "./lab-mesh.ts";
 import { Load, type LoadResult } from "./load.ts";
+import { deadlineMs, healthSeconds, loadPerSecond } from "./machine.ts";
 import { mustDocker } from "./must-docker.ts";
+import { overloaded, type RollingUpdate, rollingUpdate, tasksOf } from "./rolling-update.ts";
 import { Shop } from "./shop.ts";
 import { Talk } from "./talk.ts";
 import { traceOf } from "./trace.ts";
@@ -30,13 +31,10 @@ import { traceOf } from "./trace.ts";
 const programs = { tcpdump: "tcpdump", wg: "wireguard-tools", "wireguard-go": "wireguard-go" };
 const skip = labUnavailable(programs) ?? false;
 const number = 62;
-/** What is promised: names and ports are right again after this. */
-const rightMsMax = 5000;
-/** Only ends what would never end. */
-const patienceMs = 60_000;
 const cableOutMs = 30_000;
-/** So that a load is at its rate before anything happens. */
-const warmMs = 2000;
+const loadWished = 500;
+/** A load below this finds no fault. */
+const loadLeast = 50;
 const port = 9000;
 const replicas = 10;
 
@@ -45,10 +43,13 @@ describe("networks of five hosts", { skip }, () => {
   let mesh: LabMesh;
   let shop: Shop;
   let database: number;
+  /** Only ends what would never end. */
+  let patienceMs: number;
   const untouched = new Map<number, Record<string, string[]>>();
 
   before(async () => {
-    lab = await Lab.up({ hosts: 5, number, agents: true, echo: true });
+    lab = await Lab.up({ hosts: 5, number, agents: true, echo: true, measure: true });
+    patienceMs = deadlineMs(lab.machine, 60_000, { containers: 100, writes: 1000 });
     for (const host of lab.hosts) untouched.set(host.number, await traceOf(host));
     mesh = await LabMesh.form(lab);
     await Promise.all(lab.hosts.map(startAsker));
@@ -70,8 +71,11 @@ describe("networks of five hosts", { skip }, () => {
 
     test("ports answer while no agent runs, and all is right when they are back", async (t) => {
       await Promise.all(lab.hosts.map((host) => host.killAgent("SIGKILL")));
-      assert.deepEqual(await shop.wrongPorts(), []);
-      await Promise.all(lab.hosts.map((host) => host.startAgent()));
+      try {
+        assert.deepEqual(await shop.wrongPorts(), []);
+      } finally {
+        await Promise.all(lab.hosts.map((host) => host.startAgent()));
+      }
       await isRight(t);
     });
 
@@ -103,7 +107,7 @@ describe("networks of five hosts", { skip }, () => {
     for (const leads of [false, true]) {
       const whose = leads ? "the leader's host" : "a host";
       test(`all is right again when ${whose} has lost power, and when it is back`, async (t) => {
-        await shop.whole(patienceMs);
+        await shop.whole();
         const leader = await mesh.leader(lab.host(database));
         const other = await shop.busiest([leader, database]);
         const victim = leads && leader !== database ? lab.host(leader) : other;
@@ -121,7 +125,7 @@ describe("networks of five hosts", { skip }, () => {
     }
 
     test("all is right for the others while a cable is out, and for all when it is in", async (t) => {
-      await shop.whole(patienceMs);
+      await shop.whole();
       const leader = await mesh.leader(lab.host(database));
       const cut = await shop.busiest([leader, database]);
       const outMs = performance.now();
@@ -157,7 +161,8 @@ describe("networks of five hosts", { skip }, () => {
       const made = ["network", "create", "-d", "overlay", "--attachable", ...range, "open"];
       await mustDocker(lab.host(1), made);
       const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-      const often = ["--health-interval", "3s", "--health-retries", "3"];
+      const everySeconds = healthSeconds(lab.machine, 2 * replicas, 3);
+      const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
       const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
       await create("ten", ["--replicas", String(replicas), ...more, "gam/echo:1"]);
       await mesh.running(lab.host(1), "ten", replicas);
@@ -327,41 +332,25 @@ describe("networks of five hosts", { skip }, () => {
       await until("it is gone", async () => (await taskContainers("sticky")).length === 0);
     });
 
-    for (const [order, image] of [
-      ["start-first", "gam/echo:2"],
-      ["stop-first", "gam/echo:1"],
-    ] as const) {
-      test(`a rolling update, ${order}, drops none of 500 requests a second`, async (t) => {
+    for (const order of ["start-first", "stop-first"] as const) {
+      test(`a rolling update, ${order}, loses no request of a steady load`, async (t) => {
+        const [from, bareAt] = [lab.host(5), lab.host(4)];
         const urls = lab.hosts.slice(0, 3).map(({ address }) => `http://${address}:${port}/`);
-        const load = await Load.start(lab.host(5), { urls, perSecond: 500 });
-        let result: LoadResult;
-        try {
-          await pause(warmMs);
-          const how = [
-            "--update-order",
-            order,
-            "--update-parallelism",
-            "2",
-            "--update-delay",
-            "0s",
-          ];
-          const flags = ["--detach", "--quiet", "--no-resolve-image", ...how, "--image", image];
-          await mustDocker(lab.host(2), ["service", "update", ...flags, "ten"]);
-          await mesh.until("all are new", 2 * patienceMs, async () => {
-            const found = await taskContainers("ten");
-            const versions = await Promise.all(found.map(versionOf));
-            return found.length === replicas && versions.every((one) => one === image.slice(-1));
-          });
-        } finally {
-          result = await load.stop();
+        let perSecond = loadPerSecond(lab.machine, loadWished);
+        let why = `this machine carries no more than ${2 * perSecond} requests a second`;
+        for (; perSecond >= loadLeast; perSecond = Math.floor(perSecond / 2)) {
+          const load = { from, urls, perSecond, bareAt };
+          const what = { mesh, service: "ten", replicas, order, withinMs: 2 * patienceMs };
+          const update = await rollingUpdate({ ...what, ...load });
+          for (const line of updateLines(update)) t.diagnostic(`${perSecond} a second: ${line}`);
+          const late = overloaded(update);
+          if (late === undefined) {
+            assert.deepEqual(update.load.failures, {}, updateLines(update).join("; "));
+            return;
+          }
+          why = `${perSecond} requests a second are too many: ${late}`;
         }
-        const { sent, lastedMs, p50Ms, p99Ms } = result;
-        const lasted = (lastedMs / 1000).toFixed(1);
-        t.diagnostic(
-          `${sent} in ${lasted} s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`,
-        );
-        assert.deepEqual(result.failures, {});
-        assert.ok(sent > (lastedMs / 1000) * 400, `only ${sent} were sent`);
+        t.skip(`not measured, ${why}`);
       });
     }
 
@@ -470,7 +459,7 @@ describe("networks of five hosts", { skip }, () => {
     when = "",
     without: readonly number[] = [],
   ): Promise<void> {
-    const tookMs = await shop.right(rightMsMax, without);
+    const tookMs = await shop.right(shop.rightMsMax, without);
     t.diagnostic(`right after ${tookMs.toFixed(0)} ms ${when}`);
   }
 
@@ -499,9 +488,8 @@ describe("networks of five hosts", { skip }, () => {
     await mustDocker(lab.host(1), ["service", "create", ...flags, ...words]);
   }
 
-  async function taskContainers(service: string): Promise<Container[]> {
-    const label = `com.docker.swarm.service.name=${service}`;
-    return (await Promise.all(lab.hosts.map((host) => containersOf(host, label)))).flat();
+  function taskContainers(service: string): Promise<Container[]> {
+    return tasksOf(mesh, service);
   }
 
   async function vipUrl(): Promise<string> {
@@ -514,15 +502,15 @@ describe("networks of five hosts", { skip }, () => {
   }
 });
 
-/** What it says of itself. Undefined when it is on its way out. */
-async function versionOf(container: Container): Promise<string | undefined> {
-  try {
-    const question = { ask: "http", name: "127.0.0.1", port: 80 } as const;
-    return (await askAt(askingSocketOf(container), [question]))[0]?.version;
-  } catch (cause) {
-    if (cause instanceof LabError) return undefined;
-    throw cause;
-  }
+/** What a rolling update did to the requests, and the kernel's counters of the tasks that ended. */
+function updateLines({ load, bare, endings }: RollingUpdate): string[] {
+  const show = ({ sent, answered, lastedMs, p50Ms, p99Ms }: LoadResult): string =>
+    `${answered} of ${sent} answered in ${(lastedMs / 1000).toFixed(1)} s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`;
+  return [
+    show(load),
+    `past the bare DNAT ${show(bare)}`,
+    `tasks that ended: ${JSON.stringify(endings)}`,
+  ];
 }
 
 /** A shell loop over the links of a host whose names begin so; `$d` is the link. */

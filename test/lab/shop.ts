@@ -2,7 +2,7 @@
  * Shop: a stack as people write it, and what must be reachable in it from where.
  *
  *   const shop = await Shop.open(mesh, { database: 2, at: 3 });
- *   await shop.right(5000);       every name and port, asked from every container and every host
+ *   await shop.right(shop.rightMsMax);       every name and port, asked from every container and every host
  *
  * What is right follows from the file alone: a name is there for those who share a network with its
  * service, and whoever answers to it is of that service. What runs is read from the engines.
@@ -21,10 +21,11 @@ import {
 } from "./echo.ts";
 import { type Host, LabError } from "./lab.ts";
 import type { LabMesh } from "./lab-mesh.ts";
+import { deadlineMs, healthSeconds, type Machine } from "./machine.ts";
 import { mustDocker } from "./must-docker.ts";
 
 const stack = "shop";
-const deployedMsMax = 60_000;
+const healthSecondsLeast = 2;
 const pollMs = 50;
 const lookEveryMs = 1000;
 /** Looks whose complaints are shown: the last ones. */
@@ -67,25 +68,41 @@ interface Check {
 
 export class Shop {
   readonly #mesh: LabMesh;
+  /** What is promised: names and ports are right so long after something has happened. Milliseconds. */
+  readonly rightMsMax: number;
+  /** Only ends what would never end. */
+  readonly #patienceMs: number;
+  /** An answer that comes later is none. */
+  readonly #answerMsMax: number;
 
   private constructor(mesh: LabMesh) {
+    const { machine } = mesh.lab;
     this.#mesh = mesh;
+    const healthMs = healthEverySeconds(machine) * 1000;
+    this.rightMsMax = deadlineMs(machine, 2000 + healthMs, { containers: 10, writes: 100 });
+    this.#patienceMs = deadlineMs(machine, 60_000, { containers: 100 });
+    this.#answerMsMax = deadlineMs(machine, 1000, { containers: 10 });
   }
 
   /** Resolves when all replicas run and the job is done. */
-  static async open(mesh: LabMesh, { database, at }: ShopOptions): Promise<Shop> {
+  static async open(mesh: LabMesh, options: ShopOptions): Promise<Shop> {
+    const { database, at } = options;
+    const shop = new Shop(mesh);
     const host = mesh.lab.host(at);
-    writeFileSync(join(host.folder, "home/shop.yml"), fileOf(mesh.lab.host(database).name));
+    writeFileSync(
+      join(host.folder, "home/shop.yml"),
+      fileOf(mesh.lab.host(database).name, healthEverySeconds(mesh.lab.machine)),
+    );
     const file = join(host.folder, "home/shop.yml");
     await mustDocker(host, ["stack", "deploy", "--resolve-image", "never", "-c", file, stack]);
     for (const [name, count] of Object.entries(replicas)) {
-      await mesh.running(host, `${stack}_${name}`, count, [], deployedMsMax);
+      await mesh.running(host, `${stack}_${name}`, count, [], shop.#patienceMs);
     }
-    await mesh.until("the job is done", deployedMsMax, async () => {
+    await mesh.until("the job is done", shop.#patienceMs, async () => {
       const tasks = await mesh.tasks(host, `${stack}_migrate`);
       return tasks.some(({ Status }) => Status.State === "complete");
     });
-    return new Shop(mesh);
+    return shop;
   }
 
   /**
@@ -128,14 +145,14 @@ export class Shop {
   }
 
   /** Resolves when every service has all its replicas, healthy, and all is right. Errors: LabError. */
-  async whole(withinMs: number): Promise<void> {
-    await this.#mesh.until("all replicas are healthy", withinMs, async () => {
+  async whole(): Promise<void> {
+    await this.#mesh.until("all replicas are healthy", this.#patienceMs, async () => {
       const containers = (await Promise.all(this.#hosts([]).map(ofStack))).flat();
       return Object.entries(replicas).every(([name, count]) => {
         return containers.filter((one) => serviceOf(one) === name).length === count;
       });
     });
-    await this.right(withinMs);
+    await this.right(this.#patienceMs);
   }
 
   /** All that is wrong now, each with who asked what. */
@@ -149,10 +166,14 @@ export class Shop {
     const found = await Promise.all([
       ...containers.map((one) => {
         const at = `${one.name.split(".").slice(0, 2).join(".")} on ${one.host.name}`;
-        return ask(at, () => askingSocketOf(one), nameChecks(serviceOf(one), containers, servers));
+        return this.#ask(
+          at,
+          () => askingSocketOf(one),
+          nameChecks(serviceOf(one), containers, servers),
+        );
       }),
       ...hosts.map((host) =>
-        ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers)),
+        this.#ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers)),
       ),
     ]);
     return [...missing.map((name) => `nothing runs for ${name}`), ...found.flat()];
@@ -164,7 +185,7 @@ export class Shop {
     const containers = (await Promise.all(hosts.map(ofStack))).flat();
     const servers = new Map(containers.map((one) => [one.hostname, serviceOf(one)]));
     const found = hosts.map((host) => {
-      return ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers));
+      return this.#ask(host.name, () => askingSocketOn(host), portChecks(hosts, servers));
     });
     return (await Promise.all(found)).flat();
   }
@@ -189,7 +210,7 @@ export class Shop {
         const question: Question = { ask: "http", name, port: 80 };
         return { question, wrong: ({ server }) => server && `${server} answers` };
       });
-      return ask(from.name, () => askingSocketOf(from), checks);
+      return this.#ask(from.name, () => askingSocketOf(from), checks);
     };
     const [toDatabase, toProxy] = await Promise.all([
       closed(proxy, [...vips, ...Object.values(database.addresses)]),
@@ -211,9 +232,31 @@ export class Shop {
 
   async close(at: Host): Promise<void> {
     await mustDocker(at, ["stack", "rm", stack]);
-    await this.#mesh.until("the stack is gone", deployedMsMax, async () => {
+    await this.#mesh.until("the stack is gone", this.#patienceMs, async () => {
       const left = await Promise.all(this.#hosts([]).map(ofStack));
       return left.every(({ length }) => length === 0);
+    });
+  }
+
+  /** What is wrong with the answers, each with who asked what. */
+  async #ask(at: string, socket: () => string, checks: readonly Check[]): Promise<string[]> {
+    const withinMs = this.#answerMsMax;
+    let answers: readonly Answer[];
+    try {
+      answers = await askAt(
+        socket(),
+        checks.map(({ question }) => ({ ...question, withinMs })),
+      );
+    } catch (cause) {
+      if (!(cause instanceof LabError)) throw cause;
+      return [`${at}: ${cause.message}`];
+    }
+    const to = (name: string): Answer | undefined =>
+      answers[checks.findIndex(({ question }) => question.name === name)];
+    return checks.flatMap(({ question, wrong }, index) => {
+      const found = wrong(answers[index] ?? { trouble: "no answer" }, to);
+      const { ask, name, port } = question;
+      return found ? [`${at} asks ${ask} ${name}:${port}: ${found}`] : [];
     });
   }
 
@@ -292,26 +335,6 @@ function areTasks(containers: readonly Container[]): Check["wrong"] {
 const isUnknown: Check["wrong"] = ({ addresses, trouble }) =>
   trouble === "ENOTFOUND" || trouble === "EAI_AGAIN" ? undefined : `known: ${addresses ?? trouble}`;
 
-async function ask(at: string, socket: () => string, checks: readonly Check[]): Promise<string[]> {
-  let answers: readonly Answer[];
-  try {
-    answers = await askAt(
-      socket(),
-      checks.map(({ question }) => question),
-    );
-  } catch (cause) {
-    if (!(cause instanceof LabError)) throw cause;
-    return [`${at}: ${cause.message}`];
-  }
-  const to = (name: string): Answer | undefined =>
-    answers[checks.findIndex(({ question }) => question.name === name)];
-  return checks.flatMap(({ question, wrong }, index) => {
-    const found = wrong(answers[index] ?? { trouble: "no answer" }, to);
-    const { ask, name, port } = question;
-    return found ? [`${at} asks ${ask} ${name}:${port}: ${found}`] : [];
-  });
-}
-
 /** What runs of the services. A container that is not healthy yet is nobody to ask. */
 async function ofStack(host: Host): Promise<Container[]> {
   const found = await containersOf(host, `com.docker.stack.namespace=${stack}`);
@@ -322,14 +345,19 @@ function serviceOf({ labels }: Container): string {
   return (labels["com.docker.swarm.service.name"] ?? "").slice(stack.length + 1);
 }
 
-function fileOf(databaseHost: string): string {
+function healthEverySeconds(machine: Machine): number {
+  const containers = Object.values(replicas).reduce((sum, count) => sum + count, 0);
+  return healthSeconds(machine, containers, healthSecondsLeast);
+}
+
+function fileOf(databaseHost: string, healthEverySeconds: number): string {
   return `version: "3.8"
 
 x-defaults: &defaults
   image: gam/echo:1
   healthcheck:
     test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
-    interval: 2s
+    interval: ${healthEverySeconds}s
     retries: 3
 
 services:

@@ -23,10 +23,10 @@ const port = 8080;
 /** A container is called by the beginning of its id unless it is told otherwise. */
 const containerName = /^[0-9a-f]{12}$/gm;
 
-const commandMsMax = 30_000;
-const answerMsMax = 10_000;
-const runningMsMax = 30_000;
-const blackoutMsMax = 30_000;
+const commandMsMax = 60_000;
+const answerMsMax = 30_000;
+const runningMsMax = 60_000;
+const blackoutMsMax = 60_000;
 const returnMsMax = 60_000;
 const checkout = join(import.meta.dirname, "../..");
 

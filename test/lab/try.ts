@@ -6,24 +6,10 @@
  */
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { Lab, LabError, numberDefault } from "./lab.ts";
 import { Narrator, seconds } from "./narrator.ts";
 import { Story } from "./story.ts";
 
-const usage = `scripts/try [--hosts 3] [--keep] [--lab NUMBER]
-
-Shows gam on several hosts of its own on this machine: a stack given to one of them with the docker
-client, then the host that leads loses power. Needs Linux and root, installs what it needs, and takes
-down all it started.
-
-  --hosts N      3 to 9 hosts
-  --keep         leave the hosts and the stack up in the end, to look around
-  --lab NUMBER   which lab to use: addresses are 10.88.NUMBER.HOST
-`;
-
-const hostsMin = 3;
-const hostsMax = 9;
 const lifetimeMinutes = 240;
 const endMsMax = 2000;
 const interruptedCode = 130;
@@ -31,36 +17,22 @@ const interruptedCode = 130;
 /** When scripts/try began, in milliseconds since 1970: installing is part of the time that it takes. */
 const beganMs = Number(process.env.GAM_TRY_BEGAN_MS ?? Date.now());
 
-async function main(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      hosts: { type: "string", default: String(hostsMin) },
-      keep: { type: "boolean", default: false },
-      lab: { type: "string", default: String(numberDefault) },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  const hosts = Number(values.hosts);
-  if (!Number.isInteger(hosts) || hosts < hostsMin || hosts > hostsMax) {
-    throw new LabError(`Cannot show ${values.hosts} hosts: wanted ${hostsMin} to ${hostsMax}`);
-  }
-  const number = Number(values.lab);
+/** HOSTS, the lab's number or nothing, `keep` or nothing: scripts/try has checked them. */
+async function main([hostsWord, numberWord, keepWord]: readonly string[]): Promise<number> {
+  const hosts = Number(hostsWord);
+  const number = Number(numberWord || numberDefault);
+  const keep = keepWord === "keep";
   const narrator = new Narrator(process.stdout);
   const installedMs = Date.now() - beganMs;
   const interruption = interruptible();
-  const playing = play({ hosts, number, narrator, keep: values.keep, interruption });
+  const playing = play({ hosts, number, narrator, keep, interruption });
   await Promise.race([playing, once(interruption, "abort")]);
   if (interruption.aborted) {
     narrator.say("Interrupted: taking the lab down");
     await endLab(number, playing);
     return interruptedCode;
   }
-  if (values.keep) narrator.say(advice(number, hosts));
+  if (keep) narrator.say(advice(number, hosts));
   else narrator.say("The lab is down; nothing of it is left.");
   const took = seconds(Date.now() - beganMs);
   const before = seconds(installedMs);
@@ -135,12 +107,7 @@ try {
   // Not by `exitCode`: a story that was interrupted may be waiting for something still.
   process.exit(await main(process.argv.slice(2)));
 } catch (thrown) {
-  const isBad =
-    thrown instanceof LabError ||
-    (thrown instanceof Error &&
-      "code" in thrown &&
-      String(thrown.code).startsWith("ERR_PARSE_ARGS"));
-  if (!isBad) throw thrown;
+  if (!(thrown instanceof LabError)) throw thrown;
   console.error(`scripts/try: ${thrown.message}`);
-  process.exit(thrown instanceof LabError ? 1 : 2);
+  process.exit(1);
 }

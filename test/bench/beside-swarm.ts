@@ -1,0 +1,30 @@
+/**
+ * BesideSwarm: a mesh of gam and a Docker Swarm, five hosts each, up at the same time on this machine.
+ *
+ * A bench does the same to both, one after the other in each round, and compares within the round: so what
+ * else the machine does, and how fast it is today, is in both. The cluster that waits costs the other
+ * one the little that it needs idle (idle.ts says how much).
+ */
+import { Lab } from "../lab/lab.ts";
+import { LabMesh } from "../lab/lab-mesh.ts";
+import { LabSwarm } from "../lab/lab-swarm.ts";
+
+const hosts = 5;
+
+/** gam is in the lab of this number, Docker Swarm in the next one. Both are taken down at the end. */
+export async function besideSwarm(
+  number: number,
+  measure: (gam: LabMesh, swarm: LabSwarm) => Promise<void>,
+): Promise<void> {
+  const ours = await Lab.up({ hosts, number, agents: true });
+  try {
+    const theirs = await Lab.up({ hosts, number: number + 1 });
+    try {
+      await measure(await LabMesh.form(ours), await LabSwarm.form(theirs));
+    } finally {
+      await theirs.down();
+    }
+  } finally {
+    await ours.down();
+  }
+}

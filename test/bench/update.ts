@@ -1,0 +1,78 @@
+/**
+ * Update: what a service loses in rolling updates, from half of the load that the machine carries up to more than it
+ * carries, and why.
+ *
+ *   node test/bench/update.ts [--shares 0.5,1,2] [--lab 63] [--check]
+ *
+ * Ten tasks on five hosts, asked at three hosts' published port with a new connection for each request. Two kinds of
+ * server: one that accepts all connections that wait for it before it stops listening, and a hasty one that stops
+ * 100 ms after it was told to. Where requests are lost, the counters of the tasks' kernels tell the reason:
+ * `waiting` in the accept queue of a task that ends is overload, and the server's to avoid; `opened` after the signal
+ * was sent to a task that was leaving.
+ */
+import { parseArgs } from "node:util";
+import { Lab } from "../lab/lab.ts";
+import { LabMesh } from "../lab/lab-mesh.ts";
+import { healthSeconds } from "../lab/machine.ts";
+import { mustDocker } from "../lab/must-docker.ts";
+import { overloaded, rollingUpdate } from "../lab/rolling-update.ts";
+
+const { values } = parseArgs({
+  options: {
+    shares: { type: "string", default: "0.5,1,2" },
+    lab: { type: "string", default: "63" },
+    check: { type: "boolean", default: false },
+  },
+});
+const replicas = 10;
+const port = 9000;
+const withinMs = 300_000;
+const servers = { patient: [], hasty: ["--env", "HASTY=1"] } as const;
+
+const lab = await Lab.up({
+  hosts: 5,
+  number: Number(values.lab),
+  agents: true,
+  echo: true,
+  measure: true,
+});
+try {
+  const mesh = await LabMesh.form(lab);
+  const [first, from, bareAt] = [lab.host(1), lab.host(5), lab.host(4)];
+  const urls = lab.hosts.slice(0, 3).map(({ address }) => `http://${address}:${port}/`);
+  const { requestsPerSecondBusy = 0 } = lab.machine;
+  for (const [server, env] of Object.entries(servers)) {
+    const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
+    const everySeconds = healthSeconds(lab.machine, 2 * replicas, 3);
+    const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
+    const flags = ["--detach", "--quiet", "--no-resolve-image", "--name", server, ...env];
+    const what = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health, ...often];
+    await mustDocker(first, ["service", "create", ...flags, ...what, "gam/echo:1"]);
+    await mesh.running(first, server, replicas, [], withinMs);
+    for (const share of values.shares.split(",").map(Number)) {
+      for (const order of ["start-first", "stop-first"] as const) {
+        const perSecond = Math.floor(requestsPerSecondBusy * share);
+        const load = { from, urls, perSecond, bareAt };
+        const update = await rollingUpdate({
+          ...{ mesh, service: server, replicas, order, withinMs },
+          ...load,
+        });
+        const { sent, failures, p50Ms, p99Ms } = update.load;
+        const lost = Object.values(failures).reduce((sum, count) => sum + count, 0);
+        const verdict = overloaded(update) ?? "measured";
+        process.stdout.write(
+          `${server} server, ${order}, ${share} times what is carried (${perSecond}/s): ${lost} of ${sent} requests lost, ` +
+            `p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms; ${verdict}; ${JSON.stringify(update.endings)} ${JSON.stringify(failures)}\n`,
+        );
+        if (values.check && share <= 0.5 && verdict === "measured" && lost > 0)
+          process.exitCode = 1;
+      }
+    }
+    await mustDocker(first, ["service", "rm", server]);
+    await mesh.until("its tasks are gone", withinMs, async () => {
+      return (await mesh.places(server)).length === 0;
+    });
+  }
+} finally {
+  await lab.down();
+}

@@ -1,0 +1,65 @@
+/**
+ * Ending: what became of the connections to a task that was told to stop, by the counters of its kernel.
+ *
+ *   const endings = await endingsOf(lab.hosts, "web");
+ *
+ * This tells overload from a fault. A task that nobody sends to any more opens no connection after it was told to
+ * stop, and refuses none. A busy one still accepts those that had waited for it.
+ */
+import { engineCall } from "./engine-call.ts";
+import type { Host } from "./host.ts";
+import { LabError } from "./lab-error.ts";
+
+export interface Ending {
+  /** Connections that the kernel opened after the signal: a host sent them to a task that was leaving. */
+  readonly opened: number;
+  /** Connections that were accepted after the signal: those above, and those that had waited in the accept queue. */
+  readonly accepted: number;
+  /** Connections in the accept queue when the server stopped listening: the kernel resets them. */
+  readonly waiting: number;
+  /** How often, in the task's whole life, the accept queue was full and the kernel dropped a connection. */
+  readonly overflowed: number;
+  /** Resets that the kernel sent from when the server stopped listening until it ended. */
+  readonly refused: number;
+  /** From the signal until the end. */
+  readonly lingeredMs: number;
+}
+
+export interface Endings extends Ending {
+  readonly tasks: number;
+}
+
+/** All tasks of a service that have ended and whose containers are still there, added up; the longest time. */
+export async function endingsOf(hosts: readonly Host[], service: string): Promise<Endings> {
+  const found = (await Promise.all(hosts.map((host) => endingsOn(host, service)))).flat();
+  const sum = (name: keyof Ending): number => found.reduce((all, one) => all + one[name], 0);
+  return {
+    tasks: found.length,
+    opened: sum("opened"),
+    accepted: sum("accepted"),
+    waiting: sum("waiting"),
+    overflowed: sum("overflowed"),
+    refused: sum("refused"),
+    lingeredMs: Math.max(0, ...found.map(({ lingeredMs }) => lingeredMs)),
+  };
+}
+
+async function endingsOn(host: Host, service: string): Promise<Ending[]> {
+  const label = [`com.docker.swarm.service.name=${service}`];
+  const filters = encodeURIComponent(JSON.stringify({ label, status: ["exited"] }));
+  const list = await ask(host, `/containers/json?all=true&filters=${filters}`);
+  const ids = (JSON.parse(list) as { Id: string }[]).map(({ Id }) => Id);
+  const logs = await Promise.all(ids.map((id) => ask(host, `/containers/${id}/logs?stdout=true`)));
+  return logs.flatMap((log) => {
+    const line = /\{"ending":.*\}/.exec(log)?.[0];
+    return line === undefined ? [] : [(JSON.parse(line) as { ending: Ending }).ending];
+  });
+}
+
+/** Errors: LabError. A container that is gone by now has nothing to say. */
+async function ask(host: Host, path: string): Promise<string> {
+  const { status, text } = await engineCall(host.engineSocket, { path });
+  if (status < 400) return text;
+  if (status === 404) return "";
+  throw new LabError(`Cannot GET ${path} at the engine of ${host.name}: ${status} ${text}`);
+}

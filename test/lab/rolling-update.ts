@@ -1,0 +1,102 @@
+/**
+ * Rolling update: a service of echo servers gets another image while a host asks it at a steady rate.
+ *
+ *   const { load, bare, endings } = await rollingUpdate({ ... });
+ *   overloaded(load, bare)     why this was no measurement, or undefined
+ *
+ * A second, small load asks a bare DNAT (bare-dnat.ts) on the same machine at the same time. Nothing of gam is in
+ * its way: when it is not answered in time either, the machine was too slow and what was lost says nothing of gam.
+ */
+import { BareDnat } from "./bare-dnat.ts";
+import { askAt, askingSocketOf, type Container, containersOf } from "./echo.ts";
+import { type Endings, endingsOf } from "./ending.ts";
+import type { Host } from "./host.ts";
+import { LabError } from "./lab-error.ts";
+import type { LabMesh } from "./lab-mesh.ts";
+import { behind, Load, type LoadResult } from "./load.ts";
+import { mustDocker } from "./must-docker.ts";
+
+export interface RollingUpdateOptions {
+  readonly mesh: LabMesh;
+  readonly service: string;
+  readonly replicas: number;
+  readonly order: "start-first" | "stop-first";
+  /** The host that asks, and what it asks, in turn. */
+  readonly from: Host;
+  readonly urls: readonly string[];
+  readonly perSecond: number;
+  /** The host that has the bare DNAT: another one than `from`. */
+  readonly bareAt: Host;
+  /** For the update alone. */
+  readonly withinMs: number;
+}
+
+export interface RollingUpdate {
+  readonly load: LoadResult;
+  readonly bare: LoadResult;
+  readonly endings: Endings;
+}
+
+const barePerSecond = 20;
+const bareMsMax = 2000;
+
+/** Errors: LabError when the update does not end in time. */
+export async function rollingUpdate(options: RollingUpdateOptions): Promise<RollingUpdate> {
+  const { mesh, service, replicas, order, from, urls, perSecond, bareAt, withinMs } = options;
+  const running = await tasksOf(mesh, service);
+  const image = `gam/echo:${(await versionsOf(running)).includes("1") ? 2 : 1}`;
+  const dnat = await BareDnat.open(bareAt);
+  try {
+    const loads = [
+      await Load.start(from, { urls, perSecond }),
+      await Load.start(from, { urls: [dnat.url], perSecond: barePerSecond }),
+    ] as const;
+    try {
+      await Promise.all(loads.map((one) => one.underWay()));
+      const how = ["--update-order", order, "--update-parallelism", "2", "--update-delay", "0s"];
+      const flags = ["--detach", "--quiet", "--no-resolve-image", ...how, "--image", image];
+      await mustDocker(mesh.lab.host(2), ["service", "update", ...flags, service]);
+      await mesh.until("all tasks are new, and no old one runs", withinMs, async () => {
+        const found = await tasksOf(mesh, service);
+        if (found.length !== replicas) return false;
+        return (await versionsOf(found)).every((version) => version === image.slice(-1));
+      });
+    } finally {
+      for (const one of loads) one.end();
+    }
+    const [load, bare] = [await loads[0].result(), await loads[1].result()];
+    return { load, bare, endings: await endingsOf(mesh.lab.hosts, service) };
+  } finally {
+    await dnat.close();
+  }
+}
+
+/** Why a run measured the machine and not the service. Undefined when it measured the service. */
+export function overloaded({ load, bare }: RollingUpdate): string | undefined {
+  const late = behind(load) ?? behind(bare);
+  if (late !== undefined) return `the load generator fell behind: ${late}`;
+  const failures = Object.entries(bare.failures).map(([reason, count]) => `${count} ${reason}`);
+  if (failures.length > 0) return `the bare DNAT lost requests, too: ${failures.join(", ")}`;
+  if (bare.p99Ms <= bareMsMax) return undefined;
+  return `the bare DNAT answered late, too: p99 ${bare.p99Ms.toFixed(0)} ms`;
+}
+
+export async function tasksOf(mesh: LabMesh, service: string): Promise<Container[]> {
+  const label = `com.docker.swarm.service.name=${service}`;
+  return (await Promise.all(mesh.lab.hosts.map((host) => containersOf(host, label)))).flat();
+}
+
+/** What each says of itself. Undefined for one that is on its way out. */
+function versionsOf(containers: readonly Container[]): Promise<(string | undefined)[]> {
+  return Promise.all(
+    containers.map(async (container) => {
+      try {
+        const question = { ask: "http", name: "127.0.0.1", port: 80 } as const;
+        return (await askAt(askingSocketOf(container), [question]))[0]?.version;
+      } catch (cause) {
+        if (cause instanceof LabError) return undefined;
+        throw cause;
+      }
+    }),
+  );
+}
