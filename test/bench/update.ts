@@ -2,7 +2,7 @@
  * Update: what a service loses in rolling updates, from half of the load that the machine carries up to more than it
  * carries, and why.
  *
- *   node test/bench/update.ts [--shares 0.5,1,2] [--lab 63] [--check]
+ *   node test/bench/update.ts [--shares 0.5,1,2] [--orders start-first,stop-first] [--lab 63] [--check]
  *
  * Ten tasks on five hosts, asked at three hosts' published port with a new connection for each request. Two kinds of
  * server: one that accepts all connections that wait for it before it stops listening, and a hasty one that stops
@@ -10,20 +10,19 @@
  * `waiting` in the accept queue of a task that ends is overload, and the server's to avoid; `opened` after the signal
  * was sent to a task that was leaving.
  */
-import { parseArgs } from "node:util";
-import { Lab } from "../lab/lab.ts";
+import { Lab, LabError } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
 import { healthSeconds } from "../lab/machine.ts";
 import { mustDocker } from "../lab/must-docker.ts";
-import { overloaded, rollingUpdate } from "../lab/rolling-update.ts";
+import { overloaded, rollingUpdate, type UpdateOrder } from "../lab/rolling-update.ts";
+import { print, printCount } from "./figures.ts";
+import { benchOptions } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    shares: { type: "string", default: "0.5,1,2" },
-    lab: { type: "string", default: "63" },
-    check: { type: "boolean", default: false },
-  },
-});
+const {
+  shares,
+  orders,
+  lab: number,
+} = benchOptions({ shares: "0.5,1,2", orders: "start-first,stop-first", lab: 63 });
 const replicas = 10;
 const port = 9000;
 const withinMs = 300_000;
@@ -31,7 +30,7 @@ const servers = { patient: [], hasty: ["--env", "HASTY=1"] } as const;
 
 const lab = await Lab.up({
   hosts: 5,
-  number: Number(values.lab),
+  number,
   agents: true,
   echo: true,
   measure: true,
@@ -43,14 +42,14 @@ try {
   const { requestsPerSecondBusy = 0 } = lab.machine;
   for (const [server, env] of Object.entries(servers)) {
     const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-    const everySeconds = healthSeconds(lab.machine, 2 * replicas, 3);
+    const everySeconds = healthSeconds(lab.machine, replicas, 3);
     const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
     const flags = ["--detach", "--quiet", "--no-resolve-image", "--name", server, ...env];
-    const what = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health, ...often];
-    await mustDocker(first, ["service", "create", ...flags, ...what, "gam/echo:1"]);
+    const shape = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health, ...often];
+    await mustDocker(first, ["service", "create", ...flags, ...shape, "gam/echo:1"]);
     await mesh.running(first, server, replicas, [], withinMs);
-    for (const share of values.shares.split(",").map(Number)) {
-      for (const order of ["start-first", "stop-first"] as const) {
+    for (const share of shares.split(",").map(Number)) {
+      for (const order of orders.split(",").map(orderOf)) {
         const perSecond = Math.floor(requestsPerSecondBusy * share);
         const load = { from, urls, perSecond, bareAt };
         const update = await rollingUpdate({
@@ -59,13 +58,16 @@ try {
         });
         const { sent, failures, p50Ms, p99Ms } = update.load;
         const lost = Object.values(failures).reduce((sum, count) => sum + count, 0);
-        const verdict = overloaded(update) ?? "measured";
+        const late = overloaded(update);
+        const what = `${server} server, ${order}, ${share} times what is carried (${perSecond} a second)`;
+        const judged = share <= 0.5 && server === "patient" && late === undefined;
+        printCount(`${what}: requests lost`, lost, sent, judged ? { most: 0 } : undefined);
+        print(`${what}: p50`, [p50Ms], "ms");
+        print(`${what}: p99`, [p99Ms], "ms");
+        if (late !== undefined) process.stdout.write(`${what}: overloaded, ${late}\n`);
         process.stdout.write(
-          `${server} server, ${order}, ${share} times what is carried (${perSecond}/s): ${lost} of ${sent} requests lost, ` +
-            `p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms; ${verdict}; ${JSON.stringify(update.endings)} ${JSON.stringify(failures)}\n`,
+          `${what}: tasks that ended ${JSON.stringify(update.endings)}, losses ${JSON.stringify(failures)}\n`,
         );
-        if (values.check && share <= 0.5 && verdict === "measured" && lost > 0)
-          process.exitCode = 1;
       }
     }
     await mustDocker(first, ["service", "rm", server]);
@@ -75,4 +77,9 @@ try {
   }
 } finally {
   await lab.down();
+}
+
+function orderOf(word: string): UpdateOrder {
+  if (word === "start-first" || word === "stop-first") return word;
+  throw new LabError(`Cannot update "${word}": wanted start-first or stop-first`);
 }

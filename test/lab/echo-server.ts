@@ -10,8 +10,8 @@
  *
  * On SIGTERM it accepts the connections that wait in the kernel, answers them and ends, as a service should. The
  * kernel resets those that still wait when a server stops listening, and a busy one has many. Questions that it
- * carries it drops: nobody waits for the answers any more. Its last line of output is an Ending (ending.ts): what came
- * after the signal, and what the kernel refused.
+ * carries it drops: nobody waits for the answers any more. Each half second, and in the end, it prints an Ending (ending.ts):
+ * what came after the signal, and what the kernel refused.
  *
  * Runs in containers without node_modules: it imports nothing but Node.
  */
@@ -28,6 +28,7 @@ const withinMsDefault = 2000;
 /** It goes on listening for so long at least, and then until no connection waits. */
 const acceptMs = 100;
 const lookMs = 5;
+const tellMs = 500;
 /** Stops listening after that time whatever waits, as most servers do. */
 const hasty = process.env.HASTY !== undefined;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
@@ -67,8 +68,13 @@ rmSync(socket, { force: true });
 asker.listen(socket);
 
 let accepted = 0;
-server.on("connection", () => {
+let open = 0;
+server.on("connection", (connection) => {
   accepted += 1;
+  open += 1;
+  connection.on("close", () => {
+    open -= 1;
+  });
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -78,22 +84,32 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     asker.closeAllConnections();
     echo.close();
     const [before, toldMs] = [{ accepted, ...kernelCounts() }, performance.now()];
+    const tell = (state: "listens" | "closes" | "ended", refused: number, waiting: number) => {
+      const { opened, overflowed } = kernelCounts();
+      const ending: Ending = {
+        state,
+        opened: opened - before.opened,
+        accepted: accepted - before.accepted,
+        waiting,
+        open,
+        overflowed,
+        refused,
+        lingeredMs: Math.round(performance.now() - toldMs),
+      };
+      process.stdout.write(`${JSON.stringify({ ending })}\n`);
+    };
+    // One that is killed at the end of its grace period has said where it was a moment before.
+    const telling = setInterval(() => tell("listens", 0, waitingConnections()), tellMs);
     const look = setInterval(() => {
       const waiting = waitingConnections();
       if (performance.now() < toldMs + acceptMs || (waiting > 0 && !hasty)) return;
       clearInterval(look);
-      const closed = kernelCounts();
+      clearInterval(telling);
+      tell("closes", 0, waiting);
+      const { resets } = kernelCounts();
       server.close(() => {
-        const { resets } = kernelCounts();
-        const ending: Ending = {
-          opened: closed.opened - before.opened,
-          accepted: accepted - before.accepted,
-          waiting,
-          overflowed: closed.overflowed,
-          refused: resets - closed.resets,
-          lingeredMs: Math.round(performance.now() - toldMs),
-        };
-        process.stdout.write(`${JSON.stringify({ ending })}\n`, () => process.exit());
+        tell("ended", kernelCounts().resets - resets, waiting);
+        process.exit();
       });
       server.closeIdleConnections();
     }, lookMs);

@@ -59,6 +59,8 @@ test("the machine's figures are one line", () => {
 
 const endings = {
   tasks: 10,
+  killed: 0,
+  open: 0,
   opened: 0,
   accepted: 0,
   waiting: 0,

@@ -52,9 +52,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function up(command: Extract<LabCommand, { verb: "up" }>): Promise<number> {
-  const { lab: number, hosts, minutes, agents } = command;
+  const { lab: number, hosts, minutes, agents, measure } = command;
   const startMs = performance.now();
-  const lab = await Lab.up({ number, hosts, agents, lifetimeMinutes: minutes, outlive: true });
+  const options = { number, hosts, agents, measure, lifetimeMinutes: minutes, outlive: true };
+  const lab = await Lab.up(options);
   const parts = Object.entries(lab.timings ?? {}).map(
     ([name, ms]) => `${name.replace(/Ms$/, "")} ${seconds(ms)}`,
   );

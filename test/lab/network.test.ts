@@ -161,7 +161,7 @@ describe("networks of five hosts", { skip }, () => {
       const made = ["network", "create", "-d", "overlay", "--attachable", ...range, "open"];
       await mustDocker(lab.host(1), made);
       const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-      const everySeconds = healthSeconds(lab.machine, 2 * replicas, 3);
+      const everySeconds = healthSeconds(lab.machine, replicas, 3);
       const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
       const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
       await create("ten", ["--replicas", String(replicas), ...more, "gam/echo:1"]);

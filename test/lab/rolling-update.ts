@@ -16,11 +16,13 @@ import type { LabMesh } from "./lab-mesh.ts";
 import { behind, Load, type LoadResult } from "./load.ts";
 import { mustDocker } from "./must-docker.ts";
 
+export type UpdateOrder = "start-first" | "stop-first";
+
 export interface RollingUpdateOptions {
   readonly mesh: LabMesh;
   readonly service: string;
   readonly replicas: number;
-  readonly order: "start-first" | "stop-first";
+  readonly order: UpdateOrder;
   /** The host that asks, and what it asks, in turn. */
   readonly from: Host;
   readonly urls: readonly string[];

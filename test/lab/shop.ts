@@ -79,9 +79,9 @@ export class Shop {
     const { machine } = mesh.lab;
     this.#mesh = mesh;
     const healthMs = healthEverySeconds(machine) * 1000;
-    this.rightMsMax = deadlineMs(machine, 2000 + healthMs, { containers: 10, writes: 100 });
+    this.rightMsMax = deadlineMs(machine, 1000 + healthMs, { containers: 20, writes: 100 });
     this.#patienceMs = deadlineMs(machine, 60_000, { containers: 100 });
-    this.#answerMsMax = deadlineMs(machine, 1000, { containers: 10 });
+    this.#answerMsMax = deadlineMs(machine, 1700, { containers: 3 });
   }
 
   /** Resolves when all replicas run and the job is done. */

@@ -15,6 +15,9 @@ const looks: Readonly<Record<string, readonly string[]>> = {
   processes: ["sh", "-c", "ps -eo comm | grep -E 'wireguard|^wg' || true"],
 };
 
+/** The engine's own bridge has IPv6 routes from its first container on, whoever ran that. */
+const ofEngine = /^(?:local |multicast )?f[ef]\S* dev docker0 /;
+
 /** Lines of each look, sorted, without what counts and what the kernel numbers anew. */
 export async function traceOf(host: Host): Promise<Record<string, string[]>> {
   const trace: Record<string, string[]> = {};
@@ -30,7 +33,9 @@ export async function traceOf(host: Host): Promise<Record<string, string[]>> {
         .replace(/\bstate \w+|<[^>]*>|\blinkdown\b|link\/ether \S+/g, "")
         .trim(),
     );
-    trace[name] = lines.filter((line) => line !== "" && !line.startsWith("#")).sort();
+    trace[name] = lines
+      .filter((line) => line !== "" && !line.startsWith("#") && !ofEngine.test(line))
+      .sort();
   }
   return trace;
 }

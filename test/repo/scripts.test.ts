@@ -197,10 +197,10 @@ test("scripts/lab and its program know the same verbs", () => {
 const rightWords: readonly (readonly [string, object])[] = [
   ["", { verb: "help", lab: 7 }],
   ["kill --help", { verb: "help", lab: 7 }],
-  ["up", { verb: "up", lab: 7, hosts: 3, minutes: 240, agents: false }],
+  ["up", { verb: "up", lab: 7, hosts: 3, minutes: 240, agents: false, measure: true }],
   [
-    "--lab 250 up --hosts=50 --for 10080 --agents",
-    { verb: "up", lab: 250, hosts: 50, minutes: 10_080, agents: true },
+    "--lab 250 up --hosts=50 --for 10080 --agents --unmeasured",
+    { verb: "up", lab: 250, hosts: 50, minutes: 10_080, agents: true, measure: false },
   ],
   ["kill host2", { verb: "kill", lab: 7, host: 2 }],
   ["heal all", { verb: "heal", lab: 7, host: "all" }],
