@@ -6,7 +6,7 @@
  * Each round kills a container of a service on five hosts in gam, and then one in Swarm (in the lab of the
  * next number). The time is from its end, as the engine has it, until the name server has stopped naming
  * it in a container of each host; the last host counts. A second service on the same network has a
- * container on each host, from whose network namespace a watcher asks every 5 ms: in Swarm Docker's own
+ * container on each host, from whose network namespace a watcher asks every 20 ms: in Swarm Docker's own
  * resolver, which knows Swarm's names, and in gam the agent. Containers of gam reach the agent through
  * Docker's resolver. It is left out: it adds no time to an answer that is asked anew, but so many questions
  * through five of them would keep this machine busy.

@@ -2,7 +2,7 @@
  * Update: what a service loses in rolling updates, from half of the load that the machine carries up to more than it
  * carries, and why.
  *
- *   node test/bench/update.ts [--shares 0.5,1,2] [--orders start-first,stop-first] [--lab 63] [--check]
+ *   node test/bench/update.ts [--shares 0.5,1,2] [--orders start-first,stop-first] [--servers patient,hasty] [--lab 63] [--check]
  *
  * Ten tasks on five hosts, asked at three hosts' published port with a new connection for each request. Two kinds of
  * server: one that accepts all connections that wait for it before it stops listening, and a hasty one that stops
@@ -18,19 +18,23 @@ import { overloaded, rollingUpdate, type UpdateOrder } from "../lab/rolling-upda
 import { print, printCount } from "./figures.ts";
 import { benchOptions } from "./options.ts";
 
-const {
-  shares,
-  orders,
-  lab: number,
-} = benchOptions({ shares: "0.5,1,2", orders: "start-first,stop-first", lab: 63 });
+const options = benchOptions({
+  shares: "0.5,1,2",
+  orders: "start-first,stop-first",
+  servers: "patient,hasty",
+  lab: 63,
+});
 const replicas = 10;
 const port = 9000;
 const withinMs = 300_000;
-const servers = { patient: [], hasty: ["--env", "HASTY=1"] } as const;
+const environments: Readonly<Record<string, readonly string[]>> = {
+  patient: [],
+  hasty: ["--env", "HASTY=1"],
+};
 
 const lab = await Lab.up({
   hosts: 5,
-  number,
+  number: options.lab,
   agents: true,
   echo: true,
   measure: true,
@@ -40,7 +44,10 @@ try {
   const [first, from, bareAt] = [lab.host(1), lab.host(5), lab.host(4)];
   const urls = lab.hosts.slice(0, 3).map(({ address }) => `http://${address}:${port}/`);
   const { requestsPerSecondBusy = 0 } = lab.machine;
-  for (const [server, env] of Object.entries(servers)) {
+  for (const server of options.servers.split(",")) {
+    const env = environments[server];
+    if (env === undefined)
+      throw new LabError(`Cannot make a "${server}" server: wanted patient or hasty`);
     const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
     const everySeconds = healthSeconds(lab.machine, replicas, 3);
     const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
@@ -48,8 +55,8 @@ try {
     const shape = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health, ...often];
     await mustDocker(first, ["service", "create", ...flags, ...shape, "gam/echo:1"]);
     await mesh.running(first, server, replicas, [], withinMs);
-    for (const share of shares.split(",").map(Number)) {
-      for (const order of orders.split(",").map(orderOf)) {
+    for (const share of options.shares.split(",").map(Number)) {
+      for (const order of options.orders.split(",").map(orderOf)) {
         const perSecond = Math.floor(requestsPerSecondBusy * share);
         const load = { from, urls, perSecond, bareAt };
         const update = await rollingUpdate({

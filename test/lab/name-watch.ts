@@ -9,7 +9,7 @@
 import { createSocket } from "node:dgram";
 import { decode, encode } from "dns-packet";
 
-const everyMs = 5;
+const everyMs = 20;
 const [gateway = "", name = "", seconds = "0"] = process.argv.slice(2);
 const socket = createSocket("udp4");
 let known = "";

@@ -17,7 +17,10 @@ export interface WorkerLimits {
    * been told its address by name, and once all nodes say that they send it nobody.
    */
   readonly drainTicks: number;
-  /** Who has not said so by then is not waited for. */
+  /**
+   * The task is stopped by then, also when a node has not said so. As long as a node counts as up whose agent is
+   * gone: an agent that restarts, or a busy host that is seconds late, loses no connections of the task.
+   */
   readonly drainTicksMax: number;
   /** A committed report that the state still does not show is sent again after so long. */
   readonly resendTicks: number;
@@ -34,7 +37,7 @@ export const workerLimitsDefault: WorkerLimits = {
   dawdleTicks: 10,
   reportChangesMax: 256,
   drainTicks: 10,
-  drainTicksMax: 50,
+  drainTicksMax: 150,
   resendTicks: 20,
   leaderlessTicks: 50,
 };
