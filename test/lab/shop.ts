@@ -2,7 +2,7 @@
  * Shop: a stack as people write it, and what must be reachable in it from where.
  *
  *   const shop = await Shop.open(mesh, { database: 2, at: 3 });
- *   await shop.right(shop.rightMsMax);       every name and port, asked from every container and every host
+ *   await shop.right(5000);       every name and port, asked from every container and every host
  *
  * What is right follows from the file alone: a name is there for those who share a network with its
  * service, and whoever answers to it is of that service. What runs is read from the engines.
@@ -68,8 +68,6 @@ interface Check {
 
 export class Shop {
   readonly #mesh: LabMesh;
-  /** What is promised: names and ports are right so long after something has happened. Milliseconds. */
-  readonly rightMsMax: number;
   /** Only ends what would never end. */
   readonly #patienceMs: number;
   /** An answer that comes later is none. */
@@ -78,8 +76,6 @@ export class Shop {
   private constructor(mesh: LabMesh) {
     const { machine } = mesh.lab;
     this.#mesh = mesh;
-    const healthMs = healthEverySeconds(machine) * 1000;
-    this.rightMsMax = deadlineMs(machine, 1000 + healthMs, { containers: 20, writes: 100 });
     this.#patienceMs = deadlineMs(machine, 60_000, { containers: 100 });
     this.#answerMsMax = deadlineMs(machine, 1700, { containers: 3 });
   }
@@ -142,6 +138,16 @@ export class Shop {
       return [`  after ${lookMs.toFixed(0)} ms ${wrong.length} wrong`, ...shown].join("\n    ");
     });
     throw new LabError(`Not right within ${withinMs} ms\n${told.join("\n")}`);
+  }
+
+  /**
+   * What is promised: names and ports are right so long after something has happened. A network that a host makes anew
+   * counts as a container. Milliseconds.
+   */
+  rightMsMax(containers: number): number {
+    const { machine } = this.#mesh.lab;
+    const healthMs = healthEverySeconds(machine) * 1000;
+    return deadlineMs(machine, 1000 + healthMs, { containers, writes: 100 });
   }
 
   /** Resolves when every service has all its replicas, healthy, and all is right. Errors: LabError. */
