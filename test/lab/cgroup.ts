@@ -94,6 +94,23 @@ export class Cgroup {
     if (existsSync(this.#path)) this.#set(this.#tree.kind === "v1" ? "THAWED" : "0");
   }
 
+  /**
+   * All that is below gets the processor time of so many processes outside, where there is not enough for all. The kernel
+   * counts a group as one process otherwise, however many containers are in it.
+   */
+  weigh(processes: number): void {
+    for (const { kind, path, options } of cgroupMounts()) {
+      if (kind !== this.#tree.kind || (kind === "v1" && !options.has("cpu"))) continue;
+      const folder = join(path, this.#name);
+      mkdirSync(folder, { recursive: true });
+      const [file, each] =
+        kind === "v1" ? (["cpu.shares", 1024] as const) : (["cpu.weight", 100] as const);
+      const weight = join(folder, file);
+      // Without the controller there is no division by groups.
+      if (existsSync(weight)) writeFileSync(weight, String(each * processes));
+    }
+  }
+
   /** Frees the directories in every tree. They must be empty of processes. */
   remove(): void {
     for (const { path } of cgroupMounts()) {

@@ -61,6 +61,8 @@ export interface LabTimings {
 export const numberDefault = 7;
 const lifetimeMinutesDefault = 90;
 const deathMsMax = 10_000;
+/** The lab's containers are in one group. A machine with one host gives each of them as much as any other process. */
+const containersWeight = 16;
 const pollMs = 20;
 
 export class Lab {
@@ -93,6 +95,7 @@ export class Lab {
     const state = new LabState(options.number ?? numberDefault);
     state.make(options.hosts);
     try {
+      state.cgroup.weigh(containersWeight);
       startKeeper(state, options);
       return new Lab(state, await build(new Lab(state), state, options));
     } catch (cause) {

@@ -41,6 +41,8 @@ export interface RollingUpdate {
 
 const barePerSecond = 20;
 const bareMsMax = 2000;
+/** A fault on the way to some tasks does not move the median. A service that does not keep up does. */
+const medianMsMax = 250;
 
 /** Errors: LabError when the update does not end in time. */
 export async function rollingUpdate(options: RollingUpdateOptions): Promise<RollingUpdate> {
@@ -77,6 +79,9 @@ export async function rollingUpdate(options: RollingUpdateOptions): Promise<Roll
 export function overloaded({ load, bare }: RollingUpdate): string | undefined {
   const late = behind(load) ?? behind(bare);
   if (late !== undefined) return `the load generator fell behind: ${late}`;
+  if (load.p50Ms > medianMsMax) {
+    return `half of the requests waited longer than ${load.p50Ms.toFixed(0)} ms`;
+  }
   const failures = Object.entries(bare.failures).map(([reason, count]) => `${count} ${reason}`);
   if (failures.length > 0) return `the bare DNAT lost requests, too: ${failures.join(", ")}`;
   if (bare.p99Ms <= bareMsMax) return undefined;
