@@ -1,5 +1,5 @@
 /**
- * Measures the machine under a lab: nothing else may run in the lab meanwhile. About 5 s.
+ * Measures the machine under a lab: nothing else may run in the lab meanwhile. 5 s, or 8 s where one start takes a second.
  *
  * The engines alone, a DNAT by hand, a bare write and a bare loop: nothing of gam is in the figures.
  */
