@@ -1,10 +1,10 @@
 /**
- * Ending: what became of the connections to a task that was told to stop, by the counters of its kernel.
+ * Ending: what a task's kernel counted of connections after the task got the signal to stop.
  *
  *   const endings = await endingsOf(lab.hosts, "web");
  *
- * This tells overload from a fault. A task that nobody sends to any more opens no connection after it was told to
- * stop, and refuses none. A busy one still accepts those that had waited for it.
+ * This tells overload from a fault. When all hosts have stopped sending to a task, its kernel opens and refuses no
+ * connection after the signal. A busy task still accepts the connections that had waited for it.
  */
 import { engineCall } from "./engine-call.ts";
 import type { Host } from "./host.ts";

@@ -103,7 +103,7 @@ export class Load {
   }
 }
 
-/** Why the load was not the one that was asked for. Undefined when it was. */
+/** Returns: why the generator did not keep its rate. Undefined when it did. */
 export function behind({ sent, unsent, lateMs }: LoadResult): string | undefined {
   if (unsent > 0) return `${unsent} of ${sent + unsent} requests were not sent`;
   return lateMs > lateMsMax ? `a request was sent ${lateMs.toFixed(0)} ms late` : undefined;

@@ -1,8 +1,8 @@
 /**
  * Rolling update: a service of echo servers gets another image while a host asks it at a steady rate.
  *
- *   const { load, bare, endings } = await rollingUpdate({ ... });
- *   overloaded(load, bare)     why this was no measurement, or undefined
+ *   const update = await rollingUpdate({ ... });
+ *   overloaded(update)         why this was no measurement, or undefined
  *
  * A second, small load asks a bare DNAT (bare-dnat.ts) on the same machine at the same time. Nothing of gam is in
  * its way: when it is not answered in time either, the machine was too slow and what was lost says nothing of gam.

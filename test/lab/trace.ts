@@ -15,7 +15,7 @@ const looks: Readonly<Record<string, readonly string[]>> = {
   processes: ["sh", "-c", "ps -eo comm | grep -E 'wireguard|^wg' || true"],
 };
 
-/** The engine's own bridge has IPv6 routes from its first container on, whoever ran that. */
+/** The engine's own bridge gets these IPv6 routes with its first container, and keeps them. */
 const ofEngine = /^(?:local |multicast )?f[ef]\S* dev docker0 /;
 
 /** Lines of each look, sorted, without what counts and what the kernel numbers anew. */
