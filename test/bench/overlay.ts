@@ -17,6 +17,7 @@ import { type Container, containersOf, inspect } from "../lab/echo.ts";
 import { type Host, Lab, LabError, labUnavailable } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
 import { mustDocker } from "../lab/must-docker.ts";
+import { mustRun } from "../lab/must-run.ts";
 import { print, printRatio } from "./figures.ts";
 import { benchOptions } from "./options.ts";
 import { listen, type Place, requestsPerSecond, streamGbit } from "./traffic.ts";
@@ -102,7 +103,7 @@ async function addGam(add: (name: string, unit: string, figure: Figure) => void)
   // Each way to the same task comes from the same ports of the same client. What the kernel remembers of
   // one for two minutes would be in the way of the next.
   const forget = "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=1";
-  for (const host of [first, second, third]) await must(host, forget.split(" "));
+  for (const host of [first, second, third]) await mustRun(host, forget.split(" "));
   const stream = async (network: string, name: string, options: string[]): Promise<Stage> => {
     const stage = await setStage(mesh, network, options);
     await listen(stage.task);
@@ -202,13 +203,8 @@ async function writeRulesByHand(host: Host, task: string): Promise<void> {
   }
 }
 `;
-  await must(host, ["nft", "-f", "-"], input);
-  await must(host, ["iptables", "-I", "DOCKER-USER", "-d", task, "-j", "ACCEPT"]);
-}
-
-async function must(host: Host, words: readonly string[], input = ""): Promise<void> {
-  const { code, stderr } = await host.exec(words, { input });
-  if (code !== 0) throw new LabError(`Cannot run "${words.join(" ")}" at ${host.name}: ${stderr}`);
+  await mustRun(host, ["nft", "-f", "-"], input);
+  await mustRun(host, ["iptables", "-I", "DOCKER-USER", "-d", task, "-j", "ACCEPT"]);
 }
 
 /** Whether the hosts can encrypt: the network is refused otherwise. */

@@ -12,9 +12,8 @@
  */
 import { Lab, LabError } from "../lab/lab.ts";
 import { LabMesh } from "../lab/lab-mesh.ts";
-import { healthSeconds } from "../lab/machine.ts";
 import { mustDocker } from "../lab/must-docker.ts";
-import { overloaded, rollingUpdate, type UpdateOrder } from "../lab/rolling-update.ts";
+import { healthFlags, overloaded, rollingUpdate, type UpdateOrder } from "../lab/rolling-update.ts";
 import { print, printCount } from "./figures.ts";
 import { benchOptions } from "./options.ts";
 
@@ -48,11 +47,9 @@ try {
     const env = environments[server];
     if (env === undefined)
       throw new LabError(`Cannot make a "${server}" server: wanted patient or hasty`);
-    const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-    const everySeconds = healthSeconds(lab.machine, replicas, 3);
-    const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
+    const health = healthFlags(lab.machine, replicas);
     const flags = ["--detach", "--quiet", "--no-resolve-image", "--name", server, ...env];
-    const shape = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health, ...often];
+    const shape = ["--replicas", String(replicas), "--publish", `${port}:80`, ...health];
     await mustDocker(first, ["service", "create", ...flags, ...shape, "gam/echo:1"]);
     await mesh.running(first, server, replicas, [], withinMs);
     for (const share of options.shares.split(",").map(Number)) {

@@ -5,7 +5,7 @@
 import type { Background } from "./background.ts";
 import { startEcho } from "./echo.ts";
 import type { Host } from "./host.ts";
-import { LabError } from "./lab-error.ts";
+import { mustRun } from "./must-run.ts";
 
 const port = 18_099;
 const serverPort = 19_099;
@@ -25,8 +25,9 @@ export class BareDnat {
   /** Resolves when it can be asked from other hosts. Errors: LabError. */
   static async open(host: Host): Promise<BareDnat> {
     const server = await startEcho(host, "bare", serverPort);
-    await nft(
+    await mustRun(
       host,
+      ["nft", "-f", "-"],
       `table ip ${table} {
   chain before {
     type nat hook prerouting priority dstnat;
@@ -42,11 +43,6 @@ export class BareDnat {
   async close(): Promise<void> {
     this.#server.kill("SIGKILL");
     await this.#server.ended();
-    await nft(this.#host, `delete table ip ${table}\n`);
+    await mustRun(this.#host, ["nft", "-f", "-"], `delete table ip ${table}\n`);
   }
-}
-
-async function nft(host: Host, input: string): Promise<void> {
-  const { code, stderr } = await host.exec(["nft", "-f", "-"], { input });
-  if (code !== 0) throw new LabError(`Cannot change the packet filter of ${host.name}: ${stderr}`);
 }

@@ -21,10 +21,9 @@ import { readFileSync, rmSync } from "node:fs";
 import { createServer, get, type IncomingMessage } from "node:http";
 import { hostname } from "node:os";
 import { text } from "node:stream/consumers";
-import type { Answer, Question } from "./echo.ts";
+import type { Answer, AskedQuestion } from "./echo.ts";
 import type { Ending } from "./ending.ts";
 
-const withinMsDefault = 2000;
 /** It goes on listening for so long at least, and then until no connection waits. */
 const acceptMs = 100;
 const lookMs = 5;
@@ -147,12 +146,12 @@ function kernelCounts(): { opened: number; resets: number; overflowed: number } 
 }
 
 async function answerAll(request: IncomingMessage): Promise<string> {
-  const questions = JSON.parse(await text(request)) as Question[];
+  const questions = JSON.parse(await text(request)) as AskedQuestion[];
   return JSON.stringify(await Promise.all(questions.map(answer)));
 }
 
-async function answer(question: Question): Promise<Answer> {
-  const { ask, name, port, withinMs = withinMsDefault } = question;
+async function answer(question: AskedQuestion): Promise<Answer> {
+  const { ask, name, port, withinMs } = question;
   let addresses: readonly string[] | undefined;
   try {
     const found = await lookup(name, { all: true, family: 4 });

@@ -20,6 +20,9 @@ export interface Question {
   readonly withinMs?: number;
 }
 
+/** As the server gets it. */
+export type AskedQuestion = Question & { readonly withinMs: number };
+
 export interface Answer {
   readonly addresses?: readonly string[];
   /** Host name of the one who answered. */
@@ -65,9 +68,9 @@ const withinMsDefault = 2000;
 
 /** Answers in the order of the questions. Errors: LabError when nobody carries them. */
 export async function askAt(socket: string, questions: readonly Question[]): Promise<Answer[]> {
-  const withinMs = Math.max(...questions.map((one) => one.withinMs ?? withinMsDefault), 0);
-  const timeoutMs = carryMsMax + withinMs;
-  const call = { method: "POST", path: "/", body: questions, timeoutMs } as const;
+  const body = questions.map((one): AskedQuestion => ({ withinMs: withinMsDefault, ...one }));
+  const timeoutMs = carryMsMax + Math.max(...body.map(({ withinMs }) => withinMs), 0);
+  const call = { method: "POST", path: "/", body, timeoutMs } as const;
   const { status, text } = await engineCall(socket, call);
   if (status !== 200) throw new LabError(`Cannot ask at ${socket}: ${status} ${text}`);
   return JSON.parse(text) as Answer[];

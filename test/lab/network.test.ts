@@ -21,9 +21,16 @@ import { spreadOf } from "./even-spread.ts";
 import { type Host, Lab, labUnavailable } from "./lab.ts";
 import { LabMesh } from "./lab-mesh.ts";
 import { Load, type LoadResult } from "./load.ts";
-import { deadlineMs, healthSeconds, loadPerSecond } from "./machine.ts";
+import { deadlineMs, loadPerSecond } from "./machine.ts";
 import { mustDocker } from "./must-docker.ts";
-import { overloaded, type RollingUpdate, rollingUpdate, tasksOf } from "./rolling-update.ts";
+import { mustRun } from "./must-run.ts";
+import {
+  healthFlags,
+  overloaded,
+  type RollingUpdate,
+  rollingUpdate,
+  tasksOf,
+} from "./rolling-update.ts";
 import { Shop } from "./shop.ts";
 import { Talk } from "./talk.ts";
 import { traceOf } from "./trace.ts";
@@ -162,10 +169,8 @@ describe("networks of five hosts", { skip }, () => {
       const range = ["--subnet", "10.77.0.0/16", "--ip-range", "10.77.1.0/24"];
       const made = ["network", "create", "-d", "overlay", "--attachable", ...range, "open"];
       await mustDocker(lab.host(1), made);
-      const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
-      const everySeconds = healthSeconds(lab.machine, replicas, 3);
-      const often = ["--health-interval", `${everySeconds}s`, "--health-retries", "3"];
-      const more = ["--network", "open", "--publish", `${port}:80`, ...health, ...often];
+      const health = healthFlags(lab.machine, replicas);
+      const more = ["--network", "open", "--publish", `${port}:80`, ...health];
       await create("ten", ["--replicas", String(replicas), ...more, "gam/echo:1"]);
       await mesh.running(lab.host(1), "ten", replicas);
       const run = ["run", "--detach", "--label", "plain", "--network", "open", "gam/echo:1"];
@@ -530,7 +535,6 @@ async function engineNetworks(host: Host): Promise<string[]> {
   return said.split("\n");
 }
 
-async function must(host: Host, script: string): Promise<void> {
-  const { code, stderr } = await host.exec(["sh", "-c", script]);
-  assert.equal(code, 0, `${script} at ${host.name}: ${stderr}`);
+function must(host: Host, script: string): Promise<void> {
+  return mustRun(host, ["sh", "-c", script]);
 }

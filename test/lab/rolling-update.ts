@@ -14,6 +14,7 @@ import type { Host } from "./host.ts";
 import { LabError } from "./lab-error.ts";
 import type { LabMesh } from "./lab-mesh.ts";
 import { behind, Load, type LoadResult } from "./load.ts";
+import { healthSeconds, type Machine } from "./machine.ts";
 import { mustDocker } from "./must-docker.ts";
 
 export type UpdateOrder = "start-first" | "stop-first";
@@ -39,10 +40,18 @@ export interface RollingUpdate {
   readonly endings: Endings;
 }
 
+const healthSecondsLeast = 3;
 const barePerSecond = 20;
 const bareMsMax = 2000;
 /** A fault on the way to some tasks does not move the median. A service that does not keep up does. */
 const medianMsMax = 250;
+
+/** For `docker service create`: an update waits until a new task has answered itself. */
+export function healthFlags(machine: Machine, replicas: number): string[] {
+  const everySeconds = healthSeconds(machine, replicas, healthSecondsLeast);
+  const check = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
+  return [...check, "--health-interval", `${everySeconds}s`, "--health-retries", "3"];
+}
 
 /** Errors: LabError when the update does not end in time. */
 export async function rollingUpdate(options: RollingUpdateOptions): Promise<RollingUpdate> {
