@@ -6,30 +6,10 @@ import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { agentBundle } from "./agent-bundle.ts";
 
-const root = join(import.meta.dirname, "..");
-// Some packages are CommonJS inside and ask for these.
-const banner = [
-  'import { createRequire as makeRequire } from "node:module";',
-  "const require = makeRequire(import.meta.url);",
-  "const __filename = import.meta.filename;",
-  "const __dirname = import.meta.dirname;",
-].join("\n");
-
+const dist = join(agentBundle.absWorkingDir, "dist");
 // Another process may be at it, or run what is there. Not named by process: hosts of a lab count their own.
-const unfinished = join(root, "dist", `agent.${randomUUID()}.mjs`);
-await build({
-  absWorkingDir: root,
-  entryPoints: ["packages/agent/src/main.ts"],
-  outfile: unfinished,
-  bundle: true,
-  platform: "node",
-  target: "node22",
-  format: "esm",
-  banner: { js: banner },
-  // Optional native parts: their absence is handled where they are asked for.
-  external: ["cpu-features"],
-  loader: { ".node": "empty" },
-  logLevel: "error",
-});
-await rename(unfinished, join(root, "dist", "agent.mjs"));
+const unfinished = join(dist, `agent.${randomUUID()}.mjs`);
+await build({ ...agentBundle, outfile: unfinished });
+await rename(unfinished, join(dist, "agent.mjs"));
