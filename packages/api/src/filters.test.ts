@@ -36,6 +36,8 @@ const refused = [
   { text: "[]", status: 400 },
   { text: '{"name":1}', status: 400 },
   { text: '{"bogus":{"1":true}}', status: 400 },
+  { text: '{"name":[{}]}', status: 400 },
+  { text: '{"name":["web",{"toString":1}]}', status: 400 },
 ];
 for (const { text, status } of refused) {
   test(`filters ${text} are refused`, () => {

@@ -69,8 +69,14 @@ function parse(text: string): object {
   return parsed;
 }
 
+/** An object may say itself what its text is, and say it badly. */
+function textOf(value: unknown): string {
+  if (typeof value === "object" && value !== null) throw new Refusal(400, "invalid filter");
+  return String(value);
+}
+
 function valuesOf(values: unknown): readonly string[] {
-  if (Array.isArray(values)) return values.map(String);
+  if (Array.isArray(values)) return values.map(textOf);
   if (typeof values !== "object" || values === null) throw new Refusal(400, "invalid filter");
   return Object.entries(values)
     .filter(([, wanted]) => wanted === true)

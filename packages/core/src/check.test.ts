@@ -63,6 +63,9 @@ const refused: readonly [check.Check<unknown>, unknown, string][] = [
     { kind: "two", data: new Uint8Array(3) },
     "it.data: wanted at most 2 bytes, found object",
   ],
+  [check.bytesExactly(2), new Uint8Array(1), 'it: wanted 2 bytes, found "1 bytes"'],
+  [check.bytesExactly(2), new Uint8Array(3), 'it: wanted 2 bytes, found "3 bytes"'],
+  [check.bytesExactly(2), "ab", 'it: wanted bytes, found "ab"'],
   [marks, { a: true, b: false }, "it: wanted at most 1 entries, found object"],
   [marks, { a: 1 }, "it.a: wanted true or false, found number"],
 ];

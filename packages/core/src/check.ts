@@ -68,6 +68,15 @@ export function bytes(lengthMax: number): Check<Uint8Array> {
   };
 }
 
+/** Keys, numbers used once and the like: what reads them relies on their length. */
+export function bytesExactly(length: number): Check<Uint8Array> {
+  return (value, path) => {
+    if (!(value instanceof Uint8Array)) refuse(path, "bytes", value);
+    if (value.length !== length) refuse(path, `${length} bytes`, `${value.length} bytes`);
+    return value;
+  };
+}
+
 export function literal<const T extends string | number | boolean>(...allowed: T[]): Check<T> {
   return (value, path) => {
     const found = allowed.find((one) => one === value);

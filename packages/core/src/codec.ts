@@ -6,6 +6,7 @@
  */
 import { type Options, Packr } from "msgpackr";
 import { GamError, messageOf } from "./errors.ts";
+import { formProblem } from "./plain-form.ts";
 
 // No records: shared structures would make the meaning of bytes depend on what was written before.
 // Its types do not know skipValues; without it an absent field and an undefined one differ in bytes.
@@ -21,8 +22,10 @@ export function encode(value: unknown): Uint8Array {
   return Uint8Array.from(packr.pack(value));
 }
 
-/** Errors: BAD_FRAME when the bytes are no value, or more than one. */
+/** Errors: BAD_FRAME when the bytes are not one value as encode() writes it. */
 export function decode(bytes: Uint8Array): unknown {
+  const problem = formProblem(bytes);
+  if (problem !== undefined) throw new GamError("BAD_FRAME", `Cannot decode frame: ${problem}`);
   try {
     return packr.unpack(bytes);
   } catch (thrown) {

@@ -53,6 +53,12 @@ function say(stream: Stream, bytes: Uint8Array): void {
   if (stream.writeStatus === "writable") stream.send(bytes);
 }
 
+/** Bytes beneath libp2p's muxer, encrypted as all others. */
+function sayToMuxer(connection: Connection, bytes: Uint8Array): void {
+  const { muxer } = connection as unknown as { muxer: { maConn: Pick<Stream, "send"> } };
+  muxer.maConn.send(bytes);
+}
+
 const closed = (what: Connection | Stream): Promise<void> =>
   until("it to be cut off", (done: (value: undefined) => void) => {
     if (what.status !== "open") return done(undefined);
@@ -65,6 +71,22 @@ async function unharmed(a: Peer, b: Peer): Promise<void> {
   const answer = await a.mesh.request(b.nodeId, "well", new Uint8Array(), { timeoutMs: 5_000 });
   assert.equal(Buffer.from(answer).toString(), "yes");
 }
+
+test("a stranger who announces more in one frame than a window holds is cut off at once", async () => {
+  // It would be shown out in time anyhow, with all that it had sent until then.
+  const first = await world.found({ limits: { helloMs: 60_000 } });
+  for (const length of [1024 * 1024 + 1, 0xffffffff]) {
+    const { connection } = await intruder(first);
+    const ended = closed(connection);
+    // Yamux: version 0, data, flag SYN, stream 1, length.
+    const header = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+    header.writeUInt32BE(length, 8);
+    sayToMuxer(connection, header);
+    await ended;
+  }
+  const refused = first.lines.filter(({ fields }) => fields.refusal === "rubbish");
+  assert.match(String(refused[0]?.fields.reason), /1048577 bytes announced, at most 1048576/);
+});
 
 test("a manager's token makes a manager, a worker's token a worker without the root key", async () => {
   const first = await world.found();

@@ -13,6 +13,7 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import { type Address, addressOf, dialAddress, hostOf } from "./address.ts";
 import type { Identity } from "./identity.ts";
+import { boundFrames } from "./muxer-frames.ts";
 import { type Inlet, insistOnMuxer, isAnswer, watchNegotiation } from "./negotiation.ts";
 import { grantByHalves, onEachStream, type RawConnection, writeAtOnce } from "./streams.ts";
 
@@ -113,6 +114,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
         })();
         const isSpoken = (name: string): boolean =>
           components?.registrar.getProtocols().includes(name) ?? false;
+        boundFrames(factory, streamWindowBytes, (connection, { message }) => {
+          options.onRubbish(addresses.get(connection) ?? "unknown", message);
+        });
         return onEachStream(factory, (stream, connection) => {
           grantByHalves(stream);
           const isLast = stream.direction === "outbound" ? isAnswer : isSpoken;

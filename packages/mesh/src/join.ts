@@ -46,7 +46,8 @@ export const joinProtocol = "/gam/join/1";
 /** Spoken by members that want a fresh certificate. */
 export const renewProtocol = "/gam/renew/1";
 
-const nonceCheck = check.bytes(nonceBytes);
+const nonceCheck = check.bytesExactly(nonceBytes);
+const keyCheck = check.bytesExactly(32);
 const roleCheck = check.literal<Role>("manager", "worker");
 const joinCheck = check.object({ kind: check.literal("join"), nonce: nonceCheck });
 const proofCheck = check.object({
@@ -58,7 +59,7 @@ const renewCheck = check.object({
   kind: check.literal("renew"),
   certificate: check.bytes(2048),
   /** Public half of the root key that is to sign, if it is not the one that signed the old. */
-  root: check.optional(check.bytes(32)),
+  root: check.optional(keyCheck),
 });
 
 type Refused = { kind: "refused"; refusal: Refusal; reason: string };
@@ -77,7 +78,7 @@ type Welcome = {
 const welcomeCheck = check.union<Welcome | Refused>({
   welcome: check.object({
     kind: check.literal("welcome"),
-    rootPublicKey: check.bytes(32),
+    rootPublicKey: keyCheck,
     certificate: check.bytes(2048),
     nonce: nonceCheck,
   }),
@@ -95,7 +96,7 @@ const admittedCheck = check.union<Admitted | Refused>({
   admitted: check.object({
     kind: check.literal("admitted"),
     certificate: check.bytes(2048),
-    rootPrivateKey: check.optional(check.bytes(32)),
+    rootPrivateKey: check.optional(keyCheck),
     members: check.list(
       check.object({ nodeId: check.id<NodeId>(), role: roleCheck, addresses: addressesCheck }),
       membersMax,
@@ -116,7 +117,7 @@ const renewedCheck = check.union<Renewed | Refused | Unable>({
   renewed: check.object({
     kind: check.literal("renewed"),
     certificate: check.bytes(2048),
-    rootPrivateKey: check.optional(check.bytes(32)),
+    rootPrivateKey: check.optional(keyCheck),
   }),
   refused: refusedCheck,
 });

@@ -1,0 +1,88 @@
+/**
+ * Muxer frames: how much one frame of Yamux may announce.
+ *
+ *   version | type | flags (2 bytes) | stream (4 bytes) | length (4 bytes) | data, for type 0
+ *
+ * libp2p keeps the bytes of a data frame until the whole of it has come, before it looks at any window. A
+ * stranger who announces four gigabytes could send them, and the agent would keep them. So every byte passes by
+ * here first. Decides nothing but the length: what frames mean, libp2p reads.
+ *
+ * Source: Yamux specification, "Framing".
+ */
+import { GamError } from "@gam/core";
+import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
+
+const headerBytes = 12;
+const dataType = 0;
+const typeAt = 1;
+const lengthAt = 8;
+
+/** Reads along. One for each connection. */
+export class MuxerFrames {
+  readonly #dataBytesMax: number;
+  readonly #header = new Uint8Array(headerBytes);
+  #have = 0;
+  /** Of the data under way. */
+  #left = 0;
+
+  constructor(dataBytesMax: number) {
+    this.#dataBytesMax = dataBytesMax;
+  }
+
+  /** Errors: BAD_FRAME for a frame that announces too much. Nothing of `chunk` may be handed on then. */
+  read(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      const skipped = Math.min(this.#left, chunk.length - at);
+      this.#left -= skipped;
+      at += skipped;
+      const taken = chunk.subarray(at, at + headerBytes - this.#have);
+      this.#header.set(taken, this.#have);
+      this.#have += taken.length;
+      at += taken.length;
+      if (this.#have < headerBytes) return;
+      this.#have = 0;
+      this.#left = this.#dataLength();
+    }
+  }
+
+  #dataLength(): number {
+    if (this.#header[typeAt] !== dataType) return 0;
+    const length = new DataView(this.#header.buffer).getUint32(lengthAt);
+    if (length <= this.#dataBytesMax) return length;
+    throw new GamError(
+      "BAD_FRAME",
+      `Cannot read muxer frame: ${length} bytes announced, at most ${this.#dataBytesMax} allowed`,
+    );
+  }
+}
+
+/** Of a muxer: where a connection's bytes come in. What it throws ends the connection. */
+interface Intake {
+  onData(data: Uint8Array | Iterable<Uint8Array>): void;
+}
+
+/** Makes the muxers of `factory` take no frame with more data than that: its connection ends then. */
+export function boundFrames(
+  factory: StreamMuxerFactory,
+  dataBytesMax: number,
+  onRubbish: (connection: MessageStream, error: GamError) => void,
+): void {
+  const make = factory.createStreamMuxer.bind(factory);
+  factory.createStreamMuxer = (connection) => {
+    const muxer = make(connection);
+    const intake = muxer as unknown as Intake;
+    const take = intake.onData.bind(intake);
+    const frames = new MuxerFrames(dataBytesMax);
+    intake.onData = (data) => {
+      try {
+        for (const chunk of data instanceof Uint8Array ? [data] : data) frames.read(chunk);
+      } catch (thrown) {
+        if (thrown instanceof GamError) onRubbish(connection, thrown);
+        throw thrown;
+      }
+      take(data);
+    };
+    return muxer;
+  };
+}
