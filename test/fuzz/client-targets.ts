@@ -1,0 +1,302 @@
+/**
+ * What clients of a host's socket send, and the stack files that the gam command reads.
+ *
+ * They are no strangers, since the socket is root's. But what they send is often made from what strangers sent.
+ */
+import { readFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { nodeCalled, Rig } from "@gam/api/testing";
+import { readStack } from "@gam/compose";
+import { GamError, type NetworkId, type NodeId, type Random } from "@gam/core";
+import {
+  clusterSpecDefault,
+  readClusterSpec,
+  readDataPath,
+  readNetworkSpec,
+  readNodeSpec,
+  readServiceSpec,
+} from "@gam/state";
+import { checkTemplate } from "@gam/worker";
+import {
+  checkVersion,
+  forEngine,
+  unversioned,
+  wantsPlainErrors,
+} from "../../packages/api/src/api-version.ts";
+import { Filters } from "../../packages/api/src/filters.ts";
+import { parseGoJson } from "../../packages/api/src/go-json.ts";
+import { Query } from "../../packages/api/src/query.ts";
+import { Refusal } from "../../packages/api/src/refusal.ts";
+import { pick } from "./mutate.ts";
+import type { Target } from "./target.ts";
+
+const testdata = new URL("../../packages/compose/testdata/", import.meta.url);
+const readTestdata = (path: string): string => readFileSync(new URL(path, testdata), "utf8");
+const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value), "utf8");
+const text = (input: Uint8Array): string => Buffer.from(input).toString("utf8");
+const isRefusal = (thrown: unknown): boolean =>
+  thrown instanceof GamError || thrown instanceof Refusal;
+
+const services: readonly object[] = JSON.parse(readTestdata("every/want.json")).services;
+const network = {
+  Name: "front",
+  Driver: "overlay",
+  Attachable: true,
+  Labels: { tier: "one" },
+  Options: { encrypted: "" },
+  IPAM: { Driver: "default", Config: [{ Subnet: "10.20.0.0/24", Gateway: "10.20.0.1" }] },
+};
+const node = { Name: "", Labels: { disk: "ssd" }, Role: "manager", Availability: "active" };
+const dataPath = { DefaultAddrPool: ["10.0.0.0/8"], SubnetSize: 24, DataPathPort: 4789 };
+
+function bodies(): Target[] {
+  const base = { group: "clients", form: "json", isRefusal } as const;
+  const body = (
+    name: string,
+    seeds: readonly object[],
+    read: (body: unknown) => unknown,
+  ): Target => ({
+    ...base,
+    name,
+    seeds: seeds.map(bytes),
+    take: (input) => read(parseGoJson(text(input))) !== undefined,
+  });
+  return [
+    body("service-spec", services, (one) => readServiceSpec(one, { checkTemplate })),
+    body("network-spec", [network], (one) => readNetworkSpec(one, "n".repeat(25) as NetworkId)),
+    body("node-spec", [node], readNodeSpec),
+    body("cluster-spec", [clusterSpecDefault], readClusterSpec),
+    body("data-path", [dataPath], readDataPath),
+  ];
+}
+
+function filters(): Target {
+  return {
+    name: "filters",
+    group: "clients",
+    form: "json",
+    seeds: [
+      { name: { web: true }, label: { "a=b": true, c: false } },
+      { name: ["web"], id: [] },
+    ].map(bytes),
+    isRefusal,
+    take: (input) => {
+      const read = new Filters(text(input), "any");
+      const labels = { a: "b" };
+      return (
+        [
+          read.has("name"),
+          read.exact("name", "web"),
+          read.prefix("id", "x"),
+          read.labels("label", labels),
+        ].length > 0
+      );
+    },
+  };
+}
+
+function urls(): Target {
+  return {
+    name: "url",
+    group: "clients",
+    form: "text",
+    seeds: ["/v1.41/services?filters=%7B%7D&status=true", "/v1.24/nodes/x/update?version=12"].map(
+      (one) => Buffer.from(one),
+    ),
+    words: ["/v1.", "?", "&", "=", "%", "%ff", "version=", "99999999999999999999", "//", ".."],
+    isRefusal,
+    take: (input) => {
+      const url = text(input);
+      checkVersion(url, "1.45");
+      const query = new Query(unversioned(url));
+      query.flag("status");
+      query.text("filters");
+      wantsPlainErrors(url);
+      forEngine(url, "1.41");
+      return query.version("node") >= 0;
+    },
+  };
+}
+
+function stacks(): Target {
+  const seeds = ["every/1.yml", "shop/1.yml", "images/1.yml", "two-files/1.yml", "two-files/2.yml"];
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: stack files hold variables.
+  const variables = ["${HOME}", "${A:-b}", "${A?b}", "$$"];
+  const words = [
+    ":",
+    "- ",
+    "  ",
+    "\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    "&a ",
+    "*a",
+    "<<: ",
+    "|",
+    ">-",
+    "!!binary ",
+    "? ",
+    "#",
+  ];
+  return {
+    name: "stack-file",
+    group: "clients",
+    form: "text",
+    seeds: seeds.map((path) => Buffer.from(readTestdata(path))),
+    words: [
+      ...words,
+      ...variables,
+      "services:",
+      "deploy:",
+      "ports:",
+      "networks:",
+      "healthcheck:",
+      "extends:",
+      "null",
+    ],
+    take: (input) => {
+      const options = {
+        projectName: "shop",
+        environment: { HOME: "/home/me" },
+        workingDir: "/srv",
+        envFile: () => "A=b",
+      };
+      return readStack([{ name: "stack.yml", text: text(input) }], options).ok;
+    },
+  };
+}
+
+/** Calls that end by themselves and take a body or a query. */
+const calls: readonly (readonly [method: string, path: string])[] = [
+  ["GET", "/nodes?filters="],
+  ["GET", "/services?filters="],
+  ["GET", "/tasks?filters="],
+  ["GET", "/networks?filters="],
+  ["GET", "/info?x="],
+  ["GET", "/gam/v1/status?x="],
+  ["GET", "/services/"],
+  ["GET", "/networks/"],
+  ["DELETE", "/services/"],
+  ["DELETE", "/networks/"],
+  ["POST", "/services/create"],
+  ["POST", "/services/web/update?version=1"],
+  ["POST", "/nodes/host2/update?version=1"],
+  ["POST", "/networks/create"],
+  ["POST", "/networks/front/connect"],
+  ["POST", "/networks/front/disconnect"],
+  ["POST", "/containers/create?name=x"],
+  ["POST", "/swarm/update?version=1"],
+  ["POST", "/swarm/init"],
+  ["POST", "/swarm/join"],
+  ["POST", "/gam/v1/init"],
+  ["POST", "/gam/v1/join"],
+  ["POST", "/gam/v1/leave"],
+  ["POST", "/gam/v1/token/rotate"],
+  ["POST", "/secrets/create"],
+];
+const container = {
+  Image: "x",
+  HostConfig: { NetworkMode: "front" },
+  NetworkingConfig: { EndpointsConfig: { front: { Aliases: ["a"] } } },
+};
+const connect = { Container: "c", EndpointConfig: { IPAMConfig: { IPv4Address: "10.20.0.9" } } };
+const init = {
+  ListenAddr: "0.0.0.0:2377",
+  AdvertiseAddr: "eth0",
+  Spec: clusterSpecDefault,
+  ...dataPath,
+};
+const join = {
+  RemoteAddrs: ["192.0.2.1:2377"],
+  JoinToken: "gam-1-x",
+  Addresses: [],
+  Token: "gam-1-x",
+};
+/** What Node says of its own faults, and a typed error never. */
+const fault =
+  /is not a function|is not iterable|properties of (?:undefined|null)|of undefined|Maximum call stack|Invalid (?:array|string) length|is not defined|Cannot convert|BrokenInvariant/;
+/** A cluster that so many calls have changed is made anew. */
+const callsPerCluster = 64;
+
+/** The whole server over a socket, with a cluster in memory and an engine that knows little. */
+function server(): Target {
+  let rig: Rig;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ids = ["aaa", "bbb"].map((id) => id.padEnd(25, "0") as NodeId);
+  let made = 0;
+  const renew = async (): Promise<void> => {
+    await rig.door.leave(true);
+    rig.engine.calls.length = 0;
+    rig.door.begun.length = 0;
+    rig.door.joined.length = 0;
+    rig.door.start(
+      clusterSpecDefault,
+      ids.map((id, at) => nodeCalled(`host${at + 1}`, id)),
+    );
+  };
+  const call = (
+    method: string,
+    path: string,
+    body: Uint8Array | undefined,
+  ): Promise<readonly [number, string]> =>
+    new Promise((resolve, reject) => {
+      const sent = request({
+        socketPath: rig.socketPath,
+        method,
+        path,
+        agent,
+        headers: { "Content-Type": "application/json" },
+      });
+      sent.on("error", reject);
+      sent.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve([response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8")]),
+        );
+      });
+      sent.end(body);
+    });
+  return {
+    name: "api-call",
+    open: async () => {
+      rig = await Rig.start(3);
+    },
+    close: async () => {
+      agent.destroy();
+      await rig.stop();
+    },
+    group: "clients",
+    form: "json",
+    seeds: [
+      ...services,
+      network,
+      node,
+      dataPath,
+      container,
+      connect,
+      init,
+      join,
+      { name: { web: true } },
+    ].map(bytes),
+    take: async (input, random: Random) => {
+      if (made % callsPerCluster === 0) await renew();
+      made += 1;
+      const [method, path] = pick(random, calls);
+      const isBody = method === "POST";
+      const whole = isBody
+        ? path
+        : path + encodeURIComponent(Buffer.from(input).toString("latin1")).slice(0, 4_000);
+      const [status, answer] = await call(method, whole, isBody ? input : undefined);
+      if (fault.test(answer))
+        throw new Error(`${method} ${path} answered ${status}: ${answer.slice(0, 300)}`);
+      return status < 400;
+    },
+  };
+}
+
+export function clientTargets(): readonly Target[] {
+  return [...bodies(), filters(), urls(), stacks(), server()];
+}

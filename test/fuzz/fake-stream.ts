@@ -1,0 +1,75 @@
+/** Fake stream and connection: what libp2p hands to the mesh, without libp2p, so that nothing is caught on the way. */
+
+import type { Connection, Stream } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { multiaddr } from "@multiformats/multiaddr";
+import type { Identity } from "../../packages/mesh/src/identity.ts";
+
+type Listener = (event: { data: Uint8Array; error?: Error }) => void;
+
+export class FakeStream {
+  readonly writableNeedsDrain = false;
+  readonly sent: Uint8Array[] = [];
+  status = "open";
+  readonly #listeners = new Map<string, Listener[]>();
+
+  /** As the part of libp2p's that the mesh uses. */
+  get stream(): Stream {
+    return this as unknown as Stream;
+  }
+
+  addEventListener(name: string, listener: Listener): void {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+  }
+
+  send(bytes: Uint8Array): boolean {
+    this.sent.push(bytes);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+  }
+
+  abort(error: Error): void {
+    this.#end(error);
+  }
+
+  /** The other end sends this. What the listeners throw comes out here. */
+  bring(data: Uint8Array): void {
+    if (this.status === "open") this.#dispatch("message", { data });
+  }
+
+  /** The other end is gone. */
+  hangUp(): void {
+    this.#end();
+  }
+
+  #end(error?: Error): void {
+    if (this.status !== "open") return;
+    this.status = "closed";
+    this.#dispatch("close", { data: new Uint8Array(), ...(error && { error }) });
+  }
+
+  #dispatch(name: string, event: Parameters<Listener>[0]): void {
+    for (const listener of this.#listeners.get(name) ?? []) listener(event);
+  }
+}
+
+let connections = 0;
+
+/** A connection whose other end has proved that it is `remote`. */
+export function fakeConnection(remote: Identity, stream?: FakeStream): Connection {
+  connections += 1;
+  const fake = {
+    id: `fake-${connections}`,
+    direction: "inbound",
+    status: "open",
+    remotePeer: peerIdFromPrivateKey(remote.privateKey),
+    remoteAddr: multiaddr("/ip4/192.0.2.1/tcp/7946"),
+    abort: () => undefined,
+    close: async () => undefined,
+    newStream: async () => stream,
+  };
+  return fake as unknown as Connection;
+}

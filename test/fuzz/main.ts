@@ -1,0 +1,64 @@
+/**
+ * Fuzz: every decoder of what others send, so many inputs each.
+ *
+ *   npm run fuzz                                      200,000 inputs each, about half an hour
+ *   npm run fuzz -- --inputs 5000 --only hello
+ *   npm run fuzz -- --only hello --seed 1 --from 4711 --inputs 1      one input again
+ *
+ * Exit 1 when a decoder did what none may: see README.md.
+ */
+import { parseArgs } from "node:util";
+import { runCampaign } from "./campaign.ts";
+import { ownModules, targetsOf } from "./modules.ts";
+
+const { values } = parseArgs({
+  options: {
+    inputs: { type: "string", default: "200000" },
+    seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    only: { type: "string" },
+  },
+});
+const wholeNumber = (name: "inputs" | "seed" | "from"): number => {
+  const number = Number(values[name]);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  console.error(`fuzz: --${name} wants a whole number, found "${values[name]}"`);
+  process.exit(2);
+};
+const inputs = wholeNumber("inputs");
+const seed = wholeNumber("seed");
+const from = wholeNumber("from");
+
+/** Enough of an input to see what it is; the command makes it again. */
+function shown(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(0, 120)).toString("latin1");
+  return JSON.stringify(text) + (bytes.length > 120 ? ` and ${bytes.length - 120} bytes more` : "");
+}
+
+let run = 0;
+let broken = 0;
+for (const module of ownModules) {
+  for (const { name, group } of await targetsOf(module)) {
+    if (values.only !== undefined && values.only !== name) continue;
+    run += 1;
+    const report = await runCampaign({ module, name, seed, from, inputs });
+    const figures = `${report.inputs} inputs, ${report.taken} taken, slowest ${report.cpuMsMax.toFixed(1)} ms`;
+    console.log(
+      `${name.padEnd(16)} ${group.padEnd(11)} ${figures}, ${report.seconds.toFixed(0)} s`,
+    );
+    for (const { input, found, bytes } of report.findings) {
+      broken += 1;
+      console.log(`  BROKEN by input ${input}: ${found}`);
+      if (bytes !== undefined) console.log(`    ${shown(bytes)}`);
+      console.log(`    npm run fuzz -- --only ${name} --seed ${seed} --from ${input} --inputs 1`);
+    }
+  }
+}
+if (run === 0) {
+  console.error(`fuzz: no decoder is called "${values.only}"`);
+  process.exit(2);
+}
+console.log(
+  `${run} decoders, ${inputs} inputs each from seed ${seed}: ${broken === 0 ? "none broken" : `${broken} findings`}`,
+);
+process.exitCode = broken === 0 ? 0 : 1;

@@ -1,0 +1,163 @@
+/** What members say to each other once they are let in, and what lies in a journal. */
+import { type Message as RaftMessage, writeConfiguration } from "@gam/consensus";
+import { encode, type NodeId } from "@gam/core";
+import { bootstrapJournal, decodeGossip, decodeMessage, recoverJournal } from "@gam/peer";
+import { aNode, aService } from "@gam/state/testing";
+import { defaultLimits } from "../../packages/mesh/src/limits.ts";
+import { Rpc } from "../../packages/mesh/src/rpc.ts";
+import type { Target } from "./target.ts";
+
+const self = "a".repeat(25) as NodeId;
+
+const configuration = { voters: [self], votersOutgoing: [], learners: [] };
+const raft: readonly RaftMessage[] = [
+  { kind: "vote", term: 3, lastIndex: 7, lastTerm: 2, transfer: false },
+  {
+    kind: "append",
+    term: 3,
+    previousIndex: 7,
+    previousTerm: 2,
+    commit: 6,
+    entries: [
+      { index: 8, term: 3, kind: "noop", data: new Uint8Array() },
+      { index: 9, term: 3, kind: "configuration", data: writeConfiguration(configuration) },
+    ],
+  },
+  {
+    kind: "snapshotChunk",
+    term: 3,
+    index: 7,
+    indexTerm: 2,
+    configuration,
+    totalBytes: 4,
+    offset: 0,
+    data: Uint8Array.of(1, 2, 3, 4),
+  },
+  { kind: "readReply", term: 3, id: "read", index: 7 },
+];
+const member = [
+  { kind: "ping", round: 1, incarnation: 2, accused: 1 },
+  { kind: "ask", round: 1, peer: self },
+];
+const id = "p".repeat(25);
+const peer = [
+  {
+    kind: "propose",
+    proposal: { id, atMs: 1, changes: [{ kind: "joinNode", node: aNode(self) }] },
+  },
+  { kind: "declined", id },
+  { kind: "steered", index: 9 },
+];
+const usage = {
+  cpu: 0.5,
+  memoryBytes: 1e9,
+  memoryTotalBytes: 2e9,
+  load: 1,
+  containers: 3,
+  images: ["web:1"],
+  diskFreeBytes: 1e9,
+  atMs: 1,
+};
+const rumour = {
+  sequence: 1,
+  incarnation: 2,
+  health: 0,
+  repeatTicks: 20,
+  opinions: [{ peer: self, opinion: "alive", incarnation: 1 }],
+};
+
+const values = (list: readonly unknown[]): Uint8Array[] => list.map((one) => encode(one));
+
+function messages(): Target[] {
+  const base = { group: "members", form: "value" } as const;
+  return [
+    {
+      ...base,
+      name: "raft",
+      seeds: values(raft),
+      take: (input) => decodeMessage("raft", input) !== undefined,
+    },
+    {
+      ...base,
+      name: "member",
+      seeds: values(member),
+      take: (input) => decodeMessage("member", input) !== undefined,
+    },
+    {
+      ...base,
+      name: "peer",
+      seeds: values(peer),
+      take: (input) => decodeMessage("peer", input) !== undefined,
+    },
+    {
+      ...base,
+      name: "usage",
+      seeds: values([usage]),
+      take: (input) => decodeGossip("usage", input) !== undefined,
+    },
+    {
+      ...base,
+      name: "rumour",
+      seeds: values([rumour]),
+      take: (input) => decodeGossip("rumour", input) !== undefined,
+    },
+  ];
+}
+
+function rpc(): Target {
+  const seeds = values([
+    { kind: "ask", id: 1, name: "known", body: Uint8Array.of(1) },
+    { kind: "answer", id: 1, body: Uint8Array.of(1) },
+    { kind: "failed", id: 1, code: "REFUSED", message: "no" },
+  ]);
+  return {
+    name: "rpc",
+    group: "members",
+    form: "value",
+    seeds,
+    take: async (input) => {
+      const calls = new Rpc({ limits: defaultLimits, send: () => true });
+      calls.handle("known", (_, body) => body);
+      const asked = calls.request(self, "known", new Uint8Array(), 1_000).catch(() => undefined);
+      calls.received(self, input);
+      calls.lost(self);
+      await asked;
+      return true;
+    },
+  };
+}
+
+function journal(): Target {
+  const { journal: made } = bootstrapJournal(self);
+  const files: Uint8Array[] = [];
+  for (let write = 1; write < 4; write += 1) {
+    const step = made.take();
+    if (step !== undefined) files.push(step.bytes);
+    made.persisted();
+    const data = encode({
+      id,
+      time: 1,
+      changes: [{ kind: "createService", spec: aService("web").spec }],
+    });
+    made.request({
+      write,
+      hardState: { term: write, votedFor: self, commit: write },
+      entries: [{ index: write + 1, term: write, kind: "data", data }],
+    });
+  }
+  return {
+    name: "journal",
+    group: "members",
+    form: "bytes",
+    seeds: [Buffer.concat(files)],
+    take: (input) => {
+      const bytes = Uint8Array.from(input);
+      const { restored } = recoverJournal([{ name: "journal-0000000001", bytes }]);
+      return restored.entries.length > 0;
+    },
+  };
+}
+
+export function memberTargets(): readonly Target[] {
+  return [...messages(), rpc(), journal()];
+}
