@@ -11,7 +11,9 @@ const versionMin = "1.24";
 const versionUsual = "1.44";
 const jsonErrorsSince = "1.24";
 
-const prefix = /^\/v(\d+\.\d+)(?=\/|$)/;
+/** All that an engine takes for a version, so that it never gets one that was not read here. */
+const prefix = /^\/v([\d.]+)(?=[/?]|$)/;
+const wellFormed = /^\d+\.\d+$/;
 
 /** Less than 0 when `a` is the older one. */
 function compareVersions(a: string, b: string): number {
@@ -48,6 +50,7 @@ export function wantsPlainErrors(url: string): boolean {
 export function checkVersion(url: string, announcedVersion: string): void {
   const asked = prefix.exec(url)?.[1];
   if (asked === undefined) return;
+  if (!wellFormed.test(asked)) throw new Refusal(400, `invalid API version "${asked}" in path`);
   const is = `client version ${asked} is too`;
   if (compareVersions(asked, announcedVersion) > 0) {
     throw new Refusal(400, `${is} new. Maximum supported API version is ${announcedVersion}`);

@@ -4,14 +4,21 @@
  * Bodies stream both ways with back-pressure and without limit. Headers of an answer leave at once,
  * because clients wait for them: `docker run` starts the container only after the headers of its
  * `wait` call. Whoever hangs up first ends the other side, too. Upgraded connections (attach, exec)
- * become two sockets whose halves end separately.
+ * become two sockets whose halves end separately. Which calls the engine may get: engine-path.ts.
  */
-import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { type Duplex, pipeline, Readable } from "node:stream";
 import { messageOf } from "@gam/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
 import type { Engine } from "./engine.ts";
+import { isClusterPath } from "./engine-path.ts";
 import { answerOf, Refusal } from "./refusal.ts";
 
 /** The body of an upgrade call is `{"Detach":false,"Tty":false}` or the like. */
@@ -32,6 +39,11 @@ function passedHeaders(raw: readonly string[], more: readonly string[] = []): st
 
 const bodyHeaders = ["content-length", "transfer-encoding"];
 
+/** Errors: Refusal 404 for calls about a Swarm, in the words that engines have for no such path. */
+function insistOnEnginePath(url: string): void {
+  if (isClusterPath(url)) throw new Refusal(404, "page not found");
+}
+
 export interface PassOptions {
   /** What was read of the call already, instead of its own body. */
   readonly body?: Buffer;
@@ -46,6 +58,7 @@ export async function passCall(
   reply: FastifyReply,
   options: PassOptions = {},
 ): Promise<FastifyReply> {
+  insistOnEnginePath(request.originalUrl);
   reply.hijack();
   await forward(engine, request.raw, reply.raw, request.originalUrl, options);
   return reply;
@@ -60,7 +73,9 @@ async function forward(
 ): Promise<void> {
   const body = read === undefined ? call : Readable.from(read.length > 0 ? [read] : []);
   const path = forEngine(url, await engine.version());
-  const headers = [...passedHeaders(call.rawHeaders, body === call ? [] : bodyHeaders)];
+  // Whoever does not ask for an upgrade must not get one by a header that was left over.
+  const dropped = body === call ? ["upgrade"] : ["upgrade", ...bodyHeaders];
+  const headers = passedHeaders(call.rawHeaders, dropped);
   // It must not close first: the end of the body would then meet a closed socket, and an answer that is
   // there already would be lost to the error. Whoever is done with the answer destroys the connection.
   headers.push("Connection", "keep-alive");
@@ -104,6 +119,25 @@ function refuseCall(answer: ServerResponse, thrown: unknown): void {
   answer.end(`${JSON.stringify({ message })}\n`);
 }
 
+/**
+ * Gives the connection of a call back to the server that it came from, with the same call in it as one that
+ * asks for no upgrade. A server may ignore that wish, and answers as usual then.
+ */
+export function ignoreUpgrade(
+  server: Server,
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): void {
+  const headers = passedHeaders(call.rawHeaders, ["upgrade", "http2-settings"]);
+  const lines = [`${call.method} ${call.url} HTTP/${call.httpVersion}`];
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  const again = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  client.unshift(Buffer.concat([again, head]));
+  server.emit("connection", client);
+}
+
 /** Takes over the connection of a call with `Connection: Upgrade`. Rejects nothing: errors are answers. */
 export async function passUpgrade(
   engine: Engine,
@@ -113,6 +147,7 @@ export async function passUpgrade(
 ): Promise<void> {
   client.on("error", () => client.destroy());
   try {
+    insistOnEnginePath(call.url ?? "/");
     const path = forEngine(call.url ?? "/", await engine.version());
     const { body, rest } = await takeBody(call, client, head);
     const headers = passedHeaders(call.rawHeaders);

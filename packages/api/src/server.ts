@@ -18,7 +18,8 @@ import { attachRoutes } from "./attach-routes.ts";
 import { Attachments } from "./attachments.ts";
 import type { ClusterDoor } from "./door.ts";
 import { Engine } from "./engine.ts";
-import { passCall, passUpgrade } from "./engine-proxy.ts";
+import { mayUpgrade } from "./engine-path.ts";
+import { ignoreUpgrade, passCall, passUpgrade } from "./engine-proxy.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { gamRoutes } from "./gam-routes.ts";
 import { logRoutes } from "./log-routes.ts";
@@ -73,6 +74,9 @@ export class ApiServer {
     this.#sweeps.unref();
     this.#app = buildApp({ ...options, engine, events, attachments });
     this.#app.server.on("upgrade", (call, client, head) => {
+      if (!mayUpgrade(call.method, call.url)) {
+        return ignoreUpgrade(this.#app.server, call, client, head);
+      }
       this.#upgraded.add(client);
       client.on("close", () => this.#upgraded.delete(client));
       void passUpgrade(engine, call, client, head);
