@@ -18,7 +18,7 @@ const identity = await makeIdentity();
 const { libp2p } = await openHost({
   identity,
   listen: { host: "127.0.0.1", port: 0 },
-  dialMs: waitMs,
+  dialMsMax: waitMs,
   helloMs: waitMs,
   onFailedHandshake: () => undefined,
   onRubbish: () => undefined,

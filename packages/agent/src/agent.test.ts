@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -205,6 +205,30 @@ test(
     assert.equal(late.door.view().nodes().length, 4);
   },
 );
+
+for (const name of ["place.json.tmp", "credentials.json.tmp", "seal.key.tmp"]) {
+  test(
+    `a disk that does not take ${name} is found before the cluster hears of the host`,
+    guard,
+    async (t) => {
+      const [a, b] = [await running(t), await running(t)];
+      await a.door.init(init);
+      const token = a.door.tokens().manager;
+      const inTheWay = join(b.agent.config.dataDir, name);
+      await mkdir(inTheWay);
+      await assert.rejects(joinAt(b.door, token), {
+        code: "DISK_FAILED",
+        message: /Cannot write to/,
+      });
+      assert.equal(b.door.state(), "inactive");
+      await a.door.fresh();
+      assert.equal(a.door.view().nodes().length, 1);
+      await rm(inTheWay, { recursive: true, force: true });
+      await joinAt(b.door, token);
+      assert.equal(a.door.view().nodes().length, 2);
+    },
+  );
+}
 
 test("a member without its journal does not start, and says what to do", guard, async (t) => {
   const a = await running(t);

@@ -38,6 +38,7 @@ import { type AgentConfig, hostAndPort } from "./config.ts";
 import { lockDataDir } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { tunnelDir } from "./networking.ts";
+import { diskFailed } from "./prepare-disk.ts";
 
 /** Where the last init or join was told to listen, so that a restart does the same. */
 const placeFile = "place.json";
@@ -167,10 +168,10 @@ export class Agent {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
       const { spec, availability, dataPath } = request;
-      await this.#enterOrForget(() =>
-        Cluster.init(this.#parts(), place, spec, availability, dataPath),
-      );
-      await this.#keepPlace(place);
+      await this.#enterOrForget(async () => {
+        await this.#keepPlace(place);
+        return await Cluster.init(this.#parts(), place, spec, availability, dataPath);
+      });
     });
     this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
     return this.#identity.nodeId;
@@ -181,10 +182,10 @@ export class Agent {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
       const { token, addresses } = request;
-      const cluster = await this.#enterOrForget(() =>
-        Cluster.join(this.#parts(), place, token, addresses),
-      );
-      await this.#keepPlace(place);
+      const cluster = await this.#enterOrForget(async () => {
+        await this.#keepPlace(place);
+        return await Cluster.join(this.#parts(), place, token, addresses);
+      });
       const node = cluster.view.node(this.#identity.nodeId);
       if (node !== undefined && request.availability !== node.Spec.Availability) {
         const spec = { ...node.Spec, Availability: request.availability };
@@ -286,7 +287,10 @@ export class Agent {
   }
 
   async #keepPlace(place: Place): Promise<void> {
-    await replaceFile(join(this.config.dataDir, placeFile), JSON.stringify(place));
+    const { dataDir } = this.config;
+    await replaceFile(join(dataDir, placeFile), JSON.stringify(place)).catch((thrown: unknown) => {
+      throw diskFailed(dataDir, thrown);
+    });
   }
 
   async #lastPlace(): Promise<Place> {
@@ -296,7 +300,6 @@ export class Agent {
       const place = JSON.parse(text) as Place;
       return { listen: place.listen, advertise: advertise ?? place.advertise };
     } catch (thrown) {
-      // It is written after the credentials: a crash in between leaves what the options say.
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
       return { listen, advertise };
     }
@@ -336,7 +339,8 @@ export class Agent {
       );
     return {
       id: ID,
-      hostname: Description.Hostname,
+      // A node that has not said its name yet goes by its id.
+      hostname: Description.Hostname || ID,
       address: Gam.addresses[0] ?? "",
       state: Status.State,
       message: Status.Message ?? "",

@@ -63,6 +63,7 @@ import { Examiner } from "./examiner.ts";
 import { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
+import { prepareDisk } from "./prepare-disk.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
 const logEntriesMax = 8192;
@@ -198,7 +199,8 @@ export class Cluster {
   ): Promise<Cluster> {
     const { identity, config } = parts;
     const credentials = createCluster(identity, Date.now());
-    const disk = await emptyDisk(config);
+    await removeJournal(config);
+    const { disk } = await Disk.open(journalOf(config));
     const recovered = bootstrapJournal(identity.nodeId);
     const { open, keeper } = meshOf(parts, place);
     const made = await make(parts, keeper, disk, recovered);
@@ -239,10 +241,17 @@ export class Cluster {
     addresses: readonly string[],
   ): Promise<Cluster> {
     const { open, keeper } = meshOf(parts, place);
+    const { config } = parts;
+    await removeJournal(config);
+    // All that may fail on this host comes before the cluster lets it in.
+    const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config));
+    const made = await make(parts, keeper, disk, recovered);
     const cluster = await open(undefined, async (mesh) => {
-      const joined = await mesh.join(token, addresses);
-      const { disk, recovered } = await blankDisk(parts.config);
-      return new Cluster(parts, mesh, await make(parts, keeper, disk, recovered), joined.members);
+      const { members } = await mesh.join(token, addresses);
+      return new Cluster(parts, mesh, made, members);
+    }).catch(async (thrown: unknown) => {
+      await close(made);
+      throw thrown;
     });
     return await cluster.#arrive(() =>
       cluster.#until(arriveMs, () => cluster.view.node(parts.identity.nodeId) !== undefined),
@@ -387,9 +396,7 @@ export class Cluster {
     await this.driver.stop();
     await this.mesh.close();
     await this.#keeper.settled();
-    await this.#networking.close();
-    await this.#engine.close();
-    await this.#disk.close();
+    await close({ networking: this.#networking, engine: this.#engine, disk: this.#disk });
   }
 
   /** Leadership goes first, so that nobody waits for an election. */
@@ -426,6 +433,8 @@ export class Cluster {
       await wait();
       const { credentials } = this.mesh;
       assert(credentials !== undefined, "a member has credentials");
+      // Credentials without a journal are a member that does not start again.
+      await this.driver.durable();
       await this.#keeper.enter(credentials);
       return this;
     } catch (thrown) {
@@ -504,13 +513,14 @@ export async function removeJournal(config: AgentConfig): Promise<void> {
   await rm(journalOf(config), { recursive: true, force: true });
 }
 
-async function emptyDisk(config: AgentConfig): Promise<Disk> {
-  return (await blankDisk(config)).disk;
-}
-
-async function blankDisk(config: AgentConfig): Promise<{ disk: Disk; recovered: Recovered }> {
-  await removeJournal(config);
-  return await Disk.open(journalOf(config));
+async function close({
+  networking,
+  engine,
+  disk,
+}: Pick<Made, "networking" | "engine" | "disk">): Promise<void> {
+  await networking.close();
+  await engine.close();
+  await disk.close();
 }
 
 /** A mesh whose questions are answered by the cluster that is made around it. */

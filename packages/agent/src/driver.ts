@@ -113,6 +113,13 @@ export class Driver {
     await this.#disk;
   }
 
+  /** Resolves when all that the peer has asked to be written by now is on the disk. */
+  async durable(): Promise<void> {
+    // What is asked for while one step is under way comes with the next one.
+    await this.#disk;
+    await this.#disk;
+  }
+
   /** Resolves when the changes are applied here, or are not going to be as far as one can tell. */
   propose(changes: readonly AskedChange[]): Promise<Answer> {
     return new Promise((resolve) => {

@@ -92,6 +92,15 @@ test("nodes that may vote are managers, and workers are not", () => {
   );
 });
 
+test("a node that has not said its name goes by its id", () => {
+  const log = new TestLog();
+  log.write({ kind: "joinNode", node: aNode("c", { description: { Hostname: "" } }) });
+  const [node] = log.store.nodes();
+  assert.ok(node);
+  const shown = nodeAnswer(node, new FakeDoor("a" as NodeId)) as Node;
+  assert.equal(shown.Description.Hostname, "c");
+});
+
 test("a silent node is ready as long as a leader says so, and unknown where there is none", () => {
   const door = new FakeDoor("z" as NodeId);
   const [node] = cluster().store.nodes();

@@ -7,8 +7,13 @@ import { nodeTlsInfo } from "./tls-info.ts";
 export const nodeNaming: Naming<Node> = {
   kind: "node",
   id: (node) => node.ID,
-  names: (node) => [node.Description.Hostname, ...(node.Spec.Name ? [node.Spec.Name] : [])],
+  names: (node) => [hostnameOf(node), ...(node.Spec.Name ? [node.Spec.Name] : [])],
 };
+
+/** A node that has not said its name yet goes by its id. */
+export function hostnameOf({ ID, Description }: Node): string {
+  return Description.Hostname || ID;
+}
 
 /** `host:port` at which a node's peer was found last. */
 export function managerAddress(node: Node): string {
@@ -18,7 +23,8 @@ export function managerAddress(node: Node): string {
 /** The Engine API's node. Every node that may vote is a manager to clients. */
 export function nodeAnswer(node: Node, door: ClusterDoor): object {
   const { ID, Version, CreatedAt, UpdatedAt, Spec } = node;
-  const Description = { ...node.Description, TLSInfo: nodeTlsInfo(node, door.view().cluster) };
+  const TLSInfo = nodeTlsInfo(node, door.view().cluster);
+  const Description = { ...node.Description, Hostname: hostnameOf(node), TLSInfo };
   const answers = ID === door.self || (node.Status.State !== "down" && door.reachable(ID));
   const Status = answers || door.leader() !== undefined ? node.Status : unknownStatus(node);
   const seen = { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status };

@@ -3,7 +3,7 @@ import { type Node, readNodeSpec } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { Filters } from "./filters.ts";
 import { readJsonBody } from "./json-body.ts";
-import { nodeAnswer, nodeNaming } from "./node-answer.ts";
+import { hostnameOf, nodeAnswer, nodeNaming } from "./node-answer.ts";
 import { Query } from "./query.ts";
 import { resolve } from "./reference.ts";
 import { Refusal } from "./refusal.ts";
@@ -57,10 +57,11 @@ export function nodeRoutes(app: FastifyInstance, room: Room): void {
   });
 }
 
-function isListed({ ID, Spec, Description }: Node, filters: Filters): boolean {
+function isListed(node: Node, filters: Filters): boolean {
+  const { ID, Spec, Description } = node;
   return (
     filters.prefix("id", ID) &&
-    filters.prefix("name", Description.Hostname, Spec.Name ?? Description.Hostname) &&
+    filters.prefix("name", hostnameOf(node), Spec.Name ?? hostnameOf(node)) &&
     filters.exact("role", Spec.Role) &&
     // Whoever is in the list was let in with a token.
     filters.exact("membership", "accepted") &&

@@ -8,6 +8,7 @@
  */
 import type { Event, Node, Service } from "@gam/state";
 import type { Filters } from "./filters.ts";
+import { hostnameOf } from "./node-answer.ts";
 
 export interface SwarmEvent {
   readonly Type: "network" | "node" | "service";
@@ -86,7 +87,7 @@ function describe(event: Event): Told | undefined {
     case "node": {
       const node = event.after ?? event.before;
       if (node === undefined) return undefined;
-      const name = node.Description.Hostname;
+      const name = hostnameOf(node);
       const moved = changed(event.before, event.after, nodeFields);
       return { type: "node", id: node.ID, attributes: { name, ...moved } };
     }

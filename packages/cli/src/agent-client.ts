@@ -7,8 +7,10 @@
 import { request } from "node:http";
 import { GamError, messageOf } from "@gam/core";
 
-/** Joining and electing take seconds; longer than this nothing is going on. */
+/** Electing takes seconds; longer than this nothing is going on. */
 const answerMsMax = 60_000;
+/** A join tries each of three addresses for 20 s, and waits for the cluster for 50 s more. */
+const changeMsMax = 150_000;
 
 export type Method = "GET" | "POST" | "DELETE";
 
@@ -40,13 +42,14 @@ export class AgentClient {
   /** Any answer is an answer, also a refusal. Errors: UNREACHABLE. */
   ask(method: Method, path: string, body?: unknown): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      const waitMsMax = method === "POST" ? changeMsMax : answerMsMax;
       const sent = body === undefined ? "" : JSON.stringify(body);
       const call = request(
         {
           socketPath: this.socket,
           method,
           path,
-          timeout: answerMsMax,
+          timeout: waitMsMax,
           headers: {
             host: "gam",
             "content-length": Buffer.byteLength(sent),
@@ -63,7 +66,7 @@ export class AgentClient {
           });
         },
       );
-      call.on("timeout", () => call.destroy(new Error(`no answer in ${answerMsMax / 1000} s`)));
+      call.on("timeout", () => call.destroy(new Error(`no answer in ${waitMsMax / 1000} s`)));
       call.on("error", (cause) => reject(this.#unreachable(cause)));
       call.end(sent);
     });

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "BAD_FRAME"
   | "BAD_TOKEN"
   | "CORRUPT_FILE"
+  | "DISK_FAILED"
   | "ENGINE_FAILED"
   | "ENGINE_MISSING"
   | "IN_USE"

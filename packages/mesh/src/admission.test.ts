@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 import { encode, GamError, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
@@ -37,7 +37,7 @@ async function intruder(
   const host = await openHost({
     identity: who,
     listen: { host: "127.0.0.1", port: 0 },
-    dialMs: 5_000,
+    dialMsMax: 5_000,
     helloMs: 5_000,
     onFailedHandshake: () => undefined,
     onRubbish: () => undefined,
@@ -151,15 +151,67 @@ test("the cluster's own objection reaches the joiner", async () => {
   assert.equal(joiner.mesh.credentials, undefined);
 });
 
-test("where nobody answers, the joiner says what each address said", async () => {
+test("a joiner says why each address could not be reached", async () => {
+  const limits = { dialMs: 100, joinReachMs: 300 };
   const first = await world.found();
-  const joiner = await world.open();
-  const token = world.token(first);
+  const joiner = await world.open({ limits });
+  const token = { ...parseToken(world.token(first)), addresses: [] };
+  const [place = ""] = first.mesh.addresses();
   await first.mesh.close();
-  await assert.rejects(joiner.mesh.join(token), {
+  const at = (...addresses: string[]): Promise<unknown> =>
+    joiner.mesh.join(formatToken(token), addresses);
+  await assert.rejects(at(place), {
     code: "UNREACHABLE",
-    message: /nobody answers \("127\.0\.0\.1:\d+": .*ECONNREFUSED/,
+    message: /^Cannot join at "127\.0\.0\.1:\d+": the host refused the connection: no agent/,
   });
+  // It takes connections and says nothing.
+  const silent = createServer();
+  endings.push(() => silent.close());
+  await new Promise<void>((settle) => silent.listen(0, "127.0.0.1", settle));
+  const { port } = silent.address() as AddressInfo;
+  await assert.rejects(at(`127.0.0.1:${port}`), {
+    code: "UNREACHABLE",
+    message: /": no answer within 0\.3 s \(/,
+  });
+  await assert.rejects(at("no-such-host.invalid:7946"), {
+    code: "UNREACHABLE",
+    message: /": (?:that name is not known here|the name server does not answer)/,
+  });
+  await assert.rejects(at(place, `127.0.0.1:${port}`), {
+    message:
+      /^Cannot join: nobody answers \("[^"]+": the host refused .*; "[^"]+": no answer within/,
+  });
+  await assert.rejects(at(), {
+    code: "BAD_TOKEN",
+    message: /the token has no address; add that of/,
+  });
+});
+
+test("a joiner dials again and again until its time is up", async () => {
+  const first = await world.found();
+  const [place = ""] = first.mesh.addresses();
+  let dials = 0;
+  // A host that is too busy for the first three, and then for a handshake in the time of one dial.
+  const busy = createServer((socket) => {
+    dials += 1;
+    socket.on("error", () => undefined);
+    if (dials <= 3) return void socket.destroy();
+    const { host, port } = parseAddress(place);
+    const onward = connect({ host, port });
+    onward.on("error", () => socket.destroy());
+    socket.on("close", () => onward.destroy());
+    setTimeout(() => {
+      socket.pipe(onward);
+      onward.pipe(socket);
+    }, 700);
+  });
+  endings.push(() => busy.close());
+  await new Promise<void>((settle) => busy.listen(0, "127.0.0.1", settle));
+  const { port } = busy.address() as AddressInfo;
+  const joiner = await world.open({ limits: { dialMs: 100 } });
+  const token = { ...parseToken(world.token(first)), addresses: [`127.0.0.1:${port}`] };
+  await joiner.mesh.join(formatToken(token));
+  assert.ok(dials > 3);
 });
 
 test("attempts to join are limited per host", async () => {

@@ -1,9 +1,10 @@
 /**
  * Caller: opens connections, for the dialer and for joining.
  *
- * Decides nothing but how a failed attempt is called: refused by the host, turned away by the peer,
- * or just failed.
+ * Decides how a failed attempt is called: refused by the host, turned away by the peer, or just failed.
+ * A joiner has no second dialer behind it, so its attempts are repeated here until its time is up.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { dialAddress, parseAddress } from "./address.ts";
@@ -20,6 +21,7 @@ import type { Link, Links } from "./link.ts";
 import type { Refusal } from "./refusals.ts";
 import type { Standing } from "./standing.ts";
 import type { Token } from "./token.ts";
+import { isRefusal, unreachableAt } from "./unreachable.ts";
 
 export interface CallerOptions {
   readonly identity: Identity;
@@ -33,6 +35,9 @@ export interface CallerOptions {
   readonly wallMs: () => number;
   readonly onTurnedAway: (by: NodeId, refusal: Refusal, reason: string) => void;
 }
+
+/** Between two attempts to reach a member by whom to join. */
+const joinPauseMs = 250;
 
 export class Caller {
   readonly #options: CallerOptions;
@@ -90,19 +95,46 @@ export class Caller {
       const why = error.message.replace(/^Cannot join at "[^"]*": /, "");
       throw new GamError(error.code, `Cannot join at "${place}": ${why}`, { cause: error });
     }
+    const [only] = answers;
+    if (answers.length === 1 && only !== undefined) {
+      throw new GamError("UNREACHABLE", `Cannot join at "${only.place}": ${only.error.message}`);
+    }
     const said = answers.map(({ place, error }) => `"${place}": ${error.message}`).join("; ");
     throw new GamError("UNREACHABLE", `Cannot join: nobody answers (${said})`);
   }
 
+  /** One dial is too little on a busy host, or on one that starts just now. */
   async #joinAt(place: string, token: Token): Promise<Joined> {
+    const { limits } = this.#options;
+    const untilMs = performance.now() + limits.joinReachMs;
+    for (let dialMs = limits.dialMs; ; dialMs *= 2) {
+      const leftMs = untilMs - performance.now();
+      try {
+        return await this.#tryToJoin(place, token, Math.min(dialMs, leftMs));
+      } catch (thrown) {
+        // A peer that has spoken has told the reason.
+        if (thrown instanceof GamError) throw thrown;
+        const { error, isFinal } = unreachableAt(thrown, limits.joinReachMs);
+        if (isFinal || performance.now() + joinPauseMs >= untilMs) throw error;
+      }
+      await delay(joinPauseMs);
+    }
+  }
+
+  /** Errors: GamError once a peer has answered; before that, whatever went wrong. */
+  async #tryToJoin(place: string, token: Token, dialMs: number): Promise<Joined> {
     const { identity, limits, addresses, wallMs, standing } = this.#options;
     let connection: Connection | undefined;
+    let hasAnswered = false;
     try {
-      connection = await this.#connect(place);
+      connection = await this.#connect(place, dialMs);
       const signal = AbortSignal.timeout(limits.helloMs);
       const stream = await connection.newStream(joinProtocol, { signal });
       const exchange = new Exchange(stream, limits.controlFrameBytesMax);
-      const asking = { self: identity, token, addresses: addresses(), limits, wallMs };
+      const onAnswer = (): void => {
+        hasAnswered = true;
+      };
+      const asking = { self: identity, token, addresses: addresses(), limits, wallMs, onAnswer };
       const joined = await askToJoin(exchange, connection, asking);
       exchange.close();
       standing.take(joined.credentials);
@@ -111,16 +143,16 @@ export class Caller {
       return joined;
     } catch (thrown) {
       if (connection !== undefined) cutOff(connection, "join failed");
-      if (thrown instanceof GamError) throw thrown;
-      throw new GamError("UNREACHABLE", messageOf(thrown), { cause: thrown });
+      const isAnswer = thrown instanceof GamError && (hasAnswered || thrown.code !== "UNREACHABLE");
+      if (isAnswer) throw thrown;
+      throw new Error(messageOf(thrown), { cause: thrown });
     }
   }
 
-  async #connect(address: string): Promise<Connection> {
-    const { host, limits } = this.#options;
-    const { connectionManager } = host.components;
+  async #connect(address: string, dialMs = this.#options.limits.dialMs): Promise<Connection> {
+    const { connectionManager } = this.#options.host.components;
     return await connectionManager.openConnection(dialAddress(parseAddress(address)), {
-      signal: AbortSignal.timeout(limits.dialMs),
+      signal: AbortSignal.timeout(Math.max(1, Math.ceil(dialMs))),
       force: true,
     });
   }
@@ -144,10 +176,4 @@ export class Caller {
       return await this.#greet(connection);
     }
   }
-}
-
-/** The host is there and nothing listens on that port. */
-function isRefusal(thrown: unknown): boolean {
-  if (thrown instanceof AggregateError) return thrown.errors.some(isRefusal);
-  return thrown instanceof Error && "code" in thrown && thrown.code === "ECONNREFUSED";
 }

@@ -18,7 +18,7 @@ import {
   writeCertificate,
 } from "./certificate.ts";
 import type { Identity } from "./identity.ts";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile, reserveFile } from "./replace-file.ts";
 
 export interface Credentials {
   readonly clusterId: string;
@@ -44,6 +44,8 @@ export interface NextRoot {
 
 const fileName = "credentials.json";
 const sealName = "seal.key";
+/** Two certificates of at most 4 KiB each are most of it. */
+const credentialsBytesMax = 16 * 1024;
 const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -114,6 +116,13 @@ export function newestRoot({ rootPublicKey, next }: Credentials): Uint8Array {
   return next?.certificate === undefined ? rootPublicKey : next.rootPublicKey;
 }
 
+/** Takes the room that saveCredentials() needs there. Errors: those of the disk. */
+export async function reserveCredentials(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await sealKey(dir, true);
+  await reserveFile(join(dir, fileName), credentialsBytesMax);
+}
+
 export async function saveCredentials(dir: string, credentials: Credentials): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const { clusterId, rootPublicKey, certificate, next } = credentials;
@@ -179,6 +188,7 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
 /** For `leave`: forgets the cluster. The identity stays. */
 export async function removeCredentials(dir: string): Promise<void> {
   await rm(join(dir, fileName), { force: true });
+  await rm(join(dir, `${fileName}.tmp`), { recursive: true, force: true });
   await rm(join(dir, sealName), { force: true });
 }
 

@@ -45,7 +45,8 @@ const streamWindowBytes = 1024 * 1024;
 export interface HostOptions {
   readonly identity: Identity;
   readonly listen: Address;
-  readonly dialMs: number;
+  /** A dial takes no longer, whatever its own signal says. */
+  readonly dialMsMax: number;
   /** How long a caller may take over its handshake. */
   readonly helloMs: number;
   /** A connection came in and ended before its owner had proved a key: a scan, or noise. */
@@ -136,8 +137,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
       inboundConnectionThreshold: connectionsPerSecondMax,
       maxIncomingPendingConnections: handshakesMax,
       inboundUpgradeTimeout: options.helloMs,
-      dialTimeout: options.dialMs,
-      addressDialTimeout: options.dialMs,
+      dialTimeout: options.dialMsMax,
+      addressDialTimeout: options.dialMsMax,
       connectionCloseTimeout: closeMs,
       reconnectRetries: 0,
     },

@@ -8,6 +8,7 @@ export {
   loadCredentials,
   newestRoot,
   removeCredentials,
+  reserveCredentials,
   saveCredentials,
 } from "./credentials.ts";
 export type {
@@ -28,6 +29,6 @@ export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./ide
 export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";
-export { replaceFile } from "./replace-file.ts";
+export { replaceFile, syncDirectory } from "./replace-file.ts";
 export type { RequestHandler } from "./rpc.ts";
 export { formatToken, makeSecret, parseToken, type Token } from "./token.ts";

@@ -142,12 +142,16 @@ export async function askToJoin(
     readonly addresses: readonly string[];
     readonly limits: Limits;
     readonly wallMs: () => number;
+    /** The peer has said something: from now on a failure is no reason to try the same again. */
+    readonly onAnswer: () => void;
   },
 ): Promise<Joined> {
   const { self, token, limits, wallMs } = asking;
   const nonce = makeNonce();
   exchange.send({ kind: "join", nonce });
-  const welcome = granted(await exchange.next(welcomeCheck, "welcome", limits.helloMs));
+  const answer = await exchange.next(welcomeCheck, "welcome", limits.helloMs);
+  asking.onAnswer();
+  const welcome = granted(answer);
   const rootPublicKey = Uint8Array.from(welcome.rootPublicKey); // Decoded, it is a view of a frame.
   const wrong = (what: string): GamError =>
     new GamError("REFUSED", `Cannot join at "${addressOf(connection.remoteAddr)}": ${what}`);

@@ -36,6 +36,8 @@ export interface Limits {
   readonly visitorsMax: number;
   /** Attempts to join from one address: so many at once, then one each second. */
   readonly joinBurst: number;
+  /** How long a joiner tries to reach one address, in as many dials as that takes. */
+  readonly joinReachMs: number;
   /** How long a joiner waits for its request to be committed. */
   readonly joinMs: number;
 }
@@ -57,5 +59,6 @@ export const defaultLimits: Limits = {
   dropAfterMs: 10_000,
   visitorsMax: 64,
   joinBurst: 10,
+  joinReachMs: 20_000,
   joinMs: 20_000,
 };

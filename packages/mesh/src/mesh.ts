@@ -99,7 +99,7 @@ export class Mesh {
     const host = await openHost({
       identity: options.identity,
       listen: options.listen,
-      dialMs: limits.dialMs,
+      dialMsMax: Math.max(limits.dialMs, limits.joinReachMs),
       helloMs: limits.helloMs,
       onFailedHandshake: (address) =>
         refusals.add("handshake", address, undefined, "hung up, or sent no handshake"),
@@ -280,7 +280,7 @@ export class Mesh {
     if (places.length === 0) {
       throw new GamError(
         "BAD_TOKEN",
-        "Cannot join: the token names no address; give host:port too",
+        'Cannot join: the token has no address; add that of a member, as in "gam join TOKEN HOST:PORT"',
       );
     }
     return await this.#caller.join(token, places);

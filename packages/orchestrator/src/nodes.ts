@@ -56,6 +56,6 @@ function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): St
 }
 
 /** Its own peer has said what it is. No host has no CPU. */
-function isDescribed(node: Node): boolean {
+export function isDescribed(node: Node): boolean {
   return node.Description.Resources.NanoCPUs > 0;
 }

@@ -1,6 +1,7 @@
 export type { Effect } from "./effect.ts";
 export type { Input, SelfDescription } from "./input.ts";
 export {
+  blankJournal,
   bootstrapJournal,
   type DiskStep,
   isJournalFile,

@@ -211,6 +211,14 @@ export function bootstrapJournal(self: NodeId): Recovered {
   return { restored: restoredOf(copy), journal, cut: undefined };
 }
 
+/** The journal of a peer that joins. Nothing of it is on the disk yet. */
+export function blankJournal(): Recovered {
+  const copy = new Copy();
+  const journal = new Journal(copy);
+  journal.requestWhole();
+  return { restored: restoredOf(copy), journal, cut: undefined };
+}
+
 const namePattern = /^journal-(\d{10})$/;
 
 function fileName(generation: number): string {

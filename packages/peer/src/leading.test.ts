@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
-import type { Change, PlannedChange } from "@gam/state";
+import type { Change } from "@gam/state";
 import { aCluster, aNetwork, aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
 
@@ -34,7 +34,7 @@ class World {
     this.leading.notice(this.log.write(...changes).events);
   }
 
-  plan(): readonly PlannedChange[] {
+  plan(): readonly Change[] {
     return this.leading.plan(this.log.store, this.facts);
   }
 
@@ -43,7 +43,7 @@ class World {
   }
 }
 
-function kinds(changes: readonly PlannedChange[]): string {
+function kinds(changes: readonly Change[]): string {
   return changes.map(({ kind }) => kind).join(" ");
 }
 
@@ -58,6 +58,20 @@ test("Leading ends the rotation of the root key when no node is without the next
   const said = { description, addresses, engine, network: aNodeNetwork(), root: "new" };
   world.write({ kind: "describeNode", id: a, ...said });
   assert.deepEqual(world.plan(), [{ kind: "endRootRotation", publicKey: "new" }]);
+});
+
+test("Leading removes a member that never came, once it does not vote", () => {
+  const world = new World([a, b]);
+  const description = { Hostname: "", Resources: { NanoCPUs: 0, MemoryBytes: 0 } };
+  world.write({ kind: "joinNode", node: aNode(c, { description, state: "unknown" }) });
+  const alive = { verdict: "alive", reason: "" } as const;
+  world.facts = { ...world.facts, verdictOf: (id) => (id === c ? undefined : alive) };
+  world.plan();
+  world.tick(10 * 60 * 20);
+  assert.ok(!kinds(world.plan()).includes("removeNode"), "it votes");
+  world.facts = { ...world.facts, configuration: { ...world.facts.configuration, voters: [a, b] } };
+  world.tick(2);
+  assert.deepEqual(world.plan(), [{ kind: "removeNode", id: c }]);
 });
 
 test("Leading plans nothing while its last plan is under way", () => {

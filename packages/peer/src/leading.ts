@@ -13,13 +13,14 @@ import { Allocator, type AllocatorFaults } from "@gam/network";
 import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
 import {
+  type Change,
   type Event,
   type Node,
   nodesWithoutNextRoot,
-  type PlannedChange,
   type Usage,
   type View,
 } from "@gam/state";
+import { Newcomers } from "./newcomers.ts";
 
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
 const lookTicks = 2;
@@ -51,6 +52,7 @@ export interface LeaderFaults {
 export class Leading {
   readonly #orchestrator: Orchestrator;
   readonly #allocator: Allocator;
+  readonly #newcomers = new Newcomers();
   #underWay: ProposalId | undefined;
   #dirty = true;
   #votersDue = false;
@@ -85,6 +87,7 @@ export class Leading {
 
   tick(): void {
     this.#ticks += 1;
+    this.#newcomers.tick();
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
     for (const [id, untilTick] of this.#leaving) {
@@ -109,7 +112,7 @@ export class Leading {
   }
 
   /** What to propose now, as one proposal; nothing while the last one is under way. */
-  plan(view: View, facts: LeaderFacts): readonly PlannedChange[] {
+  plan(view: View, facts: LeaderFacts): readonly Change[] {
     if (this.#underWay !== undefined || !this.#dirty) return [];
     this.#dirty = false;
     const verdicts = new Map<NodeId, { verdict: Verdict; reason: string }>();
@@ -123,6 +126,10 @@ export class Leading {
     if (publicKey !== undefined && nodesWithoutNextRoot(view).length === 0) {
       return [{ kind: "endRootRotation", publicKey }];
     }
+    const gone = this.#newcomers
+      .plan(view, nowMs, (id) => verdicts.get(id)?.verdict === "alive")
+      .filter((id) => !this.mustStay(id, facts.configuration));
+    if (gone.length > 0) return gone.map((id) => ({ kind: "removeNode", id }));
     const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
     if (changes.length > 0) return changes;
     // Time alone makes no room anywhere, and gives no address back.

@@ -1,0 +1,54 @@
+/**
+ * Prepare disk: what a membership needs on disk before any other peer hears of it.
+ *
+ * A host that finds its disk full after the cluster has let it in would stay in the list of nodes without
+ * ever running anything. So the journal is begun and the room for the credentials is taken first.
+ */
+import { mkdir, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { GamError, messageOf } from "@gam/core";
+import { reserveCredentials, syncDirectory } from "@gam/mesh";
+import { blankJournal, type Recovered } from "@gam/peer";
+import { Disk } from "./disk.ts";
+
+/** As large as a journal grows before it is first rewritten. */
+const freeBytesMin = 16 * 1024 * 1024;
+
+/**
+ * Begins a blank journal in a folder that holds none, and takes the room for credentials.
+ *
+ * Errors: DISK_FAILED, with what the disk said.
+ */
+export async function prepareDisk(
+  dataDir: string,
+  journalDir: string,
+): Promise<{ readonly disk: Disk; readonly recovered: Recovered }> {
+  let disk: Disk | undefined;
+  try {
+    await mkdir(journalDir, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(dataDir);
+    if (bavail * bsize < freeBytesMin) {
+      throw new Error(`${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free, and 16 are needed`);
+    }
+    await reserveCredentials(dataDir);
+    disk = (await Disk.open(journalDir)).disk;
+    const recovered = blankJournal();
+    const step = recovered.journal.take();
+    if (step !== undefined) {
+      await disk.perform(step);
+      recovered.journal.persisted();
+    }
+    await syncDirectory(dirname(journalDir));
+    return { disk, recovered };
+  } catch (thrown) {
+    await disk?.close();
+    throw diskFailed(dataDir, thrown);
+  }
+}
+
+/** For an operator: nothing but room or another disk helps. */
+export function diskFailed(dataDir: string, thrown: unknown): GamError {
+  if (thrown instanceof GamError) return thrown;
+  const found = messageOf(thrown);
+  return new GamError("DISK_FAILED", `Cannot write to "${dataDir}": ${found}`, { cause: thrown });
+}
