@@ -32,7 +32,7 @@ function state(): TestLog {
   const cluster = {
     ID: "cluster",
     Spec: clusterSpecDefault,
-    Secrets: { Worker: "", Manager: "" },
+    Tokens: { Worker: { PublicKey: "", Sealed: {} }, Manager: { PublicKey: "", Sealed: {} } },
     RootPublicKey: "",
     ...dataPathDefault,
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -153,8 +153,9 @@ test("a token that is wrong or was rotated lets nobody in, and says so", guard, 
   const [a, b] = [await running(t), await running(t)];
   await a.door.init(init);
   const old = a.door.tokens().manager;
-  const secret = a.door.secret();
-  await a.door.propose([{ kind: "rotateSecrets", worker: undefined, manager: secret }]);
+  const { worker } = a.door.tokens();
+  await a.door.rotateTokens(["manager"], []);
+  assert.equal(a.door.tokens().worker, worker);
   await assert.rejects(joinAt(b.door, old), {
     code: "NOT_MEMBER",
     message: /token is wrong or was rotated/,
@@ -165,6 +166,38 @@ test("a token that is wrong or was rotated lets nobody in, and says so", guard, 
   await joinAt(b.door, a.door.tokens().manager);
   assert.equal(b.door.view().nodes().length, 2);
 });
+
+test(
+  "the log holds nothing to join with, and every manager shows the same tokens",
+  guard,
+  async (t) => {
+    const [a, b, c] = [await running(t), await running(t), await running(t)];
+    await a.door.init(init);
+    await joinAt(b.door, a.door.tokens().manager);
+    await joinAt(c.door, a.door.tokens().worker);
+    assert.deepEqual(secretsIn(b.door.tokens()), secretsIn(a.door.tokens()));
+    await b.door.rotateTokens(["worker", "manager"], []);
+    await a.door.fresh();
+    assert.deepEqual(secretsIn(a.door.tokens()), secretsIn(b.door.tokens()));
+    assert.throws(() => c.door.tokens(), { code: "NOT_SUPPORTED" });
+    await assert.rejects(c.door.rotateTokens(["manager"], []), { code: "NOT_SUPPORTED" });
+    // All that a worker has: its copy of the state and its data directory.
+    const held = Buffer.from(JSON.stringify(c.door.view().cluster));
+    const files = await readdir(c.agent.config.dataDir, { recursive: true, withFileTypes: true });
+    const contents = await Promise.all(
+      files
+        .filter((file) => file.isFile())
+        .map((file) => readFile(join(file.parentPath, file.name))),
+    );
+    for (const secret of secretsIn(a.door.tokens())) {
+      assert.ok([held, ...contents].every((bytes) => !bytes.includes(secret)));
+    }
+  },
+);
+
+function secretsIn({ worker, manager }: { worker: string; manager: string }): string[] {
+  return [worker, manager].map((token) => token.split("-")[3] ?? token);
+}
 
 test(
   "the root key is replaced once all have a certificate, and lasts over a restart",

@@ -12,7 +12,6 @@ import {
   insistOnAdvertised,
   loadCredentials,
   loadIdentity,
-  makeSecret,
   removeCredentials,
   removeIdentity,
   replaceFile,
@@ -131,8 +130,8 @@ export class Agent {
         (await this.#cluster?.mesh.meet(token, addresses)) ?? false,
       leave: (force) => this.#leave(force),
       rotateRoot: (changes) => active().rotateRoot(changes),
+      rotateTokens: (roles, changes) => active().rotateTokens(roles, changes),
       tokens: () => active().tokens(),
-      secret: makeSecret,
       containerLogs: (task, { signal, ...options }) =>
         active().containerLogs(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),

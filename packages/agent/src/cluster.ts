@@ -37,7 +37,6 @@ import {
   type JoinRequest,
   Mesh,
   type MeshDoor,
-  makeSecret,
   type Role,
   type Roots,
   type Wanted,
@@ -49,6 +48,7 @@ import {
   type Availability,
   type ClusterSpec,
   type DataPath,
+  type JoinToken,
   type NewNode,
   type NodeSpec,
   newIngressNetwork,
@@ -60,6 +60,7 @@ import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
+import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
 import { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
@@ -211,7 +212,7 @@ export class Cluster {
         cluster: {
           ID: credentials.clusterId,
           Spec: spec,
-          Secrets: { Worker: makeSecret(), Manager: makeSecret() },
+          Tokens: makeTokens(credentials),
           RootPublicKey: base64(credentials.rootPublicKey),
           ...dataPath,
         },
@@ -284,8 +285,25 @@ export class Cluster {
   async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
     await this.mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
       const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
-      await this.propose([...changes, { kind: "rotateRoot", root: base64(replaced), next }]);
+      const tokens = makeTokens(this.#credentials());
+      const root = base64(replaced);
+      await this.propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
     });
+  }
+
+  /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */
+  async rotateTokens(roles: readonly Role[], changes: readonly AskedChange[]): Promise<void> {
+    const credentials = this.#credentials();
+    const fresh = (role: Role): JoinToken | undefined =>
+      roles.includes(role) ? makeToken(role, credentials) : undefined;
+    const [worker, manager] = [fresh("worker"), fresh("manager")];
+    await this.propose([...changes, { kind: "rotateTokens", worker, manager }]);
+  }
+
+  #credentials(): Credentials {
+    const { credentials } = this.mesh;
+    if (credentials === undefined) throw new GamError("NOT_MEMBER", "Cannot do that: not a member");
+    return credentials;
   }
 
   /** As MeshDoor.roots. */
@@ -311,10 +329,11 @@ export class Cluster {
     await this.#networking.rotateKeys();
   }
 
+  /** Errors: as secretOf(); NO_LEADER before the state has arrived. */
   tokens(): { readonly worker: string; readonly manager: string } {
     const { cluster } = this.view;
-    const { credentials } = this.mesh;
-    if (cluster === undefined || credentials === undefined) {
+    const credentials = this.#credentials();
+    if (cluster === undefined) {
       throw new GamError("NO_LEADER", "Cannot show tokens: the state has not arrived yet");
     }
     const fingerprint = fingerprintOf(credentials.rootPublicKey);
@@ -323,8 +342,10 @@ export class Cluster {
       .filter(({ ID, Status }) => ID !== this.peer.self && Status.State === "ready")
       .flatMap(({ Gam }) => Gam.addresses.slice(0, 1));
     const addresses = [...this.mesh.addresses().slice(0, 1), ...others];
-    const token = (secret: string): string => formatToken({ fingerprint, secret, addresses });
-    return { worker: token(cluster.Secrets.Worker), manager: token(cluster.Secrets.Manager) };
+    const token = (role: Role, made: JoinToken): string =>
+      formatToken({ fingerprint, secret: secretOf(role, made, credentials), addresses });
+    const { Worker, Manager } = cluster.Tokens;
+    return { worker: token("worker", Worker), manager: token("manager", Manager) };
   }
 
   /** The raw log of a task's container, from whichever node has it. */
@@ -545,9 +566,11 @@ function meshOf(
     fail: parts.fail,
   });
   const door: MeshDoor = {
-    secrets: () => {
-      const secrets = view()?.cluster?.Secrets;
-      return secrets && { manager: secrets.Manager, worker: secrets.Worker };
+    tokenKeys: () => {
+      const tokens = view()?.cluster?.Tokens;
+      if (tokens === undefined) return undefined;
+      const { Manager, Worker } = tokens;
+      return { manager: fromBase64(Manager.PublicKey), worker: fromBase64(Worker.PublicKey) };
     },
     members: () =>
       (view()?.nodes() ?? []).map(({ ID, Spec, Gam }) => ({

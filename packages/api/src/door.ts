@@ -11,6 +11,7 @@ import type {
   ClusterSpec,
   DataPath,
   Event,
+  NodeRole,
   Task,
   View,
 } from "@gam/state";
@@ -89,14 +90,18 @@ export interface ClusterDoor extends DoctorDoor {
   /** `force` leaves even if the others cannot be told, or if this is the last one. */
   leave(force: boolean): Promise<void>;
   /**
-   * As propose(), and in the same write the cluster's root key begins to be replaced by one made here.
+   * As propose(), and in the same write the cluster's root key begins to be replaced by one made here,
+   * and there are new tokens.
    * Errors: NOT_SUPPORTED on a worker; those of propose().
    */
   rotateRoot(changes: readonly AskedChange[]): Promise<void>;
-  /** Join tokens, whole. Only asked while active. */
+  /**
+   * As propose(), and in the same write there are new tokens of these roles. Old ones are refused then.
+   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   */
+  rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void>;
+  /** Join tokens, whole. Only asked while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): { readonly worker: string; readonly manager: string };
-  /** A new secret for a join token. 25 characters of base36 from a source fit for keys. */
-  secret(): string;
   /**
    * The raw engine log stream of a task's container (frames of 8-byte header and payload, without
    * frames if it has a tty), wherever the task runs.

@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { diagnose } from "./gam-doctor.ts";
 import { readOwnBody } from "./own-body.ts";
 import { alreadyInSwarm, Refusal } from "./refusal.ts";
-import { type Room, requireActive, write } from "./room.ts";
+import { type Room, requireActive, rotateTokens } from "./room.ts";
 import { join, leave, requireManager } from "./swarm-routes.ts";
 
 const addressesMax = 32;
@@ -71,11 +71,7 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
     const { role } = await readOwnBody(request.body, rotateFields);
     requireActive(door);
     requireManager(door);
-    const fresh = (one: string): string | undefined =>
-      role === undefined || role === one ? door.secret() : undefined;
-    await write(room, [
-      { kind: "rotateSecrets", worker: fresh("worker"), manager: fresh("manager") },
-    ]);
+    await rotateTokens(room, role === undefined ? ["worker", "manager"] : [role]);
     return door.tokens();
   });
 }

@@ -1,6 +1,6 @@
 /** Room: what all routes share, and the two things that they all do with the door. */
 import { setMaxListeners } from "node:events";
-import type { AskedChange, View } from "@gam/state";
+import type { AskedChange, NodeRole, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
 import type { ApiLog } from "./api-log.ts";
 import type { Attachments } from "./attachments.ts";
@@ -49,6 +49,15 @@ export async function write({ door }: Room, changes: readonly AskedChange[]): Pr
 /** As write(), and the root key begins to be replaced with it. */
 export async function rotateRoot({ door }: Room, changes: readonly AskedChange[]): Promise<void> {
   await written(() => door.rotateRoot(changes));
+}
+
+/** As write(), and there are new tokens of these roles. */
+export async function rotateTokens(
+  { door }: Room,
+  roles: readonly NodeRole[],
+  changes: readonly AskedChange[] = [],
+): Promise<void> {
+  await written(() => door.rotateTokens(roles, changes));
 }
 
 async function written(work: () => Promise<unknown>): Promise<void> {

@@ -363,7 +363,7 @@ test("answers show what the Engine API shows, and nothing of gam's own", async (
   const lists = ["/services?status=true", "/tasks", "/nodes", "/networks", "/info", "/swarm"];
   for (const path of lists) {
     const { text } = await rig.call("GET", path);
-    assert.ok(!text.includes('"Gam"') && !text.includes("Secrets"), path);
+    assert.ok(!text.includes('"Gam"') && !text.includes("Sealed"), path);
   }
   const { body } = await rig.call("GET", '/services?status=true&filters={"name":["shown"]}');
   assert.deepEqual(body[0].ServiceStatus, { RunningTasks: 1, DesiredTasks: 1, CompletedTasks: 0 });

@@ -4,6 +4,7 @@ import {
   type AskedChange,
   type Availability,
   type ClusterSpec,
+  type NodeRole,
   readClusterSpec,
   readDataPath,
 } from "@gam/state";
@@ -12,7 +13,7 @@ import type { ClusterDoor } from "./door.ts";
 import { readJsonBody } from "./json-body.ts";
 import { Query } from "./query.ts";
 import { alreadyInSwarm, notPartOfSwarm, onWorker, Refusal } from "./refusal.ts";
-import { freshView, type Room, requireActive, rotateRoot, write } from "./room.ts";
+import { freshView, type Room, requireActive, rotateRoot, rotateTokens, write } from "./room.ts";
 import { clusterInfo } from "./system-routes.ts";
 
 /** What the docker client sends when the user named no address. */
@@ -84,14 +85,12 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     refuseForeignKeys(cluster.Spec, spec);
     const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
     const rotates = forceRotate(spec) > forceRotate(cluster.Spec);
-    // Whoever knows the old root key may know the tokens too.
-    const [worker, manager] = ["rotateWorkerToken", "rotateManagerToken"].map((flag) =>
-      rotates || query.flag(flag) ? door.secret() : undefined,
-    );
-    if (worker !== undefined || manager !== undefined) {
-      changes.push({ kind: "rotateSecrets", worker, manager });
-    }
+    const roles: NodeRole[] = [];
+    if (query.flag("rotateWorkerToken")) roles.push("worker");
+    if (query.flag("rotateManagerToken")) roles.push("manager");
+    // A new root key brings new tokens with it.
     if (rotates) await rotateRoot(room, changes);
+    else if (roles.length > 0) await rotateTokens(room, roles, changes);
     else await write(room, changes);
     return reply.send();
   });

@@ -5,9 +5,9 @@
  * (admission.ts asks the state) and proves nothing by itself: that the peer at the other end has the
  * key is what the Noise handshake shows.
  */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { check, decode, ed25519Der, encode, GamError, type NodeId } from "@gam/core";
+import { check, decode, encode, GamError, type NodeId } from "@gam/core";
 import { nodeIdOfKey } from "./identity.ts";
+import { isSignature, signBy } from "./signature.ts";
 
 /** A manager may vote, lead and let others in. A worker never does. */
 export type Role = "manager" | "worker";
@@ -74,13 +74,12 @@ export function issueCertificate(
     notBeforeMs: nowMs,
     expiresMs: nowMs + lifeMs,
   };
-  const signature = sign(null, signed(claims), privateKeyObject(rootPrivateKey));
-  return { ...claims, signature: Uint8Array.from(signature) };
+  return { ...claims, signature: signBy(rootPrivateKey, signed(claims)) };
 }
 
 /** Whether the holder of the root key has signed every claim in it. */
 export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate): boolean {
-  return isVerified(rootPublicKey, signed(certificate), certificate.signature);
+  return isSignature(rootPublicKey, signed(certificate), certificate.signature);
 }
 
 /** The root key's word that another one is to replace it. Shape: 64 bytes. */
@@ -89,8 +88,7 @@ export function signNextRoot(
   clusterId: string,
   nextPublicKey: Uint8Array,
 ): Uint8Array {
-  const claim = nextRootClaim(clusterId, nextPublicKey);
-  return Uint8Array.from(sign(null, claim, privateKeyObject(rootPrivateKey)));
+  return signBy(rootPrivateKey, nextRootClaim(clusterId, nextPublicKey));
 }
 
 /** Whether the holder of the root key wants to be replaced by that one. */
@@ -100,7 +98,7 @@ export function isNextRoot(
   next: { readonly rootPublicKey: Uint8Array; readonly signature: Uint8Array },
 ): boolean {
   const claim = nextRootClaim(clusterId, next.rootPublicKey);
-  return isVerified(rootPublicKey, claim, next.signature);
+  return isSignature(rootPublicKey, claim, next.signature);
 }
 
 /** Units: milliseconds since 1970, by the clock of the peer that judges. */
@@ -111,32 +109,6 @@ export function isExpired(certificate: Certificate, nowMs: number): boolean {
 /** Less than a third of its life is left, or it was made by a clock that went ahead. */
 export function isDue(certificate: Certificate, nowMs: number): boolean {
   return certificate.expiresMs - nowMs < lifeMs / 3 || certificate.notBeforeMs - nowMs > skewMs;
-}
-
-/** An Ed25519 private key in the wrapping that OpenSSL reads, up to its 32 bytes. Source: RFC 8410, section 10. */
-const privateKeyHead = Buffer.from("302e020100300506032b657004220420", "hex");
-
-function publicKeyObject(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: ed25519Der(raw), format: "der", type: "spki" });
-}
-
-function privateKeyObject(seed: Uint8Array): KeyObject {
-  const key = Buffer.concat([privateKeyHead, seed]);
-  return createPrivateKey({ key, format: "der", type: "pkcs8" });
-}
-
-/** Shape: `seed` is 32 bytes, the private key; the result is 32 bytes, the public one. */
-export function rootPublicKeyOf(seed: Uint8Array): Uint8Array {
-  const der = createPublicKey(privateKeyObject(seed)).export({ format: "der", type: "spki" });
-  return Uint8Array.from(der.subarray(-keyBytes));
-}
-
-function isVerified(publicKey: Uint8Array, claim: Uint8Array, signature: Uint8Array): boolean {
-  try {
-    return verify(null, claim, publicKeyObject(publicKey), signature);
-  } catch {
-    return false; // A key or signature that OpenSSL cannot even read.
-  }
 }
 
 function nextRootClaim(clusterId: string, nextPublicKey: Uint8Array): Uint8Array {

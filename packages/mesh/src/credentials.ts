@@ -4,7 +4,7 @@
  * The root private key is sealed with a key from a file beside it, so that a copy of one file alone
  * opens nothing. Whoever can read the whole directory can let peers in; only managers have it.
  */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { base36, base64, check, fromBase64, GamError, messageOf } from "@gam/core";
@@ -13,12 +13,13 @@ import {
   isSignedBy,
   issueCertificate,
   readCertificate,
-  rootPublicKeyOf,
   signNextRoot,
   writeCertificate,
 } from "./certificate.ts";
 import type { Identity } from "./identity.ts";
 import { replaceFile, reserveFile } from "./replace-file.ts";
+import { seal, unseal } from "./seal.ts";
+import { publicKeyOfSeed } from "./signature.ts";
 
 export interface Credentials {
   readonly clusterId: string;
@@ -47,8 +48,6 @@ const sealName = "seal.key";
 /** Two certificates of at most 4 KiB each are most of it. */
 const credentialsBytesMax = 16 * 1024;
 const keyBytes = 32;
-const nonceBytes = 12;
-const tagBytes = 16;
 
 const fileCheck = check.object({
   version: check.literal(1),
@@ -77,7 +76,7 @@ export function createCluster(identity: Identity, nowMs: number): Credentials {
   const clusterId = base36(randomBytes(keyBytes));
   return {
     clusterId,
-    rootPublicKey: rootPublicKeyOf(rootPrivateKey),
+    rootPublicKey: publicKeyOfSeed(rootPrivateKey),
     rootPrivateKey,
     certificate: issueCertificate(
       rootPrivateKey,
@@ -95,7 +94,7 @@ export function makeNextRoot(
   nowMs: number,
 ): NextRoot {
   const seed = Uint8Array.from(randomBytes(keyBytes));
-  const rootPublicKey = rootPublicKeyOf(seed);
+  const rootPublicKey = publicKeyOfSeed(seed);
   const subject = { clusterId, publicKey: identity.publicKey, role: certificate.role };
   return {
     rootPublicKey,
@@ -202,17 +201,4 @@ async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
     await replaceFile(path, key);
     return key;
   }
-}
-
-function seal(key: Uint8Array, plain: Uint8Array): Uint8Array {
-  const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv("aes-256-gcm", key, nonce);
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-}
-
-function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
-  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceBytes));
-  decipher.setAuthTag(sealed.subarray(-tagBytes));
-  const body = sealed.subarray(nonceBytes, -tagBytes);
-  return Uint8Array.from(Buffer.concat([decipher.update(body), decipher.final()]));
 }

@@ -17,7 +17,7 @@ export interface Logger {
   error(fields: object, text: string): void;
 }
 
-/** A peer that asks to become a member and has proved that it knows the role's secret. */
+/** A peer that asks to become a member and has proved that it has the role's token. */
 export interface JoinRequest {
   readonly nodeId: NodeId;
   readonly role: Role;
@@ -34,15 +34,15 @@ export interface Member {
   readonly addresses: readonly string[];
 }
 
-/** The secrets that join tokens are made of, as the replicated state has them now. */
-export interface JoinSecrets {
-  readonly manager: string;
-  readonly worker: string;
+/** What verifies a join token of each role, as the replicated state has it now: see tokenKeyOf(). */
+export interface TokenKeys {
+  readonly manager: Uint8Array;
+  readonly worker: Uint8Array;
 }
 
 export interface MeshDoor {
   /** Undefined while this peer does not know them (no state yet): joins are refused with that reason. */
-  secrets(): JoinSecrets | undefined;
+  tokenKeys(): TokenKeys | undefined;
   /** Members as the state has them; told to joiners, and who may renew a certificate. */
   members(): readonly Member[];
   /** Whether a member of that id was removed and has not joined again since. */

@@ -13,7 +13,6 @@ export {
 } from "./credentials.ts";
 export type {
   JoinRequest,
-  JoinSecrets,
   Logger,
   Member,
   MeshDoor,
@@ -31,4 +30,12 @@ export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";
 export { replaceFile, syncDirectory } from "./replace-file.ts";
 export type { RequestHandler } from "./rpc.ts";
-export { formatToken, makeSecret, parseToken, type Token } from "./token.ts";
+export {
+  formatToken,
+  makeSecret,
+  openSecret,
+  parseToken,
+  sealSecret,
+  type Token,
+  tokenKeyOf,
+} from "./token.ts";

@@ -4,10 +4,10 @@
  *   joiner -> join {nonce}
  *          <- welcome {root public key, certificate, nonce}
  *             the joiner compares the root with its token, and the certificate with the root
- *   joiner -> proof {HMAC of the transcript under the token's secret, addresses}
+ *   joiner -> proof {signature of the transcript by the token's key, addresses}
  *          <- admitted {certificate, root private key for managers, members} or refused {…}
  *
- * The secret is never said, and nothing is proved to a stranger. Which of the two secrets fits is the
+ * The secret is never said, and nothing is proved to a stranger. Which of the two tokens' keys fits is the
  * joiner's role. Decides nothing about membership: the agent commits it first.
  */
 import { type Check, check, equalBytes, GamError, messageOf, type NodeId } from "@gam/core";
@@ -21,7 +21,6 @@ import {
   issueCertificate,
   type Role,
   readCertificate,
-  rootPublicKeyOf,
   writeCertificate,
 } from "./certificate.ts";
 import { type Credentials, fingerprintOf, isTrusted, type NextRoot } from "./credentials.ts";
@@ -31,6 +30,7 @@ import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
+import { publicKeyOfSeed } from "./signature.ts";
 import type { Throttle } from "./throttle.ts";
 import {
   isProved,
@@ -52,7 +52,7 @@ const roleCheck = check.literal<Role>("manager", "worker");
 const joinCheck = check.object({ kind: check.literal("join"), nonce: nonceCheck });
 const proofCheck = check.object({
   kind: check.literal("proof"),
-  proof: check.bytes(32),
+  proof: check.bytes(64),
   addresses: addressesCheck,
 });
 const renewCheck = check.object({
@@ -183,7 +183,7 @@ export async function askToJoin(
   if (!isSignedBy(rootPublicKey, certificate) || certificate.nodeId !== self.nodeId) {
     throw wrong("it gave a certificate that is not ours");
   }
-  if (rootPrivateKey !== undefined && !equalBytes(rootPublicKeyOf(rootPrivateKey), rootPublicKey)) {
+  if (rootPrivateKey !== undefined && !equalBytes(publicKeyOfSeed(rootPrivateKey), rootPublicKey)) {
     throw wrong("it gave a key that is not the cluster's");
   }
   const { clusterId } = certificate;
@@ -241,7 +241,7 @@ async function askFor(
   // From worker to manager with the root key, and never back: it cannot be made to forget that key.
   const fits = role === "worker" || certificate.role === "manager";
   const keyed = (certificate.role === "manager") === (rootPrivateKey !== undefined);
-  const cluster = given === undefined || equalBytes(rootPublicKeyOf(given), rootPublicKey);
+  const cluster = given === undefined || equalBytes(publicKeyOfSeed(given), rootPublicKey);
   if (!ours || !fits || !keyed || !cluster) {
     throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
   }
@@ -258,7 +258,7 @@ export interface ResponderOptions {
   readonly credentials: () => Credentials | undefined;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
-  /** It has proved the secret: its connection may wait for the commit. */
+  /** It has proved a secret: its connection may wait for the commit. */
   readonly onProved: (connection: Connection) => void;
 }
 
@@ -393,16 +393,14 @@ export class Responder {
     return { credentials, rootPrivateKey };
   }
 
-  /** Looks at both secrets always, so that the time tells nothing about either. */
+  /** Which of the two tokens it has. */
   #roleOf(transcript: Transcript, proof: Uint8Array): Role {
-    const secrets = this.#options.door.secrets();
-    if (secrets === undefined) {
+    const keys = this.#options.door.tokenKeys();
+    if (keys === undefined) {
       throw new NotAdmitted("join", "this peer does not know the tokens yet; try again shortly");
     }
-    const manager = isProved(secrets.manager, transcript, proof);
-    const worker = isProved(secrets.worker, transcript, proof);
-    if (manager) return "manager";
-    if (worker) return "worker";
+    if (isProved(keys.manager, transcript, proof)) return "manager";
+    if (isProved(keys.worker, transcript, proof)) return "worker";
     throw new NotAdmitted("join", "the token is wrong or was rotated; ask a peer for the new one");
   }
 

@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import fc from "fast-check";
-import { formatToken, isProved, makeNonce, makeSecret, parseToken, proveSecret } from "./token.ts";
+import {
+  formatToken,
+  isProved,
+  makeNonce,
+  makeSecret,
+  openSecret,
+  parseToken,
+  proveSecret,
+  sealSecret,
+  tokenKeyOf,
+} from "./token.ts";
 
 const fingerprint = "f".repeat(25);
 const secret = "s".repeat(25);
@@ -53,12 +63,32 @@ test("a proof holds for its own transcript and secret, and for no other", () => 
     joinerNonce: makeNonce(),
     responderNonce: makeNonce(),
   };
+  const key = tokenKeyOf(secret);
   const proof = proveSecret(secret, transcript);
-  assert(isProved(secret, transcript, proof));
-  assert(!isProved(makeSecret(), transcript, proof));
-  assert(!isProved(secret, { ...transcript, joinerNonce: makeNonce() }, proof));
-  assert(!isProved(secret, { ...transcript, responderNonce: makeNonce() }, proof));
-  assert(!isProved(secret, { ...transcript, joiner: transcript.responder }, proof));
-  assert(!isProved(secret, { ...transcript, responder: transcript.joiner }, proof));
-  assert(!isProved(secret, transcript, proof.subarray(1)));
+  assert(isProved(key, transcript, proof));
+  assert(!isProved(tokenKeyOf(makeSecret()), transcript, proof));
+  assert(!isProved(key, { ...transcript, joinerNonce: makeNonce() }, proof));
+  assert(!isProved(key, { ...transcript, responderNonce: makeNonce() }, proof));
+  assert(!isProved(key, { ...transcript, joiner: transcript.responder }, proof));
+  assert(!isProved(key, { ...transcript, responder: transcript.joiner }, proof));
+  assert(!isProved(key, { ...transcript, fingerprint: "0".repeat(25) }, proof));
+  assert(!isProved(key, transcript, proof.subarray(1)));
+  // What members have is of no use to who wants to join.
+  assert(!isProved(key, transcript, proveSecret(Buffer.from(key).toString("base64"), transcript)));
+});
+
+test("a sealed secret opens with its own root key, as a token of its own role, and unchanged", () => {
+  const [root, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const sealed = sealSecret(root, "manager", secret);
+  assert.equal(openSecret(root, "manager", sealed), secret);
+  assert.equal(openSecret(other, "manager", sealed), undefined);
+  assert.equal(openSecret(root, "worker", sealed), undefined);
+  assert.equal(openSecret(root, "manager", sealed.subarray(1)), undefined);
+  assert.equal(openSecret(root, "manager", new Uint8Array()), undefined);
+  for (let at = 0; at < sealed.length; at += 1) {
+    const changed = Uint8Array.from(sealed);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    assert.equal(openSecret(root, "manager", changed), undefined, `byte ${at}`);
+  }
+  assert(!Buffer.from(sealed).includes(secret));
 });

@@ -3,12 +3,17 @@
  *
  *   gam-1-0cfj…-3k9x…-10.0.0.1:7946,10.0.0.2:7946
  *
- * Decides how a token is written, and how knowledge of its secret is proved without saying it. The
- * fingerprint tells the joiner that it talks to the right cluster before it proves anything.
+ * Decides how a token is written, and how knowledge of its secret is proved: the secret makes a key pair,
+ * and the joiner signs the conversation. Members need the public half only, so nobody learns from the
+ * state how to join. The fingerprint tells the joiner that it talks to the right cluster before it proves
+ * anything. Managers find the secret in the state under a seal that only holders of the root key open.
  */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { base36, GamError, type NodeId } from "@gam/core";
+import { hkdfSync, randomBytes } from "node:crypto";
+import { base36, encode, GamError, type NodeId } from "@gam/core";
 import { formatAddress, parseAddress } from "./address.ts";
+import type { Role } from "./certificate.ts";
+import { seal, unseal } from "./seal.ts";
+import { isSignature, publicKeyOfSeed, signBy } from "./signature.ts";
 
 export interface Token {
   /** Of the cluster's root key; see fingerprintOf. */
@@ -76,20 +81,65 @@ export function makeNonce(): Uint8Array {
   return randomBytes(nonceBytes);
 }
 
-/** HMAC-SHA256 under the secret. Shape: all parts of the transcript have a fixed length. */
-export function proveSecret(secret: string, transcript: Transcript): Uint8Array {
-  return createHmac("sha256", secret)
-    .update("gam join 1")
-    .update(transcript.fingerprint)
-    .update(transcript.joiner)
-    .update(transcript.responder)
-    .update(transcript.joinerNonce)
-    .update(transcript.responderNonce)
-    .digest();
+/** The public half of the key pair that a secret makes. Shape: Ed25519, 32 bytes. */
+export function tokenKeyOf(secret: string): Uint8Array {
+  return publicKeyOfSeed(seedOf(secret));
 }
 
-/** Takes the same time for every wrong proof. */
-export function isProved(secret: string, transcript: Transcript, proof: Uint8Array): boolean {
-  const want = proveSecret(secret, transcript);
-  return proof.length === want.length && timingSafeEqual(want, proof);
+/** The joiner's signature over the conversation. Shape: 64 bytes. */
+export function proveSecret(secret: string, transcript: Transcript): Uint8Array {
+  return signBy(seedOf(secret), claimOf(transcript));
+}
+
+/** Whether it was made with the secret of that key. */
+export function isProved(tokenKey: Uint8Array, transcript: Transcript, proof: Uint8Array): boolean {
+  return isSignature(tokenKey, claimOf(transcript), proof);
+}
+
+/** For the state: opens with the same root key only, and as a token of the same role. */
+export function sealSecret(rootPrivateKey: Uint8Array, role: Role, secret: string): Uint8Array {
+  return seal(sealKeyOf(rootPrivateKey), Buffer.from(secret), purposeOf(role));
+}
+
+/** Undefined where it was sealed under another root key, or is no secret. */
+export function openSecret(
+  rootPrivateKey: Uint8Array,
+  role: Role,
+  sealed: Uint8Array,
+): string | undefined {
+  try {
+    const plain = unseal(sealKeyOf(rootPrivateKey), sealed, purposeOf(role));
+    const secret = Buffer.from(plain).toString();
+    return part.test(secret) ? secret : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function seedOf(secret: string): Uint8Array {
+  return derived(Buffer.from(secret), "gam token key 1");
+}
+
+function sealKeyOf(rootPrivateKey: Uint8Array): Uint8Array {
+  return derived(rootPrivateKey, "gam token seal 1");
+}
+
+function derived(from: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync("sha256", from, "", purpose, 32));
+}
+
+function purposeOf(role: Role): string {
+  return `gam ${role} token 1`;
+}
+
+function claimOf(transcript: Transcript): Uint8Array {
+  // A list, not a map: the order of what is signed must not depend on who built the object.
+  return encode([
+    "gam join 2",
+    transcript.fingerprint,
+    transcript.joiner,
+    transcript.responder,
+    Buffer.from(transcript.joinerNonce),
+    Buffer.from(transcript.responderNonce),
+  ]);
 }

@@ -3,7 +3,15 @@ import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import type { Change } from "@gam/state";
-import { aCluster, aNetwork, aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
+import {
+  aCluster,
+  aNetwork,
+  aNode,
+  aNodeNetwork,
+  aService,
+  aToken,
+  TestLog,
+} from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
@@ -51,7 +59,9 @@ test("Leading ends the rotation of the root key when no node is without the next
   const world = new World([a]);
   world.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
   const next = { PublicKey: "new", Signature: "s" };
-  world.write({ kind: "rotateRoot", root: "old", next });
+  const token = aToken("t", ["old", "new"]);
+  const tokens = { Worker: token, Manager: token };
+  world.write({ kind: "rotateRoot", root: "old", next, tokens });
   assert.ok(!kinds(world.plan()).includes("endRootRotation"));
   const { Description: description, Gam } = aNode("a");
   const { addresses, engine } = Gam;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { NodeId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
-import { aNode, aNodeNetwork, aService, aTask } from "@gam/state/testing";
+import { aNode, aNodeNetwork, aService, aTask, aToken } from "@gam/state/testing";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
@@ -116,7 +116,7 @@ function meshOf(...ids: NodeId[]): Mesh {
   const cluster = {
     ID: "cluster",
     Spec: clusterSpecDefault,
-    Secrets: { Worker: "w", Manager: "m" },
+    Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: "",
     ...dataPathDefault,
   };

@@ -84,7 +84,9 @@ function liveIn(world: World, seed: number, stormMs: number): History {
 function rotateRoot(world: World, seed: number): void {
   const root = world.newest().cluster?.RootPublicKey ?? "";
   const next = { PublicKey: `root${seed}`, Signature: "" };
-  world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next }]);
+  const token = { PublicKey: `token${seed}`, Sealed: { [root]: "", [next.PublicKey]: "" } };
+  const tokens = { Worker: token, Manager: token };
+  world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next, tokens }]);
 }
 
 /**

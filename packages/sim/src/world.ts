@@ -116,7 +116,7 @@ export class World {
     const cluster = {
       ID: "cluster",
       Spec: clusterSpecDefault as ClusterSpec,
-      Secrets: { Worker: "w", Manager: "m" },
+      Tokens: { Worker: { PublicKey: "", Sealed: {} }, Manager: { PublicKey: "", Sealed: {} } },
       RootPublicKey: "",
       ...dataPathDefault,
       SubnetSize: subnetSize,

@@ -8,7 +8,7 @@
  * whoever planned them will look again.
  */
 import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
-import type { Cluster, ClusterSpec, NextRoot } from "./cluster.ts";
+import type { Cluster, ClusterSpec, JoinToken, NextRoot } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import type {
   EngineHealth,
@@ -31,13 +31,22 @@ export type NewNetwork = Omit<Network, "Version" | "Created">;
 export type AskedChange =
   | { readonly kind: "createCluster"; readonly cluster: New<Cluster> }
   | { readonly kind: "updateCluster"; readonly spec: ClusterSpec; readonly basedOn: number }
+  /** Refused unless each is sealed under every root key that counts. */
   | {
-      readonly kind: "rotateSecrets";
-      readonly worker: string | undefined;
-      readonly manager: string | undefined;
+      readonly kind: "rotateTokens";
+      readonly worker: JoinToken | undefined;
+      readonly manager: JoinToken | undefined;
     }
-  /** Begins to replace the root key `root`. A replacement that is under way is given up for this one. */
-  | { readonly kind: "rotateRoot"; readonly root: string; readonly next: NextRoot }
+  /**
+   * Begins to replace the root key `root`. A replacement that is under way is given up for this one. Whoever
+   * should not know the root key may know the tokens too, so they are made anew.
+   */
+  | {
+      readonly kind: "rotateRoot";
+      readonly root: string;
+      readonly next: NextRoot;
+      readonly tokens: Cluster["Tokens"];
+    }
   /** A node that is known already keeps its spec, and gets the rest anew. */
   | { readonly kind: "joinNode"; readonly node: NewNode }
   | {

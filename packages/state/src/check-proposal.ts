@@ -121,6 +121,9 @@ const nodeNetwork = keeping({
   publicKey: text,
   problem: check.string(),
 });
+/** Sealed under two root keys at most. */
+const token = keeping({ PublicKey: text, Sealed: check.map(text, 2) });
+const tokens = keeping({ Worker: token, Manager: token });
 const attachments = check.list(keeping({ network: text, address: text }), 256);
 
 const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
@@ -128,7 +131,7 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
     cluster: keeping({
       ID: text,
       Spec: clusterSpec,
-      Secrets: anything,
+      Tokens: tokens,
       RootPublicKey: text,
       DefaultAddrPool: check.list(text, 256),
       SubnetSize: index,
@@ -136,8 +139,8 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
     }),
   },
   updateCluster: { spec: clusterSpec, basedOn: index },
-  rotateSecrets: { worker: check.optional(text), manager: check.optional(text) },
-  rotateRoot: { root: text, next: keeping({ PublicKey: text, Signature: text }) },
+  rotateTokens: { worker: check.optional(token), manager: check.optional(token) },
+  rotateRoot: { root: text, next: keeping({ PublicKey: text, Signature: text }), tokens },
   joinNode: {
     node: keeping({
       ID: text,

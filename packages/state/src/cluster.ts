@@ -25,11 +25,18 @@ export interface NextRoot {
   readonly Signature: string;
 }
 
+/** What the cluster keeps of a join token: enough to verify a joiner, and nothing to join with. */
+export interface JoinToken {
+  /** Ed25519, base64. Who joins by this token signs with its other half. */
+  readonly PublicKey: string;
+  /** What the token is made of, sealed to whoever has a root key: by root key (base64), opaque. */
+  readonly Sealed: Readonly<Record<string, string>>;
+}
+
 /** There is exactly one. */
 export interface Cluster extends Meta {
   readonly Spec: ClusterSpec;
-  /** The secrets inside of the join tokens, one for each role. */
-  readonly Secrets: { readonly Worker: string; readonly Manager: string };
+  readonly Tokens: { readonly Worker: JoinToken; readonly Manager: JoinToken };
   /** The cluster's Ed25519 public key, base64. */
   readonly RootPublicKey: string;
   /** While that key is being replaced: by which. It is, once every node has a certificate of the new one. */

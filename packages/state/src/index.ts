@@ -17,6 +17,7 @@ export {
   type ClusterSpec,
   clusterSpecDefault,
   dataPathDefault,
+  type JoinToken,
   type NextRoot,
 } from "./cluster.ts";
 export { readClusterSpec } from "./cluster-spec.ts";

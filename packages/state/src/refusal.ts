@@ -9,8 +9,11 @@ import type { ServiceId } from "@gam/core";
 import type { Change, Refusal } from "./change.ts";
 import { lostNetwork, refusalOfNetwork } from "./network-refusal.ts";
 import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
+import { areSealed } from "./root-rotation.ts";
 import type { PortConfig, Service } from "./service.ts";
 import type { View } from "./view.ts";
+
+const otherRoot: Refusal = { code: "STALE_VERSION", message: "the root key is another by now" };
 
 /** `undefined` when the change holds. */
 export function refusalOf(view: View, change: Change): Refusal | undefined {
@@ -21,10 +24,17 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
         : { code: "IN_USE", message: "there is a cluster already" };
     case "updateCluster":
       return stale(view.cluster, change.basedOn, "cluster");
-    case "rotateRoot":
-      return view.cluster?.RootPublicKey === change.root
-        ? undefined
-        : { code: "STALE_VERSION", message: "the root key is another by now" };
+    case "rotateTokens": {
+      const roots = [view.cluster?.RootPublicKey, view.cluster?.NextRoot?.PublicKey];
+      return areSealed([change.worker, change.manager], roots) ? undefined : otherRoot;
+    }
+    case "rotateRoot": {
+      const { Worker, Manager } = change.tokens;
+      const holds =
+        view.cluster?.RootPublicKey === change.root &&
+        areSealed([Worker, Manager], [change.root, change.next.PublicKey]);
+      return holds ? undefined : otherRoot;
+    }
     case "updateNode":
       return stale(view.node(change.id), change.basedOn, `node ${change.id}`);
     case "removeNode":

@@ -22,6 +22,7 @@ import {
   aNodeNetwork,
   aService,
   aTask,
+  aToken,
   TestLog,
 } from "./testing/index.ts";
 
@@ -67,7 +68,7 @@ const cluster: Change = {
   cluster: {
     ID: "c",
     Spec: clusterSpecDefault,
-    Secrets: { Worker: "w", Manager: "m" },
+    Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: "",
     ...dataPathDefault,
   },
@@ -334,13 +335,46 @@ test("a node that joins again keeps its spec and its first day, and is no longer
   assert.equal(log.store.node(a)?.Spec.Availability, "active");
 });
 
+test("tokens are sealed under every root key that counts, and under no other for long", () => {
+  const log = new TestLog();
+  const made = { Worker: aToken("w1", ["old"]), Manager: aToken("m1", ["old"]) };
+  log.write({
+    kind: "createCluster",
+    cluster: aCluster({ RootPublicKey: "old", Tokens: made }),
+  });
+  const rotate = (manager: string, ...under: readonly string[]): string =>
+    log.write({ kind: "rotateTokens", worker: undefined, manager: aToken(manager, under) }).outcome
+      .kind;
+  assert.equal(rotate("m2", "older"), "refused");
+  assert.equal(rotate("m2", "old"), "applied");
+  assert.deepEqual(log.store.cluster?.Tokens, { ...made, Manager: aToken("m2", ["old"]) });
+  const next = { PublicKey: "new", Signature: "s" };
+  const begin = (...under: readonly string[]): string => {
+    const tokens = { Worker: aToken("w3", ["old", "new"]), Manager: aToken("m3", under) };
+    return log.write({ kind: "rotateRoot", root: "old", next, tokens }).outcome.kind;
+  };
+  assert.equal(begin("old"), "refused");
+  assert.equal(begin("new"), "refused");
+  assert.equal(begin("old", "new"), "applied");
+  assert.equal(rotate("m4", "old"), "refused", "nobody could show it afterwards");
+  assert.equal(rotate("m4", "old", "new"), "applied");
+  log.write({ kind: "endRootRotation", publicKey: "new" });
+  assert.equal(log.store.cluster?.RootPublicKey, "new");
+  assert.deepEqual(log.store.cluster?.Tokens, {
+    Worker: aToken("w3", ["new"]),
+    Manager: aToken("m4", ["new"]),
+  });
+});
+
 test("the root key is replaced once every node has a certificate of the next one", () => {
   const log = new TestLog();
   log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
   for (const id of ["a", "b"]) log.write({ kind: "joinNode", node: aNode(id) });
   const rotate = (root: string, PublicKey: string): Outcome => {
     const next = { PublicKey, Signature: "s" };
-    return log.write({ kind: "rotateRoot", root, next }).outcome;
+    const token = aToken(PublicKey, [root, PublicKey]);
+    const tokens = { Worker: token, Manager: token };
+    return log.write({ kind: "rotateRoot", root, next, tokens }).outcome;
   };
   const has = (id: string, root: string): void => {
     const { Description: description, Gam } = aNode(id);

@@ -22,7 +22,7 @@ import type { Network } from "./network.ts";
 import { networkAfter, networkWithout } from "./network-change.ts";
 import type { Node } from "./node.ts";
 import { refusalOf, takenPort } from "./refusal.ts";
-import { nodesWithoutNextRoot } from "./root-rotation.ts";
+import { nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
 import type { Service, ServiceSpec } from "./service.ts";
 import { Index, Table } from "./table.ts";
 import {
@@ -38,7 +38,7 @@ import type { Event, View } from "./view.ts";
 
 /** Outcomes remembered, so that a proposal that comes twice is applied once. A retry gives up long before. */
 const outcomesMax = 8192;
-const schema = 2;
+const schema = 3;
 
 interface Dump {
   readonly schema: number;
@@ -216,7 +216,7 @@ export class Store implements View {
     switch (change.kind) {
       case "createCluster":
       case "updateCluster":
-      case "rotateSecrets":
+      case "rotateTokens":
       case "rotateRoot":
       case "endRootRotation":
         return this.#changeCluster(change, occasion);
@@ -264,7 +264,7 @@ export class Store implements View {
 
   #changeCluster(
     change: Of<
-      "createCluster" | "updateCluster" | "rotateSecrets" | "rotateRoot" | "endRootRotation"
+      "createCluster" | "updateCluster" | "rotateTokens" | "rotateRoot" | "endRootRotation"
     >,
     { at, events }: Occasion,
   ): void {
@@ -277,18 +277,17 @@ export class Store implements View {
     switch (change.kind) {
       case "updateCluster":
         return this.#putCluster({ ...moved, Spec: change.spec }, events);
-      case "rotateSecrets": {
-        const { Worker, Manager } = cluster.Secrets;
-        const Secrets = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
-        return this.#putCluster({ ...moved, Secrets }, events);
+      case "rotateTokens": {
+        const { Worker, Manager } = cluster.Tokens;
+        const Tokens = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
+        return this.#putCluster({ ...moved, Tokens }, events);
       }
       case "rotateRoot":
-        return this.#putCluster({ ...moved, NextRoot: change.next }, events);
+        return this.#putCluster({ ...moved, NextRoot: change.next, Tokens: change.tokens }, events);
       case "endRootRotation": {
         if (cluster.NextRoot?.PublicKey !== change.publicKey) return;
         if (nodesWithoutNextRoot(this).length > 0) return;
-        const { NextRoot: _, ...rest } = moved;
-        return this.#putCluster({ ...rest, RootPublicKey: change.publicKey }, events);
+        return this.#putCluster(withNextRoot(moved, change.publicKey), events);
       }
       default:
         unreachable(change);

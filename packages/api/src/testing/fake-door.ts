@@ -17,9 +17,11 @@ import {
   type DataPath,
   dataPathDefault,
   type Event,
+  type JoinToken,
   type Network,
   type NewNode,
   type NewTask,
+  type NodeRole,
   networkNeed,
   newIngressNetwork,
   type Service,
@@ -30,7 +32,7 @@ import {
   type TaskState,
   type View,
 } from "@gam/state";
-import { aNode, aTask } from "@gam/state/testing";
+import { aNode, aTask, aToken } from "@gam/state/testing";
 import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
 import type { DoctorFacts } from "../gam-doctor.ts";
 import type { GamStatus } from "../gam-status.ts";
@@ -71,7 +73,6 @@ export class FakeDoor implements ClusterDoor {
   reachable = (): boolean => true;
   fresh = (): Promise<void> => Promise.resolve();
   mint = (): string => this.#mint.id();
-  secret = (): string => this.#mint.id();
 
   async propose(changes: readonly AskedChange[]): Promise<{ index: number }> {
     if (this.failure !== undefined) throw this.failure;
@@ -83,7 +84,18 @@ export class FakeDoor implements ClusterDoor {
   async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
     const root = this.store.cluster?.RootPublicKey ?? "";
     const next = { PublicKey: Buffer.alloc(32, this.mint()).toString("base64"), Signature: "" };
-    await this.propose([...changes, { kind: "rotateRoot", root, next }]);
+    const under = [root, next.PublicKey];
+    const tokens = { Worker: aToken(this.mint(), under), Manager: aToken(this.mint(), under) };
+    await this.propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
+  }
+
+  async rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void> {
+    const { RootPublicKey = "", NextRoot } = this.store.cluster ?? {};
+    const under = NextRoot === undefined ? [RootPublicKey] : [RootPublicKey, NextRoot.PublicKey];
+    const fresh = (role: NodeRole): JoinToken | undefined =>
+      roles.includes(role) ? aToken(this.mint(), under) : undefined;
+    const [worker, manager] = [fresh("worker"), fresh("manager")];
+    await this.propose([...changes, { kind: "rotateTokens", worker, manager }]);
   }
 
   subscribe(listener: (event: Event) => void): () => void {
@@ -114,8 +126,11 @@ export class FakeDoor implements ClusterDoor {
   }
 
   tokens(): { worker: string; manager: string } {
-    const { Worker = "", Manager = "" } = this.store.cluster?.Secrets ?? {};
-    return { worker: `gam-1-w-${Worker}`, manager: `gam-1-m-${Manager}` };
+    const { Worker, Manager } = this.store.cluster?.Tokens ?? {};
+    return {
+      worker: `gam-1-w-${Worker?.PublicKey ?? ""}`,
+      manager: `gam-1-m-${Manager?.PublicKey ?? ""}`,
+    };
   }
 
   async containerLogs(task: Task, options: LogsOptions): Promise<Readable> {
@@ -153,7 +168,7 @@ export class FakeDoor implements ClusterDoor {
     const cluster = {
       ID: this.mint(),
       Spec: spec,
-      Secrets: { Worker: "w1", Manager: "m1" },
+      Tokens: { Worker: aToken("w1"), Manager: aToken("m1") },
       RootPublicKey: "",
       ...dataPath,
     };

@@ -5,18 +5,10 @@
  */
 import { GamError, type NodeId } from "@gam/core";
 import { type Credentials, createCluster, fingerprintOf } from "../credentials.ts";
-import type {
-  JoinRequest,
-  JoinSecrets,
-  Logger,
-  Member,
-  MeshDoor,
-  MeshOptions,
-  Roots,
-} from "../door.ts";
+import type { JoinRequest, Logger, Member, MeshDoor, MeshOptions, Roots } from "../door.ts";
 import { type Identity, makeIdentity } from "../identity.ts";
 import { Mesh } from "../mesh.ts";
-import { formatToken, makeSecret } from "../token.ts";
+import { formatToken, makeSecret, tokenKeyOf } from "../token.ts";
 
 export interface LogLine {
   readonly text: string;
@@ -51,7 +43,7 @@ export class MeshWorld {
   readonly #peers: Peer[] = [];
   readonly #onLine = new Set<(line: LogLine) => void>();
   readonly #onKept = new Set<() => void>();
-  secrets: JoinSecrets = { manager: makeSecret(), worker: makeSecret() };
+  secrets = { manager: makeSecret(), worker: makeSecret() };
   roots: Roots | undefined;
   /** Set to refuse joiners in the agent's name. */
   objection: GamError | undefined;
@@ -179,7 +171,10 @@ export class MeshWorld {
 
   #door(renewed: Credentials[]): MeshDoor {
     return {
-      secrets: () => this.secrets,
+      tokenKeys: () => ({
+        manager: tokenKeyOf(this.secrets.manager),
+        worker: tokenKeyOf(this.secrets.worker),
+      }),
       members: () => [...this.members.values()],
       isRemoved: (nodeId) => this.removed.has(nodeId),
       onJoinRequest: async (request) => {

@@ -5,6 +5,7 @@ export {
   aNodeNetwork,
   aService,
   aTask,
+  aToken,
   type ServiceWish,
   type TaskWish,
 } from "./objects.ts";

@@ -1,19 +1,24 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
-import { clusterSpecDefault, dataPathDefault } from "../cluster.ts";
+import { clusterSpecDefault, dataPathDefault, type JoinToken } from "../cluster.ts";
 import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../node.ts";
 import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
 import type { DesiredState, TaskState } from "../task.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
 
+/** A token that nobody can join with. `under`: root keys that it is sealed under. */
+export function aToken(name: string, under: readonly string[] = [""]): JoinToken {
+  return { PublicKey: name, Sealed: Object.fromEntries(under.map((root) => [root, name])) };
+}
+
 /** What `init` makes when nobody says anything. */
 export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
   return {
     ID: "cluster",
     Spec: clusterSpecDefault,
-    Secrets: { Worker: "w", Manager: "m" },
+    Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: "",
     ...dataPathDefault,
     ...change,
