@@ -218,9 +218,11 @@ function hadItsRoot(
   const { RootPublicKey } = after;
   if (before.RootPublicKey === RootPublicKey) return;
   const view = hosts.find(({ id }) => id === seenBy)?.peer?.view;
-  const stranger = hosts.find(
-    ({ id, root }) => view?.node(id) !== undefined && root !== RootPublicKey,
-  );
+  const stranger = hosts.find(({ id, root }) => {
+    // The view may be further on than the entry: who joined after it had no part in it.
+    const changed = view?.node(id)?.Version.Index ?? Number.POSITIVE_INFINITY;
+    return changed <= index && root !== RootPublicKey;
+  });
   if (stranger === undefined) return;
   throw new Breach(
     `entry ${index}: root key ${RootPublicKey}, and ${stranger.id} has ${stranger.root}`,
