@@ -58,7 +58,7 @@ class Leader {
 
   constructor({ store, nowMs }: TestLog) {
     this.nowMs = nowMs;
-    const configuration = { voters: [self], votersOutgoing: [], learners: others };
+    const configuration = { voters: [self], votersOutgoing: [], learners: others, standbys: [] };
     const snapshot = { index: store.index, term: 1, configuration, data: store.dump() };
     const hardState = { term: 1, votedFor: undefined, commit: store.index };
     const journal = new Journal();
@@ -66,7 +66,7 @@ class Leader {
     journal.take();
     journal.persisted();
     this.peer = new Peer(
-      { self, votersMax: 1, logEntriesMax: 8192 },
+      { self, votersMax: 1, voteSilenceMs: 300_000, logEntriesMax: 8192 },
       { restored: { hardState, snapshot, entries: [] }, journal, cut: undefined },
       seededRandom(1),
       counterMint("m"),

@@ -129,7 +129,12 @@ export class Cluster {
     this.#networking = networking;
     this.#keeper = made.keeper;
     this.peer = new Peer(
-      { self: identity.nodeId, votersMax: config.votersMax, logEntriesMax },
+      {
+        self: identity.nodeId,
+        votersMax: config.votersMax,
+        voteSilenceMs: config.voteSilenceMs,
+        logEntriesMax,
+      },
       recovered,
       random,
       mint,

@@ -7,6 +7,8 @@ test("readConfig() takes an option over its variable, and a variable over the de
   assert.equal(config.socket, "/a");
   assert.equal(config.dataDir, "/c");
   assert.deepEqual(config.listen, { host: "0.0.0.0", port: 7946 });
+  assert.equal(config.voteSilenceMs, 300_000);
+  assert.equal(readConfig([], { GAM_VOTE_SILENCE: "60" }).voteSilenceMs, 60_000);
 });
 
 const refused = [
@@ -15,6 +17,8 @@ const refused = [
   { args: ["--listen", "a:99999"], message: /"listen"/ },
   { args: ["--log-level", "loud"], message: /"log-level": wanted one of/ },
   { args: ["--voters-max", "2"], message: /"voters-max": wanted 1, 3, 5 or 7/ },
+  { args: ["--vote-silence", "4"], message: /"vote-silence": wanted seconds from 5 to 86400/ },
+  { args: ["--vote-silence", "5m"], message: /"vote-silence": .* found "5m"/ },
 ];
 
 for (const { args, message } of refused) {

@@ -20,6 +20,8 @@ export interface AgentConfig {
   readonly logLevel: string;
   /** Voters at most: 1, 3, 5 or 7. */
   readonly votersMax: number;
+  /** A silent voter keeps its vote for so long where no other manager can take it over. */
+  readonly voteSilenceMs: number;
   /** Whether this host takes part in networks across hosts. */
   readonly networks: boolean;
 }
@@ -32,6 +34,11 @@ const options = {
   advertise: { type: "string", env: "GAM_ADVERTISE", help: "address that other peers use" },
   "log-level": { type: "string", env: "GAM_LOG_LEVEL", help: "trace, debug, info, warn or error" },
   "voters-max": { type: "string", env: "GAM_VOTERS_MAX", help: "voters at most: 1, 3, 5 or 7" },
+  "vote-silence": {
+    type: "string",
+    env: "GAM_VOTE_SILENCE",
+    help: "seconds that a silent voter keeps its vote",
+  },
   networks: { type: "string", env: "GAM_NETWORKS", help: "networks across hosts: on or off" },
 } as const;
 
@@ -43,8 +50,12 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   advertise: undefined,
   "log-level": "info",
   "voters-max": "5",
+  "vote-silence": "300",
   networks: "on",
 };
+
+/** A day. */
+const secondsMax = 86_400;
 
 const levels = ["trace", "debug", "info", "warn", "error"];
 
@@ -52,7 +63,7 @@ export function usageText(): string {
   const rows = Object.entries(options).map(([name, { env, help }]) => {
     const standard = defaults[name as keyof typeof options];
     const suffix = standard === undefined ? "" : ` (${standard})`;
-    return `  --${name.padEnd(12)} ${env.padEnd(15)} ${help}${suffix}`;
+    return `  --${name.padEnd(12)} ${env.padEnd(16)} ${help}${suffix}`;
   });
   return ["Usage: gam agent [options]", "", ...rows].join("\n");
 }
@@ -82,6 +93,10 @@ export function readConfig(
   if (![1, 3, 5, 7].includes(votersMax)) {
     refuse("voters-max", "1, 3, 5 or 7", String(value("voters-max")));
   }
+  const voteSilence = Number(value("vote-silence"));
+  if (!Number.isInteger(voteSilence) || voteSilence < 5 || voteSilence > secondsMax) {
+    refuse("vote-silence", `seconds from 5 to ${secondsMax}`, String(value("vote-silence")));
+  }
   const networks = value("networks") ?? "";
   if (networks !== "on" && networks !== "off") refuse("networks", "on or off", networks);
   return {
@@ -92,6 +107,7 @@ export function readConfig(
     advertise: value("advertise"),
     logLevel,
     votersMax,
+    voteSilenceMs: voteSilence * 1000,
     networks: networks === "on",
   };
 }

@@ -15,7 +15,7 @@ const entry = (index: number) => ({
 async function write(folder: string, indexes: number[], snapshotAt?: number): Promise<void> {
   const { disk, recovered } = await Disk.open(folder);
   for (const index of indexes) {
-    const configuration = { voters: [], votersOutgoing: [], learners: [] };
+    const configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
     const snapshot =
       index === snapshotAt ? { index, term: 1, configuration, data: Uint8Array.of(7) } : undefined;
     recovered.journal.request({ write: index, entries: snapshot ? [] : [entry(index)], snapshot });

@@ -11,10 +11,11 @@ import {
 } from "./configuration.ts";
 
 const ids = (text: string): NodeId[] => [...text] as NodeId[];
-const of = (voters: string, votersOutgoing = "", learners = ""): Configuration => ({
+const of = (voters: string, votersOutgoing = "", learners = "", standbys = ""): Configuration => ({
   voters: ids(voters),
   votersOutgoing: ids(votersOutgoing),
   learners: ids(learners),
+  standbys: ids(standbys),
 });
 
 const cases = [
@@ -28,6 +29,18 @@ const cases = [
   },
   { name: "changes learners at once", from: of("a"), to: of("a", "", "b"), want: of("a", "", "b") },
   { name: "lets a voter be no learner", from: of("a"), to: of("ab", "", "b"), want: of("ab", "a") },
+  {
+    name: "changes standbys at once",
+    from: of("a", "", "bc", "b"),
+    to: of("a", "", "bc", "cb"),
+    want: of("a", "", "bc", "bc"),
+  },
+  {
+    name: "lets nobody stand by who does not learn",
+    from: of("a", "", "b"),
+    to: of("a", "", "b", "ac"),
+    want: undefined,
+  },
   { name: "has nothing to do", from: of("ab", "", "c"), to: of("ba", "", "c"), want: undefined },
   { name: "keeps somebody who votes", from: of("a"), to: of(""), want: undefined },
 ];

@@ -19,19 +19,22 @@ export interface Configuration {
   readonly votersOutgoing: readonly NodeId[];
   /** Peers that get the whole log and have no vote. An outgoing voter may be one already. */
   readonly learners: readonly NodeId[];
+  /** Learners whose disks a commit waits for while one peer votes alone (standbys.ts). */
+  readonly standbys: readonly NodeId[];
 }
 
 /** More members than any mesh that this program is for. */
 const membersMax = 5_000;
 
 /** What a peer knows that has no log yet. */
-export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [] };
+export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
 
 /** Of a configuration from a peer or a disk. */
 export const checkConfiguration: check.Check<Configuration> = check.object({
   voters: check.list(check.id<NodeId>(), membersMax),
   votersOutgoing: check.list(check.id<NodeId>(), membersMax),
   learners: check.list(check.id<NodeId>(), membersMax),
+  standbys: check.list(check.id<NodeId>(), membersMax),
 });
 
 /** The data of an entry of kind "configuration". */
@@ -61,23 +64,25 @@ export function membersOf(configuration: Configuration): NodeId[] {
 }
 
 /**
- * The first step from a settled configuration to these voters and learners.
+ * The first step from a settled configuration to these voters, learners and standbys.
  *
  * Shape: joint if the voters change, otherwise already the end; `undefined` when nothing changes or
- *        nobody would vote. Who is named in both lists votes.
+ *        nobody would vote. Who is named in both lists votes; a standby that does not learn is none.
  */
 export function towards(
   configuration: Configuration,
-  wanted: { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] },
+  wanted: Omit<Configuration, "votersOutgoing">,
 ): Configuration | undefined {
   const voters = sorted(wanted.voters);
   const learners = sorted(wanted.learners).filter((id) => !voters.includes(id));
+  const standbys = sorted(wanted.standbys).filter((id) => learners.includes(id));
   if (voters.length === 0 || voters.length + learners.length > membersMax) return undefined;
   if (!same(voters, configuration.voters)) {
-    return { voters, votersOutgoing: configuration.voters, learners };
+    return { voters, votersOutgoing: configuration.voters, learners, standbys };
   }
-  if (same(learners, configuration.learners)) return undefined;
-  return { voters, votersOutgoing: [], learners };
+  const unchanged =
+    same(learners, configuration.learners) && same(standbys, configuration.standbys);
+  return unchanged ? undefined : { voters, votersOutgoing: [], learners, standbys };
 }
 
 /** The second step: the old voters have no say any more. */

@@ -50,7 +50,12 @@ export const blank: Restored = {
  * The caller makes it durable before it runs on it, and does this once in the life of a cluster.
  */
 export function bootstrap(self: NodeId): Restored {
-  const data = writeConfiguration({ voters: [self], votersOutgoing: [], learners: [] });
+  const data = writeConfiguration({
+    voters: [self],
+    votersOutgoing: [],
+    learners: [],
+    standbys: [],
+  });
   return {
     hardState: { term: 1, votedFor: undefined, commit: 1 },
     snapshot: undefined,

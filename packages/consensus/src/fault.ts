@@ -6,6 +6,8 @@
 export type RaftFault =
   /** Acknowledges entries, and counts its own, before they are on disk. */
   | "acknowledgeBeforePersist"
+  /** The only voter commits without its standbys, though they answer. */
+  | "commitAlone"
   /** Commits entries of earlier terms by counting copies. */
   | "commitOldTerm"
   /** Learners count in majorities. */
@@ -23,6 +25,7 @@ export type RaftFault =
 
 export const raftFaults: readonly RaftFault[] = [
   "acknowledgeBeforePersist",
+  "commitAlone",
   "commitOldTerm",
   "countLearners",
   "forgetVote",

@@ -10,11 +10,12 @@ export type Input =
   | { readonly kind: "persisted"; readonly write: number }
   /** At least one. Answered in the same step by "proposed" or "refused". */
   | { readonly kind: "propose"; readonly data: readonly Uint8Array[] }
-  /** Who shall vote and who shall learn; Raft finds the steps. Answered as "propose" is. */
+  /** Who shall vote, learn and stand by; Raft finds the steps. Answered as "propose" is. */
   | {
       readonly kind: "reconfigure";
       readonly voters: readonly NodeId[];
       readonly learners: readonly NodeId[];
+      readonly standbys: readonly NodeId[];
     }
   /** A linearizable read. `id` is new on this peer, at most 64 characters. */
   | { readonly kind: "read"; readonly id: string }

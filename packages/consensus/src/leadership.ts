@@ -28,6 +28,7 @@ import { Progress } from "./progress.ts";
 import { agreed, type Electorate, electorate, reachedByQuorum } from "./quorum.ts";
 import type { RaftSettings } from "./raft-config.ts";
 import { ReadRounds } from "./read-rounds.ts";
+import { type StandbyDisk, Standbys } from "./standbys.ts";
 
 /** How one peer is doing, as its leader sees it. */
 export interface PeerProgress {
@@ -74,6 +75,7 @@ export class Leadership {
   readonly #log: Log;
   readonly #outbox: Outbox;
   readonly #reads: ReadRounds;
+  readonly #standbys: Standbys;
   #members = new Map<NodeId, Progress>();
   #configuration: Configuration | undefined;
   #electorate: Electorate = [];
@@ -92,6 +94,7 @@ export class Leadership {
     this.#log = log;
     this.#outbox = outbox;
     this.#reads = new ReadRounds(settings.limits.readsMax);
+    this.#standbys = new Standbys(settings.electionTicksMax);
     // Only an entry of this term can be committed by counting. Without one, what earlier leaders left
     // would wait for the first proposal.
     this.#append("noop", [new Uint8Array()]);
@@ -138,10 +141,7 @@ export class Leadership {
     return this.#append("data", data);
   }
 
-  reconfigure(wanted: {
-    readonly voters: readonly NodeId[];
-    readonly learners: readonly NodeId[];
-  }): Placement | Refusal {
+  reconfigure(wanted: Omit<Configuration, "votersOutgoing">): Placement | Refusal {
     if (wanted.voters.length === 0) return "invalid";
     if (this.#transfer !== undefined || !this.#configurationIsFirm()) return "busy";
     const next = towards(this.#log.configuration, wanted);
@@ -227,10 +227,7 @@ export class Leadership {
   }
 
   #advance(): void {
-    const { self } = this.#settings;
-    const reached = reachedByQuorum(this.#electorate, (id) =>
-      id === self ? this.#ownMatch : (this.#members.get(id)?.match ?? 0),
-    );
+    const reached = this.#backed(reachedByQuorum(this.#electorate, (id) => this.#diskOf(id).match));
     if (reached <= this.#log.commit) return;
     // An entry of an earlier term can still be replaced although a majority has it; one of this term,
     // and all before it, cannot. (Ongaro, section 3.6.2.)
@@ -238,11 +235,25 @@ export class Leadership {
     if (ofThisTerm || this.#faults.has("commitOldTerm")) this.#log.commitTo(reached);
   }
 
+  /** How much of what a quorum has is on two disks, as far as that is asked for. */
+  #backed(reached: number): number {
+    if (this.#faults.has("commitAlone")) return reached;
+    const { commit, lastIndex } = this.#log;
+    const diskOf = (id: NodeId): StandbyDisk => this.#diskOf(id);
+    return this.#standbys.backed(reached, { nowTick: this.#nowTick, commit, lastIndex, diskOf });
+  }
+
+  #diskOf(id: NodeId): StandbyDisk {
+    if (id === this.#settings.self) return { match: this.#ownMatch, heardTick: this.#nowTick };
+    return this.#members.get(id) ?? { match: 0, heardTick: Number.NEGATIVE_INFINITY };
+  }
+
   #followConfiguration(): void {
     const { configuration, lastIndex } = this.#log;
     if (configuration === this.#configuration) return;
     this.#configuration = configuration;
     this.#electorate = electorate(configuration, this.#faults);
+    this.#standbys.follow(configuration);
     const members = new Map<NodeId, Progress>();
     for (const id of membersOf(configuration)) {
       if (id === this.#settings.self) continue;

@@ -16,6 +16,7 @@ const onlyVoter = (id: string): Configuration => ({
   voters: [id as NodeId],
   votersOutgoing: [],
   learners: [],
+  standbys: [],
 });
 const change = (index: number, term: number, voter: string): Entry => ({
   index,

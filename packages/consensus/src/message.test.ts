@@ -16,6 +16,7 @@ const configuration = fc.record({
   voters: fc.subarray(names),
   votersOutgoing: fc.subarray(names),
   learners: fc.subarray(names),
+  standbys: fc.subarray(names),
 });
 const entries: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({
@@ -160,6 +161,7 @@ test("no sequence of well-formed nonsense breaks an invariant", () => {
         kind: fc.constant("reconfigure" as const),
         voters: fc.subarray(names),
         learners: fc.subarray(names),
+        standbys: fc.subarray(names),
       }),
     },
   );

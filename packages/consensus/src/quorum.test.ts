@@ -11,6 +11,7 @@ const configurations: fc.Arbitrary<Configuration> = fc.record({
   voters: someNames,
   votersOutgoing: fc.oneof(fc.constant<NodeId[]>([]), someNames),
   learners: fc.subarray(names),
+  standbys: fc.subarray(names),
 });
 
 for (const [voters, want] of [
@@ -37,9 +38,14 @@ test("any two quorums of one configuration share a voter", () => {
 test("quorums before, during and after a change of voters share a voter", () => {
   fc.assert(
     fc.property(someNames, someNames, fc.subarray(names), (before, after, yes) => {
-      const old = electorate({ voters: before, votersOutgoing: [], learners: [] });
-      const joint = electorate({ voters: after, votersOutgoing: before, learners: [] });
-      const next = electorate({ voters: after, votersOutgoing: [], learners: [] });
+      const old = electorate({ voters: before, votersOutgoing: [], learners: [], standbys: [] });
+      const joint = electorate({
+        voters: after,
+        votersOutgoing: before,
+        learners: [],
+        standbys: [],
+      });
+      const next = electorate({ voters: after, votersOutgoing: [], learners: [], standbys: [] });
       const has = (id: NodeId): boolean => yes.includes(id);
       const lacks = (id: NodeId): boolean => !yes.includes(id);
       assert.equal(agreed(joint, has) && agreed(old, lacks), false);
@@ -81,7 +87,12 @@ test("outcomeOf() is lost exactly when no completion of the votes wins", () => {
 });
 
 test("nobody agrees where nobody votes", () => {
-  const groups = electorate({ voters: [], votersOutgoing: [], learners: ["a" as NodeId] });
+  const groups = electorate({
+    voters: [],
+    votersOutgoing: [],
+    learners: ["a" as NodeId],
+    standbys: [],
+  });
   assert.equal(
     agreed(groups, () => true),
     false,

@@ -13,7 +13,8 @@
  * late, twice or in another order.
  *
  * Promise to the rest: all peers hand out the same committed entries in the same order, and an entry
- * once committed is on the disks of a quorum.
+ * once committed is on the disks of a quorum; where that is one disk, on that of a standby too, while one
+ * answers (standbys.ts).
  *
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3 to 6 and 9.6.
  */

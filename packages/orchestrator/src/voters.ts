@@ -1,23 +1,33 @@
 /**
- * Voters: which peers should vote, and which only learn.
+ * Voters: which peers should vote, which stand by, and which only learn.
  *
- * As many as survive what can be survived: 1 of up to two hosts, 3 from three on, 5 from seven on. Only
- * managers that answer are taken, those that vote already before others, others only when they have
- * caught up, spread over zones. A set that still works is not made smaller because a host fewer is
- * there: it shrinks when it could not be filled any more. Whoever is a member and no voter learns.
+ * As many vote as survive what can be survived: 1 of up to two managers, 3 from three on, 5 from five on.
+ * A vote needs an agent that answers and a log that is caught up. A voter that is silent keeps its vote
+ * for a while, unless another manager can take it over at once: a set of three of which two answer works,
+ * and its silent voter is needed when it is back and one of the two is not. Only a set of five gives up
+ * silent voters earlier, when three answer: another loss would stop it, and three are left.
+ *
+ * Where one peer votes alone, the other managers stand by: commits wait for the disk of one of them.
  *
  * Decides nothing about how the change is made: each step is committed by the quorum of the set before
  * it, so what a minority believes has no effect. Applied and planned again it returns `undefined`.
+ * docs/decisions/0012 says what each set survives.
  */
 import type { NodeId } from "@gam/core";
 import type { Node } from "@gam/state";
 
-/** As consensus has it. */
-export interface Voting {
+/** Who takes part, and how. */
+export interface Seats {
   readonly voters: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+  /** Learners whose disks count while one peer votes alone. */
+  readonly standbys: readonly NodeId[];
+}
+
+/** As consensus has it. */
+export interface Voting extends Seats {
   /** Not empty while a change is under way. */
   readonly votersOutgoing: readonly NodeId[];
-  readonly learners: readonly NodeId[];
 }
 
 export interface VotersFacts {
@@ -26,64 +36,98 @@ export interface VotersFacts {
   readonly self: NodeId;
   /** All members. */
   readonly nodes: readonly Node[];
-  readonly alive: (id: NodeId) => boolean;
-  /** It has the log up to a short while ago. */
-  readonly caughtUp: (id: NodeId) => boolean;
+  /** Its agent answers the leader. */
+  readonly answers: (id: NodeId) => boolean;
+  /** It answers, and has the log up to a short while ago. */
+  readonly fit: (id: NodeId) => boolean;
+  /** It has not been unfit for long. */
+  readonly keepsVote: (id: NodeId) => boolean;
   /** Voters at most; an even number counts as the odd one below it. */
   readonly votersMax: number;
 }
 
 const zoneLabel = "gam.zone";
+/** The smallest set that survives a loss. */
+const safeSize = 3;
 
-/** `undefined` when nothing is to be changed, or a change is under way. */
-export function planVoters(
-  facts: VotersFacts,
-): { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] } | undefined {
-  const { configuration, nodes } = facts;
-  if (configuration.votersOutgoing.length > 0) return undefined;
+/** `undefined` when nothing is to be changed, or can be: a change is under way, or no quorum answers. */
+export function planVoters(facts: VotersFacts): Seats | undefined {
+  const { configuration, nodes, self } = facts;
+  const { votersOutgoing } = configuration;
+  if (votersOutgoing.length > 0) return undefined;
+  const carrying = configuration.voters.filter((id) => id === self || facts.answers(id));
+  if (carrying.length < majority(configuration.voters.length)) return undefined;
   const voters = chosen(facts).sort();
   if (voters.length === 0) return undefined;
   const learners = nodes
     .map(({ ID }) => ID)
     .filter((id) => !voters.includes(id))
     .sort();
+  const standbys = voters.length > 1 ? [] : standingBy(facts, voters).sort();
   const same =
     equal(voters, configuration.voters.toSorted()) &&
-    equal(learners, configuration.learners.toSorted());
-  return same ? undefined : { voters, learners };
+    equal(learners, configuration.learners.toSorted()) &&
+    equal(standbys, configuration.standbys.toSorted());
+  return same ? undefined : { voters, learners, standbys };
 }
 
-function chosen({ configuration, self, nodes, alive, caughtUp, votersMax }: VotersFacts): NodeId[] {
-  const managers = nodes.filter(({ Spec }) => Spec.Role === "manager");
-  const answering = managers.filter(({ ID }) => ID === self || alive(ID));
+function chosen(facts: VotersFacts): NodeId[] {
+  const { configuration, self, nodes, answers, keepsVote, votersMax } = facts;
+  const managers = nodes.filter(isManager);
+  const fit = managers.filter(({ ID }) => ID === self || facts.fit(ID));
   const voting = managers.filter(({ ID }) => configuration.voters.includes(ID));
-  const ready = answering.filter(
-    ({ ID }) => ID === self || configuration.voters.includes(ID) || caughtUp(ID),
-  );
-  const size = sizeFor(answering.length, configuration.voters.length, votersMax);
+  const unfit = voting.filter((node) => !fit.includes(node));
   // In this order. The leader first, so that the last voter left is the one that knows it is.
   const classes = [
-    ready.filter(({ ID }) => ID === self),
-    ready.filter((node) => node.ID !== self && voting.includes(node)),
-    ready.filter((node) => node.ID !== self && !voting.includes(node)),
+    fit.filter(({ ID }) => ID === self),
+    fit.filter((node) => node.ID !== self && voting.includes(node)),
+    fit.filter((node) => node.ID !== self && !voting.includes(node)),
   ];
-  const picked = pick(classes, oddUpTo(Math.min(size, ready.length)));
-  if (picked.length >= Math.min(size, 3)) return picked.map(({ ID }) => ID);
-  // Too few for a set that survives anything. A silent voter keeps its place until somebody has caught
-  // up, as long as those that answer are the majority.
-  const silent = voting.filter((node) => !answering.includes(node));
-  const answeringVoters = ready.filter((node) => voting.includes(node) || node.ID === self);
-  const filled = [...answeringVoters, ...silent].slice(0, oddUpTo(size));
-  const enough = filled.length % 2 === 1 && answeringVoters.length > filled.length / 2;
-  return (enough && filled.length > picked.length ? filled : picked).map(({ ID }) => ID);
+  // These fill what is left, the likeliest first: rather one that may come back than a smaller set.
+  const rest = [
+    ...unfit.filter(({ ID }) => answers(ID)),
+    ...unfit.filter(({ ID }) => !answers(ID) && keepsVote(ID)),
+    ...unfit.filter(({ ID }) => !answers(ID) && !keepsVote(ID)),
+  ];
+  const present = managers.filter(
+    (node) =>
+      fit.includes(node) || answers(node.ID) || (voting.includes(node) && keepsVote(node.ID)),
+  );
+  for (let size = sizeFor(present.length, votersMax); size > 1; size -= 2) {
+    const seats = [...pick(classes, size), ...rest].slice(0, size);
+    const taken = seats.slice(0, oddUpTo(seats.length));
+    const isLarge = size > safeSize;
+    const able = taken.filter((node) => fit.includes(node) || (!isLarge && answers(node.ID)));
+    // A large set that could not lose one more gives way to three that can.
+    if (able.length >= majority(taken.length) + Number(isLarge)) return taken.map(({ ID }) => ID);
+  }
+  return pick(classes, 1).map(({ ID }) => ID);
 }
 
-/** How many there should be, before anybody asks who. */
-function sizeFor(answering: number, voting: number, votersMax: number): number {
-  const wanted = answering >= 7 ? 5 : answering >= 3 ? 3 : 1;
-  // A host that comes and goes must not move the set back and forth.
-  const kept = wanted < voting && answering >= voting ? voting : wanted;
-  return oddUpTo(Math.min(kept, Math.max(1, votersMax)));
+/** Managers without a vote, once they have the log. A silent one stays: consensus does not wait for it. */
+function standingBy(facts: VotersFacts, voters: readonly NodeId[]): NodeId[] {
+  const { configuration, nodes, answers, fit } = facts;
+  return nodes
+    .filter((node) => isManager(node) && !voters.includes(node.ID))
+    .map(({ ID }) => ID)
+    .filter((id) => {
+      const voted = configuration.voters.includes(id) && answers(id);
+      return voted || configuration.standbys.includes(id) || fit(id);
+    });
+}
+
+function isManager({ Spec }: Node): boolean {
+  return Spec.Role === "manager";
+}
+
+/** How many there should be of so many managers, before anybody asks who. */
+function sizeFor(managers: number, votersMax: number): number {
+  const wanted = managers >= 5 ? 5 : managers >= safeSize ? safeSize : 1;
+  return oddUpTo(Math.min(wanted, Math.max(1, votersMax)));
+}
+
+function majority(count: number): number {
+  return Math.floor(count / 2) + 1;
 }
 
 function oddUpTo(count: number): number {

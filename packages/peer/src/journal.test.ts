@@ -112,7 +112,7 @@ test("Journal refuses a broken middle, with file, offset and remedy", () => {
 test("Journal knows what has grown since the last snapshot, also of an earlier life", () => {
   const files = new Files();
   const journal = new Journal();
-  const configuration = { voters: [], votersOutgoing: [], learners: [] };
+  const configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
   journal.request({ write: 1, entries: [entry(1, 1)] });
   files.perform(journal.take());
   journal.persisted();
@@ -145,7 +145,7 @@ test("Journal begins a new file with each snapshot, and keeps the log that agree
   journal.request({ write: 1, entries: [entry(1, 1), entry(2, 1), entry(3, 1)] });
   files.perform(journal.take());
   journal.persisted();
-  const configuration = { voters: [], votersOutgoing: [], learners: [] };
+  const configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
   const snapshot = { index: 2, term: 1, configuration, data: new Uint8Array(4) };
   journal.request({ write: 2, entries: [], snapshot });
   const step = journal.take();

@@ -26,9 +26,11 @@ class World {
     nowMs: this.log.nowMs,
     usage: new Map(),
     verdictOf: () => ({ verdict: "alive", reason: "" }),
-    configuration: { voters: [a, b, c], votersOutgoing: [], learners: [] },
+    configuration: { voters: [a, b, c], votersOutgoing: [], learners: [], standbys: [] },
+    answers: () => true,
     caughtUp: () => true,
     votersMax: 5,
+    voteSilenceTicks: 6000,
   };
 
   constructor(nodes: readonly NodeId[] = [a, b, c]) {
@@ -151,7 +153,7 @@ test("Leading looks for voters at its pace, and at once when one is to be remove
 
 test("Leading lets nobody vote whose removal may be in the log", () => {
   const world = new World([a, b, c]);
-  const configuration = { voters: [a], votersOutgoing: [], learners: [b, c] };
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b, c], standbys: [] };
   world.facts = { ...world.facts, configuration };
   assert.equal(world.leading.mustStay(b, configuration), false);
   world.tick(400);
@@ -165,11 +167,11 @@ test("Leading lets nobody vote whose removal may be in the log", () => {
 
 test("Leading lets the only voter go when another can vote", () => {
   const world = new World([a, b]);
-  const configuration = { voters: [a], votersOutgoing: [], learners: [b] };
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b], standbys: [] };
   world.facts = { ...world.facts, configuration };
   assert.equal(world.leading.mustStay(a, configuration), true);
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
-  const joint = { voters: [b], votersOutgoing: [a], learners: [] };
+  const joint = { voters: [b], votersOutgoing: [a], learners: [], standbys: [] };
   assert.equal(world.leading.mustStay(a, joint), true);
   assert.equal(world.leading.mustStay(a, { ...joint, votersOutgoing: [] }), false);
 });

@@ -10,7 +10,7 @@ import type { Configuration } from "@gam/consensus";
 import { assert, type Mint, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { Allocator, type AllocatorFaults } from "@gam/network";
-import { type Faults, Orchestrator, planVoters } from "@gam/orchestrator";
+import { type Faults, Orchestrator, planVoters, type Seats } from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
 import {
   type Change,
@@ -20,6 +20,7 @@ import {
   type Usage,
   type View,
 } from "@gam/state";
+import { Attendance, type Presence } from "./attendance.ts";
 import { Newcomers } from "./newcomers.ts";
 
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
@@ -39,8 +40,13 @@ export interface LeaderFacts {
     id: NodeId,
   ) => { readonly verdict: Verdict; readonly reason: string } | undefined;
   readonly configuration: Configuration;
+  /** It answers this leader. */
+  readonly answers: (id: NodeId) => boolean;
+  /** It has the log up to a short while ago. */
   readonly caughtUp: (id: NodeId) => boolean;
   readonly votersMax: number;
+  /** A silent voter keeps its vote for so long where nobody can take it over. */
+  readonly voteSilenceTicks: number;
 }
 
 /** Only simulations plant any. */
@@ -61,6 +67,7 @@ export class Leading {
   #changesMax = changesMaxDefault;
   /** The state for which there was nothing to place. */
   #placedIndex = 0;
+  readonly #attendance = new Attendance();
   /** Nodes whose removal was asked for: they do not get a vote until that tick. */
   readonly #leaving = new Map<NodeId, number>();
 
@@ -157,23 +164,32 @@ export class Leading {
     this.#underWay = id;
   }
 
-  /** Who should vote, when that is not who does. */
-  planVoters(
-    view: View,
-    facts: LeaderFacts,
-  ): { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] } | undefined {
+  /** Who should vote and stand by, when that is not who does. A node's engine has no part in it. */
+  planVoters(view: View, facts: LeaderFacts): Seats | undefined {
     if (!this.#votersDue) return undefined;
     this.#votersDue = false;
+    const { configuration, self, votersMax } = facts;
+    const { voters } = configuration;
+    const attendance = this.#attendance;
+    const ids = [...view.nodes().map(({ ID }) => ID), ...voters];
+    attendance.look(this.#ticks, ids, (id) => presenceOf(id, facts));
     return planVoters({
-      configuration: facts.configuration,
-      self: facts.self,
+      configuration,
+      self,
       nodes: view.nodes().map((node) => (this.#leaving.has(node.ID) ? voteless(node) : node)),
-      alive: (id) =>
-        view.node(id)?.Status.State !== "down" && facts.verdictOf(id)?.verdict !== "lost",
-      caughtUp: facts.caughtUp,
-      votersMax: facts.votersMax,
+      answers: (id) => attendance.answers(id),
+      fit: (id) => (voters.includes(id) ? attendance.fit(id) : presenceOf(id, facts).fit),
+      keepsVote: (id) => attendance.unfitTicks(id) < facts.voteSilenceTicks,
+      votersMax,
     });
   }
+}
+
+/** An agent that refuses does not answer, however soon it may be back. */
+function presenceOf(id: NodeId, facts: LeaderFacts): Presence {
+  const verdict = facts.verdictOf(id)?.verdict;
+  const answers = (verdict ?? "alive") === "alive" && facts.answers(id);
+  return { answers, fit: answers && facts.caughtUp(id), lost: verdict === "lost" };
 }
 
 /** It goes on learning, so that it hears of its own removal. */

@@ -9,6 +9,8 @@ export interface PeerConfig {
   readonly self: NodeId;
   /** Voters at most, odd. */
   readonly votersMax: number;
+  /** A silent voter keeps its vote for so long where no other manager can take it over. */
+  readonly voteSilenceMs: number;
   /** A log of more entries than this is worth a snapshot. */
   readonly logEntriesMax: number;
   /** Only simulations plant any. */

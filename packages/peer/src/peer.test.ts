@@ -28,7 +28,7 @@ class Mesh {
   start(id: NodeId, first = false, logEntriesMax = 8192): void {
     const file = this.files.get(id);
     const recovered = first ? bootstrapJournal(id) : recoverJournal(file ? [file] : []);
-    const config = { self: id, votersMax: 5, logEntriesMax };
+    const config = { self: id, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax };
     this.peers.set(id, new Peer(config, recovered, seededRandom(id.charCodeAt(0)), this.#mint));
   }
 
@@ -254,6 +254,8 @@ test("Peer that was away for long tells what the snapshot has changed", () => {
   mesh.start(b, false, 3);
   mesh.tick(20);
   mesh.stop(b);
+  // Until then nothing is committed without it.
+  mesh.tick(40);
   mesh.propose(a, { kind: "removeService", id: "old" as ServiceId });
   for (let n = 0; n < 10; n += 1) {
     mesh.propose(a, aServiceAsked(`new${n}`));

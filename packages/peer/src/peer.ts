@@ -512,15 +512,19 @@ export class Peer {
       usage: this.#usage,
       verdictOf: (id) => this.#judgementOf(id),
       configuration: this.#raft.configuration,
-      caughtUp: (id) => {
-        const progress = this.#raft.progress().get(id);
-        if (progress === undefined) return id === this.self;
-        const { match, recentlyActive } = progress;
+      answers: (id) => {
+        if (id === this.self) return true;
+        const { match, recentlyActive } = this.#raft.progress().get(id) ?? {};
         // One that was let in and never came has nothing on its disk, however short the log is.
-        const answers = match > 0 && recentlyActive;
-        return answers && match + lagEntriesMax >= this.#raft.commitIndex;
+        return match !== undefined && match > 0 && recentlyActive === true;
+      },
+      caughtUp: (id) => {
+        if (id === this.self) return true;
+        const match = this.#raft.progress().get(id)?.match ?? 0;
+        return match + lagEntriesMax >= this.#raft.commitIndex;
       },
       votersMax: this.#config.votersMax,
+      voteSilenceTicks: this.#config.voteSilenceMs / tickMs,
     };
   }
 

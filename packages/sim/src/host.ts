@@ -137,7 +137,7 @@ export class Host {
     this.#missedTicks = 0;
     this.#held = [];
     const faults = planted.peer ?? {};
-    const config = { self: this.id, votersMax: 5, logEntriesMax, faults };
+    const config = { self: this.id, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax, faults };
     this.peer = new Peer(config, recovered, random, mint);
     this.engine.attach();
     this.#say();

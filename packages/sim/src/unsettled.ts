@@ -89,16 +89,19 @@ function membersMissing(
   return votersMissing(hosts, view);
 }
 
-/** Whoever votes is a manager, and there are as many as survive what can be survived. */
+/** Voters are managers, as many as survive what can be survived; with one of them all others stand by. */
 function votersMissing(hosts: readonly Host[], view: View): string | undefined {
   const [host] = hosts;
-  const { voters, votersOutgoing } = host?.peer?.raft.configuration ?? {};
-  if (voters === undefined || votersOutgoing?.length !== 0) return "voters are being changed";
+  const { voters, votersOutgoing, standbys } = host?.peer?.raft.configuration ?? {};
+  if (voters === undefined || standbys === undefined || votersOutgoing?.length !== 0)
+    return "voters are being changed";
   const managers = view.nodes().filter(({ Spec }) => Spec.Role === "manager");
   const stranger = voters.find((id) => !managers.some(({ ID }) => ID === id));
   if (stranger !== undefined) return `${stranger} votes and is no manager`;
-  const wanted = managers.length >= 7 ? 5 : managers.length >= 3 ? 3 : 1;
-  return voters.length < wanted ? `${voters.length} voters of ${managers.length}` : undefined;
+  const wanted = managers.length >= 5 ? 5 : managers.length >= 3 ? 3 : 1;
+  if (voters.length !== wanted) return `${voters.length} voters of ${managers.length}`;
+  const idle = managers.find(({ ID }) => !voters.includes(ID) && !standbys.includes(ID));
+  return voters.length === 1 && idle !== undefined ? `${idle.ID} does not stand by` : undefined;
 }
 
 function servicesMissing(view: View): string | undefined {

@@ -12,7 +12,7 @@
  *   cut a / heal a                 run and others neither bring nor take messages of a
  *   slow a / fast a                run does not finish writes of a
  *   crash a                        a loses what is not durable and starts again from the rest
- *   propose a x y, read a r1, transfer a b, compact a 5, reconfigure a voters=… learners=…
+ *   propose a x y, read a r1, transfer a b, compact a 5, reconfigure a voters=… learners=… standbys=…
  *   state                          one line for each peer
  *
  * Effects are shown as they come. Run shows no messages and no writes.
@@ -48,7 +48,7 @@ export class ScriptWorld {
   readonly #peers = new Map<NodeId, Peer>();
   readonly #cut = new Set<NodeId>();
   readonly #slow = new Set<NodeId>();
-  #witness = new Witness();
+  #witness = new Witness(config.electionTicksMax);
   #faults = new Set<RaftFault>();
   #trailing = 0;
   #appendBytesMax = 1_024;
@@ -125,7 +125,8 @@ export class ScriptWorld {
       case "reconfigure": {
         const voters = options.list("voters") as NodeId[];
         const learners = options.list("learners") as NodeId[];
-        this.#step(id, { kind: "reconfigure", voters, learners });
+        const standbys = (options.has("standbys") ? options.list("standbys") : []) as NodeId[];
+        this.#step(id, { kind: "reconfigure", voters, learners, standbys });
         break;
       }
       case "state":
@@ -138,13 +139,13 @@ export class ScriptWorld {
 
   #start(options: Command["options"]): void {
     const voters = options.list("voters") as NodeId[];
-    const data = writeConfiguration({ voters, votersOutgoing: [], learners: [] });
+    const data = writeConfiguration({ voters, votersOutgoing: [], learners: [], standbys: [] });
     const first: Restored = {
       hardState: { term: 1, votedFor: undefined, commit: 1 },
       snapshot: undefined,
       entries: [{ index: 1, term: 1, kind: "configuration", data }],
     };
-    this.#witness = new Witness();
+    this.#witness = new Witness(config.electionTicksMax);
     if (options.has("faults")) this.#faults = new Set(options.list("faults") as RaftFault[]);
     if (options.has("trailing")) this.#trailing = options.number("trailing");
     if (options.has("appendBytesMax")) this.#appendBytesMax = options.number("appendBytesMax");
@@ -213,6 +214,7 @@ export class ScriptWorld {
   #step(id: NodeId, input: Input): void {
     const peer = this.#peer(id);
     const before = peer.raft.configuration;
+    this.#witness.takes(id, input, peer.raft);
     const effects = peer.raft.step(input);
     for (const effect of effects) {
       const isTraffic = effect.kind === "send" || effect.kind === "persist";
@@ -246,9 +248,12 @@ function showPeer(id: NodeId, { raft, log }: Peer): string {
   return `${id} ${role}${leads} term ${term} commit ${commitIndex} log ${start}[${terms}]`;
 }
 
-function showConfiguration({ voters, votersOutgoing, learners }: Configuration): string {
+function showConfiguration(configuration: Configuration): string {
+  const { voters, votersOutgoing, learners, standbys } = configuration;
   const outgoing = votersOutgoing.length > 0 ? ` and ${votersOutgoing.join(",")}` : "";
-  return `(${voters.join(",")}${outgoing}${learners.length > 0 ? `; ${learners.join(",")}` : ""})`;
+  const learning = learners.length > 0 ? `; ${learners.join(",")}` : "";
+  const standing = standbys.length > 0 ? `; standby ${standbys.join(",")}` : "";
+  return `(${voters.join(",")}${outgoing}${learning}${standing})`;
 }
 
 function showEntries(entries: readonly Entry[]): string {

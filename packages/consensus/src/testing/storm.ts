@@ -84,7 +84,7 @@ const names = ["a", "b", "c", "d", "e"] as NodeId[];
 export class Storm {
   /** Every effect but sends, if it was asked for. */
   readonly trace: string[] = [];
-  readonly #witness = new Witness();
+  readonly #witness = new Witness(stormConfig.electionTicksMax);
   readonly #random: Random;
   readonly #faults: Faults;
   readonly #traced: boolean;
@@ -118,7 +118,7 @@ export class Storm {
       ...weather,
     };
     const voters = names.slice(0, this.#pick([1, 2, 3, 3, 4, 5]));
-    const data = writeConfiguration({ voters, votersOutgoing: [], learners: [] });
+    const data = writeConfiguration({ voters, votersOutgoing: [], learners: [], standbys: [] });
     const first: Restored = {
       hardState: { term: 1, votedFor: undefined, commit: 1 },
       snapshot: undefined,
@@ -256,9 +256,14 @@ export class Storm {
       if (this.#happens(300)) this.#propose(leading);
       if (this.#happens(30)) this.#read(leading);
       if (this.#happens(reconfigurations)) {
-        const voters = names.filter(() => this.#random.below(2) === 0);
+        // Often one that votes alone, since others are asked to stand by then.
+        const alone = this.#random.below(3) === 0;
+        const voters = alone
+          ? [this.#pick(names)]
+          : names.filter(() => this.#random.below(2) === 0);
         const learners = names.filter(() => this.#random.below(2) === 0);
-        this.#step(leading, { kind: "reconfigure", voters, learners });
+        const standbys = learners.filter(() => this.#random.below(3) > 0);
+        this.#step(leading, { kind: "reconfigure", voters, learners, standbys });
       }
       if (this.#happens(transfers)) {
         this.#step(leading, { kind: "transfer", to: this.#anyone()[0] });
@@ -295,6 +300,7 @@ export class Storm {
     const peer = this.#peers.get(id);
     if (peer?.raft === undefined || !this.#runs(peer)) return [];
     const before = peer.raft.configuration;
+    this.#witness.takes(id, input, peer.raft);
     const effects = peer.raft.step(input);
     const after = peer.raft.configuration;
     for (const effect of effects) {

@@ -5,6 +5,7 @@
  *   log matching         same index and term, same past       leader completeness
  *   state machine safety same index, same entry, no gap       durability: committed is on disks of a quorum
  *   snapshots            are the state at their index         reads see what was committed before them
+ *   two disks            what one voter commits is on a standby's disk too, while one answers
  *
  * It counts majorities on its own and knows nothing of quorum.ts, which it judges.
  */
@@ -12,6 +13,8 @@ import type { NodeId } from "@gam/core";
 import { type Configuration, readConfiguration } from "../configuration.ts";
 import type { Entry, Restored } from "../durable.ts";
 import type { Effect } from "../effect.ts";
+import type { Input } from "../input.ts";
+import { SecondDisk, type Seen, standbysThatCount } from "./second-disk.ts";
 import { StableCopy, type Write } from "./stable-copy.ts";
 
 /** Names the promise that was broken. */
@@ -32,6 +35,14 @@ interface Committed {
   readonly state: number;
 }
 
+/** Who committed an entry, and the configurations around that step. */
+interface Decision {
+  readonly inTerm: number;
+  readonly by: NodeId;
+  readonly before: Configuration;
+  readonly after: Configuration;
+}
+
 interface Watched {
   life: number;
   /** What the disk has, and what it will have when all writes are done. */
@@ -50,6 +61,12 @@ export class Witness {
   readonly #entries = new Map<string, string>();
   /** By index, from 1 on. */
   readonly #committed: Committed[] = [];
+  readonly #secondDisk: SecondDisk;
+
+  /** A leader waits so long for a standby. */
+  constructor(patienceTicks: number) {
+    this.#secondDisk = new SecondDisk(patienceTicks);
+  }
 
   /** A peer begins its first life. */
   starts(id: NodeId, restored: Restored): void {
@@ -65,7 +82,7 @@ export class Witness {
     });
     this.#note(copy, restored.entries);
     for (const entry of restored.entries) {
-      if (entry.index <= restored.hardState.commit) this.#commit(entry, entry.term, undefined);
+      if (entry.index <= restored.hardState.commit) this.#commit(entry, undefined);
     }
   }
 
@@ -77,6 +94,7 @@ export class Witness {
     peer.issued = peer.durable.clone();
     peer.applied = peer.durable.snapshot?.index ?? 0;
     peer.reads.clear();
+    this.#secondDisk.forget(id);
     return peer.durable.restored();
   }
 
@@ -106,6 +124,11 @@ export class Witness {
     return this.#committed[index - 1]?.state ?? 0;
   }
 
+  /** What the peer is about to take, and how it is before it does. */
+  takes(id: NodeId, input: Input, seen: Seen): void {
+    this.#secondDisk.takes(id, input, seen, this.#peer(id).durable.lastIndex);
+  }
+
   /** `before` and `after` are the configurations of the peer around the step. */
   sees(id: NodeId, effect: Effect, before: Configuration, after: Configuration): void {
     const peer = this.#peer(id);
@@ -130,7 +153,7 @@ export class Witness {
         for (const entry of effect.entries) {
           hold(entry.index === peer.applied + 1, "entries are handed out in order, once");
           peer.applied = entry.index;
-          this.#commit(entry, peer.issued.hardState.term, [before, after]);
+          this.#commit(entry, { inTerm: peer.issued.hardState.term, by: id, before, after });
         }
         break;
       case "readReady": {
@@ -196,8 +219,10 @@ export class Witness {
     this.#votes.set(key, candidate);
   }
 
-  #commit(entry: Entry, inTerm: number, deciders: readonly Configuration[] | undefined): void {
+  #commit(entry: Entry, decision: Decision | undefined): void {
     const { index, term } = entry;
+    const inTerm = decision?.inTerm ?? term;
+    const deciders = decision && [decision.before, decision.after];
     const known = this.#committed[index - 1];
     if (known !== undefined) {
       const same = known.term === term && known.entry === text(entry);
@@ -207,18 +232,28 @@ export class Witness {
     hold(index === this.#committed.length + 1, "entries are committed in order");
     const durable = deciders?.some((one) => this.#isDurable(entry, one)) ?? true;
     hold(durable, `committed is durable: ${index} is not on the disks of a quorum`);
+    const doubled = deciders?.some((one) => this.#isDoubled(entry, one, decision?.by)) ?? true;
+    hold(doubled, `two disks: ${index} is on no disk of a standby, and one answers`);
     const before = this.state(index - 1);
     const state = entry.kind === "data" ? (before * 31 + sum(entry.data)) >>> 0 : before;
     this.#committed.push({ term, entry: text(entry), inTerm, state });
   }
 
+  #has(id: NodeId, entry: Entry): boolean {
+    const { durable } = this.#peer(id);
+    return (
+      entry.index <= (durable.snapshot?.index ?? 0) || durable.term(entry.index) === entry.term
+    );
+  }
+
+  #isDoubled(entry: Entry, configuration: Configuration, by: NodeId | undefined): boolean {
+    const asked = standbysThatCount(configuration);
+    if (asked.some((id) => this.#has(id, entry))) return true;
+    return by === undefined || asked.every((id) => this.#secondDisk.isExcused(by, id));
+  }
+
   #isDurable(entry: Entry, { voters, votersOutgoing }: Configuration): boolean {
-    const has = (id: NodeId): boolean => {
-      const { durable } = this.#peer(id);
-      return (
-        entry.index <= (durable.snapshot?.index ?? 0) || durable.term(entry.index) === entry.term
-      );
-    };
+    const has = (id: NodeId): boolean => this.#has(id, entry);
     return [voters, votersOutgoing].every(
       (group) => group.length === 0 || 2 * group.filter(has).length > group.length,
     );

@@ -1,0 +1,118 @@
+/**
+ * SecondDisk: who may be missing from a commit that one voter's disk decides.
+ *
+ * A leader may do without a standby that it has not heard, or whose disk it has waited for, for
+ * `patienceTicks`; and from then on until the standby has acknowledged all that the leader has. Works this
+ * out from what reaches the leader, and knows nothing of standbys.ts, which it judges.
+ */
+import type { NodeId } from "@gam/core";
+import type { Configuration } from "../configuration.ts";
+import type { Input } from "../input.ts";
+import type { Raft } from "../raft.ts";
+
+/** Of the peer before it takes an input. */
+export type Seen = Pick<Raft, "role" | "term" | "commitIndex" | "lastIndex" | "configuration">;
+
+interface Led {
+  readonly term: number;
+  tick: number;
+  commit: number;
+  /** Since when the commit index has not moved although the log goes on behind it. */
+  waitingTick: number | undefined;
+  readonly heard: Map<NodeId, number>;
+  readonly acknowledged: Map<NodeId, number>;
+  readonly excused: Set<NodeId>;
+}
+
+const answers = new Set(["appendReply", "appendConflict", "heartbeatReply", "snapshotReply"]);
+
+export class SecondDisk {
+  readonly #patienceTicks: number;
+  readonly #led = new Map<NodeId, Led>();
+
+  constructor(patienceTicks: number) {
+    this.#patienceTicks = patienceTicks;
+  }
+
+  /** A life ends, and what it knew. */
+  forget(id: NodeId): void {
+    this.#led.delete(id);
+  }
+
+  /** `ownIndex`: how far the peer's own disk has the log. */
+  takes(id: NodeId, input: Input, seen: Seen, ownIndex: number): void {
+    if (seen.role !== "leader") {
+      this.#led.delete(id);
+      return;
+    }
+    const led = this.#of(id, seen);
+    led.heard.set(id, led.tick);
+    led.acknowledged.set(id, ownIndex);
+    this.#comeBack(led, seen);
+    if (input.kind === "tick") led.tick += 1;
+    led.heard.set(id, led.tick);
+    this.#hear(led, input);
+    this.#excuse(led, seen);
+  }
+
+  /** Whether the leader may commit without this one. */
+  isExcused(leader: NodeId, standby: NodeId): boolean {
+    return this.#led.get(leader)?.excused.has(standby) ?? false;
+  }
+
+  #of(id: NodeId, { term, commitIndex, configuration }: Seen): Led {
+    const known = this.#led.get(id);
+    const led =
+      known?.term === term
+        ? known
+        : {
+            term,
+            tick: 0,
+            commit: commitIndex,
+            waitingTick: undefined,
+            heard: new Map(),
+            acknowledged: new Map(),
+            excused: new Set<NodeId>(),
+          };
+    this.#led.set(id, led);
+    const { voters, votersOutgoing, learners } = configuration;
+    for (const member of [...voters, ...votersOutgoing, ...learners]) {
+      if (!led.heard.has(member)) led.heard.set(member, led.tick);
+    }
+    return led;
+  }
+
+  #hear(led: Led, input: Input): void {
+    if (input.kind !== "received" || input.message.term !== led.term) return;
+    const { from, message } = input;
+    if (answers.has(message.kind)) led.heard.set(from, led.tick);
+    if (message.kind !== "appendReply") return;
+    led.acknowledged.set(from, Math.max(led.acknowledged.get(from) ?? 0, message.match));
+  }
+
+  #comeBack(led: Led, { configuration, lastIndex }: Seen): void {
+    const named = standbysThatCount(configuration);
+    for (const id of led.excused) {
+      const hears = led.tick - (led.heard.get(id) ?? 0) < this.#patienceTicks;
+      const has = (led.acknowledged.get(id) ?? 0) >= lastIndex;
+      if (!named.includes(id) || (hears && has)) led.excused.delete(id);
+    }
+  }
+
+  #excuse(led: Led, { configuration, commitIndex, lastIndex }: Seen): void {
+    if (commitIndex !== led.commit || lastIndex === commitIndex) led.waitingTick = undefined;
+    led.commit = commitIndex;
+    if (lastIndex > commitIndex) led.waitingTick ??= led.tick;
+    const waitedTicks = led.tick - (led.waitingTick ?? led.tick);
+    for (const id of standbysThatCount(configuration)) {
+      const silentTicks = led.tick - (led.heard.get(id) ?? 0);
+      if (Math.max(silentTicks, waitedTicks) >= this.#patienceTicks) led.excused.add(id);
+    }
+  }
+}
+
+/** Those whose disks are asked for, as one voter alone would decide. */
+export function standbysThatCount(configuration: Configuration): readonly NodeId[] {
+  const { voters, votersOutgoing, standbys } = configuration;
+  return voters.length === 1 && votersOutgoing.length === 0 ? standbys : [];
+}

@@ -1,0 +1,96 @@
+/**
+ * Scenario: a cluster with one service, and what a test asks of it and waits for.
+ */
+import assert from "node:assert/strict";
+import type { ServiceId } from "@gam/core";
+import type { ServiceSpec, View } from "@gam/state";
+import type { Planted } from "./faults.ts";
+import type { Host } from "./host.ts";
+import { World } from "./world.ts";
+
+/** The service that a scenario is about. */
+export const web = "web" as ServiceId;
+export const replicas = 10;
+
+const spec: ServiceSpec = {
+  Name: "web",
+  TaskTemplate: { ContainerSpec: { Image: "app:1" } },
+  Mode: { Replicated: { Replicas: replicas } },
+};
+
+/** A cluster of so many hosts on which the service runs. */
+export function worldWithService(seed: number, hosts: number, planted: Planted = {}): World {
+  const world = new World(seed, hosts, planted);
+  world.form();
+  const [first] = world.hosts;
+  assert.ok(first !== undefined);
+  world.ask(first, [{ kind: "createService", id: web, spec, registryAuth: "" }], {
+    kind: "create",
+    service: web,
+  });
+  waitFor(world, "the service runs", 20_000, () => runningOn(world, first) === replicas);
+  return world;
+}
+
+/** Hosts whose agents run. */
+export function on(world: World): Host[] {
+  return world.hosts.filter(({ peer }) => peer !== undefined);
+}
+
+/** The state as this host knows it. */
+export function viewOf(host: Host): View {
+  assert.ok(host.peer !== undefined, `${host.id} is on`);
+  return host.peer.view;
+}
+
+/** Replicas that run on hosts whose agents do, as the asked host knows it. */
+export function runningOn(world: World, asked: Host): number {
+  const alive = on(world).map(({ id }) => id);
+  return viewOf(asked)
+    .tasksOf(web)
+    .filter(
+      ({ Status, DesiredState, NodeID }) =>
+        Status.State === "running" &&
+        DesiredState === "running" &&
+        alive.some((id) => id === NodeID),
+    ).length;
+}
+
+/** The host that says of itself that it leads. */
+export function leaderOf(world: World): Host {
+  const leader = world.hosts.find(({ id, peer }) => peer?.leader === id);
+  assert.ok(leader !== undefined, "somebody leads");
+  return leader;
+}
+
+/** Asks a host for so many replicas. */
+export function scale(world: World, asked: Host, to: number): void {
+  const service = viewOf(asked).service(web);
+  assert.ok(service !== undefined);
+  const change = {
+    kind: "updateService" as const,
+    id: web,
+    spec: { ...service.Spec, Mode: { Replicated: { Replicas: to } } },
+    previous: service.Spec,
+    registryAuth: "",
+    rollback: false,
+    basedOn: service.Version.Index,
+  };
+  world.ask(asked, [change], { kind: "update", service: web });
+}
+
+/** Runs until it holds. Returns how long that took, in virtual milliseconds. */
+export function waitFor(
+  world: World,
+  what: string,
+  withinMs: number,
+  holds: () => boolean,
+): number {
+  const beganMs = world.agenda.nowMs;
+  while (!holds()) {
+    const tookMs = world.agenda.nowMs - beganMs;
+    assert.ok(tookMs < withinMs, `not within ${withinMs} ms: ${what}\n${world.describe()}`);
+    world.run(20);
+  }
+  return world.agenda.nowMs - beganMs;
+}
