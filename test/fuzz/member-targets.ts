@@ -9,7 +9,7 @@ import type { Target } from "./target.ts";
 
 const self = "a".repeat(25) as NodeId;
 
-const configuration = { voters: [self], votersOutgoing: [], learners: [] };
+const configuration = { voters: [self], votersOutgoing: [], learners: [], standbys: [] };
 const raft: readonly RaftMessage[] = [
   { kind: "vote", term: 3, lastIndex: 7, lastTerm: 2, transfer: false },
   {

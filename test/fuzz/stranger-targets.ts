@@ -28,7 +28,13 @@ import { MuxerFrames } from "../../packages/mesh/src/muxer-frames.ts";
 import { isAnswer, Negotiation } from "../../packages/mesh/src/negotiation.ts";
 import { Refusals } from "../../packages/mesh/src/refusals.ts";
 import { Throttle } from "../../packages/mesh/src/throttle.ts";
-import { formatToken, makeSecret, parseToken, type Token } from "../../packages/mesh/src/token.ts";
+import {
+  formatToken,
+  makeSecret,
+  parseToken,
+  type Token,
+  tokenKeyOf,
+} from "../../packages/mesh/src/token.ts";
 import { FakeStream, fakeConnection } from "./fake-stream.ts";
 import type { Target } from "./target.ts";
 
@@ -63,7 +69,10 @@ async function makeCast(): Promise<Cast> {
     { nodeId: other.nodeId, role: "worker" as const, addresses: ["192.0.2.1:7946"] },
   ];
   const door: MeshDoor = {
-    secrets: () => secrets,
+    tokenKeys: () => ({
+      manager: tokenKeyOf(secrets.manager),
+      worker: tokenKeyOf(secrets.worker),
+    }),
     members: () => members,
     isRemoved: () => false,
     onJoinRequest: async () => undefined,
@@ -330,7 +339,14 @@ function joins(cast: Cast): Target[] {
   const own = writeCertificate(credentials.certificate);
   const admitted = encode({ kind: "admitted", certificate: own, rootPrivateKey, members });
   const renewed = encode({ kind: "renewed", certificate: own, rootPrivateKey });
-  const asking = { self: member, token, addresses: [], limits, wallMs: () => nowMs };
+  const asking = {
+    self: member,
+    token,
+    addresses: [],
+    limits,
+    wallMs: () => nowMs,
+    onAnswer: ignore,
+  };
   const base = { group: "strangers", form: "frames" } as const;
   return [
     {
