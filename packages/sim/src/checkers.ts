@@ -77,6 +77,23 @@ export class Checkers {
     if (write !== undefined) this.#acknowledged.push({ ...write, index });
   }
 
+  /** What a client was told of is on the disks of two managers, while two managers answer. */
+  secondDisk(index: number, managersAnswering: number, hosts: readonly Host[]): void {
+    if (managersAnswering < 2) return;
+    const seen = new Map<number | "snapshot", number>();
+    for (const host of hosts) {
+      const term = host.termOnDisk(index);
+      if (term === undefined) continue;
+      seen.set(term, (seen.get(term) ?? 0) + 1);
+      // Where it is in a snapshot it was committed.
+      const count = (seen.get("snapshot") ?? 0) + (term === "snapshot" ? 0 : (seen.get(term) ?? 0));
+      if (count >= 2) return;
+    }
+    throw new Breach(
+      `entry ${index} was acknowledged from one disk, and ${managersAnswering} managers answer`,
+    );
+  }
+
   /** All that any client was told of is in the log up to here. */
   get acknowledgedIndex(): number {
     return this.#acknowledgedIndex;

@@ -45,17 +45,25 @@ export class SimDisk {
     else if (random.below(2) === 0) this.#keep(step, step.bytes.length);
   }
 
+  /** Which entry an agent that starts now would find there: its term, or "snapshot" if it is in one. */
+  termAt(index: number): number | "snapshot" | undefined {
+    const { snapshot, entries } = recoverJournal(this.#journal()).restored;
+    if (index <= (snapshot?.index ?? 0)) return "snapshot";
+    return entries.find((entry) => entry.index === index)?.term;
+  }
+
   /** What an agent that starts now finds. The torn tail is cut off, as the agent's shell does. */
   recover(): Recovered {
-    const files: JournalFile[] = [...this.#files].map(([name, pieces]) => {
-      return { name, bytes: joined(pieces) };
-    });
-    const recovered = recoverJournal(files);
+    const recovered = recoverJournal(this.#journal());
     if (recovered.cut !== undefined) {
       const { file, toBytes } = recovered.cut;
       this.#files.set(file, [joined(this.#files.get(file) ?? []).slice(0, toBytes)]);
     }
     return recovered;
+  }
+
+  #journal(): JournalFile[] {
+    return [...this.#files].map(([name, pieces]) => ({ name, bytes: joined(pieces) }));
   }
 
   #keep(step: DiskStep, length: number): void {

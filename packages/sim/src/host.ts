@@ -34,6 +34,9 @@ export const jobImages = ["job:done", "job:fails"] as const;
 /** `app:flaky` ends by itself after four seconds, `app:broken` cannot be started. */
 export const restless: ReadonlySet<string> = new Set(["app:flaky", "app:broken", "job:fails"]);
 
+/** What a write takes at most where nothing is wrong. */
+export const diskMsDefault = 5;
+
 export interface HostParts {
   readonly id: NodeId;
   readonly agenda: Agenda;
@@ -63,7 +66,7 @@ export class Host {
   root: string | undefined;
   #nextRootTicks = 0;
   /** A write takes this long at most. */
-  diskMsMax = 5;
+  diskMsMax = diskMsDefault;
   #powered = false;
   #ended = false;
   /** Why its engine does not answer, or "". */
@@ -119,6 +122,16 @@ export class Host {
 
   get thawedAgoMs(): number {
     return this.#parts.agenda.nowMs - this.#thawedMs;
+  }
+
+  /** As in SimDisk. */
+  termOnDisk(index: number): number | "snapshot" | undefined {
+    return this.#disk.termAt(index);
+  }
+
+  /** Its agent runs and nothing on the host holds it up. */
+  get isWell(): boolean {
+    return this.peer !== undefined && !this.#frozen && this.diskMsMax <= diskMsDefault;
   }
 
   /** The host is on and its agent is not: a dial is refused. */

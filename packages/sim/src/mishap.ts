@@ -7,7 +7,7 @@ import { ask, pick, pickOn } from "./client.ts";
 import type { Host } from "./host.ts";
 import type { World } from "./world.ts";
 
-/** A world keeps between so many hosts and two more than it began with. */
+/** A world keeps between so many hosts, or as many as it began with, and two more than those. */
 const hostsMin = 3;
 const joinedMax = 2;
 
@@ -70,7 +70,7 @@ export function happen(world: World, hostsAtFirst: number): void {
     case 15:
       return moveIn(world, hostsAtFirst);
     case 16:
-      return moveOut(world, host);
+      return moveOut(world, host, Math.min(hostsMin, hostsAtFirst));
     case 17:
       host.diskMsMax = pick(world, [5, 5, 100, 3000]);
       world.note(() => `${host.id}: writes take ${host.diskMsMax} ms`);
@@ -109,8 +109,8 @@ function moveIn(world: World, hostsAtFirst: number): void {
 }
 
 /** A host leaves, or is removed by force, dead or alive. */
-function moveOut(world: World, host: Host): void {
-  if (host === world.hosts[0] || world.hosts.length <= hostsMin) return;
+function moveOut(world: World, host: Host, hostsLeast: number): void {
+  if (host === world.hosts[0] || world.hosts.length <= hostsLeast) return;
   if (host.peer !== undefined && world.random.below(2) === 0) return world.leave(host);
   const by = pickOn(world);
   if (by === undefined) return;

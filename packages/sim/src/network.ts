@@ -70,6 +70,11 @@ export class SimNetwork {
     }
   }
 
+  /** Everybody hears everybody, at once. */
+  get isWell(): boolean {
+    return this.#cuts.size === 0 && this.weather === calmWeather;
+  }
+
   heal(): void {
     this.#cuts.clear();
   }

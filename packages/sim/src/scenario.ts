@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { ServiceId } from "@gam/core";
+import type { Answer } from "@gam/peer";
 import type { ServiceSpec, View } from "@gam/state";
 import type { Planted } from "./faults.ts";
 import type { Host } from "./host.ts";
@@ -63,8 +64,13 @@ export function leaderOf(world: World): Host {
   return leader;
 }
 
-/** Asks a host for so many replicas. */
-export function scale(world: World, asked: Host, to: number): void {
+/** Asks a host for so many replicas. It may refuse, where its copy is not the newest. */
+export function scale(
+  world: World,
+  asked: Host,
+  to: number,
+  then?: (answer: Answer) => void,
+): void {
   const service = viewOf(asked).service(web);
   assert.ok(service !== undefined);
   const change = {
@@ -76,7 +82,7 @@ export function scale(world: World, asked: Host, to: number): void {
     rollback: false,
     basedOn: service.Version.Index,
   };
-  world.ask(asked, [change], { kind: "update", service: web });
+  world.ask(asked, [change], { kind: "update", service: web }, then);
 }
 
 /** Runs until it holds. Returns how long that took, in virtual milliseconds. */

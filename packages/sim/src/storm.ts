@@ -12,6 +12,8 @@ import { World } from "./world.ts";
 
 const stormMsDefault = 30_000;
 const drizzleRounds = 3;
+/** Every so many histories have two hosts: one votes, the other stands by. */
+const pairEvery = 16;
 /** In calm weather all have what was asked for after this. */
 const commitMs = 200;
 /** Whoever was asked has answered by then, if it did not freeze meanwhile. */
@@ -43,7 +45,7 @@ export function live(
   seed: number,
   { planted = {}, tracing = false, stormMs = stormMsDefault }: LiveOptions = {},
 ): History & { world: World } {
-  const world = new World(seed, 3 + (seed % 3), planted, tracing);
+  const world = new World(seed, seed % pairEvery === 7 ? 2 : 3 + (seed % 3), planted, tracing);
   try {
     return { ...liveIn(world, seed, stormMs), world };
   } catch (thrown) {

@@ -42,6 +42,8 @@ const skewMsMax = 2000;
 /** Whoever leaves waits so long until others vote in its place, and looks so often. */
 const handOverMsMax = 15_000;
 const handOverLookMs = 200;
+/** A manager that was well for so long answers, has caught up, and counts wherever it should. */
+const answersAfterMs = 10_000;
 
 /** What a client has asked and was not answered yet. */
 interface Asked {
@@ -71,6 +73,8 @@ export class World {
   readonly #hosts: Host[] = [];
   #hostsMade = 0;
   #requests = 0;
+  /** When a host was last seen unwell, or in which life it was seen first. */
+  readonly #unwell = new Map<Host, { life: number; atMs: number }>();
 
   constructor(seed: number, hostCount: number, planted: Planted = {}, tracing = false) {
     assert(seed > 0, "seed must be positive");
@@ -207,6 +211,7 @@ export class World {
 
   /** Agents dial those that they are not connected to, about twice a second. */
   #dial(): void {
+    this.#lookAfter();
     for (const from of [...this.#hosts]) {
       for (const to of this.#hosts) {
         if (this.#isTurnedAway(from, to)) this.#end(from);
@@ -216,6 +221,26 @@ export class World {
       }
     }
     this.agenda.in(dialMs, () => this.#dial());
+  }
+
+  #lookAfter(): void {
+    const atMs = this.agenda.nowMs;
+    for (const host of this.#hosts) {
+      const isWell = host.isWell && this.network.isWell;
+      if (!isWell || this.#unwell.get(host)?.life !== host.life) {
+        this.#unwell.set(host, { life: host.life, atMs });
+      }
+    }
+  }
+
+  /** Managers that have been well for long enough, as this host's state has it. */
+  #managersAnswering({ peer }: Host): number {
+    const beforeMs = this.agenda.nowMs - answersAfterMs;
+    return this.#hosts.filter((host) => {
+      const { life, atMs } = this.#unwell.get(host) ?? { life: -1, atMs: 0 };
+      const isManager = peer?.view.node(host.id)?.Spec.Role === "manager";
+      return isManager && host.isWell && host.life === life && atMs <= beforeMs;
+    }).length;
   }
 
   run(ms: number): void {
@@ -365,7 +390,11 @@ export class World {
     }
     const { answer } = effect;
     this.note(() => `client hears from ${asked.host.id}: ${JSON.stringify(answer)}`);
-    if (answer.kind === "applied") this.checkers.applied(answer.index, asked.write);
+    if (answer.kind === "applied") {
+      this.checkers.applied(answer.index, asked.write);
+      const answering = this.network.isWell ? this.#managersAnswering(host) : 0;
+      this.checkers.secondDisk(answer.index, answering, this.hosts);
+    }
     asked.then?.(answer);
   }
 
