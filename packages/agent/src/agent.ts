@@ -344,6 +344,7 @@ export class Agent {
       state: Status.State,
       message: Status.Message ?? "",
       heard: cluster?.peer.hears(ID) ?? false,
+      engine: Gam.engine.ready,
       role: cluster?.peer.leader === ID ? "leader" : voter ? "voter" : standby,
       availability: Spec.Availability,
       usage: cluster?.peer.usage.get(ID) ?? null,

@@ -117,6 +117,22 @@ test("a silent node is ready as long as a leader says so, and unknown where ther
   assert.deepEqual(state(), ["ready", "reachable"]);
 });
 
+test("a manager whose engine is gone is down, and reachable as long as its agent answers", () => {
+  const door = new FakeDoor("z" as NodeId);
+  const [node] = cluster().store.nodes();
+  assert.ok(node);
+  const Status = { ...node.Status, State: "down" } as const;
+  const reachability = (ready: boolean): string => {
+    const engine = { ready, reason: "" };
+    const shown = nodeAnswer({ ...node, Status, Gam: { ...node.Gam, engine } }, door);
+    return (shown as { ManagerStatus: { Reachability: string } }).ManagerStatus.Reachability;
+  };
+  door.reachable = () => true;
+  assert.deepEqual([reachability(false), reachability(true)], ["reachable", "unreachable"]);
+  door.reachable = () => false;
+  assert.equal(reachability(false), "unreachable");
+});
+
 test("defaults are filled into the spec, and not into the one before it", () => {
   const log = cluster();
   const [service] = log.store.services();

@@ -15,6 +15,8 @@ export interface NodeSummary {
   readonly message: string;
   /** The state is what a leader wrote last; this is whether the peer that is asked hears it now. */
   readonly heard: boolean;
+  /** Whether its engine answers, as it said last. Without one it runs nothing, and votes all the same. */
+  readonly engine: boolean;
   readonly role: PeerRole;
   readonly availability: string;
   /** Last gossiped usage; null before the first word. */

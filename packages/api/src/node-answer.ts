@@ -25,7 +25,9 @@ export function nodeAnswer(node: Node, door: ClusterDoor): object {
   const { ID, Version, CreatedAt, UpdatedAt, Spec } = node;
   const TLSInfo = nodeTlsInfo(node, door.view().cluster);
   const Description = { ...node.Description, Hostname: hostnameOf(node), TLSInfo };
-  const answers = ID === door.self || (node.Status.State !== "down" && door.reachable(ID));
+  // A node whose engine is gone is down, and its agent may answer and vote all the same.
+  const lost = node.Status.State === "down" && node.Gam.engine.ready;
+  const answers = ID === door.self || (!lost && door.reachable(ID));
   const Status = answers || door.leader() !== undefined ? node.Status : unknownStatus(node);
   const seen = { ID, Version, CreatedAt, UpdatedAt, Spec, Description, Status };
   if (Spec.Role !== "manager") return seen;

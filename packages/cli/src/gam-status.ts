@@ -9,6 +9,8 @@ const node = check.object({
   state: check.string(),
   message: check.string(),
   heard: check.boolean,
+  /** Absent from agents that do not say. */
+  engine: check.optional(check.boolean),
   role: check.literal("leader", "voter", "learner", "worker"),
   availability: check.string(),
   usage: check.optional(

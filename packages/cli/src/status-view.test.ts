@@ -14,6 +14,7 @@ function node(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
     state: "ready",
     message: "",
     heard: true,
+    engine: true,
     role: "voter",
     availability: "active",
     usage: { cpu: 0.125, memoryBytes: 1.5 * 2 ** 30, memoryTotalBytes: 4 * 2 ** 30 },
@@ -85,6 +86,40 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host3: no watcher hears it",
       "",
       "2 of 3 voters answer; the next one lost stops scheduling",
+    ],
+  },
+  {
+    name: "a voter without its engine",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2),
+      node(3, { state: "down", message: "connect ECONNREFUSED", engine: false }),
+    ]),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE      ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready      leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready      voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  no engine  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: connect ECONNREFUSED",
+    ],
+  },
+  {
+    name: "a lost host whose engine did not answer before",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2, { role: "learner", state: "down", heard: false, engine: false }),
+    ]),
+    want: [
+      "Mesh of 2 hosts, led by host1 (term 3); 1 of 2 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  down   standby  13%  1.5/4.0 GiB  2",
+      "",
+      "One manager answers; until another one does, writes are on its disk only",
     ],
   },
   {

@@ -89,7 +89,9 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
   return columns([titles.map((text) => ({ text, paint: paint.dim })), ...rows]);
 }
 
-function stateCell({ state, availability, heard }: NodeSummary, paint: Paint): Cell {
+function stateCell({ state, availability, heard, engine }: NodeSummary, paint: Paint): Cell {
+  // The agent answers, so the host is not down: it keeps its vote, and only runs nothing.
+  if (heard && engine === false) return { text: "no engine", paint: paint.yellow };
   if (isSilent({ state, heard })) return { text: `${state}, silent`, paint: paint.red };
   if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
   if (availability === "active") return { text: state, paint: paint.green };
@@ -166,10 +168,8 @@ function votersWanted(voters: number): string {
 
 /** What may go wrong next, and what to do about it. At most one thing: the worst. */
 function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
-  // A peer without its engine is "disconnected", and votes all the same.
-  const voting = nodes.filter(
-    ({ id, state, heard }) => state !== "down" && heard && voters.includes(id),
-  );
+  // A peer without its engine is called down, and votes all the same.
+  const voting = nodes.filter(({ id, heard }) => heard && voters.includes(id));
   const majority = Math.floor(voters.length / 2) + 1;
   if (leader === undefined) {
     const silent = nodes.filter((node) => voters.includes(node.id) && !node.heard);
@@ -184,6 +184,12 @@ function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
       paint.yellow(
         `${voting.length} of ${voters.length} voters answer; the next one lost stops scheduling`,
       ),
+    ];
+  }
+  const managers = nodes.filter(({ role }) => role !== "worker");
+  if (managers.length > 1 && managers.filter(({ heard }) => heard).length === 1) {
+    return [
+      paint.yellow("One manager answers; until another one does, writes are on its disk only"),
     ];
   }
   if (nodes.length === 2) {
