@@ -1,0 +1,134 @@
+/**
+ * Three hosts, and what two of them keep: the votes, and every write that was acknowledged.
+ *
+ * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
+import { LabMesh } from "./lab-mesh.ts";
+
+const skip = labUnavailable() ?? false;
+const number = 67;
+/** Only ends what would never end. */
+const patienceMs = 120_000;
+/** Several times what it took to lose a vote when votes went by the node's state. The simulator has a minute. */
+const engineGoneMs = 15_000;
+const writesBeforeLoss = 20;
+
+interface Status {
+  readonly voters: readonly string[];
+  readonly nodes: readonly {
+    readonly hostname: string;
+    readonly engine: boolean;
+    readonly heard: boolean;
+  }[];
+}
+
+describe("three hosts, of which two are left", { skip }, () => {
+  let lab: Lab;
+  let mesh: LabMesh;
+  before(async () => {
+    lab = await Lab.up({ hosts: 3, number, agents: true });
+    mesh = await LabMesh.form(lab);
+    await mesh.createService(lab.host(1), "web", 3);
+    await mesh.running(lab.host(1), "web", 3);
+    await allVote();
+  });
+  after(async () => {
+    await Lab.down(number);
+  });
+
+  test("an engine that is stopped costs no vote", async () => {
+    const [leader, other] = await leaderAndOther();
+    await other.killEngine("SIGTERM");
+    await mesh.until("its host is called down, and heard", patienceMs, async () => {
+      const { nodes } = await statusOf(leader);
+      const node = nodes.find(({ hostname }) => hostname === other.name);
+      return node?.engine === false && node.heard;
+    });
+    const goneMs = performance.now();
+    await mesh.until("some time has passed", patienceMs, async () => {
+      const { voters } = await statusOf(leader);
+      assert.equal(voters.length, 3, "a host without an engine has lost its vote");
+      return performance.now() - goneMs >= engineGoneMs;
+    });
+    const { stdout } = await leader.gam(["status"]);
+    assert.match(stdout, new RegExp(`${other.name}.*no engine`));
+    await other.startEngine();
+    await allReady(leader);
+    await allVote();
+  });
+
+  test("one reboots, the leader is lost, the first is back: no acknowledged write is missing", async () => {
+    const [a, c] = await leaderAndOther();
+    const b = lab.hosts.find((host) => host !== a && host !== c);
+    assert.ok(b !== undefined);
+    await c.kill();
+    // Until after the others have given it up, and some writes more.
+    await mesh.until("the others know that it is down", patienceMs, async () => {
+      const node = (await mesh.nodes(a)).find(({ ID }) => ID === mesh.ids.get(c.number));
+      return node?.Status.State === "down";
+    });
+    const acknowledged: string[] = [];
+    const enough = Promise.withResolvers<void>();
+    const writing = (async () => {
+      for (let n = 0; ; n += 1) {
+        const name = `kept-${n}`;
+        await mesh.createService(a, name, 0);
+        acknowledged.push(name);
+        if (acknowledged.length === writesBeforeLoss) enough.resolve();
+      }
+    })().catch(onlyLabErrors);
+    await enough.promise;
+    await a.kill();
+    await writing;
+    await mesh.powerOn(c);
+    for (const host of [b, c]) {
+      await mesh.until(`a write is accepted at ${host.name}`, patienceMs, async () => {
+        await mesh.touch(host, "web");
+        return true;
+      });
+      const services = await mesh.call<{ Spec: { Name: string } }[]>(host, "GET", "/services");
+      const names = new Set(services.map(({ Spec }) => Spec.Name));
+      assert.deepEqual(
+        acknowledged.filter((name) => !names.has(name)),
+        [],
+        `missing at ${host.name}`,
+      );
+    }
+    await mesh.running(b, "web", 3, [a.number]);
+    await mesh.powerOn(a);
+    await allReady(b);
+    await allVote();
+  });
+
+  /** The host that leads, and one that does not. */
+  async function leaderAndOther(): Promise<[Host, Host]> {
+    const leader = await mesh.leader(lab.host(1));
+    const other = lab.hosts.find((host) => host.number !== leader);
+    assert.ok(other !== undefined);
+    return [lab.host(leader), other];
+  }
+
+  async function statusOf(host: Host): Promise<Status> {
+    return await mesh.call<Status>(host, "GET", "/gam/v1/status");
+  }
+
+  async function allVote(): Promise<void> {
+    await mesh.until("all three vote", patienceMs, async () => {
+      return (await statusOf(lab.host(1))).voters.length === 3;
+    });
+  }
+
+  async function allReady(host: Host): Promise<void> {
+    await mesh.until("all nodes are ready", patienceMs, async () => {
+      const nodes = await mesh.nodes(host);
+      return nodes.length === 3 && nodes.every(({ Status }) => Status.State === "ready");
+    });
+  }
+});
+
+function onlyLabErrors(thrown: unknown): void {
+  if (!(thrown instanceof LabError)) throw thrown;
+}
