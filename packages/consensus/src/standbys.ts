@@ -1,17 +1,18 @@
 /**
  * Standbys: whose disks a commit waits for where the disk of one voter would be a quorum.
  *
- *   counted --silent or owing for patienceTicks--> excused --has caught up--> counted
+ *   counted --not heard for patienceTicks--> silent --heard again--> counted
+ *   counted --a commit waited for patienceTicks--> slow --has caught up--> counted
  *
  * Decides how far the log is on a second disk, as the leader knows it. A commit waits for one counted
  * standby; while none is counted, the leader goes on alone. Does not decide who is a standby (the
  * configuration) and has no part in elections: it only ever delays commits, so no rule of Raft rests on it.
  *
- * A standby is counted from the moment in which it is named, and under each new leader. It is excused
- * when it was not heard, or when a commit has waited for it, for `patienceTicks`. It is counted again
- * when it has all that the leader had at most `patienceTicks` before.
+ * A standby is counted from the moment in which it is named, and under each new leader. One that was in
+ * vain waited for is slow if it was heard meanwhile, or else silent. A slow one has caught up when it has
+ * all that the leader had at most `patienceTicks` before.
  */
-import type { NodeId } from "@gam/core";
+import { type NodeId, unreachable } from "@gam/core";
 import { type Configuration, isJoint } from "./configuration.ts";
 
 /** What the leader knows of the disk of one standby. */
@@ -30,9 +31,10 @@ export interface StandbyFacts {
 }
 
 interface Standby {
-  counted: boolean;
-  /** An excused one is counted again when it has the log up to here soon enough after `sinceTick`. */
+  state: "counted" | "silent" | "slow";
+  /** A slow one has caught up when it has the log up to here soon enough after `sinceTick`. */
   goal: number;
+  /** Of a silent one, when it was heard last. */
   sinceTick: number;
 }
 
@@ -53,7 +55,7 @@ export class Standbys {
     for (const id of this.#standbys.keys()) if (!named.includes(id)) this.#standbys.delete(id);
     for (const id of named) {
       if (!this.#standbys.has(id)) {
-        this.#standbys.set(id, { counted: true, goal: 0, sinceTick: 0 });
+        this.#standbys.set(id, { state: "counted", goal: 0, sinceTick: 0 });
       }
     }
   }
@@ -62,7 +64,7 @@ export class Standbys {
   backed(reached: number, facts: StandbyFacts): number {
     for (const [id, standby] of this.#standbys) this.#judge(standby, facts.diskOf(id), facts);
     const matches = [...this.#standbys]
-      .filter(([, { counted }]) => counted)
+      .filter(([, { state }]) => state === "counted")
       .map(([id]) => facts.diskOf(id).match);
     const best = Math.max(...matches);
     if (matches.length === 0 || best >= reached || reached <= facts.commit) {
@@ -73,27 +75,44 @@ export class Standbys {
     this.#owedTick ??= facts.nowTick;
     if (facts.nowTick - this.#owedTick < this.#patienceTicks) return best;
     this.#owedTick = undefined;
-    for (const standby of this.#standbys.values()) {
-      if (standby.counted) this.#excuse(standby, facts);
+    for (const [id, standby] of this.#standbys) {
+      const { heardTick } = facts.diskOf(id);
+      if (standby.state !== "counted") continue;
+      if (2 * (facts.nowTick - heardTick) < this.#patienceTicks) this.#slow(standby, facts);
+      else this.#silent(standby, heardTick);
     }
     return reached;
   }
 
-  #judge(standby: Standby, disk: StandbyDisk, facts: StandbyFacts): void {
+  #judge(standby: Standby, { match, heardTick }: StandbyDisk, facts: StandbyFacts): void {
     const { nowTick, lastIndex } = facts;
-    if (nowTick - disk.heardTick >= this.#patienceTicks) {
-      if (standby.counted) this.#excuse(standby, facts);
-      return;
+    const isHeard = nowTick - heardTick < this.#patienceTicks;
+    switch (standby.state) {
+      case "counted":
+        if (!isHeard) this.#silent(standby, heardTick);
+        return;
+      case "silent":
+        if (heardTick > standby.sinceTick) standby.state = "counted";
+        return;
+      case "slow":
+        if (!isHeard || match < standby.goal) return;
+        // Under steady writes it never has all, so a round that was short is enough.
+        if (match >= lastIndex || nowTick - standby.sinceTick < this.#patienceTicks) {
+          standby.state = "counted";
+        } else this.#slow(standby, facts);
+        return;
+      default:
+        unreachable(standby.state);
     }
-    if (standby.counted || disk.match < standby.goal) return;
-    // Under steady writes it never has all, so a round that was short is enough.
-    const short = nowTick - standby.sinceTick < this.#patienceTicks;
-    if (short || disk.match >= lastIndex) standby.counted = true;
-    else this.#excuse(standby, facts);
   }
 
-  #excuse(standby: Standby, { nowTick, lastIndex }: StandbyFacts): void {
-    standby.counted = false;
+  #silent(standby: Standby, heardTick: number): void {
+    standby.state = "silent";
+    standby.sinceTick = heardTick;
+  }
+
+  #slow(standby: Standby, { nowTick, lastIndex }: StandbyFacts): void {
+    standby.state = "slow";
     standby.goal = lastIndex;
     standby.sinceTick = nowTick;
   }

@@ -43,7 +43,7 @@ const skewMsMax = 2000;
 const handOverMsMax = 15_000;
 const handOverLookMs = 200;
 /** A manager that was well for so long answers, has caught up, and counts wherever it should. */
-const answersAfterMs = 10_000;
+const answersAfterMs = 2_000;
 
 /** What a client has asked and was not answered yet. */
 interface Asked {

@@ -1,9 +1,9 @@
 /**
  * SecondDisk: who may be missing from a commit that one voter's disk decides.
  *
- * A leader may do without a standby that it has not heard, or whose disk it has waited for, for
- * `patienceTicks`; and from then on until the standby has acknowledged all that the leader has. Works this
- * out from what reaches the leader, and knows nothing of standbys.ts, which it judges.
+ * A leader may do without a standby that it has not heard for `patienceTicks`, and without one whose disk
+ * it has waited for so long, until that one has acknowledged all that the leader has. Works this out from
+ * what reaches the leader, and knows nothing of standbys.ts, which it judges.
  */
 import type { NodeId } from "@gam/core";
 import type { Configuration } from "../configuration.ts";
@@ -21,7 +21,8 @@ interface Led {
   waitingTick: number | undefined;
   readonly heard: Map<NodeId, number>;
   readonly acknowledged: Map<NodeId, number>;
-  readonly excused: Set<NodeId>;
+  /** Those whose disks were waited for in vain. */
+  readonly slow: Set<NodeId>;
 }
 
 const answers = new Set(["appendReply", "appendConflict", "heartbeatReply", "snapshotReply"]);
@@ -52,12 +53,13 @@ export class SecondDisk {
     if (input.kind === "tick") led.tick += 1;
     led.heard.set(id, led.tick);
     this.#hear(led, input);
-    this.#excuse(led, seen);
+    this.#wait(led, seen);
   }
 
   /** Whether the leader may commit without this one. */
   isExcused(leader: NodeId, standby: NodeId): boolean {
-    return this.#led.get(leader)?.excused.has(standby) ?? false;
+    const led = this.#led.get(leader);
+    return led !== undefined && (led.slow.has(standby) || this.#isSilent(led, standby));
   }
 
   #of(id: NodeId, { term, commitIndex, configuration }: Seen): Led {
@@ -72,7 +74,7 @@ export class SecondDisk {
             waitingTick: undefined,
             heard: new Map(),
             acknowledged: new Map(),
-            excused: new Set<NodeId>(),
+            slow: new Set<NodeId>(),
           };
     this.#led.set(id, led);
     const { voters, votersOutgoing, learners } = configuration;
@@ -90,24 +92,25 @@ export class SecondDisk {
     led.acknowledged.set(from, Math.max(led.acknowledged.get(from) ?? 0, message.match));
   }
 
+  #isSilent(led: Led, id: NodeId): boolean {
+    return led.tick - (led.heard.get(id) ?? 0) >= this.#patienceTicks;
+  }
+
   #comeBack(led: Led, { configuration, lastIndex }: Seen): void {
     const named = standbysThatCount(configuration);
-    for (const id of led.excused) {
-      const hears = led.tick - (led.heard.get(id) ?? 0) < this.#patienceTicks;
+    for (const id of led.slow) {
       const has = (led.acknowledged.get(id) ?? 0) >= lastIndex;
-      if (!named.includes(id) || (hears && has)) led.excused.delete(id);
+      if (!named.includes(id) || (has && !this.#isSilent(led, id))) led.slow.delete(id);
     }
   }
 
-  #excuse(led: Led, { configuration, commitIndex, lastIndex }: Seen): void {
+  #wait(led: Led, { configuration, commitIndex, lastIndex }: Seen): void {
     if (commitIndex !== led.commit || lastIndex === commitIndex) led.waitingTick = undefined;
     led.commit = commitIndex;
     if (lastIndex > commitIndex) led.waitingTick ??= led.tick;
     const waitedTicks = led.tick - (led.waitingTick ?? led.tick);
-    for (const id of standbysThatCount(configuration)) {
-      const silentTicks = led.tick - (led.heard.get(id) ?? 0);
-      if (Math.max(silentTicks, waitedTicks) >= this.#patienceTicks) led.excused.add(id);
-    }
+    if (waitedTicks < this.#patienceTicks) return;
+    for (const id of standbysThatCount(configuration)) led.slow.add(id);
   }
 }
 
