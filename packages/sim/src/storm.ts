@@ -5,7 +5,7 @@
 import { Breach, doubled } from "./checkers.ts";
 import { ask, pick, pickOn, update, withImage } from "./client.ts";
 import type { Planted } from "./faults.ts";
-import { type Host, restless } from "./host.ts";
+import { diskMsDefault, type Host, restless } from "./host.ts";
 import { happen } from "./mishap.ts";
 import { calmWeather } from "./network.ts";
 import { World } from "./world.ts";
@@ -144,7 +144,7 @@ function calm(world: World): void {
   for (const host of world.hosts) {
     host.thaw();
     host.recoverEngine();
-    host.diskMsMax = 5;
+    host.diskMsMax = diskMsDefault;
     if (host.peer === undefined && host.life > 0) host.start();
   }
   world.tidy(answerMsMax);
