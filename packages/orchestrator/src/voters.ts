@@ -76,7 +76,8 @@ function chosen(facts: VotersFacts): NodeId[] {
   const managers = nodes.filter(isManager);
   const fit = managers.filter(({ ID }) => ID === self || facts.fit(ID));
   const voting = managers.filter(({ ID }) => configuration.voters.includes(ID));
-  const unfit = voting.filter((node) => !fit.includes(node));
+  const isFit = new Set(fit);
+  const unfit = voting.filter((node) => !isFit.has(node));
   // In this order. The leader first, so that the last voter left is the one that knows it is.
   const classes = [
     fit.filter(({ ID }) => ID === self),
@@ -90,14 +91,13 @@ function chosen(facts: VotersFacts): NodeId[] {
     ...unfit.filter(({ ID }) => !answers(ID) && !keepsVote(ID)),
   ];
   const present = managers.filter(
-    (node) =>
-      fit.includes(node) || answers(node.ID) || (voting.includes(node) && keepsVote(node.ID)),
+    (node) => isFit.has(node) || answers(node.ID) || (voting.includes(node) && keepsVote(node.ID)),
   );
   for (let size = sizeFor(present.length, votersMax); size > 1; size -= 2) {
     const seats = [...pick(classes, size), ...rest].slice(0, size);
     const taken = seats.slice(0, oddUpTo(seats.length));
     const isLarge = size > safeSize;
-    const able = taken.filter((node) => fit.includes(node) || (!isLarge && answers(node.ID)));
+    const able = taken.filter((node) => isFit.has(node) || (!isLarge && answers(node.ID)));
     // A large set that could not lose one more gives way to three that can.
     if (able.length >= majority(taken.length) + Number(isLarge)) return taken.map(({ ID }) => ID);
   }
@@ -107,12 +107,13 @@ function chosen(facts: VotersFacts): NodeId[] {
 /** Managers without a vote, once they have the log. A silent one stays: consensus does not wait for it. */
 function standingBy(facts: VotersFacts, voters: readonly NodeId[]): NodeId[] {
   const { configuration, nodes, answers, fit } = facts;
+  const standing = new Set(configuration.standbys);
   return nodes
     .filter((node) => isManager(node) && !voters.includes(node.ID))
     .map(({ ID }) => ID)
     .filter((id) => {
       const voted = configuration.voters.includes(id) && answers(id);
-      return voted || configuration.standbys.includes(id) || fit(id);
+      return voted || standing.has(id) || fit(id);
     });
 }
 

@@ -14,7 +14,7 @@ import {
 } from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
 
-const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
+const [a, b, c, d] = ["a", "b", "c", "d"] as NodeId[] as [NodeId, NodeId, NodeId, NodeId];
 const first = "p1" as ProposalId;
 
 /** A leader `a` over nodes that all answer. */
@@ -50,6 +50,16 @@ class World {
 
   tick(count: number): void {
     for (let n = 0; n < count; n += 1) this.leading.tick();
+  }
+
+  /** Who should vote after so many ticks, looked at in each; undefined as long as it is who does. */
+  voters(ticks = 24): string | undefined {
+    for (let n = 0; n < ticks; n += 1) {
+      this.tick(1);
+      const planned = this.leading.planVoters(this.log.store, this.facts);
+      if (planned !== undefined) return planned.voters.join("");
+    }
+    return undefined;
   }
 }
 
@@ -149,6 +159,37 @@ test("Leading looks for voters at its pace, and at once when one is to be remove
   // Nobody has asked again for two seconds: it may vote after all.
   world.tick(40);
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
+});
+
+test("Leading takes no vote from a node whose engine is gone, and asks its log", () => {
+  const world = new World([a, b, c, d]);
+  const down = { State: "down", Message: "connect ECONNREFUSED" } as const;
+  world.write({ kind: "judgeNode", id: c, status: down });
+  const configuration = { voters: [a, b, c], votersOutgoing: [], learners: [d], standbys: [] };
+  world.facts = { ...world.facts, configuration };
+  assert.equal(world.voters(), undefined);
+  // It answers, and its disk does not keep up.
+  world.facts = { ...world.facts, caughtUp: (id) => id !== c };
+  assert.equal(world.voters(), "abd");
+});
+
+test("Leading keeps the vote of a silent voter as long as it was told to", () => {
+  const world = new World();
+  world.facts = { ...world.facts, answers: (id) => id !== c, caughtUp: (id) => id !== c };
+  world.facts = { ...world.facts, voteSilenceTicks: 400 };
+  assert.equal(world.voters(360), undefined);
+  assert.equal(world.voters(60), "a");
+});
+
+test("Leading hands on the vote of an agent that refuses, as of one that is lost", () => {
+  for (const verdict of ["refused", "lost"] as const) {
+    const world = new World([a, b, c, d]);
+    const configuration = { voters: [a, b, c], votersOutgoing: [], learners: [d], standbys: [] };
+    const verdictOf = (id: NodeId) =>
+      ({ verdict: id === c ? verdict : "alive", reason: "" }) as const;
+    world.facts = { ...world.facts, configuration, verdictOf };
+    assert.equal(world.voters(), "abd", verdict);
+  }
 });
 
 test("Leading lets nobody vote whose removal may be in the log", () => {

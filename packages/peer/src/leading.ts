@@ -171,12 +171,13 @@ export class Leading {
     const { configuration, self, votersMax } = facts;
     const { voters } = configuration;
     const attendance = this.#attendance;
-    const ids = [...view.nodes().map(({ ID }) => ID), ...voters];
-    attendance.look(this.#ticks, ids, (id) => presenceOf(id, facts));
+    const nodes = view.nodes();
+    const managers = nodes.filter(({ Spec }) => Spec.Role === "manager").map(({ ID }) => ID);
+    attendance.look(this.#ticks, [...managers, ...voters], (id) => presenceOf(id, facts));
     return planVoters({
       configuration,
       self,
-      nodes: view.nodes().map((node) => (this.#leaving.has(node.ID) ? voteless(node) : node)),
+      nodes: nodes.map((node) => (this.#leaving.has(node.ID) ? voteless(node) : node)),
       answers: (id) => attendance.answers(id),
       fit: (id) => (voters.includes(id) ? attendance.fit(id) : presenceOf(id, facts).fit),
       keepsVote: (id) => attendance.unfitTicks(id) < facts.voteSilenceTicks,

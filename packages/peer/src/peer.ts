@@ -506,6 +506,12 @@ export class Peer {
   }
 
   #facts(): LeaderFacts {
+    // Worked out for all members at once, and only when it is asked for.
+    let progress: ReturnType<Raft["progress"]> | undefined;
+    const progressOf = (id: NodeId) => {
+      progress ??= this.#raft.progress();
+      return progress.get(id);
+    };
     return {
       self: this.self,
       nowMs: this.#nowMs,
@@ -514,13 +520,13 @@ export class Peer {
       configuration: this.#raft.configuration,
       answers: (id) => {
         if (id === this.self) return true;
-        const { match, recentlyActive } = this.#raft.progress().get(id) ?? {};
+        const { match = 0, recentlyActive = false } = progressOf(id) ?? {};
         // One that was let in and never came has nothing on its disk, however short the log is.
-        return match !== undefined && match > 0 && recentlyActive === true;
+        return match > 0 && recentlyActive;
       },
       caughtUp: (id) => {
         if (id === this.self) return true;
-        const match = this.#raft.progress().get(id)?.match ?? 0;
+        const match = progressOf(id)?.match ?? 0;
         return match + lagEntriesMax >= this.#raft.commitIndex;
       },
       votersMax: this.#config.votersMax,
