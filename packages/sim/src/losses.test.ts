@@ -108,6 +108,49 @@ test("any two hosts of five, six or seven are lost in one moment, and the rest g
   }
 });
 
+test("hosts of four, six or seven are lost one after the other, 20 s apart, down to two", () => {
+  for (const size of [4, 6, 7]) {
+    for (let seed = 1; seed <= 4; seed += 1) {
+      const world = worldWithService(seed, size);
+      for (let left = size - 1; left >= 2; left -= 1) {
+        const leader = leaderOf(world);
+        const voter = on(world).find(
+          (host) => host !== leader && votersOf(leader).includes(host.id),
+        );
+        (left % 2 === 0 ? leader : voter)?.powerLoss();
+        const what = `seed ${seed}, ${left} of ${size}`;
+        for (const host of on(world)) writes(world, host, what);
+        world.run(20_000);
+      }
+      world.checkers.kept(world.newest());
+    }
+  }
+});
+
+test("a voter that is demoted, or removed by force, votes no more within a second", () => {
+  for (const away of [false, true]) {
+    const world = worldWithService(3, 3);
+    const leader = leaderOf(world);
+    const victim = world.hosts.find((host) => host !== leader);
+    assert.ok(victim !== undefined);
+    const { id } = victim;
+    if (away) {
+      victim.powerLoss();
+      world.run(5000);
+      world.ask(leader, [{ kind: "removeNode", id }]);
+    } else {
+      const { Spec, Version } = viewOf(leader).node(id) ?? assert.fail("it is a member");
+      const spec = { ...Spec, Role: "worker" } as const;
+      world.ask(leader, [{ kind: "updateNode", id, spec, basedOn: Version.Index }]);
+    }
+    waitFor(world, "one votes", 1000, () => votersOf(leader).length === 1);
+    const standbys = leader.peer?.raft.configuration.standbys ?? [];
+    const other = world.hosts.find((host) => host !== leader && host !== victim);
+    assert.deepEqual(standbys, [other?.id]);
+    assert.ok(writes(world, leader, "afterwards") <= 100);
+  }
+});
+
 test("an engine that is stopped for a minute costs no vote", () => {
   for (let seed = 1; seed <= 10; seed += 1) {
     const world = worldWithService(seed, 3);
