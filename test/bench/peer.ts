@@ -50,6 +50,8 @@ function state(): TestLog {
   return log;
 }
 
+const sender = { role: "manager", asOf: 0, hosts: new Set<string>() } as const;
+
 class Leader {
   readonly peer: Peer;
   nowMs: number;
@@ -78,7 +80,7 @@ class Leader {
     const round = 1;
     const body = { kind: "ping", round, incarnation: 0 } as const;
     for (const from of others)
-      this.#step({ kind: "received", from, message: { channel: "member", body } });
+      this.#step({ kind: "received", from, sender, message: { channel: "member", body } });
   }
 
   tick(): number {
@@ -102,7 +104,7 @@ class Leader {
     const id = `p${this.#proposals}` as ProposalId;
     const proposal = { id, atMs: this.nowMs, changes };
     const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
-    return this.give({ kind: "received", from, message });
+    return this.give({ kind: "received", from, sender, message });
   }
 
   ask(change: AskedChange): number {

@@ -577,6 +577,7 @@ function meshOf(
       const { Manager, Worker } = tokens;
       return { manager: fromBase64(Manager.PublicKey), worker: fromBase64(Worker.PublicKey) };
     },
+    index: () => view()?.index ?? 0,
     members: () =>
       (view()?.nodes() ?? []).map(({ ID, Spec, Gam }) => ({
         nodeId: ID,

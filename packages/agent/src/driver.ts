@@ -74,8 +74,8 @@ export class Driver {
     this.#lookAtSelf = self.look;
     this.#endings.push(
       self.close,
-      mesh.onMessage((from, channel, bytes) => {
-        this.#step({ kind: "received", from, message: decodeMessage(channel, bytes) });
+      mesh.onMessage((from, channel, bytes, sender) => {
+        this.#step({ kind: "received", from, sender, message: decodeMessage(channel, bytes) });
       }),
       mesh.onGossip((from, topic, bytes) => {
         this.#step({ kind: "gossiped", from, gossip: decodeGossip(topic, bytes) });
@@ -200,6 +200,10 @@ export class Driver {
         return this.#arrange(effect.plan, effect.index);
       case "members":
         return this.#membersNow();
+      case "refused":
+        return mesh.refuse(effect.peer, effect.reason);
+      case "verify":
+        return void mesh.verify(effect.peer, effect.address);
       case "drop":
         return mesh.drop(effect.peer);
       case "measure":

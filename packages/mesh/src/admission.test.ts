@@ -256,7 +256,7 @@ test("who names our cluster and signs with another root is a stranger", async ()
   const { publicKey } = identity;
   const forged = issueCertificate(
     rootPrivateKey,
-    { clusterId, publicKey, role: "manager" },
+    { clusterId, publicKey, role: "manager", asOf: 0 },
     Date.now(),
   );
   const { connection } = await intruder(a, identity);
@@ -346,7 +346,7 @@ async function traitor(at: Peer): Promise<{ connection: Connection; identity: Id
   const found = await intruder(at);
   const { nodeId, publicKey } = found.identity;
   const { clusterId } = root;
-  const subject = { clusterId, publicKey, role: "worker" } as const;
+  const subject = { clusterId, publicKey, role: "worker", asOf: 0 } as const;
   const certificate = issueCertificate(root.rootPrivateKey, subject, Date.now());
   const admitted = world.reach(at, nodeId, "connected");
   const stream = await found.connection.newStream("/gam/hello/1");

@@ -73,6 +73,8 @@ type Frame =
       addresses: string[];
     }
   | { kind: "refused"; refusal: Refusal; reason: string }
+  /** It has got another certificate since it said hello. */
+  | { kind: "renewed"; certificate: Uint8Array; next?: Uint8Array | undefined }
   | { kind: "ping" | "pong"; id: number };
 
 const pingFields = { id: check.integer(0) };
@@ -88,6 +90,11 @@ const frameCheck: Check<Frame> = check.union<Frame>({
     kind: check.literal("refused"),
     refusal: refusalCheck,
     reason: check.string(1000),
+  }),
+  renewed: check.object({
+    kind: check.literal("renewed"),
+    certificate: check.bytes(2048),
+    next: check.optional(check.bytes(2048)),
   }),
   ping: check.object({ kind: check.literal("ping"), ...pingFields }),
   pong: check.object({ kind: check.literal("pong"), ...pingFields }),
@@ -163,16 +170,19 @@ export class Admission {
   }
 
   #hello(): Frame {
+    const { boot, addresses } = this.#options;
+    return { kind: "hello", boot, ...this.#certificates(), addresses: [...addresses()] };
+  }
+
+  #certificates(): { certificate: Uint8Array; next: Uint8Array | undefined } {
     const credentials = this.#options.credentials();
     if (credentials === undefined) {
       throw new NotAdmitted("stranger", "Cannot greet: this peer is in no cluster");
     }
+    const { certificate, next } = credentials;
     return {
-      kind: "hello",
-      boot: this.#options.boot,
-      certificate: writeCertificate(credentials.certificate),
-      next: credentials.next?.certificate && writeCertificate(credentials.next.certificate),
-      addresses: [...this.#options.addresses()],
+      certificate: writeCertificate(certificate),
+      next: next?.certificate && writeCertificate(next.certificate),
     };
   }
 
@@ -233,14 +243,14 @@ export class Admission {
   #link(
     connection: Connection,
     channel: Channel,
-    { nodeId, role }: Certificate,
+    certificate: Certificate,
     { boot, addresses }: Frame & { kind: "hello" },
   ): Link {
     const nowMs = this.#options.nowMs();
     const link: Link = {
-      nodeId,
+      nodeId: certificate.nodeId,
       connection,
-      role,
+      certificate,
       boot,
       address: addressOf(connection.remoteAddr),
       addresses,
@@ -252,6 +262,9 @@ export class Admission {
       ping: () => {
         const id = Math.round(this.#options.nowMs() * 1000);
         channel.send([encode({ kind: "ping", id } satisfies Frame)]);
+      },
+      show: () => {
+        channel.send([encode({ kind: "renewed", ...this.#certificates() } satisfies Frame)]);
       },
     };
     return link;
@@ -266,6 +279,15 @@ export class Admission {
         // It returns our own clock. A peer that makes it up spoils its own row of a table.
         link.rttMs = Math.max(0, this.#options.nowMs() - frame.id / 1000);
         return;
+      case "renewed": {
+        const verdict = this.judge(frame.certificate, link.connection, frame.next);
+        if ("certificate" in verdict) {
+          link.certificate = verdict.certificate;
+          return;
+        }
+        this.#options.refusals.add(verdict.refusal, link.address, link.nodeId, verdict.reason);
+        return hangUp(link.connection);
+      }
       case "refused":
         this.#options.refusals.add(frame.refusal, link.address, link.nodeId, frame.reason);
         return channel.close();

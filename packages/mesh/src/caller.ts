@@ -77,6 +77,19 @@ export class Caller {
     }
   }
 
+  /** Whether the peer with that key answers at that address. Never rejects. */
+  async isAt(nodeId: NodeId, address: string): Promise<boolean> {
+    try {
+      const connection = await this.#connect(address);
+      const found = idOf(connection);
+      hangUp(connection);
+      return found === nodeId;
+    } catch (thrown) {
+      this.#options.log.debug({ nodeId, address, reason: messageOf(thrown) }, "Not found there");
+      return false;
+    }
+  }
+
   /** Errors: as Mesh.join. */
   async join(token: Token, places: readonly string[]): Promise<Joined> {
     const answers: { place: string; error: GamError }[] = [];

@@ -18,6 +18,11 @@ export interface Certificate {
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly role: Role;
+  /**
+   * The index of the log at which the role was looked up. A state that has come further knows the role better;
+   * one that has not may be older than a promotion.
+   */
+  readonly asOf: number;
   /** Milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly expiresMs: number;
@@ -34,10 +39,11 @@ const skewMs = dayMs;
 const keyBytes = 32;
 
 const certificateCheck = check.object({
-  version: check.literal(1),
+  version: check.literal(2),
   clusterId: check.string(64),
   publicKey: check.bytes(keyBytes),
   role: check.literal("manager", "worker"),
+  asOf: check.integer(0),
   notBeforeMs: check.integer(),
   expiresMs: check.integer(),
   signature: check.bytes(64),
@@ -57,13 +63,13 @@ export function readCertificate(bytes: Uint8Array): Certificate {
 
 /** readCertificate() reads it. */
 export function writeCertificate({ nodeId: _, ...rest }: Certificate): Uint8Array {
-  return encode({ version: 1, ...rest });
+  return encode({ version: 2, ...rest });
 }
 
 /** Signs 90 days of membership, from `nowMs` on. */
 export function issueCertificate(
   rootPrivateKey: Uint8Array,
-  subject: { clusterId: string; publicKey: Uint8Array; role: Role },
+  subject: Pick<Certificate, "clusterId" | "publicKey" | "role" | "asOf">,
   nowMs: number,
 ): Certificate {
   const claims: Claims = {
@@ -71,6 +77,7 @@ export function issueCertificate(
     nodeId: nodeIdOfKey(subject.publicKey),
     publicKey: subject.publicKey,
     role: subject.role,
+    asOf: subject.asOf,
     notBeforeMs: nowMs,
     expiresMs: nowMs + lifeMs,
   };
@@ -118,10 +125,11 @@ function nextRootClaim(clusterId: string, nextPublicKey: Uint8Array): Uint8Array
 function signed(claims: Claims): Uint8Array {
   // A list, not a map: the order of what is signed must not depend on who built the object.
   return encode([
-    "gam certificate 1",
+    "gam certificate 2",
     claims.clusterId,
     Buffer.from(claims.publicKey),
     claims.role,
+    claims.asOf,
     claims.notBeforeMs,
     claims.expiresMs,
   ]);

@@ -80,7 +80,7 @@ export function createCluster(identity: Identity, nowMs: number): Credentials {
     rootPrivateKey,
     certificate: issueCertificate(
       rootPrivateKey,
-      { clusterId, publicKey: identity.publicKey, role: "manager" },
+      { clusterId, publicKey: identity.publicKey, role: "manager", asOf: 0 },
       nowMs,
     ),
   };
@@ -95,7 +95,8 @@ export function makeNextRoot(
 ): NextRoot {
   const seed = Uint8Array.from(randomBytes(keyBytes));
   const rootPublicKey = publicKeyOfSeed(seed);
-  const subject = { clusterId, publicKey: identity.publicKey, role: certificate.role };
+  const { role, asOf } = certificate;
+  const subject = { clusterId, publicKey: identity.publicKey, role, asOf };
   return {
     rootPublicKey,
     signature: signNextRoot(rootPrivateKey, clusterId, rootPublicKey),

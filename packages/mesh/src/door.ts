@@ -27,6 +27,15 @@ export interface JoinRequest {
   readonly addresses: readonly string[];
 }
 
+/** What the connection that brought a message says of its sender. */
+export interface Sender {
+  /** By its certificate. What that is worth, the state knows: see Certificate.asOf. */
+  readonly role: Role;
+  readonly asOf: number;
+  /** Hosts at which this peer has found the owner of the sender's key. */
+  readonly hosts: ReadonlySet<string>;
+}
+
 export interface Member {
   readonly nodeId: NodeId;
   readonly role: Role;
@@ -43,6 +52,8 @@ export interface TokenKeys {
 export interface MeshDoor {
   /** Undefined while this peer does not know them (no state yet): joins are refused with that reason. */
   tokenKeys(): TokenKeys | undefined;
+  /** How far this peer's copy of the state has come in the log. */
+  index(): number;
   /** Members as the state has them; told to joiners, and who may renew a certificate. */
   members(): readonly Member[];
   /** Whether a member of that id was removed and has not joined again since. */

@@ -21,6 +21,7 @@ export type {
   Protocol,
   Reach,
   Roots,
+  Sender,
   Topic,
   Wanted,
 } from "./door.ts";

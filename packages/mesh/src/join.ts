@@ -30,6 +30,7 @@ import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
+import { roleNow } from "./role-now.ts";
 import { publicKeyOfSeed } from "./signature.ts";
 import type { Throttle } from "./throttle.ts";
 import {
@@ -159,6 +160,7 @@ export async function askToJoin(
     throw wrong("the token is of another cluster, or from before its root key was replaced");
   }
   const theirs = readCertificate(welcome.certificate);
+  if (theirs.role !== "manager") throw wrong("it is a worker, and only managers let hosts in");
   const key = publicKeyOf(connection.remotePeer);
   if (
     key === undefined ||
@@ -190,15 +192,22 @@ export async function askToJoin(
   return { credentials: { clusterId, rootPublicKey, rootPrivateKey, certificate }, members };
 }
 
-/** Asks for a certificate with a new date, and the role that the state says. Errors: as askToJoin. */
+/**
+ * Asks for a certificate with a new date, and the role that the state says. `isDemoted`: what a manager has
+ * is given up for a worker's certificate. Errors: as askToJoin.
+ */
 export async function askToRenew(
   exchange: Exchange,
   credentials: Credentials,
   limits: Limits,
+  isDemoted: boolean,
 ): Promise<Credentials> {
   const { certificate: old, rootPublicKey, rootPrivateKey: known } = credentials;
-  const fresh = await askFor(exchange, { old, rootPublicKey, known }, limits, undefined);
-  return { ...credentials, ...fresh };
+  const fresh = await askFor(exchange, { old, rootPublicKey, known, isDemoted }, limits, undefined);
+  const { next } = credentials;
+  if (!isDemoted || next === undefined) return { ...credentials, ...fresh };
+  const { rootPublicKey: nextKey, signature } = next;
+  return { ...credentials, ...fresh, next: { rootPublicKey: nextKey, signature } };
 }
 
 /** Asks for a certificate of the next root key, and for that key if this is a manager. Errors: as askToJoin. */
@@ -209,7 +218,7 @@ export async function askForNext(
   limits: Limits,
 ): Promise<Credentials> {
   const { rootPublicKey, rootPrivateKey: known } = next;
-  const asking = { old: credentials.certificate, rootPublicKey, known };
+  const asking = { old: credentials.certificate, rootPublicKey, known, isDemoted: false };
   const { certificate, rootPrivateKey } = await askFor(exchange, asking, limits, rootPublicKey);
   return {
     ...credentials,
@@ -223,6 +232,8 @@ async function askFor(
     readonly old: Certificate;
     readonly rootPublicKey: Uint8Array;
     readonly known: Uint8Array | undefined;
+    /** This peer's own state says that it is no manager any more. */
+    readonly isDemoted: boolean;
   },
   limits: Limits,
   root: Uint8Array | undefined,
@@ -236,17 +247,20 @@ async function askFor(
   const certificate = readCertificate(answer.certificate);
   const { nodeId, role } = old;
   const given = answer.rootPrivateKey && Uint8Array.from(answer.rootPrivateKey);
-  const rootPrivateKey = given ?? known;
+  const isManager = certificate.role === "manager";
+  // A manager that was demoted forgets the key.
+  const rootPrivateKey = isManager ? (given ?? known) : undefined;
   const ours = certificate.nodeId === nodeId && isSignedBy(rootPublicKey, certificate);
-  // From worker to manager with the root key, and never back: it cannot be made to forget that key.
-  const fits = role === "worker" || certificate.role === "manager";
-  const keyed = (certificate.role === "manager") === (rootPrivateKey !== undefined);
+  const fits = isManager || role === "worker" || asking.isDemoted;
+  const keyed = isManager === (rootPrivateKey !== undefined);
   const cluster = given === undefined || equalBytes(publicKeyOfSeed(given), rootPublicKey);
   if (!ours || !fits || !keyed || !cluster) {
     throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
   }
   return { rootPrivateKey, certificate };
 }
+
+type Subject = Pick<Certificate, "clusterId" | "publicKey" | "role" | "asOf">;
 
 export interface ResponderOptions {
   readonly self: NodeId;
@@ -318,12 +332,14 @@ export class Responder {
     const { proof, addresses } = await exchange.next(proofCheck, "proof", limits.helloMs);
     const nodeId = nodeIdOfKey(publicKey);
     const fingerprint = fingerprintOf(rootPublicKey);
-    const role = this.#roleOf(
+    const asked = this.#roleOf(
       { fingerprint, joiner: nodeId, responder: self, joinerNonce, responderNonce },
       proof,
     );
     this.#options.onProved(connection);
-    await door.onJoinRequest({ nodeId, role, publicKey, addresses });
+    await door.onJoinRequest({ nodeId, role: asked, publicKey, addresses });
+    // A host that was let in a moment ago by another token keeps the role of that one.
+    const role = door.members().find((member) => member.nodeId === nodeId)?.role ?? asked;
     const now = this.#options.credentials();
     if (now === undefined || !equalBytes(now.rootPublicKey, rootPublicKey)) {
       throw new NotAdmitted(
@@ -331,7 +347,8 @@ export class Responder {
         "the root key was replaced just now; ask a peer for a new token",
       );
     }
-    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
+    const subject = { clusterId: credentials.clusterId, publicKey, role };
+    const certificate = this.#issue(rootPrivateKey, subject);
     log.info({ nodeId, role, address: addressOf(connection.remoteAddr) }, "Peer joined");
     exchange.send({
       kind: "admitted",
@@ -360,11 +377,11 @@ export class Responder {
     if (member === undefined || door.isRemoved(old.nodeId)) {
       throw new NotAdmitted("removed", "it is no member any more; join again with a token");
     }
-    const promoted = old.role === "worker" && member.role === "manager";
-    const role = promoted ? "manager" : old.role;
+    const { role } = member;
     // A manager has the key that signed its old certificate, but not the one that comes after.
-    const lacksKey = promoted || (role === "manager" && asked.root !== undefined);
-    const certificate = this.#issue(credentials.clusterId, rootPrivateKey, publicKey, role);
+    const lacksKey = role === "manager" && (old.role === "worker" || asked.root !== undefined);
+    const subject = { clusterId: credentials.clusterId, publicKey, role };
+    const certificate = this.#issue(rootPrivateKey, subject);
     log.info({ nodeId: old.nodeId, role }, "Certificate renewed");
     exchange.send({
       kind: "renewed",
@@ -386,8 +403,9 @@ export class Responder {
   #signing(): { credentials: Credentials; rootPrivateKey: Uint8Array } {
     const credentials = this.#options.credentials();
     if (credentials === undefined) throw new NotAdmitted("join", "this peer is in no cluster");
-    const { rootPrivateKey } = credentials;
-    if (rootPrivateKey === undefined) {
+    const { rootPrivateKey, certificate } = credentials;
+    const isManager = roleNow(certificate, this.#options.door) === "manager";
+    if (rootPrivateKey === undefined || !isManager) {
       throw new NotAdmitted("join", "this peer is a worker and lets nobody in; ask a manager");
     }
     return { credentials, rootPrivateKey };
@@ -404,13 +422,9 @@ export class Responder {
     throw new NotAdmitted("join", "the token is wrong or was rotated; ask a peer for the new one");
   }
 
-  #issue(
-    clusterId: string,
-    rootPrivateKey: Uint8Array,
-    publicKey: Uint8Array,
-    role: Role,
-  ): Certificate {
-    return issueCertificate(rootPrivateKey, { clusterId, publicKey, role }, this.#options.wallMs());
+  #issue(rootPrivateKey: Uint8Array, subject: Omit<Subject, "asOf">): Certificate {
+    const { door, wallMs } = this.#options;
+    return issueCertificate(rootPrivateKey, { ...subject, asOf: door.index() }, wallMs());
   }
 }
 

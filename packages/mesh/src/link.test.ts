@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
+import type { Certificate } from "./certificate.ts";
 import { defaultLimits } from "./limits.ts";
 import { type Link, Links, sweepMs } from "./link.ts";
 
@@ -34,10 +35,11 @@ class Watch {
         this.events.push(`close ${id}`);
       },
     };
+    const certificate = { role: "manager", asOf: 0 } as Certificate;
     const link: Link = {
       nodeId: nodeId as NodeId,
       connection: connection as unknown as Connection,
-      role: "manager",
+      certificate,
       boot,
       address: "",
       addresses: [],
@@ -47,6 +49,7 @@ class Watch {
       rttMs: undefined,
       silent: false,
       ping: () => this.events.push(`ping ${id} at ${this.#nowMs}`),
+      show: () => this.events.push(`show ${id}`),
     };
     this.links.add(link);
     return link;

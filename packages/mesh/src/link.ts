@@ -11,14 +11,17 @@
  */
 import type { NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
-import type { Role } from "./certificate.ts";
+import { hostOf } from "./address.ts";
+import type { Certificate } from "./certificate.ts";
+import type { Sender } from "./door.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import type { Limits } from "./limits.ts";
 
 export interface Link {
   readonly nodeId: NodeId;
   readonly connection: Connection;
-  readonly role: Role;
+  /** The newest that it has shown on this connection. */
+  certificate: Certificate;
   /** Names the process at the other end: a restarted one has another. */
   readonly boot: string;
   /** Where it is connected, `host:port`. */
@@ -27,6 +30,8 @@ export interface Link {
   readonly addresses: readonly string[];
   readonly openedMs: number;
   readonly ping: () => void;
+  /** Shows this peer's certificate again: it is another one now. */
+  readonly show: () => void;
   heardMs: number;
   pingedMs: number;
   rttMs: number | undefined;
@@ -49,11 +54,16 @@ const heldUpMs = 3 * sweepMs;
 /** Both ends have settled on one of two connections by then. */
 const duplicateMs = 2_000;
 const rttEveryMs = 10_000;
+/** A host has a handful of addresses. */
+const hostsMax = 32;
+const nowhere: ReadonlySet<string> = new Set();
 
 export class Links {
   readonly #options: LinksOptions;
   readonly #byNode = new Map<NodeId, Link[]>();
   readonly #byConnection = new Map<string, Link>();
+  /** Where each linked peer has proved its key. */
+  readonly #hosts = new Map<NodeId, Set<string>>();
   #sweptMs: number | undefined;
 
   constructor(options: LinksOptions) {
@@ -66,6 +76,7 @@ export class Links {
     for (const old of before.filter(({ boot }) => boot !== link.boot))
       this.#abort(old, "restarted");
     this.#byConnection.set(link.connection.id, link);
+    this.found(link.nodeId, hostOf(link.address));
     this.#byNode.set(link.nodeId, [...(this.#byNode.get(link.nodeId) ?? []), link]);
     this.#options.onLinked(link);
   }
@@ -76,8 +87,10 @@ export class Links {
     if (link === undefined) return;
     this.#byConnection.delete(connection.id);
     const left = (this.#byNode.get(link.nodeId) ?? []).filter((one) => one !== link);
-    if (left.length === 0) this.#byNode.delete(link.nodeId);
-    else this.#byNode.set(link.nodeId, left);
+    if (left.length === 0) {
+      this.#byNode.delete(link.nodeId);
+      this.#hosts.delete(link.nodeId);
+    } else this.#byNode.set(link.nodeId, left);
     this.#options.onUnlinked(link, left.length === 0);
   }
 
@@ -88,6 +101,18 @@ export class Links {
 
   of(connection: Connection): Link | undefined {
     return this.#byConnection.get(connection.id);
+  }
+
+  /** Whoever answered at that host has the key of that peer. */
+  found(nodeId: NodeId, host: string): void {
+    const hosts = this.#hosts.get(nodeId) ?? new Set();
+    if (hosts.size < hostsMax) hosts.add(host);
+    this.#hosts.set(nodeId, hosts);
+  }
+
+  /** What is known of whoever is at the other end of a link. */
+  senderOf({ nodeId, certificate: { role, asOf } }: Link): Sender {
+    return { role, asOf, hosts: this.#hosts.get(nodeId) ?? nowhere };
   }
 
   all(): Link[] {

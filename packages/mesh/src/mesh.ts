@@ -12,14 +12,14 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
-import { addressOf, formatAddress, parseAddress } from "./address.ts";
+import { addressOf, formatAddress, hostOf, parseAddress } from "./address.ts";
 import { Admission, idOf } from "./admission.ts";
 import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
 import { Caller } from "./caller.ts";
 import { Contacts } from "./contacts.ts";
 import { type Credentials, fingerprintOf, type NextRoot } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
-import type { MeshOptions, PeerRow, Protocol, Reach, Topic, Wanted } from "./door.ts";
+import type { MeshOptions, PeerRow, Protocol, Reach, Sender, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
@@ -36,7 +36,7 @@ import { parseToken } from "./token.ts";
 import { Visitors } from "./visitors.ts";
 import { placesOf, Whereabouts } from "./whereabouts.ts";
 
-type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array) => void;
+type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array, sender: Sender) => void;
 type GossipHandler = (from: NodeId, topic: Topic, body: Uint8Array) => void;
 type ReachHandler = (peer: NodeId, reach: Reach) => void;
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
@@ -88,6 +88,7 @@ export class Mesh {
   readonly #contacts: Contacts;
   readonly #whereabouts: Whereabouts;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #verifying = new Set<NodeId>();
   #listening = "";
   #closed = false;
 
@@ -173,7 +174,7 @@ export class Mesh {
       limits,
       nowMs,
       onRubbish,
-      onMessage: (from, id, body) => this.#received(from, id, body),
+      onMessage: (link, id, body) => this.#received(link, id, body),
     });
     this.#rpc = new Rpc({ limits, send: (to, body) => this.#messages.send(to, rpcId, body) });
     this.#byteStreams = new ByteStreams({ links, limits, nowMs, onRubbish });
@@ -373,6 +374,26 @@ export class Mesh {
     return this.#byteStreams.handle(name, handler);
   }
 
+  /** As the newest connection to that peer says; undefined without one. */
+  sender(nodeId: NodeId): Sender | undefined {
+    const link = this.#links.to(nodeId);
+    return link && this.#links.senderOf(link);
+  }
+
+  /** A connected member asked for what it may not do. Counted and logged, as everybody who is turned away. */
+  refuse(nodeId: NodeId, reason: string): void {
+    const address = this.#links.to(nodeId)?.address ?? "unknown:0";
+    this.#refusals.add("authority", address, nodeId, reason);
+  }
+
+  /** Dials an address that a connected peer says it has. If it answers there, its messages say so from now on. */
+  async verify(nodeId: NodeId, address: string): Promise<void> {
+    if (this.#verifying.has(nodeId) || this.#links.to(nodeId) === undefined) return;
+    this.#verifying.add(nodeId);
+    if (await this.#caller.isAt(nodeId, address)) this.#links.found(nodeId, hostOf(address));
+    this.#verifying.delete(nodeId);
+  }
+
   /** The peer was removed: cut off now. Its next attempt is refused, by MeshDoor.isRemoved. */
   evict(nodeId: NodeId): void {
     this.#options.log.info({ nodeId }, "Removed peer is cut off");
@@ -397,7 +418,7 @@ export class Mesh {
       const sinceMs = link?.openedMs ?? this.#contacts.changedMs(nodeId) ?? nowMs;
       return {
         nodeId,
-        role: link?.role,
+        role: link?.certificate.role,
         address: link?.address ?? addresses[0],
         addresses,
         state,
@@ -531,10 +552,11 @@ export class Mesh {
     cutOff(connection, "not admitted");
   }
 
-  #received(from: NodeId, id: string, body: Uint8Array): void {
+  #received(link: Link, id: string, body: Uint8Array): void {
     const protocol = protocolOfId.get(id);
-    if (protocol === undefined) return this.#rpc.received(from, body);
-    for (const hear of this.#onMessage) hear(from, protocol, body);
+    if (protocol === undefined) return this.#rpc.received(link.nodeId, body);
+    const sender = this.#links.senderOf(link);
+    for (const hear of this.#onMessage) hear(link.nodeId, protocol, body, sender);
   }
 
   #linked(link: Link): void {
@@ -542,7 +564,8 @@ export class Mesh {
     this.#contacts.linked(link, this.#clock.monotonicMs());
     this.#gossip.use(link);
     this.#dialer.look(link.nodeId);
-    const { nodeId, address, role } = link;
+    const { nodeId, address, certificate } = link;
+    const { role } = certificate;
     this.#options.log.debug({ nodeId, address, role }, "Peer connected");
     if (this.#links.all().filter((one) => one.nodeId === nodeId).length > 1) return;
     this.#reach(nodeId, "connected");

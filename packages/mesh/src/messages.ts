@@ -23,7 +23,7 @@ export interface MessagesOptions {
   readonly links: Links;
   readonly limits: Limits;
   readonly nowMs: () => number;
-  readonly onMessage: (from: NodeId, protocol: string, body: Uint8Array) => void;
+  readonly onMessage: (link: Link, protocol: string, body: Uint8Array) => void;
   readonly onRubbish: (link: Link, reason: string) => void;
 }
 
@@ -67,7 +67,7 @@ export class Messages {
       onHeard: () => links.heard(link, nowMs()),
       onFrame: (body) => {
         traffic.receivedFrames += 1;
-        onMessage(link.nodeId, protocol, body);
+        onMessage(link, protocol, body);
       },
       onRubbish: (error) => onRubbish(link, error.message),
     });

@@ -19,6 +19,8 @@ export type Refusal =
   | "expired"
   /** Wrong or rotated token, or refused by the cluster. */
   | "join"
+  /** A member asked for what its role may not do. */
+  | "authority"
   /** More than its share of attempts. */
   | "flood"
   /** Bytes that are nothing we speak. */
@@ -45,7 +47,9 @@ export class Refusals {
   /** Shape: `address` is `host:port`; `peer` is the node or peer id, where one was proved. */
   add(refusal: Refusal, address: string, peer: string | undefined, reason: string): void {
     this.#counts.set(refusal, this.count(refusal) + 1);
-    const key = `${refusal} ${hostOf(address)} ${peer ?? ""}`;
+    // Of a member that tries one thing after the other each is told.
+    const what = refusal === "authority" ? reason : "";
+    const key = `${refusal} ${hostOf(address)} ${peer ?? ""} ${what}`;
     const nowMs = this.#nowMs();
     const lastMs = this.#loggedMs.get(key);
     if (lastMs !== undefined && nowMs - lastMs < quietMs) return;

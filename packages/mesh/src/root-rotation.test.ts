@@ -90,7 +90,7 @@ test("afterwards the old key is worth nothing: neither tokens nor certificates o
     const identity = await makeIdentity();
     const { clusterId, rootPublicKey, rootPrivateKey = new Uint8Array() } = before;
     const { publicKey } = identity;
-    const subject = { clusterId, publicKey, role: "manager" as const };
+    const subject = { clusterId, publicKey, role: "manager" as const, asOf: 0 };
     const certificate = issueCertificate(rootPrivateKey, subject, Date.now());
     const credentials = { clusterId, rootPublicKey, rootPrivateKey, certificate };
     const peer = await world.open({ identity, credentials });

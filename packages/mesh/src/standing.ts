@@ -1,9 +1,10 @@
 /**
  * Standing: this peer's own place in the cluster, and keeping it.
  *
- * Decides when the certificate is renewed: with less than a third of its life left, and when a worker was
- * made a manager. Managers hold the root key and sign their own; workers ask a manager, on any
- * connection that they have.
+ * Decides when the certificate is renewed: with less than a third of its life left, and when the role in
+ * the state is another one. Managers hold the root key and sign their own; workers ask a manager, on any
+ * connection that they have. A manager that was demoted asks for a worker's certificate, and forgets the
+ * root key with the old one.
  *
  * While the root key is being replaced both keys count. This peer gets a second certificate beside the first,
  * of the next key, and shows both. Once the state says that the next key is the root key, what was of the
@@ -20,6 +21,7 @@ import type { Identity } from "./identity.ts";
 import { askForNext, askToRenew, renewProtocol } from "./join.ts";
 import type { Limits } from "./limits.ts";
 import type { Links } from "./link.ts";
+import { roleNow } from "./role-now.ts";
 
 export interface StandingOptions {
   readonly identity: Identity;
@@ -31,6 +33,8 @@ export interface StandingOptions {
 }
 
 type Ask = (exchange: Exchange, known: Credentials, limits: Limits) => Promise<Credentials>;
+
+const renew: Ask = (exchange, known, limits) => askToRenew(exchange, known, limits, false);
 
 export class Standing {
   readonly #options: StandingOptions;
@@ -70,7 +74,7 @@ export class Standing {
   ): Promise<void> {
     const { identity, clock } = this.#options;
     const credentials = this.#credentials;
-    if (credentials?.rootPrivateKey === undefined) {
+    if (credentials?.rootPrivateKey === undefined || this.#isDemoted()) {
       throw new GamError(
         "NOT_SUPPORTED",
         "Cannot replace the root key: this peer has not got it, only managers do",
@@ -133,13 +137,14 @@ export class Standing {
 
   async #renewIfDue(): Promise<void> {
     const { clock, log } = this.#options;
+    if (this.#isDemoted() && !(await this.#stepDown())) return;
     this.#renewOwn();
     await this.#getNext();
     const credentials = this.#credentials;
     if (credentials === undefined) return;
     const promoted = credentials.certificate.role === "worker" && this.#isManager();
     if (!promoted && !isDue(credentials.certificate, clock.wallMs())) return;
-    if (await this.#askManagers(askToRenew)) return;
+    if (await this.#askManagers(renew)) return;
     const level = isExpired(credentials.certificate, clock.wallMs()) ? "error" : "debug";
     const { expiresMs } = credentials.certificate;
     log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
@@ -147,7 +152,7 @@ export class Standing {
 
   /** Whether the peer at the other end gave a fresh certificate. Errors: NotAdmitted. */
   async renewOver(connection: Connection): Promise<boolean> {
-    return await this.#ask(connection, askToRenew);
+    return await this.#ask(connection, renew);
   }
 
   /** Asks those who have a certificate of the next root key for one. */
@@ -169,8 +174,9 @@ export class Standing {
 
   /** What one manager refuses, another may not. Shape: whether one gave it. */
   async #askManagers(ask: Ask, may: (id: NodeId) => boolean = () => true): Promise<boolean> {
-    for (const { role, nodeId, connection } of this.#options.links.all()) {
-      if (role !== "manager" || !may(nodeId)) continue;
+    const { links, door } = this.#options;
+    for (const { certificate, nodeId, connection } of links.all()) {
+      if (roleNow(certificate, door) !== "manager" || !may(nodeId)) continue;
       if (await this.#ask(connection, ask).catch(() => false)) return true;
     }
     return false;
@@ -199,6 +205,8 @@ export class Standing {
 
   async #keep(credentials: Credentials): Promise<void> {
     this.#credentials = credentials;
+    // The others judge this peer by what it showed last.
+    for (const { show } of this.#options.links.all()) show();
     await this.#options.door.onRenewed(credentials);
   }
 
@@ -221,6 +229,20 @@ export class Standing {
     }
   }
 
+  /** The state says that this peer is no manager, and knows better than its certificate. */
+  #isDemoted(): boolean {
+    const certificate = this.#credentials?.certificate;
+    return certificate?.role === "manager" && roleNow(certificate, this.#options.door) === "worker";
+  }
+
+  /** Whether a worker's certificate has come. */
+  async #stepDown(): Promise<boolean> {
+    const ask: Ask = (exchange, known, limits) => askToRenew(exchange, known, limits, true);
+    if (!(await this.#askManagers(ask))) return false;
+    this.#options.log.info({}, "This host is a worker now and has forgotten the root key");
+    return true;
+  }
+
   #isManager(): boolean {
     const { door, identity } = this.#options;
     return door
@@ -233,11 +255,12 @@ export class Standing {
     const credentials = this.#credentials;
     const rootPrivateKey = credentials?.rootPrivateKey;
     const nowMs = clock.wallMs();
-    if (credentials === undefined || rootPrivateKey === undefined) return;
+    if (credentials === undefined || rootPrivateKey === undefined || this.#isDemoted()) return;
     if (!isDue(credentials.certificate, nowMs)) return;
     const { clusterId } = credentials;
     const { role } = credentials.certificate;
-    const subject = { clusterId, publicKey: identity.publicKey, role };
+    const asOf = this.#options.door.index();
+    const subject = { clusterId, publicKey: identity.publicKey, role, asOf };
     const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
     void this.#keep({ ...credentials, certificate });
   }

@@ -32,6 +32,10 @@ export type Effect =
       readonly kind: "members";
       readonly members: readonly { readonly id: NodeId; readonly addresses: readonly string[] }[];
     }
+  /** A member asked for what it may not do, and nothing came of it. */
+  | { readonly kind: "refused"; readonly peer: NodeId; readonly reason: string }
+  /** A peer says that this is its address. If it is found there, its messages are to say so from then on. */
+  | { readonly kind: "verify"; readonly peer: NodeId; readonly address: string }
   /** A connection to this peer that seems to stand does not. */
   | { readonly kind: "drop"; readonly peer: NodeId }
   /** Measure the host's usage and answer with `measured`. */

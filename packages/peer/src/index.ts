@@ -1,3 +1,4 @@
+export { roleOf, type Sender } from "./authority.ts";
 export type { Effect } from "./effect.ts";
 export type { Input, SelfDescription } from "./input.ts";
 export {

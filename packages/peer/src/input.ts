@@ -2,6 +2,7 @@
 import type { NodeId } from "@gam/core";
 import type { AskedChange, EngineHealth, NodeDescription, NodeNetwork, Usage } from "@gam/state";
 import type { WorkerInput } from "@gam/worker";
+import type { Sender } from "./authority.ts";
 import type { Gossip, Message } from "./message.ts";
 
 /** What this peer can say of its own node. */
@@ -17,7 +18,12 @@ export interface SelfDescription {
 export type Input =
   /** `lateTicks`: ticks that should have come before and did not, because the process was held up. */
   | { readonly kind: "tick"; readonly lateTicks: number }
-  | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
+  | {
+      readonly kind: "received";
+      readonly from: NodeId;
+      readonly sender: Sender;
+      readonly message: Message;
+    }
   | { readonly kind: "gossiped"; readonly from: NodeId; readonly gossip: Gossip }
   /** A dial was answered by "connection refused": the host lives, its agent does not. */
   | { readonly kind: "refused"; readonly peer: NodeId }

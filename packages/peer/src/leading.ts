@@ -28,8 +28,10 @@ const lookTicks = 2;
 const votersTicks = 4;
 /** Changes of one plan at most, so that one entry of the log stays small. */
 const changesMaxDefault = 2000;
-/** Who wants to remove a node asks again at least so often, until it is not a voter any more. */
+/** Who wants to remove or demote a node asks again at least so often, until it is not a voter any more. */
 const farewellTicks = 40;
+/** A demotion that was put into the log is applied by then, or refused. */
+const demotionTicks = 200;
 
 export interface LeaderFacts {
   readonly self: NodeId;
@@ -81,8 +83,10 @@ export class Leading {
     for (const event of events) {
       this.#orchestrator.notice(event);
       this.#allocator.notice(event);
-      const arrived = event.table === "node" && event.before === undefined;
-      if (arrived && event.after !== undefined) this.#leaving.delete(event.after.ID);
+      if (event.table !== "node" || event.after === undefined) continue;
+      // It joined, or was promoted. What was said of it before is over.
+      const wasManager = event.before?.Spec.Role === "manager";
+      if (!wasManager && event.after.Spec.Role === "manager") this.#leaving.delete(event.after.ID);
     }
     if (events.length > 0) this.#dirty = true;
   }
@@ -103,13 +107,16 @@ export class Leading {
   }
 
   /**
-   * Whether a node must not be removed yet, because it votes: whoever is removed is cut off, and its
-   * vote may be the one that is needed to find another in its place. That is begun with the question.
+   * Whether a node must not be removed or demoted yet, because it votes: whoever is removed is cut off, who is
+   * demoted is not listened to as a leader, and its vote may be needed to elect its replacement. Calling
+   * this starts the replacement.
    */
-  mustStay(id: NodeId, { voters, votersOutgoing }: Configuration): boolean {
+  mustStay({ id, isRemoved }: Loser, { voters, votersOutgoing }: Configuration): boolean {
     const votes = voters.includes(id) || votersOutgoing.includes(id);
-    // Once its removal is in the log it may be committed at any time, and is lost with this term only.
-    this.#leaving.set(id, votes ? this.#ticks + farewellTicks : Number.POSITIVE_INFINITY);
+    // Once its removal is in the log it may be committed at any time, and is lost with this term only. A
+    // demotion may be refused as well, and then the node is to vote again.
+    const lastTicks = isRemoved ? Number.POSITIVE_INFINITY : demotionTicks;
+    this.#leaving.set(id, this.#ticks + (votes ? farewellTicks : lastTicks));
     if (votes) this.#votersDue = true;
     return votes;
   }
@@ -135,7 +142,7 @@ export class Leading {
     }
     const gone = this.#newcomers
       .plan(view, nowMs, (id) => verdicts.get(id)?.verdict === "alive")
-      .filter((id) => !this.mustStay(id, facts.configuration));
+      .filter((id) => !this.mustStay({ id, isRemoved: true }, facts.configuration));
     if (gone.length > 0) return gone.map((id) => ({ kind: "removeNode", id }));
     const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
     if (changes.length > 0) return changes;
@@ -191,6 +198,22 @@ function presenceOf(id: NodeId, facts: LeaderFacts): Presence {
   const verdict = facts.verdictOf(id)?.verdict;
   const answers = (verdict ?? "alive") === "alive" && facts.answers(id);
   return { answers, fit: answers && facts.caughtUp(id), lost: verdict === "lost" };
+}
+
+/** A node that is to be a member no more, or no manager. */
+export interface Loser {
+  readonly id: NodeId;
+  readonly isRemoved: boolean;
+}
+
+/** Nodes that these changes remove or demote. */
+export function losers(changes: readonly Change[], view: View): readonly Loser[] {
+  return changes.flatMap((change): Loser[] => {
+    if (change.kind === "removeNode") return [{ id: change.id, isRemoved: true }];
+    if (change.kind !== "updateNode" || change.spec.Role === "manager") return [];
+    const isManager = view.node(change.id)?.Spec.Role === "manager";
+    return isManager ? [{ id: change.id, isRemoved: false }] : [];
+  });
 }
 
 /** It goes on learning, so that it hears of its own removal. */

@@ -4,6 +4,7 @@ import type { NodeId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
 import { aNode, aNodeNetwork, aService, aTask, aToken } from "@gam/state/testing";
+import type { Sender } from "./authority.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
@@ -11,6 +12,7 @@ import { Peer } from "./peer.ts";
 
 const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
 const startMs = Date.UTC(2026, 0, 1);
+const manager: Sender = { role: "manager", asOf: 0, hosts: new Set(["10.0.0.1"]) };
 
 type Kind<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
@@ -85,7 +87,7 @@ class Mesh {
       case "send":
         this.#queue.push({
           to: effect.to,
-          input: { kind: "received", from: by, message: effect.message },
+          input: { kind: "received", from: by, sender: manager, message: effect.message },
         });
         return;
       case "gossip":
@@ -125,10 +127,6 @@ function meshOf(...ids: NodeId[]): Mesh {
   for (const id of ids) if (id !== first) mesh.start(id);
   mesh.tick(20);
   return mesh;
-}
-
-function notes(mesh: Mesh): string[] {
-  return mesh.of("note").map(({ effect }) => effect.text);
 }
 
 test("Peer answers a write when it stands on the disk, and a read when it holds every write", () => {
@@ -186,12 +184,18 @@ test("Peer takes what others ask for, and neither plans nor reports of what is n
   for (const change of forged) {
     const proposal = { id: `forged-${change.kind}` as never, atMs: 0, changes: [change] };
     const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
-    mesh.give(a, { kind: "received", from: stranger, message });
+    mesh.give(a, { kind: "received", from: stranger, sender: manager, message });
   }
   assert.equal(view.task("evil" as never), undefined);
   assert.notEqual(view.node(c)?.Status.State, "down");
   assert.notEqual(view.task(task.ID)?.Status.State, "failed");
-  assert.equal(notes(mesh).filter((text) => text.startsWith("Refused changes")).length, 4);
+  const refused = mesh.of("refused").map(({ effect }) => [effect.peer, effect.reason]);
+  assert.deepEqual(refused, [
+    [stranger, "createTask is for the leader alone"],
+    [stranger, "judgeNode is for the leader alone"],
+    [stranger, `reportTask is about task ${task.ID}, which is not its own`],
+    [stranger, "describeNode is about another node"],
+  ]);
 });
 
 test("Peer refuses at once what no entry of the log can hold", () => {

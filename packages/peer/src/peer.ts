@@ -37,7 +37,6 @@ import { planNode } from "@gam/network";
 import {
   type Change,
   type Event,
-  isPlanned,
   type Node,
   type Proposal,
   Store,
@@ -47,10 +46,17 @@ import {
 } from "@gam/state";
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
 import { Arranging } from "./arranging.ts";
+import {
+  type Asker,
+  refusalOfChanges,
+  refusalOfRaft,
+  type Sender,
+  unverifiedAddress,
+} from "./authority.ts";
 import type { Effect } from "./effect.ts";
 import type { Input, SelfDescription } from "./input.ts";
 import type { Recovered } from "./journal.ts";
-import { type LeaderFacts, Leading } from "./leading.ts";
+import { type LeaderFacts, Leading, losers } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
@@ -184,7 +190,7 @@ export class Peer {
       case "tick":
         return this.#tick(input.lateTicks);
       case "received":
-        return this.#receive(input.from, input.message);
+        return this.#receive({ id: input.from, sender: input.sender }, input.message);
       case "gossiped":
         return this.#hear(input.from, input.gossip);
       case "refused":
@@ -244,11 +250,15 @@ export class Peer {
     this.#compact();
   }
 
-  #receive(from: NodeId, message: Message): void {
+  #receive(asker: Asker & { readonly sender: Sender }, message: Message): void {
+    const { id: from } = asker;
     switch (message.channel) {
-      case "raft":
+      case "raft": {
         this.#stepMembership({ kind: "heard", from });
+        const why = refusalOfRaft(this.#store, asker, message.body, this.#raft.term);
+        if (why !== undefined) return this.#refuse(from, why);
         return this.#stepRaft({ kind: "received", from, message: message.body });
+      }
       case "member":
         return this.#stepMembership({ kind: "received", from, message: message.body });
       case "peer":
@@ -264,14 +274,28 @@ export class Peer {
       return this.#steered();
     }
     const { proposal } = body;
-    if (proposal.changes.some((change) => !mayAsk(from, change, this.#store))) {
-      return this.#note("warn", "Refused changes that are not for this peer to make", {
-        peer: from,
-      });
-    }
-    if (this.#append(proposal)) return;
+    if (this.#takes(asker, proposal)) return;
     const declined = { kind: "declined" as const, id: proposal.id };
     this.#effects.push({ kind: "send", to: from, message: { channel: "peer", body: declined } });
+  }
+
+  /** False where it is to be tried again, here or with another leader. */
+  #takes(asker: Asker & { readonly sender: Sender }, proposal: Proposal): boolean {
+    // Before it leads, a peer need not have applied all that was committed: it cannot judge.
+    if (this.#leading === undefined) return false;
+    const why = refusalOfChanges(this.#store, asker, proposal.changes);
+    if (why === undefined) return this.#append(proposal);
+    for (const change of proposal.changes) {
+      if (change.kind !== "describeNode") continue;
+      const address = unverifiedAddress(change, asker.sender);
+      if (address !== undefined) this.#effects.push({ kind: "verify", peer: asker.id, address });
+    }
+    this.#refuse(asker.id, why);
+    return true;
+  }
+
+  #refuse(peer: NodeId, reason: string): void {
+    this.#effects.push({ kind: "refused", peer, reason });
   }
 
   #hear(from: NodeId, gossip: Gossip): void {
@@ -448,6 +472,11 @@ export class Peer {
 
   #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
+    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, changes);
+    if (why !== undefined) {
+      settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
+      return id;
+    }
     const { length } = encode({ id, atMs: this.#nowMs, changes });
     if (length > entryBytesMax) {
       const message = `the write takes ${length} bytes, and ${entryBytesMax} are allowed`;
@@ -468,9 +497,8 @@ export class Peer {
 
   /** Puts into the log what was asked for, unless it must wait. */
   #append(proposal: Proposal): boolean {
-    for (const change of proposal.changes) {
-      if (change.kind !== "removeNode") continue;
-      if (this.#leading?.mustStay(change.id, this.#raft.configuration) !== false) return false;
+    for (const loser of losers(proposal.changes, this.#store)) {
+      if (this.#leading?.mustStay(loser, this.#raft.configuration) !== false) return false;
     }
     return this.#log(encode(proposal));
   }
@@ -685,13 +713,4 @@ export class Peer {
   #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {
     this.#effects.push({ kind: "note", level, text, fields });
   }
-}
-
-/** Plans are a leader's, and what is reported of a node is its own peer's. */
-function mayAsk(from: NodeId, change: Change, view: View): boolean {
-  if (isPlanned(change)) return false;
-  if (change.kind === "describeNode") return change.id === from;
-  if (change.kind !== "reportTask") return true;
-  const node = view.task(change.id)?.NodeID;
-  return node === undefined || node === from;
 }

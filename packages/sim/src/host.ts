@@ -6,7 +6,7 @@
  */
 import { assert, type Mint, type NodeId, type Random } from "@gam/core";
 import type { NodePlan } from "@gam/network";
-import { bootstrapJournal, type Effect, type Input, Peer, tickMs } from "@gam/peer";
+import { bootstrapJournal, type Effect, type Input, Peer, type Sender, tickMs } from "@gam/peer";
 import type { NodeDescription, Usage } from "@gam/state";
 import { FakeEngine } from "@gam/worker/testing";
 import type { Agenda } from "./agenda.ts";
@@ -24,7 +24,7 @@ const engineTimeoutMs = 3000;
 
 /** A plan is in force after this, at most. */
 const arrangeMsMax = 2000;
-/** A certificate of the next root key is there so long after the peer has heard of it. */
+/** A certificate of the next root key, or of another role, is there so long after the peer has heard of it. */
 const certificateTicks = 20;
 
 /** Images of services that every engine has. The last two do not rest: see `restless`. */
@@ -64,7 +64,10 @@ export class Host {
   skewMs = 0;
   /** The newest root key that it has a certificate of, which its disk keeps. */
   root: string | undefined;
+  /** What it shows the others. Its disk keeps it. */
+  certificate: Pick<Sender, "role" | "asOf"> = { role: "manager", asOf: 0 };
   #nextRootTicks = 0;
+  #roleTicks = 0;
   /** A write takes this long at most. */
   diskMsMax = diskMsDefault;
   #powered = false;
@@ -265,6 +268,7 @@ export class Host {
   }
 
   #certify(): void {
+    this.#followRole();
     const next = this.peer?.view.cluster?.NextRoot?.PublicKey;
     if (next === undefined || next === this.root) return;
     this.#nextRootTicks += 1;
@@ -272,6 +276,20 @@ export class Host {
     this.#nextRootTicks = 0;
     this.root = next;
     this.#say();
+  }
+
+  /** A manager gives it another certificate soon after its own state shows another role. */
+  #followRole(): void {
+    const view = this.peer?.view;
+    const role = view?.node(this.id)?.Spec.Role;
+    if (view === undefined || role === undefined || role === this.certificate.role) {
+      this.#roleTicks = 0;
+      return;
+    }
+    this.#roleTicks += 1;
+    if (this.#roleTicks >= certificateTicks && view.index >= this.certificate.asOf) {
+      this.certificate = { role, asOf: view.index };
+    }
   }
 
   #perform(effect: Effect): void {

@@ -12,6 +12,7 @@ import {
   type Effect,
   encodeGossip,
   encodeMessage,
+  type Sender,
 } from "@gam/peer";
 import {
   type AskedChange,
@@ -20,6 +21,7 @@ import {
   dataPathDefault,
   hostOf,
   type NewNode,
+  type NodeRole,
   newIngressNetwork,
   type View,
 } from "@gam/state";
@@ -129,7 +131,7 @@ export class World {
     const ingress = newIngressNetwork("ingress" as NetworkId);
     if (this.networked) this.ask(first, [{ kind: "createNetwork", network: ingress }]);
     for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host.id) }]);
-    for (const host of others) host.start();
+    for (const host of others) this.#letIn(host, first);
     this.until("the cluster has formed", 30_000);
   }
 
@@ -155,14 +157,22 @@ export class World {
   }
 
   /** A new host is let in by one that is on, and starts when it is. */
-  join(by: Host): Host {
+  join(by: Host, role: NodeRole = "manager"): Host {
     const host = this.#newHost();
     this.#hosts.push(host);
     this.note(() => `${host.id} asks ${by.id} to be let in`);
-    this.ask(by, [{ kind: "joinNode", node: newNode(host.id) }], undefined, (answer) => {
-      if (answer.kind === "applied") host.start();
+    this.ask(by, [{ kind: "joinNode", node: newNode(host.id, role) }], undefined, (answer) => {
+      if (answer.kind === "applied") this.#letIn(host, by);
     });
     return host;
+  }
+
+  /** It gets its certificate from whoever let it in. */
+  #letIn(host: Host, { peer }: Host): void {
+    const view = peer?.view;
+    const role = view?.node(host.id)?.Spec.Role ?? "manager";
+    host.certificate = { role, asOf: view?.index ?? 0 };
+    host.start();
   }
 
   /** As an agent does: first others vote in its place, then its node is removed. */
@@ -346,6 +356,9 @@ export class World {
         return this.checkers.connects(host.id, effect.members);
       case "removed":
         return this.#end(host);
+      case "refused":
+        // Nobody here tries what is not for it.
+        throw new Breach(`${host.id} refused ${effect.peer}: ${effect.reason}`);
       case "note":
         return this.note(() => `${host.id}: ${effect.text} ${JSON.stringify(effect.fields)}`);
       default:
@@ -357,12 +370,13 @@ export class World {
     const to = this.hosts.find(({ id }) => id === effect.to);
     if (to === undefined || host.peer?.view.isRemoved(to.id)) return;
     const { channel } = effect.message;
+    const sender: Sender = { ...host.certificate, hosts: new Set([hostOf(meshAddress(host.id))]) };
     const bytes = this.#codec ? encodeMessage(effect.message) : undefined;
     for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
       this.agenda.in(delayMs, () => {
         if (to.peer?.view.isRemoved(host.id)) return;
         const message = bytes === undefined ? effect.message : decodeMessage(channel, bytes);
-        to.give({ kind: "received", from: host.id, message });
+        to.give({ kind: "received", from: host.id, sender, message });
       });
     }
   }
@@ -420,11 +434,11 @@ function brief(event: { table: string; after?: unknown; before?: unknown }): str
   return `${event.table} ${row.ID ?? row.Id}${state}${wish}${event.after === undefined ? " gone" : ""}`;
 }
 
-function newNode(id: NodeId): NewNode {
+function newNode(id: NodeId, role: NodeRole = "manager"): NewNode {
   const zone = `z${Number(id.slice("host".length)) % 2}`;
   return {
     ID: id,
-    Spec: { Labels: { zone }, Role: "manager", Availability: "active" },
+    Spec: { Labels: { zone }, Role: role, Availability: "active" },
     Description: describe(id),
     Status: { State: "unknown", Addr: hostOf(meshAddress(id)) },
     Gam: {

@@ -45,6 +45,8 @@ export class MeshWorld {
   readonly #onKept = new Set<() => void>();
   secrets = { manager: makeSecret(), worker: makeSecret() };
   roots: Roots | undefined;
+  /** Of the state that all peers have. */
+  index = 1;
   /** Set to refuse joiners in the agent's name. */
   objection: GamError | undefined;
 
@@ -175,6 +177,7 @@ export class MeshWorld {
         manager: tokenKeyOf(this.secrets.manager),
         worker: tokenKeyOf(this.secrets.worker),
       }),
+      index: () => this.index,
       members: () => [...this.members.values()],
       isRemoved: (nodeId) => this.removed.has(nodeId),
       onJoinRequest: async (request) => {

@@ -1,0 +1,201 @@
+/**
+ * Authority: who may do what, by role, in one table.
+ *
+ * Decides whether a peer may make a change, and whether it may say a Raft message, from what this peer's state
+ * and the sender's certificate say of its role. Both must say manager. Where the state is older than the
+ * certificate, the certificate alone counts: a peer that was away must still hear of a manager that was
+ * promoted, or let in, since then. Does not decide whether a change makes sense (state) nor who is connected
+ * (mesh).
+ *
+ * A worker describes itself, reports its own tasks, joins its own containers to networks and leaves. All else
+ * is for managers. Plans are for the leader, and nobody hands them to another peer.
+ */
+import type { Message as RaftMessage } from "@gam/consensus";
+import type { NodeId } from "@gam/core";
+import {
+  type Change,
+  compareStates,
+  hostOf,
+  type NodeRole,
+  type TaskStatus,
+  type View,
+} from "@gam/state";
+
+/** What the connection says of whoever is at its other end. */
+export interface Sender {
+  /** By its certificate. */
+  readonly role: NodeRole;
+  /** The index of the log at which that role was looked up. */
+  readonly asOf: number;
+  /** Hosts at which it was found. */
+  readonly hosts: ReadonlySet<string>;
+}
+
+/** Who asks. `sender`: undefined for this peer itself. */
+export interface Asker {
+  readonly id: NodeId;
+  readonly sender: Sender | undefined;
+}
+
+type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
+/** `true`, or why not, in words that follow the name of the change. */
+type Rule<Kind extends Change["kind"]> =
+  | true
+  | string
+  | ((change: Of<Kind>, asker: Asker, view: View) => true | string);
+
+const forManagers = "is for managers";
+const forLeader = "is for the leader alone";
+const founding = "is for the first peer of a cluster, before there is one";
+const ofItself = ({ id }: { readonly id: NodeId }, asker: Asker): true | string =>
+  id === asker.id || "is about another node";
+const ownContainer = ({ node }: { readonly node: NodeId }, asker: Asker): true | string =>
+  node === asker.id || "is about a container of another node";
+
+/** Each kind of change: what a worker may, and what a manager may. */
+const table: {
+  readonly [Kind in Change["kind"]]: readonly [worker: Rule<Kind>, manager: Rule<Kind>];
+} = {
+  describeNode: [isTrueOfWorker, isTrueOfItself],
+  reportTask: [isLegalReport, isLegalReport],
+  attachContainer: [ownContainer, ownContainer],
+  detachContainer: [isOwnAttachment, isOwnAttachment],
+  removeNode: [ofItself, true],
+
+  createCluster: [founding, (_, asker) => asker.sender === undefined || founding],
+  // The manager that asks has let the joiner in, by a token.
+  joinNode: [forManagers, true],
+  updateNode: [forManagers, true],
+  updateCluster: [forManagers, true],
+  rotateTokens: [forManagers, true],
+  rotateRoot: [forManagers, true],
+  createService: [forManagers, true],
+  updateService: [forManagers, true],
+  removeService: [forManagers, true],
+  createNetwork: [forManagers, true],
+  removeNetwork: [forManagers, true],
+
+  judgeNode: [forLeader, forLeader],
+  endRootRotation: [forLeader, forLeader],
+  createTask: [forLeader, forLeader],
+  assignTask: [forLeader, forLeader],
+  explainTask: [forLeader, forLeader],
+  desireTask: [forLeader, forLeader],
+  orphanTask: [forLeader, forLeader],
+  removeTask: [forLeader, forLeader],
+  progressUpdate: [forLeader, forLeader],
+  rollbackService: [forLeader, forLeader],
+  setEndpoint: [forLeader, forLeader],
+  allocateNetwork: [forLeader, forLeader],
+  setGateways: [forLeader, forLeader],
+  attachTask: [forLeader, forLeader],
+  setAttachment: [forLeader, forLeader],
+  refuseAttachment: [forLeader, forLeader],
+  setTunnel: [forLeader, forLeader],
+};
+
+/** What only those say who may lead. Answers to it come from every member, and only voters' count. */
+const leadersWords: ReadonlySet<RaftMessage["kind"]> = new Set([
+  "preVote",
+  "vote",
+  "append",
+  "commit",
+  "heartbeat",
+  "snapshotChunk",
+  "standNow",
+  "readReply",
+]);
+
+/** Undefined: no member, or not one that can be known here yet. */
+export function roleOf(view: View, { id, sender }: Asker): NodeRole | undefined {
+  const known = view.node(id)?.Spec.Role;
+  // A peer without state yet, or without itself in it, makes a cluster or arrives in one.
+  if (sender === undefined) return known ?? "manager";
+  if (view.isRemoved(id) && view.index >= sender.asOf) return undefined;
+  if (view.cluster === undefined || view.index < sender.asOf) return sender.role;
+  return known === "manager" ? sender.role : known;
+}
+
+/** Why it may not make these changes. Undefined when it may. */
+export function refusalOfChanges(
+  view: View,
+  asker: Asker,
+  changes: readonly Change[],
+): string | undefined {
+  const role = roleOf(view, asker);
+  if (role === undefined) return "it is no member";
+  for (const change of changes) {
+    const [worker, manager] = table[change.kind];
+    const rule = (role === "manager" ? manager : worker) as Rule<typeof change.kind>;
+    const may = typeof rule === "function" ? rule(change as never, asker, view) : rule;
+    if (may !== true) return `${change.kind} ${may}`;
+  }
+  return undefined;
+}
+
+/**
+ * Why it may not say that. Undefined when it may.
+ *
+ * Shape: `term` is this peer's own.
+ */
+export function refusalOfRaft(
+  view: View,
+  asker: Asker,
+  message: RaftMessage,
+  term: number,
+): string | undefined {
+  const role = roleOf(view, asker);
+  if (role === undefined) return "it is no member";
+  if (role === "manager") return undefined;
+  if (leadersWords.has(message.kind)) return `${message.kind} ${forManagers}`;
+  // Who never stands has its term from a leader, of whom voters tell as well.
+  return message.term > term ? `${message.kind} of a later term ${forManagers}` : undefined;
+}
+
+function isTrueOfItself(change: Of<"describeNode">, asker: Asker, view: View): true | string {
+  if (change.id !== asker.id) return "is about another node";
+  const { publicKey } = change.network;
+  const owner = view
+    .nodes()
+    .find(
+      ({ ID, Gam }) => ID !== asker.id && publicKey !== "" && Gam.network?.publicKey === publicKey,
+    );
+  return owner === undefined || `has the tunnel key of node ${owner.ID}`;
+}
+
+function isTrueOfWorker(change: Of<"describeNode">, asker: Asker, view: View): true | string {
+  const isTrue = isTrueOfItself(change, asker, view);
+  if (isTrue !== true || asker.sender === undefined) return isTrue;
+  const address = unverifiedAddress(change, asker.sender);
+  return address === undefined || `has the address "${address}", where it was not found`;
+}
+
+/** The address by which others would know it, if it was not found there. Others' packets go by it. */
+export function unverifiedAddress(
+  { addresses }: Pick<Of<"describeNode">, "addresses">,
+  { hosts }: Sender,
+): string | undefined {
+  const [first] = addresses;
+  return first === undefined || hosts.has(hostOf(first)) ? undefined : first;
+}
+
+/** The store lets no task go back. What is left: whose it is, and which states are a worker's to say. */
+function isLegalReport(change: Of<"reportTask">, asker: Asker, view: View): true | string {
+  const task = view.task(change.id);
+  if (task === undefined) return true; // Removed since: void.
+  if (task.NodeID !== asker.id) return `is about task ${task.ID}, which is not its own`;
+  if (compareStates(task.Status.State, "assigned") < 0) {
+    return `is about task ${task.ID}, which was not assigned yet`;
+  }
+  return isWorkers(change.status) || `calls task ${task.ID} "${change.status.State}"`;
+}
+
+function isWorkers({ State }: TaskStatus): boolean {
+  return compareStates(State, "accepted") >= 0 && compareStates(State, "remove") < 0;
+}
+
+function isOwnAttachment(change: Of<"detachContainer">, asker: Asker, view: View): true | string {
+  const attachment = view.network(change.network)?.Gam.attachments[change.key];
+  // Without one it is void.
+  return attachment === undefined || ownContainer(attachment, asker);
+}
