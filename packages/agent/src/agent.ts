@@ -180,17 +180,11 @@ export class Agent {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
-      const { token, addresses } = request;
-      const cluster = await this.#enterOrForget(async () => {
+      const { token, addresses, availability } = request;
+      await this.#enterOrForget(async () => {
         await this.#keepPlace(place);
-        return await Cluster.join(this.#parts(), place, token, addresses);
+        return await Cluster.join(this.#parts(), place, token, addresses, availability);
       });
-      const node = cluster.view.node(this.#identity.nodeId);
-      if (node !== undefined && request.availability !== node.Spec.Availability) {
-        const spec = { ...node.Spec, Availability: request.availability };
-        const basedOn = node.Version.Index;
-        await cluster.propose([{ kind: "updateNode", id: node.ID, spec, basedOn }]);
-      }
     });
     this.#log.info({ node: this.#identity.nodeId }, "Joined a cluster");
   }
@@ -231,11 +225,9 @@ export class Agent {
     this.#identity = await loadIdentity(dataDir);
   }
 
-  async #enterOrForget(enter: () => Promise<Cluster>): Promise<Cluster> {
+  async #enterOrForget(enter: () => Promise<Cluster>): Promise<void> {
     try {
-      const cluster = await enter();
-      this.#enter(cluster);
-      return cluster;
+      this.#enter(await enter());
     } catch (thrown) {
       await this.#forget();
       throw thrown;

@@ -41,7 +41,7 @@ import {
   type Roots,
   type Wanted,
 } from "@gam/mesh";
-import { bootstrapJournal, journalRemedy, Peer, type Recovered } from "@gam/peer";
+import { bootstrapJournal, journalRemedy, Peer, type Recovered, roleOf } from "@gam/peer";
 import { Engine, type LogsOptions } from "@gam/runtime";
 import {
   type AskedChange,
@@ -245,6 +245,7 @@ export class Cluster {
     place: Place,
     token: string,
     addresses: readonly string[],
+    availability: Availability,
   ): Promise<Cluster> {
     const { open, keeper } = meshOf(parts, place);
     const { config } = parts;
@@ -253,7 +254,7 @@ export class Cluster {
     const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config));
     const made = await make(parts, keeper, disk, recovered);
     const cluster = await open(undefined, async (mesh) => {
-      const { members } = await mesh.join(token, addresses);
+      const { members } = await mesh.join(token, addresses, availability);
       return new Cluster(parts, mesh, made, members);
     }).catch(async (thrown: unknown) => {
       await close(made);
@@ -482,7 +483,12 @@ export class Cluster {
     }
   }
 
-  async #serveLogs(_from: NodeId, header: Uint8Array, stream: Duplex): Promise<void> {
+  async #serveLogs(from: NodeId, header: Uint8Array, stream: Duplex): Promise<void> {
+    const sender = this.mesh.sender(from);
+    if (sender === undefined || roleOf(this.view, { id: from, sender }) !== "manager") {
+      this.mesh.refuse(from, "logs are for managers");
+      throw new GamError("REFUSED", "Cannot read logs: they are for managers");
+    }
     const { container, ...options } = logsCheck(decode(header), "logs");
     // Only containers of tasks: the engine's others are nobody's business here.
     const known = this.view
@@ -612,7 +618,7 @@ function meshOf(
 const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
 
 async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
-  const { nodeId, role, addresses } = request;
+  const { nodeId, role, addresses, availability } = request;
   const known = cluster.view.node(nodeId);
   if (known !== undefined && known.Status.State !== "unknown") {
     // It has made promises to the others as this node, and would join without remembering them.
@@ -621,7 +627,7 @@ async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
       `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
     );
   }
-  const node = newNode(nodeId, "", role, addresses, "active");
+  const node = newNode(nodeId, "", role, addresses, availability);
   await cluster.propose([{ kind: "joinNode", node }]);
 }
 

@@ -32,6 +32,11 @@ const clusterWords = new Set(["swarm", "nodes", "services", "tasks", "secrets", 
  * takes more than one form of a version, and a later engine may do more of that.
  */
 export function isClusterPath(url: string): boolean {
+  return clusterWords.has(wordsOf(url)[0] ?? "");
+}
+
+/** What stands between the slashes of a path, as the most generous reader takes it; without its version. */
+export function wordsOf(url: string): readonly string[] {
   const words: string[] = [];
   const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").split(/[?#]/)[0] ?? "";
   for (const word of decoded(path).split(/[/\\]+/)) {
@@ -40,7 +45,7 @@ export function isClusterPath(url: string): boolean {
     else words.push(word.toLowerCase());
   }
   while (/^v[\d.]+$/.test(words[0] ?? "")) words.shift();
-  return clusterWords.has((words[0] ?? "").split(";")[0] ?? "");
+  return words.map((word) => word.split(";")[0] ?? "");
 }
 
 /** Until nothing is left to decode: what is decoded once here may be decoded once more elsewhere. */

@@ -13,6 +13,7 @@ import { Query } from "./query.ts";
 import { Refusal } from "./refusal.ts";
 import { closing, type Room } from "./room.ts";
 import { passes, type SwarmEvent } from "./swarm-events.ts";
+import { isWorker } from "./worker-calls.ts";
 
 /** A client this far behind is cut off rather than remembered for. */
 const waitingBytesMax = 4 * 1024 * 1024;
@@ -33,7 +34,8 @@ export function eventRoutes(app: FastifyInstance, room: Room): void {
     answer.writeHead(200, { "Content-Type": "application/json" });
     answer.flushHeaders();
     const tell = (event: SwarmEvent): void => {
-      if (!passes(event, filters) || answer.destroyed) return;
+      // What happens in the cluster is for managers to tell.
+      if (isWorker(room.door) || !passes(event, filters) || answer.destroyed) return;
       if (untilMs !== undefined && event.timeNano > untilMs * 1e6) return;
       answer.write(`${JSON.stringify(event)}\n`);
       if (answer.writableLength > waitingBytesMax) answer.destroy();

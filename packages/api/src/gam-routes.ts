@@ -6,7 +6,8 @@ import { diagnose } from "./gam-doctor.ts";
 import { readOwnBody } from "./own-body.ts";
 import { alreadyInSwarm, Refusal } from "./refusal.ts";
 import { type Room, requireActive, rotateTokens } from "./room.ts";
-import { join, leave, requireManager } from "./swarm-routes.ts";
+import { join, leave } from "./swarm-routes.ts";
+import { requireManager } from "./worker-calls.ts";
 
 const addressesMax = 32;
 const text = check.optional(check.string());

@@ -28,6 +28,7 @@ import { findNetwork } from "./network-reference.ts";
 import { Query } from "./query.ts";
 import { notInSwarm, Refusal } from "./refusal.ts";
 import { freshView, type Room, write } from "./room.ts";
+import { isWorker, requireManager } from "./worker-calls.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -63,11 +64,12 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     if (!isClusterNetwork(body)) {
       const name = networkName(body);
       // Whoever names it later would get the cluster's.
-      if ((await clusterNetworks(room)).some(({ Name }) => Name === name)) throw taken(name);
+      if ((await allNetworks(room)).some(({ Name }) => Name === name)) throw taken(name);
       return passCall(engine, request, reply, { body: Buffer.from(JSON.stringify(body)) });
     }
     // 500 and not 503, as the engine itself answers here.
     if (door.state() === "inactive") throw new Refusal(500, notInSwarm);
+    requireManager(door);
     const network = readNetworkSpec(body, door.mint() as NetworkId);
     if (await isLocalName(room, network.Name)) throw taken(network.Name);
     await writeNetwork(room, network);
@@ -83,6 +85,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
   app.delete<Ref>("/networks/:ref", async (request, reply) => {
     const network = await clusterNetwork(room, request);
     if (network === undefined) return passCall(engine, request, reply);
+    requireManager(door);
     if (predefinedNetworks.includes(network)) {
       throw new Refusal(403, `${network.Name} is a pre-defined network and cannot be removed`);
     }
@@ -111,7 +114,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
 }
 
 async function pruneOurs(room: Room, filters: string | undefined): Promise<readonly string[]> {
-  if (room.door.state() === "inactive") return [];
+  if (room.door.state() === "inactive" || isWorker(room.door)) return [];
   await room.door.fresh();
   await room.attachments.sweep();
   return await pruneNetworks(room, new Filters(filters, "any"), Date.now());
@@ -142,7 +145,14 @@ async function isLocalName({ engine }: Room, name: string): Promise<boolean> {
   return networks.some((network) => networkName(network) === name && !isOurs(network));
 }
 
+/** Those that are shown here: a worker sees the ones that it has a part in, as in Swarm. */
 async function clusterNetworks(room: Room): Promise<readonly Network[]> {
+  const { door } = room;
+  const networks = await allNetworks(room);
+  return isWorker(door) ? networks.filter(({ Gam }) => door.self in Gam.gateways) : networks;
+}
+
+async function allNetworks(room: Room): Promise<readonly Network[]> {
   return room.door.state() === "inactive" ? [] : (await freshView(room)).networks();
 }
 

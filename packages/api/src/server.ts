@@ -34,6 +34,7 @@ import { SwarmEvents } from "./swarm-events.ts";
 import { swarmRoutes } from "./swarm-routes.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
+import { insistOnManagersCall } from "./worker-calls.ts";
 
 export interface ApiServerOptions {
   readonly socketPath: string;
@@ -130,6 +131,7 @@ function buildApp(room: Room): FastifyInstance {
     reply.raw.on("error", () => undefined);
     const version = announced(await engine.version());
     checkVersion(request.originalUrl, version);
+    insistOnManagersCall(room.door, request.originalUrl);
     reply.header("Api-Version", version).header("Server", `gam/${room.version} (linux)`);
   });
   app.addHook("onSend", async (_request, reply) => {

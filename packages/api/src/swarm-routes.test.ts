@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GamError } from "@gam/core";
+import { json } from "./testing/fake-engine.ts";
 import { Rig } from "./testing/rig.ts";
 
 let rig: Rig;
@@ -10,11 +11,98 @@ before(async () => {
 });
 after(() => rig.stop());
 
-test("a worker shows nobody a token", async () => {
+/** The host whose socket is asked. */
+function become(role: "manager" | "worker"): void {
   const node = rig.door.store.node(rig.door.self);
   assert.ok(node);
-  const spec = { ...node.Spec, Role: "worker" as const };
+  const spec = { ...node.Spec, Role: role };
   rig.door.apply([{ kind: "updateNode", id: node.ID, spec, basedOn: node.Version.Index }]);
+}
+
+const managersCalls = [
+  "GET /swarm",
+  "POST /swarm/update?version=1&rotateManagerToken=true",
+  "POST /swarm/update?version=1",
+  "GET /swarm/unlockkey",
+  "POST /swarm/unlock",
+  "GET /nodes",
+  "GET /v1.44/nodes/self",
+  "GET /nodes/aaa0000000000000000000000",
+  "POST /nodes/aaa0000000000000000000000/update?version=1",
+  "DELETE /nodes/aaa0000000000000000000000?force=1",
+  "GET /services",
+  "POST /services/create",
+  "GET /services/web",
+  "POST /services/web/update?version=1",
+  "DELETE /services/web",
+  "GET /services/web/logs?stdout=1",
+  "GET /tasks",
+  "GET /tasks/t1",
+  "GET /tasks/t1/logs?stdout=1",
+  "GET /secrets",
+  "POST /secrets/create",
+  "GET /configs",
+  "POST /configs/create",
+  "GET /gam/v1/token",
+  "POST /gam/v1/token/rotate",
+  "GET /%73ervices",
+  "GET //tasks",
+] as const;
+
+test("a worker's socket refuses all about the cluster in Swarm's words", async () => {
+  become("worker");
+  for (const call of managersCalls) {
+    const [method = "", path = ""] = call.split(" ");
+    const answer = await rig.call(method, path, method === "POST" ? {} : undefined);
+    assert.equal(answer.status, 503, call);
+    assert.match(answer.body.message, /^This node is not a swarm manager\. Worker nodes can't/);
+    assert.doesNotMatch(answer.text, /gam-1-/);
+  }
+  const overlay = { Name: "front", Driver: "overlay", Attachable: true };
+  const made = await rig.call("POST", "/networks/create", overlay);
+  assert.deepEqual(
+    [made.status, made.body.message.slice(0, 34)],
+    [503, "This node is not a swarm manager. "],
+  );
+  const ingress = await rig.call("DELETE", "/networks/ingress");
+  assert.equal(ingress.status, 503);
+  for (const path of ["/swarm/init", "/swarm/join"]) {
+    const again = await rig.call("POST", path, {});
+    assert.match(again.body.message, /^This node is already part of a swarm/);
+  }
+  become("manager");
+});
+
+test("a worker's socket has the engine, the node's own networks, and says what it is", async () => {
+  become("worker");
+  const { Swarm } = (await rig.call("GET", "/info")).body;
+  assert.deepEqual(Object.keys(Swarm), [
+    "NodeID",
+    "NodeAddr",
+    "LocalNodeState",
+    "ControlAvailable",
+    "Error",
+    "RemoteManagers",
+  ]);
+  assert.deepEqual([Swarm.LocalNodeState, Swarm.ControlAvailable], ["active", false]);
+  assert.equal((await rig.call("HEAD", "/_ping")).headers.swarm, "active/worker");
+  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, [{ Id: "c" }]));
+  assert.deepEqual((await rig.call("GET", "/containers/json")).body, [{ Id: "c" }]);
+  assert.equal((await rig.call("GET", "/gam/v1/status")).status, 200);
+  assert.equal((await rig.call("GET", "/gam/v1/doctor")).status, 200);
+  const names = (body: { Name: string }[]): string[] => body.map(({ Name }) => Name);
+  assert.deepEqual(names((await rig.call("GET", "/networks")).body), ["ingress"]);
+  const { store, self } = rig.door;
+  const [network] = store.networks();
+  assert.ok(network);
+  rig.door.apply([{ kind: "setGateways", id: network.Id, gateways: { [self]: "" } }]);
+  assert.deepEqual(names((await rig.call("GET", "/networks")).body), []);
+  become("manager");
+  assert.equal((await rig.call("GET", "/info")).body.Swarm.ControlAvailable, true);
+});
+
+test("a worker shows nobody a token", async () => {
+  become("worker");
   for (const [method, path] of [
     ["GET", "/swarm"],
     ["POST", "/swarm/update?version=1&rotateManagerToken=true"],
@@ -26,6 +114,7 @@ test("a worker shows nobody a token", async () => {
     assert.match(answer.body.message, /promote the current node to a manager\.$/);
     assert.doesNotMatch(answer.text, /gam-1-/);
   }
+  become("manager");
   assert.equal((await rig.call("GET", "/nodes")).body.length, 2);
 });
 

@@ -12,7 +12,7 @@ import type { FastifyInstance } from "fastify";
 import type { ClusterDoor } from "./door.ts";
 import { readJsonBody } from "./json-body.ts";
 import { Query } from "./query.ts";
-import { alreadyInSwarm, notPartOfSwarm, onWorker, Refusal } from "./refusal.ts";
+import { alreadyInSwarm, notPartOfSwarm, Refusal } from "./refusal.ts";
 import { freshView, type Room, requireActive, rotateRoot, rotateTokens, write } from "./room.ts";
 import { clusterInfo } from "./system-routes.ts";
 
@@ -24,7 +24,6 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
 
   app.get("/swarm", async () => {
     const { cluster } = await freshView(room);
-    requireManager(door);
     if (cluster === undefined) throw notYet();
     const { worker, manager } = door.tokens();
     return { ...clusterInfo(cluster), JoinTokens: { Worker: worker, Manager: manager } };
@@ -79,7 +78,6 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     const body = await readJsonBody(request.body);
     const basedOn = query.version("swarm");
     const { cluster } = await freshView(room);
-    requireManager(door);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
     refuseForeignKeys(cluster.Spec, spec);
@@ -117,11 +115,6 @@ export async function join(
   }
   if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
   await door.join(request);
-}
-
-/** Who holds a token lets others in, and a worker is not trusted with that. Errors: Refusal 503. */
-export function requireManager(door: ClusterDoor): void {
-  if (door.view().node(door.self)?.Spec.Role === "worker") throw new Refusal(503, onWorker);
 }
 
 /**

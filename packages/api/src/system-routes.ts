@@ -8,6 +8,7 @@ import { type EngineAnswer, missing } from "./engine.ts";
 import { managerAddress } from "./node-answer.ts";
 import type { Room } from "./room.ts";
 import { clusterTlsInfo } from "./tls-info.ts";
+import { isWorker } from "./worker-calls.ts";
 
 /** What Go calls this machine, and with it every client. */
 const goArch = arch() === "x64" ? "amd64" : arch();
@@ -26,7 +27,7 @@ export function systemRoutes(app: FastifyInstance, room: Room): void {
         .header("Builder-Version", String(found?.headers["builder-version"] ?? ""))
         .header("Docker-Experimental", String(found?.headers["docker-experimental"] ?? "false"))
         .header("Ostype", String(found?.headers.ostype ?? "linux"))
-        .header("Swarm", door.state() === "active" ? "active/manager" : "inactive")
+        .header("Swarm", swarmState(door))
         .header("Cache-Control", "no-cache, no-store, must-revalidate")
         .header("Pragma", "no-cache")
         .type("text/plain; charset=utf-8");
@@ -105,6 +106,11 @@ function infoWithoutEngine(): object {
   };
 }
 
+function swarmState(door: ClusterDoor): string {
+  if (door.state() === "inactive") return "inactive";
+  return isWorker(door) ? "active/worker" : "active/manager";
+}
+
 /** The `Swarm` part of info. */
 function swarmInfo(door: ClusterDoor): object {
   if (door.state() === "inactive") {
@@ -119,14 +125,18 @@ function swarmInfo(door: ClusterDoor): object {
   }
   const view = door.view();
   const managers = view.nodes().filter((node) => node.Spec.Role === "manager");
-  return {
+  const member = {
     NodeID: door.self,
     NodeAddr: view.node(door.self)?.Status.Addr ?? "",
     LocalNodeState: "active",
-    ControlAvailable: true,
+    ControlAvailable: !isWorker(door),
     Error:
       door.leader() === undefined ? "No leader is known: writes wait until one is elected" : "",
     RemoteManagers: managers.map((node) => ({ NodeID: node.ID, Addr: managerAddress(node) })),
+  };
+  if (isWorker(door)) return member;
+  return {
+    ...member,
     Nodes: view.nodes().length,
     Managers: managers.length,
     ...(view.cluster && { Cluster: clusterInfo(view.cluster) }),

@@ -46,10 +46,13 @@ export async function join(
     ...(addresses.length > 0 && { addresses }),
     ...(advertise !== undefined && { advertiseAddr: advertise }),
   });
-  const { nodes, leader } = await statusOf(client);
+  const { nodes, leader, self } = await statusOf(client);
+  const as = nodes.find(({ id }) => id === self)?.role === "worker" ? " as a worker" : "";
   const leading = nodes.find(({ id }) => id === leader)?.hostname;
   const led = leading === undefined ? "" : `, led by ${leading}`;
-  world.print(`Joined: the mesh has ${nodes.length} host${nodes.length === 1 ? "" : "s"}${led}`);
+  world.print(
+    `Joined${as}: the mesh has ${nodes.length} host${nodes.length === 1 ? "" : "s"}${led}`,
+  );
   await mentionContext(client, world);
 }
 

@@ -118,6 +118,19 @@ test("gam init shows what the next host runs", async (context) => {
   });
 });
 
+test("gam join with a worker's token says so", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": {
+      ...status,
+      self: "n2",
+      nodes: [node, { ...node, id: "n2", role: "worker" }],
+    },
+    "POST /gam/v1/join": {},
+  });
+  const { printed } = await gam(["-s", agent.socket, "join", "gam-1-w"]);
+  assert.equal(printed, "Joined as a worker: the mesh has 2 hosts, led by host1");
+});
+
 test("gam join hands on the token and the addresses", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": { ...status, nodes: [node, { ...node, id: "n2", hostname: "host2" }] },

@@ -10,7 +10,7 @@ import type { Connection } from "@libp2p/interface";
 import { dialAddress, parseAddress } from "./address.ts";
 import { type Admission, idOf, NotAdmitted } from "./admission.ts";
 import type { Attempt } from "./dialer.ts";
-import type { Logger } from "./door.ts";
+import type { Availability, Logger } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import type { Host } from "./host.ts";
@@ -91,11 +91,11 @@ export class Caller {
   }
 
   /** Errors: as Mesh.join. */
-  async join(token: Token, places: readonly string[]): Promise<Joined> {
+  async join(token: Token, places: readonly string[], availability: Availability): Promise<Joined> {
     const answers: { place: string; error: GamError }[] = [];
     for (const place of places) {
       try {
-        return await this.#joinAt(place, token);
+        return await this.#joinAt(place, token, availability);
       } catch (thrown) {
         if (!(thrown instanceof GamError)) throw thrown;
         answers.push({ place, error: thrown });
@@ -117,13 +117,13 @@ export class Caller {
   }
 
   /** One dial is too little on a busy host, or on one that starts just now. */
-  async #joinAt(place: string, token: Token): Promise<Joined> {
+  async #joinAt(place: string, token: Token, availability: Availability): Promise<Joined> {
     const { limits } = this.#options;
     const untilMs = performance.now() + limits.joinReachMs;
     for (let dialMs = limits.dialMs; ; dialMs *= 2) {
       const leftMs = untilMs - performance.now();
       try {
-        return await this.#tryToJoin(place, token, Math.min(dialMs, leftMs));
+        return await this.#tryToJoin(place, token, availability, Math.min(dialMs, leftMs));
       } catch (thrown) {
         // A peer that has spoken has told the reason.
         if (thrown instanceof GamError) throw thrown;
@@ -135,7 +135,12 @@ export class Caller {
   }
 
   /** Errors: GamError once a peer has answered; before that, whatever went wrong. */
-  async #tryToJoin(place: string, token: Token, dialMs: number): Promise<Joined> {
+  async #tryToJoin(
+    place: string,
+    token: Token,
+    availability: Availability,
+    dialMs: number,
+  ): Promise<Joined> {
     const { identity, limits, addresses, wallMs, standing } = this.#options;
     let connection: Connection | undefined;
     let hasAnswered = false;
@@ -147,7 +152,9 @@ export class Caller {
       const onAnswer = (): void => {
         hasAnswered = true;
       };
-      const asking = { self: identity, token, addresses: addresses(), limits, wallMs, onAnswer };
+      const self = identity;
+      const wish = { token, addresses: addresses(), availability };
+      const asking = { self, ...wish, limits, wallMs, onAnswer };
       const joined = await askToJoin(exchange, connection, asking);
       exchange.close();
       standing.take(joined.credentials);

@@ -17,6 +17,9 @@ export interface Logger {
   error(fields: object, text: string): void;
 }
 
+/** As a node's spec in the state has it: whether it is to get tasks. */
+export type Availability = "active" | "pause" | "drain";
+
 /** A peer that asks to become a member and has proved that it has the role's token. */
 export interface JoinRequest {
   readonly nodeId: NodeId;
@@ -25,6 +28,7 @@ export interface JoinRequest {
   readonly publicKey: Uint8Array;
   /** `host:port` where the others reach it, best first. */
   readonly addresses: readonly string[];
+  readonly availability: Availability;
 }
 
 /** What the connection that brought a message says of its sender. */

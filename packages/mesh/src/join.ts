@@ -4,7 +4,7 @@
  *   joiner -> join {nonce}
  *          <- welcome {root public key, certificate, nonce}
  *             the joiner compares the root with its token, and the certificate with the root
- *   joiner -> proof {signature of the transcript by the token's key, addresses}
+ *   joiner -> proof {signature of the transcript by the token's key, addresses, availability}
  *          <- admitted {certificate, root private key for managers, members} or refused {…}
  *
  * The secret is never said, and nothing is proved to a stranger. Which of the two tokens' keys fits is the
@@ -24,7 +24,7 @@ import {
   writeCertificate,
 } from "./certificate.ts";
 import { type Credentials, fingerprintOf, isTrusted, type NextRoot } from "./credentials.ts";
-import type { Logger, Member, MeshDoor } from "./door.ts";
+import type { Availability, Logger, Member, MeshDoor } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 import { nodeIdOfKey, publicKeyOf } from "./identity.ts";
@@ -55,6 +55,7 @@ const proofCheck = check.object({
   kind: check.literal("proof"),
   proof: check.bytes(64),
   addresses: addressesCheck,
+  availability: check.literal<Availability>("active", "pause", "drain"),
 });
 const renewCheck = check.object({
   kind: check.literal("renew"),
@@ -141,6 +142,7 @@ export async function askToJoin(
     readonly self: { readonly nodeId: NodeId; readonly publicKey: Uint8Array };
     readonly token: Token;
     readonly addresses: readonly string[];
+    readonly availability: Availability;
     readonly limits: Limits;
     readonly wallMs: () => number;
     /** The peer has said something: from now on a failure is no reason to try the same again. */
@@ -177,7 +179,8 @@ export async function askToJoin(
     joinerNonce: nonce,
     responderNonce: welcome.nonce,
   });
-  exchange.send({ kind: "proof", proof, addresses: asking.addresses });
+  const { addresses, availability } = asking;
+  exchange.send({ kind: "proof", proof, addresses, availability });
   const admitted = granted(await exchange.next(admittedCheck, "admission", limits.joinMs));
   const certificate = readCertificate(admitted.certificate);
   const { members } = admitted;
@@ -329,7 +332,11 @@ export class Responder {
       certificate: writeCertificate(credentials.certificate),
       nonce: responderNonce,
     } satisfies Welcome);
-    const { proof, addresses } = await exchange.next(proofCheck, "proof", limits.helloMs);
+    const { proof, addresses, availability } = await exchange.next(
+      proofCheck,
+      "proof",
+      limits.helloMs,
+    );
     const nodeId = nodeIdOfKey(publicKey);
     const fingerprint = fingerprintOf(rootPublicKey);
     const asked = this.#roleOf(
@@ -337,7 +344,7 @@ export class Responder {
       proof,
     );
     this.#options.onProved(connection);
-    await door.onJoinRequest({ nodeId, role: asked, publicKey, addresses });
+    await door.onJoinRequest({ nodeId, role: asked, publicKey, addresses, availability });
     // A host that was let in a moment ago by another token keeps the role of that one.
     const role = door.members().find((member) => member.nodeId === nodeId)?.role ?? asked;
     const now = this.#options.credentials();

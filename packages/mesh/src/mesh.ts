@@ -19,7 +19,16 @@ import { Caller } from "./caller.ts";
 import { Contacts } from "./contacts.ts";
 import { type Credentials, fingerprintOf, type NextRoot } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
-import type { MeshOptions, PeerRow, Protocol, Reach, Sender, Topic, Wanted } from "./door.ts";
+import type {
+  Availability,
+  MeshOptions,
+  PeerRow,
+  Protocol,
+  Reach,
+  Sender,
+  Topic,
+  Wanted,
+} from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
@@ -269,7 +278,11 @@ export class Mesh {
    * Errors: BAD_TOKEN, REFUSED or NOT_MEMBER with the cluster's words, UNREACHABLE with what each
    *         address answered.
    */
-  async join(text: string, addresses: readonly string[] = []): Promise<Joined> {
+  async join(
+    text: string,
+    addresses: readonly string[] = [],
+    availability: Availability = "active",
+  ): Promise<Joined> {
     const token = parseToken(text);
     if (this.credentials !== undefined) {
       throw new GamError(
@@ -284,7 +297,7 @@ export class Mesh {
         'Cannot join: the token has no address; add that of a member, as in "gam join TOKEN HOST:PORT"',
       );
     }
-    return await this.#caller.join(token, places);
+    return await this.#caller.join(token, places, availability);
   }
 
   /**
