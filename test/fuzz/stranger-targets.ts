@@ -62,7 +62,7 @@ async function makeCast(): Promise<Cast> {
   const credentials = createCluster(member, nowMs);
   const { clusterId, rootPublicKey, rootPrivateKey } = credentials;
   if (rootPrivateKey === undefined) throw new Error("the first member has the root key");
-  const subject = { clusterId, publicKey: other.publicKey, role: "manager" as const };
+  const subject = { clusterId, publicKey: other.publicKey, role: "manager" as const, asOf: 0 };
   const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
   const secrets = { manager: makeSecret(), worker: makeSecret() };
   const members = [
@@ -74,6 +74,7 @@ async function makeCast(): Promise<Cast> {
       worker: tokenKeyOf(secrets.worker),
     }),
     members: () => members,
+    index: () => 0,
     isRemoved: () => false,
     onJoinRequest: async () => undefined,
     roots: () => undefined,
@@ -333,7 +334,12 @@ function joins(cast: Cast): Target[] {
     if (thrown !== undefined) throw thrown;
   };
   const join = encode({ kind: "join", nonce });
-  const proof = encode({ kind: "proof", proof: nonce, addresses: ["192.0.2.1:7946"] });
+  const proof = encode({
+    kind: "proof",
+    proof: nonce,
+    addresses: ["192.0.2.1:7946"],
+    availability: "active",
+  });
   const welcome = encode({ kind: "welcome", rootPublicKey, certificate, nonce });
   const members = [{ nodeId: other.nodeId, role: "manager", addresses: ["192.0.2.1:7946"] }];
   const own = writeCertificate(credentials.certificate);
@@ -345,6 +351,7 @@ function joins(cast: Cast): Target[] {
     addresses: [],
     limits,
     wallMs: () => nowMs,
+    availability: "active" as const,
     onAnswer: ignore,
   };
   const base = { group: "strangers", form: "frames" } as const;
@@ -395,7 +402,9 @@ function joins(cast: Cast): Target[] {
         writeFrames([refused]),
       ],
       take: async (input, random) => {
-        await converse(input, random, (exchange) => askToRenew(exchange, credentials, limits));
+        await converse(input, random, (exchange) =>
+          askToRenew(exchange, credentials, limits, false),
+        );
         return true;
       },
     },

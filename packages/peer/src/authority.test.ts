@@ -206,7 +206,7 @@ test("a role is what state and certificate both say, up to where the state has c
 const term = 7;
 const ballot = { lastIndex: 1, lastTerm: 1 };
 const committed = { index: 1, indexTerm: 1 };
-const configuration = { voters: [hand], votersOutgoing: [], learners: [] };
+const configuration = { voters: [hand], votersOutgoing: [], learners: [], standbys: [] };
 const chunk = { configuration, totalBytes: 0, offset: 0, data: new Uint8Array() };
 const leaders: readonly RaftMessage[] = [
   { kind: "preVote", term, ...ballot },

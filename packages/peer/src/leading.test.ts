@@ -211,7 +211,7 @@ test("Leading lets nobody vote whose removal may be in the log", () => {
 
 test("Leading lets a node vote again whose demotion came to nothing", () => {
   const world = new World([a, b]);
-  const configuration = { voters: [a], votersOutgoing: [], learners: [b] };
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b], standbys: [] };
   world.facts = { ...world.facts, configuration };
   const spec = { Labels: {}, Role: "worker", Availability: "active" } as const;
   const demote: Change = { kind: "updateNode", id: b, spec, basedOn: 1 };
