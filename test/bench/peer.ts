@@ -6,13 +6,14 @@
  * Processor time, one line per figure. All calls of a kind together are compared with the fixed loops of
  * JavaScript in test/lab/bare.ts, in processor time too.
  */
-import type { NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
+import { decode, type NodeId, type ProposalId, type ServiceId, type TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Journal, Peer } from "@gam/peer";
 import {
   type AskedChange,
   type Change,
   clusterSpecDefault,
+  type Dump,
   dataPathDefault,
   type View,
 } from "@gam/state";
@@ -189,5 +190,7 @@ show(
 );
 show(
   "snapshots made and taken",
-  repeat(3, () => cpuMsOf(() => new TestLog().store.restore((view as TestLog["store"]).dump()))),
+  repeat(3, () =>
+    cpuMsOf(() => new TestLog().store.restore(decode((view as TestLog["store"]).dump()) as Dump)),
+  ),
 );

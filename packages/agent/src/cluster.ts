@@ -224,13 +224,7 @@ export class Cluster {
       },
       {
         kind: "joinNode",
-        node: newNode(
-          identity.nodeId,
-          identity.peerId,
-          "manager",
-          cluster.mesh.addresses(),
-          availability,
-        ),
+        node: newNode(identity.nodeId, "manager", cluster.mesh.addresses(), availability),
       },
       { kind: "createNetwork", network: newIngressNetwork(mint.id() as NetworkId) },
     ];
@@ -627,13 +621,12 @@ async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
       `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
     );
   }
-  const node = newNode(nodeId, "", role, addresses, availability);
+  const node = newNode(nodeId, role, addresses, availability);
   await cluster.propose([{ kind: "joinNode", node }]);
 }
 
 function newNode(
   id: NodeId,
-  peerId: string,
   role: Role,
   addresses: readonly string[],
   availability: Availability,
@@ -649,7 +642,7 @@ function newNode(
       Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
     },
     Status: { State: "unknown", Addr: "" },
-    Gam: { peerId, addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0 },
+    Gam: { addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0 },
   };
 }
 

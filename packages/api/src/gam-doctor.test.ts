@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
+import { testId } from "@gam/core/testing";
 import { type Change, type NodeNetwork, Store } from "@gam/state";
 import { aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
 import {
@@ -221,7 +222,10 @@ for (const { name, hosts = { a: {}, b: {} }, encrypted, facts, want, healthy = f
 }
 
 test("checkExamination() takes what a node says, and nothing else", () => {
-  const own = examined(a).examination;
+  const said = examined(a).examination;
+  assert.ok(said !== undefined);
+  const paths = said.paths.map((path) => ({ ...path, to: testId<NodeId>("b") }));
+  const own = { ...said, connected: [testId<NodeId>("b")], paths };
   assert.deepEqual(checkExamination(own, "examination"), own);
   assert.throws(() => checkExamination({ ...own, paths: [{ to: "b" }] }, "examination"), {
     code: "BAD_FRAME",

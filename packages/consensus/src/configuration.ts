@@ -29,22 +29,46 @@ const membersMax = 5_000;
 /** What a peer knows that has no log yet. */
 export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
 
-/** Of a configuration from a peer or a disk. */
-export const checkConfiguration: check.Check<Configuration> = check.object({
-  voters: check.list(check.id<NodeId>(), membersMax),
-  votersOutgoing: check.list(check.id<NodeId>(), membersMax),
-  learners: check.list(check.id<NodeId>(), membersMax),
-  standbys: check.list(check.id<NodeId>(), membersMax),
+const shape = check.object({
+  voters: check.list(check.string(64), membersMax),
+  votersOutgoing: check.list(check.string(64), membersMax),
+  learners: check.list(check.string(64), membersMax),
+  standbys: check.list(check.string(64), membersMax),
 });
+
+/**
+ * Of a configuration from a peer: its members have ids. A voter that is named twice would be a majority of
+ * three alone, and without voters nobody ever leads again.
+ */
+export const checkConfiguration: check.Check<Configuration> = check.where(
+  check.object({
+    voters: check.list(check.id<NodeId>(), membersMax),
+    votersOutgoing: check.list(check.id<NodeId>(), membersMax),
+    learners: check.list(check.id<NodeId>(), membersMax),
+    standbys: check.list(check.id<NodeId>(), membersMax),
+  }),
+  isSound,
+  "voters, each member once, and standbys that learn",
+);
+
+/** What a leader makes: some vote, nobody counts twice, and whoever votes does not learn beside it. */
+function isSound({ voters, votersOutgoing, learners, standbys }: Configuration): boolean {
+  const once = [voters, votersOutgoing, [...voters, ...learners], standbys];
+  if (voters.length === 0 || !standbys.every((id) => learners.includes(id))) return false;
+  return once.every((list) => new Set(list).size === list.length);
+}
 
 /** The data of an entry of kind "configuration". */
 export function writeConfiguration(configuration: Configuration): Uint8Array {
   return encode(configuration);
 }
 
-/** Errors: BAD_FRAME when the bytes are no configuration. */
+/**
+ * Of an entry that is in the log: whoever put it there has checked it. Errors: BAD_FRAME when the bytes are no
+ * configuration.
+ */
 export function readConfiguration(data: Uint8Array): Configuration {
-  return checkConfiguration(decode(data), "configuration");
+  return shape(decode(data), "configuration") as unknown as Configuration;
 }
 
 /** A change is under way: two majorities decide. */

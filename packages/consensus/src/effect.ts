@@ -39,6 +39,17 @@ export type Effect =
   | { readonly kind: "configuration"; readonly configuration: Configuration }
   /** Apply these, in order; each comes once in a life, the first after the restored snapshot. */
   | { readonly kind: "commit"; readonly entries: readonly Entry[] }
+  /**
+   * A message was ignored, whose sender no honest peer is: its term lies too far ahead, or what it would put
+   * into the log is nothing that the caller accepts.
+   */
+  | {
+      readonly kind: "ignored";
+      readonly from: NodeId;
+      readonly message: Message["kind"];
+      readonly reason: "far term" | "bad entry" | "bad snapshot";
+      readonly term: number;
+    }
   /** Answer the read from the state as it is after the commits above. */
   | { readonly kind: "readReady"; readonly id: string }
   /** No answer came, or no leader is known. Ask again. */

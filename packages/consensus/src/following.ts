@@ -3,6 +3,9 @@
  *
  * Decides what enters the log and what it acknowledges. Does not decide whether the sender leads
  * (raft.ts has seen to that) and never campaigns.
+ *
+ * What the caller does not accept is not taken and not answered: no honest leader sends it, and a log that
+ * held it could not be applied by anybody.
  */
 import type { NodeId } from "@gam/core";
 import type { Snapshot } from "./durable.ts";
@@ -15,6 +18,7 @@ import {
   type SnapshotChunk,
 } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Acceptance } from "./raft-config.ts";
 import { SnapshotInbox } from "./snapshot-inbox.ts";
 
 export class Following {
@@ -22,19 +26,26 @@ export class Following {
   readonly #outbox: Outbox;
   readonly #inbox = new SnapshotInbox();
 
-  constructor(log: Log, outbox: Outbox) {
+  readonly #accepts: Acceptance;
+
+  constructor(log: Log, outbox: Outbox, accepts: Acceptance) {
     this.#log = log;
     this.#outbox = outbox;
+    this.#accepts = accepts;
   }
 
-  append(from: NodeId, message: Append): void {
+  /** False when it holds an entry that nobody could apply. */
+  append(from: NodeId, message: Append): boolean {
     const { term, previousIndex, previousTerm, entries } = message;
     if (previousIndex < this.#log.commit) {
       // All of it that could matter is agreed already, and it may be compacted.
       this.#acknowledge(from, term, this.#log.commit);
-      return;
+      return true;
     }
-    if (!followOn(message)) return;
+    if (!followOn(message)) return true;
+    // What is in the log already was accepted when it came.
+    const fresh = entries.filter((one) => this.#log.term(one.index) !== one.term);
+    if (fresh.some((one) => one.kind === "data" && !this.#accepts.entry(one.data))) return false;
     const match = this.#log.accept({ index: previousIndex, term: previousTerm }, entries);
     if (match === undefined) {
       const hint = this.#log.lastAgreeable(previousIndex, previousTerm);
@@ -45,11 +56,12 @@ export class Following {
         hintIndex: hint.index,
         hintTerm: hint.term,
       });
-      return;
+      return true;
     }
     this.#inbox.clear();
     this.#log.commitTo(Math.min(message.commit, match));
     this.#acknowledge(from, term, match);
+    return true;
   }
 
   learnCommit({ index, indexTerm }: Commit | Heartbeat): void {
@@ -57,8 +69,8 @@ export class Following {
     if (index > this.#log.commit && this.#log.term(index) === indexTerm) this.#log.commitTo(index);
   }
 
-  /** Returns the snapshot that the log was replaced by, when the last piece has come. */
-  takeChunk(from: NodeId, chunk: SnapshotChunk): Snapshot | undefined {
+  /** Returns the snapshot that the log was replaced by, when the last piece has come; "bad" for one that is none. */
+  takeChunk(from: NodeId, chunk: SnapshotChunk): Snapshot | "bad" | undefined {
     const { index, indexTerm, term } = chunk;
     if (indexTerm > term) return undefined; // No leader has entries of a later term than its own.
     if (index <= this.#log.commit || this.#log.term(index) === indexTerm) {
@@ -71,6 +83,7 @@ export class Following {
       this.#outbox.send(from, { kind: "snapshotReply", term, index, offset: taken });
       return undefined;
     }
+    if (!this.#accepts.snapshot(taken)) return "bad";
     this.#log.install(taken);
     this.#acknowledge(from, term, index);
     return taken;

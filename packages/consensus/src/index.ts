@@ -1,5 +1,6 @@
 export {
   type Configuration,
+  checkConfiguration,
   isJoint,
   isVoter,
   membersOf,
@@ -18,7 +19,13 @@ export type { Effect, Role } from "./effect.ts";
 export { type Faults, type RaftFault, raftFaults } from "./fault.ts";
 export type { Input } from "./input.ts";
 export type { PeerProgress, Placement, Refusal } from "./leadership.ts";
-export { entryBytesMax, type RaftLimits, raftLimits } from "./limits.ts";
+export {
+  entryBytesMax,
+  type RaftLimits,
+  raftLimits,
+  snapshotBytesMax,
+  termMax,
+} from "./limits.ts";
 export { checkMessage, type Message } from "./message.ts";
 export { Raft } from "./raft.ts";
-export type { RaftConfig } from "./raft-config.ts";
+export type { Acceptance, RaftConfig } from "./raft-config.ts";

@@ -9,6 +9,18 @@ export const chunkBytesMax = 256 * 1024;
 /** No snapshot is larger. */
 export const snapshotBytesMax = 512 * 1024 * 1024;
 
+/** Beyond it, adding one would stop being exact. */
+export const termMax = 2 ** 52;
+/**
+ * Terms that this peer may rise by in each window of ticks since it started. An honest mesh needs one for each
+ * election, so a peer that was away for ten years of one election every two seconds still follows at once.
+ * A member that lies needs five hundred years to use up all terms. (docs/decisions/0011)
+ */
+export const termsPerWindowMax = 2 ** 24;
+export const termWindowTicks = 1200;
+/** No snapshot stands at a higher place: entries have to fit behind it. */
+export const snapshotIndexMax = 2 ** 48;
+
 export interface RaftLimits {
   /** Entries are packed into one append up to this. One larger entry travels alone. */
   readonly appendBytesMax: number;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode, type NodeId } from "@gam/core";
-import { seededRandom } from "@gam/core/testing";
+import { seededRandom, testId } from "@gam/core/testing";
 import fc from "fast-check";
 import { writeConfiguration } from "./configuration.ts";
 import { bootstrap, type Entry } from "./durable.ts";
@@ -10,20 +10,32 @@ import { entryBytesMax } from "./limits.ts";
 import { checkMessage, type Message } from "./message.ts";
 import { Raft } from "./raft.ts";
 
-const names = ["a", "b", "c"] as NodeId[];
+const [a, b, c] = ["a", "b", "c"].map((name) => testId<NodeId>(name)) as [NodeId, NodeId, NodeId];
+const names = [a, b, c];
 const small = fc.nat(6);
-const configuration = fc.record({
-  voters: fc.subarray(names),
-  votersOutgoing: fc.subarray(names),
-  learners: fc.subarray(names),
-  standbys: fc.subarray(names),
-});
+const configuration = fc
+  .record({
+    voters: fc.subarray(names, { minLength: 1 }),
+    votersOutgoing: fc.subarray(names),
+    learners: fc.subarray(names),
+    standbys: fc.subarray(names),
+  })
+  .map((one) => {
+    const learners = one.learners.filter((id) => !one.voters.includes(id));
+    return { ...one, learners, standbys: one.standbys.filter((id) => learners.includes(id)) };
+  });
 const entries: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({
     index: fc.integer({ min: 1, max: 7 }),
     term: small,
-    kind: fc.constantFrom("data" as const, "noop" as const),
+    kind: fc.constant("data" as const),
     data: fc.uint8Array({ maxLength: 3 }),
+  }),
+  fc.record({
+    index: fc.integer({ min: 1, max: 7 }),
+    term: small,
+    kind: fc.constant("noop" as const),
+    data: fc.constant(new Uint8Array()),
   }),
   fc.record({
     index: fc.integer({ min: 1, max: 7 }),
@@ -38,16 +50,16 @@ const runs = fc.tuple(fc.nat(4), fc.array(entries, { maxLength: 4 })).map(([from
   entries: list.map((entry, at) => ({ ...entry, index: from + 1 + at })),
 }));
 const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
+/** The last entry of a candidate is of an earlier term than it stands in. */
+const ballot = fc
+  .record({ term: small, lastIndex: small, before: small })
+  .map(({ term, lastIndex, before }) => ({ term, lastIndex, lastTerm: Math.min(term, before) }));
 const messages: fc.Arbitrary<Message> = fc.oneof(
-  fc.record({ kind: kind("preVote"), term: small, lastIndex: small, lastTerm: small }),
+  ballot.map((numbers) => ({ kind: "preVote" as const, ...numbers })),
   fc.record({ kind: kind("preVoteReply"), term: small, granted: fc.boolean() }),
-  fc.record({
-    kind: kind("vote"),
-    term: small,
-    lastIndex: small,
-    lastTerm: small,
-    transfer: fc.boolean(),
-  }),
+  fc
+    .tuple(ballot, fc.boolean())
+    .map(([numbers, transfer]) => ({ kind: "vote" as const, ...numbers, transfer })),
   fc.record({ kind: kind("voteReply"), term: small, granted: fc.boolean() }),
   fc
     .tuple(fc.record({ term: small, previousTerm: small, commit: small }), runs)
@@ -66,7 +78,7 @@ const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     kind: kind("snapshotChunk"),
     term: small,
-    index: small,
+    index: fc.integer({ min: 1, max: 7 }),
     indexTerm: small,
     configuration,
     totalBytes: small,
@@ -107,6 +119,17 @@ test("checkMessage() lets every message through, as it was sent", () => {
 
 const data = { index: 1, term: 1, kind: "data", data: new Uint8Array() };
 const append = { kind: "append", term: 1, previousIndex: 0, previousTerm: 0, commit: 0 };
+const nobody = { voters: [], votersOutgoing: [], learners: [] };
+const chunk = {
+  kind: "snapshotChunk",
+  term: 1,
+  index: 1,
+  indexTerm: 1,
+  configuration: { ...nobody, voters: [a] },
+  totalBytes: 0,
+  offset: 0,
+  data: new Uint8Array(),
+};
 const wrong = [
   { name: "another kind", value: { kind: "hello", term: 1 } },
   { name: "no term", value: { kind: "standNow" } },
@@ -118,6 +141,31 @@ const wrong = [
     value: { ...append, entries: [{ ...data, data: new Uint8Array(entryBytesMax + 1) }] },
   },
   { name: "too many entries", value: { ...append, entries: Array(1_025).fill(data) } },
+  {
+    name: "entries that are nothing and have data",
+    value: { ...append, entries: [{ ...data, kind: "noop", data: Uint8Array.of(1) }] },
+  },
+  {
+    name: "a candidate with entries of later terms",
+    value: { kind: "vote", term: 3, lastIndex: 1, lastTerm: 4, transfer: false },
+  },
+  { name: "a snapshot so far on that nothing fits behind it", value: { ...chunk, index: 2 ** 52 } },
+  {
+    name: "a snapshot of a state that nobody votes in",
+    value: { ...chunk, configuration: nobody },
+  },
+  ...[
+    { ...nobody, voters: [a, a, b] },
+    { ...nobody, voters: ["a"] },
+    { ...nobody, voters: [a], learners: [a] },
+    nobody,
+  ].map((members) => ({
+    name: `members ${JSON.stringify(members)}`,
+    value: {
+      ...append,
+      entries: [{ ...data, kind: "configuration", data: writeConfiguration(members as never) }],
+    },
+  })),
   {
     name: "a configuration that cannot be read",
     value: { ...append, entries: [{ ...data, kind: "configuration" }] },
@@ -171,13 +219,13 @@ test("no sequence of well-formed nonsense breaks an invariant", () => {
       fc.nat(1_000),
       (sequence, seed) => {
         const config = {
-          self: "a" as NodeId,
+          self: a,
           heartbeatTicks: 1,
           electionTicksMin: 3,
           electionTicksMax: 6,
           limits: { trailingEntries: 1, snapshotChunkBytes: 2 },
         };
-        const raft = new Raft(config, bootstrap("a" as NodeId), seededRandom(seed + 1));
+        const raft = new Raft(config, bootstrap(a), seededRandom(seed + 1));
         for (const input of sequence) {
           perform(raft, input);
           if (raft.commitIndex > 2) {

@@ -5,10 +5,17 @@
  * term that the sender would stand in. Nothing here relies on order, and any message may be lost or
  * come twice.
  */
-import { check, type NodeId } from "@gam/core";
-import { type Configuration, checkConfiguration, readConfiguration } from "./configuration.ts";
+import { check, decode, GamError, type NodeId } from "@gam/core";
+import { type Configuration, checkConfiguration } from "./configuration.ts";
 import type { Entry } from "./durable.ts";
-import { appendEntriesMax, chunkBytesMax, entryBytesMax, snapshotBytesMax } from "./limits.ts";
+import {
+  appendEntriesMax,
+  chunkBytesMax,
+  entryBytesMax,
+  snapshotBytesMax,
+  snapshotIndexMax,
+  termMax,
+} from "./limits.ts";
 
 /** "Would you vote for me?" Binds nobody, so a peer that cannot win disturbs nobody. */
 export interface PreVote {
@@ -134,9 +141,8 @@ export type Message =
   | ReadRequest
   | ReadReply;
 
-const { boolean, bytes, integer, list, literal, object, string, union } = check;
-// A billion years of one election a millisecond; beyond it, adding one would stop being exact.
-const number = integer(0, 2 ** 52);
+const { boolean, bytes, integer, list, literal, object, string, union, where } = check;
+const number = integer(0, termMax);
 const readIdLengthMax = 64;
 
 const shapeOfEntry = object({
@@ -148,18 +154,38 @@ const shapeOfEntry = object({
 const checkEntry: check.Check<Entry> = (value, path) => {
   const entry = shapeOfEntry(value, path);
   // Checked here so that a log never holds a configuration that nobody can read.
-  if (entry.kind === "configuration") readConfiguration(entry.data);
+  if (entry.kind === "configuration") {
+    checkConfiguration(decode(entry.data), `${path}.configuration`);
+  }
+  if (entry.kind === "noop" && entry.data.length > 0) {
+    throw new GamError("BAD_FRAME", `Cannot read ${path}.data: an empty entry has none`);
+  }
   return entry;
 };
+
+/** No log has entries of a term that its peer has not reached. */
+function within<T extends { readonly term: number }>(
+  shape: check.Check<T>,
+  termOf: (message: T) => number,
+): check.Check<T> {
+  return where(
+    shape,
+    (message) => termOf(message) <= message.term,
+    "a term up to the sender's own",
+  );
+}
 
 const ballot = { term: number, lastIndex: number, lastTerm: number };
 const committed = { term: number, index: number, indexTerm: number };
 
 /** Errors: BAD_FRAME with the path of the field that is wrong. */
 export const checkMessage: check.Check<Message> = union<Message>({
-  preVote: object({ kind: literal("preVote"), ...ballot }),
+  preVote: within(object({ kind: literal("preVote"), ...ballot }), ({ lastTerm }) => lastTerm),
   preVoteReply: object({ kind: literal("preVoteReply"), term: number, granted: boolean }),
-  vote: object({ kind: literal("vote"), ...ballot, transfer: boolean }),
+  vote: within(
+    object({ kind: literal("vote"), ...ballot, transfer: boolean }),
+    ({ lastTerm }) => lastTerm,
+  ),
   voteReply: object({ kind: literal("voteReply"), term: number, granted: boolean }),
   append: object({
     kind: literal("append"),
@@ -183,6 +209,7 @@ export const checkMessage: check.Check<Message> = union<Message>({
   snapshotChunk: object({
     kind: literal("snapshotChunk"),
     ...committed,
+    index: integer(1, snapshotIndexMax),
     configuration: checkConfiguration,
     totalBytes: integer(0, snapshotBytesMax),
     offset: integer(0, snapshotBytesMax),

@@ -1,5 +1,16 @@
 import { assert, type NodeId } from "@gam/core";
+import type { Snapshot } from "./durable.ts";
 import { chunkBytesMax, type RaftLimits, raftLimits } from "./limits.ts";
+
+/** What the caller takes of what a leader sends. Asked before it comes into the log. */
+export interface Acceptance {
+  /** The data of an entry of kind "data". */
+  entry(data: Uint8Array): boolean;
+  snapshot(snapshot: Snapshot): boolean;
+}
+
+/** For callers to whom bytes mean nothing. */
+const acceptAll: Acceptance = { entry: () => true, snapshot: () => true };
 
 export interface RaftConfig {
   readonly self: NodeId;
@@ -13,9 +24,14 @@ export interface RaftConfig {
    */
   readonly electionTicksMax: number;
   readonly limits?: Partial<RaftLimits>;
+  /** Absent: all of it. */
+  readonly accepts?: Acceptance;
 }
 
-export type RaftSettings = Omit<RaftConfig, "limits"> & { readonly limits: RaftLimits };
+export type RaftSettings = Omit<RaftConfig, "limits" | "accepts"> & {
+  readonly limits: RaftLimits;
+  readonly accepts: Acceptance;
+};
 
 /** Errors: BrokenInvariant, since a configuration comes from this program. */
 export function settingsOf(config: RaftConfig): RaftSettings {
@@ -25,5 +41,5 @@ export function settingsOf(config: RaftConfig): RaftSettings {
   assert(electionTicksMax > electionTicksMin, "electionTicksMax must exceed electionTicksMin");
   const limits = { ...raftLimits, ...config.limits };
   assert(limits.snapshotChunkBytes <= chunkBytesMax, "chunks must fit into a message");
-  return { ...config, limits };
+  return { ...config, limits, accepts: config.accepts ?? acceptAll };
 }

@@ -27,12 +27,14 @@ import { type Faults, noFaults } from "./fault.ts";
 import { Following } from "./following.ts";
 import type { Input } from "./input.ts";
 import { Leadership, type PeerProgress, type Placement, type Refusal } from "./leadership.ts";
+import { termMax, termsPerWindowMax, termWindowTicks } from "./limits.ts";
 import { Log } from "./log.ts";
 import {
   isHypothetical,
   type Message,
   type PreVote,
   type PreVoteReply,
+  type SnapshotChunk,
   type Vote,
   type VoteReply,
 } from "./message.ts";
@@ -50,6 +52,8 @@ export class Raft {
   readonly #desk = new ReadDesk();
   readonly #following: Following;
   #term: number;
+  /** The term that this life began with. */
+  readonly #startTerm: number;
   #votedFor: NodeId | undefined;
   #leader: NodeId | undefined;
   #leadership: Leadership | undefined;
@@ -77,8 +81,9 @@ export class Raft {
     this.#random = random;
     this.#log = new Log(restored);
     this.#outbox = new Outbox(faults);
-    this.#following = new Following(this.#log, this.#outbox);
+    this.#following = new Following(this.#log, this.#outbox, this.#settings.accepts);
     this.#term = restored.hardState.term;
+    this.#startTerm = this.#term;
     this.#votedFor = restored.hardState.votedFor;
     this.#written = restored.hardState;
     this.#announced = { role: "follower", term: this.#term, leader: undefined };
@@ -193,6 +198,7 @@ export class Raft {
   /** The only place where what a peer said, or this peer promised to itself, comes in. */
   #receive(from: NodeId, message: Message): void {
     if (message.term > this.#term) {
+      if (message.term > this.#termCeiling()) return this.#ignore(from, message, "far term");
       if (this.#isProtected(message)) return;
       if (!isHypothetical(message)) this.#followTerm(message.term);
     } else if (message.term < this.#term) {
@@ -209,11 +215,12 @@ export class Raft {
         this.#countVote(from, message);
         break;
       case "append":
-        if (this.#hearLeader(from)) this.#following.append(from, message);
+        if (!this.#hearLeader(from)) break;
+        if (!this.#following.append(from, message)) this.#ignore(from, message, "bad entry");
         break;
       case "snapshotChunk":
         if (!this.#hearLeader(from)) break;
-        this.#install(this.#following.takeChunk(from, message));
+        this.#install(from, message);
         break;
       case "commit":
         if (this.#hearLeader(from)) this.#following.learnCommit(message);
@@ -397,8 +404,24 @@ export class Raft {
     return true;
   }
 
-  #install(snapshot: Snapshot | undefined): void {
-    if (snapshot !== undefined) this.#snapshot = { snapshot, install: true };
+  #install(from: NodeId, chunk: SnapshotChunk): void {
+    const taken = this.#following.takeChunk(from, chunk);
+    if (taken === "bad") this.#ignore(from, chunk, "bad snapshot");
+    else if (taken !== undefined) this.#snapshot = { snapshot: taken, install: true };
+  }
+
+  /** A higher term is not believed: one message could otherwise leave no term for anybody to lead in. */
+  #termCeiling(): number {
+    const windows = 1 + Math.floor(this.#nowTick / termWindowTicks);
+    return Math.min(termMax, this.#startTerm + windows * termsPerWindowMax);
+  }
+
+  #ignore(
+    from: NodeId,
+    { kind: message, term }: Message,
+    reason: Extract<Effect, { kind: "ignored" }>["reason"],
+  ): void {
+    this.#effects.push({ kind: "ignored", from, message, reason, term });
   }
 
   #compact(index: number, data: Uint8Array): void {

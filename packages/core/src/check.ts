@@ -4,7 +4,8 @@
  *   const ping = object({ kind: literal("ping"), round: integer(0, 2 ** 32) });
  *   const message = ping(decode(bytes), "ping");   // typed, or GamError BAD_FRAME with the path
  *
- * Unknown fields are dropped, so a newer peer may send more than an older one reads.
+ * Unknown fields are dropped, so a newer peer may send more than an older one reads. Only plain values
+ * come through: no value with a prototype of its own, no number that is none.
  */
 import { GamError } from "./errors.ts";
 
@@ -15,14 +16,19 @@ function refuse(path: string, wanted: string, found: unknown): never {
   throw new GamError("BAD_FRAME", `Cannot read ${path}: wanted ${wanted}, found ${shown(found)}`);
 }
 
+const shownMax = 40;
+
 function shown(found: unknown): string {
-  if (typeof found === "string") return JSON.stringify(found.slice(0, 40));
+  if (typeof found === "string") return JSON.stringify(found.slice(0, shownMax));
   if (found === null) return "null";
   return Array.isArray(found) ? "a list" : typeof found;
 }
 
+/** A plain one: dates, maps and bytes are objects too, and have no fields. */
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 export function string(lengthMax = 4096): Check<string> {
@@ -33,10 +39,30 @@ export function string(lengthMax = 4096): Check<string> {
   };
 }
 
-/** A string of one of our id types; the caller names which. */
+/** `wanted` completes "wanted …" in the error. */
+export function matching(pattern: RegExp, wanted: string, lengthMax = 4096): Check<string> {
+  const check = string(lengthMax);
+  return (value, path) => {
+    const found = check(value, path);
+    if (!pattern.test(found)) refuse(path, wanted, value);
+    return found;
+  };
+}
+
+/** What `check` takes and `holds` as well. `wanted` completes "wanted …" in the error. */
+export function where<T>(check: Check<T>, holds: (value: T) => boolean, wanted: string): Check<T> {
+  return (value, path) => {
+    const found = check(value, path);
+    if (!holds(found)) refuse(path, wanted, value);
+    return found;
+  };
+}
+
+const anId = matching(/^[0-9a-z]{25}$/, "an id of 25 letters and digits", 25);
+
+/** One of our ids; the caller names which type of id it is. */
 export function id<Kind extends string>(): Check<Kind> {
-  const check = string(64);
-  return (value, path) => check(value, path) as Kind;
+  return anId as Check<Kind>;
 }
 
 export function integer(min = 0, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
@@ -89,7 +115,9 @@ export function list<T>(check: Check<T>, lengthMax: number): Check<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) refuse(path, "a list", value);
     if (value.length > lengthMax) refuse(path, `at most ${lengthMax} entries`, value);
-    return value.map((one, index) => check(one, `${path}[${index}]`));
+    // Not map(), which leaves holes as they are.
+    const result = Array.from(value, (one, index) => check(one, `${path}[${index}]`));
+    return result.every((one, index) => one === value[index]) ? value : result;
   };
 }
 
@@ -97,12 +125,22 @@ export function optional<T>(check: Check<T>): Check<T | undefined> {
   return (value, path) => (value === undefined || value === null ? undefined : check(value, path));
 }
 
-export function map<T>(check: Check<T>, sizeMax: number): Check<Record<string, T>> {
+/** `checkKey` says what the keys may be: any short text unless said. */
+export function map<T>(
+  check: Check<T>,
+  sizeMax: number,
+  checkKey: Check<string> = string(),
+): Check<Record<string, T>> {
   return (value, path) => {
     if (!isObject(value)) refuse(path, "a map", value);
     const entries = Object.entries(value);
     if (entries.length > sizeMax) refuse(path, `at most ${sizeMax} entries`, value);
-    return Object.fromEntries(entries.map(([key, one]) => [key, check(one, `${path}.${key}`)]));
+    const read = entries.map(([key, one]): [string, T] => {
+      const at = `${path}.${key.slice(0, shownMax)}`;
+      return [checkKey(key, at), check(one, at)];
+    });
+    const same = read.every(([, one], index) => one === entries[index]?.[1]);
+    return same ? (value as Record<string, T>) : Object.fromEntries(read);
   };
 }
 
@@ -118,6 +156,30 @@ export function object<F extends Fields>(fields: F): Check<ObjectOf<F>> {
       if (one !== undefined) result[key] = one;
     }
     return result as ObjectOf<F>;
+  };
+}
+
+/**
+ * As object(), and the very same value comes back where nothing has to be dropped: for what is large,
+ * and for what is compared with itself later, the order of its fields included.
+ */
+export function struct<F extends Fields>(fields: F): Check<ObjectOf<F>> {
+  const known = new Map(Object.entries(fields));
+  return (value, path) => {
+    if (!isObject(value)) refuse(path, "an object", value);
+    let same = true;
+    const result: Record<string, unknown> = {};
+    for (const key of Object.keys(value)) {
+      const check = known.get(key);
+      const found = value[key];
+      const one = check === undefined ? undefined : check(found, `${path}.${key}`);
+      if (one !== found || one === undefined) same = false;
+      if (one !== undefined) result[key] = one;
+    }
+    for (const [key, check] of known) {
+      if (!Object.hasOwn(value, key)) check(undefined, `${path}.${key}`);
+    }
+    return (same ? value : result) as ObjectOf<F>;
   };
 }
 

@@ -23,7 +23,7 @@ import { type Answer, Errands } from "./errands.ts";
 import type { Faults } from "./faults.ts";
 import { votesNeeded } from "./jury.ts";
 import { LocalHealth } from "./local-health.ts";
-import type { Message, Opinion, Rumour } from "./message.ts";
+import { counterMax, type Message, type Opinion, type Rumour } from "./message.ts";
 import { never, newPeerRecord, type PeerRecord, type Verdict } from "./peer-record.ts";
 import { Ring } from "./ring.ts";
 
@@ -351,7 +351,6 @@ export class Membership {
         const target = this.#peers.get(message.peer);
         if (target === undefined || target.askRound !== message.round) return [];
         target.helped = true;
-        this.#learn(target, message.incarnation);
         return this.#alive(target, "another peer has reached it");
       }
       case "unreached": {
@@ -386,7 +385,7 @@ export class Membership {
       if (id === this.#config.self && opinion !== "alive") this.#refute(incarnation);
       const peer = this.#peers.get(id);
       if (peer === undefined || peer === origin) continue;
-      this.#learn(peer, incarnation);
+      // Only the peer itself raises it: a higher one that somebody makes up would void what all others say.
       if (incarnation < peer.incarnation) continue; // Refuted since.
       peer.heardOpinions.set(origin.id, opinion);
       const news = opinion === "alive" && before.get(id) !== "alive";
@@ -407,7 +406,8 @@ export class Membership {
 
   #refute(accused: number): void {
     if (accused < this.#incarnation || this.#faults.noRefutation) return;
-    this.#incarnation = accused + 1;
+    // Others would not read a higher one, and so not hear this peer any more.
+    this.#incarnation = Math.min(accused + 1, counterMax);
     this.#refutedTick = this.#nowTick;
     this.#rumourDue = true;
   }

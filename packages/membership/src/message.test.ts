@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode, type NodeId } from "@gam/core";
+import { testId } from "@gam/core/testing";
 import { checkMessage, checkRumour, type Message, type Rumour } from "./message.ts";
 
-const peer = "e" as NodeId;
+const peer = testId<NodeId>("e");
 const messages: Message[] = [
   { kind: "ping", round: 1, incarnation: 0 },
   { kind: "ping", round: 1, incarnation: 0, accused: 3 },
@@ -36,6 +37,7 @@ const rubbish: [string, unknown][] = [
   ["a round that is no number", { kind: "ack", round: "1", incarnation: 0 }],
   ["a negative incarnation", { kind: "ack", round: 1, incarnation: -1 }],
   ["an incarnation that cannot be raised", { kind: "ping", round: 1, incarnation: 2 ** 53 }],
+  ["a peer that is no id", { kind: "ask", round: 1, peer: "e" }],
   ["nothing", undefined],
 ];
 

@@ -54,7 +54,8 @@ export interface Rumour {
 
 export const healthMax = 8;
 const opinionsMax = 4096;
-const counter = check.integer(0, 2 ** 48);
+export const counterMax = 2 ** 48;
+const counter = check.integer(0, counterMax);
 
 export const checkMessage: Check<Message> = check.union<Message>({
   ping: check.object({

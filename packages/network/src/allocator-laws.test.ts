@@ -149,7 +149,9 @@ class History {
           node,
           status: status("assigned"),
         };
-        return this.write(...this.allocator.withBridges(this.view, [placed], this.log.nowMs));
+        return this.write(
+          ...this.allocator.withBridges(this.view, [placed], { nowMs: this.log.nowMs }),
+        );
       }
       case "report": {
         const { name, state } = step;

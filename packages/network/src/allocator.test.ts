@@ -67,7 +67,7 @@ class World {
   assign(id: string, node: NodeId): void {
     const status = { Timestamp: "2026-01-01T00:00:00.000Z", State: "assigned" as const };
     const placed = [{ kind: "assignTask" as const, id: id as TaskId, node, status }];
-    this.write(...this.allocator.withBridges(this.store, placed, this.log.nowMs));
+    this.write(...this.allocator.withBridges(this.store, placed, { nowMs: this.log.nowMs }));
   }
 
   report(id: string, State: "running" | "failed"): void {
@@ -291,7 +291,7 @@ test("an exhausted network says so once, keeps an address for its first bridge, 
         status: { Timestamp: "", State: "assigned" },
       },
     ],
-    world.log.nowMs,
+    { nowMs: world.log.nowMs },
   );
   assert.deepEqual(
     placed.map(({ kind }) => kind),

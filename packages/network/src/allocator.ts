@@ -15,10 +15,13 @@
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import {
   type Event,
+  guarded,
   ingressOf,
   ingressPorts,
   isWaiting,
   type Network,
+  noGuard,
+  type PlanGuard,
   type PlannedChange,
   type Service,
   type View,
@@ -42,6 +45,8 @@ export interface AllocationFacts {
   readonly nowMs: number;
   /** Changes of one plan at most. The next goes on where this one stopped. */
   readonly changesMax?: number;
+  /** Absent: what a plan throws is thrown. */
+  readonly guard?: PlanGuard;
 }
 
 /** So that one entry of the log stays small. */
@@ -88,7 +93,8 @@ export class Allocator {
    * In the order of who needs whom: networks, then bridges, services, and tasks last. What may be taken
    * away is looked at when it is known who has come.
    */
-  plan(view: View, { nowMs, changesMax = changesMaxDefault }: AllocationFacts): PlannedChange[] {
+  plan(view: View, facts: AllocationFacts): PlannedChange[] {
+    const { nowMs, changesMax = changesMaxDefault, guard = noGuard } = facts;
     this.#catchUp(view);
     const plan = new Allocation({ view, book: this.#book, nowMs });
     const isFull = (): boolean => plan.changes.length >= changesMax;
@@ -97,25 +103,33 @@ export class Allocator {
     const networks = (look: (network: Network) => boolean): void => {
       for (const id of this.#networks) {
         const network = view.network(id);
-        if (network !== undefined && (isFull() || look(network))) again.add(id);
+        if (network === undefined) continue;
+        if (isFull() || guarded(guard, id, () => look(network), true)) again.add(id);
+      }
+    };
+    /** Looks at each in turn; keeps those that are worth another look, and those that there was no time for. */
+    const each = <Id extends string>(list: Set<Id>, look: (id: Id) => boolean): void => {
+      for (const id of list) {
+        if (isFull()) return;
+        if (!guarded(guard, id, () => look(id), true)) list.delete(id);
       }
     };
     networks((network) => plan.network(network));
-    each(this.#nodes, isFull, (id) => {
+    each(this.#nodes, (id) => {
       const node = view.node(id);
       return node !== undefined && plan.tunnel(node);
     });
-    each(this.#forsaken, isFull, (id) => {
+    each(this.#forsaken, (id) => {
       const task = view.task(id);
       return task !== undefined && plan.release(task);
     });
     networks((network) => plan.bridges(network, everywhere(network)));
-    each(this.#services, isFull, (id) => {
+    each(this.#services, (id) => {
       const service = view.service(id);
       return service !== undefined && plan.service(service);
     });
     networks((network) => plan.attachments(network, isFull));
-    each(this.#unattached, isFull, (id) => {
+    each(this.#unattached, (id) => {
       const task = view.task(id);
       return task !== undefined && plan.task(task);
     });
@@ -134,18 +148,13 @@ export class Allocator {
   withBridges(
     view: View,
     placed: readonly PlannedChange[],
-    nowMs: number,
+    { nowMs, guard = noGuard }: AllocationFacts,
   ): readonly PlannedChange[] {
     this.#catchUp(view);
     const plan = new Allocation({ view, book: this.#book, nowMs });
     const rest = placed.filter((change) => {
-      const task = change.kind === "assignTask" ? view.task(change.id) : undefined;
-      if (change.kind !== "assignTask" || task === undefined) return true;
-      const without = task.Gam.attachments
-        .map(({ network }) => view.network(network))
-        .find((network) => network && plan.bridge(network, change.node) === undefined);
-      if (without !== undefined) plan.withoutBridge(task, without);
-      return without === undefined;
+      if (change.kind !== "assignTask") return true;
+      return guarded(guard, change.id, () => hasBridges(plan, view, change), false);
     });
     return [...plan.setBridges(), ...plan.changes, ...rest];
   }
@@ -244,6 +253,21 @@ export class Allocator {
   }
 }
 
+/** Whether the task finds a bridge of each of its networks on the node, after this plan. */
+function hasBridges(
+  plan: Allocation,
+  view: View,
+  { id, node }: Extract<PlannedChange, { kind: "assignTask" }>,
+): boolean {
+  const task = view.task(id);
+  if (task === undefined) return true;
+  const without = task.Gam.attachments
+    .map(({ network }) => view.network(network))
+    .find((network) => network && plan.bridge(network, node) === undefined);
+  if (without !== undefined) plan.withoutBridge(task, without);
+  return without === undefined;
+}
+
 /** What there is to plan for a view, from nothing but the view. */
 export function planAllocation(view: View, facts: AllocationFacts): PlannedChange[] {
   return new Allocator().plan(view, facts);
@@ -251,12 +275,4 @@ export function planAllocation(view: View, facts: AllocationFacts): PlannedChang
 
 function publishes({ Spec }: Service): boolean {
   return ingressPorts(Spec.EndpointSpec).length > 0;
-}
-
-/** Looks at each in turn; keeps those that are worth another look, and those that there was no time for. */
-function each<Id>(list: Set<Id>, isFull: () => boolean, look: (id: Id) => boolean): void {
-  for (const id of list) {
-    if (isFull()) return;
-    if (!look(id)) list.delete(id);
-  }
 }

@@ -7,7 +7,16 @@
  * is nobody else's name.
  */
 import type { NetworkId } from "@gam/core";
-import { containerName, type Network, type Node, type Service, type Task } from "@gam/state";
+import {
+  containerName,
+  guarded,
+  type Network,
+  type Node,
+  noGuard,
+  type PlanGuard,
+  type Service,
+  type Task,
+} from "@gam/state";
 import { expandTemplate, templateContext } from "@gam/worker";
 import type { DnsPlan, DnsZone } from "./node-plan.ts";
 import { type Place, type Segment, sorted, targetsOf, vipOf } from "./segment.ts";
@@ -16,17 +25,19 @@ import { type Place, type Segment, sorted, targetsOf, vipOf } from "./segment.ts
 const hostNames = ["host.docker.internal", "gateway.docker.internal"];
 const shortIdLength = 12;
 
-/** `segments`: the networks of `node`. */
-export function planDns(segments: readonly Segment[], node: Node): DnsPlan {
+/** `segments`: the networks of `node`. A network whose names cannot be planned has none. */
+export function planDns(segments: readonly Segment[], node: Node, guard = noGuard): DnsPlan {
   const upstreams = upstreamsOf(segments, node);
   return {
-    zones: segments.map((segment) => planZone(segment)),
+    zones: segments.flatMap((segment) => {
+      return guarded(guard, segment.network.Id, () => [planZone(segment, guard)], []);
+    }),
     clients: clientsOf(segments, node),
     ...(upstreams.size > 0 && { upstreams }),
   };
 }
 
-function planZone(segment: Segment): DnsZone {
+function planZone(segment: Segment, guard: PlanGuard): DnsZone {
   const { network, subnet, gateway, places } = segment;
   const names = new Map<string, Set<string>>();
   const reverse = new Map<string, string>();
@@ -38,7 +49,7 @@ function planZone(segment: Segment): DnsZone {
   };
   if (!network.Ingress) {
     for (const service of segment.services) {
-      addService(service, segment, add);
+      guarded(guard, service.ID, () => addService(service, segment, add), undefined);
       const vip = vipOf(service, network.Id);
       if (vip !== undefined) reverse.set(vip, `${service.Spec.Name}.${network.Name}`);
     }

@@ -11,8 +11,11 @@
 import type { NodeId } from "@gam/core";
 import {
   demandsEncryption,
+  guarded,
   ingressPorts,
   type Node,
+  noGuard,
+  type PlanGuard,
   type Service,
   type Task,
   type View,
@@ -28,9 +31,9 @@ const tunnelPort = 51820;
 
 /**
  * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is
- * one too: what was there for the last one has to go.
+ * one too: what was there for the last one has to go. A network or a service that cannot be planned is left out.
  */
-export function planNode(view: View, self: NodeId): NodePlan | undefined {
+export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | undefined {
   const node = view.node(self);
   if (node === undefined || node.Gam.network === undefined) return undefined;
   if (node.Gam.network.problem !== "" || !isIp4(node.Status.Addr)) return undefined;
@@ -49,13 +52,19 @@ export function planNode(view: View, self: NodeId): NodePlan | undefined {
       .map(({ Status }) => Status.Addr)
       .sort(),
     ...(tunnels && { tunnels }),
-    networks: segments.flatMap((segment) => planPlane(segment, node, view) ?? []),
-    services: sorted(segments.flatMap(planServices), ({ key }) => key),
-    ports: sorted(
-      segments.flatMap((segment) => planPorts(segment, self)),
+    networks: segments.flatMap((segment) => {
+      const plane = (): NetworkPlane | undefined => planPlane(segment, node, view);
+      return guarded(guard, segment.network.Id, plane, undefined) ?? [];
+    }),
+    services: sorted(
+      segments.flatMap((segment) => planServices(segment, guard)),
       ({ key }) => key,
     ),
-    dns: planDns(segments, node),
+    ports: sorted(
+      segments.flatMap((segment) => planPorts(segment, self, guard)),
+      ({ key }) => key,
+    ),
+    dns: planDns(segments, node, guard),
   };
 }
 
@@ -129,21 +138,25 @@ function planTunnels(node: Node, others: readonly Node[]): TunnelPlan | undefine
   };
 }
 
-function planServices({ network, servers, services }: Segment): ServicePlane[] {
-  return services.flatMap((service) => {
-    const vip = vipOf(service, network.Id);
-    if (vip === undefined) return [];
-    const serving = servers.get(service.ID) ?? [];
-    return [
-      {
-        key: `${network.Gam.vni}x${service.ID}`,
-        network: network.Id,
-        vip,
-        backends: serving.map(({ address }) => address),
-        ...affinityPart(service, serving),
-      },
-    ];
+function planServices(segment: Segment, guard: PlanGuard): ServicePlane[] {
+  return segment.services.flatMap((service) => {
+    return guarded(guard, service.ID, () => planService(service, segment), []);
   });
+}
+
+function planService(service: Service, { network, servers }: Segment): ServicePlane[] {
+  const vip = vipOf(service, network.Id);
+  if (vip === undefined) return [];
+  const serving = servers.get(service.ID) ?? [];
+  return [
+    {
+      key: `${network.Gam.vni}x${service.ID}`,
+      network: network.Id,
+      vip,
+      backends: serving.map(({ address }) => address),
+      ...affinityPart(service, serving),
+    },
+  ];
 }
 
 function affinityPart(
@@ -154,28 +167,32 @@ function affinityPart(
   return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
 }
 
-function planPorts({ network, servers, services }: Segment, self: NodeId): PortPlane[] {
-  if (!network.Ingress) return [];
-  return services.flatMap((service) => {
-    const serving = servers.get(service.ID) ?? [];
-    return ingressPorts(service.Endpoint).flatMap((port) => {
-      const { Protocol: protocol = "tcp", PublishedPort: published, TargetPort: target } = port;
-      if (!published || !target) return [];
-      const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
-      const local = ready.filter(({ node }) => node.ID === self);
-      const remote = ready.filter(({ node }) => node.ID !== self);
-      return [
-        {
-          key: `${protocol}${published}`,
-          protocol,
-          published,
-          target,
-          local: local.map(({ address }) => address),
-          remote: remote.map(({ address }) => address),
-          ...affinityPart(service, local.length > 0 ? local : remote),
-        },
-      ];
-    });
+function planPorts(segment: Segment, self: NodeId, guard: PlanGuard): PortPlane[] {
+  if (!segment.network.Ingress) return [];
+  return segment.services.flatMap((service) => {
+    return guarded(guard, service.ID, () => planPortsOf(service, segment, self), []);
+  });
+}
+
+function planPortsOf(service: Service, { servers }: Segment, self: NodeId): PortPlane[] {
+  const serving = servers.get(service.ID) ?? [];
+  return ingressPorts(service.Endpoint).flatMap((port) => {
+    const { Protocol: protocol = "tcp", PublishedPort: published, TargetPort: target } = port;
+    if (!published || !target) return [];
+    const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
+    const local = ready.filter(({ node }) => node.ID === self);
+    const remote = ready.filter(({ node }) => node.ID !== self);
+    return [
+      {
+        key: `${protocol}${published}`,
+        protocol,
+        published,
+        target,
+        local: local.map(({ address }) => address),
+        remote: remote.map(({ address }) => address),
+        ...affinityPart(service, local.length > 0 ? local : remote),
+      },
+    ];
   });
 }
 

@@ -18,7 +18,7 @@ export function numberOf(address: string): number | undefined {
   if (parts.length !== 4) return undefined;
   let number = 0;
   for (const part of parts) {
-    if (!/^\d{1,3}$/.test(part) || Number(part) > 255) return undefined;
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
     number = number * 256 + Number(part);
   }
   return number;
@@ -33,7 +33,7 @@ export function spanOf(range: string): Span | undefined {
   const [base = "", prefix = "32", ...more] = range.split("/");
   const number = numberOf(base);
   if (number === undefined || more.length > 0) return undefined;
-  if (!/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) return undefined;
+  if (!/^(0|[1-9]\d?)$/.test(prefix) || Number(prefix) > 32) return undefined;
   const size = 2 ** (32 - Number(prefix));
   const first = number - (number % size);
   return { first, last: first + size - 1 };

@@ -7,8 +7,11 @@
  */
 import {
   type Endpoint,
+  guarded,
   heldPorts,
   hostPorts,
+  noGuard,
+  type PlanGuard,
   type PlannedChange,
   type PortConfig,
   type Service,
@@ -18,13 +21,20 @@ import {
 const portMin = 30_000;
 const portMax = 32_767;
 
+export interface EndpointLimits {
+  readonly changesMax?: number;
+  readonly guard?: PlanGuard;
+}
+
 /** Shape: `services` are those to look at; the ports of all others in the view are taken. */
 export function planEndpoints(
   view: View,
   services: readonly Service[],
-  changesMax = Number.POSITIVE_INFINITY,
+  { changesMax = Number.POSITIVE_INFINITY, guard = noGuard }: EndpointLimits = {},
 ): PlannedChange[] {
-  const asking = services.filter((service) => !isSettled(service));
+  const asking = services.filter((service) => {
+    return guarded(guard, service.ID, () => !isSettled(service), false);
+  });
   if (asking.length === 0) return [];
   const taken = new Set<string>();
   for (const service of view.services()) {

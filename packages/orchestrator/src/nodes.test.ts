@@ -104,10 +104,10 @@ for (const { name, state, engine, judgement, lostS, want } of cases) {
     });
     const verdicts = new Map(judgement === undefined ? [] : [[a, judgement]]);
     if (lostS !== undefined) {
-      log.write(...planNodes(log.store, verdicts, log.nowMs));
+      log.write(...planNodes(log.store, { verdicts, nowMs: log.nowMs }));
       log.nowMs += lostS * 1000;
     }
-    const changes = planNodes(log.store, verdicts, log.nowMs);
+    const changes = planNodes(log.store, { verdicts, nowMs: log.nowMs });
     const shown = changes.map((change) => {
       assert.ok(change.kind === "judgeNode");
       const { State, Message } = change.status;
@@ -115,7 +115,7 @@ for (const { name, state, engine, judgement, lostS, want } of cases) {
     });
     assert.deepEqual(shown, want === undefined ? [] : [want]);
     log.write(...changes);
-    assert.deepEqual(planNodes(log.store, verdicts, log.nowMs), [], "judged again");
+    assert.deepEqual(planNodes(log.store, { verdicts, nowMs: log.nowMs }), [], "judged again");
   });
 }
 
@@ -124,7 +124,7 @@ test("a node that has not said what it is stays unknown", () => {
   const Resources = { NanoCPUs: 0, MemoryBytes: 0 };
   const node = aNode("a", { state: "unknown", description: { Resources } });
   log.write({ kind: "joinNode", node });
-  assert.deepEqual(planNodes(log.store, new Map([[a, alive]]), log.nowMs), []);
+  assert.deepEqual(planNodes(log.store, { verdicts: new Map([[a, alive]]), nowMs: log.nowMs }), []);
 });
 
 test("a node that was lost is ready when it has said so itself, and not before", () => {
@@ -132,7 +132,7 @@ test("a node that was lost is ready when it has said so itself, and not before",
   const { Description } = aNode("a");
   log.write({ kind: "joinNode", node: aNode("a") });
   const judge = (judgement: Judgement): string | undefined => {
-    log.write(...planNodes(log.store, new Map([[a, judgement]]), log.nowMs));
+    log.write(...planNodes(log.store, { verdicts: new Map([[a, judgement]]), nowMs: log.nowMs }));
     return log.store.node(a)?.Status.State;
   };
   const say = (engine: EngineHealth): void => {

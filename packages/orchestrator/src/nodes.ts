@@ -11,7 +11,15 @@
  * until somebody knows better (membership turns a refusal that lasts into a loss).
  */
 import type { NodeId } from "@gam/core";
-import type { Node, NodeStatus, PlannedChange, View } from "@gam/state";
+import {
+  guarded,
+  type Node,
+  type NodeStatus,
+  noGuard,
+  type PlanGuard,
+  type PlannedChange,
+  type View,
+} from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
 
 /** What membership says of a peer. */
@@ -26,21 +34,28 @@ const engineGraceMs = 15_000;
 
 type Status = Omit<NodeStatus, "Addr">;
 
+export interface NodesFacts {
+  readonly verdicts: ReadonlyMap<NodeId, Judgement>;
+  /** By the leader's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly guard?: PlanGuard;
+}
+
 export function planNodes(
   view: View,
-  verdicts: ReadonlyMap<NodeId, Judgement>,
-  nowMs: number,
+  { verdicts, nowMs, guard = noGuard }: NodesFacts,
 ): PlannedChange[] {
-  const changes: PlannedChange[] = [];
-  for (const node of view.nodes()) {
-    const judgement = verdicts.get(node.ID);
-    if (judgement === undefined) continue;
-    const status = statusOf(node, judgement, nowMs);
-    const { State, Message } = node.Status;
-    if (status.State === State && (status.Message ?? "") === (Message ?? "")) continue;
-    changes.push({ kind: "judgeNode", id: node.ID, status });
-  }
-  return changes;
+  return view.nodes().flatMap((node) => {
+    return guarded(guard, node.ID, () => judge(node, verdicts.get(node.ID), nowMs), []);
+  });
+}
+
+function judge(node: Node, judgement: Judgement | undefined, nowMs: number): PlannedChange[] {
+  if (judgement === undefined) return [];
+  const status = statusOf(node, judgement, nowMs);
+  const { State, Message } = node.Status;
+  if (status.State === State && (status.Message ?? "") === (Message ?? "")) return [];
+  return [{ kind: "judgeNode", id: node.ID, status }];
 }
 
 function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): Status {

@@ -13,12 +13,20 @@
  * from the same view, a task is made twice (the surplus would be dropped later, but had started).
  */
 import type { Mint, NodeId, ServiceId } from "@gam/core";
-import type { Event, PlannedChange, Service, View } from "@gam/state";
+import {
+  type Event,
+  guarded,
+  noGuard,
+  type PlanGuard,
+  type PlannedChange,
+  type Service,
+  type View,
+} from "@gam/state";
 import { planEndpoints } from "./endpoint.ts";
 import { type Faults, noFaults } from "./fault.ts";
 import { type Judgement, planNodes } from "./nodes.ts";
 import { reapService } from "./reap.ts";
-import { planService } from "./service.ts";
+import { planService, type ServicePlan } from "./service.ts";
 
 export interface Facts {
   /** By the leader's clock, in milliseconds since 1970. */
@@ -27,10 +35,14 @@ export interface Facts {
   readonly verdicts: ReadonlyMap<NodeId, Judgement>;
   /** Changes of one plan, about: more where some belong together. `plannedMax` unless said. */
   readonly changesMax?: number;
+  /** Absent: what a plan throws is thrown. */
+  readonly guard?: PlanGuard;
 }
 
 /** So that one entry of the log stays small. */
 const plannedMax = 2000;
+/** Of a service that is left out this time. */
+const later: ServicePlan = { steps: [], waiting: true };
 
 export class Orchestrator {
   readonly #mint: Mint;
@@ -75,14 +87,15 @@ export class Orchestrator {
   }
 
   /** What has to change. Nodes are judged first and alone: everything else leans on it. */
-  plan(view: View, { nowMs, verdicts, changesMax = plannedMax }: Facts): PlannedChange[] {
-    const judged = planNodes(view, verdicts, nowMs);
+  plan(view: View, facts: Facts): PlannedChange[] {
+    const { nowMs, verdicts, changesMax = plannedMax, guard = noGuard } = facts;
+    const judged = planNodes(view, { verdicts, nowMs, guard });
     if (judged.length > 0) return judged;
     this.#spread(view);
     const services = [...this.#dirty]
       .map((id) => view.service(id))
       .filter((service) => service !== undefined);
-    const changes: PlannedChange[] = planEndpoints(view, services, changesMax);
+    const changes: PlannedChange[] = planEndpoints(view, services, { changesMax, guard });
     const again = new Set(changes.flatMap((change) => ("id" in change ? [change.id] : [])));
     const left = new Set<ServiceId>();
     for (const id of this.#dirty) {
@@ -90,7 +103,8 @@ export class Orchestrator {
         left.add(id);
         continue;
       }
-      const { steps, waiting } = this.#look(view, id, { nowMs, changesMax });
+      const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax });
+      const { steps, waiting } = guarded(guard, id, look, later);
       for (const step of steps) {
         if (changes.length >= changesMax) break;
         changes.push(...step);
@@ -106,7 +120,7 @@ export class Orchestrator {
     view: View,
     id: ServiceId,
     limits: { readonly nowMs: number; readonly changesMax: number },
-  ): { steps: readonly (readonly PlannedChange[])[]; waiting: boolean } {
+  ): ServicePlan {
     const service = view.service(id);
     if (service !== undefined) {
       return planService(view, service, { ...limits, mint: this.#mint, faults: this.#faults });

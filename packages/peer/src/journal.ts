@@ -18,7 +18,8 @@ import {
   type Restored,
   type Snapshot,
 } from "@gam/consensus";
-import { assert, decode, encode, GamError, type NodeId } from "@gam/core";
+import { assert, encode, GamError, type NodeId } from "@gam/core";
+import { readWrites, type Stored } from "./journal-shape.ts";
 import { journalRemedy, payloadBytesMax, readRecords, recordBytes, writeRecord } from "./record.ts";
 
 /** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
@@ -50,8 +51,6 @@ export interface Recovered {
   readonly cut: { readonly file: string; readonly toBytes: number } | undefined;
 }
 
-type Stored = Pick<RaftWrite, "hardState" | "entries" | "snapshot">;
-
 /** The state that a sequence of writes amounts to. */
 class Copy {
   hardState: HardState = blank.hardState;
@@ -63,11 +62,16 @@ class Copy {
     if (write.snapshot !== undefined) this.#install(write.snapshot);
     const [first] = write.entries;
     if (first === undefined) return;
-    const base = this.snapshot?.index ?? 0;
-    const from = first.index - base - 1;
-    assert(from >= 0 && from <= this.entries.length, "journal entries leave no gap");
-    this.entries.length = from;
+    assert(this.fits(write), "journal entries leave no gap");
+    this.entries.length = first.index - (this.snapshot?.index ?? 0) - 1;
     for (const entry of write.entries) this.entries.push(entry);
+  }
+
+  /** Its entries follow what is there, or replace some of it. */
+  fits({ entries: [first] }: Stored): boolean {
+    const from = (first?.index ?? 0) - (this.snapshot?.index ?? 0) - 1;
+    const before = from === 0 ? (this.snapshot?.term ?? 0) : this.entries[from - 1]?.term;
+    return first === undefined || (before !== undefined && first.term >= before);
   }
 
   #install(snapshot: Snapshot): void {
@@ -189,7 +193,7 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
       `Cannot read journal "${newest.name}": the record at offset 0 is broken. ${journalRemedy}`,
     );
   }
-  for (const payload of payloads) for (const write of unpack(payload)) copy.write(write);
+  for (const payload of payloads) replay(newest.name, copy, payload);
   const wholeBytes = recordBytes(payloads[0]?.length ?? 0);
   const grownBytes = endBytes - wholeBytes;
   const generation = generationOf(newest.name);
@@ -246,6 +250,18 @@ function pack(writes: readonly Stored[]): Uint8Array {
   return bytes;
 }
 
-function unpack(payload: Uint8Array): Stored[] {
-  return decode(payload) as Stored[];
+/** Errors: CORRUPT_FILE for what was written whole and is nothing to go on from. */
+function replay(name: string, copy: Copy, payload: Uint8Array): void {
+  try {
+    for (const write of readWrites(payload)) {
+      const { snapshot, ...rest } = write;
+      if (snapshot !== undefined) copy.write({ entries: [], snapshot });
+      if (!copy.fits(rest)) throw new GamError("BAD_FRAME", "its entries leave a gap");
+      copy.write(rest);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof GamError)) throw thrown;
+    const message = `Cannot read journal "${name}": ${thrown.message}. ${journalRemedy}`;
+    throw new GamError("CORRUPT_FILE", message, { cause: thrown });
+  }
 }

@@ -100,7 +100,7 @@ test("Leading plans nothing while its last plan is under way", () => {
   const world = new World();
   const changes = world.plan();
   assert.equal(kinds(changes), "createTask createTask");
-  world.leading.proposed(first);
+  world.leading.proposed(first, []);
   world.tick(10);
   assert.deepEqual(world.plan(), []);
   world.write(...changes);
@@ -142,7 +142,7 @@ test("Leading makes plans smaller until one fits into an entry", () => {
   const sizes: number[] = [];
   for (let n = 0; n < 4; n += 1) {
     sizes.push(world.plan().length);
-    world.leading.tooLarge();
+    world.leading.tooLarge([]);
   }
   assert.deepEqual(sizes, [2000, 1000, 500, 250]);
 });

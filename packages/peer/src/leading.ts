@@ -4,10 +4,13 @@
  * Decides in which order the plans are asked, and that one proposal of theirs is under way at a time:
  * the next is planned from a state that has the last one in it. Keeps nothing that matters. A new
  * leader makes a new one, looks at everything once, and goes on where the state stands.
+ *
+ * One object over which a plan throws or never comes to rest is left alone for a while (restraint.ts); the
+ * plans of the others go on.
  */
 
 import type { Configuration } from "@gam/consensus";
-import { assert, type Mint, type NodeId, type ProposalId } from "@gam/core";
+import { type Mint, messageOf, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { Allocator, type AllocatorFaults } from "@gam/network";
 import { type Faults, Orchestrator, planVoters, type Seats } from "@gam/orchestrator";
@@ -17,11 +20,13 @@ import {
   type Event,
   type Node,
   nodesWithoutNextRoot,
+  type PlanGuard,
   type Usage,
   type View,
 } from "@gam/state";
 import { Attendance, type Presence } from "./attendance.ts";
 import { Newcomers } from "./newcomers.ts";
+import { type Held, type LeadersChange, objectOf, Restraint } from "./restraint.ts";
 
 /** Times that plans wait for (delays, monitors, windows) are looked at this often. */
 const lookTicks = 2;
@@ -61,7 +66,12 @@ export class Leading {
   readonly #orchestrator: Orchestrator;
   readonly #allocator: Allocator;
   readonly #newcomers = new Newcomers();
-  #underWay: ProposalId | undefined;
+  readonly #restraint = new Restraint();
+  readonly #guard: PlanGuard = {
+    skips: (id) => this.#restraint.holds(id),
+    failed: (id, thrown) => this.#restraint.failed(id, messageOf(thrown)),
+  };
+  #underWay: { readonly id: ProposalId; readonly changes: readonly LeadersChange[] } | undefined;
   #dirty = true;
   #votersDue = false;
   #ticks = 0;
@@ -79,7 +89,9 @@ export class Leading {
     this.#allocator = new Allocator(faults.allocator);
   }
 
-  notice(events: readonly Event[]): void {
+  /** `planned`: the leader's own plans have made these. */
+  notice(events: readonly Event[], planned = false): void {
+    if (!planned) this.#restraint.moved(events);
     for (const event of events) {
       this.#orchestrator.notice(event);
       this.#allocator.notice(event);
@@ -99,6 +111,10 @@ export class Leading {
   tick(): void {
     this.#ticks += 1;
     this.#newcomers.tick();
+    if (this.#restraint.tick()) {
+      this.#placedIndex = 0;
+      this.#dirty = true;
+    }
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
     for (const [id, untilTick] of this.#leaving) {
@@ -121,12 +137,20 @@ export class Leading {
     return votes;
   }
 
-  settle(id: ProposalId): void {
-    if (this.#underWay === id) this.#underWay = undefined;
+  /** `logged`: it was applied or refused. Otherwise it is lost on its way there. */
+  settle(id: ProposalId, logged = true): void {
+    if (this.#underWay?.id !== id) return;
+    if (logged) this.#restraint.settled(this.#underWay.changes);
+    this.#underWay = undefined;
+  }
+
+  /** Objects that the plans have begun to leave alone since this was asked last. */
+  takeHeld(): readonly Held[] {
+    return this.#restraint.takeNews();
   }
 
   /** What to propose now, as one proposal; nothing while the last one is under way. */
-  plan(view: View, facts: LeaderFacts): readonly Change[] {
+  plan(view: View, facts: LeaderFacts): readonly LeadersChange[] {
     if (this.#underWay !== undefined || !this.#dirty) return [];
     this.#dirty = false;
     const verdicts = new Map<NodeId, { verdict: Verdict; reason: string }>();
@@ -137,38 +161,70 @@ export class Leading {
     const { nowMs, usage } = facts;
     const changesMax = this.#changesMax;
     const publicKey = view.cluster?.NextRoot?.PublicKey;
-    if (publicKey !== undefined && nodesWithoutNextRoot(view).length === 0) {
-      return [{ kind: "endRootRotation", publicKey }];
+    const guard = this.#guard;
+    const isRooted = publicKey !== undefined && nodesWithoutNextRoot(view).length === 0;
+    const rooted: LeadersChange[] = isRooted ? [{ kind: "endRootRotation", publicKey }] : [];
+    const plans = [
+      () => rooted,
+      () => this.#farewells(view, facts),
+      () => this.#orchestrator.plan(view, { nowMs, verdicts, changesMax, guard }),
+    ];
+    for (const plan of plans) {
+      const changes = this.#ask(plan);
+      if (changes.length > 0) return changes;
     }
-    const gone = this.#newcomers
-      .plan(view, nowMs, (id) => verdicts.get(id)?.verdict === "alive")
-      .filter((id) => !this.mustStay({ id, isRemoved: true }, facts.configuration));
-    if (gone.length > 0) return gone.map((id) => ({ kind: "removeNode", id }));
-    const changes = this.#orchestrator.plan(view, { nowMs, verdicts, changesMax });
-    if (changes.length > 0) return changes;
     // Time alone makes no room anywhere, and gives no address back.
     if (this.#placedIndex === view.index) return [];
-    const allocated = this.#allocator.plan(view, { nowMs, changesMax });
+    const allocated = this.#ask(() => this.#allocator.plan(view, { nowMs, changesMax, guard }));
     if (allocated.length > 0) return allocated;
-    const reaches = this.#allocator.reach(view);
-    const placed = planPlacement(view, { usage, nowMs, changesMax, reaches });
-    const planned = this.#allocator.withBridges(view, placed, nowMs);
+    const planned = this.#ask(() => {
+      const reaches = this.#allocator.reach(view);
+      const placed = planPlacement(view, { usage, nowMs, changesMax, reaches, guard });
+      return this.#allocator.withBridges(view, placed, { nowMs, guard });
+    });
     if (planned.length > 0) return planned;
     this.#placedIndex = view.index;
     this.#changesMax = changesMaxDefault;
     return [];
   }
 
-  /** The plan does not fit into an entry of the log. The next one is smaller. */
-  tooLarge(): void {
-    assert(this.#changesMax > 1, "one change fits into an entry");
-    this.#changesMax = Math.ceil(this.#changesMax / 2);
+  /** Members that were let in and never spoke, once they do not vote. */
+  #farewells(view: View, facts: LeaderFacts): readonly LeadersChange[] {
+    const answers = (id: NodeId): boolean => facts.verdictOf(id)?.verdict === "alive";
+    return this.#newcomers
+      .plan(view, facts.nowMs, answers)
+      .filter((id) => !this.mustStay({ id, isRemoved: true }, facts.configuration))
+      .map((id) => ({ kind: "removeNode", id }));
+  }
+
+  /** What a plan says, without what is left alone. One that throws as a whole says nothing this time. */
+  #ask(plan: () => readonly LeadersChange[]): readonly LeadersChange[] {
+    try {
+      return this.#restraint.admit(plan());
+    } catch (thrown) {
+      this.#restraint.failed("plan", messageOf(thrown));
+      return [];
+    }
+  }
+
+  /** The plan does not fit into an entry of the log. The next one is smaller, or without these objects. */
+  tooLarge(changes: readonly LeadersChange[]): void {
     this.#dirty = true;
+    if (this.#changesMax === 1) {
+      for (const change of changes) this.unfit(change, "the change fits into no entry of the log");
+    }
+    this.#changesMax = Math.ceil(this.#changesMax / 2);
+  }
+
+  /** A change that no peer would take. */
+  unfit(change: LeadersChange, why: string): void {
+    this.#dirty = true;
+    this.#restraint.failed(objectOf(change), why);
   }
 
   /** The plan was put into the log under this id. */
-  proposed(id: ProposalId): void {
-    this.#underWay = id;
+  proposed(id: ProposalId, changes: readonly LeadersChange[]): void {
+    this.#underWay = { id, changes };
   }
 
   /** Who should vote and stand by, when that is not who does. A node's engine has no part in it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId, ServiceId } from "@gam/core";
-import { counterMint, seededRandom } from "@gam/core/testing";
+import type { NodeId, ProposalId, ServiceId } from "@gam/core";
+import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
 import { aNode, aNodeNetwork, aService, aTask, aToken } from "@gam/state/testing";
 import type { Sender } from "./authority.ts";
@@ -10,7 +10,8 @@ import type { Input } from "./input.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
 import { Peer } from "./peer.ts";
 
-const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
+const [a, b, c] = ["a", "b", "c"].map((name) => testId<NodeId>(name)) as [NodeId, NodeId, NodeId];
+const [web, old] = ["web", "old"].map((name) => testId<ServiceId>(name)) as [ServiceId, ServiceId];
 const startMs = Date.UTC(2026, 0, 1);
 const manager: Sender = { role: "manager", asOf: 0, hosts: new Set(["10.0.0.1"]) };
 
@@ -116,10 +117,10 @@ function meshOf(...ids: NodeId[]): Mesh {
   mesh.start(first, true);
   mesh.tick(2);
   const cluster = {
-    ID: "cluster",
+    ID: testId("cluster"),
     Spec: clusterSpecDefault,
     Tokens: { Worker: aToken("w"), Manager: aToken("m") },
-    RootPublicKey: "",
+    RootPublicKey: testKey("root"),
     ...dataPathDefault,
   };
   assert.equal(mesh.propose(first, { kind: "createCluster", cluster })?.kind, "applied");
@@ -133,7 +134,7 @@ test("Peer answers a write when it stands on the disk, and a read when it holds 
   const mesh = meshOf(a);
   mesh.held.add(a);
   assert.equal(mesh.propose(a, aServiceAsked("web")), undefined);
-  assert.equal(mesh.peer(a).view.service("web" as ServiceId), undefined);
+  assert.equal(mesh.peer(a).view.service(web), undefined);
   mesh.held.delete(a);
   mesh.give(a, { kind: "persisted" });
   assert.equal(mesh.of("proposed").at(-1)?.effect.answer.kind, "applied");
@@ -170,23 +171,23 @@ test("Peer takes what others ask for, and neither plans nor reports of what is n
   const mesh = meshOf(a, b, c);
   mesh.propose(b, aServiceAsked("web"));
   const { view } = mesh.peer(a);
-  assert.ok(view.service("web" as ServiceId) !== undefined);
-  const [task] = view.tasksOf("web" as ServiceId);
+  assert.ok(view.service(web) !== undefined);
+  const [task] = view.tasksOf(web);
   assert.ok(task?.NodeID !== undefined);
   const status = { ...task.Status, State: "failed" as const };
   const stranger = [a, b, c].find((id) => id !== task.NodeID && id !== a) ?? b;
   const forged: Change[] = [
-    { kind: "createTask", task: aTask("web", "evil") },
+    { kind: "createTask", task: aTask(web, testId("evil")) },
     { kind: "judgeNode", id: c, status: { State: "down" } },
     { kind: "reportTask", id: task.ID, status },
     { ...description(a), id: a },
   ];
   for (const change of forged) {
-    const proposal = { id: `forged-${change.kind}` as never, atMs: 0, changes: [change] };
+    const proposal = { id: testId<ProposalId>(`forged${change.kind}`), atMs: 0, changes: [change] };
     const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
     mesh.give(a, { kind: "received", from: stranger, sender: manager, message });
   }
-  assert.equal(view.task("evil" as never), undefined);
+  assert.equal(view.task(testId("evil")), undefined);
   assert.notEqual(view.node(c)?.Status.State, "down");
   assert.notEqual(view.task(task.ID)?.Status.State, "failed");
   const refused = mesh.of("refused").map(({ effect }) => [effect.peer, effect.reason]);
@@ -203,7 +204,7 @@ test("Peer refuses at once what no entry of the log can hold", () => {
   const label = "x".repeat(3 * 1024 * 1024);
   const answer = mesh.propose(a, {
     ...aServiceAsked("web"),
-    spec: { ...aService("web").spec, Labels: { label } },
+    spec: { ...aService(web).spec, Labels: { label } },
   });
   assert.equal(answer?.kind, "refused");
 });
@@ -212,10 +213,10 @@ test("Peer that leads makes as many tasks as an entry can hold, however large th
   const mesh = meshOf(a);
   const Env = Array.from({ length: 200 }, (_, n) => `VARIABLE_${n}=${"x".repeat(60)}`);
   const template = { ContainerSpec: { Image: "tiny:1", Env } };
-  const { spec, ...rest } = aService("web", { replicas: 1500, template });
+  const { spec, ...rest } = aService(web, { replicas: 1500, template });
   mesh.propose(a, { ...rest, spec });
   mesh.tick(20);
-  assert.equal(mesh.peer(a).view.tasksOf("web" as ServiceId).length, 1500);
+  assert.equal(mesh.peer(a).view.tasksOf(web).length, 1500);
 });
 
 test("Peer takes the last word of its journal up again, with a snapshot and without", () => {
@@ -254,13 +255,13 @@ test("Peer that was away for long tells what the snapshot has changed", () => {
   mesh.start(a, true, 3);
   mesh.tick(2);
   for (const id of [a, b]) mesh.propose(a, { kind: "joinNode", node: aNode(id) });
-  mesh.propose(a, aServiceAsked("old"));
+  mesh.propose(a, aServiceAsked(old));
   mesh.start(b, false, 3);
   mesh.tick(20);
   mesh.stop(b);
   // Until then nothing is committed without it.
   mesh.tick(40);
-  mesh.propose(a, { kind: "removeService", id: "old" as ServiceId });
+  mesh.propose(a, { kind: "removeService", id: old });
   for (let n = 0; n < 10; n += 1) {
     mesh.propose(a, aServiceAsked(`new${n}`));
     mesh.tick(1);
@@ -343,7 +344,7 @@ test("Peer keeps the usage of members and of nobody else", () => {
 });
 
 function aServiceAsked(name: string): Extract<AskedChange, { kind: "createService" }> {
-  return aService(name) as Extract<AskedChange, { kind: "createService" }>;
+  return aService(testId(name)) as Extract<AskedChange, { kind: "createService" }>;
 }
 
 function description(id: NodeId): Extract<Change, { kind: "describeNode" }> {

@@ -20,9 +20,9 @@ import {
   raftLimits,
 } from "@gam/consensus";
 import {
-  decode,
   encode,
   type Mint,
+  messageOf,
   type NodeId,
   type ProposalId,
   type Random,
@@ -33,11 +33,11 @@ import {
   type Input as MembershipInput,
   defaultConfig as membershipDefaults,
 } from "@gam/membership";
-import { planNode } from "@gam/network";
+import { type NodePlan, planNode } from "@gam/network";
 import {
   type Change,
   type Event,
-  type Node,
+  isPlanned,
   type Proposal,
   Store,
   type Task,
@@ -54,24 +54,24 @@ import {
   unverifiedAddress,
 } from "./authority.ts";
 import type { Effect } from "./effect.ts";
-import type { Input, SelfDescription } from "./input.ts";
+import type { Input } from "./input.ts";
 import type { Recovered } from "./journal.ts";
 import { type LeaderFacts, Leading, losers } from "./leading.ts";
 import type { Gossip, Message } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
+import { Readings } from "./readings.ts";
+import { SelfReport } from "./self-report.ts";
 import { Steering } from "./steering.ts";
+import { Troubles } from "./troubles.ts";
 import { UsageNews } from "./usage-news.ts";
+import { restoreOwn, Vetting } from "./vetting.ts";
 
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
 /** A heartbeat each 150 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
 const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTicksMax: 40 };
-/** A reader gets its copy as it is after 2 s without an answer: an election is over by then. */
-const readPatienceTicks = 40;
-/** Without a leader for 5 s there is nothing to wait for. */
-const leaderlessTicks = 100;
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
 /** A learner this close to the leader's log may vote. */
@@ -81,21 +81,15 @@ const usageTicks = 1000 / tickMs;
 const usageMessagesPerSecondMax = 100;
 /** The worker counts in ticks of its own. */
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
-/** What this peer says of its own node is said again until the state has it. */
-const describeTicks = 20;
-
-interface Reading {
-  readonly request: number;
-  readonly untilTick: number;
-  /** A leader was asked. */
-  readonly placed: boolean;
-}
 
 export class Peer {
   readonly #config: PeerConfig;
   readonly #mint: Mint;
   readonly #raft: Raft;
   readonly #store = new Store();
+  readonly #troubles = new Troubles();
+  readonly #vetting = new Vetting((...trouble) => this.#trouble(...trouble));
+  readonly #selfReport = new SelfReport();
   readonly #journal: Recovered["journal"];
   readonly #membership: Membership;
   readonly #worker: Worker;
@@ -104,18 +98,11 @@ export class Peer {
   readonly #usageNews = new UsageNews();
   readonly #arranging = new Arranging();
   readonly #steering: Steering;
-  readonly #readings = new Map<string, Reading>();
+  readonly #readings: Readings;
   #leading: Leading | undefined;
   #leader: NodeId | undefined;
   #caughtUp = false;
   #catchUpRead: string | undefined;
-  /** When a leader was known last. */
-  #ledTick = 0;
-  #said: SelfDescription | undefined;
-  /** The node that says what this peer says of it. */
-  #described: Node | undefined;
-  #describing: ProposalId | undefined;
-  #describeAtTick = 0;
   #measureAtTick = 0;
   #snapshotIndex: number;
   #nowTick = 0;
@@ -131,12 +118,12 @@ export class Peer {
     this.#journal = recovered.journal;
     this.#steering = new Steering(self);
     const { snapshot } = recovered.restored;
-    if (snapshot !== undefined && snapshot.data.length > 0) this.#store.restore(snapshot.data);
+    if (snapshot !== undefined) restoreOwn(this.#store, snapshot);
     this.#snapshotIndex = snapshot?.index ?? 0;
     const faults = config.faults ?? {};
     const trailingEntries = Math.min(raftLimits.trailingEntries, config.logEntriesMax);
     this.#raft = new Raft(
-      { self, ...raftTiming, limits: { trailingEntries } },
+      { self, ...raftTiming, limits: { trailingEntries }, accepts: this.#vetting },
       recovered.restored,
       random,
       faults.raft,
@@ -144,6 +131,12 @@ export class Peer {
     this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
     this.#worker = new Worker(workerLimitsDefault, faults.worker);
     this.#proposals = new Proposals((proposal) => this.#forward(proposal));
+    this.#readings = new Readings({
+      mint,
+      isLed: () => this.#leader !== undefined,
+      ask: (id) => this.#stepRaft({ kind: "read", id }),
+      settle: (request, fresh) => this.#effects.push({ kind: "read", request, fresh }),
+    });
     if (snapshot !== undefined) {
       this.#membersMoved();
       this.#tasksMoved();
@@ -167,6 +160,10 @@ export class Peer {
   /** The latest that each peer said of its host, this one included. */
   get usage(): ReadonlyMap<NodeId, Usage> {
     return this.#usage;
+  }
+  /** What is wrong, for people: entries that could not be applied, objects that the plans leave alone. */
+  get troubles(): readonly string[] {
+    return this.#troubles.all;
   }
   /** Whether that one answers, as far as this peer can tell. To be shown, not to act on. */
   hears(id: NodeId): boolean {
@@ -204,15 +201,13 @@ export class Peer {
         );
         return;
       case "read":
-        return this.#read(input.request);
+        return this.#readings.add(input.request);
       case "worker":
         return this.#stepWorker(input.input);
       case "arranged":
         return this.#arranged(input.index);
       case "described":
-        this.#said = input.said;
-        this.#described = undefined;
-        this.#describeAtTick = 0;
+        this.#selfReport.say(input.said);
         return this.#describe();
       case "measured":
         this.#usage.set(this.self, input.usage);
@@ -229,16 +224,14 @@ export class Peer {
 
   #tick(lateTicks: number): void {
     this.#nowTick += 1;
+    this.#troubles.tick();
     this.#arranging.tick();
     this.#stepMembership({ kind: "tick", lateTicks });
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
     this.#proposals.tick();
     this.#leading?.tick();
-    for (const [id, reading] of this.#readings) {
-      if (this.#nowTick >= reading.untilTick) this.#settleRead(id, reading.request, false);
-    }
-    this.#placeReads();
+    this.#readings.tick();
     this.#catchUp();
     this.#describe();
     if (this.#nowTick >= this.#measureAtTick) {
@@ -274,6 +267,11 @@ export class Peer {
       return this.#steered();
     }
     const { proposal } = body;
+    const reason = this.#vetting.problemOf(proposal);
+    if (reason !== undefined) {
+      const text = "Refused a proposal that nobody can apply";
+      return this.#trouble(`proposal ${from}`, text, { peer: from, reason });
+    }
     if (this.#takes(asker, proposal)) return;
     const declined = { kind: "declined" as const, id: proposal.id };
     this.#effects.push({ kind: "send", to: from, message: { channel: "peer", body: declined } });
@@ -283,6 +281,8 @@ export class Peer {
   #takes(asker: Asker & { readonly sender: Sender }, proposal: Proposal): boolean {
     // Before it leads, a peer need not have applied all that was committed: it cannot judge.
     if (this.#leading === undefined) return false;
+    // Asked again, and applied meanwhile: a node that gave up its role by it has no right to it any more.
+    if (this.#store.outcomeOf(proposal.id) !== undefined) return true;
     const why = refusalOfChanges(this.#store, asker, proposal.changes);
     if (why === undefined) return this.#append(proposal);
     for (const change of proposal.changes) {
@@ -357,19 +357,23 @@ export class Peer {
       case "configuration":
         this.#note("info", "Voters are now others", { ...effect.configuration });
         break;
+      case "ignored": {
+        const { from: peer, message, reason, term } = effect;
+        const text = `Ignored what a peer sent: ${reason}`;
+        this.#trouble(`ignored ${peer} ${reason}`, text, { peer, message, term });
+        break;
+      }
       default:
         unreachable(effect);
     }
   }
 
   #apply(entry: Entry): void {
-    if (entry.kind !== "data") {
-      this.#store.skip(entry.index);
-    } else {
-      const proposal = decode(entry.data) as Proposal;
-      const { outcome, events } = this.#store.apply(entry.index, proposal);
+    const applied = this.#vetting.apply(this.#store, entry);
+    if (applied !== undefined) {
+      const { proposal, outcome, events } = applied;
       this.#leading?.settle(proposal.id);
-      this.#happen(events);
+      this.#happen(events, { planned: proposal.changes.every(isPlanned) });
       this.#proposals.settle(proposal.id, outcome);
     }
     // With the first entry of its own term a leader knows that it has all that was ever committed.
@@ -378,9 +382,9 @@ export class Peer {
   }
 
   #install(index: number, data: Uint8Array): void {
-    const events = this.#store.restore(data);
+    const events = this.#store.restore(this.#vetting.takeDump(index, data));
     this.#snapshotIndex = index;
-    this.#happen(events, true);
+    this.#happen(events, { snapshot: true });
     this.#proposals.settleAll((id) => this.#store.outcomeOf(id));
     this.#note("info", "Took the state from a snapshot", { index });
   }
@@ -397,7 +401,7 @@ export class Peer {
     if (leader === undefined) return;
     this.#proposals.lead();
     this.#catchUp();
-    this.#placeReads();
+    this.#readings.lead();
   }
 
   #compact(): void {
@@ -420,28 +424,6 @@ export class Peer {
 
   // Reads and writes
 
-  #read(request: number): void {
-    if (this.#leader === undefined && this.#nowTick - this.#ledTick >= leaderlessTicks) {
-      this.#effects.push({ kind: "read", request, fresh: false });
-      return;
-    }
-    const untilTick = this.#nowTick + readPatienceTicks;
-    this.#readings.set(this.#mint.id(), { request, untilTick, placed: false });
-    this.#placeReads();
-  }
-
-  /** Asks the leader there is now for what was asked of none, or of one that is gone. */
-  #placeReads(): void {
-    if (this.#leader === undefined) return;
-    this.#ledTick = this.#nowTick;
-    // An answer may come at once, and change what is waiting.
-    for (const [id, reading] of [...this.#readings]) {
-      if (reading.placed) continue;
-      this.#readings.set(id, { ...reading, placed: true });
-      this.#stepRaft({ kind: "read", id });
-    }
-  }
-
   #answerRead(id: string, fresh: boolean): void {
     if (id === this.#catchUpRead) {
       this.#catchUpRead = undefined;
@@ -450,17 +432,7 @@ export class Peer {
         this.#tasksMoved();
       }
     }
-    const reading = this.#readings.get(id);
-    if (reading === undefined) return;
-    if (fresh) return this.#settleRead(id, reading.request, true);
-    // The leader went away meanwhile. The next one is asked, under a name that Raft does not know.
-    this.#readings.delete(id);
-    this.#readings.set(this.#mint.id(), { ...reading, placed: false });
-  }
-
-  #settleRead(id: string, request: number, fresh: boolean): void {
-    this.#readings.delete(id);
-    this.#effects.push({ kind: "read", request, fresh });
+    this.#readings.answered(id, fresh);
   }
 
   /** Asks how far the log has come, so that the worker may trust that unknown tasks are strays. */
@@ -477,13 +449,9 @@ export class Peer {
       settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
       return id;
     }
-    const { length } = encode({ id, atMs: this.#nowMs, changes });
-    if (length > entryBytesMax) {
-      const message = `the write takes ${length} bytes, and ${entryBytesMax} are allowed`;
-      settle({ kind: "refused", code: "BAD_REQUEST", message });
-      return id;
-    }
-    this.#proposals.add(id, this.#nowMs, changes, settle);
+    const problem = this.#vetting.problemOf({ id, atMs: this.#nowMs, changes });
+    if (problem === undefined) this.#proposals.add(id, this.#nowMs, changes, settle);
+    else settle({ kind: "refused", code: "BAD_REQUEST", message: problem });
     return id;
   }
 
@@ -500,7 +468,7 @@ export class Peer {
     for (const loser of losers(proposal.changes, this.#store)) {
       if (this.#leading?.mustStay(loser, this.#raft.configuration) !== false) return false;
     }
-    return this.#log(encode(proposal));
+    return this.#log(this.#vetting.write(proposal));
   }
 
   /** False when this peer does not lead, or cannot now. */
@@ -517,17 +485,24 @@ export class Peer {
     const leading = this.#leading;
     if (leading === undefined) return;
     const facts = this.#facts();
-    const changes = leading.plan(this.#store, facts);
+    const changes = this.#vetting.sound(leading.plan(this.#store, facts), (change, why) => {
+      leading.unfit(change, why);
+    });
     if (changes.length > 0) {
       const id = this.#mint.id() as ProposalId;
       const data = encode({ id, atMs: this.#nowMs, changes });
       if (data.length > entryBytesMax) {
-        leading.tooLarge();
+        leading.tooLarge(changes);
       } else {
         // Before it is: it may be applied at once.
-        leading.proposed(id);
-        if (!this.#log(data)) leading.settle(id);
+        leading.proposed(id, changes);
+        if (!this.#log(data)) leading.settle(id, false);
       }
+    }
+    for (const { id: object, why: reason, ticks } of leading.takeHeld()) {
+      const seconds = (ticks * tickMs) / 1000;
+      const text = "Plans leave an object alone for a while";
+      this.#trouble(`plan ${object}`, text, { object, reason, seconds });
     }
     const voters = leading.planVoters(this.#store, facts);
     if (voters !== undefined) this.#stepRaft({ kind: "reconfigure", ...voters });
@@ -606,7 +581,8 @@ export class Peer {
           this.#effects.push({ kind: "engine", action: effect.action });
           break;
         case "report":
-          this.#propose(effect.changes, (answer) =>
+          // One report that nobody would take must not keep back the others.
+          this.#propose(this.#vetting.sound(effect.changes, this.#unreportable), (answer) =>
             this.#stepWorker({ kind: "settled", committed: answer.kind === "applied" }),
           );
           break;
@@ -616,12 +592,15 @@ export class Peer {
     }
   }
 
-  #happen(events: readonly Event[], snapshot = false): void {
+  #happen(
+    events: readonly Event[],
+    by: { readonly snapshot?: boolean; readonly planned?: boolean },
+  ): void {
     if (events.length === 0) return;
-    this.#leading?.notice(events);
+    this.#leading?.notice(events, by.planned);
     this.#arranging.notice(events);
     const { index } = this.#store;
-    this.#effects.push({ kind: "happened", index, events, ...(snapshot && { snapshot }) });
+    this.#effects.push({ kind: "happened", index, events, ...(by.snapshot && { snapshot: true }) });
     let members = false;
     let tasks = false;
     for (const event of events) {
@@ -643,9 +622,22 @@ export class Peer {
     if (!this.#arranging.isDue(this.#caughtUp)) return;
     const { index } = this.#store;
     this.#steering.planned(this.#store);
-    const plan = planNode(this.#store, this.self);
+    const plan = this.#planNode();
     if (plan === undefined) this.#arranged(index);
     else this.#effects.push({ kind: "arrange", plan, index });
+  }
+
+  #planNode(): NodePlan | undefined {
+    const failed = (id: string, thrown: unknown): void => {
+      const text = "Left an object out of this host's networks";
+      this.#trouble(`network ${id}`, text, { object: id, reason: messageOf(thrown) });
+    };
+    try {
+      return planNode(this.#store, this.self, { skips: () => false, failed });
+    } catch (thrown) {
+      failed("all", thrown);
+      return undefined;
+    }
   }
 
   #arranged(index: number): void {
@@ -688,26 +680,27 @@ export class Peer {
 
   /** Says what this node is, until the state says the same. */
   #describe(): void {
-    if (this.#describing !== undefined || this.#nowTick < this.#describeAtTick) return;
     const node = this.#store.node(this.self);
-    if (this.#said === undefined || node === undefined || this.#leader === undefined) return;
-    if (node === this.#described) return;
-    const { description, addresses, engine, network, root } = this.#said;
-    const { Description, Gam } = node;
-    const known = [Description, Gam.addresses, Gam.engine, Gam.network, Gam.root];
-    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine, network, root])) {
-      this.#described = node;
-      return;
-    }
-    // A node that is ready again is believed in all that the state says of its tasks.
-    if (engine.ready && !Gam.engine.ready && !this.#worker.hasAccounted) return;
-    this.#describeAtTick = this.#nowTick + describeTicks;
-    this.#describing = this.#propose(
-      [{ kind: "describeNode", id: this.self, description, addresses, engine, network, root }],
-      () => {
-        this.#describing = undefined;
-      },
-    );
+    if (node === undefined || this.#leader === undefined) return;
+    const hasAccounted = (): boolean => this.#worker.hasAccounted;
+    const change = this.#selfReport.take(node, { nowTick: this.#nowTick, hasAccounted });
+    if (change === undefined) return;
+    this.#propose([change], (answer) => {
+      this.#selfReport.settled();
+      if (answer.kind !== "refused") return;
+      this.#trouble("described", "Cannot describe this host", { reason: answer.message });
+    });
+  }
+
+  readonly #unreportable = (_: Change, reason: string): void => {
+    this.#trouble("report", "Cannot report what became of a task", { reason });
+  };
+
+  /** Tells it once, and keeps it for who asks how this peer is. */
+  #trouble(key: string, text: string, fields: Readonly<Record<string, unknown>>): void {
+    const shown = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+    if (!this.#troubles.isNews(key, `${text}: ${shown.join(", ")}`)) return;
+    this.#note("warn", text, fields);
   }
 
   #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {

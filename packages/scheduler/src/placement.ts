@@ -12,9 +12,12 @@
 import type { NodeId, ServiceId } from "@gam/core";
 import {
   compareStates,
+  guarded,
   isAttached,
   isTerminal,
   isWanted,
+  noGuard,
+  type PlanGuard,
   type PlannedChange,
   type Task,
   type TaskStatus,
@@ -43,6 +46,8 @@ export interface PlacementFacts {
   readonly changesMax?: number;
   /** Absent: all nodes can have a part in all networks. */
   readonly reaches?: Reach;
+  /** Absent: what a plan throws is thrown. */
+  readonly guard?: PlanGuard;
 }
 
 /** Changes of one plan, so that one entry of the log stays small. */
@@ -56,12 +61,18 @@ const failuresMax = 4;
 const failureWindowMs = 5 * 60_000;
 
 export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
-  const waiting = view.tasksWaiting().filter((task) => isAttached(task, view));
+  const { guard = noGuard } = facts;
+  const waiting = view.tasksWaiting().filter((task) => {
+    return guarded(guard, task.ID, () => isAttached(task, view), false);
+  });
   if (waiting.length === 0) return [];
-  const rooms = view.nodes().map((node) => new Room(node, view.tasksOn(node.ID)));
+  const rooms = view.nodes().flatMap((node) => {
+    return guarded(guard, node.ID, () => [new Room(node, view.tasksOn(node.ID))], []);
+  });
   const changes: PlannedChange[] = [];
   const changesMax = facts.changesMax ?? placementsMax;
   for (const [service, groups] of groupsOf(waiting)) {
+    if (guard.skips(service)) continue;
     const counts = countsOf(view.tasksOf(service), facts.nowMs);
     const candidates = rooms.map((room) => ({
       room,
@@ -71,7 +82,8 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
       if (changes.length >= changesMax) return changes;
       const room = changesMax - changes.length;
       const placing = new Placing(view, facts, candidates, counts.failing);
-      changes.push(...placing.place(group).slice(0, room));
+      const placed = guarded(guard, service, () => placing.place(group), []);
+      changes.push(...placed.slice(0, room));
     }
   }
   return changes;

@@ -4,6 +4,7 @@
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import { backendsIn } from "@gam/network";
+import type { Effect } from "@gam/peer";
 import { compareStates, type Event, isLeaving, type Task, type View } from "@gam/state";
 import type { EngineAction } from "@gam/worker";
 import { Breach } from "./breach.ts";
@@ -111,6 +112,12 @@ export class Checkers {
     if (sender !== undefined) {
       throw new Breach(`${host.id} stops task ${task.ID}, and ${sender.id} sends it connections`);
     }
+  }
+
+  /** Honest peers are warned of lost peers only: of nothing that they would send, log or plan themselves. */
+  told(host: NodeId, { level, text, fields }: Extract<Effect, { kind: "note" }>): void {
+    if (level !== "warn" || text.startsWith("Peer is ")) return;
+    throw new Breach(`${host} is warned: ${text} ${JSON.stringify(fields)}`);
   }
 
   connects(host: NodeId, members: readonly { readonly id: NodeId }[]): void {

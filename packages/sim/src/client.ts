@@ -38,7 +38,7 @@ export function ask(world: World): void {
   const services = view.services();
   const roll = random.below(10);
   if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
-    const id = `s${world.agenda.nowMs}-${random.below(1000)}` as ServiceId;
+    const id = someId(world, "s") as ServiceId;
     const spec = connected(world, view, newSpec(world, id));
     return world.ask(host, [{ kind: "createService", id, spec, registryAuth: "" }], {
       kind: "create",
@@ -58,7 +58,7 @@ export function ask(world: World): void {
 function askForNetworks(world: World, host: Host, view: View): void {
   const { random } = world;
   const networks = view.networks().filter(({ Ingress }) => !Ingress);
-  const id = `n${world.agenda.nowMs}-${random.below(1000)}`;
+  const id = someId(world, "n");
   if (networks.length === 0 || (random.below(4) === 0 && networks.length < networksMax)) {
     const body = { Name: id, Driver: "overlay", Attachable: true };
     const encrypted = random.below(2) === 0 ? { Options: { encrypted: "" } } : {};
@@ -79,6 +79,11 @@ function askForNetworks(world: World, host: Host, view: View): void {
   world.ask(host, [
     { kind: "attachContainer", network, key: id, node, name: id, ...(wishing && { wish }) },
   ]);
+}
+
+function someId({ agenda, random }: World, prefix: string): string {
+  const moment = String(Math.floor(agenda.nowMs)).padStart(16, "0");
+  return prefix + moment + String(random.below(1000)).padStart(8, "0");
 }
 
 export function update(world: World, host: Host, service: Service, spec: ServiceSpec): void {

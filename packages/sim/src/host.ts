@@ -5,6 +5,7 @@
  * agent does in real time.
  */
 import { assert, type Mint, type NodeId, type Random } from "@gam/core";
+import { testKey } from "@gam/core/testing";
 import type { NodePlan } from "@gam/network";
 import { bootstrapJournal, type Effect, type Input, Peer, type Sender, tickMs } from "@gam/peer";
 import type { NodeDescription, Usage } from "@gam/state";
@@ -245,7 +246,7 @@ export class Host {
           mtu: 1500,
           routes: ["172.30.0.0/16"],
           encryption: "kernel",
-          publicKey: this.id,
+          publicKey: testKey(this.id),
           problem: "",
         },
       },
@@ -345,7 +346,7 @@ export class Host {
 
 /** Hosts are numbered, and so are their addresses. */
 export function meshAddress(id: NodeId): string {
-  return `172.30.0.${id.slice("host".length)}:7946`;
+  return `172.30.0.${Number(id.slice("host".length))}:7946`;
 }
 
 export function describe(id: NodeId): NodeDescription {

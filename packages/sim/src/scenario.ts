@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { ServiceId } from "@gam/core";
+import { testId } from "@gam/core/testing";
 import type { Answer } from "@gam/peer";
 import type { ServiceSpec, View } from "@gam/state";
 import type { Planted } from "./faults.ts";
@@ -10,7 +11,7 @@ import type { Host } from "./host.ts";
 import { World } from "./world.ts";
 
 /** The service that a scenario is about. */
-export const web = "web" as ServiceId;
+export const web = testId<ServiceId>("web");
 export const replicas = 10;
 
 const spec: ServiceSpec = {

@@ -2,6 +2,7 @@
  * Storm: a while in which anything may fail, while clients go on asking; then calm, in which all that
  * they were promised must come true in bounded time.
  */
+import { testKey } from "@gam/core/testing";
 import { Breach, doubled } from "./checkers.ts";
 import { ask, pick, pickOn, update, withImage } from "./client.ts";
 import type { Planted } from "./faults.ts";
@@ -82,11 +83,16 @@ function liveIn(world: World, seed: number, stormMs: number): History {
   return { settledMs, entries: world.newest().index, downs: world.checkers.downs };
 }
 
+const signature = Buffer.alloc(64, "s").toString("base64");
+
 /** It ends when the storm has, at the latest. */
 function rotateRoot(world: World, seed: number): void {
   const root = world.newest().cluster?.RootPublicKey ?? "";
-  const next = { PublicKey: `root${seed}`, Signature: "" };
-  const token = { PublicKey: `token${seed}`, Sealed: { [root]: "", [next.PublicKey]: "" } };
+  const next = { PublicKey: testKey(`root${seed}`), Signature: signature };
+  const token = {
+    PublicKey: testKey(`token${seed}`),
+    Sealed: { [root]: "", [next.PublicKey]: "" },
+  };
   const tokens = { Worker: token, Manager: token };
   world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next, tokens }]);
 }

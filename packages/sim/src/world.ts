@@ -4,7 +4,7 @@
  * One seed is one history. Checkers look at every effect.
  */
 import { assert, type NetworkId, type NodeId, type Random } from "@gam/core";
-import { counterMint, seededRandom } from "@gam/core/testing";
+import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import {
   type Answer,
   decodeGossip,
@@ -97,7 +97,7 @@ export class World {
   #newHost(): Host {
     this.#hostsMade += 1;
     const host = new Host({
-      id: `host${this.#hostsMade}` as NodeId,
+      id: `host${String(this.#hostsMade).padStart(21, "0")}` as NodeId,
       agenda: this.agenda,
       random: this.random,
       mint: this.#mint,
@@ -119,16 +119,17 @@ export class World {
     assert(first !== undefined, "a world has a host");
     first.start(true);
     this.run(200);
+    const token = { PublicKey: testKey("token"), Sealed: {} };
     const cluster = {
-      ID: "cluster",
+      ID: testId("cluster"),
       Spec: clusterSpecDefault as ClusterSpec,
-      Tokens: { Worker: { PublicKey: "", Sealed: {} }, Manager: { PublicKey: "", Sealed: {} } },
-      RootPublicKey: "",
+      Tokens: { Worker: token, Manager: token },
+      RootPublicKey: testKey("root"),
       ...dataPathDefault,
       SubnetSize: subnetSize,
     };
     this.ask(first, [{ kind: "createCluster", cluster }]);
-    const ingress = newIngressNetwork("ingress" as NetworkId);
+    const ingress = newIngressNetwork(testId<NetworkId>("ingress"));
     if (this.networked) this.ask(first, [{ kind: "createNetwork", network: ingress }]);
     for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host.id) }]);
     for (const host of others) this.#letIn(host, first);
@@ -360,6 +361,7 @@ export class World {
         // Nobody here tries what is not for it.
         throw new Breach(`${host.id} refused ${effect.peer}: ${effect.reason}`);
       case "note":
+        this.checkers.told(host.id, effect);
         return this.note(() => `${host.id}: ${effect.text} ${JSON.stringify(effect.fields)}`);
       default:
         return;
@@ -442,7 +444,6 @@ function newNode(id: NodeId, role: NodeRole = "manager"): NewNode {
     Description: describe(id),
     Status: { State: "unknown", Addr: hostOf(meshAddress(id)) },
     Gam: {
-      peerId: id,
       addresses: [meshAddress(id)],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,

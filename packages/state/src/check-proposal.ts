@@ -1,217 +1,166 @@
 /**
- * Whether bytes from another peer are a proposal that apply() can take and that plans can be made from.
- * An entry of the log over which one peer stumbles all of them would stumble over, again and again: so
- * specs are read here once more, as they were by the peer that a client asked.
+ * Whether a value is a proposal that apply() can take and that plans can be made from.
+ *
+ * An entry of the log over which one peer stumbles all of them would stumble over, again and again. So every
+ * peer checks each proposal in full before it enters a log, and once more when it comes out of one: its own,
+ * those of other peers, and those of the leader's plans. The shapes are those of the objects (check-node.ts,
+ * check-service.ts, check-task.ts, check-network.ts, check-cluster.ts), which snapshots are checked by as well.
+ *
+ * What comes back has only known fields, in the one form in which they are stored. It is the same on every peer,
+ * and it is what is applied.
  */
-import { type Check, check, GamError, type ProposalId } from "@gam/core";
+import {
+  type Check,
+  check,
+  decode,
+  GamError,
+  type NetworkId,
+  type NodeId,
+  type ProposalId,
+  type ServiceId,
+  type TaskId,
+} from "@gam/core";
 import type { Change, Proposal } from "./change.ts";
-import { readClusterSpec } from "./cluster-spec.ts";
-import { readBody } from "./json-shape.ts";
-import { serviceShape } from "./service-shape.ts";
-import { readServiceSpec } from "./service-spec.ts";
-import { taskStates } from "./task.ts";
+import { checkNewCluster, checkNextRoot, checkToken, checkTokens } from "./check-cluster.ts";
+import {
+  aVni,
+  checkAliases,
+  checkGateways,
+  checkGivenConfig,
+  checkNewNetwork,
+} from "./check-network.ts";
+import {
+  checkAddresses,
+  checkDescription,
+  checkEngine,
+  checkJudgement,
+  checkNewNode,
+  checkNodeNetwork,
+} from "./check-node.ts";
+import { checkEndpoint, checkPlaces, checkUpdateStatus } from "./check-service.ts";
+import { checkClusterSpec, checkNodeSpec, checkServiceSpec } from "./check-spec.ts";
+import {
+  checkDesired,
+  checkNewTask,
+  checkTaskAttachments,
+  checkTaskStatus,
+  checkWaitingStatus,
+} from "./check-task.ts";
+import {
+  aContainerName,
+  aKey,
+  aMessage,
+  aMoment,
+  anAddress,
+  anId,
+  anIndex,
+  aRegistryAuth,
+  aTunnelAddress,
+} from "./field-checks.ts";
+import { tunnelRange } from "./node.ts";
 
 const changesMax = 20_000;
+const { boolean, id, literal, optional, struct, where } = check;
 
-/** An object as it came; only the named fields are looked at, and none is dropped. */
-function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
-  const look = check.object(fields);
-  return (value, path) => {
-    look(value, path);
-    return value;
-  };
-}
-
-const text = check.string(256);
-const index = check.integer();
-const anything = keeping({});
-const texts = check.list(check.string(), 4096);
-
-/** A value that `read` does not refuse, as it came. */
-function readBy(read: (value: unknown) => unknown): Check<unknown> {
-  return (value, path) => {
-    try {
-      read(value);
-    } catch (thrown) {
-      if (!(thrown instanceof GamError)) throw thrown;
-      throw new GamError("BAD_FRAME", `Cannot read ${path}: ${thrown.message}`, { cause: thrown });
-    }
-    return value;
-  };
-}
-
-function both(first: Check<unknown>, second: Check<unknown>): Check<unknown> {
-  return (value, path) => second(first(value, path), path);
-}
-
-/** Whether a template expands is for whoever has the task to find out. */
-const rules = { checkTemplate: () => undefined };
-const hasTemplate = keeping({
-  Name: text,
-  TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
-  Mode: anything,
-});
-const spec = both(
-  hasTemplate,
-  readBy((value) => readServiceSpec(value, rules)),
-);
-/** What was allowed once need not be allowed now, but it has the shape. */
-const specBefore = both(
-  hasTemplate,
-  readBy((value) => readBody(serviceShape, value)),
-);
-const clusterSpec = both(
-  keeping({ Labels: anything, Orchestration: keeping({ TaskHistoryRetentionLimit: index }) }),
-  readBy(readClusterSpec),
-);
-const optionalText = check.optional(text);
-const ipamConfigs = check.list(
-  keeping({ Subnet: optionalText, IPRange: optionalText, Gateway: optionalText }),
-  256,
-);
-const vni = check.integer(0, 2 ** 24 - 1);
-const gateways = check.map(text, 65_536);
-const network = keeping({
-  Id: text,
-  Name: text,
-  Driver: text,
-  IPAM: keeping({ Driver: text, Config: ipamConfigs }),
-  Internal: check.boolean,
-  Attachable: check.boolean,
-  Ingress: check.boolean,
-  Options: check.optional(check.map(check.string(), 4096)),
-  Labels: check.map(check.string(), 4096),
-  // What the leader gives no client has.
-  Gam: keeping({
-    vni: check.literal(0),
-    gateways: check.map(text, 0),
-    attachments: check.map(anything, 0),
-  }),
-});
-const endpoint = keeping({
-  Spec: anything,
-  Ports: check.optional(check.list(anything, 4096)),
-  VirtualIPs: check.optional(
-    check.list(keeping({ NetworkID: text, Addr: check.optional(text) }), 256),
-  ),
-});
-const status = keeping({ Timestamp: text, State: check.literal(...taskStates) });
-const labels = check.map(check.string(), 4096);
-/** What plans read of every node. */
-const nodeSpec = keeping({ Labels: labels, Role: text, Availability: text });
-const description = keeping({
-  Hostname: text,
-  Platform: keeping({ Architecture: text, OS: text }),
-  Resources: keeping({
-    NanoCPUs: check.number(),
-    MemoryBytes: check.number(),
-    GenericResources: check.optional(check.list(anything, 4096)),
-  }),
-  Engine: keeping({
-    EngineVersion: text,
-    Labels: labels,
-    Plugins: check.list(keeping({ Type: text, Name: text }), 4096),
-  }),
-});
-const engine = keeping({ ready: check.boolean, reason: check.string() });
-const nodeNetwork = keeping({
-  mtu: index,
-  routes: texts,
-  encryption: check.literal("kernel", "userspace", "none"),
-  publicKey: text,
-  problem: check.string(),
-});
-/** Sealed under two root keys at most. */
-const token = keeping({ PublicKey: text, Sealed: check.map(text, 2) });
-const tokens = keeping({ Worker: token, Manager: token });
-const attachments = check.list(keeping({ network: text, address: text }), 256);
+const node = id<NodeId>();
+const service = id<ServiceId>();
+const network = id<NetworkId>();
+const task = id<TaskId>();
 
 const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
-  createCluster: {
-    cluster: keeping({
-      ID: text,
-      Spec: clusterSpec,
-      Tokens: tokens,
-      RootPublicKey: text,
-      DefaultAddrPool: check.list(text, 256),
-      SubnetSize: index,
-      DataPathPort: index,
-    }),
-  },
-  updateCluster: { spec: clusterSpec, basedOn: index },
-  rotateTokens: { worker: check.optional(token), manager: check.optional(token) },
-  rotateRoot: { root: text, next: keeping({ PublicKey: text, Signature: text }), tokens },
-  joinNode: {
-    node: keeping({
-      ID: text,
-      Spec: nodeSpec,
-      Description: description,
-      Status: keeping({ State: text, Addr: text }),
-      Gam: keeping({ addresses: texts, engine }),
-    }),
-  },
-  updateNode: { id: text, spec: nodeSpec, basedOn: index },
-  removeNode: { id: text },
-  createService: { id: text, spec, registryAuth: check.string(65_536) },
+  createCluster: { cluster: checkNewCluster },
+  updateCluster: { spec: checkClusterSpec, basedOn: anIndex },
+  rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
+  rotateRoot: { root: aKey, next: checkNextRoot, tokens: checkTokens },
+  joinNode: { node: checkNewNode },
+  updateNode: { id: node, spec: checkNodeSpec, basedOn: anIndex },
+  removeNode: { id: node },
+  createService: { id: service, spec: checkServiceSpec, registryAuth: aRegistryAuth },
   updateService: {
-    id: text,
-    spec,
-    previous: check.optional(specBefore),
-    registryAuth: check.string(65_536),
-    rollback: check.boolean,
-    basedOn: index,
+    id: service,
+    spec: checkServiceSpec,
+    previous: optional(checkServiceSpec),
+    registryAuth: aRegistryAuth,
+    rollback: boolean,
+    basedOn: anIndex,
   },
-  removeService: { id: text },
-  createNetwork: { network },
-  removeNetwork: { id: text },
+  removeService: { id: service },
+  createNetwork: { network: checkNewNetwork },
+  removeNetwork: { id: network },
   attachContainer: {
-    network: text,
-    key: text,
-    node: text,
-    name: text,
-    wish: check.optional(text),
-    aliases: check.optional(texts),
+    network,
+    key: anId,
+    node,
+    name: aContainerName,
+    wish: optional(anAddress),
+    aliases: optional(checkAliases),
   },
   describeNode: {
-    id: text,
-    description,
-    addresses: texts,
-    engine,
-    network: nodeNetwork,
-    root: check.optional(text),
+    id: node,
+    description: checkDescription,
+    addresses: checkAddresses,
+    engine: checkEngine,
+    network: checkNodeNetwork,
+    root: optional(aKey),
   },
-  detachContainer: { network: text, key: text },
-  reportTask: { id: text, status },
-  judgeNode: { id: text, status: anything },
-  endRootRotation: { publicKey: text },
-  createTask: { task: keeping({ ID: text, ServiceID: text, Spec: anything, Status: status }) },
-  assignTask: { id: text, node: text, status },
-  explainTask: { id: text, status },
-  desireTask: { id: text, desired: check.literal(...taskStates) },
-  orphanTask: { id: text, status },
-  removeTask: { id: text },
-  progressUpdate: { id: text, templateVersion: index, waveAtMs: check.number(), updated: texts },
-  rollbackService: { id: text, templateVersion: index, message: check.string() },
-  setEndpoint: { id: text, endpoint },
-  allocateNetwork: { id: text, vni, config: ipamConfigs },
-  setGateways: { id: text, gateways },
-  attachTask: { id: text, attachments },
-  setAttachment: { id: text, key: text, address: text },
-  refuseAttachment: { id: text, key: text },
-  setTunnel: { id: text, address: text },
+  detachContainer: { network, key: anId },
+  reportTask: { id: task, status: checkTaskStatus },
+  judgeNode: { id: node, status: checkJudgement },
+  endRootRotation: { publicKey: aKey },
+  createTask: { task: checkNewTask },
+  assignTask: {
+    id: task,
+    node,
+    status: where(checkTaskStatus, ({ State }) => State === "assigned", "state assigned"),
+  },
+  explainTask: { id: task, status: checkWaitingStatus },
+  desireTask: { id: task, desired: checkDesired },
+  orphanTask: {
+    id: task,
+    status: where(checkTaskStatus, ({ State }) => State === "orphaned", "state orphaned"),
+  },
+  removeTask: { id: task },
+  progressUpdate: {
+    id: service,
+    templateVersion: anIndex,
+    status: optional(checkUpdateStatus),
+    waveAtMs: aMoment,
+    updated: checkPlaces,
+  },
+  rollbackService: { id: service, templateVersion: anIndex, message: aMessage },
+  setEndpoint: { id: service, endpoint: checkEndpoint },
+  allocateNetwork: { id: network, vni: aVni, config: checkGivenConfig },
+  setGateways: { id: network, gateways: checkGateways },
+  attachTask: { id: task, attachments: checkTaskAttachments },
+  setAttachment: { id: network, key: anId, address: anAddress },
+  refuseAttachment: { id: network, key: anId },
+  setTunnel: { id: node, address: aTunnelAddress(tunnelRange) },
 };
 
-const checkChange: Check<Change> = (value, path) => {
+const changes = new Map(
+  Object.entries(fieldsOf).map(([kind, fields]) => {
+    return [kind, struct({ kind: literal(kind), ...fields })] as const;
+  }),
+);
+
+export const checkChange: Check<Change> = (value, path) => {
   const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : "";
-  if (typeof kind !== "string" || !Object.hasOwn(fieldsOf, kind)) {
-    throw new GamError("BAD_FRAME", `Cannot read ${path}.kind: "${kind}" is no change`);
+  const checkKind = typeof kind === "string" ? changes.get(kind) : undefined;
+  if (checkKind === undefined) {
+    const shown = typeof kind === "string" ? JSON.stringify(kind.slice(0, 40)) : typeof kind;
+    throw new GamError("BAD_FRAME", `Cannot read ${path}.kind: ${shown} is no change`);
   }
-  return keeping(fieldsOf[kind as Change["kind"]])(value, path) as Change;
+  return checkKind(value, path) as unknown as Change;
 };
 
+/** Errors: BAD_FRAME, with the path of the field that is wrong. */
 export const checkProposal: Check<Proposal> = check.object({
-  id: check.id<ProposalId>(),
-  // The last millisecond that a date can be made of.
-  atMs: check.number(0, 8.64e15),
+  id: id<ProposalId>(),
+  atMs: aMoment,
   changes: check.list(checkChange, changesMax),
 });
+
+/** The proposal that an entry of the log holds. Errors: BAD_FRAME. */
+export function readProposal(data: Uint8Array): Proposal {
+  return checkProposal(decode(data), "entry");
+}

@@ -16,7 +16,7 @@ export function isInside(address: string, range: string): boolean {
 /** `10.1.0.0/16`: an address with the length of its prefix. */
 export function isRange(text: string): boolean {
   const [base = "", prefix = "", ...more] = text.split("/");
-  return more.length === 0 && /^\d{1,3}$/.test(prefix) && isInside(base, text);
+  return more.length === 0 && /^(0|[1-9]\d{0,2})$/.test(prefix) && isInside(base, text);
 }
 
 /** The first and the last address of an IPv4 range. */
@@ -43,9 +43,9 @@ function bitsOf(address: string): string | undefined {
 
 function bitsOfIp4(address: string): string | undefined {
   const parts = address.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) {
-    return undefined;
-  }
+  // A number with a zero in front is octal to some readers and decimal to others.
+  const isPart = (part: string): boolean => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256;
+  if (parts.length !== 4 || !parts.every(isPart)) return undefined;
   return parts.map((part) => Number(part).toString(2).padStart(8, "0")).join("");
 }
 

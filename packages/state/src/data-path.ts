@@ -16,6 +16,8 @@ const shape = struct("InitRequest", {
   DataPathPort: unsigned,
 });
 
+/** As large as a network may be that names its own subnet. */
+const subnetSizeMin = 8;
 /** A subnet of eight addresses is the smallest that holds a service. */
 const subnetSizeMax = 29;
 const portMin = 1024;
@@ -31,7 +33,7 @@ export function readDataPath(body: unknown): DataPath {
   const size = read.SubnetSize ?? dataPathDefault.SubnetSize;
   const port = read.DataPathPort ?? dataPathDefault.DataPathPort;
   const pools = (read.DefaultAddrPool ?? dataPathDefault.DefaultAddrPool).map((one) => one.trim());
-  if (size > subnetSizeMax) refuse(`subnet size is out of range: ${size}`);
+  if (size < subnetSizeMin || size > subnetSizeMax) refuse(`subnet size is out of range: ${size}`);
   if (port < portMin || port > portMax) {
     refuse(`Datapath port number is not in valid range (${portMin}-${portMax}) : ${port}`);
   }

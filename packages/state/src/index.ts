@@ -11,7 +11,7 @@ export type {
   ReportedChange,
 } from "./change.ts";
 export { isPlanned } from "./change.ts";
-export { checkProposal } from "./check-proposal.ts";
+export { checkChange, checkProposal, readProposal } from "./check-proposal.ts";
 export {
   type Cluster,
   type ClusterSpec,
@@ -28,6 +28,9 @@ export {
   readConstraints,
 } from "./constraint.ts";
 export { type DataPath, readDataPath } from "./data-path.ts";
+export { type Dump, readDump } from "./dump.ts";
+export { messageLengthMax } from "./field-checks.ts";
+export { hostOf } from "./host-of.ts";
 export { macOf } from "./mac.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Attachment, Network, NetworkExtra } from "./network.ts";
@@ -61,6 +64,7 @@ export type {
 } from "./node.ts";
 export { tunnelRange } from "./node.ts";
 export { readNodeSpec } from "./node-spec.ts";
+export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
 export { matchesPlatform } from "./platform.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 export { nodesWithoutNextRoot } from "./root-rotation.ts";
@@ -86,7 +90,7 @@ export type {
 } from "./service.ts";
 export { readServiceSpec, type ServiceSpecRules, withDefaults } from "./service-spec.ts";
 export { type HeldEndpoint, staleAttachments } from "./stale-attachments.ts";
-export { hostOf, mergeStatus, Store } from "./store.ts";
+export { type Applied, mergeStatus, Store } from "./store.ts";
 export {
   type ContainerStatus,
   compareStates,

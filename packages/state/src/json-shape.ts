@@ -86,7 +86,7 @@ export const signedOrZero = whole(int64, true);
 
 export const float: Shape<number> = (value, place) => {
   if (absent(value)) return undefined;
-  return typeof value === "number" ? value : refuse(value, place, "float32");
+  return Number.isFinite(value) ? (value as number) : refuse(value, place, "float32");
 };
 
 /** An empty list is left out; entries that are null become what Go makes of them. */
@@ -112,10 +112,22 @@ export const labels: Shape<Readonly<Record<string, string>>> = (value, place) =>
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 };
 
+/** Docker's own structs are a few levels deep. Deeper ones could exhaust the stack of who compares them. */
+const opaqueLevelsMax = 16;
+
+/** As JSON has them, and not too deep. */
+function isPlain(value: unknown, levels = opaqueLevelsMax): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  const isKnown = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  return isKnown && levels > 0 && Object.values(value).every((one) => isPlain(one, levels - 1));
+}
+
 /** Kept as it came: what stands in it has no meaning here yet, and must survive a round trip. */
 export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) => {
   if (absent(value)) return undefined;
   if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, "struct");
+  if (!isPlain(value)) throw new GamError("BAD_REQUEST", "json: exceeded max depth");
   const kept = Object.entries(value).filter(([, one]) => !absent(one) && one !== false);
   return Object.fromEntries(kept);
 };
@@ -125,14 +137,17 @@ type StructOf<F extends Fields> = { readonly [K in keyof F]?: Shaped<F[K]> };
 
 /** A struct behind a pointer: present and empty is not the same as absent. */
 export function struct<F extends Fields>(goType: string, fields: F): Shape<StructOf<F>> {
+  const shapes = Object.entries(fields);
   return (value, place) => {
     if (absent(value)) return undefined;
     if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, goType);
     const found = value as Record<string, unknown>;
     const result: Record<string, unknown> = {};
-    for (const [name, shape] of Object.entries(fields)) {
+    for (const [name, shape] of shapes) {
+      const here = found[name];
+      if (absent(here)) continue; // As every shape would say.
       const path = place.path === "" ? name : `${place.path}.${name}`;
-      const one = shape(found[name], { struct: goType, path });
+      const one = shape(here, { struct: goType, path });
       if (one !== undefined) result[name] = one;
     }
     return result as StructOf<F>;

@@ -26,7 +26,7 @@ export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): Netwo
   const publishes = ingressPorts(task.Gam.endpoint).length > 0;
   if ((targets.length === 0 && !publishes) || isOfEngine(targets)) return nothing;
   const networks = new Set(targets.map(({ Target }) => Target as NetworkId));
-  const lost = [...networks].find((id) => view.network(id) === undefined);
+  const [lost] = [...networks].flatMap((id) => (view.network(id) === undefined ? [`${id}`] : []));
   let problem = lost === undefined ? "" : `network ${lost} not found`;
   if (publishes) {
     const ingress = ingressOf(view);

@@ -25,6 +25,7 @@ export function refusalOfNetwork(
     case "createNetwork":
       return (
         takenName(view, change) ??
+        takenId(view, change) ??
         secondIngress(view, change) ??
         unkeepable(view, change) ??
         takenSubnet(view, change)
@@ -39,6 +40,11 @@ export function refusalOfNetwork(
 function takenName(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
   if (!view.networks().some(({ Name }) => Name === network.Name)) return undefined;
   return { code: "NAME_IN_USE", message: `network with name ${network.Name} already exists` };
+}
+
+function takenId(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
+  if (view.network(network.Id) === undefined) return undefined;
+  return { code: "IN_USE", message: `network ${network.Id} already exists` };
 }
 
 function secondIngress(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
@@ -84,12 +90,11 @@ function holderOf(view: View, subnet: string): string | undefined {
 
 /** The service names a network that has gone since it was looked up. */
 export function lostNetwork(view: View, spec: ServiceSpec): Refusal | undefined {
-  const lost = targetsOf(spec).find((target) => {
-    return !isPredefined(target) && view.network(target as NetworkId) === undefined;
-  });
-  return lost === undefined
-    ? undefined
-    : { code: "NOT_FOUND", message: `network ${lost} not found` };
+  for (const target of targetsOf(spec)) {
+    if (isPredefined(target) || view.network(target as NetworkId) !== undefined) continue;
+    return { code: "NOT_FOUND", message: `network ${target} not found` };
+  }
+  return undefined;
 }
 
 function targetsOf(spec: ServiceSpec | undefined): string[] {

@@ -75,7 +75,6 @@ export interface NodeNetwork {
 
 /** What gam adds to the Engine API's node. Not shown to Docker clients. */
 export interface NodeExtra {
-  readonly peerId: string;
   /** `host:port` addresses of the mesh, best first. */
   readonly addresses: readonly string[];
   readonly engine: EngineHealth;

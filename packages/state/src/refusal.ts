@@ -42,6 +42,7 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     case "createService":
       return (
         takenServiceName(view, change.spec.Name) ??
+        takenId(view.service(change.id), `service ${change.id}`) ??
         lostNetwork(view, change.spec) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
@@ -117,6 +118,11 @@ function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
   return { code: "NAME_IN_USE", message };
+}
+
+/** Ids are made up by who asks, and what has one already must not be replaced by it. */
+function takenId(object: unknown, name: string): Refusal | undefined {
+  return object === undefined ? undefined : { code: "IN_USE", message: `${name} already exists` };
 }
 
 function stale(

@@ -1,4 +1,7 @@
-/** Service shape: the fields of a ServiceSpec, as the Docker Engine API (1.41 to 1.50) has them. */
+/**
+ * Service shape: the fields of a ServiceSpec, and of the TaskSpec in it, as the Docker Engine API (1.41 to
+ * 1.50) has them.
+ */
 import {
   flag,
   flagOrNot,
@@ -100,7 +103,7 @@ const networks = list(
   "swarm.NetworkAttachmentConfig",
 );
 
-const task = struct("TaskSpec", {
+export const taskShape = struct("TaskSpec", {
   ContainerSpec: container,
   PluginSpec: opaque,
   NetworkAttachmentSpec: opaque,
@@ -139,10 +142,25 @@ const update = struct("UpdateConfig", {
   Order: text,
 });
 
+const endpointShape = struct("EndpointSpec", {
+  Mode: text,
+  Ports: list(
+    struct("PortConfig", {
+      Name: text,
+      Protocol: text,
+      TargetPort: unsigned,
+      PublishedPort: unsigned,
+      PublishMode: text,
+    }),
+    {},
+    "swarm.PortConfig",
+  ),
+});
+
 export const serviceShape = struct("ServiceSpec", {
   Name: text,
   Labels: labels,
-  TaskTemplate: task,
+  TaskTemplate: taskShape,
   Mode: struct("ServiceMode", {
     Replicated: struct("ReplicatedService", { Replicas: unsignedOrZero }),
     Global: struct("GlobalService", {}),
@@ -155,18 +173,5 @@ export const serviceShape = struct("ServiceSpec", {
   UpdateConfig: update,
   RollbackConfig: update,
   Networks: networks,
-  EndpointSpec: struct("EndpointSpec", {
-    Mode: text,
-    Ports: list(
-      struct("PortConfig", {
-        Name: text,
-        Protocol: text,
-        TargetPort: unsigned,
-        PublishedPort: unsigned,
-        PublishMode: text,
-      }),
-      {},
-      "swarm.PortConfig",
-    ),
-  }),
+  EndpointSpec: endpointShape,
 });

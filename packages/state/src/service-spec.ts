@@ -23,7 +23,7 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from "./service.ts";
-import { serviceShape } from "./service-shape.ts";
+import { serviceShape, taskShape } from "./service-shape.ts";
 import { nameProblem } from "./swarm-name.ts";
 
 export interface ServiceSpecRules {
@@ -59,9 +59,7 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   const read = readBody(serviceShape, body);
   const template = taskTemplate(read.TaskTemplate ?? {});
   const mode = serviceMode(read.Mode);
-  oneOf(template.RestartPolicy?.Condition, ["none", "on-failure", "any"], (found) =>
-    refuse(`invalid RestartCondition: "${found}"`),
-  );
+  checkRestartCondition(template);
   const update = updateConfig(read.UpdateConfig);
   const rollback = updateConfig(read.RollbackConfig);
   const endpoint = endpointSpec(read.EndpointSpec);
@@ -86,14 +84,32 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   };
 }
 
+/**
+ * What a task is made from, in its stored form: a service's template without the runtime. Errors are those of
+ * readServiceSpec().
+ */
+export function readTaskSpec(value: unknown, rules: ServiceSpecRules): TaskSpec {
+  const { Runtime: _, ...template } = taskTemplate(readBody(taskShape, value));
+  checkRestartCondition(template);
+  checkTask(template, rules);
+  return template;
+}
+
+function checkRestartCondition({ RestartPolicy }: TaskSpec): void {
+  oneOf(RestartPolicy?.Condition, ["none", "on-failure", "any"], (found) =>
+    refuse(`invalid RestartCondition: "${found}"`),
+  );
+}
+
 /** Fields with a fixed set of words; an empty one stands for the first. */
 function oneOf(found: string | undefined, words: readonly string[], no: (found: string) => never) {
   if (found !== undefined && !words.includes(found)) no(found);
 }
 
+/** Fields come out in one order, whether the client sent what is usual or left it out. */
 function taskTemplate(read: ReadTask): TaskSpec {
-  const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...rest } = read;
-  const runtime = rest.Runtime ?? "container";
+  const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...others } = read;
+  const { Networks: networks, ForceUpdate = 0, Runtime: runtime = "container", ...rest } = others;
   if (runtime !== "container" && runtime !== "plugin" && runtime !== "attachment") {
     refuse("unsupported runtime");
   }
@@ -106,18 +122,20 @@ function taskTemplate(read: ReadTask): TaskSpec {
       refuse(`invalid MountType: "${found}"`),
     );
   }
+  const { Image = "", Isolation = "default", ...described } = container;
   // The words were checked above, or mean nothing to us and are kept as they came.
   return {
     ...rest,
-    ContainerSpec: { Image: "", ...container, Isolation: container.Isolation ?? "default" },
-    ...(rest.Networks && { Networks: rest.Networks.map(networkTarget) }),
-    ForceUpdate: rest.ForceUpdate ?? 0,
+    ContainerSpec: { Image, ...described, Isolation },
+    ...(networks && { Networks: networks.map(networkTarget) }),
+    ForceUpdate,
     Runtime: runtime,
   } as TaskSpec;
 }
 
 function networkTarget<T extends { readonly Target?: string }>(read: T): T & { Target: string } {
-  return { ...read, Target: read.Target ?? "" };
+  const { Target = "", ...rest } = read;
+  return { Target, ...rest } as T & { Target: string };
 }
 
 function serviceMode(read: Read["Mode"]): ServiceMode {
@@ -152,24 +170,20 @@ function updateConfig(read: Read["UpdateConfig"]): UpdateConfig | undefined {
   oneOf(read.Order, ["stop-first", "start-first"], (found) =>
     refuse(`unrecognized update order ${found}`),
   );
-  return {
-    ...read,
-    Parallelism: read.Parallelism ?? 0,
-    FailureAction: read.FailureAction ?? "pause",
-    MaxFailureRatio: read.MaxFailureRatio ?? 0,
-    Order: read.Order ?? "stop-first",
-  } as UpdateConfig;
+  const { Parallelism = 0, FailureAction = "pause", ...others } = read;
+  const { MaxFailureRatio = 0, Order = "stop-first", ...rest } = others;
+  return { Parallelism, FailureAction, MaxFailureRatio, Order, ...rest } as UpdateConfig;
 }
 
 function endpointSpec(read: Read["EndpointSpec"]): EndpointSpec | undefined {
   if (read === undefined) return undefined;
   oneOf(read.Mode, ["vip", "dnsrr"], (found) => refuse(`invalid resolution mode: "${found}"`));
-  const ports = read.Ports?.map((port) => ({
-    ...port,
-    Protocol: port.Protocol === "udp" || port.Protocol === "sctp" ? port.Protocol : "tcp",
-    PublishMode: port.PublishMode === "host" ? "host" : "ingress",
+  const ports = read.Ports?.map(({ Protocol, PublishMode, ...rest }) => ({
+    ...rest,
+    Protocol: Protocol === "udp" || Protocol === "sctp" ? Protocol : "tcp",
+    PublishMode: PublishMode === "host" ? "host" : "ingress",
   }));
-  return { ...read, Mode: read.Mode ?? "vip", ...(ports && { Ports: ports }) } as EndpointSpec;
+  return { Mode: read.Mode ?? "vip", ...(ports && { Ports: ports }) } as EndpointSpec;
 }
 
 function checkTask(task: TaskSpec, rules: ServiceSpecRules): void {
@@ -222,6 +236,10 @@ function checkResources(resources: Resources | undefined): void {
   }
   if (memory !== 0 && memory < memoryBytesMin) {
     invalid(`invalid memory value ${memory}: Must be at least 4MiB`);
+  }
+  for (const { DiscreteResourceSpec } of resources?.GenericResources ?? []) {
+    if ((DiscreteResourceSpec?.Value ?? 0) < 0)
+      invalid("invalid generic resource: Must be positive");
   }
 }
 

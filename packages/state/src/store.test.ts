@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  decode,
   encode,
   type NetworkId,
   type NodeId,
@@ -12,8 +13,10 @@ import { seededRandom } from "@gam/core/testing";
 import fc from "fast-check";
 import type { Change, Outcome, RefusalCode } from "./change.ts";
 import { clusterSpecDefault, dataPathDefault } from "./cluster.ts";
+import type { Dump } from "./dump.ts";
+import { hostOf } from "./host-of.ts";
 import { nodesWithoutNextRoot } from "./root-rotation.ts";
-import { hostOf, mergeStatus, Store } from "./store.ts";
+import { mergeStatus, Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
 import {
   aCluster,
@@ -537,7 +540,7 @@ test("a store made from a dump is the same store, and goes on the same way", () 
         if (step !== cut) continue;
         restored = new Store();
         restored.apply(1, { id: "old" as ProposalId, atMs: 0, changes: [aService("old")] });
-        restored.restore(grown.store.dump());
+        restored.restore(decode(grown.store.dump()) as Dump);
       }
       assert.ok(restored);
       assert.deepEqual(encode(lists(restored)), encode(lists(grown.store)));

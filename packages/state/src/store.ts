@@ -4,10 +4,13 @@
  * Applies proposals that hold (refusal.ts says which); the same log gives the same objects on every
  * peer. Does not decide what ought to change (orchestrator, scheduler) nor whether a spec makes sense
  * (service-spec.ts).
+ *
+ * Apply is total: a proposal that throws on its way is refused as any other, with nothing of it left behind,
+ * because an entry that ended one peer would end all of them, again after each start. What was thrown is
+ * returned, to be told.
  */
 import {
   assert,
-  decode,
   encode,
   type NetworkId,
   type NodeId,
@@ -18,6 +21,9 @@ import {
 } from "@gam/core";
 import type { Change, Outcome, Proposal, Refusal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
+import { type Dump, schema } from "./dump.ts";
+import { hostOf } from "./host-of.ts";
+import { claimed } from "./member-claims.ts";
 import type { Network } from "./network.ts";
 import { networkAfter, networkWithout } from "./network-change.ts";
 import type { Node } from "./node.ts";
@@ -38,19 +44,11 @@ import type { Event, View } from "./view.ts";
 
 /** Outcomes remembered, so that a proposal that comes twice is applied once. A retry gives up long before. */
 const outcomesMax = 8192;
-const schema = 3;
-
-interface Dump {
-  readonly schema: number;
-  readonly index: number;
-  readonly cluster: Cluster | undefined;
-  readonly nodes: readonly Node[];
-  readonly services: readonly Service[];
-  readonly tasks: readonly Task[];
-  readonly networks: readonly Network[];
-  readonly removed: readonly NodeId[];
-  readonly outcomes: readonly [ProposalId, Outcome][];
-}
+/** The same words on every peer, whatever was thrown. */
+const unapplied: Refusal = {
+  code: "REFUSED",
+  message: "the change cannot be applied to the state as it is",
+};
 
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
 
@@ -61,6 +59,12 @@ interface Occasion {
   readonly atMs: number;
   /** What happened, in order. */
   readonly events: Event[];
+}
+
+export interface Applied {
+  readonly outcome: Outcome;
+  readonly events: Event[];
+  readonly thrown?: unknown;
 }
 
 /** What takes the place of a service's spec. */
@@ -83,8 +87,16 @@ export class Store implements View {
   readonly #tasksOn = new Index<NodeId, TaskId, Task>(true);
   readonly #tasksWaiting = new Table<TaskId, Task>();
   readonly #networks = new Table<NetworkId, Network>();
-  readonly #removed = new Set<NodeId>();
+  readonly #removed = new Table<NodeId, NodeId>();
   readonly #outcomes = new Map<ProposalId, Outcome>();
+  /** What a proposal changes. The lists of tasks follow from these. */
+  readonly #all: readonly Table<string, unknown>[] = [
+    this.#nodes,
+    this.#services,
+    this.#tasks,
+    this.#networks,
+    this.#removed,
+  ];
 
   get index(): number {
     return this.#index;
@@ -116,19 +128,16 @@ export class Store implements View {
     this.#index = index;
   }
 
-  /** Applies one committed entry. Events are in the order in which things happened. */
-  apply(index: number, proposal: Proposal): { outcome: Outcome; events: Event[] } {
+  /**
+   * Applies one committed entry. Events are in the order in which things happened. `thrown` is what kept it
+   * from being applied where that was no refusal.
+   */
+  apply(index: number, proposal: Proposal): Applied {
     assert(index > this.#index, "entries are applied in order");
     this.#index = index;
     const known = this.#outcomes.get(proposal.id);
     if (known !== undefined) return { outcome: known, events: [] };
-    const refusal = this.#refusalOf(proposal.changes);
-    const events: Event[] = [];
-    if (refusal === undefined) {
-      const at = new Date(proposal.atMs).toISOString();
-      const occasion: Occasion = { at, atMs: proposal.atMs, events };
-      for (const change of proposal.changes) this.#change(change, occasion);
-    }
+    const { refusal, events, thrown } = this.#attempt(proposal);
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
     this.#outcomes.set(proposal.id, outcome);
@@ -138,7 +147,39 @@ export class Store implements View {
         break;
       }
     }
-    return { outcome, events };
+    return { outcome, events, ...(thrown !== undefined && { thrown }) };
+  }
+
+  /** All of its changes, or none. Each is judged by the state that those before it have made. */
+  #attempt({ atMs, changes }: Proposal): {
+    readonly refusal?: Refusal;
+    readonly events: Event[];
+    readonly thrown?: unknown;
+  } {
+    const cluster = this.#cluster;
+    for (const table of this.#all) table.begin();
+    let refusal: Refusal | undefined;
+    let thrown: unknown;
+    const events: Event[] = [];
+    try {
+      const occasion: Occasion = { at: new Date(atMs).toISOString(), atMs, events };
+      for (const change of changes) {
+        refusal = refusalOf(this, change);
+        if (refusal !== undefined) break;
+        this.#change(change, occasion);
+      }
+    } catch (caught) {
+      thrown = caught ?? new Error("nothing was said");
+      refusal = unapplied;
+    }
+    if (refusal === undefined) {
+      for (const table of this.#all) table.commit();
+      return { events };
+    }
+    for (const table of this.#all) table.rollBack();
+    this.#cluster = cluster;
+    if (events.length > 0 || thrown !== undefined) this.#indexTasks();
+    return { refusal, events: [], thrown };
   }
 
   /** Bytes from which restore() makes the same store again. */
@@ -151,27 +192,19 @@ export class Store implements View {
       services: this.services(),
       tasks: this.tasks(),
       networks: this.networks(),
-      removed: [...this.#removed],
+      removed: this.#removed.all(),
       outcomes: [...this.#outcomes],
     };
     return encode(dump);
   }
 
-  /**
-   * Forgets everything and takes what the snapshot holds. The bytes come from a peer's dump(). Returns
-   * what has changed by that, table by table.
-   */
-  restore(bytes: Uint8Array): Event[] {
-    const dump = decode(bytes) as Dump;
-    assert(dump.schema === schema, `snapshot schema is ${schema}`);
+  /** Forgets everything and takes what a snapshot holds. Returns what has changed by that, table by table. */
+  restore(dump: Dump): Event[] {
     const cluster = this.#cluster;
     const before = [this.nodes(), this.services(), this.tasks(), this.networks()] as const;
     this.#nodes.clear();
     this.#services.clear();
     this.#tasks.clear();
-    this.#tasksOf.clear();
-    this.#tasksOn.clear();
-    this.#tasksWaiting.clear();
     this.#networks.clear();
     this.#removed.clear();
     this.#outcomes.clear();
@@ -179,9 +212,10 @@ export class Store implements View {
     this.#cluster = dump.cluster;
     for (const node of dump.nodes) this.#nodes.put(node.ID, node);
     for (const service of dump.services) this.#services.put(service.ID, service);
-    for (const task of dump.tasks) this.#putTask(task);
+    for (const task of dump.tasks) this.#tasks.put(task.ID, task);
+    this.#indexTasks();
     for (const network of dump.networks) this.#networks.put(network.Id, network);
-    for (const id of dump.removed) this.#removed.add(id);
+    for (const id of dump.removed) this.#removed.put(id, id);
     for (const [id, outcome] of dump.outcomes) this.#outcomes.set(id, outcome);
     const [nodes, services, tasks, networks] = before;
     return [
@@ -201,15 +235,6 @@ export class Store implements View {
         (one): Event => ({ table: "network", ...one }),
       ),
     ];
-  }
-
-  /** Judged against the state before the proposal: no proposal holds two changes of one object. */
-  #refusalOf(changes: readonly Change[]): Refusal | undefined {
-    for (const change of changes) {
-      const refusal = refusalOf(this, change);
-      if (refusal !== undefined) return refusal;
-    }
-    return undefined;
   }
 
   #change(change: Change, occasion: Occasion): void {
@@ -299,7 +324,7 @@ export class Store implements View {
     this.#removed.delete(node.ID);
     const meta = known === undefined ? this.#born(at) : this.#moved(at);
     const Spec = known === undefined ? node.Spec : known.Spec;
-    this.#putNode({ CreatedAt: at, ...known, ...node, ...meta, Spec }, events);
+    this.#putClaims({ CreatedAt: at, ...known, ...node, ...meta, Spec }, at, events);
   }
 
   #changeNode(
@@ -317,7 +342,7 @@ export class Store implements View {
         const said = { addresses, engine, network, ...(root !== undefined && { root }) };
         const Gam = { ...node.Gam, ...said, engineLostAtMs };
         const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
-        return this.#putNode({ ...node, UpdatedAt: at, Description, Gam, Status }, events);
+        return this.#putClaims({ ...node, UpdatedAt: at, Description, Gam, Status }, at, events);
       }
       case "judgeNode": {
         const Status = { ...change.status, Addr: node.Status.Addr };
@@ -332,12 +357,13 @@ export class Store implements View {
         return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
       }
       case "setTunnel": {
+        if (this.nodes().some(({ Gam }) => Gam.tunnel === change.address)) return;
         const Gam = { ...node.Gam, tunnel: change.address };
         return this.#putNode({ ...node, UpdatedAt: at, Gam }, events);
       }
       case "removeNode":
         this.#nodes.delete(change.id);
-        this.#removed.add(change.id);
+        this.#removed.put(change.id, change.id);
         events.push({ table: "node", before: node });
         for (const network of this.networks()) {
           const after = networkWithout(network, change.id);
@@ -566,6 +592,13 @@ export class Store implements View {
     events.push({ table: "node", ...(before && { before }), after });
   }
 
+  /** A node with what it says of its addresses and keys, which are one member's only. */
+  #putClaims(node: Node, at: string, events: Event[]): void {
+    for (const one of claimed(node, this.nodes())) {
+      this.#putNode(one.ID === node.ID ? one : { ...one, UpdatedAt: at }, events);
+    }
+  }
+
   #putService(after: Service, events: Event[]): void {
     const before = this.#services.get(after.ID);
     this.#services.put(after.ID, after);
@@ -578,8 +611,19 @@ export class Store implements View {
     events.push({ table: "task", ...(before && { before }), after });
   }
 
+  #indexTasks(): void {
+    this.#tasksOf.clear();
+    this.#tasksOn.clear();
+    this.#tasksWaiting.clear();
+    for (const task of this.tasks()) this.#indexTask(task);
+  }
+
   #putTask(task: Task): void {
     this.#tasks.put(task.ID, task);
+    this.#indexTask(task);
+  }
+
+  #indexTask(task: Task): void {
     this.#tasksOf.put(task.ServiceID, task.ID, task);
     if (task.NodeID !== undefined) this.#tasksOn.put(task.NodeID, task.ID, task);
     if (isWaiting(task)) this.#tasksWaiting.put(task.ID, task);
@@ -629,11 +673,4 @@ function jobStatus(
   if (spec.Mode.ReplicatedJob === undefined && spec.Mode.GlobalJob === undefined) return {};
   const Index = service === undefined ? 0 : (service.JobStatus?.JobIteration.Index ?? 0) + 1;
   return { JobStatus: { JobIteration: Index === 0 ? {} : { Index }, LastExecution: at } };
-}
-
-/** The host of `host:port`, with or without the brackets of IPv6. */
-export function hostOf(address: string): string {
-  const at = address.lastIndexOf(":");
-  const host = at > 0 && !address.endsWith("]") ? address.slice(0, at) : address;
-  return host.startsWith("[") ? host.slice(1, host.endsWith("]") ? -1 : undefined) : host;
 }

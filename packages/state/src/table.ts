@@ -3,43 +3,104 @@
  *
  * The list is in order of insertion, or sorted by id where insertion is not creation (a task gets its
  * node long after it was made): then a restored table lists the same as one that grew.
+ *
+ * Between begin() and commit() changes can be taken back: rollBack() makes the table what it was, the order
+ * of its rows included.
  */
 export class Table<Id extends string, Row> {
-  readonly #rows = new Map<Id, Row>();
+  #rows = new Map<Id, Row>();
   readonly #sorted: boolean;
   #list: readonly Row[] | undefined;
+  /** What rows were before the changes since begin(), where there are any; `undefined` for new ones. */
+  #before: Map<Id, Row | undefined> | undefined;
+  /** Deleted since begin(): they keep their places until it is sure. */
+  readonly #gone = new Set<Id>();
+  /** The rows at begin(), copied where one was deleted and made again: it would lose its place. */
+  #copy: Map<Id, Row> | undefined;
+  #open = false;
 
   constructor(sorted = false) {
     this.#sorted = sorted;
   }
 
+  begin(): void {
+    this.#open = true;
+  }
+
+  commit(): void {
+    this.#open = false;
+    this.#before = undefined;
+    this.#copy = undefined;
+    if (this.#gone.size === 0) return;
+    for (const id of this.#gone) this.#rows.delete(id);
+    this.#gone.clear();
+  }
+
+  rollBack(): void {
+    this.#open = false;
+    this.#gone.clear();
+    this.#list = undefined;
+    if (this.#copy !== undefined) this.#rows = this.#copy;
+    for (const [id, row] of this.#before ?? []) {
+      if (row === undefined) this.#rows.delete(id);
+      else this.#rows.set(id, row);
+    }
+    this.#before = undefined;
+    this.#copy = undefined;
+  }
+
+  has(id: Id): boolean {
+    return this.#rows.has(id) && !this.#gone.has(id);
+  }
+
   get(id: Id): Row | undefined {
-    return this.#rows.get(id);
+    return this.#gone.size > 0 && this.#gone.has(id) ? undefined : this.#rows.get(id);
   }
 
   put(id: Id, row: Row): void {
+    this.#note(id);
+    if (this.#gone.delete(id)) {
+      this.#copy ??= new Map(this.#rows);
+      this.#rows.delete(id);
+    }
     this.#rows.set(id, row);
     this.#list = undefined;
   }
 
   delete(id: Id): void {
-    if (this.#rows.delete(id)) this.#list = undefined;
+    if (!this.has(id)) return;
+    this.#note(id);
+    if (this.#open) this.#gone.add(id);
+    else this.#rows.delete(id);
+    this.#list = undefined;
   }
 
   clear(): void {
     this.#rows.clear();
+    this.#gone.clear();
     this.#list = undefined;
   }
 
   get size(): number {
-    return this.#rows.size;
+    return this.#rows.size - this.#gone.size;
   }
 
   all(): readonly Row[] {
-    this.#list ??= this.#sorted
-      ? [...this.#rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
-      : [...this.#rows.values()];
+    this.#list ??= this.#listed();
     return this.#list;
+  }
+
+  #listed(): readonly Row[] {
+    if (this.#gone.size === 0 && !this.#sorted) return [...this.#rows.values()];
+    const entries = [...this.#rows].filter(([id]) => !this.#gone.has(id));
+    if (this.#sorted) entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return entries.map(([, row]) => row);
+  }
+
+  #note(id: Id): void {
+    if (!this.#open) return;
+    this.#before ??= new Map();
+    if (!this.#before.has(id)) this.#before.set(id, this.#rows.get(id));
   }
 }
 

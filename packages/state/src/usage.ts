@@ -1,5 +1,6 @@
 /** Usage: how busy a host is. Gossiped, never replicated: a rank may weigh it, a rule may not rest on it. */
 import { type Check, check } from "@gam/core";
+import { aMoment, aSize } from "./field-checks.ts";
 
 export interface Usage {
   /** Share of all CPUs that is in use, 0 to 1. */
@@ -20,15 +21,17 @@ export interface Usage {
 /** Beyond these a host has lost its mind, or means harm. */
 const imagesMax = 4096;
 const imageLengthMax = 512;
+const loadMax = 1e6;
+const containersMax = 1e6;
 
 /** Errors: BAD_FRAME for what no host can be. */
 export const checkUsage: Check<Usage> = check.object({
   cpu: check.number(0, 1),
-  memoryBytes: check.number(),
-  memoryTotalBytes: check.number(),
-  load: check.number(),
-  containers: check.integer(),
+  memoryBytes: aSize,
+  memoryTotalBytes: aSize,
+  load: check.number(0, loadMax),
+  containers: check.integer(0, containersMax),
   images: check.list(check.string(imageLengthMax), imagesMax),
-  diskFreeBytes: check.number(),
-  atMs: check.number(),
+  diskFreeBytes: aSize,
+  atMs: aMoment,
 });

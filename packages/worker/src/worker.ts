@@ -10,13 +10,14 @@
  * A new worker knows nothing; after the first `assigned` and `containers` it goes on where the old one
  * stopped, without touching what runs.
  */
-import { type NetworkId, type TaskId, unreachable } from "@gam/core";
+import { messageOf, type NetworkId, type TaskId, unreachable } from "@gam/core";
 import {
   compareStates,
   isLeaving,
   isTerminal,
   isWanted,
   mergeStatus,
+  messageLengthMax,
   type TaskStatus,
 } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
@@ -291,8 +292,20 @@ export class Worker {
         if (life !== undefined && (life.container !== undefined) !== made) continue;
         // One that is busy is looked at again when its action is answered.
         const busy = life?.busy !== undefined;
-        if (life === undefined || busy || this.#advance(life, now, effects)) this.#dirty.delete(id);
+        if (life === undefined || busy || this.#advanceAtAll(life, now, effects)) {
+          this.#dirty.delete(id);
+        }
       }
+    }
+  }
+
+  /** As #advance(). A task over which this peer stumbles does not run, and stops nothing else. */
+  #advanceAtAll(life: Life, now: Circumstances, effects: WorkerEffect[]): boolean {
+    try {
+      return this.#advance(life, now, effects);
+    } catch (thrown) {
+      if (wants(life)) this.#reject(life, `task cannot be run: ${messageOf(thrown)}`);
+      return this.#wait(life, now.nowTick + this.#limits.retryTicks);
     }
   }
 
@@ -343,8 +356,8 @@ export class Worker {
     const next: TaskStatus = {
       Timestamp: new Date(this.#nowMs).toISOString(),
       State: state,
-      Message: message,
-      ...(err !== undefined && { Err: err }),
+      Message: message.slice(0, messageLengthMax),
+      ...(err !== undefined && { Err: err.slice(0, messageLengthMax) }),
       ...(begun
         ? {
             ContainerStatus: {

@@ -288,6 +288,8 @@ function showEffect(effect: Effect): string {
       return `proposes ${effect.firstIndex}..${effect.lastIndex} in term ${effect.term}`;
     case "refused":
       return `refuses: ${effect.reason}`;
+    case "ignored":
+      return `ignores ${effect.message} ${effect.term} of ${effect.from}: ${effect.reason}`;
     default:
       return `${effect.kind} ${effect.id}`;
   }

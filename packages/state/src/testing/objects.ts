@@ -1,5 +1,6 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import { testId, testKey } from "@gam/core/testing";
 import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
 import { clusterSpecDefault, dataPathDefault, type JoinToken } from "../cluster.ts";
 import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../node.ts";
@@ -9,23 +10,33 @@ import type { DesiredState, TaskState } from "../task.ts";
 const at = "2026-01-01T00:00:00.000Z";
 
 /** A token that nobody can join with. `under`: root keys that it is sealed under. */
-export function aToken(name: string, under: readonly string[] = [""]): JoinToken {
-  return { PublicKey: name, Sealed: Object.fromEntries(under.map((root) => [root, name])) };
+export function aToken(name: string, under: readonly string[] = [testKey("root")]): JoinToken {
+  return {
+    PublicKey: testKey(name),
+    Sealed: Object.fromEntries(under.map((root) => [root, name])),
+  };
 }
 
 /** What `init` makes when nobody says anything. */
 export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
   return {
-    ID: "cluster",
+    ID: testId("cluster"),
     Spec: clusterSpecDefault,
     Tokens: { Worker: aToken("w"), Manager: aToken("m") },
-    RootPublicKey: "",
+    RootPublicKey: testKey("root"),
     ...dataPathDefault,
     ...change,
   };
 }
 
 type NewCluster = Extract<Change, { kind: "createCluster" }>["cluster"];
+
+/** One address for each id, since two nodes cannot have the same. */
+function addressOf(id: string): string {
+  let hash = 0;
+  for (const character of id) hash = (hash * 31 + character.charCodeAt(0)) % 65_521;
+  return `10.250.${hash >> 8}.${hash & 255}`;
+}
 
 /** A host with 4 CPUs and 8 GiB, ready unless said otherwise. */
 export function aNode(
@@ -37,7 +48,7 @@ export function aNode(
     readonly address?: string;
   } = {},
 ): NewNode {
-  const address = wish.address ?? "10.0.0.1";
+  const address = wish.address ?? addressOf(id);
   return {
     ID: id as NodeId,
     Spec: { Labels: {}, Role: "manager", Availability: "active", ...wish.spec },
@@ -50,7 +61,6 @@ export function aNode(
     },
     Status: { State: wish.state ?? "ready", Addr: address },
     Gam: {
-      peerId: `peer-${id}`,
       addresses: [`${address}:7946`],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,

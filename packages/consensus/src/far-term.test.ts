@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NodeId } from "@gam/core";
+import { seededRandom } from "@gam/core/testing";
+import { bootstrap } from "./durable.ts";
+import type { Effect } from "./effect.ts";
+import { termMax, termsPerWindowMax, termWindowTicks } from "./limits.ts";
+import type { Message } from "./message.ts";
+import { Raft } from "./raft.ts";
+import type { Acceptance } from "./raft-config.ts";
+
+const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];
+const timing = { heartbeatTicks: 1, electionTicksMin: 3, electionTicksMax: 6 };
+
+function raftOf(accepts?: Acceptance): Raft {
+  const config = { self: a, ...timing, ...(accepts && { accepts }) };
+  const raft = new Raft(config, bootstrap(b), seededRandom(1));
+  raft.step({ kind: "tick" }); // Hands out what its disk has.
+  return raft;
+}
+
+function hear(raft: Raft, message: Message): Effect[] {
+  return raft.step({ kind: "received", from: b, message });
+}
+
+function heartbeat(term: number): Message {
+  return { kind: "heartbeat", term, index: 0, indexTerm: 0, round: 1 };
+}
+
+test("one message of a far term moves nothing, and is named", () => {
+  const raft = raftOf();
+  const effects = hear(raft, heartbeat(termMax));
+  assert.deepEqual(effects, [
+    { kind: "ignored", from: b, message: "heartbeat", reason: "far term", term: termMax },
+  ]);
+  assert.equal(raft.term, 1);
+  hear(raft, heartbeat(2));
+  assert.equal(raft.leader, b);
+});
+
+const messages: readonly ((term: number) => Message)[] = [
+  (term) => ({ kind: "vote", term, lastIndex: 9, lastTerm: 1, transfer: true }),
+  (term) => ({ kind: "preVote", term, lastIndex: 9, lastTerm: 1 }),
+  (term) => ({ kind: "preVoteReply", term, granted: false }),
+  (term) => ({ kind: "preVoteReply", term, granted: true }),
+  (term) => ({ kind: "appendReply", term, match: 1 }),
+  (term) => ({ kind: "standNow", term }),
+  (term) => ({ kind: "readReply", term, id: "x", index: 1 }),
+];
+for (const message of messages) {
+  test(`a ${message(1).kind} of a far term is ignored as well`, () => {
+    const raft = raftOf();
+    const effects = hear(raft, message(termMax));
+    assert.ok(effects.every(({ kind }) => kind === "ignored"));
+    assert.equal(raft.term, 1);
+  });
+}
+
+test("a peer that was away for millions of elections follows at once", () => {
+  const raft = raftOf();
+  hear(raft, heartbeat(16_000_000));
+  assert.equal(raft.term, 16_000_000);
+});
+
+test("terms rise by a bounded number in each window, however often they are raised", () => {
+  const raft = raftOf();
+  for (let step = 1; step <= 100; step += 1) hear(raft, heartbeat(raft.term + 2 ** 23));
+  assert.ok(raft.term <= 1 + termsPerWindowMax);
+  for (let tick = 0; tick < termWindowTicks; tick += 1) raft.step({ kind: "tick" });
+  hear(raft, heartbeat(raft.term + 2 ** 23));
+  assert.ok(raft.term > termsPerWindowMax);
+  const yearsToTheEnd = termMax / termsPerWindowMax / (60 * 24 * 365);
+  assert.ok(yearsToTheEnd > 500);
+});
+
+const append = (...data: string[]): Message => ({
+  kind: "append",
+  term: 2,
+  previousIndex: 1,
+  previousTerm: 1,
+  commit: 1,
+  entries: data.map((text, at) => ({
+    index: 2 + at,
+    term: 2,
+    kind: "data",
+    data: new TextEncoder().encode(text),
+  })),
+});
+
+test("an entry that the caller does not accept never comes into the log", () => {
+  const accepts: Acceptance = {
+    entry: (data) => !new TextDecoder().decode(data).includes("poison"),
+    snapshot: () => true,
+  };
+  const raft = raftOf(accepts);
+  const effects = hear(raft, append("good", "poison"));
+  assert.equal(effects.find(({ kind }) => kind === "ignored")?.kind, "ignored");
+  assert.equal(raft.lastIndex, 1);
+  hear(raft, append("good"));
+  assert.equal(raft.lastIndex, 2);
+});
+
+test("a snapshot that the caller does not accept is not installed, and a better one is", () => {
+  let good = false;
+  const raft = raftOf({ entry: () => true, snapshot: () => good });
+  const chunk: Message = {
+    kind: "snapshotChunk",
+    term: 2,
+    index: 9,
+    indexTerm: 2,
+    configuration: { voters: [b], votersOutgoing: [], learners: [a], standbys: [] },
+    totalBytes: 1,
+    offset: 0,
+    data: Uint8Array.of(1),
+  };
+  const kinds = (): string[] => hear(raft, chunk).map(({ kind }) => kind);
+  assert.ok(kinds().includes("ignored"));
+  assert.equal(raft.lastIndex, 1);
+  good = true;
+  assert.ok(kinds().includes("install"));
+  assert.equal(raft.lastIndex, 9);
+});

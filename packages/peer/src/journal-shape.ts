@@ -1,0 +1,72 @@
+/**
+ * Journal shape: what a record of the journal may hold, as it comes back from a disk.
+ *
+ * Checksums say that it is what was written. This says that it is something to go on from, so that a journal
+ * of another program, or of one that had a mistake, is named and not stumbled over.
+ */
+import {
+  type Entry,
+  type HardState,
+  type Snapshot,
+  snapshotBytesMax,
+  termMax,
+} from "@gam/consensus";
+import { type Check, check, decode, GamError, type NodeId } from "@gam/core";
+
+export interface Stored {
+  readonly hardState?: HardState | undefined;
+  readonly entries: readonly Entry[];
+  readonly snapshot?: Snapshot | undefined;
+}
+
+const { bytes, integer, list, literal, optional, string, struct } = check;
+
+const writesMax = 1_000_000;
+const entriesMax = 10_000_000;
+const membersMax = 10_000;
+const index = integer(1, termMax);
+const term = integer(0, termMax);
+const member = string(64) as Check<string> as Check<NodeId>;
+const members = list(member, membersMax);
+
+const entry = struct({
+  index,
+  term,
+  kind: literal("data", "configuration", "noop"),
+  data: bytes(snapshotBytesMax),
+});
+const write = struct({
+  hardState: optional(struct({ term, votedFor: optional(member), commit: integer(0, termMax) })),
+  entries: list(entry, entriesMax),
+  snapshot: optional(
+    struct({
+      index,
+      term,
+      configuration: struct({
+        voters: members,
+        votersOutgoing: members,
+        learners: members,
+        standbys: members,
+      }),
+      data: bytes(snapshotBytesMax),
+    }),
+  ),
+});
+const checkWrites = list(write, writesMax) as Check<Stored[]>;
+
+/** Errors: BAD_FRAME, with the path of the field that is wrong. */
+export function readWrites(payload: Uint8Array): Stored[] {
+  const writes = checkWrites(decode(payload), "record");
+  for (const { entries } of writes) {
+    for (const [at, one] of entries.entries()) {
+      const before = entries[at - 1];
+      if (before === undefined || (one.index === before.index + 1 && one.term >= before.term))
+        continue;
+      throw new GamError(
+        "BAD_FRAME",
+        `Cannot read record: entry ${one.index} follows ${before.index}`,
+      );
+    }
+  }
+  return writes;
+}

@@ -1,0 +1,191 @@
+/**
+ * Restraint: which objects the leader's plans leave alone for a while.
+ *
+ * Plans work towards a state in which they have nothing to say. A plan that proposes the same for the same
+ * object again and again, each time as if for the first time, would fill the log for ever and keep other
+ * objects waiting. Decides when that is so: `repeatsMax` equal changes that were applied or refused, while
+ * nobody but the leader itself touched the object. The object is left alone then, for a time that doubles.
+ * An object at which a plan threw, or whose change fits into no entry, is left alone as well.
+ *
+ * Drive it with tick(), with settled() for each proposal of the plans, and with moved() for what others change.
+ */
+import type { Change, Event, PlannedChange } from "@gam/state";
+
+/** What the plans of a leader change. To remove a node is for others as well. */
+export type LeadersChange = PlannedChange | Extract<Change, { readonly kind: "removeNode" }>;
+
+const repeatsMax = 16;
+/** Most objects need a few changes and no more. Only what is changed more often is looked at closely. */
+const changesUnwatched = 8;
+/** A change that has not come again for 30 s has been of use. */
+const restTicks = 600;
+/** 5 s at first, ten minutes at last. */
+const holdTicksMin = 100;
+const holdTicksMax = 12_000;
+
+interface Conduct {
+  /** How often each change came, by what it says. */
+  readonly repeats: Map<string, number>;
+  lastTick: number;
+  /** Left alone until then, and for how long that was. */
+  untilTick: number;
+  holdTicks: number;
+}
+
+export interface Held {
+  readonly id: string;
+  readonly why: string;
+  readonly ticks: number;
+}
+
+export class Restraint {
+  readonly #conducts = new Map<string, Conduct>();
+  /** Changes of each object, of those that are not looked at closely, in about 30 s. */
+  readonly #changes = new Map<string, number>();
+  /** Left alone now. */
+  readonly #held = new Set<string>();
+  #nowTick = 0;
+  #news: Held[] = [];
+
+  /** True when an object is not left alone any more. */
+  tick(): boolean {
+    this.#nowTick += 1;
+    const ended = [...this.#held].filter((id) => !this.holds(id));
+    for (const id of ended) this.#held.delete(id);
+    if (this.#nowTick % restTicks === 0) this.#forget();
+    return ended.length > 0;
+  }
+
+  #forget(): void {
+    this.#changes.clear();
+    for (const [id, { lastTick, untilTick, holdTicks }] of this.#conducts) {
+      const sinceTicks = this.#nowTick - Math.max(lastTick, untilTick);
+      if (sinceTicks > (holdTicks === 0 ? restTicks : holdTicksMax)) this.#conducts.delete(id);
+    }
+  }
+
+  holds(id: string): boolean {
+    return (this.#conducts.get(id)?.untilTick ?? 0) > this.#nowTick;
+  }
+
+  /** Those that may be proposed now. */
+  admit(changes: readonly LeadersChange[]): readonly LeadersChange[] {
+    if (this.#conducts.size === 0) return changes;
+    return changes.filter((change) => isJudgement(change) || !this.holds(objectOf(change)));
+  }
+
+  /** A proposal with these changes was applied, or refused. */
+  settled(changes: readonly LeadersChange[]): void {
+    for (const change of changes) {
+      if (isJudgement(change)) continue;
+      const id = objectOf(change);
+      if (!this.#isWatched(id)) continue;
+      const conduct = this.#conductOf(id);
+      if (this.#nowTick - conduct.lastTick > restTicks) conduct.repeats.clear();
+      conduct.lastTick = this.#nowTick;
+      const words = wordsOf(change);
+      const repeats = (conduct.repeats.get(words) ?? 0) + 1;
+      conduct.repeats.set(words, repeats);
+      if (repeats >= repeatsMax) this.#hold(id, `"${change.kind}" changes nothing`);
+    }
+  }
+
+  /** A plan threw at this object, or made a change of it that cannot be proposed. */
+  failed(id: string, why: string): void {
+    this.#hold(id, why);
+  }
+
+  /** Somebody else than the leader's plans has changed these: they are looked at as if they were new. */
+  moved(events: readonly Event[]): void {
+    for (const event of events) {
+      for (const id of touchedBy(event)) {
+        this.#changes.delete(id);
+        this.#conducts.delete(id);
+      }
+    }
+  }
+
+  /** Those that were not left alone before. Each comes once. */
+  takeNews(): readonly Held[] {
+    const news = this.#news;
+    this.#news = [];
+    return news;
+  }
+
+  #isWatched(id: string): boolean {
+    if (this.#conducts.has(id)) return true;
+    const changes = (this.#changes.get(id) ?? 0) + 1;
+    this.#changes.set(id, changes);
+    return changes > changesUnwatched;
+  }
+
+  #conductOf(id: string): Conduct {
+    const known = this.#conducts.get(id);
+    if (known !== undefined) return known;
+    const conduct: Conduct = {
+      repeats: new Map(),
+      lastTick: this.#nowTick,
+      untilTick: 0,
+      holdTicks: 0,
+    };
+    this.#conducts.set(id, conduct);
+    return conduct;
+  }
+
+  #hold(id: string, why: string): void {
+    if (this.holds(id)) return;
+    const conduct = this.#conductOf(id);
+    const ticks = Math.min(holdTicksMax, Math.max(holdTicksMin, 2 * conduct.holdTicks));
+    conduct.repeats.clear();
+    conduct.holdTicks = ticks;
+    conduct.untilTick = this.#nowTick + ticks;
+    this.#held.add(id);
+    this.#news.push({ id, why, ticks });
+  }
+}
+
+/** Whether a node is there is said by what its watchers hear: nothing that comes again is in vain. */
+function isJudgement({ kind }: LeadersChange): boolean {
+  return kind === "judgeNode";
+}
+
+/** The object that is left alone with such changes. New tasks are their service's. */
+export function objectOf(change: LeadersChange): string {
+  switch (change.kind) {
+    case "createTask":
+      return change.task.ServiceID;
+    case "endRootRotation":
+      return "cluster";
+    default:
+      return change.id;
+  }
+}
+
+/** What it says, without what is another each time: ids that are made up, and the time. */
+function wordsOf(change: LeadersChange): string {
+  switch (change.kind) {
+    case "createTask": {
+      const { Slot, NodeID, Gam } = change.task;
+      return `createTask ${Slot} ${NodeID} ${Gam.templateVersion}`;
+    }
+    case "assignTask":
+    case "explainTask":
+    case "orphanTask": {
+      const { State, Message, Err } = change.status;
+      return JSON.stringify([change.kind, State, Message, Err]);
+    }
+    case "progressUpdate":
+      return `progressUpdate ${change.templateVersion} ${change.status?.State} ${change.waveAtMs > 0} ${change.updated.length}`;
+    default:
+      return JSON.stringify(change);
+  }
+}
+
+function touchedBy({ table, before, after }: Event): readonly string[] {
+  const row = after ?? before;
+  if (row === undefined) return [];
+  if (table === "cluster") return ["cluster"];
+  if ("Id" in row) return [row.Id];
+  if (!("ServiceID" in row)) return [row.ID];
+  return [row.ID, row.ServiceID, ...row.Gam.attachments.map(({ network }) => network)];
+}

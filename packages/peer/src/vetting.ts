@@ -1,0 +1,134 @@
+/**
+ * Vetting: what this peer lets into its log and its state, and reads out of the log.
+ *
+ * Decides whether bytes are something that every peer can apply: proposals that go into the log here, entries
+ * and snapshots that a leader sends. Each is read once; what was read is kept until it is applied.
+ */
+import { type Acceptance, type Entry, entryBytesMax, type Snapshot } from "@gam/consensus";
+import { encode, GamError, messageOf } from "@gam/core";
+import {
+  type Applied,
+  type Change,
+  checkChange,
+  checkProposal,
+  type Dump,
+  type Proposal,
+  readDump,
+  readProposal,
+  type Store,
+} from "@gam/state";
+import { journalRemedy } from "./record.ts";
+import type { Tell } from "./troubles.ts";
+
+export class Vetting implements Acceptance {
+  readonly #tell: Tell;
+  readonly #proposals = new WeakMap<Uint8Array, Proposal>();
+  #dump: { readonly data: Uint8Array; readonly dump: Dump } | undefined;
+
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  /** The proposal in the form in which it is stored, as bytes for the log. Errors: BAD_FRAME. */
+  write(proposal: Proposal): Uint8Array {
+    return encode(checkProposal(proposal, "proposal"));
+  }
+
+  /** Why nobody would take the proposal. */
+  problemOf(proposal: Proposal): string | undefined {
+    return problemIn(() => {
+      const { length } = this.write(proposal);
+      if (length <= entryBytesMax) return;
+      const message = `the write takes ${length} bytes, and ${entryBytesMax} are allowed`;
+      throw new GamError("BAD_FRAME", message);
+    });
+  }
+
+  /** The changes in the form in which they are stored, without those that nobody would take. */
+  sound<T extends Change>(changes: readonly T[], bad: (change: T, why: string) => void): T[] {
+    return changes.flatMap((change) => {
+      const found: T[] = [];
+      const why = problemIn(() => found.push(checkChange(change, "change") as T));
+      if (why !== undefined) bad(change, why);
+      return found;
+    });
+  }
+
+  entry(data: Uint8Array): boolean {
+    return problemIn(() => this.#proposals.set(data, readProposal(data))) === undefined;
+  }
+
+  /** It says itself for which place in the log it stands; entries would not follow it at another. */
+  snapshot({ index, data }: Snapshot): boolean {
+    return (
+      problemIn(() => {
+        this.#dump = { data, dump: dumpAt(index, data) };
+      }) === undefined
+    );
+  }
+
+  /**
+   * Applies an entry. One that nobody can read, or that throws, changes nothing, on no peer, and is told:
+   * it came into the log in another way than through here.
+   */
+  apply(
+    store: Store,
+    { index, kind, data }: Entry,
+  ): (Applied & { proposal: Proposal }) | undefined {
+    let proposal: Proposal | undefined;
+    if (kind === "data") {
+      const why = problemIn(() => {
+        proposal = this.#proposals.get(data) ?? readProposal(data);
+      });
+      this.#proposals.delete(data);
+      if (why !== undefined) this.#unapplied(index, why);
+    }
+    if (proposal === undefined) {
+      store.skip(index);
+      return undefined;
+    }
+    const applied = store.apply(index, proposal);
+    if (applied.thrown !== undefined) this.#unapplied(index, messageOf(applied.thrown));
+    return { ...applied, proposal };
+  }
+
+  #unapplied(index: number, reason: string): void {
+    const text = "Refused an entry of the log that cannot be applied";
+    this.#tell(`entry ${index}`, text, { index, reason });
+  }
+
+  /** The state of a snapshot that snapshot() has let in. */
+  takeDump(index: number, data: Uint8Array): Dump {
+    const known = this.#dump;
+    this.#dump = undefined;
+    return known?.data === data ? known.dump : dumpAt(index, data);
+  }
+}
+
+/** Errors: CORRUPT_FILE, for a snapshot of this peer's own disk that is no state. */
+export function restoreOwn(store: Store, { index, data }: Snapshot): void {
+  if (data.length === 0) return;
+  const why = problemIn(() => store.restore(dumpAt(index, data)));
+  if (why === undefined) return;
+  const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
+  throw new GamError("CORRUPT_FILE", message);
+}
+
+function dumpAt(index: number, data: Uint8Array): Dump {
+  const dump = readDump(data);
+  if (dump.index === index) return dump;
+  throw new GamError(
+    "BAD_FRAME",
+    `Cannot read snapshot: it is of entry ${dump.index}, not ${index}`,
+  );
+}
+
+function problemIn(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof GamError) return thrown.message;
+    throw thrown;
+  }
+}

@@ -1,0 +1,45 @@
+/** Check of the cluster: as it is made, and as it is. */
+import { type Check, check } from "@gam/core";
+import { checkClusterSpec, readBy } from "./check-spec.ts";
+import type { Cluster, JoinToken, NextRoot } from "./cluster.ts";
+import { readDataPath } from "./data-path.ts";
+import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
+
+const { integer, list, optional, string, struct } = check;
+
+/** Sealed under the root key, and while it is being replaced under the next one as well. */
+const rootsMax = 2;
+export const checkToken = struct({
+  PublicKey: aKey,
+  Sealed: check.map(string(1024), rootsMax, aKey),
+}) as Check<JoinToken>;
+export const checkTokens = struct({ Worker: checkToken, Manager: checkToken }) as Check<
+  Cluster["Tokens"]
+>;
+export const checkNextRoot = struct({ PublicKey: aKey, Signature: aSignature }) as Check<NextRoot>;
+
+const parts = {
+  ID: anId,
+  Spec: checkClusterSpec,
+  Tokens: checkTokens,
+  RootPublicKey: aKey,
+  NextRoot: optional(checkNextRoot),
+  DefaultAddrPool: list(string(64), 256),
+  SubnetSize: integer(1, 32),
+  DataPathPort: integer(1, 65_535),
+};
+
+/** Read once more as it was when the cluster was made. */
+const readPath = readBy(readDataPath);
+
+function withDataPath<T extends object>(shape: Check<T>): Check<T> {
+  return (value, path) => ({ ...shape(value, path), ...readPath(value, path) });
+}
+
+export const checkNewCluster = withDataPath(struct(parts)) as Check<
+  Omit<Cluster, "Version" | "CreatedAt" | "UpdatedAt">
+>;
+
+export const checkCluster = withDataPath(
+  struct({ ...parts, Version: struct({ Index: anIndex }), CreatedAt: aTime, UpdatedAt: aTime }),
+) as Check<Cluster>;

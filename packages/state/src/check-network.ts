@@ -1,0 +1,84 @@
+/** Check of a network: what a client may ask for, and the whole object with what the leader gave it. */
+import { type Check, check, type NetworkId, type NodeId } from "@gam/core";
+import type { NewNetwork } from "./change.ts";
+import { readBy } from "./check-spec.ts";
+import { isInside } from "./cidr.ts";
+import {
+  aContainerName,
+  anAddress,
+  anId,
+  anIndex,
+  aRange,
+  aTime,
+  orEmpty,
+} from "./field-checks.ts";
+import type { Network } from "./network.ts";
+import { readNetworkSpec } from "./network-spec.ts";
+
+const { id, integer, list, map, optional, struct, where } = check;
+
+const nodesMax = 65_536;
+const attachmentsMax = 65_536;
+const vniMax = 2 ** 24 - 1;
+
+/** As the leader gives it. None is not a network's: it would be given another again and again. */
+export const aVni = integer(1, vniMax);
+
+type Config = Network["IPAM"]["Config"][number];
+
+export const checkGivenConfig = where(
+  list(
+    where(
+      struct({ Subnet: aRange, IPRange: optional(aRange), Gateway: anAddress }) as Check<Config>,
+      ({ Subnet = "", IPRange = Subnet, Gateway = "" }) =>
+        isInside(Gateway, Subnet) && isInside(IPRange.split("/")[0] ?? "", Subnet),
+      "a subnet with its gateway in it",
+    ),
+    1,
+  ),
+  ({ length }) => length === 1,
+  "one subnet",
+);
+
+export const checkAliases = list(aContainerName, 256);
+/** "" takes a node's away. */
+export const checkGateways = map(orEmpty(anAddress), nodesMax, anId);
+
+const extra = struct({
+  vni: integer(0, vniMax),
+  gateways: map(anAddress, nodesMax, anId),
+  attachments: map(
+    struct({
+      node: id<NodeId>(),
+      name: aContainerName,
+      address: orEmpty(anAddress),
+      wish: optional(anAddress),
+      aliases: optional(checkAliases),
+    }),
+    attachmentsMax,
+    anId,
+  ),
+});
+
+/** Read once more as it was by the peer that a client asked, whatever else stands in it. */
+const read = (value: unknown, path: string): NewNetwork => {
+  const { Id } = struct({ Id: id<NetworkId>() })(value, path);
+  return readBy((body) => readNetworkSpec(body, Id))(value, path);
+};
+
+/** What the leader gives no client has. */
+export const checkNewNetwork: Check<NewNetwork> = read;
+
+const given = struct({ Version: struct({ Index: anIndex }), Created: aTime, Gam: extra });
+
+export const checkNetwork: Check<Network> = (value, path) => {
+  const { Version, Created, Gam } = given(value, path);
+  const network = { ...read(value, path), Version, Created, Gam } as Network;
+  if (Gam.vni === 0) return network;
+  return { ...network, IPAM: { ...network.IPAM, Config: configOf(value, path) } };
+};
+
+function configOf(value: unknown, path: string): readonly Config[] {
+  const { IPAM } = struct({ IPAM: struct({ Config: checkGivenConfig }) })(value, path);
+  return IPAM.Config;
+}

@@ -1,0 +1,101 @@
+/** Check of a node: what joins, what its own peer says of it, and the whole object. */
+import { type Check, check, type NodeId } from "@gam/core";
+import type { NewNode } from "./change.ts";
+import { checkNodeSpec } from "./check-spec.ts";
+import {
+  aHost,
+  aHostname,
+  aHostPort,
+  aKey,
+  aMessage,
+  aMoment,
+  anIndex,
+  aRoute,
+  aSize,
+  aText,
+  aTime,
+  aTunnelAddress,
+  labels,
+  orEmpty,
+} from "./field-checks.ts";
+import {
+  type EngineHealth,
+  type GenericResource,
+  type Node,
+  type NodeDescription,
+  type NodeNetwork,
+  type NodeStatus,
+  tunnelRange,
+} from "./node.ts";
+
+const { boolean, id, integer, list, literal, optional, struct } = check;
+
+/** Larger than any frame: the loopback device says 65536. */
+const mtuMax = 2 ** 17;
+const routesMax = 4096;
+const addressesMax = 64;
+
+const genericResource = struct({
+  NamedResourceSpec: optional(struct({ Kind: aText, Value: aText })),
+  DiscreteResourceSpec: optional(struct({ Kind: aText, Value: aSize })),
+});
+export const genericResources = list(genericResource, 4096) as Check<GenericResource[]>;
+
+export const checkDescription = struct({
+  Hostname: aHostname,
+  Platform: struct({ Architecture: aText, OS: aText }),
+  Resources: struct({
+    NanoCPUs: aSize,
+    MemoryBytes: aSize,
+    GenericResources: optional(genericResources),
+  }),
+  Engine: struct({
+    EngineVersion: aText,
+    Labels: labels,
+    Plugins: list(struct({ Type: aText, Name: aText }), 4096),
+  }),
+}) as Check<NodeDescription>;
+
+export const checkAddresses = list(aHostPort, addressesMax);
+export const checkEngine = struct({ ready: boolean, reason: aMessage }) as Check<EngineHealth>;
+export const checkNodeNetwork = struct({
+  mtu: integer(0, mtuMax),
+  routes: list(aRoute, routesMax),
+  encryption: literal("kernel", "userspace", "none"),
+  publicKey: orEmpty(aKey),
+  problem: aMessage,
+}) as Check<NodeNetwork>;
+
+const state = literal("unknown", "down", "ready", "disconnected");
+export const checkJudgement = struct({ State: state, Message: optional(aMessage) }) as Check<
+  Omit<NodeStatus, "Addr">
+>;
+
+const parts = {
+  ID: id<NodeId>(),
+  Spec: checkNodeSpec,
+  Description: checkDescription,
+  Status: struct({ State: state, Message: optional(aMessage), Addr: orEmpty(aHost) }),
+  Gam: struct({
+    addresses: checkAddresses,
+    engine: checkEngine,
+    engineLostAtMs: aMoment,
+    network: optional(checkNodeNetwork),
+    tunnel: optional(aTunnelAddress(tunnelRange)),
+    root: optional(aKey),
+  }),
+};
+
+/** A tunnel address is the leader's to give. */
+export const checkNewNode = check.where(
+  struct(parts) as Check<NewNode>,
+  ({ Gam }) => Gam.tunnel === undefined,
+  "a node without a tunnel address",
+);
+
+export const checkNode = struct({
+  ...parts,
+  Version: struct({ Index: anIndex }),
+  CreatedAt: aTime,
+  UpdatedAt: aTime,
+}) as Check<Node>;
