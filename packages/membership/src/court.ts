@@ -1,13 +1,13 @@
 /**
  * Court: what all opinions on one peer amount to.
  *
- * Decides whose opinion counts and whether enough of them agree. Does not decide what follows: a
+ * Decides whose opinion counts and whether enough of them agree, a manager among them. Does not decide what follows: a
  * finding becomes a verdict, or not, in membership.ts, which also knows of signs of life.
  */
 import type { NodeId } from "@gam/core";
 import type { MembershipConfig } from "./config.ts";
 import type { Faults } from "./faults.ts";
-import { type Finding, findingOf, votesNeeded } from "./jury.ts";
+import { carries, type Finding, findingOf, votesNeeded } from "./jury.ts";
 import type { LocalHealth } from "./local-health.ts";
 import { healthMax, type Opinion } from "./message.ts";
 import type { PeerRecord } from "./peer-record.ts";
@@ -15,6 +15,8 @@ import type { PeerRecord } from "./peer-record.ts";
 export interface CourtFacts {
   readonly config: MembershipConfig;
   readonly faults: Faults;
+  /** Others are workers, whose opinions convict nobody by themselves. */
+  readonly isManager: (id: NodeId) => boolean;
   readonly health: LocalHealth;
   readonly peers: ReadonlyMap<NodeId, PeerRecord>;
 }
@@ -22,11 +24,13 @@ export interface CourtFacts {
 export class Court {
   readonly #config: MembershipConfig;
   readonly #faults: Faults;
+  readonly #isManager: (id: NodeId) => boolean;
   readonly #health: LocalHealth;
   readonly #peers: ReadonlyMap<NodeId, PeerRecord>;
   #nowTick = 0;
 
-  constructor({ config, faults, health, peers }: CourtFacts) {
+  constructor({ config, faults, isManager, health, peers }: CourtFacts) {
+    this.#isManager = isManager;
     this.#config = config;
     this.#faults = faults;
     this.#health = health;
@@ -43,11 +47,36 @@ export class Court {
     readonly votes: number;
     readonly watchers: number;
   } {
-    const opinions = this.#opinionsThatCount(peer);
+    const voices = this.#opinionsThatCount(peer);
+    const opinions = [...voices.values()];
     const needed = this.#faults.oneWatcherIsEnough
       ? 1
       : votesNeeded(opinions.length, this.peersLeft(peer));
-    return { ...findingOf(opinions, needed), watchers: opinions.length };
+    const { finding, votes } = findingOf(opinions, needed);
+    const stands = this.#isCarriedByManager(voices, finding, peer);
+    return { finding: stands ? finding : "none", votes, watchers: opinions.length };
+  }
+
+  /** Where a manager is left that could see for itself, one must. */
+  #isCarriedByManager(
+    voices: ReadonlyMap<NodeId, Opinion>,
+    finding: Finding,
+    peer: PeerRecord,
+  ): boolean {
+    if (this.#faults.workersConvict) return true;
+    if (finding === "none" || !this.#hasManagersBeside(peer)) return true;
+    for (const [id, opinion] of voices) {
+      if (this.#isManager(id) && carries(opinion, finding)) return true;
+    }
+    return false;
+  }
+
+  #hasManagersBeside(peer: PeerRecord): boolean {
+    if (this.#isManager(this.#config.self)) return true;
+    for (const other of this.#peers.values()) {
+      if (other !== peer && other.verdict !== "lost" && this.#isManager(other.id)) return true;
+    }
+    return false;
   }
 
   /** How many other watchers suspect it too. */
@@ -67,8 +96,8 @@ export class Court {
    * Who has an opinion counts even if we do not see why it watches: it may know of losses that we have
    * yet to hear of. Its vote raises the number of votes needed as well.
    */
-  #opinionsThatCount(peer: PeerRecord): Opinion[] {
-    const opinions: Opinion[] = [];
+  #opinionsThatCount(peer: PeerRecord): ReadonlyMap<NodeId, Opinion> {
+    const opinions = new Map<NodeId, Opinion>();
     for (const id of this.#voices(peer)) {
       if (this.weightless(id) || (this.#doubted(id) && !this.#faults.deadWatchersCount)) continue;
       const opinion = this.#opinionOf(id, peer);
@@ -76,7 +105,7 @@ export class Court {
       const sinceTick = peer.watchers.get(id) ?? this.#nowTick;
       const settled = this.#nowTick - sinceTick >= 2 * this.#config.silentTicks;
       if (opinion === undefined && !settled && !this.#faults.deadWatchersCount) continue;
-      opinions.push(opinion ?? "alive");
+      opinions.set(id, opinion ?? "alive");
     }
     return opinions;
   }

@@ -131,6 +131,25 @@ const planted: Planted[] = [
       return firstLost(made);
     },
   },
+  {
+    fault: "workersConvict",
+    promise: "lying workers do not convict whom the only manager has not heard for 1.2 s",
+    broken: (seed, faults) => {
+      const made = new World(seed, 9, calm, faults);
+      made.setMembers(made.ids, made.ids.slice(1));
+      made.run(warmUpMs);
+      const [leader, victim, ...liars] = made.ids as [NodeId, NodeId, ...NodeId[]];
+      for (const liar of liars) made.slander(liar, [victim], (round) => round);
+      made.gossipGoesRound = false;
+      for (const id of liars) made.cut(victim, id);
+      made.run(2000);
+      made.cut(leader, victim);
+      made.run(1200);
+      made.heal();
+      made.run(2000);
+      return firstLost(made, [leader]);
+    },
+  },
 ];
 
 const seeds = [1, 2, 3, 4, 5];

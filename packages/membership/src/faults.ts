@@ -18,6 +18,8 @@ export interface Faults {
   readonly noPatienceAlone?: boolean;
   /** The votes of watchers that are themselves out of sight are waited for. */
   readonly deadWatchersCount?: boolean;
+  /** Workers convict without any manager. */
+  readonly workersConvict?: boolean;
   /** A host that refuses connections is lost at once. */
   readonly noGrace?: boolean;
 }

@@ -23,6 +23,20 @@ export function findingOf(
   return { finding: "none", votes: unanswered };
 }
 
+/** Whether an opinion is one of those that make up the finding. */
+export function carries(opinion: Opinion, finding: Finding): boolean {
+  switch (finding) {
+    case "none":
+      return false;
+    case "silent":
+      return opinion === "silent";
+    case "gone":
+      return opinion === "silent" || opinion === "gone";
+    case "refused":
+      return opinion === "silent" || opinion === "gone" || opinion === "refused";
+  }
+}
+
 /**
  * Votes needed to convict: a majority, and at least two, or the only one that there can be.
  *

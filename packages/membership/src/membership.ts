@@ -30,8 +30,12 @@ import { Ring } from "./ring.ts";
 export type Input =
   /** `lateTicks`: ticks that were due before this one and did not come, as this process did not run. */
   | { readonly kind: "tick"; readonly lateTicks: number }
-  /** All members, ourselves included, in any order. */
-  | { readonly kind: "members"; readonly ids: readonly NodeId[] }
+  /** All members, ourselves included, in any order. `workers`: those among them that are no managers. */
+  | {
+      readonly kind: "members";
+      readonly ids: readonly NodeId[];
+      readonly workers?: readonly NodeId[];
+    }
   | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
   /** Any other frame came from this peer. Optional: it only spares probes. */
   | { readonly kind: "heard"; readonly from: NodeId }
@@ -66,6 +70,11 @@ export interface Standing {
   readonly silentTicks: number | undefined;
 }
 
+/** Managers that watch each peer, where there are so many. One may be lost together with the peer. */
+const managersWatching = 2;
+/** One word of another peer moves an incarnation no further: it could be moved out of its range. */
+const incarnationsPerWord = 2 ** 20;
+
 export class Membership {
   readonly #config: MembershipConfig;
   readonly #faults: Faults;
@@ -74,6 +83,7 @@ export class Membership {
   readonly #court: Court;
   /** All members but ourselves, sorted. */
   readonly #peers = new Map<NodeId, PeerRecord>();
+  readonly #workers = new Set<NodeId>();
   #ring = new Ring([]);
   #watched: PeerRecord[] = [];
   #nowTick = 0;
@@ -89,7 +99,14 @@ export class Membership {
     this.#config = config;
     this.#faults = faults;
     this.#health = new LocalHealth(config);
-    this.#court = new Court({ config, faults, health: this.#health, peers: this.#peers });
+    const isManager = (id: NodeId): boolean => !this.#workers.has(id);
+    this.#court = new Court({
+      config,
+      faults,
+      isManager,
+      health: this.#health,
+      peers: this.#peers,
+    });
   }
 
   step(input: Input): Effect[] {
@@ -97,6 +114,8 @@ export class Membership {
       case "tick":
         return this.#tick(input.lateTicks);
       case "members":
+        this.#workers.clear();
+        for (const id of input.workers ?? []) this.#workers.add(id);
         this.#setMembers(input.ids);
         return [];
       case "received": {
@@ -198,10 +217,10 @@ export class Membership {
     const { self, watchersMax } = this.#config;
     const live = (id: NodeId): boolean => this.#peers.get(id)?.verdict !== "lost";
     for (const peer of this.#peers.values()) {
-      const watchers = this.#ring.watchersOf(peer.id, watchersMax, live);
+      const watchers = this.#watchersOf(peer.id, watchersMax, live);
       const wasOurs = peer.watchers.has(self);
       peer.watchers = new Map(
-        watchers.map((id) => [id, peer.watchers.get(id) ?? this.#nowTick] as const),
+        Array.from(watchers, (id) => [id, peer.watchers.get(id) ?? this.#nowTick] as const),
       );
       if (!wasOurs && peer.watchers.has(self)) {
         // We did not listen before, so its silence counts from here.
@@ -215,6 +234,14 @@ export class Membership {
       }
     }
     this.#watched = [...this.#peers.values()].filter((peer) => peer.watchers.has(self));
+  }
+
+  /** Workers alone convict nobody, so there are managers among the watchers of each peer. */
+  #watchersOf(id: NodeId, max: number, live: (id: NodeId) => boolean): Iterable<NodeId> {
+    const nearest = this.#ring.watchersOf(id, max, live);
+    if (this.#workers.size === 0) return nearest;
+    const isManager = (other: NodeId): boolean => live(other) && !this.#workers.has(other);
+    return new Set([...nearest, ...this.#ring.watchersOf(id, managersWatching, isManager)]);
   }
 
   // What we see ourselves.
@@ -406,6 +433,7 @@ export class Membership {
 
   #refute(accused: number): void {
     if (accused < this.#incarnation || this.#faults.noRefutation) return;
+    if (!isNext(this.#incarnation, accused)) return;
     // Others would not read a higher one, and so not hear this peer any more.
     this.#incarnation = Math.min(accused + 1, counterMax);
     this.#refutedTick = this.#nowTick;
@@ -499,6 +527,11 @@ export class Membership {
     };
     return [{ kind: "rumour", rumour }];
   }
+}
+
+/** Whether somebody may accuse this peer in that incarnation: it answers with the next one. */
+function isNext(known: number, told: number): boolean {
+  return told - known <= incarnationsPerWord;
 }
 
 function toSend({ to, message }: Answer): Effect {

@@ -657,7 +657,12 @@ export class Peer {
     const nodes = this.#store.nodes();
     const members = nodes.map(({ ID, Gam }) => ({ id: ID, addresses: Gam.addresses }));
     this.#effects.push({ kind: "members", members });
-    this.#stepMembership({ kind: "members", ids: nodes.map(({ ID }) => ID) });
+    const workers = nodes.filter(({ Spec }) => Spec.Role === "worker");
+    this.#stepMembership({
+      kind: "members",
+      ids: nodes.map(({ ID }) => ID),
+      workers: workers.map(({ ID }) => ID),
+    });
     for (const id of this.#usage.keys()) {
       if (id !== this.self && this.#store.node(id) === undefined) this.#usage.delete(id);
     }

@@ -65,6 +65,7 @@ export class World {
   readonly #streams = new Map<string, number>();
   readonly #cuts = new Set<string>();
   #members: readonly NodeId[];
+  #workers: readonly NodeId[] = [];
 
   constructor(seed: number, peers: number, weather: Weather = calm, faults: Faults = {}) {
     this.#random = seededRandom(seed);
@@ -133,10 +134,28 @@ export class World {
     this.#cuts.clear();
   }
 
-  setMembers(ids: readonly NodeId[]): void {
+  setMembers(ids: readonly NodeId[], workers: readonly NodeId[] = []): void {
     this.#members = ids;
+    this.#workers = workers;
     for (const host of this.#hosts.values()) {
-      if (host.state === "up") this.#give(host, { kind: "members", ids });
+      if (host.state === "up") this.#give(host, { kind: "members", ids, workers });
+    }
+  }
+
+  /** From now on this host says every half second that it does not hear the victims, and nothing else. */
+  slander(by: NodeId, victims: readonly NodeId[], incarnation: (round: number) => number): void {
+    const host = this.#host(by);
+    for (let round = 1; round <= 200; round += 1) {
+      this.at(this.nowMs + round * 500, () => {
+        const opinions = victims.map((peer) => {
+          return { peer, opinion: "silent" as const, incarnation: incarnation(round) };
+        });
+        const own = { sequence: 1000 + round, incarnation: 0, health: 0, repeatTicks: 10 };
+        for (const to of this.ids) {
+          const input: Input = { kind: "rumour", from: by, rumour: { ...own, opinions } };
+          if (to !== by && host.state === "up") this.#carry(by, to, input);
+        }
+      });
     }
   }
 
@@ -162,7 +181,7 @@ export class World {
 
   #machine(id: NodeId): Membership {
     const machine = new Membership({ ...defaultConfig, self: id }, this.#faults);
-    machine.step({ kind: "members", ids: this.#members });
+    machine.step({ kind: "members", ids: this.#members, workers: this.#workers });
     return machine;
   }
 
