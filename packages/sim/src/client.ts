@@ -23,9 +23,9 @@ const networksMax = 3;
 /** On one network, that are no tasks. */
 const containersMax = 4;
 
-/** A host that is on, if there is one. */
+/** A host that is on, if there is one. Before it has arrived in the state, an agent takes no calls. */
 export function pickOn(world: World): Host | undefined {
-  const on = world.hosts.filter(({ peer }) => peer !== undefined);
+  const on = world.hosts.filter(({ id, peer }) => peer?.view.node(id) !== undefined);
   return on.length === 0 ? undefined : pick(world, on);
 }
 
@@ -67,12 +67,14 @@ function askForNetworks(world: World, host: Host, view: View): void {
   }
   const { Id: network, Gam, IPAM } = pick(world, networks);
   const keys = Object.keys(Gam.attachments);
+  // The place of a container is its own host's to take and to give back.
+  const own = keys.filter((key) => Gam.attachments[key]?.node === host.id);
   if (random.below(4) === 0) return world.ask(host, [{ kind: "removeNetwork", id: network }]);
-  if (keys.length > 0 && random.below(2) === 0) {
-    return world.ask(host, [{ kind: "detachContainer", network, key: pick(world, keys) }]);
+  if (own.length > 0 && random.below(2) === 0) {
+    return world.ask(host, [{ kind: "detachContainer", network, key: pick(world, own) }]);
   }
   if (keys.length >= containersMax) return;
-  const node = pick(world, view.nodes()).ID;
+  const node = host.id;
   const [first = ""] = IPAM.Config[0]?.Subnet?.split("/") ?? [];
   const wish = first.replace(/\d+$/, String(2 + random.below(8)));
   const wishing = first !== "" && random.below(3) === 0;

@@ -105,7 +105,8 @@ function troubleEngine(world: World, host: Host): void {
 
 function moveIn(world: World, hostsAtFirst: number): void {
   const by = pickOn(world);
-  if (by !== undefined && world.hosts.length < hostsAtFirst + joinedMax) world.join(by);
+  if (by !== undefined && world.hosts.length < hostsAtFirst + joinedMax)
+    world.join(by, world.joinsAs);
 }
 
 /** A host leaves, or is removed by force, dead or alive. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NodeRole } from "@gam/state";
 import { Breach } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
+import type { Host } from "./host.ts";
 import {
   leaderOf,
   on,
@@ -13,6 +15,7 @@ import {
   web,
   worldWithService,
 } from "./scenario.ts";
+import type { World } from "./world.ts";
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
 /** The old leader does not know yet that others have elected another one. Everybody is asked. */
@@ -77,6 +80,54 @@ test("five hosts lose power one after the other, and two still schedule", () => 
     waitFor(world, `seed ${seed}: all run on the last`, failoverMsMax, () => {
       return runningOn(world, voter) === replicas;
     });
+  }
+});
+
+/** A client asks the leader that a node be of that role. */
+function turn(world: World, node: Host, role: NodeRole): void {
+  const asked = leaderOf(world);
+  const { Spec, Version } = viewOf(asked).node(node.id) ?? {};
+  assert.ok(Spec !== undefined && Version !== undefined);
+  const change = { kind: "updateNode", id: node.id, spec: { ...Spec, Role: role } } as const;
+  world.ask(asked, [{ ...change, basedOn: Version.Index }]);
+  const holds = (): boolean => on(world).every((host) => roleAt(host, node) === role);
+  waitFor(world, `${node.id} is a ${role} to all`, 10_000, holds);
+}
+
+function roleAt(host: Host, node: Host): NodeRole | undefined {
+  return viewOf(host).node(node.id)?.Spec.Role;
+}
+
+test("workers run tasks, are promoted and demoted, and nobody is refused who means well", () => {
+  for (const seed of seeds) {
+    const world = worldWithService(seed, 3);
+    const [first] = world.hosts;
+    assert.ok(first !== undefined);
+    const [lost, climber] = [world.join(first, "worker"), world.join(first, "worker")];
+    world.until("both are in", 20_000);
+    scale(world, first, 20);
+    waitFor(world, "workers have tasks", 20_000, () => runningOn(world, first) === 20);
+    assert.ok(viewOf(first).tasksOn(lost.id).length > 0);
+    lost.powerLoss();
+    waitFor(world, "a lost worker's tasks run elsewhere", 20_000, () => {
+      return runningOn(world, first) === 20;
+    });
+    turn(world, climber, "manager");
+    const deposed = leaderOf(world);
+    turn(world, deposed, "worker");
+    waitFor(world, "another leads", 10_000, () => leaderOf(world) !== deposed);
+    const leader = leaderOf(world);
+    assert.ok(!leader.peer?.raft.configuration.voters.includes(deposed.id), `seed ${seed}`);
+    lost.start();
+    world.until("all is well", 30_000);
+    // What it says as a worker is refused at itself, by the table that others would go by.
+    let answer = "";
+    world.ask(deposed, [{ kind: "removeService", id: web }], undefined, ({ kind }) => {
+      answer = kind;
+    });
+    assert.equal(answer, "refused");
+    turn(world, deposed, "manager");
+    world.until("all is well again", 30_000);
   }
 });
 

@@ -36,6 +36,8 @@ import { unsettled } from "./unsettled.ts";
 const codecEvery = 16;
 /** Every so many histories have no networks. */
 const bareEvery = 4;
+/** In every so many histories all hosts that join are workers. */
+const workersEvery = 5;
 /** Of networks: so few addresses that one that leaks is missed, and enough for all that is asked for. */
 const subnetSize = 26;
 const dialMs = 500;
@@ -65,6 +67,8 @@ export class World {
   readonly checkers = new Checkers();
   /** Services have networks and published ports. */
   readonly networked: boolean;
+  /** What hosts join as that were not there from the start. */
+  readonly joinsAs: NodeRole;
   /** What happened, for people, when somebody wants to know. */
   readonly trace: string[] = [];
   readonly #codec: boolean;
@@ -82,6 +86,7 @@ export class World {
     assert(seed > 0, "seed must be positive");
     this.random = seededRandom(seed * 2654435761);
     this.networked = seed % bareEvery !== 3;
+    this.joinsAs = seed % workersEvery === 2 ? "worker" : "manager";
     this.#codec = seed % codecEvery === 0;
     this.#tracing = tracing;
     this.#planted = planted;
