@@ -3,6 +3,7 @@
  */
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
+  type AskedChange,
   type EndpointSpec,
   type Node,
   type Placement,
@@ -67,20 +68,24 @@ function askForNetworks(world: World, host: Host, view: View): void {
   }
   const { Id: network, Gam, IPAM } = pick(world, networks);
   const keys = Object.keys(Gam.attachments);
-  // The place of a container is its own host's to take and to give back.
-  const own = keys.filter((key) => Gam.attachments[key]?.node === host.id);
   if (random.below(4) === 0) return world.ask(host, [{ kind: "removeNetwork", id: network }]);
-  if (own.length > 0 && random.below(2) === 0) {
-    return world.ask(host, [{ kind: "detachContainer", network, key: pick(world, own) }]);
+  if (keys.length > 0 && random.below(2) === 0) {
+    const key = pick(world, keys);
+    return askOwn(world, Gam.attachments[key]?.node, { kind: "detachContainer", network, key });
   }
   if (keys.length >= containersMax) return;
-  const node = host.id;
+  const node = pick(world, view.nodes()).ID;
   const [first = ""] = IPAM.Config[0]?.Subnet?.split("/") ?? [];
   const wish = first.replace(/\d+$/, String(2 + random.below(8)));
   const wishing = first !== "" && random.below(3) === 0;
-  world.ask(host, [
-    { kind: "attachContainer", network, key: id, node, name: id, ...(wishing && { wish }) },
-  ]);
+  const place = { network, key: id, node, name: id, ...(wishing && { wish }) };
+  askOwn(world, node, { kind: "attachContainer", ...place });
+}
+
+/** The place of a container is its own host's to take and to give back. */
+function askOwn(world: World, node: NodeId | undefined, change: AskedChange): void {
+  const own = world.hosts.find(({ id, peer }) => id === node && peer !== undefined);
+  if (own !== undefined) world.ask(own, [change]);
 }
 
 function someId({ agenda, random }: World, prefix: string): string {
