@@ -192,7 +192,10 @@ function isBox(value: unknown): value is Box {
 }
 
 function similar(random: Random, found: unknown): unknown {
-  if (typeof found === "number") return found + pick(random, [1, -1, 0.5, -found * 2, 2 ** 20]);
+  if (typeof found === "number") {
+    if (random.below(2) === 0) return pick(random, numbers);
+    return found + pick(random, [1, -1, 0.5, -found * 2, 2 ** 20]);
+  }
   if (typeof found === "string") {
     return pick(random, [
       found.slice(1),

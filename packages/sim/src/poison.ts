@@ -39,6 +39,8 @@ import { someChange } from "./some-change.ts";
 
 /** Replicas of a mutant, so that a round stays short. */
 const replicasMax = 40;
+/** That one peer may be talked into, in a few seconds. */
+const termsMax = 2 ** 25;
 /** Rounds of plans until a state is at rest. */
 const planRoundsMax = 200;
 /** Entries that a mesh at rest may write in the last ten seconds of a round: an update that ends, say. */
@@ -365,6 +367,7 @@ class Round {
 class Victim {
   readonly #peer: Peer;
   readonly #mesh: PoisonedMesh;
+  readonly #firstTerm: number;
   #file: JournalFile;
 
   constructor(mesh: PoisonedMesh) {
@@ -372,6 +375,7 @@ class Victim {
     const self = members[2] as NodeId;
     this.#file = mesh.fileOf(self);
     this.#peer = this.#peerOf(self);
+    this.#firstTerm = this.#peer.raft.term;
   }
 
   #peerOf(self: NodeId): Peer {
@@ -415,7 +419,7 @@ class Victim {
     const body = {
       kind: "snapshotChunk" as const,
       term,
-      index: Math.max(index, raft.commitIndex + 1),
+      index: Math.max(index + this.#mesh.random.below(2), raft.commitIndex + 1),
       indexTerm: term,
       configuration: raft.configuration,
       totalBytes: data.length,
@@ -430,8 +434,10 @@ class Victim {
     return view.index > before && view.index === body.index;
   }
 
-  /** Its journal is whole, and it goes on from there. */
+  /** Its journal is whole, and it goes on from there, in a term that others can follow. */
   comeBack(): void {
+    const { term } = this.#peer.raft;
+    if (term > this.#firstTerm + termsMax) throw new Breach(`term ${term} was believed`);
     const peer = this.#peerOf(members[2] as NodeId);
     peer.step({ kind: "tick", lateTicks: 0 }, this.#mesh.nowMs);
   }
@@ -445,6 +451,9 @@ class Victim {
         waiting.push({ kind: "persisted" });
       }
     }
+    const { raft, view } = this.#peer;
+    if (raft.commitIndex === view.index) return;
+    throw new Breach(`entry ${raft.commitIndex} is committed, and the state is of ${view.index}`);
   }
 
   #write({ step }: Extract<Effect, { kind: "disk" }>): void {

@@ -22,6 +22,7 @@ import {
 } from "@gam/core";
 import type { Change, Proposal } from "./change.ts";
 import { checkNewCluster, checkNextRoot, checkToken, checkTokens } from "./check-cluster.ts";
+import { checkEndpoint } from "./check-endpoint.ts";
 import {
   aVni,
   checkAliases,
@@ -37,7 +38,7 @@ import {
   checkNewNode,
   checkNodeNetwork,
 } from "./check-node.ts";
-import { checkEndpoint, checkPlaces, checkUpdateStatus } from "./check-service.ts";
+import { checkPlaces, checkUpdateStatus } from "./check-service.ts";
 import { checkClusterSpec, checkNodeSpec, checkServiceSpec } from "./check-spec.ts";
 import {
   checkDesired,

@@ -3,6 +3,7 @@
  * client asked, and brought into its one stored form again. What a client may leave open may not be open here.
  */
 import { type Check, check, GamError } from "@gam/core";
+import { checkEndpointSpec } from "./check-endpoint.ts";
 import type { ClusterSpec } from "./cluster.ts";
 import { readClusterSpec } from "./cluster-spec.ts";
 import { aName, aNetworkTarget } from "./field-checks.ts";
@@ -48,6 +49,7 @@ export const checkServiceSpec: Check<ServiceSpec> = (value, path) => {
   aName(spec.Name, `${path}.Name`);
   withTargets(spec.Networks, path);
   withTargets(spec.TaskTemplate.Networks, `${path}.TaskTemplate`);
+  if (spec.EndpointSpec !== undefined) checkEndpointSpec(spec.EndpointSpec, `${path}.EndpointSpec`);
   return spec;
 };
 

@@ -8,8 +8,8 @@ import {
   type TaskId,
 } from "@gam/core";
 import type { NewTask } from "./change.ts";
+import { checkEndpointSpec, checkPorts } from "./check-endpoint.ts";
 import { genericResources } from "./check-node.ts";
-import { checkEndpointSpec, checkPorts } from "./check-service.ts";
 import { checkTaskSpec } from "./check-spec.ts";
 import {
   aCount,

@@ -26,7 +26,8 @@ export const aName = check.where(
 export const aHostname = check.matching(/^[^\p{Cc}]*$/u, "a host name", 255);
 /** Of a plain container, and its other names in a network. */
 export const aContainerName = check.matching(/^[^\p{Cc}\s]+$/u, "a name of a container", 255);
-export const labels = check.map(check.string(65_536), 4096, check.string(1024));
+/** Bounded by the size of an entry alone: a task has those of its service, whatever was let into that. */
+export const labels = check.map(check.string(2 ** 21), 2 ** 20, check.string(2 ** 21));
 
 /** A place in the log, or a count that such a place bounds. */
 export const anIndex = check.integer(0, 2 ** 52);
