@@ -312,6 +312,7 @@ export class Agent {
       rootAwaits: this.#view().cluster?.NextRoot
         ? nodesWithoutNextRoot(this.#view()).map(({ ID }) => ID)
         : null,
+      troubles: cluster?.peer.troubles ?? [],
       nodes: this.#view()
         .nodes()
         .map((node) => this.#summary(node)),

@@ -42,4 +42,6 @@ export interface GamStatus {
   readonly pools: Pools;
   /** Nodes that the replacement of the root key waits for; null where there is none. */
   readonly rootAwaits: readonly NodeId[] | null;
+  /** What the asked peer has refused or left out in the last day, with the time; the newest last. */
+  readonly troubles: readonly string[];
 }

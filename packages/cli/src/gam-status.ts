@@ -51,6 +51,8 @@ export const checkStatus = check.object({
   ),
   /** Nodes that the replacement of the root key waits for; absent where there is none. */
   rootAwaits: check.optional(check.list(check.string(), nodesMax)),
+  /** What the asked peer has refused or left out; absent from agents that do not say. */
+  troubles: check.optional(check.list(check.string(65_536), 256)),
 });
 
 export type GamStatus = Checked<typeof checkStatus>;

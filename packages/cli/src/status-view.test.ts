@@ -35,6 +35,7 @@ function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): 
     nodes: [...nodes],
     pools: undefined,
     rootAwaits: undefined,
+    troubles: undefined,
     ...changed,
   };
 }
@@ -211,6 +212,22 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "Network front: 12 of 13 addresses are in use",
       "",
       "Networks are encrypted between the 2 hosts with WireGuard in the kernel only",
+    ],
+  },
+  {
+    name: "a peer that was given what nobody can apply",
+    status: mesh([node(1, { role: "leader" })], {
+      self: "n1",
+      troubles: ["2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time"],
+    }),
+    want: [
+      "Mesh of 1 host, led by host1 (term 3); it is ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1 *   10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "",
+      "This host has refused or left out what it was given:",
+      "2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time",
     ],
   },
   {

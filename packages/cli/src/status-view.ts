@@ -34,6 +34,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     "",
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
+    ...section(refusals(status, paint)),
     ...section(scarcity(status, paint)),
     ...section(rotation(status, paint)),
     ...section(encryption(nodes, paint)),
@@ -115,6 +116,20 @@ function trouble({ hostname, state, message, network }: NodeSummary, paint: Pain
     ...(network === undefined || network.problem === "" ? [] : [`no networks: ${network.problem}`]),
   ];
   return lines.map((line) => `${paint.yellow(hostname)}: ${line}`);
+}
+
+/** Bad input that this host has met in the last day. The newest are enough to begin with. */
+const refusalsShown = 5;
+
+function refusals({ troubles = [] }: GamStatus, paint: Paint): string[] {
+  if (troubles.length === 0) return [];
+  const shown = troubles.slice(-refusalsShown);
+  const more = troubles.length - shown.length;
+  return [
+    paint.red("This host has refused or left out what it was given:"),
+    ...shown,
+    ...(more === 0 ? [] : [`and ${more} more; they are in the log of its agent`]),
+  ];
 }
 
 /** Addresses that are nearly used up, before it hurts. */

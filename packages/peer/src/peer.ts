@@ -704,7 +704,8 @@ export class Peer {
   /** Tells it once, and keeps it for who asks how this peer is. */
   #trouble(key: string, text: string, fields: Readonly<Record<string, unknown>>): void {
     const shown = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
-    if (!this.#troubles.isNews(key, `${text}: ${shown.join(", ")}`)) return;
+    const at = new Date(this.#nowMs).toISOString();
+    if (!this.#troubles.isNews(key, `${at} ${text}: ${shown.join(", ")}`)) return;
     this.#note("warn", text, fields);
   }
 

@@ -9,13 +9,16 @@
 const tellTicks = 72_000;
 /** More than anybody reads. */
 const troublesMax = 32;
+/** Shown for a day after it was met last. */
+const keepTicks = 24 * tellTicks;
 
 /** Tells a trouble. The same `key` is the same trouble. */
 export type Tell = (key: string, text: string, fields: Readonly<Record<string, unknown>>) => void;
 
 interface Trouble {
   readonly text: string;
-  toldTick: number;
+  readonly metTick: number;
+  readonly toldTick: number;
 }
 
 export class Troubles {
@@ -24,6 +27,10 @@ export class Troubles {
 
   tick(): void {
     this.#nowTick += 1;
+    if (this.#nowTick % tellTicks !== 0) return;
+    for (const [key, { metTick }] of this.#troubles) {
+      if (this.#nowTick - metTick >= keepTicks) this.#troubles.delete(key);
+    }
   }
 
   /** Whether to tell it now. Whoever is told so tells it. The same `key` is the same trouble. */
@@ -32,7 +39,7 @@ export class Troubles {
     this.#troubles.delete(key);
     const isDue = known === undefined || this.#nowTick - known.toldTick >= tellTicks;
     const toldTick = isDue ? this.#nowTick : known.toldTick;
-    this.#troubles.set(key, { text, toldTick });
+    this.#troubles.set(key, { text, metTick: this.#nowTick, toldTick });
     for (const oldest of this.#troubles.keys()) {
       if (this.#troubles.size <= troublesMax) break;
       this.#troubles.delete(oldest);

@@ -84,12 +84,11 @@ export const aRoute = check.where(
   "a range of addresses",
 );
 
-const hostForm =
-  /^(?:[0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z])?|[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?)$/;
+const hostForm = /^(?:[0-9A-Za-z][0-9A-Za-z._-]*|[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?)$/;
 /** An address without port, or a name that stands for one. */
 export const aHost = check.matching(hostForm, "a host", 253);
-const hostPortForm = /^(?:\[(?<ip6>[^[\]]+)\]|(?<host>[^:[\]]+)):(?<port>[1-9]\d{0,4})$/;
-/** `host:port`; an IPv6 address stands in brackets. */
+const hostPortForm = /^(?:\[(?<ip6>[^[\]]+)\]|(?<host>[^[\]]+)):(?<port>[1-9]\d{0,4})$/;
+/** `host:port`; an IPv6 address stands in brackets or without them, as the mesh writes it. */
 export const aHostPort = check.where(
   check.string(262),
   (text) => {

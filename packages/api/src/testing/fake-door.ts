@@ -160,6 +160,7 @@ export class FakeDoor implements ClusterDoor {
       nodes: [],
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
       rootAwaits: null,
+      troubles: [],
     };
   }
 
