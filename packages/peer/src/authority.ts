@@ -158,7 +158,11 @@ function isTrueOfItself(change: Of<"describeNode">, asker: Asker, view: View): t
   const owner = view
     .nodes()
     .find(
-      ({ ID, Gam }) => ID !== asker.id && publicKey !== "" && Gam.network?.publicKey === publicKey,
+      ({ ID, Status, Gam }) =>
+        ID !== asker.id &&
+        Status.State !== "down" &&
+        publicKey !== "" &&
+        Gam.network?.publicKey === publicKey,
     );
   return owner === undefined || `has the tunnel key of node ${owner.ID}`;
 }

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
-import type { PlannedChange, Service, Task, View } from "@gam/state";
+import type { Service, Task, View } from "@gam/state";
 import { aCluster, aNetwork, aNode, aService, TestLog } from "@gam/state/testing";
 import { type LeaderFacts, Leading } from "./leading.ts";
+import type { LeadersChange } from "./restraint.ts";
 
 const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];
 
@@ -14,8 +15,10 @@ function factsOf(nowMs: number): LeaderFacts {
     nowMs,
     usage: new Map(),
     verdictOf: () => ({ verdict: "alive", reason: "" }),
-    configuration: { voters: [a], votersOutgoing: [], learners: [b] },
+    configuration: { voters: [a], votersOutgoing: [], learners: [b], standbys: [] },
     caughtUp: () => true,
+    answers: () => true,
+    voteSilenceTicks: 6000,
     votersMax: 5,
   };
 }
@@ -125,7 +128,7 @@ test("a plan that throws as a whole does not throw further", () => {
     throw new Error("no nodes today");
   };
   const view = spoilt(log.store, { nodes: () => log.store.nodes(), tasksWaiting: nodes });
-  let changes: readonly PlannedChange[] = [];
+  let changes: readonly LeadersChange[] = [];
   for (let round = 0; round < 20; round += 1) {
     leading.tick();
     leading.tick();

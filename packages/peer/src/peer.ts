@@ -444,14 +444,14 @@ export class Peer {
 
   #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
-    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, changes);
-    if (why !== undefined) {
-      settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
+    const problem = this.#vetting.problemOf({ id, atMs: this.#nowMs, changes });
+    if (problem !== undefined) {
+      settle({ kind: "refused", code: "BAD_REQUEST", message: problem });
       return id;
     }
-    const problem = this.#vetting.problemOf({ id, atMs: this.#nowMs, changes });
-    if (problem === undefined) this.#proposals.add(id, this.#nowMs, changes, settle);
-    else settle({ kind: "refused", code: "BAD_REQUEST", message: problem });
+    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, changes);
+    if (why === undefined) this.#proposals.add(id, this.#nowMs, changes, settle);
+    else settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
     return id;
   }
 

@@ -34,7 +34,7 @@ import {
 } from "@gam/state";
 import { Breach } from "./breach.ts";
 import { mutant, pick } from "./mutant.ts";
-import { arrangeAll, members, PoisonedMesh } from "./poisoned-mesh.ts";
+import { arrangeAll, manager, members, PoisonedMesh, voteSilenceMs } from "./poisoned-mesh.ts";
 import { someChange } from "./some-change.ts";
 
 /** Replicas of a mutant, so that a round stays short. */
@@ -212,7 +212,7 @@ class Round {
       random,
       members.filter((id) => id !== to),
     );
-    this.#mesh.give(to, { kind: "received", from, message: message as Message });
+    this.#mesh.give(to, { kind: "received", from, sender: manager, message: message as Message });
     return true;
   }
 
@@ -249,7 +249,8 @@ class Round {
   #send(): boolean {
     const dump = decode((this.#mesh.view as Store).dump());
     const bytes = bytesOf(this.#mutant(dump));
-    if (bytes === undefined || !isBearable(decode(bytes))) return false;
+    if (bytes === undefined || !passes(() => decode(bytes))) return false;
+    if (!isBearable(decode(bytes))) return false;
     const installed = this.#victim.install(bytes);
     let store: Store | undefined;
     const good = passes(() => {
@@ -269,7 +270,7 @@ class Round {
     const good = Array.from({ length: random.below(3) }, () => someChange(around));
     const changes = [...good, this.#mutant(someChange(around))] as Change[];
     const bytes = bytesOf({ id: mint.id(), atMs: nowMs, changes });
-    if (bytes === undefined || !isBearable(changes)) return false;
+    if (bytes === undefined || !passes(() => decode(bytes)) || !isBearable(changes)) return false;
     const dump = (view as Store).dump();
     const results = [1, 2].map(() => {
       const store = new Store();
@@ -301,7 +302,7 @@ class Round {
     let bad: Message | undefined;
     if (bytes === undefined) return false;
     if (!passes(() => (bad = decodeMessage(message.channel, bytes)))) return false;
-    this.#mesh.give(to, { kind: "received", from, message: bad as Message });
+    this.#mesh.give(to, { kind: "received", from, sender: manager, message: bad as Message });
     return true;
   }
 
@@ -379,12 +380,12 @@ class Victim {
   }
 
   #peerOf(self: NodeId): Peer {
-    const config = { self, votersMax: 3, logEntriesMax: 30 };
+    const config = { self, votersMax: 3, voteSilenceMs, logEntriesMax: 30 };
     return new Peer(config, recoverJournal([this.#file]), seededRandom(3), counterMint("v"));
   }
 
   hear(from: NodeId, message: Message): void {
-    this.#step({ kind: "received", from, message });
+    this.#step({ kind: "received", from, sender: manager, message });
     if (this.#mesh.random.below(3) === 0) this.#step({ kind: "tick", lateTicks: 0 });
   }
 

@@ -13,6 +13,7 @@ import {
   type Message,
   Peer,
   recoverJournal,
+  type Sender,
 } from "@gam/peer";
 import {
   type Change,
@@ -30,6 +31,10 @@ export const members: readonly NodeId[] = ["a", "b", "c"].map((name) => testId<N
 const startMs = Date.UTC(2026, 0, 1);
 /** Kept of what the peers say to each other. */
 const heardMax = 200;
+/** Everybody here is one, whatever it says. */
+export const manager: Sender = { role: "manager", asOf: 0, hosts: new Set() };
+export const voteSilenceMs = 300_000;
+const token = { PublicKey: testKey("token"), Sealed: {} };
 /** So few that snapshots are made. */
 const logEntriesMax = 60;
 
@@ -57,7 +62,7 @@ export class PoisonedMesh {
         cluster: {
           ID: testId("cluster"),
           Spec: clusterSpecDefault,
-          Secrets: { Worker: "w", Manager: "m" },
+          Tokens: { Worker: token, Manager: token },
           RootPublicKey: testKey("root"),
           ...dataPathDefault,
           SubnetSize: 26,
@@ -183,7 +188,7 @@ export class PoisonedMesh {
   #start(id: NodeId): void {
     const first = id === members[0];
     const recovered = first ? bootstrapJournal(id) : recoverJournal([]);
-    const config = { self: id, votersMax: 3, logEntriesMax };
+    const config = { self: id, votersMax: 3, voteSilenceMs, logEntriesMax };
     const seed = 7 + members.indexOf(id);
     this.peers.set(id, new Peer(config, recovered, seededRandom(seed), this.mint));
     const engine = new FakeEngine({
@@ -200,7 +205,7 @@ export class PoisonedMesh {
         const { to, message } = effect;
         this.heard.push({ from: by, to, message });
         if (this.heard.length > heardMax) this.heard.shift();
-        this.#queue.push({ to, input: { kind: "received", from: by, message } });
+        this.#queue.push({ to, input: { kind: "received", from: by, sender: manager, message } });
         return;
       }
       case "gossip":

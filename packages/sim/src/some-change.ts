@@ -3,6 +3,7 @@ import type { NetworkId, NodeId, Random, ServiceId, TaskId } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import {
   type Change,
+  type JoinToken,
   type Network,
   type NewNode,
   type Node,
@@ -25,6 +26,13 @@ export interface Surroundings {
 
 export const someSignature = Buffer.alloc(64, "s").toString("base64");
 
+function someToken(name: string, ...roots: readonly string[]): JoinToken {
+  return {
+    PublicKey: testKey(name),
+    Sealed: Object.fromEntries(roots.map((root) => [root, name])),
+  };
+}
+
 export function someNode(id: NodeId, number: number): NewNode {
   return {
     ID: id,
@@ -37,7 +45,6 @@ export function someNode(id: NodeId, number: number): NewNode {
     },
     Status: { State: "ready", Addr: `172.30.0.${number}` },
     Gam: {
-      peerId: `peer${number}`,
       addresses: [`172.30.0.${number}:7946`],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,
@@ -135,12 +142,17 @@ const makers: readonly Make[] = [
     spec: (view.cluster as NonNullable<View["cluster"]>).Spec,
     basedOn: view.cluster?.Version.Index ?? 0,
   }),
-  () => ({ kind: "rotateSecrets", worker: "w2", manager: undefined }),
-  ({ view, random }) => ({
-    kind: "rotateRoot",
-    root: view.cluster?.RootPublicKey ?? "",
-    next: { PublicKey: testKey(`root${random.below(9)}`), Signature: someSignature },
+  ({ view }) => ({
+    kind: "rotateTokens",
+    worker: someToken("w2", view.cluster?.RootPublicKey ?? ""),
+    manager: undefined,
   }),
+  ({ view, random }) => {
+    const root = view.cluster?.RootPublicKey ?? "";
+    const next = { PublicKey: testKey(`root${random.below(9)}`), Signature: someSignature };
+    const token = someToken("t", root, next.PublicKey);
+    return { kind: "rotateRoot", root, next, tokens: { Worker: token, Manager: token } };
+  },
   (around) => ({
     kind: "joinNode",
     node: someNode(around.id() as NodeId, 10 + around.random.below(9)),
