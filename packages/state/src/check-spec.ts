@@ -9,6 +9,7 @@ import { readClusterSpec } from "./cluster-spec.ts";
 import { aName, aNetworkTarget } from "./field-checks.ts";
 import type { NodeSpec } from "./node.ts";
 import { readNodeSpec } from "./node-spec.ts";
+import { readOnce } from "./read-once.ts";
 import type { NetworkTarget, ServiceSpec, TaskSpec } from "./service.ts";
 import { readServiceSpec, readTaskSpec } from "./service-spec.ts";
 
@@ -53,11 +54,12 @@ export const checkServiceSpec: Check<ServiceSpec> = (value, path) => {
   return spec;
 };
 
-export const checkTaskSpec: Check<TaskSpec> = (value, path) => {
+/** The very same value for equal specs. */
+export const checkTaskSpec: Check<TaskSpec> = readOnce((value, path) => {
   const spec = readTask(value, path);
   withTargets(spec.Networks, path);
   return spec;
-};
+});
 
 export const checkClusterSpec: Check<ClusterSpec> = readBy(readClusterSpec);
 export const checkNodeSpec: Check<NodeSpec> = readBy(readNodeSpec);
