@@ -248,7 +248,7 @@ export class PoisonedMesh {
 }
 
 /** All text that a host would load. */
-export function write(plan: NodePlan): number {
+function write(plan: NodePlan): number {
   const networks = plan.networks.map(({ id }) => id);
   return wholeTable(hostTable(plan)).length + wholeTable(containerTable(plan, networks)).length;
 }

@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly nowMs: number;
 }
 
-export const someSignature = Buffer.alloc(64, "s").toString("base64");
+const someSignature = Buffer.alloc(64, "s").toString("base64");
 
 function someToken(name: string, ...roots: readonly string[]): JoinToken {
   return {
