@@ -1,0 +1,51 @@
+/**
+ * Attacker: tries everything that root on a worker could try, on a cluster of real hosts. Run on that worker,
+ * as root, while its agent is stopped:
+ *
+ *   node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...
+ *
+ * Takes the keys, the certificate and the state from the agent's data directory, and attacks the members at
+ * the given addresses. Prints what it tries, and what the logs of those members must say of it; whether
+ * they do, and whether the cluster has moved, is for whoever runs it to see (`gam status`, `docker node
+ * ls`). Ends with 1 where a host was let in by what it found.
+ */
+import { join } from "node:path";
+import { Disk } from "../../packages/agent/src/disk.ts";
+import { Attacker, attacks, stateIn } from "../../packages/agent/src/testing/attacker.ts";
+import { loadCredentials, loadIdentity } from "../../packages/mesh/src/index.ts";
+
+const [dataDir, host = "0.0.0.0", ...targets] = process.argv.slice(2);
+if (dataDir === undefined || targets.length === 0) {
+  process.stderr.write("Usage: node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...\n");
+  process.exit(2);
+}
+const credentials = await loadCredentials(dataDir);
+if (credentials === undefined) {
+  process.stderr.write(`Cannot attack: "${dataDir}" holds no credentials\n`);
+  process.exit(2);
+}
+const { disk, recovered } = await Disk.open(join(dataDir, "journal"));
+await disk.close();
+const attacker = await Attacker.open({
+  identity: await loadIdentity(dataDir),
+  credentials,
+  view: stateIn(recovered),
+  listen: { host, port: 0 },
+  targets,
+});
+process.stdout.write(`This is node ${attacker.self}\n`);
+let exit = 0;
+for (const { name, named, run } of attacks) {
+  await attacker.connected();
+  try {
+    await run(attacker);
+    process.stdout.write(`${name}: ${named?.source ?? "nothing is to come of it"}\n`);
+  } catch (thrown) {
+    exit = 1;
+    process.stdout.write(`${name}: FAILED, ${String(thrown)}\n`);
+  }
+  // So that each has its line in logs that tell equal cases once.
+  await new Promise((settle) => setTimeout(settle, 500));
+}
+await attacker.close();
+process.exit(exit);
