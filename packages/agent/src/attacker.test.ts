@@ -1,9 +1,12 @@
 /** A worker that does what it likes, against real agents on loopback. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { ClusterDoor } from "@gam/api";
 import { loadCredentials, loadIdentity } from "@gam/mesh";
 import { clusterSpecDefault, dataPathDefault } from "@gam/state";
@@ -79,6 +82,12 @@ function essence({ door }: Member): unknown {
     networks: view.networks(),
   };
 }
+
+test("the script for real hosts says how it is run", guard, async () => {
+  const script = fileURLToPath(new URL("../../../test/lab/attacker.ts", import.meta.url));
+  const run = promisify(execFile)(process.execPath, [script]);
+  await assert.rejects(run, { code: 2, stderr: /^Usage: node test\/lab\/attacker\.ts DATA_DIR/ });
+});
 
 test("a worker that tries everything moves nothing, and each try is named", guard, async (t) => {
   const members = [await member(t), await member(t), await member(t), await member(t)] as const;

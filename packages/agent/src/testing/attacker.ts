@@ -6,15 +6,7 @@
  * peer's log must say of it.
  */
 import { randomBytes } from "node:crypto";
-import {
-  base64,
-  decode,
-  encode,
-  GamError,
-  type NetworkId,
-  type NodeId,
-  type TaskId,
-} from "@gam/core";
+import { base64, decode, encode, GamError, type NodeId } from "@gam/core";
 import {
   type Credentials,
   fingerprintOf,
@@ -33,6 +25,7 @@ import {
   type NewNode,
   type Node,
   type Proposal,
+  readDump,
   Store,
   type View,
 } from "@gam/state";
@@ -76,7 +69,7 @@ const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 export function stateIn({ restored }: Recovered): View {
   const store = new Store();
   const { snapshot, entries, hardState } = restored;
-  if (snapshot !== undefined && snapshot.data.length > 0) store.restore(snapshot.data);
+  if (snapshot !== undefined && snapshot.data.length > 0) store.restore(readDump(snapshot.data));
   for (const { index, kind, data } of entries) {
     if (index <= store.index || index > hardState.commit) continue;
     if (kind === "data") store.apply(index, decode(data) as Proposal);
@@ -209,7 +202,6 @@ function node(id: NodeId, role: "manager" | "worker"): NewNode {
     },
     Status: { State: "ready", Addr: "10.66.66.66" },
     Gam: {
-      peerId: "",
       addresses: ["10.66.66.66:7946"],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,
@@ -218,7 +210,7 @@ function node(id: NodeId, role: "manager" | "worker"): NewNode {
 }
 
 const stranger = "z".repeat(25) as NodeId;
-const ballot = { lastIndex: 2 ** 40, lastTerm: 2 ** 40 };
+const ballot = { lastIndex: 2 ** 40, lastTerm: 50 };
 const committed = { index: 2 ** 40, indexTerm: 2 ** 40 };
 const garbage = Uint8Array.from([0xc1, 0xff, 0x00, 0x7f]);
 
@@ -305,7 +297,7 @@ const elections: readonly Attack[] = [
       kind: "snapshotChunk",
       term: 90,
       ...committed,
-      configuration: { voters: [stranger], votersOutgoing: [], learners: [] },
+      configuration: { voters: [stranger], votersOutgoing: [], learners: [], standbys: [] },
       totalBytes: garbage.length,
       offset: 0,
       data: garbage,
@@ -382,7 +374,7 @@ const proposals: readonly Attack[] = [
     {
       kind: "rotateRoot",
       root: view.cluster?.RootPublicKey ?? "",
-      next: { PublicKey: token.PublicKey, Signature: token.PublicKey },
+      next: { PublicKey: token.PublicKey, Signature: base64(new Uint8Array(64)) },
       tokens: { Worker: token, Manager: token },
     },
   ]),
@@ -393,7 +385,7 @@ const proposals: readonly Attack[] = [
         ID: stranger,
         Spec: clusterSpecDefault,
         Tokens: { Worker: token, Manager: token },
-        RootPublicKey: "",
+        RootPublicKey: token.PublicKey,
         ...dataPathDefault,
       },
     },
@@ -422,12 +414,12 @@ const proposals: readonly Attack[] = [
   change("the end of another's task", /which is not its own/, ({ view, self }) => {
     const task = view.tasks().find(({ NodeID }) => NodeID !== self);
     const status = { Timestamp: new Date().toISOString(), State: "failed" };
-    return [{ kind: "reportTask", id: task?.ID ?? ("none" as TaskId), status }];
+    return [{ kind: "reportTask", id: task?.ID ?? stranger, status }];
   }),
   change("a container of another node", /attachContainer is about a container of/, (attacker) => [
     {
       kind: "attachContainer",
-      network: attacker.view.networks()[0]?.Id ?? ("none" as NetworkId),
+      network: attacker.view.networks()[0]?.Id ?? stranger,
       key: stranger,
       node: attacker.victim.ID,
       name: "evil",
@@ -440,11 +432,11 @@ const proposals: readonly Attack[] = [
     { kind: "endRootRotation", publicKey: token.PublicKey },
   ]),
   change("gateways of its own", /setGateways is for the leader alone/, ({ view }) => [
-    { kind: "setGateways", id: view.networks()[0]?.Id ?? "none", gateways: { [stranger]: "" } },
+    { kind: "setGateways", id: view.networks()[0]?.Id ?? stranger, gateways: { [stranger]: "" } },
   ]),
   change("a crown hidden behind a legal word", /updateNode is for managers/, (attacker) => {
     const own = attacker.view.node(attacker.self);
-    const legal = { kind: "detachContainer", network: "none", key: "none" };
+    const legal = { kind: "detachContainer", network: stranger, key: stranger };
     return own === undefined ? [] : [legal, spec(own, "manager")];
   }),
   change("a change that is none", /Cannot read/, () => [{ kind: "crown", id: stranger }]),
