@@ -28,6 +28,11 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     body: task({}, { Image: "10.88.0.254:5000/TINY:1" }),
     want: `${rpc}ContainerSpec: "10.88.0.254:5000/TINY:1" is not a valid repository/tag`,
   },
+  ...["dns.example.org", "192.0.2.300", "192.0.2.1:53", "fe80::1%eth0", ""].map((server) => ({
+    name: `the name server "${server}"`,
+    body: task({}, { DNSConfig: { Nameservers: ["192.0.2.1", "2001:db8::53", server] } }),
+    want: `${rpc}ContainerSpec: ${server} is not an ip address`,
+  })),
   {
     name: "a name that is no DNS label",
     body: { ...task({}), Name: "bad_name!" },

@@ -11,6 +11,7 @@
  * Source: Docker Engine API 1.41, ServiceCreate; refusals as answered by Engine 20.10.
  */
 import { GamError } from "@gam/core";
+import { isAddress } from "./cidr.ts";
 import { parseConstraint } from "./constraint.ts";
 import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
@@ -211,6 +212,10 @@ function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpec
   for (const { Target: target = "" } of container.Mounts ?? []) {
     if (targets.has(target)) invalid(`ContainerSpec: duplicate mount point: ${target}`);
     targets.add(target);
+  }
+  for (const server of container.DNSConfig?.Nameservers ?? []) {
+    // In the words of the docker client: Swarm takes anything, and its containers do not start.
+    if (!isAddress(server)) invalid(`ContainerSpec: ${server} is not an ip address`);
   }
   const hostname = checkTemplate(container.Hostname ?? "");
   if (hostname !== undefined) invalid(`expanding hostname failed: ${hostname}`);
