@@ -313,6 +313,7 @@ export class Agent {
         ? nodesWithoutNextRoot(this.#view()).map(({ ID }) => ID)
         : null,
       troubles: cluster?.peer.troubles ?? [],
+      problems: cluster?.problems ?? [],
       nodes: this.#view()
         .nodes()
         .map((node) => this.#summary(node)),

@@ -367,6 +367,11 @@ export class Cluster {
     return stream;
   }
 
+  /** What this host's own part in networks lacks, in sentences. */
+  get problems(): readonly string[] {
+    return this.#networking.problems;
+  }
+
   /** Errors: NOT_SUPPORTED when this node has no part of the network; what the engine says. */
   async ensureNetwork(id: NetworkId): Promise<void> {
     const network = this.view.network(id);

@@ -24,6 +24,8 @@ export interface AgentConfig {
   readonly voteSilenceMs: number;
   /** Whether this host takes part in networks across hosts. */
   readonly networks: boolean;
+  /** Whether containers of this host may reach the ports of peers. */
+  readonly containerMesh: boolean;
 }
 
 const options = {
@@ -40,6 +42,11 @@ const options = {
     help: "seconds that a silent voter keeps its vote",
   },
   networks: { type: "string", env: "GAM_NETWORKS", help: "networks across hosts: on or off" },
+  "container-mesh": {
+    type: "string",
+    env: "GAM_CONTAINER_MESH",
+    help: "whether this host's containers may reach the mesh: on or off",
+  },
 } as const;
 
 const defaults: Record<keyof typeof options, string | undefined> = {
@@ -52,6 +59,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   "voters-max": "5",
   "vote-silence": "300",
   networks: "on",
+  "container-mesh": "off",
 };
 
 /** A day. */
@@ -63,7 +71,7 @@ export function usageText(): string {
   const rows = Object.entries(options).map(([name, { env, help }]) => {
     const standard = defaults[name as keyof typeof options];
     const suffix = standard === undefined ? "" : ` (${standard})`;
-    return `  --${name.padEnd(12)} ${env.padEnd(16)} ${help}${suffix}`;
+    return `  --${name.padEnd(14)} ${env.padEnd(18)} ${help}${suffix}`;
   });
   return ["Usage: gam agent [options]", "", ...rows].join("\n");
 }
@@ -97,8 +105,11 @@ export function readConfig(
   if (!Number.isInteger(voteSilence) || voteSilence < 5 || voteSilence > secondsMax) {
     refuse("vote-silence", `seconds from 5 to ${secondsMax}`, String(value("vote-silence")));
   }
-  const networks = value("networks") ?? "";
-  if (networks !== "on" && networks !== "off") refuse("networks", "on or off", networks);
+  const isOn = (name: keyof typeof options): boolean => {
+    const text = value(name) ?? "";
+    if (text !== "on" && text !== "off") refuse(name, "on or off", text);
+    return text === "on";
+  };
   return {
     dataDir: value("data-dir") ?? "",
     socket: value("socket") ?? "",
@@ -108,7 +119,8 @@ export function readConfig(
     logLevel,
     votersMax,
     voteSilenceMs: voteSilence * 1000,
-    networks: networks === "on",
+    networks: isOn("networks"),
+    containerMesh: isOn("container-mesh"),
   };
 }
 

@@ -157,7 +157,7 @@ export function waysOut(view: View, plan: NodePlan): readonly Way[] {
   const ways = new Map<string, Way>();
   for (const plane of plan.networks) {
     const gateways = view.network(plane.id)?.Gam.gateways ?? {};
-    const vias = new Map(plane.remotes.map(({ address, via }) => [address, via]));
+    const vias = new Map<string, string>(plane.remotes.map(({ address, via }) => [address, via]));
     for (const [node, gateway] of Object.entries(gateways)) {
       const via = vias.get(gateway);
       if (node === plan.self || via === undefined) continue;
@@ -179,7 +179,7 @@ export function portsOut(view: View, plan: NodePlan, ways: readonly Way[]): read
   return view.nodes().flatMap(({ ID: node, Status, Gam }) => {
     if (node === plan.self || known.has(node) || Status.State === "down") return [];
     if (Gam.network === undefined || Gam.network.problem !== "") return [];
-    const isPlain = plan.neighbours.includes(Status.Addr);
+    const isPlain = plan.neighbours.some((address) => address === Status.Addr);
     const port = isPlain ? plan.vxlanPort : plan.tunnels?.port;
     if (port === undefined) return [];
     return [{ node, ends: { from: plan.underlay, to: Status.Addr, port, bytes } }];

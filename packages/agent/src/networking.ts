@@ -2,11 +2,11 @@
  * Networking: this host's part in networks across hosts, and the names in them.
  *
  * Decides only whether there is one: where it is switched off, or the host cannot, the node says why,
- * and its tasks are those that need none.
+ * and its tasks are those that need none. And whether its containers may reach peers, as its operator says.
  */
 import { join } from "node:path";
 import { GamError } from "@gam/core";
-import type { NodePlan } from "@gam/network";
+import { type NodePlan, safePort, type Walls } from "@gam/network";
 import {
   DataPlane,
   DnsServer,
@@ -40,11 +40,13 @@ export class Networking {
   readonly #dns: DnsServer;
   readonly #ear = new PortEar();
   readonly #isOn: boolean;
+  readonly #config: AgentConfig;
   #plan: NodePlan | undefined;
 
-  private constructor(keys: TunnelKeys, engine: Engine, isOn: boolean, log: Log) {
+  private constructor(keys: TunnelKeys, engine: Engine, config: AgentConfig, log: Log) {
     this.#keys = keys;
-    this.#isOn = isOn;
+    this.#config = config;
+    this.#isOn = config.networks;
     this.#plane = new DataPlane({
       networks: engine.networks,
       keys,
@@ -56,14 +58,14 @@ export class Networking {
   /** Errors: CORRUPT_FILE, those of the disk. */
   static async open(config: AgentConfig, engine: Engine, log: Log): Promise<Networking> {
     const keys = await TunnelKeys.open(tunnelDir(config));
-    const networking = new Networking(keys, engine, config.networks, log);
+    const networking = new Networking(keys, engine, config, log);
     await networking.#deafen();
     return networking;
   }
 
   /** Sentences for people. Empty when all is as it is to be. */
   get problems(): readonly string[] {
-    return [...this.#plane.problems(), ...this.#dns.problems];
+    return [...(this.#plan?.problems ?? []), ...this.#plane.problems(), ...this.#dns.problems];
   }
 
   /** What was arranged last. */
@@ -73,9 +75,19 @@ export class Networking {
 
   arrange(plan: NodePlan): void {
     if (!this.#isOn) return;
-    this.#plan = plan;
-    this.#plane.apply(plan);
+    const walled = { ...plan, walls: this.#wallsOf(plan) };
+    this.#plan = walled;
+    this.#plane.apply(walled);
     this.#dns.serve(plan.dns);
+  }
+
+  /** The state has the ports that peers say they are reached at; this one may listen at another one. */
+  #wallsOf({ walls }: NodePlan): Walls {
+    const { containerMesh, listen } = this.#config;
+    if (containerMesh) return { ...walls, doors: [], doors6: [], ownDoors: [] };
+    const own = safePort(listen.port);
+    const isKnown = own === undefined || walls.ownDoors.includes(own);
+    return isKnown ? walls : { ...walls, ownDoors: [...walls.ownDoors, own] };
   }
 
   /** Shape: whether this host sends no connection by an older plan than the last, once that is known. */

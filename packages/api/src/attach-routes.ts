@@ -149,14 +149,12 @@ async function createAttached(room: Room, creation: Creation): Promise<EngineAns
     return { name, id, settings: withPlace(settings, place), mac: macOf(place.address) };
   });
   const version = await engine.version();
+  // At the gateway of an internal network nobody is asked on for what the cluster does not know.
+  const open = endpoints.find(({ network }) => network?.Internal === false)?.network?.Id;
+  const asked = attached.find(({ network }) => network === open) ?? attached[0];
   return await orElseGiveBack(room, attached, async () => {
     const [first, ...others] = placesInOrder(fields, places);
-    const body = bodyWith(
-      fields,
-      first,
-      attached[0]?.gateway ?? "",
-      speaks(version, endpointMacSince),
-    );
+    const body = bodyWith(fields, first, asked?.gateway ?? "", speaks(version, endpointMacSince));
     const answer = await engine.order("POST", forEngine(creation.path, version), body);
     if (answer.status !== 201) return answer;
     const id = textOf((answer.body as Fields).Id);

@@ -44,4 +44,6 @@ export interface GamStatus {
   readonly rootAwaits: readonly NodeId[] | null;
   /** What the asked peer has refused or left out in the last day, with the time; the newest last. */
   readonly troubles: readonly string[];
+  /** What the networks of the asked host lack, and what of the state is left out there, in sentences. */
+  readonly problems: readonly string[];
 }

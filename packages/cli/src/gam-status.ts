@@ -53,6 +53,8 @@ export const checkStatus = check.object({
   rootAwaits: check.optional(check.list(check.string(), nodesMax)),
   /** What the asked peer has refused or left out; absent from agents that do not say. */
   troubles: check.optional(check.list(check.string(65_536), 256)),
+  /** What the networks of the asked host lack; absent from agents that do not say. */
+  problems: check.optional(check.list(check.string(), nodesMax)),
 });
 
 export type GamStatus = Checked<typeof checkStatus>;

@@ -36,6 +36,7 @@ function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): 
     pools: undefined,
     rootAwaits: undefined,
     troubles: undefined,
+    problems: undefined,
     ...changed,
   };
 }
@@ -254,6 +255,13 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
 for (const { name, status, want } of cases) {
   test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint), want));
 }
+
+test("statusView() says what the networks of the asked host lack", () => {
+  const one = node(1, { role: "leader" });
+  const problem = 'Cannot use id of service "web": found "a{b"';
+  const lines = statusView(mesh([one], { problems: [problem] }), paint);
+  assert.ok(lines.includes(`This host: ${problem}`), lines.join("\n"));
+});
 
 test("statusView() pads by what is seen, not by colour codes", () => {
   const marked: Paint = { ...paint, green: (text) => `<${text}>`, bold: (text) => `<${text}>` };

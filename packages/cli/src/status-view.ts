@@ -35,6 +35,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
     ...section(refusals(status, paint)),
+    ...section((status.problems ?? []).map((one) => `${paint.yellow("This host")}: ${one}`)),
     ...section(scarcity(status, paint)),
     ...section(rotation(status, paint)),
     ...section(encryption(nodes, paint)),

@@ -6,14 +6,15 @@
  *
  * Source: Thaler, Ravishankar, "Using name-based mappings to increase hit rates", 1998.
  */
+import { assert } from "@gam/core";
 import { hashOf } from "./subnet.ts";
 
 const affinitySlots = 256;
 
 /** The address for each slot. At least one backend; its ids are unique. */
-export function affinityOf(
-  backends: readonly { readonly id: string; readonly address: string }[],
-): string[] {
+export function affinityOf<Address extends string>(
+  backends: readonly { readonly id: string; readonly address: Address }[],
+): Address[] {
   const seeded = backends.map(({ id, address }) => ({ id, address, seed: hashOf(id) }));
   return Array.from({ length: affinitySlots }, (_, slot) => {
     let best: (typeof seeded)[number] | undefined;
@@ -26,7 +27,8 @@ export function affinityOf(
         most = weight;
       }
     }
-    return best?.address ?? "";
+    assert(best !== undefined, "somebody must be behind a service to choose from");
+    return best.address;
   });
 }
 

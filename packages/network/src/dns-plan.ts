@@ -19,7 +19,7 @@ import {
 } from "@gam/state";
 import { expandTemplate, templateContext } from "@gam/worker";
 import type { DnsPlan, DnsZone } from "./node-plan.ts";
-import { type Place, type Segment, sorted, targetsOf, vipOf } from "./segment.ts";
+import { type Place, type Segment, sorted, targetsOf } from "./segment.ts";
 
 /** Names of the machine itself, as Docker Desktop has them. */
 const hostNames = ["host.docker.internal", "gateway.docker.internal"];
@@ -33,6 +33,7 @@ export function planDns(segments: readonly Segment[], node: Node, guard = noGuar
       return guarded(guard, segment.network.Id, () => [planZone(segment, guard)], []);
     }),
     clients: clientsOf(segments, node),
+    confined: confinedOf(segments, node),
     ...(upstreams.size > 0 && { upstreams }),
   };
 }
@@ -50,7 +51,7 @@ function planZone(segment: Segment, guard: PlanGuard): DnsZone {
   if (!network.Ingress) {
     for (const service of segment.services) {
       guarded(guard, service.ID, () => addService(service, segment, add), undefined);
-      const vip = vipOf(service, network.Id);
+      const vip = segment.vips.get(service.ID);
       if (vip !== undefined) reverse.set(vip, `${service.Spec.Name}.${network.Name}`);
     }
     const taken = new Set(names.keys());
@@ -64,6 +65,7 @@ function planZone(segment: Segment, guard: PlanGuard): DnsZone {
   return {
     network: network.Id,
     name: network.Name,
+    internal: network.Internal,
     gateway,
     subnet,
     names: new Map([...names].map(([name, addresses]) => [name, [...addresses].sort()])),
@@ -73,11 +75,11 @@ function planZone(segment: Segment, guard: PlanGuard): DnsZone {
 
 function addService(
   service: Service,
-  { network, servers }: Segment,
+  { network, servers, vips }: Segment,
   add: (name: string, addresses: readonly string[]) => void,
 ): void {
   const tasks = (servers.get(service.ID) ?? []).map(({ address }) => address);
-  const vip = vipOf(service, network.Id);
+  const vip = vips.get(service.ID);
   const roundRobin = service.Spec.EndpointSpec?.Mode === "dnsrr";
   const addresses = roundRobin ? tasks : vip === undefined ? [] : [vip];
   for (const name of [service.Spec.Name, ...aliasesOf(service, network)]) {
@@ -131,6 +133,23 @@ function clientsOf(segments: readonly Segment[], { ID }: Node): Map<string, read
   };
   const ordered = sorted(own, ({ place }) => place.address);
   return new Map(ordered.map(({ place }) => [place.address, networksOf(place)]));
+}
+
+/** A published port's network is none of the internal ones: who is in it has a way out. */
+function confinedOf(segments: readonly Segment[], { ID }: Node): Set<string> {
+  const own = segments.flatMap(({ network, places }) =>
+    places.flatMap((place) => {
+      if (place.node.ID !== ID) return [];
+      return [{ address: place.address, holder: holderOf(place), internal: network.Internal }];
+    }),
+  );
+  const free = new Set(own.flatMap(({ holder, internal }) => (internal ? [] : [holder])));
+  return new Set(own.flatMap(({ address, holder }) => (free.has(holder) ? [] : [address])));
+}
+
+/** The same for all places of one container. */
+function holderOf({ holder }: Place): string {
+  return holder.kind === "task" ? `task ${holder.task.ID}` : `container ${holder.attachment.name}`;
 }
 
 /** The container's own resolver asks the gateway first, or it would know no name of the cluster. */

@@ -21,13 +21,14 @@
 import type { NetworkId } from "@gam/core";
 import { type ElementSet, mapOf, setOf, type Table, tableName } from "./nft-table.ts";
 import type { NetworkPlane, NodePlan } from "./node-plan.ts";
+import type { DeviceName, Ip4 } from "./safe-values.ts";
 
 /** A container whose service addresses are translated inside of it, in one network. */
 export interface FastPlace {
   readonly network: NetworkId;
-  readonly address: string;
+  readonly address: Ip4;
   /** Name of the host's end of its link. */
-  readonly device: string;
+  readonly device: DeviceName;
 }
 
 const leaseSeconds = 30;
@@ -42,7 +43,7 @@ export const renewedLease = `delete ${lease} }\nadd ${lease} timeout ${leaseSeco
 export const newLease = `add ${lease} timeout ${leaseSeconds}s }\n`;
 
 /** Who goes on talking to these, which nobody has any more, is told so. */
-export function goneAddresses(addresses: readonly string[]): string {
+export function goneAddresses(addresses: readonly Ip4[]): string {
   const list = addresses.map((address) => `${address} timeout ${goneFor}`).join(", ");
   return `add element netdev ${tableName} gone { ${list} }\n`;
 }

@@ -11,11 +11,11 @@
  * Source: nft(8) 1.0.6; the order of hooks in "Netfilter hooks", wiki.nftables.org.
  */
 import { tunnelRange } from "@gam/state";
-import { type ElementSet, mapOf, setOf, type Table } from "./nft-table.ts";
+import { type ElementSet, mapOf, quoted, setOf, type Table } from "./nft-table.ts";
 import type { NodePlan, PortPlane } from "./node-plan.ts";
 import { briefly, briefPolicy, chainOfService, serviceChain, targetsOf } from "./service-rules.ts";
+import { tunnelDevice, wallChains, wallSets, wallsOfInput } from "./walls.ts";
 
-const tunnelDevice = "gamwg";
 const bridges = '"gam-*"';
 /** A plan that comes after is compared with one that was a table already. */
 const tables = new WeakMap<NodePlan, Table>();
@@ -39,12 +39,14 @@ function makeTable(plan: NodePlan): Table {
   };
 }
 
-function setsOf({ networks, services, ports, neighbours }: NodePlan): Map<string, ElementSet> {
+function setsOf(plan: NodePlan): Map<string, ElementSet> {
+  const { networks, services, ports, neighbours } = plan;
   const bridgeOf = new Map(networks.map(({ id, bridge }) => [id, quoted(bridge)]));
   const served = services.filter(({ backends }) => backends.length > 0);
   const open = ports.filter((port) => backendsOf(port).length > 0);
   const vni = "typeof @th,96,24";
   return new Map([
+    ...wallSets(plan),
     ["neighbours", setOf("type ipv4_addr", neighbours)],
     [
       "vnis",
@@ -72,13 +74,6 @@ function setsOf({ networks, services, ports, neighbours }: NodePlan): Map<string
       setOf(
         "type ipv4_addr",
         networks.map(({ gateway }) => gateway),
-      ),
-    ],
-    [
-      "internals",
-      setOf(
-        "type ifname",
-        networks.flatMap((one) => (one.internal ? [quoted(one.bridge)] : [])),
       ),
     ],
     [
@@ -138,7 +133,6 @@ function setsOf({ networks, services, ports, neighbours }: NodePlan): Map<string
   ]);
 }
 
-const quoted = (name: string): string => `"${name}"`;
 const portChain = ({ key }: PortPlane): string => `port_${key}`;
 
 function backendsOf({ local, remote }: PortPlane): readonly string[] {
@@ -156,7 +150,8 @@ function chainOfPort(port: PortPlane): [string, string[]][] {
 }
 
 /** Names of devices are compared last in each rule: of all that is looked at they cost most. */
-function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
+function baseChains(plan: NodePlan): [string, string[]][] {
+  const { networks, vxlanPort } = plan;
   const ingress = networks.find((network) => network.ingress);
   const names = "ip daddr @gateways meta l4proto { tcp, udp } th dport 53";
   const published = "meta l4proto . th dport";
@@ -204,12 +199,17 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
             ]),
       ],
     ],
+    ...wallChains(plan),
+    // What a container sends into a tunnel gets the tunnel's address there; frames have the underlay's.
+    ["sealed", [`iifname "${tunnelDevice}" ip saddr != ${tunnelRange} accept`, "drop"]],
     [
       "vxlan",
       [
-        "ip saddr @neighbours @th,96,24 != @vnis_encrypted accept",
+        `ip daddr ${tunnelRange} goto sealed`,
+        // To another address of this host a container's packet gets past the walls of its own.
+        `ip daddr ${plan.underlay} ip saddr @neighbours @th,96,24 != @vnis_encrypted accept`,
         "@th,96,24 != @vnis accept", // Somebody else's.
-        `iifname != "${tunnelDevice}" drop`,
+        "drop",
       ],
     ],
     // What gets here though it is for a service found no task, and must not find the host instead.
@@ -218,6 +218,7 @@ function baseChains({ networks, vxlanPort }: NodePlan): [string, string[]][] {
       [
         "type filter hook input priority -10; policy accept;",
         `udp dport ${vxlanPort} goto vxlan`,
+        ...wallsOfInput(plan),
         "ct status dnat accept", // Answers to the host's own calls at 127.0.0.1 among them.
         ...noLoopback,
         `${names} accept`,

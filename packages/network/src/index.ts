@@ -24,9 +24,18 @@ export {
   type PortPlane,
   type ServicePlane,
   type TunnelPlan,
+  type Walls,
 } from "./node-plan.ts";
 export { planNode } from "./plan-node.ts";
 export { type PoolUsage, poolUsage } from "./pool-usage.ts";
+export {
+  type DeviceName,
+  deviceName,
+  type Ip4,
+  ip4,
+  port as safePort,
+  type Unsafe,
+} from "./safe-values.ts";
 export {
   isIn,
   numberOf,
@@ -36,3 +45,4 @@ export {
   subnetClashes,
 } from "./subnet.ts";
 export { unroutedPairs } from "./unrouted-pairs.ts";
+export { wallTable6 } from "./walls.ts";

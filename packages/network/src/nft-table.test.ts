@@ -8,14 +8,15 @@ import { type FastPlace, fastPathTable, newLease } from "./fast-path-table.ts";
 import { hostTable } from "./host-table.ts";
 import { refilledTable, type Table, tableChange, wholeTable } from "./nft-table.ts";
 import type { NodePlan, PortPlane } from "./node-plan.ts";
-import { anyPlans } from "./testing/index.ts";
+import type { DeviceName, Unsafe } from "./safe-values.ts";
+import { anyPlans, asSafe } from "./testing/index.ts";
 
 const anyPlan = anyPlans.map(([plan]) => {
   assert.ok(plan !== undefined);
   return plan;
 });
 
-const devices = Array.from({ length: 8 }, (_, n) => `port${n}`);
+const devices = Array.from({ length: 8 }, (_, n) => asSafe<DeviceName>(`port${n}`));
 
 /** The containers of a plan, one link for each address, as far as there are devices. */
 function placesOf({ networks }: NodePlan): FastPlace[] {
@@ -147,7 +148,7 @@ for (const [name, tableOf] of kinds) {
 test("the comparison of tables sees an address that differs", { skip }, () => {
   fc.assert(
     fc.property(anyPlan, (plan) => {
-      const other = { ...plan, neighbours: ["192.0.2.77"] };
+      const other = asSafe<NodePlan>({ ...plan, neighbours: ["192.0.2.77"] });
       const after = (one: NodePlan): string[] => tableAfter("ip", [], wholeTable(hostTable(one)));
       assert.notDeepEqual(after(plan), after(other));
     }),
@@ -172,16 +173,18 @@ test("what the kernel has noted outlives the whole", { skip }, () => {
 
 /** A host that publishes a port, with that many backends on other hosts. */
 function publishing(backends: number): Table {
-  const port: PortPlane = {
+  const port = asSafe<PortPlane>({
     key: "udp9000",
     protocol: "udp",
     published: 9000,
     target: 80,
     local: [],
     remote: Array.from({ length: backends }, (_, n) => `10.2.0.${n + 8}`),
-  };
-  const none = { networks: [], services: [], neighbours: [] };
-  return hostTable({ ...none, vxlanPort: 4789, ports: [port] } as Partial<NodePlan> as NodePlan);
+  });
+  const walls = { tunnelPort: 51820, members: [], guests: [], doors: [], doors6: [], ownDoors: [] };
+  const none = { networks: [], services: [], neighbours: [], walls };
+  const plan: Partial<Unsafe<NodePlan>> = { ...none, underlay: "10.2.0.1", vxlanPort: 4789 };
+  return hostTable(asSafe<Partial<NodePlan>>({ ...plan, ports: [port] }) as NodePlan);
 }
 
 const flipSeconds = 4;

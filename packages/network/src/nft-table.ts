@@ -8,7 +8,7 @@
  * Source: nft(8) 1.0.6.
  */
 export interface Table {
-  readonly family: "ip" | "netdev";
+  readonly family: "ip" | "ip6" | "netdev";
   /**
    * What stays when the whole is written anew, with all that the kernel has put into it: kind and name,
    * as in "ct timeout brief", to its lines.
@@ -33,6 +33,9 @@ export const tableName = "gam";
 export function setOf(type: string, keys: readonly string[]): ElementSet {
   return { kind: "set", type, elements: new Map(keys.map((key) => [key, ""])) };
 }
+
+/** As names of devices are written in elements and rules. */
+export const quoted = (name: string): string => `"${name}"`;
 
 export function mapOf(type: string, elements: readonly (readonly [string, string])[]): ElementSet {
   return { kind: "map", type, elements: new Map(elements) };

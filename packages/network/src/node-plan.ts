@@ -3,43 +3,79 @@
  *
  * Computed from the state alone, so that every peer would compute the same for a node. The runtime
  * makes the kernel and the engine be like it, and makes them so again when they are not any more.
- * Addresses are IPv4 without prefix unless said otherwise. Lists are sorted where order means nothing,
+ * What becomes text for nft, ip, bridge, wg or conntrack has a type of safe-values.ts; what the state has
+ * that is not so is left out, and said in `problems`. Lists are sorted where order means nothing,
  * so that equal plans are equal values.
  */
 import type { NetworkId, NodeId } from "@gam/core";
 import type { NetworkPlan } from "@gam/worker";
+import type {
+  ChainKey,
+  DeviceName,
+  Ip4,
+  Ip6,
+  Mtu,
+  Port,
+  Range4,
+  Vni,
+  WireguardKey,
+} from "./safe-values.ts";
 
 export interface NodePlan {
   readonly self: NodeId;
   /** This node's address in the underlay, which the others send to. */
-  readonly underlay: string;
+  readonly underlay: Ip4;
   /** UDP port of VXLAN. */
-  readonly vxlanPort: number;
+  readonly vxlanPort: Port;
   /** Underlay addresses that VXLAN may come from without encryption. */
-  readonly neighbours: readonly string[];
+  readonly neighbours: readonly Ip4[];
+  /** What containers must not reach, on this node and on others. */
+  readonly walls: Walls;
   /** Absent where this node does not encrypt. */
   readonly tunnels?: TunnelPlan;
   readonly networks: readonly NetworkPlane[];
   readonly services: readonly ServicePlane[];
   readonly ports: readonly PortPlane[];
   readonly dns: DnsPlan;
+  /** What of the state could not be planned, in sentences for people. Sorted. */
+  readonly problems: readonly string[];
+}
+
+/** The ports that only peers have business with. */
+export interface Walls {
+  /** UDP port of WireGuard, also where this node does not encrypt. */
+  readonly tunnelPort: Port;
+  /** IPv4 addresses of all nodes, this one's too. */
+  readonly members: readonly Ip4[];
+  /** Underlay addresses of other nodes: one of them may be behind a bridge of this node's. */
+  readonly guests: readonly Ip4[];
+  /** Where the peers of all nodes listen. */
+  readonly doors: readonly Door<Ip4>[];
+  readonly doors6: readonly Door<Ip6>[];
+  /** Those at which this node itself listens, at any of its addresses. */
+  readonly ownDoors: readonly Port[];
+}
+
+/** Where a peer listens for others. */
+export interface Door<Address> {
+  readonly address: Address;
+  readonly port: Port;
 }
 
 /** WireGuard between nodes. VXLAN that goes to a tunnel address is encrypted, what goes to an underlay address is not. */
 export interface TunnelPlan {
-  readonly address: string;
-  /** This node's own key as the state has it, base64. A new one is used once it is here. */
-  readonly publicKey: string;
+  readonly address: Ip4;
+  /** This node's own key as the state has it. A new one is used once it is here. */
+  readonly publicKey: WireguardKey;
   /** UDP. */
-  readonly port: number;
-  readonly mtu: number;
+  readonly port: Port;
+  readonly mtu: Mtu;
   /** Sorted by key. */
   readonly peers: readonly {
     readonly node: NodeId;
-    /** base64 */
-    readonly publicKey: string;
-    readonly underlay: string;
-    readonly tunnel: string;
+    readonly publicKey: WireguardKey;
+    readonly underlay: Ip4;
+    readonly tunnel: Ip4;
   }[];
 }
 
@@ -47,39 +83,37 @@ export interface TunnelPlan {
 export interface NetworkPlane {
   readonly id: NetworkId;
   readonly name: string;
-  /** 1 to 2^24 - 1. */
-  readonly vni: number;
-  /** Device names, at most 15 characters, that no other network has. */
-  readonly bridge: string;
-  readonly vxlan: string;
-  /** CIDR. */
-  readonly subnet: string;
+  readonly vni: Vni;
+  /** Device names that no other network has. */
+  readonly bridge: DeviceName;
+  readonly vxlan: DeviceName;
+  readonly subnet: Range4;
   /** Address of this node's bridge. */
-  readonly gateway: string;
+  readonly gateway: Ip4;
   readonly internal: boolean;
   /** The network that published ports come in by. */
   readonly ingress: boolean;
   /** Frames of this network are taken from tunnels only. */
   readonly encrypted: boolean;
   /** Of the bridge, its containers and the VXLAN device. */
-  readonly mtu: number;
+  readonly mtu: Mtu;
   /** Service addresses that the bridge answers for, on this node. */
-  readonly vips: readonly string[];
+  readonly vips: readonly Ip4[];
   /** Addresses of tasks, plain containers and bridges on other nodes, and where to send their frames. */
-  readonly remotes: readonly { readonly address: string; readonly via: string }[];
+  readonly remotes: readonly { readonly address: Ip4; readonly via: Ip4 }[];
   /** Addresses of tasks and plain containers on this node. */
-  readonly locals: readonly string[];
+  readonly locals: readonly Ip4[];
   /** What the engine has to have for it. */
   readonly engine: NetworkPlan;
 }
 
 /** Of tasks and plain containers on any node, and of other nodes' bridges. */
-export function addressesIn({ locals, remotes }: NetworkPlane): readonly string[] {
+export function addressesIn({ locals, remotes }: NetworkPlane): readonly Ip4[] {
   return [...locals, ...remotes.map(({ address }) => address)];
 }
 
 /** Addresses of the tasks that new connections to services and ports go to. */
-export function backendsIn({ services, ports }: NodePlan): readonly string[] {
+export function backendsIn({ services, ports }: NodePlan): readonly Ip4[] {
   return [
     ...services.flatMap(({ backends }) => backends),
     ...ports.flatMap(({ local, remote }) => [...local, ...remote]),
@@ -88,28 +122,28 @@ export function backendsIn({ services, ports }: NodePlan): readonly string[] {
 
 /** A service address in one network. */
 export interface ServicePlane {
-  /** Letters and digits, unique in the plan, the same for ever for one service in one network. */
-  readonly key: string;
+  /** Unique in the plan, the same for ever for one service in one network. */
+  readonly key: ChainKey;
   readonly network: NetworkId;
-  readonly vip: string;
+  readonly vip: Ip4;
   /** Addresses of healthy tasks, on this node and on others. Empty: connections are refused. */
-  readonly backends: readonly string[];
+  readonly backends: readonly Ip4[];
   /** The backend of each of 256 hash values of the client's address; absent: any backend, evenly. */
-  readonly affinity?: readonly string[];
+  readonly affinity?: readonly Ip4[];
 }
 
 /** A port published on this node. */
 export interface PortPlane {
-  /** Letters and digits, unique in the plan. */
-  readonly key: string;
+  /** Unique in the plan. */
+  readonly key: ChainKey;
   readonly protocol: "tcp" | "udp" | "sctp";
-  readonly published: number;
-  readonly target: number;
+  readonly published: Port;
+  readonly target: Port;
   /** Ingress addresses of healthy tasks. Those on this node are used as long as there is one. */
-  readonly local: readonly string[];
-  readonly remote: readonly string[];
+  readonly local: readonly Ip4[];
+  readonly remote: readonly Ip4[];
   /** Of `local` if there is one, else of `remote`: the backend of each of 256 hash values. */
-  readonly affinity?: readonly string[];
+  readonly affinity?: readonly Ip4[];
 }
 
 export interface DnsPlan {
@@ -117,6 +151,8 @@ export interface DnsPlan {
   readonly zones: readonly DnsZone[];
   /** Container address on this node to the networks whose names it may ask for, its own order first to last. */
   readonly clients: ReadonlyMap<string, readonly NetworkId[]>;
+  /** Addresses of containers on this node that are in internal networks only. */
+  readonly confined: ReadonlySet<string>;
   /** Container address on this node to the name servers that its spec wants for all other names. */
   readonly upstreams?: ReadonlyMap<string, readonly string[]>;
 }
@@ -126,6 +162,8 @@ export interface DnsZone {
   readonly network: NetworkId;
   /** Of the network: `web.NAME` is `web` in it. */
   readonly name?: string;
+  /** Who asks here is told of no names but the cluster's. */
+  readonly internal: boolean;
   readonly gateway: string;
   /** CIDR */
   readonly subnet: string;

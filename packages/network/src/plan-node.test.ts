@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { NodePlan } from "./node-plan.ts";
 import { planNode } from "./plan-node.ts";
-import { TestCluster } from "./testing/index.ts";
+import { keyOf, TestCluster } from "./testing/index.ts";
 
 function plan(cluster: TestCluster, self: string): NodePlan {
   const found = planNode(cluster.view, self as NodeId);
@@ -163,12 +163,12 @@ test("planNode() encrypts where it is cheap, and where it is demanded", () => {
   assert.deepEqual(neighbours, ["192.0.2.3", "192.0.2.4"]);
   assert.deepEqual(tunnels, {
     address: "198.18.0.1",
-    publicKey: "key-k1",
+    publicKey: keyOf("k1"),
     port: 51820,
     mtu: 1420,
     peers: [
-      { node: "k2", publicKey: "key-k2", underlay: "192.0.2.2", tunnel: "198.18.0.2" },
-      { node: "u", publicKey: "key-u", underlay: "192.0.2.3", tunnel: "198.18.0.3" },
+      { node: "k2", publicKey: keyOf("k2"), underlay: "192.0.2.2", tunnel: "198.18.0.2" },
+      { node: "u", publicKey: keyOf("u"), underlay: "192.0.2.3", tunnel: "198.18.0.3" },
     ],
   });
   assert.equal(plan(cluster, "n").tunnels, undefined);

@@ -16,6 +16,7 @@ import {
   type Node,
   noGuard,
   type PlanGuard,
+  type PortConfig,
   type Service,
   type Task,
   type View,
@@ -23,11 +24,30 @@ import {
 import { bridgeName, mayTunnel, mtuOf, planNetwork, tunnelBytes } from "@gam/worker";
 import { affinityOf } from "./affinity.ts";
 import { planDns } from "./dns-plan.ts";
-import type { NetworkPlane, NodePlan, PortPlane, ServicePlane, TunnelPlan } from "./node-plan.ts";
-import { type Segment, type Server, segmentsOf, sorted, vipOf } from "./segment.ts";
-import { numberOf } from "./subnet.ts";
+import { type NodeEnd, nodeEnds, tunnelPort, wallsOf } from "./node-ends.ts";
+import type {
+  NetworkPlane,
+  NodePlan,
+  PortPlane,
+  ServicePlane,
+  TunnelPlan,
+  Walls,
+} from "./node-plan.ts";
+import { Oddities, shown } from "./oddities.ts";
+import { chainKey, deviceName, type Ip4, ip4, mtu, type Port, port } from "./safe-values.ts";
+import { type Segment, type Server, segmentsOf, sorted } from "./segment.ts";
 
-const tunnelPort = 51820;
+const vxlanPortDefault = port(4789) as Port;
+
+/** What all parts of one plan are made from. */
+interface Planning {
+  readonly view: View;
+  readonly node: Node;
+  readonly ends: ReadonlyMap<NodeId, NodeEnd>;
+  readonly vxlanPort: Port;
+  readonly walls: Walls;
+  readonly oddities: Oddities;
+}
 
 /**
  * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is
@@ -35,122 +55,149 @@ const tunnelPort = 51820;
  */
 export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | undefined {
   const node = view.node(self);
-  if (node === undefined || node.Gam.network === undefined) return undefined;
-  if (node.Gam.network.problem !== "" || !isIp4(node.Status.Addr)) return undefined;
-  const segments = segmentsOf(view, self);
-  const others = sorted(
-    view.nodes().filter(({ ID }) => ID !== self),
-    ({ ID }) => ID,
-  );
-  const tunnels = planTunnels(node, others);
+  if (node === undefined) return undefined;
+  const oddities = new Oddities();
+  const ends = nodeEnds(view, self, oddities);
+  const end = ends.get(self);
+  if (end === undefined) return undefined;
+  const wished = view.cluster?.DataPathPort ?? vxlanPortDefault;
+  const sound = oddities.unless(port(wished), () => "data path port", wished);
+  const vxlanPort = sound ?? vxlanPortDefault;
+  const walls = wallsOf(view, self);
+  const planning: Planning = { view, node, ends, vxlanPort, walls, oddities };
+  const segments = segmentsOf(view, self, oddities);
+  const tunnels = planTunnels(end, planning);
   return {
     self,
-    underlay: node.Status.Addr,
-    vxlanPort: view.cluster?.DataPathPort ?? 4789,
-    neighbours: others
-      .filter((other) => isIp4(other.Status.Addr) && !usesTunnel(node, other, false))
-      .map(({ Status }) => Status.Addr)
-      .sort(),
+    underlay: end.underlay,
+    vxlanPort,
+    neighbours: neighboursOf(planning),
+    walls,
     ...(tunnels && { tunnels }),
     networks: segments.flatMap((segment) => {
-      const plane = (): NetworkPlane | undefined => planPlane(segment, node, view);
+      const plane = (): NetworkPlane | undefined => planPlane(segment, planning);
       return guarded(guard, segment.network.Id, plane, undefined) ?? [];
     }),
     services: sorted(
-      segments.flatMap((segment) => planServices(segment, guard)),
+      segments.flatMap((segment) => planServices(segment, oddities, guard)),
       ({ key }) => key,
     ),
     ports: sorted(
-      segments.flatMap((segment) => planPorts(segment, self, guard)),
+      segments.flatMap((segment) => planPorts(segment, planning, guard)),
       ({ key }) => key,
     ),
     dns: planDns(segments, node, guard),
+    problems: oddities.sentences,
   };
 }
 
-function planPlane(
-  { network, subnet, gateway, places, services }: Segment,
-  node: Node,
-  view: View,
-): NetworkPlane | undefined {
-  const engine = planNetwork(network, node, view.cluster?.ID ?? "");
-  if (engine === undefined) return undefined;
-  const encrypted = demandsEncryption(network);
-  const addresses = [
-    ...places.map((place) => ({ address: place.address, on: place.node })),
-    ...Object.entries(network.Gam.gateways).map(([id, address]) => ({
-      address,
-      on: view.node(id as NodeId),
-    })),
-  ];
-  const remotes = addresses.flatMap(({ address, on }) => {
-    if (on === undefined || on.ID === node.ID) return [];
-    const via = usesTunnel(node, on, encrypted) ? on.Gam.tunnel : plainWay(on, encrypted);
-    return via === undefined ? [] : [{ address, via }];
+/** Nodes that take no part send no frames: what comes from there comes from a container. */
+function neighboursOf({ view, node, ends }: Planning): Ip4[] {
+  const others = view.nodes().filter(({ ID }) => ID !== node.ID);
+  const found = others.flatMap((other) => {
+    const end = ends.get(other.ID);
+    return end === undefined || usesTunnel([node, other], ends, false) ? [] : [end.underlay];
   });
+  return [...new Set(found)].sort();
+}
+
+function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefined {
+  const { network, vni, subnet, gateway, places, vips } = segment;
+  const { view, node, oddities } = planning;
+  const engine = planNetwork(network, node, view.cluster?.ID ?? "");
+  const bridge = deviceName(bridgeName(network));
+  const vxlan = deviceName(`gamx-${vni}`);
+  const size = mtuOf(network, node);
+  const bytes = oddities.unless(mtu(size), () => `MTU of network ${shown(network.Name)}`, size);
+  if (engine === undefined || bridge === undefined) return undefined;
+  if (vxlan === undefined || bytes === undefined) return undefined;
   return {
     id: network.Id,
     name: network.Name,
-    vni: network.Gam.vni,
-    bridge: bridgeName(network),
-    vxlan: `gamx-${network.Gam.vni}`,
+    vni,
+    bridge,
+    vxlan,
     subnet,
     gateway,
     internal: network.Internal,
     ingress: network.Ingress,
-    encrypted,
-    mtu: mtuOf(network, node),
-    vips: services.flatMap((service) => vipOf(service, network.Id) ?? []).sort(),
-    remotes: sorted(remotes, ({ address }) => address),
+    encrypted: demandsEncryption(network),
+    mtu: bytes,
+    vips: [...vips.values()].sort(),
+    remotes: remotesOf(segment, planning),
     locals: places.filter((place) => place.node.ID === node.ID).map(({ address }) => address),
     engine,
   };
 }
 
-function plainWay({ Status }: Node, encrypted: boolean): string | undefined {
-  return encrypted || !isIp4(Status.Addr) ? undefined : Status.Addr;
+/** Whom this node's part of the network sends frames to, and by which way. */
+function remotesOf(
+  { network, places }: Segment,
+  { view, node, ends, oddities }: Planning,
+): NetworkPlane["remotes"] {
+  const encrypted = demandsEncryption(network);
+  const bridges = Object.entries(network.Gam.gateways).flatMap(([id, found]) => {
+    const on = view.node(id as NodeId);
+    if (on === undefined || on.ID === node.ID) return [];
+    const what = (): string => `gateway of network ${shown(network.Name)} on node ${shown(id)}`;
+    const address = oddities.unless(ip4(found), what, found);
+    return address === undefined ? [] : [{ address, node: on }];
+  });
+  const remotes = [...places, ...bridges].flatMap(({ address, node: on }) => {
+    const end = ends.get(on.ID);
+    if (end === undefined || on.ID === node.ID) return [];
+    if (usesTunnel([node, on], ends, encrypted)) {
+      return [{ address, via: end.tunnel?.address ?? end.underlay }];
+    }
+    return encrypted ? [] : [{ address, via: end.underlay }];
+  });
+  return sorted(remotes, ({ address }) => address);
 }
 
-function usesTunnel(a: Node, b: Node, demanded: boolean): boolean {
-  return [a, b].every((node) => hasTunnel(node) && mayTunnel(node, demanded));
+function usesTunnel(
+  pair: readonly Node[],
+  ends: ReadonlyMap<NodeId, NodeEnd>,
+  demanded: boolean,
+): boolean {
+  return pair.every((node) => ends.get(node.ID)?.tunnel !== undefined && mayTunnel(node, demanded));
 }
 
-function hasTunnel({ Gam, Status }: Node): boolean {
-  const { network, tunnel } = Gam;
-  if (network === undefined || tunnel === undefined || !isIp4(Status.Addr)) return false;
-  return network.encryption !== "none" && network.publicKey !== "";
-}
-
-function planTunnels(node: Node, others: readonly Node[]): TunnelPlan | undefined {
-  const { network, tunnel } = node.Gam;
-  if (!hasTunnel(node) || network === undefined || tunnel === undefined) return undefined;
-  const peers = others.flatMap((other) => {
-    const publicKey = other.Gam.network?.publicKey;
-    if (!hasTunnel(other) || publicKey === undefined || other.Gam.tunnel === undefined) return [];
-    return [{ node: other.ID, publicKey, underlay: other.Status.Addr, tunnel: other.Gam.tunnel }];
+function planTunnels(end: NodeEnd, { node, ends, oddities }: Planning): TunnelPlan | undefined {
+  if (end.tunnel === undefined) return undefined;
+  const size = (node.Gam.network?.mtu ?? 0) - tunnelBytes;
+  const bytes = oddities.unless(mtu(size), () => "MTU of the tunnels", size);
+  if (bytes === undefined) return undefined;
+  const peers = [...ends].flatMap(([id, { underlay, tunnel }]) => {
+    if (id === node.ID || tunnel === undefined) return [];
+    return [{ node: id, publicKey: tunnel.publicKey, underlay, tunnel: tunnel.address }];
   });
   return {
-    address: tunnel,
-    publicKey: network.publicKey,
+    ...end.tunnel,
     port: tunnelPort,
-    mtu: network.mtu - tunnelBytes,
+    mtu: bytes,
     peers: sorted(peers, ({ publicKey }) => publicKey),
   };
 }
 
-function planServices(segment: Segment, guard: PlanGuard): ServicePlane[] {
+function planServices(segment: Segment, oddities: Oddities, guard: PlanGuard): ServicePlane[] {
   return segment.services.flatMap((service) => {
-    return guarded(guard, service.ID, () => planService(service, segment), []);
+    return guarded(guard, service.ID, () => planService(service, segment, oddities), []);
   });
 }
 
-function planService(service: Service, { network, servers }: Segment): ServicePlane[] {
-  const vip = vipOf(service, network.Id);
-  if (vip === undefined) return [];
+function planService(
+  service: Service,
+  { network, vni, servers, vips }: Segment,
+  oddities: Oddities,
+): ServicePlane[] {
+  const vip = vips.get(service.ID);
+  const named = (): string => `id of service ${shown(service.Spec.Name)}`;
+  const key = oddities.unless(chainKey(`${vni}x${service.ID}`), named, service.ID);
+  if (vip === undefined || key === undefined) return [];
   const serving = servers.get(service.ID) ?? [];
   return [
     {
-      key: `${network.Gam.vni}x${service.ID}`,
+      key,
       network: network.Id,
       vip,
       backends: serving.map(({ address }) => address),
@@ -162,32 +209,30 @@ function planService(service: Service, { network, servers }: Segment): ServicePl
 function affinityPart(
   { Spec }: Service,
   serving: readonly Server[],
-): { readonly affinity?: readonly string[] } {
+): { readonly affinity?: readonly Ip4[] } {
   if (Spec.Labels?.["gam.affinity"] !== "client" || serving.length < 2) return {};
   return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
 }
 
-function planPorts(segment: Segment, self: NodeId, guard: PlanGuard): PortPlane[] {
+function planPorts(segment: Segment, planning: Planning, guard: PlanGuard): PortPlane[] {
   if (!segment.network.Ingress) return [];
   return segment.services.flatMap((service) => {
-    return guarded(guard, service.ID, () => planPortsOf(service, segment, self), []);
+    return guarded(guard, service.ID, () => planPortsOf(service, segment, planning), []);
   });
 }
 
-function planPortsOf(service: Service, { servers }: Segment, self: NodeId): PortPlane[] {
-  const serving = servers.get(service.ID) ?? [];
-  return ingressPorts(service.Endpoint).flatMap((port) => {
-    const { Protocol: protocol = "tcp", PublishedPort: published, TargetPort: target } = port;
-    if (!published || !target) return [];
+function planPortsOf(service: Service, { servers }: Segment, planning: Planning): PortPlane[] {
+  return ingressPorts(service.Endpoint).flatMap((config) => {
+    const found = portOf(service, config, planning);
+    if (found === undefined) return [];
+    const { protocol, target } = found;
+    const serving = servers.get(service.ID) ?? [];
     const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
-    const local = ready.filter(({ node }) => node.ID === self);
-    const remote = ready.filter(({ node }) => node.ID !== self);
+    const local = ready.filter(({ node }) => node.ID === planning.node.ID);
+    const remote = ready.filter(({ node }) => node.ID !== planning.node.ID);
     return [
       {
-        key: `${protocol}${published}`,
-        protocol,
-        published,
-        target,
+        ...found,
         local: local.map(({ address }) => address),
         remote: remote.map(({ address }) => address),
         ...affinityPart(service, local.length > 0 ? local : remote),
@@ -196,11 +241,36 @@ function planPortsOf(service: Service, { servers }: Segment, self: NodeId): Port
   });
 }
 
+/** Nothing for a port that is not given yet, and for one that would take their own ports from peers. */
+function portOf(
+  service: Service,
+  { Protocol = "tcp", PublishedPort, TargetPort }: PortConfig,
+  { vxlanPort, walls, oddities }: Planning,
+): Pick<PortPlane, "key" | "protocol" | "published" | "target"> | undefined {
+  if (!PublishedPort || !TargetPort) return undefined;
+  const named = (): string => `port ${shown(PublishedPort)} of service ${shown(service.Spec.Name)}`;
+  const protocol = (["tcp", "udp", "sctp"] as const).find((one) => one === Protocol);
+  const published = port(PublishedPort);
+  const target = port(TargetPort);
+  const key = protocol && chainKey(`${protocol}${published}`);
+  if (protocol === undefined || published === undefined || target === undefined || !key) {
+    oddities.leftOut(named(), `found ${shown(`${PublishedPort}:${TargetPort}/${Protocol}`)}`);
+    return undefined;
+  }
+  const taken: Readonly<Record<string, readonly Port[]>> = {
+    udp: [vxlanPort, walls.tunnelPort],
+    tcp: walls.ownDoors,
+  };
+  if (taken[protocol]?.includes(published)) {
+    oddities.leftOut(named(), "gam itself uses this port");
+    return undefined;
+  }
+  return { key, protocol, published, target };
+}
+
 /** Tasks of another spec may listen elsewhere: the port is none of theirs. */
 function listensAt({ Gam }: Task, protocol: string, target: number): boolean {
   return ingressPorts(Gam.endpoint).some(
     ({ Protocol = "tcp", TargetPort }) => Protocol === protocol && TargetPort === target,
   );
 }
-
-const isIp4 = (address: string): boolean => numberOf(address) !== undefined;

@@ -1,5 +1,7 @@
 /**
  * Segment: one network of a node, and who is in it anywhere. What the plans of a node are made from.
+ *
+ * Leaves out what cannot be planned: a network without a range of IPv4, an address outside of its network's.
  */
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
@@ -14,10 +16,13 @@ import {
   type Task,
   type View,
 } from "@gam/state";
+import { type Oddities, shown } from "./oddities.ts";
+import { type Ip4, ip4, type Range4, range4, type Vni, vni } from "./safe-values.ts";
+import { isIn, numberOf, type Span, spanOf } from "./subnet.ts";
 
 /** A task's or a plain container's place in a network. */
 export interface Place {
-  readonly address: string;
+  readonly address: Ip4;
   readonly node: Node;
   readonly holder:
     | { readonly kind: "task"; readonly task: Task }
@@ -26,7 +31,7 @@ export interface Place {
 
 /** A task that serves, in one network. */
 export interface Server {
-  readonly address: string;
+  readonly address: Ip4;
   readonly node: Node;
   readonly task: Task;
 }
@@ -34,21 +39,28 @@ export interface Server {
 /** A network of this node, and who is in it anywhere. */
 export interface Segment {
   readonly network: Network;
-  readonly subnet: string;
-  readonly gateway: string;
+  readonly vni: Vni;
+  readonly subnet: Range4;
+  readonly gateway: Ip4;
   /** Sorted by address. */
   readonly places: readonly Place[];
   /** Sorted by name. */
   readonly services: readonly Service[];
   /** Those of each service, sorted by address. */
   readonly servers: ReadonlyMap<ServiceId, readonly Server[]>;
+  /** Services' own addresses; none with `dnsrr`. */
+  readonly vips: ReadonlyMap<ServiceId, Ip4>;
 }
 
+/** A network that can be planned. */
+type Ground = Pick<Segment, "network" | "vni" | "subnet" | "gateway">;
+
 /** The networks that the node has a bridge of, by their ids. */
-export function segmentsOf(view: View, self: NodeId): Segment[] {
-  const networks = view.networks().filter((network) => isUsable(network, self));
-  const places = new Map<NetworkId, Place[]>(networks.map(({ Id }) => [Id, []]));
+export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segment[] {
+  const grounds = groundsOf(view, self, oddities);
+  const networks = grounds.map(({ network }) => network);
   if (networks.length === 0) return [];
+  const places = new Map<NetworkId, Holder[]>(networks.map(({ Id }) => [Id, []]));
   for (const task of view.tasks()) {
     if (task.NodeID === undefined || isTerminal(task.Status.State)) continue;
     const node = view.node(task.NodeID);
@@ -67,17 +79,89 @@ export function segmentsOf(view: View, self: NodeId): Segment[] {
     }
   }
   const services = servicesByNetwork(view, networks);
-  return sorted(networks, ({ Id }) => Id).map((network) => {
-    const inside = sorted(places.get(network.Id) ?? [], ({ address }) => address);
+  return sorted(grounds, ({ network }) => network.Id).map((ground) => {
+    const { Id } = ground.network;
+    const within = (found: string, whose: () => string): Ip4 | undefined =>
+      addressIn(ground, found, whose, oddities);
+    const inside = (places.get(Id) ?? []).flatMap((place): Place[] => {
+      const address = within(place.address, () => nameOf(place));
+      return address === undefined ? [] : [{ ...place, address }];
+    });
+    const sortedPlaces = sorted(inside, ({ address }) => address);
+    const own = services.get(Id) ?? [];
     return {
-      network,
-      subnet: network.IPAM.Config[0]?.Subnet ?? "",
-      gateway: network.Gam.gateways[self] ?? "",
-      places: inside,
-      services: services.get(network.Id) ?? [],
-      servers: serversOf(inside),
+      ...ground,
+      places: sortedPlaces,
+      services: own,
+      servers: serversOf(sortedPlaces),
+      vips: new Map(
+        own.flatMap((service): [ServiceId, Ip4][] => {
+          const found = vipOf(service, Id);
+          if (found === undefined) return [];
+          const vip = within(found, () => `service ${shown(service.Spec.Name)}`);
+          return vip === undefined ? [] : [[service.ID, vip]];
+        }),
+      ),
     };
   });
+}
+
+/** A place as the state has it. */
+type Holder = Omit<Place, "address"> & { readonly address: string };
+
+function nameOf({ holder }: Holder): string {
+  return holder.kind === "task"
+    ? `task ${shown(holder.task.ID)}`
+    : `container ${shown(holder.attachment.name)}`;
+}
+
+/** Sound networks that the node has a bridge of. Of two with one number the older one is sound. */
+function groundsOf(view: View, self: NodeId, oddities: Oddities): Ground[] {
+  const taken = new Set<number>();
+  const mine = view.networks().filter((network) => isUsable(network, self));
+  return sorted(mine, ({ Created, Id }) => `${Created} ${Id}`).flatMap((network) => {
+    const ground = groundOf(network, self, oddities);
+    if (ground === undefined) return [];
+    if (taken.has(ground.vni)) {
+      oddities.leftOut(
+        `network ${shown(network.Name)}`,
+        `another one has its number, ${ground.vni}`,
+      );
+      return [];
+    }
+    taken.add(ground.vni);
+    return [ground];
+  });
+}
+
+function groundOf(network: Network, self: NodeId, oddities: Oddities): Ground | undefined {
+  const named = (part: string) => () => `${part} of network ${shown(network.Name)}`;
+  const number = oddities.unless(vni(network.Gam.vni), named("number"), network.Gam.vni);
+  const range = network.IPAM.Config[0]?.Subnet ?? "";
+  const subnet = oddities.unless(range4(range), named("subnet"), range);
+  const address = network.Gam.gateways[self] ?? "";
+  const gateway = oddities.unless(ip4(address), named("gateway"), address);
+  if (number === undefined || subnet === undefined || gateway === undefined) return undefined;
+  return { network, vni: number, subnet, gateway };
+}
+
+/** An address of somebody's in a network, unless it is none, or is not in there. */
+function addressIn(
+  { network, subnet, gateway }: Ground,
+  found: string,
+  whose: () => string,
+  oddities: Oddities,
+): Ip4 | undefined {
+  const what = (): string => `address of ${whose()} in network ${shown(network.Name)}`;
+  const address = oddities.unless(ip4(found), what, found);
+  if (address === undefined) return undefined;
+  const isInside = isIn(numberOf(address) ?? 0, spanOf(subnet) as Span);
+  if (isInside && address !== gateway) return address;
+  oddities.leftOut(
+    what(),
+    isInside ? "it is the gateway's" : `${shown(found)} is not in ${subnet}`,
+  );
+  return undefined;
 }
 
 function serversOf(places: readonly Place[]): Map<ServiceId, readonly Server[]> {
@@ -120,8 +204,8 @@ export function targetsOf({ Spec }: Service): readonly NetworkTarget[] {
   return Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
 }
 
-/** The service's address in a network, IPv4 without prefix; none with `dnsrr`. */
-export function vipOf({ Spec, Endpoint }: Service, network: NetworkId): string | undefined {
+/** The service's address in a network as the state has it, without prefix; none with `dnsrr`. */
+function vipOf({ Spec, Endpoint }: Service, network: NetworkId): string | undefined {
   if (Spec.EndpointSpec?.Mode === "dnsrr") return undefined;
   const address = Endpoint.VirtualIPs?.find(({ NetworkID }) => NetworkID === network)?.Addr;
   return address?.split("/")[0] || undefined;

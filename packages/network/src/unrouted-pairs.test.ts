@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { NetworkPlane, NodePlan } from "./node-plan.ts";
+import type { Ip4 } from "./safe-values.ts";
 import { anyPlans } from "./testing/index.ts";
 import { unroutedPairs } from "./unrouted-pairs.ts";
 
@@ -59,7 +60,7 @@ const plantable: readonly { name: string; fault: (plan: NodePlan) => NodePlan }[
     fault: (plan) => {
       return withNetworks(plan, (one) => ({
         ...one,
-        remotes: one.remotes.map((remote) => ({ ...remote, via: "192.0.2.99" })),
+        remotes: one.remotes.map((remote) => ({ ...remote, via: "192.0.2.99" as Ip4 })),
       }));
     },
   },

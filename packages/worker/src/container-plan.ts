@@ -70,10 +70,10 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   }
   const mode = planMode(task, around.networks, problems);
   const joins = mode === "default" ? task.Gam.attachments.map(joinOf) : [];
-  const gateways = joins.map(({ network: id }) => {
-    const network = around.networks.find(({ Id }) => Id === id);
-    return network?.Gam.gateways[around.node.ID];
-  });
+  const joined = joins.map(({ network: id }) => around.networks.find(({ Id }) => Id === id));
+  const gateways = joined.map((network) => network?.Gam.gateways[around.node.ID]);
+  // At the gateway of an internal network nobody is asked on for what the cluster does not know.
+  const open = gateways.find((_, index) => joined[index]?.Internal === false);
   const ports = hostPorts(task.Gam.endpoint);
   const mounts = (spec.Mounts ?? []).map((mount) => planMount(mount, expand));
   const body = {
@@ -90,8 +90,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
       ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
       ...planResources(task),
       ...planHost(task),
-      // Of the cluster's names any gateway knows all that the container may know, and asks on for others.
-      ...(joins.length > 0 && { Dns: gateways.slice(0, 1) }),
+      // Of the cluster's names any gateway knows all that the container may know.
+      ...(joins.length > 0 && { Dns: [open ?? gateways[0]] }),
     },
   };
   if (problems.length > 0) return { error: problems.join("; ") };

@@ -30,6 +30,8 @@ const vxlanBytes = 50;
 /** WireGuard's, over IPv6 at worst. */
 export const tunnelBytes = 80;
 const mtuDefault = 1500;
+/** Of IPv4. */
+const mtuMin = 68;
 
 /**
  * A container's default route goes by the network whose name comes first. With this one answers to
@@ -77,10 +79,11 @@ export function mayTunnel({ Gam }: Node, demanded: boolean): boolean {
   return encryption === "kernel" || (demanded && encryption !== "none");
 }
 
-/** Bytes that a container of this node may put into one packet. */
+/** Bytes that a container of this node may put into one packet. A wish that no device takes is none. */
 export function mtuOf(network: Network, node: Node): number {
-  const wish = Number(network.Options?.["com.docker.network.driver.mtu"]);
+  const text = network.Options?.["com.docker.network.driver.mtu"] ?? "";
+  const wish = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   const tunnel = mayTunnel(node, demandsEncryption(network)) ? tunnelBytes : 0;
   const room = (node.Gam.network?.mtu ?? mtuDefault) - vxlanBytes - tunnel;
-  return wish > 0 ? Math.min(wish, room) : room;
+  return wish >= mtuMin ? Math.min(wish, room) : room;
 }

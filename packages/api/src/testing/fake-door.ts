@@ -161,6 +161,7 @@ export class FakeDoor implements ClusterDoor {
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
       rootAwaits: null,
       troubles: [],
+      problems: [],
     };
   }
 

@@ -1,2 +1,3 @@
 export { anyPlans } from "./any-cluster.ts";
-export { TestCluster } from "./test-cluster.ts";
+export { asSafe } from "./as-safe.ts";
+export { keyOf, TestCluster } from "./test-cluster.ts";

@@ -35,6 +35,13 @@ interface ServiceWish {
   readonly mode?: EndpointSpec["Mode"];
 }
 
+const keyBytes = 32;
+
+/** A node's WireGuard key. */
+export function keyOf(name: string): string {
+  return btoa(name.padEnd(keyBytes, "."));
+}
+
 export class TestCluster {
   readonly #log = new TestLog();
   readonly #networks: string[] = [];
@@ -59,7 +66,7 @@ export class TestCluster {
     const node = aNode(name, { address: `192.0.2.${number}`, ...wish });
     const encrypts = (wish.network?.encryption ?? "none") !== "none";
     const network = aNodeNetwork({
-      ...(encrypts && { publicKey: `key-${name}` }),
+      ...(encrypts && { publicKey: keyOf(name) }),
       ...wish.network,
     });
     const Gam = { ...node.Gam, network, ...(encrypts && { tunnel: `198.18.0.${number}` }) };

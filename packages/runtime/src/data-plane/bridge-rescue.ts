@@ -5,6 +5,7 @@
  * containers are there. So the bridge is made under its name, and the host's ends of the containers'
  * links are put back into it. What else a bridge needs is the business of link-steps.ts.
  */
+import { type DeviceName, deviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
 import { linksIn } from "./sandbox.ts";
@@ -19,17 +20,18 @@ export interface Endpoint {
 /** Errors: CommandFailed. */
 export async function rescueBridge(
   run: Run,
-  bridge: string,
+  bridge: DeviceName,
   endpoints: readonly Endpoint[],
 ): Promise<void> {
   const peers = await Promise.all(endpoints.map((endpoint) => hostEndOf(run, endpoint)));
   const indexes = new Set(peers);
-  const ends = (await listLinks(run)).filter(
-    ({ ifindex, linkinfo }) => linkinfo?.info_kind === "veth" && indexes.has(ifindex),
-  );
+  const ends = (await listLinks(run)).flatMap(({ ifname = "", ifindex, linkinfo }) => {
+    const isEnd = linkinfo?.info_kind === "veth" && indexes.has(ifindex);
+    return isEnd ? (deviceName(ifname) ?? []) : [];
+  });
   const lines = [
     `link add ${bridge} type bridge`,
-    ...ends.map(({ ifname }) => `link set ${ifname} master ${bridge} up`),
+    ...ends.map((name) => `link set ${name} master ${bridge} up`),
   ];
   await run("ip", ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }

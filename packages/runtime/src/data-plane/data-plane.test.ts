@@ -12,7 +12,8 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
-import type { NetworkPlane, NodePlan } from "@gam/network";
+import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
+import { asSafe } from "@gam/network/testing";
 import { macOf } from "@gam/state";
 import { breakages } from "./breakages.ts";
 import { type Run, runCommand } from "./command.ts";
@@ -24,12 +25,12 @@ import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
 
-function networkPlane(vni: number, change: Partial<NetworkPlane> = {}): NetworkPlane {
+function networkPlane(vni: number, change: Partial<Unsafe<NetworkPlane>> = {}): NetworkPlane {
   const subnet = `10.0.${vni}.0/24`;
   const gateway = `10.0.${vni}.2`;
   const id = `network${vni}` as NetworkId;
   const Labels = {};
-  return {
+  return asSafe<NetworkPlane>({
     id,
     name: `net${vni}`,
     vni,
@@ -57,15 +58,21 @@ function networkPlane(vni: number, change: Partial<NetworkPlane> = {}): NetworkP
       },
     },
     ...change,
-  };
+  });
 }
 
-function planOf(networks: readonly NetworkPlane[], change: Partial<NodePlan> = {}): NodePlan {
-  return {
+const walls = { tunnelPort: 51820, members: [], guests: [], doors: [], doors6: [], ownDoors: [] };
+
+function planOf(
+  networks: readonly Unsafe<NetworkPlane>[],
+  change: Partial<Unsafe<NodePlan>> = {},
+): NodePlan {
+  return asSafe<NodePlan>({
     self: "self" as NodeId,
     underlay: "192.0.2.100",
     vxlanPort: 4789,
     neighbours: ["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+    walls,
     networks,
     services: networks.map(({ id, vni, locals, remotes }) => ({
       key: `s${vni}`,
@@ -75,9 +82,10 @@ function planOf(networks: readonly NetworkPlane[], change: Partial<NodePlan> = {
       backends: [...locals, ...remotes.map(({ address }) => address)],
     })),
     ports: [],
-    dns: { zones: [], clients: new Map() },
+    dns: { zones: [], clients: new Map(), confined: new Set() },
+    problems: [],
     ...change,
-  };
+  });
 }
 
 interface Bench {
@@ -400,7 +408,7 @@ function inNamespace(): void {
         for (const gone of ["10.0.5.13", "10.0.5.12"]) {
           const backends = ["10.0.5.11", "10.0.5.12"].filter((address) => address !== gone);
           const services = one.services.map((service) => ({ ...service, backends }));
-          plane.apply({ ...one, services });
+          plane.apply(asSafe<NodePlan>({ ...one, services }));
           void plane.steered().then((is) => isSteered.push(is));
           const host = (): string => sh("nft list table ip gam");
           assert.ok(host().includes(gone));

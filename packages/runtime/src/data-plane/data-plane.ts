@@ -20,12 +20,14 @@
  *
  * Only devices, tables and networks that carry gam's name are ever touched.
  */
+import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { BrokenInvariant, GamError, messageOf, type NetworkId } from "@gam/core";
-import { hostTable, type NodePlan } from "@gam/network";
+import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/worker";
 import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
 import { type Run, runCommand } from "./command.ts";
+import { ConfinedRoutes } from "./confined-routes.ts";
 import { FastPath } from "./fast-path.ts";
 import { ForwardRules } from "./forward-rules.ts";
 import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel-settings.ts";
@@ -74,13 +76,15 @@ type Part =
   | "links"
   | "tunnels"
   | "packet filter"
+  | "IPv6 filter"
   | "fast path"
   | "containers"
+  | "default routes"
   | "firewall"
   | "connections";
 
 /** Without these all works, only slower. */
-const spare: ReadonlySet<Part> = new Set<Part>(["fast path", "containers"]);
+const spare: ReadonlySet<Part> = new Set<Part>(["fast path", "containers", "default routes"]);
 
 /** Which connections get which task. */
 const steering: readonly Part[] = ["packet filter", "fast path"];
@@ -99,6 +103,8 @@ const afterOwnMsMax = 2_000;
 /** The others have turned to a new key by then, as far as they are there. */
 const keyMs = 500;
 const toldMax = 20;
+/** There where the kernel has IPv6, and it is not switched off. */
+const ip6Devices = "/proc/net/if_inet6";
 
 export class DataPlane {
   readonly #networks: EngineNetworks;
@@ -107,8 +113,10 @@ export class DataPlane {
   readonly #run: Run;
   readonly #tunnels: TunnelDevice;
   readonly #filter: PacketFilter;
+  readonly #filter6: PacketFilter;
   readonly #fast: FastPath;
   readonly #forward: ForwardRules;
+  readonly #confined: ConfinedRoutes;
   readonly #connections: TrackedConnections;
   readonly #engineLane = new Lane(() => this.#engineRound());
   readonly #kernelLane = new Lane(() => this.#kernelRound());
@@ -139,6 +147,7 @@ export class DataPlane {
   /** Bridges that have their settings. */
   readonly #set = new Set<string>();
   #every: NodeJS.Timeout | undefined;
+  #watches = false;
   #soon: NodeJS.Timeout | undefined;
   /** What was heard last cannot have been gam's own doing: the next audit is not put off. */
   #prompt = false;
@@ -159,8 +168,10 @@ export class DataPlane {
     this.#run = run;
     this.#tunnels = new TunnelDevice(run, keys);
     this.#filter = new PacketFilter(run, "ip");
+    this.#filter6 = new PacketFilter(run, "ip6");
     this.#fast = new FastPath(run);
     this.#forward = new ForwardRules(run);
+    this.#confined = new ConfinedRoutes(run);
     this.#connections = new TrackedConnections(run);
   }
 
@@ -168,8 +179,7 @@ export class DataPlane {
   apply(plan: NodePlan): void {
     if (this.#closing.signal.aborted) return;
     this.#plan = plan;
-    // A node that has never had a network has nothing to look after.
-    if (this.#every === undefined && plan.networks.length > 0) this.#begin();
+    this.#begin(plan);
     const wanted = JSON.stringify(plan.networks.map(({ engine }) => engine));
     if (wanted !== this.#askedEngine) {
       this.#askedEngine = wanted;
@@ -249,6 +259,7 @@ export class DataPlane {
       () => this.#forward.remove(),
       () => this.#fast.remove(),
       () => this.#filter.remove(),
+      () => this.#filter6.remove(),
       () => this.#tunnels.remove(),
       () => this.#networks.reconcile([]),
       () => this.#networks.prune([]),
@@ -264,9 +275,18 @@ export class DataPlane {
     if (failures.length > 0) throw failures[0];
   }
 
-  #begin(): void {
+  /** A node that has never had a network has only its packet filter to look after. */
+  #begin({ networks }: NodePlan): void {
+    this.#every ??= setInterval(() => void this.#auditInTurn(), auditEveryMs).unref();
+    if (this.#watches || networks.length === 0) return;
+    this.#watches = true;
     this.#watch.start();
-    this.#every = setInterval(() => void this.audit(), auditEveryMs).unref();
+  }
+
+  async #auditInTurn(): Promise<void> {
+    if (this.#watches) return await this.audit();
+    this.#lookAtFilter = true;
+    await this.#filterLane.ask();
   }
 
   /** Something of gam's changed in the kernel. */
@@ -292,6 +312,7 @@ export class DataPlane {
       this.#portSoon = undefined;
       this.#stale = true;
       void this.#kernelLane.ask();
+      void this.#confineNew();
     }, portMs).unref();
   }
 
@@ -302,6 +323,12 @@ export class DataPlane {
       void this.#containerLane.ask();
       this.#awaitContainers(more);
     }, waitMs).unref();
+  }
+
+  async #confineNew(): Promise<void> {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    await this.#try("default routes", async () => await this.#confined.meetNew(plan));
   }
 
   async #engineRound(): Promise<void> {
@@ -375,6 +402,11 @@ export class DataPlane {
       await this.#filter.write(hostTable(plan));
       if (look && (await this.#filter.check())) this.#tellMended(["table of the packet filter"]);
     });
+    await this.#try("IPv6 filter", async () => {
+      if (!existsSync(ip6Devices)) return;
+      await this.#filter6.write(wallTable6(plan));
+      if (look && (await this.#filter6.check())) this.#tellMended(["table of the filter for IPv6"]);
+    });
     this.#touchedMs = performance.now();
     void this.#connectionLane.ask();
   }
@@ -400,9 +432,12 @@ export class DataPlane {
   }
 
   async #containerRound(): Promise<void> {
-    if (this.#plan === undefined) return;
+    const plan = this.#plan;
+    if (plan === undefined) return;
     await this.#try("containers", async () => {
-      if (this.#fast.meet(await this.#networks.sandboxes())) void this.#fastLane.ask();
+      const sandboxes = await this.#networks.sandboxes();
+      if (this.#fast.meet(sandboxes)) void this.#fastLane.ask();
+      await this.#try("default routes", async () => await this.#confined.look(sandboxes, plan));
     });
   }
 
@@ -439,7 +474,7 @@ export class DataPlane {
 
   async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {
     const there = plan.networks.filter(({ bridge }) => this.#links?.bridges.has(bridge));
-    const names = new Set(there.map(({ bridge }) => bridge));
+    const names = new Set<string>(there.map(({ bridge }) => bridge));
     for (const name of this.#set) if (!names.has(name)) this.#set.delete(name);
     const due = there.filter(({ bridge }) => look || !this.#set.has(bridge));
     if (due.length === 0 && !look) return [];

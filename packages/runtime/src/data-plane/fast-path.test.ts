@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { NetworkId, NodeId } from "@gam/core";
-import type { NetworkPlane, NodePlan } from "@gam/network";
+import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
+import { asSafe } from "@gam/network/testing";
 import { FakeRun } from "./fake-run.ts";
 import { FastPath } from "./fast-path.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -18,7 +19,7 @@ function planOf(
   locals: readonly string[] = [address],
   elsewhere: readonly string[] = ["10.0.5.30"],
 ): NodePlan {
-  const plane: Partial<NetworkPlane> = {
+  const plane: Partial<Unsafe<NetworkPlane>> = {
     id: network,
     vni: 5,
     vxlan: "gamx-5",
@@ -28,11 +29,12 @@ function planOf(
     remotes: elsewhere.map((one) => ({ address: one, via: "192.0.2.1" })),
     locals,
   };
-  return {
+  const plan = asSafe<Partial<NodePlan>>({
     self: "self" as NodeId,
-    networks: [plane as NetworkPlane],
+    networks: [plane as Unsafe<NetworkPlane>],
     services: [{ key: "s", network, vip: "10.0.5.9", backends }],
-  } as Partial<NodePlan> as NodePlan;
+  });
+  return plan as NodePlan;
 }
 
 interface Stage {

@@ -18,9 +18,12 @@ import type { NetworkId } from "@gam/core";
 import {
   addressesIn,
   containerTable,
+  type DeviceName,
   type FastPlace,
   fastPathTable,
   goneAddresses,
+  type Ip4,
+  ip4,
   type NodePlan,
   newLease,
   refilledTable,
@@ -50,7 +53,7 @@ interface Guest {
   readonly run: Run;
   places: readonly Place[];
   /** MAC to the host's end of the link. */
-  ends: ReadonlyMap<string, string>;
+  ends: ReadonlyMap<string, DeviceName>;
   /** Endpoints that no answer to a connection of the host's comes to. */
   readonly clear: Set<string>;
   /** What its namespace has; `undefined` when that is not known. */
@@ -76,7 +79,7 @@ export class FastPath {
   /** Services' addresses that the host's table knows. */
   #vips: ReadonlySet<string> = new Set();
   /** Of containers, by network, in the same table. */
-  #addresses: ReadonlyMap<NetworkId, ReadonlySet<string>> = new Map();
+  #addresses: ReadonlyMap<NetworkId, ReadonlySet<Ip4>> = new Map();
 
   constructor(run: Run) {
     this.#run = run;
@@ -316,16 +319,15 @@ function endpointsOf(places: readonly Place[]): string {
 
 /** Where frames may go past the bridge. */
 function placesOf(guests: readonly Guest[], { networks }: NodePlan): FastPlace[] {
-  const locals = new Map(networks.map(({ id, locals }) => [id, new Set(locals)]));
+  const planned = new Map(networks.map(({ id, locals }) => [id, new Set(locals)]));
   return guests
     .filter(({ table }) => table !== undefined)
     .flatMap(({ places, ends, clear }) =>
-      places.flatMap(({ endpoint, network, address, mac }) => {
+      places.flatMap(({ endpoint, network, address: found, mac }) => {
         const device = ends.get(mac);
-        const isPlanned = locals.get(network)?.has(address) ?? false;
-        return device !== undefined && isPlanned && clear.has(endpoint)
-          ? [{ network, address, device }]
-          : [];
+        const address = ip4(found);
+        if (device === undefined || address === undefined || !clear.has(endpoint)) return [];
+        return planned.get(network)?.has(address) ? [{ network, address, device }] : [];
       }),
     );
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deviceName } from "@gam/network";
 import { FakeRun } from "./fake-run.ts";
 import { ForwardRules } from "./forward-rules.ts";
 
@@ -88,7 +89,7 @@ for (const { name, rules, ingress, want } of cases) {
   test(`forward rules: ${name}`, async () => {
     const host = new FakeRun();
     host.answers.set("iptables -w 5 -S", rules.join("\n"));
-    await new ForwardRules(host.run).apply(ingress);
+    await new ForwardRules(host.run).apply(deviceName(ingress ?? ""));
     assert.deepEqual(
       host.log.slice(1).map((line) => line.replace("iptables -w 5 ", "")),
       want,
@@ -99,5 +100,5 @@ for (const { name, rules, ingress, want } of cases) {
 test("forward rules: a host without iptables needs none", async () => {
   const host = new FakeRun();
   host.answers.set("iptables", { missing: true });
-  assert.deepEqual(await new ForwardRules(host.run).apply("gam-6"), []);
+  assert.deepEqual(await new ForwardRules(host.run).apply(deviceName("gam-6")), []);
 });

@@ -12,6 +12,7 @@
  * administrator puts before it stays there. Without Docker's chain they are in FORWARD. Everything else
  * in iptables is left as it is, in its order.
  */
+import type { DeviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 
 const chains = ["DOCKER-USER", "FORWARD"] as const;
@@ -21,7 +22,7 @@ const mark = "-m comment --comment gam";
 const endOfChain = "-j RETURN";
 const standing = `-i gam-+ -o gam-+ -m conntrack --ctstate ESTABLISHED ${mark} -j ACCEPT`;
 
-function rulesFor(ingress: string | undefined): string[] {
+function rulesFor(ingress: DeviceName | undefined): string[] {
   if (ingress === undefined) return [];
   const given = "-m conntrack --ctstate DNAT --ctdir";
   return [
@@ -43,7 +44,7 @@ export class ForwardRules {
    *
    * Shape: what was found otherwise, for people. Errors: CommandFailed.
    */
-  async apply(ingress: string | undefined): Promise<string[]> {
+  async apply(ingress: DeviceName | undefined): Promise<string[]> {
     const wanted = rulesFor(ingress);
     const rules = await this.#rules();
     if (rules === undefined) return []; // No iptables: then Docker does not use it either.

@@ -2,19 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { hostTable, type NodePlan } from "@gam/network";
+import { asSafe } from "@gam/network/testing";
 import type { Run } from "./command.ts";
 import { PacketFilter } from "./packet-filter.ts";
 
-const plan: NodePlan = {
+const plan = asSafe<NodePlan>({
   self: "self" as NodeId,
   underlay: "192.0.2.100",
   vxlanPort: 4789,
   neighbours: [],
+  walls: { tunnelPort: 51820, members: [], guests: [], doors: [], doors6: [], ownDoors: [] },
   networks: [],
   services: [],
   ports: [],
-  dns: { zones: [], clients: new Map() },
-};
+  dns: { zones: [], clients: new Map(), confined: new Set() },
+  problems: [],
+});
 
 /** A kernel with one table, which is whole after each write. */
 class FakeNft {

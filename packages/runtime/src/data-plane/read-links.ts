@@ -4,6 +4,7 @@
  * Devices of other names are not looked at, and so can never be touched.
  */
 import { check } from "@gam/core";
+import { deviceName } from "@gam/network";
 import type { Run } from "./command.ts";
 import type { BridgeState, LinkState, OverlayState } from "./link-state.ts";
 
@@ -103,7 +104,10 @@ export async function readLinks(run: Run): Promise<LinkState> {
 }
 
 function bridgeOf(link: Link, foreign: readonly Link[]): BridgeState {
-  const ports = foreign.filter(({ master }) => master === link.ifname);
+  // A name of another kind would end the text that it stands in. Docker gives none.
+  const ports = foreign.filter(
+    ({ master, ifname = "" }) => master === link.ifname && deviceName(ifname) !== undefined,
+  );
   const own = (link.addr_info ?? []).filter(({ family }) => family === "inet");
   return {
     mac: link.address ?? "",

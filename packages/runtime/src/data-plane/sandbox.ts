@@ -5,6 +5,7 @@
  * container has gone, the path leads nowhere, and never into another namespace.
  */
 import { check, type NetworkId } from "@gam/core";
+import { type DeviceName, deviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
 
@@ -24,8 +25,8 @@ export interface Place {
 }
 
 const limitMs = 5_000;
-/** Of a device, and good for a name in nftables. */
-const plainName = /^[a-z]\w*$/i;
+/** Good for a part of the name of a chain as well. */
+const plainName = /^\w+$/;
 const inside = check.list(
   check.object({
     link_index: check.optional(check.integer()),
@@ -49,16 +50,17 @@ export function enter(run: Run, path: string): Run {
 export async function hostEnds(
   run: Run,
   runs: readonly Run[],
-): Promise<(ReadonlyMap<string, string> | undefined)[]> {
+): Promise<(ReadonlyMap<string, DeviceName> | undefined)[]> {
   const found = await Promise.all(runs.map(linksUnlessGone));
   const outside = await listLinks(run);
   const veths = outside.filter(({ linkinfo }) => linkinfo?.info_kind === "veth");
   const names = new Map(veths.map(({ ifindex, ifname }) => [ifindex, ifname]));
   return found.map((links) => {
     if (links === undefined) return undefined;
-    const ends = links.flatMap(({ address, link_index }): [string, string][] => {
-      const name = names.get(link_index);
-      return address === undefined || !name || !plainName.test(name) ? [] : [[address, name]];
+    const ends = links.flatMap(({ address, link_index }): [string, DeviceName][] => {
+      const name = deviceName(names.get(link_index) ?? "");
+      const isPlain = name !== undefined && plainName.test(name);
+      return address === undefined || !isPlain ? [] : [[address, name]];
     });
     return new Map(ends);
   });

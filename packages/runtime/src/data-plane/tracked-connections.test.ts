@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
-import type { NetworkPlane, NodePlan } from "@gam/network";
+import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
+import { asSafe } from "@gam/network/testing";
 import { FakeRun } from "./fake-run.ts";
 import { TrackedConnections } from "./tracked-connections.ts";
 
 function planOf(backends: string[], addresses: string[], udpPorts: number[] = []): NodePlan {
-  return {
-    networks: [{ locals: addresses, remotes: [] } as Partial<NetworkPlane> as NetworkPlane],
+  const plane: Partial<Unsafe<NetworkPlane>> = { locals: addresses, remotes: [] };
+  const plan = asSafe<Partial<NodePlan>>({
+    networks: [plane as Unsafe<NetworkPlane>],
     services: [{ key: "s", network: "n" as NetworkId, vip: "10.0.0.9", backends }],
     ports: udpPorts.map((published) => {
       const port = { key: "p", protocol: "udp", published, target: 1 } as const;
       return { ...port, local: ["10.0.0.1"], remote: [] };
     }),
-  } as Partial<NodePlan> as NodePlan;
+  });
+  return plan as NodePlan;
 }
 
 async function forgotten(plans: readonly NodePlan[], host = new FakeRun()): Promise<string[]> {

@@ -74,13 +74,19 @@ export class TunnelDevice {
     const peers = peersIn(dump ?? "");
     const differs = !isConfigured(dump ?? "", plan, this.#keys.privateKey);
     if (differs) found.push(`${tunnelDevice}: peers differ`);
-    if (differs || !known) await this.#configure(plan, peers);
+    let failure: unknown;
+    if (differs || !known) {
+      await this.#configure(plan, peers).catch((thrown) => {
+        failure = thrown; // The rest of the peers are there, and are to be reached.
+      });
+    }
     found.push(...(await this.#dress(plan, link)));
     found.push(...(await applySettings(tunnelDevice, "tunnel")), ...(await this.#route(plan)));
     if (this.#greeted !== this.#keys.privateKey) {
       await this.#greet(plan);
       this.#greeted = this.#keys.privateKey;
     }
+    if (failure !== undefined) throw failure;
     return found;
   }
 
@@ -110,23 +116,37 @@ export class TunnelDevice {
 
   /** `peers`: the keys of those that it has. */
   async #configure(plan: TunnelPlan, peers: readonly string[]): Promise<void> {
-    const wanted = new Set(plan.peers.map(({ publicKey }) => publicKey));
-    await this.#run("wg", [
+    const wanted = new Set<string>(plan.peers.map(({ publicKey }) => publicKey));
+    const own = [
       ...["set", tunnelDevice, "listen-port", `${plan.port}`],
       ...["private-key", this.#keys.privateKeyFile],
       ...peers.filter((key) => !wanted.has(key)).flatMap((key) => ["peer", key, "remove"]),
-      ...plan.peers.flatMap(({ publicKey, underlay, tunnel }) => [
-        ...["peer", publicKey, "endpoint", `${underlay}:${plan.port}`],
-        ...["allowed-ips", `${tunnel}/32,${underlay}/32`],
-      ]),
+    ];
+    const others = plan.peers.map(({ publicKey, underlay, tunnel }) => [
+      ...["peer", publicKey, "endpoint", `${underlay}:${plan.port}`],
+      ...["allowed-ips", `${tunnel}/32,${underlay}/32`],
     ]);
+    try {
+      await this.#run("wg", [...own, ...others.flat()]);
+    } catch (thrown) {
+      if (!(thrown instanceof CommandFailed) || others.length < 2) throw thrown;
+      await this.#configureEach([own, ...others.map((words) => ["set", tunnelDevice, ...words])]);
+    }
+  }
+
+  /** One that is refused must not keep the others out. Errors: CommandFailed for the first that was. */
+  async #configureEach(calls: readonly (readonly string[])[]): Promise<void> {
+    const failures: unknown[] = [];
+    for (const words of calls)
+      await this.#run("wg", words).catch((thrown) => failures.push(thrown));
+    if (failures.length > 0) throw failures[0];
   }
 
   async #route({ peers }: TunnelPlan): Promise<string[]> {
     const answer = await this.#run("ip", ["-4", "-j", "route", "show", "dev", tunnelDevice]);
     const known = routes(answer.trim() === "" ? [] : JSON.parse(answer), "ip route");
     const have = new Set(known.map(({ dst }) => dst));
-    const want = new Set(peers.map(({ tunnel }) => tunnel));
+    const want = new Set<string>(peers.map(({ tunnel }) => tunnel));
     const extra = [...have].filter((dst) => !want.has(dst));
     const missing = [...want].filter((dst) => !have.has(dst));
     await this.#batch([

@@ -1,7 +1,11 @@
-/** Ask upstream: one question to one server, once, by UDP or TCP. Decides nothing about the answer. */
+/**
+ * Ask upstream: one question to one server, once, by UDP or TCP. Decides nothing about the answer.
+ *
+ * Whatever a socket says or throws, and whatever a server sends, is an end of that question and of nothing else.
+ */
 import { createSocket } from "node:dgram";
-import { connect, isIPv6 } from "node:net";
-import { GamError } from "@gam/core";
+import { connect, isIP, isIPv6 } from "node:net";
+import { GamError, messageOf } from "@gam/core";
 
 const closing = "the server is closing";
 
@@ -25,39 +29,36 @@ export interface Ask<T> {
  * Errors: GamError UNREACHABLE, at once where the host says that nobody listens there.
  */
 export function askByUdp<T>(ask: Ask<T>): Promise<T> {
-  const { upstream, message, accept } = ask;
-  return asking(ask, ({ answered, failed, isOver }) => {
+  const { upstream, message } = ask;
+  return asking(ask, ({ heard, failed, isOver }) => {
     const socket = createSocket({
       type: isIPv6(upstream.address) ? "udp6" : "udp4",
       lookup: (address, _, done) => done(null, address, isIPv6(address) ? 6 : 4),
     });
     socket.on("error", ({ message: found }) => failed(found));
-    socket.on("message", (reply) => {
-      const answer = accept(reply);
-      if (answer !== undefined) answered(answer);
-    });
-    socket.connect(upstream.port, upstream.address, () => {
-      if (!isOver()) socket.send(message);
-    });
+    socket.on("message", heard);
+    // That there is no route is told here, and nowhere else.
+    const connected = (cause?: Error): void => {
+      if (cause !== undefined) failed(cause.message);
+      else if (!isOver()) socket.send(message, (unsent) => unsent && failed(unsent.message));
+    };
+    socket.connect(upstream.port, upstream.address, connected as () => void);
     return () => socket.close();
   });
 }
 
 /** Errors: GamError UNREACHABLE; also when the answer is none to this question. */
 export function askByTcp<T>(ask: Ask<T>): Promise<T> {
-  const { upstream, message, accept } = ask;
-  return asking(ask, ({ answered, failed }) => {
+  const { upstream, message } = ask;
+  return asking(ask, ({ heard, failed }) => {
     const socket = connect({ host: upstream.address, port: upstream.port });
-    let heard = Buffer.alloc(0);
+    let bytes = Buffer.alloc(0);
     socket.on("error", ({ message: found }) => failed(found));
     socket.on("close", () => failed("it closed the connection"));
-    socket.on("data", (bytes) => {
-      heard = Buffer.concat([heard, bytes]);
-      const { message: reply } = unframed(heard);
-      if (reply === undefined) return;
-      const answer = accept(reply);
-      if (answer === undefined) failed("it answered another question");
-      else answered(answer);
+    socket.on("data", (more) => {
+      bytes = Buffer.concat([bytes, more]);
+      const { message: reply } = unframed(bytes);
+      if (reply !== undefined && !heard(reply)) failed("it answered another question");
     });
     socket.write(framed(message));
     return () => socket.destroy();
@@ -65,8 +66,9 @@ export function askByTcp<T>(ask: Ask<T>): Promise<T> {
 }
 
 /** How a question may end. Only the first end counts. */
-interface Ending<T> {
-  answered(answer: T): void;
+interface Ending {
+  /** Shape: whether it is an answer. */
+  readonly heard: (reply: Buffer) => boolean;
   /** `found`: why there is no answer. */
   failed(found: string): void;
   isOver(): boolean;
@@ -74,29 +76,43 @@ interface Ending<T> {
 
 /** One question until its end, its limit or that of the whole server. `begin` returns what closes it. */
 function asking<T>(
-  { upstream, limitMs, signal }: Ask<T>,
-  begin: (ending: Ending<T>) => () => void,
+  { upstream, limitMs, signal, accept }: Ask<T>,
+  begin: (ending: Ending) => () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let isOver = false;
+    let close: (() => void) | undefined;
     const end = (settle: () => void): void => {
       if (isOver) return;
       isOver = true;
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
-      close();
+      close?.();
       settle();
     };
     const failed = (found: string): void => end(() => reject(unreachable(upstream, found)));
     const abort = (): void => failed(closing);
+    const heard = (reply: Buffer): boolean => {
+      try {
+        const answer = accept(reply);
+        if (answer !== undefined) end(() => resolve(answer));
+        return answer !== undefined;
+      } catch (thrown) {
+        failed(messageOf(thrown));
+        return true;
+      }
+    };
     if (signal.aborted) return reject(unreachable(upstream, closing));
+    // A name would be looked up, and that by asking here.
+    if (isIP(upstream.address) === 0) return reject(unreachable(upstream, "it is no address"));
     const timer = setTimeout(() => failed(`no answer in ${limitMs} ms`), limitMs);
     signal.addEventListener("abort", abort);
-    const close = begin({
-      answered: (answer) => end(() => resolve(answer)),
-      failed,
-      isOver: () => isOver,
-    });
+    try {
+      close = begin({ heard, failed, isOver: () => isOver });
+    } catch (thrown) {
+      failed(messageOf(thrown));
+    }
+    if (isOver) close?.();
   });
 }
 

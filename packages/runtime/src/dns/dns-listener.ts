@@ -71,6 +71,7 @@ export class DnsListener {
     });
     this.#udp = socket;
     socket.on("error", (error) => {
+      if (this.#udp !== socket) return; // It is closed already.
       socket.close();
       this.#udp = undefined;
       this.#failed("udp", error, () => this.#listenUdp());
@@ -98,6 +99,8 @@ export class DnsListener {
     this.#tcp = server;
     server.maxConnections = connectionsMax;
     server.on("error", (error) => {
+      if (this.#tcp !== server) return;
+      server.close(); // One that listens fails, too: when no file can be opened any more.
       this.#tcp = undefined;
       this.#failed("tcp", error, () => this.#listenTcp());
     });

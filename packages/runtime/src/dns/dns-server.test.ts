@@ -18,12 +18,14 @@ function planOf(names: Record<string, string[]>, gateways = [gateway]): DnsPlan 
   return {
     zones: gateways.map((address) => ({
       network: address as NetworkId,
+      internal: false,
       gateway: address,
       subnet: "127.0.0.0/16",
       names: new Map(Object.entries(names)),
       reverse: new Map(),
     })),
     clients: new Map(),
+    confined: new Set(),
   };
 }
 
@@ -195,6 +197,105 @@ test("DnsServer lives through whatever comes by UDP and TCP", async (t) => {
   }
   const web = await askUdp(port, { questions: [{ name: "web", type: "A" }] });
   assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
+});
+
+/** What a name server may be of which no answer can come. */
+const lost: readonly (readonly [string, string])[] = [
+  ["no address", "nonsense"],
+  ["an address and a port", "192.0.2.1:53"],
+  ["nothing", ""],
+  ["an IPv6 address that no socket can be connected to", "fe80::1"],
+  ["the address of all", "255.255.255.255"],
+];
+for (const [what, address] of lost) {
+  test(`DnsServer goes on to the next where a name server is ${what}`, async (t) => {
+    const upstream = await playUpstream(t, (asked) => ({
+      answers: [{ type: "A", name: asked, ttl: 0, data: "192.0.2.8" }],
+    }));
+    const { port } = await world(t, () => [{ address, port: 53 }, upstream.at], planOf({}));
+    const answer = await askUdp(port, { questions: [{ name: "a.org", type: "A" }] });
+    assert.deepEqual(addressesOf(answer), ["192.0.2.8"]);
+  });
+}
+
+test("DnsServer asks the host's own servers for a container of whose spec's none is an address", async (t) => {
+  const upstream = await playUpstream(t, (asked) => ({
+    answers: [{ type: "A", name: asked, ttl: 0, data: "192.0.2.8" }],
+  }));
+  const { server, port } = await world(t, () => [upstream.at], planOf({}));
+  server.serve({ ...planOf({}), upstreams: new Map([["127.0.0.1", ["dns.example", "1.2.3"]]]) });
+  const answer = await askUdp(port, { questions: [{ name: "a.org", type: "A" }] });
+  assert.deepEqual(addressesOf(answer), ["192.0.2.8"]);
+});
+
+test("DnsServer says SERVFAIL where a server's answers cannot be read, by UDP and TCP", {
+  timeout: 20_000,
+}, async (t) => {
+  const bytes = fc.sample(fc.uint8Array({ maxLength: 600 }), 40).map((one) => Buffer.from(one));
+  let turn = 0;
+  const rubbish = (message: Buffer): Buffer => {
+    turn += 1;
+    const some = bytes[turn % bytes.length] ?? Buffer.alloc(0);
+    // Half of them begin as an answer to the question does, and say that there is more than there is.
+    if (turn % 2 === 0) return some;
+    const head = Buffer.from(message.subarray(0, message.length - 11));
+    head.writeUInt16BE(0x8180 | (turn % 4 === 1 ? 0x0200 : 0), 2);
+    head.writeUInt16BE(turn % 7, 6);
+    head.writeUInt16BE(0, 10);
+    return Buffer.concat([head, some]);
+  };
+  const upstream = await playRubbish(t, rubbish);
+  const { port } = await world(t, () => [upstream], planOf({ web: ["10.0.0.1"] }));
+  for (let n = 0; n < 4; n += 1) {
+    const answer = await askUdp(port, { id: n, questions: [{ name: `n${n}.org`, type: "A" }] });
+    assert.ok(["SERVFAIL", "NOERROR"].includes(rcodeOf(answer)), rcodeOf(answer));
+  }
+  const web = await askUdp(port, { questions: [{ name: "web", type: "A" }] });
+  assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
+});
+
+/** Answers each question, by UDP and TCP, with many of the bytes that `say` makes of it. */
+async function playRubbish(t: TestContext, say: (message: Buffer) => Buffer): Promise<Upstream> {
+  const server = createServer((connection) => {
+    connection.on("error", () => undefined);
+    connection.on("data", (bytes) => {
+      const { message } = unframed(bytes);
+      if (message !== undefined) connection.end(framed(say(message)));
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const udp = createSocket("udp4");
+  udp.on("message", (message, from) => {
+    for (let n = 0; n < 20; n += 1) udp.send(say(message), from.port, from.address);
+  });
+  udp.bind(port, "127.0.0.1");
+  await once(udp, "listening");
+  t.after(() => {
+    udp.close();
+    server.close();
+  });
+  return { address: "127.0.0.1", port };
+}
+
+test("DnsServer answers others when one question cannot be answered, and says so", async (t) => {
+  const broken = new Map([["10.0.0.1", "x".repeat(70_000).replaceAll(/x{50}/g, "$&.")]]);
+  const plan = planOf({ web: ["10.0.0.1"] });
+  const zones = plan.zones.map((zone) => ({ ...zone, reverse: broken }));
+  const { server, port } = await world(t, () => [], { ...plan, zones });
+  const socket = createSocket("udp4");
+  t.after(() => socket.close());
+  const asked = encode({
+    type: "query",
+    questions: [{ name: "1.0.0.10.in-addr.arpa", type: "PTR" }],
+  });
+  socket.send(asked, port, gateway);
+  const web = await askUdp(port, { questions: [{ name: "web", type: "A" }] });
+  assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
+  assert.match(server.problems.join(), /Cannot answer a question/);
+  server.serve(plan);
+  assert.deepEqual(server.problems, []);
 });
 
 interface PlayedUpstream {

@@ -9,21 +9,24 @@
  * Who may know what is decided in name-answer.ts; what gam does not know is asked of the host's own
  * servers by forwarder.ts. Here are the sockets' addresses and nothing else.
  */
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { Clock, Random } from "@gam/core";
+import { type Clock, messageOf, type Random } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import type { Upstream } from "./ask-upstream.ts";
 import { DnsListener, type Reply, type Transport, transports } from "./dns-listener.ts";
 import { type Query, rcode, readQuery } from "./dns-message.ts";
 import { writeForwarded } from "./forwarded-answer.ts";
 import { Forwarder, type Found } from "./forwarder.ts";
-import { NameBook } from "./name-answer.ts";
+import { type Asker, NameBook } from "./name-answer.ts";
 import { ResolvConf } from "./resolv-conf.ts";
 import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
 
 const dnsPort = 53;
 /** The engine's own resolver inside of containers, which would ask back here. */
 const engineResolver = "127.0.0.11";
+/** The key of its problem. */
+const unanswered = "unanswered";
 
 export interface DnsServerOptions {
   readonly log: DnsLog;
@@ -52,7 +55,7 @@ export class DnsServer {
   #ownAddresses: ReadonlySet<string> = new Set();
   /** Container address to the key of its forwarder. */
   #upstreams: ReadonlyMap<string, string> = new Map();
-  #names = new NameBook({ zones: [], clients: new Map() }, random);
+  #names = new NameBook({ zones: [], clients: new Map(), confined: new Set() }, random);
 
   constructor({ log, upstreams, port = dnsPort }: DnsServerOptions) {
     this.#log = log;
@@ -68,10 +71,11 @@ export class DnsServer {
   }
 
   serve(plan: DnsPlan): void {
-    this.#ownAddresses = ownAddresses();
+    this.#ownAddresses = ownAddresses() ?? this.#ownAddresses;
     this.#names = new NameBook(plan, random);
+    this.#problems.delete(unanswered);
     this.#upstreams = new Map(
-      [...(plan.upstreams ?? [])].map(([from, to]) => [from, to.join(" ")]),
+      [...(plan.upstreams ?? [])].map(([from, to]) => [from, addressesIn(to).join(" ")]),
     );
     const wanted = new Set(["", ...this.#upstreams.values()]);
     for (const [key, forwarder] of this.#forwarders) {
@@ -110,16 +114,29 @@ export class DnsServer {
     return new DnsListener({
       address,
       port: this.#port,
-      answer: (message, from, transport) => this.#answer(message, { from, at: address }, transport),
+      answer: (message, from, transport) => this.#reply(message, { from, at: address }, transport),
       onProblem: (transport, problem) => this.#told(address, transport, problem),
     });
   }
 
-  #answer(
-    message: Buffer,
-    asker: { readonly from: string; readonly at: string },
-    transport: Transport,
-  ): Reply | Promise<Reply> {
+  /** Never throws or rejects: a message that cannot be answered gets no answer, and the others get theirs. */
+  #reply(message: Buffer, asker: Asker, transport: Transport): Reply | Promise<Reply> {
+    try {
+      const reply = this.#answer(message, asker, transport);
+      return reply instanceof Promise ? reply.catch((thrown) => this.#failed(thrown)) : reply;
+    } catch (thrown) {
+      return this.#failed(thrown);
+    }
+  }
+
+  #failed(thrown: unknown): undefined {
+    const problem = `Cannot answer a question for a name: ${messageOf(thrown)}`;
+    if (this.#problems.get(unanswered) === problem) return;
+    this.#problems.set(unanswered, problem);
+    this.#log.warn({}, problem);
+  }
+
+  #answer(message: Buffer, asker: Asker, transport: Transport): Reply | Promise<Reply> {
     const query = readQuery(message);
     if (query === undefined) return undefined;
     if ("rcode" in query) return writeRefusal(query);
@@ -158,9 +175,19 @@ export class DnsServer {
   }
 }
 
-function ownAddresses(): Set<string> {
-  const links = Object.values(networkInterfaces());
-  return new Set(links.flatMap((found) => (found ?? []).map(({ address }) => address)));
+/** A spec that was stored before it was looked at may have anything. Without one left the host's own are asked. */
+function addressesIn(servers: readonly string[]): readonly string[] {
+  return servers.filter((server) => isIP(server) !== 0);
+}
+
+/** `undefined` where the kernel does not tell. */
+function ownAddresses(): Set<string> | undefined {
+  try {
+    const links = Object.values(networkInterfaces());
+    return new Set(links.flatMap((found) => (found ?? []).map(({ address }) => address)));
+  } catch {
+    return undefined;
+  }
 }
 
 function forwarded(query: Query, found: Found | undefined, bytesMax: number): Buffer {

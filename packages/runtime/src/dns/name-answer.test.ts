@@ -8,10 +8,12 @@ import { type Answer, NameBook } from "./name-answer.ts";
 
 const front = "front" as NetworkId;
 const back = "back" as NetworkId;
+const inner = "inner" as NetworkId;
 const plan: DnsPlan = {
   zones: [
     {
       network: front,
+      internal: false,
       gateway: "10.0.1.2",
       subnet: "10.0.1.0/24",
       names: new Map([
@@ -24,6 +26,7 @@ const plan: DnsPlan = {
     },
     {
       network: back,
+      internal: false,
       gateway: "10.0.2.2",
       subnet: "10.0.2.0/24",
       names: new Map([
@@ -32,13 +35,25 @@ const plan: DnsPlan = {
       ]),
       reverse: new Map([["10.0.2.20", "db.1.def.back"]]),
     },
+    {
+      network: inner,
+      internal: true,
+      gateway: "10.0.3.2",
+      subnet: "10.0.3.0/24",
+      names: new Map([["vault", ["10.0.3.30"]]]),
+      reverse: new Map([["10.0.3.30", "vault.1.ghi.inner"]]),
+    },
   ],
   clients: new Map([
     ["10.0.1.11", [front, back]],
     ["10.0.2.20", [back, front]],
     ["10.0.1.12", [front]],
     ["10.0.1.99", ["elsewhere" as NetworkId]],
+    ["10.0.3.30", [inner]],
+    ["10.0.3.40", [inner, front]],
+    ["10.0.1.40", [inner, front]],
   ]),
+  confined: new Set(["10.0.3.30"]),
 };
 const types = { A: 1, MX: 15, PTR: 12, AAAA: 28, ANY: 255, AXFR: 252 };
 
@@ -50,6 +65,10 @@ interface Case {
   readonly class?: number;
   readonly want: string;
 }
+
+const inside = { ask: "A vault", want: "10.0.3.30" };
+const outside = { ask: "A a.b", want: "no such name" };
+const atInner = { at: "10.0.3.2" };
 
 // An answer is shown as its addresses or its pointer, "empty", "no such name", "refused" or "forward".
 const cases: readonly Case[] = [
@@ -110,6 +129,29 @@ const cases: readonly Case[] = [
   { name: "PTR of others", ask: "PTR 8.8.8.8.in-addr.arpa", want: "forward" },
   { name: "PTR of no address", ask: "PTR x.1.0.10.in-addr.arpa", want: "forward" },
   { name: "PTR of a part", ask: "PTR 1.0.10.in-addr.arpa", want: "forward" },
+  ...["10.0.3.2", "10.0.1.2", "192.0.2.1"].flatMap((at): Case[] => [
+    { name: `in internal networks only, a name, at ${at}`, from: "10.0.3.30", at, ...inside },
+    { name: `in internal networks only, others, at ${at}`, from: "10.0.3.30", at, ...outside },
+    {
+      name: `in internal networks only, PTR of others, at ${at}`,
+      ...{ from: "10.0.3.30", at, ask: "PTR 8.8.8.8.in-addr.arpa", want: "no such name" },
+    },
+  ]),
+  ...["10.0.3.40", "10.0.3.77", "10.0.3.2"].map(
+    (from): Case => ({
+      name: `at an internal gateway, from ${from}`,
+      from,
+      ...atInner,
+      ...outside,
+    }),
+  ),
+  {
+    name: "in an internal network and another one",
+    from: "10.0.1.40",
+    ask: "A a.b",
+    want: "forward",
+  },
+  { name: "in both, by its internal address", from: "10.0.3.40", ask: "A a.b", want: "forward" },
   { name: "another class", ask: "A web", class: 3, want: "refused" },
   { name: "a transfer", ask: "AXFR web", want: "refused" },
 ];

@@ -14,6 +14,8 @@
  * - Names of one label that are not known are handed on as Swarm does: hosts have names of their own.
  *   So is NAME.SEARCHDOMAIN: a container asks for NAME itself first (the engine writes `ndots:0`), and
  *   what the host's servers say to the longer name is theirs to say.
+ * - Nobody is asked on for a container all of whose networks are internal, nor for whoever asks at the gateway of an
+ *   internal network: a container there may say that it is another one.
  * - Addresses of gam's own subnets are nobody else's: their names are never asked for elsewhere.
  */
 import type { NetworkId, Random } from "@gam/core";
@@ -44,13 +46,15 @@ const transfers: readonly number[] = [type.ixfr, type.axfr];
 /** A plan, ready to be asked. Make a new one when the plan changes. */
 export class NameBook {
   readonly #clients: ReadonlyMap<string, readonly NetworkId[]>;
+  readonly #confined: ReadonlySet<string>;
   readonly #zoneOf = new Map<NetworkId, DnsZone>();
   readonly #zoneAt = new Map<string, DnsZone>();
   readonly #ranges: readonly Span[];
   readonly #random: Random;
 
-  constructor({ zones, clients }: DnsPlan, random: Random) {
+  constructor({ zones, clients, confined }: DnsPlan, random: Random) {
     this.#clients = clients;
+    this.#confined = confined;
     this.#random = random;
     for (const zone of zones) {
       this.#zoneOf.set(zone.network, zone);
@@ -71,7 +75,12 @@ export class NameBook {
       if (addresses === undefined) continue;
       return query.type === type.a ? this.#turned(addresses) : nothing;
     }
-    return query.name.endsWith(reverseSuffix) ? this.#reverse(query, zones) : "forward";
+    const unknown = this.#isConfined(asker) ? noSuchName : "forward";
+    return query.name.endsWith(reverseSuffix) ? (this.#reverse(query, zones) ?? unknown) : unknown;
+  }
+
+  #isConfined({ from, at }: Asker): boolean {
+    return this.#confined.has(from) || this.#zoneAt.get(at)?.internal !== false;
   }
 
   #zonesOf({ from, at }: Asker): readonly DnsZone[] | undefined {
@@ -81,14 +90,15 @@ export class NameBook {
     return zone !== undefined && isInside(from, [spanOf(zone.subnet)]) ? [zone] : undefined;
   }
 
-  #reverse(query: Query, zones: readonly DnsZone[]): Answer | "forward" {
+  /** `undefined`: it is no address of gam's. */
+  #reverse(query: Query, zones: readonly DnsZone[]): Answer | undefined {
     const address = query.name.slice(0, -reverseSuffix.length).split(".").reverse().join(".");
     for (const { reverse } of zones) {
       const pointer = reverse.get(address);
       if (pointer === undefined) continue;
       return query.type === type.ptr ? { rcode: rcode.noError, addresses: [], pointer } : nothing;
     }
-    return isInside(address, this.#ranges) ? noSuchName : "forward";
+    return isInside(address, this.#ranges) ? noSuchName : undefined;
   }
 
   /** Begins anywhere, so that those who take the first address are spread over all of them. */

@@ -19,8 +19,9 @@ async function way(
   t.after(() => server.close());
   const names = new Map();
   const reverse = new Map();
-  const zone = { network: "n" as NetworkId, gateway: to, subnet: "127.0.0.0/16", names, reverse };
-  server.serve({ zones: [zone], clients: new Map() });
+  const at = { network: "n" as NetworkId, internal: false, gateway: to, subnet: "127.0.0.0/16" };
+  const zone = { ...at, names, reverse };
+  server.serve({ zones: [zone], clients: new Map(), confined: new Set() });
   const relay = createSocket("udp4").bind(0, from);
   t.after(() => relay.close());
   await once(relay, "listening");
