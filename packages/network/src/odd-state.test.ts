@@ -1,0 +1,390 @@
+/**
+ * Odd states: whatever a state holds, what becomes text of a plan is text that nft takes, and an object that
+ * cannot be planned costs nothing but itself.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import type { NetworkId, NodeId, ServiceId } from "@gam/core";
+import type { Network, Node, Service, Task, View } from "@gam/state";
+import fc from "fast-check";
+import { containerTable } from "./container-table.ts";
+import { fastPathTable } from "./fast-path-table.ts";
+import { hostTable } from "./host-table.ts";
+import { wholeTable } from "./nft-table.ts";
+import type { NodePlan } from "./node-plan.ts";
+import { planNode } from "./plan-node.ts";
+import type { DeviceName } from "./safe-values.ts";
+import { asSafe, keyOf, oddView, type Rows, TestCluster, withOddities } from "./testing/index.ts";
+import { wallTable6 } from "./walls.ts";
+
+const self = "a" as NodeId;
+
+/** Three nodes that encrypt; two services with published ports, one of them with affinity; a plain container. */
+function world(): View {
+  const cluster = new TestCluster();
+  for (const name of ["a", "b", "c"]) cluster.node(name, { network: { encryption: "kernel" } });
+  cluster.network("ingress", { Ingress: true });
+  cluster.network("front");
+  cluster.network("inner", { Internal: true });
+  cluster.network("sealed", {
+    Options: { encrypted: "", "com.docker.network.driver.mtu": "1300" },
+  });
+  const networks = ["front", "inner", "sealed"];
+  const ports = [{ Protocol: "udp", PublishedPort: 8001, TargetPort: 53 }] as const;
+  cluster.service("web", { networks, ports, labels: { "gam.affinity": "client" } });
+  cluster.service("api", { networks, ports: [{ PublishedPort: 8002, TargetPort: 80 }] });
+  for (const [n, node] of ["a", "b", "a", "c"].entries()) {
+    cluster.task(n % 2 === 0 ? "web" : "api", `t${n}`, { node, slot: n });
+    cluster.task("web", `w${n}`, { node, slot: n });
+  }
+  cluster.container("front", "a", "tool", ["spade"]);
+  return cluster.view;
+}
+
+function planOf(view: View): NodePlan {
+  const plan = planNode(view, self);
+  assert.ok(plan !== undefined);
+  return plan;
+}
+
+const texts = [
+  "",
+  " ",
+  "{",
+  "} flush ruleset",
+  "x { drop }",
+  "a\nflush ruleset",
+  '"',
+  "'",
+  "#",
+  "\\",
+  ";",
+  "drop; accept",
+  "$(reboot)",
+  "@members",
+  "-batch",
+  "\u0000",
+  "…",
+  "0",
+  "010.0.0.1",
+  "10.1.0.0/33",
+  "10.1.0.0/016",
+  "10.300.0.1",
+  "0.0.0.0",
+  "0.0.0.0/0",
+  "127.0.0.1",
+  "224.0.0.1",
+  "255.255.255.255",
+  "198.18.0.9",
+  "192.0.2.1",
+  "::1",
+  "fe80::1%eth0",
+  "1:::2",
+  "::ffff:1.2.3.4",
+  "[2001:db8::1]:7946",
+  "[1:2]:7946",
+  "10.0.0.1:99999",
+  "10.0.0.1:-1",
+  keyOf("a"),
+  `${keyOf("b")}=`,
+  "A".repeat(44),
+  "x".repeat(5000),
+  "icmp",
+  "tcp; drop",
+];
+const numbers = [0, -1, 0.5, 1e-7, 1e21, 2 ** 24, 2 ** 32, 65_536, 70_000, 67, 4789, 51_820, 7946];
+const oddNumbers = [...numbers, Number.NaN, Number.POSITIVE_INFINITY];
+
+/** A state in which one leaf in `often` or so is another one. */
+const oddViews = fc
+  .record({ seed: fc.integer({ min: 1 }), often: fc.constantFrom(4, 12, 60, 300) })
+  .map(({ seed, often }) => {
+    let word = seed;
+    const below = (bound: number): number => {
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      return (word >>> 0) % bound;
+    };
+    const odd = (found: string | number): unknown => {
+      if (below(often) !== 0) return undefined;
+      const list = typeof found === "string" ? texts : oddNumbers;
+      return list[below(list.length)];
+    };
+    const view = world();
+    const rows: Rows = {
+      cluster: withOddities(view.cluster, odd),
+      nodes: view.nodes().map((row) => withOddities(row, odd)),
+      services: view.services().map((row) => withOddities(row, odd)),
+      tasks: view.tasks().map((row) => withOddities(row, odd)),
+      networks: view.networks().map((row) => withOddities(row, odd)),
+    };
+    return oddView(view, rows);
+  });
+
+const devices = [1, 2, 3, 4].map((n) => asSafe<DeviceName>(`port${n}`));
+
+/** All that becomes of a plan in nft's words. */
+function textsOf(plan: NodePlan): string[] {
+  const places = plan.networks.flatMap(({ id: network, locals }, n) => {
+    const [address, device] = [locals[0], devices[n]];
+    return address === undefined || device === undefined ? [] : [{ network, address, device }];
+  });
+  const networks = plan.networks.map(({ id }) => id);
+  return [
+    hostTable(plan),
+    wallTable6(plan),
+    containerTable(plan, networks),
+    fastPathTable(plan, places),
+  ].map((table) => wholeTable(table));
+}
+
+/** What nft says of each, in a namespace of its own that has the devices. */
+function refusals(plans: readonly NodePlan[]): string[] {
+  const links = plans.flatMap(({ networks }) => networks.map(({ vxlan }) => vxlan as string));
+  const lines = [
+    ...[...new Set(links), ...devices].map((name) => `ip link add ${name} type veth`),
+    ...plans.flatMap(textsOf).map((text) => `nft -c -f - <<'END' 2>&1 || true\n${text}END`),
+  ];
+  const options = { input: lines.join("\n"), encoding: "utf8", maxBuffer: 1 << 26 } as const;
+  const { stdout } = spawnSync("unshare", ["--net", "sh"], options);
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+const skip =
+  spawnSync("unshare", ["--net", "nft", "list", "ruleset"]).status !== 0 && "needs root, nft(8)";
+
+test("nft takes what is made of a state in which nothing is odd, and refuses what is not safe", {
+  skip,
+}, () => {
+  const plan = planOf(world());
+  assert.deepEqual(refusals([plan]), []);
+  const unsafe = asSafe<NodePlan>({ ...plan, neighbours: ["192.0.2.9 }"] });
+  assert.notDeepEqual(refusals([unsafe]), []);
+});
+
+test("nft takes what is made of any state", { skip }, () => {
+  fc.assert(
+    fc.property(fc.array(oddViews, { minLength: 10, maxLength: 10 }), (views) => {
+      const plans = views.flatMap((view) => planNode(view, view.nodes()[0]?.ID ?? self) ?? []);
+      assert.deepEqual(refusals(plans), []);
+    }),
+    { numRuns: 6 },
+  );
+});
+
+/** What a line for ip and bridge, or an argument of wg and conntrack, may have in a word. */
+const word = /^[\w.:/+=-]+$/;
+
+test("no value of any plan ends the word that it stands in", () => {
+  fc.assert(
+    fc.property(oddViews, (view) => {
+      const plan = planNode(view, self);
+      if (plan === undefined) return;
+      const { underlay, neighbours, walls, tunnels, networks, services, ports } = plan;
+      const { members, guests, doors, doors6, ownDoors } = walls;
+      const values: readonly (string | number)[] = [
+        ...[underlay, plan.vxlanPort, ...neighbours, ...members, ...guests, ...ownDoors],
+        ...[...doors, ...doors6].flatMap(({ address, port }) => [address, port]),
+        ...(tunnels ? [tunnels.address, tunnels.publicKey, tunnels.mtu] : []),
+        ...(tunnels?.peers ?? []).flatMap((one) => [one.publicKey, one.underlay, one.tunnel]),
+        ...networks.flatMap(
+          ({ vni, bridge, vxlan, subnet, gateway, mtu, vips, locals, remotes }) => [
+            ...[vni, bridge, vxlan, subnet, gateway, mtu, ...vips, ...locals],
+            ...remotes.flatMap(({ address, via }) => [address, via]),
+          ],
+        ),
+        ...services.flatMap(({ key, vip, backends }) => [key, vip, ...backends]),
+        ...ports.flatMap(({ key, published, target, local, remote }) => [
+          ...[key, published, target, ...local, ...remote],
+        ]),
+      ];
+      for (const value of values) {
+        assert.match(String(value), word);
+        assert.ok(typeof value === "string" || Number.isInteger(value), String(value));
+      }
+      const keys = (tunnels?.peers ?? []).flatMap((one) => [
+        one.publicKey,
+        one.tunnel,
+        one.underlay,
+      ]);
+      assert.equal(new Set(keys).size, keys.length, "peers that take something from each other");
+      assert.ok(plan.problems.length <= 21 && plan.problems.every((one) => one.length < 400));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+interface Spoilt {
+  readonly what: string;
+  readonly rows: (view: View) => Rows;
+  readonly says: RegExp;
+  /** What of the plan of a state without that object. */
+  readonly leaves: (plan: NodePlan) => NodePlan;
+}
+
+const change = <T>(rows: readonly T[], is: (row: T) => boolean, to: (row: T) => T): T[] =>
+  rows.map((row) => (is(row) ? to(row) : row));
+const node = (id: string, to: (row: Node) => Node) => (view: View) => ({
+  nodes: change(view.nodes(), ({ ID }) => ID === id, to),
+});
+const network = (id: string, to: (row: Network) => Network) => (view: View) => ({
+  networks: change(view.networks(), ({ Id }) => Id === id, to),
+});
+const said = (row: Node, change: object): Node => ({
+  ...row,
+  Gam: {
+    ...row.Gam,
+    network: { ...row.Gam.network, ...change } as Node["Gam"]["network"] & object,
+  },
+});
+const braces = "web{ drop }" as ServiceId;
+const withoutService =
+  (key: string) =>
+  (plan: NodePlan): NodePlan => ({
+    ...plan,
+    services: plan.services.filter((one) => !one.key.endsWith(key)),
+  });
+const withoutPeer =
+  (id: string) =>
+  (plan: NodePlan): NodePlan => {
+    const { tunnels } = plan;
+    if (tunnels === undefined) return plan;
+    return {
+      ...plan,
+      tunnels: { ...tunnels, peers: tunnels.peers.filter((one) => one.node !== id) },
+    };
+  };
+const tunnelsAlone = (plan: NodePlan): NodePlan => ({
+  ...plan,
+  networks: plan.networks.map((one) => ({ ...one, remotes: [] })),
+  neighbours: [],
+});
+
+const spoilt: readonly Spoilt[] = [
+  {
+    what: "a service whose id has braces",
+    rows: (view) => ({
+      services: change(
+        view.services(),
+        ({ ID }) => ID === "web",
+        (row): Service => ({ ...row, ID: braces }),
+      ),
+      tasks: change(
+        view.tasks(),
+        ({ ServiceID }) => ServiceID === "web",
+        (row): Task => ({ ...row, ServiceID: braces }),
+      ),
+    }),
+    says: /id of service "web": found "web\{ drop \}"/,
+    leaves: withoutService("xweb"),
+  },
+  {
+    what: "a node whose tunnel key is none",
+    rows: node("c", (row) => said(row, { publicKey: "x\npeer" })),
+    says: /tunnel key of node "c": found "x\\npeer"/,
+    leaves: (plan) => tunnelsAlone(withoutPeer("c")(plan)),
+  },
+  {
+    what: "a node that says another one's tunnel key is its own",
+    rows: node("c", (row) => said(row, { publicKey: keyOf("b") })),
+    says: /tunnel of node "c": its address or key is that of node "b"/,
+    leaves: (plan) => tunnelsAlone(withoutPeer("c")(plan)),
+  },
+  {
+    what: "a node that says this one's tunnel key is its own",
+    rows: node("b", (row) => said(row, { publicKey: keyOf("a") })),
+    says: /tunnel of node "b": its address or key is that of node "a"/,
+    leaves: (plan) => tunnelsAlone(withoutPeer("b")(plan)),
+  },
+  {
+    what: "a network whose number is none",
+    rows: network("front", (row) => ({ ...row, Gam: { ...row.Gam, vni: 2 ** 24 } })),
+    says: /number of network "front": found "16777216"/,
+    leaves: (plan) => ({
+      ...plan,
+      networks: plan.networks.filter(({ id }) => id !== "front"),
+      services: plan.services.filter((one) => one.network !== ("front" as NetworkId)),
+    }),
+  },
+  {
+    what: "a network that has another one's number",
+    rows: network("front", (row) => ({ ...row, Gam: { ...row.Gam, vni: 4099 }, Created: "2030" })),
+    says: /network "front": another one has its number, 4099/,
+    leaves: (plan) => ({
+      ...plan,
+      networks: plan.networks.filter(({ id }) => id !== "front"),
+      services: plan.services.filter((one) => one.network !== ("front" as NetworkId)),
+    }),
+  },
+  {
+    what: "a data path port that is none",
+    rows: (view) => ({ cluster: view.cluster && { ...view.cluster, DataPathPort: Number.NaN } }),
+    says: /data path port: found "NaN"/,
+    leaves: (plan) => plan,
+  },
+  {
+    what: "a published port that gam needs",
+    rows: (view) => ({
+      services: change(
+        view.services(),
+        ({ ID }) => ID === "api",
+        (row): Service => ({
+          ...row,
+          Endpoint: {
+            ...row.Endpoint,
+            Ports: [{ Protocol: "tcp", PublishedPort: 7946, TargetPort: 80 }],
+          },
+        }),
+      ),
+    }),
+    says: /port "7946" of service "api": gam itself uses this port/,
+    leaves: (plan) => ({
+      ...plan,
+      ports: plan.ports.filter(({ published }) => published !== 8002),
+    }),
+  },
+  {
+    what: "an address outside of its network",
+    rows: (view) => ({
+      tasks: change(
+        view.tasks(),
+        ({ ID }) => ID === "t1",
+        (row): Task => ({
+          ...row,
+          Gam: {
+            ...row.Gam,
+            attachments: row.Gam.attachments.map((one) =>
+              one.network === "front" ? { ...one, address: "192.0.2.1" } : one,
+            ),
+          },
+        }),
+      ),
+    }),
+    says: /address of task "t1" in network "front": "192\.0\.2\.1" is not in 10\.2\.0\.0\/16/,
+    leaves: (plan) => ({
+      ...plan,
+      networks: plan.networks.map((one) =>
+        one.id === "front"
+          ? { ...one, remotes: one.remotes.filter(({ address }) => address !== "10.2.2.3") }
+          : one,
+      ),
+      services: plan.services.map((one) => ({
+        ...one,
+        backends: one.backends.filter((address) => address !== "10.2.2.3"),
+      })),
+    }),
+  },
+];
+for (const { what, rows, says, leaves } of spoilt) {
+  test(`${what} costs that object alone, and is said`, () => {
+    const view = world();
+    const shape = ({ problems: _, dns: _names, ...plan }: NodePlan): unknown => plan;
+    const plan = planOf(oddView(view, rows(view)));
+    assert.match(plan.problems.join("\n"), says);
+    const kept = leaves(plan);
+    assert.deepEqual(shape(kept), shape(leaves(planOf(view))));
+    assert.deepEqual(planOf(view).problems, []);
+  });
+}
