@@ -10,6 +10,7 @@ import { refilledTable, type Table, tableChange, wholeTable } from "./nft-table.
 import type { NodePlan, PortPlane } from "./node-plan.ts";
 import type { DeviceName, Unsafe } from "./safe-values.ts";
 import { anyPlans, asSafe } from "./testing/index.ts";
+import { wallTable6 } from "./walls.ts";
 
 const anyPlan = anyPlans.map(([plan]) => {
   assert.ok(plan !== undefined);
@@ -39,6 +40,7 @@ const kinds: readonly (readonly [string, (plan: NodePlan) => Table])[] = [
         plan.networks.slice(0, 2).map(({ id }) => id),
       ),
   ],
+  ["a host's walls of IPv6", wallTable6],
   ["the fast path", (plan) => fastPathTable(plan, placesOf(plan))],
 ];
 

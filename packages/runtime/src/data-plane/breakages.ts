@@ -55,6 +55,9 @@ export const breakages: readonly (readonly [string, readonly string[]])[] = [
       "nft add ct timeout ip gam theirs { protocol udp; policy = { unreplied : 9 }; }",
     ],
   ],
+  ["walls that are down", ["nft flush chain ip gam walls"]],
+  ["a deleted table of IPv6", ["nft delete table ip6 gam"]],
+  ["walls of IPv6 that are down", ["nft flush chain ip6 gam walls"]],
   ["a table that is not heeded", ["nft add table ip gam { flags dormant; }"]],
   ["a chain that drops", ["nft chain ip gam input { policy drop; }"]],
   [

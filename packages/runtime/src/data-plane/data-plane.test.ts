@@ -153,7 +153,9 @@ function kernel(): string {
     sorted(shown(sh("ip -o -4 addr show"))),
     sorted(sh("ip -4 neigh show nud permanent")),
     sorted(entries.filter((line) => /dst|static/.test(line)).join("\n")),
-    sh("nft list table ip gam").split("\n\n").sort().join("\n\n"),
+    ...["ip", "ip6"].map((family) =>
+      sh(`nft list table ${family} gam`).split("\n\n").sort().join("\n\n"),
+    ),
     sh("iptables -S"),
   ].join("\n");
 }
