@@ -36,6 +36,7 @@ const plan: DnsPlan = {
     },
   ],
   clients: new Map([["10.0.1.11", [front]]]),
+  confined: new Set(),
 };
 const asker = { from: "10.0.1.11", at: "10.0.1.2" };
 const id = 4711;

@@ -54,7 +54,7 @@ const listeners: readonly Listener[] = [
     args: ["monitor"],
     ear: { family: 12, group: 1 << 6 }, // NETLINK_NETFILTER, NFNLGRP_NFTABLES
     // The fast path's is of another family: it is changed often, and can wait for the next audit.
-    own: /^(?:add|delete|insert|replace|destroy) \w+ ip gam\b/,
+    own: /^(?:add|delete|insert|replace|destroy) \w+ ip6? gam\b/,
   },
 ];
 const restartMs = 1_000;
