@@ -168,6 +168,13 @@ const closed: readonly Way[] = [
     port: 7946,
     tcp: true,
   },
+  {
+    name: "VXLAN by IPv6 to its own host, in fragments",
+    from: "docker0",
+    to: "2001:db8:17::1",
+    port: 4789,
+    bytes: 4000,
+  },
   { name: "IPv6 from an internal network", from: "gam-6", to: "2001:db8:6::1", port: 80 },
   {
     name: "the mesh from an internal network",
