@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { isIPv4, isIPv6 } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -119,5 +120,26 @@ test("what is taken for an address is one", () => {
       if (ip6(text) !== undefined) assert.ok(isIPv6(text), text);
     }),
     { numRuns: 2000 },
+  );
+});
+
+const hasWg = spawnSync("wg", ["--version"]).status === 0;
+
+test("what is taken for a key of WireGuard is one to wg", {
+  skip: hasWg ? false : "needs wg(8)",
+}, () => {
+  const digits = fc.constantFrom(..."ABCDwxyz0189+/=");
+  const likely = fc
+    .tuple(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.integer({ min: 0, max: 43 }), digits)
+    .map(([bytes, at, digit]) => {
+      const whole = Buffer.from(bytes).toString("base64");
+      return whole.slice(0, at) + digit + whole.slice(at + 1);
+    });
+  fc.assert(
+    fc.property(likely, (text) => {
+      const takes = spawnSync("wg", ["pubkey"], { input: `${text}\n` }).status === 0;
+      assert.equal(wireguardKey(text) !== undefined, takes, text);
+    }),
+    { numRuns: 60 },
   );
 });
