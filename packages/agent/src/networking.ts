@@ -11,6 +11,7 @@ import {
   DataPlane,
   DnsServer,
   type Engine,
+  lineOf,
   lookAtHostNetwork,
   PortEar,
   type TrialSource,
@@ -82,12 +83,15 @@ export class Networking {
   }
 
   /** The state has the ports that peers say they are reached at; this one may listen at another one. */
-  #wallsOf({ walls }: NodePlan): Walls {
+  #wallsOf({ walls, underlay }: NodePlan): Walls {
     const { containerMesh, listen } = this.#config;
-    if (containerMesh) return { ...walls, doors: [], doors6: [], ownDoors: [] };
+    const device = lineOf(underlay);
+    const line = device && { line: device };
+    if (containerMesh) return { ...walls, ...line, doors: [], doors6: [], ownDoors: [] };
     const own = safePort(listen.port);
     const isKnown = own === undefined || walls.ownDoors.includes(own);
-    return isKnown ? walls : { ...walls, ownDoors: [...walls.ownDoors, own] };
+    const ownDoors = isKnown ? walls.ownDoors : [...walls.ownDoors, own];
+    return { ...walls, ...line, ownDoors };
   }
 
   /** Shape: whether this host sends no connection by an older plan than the last, once that is known. */

@@ -87,6 +87,22 @@ test("a container asks for the names of its own networks, in the order of its sp
   );
 });
 
+test("only containers that are in internal networks alone are confined", () => {
+  const cluster = new TestCluster();
+  cluster.node("a");
+  cluster.network("ingress", { Ingress: true });
+  cluster.network("front");
+  cluster.network("inner", { Internal: true });
+  cluster.service("vault", { networks: ["inner"] });
+  cluster.service("both", { networks: ["inner", "front"] });
+  cluster.service("shown", { networks: ["inner"], ports: [port] });
+  for (const name of ["vault", "both", "shown"]) cluster.task(name, name, { node: "a" });
+  cluster.container("inner", "a", "tool");
+  cluster.container("inner", "a", "spade");
+  cluster.container("front", "a", "spade");
+  assert.deepEqual([...dns(cluster).confined], ["10.3.2.1", "10.3.2.4"]);
+});
+
 test("ingress answers at its gateway, and has no names of services", () => {
   const { gateway, names } = zone(world(), "ingress", "b");
   assert.equal(gateway, "10.1.0.2");

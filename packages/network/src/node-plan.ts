@@ -54,6 +54,8 @@ export interface Walls {
   readonly doors6: readonly Door<Ip6>[];
   /** Those at which this node itself listens, at any of its addresses. */
   readonly ownDoors: readonly Port[];
+  /** The host's device that others are reached by, where that is known: it may be a bridge, and is no container's. */
+  readonly line?: DeviceName;
 }
 
 /** Where a peer listens for others. */

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { NodePlan } from "./node-plan.ts";
 import { planNode } from "./plan-node.ts";
-import { keyOf, TestCluster } from "./testing/index.ts";
+import { keyOf, oddView, TestCluster } from "./testing/index.ts";
 
-function plan(cluster: TestCluster, self: string): NodePlan {
+function plan(cluster: Pick<TestCluster, "view">, self: string): NodePlan {
   const found = planNode(cluster.view, self as NodeId);
   assert.ok(found !== undefined);
   return found;
@@ -136,6 +136,33 @@ test("planNode() is undefined for a node that cannot have networks across hosts"
   assert.equal(planNode(cluster.view, "gone" as NodeId), undefined);
   assert.equal(planNode(cluster.view, "sick" as NodeId), undefined);
   assert.deepEqual(planNode(cluster.view, "a" as NodeId)?.networks, []);
+});
+
+test("planNode() takes no frames from nodes that take no part, and walls off the ports of all", () => {
+  const cluster = new TestCluster();
+  for (const name of ["a", "b"]) cluster.node(name);
+  cluster.node("sick", { network: { problem: "no vxlan" } });
+  const { view } = cluster;
+  const nodes = view.nodes().map((node) => {
+    if (node.ID !== "b") return node;
+    const addresses = ["192.0.2.2:7000", "10.9.9.9:7000", "[2001:db8::2]:7000", "b.example:1", "x"];
+    return { ...node, Gam: { ...node.Gam, addresses } };
+  });
+  const { neighbours, walls } = plan({ view: oddView(view, { nodes }) }, "a");
+  assert.deepEqual(neighbours, ["192.0.2.2"]);
+  assert.deepEqual(walls, {
+    tunnelPort: 51820,
+    members: ["10.9.9.9", "192.0.2.1", "192.0.2.2", "192.0.2.3"],
+    guests: ["192.0.2.2", "192.0.2.3"],
+    doors: [
+      { address: "192.0.2.1", port: 7946 },
+      { address: "192.0.2.2", port: 7000 },
+      { address: "10.9.9.9", port: 7000 },
+      { address: "192.0.2.3", port: 7946 },
+    ],
+    doors6: [{ address: "2001:db8::2", port: 7000 }],
+    ownDoors: [7946],
+  });
 });
 
 /** Nodes k1 and k2 have it in the kernel, u beside it, n not at all. */

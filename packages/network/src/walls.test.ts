@@ -44,6 +44,7 @@ const plan = asSafe<Partial<NodePlan>>({
     doors: members.map((address) => ({ address, port: 7946 })),
     doors6: ["2001:db8::1", "2001:db8::2"].map((address) => ({ address, port: 7946 })),
     ownDoors: [7946],
+    line: "lan0",
   },
   networks: [plane(5, false), plane(6, true)] as NetworkPlane[],
   services: [],
@@ -55,9 +56,12 @@ const bridges = {
   docker0: { host: "172.17.0.1/16", guest: "172.17.0.2/16" },
   "gam-5": { host: "10.0.5.2/24", guest: "10.0.5.20/24" },
   "gam-6": { host: "10.0.6.2/24", guest: "10.0.6.20/24" },
+  lan0: { host: "198.51.100.1/24", guest: "198.51.100.2/24" },
   virbr0: { host: "192.0.2.129/25", guest: "192.0.2.130/25" },
 } as const;
 type Bridge = keyof typeof bridges;
+/** 2001:db8:DIGITS::/64 is its network of IPv6. */
+const digits = { docker0: "17", "gam-5": "5", "gam-6": "6", lan0: "98", virbr0: "99" } as const;
 
 interface Way {
   readonly name: string;
@@ -248,6 +252,20 @@ const open: readonly Way[] = [
   },
   { name: "VXLAN from a member behind a bridge", from: "virbr0", to: member, port: 4789 },
   { name: "VXLAN to this host from a member behind a bridge", from: "virbr0", to: own, port: 4789 },
+  {
+    name: "the mesh of this host from its own line",
+    from: "lan0",
+    to: "198.51.100.1",
+    port: 7946,
+    tcp: true,
+  },
+  {
+    name: "the mesh of this host from its own line, by IPv6",
+    from: "lan0",
+    to: "2001:db8:98::1",
+    port: 7946,
+    tcp: true,
+  },
   { name: "a port of its host by IPv6", from: "docker0", to: "2001:db8:17::1", port: 80 },
 ];
 
@@ -340,8 +358,8 @@ describe("walls", { skip }, () => {
       for n in 2 3 77; do ip addr add 192.0.2.$n/25 dev eth0; done
       ip -6 addr add 2001:db8::2/64 dev eth0 nodad; ip route add default via 192.0.2.1`,
     );
-    for (const [n, bridge] of (Object.keys(bridges) as Bridge[]).entries()) {
-      join(bridge, bridge === "docker0" ? "17" : bridge === "virbr0" ? "99" : String(n + 4));
+    for (const bridge of Object.keys(bridges) as Bridge[]) {
+      join(bridge, digits[bridge]);
     }
     for (const bridge of Object.keys(bridges) as Bridge[]) {
       const words = ["-t", `${spaces.get(bridge)?.pid}`, "-n", process.execPath, "-e", sending];

@@ -10,6 +10,7 @@
  * A packet is looked at by the port that it goes to first, and before the kernel tracks it: one that stays within
  * its network costs one look into one set. All of it has been put together from fragments by then. A node
  * behind a bridge of this host (a virtual machine) is let through by its address, if that is where the address belongs.
+ * A bridge that has the host's own address is its line: hosts come in by it, and new ones too.
  *
  * A container whose device is on the host's line itself (macvlan, ipvlan) does not pass here.
  *
@@ -46,7 +47,7 @@ export function wallTable6(plan: NodePlan): Table {
     ]),
     chains: new Map<string, string[]>([
       doorChain("ip6", "members"),
-      ["walls", [wallHook, `meta iifkind "bridge" ${toDoor}`]],
+      ["walls", [wallHook, `${fromBridge(plan)} ${toDoor}`]],
       [
         "input",
         [
@@ -113,7 +114,7 @@ export function wallChains(plan: NodePlan): Chain[] {
   return [
     doorChain("ip", "guests"),
     ["from_bridge", [`ip daddr ${tunnelRange} drop`, toDoor]],
-    ["walls", [wallHook, 'meta iifkind "bridge" goto from_bridge']],
+    ["walls", [wallHook, `${fromBridge(plan)} goto from_bridge`]],
     // A tunnel's address is no way into the host for anybody else.
     ["tunnelled", [`iifname { "lo", "${tunnelDevice}" } accept`, "drop"]],
     ["internal", internalRules],
@@ -132,6 +133,8 @@ export function wallsOfInput(plan: NodePlan): string[] {
 
 /** Behind the kernel's putting together of fragments (-400), before its tracking of connections (-200). */
 const wallHook = "type filter hook prerouting priority -250; policy accept;";
+const fromBridge = ({ walls: { line } }: NodePlan): string =>
+  `meta iifkind "bridge"${line === undefined ? "" : ` iifname != ${quoted(line)}`}`;
 const toDoor = "meta l4proto . th dport @doors goto door";
 
 /**
