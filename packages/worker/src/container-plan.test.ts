@@ -231,6 +231,26 @@ test("planContainer() joins networks at the addresses that the leader gave", () 
   assert.deepEqual(HostConfig.Dns, ["10.253.1.2"]);
 });
 
+test("planContainer() has a container ask where names of the world are asked on, if there is such a place", () => {
+  const inner = { ...anOverlay("inner", 3), Internal: true };
+  const networks = [...around.networks, inner];
+  const gatewayOf = (...joined: string[]): unknown => {
+    const task = aTask("t1");
+    const attachments = joined.map((network, n) => ({
+      network: `${network}-id` as NetworkId,
+      address: `10.253.9.${n + 5}`,
+    }));
+    const planned = planContainer(
+      { ...task, Gam: { ...task.Gam, attachments } },
+      { ...around, networks },
+    );
+    assert.ok("plan" in planned, JSON.stringify(planned));
+    return (planned.plan.body as unknown as Body).HostConfig.Dns;
+  };
+  assert.deepEqual(gatewayOf("inner"), ["10.253.3.2"]);
+  assert.deepEqual(gatewayOf("inner", "back", "front"), ["10.253.2.2"]);
+});
+
 test("planContainer() waits for this node's part of a network", () => {
   const task = aTask("t1");
   const attachments = [{ network: "far-id" as NetworkId, address: "10.0.1.7" }];
@@ -308,6 +328,10 @@ test("mtuOf() leaves room for what is put around a packet", () => {
   assert.equal(mtuOf(aNetwork("n"), having("userspace")), 1450);
   assert.equal(mtuOf(secret, having("userspace")), 1370);
   assert.equal(mtuOf(aNetwork("n", { Options: wish }), node), 1200);
+  for (const odd of ["0", "67", "0.5", "-1", "1e3", "x", "9".repeat(30)]) {
+    const network = aNetwork("n", { Options: { "com.docker.network.driver.mtu": odd } });
+    assert.equal(mtuOf(network, node), 1450, odd);
+  }
   assert.equal(
     mtuOf(aNetwork("n", { Options: { ...wish, "com.docker.network.driver.mtu": "9000" } }), node),
     1450,
