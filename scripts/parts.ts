@@ -45,6 +45,12 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   tcpdump: { license: "BSD-3-Clause" },
 };
 
+/** Of docker-compose.yml, which shows gam on one machine. */
+const images: Readonly<Record<string, string>> = {
+  "docker:28-dind": "Apache-2.0",
+  "node:24": "MIT",
+};
+
 /**
  * How far a part goes, the farthest first. `installed`: npm brings it along with a part that is used, and no
  * program of ours loads it. `host`: a program that an agent runs.
@@ -53,7 +59,7 @@ const uses = ["agent", "command", "host", "installed", "tests"] as const;
 type Use = (typeof uses)[number];
 
 interface Component {
-  readonly type: "library" | "application";
+  readonly type: "library" | "application" | "container";
   readonly "bom-ref": string;
   readonly name: string;
   readonly version?: string;
@@ -81,6 +87,8 @@ export interface PartsFiles {
   readonly licenseIn: (path: string) => string | undefined;
   /** scripts/env, scripts/try and scripts/test, one after the other. */
   readonly scripts: string;
+  /** docker-compose.yml */
+  readonly compose: string;
   /** Folders of node_modules that the agent's file and the gam command are made of. */
   readonly used: Readonly<Record<"agent" | "command", ReadonlySet<string>>>;
 }
@@ -99,7 +107,7 @@ const scopes: Readonly<Record<Use, Component["scope"]>> = {
   tests: "excluded",
 };
 
-export function listParts({ lock, licenseIn, scripts, used }: PartsFiles): Parts {
+export function listParts({ lock, licenseIn, scripts, compose, used }: PartsFiles): Parts {
   const { name, version, packages } = JSON.parse(lock);
   const listing = new Listing();
   for (const [path, part] of Object.entries<Locked>(packages)) {
@@ -118,6 +126,7 @@ export function listParts({ lock, licenseIn, scripts, used }: PartsFiles): Parts
     listing.addPackage(part, "agent", "application");
   }
   for (const program of debianOf(scripts)) listing.addProgram(program);
+  for (const [, image = ""] of compose.matchAll(/^\s*image: (\S+)$/gm)) listing.addImage(image);
   const document = {
     $schema: "http://cyclonedx.org/schema/bom-1.5.schema.json",
     bomFormat: "CycloneDX",
@@ -164,6 +173,15 @@ class Listing {
     const licenses = this.#licenses(`Debian's ${name}`, known?.license, run);
     const purl = `pkg:deb/debian/${name}`;
     this.#add({ type: "application", name, purl, licenses }, known?.host ? "host" : "tests");
+  }
+
+  addImage(image: string): void {
+    const [name = "", version = "latest"] = image.split(":");
+    const licenses = this.#licenses(`Image ${image}`, images[image], linked);
+    this.#add(
+      { type: "container", name, version, purl: `pkg:docker/${name}@${version}`, licenses },
+      "tests",
+    );
   }
 
   #licenses(
@@ -233,6 +251,7 @@ export async function readPartsFiles(root: string): Promise<PartsFiles> {
       const { license, licenses } = JSON.parse(read(manifest));
       return license ?? licenses?.[0]?.type;
     },
+    compose: read("docker-compose.yml"),
     scripts: ["scripts/env", "scripts/try", "scripts/test"].map(read).join("\n"),
     used: { agent, command },
   };

@@ -104,7 +104,8 @@ class Leader {
     this.#proposals += 1;
     const id = `p${this.#proposals}` as ProposalId;
     const proposal = { id, atMs: this.nowMs, changes };
-    const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
+    const { id: life } = this.peer.lives;
+    const message = { channel: "peer", life, body: { kind: "propose", proposal } } as const;
     return this.give({ kind: "received", from, sender, message });
   }
 

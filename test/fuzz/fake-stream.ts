@@ -7,8 +7,17 @@ import type { Identity } from "../../packages/mesh/src/identity.ts";
 
 type Listener = (event: { data: Uint8Array; error?: Error }) => void;
 
+/** As a logger of libp2p. */
+const silent = Object.assign(() => undefined, {
+  enabled: false,
+  error: () => undefined,
+  trace: () => undefined,
+  newScope: (): unknown => silent,
+});
+
 export class FakeStream {
   readonly writableNeedsDrain = false;
+  readonly log = silent;
   readonly sent: Uint8Array[] = [];
   status = "open";
   readonly #listeners = new Map<string, Listener[]>();

@@ -1,7 +1,15 @@
 /** What members say to each other once they are let in, and what lies in a journal. */
+
+import { checkExamination } from "@gam/api";
 import { type Message as RaftMessage, writeConfiguration } from "@gam/consensus";
-import { encode, type NodeId } from "@gam/core";
-import { bootstrapJournal, decodeGossip, decodeMessage, recoverJournal } from "@gam/peer";
+import { decode, encode, type NodeId } from "@gam/core";
+import {
+  bootstrapJournal,
+  checkLogPlace,
+  decodeGossip,
+  decodeMessage,
+  recoverJournal,
+} from "@gam/peer";
 import { aNode, aService } from "@gam/state/testing";
 import { defaultLimits } from "../../packages/mesh/src/limits.ts";
 import { Rpc } from "../../packages/mesh/src/rpc.ts";
@@ -47,6 +55,7 @@ const peer = [
   },
   { kind: "declined", id },
   { kind: "steered", index: 9 },
+  { kind: "life", life: ["first", "second"], index: 9 },
 ];
 const usage = {
   cpu: 0.5,
@@ -66,6 +75,16 @@ const rumour = {
   opinions: [{ peer: self, opinion: "alive", incarnation: 1 }],
 };
 
+/** As messages about the log are sent. */
+const tagged = (list: readonly unknown[]): Uint8Array[] =>
+  list.map((body) => encode({ life: "first", body }));
+const place = { life: ["first"], lastIndex: 9, lastTerm: 2, isLed: false, isMute: false };
+const path = { to: self, network: "front", port: "4789/udp", bytes: 1450, result: "whole" };
+const examination = {
+  ...{ wallMs: 1, tookMs: 2, inSwarm: false, problems: ["no route"], connected: [self] },
+  paths: [path],
+};
+
 const values = (list: readonly unknown[]): Uint8Array[] => list.map((one) => encode(one));
 
 function messages(): Target[] {
@@ -74,7 +93,7 @@ function messages(): Target[] {
     {
       ...base,
       name: "raft",
-      seeds: values(raft),
+      seeds: tagged(raft),
       take: (input) => decodeMessage("raft", input) !== undefined,
     },
     {
@@ -86,7 +105,7 @@ function messages(): Target[] {
     {
       ...base,
       name: "peer",
-      seeds: values(peer),
+      seeds: tagged(peer),
       take: (input) => decodeMessage("peer", input) !== undefined,
     },
     {
@@ -100,6 +119,25 @@ function messages(): Target[] {
       name: "rumour",
       seeds: values([rumour]),
       take: (input) => decodeGossip("rumour", input) !== undefined,
+    },
+  ];
+}
+
+/** Answers to questions over rpc. */
+function answers(): Target[] {
+  const base = { group: "members", form: "value" } as const;
+  return [
+    {
+      ...base,
+      name: "survey",
+      seeds: values([place]),
+      take: (input) => checkLogPlace(decode(input), "survey") !== undefined,
+    },
+    {
+      ...base,
+      name: "examination",
+      seeds: values([examination]),
+      take: (input) => checkExamination(decode(input), "examination") !== undefined,
     },
   ];
 }
@@ -159,5 +197,5 @@ function journal(): Target {
 }
 
 export function memberTargets(): readonly Target[] {
-  return [...messages(), rpc(), journal()];
+  return [...messages(), ...answers(), rpc(), journal()];
 }

@@ -8,8 +8,9 @@ const base = { group: "strangers", form: "bytes", seeds } as const;
 const isBad = (input: Uint8Array): boolean => input.length > 3 && (input[2] ?? 0) > 0xf0;
 
 function spin(ms: number): void {
-  const { user } = process.cpuUsage();
-  while ((process.cpuUsage().user - user) / 1000 < ms);
+  const now = () => process.threadCpuUsage?.() ?? process.cpuUsage();
+  const { user } = now();
+  while ((now().user - user) / 1000 < ms);
 }
 
 export function plantedTargets(): readonly Target[] {

@@ -5,6 +5,7 @@
  * Gossip is not among them: gossipsub sees streams of admitted connections only (packages/mesh, gossip.ts).
  */
 import { decode, encode, GamError, type NodeId, type Random } from "@gam/core";
+import { yamux } from "@libp2p/yamux";
 import { hostOf, parseAddress } from "../../packages/mesh/src/address.ts";
 import { Admission } from "../../packages/mesh/src/admission.ts";
 import {
@@ -24,9 +25,10 @@ import { type Identity, makeIdentity } from "../../packages/mesh/src/identity.ts
 import { askToJoin, askToRenew, Responder } from "../../packages/mesh/src/join.ts";
 import { defaultLimits } from "../../packages/mesh/src/limits.ts";
 import { Links } from "../../packages/mesh/src/link.ts";
-import { MuxerFrames } from "../../packages/mesh/src/muxer-frames.ts";
+import { boundFrames, MuxerFrames } from "../../packages/mesh/src/muxer-frames.ts";
 import { isAnswer, Negotiation } from "../../packages/mesh/src/negotiation.ts";
 import { Refusals } from "../../packages/mesh/src/refusals.ts";
+import { grantByHalves, onEachStream } from "../../packages/mesh/src/streams.ts";
 import { Throttle } from "../../packages/mesh/src/throttle.ts";
 import {
   formatToken,
@@ -103,7 +105,7 @@ export async function strangerTargets(): Promise<readonly Target[]> {
     frames(),
     codec(),
     ...negotiations(),
-    muxer(),
+    ...muxers(),
     ...hellos(cast),
     ...joins(cast),
     certificates(cast),
@@ -191,32 +193,57 @@ function negotiations(): Target[] {
   );
 }
 
-function muxer(): Target {
-  const frame = (type: number, length: number, data = 0): Buffer => {
-    const bytes = Buffer.alloc(12 + data);
-    bytes.writeUInt8(type, 1);
-    bytes.writeUInt16BE(1, 2);
-    bytes.writeUInt32BE(1, 4);
-    bytes.writeUInt32BE(length, 8);
-    return bytes;
-  };
-  return {
-    name: "muxer-frames",
-    group: "strangers",
-    form: "bytes",
-    seeds: [
-      Buffer.concat([frame(1, 0), frame(0, 40, 40), frame(0, 3, 3), frame(2, 7), frame(3, 0)]),
-    ],
-    take: (input, random) => {
-      const frames = new MuxerFrames(256 * 1024);
-      for (let at = 0; at < input.length; ) {
-        const end = at + 1 + random.below(40);
-        frames.read(input.subarray(at, end));
-        at = end;
-      }
-      return true;
+const windowBytes = 256 * 1024;
+
+/** A frame of Yamux as a stranger makes it. */
+function muxerFrame(type: number, flags: number, length: number, data = 0): Buffer {
+  const bytes = Buffer.alloc(12 + data);
+  bytes.writeUInt8(type, 1);
+  bytes.writeUInt16BE(flags, 2);
+  bytes.writeUInt32BE(type > 1 ? 0 : 1, 4);
+  bytes.writeUInt32BE(length, 8);
+  return bytes;
+}
+
+/** What goes before libp2p's muxer, and both together on a connection, as host.ts puts them. */
+function muxers(): Target[] {
+  const frames = [
+    ...[muxerFrame(1, 1, 0), muxerFrame(0, 0, 40, 40), muxerFrame(0, 4, 3, 3)],
+    ...[muxerFrame(2, 1, 7), muxerFrame(3, 0, 0)],
+  ];
+  const seeds = [Buffer.concat(frames), Buffer.concat(frames.slice(0, 4)), muxerFrame(0, 1, 9, 9)];
+  const base = { group: "strangers", form: "bytes", seeds } as const;
+  return [
+    {
+      ...base,
+      name: "muxer-frames",
+      take: (input, random) => {
+        const reader = new MuxerFrames(windowBytes);
+        for (let at = 0; at < input.length; ) {
+          const end = at + 1 + random.below(40);
+          reader.read(input.subarray(at, end));
+          at = end;
+        }
+        return true;
+      },
     },
-  };
+    {
+      ...base,
+      name: "muxer",
+      take: (input, random) => {
+        const connection = new FakeStream();
+        const streams = { maxStreamWindowSize: windowBytes, maxReadBufferLength: 2 * windowBytes };
+        const factory = yamux({ maxInboundStreams: 512, streamOptions: streams })();
+        boundFrames(factory, windowBytes, () => undefined);
+        onEachStream(factory, grantByHalves);
+        const muxer = factory.createStreamMuxer(connection.stream);
+        bringInPieces(connection, input, random);
+        const taken = connection.status === "open" && muxer.streams.length > 0;
+        connection.hangUp();
+        return taken;
+      },
+    },
+  ];
 }
 
 function hellos({ member, other, credentials, theirs, door }: Cast): Target[] {

@@ -30,6 +30,7 @@ const attacker = await Attacker.open({
   identity: await loadIdentity(dataDir),
   credentials,
   view: stateIn(recovered),
+  life: recovered.journal.life.at(-1) ?? "",
   listen: { host, port: 0 },
   targets,
 });

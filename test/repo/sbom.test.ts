@@ -101,6 +101,11 @@ const planted: readonly (readonly [string, () => PartsFiles, readonly string[]])
     ["Debian's nmap names no licence"],
   ],
   [
+    "an image that nobody looked at",
+    () => ({ ...files, compose: `${files.compose}\n    image: nginx:1\n` }),
+    ["Image nginx:1 names no licence"],
+  ],
+  [
     "no pin of Node",
     () => ({ ...files, scripts: files.scripts.replaceAll("gam_node_sha512", "gam_node_sha1") }),
     ["scripts/env pins no Node"],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -26,27 +27,37 @@ const init = {
 interface Running {
   agent: Agent;
   readonly door: ClusterDoor;
-  readonly restart: () => Promise<ClusterDoor>;
+  readonly restart: (environment?: Readonly<Record<string, string>>) => Promise<ClusterDoor>;
 }
 
-/** An agent without an engine, on loopback, in a folder of its own. */
-async function running(t: TestContext): Promise<Running> {
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bound = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof bound === "object" && bound !== null ? bound.port : 0;
+}
+
+/** An agent without an engine, on loopback, in a folder of its own. A start takes a new port, if none is given. */
+async function running(t: TestContext, port = 0): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
   const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
-  const mesh = ["--listen", "127.0.0.1:0", "--advertise", "127.0.0.1"];
+  const mesh = ["--listen", `127.0.0.1:${port}`, "--advertise", "127.0.0.1"];
   // All of them are on this one host, whose kernel is none of theirs.
-  const config = readConfig([...args, ...mesh, "--networks", "off"], {});
+  const all = [...args, ...mesh, "--networks", "off"];
   const fail = (thrown: unknown): void => {
     throw thrown;
   };
-  const start = (): Promise<Agent> => Agent.start(config, log, "0.0.0", fail);
+  const start = (environment = {}): Promise<Agent> =>
+    Agent.start(readConfig(all, environment), log, "0.0.0", fail);
   const agent = await start();
   const running: Running = {
     agent,
     door: agent.door(),
-    restart: async () => {
+    restart: async (environment) => {
       await running.agent.stop();
-      running.agent = await start();
+      running.agent = await start(environment);
       return running.agent.door();
     },
   };
@@ -284,6 +295,90 @@ test("a crash in the middle of leaving leaves no member, and no trace of one", g
   assert.deepEqual((await readdir(folder)).sort(), ["identity.json", "lock"]);
   await again.init(init);
 });
+
+test("a survivor goes on alone, and the others come back as members", guard, async (t) => {
+  const [a, b, c] = [
+    await running(t, await freePort()),
+    await running(t, await freePort()),
+    await running(t, await freePort()),
+  ];
+  await a.door.init(init);
+  const lives = (): (number | undefined)[] =>
+    [a, b, c].map(({ agent }) => agent.door().status().life);
+  for (const { door } of [b, c]) await joinAt(door, a.door.tokens().manager);
+  await until("three vote", () => a.door.voters().length === 3);
+  await a.door.propose([{ kind: "createNetwork", network: network(a.door, "before") }]);
+  await assert.rejects(a.door.recover(true), { code: "REFUSED", message: /there is a leader/ });
+
+  await b.agent.stop();
+  await c.agent.stop();
+  await until("nobody leads", () => a.door.leader() === undefined);
+  const report = await a.door.recoverReport();
+  assert.equal(report.refusal, "");
+  assert.deepEqual(report.doubts, []);
+  assert.deepEqual(
+    report.hosts.map(({ isSelf, votes, answers }) => [isSelf, votes, answers]).sort(),
+    [
+      [false, true, false],
+      [false, true, false],
+      [true, true, true],
+    ],
+  );
+  const before = a.door.view().networks();
+  await a.door.recover(false);
+  assert.equal(a.door.leader(), a.door.self);
+  assert.deepEqual(a.door.view().networks(), before);
+  await a.door.propose([{ kind: "createNetwork", network: network(a.door, "after") }]);
+
+  await Promise.all([b.restart(), c.restart()]);
+  await until("all are in the second life", () => lives().every((life) => life === 2));
+  await until("three vote again", () => a.door.voters().length === 3);
+  const again = b.agent.door();
+  await until("b has it all", () => again.view().networks().length === before.length + 1);
+  assert.equal(again.leader(), a.door.self);
+  await again.propose([{ kind: "createNetwork", network: network(again, "by b") }]);
+  await until("b outlives a restart", () => again.view().nodes().length === 3);
+  const third = await b.restart();
+  await until("b is back", () => third.leader() !== undefined);
+  assert.deepEqual(lives(), [2, 2, 2]);
+  assert.deepEqual(a.door.status().rivals, []);
+});
+
+test(
+  "a spoilt journal is refused, and what is whole in it can be gone on with",
+  guard,
+  async (t) => {
+    const a = await running(t);
+    await a.door.init(init);
+    const folder = join(a.agent.config.dataDir, "journal");
+    const [file = ""] = await readdir(folder);
+    const { size } = await stat(join(folder, file));
+    await a.door.propose([{ kind: "createNetwork", network: network(a.door, "before") }]);
+    const spoilt = (await stat(join(folder, file))).size;
+    await a.door.propose([{ kind: "createNetwork", network: network(a.door, "behind") }]);
+    await a.agent.stop();
+    assert.ok(spoilt > size);
+    const handle = await open(join(folder, file), "r+");
+    await handle.write(Buffer.alloc(8), 0, 8, spoilt + 20);
+    await handle.close();
+    await assert.rejects(a.restart(), { code: "CORRUPT_FILE", message: /--salvage on/ });
+
+    const mute = await a.restart({ GAM_SALVAGE: "on" });
+    assert.equal(mute.status().isMute, true);
+    assert.equal((await mute.recoverReport()).refusal, "");
+    await mute.recover(false);
+    assert.equal(mute.status().isMute, false);
+    const names = (door: ClusterDoor): string[] =>
+      door
+        .view()
+        .networks()
+        .map(({ Name }) => Name);
+    assert.deepEqual(names(mute).sort(), ["before", "ingress"]);
+    const again = await a.restart();
+    await until("it leads", () => again.leader() === again.self);
+    assert.deepEqual(names(again).sort(), ["before", "ingress"]);
+  },
+);
 
 test("a second agent on the same data directory does not start", guard, async (t) => {
   const a = await running(t);

@@ -41,6 +41,9 @@ import { diskFailed } from "./prepare-disk.ts";
 
 /** Where the last init or join was told to listen, so that a restart does the same. */
 const placeFile = "place.json";
+/** A survivor that goes on alone writes its state down, starts anew and elects itself within this. */
+const recoverMs = 30_000;
+const recoverPollMs = 50;
 
 export class Agent {
   readonly config: AgentConfig;
@@ -136,6 +139,8 @@ export class Agent {
         active().containerLogs(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),
+      recoverReport: () => active().survivor.report(),
+      recover: (force) => this.#recover(force),
       status: () => this.#status(),
     };
   }
@@ -153,8 +158,14 @@ export class Agent {
       return;
     }
     const place = await this.#lastPlace();
-    this.#enter(await Cluster.resume(this.#parts(), place, credentials));
+    this.#enter(await Cluster.resume(this.#parts(), place, credentials, this.config.salvage));
     const { nodeId } = this.#identity;
+    if (this.config.salvage) {
+      this.#log.warn(
+        {},
+        'Started from what is whole in the journal; takes no part until "gam recover"',
+      );
+    }
     this.#log.info({ node: nodeId, cluster: credentials.clusterId }, "Back in its cluster");
   }
 
@@ -197,6 +208,37 @@ export class Agent {
       await this.#forget();
     });
     this.#log.info({}, "Left the cluster");
+  }
+
+  async #recover(force: boolean): Promise<void> {
+    const before = this.#cluster;
+    if (before === undefined) throw new GamError("NOT_MEMBER", "Cannot recover: not in a cluster");
+    await before.survivor.recover(force);
+    const untilMs = performance.now() + recoverMs;
+    while (this.#cluster === before || this.#cluster?.peer.leader !== this.#identity.nodeId) {
+      if (performance.now() > untilMs) {
+        throw new GamError(
+          "NO_LEADER",
+          `Cannot say how it ended: this host does not lead after ${recoverMs / 1000} s; see "gam status"`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, recoverPollMs));
+    }
+  }
+
+  /** The same member, with the log of another life of its cluster. */
+  #reborn(): void {
+    this.#change(async () => {
+      const before = this.#cluster;
+      await before?.stop();
+      const credentials = await loadCredentials(this.config.dataDir);
+      assert(credentials !== undefined, "a member keeps its credentials");
+      const place = await this.#lastPlace();
+      const cluster = await Cluster.resume(this.#parts(), place, credentials);
+      this.#cluster = undefined;
+      this.#enter(cluster);
+      this.#log.info({ life: cluster.peer.lives.own }, "Back in another life of its cluster");
+    }).catch(this.#fail);
   }
 
   /** Somebody else removed this node. */
@@ -261,6 +303,7 @@ export class Agent {
       log: this.#log,
       fail: this.#fail,
       removed: () => this.#removed(),
+      reborn: () => this.#reborn(),
     };
   }
 
@@ -305,6 +348,10 @@ export class Agent {
       state: cluster === undefined ? "inactive" : "active",
       leader: cluster?.peer.leader ?? null,
       term: cluster?.peer.raft.term ?? 0,
+      leaderlessMs: cluster?.peer.leaderlessMs ?? 0,
+      life: cluster?.peer.lives.own.length ?? 0,
+      isMute: cluster?.isMute ?? false,
+      rivals: cluster?.peer.lives.rivals.map(({ peer }) => peer) ?? [],
       applied: this.#view().index,
       voters: configuration?.voters ?? [],
       learners: configuration?.learners ?? [],

@@ -119,9 +119,10 @@ test("a worker that tries everything moves nothing, and each try is named", guar
   const { disk, recovered } = await Disk.open(join(worker.folder, "journal"));
   await disk.close();
   const view = stateIn(recovered);
+  const life = recovered.journal.life.at(-1) ?? "";
   const targets = [a, b, c].map(({ door }) => door.view().node(door.self)?.Gam.addresses[0] ?? "");
   const listen = { host: "127.0.0.1", port: 0 };
-  const attacker = await Attacker.open({ identity, credentials, view, listen, targets });
+  const attacker = await Attacker.open({ identity, credentials, view, life, listen, targets });
   t.after(() => attacker.close());
 
   const before = essence(a);

@@ -41,7 +41,7 @@ import {
   type Roots,
   type Wanted,
 } from "@gam/mesh";
-import { bootstrapJournal, journalRemedy, Peer, type Recovered, roleOf } from "@gam/peer";
+import { bootstrapJournal, journalRemedy, Peer, type Recovered, roleOf, salvaged } from "@gam/peer";
 import { Engine, type LogsOptions } from "@gam/runtime";
 import {
   type AskedChange,
@@ -65,6 +65,7 @@ import { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
 import { prepareDisk } from "./prepare-disk.ts";
+import { Survivor } from "./survivor.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
 const logEntriesMax = 8192;
@@ -96,6 +97,8 @@ export interface ClusterParts {
   readonly fail: (thrown: unknown) => void;
   /** This peer is no member any more. Called once at most. */
   readonly removed: () => void;
+  /** Another life of the cluster is on the disk, and this peer does nothing any more. */
+  readonly reborn: () => void;
 }
 
 export interface Place {
@@ -111,6 +114,9 @@ export class Cluster {
   readonly peer: Peer;
   readonly driver: Driver;
   readonly examiner: Examiner;
+  readonly survivor: Survivor;
+  /** Its journal is spoilt: it takes no part, and waits for "gam recover". */
+  readonly isMute: boolean;
   readonly #parts: ClusterParts;
   readonly #disk: Disk;
   readonly #engine: Engine;
@@ -128,12 +134,14 @@ export class Cluster {
     this.#engine = engine;
     this.#networking = networking;
     this.#keeper = made.keeper;
+    this.isMute = made.isMute ?? false;
     this.peer = new Peer(
       {
         self: identity.nodeId,
         votersMax: config.votersMax,
         voteSilenceMs: config.voteSilenceMs,
         logEntriesMax,
+        isMute: this.isMute,
       },
       recovered,
       random,
@@ -148,6 +156,7 @@ export class Cluster {
       log,
       fail,
       removed: parts.removed,
+      reborn: parts.reborn,
       contacts,
       root: () => made.keeper.root,
     });
@@ -156,9 +165,21 @@ export class Cluster {
       mesh,
       view: () => this.view,
       plan: () => networking.plan,
+      quorum: () => ({
+        leaderlessMs: this.peer.leaderlessMs,
+        voters: this.peer.raft.configuration.voters,
+        rivals: this.peer.lives.rivals.map(({ peer }) => peer),
+      }),
       problems: () => networking.problems,
       heard: () => networking.heard(),
       engine: config.engine,
+    });
+    this.survivor = new Survivor({
+      peer: this.peer,
+      isMute: this.isMute,
+      mesh,
+      mint: mint.id,
+      recover: (id) => this.driver.recover(id),
     });
     mesh.onTurnedAway((by, refusal) => {
       // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.
@@ -176,23 +197,33 @@ export class Cluster {
     });
   }
 
-  /** Goes on as the member that the credentials say. Errors: CORRUPT_FILE, IN_USE. */
+  /**
+   * Goes on as the member that the credentials say. With `salvage` from what is whole in the journal, and
+   * without taking part. Errors: CORRUPT_FILE, IN_USE.
+   */
   static async resume(
     parts: ClusterParts,
     place: Place,
     credentials: Credentials,
+    salvage = false,
   ): Promise<Cluster> {
-    const { disk, recovered } = await Disk.open(journalOf(parts.config));
+    const { disk, recovered } = await Disk.open(journalOf(parts.config), salvage);
     const { snapshot, entries } = recovered.restored;
-    if (snapshot === undefined && entries.length === 0) {
+    // One that dropped its log for another life of the cluster knows where to find the others.
+    const contacts = recovered.journal.contacts.map(({ id, addresses }) => ({
+      nodeId: id,
+      addresses,
+    }));
+    if (snapshot === undefined && entries.length === 0 && contacts.length === 0) {
       throw new GamError(
         "CORRUPT_FILE",
         `Cannot go on as a member: the journal "${journalOf(parts.config)}" is empty. ${journalRemedy}`,
       );
     }
     const { open, keeper } = meshOf(parts, place, credentials);
-    const made = await make(parts, keeper, disk, recovered);
-    return await open(credentials, (mesh) => new Cluster(parts, mesh, made, []));
+    const usable = salvage ? salvaged(recovered, parts.identity.nodeId) : recovered;
+    const made = { ...(await make(parts, keeper, disk, usable)), isMute: salvage };
+    return await open(credentials, (mesh) => new Cluster(parts, mesh, made, contacts));
   }
 
   /** A new cluster, whose first member this is. */
@@ -514,6 +545,8 @@ interface Made {
   readonly engine: Engine;
   readonly networking: Networking;
   readonly keeper: Keeper;
+  /** Its journal is spoilt: it takes no part. */
+  readonly isMute?: boolean;
 }
 
 async function make(

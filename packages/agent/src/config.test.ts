@@ -17,6 +17,7 @@ const refused = [
   { args: ["--listen", "a:99999"], message: /"listen"/ },
   { args: ["--log-level", "loud"], message: /"log-level": wanted one of/ },
   { args: ["--container-mesh", "yes"], message: /"container-mesh": wanted on or off/ },
+  { args: ["--salvage", "maybe"], message: /"salvage": wanted on or off/ },
   { args: ["--voters-max", "2"], message: /"voters-max": wanted 1, 3, 5 or 7/ },
   { args: ["--vote-silence", "4"], message: /"vote-silence": wanted seconds from 5 to 86400/ },
   { args: ["--vote-silence", "5m"], message: /"vote-silence": .* found "5m"/ },

@@ -26,6 +26,8 @@ export interface AgentConfig {
   readonly networks: boolean;
   /** Whether containers of this host may reach the ports of peers. */
   readonly containerMesh: boolean;
+  /** Start from what is whole in a spoilt journal, take no part, and wait for "gam recover". */
+  readonly salvage: boolean;
 }
 
 const options = {
@@ -47,6 +49,7 @@ const options = {
     env: "GAM_CONTAINER_MESH",
     help: "whether this host's containers may reach the mesh: on or off",
   },
+  salvage: { type: "string", env: "GAM_SALVAGE", help: "start from a spoilt journal: on or off" },
 } as const;
 
 const defaults: Record<keyof typeof options, string | undefined> = {
@@ -60,6 +63,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   "vote-silence": "300",
   networks: "on",
   "container-mesh": "off",
+  salvage: "off",
 };
 
 /** A day. */
@@ -121,6 +125,7 @@ export function readConfig(
     voteSilenceMs: voteSilence * 1000,
     networks: isOn("networks"),
     containerMesh: isOn("container-mesh"),
+    salvage: isOn("salvage"),
   };
 }
 

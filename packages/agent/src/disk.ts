@@ -17,14 +17,17 @@ export class Disk {
     this.#folder = folder;
   }
 
-  /** Errors: CORRUPT_FILE, with what to do; errors of the file system as they are. */
-  static async open(folder: string): Promise<{ disk: Disk; recovered: Recovered }> {
+  /** As recoverJournal(). Errors: CORRUPT_FILE, with what to do; errors of the file system as they are. */
+  static async open(
+    folder: string,
+    salvage = false,
+  ): Promise<{ disk: Disk; recovered: Recovered }> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = (await readdir(folder)).filter(isJournalFile);
     const files = await Promise.all(
       names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })),
     );
-    const recovered = recoverJournal(files);
+    const recovered = recoverJournal(files, salvage);
     if (recovered.cut !== undefined) {
       const handle = await open(join(folder, recovered.cut.file), "r+");
       await handle.truncate(recovered.cut.toBytes);

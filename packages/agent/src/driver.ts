@@ -38,6 +38,8 @@ export interface DriverParts {
   readonly fail: (thrown: unknown) => void;
   /** This peer is no member any more. */
   readonly removed: () => void;
+  /** The disk holds another life of the cluster, which another peer has to be made of. */
+  readonly reborn: () => void;
   /** Whom to connect to while the state names nobody yet. */
   readonly contacts: readonly Wanted[];
   /** The newest root key that this peer has a certificate of, base64. */
@@ -140,6 +142,10 @@ export class Driver {
     });
   }
 
+  recover(id: string): void {
+    this.#step({ kind: "recover", id });
+  }
+
   resign(): void {
     this.#step({ kind: "resign" });
   }
@@ -214,6 +220,8 @@ export class Driver {
         return;
       case "removed":
         return this.#parts.removed();
+      case "reborn":
+        return this.#parts.reborn();
       case "note":
         return log[effect.level](effect.fields, effect.text);
       default:

@@ -116,6 +116,7 @@ test("Examiner has everybody look once, and goes on without who does not answer"
     self: a,
     view: () => stateOf({}),
     plan: () => undefined,
+    quorum: () => ({ leaderlessMs: 0, voters: [a], rivals: [] }),
     problems: () => {
       looks.push("problems");
       return ["Cannot answer names"];

@@ -34,6 +34,8 @@ export interface ExaminerParts {
   readonly view: () => View;
   /** What the data plane was told last; undefined where there is none. */
   readonly plan: () => NodePlan | undefined;
+  /** As DoctorFacts has them. */
+  readonly quorum: () => Pick<DoctorFacts, "leaderlessMs" | "voters" | "rivals">;
   /** Sentences. */
   readonly problems: () => readonly string[];
   /** Whose trial packets got here. Errors: GamError, and what nft says. */
@@ -74,6 +76,7 @@ export class Examiner implements DoctorDoor {
     return {
       examined: await Promise.all(view.nodes().map(({ ID }) => this.#ask(ID))),
       pools: poolUsage(view),
+      ...this.#parts.quorum(),
       clashes: subnetClashes(view).map(({ network, ...clash }) => ({
         ...clash,
         network: view.network(network)?.Name ?? network,

@@ -16,6 +16,7 @@ import type {
   View,
 } from "@gam/state";
 import type { DoctorDoor } from "./gam-doctor.ts";
+import type { RecoverDoor } from "./gam-recover.ts";
 import type { GamStatus } from "./gam-status.ts";
 
 export interface InitRequest {
@@ -53,7 +54,7 @@ export interface LogsOptions {
   readonly signal: AbortSignal;
 }
 
-export interface ClusterDoor extends DoctorDoor {
+export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   /** Of this peer, also before it is in a cluster. */
   readonly self: NodeId;
   /** `inactive` before init or join, and after leave. */

@@ -198,6 +198,28 @@ const cases: readonly {
     ],
   },
   {
+    name: "a mesh that has just lost its leader",
+    facts: { leaderlessMs: 9_000 },
+    want: [],
+    healthy: true,
+  },
+  {
+    name: "a mesh whose majority is gone",
+    facts: {
+      leaderlessMs: 61_000,
+      voters: [a, b, "c" as NodeId, "d" as NodeId, "e" as NodeId],
+      examined: [examined(a), examined(b)],
+    },
+    want: ["leader mesh: No leader for 61 s: 2 of 5 voters answer"],
+  },
+  {
+    name: "a host that recovered for itself",
+    facts: { rivals: [b] },
+    want: [
+      'leader host-b: It went on in another life of this cluster: "gam recover" was run there, too',
+    ],
+  },
+  {
     name: "a subnet that a host has a route to",
     facts: {
       clashes: [{ network: "front", subnet: "10.0.2.0/24", node: b, route: "10.0.0.0/16" }],
@@ -208,7 +230,8 @@ const cases: readonly {
 
 for (const { name, hosts = { a: {}, b: {} }, encrypted, facts, want, healthy = false } of cases) {
   test(`diagnose() of ${name}`, () => {
-    const whole = { examined: [examined(a), examined(b)], pools, clashes: [], ...facts };
+    const led = { leaderlessMs: 0, voters: [a], rivals: [] };
+    const whole = { examined: [examined(a), examined(b)], pools, clashes: [], ...led, ...facts };
     const report = diagnose(stateOf(hosts, encrypted), whole);
     const shown = report.checks.filter(({ result }) => result !== "passed");
     assert.deepEqual(

@@ -69,6 +69,11 @@ export interface Pools {
 export interface DoctorFacts {
   readonly examined: readonly Examined[];
   readonly pools: Pools;
+  /** How long the peer that is asked has known no leader, and who votes. */
+  readonly leaderlessMs: number;
+  readonly voters: readonly NodeId[];
+  /** Nodes that went on in another life of the cluster, by a recovery of their own. */
+  readonly rivals: readonly NodeId[];
   /** Networks whose addresses a host has come to have another route to. */
   readonly clashes: readonly {
     readonly network: string;
@@ -85,6 +90,7 @@ export interface DoctorDoor {
 }
 
 export type Topic =
+  | "leader"
   | "agents"
   | "engines"
   | "leftovers"
@@ -119,10 +125,20 @@ const clockOffMsMax = 2_000;
 const usedShareMax = 0.9;
 const engineOldest = [20, 10] as const;
 
-export function diagnose(view: View, { examined, pools, clashes }: DoctorFacts): DoctorReport {
+export function diagnose(view: View, facts: DoctorFacts): DoctorReport {
+  const { examined, pools, clashes } = facts;
   const nodes = [...view.nodes()].sort((a, b) => compare(hostOf(a), hostOf(b)));
   const found = new Map(examined.map((one) => [one.node, one]));
   const checks = [
+    leader(facts),
+    ...facts.rivals.map((id) =>
+      failed(
+        "leader",
+        nameOf(view, id),
+        'It went on in another life of this cluster: "gam recover" was run there, too',
+        'Choose one of the two; on each host of the other run "gam leave --force", then "gam join TOKEN"',
+      ),
+    ),
     ...nodes.flatMap((node) => onHost(node, found.get(node.ID), view)),
     ...nodes.flatMap((node) => toOthers(node, found.get(node.ID)?.examination, nodes)),
     ...addresses(pools),
@@ -136,6 +152,23 @@ export function diagnose(view: View, { examined, pools, clashes }: DoctorFacts):
     ),
   ];
   return { healthy: checks.every(({ result }) => result !== "failed"), checks };
+}
+
+/** An election takes seconds. */
+const leaderlessMsMax = 10_000;
+
+function leader({ leaderlessMs, voters, examined }: DoctorFacts): DoctorCheck {
+  if (leaderlessMs < leaderlessMsMax) return passed("leader", "mesh");
+  const answering = voters.filter((id) =>
+    examined.some(({ node, examination }) => node === id && examination !== undefined),
+  );
+  const needed = Math.floor(voters.length / 2) + 1;
+  const found = `No leader for ${Math.round(leaderlessMs / 1000)} s: ${answering.length} of ${voters.length} voters answer`;
+  const remedy =
+    answering.length < needed
+      ? `Start ${needed - answering.length} more of the voters. If they are gone for good: "gam recover" on a survivor, which first shows what it would go on with`
+      : 'See the agents\' logs for why they elect none. "gam recover" shows what this host could go on with alone';
+  return failed("leader", "mesh", found, remedy);
 }
 
 function onHost(node: Node, examined: Examined | undefined, view: View): DoctorCheck[] {

@@ -18,6 +18,7 @@ const joinFields = {
   addresses: check.optional(check.list(check.string(), addressesMax)),
 };
 const leaveFields = { force: check.optional(check.boolean) };
+const recoverFields = { force: check.optional(check.boolean) };
 const rotateFields = { role: check.optional(check.literal("worker", "manager")) };
 
 export function gamRoutes(app: FastifyInstance, room: Room): void {
@@ -58,6 +59,18 @@ export function gamRoutes(app: FastifyInstance, room: Room): void {
   app.post("/gam/v1/leave", async (request) => {
     const { force = false } = await readOwnBody(request.body, leaveFields);
     await leave(door, force);
+    return {};
+  });
+
+  app.get("/gam/v1/recover", async () => {
+    requireActive(door);
+    return await door.recoverReport();
+  });
+
+  app.post("/gam/v1/recover", async (request) => {
+    const { force = false } = await readOwnBody(request.body, recoverFields);
+    requireActive(door);
+    await door.recover(force);
     return {};
   });
 

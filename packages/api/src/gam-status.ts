@@ -34,6 +34,14 @@ export interface GamStatus {
   readonly state: "inactive" | "active";
   readonly leader: NodeId | null;
   readonly term: number;
+  /** How long no leader has been known; 0 while there is one. */
+  readonly leaderlessMs: number;
+  /** How many lives the cluster has had, this one included: one more with each "gam recover". */
+  readonly life: number;
+  /** Its journal is spoilt: it takes no part in the mesh, and waits for "gam recover". */
+  readonly isMute: boolean;
+  /** Nodes that go on in another life than this peer, by a recovery of their own. */
+  readonly rivals: readonly NodeId[];
   /** Raft index of the last entry applied here. */
   readonly applied: number;
   readonly voters: readonly NodeId[];

@@ -8,6 +8,7 @@ export {
   type Examination,
   type Examined,
 } from "./gam-doctor.ts";
+export type { RecoverDoor, RecoverReport } from "./gam-recover.ts";
 export type { GamStatus, NodeSummary, PeerRole } from "./gam-status.ts";
 export { ApiServer, type ApiServerOptions } from "./server.ts";
 export { statusOf } from "./status-of.ts";

@@ -36,6 +36,11 @@ export const checkStatus = check.object({
   state: check.literal("inactive", "active"),
   leader: check.optional(check.string()),
   term: check.integer(),
+  /** These four are absent from agents that know no lives. */
+  leaderlessMs: check.optional(check.integer()),
+  life: check.optional(check.integer()),
+  isMute: check.optional(check.boolean),
+  rivals: check.optional(check.list(check.string(), nodesMax)),
   voters: check.list(check.string(), nodesMax),
   nodes: check.list(node, nodesMax),
   /** Absent from agents that have none. */

@@ -54,6 +54,7 @@ function build(world: World, unhealthy: () => void): Command {
   addAgentCommand(program);
   addMeshCommands(program, client, world);
   addDoctorCommand(program, client, world, unhealthy);
+  addRecoverCommand(program, client, world, unhealthy);
   addStackCommands(program, client, world);
   return program;
 }
@@ -129,6 +130,26 @@ function addDoctorCommand(
     .action(async (options) => {
       const { doctor } = await import("./doctor.ts");
       if (!(await doctor(await client(), world, options))) unhealthy();
+    });
+}
+
+function addRecoverCommand(
+  program: Command,
+  client: OpenClient,
+  world: World,
+  unhealthy: () => void,
+): void {
+  program
+    .command("recover")
+    .description(
+      "when the majority is gone for good: show what this host could go on with alone, ask, and go on",
+    )
+    .option("--yes", "do not ask")
+    .option("--force", "also if another host has more, or a majority answers and elects no leader")
+    .option("--json", "for programs")
+    .action(async (options) => {
+      const { recover } = await import("./recover.ts");
+      if (!(await recover(await client(), world, options))) unhealthy();
     });
 }
 

@@ -38,6 +38,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     ...section((status.problems ?? []).map((one) => `${paint.yellow("This host")}: ${one}`)),
     ...section(scarcity(status, paint)),
     ...section(rotation(status, paint)),
+    ...section(rivalry(status, paint)),
     ...section(encryption(nodes, paint)),
     ...section(advice(status, paint)),
   ];
@@ -182,8 +183,38 @@ function votersWanted(voters: number): string {
   return `${majority} of ${voters} voters must reach each other, and this host them`;
 }
 
+/** Without a leader for so long nothing comes by itself any more. */
+const leaderlessMsMax = 30_000;
+const recoverAdvice =
+  'If they are gone for good: "gam recover" shows what this host could go on with alone';
+
+/** Nobody has led for long, and a majority does not answer. */
+function isLost({ leaderlessMs, self, nodes, voters }: GamStatus): boolean {
+  const heard = voters.filter((id) =>
+    nodes.some((node) => node.id === id && (id === self || node.heard)),
+  );
+  return (leaderlessMs ?? 0) > leaderlessMsMax && heard.length <= voters.length / 2;
+}
+
+/** Two survivors have recovered, each for itself. */
+function rivalry({ rivals, nodes }: GamStatus, paint: Paint): string[] {
+  if (rivals === undefined || rivals.length === 0) return [];
+  const names = rivals.map((id) => nodes.find((node) => node.id === id)?.hostname ?? id).join(", ");
+  return [
+    paint.red(`${names} went on in another life of this cluster: "gam recover" was run there, too`),
+    'Choose one of the two. On each host of the other: "gam leave --force", then "gam join TOKEN"',
+  ];
+}
+
 /** What may go wrong next, and what to do about it. At most one thing: the worst. */
-function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
+function advice(status: GamStatus, paint: Paint): string[] {
+  const { leader, nodes, voters, isMute } = status;
+  if (isMute) {
+    return [
+      paint.red("The journal of this host is spoilt, and it takes no part in the mesh"),
+      'If others have a leader, join anew as the log says; if not: "gam recover" shows what is whole here',
+    ];
+  }
   // A peer without its engine is called down, and votes all the same.
   const voting = nodes.filter(({ id, heard }) => heard && voters.includes(id));
   const majority = Math.floor(voters.length / 2) + 1;
@@ -193,6 +224,7 @@ function advice({ leader, nodes, voters }: GamStatus, paint: Paint): string[] {
     return [
       paint.red("Nothing can be scheduled until a leader is elected; what runs, runs on"),
       `${votersWanted(voters.length)}${missing && `; not heard: ${missing}`}`,
+      ...(isLost(status) ? [recoverAdvice] : []),
     ];
   }
   if (voters.length > 1 && voting.length === majority) {

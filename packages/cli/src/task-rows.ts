@@ -3,6 +3,7 @@
  *
  * Decides names and wording, which are those that users of the docker client know.
  */
+import { age } from "./age.ts";
 import type { NodeItem, ServiceItem, TaskItem } from "./engine-calls.ts";
 
 const titles = ["NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"];
@@ -45,20 +46,4 @@ function compareAges(a: TaskItem, b: TaskItem): number {
 
 function sentence(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
-}
-
-const units = [
-  ["day", 86_400_000],
-  ["hour", 3_600_000],
-  ["minute", 60_000],
-  ["second", 1000],
-] as const;
-
-/** `3 minutes ago`. Clocks of hosts differ a little, so what seems to come is now. */
-function age(elapsedMs: number): string {
-  for (const [name, unitMs] of units) {
-    const count = Math.floor(elapsedMs / unitMs);
-    if (count >= 1) return `${count} ${name}${count === 1 ? "" : "s"} ago`;
-  }
-  return "just now";
 }

@@ -6,6 +6,8 @@ export interface World {
   readonly isTerminal: boolean;
   /** Milliseconds since 1970. */
   nowMs(): number;
+  /** Asks the person at the terminal, and resolves to the line that was typed. Absent where there is none. */
+  readonly ask?: (question: string) => Promise<string>;
   /** One line of the answer. */
   print(line: string): void;
   /** One line of what is wrong or going on, apart from the answer. */

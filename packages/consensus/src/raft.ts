@@ -112,6 +112,10 @@ export class Raft {
     return this.#log.lastIndex;
   }
 
+  get lastTerm(): number {
+    return this.#log.lastTerm;
+  }
+
   /** The configuration that holds: the last one in the log, committed or not. */
   get configuration(): Configuration {
     return this.#log.configuration;

@@ -42,6 +42,8 @@ export type Effect =
   | { readonly kind: "measure" }
   /** This peer was removed from the cluster. */
   | { readonly kind: "removed" }
+  /** The disk holds another life of the cluster: make a new peer of it. This one does nothing any more. */
+  | { readonly kind: "reborn" }
   /** Worth telling the people who run this. */
   | {
       readonly kind: "note";

@@ -35,5 +35,7 @@ export type Input =
   | { readonly kind: "arranged"; readonly index: number }
   | { readonly kind: "described"; readonly said: SelfDescription }
   | { readonly kind: "measured"; readonly usage: Usage }
+  /** Go on alone, in a new life of the cluster. `id` is random. Shells insist on mayRecover() first. */
+  | { readonly kind: "recover"; readonly id: string }
   /** Hand the lead to another peer, because this one is about to stop. */
   | { readonly kind: "resign" };

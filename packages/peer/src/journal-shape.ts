@@ -12,11 +12,20 @@ import {
   termMax,
 } from "@gam/consensus";
 import { type Check, check, decode, GamError, type NodeId } from "@gam/core";
+import { checkLife, type Life } from "./life.ts";
+
+/** A peer, and where it was last seen. */
+export interface Contact {
+  readonly id: NodeId;
+  readonly addresses: readonly string[];
+}
 
 export interface Stored {
   readonly hardState?: HardState | undefined;
   readonly entries: readonly Entry[];
   readonly snapshot?: Snapshot | undefined;
+  readonly life?: Life | undefined;
+  readonly contacts?: readonly Contact[] | undefined;
 }
 
 const { bytes, integer, list, literal, optional, string, struct } = check;
@@ -51,6 +60,8 @@ const write = struct({
       data: bytes(snapshotBytesMax),
     }),
   ),
+  life: optional(checkLife),
+  contacts: optional(list(struct({ id: member, addresses: list(string(300), 32) }), membersMax)),
 });
 const checkWrites = list(write, writesMax) as Check<Stored[]>;
 

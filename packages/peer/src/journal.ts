@@ -19,7 +19,8 @@ import {
   type Snapshot,
 } from "@gam/consensus";
 import { assert, encode, GamError, type NodeId } from "@gam/core";
-import { readWrites, type Stored } from "./journal-shape.ts";
+import { type Contact, readWrites, type Stored } from "./journal-shape.ts";
+import { firstLife, type Life, noLife } from "./life.ts";
 import { journalRemedy, payloadBytesMax, readRecords, recordBytes, writeRecord } from "./record.ts";
 
 /** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
@@ -51,13 +52,26 @@ export interface Recovered {
   readonly cut: { readonly file: string; readonly toBytes: number } | undefined;
 }
 
+/** All that a journal begins with in another life of the cluster. */
+export interface NewLife {
+  readonly life: Life;
+  /** Whom to connect to while the state names nobody. */
+  readonly contacts: readonly Contact[];
+  /** Absent: this peer waits for the log of others. */
+  readonly log?: Pick<Stored, "hardState" | "snapshot">;
+}
+
 /** The state that a sequence of writes amounts to. */
 class Copy {
   hardState: HardState = blank.hardState;
   snapshot: Snapshot | undefined;
   entries: RaftEntry[] = [];
+  life: Life = noLife;
+  contacts: readonly Contact[] = [];
 
   write(write: Stored): void {
+    if (write.life !== undefined) this.life = write.life;
+    if (write.contacts !== undefined) this.contacts = write.contacts;
     if (write.hardState !== undefined) this.hardState = write.hardState;
     if (write.snapshot !== undefined) this.#install(write.snapshot);
     const [first] = write.entries;
@@ -84,17 +98,21 @@ class Copy {
   }
 
   whole(): Stored {
-    return { hardState: this.hardState, entries: this.entries, snapshot: this.snapshot };
+    const { hardState, entries, snapshot, life, contacts } = this;
+    return { hardState, entries, snapshot, life, contacts };
   }
 }
 
 export class Journal {
-  readonly #copy: Copy;
+  #copy: Copy;
   #generation: number;
   #sequence: number;
   #waiting: RaftWrite[] = [];
   #underWay: readonly number[] | undefined;
   #wholeDue = false;
+  #lifeDue: Life | undefined;
+  #newLife: NewLife | undefined;
+  #rebirth: "none" | "under way" | "done" = "none";
   /** Snapshots that are not on the disk yet. */
   #snapshots = 0;
   #snapshotsUnderWay = 0;
@@ -124,6 +142,36 @@ export class Journal {
     return this.#grownBytes;
   }
 
+  get life(): Life {
+    return this.#lifeDue ?? this.#copy.life;
+  }
+
+  get contacts(): readonly Contact[] {
+    return this.#copy.contacts;
+  }
+
+  /** What beginLife() asked for is durable. */
+  get isReborn(): boolean {
+    return this.#rebirth === "done";
+  }
+
+  /** All that Raft has asked for until now, on the disk or not. */
+  log(): Pick<Restored, "hardState" | "snapshot" | "entries"> {
+    const copy = new Copy();
+    for (const write of [this.#copy.whole(), ...this.#waiting]) copy.write(write);
+    return restoredOf(copy);
+  }
+
+  /** A peer without a log takes part in that life. */
+  adoptLife(life: Life): void {
+    this.#lifeDue = life;
+  }
+
+  /** Forgets all that is there for the sake of another life. Nothing may be asked for after it. */
+  beginLife(newLife: NewLife): void {
+    this.#newLife = newLife;
+  }
+
   request(write: RaftWrite): void {
     this.#waiting.push(write);
     if (write.snapshot === undefined) return;
@@ -139,33 +187,48 @@ export class Journal {
   /** The next thing to write, unless one is under way or there is none. */
   take(): DiskStep | undefined {
     if (this.#underWay !== undefined) return undefined;
-    if (this.#waiting.length === 0 && !this.#wholeDue) return undefined;
+    if (this.#newLife !== undefined) return this.#takeNewLife(this.#newLife);
+    const life = this.#lifeDue;
+    if (this.#waiting.length === 0 && !this.#wholeDue && life === undefined) return undefined;
     this.#wholeDue = false;
+    this.#lifeDue = undefined;
     const writes = this.#waiting;
     this.#waiting = [];
     this.#underWay = writes.map(({ write }) => write);
-    for (const write of writes) {
-      this.#copy.write(write);
-      if (write.snapshot !== undefined) this.#snapshotsUnderWay += 1;
-    }
+    const stored: Stored[] = life === undefined ? writes : [{ life, entries: [] }, ...writes];
+    for (const write of stored) this.#copy.write(write);
+    for (const { snapshot } of writes) if (snapshot !== undefined) this.#snapshotsUnderWay += 1;
     const first = this.#generation === 0;
-    if (first || writes.some((write) => write.snapshot !== undefined)) {
-      this.#generation += 1;
-      this.#sequence = 1;
-      const bytes = writeRecord(1, pack([this.#copy.whole()]));
-      this.#wholeBytes = bytes.length;
-      return { kind: "begin", file: fileName(this.#generation), bytes };
-    }
+    if (first || writes.some((write) => write.snapshot !== undefined)) return this.#begin();
     this.#sequence += 1;
-    const bytes = writeRecord(this.#sequence, pack(writes));
+    const bytes = writeRecord(this.#sequence, pack(stored));
     this.#grownBytes += bytes.length;
     return { kind: "append", file: fileName(this.#generation), bytes };
+  }
+
+  /** Begins the next generation with all that the copy has. */
+  #begin(): DiskStep {
+    this.#generation += 1;
+    this.#sequence = 1;
+    const bytes = writeRecord(1, pack([this.#copy.whole()]));
+    this.#wholeBytes = bytes.length;
+    return { kind: "begin", file: fileName(this.#generation), bytes };
+  }
+
+  #takeNewLife({ life, contacts, log }: NewLife): DiskStep {
+    this.#newLife = undefined;
+    this.#rebirth = "under way";
+    this.#underWay = [];
+    this.#copy = new Copy();
+    this.#copy.write({ entries: [], ...log, life, contacts });
+    return this.#begin();
   }
 
   /** The step that was taken last is durable. Returns the writes that Raft must be told of. */
   persisted(): readonly number[] {
     assert(this.#underWay !== undefined, "only what was taken can become durable");
     const done = this.#underWay;
+    if (this.#rebirth === "under way") this.#rebirth = "done";
     this.#snapshots -= this.#snapshotsUnderWay;
     this.#snapshotsUnderWay = 0;
     this.#underWay = undefined;
@@ -178,14 +241,15 @@ export class Journal {
  *
  * Shape:  the files of the journal's folder, in any order, with no other files among them but those of
  *         fileName() (unfinished ones have other names).
- * Errors: CORRUPT_FILE, with file, offset and what to do.
+ * Errors: CORRUPT_FILE, with file, offset and what to do. With `salvage` only for a file of which nothing is
+ *         whole; otherwise all that stands before what is broken is taken, and nothing is to be cut off.
  */
-export function recoverJournal(files: readonly JournalFile[]): Recovered {
+export function recoverJournal(files: readonly JournalFile[], salvage = false): Recovered {
   const [newest] = [...files].sort((a, b) => generationOf(b.name) - generationOf(a.name));
   const copy = new Copy();
   if (newest === undefined)
     return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
-  const { payloads, endBytes, sequence } = readRecords(newest.name, newest.bytes);
+  const { payloads, endBytes, sequence } = readRecords(newest.name, newest.bytes, salvage);
   if (sequence === 0) {
     // A file gets its name only when its first record is durable.
     throw new GamError(
@@ -198,7 +262,7 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
   const grownBytes = endBytes - wholeBytes;
   const generation = generationOf(newest.name);
   const journal = new Journal(copy, generation, sequence, wholeBytes, grownBytes);
-  const torn = endBytes < newest.bytes.length;
+  const torn = !salvage && endBytes < newest.bytes.length;
   return {
     restored: restoredOf(copy),
     journal,
@@ -209,7 +273,7 @@ export function recoverJournal(files: readonly JournalFile[]): Recovered {
 /** The journal of a new cluster, whose only voter is `self`. Nothing of it is on the disk yet. */
 export function bootstrapJournal(self: NodeId): Recovered {
   const copy = new Copy();
-  copy.write(bootstrap(self));
+  copy.write({ ...bootstrap(self), life: firstLife(self) });
   const journal = new Journal(copy);
   journal.requestWhole();
   return { restored: restoredOf(copy), journal, cut: undefined };
@@ -244,7 +308,9 @@ function restoredOf(copy: Copy): Restored {
 
 function pack(writes: readonly Stored[]): Uint8Array {
   const bytes = encode(
-    writes.map(({ hardState, entries, snapshot }) => ({ hardState, entries, snapshot })),
+    writes.map(({ hardState, entries, snapshot, life, contacts }) => {
+      return { hardState, entries, snapshot, life, contacts };
+    }),
   );
   assert(bytes.length <= payloadBytesMax, "a write fits into a record");
   return bytes;

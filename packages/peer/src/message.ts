@@ -14,12 +14,16 @@ import {
   type Rumour,
 } from "@gam/membership";
 import { checkProposal, checkUsage, type Proposal, type Usage } from "@gam/state";
+import { checkLife, checkLifeId, type Life } from "./life.ts";
 
-/** One stream each between two peers, so that a large append does not hold up a probe. */
+/**
+ * One stream each between two peers, so that a large append does not hold up a probe. What is about the log says
+ * in which life of the cluster it stands.
+ */
 export type Message =
-  | { readonly channel: "raft"; readonly body: RaftMessage }
+  | { readonly channel: "raft"; readonly life: string; readonly body: RaftMessage }
   | { readonly channel: "member"; readonly body: MemberMessage }
-  | { readonly channel: "peer"; readonly body: PeerMessage };
+  | { readonly channel: "peer"; readonly life: string; readonly body: PeerMessage };
 
 /** What followers and the leader say about proposals, and nodes about whom they send where. */
 export type PeerMessage =
@@ -28,7 +32,9 @@ export type PeerMessage =
   /** Not by me, or not now: try again later, with whoever leads then. */
   | { readonly kind: "declined"; readonly id: ProposalId }
   /** My node sends connections by the state as it was after this entry, or later. */
-  | { readonly kind: "steered"; readonly index: number };
+  | { readonly kind: "steered"; readonly index: number }
+  /** My log is of this life, and I have applied so much of it. Taken whatever the receiver's life is. */
+  | { readonly kind: "life"; readonly life: Life; readonly index: number };
 
 export type Gossip =
   | { readonly topic: "usage"; readonly body: Usage }
@@ -38,10 +44,15 @@ const checkPeer = check.union<PeerMessage>({
   propose: check.object({ kind: check.literal("propose"), proposal: checkProposal }),
   declined: check.object({ kind: check.literal("declined"), id: check.id<ProposalId>() }),
   steered: check.object({ kind: check.literal("steered"), index: check.integer() }),
+  life: check.object({ kind: check.literal("life"), life: checkLife, index: check.integer() }),
 });
 
+const checkRaftOfLife = check.object({ life: checkLifeId, body: checkRaft });
+const checkPeerOfLife = check.object({ life: checkLifeId, body: checkPeer });
+
 export function encodeMessage(message: Message): Uint8Array {
-  return encode(message.body);
+  if (message.channel === "member") return encode(message.body);
+  return encode({ life: message.life, body: message.body });
 }
 
 /** Errors: BAD_FRAME, with the path of the field that is wrong. */
@@ -49,11 +60,11 @@ export function decodeMessage(channel: Message["channel"], bytes: Uint8Array): M
   const value = decode(bytes);
   switch (channel) {
     case "raft":
-      return { channel, body: checkRaft(value, "raft") };
+      return { channel, ...checkRaftOfLife(value, "raft") };
     case "member":
       return { channel, body: checkMember(value, "member") };
     case "peer":
-      return { channel, body: checkPeer(value, "peer") };
+      return { channel, ...checkPeerOfLife(value, "peer") };
   }
 }
 

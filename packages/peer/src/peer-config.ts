@@ -13,6 +13,8 @@ export interface PeerConfig {
   readonly voteSilenceMs: number;
   /** A log of more entries than this is worth a snapshot. */
   readonly logEntriesMax: number;
+  /** Started from what salvaged() left of its journal: it takes no part. */
+  readonly isMute?: boolean;
   /** Only simulations plant any. */
   readonly faults?: PeerFaults;
 }

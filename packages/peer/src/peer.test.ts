@@ -184,7 +184,8 @@ test("Peer takes what others ask for, and neither plans nor reports of what is n
   ];
   for (const change of forged) {
     const proposal = { id: testId<ProposalId>(`forged${change.kind}`), atMs: 0, changes: [change] };
-    const message = { channel: "peer", body: { kind: "propose", proposal } } as const;
+    const { id: life } = mesh.peer(a).lives;
+    const message = { channel: "peer", life, body: { kind: "propose", proposal } } as const;
     mesh.give(a, { kind: "received", from: stranger, sender: manager, message });
   }
   assert.equal(view.task(testId("evil")), undefined);

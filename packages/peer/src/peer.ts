@@ -57,7 +57,8 @@ import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import type { Recovered } from "./journal.ts";
 import { type LeaderFacts, Leading, losers } from "./leading.ts";
-import type { Gossip, Message } from "./message.ts";
+import { Lives } from "./lives.ts";
+import type { Gossip, Message, PeerMessage } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
 import { Readings } from "./readings.ts";
@@ -91,6 +92,7 @@ export class Peer {
   readonly #vetting = new Vetting((...trouble) => this.#trouble(...trouble));
   readonly #selfReport = new SelfReport();
   readonly #journal: Recovered["journal"];
+  readonly lives: Lives;
   readonly #membership: Membership;
   readonly #worker: Worker;
   readonly #proposals: Proposals;
@@ -116,7 +118,21 @@ export class Peer {
     this.#mint = mint;
     const { self } = config;
     this.#journal = recovered.journal;
+    this.lives = new Lives({
+      self,
+      journal: recovered.journal,
+      view: this.#store,
+      isMute: config.isMute ?? false,
+      lastIndex: () => this.#raft.lastIndex,
+      tell: (to, body) => this.#tell(to, body),
+      note: (text, fields) => this.#note("warn", text, fields),
+    });
     this.#steering = new Steering(self);
+    this.#readings = new Readings({
+      mint,
+      ask: (id) => this.#stepRaft({ kind: "read", id }),
+      settle: (request, fresh) => this.#effects.push({ kind: "read", request, fresh }),
+    });
     const { snapshot } = recovered.restored;
     if (snapshot !== undefined) restoreOwn(this.#store, snapshot);
     this.#snapshotIndex = snapshot?.index ?? 0;
@@ -131,12 +147,6 @@ export class Peer {
     this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
     this.#worker = new Worker(workerLimitsDefault, faults.worker);
     this.#proposals = new Proposals((proposal) => this.#forward(proposal));
-    this.#readings = new Readings({
-      mint,
-      isLed: () => this.#leader !== undefined,
-      ask: (id) => this.#stepRaft({ kind: "read", id }),
-      settle: (request, fresh) => this.#effects.push({ kind: "read", request, fresh }),
-    });
     if (snapshot !== undefined) {
       this.#membersMoved();
       this.#tasksMoved();
@@ -154,8 +164,15 @@ export class Peer {
   get leader(): NodeId | undefined {
     return this.#leader;
   }
-  get raft(): Pick<Raft, "term" | "role" | "configuration" | "commitIndex" | "lastIndex"> {
+  get raft(): Pick<
+    Raft,
+    "term" | "role" | "configuration" | "commitIndex" | "lastIndex" | "lastTerm"
+  > {
     return this.#raft;
+  }
+  /** How long no leader has been known. */
+  get leaderlessMs(): number {
+    return this.#readings.leaderlessTicks * tickMs;
   }
   /** The latest that each peer said of its host, this one included. */
   get usage(): ReadonlyMap<NodeId, Usage> {
@@ -172,14 +189,19 @@ export class Peer {
 
   step(input: Input, nowMs: number): Effect[] {
     this.#nowMs = nowMs;
-    this.#take(input);
-    this.#lead();
-    this.#arrange();
+    if (this.lives.isOver) this.#effects.push(...this.lives.conclude(input));
+    else this.#live(input);
     const step = this.#journal.take();
     if (step !== undefined) this.#effects.push({ kind: "disk", step });
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  #live(input: Input): void {
+    this.#take(input);
+    this.#lead();
+    this.#arrange();
   }
 
   #take(input: Input): void {
@@ -201,7 +223,7 @@ export class Peer {
         );
         return;
       case "read":
-        return this.#readings.add(input.request);
+        return this.#readings.add(input.request, this.#leader !== undefined);
       case "worker":
         return this.#stepWorker(input.input);
       case "arranged":
@@ -217,6 +239,9 @@ export class Peer {
         return;
       case "resign":
         return this.#resign();
+      case "recover":
+        if (this.#leader === undefined) this.lives.recover(input.id);
+        return;
       default:
         unreachable(input);
     }
@@ -225,13 +250,14 @@ export class Peer {
   #tick(lateTicks: number): void {
     this.#nowTick += 1;
     this.#troubles.tick();
+    this.lives.tick();
     this.#arranging.tick();
     this.#stepMembership({ kind: "tick", lateTicks });
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
     this.#proposals.tick();
     this.#leading?.tick();
-    this.#readings.tick();
+    this.#readings.tick(this.#leader !== undefined);
     this.#catchUp();
     this.#describe();
     if (this.#nowTick >= this.#measureAtTick) {
@@ -248,6 +274,7 @@ export class Peer {
     switch (message.channel) {
       case "raft": {
         this.#stepMembership({ kind: "heard", from });
+        if (!this.lives.isOwn(from, message.life)) return;
         const why = refusalOfRaft(this.#store, asker, message.body, this.#raft.term);
         if (why !== undefined) return this.#refuse(from, why);
         return this.#stepRaft({ kind: "received", from, message: message.body });
@@ -260,6 +287,8 @@ export class Peer {
         unreachable(message);
     }
     const { body } = message;
+    if (body.kind === "life") return this.lives.hear(from, body.life, body.index);
+    if (!this.lives.isOwn(from, message.life)) return;
     if (body.kind === "declined") return this.#proposals.decline(body.id);
     if (body.kind === "steered") {
       if (this.#store.node(from) === undefined) return;
@@ -273,8 +302,7 @@ export class Peer {
       return this.#trouble(`proposal ${from}`, text, { peer: from, reason });
     }
     if (this.#takes(asker, proposal)) return;
-    const declined = { kind: "declined" as const, id: proposal.id };
-    this.#effects.push({ kind: "send", to: from, message: { channel: "peer", body: declined } });
+    this.#tell(from, { kind: "declined", id: proposal.id });
   }
 
   /** False where it is to be tried again, here or with another leader. */
@@ -329,7 +357,7 @@ export class Peer {
         this.#effects.push({
           kind: "send",
           to: effect.to,
-          message: { channel: "raft", body: effect.message },
+          message: { channel: "raft", life: this.lives.id, body: effect.message },
         });
         break;
       case "persist":
@@ -401,7 +429,7 @@ export class Peer {
     if (leader === undefined) return;
     this.#proposals.lead();
     this.#catchUp();
-    this.#readings.lead();
+    this.#readings.place();
   }
 
   #compact(): void {
@@ -458,8 +486,7 @@ export class Peer {
   #forward(proposal: Proposal): boolean {
     if (this.#leader === undefined) return false;
     if (this.#leader === this.self) return this.#append(proposal);
-    const body = { kind: "propose" as const, proposal };
-    this.#effects.push({ kind: "send", to: this.#leader, message: { channel: "peer", body } });
+    this.#tell(this.#leader, { kind: "propose", proposal });
     return true;
   }
 
@@ -575,6 +602,7 @@ export class Peer {
   }
 
   #stepWorker(input: WorkerInput): void {
+    if (this.#config.isMute) return;
     for (const effect of this.#worker.step(input)) {
       switch (effect.kind) {
         case "engine":
@@ -619,7 +647,7 @@ export class Peer {
   }
 
   #arrange(): void {
-    if (!this.#arranging.isDue(this.#caughtUp)) return;
+    if (!this.#arranging.isDue(this.#caughtUp) || this.#config.isMute) return;
     const { index } = this.#store;
     this.#steering.planned(this.#store);
     const plan = this.#planNode();
@@ -641,10 +669,7 @@ export class Peer {
   }
 
   #arranged(index: number): void {
-    for (const to of this.#steering.arranged(index)) {
-      const body = { kind: "steered" as const, index };
-      this.#effects.push({ kind: "send", to, message: { channel: "peer", body } });
-    }
+    for (const to of this.#steering.arranged(index)) this.#tell(to, { kind: "steered", index });
     this.#steered();
   }
 
@@ -707,6 +732,14 @@ export class Peer {
     const at = new Date(this.#nowMs).toISOString();
     if (!this.#troubles.isNews(key, `${at} ${text}: ${shown.join(", ")}`)) return;
     this.#note("warn", text, fields);
+  }
+
+  #tell(to: NodeId, body: PeerMessage): void {
+    this.#effects.push({
+      kind: "send",
+      to,
+      message: { channel: "peer", life: this.lives.id, body },
+    });
   }
 
   #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {

@@ -1,16 +1,15 @@
 /**
- * Readings: what clients of this peer wait for before they read its copy of the state.
+ * Readings: who waits until this copy holds all that was acknowledged before.
  *
- * Decides when a reader is asked for at the leader, and when it gets its copy as it is because no answer came.
- *
- * Drive it with add(), tick(), lead() when there is another leader, and answered() for each answer of Raft.
+ * Decides how long a reader waits, and that the next leader is asked when one goes away. What a leader answers is
+ * Raft's to say.
  */
 import type { Mint } from "@gam/core";
 
 /** A reader gets its copy as it is after 2 s without an answer: an election is over by then. */
 const patienceTicks = 40;
 /** Without a leader for 5 s there is nothing to wait for. */
-const leaderlessTicks = 100;
+const leaderlessTicksMax = 100;
 
 interface Reading {
   readonly request: number;
@@ -21,16 +20,14 @@ interface Reading {
 
 export interface ReadingsParts {
   readonly mint: Mint;
-  readonly isLed: () => boolean;
-  /** Asks the leader under this name. The answer may come at once. */
+  /** Asks the leader there is, under this id. */
   readonly ask: (id: string) => void;
-  /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
   readonly settle: (request: number, fresh: boolean) => void;
 }
 
 export class Readings {
   readonly #parts: ReadingsParts;
-  readonly #readings = new Map<string, Reading>();
+  readonly #waiting = new Map<string, Reading>();
   #nowTick = 0;
   /** When a leader was known last. */
   #ledTick = 0;
@@ -39,45 +36,49 @@ export class Readings {
     this.#parts = parts;
   }
 
-  add(request: number): void {
-    const { mint, isLed, settle } = this.#parts;
-    if (!isLed() && this.#nowTick - this.#ledTick >= leaderlessTicks) return settle(request, false);
-    const untilTick = this.#nowTick + patienceTicks;
-    this.#readings.set(mint.id(), { request, untilTick, placed: false });
-    this.lead();
+  get leaderlessTicks(): number {
+    return this.#nowTick - this.#ledTick;
   }
 
-  tick(): void {
+  add(request: number, isLed: boolean): void {
+    if (!isLed && this.leaderlessTicks >= leaderlessTicksMax) {
+      return this.#parts.settle(request, false);
+    }
+    const untilTick = this.#nowTick + patienceTicks;
+    this.#waiting.set(this.#parts.mint.id(), { request, untilTick, placed: false });
+    if (isLed) this.place();
+  }
+
+  tick(isLed: boolean): void {
     this.#nowTick += 1;
-    for (const [id, reading] of this.#readings) {
+    for (const [id, reading] of this.#waiting) {
       if (this.#nowTick >= reading.untilTick) this.#settle(id, reading.request, false);
     }
-    this.lead();
+    if (isLed) this.place();
   }
 
   /** Asks the leader there is now for what was asked of none, or of one that is gone. */
-  lead(): void {
-    if (!this.#parts.isLed()) return;
+  place(): void {
     this.#ledTick = this.#nowTick;
     // An answer may come at once, and change what is waiting.
-    for (const [id, reading] of [...this.#readings]) {
+    for (const [id, reading] of [...this.#waiting]) {
       if (reading.placed) continue;
-      this.#readings.set(id, { ...reading, placed: true });
+      this.#waiting.set(id, { ...reading, placed: true });
       this.#parts.ask(id);
     }
   }
 
   answered(id: string, fresh: boolean): void {
-    const reading = this.#readings.get(id);
+    const reading = this.#waiting.get(id);
     if (reading === undefined) return;
     if (fresh) return this.#settle(id, reading.request, true);
     // The leader went away meanwhile. The next one is asked, under a name that Raft does not know.
-    this.#readings.delete(id);
-    this.#readings.set(this.#parts.mint.id(), { ...reading, placed: false });
+    this.#waiting.delete(id);
+    this.#waiting.set(this.#parts.mint.id(), { ...reading, placed: false });
   }
 
   #settle(id: string, request: number, fresh: boolean): void {
-    this.#readings.delete(id);
+    this.#waiting.delete(id);
     this.#parts.settle(request, fresh);
   }
 }

@@ -37,7 +37,8 @@ export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
 export const journalRemedy =
   "Move the whole data directory away, start the agent, " +
   'run "gam join TOKEN" with a token of another peer, which has all that stood here, ' +
-  'and remove the old node there with "docker node rm --force"';
+  'and remove the old node there with "docker node rm --force". ' +
+  'If no other peer has it, "gam agent --salvage on" and "gam recover" go on with what is whole';
 
 export interface Records {
   readonly payloads: readonly Uint8Array[];
@@ -47,8 +48,12 @@ export interface Records {
   readonly sequence: number;
 }
 
-/** Errors: CORRUPT_FILE with the file's name, the offset in bytes and what to do. */
-export function readRecords(name: string, file: Uint8Array): Records {
+/**
+ * `salvage`: what stands behind a broken record is given up.
+ *
+ * Errors: CORRUPT_FILE with the file's name, the offset in bytes and what to do; never with `salvage`.
+ */
+export function readRecords(name: string, file: Uint8Array, salvage = false): Records {
   const payloads: Uint8Array[] = [];
   let at = 0;
   let sequence = 0;
@@ -59,7 +64,7 @@ export function readRecords(name: string, file: Uint8Array): Records {
     at += headerBytes + length;
     sequence += 1;
   }
-  for (let later = at + 1; later + headerBytes <= file.length; later += 1) {
+  for (let later = at + 1; !salvage && later + headerBytes <= file.length; later += 1) {
     if (file[later] !== 0x47 || recordAt(file, later, undefined, sequence) === undefined) continue;
     throw new GamError(
       "CORRUPT_FILE",

@@ -270,7 +270,12 @@ test("a network comes with a subnet after a node whose network was misshapen", (
 });
 
 function hear(host: Host, body: RaftMessage): void {
-  host.give({ kind: "received", from: b, sender: manager, message: { channel: "raft", body } });
+  host.give({
+    kind: "received",
+    from: b,
+    sender: manager,
+    message: { channel: "raft", life: host.peer.lives.id, body },
+  });
 }
 
 test("after one heartbeat of the last term there is a leader all the same, also after a restart", () => {

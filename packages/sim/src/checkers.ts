@@ -21,8 +21,10 @@ export interface Acknowledged {
 }
 
 export class Checkers {
-  readonly #leaders = new Map<number, NodeId>();
-  readonly #entries = new Map<number, { readonly digest: string; readonly by: NodeId }>();
+  /** By life and term. */
+  readonly #leaders = new Map<string, NodeId>();
+  /** By life and index. */
+  readonly #entries = new Map<string, { readonly digest: string; readonly by: NodeId }>();
   readonly #ledger = new Ledger();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
@@ -39,32 +41,34 @@ export class Checkers {
     return this.#downs;
   }
 
-  /** One leader per term. */
-  leads(term: number, host: NodeId): void {
-    const known = this.#leaders.get(term);
+  /** One leader per term of a life. */
+  leads(life: string, term: number, host: NodeId): void {
+    const place = `${life} ${term}`;
+    const known = this.#leaders.get(place);
     if (known !== undefined && known !== host) {
-      throw new Breach(`term ${term} has two leaders, ${known} and ${host}`);
+      throw new Breach(`term ${term} of life ${life} has two leaders, ${known} and ${host}`);
     }
-    this.#leaders.set(term, host);
+    this.#leaders.set(place, host);
   }
 
   /** Committed prefixes equal: an entry means the same to everybody, also after a restart. */
-  happened(host: NodeId, index: number, events: readonly Event[], hosts: readonly Host[]): void {
+  happened(host: Host, index: number, events: readonly Event[], hosts: readonly Host[]): void {
     const digest = events.map(digestOf).join(" ");
-    const known = this.#entries.get(index);
+    const place = `${host.peer?.lives.id} ${index}`;
+    const known = this.#entries.get(place);
     if (known !== undefined) {
       if (known.digest === digest) return;
       throw new Breach(
-        `entry ${index} is "${known.digest}" to ${known.by} and "${digest}" to ${host}`,
+        `entry ${index} is "${known.digest}" to ${known.by} and "${digest}" to ${host.id}`,
       );
     }
-    this.#entries.set(index, { digest, by: host });
+    this.#entries.set(place, { digest, by: host.id });
     for (const event of events) {
       this.#look(event, index);
       this.#ledger.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
-      if (event.table === "cluster") hadItsRoot(event, index, host, hosts);
+      if (event.table === "cluster") hadItsRoot(event, index, host.id, hosts);
     }
   }
 
@@ -114,9 +118,9 @@ export class Checkers {
     }
   }
 
-  /** Honest peers are warned of lost peers only: of nothing that they would send, log or plan themselves. */
+  /** Honest peers are warned of lost peers and of other lives only: of nothing that they would send, log or plan. */
   told(host: NodeId, { level, text, fields }: Extract<Effect, { kind: "note" }>): void {
-    if (level !== "warn" || text.startsWith("Peer is ")) return;
+    if (level !== "warn" || text.startsWith("Peer is ") || text.includes("another life")) return;
     throw new Breach(`${host} is warned: ${text} ${JSON.stringify(fields)}`);
   }
 

@@ -44,6 +44,7 @@ export interface HostParts {
   readonly random: Random;
   readonly mint: Mint;
   readonly planted: Planted;
+  readonly votersMax: () => number;
   /** Everything that is not done on the host itself. */
   readonly outside: (host: Host, effect: Effect) => void;
 }
@@ -56,6 +57,8 @@ export class Host {
   peer: Peer | undefined;
   /** By which its kernel sends connections. */
   plan: NodePlan | undefined;
+  /** Of the peer that runs, or ran last. */
+  votersMax = 0;
   #planIndex = 0;
   /** What was begun in another life of the agent comes to nothing. */
   #life = 0;
@@ -154,7 +157,9 @@ export class Host {
     this.#missedTicks = 0;
     this.#held = [];
     const faults = planted.peer ?? {};
-    const config = { self: this.id, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax, faults };
+    this.votersMax = this.#parts.votersMax();
+    const limits = { votersMax: this.votersMax, voteSilenceMs: 300_000, logEntriesMax };
+    const config = { self: this.id, ...limits, faults };
     this.peer = new Peer(config, recovered, random, mint);
     this.engine.attach();
     this.#say();
@@ -306,6 +311,9 @@ export class Host {
         return this.engine.perform(effect.action);
       case "arrange":
         return this.#later(1 + this.#parts.random.below(arrangeMsMax), () => this.#arrange(effect));
+      case "reborn":
+        this.killAgent();
+        return this.start();
       case "measure":
         return this.#later(1, () => this.give({ kind: "measured", usage: this.#usage() }));
       default:

@@ -203,8 +203,9 @@ class Round {
 
   #propose(): boolean {
     const { random } = this.#mesh;
-    const bytes = bytesOf({ kind: "propose", proposal: this.#proposal() });
     const to = pick(random, members);
+    const life = this.#mesh.lifeOf(to);
+    const bytes = bytesOf({ life, body: { kind: "propose", proposal: this.#proposal() } });
     let message: Message | undefined;
     if (bytes === undefined || !passes(() => (message = decodeMessage("peer", bytes))))
       return false;
@@ -226,7 +227,7 @@ class Round {
     const raft = heard.filter(({ message }) => message.channel === "raft");
     if (raft.length === 0) return false;
     const { from, message } = pick(random, raft);
-    const bytes = bytesOf(this.#mutant(message.body));
+    const bytes = bytesOf(this.#mutant(framed(message)));
     let bad: Message | undefined;
     if (bytes === undefined || !passes(() => (bad = decodeMessage("raft", bytes)))) return false;
     this.#victim.hear(random.below(4) === 0 ? pick(random, members) : from, bad as Message);
@@ -298,7 +299,7 @@ class Round {
             to: members[0] as NodeId,
             message: { channel: "member", body: ping } as Message,
           };
-    const bytes = bytesOf(this.#mutant(message.body));
+    const bytes = bytesOf(this.#mutant(framed(message)));
     let bad: Message | undefined;
     if (bytes === undefined) return false;
     if (!passes(() => (bad = decodeMessage(message.channel, bytes)))) return false;
@@ -376,6 +377,8 @@ class Victim {
     const self = members[2] as NodeId;
     this.#file = mesh.fileOf(self);
     this.#peer = this.#peerOf(self);
+    // What is known to be committed is applied with the first tick.
+    this.#step({ kind: "tick", lateTicks: 0 });
     this.#firstTerm = this.#peer.raft.term;
   }
 
@@ -406,7 +409,7 @@ class Victim {
         commit: previousIndex + 1,
         entries: [{ ...entry, term: raft.term + 1 }],
       };
-      this.hear(members[1] as NodeId, { channel: "raft", body });
+      this.hear(members[1] as NodeId, { channel: "raft", life: this.#peer.lives.id, body });
     }
     return raft.lastIndex > before && raft.commitIndex > previousIndex;
   }
@@ -428,7 +431,7 @@ class Victim {
       data,
     };
     const before = view.index;
-    const bytes = encodeMessage({ channel: "raft", body });
+    const bytes = encodeMessage({ channel: "raft", life: this.#peer.lives.id, body });
     let message: Message | undefined;
     if (!passes(() => (message = decodeMessage("raft", bytes)))) return false;
     this.hear(members[1] as NodeId, message as Message);
@@ -513,6 +516,11 @@ function isBearable(value: unknown): boolean {
     const counts = key === "Replicas" || key === "TotalCompletions" || key === "MaxConcurrent";
     return counts && typeof one === "number" ? !(one > replicasMax) : isBearable(one);
   });
+}
+
+/** What stands in the bytes of a message. */
+function framed(message: Message): object {
+  return message.channel === "member" ? message.body : { life: message.life, body: message.body };
 }
 
 function show(value: unknown): string {

@@ -92,6 +92,11 @@ export class PoisonedMesh {
     return [...this.peers.values()].find(({ raft }) => raft.role === "leader")?.self;
   }
 
+  /** Stands in messages to this peer about its log. */
+  lifeOf(id: NodeId): string {
+    return this.peers.get(id)?.lives.id ?? "";
+  }
+
   fileOf(id: NodeId): JournalFile {
     const file = this.#files.get(id);
     assert(file !== undefined, "a peer has written something");

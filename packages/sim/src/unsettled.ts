@@ -98,7 +98,8 @@ function votersMissing(hosts: readonly Host[], view: View): string | undefined {
   const managers = view.nodes().filter(({ Spec }) => Spec.Role === "manager");
   const stranger = voters.find((id) => !managers.some(({ ID }) => ID === id));
   if (stranger !== undefined) return `${stranger} votes and is no manager`;
-  const wanted = managers.length >= 5 ? 5 : managers.length >= 3 ? 3 : 1;
+  const survivable = managers.length >= 5 ? 5 : managers.length >= 3 ? 3 : 1;
+  const wanted = Math.min(survivable, host?.votersMax ?? survivable);
   if (voters.length !== wanted) return `${voters.length} voters of ${managers.length}`;
   const idle = managers.find(({ ID }) => !voters.includes(ID) && !standbys.includes(ID));
   return voters.length === 1 && idle !== undefined ? `${idle.ID} does not stand by` : undefined;

@@ -94,6 +94,9 @@ export class World {
     for (let made = 0; made < hostCount; made += 1) this.#hosts.push(this.#newHost());
   }
 
+  /** For peers that start from now on. */
+  votersMax = 5;
+
   /** Those that are members, on or off. */
   get hosts(): readonly Host[] {
     return this.#hosts;
@@ -107,6 +110,7 @@ export class World {
       random: this.random,
       mint: this.#mint,
       planted: this.#planted,
+      votersMax: () => this.votersMax,
       outside: (host, effect) => this.#outside(host, effect),
     });
     this.adjustClock(host);
@@ -339,7 +343,7 @@ export class World {
   #outside(host: Host, effect: Effect): void {
     const { peer } = host;
     if (peer !== undefined && peer.raft.role === "leader") {
-      this.checkers.leads(peer.raft.term, host.id);
+      this.checkers.leads(peer.lives.id, peer.raft.term, host.id);
     }
     switch (effect.kind) {
       case "send":
@@ -352,7 +356,7 @@ export class World {
           () => `${host.id} applies ${effect.index}: ${effect.events.map(brief).join(", ")}`,
         );
         if (effect.snapshot) return;
-        return this.checkers.happened(host.id, effect.index, effect.events, this.hosts);
+        return this.checkers.happened(host, effect.index, effect.events, this.hosts);
       case "engine":
         return this.checkers.acts(host, effect.action, this.hosts);
       case "proposed":

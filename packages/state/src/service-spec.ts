@@ -242,8 +242,9 @@ function checkResources(resources: Resources | undefined): void {
   if (memory !== 0 && memory < memoryBytesMin) {
     invalid(`invalid memory value ${memory}: Must be at least 4MiB`);
   }
-  for (const { DiscreteResourceSpec } of resources?.GenericResources ?? []) {
-    if ((DiscreteResourceSpec?.Value ?? 0) < 0)
+  for (const resource of resources?.GenericResources ?? []) {
+    // A list of Go's has its zero value where JSON has null.
+    if ((resource?.DiscreteResourceSpec?.Value ?? 0) < 0)
       invalid("invalid generic resource: Must be positive");
   }
 }

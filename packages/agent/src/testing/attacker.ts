@@ -34,6 +34,8 @@ export interface AttackerParts {
   readonly identity: Identity;
   readonly credentials: Credentials;
   readonly view: View;
+  /** Of its log: stands in messages about it. */
+  readonly life: string;
   readonly listen: { readonly host: string; readonly port: number };
   /** `host:port` of members. */
   readonly targets: readonly string[];
@@ -150,11 +152,16 @@ export class Attacker {
     }
   }
 
+  /** About the log, in the life that it is of. */
+  sayOfLog(protocol: "raft" | "peer", body: unknown): void {
+    this.say(protocol, { life: this.#parts.life, body });
+  }
+
   propose(...changes: readonly unknown[]): void {
     this.#proposals += 1;
     const id = `${this.#proposals}${randomBytes(16).toString("hex")}`.slice(0, 25);
     const proposal = { id, atMs: Date.now(), changes };
-    this.say("peer", { kind: "propose", proposal });
+    this.sayOfLog("peer", { kind: "propose", proposal });
   }
 
   publish(topic: "usage" | "rumour", body: unknown): void {
@@ -227,7 +234,7 @@ function spec(of: Node, role: "manager" | "worker"): Change {
 }
 
 function raft(name: string, message: object, named: RegExp | undefined): Attack {
-  return { name, named, run: (attacker) => attacker.say("raft", message) };
+  return { name, named, run: (attacker) => attacker.sayOfLog("raft", message) };
 }
 
 function change(

@@ -35,6 +35,7 @@ import {
 import { aNode, aTask, aToken } from "@gam/state/testing";
 import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
 import type { DoctorFacts } from "../gam-doctor.ts";
+import type { RecoverReport } from "../gam-recover.ts";
 import type { GamStatus } from "../gam-status.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
@@ -144,7 +145,27 @@ export class FakeDoor implements ClusterDoor {
   }
 
   async examine(): Promise<DoctorFacts> {
-    return { examined: [], pools: { subnets: 1, subnetsFree: 1, networks: [] }, clashes: [] };
+    return {
+      examined: [],
+      pools: { subnets: 1, subnetsFree: 1, networks: [] },
+      clashes: [],
+      leaderlessMs: 0,
+      voters: [this.self],
+      rivals: [],
+    };
+  }
+
+  /** Set to what this host would go on with. */
+  recoverable: RecoverReport | undefined;
+  readonly recovered: boolean[] = [];
+
+  async recoverReport(): Promise<RecoverReport> {
+    if (this.recoverable === undefined) throw new GamError("REFUSED", "nothing to recover from");
+    return this.recoverable;
+  }
+
+  async recover(force: boolean): Promise<void> {
+    this.recovered.push(force);
   }
 
   status(): GamStatus {
@@ -154,6 +175,10 @@ export class FakeDoor implements ClusterDoor {
       state: this.#state,
       leader: this.self,
       term: 1,
+      leaderlessMs: 0,
+      life: 1,
+      isMute: false,
+      rivals: [],
       applied: this.store.index,
       voters: [this.self],
       learners: [],

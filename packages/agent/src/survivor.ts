@@ -1,0 +1,149 @@
+/**
+ * Survivor: what this host could go on with alone, what the others have, and going on alone.
+ *
+ * Asks the others over the mesh, where no leader is needed. Whether it may be done is decided by mayRecover(),
+ * what is kept by recoverLog().
+ */
+import type { RecoverReport } from "@gam/api";
+import { decode, encode, GamError, type NodeId } from "@gam/core";
+import type { Mesh } from "@gam/mesh";
+import {
+  checkLogPlace,
+  type LogPlace,
+  mayRecover,
+  type Peer,
+  type RecoverVerdict,
+  type Recovery,
+} from "@gam/peer";
+import type { View } from "@gam/state";
+
+const surveyName = "survey";
+const answerMs = 3_000;
+
+export interface SurvivorParts {
+  readonly peer: Peer;
+  /** Its journal is spoilt: Raft has no log of it. */
+  readonly isMute: boolean;
+  readonly mesh: Pick<Mesh, "handle" | "request">;
+  /** Random, 25 characters. */
+  readonly mint: () => string;
+  /** Gives the peer its order. */
+  readonly recover: (id: string) => void;
+}
+
+export class Survivor {
+  readonly #parts: SurvivorParts;
+
+  constructor(parts: SurvivorParts) {
+    this.#parts = parts;
+    parts.mesh.handle(surveyName, () => encode(this.#place()));
+  }
+
+  /** What would become of it. Changes nothing. Bounded; never rejects. */
+  async report(): Promise<RecoverReport> {
+    // To read the whole log again takes a while, and where there is a leader it is of no use.
+    const recovery = this.#place().isLed ? undefined : this.#recovery();
+    const answers = await this.#ask();
+    const verdict = this.#verdict(answers, recovery);
+    const { peer } = this.#parts;
+    const view = recovery?.view ?? peer.view;
+    const { voters, votersOutgoing } = recovery?.configuration ?? peer.raft.configuration;
+    const own = this.#place();
+    return {
+      refusal: verdict.refusal ?? "",
+      doubts: verdict.doubts,
+      life: own.life.length,
+      leaderlessMs: peer.leaderlessMs,
+      lastIndex: own.lastIndex,
+      unconfirmed: recovery?.unconfirmed ?? 0,
+      skipped: recovery?.skipped ?? [],
+      writtenAtMs: writtenAtMs(view),
+      services: view.services().map(({ Spec }) => Spec.Name),
+      tasks: view.tasks().length,
+      hosts: view.nodes().map(({ ID }) => {
+        const place = ID === peer.self ? own : answers.get(ID);
+        return {
+          id: ID,
+          hostname: nameOf(view, ID),
+          isSelf: ID === peer.self,
+          votes: voters.includes(ID) || votersOutgoing.includes(ID),
+          answers: place !== undefined,
+          lastIndex: place?.lastIndex ?? null,
+          life: place?.life.length ?? null,
+          tasks: view.tasksOn(ID).filter(({ Status }) => Status.State === "running").length,
+        };
+      }),
+    };
+  }
+
+  /** Errors: REFUSED, with the reason. */
+  async recover(force: boolean): Promise<void> {
+    const { refusal, doubts } = this.#verdict(await this.#ask(), this.#recovery());
+    if (refusal !== undefined) throw new GamError("REFUSED", `Cannot recover: ${refusal}`);
+    const [doubt] = doubts;
+    if (doubt !== undefined && !force) {
+      throw new GamError("REFUSED", `Cannot recover: ${doubt}. --force does it all the same`);
+    }
+    this.#parts.recover(this.#parts.mint());
+  }
+
+  #place(): LogPlace {
+    const { raft, lives, leader } = this.#parts.peer;
+    // Each question costs a look at the whole log, but nobody asks such a peer often.
+    const { lastIndex, lastTerm } = (this.#parts.isMute ? lives.recovery() : undefined) ?? raft;
+    return {
+      life: lives.own,
+      lastIndex,
+      lastTerm,
+      isLed: leader !== undefined,
+      isMute: this.#parts.isMute,
+    };
+  }
+
+  #recovery(): Recovery | undefined {
+    return this.#parts.peer.lives.recovery();
+  }
+
+  #verdict(answers: ReadonlyMap<NodeId, LogPlace>, recovery: Recovery | undefined): RecoverVerdict {
+    const { peer } = this.#parts;
+    return mayRecover({
+      self: peer.self,
+      own: this.#place(),
+      leaderlessMs: peer.leaderlessMs,
+      ...(recovery?.configuration ?? peer.raft.configuration),
+      answers,
+      hasState: recovery !== undefined,
+      isManager: recovery?.view.node(peer.self)?.Spec.Role === "manager",
+      nameOf: (id) => nameOf(peer.view, id),
+    });
+  }
+
+  async #ask(): Promise<ReadonlyMap<NodeId, LogPlace>> {
+    const { peer, mesh } = this.#parts;
+    const others = peer.view.nodes().filter(({ ID }) => ID !== peer.self);
+    const answers = new Map<NodeId, LogPlace>();
+    await Promise.all(
+      others.map(async ({ ID }) => {
+        try {
+          const options = { timeoutMs: answerMs };
+          const answer = await mesh.request(ID, surveyName, new Uint8Array(), options);
+          answers.set(ID, checkLogPlace(decode(answer), "survey"));
+        } catch (thrown) {
+          if (!(thrown instanceof GamError)) throw thrown; // It does not answer.
+        }
+      }),
+    );
+    return answers;
+  }
+}
+
+function nameOf(view: View, id: NodeId): string {
+  return view.node(id)?.Description.Hostname || id;
+}
+
+/** When anything of it was changed last, by the clock of who led then. */
+function writtenAtMs(view: View): number {
+  const rows = [...view.nodes(), ...view.services(), ...view.tasks()];
+  const times = rows.map(({ UpdatedAt }) => Date.parse(UpdatedAt)).filter(Number.isFinite);
+  return times.reduce((latest, time) => Math.max(latest, time), 0);
+}
