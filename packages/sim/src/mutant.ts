@@ -33,6 +33,9 @@ const texts: readonly string[] = [
   "10.0.0.1:70000",
   "2026-02-30T25:61:00Z",
   "9999-12-31T23:59:59Z",
+  "0001-01-01T00:00:00Z",
+  "9999-12-31T23:59:59-12:00",
+  "10.0.0.5/24",
   "1e9",
   "NaN",
   "null",
@@ -123,7 +126,13 @@ function nudged(random: Random, found: string): string {
     ["down", "unknown", "ready", "disconnected"],
   ].filter((list) => list.includes(found));
   if (words.length > 0) return pick(random, words.flat());
-  return found.replace(/\d/, String(random.below(10)));
+  const digits = [...found.matchAll(/\d+/g)];
+  if (digits.length === 0) return found.slice(0, -1);
+  const { index, 0: number } = pick(random, digits);
+  const other = String(pick(random, [random.below(10), random.below(300), 0]));
+  return (
+    found.slice(0, index) + other.padStart(number.length, "0") + found.slice(index + number.length)
+  );
 }
 
 function change(random: Random, root: Box, known: readonly string[]): void {

@@ -143,6 +143,7 @@ class Round {
       this.#victim.comeBack();
       this.#victim = new Victim(mesh);
     }
+    if (input % 25 === 0) keepable(mesh.view as Store);
     const kind = pick(random, kinds);
     if (this.#try(kind)) this.taken[kind] = (this.taken[kind] ?? 0) + 1;
   }
@@ -357,6 +358,7 @@ class Round {
     const entries = this.#mesh.view.index - before;
     if (entries > restEntriesMax) throw new Breach(`${entries} entries in 10 s of rest`);
     this.#mesh.agree();
+    keepable(this.#mesh.view as Store);
     arrangeAll(this.#mesh.view);
     const held = this.#mesh.warnings.filter((text) =>
       /leave|cannot be applied|left out/i.test(text),
@@ -491,12 +493,18 @@ function rest(store: Store, nowMs: number): void {
     const proposal = { id: mint.id(), atMs: nowMs, changes } as unknown as Proposal;
     const { events, thrown } = store.apply(store.index + 1, readProposal(encode(proposal)));
     if (thrown !== undefined) throw thrown;
+    keepable(store);
     for (const event of events) {
       orchestrator.notice(event);
       allocator.notice(event);
     }
     if (round === planRoundsMax - 1) throw new Breach(`plans without end: ${show(changes)}`);
   }
+}
+
+/** What apply has made is a state to those that get it as a snapshot, and to this peer when it restarts. */
+function keepable(store: Store): void {
+  readDump(store.dump());
 }
 
 /** But for the index and what became of the proposal. */

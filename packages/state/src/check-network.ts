@@ -1,8 +1,7 @@
 /** Check of a network: what a client may ask for, and the whole object with what the leader gave it. */
-import { type Check, check, type NetworkId, type NodeId } from "@gam/core";
+import { type Check, check, GamError, type NetworkId, type NodeId } from "@gam/core";
 import type { NewNetwork } from "./change.ts";
 import { readBy } from "./check-spec.ts";
-import { isInside } from "./cidr.ts";
 import {
   aContainerName,
   anAddress,
@@ -13,7 +12,7 @@ import {
   orEmpty,
 } from "./field-checks.ts";
 import type { Network } from "./network.ts";
-import { readNetworkSpec } from "./network-spec.ts";
+import { checkIpam, readNetworkSpec } from "./network-spec.ts";
 
 const { id, integer, list, map, optional, struct, where } = check;
 
@@ -30,8 +29,7 @@ export const checkGivenConfig = where(
   list(
     where(
       struct({ Subnet: aRange, IPRange: optional(aRange), Gateway: anAddress }) as Check<Config>,
-      ({ Subnet = "", IPRange = Subnet, Gateway = "" }) =>
-        isInside(Gateway, Subnet) && isInside(IPRange.split("/")[0] ?? "", Subnet),
+      (config) => passes(config),
       "a subnet with its gateway in it",
     ),
     1,
@@ -39,6 +37,17 @@ export const checkGivenConfig = where(
   ({ length }) => length === 1,
   "one subnet",
 );
+
+/** What a client may ask for the leader may give: a snapshot is read by the same rules. */
+function passes(config: Config): boolean {
+  try {
+    checkIpam(config);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof GamError) return false;
+    throw thrown;
+  }
+}
 
 export const checkAliases = list(aContainerName, 256);
 /** "" takes a node's away. */

@@ -36,13 +36,16 @@ export const aPort = check.integer(0, 65_535);
 /** Bytes, or billionths of a CPU. */
 export const aSize = check.number(0, Number.MAX_SAFE_INTEGER);
 
-/** Milliseconds since 1970. The last one is of the year 9999: later ones have another form as text. */
-export const aMoment = check.number(0, 253_402_300_799_999);
+/** The last millisecond of the year 9999: later ones have another form as text. */
+const lastMoment = 253_402_300_799_999;
+/** Milliseconds since 1970. */
+export const aMoment = check.number(0, lastMoment);
 const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 /** RFC 3339. */
 export const aTime = check.where(
   check.matching(timeForm, "a time", 40),
-  (text) => !Number.isNaN(Date.parse(text)),
+  // Also not one that is no moment: moments are made of times.
+  (text) => Date.parse(text) >= 0 && Date.parse(text) <= lastMoment,
   "a time",
 );
 

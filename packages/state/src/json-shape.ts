@@ -95,7 +95,8 @@ export function list<T>(entry: Shape<T>, empty: T, goType: string): Shape<readon
     if (absent(value)) return undefined;
     if (!Array.isArray(value)) return refuse(value, place, `[]${goType}`);
     if (value.length === 0) return undefined;
-    return value.map((one) => entry(one, place) ?? empty);
+    // Not map(), which leaves holes as they are.
+    return Array.from(value, (one) => entry(one, place) ?? empty);
   };
 }
 

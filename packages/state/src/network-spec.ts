@@ -134,8 +134,16 @@ function readOptions(read: Labels, no: (what: string) => never): Labels {
 
 type IpamConfig = Network["IPAM"]["Config"][number];
 
-/** Otherwise it would be found out by the first node that makes the network, task by task. */
-function checkIpam({ Subnet: subnet = "", IPRange: range, Gateway: gateway }: IpamConfig): void {
+/**
+ * Otherwise it would be found out by the first node that makes the network, task by task.
+ *
+ * Errors: GamError BAD_REQUEST in Swarm's words.
+ */
+export function checkIpam({
+  Subnet: subnet = "",
+  IPRange: range,
+  Gateway: gateway,
+}: IpamConfig): void {
   const wrong = (problem: string): never => invalid(`ipam configuration: ${problem}`);
   if (!isRange(subnet)) wrong(`invalid subnet ${subnet}`);
   const [, prefix] = subnet.split("/");

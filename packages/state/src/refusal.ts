@@ -50,6 +50,7 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     case "updateService":
       return (
         stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
+        renamed(view.service(change.id), change) ??
         lostNetwork(view, change.spec) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
@@ -118,6 +119,16 @@ function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
   return { code: "NAME_IN_USE", message };
+}
+
+/** Names are unique because they stay: also the one that an update may go back to. */
+function renamed(
+  service: Service | undefined,
+  { spec, previous = spec }: Extract<Change, { kind: "updateService" }>,
+): Refusal | undefined {
+  const names = [spec.Name, previous.Name];
+  if (names.every((name) => name === service?.Spec.Name)) return undefined;
+  return { code: "BAD_REQUEST", message: "renaming services is not supported" };
 }
 
 /** Ids are made up by who asks, and what has one already must not be replaced by it. */
