@@ -120,3 +120,27 @@ test("a snapshot that the caller does not accept is not installed, and a better 
   assert.ok(kinds().includes("install"));
   assert.equal(raft.lastIndex, 9);
 });
+
+test("what must be sent to nobody is not sent: a peer that lacks it gets the snapshot", () => {
+  const raft = new Raft({ self: a, ...timing }, bootstrap(a), seededRandom(1));
+  const sent: Message[] = [];
+  const step = (input: Parameters<Raft["step"]>[0]): void => {
+    for (const effect of raft.step(input)) {
+      if (effect.kind === "persist") step({ kind: "persisted", write: effect.write });
+      if (effect.kind === "send") sent.push(effect.message);
+    }
+  };
+  for (let tick = 0; tick < 9; tick += 1) step({ kind: "tick" });
+  const poison = new TextEncoder().encode("poison");
+  step({ kind: "propose", data: [poison] });
+  step({ kind: "compact", index: raft.commitIndex, data: Uint8Array.of(1), whole: true });
+  step({ kind: "reconfigure", voters: [a], learners: [b] });
+  const { term } = raft;
+  const conflict = { previousIndex: raft.lastIndex - 1, hintIndex: 0, hintTerm: 0 };
+  hear(raft, { kind: "appendConflict", term, ...conflict }).forEach((effect) => {
+    if (effect.kind === "send") sent.push(effect.message);
+  });
+  assert.ok(sent.some(({ kind }) => kind === "snapshotChunk"));
+  const entries = sent.flatMap((message) => (message.kind === "append" ? message.entries : []));
+  assert.ok(!entries.some(({ data }) => new TextDecoder().decode(data) === "poison"));
+});

@@ -21,5 +21,13 @@ export type Input =
   | { readonly kind: "read"; readonly id: string }
   /** Hand leadership to this voter. Refused at once or tried for `electionTicksMax`. */
   | { readonly kind: "transfer"; readonly to: NodeId }
-  /** `data` is the caller's whole state after it applied entry `index`. */
-  | { readonly kind: "compact"; readonly index: number; readonly data: Uint8Array };
+  /**
+   * `data` is the caller's whole state after it applied entry `index`. `whole`: no entry before it is kept, because
+   * one of them must not be sent to anybody.
+   */
+  | {
+      readonly kind: "compact";
+      readonly index: number;
+      readonly data: Uint8Array;
+      readonly whole?: boolean;
+    };

@@ -158,7 +158,7 @@ export class Raft {
         else this.#answer(this.#leadership.transfer(input.to));
         break;
       case "compact":
-        this.#compact(input.index, input.data);
+        this.#compact(input);
         break;
       default:
         unreachable(input);
@@ -428,9 +428,9 @@ export class Raft {
     this.#effects.push({ kind: "ignored", from, message, reason, term });
   }
 
-  #compact(index: number, data: Uint8Array): void {
-    const { trailingEntries } = this.#settings.limits;
-    const snapshot = this.#log.compact(index, data, trailingEntries);
+  #compact({ index, data, whole = false }: Extract<Input, { kind: "compact" }>): void {
+    const trailing = whole ? 0 : this.#settings.limits.trailingEntries;
+    const snapshot = this.#log.compact(index, data, trailing);
     if (snapshot !== undefined) this.#snapshot = { snapshot, install: false };
   }
 

@@ -134,7 +134,8 @@ export class Peer {
       settle: (request, fresh) => this.#effects.push({ kind: "read", request, fresh }),
     });
     const { snapshot } = recovered.restored;
-    if (snapshot !== undefined) restoreOwn(this.#store, snapshot);
+    if (snapshot !== undefined)
+      restoreOwn(this.#store, snapshot, (...trouble) => this.#trouble(...trouble));
     this.#snapshotIndex = snapshot?.index ?? 0;
     const faults = config.faults ?? {};
     const trailingEntries = Math.min(raftLimits.trailingEntries, config.logEntriesMax);
@@ -296,11 +297,6 @@ export class Peer {
       return this.#steered();
     }
     const { proposal } = body;
-    const reason = this.#vetting.problemOf(proposal);
-    if (reason !== undefined) {
-      const text = "Refused a proposal that nobody can apply";
-      return this.#trouble(`proposal ${from}`, text, { peer: from, reason });
-    }
     if (this.#takes(asker, proposal)) return;
     this.#tell(from, { kind: "declined", id: proposal.id });
   }
@@ -312,7 +308,7 @@ export class Peer {
     // Asked again, and applied meanwhile: a node that gave up its role by it has no right to it any more.
     if (this.#store.outcomeOf(proposal.id) !== undefined) return true;
     const why = refusalOfChanges(this.#store, asker, proposal.changes);
-    if (why === undefined) return this.#append(proposal);
+    if (why === undefined) return this.#append(proposal, asker.id);
     for (const change of proposal.changes) {
       if (change.kind !== "describeNode") continue;
       const address = unverifiedAddress(change, asker.sender);
@@ -437,9 +433,12 @@ export class Peer {
     if (entries === 0 || this.#journal.isSnapshotting) return;
     const { grownBytes, wholeBytes } = this.#journal;
     const isLarge = grownBytes >= Math.max(journalBytesMax, wholeBytes);
-    if (entries < this.#config.logEntriesMax && !isLarge) return;
+    // Others would not take an entry that cannot be applied, and wait for it for ever. They take a snapshot.
+    const whole = this.#vetting.badIndex > this.#snapshotIndex;
+    if (entries < this.#config.logEntriesMax && !isLarge && !whole) return;
     this.#snapshotIndex = this.#store.index;
-    this.#stepRaft({ kind: "compact", index: this.#store.index, data: this.#store.dump() });
+    const { index } = this.#store;
+    this.#stepRaft({ kind: "compact", index, data: this.#store.dump(), whole });
   }
 
   #resign(): void {
@@ -472,9 +471,9 @@ export class Peer {
 
   #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
-    const problem = this.#vetting.problemOf({ id, atMs: this.#nowMs, changes });
-    if (problem !== undefined) {
-      settle({ kind: "refused", code: "BAD_REQUEST", message: problem });
+    const written = this.#vetting.tryWrite({ id, atMs: this.#nowMs, changes });
+    if ("problem" in written) {
+      settle({ kind: "refused", code: "BAD_REQUEST", message: written.problem });
       return id;
     }
     const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, changes);
@@ -491,11 +490,15 @@ export class Peer {
   }
 
   /** Puts into the log what was asked for, unless it must wait. */
-  #append(proposal: Proposal): boolean {
+  #append(proposal: Proposal, from = this.self): boolean {
     for (const loser of losers(proposal.changes, this.#store)) {
       if (this.#leading?.mustStay(loser, this.#raft.configuration) !== false) return false;
     }
-    return this.#log(this.#vetting.write(proposal));
+    const written = this.#vetting.tryWrite(proposal);
+    if ("data" in written) return this.#log(written.data);
+    const text = "Refused a proposal that nobody can apply";
+    this.#trouble(`proposal ${from}`, text, { peer: from, reason: written.problem });
+    return true; // To be tried by nobody again.
   }
 
   /** False when this peer does not lead, or cannot now. */

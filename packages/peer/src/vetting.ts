@@ -15,6 +15,7 @@ import {
   type Proposal,
   readDump,
   readProposal,
+  readRows,
   type Store,
 } from "@gam/state";
 import { journalRemedy } from "./record.ts";
@@ -24,9 +25,15 @@ export class Vetting implements Acceptance {
   readonly #tell: Tell;
   readonly #proposals = new WeakMap<Uint8Array, Proposal>();
   #dump: { readonly data: Uint8Array; readonly dump: Dump } | undefined;
+  #badIndex = 0;
 
   constructor(tell: Tell) {
     this.#tell = tell;
+  }
+
+  /** The last entry that could not be applied; 0 for none in this life. No honest peer takes it from this one. */
+  get badIndex(): number {
+    return this.#badIndex;
   }
 
   /** The proposal in the form in which it is stored, as bytes for the log. Errors: BAD_FRAME. */
@@ -34,14 +41,16 @@ export class Vetting implements Acceptance {
     return encode(checkProposal(proposal, "proposal"));
   }
 
-  /** Why nobody would take the proposal. */
-  problemOf(proposal: Proposal): string | undefined {
-    return problemIn(() => {
-      const { length } = this.write(proposal);
-      if (length <= entryBytesMax) return;
-      const message = `the write takes ${length} bytes, and ${entryBytesMax} are allowed`;
+  /** As write(), or why nobody would take the proposal. */
+  tryWrite(proposal: Proposal): { readonly data: Uint8Array } | { readonly problem: string } {
+    let data: Uint8Array | undefined;
+    const problem = problemIn(() => {
+      data = this.write(proposal);
+      if (data.length <= entryBytesMax) return;
+      const message = `the write takes ${data.length} bytes, and ${entryBytesMax} are allowed`;
       throw new GamError("BAD_FRAME", message);
     });
+    return problem === undefined && data !== undefined ? { data } : { problem: problem ?? "" };
   }
 
   /** The changes in the form in which they are stored, without those that nobody would take. */
@@ -93,6 +102,7 @@ export class Vetting implements Acceptance {
   }
 
   #unapplied(index: number, reason: string): void {
+    this.#badIndex = index;
     const text = "Refused an entry of the log that cannot be applied";
     this.#tell(`entry ${index}`, text, { index, reason });
   }
@@ -105,11 +115,22 @@ export class Vetting implements Acceptance {
   }
 }
 
-/** Errors: CORRUPT_FILE, for a snapshot of this peer's own disk that is no state. */
-export function restoreOwn(store: Store, { index, data }: Snapshot): void {
+/**
+ * The state of a snapshot of this peer's own disk. It was this peer's own state, so one that misses its shape is
+ * taken and told: nothing else knows what stood there.
+ *
+ * Errors: CORRUPT_FILE, where it is no state at all.
+ */
+export function restoreOwn(store: Store, { index, data }: Snapshot, tell: Tell): void {
   if (data.length === 0) return;
   const why = problemIn(() => store.restore(dumpAt(index, data)));
   if (why === undefined) return;
+  const rows = problemIn(() => store.restore(readRows(data)));
+  if (rows === undefined && store.index === index) {
+    return tell("snapshot", "The state on this disk has not the shape that it should have", {
+      why,
+    });
+  }
   const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
   throw new GamError("CORRUPT_FILE", message);
 }

@@ -179,8 +179,8 @@ test("a survivor that is lost as well leaves another one, and all of all lives c
     const { world, voter, standby, lost } = story;
     cut(story);
     recover(world, voter);
-    write(world, voter, "second life");
-    const id = testId<ServiceId>("second life");
+    write(world, voter, "second-life");
+    const id = testId<ServiceId>("second-life");
     waitFor(world, "the other follows", 10_000, () => viewOf(standby).service(id) !== undefined);
     voter.powerLoss();
     world.run(12_000);

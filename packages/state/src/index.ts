@@ -28,7 +28,7 @@ export {
   readConstraints,
 } from "./constraint.ts";
 export { type DataPath, readDataPath } from "./data-path.ts";
-export { type Dump, readDump } from "./dump.ts";
+export { type Dump, readDump, readRows } from "./dump.ts";
 export { messageLengthMax } from "./field-checks.ts";
 export { hostOf } from "./host-of.ts";
 export { macOf } from "./mac.ts";
