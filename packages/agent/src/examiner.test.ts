@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode, GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
+import { testId } from "@gam/core/testing";
 import type { RequestHandler } from "@gam/mesh";
 import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
 import { type Change, Store } from "@gam/state";
 import { aCluster, aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
 import { Examiner, type ExaminerParts, portsOut, waysOut } from "./examiner.ts";
 
-const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
+const [a, b, c] = ["a", "b", "c"].map((name) => testId<NodeId>(name)) as [NodeId, NodeId, NodeId];
 
 /** Networks by name to the bridges in them. */
 function stateOf(networks: Readonly<Record<string, Readonly<Record<string, string>>>>): Store {
@@ -53,23 +54,23 @@ const plan = {
 
 test("waysOut() takes one way to each node for each port, from bridge to bridge", () => {
   const view = stateOf({
-    back: { a: "10.0.2.1", c: "10.0.2.3" },
-    front: { a: "10.0.1.1", b: "10.0.1.2", c: "10.0.1.3" },
-    more: { a: "10.0.3.1", b: "10.0.3.2" },
+    back: { [a]: "10.0.2.1", [c]: "10.0.2.3" },
+    front: { [a]: "10.0.1.1", [b]: "10.0.1.2", [c]: "10.0.1.3" },
+    more: { [a]: "10.0.3.1", [b]: "10.0.3.2" },
   });
   const shown = waysOut(view, plan).map(
     ({ node, network, port, ends: { from, to, mtu } }) =>
       `${node} ${port} ${network} ${from} ${to} ${mtu}`,
   );
   assert.deepEqual(shown, [
-    "c 51820/udp back 10.0.2.1 10.0.2.3 1370",
-    "b 4789/udp front 10.0.1.1 10.0.1.2 1370",
-    "c 4789/udp front 10.0.1.1 10.0.1.3 1370",
+    `${c} 51820/udp back 10.0.2.1 10.0.2.3 1370`,
+    `${b} 4789/udp front 10.0.1.1 10.0.1.2 1370`,
+    `${c} 4789/udp front 10.0.1.1 10.0.1.3 1370`,
   ]);
 });
 
 test("waysOut() tries no bridge that the plan does not know of", () => {
-  const view = stateOf({ front: { a: "10.0.1.1", b: "10.0.1.77" } });
+  const view = stateOf({ front: { [a]: "10.0.1.1", [b]: "10.0.1.77" } });
   assert.deepEqual(waysOut(view, plan), []);
 });
 
