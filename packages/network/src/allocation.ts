@@ -22,6 +22,7 @@ import {
   serviceNetworks,
   type Task,
   type TaskAttachment,
+  takenPort,
   tunnelRange,
   type View,
 } from "@gam/state";
@@ -161,6 +162,8 @@ export class Allocation {
     const same =
       wanted.length === before.length && wanted.every((one, index) => one === before[index]);
     if (same) return lacking;
+    // Void as a whole while another service has one of its ports: nothing to propose until then.
+    if (takenPort(this.#view, service.ID, rest.Ports) !== undefined) return true;
     const endpoint = { ...rest, ...(wanted.length > 0 && { VirtualIPs: wanted }) };
     this.changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
     return true;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ServiceId } from "@gam/core";
-import type { PortConfig } from "@gam/state";
+import { decode, type ServiceId } from "@gam/core";
+import type { Dump, PortConfig } from "@gam/state";
 import { aService, TestLog } from "@gam/state/testing";
 import { planEndpoints } from "./endpoint.ts";
 
@@ -90,4 +90,17 @@ test("addresses that a service has stay", () => {
   log.write({ kind: "setEndpoint", id: web, endpoint: { Spec, VirtualIPs } });
   settle(log);
   assert.deepEqual(log.store.service(web)?.Endpoint.VirtualIPs, VirtualIPs);
+});
+
+test("two services of one port, as only a made-up state has them, are planned to rest", () => {
+  const log = new TestLog();
+  publish(log, "web", [{ ...http, PublishedPort: 8080 }]);
+  publish(log, "two", [{ ...http, PublishedPort: 8081 }]);
+  const dump = decode(log.store.dump()) as Dump;
+  const services = dump.services.map((service) => {
+    const EndpointSpec = { Ports: [{ ...http, PublishedPort: 8080 }] };
+    return { ...service, Spec: { ...service.Spec, EndpointSpec } };
+  });
+  log.store.restore({ ...dump, services });
+  settle(log);
 });

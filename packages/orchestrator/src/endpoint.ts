@@ -15,6 +15,7 @@ import {
   type PlannedChange,
   type PortConfig,
   type Service,
+  takenPort,
   type View,
 } from "@gam/state";
 
@@ -48,6 +49,8 @@ export function planEndpoints(
     if (changes.length >= changesMax) break;
     const endpoint = endpointOf(service, taken);
     if (JSON.stringify(endpoint) === JSON.stringify(service.Endpoint)) continue;
+    // It would be void, and planned again and again.
+    if (takenPort(view, service.ID, endpoint.Ports) !== undefined) continue;
     changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
   }
   return changes;

@@ -140,6 +140,7 @@ function change(random: Random, root: Box, known: readonly string[]): void {
   const found = box[key];
   switch (random.below(14)) {
     case 0:
+    case 12:
       if (box === root) box[key] = odd(random);
       else if (Array.isArray(box)) box.splice(Number(key), 1);
       else delete box[key];
@@ -182,8 +183,13 @@ function change(random: Random, root: Box, known: readonly string[]): void {
   }
 }
 
-/** A field somewhere in it. The first levels are met more often than the last. */
+/** A field somewhere in it: any, or by a walk that meets the first levels more often than the last. */
 function spot(random: Random, root: Box): [Box, string] {
+  if (random.below(2) === 0) {
+    const all: [Box, string][] = [];
+    gather(root, all);
+    return pick(random, all);
+  }
   let box: Box = root;
   let key = "value";
   for (;;) {
@@ -193,6 +199,14 @@ function spot(random: Random, root: Box): [Box, string] {
     if (keys.length === 0) return [box, key];
     box = inner;
     key = pick(random, keys);
+  }
+}
+
+function gather(box: Box, all: [Box, string][]): void {
+  for (const key of Object.keys(box)) {
+    all.push([box, key]);
+    const inner = box[key];
+    if (isBox(inner)) gather(inner, all);
   }
 }
 

@@ -75,7 +75,6 @@ const kinds: readonly Kind[] = [
   ...Array<Kind>(2).fill("entry"),
   "snapshot",
   "unchecked",
-  "unchecked",
   "member",
   "gossip",
   "gossip",
@@ -143,7 +142,7 @@ class Round {
       this.#victim.comeBack();
       this.#victim = new Victim(mesh);
     }
-    if (input % 25 === 0) keepable(mesh.view as Store);
+    if (input % 50 === 0) keepable(mesh.view as Store);
     const kind = pick(random, kinds);
     if (this.#try(kind)) this.taken[kind] = (this.taken[kind] ?? 0) + 1;
   }

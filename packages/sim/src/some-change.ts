@@ -134,6 +134,13 @@ function newService(around: Surroundings): Change {
   return { kind: "createService", id, spec: someSpec(around, id), registryAuth: "auth" };
 }
 
+function changedService(around: Surroundings): Change {
+  const { ID: id, Spec: previous, Version } = service(around);
+  const spec = someSpec(around, previous.Name);
+  const basedOn = Version.Index;
+  return { kind: "updateService", id, spec, previous, registryAuth: "", rollback: false, basedOn };
+}
+
 /** In a state that has a node, a service, a task and a network at least. */
 const makers: readonly Make[] = [
   ({ view }) => ({ kind: "createCluster", cluster: view.cluster as NonNullable<View["cluster"]> }),
@@ -162,21 +169,8 @@ const makers: readonly Make[] = [
     return { kind: "updateNode", id, spec, basedOn: Version.Index };
   },
   (around) => ({ kind: "removeNode", id: around.id() as NodeId }),
-  newService,
-  (around) => {
-    const { ID: id, Spec: previous, Version } = service(around);
-    const spec = someSpec(around, previous.Name);
-    const basedOn = Version.Index;
-    return {
-      kind: "updateService",
-      id,
-      spec,
-      previous,
-      registryAuth: "",
-      rollback: false,
-      basedOn,
-    };
-  },
+  ...Array<Make>(5).fill(newService),
+  ...Array<Make>(5).fill(changedService),
   (around) => ({ kind: "removeService", id: service(around).ID }),
   (around) => {
     const id = around.id();

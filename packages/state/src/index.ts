@@ -67,6 +67,7 @@ export { readNodeSpec } from "./node-spec.ts";
 export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
 export { matchesPlatform } from "./platform.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
+export { takenPort } from "./refusal.ts";
 export { nodesWithoutNextRoot } from "./root-rotation.ts";
 export type {
   ContainerSpec,
