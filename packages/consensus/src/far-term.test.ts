@@ -134,7 +134,7 @@ test("what must be sent to nobody is not sent: a peer that lacks it gets the sna
   const poison = new TextEncoder().encode("poison");
   step({ kind: "propose", data: [poison] });
   step({ kind: "compact", index: raft.commitIndex, data: Uint8Array.of(1), whole: true });
-  step({ kind: "reconfigure", voters: [a], learners: [b] });
+  step({ kind: "reconfigure", voters: [a], learners: [b], standbys: [] });
   const { term } = raft;
   const conflict = { previousIndex: raft.lastIndex - 1, hintIndex: 0, hintTerm: 0 };
   hear(raft, { kind: "appendConflict", term, ...conflict }).forEach((effect) => {

@@ -7,7 +7,11 @@ import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import { containerTable, hostTable, type NodePlan, planNode, wholeTable } from "@gam/network";
 import {
   bootstrapJournal,
+  decodeGossip,
+  decodeMessage,
   type Effect,
+  encodeGossip,
+  encodeMessage,
   type Input,
   type JournalFile,
   type Message,
@@ -208,12 +212,17 @@ export class PoisonedMesh {
     switch (effect.kind) {
       case "send": {
         const { to, message } = effect;
+        // What an honest peer says others take, whatever it has heard itself.
+        if (message.channel !== "raft" || this.heard.length % 8 === 0) {
+          decodeMessage(message.channel, encodeMessage(message));
+        }
         this.heard.push({ from: by, to, message });
-        if (this.heard.length > heardMax) this.heard.shift();
+        if (this.heard.length > heardMax) this.heard.splice(0, heardMax / 4);
         this.#queue.push({ to, input: { kind: "received", from: by, sender: manager, message } });
         return;
       }
       case "gossip":
+        decodeGossip(effect.gossip.topic, encodeGossip(effect.gossip));
         for (const to of members) {
           if (to === by) continue;
           this.#queue.push({ to, input: { kind: "gossiped", from: by, gossip: effect.gossip } });
