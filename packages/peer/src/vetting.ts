@@ -144,12 +144,12 @@ function dumpAt(index: number, data: Uint8Array): Dump {
   );
 }
 
+/** Whatever reading throws is a reason to refuse: what comes from others must not end this peer. */
 function problemIn(read: () => unknown): string | undefined {
   try {
     read();
     return undefined;
   } catch (thrown) {
-    if (thrown instanceof GamError) return thrown.message;
-    throw thrown;
+    return messageOf(thrown);
   }
 }

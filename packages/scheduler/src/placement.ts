@@ -16,6 +16,7 @@ import {
   isAttached,
   isTerminal,
   isWanted,
+  messageLengthMax,
   noGuard,
   type PlanGuard,
   type PlannedChange,
@@ -214,7 +215,8 @@ function assigned(nowMs: number): TaskStatus {
 
 function waits(reason: string, nowMs: number): TaskStatus {
   const Timestamp = new Date(nowMs).toISOString();
-  return { Timestamp, State: "pending", Message: "pending task scheduling", Err: reason };
+  const Err = reason.slice(0, messageLengthMax);
+  return { Timestamp, State: "pending", Message: "pending task scheduling", Err };
 }
 
 /** Said once: a reason that has not changed is no news. */
