@@ -170,18 +170,21 @@ export class Leading {
       () => this.#orchestrator.plan(view, { nowMs, verdicts, changesMax, guard }),
     ];
     for (const plan of plans) {
-      const changes = this.#ask(plan);
+      const changes = this.#restraint.admit(this.#ask(plan));
       if (changes.length > 0) return changes;
     }
     // Time alone makes no room anywhere, and gives no address back.
     if (this.#placedIndex === view.index) return [];
-    const allocated = this.#ask(() => this.#allocator.plan(view, { nowMs, changesMax, guard }));
+    const allocated = this.#restraint.admit(
+      this.#ask(() => this.#allocator.plan(view, { nowMs, changesMax, guard })),
+    );
     if (allocated.length > 0) return allocated;
-    const planned = this.#ask(() => {
+    const placements = this.#ask(() => {
       const reaches = this.#allocator.reach(view);
       const placed = planPlacement(view, { usage, nowMs, changesMax, reaches, guard });
       return this.#allocator.withBridges(view, placed, { nowMs, guard });
     });
+    const planned = this.#restraint.admit(placements);
     if (planned.length > 0) return planned;
     this.#placedIndex = view.index;
     this.#changesMax = changesMaxDefault;
@@ -197,10 +200,10 @@ export class Leading {
       .map((id) => ({ kind: "removeNode", id }));
   }
 
-  /** What a plan says, without what is left alone. One that throws as a whole says nothing this time. */
-  #ask(plan: () => readonly LeadersChange[]): readonly LeadersChange[] {
+  /** What a plan says. One that throws as a whole says nothing this time. */
+  #ask<T>(plan: () => readonly T[]): readonly T[] {
     try {
-      return this.#restraint.admit(plan());
+      return plan();
     } catch (thrown) {
       this.#restraint.failed("plan", messageOf(thrown));
       return [];
@@ -231,6 +234,11 @@ export class Leading {
   planVoters(view: View, facts: LeaderFacts): Seats | undefined {
     if (!this.#votersDue) return undefined;
     this.#votersDue = false;
+    const [wanted] = this.#ask(() => [this.#wantedVoters(view, facts)]);
+    return wanted;
+  }
+
+  #wantedVoters(view: View, facts: LeaderFacts): Seats | undefined {
     const { configuration, self, votersMax } = facts;
     const { voters } = configuration;
     const attendance = this.#attendance;

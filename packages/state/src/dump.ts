@@ -98,15 +98,62 @@ export function readDump(data: Uint8Array): Dump {
   return checkDump(decode(data), "snapshot");
 }
 
-const row = keeping({ ID: check.string(64), Gam: keeping({}) });
+const anything = keeping({});
+const some = list(() => undefined, objectsMax);
+const name = check.string(64);
+const texts = check.map(check.string(2 ** 21), 2 ** 20);
 const rows = keeping({
   schema: literal(schema),
   index: anIndex,
-  nodes: list(row, objectsMax),
-  services: list(row, objectsMax),
-  tasks: list(row, objectsMax),
-  networks: list(keeping({ Id: check.string(64), Gam: keeping({}) }), objectsMax),
-  removed: list(check.string(64), objectsMax),
+  nodes: list(
+    keeping({
+      ID: name,
+      Spec: keeping({ Labels: texts }),
+      Description: keeping({
+        Hostname: check.string(),
+        Platform: anything,
+        Resources: anything,
+        Engine: keeping({ Labels: texts, Plugins: some }),
+      }),
+      Status: keeping({ State: name, Addr: check.string() }),
+      Gam: keeping({ addresses: list(check.string(), 4096), engine: anything }),
+    }),
+    objectsMax,
+  ),
+  services: list(
+    keeping({
+      ID: name,
+      Spec: keeping({
+        Name: name,
+        TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+        Mode: anything,
+      }),
+      Endpoint: anything,
+      Gam: keeping({ updated: some }),
+    }),
+    objectsMax,
+  ),
+  tasks: list(
+    keeping({
+      ID: name,
+      ServiceID: name,
+      Spec: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+      Status: keeping({ State: name }),
+      DesiredState: name,
+      Gam: keeping({ endpoint: anything, attachments: list(anything, 4096) }),
+    }),
+    objectsMax,
+  ),
+  networks: list(
+    keeping({
+      Id: name,
+      Name: name,
+      IPAM: keeping({ Config: list(anything, 4096) }),
+      Gam: keeping({ gateways: texts, attachments: check.map(anything, objectsMax) }),
+    }),
+    objectsMax,
+  ),
+  removed: list(name, objectsMax),
   outcomes: list(checkEntry, objectsMax),
 });
 
@@ -120,7 +167,7 @@ function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
 }
 
 /**
- * As readDump(), for a state that was this peer's own: it has to be rows with ids, whatever is in them. Errors:
+ * As readDump(), for a state that was this peer's own: its rows have their parts, whatever is in these. Errors:
  * BAD_FRAME.
  */
 export function readRows(data: Uint8Array): Dump {
