@@ -235,7 +235,7 @@ export class Leadership {
     if (ofThisTerm || this.#faults.has("commitOldTerm")) this.#log.commitTo(reached);
   }
 
-  /** How much of what a quorum has is on two disks, as far as that is asked for. */
+  /** Returns: the part of what a quorum has that does not wait for a standby. */
   #backed(reached: number): number {
     if (this.#faults.has("commitAlone")) return reached;
     const { commit, lastIndex } = this.#log;

@@ -8,9 +8,9 @@
  * standby; while none is counted, the leader goes on alone. Does not decide who is a standby (the
  * configuration) and has no part in elections: it only ever delays commits, so no rule of Raft rests on it.
  *
- * A standby is counted from the moment in which it is named, and under each new leader. One that was in
- * vain waited for is slow if it was heard meanwhile, or else silent. A slow one has caught up when it has
- * all that the leader had at most `patienceTicks` before.
+ * A standby is counted from the moment in which it is named, and again under each new leader. After a wait in
+ * vain, a standby that was heard meanwhile is slow, and any other is silent. A slow standby has caught up
+ * when it has everything that the leader had at most `patienceTicks` before.
  */
 import { type NodeId, unreachable } from "@gam/core";
 import { type Configuration, isJoint } from "./configuration.ts";
@@ -32,9 +32,9 @@ export interface StandbyFacts {
 
 interface Standby {
   state: "counted" | "silent" | "slow";
-  /** A slow one has caught up when it has the log up to here soon enough after `sinceTick`. */
+  /** A slow standby has caught up when it has the log up to here, soon enough after `sinceTick`. */
   goal: number;
-  /** Of a silent one, when it was heard last. */
+  /** For a silent standby: when it was heard last. */
   sinceTick: number;
 }
 
@@ -50,7 +50,7 @@ export class Standbys {
 
   follow(configuration: Configuration): void {
     const { voters, standbys } = configuration;
-    // Two voters of a majority have two disks, and so has a joint quorum.
+    // A majority of two voters or more has two disks, and so has a joint quorum.
     const named = isJoint(configuration) || voters.length > 1 ? [] : standbys;
     for (const id of this.#standbys.keys()) if (!named.includes(id)) this.#standbys.delete(id);
     for (const id of named) {
@@ -60,7 +60,7 @@ export class Standbys {
     }
   }
 
-  /** How much of what the voters have reached is on the disk of a standby, or needs none. */
+  /** Returns: the part of `reached` (what the voter has) that may be committed. */
   backed(reached: number, facts: StandbyFacts): number {
     for (const [id, standby] of this.#standbys) this.#judge(standby, facts.diskOf(id), facts);
     const matches = [...this.#standbys]
@@ -96,7 +96,7 @@ export class Standbys {
         return;
       case "slow":
         if (!isHeard || match < standby.goal) return;
-        // Under steady writes it never has all, so a round that was short is enough.
+        // Under steady writes it never has everything: a short round is enough.
         if (match >= lastIndex || nowTick - standby.sinceTick < this.#patienceTicks) {
           standby.state = "counted";
         } else this.#slow(standby, facts);

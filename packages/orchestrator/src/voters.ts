@@ -1,13 +1,13 @@
 /**
  * Voters: which peers should vote, which stand by, and which only learn.
  *
- * As many vote as survive what can be survived: 1 of up to two managers, 3 from three on, 5 from five on.
- * A vote needs an agent that answers and a log that is caught up. A voter that is silent keeps its vote
- * for a while, unless another manager can take it over at once: a set of three of which two answer works,
- * and its silent voter is needed when it is back and one of the two is not. Only a set of five gives up
- * silent voters earlier, when three answer: another loss would stop it, and three are left.
+ * One of up to two managers votes, three from three on, five from five on. A vote needs an agent that
+ * answers and a log that is caught up. A silent voter keeps its vote for a while, unless another manager can
+ * take it over at once: two of three voters work, and the third is needed when it is back and one of the
+ * two is lost. A set of five gives up silent voters earlier, when only three answer: one more loss would
+ * stop it, and a set of three can lose one more.
  *
- * Where one peer votes alone, the other managers stand by: commits wait for the disk of one of them.
+ * While one manager votes alone, the other managers are standbys: a commit waits for the disk of one.
  *
  * Decides nothing about how the change is made: each step is committed by the quorum of the set before
  * it, so what a minority believes has no effect. Applied and planned again it returns `undefined`.
@@ -50,7 +50,7 @@ const zoneLabel = "gam.zone";
 /** The smallest set that survives a loss. */
 const safeSize = 3;
 
-/** `undefined` when nothing is to be changed, or can be: a change is under way, or no quorum answers. */
+/** Returns: `undefined` when nothing has to change, a change is under way, or no quorum could commit one. */
 export function planVoters(facts: VotersFacts): Seats | undefined {
   const { configuration, nodes, self } = facts;
   const { votersOutgoing } = configuration;
@@ -84,7 +84,7 @@ function chosen(facts: VotersFacts): NodeId[] {
     fit.filter((node) => node.ID !== self && voting.includes(node)),
     fit.filter((node) => node.ID !== self && !voting.includes(node)),
   ];
-  // These fill what is left, the likeliest first: rather one that may come back than a smaller set.
+  // These fill empty seats, the likeliest to come back first: a smaller set survives less.
   const rest = [
     ...unfit.filter(({ ID }) => answers(ID)),
     ...unfit.filter(({ ID }) => !answers(ID) && keepsVote(ID)),
@@ -98,13 +98,13 @@ function chosen(facts: VotersFacts): NodeId[] {
     const taken = seats.slice(0, oddUpTo(seats.length));
     const isLarge = size > safeSize;
     const able = taken.filter((node) => isFit.has(node) || (!isLarge && answers(node.ID)));
-    // A large set that could not lose one more gives way to three that can.
+    // Five voters that could not lose one more become three that can.
     if (able.length >= majority(taken.length) + Number(isLarge)) return taken.map(({ ID }) => ID);
   }
   return pick(classes, 1).map(({ ID }) => ID);
 }
 
-/** Managers without a vote, once they have the log. A silent one stays: consensus does not wait for it. */
+/** Managers without a vote, once they have the log. Silent ones stay: consensus does not wait for them. */
 function standingBy(facts: VotersFacts, voters: readonly NodeId[]): NodeId[] {
   const { configuration, nodes, answers, fit } = facts;
   const standing = new Set(configuration.standbys);

@@ -1,13 +1,13 @@
 /**
- * Attendance: who answers its leader, who is fit to vote, and for how long one has not been.
+ * Attendance: which peers answer their leader, which are fit to vote, and for how long a peer was not.
  *
- * Decides what silence counts: a moment of it counts for nothing, what membership calls lost is silent
- * at once. Does not decide what follows (voters.ts). A new leader begins anew and calls all fit until it
- * knows better, so silence is rather counted too short than too long.
+ * Decides when silence counts: a moment does not; a peer that membership calls lost is silent at once.
+ * Does not decide what follows (voters.ts). A new leader starts with everybody fit, so it measures
+ * silence too short rather than too long.
  */
 import type { NodeId } from "@gam/core";
 
-/** Together with the time after which Raft misses answers, about 2 s. */
+/** Raft misses answers after 1.2 s; together that is 2 s. */
 const momentTicks = 16;
 
 export interface Presence {
