@@ -152,11 +152,8 @@ test("Leading looks for voters at its pace, and at once when one is to be remove
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
   world.tick(4);
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
-  assert.equal(
-    world.leading.mustStay({ id: "d" as NodeId, isRemoved: true }, world.facts.configuration),
-    false,
-  );
-  assert.equal(world.leading.mustStay({ id: c, isRemoved: true }, world.facts.configuration), true);
+  assert.equal(world.leading.mustStay("d" as NodeId, world.facts.configuration, first), false);
+  assert.equal(world.leading.mustStay(c, world.facts.configuration, first), true);
   const { voters } = world.leading.planVoters(world.log.store, world.facts) ?? {};
   assert.ok(voters !== undefined && !voters.includes(c));
   // Nobody has asked again for two seconds: it may vote after all.
@@ -199,13 +196,13 @@ test("Leading lets nobody vote whose removal may be in the log", () => {
   const world = new World([a, b, c]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b, c], standbys: [] };
   world.facts = { ...world.facts, configuration };
-  assert.equal(world.leading.mustStay({ id: b, isRemoved: true }, configuration), false);
+  assert.equal(world.leading.mustStay(b, configuration, first), false);
   world.tick(400);
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, configuration), true);
+  assert.equal(world.leading.mustStay(a, configuration, first), true);
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [c]);
   world.write({ kind: "removeNode", id: b });
   world.write({ kind: "joinNode", node: aNode(b) });
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, configuration), true);
+  assert.equal(world.leading.mustStay(a, configuration, first), true);
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
 });
 
@@ -215,26 +212,37 @@ test("Leading lets a node vote again whose demotion came to nothing", () => {
   world.facts = { ...world.facts, configuration };
   const spec = { Labels: {}, Role: "worker", Availability: "active" } as const;
   const demote: Change = { kind: "updateNode", id: b, spec, basedOn: 1 };
-  const [loser] = losers([demote], world.log.store);
-  assert.deepEqual(loser, { id: b, isRemoved: false });
-  assert.ok(loser !== undefined && !world.leading.mustStay(loser, configuration));
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, configuration), true);
+  assert.deepEqual(losers([demote], world.log.store), [b]);
+  const second = "p2" as ProposalId;
+  assert.equal(world.leading.mustStay(b, configuration, first), false);
+  assert.equal(world.leading.mustStay(a, configuration, second), true);
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined, "neither may");
-  world.tick(200);
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, configuration), true);
+  world.leading.settle(first);
+  assert.equal(world.leading.mustStay(a, configuration, second), true);
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
+});
+
+test("Leading gives a node a vote whose removal came to nothing", () => {
+  const world = new World([a, b, c]);
+  const configuration = { voters: [a], votersOutgoing: [], learners: [b, c], standbys: [b, c] };
+  world.facts = { ...world.facts, configuration };
+  const second = "p2" as ProposalId;
+  for (const id of [first, second, first]) {
+    assert.equal(world.leading.mustStay(b, configuration, id), false);
+  }
+  world.leading.settle(first);
+  assert.equal(world.voters(400), "a", "the other one may still be committed");
+  world.leading.settle(second);
+  assert.equal(world.voters(), "abc");
 });
 
 test("Leading lets the only voter go when another can vote", () => {
   const world = new World([a, b]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b], standbys: [] };
   world.facts = { ...world.facts, configuration };
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, configuration), true);
+  assert.equal(world.leading.mustStay(a, configuration, first), true);
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
   const joint = { voters: [b], votersOutgoing: [a], learners: [], standbys: [] };
-  assert.equal(world.leading.mustStay({ id: a, isRemoved: true }, joint), true);
-  assert.equal(
-    world.leading.mustStay({ id: a, isRemoved: true }, { ...joint, votersOutgoing: [] }),
-    false,
-  );
+  assert.equal(world.leading.mustStay(a, joint, first), true);
+  assert.equal(world.leading.mustStay(a, { ...joint, votersOutgoing: [] }, first), false);
 });

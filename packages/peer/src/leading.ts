@@ -35,8 +35,6 @@ const votersTicks = 4;
 const changesMaxDefault = 2000;
 /** Who wants to remove or demote a node asks again at least so often, until it is not a voter any more. */
 const farewellTicks = 40;
-/** A demotion that was put into the log is applied by then, or refused. */
-const demotionTicks = 200;
 
 export interface LeaderFacts {
   readonly self: NodeId;
@@ -54,6 +52,13 @@ export interface LeaderFacts {
   readonly votersMax: number;
   /** A silent voter keeps its vote for so long where nobody can take it over. */
   readonly voteSilenceTicks: number;
+}
+
+interface Farewell {
+  /** Nobody asks for the removal any more from then on. */
+  readonly untilTick: number;
+  /** Those that are in the log. */
+  readonly removals: Set<ProposalId>;
 }
 
 /** Only simulations plant any. */
@@ -80,8 +85,8 @@ export class Leading {
   /** The state for which there was nothing to place. */
   #placedIndex = 0;
   readonly #attendance = new Attendance();
-  /** Nodes whose removal was asked for: they do not get a vote until that tick. */
-  readonly #leaving = new Map<NodeId, number>();
+  /** Nodes whose removal was asked for. They get no vote meanwhile. */
+  readonly #leaving = new Map<NodeId, Farewell>();
 
   constructor(mint: Mint, faults: LeaderFaults = {}) {
     this.#orchestrator = new Orchestrator(mint, faults.orchestrator);
@@ -117,8 +122,8 @@ export class Leading {
     }
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
-    for (const [id, untilTick] of this.#leaving) {
-      if (this.#ticks >= untilTick) this.#leaving.delete(id);
+    for (const [id, { untilTick, removals }] of this.#leaving) {
+      if (removals.size === 0 && this.#ticks >= untilTick) this.#leaving.delete(id);
     }
   }
 
@@ -127,21 +132,29 @@ export class Leading {
    * demoted is not listened to as a leader, and its vote may be needed to elect its replacement. Calling
    * this starts the replacement.
    */
-  mustStay({ id, isRemoved }: Loser, { voters, votersOutgoing }: Configuration): boolean {
+  mustStay(
+    id: NodeId,
+    { voters, votersOutgoing }: Configuration,
+    proposal: ProposalId | undefined,
+  ): boolean {
     const votes = voters.includes(id) || votersOutgoing.includes(id);
-    // Once its removal is in the log it may be committed at any time, and is lost with this term only. A
-    // demotion may be refused as well, and then the node is to vote again.
-    const lastTicks = isRemoved ? Number.POSITIVE_INFINITY : demotionTicks;
-    this.#leaving.set(id, this.#ticks + (votes ? farewellTicks : lastTicks));
+    const removals = this.#leaving.get(id)?.removals ?? new Set();
+    // Once it is in the log it may be committed at any time, until it is settled.
     if (votes) this.#votersDue = true;
+    else if (proposal !== undefined) removals.add(proposal);
+    this.#leaving.set(id, { untilTick: this.#ticks + farewellTicks, removals });
     return votes;
   }
 
-  /** `logged`: it was applied or refused. Otherwise it is lost on its way there. */
+  /** It was applied or refused, or is lost on its way into the log. `logged`: it came there. */
   settle(id: ProposalId, logged = true): void {
-    if (this.#underWay?.id !== id) return;
-    if (logged) this.#restraint.settled(this.#underWay.changes);
-    this.#underWay = undefined;
+    if (this.#underWay?.id === id) {
+      if (logged) this.#restraint.settled(this.#underWay.changes);
+      this.#underWay = undefined;
+    }
+    for (const [node, { removals }] of this.#leaving) {
+      if (removals.delete(id) && removals.size === 0) this.#leaving.delete(node);
+    }
   }
 
   /** Objects that the plans have begun to leave alone since this was asked last. */
@@ -196,7 +209,7 @@ export class Leading {
     const answers = (id: NodeId): boolean => facts.verdictOf(id)?.verdict === "alive";
     return this.#newcomers
       .plan(view, facts.nowMs, answers)
-      .filter((id) => !this.mustStay({ id, isRemoved: true }, facts.configuration))
+      .filter((id) => !this.mustStay(id, facts.configuration, undefined))
       .map((id) => ({ kind: "removeNode", id }));
   }
 
@@ -264,19 +277,12 @@ function presenceOf(id: NodeId, facts: LeaderFacts): Presence {
   return { answers, fit: answers && facts.caughtUp(id), lost: verdict === "lost" };
 }
 
-/** A node that is to be a member no more, or no manager. */
-export interface Loser {
-  readonly id: NodeId;
-  readonly isRemoved: boolean;
-}
-
 /** Nodes that these changes remove or demote. */
-export function losers(changes: readonly Change[], view: View): readonly Loser[] {
-  return changes.flatMap((change): Loser[] => {
-    if (change.kind === "removeNode") return [{ id: change.id, isRemoved: true }];
+export function losers(changes: readonly Change[], view: View): readonly NodeId[] {
+  return changes.flatMap((change): NodeId[] => {
+    if (change.kind === "removeNode") return [change.id];
     if (change.kind !== "updateNode" || change.spec.Role === "manager") return [];
-    const isManager = view.node(change.id)?.Spec.Role === "manager";
-    return isManager ? [{ id: change.id, isRemoved: false }] : [];
+    return view.node(change.id)?.Spec.Role === "manager" ? [change.id] : [];
   });
 }
 

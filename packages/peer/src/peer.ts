@@ -492,10 +492,16 @@ export class Peer {
   /** Puts into the log what was asked for, unless it must wait. */
   #append(proposal: Proposal, from = this.self): boolean {
     for (const loser of losers(proposal.changes, this.#store)) {
-      if (this.#leading?.mustStay(loser, this.#raft.configuration) !== false) return false;
+      const { configuration } = this.#raft;
+      if (this.#leading?.mustStay(loser, configuration, proposal.id) !== false) return false;
     }
     const written = this.#vetting.tryWrite(proposal);
-    if ("data" in written) return this.#log(written.data);
+    if ("data" in written) {
+      const isLogged = this.#log(written.data);
+      if (!isLogged) this.#leading?.settle(proposal.id, false);
+      return isLogged;
+    }
+    this.#leading?.settle(proposal.id, false);
     const text = "Refused a proposal that nobody can apply";
     this.#trouble(`proposal ${from}`, text, { peer: from, reason: written.problem });
     return true; // To be tried by nobody again.
