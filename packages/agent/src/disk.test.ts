@@ -39,6 +39,34 @@ test("Disk has after a restart what it was given before", async (t) => {
   );
 });
 
+test("Disk keeps what another life of the cluster replaces, until the next one does", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "gam-disk-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const dropped = async (): Promise<string[]> =>
+    (await readdir(folder)).filter((name) => name.endsWith(".dropped"));
+  const beginLife = async (id: string): Promise<void> => {
+    const { disk, recovered } = await Disk.open(folder);
+    recovered.journal.beginLife({ life: [id], contacts: [] });
+    const step = recovered.journal.take();
+    assert.ok(step !== undefined);
+    await disk.perform(step);
+    await disk.close();
+  };
+  await write(folder, [1, 2]);
+  const before = await readFile(join(folder, "journal-0000000001"));
+  await beginLife("two");
+  assert.deepEqual(await dropped(), ["journal-0000000001.dropped"]);
+  assert.deepEqual(await readFile(join(folder, "journal-0000000001.dropped")), before);
+  const { recovered } = await Disk.open(folder);
+  assert.deepEqual(recovered.restored.entries, []);
+  assert.deepEqual(recovered.journal.life, ["two"]);
+  // Snapshots in the new life leave it alone.
+  await write(folder, [1, 2], 2);
+  assert.deepEqual(await dropped(), ["journal-0000000001.dropped"]);
+  await beginLife("three");
+  assert.deepEqual(await dropped(), ["journal-0000000003.dropped"]);
+});
+
 test("Disk cuts a torn tail off, and an unfinished file away", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gam-disk-"));
   t.after(() => rm(folder, { recursive: true }));

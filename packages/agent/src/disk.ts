@@ -8,6 +8,9 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "nod
 import { join } from "node:path";
 import { type DiskStep, isJournalFile, type Recovered, recoverJournal } from "@gam/peer";
 
+/** Of files that another life of the cluster has replaced. No start reads them. */
+const aside = ".dropped";
+
 export class Disk {
   readonly #folder: string;
   #handle: FileHandle | undefined;
@@ -39,7 +42,7 @@ export class Disk {
 
   /** Resolves when the step is durable. */
   async perform(step: DiskStep): Promise<void> {
-    if (step.kind === "begin") return await this.#begin(step.file, step.bytes);
+    if (step.kind === "begin") return await this.#begin(step);
     if (this.#handle === undefined || this.#file !== step.file) {
       await this.#handle?.close();
       this.#handle = await open(join(this.#folder, step.file), "a");
@@ -54,7 +57,7 @@ export class Disk {
     this.#handle = undefined;
   }
 
-  async #begin(file: string, bytes: Uint8Array): Promise<void> {
+  async #begin({ file, bytes, setAside }: Extract<DiskStep, { kind: "begin" }>): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
     const unfinished = join(this.#folder, `${file}.unfinished`);
@@ -68,7 +71,10 @@ export class Disk {
     this.#handle = handle;
     this.#file = file;
     for (const name of await readdir(this.#folder)) {
-      if (name !== file) await rm(join(this.#folder, name), { force: true });
+      const path = join(this.#folder, name);
+      if (name === file || (name.endsWith(aside) && !setAside)) continue;
+      if (setAside && isJournalFile(name)) await rename(path, path + aside);
+      else await rm(path, { force: true });
     }
   }
 }

@@ -89,7 +89,8 @@ function losses({ hosts, lastIndex }: RecoverReport): string[] {
       : [
           `Not answering: ${some(silent.map(({ hostname }) => hostname))}. What they have written behind entry ${lastIndex}`,
           "is lost. Their tasks start on other hosts. Should they come back, they drop their logs and are members",
-          "again; containers that were replaced by then are removed.",
+          "again; containers that were replaced by then are removed. If they are not gone but cut off from this host, and",
+          "still work together, they lose all that they write until they meet this host.",
         ];
   return [...lines, "Containers that run on hosts which answer run on."];
 }

@@ -33,10 +33,16 @@ export interface RaftWrite {
 
 /**
  * What the shell has to do, in this order and one at a time. `begin` makes the file anew under another
- * name, makes it durable, renames it, and removes every other file.
+ * name, makes it durable, renames it, and removes every other file; with `setAside` those before it stay for
+ * people, under a name that no start reads, until the next time.
  */
 export type DiskStep =
-  | { readonly kind: "begin"; readonly file: string; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "begin";
+      readonly file: string;
+      readonly bytes: Uint8Array;
+      readonly setAside?: true;
+    }
   | { readonly kind: "append"; readonly file: string; readonly bytes: Uint8Array };
 
 export interface JournalFile {
@@ -207,7 +213,7 @@ export class Journal {
   }
 
   /** Begins the next generation with all that the copy has. */
-  #begin(): DiskStep {
+  #begin(): Extract<DiskStep, { kind: "begin" }> {
     this.#generation += 1;
     this.#sequence = 1;
     const bytes = writeRecord(1, pack([this.#copy.whole()]));
@@ -221,7 +227,8 @@ export class Journal {
     this.#underWay = [];
     this.#copy = new Copy();
     this.#copy.write({ entries: [], ...log, life, contacts });
-    return this.#begin();
+    // Should it turn out that the other life was begun by mistake, this is all there is of this one.
+    return { ...this.#begin(), setAside: true };
   }
 
   /** The step that was taken last is durable. Returns the writes that Raft must be told of. */
