@@ -5,8 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
-import type { NetworkId } from "@gam/core";
-import { clusterSpecDefault, dataPathDefault, type NewNetwork, type View } from "@gam/state";
+import type { NetworkId, NodeId } from "@gam/core";
+import {
+  clusterSpecDefault,
+  dataPathDefault,
+  type NewNetwork,
+  type NodeRole,
+  type View,
+} from "@gam/state";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -176,6 +182,53 @@ test("a token that is wrong or was rotated lets nobody in, and says so", guard, 
   assert.equal(a.door.view().nodes().length, 1);
   await joinAt(b.door, a.door.tokens().manager);
   assert.equal(b.door.view().nodes().length, 2);
+});
+
+async function turn(asked: ClusterDoor, id: NodeId, role: NodeRole): Promise<void> {
+  await asked.fresh();
+  const node = asked.view().node(id);
+  assert.ok(node !== undefined);
+  const basedOn = node.Version.Index;
+  await asked.propose([{ kind: "updateNode", id, spec: { ...node.Spec, Role: role }, basedOn }]);
+}
+
+test("a worker cannot make itself a manager, and a manager can, both ways", guard, async (t) => {
+  const [a, b, c] = [await running(t), await running(t), await running(t)];
+  await a.door.init(init);
+  await joinAt(b.door, a.door.tokens().manager);
+  await joinAt(c.door, a.door.tokens().worker);
+  const { self } = c.door;
+  await assert.rejects(turn(c.door, self, "manager"), {
+    code: "REFUSED",
+    message: /updateNode is for managers/,
+  });
+  assert.throws(() => c.door.tokens(), { code: "NOT_SUPPORTED" });
+  const showsTokens = (door: ClusterDoor): boolean => {
+    try {
+      return door.tokens().worker !== "";
+    } catch {
+      return false;
+    }
+  };
+  await turn(b.door, self, "manager");
+  await until("it has the root key", () => showsTokens(c.door));
+  assert.deepEqual(secretsIn(c.door.tokens()), secretsIn(a.door.tokens()));
+  await c.door.propose([{ kind: "createNetwork", network: network(c.door, "by-c") }]);
+
+  // The leader votes, so it is demoted once others vote in its place.
+  const deposed = a.door.self;
+  await turn(b.door, deposed, "worker");
+  await until("another leads", () => ![undefined, deposed].includes(b.door.leader()));
+  assert.ok(!b.door.voters().includes(deposed));
+  await until("it has forgotten the root key", () => !showsTokens(a.door));
+  const more = { kind: "createNetwork", network: network(a.door, "by-a") } as const;
+  await assert.rejects(a.door.propose([more]), { message: /createNetwork is for managers/ });
+  // Also over a restart, from its own disk.
+  const again = await a.restart();
+  await until("it is back", () => again.leader() !== undefined);
+  assert.throws(() => again.tokens(), { code: "NOT_SUPPORTED" });
+  await again.leave(false);
+  await until("a worker may leave", () => b.door.view().nodes().length === 2);
 });
 
 test(

@@ -77,6 +77,8 @@ export class World {
   readonly #mint = counterMint("m");
   readonly #asked = new Map<number, Asked>();
   readonly #hosts: Host[] = [];
+  /** Hosts that have been managers, and then workers. */
+  readonly #demoted = new Set<NodeId>();
   #hostsMade = 0;
   #requests = 0;
   /** When a host was last seen unwell, or in which life it was seen first. */
@@ -355,6 +357,10 @@ export class World {
         this.note(
           () => `${host.id} applies ${effect.index}: ${effect.events.map(brief).join(", ")}`,
         );
+        for (const event of effect.events) {
+          if (event.table !== "node" || event.before?.Spec.Role !== "manager") continue;
+          if (event.after?.Spec.Role === "worker") this.#demoted.add(event.after.ID);
+        }
         if (effect.snapshot) return;
         return this.checkers.happened(host, effect.index, effect.events, this.hosts);
       case "engine":
@@ -367,14 +373,21 @@ export class World {
       case "removed":
         return this.#end(host);
       case "refused":
-        // Nobody here tries what is not for it.
-        throw new Breach(`${host.id} refused ${effect.peer}: ${effect.reason}`);
+        return this.#refused(host, effect);
       case "note":
         this.checkers.told(host.id, effect);
         return this.note(() => `${host.id}: ${effect.text} ${JSON.stringify(effect.fields)}`);
       default:
         return;
     }
+  }
+
+  /** Nobody here tries what is not for it. But what it wanted as a manager may arrive when it is none. */
+  #refused({ id }: Host, { peer, reason }: Extract<Effect, { kind: "refused" }>): void {
+    this.note(() => `${id} refused ${peer}: ${reason}`);
+    // A worker tells a leader that was cut off of the term that it has missed.
+    if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
+    throw new Breach(`${id} refused ${peer}: ${reason}`);
   }
 
   #send(host: Host, effect: Extract<Effect, { kind: "send" }>): void {
