@@ -357,7 +357,7 @@ test("a snapshot of its own that is no state is named with what to do, not stumb
   const snapshot = {
     index: 3,
     term: 1,
-    configuration: { voters: [a], votersOutgoing: [], learners: [] },
+    configuration: { voters: [a], votersOutgoing: [], learners: [], standbys: [] },
     data: encode({ schema: 2, nodes: 5 }),
   };
   const hardState = { term: 1, votedFor: a, commit: 3 };
@@ -371,7 +371,7 @@ test("a snapshot of its own that misses its shape by little is taken, and told",
   const { commitIndex: index, term } = host.peer.raft;
   const dump = { ...(decode(host.dump) as { services: object[] }), index };
   const services = dump.services.map((one) => ({ ...one, CreatedAt: "long ago" }));
-  const configuration = { voters: [a], votersOutgoing: [], learners: [] };
+  const configuration = { voters: [a], votersOutgoing: [], learners: [], standbys: [] };
   const snapshot = { index, term, configuration, data: encode({ ...dump, services }) };
   const hardState = { term, votedFor: a, commit: index };
   const bytes = writeRecord(1, encode([{ hardState, entries: [], snapshot }]));

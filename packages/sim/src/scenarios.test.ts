@@ -131,6 +131,30 @@ test("workers run tasks, are promoted and demoted, and nobody is refused who mea
   }
 });
 
+test("a host that was off while all managers it knew left listens to those that came", () => {
+  for (const seed of seeds.slice(0, 10)) {
+    const world = worldWithService(seed, 3);
+    const [a, b, away] = world.hosts as [Host, Host, Host];
+    away.powerLoss();
+    const came = [world.join(a), world.join(b), world.join(a, "worker")];
+    waitFor(world, "all that came are in", 30_000, () => {
+      return came.every(({ id, peer }) => peer?.view.node(id)?.Status.State === "ready");
+    });
+    // One of them is a worker to whoever does not know better, and may be the leader by then.
+    turn(world, came[2] as Host, "manager");
+    for (const host of [a, b]) {
+      world.leave(host);
+      waitFor(world, `${host.id} has left`, 30_000, () => !world.hosts.includes(host));
+    }
+    away.start();
+    waitFor(world, "it has heard of all", 30_000, () => {
+      return viewOf(away).index === world.newest().index && viewOf(away).node(a.id) === undefined;
+    });
+    assert.ok(away.peer?.leader !== undefined, `seed ${seed}`);
+    world.until("all is well", 60_000);
+  }
+});
+
 test("all hosts lose power at once, and every write is there when they are back", () => {
   for (const seed of seeds) {
     const world = worldWithService(seed, 3 + (seed % 3));
