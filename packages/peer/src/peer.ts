@@ -50,6 +50,7 @@ import {
   type Asker,
   refusalOfChanges,
   refusalOfRaft,
+  roleOf,
   type Sender,
   unverifiedAddress,
 } from "./authority.ts";
@@ -61,6 +62,7 @@ import { Lives } from "./lives.ts";
 import type { Gossip, Message, PeerMessage } from "./message.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
+import { Rations } from "./rations.ts";
 import { Readings } from "./readings.ts";
 import { SelfReport } from "./self-report.ts";
 import { Steering } from "./steering.ts";
@@ -99,6 +101,7 @@ export class Peer {
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
   readonly #arranging = new Arranging();
+  readonly #rations = new Rations();
   readonly #steering: Steering;
   readonly #readings: Readings;
   #leading: Leading | undefined;
@@ -257,6 +260,7 @@ export class Peer {
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
     this.#proposals.tick();
+    this.#rations.tick();
     this.#leading?.tick();
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp();
@@ -308,13 +312,20 @@ export class Peer {
     // Asked again, and applied meanwhile: a node that gave up its role by it has no right to it any more.
     if (this.#store.outcomeOf(proposal.id) !== undefined) return true;
     const why = refusalOfChanges(this.#store, asker, proposal.changes);
-    if (why === undefined) return this.#append(proposal, asker.id);
+    if (why === undefined) return !this.#isRationed(asker) && this.#append(proposal, asker.id);
     for (const change of proposal.changes) {
       if (change.kind !== "describeNode") continue;
       const address = unverifiedAddress(change, asker.sender);
       if (address !== undefined) this.#effects.push({ kind: "verify", peer: asker.id, address });
     }
     this.#refuse(asker.id, why);
+    return true;
+  }
+
+  /** Whether it has asked for too much, and is to try again later. */
+  #isRationed(asker: Asker): boolean {
+    if (roleOf(this.#store, asker) === "manager" || this.#rations.allows(asker.id)) return false;
+    this.#refuse(asker.id, "more writes than a worker may ask for");
     return true;
   }
 

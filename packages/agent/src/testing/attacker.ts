@@ -446,6 +446,14 @@ const proposals: readonly Attack[] = [
     const legal = { kind: "detachContainer", network: stranger, key: stranger };
     return own === undefined ? [] : [legal, spec(own, "manager")];
   }),
+  {
+    name: "writes without end",
+    named: /more writes than a worker may ask for/,
+    run: (attacker) => {
+      const nothing = { kind: "detachContainer", network: "none", key: "none" };
+      for (let n = 0; n < 400; n += 1) attacker.propose(nothing);
+    },
+  },
   change("a change that is none", /Cannot read/, () => [{ kind: "crown", id: stranger }]),
   change("a time that is none", /Cannot read/, () => [undefined]),
 ];
