@@ -3,7 +3,7 @@
  * anything else before.
  *
  *   dialler -> hello {boot, certificate, addresses}
- *           <- hello {…} or refused {refusal, reason}      then ping and pong, for ever
+ *           <- hello {…} or refused {refusal, reason}      then ping and pong, for ever, and renewed {certificate}
  *
  * Decides from the certificate, the key that Noise proved, the clock and the list of the removed.
  * That stream stays open as the link's control stream. Frames are judged in the event that brings
