@@ -180,3 +180,13 @@ test("a header that is left over from a wish does not upgrade the engine's side"
   const said = await say(["POST /containers/y/attach HTTP/1.1", "Upgrade: tcp"]);
   assert.match(said, /"none"/);
 });
+
+test("a connection whose wish was ignored does not hold up the end of the server", async () => {
+  const own = await Rig.start(1);
+  const socket = connect(own.socketPath);
+  socket.write("GET /nodes HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  await once(socket, "data");
+  const closed = once(socket, "close");
+  await own.stop();
+  await closed;
+});
