@@ -135,8 +135,7 @@ export class Agent {
       rotateRoot: (changes) => active().rotateRoot(changes),
       rotateTokens: (roles, changes) => active().rotateTokens(roles, changes),
       tokens: () => active().tokens(),
-      containerLogs: (task, { signal, ...options }) =>
-        active().containerLogs(task, options, signal),
+      containerLogs: (task, { signal, ...options }) => active().logs.read(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),
       recoverReport: () => active().survivor.report(),

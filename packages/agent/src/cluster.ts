@@ -9,21 +9,15 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Duplex, Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import {
   assert,
   BrokenInvariant,
   base36,
   base64,
   type Clock,
-  check,
-  decode,
-  encode,
   fromBase64,
   GamError,
   type Mint,
-  messageOf,
   type NetworkId,
   type NodeId,
   type Random,
@@ -41,8 +35,8 @@ import {
   type Roots,
   type Wanted,
 } from "@gam/mesh";
-import { bootstrapJournal, journalRemedy, Peer, type Recovered, roleOf, salvaged } from "@gam/peer";
-import { Engine, type LogsOptions } from "@gam/runtime";
+import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
+import { Engine } from "@gam/runtime";
 import {
   type AskedChange,
   type Availability,
@@ -65,6 +59,7 @@ import { Keeper } from "./keeper.ts";
 import type { Log } from "./log.ts";
 import { Networking } from "./networking.ts";
 import { prepareDisk } from "./prepare-disk.ts";
+import { RemoteLogs } from "./remote-logs.ts";
 import { Survivor } from "./survivor.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
@@ -74,21 +69,6 @@ const arriveMs = 30_000;
 /** A leaving voter waits so long for others to vote in its place. */
 const handOverMs = 15_000;
 const pollMs = 50;
-const logsName = "logs";
-
-const logsCheck = check.object({
-  container: check.string(128),
-  follow: check.boolean,
-  stdout: check.boolean,
-  stderr: check.boolean,
-  timestamps: check.boolean,
-  details: check.boolean,
-  tail: check.string(32),
-  since: check.string(64),
-  until: check.string(64),
-});
-export type ContainerLogs = Omit<Required<LogsOptions>, "container">;
-
 export interface ClusterParts {
   readonly config: AgentConfig;
   readonly identity: Identity;
@@ -114,6 +94,7 @@ export class Cluster {
   readonly peer: Peer;
   readonly driver: Driver;
   readonly examiner: Examiner;
+  readonly logs: RemoteLogs;
   readonly survivor: Survivor;
   /** Its journal is spoilt: it takes no part, and waits for "gam recover". */
   readonly isMute: boolean;
@@ -189,7 +170,7 @@ export class Cluster {
     this.driver.subscribe(({ table }) => {
       if (table === "cluster") mesh.rootsMoved();
     });
-    mesh.handleStream(logsName, (from, header, stream) => this.#serveLogs(from, header, stream));
+    this.logs = new RemoteLogs({ self: identity.nodeId, mesh, engine, view: () => this.view, log });
     this.driver.start();
     void this.driver.fresh().then(() => {
       this.#isFresh = true;
@@ -379,25 +360,6 @@ export class Cluster {
     return { worker: token("worker", Worker), manager: token("manager", Manager) };
   }
 
-  /** The raw log of a task's container, from whichever node has it. */
-  async containerLogs(task: Task, options: ContainerLogs, signal: AbortSignal): Promise<Readable> {
-    const container = task.Status.ContainerStatus?.ContainerID;
-    if (container === undefined || task.NodeID === undefined) {
-      throw new GamError("NOT_FOUND", `Cannot read logs of task ${task.ID}: it has no container`);
-    }
-    const local = task.NodeID === this.peer.self;
-    const stream: Readable = local
-      ? await this.#engine.logs(container, options)
-      : await this.mesh.stream(task.NodeID, logsName, encode({ container, ...options }));
-    // Half of a mesh stream stays open until it is ended, and nothing is said on ours.
-    if (!local) (stream as Duplex).end();
-    const end = (): void => void stream.destroy();
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-    stream.once("close", () => signal.removeEventListener("abort", end));
-    return stream;
-  }
-
   /** What this host's own part in networks lacks, in sentences. */
   get problems(): readonly string[] {
     return this.#networking.problems;
@@ -511,30 +473,6 @@ export class Cluster {
       }
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
-  }
-
-  async #serveLogs(from: NodeId, header: Uint8Array, stream: Duplex): Promise<void> {
-    const sender = this.mesh.sender(from);
-    if (sender === undefined || roleOf(this.view, { id: from, sender }) !== "manager") {
-      this.mesh.refuse(from, "logs are for managers");
-      throw new GamError("REFUSED", "Cannot read logs: they are for managers");
-    }
-    const { container, ...options } = logsCheck(decode(header), "logs");
-    // Only containers of tasks: the engine's others are nobody's business here.
-    const known = this.view
-      .tasksOn(this.peer.self)
-      .some(({ Status }) => Status.ContainerStatus?.ContainerID === container);
-    if (!known)
-      throw new GamError(
-        "NOT_FOUND",
-        `Cannot read logs of container ${container}: no task of this node has it`,
-      );
-    const logs = await this.#engine.logs(container, options);
-    stream.resume();
-    stream.once("close", () => logs.destroy());
-    pipeline(logs, stream).catch((thrown) => {
-      this.#parts.log.debug({ reason: messageOf(thrown) }, "Log stream ended early");
-    });
   }
 }
 

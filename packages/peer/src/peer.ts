@@ -22,7 +22,6 @@ import {
 import {
   encode,
   type Mint,
-  messageOf,
   type NodeId,
   type ProposalId,
   type Random,
@@ -33,7 +32,6 @@ import {
   type Input as MembershipInput,
   defaultConfig as membershipDefaults,
 } from "@gam/membership";
-import { type NodePlan, planNode } from "@gam/network";
 import {
   type Change,
   type Event,
@@ -46,23 +44,18 @@ import {
 } from "@gam/state";
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
 import { Arranging } from "./arranging.ts";
-import {
-  type Asker,
-  refusalOfChanges,
-  refusalOfRaft,
-  roleOf,
-  type Sender,
-  unverifiedAddress,
-} from "./authority.ts";
+import { type Asker, refusalOfChanges, refusalOfRaft, type Sender } from "./authority.ts";
 import type { Effect } from "./effect.ts";
+import { Gatekeeper } from "./gatekeeper.ts";
 import type { Input } from "./input.ts";
 import type { Recovered } from "./journal.ts";
-import { type LeaderFacts, Leading, losers } from "./leading.ts";
+import { leaderFacts } from "./leader-facts.ts";
+import { Leading, losers } from "./leading.ts";
 import { Lives } from "./lives.ts";
 import type { Gossip, Message, PeerMessage } from "./message.ts";
+import { ownPlan } from "./own-plan.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { type Answer, Proposals } from "./proposals.ts";
-import { Rations } from "./rations.ts";
 import { Readings } from "./readings.ts";
 import { SelfReport } from "./self-report.ts";
 import { Steering } from "./steering.ts";
@@ -77,8 +70,6 @@ export const tickMs = 50;
 const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTicksMax: 40 };
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
-/** A learner this close to the leader's log may vote. */
-const lagEntriesMax = 512;
 /** Usage is gossiped every second, and less often where all of it would be more than 100 a second. */
 const usageTicks = 1000 / tickMs;
 const usageMessagesPerSecondMax = 100;
@@ -101,7 +92,7 @@ export class Peer {
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
   readonly #arranging = new Arranging();
-  readonly #rations = new Rations();
+  readonly #gatekeeper = new Gatekeeper(this.#store);
   readonly #steering: Steering;
   readonly #readings: Readings;
   #leading: Leading | undefined;
@@ -260,7 +251,7 @@ export class Peer {
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
     this.#proposals.tick();
-    this.#rations.tick();
+    this.#gatekeeper.tick();
     this.#leading?.tick();
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp();
@@ -309,23 +300,14 @@ export class Peer {
   #takes(asker: Asker & { readonly sender: Sender }, proposal: Proposal): boolean {
     // Before it leads, a peer need not have applied all that was committed: it cannot judge.
     if (this.#leading === undefined) return false;
-    // Asked again, and applied meanwhile: a node that gave up its role by it has no right to it any more.
-    if (this.#store.outcomeOf(proposal.id) !== undefined) return true;
-    const why = refusalOfChanges(this.#store, asker, proposal.changes);
-    if (why === undefined) return !this.#isRationed(asker) && this.#append(proposal, asker.id);
-    for (const change of proposal.changes) {
-      if (change.kind !== "describeNode") continue;
-      const address = unverifiedAddress(change, asker.sender);
-      if (address !== undefined) this.#effects.push({ kind: "verify", peer: asker.id, address });
+    const judgement = this.#gatekeeper.judge(asker, proposal);
+    if (judgement.kind === "known") return true;
+    if (judgement.kind === "taken") return this.#append(proposal, asker.id);
+    this.#refuse(asker.id, judgement.why);
+    if (judgement.kind === "later") return false;
+    for (const address of judgement.unverified) {
+      this.#effects.push({ kind: "verify", peer: asker.id, address });
     }
-    this.#refuse(asker.id, why);
-    return true;
-  }
-
-  /** Whether it has asked for too much, and is to try again later. */
-  #isRationed(asker: Asker): boolean {
-    if (roleOf(this.#store, asker) === "manager" || this.#rations.allows(asker.id)) return false;
-    this.#refuse(asker.id, "more writes than a worker may ask for");
     return true;
   }
 
@@ -360,13 +342,11 @@ export class Peer {
 
   #performOne(effect: RaftEffect): void {
     switch (effect.kind) {
-      case "send":
-        this.#effects.push({
-          kind: "send",
-          to: effect.to,
-          message: { channel: "raft", life: this.lives.id, body: effect.message },
-        });
+      case "send": {
+        const message = { channel: "raft", life: this.lives.id, body: effect.message } as const;
+        this.#effects.push({ kind: "send", to: effect.to, message });
         break;
+      }
       case "persist":
         this.#journal.request(effect);
         break;
@@ -380,10 +360,8 @@ export class Peer {
         this.#follow(effect.role === "leader", effect.leader, effect.term);
         break;
       case "readReady":
-        this.#answerRead(effect.id, true);
-        break;
       case "readLost":
-        this.#answerRead(effect.id, false);
+        this.#answerRead(effect.id, effect.kind === "readReady");
         break;
       case "proposed":
       case "refused":
@@ -531,7 +509,12 @@ export class Peer {
   #lead(): void {
     const leading = this.#leading;
     if (leading === undefined) return;
-    const facts = this.#facts();
+    const { votersMax, voteSilenceMs } = this.#config;
+    const facts = leaderFacts({
+      ...{ self: this.self, nowMs: this.#nowMs, usage: this.#usage },
+      ...{ raft: this.#raft, membership: this.#membership },
+      ...{ votersMax, voteSilenceTicks: voteSilenceMs / tickMs },
+    });
     const changes = this.#vetting.sound(leading.plan(this.#store, facts), (change, why) => {
       leading.unfit(change, why);
     });
@@ -553,43 +536,6 @@ export class Peer {
     }
     const voters = leading.planVoters(this.#store, facts);
     if (voters !== undefined) this.#stepRaft({ kind: "reconfigure", ...voters });
-  }
-
-  #facts(): LeaderFacts {
-    // Worked out for all members at once, and only when it is asked for.
-    let progress: ReturnType<Raft["progress"]> | undefined;
-    const progressOf = (id: NodeId) => {
-      progress ??= this.#raft.progress();
-      return progress.get(id);
-    };
-    return {
-      self: this.self,
-      nowMs: this.#nowMs,
-      usage: this.#usage,
-      verdictOf: (id) => this.#judgementOf(id),
-      configuration: this.#raft.configuration,
-      answers: (id) => {
-        if (id === this.self) return true;
-        const { match = 0, recentlyActive = false } = progressOf(id) ?? {};
-        // One that was let in and never came has nothing on its disk, however short the log is.
-        return match > 0 && recentlyActive;
-      },
-      caughtUp: (id) => {
-        if (id === this.self) return true;
-        const match = progressOf(id)?.match ?? 0;
-        return match + lagEntriesMax >= this.#raft.commitIndex;
-      },
-      votersMax: this.#config.votersMax,
-      voteSilenceTicks: this.#config.voteSilenceMs / tickMs,
-    };
-  }
-
-  /** A peer that was not heard of yet is not back: a leader that has just started knows no better. */
-  #judgementOf(id: NodeId): ReturnType<LeaderFacts["verdictOf"]> {
-    const judgement = this.#membership.verdictOf(id);
-    const known =
-      id === this.self || judgement.verdict !== "alive" || this.#membership.hasSpoken(id);
-    return known ? judgement : undefined;
   }
 
   // Membership and worker
@@ -670,22 +616,9 @@ export class Peer {
     if (!this.#arranging.isDue(this.#caughtUp) || this.#config.isMute) return;
     const { index } = this.#store;
     this.#steering.planned(this.#store);
-    const plan = this.#planNode();
+    const plan = ownPlan(this.#store, this.self, (...trouble) => this.#trouble(...trouble));
     if (plan === undefined) this.#arranged(index);
     else this.#effects.push({ kind: "arrange", plan, index });
-  }
-
-  #planNode(): NodePlan | undefined {
-    const failed = (id: string, thrown: unknown): void => {
-      const text = "Left an object out of this host's networks";
-      this.#trouble(`network ${id}`, text, { object: id, reason: messageOf(thrown) });
-    };
-    try {
-      return planNode(this.#store, this.self, { skips: () => false, failed });
-    } catch (thrown) {
-      failed("all", thrown);
-      return undefined;
-    }
   }
 
   #arranged(index: number): void {
@@ -755,11 +688,8 @@ export class Peer {
   }
 
   #tell(to: NodeId, body: PeerMessage): void {
-    this.#effects.push({
-      kind: "send",
-      to,
-      message: { channel: "peer", life: this.lives.id, body },
-    });
+    const message = { channel: "peer", life: this.lives.id, body } as const;
+    this.#effects.push({ kind: "send", to, message });
   }
 
   #note(level: "info" | "warn", text: string, fields: Readonly<Record<string, unknown>>): void {
