@@ -389,7 +389,7 @@ test("a survivor goes on alone, and the others come back as members", guard, asy
   const again = b.agent.door();
   await until("b has it all", () => again.view().networks().length === before.length + 1);
   assert.equal(again.leader(), a.door.self);
-  await again.propose([{ kind: "createNetwork", network: network(again, "by b") }]);
+  await again.propose([{ kind: "createNetwork", network: network(again, "by-b") }]);
   await until("b outlives a restart", () => again.view().nodes().length === 3);
   const third = await b.restart();
   await until("b is back", () => third.leader() !== undefined);

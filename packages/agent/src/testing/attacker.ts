@@ -450,7 +450,7 @@ const proposals: readonly Attack[] = [
     name: "writes without end",
     named: /more writes than a worker may ask for/,
     run: (attacker) => {
-      const nothing = { kind: "detachContainer", network: "none", key: "none" };
+      const nothing = { kind: "detachContainer", network: stranger, key: stranger };
       for (let n = 0; n < 400; n += 1) attacker.propose(nothing);
     },
   },
