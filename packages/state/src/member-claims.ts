@@ -1,10 +1,10 @@
 /**
  * Member claims: addresses and keys that only one member has.
  *
- * Decides who has one that a second node claims. A member that is not down keeps what it has: an address is
+ * Decides who has one that a second node claims. A member that is there keeps what it has: an address is
  * left out of the claim, so that hosts which have swapped their addresses each give up the old one first and
- * find the new one free a moment later. A node that is down loses it, because a host may come back as another
- * peer. What a node has lost its own peer says again when it is back.
+ * find the new one free a moment later. A node that is down, or was never heard of, loses it, because a host may
+ * come back as another peer. What a node has lost its own peer says again when it is back.
  */
 import { hostOf } from "./host-of.ts";
 import type { Node } from "./node.ts";
@@ -15,10 +15,14 @@ export function claimed(node: Node, nodes: readonly Node[]): readonly Node[] {
   let mine = node;
   for (const other of nodes) {
     if (other.ID === node.ID || !meet(mine, other)) continue;
-    if (other.Status.State === "down") losers.push(without(other, mine));
-    else mine = without(mine, other);
+    if (isThere(other)) mine = without(mine, other);
+    else losers.push(without(other, mine));
   }
   return [mine, ...losers];
+}
+
+function isThere({ Status }: Node): boolean {
+  return Status.State === "ready" || Status.State === "disconnected";
 }
 
 function keyOf({ Gam }: Node): string {
