@@ -9,44 +9,33 @@
 import { decode, type NodeId, type ProposalId, type ServiceId, type TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Journal, Peer } from "@gam/peer";
-import {
-  type AskedChange,
-  type Change,
-  clusterSpecDefault,
-  type Dump,
-  dataPathDefault,
-  type View,
-} from "@gam/state";
-import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import type { AskedChange, Change, Dump, View } from "@gam/state";
+import { aCluster, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { fixedLoopMs } from "../lab/bare.ts";
 import { print, printRatio, type Target } from "./figures.ts";
 import { benchOptions } from "./options.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const { services, tasks, nodes } = benchOptions({ services: 2000, tasks: 20_000, nodes: 50 });
-const ids = Array.from({ length: nodes }, (_, n) => `n${n}` as NodeId);
+const idOf = <Id extends string>(kind: string, n: number): Id => {
+  return `${kind}${String(n).padStart(24, "0")}` as Id;
+};
+const ids = Array.from({ length: nodes }, (_, n) => idOf<NodeId>("n", n));
 const self = ids[0] as NodeId;
 const others = ids.filter((id) => id !== self);
 
 function state(): TestLog {
   const log = new TestLog();
-  const cluster = {
-    ID: "cluster",
-    Spec: clusterSpecDefault,
-    Tokens: { Worker: { PublicKey: "", Sealed: {} }, Manager: { PublicKey: "", Sealed: {} } },
-    RootPublicKey: "",
-    ...dataPathDefault,
-  };
-  log.write({ kind: "createCluster", cluster });
+  log.write({ kind: "createCluster", cluster: aCluster() });
   log.write(...ids.map((id): Change => ({ kind: "joinNode", node: aNode(id) })));
   const each = Math.floor(tasks / services);
-  for (let n = 0; n < services; n += 1) log.write(aService(`s${n}`, { replicas: each }));
+  for (let n = 0; n < services; n += 1) log.write(aService(idOf("s", n), { replicas: each }));
   for (let n = 0; n < tasks; n += 1) {
-    const service = `s${n % services}`;
-    const { templateVersion } = log.store.service(service as ServiceId)?.Gam ?? {};
+    const service = idOf<ServiceId>("s", n % services);
+    const { templateVersion } = log.store.service(service)?.Gam ?? {};
     const slot = 1 + Math.floor(n / services);
     const wish = { slot, node: ids[n % nodes] as string, extra: { templateVersion } };
-    log.write({ kind: "createTask", task: aTask(service, `t${n}`, wish as never) });
+    log.write({ kind: "createTask", task: aTask(service, idOf("t", n), wish as never) });
   }
   return log;
 }
@@ -102,7 +91,7 @@ class Leader {
 
   report(changes: readonly Change[], from: NodeId): number {
     this.#proposals += 1;
-    const id = `p${this.#proposals}` as ProposalId;
+    const id = idOf<ProposalId>("q", this.#proposals);
     const proposal = { id, atMs: this.nowMs, changes };
     const { id: life } = this.peer.lives;
     const message = { channel: "peer", life, body: { kind: "propose", proposal } } as const;
@@ -140,7 +129,7 @@ function show(name: string, tookMs: readonly number[], target?: Target): void {
 }
 
 function report(view: View, n: number): { change: Change; from: NodeId } {
-  const task = view.task(`t${n}` as TaskId);
+  const task = view.task(idOf<TaskId>("t", n));
   if (task?.NodeID === undefined) throw new Error(`task t${n} is on a node`);
   const status = { ...task.Status, Message: `started ${n}` };
   return { change: { kind: "reportTask", id: task.ID, status }, from: task.NodeID };
@@ -163,7 +152,7 @@ const commit = (n: number): number => {
 };
 show("commits of one report each", repeat(200, commit));
 const scale = (n: number): number => {
-  const service = view.service(`s${n}` as ServiceId);
+  const service = view.service(idOf<ServiceId>("s", n));
   if (service === undefined) throw new Error(`service s${n} is there`);
   const { Replicated } = service.Spec.Mode;
   const Mode = { Replicated: { Replicas: (Replicated?.Replicas ?? 0) + 1 } };
@@ -179,7 +168,7 @@ const scale = (n: number): number => {
 };
 show("scalings of a service by one, until the task has its node", repeat(50, scale));
 const nowhere = { Placement: { Constraints: ["node.id==nowhere"] } };
-leader.ask(aService("nowhere", { replicas: 10, template: nowhere }) as never);
+leader.ask(aService(idOf("nowhere", 0).slice(0, 25), { replicas: 10, template: nowhere }) as never);
 repeat(20, () => leader.tick());
 show(
   "idle ticks with ten tasks that fit nowhere",

@@ -533,7 +533,7 @@ test("a store made from a dump is the same store, and goes on the same way", () 
         const change = someChange(seed, step);
         const { outcome } = grown.write(change);
         if (restored !== undefined) {
-          const id = `proposal-${step + 1}` as ProposalId;
+          const id = `p${String(step + 1).padStart(24, "0")}` as ProposalId;
           const again = restored.apply(step + 1, { id, atMs: grown.nowMs, changes: [change] });
           assert.deepEqual(again.outcome, outcome);
         }

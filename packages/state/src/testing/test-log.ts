@@ -12,7 +12,7 @@ export class TestLog {
 
   write(...changes: readonly Change[]): { outcome: Outcome; events: Event[] } {
     this.#proposals += 1;
-    const id = `proposal-${this.#proposals}` as ProposalId;
+    const id = `p${String(this.#proposals).padStart(24, "0")}` as ProposalId;
     return this.store.apply(this.store.index + 1, { id, atMs: this.nowMs, changes });
   }
 }
