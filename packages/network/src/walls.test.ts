@@ -272,8 +272,10 @@ const open: readonly Way[] = [
 /** Behind all other rules. */
 const counting = `table inet seen {
   counter behind { }
-  chain input { type filter hook input priority 2000; icmpv6 type >= 133 accept; iifname != "lo" counter name behind; }
-  chain forward { type filter hook forward priority 2000; counter name behind; }
+  # What answers comes from there.
+  set outside { type ifname; elements = { "lo", "eth0", "gamwg" } }
+  chain input { type filter hook input priority 2000; icmpv6 type >= 133 accept; iifname != @outside counter name behind; }
+  chain forward { type filter hook forward priority 2000; iifname != @outside counter name behind; }
 }`;
 const masquerade = `table ip nat {
   chain postrouting { type nat hook postrouting priority 100; iifname { docker0, gam-5 } oifname { eth0, gamwg } masquerade; }
