@@ -246,7 +246,7 @@ const standing: readonly (Omit<Case, "want"> & { name: string; want: string })[]
     standbys: "w1",
     want: "",
   },
-  { name: "a voter that answers", nodes: "a b c", voters: "a b c", gone: "c", want: "b" },
+  { name: "voters, silent or not", nodes: "a b c", voters: "a b c", gone: "c", want: "b c" },
   {
     name: "also when it is behind just then",
     nodes: "a b",

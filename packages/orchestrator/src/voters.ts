@@ -104,17 +104,17 @@ function chosen(facts: VotersFacts): NodeId[] {
   return pick(classes, 1).map(({ ID }) => ID);
 }
 
-/** Managers without a vote, once they have the log. Silent ones stay: consensus does not wait for them. */
+/**
+ * Managers without a vote, once they have the log: those that voted have it. Silent ones count as well, since consensus
+ * does not wait for them, and waits again when they are back.
+ */
 function standingBy(facts: VotersFacts, voters: readonly NodeId[]): NodeId[] {
-  const { configuration, nodes, answers, fit } = facts;
+  const { configuration, nodes, fit } = facts;
   const standing = new Set(configuration.standbys);
   return nodes
     .filter((node) => isManager(node) && !voters.includes(node.ID))
     .map(({ ID }) => ID)
-    .filter((id) => {
-      const voted = configuration.voters.includes(id) && answers(id);
-      return voted || standing.has(id) || fit(id);
-    });
+    .filter((id) => configuration.voters.includes(id) || standing.has(id) || fit(id));
 }
 
 function isManager({ Spec }: Node): boolean {

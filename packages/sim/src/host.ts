@@ -57,6 +57,8 @@ export class Host {
   peer: Peer | undefined;
   /** By which its kernel sends connections. */
   plan: NodePlan | undefined;
+  /** A write that takes long is under way until then. */
+  #writesUntilMs = 0;
   /** Of the peer that runs, or ran last. */
   votersMax = 0;
   #planIndex = 0;
@@ -138,7 +140,8 @@ export class Host {
 
   /** Its agent runs and nothing on the host holds it up. */
   get isWell(): boolean {
-    return this.peer !== undefined && !this.#frozen && this.diskMsMax <= diskMsDefault;
+    const isSlow = this.diskMsMax > diskMsDefault || this.#parts.agenda.nowMs < this.#writesUntilMs;
+    return this.peer !== undefined && !this.#frozen && !isSlow;
   }
 
   /** The host is on and its agent is not: a dial is refused. */
@@ -300,12 +303,15 @@ export class Host {
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
-      case "disk":
+      case "disk": {
         this.#disk.begin(effect.step);
-        return this.#later(1 + this.#parts.random.below(this.diskMsMax), () => {
+        const takesMs = 1 + this.#parts.random.below(this.diskMsMax);
+        this.#writesUntilMs = takesMs > diskMsDefault ? this.#parts.agenda.nowMs + takesMs : 0;
+        return this.#later(takesMs, () => {
           this.#disk.finish();
           this.give({ kind: "persisted" });
         });
+      }
       case "engine":
         this.#parts.outside(this, effect);
         return this.engine.perform(effect.action);

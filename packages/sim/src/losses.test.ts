@@ -179,7 +179,9 @@ test("a voter that is silent for less than five minutes keeps its vote, and then
     }
     world.run(15_000);
     assert.deepEqual(votersOf(leader), [leader.id], `seed ${seed}`);
-    assert.equal(leader.peer?.raft.configuration.standbys.length, 1, `seed ${seed}`);
+    assert.equal(leader.peer?.raft.configuration.standbys.length, 2, "both others stand by");
+    assert.ok(writes(world, leader, `seed ${seed}`) <= 2200, "it waits once for the silent one");
+    assert.ok(writes(world, leader, `seed ${seed}`) <= 100, "and for the other from then on");
     victim?.start();
     world.until(`seed ${seed}: it is back`, 30_000);
   }

@@ -383,10 +383,12 @@ export class World {
   }
 
   /** Nobody here tries what is not for it. But what it wanted as a manager may arrive when it is none. */
-  #refused({ id }: Host, { peer, reason }: Extract<Effect, { kind: "refused" }>): void {
+  #refused({ id, peer: own }: Host, { peer, reason }: Extract<Effect, { kind: "refused" }>): void {
     this.note(() => `${id} refused ${peer}: ${reason}`);
     // A worker tells a leader that was cut off of the term that it has missed.
     if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
+    // Who was removed says what it said before, until it hears of that.
+    if (own?.view.isRemoved(peer)) return;
     throw new Breach(`${id} refused ${peer}: ${reason}`);
   }
 
