@@ -160,7 +160,7 @@ export class Cluster {
       isMute: this.isMute,
       mesh,
       mint: mint.id,
-      recover: (id) => this.driver.recover(id),
+      recover: (id, gone) => this.driver.recover(id, gone),
     });
     mesh.onTurnedAway((by, refusal) => {
       // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.

@@ -6,7 +6,7 @@
  * it, and it comes back from its journal.
  */
 
-import { messageOf, unreachable } from "@gam/core";
+import { messageOf, type NodeId, unreachable } from "@gam/core";
 import type { Mesh, Wanted } from "@gam/mesh";
 import type { NodePlan } from "@gam/network";
 import {
@@ -142,8 +142,8 @@ export class Driver {
     });
   }
 
-  recover(id: string): void {
-    this.#step({ kind: "recover", id });
+  recover(id: string, gone: readonly NodeId[]): void {
+    this.#step({ kind: "recover", id, gone });
   }
 
   resign(): void {

@@ -28,7 +28,7 @@ export interface SurvivorParts {
   /** Random, 25 characters. */
   readonly mint: () => string;
   /** Gives the peer its order. */
-  readonly recover: (id: string) => void;
+  readonly recover: (id: string, gone: readonly NodeId[]) => void;
 }
 
 export class Survivor {
@@ -78,13 +78,17 @@ export class Survivor {
 
   /** Errors: REFUSED, with the reason. */
   async recover(force: boolean): Promise<void> {
-    const { refusal, doubts } = this.#verdict(await this.#ask(), this.#recovery());
+    const answers = await this.#ask();
+    const recovery = this.#recovery();
+    const { refusal, doubts } = this.#verdict(answers, recovery);
     if (refusal !== undefined) throw new GamError("REFUSED", `Cannot recover: ${refusal}`);
     const [doubt] = doubts;
     if (doubt !== undefined && !force) {
       throw new GamError("REFUSED", `Cannot recover: ${doubt}. --force does it all the same`);
     }
-    this.#parts.recover(this.#parts.mint());
+    const others = (recovery?.view ?? this.#parts.peer.view).nodes().map(({ ID }) => ID);
+    const isGone = (id: NodeId): boolean => id !== this.#parts.peer.self && !answers.has(id);
+    this.#parts.recover(this.#parts.mint(), others.filter(isGone));
   }
 
   #place(): LogPlace {

@@ -36,6 +36,6 @@ export type Input =
   | { readonly kind: "described"; readonly said: SelfDescription }
   | { readonly kind: "measured"; readonly usage: Usage }
   /** Go on alone, in a new life of the cluster. `id` is random. Shells insist on mayRecover() first. */
-  | { readonly kind: "recover"; readonly id: string }
+  | { readonly kind: "recover"; readonly id: string; readonly gone: readonly NodeId[] }
   /** Hand the lead to another peer, because this one is about to stop. */
   | { readonly kind: "resign" };

@@ -12,7 +12,7 @@ import type { Input } from "./input.ts";
 import type { Journal } from "./journal.ts";
 import { type Life, nextLife, relationOf } from "./life.ts";
 import type { PeerMessage } from "./message.ts";
-import { type Recovery, recoverLog } from "./recover.ts";
+import { type RecoverOrder, type Recovery, recoverLog } from "./recover.ts";
 
 /** A peer is told of this life this often at most. */
 const tellTicks = 20;
@@ -118,10 +118,11 @@ export class Lives {
     return recoverLog(this.#parts.journal.log(), this.#parts.self);
   }
 
-  /** Goes on alone in a new life. `id` is random. */
-  recover(id: string): void {
-    const log = this.recovery();
-    if (log !== undefined) this.#begin(nextLife(this.#own, id), log);
+  /** Goes on alone in a new life. */
+  recover(order: RecoverOrder): void {
+    const { journal, self } = this.#parts;
+    const log = recoverLog(journal.log(), self, order);
+    if (log !== undefined) this.#begin(nextLife(this.#own, order.id), log);
   }
 
   /** What may still happen to a peer that is over. */

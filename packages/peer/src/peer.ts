@@ -235,7 +235,7 @@ export class Peer {
       case "resign":
         return this.#resign();
       case "recover":
-        if (this.#leader === undefined) this.lives.recover(input.id);
+        if (this.#leader === undefined) this.lives.recover({ ...input, atMs: this.#nowMs });
         return;
       default:
         unreachable(input);

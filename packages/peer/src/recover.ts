@@ -15,7 +15,7 @@ import {
   readConfiguration,
   type Snapshot,
 } from "@gam/consensus";
-import { GamError, messageOf, type NodeId } from "@gam/core";
+import { GamError, messageOf, type NodeId, type ProposalId } from "@gam/core";
 import { type Proposal, readDump, readProposal, Store, type View } from "@gam/state";
 
 /** More than anybody has written that this peer has not heard of. */
@@ -26,6 +26,16 @@ export interface SurvivorLog {
   readonly hardState: HardState;
   readonly snapshot?: Snapshot | undefined;
   readonly entries: readonly Entry[];
+}
+
+/** What a person has decided. */
+export interface RecoverOrder {
+  /** Random, 25 characters. */
+  readonly id: string;
+  /** Nodes that do not answer. Their tasks go to others: who is left alone cannot tell them from a cut cable. */
+  readonly gone: readonly NodeId[];
+  /** Wall clock of this peer. */
+  readonly atMs: number;
 }
 
 export interface SkippedEntry {
@@ -52,14 +62,18 @@ export interface Recovery {
  * Shape:  `undefined` when there is no state in which `self` is a node.
  * Errors: those of a snapshot that cannot be read, as they are.
  */
-export function recoverLog(log: SurvivorLog, self: NodeId): Recovery | undefined {
+export function recoverLog(
+  log: SurvivorLog,
+  self: NodeId,
+  order?: RecoverOrder,
+): Recovery | undefined {
   const { hardState, snapshot, entries } = log;
   const { store, skipped } = replay(log);
   if (store.cluster === undefined || store.node(self) === undefined) return undefined;
   const last = entries.at(-1) ?? snapshot;
   const lastIndex = last?.index ?? 0;
   const index = Math.max(lastIndex, store.index) + indexGap;
-  store.skip(index);
+  takeLeave(store, index, order);
   const term = Math.max(hardState.term, last?.term ?? 0) + termGap;
   return {
     hardState: { term, votedFor: undefined, commit: index },
@@ -82,6 +96,17 @@ function configurationOf({ snapshot, entries }: SurvivorLog): Configuration {
   const last = entries.findLast(({ kind }) => kind === "configuration");
   const none = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
   return last === undefined ? (snapshot?.configuration ?? none) : readConfiguration(last.data);
+}
+
+/** The last step of the old life: those who do not answer are down. */
+function takeLeave(store: Store, index: number, order: RecoverOrder | undefined): void {
+  const gone = (order?.gone ?? []).filter((id) => store.node(id) !== undefined);
+  if (order === undefined || gone.length === 0) return store.skip(index);
+  const Message = "did not answer when the cluster was recovered";
+  const status = { State: "down", Message } as const;
+  const changes = gone.map((id) => ({ kind: "judgeNode", id, status }) as const);
+  store.skip(index - 1);
+  store.apply(index, { id: order.id as ProposalId, atMs: order.atMs, changes });
 }
 
 /** The state after the whole log, and what is left out of it. Errors: those of readDump(). */

@@ -135,7 +135,7 @@ test("a salvaged peer promises nothing, writes nothing and orders nothing", () =
 
 test("a salvaged peer that goes on alone is whole again", () => {
   const peer = start(brokenAt(4), true);
-  const steps = peer.step({ kind: "recover", id: "again" }, nowMs);
+  const steps = peer.step({ kind: "recover", id: "again", gone: [] }, nowMs);
   const disk = steps.find((effect) => effect.kind === "disk");
   assert.ok(disk?.kind === "disk" && disk.step.kind === "begin");
   assert.deepEqual(

@@ -118,7 +118,9 @@ function cut({ world, lost }: Story): void {
 
 /** Asks one survivor to go on alone, and waits until it leads. */
 function recover(world: World, survivor: Host): void {
-  survivor.give({ kind: "recover", id: `${survivor.id.slice(-2)}${world.agenda.nowMs}` });
+  const gone = world.hosts.filter(({ peer }) => peer === undefined).map(({ id }) => id);
+  const id = testId(`${survivor.id.slice(-2)}${world.agenda.nowMs}`);
+  survivor.give({ kind: "recover", id, gone });
   waitFor(world, "the survivor leads", 3_000, () => survivor.peer?.leader === survivor.id);
 }
 
@@ -193,11 +195,23 @@ test("a survivor that is lost as well leaves another one, and all of all lives c
   }
 });
 
+test("a survivor that is all alone takes over what ran on the others", () => {
+  for (const seed of [61, 62, 63]) {
+    const story = loseThree(seed);
+    const { world, voter, standby, lost } = story;
+    cut({ ...story, lost: [...lost, standby] });
+    recover(world, voter);
+    waitFor(world, "all runs on the one", 20_000, () => settledOn(world, voter, replicas));
+    for (const host of [...lost, standby]) host.start();
+    endsAsOne(story);
+  }
+});
+
 test("a survivor that has just dropped its log follows whoever has one", () => {
   const story = loseThree(81);
   const { world, voter, standby, lost } = story;
   cut(story);
-  voter.give({ kind: "recover", id: "brief" });
+  voter.give({ kind: "recover", id: "brief", gone: [] });
   waitForMs(world, "the other drops its log", 5_000, () => standby.peer?.view.index === 0);
   // With the only copy of the second life.
   voter.powerLoss();
@@ -281,7 +295,7 @@ test("the power goes at any moment of a recovery, and of a return", () => {
     const story = loseThree(31);
     const { world, voter, standby, lost } = story;
     cut(story);
-    voter.give({ kind: "recover", id: "crash" });
+    voter.give({ kind: "recover", id: "crash", gone: [] });
     world.run(delayMs);
     voter.killAgent();
     voter.start();
@@ -321,7 +335,7 @@ test("two survivors that both recover stay apart, and say so", () => {
 test("nobody recovers while there is a leader", () => {
   const { world, voter } = loseThree(51);
   const life = voter.peer?.lives.own;
-  voter.give({ kind: "recover", id: "never" });
+  voter.give({ kind: "recover", id: "never", gone: [] });
   world.run(2_000);
   assert.deepEqual(voter.peer?.lives.own, life);
 });
