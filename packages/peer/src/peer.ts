@@ -465,8 +465,9 @@ export class Peer {
       settle({ kind: "refused", code: "BAD_REQUEST", message: written.problem });
       return id;
     }
-    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, changes);
-    if (why === undefined) this.#proposals.add(id, this.#nowMs, changes, settle);
+    const { changes: checked } = written.proposal;
+    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, checked);
+    if (why === undefined) this.#proposals.add(id, this.#nowMs, checked, settle);
     else settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
     return id;
   }

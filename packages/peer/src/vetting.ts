@@ -21,6 +21,11 @@ import {
 import { journalRemedy } from "./record.ts";
 import type { Tell } from "./troubles.ts";
 
+export interface Written {
+  readonly proposal: Proposal;
+  readonly data: Uint8Array;
+}
+
 export class Vetting implements Acceptance {
   readonly #tell: Tell;
   readonly #proposals = new WeakMap<Uint8Array, Proposal>();
@@ -36,21 +41,18 @@ export class Vetting implements Acceptance {
     return this.#badIndex;
   }
 
-  /** The proposal in the form in which it is stored, as bytes for the log. Errors: BAD_FRAME. */
-  write(proposal: Proposal): Uint8Array {
-    return encode(checkProposal(proposal, "proposal"));
-  }
-
-  /** As write(), or why nobody would take the proposal. */
-  tryWrite(proposal: Proposal): { readonly data: Uint8Array } | { readonly problem: string } {
-    let data: Uint8Array | undefined;
+  /** The proposal in the form in which it is stored, and as bytes for the log; or why nobody would take it. */
+  tryWrite(asked: Proposal): Written | { readonly problem: string } {
+    let written: Written | undefined;
     const problem = problemIn(() => {
-      data = this.write(proposal);
+      const proposal = checkProposal(asked, "proposal");
+      const data = encode(proposal);
+      written = { proposal, data };
       if (data.length <= entryBytesMax) return;
       const message = `the write takes ${data.length} bytes, and ${entryBytesMax} are allowed`;
       throw new GamError("BAD_FRAME", message);
     });
-    return problem === undefined && data !== undefined ? { data } : { problem: problem ?? "" };
+    return problem === undefined && written !== undefined ? written : { problem: problem ?? "" };
   }
 
   /** The changes in the form in which they are stored, without those that nobody would take. */

@@ -43,8 +43,8 @@ const replicasMax = 40;
 const termsMax = 2 ** 25;
 /** Rounds of plans until a state is at rest. */
 const planRoundsMax = 200;
-/** Entries that a mesh at rest may write in the last ten seconds of a round: an update that ends, say. */
-const restEntriesMax = 20;
+/** Entries in 10 s of rest: a service that fails at once is started anew each second, which takes four. */
+const restEntriesMax = 60;
 
 export interface RoundFacts {
   readonly inputs: number;
