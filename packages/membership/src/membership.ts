@@ -324,7 +324,9 @@ export class Membership {
     const silence = this.#silence(peer) / this.#health.stretch();
     const since = peer.refusedSinceTick;
     // Deadlines move with our health and with what others say. Only a sign of life takes doubt away.
-    if (silence >= this.#patience(peer)) this.#think(peer, "silent");
+    // Its agent was gone a moment ago: it may be starting, and hold its port before it has a word to say.
+    const startTicks = since === undefined ? 0 : this.#config.startTicks;
+    if (silence >= this.#patience(peer) + startTicks) this.#think(peer, "silent");
     else if (since !== undefined && silence < suspectTicks) {
       const overdue = this.#nowTick - since >= refusedGraceTicks || this.#faults.noGrace;
       this.#think(peer, overdue ? "gone" : "refused");
