@@ -421,10 +421,10 @@ test("swarm init, join-token, join and leave", { skip }, async () => {
     assert.match(refused.err, /This node is not a swarm manager\. Use "docker swarm init"/);
     const made = await on("swarm", "init");
     assert.match(made.out, /^Swarm initialized: current node \(aaa0{22}\) is now a manager/);
-    assert.match(made.out, /docker swarm join --token gam-1-w-w1 10\.88\.0\.1:7946/);
-    assert.equal((await on("swarm", "join-token", "-q", "manager")).out, "gam-1-m-m1\n");
+    assert.match(made.out, /docker swarm join --token gam-1-w-\S+ 10\.88\.0\.1:7946/);
+    assert.match((await on("swarm", "join-token", "-q", "manager")).out, /^gam-1-m-\S+\n$/);
     const rotated = await on("swarm", "join-token", "--rotate", "-q", "worker");
-    assert.match(rotated.out, /^gam-1-w-f\w{24}\n$/);
+    assert.match(rotated.out, /^gam-1-w-\S+\n$/);
     const trusted = await on("swarm", "ca");
     assert.match(trusted.out, /^-----BEGIN PUBLIC KEY-----\n/);
     assert.match((await on("info")).out, /Root Rotation In Progress: false/);

@@ -177,7 +177,11 @@ export function struct<F extends Fields>(fields: F): Check<ObjectOf<F>> {
       if (one !== undefined) result[key] = one;
     }
     for (const [key, check] of known) {
-      if (!Object.hasOwn(value, key)) check(undefined, `${path}.${key}`);
+      if (Object.hasOwn(value, key)) continue;
+      const one = check(undefined, `${path}.${key}`);
+      if (one === undefined) continue;
+      same = false;
+      result[key] = one;
     }
     return (same ? value : result) as ObjectOf<F>;
   };

@@ -299,6 +299,8 @@ const refused: readonly (readonly [name: string, change: object, path: string])[
     { kind: "createCluster", cluster: aCluster({ SubnetSize: 32 }) },
     "cluster",
   ],
+  ["settings that are left out", { kind: "updateCluster", basedOn: 1 }, "spec"],
+  ["a node's spec that is left out", { kind: "updateNode", id: a, basedOn: 1 }, "spec"],
   ["a root key that is none", { ...rotate, root: "" }, "root"],
   [
     "a token that is sealed under three keys",

@@ -61,5 +61,16 @@ export const checkTaskSpec: Check<TaskSpec> = readOnce((value, path) => {
   return spec;
 });
 
-export const checkClusterSpec: Check<ClusterSpec> = readBy(readClusterSpec);
-export const checkNodeSpec: Check<NodeSpec> = readBy(readNodeSpec);
+/** Readers take what a client left out for what is usual. Nothing is left out here. */
+const present = check.object({});
+const readCluster = readBy(readClusterSpec);
+const readNode = readBy(readNodeSpec);
+
+export const checkClusterSpec: Check<ClusterSpec> = (value, path) => {
+  present(value, path);
+  return readCluster(value, path);
+};
+export const checkNodeSpec: Check<NodeSpec> = (value, path) => {
+  present(value, path);
+  return readNode(value, path);
+};
