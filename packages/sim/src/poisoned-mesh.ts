@@ -250,9 +250,11 @@ export class PoisonedMesh {
     }
   }
 
-  /** All peers have the same state, byte for byte. */
+  /** All members have the same state, byte for byte. Who was removed hears no more. */
   agree(): void {
-    const dumps = [...this.peers.values()].map(({ view }) => (view as Store).dump());
+    const peers = [...this.peers.values()].filter(({ self }) => this.view.node(self) !== undefined);
+    const members = peers.map(({ self }) => self);
+    const dumps = peers.map(({ view }) => (view as Store).dump());
     const [first, ...others] = dumps;
     for (const [at, other] of others.entries()) {
       if (Buffer.compare(first as Uint8Array, other) === 0) continue;
