@@ -5,49 +5,20 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ServiceId, TaskId } from "@gam/core";
 import { testId } from "@gam/core/testing";
-import type { ServiceSpec, View } from "@gam/state";
+import type { ServiceSpec } from "@gam/state";
 import { doubled } from "./checkers.ts";
 import type { Host } from "./host.ts";
+import { on, replicas, spec, viewOf, waitFor, web } from "./scenario.ts";
 import { World } from "./world.ts";
-
-const web = testId<ServiceId>("web");
-const replicas = 10;
-const spec: ServiceSpec = {
-  Name: "web",
-  TaskTemplate: { ContainerSpec: { Image: "app:1" } },
-  Mode: { Replicated: { Replicas: replicas } },
-};
-
-function viewOf({ id, peer }: Host): View {
-  assert.ok(peer !== undefined, `${id} is on`);
-  return peer.view;
-}
 
 function isVoter(world: World, host: Host): boolean {
   const { peer } = world.hosts.find((one) => one.peer?.leader === one.id) ?? host;
   return peer?.raft.configuration.voters.includes(host.id) ?? false;
 }
 
-/** Runs until it holds. */
-function waitFor(world: World, what: string, withinMs: number, holds: () => boolean): void {
-  waitForMs(world, what, withinMs, holds, 20);
-}
-
-function waitForMs(
-  world: World,
-  what: string,
-  withinMs: number,
-  holds: () => boolean,
-  stepMs = 1,
-): void {
-  const untilMs = world.agenda.nowMs + withinMs;
-  while (!holds()) {
-    assert.ok(
-      world.agenda.nowMs < untilMs,
-      `not within ${withinMs} ms: ${what}\n${world.describe()}`,
-    );
-    world.run(stepMs);
-  }
+/** As waitFor(), and looks each millisecond. */
+function waitForMs(world: World, what: string, withinMs: number, holds: () => boolean): void {
+  waitFor(world, what, withinMs, holds, 1);
 }
 
 function running(host: Host): TaskId[] {
@@ -60,15 +31,15 @@ function running(host: Host): TaskId[] {
 
 /** Runs on that many replicas, on hosts that are on, and nothing of it runs twice. */
 function settledOn(world: World, asked: Host, count: number): boolean {
-  const on = world.hosts.filter(({ peer }) => peer !== undefined);
-  const ids = on.map(({ id }) => id);
+  const hosts = on(world);
+  const ids = hosts.map(({ id }) => id);
   const wanted = viewOf(asked)
     .tasksOf(web)
     .filter(({ Status, DesiredState }) => Status.State === "running" && DesiredState === "running");
   return (
     wanted.length === count &&
     wanted.every(({ NodeID }) => ids.some((id) => id === NodeID)) &&
-    doubled(on, viewOf(asked)) === undefined
+    doubled(hosts, viewOf(asked)) === undefined
   );
 }
 

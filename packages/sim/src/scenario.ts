@@ -14,7 +14,7 @@ import { World } from "./world.ts";
 export const web = testId<ServiceId>("web");
 export const replicas = 10;
 
-const spec: ServiceSpec = {
+export const spec: ServiceSpec = {
   Name: "web",
   TaskTemplate: { ContainerSpec: { Image: "app:1" } },
   Mode: { Replicated: { Replicas: replicas } },
@@ -92,12 +92,13 @@ export function waitFor(
   what: string,
   withinMs: number,
   holds: () => boolean,
+  stepMs = 20,
 ): number {
   const beganMs = world.agenda.nowMs;
   while (!holds()) {
     const tookMs = world.agenda.nowMs - beganMs;
     assert.ok(tookMs < withinMs, `not within ${withinMs} ms: ${what}\n${world.describe()}`);
-    world.run(20);
+    world.run(stepMs);
   }
   return world.agenda.nowMs - beganMs;
 }
