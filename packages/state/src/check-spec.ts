@@ -17,9 +17,15 @@ import { readServiceSpec, readTaskSpec } from "./service-spec.ts";
 const networksMax = 200;
 const aliasesMax = 256;
 
-/** What `read` makes of it, and its refusal as one of a frame. */
+const present = check.object({});
+
+/**
+ * What `read` makes of it, and its refusal as one of a frame. Readers take what a client left out for what is
+ * usual; here nothing is left out.
+ */
 export function readBy<T>(read: (value: unknown) => T): Check<T> {
   return (value, path) => {
+    present(value, path);
     try {
       return read(value);
     } catch (thrown) {
@@ -61,16 +67,5 @@ export const checkTaskSpec: Check<TaskSpec> = readOnce((value, path) => {
   return spec;
 });
 
-/** Readers take what a client left out for what is usual. Nothing is left out here. */
-const present = check.object({});
-const readCluster = readBy(readClusterSpec);
-const readNode = readBy(readNodeSpec);
-
-export const checkClusterSpec: Check<ClusterSpec> = (value, path) => {
-  present(value, path);
-  return readCluster(value, path);
-};
-export const checkNodeSpec: Check<NodeSpec> = (value, path) => {
-  present(value, path);
-  return readNode(value, path);
-};
+export const checkClusterSpec: Check<ClusterSpec> = readBy(readClusterSpec);
+export const checkNodeSpec: Check<NodeSpec> = readBy(readNodeSpec);
