@@ -247,12 +247,12 @@ async function allOf<const T extends readonly Promise<unknown>[]>(
 function startKeeper(state: LabState, options: LabOptions): void {
   const seconds = Math.ceil((options.lifetimeMinutes ?? lifetimeMinutesDefault) * 60);
   const starter = options.outlive === true ? undefined : processRef(process.pid);
-  const here = import.meta.dirname;
-  const down = [process.execPath, join(here, "main.ts"), "down", "--lab", String(state.number)];
+  const program = join(import.meta.dirname, "main.ts");
+  const down = [process.execPath, program, "down", "--lab", String(state.number)];
   const child = spawn(
     "bash",
     [
-      join(here, "keeper.sh"),
+      join(import.meta.dirname, "keeper.sh"),
       String(seconds),
       String(starter?.pid ?? 0),
       starter?.startTicks ?? "0",
