@@ -8,7 +8,8 @@
  *   await plane.close();      // everything stays as it is; or plane.remove(), for good
  *
  * Decides in which order things are done and when to look again. What the plan means is decided beside:
- * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts.
+ * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts; how soon
+ * after a change an audit follows: audit-clock.ts.
  *
  * Six lanes, so that nothing slow holds up a change of an endpoint. The engine's lane has the networks
  * made and their bridges; the kernel's lane has links, entries and tunnels on what bridges there are;
@@ -25,6 +26,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BrokenInvariant, GamError, messageOf, type NetworkId } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/worker";
+import { AuditClock } from "./audit-clock.ts";
 import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
 import { type Run, runCommand } from "./command.ts";
 import { ConfinedRoutes } from "./confined-routes.ts";
@@ -90,16 +92,9 @@ const spare: ReadonlySet<Part> = new Set<Part>(["fast path", "containers", "defa
 const steering: readonly Part[] = ["packet filter", "fast path"];
 
 const auditEveryMs = 15_000;
-/** Changes come in crowds. */
-const eventMs = 100;
 const portMs = 20;
 /** The engine tells of a container once its process has started, some time after its link is there. */
 const containerMs = [250, 1_000];
-/** Gam's own doings are heard as well: after them, audits take at most this share of the time. */
-const auditShare = 0.05;
-const afterOwnMsMin = 500;
-/** What somebody else did at the same moment waits as long. */
-const afterOwnMsMax = 2_000;
 /** The others have turned to a new key by then, as far as they are there. */
 const keyMs = 500;
 const toldMax = 20;
@@ -149,14 +144,9 @@ export class DataPlane {
   #every: NodeJS.Timeout | undefined;
   #watches = false;
   #soon: NodeJS.Timeout | undefined;
-  /** What was heard last cannot have been gam's own doing: the next audit is not put off. */
-  #prompt = false;
   #portSoon: NodeJS.Timeout | undefined;
   #containersSoon: NodeJS.Timeout | undefined;
-  /** How long the last audit took. */
-  #auditMs = 0;
-  /** When gam itself last changed something. */
-  #touchedMs = Number.NEGATIVE_INFINITY;
+  readonly #clock = new AuditClock();
   /** The bridge that the rules of iptables are for, "" for none; `undefined` when that is not known. */
   #forwarding: string | undefined;
   #turning = false;
@@ -225,7 +215,7 @@ export class DataPlane {
   /** Compares everything with what it is to be, and mends it. Ends when that is done. */
   async audit(): Promise<void> {
     clearTimeout(this.#soon);
-    this.#soon = undefined;
+    this.#clock.begun();
     if (this.#plan === undefined || this.#closing.signal.aborted) return;
     this.#look = true;
     this.#lookAtFilter = true;
@@ -292,15 +282,11 @@ export class DataPlane {
   /** Something of gam's changed in the kernel. */
   #heard(): void {
     if (this.#closing.signal.aborted) return;
-    const own = this.#lanes.some(({ busy }) => busy);
-    const recent = performance.now() - this.#touchedMs < eventMs;
-    const prompt = !own && !recent;
-    if (this.#soon !== undefined && (this.#prompt || !prompt)) return;
+    const busy = this.#lanes.some((lane) => lane.busy);
+    const delayMs = this.#clock.heard({ nowMs: performance.now(), busy });
+    if (delayMs === undefined) return;
     clearTimeout(this.#soon);
-    this.#prompt = prompt;
-    const patienceMs = Math.max(afterOwnMsMin, this.#auditMs / auditShare);
-    const waitMs = prompt ? eventMs : Math.min(afterOwnMsMax, patienceMs);
-    this.#soon = setTimeout(() => void this.audit(), waitMs).unref();
+    this.#soon = setTimeout(() => void this.audit(), delayMs).unref();
   }
 
   /** A container has come: its port is looked at, and the container itself. */
@@ -344,7 +330,7 @@ export class DataPlane {
       } finally {
         // Also when one of many was refused.
         changed = (await this.#rescue(plan)) || changed;
-        this.#touchedMs = performance.now();
+        this.#clock.touched(performance.now());
         this.#stale ||= changed;
         // It may have left out a bridge that was being made.
         if (this.#stale) void this.#kernelLane.ask();
@@ -380,10 +366,11 @@ export class DataPlane {
     await this.#try("settings", async () => keep(await this.#applySettings(plan, look)));
     await this.#try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
     await this.#try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
-    this.#touchedMs = performance.now();
+    const endedMs = performance.now();
+    this.#clock.touched(endedMs);
     this.#tellMended(mended);
-    const ms = Math.round(this.#touchedMs - startedMs);
-    if (look) this.#auditMs = ms;
+    const ms = Math.round(endedMs - startedMs);
+    if (look) this.#clock.took(ms);
     this.#log("debug", look ? "Audited the data plane" : "Applied a node plan", { ms });
   }
 
@@ -407,7 +394,7 @@ export class DataPlane {
       await this.#filter6.write(wallTable6(plan));
       if (look && (await this.#filter6.check())) this.#tellMended(["table of the filter for IPv6"]);
     });
-    this.#touchedMs = performance.now();
+    this.#clock.touched(performance.now());
     void this.#connectionLane.ask();
   }
 
@@ -421,7 +408,7 @@ export class DataPlane {
       if (await this.#fast.follow(plan)) void this.#fastLane.ask();
       if (look && (await this.#fast.check())) this.#tellMended(["table of the fast path"]);
     });
-    this.#touchedMs = performance.now();
+    this.#clock.touched(performance.now());
   }
 
   /** By itself, because conntrack reads the whole table of connections each time. */
