@@ -61,12 +61,17 @@ export interface SpecContext {
   readonly warnings: Problem[];
 }
 
+interface NamedService {
+  readonly name: string;
+  readonly service: Service;
+}
+
 const predefinedNetworks = new Set(["default", "bridge", "host", "none"]);
 const defaultNetwork = "default";
 
 /** The objects of the services in `names`, in the order of their names. */
 export function toStack(file: File, names: readonly string[], context: SpecContext): Stack {
-  const services = [...names].sort().flatMap((name) => {
+  const services = [...names].sort().flatMap((name): NamedService[] => {
     const service = file.services?.[name];
     return service === undefined ? [] : [{ name, service }];
   });
@@ -79,7 +84,7 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
     else networks.push(networkCreate(key, entry, context));
   }
   return {
-    services: services.map(({ name, service }) => serviceSpec(name, service, file, context)),
+    services: services.map((named) => serviceSpec(named, file, context)),
     networks: networks.sort((a, b) => (a.Name < b.Name ? -1 : 1)),
     externalNetworks: externalNetworks.sort(),
   };
@@ -127,12 +132,8 @@ function stackLabels(
   return { ...labels, [stackLabel]: context.projectName };
 }
 
-function serviceSpec(
-  name: string,
-  service: Service,
-  file: File,
-  context: SpecContext,
-): ServiceSpec {
+function serviceSpec(named: NamedService, file: File, context: SpecContext): ServiceSpec {
+  const { name, service } = named;
   const { deploy = undefined, image = "" } = service;
   checkImage(service, context);
   const updateConfig = toUpdate(deploy?.update_config);
@@ -140,7 +141,7 @@ function serviceSpec(
   return {
     Name: scoped(name, context),
     Labels: { ...stackLabels(deploy?.labels, context), [imageLabel]: image },
-    TaskTemplate: taskSpec(name, service, file, context),
+    TaskTemplate: taskSpec(named, file, context),
     Mode: toMode(deploy, context),
     ...(updateConfig && { UpdateConfig: updateConfig }),
     ...(rollbackConfig && { RollbackConfig: rollbackConfig }),
@@ -163,7 +164,8 @@ function checkImage({ at, image, build }: Service, context: SpecContext): void {
   }
 }
 
-function taskSpec(name: string, service: Service, file: File, context: SpecContext): TaskSpec {
+function taskSpec(named: NamedService, file: File, context: SpecContext): TaskSpec {
+  const { service } = named;
   const { deploy, logging } = service;
   const { limits, reservations } = deploy?.resources ?? {};
   const restart = toRestart(service, context);
@@ -175,7 +177,7 @@ function taskSpec(name: string, service: Service, file: File, context: SpecConte
     },
     ...(restart && { RestartPolicy: restart }),
     Placement: toPlacement(deploy),
-    Networks: toNetworks(name, service, file, context),
+    Networks: toNetworks(named, file, context),
     ...(logging && {
       LogDriver: {
         ...(logging.driver && { Name: logging.driver }),
@@ -344,8 +346,7 @@ function toUpdate(asked: Deploy["update_config"]): UpdateConfig | undefined {
 }
 
 function toNetworks(
-  name: string,
-  service: Service,
+  { name, service }: NamedService,
   file: File,
   context: SpecContext,
 ): NetworkTarget[] {
@@ -355,7 +356,7 @@ function toNetworks(
   )) {
     const entry = file.networks?.[key];
     if (entry === undefined && key !== defaultNetwork) {
-      undefinedName("network", key, at, context);
+      undefinedName({ kind: "network", name: key, at }, context);
       continue;
     }
     const target = networkName(key, entry, context);
@@ -370,7 +371,14 @@ function toNetworks(
   return targets.sort((a, b) => (a.Target < b.Target ? -1 : 1));
 }
 
-function undefinedName(kind: string, name: string, at: Place, context: SpecContext): void {
+/** A name that the file uses and does not define. */
+interface UndefinedName {
+  readonly kind: "network" | "volume";
+  readonly name: string;
+  readonly at: Place;
+}
+
+function undefinedName({ kind, name, at }: UndefinedName, context: SpecContext): void {
   const message = `${kind} "${name}" is not defined: add it under the top-level "${kind}s"`;
   context.errors.push({ at, message });
 }
@@ -404,14 +412,19 @@ function toMount(volume: Volume, file: File, context: SpecContext): Mount {
         }),
       };
     case "volume":
-      return source ? { ...mount, ...namedVolume(source, volume, file, context) } : mount;
+      return source ? { ...mount, ...namedVolume({ ...volume, source }, file, context) } : mount;
   }
 }
 
-function namedVolume(source: string, volume: Volume, file: File, context: SpecContext): Mount {
+function namedVolume(
+  volume: Volume & { readonly source: string },
+  file: File,
+  context: SpecContext,
+): Mount {
+  const { source } = volume;
   const entry = file.volumes?.[source];
   if (entry === undefined) {
-    undefinedName("volume", source, volume.at, context);
+    undefinedName({ kind: "volume", name: source, at: volume.at }, context);
     return {};
   }
   const nocopy = volume.volume?.nocopy ? { NoCopy: true } : {};
