@@ -33,12 +33,17 @@ export async function init(
   await mentionContext(client, world);
 }
 
+export interface JoinOptions {
+  readonly token: string;
+  /** `host:port` of members to ask. Empty: those that the token names. */
+  readonly addresses: readonly string[];
+  readonly advertise?: string;
+}
+
 export async function join(
   client: AgentClient,
   world: World,
-  token: string,
-  addresses: readonly string[],
-  { advertise }: { readonly advertise?: string },
+  { token, addresses, advertise }: JoinOptions,
 ): Promise<void> {
   await ensureAgent(client, world);
   await client.post("/gam/v1/join", {

@@ -95,7 +95,7 @@ function addMeshCommands(program: Command, client: OpenClient, world: World): vo
     .argument("[addresses...]", "host:port of members, where those in the token have changed")
     .addOption(advertise())
     .action(async (token, addresses, options) =>
-      (await mesh()).join(await client(), world, token, addresses, options),
+      (await mesh()).join(await client(), world, { token, addresses, ...options }),
     );
   program
     .command("leave")
@@ -177,7 +177,9 @@ function addStackCommands(program: Command, client: OpenClient, world: World): v
         .choices(["always", "changed", "never"])
         .default("always"),
     )
-    .action(async (name, options) => (await stacks()).deploy(await client(), world, name, options));
+    .action(async (name, options) =>
+      (await stacks()).deploy(await client(), world, { name, ...options }),
+    );
   stack
     .command("ls")
     .description("show the stacks")

@@ -36,7 +36,12 @@ async function stage(context: TestContext, script: Script): Promise<Stage> {
   return { agent, client: new AgentClient(agent.socket), world, printed, complained };
 }
 
-const options: DeployOptions = { composeFile: ["shop.yml"], profile: [], resolveImage: "always" };
+const options: DeployOptions = {
+  name: "shop",
+  composeFile: ["shop.yml"],
+  profile: [],
+  resolveImage: "always",
+};
 const label = '{"label":{"com.docker.stack.namespace=shop":true}}';
 const nothing: Script = {
   [`GET /v1.41/services?filters=${label}`]: [],
@@ -90,7 +95,7 @@ test("stack deploy creates networks, then services, with pinned images", async (
       Platforms: [{ architecture: "amd64", os: "linux" }],
     },
   });
-  await deploy(client, world, "shop", options);
+  await deploy(client, world, options);
   assert.deepEqual(printed, [
     "Creating network shop_default",
     "Creating service shop_db",
@@ -118,7 +123,7 @@ test("stack deploy updates what is there and prunes what left", async (context) 
     "POST /v1.41/services/id-shop_web/update?version=7": { Warnings: null },
     "DELETE /v1.41/services/id-shop_old": {},
   });
-  await deploy(client, world, "shop", { ...options, prune: true, resolveImage: "changed" });
+  await deploy(client, world, { ...options, prune: true, resolveImage: "changed" });
   assert.deepEqual(printed, [
     "Removing service shop_old",
     "Updating service shop_web (id: id-shop_web)",
@@ -131,7 +136,7 @@ test("stack deploy updates what is there and prunes what left", async (context) 
 test("stack deploy changes nothing when a file has mistakes", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {imag: web, deploy: {replicas: x}}\n");
   const { agent, client, world, complained } = await stage(context, nothing);
-  await assert.rejects(deploy(client, world, "shop", options), {
+  await assert.rejects(deploy(client, world, options), {
     message: 'Cannot deploy "shop": 2 mistakes in its files',
   });
   assert.match(
@@ -147,7 +152,7 @@ test("stack deploy wants external networks to be there before it changes anythin
     "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
   );
   const { agent, client, world } = await stage(context, nothing);
-  await assert.rejects(deploy(client, world, "shop", options), {
+  await assert.rejects(deploy(client, world, options), {
     message: /^Cannot find external network "front": make it with "docker network create/,
   });
   assert.deepEqual(changes(agent), []);
@@ -162,7 +167,7 @@ test("stack deploy wants external networks to be the cluster's", async (context)
     ...nothing,
     "GET /v1.41/networks/front": { Name: "front", Scope: "local" },
   });
-  await assert.rejects(deploy(client, world, "shop", options), {
+  await assert.rejects(deploy(client, world, options), {
     message:
       'network "front" is declared as external, but it is not in the right scope: "local" instead of "swarm"',
   });
@@ -171,7 +176,7 @@ test("stack deploy wants external networks to be the cluster's", async (context)
 
 test("stack deploy names a file that it cannot read", async (context) => {
   const { client, world } = await stage(context, nothing);
-  await assert.rejects(deploy(client, world, "shop", { ...options, composeFile: ["none.yml"] }), {
+  await assert.rejects(deploy(client, world, { ...options, composeFile: ["none.yml"] }), {
     message: /^Cannot read stack file: ENOENT.*none\.yml/,
   });
 });

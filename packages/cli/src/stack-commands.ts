@@ -19,6 +19,8 @@ import { taskRows } from "./task-rows.ts";
 import type { World } from "./world.ts";
 
 export interface DeployOptions {
+  /** The stack's name. */
+  readonly name: string;
   readonly composeFile: readonly string[];
   readonly profile: readonly string[];
   readonly prune?: boolean;
@@ -28,9 +30,9 @@ export interface DeployOptions {
 export async function deploy(
   client: AgentClient,
   world: World,
-  name: string,
   options: DeployOptions,
 ): Promise<void> {
+  const { name } = options;
   const [first = "-"] = options.composeFile;
   const workingDir = first === "-" ? world.cwd : dirname(resolve(world.cwd, first));
   const files = options.composeFile.map((path) => ({
@@ -62,7 +64,7 @@ export async function deploy(
     );
   }
   const { prune = false, resolveImage } = options;
-  await deployStack(client, world, name, result.stack, { prune, resolveImage });
+  await deployStack(client, world, { name, stack: result.stack, prune, resolveImage });
   world.complain(`"gam stack ps ${name}" shows where its tasks run`);
 }
 
@@ -112,7 +114,8 @@ export async function tasks(client: AgentClient, world: World, name: string): Pr
     throw new GamError("NOT_FOUND", `Cannot find stack "${name}": it has no tasks`);
   const services: ServiceItem[] = await servicesOf(client, name);
   const nodes = checkNodes(await client.get("/v1.41/nodes"), "nodes");
-  for (const line of columns(taskRows(found, services, nodes, world.nowMs()))) world.print(line);
+  for (const line of columns(taskRows({ tasks: found, services, nodes, nowMs: world.nowMs() })))
+    world.print(line);
 }
 
 export async function remove(

@@ -15,6 +15,8 @@ import type { World } from "./world.ts";
 export type ResolveImage = "always" | "changed" | "never";
 
 export interface DeployStackOptions {
+  readonly name: string;
+  readonly stack: Stack;
   /** Remove services of the stack that are not in the files. */
   readonly prune: boolean;
   /** When to ask a registry which digest a tag means now. */
@@ -27,9 +29,7 @@ const predefined = new Set(["bridge", "host", "none"]);
 export async function deployStack(
   client: AgentClient,
   world: World,
-  name: string,
-  stack: Stack,
-  { prune, resolveImage }: DeployStackOptions,
+  { name, stack, prune, resolveImage }: DeployStackOptions,
 ): Promise<void> {
   const wanted = new Set(stack.services.map(({ Name }) => Name));
   if (prune) {
@@ -48,7 +48,7 @@ export async function deployStack(
     (await servicesOf(client, name)).map((service) => [service.Spec.Name, service]),
   );
   for (const spec of stack.services) {
-    await deployService(client, world, spec, there.get(spec.Name), resolveImage);
+    await deployService(client, world, { spec, there: there.get(spec.Name), resolveImage });
   }
 }
 
@@ -70,12 +70,17 @@ async function insistOnNetwork(client: AgentClient, name: string): Promise<void>
   throw new GamError("NOT_FOUND", `Cannot find external network "${name}": ${advice}`);
 }
 
+interface DeployServiceOptions {
+  readonly spec: ServiceSpec;
+  /** The service as it is in the mesh. */
+  readonly there: ServiceItem | undefined;
+  readonly resolveImage: ResolveImage;
+}
+
 async function deployService(
   client: AgentClient,
   world: World,
-  spec: ServiceSpec,
-  there: ServiceItem | undefined,
-  resolveImage: ResolveImage,
+  { spec, there, resolveImage }: DeployServiceOptions,
 ): Promise<void> {
   if (there === undefined) {
     const whole = resolveImage === "never" ? spec : await pinned(client, world, spec);

@@ -8,12 +8,15 @@ import type { NodeItem, ServiceItem, TaskItem } from "./engine-calls.ts";
 
 const titles = ["NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"];
 
-export function taskRows(
-  tasks: readonly TaskItem[],
-  services: readonly ServiceItem[],
-  nodes: readonly NodeItem[],
-  nowMs: number,
-): string[][] {
+export interface TaskRowsOptions {
+  readonly tasks: readonly TaskItem[];
+  /** For their names; so are the nodes. */
+  readonly services: readonly ServiceItem[];
+  readonly nodes: readonly NodeItem[];
+  readonly nowMs: number;
+}
+
+export function taskRows({ tasks, services, nodes, nowMs }: TaskRowsOptions): string[][] {
   const serviceNames = new Map(services.map(({ ID, Spec }) => [ID, Spec.Name]));
   const hostnames = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
   const named = tasks.map((task) => ({
