@@ -53,6 +53,15 @@ export interface AllocationParts {
   readonly nowMs: number;
 }
 
+/** A search for a free address of a network. */
+interface Search {
+  readonly within: "span" | "gateways";
+  /** What the search begins at is a hash of this. */
+  readonly key: string;
+  /** Not this one. */
+  readonly but?: number;
+}
+
 export class Allocation {
   readonly changes: PlannedChange[] = [];
   readonly #view: View;
@@ -276,7 +285,7 @@ export class Allocation {
   bridge(network: Network, node: NodeId): string | undefined {
     const known = network.Gam.gateways[node] ?? this.#bridged.get(network.Id)?.get(node);
     if (known !== undefined) return known;
-    const number = this.#free(network, (pool) => pool.gateways, `${network.Id} ${node}`);
+    const number = this.#free(network, { within: "gateways", key: `${network.Id} ${node}` });
     if (number === undefined) return undefined;
     this.#keep(network.Id, number);
     const bridges = this.#bridged.get(network.Id) ?? new Map<NodeId, string>();
@@ -300,26 +309,21 @@ export class Allocation {
   #give(
     network: Network,
     key: string,
-    number = this.#free(network, (pool) => pool.span, key),
+    number = this.#free(network, { within: "span", key }),
   ): number | undefined {
     if (number === undefined) return undefined;
     const bridged = this.#bridged.has(network.Id) || Object.keys(network.Gam.gateways).length > 0;
-    if (!bridged && this.#free(network, (pool) => pool.gateways, key, number) === undefined) {
+    if (!bridged && this.#free(network, { within: "gateways", key, but: number }) === undefined) {
       return undefined;
     }
     this.#keep(network.Id, number);
     return number;
   }
 
-  #free(
-    network: Network,
-    spanOfPool: (pool: Pool) => Span,
-    key: string,
-    but?: number,
-  ): number | undefined {
+  #free(network: Network, { within, key, but }: Search): number | undefined {
     const pool = poolOf(network);
     if (pool === undefined) return undefined;
-    const { first, last } = spanOfPool(pool);
+    const { first, last } = pool[within];
     const search = `${network.Id} ${first} ${last} ${but === undefined}`;
     if (this.#futile.has(search)) return undefined;
     const isHeld = (one: number): boolean => one === but || this.#isHeld(network, pool, one);
@@ -343,7 +347,7 @@ export class Allocation {
   }
 
   #hasRoom(network: Network): boolean {
-    return this.#free(network, (pool) => pool.span, network.Id) !== undefined;
+    return this.#free(network, { within: "span", key: network.Id }) !== undefined;
   }
 
   #keep(network: NetworkId, number: number): void {

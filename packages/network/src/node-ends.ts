@@ -36,8 +36,10 @@ export function nodeEnds(view: View, self: NodeId, oddities: Oddities): Map<Node
     const end = takesPart(node) ? endOf(node, oddities) : undefined;
     if (end === undefined) continue;
     // A host that was set up anew has the address that its old node still has: frames find it all the same.
-    const tunnel = end.tunnel && unshared(node, end.tunnel, end.underlay, taken, oddities);
-    ends.set(node.ID, { underlay: end.underlay, ...(tunnel && { tunnel }) });
+    const { underlay } = end;
+    const tunnel =
+      end.tunnel && isUnshared(node, end, { taken, oddities }) ? end.tunnel : undefined;
+    ends.set(node.ID, { underlay, ...(tunnel && { tunnel }) });
   }
   return ends;
 }
@@ -65,24 +67,29 @@ function endOf({ ID, Status, Gam }: Node, oddities: Oddities): NodeEnd | undefin
   return { underlay, tunnel: { address, publicKey } };
 }
 
-function unshared(
+interface Claims {
+  /** Addresses and keys of the nodes before, to the nodes. Those of this node are added. */
+  readonly taken: Map<string, Node>;
+  readonly oddities: Oddities;
+}
+
+/** Whether the tunnel's addresses and key are those of no node before. */
+function isUnshared(
   node: Node,
-  tunnel: NonNullable<NodeEnd["tunnel"]>,
-  underlay: Ip4,
-  taken: Map<string, Node>,
-  oddities: Oddities,
-): NodeEnd["tunnel"] {
-  const claims = [tunnel.address, tunnel.publicKey, underlay];
+  { tunnel, underlay }: NodeEnd,
+  { taken, oddities }: Claims,
+): boolean {
+  const claims = [...(tunnel ? [tunnel.address, tunnel.publicKey] : []), underlay];
   const other = claims.map((claim) => taken.get(claim)).find((one) => one !== undefined);
   if (other === undefined) {
     for (const claim of claims) taken.set(claim, node);
-    return tunnel;
+    return true;
   }
   if (node.Status.State !== "down") {
     const why = `its address or key is that of node ${shown(other.ID)}`;
     oddities.leftOut(`tunnel of node ${shown(node.ID)}`, why);
   }
-  return undefined;
+  return false;
 }
 
 /** Nothing that is sent to a tunnel's address may go past the tunnel. */

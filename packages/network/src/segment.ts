@@ -82,7 +82,7 @@ export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segmen
   return sorted(grounds, ({ network }) => network.Id).map((ground) => {
     const { Id } = ground.network;
     const within = (found: string, whose: () => string): Ip4 | undefined =>
-      addressIn(ground, found, whose, oddities);
+      addressIn(ground, { found, whose }, oddities);
     const inside = (places.get(Id) ?? []).flatMap((place): Place[] => {
       const address = within(place.address, () => nameOf(place));
       return address === undefined ? [] : [{ ...place, address }];
@@ -148,8 +148,7 @@ function groundOf(network: Network, self: NodeId, oddities: Oddities): Ground | 
 /** An address of somebody's in a network, unless it is none, or is not in there. */
 function addressIn(
   { network, subnet, gateway }: Ground,
-  found: string,
-  whose: () => string,
+  { found, whose }: { readonly found: string; readonly whose: () => string },
   oddities: Oddities,
 ): Ip4 | undefined {
   const what = (): string => `address of ${whose()} in network ${shown(network.Name)}`;
