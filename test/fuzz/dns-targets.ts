@@ -125,7 +125,7 @@ function answer(): Target {
       const found = readForwarded(Buffer.from(input), expected);
       if (found === undefined) return false;
       for (const bytesMax of [udpLimit(asked), 512, 65_535]) {
-        const written = writeForwarded(asked, found, random.below(100), bytesMax);
+        const written = writeForwarded(asked, found, { ageSeconds: random.below(100), bytesMax });
         if (!found.truncated) insistOnAnswer(written, bytesMax);
       }
       return true;

@@ -114,7 +114,9 @@ test("no bytes whatever make a reader throw, as a query or as another server's a
       const answer = readForwarded(reply, asked);
       if (answer !== undefined) {
         const limit = Math.max(512, bytesMax);
-        assert.ok(writeForwarded(asked, answer, 3, limit).length <= limit);
+        assert.ok(
+          writeForwarded(asked, answer, { ageSeconds: 3, bytesMax: limit }).length <= limit,
+        );
       }
     }),
     { numRuns: 5_000 },

@@ -194,5 +194,5 @@ function forwarded(query: Query, found: Found | undefined, bytesMax: number): Bu
   if (found === undefined) {
     return writeAnswer(query, { rcode: rcode.serverFailed, addresses: [] }, bytesMax);
   }
-  return writeForwarded(query, found.answer, found.ageSeconds, bytesMax);
+  return writeForwarded(query, found.answer, { ageSeconds: found.ageSeconds, bytesMax });
 }

@@ -66,7 +66,7 @@ test("readForwarded() takes no answer to another question, id or from nobody", (
 
 test("writeForwarded() says the client's question, its EDNS, and TTLs grown old", () => {
   const answer = read({ answers: [a(60), a(2)], authorities: [soa(50, 5)], additionals: [opt] });
-  const plain = decode(writeForwarded(query("WwW.oRg"), answer, 10, 512));
+  const plain = decode(writeForwarded(query("WwW.oRg"), answer, { ageSeconds: 10, bytesMax: 512 }));
   assert.equal(plain.id, 77);
   assert.equal(plain.questions?.[0]?.name, "WwW.oRg");
   assert.deepEqual(
@@ -74,7 +74,9 @@ test("writeForwarded() says the client's question, its EDNS, and TTLs grown old"
     [50, 0],
   );
   assert.equal(plain.additionals?.length, 0);
-  const edns = decode(writeForwarded(query("www.org", true), answer, 0, 512));
+  const edns = decode(
+    writeForwarded(query("www.org", true), answer, { ageSeconds: 0, bytesMax: 512 }),
+  );
   assert.equal(edns.additionals?.length, 1);
   assert.deepEqual(
     edns.answers?.map((one) => ("ttl" in one ? one.ttl : -1)),
@@ -85,12 +87,16 @@ test("writeForwarded() says the client's question, its EDNS, and TTLs grown old"
 test("writeForwarded() cuts between records what is too long", () => {
   const many = Array.from({ length: 60 }, (_, n) => a(60, `192.0.2.${n}`));
   const answer = read({ answers: many, authorities: [soa(50, 5)], additionals: [opt] });
-  const bytes = writeForwarded(query("www.org", true), answer, 0, 512);
+  const bytes = writeForwarded(query("www.org", true), answer, { ageSeconds: 0, bytesMax: 512 });
   const cut = decode(bytes);
   assert.ok(bytes.length <= 512 && cut.flag_tc);
   assert.ok((cut.answers?.length ?? 0) > 10);
   assert.equal(cut.authorities?.length, 0);
-  assert.equal(decode(writeForwarded(query("www.org"), answer, 0, 65_535)).answers?.length, 60);
+  assert.equal(
+    decode(writeForwarded(query("www.org"), answer, { ageSeconds: 0, bytesMax: 65_535 })).answers
+      ?.length,
+    60,
+  );
 });
 
 test("AnswerCache keeps an answer as long as it holds, and at most so many", () => {

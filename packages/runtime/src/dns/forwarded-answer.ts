@@ -89,12 +89,17 @@ function keepSeconds(message: Buffer, code: number, records: readonly RecordPlac
   return Math.min(least, keptSecondsMaxNegative, ttl(soa), message.readUInt32BE(soa.end - 4));
 }
 
-/** The answer to one client, `ageSeconds` after it came. */
+export interface ForwardOptions {
+  /** Since the answer came; its TTLs are reduced by this. */
+  readonly ageSeconds: number;
+  readonly bytesMax: number;
+}
+
+/** The answer to one client. */
 export function writeForwarded(
   query: Query,
   answer: ForwardedAnswer,
-  ageSeconds: number,
-  bytesMax: number,
+  { ageSeconds, bytesMax }: ForwardOptions,
 ): Buffer {
   const { message, records } = answer;
   const endAll = records.at(-1)?.end ?? answer.questionEnd;

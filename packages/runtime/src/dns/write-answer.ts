@@ -105,7 +105,7 @@ function addressRecords({ addresses }: Answer): Records {
   const bytes = Buffer.allocUnsafe(addresses.length * eachBytes);
   let at = 0;
   for (const address of addresses) {
-    writeFixed(bytes, at, type.a, 4);
+    writeFixed(bytes, at, { kind: type.a, dataBytes: 4 });
     at += fixedBytes;
     for (const part of address.split(".")) {
       bytes[at] = Number(part);
@@ -118,13 +118,17 @@ function addressRecords({ addresses }: Answer): Records {
 function pointerRecord({ pointer = "" }: Answer): Records {
   const name = encodeName(pointer);
   const bytes = Buffer.allocUnsafe(fixedBytes + name.length);
-  writeFixed(bytes, 0, type.ptr, name.length);
+  writeFixed(bytes, 0, { kind: type.ptr, dataBytes: name.length });
   name.copy(bytes, fixedBytes);
   return { bytes, count: 1, eachBytes: bytes.length };
 }
 
 /** All of a record but its data. Its name is a pointer to the one in the question. */
-function writeFixed(bytes: Buffer, at: number, kind: number, dataBytes: number): void {
+function writeFixed(
+  bytes: Buffer,
+  at: number,
+  { kind, dataBytes }: { readonly kind: number; readonly dataBytes: number },
+): void {
   bytes.writeUInt16BE(0xc000 | headerBytes, at);
   bytes.writeUInt16BE(kind, at + 2);
   bytes.writeUInt16BE(internetClass, at + 4);
