@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the sources under test are strings here.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -186,11 +187,38 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     },
     want: ["manifests packages/state/package.json:1"],
   },
+  {
+    name: "an npm script that runs TypeScript on any Node",
+    files: {
+      "package.json":
+        '{ "scripts": {\n"one": "node scripts/node-fits.cjs && node --test",\n"two": "x && node --test \'**/*.test.ts\'" },\n"devDependencies": { "fast-check": "1.2.3" } }',
+    },
+    want: ["npmScripts package.json:3"],
+  },
+  {
+    name: "versions of Node that differ",
+    files: {
+      "package.json":
+        '{ "engines": { "node": ">=22.18" }, "devDependencies": { "fast-check": "1.2.3" } }',
+      ".node-version": "24.2.0\n",
+      "scripts/env": 'gam_node_version=24.21.0\n# Node 22.18 or newer\necho "Node 22.6 or newer"\n',
+    },
+    want: ["nodeVersions .node-version:1", "nodeVersions scripts/env:3"],
+  },
 ];
 
 for (const { name, files, want } of planted) {
   test(`the check finds ${name}`, () => assert.deepEqual(breaches(files), want));
 }
+
+test("a Node that is too old is named in one line, with what to do", () => {
+  const refusalOf = createRequire(import.meta.url)("../../scripts/node-fits.cjs");
+  const versions = ["18.20.4", "20.20.2", "22.17.9", "22.18.0", "22.20.0", "24.0.0"];
+  const refused = versions.filter((found) => refusalOf(found, "22.18") !== undefined);
+  assert.deepEqual(refused, versions.slice(0, 3));
+  const line = /^Node 20\.20\.2 is too old: gam needs 22\.18 or newer\. Run "[^\n]+$/;
+  assert.match(refusalOf("20.20.2", "22.18"), line);
+});
 
 test("readSource() keeps code, strings and comments apart", () => {
   const { code, comments } = readSource(

@@ -304,6 +304,39 @@ function lineOfName(manifest: Manifest, name: string): number {
   return lineAt(manifest.text, manifest.text.indexOf(`"${name}":`));
 }
 
+/** `npm run` does not look at `engines`, so each script that runs TypeScript has the Node checked first. */
+function npmScripts(tree: Tree): Breach[] {
+  const { scripts = {} } = JSON.parse(tree.root.text) as { scripts?: Record<string, string> };
+  const guard = "node scripts/node-fits.cjs && ";
+  return Object.entries(scripts)
+    .filter(([, command]) => /\bnode .*\.ts\b/.test(command) && !command.startsWith(guard))
+    .map(([name]) => ({
+      path: tree.root.path,
+      line: lineOfName(tree.root, name),
+      message: `"${name}" runs TypeScript on any Node: begin it with "${guard.trim()}"`,
+    }));
+}
+
+/** Tools read .node-version, scripts/env fetches a Node of its own, and package.json has the oldest that fits. */
+function nodeVersions(tree: Tree): Breach[] {
+  const [env, pin] = [tree.texts.get("scripts/env"), tree.texts.get(".node-version")];
+  if (env === undefined || pin === undefined) return [];
+  const breaches: Breach[] = [];
+  const fetched = /^gam_node_version=(.*)$/m.exec(env)?.[1];
+  if (fetched !== pin.trim()) {
+    const message = `"${pin.trim()}" is not the Node that scripts/env fetches, ${fetched}: write the same`;
+    breaches.push({ path: ".node-version", line: 1, message });
+  }
+  const { engines } = JSON.parse(tree.root.text) as { engines?: { node: string } };
+  const oldest = engines?.node.replace(">=", "");
+  for (const match of env.matchAll(/Node (\d+\.\d+) or newer/g)) {
+    if (match[1] === oldest) continue;
+    const message = `"${match[0]}", and engines in package.json has ${oldest}: write the same`;
+    breaches.push({ path: "scripts/env", line: lineAt(env, match.index), message });
+  }
+  return breaches;
+}
+
 /** Packages with a first file of their own, in order. */
 function inhabited(tree: Tree): string[] {
   const folders = new Set<string>();
@@ -332,4 +365,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   machinePaths,
   links,
   manifests,
+  npmScripts,
+  nodeVersions,
 };
