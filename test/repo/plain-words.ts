@@ -1,0 +1,74 @@
+/**
+ * Plain words: phrases that usually mark a sentence to rewrite, because it does not name who does what.
+ *
+ * Counts them in comments, docs and messages. Most are wrong most of the time and none of them always, so
+ * this is a measure and no rule.
+ */
+import { lineAt } from "./source.ts";
+import { packageOf, type Tree } from "./tree.ts";
+
+export const phrases = [
+  "whoever",
+  "one that",
+  "such a one",
+  "is told",
+  "was told",
+  "has been told",
+  "of its own accord",
+  "is nobody",
+  "for nobody",
+  "none the worse",
+  "past it",
+  "let go",
+  "looks again",
+  "of before",
+  "as it is now",
+  "gives way",
+  "in its place",
+  "is believed",
+  "is remembered",
+  "where nobody",
+  "what is there",
+] as const;
+
+export interface Found {
+  readonly phrase: string;
+  readonly path: string;
+  readonly line: number;
+  /** `packages/state`, `docs` or `scripts`. */
+  readonly group: string;
+}
+
+/** A phrase may go on in the next line, which begins with a comment's own mark. */
+const patterns = phrases.map((phrase) => ({
+  phrase,
+  pattern: new RegExp(`\\b${phrase.replaceAll(" ", "\\s+(?:(?:\\*|//|#)\\s+)?")}\\b`, "gi"),
+}));
+
+/** Every place in packages, docs and scripts, by path and line. The lists of phrases here are in neither. */
+export function findPhrases(tree: Tree): Found[] {
+  const found: Found[] = [];
+  for (const [path, text] of tree.texts) {
+    const group = groupOf(path);
+    if (group === undefined) continue;
+    const prose = proseOf(text, tree.sources.get(path)?.code);
+    for (const { phrase, pattern } of patterns) {
+      for (const { index } of prose.matchAll(pattern)) {
+        found.push({ phrase, path, line: lineAt(prose, index), group });
+      }
+    }
+  }
+  return found.sort((a, b) => a.path.localeCompare(b.path) || a.line - b.line);
+}
+
+function groupOf(path: string): string | undefined {
+  const folder = packageOf(path);
+  if (folder !== undefined) return `packages/${folder}`;
+  return /^(docs|scripts)\//.exec(path)?.[1];
+}
+
+/** Of TypeScript the comments and strings; of anything else all of it. Lines stay where they are. */
+function proseOf(text: string, code: string | undefined): string {
+  if (code === undefined) return text;
+  return text.replace(/\S/g, (one, at: number) => (code[at] === " " ? one : " "));
+}
