@@ -16,6 +16,8 @@ import {
 import { type Host, images, jobImages } from "./host.ts";
 import type { World } from "./world.ts";
 
+/** Services are called by these, and from the ninth on `web2`, `api2`, … */
+const serviceNames = ["web", "api", "db", "cart", "mail", "blog", "wiki", "chat"] as const;
 const servicesMax = 4;
 const hostPort = 8080;
 const ingressPort = 9000;
@@ -40,7 +42,7 @@ export function ask(world: World): void {
   const roll = random.below(10);
   if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
     const id = someId(world, "s") as ServiceId;
-    const spec = connected(world, view, newSpec(world, id));
+    const spec = connected(world, view, newSpec(world, serviceName(world.count("service"))));
     return world.ask(host, [{ kind: "createService", id, spec, registryAuth: "" }], {
       kind: "create",
       service: id,
@@ -61,7 +63,7 @@ function askForNetworks(world: World, host: Host, view: View): void {
   const networks = view.networks().filter(({ Ingress }) => !Ingress);
   const id = someId(world, "n");
   if (networks.length === 0 || (random.below(4) === 0 && networks.length < networksMax)) {
-    const body = { Name: id, Driver: "overlay", Attachable: true };
+    const body = { Name: `net${world.count("network")}`, Driver: "overlay", Attachable: true };
     const encrypted = random.below(2) === 0 ? { Options: { encrypted: "" } } : {};
     const network = readNetworkSpec({ ...body, ...encrypted }, id as NetworkId);
     return world.ask(host, [{ kind: "createNetwork", network }]);
@@ -78,7 +80,8 @@ function askForNetworks(world: World, host: Host, view: View): void {
   const [first = ""] = IPAM.Config[0]?.Subnet?.split("/") ?? [];
   const wish = first.replace(/\d+$/, String(2 + random.below(8)));
   const wishing = first !== "" && random.below(3) === 0;
-  const place = { network, key: id, node, name: id, ...(wishing && { wish }) };
+  const name = `box${world.count("container")}`;
+  const place = { network, key: id, node, name, ...(wishing && { wish }) };
   askOwn(world, node, { kind: "attachContainer", ...place });
 }
 
@@ -86,6 +89,11 @@ function askForNetworks(world: World, host: Host, view: View): void {
 function askOwn(world: World, node: NodeId | undefined, change: AskedChange): void {
   const own = world.hosts.find(({ id, peer }) => id === node && peer !== undefined);
   if (own !== undefined) world.ask(own, [change]);
+}
+
+function serviceName(count: number): string {
+  const round = Math.ceil(count / serviceNames.length);
+  return `${serviceNames[(count - 1) % serviceNames.length]}${round === 1 ? "" : round}`;
 }
 
 function someId({ agenda, random }: World, prefix: string): string {

@@ -1,102 +1,94 @@
 /**
  * The simulator's command line.
  *
- *   node packages/sim/src/main.ts --seed 7            one history, told line by line
- *   node packages/sim/src/main.ts --seeds 1000        that many, on all cores, and the figures
- *   node packages/sim/src/main.ts --seeds 10 --storm 3600    with storms of so many seconds, not 30
- *   node packages/sim/src/main.ts --seeds 50 --fault "disk: says durable when it is not"
+ *   npm run sim -- --seed 7                         one history, told line by line
+ *   npm run sim -- --seed 7 --only web --from 25s   some of its lines
+ *   npm run sim -- --seeds 1000                     that many, on all cores, and the figures
+ *   npm run sim -- --seeds 50 --fault "disk: says durable when it is not"
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { type FaultName, type Planted, planted } from "./faults.ts";
-import { live } from "./storm.ts";
+import { readCommand, type SimCommand, UsageError, usage } from "./options.ts";
+import { type Report, type Seeds, storiesMax, tellSeed } from "./seeds.ts";
+import { groups } from "./story/phrases.ts";
+import type { Filter, Teller } from "./story/teller.ts";
 
-interface Report {
-  readonly seeds: number;
-  readonly settledMsMax: number;
-  readonly entries: number;
-  readonly downs: number;
-  readonly failed: readonly { readonly seed: number; readonly message: string }[];
+const failuresMax = 10;
+
+function print(...lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string" },
-    seeds: { type: "string" },
-    from: { type: "string", default: "1" },
-    by: { type: "string", default: "1" },
-    fault: { type: "string" },
-    storm: { type: "string", default: "30" },
-  },
-});
-
-function faultOf(name: string | undefined): Planted {
-  if (name === undefined) return {};
-  if (!Object.hasOwn(planted, name)) {
-    throw new Error(`Cannot plant "${name}": known are ${Object.keys(planted).join("; ")}`);
+function tell({ seed, filter, ...run }: Extract<SimCommand, { kind: "one" }>): void {
+  const told = tellSeed(seed, run, 0);
+  refuseStrangers(told.teller, filter);
+  const lines = told.teller.lines(filter);
+  print(...lines);
+  if (lines.length === 0) print(`none of ${told.teller.lines().length} lines passes the filters`);
+  if (told.kind === "passed") {
+    print(`seed ${seed}: all is settled ${told.history.settledMs} ms after the storm`);
+  } else {
+    print("", ...told.lines);
+    process.exitCode = 1;
   }
-  return planted[name as FaultName];
 }
 
-const stormMs = Number(values.storm) * 1000;
-const options = { planted: faultOf(values.fault), stormMs };
-if (values.seed !== undefined) {
-  const history = live(Number(values.seed), { ...options, tracing: true });
-  for (const line of history.world.trace) process.stdout.write(`${line}\n`);
-  process.stdout.write(`seed ${values.seed}: settled ${history.settledMs} ms after the storm\n`);
-} else if (process.send !== undefined) {
-  process.send(run(Number(values.seeds), Number(values.from), Number(values.by)));
-} else {
-  await spread(Number(values.seeds ?? 100));
-}
-
-function run(last: number, from: number, by: number): Report {
-  let [seeds, settledMsMax, entries, downs] = [0, 0, 0, 0];
-  const failed: { seed: number; message: string }[] = [];
-  for (let seed = from; seed <= last; seed += by) {
-    seeds += 1;
-    try {
-      const history = live(seed, options);
-      settledMsMax = Math.max(settledMsMax, history.settledMs);
-      entries += history.entries;
-      downs += history.downs;
-    } catch (thrown) {
-      failed.push({ seed, message: thrown instanceof Error ? thrown.message : String(thrown) });
-    }
+/** What exists in a history is known when it is over. */
+function refuseStrangers(teller: Teller, { only, hosts }: Filter): void {
+  const words = teller.words();
+  for (const [option, asked, known] of [
+    ["only", only, new Set([...groups, ...words.only])],
+    ["hosts", hosts, words.hosts],
+  ] as const) {
+    const stranger = asked?.find((name) => !known.has(name));
+    if (stranger === undefined) continue;
+    const list = [...known].sort((a, b) => a.localeCompare(b, "en", { numeric: true })).join(", ");
+    throw new UsageError(`--${option} finds no "${stranger}" in this history; there are ${list}`);
   }
-  return { seeds, settledMsMax, entries, downs, failed };
 }
 
-async function spread(seeds: number): Promise<void> {
+async function spread({ seeds, ...run }: Extract<SimCommand, { kind: "many" }>): Promise<void> {
   const beganMs = performance.now();
   const workers = Math.min(availableParallelism(), seeds);
   const reports = await Promise.all(
-    Array.from({ length: workers }, (_, index) => child(seeds, index + 1, workers)),
+    Array.from({ length: workers }, (_, index) =>
+      child({ first: index + 1, last: seeds, by: workers, ...run }),
+    ),
   );
   const total = (value: (report: Report) => number): number =>
     reports.reduce((sum, report) => sum + value(report), 0);
   const failed = reports.flatMap((report) => report.failed).sort((a, b) => a.seed - b.seed);
-  for (const { seed, message } of failed.slice(0, 10)) {
-    process.stdout.write(`seed ${seed}: ${message}\n  again: npm run sim -- --seed ${seed}\n`);
+  for (const [at, { lines }] of failed.slice(0, failuresMax).entries()) {
+    // Each process told its first ones, and of all together fewer are worth the paper.
+    print(...(at < storiesMax ? lines : [lines[0] ?? "", lines.at(-1) ?? ""]), "");
   }
   const tookS = ((performance.now() - beganMs) / 1000).toFixed(0);
   const slowestMs = Math.max(...reports.map(({ settledMsMax }) => settledMsMax));
-  process.stdout.write(
+  print(
     `${total((report) => report.seeds)} histories in ${tookS} s: ${total((report) => report.entries)} log entries, ` +
-      `${total((report) => report.downs)} nodes called down, slowest calm ${slowestMs} ms of virtual time\n` +
-      `${total((report) => report.seeds) - failed.length} passed, ${failed.length} failed\n`,
+      `${total((report) => report.downs)} nodes called down, slowest calm ${slowestMs} ms of virtual time`,
+    `${total((report) => report.seeds) - failed.length} passed, ${failed.length} failed`,
   );
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
-function child(seeds: number, from: number, by: number): Promise<Report> {
-  const args = [`--seeds=${seeds}`, `--from=${from}`, `--by=${by}`, `--storm=${values.storm}`];
-  if (values.fault !== undefined) args.push(`--fault=${values.fault}`);
+function child(seeds: Seeds): Promise<Report> {
   return new Promise((resolve, reject) => {
-    const process = fork(fileURLToPath(import.meta.url), args);
+    const process = fork(fileURLToPath(new URL("./seeds-main.ts", import.meta.url)));
     process.once("message", (report) => resolve(report as Report));
     process.once("exit", (code) => reject(new Error(`simulator ended with code ${code}`)));
+    process.send(seeds);
   });
+}
+
+try {
+  const command = readCommand(process.argv.slice(2));
+  if (command.kind === "help") print(usage);
+  else if (command.kind === "one") tell(command);
+  else await spread(command);
+} catch (thrown) {
+  if (!(thrown instanceof UsageError)) throw thrown;
+  process.stderr.write(`sim: ${thrown.message}; npm run sim -- --help shows the options\n`);
+  process.exitCode = 2;
 }

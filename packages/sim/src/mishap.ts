@@ -36,12 +36,14 @@ export function happen(world: World, hostsAtFirst: number): void {
     case 6: {
       const left = hosts.filter(() => random.below(2) === 0).map(({ id }) => id);
       const right = hosts.map(({ id }) => id).filter((id) => !left.includes(id));
-      world.note(() => `split ${left} from ${right}`);
+      if (left.length > 0 && right.length > 0) {
+        world.note(() => `${left.join(", ")} and ${right.join(", ")} do not hear each other`);
+      }
       return network.split(left, right);
     }
     case 7: {
       const deaf = pick(world, hosts);
-      world.note(() => `${host.id} is not heard by ${deaf.id}`);
+      if (deaf !== host) world.note(() => `${deaf.id} does not hear ${host.id}`);
       return network.cut(host.id, deaf.id);
     }
     case 8:
@@ -53,6 +55,7 @@ export function happen(world: World, hostsAtFirst: number): void {
         doublePercent: random.below(20),
         delayMsMax: 1 + random.below(pick(world, [50, 400, 1500])),
       };
+      world.note(() => weatherOf(network));
       return;
     case 10:
       world.note(() => `${host.id} freezes`);
@@ -66,6 +69,7 @@ export function happen(world: World, hostsAtFirst: number): void {
       return troubleEngine(world, host);
     case 14:
       world.adjustClock(host);
+      world.note(() => `${host.id}: clock is ${host.skewMs} ms off`);
       return;
     case 15:
       return moveIn(world, hostsAtFirst);
@@ -80,12 +84,23 @@ export function happen(world: World, hostsAtFirst: number): void {
   }
 }
 
+function weatherOf({ weather }: World["network"]): string {
+  const { lossPercent, doublePercent, delayMsMax } = weather;
+  return `weather: ${lossPercent} % lost, ${doublePercent} % twice, up to ${delayMsMax} ms under way`;
+}
+
 /** A container ends, or somebody removes it. */
-function meddle({ random }: World, { engine }: Host): void {
+function meddle(world: World, { id, engine }: Host): void {
   const [container] = engine.containers().filter(({ phase }) => phase === "running");
   if (container === undefined) return;
-  if (random.below(2) === 0) engine.exit(container.task, random.below(2));
-  else engine.remove(container.task);
+  if (world.random.below(2) === 0) {
+    const code = world.random.below(2);
+    world.note(() => `container of ${container.task} on ${id} ends with code ${code}`);
+    engine.exit(container.task, code);
+  } else {
+    world.note(() => `somebody removes the container of ${container.task} on ${id}`);
+    engine.remove(container.task);
+  }
 }
 
 function troubleEngine(world: World, host: Host): void {

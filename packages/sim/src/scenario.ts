@@ -6,8 +6,10 @@ import type { ServiceId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import type { Answer } from "@gam/peer";
 import type { ServiceSpec, View } from "@gam/state";
+import { pictureOf } from "./failure.ts";
 import type { Planted } from "./faults.ts";
 import type { Host } from "./host.ts";
+import { picture } from "./story/picture.ts";
 import { World } from "./world.ts";
 
 /** The service that a scenario is about. */
@@ -97,7 +99,10 @@ export function waitFor(
   const beganMs = world.agenda.nowMs;
   while (!holds()) {
     const tookMs = world.agenda.nowMs - beganMs;
-    assert.ok(tookMs < withinMs, `not within ${withinMs} ms: ${what}\n${world.describe()}`);
+    assert.ok(
+      tookMs < withinMs,
+      `not within ${withinMs} ms: ${what}\n${picture(pictureOf(world)).join("\n")}`,
+    );
     world.run(stepMs);
   }
   return world.agenda.nowMs - beganMs;

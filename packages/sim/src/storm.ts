@@ -9,6 +9,7 @@ import type { Planted } from "./faults.ts";
 import { diskMsDefault, type Host, restless } from "./host.ts";
 import { happen } from "./mishap.ts";
 import { calmWeather } from "./network.ts";
+import type { Teller } from "./story/teller.ts";
 import { World } from "./world.ts";
 
 const stormMsDefault = 30_000;
@@ -36,29 +37,23 @@ export interface History {
 
 export interface LiveOptions {
   readonly planted?: Planted;
-  readonly tracing?: boolean;
+  readonly teller?: Teller | undefined;
   /** Of virtual time. */
   readonly stormMs?: number;
 }
 
 /** Lives one history. Throws what the checkers find. */
-export function live(
-  seed: number,
-  { planted = {}, tracing = false, stormMs = stormMsDefault }: LiveOptions = {},
-): History & { world: World } {
-  const world = new World(seed, seed % pairEvery === 7 ? 2 : 3 + (seed % 3), planted, tracing);
-  try {
-    return { ...liveIn(world, seed, stormMs), world };
-  } catch (thrown) {
-    if (tracing) {
-      for (const line of world.trace) process.stdout.write(`${line}\n`);
-      process.stdout.write(`${world.describe()}\n`);
-    }
-    throw thrown;
-  }
+export function live(seed: number, options: LiveOptions = {}): History {
+  return liveIn(worldOf(seed, options), seed, options.stormMs);
 }
 
-function liveIn(world: World, seed: number, stormMs: number): History {
+/** The world of a history before anything happens in it. */
+export function worldOf(seed: number, { planted = {}, teller }: LiveOptions = {}): World {
+  return new World(seed, seed % pairEvery === 7 ? 2 : 3 + (seed % 3), planted, teller);
+}
+
+/** The history of a new world of this seed. Throws what the checkers find. */
+export function liveIn(world: World, seed: number, stormMs = stormMsDefault): History {
   world.form();
   const hostsAtFirst = world.hosts.length;
   // Every fourth history has weather that must not cost anybody its place, before the one that may.
@@ -107,6 +102,9 @@ function drizzle(world: World): void {
   network.weather = { lossPercent: 10, streams: true, doublePercent: 0, delayMsMax: 10 };
   const victim = pick(world, hosts);
   const [deaf, mute] = hosts.filter((host) => host !== victim);
+  world.note(
+    () => `drizzle: lost frames are sent again, and ${victim.id} freezes for 1 s now and then`,
+  );
   for (let round = 0; round < drizzleRounds; round += 1) {
     ask(world);
     victim.freeze();
@@ -114,6 +112,7 @@ function drizzle(world: World): void {
     victim.thaw();
     // Of three, that would leave one witness, and that one is frozen now and then.
     if (round === 1 && hosts.length > 3 && deaf !== undefined && mute !== undefined) {
+      world.note(() => `${deaf.id} and ${mute.id} do not hear each other`);
       network.split([deaf.id], [mute.id]);
     }
     world.run(4000);
@@ -128,6 +127,7 @@ function drizzle(world: World): void {
 /** The agent is gone for a while, and its containers are not: they are adopted when it is back. */
 function upgrade(world: World, host: Host): void {
   const ran = host.engine.containers().filter(({ phase }) => phase === "running");
+  world.note(() => `${host.id}: agent is stopped and started again`);
   host.killAgent();
   world.run(1000 + world.random.below(9000));
   host.start();
@@ -145,6 +145,7 @@ function upgrade(world: World, host: Host): void {
 }
 
 function calm(world: World): void {
+  world.note(() => "the storm is over: all hosts come on and hear each other");
   world.network.heal();
   world.network.weather = calmWeather;
   for (const host of world.hosts) {

@@ -30,6 +30,7 @@ import { type Acknowledged, Breach, Checkers } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
 import { describe, Host, meshAddress } from "./host.ts";
 import { SimNetwork } from "./network.ts";
+import type { Fact, Teller } from "./story/teller.ts";
 import { unsettled } from "./unsettled.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
@@ -69,10 +70,8 @@ export class World {
   readonly networked: boolean;
   /** What hosts join as that were not there from the start. */
   readonly joinsAs: NodeRole;
-  /** What happened, for people, when somebody wants to know. */
-  readonly trace: string[] = [];
   readonly #codec: boolean;
-  readonly #tracing: boolean;
+  readonly #teller: Teller | undefined;
   readonly #planted: Planted;
   readonly #mint = counterMint("m");
   readonly #asked = new Map<number, Asked>();
@@ -81,16 +80,18 @@ export class World {
   readonly #demoted = new Set<NodeId>();
   #hostsMade = 0;
   #requests = 0;
+  readonly #counts = new Map<string, number>();
   /** When a host was last seen unwell, or in which life it was seen first. */
   readonly #unwell = new Map<Host, { life: number; atMs: number }>();
 
-  constructor(seed: number, hostCount: number, planted: Planted = {}, tracing = false) {
+  /** `teller` gets a fact for all that happens; without a teller no fact is made. */
+  constructor(seed: number, hostCount: number, planted: Planted = {}, teller?: Teller) {
     assert(seed > 0, "seed must be positive");
     this.random = seededRandom(seed * 2654435761);
     this.networked = seed % bareEvery !== 3;
     this.joinsAs = seed % workersEvery === 2 ? "worker" : "manager";
     this.#codec = seed % codecEvery === 0;
-    this.#tracing = tracing;
+    this.#teller = teller;
     this.#planted = planted;
     this.network = new SimNetwork(this.random);
     for (let made = 0; made < hostCount; made += 1) this.#hosts.push(this.#newHost());
@@ -117,6 +118,13 @@ export class World {
     });
     this.adjustClock(host);
     return host;
+  }
+
+  /** From 1: how many of them this world has had, for names that nothing else has. */
+  count(what: string): number {
+    const count = (this.#counts.get(what) ?? 0) + 1;
+    this.#counts.set(what, count);
+    return count;
   }
 
   adjustClock(host: Host): void {
@@ -156,8 +164,9 @@ export class World {
     this.#requests += 1;
     this.#asked.set(this.#requests, { host, life: host.life, write, then });
     if (write !== undefined) this.checkers.asked(write.kind, write.service);
-    this.note(() => `client asks ${host.id}: ${JSON.stringify(changes)}`);
-    host.give({ kind: "propose", request: this.#requests, changes });
+    const request = this.#requests;
+    this.#tell(() => ({ kind: "asked", request, host: host.id, changes }));
+    host.give({ kind: "propose", request, changes });
   }
 
   /** A client wants to see all that anybody was told of before. */
@@ -313,33 +322,13 @@ export class World {
     return view;
   }
 
-  /** The newest state, service by service, for people who ask why. */
-  describe(): string {
-    const view = this.newest();
-    const lines = view.nodes().map(({ ID, Status, Spec }) => {
-      return `node ${ID} ${Status.State} ${Spec.Availability} ${Status.Message ?? ""}`;
-    });
-    for (const { ID, Spec, UpdateStatus, Gam } of view.services()) {
-      const { Image } = Spec.TaskTemplate.ContainerSpec;
-      const mode = JSON.stringify(Spec.Mode);
-      lines.push(`service ${ID} ${Image} ${mode} template ${Gam.templateVersion}`);
-      if (UpdateStatus !== undefined)
-        lines.push(`  ${UpdateStatus.State}: ${UpdateStatus.Message}`);
-      for (const task of view.tasksOf(ID)) {
-        const { Status, DesiredState, Slot, NodeID } = task;
-        const { templateVersion, after, startAfterMs } = task.Gam;
-        lines.push(
-          `  task ${task.ID} slot ${Slot} on ${NodeID} ${Status.State} wants ${DesiredState} ` +
-            `${task.Spec.ContainerSpec.Image} template ${templateVersion} after "${after}" ` +
-            `not before ${startAfterMs}; ${Status.Err ?? Status.Message ?? ""}`,
-        );
-      }
-    }
-    return lines.join("\n");
+  /** A mishap, or what somebody does by hand. Ids in the text are told as names. */
+  note(text: () => string): void {
+    this.#tell(() => ({ kind: "mishap", text: text() }));
   }
 
-  note(text: () => string): void {
-    if (this.#tracing) this.trace.push(`${this.agenda.nowMs} ${text()}`);
+  #tell(fact: () => Fact): void {
+    this.#teller?.take(this.agenda.nowMs, fact());
   }
 
   #outside(host: Host, effect: Effect): void {
@@ -354,9 +343,10 @@ export class World {
         for (const to of this.hosts) if (to !== host) this.#gossip(host, to, effect);
         return;
       case "happened":
-        this.note(
-          () => `${host.id} applies ${effect.index}: ${effect.events.map(brief).join(", ")}`,
-        );
+        this.#tell(() => {
+          const { index, events, snapshot = false } = effect;
+          return { kind: "applied", host: host.id, index, events, snapshot };
+        });
         for (const event of effect.events) {
           if (event.table !== "node" || event.before?.Spec.Role !== "manager") continue;
           if (event.after?.Spec.Role === "worker") this.#demoted.add(event.after.ID);
@@ -376,7 +366,10 @@ export class World {
         return this.#refused(host, effect);
       case "note":
         this.checkers.told(host.id, effect);
-        return this.note(() => `${host.id}: ${effect.text} ${JSON.stringify(effect.fields)}`);
+        return this.#tell(() => {
+          const text = `${effect.text} ${fieldsOf(effect.fields)}`.trimEnd();
+          return { kind: "noted", host: host.id, text };
+        });
       default:
         return;
     }
@@ -384,7 +377,7 @@ export class World {
 
   /** Nobody here tries what is not for it. But what it wanted as a manager may arrive when it is none. */
   #refused({ id, peer: own }: Host, { peer, reason }: Extract<Effect, { kind: "refused" }>): void {
-    this.note(() => `${id} refused ${peer}: ${reason}`);
+    this.#tell(() => ({ kind: "noted", host: id, text: `Refused ${peer}: ${reason}` }));
     // A worker tells a leader that was cut off of the term that it has missed.
     if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
     // Who was removed says what it said before, until it hears of that.
@@ -429,7 +422,8 @@ export class World {
       throw new Breach(`${host.id} calls ${index} fresh, and ${asked.behind} was acknowledged`);
     }
     const { answer } = effect;
-    this.note(() => `client hears from ${asked.host.id}: ${JSON.stringify(answer)}`);
+    const { request } = effect;
+    this.#tell(() => ({ kind: "answered", request, host: asked.host.id, answer }));
     if (answer.kind === "applied") {
       this.checkers.applied(answer.index, asked.write);
       const answering = this.network.isWell ? this.#managersAnswering(host) : 0;
@@ -448,16 +442,15 @@ export class World {
   }
 }
 
-function brief(event: { table: string; after?: unknown; before?: unknown }): string {
-  const row = (event.after ?? event.before) as Record<string, unknown> & {
-    Status?: { State: string; Err?: string; Message?: string };
-  };
-  const state = row.Status === undefined ? "" : ` ${row.Status.State} ${row.Status.Err ?? ""}`;
-  const wish =
-    row.DesiredState === undefined
-      ? ""
-      : ` wants ${row.DesiredState} slot ${row.Slot} on ${row.NodeID}`;
-  return `${event.table} ${row.ID ?? row.Id}${state}${wish}${event.after === undefined ? " gone" : ""}`;
+/** `voters=host1,host2 term=3`; empty lists are left out. */
+function fieldsOf(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
+    .map(([name, value]) => {
+      const isPlain = typeof value === "string" || Array.isArray(value);
+      return `${name}=${isPlain ? String(value) : JSON.stringify(value)}`;
+    })
+    .join(" ");
 }
 
 function newNode(id: NodeId, role: NodeRole = "manager"): NewNode {

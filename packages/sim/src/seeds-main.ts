@@ -1,0 +1,6 @@
+/** A process of its own for some seeds: they arrive as a message, and the report goes back as one. */
+import { runSeeds, type Seeds } from "./seeds.ts";
+
+process.once("message", (seeds) => {
+  process.send?.(runSeeds(seeds as Seeds), () => process.disconnect());
+});

@@ -1,0 +1,61 @@
+/**
+ * Names: what people call the objects of a history. `web.3#352` is the task of slot 3 of service web whose
+ * id ends in 352; a later task of that slot has another number.
+ *
+ * Ids are learned from the rows that carry both id and name, so that names outlive what they name.
+ */
+import { type Event, type Service, slotName, type Task, type View } from "@gam/state";
+
+const id = /\b[a-z0-9]{25}\b/g;
+
+export class Names {
+  readonly #known = new Map<string, string>();
+
+  /** Of all that stands in a state. */
+  static of(view: View): Names {
+    const names = new Names();
+    for (const after of view.networks()) names.learnFrom({ table: "network", after });
+    for (const after of view.services()) names.learnFrom({ table: "service", after });
+    for (const after of view.tasks()) names.learnFrom({ table: "task", after });
+    return names;
+  }
+
+  learn(id: string, name: string): void {
+    this.#known.set(id, name);
+  }
+
+  learnFrom(event: Event): void {
+    const row = event.after ?? event.before;
+    if (row === undefined) return;
+    if (event.table === "task") this.learn((row as Task).ID, this.#ofTask(row as Task));
+    else if (event.table === "service") {
+      this.learn((row as Service).ID, (row as Service).Spec.Name ?? "");
+    } else if ("Name" in row) this.learn(row.Id, row.Name);
+  }
+
+  #ofTask(task: Task): string {
+    const number = shortened(task.ID).replace(/^\D+/, "");
+    return `${task.Gam.serviceName}.${this.of(slotName(task))}#${number}`;
+  }
+
+  /** The name of an id; where none is known, the id without its zeros. Other words stay as they are. */
+  of(word: string): string {
+    return this.#known.get(word) ?? shortened(word);
+  }
+
+  /** The text with names in the place of ids. */
+  plain(text: string): string {
+    return text.replaceAll(id, (word) => this.of(word));
+  }
+}
+
+/** Ids of a simulated world are a short word, zeros and a number. */
+function shortened(word: string): string {
+  if (word.length !== 25) return word;
+  return word.replace(/^([a-z]+?)0+(\d*)$/, "$1$2");
+}
+
+/** Names of hosts in a text that has names. */
+export function hostsIn(text: string): readonly string[] {
+  return text.match(/\bhost\d+\b/g) ?? [];
+}
