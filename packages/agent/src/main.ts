@@ -8,7 +8,9 @@ import { checkTemplate } from "@gam/worker";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";
+import { sourceStack } from "./source-stack.ts";
 
+const startedAtMs = performance.timeOrigin;
 const args = process.argv.slice(2);
 if (args.includes("--help") || args.includes("-h")) {
   process.stdout.write(`${usageText()}\n`);
@@ -26,7 +28,8 @@ async function run(): Promise<void> {
   const version = versionOf();
   const fail = (thrown: unknown): void => {
     const broken = thrown instanceof BrokenInvariant;
-    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    const stack =
+      thrown instanceof Error ? sourceStack(thrown.stack ?? "", startedAtMs) : undefined;
     log.error(
       { reason: messageOf(thrown), stack },
       broken ? "Broken invariant: the agent ends, containers run on" : "The agent cannot go on",
