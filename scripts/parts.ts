@@ -8,8 +8,9 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { agentBundle } from "./agent-bundle.ts";
+import { type BuildOptions, build } from "esbuild";
+import { agentBundle } from "./bundle/agent.ts";
+import { commandBundle } from "./bundle/command.ts";
 
 /** Of parts that are linked into programs of ours, or used to make or test them. */
 const linked: ReadonlySet<string> = new Set([
@@ -239,10 +240,7 @@ function isAllowed(expression: string, allowed: ReadonlySet<string>): boolean {
 /** The files of this checkout. Needs node_modules. */
 export async function readPartsFiles(root: string): Promise<PartsFiles> {
   const read = (path: string): string => readFileSync(join(root, path), "utf8");
-  const [agent, command] = await Promise.all([
-    foldersIn(agentBundle.entryPoints[0]),
-    foldersIn("packages/cli/src/main.ts"),
-  ]);
+  const [agent, command] = await Promise.all([foldersIn(agentBundle), foldersIn(commandBundle)]);
   return {
     lock: read("package-lock.json"),
     licenseIn: (path) => {
@@ -257,14 +255,8 @@ export async function readPartsFiles(root: string): Promise<PartsFiles> {
   };
 }
 
-async function foldersIn(entry: string): Promise<ReadonlySet<string>> {
-  const { metafile } = await build({
-    ...agentBundle,
-    entryPoints: [entry],
-    outfile: "dist/parts.mjs",
-    metafile: true,
-    write: false,
-  });
+async function foldersIn(bundle: BuildOptions): Promise<ReadonlySet<string>> {
+  const { metafile } = await build({ ...bundle, metafile: true, write: false });
   const folders = Object.keys(metafile.inputs).map(
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
   );

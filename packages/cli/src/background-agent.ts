@@ -2,13 +2,13 @@
  * Background agent: starts an agent on this host for commands that need one.
  *
  * The agent is a process of its own that outlives the command. What it writes goes to a file in the data
- * directory, named in what is said about it.
+ * directory, named in what is said about it. GAM_COMMAND names the program that is called as `gam agent`;
+ * scripts/gam sets it to itself, so that each agent starts with the same flags.
  */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { GamError } from "@gam/core";
 import type { AgentClient } from "./agent-client.ts";
 import type { World } from "./world.ts";
@@ -21,9 +21,11 @@ export async function ensureAgent(client: AgentClient, world: World): Promise<vo
   if (await client.answers()) return;
   const dataDir = world.environment.GAM_DATA_DIR || "/var/lib/gam";
   const logPath = join(dataDir, "agent.log");
-  const program =
-    world.environment.GAM_AGENT_PROGRAM ||
-    fileURLToPath(new URL("../../agent/src/main.ts", import.meta.url));
+  const command = world.environment.GAM_COMMAND;
+  if (!command) {
+    const advice = 'call this command as "scripts/gam", or start one with "gam agent"';
+    throw new GamError("REFUSED", `Cannot start agent: GAM_COMMAND is not set; ${advice}`);
+  }
   let log: number;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -34,7 +36,7 @@ export async function ensureAgent(client: AgentClient, world: World): Promise<vo
       cause,
     });
   }
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(command, ["agent"], {
     detached: true,
     stdio: ["ignore", log, log],
     cwd: "/",

@@ -1,17 +1,20 @@
-import { createInterface } from "node:readline/promises";
+/** The program of the gam command. It is bundled as CommonJS, which has no top-level await. */
 import { run } from "./program.ts";
 
-process.exitCode = await run(process.argv.slice(2), {
-  environment: process.env,
-  cwd: process.cwd(),
-  isTerminal: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
-  nowMs: () => Date.now(),
-  ...(process.stdin.isTTY === true && process.stdout.isTTY === true && { ask }),
-  print: (line) => console.log(line),
-  complain: (line) => console.error(line),
-});
+async function main(): Promise<void> {
+  process.exitCode = await run(process.argv.slice(2), {
+    environment: process.env,
+    cwd: process.cwd(),
+    isTerminal: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+    nowMs: () => Date.now(),
+    ...(process.stdin.isTTY === true && process.stdout.isTTY === true && { ask }),
+    print: (line) => console.log(line),
+    complain: (line) => console.error(line),
+  });
+}
 
 async function ask(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return await terminal.question(question);
@@ -19,3 +22,5 @@ async function ask(question: string): Promise<string> {
     terminal.close();
   }
 }
+
+void main();

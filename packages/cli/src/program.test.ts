@@ -19,7 +19,7 @@ const nowhere = {
   PATH: "",
   GAM_SOCKET: join(folder, "nowhere.sock"),
   GAM_DATA_DIR: join(folder, "nowhere"),
-  GAM_AGENT_PROGRAM: join(folder, "nowhere.mjs"),
+  GAM_COMMAND: join(folder, "nowhere.mjs"),
 };
 
 async function gam(
@@ -37,6 +37,13 @@ async function gam(
     complain: (line) => complained.push(line),
   });
   return { exit, printed: printed.join("\n"), complained: complained.join("\n") };
+}
+
+/** What is called as "gam agent". Returns: its path. */
+function agentProgram(name: string, text: string): string {
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, `#!${process.execPath}\n${text}`, { mode: 0o755 });
+  return path;
 }
 
 async function withAgent(context: TestContext, script: Script): Promise<FakeAgent> {
@@ -190,15 +197,15 @@ test("gam status refuses an answer that is none", async (context) => {
 });
 
 test("gam init starts an agent where none runs", async (context) => {
-  const program = join(folder, "agent.mjs");
-  writeFileSync(
-    program,
+  const program = agentProgram(
+    "agent",
     `import { createServer } from "node:http";
+     if (process.argv[2] !== "agent") throw new Error("called with other words");
      const answers = { "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
      createServer((call, answer) => answer.end(JSON.stringify(answers[call.url] ?? {}))).listen(process.env.GAM_SOCKET);`,
   );
   const socket = join(folder, "started.sock");
-  const environment = { GAM_AGENT_PROGRAM: program, GAM_DATA_DIR: join(folder, "data") };
+  const environment = { GAM_COMMAND: program, GAM_DATA_DIR: join(folder, "data") };
   const { exit, printed, complained } = await gam(["-s", socket, "init"], environment);
   const pid = Number(/process (\d+)/.exec(complained)?.[1]);
   context.after(() => process.kill(pid));
@@ -207,13 +214,21 @@ test("gam init starts an agent where none runs", async (context) => {
   assert.match(printed, /gam join gam-1-m/);
 });
 
+test("gam init says what is missing where it cannot start an agent", async () => {
+  const { exit, complained } = await gam(["init"], { GAM_COMMAND: "" });
+  assert.equal(exit, 1);
+  assert.match(
+    complained,
+    /^gam: Cannot start agent: GAM_COMMAND is not set; call this command as "scripts\/gam", or start/,
+  );
+});
+
 test("gam init shows the last words of an agent that does not start", async () => {
-  const program = join(folder, "broken.mjs");
-  writeFileSync(
-    program,
+  const program = agentProgram(
+    "broken",
     'console.log("first");\nconsole.log("no engine");\nprocess.exitCode = 3;\n',
   );
-  const environment = { GAM_AGENT_PROGRAM: program, GAM_DATA_DIR: join(folder, "broken") };
+  const environment = { GAM_COMMAND: program, GAM_DATA_DIR: join(folder, "broken") };
   const { exit, complained } = await gam(["-s", join(folder, "broken.sock"), "init"], environment);
   assert.equal(exit, 1);
   assert.match(

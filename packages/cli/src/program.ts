@@ -4,8 +4,9 @@
  *
  * Exit codes: 0 done, 1 failed or something is wrong, 2 not understood.
  */
-import { readFileSync } from "node:fs";
+import { GamError } from "@gam/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import type { AgentClient } from "./agent-client.ts";
 import type { World } from "./world.ts";
 
@@ -13,7 +14,6 @@ const socketDefault = "/run/gam.sock";
 
 /** Runs one command line. Resolves to its exit code; never rejects for what can happen in operation. */
 export async function run(args: readonly string[], world: World): Promise<number> {
-  const { GamError } = await import("@gam/core");
   try {
     let exit = 0;
     const unhealthy = (): void => {
@@ -32,7 +32,7 @@ export async function run(args: readonly string[], world: World): Promise<number
 function build(world: World, unhealthy: () => void): Command {
   const program = new Command("gam")
     .description("Runs containers on many hosts as if they were one")
-    .version(versionOf(), "-v, --version", "show the version")
+    .version(manifest.version, "-v, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .option(
       "-s, --socket <path>",
@@ -68,7 +68,6 @@ function addAgentCommand(program: Command): void {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async () => {
-      const { GamError } = await import("@gam/core");
       throw new GamError(
         "NOT_SUPPORTED",
         'Cannot run the agent from here: call it as "scripts/gam agent"',
@@ -194,11 +193,6 @@ function addStackCommands(program: Command, client: OpenClient, world: World): v
     .description("remove stacks")
     .argument("<names...>", "names of the stacks")
     .action(async (names) => (await stacks()).remove(await client(), world, names));
-}
-
-function versionOf(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return String((JSON.parse(text) as { version: string }).version);
 }
 
 function stackName(name: string): string {
