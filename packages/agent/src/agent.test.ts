@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
-import type { NetworkId, NodeId } from "@gam/core";
+import type { Check, NetworkId, NodeId } from "@gam/core";
 import {
   clusterSpecDefault,
   dataPathDefault,
@@ -13,6 +13,7 @@ import {
   type NodeRole,
   type View,
 } from "@gam/state";
+import { checkJoinTokens, checkRecoverReport, checkStatus } from "@gam/state/answers";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -29,6 +30,12 @@ const init = {
   spec: clusterSpecDefault,
   dataPath: dataPathDefault,
 } as const;
+
+/** The gam command reads all that the agent says, as JSON. */
+function assertReadable<T>(check: Check<T>, answer: T): void {
+  const sent = JSON.parse(JSON.stringify(answer));
+  assert.deepEqual(check(sent, "answer"), sent);
+}
 
 interface Running {
   agent: Agent;
@@ -112,6 +119,7 @@ test(
   async (t) => {
     const [a, b] = [await running(t), await running(t)];
     assert.equal(a.door.state(), "inactive");
+    assertReadable(checkStatus, a.door.status());
     const first = await a.door.init(init);
     assert.equal(first, a.door.self);
     await assert.rejects(a.door.init(init), { code: "REFUSED" });
@@ -121,6 +129,8 @@ test(
     await joinAt(b.door, a.door.tokens().manager);
     const second = b.door.self;
     assert.equal(b.door.status().state, "active");
+    assertReadable(checkStatus, b.door.status());
+    assertReadable(checkJoinTokens, b.door.tokens());
 
     await b.door.propose([{ kind: "createNetwork", network: network(b.door, "inner") }]);
     const names = (view: View): string[] => view.networks().map(({ Name }) => Name);
@@ -367,6 +377,7 @@ test("a survivor goes on alone, and the others come back as members", guard, asy
   await c.agent.stop();
   await until("nobody leads", () => a.door.leader() === undefined);
   const report = await a.door.recoverReport();
+  assertReadable(checkRecoverReport, report);
   assert.equal(report.refusal, "");
   assert.deepEqual(report.doubts, []);
   assert.deepEqual(

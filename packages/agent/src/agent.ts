@@ -5,7 +5,7 @@
  */
 import { type FileHandle, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ClusterDoor, GamStatus, InitRequest, JoinRequest, NodeSummary } from "@gam/api";
+import type { ClusterDoor, InitRequest, JoinRequest } from "@gam/api";
 import { assert, GamError, type NodeId } from "@gam/core";
 import {
   type Identity,
@@ -25,6 +25,7 @@ import {
   Store,
   type View,
 } from "@gam/state";
+import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import {
   Cluster,
   type ClusterParts,

@@ -4,7 +4,6 @@
  * Asks the others over the mesh, where no leader is needed. Whether it may be done is decided by mayRecover(),
  * what is kept by recoverLog().
  */
-import type { RecoverReport } from "@gam/api";
 import { decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import {
@@ -16,6 +15,7 @@ import {
   type Recovery,
 } from "@gam/peer";
 import type { View } from "@gam/state";
+import type { RecoverReport } from "@gam/state/answers";
 
 const surveyName = "survey";
 const answerMs = 3_000;

@@ -15,9 +15,9 @@ import type {
   Task,
   View,
 } from "@gam/state";
+import type { GamStatus, JoinTokens } from "@gam/state/answers";
 import type { DoctorDoor } from "./gam-doctor.ts";
 import type { RecoverDoor } from "./gam-recover.ts";
-import type { GamStatus } from "./gam-status.ts";
 
 export interface InitRequest {
   /** `host:port`, an interface or a host, as the client wrote it; undefined when it said nothing. */
@@ -102,7 +102,7 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    */
   rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void>;
   /** Join tokens, whole. Only asked while active. Errors: NOT_SUPPORTED on a worker. */
-  tokens(): { readonly worker: string; readonly manager: string };
+  tokens(): JoinTokens;
   /**
    * The raw engine log stream of a task's container (frames of 8-byte header and payload, without
    * frames if it has a tty), wherever the task runs.

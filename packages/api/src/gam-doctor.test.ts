@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import { type Change, type NodeNetwork, Store } from "@gam/state";
+import { checkDoctorReport } from "@gam/state/answers";
 import { aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
 import {
   checkExamination,
@@ -233,6 +234,7 @@ for (const { name, hosts = { a: {}, b: {} }, encrypted, facts, want, healthy = f
     const led = { leaderlessMs: 0, voters: [a], rivals: [] };
     const whole = { examined: [examined(a), examined(b)], pools, clashes: [], ...led, ...facts };
     const report = diagnose(stateOf(hosts, encrypted), whole);
+    assert.deepEqual(checkDoctorReport(report, "report"), report);
     const shown = report.checks.filter(({ result }) => result !== "passed");
     assert.deepEqual(
       shown.map(({ topic, subject, found }) => `${topic} ${subject}: ${found}`),

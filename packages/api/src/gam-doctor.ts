@@ -6,6 +6,7 @@
  */
 import { type Checked, check, type NodeId } from "@gam/core";
 import { demandsEncryption, type Node, type View } from "@gam/state";
+import type { DoctorCheck, DoctorReport, Pools } from "@gam/state/answers";
 
 const nodesMax = 10_000;
 const text = check.string(4096);
@@ -54,18 +55,6 @@ export interface Examined {
   readonly clockDoubtMs: number;
 }
 
-export interface Pools {
-  /** Subnets that networks without one of their own can get, in all and still. */
-  readonly subnets: number;
-  readonly subnetsFree: number;
-  readonly networks: readonly {
-    readonly name: string;
-    readonly subnet: string;
-    readonly used: number;
-    readonly size: number;
-  }[];
-}
-
 export interface DoctorFacts {
   readonly examined: readonly Examined[];
   readonly pools: Pools;
@@ -89,7 +78,7 @@ export interface DoctorDoor {
   examine(): Promise<DoctorFacts>;
 }
 
-export type Topic =
+type Topic =
   | "leader"
   | "agents"
   | "engines"
@@ -101,23 +90,6 @@ export type Topic =
   | "overlay"
   | "data planes"
   | "addresses";
-
-export interface DoctorCheck {
-  readonly topic: Topic;
-  /** Host, pair of hosts or network that it is about. */
-  readonly subject: string;
-  readonly result: "passed" | "failed" | "unknown";
-  /** "" when it passed. */
-  readonly found: string;
-  /** What to do; "" unless it failed. */
-  readonly remedy: string;
-}
-
-/** Answer of `GET /gam/v1/doctor`. JSON as it stands. */
-export interface DoctorReport {
-  readonly healthy: boolean;
-  readonly checks: readonly DoctorCheck[];
-}
 
 /** Certificates and the times that people read suffer from more. */
 const clockOffMsMax = 2_000;

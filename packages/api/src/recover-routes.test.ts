@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GamError } from "@gam/core";
-import type { RecoverReport } from "./gam-recover.ts";
+import type { RecoverReport } from "@gam/state/answers";
 import { Rig } from "./testing/rig.ts";
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { DoctorCheck } from "@gam/state/answers";
 import { doctorView } from "./doctor-view.ts";
-import type { DoctorCheck } from "./gam-doctor.ts";
 import type { Paint } from "./status-view.ts";
 
 const plain = (text: string): string => text;

@@ -4,8 +4,9 @@
  * One line for each topic, so that one sees what was looked at; then each failure with what to do. What
  * nobody could find out is counted, and said once for each reason: it is the same for most pairs.
  */
+
+import type { DoctorCheck, DoctorReport } from "@gam/state/answers";
 import { type Cell, columns } from "./columns.ts";
-import type { DoctorCheck, DoctorReport } from "./gam-doctor.ts";
 import type { Paint } from "./status-view.ts";
 
 /** Lines to print. */

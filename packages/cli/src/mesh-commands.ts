@@ -1,21 +1,18 @@
 /** Mesh commands: `init`, `join`, `leave`, `token`, `status`, each in words to the agent and back. */
-import { check } from "@gam/core";
+import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "./agent-client.ts";
 import { ensureAgent } from "./background-agent.ts";
 import { makeDockerContext } from "./docker-context.ts";
-import { checkStatus, type GamStatus } from "./gam-status.ts";
 import { statusView } from "./status-view.ts";
 import type { World } from "./world.ts";
-
-const checkTokens = check.object({ worker: check.string(), manager: check.string() });
 
 async function statusOf(client: AgentClient): Promise<GamStatus> {
   return checkStatus(await client.get("/gam/v1/status"), "status");
 }
 
-async function tokensOf(client: AgentClient): Promise<{ worker: string; manager: string }> {
-  return checkTokens(await client.get("/gam/v1/token"), "token");
+async function tokensOf(client: AgentClient): Promise<JoinTokens> {
+  return checkJoinTokens(await client.get("/gam/v1/token"), "token");
 }
 
 export async function init(

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { run } from "./program.ts";
+import { aNodeSummary, aStatus, nodeIdOf } from "./testing/a-status.ts";
 import { type FakeAgent, fakeAgent, refusal, type Script } from "./testing/fake-agent.ts";
 
 interface Ran {
@@ -54,29 +55,8 @@ async function withAgent(context: TestContext, script: Script): Promise<FakeAgen
 
 test.after(() => rmSync(folder, { recursive: true }));
 
-const node = {
-  id: "n1",
-  hostname: "host1",
-  address: "10.0.0.1:7946",
-  state: "ready",
-  message: "",
-  heard: true,
-  role: "leader",
-  availability: "active",
-  usage: null,
-  tasks: 0,
-};
-const status = {
-  version: "0.1.0",
-  self: "n1",
-  state: "active",
-  leader: "n1",
-  term: 2,
-  applied: 9,
-  voters: ["n1"],
-  learners: [],
-  nodes: [node],
-};
+const node = aNodeSummary(1, { role: "leader", usage: null, tasks: 0 });
+const status = aStatus([node], { self: node.id, term: 2 });
 const tokens = { worker: "gam-1-w", manager: "gam-1-m" };
 
 test("gam without an agent says where it looked and what to do", async () => {
@@ -129,8 +109,8 @@ test("gam join with a worker's token says so", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": {
       ...status,
-      self: "n2",
-      nodes: [node, { ...node, id: "n2", role: "worker" }],
+      self: nodeIdOf(2),
+      nodes: [node, { ...node, id: nodeIdOf(2), role: "worker" }],
     },
     "POST /gam/v1/join": {},
   });
@@ -140,7 +120,10 @@ test("gam join with a worker's token says so", async (context) => {
 
 test("gam join hands on the token and the addresses", async (context) => {
   const agent = await withAgent(context, {
-    "GET /gam/v1/status": { ...status, nodes: [node, { ...node, id: "n2", hostname: "host2" }] },
+    "GET /gam/v1/status": {
+      ...status,
+      nodes: [node, { ...node, id: nodeIdOf(2), hostname: "host2" }],
+    },
     "POST /gam/v1/join": {},
   });
   const { exit, printed } = await gam(["-s", agent.socket, "join", "gam-1-m", "10.0.0.1:7946"]);

@@ -2,9 +2,10 @@
  * Recover view: what a person must know before one host goes on alone: what it has and how old that is, who
  * answers, and what would be lost.
  */
+
+import type { RecoverHost, RecoverReport } from "@gam/state/answers";
 import { age } from "./age.ts";
 import { type Cell, columns } from "./columns.ts";
-import type { RecoverHost, RecoverReport } from "./gam-recover.ts";
 import type { Paint } from "./status-view.ts";
 
 const namesMax = 8;
@@ -67,7 +68,7 @@ function some(names: readonly string[]): string {
 
 function row(host: RecoverHost, { life }: RecoverReport, paint: Paint): (Cell | string)[] {
   const log =
-    host.lastIndex === undefined
+    host.lastIndex === null
       ? "-"
       : host.life === life
         ? String(host.lastIndex)

@@ -1,24 +1,26 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { type TestContext, test } from "node:test";
+import type { RecoverReport } from "@gam/state/answers";
 import { run } from "./program.ts";
+import { nodeIdOf } from "./testing/a-status.ts";
 import { fakeAgent, type Heard, refusal } from "./testing/fake-agent.ts";
 
 const nowMs = Date.UTC(2030, 0, 1, 12);
-const report = {
+const report: RecoverReport = {
   refusal: "",
-  doubts: [] as string[],
+  doubts: [],
   life: 1,
   leaderlessMs: 185_000,
   lastIndex: 1234,
   unconfirmed: 2,
-  skipped: [] as object[],
+  skipped: [],
   writtenAtMs: nowMs - 200_000,
   services: ["shop_web", "shop_api"],
   tasks: 20,
   hosts: [
     {
-      id: "n1",
+      id: nodeIdOf(1),
       hostname: "host1",
       isSelf: true,
       votes: true,
@@ -28,7 +30,7 @@ const report = {
       tasks: 8,
     },
     {
-      id: "n2",
+      id: nodeIdOf(2),
       hostname: "host2",
       isSelf: false,
       votes: false,
@@ -38,7 +40,7 @@ const report = {
       tasks: 4,
     },
     {
-      id: "n3",
+      id: nodeIdOf(3),
       hostname: "host3",
       isSelf: false,
       votes: true,

@@ -1,8 +1,8 @@
 /** Recover: shows what this host could go on with alone, asks, and has it go on. */
 import { GamError } from "@gam/core";
+import { checkRecoverReport } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "./agent-client.ts";
-import { checkRecoverReport } from "./gam-recover.ts";
 import { recoverView } from "./recover-view.ts";
 import type { World } from "./world.ts";
 

@@ -1,49 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { GamStatus, NodeSummary } from "./gam-status.ts";
+import type { GamStatus } from "@gam/state/answers";
 import { type Paint, statusView } from "./status-view.ts";
+import { aStatus as mesh, aNodeSummary as node, nodeIdOf } from "./testing/a-status.ts";
 
 const plain = (text: string): string => text;
 const paint: Paint = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain };
-
-function node(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
-  return {
-    id: `n${number}`,
-    hostname: `host${number}`,
-    address: `10.0.0.${number}:7946`,
-    state: "ready",
-    message: "",
-    heard: true,
-    engine: true,
-    role: "voter",
-    availability: "active",
-    usage: { cpu: 0.125, memoryBytes: 1.5 * 2 ** 30, memoryTotalBytes: 4 * 2 ** 30 },
-    network: undefined,
-    tasks: number,
-    ...changed,
-  };
-}
-
-function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): GamStatus {
-  return {
-    version: "0.1.0",
-    self: "n2",
-    state: "active",
-    leader: "n1",
-    term: 3,
-    voters: nodes.filter(({ role }) => role === "leader" || role === "voter").map(({ id }) => id),
-    nodes: [...nodes],
-    pools: undefined,
-    rootAwaits: undefined,
-    troubles: undefined,
-    problems: undefined,
-    leaderlessMs: undefined,
-    life: 1,
-    isMute: false,
-    rivals: [],
-    ...changed,
-  };
-}
 
 const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
@@ -61,7 +23,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       node(2),
       node(1, { role: "leader" }),
       node(3, { availability: "drain" }),
-      node(4, { role: "worker", usage: undefined }),
+      node(4, { role: "worker", usage: null }),
     ]),
     want: [
       "Mesh of 5 hosts, led by host1 (term 3); all are ready",
@@ -130,7 +92,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   },
   {
     name: "a mesh without a leader",
-    status: mesh([node(2)], { leader: undefined, voters: ["n1", "n2"] }),
+    status: mesh([node(2)], { leader: null, voters: [nodeIdOf(1), nodeIdOf(2)] }),
     want: [
       "Mesh of 1 host, without a leader; it is ready",
       "",
@@ -144,7 +106,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "a mesh that lost most of its voters at once",
     status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false })], {
-      leader: undefined,
+      leader: null,
     }),
     want: [
       "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
@@ -161,7 +123,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "a mesh that lost most of its voters long ago",
     status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false })], {
-      leader: undefined,
+      leader: null,
       leaderlessMs: 31_000,
     }),
     want: [
@@ -179,7 +141,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   },
   {
     name: "a mesh whose voters answer and elect nobody",
-    status: mesh([node(1), node(2), node(3)], { leader: undefined, leaderlessMs: 31_000 }),
+    status: mesh([node(1), node(2), node(3)], { leader: null, leaderlessMs: 31_000 }),
     want: [
       "Mesh of 3 hosts, without a leader; all are ready",
       "",
@@ -194,7 +156,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   },
   {
     name: "a host that takes no part",
-    status: mesh([node(2)], { leader: undefined, voters: [], isMute: true }),
+    status: mesh([node(2)], { leader: null, voters: [], isMute: true }),
     want: [
       "Mesh of 1 host, without a leader; it is ready",
       "",
@@ -208,9 +170,9 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "two survivors that recovered, each for itself",
     status: mesh([node(1), node(2, { role: "leader" })], {
-      leader: "n2",
-      voters: ["n2"],
-      rivals: ["n1"],
+      leader: nodeIdOf(2),
+      voters: [nodeIdOf(2)],
+      rivals: [nodeIdOf(1)],
     }),
     want: [
       "Mesh of 2 hosts, led by host2 (term 3); all are ready",
@@ -227,7 +189,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   },
   {
     name: "a standby whose only voter is lost",
-    status: mesh([node(1, { heard: false }), node(2, { role: "learner" })], { leader: undefined }),
+    status: mesh([node(1, { heard: false }), node(2, { role: "learner" })], { leader: null }),
     want: [
       "Mesh of 2 hosts, without a leader; 1 of 2 is not ready",
       "",
@@ -264,8 +226,8 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
         pools: {
           ...{ subnets: 100, subnetsFree: 10 },
           networks: [
-            { name: "big", used: 90, size: 253 },
-            { name: "front", used: 12, size: 13 },
+            { name: "big", subnet: "10.1.0.0/24", used: 90, size: 253 },
+            { name: "front", subnet: "10.1.1.0/28", used: 12, size: 13 },
           ],
         },
       },
@@ -289,7 +251,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "a peer that was given what nobody can apply",
     status: mesh([node(1, { role: "leader" })], {
-      self: "n1",
+      self: nodeIdOf(1),
       troubles: ["2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time"],
     }),
     want: [
@@ -305,7 +267,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "a root key that is being replaced",
     status: mesh([node(1, { role: "leader" }), node(2), node(3, { heard: false })], {
-      rootAwaits: ["n3"],
+      rootAwaits: [nodeIdOf(3)],
     }),
     want: [
       "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",

@@ -4,8 +4,8 @@
  * Decides what a person must know first: is there a leader, is somebody lost, what may be lost next.
  * Knows nothing of terminals: colours come in as functions.
  */
+import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import { type Cell, columns } from "./columns.ts";
-import type { GamStatus, NodeSummary } from "./gam-status.ts";
 
 /** Of subnets, and of the addresses in one. */
 const usedShareMax = 0.9;
@@ -35,7 +35,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
     ...section(refusals(status, paint)),
-    ...section((status.problems ?? []).map((one) => `${paint.yellow("This host")}: ${one}`)),
+    ...section(status.problems.map((one) => `${paint.yellow("This host")}: ${one}`)),
     ...section(scarcity(status, paint)),
     ...section(rotation(status, paint)),
     ...section(rivalry(status, paint)),
@@ -65,7 +65,7 @@ function headline(status: GamStatus, paint: Paint): string {
       : paint.red(`${down} of ${nodes.length} ${down === 1 ? "is" : "are"} not ready`);
   const leading = nodes.find(({ id }) => id === leader)?.hostname ?? leader;
   const who =
-    leader === undefined
+    leader === null
       ? paint.red("without a leader")
       : `led by ${paint.bold(leading ?? "")} (term ${term})`;
   return `Mesh of ${count(nodes.length, "host")}, ${who}; ${health}`;
@@ -85,7 +85,7 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
     node.address,
     stateCell(node, paint),
     { text: roleNames[node.role], ...(node.role === "leader" && { paint: paint.bold }) },
-    node.usage === undefined ? "-" : `${Math.round(node.usage.cpu * 100)}%`,
+    node.usage === null ? "-" : `${Math.round(node.usage.cpu * 100)}%`,
     memory(node.usage),
     String(node.tasks),
   ]);
@@ -94,7 +94,7 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
 
 function stateCell({ state, availability, heard, engine }: NodeSummary, paint: Paint): Cell {
   // The agent answers, so the host is not down: it keeps its vote, and only runs nothing.
-  if (heard && engine === false) return { text: "no engine", paint: paint.yellow };
+  if (heard && !engine) return { text: "no engine", paint: paint.yellow };
   if (isSilent({ state, heard })) return { text: `${state}, silent`, paint: paint.red };
   if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
   if (availability === "active") return { text: state, paint: paint.green };
@@ -107,7 +107,7 @@ function isSilent({ state, heard }: Pick<NodeSummary, "state" | "heard">): boole
 }
 
 function memory(usage: NodeSummary["usage"]): string {
-  if (usage === undefined) return "-";
+  if (usage === null) return "-";
   const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
   return `${gibibytes(usage.memoryBytes)}/${gibibytes(usage.memoryTotalBytes)} GiB`;
 }
@@ -115,7 +115,7 @@ function memory(usage: NodeSummary["usage"]): string {
 function trouble({ hostname, state, message, network }: NodeSummary, paint: Paint): string[] {
   const lines = [
     ...(message === "" || (state === "ready" && message === "ready") ? [] : [message]),
-    ...(network === undefined || network.problem === "" ? [] : [`no networks: ${network.problem}`]),
+    ...(network === null || network.problem === "" ? [] : [`no networks: ${network.problem}`]),
   ];
   return lines.map((line) => `${paint.yellow(hostname)}: ${line}`);
 }
@@ -123,7 +123,7 @@ function trouble({ hostname, state, message, network }: NodeSummary, paint: Pain
 /** Bad input that this host has met in the last day. The newest are enough to begin with. */
 const refusalsShown = 5;
 
-function refusals({ troubles = [] }: GamStatus, paint: Paint): string[] {
+function refusals({ troubles }: GamStatus, paint: Paint): string[] {
   if (troubles.length === 0) return [];
   const shown = troubles.slice(-refusalsShown);
   const more = troubles.length - shown.length;
@@ -136,7 +136,6 @@ function refusals({ troubles = [] }: GamStatus, paint: Paint): string[] {
 
 /** Addresses that are nearly used up, before it hurts. */
 function scarcity({ pools }: GamStatus, paint: Paint): string[] {
-  if (pools === undefined) return [];
   const { subnets, subnetsFree, networks } = pools;
   const full = networks.filter(({ used, size }) => used >= size * usedShareMax);
   const lines = [
@@ -152,7 +151,7 @@ function scarcity({ pools }: GamStatus, paint: Paint): string[] {
 
 /** Whom the replacement of the root key waits for. */
 function rotation({ rootAwaits, nodes }: GamStatus, paint: Paint): string[] {
-  if (rootAwaits === undefined) return [];
+  if (rootAwaits === null) return [];
   const awaited = nodes.filter(({ id }) => rootAwaits.includes(id));
   const names = awaited.map(({ hostname }) => hostname).join(", ");
   const waits = awaited.length === 0 ? "" : `; it waits for ${names}`;
@@ -193,12 +192,12 @@ function isLost({ leaderlessMs, self, nodes, voters }: GamStatus): boolean {
   const heard = voters.filter((id) =>
     nodes.some((node) => node.id === id && (id === self || node.heard)),
   );
-  return (leaderlessMs ?? 0) > leaderlessMsMax && heard.length <= voters.length / 2;
+  return leaderlessMs > leaderlessMsMax && heard.length <= voters.length / 2;
 }
 
 /** Two survivors have recovered, each for itself. */
 function rivalry({ rivals, nodes }: GamStatus, paint: Paint): string[] {
-  if (rivals === undefined || rivals.length === 0) return [];
+  if (rivals.length === 0) return [];
   const names = rivals.map((id) => nodes.find((node) => node.id === id)?.hostname ?? id).join(", ");
   return [
     paint.red(`${names} went on in another life of this cluster: "gam recover" was run there, too`),
@@ -218,7 +217,7 @@ function advice(status: GamStatus, paint: Paint): string[] {
   // A peer without its engine is called down, and votes all the same.
   const voting = nodes.filter(({ id, heard }) => heard && voters.includes(id));
   const majority = Math.floor(voters.length / 2) + 1;
-  if (leader === undefined) {
+  if (leader === null) {
     const silent = nodes.filter((node) => voters.includes(node.id) && !node.heard);
     const missing = silent.map(({ hostname }) => hostname).join(", ");
     return [

@@ -11,6 +11,7 @@ const either = check.union<{ kind: string }>({
   one: check.object({ kind: check.literal("one"), at: check.number(0, 1) }),
   two: check.object({ kind: check.literal("two"), data: check.bytes(2) }),
 });
+const nullable = check.object({ at: check.orNull(check.number()) });
 const marks = check.map(check.boolean, 1);
 
 const taken: readonly {
@@ -35,6 +36,8 @@ const taken: readonly {
   },
   { name: "a member of a union", check: either, from: { kind: "one", at: 0.5 } },
   { name: "bytes", check: either, from: { kind: "two", data: Uint8Array.of(1, 2) } },
+  { name: "null where a field may be null", check: nullable, from: { at: null } },
+  { name: "a value where a field may be null", check: nullable, from: { at: 0.5 } },
   { name: "a map", check: marks, from: { anything: true } },
 ];
 
@@ -66,6 +69,7 @@ const refused: readonly [check.Check<unknown>, unknown, string][] = [
   [check.bytesExactly(2), new Uint8Array(1), 'it: wanted 2 bytes, found "1 bytes"'],
   [check.bytesExactly(2), new Uint8Array(3), 'it: wanted 2 bytes, found "3 bytes"'],
   [check.bytesExactly(2), "ab", 'it: wanted bytes, found "ab"'],
+  [nullable, {}, "it.at: wanted a number, found undefined"],
   [marks, { a: true, b: false }, "it: wanted at most 1 entries, found object"],
   [marks, { a: 1 }, "it.a: wanted true or false, found number"],
 ];

@@ -125,6 +125,11 @@ export function optional<T>(check: Check<T>): Check<T | undefined> {
   return (value, path) => (value === undefined || value === null ? undefined : check(value, path));
 }
 
+/** For JSON in which a field is always there: null stays null. */
+export function orNull<T>(check: Check<T>): Check<T | null> {
+  return (value, path) => (value === null ? null : check(value, path));
+}
+
 /** `checkKey` says what the keys may be: any short text unless said. */
 export function map<T>(
   check: Check<T>,

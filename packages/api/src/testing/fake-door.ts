@@ -32,11 +32,10 @@ import {
   type TaskState,
   type View,
 } from "@gam/state";
+import type { GamStatus, RecoverReport } from "@gam/state/answers";
 import { aNode, aTask, aToken } from "@gam/state/testing";
 import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
 import type { DoctorFacts } from "../gam-doctor.ts";
-import type { RecoverReport } from "../gam-recover.ts";
-import type { GamStatus } from "../gam-status.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
   const address = `10.88.0.${hostname.replace(/\D/g, "") || "1"}`;
