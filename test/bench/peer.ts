@@ -8,37 +8,19 @@
  */
 import { decode, type NodeId, type ProposalId, type ServiceId, type TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
-import { type Effect, type Input, Journal, Peer } from "@gam/peer";
+import { type Effect, type Input, Peer } from "@gam/peer";
 import type { AskedChange, Change, Dump, View } from "@gam/state";
-import { aCluster, aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { aService, TestLog } from "@gam/state/testing";
 import { fixedLoopMs } from "../lab/bare.ts";
 import { print, printRatio, type Target } from "./figures.ts";
+import { diskOf, grownState, idOf } from "./grown-state.ts";
 import { benchOptions } from "./options.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const { services, tasks, nodes } = benchOptions({ services: 2000, tasks: 20_000, nodes: 50 });
-const idOf = <Id extends string>(kind: string, n: number): Id => {
-  return `${kind}${String(n).padStart(24, "0")}` as Id;
-};
 const ids = Array.from({ length: nodes }, (_, n) => idOf<NodeId>("n", n));
 const self = ids[0] as NodeId;
 const others = ids.filter((id) => id !== self);
-
-function state(): TestLog {
-  const log = new TestLog();
-  log.write({ kind: "createCluster", cluster: aCluster() });
-  log.write(...ids.map((id): Change => ({ kind: "joinNode", node: aNode(id) })));
-  const each = Math.floor(tasks / services);
-  for (let n = 0; n < services; n += 1) log.write(aService(idOf("s", n), { replicas: each }));
-  for (let n = 0; n < tasks; n += 1) {
-    const service = idOf<ServiceId>("s", n % services);
-    const { templateVersion } = log.store.service(service)?.Gam ?? {};
-    const slot = 1 + Math.floor(n / services);
-    const wish = { slot, node: ids[n % nodes] as string, extra: { templateVersion } };
-    log.write({ kind: "createTask", task: aTask(service, idOf("t", n), wish as never) });
-  }
-  return log;
-}
 
 const sender = { role: "manager", asOf: 0, hosts: new Set<string>() } as const;
 
@@ -48,18 +30,11 @@ class Leader {
   #queue: Input[] = [];
   #proposals = 0;
 
-  constructor({ store, nowMs }: TestLog) {
-    this.nowMs = nowMs;
-    const configuration = { voters: [self], votersOutgoing: [], learners: others, standbys: [] };
-    const snapshot = { index: store.index, term: 1, configuration, data: store.dump() };
-    const hardState = { term: 1, votedFor: undefined, commit: store.index };
-    const journal = new Journal();
-    journal.request({ write: 0, hardState, entries: [], snapshot });
-    journal.take();
-    journal.persisted();
+  constructor(log: TestLog) {
+    this.nowMs = log.nowMs;
     this.peer = new Peer(
       { self, votersMax: 1, voteSilenceMs: 300_000, logEntriesMax: 8192 },
-      { restored: { hardState, snapshot, entries: [] }, journal, cut: undefined },
+      diskOf(log, [self]),
       seededRandom(1),
       counterMint("m"),
     );
@@ -135,7 +110,7 @@ function report(view: View, n: number): { change: Change; from: NodeId } {
   return { change: { kind: "reportTask", id: task.ID, status }, from: task.NodeID };
 }
 
-const leader = new Leader(state());
+const leader = new Leader(grownState({ services, tasks, nodes: ids }));
 const { view } = leader.peer;
 const first: number[] = [];
 while (leader.peer.leader !== self || first.length < 10) first.push(leader.tick());
