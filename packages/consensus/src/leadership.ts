@@ -77,6 +77,10 @@ export class Leadership {
   readonly #reads: ReadRounds;
   readonly #standbys: Standbys;
   #members = new Map<NodeId, Progress>();
+  /** Members that were heard since settle() last looked at them. */
+  readonly #heard = new Map<NodeId, Progress>();
+  /** Where the log and its commit stood when all members were looked at. */
+  #offered = { lastIndex: 0, commit: 0 };
   #configuration: Configuration | undefined;
   #electorate: Electorate = [];
   #nowTick = 0;
@@ -195,7 +199,7 @@ export class Leadership {
     this.#followConfiguration();
     this.#moveConfigurationOn();
     this.#answerReads();
-    for (const [id, progress] of this.#members) this.#replicate(id, progress);
+    this.#replicateWhereDue();
     this.#handOver();
     this.#resignIfRemoved();
   }
@@ -303,6 +307,22 @@ export class Leadership {
     for (const id of this.#members.keys()) this.#outbox.send(id, beat);
   }
 
+  /**
+   * A member is sent something after it answered; all of them after the log or its commit has moved, which
+   * a change of the members does as well. Nothing else makes room for more: what was lost is found by the
+   * answer to a heartbeat.
+   */
+  #replicateWhereDue(): void {
+    const { lastIndex, commit } = this.#log;
+    if (lastIndex !== this.#offered.lastIndex || commit !== this.#offered.commit) {
+      for (const [id, progress] of this.#members) this.#replicate(id, progress);
+      this.#offered = { lastIndex, commit };
+    } else {
+      for (const [id, progress] of this.#heard) this.#replicate(id, progress);
+    }
+    this.#heard.clear();
+  }
+
   #replicate(id: NodeId, progress: Progress): void {
     const { limits } = this.#settings;
     while (progress.next <= this.#log.lastIndex && progress.maySend(limits)) {
@@ -396,7 +416,9 @@ export class Leadership {
 
   #hear(from: NodeId): Progress | undefined {
     const progress = this.#members.get(from);
-    if (progress !== undefined) progress.heardTick = this.#nowTick;
+    if (progress === undefined) return undefined;
+    progress.heardTick = this.#nowTick;
+    this.#heard.set(from, progress);
     return progress;
   }
 }
