@@ -81,9 +81,11 @@ export class Membership {
   readonly #health: LocalHealth;
   readonly #errands = new Errands();
   readonly #court: Court;
+  /** As they were told last, ourselves included if we are one. */
+  #members: ReadonlySet<NodeId> = new Set();
   /** All members but ourselves, sorted. */
   readonly #peers = new Map<NodeId, PeerRecord>();
-  readonly #workers = new Set<NodeId>();
+  #workers: ReadonlySet<NodeId> = new Set();
   #ring = new Ring([]);
   #watched: PeerRecord[] = [];
   #nowTick = 0;
@@ -114,9 +116,7 @@ export class Membership {
       case "tick":
         return this.#tick(input.lateTicks);
       case "members":
-        this.#workers.clear();
-        for (const id of input.workers ?? []) this.#workers.add(id);
-        this.#setMembers(input.ids);
+        this.#setMembers(input.ids, new Set(input.workers));
         return [];
       case "received": {
         const peer = this.#peers.get(input.from);
@@ -195,10 +195,21 @@ export class Membership {
 
   // Members and who watches them.
 
-  #setMembers(ids: readonly NodeId[]): void {
+  /** Comes with each change of any node, also where the members stay who they are. */
+  #setMembers(ids: readonly NodeId[], workers: ReadonlySet<NodeId>): void {
+    const members = new Set(ids);
+    const sameMembers = isSame(members, this.#members);
+    if (sameMembers && isSame(workers, this.#workers)) return;
+    this.#workers = workers;
+    if (!sameMembers) this.#replaceMembers(members);
+    this.#assignWatchers();
+  }
+
+  #replaceMembers(members: ReadonlySet<NodeId>): void {
     const before = new Map(this.#peers);
+    this.#members = members;
     this.#peers.clear();
-    for (const id of [...new Set(ids)].sort()) {
+    for (const id of [...members].sort()) {
       if (id === this.#config.self) continue;
       const peer = before.get(id) ?? newPeerRecord(id, this.#nowTick + this.#config.startTicks);
       this.#peers.set(id, peer);
@@ -208,8 +219,7 @@ export class Membership {
         if (!this.#peers.has(origin)) peer.heardOpinions.delete(origin);
       }
     }
-    this.#ring = new Ring(ids);
-    this.#assignWatchers();
+    this.#ring = new Ring(members);
   }
 
   /** Who is lost watches nobody, so this follows every change of members and of who is lost. */
@@ -529,6 +539,10 @@ export class Membership {
     };
     return [{ kind: "rumour", rumour }];
   }
+}
+
+function isSame(a: ReadonlySet<NodeId>, b: ReadonlySet<NodeId>): boolean {
+  return a.size === b.size && [...a].every((id) => b.has(id));
 }
 
 /** Whether somebody may accuse this peer in that incarnation: it answers with the next one. */
