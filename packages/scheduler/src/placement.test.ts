@@ -330,6 +330,38 @@ test("planPlacement() stops at its limit and goes on from there", () => {
   assert.equal(planPlacement(log.store, facts).length, 2);
 });
 
+test("planPlacement() looks at no more tasks of a group than its limit has room for", () => {
+  class Counted extends Map<NodeId, Usage> {
+    asked = 0;
+    override get(id: NodeId): Usage | undefined {
+      this.asked += 1;
+      return super.get(id);
+    }
+  }
+  const tasks = Array.from({ length: 50 }, (_, n) => ["web", `t${n}`] as const);
+  const log = logOf({ nodes: [["a"]], tasks });
+  const usage = new Counted();
+  const planned = planPlacement(log.store, { usage, nowMs: log.nowMs, changesMax: 3 });
+  assert.equal(planned.length, 3);
+  // Once to rank the node, and once for each task that it gets.
+  assert.equal(usage.asked, 4);
+});
+
+test("tasks that wait for a reason that was given take no room of others in a plan", () => {
+  const wish = { template: { Placement: { Constraints: ["node.id==nowhere"] } } };
+  const tasks = Array.from({ length: 5 }, (_, n) => ["web", `t${n}`, wish] as const);
+  const log = logOf({ nodes: [["a"]], tasks });
+  const facts = { usage: new Map(), nowMs: log.nowMs, changesMax: 2 };
+  const told: string[] = [];
+  for (let n = 0; n < 3; n += 1) {
+    const planned = planPlacement(log.store, facts);
+    told.push(...planned.map((change) => (change.kind === "explainTask" ? change.id : "")));
+    log.write(...planned);
+  }
+  assert.deepEqual(told, ["t0", "t1", "t2", "t3", "t4"]);
+  assert.deepEqual(planPlacement(log.store, facts), []);
+});
+
 const onNetworks: readonly {
   readonly name: string;
   readonly nodes: readonly NewNode[];

@@ -83,8 +83,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
       if (changes.length >= changesMax) return changes;
       const room = changesMax - changes.length;
       const placing = new Placing(view, facts, candidates, counts.failing);
-      const placed = guarded(guard, service, () => placing.place(group), []);
-      changes.push(...placed.slice(0, room));
+      changes.push(...guarded(guard, service, () => placing.place(group, room), []));
     }
   }
   return changes;
@@ -145,17 +144,27 @@ class Placing {
     this.#failing = failing;
   }
 
-  place(tasks: readonly Task[]): PlannedChange[] {
+  /** Returns: `changesMax` changes at most. Tasks behind them are not looked at. */
+  place(tasks: readonly Task[], changesMax: number): PlannedChange[] {
     const first = tasks[0];
     if (first === undefined) return [];
     const { reaches } = this.#facts;
     const wish = wishOf(first, needOf(first), { view: this.#view, reaches });
-    return first.NodeID === undefined
-      ? this.#placeAnywhere(tasks, first, wish)
-      : tasks.flatMap((task) => this.#placeOnItsNode(task, wish));
+    const placeOne =
+      first.NodeID === undefined
+        ? this.#anywhere(first, wish)
+        : (task: Task) => this.#placeOnItsNode(task, wish);
+    const changes: PlannedChange[] = [];
+    for (const task of tasks) {
+      // One that waits for a reason that was given already makes no change.
+      if (changes.length >= changesMax) break;
+      changes.push(...placeOne(task));
+    }
+    return changes;
   }
 
-  #placeAnywhere(tasks: readonly Task[], first: Task, wish: Wish): PlannedChange[] {
+  /** Returns: what places the tasks of the group, one after the other. */
+  #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
     const { usage, nowMs } = this.#facts;
     const names = imageNames(first.Spec.ContainerSpec.Image);
     const ranked = fitting(this.#candidates, wish).map((candidate): Ranked & { of: Candidate } => {
@@ -171,17 +180,14 @@ class Placing {
       };
     });
     const spread = spreadOver(ranked, first.Spec.Placement?.Preferences ?? []);
-    const changes: PlannedChange[] = [];
     const status = assigned(nowMs);
     let why: TaskStatus | undefined;
-    for (const task of tasks) {
+    return (task) => {
       const best = spread.first() as (typeof ranked)[number] | undefined;
       if (best === undefined) {
         why ??= waits(explain(this.#candidates, wish), nowMs);
-        changes.push(...explained(task, why));
-        continue;
+        return explained(task, why);
       }
-      changes.push({ kind: "assignTask", id: task.ID, node: best.room.node.ID, status });
       best.room.take(wish.need);
       best.ofService += 1;
       best.of.ofService += 1;
@@ -192,8 +198,8 @@ class Placing {
         if (stillFits(next, wish)) break;
         spread.removeFirst();
       }
-    }
-    return changes;
+      return [{ kind: "assignTask", id: task.ID, node: best.room.node.ID, status }];
+    };
   }
 
   #placeOnItsNode(task: Task, wish: Wish): PlannedChange[] {
