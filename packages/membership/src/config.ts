@@ -9,6 +9,12 @@ export interface MembershipConfig {
   readonly helpersMax: number;
   /** A watched peer that was not heard for so long is pinged. */
   readonly probeTicks: number;
+  /** The same for a peer that the leader has heard lately (sightings.ts). */
+  readonly sightedProbeTicks: number;
+  /** A peer that only the leader has heard is pinged so often, to see that the way to it works. */
+  readonly wayTicks: number;
+  /** A leader tells of peers that it has heard no longer ago. */
+  readonly sightingTicks: number;
   /** The same for a peer that is lost: it may come back, but there is no hurry. */
   readonly lostProbeTicks: number;
   /** Silence after which others are asked to probe, and the pause before they are asked again. */
@@ -51,6 +57,12 @@ export const defaultConfig: Omit<MembershipConfig, "self"> = {
   helpersMax: 3,
   // 300 ms. An edge of the ring costs seven small messages a second, both directions together.
   probeTicks: 6,
+  // 450 ms: a sighting comes each 150 ms and is up to 150 ms old, and either may be late by a tick or two.
+  sightedProbeTicks: 9,
+  // 1.4 s: less than the silence after which the mesh pings a connection by itself.
+  wayTicks: 28,
+  // 300 ms, as old as what a watcher without a leader goes by.
+  sightingTicks: 6,
   lostProbeTicks: 20,
   // 600 ms: longer than a frame lost once, and two rounds of help fit in before silentTicks.
   helpTicks: 12,
@@ -82,7 +94,11 @@ export function assertMembershipConfig(config: MembershipConfig): void {
   assert(config.watchersMax >= 2, "watchersMax is at least two");
   assert(config.watchersMax % 2 === 0, "watchersMax is even");
   assert(config.probeTicks > 0, "probeTicks is positive");
-  assert(config.probeTicks < config.helpTicks, "help is asked after a probe went unanswered");
+  assert(config.probeTicks <= config.sightedProbeTicks, "sightings spare probes");
+  assert(
+    config.sightedProbeTicks < config.helpTicks,
+    "help is asked after a probe went unanswered",
+  );
   assert(config.helpTicks <= config.suspectTicks, "help is asked before suspicion");
   assert(config.suspectTicks < config.silentTicks, "a suspect has time to refute");
   assert(config.silentTicks <= config.silentTicksMax, "confirmations shorten suspicion");

@@ -9,6 +9,10 @@ import type { Faults } from "./faults.ts";
 import { Ring } from "./ring.ts";
 import { calm, World } from "./testing/world.ts";
 
+const tickMs = 50;
+/** A leader's world: silence that convicts, one tick to see it, one for the rumours, one to judge. */
+const convictMsMax = (defaultConfig.silentTicks + 3) * tickMs;
+
 interface Planted {
   readonly fault: keyof Faults;
   readonly promise: string;
@@ -21,6 +25,13 @@ const warmUpMs = 7000;
 function world(seed: number, peers: number, faults: Faults): World {
   const made = new World(seed, peers, calm, faults);
   made.run(warmUpMs);
+  return made;
+}
+
+function ledWorld(seed: number, faults: Faults): World {
+  const made = new World(seed, 5, calm, faults);
+  made.lead(made.ids[0] as NodeId);
+  made.run(warmUpMs + 37 * seed);
   return made;
 }
 
@@ -129,6 +140,41 @@ const planted: Planted[] = [
       made.startAgent(peer);
       made.run(5000);
       return firstLost(made);
+    },
+  },
+  {
+    fault: "sightsAll",
+    promise: "a leader does not hide a host that is lost",
+    broken: (seed, faults) => {
+      const made = ledWorld(seed, faults);
+      const peer = made.ids[1] as NodeId;
+      made.powerOff(peer);
+      made.run(convictMsMax);
+      return notLost(made, made.ids.slice(2), [peer]);
+    },
+  },
+  {
+    fault: "sightingsAgeless",
+    promise: "a host that a leader has heard before it was lost is lost in time",
+    broken: (seed, faults) => {
+      const made = ledWorld(seed, faults);
+      const [leader, peer, ...others] = made.ids as [NodeId, NodeId, ...NodeId[]];
+      made.powerOff(peer);
+      made.run(convictMsMax);
+      return notLost(made, [leader, ...others], [peer]);
+    },
+  },
+  {
+    fault: "sightsWhatWaited",
+    promise: "a leader that stood still does not tell that it heard a host that was lost meanwhile",
+    broken: (seed, faults) => {
+      const made = ledWorld(seed, faults);
+      const [leader, peer, ...others] = made.ids as [NodeId, NodeId, ...NodeId[]];
+      made.freeze(leader, 900);
+      made.run(200);
+      made.powerOff(peer);
+      made.run(convictMsMax);
+      return notLost(made, others, [peer]);
     },
   },
   {

@@ -20,6 +20,12 @@ export interface Faults {
   readonly deadWatchersCount?: boolean;
   /** Workers convict without any manager. */
   readonly workersConvict?: boolean;
+  /** A leader tells of every peer that it has heard it just now. */
+  readonly sightsAll?: boolean;
+  /** A sighting counts as heard when it comes, however old it is. */
+  readonly sightingsAgeless?: boolean;
+  /** A leader tells of what it heard before it stood still. */
+  readonly sightsWhatWaited?: boolean;
   /** A host that refuses connections is lost at once. */
   readonly noGrace?: boolean;
 }

@@ -15,3 +15,4 @@ export {
   type Rumour,
 } from "./message.ts";
 export type { Verdict } from "./peer-record.ts";
+export { checkSightings, type Sightings } from "./sightings.ts";

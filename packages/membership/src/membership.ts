@@ -26,6 +26,7 @@ import { LocalHealth } from "./local-health.ts";
 import { counterMax, type Message, type Opinion, type Rumour } from "./message.ts";
 import { never, newPeerRecord, type PeerRecord, type Verdict } from "./peer-record.ts";
 import { Ring } from "./ring.ts";
+import { noteSighting, type Sightings, sightingsFor } from "./sightings.ts";
 
 export type Input =
   /** `lateTicks`: ticks that were due before this one and did not come, as this process did not run. */
@@ -37,8 +38,12 @@ export type Input =
       readonly workers?: readonly NodeId[];
     }
   | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
-  /** Any other frame came from this peer. Optional: it only spares probes. */
-  | { readonly kind: "heard"; readonly from: NodeId }
+  /** Any other frame came from this peer. Optional: it only spares probes, also by the leader's sightings. */
+  | {
+      readonly kind: "heard";
+      readonly from: NodeId;
+      readonly sightings?: Sightings | undefined;
+    }
   /** Broadcast by `from`, which the shell has authenticated. */
   | { readonly kind: "rumour"; readonly from: NodeId; readonly rumour: Rumour }
   /**
@@ -74,6 +79,8 @@ export interface Standing {
 const managersWatching = 2;
 /** One word of another peer moves an incarnation no further: it could be moved out of its range. */
 const incarnationsPerWord = 2 ** 20;
+/** After this process stood still, what was sent meanwhile has been read by then. */
+const wakeTicks = 2;
 
 export class Membership {
   readonly #config: MembershipConfig;
@@ -95,6 +102,8 @@ export class Membership {
   #rumourTick = never;
   #rumourDue = false;
   #refutedTick = never;
+  /** What comes in from then on was sent while this process ran. */
+  #awakeTick = never;
 
   constructor(config: MembershipConfig, faults: Faults = {}) {
     assertMembershipConfig(config);
@@ -121,11 +130,13 @@ export class Membership {
       case "received": {
         const peer = this.#peers.get(input.from);
         if (peer === undefined) return []; // It left while its message was under way.
-        return [...this.#alive(peer, "answers again"), ...this.#receive(peer, input.message)];
+        return [...this.#spoke(peer), ...this.#receive(peer, input.message)];
       }
       case "heard": {
         const peer = this.#peers.get(input.from);
-        return peer === undefined ? [] : this.#alive(peer, "answers again");
+        if (peer === undefined) return [];
+        this.#see(input.sightings ?? {});
+        return this.#spoke(peer);
       }
       case "rumour": {
         const origin = this.#peers.get(input.from);
@@ -167,6 +178,15 @@ export class Membership {
     const unheardTicks = this.#nowTick - record.heardTick;
     const ours = record.watchers.has(this.#config.self);
     return record.verdict === "alive" && !(ours && unheardTicks >= this.#config.silentTicks);
+  }
+
+  /** What a leader tells `to` with a heartbeat: which of the peers that it watches are heard here. */
+  sightingsFor(to: NodeId): Sightings | undefined {
+    if (this.#faults.sightsAll)
+      return Object.fromEntries([...this.#peers.keys()].map((id) => [id, 0]));
+    const sinceTick = this.#faults.sightsWhatWaited ? never : this.#awakeTick;
+    const facts = { nowTick: this.#nowTick, sinceTick, config: this.#config };
+    return sightingsFor(to, this.#peers, facts);
   }
 
   /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
@@ -260,7 +280,10 @@ export class Membership {
     // What others sent while this process did not run waits in queues that it has yet to read, so a
     // longer pause is no silence of theirs.
     this.#nowTick += 1 + Math.min(lateTicks, this.#config.lateTicksMax);
-    if (lateTicks >= this.#config.lateTicksMax) this.#health.stalled(this.#nowTick, lateTicks);
+    if (lateTicks >= this.#config.lateTicksMax) {
+      this.#health.stalled(this.#nowTick, lateTicks);
+      this.#awakeTick = this.#nowTick + wakeTicks;
+    }
     const effects = this.#errands.tick(this.#nowTick).map(toSend);
     this.#checkHealth();
     this.#court.tick(this.#nowTick);
@@ -278,15 +301,16 @@ export class Membership {
   }
 
   #probe(peer: PeerRecord): Effect[] {
-    const { lostProbeTicks, probeTicks, helpTicks } = this.#config;
+    const { lostProbeTicks, helpTicks } = this.#config;
     const effects: Effect[] = [];
     const lost = peer.verdict === "lost";
     if (lost && this.#faults.lostNotProbed) return [];
-    const pauseTicks = lost ? lostProbeTicks : probeTicks;
+    const pauseTicks = lost ? lostProbeTicks : this.#probeTicks(peer);
     const unheardTicks = this.#nowTick - peer.heardTick;
     const early = peer.heardTick > this.#nowTick; // Not heard yet, and it may take its time.
     const sinceProbeTicks = this.#nowTick - peer.probeTick;
-    if (sinceProbeTicks >= pauseTicks && (early || unheardTicks >= pauseTicks)) {
+    const due = sinceProbeTicks >= pauseTicks && (early || unheardTicks >= pauseTicks);
+    if (due || (!lost && this.#isWayDue(peer))) {
       peer.probeTick = this.#nowTick;
       effects.push(toSend({ to: peer.id, message: this.#ping(peer) }));
     }
@@ -295,6 +319,28 @@ export class Membership {
       effects.push(...this.#ask(peer));
     }
     return effects;
+  }
+
+  #isSighted({ sightedTick }: PeerRecord): boolean {
+    return this.#nowTick - sightedTick < this.#config.sightedProbeTicks;
+  }
+
+  #probeTicks(peer: PeerRecord): number {
+    return this.#isSighted(peer) ? this.#config.sightedProbeTicks : this.#config.probeTicks;
+  }
+
+  /** Only the leader has heard it for so long that the way to it might not work any more. */
+  #isWayDue(peer: PeerRecord): boolean {
+    const sinceTick = Math.max(peer.spokeTick, peer.probeTick);
+    return this.#isSighted(peer) && this.#nowTick - sinceTick >= this.#config.wayTicks;
+  }
+
+  #see(sightings: Sightings): void {
+    for (const peer of this.#watched) {
+      const agoTicks = sightings[peer.id];
+      if (agoTicks === undefined) continue;
+      noteSighting(peer, this.#nowTick, this.#faults.sightingsAgeless ? 0 : agoTicks);
+    }
   }
 
   #ping(peer: PeerRecord): Message {
@@ -450,6 +496,11 @@ export class Membership {
     this.#incarnation = Math.min(accused + 1, counterMax);
     this.#refutedTick = this.#nowTick;
     this.#rumourDue = true;
+  }
+
+  #spoke(peer: PeerRecord): Effect[] {
+    peer.spokeTick = this.#nowTick;
+    return this.#alive(peer, "answers again");
   }
 
   /** The peer itself has spoken, to us or to somebody who did so for us. */

@@ -17,8 +17,12 @@ export interface PeerRecord {
   hasSpoken: boolean;
   /** When the votes last carried the verdict. */
   supportedTick: number;
+  /** When it last spoke to us itself. */
+  spokeTick: number;
   /** From which on silence counts. Lies ahead while the peer need not have been heard yet. */
   heardTick: number;
+  /** When the leader last told that it hears it (sightings.ts). */
+  sightedTick: number;
   refusedTick: number;
   refusedSinceTick: number | undefined;
   probeTick: number;
@@ -47,7 +51,9 @@ export function newPeerRecord(id: NodeId, heardTick: number): PeerRecord {
     evidenceTick: never,
     hasSpoken: false,
     supportedTick: never,
+    spokeTick: never,
     heardTick,
+    sightedTick: never,
     refusedTick: never,
     refusedSinceTick: undefined,
     probeTick: never,

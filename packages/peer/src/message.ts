@@ -10,8 +10,10 @@ import { check, decode, encode, type ProposalId } from "@gam/core";
 import {
   checkMessage as checkMember,
   checkRumour,
+  checkSightings,
   type Message as MemberMessage,
   type Rumour,
+  type Sightings,
 } from "@gam/membership";
 import { checkProposal, checkUsage, type Proposal, type Usage } from "@gam/state";
 import { checkLife, checkLifeId, type Life } from "./life.ts";
@@ -21,7 +23,13 @@ import { checkLife, checkLifeId, type Life } from "./life.ts";
  * in which life of the cluster it stands.
  */
 export type Message =
-  | { readonly channel: "raft"; readonly life: string; readonly body: RaftMessage }
+  | {
+      readonly channel: "raft";
+      readonly life: string;
+      readonly body: RaftMessage;
+      /** With a heartbeat: whom the leader hears. */
+      readonly sightings?: Sightings | undefined;
+    }
   | { readonly channel: "member"; readonly body: MemberMessage }
   | { readonly channel: "peer"; readonly life: string; readonly body: PeerMessage };
 
@@ -47,12 +55,17 @@ const checkPeer = check.union<PeerMessage>({
   life: check.object({ kind: check.literal("life"), life: checkLife, index: check.integer() }),
 });
 
-const checkRaftOfLife = check.object({ life: checkLifeId, body: checkRaft });
+const checkRaftOfLife = check.object({
+  life: checkLifeId,
+  body: checkRaft,
+  sightings: check.optional(checkSightings),
+});
 const checkPeerOfLife = check.object({ life: checkLifeId, body: checkPeer });
 
 export function encodeMessage(message: Message): Uint8Array {
   if (message.channel === "member") return encode(message.body);
-  return encode({ life: message.life, body: message.body });
+  const { channel: _, ...rest } = message;
+  return encode(rest);
 }
 
 /** Errors: BAD_FRAME, with the path of the field that is wrong. */

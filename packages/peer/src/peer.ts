@@ -47,6 +47,7 @@ import { Arranging } from "./arranging.ts";
 import { type Asker, refusalOfChanges, refusalOfRaft, type Sender } from "./authority.ts";
 import type { Effect } from "./effect.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
+import { raftMessage, raftTiming } from "./heartbeat.ts";
 import type { Input } from "./input.ts";
 import type { Recovered } from "./journal.ts";
 import { leaderFacts } from "./leader-facts.ts";
@@ -66,8 +67,6 @@ import { restoreOwn, Vetting } from "./vetting.ts";
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
-/** A heartbeat each 150 ms, elections after 1.2 to 2 s of silence: a freeze of 1 s costs none. */
-const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTicksMax: 40 };
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
 /** Usage is gossiped every second, and less often where all of it would be more than 100 a second. */
@@ -269,7 +268,8 @@ export class Peer {
     const { id: from } = asker;
     switch (message.channel) {
       case "raft": {
-        this.#stepMembership({ kind: "heard", from });
+        const sightings = from === this.#leader ? message.sightings : undefined;
+        this.#stepMembership({ kind: "heard", from, sightings });
         if (!this.lives.isOwn(from, message.life)) return;
         const why = refusalOfRaft(this.#store, asker, message.body, this.#raft.term);
         if (why !== undefined) return this.#refuse(from, why);
@@ -343,7 +343,7 @@ export class Peer {
   #performOne(effect: RaftEffect): void {
     switch (effect.kind) {
       case "send": {
-        const message = { channel: "raft", life: this.lives.id, body: effect.message } as const;
+        const message = raftMessage(effect, this.lives.id, this.#membership);
         this.#effects.push({ kind: "send", to: effect.to, message });
         break;
       }

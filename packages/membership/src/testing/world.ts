@@ -44,10 +44,12 @@ interface Host {
   inbox: Input[];
   sent: number;
   rumours: number;
+  ticks: number;
 }
 
 const tickMs = 50;
 const redialMs = 300;
+const beatTicks = 3;
 const firstRetryMs = 200;
 
 export class World {
@@ -64,6 +66,7 @@ export class World {
   /** When the last frame on this stream arrives. */
   readonly #streams = new Map<string, number>();
   readonly #cuts = new Set<string>();
+  #leader: NodeId | undefined;
   #members: readonly NodeId[];
   #workers: readonly NodeId[] = [];
 
@@ -85,6 +88,7 @@ export class World {
         inbox: [],
         sent: 0,
         rumours: 0,
+        ticks: 0,
       };
       this.#hosts.set(id, host);
       this.#start(host);
@@ -130,8 +134,18 @@ export class World {
     this.#cuts.add(`${a} ${b}`).add(`${b} ${a}`);
   }
 
+  /** Nothing that `from` says reaches `to`. */
+  cutOneWay(from: NodeId, to: NodeId): void {
+    this.#cuts.add(`${from} ${to}`);
+  }
+
   heal(): void {
     this.#cuts.clear();
+  }
+
+  /** From now on this host sends heartbeats with what it has heard, and whoever hears one answers, as in Raft. */
+  lead(id: NodeId): void {
+    this.#leader = id;
   }
 
   setMembers(ids: readonly NodeId[], workers: readonly NodeId[] = []): void {
@@ -201,6 +215,7 @@ export class World {
       const lateTicks = Math.floor((this.nowMs - dueMs) / tickMs);
       // The worst order: the clock is looked at before what has come in meanwhile.
       this.#give(host, { kind: "tick", lateTicks });
+      this.#beat(host);
       for (const input of host.inbox.splice(0)) this.#give(host, input);
       if (this.#random.below(100) < this.weather.pausePercent) {
         host.asleepUntilMs = this.nowMs + this.#random.below(this.weather.pauseMsMax);
@@ -222,6 +237,16 @@ export class World {
     });
   }
 
+  #beat(host: Host): void {
+    host.ticks += 1;
+    if (this.#leader !== host.id || host.ticks % beatTicks !== 0) return;
+    for (const to of this.ids) {
+      if (to === host.id) continue;
+      const sightings = host.machine.sightingsFor(to);
+      this.#carry(host.id, to, { kind: "heard", from: host.id, sightings });
+    }
+  }
+
   #arrive(host: Host, input: Input): void {
     if (host.state !== "up" || host.deaf) return;
     if (host.asleepUntilMs > this.nowMs) host.inbox.push(input);
@@ -230,6 +255,8 @@ export class World {
 
   #give(host: Host, input: Input): void {
     for (const effect of host.machine.step(input)) this.#perform(host, effect);
+    const isHeartbeat = input.kind === "heard" && input.from === this.#leader;
+    if (isHeartbeat) this.#carry(host.id, input.from, { kind: "heard", from: host.id });
   }
 
   #perform(host: Host, effect: Effect): void {
