@@ -17,7 +17,6 @@ const told: Usage = {
 const cases = [
   { name: "nothing moved", change: {}, want: false },
   { name: "a little CPU", change: { cpu: 0.53 }, want: false },
-  { name: "much CPU", change: { cpu: 0.56 }, want: true },
   { name: "a little memory", change: { memoryBytes: 4.05e9 }, want: false },
   { name: "much memory", change: { memoryBytes: 4.1e9 }, want: true },
   { name: "much disk", change: { diskFreeBytes: 0.98e11 }, want: true },
@@ -37,9 +36,30 @@ for (const { name, change, want } of cases) {
   });
 }
 
-test("UsageNews sees small steps add up", () => {
-  const news = new UsageNews();
-  news.isNews(told);
-  assert.equal(news.isNews({ ...told, cpu: 0.53 }), false);
-  assert.equal(news.isNews({ ...told, cpu: 0.56 }), true);
-});
+const shares = [
+  { name: "much CPU that lasts", cpus: [0.56, 0.6, 0.57], want: [false, false, true] },
+  { name: "little CPU that lasts", cpus: [0.44, 0.4, 0.43], want: [false, false, true] },
+  {
+    name: "small steps that add up",
+    cpus: [0.53, 0.56, 0.57, 0.58],
+    want: [false, false, false, true],
+  },
+  { name: "one busy second", cpus: [0.9, 0.5, 0.9, 0.5], want: [false, false, false, false] },
+  { name: "CPU to and fro", cpus: [0.9, 0.1, 0.9, 0.1], want: [false, false, false, false] },
+  {
+    name: "more, and back again",
+    cpus: [0.6, 0.6, 0.6, 0.5, 0.5, 0.5],
+    want: [false, false, true, false, false, true],
+  },
+];
+
+for (const { name, cpus, want } of shares) {
+  test(`UsageNews with ${name}: told ${want.join(", ")}`, () => {
+    const news = new UsageNews();
+    news.isNews(told);
+    assert.deepEqual(
+      cpus.map((cpu) => news.isNews({ ...told, cpu })),
+      want,
+    );
+  });
+}
