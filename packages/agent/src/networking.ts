@@ -11,6 +11,7 @@ import {
   DataPlane,
   DnsServer,
   type Engine,
+  HostTrials,
   lineOf,
   lookAtHostNetwork,
   PortEar,
@@ -40,6 +41,7 @@ export class Networking {
   readonly #plane: DataPlane;
   readonly #dns: DnsServer;
   readonly #ear = new PortEar();
+  readonly #trials = new HostTrials();
   readonly #isOn: boolean;
   readonly #config: AgentConfig;
   #plan: NodePlan | undefined;
@@ -118,7 +120,8 @@ export class Networking {
   async look(address: string): Promise<NodeNetwork> {
     if (!this.#isOn) return switchedOff;
     await this.#keys.rotateWhenDue(Date.now());
-    return await lookAtHostNetwork(address, { publicKey: this.#keys.publicKey });
+    const { publicKey } = this.#keys;
+    return await lookAtHostNetwork(address, { publicKey, trials: this.#trials });
   }
 
   /**

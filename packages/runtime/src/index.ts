@@ -7,7 +7,11 @@ export {
   type EngineNetworks,
 } from "./data-plane/data-plane.ts";
 export { lineOf } from "./data-plane/host-line.ts";
-export { type HostNetworkOptions, lookAtHostNetwork } from "./data-plane/host-network.ts";
+export {
+  type HostNetworkOptions,
+  HostTrials,
+  lookAtHostNetwork,
+} from "./data-plane/host-network.ts";
 export { checkTrialSources, PortEar, type TrialSource } from "./data-plane/port-ear.ts";
 export { type PortToProbe, probePort } from "./data-plane/probe-port.ts";
 export { TunnelKeys } from "./data-plane/tunnel-keys.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeNetwork } from "@gam/state";
 import { type Answer, FakeRun } from "./fake-run.ts";
-import { lookAtHostNetwork } from "./host-network.ts";
+import { HostTrials, lookAtHostNetwork } from "./host-network.ts";
 
 const links = [
   { ifname: "lo", mtu: 65536, flags: ["LOOPBACK", "UP"], addr_info: [] },
@@ -54,3 +54,33 @@ for (const [command, answer, wanted] of problems) {
     assert.deepEqual([encryption, publicKey], ["none", ""]);
   });
 }
+
+test("a host that lacks nothing is tried again after ten minutes, one that lacks something each time", async () => {
+  let nowMs = 0;
+  const host = new FakeRun();
+  host.answers.set("ip -j -d addr show", JSON.stringify(links));
+  host.answers.set("ip -4 -j route show", JSON.stringify(routes));
+  const trials = new HostTrials(() => nowMs);
+  const tried = async (): Promise<{ problem: string; tries: number }> => {
+    const before = host.log.length;
+    const { problem } = await lookAtHostNetwork("192.0.2.1", {
+      publicKey: "key",
+      run: host.run,
+      trials,
+    });
+    const made = host.log
+      .slice(before)
+      .filter((call) => call.startsWith("ip link add gamtrial type vxlan"));
+    return { problem, tries: made.length };
+  };
+  assert.deepEqual(await tried(), { problem: "", tries: 1 });
+  nowMs = 599_999;
+  assert.deepEqual(await tried(), { problem: "", tries: 0 });
+  nowMs = 600_000;
+  host.answers.set("ip link add gamtrial type vxlan", { stderr: "Error: Unknown device type." });
+  for (let n = 0; n < 2; n += 1) {
+    const { problem, tries } = await tried();
+    assert.match(problem, /no VXLAN/);
+    assert.equal(tries, 1);
+  }
+});

@@ -1,7 +1,9 @@
 /**
  * Host network: what this host's network and kernel can do, as the node tells the cluster.
  *
- * What the kernel can do is found by trying: devices are made under gam's name and deleted at once.
+ * What the kernel can do is found by trying: devices are made under gam's name and deleted at once. That takes
+ * ten programs, so a host that lacks nothing is tried again only every ten minutes. A program or module that goes
+ * meanwhile is a problem that the data plane finds at its next use.
  */
 import { open } from "node:fs/promises";
 import { check } from "@gam/core";
@@ -15,9 +17,12 @@ export interface HostNetworkOptions {
   /** WireGuard public key to be told where the host can encrypt, base64. */
   readonly publicKey: string;
   readonly run?: Run;
+  /** Kept from one look to the next. */
+  readonly trials?: HostTrials;
 }
 
 const mtuDefault = 1500;
+const soundMs = 600_000;
 /** Not of a name that the data plane would clear away. */
 const trial = "gamtrial";
 /** A port and a network that no VXLAN device has by custom, so that the trial meets none. */
@@ -41,11 +46,11 @@ const packages: Readonly<Record<string, string>> = {
  */
 export async function lookAtHostNetwork(
   address: string,
-  { publicKey, run = runCommand }: HostNetworkOptions,
+  { publicKey, run = runCommand, trials = new HostTrials() }: HostNetworkOptions,
 ): Promise<NodeNetwork> {
-  const problem = await problemOf(run);
+  const problem = await trials.problem(run);
   try {
-    const encryption = problem === "" ? await encryptionOf(run) : "none";
+    const encryption = problem === "" ? await trials.encryption(run) : "none";
     return {
       mtu: await mtuAt(run, address),
       routes: await routesOf(run),
@@ -60,6 +65,32 @@ export async function lookAtHostNetwork(
       ...found,
       problem: problem || `Cannot look at this host's network: ${thrown.message}`,
     };
+  }
+}
+
+/** What the kernel and the programs of this host were found to offer. */
+export class HostTrials {
+  readonly #nowMs: () => number;
+  #soundUntilMs = Number.NEGATIVE_INFINITY;
+  #encryption: NodeNetwork["encryption"] | undefined;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Returns: as NodeNetwork has it. Tries again once what was found is old, and as long as something is missing. */
+  async problem(run: Run): Promise<string> {
+    if (this.#nowMs() < this.#soundUntilMs) return "";
+    this.#encryption = undefined;
+    const problem = await problemOf(run);
+    if (problem === "") this.#soundUntilMs = this.#nowMs() + soundMs;
+    return problem;
+  }
+
+  /** Call it after problem(). Errors: CommandFailed. */
+  async encryption(run: Run): Promise<NodeNetwork["encryption"]> {
+    this.#encryption ??= await encryptionOf(run);
+    return this.#encryption;
   }
 }
 
