@@ -15,7 +15,16 @@ import { type Address, addressOf, dialAddress, hostOf } from "./address.ts";
 import type { Identity } from "./identity.ts";
 import { boundFrames } from "./muxer-frames.ts";
 import { type Inlet, insistOnMuxer, isAnswer, watchNegotiation } from "./negotiation.ts";
-import { grantByHalves, onEachStream, type RawConnection, writeAtOnce } from "./streams.ts";
+import {
+  type Emitter,
+  endFramesCheaply,
+  grantByHalves,
+  onEachStream,
+  type RawConnection,
+  type SealedConnection,
+  tellListenersOnly,
+  writeAtOnce,
+} from "./streams.ts";
 
 /** The parts of libp2p that gossipsub is built on. */
 export type Components = Parameters<ReturnType<typeof gossipsub>>[0];
@@ -93,6 +102,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
           connection.abort(error),
         );
         writeAtOnce(connection as unknown as RawConnection);
+        tellListenersOnly(connection as unknown as Emitter);
         return connection;
       },
     }),
@@ -101,6 +111,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
         insistOnMuxer(noise()(parts), (plain, secured) => {
           const { remoteAddr } = plain as MultiaddrConnection;
           addresses.set(secured, addressOf(remoteAddr));
+          endFramesCheaply(secured as unknown as SealedConnection);
+          tellListenersOnly(secured as unknown as Emitter);
         }),
     ],
     streamMuxers: [
@@ -120,6 +132,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
         });
         return onEachStream(factory, (stream, connection) => {
           grantByHalves(stream);
+          tellListenersOnly(stream as unknown as Emitter);
           const isLast = stream.direction === "outbound" ? isAnswer : isSpoken;
           watchNegotiation(stream, isLast, (error) => {
             stream.abort(error);

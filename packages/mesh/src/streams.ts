@@ -24,16 +24,26 @@ export interface RawStream extends Inlet {
 /** Of Yamux: both ends know of the stream. Before that an update carries news of it. */
 const established = 3;
 
+/** What libp2p hands to a connection: one or more pieces. */
+export interface Pieces extends Iterable<Uint8Array> {
+  readonly byteLength: number;
+  subarray(): Uint8Array;
+}
+
 /** The parts of a TCP connection that are used here. */
 export interface RawConnection {
   readonly socket: { cork(): void; uncork(): void };
-  sendData(data: unknown): unknown;
+  sendData(data: Pieces): unknown;
 }
+
+/** To copy so much is cheaper than to hand it to the kernel in pieces. */
+const joinedBytesMax = 4096;
 
 /** One write for all that is sent within one turn: libp2p makes two of each frame otherwise. */
 export function writeAtOnce(connection: RawConnection): void {
   const { socket } = connection;
-  const send = connection.sendData.bind(connection);
+  // It only goes through the pieces.
+  const send = connection.sendData.bind(connection) as (all: Iterable<Uint8Array>) => unknown;
   let corked = false;
   connection.sendData = (data) => {
     if (!corked) {
@@ -44,7 +54,41 @@ export function writeAtOnce(connection: RawConnection): void {
         socket.uncork();
       });
     }
-    return send(data);
+    return send(data.byteLength <= joinedBytesMax ? [data.subarray()] : data);
+  };
+}
+
+/** The parts of libp2p's emitters that are used here. */
+export interface Emitter {
+  listenerCount(type: string): number;
+  safeDispatchEvent(type: string, detail?: object): boolean;
+}
+
+/** libp2p makes an event of each step of each frame, whether or not anybody listens to it. */
+export function tellListenersOnly(emitter: Emitter): void {
+  const tell = emitter.safeDispatchEvent.bind(emitter);
+  emitter.safeDispatchEvent = (type, detail) =>
+    emitter.listenerCount(type) === 0 || tell(type, detail);
+}
+
+/** The part of a connection of Noise that is used here. */
+export interface SealedConnection {
+  readonly decoder: { lengthDecoder(bytes: { readonly byteLength: number }): number };
+}
+
+const lengthBytes = 2;
+const noLength = new RangeError("no whole length");
+
+/**
+ * Noise reads frames until there is no length left, and that is an error. To make a new one each time, with its
+ * stack, takes as long as to decrypt a small frame.
+ */
+export function endFramesCheaply({ decoder }: SealedConnection): void {
+  assert(typeof decoder?.lengthDecoder === "function", "Noise reads lengths as it used to");
+  const read = decoder.lengthDecoder.bind(decoder);
+  decoder.lengthDecoder = (bytes) => {
+    if (bytes.byteLength < lengthBytes) throw noLength;
+    return read(bytes);
   };
 }
 
