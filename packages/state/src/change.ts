@@ -106,6 +106,8 @@ export type ReportedChange =
       readonly engine: EngineHealth;
       readonly network: NodeNetwork;
       readonly root?: string | undefined;
+      /** As NodeExtra. Refused when it is lower than before. */
+      readonly dialect?: number | undefined;
     }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 
@@ -212,16 +214,20 @@ export interface Proposal {
   readonly id: ProposalId;
   /** Wall clock of the peer that proposed it, in milliseconds since 1970: the objects' times. */
   readonly atMs: number;
+  /** The dialect of the log that its changes need (dialect.ts). Absent: the first. */
+  readonly dialect?: number | undefined;
   readonly changes: readonly Change[];
 }
 
-export type RefusalCode =
-  | "STALE_VERSION"
-  | "NAME_IN_USE"
-  | "IN_USE"
-  | "NOT_FOUND"
-  | "REFUSED"
-  | "BAD_REQUEST";
+export const refusalCodes = [
+  "STALE_VERSION",
+  "NAME_IN_USE",
+  "IN_USE",
+  "NOT_FOUND",
+  "REFUSED",
+  "BAD_REQUEST",
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
 
 export interface Refusal {
   readonly code: RefusalCode;

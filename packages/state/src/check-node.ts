@@ -3,6 +3,7 @@ import { type Check, check, type NodeId } from "@gam/core";
 import type { NewNode } from "./change.ts";
 import { checkNodeSpec } from "./check-spec.ts";
 import {
+  aDialect,
   aHost,
   aHostname,
   aHostPort,
@@ -83,6 +84,7 @@ const parts = {
     network: optional(checkNodeNetwork),
     tunnel: optional(aTunnelAddress(tunnelRange)),
     root: optional(aKey),
+    dialect: optional(aDialect),
   }),
 };
 

@@ -48,7 +48,15 @@ import {
   checkWaitingStatus,
 } from "./check-task.ts";
 import {
+  type Dialect,
+  dialectOfChange,
+  dialectOfChanges,
+  dialectOfProposal,
+  spokenDialect,
+} from "./dialect.ts";
+import {
   aContainerName,
+  aDialect,
   aKey,
   aMessage,
   aMoment,
@@ -103,6 +111,7 @@ const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
     engine: checkEngine,
     network: checkNodeNetwork,
     root: optional(aKey),
+    dialect: optional(aDialect),
   },
   detachContainer: { network, key: anId },
   reportTask: { id: task, status: checkTaskStatus },
@@ -154,14 +163,54 @@ export const checkChange: Check<Change> = (value, path) => {
   return checkKind(value, path) as unknown as Change;
 };
 
+/** A proposal whose changes were not looked at: what is the same in every dialect. */
+export type Envelope = Omit<Proposal, "changes"> & { readonly changes: readonly unknown[] };
+
+const head = { id: id<ProposalId>(), atMs: aMoment, dialect: optional(aDialect) };
+
+/** Errors: BAD_FRAME. */
+export const checkEnvelope: Check<Envelope> = check.object({
+  ...head,
+  changes: check.list((change) => change, changesMax),
+});
+
 /** Errors: BAD_FRAME, with the path of the field that is wrong. */
 export const checkProposal: Check<Proposal> = check.object({
-  id: id<ProposalId>(),
-  atMs: aMoment,
+  ...head,
   changes: check.list(checkChange, changesMax),
 });
 
-/** The proposal that an entry of the log holds. Errors: BAD_FRAME. */
-export function readProposal(data: Uint8Array): Proposal {
-  return checkProposal(decode(data), "entry");
+/**
+ * The proposal as a gam that speaks `dialect` reads it. One that needs a newer dialect comes without changes: what
+ * has to be done about it follows from its dialect alone.
+ *
+ * Errors: BAD_FRAME, with the path of the field that is wrong; also for changes that need more than it says.
+ */
+export function readEnvelope(envelope: Envelope, path: string, dialect = spokenDialect): Proposal {
+  const said = dialectOfProposal(envelope);
+  if (said > dialect.newest) return { ...envelope, changes: [] };
+  const proposal = checkProposal(envelope, path);
+  const needed = insistOnDialect(proposal.changes, path, dialect);
+  if (needed <= said) return proposal;
+  throw new GamError(
+    "BAD_FRAME",
+    `Cannot read ${path}: it says dialect ${said}, and its changes need ${needed}`,
+  );
+}
+
+/** The dialect that these changes need. Errors: BAD_FRAME for one that a gam of `dialect` does not know. */
+export function insistOnDialect(
+  changes: readonly Change[],
+  path: string,
+  dialect: Dialect,
+): number {
+  const needed = dialectOfChanges(changes, dialect);
+  if (needed <= dialect.newest) return needed;
+  const unknown = changes.find((change) => dialectOfChange(change, dialect) > dialect.newest);
+  throw new GamError("BAD_FRAME", `Cannot read ${path}.kind: "${unknown?.kind}" is no change`);
+}
+
+/** As readEnvelope(), of the bytes of an entry of the log. */
+export function readProposal(data: Uint8Array, dialect = spokenDialect): Proposal {
+  return readEnvelope(checkEnvelope(decode(data), "entry"), "entry", dialect);
 }

@@ -5,26 +5,27 @@
  * are there once, and nothing is newer than the state itself.
  */
 import { type Check, check, decode, type NodeId, type ProposalId } from "@gam/core";
-import type { Outcome } from "./change.ts";
+import { type Outcome, refusalCodes } from "./change.ts";
 import { checkCluster } from "./check-cluster.ts";
 import { checkNetwork } from "./check-network.ts";
 import { checkNode } from "./check-node.ts";
 import { checkService } from "./check-service.ts";
 import { checkTask } from "./check-task.ts";
 import type { Cluster } from "./cluster.ts";
-import { aMessage, anIndex } from "./field-checks.ts";
+import { inOwnSchema, schema } from "./dump-schema.ts";
+import { aDialect, aMessage, anIndex } from "./field-checks.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
 import type { Service } from "./service.ts";
 import type { Task } from "./task.ts";
 
-export const schema = 2;
 /** Of each kind. More than any cluster that this program is for. */
 const objectsMax = 1_000_000;
 
 export interface Dump {
   readonly schema: number;
   readonly index: number;
+  readonly dialect: number;
   readonly cluster: Cluster | undefined;
   readonly nodes: readonly Node[];
   readonly services: readonly Service[];
@@ -52,7 +53,7 @@ const checkOutcome = union<Outcome>({
   applied: struct({ kind: literal("applied"), index: anIndex }),
   refused: struct({
     kind: literal("refused"),
-    code: literal("STALE_VERSION", "NAME_IN_USE", "IN_USE", "NOT_FOUND", "REFUSED", "BAD_REQUEST"),
+    code: literal(...refusalCodes),
     message: aMessage,
   }),
 });
@@ -65,6 +66,7 @@ const checkEntry: Check<readonly [ProposalId, Outcome]> = (value, path) => {
 const shape = struct({
   schema: literal(schema),
   index: anIndex,
+  dialect: aDialect,
   cluster: optional(checkCluster),
   nodes: once(checkNode, keysOfNode, "each node, address and key once"),
   services: once(checkService, ({ ID, Spec }) => [ID, ` ${Spec.Name}`], "each service once"),
@@ -93,9 +95,13 @@ const checkDump: Check<Dump> = (value, path) => {
   return dump;
 };
 
-/** The state that the bytes of a snapshot stand for. Errors: BAD_FRAME, with the path of the field that is wrong. */
+/**
+ * The state that the bytes of a snapshot stand for.
+ *
+ * Errors: BAD_FRAME, with the path of the field that is wrong; NOT_SUPPORTED for a newer schema.
+ */
 export function readDump(data: Uint8Array): Dump {
-  return checkDump(decode(data), "snapshot");
+  return checkDump(inOwnSchema(decode(data)), "snapshot");
 }
 
 const anything = keeping({});
@@ -105,6 +111,7 @@ const texts = check.map(check.string(2 ** 21), 2 ** 20);
 const rows = keeping({
   schema: literal(schema),
   index: anIndex,
+  dialect: aDialect,
   nodes: list(
     keeping({
       ID: name,
@@ -168,8 +175,8 @@ function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
 
 /**
  * As readDump(), for a state that was this peer's own: its rows have their parts, whatever is in these. Errors:
- * BAD_FRAME.
+ * as readDump().
  */
 export function readRows(data: Uint8Array): Dump {
-  return rows(decode(data), "snapshot") as Dump;
+  return rows(inOwnSchema(decode(data)), "snapshot") as Dump;
 }

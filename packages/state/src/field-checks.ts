@@ -31,6 +31,8 @@ export const labels = check.map(check.string(2 ** 21), 2 ** 20, check.string(2 *
 
 /** A place in the log, or a count that such a place bounds. */
 export const anIndex = check.integer(0, 2 ** 52);
+/** Of the log: dialect.ts. */
+export const aDialect = check.integer(1, 2 ** 31);
 export const aCount = check.integer(0, 2 ** 31);
 export const aPort = check.integer(0, 65_535);
 /** Bytes, or billionths of a CPU. */

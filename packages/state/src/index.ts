@@ -7,11 +7,20 @@ export type {
   Outcome,
   PlannedChange,
   Proposal,
+  Refusal,
   RefusalCode,
   ReportedChange,
 } from "./change.ts";
-export { isPlanned } from "./change.ts";
-export { checkChange, checkProposal, readProposal } from "./check-proposal.ts";
+export { isPlanned, refusalCodes } from "./change.ts";
+export {
+  checkChange,
+  checkEnvelope,
+  checkProposal,
+  type Envelope,
+  insistOnDialect,
+  readEnvelope,
+  readProposal,
+} from "./check-proposal.ts";
 export {
   type Cluster,
   type ClusterSpec,
@@ -28,7 +37,18 @@ export {
   readConstraints,
 } from "./constraint.ts";
 export { type DataPath, readDataPath } from "./data-path.ts";
+export {
+  type Dialect,
+  dialectOfChange,
+  dialectOfChanges,
+  dialectOfProposal,
+  firstDialect,
+  lowestDialect,
+  refusalOfDialect,
+  spokenDialect,
+} from "./dialect.ts";
 export { type Dump, readDump, readRows } from "./dump.ts";
+export { insistOnSchema } from "./dump-schema.ts";
 export { messageLengthMax } from "./field-checks.ts";
 export { hostOf } from "./host-of.ts";
 export { macOf } from "./mac.ts";

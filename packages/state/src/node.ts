@@ -86,6 +86,8 @@ export interface NodeExtra {
   readonly tunnel?: string;
   /** The newest root key that the node has a certificate of, base64. Absent until the node has said so. */
   readonly root?: string;
+  /** The newest dialect of the log that the node's gam reads. Absent: the first. It never falls. */
+  readonly dialect?: number;
 }
 
 export interface Node extends Meta {

@@ -6,8 +6,10 @@
  * Swarm's.
  */
 import type { ServiceId } from "@gam/core";
-import type { Change, Refusal } from "./change.ts";
+import type { Change, NewNode, Refusal } from "./change.ts";
+import { firstDialect } from "./dialect.ts";
 import { lostNetwork, refusalOfNetwork } from "./network-refusal.ts";
+import type { Node } from "./node.ts";
 import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 import { areSealed } from "./root-rotation.ts";
 import type { PortConfig, Service } from "./service.ts";
@@ -39,6 +41,10 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
       return stale(view.node(change.id), change.basedOn, `node ${change.id}`);
     case "removeNode":
       return missing(view.node(change.id), `node ${change.id}`);
+    case "joinNode":
+      return tooOldToJoin(view, change.node);
+    case "describeNode":
+      return downgraded(view.node(change.id), change.dialect);
     case "createService":
       return (
         takenServiceName(view, change.spec.Name) ??
@@ -64,6 +70,26 @@ export function refusalOf(view: View, change: Change): Refusal | undefined {
     default:
       return undefined;
   }
+}
+
+/** It could not read what the log has brought already. */
+function tooOldToJoin({ dialect }: View, { Gam }: NewNode): Refusal | undefined {
+  const spoken = Gam.dialect ?? firstDialect;
+  if (spoken >= dialect) return undefined;
+  const message =
+    `gam on this host is too old to join: it reads dialect ${spoken} of the log, and the cluster uses ${dialect}. ` +
+    "Upgrade gam on this host and join again";
+  return { code: "REFUSED", message };
+}
+
+/** What a member once said it reads others have counted on. */
+function downgraded(node: Node | undefined, spoken = firstDialect): Refusal | undefined {
+  const before = node?.Gam.dialect ?? firstDialect;
+  if (spoken >= before) return undefined;
+  const message =
+    `gam on this host is older than before: it reads dialect ${spoken} of the log, and said ${before}. ` +
+    "Start the newer version again";
+  return { code: "REFUSED", message };
 }
 
 /** One of these ports is published by another service, on every node. */

@@ -21,7 +21,9 @@ import {
 } from "@gam/core";
 import type { Change, Outcome, Proposal, Refusal } from "./change.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Dump, schema } from "./dump.ts";
+import { dialectOfProposal, firstDialect, refusalOfDialect } from "./dialect.ts";
+import type { Dump } from "./dump.ts";
+import { schema } from "./dump-schema.ts";
 import { hostOf } from "./host-of.ts";
 import { claimed } from "./member-claims.ts";
 import type { Network } from "./network.ts";
@@ -79,6 +81,7 @@ interface Successor {
 
 export class Store implements View {
   #index = 0;
+  #dialect = firstDialect;
   #cluster: Cluster | undefined;
   readonly #nodes = new Table<NodeId, Node>();
   readonly #services = new Table<ServiceId, Service>();
@@ -100,6 +103,9 @@ export class Store implements View {
 
   get index(): number {
     return this.#index;
+  }
+  get dialect(): number {
+    return this.#dialect;
   }
   get cluster(): Cluster | undefined {
     return this.#cluster;
@@ -137,7 +143,12 @@ export class Store implements View {
     this.#index = index;
     const known = this.#outcomes.get(proposal.id);
     if (known !== undefined) return { outcome: known, events: [] };
-    const { refusal, events, thrown } = this.#attempt(proposal);
+    const needed = dialectOfProposal(proposal);
+    const unread = refusalOfDialect(this, needed);
+    const { refusal, events, thrown } = unread
+      ? { refusal: unread, events: [] }
+      : this.#attempt(proposal);
+    if (refusal === undefined) this.#dialect = Math.max(this.#dialect, needed);
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
     this.#outcomes.set(proposal.id, outcome);
@@ -187,6 +198,7 @@ export class Store implements View {
     const dump: Dump = {
       schema,
       index: this.#index,
+      dialect: this.#dialect,
       cluster: this.#cluster,
       nodes: this.nodes(),
       services: this.services(),
@@ -209,6 +221,7 @@ export class Store implements View {
     this.#removed.clear();
     this.#outcomes.clear();
     this.#index = dump.index;
+    this.#dialect = dump.dialect;
     this.#cluster = dump.cluster;
     for (const node of dump.nodes) this.#nodes.put(node.ID, node);
     for (const service of dump.services) this.#services.put(service.ID, service);
@@ -337,9 +350,10 @@ export class Store implements View {
       case "updateNode":
         return this.#putNode({ ...node, ...this.#moved(at), Spec: change.spec }, events);
       case "describeNode": {
-        const { description: Description, addresses, engine, network, root } = change;
+        const { description: Description, addresses, engine, network, root, dialect } = change;
         const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
-        const said = { addresses, engine, network, ...(root !== undefined && { root }) };
+        const spoken = dialect === undefined ? {} : { dialect };
+        const said = { addresses, engine, network, ...(root !== undefined && { root }), ...spoken };
         const Gam = { ...node.Gam, ...said, engineLostAtMs };
         const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
         return this.#putClaims({ ...node, UpdatedAt: at, Description, Gam, Status }, at, events);

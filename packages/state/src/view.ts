@@ -12,6 +12,8 @@ import type { Task } from "./task.ts";
 export interface View {
   /** Raft index of the last applied entry. */
   readonly index: number;
+  /** The highest dialect that a change which was applied has needed. Every member speaks it. */
+  readonly dialect: number;
   readonly cluster: Cluster | undefined;
   nodes(): readonly Node[];
   node(id: NodeId): Node | undefined;

@@ -19,6 +19,7 @@ export function oddView(view: View, rows: Rows): View {
   const networks = rows.networks ?? view.networks();
   return {
     index: view.index,
+    dialect: view.dialect,
     cluster: "cluster" in rows ? rows.cluster : view.cluster,
     nodes: () => nodes,
     node: (id) => nodes.find(({ ID }) => ID === id),
