@@ -11,7 +11,7 @@ import {
   snapshotBytesMax,
   termMax,
 } from "@gam/consensus";
-import { type Check, check, decode, GamError, type NodeId } from "@gam/core";
+import { type Check, check, decode, encode, GamError, type NodeId } from "@gam/core";
 import { checkLife, type Life } from "./life.ts";
 
 /** A peer, and where it was last seen. */
@@ -65,9 +65,40 @@ const write = struct({
 });
 const checkWrites = list(write, writesMax) as Check<Stored[]>;
 
-/** Errors: BAD_FRAME, with the path of the field that is wrong. */
-export function readWrites(payload: Uint8Array): Stored[] {
-  const writes = checkWrites(decode(payload), "record");
+/** Of the records that this gam writes. Raised when an older gam must not read them. */
+const recordVersion = 1;
+
+/** What every version of a record has. */
+const checkHead = check.object({ version: integer(1), dialect: integer(1) });
+
+export interface JournalRecord {
+  /** The newest dialect of the log that the peer spoke which wrote it. */
+  readonly dialect: number;
+  readonly writes: readonly Stored[];
+}
+
+export function encodeRecord({ dialect, writes }: JournalRecord): Uint8Array {
+  return encode({ version: recordVersion, dialect, writes });
+}
+
+/**
+ * Shape:  `newest` is the newest dialect that this peer speaks.
+ * Errors: BAD_FRAME, with the path of the field that is wrong; NOT_SUPPORTED for what a newer gam wrote.
+ */
+export function readRecord(payload: Uint8Array, newest: number): JournalRecord {
+  const value = decode(payload);
+  const { version, dialect } = checkHead(value, "record");
+  const found =
+    version > recordVersion
+      ? `format ${version}, and this gam knows ${recordVersion}`
+      : `it spoke dialect ${dialect} of the log, and this gam speaks ${newest}`;
+  if (version > recordVersion || dialect > newest) {
+    throw new GamError(
+      "NOT_SUPPORTED",
+      `a newer gam has written it (${found}). Start the newer version again; nothing was changed on this disk`,
+    );
+  }
+  const { writes } = check.object({ writes: checkWrites })(value, "record");
   for (const { entries } of writes) {
     for (const [at, one] of entries.entries()) {
       const before = entries[at - 1];
@@ -79,5 +110,5 @@ export function readWrites(payload: Uint8Array): Stored[] {
       );
     }
   }
-  return writes;
+  return { dialect, writes };
 }

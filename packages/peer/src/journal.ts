@@ -18,8 +18,9 @@ import {
   type Restored,
   type Snapshot,
 } from "@gam/consensus";
-import { assert, encode, GamError, type NodeId } from "@gam/core";
-import { type Contact, readWrites, type Stored } from "./journal-shape.ts";
+import { assert, GamError, type NodeId } from "@gam/core";
+import { firstDialect, insistOnSchema, spokenDialect } from "@gam/state";
+import { type Contact, encodeRecord, readRecord, type Stored } from "./journal-shape.ts";
 import { firstLife, type Life, noLife } from "./life.ts";
 import { journalRemedy, payloadBytesMax, readRecords, recordBytes, writeRecord } from "./record.ts";
 
@@ -74,6 +75,8 @@ class Copy {
   entries: RaftEntry[] = [];
   life: Life = noLife;
   contacts: readonly Contact[] = [];
+  /** The newest that this peer has spoken. */
+  dialect = firstDialect;
 
   write(write: Stored): void {
     if (write.life !== undefined) this.life = write.life;
@@ -117,6 +120,9 @@ export class Journal {
   #underWay: readonly number[] | undefined;
   #wholeDue = false;
   #lifeDue: Life | undefined;
+  /** What the disk says of it; the copy may be ahead. */
+  #dialectOnDisk: number;
+  #dialectUnderWay: number;
   #newLife: NewLife | undefined;
   #rebirth: "none" | "under way" | "done" = "none";
   /** Snapshots that are not on the disk yet. */
@@ -127,6 +133,8 @@ export class Journal {
 
   constructor(copy?: Copy, generation = 0, sequence = 0, wholeBytes = 0, grownBytes = 0) {
     this.#copy = copy ?? new Copy();
+    this.#dialectOnDisk = this.#copy.dialect;
+    this.#dialectUnderWay = this.#copy.dialect;
     this.#generation = generation;
     this.#sequence = sequence;
     this.#wholeBytes = wholeBytes;
@@ -168,6 +176,18 @@ export class Journal {
     return restoredOf(copy);
   }
 
+  /** Whether the disk knows that this peer speaks that dialect: only then may others count on it. */
+  speaks(dialect: number): boolean {
+    return this.#dialectOnDisk >= dialect;
+  }
+
+  /** From now on this peer speaks that dialect. An older gam will not start on this disk any more. */
+  speak(dialect: number): void {
+    if (dialect <= this.#copy.dialect) return;
+    this.#copy.dialect = dialect;
+    this.#wholeDue = true;
+  }
+
   /** A peer without a log takes part in that life. */
   adoptLife(life: Life): void {
     this.#lifeDue = life;
@@ -207,7 +227,7 @@ export class Journal {
     const first = this.#generation === 0;
     if (first || writes.some((write) => write.snapshot !== undefined)) return this.#begin();
     this.#sequence += 1;
-    const bytes = writeRecord(this.#sequence, pack(stored));
+    const bytes = writeRecord(this.#sequence, this.#pack(stored));
     this.#grownBytes += bytes.length;
     return { kind: "append", file: fileName(this.#generation), bytes };
   }
@@ -216,7 +236,7 @@ export class Journal {
   #begin(): Extract<DiskStep, { kind: "begin" }> {
     this.#generation += 1;
     this.#sequence = 1;
-    const bytes = writeRecord(1, pack([this.#copy.whole()]));
+    const bytes = writeRecord(1, this.#pack([this.#copy.whole()]));
     this.#wholeBytes = bytes.length;
     return { kind: "begin", file: fileName(this.#generation), bytes };
   }
@@ -225,16 +245,30 @@ export class Journal {
     this.#newLife = undefined;
     this.#rebirth = "under way";
     this.#underWay = [];
+    const { dialect } = this.#copy;
     this.#copy = new Copy();
+    this.#copy.dialect = dialect;
     this.#copy.write({ entries: [], ...log, life, contacts });
     // Should it turn out that the other life was begun by mistake, this is all there is of this one.
     return { ...this.#begin(), setAside: true };
+  }
+
+  #pack(writes: readonly Stored[]): Uint8Array {
+    const { dialect } = this.#copy;
+    this.#dialectUnderWay = dialect;
+    const stored = writes.map(({ hardState, entries, snapshot, life, contacts }) => {
+      return { hardState, entries, snapshot, life, contacts };
+    });
+    const bytes = encodeRecord({ dialect, writes: stored });
+    assert(bytes.length <= payloadBytesMax, "a write fits into a record");
+    return bytes;
   }
 
   /** The step that was taken last is durable. Returns the writes that Raft must be told of. */
   persisted(): readonly number[] {
     assert(this.#underWay !== undefined, "only what was taken can become durable");
     const done = this.#underWay;
+    this.#dialectOnDisk = this.#dialectUnderWay;
     if (this.#rebirth === "under way") this.#rebirth = "done";
     this.#snapshots -= this.#snapshotsUnderWay;
     this.#snapshotsUnderWay = 0;
@@ -248,32 +282,38 @@ export class Journal {
  *
  * Shape:  the files of the journal's folder, in any order, with no other files among them but those of
  *         fileName() (unfinished ones have other names).
+ *         `newest` is the newest dialect of the log that this peer speaks.
  * Errors: CORRUPT_FILE, with file, offset and what to do. With `salvage` only for a file of which nothing is
  *         whole; otherwise all that stands before what is broken is taken, and nothing is to be cut off.
+ *         NOT_SUPPORTED for a file that a newer gam has written to: it is to stay as it is.
  */
-export function recoverJournal(files: readonly JournalFile[], salvage = false): Recovered {
-  const [newest] = [...files].sort((a, b) => generationOf(b.name) - generationOf(a.name));
+export function recoverJournal(
+  files: readonly JournalFile[],
+  salvage = false,
+  newest = spokenDialect.newest,
+): Recovered {
+  const [file] = [...files].sort((a, b) => generationOf(b.name) - generationOf(a.name));
   const copy = new Copy();
-  if (newest === undefined)
+  if (file === undefined)
     return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
-  const { payloads, endBytes, sequence } = readRecords(newest.name, newest.bytes, salvage);
+  const { payloads, endBytes, sequence } = readRecords(file.name, file.bytes, salvage);
   if (sequence === 0) {
     // A file gets its name only when its first record is durable.
     throw new GamError(
       "CORRUPT_FILE",
-      `Cannot read journal "${newest.name}": the record at offset 0 is broken. ${journalRemedy}`,
+      `Cannot read journal "${file.name}": the record at offset 0 is broken. ${journalRemedy}`,
     );
   }
-  for (const payload of payloads) replay(newest.name, copy, payload);
+  for (const payload of payloads) replay(file.name, copy, payload, newest);
   const wholeBytes = recordBytes(payloads[0]?.length ?? 0);
   const grownBytes = endBytes - wholeBytes;
-  const generation = generationOf(newest.name);
+  const generation = generationOf(file.name);
   const journal = new Journal(copy, generation, sequence, wholeBytes, grownBytes);
-  const torn = !salvage && endBytes < newest.bytes.length;
+  const torn = !salvage && endBytes < file.bytes.length;
   return {
     restored: restoredOf(copy),
     journal,
-    cut: torn ? { file: newest.name, toBytes: endBytes } : undefined,
+    cut: torn ? { file: file.name, toBytes: endBytes } : undefined,
   };
 }
 
@@ -313,27 +353,27 @@ function restoredOf(copy: Copy): Restored {
   return { hardState: copy.hardState, snapshot: copy.snapshot, entries: [...copy.entries] };
 }
 
-function pack(writes: readonly Stored[]): Uint8Array {
-  const bytes = encode(
-    writes.map(({ hardState, entries, snapshot, life, contacts }) => {
-      return { hardState, entries, snapshot, life, contacts };
-    }),
-  );
-  assert(bytes.length <= payloadBytesMax, "a write fits into a record");
-  return bytes;
-}
-
-/** Errors: CORRUPT_FILE for what was written whole and is nothing to go on from. */
-function replay(name: string, copy: Copy, payload: Uint8Array): void {
+/**
+ * Errors: CORRUPT_FILE for what was written whole and is nothing to go on from; NOT_SUPPORTED for what a newer gam
+ * wrote.
+ */
+function replay(name: string, copy: Copy, payload: Uint8Array, newest: number): void {
   try {
-    for (const write of readWrites(payload)) {
+    const { dialect, writes } = readRecord(payload, newest);
+    copy.dialect = Math.max(copy.dialect, dialect);
+    for (const write of writes) {
       const { snapshot, ...rest } = write;
+      if (snapshot !== undefined) insistOnSchema(snapshot.data);
       if (snapshot !== undefined) copy.write({ entries: [], snapshot });
       if (!copy.fits(rest)) throw new GamError("BAD_FRAME", "its entries leave a gap");
       copy.write(rest);
     }
   } catch (thrown) {
     if (!(thrown instanceof GamError)) throw thrown;
+    if (thrown.code === "NOT_SUPPORTED") {
+      const found = `Cannot read journal "${name}": ${thrown.message}`;
+      throw new GamError("NOT_SUPPORTED", found, { cause: thrown });
+    }
     const message = `Cannot read journal "${name}": ${thrown.message}. ${journalRemedy}`;
     throw new GamError("CORRUPT_FILE", message, { cause: thrown });
   }

@@ -15,7 +15,15 @@ import {
   type Rumour,
   type Sightings,
 } from "@gam/membership";
-import { checkProposal, checkUsage, type Proposal, type Usage } from "@gam/state";
+import {
+  checkEnvelope,
+  checkUsage,
+  type Envelope,
+  messageLengthMax,
+  type RefusalCode,
+  refusalCodes,
+  type Usage,
+} from "@gam/state";
 import { checkLife, checkLifeId, type Life } from "./life.ts";
 
 /**
@@ -36,9 +44,16 @@ export type Message =
 /** What followers and the leader say about proposals, and nodes about whom they send where. */
 export type PeerMessage =
   /** Please put this into the log. */
-  | { readonly kind: "propose"; readonly proposal: Proposal }
+  | { readonly kind: "propose"; readonly proposal: Envelope }
   /** Not by me, or not now: try again later, with whoever leads then. */
   | { readonly kind: "declined"; readonly id: ProposalId }
+  /** By the leader: not this, and not later. */
+  | {
+      readonly kind: "refused";
+      readonly id: ProposalId;
+      readonly code: RefusalCode;
+      readonly message: string;
+    }
   /** My node sends connections by the state as it was after this entry, or later. */
   | { readonly kind: "steered"; readonly index: number }
   /** My log is of this life, and I have applied so much of it. Taken whatever the receiver's life is. */
@@ -49,8 +64,15 @@ export type Gossip =
   | { readonly topic: "rumour"; readonly body: Rumour };
 
 const checkPeer = check.union<PeerMessage>({
-  propose: check.object({ kind: check.literal("propose"), proposal: checkProposal }),
+  // Not its changes: one that this peer cannot read is refused, and its sender stays connected.
+  propose: check.object({ kind: check.literal("propose"), proposal: checkEnvelope }),
   declined: check.object({ kind: check.literal("declined"), id: check.id<ProposalId>() }),
+  refused: check.object({
+    kind: check.literal("refused"),
+    id: check.id<ProposalId>(),
+    code: check.literal(...refusalCodes),
+    message: check.string(messageLengthMax),
+  }),
   steered: check.object({ kind: check.literal("steered"), index: check.integer() }),
   life: check.object({ kind: check.literal("life"), life: checkLife, index: check.integer() }),
 });

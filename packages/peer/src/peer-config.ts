@@ -3,6 +3,7 @@ import type { NodeId } from "@gam/core";
 import type { Faults as MembershipFaults } from "@gam/membership";
 import type { AllocatorFaults } from "@gam/network";
 import type { Faults as OrchestratorFaults } from "@gam/orchestrator";
+import type { Dialect } from "@gam/state";
 import type { WorkerFaults } from "@gam/worker";
 
 export interface PeerConfig {
@@ -15,6 +16,8 @@ export interface PeerConfig {
   readonly logEntriesMax: number;
   /** Started from what salvaged() left of its journal: it takes no part. */
   readonly isMute?: boolean;
+  /** The dialect of the log that it speaks; what this gam speaks unless said otherwise. */
+  readonly dialect?: Dialect;
   /** Only simulations plant any. */
   readonly faults?: PeerFaults;
 }

@@ -19,14 +19,7 @@ import {
   type Effect as RaftEffect,
   raftLimits,
 } from "@gam/consensus";
-import {
-  encode,
-  type Mint,
-  type NodeId,
-  type ProposalId,
-  type Random,
-  unreachable,
-} from "@gam/core";
+import { type Mint, type NodeId, type ProposalId, type Random, unreachable } from "@gam/core";
 import {
   Membership,
   type Input as MembershipInput,
@@ -36,33 +29,34 @@ import {
   type Change,
   type Event,
   isPlanned,
-  type Proposal,
   Store,
+  spokenDialect,
   type Task,
   type Usage,
   type View,
 } from "@gam/state";
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
 import { Arranging } from "./arranging.ts";
-import { type Asker, refusalOfChanges, refusalOfRaft, type Sender } from "./authority.ts";
+import { type Asker, refusalOfRaft, type Sender } from "./authority.ts";
 import type { Effect } from "./effect.ts";
-import { Gatekeeper } from "./gatekeeper.ts";
 import { raftMessage, raftTiming } from "./heartbeat.ts";
 import type { Input } from "./input.ts";
 import type { Recovered } from "./journal.ts";
 import { leaderFacts } from "./leader-facts.ts";
-import { Leading, losers } from "./leading.ts";
+import { Leading } from "./leading.ts";
 import { Lives } from "./lives.ts";
 import type { Gossip, Message, PeerMessage } from "./message.ts";
 import { ownPlan } from "./own-plan.ts";
 import type { PeerConfig } from "./peer-config.ts";
-import { type Answer, Proposals } from "./proposals.ts";
+import type { Answer } from "./proposals.ts";
 import { Readings } from "./readings.ts";
 import { SelfReport } from "./self-report.ts";
+import { standStill } from "./standstill.ts";
 import { Steering } from "./steering.ts";
 import { Troubles } from "./troubles.ts";
 import { UsageNews } from "./usage-news.ts";
 import { restoreOwn, Vetting } from "./vetting.ts";
+import { Writing } from "./writing.ts";
 
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
@@ -77,24 +71,26 @@ const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
 export class Peer {
   readonly #config: PeerConfig;
+  readonly #dialect: number;
   readonly #mint: Mint;
   readonly #raft: Raft;
   readonly #store = new Store();
   readonly #troubles = new Troubles();
-  readonly #vetting = new Vetting((...trouble) => this.#trouble(...trouble));
-  readonly #selfReport = new SelfReport();
+  readonly #vetting: Vetting;
+  readonly #selfReport: SelfReport;
   readonly #journal: Recovered["journal"];
   readonly lives: Lives;
   readonly #membership: Membership;
   readonly #worker: Worker;
-  readonly #proposals: Proposals;
+  readonly #writing: Writing;
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
   readonly #arranging = new Arranging();
-  readonly #gatekeeper = new Gatekeeper(this.#store);
   readonly #steering: Steering;
   readonly #readings: Readings;
   #leading: Leading | undefined;
+  /** Why it takes no part any more: standstill.ts. */
+  #halted: string | undefined;
   #leader: NodeId | undefined;
   #caughtUp = false;
   #catchUpRead: string | undefined;
@@ -109,8 +105,12 @@ export class Peer {
   constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
     this.#config = config;
     this.#mint = mint;
-    const { self } = config;
+    const { self, dialect = spokenDialect } = config;
+    this.#dialect = dialect.newest;
+    this.#vetting = new Vetting(dialect, (...trouble) => this.#trouble(...trouble));
+    this.#selfReport = new SelfReport(dialect.newest);
     this.#journal = recovered.journal;
+    if (!config.isMute) this.#journal.speak(dialect.newest);
     this.lives = new Lives({
       self,
       journal: recovered.journal,
@@ -140,7 +140,17 @@ export class Peer {
     );
     this.#membership = new Membership({ ...membershipDefaults, self }, faults.membership);
     this.#worker = new Worker(workerLimitsDefault, faults.worker);
-    this.#proposals = new Proposals((proposal) => this.#forward(proposal));
+    this.#writing = new Writing({
+      ...{ self, store: this.#store, vetting: this.#vetting },
+      leader: () => this.#leader,
+      leading: () => this.#leading,
+      configuration: () => this.#raft.configuration,
+      log: (data) => this.#log(data),
+      send: (to, body) => this.#tell(to, body),
+      refuse: (peer, reason) => this.#refuse(peer, reason),
+      verify: (peer, address) => this.#effects.push({ kind: "verify", peer, address }),
+      tell: (...trouble) => this.#trouble(...trouble),
+    });
     if (snapshot !== undefined) {
       this.#membersMoved();
       this.#tasksMoved();
@@ -184,12 +194,21 @@ export class Peer {
   step(input: Input, nowMs: number): Effect[] {
     this.#nowMs = nowMs;
     if (this.lives.isOver) this.#effects.push(...this.lives.conclude(input));
+    else if (this.#halted !== undefined) this.#rest(input, this.#halted);
     else this.#live(input);
     const step = this.#journal.take();
     if (step !== undefined) this.#effects.push({ kind: "disk", step });
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  #rest(input: Input, reason: string): void {
+    if (input.kind === "tick") {
+      this.#troubles.tick();
+      this.#readings.tick(false);
+    }
+    this.#effects.push(...standStill(input, reason, this.#journal));
   }
 
   #live(input: Input): void {
@@ -249,8 +268,7 @@ export class Peer {
     this.#stepMembership({ kind: "tick", lateTicks });
     this.#stepRaft({ kind: "tick" });
     if (this.#nowTick % workerTicks === 0) this.#stepWorker({ kind: "tick", nowMs: this.#nowMs });
-    this.#proposals.tick();
-    this.#gatekeeper.tick();
+    this.#writing.tick();
     this.#leading?.tick();
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp();
@@ -285,30 +303,18 @@ export class Peer {
     const { body } = message;
     if (body.kind === "life") return this.lives.hear(from, body.life, body.index);
     if (!this.lives.isOwn(from, message.life)) return;
-    if (body.kind === "declined") return this.#proposals.decline(body.id);
+    const { proposals } = this.#writing;
+    if (body.kind === "declined") return proposals.decline(body.id);
+    if (body.kind === "refused") {
+      if (from === this.#leader) proposals.settle(body.id, body);
+      return;
+    }
     if (body.kind === "steered") {
       if (this.#store.node(from) === undefined) return;
       this.#steering.heard(from, body.index);
       return this.#steered();
     }
-    const { proposal } = body;
-    if (this.#takes(asker, proposal)) return;
-    this.#tell(from, { kind: "declined", id: proposal.id });
-  }
-
-  /** False where it is to be tried again, here or with another leader. */
-  #takes(asker: Asker & { readonly sender: Sender }, proposal: Proposal): boolean {
-    // Before it leads, a peer need not have applied all that was committed: it cannot judge.
-    if (this.#leading === undefined) return false;
-    const judgement = this.#gatekeeper.judge(asker, proposal);
-    if (judgement.kind === "known") return true;
-    if (judgement.kind === "taken") return this.#append(proposal, asker.id);
-    this.#refuse(asker.id, judgement.why);
-    if (judgement.kind === "later") return false;
-    for (const address of judgement.unverified) {
-      this.#effects.push({ kind: "verify", peer: asker.id, address });
-    }
-    return true;
+    this.#writing.hear(asker, body.proposal);
   }
 
   #refuse(peer: NodeId, reason: string): void {
@@ -382,23 +388,35 @@ export class Peer {
   }
 
   #apply(entry: Entry): void {
+    if (this.#halted !== undefined) return;
+    const barrier = this.#vetting.barrierAt(this.#store, entry);
+    if (barrier !== undefined) return this.#halt(barrier);
     const applied = this.#vetting.apply(this.#store, entry);
     if (applied !== undefined) {
       const { proposal, outcome, events } = applied;
       this.#leading?.settle(proposal.id);
       this.#happen(events, { planned: proposal.changes.every(isPlanned) });
-      this.#proposals.settle(proposal.id, outcome);
+      this.#writing.proposals.settle(proposal.id, outcome);
     }
     // With the first entry of its own term a leader knows that it has all that was ever committed.
     if (this.#raft.role !== "leader" || entry.term !== this.#raft.term) return;
     if (this.#leading === undefined) this.#leading = new Leading(this.#mint, this.#config.faults);
   }
 
+  /** The state stays as it is before that entry. */
+  #halt(reason: string): void {
+    this.#halted = reason;
+    this.#raftEffects.length = 0;
+    this.#follow(false, undefined, this.#raft.term);
+    this.#writing.proposals.giveUp(reason);
+    this.#trouble("halted", "This host takes no part in the cluster any more", { reason });
+  }
+
   #install(index: number, data: Uint8Array): void {
     const events = this.#store.restore(this.#vetting.takeDump(index, data));
     this.#snapshotIndex = index;
     this.#happen(events, { snapshot: true });
-    this.#proposals.settleAll((id) => this.#store.outcomeOf(id));
+    this.#writing.proposals.settleAll((id) => this.#store.outcomeOf(id));
     this.#note("info", "Took the state from a snapshot", { index });
   }
 
@@ -412,7 +430,7 @@ export class Peer {
     });
     this.#stepWorker({ kind: "led", led: leader !== undefined });
     if (leader === undefined) return;
-    this.#proposals.lead();
+    this.#writing.proposals.lead();
     this.#catchUp();
     this.#readings.place();
   }
@@ -460,41 +478,8 @@ export class Peer {
 
   #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
-    const written = this.#vetting.tryWrite({ id, atMs: this.#nowMs, changes });
-    if ("problem" in written) {
-      settle({ kind: "refused", code: "BAD_REQUEST", message: written.problem });
-      return id;
-    }
-    const { changes: checked } = written.proposal;
-    const why = refusalOfChanges(this.#store, { id: this.self, sender: undefined }, checked);
-    if (why === undefined) this.#proposals.add(id, this.#nowMs, checked, settle);
-    else settle({ kind: "refused", code: "REFUSED", message: `Cannot write: ${why}` });
+    this.#writing.propose({ id, atMs: this.#nowMs, changes }, settle);
     return id;
-  }
-
-  #forward(proposal: Proposal): boolean {
-    if (this.#leader === undefined) return false;
-    if (this.#leader === this.self) return this.#append(proposal);
-    this.#tell(this.#leader, { kind: "propose", proposal });
-    return true;
-  }
-
-  /** Puts into the log what was asked for, unless it must wait. */
-  #append(proposal: Proposal, from = this.self): boolean {
-    for (const loser of losers(proposal.changes, this.#store)) {
-      const { configuration } = this.#raft;
-      if (this.#leading?.mustStay(loser, configuration, proposal.id) !== false) return false;
-    }
-    const written = this.#vetting.tryWrite(proposal);
-    if ("data" in written) {
-      const isLogged = this.#log(written.data);
-      if (!isLogged) this.#leading?.settle(proposal.id, false);
-      return isLogged;
-    }
-    this.#leading?.settle(proposal.id, false);
-    const text = "Refused a proposal that nobody can apply";
-    this.#trouble(`proposal ${from}`, text, { peer: from, reason: written.problem });
-    return true; // To be tried by nobody again.
   }
 
   /** False when this peer does not lead, or cannot now. */
@@ -516,12 +501,13 @@ export class Peer {
       ...{ raft: this.#raft, membership: this.#membership },
       ...{ votersMax, voteSilenceTicks: voteSilenceMs / tickMs },
     });
-    const changes = this.#vetting.sound(leading.plan(this.#store, facts), (change, why) => {
+    const planned = leading.plan(this.#store, facts);
+    const changes = this.#vetting.sound(planned, this.#store, (change, why) => {
       leading.unfit(change, why);
     });
     if (changes.length > 0) {
       const id = this.#mint.id() as ProposalId;
-      const data = encode({ id, atMs: this.#nowMs, changes });
+      const data = this.#vetting.write({ id, atMs: this.#nowMs, changes });
       if (data.length > entryBytesMax) {
         leading.tooLarge(changes);
       } else {
@@ -577,8 +563,9 @@ export class Peer {
           break;
         case "report":
           // One report that nobody would take must not keep back the others.
-          this.#propose(this.#vetting.sound(effect.changes, this.#unreportable), (answer) =>
-            this.#stepWorker({ kind: "settled", committed: answer.kind === "applied" }),
+          this.#propose(
+            this.#vetting.sound(effect.changes, this.#store, this.#unreportable),
+            (answer) => this.#stepWorker({ kind: "settled", committed: answer.kind === "applied" }),
           );
           break;
         default:
@@ -666,6 +653,8 @@ export class Peer {
   #describe(): void {
     const node = this.#store.node(this.self);
     if (node === undefined || this.#leader === undefined) return;
+    // An older gam that started on this disk after others count on the dialect could not go on.
+    if (!this.#journal.speaks(this.#dialect)) return;
     const hasAccounted = (): boolean => this.#worker.hasAccounted;
     const change = this.#selfReport.take(node, { nowTick: this.#nowTick, hasAccounted });
     if (change === undefined) return;

@@ -19,7 +19,7 @@ class World {
   });
 
   add(id: ProposalId): void {
-    this.proposals.add(id, 0, [], (answer) => this.answers.push(answer));
+    this.proposals.add({ id, atMs: 0, changes: [] }, (answer) => this.answers.push(answer));
   }
 
   tick(count: number): void {
@@ -110,7 +110,7 @@ test("Proposals refuses to remember without end", () => {
 
 test("Proposals takes what an answer leads to while it counts time", () => {
   const world = new World();
-  world.proposals.add(one, 0, [], () => world.add(two));
+  world.proposals.add({ id: one, atMs: 0, changes: [] }, () => world.add(two));
   world.tick(200);
   assert.equal(world.news().split(" ").at(-1), two);
   world.tick(200);

@@ -8,7 +8,7 @@
  * Drive it with add(), tick(), lead() when the leader changes, and settle() for each applied entry.
  */
 import type { ProposalId } from "@gam/core";
-import type { Change, Outcome, Proposal } from "@gam/state";
+import type { Outcome, Proposal } from "@gam/state";
 
 /** An asker waits 10 s: five elections. */
 const patienceTicks = 200;
@@ -41,23 +41,18 @@ export class Proposals {
     this.#send = send;
   }
 
-  add(
-    id: ProposalId,
-    atMs: number,
-    changes: readonly Change[],
-    settle: (answer: Answer) => void,
-  ): void {
+  add(proposal: Proposal, settle: (answer: Answer) => void): void {
     if (this.#waiting.size >= waitingMax) {
       settle({ kind: "lost", message: `${waitingMax} writes are waiting at this peer already` });
       return;
     }
     const waiting: Waiting = {
-      proposal: { id, atMs, changes },
+      proposal,
       settle,
       untilTick: this.#nowTick + patienceTicks,
       sendAtTick: 0,
     };
-    this.#waiting.set(id, waiting);
+    this.#waiting.set(proposal.id, waiting);
     this.#try(waiting);
   }
 
@@ -88,6 +83,13 @@ export class Proposals {
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     waiting.settle(outcome);
+  }
+
+  /** This peer will not hear what becomes of any of them. */
+  giveUp(message: string): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { settle } of waiting) settle({ kind: "lost", message });
   }
 
   /** A snapshot took the place of entries, so what they settled has to be asked for. */

@@ -16,7 +16,16 @@ import {
   type Snapshot,
 } from "@gam/consensus";
 import { GamError, messageOf, type NodeId, type ProposalId } from "@gam/core";
-import { type Proposal, readDump, readProposal, Store, type View } from "@gam/state";
+import {
+  dialectOfProposal,
+  type Proposal,
+  readDump,
+  readProposal,
+  refusalOfDialect,
+  Store,
+  spokenDialect,
+  type View,
+} from "@gam/state";
 
 /** More than anybody has written that this peer has not heard of. */
 const indexGap = 1_000_000;
@@ -135,6 +144,9 @@ function problemOf(store: Store, index: number, data: Uint8Array): string | unde
     if (!(thrown instanceof GamError)) throw thrown;
     return thrown.message;
   }
+  const needed = dialectOfProposal(proposal);
+  if (needed > spokenDialect.newest && refusalOfDialect(store, needed) === undefined)
+    return `it needs dialect ${needed} of the log; upgrade gam on this host and recover then`;
   const { thrown } = store.apply(index, proposal);
   return thrown === undefined ? undefined : messageOf(thrown);
 }

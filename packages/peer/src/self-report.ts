@@ -12,12 +12,18 @@ const pauseTicksMin = 20;
 const pauseTicksMax = 1200;
 
 export class SelfReport {
+  /** The newest dialect of the log that this peer speaks. */
+  readonly #dialect: number;
   #said: SelfDescription | undefined;
   /** The node that says what this peer says of it. */
   #described: Node | undefined;
   #isUnderWay = false;
   #dueTick = 0;
   #pauseTicks = pauseTicksMin;
+
+  constructor(dialect: number) {
+    this.#dialect = dialect;
+  }
 
   say(said: SelfDescription): void {
     this.#said = shortened(said);
@@ -39,8 +45,11 @@ export class SelfReport {
     if (this.#said === undefined || node === this.#described) return undefined;
     const { description, addresses, engine, network, root } = this.#said;
     const { Description, Gam } = node;
-    const known = [Description, Gam.addresses, Gam.engine, Gam.network, Gam.root];
-    if (JSON.stringify(known) === JSON.stringify([description, addresses, engine, network, root])) {
+    const dialect = this.#dialect;
+    const { addresses: at, engine: runs, network: part, root: key } = Gam;
+    const known = [Description, at, runs, part, key, Gam.dialect];
+    const own = [description, addresses, engine, network, root, dialect];
+    if (JSON.stringify(known) === JSON.stringify(own)) {
       this.#described = node;
       this.#pauseTicks = pauseTicksMin;
       return undefined;
@@ -57,6 +66,7 @@ export class SelfReport {
       engine,
       network,
       root,
+      dialect,
     };
   }
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Entry, entryBytesMax, type Message as RaftMessage, termMax } from "@gam/consensus";
-import { decode, encode, type NodeId, type ServiceId } from "@gam/core";
+import { decode, encode, GamError, type NodeId, type ServiceId } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import type { Change, Store } from "@gam/state";
 import { aCluster, aNetwork, aNode, aNodeNetwork, aService, aTask } from "@gam/state/testing";
 import type { Sender } from "./authority.ts";
 import type { Effect } from "./effect.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
-import { decodeMessage } from "./message.ts";
+import { decodeMessage, type Message } from "./message.ts";
 import { Peer } from "./peer.ts";
 import { writeRecord } from "./record.ts";
 
@@ -24,6 +24,7 @@ const manager: Sender = { role: "manager", asOf: Number.MAX_SAFE_INTEGER, hosts:
 /** The only voter of its cluster, on a disk that takes no time. */
 class Host {
   readonly notes: string[] = [];
+  readonly sent: Message[] = [];
   readonly answers: Extract<Effect, { kind: "proposed" }>["answer"][] = [];
   file: JournalFile | undefined;
   peer: Peer;
@@ -59,6 +60,7 @@ class Host {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       for (const effect of this.peer.step(next, nowMs)) {
         if (effect.kind === "note") this.notes.push(effect.text);
+        if (effect.kind === "send") this.sent.push(effect.message);
         if (effect.kind === "proposed") this.answers.push(effect.answer);
         if (effect.kind === "arrange") waiting.push({ kind: "arranged", index: effect.index });
         if (effect.kind !== "disk") continue;
@@ -105,7 +107,7 @@ function poisoned({ file, peer }: Host, ...data: readonly Uint8Array[]): Journal
   });
   const hardState = { term, votedFor: a, commit: lastIndex + data.length };
   const records = recordsIn(file.bytes);
-  const record = writeRecord(records + 1, encode([{ hardState, entries }]));
+  const record = writeRecord(records + 1, recordOf({ hardState, entries }));
   return { name: file.name, bytes: Buffer.concat([file.bytes, record]) };
 }
 
@@ -114,6 +116,20 @@ function written(host: Host, ...changes: readonly Change[]): Host {
   const after = new Host(poisoned(host, encode({ id: mint.id(), atMs: nowMs, changes })));
   after.tick(60);
   return after;
+}
+
+function tryMessage(frame: Uint8Array): Message | undefined {
+  try {
+    return decodeMessage("peer", frame);
+  } catch (thrown) {
+    assert.ok(thrown instanceof GamError && thrown.code === "BAD_FRAME");
+    return undefined;
+  }
+}
+
+/** What a journal holds of one write. */
+function recordOf(...writes: readonly object[]): Uint8Array {
+  return encode({ version: 1, dialect: 1, writes });
 }
 
 function recordsIn(bytes: Uint8Array): number {
@@ -219,13 +235,21 @@ for (const [name, ...proposals] of cases) {
   const data = proposals.map((one) => (one instanceof Uint8Array ? one : encode(one)));
 
   test(`${name}, in a proposal, is refused before it comes into a log`, () => {
+    const host = lead();
+    const before = host.state;
+    const { id: life } = host.peer.lives;
     for (const bytes of data) {
-      const frame = encode({
-        kind: "propose",
-        proposal: bytes.length === 0 ? null : tryDecode(bytes),
-      });
-      assert.throws(() => decodeMessage("peer", frame), { code: "BAD_FRAME" });
+      host.sent.length = 0;
+      const proposal = bytes.length === 0 ? null : tryDecode(bytes);
+      const frame = encode({ life, body: { kind: "propose", proposal } });
+      // What is no proposal at all has its sender disconnected; changes that make no sense are answered.
+      const message = tryMessage(frame);
+      if (message === undefined) continue;
+      host.give({ kind: "received", from: b, sender: manager, message });
+      host.tick(5);
+      assert.ok(host.sent.some(({ body }) => "kind" in body && body.kind === "refused"));
     }
+    assert.deepEqual(host.state, before);
   });
 
   test(`${name}, in a log, ends no peer, now or later`, () => {
@@ -361,7 +385,7 @@ test("a snapshot of its own that is no state is named with what to do, not stumb
     data: encode({ schema: 2, nodes: 5 }),
   };
   const hardState = { term: 1, votedFor: a, commit: 3 };
-  const record = writeRecord(1, encode([{ hardState, entries: [], snapshot }]));
+  const record = writeRecord(1, recordOf({ hardState, entries: [], snapshot }));
   host.file = { name: "journal-0000000001", bytes: record };
   assert.throws(() => host.restart(), { code: "CORRUPT_FILE", message: /gam join TOKEN/ });
 });
@@ -374,7 +398,7 @@ test("a snapshot of its own that misses its shape by little is taken, and told",
   const configuration = { voters: [a], votersOutgoing: [], learners: [], standbys: [] };
   const snapshot = { index, term, configuration, data: encode({ ...dump, services }) };
   const hardState = { term, votedFor: a, commit: index };
-  const bytes = writeRecord(1, encode([{ hardState, entries: [], snapshot }]));
+  const bytes = writeRecord(1, recordOf({ hardState, entries: [], snapshot }));
   const ill = new Host({ name: "journal-0000000001", bytes });
   ill.tick(60);
   assert.ok(ill.peer.troubles.some((text) => text.includes("has not the shape")));
@@ -384,15 +408,18 @@ test("a snapshot of its own that misses its shape by little is taken, and told",
 for (const [name, payload] of [
   ["nothing", null],
   ["a number", 7],
-  ["a term that is a text", [{ hardState: { term: "1", commit: 0 }, entries: [] }]],
-  ["entries without numbers", [{ entries: [{ kind: "data", data: new Uint8Array() }] }]],
+  ["no version", { writes: [] }],
+  ["a version that is a text", { version: "1", dialect: 1, writes: [] }],
+  ["a term that is a text", { hardState: { term: "1", commit: 0 }, entries: [] }],
+  ["entries without numbers", { entries: [{ kind: "data", data: new Uint8Array() }] }],
   [
     "entries that leave a gap",
-    [{ entries: [{ index: 9, term: 1, kind: "noop", data: new Uint8Array() }] }],
+    { entries: [{ index: 9, term: 1, kind: "noop", data: new Uint8Array() }] },
   ],
 ] as const) {
   test(`a journal with a record of ${name} is named with what to do`, () => {
-    const bytes = writeRecord(1, encode(payload));
+    const isWrite = typeof payload === "object" && payload !== null && "entries" in payload;
+    const bytes = writeRecord(1, isWrite ? recordOf(payload) : encode(payload));
     assert.throws(() => recoverJournal([{ name: "journal-0000000001", bytes }]), {
       code: "CORRUPT_FILE",
       message: /gam join TOKEN/,

@@ -11,12 +11,21 @@ import {
   type Change,
   checkChange,
   checkProposal,
+  type Dialect,
   type Dump,
+  dialectOfProposal,
+  type Envelope,
+  firstDialect,
+  insistOnDialect,
+  insistOnSchema,
   type Proposal,
   readDump,
+  readEnvelope,
   readProposal,
   readRows,
+  refusalOfDialect,
   type Store,
+  type View,
 } from "@gam/state";
 import { journalRemedy } from "./record.ts";
 import type { Tell } from "./troubles.ts";
@@ -27,12 +36,14 @@ export interface Written {
 }
 
 export class Vetting implements Acceptance {
+  readonly #dialect: Dialect;
   readonly #tell: Tell;
   readonly #proposals = new WeakMap<Uint8Array, Proposal>();
   #dump: { readonly data: Uint8Array; readonly dump: Dump } | undefined;
   #badIndex = 0;
 
-  constructor(tell: Tell) {
+  constructor(dialect: Dialect, tell: Tell) {
+    this.#dialect = dialect;
     this.#tell = tell;
   }
 
@@ -45,7 +56,7 @@ export class Vetting implements Acceptance {
   tryWrite(asked: Proposal): Written | { readonly problem: string } {
     let written: Written | undefined;
     const problem = problemIn(() => {
-      const proposal = checkProposal(asked, "proposal");
+      const proposal = this.#stamped(checkProposal(asked, "proposal"));
       const data = encode(proposal);
       written = { proposal, data };
       if (data.length <= entryBytesMax) return;
@@ -55,26 +66,94 @@ export class Vetting implements Acceptance {
     return problem === undefined && written !== undefined ? written : { problem: problem ?? "" };
   }
 
+  /** What another peer asks for, or why nobody would take it. Without changes where it needs a newer dialect. */
+  tryRead(asked: Envelope): { readonly proposal: Proposal } | { readonly problem: string } {
+    let proposal: Proposal | undefined;
+    const problem = problemIn(() => {
+      proposal = readEnvelope(asked, "proposal", this.#dialect);
+    });
+    return proposal === undefined ? { problem: problem ?? "" } : { proposal };
+  }
+
+  /** Its changes are there, and this peer cannot read them. */
+  isTooNew(proposal: Proposal): boolean {
+    return dialectOfProposal(proposal) > this.#dialect.newest;
+  }
+
   /** The changes in the form in which they are stored, without those that nobody would take. */
-  sound<T extends Change>(changes: readonly T[], bad: (change: T, why: string) => void): T[] {
+  sound<T extends Change>(
+    changes: readonly T[],
+    view: View,
+    bad: (change: T, why: string) => void,
+  ): T[] {
     return changes.flatMap((change) => {
       const found: T[] = [];
-      const why = problemIn(() => found.push(checkChange(change, "change") as T));
+      const why = problemIn(() => {
+        const checked = checkChange(change, "change") as T;
+        const needed = insistOnDialect([checked], "change", this.#dialect);
+        const refusal = refusalOfDialect(view, needed);
+        if (refusal !== undefined) throw new GamError(refusal.code, refusal.message);
+        found.push(checked);
+      });
       if (why !== undefined) bad(change, why);
       return found;
     });
   }
 
+  /** The bytes of an entry with these changes, and with the dialect that they need. */
+  write(proposal: Proposal): Uint8Array {
+    return encode(this.#stamped(proposal));
+  }
+
+  /** Errors: BAD_FRAME for changes that this peer does not know itself. */
+  #stamped({ id, atMs, changes }: Proposal): Proposal {
+    const needed = insistOnDialect(changes, "proposal", this.#dialect);
+    const dialect = needed > firstDialect ? { dialect: needed } : {};
+    return { id, atMs, ...dialect, changes };
+  }
+
+  /**
+   * Also one that needs a newer dialect than this peer speaks: it cannot read the changes, but it must hold the
+   * entry, for whoever can, and what becomes of it follows from the dialect (barrierAt()).
+   */
   entry(data: Uint8Array): boolean {
-    return problemIn(() => this.#proposals.set(data, readProposal(data))) === undefined;
+    return problemIn(() => this.#read(data)) === undefined;
+  }
+
+  #read(data: Uint8Array): Proposal {
+    const proposal = this.#proposals.get(data) ?? readProposal(data, this.#dialect);
+    this.#proposals.set(data, proposal);
+    return proposal;
   }
 
   /** It says itself for which place in the log it stands; entries would not follow it at another. */
   snapshot({ index, data }: Snapshot): boolean {
-    return (
+    const why = problemIn(() => {
+      this.#dump = { data, dump: dumpAt(index, data) };
+    });
+    if (why !== undefined) {
+      this.#tell("snapshot taken", "Refused a snapshot of the state", { index, reason: why });
+    }
+    return why === undefined;
+  }
+
+  /**
+   * Why this peer must not apply an entry and those after it: it cannot read it, and others apply it. `undefined`
+   * where all peers do the same with it.
+   */
+  barrierAt(store: Store, { index, kind, data }: Entry): string | undefined {
+    let proposal: Proposal | undefined;
+    if (kind === "data")
       problemIn(() => {
-        this.#dump = { data, dump: dumpAt(index, data) };
-      }) === undefined
+        proposal = this.#read(data);
+      });
+    if (proposal === undefined) return undefined;
+    const needed = dialectOfProposal(proposal);
+    if (!this.isTooNew(proposal) || store.outcomeOf(proposal.id) !== undefined) return undefined;
+    if (refusalOfDialect(store, needed) !== undefined) return undefined;
+    return (
+      `gam on this host is too old to follow the log: entry ${index} needs dialect ${needed}, ` +
+      `and this gam reads up to ${this.#dialect.newest}. Upgrade gam on this host`
     );
   }
 
@@ -89,7 +168,7 @@ export class Vetting implements Acceptance {
     let proposal: Proposal | undefined;
     if (kind === "data") {
       const why = problemIn(() => {
-        proposal = this.#proposals.get(data) ?? readProposal(data);
+        proposal = this.#read(data);
       });
       this.#proposals.delete(data);
       if (why !== undefined) this.#unapplied(index, why);
@@ -121,10 +200,11 @@ export class Vetting implements Acceptance {
  * The state of a snapshot of this peer's own disk. It was this peer's own state, so one that misses its shape is
  * taken and told: nothing else knows what stood there.
  *
- * Errors: CORRUPT_FILE, where it is no state at all.
+ * Errors: CORRUPT_FILE, where it is no state at all; NOT_SUPPORTED where a newer gam has written it.
  */
 export function restoreOwn(store: Store, { index, data }: Snapshot, tell: Tell): void {
   if (data.length === 0) return;
+  insistOnSchema(data);
   const why = problemIn(() => store.restore(dumpAt(index, data)));
   if (why === undefined) return;
   const rows = problemIn(() => store.restore(readRows(data)));
