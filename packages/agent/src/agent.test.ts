@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import type { Check, NetworkId, NodeId } from "@gam/core";
+import { recoverJournal } from "@gam/peer";
 import {
   clusterSpecDefault,
   dataPathDefault,
   type NewNetwork,
   type NodeRole,
+  spokenDialect,
   type View,
 } from "@gam/state";
 import { checkJoinTokens, checkRecoverReport, checkStatus } from "@gam/state/answers";
@@ -336,6 +338,45 @@ for (const name of ["place.json.tmp", "credentials.json.tmp", "seal.key.tmp"]) {
     },
   );
 }
+
+/** All that is in a folder, by path, with when it was changed last. */
+async function contentOf(folder: string): Promise<unknown> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  return await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      const found = await stat(path);
+      return [name, found.isFile() ? [await readFile(path), found.mtimeMs] : []];
+    }),
+  );
+}
+
+test(
+  "a downgraded member does not start, says why, and leaves its disk as it was",
+  guard,
+  async (t) => {
+    const a = await running(t);
+    await a.door.init(init);
+    const { dataDir } = a.agent.config;
+    await a.agent.stop();
+    const folder = join(dataDir, "journal");
+    const [name = ""] = await readdir(folder);
+    const { journal } = recoverJournal([{ name, bytes: await readFile(join(folder, name)) }]);
+    journal.speak(spokenDialect.newest + 1);
+    const step = journal.take();
+    assert.ok(step !== undefined && step.file === name);
+    // With a torn record behind it, which a start cuts off otherwise.
+    await appendFile(join(folder, name), Buffer.concat([step.bytes, step.bytes.subarray(0, 9)]));
+    const before = await contentOf(dataDir);
+    for (const salvage of ["off", "on"]) {
+      await assert.rejects(a.restart({ GAM_SALVAGE: salvage }), {
+        code: "NOT_SUPPORTED",
+        message: /newer gam has written it .*Start the newer version again; nothing was changed/,
+      });
+    }
+    assert.deepEqual(await contentOf(dataDir), before);
+  },
+);
 
 test("a member without its journal does not start, and says what to do", guard, async (t) => {
   const a = await running(t);

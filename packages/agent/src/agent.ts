@@ -10,6 +10,7 @@ import { assert, GamError, type NodeId } from "@gam/core";
 import {
   type Identity,
   insistOnAdvertised,
+  insistOnVersion,
   loadCredentials,
   loadIdentity,
   removeCredentials,
@@ -42,6 +43,7 @@ import { diskFailed } from "./prepare-disk.ts";
 
 /** Where the last init or join was told to listen, so that a restart does the same. */
 const placeFile = "place.json";
+const placeVersion = 1;
 /** A survivor that goes on alone writes its state down, starts anew and elects itself within this. */
 const recoverMs = 30_000;
 const recoverPollMs = 50;
@@ -77,7 +79,8 @@ export class Agent {
   /**
    * Resumes membership where there is one.
    *
-   * Errors: CORRUPT_FILE, with what to do; IN_USE when another agent has the data directory or the port.
+   * Errors: CORRUPT_FILE, with what to do; IN_USE when another agent has the data directory or the port;
+   *         NOT_SUPPORTED when a newer gam has written to the data directory, which stays as it is.
    */
   static async start(
     config: AgentConfig,
@@ -322,16 +325,19 @@ export class Agent {
 
   async #keepPlace(place: Place): Promise<void> {
     const { dataDir } = this.config;
-    await replaceFile(join(dataDir, placeFile), JSON.stringify(place)).catch((thrown: unknown) => {
+    const content = JSON.stringify({ version: placeVersion, ...place });
+    await replaceFile(join(dataDir, placeFile), content).catch((thrown: unknown) => {
       throw diskFailed(dataDir, thrown);
     });
   }
 
   async #lastPlace(): Promise<Place> {
     const { listen, advertise } = this.config;
+    const path = join(this.config.dataDir, placeFile);
     try {
-      const text = await readFile(join(this.config.dataDir, placeFile), "utf8");
+      const text = await readFile(path, "utf8");
       const place = JSON.parse(text) as Place;
+      insistOnVersion(place, path, placeVersion);
       return { listen: place.listen, advertise: advertise ?? place.advertise };
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;

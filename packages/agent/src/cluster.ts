@@ -46,6 +46,7 @@ import {
   type NewNode,
   type NodeSpec,
   newIngressNetwork,
+  spokenDialect,
   type Task,
   type View,
 } from "@gam/state";
@@ -236,7 +237,10 @@ export class Cluster {
       },
       {
         kind: "joinNode",
-        node: newNode(identity.nodeId, "manager", cluster.mesh.addresses(), availability),
+        node: newNode({
+          ...{ id: identity.nodeId, role: "manager", availability },
+          ...{ addresses: cluster.mesh.addresses(), dialect: spokenDialect.newest },
+        }),
       },
       { kind: "createNetwork", network: newIngressNetwork(mint.id() as NetworkId) },
     ];
@@ -573,7 +577,8 @@ function meshOf(
     around: (mesh: Mesh) => Cluster | Promise<Cluster>,
   ): Promise<Cluster> => {
     const { identity, log } = parts;
-    const mesh = await Mesh.open({ identity, credentials, ...place, log, door, clock });
+    const dialect = spokenDialect.newest;
+    const mesh = await Mesh.open({ identity, credentials, ...place, dialect, log, door, clock });
     try {
       cluster = await around(mesh);
       return cluster;
@@ -588,7 +593,7 @@ function meshOf(
 const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
 
 async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
-  const { nodeId, role, addresses, availability } = request;
+  const { nodeId } = request;
   const known = cluster.view.node(nodeId);
   if (known !== undefined && known.Status.State !== "unknown") {
     // It has made promises to the others as this node, and would join without remembering them.
@@ -597,16 +602,14 @@ async function admit(cluster: Cluster, request: JoinRequest): Promise<void> {
       `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
     );
   }
-  const node = newNode(nodeId, role, addresses, availability);
+  const node = newNode({ id: nodeId, ...request });
   await cluster.propose([{ kind: "joinNode", node }]);
 }
 
-function newNode(
-  id: NodeId,
-  role: Role,
-  addresses: readonly string[],
-  availability: Availability,
-): NewNode {
+type NewHost = Pick<JoinRequest, "role" | "addresses" | "availability" | "dialect">;
+
+function newNode(host: NewHost & { readonly id: NodeId }): NewNode {
+  const { id, role, addresses, availability, dialect } = host;
   return {
     ID: id,
     Spec: { Labels: {}, Role: role, Availability: availability },
@@ -618,7 +621,7 @@ function newNode(
       Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
     },
     Status: { State: "unknown", Addr: "" },
-    Gam: { addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0 },
+    Gam: { addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0, dialect },
   };
 }
 

@@ -24,7 +24,8 @@ const taken = 1;
 export async function lockDataDir(dir: string): Promise<FileHandle> {
   await mkdir(dir, { recursive: true, mode: dirMode });
   if (((await stat(dir)).mode & 0o077) !== 0) await chmod(dir, dirMode);
-  const handle = await open(join(dir, "lock"), "w", 0o600);
+  // Not "w", which would touch a disk that this gam may have to leave as it is.
+  const handle = await open(join(dir, "lock"), "a", 0o600);
   try {
     const status = await flock(handle);
     if (status === 0) return handle;

@@ -88,6 +88,18 @@ test("a stranger who announces more in one frame than a window holds is cut off 
   assert.match(String(refused[0]?.fields.reason), /1048577 bytes announced, at most 1048576/);
 });
 
+test("a joiner says which dialect of the log it reads, and hears why that is too little", async () => {
+  const first = await world.found();
+  const newer = await world.open({ dialect: 7 });
+  await newer.mesh.join(world.token(first));
+  assert.equal(world.requests[0]?.dialect, 7);
+  const older = await world.open();
+  world.objection = new GamError("REFUSED", "gam on this host is too old to join");
+  await assert.rejects(older.mesh.join(world.token(first)), {
+    message: /^Cannot join at ".*": gam on this host is too old to join$/,
+  });
+});
+
 test("a manager's token makes a manager, a worker's token a worker without the root key", async () => {
   const first = await world.found();
   const [manager, worker] = [await world.open(), await world.open()];
@@ -104,6 +116,10 @@ test("a manager's token makes a manager, a worker's token a worker without the r
       { nodeId: manager.nodeId, role: "manager", addresses: manager.mesh.addresses() },
       { nodeId: worker.nodeId, role: "worker", addresses: worker.mesh.addresses() },
     ],
+  );
+  assert.deepEqual(
+    world.requests.map(({ dialect }) => dialect),
+    [1, 1],
   );
   assert.deepEqual(
     asWorker.members.map(({ nodeId }) => nodeId).sort(),

@@ -32,6 +32,7 @@ export interface CallerOptions {
   readonly admission: Admission;
   readonly standing: Standing;
   readonly addresses: () => readonly string[];
+  readonly dialect: number | undefined;
   readonly wallMs: () => number;
   readonly onTurnedAway: (by: NodeId, refusal: Refusal, reason: string) => void;
 }
@@ -141,7 +142,7 @@ export class Caller {
     availability: Availability,
     dialMs: number,
   ): Promise<Joined> {
-    const { identity, limits, addresses, wallMs, standing } = this.#options;
+    const { identity, limits, addresses, wallMs, standing, dialect } = this.#options;
     let connection: Connection | undefined;
     let hasAnswered = false;
     try {
@@ -153,7 +154,7 @@ export class Caller {
         hasAnswered = true;
       };
       const self = identity;
-      const wish = { token, addresses: addresses(), availability };
+      const wish = { token, addresses: addresses(), availability, dialect };
       const asking = { self, ...wish, limits, wallMs, onAnswer };
       const joined = await askToJoin(exchange, connection, asking);
       exchange.close();

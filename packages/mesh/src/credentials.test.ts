@@ -37,6 +37,25 @@ test("a broken identity is reported with its file, and never replaced", async ()
   assert.equal(await readFile(path, "utf8"), '{"version":1,"privateKey":"AAAA"}');
 });
 
+test("files of a newer gam are refused with what to do, and stay as they are", async () => {
+  await loadIdentity(dir);
+  await saveCredentials(dir, createCluster(await makeIdentity(), 1_000_000));
+  for (const [name, load] of [
+    ["identity.json", loadIdentity],
+    ["credentials.json", loadCredentials],
+  ] as const) {
+    const path = join(dir, name);
+    const content = JSON.parse(await readFile(path, "utf8")) as object;
+    const text = JSON.stringify({ ...content, version: 2, certificate: { other: "form" } });
+    await writeFile(path, text);
+    await assert.rejects(load(dir), {
+      code: "NOT_SUPPORTED",
+      message: new RegExp(`${name}": a newer gam has written it .*Start the newer version again`),
+    });
+    assert.equal(await readFile(path, "utf8"), text);
+  }
+});
+
 test("credentials come back from disk as they were, with the root key sealed", async () => {
   const credentials = createCluster(await makeIdentity(), 1_000_000);
   assert.equal(await loadCredentials(dir), undefined);

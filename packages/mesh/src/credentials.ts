@@ -16,6 +16,7 @@ import {
   signNextRoot,
   writeCertificate,
 } from "./certificate.ts";
+import { insistOnVersion } from "./file-version.ts";
 import type { Identity } from "./identity.ts";
 import { replaceFile, reserveFile } from "./replace-file.ts";
 import { seal, unseal } from "./seal.ts";
@@ -49,8 +50,9 @@ const sealName = "seal.key";
 const credentialsBytesMax = 16 * 1024;
 const keyBytes = 32;
 
+const fileVersion = 1;
 const fileCheck = check.object({
-  version: check.literal(1),
+  version: check.literal(fileVersion),
   clusterId: check.string(64),
   rootPublicKey: check.string(64),
   rootPrivateKeySealed: check.optional(check.string(256)),
@@ -129,7 +131,7 @@ export async function saveCredentials(dir: string, credentials: Credentials): Pr
   const sealed = async (key: Uint8Array | undefined): Promise<string | undefined> =>
     key && base64(seal(await sealKey(dir, true), key));
   const content = {
-    version: 1,
+    version: fileVersion,
     clusterId,
     rootPublicKey: base64(rootPublicKey),
     rootPrivateKeySealed: await sealed(credentials.rootPrivateKey),
@@ -144,7 +146,10 @@ export async function saveCredentials(dir: string, credentials: Credentials): Pr
   await replaceFile(join(dir, fileName), JSON.stringify(content));
 }
 
-/** Errors: CORRUPT_FILE with the file and what is wrong. Undefined where there are none. */
+/**
+ * Undefined where there are none. Errors: CORRUPT_FILE with the file and what is wrong; NOT_SUPPORTED when a newer
+ * gam has written them.
+ */
 export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
   const path = join(dir, fileName);
   let text: string;
@@ -155,7 +160,9 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
     throw thrown;
   }
   try {
-    const file = fileCheck(JSON.parse(text), "credentials");
+    const content: unknown = JSON.parse(text);
+    insistOnVersion(content, path, fileVersion);
+    const file = fileCheck(content, "credentials");
     const rootPublicKey = fromBase64(file.rootPublicKey);
     const certificate = readCertificate(fromBase64(file.certificate));
     if (!isSignedBy(rootPublicKey, certificate)) throw new Error("certificate is not of this root");
@@ -177,6 +184,7 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
       },
     };
   } catch (thrown) {
+    if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError(
       "CORRUPT_FILE",
       `Cannot read credentials "${path}": ${messageOf(thrown)}; restore it or join again`,

@@ -29,6 +29,8 @@ export interface JoinRequest {
   /** `host:port` where the others reach it, best first. */
   readonly addresses: readonly string[];
   readonly availability: Availability;
+  /** The newest dialect of the log that it reads. */
+  readonly dialect: number;
 }
 
 /** What the connection that brought a message says of its sender. */
@@ -96,6 +98,8 @@ export interface MeshOptions {
    * all interfaces if absent.
    */
   readonly advertise?: string | undefined;
+  /** The newest dialect of the log that this peer reads, for who lets it in. Absent: the first. */
+  readonly dialect?: number;
   readonly log: Logger;
   readonly door: MeshDoor;
   readonly clock?: Clock;

@@ -10,6 +10,7 @@ import { base36, check, GamError, messageOf, type NodeId } from "@gam/core";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { insistOnVersion } from "./file-version.ts";
 import { replaceFile } from "./replace-file.ts";
 
 export interface Identity {
@@ -22,7 +23,11 @@ export interface Identity {
 }
 
 const fileName = "identity.json";
-const fileCheck = check.object({ version: check.literal(1), privateKey: check.string(256) });
+const fileVersion = 1;
+const fileCheck = check.object({
+  version: check.literal(fileVersion),
+  privateKey: check.string(256),
+});
 
 /** Shape: `publicKey` is 32 bytes of Ed25519. Equal keys give equal ids. */
 export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
@@ -48,7 +53,7 @@ export async function removeIdentity(dir: string): Promise<void> {
  * Reads the identity in `dir`, or makes one there (mode 0600).
  *
  * Errors: CORRUPT_FILE when the file is no identity. It is never replaced silently: the cluster
- *         knows this peer by that key.
+ *         knows this peer by that key. NOT_SUPPORTED when a newer gam has written it.
  */
 export async function loadIdentity(dir: string): Promise<Identity> {
   const path = join(dir, fileName);
@@ -60,15 +65,18 @@ export async function loadIdentity(dir: string): Promise<Identity> {
     const identity = await makeIdentity();
     const privateKey = Buffer.from(identity.privateKey.raw).toString("base64");
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    await replaceFile(path, JSON.stringify({ version: 1, privateKey }));
+    await replaceFile(path, JSON.stringify({ version: fileVersion, privateKey }));
     return identity;
   }
   try {
-    const raw = Buffer.from(fileCheck(JSON.parse(text), "identity").privateKey, "base64");
+    const content: unknown = JSON.parse(text);
+    insistOnVersion(content, path, fileVersion);
+    const raw = Buffer.from(fileCheck(content, "identity").privateKey, "base64");
     const key = privateKeyFromRaw(raw);
     if (key.type !== "Ed25519") throw new Error(`key is of type "${key.type}"`);
     return identityOf(key);
   } catch (thrown) {
+    if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError("CORRUPT_FILE", `Cannot read identity "${path}": ${messageOf(thrown)}`, {
       cause: thrown,
     });

@@ -25,6 +25,7 @@ export type {
   Topic,
   Wanted,
 } from "./door.ts";
+export { insistOnVersion } from "./file-version.ts";
 export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./identity.ts";
 export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";

@@ -56,6 +56,8 @@ const proofCheck = check.object({
   proof: check.bytes(64),
   addresses: addressesCheck,
   availability: check.literal<Availability>("active", "pause", "drain"),
+  /** Absent: the first. */
+  dialect: check.optional(check.integer(1)),
 });
 const renewCheck = check.object({
   kind: check.literal("renew"),
@@ -143,6 +145,7 @@ export async function askToJoin(
     readonly token: Token;
     readonly addresses: readonly string[];
     readonly availability: Availability;
+    readonly dialect?: number | undefined;
     readonly limits: Limits;
     readonly wallMs: () => number;
     /** The peer has said something: from now on a failure is no reason to try the same again. */
@@ -179,8 +182,8 @@ export async function askToJoin(
     joinerNonce: nonce,
     responderNonce: welcome.nonce,
   });
-  const { addresses, availability } = asking;
-  exchange.send({ kind: "proof", proof, addresses, availability });
+  const { addresses, availability, dialect } = asking;
+  exchange.send({ kind: "proof", proof, addresses, availability, dialect });
   const admitted = granted(await exchange.next(admittedCheck, "admission", limits.joinMs));
   const certificate = readCertificate(admitted.certificate);
   const { members } = admitted;
@@ -332,11 +335,8 @@ export class Responder {
       certificate: writeCertificate(credentials.certificate),
       nonce: responderNonce,
     } satisfies Welcome);
-    const { proof, addresses, availability } = await exchange.next(
-      proofCheck,
-      "proof",
-      limits.helloMs,
-    );
+    const asking = await exchange.next(proofCheck, "proof", limits.helloMs);
+    const { proof, addresses, availability, dialect = 1 } = asking;
     const nodeId = nodeIdOfKey(publicKey);
     const fingerprint = fingerprintOf(rootPublicKey);
     const asked = this.#roleOf(
@@ -344,7 +344,8 @@ export class Responder {
       proof,
     );
     this.#options.onProved(connection);
-    await door.onJoinRequest({ nodeId, role: asked, publicKey, addresses, availability });
+    const host = { nodeId, publicKey, addresses, dialect };
+    await door.onJoinRequest({ ...host, role: asked, availability });
     // A host that was let in a moment ago by another token keeps the role of that one.
     const role = door.members().find((member) => member.nodeId === nodeId)?.role ?? asked;
     const now = this.#options.credentials();

@@ -208,6 +208,7 @@ export class Mesh {
       admission: this.#admission,
       standing: this.#standing,
       addresses: () => this.addresses(),
+      dialect: options.dialect,
       wallMs,
       onTurnedAway: (by, refusal, reason) => {
         for (const hear of this.#onTurnedAway) hear(by, refusal, reason);
