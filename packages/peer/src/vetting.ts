@@ -5,7 +5,7 @@
  * and snapshots that a leader sends. Each is read once; what was read is kept until it is applied.
  */
 import { type Acceptance, type Entry, entryBytesMax, type Snapshot } from "@gam/consensus";
-import { encode, GamError, messageOf } from "@gam/core";
+import { decode, encode, GamError, messageOf } from "@gam/core";
 import {
   type Applied,
   type Change,
@@ -39,6 +39,10 @@ export class Vetting implements Acceptance {
   readonly #dialect: Dialect;
   readonly #tell: Tell;
   readonly #proposals = new WeakMap<Uint8Array, Proposal>();
+  /** What tryWrite() has checked and encoded, by its changes: the leader asks twice for its own proposals. */
+  readonly #written = new WeakMap<readonly Change[], Written>();
+  /** Bytes that this peer has encoded itself. They are decoded as on every other peer, and not checked again. */
+  readonly #own = new WeakSet<Uint8Array>();
   #dump: { readonly data: Uint8Array; readonly dump: Dump } | undefined;
   #badIndex = 0;
 
@@ -54,16 +58,20 @@ export class Vetting implements Acceptance {
 
   /** The proposal in the form in which it is stored, and as bytes for the log; or why nobody would take it. */
   tryWrite(asked: Proposal): Written | { readonly problem: string } {
+    const known = this.#written.get(asked.changes);
+    if (known?.proposal.id === asked.id && known.proposal.atMs === asked.atMs) return known;
     let written: Written | undefined;
     const problem = problemIn(() => {
       const proposal = this.#stamped(checkProposal(asked, "proposal"));
-      const data = encode(proposal);
+      const data = this.#encoded(proposal);
       written = { proposal, data };
       if (data.length <= entryBytesMax) return;
       const message = `the write takes ${data.length} bytes, and ${entryBytesMax} are allowed`;
       throw new GamError("BAD_FRAME", message);
     });
-    return problem === undefined && written !== undefined ? written : { problem: problem ?? "" };
+    if (problem !== undefined || written === undefined) return { problem: problem ?? "" };
+    this.#written.set(written.proposal.changes, written);
+    return written;
   }
 
   /** What another peer asks for, or why nobody would take it. Without changes where it needs a newer dialect. */
@@ -100,9 +108,15 @@ export class Vetting implements Acceptance {
     });
   }
 
-  /** The bytes of an entry with these changes, and with the dialect that they need. */
+  /** The bytes of an entry with these changes, which sound() has checked, and with the dialect that they need. */
   write(proposal: Proposal): Uint8Array {
-    return encode(this.#stamped(proposal));
+    return this.#encoded(this.#stamped(proposal));
+  }
+
+  #encoded(checked: Proposal): Uint8Array {
+    const data = encode(checked);
+    this.#own.add(data);
+    return data;
   }
 
   /** Errors: BAD_FRAME for changes that this peer does not know itself. */
@@ -121,7 +135,11 @@ export class Vetting implements Acceptance {
   }
 
   #read(data: Uint8Array): Proposal {
-    const proposal = this.#proposals.get(data) ?? readProposal(data, this.#dialect);
+    const known = this.#proposals.get(data);
+    if (known !== undefined) return known;
+    const proposal = this.#own.has(data)
+      ? (decode(data) as Proposal)
+      : readProposal(data, this.#dialect);
     this.#proposals.set(data, proposal);
     return proposal;
   }
