@@ -84,9 +84,8 @@ export class Allocator {
 
   notice({ table, before, after }: Event): void {
     const row = after ?? before;
-    if (row === undefined || table === "cluster") return;
-    if (table === "network") this.#moved.network.add((row as { Id: NetworkId }).Id);
-    else (this.#moved[table] as Set<string>).add((row as { ID: string }).ID);
+    const moved: Readonly<Partial<Record<string, Set<string>>>> = this.#moved;
+    if (row !== undefined) moved[table]?.add("Id" in row ? row.Id : row.ID);
   }
 
   /**

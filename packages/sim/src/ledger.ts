@@ -60,7 +60,7 @@ function held(
         places: Gam.tunnel === undefined ? [] : [`tunnel ${Gam.tunnel}`],
       };
     }
-    case "cluster":
+    default:
       return undefined;
   }
 }

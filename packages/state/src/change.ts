@@ -1,5 +1,5 @@
 /**
- * Change: the words of the log.
+ * Change: the words of the log, and the objects that they are about.
  *
  * An entry of the log is a proposal: changes that are applied together or not at all. Changes that a
  * client asked for name the version they were based on and refuse the whole proposal when it has
@@ -18,8 +18,19 @@ import type {
   NodeSpec,
   NodeStatus,
 } from "./node.ts";
-import type { Endpoint, ServiceSpec, UpdateStatus } from "./service.ts";
+import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "./service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "./task.ts";
+
+/** The replicated objects by the names of their tables. A new object begins here; the compiler names the rest. */
+export interface Rows {
+  readonly cluster: Cluster;
+  readonly node: Node;
+  readonly service: Service;
+  readonly task: Task;
+  readonly network: Network;
+}
+
+export type TableName = keyof Rows;
 
 type New<T> = Omit<T, "Version" | "CreatedAt" | "UpdatedAt">;
 
@@ -183,6 +194,54 @@ export type PlannedChange =
   | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
+
+/** The table with the object that a change is about. */
+export const tableOf = {
+  createCluster: "cluster",
+  updateCluster: "cluster",
+  rotateTokens: "cluster",
+  rotateRoot: "cluster",
+  endRootRotation: "cluster",
+
+  joinNode: "node",
+  updateNode: "node",
+  removeNode: "node",
+  describeNode: "node",
+  judgeNode: "node",
+  setTunnel: "node",
+
+  createService: "service",
+  updateService: "service",
+  removeService: "service",
+  progressUpdate: "service",
+  rollbackService: "service",
+  setEndpoint: "service",
+
+  createTask: "task",
+  assignTask: "task",
+  attachTask: "task",
+  explainTask: "task",
+  desireTask: "task",
+  reportTask: "task",
+  orphanTask: "task",
+  removeTask: "task",
+
+  createNetwork: "network",
+  removeNetwork: "network",
+  allocateNetwork: "network",
+  setGateways: "network",
+  attachContainer: "network",
+  detachContainer: "network",
+  setAttachment: "network",
+  refuseAttachment: "network",
+} as const satisfies Record<Change["kind"], TableName>;
+
+/** Kinds of the changes of one table's objects. */
+export type KindOf<Name extends TableName> = {
+  [Kind in Change["kind"]]: (typeof tableOf)[Kind] extends Name ? Kind : never;
+}[Change["kind"]];
+
+export type ChangeOf<Name extends TableName> = Extract<Change, { readonly kind: KindOf<Name> }>;
 
 const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "judgeNode",

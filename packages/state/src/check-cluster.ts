@@ -1,22 +1,22 @@
-/** Check of the cluster: as it is made, and as it is. */
+/** Check of the cluster: its changes, and the whole object. */
 import { type Check, check } from "@gam/core";
+import { anything } from "./check-parts.ts";
 import { checkClusterSpec, readBy } from "./check-spec.ts";
 import type { Cluster, JoinToken, NextRoot } from "./cluster.ts";
 import { readDataPath } from "./data-path.ts";
 import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
+import type { ChangeFields } from "./table-rule.ts";
 
 const { integer, list, optional, string, struct } = check;
 
 /** Sealed under the root key, and while it is being replaced under the next one as well. */
 const rootsMax = 2;
-export const checkToken = struct({
+const checkToken = struct({
   PublicKey: aKey,
   Sealed: check.map(string(1024), rootsMax, aKey),
 }) as Check<JoinToken>;
-export const checkTokens = struct({ Worker: checkToken, Manager: checkToken }) as Check<
-  Cluster["Tokens"]
->;
-export const checkNextRoot = struct({ PublicKey: aKey, Signature: aSignature }) as Check<NextRoot>;
+const checkTokens = struct({ Worker: checkToken, Manager: checkToken }) as Check<Cluster["Tokens"]>;
+const checkNextRoot = struct({ PublicKey: aKey, Signature: aSignature }) as Check<NextRoot>;
 
 const parts = {
   ID: anId,
@@ -36,10 +36,20 @@ function withDataPath<T extends object>(shape: Check<T>): Check<T> {
   return (value, path) => ({ ...shape(value, path), ...readPath(value, path) });
 }
 
-export const checkNewCluster = withDataPath(struct(parts)) as Check<
+const checkNewCluster = withDataPath(struct(parts)) as Check<
   Omit<Cluster, "Version" | "CreatedAt" | "UpdatedAt">
 >;
 
 export const checkCluster = withDataPath(
   struct({ ...parts, Version: struct({ Index: anIndex }), CreatedAt: aTime, UpdatedAt: aTime }),
 ) as Check<Cluster>;
+
+export const clusterParts = anything;
+
+export const clusterFields: ChangeFields<"cluster"> = {
+  createCluster: { cluster: checkNewCluster },
+  updateCluster: { spec: checkClusterSpec, basedOn: anIndex },
+  rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
+  rotateRoot: { root: aKey, next: checkNextRoot, tokens: checkTokens },
+  endRootRotation: { publicKey: aKey },
+};

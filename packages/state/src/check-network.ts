@@ -1,6 +1,7 @@
-/** Check of a network: what a client may ask for, and the whole object with what the leader gave it. */
+/** Check of a network: its changes, and the whole object with what the leader gave it. */
 import { type Check, check, GamError, type NetworkId, type NodeId } from "@gam/core";
 import type { NewNetwork } from "./change.ts";
+import { anything, keeping, objectsMax, shortText, texts } from "./check-parts.ts";
 import { readBy } from "./check-spec.ts";
 import {
   aContainerName,
@@ -13,6 +14,7 @@ import {
 } from "./field-checks.ts";
 import type { Network } from "./network.ts";
 import { checkIpam, readNetworkSpec } from "./network-spec.ts";
+import type { ChangeFields } from "./table-rule.ts";
 
 const { id, integer, list, map, optional, struct, where } = check;
 
@@ -21,11 +23,11 @@ const attachmentsMax = 65_536;
 const vniMax = 2 ** 24 - 1;
 
 /** As the leader gives it. None is not a network's: it would be given another again and again. */
-export const aVni = integer(1, vniMax);
+const aVni = integer(1, vniMax);
 
 type Config = Network["IPAM"]["Config"][number];
 
-export const checkGivenConfig = where(
+const checkGivenConfig = where(
   list(
     where(
       struct({ Subnet: aRange, IPRange: optional(aRange), Gateway: anAddress }) as Check<Config>,
@@ -49,9 +51,9 @@ function passes(config: Config): boolean {
   }
 }
 
-export const checkAliases = list(aContainerName, 256);
+const checkAliases = list(aContainerName, 256);
 /** "" takes a node's away. */
-export const checkGateways = map(orEmpty(anAddress), nodesMax, anId);
+const checkGateways = map(orEmpty(anAddress), nodesMax, anId);
 
 const extra = struct({
   vni: integer(0, vniMax),
@@ -76,7 +78,7 @@ const read = (value: unknown, path: string): NewNetwork => {
 };
 
 /** What the leader gives no client has. */
-export const checkNewNetwork: Check<NewNetwork> = read;
+const checkNewNetwork: Check<NewNetwork> = read;
 
 const given = struct({ Version: struct({ Index: anIndex }), Created: aTime, Gam: extra });
 
@@ -91,3 +93,28 @@ function configOf(value: unknown, path: string): readonly Config[] {
   const { IPAM } = struct({ IPAM: struct({ Config: checkGivenConfig }) })(value, path);
   return IPAM.Config;
 }
+
+export const networkParts = keeping({
+  Id: shortText,
+  Name: shortText,
+  IPAM: keeping({ Config: list(anything, 4096) }),
+  Gam: keeping({ gateways: texts, attachments: map(anything, objectsMax) }),
+});
+
+export const networkFields: ChangeFields<"network"> = {
+  createNetwork: { network: checkNewNetwork },
+  removeNetwork: { id: id<NetworkId>() },
+  allocateNetwork: { id: id<NetworkId>(), vni: aVni, config: checkGivenConfig },
+  setGateways: { id: id<NetworkId>(), gateways: checkGateways },
+  attachContainer: {
+    network: id<NetworkId>(),
+    key: anId,
+    node: id<NodeId>(),
+    name: aContainerName,
+    wish: optional(anAddress),
+    aliases: optional(checkAliases),
+  },
+  detachContainer: { network: id<NetworkId>(), key: anId },
+  setAttachment: { id: id<NetworkId>(), key: anId, address: anAddress },
+  refuseAttachment: { id: id<NetworkId>(), key: anId },
+};

@@ -1,6 +1,7 @@
-/** Check of a node: what joins, what its own peer says of it, and the whole object. */
+/** Check of a node: its changes, and the whole object. */
 import { type Check, check, type NodeId } from "@gam/core";
 import type { NewNode } from "./change.ts";
+import { anything, keeping, shortText, someList, texts } from "./check-parts.ts";
 import { checkNodeSpec } from "./check-spec.ts";
 import {
   aDialect,
@@ -28,6 +29,7 @@ import {
   type NodeStatus,
   tunnelRange,
 } from "./node.ts";
+import type { ChangeFields } from "./table-rule.ts";
 
 const { boolean, id, integer, list, literal, optional, struct } = check;
 
@@ -42,7 +44,7 @@ const genericResource = struct({
 });
 export const genericResources = list(genericResource, 4096) as Check<GenericResource[]>;
 
-export const checkDescription = struct({
+const checkDescription = struct({
   Hostname: aHostname,
   Platform: struct({ Architecture: aText, OS: aText }),
   Resources: struct({
@@ -57,9 +59,9 @@ export const checkDescription = struct({
   }),
 }) as Check<NodeDescription>;
 
-export const checkAddresses = list(aHostPort, addressesMax);
-export const checkEngine = struct({ ready: boolean, reason: aMessage }) as Check<EngineHealth>;
-export const checkNodeNetwork = struct({
+const checkAddresses = list(aHostPort, addressesMax);
+const checkEngine = struct({ ready: boolean, reason: aMessage }) as Check<EngineHealth>;
+const checkNodeNetwork = struct({
   mtu: integer(0, mtuMax),
   routes: list(aRoute, routesMax),
   encryption: literal("kernel", "userspace", "none"),
@@ -68,7 +70,7 @@ export const checkNodeNetwork = struct({
 }) as Check<NodeNetwork>;
 
 const state = literal("unknown", "down", "ready", "disconnected");
-export const checkJudgement = struct({ State: state, Message: optional(aMessage) }) as Check<
+const checkJudgement = struct({ State: state, Message: optional(aMessage) }) as Check<
   Omit<NodeStatus, "Addr">
 >;
 
@@ -89,7 +91,7 @@ const parts = {
 };
 
 /** A tunnel address is the leader's to give. */
-export const checkNewNode = check.where(
+const checkNewNode = check.where(
   struct(parts) as Check<NewNode>,
   ({ Gam }) => Gam.tunnel === undefined,
   "a node without a tunnel address",
@@ -101,3 +103,33 @@ export const checkNode = struct({
   CreatedAt: aTime,
   UpdatedAt: aTime,
 }) as Check<Node>;
+
+export const nodeParts = keeping({
+  ID: shortText,
+  Spec: keeping({ Labels: texts }),
+  Description: keeping({
+    Hostname: check.string(),
+    Platform: anything,
+    Resources: anything,
+    Engine: keeping({ Labels: texts, Plugins: someList }),
+  }),
+  Status: keeping({ State: shortText, Addr: check.string() }),
+  Gam: keeping({ addresses: list(check.string(), 4096), engine: anything }),
+});
+
+export const nodeFields: ChangeFields<"node"> = {
+  joinNode: { node: checkNewNode },
+  updateNode: { id: id<NodeId>(), spec: checkNodeSpec, basedOn: anIndex },
+  removeNode: { id: id<NodeId>() },
+  describeNode: {
+    id: id<NodeId>(),
+    description: checkDescription,
+    addresses: checkAddresses,
+    engine: checkEngine,
+    network: checkNodeNetwork,
+    root: optional(aKey),
+    dialect: optional(aDialect),
+  },
+  judgeNode: { id: id<NodeId>(), status: checkJudgement },
+  setTunnel: { id: id<NodeId>(), address: aTunnelAddress(tunnelRange) },
+};

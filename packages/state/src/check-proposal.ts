@@ -3,50 +3,14 @@
  *
  * An entry of the log over which one peer stumbles all of them would stumble over, again and again. So every
  * peer checks each proposal in full before it enters a log, and once more when it comes out of one: its own,
- * those of other peers, and those of the leader's plans. The shapes are those of the objects (check-node.ts,
- * check-service.ts, check-task.ts, check-network.ts, check-cluster.ts), which snapshots are checked by as well.
+ * those of other peers, and those of the leader's plans. The shapes of changes stand beside those of the objects
+ * (check-node.ts and so on), which snapshots are checked by.
  *
  * What comes back has only known fields, in the one form in which they are stored. It is the same on every peer,
  * and it is what is applied.
  */
-import {
-  type Check,
-  check,
-  decode,
-  GamError,
-  type NetworkId,
-  type NodeId,
-  type ProposalId,
-  type ServiceId,
-  type TaskId,
-} from "@gam/core";
+import { type Check, check, decode, GamError, type ProposalId } from "@gam/core";
 import type { Change, Proposal } from "./change.ts";
-import { checkNewCluster, checkNextRoot, checkToken, checkTokens } from "./check-cluster.ts";
-import { checkEndpoint } from "./check-endpoint.ts";
-import {
-  aVni,
-  checkAliases,
-  checkGateways,
-  checkGivenConfig,
-  checkNewNetwork,
-} from "./check-network.ts";
-import {
-  checkAddresses,
-  checkDescription,
-  checkEngine,
-  checkJudgement,
-  checkNewNode,
-  checkNodeNetwork,
-} from "./check-node.ts";
-import { checkPlaces, checkUpdateStatus } from "./check-service.ts";
-import { checkClusterSpec, checkNodeSpec, checkServiceSpec } from "./check-spec.ts";
-import {
-  checkDesired,
-  checkNewTask,
-  checkTaskAttachments,
-  checkTaskStatus,
-  checkWaitingStatus,
-} from "./check-task.ts";
 import {
   type Dialect,
   dialectOfChange,
@@ -54,103 +18,16 @@ import {
   dialectOfProposal,
   spokenDialect,
 } from "./dialect.ts";
-import {
-  aContainerName,
-  aDialect,
-  aKey,
-  aMessage,
-  aMoment,
-  anAddress,
-  anId,
-  anIndex,
-  aRegistryAuth,
-  aTunnelAddress,
-} from "./field-checks.ts";
-import { tunnelRange } from "./node.ts";
+import { aDialect, aMoment } from "./field-checks.ts";
+import { tables } from "./tables.ts";
 
 const changesMax = 20_000;
-const { boolean, id, literal, optional, struct, where } = check;
-
-const node = id<NodeId>();
-const service = id<ServiceId>();
-const network = id<NetworkId>();
-const task = id<TaskId>();
-
-const fieldsOf: Record<Change["kind"], Record<string, Check<unknown>>> = {
-  createCluster: { cluster: checkNewCluster },
-  updateCluster: { spec: checkClusterSpec, basedOn: anIndex },
-  rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
-  rotateRoot: { root: aKey, next: checkNextRoot, tokens: checkTokens },
-  joinNode: { node: checkNewNode },
-  updateNode: { id: node, spec: checkNodeSpec, basedOn: anIndex },
-  removeNode: { id: node },
-  createService: { id: service, spec: checkServiceSpec, registryAuth: aRegistryAuth },
-  updateService: {
-    id: service,
-    spec: checkServiceSpec,
-    previous: optional(checkServiceSpec),
-    registryAuth: aRegistryAuth,
-    rollback: boolean,
-    basedOn: anIndex,
-  },
-  removeService: { id: service },
-  createNetwork: { network: checkNewNetwork },
-  removeNetwork: { id: network },
-  attachContainer: {
-    network,
-    key: anId,
-    node,
-    name: aContainerName,
-    wish: optional(anAddress),
-    aliases: optional(checkAliases),
-  },
-  describeNode: {
-    id: node,
-    description: checkDescription,
-    addresses: checkAddresses,
-    engine: checkEngine,
-    network: checkNodeNetwork,
-    root: optional(aKey),
-    dialect: optional(aDialect),
-  },
-  detachContainer: { network, key: anId },
-  reportTask: { id: task, status: checkTaskStatus },
-  judgeNode: { id: node, status: checkJudgement },
-  endRootRotation: { publicKey: aKey },
-  createTask: { task: checkNewTask },
-  assignTask: {
-    id: task,
-    node,
-    status: where(checkTaskStatus, ({ State }) => State === "assigned", "state assigned"),
-  },
-  explainTask: { id: task, status: checkWaitingStatus },
-  desireTask: { id: task, desired: checkDesired },
-  orphanTask: {
-    id: task,
-    status: where(checkTaskStatus, ({ State }) => State === "orphaned", "state orphaned"),
-  },
-  removeTask: { id: task },
-  progressUpdate: {
-    id: service,
-    templateVersion: anIndex,
-    status: optional(checkUpdateStatus),
-    waveAtMs: aMoment,
-    updated: checkPlaces,
-  },
-  rollbackService: { id: service, templateVersion: anIndex, message: aMessage },
-  setEndpoint: { id: service, endpoint: checkEndpoint },
-  allocateNetwork: { id: network, vni: aVni, config: checkGivenConfig },
-  setGateways: { id: network, gateways: checkGateways },
-  attachTask: { id: task, attachments: checkTaskAttachments },
-  setAttachment: { id: network, key: anId, address: anAddress },
-  refuseAttachment: { id: network, key: anId },
-  setTunnel: { id: node, address: aTunnelAddress(tunnelRange) },
-};
+const { id, literal, optional, struct } = check;
 
 const changes = new Map(
-  Object.entries(fieldsOf).map(([kind, fields]) => {
-    return [kind, struct({ kind: literal(kind), ...fields })] as const;
-  }),
+  Object.values(tables)
+    .flatMap(({ fields }) => Object.entries(fields))
+    .map(([kind, fields]) => [kind, struct({ kind: literal(kind), ...fields })] as const),
 );
 
 export const checkChange: Check<Change> = (value, path) => {

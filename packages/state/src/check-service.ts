@@ -1,16 +1,18 @@
-/** Check of a service, and of what gam writes of its update. */
+/** Check of a service: its changes, and the whole object. */
 import { type Check, check, type ServiceId } from "@gam/core";
 import { checkEndpoint } from "./check-endpoint.ts";
+import { anything, keeping, shortText, someList } from "./check-parts.ts";
 import { checkServiceSpec } from "./check-spec.ts";
 import { aMessage, aMoment, anIndex, aRegistryAuth, aTime } from "./field-checks.ts";
 import type { Service, UpdateStatus } from "./service.ts";
+import type { ChangeFields } from "./table-rule.ts";
 
-const { id, list, literal, matching, optional, struct } = check;
+const { boolean, id, list, literal, matching, optional, struct } = check;
 
 /** Places of one service: its slots, or the nodes of the cluster. */
 const placesMax = 200_000;
 
-export const checkUpdateStatus = struct({
+const checkUpdateStatus = struct({
   State: literal(
     "updating",
     "paused",
@@ -25,7 +27,7 @@ export const checkUpdateStatus = struct({
 }) as Check<UpdateStatus>;
 
 /** Slots by their numbers, nodes by their ids. */
-export const checkPlaces = list(
+const checkPlaces = list(
   matching(/^(0|[1-9]\d{0,9}|[0-9a-z]{25})$/, "a slot or a node", 25),
   placesMax,
 );
@@ -50,3 +52,36 @@ export const checkService = struct({
     updated: checkPlaces,
   }),
 }) as Check<Service>;
+
+export const serviceParts = keeping({
+  ID: shortText,
+  Spec: keeping({
+    Name: shortText,
+    TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+    Mode: anything,
+  }),
+  Endpoint: anything,
+  Gam: keeping({ updated: someList }),
+});
+
+export const serviceFields: ChangeFields<"service"> = {
+  createService: { id: id<ServiceId>(), spec: checkServiceSpec, registryAuth: aRegistryAuth },
+  updateService: {
+    id: id<ServiceId>(),
+    spec: checkServiceSpec,
+    previous: optional(checkServiceSpec),
+    registryAuth: aRegistryAuth,
+    rollback: boolean,
+    basedOn: anIndex,
+  },
+  removeService: { id: id<ServiceId>() },
+  progressUpdate: {
+    id: id<ServiceId>(),
+    templateVersion: anIndex,
+    status: optional(checkUpdateStatus),
+    waveAtMs: aMoment,
+    updated: checkPlaces,
+  },
+  rollbackService: { id: id<ServiceId>(), templateVersion: anIndex, message: aMessage },
+  setEndpoint: { id: id<ServiceId>(), endpoint: checkEndpoint },
+};

@@ -1,4 +1,4 @@
-/** Check of a task, and of what is reported of one. */
+/** Check of a task: its changes, and the whole object. */
 import {
   type Check,
   check,
@@ -10,6 +10,7 @@ import {
 import type { NewTask } from "./change.ts";
 import { checkEndpointSpec, checkPorts } from "./check-endpoint.ts";
 import { genericResources } from "./check-node.ts";
+import { anything, keeping, shortText } from "./check-parts.ts";
 import { checkTaskSpec } from "./check-spec.ts";
 import {
   aCount,
@@ -25,6 +26,7 @@ import {
   labels,
   orEmpty,
 } from "./field-checks.ts";
+import type { ChangeFields } from "./table-rule.ts";
 import { type Task, type TaskAttachment, type TaskStatus, taskStates } from "./task.ts";
 
 const { boolean, id, integer, list, literal, optional, struct, where } = check;
@@ -33,7 +35,7 @@ const attachmentsMax = 256;
 /** Of processes: Linux has 0 to 255, other systems have more. */
 const exitCodeMax = 2 ** 32;
 
-export const checkTaskStatus = struct({
+const checkTaskStatus = struct({
   Timestamp: aTime,
   State: literal(...taskStates),
   Message: optional(aMessage),
@@ -49,15 +51,15 @@ export const checkTaskStatus = struct({
 }) as Check<TaskStatus>;
 
 /** Before it is given to a node, as the leader says it. */
-export const checkWaitingStatus = where(
+const checkWaitingStatus = where(
   checkTaskStatus,
   ({ State }) => State === "new" || State === "allocated" || State === "pending",
   "a state of a task without a node",
 );
 
-export const checkDesired = literal("ready", "running", "complete", "shutdown", "remove");
+const checkDesired = literal("ready", "running", "complete", "shutdown", "remove");
 
-export const checkTaskAttachments = where(
+const checkTaskAttachments = where(
   list(struct({ network: id<NetworkId>(), address: anAddress }), attachmentsMax),
   (all) => new Set(all.map(({ network }) => network)).size === all.length,
   "one address in each network",
@@ -88,7 +90,7 @@ const parts = {
   }),
 };
 
-export const checkNewTask = struct(parts) as Check<NewTask>;
+const checkNewTask = struct(parts) as Check<NewTask>;
 
 export const checkTask = struct({
   ...parts,
@@ -96,3 +98,30 @@ export const checkTask = struct({
   CreatedAt: aTime,
   UpdatedAt: aTime,
 }) as Check<Task>;
+
+export const taskParts = keeping({
+  ID: shortText,
+  ServiceID: shortText,
+  Spec: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+  Status: keeping({ State: shortText }),
+  DesiredState: shortText,
+  Gam: keeping({ endpoint: anything, attachments: list(anything, 4096) }),
+});
+
+export const taskFields: ChangeFields<"task"> = {
+  createTask: { task: checkNewTask },
+  assignTask: {
+    id: id<TaskId>(),
+    node: id<NodeId>(),
+    status: where(checkTaskStatus, ({ State }) => State === "assigned", "state assigned"),
+  },
+  attachTask: { id: id<TaskId>(), attachments: checkTaskAttachments },
+  explainTask: { id: id<TaskId>(), status: checkWaitingStatus },
+  desireTask: { id: id<TaskId>(), desired: checkDesired },
+  reportTask: { id: id<TaskId>(), status: checkTaskStatus },
+  orphanTask: {
+    id: id<TaskId>(),
+    status: where(checkTaskStatus, ({ State }) => State === "orphaned", "state orphaned"),
+  },
+  removeTask: { id: id<TaskId>() },
+};

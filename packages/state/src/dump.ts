@@ -5,34 +5,30 @@
  * are there once, and nothing is newer than the state itself.
  */
 import { type Check, check, decode, type NodeId, type ProposalId } from "@gam/core";
-import { type Outcome, refusalCodes } from "./change.ts";
-import { checkCluster } from "./check-cluster.ts";
-import { checkNetwork } from "./check-network.ts";
-import { checkNode } from "./check-node.ts";
-import { checkService } from "./check-service.ts";
-import { checkTask } from "./check-task.ts";
+import { type Outcome, type Rows, refusalCodes, type TableName } from "./change.ts";
+import { keeping, objectsMax } from "./check-parts.ts";
 import type { Cluster } from "./cluster.ts";
 import { inOwnSchema, schema } from "./dump-schema.ts";
 import { aDialect, aMessage, anIndex } from "./field-checks.ts";
-import type { Network } from "./network.ts";
-import type { Node } from "./node.ts";
-import type { Service } from "./service.ts";
-import type { Task } from "./task.ts";
+import { type ListName, listNames, tables } from "./tables.ts";
 
-/** Of each kind. More than any cluster that this program is for. */
-const objectsMax = 1_000_000;
+/** The objects of each table, in order. */
+export type Lists = { readonly [Name in ListName as `${Name}s`]: readonly Rows[Name][] };
 
-export interface Dump {
+export interface Dump extends Lists {
   readonly schema: number;
   readonly index: number;
   readonly dialect: number;
   readonly cluster: Cluster | undefined;
-  readonly nodes: readonly Node[];
-  readonly services: readonly Service[];
-  readonly tasks: readonly Task[];
-  readonly networks: readonly Network[];
   readonly removed: readonly NodeId[];
   readonly outcomes: readonly (readonly [ProposalId, Outcome])[];
+}
+
+/** The cluster as a list of one, or of none. */
+export function rowsOf<Name extends TableName>(dump: Dump, name: Name): readonly Rows[Name][] {
+  const { cluster, ...lists } = dump;
+  const rows = name === "cluster" ? [cluster ?? []].flat() : lists[`${name}s` as keyof Lists];
+  return rows as readonly Rows[Name][];
 }
 
 const { id, list, literal, optional, struct, union, where } = check;
@@ -67,30 +63,32 @@ const shape = struct({
   schema: literal(schema),
   index: anIndex,
   dialect: aDialect,
-  cluster: optional(checkCluster),
-  nodes: once(checkNode, keysOfNode, "each node, address and key once"),
-  services: once(checkService, ({ ID, Spec }) => [ID, ` ${Spec.Name}`], "each service once"),
-  tasks: once(checkTask, ({ ID }) => [ID], "each task once"),
-  networks: once(checkNetwork, ({ Id, Name }) => [Id, ` ${Name}`], "each network once"),
+  cluster: optional(tables.cluster.check),
+  ...listed((name) => checkList(name)),
   removed: once(id<NodeId>(), (one) => [one], "each removed node once"),
   outcomes: once(checkEntry, ([one]) => [one], "each proposal once"),
 });
 
-function keysOfNode({ ID, Gam }: Node): readonly string[] {
-  const { addresses, tunnel, network } = Gam;
-  const keys = [tunnel, network?.publicKey].filter((one) => one !== undefined && one !== "");
-  return [ID, ...new Set(addresses), ...(keys as string[])];
+/** One check for the list of each table. */
+function listed(checkOf: (name: ListName) => Check<unknown>): Record<string, Check<unknown>> {
+  return Object.fromEntries(listNames.map((name) => [`${name}s`, checkOf(name)]));
+}
+
+function checkList<Name extends ListName>(name: Name): Check<Rows[Name][]> {
+  const { check, keysOf } = tables[name];
+  return once<Rows[Name]>(check, keysOf, `each ${name} once, and no name, address or key twice`);
 }
 
 const checkDump: Check<Dump> = (value, path) => {
-  const dump = shape(value, path) as Dump;
+  const dump = shape(value, path) as unknown as Dump;
   const newest = check.integer(0, dump.index);
-  for (const [at, { Version, Gam }] of dump.services.entries()) {
-    newest(Version.Index, `${path}.services[${at}].Version.Index`);
-    newest(Gam.templateVersion, `${path}.services[${at}].Gam.templateVersion`);
+  for (const name of listNames) {
+    for (const [at, { Version }] of dump[`${name}s`].entries()) {
+      newest(Version.Index, `${path}.${name}s[${at}].Version.Index`);
+    }
   }
-  for (const [at, { Version }] of [...dump.nodes, ...dump.tasks, ...dump.networks].entries()) {
-    newest(Version.Index, `${path}[${at}].Version.Index`);
+  for (const [at, { Gam }] of dump.services.entries()) {
+    newest(Gam.templateVersion, `${path}.services[${at}].Gam.templateVersion`);
   }
   return dump;
 };
@@ -104,74 +102,15 @@ export function readDump(data: Uint8Array): Dump {
   return checkDump(inOwnSchema(decode(data)), "snapshot");
 }
 
-const anything = keeping({});
-const some = list(() => undefined, objectsMax);
-const name = check.string(64);
-const texts = check.map(check.string(2 ** 21), 2 ** 20);
 const rows = keeping({
   schema: literal(schema),
   index: anIndex,
   dialect: aDialect,
-  nodes: list(
-    keeping({
-      ID: name,
-      Spec: keeping({ Labels: texts }),
-      Description: keeping({
-        Hostname: check.string(),
-        Platform: anything,
-        Resources: anything,
-        Engine: keeping({ Labels: texts, Plugins: some }),
-      }),
-      Status: keeping({ State: name, Addr: check.string() }),
-      Gam: keeping({ addresses: list(check.string(), 4096), engine: anything }),
-    }),
-    objectsMax,
-  ),
-  services: list(
-    keeping({
-      ID: name,
-      Spec: keeping({
-        Name: name,
-        TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
-        Mode: anything,
-      }),
-      Endpoint: anything,
-      Gam: keeping({ updated: some }),
-    }),
-    objectsMax,
-  ),
-  tasks: list(
-    keeping({
-      ID: name,
-      ServiceID: name,
-      Spec: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
-      Status: keeping({ State: name }),
-      DesiredState: name,
-      Gam: keeping({ endpoint: anything, attachments: list(anything, 4096) }),
-    }),
-    objectsMax,
-  ),
-  networks: list(
-    keeping({
-      Id: name,
-      Name: name,
-      IPAM: keeping({ Config: list(anything, 4096) }),
-      Gam: keeping({ gateways: texts, attachments: check.map(anything, objectsMax) }),
-    }),
-    objectsMax,
-  ),
-  removed: list(name, objectsMax),
+  cluster: optional(tables.cluster.parts),
+  ...listed((name) => list(tables[name].parts, objectsMax)),
+  removed: list(check.string(64), objectsMax),
   outcomes: list(checkEntry, objectsMax),
 });
-
-/** A value as it came, of which only these fields are looked at. */
-function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
-  const look = check.object(fields);
-  return (value, path) => {
-    look(value, path);
-    return value;
-  };
-}
 
 /**
  * As readDump(), for a state that was this peer's own: its rows have their parts, whatever is in these. Errors:

@@ -10,6 +10,8 @@ export type {
   Refusal,
   RefusalCode,
   ReportedChange,
+  Rows,
+  TableName,
 } from "./change.ts";
 export { isPlanned, refusalCodes } from "./change.ts";
 export {
@@ -87,7 +89,6 @@ export { readNodeSpec } from "./node-spec.ts";
 export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
 export { matchesPlatform } from "./platform.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
-export { takenPort } from "./refusal.ts";
 export { nodesWithoutNextRoot } from "./root-rotation.ts";
 export type {
   ContainerSpec,
@@ -109,9 +110,10 @@ export type {
   UpdateState,
   UpdateStatus,
 } from "./service.ts";
+export { takenPort } from "./service-refusal.ts";
 export { readServiceSpec, type ServiceSpecRules, withDefaults } from "./service-spec.ts";
 export { type HeldEndpoint, staleAttachments } from "./stale-attachments.ts";
-export { type Applied, mergeStatus, Store } from "./store.ts";
+export { type Applied, Store } from "./store.ts";
 export {
   type ContainerStatus,
   compareStates,
@@ -129,6 +131,7 @@ export {
   type TaskStatus,
   taskStates,
 } from "./task.ts";
+export { mergeStatus } from "./task-change.ts";
 export { UpToDate } from "./up-to-date.ts";
 export { checkUsage, type Usage } from "./usage.ts";
 export type { Event, View } from "./view.ts";

@@ -1,33 +1,30 @@
-/** Network change: what one change of the log makes of a network, or nothing when it is void. */
+/** Network change: what one change of the log makes of a network. Whether it holds is in network-refusal.ts. */
 import { type NodeId, unreachable } from "@gam/core";
-import type { Change } from "./change.ts";
+import type { ChangeOf } from "./change.ts";
 import { overlaps } from "./cidr.ts";
 import type { Network } from "./network.ts";
+import type { Occasion } from "./occasion.ts";
 import type { View } from "./view.ts";
 
-type NetworkChange = Extract<
-  Change,
-  {
-    kind:
-      | "allocateNetwork"
-      | "setGateways"
-      | "attachContainer"
-      | "detachContainer"
-      | "setAttachment"
-      | "refuseAttachment";
-  }
->;
+type Change = ChangeOf<"network">;
 
+/** As TableRule.after. */
 export function networkAfter(
-  network: Network,
-  change: NetworkChange,
-  view: View,
+  network: Network | undefined,
+  change: Change,
+  { view, index, at }: Occasion,
 ): Network | undefined {
+  if (change.kind === "createNetwork") {
+    return { ...change.network, Version: { Index: index }, Created: at };
+  }
+  if (network === undefined) return undefined;
   const extra = network.Gam;
   const moved = (Gam: Network["Gam"]): Network => ({ ...network, Gam });
   switch (change.kind) {
+    case "removeNetwork":
+      return undefined;
     case "allocateNetwork":
-      if (extra.vni !== 0 || clashes(network, change, view)) return undefined;
+      if (extra.vni !== 0 || clashes(network, change, view)) return network;
       return {
         ...moved({ ...extra, vni: change.vni }),
         IPAM: { ...network.IPAM, Config: change.config },
@@ -40,7 +37,7 @@ export function networkAfter(
     }
     case "attachContainer": {
       const { key, node, name, wish, aliases = [] } = change;
-      if (extra.attachments[key] !== undefined) return undefined;
+      if (extra.attachments[key] !== undefined) return network;
       const attachment = {
         node,
         name,
@@ -52,13 +49,13 @@ export function networkAfter(
     }
     case "setAttachment": {
       const known = extra.attachments[change.key];
-      if (known === undefined || known.address !== "") return undefined;
+      if (known === undefined || known.address !== "") return network;
       const attachment = { ...known, address: change.address };
       return moved({ ...extra, attachments: { ...extra.attachments, [change.key]: attachment } });
     }
     case "refuseAttachment":
     case "detachContainer": {
-      if (extra.attachments[change.key] === undefined) return undefined;
+      if (extra.attachments[change.key] === undefined) return network;
       const { [change.key]: _, ...attachments } = extra.attachments;
       return moved({ ...extra, attachments });
     }

@@ -3,48 +3,54 @@
  *
  * The words are Swarm's and Docker's where they have some.
  */
-import type { NetworkId, NodeId } from "@gam/core";
-import type { Change, Refusal } from "./change.ts";
+import { type NetworkId, type NodeId, unreachable } from "@gam/core";
+import type { ChangeOf, Refusal } from "./change.ts";
 import { endsOf, isInside, overlaps } from "./cidr.ts";
 import type { Network } from "./network.ts";
 import { ingressOf, isPredefined } from "./network-need.ts";
 import { demandsEncryption } from "./network-spec.ts";
 import { tunnelRange } from "./node.ts";
 import { ingressPorts, mayGoBack } from "./ports.ts";
+import { missing, takenId } from "./refusal.ts";
 import type { ServiceSpec } from "./service.ts";
 import { containerName, isTerminal } from "./task.ts";
 import type { View } from "./view.ts";
 
+type Change = ChangeOf<"network">;
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
 
-export function refusalOfNetwork(
-  view: View,
-  change: Of<"createNetwork" | "removeNetwork" | "attachContainer">,
-): Refusal | undefined {
+export function networkRefusal(view: View, change: Change): Refusal | undefined {
   switch (change.kind) {
     case "createNetwork":
       return (
         takenName(view, change) ??
-        takenId(view, change) ??
+        takenId(view.network(change.network.Id), `network ${change.network.Id}`) ??
         secondIngress(view, change) ??
         unkeepable(view, change) ??
         takenSubnet(view, change)
       );
     case "removeNetwork":
-      return missing(view, change.id) ?? inUse(view, change.id);
+      return missing(view.network(change.id), `network ${change.id}`) ?? inUse(view, change.id);
     case "attachContainer":
-      return missing(view, change.network) ?? unattachable(view, change) ?? badWish(view, change);
+      return (
+        missing(view.network(change.network), `network ${change.network}`) ??
+        unattachable(view, change) ??
+        badWish(view, change)
+      );
+    case "detachContainer":
+    case "allocateNetwork":
+    case "setGateways":
+    case "setAttachment":
+    case "refuseAttachment":
+      return undefined;
+    default:
+      unreachable(change);
   }
 }
 
 function takenName(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
   if (!view.networks().some(({ Name }) => Name === network.Name)) return undefined;
   return { code: "NAME_IN_USE", message: `network with name ${network.Name} already exists` };
-}
-
-function takenId(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
-  if (view.network(network.Id) === undefined) return undefined;
-  return { code: "IN_USE", message: `network ${network.Id} already exists` };
 }
 
 function secondIngress(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
@@ -187,9 +193,4 @@ function holderOfAddress(view: View, { Id, Gam }: Network, address: string): str
 
 function nameOf(view: View, node: NodeId): string {
   return view.node(node)?.Description.Hostname || node;
-}
-
-function missing(view: View, id: NetworkId): Refusal | undefined {
-  if (view.network(id) !== undefined) return undefined;
-  return { code: "NOT_FOUND", message: `network ${id} not found` };
 }

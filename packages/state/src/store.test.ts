@@ -16,8 +16,9 @@ import { clusterSpecDefault, dataPathDefault } from "./cluster.ts";
 import type { Dump } from "./dump.ts";
 import { hostOf } from "./host-of.ts";
 import { nodesWithoutNextRoot } from "./root-rotation.ts";
-import { mergeStatus, Store } from "./store.ts";
+import { Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
+import { mergeStatus } from "./task-change.ts";
 import {
   aCluster,
   aNetwork,

@@ -1,48 +1,34 @@
 /**
  * Store: the replicated objects and how the log changes them.
  *
- * Applies proposals that hold (refusal.ts says which); the same log gives the same objects on every
- * peer. Does not decide what ought to change (orchestrator, scheduler) nor whether a spec makes sense
- * (service-spec.ts).
+ * Applies proposals that hold; the same log gives the same objects on every peer. What is said here is about all
+ * objects alike: what a change makes of one object, and whether it holds, is in tables.ts. Does not decide
+ * what ought to change (orchestrator, scheduler) nor whether a spec makes sense (service-spec.ts).
  *
  * Apply is total: a proposal that throws on its way is refused as any other, with nothing of it left behind,
  * because an entry that ended one peer would end all of them, again after each start. What was thrown is
  * returned, to be told.
  */
+import { assert, encode, type NodeId, type ProposalId } from "@gam/core";
 import {
-  assert,
-  encode,
-  type NetworkId,
-  type NodeId,
-  type ProposalId,
-  type ServiceId,
-  type TaskId,
-  unreachable,
-} from "@gam/core";
-import type { Change, Outcome, Proposal, Refusal } from "./change.ts";
+  type Change,
+  type ChangeOf,
+  type Outcome,
+  type Proposal,
+  type Refusal,
+  type Rows,
+  type TableName,
+  tableOf,
+} from "./change.ts";
 import type { Cluster } from "./cluster.ts";
 import { dialectOfProposal, firstDialect, refusalOfDialect } from "./dialect.ts";
-import type { Dump } from "./dump.ts";
+import { type Dump, type Lists, rowsOf } from "./dump.ts";
 import { schema } from "./dump-schema.ts";
-import { hostOf } from "./host-of.ts";
-import { claimed } from "./member-claims.ts";
-import type { Network } from "./network.ts";
-import { networkAfter, networkWithout } from "./network-change.ts";
-import type { Node } from "./node.ts";
-import { refusalOf, takenPort } from "./refusal.ts";
-import { nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
-import type { Service, ServiceSpec } from "./service.ts";
-import { Index, Table } from "./table.ts";
-import {
-  compareStates,
-  isTerminal,
-  isWaiting,
-  isWanted,
-  type Task,
-  type TaskStatus,
-} from "./task.ts";
-import { sameTemplate } from "./template.ts";
-import type { Event, View } from "./view.ts";
+import type { Occasion } from "./occasion.ts";
+import { Table } from "./table.ts";
+import { listNames, onlyOne, tableNames, tables } from "./tables.ts";
+import { TaskIndex } from "./task-index.ts";
+import type { Event, Readers, View } from "./view.ts";
 
 /** Outcomes remembered, so that a proposal that comes twice is applied once. A retry gives up long before. */
 const outcomesMax = 8192;
@@ -52,54 +38,47 @@ const unapplied: Refusal = {
   message: "the change cannot be applied to the state as it is",
 };
 
-type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
-
-/** What the changes of one entry share. */
-interface Occasion {
-  /** RFC 3339; the same moment as `atMs`. */
-  readonly at: string;
-  readonly atMs: number;
-  /** What happened, in order. */
-  readonly events: Event[];
-}
-
 export interface Applied {
   readonly outcome: Outcome;
   readonly events: Event[];
   readonly thrown?: unknown;
 }
 
-/** What takes the place of a service's spec. */
-interface Successor {
-  readonly spec: ServiceSpec;
-  /** What it may be rolled back to. */
-  readonly previous: ServiceSpec | undefined;
-  readonly registryAuth: string;
-  /** Why it is a rollback, if it is one. */
-  readonly rollback: string | undefined;
-}
+type Tables = { readonly [Name in TableName]: Table<string, Rows[Name]> };
 
-export class Store implements View {
+/** `nodes()`, `node(id)` and so on, for each table. */
+const Reading = class {
+  constructor(of: Tables) {
+    for (const name of listNames) {
+      const table: Table<string, Rows[typeof name]> = of[name];
+      Object.assign(this, {
+        [`${name}s`]: () => table.all(),
+        [name]: (id: string) => table.get(id),
+      });
+    }
+  }
+} as new (
+  of: Tables,
+) => Readers;
+
+export class Store extends Reading implements View {
+  readonly #of: Tables;
+  readonly #removed = new Table<NodeId, NodeId>();
+  readonly #tasks = new TaskIndex();
+  readonly #outcomes = new Map<ProposalId, Outcome>();
+  /** What a proposal changes. The index of tasks follows from these. */
+  readonly #all: readonly Table<string, unknown>[];
   #index = 0;
   #dialect = firstDialect;
-  #cluster: Cluster | undefined;
-  readonly #nodes = new Table<NodeId, Node>();
-  readonly #services = new Table<ServiceId, Service>();
-  readonly #tasks = new Table<TaskId, Task>();
-  readonly #tasksOf = new Index<ServiceId, TaskId, Task>();
-  readonly #tasksOn = new Index<NodeId, TaskId, Task>(true);
-  readonly #tasksWaiting = new Table<TaskId, Task>();
-  readonly #networks = new Table<NetworkId, Network>();
-  readonly #removed = new Table<NodeId, NodeId>();
-  readonly #outcomes = new Map<ProposalId, Outcome>();
-  /** What a proposal changes. The lists of tasks follow from these. */
-  readonly #all: readonly Table<string, unknown>[] = [
-    this.#nodes,
-    this.#services,
-    this.#tasks,
-    this.#networks,
-    this.#removed,
-  ];
+
+  constructor() {
+    const of = Object.fromEntries(
+      tableNames.map((name) => [name, new Table()]),
+    ) as unknown as Tables;
+    super(of);
+    this.#of = of;
+    this.#all = [...Object.values(of), this.#removed];
+  }
 
   get index(): number {
     return this.#index;
@@ -108,19 +87,11 @@ export class Store implements View {
     return this.#dialect;
   }
   get cluster(): Cluster | undefined {
-    return this.#cluster;
+    return this.#of.cluster.get(onlyOne);
   }
-  nodes = (): readonly Node[] => this.#nodes.all();
-  node = (id: NodeId): Node | undefined => this.#nodes.get(id);
-  services = (): readonly Service[] => this.#services.all();
-  service = (id: ServiceId): Service | undefined => this.#services.get(id);
-  tasks = (): readonly Task[] => this.#tasks.all();
-  task = (id: TaskId): Task | undefined => this.#tasks.get(id);
-  tasksOf = (id: ServiceId): readonly Task[] => this.#tasksOf.of(id);
-  tasksOn = (id: NodeId): readonly Task[] => this.#tasksOn.of(id);
-  tasksWaiting = (): readonly Task[] => this.#tasksWaiting.all();
-  networks = (): readonly Network[] => this.#networks.all();
-  network = (id: NetworkId): Network | undefined => this.#networks.get(id);
+  tasksOf = this.#tasks.of;
+  tasksOn = this.#tasks.on;
+  tasksWaiting = this.#tasks.waiting;
   isRemoved = (id: NodeId): boolean => this.#removed.has(id);
 
   /** What became of a proposal, if it was applied not too long ago. */
@@ -167,17 +138,16 @@ export class Store implements View {
     readonly events: Event[];
     readonly thrown?: unknown;
   } {
-    const cluster = this.#cluster;
     for (const table of this.#all) table.begin();
     let refusal: Refusal | undefined;
     let thrown: unknown;
     const events: Event[] = [];
     try {
-      const occasion: Occasion = { at: new Date(atMs).toISOString(), atMs, events };
+      const at = new Date(atMs).toISOString();
+      const on: Occasion = { view: this, index: this.#index, at, atMs };
       for (const change of changes) {
-        refusal = refusalOf(this, change);
+        refusal = this.#change(tableOf[change.kind], change, { on, events });
         if (refusal !== undefined) break;
-        this.#change(change, occasion);
       }
     } catch (caught) {
       thrown = caught ?? new Error("nothing was said");
@@ -188,22 +158,62 @@ export class Store implements View {
       return { events };
     }
     for (const table of this.#all) table.rollBack();
-    this.#cluster = cluster;
-    if (events.length > 0 || thrown !== undefined) this.#indexTasks();
+    if (events.length > 0 || thrown !== undefined) this.#tasks.rebuild(this.tasks());
     return { refusal, events: [], thrown };
+  }
+
+  /** Why it does not hold; otherwise the rows move by it, and `events` tell how. */
+  #change<Name extends TableName>(
+    name: Name,
+    change: Change,
+    { on, events }: { readonly on: Occasion; readonly events: Event[] },
+  ): Refusal | undefined {
+    const rule = tables[name];
+    const ours = change as ChangeOf<Name>;
+    const refusal = rule.refusal(this, ours);
+    if (refusal !== undefined) return refusal;
+    const before = this.#of[name].get(rule.idIn(ours));
+    const after = rule.after(before, ours, on);
+    const others = rule.others?.(before, ours, on) ?? [];
+    const own = after === before ? [] : [eventOf(name, before, after)];
+    for (const event of [...own, ...others]) {
+      this.#move(event.table, event);
+      this.#follow(event);
+      events.push(event);
+    }
+    return undefined;
+  }
+
+  #move<Name extends TableName>(
+    name: Name,
+    { before, after }: { readonly before?: Rows[Name]; readonly after?: Rows[Name] },
+  ): void {
+    const { idOf } = tables[name];
+    if (after !== undefined) this.#of[name].put(idOf(after), after);
+    else if (before !== undefined) this.#of[name].delete(idOf(before));
+  }
+
+  /** What is kept beside the tables moves with them. */
+  #follow({ table, before, after }: Event): void {
+    if (table === "task") {
+      if (after !== undefined) this.#tasks.put(after);
+      else if (before !== undefined) this.#tasks.delete(before);
+    }
+    if (table === "node") {
+      if (after !== undefined) this.#removed.delete(after.ID);
+      else if (before !== undefined) this.#removed.put(before.ID, before.ID);
+    }
   }
 
   /** Bytes from which restore() makes the same store again. */
   dump(): Uint8Array {
+    const lists = Object.fromEntries(listNames.map((name) => [`${name}s`, this.#of[name].all()]));
     const dump: Dump = {
       schema,
       index: this.#index,
       dialect: this.#dialect,
-      cluster: this.#cluster,
-      nodes: this.nodes(),
-      services: this.services(),
-      tasks: this.tasks(),
-      networks: this.networks(),
+      cluster: this.cluster,
+      ...(lists as unknown as Lists),
       removed: this.#removed.all(),
       outcomes: [...this.#outcomes],
     };
@@ -212,479 +222,49 @@ export class Store implements View {
 
   /** Forgets everything and takes what a snapshot holds. Returns what has changed by that, table by table. */
   restore(dump: Dump): Event[] {
-    const cluster = this.#cluster;
-    const before = [this.nodes(), this.services(), this.tasks(), this.networks()] as const;
-    this.#nodes.clear();
-    this.#services.clear();
-    this.#tasks.clear();
-    this.#networks.clear();
-    this.#removed.clear();
-    this.#outcomes.clear();
+    const events = tableNames.flatMap((name) => this.#refill(name, dump));
+    this.#tasks.rebuild(this.tasks());
     this.#index = dump.index;
     this.#dialect = dump.dialect;
-    this.#cluster = dump.cluster;
-    for (const node of dump.nodes) this.#nodes.put(node.ID, node);
-    for (const service of dump.services) this.#services.put(service.ID, service);
-    for (const task of dump.tasks) this.#tasks.put(task.ID, task);
-    this.#indexTasks();
-    for (const network of dump.networks) this.#networks.put(network.Id, network);
+    this.#removed.clear();
     for (const id of dump.removed) this.#removed.put(id, id);
+    this.#outcomes.clear();
     for (const [id, outcome] of dump.outcomes) this.#outcomes.set(id, outcome);
-    const [nodes, services, tasks, networks] = before;
-    return [
-      ...differences([cluster ?? []].flat(), [dump.cluster ?? []].flat(), () => "").map(
-        (one): Event => ({ table: "cluster", ...one }),
-      ),
-      ...differences(nodes, this.nodes(), ({ ID }) => ID).map(
-        (one): Event => ({ table: "node", ...one }),
-      ),
-      ...differences(services, this.services(), ({ ID }) => ID).map(
-        (one): Event => ({ table: "service", ...one }),
-      ),
-      ...differences(tasks, this.tasks(), ({ ID }) => ID).map(
-        (one): Event => ({ table: "task", ...one }),
-      ),
-      ...differences(networks, this.networks(), ({ Id }) => Id).map(
-        (one): Event => ({ table: "network", ...one }),
-      ),
-    ];
+    return events;
   }
 
-  #change(change: Change, occasion: Occasion): void {
-    switch (change.kind) {
-      case "createCluster":
-      case "updateCluster":
-      case "rotateTokens":
-      case "rotateRoot":
-      case "endRootRotation":
-        return this.#changeCluster(change, occasion);
-      case "joinNode":
-        return this.#joinNode(change, occasion);
-      case "updateNode":
-      case "describeNode":
-      case "judgeNode":
-      case "removeNode":
-      case "setTunnel":
-        return this.#changeNode(change, occasion);
-      case "createService":
-        return this.#createService(change, occasion);
-      case "updateService":
-      case "rollbackService":
-      case "removeService":
-      case "progressUpdate":
-      case "setEndpoint":
-        return this.#changeService(change, occasion);
-      case "createNetwork":
-        return this.#createNetwork(change, occasion);
-      case "removeNetwork":
-        return this.#removeNetwork(change, occasion);
-      case "allocateNetwork":
-      case "setGateways":
-      case "attachContainer":
-      case "detachContainer":
-      case "setAttachment":
-      case "refuseAttachment":
-        return this.#changeNetwork(change, occasion);
-      case "createTask":
-        return this.#createTask(change, occasion);
-      case "assignTask":
-      case "attachTask":
-      case "explainTask":
-      case "desireTask":
-      case "reportTask":
-      case "orphanTask":
-      case "removeTask":
-        return this.#changeTask(change, occasion);
-      default:
-        unreachable(change);
-    }
+  #refill<Name extends TableName>(name: Name, dump: Dump): readonly Event[] {
+    const { idOf } = tables[name];
+    const table = this.#of[name];
+    const before = table.all();
+    table.clear();
+    for (const row of rowsOf(dump, name)) table.put(idOf(row), row);
+    return differences(name, before, table.all());
   }
+}
 
-  #changeCluster(
-    change: Of<
-      "createCluster" | "updateCluster" | "rotateTokens" | "rotateRoot" | "endRootRotation"
-    >,
-    { at, events }: Occasion,
-  ): void {
-    if (change.kind === "createCluster") {
-      return this.#putCluster({ ...change.cluster, ...this.#born(at) }, events);
-    }
-    const cluster = this.#cluster;
-    if (cluster === undefined) return;
-    const moved = { ...cluster, ...this.#moved(at) };
-    switch (change.kind) {
-      case "updateCluster":
-        return this.#putCluster({ ...moved, Spec: change.spec }, events);
-      case "rotateTokens": {
-        const { Worker, Manager } = cluster.Tokens;
-        const Tokens = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
-        return this.#putCluster({ ...moved, Tokens }, events);
-      }
-      case "rotateRoot":
-        return this.#putCluster({ ...moved, NextRoot: change.next, Tokens: change.tokens }, events);
-      case "endRootRotation": {
-        if (cluster.NextRoot?.PublicKey !== change.publicKey) return;
-        if (nodesWithoutNextRoot(this).length > 0) return;
-        return this.#putCluster(withNextRoot(moved, change.publicKey), events);
-      }
-      default:
-        unreachable(change);
-    }
-  }
-
-  #joinNode({ node }: Of<"joinNode">, { at, events }: Occasion): void {
-    const known = this.#nodes.get(node.ID);
-    this.#removed.delete(node.ID);
-    const meta = known === undefined ? this.#born(at) : this.#moved(at);
-    const Spec = known === undefined ? node.Spec : known.Spec;
-    this.#putClaims({ CreatedAt: at, ...known, ...node, ...meta, Spec }, at, events);
-  }
-
-  #changeNode(
-    change: Of<"updateNode" | "describeNode" | "judgeNode" | "removeNode" | "setTunnel">,
-    { at, atMs, events }: Occasion,
-  ): void {
-    const node = this.#nodes.get(change.id);
-    if (node === undefined) return;
-    switch (change.kind) {
-      case "updateNode":
-        return this.#putNode({ ...node, ...this.#moved(at), Spec: change.spec }, events);
-      case "describeNode": {
-        const { description: Description, addresses, engine, network, root, dialect } = change;
-        const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
-        const spoken = dialect === undefined ? {} : { dialect };
-        const said = { addresses, engine, network, ...(root !== undefined && { root }), ...spoken };
-        const Gam = { ...node.Gam, ...said, engineLostAtMs };
-        const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };
-        return this.#putClaims({ ...node, UpdatedAt: at, Description, Gam, Status }, at, events);
-      }
-      case "judgeNode": {
-        const Status = { ...change.status, Addr: node.Status.Addr };
-        // What a lost node said before is not true any more: it has to say it again.
-        const engine =
-          Status.State === "down"
-            ? { ready: false, reason: Status.Message ?? "" }
-            : node.Gam.engine;
-        // Taken here and not from the node's own report: the judge compares it with its own clock.
-        const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs || atMs;
-        const Gam = { ...node.Gam, engine, engineLostAtMs };
-        return this.#putNode({ ...node, UpdatedAt: at, Status, Gam }, events);
-      }
-      case "setTunnel": {
-        if (this.nodes().some(({ Gam }) => Gam.tunnel === change.address)) return;
-        const Gam = { ...node.Gam, tunnel: change.address };
-        return this.#putNode({ ...node, UpdatedAt: at, Gam }, events);
-      }
-      case "removeNode":
-        this.#nodes.delete(change.id);
-        this.#removed.put(change.id, change.id);
-        events.push({ table: "node", before: node });
-        for (const network of this.networks()) {
-          const after = networkWithout(network, change.id);
-          if (after !== undefined) this.#moveNetwork(network, after, events);
-        }
-        return;
-      default:
-        unreachable(change);
-    }
-  }
-
-  #createService({ id, spec, registryAuth }: Of<"createService">, { at, events }: Occasion): void {
-    const templateVersion = this.#index;
-    const service: Service = {
-      ...this.#born(at),
-      ID: id,
-      Spec: spec,
-      Endpoint: { Spec: spec.EndpointSpec ?? {} },
-      ...jobStatus(spec, undefined, at),
-      Gam: { registryAuth, registryAuthPrevious: "", templateVersion, waveAtMs: 0, updated: [] },
-    };
-    this.#putService(service, events);
-  }
-
-  #changeService(
-    change: Of<
-      "updateService" | "rollbackService" | "removeService" | "progressUpdate" | "setEndpoint"
-    >,
-    occasion: Occasion,
-  ): void {
-    const service = this.#services.get(change.id);
-    if (service === undefined) return;
-    const { at, events } = occasion;
-    switch (change.kind) {
-      case "updateService": {
-        const { spec, previous, registryAuth } = change;
-        const rollback = change.rollback ? "manually requested rollback" : undefined;
-        return this.#replaceSpec(service, { spec, previous, registryAuth, rollback }, occasion);
-      }
-      case "rollbackService": {
-        const spec = service.PreviousSpec;
-        if (spec === undefined) return;
-        if (service.Gam.templateVersion !== change.templateVersion) return;
-        const registryAuth = service.Gam.registryAuthPrevious;
-        const rollback = change.message;
-        return this.#replaceSpec(
-          service,
-          { spec, previous: undefined, registryAuth, rollback },
-          occasion,
-        );
-      }
-      case "removeService":
-        this.#services.delete(change.id);
-        events.push({ table: "service", before: service });
-        return;
-      case "progressUpdate": {
-        if (service.Gam.templateVersion !== change.templateVersion) return;
-        const { UpdateStatus: _, ...rest } = service;
-        const Gam = { ...service.Gam, waveAtMs: change.waveAtMs, updated: change.updated };
-        const status = change.status === undefined ? {} : { UpdateStatus: change.status };
-        return this.#putService({ ...rest, ...status, UpdatedAt: at, Gam }, events);
-      }
-      case "setEndpoint":
-        if (takenPort(this, service.ID, change.endpoint.Ports) !== undefined) return;
-        return this.#putService(
-          {
-            ...service,
-            UpdatedAt: at,
-            // Somebody may have asked for another since this was planned.
-            Endpoint: { ...change.endpoint, Spec: service.Spec.EndpointSpec ?? {} },
-          },
-          events,
-        );
-      default:
-        unreachable(change);
-    }
-  }
-
-  #replaceSpec(service: Service, successor: Successor, { at, events }: Occasion): void {
-    const { UpdateStatus: _, PreviousSpec: __, ...rest } = service;
-    const { spec, previous, registryAuth, rollback } = successor;
-    const changed = !sameTemplate(service.Spec, spec);
-    const after: Service = {
-      ...rest,
-      ...this.#moved(at),
-      ...(rollback !== undefined && {
-        UpdateStatus: { State: "rollback_started", StartedAt: at, Message: rollback },
-      }),
-      ...(previous && { PreviousSpec: previous }),
-      ...(changed && jobStatus(spec, service, at)),
-      Spec: spec,
-      Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
-      Gam: {
-        registryAuth,
-        registryAuthPrevious: service.Gam.registryAuth,
-        templateVersion: changed ? this.#index : service.Gam.templateVersion,
-        waveAtMs: 0,
-        updated: [],
-      },
-    };
-    this.#putService(after, events);
-  }
-
-  #createNetwork({ network }: Of<"createNetwork">, { at, events }: Occasion): void {
-    const after = { ...network, Version: { Index: this.#index }, Created: at };
-    this.#networks.put(after.Id, after);
-    events.push({ table: "network", after });
-  }
-
-  #removeNetwork({ id }: Of<"removeNetwork">, { events }: Occasion): void {
-    const before = this.#networks.get(id);
-    if (before === undefined) return;
-    this.#networks.delete(id);
-    events.push({ table: "network", before });
-  }
-
-  #changeNetwork(
-    change: Of<
-      | "allocateNetwork"
-      | "setGateways"
-      | "attachContainer"
-      | "detachContainer"
-      | "setAttachment"
-      | "refuseAttachment"
-    >,
-    { events }: Occasion,
-  ): void {
-    const id = "id" in change ? change.id : change.network;
-    const before = this.#networks.get(id);
-    if (before === undefined) return;
-    const after = networkAfter(before, change, this);
-    if (after !== undefined) this.#moveNetwork(before, after, events);
-  }
-
-  #moveNetwork(before: Network, after: Network, events: Event[]): void {
-    this.#networks.put(after.Id, after);
-    events.push({ table: "network", before, after });
-  }
-
-  #createTask({ task }: Of<"createTask">, { at, events }: Occasion): void {
-    // The service may have been removed since the leader planned this.
-    if (this.#services.get(task.ServiceID) === undefined) return;
-    if (this.#tasks.get(task.ID) !== undefined) return;
-    this.#moveTask({ ...task, ...this.#born(at) }, events);
-  }
-
-  #changeTask(
-    change: Of<
-      | "assignTask"
-      | "attachTask"
-      | "explainTask"
-      | "desireTask"
-      | "reportTask"
-      | "orphanTask"
-      | "removeTask"
-    >,
-    { at, atMs, events }: Occasion,
-  ): void {
-    const task = this.#tasks.get(change.id);
-    if (task === undefined) return;
-    const moved = { ...task, ...this.#moved(at) };
-    switch (change.kind) {
-      case "assignTask": {
-        const { node, status } = change;
-        if ((task.NodeID ?? node) !== node || this.#nodes.get(node) === undefined) return;
-        if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return;
-        return this.#moveTask({ ...moved, NodeID: node, Status: status }, events);
-      }
-      case "attachTask": {
-        // Global tasks have their node from the start, and wait for it to be given to them.
-        const isAssigned = compareStates(task.Status.State, "assigned") >= 0;
-        if (isAssigned && (change.attachments.length > 0 || !this.#isForsaken(task))) return;
-        const Gam = { ...task.Gam, attachments: change.attachments };
-        return this.#moveTask({ ...moved, Gam }, events);
-      }
-      case "explainTask":
-        if (compareStates(task.Status.State, "pending") > 0) return;
-        return this.#moveTask({ ...moved, Status: change.status }, events);
-      case "desireTask":
-        if (compareStates(change.desired, task.DesiredState) <= 0) return;
-        return this.#moveTask({ ...moved, DesiredState: change.desired }, events);
-      case "reportTask":
-      case "orphanTask": {
-        const Status = mergeStatus(task.Status, change.status);
-        if (Status === task.Status) return;
-        const starts = Status.State === "running" && task.Status.State !== "running";
-        const startedAtMs = Date.parse(Status.Timestamp) || atMs;
-        const Gam = starts ? { ...task.Gam, startedAtMs } : task.Gam;
-        return this.#moveTask({ ...moved, Status, Gam }, events);
-      }
-      case "removeTask":
-        this.#tasks.delete(task.ID);
-        this.#tasksOf.delete(task.ServiceID, task.ID);
-        this.#tasksWaiting.delete(task.ID);
-        if (task.NodeID !== undefined) this.#tasksOn.delete(task.NodeID, task.ID);
-        events.push({ table: "task", before: task });
-        return;
-      default:
-        unreachable(change);
-    }
-  }
-
-  /** Nobody wants it to run, and nobody who could hear that is there. */
-  #isForsaken(task: Task): boolean {
-    const node = task.NodeID === undefined ? undefined : this.#nodes.get(task.NodeID);
-    return !isWanted(task) && (node === undefined || node.Status.State === "down");
-  }
-
-  #born(at: string): { Version: { Index: number }; CreatedAt: string; UpdatedAt: string } {
-    return { Version: { Index: this.#index }, CreatedAt: at, UpdatedAt: at };
-  }
-
-  #moved(at: string): { Version: { Index: number }; UpdatedAt: string } {
-    return { Version: { Index: this.#index }, UpdatedAt: at };
-  }
-
-  #putCluster(after: Cluster, events: Event[]): void {
-    const before = this.#cluster;
-    this.#cluster = after;
-    events.push({ table: "cluster", ...(before && { before }), after });
-  }
-
-  #putNode(after: Node, events: Event[]): void {
-    const before = this.#nodes.get(after.ID);
-    this.#nodes.put(after.ID, after);
-    events.push({ table: "node", ...(before && { before }), after });
-  }
-
-  /** A node with what it says of its addresses and keys, which are one member's only. */
-  #putClaims(node: Node, at: string, events: Event[]): void {
-    for (const one of claimed(node, this.nodes())) {
-      this.#putNode(one.ID === node.ID ? one : { ...one, UpdatedAt: at }, events);
-    }
-  }
-
-  #putService(after: Service, events: Event[]): void {
-    const before = this.#services.get(after.ID);
-    this.#services.put(after.ID, after);
-    events.push({ table: "service", ...(before && { before }), after });
-  }
-
-  #moveTask(after: Task, events: Event[]): void {
-    const before = this.#tasks.get(after.ID);
-    this.#putTask(after);
-    events.push({ table: "task", ...(before && { before }), after });
-  }
-
-  #indexTasks(): void {
-    this.#tasksOf.clear();
-    this.#tasksOn.clear();
-    this.#tasksWaiting.clear();
-    for (const task of this.tasks()) this.#indexTask(task);
-  }
-
-  #putTask(task: Task): void {
-    this.#tasks.put(task.ID, task);
-    this.#indexTask(task);
-  }
-
-  #indexTask(task: Task): void {
-    this.#tasksOf.put(task.ServiceID, task.ID, task);
-    if (task.NodeID !== undefined) this.#tasksOn.put(task.NodeID, task.ID, task);
-    if (isWaiting(task)) this.#tasksWaiting.put(task.ID, task);
-    else this.#tasksWaiting.delete(task.ID);
-  }
+function eventOf<Name extends TableName>(
+  table: Name,
+  before: Rows[Name] | undefined,
+  after: Rows[Name] | undefined,
+): Event {
+  return { table, ...(before && { before }), ...(after && { after }) } as Event;
 }
 
 /** What is gone, new, or another than it was. */
-function differences<Row>(
-  before: readonly Row[],
-  after: readonly Row[],
-  idOf: (row: Row) => string,
-): { before?: Row; after?: Row }[] {
+function differences<Name extends TableName>(
+  name: Name,
+  before: readonly Rows[Name][],
+  after: readonly Rows[Name][],
+): readonly Event[] {
+  const { idOf } = tables[name];
   const old = new Map(before.map((row) => [idOf(row), row]));
-  const found: { before?: Row; after?: Row }[] = [];
+  const found: Event[] = [];
   for (const row of after) {
     const known = old.get(idOf(row));
     old.delete(idOf(row));
-    if (known === undefined) found.push({ after: row });
-    else if (JSON.stringify(known) !== JSON.stringify(row))
-      found.push({ before: known, after: row });
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(row)) continue;
+    found.push(eventOf(name, known, row));
   }
-  return [...[...old.values()].map((row) => ({ before: row })), ...found];
-}
-
-/** The later of two observations of one task; the old one itself when the new one tells nothing. */
-export function mergeStatus(old: TaskStatus, next: TaskStatus): TaskStatus {
-  if (isTerminal(old.State) && old.State !== next.State) {
-    // An end is final, except for a lost task whose node came back and told how it really ended.
-    return old.State === "orphaned" && isTerminal(next.State) ? next : old;
-  }
-  if (compareStates(next.State, old.State) < 0) return old;
-  if (next.State === old.State && next.Message === old.Message && next.Err === old.Err) {
-    const same =
-      JSON.stringify([next.ContainerStatus, next.PortStatus]) ===
-      JSON.stringify([old.ContainerStatus, old.PortStatus]);
-    if (same) return old;
-  }
-  return next;
-}
-
-function jobStatus(
-  spec: ServiceSpec,
-  service: Service | undefined,
-  at: string,
-): Pick<Service, "JobStatus"> {
-  if (spec.Mode.ReplicatedJob === undefined && spec.Mode.GlobalJob === undefined) return {};
-  const Index = service === undefined ? 0 : (service.JobStatus?.JobIteration.Index ?? 0) + 1;
-  return { JobStatus: { JobIteration: Index === 0 ? {} : { Index }, LastExecution: at } };
+  return [...[...old.values()].map((row) => eventOf(name, row, undefined)), ...found];
 }
