@@ -23,17 +23,13 @@ import { ignoreUpgrade, passCall, passUpgrade } from "./engine-proxy.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { gamRoutes } from "./gam-routes.ts";
 import { logRoutes } from "./log-routes.ts";
-import { networkRoutes } from "./network-routes.ts";
-import { nodeRoutes } from "./node-routes.ts";
+import { describe, objects } from "./objects.ts";
 import { answerOf } from "./refusal.ts";
 import type { Room } from "./room.ts";
 import { secretRoutes } from "./secret-routes.ts";
-import { serviceRoutes } from "./service-routes.ts";
 import { clearSocketFile } from "./socket-file.ts";
 import { SwarmEvents } from "./swarm-events.ts";
-import { swarmRoutes } from "./swarm-routes.ts";
 import { systemRoutes } from "./system-routes.ts";
-import { taskRoutes } from "./task-routes.ts";
 import { insistOnManagersCall } from "./worker-calls.ts";
 
 export interface ApiServerOptions {
@@ -66,7 +62,7 @@ export class ApiServer {
 
   private constructor(options: ApiServerOptions) {
     this.#door = options.door;
-    const events = new SwarmEvents(() => Date.now());
+    const events = new SwarmEvents(() => Date.now(), describe);
     const engine = new Engine(options.engineSocketPath);
     this.#deafen = options.door.subscribe((event) => events.notice(event));
     const attachments = new Attachments(options.door, engine, options.log);
@@ -164,12 +160,8 @@ function buildApp(room: Room): FastifyInstance {
   app.setNotFoundHandler((request, reply) => passCall(engine, request, reply));
 
   systemRoutes(app, room);
-  swarmRoutes(app, room);
-  nodeRoutes(app, room);
-  serviceRoutes(app, room);
-  taskRoutes(app, room);
+  for (const { routes } of Object.values(objects)) routes(app, room);
   logRoutes(app, room);
-  networkRoutes(app, room);
   attachRoutes(app, room);
   secretRoutes(app, room);
   eventRoutes(app, room);

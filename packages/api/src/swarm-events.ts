@@ -2,11 +2,11 @@
  * Swarm events: what happens to the replicated objects, in the words of `docker events`.
  *
  * Decides how a change of the state is told and which filters it passes. Remembers the last few, for
- * clients that ask for the past. Tasks and the cluster have no events, as in Swarm.
+ * clients that ask for the past. Which objects have events is in objects.ts.
  *
  * Source: Docker Engine API 1.41, SystemEvents.
  */
-import type { Event, Node, Service } from "@gam/state";
+import type { Event, Network, Node, Service } from "@gam/state";
 import type { Filters } from "./filters.ts";
 import { hostnameOf } from "./node-answer.ts";
 
@@ -26,20 +26,23 @@ const rememberedMax = 256;
 
 export class SwarmEvents {
   readonly #wallMs: () => number;
+  readonly #describe: (event: Event) => Told | undefined;
   readonly #listeners = new Set<(event: SwarmEvent) => void>();
   readonly #remembered: SwarmEvent[] = [];
 
-  constructor(wallMs: () => number) {
+  constructor(wallMs: () => number, describe: (event: Event) => Told | undefined) {
     this.#wallMs = wallMs;
+    this.#describe = describe;
   }
 
   /** Feed it every event of the state, in order. */
   notice(event: Event): void {
-    const told = tell(event, this.#wallMs());
+    const told = this.#describe(event);
     if (told === undefined) return;
-    this.#remembered.push(told);
+    const happened = tell(event, told, this.#wallMs());
+    this.#remembered.push(happened);
     if (this.#remembered.length > rememberedMax) this.#remembered.shift();
-    for (const listener of this.#listeners) listener(told);
+    for (const listener of this.#listeners) listener(happened);
   }
 
   /** Those of the past, oldest first. */
@@ -54,10 +57,7 @@ export class SwarmEvents {
   }
 }
 
-function tell(event: Event, atMs: number): SwarmEvent | undefined {
-  const told = describe(event);
-  if (told === undefined) return undefined;
-  const { before, after } = event;
+function tell({ before, after }: Event, told: Told, atMs: number): SwarmEvent {
   const Action = before === undefined ? "create" : after === undefined ? "remove" : "update";
   return {
     Type: told.type,
@@ -69,37 +69,46 @@ function tell(event: Event, atMs: number): SwarmEvent | undefined {
   };
 }
 
-interface Told {
+/** What an event says of its object. */
+export interface Told {
   readonly type: SwarmEvent["Type"];
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-function describe(event: Event): Told | undefined {
-  switch (event.table) {
-    case "network": {
-      const { before, after } = event;
-      const network = after ?? before;
-      // Who has a part of it is nothing that Swarm's clients are told.
-      if (network === undefined || before?.IPAM === after?.IPAM) return undefined;
-      return { type: "network", id: network.Id, attributes: { name: network.Name } };
-    }
-    case "node": {
-      const node = event.after ?? event.before;
-      if (node === undefined) return undefined;
-      const name = hostnameOf(node);
-      const moved = changed(event.before, event.after, nodeFields);
-      return { type: "node", id: node.ID, attributes: { name, ...moved } };
-    }
-    case "service": {
-      const service = event.after ?? event.before;
-      if (service === undefined) return undefined;
-      const moved = changed(event.before, event.after, serviceFields);
-      return { type: "service", id: service.ID, attributes: { name: service.Spec.Name, ...moved } };
-    }
-    default:
-      return undefined;
-  }
+/** An object before and after, at least one of which is there. */
+export interface Move<Row> {
+  readonly before?: Row;
+  readonly after?: Row;
+}
+
+export function toldOfNetwork({ before, after }: Move<Network>): Told | undefined {
+  const network = after ?? before;
+  // Who has a part of it is nothing that Swarm's clients are told.
+  if (network === undefined || before?.IPAM === after?.IPAM) return undefined;
+  return { type: "network", id: network.Id, attributes: { name: network.Name } };
+}
+
+export function toldOfNode({ before, after }: Move<Node>): Told | undefined {
+  const node = after ?? before;
+  if (node === undefined) return undefined;
+  const name = hostnameOf(node);
+  return {
+    type: "node",
+    id: node.ID,
+    attributes: { name, ...changed(before, after, nodeFields) },
+  };
+}
+
+export function toldOfService({ before, after }: Move<Service>): Told | undefined {
+  const service = after ?? before;
+  if (service === undefined) return undefined;
+  const { Name: name } = service.Spec;
+  return {
+    type: "service",
+    id: service.ID,
+    attributes: { name, ...changed(before, after, serviceFields) },
+  };
 }
 
 type Field<T> = readonly [name: string, read: (object: T) => string | undefined];
