@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
 import type { NetworkPlan } from "@gam/worker";
+import type { Sandbox } from "./data-plane/sandbox.ts";
 import { EngineClient } from "./engine-client.ts";
 import { NetworkBook } from "./network-book.ts";
 
@@ -178,13 +179,17 @@ test("sandboxes are those of containers in gam's networks, each inspected once",
   const id = book.idOf("front" as NetworkId) ?? "";
   engine.containers.set("web", { [id]: "e1", theirs: "e2" });
   engine.containers.set("other", { theirs: "e3" });
-  const place = { network: "front", address: "10.0.5.0", mac: "02:42:0a:00:05:00" };
-  const web = { path: "/run/netns/web", places: [{ endpoint: "e1", ...place }] };
+  const place = { network: "front" as NetworkId, address: "10.0.5.0", mac: "02:42:0a:00:05:00" };
+  const sandbox = (endpoint: string): Sandbox => ({
+    path: "/run/netns/web",
+    places: [{ endpoint, ...place }],
+  });
+  const web = sandbox("e1");
   assert.deepEqual(await book.sandboxes(), [web]);
   assert.deepEqual(await book.sandboxes(), [web]);
   assert.equal(engine.inspections, 1);
   engine.containers.set("web", { [id]: "e4" });
-  assert.deepEqual(await book.sandboxes(), [{ ...web, places: [{ endpoint: "e4", ...place }] }]);
+  assert.deepEqual(await book.sandboxes(), [sandbox("e4")]);
   engine.containers.clear();
   assert.deepEqual(await book.sandboxes(), []);
 });
