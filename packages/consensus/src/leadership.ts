@@ -22,7 +22,7 @@ import type { Entry } from "./durable.ts";
 import type { Faults } from "./fault.ts";
 import { appendEntriesMax, entryBytesMax } from "./limits.ts";
 import type { Log } from "./log.ts";
-import type { AppendConflict, Message, SnapshotReply } from "./message.ts";
+import type { Append, AppendConflict, Commit, Message, SnapshotReply } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import { Progress } from "./progress.ts";
 import { agreed, type Electorate, electorate, reachedByQuorum } from "./quorum.ts";
@@ -81,6 +81,9 @@ export class Leadership {
   readonly #heard = new Map<NodeId, Progress>();
   /** Where the log and its commit stood when all members were looked at. */
   #offered = { lastIndex: 0, commit: 0 };
+  /** The last append with entries that was made, and for which log. */
+  #made: { readonly next: number; readonly lastIndex: number; readonly append: Append } | undefined;
+  #announcement: Commit | undefined;
   #configuration: Configuration | undefined;
   #electorate: Electorate = [];
   #nowTick = 0;
@@ -333,11 +336,7 @@ export class Leadership {
         this.#sendChunk(id, progress);
         return;
       }
-      const entries = this.#log.slice(progress.next, {
-        entriesMax: appendEntriesMax,
-        bytesMax: limits.appendBytesMax,
-      });
-      this.#sendAppend(id, progress, entries);
+      this.#sendAppend(id, progress, this.#appendFrom(progress.next));
     }
     this.#announce(id, progress);
   }
@@ -347,32 +346,50 @@ export class Leadership {
     // Whoever is not that far yet learns it with its entries, or with the next heartbeat.
     if (progress.state !== "replicate" || progress.announced >= index) return;
     progress.announced = index;
-    const indexTerm = this.#log.term(index) ?? 0;
-    this.#outbox.send(id, { kind: "commit", term: this.#term, index, indexTerm });
+    if (this.#announcement?.index !== index) {
+      const indexTerm = this.#log.term(index) ?? 0;
+      this.#announcement = { kind: "commit", term: this.#term, index, indexTerm };
+    }
+    this.#outbox.send(id, this.#announcement);
   }
 
-  #sendAppend(to: NodeId, progress: Progress, entries: readonly Entry[]): void {
-    const previousIndex = progress.next - 1;
+  /** Members that are equally far get the very same message, which the caller then encodes once. */
+  #appendFrom(next: number): Append {
+    const { lastIndex, commit } = this.#log;
+    const made = this.#made;
+    if (made?.next === next && made.lastIndex === lastIndex && made.append.commit === commit) {
+      return made.append;
+    }
+    const entries = this.#log.slice(next, {
+      entriesMax: appendEntriesMax,
+      bytesMax: this.#settings.limits.appendBytesMax,
+    });
+    const append = this.#appendOf(next, entries);
+    this.#made = { next, lastIndex, append };
+    return append;
+  }
+
+  #appendOf(next: number, entries: readonly Entry[]): Append {
+    const previousIndex = next - 1;
     const previousTerm = this.#log.term(previousIndex);
     assert(previousTerm !== undefined, "appends go on from the log");
     const { commit } = this.#log;
+    return { kind: "append", term: this.#term, previousIndex, previousTerm, commit, entries };
+  }
+
+  #sendAppend(to: NodeId, progress: Progress, append: Append): void {
+    const { previousIndex, commit, entries } = append;
     const last = previousIndex + entries.length;
     progress.sent(entries, this.#nowTick);
     if (last >= commit) progress.announced = Math.max(progress.announced, commit);
-    this.#outbox.send(to, {
-      kind: "append",
-      term: this.#term,
-      previousIndex,
-      previousTerm,
-      commit,
-      entries,
-    });
+    this.#outbox.send(to, append);
   }
 
   /** Was what is under way lost, or is the peer slow? Only its answer to an append can tell. */
   #askAgreement(to: NodeId, progress: Progress): void {
-    if (this.#log.term(progress.next - 1) !== undefined) this.#sendAppend(to, progress, []);
-    else progress.startOver(); // Compacted since it was sent.
+    if (this.#log.term(progress.next - 1) === undefined)
+      progress.startOver(); // Compacted since it was sent.
+    else this.#sendAppend(to, progress, this.#appendOf(progress.next, []));
   }
 
   #sendChunk(to: NodeId, progress: Progress): void {

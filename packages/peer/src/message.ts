@@ -84,10 +84,24 @@ const checkRaftOfLife = check.object({
 });
 const checkPeerOfLife = check.object({ life: checkLifeId, body: checkPeer });
 
+/** What was encoded last: a leader says the very same to all members, one after the other. */
+let last: { readonly said: Parts; readonly bytes: Uint8Array } | undefined;
+
+/** Shape: the same bytes may come back for a message of the same parts. Nobody writes into them. */
 export function encodeMessage(message: Message): Uint8Array {
   if (message.channel === "member") return encode(message.body);
-  const { channel: _, ...rest } = message;
-  return encode(rest);
+  const { channel: _, ...said } = message;
+  if (last === undefined || !hasSameParts(last.said, said)) last = { said, bytes: encode(said) };
+  return last.bytes;
+}
+
+type Parts = Readonly<Record<string, unknown>>;
+
+/** Whether all fields of the two hold the very same values. Not whether the values look alike. */
+function hasSameParts(one: Parts, other: Parts): boolean {
+  const names = Object.keys(one);
+  if (names.length !== Object.keys(other).length) return false;
+  return names.every((name) => Object.hasOwn(other, name) && other[name] === one[name]);
 }
 
 /** Errors: BAD_FRAME, with the path of the field that is wrong. */
