@@ -13,6 +13,12 @@ const either = check.union<{ kind: string }>({
 });
 const nullable = check.object({ at: check.orNull(check.number()) });
 const marks = check.map(check.boolean, 1);
+const kept = check.struct({ a: check.integer(), b: check.integer() });
+const filled = check.struct({
+  a: check.integer(),
+  b: (value, path) => check.integer()(value ?? 7, path),
+});
+const keptList = check.list(check.struct({ a: check.integer() }), 3);
 
 const taken: readonly {
   name: string;
@@ -39,7 +45,28 @@ const taken: readonly {
   { name: "null where a field may be null", check: nullable, from: { at: null } },
   { name: "a value where a field may be null", check: nullable, from: { at: 0.5 } },
   { name: "a map", check: marks, from: { anything: true } },
+  {
+    name: "a struct with a field that nobody knows behind others",
+    check: kept,
+    from: { a: 1, more: 2, b: 3 },
+    want: { a: 1, b: 3 },
+  },
+  { name: "what a struct fills in", check: filled, from: { a: 1 }, want: { a: 1, b: 7 } },
+  {
+    name: "entries of a list, of which one is not as it came",
+    check: keptList,
+    from: [{ a: 1 }, { a: 2, more: 3 }, { a: 4 }],
+    want: [{ a: 1 }, { a: 2 }, { a: 4 }],
+  },
 ];
+
+test("check gives back the very same where nothing has to be dropped", () => {
+  const [whole, list] = [{ b: 1, a: 2 }, [{ a: 1 }, { a: 2 }]];
+  assert.equal(kept(whole, "it"), whole);
+  assert.equal(keptList(list, "it"), list);
+  const [first] = keptList([list[0], { a: 2, more: 3 }], "it");
+  assert.equal(first, list[0]);
+});
 
 for (const { name, check: one, from, want = from } of taken) {
   test(`check takes ${name}`, () => assert.deepEqual(one(from, "it"), want));
@@ -71,6 +98,8 @@ const refused: readonly [check.Check<unknown>, unknown, string][] = [
   [check.bytesExactly(2), "ab", 'it: wanted bytes, found "ab"'],
   [nullable, {}, "it.at: wanted a number, found undefined"],
   [marks, { a: true, b: false }, "it: wanted at most 1 entries, found object"],
+  [kept, { a: 1, more: 2 }, "it.b: wanted an integer, found undefined"],
+  [keptList, new Array(1), "it[0]: wanted an object, found undefined"],
   [marks, { a: 1 }, "it.a: wanted true or false, found number"],
 ];
 

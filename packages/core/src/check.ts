@@ -105,9 +105,10 @@ export function bytesExactly(length: number): Check<Uint8Array> {
 
 export function literal<const T extends string | number | boolean>(...allowed: T[]): Check<T> {
   return (value, path) => {
-    const found = allowed.find((one) => one === value);
-    if (found === undefined) refuse(path, allowed.map((one) => `"${one}"`).join(" or "), value);
-    return found;
+    if (!allowed.includes(value as T)) {
+      refuse(path, allowed.map((one) => `"${one}"`).join(" or "), value);
+    }
+    return value as T;
   };
 }
 
@@ -115,9 +116,15 @@ export function list<T>(check: Check<T>, lengthMax: number): Check<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) refuse(path, "a list", value);
     if (value.length > lengthMax) refuse(path, `at most ${lengthMax} entries`, value);
-    // Not map(), which leaves holes as they are.
-    const result = Array.from(value, (one, index) => check(one, `${path}[${index}]`));
-    return result.every((one, index) => one === value[index]) ? value : result;
+    // Copied from the first entry on that has to be another one. A hole is read as any entry.
+    let copy: T[] | undefined;
+    for (let at = 0; at < value.length; at += 1) {
+      const one = check(value[at], `${path}[${at}]`);
+      if (copy === undefined && one === value[at]) continue;
+      copy ??= Array.from(value.slice(0, at)) as T[];
+      copy.push(one);
+    }
+    return copy ?? value;
   };
 }
 
@@ -153,10 +160,11 @@ type Fields = Record<string, Check<unknown>>;
 type ObjectOf<F extends Fields> = { [K in keyof F]: Checked<F[K]> };
 
 export function object<F extends Fields>(fields: F): Check<ObjectOf<F>> {
+  const known = Object.entries(fields);
   return (value, path) => {
     if (!isObject(value)) refuse(path, "an object", value);
     const result: Record<string, unknown> = {};
-    for (const [key, check] of Object.entries(fields)) {
+    for (const [key, check] of known) {
       const one = check(value[key], `${path}.${key}`);
       if (one !== undefined) result[key] = one;
     }
@@ -172,23 +180,32 @@ export function struct<F extends Fields>(fields: F): Check<ObjectOf<F>> {
   const known = new Map(Object.entries(fields));
   return (value, path) => {
     if (!isObject(value)) refuse(path, "an object", value);
-    let same = true;
-    const result: Record<string, unknown> = {};
-    for (const key of Object.keys(value)) {
+    const keys = Object.keys(value);
+    // Made only where the value cannot stay as it is.
+    let result: Record<string, unknown> | undefined;
+    let present = 0;
+    for (let at = 0; at < keys.length; at += 1) {
+      const key = keys[at] as string;
       const check = known.get(key);
+      if (check !== undefined) present += 1;
       const found = value[key];
       const one = check === undefined ? undefined : check(found, `${path}.${key}`);
-      if (one !== found || one === undefined) same = false;
+      if (result === undefined) {
+        if (one === found && one !== undefined) continue;
+        result = Object.fromEntries(keys.slice(0, at).map((same) => [same, value[same]]));
+      }
       if (one !== undefined) result[key] = one;
     }
-    for (const [key, check] of known) {
-      if (Object.hasOwn(value, key)) continue;
-      const one = check(undefined, `${path}.${key}`);
-      if (one === undefined) continue;
-      same = false;
-      result[key] = one;
+    if (present < known.size) {
+      for (const [key, check] of known) {
+        if (Object.hasOwn(value, key)) continue;
+        const one = check(undefined, `${path}.${key}`);
+        if (one === undefined) continue;
+        result ??= { ...value };
+        result[key] = one;
+      }
     }
-    return (same ? value : result) as ObjectOf<F>;
+    return (result ?? value) as ObjectOf<F>;
   };
 }
 

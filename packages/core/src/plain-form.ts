@@ -49,11 +49,12 @@ function makeForms(): Uint8Array {
   return table;
 }
 
+/** Values that are still to come in each list or map that is open. Kept: frames are many, and most are small. */
+const open = new Float64Array(depthMax + 1);
+
 /** Why `decode()` must not read the bytes; `undefined` when it may. */
 export function formProblem(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  /** Values that are still to come in each list or map that is open. */
-  const open = new Float64Array(depthMax + 1);
   open[0] = 1;
   let depth = 0;
   let at = 0;

@@ -46,8 +46,11 @@ const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 /** RFC 3339. */
 export const aTime = check.where(
   check.matching(timeForm, "a time", 40),
-  // Also not one that is no moment: moments are made of times.
-  (text) => Date.parse(text) >= 0 && Date.parse(text) <= lastMoment,
+  (text) => {
+    // Also not one that is no moment: moments are made of times.
+    const atMs = Date.parse(text);
+    return atMs >= 0 && atMs <= lastMoment;
+  },
   "a time",
 );
 
