@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode, type NodeId } from "@gam/core";
 import { testId, testKey } from "@gam/core/testing";
-import { checkProposal } from "./check-proposal.ts";
+import { checkChange, checkProposal } from "./check-proposal.ts";
 import {
   aCluster,
   aNetwork,
@@ -341,4 +341,29 @@ test("what a peer proposes itself is checked as what another one sends", () => {
   assert.throws(() => checkProposal({ id: p, atMs: 1, changes: [change] }, "proposal"), {
     code: "BAD_FRAME",
   });
+});
+
+test("a change that came out of the check is not looked at again", () => {
+  let looks = 0;
+  const status = Object.defineProperty({ Timestamp: at }, "State", {
+    enumerable: true,
+    get: () => {
+      looks += 1;
+      return "running";
+    },
+  });
+  const checked = checkChange({ kind: "reportTask", id: one, status }, "change");
+  assert.ok(looks > 0);
+  looks = 0;
+  assert.equal(checkChange(checked, "change"), checked);
+  assert.deepEqual(checkProposal({ id: p, atMs: 1, changes: [checked] }, "p").changes, [checked]);
+  assert.equal(looks, 0);
+});
+
+test("a change that only looks like one that was checked is checked", () => {
+  const checked = checkChange({ ...report }, "change");
+  const misfit = { ...checked, status: { ...report.status, State: "nowhere" } };
+  for (let n = 0; n < 2; n += 1) {
+    assert.throws(() => checkChange(misfit, "change"), { code: "BAD_FRAME" });
+  }
 });

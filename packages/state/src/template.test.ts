@@ -34,6 +34,13 @@ const cases: readonly (readonly [name: string, change: Partial<ServiceSpec>, sam
   ],
   ["a port", { EndpointSpec: { Ports: [{ TargetPort: 80 }] } }, false],
 ];
+test("other networks at the deprecated place make another template", () => {
+  const { Networks: _, ...rest } = TaskTemplate;
+  const old = { ...spec, TaskTemplate: rest, Networks: [{ Target: "net" }] };
+  assert.equal(sameTemplate(old, { ...old }), true);
+  assert.equal(sameTemplate(old, { ...old, Networks: [{ Target: "other" }] }), false);
+});
+
 for (const [name, change, same] of cases) {
   test(`${name} ${same ? "leaves the template" : "makes another template"}`, () => {
     assert.equal(sameTemplate(spec, { ...spec, ...change }), same);

@@ -9,7 +9,12 @@ import type { ServiceSpec } from "./service.ts";
 
 /** Whether tasks of the one need not be replaced to be tasks of the other. */
 export function sameTemplate(a: ServiceSpec, b: ServiceSpec): boolean {
-  return canonical(a) === canonical(b);
+  return asWritten(a) === asWritten(b) || canonical(a) === canonical(b);
+}
+
+/** Most specs that make the same tasks are written in the same way as well, which is found out sooner. */
+function asWritten({ TaskTemplate, Networks, EndpointSpec }: ServiceSpec): string {
+  return JSON.stringify([TaskTemplate, Networks, EndpointSpec]);
 }
 
 function canonical(spec: ServiceSpec): string {
