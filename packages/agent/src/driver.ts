@@ -25,6 +25,7 @@ import type { AskedChange, Event } from "@gam/state";
 import type { Disk } from "./disk.ts";
 import type { Log } from "./log.ts";
 import type { Networking } from "./networking.ts";
+import { Pace } from "./pace.ts";
 import { watchSelf } from "./self-description.ts";
 
 export interface DriverParts {
@@ -54,6 +55,10 @@ export class Driver {
   readonly #endings: (() => void)[] = [];
   #lookAtSelf: (() => void) | undefined;
   #requests = 0;
+  /** Undefined until it is started. */
+  #pace: Pace | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+  #alarmMs = 0;
   #disk: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -87,16 +92,9 @@ export class Driver {
       }),
     );
     this.#membersNow();
-    let due = performance.now() + tickMs;
-    const timer = setInterval(() => {
-      const nowMs = performance.now();
-      if (nowMs < due - tickMs / 2) return;
-      // A process that was held up makes up for no ticks. It says how many it missed.
-      const lateTicks = Math.max(0, Math.floor((nowMs - due) / tickMs));
-      due = Math.max(due + tickMs, nowMs + tickMs / 2);
-      this.#step({ kind: "tick", lateTicks });
-    }, tickMs);
-    this.#endings.push(() => clearInterval(timer));
+    this.#pace = new Pace(tickMs, performance.now());
+    this.#sleep();
+    this.#endings.push(() => clearTimeout(this.#alarm));
   }
 
   /** What this node says of itself is not true any more. */
@@ -156,6 +154,17 @@ export class Driver {
   }
 
   #step(input: Input): void {
+    this.#passTime(false);
+    this.#take(input);
+    this.#sleep();
+  }
+
+  #passTime(isWoken: boolean): void {
+    const passed = this.#pace?.passed(performance.now(), isWoken);
+    if (passed !== undefined) this.#take({ kind: "tick", ...passed });
+  }
+
+  #take(input: Input): void {
     if (this.#stopped) return;
     try {
       for (const effect of this.#parts.peer.step(input, Date.now())) this.#perform(effect);
@@ -163,6 +172,22 @@ export class Driver {
       this.#stopped = true;
       this.#parts.fail(thrown);
     }
+  }
+
+  /** Until the peer has something to do by itself. */
+  #sleep(): void {
+    if (this.#pace === undefined || this.#stopped) return;
+    const nowMs = performance.now();
+    const delayMs = this.#pace.rest(nowMs, this.#parts.peer.restTicks);
+    const dueMs = nowMs + delayMs;
+    if (this.#alarm !== undefined && Math.abs(this.#alarmMs - dueMs) < tickMs / 2) return;
+    clearTimeout(this.#alarm);
+    this.#alarmMs = dueMs;
+    this.#alarm = setTimeout(() => {
+      this.#alarm = undefined;
+      this.#passTime(true);
+      this.#sleep();
+    }, delayMs);
   }
 
   #perform(effect: Effect): void {

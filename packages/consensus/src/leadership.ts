@@ -111,6 +111,12 @@ export class Leadership {
     return this.#resigned;
   }
 
+  /** As in Raft: until the next heartbeat. */
+  get restTicks(): number {
+    if (this.#transfer !== undefined) return 1;
+    return Math.max(1, this.#beatTick + this.#settings.heartbeatTicks - this.#nowTick);
+  }
+
   progress(): Map<NodeId, PeerProgress> {
     const found = new Map<NodeId, PeerProgress>();
     for (const [id, { match, heardTick, state }] of this.#members) {

@@ -126,6 +126,16 @@ export class Raft {
     return this.#log.configurationIndex <= this.#log.commit;
   }
 
+  /**
+   * Returns: how many ticks may pass at once before this peer has something to do, if it hears nothing
+   * meanwhile. At least 1.
+   */
+  get restTicks(): number {
+    if (this.#leadership !== undefined) return this.#leadership.restTicks;
+    if (this.#election !== undefined || this.#desk.size > 0) return 1;
+    return Math.max(1, this.#waitTick + this.#patienceTicks - this.#nowTick);
+  }
+
   /** Of all other members, by id in order. Empty on a peer that does not lead. */
   progress(): Map<NodeId, PeerProgress> {
     return this.#leadership?.progress() ?? new Map();

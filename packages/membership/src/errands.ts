@@ -25,6 +25,10 @@ export class Errands {
   /** By the round of our own ping, in order of their due ticks. */
   readonly #open = new Map<number, Errand>();
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   /** False when there are too many: the asker takes our silence for what it is, overload. */
   take(round: number, errand: Errand): boolean {
     if (this.#open.size >= errandsMax) return false;

@@ -180,6 +180,21 @@ export class Membership {
     return record.verdict === "alive" && !(ours && unheardTicks >= this.#config.silentTicks);
   }
 
+  /**
+   * Returns: how many ticks may pass at once before there is something to do, if nothing is heard
+   * meanwhile; 1 where anything is in doubt.
+   */
+  get restTicks(): number {
+    const isBusy = this.#rumourDue || !this.#errands.isEmpty || this.#health.score() > 0;
+    if (isBusy || this.#isRecent(this.#refutedTick)) return 1;
+    let dueTick = Number.POSITIVE_INFINITY;
+    for (const peer of this.#peers.values()) {
+      if (!this.#isCalm(peer)) return 1;
+      if (peer.watchers.has(this.#config.self)) dueTick = Math.min(dueTick, this.#probeDue(peer));
+    }
+    return Math.max(1, dueTick - this.#nowTick);
+  }
+
   /** What a leader tells `to` with a heartbeat: which of the peers that it watches are heard here. */
   sightingsFor(to: NodeId): Sightings | undefined {
     if (this.#faults.sightsAll)
@@ -319,6 +334,24 @@ export class Membership {
       effects.push(...this.#ask(peer));
     }
     return effects;
+  }
+
+  #isCalm({ verdict, opinion, opinionTick, refusedSinceTick, heardOpinions }: PeerRecord): boolean {
+    if (verdict !== "alive" || opinion !== "alive" || refusedSinceTick !== undefined) return false;
+    for (const heard of heardOpinions.values()) if (heard !== "alive") return false;
+    return !this.#isRecent(opinionTick);
+  }
+
+  /** Of a peer that is not in doubt: when it is pinged, if it is not heard before. */
+  #probeDue(peer: PeerRecord): number {
+    const { spokeTick, heardTick, sightedTick, probeTick } = peer;
+    // It need not have been heard yet, or it has not answered yet.
+    if (heardTick > this.#nowTick || probeTick > heardTick) return this.#nowTick;
+    const dueTick = Math.max(heardTick, probeTick) + this.#probeTicks(peer);
+    if (!this.#isSighted(peer)) return dueTick;
+    const { wayTicks, sightedProbeTicks } = this.#config;
+    const wayTick = Math.max(spokeTick, probeTick) + wayTicks;
+    return Math.min(dueTick, wayTick, sightedTick + sightedProbeTicks);
   }
 
   #isSighted({ sightedTick }: PeerRecord): boolean {
@@ -566,10 +599,14 @@ export class Membership {
     return [{ kind: "verdict", peer: peer.id, verdict, watchers, reason }];
   }
 
+  /** News is repeated for as long as a rumour is valid, in case it was lost once. */
+  #isRecent(tick: number): boolean {
+    return this.#nowTick - tick < 4 * this.#config.repeatTicks;
+  }
+
   #broadcast(): Effect[] {
     const { repeatTicks, settledTicks } = this.#config;
-    // News is repeated for as long as a rumour is valid, in case it was lost once.
-    const recent = (tick: number): boolean => this.#nowTick - tick < 4 * repeatTicks;
+    const recent = (tick: number): boolean => this.#isRecent(tick);
     const told = this.#watched.filter(
       (peer) => peer.opinion !== "alive" || recent(peer.opinionTick),
     );

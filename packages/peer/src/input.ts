@@ -16,8 +16,11 @@ export interface SelfDescription {
 }
 
 export type Input =
-  /** `lateTicks`: ticks that should have come before and did not, because the process was held up. */
-  | { readonly kind: "tick"; readonly lateTicks: number }
+  /**
+   * `ticks`: how many have passed since the last one, at most what the peer's `restTicks` allowed; absent: one.
+   * `lateTicks`: ticks that should have come before and did not, because the process was held up.
+   */
+  | { readonly kind: "tick"; readonly ticks?: number; readonly lateTicks: number }
   | {
       readonly kind: "received";
       readonly from: NodeId;

@@ -11,7 +11,6 @@
  * Perform effects in the order given. Disk steps are done one after the other, each answered by
  * `persisted`; whatever must wait for the disk is held back in here until then.
  */
-
 import {
   type Entry,
   entryBytesMax,
@@ -45,11 +44,13 @@ import type { Recovered } from "./journal.ts";
 import { leaderFacts } from "./leader-facts.ts";
 import { Leading } from "./leading.ts";
 import { Lives } from "./lives.ts";
+import { Measuring } from "./measuring.ts";
 import type { Gossip, Message, PeerMessage } from "./message.ts";
 import { ownPlan } from "./own-plan.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import type { Answer } from "./proposals.ts";
 import { Readings } from "./readings.ts";
+import { Rest } from "./rest.ts";
 import { SelfReport } from "./self-report.ts";
 import { standStill } from "./standstill.ts";
 import { Steering } from "./steering.ts";
@@ -63,9 +64,6 @@ export const tickMs = 50;
 
 /** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
 const journalBytesMax = 16 * 1024 * 1024;
-/** Usage is gossiped every second, and less often where all of it would be more than 100 a second. */
-const usageTicks = 1000 / tickMs;
-const usageMessagesPerSecondMax = 100;
 /** The worker counts in ticks of its own. */
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
@@ -94,7 +92,8 @@ export class Peer {
   #leader: NodeId | undefined;
   #caughtUp = false;
   #catchUpRead: string | undefined;
-  #measureAtTick = 0;
+  readonly #measuring = new Measuring();
+  readonly #rest = new Rest();
   #snapshotIndex: number;
   #nowTick = 0;
   #nowMs = 0;
@@ -174,6 +173,10 @@ export class Peer {
   > {
     return this.#raft;
   }
+  /** How many ticks may pass at once, if no other input comes before. At least 1; may change with each step. */
+  get restTicks(): number {
+    return this.#rest.ticks(this.#nowTick, this.#raft, this.#membership);
+  }
   /** How long no leader has been known. */
   get leaderlessMs(): number {
     return this.#readings.leaderlessTicks * tickMs;
@@ -200,6 +203,7 @@ export class Peer {
     if (step !== undefined) this.#effects.push({ kind: "disk", step });
     const effects = this.#effects;
     this.#effects = [];
+    this.#rest.note(this.#nowTick, input, effects);
     return effects;
   }
 
@@ -220,6 +224,7 @@ export class Peer {
   #take(input: Input): void {
     switch (input.kind) {
       case "tick":
+        for (let left = (input.ticks ?? 1) - 1; left > 0; left -= 1) this.#tick(0);
         return this.#tick(input.lateTicks);
       case "received":
         return this.#receive({ id: input.from, sender: input.sender }, input.message);
@@ -273,12 +278,7 @@ export class Peer {
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp();
     this.#describe();
-    if (this.#nowTick >= this.#measureAtTick) {
-      const members = this.#store.nodes().length;
-      const spread = (members / usageMessagesPerSecondMax) * usageTicks;
-      this.#measureAtTick = this.#nowTick + Math.max(usageTicks, Math.ceil(spread));
-      this.#effects.push({ kind: "measure" });
-    }
+    if (this.#measuring.isDue(this.#nowTick, this.#store)) this.#effects.push({ kind: "measure" });
     this.#compact();
   }
 

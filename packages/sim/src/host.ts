@@ -83,6 +83,8 @@ export class Host {
   #engineHangs = false;
   #frozen = false;
   #missedTicks = 0;
+  /** Ticks that have passed and that the peer was not told of yet: it rests. */
+  #restedTicks = 0;
   #held: Input[] = [];
 
   constructor(parts: HostParts) {
@@ -158,6 +160,7 @@ export class Host {
     this.#powered = true;
     this.#frozen = false;
     this.#missedTicks = 0;
+    this.#restedTicks = 0;
     this.#held = [];
     const faults = planted.peer ?? {};
     this.votersMax = this.#parts.votersMax();
@@ -239,7 +242,18 @@ export class Host {
       this.#held.push(input);
       return;
     }
-    for (const effect of this.peer.step(input, this.wallMs)) this.#perform(effect);
+    this.#passTicks(0);
+    this.#step(input);
+  }
+
+  #step(input: Input): void {
+    for (const effect of this.peer?.step(input, this.wallMs) ?? []) this.#perform(effect);
+  }
+
+  #passTicks(lateTicks: number): void {
+    const ticks = this.#restedTicks;
+    this.#restedTicks = 0;
+    if (ticks > 0) this.#step({ kind: "tick", ticks, lateTicks });
   }
 
   #say(): void {
@@ -270,7 +284,9 @@ export class Host {
       for (const input of news) this.give({ kind: "worker", input });
       const lateTicks = this.#missedTicks;
       this.#missedTicks = 0;
-      this.give({ kind: "tick", lateTicks });
+      this.#restedTicks += 1;
+      const isDue = lateTicks > 0 || this.#restedTicks >= (this.peer?.restTicks ?? 1);
+      if (isDue) this.#passTicks(lateTicks);
       this.#certify();
     }
     this.#parts.agenda.in(tickMs, () => this.#tick(life));

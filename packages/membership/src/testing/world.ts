@@ -45,11 +45,15 @@ interface Host {
   sent: number;
   rumours: number;
   ticks: number;
+  /** Ticks that have passed and that the machine was not told of. */
+  rested: number;
 }
 
 const tickMs = 50;
 const redialMs = 300;
 const beatTicks = 3;
+/** As a peer rests at most. */
+const restTicksMax = 4;
 const firstRetryMs = 200;
 
 export class World {
@@ -58,6 +62,10 @@ export class World {
   weather: Weather;
   /** Gossip goes round a broken link if there is a way round. */
   gossipGoesRound = true;
+  /** Machines are told of ticks when they have something to do, as a peer is; otherwise of each. */
+  rests = true;
+  /** How often a machine was woken by the time alone. */
+  wakes = 0;
   nowMs = 0;
   readonly #random: Random;
   readonly #faults: Faults;
@@ -89,6 +97,7 @@ export class World {
         sent: 0,
         rumours: 0,
         ticks: 0,
+        rested: 0,
       };
       this.#hosts.set(id, host);
       this.#start(host);
@@ -119,6 +128,7 @@ export class World {
     host.machine = this.#machine(id);
     host.state = "up";
     host.inbox = [];
+    host.rested = 0;
     this.#start(host);
   }
 
@@ -213,8 +223,12 @@ export class World {
         return;
       }
       const lateTicks = Math.floor((this.nowMs - dueMs) / tickMs);
+      host.rested += 1;
+      const restTicks = this.rests ? Math.min(restTicksMax, host.machine.restTicks) : 1;
+      const isDue = lateTicks > 0 || host.rested >= restTicks;
+      if (isDue) this.wakes += 1;
       // The worst order: the clock is looked at before what has come in meanwhile.
-      this.#give(host, { kind: "tick", lateTicks });
+      if (isDue) this.#passTicks(host, lateTicks);
       this.#beat(host);
       for (const input of host.inbox.splice(0)) this.#give(host, input);
       if (this.#random.below(100) < this.weather.pausePercent) {
@@ -240,6 +254,7 @@ export class World {
   #beat(host: Host): void {
     host.ticks += 1;
     if (this.#leader !== host.id || host.ticks % beatTicks !== 0) return;
+    this.#passTicks(host, 0);
     for (const to of this.ids) {
       if (to === host.id) continue;
       const sightings = host.machine.sightingsFor(to);
@@ -247,10 +262,21 @@ export class World {
     }
   }
 
+  /** The ticks that it has rested for, the last of them late. */
+  #passTicks(host: Host, lateTicks: number): void {
+    for (; host.rested > 0; host.rested -= 1) {
+      this.#give(host, { kind: "tick", lateTicks: host.rested > 1 ? 0 : lateTicks });
+    }
+  }
+
   #arrive(host: Host, input: Input): void {
     if (host.state !== "up" || host.deaf) return;
-    if (host.asleepUntilMs > this.nowMs) host.inbox.push(input);
-    else this.#give(host, input);
+    if (host.asleepUntilMs > this.nowMs) {
+      host.inbox.push(input);
+      return;
+    }
+    this.#passTicks(host, 0);
+    this.#give(host, input);
   }
 
   #give(host: Host, input: Input): void {
