@@ -197,7 +197,7 @@ export class Peer {
   step(input: Input, nowMs: number): Effect[] {
     this.#nowMs = nowMs;
     if (this.lives.isOver) this.#effects.push(...this.lives.conclude(input));
-    else if (this.#halted !== undefined) this.#rest(input, this.#halted);
+    else if (this.#halted !== undefined) this.#standStill(input, this.#halted);
     else this.#live(input);
     const step = this.#journal.take();
     if (step !== undefined) this.#effects.push({ kind: "disk", step });
@@ -207,8 +207,8 @@ export class Peer {
     return effects;
   }
 
-  #rest(input: Input, reason: string): void {
-    if (input.kind === "tick") {
+  #standStill(input: Input, reason: string): void {
+    for (let left = input.kind === "tick" ? (input.ticks ?? 1) : 0; left > 0; left -= 1) {
       this.#troubles.tick();
       this.#readings.tick(false);
     }

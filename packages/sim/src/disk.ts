@@ -47,14 +47,18 @@ export class SimDisk {
 
   /** Which entry an agent that starts now would find there: its term, or "snapshot" if it is in one. */
   termAt(index: number): number | "snapshot" | undefined {
-    const { snapshot, entries } = recoverJournal(this.#journal()).restored;
+    const { snapshot, entries } = recoverJournal(
+      this.#journal(),
+      false,
+      Number.MAX_SAFE_INTEGER,
+    ).restored;
     if (index <= (snapshot?.index ?? 0)) return "snapshot";
     return entries.find((entry) => entry.index === index)?.term;
   }
 
-  /** What an agent that starts now finds. The torn tail is cut off, as the agent's shell does. */
-  recover(): Recovered {
-    const recovered = recoverJournal(this.#journal());
+  /** What an agent that speaks that dialect, and starts now, finds. The torn tail is cut off, as the agent's shell does. */
+  recover(dialect: number): Recovered {
+    const recovered = recoverJournal(this.#journal(), false, dialect);
     if (recovered.cut !== undefined) {
       const { file, toBytes } = recovered.cut;
       this.#files.set(file, [joined(this.#files.get(file) ?? []).slice(0, toBytes)]);

@@ -8,6 +8,8 @@ export interface Planted {
   readonly peer?: PeerFaults;
   /** The disk says that a step is durable when it is not. */
   readonly diskLies?: boolean;
+  /** The release to which hosts are upgraded writes a new change as if every release could read it. */
+  readonly unnamedChange?: boolean;
 }
 
 export const planted = {
@@ -19,6 +21,7 @@ export const planted = {
     peer: { raft: new Set(["voteForStaleLog"]) },
   },
   "disk: says durable when it is not": { diskLies: true },
+  "versions: a new change does not name its dialect": { unnamedChange: true },
   "reconciler: what has ended counts as running": {
     peer: { orchestrator: new Set(["ended-counts-as-running"]) },
   },

@@ -8,7 +8,7 @@ import { assert, type Mint, type NodeId, type Random } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import type { NodePlan } from "@gam/network";
 import { bootstrapJournal, type Effect, type Input, Peer, type Sender, tickMs } from "@gam/peer";
-import type { NodeDescription, Usage } from "@gam/state";
+import type { Dialect, NodeDescription, Usage } from "@gam/state";
 import { FakeEngine } from "@gam/worker/testing";
 import type { Agenda } from "./agenda.ts";
 import { SimDisk } from "./disk.ts";
@@ -44,6 +44,7 @@ export interface HostParts {
   readonly random: Random;
   readonly mint: Mint;
   readonly planted: Planted;
+  readonly dialect: Dialect;
   readonly votersMax: () => number;
   /** Everything that is not done on the host itself. */
   readonly outside: (host: Host, effect: Effect) => void;
@@ -70,6 +71,8 @@ export class Host {
   skewMs = 0;
   /** The newest root key that it has a certificate of, which its disk keeps. */
   root: string | undefined;
+  /** The dialect of the log that its gam speaks. Another one is put there while its agent does not run. */
+  dialect: Dialect;
   /** What it shows the others. Its disk keeps it. */
   certificate: Pick<Sender, "role" | "asOf"> = { role: "manager", asOf: 0 };
   #nextRootTicks = 0;
@@ -89,6 +92,7 @@ export class Host {
 
   constructor(parts: HostParts) {
     this.id = parts.id;
+    this.dialect = parts.dialect;
     this.#parts = parts;
     this.#disk = new SimDisk(parts.planted.diskLies);
     this.engine = new FakeEngine({
@@ -155,7 +159,7 @@ export class Host {
   start(first = false): void {
     assert(!this.#ended, "an agent that was removed comes back as another one");
     const { random, mint, agenda, planted } = this.#parts;
-    const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover();
+    const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover(this.dialect.newest);
     this.#life += 1;
     this.#powered = true;
     this.#frozen = false;
@@ -165,7 +169,7 @@ export class Host {
     const faults = planted.peer ?? {};
     this.votersMax = this.#parts.votersMax();
     const limits = { votersMax: this.votersMax, voteSilenceMs: 300_000, logEntriesMax };
-    const config = { self: this.id, ...limits, faults };
+    const config = { self: this.id, ...limits, dialect: this.dialect, faults };
     this.peer = new Peer(config, recovered, random, mint);
     this.engine.attach();
     this.#say();

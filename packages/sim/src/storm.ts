@@ -10,6 +10,7 @@ import { diskMsDefault, type Host, restless } from "./host.ts";
 import { happen } from "./mishap.ts";
 import { calmWeather } from "./network.ts";
 import type { Teller } from "./story/teller.ts";
+import { mix, takeChange, upgradeAll } from "./versions.ts";
 import { World } from "./world.ts";
 
 const stormMsDefault = 30_000;
@@ -62,6 +63,7 @@ export function liveIn(world: World, seed: number, stormMs = stormMsDefault): Hi
   for (let atMs = 0; atMs < stormMs; ) {
     const stepMs = 50 + world.random.below(500);
     happen(world, hostsAtFirst);
+    mix(world);
     const reader = pickOn(world);
     if (reader !== undefined) world.read(reader);
     world.run(stepMs);
@@ -70,6 +72,7 @@ export function liveIn(world: World, seed: number, stormMs = stormMsDefault): Hi
   calm(world);
   const settledMs = world.until("everything is as it was asked for", calmMsMax);
   world.checkers.kept(world.newest());
+  takeChange(world);
   if (seed % 4 === 1) shine(world);
   if (seed % 8 === 2) {
     world.run(answerMsMax);
@@ -155,6 +158,7 @@ function calm(world: World): void {
     if (host.peer === undefined && host.life > 0) host.start();
   }
   world.tidy(answerMsMax);
+  upgradeAll(world);
 }
 
 /** All is well, and services are updated: nobody is called down, and no slot runs twice. */

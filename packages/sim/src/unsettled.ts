@@ -80,6 +80,8 @@ function membersMissing(
     if (checkers.connectedTo(id).toString() !== nodes.toString()) {
       return `${id} was told to connect to ${checkers.connectedTo(id)}`;
     }
+    const { dialect } = view.node(id)?.Gam ?? {};
+    if (dialect !== host.dialect.newest) return `${id} is said to speak dialect ${dialect}`;
     for (const node of nodes) {
       const atMs = peer?.usage.get(node)?.atMs ?? 0;
       if (Math.abs(host.wallMs - atMs) > usageAgeMsMax) return `${id} has no usage of ${node}`;

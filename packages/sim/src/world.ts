@@ -18,11 +18,13 @@ import {
   type AskedChange,
   type ClusterSpec,
   clusterSpecDefault,
+  type Dialect,
   dataPathDefault,
   hostOf,
   type NewNode,
   type NodeRole,
   newIngressNetwork,
+  spokenDialect,
   type View,
 } from "@gam/state";
 import { Agenda } from "./agenda.ts";
@@ -32,6 +34,7 @@ import { describe, Host, meshAddress } from "./host.ts";
 import { SimNetwork } from "./network.ts";
 import type { Fact, Teller } from "./story/teller.ts";
 import { unsettled } from "./unsettled.ts";
+import { type Releases, releasesOf } from "./versions.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
 const codecEvery = 16;
@@ -70,6 +73,8 @@ export class World {
   readonly networked: boolean;
   /** What hosts join as that were not there from the start. */
   readonly joinsAs: NodeRole;
+  /** Where hosts are upgraded. */
+  readonly releases: Releases | undefined;
   readonly #codec: boolean;
   readonly #teller: Teller | undefined;
   readonly #planted: Planted;
@@ -90,6 +95,7 @@ export class World {
     this.random = seededRandom(seed * 2654435761);
     this.networked = seed % bareEvery !== 3;
     this.joinsAs = seed % workersEvery === 2 ? "worker" : "manager";
+    this.releases = releasesOf(seed, planted.unnamedChange);
     this.#codec = seed % codecEvery === 0;
     this.#teller = teller;
     this.#planted = planted;
@@ -113,6 +119,7 @@ export class World {
       random: this.random,
       mint: this.#mint,
       planted: this.#planted,
+      dialect: this.#dialectOfNext(),
       votersMax: () => this.votersMax,
       outside: (host, effect) => this.#outside(host, effect),
     });
@@ -125,6 +132,14 @@ export class World {
     const count = (this.#counts.get(what) ?? 0) + 1;
     this.#counts.set(what, count);
     return count;
+  }
+
+  /** Hosts that join later may have either release. */
+  #dialectOfNext(): Dialect {
+    const { releases } = this;
+    if (releases === undefined) return spokenDialect;
+    const isLater = this.agenda.nowMs > 0 && this.random.below(2) === 0;
+    return isLater ? releases.next : releases.last;
   }
 
   adjustClock(host: Host): void {
@@ -150,7 +165,7 @@ export class World {
     this.ask(first, [{ kind: "createCluster", cluster }]);
     const ingress = newIngressNetwork(testId<NetworkId>("ingress"));
     if (this.networked) this.ask(first, [{ kind: "createNetwork", network: ingress }]);
-    for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host.id) }]);
+    for (const host of this.hosts) this.ask(first, [{ kind: "joinNode", node: newNode(host) }]);
     for (const host of others) this.#letIn(host, first);
     this.until("the cluster has formed", 30_000);
   }
@@ -182,7 +197,7 @@ export class World {
     const host = this.#newHost();
     this.#hosts.push(host);
     this.note(() => `${host.id} asks ${by.id} to be let in`);
-    this.ask(by, [{ kind: "joinNode", node: newNode(host.id, role) }], undefined, (answer) => {
+    this.ask(by, [{ kind: "joinNode", node: newNode(host, role) }], undefined, (answer) => {
       if (answer.kind === "applied") this.#letIn(host, by);
     });
     return host;
@@ -453,7 +468,7 @@ function fieldsOf(fields: Readonly<Record<string, unknown>>): string {
     .join(" ");
 }
 
-function newNode(id: NodeId, role: NodeRole = "manager"): NewNode {
+function newNode({ id, dialect }: Host, role: NodeRole = "manager"): NewNode {
   const zone = `z${Number(id.slice("host".length)) % 2}`;
   return {
     ID: id,
@@ -464,6 +479,7 @@ function newNode(id: NodeId, role: NodeRole = "manager"): NewNode {
       addresses: [meshAddress(id)],
       engine: { ready: true, reason: "" },
       engineLostAtMs: 0,
+      dialect: dialect.newest,
     },
   };
 }

@@ -1,0 +1,105 @@
+/**
+ * Versions: gams of two releases in one cluster.
+ *
+ * In every so many histories the hosts begin with the last release, and are exchanged one by one for the next
+ * one during the storm, while clients ask for a change that came with it. All other histories have one release.
+ *
+ * The change is one of today's: to the last release it is a kind that it does not know. So no change has to be
+ * made up that no gam has.
+ */
+import { type AskedChange, type Dialect, spokenDialect } from "@gam/state";
+import { Breach } from "./breach.ts";
+import { pick, pickOn } from "./client.ts";
+import type { Host } from "./host.ts";
+import type { World } from "./world.ts";
+
+const mixedEvery = 7;
+/** One step of the storm in so many upgrades a host, or has a client that asks for the change. */
+const upgradeEvery = 16;
+const askEvery = 6;
+/** Whoever was asked has answered by then. */
+const answerMsMax = 11_000;
+
+const { since } = spokenDialect;
+const next: Dialect = {
+  newest: spokenDialect.newest + 1,
+  since: {
+    ...since,
+    rotateTokens: { ...since.rotateTokens, kind: spokenDialect.newest + 1 },
+  },
+  inner: {},
+};
+
+export interface Releases {
+  readonly last: Dialect;
+  readonly next: Dialect;
+}
+
+/** `unnamed`: a planted fault. Whoever wrote the next release forgot to name the dialect of the new change. */
+export function releasesOf(seed: number, unnamed = false): Releases | undefined {
+  if (seed % mixedEvery !== 3) return undefined;
+  return {
+    last: { ...next, newest: spokenDialect.newest },
+    next: unnamed ? { ...next, since } : next,
+  };
+}
+
+/** Came with the next release. */
+const change: AskedChange = { kind: "rotateTokens", worker: undefined, manager: undefined };
+
+/** What happens in a step of the storm, beside all that may happen in any. */
+export function mix(world: World): void {
+  const { releases, random } = world;
+  if (releases === undefined) return;
+  const old = world.hosts.filter((host) => host.life > 0 && host.dialect !== releases.next);
+  if (old.length > 0 && random.below(upgradeEvery) === 0) upgrade(world, pick(world, old));
+  const asked = pickOn(world);
+  if (asked === undefined || random.below(askEvery) > 0) return;
+  world.ask(asked, [change], undefined, ({ kind }) => {
+    if (kind === "applied") insistOnAll(world, asked);
+  });
+}
+
+/** All hosts that are left, in calm weather. */
+export function upgradeAll(world: World): void {
+  const { releases } = world;
+  if (releases === undefined) return;
+  for (const host of world.hosts) {
+    if (host.life > 0 && host.dialect !== releases.next) upgrade(world, host);
+  }
+}
+
+function upgrade(world: World, host: Host): void {
+  const { releases } = world;
+  if (releases === undefined) return;
+  world.note(() => `${host.id} is upgraded`);
+  if (host.peer !== undefined) host.killAgent();
+  host.dialect = releases.next;
+  host.start();
+}
+
+/** All hosts have been upgraded: now it is taken. */
+export function takeChange(world: World): void {
+  if (world.releases === undefined) return;
+  const view = world.newest();
+  const asked = world.hosts.find(({ id }) => view.node(id)?.Spec.Role === "manager");
+  if (asked === undefined) throw new Breach("no manager can be asked");
+  let answered = "no answer";
+  world.ask(asked, [change], undefined, (answer) => {
+    answered = answer.kind === "applied" ? "" : answer.message;
+  });
+  world.run(answerMsMax);
+  if (answered !== "") throw new Breach(`all are upgraded, and the change is refused: ${answered}`);
+  for (const { id, peer } of world.hosts) {
+    if (peer?.view.dialect !== next.newest) throw new Breach(`${id} has not applied the change`);
+  }
+}
+
+/** Nobody is a member who cannot read what was applied. */
+function insistOnAll({ hosts, releases }: World, { peer }: Host): void {
+  const behind = hosts.find(({ id, dialect }) => {
+    return dialect !== releases?.next && peer?.view.node(id) !== undefined;
+  });
+  if (behind === undefined) return;
+  throw new Breach(`a change was taken that ${behind.id} cannot read`);
+}
