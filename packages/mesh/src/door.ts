@@ -8,6 +8,7 @@ import type { Role } from "./certificate.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
+import type { MessageProtocols } from "./protocols.ts";
 
 /** The part of a pino logger that the mesh uses. */
 export interface Logger {
@@ -100,14 +101,14 @@ export interface MeshOptions {
   readonly advertise?: string | undefined;
   /** The newest dialect of the log that this peer reads, for who lets it in. Absent: the first. */
   readonly dialect?: number;
+  /** Versions of the messages that are spoken. Absent: those of this release. */
+  readonly protocols?: MessageProtocols;
   readonly log: Logger;
   readonly door: MeshDoor;
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
 }
 
-/** Carried on one long-lived stream each, in order, best effort. */
-export type Protocol = "raft" | "member" | "peer";
 export type Topic = "usage" | "rumour";
 
 /**

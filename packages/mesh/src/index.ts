@@ -18,7 +18,6 @@ export type {
   MeshDoor,
   MeshOptions,
   PeerRow,
-  Protocol,
   Reach,
   Roots,
   Sender,
@@ -30,6 +29,7 @@ export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./ide
 export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";
+export type { Protocol } from "./protocols.ts";
 export { replaceFile, syncDirectory } from "./replace-file.ts";
 export type { RequestHandler } from "./rpc.ts";
 export {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { GamError, type NodeId } from "@gam/core";
+import type { MessageProtocols } from "./protocols.ts";
 import { MeshWorld, type Peer, until } from "./testing/mesh-world.ts";
 
 let world: MeshWorld;
@@ -46,6 +47,40 @@ test("messages arrive in order, from whom they say, on the protocol they were se
   const row = a.mesh.peers().find(({ nodeId }) => nodeId === c.nodeId);
   assert.equal(row?.sentFrames, count);
   assert.equal(row?.droppedFrames, 0);
+});
+
+/** Each version of a message is the one before it with a mark. */
+function speaking(...versions: readonly [number, ...number[]]): MessageProtocols {
+  return {
+    versions: { raft: versions, member: [1], peer: [1] },
+    translate: (protocol, body, { from, to }) =>
+      Buffer.from(`${protocol}${from}-${to} ${text(body)}`),
+  };
+}
+
+test("two versions of a protocol talk by the older one, and each hears its own newest", async () => {
+  const newer = await world.found({ protocols: speaking(2, 1) });
+  const [older, other] = [
+    await world.open({ protocols: speaking(1) }),
+    await world.open({ protocols: speaking(2, 1) }),
+  ];
+  for (const { mesh } of [older, other]) await mesh.join(world.token(newer));
+  const peers = [newer, older, other];
+  world.introduce(peers);
+  await Promise.all([world.connected(newer, older), world.connected(newer, other)]);
+  const heard = peers.map(({ mesh }) =>
+    until("a message", (done: (value: string) => void) => {
+      mesh.onMessage((_, protocol, body) => done(`${protocol} ${text(body)}`));
+    }),
+  );
+  newer.mesh.send(older.nodeId, "raft", Buffer.from("to older"));
+  newer.mesh.send(other.nodeId, "raft", Buffer.from("to other"));
+  older.mesh.send(newer.nodeId, "raft", Buffer.from("from older"));
+  assert.deepEqual(await Promise.all(heard), [
+    "raft raft1-2 from older",
+    "raft raft2-1 to older",
+    "raft to other",
+  ]);
 });
 
 test("a message to a peer without a connection is dropped and counted", async () => {

@@ -19,16 +19,7 @@ import { Caller } from "./caller.ts";
 import { Contacts } from "./contacts.ts";
 import { type Credentials, fingerprintOf, type NextRoot } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
-import type {
-  Availability,
-  MeshOptions,
-  PeerRow,
-  Protocol,
-  Reach,
-  Sender,
-  Topic,
-  Wanted,
-} from "./door.ts";
+import type { Availability, MeshOptions, PeerRow, Reach, Sender, Topic, Wanted } from "./door.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
@@ -37,6 +28,14 @@ import { type Joined, joinProtocol, Responder, renewProtocol } from "./join.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type Link, Links, sweepMs } from "./link.ts";
 import { Messages } from "./messages.ts";
+import {
+  idsOf,
+  type MessageProtocols,
+  type Protocol,
+  parseId,
+  spokenProtocols,
+  translated,
+} from "./protocols.ts";
 import { type Refusal, Refusals } from "./refusals.ts";
 import { type RequestHandler, Rpc } from "./rpc.ts";
 import { Standing } from "./standing.ts";
@@ -51,11 +50,7 @@ type ReachHandler = (peer: NodeId, reach: Reach) => void;
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
 type TurnedAwayHandler = (by: NodeId, refusal: Refusal, reason: string) => void;
 
-const idOfProtocol = { raft: "/gam/raft/1", member: "/gam/member/1", peer: "/gam/peer/1" } as const;
 const rpcId = "/gam/rpc/1";
-const protocolOfId = new Map<string, Protocol>(
-  (Object.keys(idOfProtocol) as Protocol[]).map((name) => [idOfProtocol[name], name]),
-);
 /** A stream that is opened anew may overlap with the one before. */
 const streamsPerProtocol = 8;
 const renewEveryMs = 3_600_000;
@@ -81,6 +76,7 @@ export class Mesh {
   readonly #visitors: Visitors;
   readonly #admission: Admission;
   readonly #responder: Responder;
+  readonly #protocols: MessageProtocols;
   readonly #messages: Messages;
   readonly #rpc: Rpc;
   readonly #byteStreams: ByteStreams;
@@ -178,14 +174,17 @@ export class Mesh {
       refusals.add("rubbish", link.address, link.nodeId, reason);
       cutOff(link.connection, reason);
     };
+    const { protocols = spokenProtocols } = options;
+    this.#protocols = protocols;
     this.#messages = new Messages({
       links,
       limits,
       nowMs,
       onRubbish,
+      translate: (body, from, to) => translated(protocols, body, from, to),
       onMessage: (link, id, body) => this.#received(link, id, body),
     });
-    this.#rpc = new Rpc({ limits, send: (to, body) => this.#messages.send(to, rpcId, body) });
+    this.#rpc = new Rpc({ limits, send: (to, body) => this.#messages.send(to, [rpcId], body) });
     this.#byteStreams = new ByteStreams({ links, limits, nowMs, onRubbish });
     this.#gossip = new Gossip({
       ...host,
@@ -335,7 +334,7 @@ export class Mesh {
 
   /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
   send(to: NodeId, protocol: Protocol, body: Uint8Array): void {
-    this.#messages.send(to, idOfProtocol[protocol], body);
+    this.#messages.send(to, idsOf(protocol, this.#protocols.versions), body);
   }
 
   /** To every member, this peer excepted. Best effort, and in no order. */
@@ -485,13 +484,14 @@ export class Mesh {
       few,
     );
     const { bulkFrameBytesMax, memberFrameBytesMax, rpcBytesMax, byteStreamsMax } = this.#limits;
-    const bodyBytesMax = {
-      [idOfProtocol.raft]: bulkFrameBytesMax,
-      [idOfProtocol.member]: memberFrameBytesMax,
-      [idOfProtocol.peer]: bulkFrameBytesMax,
-      [rpcId]: rpcBytesMax + rpcHeadBytes,
-    };
-    for (const [id, bytesMax] of Object.entries(bodyBytesMax)) {
+    const { versions } = this.#protocols;
+    const bodyBytesMax = [
+      ...idsOf("raft", versions).map((id) => [id, bulkFrameBytesMax] as const),
+      ...idsOf("member", versions).map((id) => [id, memberFrameBytesMax] as const),
+      ...idsOf("peer", versions).map((id) => [id, bulkFrameBytesMax] as const),
+      [rpcId, rpcBytesMax + rpcHeadBytes] as const,
+    ];
+    for (const [id, bytesMax] of bodyBytesMax) {
       await libp2p.handle(
         id,
         this.#membersOnly((stream, link) => this.#messages.accept(id, stream, link, bytesMax)),
@@ -567,10 +567,12 @@ export class Mesh {
   }
 
   #received(link: Link, id: string, body: Uint8Array): void {
-    const protocol = protocolOfId.get(id);
+    const protocol = parseId(id)?.protocol;
     if (protocol === undefined) return this.#rpc.received(link.nodeId, body);
     const sender = this.#links.senderOf(link);
-    for (const hear of this.#onMessage) hear(link.nodeId, protocol, body, sender);
+    const [newest] = idsOf(protocol, this.#protocols.versions);
+    const known = translated(this.#protocols, body, id, newest);
+    for (const hear of this.#onMessage) hear(link.nodeId, protocol, known, sender);
   }
 
   #linked(link: Link): void {

@@ -25,6 +25,8 @@ export interface MessagesOptions {
   readonly nowMs: () => number;
   readonly onMessage: (link: Link, protocol: string, body: Uint8Array) => void;
   readonly onRubbish: (link: Link, reason: string) => void;
+  /** The body of a message as the protocol `to` has it, where the other end speaks no newer one than that. */
+  readonly translate: (body: Uint8Array, from: string, to: string) => Uint8Array;
 }
 
 /** One write. Larger ones gain nothing and hold up the other streams of the connection. */
@@ -39,8 +41,12 @@ export class Messages {
     this.#options = options;
   }
 
-  /** Returns whether it was queued. Shape: `protocol` is a libp2p protocol id. */
-  send(to: NodeId, protocol: string, body: Uint8Array): boolean {
+  /**
+   * Returns whether it was queued. Shape: `protocols` are libp2p protocol ids, the one of `body` first; the first that
+   * the other end speaks is taken.
+   */
+  send(to: NodeId, protocols: readonly [string, ...string[]], body: Uint8Array): boolean {
+    const [protocol] = protocols;
     let outboxes = this.#outboxes.get(to);
     if (outboxes === undefined) {
       if (this.#options.links.to(to) === undefined) {
@@ -52,7 +58,7 @@ export class Messages {
     }
     let outbox = outboxes.get(protocol);
     if (outbox === undefined) {
-      outbox = new Outbox(to, protocol, this.#options, this.trafficOf(to));
+      outbox = new Outbox(to, protocols, this.#options, this.trafficOf(to));
       outboxes.set(protocol, outbox);
     }
     return outbox.push(body);
@@ -91,19 +97,26 @@ export class Messages {
 
 class Outbox {
   readonly #to: NodeId;
-  readonly #protocol: string;
+  readonly #protocols: readonly [string, ...string[]];
   readonly #options: MessagesOptions;
   readonly #traffic: Traffic;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #channel: Channel | undefined;
+  /** Of the protocols, the one that the other end speaks too. */
+  #agreed = "";
   #link: Link | undefined;
   #opening = false;
   #scheduled = false;
 
-  constructor(to: NodeId, protocol: string, options: MessagesOptions, traffic: Traffic) {
+  constructor(
+    to: NodeId,
+    protocols: readonly [string, ...string[]],
+    options: MessagesOptions,
+    traffic: Traffic,
+  ) {
     this.#to = to;
-    this.#protocol = protocol;
+    this.#protocols = protocols;
     this.#options = options;
     this.#traffic = traffic;
   }
@@ -142,7 +155,11 @@ class Outbox {
     if (this.#channel === undefined) return this.#open(link);
     while (this.#queue.length > 0 && !this.#channel.blocked) {
       const batch = this.#batch();
-      if (!this.#channel.send(batch)) {
+      const [own] = this.#protocols;
+      const { translate } = this.#options;
+      const written =
+        this.#agreed === own ? batch : batch.map((body) => translate(body, own, this.#agreed));
+      if (!this.#channel.send(written)) {
         this.#traffic.droppedFrames += batch.length;
         return;
       }
@@ -171,9 +188,10 @@ class Outbox {
   #open(link: Link): void {
     this.#opening = true;
     const signal = AbortSignal.timeout(this.#options.limits.helloMs);
-    link.connection.newStream(this.#protocol, { signal }).then(
+    link.connection.newStream([...this.#protocols], { signal }).then(
       (stream) => {
         this.#opening = false;
+        this.#agreed = stream.protocol;
         this.#link = link;
         this.#channel = new Channel(stream, {
           bodyBytesMax: 0,

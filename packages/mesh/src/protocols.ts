@@ -1,0 +1,62 @@
+/**
+ * Protocols: the names under which messages travel, each with a version.
+ *
+ * Decides nothing at run time: who opens a stream names the versions that it speaks, newest first, and libp2p takes
+ * the first that the other end speaks too. So a release and the one before it talk, by the older version. How a
+ * version is added: docs/releasing.md.
+ */
+/** Carried on one long-lived stream each, in order, best effort. */
+export type Protocol = "raft" | "member" | "peer";
+
+export type Versions = Readonly<Record<Protocol, readonly [number, ...number[]]>>;
+
+export interface MessageProtocols {
+  /** Versions that are spoken, newest first. Two releases in a row share one at least. */
+  readonly versions: Versions;
+  /**
+   * A body in another version of its protocol. Handlers and senders know the newest one only.
+   *
+   * Errors: BAD_FRAME, as a handler's.
+   */
+  readonly translate: (
+    protocol: Protocol,
+    body: Uint8Array,
+    between: { readonly from: number; readonly to: number },
+  ) => Uint8Array;
+}
+
+/** One version of each, so there is nothing to translate. */
+export const spokenProtocols: MessageProtocols = {
+  versions: { raft: [1], member: [1], peer: [1] },
+  translate: (_, body) => body,
+};
+
+/** The libp2p protocol ids of its versions, newest first. */
+export function idsOf(protocol: Protocol, versions: Versions): readonly [string, ...string[]] {
+  const [newest, ...others] = versions[protocol];
+  const idOf = (version: number): string => `/gam/${protocol}/${version}`;
+  return [idOf(newest), ...others.map(idOf)];
+}
+
+const pattern = /^\/gam\/(raft|member|peer)\/(\d+)$/;
+
+/** Undefined for an id that is not one of messages. */
+export function parseId(
+  id: string,
+): { readonly protocol: Protocol; readonly version: number } | undefined {
+  const [, protocol, version] = pattern.exec(id) ?? [];
+  if (protocol === undefined) return undefined;
+  return { protocol: protocol as Protocol, version: Number(version) };
+}
+
+/** A body of the protocol with the id `from` as one of that with the id `to`. Errors: as `translate`. */
+export function translated(
+  { translate }: MessageProtocols,
+  body: Uint8Array,
+  from: string,
+  to: string,
+): Uint8Array {
+  const [before, after] = [parseId(from), parseId(to)];
+  if (from === to || before === undefined || after === undefined) return body;
+  return translate(before.protocol, body, { from: before.version, to: after.version });
+}
