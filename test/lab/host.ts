@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly args?: readonly string[];
   readonly env?: Environment;
   readonly readyMsMax?: number;
+  /** A bundle of another version of the agent, instead of the checkout's own. */
+  readonly bundle?: string | undefined;
 }
 
 const engineReadyMsMax = 60_000;
@@ -219,7 +221,9 @@ export class Host {
 
   /** Resolves when /run/gam.sock answers. Errors: LabError with the end of the log. */
   async startAgent(options: AgentOptions = {}): Promise<Background> {
-    const words = [join(checkout, "scripts/gam"), "agent", ...(options.args ?? [])];
+    const { bundle, args = [] } = options;
+    const own = [join(checkout, "scripts/gam"), "agent"];
+    const words = [...(bundle === undefined ? own : [process.execPath, bundle]), ...args];
     const agent = await this.spawn("agent", words, options.env);
     if (agent.ref !== undefined) this.#note("agents", agent.ref);
     const readyMsMax = options.readyMsMax ?? agentReadyMsMax;
