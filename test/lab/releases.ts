@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { agentBundle } from "../../scripts/agent-bundle.ts";
+import { agentBundle } from "../../scripts/bundle/agent.ts";
 import { LabError } from "./lab.ts";
 
 export interface Releases {
@@ -26,7 +26,7 @@ export async function makeReleases(): Promise<Releases> {
 async function bundleOf(newest: number): Promise<string> {
   // Beside the checkout's own, because the agent looks for its package.json one folder up.
   const outfile = join(agentBundle.absWorkingDir, "dist", `agent.dialect-${newest}.mjs`);
-  await build({ ...agentBundle, outfile, plugins: [dialectPlugin(newest)] });
+  await build({ ...agentBundle, outfile, plugins: [...agentBundle.plugins, dialectPlugin(newest)] });
   return outfile;
 }
 
