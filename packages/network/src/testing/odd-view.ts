@@ -18,6 +18,7 @@ export function oddView(view: View, rows: Rows): View {
   const tasks = rows.tasks ?? view.tasks();
   const networks = rows.networks ?? view.networks();
   return {
+    ...view,
     index: view.index,
     dialect: view.dialect,
     cluster: "cluster" in rows ? rows.cluster : view.cluster,
