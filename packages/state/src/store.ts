@@ -48,9 +48,9 @@ type Tables = { readonly [Name in TableName]: Table<string, Rows[Name]> };
 
 /** `nodes()`, `node(id)` and so on, for each table. */
 const Reading = class {
-  constructor(of: Tables) {
+  constructor(rows: Tables) {
     for (const name of listNames) {
-      const table: Table<string, Rows[typeof name]> = of[name];
+      const table: Table<string, Rows[typeof name]> = rows[name];
       Object.assign(this, {
         [`${name}s`]: () => table.all(),
         [name]: (id: string) => table.get(id),
@@ -58,11 +58,11 @@ const Reading = class {
     }
   }
 } as new (
-  of: Tables,
+  rows: Tables,
 ) => Readers;
 
 export class Store extends Reading implements View {
-  readonly #of: Tables;
+  readonly #rows: Tables;
   readonly #removed = new Table<NodeId, NodeId>();
   readonly #tasks = new TaskIndex();
   readonly #outcomes = new Map<ProposalId, Outcome>();
@@ -72,12 +72,12 @@ export class Store extends Reading implements View {
   #dialect = firstDialect;
 
   constructor() {
-    const of = Object.fromEntries(
+    const rows = Object.fromEntries(
       tableNames.map((name) => [name, new Table()]),
     ) as unknown as Tables;
-    super(of);
-    this.#of = of;
-    this.#all = [...Object.values(of), this.#removed];
+    super(rows);
+    this.#rows = rows;
+    this.#all = [...Object.values(rows), this.#removed];
   }
 
   get index(): number {
@@ -87,7 +87,7 @@ export class Store extends Reading implements View {
     return this.#dialect;
   }
   get cluster(): Cluster | undefined {
-    return this.#of.cluster.get(onlyOne);
+    return this.#rows.cluster.get(onlyOne);
   }
   tasksOf = this.#tasks.of;
   tasksOn = this.#tasks.on;
@@ -172,7 +172,7 @@ export class Store extends Reading implements View {
     const ours = change as ChangeOf<Name>;
     const refusal = rule.refusal(this, ours);
     if (refusal !== undefined) return refusal;
-    const before = this.#of[name].get(rule.idIn(ours));
+    const before = this.#rows[name].get(rule.idIn(ours));
     const after = rule.after(before, ours, on);
     const others = rule.others?.(before, ours, on) ?? [];
     const own = after === before ? [] : [eventOf(name, before, after)];
@@ -189,8 +189,8 @@ export class Store extends Reading implements View {
     { before, after }: { readonly before?: Rows[Name]; readonly after?: Rows[Name] },
   ): void {
     const { idOf } = tables[name];
-    if (after !== undefined) this.#of[name].put(idOf(after), after);
-    else if (before !== undefined) this.#of[name].delete(idOf(before));
+    if (after !== undefined) this.#rows[name].put(idOf(after), after);
+    else if (before !== undefined) this.#rows[name].delete(idOf(before));
   }
 
   /** What is kept beside the tables moves with them. */
@@ -207,7 +207,7 @@ export class Store extends Reading implements View {
 
   /** Bytes from which restore() makes the same store again. */
   dump(): Uint8Array {
-    const lists = Object.fromEntries(listNames.map((name) => [`${name}s`, this.#of[name].all()]));
+    const lists = Object.fromEntries(listNames.map((name) => [`${name}s`, this.#rows[name].all()]));
     const dump: Dump = {
       schema,
       index: this.#index,
@@ -235,7 +235,7 @@ export class Store extends Reading implements View {
 
   #refill<Name extends TableName>(name: Name, dump: Dump): readonly Event[] {
     const { idOf } = tables[name];
-    const table = this.#of[name];
+    const table = this.#rows[name];
     const before = table.all();
     table.clear();
     for (const row of rowsOf(dump, name)) table.put(idOf(row), row);
