@@ -135,9 +135,6 @@ const scale = (n: number): number => {
     kind: "updateService",
     id: service.ID,
     spec: { ...service.Spec, Mode },
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: false,
     basedOn: service.Version.Index,
   });
 };

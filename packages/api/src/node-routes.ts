@@ -49,10 +49,12 @@ export function nodeRoutes(app: FastifyInstance, room: Room): void {
   app.delete<Ref>("/nodes/:ref", async (request, reply) => {
     const view = await freshView(room);
     const { ID, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
-    if (Status.State !== "down" && !new Query(request.url).flag("force")) {
+    const force = new Query(request.url).flag("force");
+    if (Status.State !== "down" && !force) {
       throw new Refusal(400, `${precondition} node ${ID} is not down and can't be removed`);
     }
-    await write(room, [{ kind: "removeNode", id: ID }]);
+    // It may come back before this is applied.
+    await write(room, [{ kind: "removeNode", id: ID, ...(!force && { onlyIf: "down" }) }]);
     return reply.send();
   });
 }

@@ -425,6 +425,18 @@ test("credentials for pulls are kept with the spec and never shown", async () =>
   await rig.call("POST", path, spec({ Name: "private", Labels: { a: "b" } }));
   assert.equal(kept(), "c2VjcmV0");
   assert.ok(!(await rig.call("GET", "/services/private")).text.includes("c2VjcmV0"));
+  const update = async (query: string, more: Record<string, string>): Promise<void> => {
+    const { Version: now } = (await rig.call("GET", "/services/private")).body;
+    const to = `/services/private/update?version=${now.Index}${query}`;
+    const answer = await rig.call("POST", to, spec({ Name: "private" }), more);
+    assert.equal(answer.status, 200, answer.text);
+  };
+  await update("", { "X-Registry-Auth": "bmV3" });
+  assert.equal(kept(), "bmV3");
+  await update("&registryAuthFrom=previous-spec", {});
+  assert.equal(kept(), "c2VjcmV0");
+  await update("&rollback=previous", {});
+  assert.equal(kept(), "bmV3");
 });
 
 test("join tokens rotate one at a time", async () => {
@@ -442,6 +454,11 @@ test("the root key rotates when ForceRotate grows, and the progress is shown", a
   const rotated = { ...before.Spec, CAConfig: { ...before.Spec.CAConfig, ForceRotate: 1 } };
   const path = `/swarm/update?version=${before.Version.Index}`;
   assert.equal((await rig.call("POST", path, rotated)).status, 200);
+  const stale = await rig.call("POST", path, rotated);
+  assert.deepEqual(
+    [stale.status, stale.body],
+    [500, { message: rpc("Unknown", "update out of sequence") }],
+  );
   const after = (await rig.call("GET", "/swarm")).body;
   assert.equal(after.RootRotationInProgress, true);
   assert.equal(after.Spec.CAConfig.ForceRotate, 1);

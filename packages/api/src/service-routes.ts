@@ -78,7 +78,7 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
     const change =
       rollback === "previous"
         ? rollbackOf(service, basedOn)
-        : updateOf(service, spec, basedOn, keptAuth(request, query, service));
+        : { ...updateOf(service, spec, basedOn), ...credentials(request, query) };
     await write(room, [change]);
     return { Warnings: null };
   });
@@ -149,44 +149,25 @@ function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
   });
 }
 
-function updateOf(
-  service: Service,
-  spec: ServiceSpec,
-  basedOn: number,
-  registryAuth: string,
-): ServiceUpdate {
+/** Nothing in it is of this peer's copy but what never changes, its id, name and mode: the copy may be old. */
+function updateOf(service: Service, spec: ServiceSpec, basedOn: number): ServiceUpdate {
   if (spec.Name !== service.Spec.Name) {
     throw new Refusal(501, `${unimplemented} renaming services is not supported`);
   }
   if (modeWord(spec.Mode) !== modeWord(service.Spec.Mode)) {
     throw new Refusal(501, `${unimplemented} service mode change is not allowed`);
   }
-  return {
-    kind: "updateService",
-    id: service.ID,
-    spec,
-    previous: service.Spec,
-    registryAuth,
-    rollback: false,
-    basedOn,
-  };
+  return { kind: "updateService", id: service.ID, spec, basedOn };
 }
 
 /** Back to the spec before, and the present one becomes the one to go back to again. */
 function rollbackOf(service: Service, basedOn: number): ServiceUpdate {
-  if (service.PreviousSpec === undefined) {
+  // Of a copy with another version this says nothing. The store looks as well.
+  if (service.Version.Index === basedOn && service.PreviousSpec === undefined) {
     const message = `service ${service.ID} does not have a previous spec`;
     throw new Refusal(400, `rpc error: code = FailedPrecondition desc = ${message}`);
   }
-  return {
-    kind: "updateService",
-    id: service.ID,
-    spec: service.PreviousSpec,
-    previous: service.Spec,
-    registryAuth: service.Gam.registryAuthPrevious,
-    rollback: true,
-    basedOn,
-  };
+  return { kind: "updateService", id: service.ID, spec: "previous", basedOn };
 }
 
 /** Kept as it came, even if it is nonsense: the pull will say so. */
@@ -195,12 +176,16 @@ function authOf(request: FastifyRequest): string | undefined {
   return typeof header === "string" && header !== "" ? header : undefined;
 }
 
-/** Credentials for pulls, from this call or from one of the specs before. */
-function keptAuth(request: FastifyRequest, query: Query, service: Service): string {
+/** Credentials for pulls: those of this call, or which of the service's own are kept. */
+function credentials(
+  request: FastifyRequest,
+  query: Query,
+): Pick<ServiceUpdate, "registryAuth" | "registryAuthFrom"> {
   const from = query.text("registryAuthFrom") ?? "";
-  if (!["", "spec", "previous-spec"].includes(from)) {
+  if (from !== "" && from !== "spec" && from !== "previous-spec") {
     throw new Refusal(500, "unsupported registryAuthFrom value");
   }
-  const { registryAuth, registryAuthPrevious } = service.Gam;
-  return authOf(request) ?? (from === "previous-spec" ? registryAuthPrevious : registryAuth);
+  const registryAuth = authOf(request);
+  if (registryAuth !== undefined) return { registryAuth };
+  return from === "" ? {} : { registryAuthFrom: from };
 }

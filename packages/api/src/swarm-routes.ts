@@ -80,6 +80,8 @@ export function swarmRoutes(app: FastifyInstance, room: Room): void {
     const { cluster } = await freshView(room);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
+    // Whether keys are replaced is worked out from this copy, which must be what the client has read.
+    if (cluster.Version.Index !== basedOn) throw outOfSequence();
     refuseForeignKeys(cluster.Spec, spec);
     const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
     const rotates = forceRotate(spec) > forceRotate(cluster.Spec);
@@ -141,6 +143,10 @@ export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
     const message = `${thrown.message}. Use \`--force\` to leave without telling the others.`;
     throw new GamError("NO_LEADER", message, { cause: thrown });
   }
+}
+
+function outOfSequence(): Refusal {
+  return new Refusal(500, "rpc error: code = Unknown desc = update out of sequence");
 }
 
 function notYet(): Refusal {

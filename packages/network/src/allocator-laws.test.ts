@@ -208,8 +208,6 @@ class History {
     this.write({
       ...made,
       kind: "updateService",
-      previous: known.Spec,
-      rollback: false,
       basedOn: known.Version.Index,
     });
   }

@@ -80,8 +80,7 @@ class World {
     assert.ok(service);
     const spec = { ...service.Spec, ...change };
     const { Index: basedOn } = service.Version;
-    const asked = { previous: service.Spec, registryAuth: "", rollback: false, basedOn };
-    this.write({ kind: "updateService", id: service.ID, spec, ...asked });
+    this.write({ kind: "updateService", id: service.ID, spec, basedOn });
   }
 
   network(name: string) {

@@ -13,14 +13,8 @@ function publish(log: TestLog, name: string, ports: readonly PortConfig[]): void
   const service = log.store.service(name as ServiceId);
   if (service === undefined) log.write(made);
   else {
-    const asked = { rollback: false, registryAuth: "", basedOn: service.Version.Index };
-    log.write({
-      kind: "updateService",
-      id: service.ID,
-      spec: made.spec,
-      previous: service.Spec,
-      ...asked,
-    });
+    const basedOn = service.Version.Index;
+    log.write({ kind: "updateService", id: service.ID, spec: made.spec, basedOn });
   }
 }
 

@@ -13,6 +13,7 @@
 import type { NodeId } from "@gam/core";
 import {
   guarded,
+  isDescribed,
   type Node,
   type NodeStatus,
   noGuard,
@@ -68,9 +69,4 @@ function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): St
   const isOver = node.Status.State === "down" || hasPassed(nowMs, grace);
   const State = isOver ? "down" : "disconnected";
   return { State, Message: engine.reason };
-}
-
-/** Its own peer has said what it is. No host has no CPU. */
-export function isDescribed(node: Node): boolean {
-  return node.Description.Resources.NanoCPUs > 0;
 }

@@ -377,8 +377,7 @@ test("a change of the placement alone leaves tasks where they fit", () => {
   assert.ok(service);
   const Placement = { Constraints: ["node.id!=b"] };
   const spec = { ...service.Spec, TaskTemplate: { ...service.Spec.TaskTemplate, Placement } };
-  const asked = { rollback: false, registryAuth: "", basedOn: service.Version.Index };
-  log.write({ kind: "updateService", id: web, spec, previous: service.Spec, ...asked });
+  log.write({ kind: "updateService", id: web, spec, basedOn: service.Version.Index });
   const want = ["create 2 ready after t2", "t2 shutdown", "updating [2]: update in progress"];
   assert.deepEqual(plan(log).map(show), want);
 });
@@ -389,7 +388,7 @@ test("going back to an old spec leaves the tasks that have it", () => {
     kind: "createTask",
     task: aTask("web", "t1", on("a", 1, { template: { ContainerSpec: { Image: "tiny:0" } } })),
   });
-  log.write({ kind: "rollbackService", id: web, templateVersion: 2, message: "because" });
+  log.write({ kind: "rollbackService", id: web, basedOn: 2, message: "because" });
   assert.deepEqual(plan(log).map(show), ["rollback_completed []: rollback completed"]);
 });
 

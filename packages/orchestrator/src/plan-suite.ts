@@ -35,8 +35,7 @@ export function logOf(world: World): TestLog {
   log.write(...nodes.map((node): Change => ({ kind: "joinNode", node: aNode(...node) })), made);
   if (world.imageBefore !== undefined) {
     const { spec } = aService("web", world.service);
-    const asked = { rollback: false, registryAuth: "", basedOn: 1 };
-    log.write({ kind: "updateService", id: web, spec, previous: made.spec, ...asked });
+    log.write({ kind: "updateService", id: web, spec, basedOn: 1 });
   }
   for (const [id, { endS, ...wish }] of world.tasks ?? []) {
     const Image = wish.extra?.templateVersion === 2 || !world.imageBefore ? "tiny:1" : "tiny:0";
@@ -48,8 +47,8 @@ export function logOf(world: World): TestLog {
   }
   if (world.update !== undefined) {
     const { waveAtMs = 0, updated = [], status } = world.update;
-    const templateVersion = log.store.service(web)?.Gam.templateVersion ?? 0;
-    log.write({ kind: "progressUpdate", id: web, templateVersion, status, waveAtMs, updated });
+    const basedOn = log.store.service(web)?.Version.Index ?? 0;
+    log.write({ kind: "progressUpdate", id: web, basedOn, status, waveAtMs, updated });
   }
   log.nowMs = startMs + 1000 * (world.nowS ?? 0);
   return log;

@@ -289,9 +289,6 @@ class Storm {
       kind: "updateService",
       id: service.ID,
       spec: { ...Spec, Mode, TaskTemplate },
-      previous: Spec,
-      registryAuth: "",
-      rollback: false,
       basedOn: service.Version.Index,
     });
   }

@@ -163,8 +163,8 @@ class Updating {
     const back = this.#config.FailureAction === "rollback" && service.PreviousSpec !== undefined;
     if (back && !rolling) {
       const message = `update rolled back ${because}`;
-      const { templateVersion } = service.Gam;
-      const change = { kind: "rollbackService", id: service.ID, templateVersion, message } as const;
+      const basedOn = service.Version.Index;
+      const change = { kind: "rollbackService", id: service.ID, basedOn, message } as const;
       return { changes: [change], waiting: false };
     }
     const State = rolling ? "rollback_paused" : "paused";
@@ -198,9 +198,9 @@ class Updating {
     waveAtMs: number,
     updated: readonly string[],
   ): PlannedChange {
-    const { ID, Gam } = this.#situation.service;
-    const { templateVersion } = Gam;
-    return { kind: "progressUpdate", id: ID, templateVersion, status, waveAtMs, updated };
+    const { ID, Version } = this.#situation.service;
+    const basedOn = Version.Index;
+    return { kind: "progressUpdate", id: ID, basedOn, status, waveAtMs, updated };
   }
 
   #now(): string {

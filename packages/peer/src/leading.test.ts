@@ -93,7 +93,7 @@ test("Leading removes a member that never came, once it does not vote", () => {
   assert.ok(!kinds(world.plan()).includes("removeNode"), "it votes");
   world.facts = { ...world.facts, configuration: { ...world.facts.configuration, voters: [a, b] } };
   world.tick(2);
-  assert.deepEqual(world.plan(), [{ kind: "removeNode", id: c }]);
+  assert.deepEqual(world.plan(), [{ kind: "removeNode", id: c, onlyIf: "undescribed" }]);
 });
 
 test("Leading plans nothing while its last plan is under way", () => {

@@ -210,7 +210,7 @@ export class Leading {
     return this.#newcomers
       .plan(view, facts.nowMs, answers)
       .filter((id) => !this.mustStay(id, facts.configuration, undefined))
-      .map((id) => ({ kind: "removeNode", id }));
+      .map((id) => ({ kind: "removeNode", id, onlyIf: "undescribed" }));
   }
 
   /** What a plan says. One that throws as a whole says nothing this time. */

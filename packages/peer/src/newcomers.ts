@@ -6,8 +6,7 @@
  * and the ticks of a leader begin anew with each leader. Does not decide about a member that answers.
  */
 import type { NodeId } from "@gam/core";
-import { isDescribed } from "@gam/orchestrator";
-import type { Node, View } from "@gam/state";
+import { isDescribed, type Node, type View } from "@gam/state";
 
 const minuteTicks = (60 * 1000) / 50;
 /** Time for an operator to see it, and for a slow host to start. */

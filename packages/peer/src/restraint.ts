@@ -175,7 +175,7 @@ function wordsOf(change: LeadersChange): string {
       return JSON.stringify([change.kind, State, Message, Err]);
     }
     case "progressUpdate":
-      return `progressUpdate ${change.templateVersion} ${change.status?.State} ${change.waveAtMs > 0} ${change.updated.length}`;
+      return `progressUpdate ${change.basedOn} ${change.status?.State} ${change.waveAtMs > 0} ${change.updated.length}`;
     default:
       return JSON.stringify(change);
   }

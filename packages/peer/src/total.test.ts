@@ -157,7 +157,7 @@ const targetless = {
   ...spec,
   TaskTemplate: { ...spec.TaskTemplate, Networks: [{ Aliases: ["x"] }] },
 };
-const update = { kind: "updateService", id: web, registryAuth: "", rollback: false, basedOn: 4 };
+const update = { kind: "updateService", id: web, registryAuth: "", basedOn: 4 };
 const report = { kind: "reportTask", id: task };
 const joining = { kind: "joinNode", node };
 const create = (change: object): object => ({

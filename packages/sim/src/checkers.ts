@@ -10,6 +10,7 @@ import type { EngineAction } from "@gam/worker";
 import { Breach } from "./breach.ts";
 import type { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
+import { Succession } from "./succession.ts";
 
 export { Breach } from "./breach.ts";
 
@@ -26,6 +27,7 @@ export class Checkers {
   /** By life and index. */
   readonly #entries = new Map<string, { readonly digest: string; readonly by: NodeId }>();
   readonly #ledger = new Ledger();
+  readonly #succession = new Succession();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   readonly #connected = new Map<NodeId, readonly NodeId[]>();
@@ -66,6 +68,7 @@ export class Checkers {
     for (const event of events) {
       this.#look(event, index);
       this.#ledger.take(event);
+      if (event.table === "service") this.#succession.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
       if (event.table === "cluster") hadItsRoot(event, index, host.id, hosts);

@@ -26,6 +26,11 @@ const networksMax = 3;
 /** On one network, that are no tasks. */
 const containersMax = 4;
 
+type Credentials = Pick<
+  Extract<AskedChange, { kind: "updateService" }>,
+  "registryAuth" | "registryAuthFrom"
+>;
+
 /** A host that is on, if there is one. Before it has arrived in the state, an agent takes no calls. */
 export function pickOn(world: World): Host | undefined {
   const on = world.hosts.filter(({ id, peer }) => peer?.view.node(id) !== undefined);
@@ -54,7 +59,15 @@ export function ask(world: World): void {
     const change = { kind: "removeService" as const, id: service.ID };
     return world.ask(host, [change], { kind: "remove", service: service.ID });
   }
-  update(world, host, service, changed(world, service, view));
+  if (random.below(5) === 0 && service.PreviousSpec !== undefined) {
+    return update(world, host, service, "previous");
+  }
+  update(world, host, service, changed(world, service, view), credentials(world));
+}
+
+function credentials(world: World): Credentials {
+  const someNew = { registryAuth: someId(world, "auth") };
+  return pick<Credentials>(world, [someNew, { registryAuthFrom: "previous-spec" }, {}, {}]);
 }
 
 /** Networks come and go, and containers that are no tasks on them. */
@@ -101,17 +114,22 @@ function someId({ agenda, random }: World, prefix: string): string {
   return prefix + moment + String(random.below(1000)).padStart(8, "0");
 }
 
-export function update(world: World, host: Host, service: Service, spec: ServiceSpec): void {
-  const change = {
-    kind: "updateService" as const,
-    id: service.ID,
-    spec,
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: false,
-    basedOn: service.Version.Index,
-  };
+export function update(
+  world: World,
+  host: Host,
+  service: Service,
+  spec: ServiceSpec | "previous",
+  kept: Credentials = {},
+): void {
+  const basedOn = versionRead(world, service);
+  const change = { kind: "updateService", id: service.ID, spec, basedOn, ...kept } as const;
   world.ask(host, [change], { kind: "update", service: service.ID });
+}
+
+/** Clients read the version at any host. Its copy may be newer than that of the host which they ask for the write. */
+function versionRead(world: World, { ID, Version }: Service): number {
+  const elsewhere = world.random.below(2) === 0 ? world.newest().service(ID) : undefined;
+  return (elsewhere?.Version ?? Version).Index;
 }
 
 function alter(world: World, host: Host, nodes: readonly Node[]): void {

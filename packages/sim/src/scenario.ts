@@ -80,9 +80,6 @@ export function scale(
     kind: "updateService" as const,
     id: web,
     spec: { ...service.Spec, Mode: { Replicated: { Replicas: to } } },
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: false,
     basedOn: service.Version.Index,
   };
   world.ask(asked, [change], { kind: "update", service: web }, then);

@@ -135,10 +135,13 @@ function newService(around: Surroundings): Change {
 }
 
 function changedService(around: Surroundings): Change {
-  const { ID: id, Spec: previous, Version } = service(around);
-  const spec = someSpec(around, previous.Name);
+  const { ID: id, Spec, Version } = service(around);
+  const { random } = around;
+  const spec = random.below(5) === 0 ? "previous" : someSpec(around, Spec.Name);
+  const registryAuth = pick(random, ["some", "", undefined]);
+  const registryAuthFrom = pick(random, ["spec", "previous-spec", undefined] as const);
   const basedOn = Version.Index;
-  return { kind: "updateService", id, spec, previous, registryAuth: "", rollback: false, basedOn };
+  return { kind: "updateService", id, spec, registryAuth, registryAuthFrom, basedOn };
 }
 
 /** In a state that has a node, a service, a task and a network at least. */
@@ -168,7 +171,10 @@ const makers: readonly Make[] = [
     const { ID: id, Spec: spec, Version } = node(around);
     return { kind: "updateNode", id, spec, basedOn: Version.Index };
   },
-  (around) => ({ kind: "removeNode", id: around.id() as NodeId }),
+  (around) => {
+    const onlyIf = pick(around.random, ["down", "undescribed", undefined] as const);
+    return { kind: "removeNode", id: around.id() as NodeId, onlyIf };
+  },
   ...Array<Make>(5).fill(newService),
   ...Array<Make>(5).fill(changedService),
   (around) => ({ kind: "removeService", id: service(around).ID }),
@@ -247,22 +253,21 @@ const makers: readonly Make[] = [
   (around) => ({ kind: "orphanTask", id: task(around).ID, status: statusOf(around, "orphaned") }),
   (around) => ({ kind: "removeTask", id: task(around).ID }),
   (around) => {
-    const { ID: id, Gam } = service(around);
-    const { templateVersion } = Gam;
+    const { ID: id, Version } = service(around);
     const StartedAt = new Date(around.nowMs).toISOString();
     const status = { State: "updating", StartedAt, Message: "going" } as const;
     return {
       kind: "progressUpdate",
       id,
-      templateVersion,
+      basedOn: Version.Index,
       status,
       waveAtMs: around.nowMs,
       updated: ["1"],
     };
   },
   (around) => {
-    const { ID: id, Gam } = service(around);
-    return { kind: "rollbackService", id, templateVersion: Gam.templateVersion, message: "back" };
+    const { ID: id, Version } = service(around);
+    return { kind: "rollbackService", id, basedOn: Version.Index, message: "back" };
   },
   (around) => {
     const { ID: id, Endpoint } = service(around);

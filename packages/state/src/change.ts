@@ -68,9 +68,14 @@ export type AskedChange =
     }
   /**
    * Leaves a tombstone, so that the peer cannot come back without a token. What the node held in networks
-   * is free: its bridges' addresses and those of its plain containers.
+   * is free: its bridges' addresses and those of its plain containers. Refused unless the node is still what
+   * `onlyIf` says: down, or without a description of its host.
    */
-  | { readonly kind: "removeNode"; readonly id: NodeId }
+  | {
+      readonly kind: "removeNode";
+      readonly id: NodeId;
+      readonly onlyIf?: "down" | "undescribed" | undefined;
+    }
   | {
       readonly kind: "createService";
       readonly id: ServiceId;
@@ -80,12 +85,12 @@ export type AskedChange =
   | {
       readonly kind: "updateService";
       readonly id: ServiceId;
-      readonly spec: ServiceSpec;
-      /** `undefined` after a manual rollback that has nothing to go back to again. */
-      readonly previous: ServiceSpec | undefined;
-      readonly registryAuth: string;
-      /** The update is a rollback that somebody asked for. */
-      readonly rollback: boolean;
+      /** "previous": back to the spec before, with its credentials. Refused when there is none. */
+      readonly spec: ServiceSpec | "previous";
+      /** As in createService. Absent: the service keeps the credentials that `registryAuthFrom` names. */
+      readonly registryAuth?: string | undefined;
+      /** Of which of its specs; "spec" when absent. */
+      readonly registryAuthFrom?: "spec" | "previous-spec" | undefined;
       readonly basedOn: number;
     }
   | { readonly kind: "removeService"; readonly id: ServiceId }
@@ -144,17 +149,17 @@ export type PlannedChange =
   | {
       readonly kind: "progressUpdate";
       readonly id: ServiceId;
-      /** Void when the service has another template by now. */
-      readonly templateVersion: number;
+      /** Version of the service. Void when another write has changed the service since. */
+      readonly basedOn: number;
       readonly status: UpdateStatus | undefined;
       readonly waveAtMs: number;
       readonly updated: readonly string[];
     }
-  /** Back to the spec before, because the update failed. */
+  /** Back to the spec before, because the update failed. Void as progressUpdate is. */
   | {
       readonly kind: "rollbackService";
       readonly id: ServiceId;
-      readonly templateVersion: number;
+      readonly basedOn: number;
       readonly message: string;
     }
   /** Void when another service has got one of its ports meanwhile. */

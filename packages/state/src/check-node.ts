@@ -120,7 +120,7 @@ export const nodeParts = keeping({
 export const nodeFields: ChangeFields<"node"> = {
   joinNode: { node: checkNewNode },
   updateNode: { id: id<NodeId>(), spec: checkNodeSpec, basedOn: anIndex },
-  removeNode: { id: id<NodeId>() },
+  removeNode: { id: id<NodeId>(), onlyIf: optional(literal("down", "undescribed")) },
   describeNode: {
     id: id<NodeId>(),
     description: checkDescription,

@@ -38,10 +38,11 @@ const report = { kind: "reportTask", id: one, status: { Timestamp: at, State: "r
 const task = aTask("web", one, { slot: 1 });
 const create = { kind: "createTask", task: { ...task, ServiceID: web } };
 const network = aNetwork("net", { Id: net as never });
+const update = { kind: "updateService", id: web, spec: "previous", basedOn: 3 };
 const progress = {
   kind: "progressUpdate",
   id: web,
-  templateVersion: 3,
+  basedOn: 3,
   waveAtMs: 0,
   updated: ["1", a],
 };
@@ -77,6 +78,9 @@ test("a proposal comes through as it was sent", () => {
     { kind: "setTunnel", id: a, address: "198.18.0.1" },
     { kind: "setEndpoint", id: web, endpoint },
     progress,
+    update,
+    { ...update, registryAuth: "a", registryAuthFrom: "previous-spec" },
+    { kind: "removeNode", id: a, onlyIf: "down" },
     rotate,
     { kind: "rotateTokens", worker: token },
     report,
@@ -270,6 +274,8 @@ const refused: readonly (readonly [name: string, change: object, path: string])[
   ["an update of a place that is none", { ...progress, updated: ["1", "{"] }, "updated[1]"],
   ["a wave at no time", { ...progress, waveAtMs: Number.POSITIVE_INFINITY }, "waveAtMs"],
   ["a service without an image", withTemplate({ ContainerSpec: {} }), "spec"],
+  ["an update to a spec that is a text", { ...update, spec: "next" }, "spec"],
+  ["an update that keeps the credentials of nobody", { ...update, registryAuthFrom: "me" }, "From"],
   ["a service without a name", withSpec({ Name: "" }), "spec.Name"],
   ["networks that are a number", withTemplate({ Networks: 5 }), "spec"],
   ["a network target without a target", withTemplate({ Networks: [{ Aliases: ["a"] }] }), "Target"],

@@ -7,7 +7,7 @@ import { aMessage, aMoment, anIndex, aRegistryAuth, aTime } from "./field-checks
 import type { Service, UpdateStatus } from "./service.ts";
 import type { ChangeFields } from "./table-rule.ts";
 
-const { boolean, id, list, literal, matching, optional, struct } = check;
+const { id, list, literal, matching, optional, struct } = check;
 
 /** Places of one service: its slots, or the nodes of the cluster. */
 const placesMax = 200_000;
@@ -68,20 +68,19 @@ export const serviceFields: ChangeFields<"service"> = {
   createService: { id: id<ServiceId>(), spec: checkServiceSpec, registryAuth: aRegistryAuth },
   updateService: {
     id: id<ServiceId>(),
-    spec: checkServiceSpec,
-    previous: optional(checkServiceSpec),
-    registryAuth: aRegistryAuth,
-    rollback: boolean,
+    spec: (value, path) => (value === "previous" ? value : checkServiceSpec(value, path)),
+    registryAuth: optional(aRegistryAuth),
+    registryAuthFrom: optional(literal("spec", "previous-spec")),
     basedOn: anIndex,
   },
   removeService: { id: id<ServiceId>() },
   progressUpdate: {
     id: id<ServiceId>(),
-    templateVersion: anIndex,
+    basedOn: anIndex,
     status: optional(checkUpdateStatus),
     waveAtMs: aMoment,
     updated: checkPlaces,
   },
-  rollbackService: { id: id<ServiceId>(), templateVersion: anIndex, message: aMessage },
+  rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
   setEndpoint: { id: id<ServiceId>(), endpoint: checkEndpoint },
 };

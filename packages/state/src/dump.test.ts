@@ -48,13 +48,11 @@ const report = (Timestamp: string): object => {
 const allocate = (Subnet: string, Gateway: string): object => {
   return { kind: "allocateNetwork", id: net, vni: 4097, config: [{ Subnet, Gateway }] };
 };
-const update = (change: object, previous?: object): object => ({
+const update = (change: object): object => ({
   kind: "updateService",
   id: web,
   spec: { ...spec, ...change },
-  previous,
   registryAuth: "",
-  rollback: false,
   basedOn: 3,
 });
 const describe = (id: NodeId, addresses: readonly string[]): object => {
@@ -75,15 +73,9 @@ const steps: readonly (readonly [name: string, ...changes: readonly object[]])[]
   ["a subnet that is one address", allocate("10.0.1.1/32", "10.0.1.1")],
   ["a service that takes another's name", other as object, update({ Name: "other" })],
   [
-    "a service that went by another's name",
-    other as object,
-    update({}, { ...spec, Name: "other" }),
-    {
-      kind: "rollbackService",
-      id: web,
-      templateVersion: 3,
-      message: "",
-    },
+    "a service that went back",
+    update({ Labels: { a: "b" } }),
+    { kind: "rollbackService", id: web, basedOn: 6, message: "" },
   ],
   [
     "a service with a port without end",

@@ -84,7 +84,7 @@ export type {
   NodeStatus,
   Platform,
 } from "./node.ts";
-export { tunnelRange } from "./node.ts";
+export { isDescribed, tunnelRange } from "./node.ts";
 export { readNodeSpec } from "./node-spec.ts";
 export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
 export { matchesPlatform } from "./platform.ts";

@@ -61,9 +61,7 @@ const crowded: readonly Change[] = [
 /** An update that takes the service off its networks, as the third entry of the log. */
 const leave = (name: string): Change => {
   const { spec } = aService(name, mayFail);
-  const { spec: previous } = aService(name, { ...onNetwork, ...mayFail });
-  const asked = { registryAuth: "", rollback: false, basedOn: 2 };
-  return { kind: "updateService", id: name as ServiceId, spec, previous, ...asked };
+  return { kind: "updateService", id: name as ServiceId, spec, basedOn: 2 };
 };
 
 const refusals: readonly {
@@ -244,13 +242,12 @@ test("a port that a failed update would go back to is nobody else's", () => {
   const log = new TestLog();
   const { spec } = aService("web", { ...published(80), ...mayFail });
   log.write({ ...aService("web"), spec });
-  const asked = { registryAuth: "", rollback: false, basedOn: 1 };
   const next = { ...spec, EndpointSpec: {} };
-  log.write({ kind: "updateService", id: web, spec: next, previous: spec, ...asked });
+  log.write({ kind: "updateService", id: web, spec: next, basedOn: 1 });
   assert.equal(log.write(aService("other", published(80))).outcome.kind, "refused");
-  const { templateVersion = 0 } = log.store.service(web)?.Gam ?? {};
+  const basedOn = log.store.service(web)?.Version.Index ?? 0;
   const completed = { State: "completed" as const, StartedAt: "", Message: "" };
-  const progress = { templateVersion, status: completed, waveAtMs: 0, updated: [] };
+  const progress = { basedOn, status: completed, waveAtMs: 0, updated: [] };
   log.write({ kind: "progressUpdate", id: web, ...progress });
   assert.equal(log.write(aService("other", published(80))).outcome.kind, "applied");
 });

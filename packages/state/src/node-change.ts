@@ -5,7 +5,7 @@ import { firstDialect } from "./dialect.ts";
 import { hostOf } from "./host-of.ts";
 import { claimed } from "./member-claims.ts";
 import { networkWithout } from "./network-change.ts";
-import type { Node } from "./node.ts";
+import { isDescribed, type Node } from "./node.ts";
 import { born, moved, type Occasion } from "./occasion.ts";
 import { missing, stale } from "./refusal.ts";
 import type { Event, View } from "./view.ts";
@@ -18,7 +18,7 @@ export function nodeRefusal(view: View, change: Change): Refusal | undefined {
     case "updateNode":
       return stale(view.node(change.id), change.basedOn, `node ${change.id}`);
     case "removeNode":
-      return missing(view.node(change.id), `node ${change.id}`);
+      return missing(view.node(change.id), `node ${change.id}`) ?? moot(view, change);
     case "joinNode":
       return tooOldToJoin(view, change.node);
     case "describeNode":
@@ -49,6 +49,21 @@ function downgraded(node: Node | undefined, spoken = firstDialect): Refusal | un
     `gam on this host is older than before: it reads dialect ${spoken} of the log, and said ${before}. ` +
     "Start the newer version again";
   return { code: "REFUSED", message };
+}
+
+/** The node is no longer what the removal was for. */
+function moot(
+  view: View,
+  { id, onlyIf }: Extract<Change, { kind: "removeNode" }>,
+): Refusal | undefined {
+  const node = view.node(id);
+  if (node === undefined || onlyIf === undefined) return undefined;
+  if (onlyIf === "down") {
+    if (node.Status.State === "down") return undefined;
+    return { code: "IN_USE", message: `node ${id} is not down and can't be removed` };
+  }
+  if (!isDescribed(node)) return undefined;
+  return { code: "IN_USE", message: `node ${id} has arrived and can't be removed` };
 }
 
 /** As TableRule.after. */

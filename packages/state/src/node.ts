@@ -97,3 +97,8 @@ export interface Node extends Meta {
   readonly Status: NodeStatus;
   readonly Gam: NodeExtra;
 }
+
+/** Its own peer has said what it is. No host has no CPU. */
+export function isDescribed(node: Node): boolean {
+  return node.Description.Resources.NanoCPUs > 0;
+}

@@ -25,23 +25,16 @@ export function serviceAfter(
   if (change.kind === "createService") return made(change, on);
   if (service === undefined) return undefined;
   switch (change.kind) {
-    case "updateService": {
-      const { spec, previous, registryAuth } = change;
-      const rollback = change.rollback ? "manually requested rollback" : undefined;
-      return withSpec(service, { spec, previous, registryAuth, rollback }, on);
-    }
+    case "updateService":
+      return updated(service, change, on);
     case "rollbackService": {
-      const spec = service.PreviousSpec;
-      if (spec === undefined) return service;
-      if (service.Gam.templateVersion !== change.templateVersion) return service;
-      const registryAuth = service.Gam.registryAuthPrevious;
-      const rollback = change.message;
-      return withSpec(service, { spec, previous: undefined, registryAuth, rollback }, on);
+      if (service.Version.Index !== change.basedOn) return service;
+      return wentBack(service, { why: change.message, previous: undefined }, on);
     }
     case "removeService":
       return undefined;
     case "progressUpdate": {
-      if (service.Gam.templateVersion !== change.templateVersion) return service;
+      if (service.Version.Index !== change.basedOn) return service;
       const { UpdateStatus: _, ...rest } = service;
       const Gam = { ...service.Gam, waveAtMs: change.waveAtMs, updated: change.updated };
       const status = change.status === undefined ? {} : { UpdateStatus: change.status };
@@ -73,6 +66,34 @@ function made(
     ...jobStatus(spec, undefined, on.at),
     Gam: { registryAuth, registryAuthPrevious: "", templateVersion, waveAtMs: 0, updated: [] },
   };
+}
+
+/** All but what the client sent is of the service as it is now: the asked peer's copy may have been older. */
+function updated(
+  service: Service,
+  change: Extract<ChangeOf<"service">, { kind: "updateService" }>,
+  on: Occasion,
+): Service {
+  const { spec, registryAuthFrom } = change;
+  const { Spec: previous, Gam } = service;
+  if (spec === "previous") {
+    return wentBack(service, { why: "manually requested rollback", previous }, on);
+  }
+  const kept = registryAuthFrom === "previous-spec" ? Gam.registryAuthPrevious : Gam.registryAuth;
+  const registryAuth = change.registryAuth ?? kept;
+  return withSpec(service, { spec, previous, registryAuth, rollback: undefined }, on);
+}
+
+/** With the spec before, if there is one. `previous`: what it may go back to after that. */
+function wentBack(
+  service: Service,
+  { why, previous }: { readonly why: string; readonly previous: ServiceSpec | undefined },
+  on: Occasion,
+): Service {
+  const { PreviousSpec: spec, Gam } = service;
+  if (spec === undefined) return service;
+  const registryAuth = Gam.registryAuthPrevious;
+  return withSpec(service, { spec, previous, registryAuth, rollback: why }, on);
 }
 
 function withSpec(service: Service, successor: Successor, on: Occasion): Service {

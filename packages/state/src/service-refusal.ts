@@ -9,7 +9,7 @@ import type { ChangeOf, Refusal } from "./change.ts";
 import { lostNetwork } from "./network-refusal.ts";
 import { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
 import { missing, stale, takenId } from "./refusal.ts";
-import type { PortConfig, Service } from "./service.ts";
+import type { PortConfig, Service, ServiceSpec } from "./service.ts";
 import type { View } from "./view.ts";
 
 export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal | undefined {
@@ -25,10 +25,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
     case "updateService":
       return (
         stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
-        renamed(view.service(change.id), change) ??
-        lostNetwork(view, change.spec) ??
-        takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
-        takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
+        unfit(view, view.service(change.id), change.spec)
       );
     case "removeService":
       return missing(view.service(change.id), `service ${change.id}`);
@@ -96,12 +93,24 @@ function takenServiceName(view: View, name: string): Refusal | undefined {
   return { code: "NAME_IN_USE", message };
 }
 
-/** Names are unique because they stay: also the one that an update may go back to. */
-function renamed(
+/** Why the service cannot have that spec. */
+function unfit(
+  view: View,
   service: Service | undefined,
-  { spec, previous = spec }: Extract<ChangeOf<"service">, { kind: "updateService" }>,
+  wanted: ServiceSpec | "previous",
 ): Refusal | undefined {
-  const names = [spec.Name, previous.Name];
-  if (names.every((name) => name === service?.Spec.Name)) return undefined;
-  return { code: "BAD_REQUEST", message: "renaming services is not supported" };
+  if (service === undefined) return undefined;
+  const spec = wanted === "previous" ? service.PreviousSpec : wanted;
+  if (spec === undefined) {
+    return { code: "REFUSED", message: `service ${service.ID} does not have a previous spec` };
+  }
+  // Names are unique because they stay.
+  if (spec.Name !== service.Spec.Name) {
+    return { code: "BAD_REQUEST", message: "renaming services is not supported" };
+  }
+  return (
+    lostNetwork(view, spec) ??
+    takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??
+    takenOnHosts(view, service.ID, spec.EndpointSpec?.Ports)
+  );
 }

@@ -16,6 +16,7 @@ import { clusterSpecDefault, dataPathDefault } from "./cluster.ts";
 import type { Dump } from "./dump.ts";
 import { hostOf } from "./host-of.ts";
 import { nodesWithoutNextRoot } from "./root-rotation.ts";
+import type { ServiceSpec } from "./service.ts";
 import { Store } from "./store.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "./task.ts";
 import { mergeStatus } from "./task-change.ts";
@@ -51,7 +52,7 @@ function status(State: TaskStatus["State"], more: Partial<TaskStatus> = {}): Tas
 
 function update(
   log: TestLog,
-  change: { image?: string; basedOn?: number; rollback?: boolean } = {},
+  change: { image?: string; basedOn?: number; back?: boolean; registryAuth?: string } = {},
 ) {
   const service = log.store.service(web);
   assert.ok(service);
@@ -59,10 +60,10 @@ function update(
   return log.write({
     kind: "updateService",
     id: web,
-    spec: { ...service.Spec, TaskTemplate: { ContainerSpec: { Image } } },
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: change.rollback ?? false,
+    spec: change.back
+      ? "previous"
+      : { ...service.Spec, TaskTemplate: { ContainerSpec: { Image } } },
+    registryAuth: change.registryAuth,
     basedOn: change.basedOn ?? service.Version.Index,
   });
 }
@@ -143,9 +144,6 @@ const refusals: readonly {
       kind: "updateService",
       id: web,
       spec: aService("web").spec,
-      previous: undefined,
-      registryAuth: "",
-      rollback: false,
       basedOn: 0,
     },
     code: "STALE_VERSION",
@@ -157,6 +155,20 @@ const refusals: readonly {
     change: { kind: "updateNode", id: a, spec: aNode("a").Spec, basedOn: 1 },
     code: "NOT_FOUND",
     message: "node a not found",
+  },
+  {
+    name: "removing a node that is back",
+    before: [{ kind: "joinNode", node: aNode("a") }],
+    change: { kind: "removeNode", id: a, onlyIf: "down" },
+    code: "IN_USE",
+    message: "node a is not down and can't be removed",
+  },
+  {
+    name: "removing a newcomer that has arrived",
+    before: [{ kind: "joinNode", node: aNode("a") }],
+    change: { kind: "removeNode", id: a, onlyIf: "undescribed" },
+    code: "IN_USE",
+    message: "node a has arrived and can't be removed",
   },
   {
     name: "removing what is not there",
@@ -280,17 +292,17 @@ test("only what changes tasks moves the template, and each update clears the las
   update(log, { image: "tiny:2" });
   assert.equal(version(), log.store.index);
   const started = { State: "updating" as const, StartedAt: "", Message: "" };
-  const progress = (templateVersion: number): Change => ({
+  const progress = (basedOn: number): Change => ({
     kind: "progressUpdate",
     id: web,
-    templateVersion,
+    basedOn,
     status: started,
     waveAtMs: 5,
     updated: ["1"],
   });
-  assert.deepEqual(log.write(progress(first)).events, [], "another template by now");
-  const indexBefore = log.store.service(web)?.Version.Index;
-  log.write(progress(version()));
+  assert.deepEqual(log.write(progress(first)).events, [], "another version by now");
+  const indexBefore = log.store.service(web)?.Version.Index ?? 0;
+  log.write(progress(indexBefore));
   assert.deepEqual(log.store.service(web)?.UpdateStatus, started);
   assert.equal(log.store.service(web)?.Version.Index, indexBefore, "progress is no client's write");
   update(log);
@@ -302,15 +314,32 @@ test("only what changes tasks moves the template, and each update clears the las
 test("a rollback goes back to the spec before, and to none before that", () => {
   const log = logOfOne();
   update(log, { image: "tiny:2" });
-  const templateVersion = log.store.service(web)?.Gam.templateVersion ?? 0;
-  log.write({ kind: "rollbackService", id: web, templateVersion, message: "because" });
+  const basedOn = log.store.service(web)?.Version.Index ?? 0;
+  log.write({ kind: "rollbackService", id: web, basedOn, message: "because" });
   const service = log.store.service(web);
   assert.equal(service?.Spec.TaskTemplate.ContainerSpec.Image, "tiny:1");
   assert.equal(service?.PreviousSpec, undefined);
   assert.equal(service?.UpdateStatus?.State, "rollback_started");
   assert.equal(service?.UpdateStatus?.Message, "because");
-  update(log, { image: "tiny:3", rollback: true });
+});
+
+test("a rollback that a client asks for goes back and forth between two specs", () => {
+  const log = logOfOne();
+  const none = update(log, { back: true }).outcome;
+  const message = "service web does not have a previous spec";
+  assert.deepEqual(none, { kind: "refused", code: "REFUSED", message });
+  update(log, { image: "tiny:2", registryAuth: "second" });
+  const images = (): unknown => {
+    const { Spec, PreviousSpec, Gam } = log.store.service(web) ?? {};
+    const image = (spec: ServiceSpec | undefined) => spec?.TaskTemplate.ContainerSpec.Image;
+    return [image(Spec), image(PreviousSpec), Gam?.registryAuth, Gam?.registryAuthPrevious];
+  };
+  assert.deepEqual(images(), ["tiny:2", "tiny:1", "second", ""]);
+  update(log, { back: true });
   assert.equal(log.store.service(web)?.UpdateStatus?.Message, "manually requested rollback");
+  assert.deepEqual(images(), ["tiny:1", "tiny:2", "", "second"]);
+  update(log, { back: true });
+  assert.deepEqual(images(), ["tiny:2", "tiny:1", "second", ""]);
 });
 
 test("an endpoint is void when another service has got its port", () => {

@@ -71,21 +71,23 @@ const update = (basedOn: number): Change => ({
   kind: "updateService",
   id: web,
   spec,
-  previous: aService("web").spec,
   registryAuth: "new",
-  rollback: false,
   basedOn,
 });
-const progress = (templateVersion: number): Change => ({
+const keeping = (
+  basedOn: number,
+  registryAuthFrom: "spec" | "previous-spec" | undefined,
+): Change => ({ kind: "updateService", id: web, spec, registryAuthFrom, basedOn });
+const progress = (basedOn: number): Change => ({
   kind: "progressUpdate",
   id: web,
-  templateVersion,
+  basedOn,
   status: { State: "updating", StartedAt: at, Message: "" },
   waveAtMs: 7,
   updated: ["1"],
 });
-const rollback = (templateVersion: number): Change => {
-  return { kind: "rollbackService", id: web, templateVersion, message: "it failed" };
+const rollback = (basedOn: number): Change => {
+  return { kind: "rollbackService", id: web, basedOn, message: "it failed" };
 };
 
 type Wanted = "void" | "gone" | ((row: never) => unknown);
@@ -212,7 +214,28 @@ const cases: readonly (readonly [
     ({ Spec, PreviousSpec, Gam }: Rows["service"]) => [Spec, PreviousSpec, Gam.templateVersion],
     [spec, aService("web").spec, index],
   ],
-  ["progress of another template", [], progress(3), "void"],
+  [
+    "a service keeps its credentials",
+    [update(4)],
+    keeping(7, undefined),
+    ({ Gam }: Rows["service"]) => [Gam.registryAuth, Gam.registryAuthPrevious],
+    ["new", "new"],
+  ],
+  [
+    "a service takes those of its spec before",
+    [update(4)],
+    keeping(7, "previous-spec"),
+    ({ Gam }: Rows["service"]) => [Gam.registryAuth, Gam.registryAuthPrevious],
+    ["", "new"],
+  ],
+  [
+    "a client asks for the spec before",
+    [update(4)],
+    { kind: "updateService", id: web, spec: "previous", basedOn: 7 },
+    ({ Spec, PreviousSpec, Gam }: Rows["service"]) => [Spec, PreviousSpec, Gam.registryAuth],
+    [aService("web").spec, spec, ""],
+  ],
+  ["progress of another version", [], progress(3), "void"],
   [
     "progress is noted, and the version stays",
     [],
@@ -221,7 +244,7 @@ const cases: readonly (readonly [
     [7, ["1"], 4],
   ],
   ["a rollback with nothing before", [], rollback(4), "void"],
-  ["a rollback of another template", [update(4)], rollback(4), "void"],
+  ["a rollback of another version", [update(4)], rollback(4), "void"],
   [
     "a rollback",
     [update(4)],

@@ -223,6 +223,7 @@ export function phraseOfChange(change: AskedChange, names: Names): Phrase {
       names.learn(change.id, change.spec.Name ?? "");
       return service(change.id, `create service NAME: ${wishOf(change.spec, names)}`);
     case "updateService":
+      if (change.spec === "previous") return service(change.id, "roll service NAME back");
       return service(change.id, `update service NAME: ${wishOf(change.spec, names)}`);
     case "removeService":
       return service(change.id, "remove service NAME");

@@ -19,9 +19,6 @@ const updated = (spec: Partial<ServiceSpec>): Change => ({
   kind: "updateService",
   id: web,
   spec: { ...created.spec, ...spec },
-  previous: created.spec,
-  registryAuth: "",
-  rollback: false,
   basedOn: 0,
 });
 const newTask = {
