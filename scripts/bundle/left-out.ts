@@ -21,6 +21,8 @@ export const leftOut: Readonly<Record<string, string>> = {
   "light-my-request": "calls without a socket, in tests",
   semver: "plugins that want a version of Fastify",
   "thread-stream": "logging by another thread",
+  // Noise takes SHA-256 from Node. Loading this compiles two WebAssembly modules.
+  "@chainsafe/as-sha256": "SHA-256 for Noise in WebAssembly",
 };
 
 /** Names and symbols that loaders ask for must not look like exports. */
