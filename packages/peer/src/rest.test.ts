@@ -55,6 +55,16 @@ const cases: {
     rests: false,
   },
   { name: "a word about connections", input: heard(steered), rests: false },
+  {
+    name: "a list of containers",
+    input: { kind: "worker", input: { kind: "containers", containers: [] } },
+    rests: true,
+  },
+  {
+    name: "news of the engine",
+    input: { kind: "worker", input: { kind: "engine", ready: true, reason: "" } },
+    rests: false,
+  },
   { name: "a write", input: { kind: "propose", request: 1, changes: [] }, rests: false },
   { name: "a refusal", input: { kind: "refused", peer: other }, rests: false },
   {

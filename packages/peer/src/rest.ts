@@ -34,13 +34,16 @@ export class Rest {
   }
 }
 
-/** More than news of who is alive and how busy hosts are. */
+/** More than news of who is alive, how busy hosts are, and what the engine has, told again. What comes of it is a deed. */
 function isWork(input: Input): boolean {
   switch (input.kind) {
     case "tick":
     case "gossiped":
     case "measured":
+    case "described":
       return false;
+    case "worker":
+      return input.input.kind !== "containers";
     case "received":
       return !isSignOfLife(input.message);
     default:
