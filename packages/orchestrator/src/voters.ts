@@ -59,16 +59,14 @@ export function planVoters(facts: VotersFacts): Seats | undefined {
   if (carrying.length < majority(configuration.voters.length)) return undefined;
   const voters = chosen(facts).sort();
   if (voters.length === 0) return undefined;
-  const learners = nodes
-    .map(({ ID }) => ID)
-    .filter((id) => !voters.includes(id))
-    .sort();
-  const standbys = voters.length > 1 ? [] : standingBy(facts, voters).sort();
-  const same =
-    equal(voters, configuration.voters.toSorted()) &&
-    equal(learners, configuration.learners.toSorted()) &&
-    equal(standbys, configuration.standbys.toSorted());
-  return same ? undefined : { voters, learners, standbys };
+  const votes = new Set(voters);
+  const learners = nodes.map(({ ID }) => ID).filter((id) => !votes.has(id));
+  const standbys = voters.length > 1 ? [] : standingBy(facts, voters);
+  const unchanged =
+    isSame(voters, configuration.voters) &&
+    isSame(learners, configuration.learners) &&
+    isSame(standbys, configuration.standbys);
+  return unchanged ? undefined : { voters, learners: learners.sort(), standbys: standbys.sort() };
 }
 
 function chosen(facts: VotersFacts): NodeId[] {
@@ -141,6 +139,7 @@ function pick(classes: readonly (readonly Node[])[], count: number): Node[] {
   const inZone = new Map<string, number>();
   const zoneOf = (node: Node): string => node.Spec.Labels[zoneLabel] ?? "";
   for (const nodes of classes) {
+    if (picked.length >= count) break;
     const left = nodes.toSorted((a, b) => (a.ID < b.ID ? -1 : 1));
     while (left.length > 0 && picked.length < count) {
       let best = 0;
@@ -157,6 +156,9 @@ function pick(classes: readonly (readonly Node[])[], count: number): Node[] {
   return picked;
 }
 
-function equal(a: readonly NodeId[], b: readonly NodeId[]): boolean {
-  return a.length === b.length && a.every((id, index) => id === b[index]);
+/** In whatever order: of a thousand members hardly one ever moves. Shape: each id stands in a list once. */
+function isSame(a: readonly NodeId[], b: readonly NodeId[]): boolean {
+  if (a.length !== b.length) return false;
+  const ids = new Set(b);
+  return a.every((id) => ids.has(id));
 }
