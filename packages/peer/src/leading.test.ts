@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId, ProposalId } from "@gam/core";
-import { counterMint } from "@gam/core/testing";
+import type { NodeId, ProposalId, TaskId } from "@gam/core";
+import { counterMint, testId } from "@gam/core/testing";
 import type { Change } from "@gam/state";
 import {
   aCluster,
@@ -45,7 +45,10 @@ class World {
   }
 
   plan(): readonly Change[] {
-    return this.leading.plan(this.log.store, this.facts);
+    const { isDue } = this.leading;
+    const planned = this.leading.plan(this.log.store, this.facts);
+    assert.ok(isDue || planned.length === 0, "who has something to plan says so");
+    return planned;
   }
 
   tick(count: number): void {
@@ -56,7 +59,9 @@ class World {
   voters(ticks = 24): string | undefined {
     for (let n = 0; n < ticks; n += 1) {
       this.tick(1);
+      const { isDue } = this.leading;
       const planned = this.leading.planVoters(this.log.store, this.facts);
+      assert.ok(isDue || planned === undefined, "who has something to plan says so");
       if (planned !== undefined) return planned.voters.join("");
     }
     return undefined;
@@ -245,4 +250,59 @@ test("Leading lets the only voter go when another can vote", () => {
   const joint = { voters: [b], votersOutgoing: [a], learners: [], standbys: [] };
   assert.equal(world.leading.mustStay(a, joint, first), true);
   assert.equal(world.leading.mustStay(a, { ...joint, votersOutgoing: [] }, first), false);
+});
+
+/** Plans until nothing is due. */
+function rest(world: World): void {
+  for (let round = 0; world.leading.isDue; round += 1) {
+    assert.ok(round < 100, "a leader comes to rest");
+    const changes = world.plan();
+    world.leading.planVoters(world.log.store, world.facts);
+    world.leading.takeHeld();
+    if (changes.length === 0) continue;
+    const id = `p${round}` as ProposalId;
+    world.leading.proposed(id, changes as Parameters<Leading["proposed"]>[1]);
+    const { events } = world.log.write(...changes);
+    world.leading.settle(id);
+    world.leading.notice(events, true);
+  }
+}
+
+const reasons: readonly (readonly [name: string, give: (world: World) => void])[] = [
+  ["something has changed", (world) => world.write(aService("other"))],
+  ["a verdict has changed", ({ leading }) => leading.stir()],
+  ["times may be over", (world) => world.tick(2)],
+  [
+    "a voter is to be removed",
+    ({ leading, facts }) => leading.mustStay(b, facts.configuration, undefined),
+  ],
+  [
+    "an object begins to be left alone",
+    ({ leading }) => {
+      const change = { kind: "desireTask", id: testId<TaskId>("t"), desired: "running" } as const;
+      for (let n = 0; n < 30; n += 1) {
+        leading.proposed(first, [change]);
+        leading.settle(first);
+      }
+    },
+  ],
+];
+for (const [name, give] of reasons) {
+  test(`a leader at rest has something to do when ${name}`, () => {
+    const world = new World();
+    rest(world);
+    give(world);
+    assert.ok(world.leading.isDue);
+  });
+}
+
+test("a leader whose plan is under way waits for it", () => {
+  const world = new World();
+  world.leading.planVoters(world.log.store, world.facts);
+  const changes = world.plan();
+  world.leading.proposed(first, changes as Parameters<Leading["proposed"]>[1]);
+  world.leading.stir();
+  assert.ok(!world.leading.isDue);
+  world.leading.settle(first);
+  assert.ok(world.leading.isDue);
 });

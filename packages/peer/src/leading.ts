@@ -162,6 +162,12 @@ export class Leading {
     return this.#restraint.takeNews();
   }
 
+  /** Whether there may be something to plan or to tell. Most steps of a leader are an answer to a heartbeat. */
+  get isDue(): boolean {
+    const plans = this.#dirty && this.#underWay === undefined;
+    return plans || this.#votersDue || this.#restraint.hasNews;
+  }
+
   /** What to propose now, as one proposal; nothing while the last one is under way. */
   plan(view: View, facts: LeaderFacts): readonly LeadersChange[] {
     if (this.#underWay !== undefined || !this.#dirty) return [];

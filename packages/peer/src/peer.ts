@@ -494,7 +494,7 @@ export class Peer {
 
   #lead(): void {
     const leading = this.#leading;
-    if (leading === undefined) return;
+    if (leading === undefined || !leading.isDue) return;
     const { votersMax, voteSilenceMs } = this.#config;
     const facts = leaderFacts({
       ...{ self: this.self, nowMs: this.#nowMs, usage: this.#usage },

@@ -105,6 +105,10 @@ export class Restraint {
     }
   }
 
+  get hasNews(): boolean {
+    return this.#news.length > 0;
+  }
+
   /** Those that were not left alone before. Each comes once. */
   takeNews(): readonly Held[] {
     const news = this.#news;
