@@ -171,9 +171,6 @@ function relabel(n: number): AskedChange {
     kind: "updateService",
     id: service.ID,
     spec: { ...service.Spec, Labels: { ...service.Spec.Labels, written: String(n) } },
-    previous: service.Spec,
-    registryAuth: "",
-    rollback: false,
     basedOn: service.Version.Index,
   };
 }

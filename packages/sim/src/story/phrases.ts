@@ -153,13 +153,18 @@ function phraseOfNode(before: Node | undefined, after: Node | undefined, names: 
         `${b.Status.State}${b.Status.Message ? `: ${names.plain(b.Status.Message)}` : ""}`,
       a.Spec.Availability !== b.Spec.Availability && `availability ${b.Spec.Availability}`,
       a.Spec.Role !== b.Spec.Role && `role ${b.Spec.Role}`,
-      a.Gam.engine.ready !== b.Gam.engine.ready &&
-        (b.Gam.engine.ready ? "engine answers" : `engine lost: ${b.Gam.engine.reason}`),
+      a.Gam.engine.ready !== b.Gam.engine.ready && engineOf(b, names),
       a.Gam.tunnel !== b.Gam.tunnel && `tunnel address ${b.Gam.tunnel}`,
       a.Gam.network !== b.Gam.network && "describes its network",
     ],
   });
   return { text: `node ${host} ${text}`, about: [host, "nodes"], hosts: [host] };
+}
+
+/** A node that goes down loses its engine for the same reason, which is said once. */
+function engineOf({ Gam, Status }: Node, names: Names): string | false {
+  if (Gam.engine.ready) return "engine answers";
+  return Gam.engine.reason !== Status.Message && `engine lost: ${names.plain(Gam.engine.reason)}`;
 }
 
 function phraseOfNetwork(
@@ -207,48 +212,52 @@ function phraseOfCluster(before: Cluster | undefined, after: Cluster | undefined
 
 /** What a client asks for, in the words of a command. */
 export function phraseOfChange(change: AskedChange, names: Names): Phrase {
-  const service = (id: string, text: string): Phrase => {
+  const service = (id: string, text: (name: string) => string): Phrase => {
     const name = names.of(id);
-    return { text: `${text.replace("NAME", name)}`, about: [name, "services"], hosts: [] };
+    return { text: text(name), about: [name, "services"], hosts: [] };
   };
-  const network = (id: string, text: string): Phrase => {
-    return { text, about: [names.of(id), "networks"], hosts: [] };
+  const network = (id: string, text: (name: string) => string): Phrase => {
+    const name = names.of(id);
+    return { text: text(name), about: [name, "networks"], hosts: [] };
   };
-  const node = (id: string, text: string): Phrase => {
+  const node = (id: string, text: (host: string) => string): Phrase => {
     const host = names.of(id);
-    return { text: text.replace("NAME", host), about: [host, "nodes"], hosts: [host] };
+    return { text: text(host), about: [host, "nodes"], hosts: [host] };
   };
   switch (change.kind) {
     case "createService":
       names.learn(change.id, change.spec.Name ?? "");
-      return service(change.id, `create service NAME: ${wishOf(change.spec, names)}`);
+      return service(change.id, (name) => `create service ${name}: ${wishOf(change.spec, names)}`);
     case "updateService":
-      if (change.spec === "previous") return service(change.id, "roll service NAME back");
-      return service(change.id, `update service NAME: ${wishOf(change.spec, names)}`);
+      if (change.spec === "previous") {
+        return service(change.id, (name) => `roll service ${name} back`);
+      }
+      return service(change.id, (name) => `update service ${name}: ${wishOf(change.spec, names)}`);
     case "removeService":
-      return service(change.id, "remove service NAME");
+      return service(change.id, (name) => `remove service ${name}`);
     case "createNetwork":
       names.learn(change.network.Id, change.network.Name);
-      return network(change.network.Id, `create network ${change.network.Name}`);
+      return network(change.network.Id, (name) => `create network ${name}`);
     case "removeNetwork":
-      return network(change.id, `remove network ${names.of(change.id)}`);
+      return network(change.id, (name) => `remove network ${name}`);
     case "attachContainer": {
       names.learn(change.key, change.name);
       const host = names.of(change.node);
-      const text = `attach container ${change.name} on ${host} to network ${names.of(change.network)}`;
-      return { ...network(change.network, text), hosts: [host] };
+      const text = `attach container ${change.name} on ${host} to network`;
+      return { ...network(change.network, (name) => `${text} ${name}`), hosts: [host] };
     }
-    case "detachContainer":
-      return network(
-        change.network,
-        `detach container ${names.of(change.key)} from network ${names.of(change.network)}`,
-      );
+    case "detachContainer": {
+      const text = `detach container ${names.of(change.key)} from network`;
+      return network(change.network, (name) => `${text} ${name}`);
+    }
     case "joinNode":
-      return node(change.node.ID, `let in NAME as ${change.node.Spec.Role}`);
-    case "updateNode":
-      return node(change.id, `set node NAME: ${change.spec.Role}, ${change.spec.Availability}`);
+      return node(change.node.ID, (host) => `let in ${host} as ${change.node.Spec.Role}`);
+    case "updateNode": {
+      const { Role, Availability } = change.spec;
+      return node(change.id, (host) => `set node ${host}: ${Role}, ${Availability}`);
+    }
     case "removeNode":
-      return node(change.id, "remove node NAME");
+      return node(change.id, (host) => `remove node ${host}`);
     default:
       return { text: change.kind, about: ["cluster"], hosts: [] };
   }

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { NodeId, TaskId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import type { Change, Event, ServiceSpec } from "@gam/state";
-import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { type Fact, type Filter, Teller } from "./teller.ts";
 
 const host = (number: number): NodeId => `host${String(number).padStart(21, "0")}` as NodeId;
@@ -190,6 +190,35 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
       "Leader elected term=3  (host1, 1 more within 500 ms)",
       "Leader elected term=4  (host2)",
       "Leader elected term=3  (host3)",
+    ],
+  },
+  {
+    name: "says what became of a node, and why",
+    tell: (story) => {
+      const status = { State: "down", Message: `silent to ${host(1)}` } as const;
+      return story
+        .apply({ kind: "judgeNode", id: host(5), status })
+        .apply({ kind: "removeNode", id: host(5) });
+    },
+    want: [
+      "entry 2: node host5 down: silent to host1  (host1)",
+      "entry 3: node host5 deleted  (host1)",
+    ],
+  },
+  {
+    name: "says what jobs and services on networks want",
+    tell: (story) =>
+      story.apply(
+        { kind: "createNetwork", network: { ...aNetwork("n1"), Name: "net1" } },
+        aService("job", { mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 6 } } }),
+        aService("api", {
+          mode: { Global: {} },
+          template: { Networks: [{ Target: "n1" }] },
+          endpoint: { Mode: "dnsrr" },
+        }),
+      ),
+    want: [
+      "entry 2: network net1 is new; service job is new: tiny:1, job of 6, 2 at once; service api is new: tiny:1, global, on net1, without a VIP  (host1)",
     ],
   },
   {
