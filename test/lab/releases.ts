@@ -26,7 +26,11 @@ export async function makeReleases(): Promise<Releases> {
 async function bundleOf(newest: number): Promise<string> {
   // Beside the checkout's own, because the agent looks for its package.json one folder up.
   const outfile = join(agentBundle.absWorkingDir, "dist", `agent.dialect-${newest}.mjs`);
-  await build({ ...agentBundle, outfile, plugins: [...agentBundle.plugins, dialectPlugin(newest)] });
+  await build({
+    ...agentBundle,
+    outfile,
+    plugins: [...agentBundle.plugins, dialectPlugin(newest)],
+  });
   return outfile;
 }
 

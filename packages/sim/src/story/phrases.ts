@@ -228,11 +228,13 @@ export function phraseOfChange(change: AskedChange, names: Names): Phrase {
     case "createService":
       names.learn(change.id, change.spec.Name ?? "");
       return service(change.id, (name) => `create service ${name}: ${wishOf(change.spec, names)}`);
-    case "updateService":
-      if (change.spec === "previous") {
+    case "updateService": {
+      const { spec } = change;
+      if (spec === "previous") {
         return service(change.id, (name) => `roll service ${name} back`);
       }
-      return service(change.id, (name) => `update service ${name}: ${wishOf(change.spec, names)}`);
+      return service(change.id, (name) => `update service ${name}: ${wishOf(spec, names)}`);
+    }
     case "removeService":
       return service(change.id, (name) => `remove service ${name}`);
     case "createNetwork":
