@@ -5,18 +5,11 @@
  * the function, name it in `rules` and plant a breach of it in check.test.ts.
  */
 import { basename, posix } from "node:path";
+import type { Breach, Rule } from "./breach.ts";
+import { catches } from "./catches.ts";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
 import { isTest, type Manifest, ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
-
-export interface Breach {
-  readonly path: string;
-  readonly line: number;
-  /** What is wrong and what to do. */
-  readonly message: string;
-}
-
-export type Rule = (tree: Tree) => Breach[];
 
 const lineCountMax = 700;
 const readmeLinesMax = 40;
@@ -352,6 +345,7 @@ function linesOf(text: string): number {
 }
 
 export const rules: Readonly<Record<string, Rule>> = {
+  catches,
   layers,
   cycles,
   purity,

@@ -6,7 +6,7 @@
 import { type FileHandle, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClusterDoor, InitRequest, JoinRequest } from "@gam/api";
-import { assert, GamError, type NodeId } from "@gam/core";
+import { assert, GamError, hasCode, type NodeId, rethrowInvariant } from "@gam/core";
 import {
   type Identity,
   insistOnAdvertised,
@@ -327,6 +327,7 @@ export class Agent {
     const { dataDir } = this.config;
     const content = JSON.stringify({ version: placeVersion, ...place });
     await replaceFile(join(dataDir, placeFile), content).catch((thrown: unknown) => {
+      rethrowInvariant(thrown);
       throw diskFailed(dataDir, thrown);
     });
   }
@@ -340,7 +341,7 @@ export class Agent {
       insistOnVersion(place, path, placeVersion);
       return { listen: place.listen, advertise: advertise ?? place.advertise };
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+      if (!hasCode(thrown, "ENOENT")) throw thrown;
       return { listen, advertise };
     }
   }

@@ -427,7 +427,8 @@ export class Cluster {
     const { voters } = this.peer.raft.configuration;
     if (this.peer.leader !== this.peer.self || voters.length < 2) return;
     this.driver.resign();
-    await this.#until(3000, () => this.peer.leader !== this.peer.self).catch(() => undefined);
+    const isOver = (): boolean => this.peer.leader !== this.peer.self;
+    await this.#until(3000, isOver).catch(withoutLeader);
   }
 
   async #giveUpMembership(): Promise<void> {
@@ -649,6 +650,11 @@ async function removeContainers(parts: ClusterParts, cluster: string | undefined
 }
 
 /** After the containers, which use it. */
+/** For a catch: a cluster that does not answer in time is no error here. */
+function withoutLeader(thrown: unknown): void {
+  if (!(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
+}
+
 async function removeNetworking({ config, log }: ClusterParts): Promise<void> {
   const engine = new Engine({ socketPath: config.engine });
   const networking = await Networking.open(config, engine, log);

@@ -5,7 +5,7 @@
  * has to know stands in its state.
  */
 import { parseArgs } from "node:util";
-import { GamError } from "@gam/core";
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 
 export interface AgentConfig {
   /** Identity, credentials and journal. */
@@ -92,8 +92,10 @@ export function readConfig(
     );
     values = parseArgs({ args: [...args], options: spec, strict: true }).values as typeof values;
   } catch (thrown) {
-    const found = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new GamError("BAD_REQUEST", `Cannot read options: ${found}`, { cause: thrown });
+    rethrowInvariant(thrown);
+    throw new GamError("BAD_REQUEST", `Cannot read options: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
   }
   const value = (name: keyof typeof options): string | undefined =>
     values[name] ?? (environment[options[name].env] || undefined) ?? defaults[name];

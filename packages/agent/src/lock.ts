@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { GamError } from "@gam/core";
+import { GamError, hasCode } from "@gam/core";
 
 /** What lies there is for root alone: keys, and the journal. */
 const dirMode = 0o700;
@@ -48,7 +48,7 @@ async function flock(handle: FileHandle): Promise<number | null> {
     const [status] = (await once(child, "exit")) as [number | null];
     return status;
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    if (!hasCode(thrown, "ENOENT")) throw thrown;
     throw new GamError(
       "NOT_SUPPORTED",
       "Cannot lock data directory: flock is missing; install util-linux",

@@ -61,6 +61,7 @@ async function run(): Promise<void> {
     process.on(signal, () => void stop(signal).catch(fail));
 }
 
+// Catches all: the process ends here.
 run().catch((thrown) => {
   const known = thrown instanceof GamError;
   process.stderr.write(`gam agent: ${known ? thrown.message : messageOf(thrown)}\n`);

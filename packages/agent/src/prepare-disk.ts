@@ -6,7 +6,7 @@
  */
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { GamError, messageOf } from "@gam/core";
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { reserveCredentials, syncDirectory } from "@gam/mesh";
 import { blankJournal, type Recovered } from "@gam/peer";
 import { Disk } from "./disk.ts";
@@ -42,6 +42,7 @@ export async function prepareDisk(
     return { disk, recovered };
   } catch (thrown) {
     await disk?.close();
+    rethrowInvariant(thrown);
     throw diskFailed(dataDir, thrown);
   }
 }

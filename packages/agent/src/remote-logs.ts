@@ -6,7 +6,15 @@
  */
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { check, decode, encode, GamError, messageOf, type NodeId } from "@gam/core";
+import {
+  check,
+  decode,
+  encode,
+  GamError,
+  messageOf,
+  type NodeId,
+  rethrowInvariant,
+} from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { roleOf } from "@gam/peer";
 import type { Engine, LogsOptions } from "@gam/runtime";
@@ -84,6 +92,7 @@ export class RemoteLogs {
     stream.resume();
     stream.once("close", () => logs.destroy());
     pipeline(logs, stream).catch((thrown) => {
+      rethrowInvariant(thrown);
       log.debug({ reason: messageOf(thrown) }, "Log stream ended early");
     });
   }

@@ -14,7 +14,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { type Duplex, pipeline, Readable } from "node:stream";
-import { messageOf } from "@gam/core";
+import { messageOf, rethrowInvariant } from "@gam/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
 import type { Engine } from "./engine.ts";
@@ -91,6 +91,7 @@ async function forward(
     onward = request(engine.options(call.method ?? "GET", path, headers));
   } catch (thrown) {
     // The parser lets characters in that may not be sent on.
+    if (!(thrown instanceof TypeError)) throw thrown;
     return refuseCall(answer, new Refusal(400, messageOf(thrown), { cause: thrown }));
   }
   answer.on("close", () => onward.destroy());
@@ -174,6 +175,7 @@ export async function passUpgrade(
     client.on("close", () => onward.destroy());
     onward.end(body);
   } catch (thrown) {
+    rethrowInvariant(thrown);
     refuse(client, thrown);
   }
 }

@@ -11,7 +11,7 @@ import {
   request,
 } from "node:http";
 import { connect } from "node:net";
-import { GamError, messageOf } from "@gam/core";
+import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
 
 export interface EngineAnswer {
   readonly status: number;
@@ -88,6 +88,7 @@ export class Engine {
         call.end(text);
       });
     } catch (thrown) {
+      rethrowInvariant(thrown);
       throw this.missing(thrown);
     }
   }
@@ -137,19 +138,11 @@ async function collect(response: IncomingMessage): Promise<EngineAnswer> {
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString("utf8");
-  return { status: response.statusCode ?? 0, headers: response.headers, body: jsonOr(text) };
+  return { status: response.statusCode ?? 0, headers: response.headers, body: jsonOr(text, text) };
 }
 
 /** What the engine says of a call that it refused. */
 export function messageIn({ status, body }: EngineAnswer): string {
   const message = (body as { readonly message?: unknown } | null)?.message;
   return typeof message === "string" ? message : `engine answered ${status}`;
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

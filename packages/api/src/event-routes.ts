@@ -5,6 +5,7 @@
  */
 import { once } from "node:events";
 import { request as ask, type IncomingMessage, type ServerResponse } from "node:http";
+import { jsonOr, rethrowInvariant } from "@gam/core";
 import type { FastifyInstance } from "fastify";
 import { forEngine } from "./api-version.ts";
 import { Filters } from "./filters.ts";
@@ -78,12 +79,11 @@ async function openLocal(
 }
 
 function messageIn(text: string): string {
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    return typeof message === "string" ? message : text;
-  } catch {
-    return text;
-  }
+  const parsed = jsonOr(text, text);
+  const isObject = typeof parsed === "object" && parsed !== null;
+  return isObject && "message" in parsed && typeof parsed.message === "string"
+    ? parsed.message
+    : text;
 }
 
 /** Whole lines only, so that an event of the cluster never lands within one of the engine. */
@@ -97,7 +97,8 @@ async function passLines(
       if (answer.destroyed) return;
       if (!answer.write(payload)) await once(answer, "drain", { signal });
     }
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     // The engine or the client hung up. The cluster's events go on for whoever is left.
   }
 }

@@ -7,7 +7,7 @@
  *
  * Errors: Refusal 500 for what is no JSON, 400 for a key that the list does not know.
  */
-import { messageOf } from "@gam/core";
+import { GamError } from "@gam/core";
 import { parseGoJson } from "./go-json.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -62,7 +62,8 @@ function parse(text: string): object {
   try {
     parsed = parseGoJson(text);
   } catch (thrown) {
-    throw new Refusal(500, messageOf(thrown), { cause: thrown });
+    if (!(thrown instanceof GamError)) throw thrown;
+    throw new Refusal(500, thrown.message, { cause: thrown });
   }
   if (parsed === null) return {};
   if (typeof parsed !== "object" || Array.isArray(parsed)) throw new Refusal(400, "invalid filter");

@@ -1,4 +1,4 @@
-import { GamError, messageOf } from "@gam/core";
+import { GamError } from "@gam/core";
 
 /**
  * Parses JSON, and says what is wrong with it as Go's encoding/json would: clients show it.
@@ -9,7 +9,8 @@ export function parseGoJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    const problem = problemOf(text) ?? messageOf(thrown);
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    const problem = problemOf(text) ?? thrown.message;
     throw new GamError("BAD_REQUEST", problem, { cause: thrown });
   }
 }

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { GamError } from "@gam/core";
+import { GamError, jsonOr } from "@gam/core";
 import { parseGoJson } from "./go-json.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -26,13 +26,9 @@ export async function readRawBody(body: unknown): Promise<{
   readonly fields: Readonly<Record<string, unknown>> | undefined;
 }> {
   const raw = await collect(body);
-  try {
-    const parsed: unknown = JSON.parse(raw.toString("utf8"));
-    const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
-    return { raw, fields: isObject ? { ...parsed } : undefined };
-  } catch {
-    return { raw, fields: undefined };
-  }
+  const parsed = jsonOr(raw.toString("utf8"), undefined);
+  const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+  return { raw, fields: isObject ? { ...parsed } : undefined };
 }
 
 async function collect(body: unknown): Promise<Buffer> {

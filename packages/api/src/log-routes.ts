@@ -7,7 +7,7 @@
 
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { GamError, messageOf, type TaskId } from "@gam/core";
+import { GamError, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
 import { isTerminal, type Task } from "@gam/state";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { LogsOptions } from "./door.ts";
@@ -160,6 +160,7 @@ class LogStream {
         if (!answer.write(bytes)) await this.#drained(answer);
       }
     } catch (thrown) {
+      rethrowInvariant(thrown);
       if (signal.aborted) return;
       // The container of an old task may be gone, and its log with it.
       if (thrown instanceof GamError && thrown.code === "NOT_FOUND") return;

@@ -5,7 +5,7 @@
  * network itself.
  */
 
-import type { NetworkId } from "@gam/core";
+import { jsonOr, type NetworkId } from "@gam/core";
 import {
   isClusterNetwork,
   type Network,
@@ -190,10 +190,6 @@ function isListed(network: Network, filters: Filters): boolean {
 }
 
 function parsedFilters(text: string | null): object {
-  try {
-    const parsed: unknown = JSON.parse(text ?? "{}");
-    return typeof parsed === "object" && parsed !== null ? parsed : {};
-  } catch {
-    return {};
-  }
+  const parsed = jsonOr(text ?? "{}", undefined);
+  return typeof parsed === "object" && parsed !== null ? parsed : {};
 }

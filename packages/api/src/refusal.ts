@@ -51,8 +51,8 @@ const innerCodeOf: Partial<Record<ErrorCode, string>> = {
 };
 
 /** A refusal of the store, dressed as one of Swarm's manager. Anything else as it is. */
-export function asInner(thrown: unknown): unknown {
-  if (!(thrown instanceof GamError) || thrown.message.startsWith("rpc error:")) return thrown;
+export function asInner(thrown: GamError): GamError {
+  if (thrown.message.startsWith("rpc error:")) return thrown;
   const inner = innerCodeOf[thrown.code];
   if (inner === undefined) return thrown;
   return new GamError(thrown.code, `rpc error: code = ${inner} desc = ${thrown.message}`, {

@@ -1,5 +1,6 @@
 /** Room: what all routes share, and the two things that they all do with the door. */
 import { setMaxListeners } from "node:events";
+import { GamError } from "@gam/core";
 import type { AskedChange, NodeRole, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
 import type { ApiLog } from "./api-log.ts";
@@ -64,6 +65,7 @@ async function written(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (thrown) {
+    if (!(thrown instanceof GamError)) throw thrown;
     throw asInner(thrown);
   }
 }

@@ -1,6 +1,6 @@
 import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
-import { GamError } from "@gam/core";
+import { GamError, hasCode } from "@gam/core";
 
 /**
  * Makes room for a listening socket: removes a socket file that nobody listens on any more.
@@ -18,7 +18,7 @@ export async function clearSocketFile(path: string): Promise<void> {
 }
 
 function absent(thrown: unknown): undefined {
-  if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+  if (hasCode(thrown, "ENOENT")) return undefined;
   throw thrown;
 }
 

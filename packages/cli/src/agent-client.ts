@@ -5,7 +5,7 @@
  * where it says no.
  */
 import { request } from "node:http";
-import { GamError, messageOf } from "@gam/core";
+import { GamError, jsonOr, messageOf } from "@gam/core";
 
 /** Electing takes seconds; longer than this nothing is going on. */
 const answerMsMax = 60_000;
@@ -62,7 +62,8 @@ export class AgentClient {
           response.on("error", (cause) => reject(this.#unreachable(cause)));
           response.on("end", () => {
             const text = Buffer.concat(chunks).toString();
-            resolve({ status: response.statusCode ?? 0, body: parsed(text) });
+            const answered = text === "" ? undefined : jsonOr(text, text);
+            resolve({ status: response.statusCode ?? 0, body: answered });
           });
         },
       );
@@ -105,15 +106,6 @@ function reasonOf(code: unknown, cause: unknown): string {
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "EACCES") return "permission denied";
   return messageOf(cause);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return text === "" ? undefined : JSON.parse(text);
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return text;
-    throw thrown;
-  }
 }
 
 /** The agent's words, without the envelope that clients of Swarm expect around them. */

@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GamError } from "@gam/core";
+import { GamError, rethrowInvariant } from "@gam/core";
 import type { AgentClient } from "./agent-client.ts";
 import type { World } from "./world.ts";
 
@@ -31,6 +31,7 @@ export async function ensureAgent(client: AgentClient, world: World): Promise<vo
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     log = openSync(logPath, "a", 0o600);
   } catch (cause) {
+    rethrowInvariant(cause);
     const advice = "run this as root, or name another directory in GAM_DATA_DIR";
     throw new GamError("REFUSED", `Cannot write ${logPath}: ${String(cause)}; ${advice}`, {
       cause,

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Problem, readStack, showProblem, stackLabel } from "@gam/compose";
-import { GamError } from "@gam/core";
+import { GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
 import { createColors } from "picocolors";
 import type { AgentClient } from "./agent-client.ts";
 import { columns } from "./columns.ts";
@@ -72,8 +72,8 @@ function readStackFile(path: string | 0): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
-    throw new GamError("NOT_FOUND", `Cannot read stack file: ${found}`, { cause });
+    rethrowInvariant(cause);
+    throw new GamError("NOT_FOUND", `Cannot read stack file: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -81,7 +81,7 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
+    if (hasCode(thrown, "ENOENT")) return undefined;
     throw thrown;
   }
 }

@@ -5,6 +5,7 @@
  * check.ts does, on everything that a peer or a disk sent.
  */
 import { type Options, Packr } from "msgpackr";
+import { rethrowInvariant } from "./assert.ts";
 import { GamError, messageOf } from "./errors.ts";
 import { formProblem } from "./plain-form.ts";
 
@@ -30,6 +31,7 @@ export function decode(bytes: Uint8Array): unknown {
   try {
     return packr.unpack(bytes);
   } catch (thrown) {
+    rethrowInvariant(thrown);
     throw new GamError("BAD_FRAME", `Cannot decode frame: ${messageOf(thrown)}`, { cause: thrown });
   }
 }

@@ -37,6 +37,11 @@ export class GamError extends Error {
   }
 }
 
+/** Whether this is an error with that code, as Node and the operating system name theirs: `ENOENT`. */
+export function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === code;
+}
+
 /** The message of anything that was thrown, also of what is no Error (libp2p rejects with events). */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;

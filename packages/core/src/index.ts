@@ -1,4 +1,4 @@
-export { assert, BrokenInvariant, unreachable } from "./assert.ts";
+export { assert, BrokenInvariant, rethrowInvariant, unreachable } from "./assert.ts";
 export { base64, equalBytes, fromBase64 } from "./bytes.ts";
 export type { Check, Checked } from "./check.ts";
 export * as check from "./check.ts";
@@ -6,7 +6,7 @@ export { decode, encode } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
 export type { Clock, Mint, Random } from "./doors.ts";
 export { ed25519Der } from "./ed25519.ts";
-export { type ErrorCode, GamError, messageOf } from "./errors.ts";
+export { type ErrorCode, GamError, hasCode, messageOf } from "./errors.ts";
 export {
   base36,
   type NetworkId,
@@ -15,3 +15,4 @@ export {
   type ServiceId,
   type TaskId,
 } from "./ids.ts";
+export { jsonOr } from "./json.ts";

@@ -7,7 +7,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { GamError } from "@gam/core";
+import { GamError, rethrowInvariant } from "@gam/core";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 
 export interface Address {
@@ -116,7 +116,8 @@ export async function insistOnAdvertised(text: string): Promise<void> {
   const { host } = parseAddress(text);
   if (host === "0.0.0.0" || host === "::") refuse("it is no address that others could reach");
   if (isIP(host) !== 0 || advertisedHosts(host)[0] !== host) return;
-  await lookup(host).catch((thrown: unknown) =>
-    refuse("no address, no network interface of this host, and no name that resolves", thrown),
-  );
+  await lookup(host).catch((thrown: unknown) => {
+    rethrowInvariant(thrown);
+    refuse("no address, no network interface of this host, and no name that resolves", thrown);
+  });
 }

@@ -9,7 +9,15 @@
  *   both    -> data, credit, end, failed
  */
 import { Duplex } from "node:stream";
-import { check, decode, encode, GamError, messageOf, type NodeId } from "@gam/core";
+import {
+  check,
+  decode,
+  encode,
+  GamError,
+  messageOf,
+  type NodeId,
+  rethrowInvariant,
+} from "@gam/core";
 import type { Stream } from "@libp2p/interface";
 import { Channel } from "./channel.ts";
 import type { Limits } from "./limits.ts";
@@ -67,6 +75,7 @@ export class ByteStreams {
         maxOutboundStreams: limits.byteStreamsMax,
       });
     } catch (thrown) {
+      rethrowInvariant(thrown);
       throw unreachable(messageOf(thrown));
     }
     return await new Promise((resolve, reject) => {
@@ -101,6 +110,7 @@ export class ByteStreams {
       stream.say(tag.accepted);
       await handler(link.nodeId, header, stream);
     } catch (thrown) {
+      rethrowInvariant(thrown);
       stream.destroy(
         thrown instanceof GamError ? thrown : new GamError("REFUSED", messageOf(thrown)),
       );

@@ -5,7 +5,7 @@
  * A joiner has no second dialer behind it, so its attempts are repeated here until its time is up.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { GamError, messageOf, type NodeId } from "@gam/core";
+import { GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { dialAddress, parseAddress } from "./address.ts";
 import { type Admission, idOf, NotAdmitted } from "./admission.ts";
@@ -65,6 +65,7 @@ export class Caller {
       log.debug({ wanted, found, address }, "Another peer lives there");
       return "other";
     } catch (thrown) {
+      rethrowInvariant(thrown);
       if (isRefusal(thrown)) return "refused";
       if (thrown instanceof NotAdmitted && connection !== undefined) {
         const { refusal, message } = thrown;
@@ -86,6 +87,7 @@ export class Caller {
       hangUp(connection);
       return found === nodeId;
     } catch (thrown) {
+      rethrowInvariant(thrown);
       this.#options.log.debug({ nodeId, address, reason: messageOf(thrown) }, "Not found there");
       return false;
     }
@@ -128,6 +130,7 @@ export class Caller {
       } catch (thrown) {
         // A peer that has spoken has told the reason.
         if (thrown instanceof GamError) throw thrown;
+        rethrowInvariant(thrown);
         const { error, isFinal } = unreachableAt(thrown, limits.joinReachMs);
         if (isFinal || performance.now() + joinPauseMs >= untilMs) throw error;
       }
@@ -160,10 +163,11 @@ export class Caller {
       exchange.close();
       standing.take(joined.credentials);
       // A member it is, whether or not this connection lives on: the dialer has the rest.
-      await this.#greet(connection).catch(() => undefined);
+      await this.#greet(connection).catch(rethrowInvariant);
       return joined;
     } catch (thrown) {
       if (connection !== undefined) cutOff(connection, "join failed");
+      rethrowInvariant(thrown);
       const isAnswer = thrown instanceof GamError && (hasAnswered || thrown.code !== "UNREACHABLE");
       if (isAnswer) throw thrown;
       throw new Error(messageOf(thrown), { cause: thrown });

@@ -5,7 +5,7 @@
  * and one `onRubbish`, each called once at most. Frames are handed on while the stream's own event
  * runs, so that what a frame changes is in force before the next stream is looked at.
  */
-import { GamError, messageOf } from "@gam/core";
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 import type { Stream } from "@libp2p/interface";
 import { FrameReader, writeFrames } from "./frame.ts";
 
@@ -62,6 +62,7 @@ export class Channel {
       this.#stream.send(writeFrames(bodies));
       return true;
     } catch (thrown) {
+      rethrowInvariant(thrown);
       this.abort(messageOf(thrown));
       return false;
     }
@@ -69,7 +70,10 @@ export class Channel {
 
   /** Sends what is waiting, then closes our side. */
   close(): void {
-    this.#stream.close().catch((thrown) => this.abort(messageOf(thrown)));
+    this.#stream.close().catch((thrown) => {
+      rethrowInvariant(thrown);
+      this.abort(messageOf(thrown));
+    });
   }
 
   abort(reason: string): void {

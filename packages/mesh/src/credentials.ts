@@ -7,7 +7,16 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { base36, base64, check, fromBase64, GamError, messageOf } from "@gam/core";
+import {
+  base36,
+  base64,
+  check,
+  fromBase64,
+  GamError,
+  hasCode,
+  messageOf,
+  rethrowInvariant,
+} from "@gam/core";
 import {
   type Certificate,
   isSignedBy,
@@ -156,7 +165,7 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
   try {
     text = await readFile(path, "utf8");
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(thrown, "ENOENT")) return undefined;
     throw thrown;
   }
   try {
@@ -184,6 +193,7 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
       },
     };
   } catch (thrown) {
+    rethrowInvariant(thrown);
     if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError(
       "CORRUPT_FILE",
@@ -205,7 +215,7 @@ async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (thrown) {
-    if (!make || (thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    if (!make || !hasCode(thrown, "ENOENT")) throw thrown;
     const key = randomBytes(keyBytes);
     await replaceFile(path, key);
     return key;

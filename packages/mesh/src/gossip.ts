@@ -6,7 +6,7 @@
  * origin of a message is proved by its signature; an origin that is no member is ignored.
  */
 import { type GossipSub, gossipsub, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
-import { GamError, messageOf, type NodeId } from "@gam/core";
+import { GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import type { Topic } from "./door.ts";
 import type { Components } from "./host.ts";
@@ -98,9 +98,10 @@ export class Gossip {
   }
 
   publish(topic: Topic, body: Uint8Array): void {
-    this.#gossip
-      .publish(topic, body)
-      .catch((thrown) => this.#options.onTrouble(messageOf(thrown), undefined));
+    this.#gossip.publish(topic, body).catch((thrown) => {
+      rethrowInvariant(thrown);
+      this.#options.onTrouble(messageOf(thrown), undefined);
+    });
   }
 
   /** Also harmless for a link that gossip runs over already. */

@@ -6,7 +6,15 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { base36, check, GamError, messageOf, type NodeId } from "@gam/core";
+import {
+  base36,
+  check,
+  GamError,
+  hasCode,
+  messageOf,
+  type NodeId,
+  rethrowInvariant,
+} from "@gam/core";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
@@ -61,7 +69,7 @@ export async function loadIdentity(dir: string): Promise<Identity> {
   try {
     text = await readFile(path, "utf8");
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    if (!hasCode(thrown, "ENOENT")) throw thrown;
     const identity = await makeIdentity();
     const privateKey = Buffer.from(identity.privateKey.raw).toString("base64");
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -76,6 +84,7 @@ export async function loadIdentity(dir: string): Promise<Identity> {
     if (key.type !== "Ed25519") throw new Error(`key is of type "${key.type}"`);
     return identityOf(key);
   } catch (thrown) {
+    rethrowInvariant(thrown);
     if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError("CORRUPT_FILE", `Cannot read identity "${path}": ${messageOf(thrown)}`, {
       cause: thrown,

@@ -10,7 +10,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { base36, type Clock, GamError, messageOf, type NodeId } from "@gam/core";
+import { base36, type Clock, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
 import { addressOf, formatAddress, hostOf, parseAddress } from "./address.ts";
 import { Admission, idOf } from "./admission.ts";
@@ -521,6 +521,7 @@ export class Mesh {
     try {
       await libp2p.start();
     } catch (thrown) {
+      rethrowInvariant(thrown);
       await this.#gossip.stop();
       const where = `${listen.host}:${listen.port}`;
       // libp2p puts the stack of the one error that says why into its own message.

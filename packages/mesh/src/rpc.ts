@@ -4,7 +4,16 @@
  * Decides when a question is given up: its time is over, or the peer's last connection is gone. An
  * answer that comes later is dropped. A question may have been heard although it failed here.
  */
-import { check, decode, type ErrorCode, encode, GamError, messageOf, type NodeId } from "@gam/core";
+import {
+  check,
+  decode,
+  type ErrorCode,
+  encode,
+  GamError,
+  messageOf,
+  type NodeId,
+  rethrowInvariant,
+} from "@gam/core";
 import type { Limits } from "./limits.ts";
 
 export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array> | Uint8Array;
@@ -131,6 +140,7 @@ export class Rpc {
       try {
         frame = { kind: "answer", id: ask.id, body: await handler(from, ask.body) };
       } catch (thrown) {
+        rethrowInvariant(thrown);
         frame = failed(ask.id, thrown);
       }
       count(this.#answering, from, -1);

@@ -1,6 +1,6 @@
 /** Signature: Ed25519 over bytes, with keys as their bare 32 bytes. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { ed25519Der } from "@gam/core";
+import { ed25519Der, rethrowInvariant } from "@gam/core";
 
 const keyBytes = 32;
 /** An Ed25519 private key in the wrapping that OpenSSL reads, up to its 32 bytes. Source: RFC 8410, section 10. */
@@ -25,7 +25,8 @@ export function isSignature(
 ): boolean {
   try {
     return verify(null, claim, publicKeyObject(publicKey), signature);
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return false; // A key or signature that OpenSSL cannot even read.
   }
 }

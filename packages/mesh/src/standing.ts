@@ -10,7 +10,14 @@
  * of the next key, and shows both. Once the state says that the next key is the root key, what was of the
  * one before is forgotten.
  */
-import { type Clock, equalBytes, GamError, messageOf, type NodeId } from "@gam/core";
+import {
+  type Clock,
+  equalBytes,
+  GamError,
+  messageOf,
+  type NodeId,
+  rethrowInvariant,
+} from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { NotAdmitted } from "./admission.ts";
 import { isDue, isExpired, isNextRoot, isSignedBy, issueCertificate } from "./certificate.ts";
@@ -177,7 +184,7 @@ export class Standing {
     const { links, door } = this.#options;
     for (const { certificate, nodeId, connection } of links.all()) {
       if (roleNow(certificate, door) !== "manager" || !may(nodeId)) continue;
-      if (await this.#ask(connection, ask).catch(() => false)) return true;
+      if (await this.#ask(connection, ask).catch(notAdmitted)) return true;
     }
     return false;
   }
@@ -197,6 +204,7 @@ export class Standing {
       void this.#keep(renewed);
       return true;
     } catch (thrown) {
+      rethrowInvariant(thrown);
       log.warn({ reason: messageOf(thrown) }, "Certificate could not be renewed");
       if (thrown instanceof NotAdmitted) throw thrown;
       return false;
@@ -264,4 +272,10 @@ export class Standing {
     const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
     void this.#keep({ ...credentials, certificate });
   }
+}
+
+/** For a catch: who turns this peer away gave no certificate. */
+function notAdmitted(thrown: unknown): false {
+  if (!(thrown instanceof NotAdmitted)) throw thrown;
+  return false;
 }

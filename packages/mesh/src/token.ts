@@ -9,7 +9,7 @@
  * anything. Managers find the secret in the state under a seal that only holders of the root key open.
  */
 import { hkdfSync, randomBytes } from "node:crypto";
-import { base36, encode, GamError, type NodeId } from "@gam/core";
+import { base36, encode, GamError, type NodeId, rethrowInvariant } from "@gam/core";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Role } from "./certificate.ts";
 import { seal, unseal } from "./seal.ts";
@@ -111,8 +111,9 @@ export function openSecret(
     const plain = unseal(sealKeyOf(rootPrivateKey), sealed, purposeOf(role));
     const secret = Buffer.from(plain).toString();
     return part.test(secret) ? secret : undefined;
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    return undefined; // It is sealed with another key.
   }
 }
 

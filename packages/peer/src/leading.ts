@@ -224,6 +224,7 @@ export class Leading {
     try {
       return plan();
     } catch (thrown) {
+      // Catches all: what stands in the state must not end every leader, one after the other.
       this.#restraint.failed("plan", messageOf(thrown));
       return [];
     }

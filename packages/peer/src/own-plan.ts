@@ -17,6 +17,7 @@ export function ownPlan(view: View, self: NodeId, tell: Tell): NodePlan | undefi
   try {
     return planNode(view, self, { skips: () => false, failed });
   } catch (thrown) {
+    // Catches all: what stands in the state must not end every agent.
     failed("all", thrown);
     return undefined;
   }

@@ -244,12 +244,13 @@ function dumpAt(index: number, data: Uint8Array): Dump {
   );
 }
 
-/** Whatever reading throws is a reason to refuse: what comes from others must not end this peer. */
+/** Why `read` throws, which is a reason to refuse. Undefined where it does not. */
 function problemIn(read: () => unknown): string | undefined {
   try {
     read();
     return undefined;
   } catch (thrown) {
+    // Catches all: what comes from others must not end this peer.
     return messageOf(thrown);
   }
 }

@@ -24,6 +24,11 @@ export class EngineUnreachable extends Error {
   override readonly name = "EngineUnreachable";
 }
 
+/** Whether the client threw it for the engine. */
+export function isEngineError(thrown: unknown): thrown is EngineRefusal | EngineUnreachable {
+  return thrown instanceof EngineRefusal || thrown instanceof EngineUnreachable;
+}
+
 export interface EngineCall {
   readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;

@@ -1,5 +1,5 @@
 import { check } from "@gam/core";
-import { EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+import { EngineClient, isEngineError } from "./engine-client.ts";
 
 const answerMs = 5_000;
 const info = check.object({
@@ -18,7 +18,7 @@ export async function isInSwarm(socketPath: string): Promise<boolean> {
     const state = info(answer, "info").Swarm?.LocalNodeState ?? "inactive";
     return state !== "inactive";
   } catch (thrown) {
-    if (thrown instanceof EngineUnreachable || thrown instanceof EngineRefusal) return false;
+    if (isEngineError(thrown)) return false;
     throw thrown;
   } finally {
     client.close();

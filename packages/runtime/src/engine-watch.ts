@@ -5,13 +5,13 @@
  * which container to look at. A lost stream, or one that hides a dead engine, ends in a new connection.
  */
 import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
-import { check, messageOf, type TaskId } from "@gam/core";
+import { check, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
 import { type ContainerState, label } from "@gam/worker";
 import type { EngineNews } from "./container-engine.ts";
 import { type Listing, readList, taskOf } from "./container-inspect.ts";
 import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 import { jsonLines } from "./json-lines.ts";
+import { pause } from "./pause.ts";
 import type { Performer } from "./perform-action.ts";
 
 const retryMs = 500;
@@ -78,7 +78,7 @@ export class EngineWatch {
         lostBecause = reason;
         this.#listener.onNews({ kind: "engine", ready: false, reason });
       }
-      await delay(retryMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      await pause(retryMs, this.#closing.signal);
     }
   }
 
@@ -106,6 +106,7 @@ export class EngineWatch {
       session.abort();
       return (await guard) ?? ended;
     } catch (thrown) {
+      rethrowInvariant(thrown);
       return messageOf(thrown);
     } finally {
       session.abort();
@@ -121,6 +122,7 @@ export class EngineWatch {
       for await (const line of jsonLines(stream)) this.#hear(line);
       return "Cannot reach engine: it closed the connection";
     } catch (thrown) {
+      rethrowInvariant(thrown);
       return `Cannot listen to engine: ${messageOf(thrown)}`;
     } finally {
       stream.destroy();
@@ -139,10 +141,11 @@ export class EngineWatch {
         } else {
           await this.#client.call({ method: "GET", path: "/_ping", limitMs: answerMs });
         }
-        await delay(pingMs, undefined, { signal: session.signal });
+        await pause(pingMs, session.signal);
       }
       return undefined;
     } catch (thrown) {
+      rethrowInvariant(thrown);
       if (session.signal.aborted) return undefined;
       session.abort();
       return messageOf(thrown);
@@ -183,7 +186,8 @@ export class EngineWatch {
       try {
         const state = await this.#inspect(id);
         if (state !== undefined) this.#listener.onNews({ kind: "container", container: state });
-      } catch {
+      } catch (thrown) {
+        rethrowInvariant(thrown);
         // The engine went away under us. The next list has what we missed.
         this.#looking.delete(id);
         return;

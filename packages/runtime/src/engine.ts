@@ -9,11 +9,16 @@
  * gam's labels. An engine that is missing, dead or too old is news, not an error.
  */
 import type { Readable } from "node:stream";
-import { check, GamError, messageOf } from "@gam/core";
+import { check, GamError } from "@gam/core";
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { ContainerEngine, EngineNews, LogsOptions } from "./container-engine.ts";
-import { EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+import {
+  EngineClient,
+  type EngineRefusal,
+  EngineUnreachable,
+  isEngineError,
+} from "./engine-client.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import { NetworkBook } from "./network-book.ts";
@@ -144,6 +149,7 @@ export class Engine implements ContainerEngine {
         limitMs: answerMs,
       });
     } catch (thrown) {
+      if (!isEngineError(thrown)) throw thrown;
       throw told(thrown, `Cannot read logs of container ${container}`);
     }
   }
@@ -177,18 +183,18 @@ export class Engine implements ContainerEngine {
     try {
       return await this.#client.call({ method: "GET", path, limitMs: answerMs });
     } catch (thrown) {
+      if (!isEngineError(thrown)) throw thrown;
       throw told(thrown, `Cannot ask engine for ${path}`);
     }
   }
 }
 
 /** What the client throws, in the words of the rest of gam. */
-function told(thrown: unknown, what: string): unknown {
+function told(thrown: EngineRefusal | EngineUnreachable, what: string): GamError {
   const options = { cause: thrown };
   if (thrown instanceof EngineUnreachable) {
-    return new GamError("ENGINE_MISSING", `${what}: ${messageOf(thrown)}`, options);
+    return new GamError("ENGINE_MISSING", `${what}: ${thrown.message}`, options);
   }
-  if (!(thrown instanceof EngineRefusal)) return thrown;
   const code = thrown.status === 404 ? "NOT_FOUND" : "ENGINE_FAILED";
   return new GamError(code, `${what}: ${thrown.message}`, options);
 }

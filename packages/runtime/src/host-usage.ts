@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { freemem, loadavg, totalmem } from "node:os";
+import { rethrowInvariant } from "@gam/core";
 
 export interface HostLoad {
   /** Share of all CPUs in use since the last call, 0 to 1. */
@@ -51,7 +52,8 @@ export async function diskFreeBytes(path: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(path);
     return bavail * bsize;
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return 0;
   }
 }

@@ -188,6 +188,7 @@ export class NetworkBook {
   /** Serves one at a time, in the order of asking. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work);
+    // Catches all: whoever asked gets the error, and the next one is served all the same.
     this.#last = done.catch(() => undefined);
     return done;
   }

@@ -5,9 +5,14 @@
  * can be reached says something soon, and goes on saying something while layers come in.
  */
 import type { Readable } from "node:stream";
-import { messageOf } from "@gam/core";
+import { messageOf, rethrowInvariant } from "@gam/core";
 import type { ActionOutcome } from "@gam/worker";
-import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
+import {
+  type EngineClient,
+  EngineRefusal,
+  EngineUnreachable,
+  isEngineError,
+} from "./engine-client.ts";
 import { jsonLines } from "./json-lines.ts";
 
 const inspectMs = 10_000;
@@ -25,7 +30,9 @@ export async function ensureImage(
     await client.call({ method: "GET", path: `/images/${image}/json`, limitMs: inspectMs });
     return { ok: true };
   } catch (thrown) {
-    if (!(thrown instanceof EngineRefusal) || thrown.status !== 404) return lost(thrown);
+    if (!isEngineError(thrown)) throw thrown;
+    const isAbsent = thrown instanceof EngineRefusal && thrown.status === 404;
+    if (!isAbsent) return lost(thrown);
   }
   try {
     const stream = await client.stream({
@@ -38,7 +45,7 @@ export async function ensureImage(
     const problem = await follow(stream);
     return problem === undefined ? { ok: true } : missing(image, problem);
   } catch (thrown) {
-    if (!(thrown instanceof EngineRefusal || thrown instanceof EngineUnreachable)) throw thrown;
+    if (!isEngineError(thrown)) throw thrown;
     // The engine is there: it has just been asked. It is the registry that does not answer.
     return missing(image, thrown.message);
   }
@@ -66,6 +73,7 @@ async function follow(stream: Readable): Promise<string | undefined> {
     }
     return undefined;
   } catch (thrown) {
+    rethrowInvariant(thrown);
     return messageOf(thrown);
   } finally {
     clearTimeout(whole);
@@ -81,7 +89,7 @@ function missing(image: string, problem: string): ActionOutcome {
   return { ok: false, failure: "image", message };
 }
 
-function lost(thrown: unknown): ActionOutcome {
+function lost(thrown: EngineRefusal | EngineUnreachable): ActionOutcome {
   const failure = thrown instanceof EngineRefusal ? "refused" : "engine";
-  return { ok: false, failure, message: messageOf(thrown) };
+  return { ok: false, failure, message: thrown.message };
 }

@@ -1,5 +1,5 @@
 /** Check of ports and addresses under which a service is reached: as they are asked for, and as they are given. */
-import { type Check, check } from "@gam/core";
+import { type Check, check, GamError } from "@gam/core";
 import { anAddress, anId, aPort, aText } from "./field-checks.ts";
 import type { Endpoint, EndpointSpec, PortConfig } from "./service.ts";
 
@@ -33,7 +33,8 @@ const anAddressWithPrefix = where(
 function isAddressOf(text: string): boolean {
   try {
     return anAddress(text.split("/")[0], "") !== "";
-  } catch {
+  } catch (thrown) {
+    if (!(thrown instanceof GamError)) throw thrown;
     return false;
   }
 }

@@ -25,6 +25,7 @@ export function guarded<T>(guard: PlanGuard, id: string, look: () => T, otherwis
   try {
     return look();
   } catch (thrown) {
+    // Catches all: one object in the state must not end every agent that plans for it.
     guard.failed(id, thrown);
     return otherwise;
   }

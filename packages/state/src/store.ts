@@ -150,6 +150,7 @@ export class Store extends Reading implements View {
         if (refusal !== undefined) break;
       }
     } catch (caught) {
+      // Catches all: apply is total, since the entry is in every peer's log.
       thrown = caught ?? new Error("nothing was said");
       refusal = unapplied;
     }

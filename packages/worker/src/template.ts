@@ -119,7 +119,8 @@ function tokensOf(inner: string): Token[] {
 function unquote(quoted: string): string {
   try {
     return JSON.parse(quoted) as string;
-  } catch {
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
     throw new TemplateError(`1: bad character constant: ${quoted}`);
   }
 }

@@ -304,6 +304,7 @@ export class Worker {
     try {
       return this.#advance(life, now, effects);
     } catch (thrown) {
+      // Catches all: a task in the state must not end the agent of its node again after each start.
       if (wants(life)) this.#reject(life, `task cannot be run: ${messageOf(thrown)}`);
       return this.#wait(life, now.nowTick + this.#limits.retryTicks);
     }

@@ -11,7 +11,7 @@
  */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { check } from "@gam/core";
+import { check, hasCode } from "@gam/core";
 import { ip4, type NodePlan } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { enter, type Sandbox } from "./sandbox.ts";
@@ -38,7 +38,7 @@ export class ConfinedRoutes {
   async meetNew(plan: NodePlan): Promise<void> {
     const gateways = gatewaysOf(plan);
     if (gateways.size === 0) return;
-    const there = await readdir(this.#directory).catch(() => []);
+    const there = await readdir(this.#directory).catch(none);
     const fresh = there.filter((name) => !this.#seen.has(name));
     this.#seen = new Set(there);
     for (const name of fresh) await this.#clear(join(this.#directory, name), gateways);
@@ -78,6 +78,12 @@ export class ConfinedRoutes {
       if (!(thrown instanceof CommandFailed) || thrown.missing) throw thrown;
     }
   }
+}
+
+/** Docker makes the directory with its first container. */
+function none(thrown: unknown): string[] {
+  if (!hasCode(thrown, "ENOENT")) throw thrown;
+  return [];
 }
 
 function gatewaysOf({ networks }: NodePlan): ReadonlySet<string> {

@@ -22,10 +22,10 @@
  * Only devices, tables and networks that carry gam's name are ever touched.
  */
 import { existsSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
-import { BrokenInvariant, GamError, messageOf, type NetworkId } from "@gam/core";
+import { GamError, messageOf, type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/worker";
+import { pause } from "../pause.ts";
 import { AuditClock } from "./audit-clock.ts";
 import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
 import { type Run, runCommand } from "./command.ts";
@@ -259,6 +259,7 @@ export class DataPlane {
       try {
         await work();
       } catch (thrown) {
+        rethrowInvariant(thrown);
         failures.push(thrown);
       }
     }
@@ -503,7 +504,7 @@ export class DataPlane {
     if (this.#turning) return;
     this.#turning = true;
     const { signal } = this.#closing;
-    await delay(keyMs, undefined, { signal, ref: false }).catch(() => undefined);
+    await pause(keyMs, signal, { ref: false });
     this.#turning = false;
     if (signal.aborted) return;
     await this.#keys.shown(publicKey);
@@ -531,7 +532,7 @@ export class DataPlane {
     try {
       await work();
     } catch (thrown) {
-      if (thrown instanceof BrokenInvariant) throw thrown;
+      rethrowInvariant(thrown);
       const problem = messageOf(thrown);
       if (this.#problems.get(part) !== problem) {
         this.#problems.set(part, problem);

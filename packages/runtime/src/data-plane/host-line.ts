@@ -1,5 +1,6 @@
 /** Host line: by which device this host is joined to the others. */
 import { networkInterfaces } from "node:os";
+import { rethrowInvariant } from "@gam/core";
 import { type DeviceName, deviceName } from "@gam/network";
 
 /** The device that has the address; `undefined` where none has it, or the kernel does not tell. */
@@ -9,7 +10,8 @@ export function lineOf(address: string): DeviceName | undefined {
       held.some((one) => one.address === address),
     );
     return deviceName(found?.[0] ?? "");
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return undefined;
   }
 }

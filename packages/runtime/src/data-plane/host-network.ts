@@ -6,7 +6,7 @@
  * meanwhile is a problem that the data plane finds at its next use.
  */
 import { open } from "node:fs/promises";
-import { check } from "@gam/core";
+import { check, rethrowInvariant } from "@gam/core";
 import type { NodeNetwork } from "@gam/state";
 import { CommandFailed, type Run, runCommand } from "./command.ts";
 import { offerBridgeFilter } from "./kernel-settings.ts";
@@ -149,7 +149,8 @@ async function canTunnel(): Promise<boolean> {
   try {
     await (await open("/dev/net/tun", "r+")).close();
     return true;
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return false;
   }
 }

@@ -6,6 +6,7 @@
  * with a loopback source, so bridges route those.
  */
 import { access, readFile, writeFile } from "node:fs/promises";
+import { hasCode } from "@gam/core";
 import { CommandFailed, type Run } from "./command.ts";
 
 const root = "/proc/sys/net";
@@ -65,7 +66,7 @@ async function settingAt(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, "utf8")).trim();
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(thrown, "ENOENT")) return undefined;
     throw thrown;
   }
 }

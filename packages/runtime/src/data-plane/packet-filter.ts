@@ -47,7 +47,7 @@ export class PacketFilter {
       if (change === undefined) await this.#sendWhole(table, await this.#list());
       else await this.#send(change);
     } catch (thrown) {
-      if (change === undefined) throw thrown;
+      if (change === undefined || !(thrown instanceof CommandFailed)) throw thrown;
       // Somebody has taken away what the difference builds upon.
       await this.#sendWhole(table, await this.#list());
     }

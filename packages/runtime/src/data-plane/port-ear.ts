@@ -5,7 +5,7 @@
  * filter's, behind all other rules, notes who sent one. It is there while somebody asks, and some
  * seconds longer.
  */
-import { check } from "@gam/core";
+import { check, rethrowInvariant } from "@gam/core";
 import { CommandFailed, type Run, runCommand } from "./command.ts";
 import { Lane } from "./lane.ts";
 
@@ -99,6 +99,7 @@ export class PortEar {
       this.#failure = undefined;
       this.#heard = await this.#list();
     } catch (thrown) {
+      rethrowInvariant(thrown);
       this.#failure = thrown;
     }
   }

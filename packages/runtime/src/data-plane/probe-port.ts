@@ -8,6 +8,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { rethrowInvariant } from "@gam/core";
 import { ipAndUdpBytes, type PathResult } from "../dns/probe-path.ts";
 import { type TrialSource, trialHead } from "./port-ear.ts";
 
@@ -62,7 +63,8 @@ async function isBound(socket: Socket, address: string): Promise<boolean> {
     await once(socket, "listening");
     socket.on("error", () => undefined); // A packet that could not be sent does not arrive.
     return true;
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return false;
   }
 }

@@ -11,7 +11,8 @@ export async function runSteps(run: Run, steps: readonly LinkStep[]): Promise<vo
     try {
       await run(program, ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
     } catch (thrown) {
-      failure ??= thrown instanceof CommandFailed ? named(thrown, lines) : thrown;
+      if (!(thrown instanceof CommandFailed)) throw thrown;
+      failure ??= named(thrown, lines);
     }
   }
   if (failure !== undefined) throw failure;

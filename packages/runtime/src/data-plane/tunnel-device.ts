@@ -11,7 +11,7 @@
  */
 import { createSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
-import { check } from "@gam/core";
+import { check, rethrowInvariant } from "@gam/core";
 import type { TunnelPlan } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { applySettings } from "./kernel-settings.ts";
@@ -77,6 +77,7 @@ export class TunnelDevice {
     let failure: unknown;
     if (differs || !known) {
       await this.#configure(plan, peers).catch((thrown) => {
+        rethrowInvariant(thrown);
         failure = thrown; // The rest of the peers are there, and are to be reached.
       });
     }
@@ -137,8 +138,12 @@ export class TunnelDevice {
   /** One that is refused must not keep the others out. Errors: CommandFailed for the first that was. */
   async #configureEach(calls: readonly (readonly string[])[]): Promise<void> {
     const failures: unknown[] = [];
-    for (const words of calls)
-      await this.#run("wg", words).catch((thrown) => failures.push(thrown));
+    for (const words of calls) {
+      await this.#run("wg", words).catch((thrown) => {
+        rethrowInvariant(thrown);
+        failures.push(thrown);
+      });
+    }
     if (failures.length > 0) throw failures[0];
   }
 

@@ -9,7 +9,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { GamError } from "@gam/core";
+import { GamError, hasCode } from "@gam/core";
 
 interface KeyPair {
   /** base64, as is the other. */
@@ -124,7 +124,7 @@ async function readKey(path: string): Promise<KeyPair | undefined> {
   try {
     text = await readFile(path, "utf8");
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(thrown, "ENOENT")) return undefined;
     throw thrown;
   }
   const secret = Buffer.from(text.trim(), "base64");

@@ -5,7 +5,7 @@
  */
 import { createSocket } from "node:dgram";
 import { connect, isIP, isIPv6 } from "node:net";
-import { GamError, messageOf } from "@gam/core";
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 
 const closing = "the server is closing";
 
@@ -98,6 +98,7 @@ function asking<T>(
         if (answer !== undefined) end(() => resolve(answer));
         return answer !== undefined;
       } catch (thrown) {
+        rethrowInvariant(thrown);
         failed(messageOf(thrown));
         return true;
       }
@@ -110,6 +111,7 @@ function asking<T>(
     try {
       close = begin({ heard, failed, isOver: () => isOver });
     } catch (thrown) {
+      rethrowInvariant(thrown);
       failed(messageOf(thrown));
     }
     if (isOver) close?.();

@@ -11,7 +11,7 @@
  */
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { type Clock, messageOf, type Random } from "@gam/core";
+import { type Clock, messageOf, type Random, rethrowInvariant } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import type { Upstream } from "./ask-upstream.ts";
 import { DnsListener, type Reply, type Transport, transports } from "./dns-listener.ts";
@@ -123,8 +123,10 @@ export class DnsServer {
   #reply(message: Buffer, asker: Asker, transport: Transport): Reply | Promise<Reply> {
     try {
       const reply = this.#answer(message, asker, transport);
+      // Catches all: a packet from a container must not end the agent.
       return reply instanceof Promise ? reply.catch((thrown) => this.#failed(thrown)) : reply;
     } catch (thrown) {
+      // Catches all: for the same reason.
       return this.#failed(thrown);
     }
   }
@@ -185,7 +187,8 @@ function ownAddresses(): Set<string> | undefined {
   try {
     const links = Object.values(networkInterfaces());
     return new Set(links.flatMap((found) => (found ?? []).map(({ address }) => address)));
-  } catch {
+  } catch (thrown) {
+    rethrowInvariant(thrown);
     return undefined;
   }
 }

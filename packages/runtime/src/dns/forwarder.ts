@@ -6,7 +6,7 @@
  * one dead server costs its two seconds once and not with each name.
  */
 import { randomInt } from "node:crypto";
-import type { Clock } from "@gam/core";
+import { type Clock, rethrowInvariant } from "@gam/core";
 import { AnswerCache } from "./answer-cache.ts";
 import { type Ask, askByTcp, askByUdp, type Upstream } from "./ask-upstream.ts";
 import { flag, type Query, questionKey, rcode } from "./dns-message.ts";
@@ -94,7 +94,8 @@ export class Forwarder {
         this.#shunnedUntilMs.delete(name);
         if (answer.rcode === rcode.noError || answer.rcode === rcode.noSuchName) return answer;
         refusal = answer;
-      } catch {
+      } catch (thrown) {
+        rethrowInvariant(thrown);
         // Whatever it was: it is this server's, and the next one may be better.
         this.#shunnedUntilMs.set(name, this.#clock.monotonicMs() + shunnedMs);
       }

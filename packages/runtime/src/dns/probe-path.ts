@@ -8,6 +8,7 @@
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { rethrowInvariant } from "@gam/core";
 import { flag, headerBytes, internetClass, type } from "./dns-message.ts";
 import { header, opt, optBytes } from "./write-answer.ts";
 
@@ -60,7 +61,7 @@ async function isAnswered(
   const failed = answered.then((yes) => !yes);
   socket.bind({ address: from });
   try {
-    await Promise.race([once(socket, "listening").catch(() => undefined), failed]);
+    await Promise.race([once(socket, "listening").catch(rethrowInvariant), failed]);
     for (let left = tries; left > 0; left -= 1) {
       socket.send(message, port, to, () => undefined);
       if (await soon(answered)) return true;

@@ -1,6 +1,7 @@
 /** resolv.conf: which name servers this host asks. Read again when the file is another one. */
 import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
+import { rethrowInvariant } from "@gam/core";
 import type { Upstream } from "./ask-upstream.ts";
 
 /** As the C library does (resolv.conf(5), MAXNS). */
@@ -49,7 +50,8 @@ export class ResolvConf {
       if (seen === this.#seen) return;
       this.#servers = readResolvConf(await readFile(this.#path, "utf8"));
       this.#seen = seen;
-    } catch {
+    } catch (thrown) {
+      rethrowInvariant(thrown);
       // A host without the file, or that is just writing it: what was known holds until it is there.
     }
   }

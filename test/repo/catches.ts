@@ -1,0 +1,55 @@
+/**
+ * Catches: no catch swallows a broken invariant.
+ *
+ * A catch in the product throws again what it does not name (`throw thrown`), hands it over whole
+ * (`fail(thrown)`, `reject(thrown)`), or begins with `rethrowInvariant(thrown)`. One that must keep
+ * everything says why in a comment: `// Catches all: …`, in its body or on the line before.
+ */
+import type { Breach } from "./breach.ts";
+import { instruments } from "./layers.ts";
+import { lineAt, type Source } from "./source.ts";
+import { isTest, packageOf, type Tree } from "./tree.ts";
+
+const clause = /(?<!\.)\bcatch\b\s*(?:\(\s*([\w$]+)[^)]*\)\s*)?\{|\.catch\(/g;
+
+export function catches(tree: Tree): Breach[] {
+  const breaches: Breach[] = [];
+  for (const source of tree.sources.values()) {
+    const folder = packageOf(source.path);
+    if (folder === undefined || instruments.has(folder) || isTest(source.path)) continue;
+    for (const match of source.code.matchAll(clause)) {
+      if (isFine(source, match)) continue;
+      const message =
+        "this catch swallows a broken invariant: name what it is for and throw the rest, or call rethrowInvariant()";
+      breaches.push({ path: source.path, line: lineAt(source.code, match.index), message });
+    }
+  }
+  return breaches;
+}
+
+function isFine({ code, comments }: Source, match: RegExpExecArray): boolean {
+  const open = match.index + match[0].length - 1;
+  const end = endOf(code, open);
+  const body = code.slice(open + 1, end);
+  const isCall = code[open] === "(";
+  // A function with a name of its own is looked at where it is used on purpose, not here.
+  if (isCall && /^\s*[\w$.#]+\s*$/.test(body)) return true;
+  const lineBefore = code.lastIndexOf("\n", code.lastIndexOf("\n", match.index) - 1);
+  if (/Catches all: \S/.test(comments.slice(Math.max(0, lineBefore), end))) return true;
+  const name = isCall ? /^\s*(?:async\s*)?\(?\s*([\w$]+)/.exec(body)?.[1] : match[1];
+  if (name === undefined) return false;
+  const onward = new RegExp(`\\bthrow ${name};|\\b(?:rethrowInvariant|fail|reject)\\(${name}\\)`);
+  return onward.test(body);
+}
+
+/** Where the bracket at `open` is closed. */
+function endOf(code: string, open: number): number {
+  const [opening, closing] = code[open] === "(" ? ["(", ")"] : ["{", "}"];
+  let depth = 0;
+  for (let at = open; at < code.length; at += 1) {
+    if (code[at] === opening) depth += 1;
+    if (code[at] === closing) depth -= 1;
+    if (depth === 0) return at;
+  }
+  return code.length;
+}
