@@ -7,7 +7,7 @@
  */
 import type { Breach } from "./breach.ts";
 import { instruments } from "./layers.ts";
-import { lineAt, type Source } from "./source.ts";
+import { closingOf, lineAt, type Source } from "./source.ts";
 import { isTest, packageOf, type Tree } from "./tree.ts";
 
 const clause = /(?<!\.)\bcatch\b\s*(?:\(\s*([\w$]+)[^)]*\)\s*)?\{|\.catch\(/g;
@@ -29,7 +29,7 @@ export function catches(tree: Tree): Breach[] {
 
 function isFine({ code, comments }: Source, match: RegExpExecArray): boolean {
   const open = match.index + match[0].length - 1;
-  const end = endOf(code, open);
+  const end = closingOf(code, open);
   const body = code.slice(open + 1, end);
   const isCall = code[open] === "(";
   // A function with a name of its own is looked at where it is used on purpose, not here.
@@ -40,16 +40,4 @@ function isFine({ code, comments }: Source, match: RegExpExecArray): boolean {
   if (name === undefined) return false;
   const onward = new RegExp(`\\bthrow ${name};|\\b(?:rethrowInvariant|fail|reject)\\(${name}\\)`);
   return onward.test(body);
-}
-
-/** Where the bracket at `open` is closed. */
-function endOf(code: string, open: number): number {
-  const [opening, closing] = code[open] === "(" ? ["(", ")"] : ["{", "}"];
-  let depth = 0;
-  for (let at = open; at < code.length; at += 1) {
-    if (code[at] === opening) depth += 1;
-    if (code[at] === closing) depth -= 1;
-    if (depth === 0) return at;
-  }
-  return code.length;
 }

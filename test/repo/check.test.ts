@@ -150,6 +150,21 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     },
     want: [],
   },
+  ...["JSON.parse(text) as One", "(decode(await f(g)) as { a: 1 }).a", "jsonOr(t, 1) as One"].map(
+    (code) => ({
+      name: `a cast of what is decoded: ${code}`,
+      files: { [core]: `export const one =\n  f(${code});\n` },
+      want: code.includes("await") ? [`casts ${core}:2`, `purity ${core}:2`] : [`casts ${core}:2`],
+    }),
+  ),
+  {
+    name: "no fault in what is decoded and checked",
+    files: {
+      [core]:
+        "export const one = check(JSON.parse(f())) as One;\nconst a = decode(b) as unknown;\n",
+    },
+    want: [],
+  },
   {
     name: "node: in a pure package",
     files: { [core]: 'import "node:fs";\nexport const one = 1;\n' },

@@ -6,6 +6,7 @@
  */
 import { basename, posix } from "node:path";
 import type { Breach, Rule } from "./breach.ts";
+import { casts } from "./casts.ts";
 import { catches } from "./catches.ts";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
@@ -345,6 +346,7 @@ function linesOf(text: string): number {
 }
 
 export const rules: Readonly<Record<string, Rule>> = {
+  casts,
   catches,
   layers,
   cycles,

@@ -38,6 +38,18 @@ export function lineAt(text: string, offset: number): number {
   return line;
 }
 
+/** Where the bracket at `open`, a `(` or a `{`, is closed. `code` as in Source. */
+export function closingOf(code: string, open: number): number {
+  const [opening, closing] = code[open] === "(" ? ["(", ")"] : ["{", "}"];
+  let depth = 0;
+  for (let at = open; at < code.length; at += 1) {
+    if (code[at] === opening) depth += 1;
+    if (code[at] === closing) depth -= 1;
+    if (depth === 0) return at;
+  }
+  return code.length;
+}
+
 export function readSource(path: string, text: string): Source {
   const { code, comments } = separate(text);
   return { path, text, code, comments, imports: importsIn(text, code), values: valuesIn(code) };

@@ -3,19 +3,16 @@
  *
  * Decides only whether this host is in a cluster, and that one change of that is under way at a time.
  */
-import { type FileHandle, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, rm } from "node:fs/promises";
 import type { ClusterDoor, InitRequest, JoinRequest } from "@gam/api";
-import { assert, GamError, hasCode, type NodeId, rethrowInvariant } from "@gam/core";
+import { assert, GamError, type NodeId } from "@gam/core";
 import {
   type Identity,
   insistOnAdvertised,
-  insistOnVersion,
   loadCredentials,
   loadIdentity,
   removeCredentials,
   removeIdentity,
-  replaceFile,
 } from "@gam/mesh";
 import { poolUsage } from "@gam/network";
 import {
@@ -39,11 +36,8 @@ import { type AgentConfig, hostAndPort } from "./config.ts";
 import { lockDataDir } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { tunnelDir } from "./networking.ts";
-import { diskFailed } from "./prepare-disk.ts";
+import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 
-/** Where the last init or join was told to listen, so that a restart does the same. */
-const placeFile = "place.json";
-const placeVersion = 1;
 /** A survivor that goes on alone writes its state down, starts anew and elects itself within this. */
 const recoverMs = 30_000;
 const recoverPollMs = 50;
@@ -182,7 +176,7 @@ export class Agent {
       const place = await this.#place(request);
       const { spec, availability, dataPath } = request;
       await this.#enterOrForget(async () => {
-        await this.#keepPlace(place);
+        await keepPlace(this.config.dataDir, place);
         return await Cluster.init(this.#parts(), place, spec, availability, dataPath);
       });
     });
@@ -196,7 +190,7 @@ export class Agent {
       const place = await this.#place(request);
       const { token, addresses, availability } = request;
       await this.#enterOrForget(async () => {
-        await this.#keepPlace(place);
+        await keepPlace(this.config.dataDir, place);
         return await Cluster.join(this.#parts(), place, token, addresses, availability);
       });
     });
@@ -263,7 +257,7 @@ export class Agent {
     const { dataDir } = this.config;
     this.#cluster = undefined;
     await removeCredentials(dataDir);
-    await rm(join(dataDir, placeFile), { force: true });
+    await removePlace(dataDir);
     await rm(tunnelDir(this.config), { recursive: true, force: true });
     await removeIdentity(dataDir);
     await removeJournal(this.config);
@@ -323,27 +317,11 @@ export class Agent {
     return place;
   }
 
-  async #keepPlace(place: Place): Promise<void> {
-    const { dataDir } = this.config;
-    const content = JSON.stringify({ version: placeVersion, ...place });
-    await replaceFile(join(dataDir, placeFile), content).catch((thrown: unknown) => {
-      rethrowInvariant(thrown);
-      throw diskFailed(dataDir, thrown);
-    });
-  }
-
   async #lastPlace(): Promise<Place> {
     const { listen, advertise } = this.config;
-    const path = join(this.config.dataDir, placeFile);
-    try {
-      const text = await readFile(path, "utf8");
-      const place = JSON.parse(text) as Place;
-      insistOnVersion(place, path, placeVersion);
-      return { listen: place.listen, advertise: advertise ?? place.advertise };
-    } catch (thrown) {
-      if (!hasCode(thrown, "ENOENT")) throw thrown;
-      return { listen, advertise };
-    }
+    const kept = await keptPlace(this.config.dataDir);
+    if (kept === undefined) return { listen, advertise };
+    return { listen: kept.listen, advertise: advertise ?? kept.advertise };
   }
 
   #status(): GamStatus {

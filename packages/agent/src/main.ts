@@ -3,7 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
-import { BrokenInvariant, GamError, messageOf } from "@gam/core";
+import { BrokenInvariant, check, GamError, messageOf } from "@gam/core";
 import { checkTemplate } from "@gam/worker";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
@@ -19,7 +19,7 @@ if (args.includes("--help") || args.includes("-h")) {
 
 function versionOf(): string {
   const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return String((JSON.parse(text) as { version: string }).version);
+  return check.object({ version: check.string(64) })(JSON.parse(text), "package.json").version;
 }
 
 async function run(): Promise<void> {

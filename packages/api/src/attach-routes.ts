@@ -14,6 +14,7 @@ import type { Attached, AttachWish } from "./attachments.ts";
 import { type EngineAnswer, messageIn, missing } from "./engine.ts";
 import { engineNetwork } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
+import { type Fields, fieldsOf, textOf } from "./fields.ts";
 import { readRawBody } from "./json-body.ts";
 import { findNetwork } from "./network-reference.ts";
 import { Refusal } from "./refusal.ts";
@@ -22,8 +23,6 @@ import { freshView, type Room } from "./room.ts";
 interface Ref {
   readonly Params: { readonly ref: string };
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Each engine's own modes of a container's network; `container:ID` is another. */
 const engineModes = new Set(["", "bridge", "default", "host", "none"]);
@@ -157,7 +156,7 @@ async function createAttached(room: Room, creation: Creation): Promise<EngineAns
     const body = bodyWith(fields, first, asked?.gateway ?? "", speaks(version, endpointMacSince));
     const answer = await engine.order("POST", forEngine(creation.path, version), body);
     if (answer.status !== 201) return answer;
-    const id = textOf((answer.body as Fields).Id);
+    const id = textOf(fieldsOf(answer.body).Id);
     for (const { id: network, settings } of others) {
       const joined = await connect(room, network, id, settings);
       if (joined.status === 200) continue;
@@ -305,13 +304,5 @@ function refusalOf(answer: EngineAnswer): Refusal {
 
 /** `/name`, as the engine shows it. */
 function nameOf({ body }: EngineAnswer): string {
-  return textOf((body as Fields).Name).replace(/^\//, "");
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
+  return textOf(fieldsOf(body).Name).replace(/^\//, "");
 }

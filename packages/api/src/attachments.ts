@@ -13,6 +13,7 @@ import { awaitView } from "./await-view.ts";
 import type { ClusterDoor } from "./door.ts";
 import { type Engine, missing } from "./engine.ts";
 import { type EngineNetwork, engineNetwork, engineNetworks, listOf } from "./engine-networks.ts";
+import { fieldsOf, textOf } from "./fields.ts";
 import { Refusal } from "./refusal.ts";
 
 /** The leader's answer takes two rounds through the cluster; an election may come in between. */
@@ -207,24 +208,10 @@ function hasAttachment(
 function endpointsOf(
   container: unknown,
 ): readonly { readonly name: string; readonly id: string; readonly address: string }[] {
-  const settings = (container as Listed | null)?.NetworkSettings?.Networks ?? {};
-  return Object.entries(settings).flatMap(([name, endpoint]) => {
-    const address = endpoint?.IPAMConfig?.IPv4Address || endpoint?.IPAddress || "";
-    return address === "" ? [] : [{ name, id: endpoint?.NetworkID ?? "", address }];
+  const { Networks } = fieldsOf(fieldsOf(container).NetworkSettings);
+  return Object.entries(fieldsOf(Networks)).flatMap(([name, found]) => {
+    const { NetworkID, IPAddress, IPAMConfig } = fieldsOf(found);
+    const address = textOf(fieldsOf(IPAMConfig).IPv4Address) || textOf(IPAddress);
+    return address === "" ? [] : [{ name, id: textOf(NetworkID), address }];
   });
-}
-
-interface Listed {
-  readonly NetworkSettings?: {
-    readonly Networks?: Readonly<
-      Record<
-        string,
-        {
-          readonly NetworkID?: string;
-          readonly IPAddress?: string;
-          readonly IPAMConfig?: { readonly IPv4Address?: string } | null;
-        } | null
-      >
-    > | null;
-  };
 }

@@ -1,6 +1,7 @@
 /** Engine networks: those networks of the local engine that stand for networks of the cluster. */
 import type { NetworkId } from "@gam/core";
 import { type Engine, type EngineAnswer, missing } from "./engine.ts";
+import { fieldsOf } from "./fields.ts";
 
 /** Of the engine's networks that gam makes; the value is the id of the cluster's network. */
 export const bridgeLabel = "gam.network";
@@ -24,7 +25,7 @@ export async function engineNetworks(
   const filters = encodeURIComponent(JSON.stringify({ label: [bridgeLabel] }));
   const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
   return listOf(answer)?.flatMap((one) => {
-    const { Id, Name } = one as { readonly Id?: unknown; readonly Name?: unknown };
+    const { Id, Name } = fieldsOf(one);
     const network = labelOf(one);
     if (network === undefined || typeof Id !== "string" || typeof Name !== "string") return [];
     return [{ id: Id, name: Name, network: network as NetworkId }];
@@ -44,7 +45,6 @@ export function listOf(answer: EngineAnswer | undefined): readonly unknown[] | u
 }
 
 function labelOf(network: unknown): string | undefined {
-  const labels = (network as { readonly Labels?: Record<string, unknown> | null } | null)?.Labels;
-  const label = labels?.[bridgeLabel];
+  const label = fieldsOf(fieldsOf(network).Labels)[bridgeLabel];
   return typeof label === "string" ? label : undefined;
 }

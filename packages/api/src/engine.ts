@@ -12,6 +12,7 @@ import {
 } from "node:http";
 import { connect } from "node:net";
 import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
+import { fieldsOf } from "./fields.ts";
 
 export interface EngineAnswer {
   readonly status: number;
@@ -143,6 +144,6 @@ async function collect(response: IncomingMessage): Promise<EngineAnswer> {
 
 /** What the engine says of a call that it refused. */
 export function messageIn({ status, body }: EngineAnswer): string {
-  const message = (body as { readonly message?: unknown } | null)?.message;
+  const { message } = fieldsOf(body);
   return typeof message === "string" ? message : `engine answered ${status}`;
 }

@@ -8,6 +8,7 @@ import { request as ask, type IncomingMessage, type ServerResponse } from "node:
 import { jsonOr, rethrowInvariant } from "@gam/core";
 import type { FastifyInstance } from "fastify";
 import { forEngine } from "./api-version.ts";
+import { fieldsOf } from "./fields.ts";
 import { Filters } from "./filters.ts";
 import { splitLines } from "./log-frames.ts";
 import { Query } from "./query.ts";
@@ -79,11 +80,8 @@ async function openLocal(
 }
 
 function messageIn(text: string): string {
-  const parsed = jsonOr(text, text);
-  const isObject = typeof parsed === "object" && parsed !== null;
-  return isObject && "message" in parsed && typeof parsed.message === "string"
-    ? parsed.message
-    : text;
+  const { message } = fieldsOf(jsonOr(text, undefined));
+  return typeof message === "string" ? message : text;
 }
 
 /** Whole lines only, so that an event of the cluster never lands within one of the engine. */

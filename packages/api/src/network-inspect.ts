@@ -16,6 +16,7 @@ import {
 } from "@gam/state";
 import { type Engine, missing } from "./engine.ts";
 import { engineNetwork } from "./engine-networks.ts";
+import { fieldsOf, textOf } from "./fields.ts";
 import type { NetworkDetails } from "./network-answer.ts";
 import type { Room } from "./room.ts";
 
@@ -45,7 +46,7 @@ async function containersOf(
   const here = await engineNetwork(engine, network.Id);
   if (here === undefined) return null;
   const answer = await engine.ask("GET", `/networks/${here.id}`).catch(missing);
-  const found = (answer?.body as { readonly Containers?: unknown } | null | undefined)?.Containers;
+  const found = fieldsOf(answer?.body).Containers;
   return typeof found === "object" && found !== null ? { ...found } : null;
 }
 
@@ -63,8 +64,8 @@ function endpointIdsOf(
 ): ReadonlyMap<string, string> {
   const ids = new Map<string, string>();
   for (const container of Object.values(containers ?? {})) {
-    const { IPv4Address = "", EndpointID = "" } = container as Readonly<Record<string, string>>;
-    ids.set(IPv4Address.split("/")[0] ?? "", EndpointID);
+    const { IPv4Address, EndpointID } = fieldsOf(container);
+    ids.set(textOf(IPv4Address).split("/")[0] ?? "", textOf(EndpointID));
   }
   return ids;
 }

@@ -19,6 +19,7 @@ import { awaitView } from "./await-view.ts";
 import { messageIn, missing } from "./engine.ts";
 import { bridgeLabel, isOurs, listOf } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
+import { fieldsOf } from "./fields.ts";
 import { Filters } from "./filters.ts";
 import { readJsonBody } from "./json-body.ts";
 import { networkAnswer } from "./network-answer.ts";
@@ -104,7 +105,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     const path = `${request.originalUrl.split("?")[0]}?${query}`;
     const answer = await engine.order("POST", forEngine(path, await engine.version()));
     if (answer.status !== 200) throw new Refusal(answer.status, messageIn(answer));
-    const { NetworksDeleted } = answer.body as { readonly NetworksDeleted?: unknown };
+    const { NetworksDeleted } = fieldsOf(answer.body);
     const local: readonly unknown[] = Array.isArray(NetworksDeleted) ? NetworksDeleted : [];
     const ours = await pruneOurs(room, asked ?? undefined);
     return reply.send({

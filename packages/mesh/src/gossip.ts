@@ -70,9 +70,10 @@ export class Gossip {
     this.#gossip.addEventListener("gossipsub:message", ({ detail: { msg } }) => {
       if (msg.type !== "signed") return;
       const origin = this.#originOf(msg.from);
-      if (origin === undefined) return;
+      const topic = topics.find((one) => one === msg.topic);
+      if (origin === undefined || topic === undefined) return;
       try {
-        options.onNews(origin, msg.topic as Topic, msg.data);
+        options.onNews(origin, topic, msg.data);
       } catch (thrown) {
         if (!(thrown instanceof GamError)) throw thrown;
         options.onTrouble(thrown.message, origin);

@@ -5,7 +5,7 @@
  * apart. Does not decide what to call, nor what to do about a failure.
  */
 import type { Readable } from "node:stream";
-import { messageOf } from "@gam/core";
+import { check, messageOf } from "@gam/core";
 import Dockerode from "dockerode";
 
 /** The engine answered, and the answer is no. `message` is the engine's own. */
@@ -45,6 +45,8 @@ const oldestVersion = "1.41";
 const newestVersion = "1.44";
 const accepted = { 200: true, 201: true, 204: true, 304: true };
 
+const checkVersion = check.object({ ApiVersion: check.optional(check.string(64)) });
+
 /** A longer timer would fire at once. Grace periods may be longer. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -67,14 +69,12 @@ export class EngineClient {
   /**
    * Asks for the engine's version and speaks that from now on.
    *
-   * Errors: EngineUnreachable, also for an engine that is too old.
+   * Errors: EngineUnreachable, also for an engine that is too old; GamError BAD_FRAME for an answer that is none.
    */
   async negotiate(limitMs: number): Promise<void> {
     this.#prefix = "";
-    const version = (await this.call({ method: "GET", path: "/version", limitMs })) as {
-      ApiVersion?: string;
-    };
-    const theirs = version.ApiVersion ?? "0.0";
+    const answer = await this.call({ method: "GET", path: "/version", limitMs });
+    const theirs = checkVersion(answer, "version").ApiVersion ?? "0.0";
     if (isOlder(theirs, oldestVersion)) {
       throw new EngineUnreachable(
         `Cannot use engine: it speaks API ${theirs}, gam needs ${oldestVersion} or later`,

@@ -5,7 +5,7 @@
  * can be reached says something soon, and goes on saying something while layers come in.
  */
 import type { Readable } from "node:stream";
-import { messageOf, rethrowInvariant } from "@gam/core";
+import { check, messageOf, rethrowInvariant } from "@gam/core";
 import type { ActionOutcome } from "@gam/worker";
 import {
   type EngineClient,
@@ -19,6 +19,8 @@ const inspectMs = 10_000;
 const firstWordMs = 20_000;
 const silenceMs = 60_000;
 const wholeMs = 600_000;
+
+const progress = check.object({ error: check.optional(check.string(1 << 20)) });
 
 /** Never pulls what is there. Never rejects. */
 export async function ensureImage(
@@ -68,7 +70,7 @@ async function follow(stream: Readable): Promise<string | undefined> {
     for await (const line of jsonLines(stream)) {
       clearTimeout(silence);
       silence = setTimeout(stop, silenceMs);
-      const { error } = line as { error?: string };
+      const { error } = progress(line, "progress of the pull");
       if (error !== undefined) return error;
     }
     return undefined;

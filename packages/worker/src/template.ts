@@ -118,7 +118,7 @@ function tokensOf(inner: string): Token[] {
 
 function unquote(quoted: string): string {
   try {
-    return JSON.parse(quoted) as string;
+    return String(JSON.parse(quoted));
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
     throw new TemplateError(`1: bad character constant: ${quoted}`);

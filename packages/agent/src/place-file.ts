@@ -1,0 +1,52 @@
+/**
+ * Place file: where a membership listens and what it tells others, kept in the data directory for the next
+ * start of the agent.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { check, GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
+import { insistOnVersion, replaceFile } from "@gam/mesh";
+import type { Place } from "./cluster.ts";
+import { diskFailed } from "./prepare-disk.ts";
+
+const fileName = "place.json";
+const version = 1;
+const text = check.string(1024);
+const checkPlace = check.object({
+  listen: check.object({ host: text, port: check.integer(0, 65_535) }),
+  advertise: check.optional(text),
+});
+
+/** Errors: DISK_FAILED. */
+export async function keepPlace(dataDir: string, place: Place): Promise<void> {
+  try {
+    await replaceFile(join(dataDir, fileName), JSON.stringify({ version, ...place }));
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    throw diskFailed(dataDir, thrown);
+  }
+}
+
+/** Undefined where none was kept. Errors: CORRUPT_FILE and NOT_SUPPORTED, with what to do; those of the disk. */
+export async function keptPlace(dataDir: string): Promise<Place | undefined> {
+  const path = join(dataDir, fileName);
+  try {
+    const content: unknown = JSON.parse(await readFile(path, "utf8"));
+    insistOnVersion(content, path, version);
+    const { listen, advertise } = checkPlace(content, "place");
+    return { listen, advertise };
+  } catch (thrown) {
+    if (hasCode(thrown, "ENOENT")) return undefined;
+    if (!(thrown instanceof GamError || thrown instanceof SyntaxError)) throw thrown;
+    if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read "${path}": ${messageOf(thrown)}. Remove it: the agent then takes its addresses from its options`,
+      { cause: thrown },
+    );
+  }
+}
+
+export async function removePlace(dataDir: string): Promise<void> {
+  await rm(join(dataDir, fileName), { force: true });
+}

@@ -1,0 +1,23 @@
+/**
+ * Casts: what is decoded is checked. The product never says by `as X` what the bytes or the JSON of
+ * somebody else hold, its own disk included: a check of core or of state says whether it is so.
+ */
+import type { Breach } from "./breach.ts";
+import { instruments } from "./layers.ts";
+import { closingOf, lineAt } from "./source.ts";
+import { isTest, packageOf, type Tree } from "./tree.ts";
+
+export function casts(tree: Tree): Breach[] {
+  const breaches: Breach[] = [];
+  for (const { path, code } of tree.sources.values()) {
+    const folder = packageOf(path);
+    if (folder === undefined || instruments.has(folder) || isTest(path)) continue;
+    for (const match of code.matchAll(/\b(?:JSON\.parse|decode|jsonOr)\(/g)) {
+      const after = code.slice(closingOf(code, match.index + match[0].length - 1) + 1);
+      if (!/^\s*as\s+(?!unknown\s*[;,)])/.test(after)) continue;
+      const message = "what is decoded is cast: read it by a check (packages/core/src/check.ts)";
+      breaches.push({ path, line: lineAt(code, match.index), message });
+    }
+  }
+  return breaches;
+}
