@@ -171,6 +171,16 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`purity ${core}:1`],
   },
   {
+    name: "a rename that no sync goes with",
+    files: {
+      "packages/mesh/package.json": manifest("mesh", {}),
+      "packages/mesh/README.md": "# mesh\n",
+      "packages/mesh/src/index.ts":
+        'import { open, rename } from "node:fs/promises";\nimport { writeFileSync } from "node:fs";\n',
+    },
+    want: ["diskWrites packages/mesh/src/index.ts:1", "diskWrites packages/mesh/src/index.ts:2"],
+  },
+  {
     name: "a default export",
     files: { [core]: "export const one = 1;\nexport default one;\n" },
     want: [`defaultExports ${core}:2`],

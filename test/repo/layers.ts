@@ -3,6 +3,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   state: ["core"],
   consensus: ["core"],
+  files: [],
   membership: ["core"],
   scheduler: ["core", "state"],
   // Of the scheduler only the filters: which nodes a global service is for is the same question.
@@ -21,11 +22,12 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "worker",
     "network",
   ],
-  mesh: ["core"],
-  runtime: ["core", "state", "worker", "network"],
+  mesh: ["core", "files"],
+  runtime: ["core", "files", "state", "worker", "network"],
   api: ["core", "state"],
   agent: [
     "core",
+    "files",
     "state",
     "peer",
     "mesh",

@@ -8,6 +8,7 @@ import { basename, posix } from "node:path";
 import type { Breach, Rule } from "./breach.ts";
 import { casts } from "./casts.ts";
 import { catches } from "./catches.ts";
+import { diskWrites } from "./disk-writes.ts";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
 import { isTest, type Manifest, ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
@@ -355,6 +356,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   fileNames,
   deadFiles,
   deadExports,
+  diskWrites,
   todos,
   sizes,
   readmes,

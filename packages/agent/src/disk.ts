@@ -4,8 +4,9 @@
  * Any error ends the agent: after a failed fsync nobody knows what the disk has, and a second try may
  * report success for pages that are gone. The containers run on, and the journal is read anew.
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { moveFile, replaceFile } from "@gam/files";
 import { type DiskStep, isJournalFile, type Recovered, recoverJournal } from "@gam/peer";
 
 /** Of files that another life of the cluster has replaced. No start reads them. */
@@ -60,20 +61,12 @@ export class Disk {
   async #begin({ file, bytes, setAside }: Extract<DiskStep, { kind: "begin" }>): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
-    const unfinished = join(this.#folder, `${file}.unfinished`);
-    const handle = await open(unfinished, "w", 0o600);
-    await writeAll(handle, bytes);
-    await handle.sync();
-    await rename(unfinished, join(this.#folder, file));
-    const folder = await open(this.#folder, "r");
-    await folder.sync();
-    await folder.close();
-    this.#handle = handle;
-    this.#file = file;
+    await replaceFile(join(this.#folder, file), bytes);
     for (const name of await readdir(this.#folder)) {
       const path = join(this.#folder, name);
       if (name === file || (name.endsWith(aside) && !setAside)) continue;
-      if (setAside && isJournalFile(name)) await rename(path, path + aside);
+      if (setAside && isJournalFile(name)) await moveFile(path, path + aside);
+      // One that a power loss brings back is older than the new file, and not read beside it.
       else await rm(path, { force: true });
     }
   }

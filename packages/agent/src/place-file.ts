@@ -2,10 +2,11 @@
  * Place file: where a membership listens and what it tells others, kept in the data directory for the next
  * start of the agent.
  */
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { check, GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
-import { insistOnVersion, replaceFile } from "@gam/mesh";
+import { removeFile, replaceFile } from "@gam/files";
+import { insistOnVersion } from "@gam/mesh";
 import type { Place } from "./cluster.ts";
 import { diskFailed } from "./prepare-disk.ts";
 
@@ -48,5 +49,5 @@ export async function keptPlace(dataDir: string): Promise<Place | undefined> {
 }
 
 export async function removePlace(dataDir: string): Promise<void> {
-  await rm(join(dataDir, fileName), { force: true });
+  await removeFile(join(dataDir, fileName));
 }

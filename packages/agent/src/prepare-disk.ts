@@ -7,7 +7,8 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
-import { reserveCredentials, syncDirectory } from "@gam/mesh";
+import { syncDirectory } from "@gam/files";
+import { reserveCredentials } from "@gam/mesh";
 import { blankJournal, type Recovered } from "@gam/peer";
 import { Disk } from "./disk.ts";
 

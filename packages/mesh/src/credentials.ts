@@ -5,7 +5,7 @@
  * opens nothing. Whoever can read the whole directory can let peers in; only managers have it.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   base36,
@@ -17,6 +17,7 @@ import {
   messageOf,
   rethrowInvariant,
 } from "@gam/core";
+import { removeFile, replaceFile, reserveFile } from "@gam/files";
 import {
   type Certificate,
   isSignedBy,
@@ -27,7 +28,6 @@ import {
 } from "./certificate.ts";
 import { insistOnVersion } from "./file-version.ts";
 import type { Identity } from "./identity.ts";
-import { replaceFile, reserveFile } from "./replace-file.ts";
 import { seal, unseal } from "./seal.ts";
 import { publicKeyOfSeed } from "./signature.ts";
 
@@ -205,9 +205,8 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
 
 /** For `leave`: forgets the cluster. The identity stays. */
 export async function removeCredentials(dir: string): Promise<void> {
-  await rm(join(dir, fileName), { force: true });
-  await rm(join(dir, `${fileName}.tmp`), { recursive: true, force: true });
-  await rm(join(dir, sealName), { force: true });
+  await removeFile(join(dir, fileName));
+  await removeFile(join(dir, sealName));
 }
 
 async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {

@@ -4,7 +4,7 @@
  * Decides how the node id follows from the key. An address is no part of it.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   base36,
@@ -15,11 +15,11 @@ import {
   type NodeId,
   rethrowInvariant,
 } from "@gam/core";
+import { removeFile, replaceFile } from "@gam/files";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { insistOnVersion } from "./file-version.ts";
-import { replaceFile } from "./replace-file.ts";
 
 export interface Identity {
   readonly nodeId: NodeId;
@@ -54,7 +54,7 @@ export async function makeIdentity(): Promise<Identity> {
 
 /** Whoever is loaded from there next is another peer. */
 export async function removeIdentity(dir: string): Promise<void> {
-  await rm(join(dir, fileName), { force: true });
+  await removeFile(join(dir, fileName));
 }
 
 /**

@@ -30,7 +30,6 @@ export type { Joined } from "./join.ts";
 export type { Limits } from "./limits.ts";
 export { Mesh } from "./mesh.ts";
 export type { Protocol } from "./protocols.ts";
-export { replaceFile, syncDirectory } from "./replace-file.ts";
 export type { RequestHandler } from "./rpc.ts";
 export {
   formatToken,

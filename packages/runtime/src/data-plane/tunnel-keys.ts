@@ -7,9 +7,10 @@
  * before, some after; see tunnel-device.ts for what is done about that moment.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GamError, hasCode } from "@gam/core";
+import { moveFile, removeFile, replaceFile } from "@gam/files";
 
 interface KeyPair {
   /** base64, as is the other. */
@@ -88,16 +89,14 @@ export class TunnelKeys {
   async shown(publicKey: string): Promise<void> {
     const next = this.#next;
     if (next === undefined || next.publicKey !== publicKey) return;
-    await rename(join(this.#directory, nextFile), join(this.#directory, activeFile));
+    await moveFile(join(this.#directory, nextFile), join(this.#directory, activeFile));
     this.#active = next;
     this.#next = undefined;
   }
 
   /** Errors: those of the disk. */
   async remove(): Promise<void> {
-    for (const file of [activeFile, nextFile]) {
-      await rm(join(this.#directory, file), { force: true });
-    }
+    for (const file of [activeFile, nextFile]) await removeFile(join(this.#directory, file));
   }
 }
 
@@ -135,8 +134,6 @@ async function readKey(path: string): Promise<KeyPair | undefined> {
 }
 
 async function writeKey(directory: string, file: string, key: KeyPair): Promise<void> {
-  const path = join(directory, file);
   // A torn key after a power loss would keep the agent from starting.
-  await writeFile(`${path}.new`, `${key.privateKey}\n`, { mode: 0o600, flush: true });
-  await rename(`${path}.new`, path);
+  await replaceFile(join(directory, file), `${key.privateKey}\n`);
 }

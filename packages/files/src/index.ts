@@ -1,0 +1,1 @@
+export { moveFile, removeFile, replaceFile, reserveFile, syncDirectory } from "./replace-file.ts";
