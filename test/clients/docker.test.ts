@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { endedLog, json, Rig } from "@gam/api/testing";
+import { endedLog, Rig } from "@gam/api/testing";
+import { json } from "@gam/engine/testing";
 
 interface Ran {
   readonly code: number;

@@ -3,6 +3,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   state: ["core"],
   consensus: ["core"],
+  engine: ["core"],
   files: [],
   membership: ["core"],
   scheduler: ["core", "state"],
@@ -23,8 +24,8 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "network",
   ],
   mesh: ["core", "files"],
-  runtime: ["core", "files", "state", "worker", "network"],
-  api: ["core", "state"],
+  runtime: ["core", "engine", "files", "state", "worker", "network"],
+  api: ["core", "engine", "state"],
   agent: [
     "core",
     "files",

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { GamError } from "@gam/core";
+import { json } from "@gam/engine/testing";
 import type { Network } from "@gam/state";
-import { json } from "./testing/fake-engine.ts";
 import { Rig } from "./testing/rig.ts";
 
 let rig: Rig;

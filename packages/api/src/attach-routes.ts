@@ -7,11 +7,12 @@
  */
 import { isIPv4 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { EngineAnswer } from "@gam/engine";
 import { macOf, type Network } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { forEngine, speaks } from "./api-version.ts";
 import type { Attached, AttachWish } from "./attachments.ts";
-import { type EngineAnswer, messageIn, missing } from "./engine.ts";
+import { messageIn, missing } from "./engine.ts";
 import { engineNetwork } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
 import { type Fields, fieldsOf, textOf } from "./fields.ts";

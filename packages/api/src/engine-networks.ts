@@ -1,6 +1,7 @@
 /** Engine networks: those networks of the local engine that stand for networks of the cluster. */
 import type { NetworkId } from "@gam/core";
-import { type Engine, type EngineAnswer, missing } from "./engine.ts";
+import type { EngineAnswer } from "@gam/engine";
+import { type Engine, missing } from "./engine.ts";
 import { fieldsOf } from "./fields.ts";
 
 /** Of the engine's networks that gam makes; the value is the id of the cluster's network. */

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { json } from "@gam/engine/testing";
 import { isClusterPath, mayUpgrade } from "./engine-path.ts";
-import { json } from "./testing/fake-engine.ts";
 import { Rig } from "./testing/rig.ts";
 
 let rig: Rig;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { json } from "./testing/fake-engine.ts";
+import { json } from "@gam/engine/testing";
 import { Rig } from "./testing/rig.ts";
 import { standstill } from "./testing/standstill.ts";
 

@@ -1,30 +1,17 @@
 /**
  * Engine: the local Docker engine, seen through its socket.
  *
- * Decides how it is reached and what is remembered of it (its API version, for a short while). Does
+ * Decides how long calls may take and what is remembered of it (its API version, for a short while). Does
  * not decide which calls it gets: the server passes on what it does not answer itself.
  */
-import {
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type RequestOptions,
-  request,
-} from "node:http";
-import { connect } from "node:net";
-import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
-import { fieldsOf } from "./fields.ts";
-
-export interface EngineAnswer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** Parsed JSON; the text itself where it is none. */
-  readonly body: unknown;
-}
+import type { RequestOptions } from "node:http";
+import { GamError, messageOf } from "@gam/core";
+import { type EngineAnswer, type EngineCall, EngineClient, EngineUnreachable } from "@gam/engine";
+import { type Fields, fieldsOf } from "./fields.ts";
 
 const askMsMax = 10_000;
 /** An engine under load takes its time to make a container. */
 const orderMsMax = 120_000;
-const askBytesMax = 64 * 1024 * 1024;
 const pingMsMax = 2_000;
 /** An engine that was upgraded is noticed after this long. */
 const versionMs = 10_000;
@@ -32,25 +19,22 @@ const versionMs = 10_000;
 const retryMs = 500;
 
 export class Engine {
-  readonly socketPath: string;
+  readonly #client: EngineClient;
   #version: string | undefined;
   #asking: Promise<void> | undefined;
   #askedAtMs = 0;
 
   constructor(socketPath: string) {
-    this.socketPath = socketPath;
+    this.#client = new EngineClient(socketPath);
   }
 
-  /** What http.request() needs to speak to the engine on a connection of its own. */
+  get socketPath(): string {
+    return this.#client.socketPath;
+  }
+
+  /** As EngineClient.options(). */
   options(method: string, path: string, headers: readonly string[]): RequestOptions {
-    return {
-      method,
-      path,
-      headers,
-      setDefaultHeaders: false,
-      // Instead of an agent. The engine's half may end while the client's input still goes on.
-      createConnection: () => connect({ path: this.socketPath, allowHalfOpen: true }),
-    };
+    return this.#client.options(method, path, headers);
   }
 
   /**
@@ -58,8 +42,8 @@ export class Engine {
    *
    * Errors: GamError ENGINE_MISSING when nobody answers.
    */
-  async ask(method: "GET" | "HEAD", path: string, msMax = askMsMax): Promise<EngineAnswer> {
-    return await this.#call(method, path, { msMax });
+  async ask(method: "GET" | "HEAD", path: string, limitMs = askMsMax): Promise<EngineAnswer> {
+    return await this.#call({ method, path, limitMs });
   }
 
   /**
@@ -67,29 +51,15 @@ export class Engine {
    *
    * Errors: GamError ENGINE_MISSING when nobody answers.
    */
-  async order(method: "POST" | "DELETE", path: string, body?: unknown): Promise<EngineAnswer> {
-    const text = body === undefined ? "" : JSON.stringify(body);
-    return await this.#call(method, path, { msMax: orderMsMax, text });
+  async order(method: "POST" | "DELETE", path: string, body?: Fields): Promise<EngineAnswer> {
+    return await this.#call({ method, path, ...(body && { body }), limitMs: orderMsMax });
   }
 
-  async #call(
-    method: string,
-    path: string,
-    { msMax, text }: { readonly msMax: number; readonly text?: string },
-  ): Promise<EngineAnswer> {
-    const headers = ["Host", "docker", "Connection", "close"];
-    if (text !== undefined) headers.push("Content-Length", String(Buffer.byteLength(text)));
-    if (text) headers.push("Content-Type", "application/json");
+  async #call(call: EngineCall): Promise<EngineAnswer> {
     try {
-      return await new Promise((settle, fail) => {
-        const call = request(this.options(method, path, headers));
-        call.setTimeout(msMax, () => call.destroy(new Error("no answer in time")));
-        call.on("error", fail);
-        call.on("response", (response) => collect(response).then(settle, fail));
-        call.end(text);
-      });
+      return await this.#client.ask(call);
     } catch (thrown) {
-      rethrowInvariant(thrown);
+      if (!(thrown instanceof EngineUnreachable)) throw thrown;
       throw this.missing(thrown);
     }
   }
@@ -119,7 +89,8 @@ export class Engine {
   }
 
   missing(cause: unknown): GamError {
-    const message = `Cannot reach the Docker engine at ${this.socketPath}: ${messageOf(cause)}`;
+    const found = cause instanceof EngineUnreachable ? cause.found : messageOf(cause);
+    const message = `Cannot reach the Docker engine at ${this.socketPath}: ${found}`;
     return new GamError("ENGINE_MISSING", message, { cause });
   }
 }
@@ -128,18 +99,6 @@ export class Engine {
 export function missing(thrown: unknown): undefined {
   if (thrown instanceof GamError && thrown.code === "ENGINE_MISSING") return undefined;
   throw thrown;
-}
-
-async function collect(response: IncomingMessage): Promise<EngineAnswer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > askBytesMax) throw new Error(`answer is over ${askBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
-  return { status: response.statusCode ?? 0, headers: response.headers, body: jsonOr(text, text) };
 }
 
 /** What the engine says of a call that it refused. */

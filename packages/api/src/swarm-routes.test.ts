@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GamError } from "@gam/core";
-import { json } from "./testing/fake-engine.ts";
+import { json } from "@gam/engine/testing";
 import { Rig } from "./testing/rig.ts";
 
 let rig: Rig;

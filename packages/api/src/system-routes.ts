@@ -1,10 +1,11 @@
 /** System routes: who this is. The engine's own word, with the Swarm part ours. */
 import { arch, cpus, hostname, totalmem } from "node:os";
+import type { EngineAnswer } from "@gam/engine";
 import type { Cluster, View } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { announced, versionMin } from "./api-version.ts";
 import type { ClusterDoor } from "./door.ts";
-import { type EngineAnswer, missing } from "./engine.ts";
+import { missing } from "./engine.ts";
 import { managerAddress } from "./node-answer.ts";
 import type { Room } from "./room.ts";
 import { clusterTlsInfo } from "./tls-info.ts";

@@ -1,5 +1,5 @@
 import { check } from "@gam/core";
-import { EngineClient, isEngineError } from "./engine-client.ts";
+import { EngineClient, isEngineError } from "@gam/engine";
 
 const answerMs = 5_000;
 const info = check.object({

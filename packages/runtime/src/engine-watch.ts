@@ -6,10 +6,10 @@
  */
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
+import { type EngineClient, EngineRefusal } from "@gam/engine";
 import { type ContainerState, label } from "@gam/worker";
 import type { EngineNews } from "./container-engine.ts";
 import { type Listing, readList, taskOf } from "./container-inspect.ts";
-import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 import { jsonLines } from "./json-lines.ts";
 import { pause } from "./pause.ts";
 import type { Performer } from "./perform-action.ts";
@@ -60,7 +60,7 @@ export class EngineWatch {
   }
 
   start(): void {
-    this.#ended ??= this.#run();
+    this.#ended ??= this.run();
   }
 
   async close(): Promise<void> {
@@ -68,7 +68,8 @@ export class EngineWatch {
     await this.#ended;
   }
 
-  async #run(): Promise<void> {
+  /** Until close(). Rejects with what a listener throws, when that is a broken invariant. */
+  async run(): Promise<void> {
     let lostBecause: string | undefined;
     while (!this.#closing.signal.aborted) {
       const reason = await this.#session(() => {

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { BrokenInvariant } from "@gam/core";
+import { EngineClient } from "@gam/engine";
+import { FakeEngineServer } from "@gam/engine/testing";
 import type { NodeDescription, Usage } from "@gam/state";
 import { type ActionOutcome, type EngineAction, planContainer, planNetwork } from "@gam/worker";
 import { aNode, anOverlay, aTask, FakeEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import { Engine } from "./engine.ts";
-import { EngineClient } from "./engine-client.ts";
 import { engineSuite } from "./engine-suite.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { NetworkBook } from "./network-book.ts";
+import { Performer } from "./perform-action.ts";
 
 /** The fake of `@gam/worker/testing`, ticking as fast as it is asked. */
 class TickingEngine implements ContainerEngine {
@@ -173,32 +177,32 @@ test("a missing engine is news with a reason, and nothing is performed", async (
   assert.match(news.reason, /^Cannot reach engine: .*ENOENT/);
 });
 
-test("a limit of weeks is not over at once", async (context) => {
-  const socket = join(tmpdir(), `gam-slow-engine-${process.pid}.sock`);
-  const server = createServer((client) => {
-    client.on("error", () => undefined);
-    const answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
-    client.on("data", () => setTimeout(() => client.end(answer), 20));
-  });
-  server.listen(socket);
-  await once(server, "listening");
-  context.after(() => server.close());
-  const client = new EngineClient(socket);
-  await client.call({ method: "POST", path: "/containers/slow/stop", limitMs: 60 * 86_400_000 });
-});
-
-test("an engine that is too old is refused with both versions", async () => {
+test("an engine that is too old is news with both versions", async () => {
   const socket = join(tmpdir(), `gam-old-engine-${process.pid}.sock`);
-  const body = '{"ApiVersion":"1.40"}';
-  const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-  const server = createServer((client) => {
-    client.on("error", () => undefined);
-    client.on("data", () => client.end(head + body));
-  });
-  server.listen(socket);
-  await once(server, "listening");
+  const server = await FakeEngineServer.listen(socket, "1.40");
   const news = await newsOf(socket);
-  server.close();
+  await server.close();
   assert.ok(news.kind === "engine" && !news.ready);
   assert.equal(news.reason, "Cannot use engine: it speaks API 1.40, gam needs 1.41 or later");
+});
+
+test("a broken invariant of whoever listens is no lost engine: it goes through the watch", async (t) => {
+  const socket = join(tmpdir(), `gam-watched-engine-${process.pid}.sock`);
+  const server = await FakeEngineServer.listen(socket);
+  t.after(() => server.close());
+  server.on("GET /events", (_, answer) => answer.writeHead(200).flushHeaders());
+  const client = new EngineClient(socket);
+  const performer = new Performer(client, new NetworkBook(client));
+  const broken = new BrokenInvariant("the worker hears of one engine");
+  const heard: EngineNews[] = [];
+  const watch = new EngineWatch(client, performer, {
+    onNews: (news) => {
+      heard.push(news);
+      throw broken;
+    },
+    onConnect: () => undefined,
+    onImagesChanged: () => undefined,
+  });
+  await assert.rejects(watch.run(), broken);
+  assert.deepEqual(heard, [{ kind: "engine", ready: true, reason: "" }]);
 });

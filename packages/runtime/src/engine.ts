@@ -10,15 +10,10 @@
  */
 import type { Readable } from "node:stream";
 import { check, GamError } from "@gam/core";
+import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { ContainerEngine, EngineNews, LogsOptions } from "./container-engine.ts";
-import {
-  EngineClient,
-  type EngineRefusal,
-  EngineUnreachable,
-  isEngineError,
-} from "./engine-client.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import { NetworkBook } from "./network-book.ts";

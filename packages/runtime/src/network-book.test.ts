@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
+import { EngineClient } from "@gam/engine";
+import { FakeEngineServer } from "@gam/engine/testing";
 import type { NetworkPlan } from "@gam/worker";
 import type { Sandbox } from "./data-plane/sandbox.ts";
-import { EngineClient } from "./engine-client.ts";
 import { NetworkBook } from "./network-book.ts";
 
 interface FakeNetwork {
@@ -17,7 +18,7 @@ interface FakeNetwork {
 }
 
 /** The engine's calls for networks, with its answers. */
-class FakeEngine {
+class FakeNetworks {
   readonly networks = new Map<string, FakeNetwork>();
   /** Ids of those with containers. */
   readonly used = new Set<string>();
@@ -77,20 +78,20 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-async function open(t: TestContext): Promise<{ engine: FakeEngine; book: NetworkBook }> {
+async function open(t: TestContext): Promise<{ engine: FakeNetworks; book: NetworkBook }> {
   const directory = mkdtempSync(join(tmpdir(), "gam-engine-"));
-  const engine = new FakeEngine();
-  const server = createServer(async (request, response) => {
+  const engine = new FakeNetworks();
+  const socketPath = join(directory, "engine.sock");
+  const server = await FakeEngineServer.listen(socketPath);
+  server.onAll(async (request, response) => {
     const body = JSON.parse((await textOf(request)) || "{}");
     const path = (request.url ?? "").replace(/\?.*$/, "");
     const [status, answer] = engine.answer(request.method ?? "", path, body);
     response.writeHead(status, { "content-type": "application/json" });
     response.end(answer === "" ? undefined : JSON.stringify(answer));
   });
-  const socketPath = join(directory, "engine.sock");
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-  t.after(() => {
-    server.close();
+  t.after(async () => {
+    await server.close();
     rmSync(directory, { recursive: true });
   });
   return { engine, book: new NetworkBook(new EngineClient(socketPath)) };

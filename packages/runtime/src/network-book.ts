@@ -6,10 +6,10 @@
  * them is served at a time, so neither makes what the other is making.
  */
 import { check, type NetworkId } from "@gam/core";
+import { type EngineClient, EngineRefusal } from "@gam/engine";
 import { label, type NetworkPlan } from "@gam/worker";
 import type { Endpoint } from "./data-plane/bridge-rescue.ts";
 import type { Sandbox } from "./data-plane/sandbox.ts";
-import { type EngineClient, EngineRefusal } from "./engine-client.ts";
 
 const limitMs = 60_000;
 const mtuOption = "com.docker.network.driver.mtu";

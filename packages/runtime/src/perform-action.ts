@@ -4,9 +4,9 @@
  * Decides what an engine's answer means for the action that was asked. Decides nothing about tasks.
  */
 import { check, GamError, unreachable } from "@gam/core";
+import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
-import { type EngineClient, EngineRefusal, EngineUnreachable } from "./engine-client.ts";
 import type { NetworkBook } from "./network-book.ts";
 import { ensureImage } from "./pull-image.ts";
 

@@ -6,13 +6,8 @@
  */
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant } from "@gam/core";
+import { type EngineClient, EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
 import type { ActionOutcome } from "@gam/worker";
-import {
-  type EngineClient,
-  EngineRefusal,
-  EngineUnreachable,
-  isEngineError,
-} from "./engine-client.ts";
 import { jsonLines } from "./json-lines.ts";
 
 const inspectMs = 10_000;
@@ -62,7 +57,7 @@ function withTag(image: string): string {
 /** Why the pull failed, or `undefined`. */
 async function follow(stream: Readable): Promise<string | undefined> {
   const stop = (): void => {
-    stream.destroy(new EngineUnreachable("Cannot wait for registry: it has fallen silent"));
+    stream.destroy(new EngineUnreachable("Cannot wait for registry", "it has fallen silent"));
   };
   const whole = setTimeout(stop, wholeMs);
   let silence = setTimeout(stop, silenceMs);

@@ -4,10 +4,10 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeId } from "@gam/core";
+import { FakeEngineServer } from "@gam/engine/testing";
 import { clusterSpecDefault } from "@gam/state";
 import { ApiServer } from "../server.ts";
 import { FakeDoor, nodeCalled } from "./fake-door.ts";
-import { FakeEngine } from "./fake-engine.ts";
 
 export interface Answered {
   readonly status: number;
@@ -19,12 +19,12 @@ export interface Answered {
 
 export class Rig {
   readonly door: FakeDoor;
-  readonly engine: FakeEngine;
+  readonly engine: FakeEngineServer;
   readonly socketPath: string;
   readonly #folder: string;
   readonly #server: ApiServer;
 
-  private constructor(door: FakeDoor, engine: FakeEngine, folder: string, server: ApiServer) {
+  private constructor(door: FakeDoor, engine: FakeEngineServer, folder: string, server: ApiServer) {
     this.door = door;
     this.engine = engine;
     this.socketPath = join(folder, "gam.sock");
@@ -40,7 +40,7 @@ export class Rig {
     const made = ids.slice(0, nodes).map((id, at) => nodeCalled(`host${at + 1}`, id));
     if (nodes > 0) door.start(clusterSpecDefault, made);
     const engineSocketPath = join(folder, "docker.sock");
-    const engine = await FakeEngine.listen(engineSocketPath);
+    const engine = await FakeEngineServer.listen(engineSocketPath);
     const server = await ApiServer.listen({
       socketPath: join(folder, "gam.sock"),
       engineSocketPath,

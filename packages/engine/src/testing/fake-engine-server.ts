@@ -1,11 +1,11 @@
 /**
- * Fake engine: an HTTP server on a Unix socket that answers what a test tells it to, and records what
+ * Fake engine server: an HTTP server on a Unix socket that answers what a test tells it to, and records what
  * it was asked.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
-export interface EngineCall {
+export interface HeardCall {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage["headers"];
@@ -14,11 +14,12 @@ export interface EngineCall {
 type Answer = (call: IncomingMessage, answer: ServerResponse) => void;
 type Upgrade = (call: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-export class FakeEngine {
-  readonly calls: EngineCall[] = [];
+export class FakeEngineServer {
+  readonly calls: HeardCall[] = [];
   readonly #answers = new Map<string, Answer>();
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
+  #all: Answer | undefined;
   upgrade: Upgrade | undefined;
 
   private constructor(apiVersion: string) {
@@ -38,6 +39,7 @@ export class FakeEngine {
     this.on("GET /networks", (_call, answer) => json(answer, []));
     this.#server = createServer((call, answer) => {
       this.#note(call);
+      if (this.#all !== undefined) return this.#all(call, answer);
       const path = (call.url ?? "").replace(/^\/v[\d.]+/, "").split("?")[0];
       const known = this.#answers.get(`${call.method} ${path}`);
       if (known !== undefined) return known(call, answer);
@@ -55,8 +57,8 @@ export class FakeEngine {
     });
   }
 
-  static async listen(socketPath: string, apiVersion = "1.41"): Promise<FakeEngine> {
-    const engine = new FakeEngine(apiVersion);
+  static async listen(socketPath: string, apiVersion = "1.41"): Promise<FakeEngineServer> {
+    const engine = new FakeEngineServer(apiVersion);
     await new Promise<void>((settle) => engine.#server.listen(socketPath, settle));
     return engine;
   }
@@ -64,6 +66,11 @@ export class FakeEngine {
   /** `route` is a method and a path without version. */
   on(route: string, answer: Answer): void {
     this.#answers.set(route, answer);
+  }
+
+  /** Every call goes there from now on. */
+  onAll(answer: Answer): void {
+    this.#all = answer;
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,1 @@
+export { FakeEngineServer, json } from "./fake-engine-server.ts";
