@@ -9,6 +9,7 @@ import { nodeCalled, Rig } from "@gam/api/testing";
 import { readStack } from "@gam/compose";
 import { GamError, type NetworkId, type NodeId, type Random } from "@gam/core";
 import {
+  checkTemplate,
   clusterSpecDefault,
   readClusterSpec,
   readDataPath,
@@ -16,7 +17,6 @@ import {
   readNodeSpec,
   readServiceSpec,
 } from "@gam/state";
-import { checkTemplate } from "@gam/worker";
 import {
   checkVersion,
   forEngine,

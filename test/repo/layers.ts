@@ -10,8 +10,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Of the scheduler only the filters: which nodes a global service is for is the same question.
   orchestrator: ["core", "state", "scheduler"],
   worker: ["core", "state"],
-  // Of the worker only what it makes of templates and of the engine's part of a network.
-  network: ["core", "state", "worker"],
+  network: ["core", "state"],
   compose: ["core", "state"],
   peer: [
     "core",

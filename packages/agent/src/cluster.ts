@@ -46,11 +46,11 @@ import {
   type NewNode,
   type NodeSpec,
   newIngressNetwork,
+  planNetwork,
   spokenDialect,
   type Task,
   type View,
 } from "@gam/state";
-import { planNetwork } from "@gam/worker";
 import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk.ts";
 import { Driver } from "./driver.ts";

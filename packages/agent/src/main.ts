@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
 import { BrokenInvariant, check, GamError, messageOf } from "@gam/core";
-import { checkTemplate } from "@gam/worker";
+import { checkTemplate } from "@gam/state";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";

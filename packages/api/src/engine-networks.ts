@@ -1,11 +1,9 @@
 /** Engine networks: those networks of the local engine that stand for networks of the cluster. */
 import type { NetworkId } from "@gam/core";
 import type { EngineAnswer } from "@gam/engine";
+import { label } from "@gam/state";
 import { type Engine, missing } from "./engine.ts";
 import { fieldsOf } from "./fields.ts";
-
-/** Of the engine's networks that gam makes; the value is the id of the cluster's network. */
-export const bridgeLabel = "gam.network";
 
 export interface EngineNetwork {
   /** As the engine calls it. */
@@ -23,7 +21,7 @@ export function isOurs(network: unknown): boolean {
 export async function engineNetworks(
   engine: Engine,
 ): Promise<readonly EngineNetwork[] | undefined> {
-  const filters = encodeURIComponent(JSON.stringify({ label: [bridgeLabel] }));
+  const filters = encodeURIComponent(JSON.stringify({ label: [label.network] }));
   const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
   return listOf(answer)?.flatMap((one) => {
     const { Id, Name } = fieldsOf(one);
@@ -46,6 +44,6 @@ export function listOf(answer: EngineAnswer | undefined): readonly unknown[] | u
 }
 
 function labelOf(network: unknown): string | undefined {
-  const label = fieldsOf(fieldsOf(network).Labels)[bridgeLabel];
-  return typeof label === "string" ? label : undefined;
+  const found = fieldsOf(fieldsOf(network).Labels)[label.network];
+  return typeof found === "string" ? found : undefined;
 }

@@ -8,6 +8,7 @@
 import { jsonOr, type NetworkId } from "@gam/core";
 import {
   isClusterNetwork,
+  label,
   type Network,
   type NewNetwork,
   predefinedNetworks,
@@ -17,7 +18,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { forEngine } from "./api-version.ts";
 import { awaitView } from "./await-view.ts";
 import { messageIn, missing } from "./engine.ts";
-import { bridgeLabel, isOurs, listOf } from "./engine-networks.ts";
+import { isOurs, listOf } from "./engine-networks.ts";
 import { passCall } from "./engine-proxy.ts";
 import { fieldsOf } from "./fields.ts";
 import { Filters } from "./filters.ts";
@@ -100,7 +101,7 @@ export function networkRoutes(app: FastifyInstance, room: Room): void {
     // Bridges without a container would count as unused, although a task may be about to join.
     const query = new URLSearchParams(request.originalUrl.split("?")[1] ?? "");
     const asked = query.get("filters");
-    const filters = { ...parsedFilters(asked), "label!": { [bridgeLabel]: true } };
+    const filters = { ...parsedFilters(asked), "label!": { [label.network]: true } };
     query.set("filters", JSON.stringify(filters));
     const path = `${request.originalUrl.split("?")[0]}?${query}`;
     const answer = await engine.order("POST", forEngine(path, await engine.version()));

@@ -9,6 +9,7 @@
 import type { NetworkId } from "@gam/core";
 import {
   containerName,
+  expandTemplate,
   guarded,
   type Network,
   type Node,
@@ -16,8 +17,8 @@ import {
   type PlanGuard,
   type Service,
   type Task,
+  templateContext,
 } from "@gam/state";
-import { expandTemplate, templateContext } from "@gam/worker";
 import type { DnsPlan, DnsZone } from "./node-plan.ts";
 import { type Place, type Segment, sorted, targetsOf } from "./segment.ts";
 

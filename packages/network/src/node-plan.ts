@@ -7,8 +7,9 @@
  * that is not so is left out, and said in `problems`. Lists are sorted where order means nothing,
  * so that equal plans are equal values.
  */
+
 import type { NetworkId, NodeId } from "@gam/core";
-import type { NetworkPlan } from "@gam/worker";
+import type { NetworkPlan } from "@gam/state";
 import type {
   ChainKey,
   DeviceName,

@@ -10,18 +10,22 @@
  */
 import type { NodeId } from "@gam/core";
 import {
+  bridgeName,
   demandsEncryption,
   guarded,
   ingressPorts,
+  mayTunnel,
+  mtuOf,
   type Node,
   noGuard,
   type PlanGuard,
   type PortConfig,
+  planNetwork,
   type Service,
   type Task,
+  tunnelBytes,
   type View,
 } from "@gam/state";
-import { bridgeName, mayTunnel, mtuOf, planNetwork, tunnelBytes } from "@gam/worker";
 import { affinityOf } from "./affinity.ts";
 import { planDns } from "./dns-plan.ts";
 import { type NodeEnd, nodeEnds, tunnelPort, wallsOf } from "./node-ends.ts";

@@ -1,6 +1,7 @@
 /** What is read of the engine's answers about containers. */
 import { check, type TaskId } from "@gam/core";
-import { type ContainerState, label } from "@gam/worker";
+import { label } from "@gam/state";
+import type { ContainerState } from "@gam/worker";
 
 const text = check.string(1 << 20);
 const labels = check.optional(check.map(text, 4096));

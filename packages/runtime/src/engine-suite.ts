@@ -6,13 +6,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { TaskId } from "@gam/core";
-import type { Network, Task } from "@gam/state";
+import { type Network, planNetwork, type Task } from "@gam/state";
 import {
   type ActionOutcome,
   type ContainerState,
   type EngineAction,
   planContainer,
-  planNetwork,
 } from "@gam/worker";
 import { aNode, anOverlay, aTask } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";

@@ -7,7 +7,8 @@
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
 import { type EngineClient, EngineRefusal } from "@gam/engine";
-import { type ContainerState, label } from "@gam/worker";
+import { label } from "@gam/state";
+import type { ContainerState } from "@gam/worker";
 import type { EngineNews } from "./container-engine.ts";
 import { type Listing, readList, taskOf } from "./container-inspect.ts";
 import { jsonLines } from "./json-lines.ts";

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
 import { EngineClient } from "@gam/engine";
 import { FakeEngineServer } from "@gam/engine/testing";
-import type { NetworkPlan } from "@gam/worker";
+import type { NetworkPlan } from "@gam/state";
 import type { Sandbox } from "./data-plane/sandbox.ts";
 import { NetworkBook } from "./network-book.ts";
 

@@ -7,7 +7,7 @@
  */
 import { check, type NetworkId } from "@gam/core";
 import { type EngineClient, EngineRefusal } from "@gam/engine";
-import { label, type NetworkPlan } from "@gam/worker";
+import { label, type NetworkPlan } from "@gam/state";
 import type { Endpoint } from "./data-plane/bridge-rescue.ts";
 import type { Sandbox } from "./data-plane/sandbox.ts";
 

@@ -51,8 +51,10 @@ export {
 } from "./dialect.ts";
 export { type Dump, readDump, readRows } from "./dump.ts";
 export { insistOnSchema } from "./dump-schema.ts";
+export { checkTemplate, expandTemplate, type TemplateContext } from "./expand-template.ts";
 export { messageLengthMax } from "./field-checks.ts";
 export { hostOf } from "./host-of.ts";
+export { label } from "./label.ts";
 export { macOf } from "./mac.ts";
 export type { Labels, Meta, Version } from "./meta.ts";
 export type { Attachment, Network, NetworkExtra } from "./network.ts";
@@ -63,6 +65,14 @@ export {
   networkNeed,
   serviceNetworks,
 } from "./network-need.ts";
+export {
+  bridgeName,
+  mayTunnel,
+  mtuOf,
+  type NetworkPlan,
+  planNetwork,
+  tunnelBytes,
+} from "./network-plan.ts";
 export {
   demandsEncryption,
   isClusterNetwork,
@@ -132,6 +142,7 @@ export {
   taskStates,
 } from "./task.ts";
 export { mergeStatus } from "./task-change.ts";
+export { templateContext } from "./template-context.ts";
 export { UpToDate } from "./up-to-date.ts";
 export { checkUsage, type Usage } from "./usage.ts";
 export type { Event, View } from "./view.ts";

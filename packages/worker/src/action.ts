@@ -5,9 +5,8 @@
  * started, a container that is gone is removed. Whoever performs them answers each one exactly once.
  */
 import type { NetworkId, TaskId } from "@gam/core";
-import type { PortConfig } from "@gam/state";
+import type { NetworkPlan, PortConfig } from "@gam/state";
 import type { ContainerPlan } from "./container-plan.ts";
-import type { NetworkPlan } from "./network-plan.ts";
 
 /** One of gam's containers, as its engine sees it. */
 export interface ContainerState {

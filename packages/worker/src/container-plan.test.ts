@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
-import type { ContainerSpec, Node, NodeNetwork, Task, TaskSpec } from "@gam/state";
+import {
+  type ContainerSpec,
+  mtuOf,
+  type Node,
+  type NodeNetwork,
+  planNetwork,
+  type Task,
+  type TaskSpec,
+} from "@gam/state";
 import { aNodeNetwork } from "@gam/state/testing";
 import { type ContainerPlan, planContainer } from "./container-plan.ts";
-import { mtuOf, planNetwork } from "./network-plan.ts";
 import { aNetwork, aNode, anOverlay, aTask } from "./testing/index.ts";
 
 const around = {

@@ -10,8 +10,10 @@ import type { NetworkId } from "@gam/core";
 import {
   type ContainerSpec,
   containerName,
+  expandTemplate,
   hostPorts,
   type Labels,
+  label,
   type Mount,
   macOf,
   type Network,
@@ -19,9 +21,8 @@ import {
   type PortConfig,
   type Task,
   type TaskAttachment,
+  templateContext,
 } from "@gam/state";
-import { label } from "./label.ts";
-import { expandTemplate, type TemplateContext } from "./template.ts";
 
 /** A place in a network of the cluster. Names are not the engine's to answer: it knows only its own node. */
 export interface NetworkJoin {
@@ -98,23 +99,6 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   const awaited = joins.find((_, index) => gateways[index] === undefined);
   if (awaited !== undefined) return { awaits: awaited.network };
   return { plan: { name: containerName(task), image: spec.Image, body, joins } };
-}
-
-/** What the templates of a task's spec know of it. */
-export function templateContext(task: Task, node: Node): TemplateContext {
-  const name = containerName(task);
-  return {
-    Service: { ID: task.ServiceID, Name: task.Gam.serviceName, Labels: task.Gam.serviceLabels },
-    Node: {
-      ID: node.ID,
-      Hostname: node.Description.Hostname,
-      Platform: {
-        Architecture: node.Description.Platform.Architecture,
-        OS: node.Description.Platform.OS,
-      },
-    },
-    Task: { ID: task.ID, Name: name, Slot: task.Slot === undefined ? node.ID : String(task.Slot) },
-  };
 }
 
 /** Later ones win: nobody may take these names from us in a spec. */

@@ -18,6 +18,7 @@ import {
   isWanted,
   mergeStatus,
   messageLengthMax,
+  planNetwork,
   type TaskStatus,
 } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
@@ -27,7 +28,6 @@ import { Flights, type NewAction } from "./flights.ts";
 import type { Assignment, WorkerInput } from "./input.ts";
 import { type Circumstances, type Life, type Need, needOf } from "./life.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
-import { planNetwork } from "./network-plan.ts";
 import { Outbox } from "./outbox.ts";
 
 /** Mistakes that tests plant, to see that they are found. */

@@ -21,10 +21,11 @@
  *
  * Only devices, tables and networks that carry gam's name are ever touched.
  */
+
 import { existsSync } from "node:fs";
 import { GamError, messageOf, type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
-import type { NetworkPlan } from "@gam/worker";
+import type { NetworkPlan } from "@gam/state";
 import { pause } from "../pause.ts";
 import { AuditClock } from "./audit-clock.ts";
 import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";

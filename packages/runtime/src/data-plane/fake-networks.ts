@@ -1,6 +1,7 @@
 /** Fake networks: stands for the engine's part in tests on a real kernel. It makes bridges, and no more. */
+
 import type { NetworkId } from "@gam/core";
-import type { NetworkPlan } from "@gam/worker";
+import type { NetworkPlan } from "@gam/state";
 import type { Endpoint } from "./bridge-rescue.ts";
 import { runCommand } from "./command.ts";
 import type { EngineNetworks } from "./data-plane.ts";

@@ -8,16 +8,14 @@
  * Drive it with perform() for each action and tick(); hand what tick() returns to the worker.
  */
 import { assert, type NetworkId, type Random, type TaskId } from "@gam/core";
-import type { PortConfig } from "@gam/state";
+import { label, type NetworkPlan, type PortConfig } from "@gam/state";
 import type {
   ActionOutcome,
   ContainerPlan,
   ContainerState,
   EngineAction,
-  NetworkPlan,
   WorkerInput,
 } from "../index.ts";
-import { label } from "../label.ts";
 
 /** How the containers of an image behave. Ticks are counted from the start of each. */
 export interface FakeProgram {

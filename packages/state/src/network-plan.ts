@@ -6,8 +6,11 @@
  * gateway alone, so that it refuses whoever does not come with an address.
  */
 import type { NetworkId } from "@gam/core";
-import { demandsEncryption, type Labels, type Network, type Node } from "@gam/state";
 import { label } from "./label.ts";
+import type { Labels } from "./meta.ts";
+import type { Network } from "./network.ts";
+import { demandsEncryption } from "./network-spec.ts";
+import type { Node } from "./node.ts";
 
 export interface NetworkPlan {
   readonly network: NetworkId;

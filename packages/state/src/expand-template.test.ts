@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { checkTemplate, expandTemplate, type TemplateContext } from "./template.ts";
+import { checkTemplate, expandTemplate, type TemplateContext } from "./expand-template.ts";
 
 const context: TemplateContext = {
   Service: { ID: "s1", Name: "web", Labels: { app: "shop", "a.b": "dotted" } },

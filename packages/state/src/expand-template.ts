@@ -1,5 +1,5 @@
 /**
- * Template: Go's text templates, as far as service specs use them.
+ * Expand template: Go's text templates, as far as service specs use them.
  *
  * Knows fields (`.Service.Name`), `index`, `join`, `eq`, `ne`, `and`, `or`, `not`, `len`, `print`,
  * pipes, parentheses, and `if … else … end`. Refuses the rest with a message in Go's words.
