@@ -26,7 +26,7 @@ export interface Tree {
 
 const ignoredFolders = new Set(["node_modules", "dist", ".git", ".runtime"]);
 /** Written by programs, so no rule of ours holds in them. `.git` is a file in a second work tree. */
-const ignoredFiles = new Set([".git", "package-lock.json", "LICENSE"]);
+const ignoredFiles = new Set([".git", "package-lock.json"]);
 const fileBytesMax = 1 << 20;
 
 export function readTree(root: string): Tree {

@@ -32,7 +32,7 @@ function mapOf(path: string, startedAtMs: number): SourceMap | undefined {
     if (!existsSync(mapPath) || statSync(mapPath).mtimeMs > startedAtMs) return undefined;
     return new SourceMap(JSON.parse(readFileSync(mapPath, "utf8")));
   } catch {
-    // Whatever is wrong with the map: the error that is about to be logged matters more.
+    // Catches all: whatever is wrong with the map, the error that is about to be logged matters more.
     return undefined;
   }
 }

@@ -10,6 +10,7 @@ import {
   type Applied,
   type Change,
   checkChange,
+  checkEnvelope,
   checkProposal,
   type Dialect,
   type Dump,
@@ -137,9 +138,7 @@ export class Vetting implements Acceptance {
   #read(data: Uint8Array): Proposal {
     const known = this.#proposals.get(data);
     if (known !== undefined) return known;
-    const proposal = this.#own.has(data)
-      ? (decode(data) as Proposal)
-      : readProposal(data, this.#dialect);
+    const proposal = this.#own.has(data) ? ownProposal(data) : readProposal(data, this.#dialect);
     this.#proposals.set(data, proposal);
     return proposal;
   }
@@ -233,6 +232,12 @@ export function restoreOwn(store: Store, { index, data }: Snapshot, tell: Tell):
   }
   const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
   throw new GamError("CORRUPT_FILE", message);
+}
+
+/** Of bytes that this peer has encoded from a checked proposal. */
+function ownProposal(data: Uint8Array): Proposal {
+  const { changes, ...head } = checkEnvelope(decode(data), "entry");
+  return { ...head, changes: changes as readonly Change[] };
 }
 
 function dumpAt(index: number, data: Uint8Array): Dump {

@@ -32,9 +32,9 @@ import { type Acknowledged, Breach, Checkers } from "./checkers.ts";
 import type { Planted } from "./faults.ts";
 import { describe, Host, meshAddress } from "./host.ts";
 import { SimNetwork } from "./network.ts";
+import { type Releases, releasesOf } from "./releases.ts";
 import type { Fact, Teller } from "./story/teller.ts";
 import { unsettled } from "./unsettled.ts";
-import { type Releases, releasesOf } from "./versions.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
 const codecEvery = 16;
