@@ -31,6 +31,7 @@ const clean: Readonly<Record<string, string>> = {
     'import { one } from "@gam/core";\nimport { parse } from "yaml";\nexport type Process = { process: 1 };\nexport const two = parse(one);\n',
   "packages/state/src/two.test.ts":
     'import fc from "fast-check";\nimport "node:test";\nawait fc.assert(Math.random());\n',
+  "test/bench/two.ts": 'import { two } from "@gam/state";\nrun(two);\n',
   "scripts/go": "node packages/state/src/started.ts\n",
   "packages/state/src/started.ts": "export const start = 1;\n",
 };
@@ -90,7 +91,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
       "packages/core/src/testing/index.ts": "export const seed = 1;\n",
       [state]: `${used}export { seed } from "@gam/core/testing";\n`,
     },
-    want: [`layers ${state}:4`],
+    want: [`layers ${state}:4`, `deadDoorExports ${state}:4`],
   },
   {
     name: "a circle of files",
@@ -173,12 +174,13 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
   {
     name: "a rename that no sync goes with",
     files: {
-      "packages/mesh/package.json": manifest("mesh", {}),
-      "packages/mesh/README.md": "# mesh\n",
-      "packages/mesh/src/index.ts":
-        'import { open, rename } from "node:fs/promises";\nimport { writeFileSync } from "node:fs";\n',
+      [core]:
+        'import { open, rename } from "node:fs/promises";\nimport { writeFileSync } from "node:fs";\nexport const one = 1;\n',
     },
-    want: ["diskWrites packages/mesh/src/index.ts:1", "diskWrites packages/mesh/src/index.ts:2"],
+    want: [
+      ...[`purity ${core}:1`, `purity ${core}:2`],
+      ...[`diskWrites ${core}:1`, `diskWrites ${core}:2`],
+    ],
   },
   {
     name: "a default export",
@@ -202,6 +204,51 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     name: "a dead export",
     files: { [core]: "export const one = 1;\nexport function three() {}\n" },
     want: [`deadExports ${core}:2`],
+  },
+  {
+    name: "a door that leads nowhere, and one that nobody uses",
+    files: {
+      "packages/state/package.json": `{
+        "name": "@gam/state",
+        "exports": {
+          ".": "./src/gone.ts",
+          "./testing": "./src/testing/index.ts"
+        },
+        "dependencies": { "@gam/core": "*", "yaml": "2.9.1" }
+      }`,
+      "packages/state/src/testing/index.ts": "export const seed = 1;\n",
+    },
+    want: [
+      "deadFiles packages/state/src/index.ts:1",
+      "deadExports packages/state/src/index.ts:4",
+      ...["doors packages/state/package.json:4", "doors packages/state/package.json:5"],
+    ],
+  },
+  {
+    name: "names that leave by a door and that no other package imports",
+    files: {
+      "packages/core/src/index.ts":
+        'export {\n  one,\n  type Three,\n  two as four,\n} from "./one.ts";\nexport * as five from "./five.ts";\n',
+      [core]: "export const one = 1;\nexport const two = 2;\nexport type Three = 3;\n",
+      "packages/core/src/five.ts": "export const five = 5;\n",
+    },
+    want: [3, 4, 6].map((line) => `deadDoorExports packages/core/src/index.ts:${line}`),
+  },
+  {
+    name: "a permission that is not made use of",
+    files: {
+      [state]: "export const two = 2;\n",
+      "packages/state/package.json": manifest("state", {}),
+      "packages/core/package.json": JSON.stringify({ name: "@gam/core", dependencies: {} }),
+      "test/repo/layers.ts":
+        "// Which package may import which.\nconst map = {\n  state: [],\n};\n",
+    },
+    want: [
+      "deadFiles packages/core/src/index.ts:1",
+      "deadFiles packages/core/src/one.ts:1",
+      "deadFiles test/repo/layers.ts:1",
+      "permissions test/repo/layers.ts:3",
+    ],
   },
   {
     name: "a TODO without an issue",

@@ -9,6 +9,7 @@ import type { Breach, Rule } from "./breach.ts";
 import { casts } from "./casts.ts";
 import { catches } from "./catches.ts";
 import { diskWrites } from "./disk-writes.ts";
+import { deadDoorExports, doors, permissions } from "./doors.ts";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
 import { isTest, type Manifest, ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
@@ -355,12 +356,15 @@ export const rules: Readonly<Record<string, Rule>> = {
   defaultExports,
   fileNames,
   deadFiles,
+  deadDoorExports,
   deadExports,
   diskWrites,
+  doors,
   todos,
   sizes,
   readmes,
   machinePaths,
+  permissions,
   links,
   manifests,
   npmScripts,

@@ -157,7 +157,9 @@ function importsIn(text: string, code: string): Import[] {
     add(match.index, match.index + match[0].length - 1, namesIn(match[1] ?? ""));
   }
   for (const match of code.matchAll(bareImport)) {
-    add(match.index, match.index + match[0].length - 1, ["*"]);
+    const taken = /\{([^{}]*)\}\s*=\s*await\s+$/.exec(code.slice(0, match.index))?.[1];
+    const names = taken === undefined ? ["*"] : namesIn(`{${taken.replace(/:\s*[\w$]+/g, "")}}`);
+    add(match.index, match.index + match[0].length - 1, names);
   }
   for (const match of code.matchAll(besideThisFile)) {
     const quoteAt = match.index + match[0].search(/["']/);

@@ -1,5 +1,4 @@
-export type { ApiLog } from "./api-log.ts";
-export type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "./door.ts";
+export type { ClusterDoor, InitRequest, JoinRequest } from "./door.ts";
 export {
   checkExamination,
   type DoctorDoor,
@@ -7,6 +6,4 @@ export {
   type Examination,
   type Examined,
 } from "./gam-doctor.ts";
-export type { RecoverDoor } from "./gam-recover.ts";
-export { ApiServer, type ApiServerOptions } from "./server.ts";
-export { statusOf } from "./status-of.ts";
+export { ApiServer } from "./server.ts";

@@ -1,9 +1,4 @@
-export {
-  type AllocationFacts,
-  Allocator,
-  type AllocatorFaults,
-  planAllocation,
-} from "./allocator.ts";
+export { Allocator, type AllocatorFaults } from "./allocator.ts";
 export { containerTable } from "./container-table.ts";
 export {
   type FastPlace,
@@ -21,13 +16,11 @@ export {
   type DnsZone,
   type NetworkPlane,
   type NodePlan,
-  type PortPlane,
-  type ServicePlane,
   type TunnelPlan,
   type Walls,
 } from "./node-plan.ts";
 export { planNode } from "./plan-node.ts";
-export { type PoolUsage, poolUsage } from "./pool-usage.ts";
+export { poolUsage } from "./pool-usage.ts";
 export {
   type DeviceName,
   deviceName,
@@ -36,13 +29,6 @@ export {
   port as safePort,
   type Unsafe,
 } from "./safe-values.ts";
-export {
-  isIn,
-  numberOf,
-  type Span,
-  type SubnetClash,
-  spanOf,
-  subnetClashes,
-} from "./subnet.ts";
+export { isIn, numberOf, type Span, spanOf, subnetClashes } from "./subnet.ts";
 export { unroutedPairs } from "./unrouted-pairs.ts";
 export { wallTable6 } from "./walls.ts";

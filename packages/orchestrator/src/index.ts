@@ -1,4 +1,3 @@
-export type { Fault, Faults } from "./fault.ts";
-export { type Judgement, planNodes } from "./nodes.ts";
-export { type Facts, Orchestrator } from "./orchestrator.ts";
-export { planVoters, type Seats, type VotersFacts, type Voting } from "./voters.ts";
+export type { Faults } from "./fault.ts";
+export { Orchestrator } from "./orchestrator.ts";
+export { planVoters, type Seats } from "./voters.ts";

@@ -21,7 +21,8 @@ import {
   type TaskState,
 } from "@gam/state";
 import { aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
-import type { Fault, Judgement } from "./index.ts";
+import type { Fault } from "./fault.ts";
+import type { Judgement } from "./nodes.ts";
 import { Orchestrator } from "./orchestrator.ts";
 
 const tickMs = 500;

@@ -1,1 +1,1 @@
-export { type PlacementFacts, placementsMax, planPlacement } from "./placement.ts";
+export { planPlacement } from "./placement.ts";

@@ -52,7 +52,7 @@ export interface PlacementFacts {
 }
 
 /** Changes of one plan, so that one entry of the log stays small. */
-export const placementsMax = 2000;
+const placementsMax = 2000;
 
 /**
  * So many failures of a service on a node in so short a time, and the node comes last. They are counted

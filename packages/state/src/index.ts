@@ -29,42 +29,27 @@ export {
   clusterSpecDefault,
   dataPathDefault,
   type JoinToken,
-  type NextRoot,
 } from "./cluster.ts";
 export { readClusterSpec } from "./cluster-spec.ts";
-export {
-  type Constraint,
-  meetsConstraints,
-  parseConstraint,
-  readConstraints,
-} from "./constraint.ts";
+export { type Constraint, meetsConstraints, readConstraints } from "./constraint.ts";
 export { type DataPath, readDataPath } from "./data-path.ts";
 export {
   type Dialect,
-  dialectOfChange,
-  dialectOfChanges,
   dialectOfProposal,
   firstDialect,
-  lowestDialect,
   refusalOfDialect,
   spokenDialect,
 } from "./dialect.ts";
 export { type Dump, readDump, readRows } from "./dump.ts";
 export { insistOnSchema } from "./dump-schema.ts";
-export { checkTemplate, expandTemplate, type TemplateContext } from "./expand-template.ts";
+export { checkTemplate, expandTemplate } from "./expand-template.ts";
 export { messageLengthMax } from "./field-checks.ts";
 export { hostOf } from "./host-of.ts";
 export { label } from "./label.ts";
 export { macOf } from "./mac.ts";
-export type { Labels, Meta, Version } from "./meta.ts";
-export type { Attachment, Network, NetworkExtra } from "./network.ts";
-export {
-  ingressOf,
-  isAttached,
-  type NetworkNeed,
-  networkNeed,
-  serviceNetworks,
-} from "./network-need.ts";
+export type { Labels } from "./meta.ts";
+export type { Attachment, Network } from "./network.ts";
+export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./network-need.ts";
 export {
   bridgeName,
   mayTunnel,
@@ -86,13 +71,11 @@ export type {
   GenericResource,
   Node,
   NodeDescription,
-  NodeExtra,
   NodeNetwork,
   NodeRole,
   NodeSpec,
   NodeState,
   NodeStatus,
-  Platform,
 } from "./node.ts";
 export { isDescribed, tunnelRange } from "./node.ts";
 export { readNodeSpec } from "./node-spec.ts";
@@ -112,16 +95,14 @@ export type {
   Resources,
   RestartPolicy,
   Service,
-  ServiceExtra,
   ServiceMode,
   ServiceSpec,
   TaskSpec,
   UpdateConfig,
-  UpdateState,
   UpdateStatus,
 } from "./service.ts";
 export { takenPort } from "./service-refusal.ts";
-export { readServiceSpec, type ServiceSpecRules, withDefaults } from "./service-spec.ts";
+export { readServiceSpec, withDefaults } from "./service-spec.ts";
 export { type HeldEndpoint, staleAttachments } from "./stale-attachments.ts";
 export { type Applied, Store } from "./store.ts";
 export {
@@ -136,7 +117,6 @@ export {
   slotName,
   type Task,
   type TaskAttachment,
-  type TaskExtra,
   type TaskState,
   type TaskStatus,
   taskStates,

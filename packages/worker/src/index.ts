@@ -1,18 +1,5 @@
-export type {
-  ActionId,
-  ActionOutcome,
-  ContainerState,
-  EngineAction,
-  Failure,
-} from "./action.ts";
-export {
-  type ContainerPlan,
-  type ContainerSurroundings,
-  type NetworkJoin,
-  type Planned,
-  planContainer,
-} from "./container-plan.ts";
-export type { WorkerEffect } from "./effect.ts";
-export type { Assignment, WorkerInput } from "./input.ts";
-export { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
+export type { ActionOutcome, ContainerState, EngineAction, Failure } from "./action.ts";
+export { type ContainerPlan, type NetworkJoin, planContainer } from "./container-plan.ts";
+export type { WorkerInput } from "./input.ts";
+export { workerLimitsDefault } from "./limits.ts";
 export { Worker, type WorkerFaults } from "./worker.ts";

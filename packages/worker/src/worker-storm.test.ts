@@ -9,13 +9,8 @@ import { seededRandom } from "@gam/core/testing";
 import { compareStates, isTerminal, mergeStatus, type Task, type TaskStatus } from "@gam/state";
 import fc from "fast-check";
 import type { EngineAction } from "./action.ts";
-import {
-  Worker,
-  type WorkerEffect,
-  type WorkerFaults,
-  type WorkerInput,
-  workerLimitsDefault,
-} from "./index.ts";
+import type { WorkerEffect } from "./effect.ts";
+import { Worker, type WorkerFaults, type WorkerInput, workerLimitsDefault } from "./index.ts";
 import { aNode, anOverlay, aTask, FakeEngine } from "./testing/index.ts";
 
 const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, dawdleTicks: 3 };

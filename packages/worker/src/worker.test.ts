@@ -3,7 +3,8 @@ import type { NetworkId, TaskId } from "@gam/core";
 import { type Command, runScripts } from "@gam/core/testing";
 import { type DesiredState, mergeStatus, type Network, type Task } from "@gam/state";
 import type { EngineAction } from "./action.ts";
-import { Worker, type WorkerEffect, type WorkerInput, workerLimitsDefault } from "./index.ts";
+import type { WorkerEffect } from "./effect.ts";
+import { Worker, type WorkerInput, workerLimitsDefault } from "./index.ts";
 import {
   aNetwork,
   aNode,

@@ -1,2 +1,2 @@
-export { endedLog, FakeDoor, nodeCalled } from "./fake-door.ts";
-export { type Answered, Rig } from "./rig.ts";
+export { endedLog, nodeCalled } from "./fake-door.ts";
+export { Rig } from "./rig.ts";

@@ -1,3 +1,3 @@
 export { counterMint, seededRandom } from "./chance.ts";
-export { type Command, type Options, runScripts } from "./scripts.ts";
+export { type Command, runScripts } from "./scripts.ts";
 export { testId, testKey } from "./test-id.ts";

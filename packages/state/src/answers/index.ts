@@ -9,7 +9,6 @@ export {
   checkStatus,
   type GamStatus,
   type NodeSummary,
-  type PeerRole,
   type Pools,
 } from "./status.ts";
 export { checkJoinTokens, type JoinTokens } from "./tokens.ts";

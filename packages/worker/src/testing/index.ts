@@ -1,2 +1,2 @@
-export { FakeEngine, type FakeEngineOptions, type FakeProgram } from "./fake-engine.ts";
+export { FakeEngine, type FakeProgram } from "./fake-engine.ts";
 export { aNetwork, aNode, anOverlay, aTask } from "./objects.ts";

@@ -1,2 +1,0 @@
-export { run } from "./program.ts";
-export type { World } from "./world.ts";
