@@ -21,7 +21,7 @@ import type { NodeId } from "@gam/core";
 import { compareStates, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss, retire } from "./reap.ts";
-import { endedByItself, isDue, restartDelayMs, whomToAwait } from "./restart.ts";
+import { endedByItself, isDue, successorDelayMs, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
 export interface Place {
@@ -108,7 +108,7 @@ function fill(
   // Filled, and it is the update's turn; unless that was here already and its task is gone.
   if (now.outdated !== undefined && !wasTried(situation, place)) return undefined;
   if (failed !== undefined) {
-    const delayMs = restartDelayMs(situation, failed, place.tasks);
+    const delayMs = successorDelayMs(situation, failed, place.tasks);
     if (delayMs === undefined) return undefined;
     const after = whomToAwait(situation, failed);
     const startAfterMs = delayMs === 0 ? 0 : situation.nowMs + delayMs;

@@ -5,11 +5,10 @@
  * attempts are counted anew after each change of the template, by any leader.
  */
 import type { TaskId } from "@gam/core";
-import { compareStates, isTerminal, type Task } from "@gam/state";
+import { compareStates, isTerminal, restartDelayMs, type Task } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
 import type { Situation } from "./situation.ts";
 
-const delayMsDefault = 5000;
 /** A successor waits no longer than this for the one before it to stop. */
 const stopWaitMsMax = 60_000;
 
@@ -24,7 +23,7 @@ export function endedByItself(task: Task): boolean {
  *
  * Shape: `tasks` are all of the same place, `ended` among them.
  */
-export function restartDelayMs(
+export function successorDelayMs(
   situation: Situation,
   ended: Task,
   tasks: readonly Task[],
@@ -33,23 +32,15 @@ export function restartDelayMs(
   // What ran by another template has nothing to say about this one.
   if (ended.Gam.templateVersion !== service.Gam.templateVersion) return 0;
   if (ended.Status.State === "orphaned") return 0;
-  const policy = service.Spec.TaskTemplate.RestartPolicy;
-  if (policy?.Condition === "none") return undefined;
-  const failuresOnly = policy?.Condition === "on-failure" || situation.isJob;
-  if (failuresOnly && ended.Status.State === "complete") return undefined;
-  const attemptsMax = policy?.MaxAttempts ?? 0;
-  if (attemptsMax > 0) {
-    const windowMs = (policy?.Window ?? 0) / 1e6;
-    const endMs = Date.parse(ended.Status.Timestamp);
-    const attempts = tasks.filter(
-      (task) =>
-        task.Gam.restart &&
-        task.Gam.templateVersion === service.Gam.templateVersion &&
-        (windowMs === 0 || endMs - Date.parse(task.CreatedAt) <= windowMs),
-    );
-    if (attempts.length >= attemptsMax) return undefined;
-  }
-  return policy?.Delay === undefined ? delayMsDefault : policy.Delay / 1e6;
+  const restarts = tasks.filter(
+    ({ Gam }) => Gam.restart && Gam.templateVersion === service.Gam.templateVersion,
+  );
+  const endMs = Date.parse(ended.Status.Timestamp);
+  return restartDelayMs(service.Spec.TaskTemplate.RestartPolicy, {
+    hasFailed: ended.Status.State !== "complete",
+    isJob: situation.isJob,
+    restartsMsAgo: restarts.map(({ CreatedAt }) => endMs - Date.parse(CreatedAt)),
+  });
 }
 
 /** The task waits for nothing any more and may run. */

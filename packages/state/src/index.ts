@@ -82,6 +82,7 @@ export { readNodeSpec } from "./node-spec.ts";
 export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
 export { matchesPlatform } from "./platform.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
+export { restartDelayMs } from "./restart-policy.ts";
 export { nodesWithoutNextRoot } from "./root-rotation.ts";
 export type {
   ContainerSpec,

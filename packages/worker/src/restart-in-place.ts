@@ -1,7 +1,4 @@
-import type { Task } from "@gam/state";
-
-const nsPerMs = 1e6;
-const delayNsDefault = 5e9;
+import { restartDelayMs, type Task } from "@gam/state";
 
 /**
  * Whether a container that ended is started again where no leader could replace its task, by the
@@ -14,16 +11,12 @@ export function restartTicksOf(
   task: Task,
   exitCode: number,
   restartTicks: readonly number[],
-  now: { readonly nowTick: number; readonly tickMs: number },
+  { nowTick, tickMs }: { readonly nowTick: number; readonly tickMs: number },
 ): number | undefined {
-  const policy = task.Spec.RestartPolicy ?? {};
-  const condition = policy.Condition ?? "any";
-  const job = task.DesiredState === "complete";
-  if (condition === "none") return undefined;
-  if (exitCode === 0 && (condition === "on-failure" || job)) return undefined;
-  const nsPerTick = now.tickMs * nsPerMs;
-  const since = policy.Window ? now.nowTick - policy.Window / nsPerTick : 0;
-  const attempts = restartTicks.filter((tick) => tick >= since).length;
-  if (policy.MaxAttempts && attempts >= policy.MaxAttempts) return undefined;
-  return Math.ceil((policy.Delay ?? delayNsDefault) / nsPerTick);
+  const delayMs = restartDelayMs(task.Spec.RestartPolicy, {
+    hasFailed: exitCode !== 0,
+    isJob: task.DesiredState === "complete",
+    restartsMsAgo: restartTicks.map((tick) => (nowTick - tick) * tickMs),
+  });
+  return delayMs === undefined ? undefined : Math.ceil(delayMs / tickMs);
 }
