@@ -10,7 +10,7 @@
  *
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", section 4.3.
  */
-import { check, decode, encode, type NodeId } from "@gam/core";
+import { check, decode, encode, type NodeId, sameValue } from "@gam/core";
 
 export interface Configuration {
   /** Sorted, as all three are. */
@@ -101,11 +101,11 @@ export function towards(
   const learners = sorted(wanted.learners).filter((id) => !voters.includes(id));
   const standbys = sorted(wanted.standbys).filter((id) => learners.includes(id));
   if (voters.length === 0 || voters.length + learners.length > membersMax) return undefined;
-  if (!same(voters, configuration.voters)) {
+  if (!sameValue(voters, configuration.voters)) {
     return { voters, votersOutgoing: configuration.voters, learners, standbys };
   }
   const unchanged =
-    same(learners, configuration.learners) && same(standbys, configuration.standbys);
+    sameValue(learners, configuration.learners) && sameValue(standbys, configuration.standbys);
   return unchanged ? undefined : { voters, votersOutgoing: [], learners, standbys };
 }
 
@@ -116,8 +116,4 @@ export function settled(configuration: Configuration): Configuration {
 
 function sorted(ids: readonly NodeId[]): NodeId[] {
   return [...new Set(ids)].sort();
-}
-
-function same(one: readonly NodeId[], other: readonly NodeId[]): boolean {
-  return one.length === other.length && one.every((id, at) => id === other[at]);
 }

@@ -16,3 +16,4 @@ export {
   type TaskId,
 } from "./ids.ts";
 export { jsonOr } from "./json.ts";
+export { sameValue } from "./same-value.ts";

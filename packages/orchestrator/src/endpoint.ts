@@ -5,6 +5,8 @@
  * long as the service publishes the same port of its containers. When none is free the port stays
  * without a number, and the next plan tries again.
  */
+
+import { sameValue } from "@gam/core";
 import {
   type Endpoint,
   guarded,
@@ -48,7 +50,7 @@ export function planEndpoints(
   for (const service of asking) {
     if (changes.length >= changesMax) break;
     const endpoint = endpointOf(service, taken);
-    if (JSON.stringify(endpoint) === JSON.stringify(service.Endpoint)) continue;
+    if (sameValue(endpoint, service.Endpoint)) continue;
     // It would be void, and planned again and again.
     if (takenPort(view, service.ID, endpoint.Ports) !== undefined) continue;
     changes.push({ kind: "setEndpoint", id: service.ID, endpoint });

@@ -4,6 +4,8 @@
  * Decides when it is said again. It is said in vain where another node holds the same address or key
  * (member-claims.ts of the state), so the pauses grow.
  */
+
+import { sameValue } from "@gam/core";
 import { messageLengthMax, type Node, type ReportedChange } from "@gam/state";
 import type { SelfDescription } from "./input.ts";
 
@@ -49,7 +51,7 @@ export class SelfReport {
     const { addresses: at, engine: runs, network: part, root: key } = Gam;
     const known = [Description, at, runs, part, key, Gam.dialect];
     const own = [description, addresses, engine, network, root, dialect];
-    if (JSON.stringify(known) === JSON.stringify(own)) {
+    if (sameValue(known, own)) {
       this.#described = node;
       this.#pauseTicks = pauseTicksMin;
       return undefined;
