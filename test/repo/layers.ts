@@ -4,7 +4,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   state: ["core"],
   consensus: ["core"],
   engine: ["core"],
-  files: [],
+  files: ["core"],
   membership: ["core"],
   scheduler: ["core", "state"],
   // Of the scheduler only the filters: which nodes a global service is for is the same question.

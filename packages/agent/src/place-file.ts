@@ -2,20 +2,19 @@
  * Place file: where a membership listens and what it tells others, kept in the data directory for the next
  * start of the agent.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { check, GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
-import { removeFile, replaceFile } from "@gam/files";
+import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { insistOnVersion } from "@gam/mesh";
 import type { Place } from "./cluster.ts";
 import { diskFailed } from "./prepare-disk.ts";
 
 const fileName = "place.json";
 const version = 1;
-const text = check.string(1024);
+const name = check.string(1024);
 const checkPlace = check.object({
-  listen: check.object({ host: text, port: check.integer(0, 65_535) }),
-  advertise: check.optional(text),
+  listen: check.object({ host: name, port: check.integer(0, 65_535) }),
+  advertise: check.optional(name),
 });
 
 /** Errors: DISK_FAILED. */
@@ -31,13 +30,14 @@ export async function keepPlace(dataDir: string, place: Place): Promise<void> {
 /** Undefined where none was kept. Errors: CORRUPT_FILE and NOT_SUPPORTED, with what to do; those of the disk. */
 export async function keptPlace(dataDir: string): Promise<Place | undefined> {
   const path = join(dataDir, fileName);
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
   try {
-    const content: unknown = JSON.parse(await readFile(path, "utf8"));
+    const content: unknown = JSON.parse(text.toString());
     insistOnVersion(content, path, version);
     const { listen, advertise } = checkPlace(content, "place");
     return { listen, advertise };
   } catch (thrown) {
-    if (hasCode(thrown, "ENOENT")) return undefined;
     if (!(thrown instanceof GamError || thrown instanceof SyntaxError)) throw thrown;
     if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError(

@@ -1,1 +1,2 @@
+export { readIfThere } from "./read-if-there.ts";
 export { moveFile, removeFile, replaceFile, reserveFile, syncDirectory } from "./replace-file.ts";

@@ -13,11 +13,10 @@ import {
   check,
   fromBase64,
   GamError,
-  hasCode,
   messageOf,
   rethrowInvariant,
 } from "@gam/core";
-import { removeFile, replaceFile, reserveFile } from "@gam/files";
+import { readIfThere, removeFile, replaceFile, reserveFile } from "@gam/files";
 import {
   type Certificate,
   isSignedBy,
@@ -161,15 +160,10 @@ export async function saveCredentials(dir: string, credentials: Credentials): Pr
  */
 export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
   const path = join(dir, fileName);
-  let text: string;
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
   try {
-    text = await readFile(path, "utf8");
-  } catch (thrown) {
-    if (hasCode(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
-  try {
-    const content: unknown = JSON.parse(text);
+    const content: unknown = JSON.parse(text.toString());
     insistOnVersion(content, path, fileVersion);
     const file = fileCheck(content, "credentials");
     const rootPublicKey = fromBase64(file.rootPublicKey);
@@ -211,12 +205,10 @@ export async function removeCredentials(dir: string): Promise<void> {
 
 async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
   const path = join(dir, sealName);
-  try {
-    return await readFile(path);
-  } catch (thrown) {
-    if (!make || !hasCode(thrown, "ENOENT")) throw thrown;
-    const key = randomBytes(keyBytes);
-    await replaceFile(path, key);
-    return key;
-  }
+  if (!make) return await readFile(path);
+  const known = await readIfThere(path);
+  if (known !== undefined) return known;
+  const key = randomBytes(keyBytes);
+  await replaceFile(path, key);
+  return key;
 }

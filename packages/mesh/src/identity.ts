@@ -4,18 +4,10 @@
  * Decides how the node id follows from the key. An address is no part of it.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  base36,
-  check,
-  GamError,
-  hasCode,
-  messageOf,
-  type NodeId,
-  rethrowInvariant,
-} from "@gam/core";
-import { removeFile, replaceFile } from "@gam/files";
+import { base36, check, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
+import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
@@ -65,11 +57,8 @@ export async function removeIdentity(dir: string): Promise<void> {
  */
 export async function loadIdentity(dir: string): Promise<Identity> {
   const path = join(dir, fileName);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (thrown) {
-    if (!hasCode(thrown, "ENOENT")) throw thrown;
+  const text = await readIfThere(path);
+  if (text === undefined) {
     const identity = await makeIdentity();
     const privateKey = Buffer.from(identity.privateKey.raw).toString("base64");
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -77,7 +66,7 @@ export async function loadIdentity(dir: string): Promise<Identity> {
     return identity;
   }
   try {
-    const content: unknown = JSON.parse(text);
+    const content: unknown = JSON.parse(text.toString());
     insistOnVersion(content, path, fileVersion);
     const raw = Buffer.from(fileCheck(content, "identity").privateKey, "base64");
     const key = privateKeyFromRaw(raw);

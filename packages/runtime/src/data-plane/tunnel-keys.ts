@@ -7,10 +7,10 @@
  * before, some after; see tunnel-device.ts for what is done about that moment.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { GamError, hasCode } from "@gam/core";
-import { moveFile, removeFile, replaceFile } from "@gam/files";
+import { GamError } from "@gam/core";
+import { moveFile, readIfThere, removeFile, replaceFile } from "@gam/files";
 
 interface KeyPair {
   /** base64, as is the other. */
@@ -119,14 +119,9 @@ function pairOf(secret: Buffer): KeyPair {
 }
 
 async function readKey(path: string): Promise<KeyPair | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (thrown) {
-    if (hasCode(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
-  const secret = Buffer.from(text.trim(), "base64");
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  const secret = Buffer.from(text.toString().trim(), "base64");
   if (secret.length !== keyBytes) {
     throw new GamError("CORRUPT_FILE", `Cannot read ${path}: it is no WireGuard key; remove it`);
   }
