@@ -14,6 +14,7 @@ import {
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Filters } from "./filters.ts";
+import { writeChange } from "./first-try.ts";
 import { readJsonBody } from "./json-body.ts";
 import { networkNaming } from "./network-answer.ts";
 import { Query } from "./query.ts";
@@ -47,12 +48,13 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
 
   app.post("/services/create", async (request, reply) => {
     const body = await readJsonBody(request.body);
-    const view = await freshView(room);
     const id = door.mint() as ServiceId;
-    const read = readSpec(body, room, view);
-    const spec = { ...read, Name: read.Name || madeUpName(id) };
     const registryAuth = authOf(request) ?? "";
-    await write(room, [{ kind: "createService", id, spec, registryAuth }]);
+    await writeChange(room, (view) => {
+      const read = readSpec(body, room, view);
+      const spec = { ...read, Name: read.Name || madeUpName(id) };
+      return { kind: "createService", id, spec, registryAuth };
+    });
     return reply.code(201).send({ ID: id });
   });
 
@@ -67,19 +69,18 @@ export function serviceRoutes(app: FastifyInstance, room: Room): void {
     const body = await readJsonBody(request.body);
     const query = new Query(request.url);
     const basedOn = query.version("service");
-    const view = await freshView(room);
-    const service = resolve(request.params.ref, view.services(), serviceNaming);
-    // A rollback looks at the body as well, and then does not use it.
-    const spec = readSpec(body, room, view);
     const rollback = query.text("rollback") ?? "";
-    if (rollback !== "" && rollback !== "previous") {
-      throw new Refusal(500, `unrecognized rollback option ${rollback}`);
-    }
-    const change =
-      rollback === "previous"
+    await writeChange(room, (view) => {
+      const service = resolve(request.params.ref, view.services(), serviceNaming);
+      // A rollback looks at the body as well, and then does not use it.
+      const spec = readSpec(body, room, view);
+      if (rollback !== "" && rollback !== "previous") {
+        throw new Refusal(500, `unrecognized rollback option ${rollback}`);
+      }
+      return rollback === "previous"
         ? rollbackOf(service, basedOn)
         : { ...updateOf(service, spec, basedOn), ...credentials(request, query) };
-    await write(room, [change]);
+    });
     return { Warnings: null };
   });
 

@@ -616,7 +616,7 @@ if (inside) {
     const { status, stdout } = spawnSync(
       "unshare",
       ["--net", process.execPath, fileURLToPath(import.meta.url)],
-      { encoding: "utf8", env: { ...env, GAM_TEST_NAMESPACE: "1" }, timeout: 90_000 },
+      { encoding: "utf8", env: { ...env, GAM_TEST_NAMESPACE: "1" }, timeout: 280_000 },
     );
     for (const line of stdout.split("\n").filter((one) => / ms$/.test(one))) t.diagnostic(line);
     assert.equal(status, 0, stdout);
