@@ -1,27 +1,12 @@
 /** Pool usage: how much of the addresses is in use, so that it can be said before there are none. */
-import type { NetworkId } from "@gam/core";
 import type { View } from "@gam/state";
+import type { Pools } from "@gam/state/answers";
 import { AddressBook } from "./address-book.ts";
 import { holdingsOfNetwork, holdingsOfService, holdingsOfTask } from "./holdings.ts";
 import { countSubnets, poolOf, sizeOf, takenSpans } from "./subnet.ts";
 
-export interface PoolUsage {
-  /** In order of creation, without those that have no subnet yet. */
-  readonly networks: readonly {
-    readonly network: NetworkId;
-    readonly name: string;
-    /** CIDR. */
-    readonly subnet: string;
-    /** Addresses that tasks, services, bridges and plain containers hold, and those that there are for them. */
-    readonly used: number;
-    readonly size: number;
-  }[];
-  /** Subnets of the usual size in the cluster's address pool, and those that touch nothing yet. */
-  readonly subnets: number;
-  readonly subnetsFree: number;
-}
-
-export function poolUsage(view: View): PoolUsage {
+/** Networks in order of creation, without those that have no subnet yet. */
+export function poolUsage(view: View): Pools {
   const book = new AddressBook();
   for (const network of view.networks()) book.hold(network.Id, holdingsOfNetwork(network));
   for (const service of view.services()) book.hold(service.ID, holdingsOfService(service));
@@ -34,7 +19,7 @@ export function poolUsage(view: View): PoolUsage {
       if (pool === undefined) return [];
       const { Id, Name: name } = network;
       const used = book.countIn(Id, pool.span);
-      return [{ network: Id, name, subnet: pool.subnet, used, size: sizeOf(pool) }];
+      return [{ name, subnet: pool.subnet, used, size: sizeOf(pool) }];
     }),
     subnets,
     subnetsFree: free,

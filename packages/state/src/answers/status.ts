@@ -39,7 +39,9 @@ export interface Pools {
   readonly subnetsFree: number;
   readonly networks: readonly {
     readonly name: string;
+    /** CIDR. */
     readonly subnet: string;
+    /** Addresses that tasks, services, bridges and plain containers hold, and those that there are for them. */
     readonly used: number;
     readonly size: number;
   }[];
