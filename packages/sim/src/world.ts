@@ -397,6 +397,9 @@ export class World {
     if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
     // Who was removed says what it said before, until it hears of that.
     if (own?.view.isRemoved(peer)) return;
+    // Who was promoted may stand for election before it has a manager's certificate.
+    const shown = this.#hosts.find((host) => host.id === peer)?.certificate.role;
+    if (shown === "worker" && this.newest().node(peer)?.Spec.Role === "manager") return;
     throw new Breach(`${id} refused ${peer}: ${reason}`);
   }
 
