@@ -10,7 +10,7 @@ import { runTests, UsageError } from "./run-tests.ts";
 
 const usage = `npm run one -- FILE… [--name PATTERN]
 
-  FILE             a test file, such as packages/state/src/store.test.ts
+  FILE             a test file, such as packages/state/src/store/store.test.ts
   --name PATTERN   only tests whose name matches the regular expression`;
 
 function read(args: readonly string[]): { files: readonly string[]; name?: string | undefined } {
@@ -21,7 +21,7 @@ function read(args: readonly string[]): { files: readonly string[]; name?: strin
     process.exit(0);
   }
   if (positionals.length === 0) {
-    throw new UsageError("one wants a test file, such as packages/state/src/store.test.ts");
+    throw new UsageError("one wants a test file, such as packages/state/src/store/store.test.ts");
   }
   for (const file of positionals) {
     if (!file.endsWith(".test.ts")) {

@@ -5,9 +5,9 @@
  * else the machine does, and how fast it is today, is in both. The cluster that waits costs the other
  * one the little that it needs idle (idle.ts says how much).
  */
-import { Lab } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { LabSwarm } from "../lab/lab-swarm.ts";
+import { Lab } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { LabSwarm } from "../lab/clusters/lab-swarm.ts";
 
 const hosts = 5;
 

@@ -15,10 +15,10 @@ import { type ClientRequest, request } from "node:http";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Host, Lab } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { print, printCount } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { type Host, Lab } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { print, printCount } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { minutes, only, lab: number } = benchOptions({ minutes: 3, only: "", lab: 55 });
 const lastsMs = minutes * 60_000;

@@ -7,10 +7,10 @@
  * acknowledged before are missing at any peer. None may be, on a fast machine and on a slow one; the times
  * are for orientation.
  */
-import { type Host, Lab, LabError } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { print, printCount } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { print, printCount } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { rounds, writes, lab: number } = benchOptions({ rounds: 5, writes: 100, lab: 58 });
 const replicas = 10;

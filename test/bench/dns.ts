@@ -17,8 +17,8 @@ import type { NetworkId } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import { DnsServer } from "@gam/runtime";
 import { decode, encode } from "dns-packet";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 // `loader` is for the process that makes the load: the kind of it.
 const options = { rounds: 6, rate: 10_000, seconds: 1, names: 1000, loader: "" };

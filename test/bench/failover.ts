@@ -10,11 +10,11 @@
  * Most of these times are waits that the programs chose, not work: how long a host may be silent, and
  * Swarm's five seconds before a task that failed is started anew.
  */
-import type { Host } from "../lab/lab.ts";
-import type { LabCluster } from "../lab/lab-cluster.ts";
+import type { Host } from "../lab/clusters/lab.ts";
+import type { LabCluster } from "../lab/clusters/lab-cluster.ts";
 import { besideSwarm } from "./beside-swarm.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { rounds, replicas, lab } = benchOptions({ rounds: 3, replicas: 20, lab: 31 });
 const service = "web";

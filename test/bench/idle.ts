@@ -13,10 +13,10 @@
  * cost the engine, in Swarm what Swarm mode costs the engine.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Host, Lab } from "../lab/lab.ts";
+import { type Host, Lab } from "../lab/clusters/lab.ts";
 import { besideSwarm } from "./beside-swarm.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 import { agentOf, cpuSeconds, engineOf, residentMiB } from "./usage.ts";
 
 const options = { rounds: 3, seconds: 20, settle: 20, lab: 37 };

@@ -5,18 +5,18 @@
  *
  * One real peer leads, and five vote. The others only answer (stand-ins.ts) and say how busy their hosts are. Frames
  * are not encoded. Time is virtual. Figures are processor time, and ratios to the fixed loops of JavaScript in
- * test/lab/bare.ts.
+ * test/lab/load/bare.ts.
  */
 import type { NodeId, ProposalId, TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Peer, tickMs } from "@gam/peer";
 import type { Usage } from "@gam/state";
 import type { TestLog } from "@gam/state/testing";
-import { fixedLoopMs } from "../lab/bare.ts";
-import { print, printRatio, type Target } from "./figures.ts";
-import { diskOf, grownState, idOf } from "./grown-state.ts";
-import { benchOptions } from "./options.ts";
-import { receivedFrom, StandIns } from "./stand-ins.ts";
+import { fixedLoopMs } from "../lab/load/bare.ts";
+import { print, printRatio, type Target } from "./support/figures.ts";
+import { diskOf, grownState, idOf } from "./support/grown-state.ts";
+import { benchOptions } from "./support/options.ts";
+import { receivedFrom, StandIns } from "./support/stand-ins.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const { nodes, tasks, services, seconds } = benchOptions({

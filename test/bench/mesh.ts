@@ -8,10 +8,10 @@
  */
 import { buffer } from "node:stream/consumers";
 import { MeshWorld, until } from "../../packages/mesh/src/testing/mesh-world.ts";
-import { median } from "../lab/bare.ts";
+import { median } from "../lab/load/bare.ts";
 import { bareRoundTripsMs } from "./bare-round-trip.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { peers: peersWanted, rounds } = benchOptions({ peers: 5, rounds: 3 });
 const bodyBytes = 200;

@@ -12,14 +12,14 @@
  * through five of them would keep this machine busy.
  */
 import { readFileSync } from "node:fs";
-import type { Background } from "../lab/background.ts";
-import { type Container, containersOf } from "../lab/echo.ts";
-import { engineCall } from "../lab/engine-call.ts";
-import { type Host, LabError } from "../lab/lab.ts";
-import type { LabCluster } from "../lab/lab-cluster.ts";
+import { type Host, LabError } from "../lab/clusters/lab.ts";
+import type { LabCluster } from "../lab/clusters/lab-cluster.ts";
+import type { Background } from "../lab/hosts/background.ts";
+import { engineCall } from "../lab/hosts/engine-call.ts";
+import { type Container, containersOf } from "../lab/load/echo.ts";
 import { besideSwarm } from "./beside-swarm.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { rounds, lab } = benchOptions({ rounds: 10, lab: 33 });
 const network = "front";
@@ -28,7 +28,7 @@ const askers = "askers";
 const watchSeconds = 60;
 const limitMs = 30_000;
 const resolverOfDocker = "127.0.0.11";
-const watcher = new URL("../lab/name-watch.ts", import.meta.url).pathname;
+const watcher = new URL("../lab/load/name-watch.ts", import.meta.url).pathname;
 
 interface Seen {
   readonly atMs: number;

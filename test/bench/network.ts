@@ -4,7 +4,7 @@
  *   node test/bench/network.ts [--rounds 5] [--check]
  *
  * Plans the node of a cluster with 200 services of 5 tasks on 20 networks and 5 nodes, in turns with
- * the fixed loops of JavaScript in test/lab/bare.ts; both in processor time. Then, as root, loads its packet filter in a network namespace
+ * the fixed loops of JavaScript in test/lab/load/bare.ts; both in processor time. Then, as root, loads its packet filter in a network namespace
  * of its own, whole and one endpoint at a time, at 10, 100, 200 and 1,000 services. In turns with it, `nft -f -`
  * gets a table by hand (one rule a service and port, which chooses among the same tasks), and one element
  * of a set.
@@ -13,9 +13,9 @@ import { spawnSync } from "node:child_process";
 import type { NodeId } from "@gam/core";
 import { hostTable, type NodePlan, planNode, tableChange, wholeTable } from "@gam/network";
 import { TestCluster } from "@gam/network/testing";
-import { fixedLoopMs, median } from "../lab/bare.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { fixedLoopMs, median } from "../lab/load/bare.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 import { cpuMsOf } from "./usage.ts";
 
 // `apart` is for the process in the network namespace.

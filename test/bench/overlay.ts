@@ -13,13 +13,13 @@
  * "By hand" is a table of this bench with one rule that sends to the same task on the same network.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Container, containersOf, inspect } from "../lab/echo.ts";
-import { type Host, Lab, LabError, labUnavailable } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { mustDocker } from "../lab/must-docker.ts";
-import { mustRun } from "../lab/must-run.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { type Host, Lab, LabError, labUnavailable } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { mustDocker } from "../lab/clusters/must-docker.ts";
+import { type Container, containersOf, inspect } from "../lab/load/echo.ts";
+import { mustRun } from "../lab/load/must-run.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 import { listen, type Place, requestsPerSecond, streamGbit } from "./traffic.ts";
 
 const {

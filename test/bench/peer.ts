@@ -4,17 +4,17 @@
  *   node test/bench/peer.ts [--services 2000] [--tasks 20000] [--nodes 50] [--check]
  *
  * Processor time, one line per figure. All calls of a kind together are compared with the fixed loops of
- * JavaScript in test/lab/bare.ts, in processor time too.
+ * JavaScript in test/lab/load/bare.ts, in processor time too.
  */
 import { decode, type NodeId, type ProposalId, type ServiceId, type TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
 import { type Effect, type Input, Peer } from "@gam/peer";
 import type { AskedChange, Change, Dump, View } from "@gam/state";
 import { aService, TestLog } from "@gam/state/testing";
-import { fixedLoopMs } from "../lab/bare.ts";
-import { print, printRatio, type Target } from "./figures.ts";
-import { diskOf, grownState, idOf } from "./grown-state.ts";
-import { benchOptions } from "./options.ts";
+import { fixedLoopMs } from "../lab/load/bare.ts";
+import { print, printRatio, type Target } from "./support/figures.ts";
+import { diskOf, grownState, idOf } from "./support/grown-state.ts";
+import { benchOptions } from "./support/options.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const { services, tasks, nodes } = benchOptions({ services: 2000, tasks: 20_000, nodes: 50 });

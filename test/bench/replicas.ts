@@ -8,11 +8,12 @@
  * settings are read from one that gam made. A container counts when its engine has started it, a
  * replica when the peer that was asked says that it runs.
  */
-import { engineCall } from "../lab/engine-call.ts";
-import { type Host, Lab, LabError } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+
+import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { engineCall } from "../lab/hosts/engine-call.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const { rounds, replicas, lab: number } = benchOptions({ rounds: 3, replicas: 100, lab: 51 });
 const widths = [2, 3, 4];

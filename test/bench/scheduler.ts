@@ -4,16 +4,16 @@
  *   node test/bench/scheduler.ts [--rounds 3] [--tasks 100000] [--nodes 5000] [--check]
  *
  * The tasks are of 100 services, the nodes in three zones. Each round places them all in a new cluster,
- * and then runs the loops of test/lab/bare.ts. Then 40,000 tasks of one service are placed as a leader does it, plan
+ * and then runs the loops of test/lab/load/bare.ts. Then 40,000 tasks of one service are placed as a leader does it, plan
  * by plan. Times are of the processor.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import { planPlacement } from "@gam/scheduler";
 import type { Change, Usage } from "@gam/state";
 import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
-import { fixedLoopMs } from "../lab/bare.ts";
-import { print, printCount, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { fixedLoopMs } from "../lab/load/bare.ts";
+import { print, printCount, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const options = { rounds: 3, tasks: 100_000, nodes: 5_000 };

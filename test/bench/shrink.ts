@@ -9,11 +9,11 @@
  * the other one is back, the two go on.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Host, Lab, LabError } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { mustDocker } from "../lab/must-docker.ts";
-import { print, printCount } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { mustDocker } from "../lab/clusters/must-docker.ts";
+import { print, printCount } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const options = benchOptions({ every: 20, replicas: 10, lab: 56 });
 const everyMs = options.every * 1000;

@@ -5,9 +5,9 @@
  * so it needs nothing for them.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Background } from "../lab/background.ts";
-import { type Host, LabError } from "../lab/lab.ts";
-import type { RunResult } from "../lab/run.ts";
+import { type Host, LabError } from "../lab/clusters/lab.ts";
+import type { Background } from "../lab/hosts/background.ts";
+import type { RunResult } from "../lab/hosts/run.ts";
 
 export interface Place {
   readonly host: Host;

@@ -10,12 +10,17 @@
  * `waiting` in the accept queue of a task that ends is overload, and the server's to avoid; `opened` after the signal
  * was sent to a task that was leaving.
  */
-import { Lab, LabError } from "../lab/lab.ts";
-import { LabMesh } from "../lab/lab-mesh.ts";
-import { mustDocker } from "../lab/must-docker.ts";
-import { healthFlags, overloaded, rollingUpdate, type UpdateOrder } from "../lab/rolling-update.ts";
-import { print, printCount } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { Lab, LabError } from "../lab/clusters/lab.ts";
+import { LabMesh } from "../lab/clusters/lab-mesh.ts";
+import { mustDocker } from "../lab/clusters/must-docker.ts";
+import {
+  healthFlags,
+  overloaded,
+  rollingUpdate,
+  type UpdateOrder,
+} from "../lab/clusters/rolling-update.ts";
+import { print, printCount } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 
 const options = benchOptions({
   shares: "0.5,1,2",

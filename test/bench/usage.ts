@@ -1,7 +1,7 @@
 /** What processes cost, as the kernel counts it. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { type Host, LabError } from "../lab/lab.ts";
+import { type Host, LabError } from "../lab/clusters/lab.ts";
 
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
 

@@ -12,11 +12,11 @@ import { counterMint, seededRandom } from "@gam/core/testing";
 import { decodeMessage, type Effect, encodeMessage, type Input, Peer, tickMs } from "@gam/peer";
 import type { AskedChange, TaskSpec } from "@gam/state";
 import { aService, type TestLog } from "@gam/state/testing";
-import { fixedLoopMs } from "../lab/bare.ts";
-import { print, printRatio } from "./figures.ts";
-import { diskOf, grownState, idOf } from "./grown-state.ts";
-import { benchOptions } from "./options.ts";
-import { receivedFrom, StandIns } from "./stand-ins.ts";
+import { fixedLoopMs } from "../lab/load/bare.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { diskOf, grownState, idOf } from "./support/grown-state.ts";
+import { benchOptions } from "./support/options.ts";
+import { receivedFrom, StandIns } from "./support/stand-ins.ts";
 import { cpuMsOf } from "./usage.ts";
 
 const { writes, services, tasks } = benchOptions({ writes: 2000, services: 200, tasks: 1000 });

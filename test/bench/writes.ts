@@ -13,13 +13,13 @@
  * The processor time of a write is that of all agents, or of all engines in Swarm, while the clients write.
  */
 import { Agent, request } from "node:http";
-import { bareWritesMs, median } from "../lab/bare.ts";
-import { type Host, LabError } from "../lab/lab.ts";
-import type { LabCluster, ServiceRow } from "../lab/lab-cluster.ts";
+import { type Host, LabError } from "../lab/clusters/lab.ts";
+import type { LabCluster, ServiceRow } from "../lab/clusters/lab-cluster.ts";
+import { bareWritesMs, median } from "../lab/load/bare.ts";
 import { bareRoundTripsMs } from "./bare-round-trip.ts";
 import { besideSwarm } from "./beside-swarm.ts";
-import { print, printRatio } from "./figures.ts";
-import { benchOptions } from "./options.ts";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
 import { agentOf, cpuSeconds, engineOf } from "./usage.ts";
 
 const options = { rounds: 5, writes: 40, clients: 32, seconds: 4, lab: 35 };

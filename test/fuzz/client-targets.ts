@@ -17,16 +17,16 @@ import {
   readNodeSpec,
   readServiceSpec,
 } from "@gam/state";
+import { ApiError } from "../../packages/api/src/request/api-error.ts";
 import {
   checkVersion,
   forEngine,
   unversioned,
   wantsPlainErrors,
-} from "../../packages/api/src/api-version.ts";
-import { Filters } from "../../packages/api/src/filters.ts";
-import { parseGoJson } from "../../packages/api/src/go-json.ts";
-import { Query } from "../../packages/api/src/query.ts";
-import { Refusal } from "../../packages/api/src/refusal.ts";
+} from "../../packages/api/src/request/api-version.ts";
+import { Filters } from "../../packages/api/src/request/filters.ts";
+import { parseGoJson } from "../../packages/api/src/request/go-json.ts";
+import { Query } from "../../packages/api/src/request/query.ts";
 import { pick } from "./mutate.ts";
 import type { Target } from "./target.ts";
 
@@ -35,7 +35,7 @@ const readTestdata = (path: string): string => readFileSync(new URL(path, testda
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value), "utf8");
 const text = (input: Uint8Array): string => Buffer.from(input).toString("utf8");
 const isRefusal = (thrown: unknown): boolean =>
-  thrown instanceof GamError || thrown instanceof Refusal;
+  thrown instanceof GamError || thrown instanceof ApiError;
 
 const services: readonly object[] = JSON.parse(readTestdata("every/want.json")).services;
 const network = {

@@ -4,8 +4,8 @@ import type { DnsPlan } from "@gam/network";
 import { encode } from "dns-packet";
 import { framed, unframed } from "../../packages/runtime/src/dns/ask-upstream.ts";
 import {
+  type DnsQuery,
   headerBytes,
-  type Query,
   questionEnd,
   readQuery,
   readRecords,
@@ -80,7 +80,7 @@ const answers = [
     authorities: [{ name: "example.com", type: "SOA", ttl: 60, data: soa }],
   }),
 ];
-const asked = readQuery(ask("example.com", "A", [opt])) as Query;
+const asked = readQuery(ask("example.com", "A", [opt])) as DnsQuery;
 
 /** What goes out again must be whole, and no longer than it may be. */
 function insistOnAnswer(message: Buffer, bytesMax: number): void {

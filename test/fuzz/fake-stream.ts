@@ -3,7 +3,7 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
-import type { Identity } from "../../packages/mesh/src/identity.ts";
+import type { Identity } from "../../packages/mesh/src/trust/identity.ts";
 
 type Listener = (event: { data: Uint8Array; error?: Error }) => void;
 

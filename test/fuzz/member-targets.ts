@@ -11,8 +11,8 @@ import {
   recoverJournal,
 } from "@gam/peer";
 import { aNode, aService } from "@gam/state/testing";
-import { defaultLimits } from "../../packages/mesh/src/limits.ts";
-import { Rpc } from "../../packages/mesh/src/rpc.ts";
+import { defaultLimits } from "../../packages/mesh/src/trust/limits.ts";
+import { Rpc } from "../../packages/mesh/src/wire/rpc.ts";
 import type { Target } from "./target.ts";
 
 const self = "a".repeat(25) as NodeId;

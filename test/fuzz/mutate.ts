@@ -4,7 +4,7 @@
  * One random source makes one input, so an input is known by the seed and its number.
  */
 import { decode, encode, GamError, type Random } from "@gam/core";
-import { FrameReader, writeFrames } from "../../packages/mesh/src/frame.ts";
+import { FrameReader, writeFrames } from "../../packages/mesh/src/wire/frame.ts";
 import type { Target } from "./target.ts";
 
 const inputBytesMax = 64 * 1024;

@@ -6,37 +6,37 @@
  */
 import { decode, encode, GamError, type NodeId, type Random } from "@gam/core";
 import { yamux } from "@libp2p/yamux";
-import { hostOf, parseAddress } from "../../packages/mesh/src/address.ts";
-import { Admission } from "../../packages/mesh/src/admission.ts";
+import { Admission } from "../../packages/mesh/src/admission/admission.ts";
+import { askToJoin, askToRenew, Responder } from "../../packages/mesh/src/admission/join.ts";
+import { Refusals } from "../../packages/mesh/src/admission/refusals.ts";
+import { Throttle } from "../../packages/mesh/src/admission/throttle.ts";
+import { hostPart, parseAddress } from "../../packages/mesh/src/trust/address.ts";
 import {
   issueCertificate,
   readCertificate,
   writeCertificate,
-} from "../../packages/mesh/src/certificate.ts";
+} from "../../packages/mesh/src/trust/certificate.ts";
 import {
   type Credentials,
   createCluster,
   fingerprintOf,
-} from "../../packages/mesh/src/credentials.ts";
-import type { MeshDoor } from "../../packages/mesh/src/door.ts";
-import { Exchange } from "../../packages/mesh/src/exchange.ts";
-import { FrameReader, writeFrames } from "../../packages/mesh/src/frame.ts";
-import { type Identity, makeIdentity } from "../../packages/mesh/src/identity.ts";
-import { askToJoin, askToRenew, Responder } from "../../packages/mesh/src/join.ts";
-import { defaultLimits } from "../../packages/mesh/src/limits.ts";
-import { Links } from "../../packages/mesh/src/link.ts";
-import { boundFrames, MuxerFrames } from "../../packages/mesh/src/muxer-frames.ts";
-import { isAnswer, Negotiation } from "../../packages/mesh/src/negotiation.ts";
-import { Refusals } from "../../packages/mesh/src/refusals.ts";
-import { grantByHalves, onEachStream } from "../../packages/mesh/src/streams.ts";
-import { Throttle } from "../../packages/mesh/src/throttle.ts";
+} from "../../packages/mesh/src/trust/credentials.ts";
+import type { MeshDoor } from "../../packages/mesh/src/trust/door.ts";
+import { type Identity, makeIdentity } from "../../packages/mesh/src/trust/identity.ts";
+import { defaultLimits } from "../../packages/mesh/src/trust/limits.ts";
 import {
   formatToken,
   makeSecret,
   parseToken,
   type Token,
   tokenKeyOf,
-} from "../../packages/mesh/src/token.ts";
+} from "../../packages/mesh/src/trust/token.ts";
+import { Exchange } from "../../packages/mesh/src/wire/exchange.ts";
+import { FrameReader, writeFrames } from "../../packages/mesh/src/wire/frame.ts";
+import { Links } from "../../packages/mesh/src/wire/link.ts";
+import { boundFrames, MuxerFrames } from "../../packages/mesh/src/wire/muxer-frames.ts";
+import { isAnswer, Negotiation } from "../../packages/mesh/src/wire/negotiation.ts";
+import { grantByHalves, onEachStream } from "../../packages/mesh/src/wire/streams.ts";
 import { FakeStream, fakeConnection } from "./fake-stream.ts";
 import type { Target } from "./target.ts";
 
@@ -468,7 +468,7 @@ function texts({ token }: Cast): Target[] {
       words: [":", "[", "]", "%", ".", "::", "0x7f"],
       take: (input) => {
         const { host, port } = parseAddress(Buffer.from(input).toString("utf8"));
-        return hostOf(`${host}:${port}`) === host;
+        return hostPart(`${host}:${port}`) === host;
       },
     },
   ];

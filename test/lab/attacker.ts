@@ -10,7 +10,7 @@
  * ls`). Ends with 1 where a host was let in by what it found.
  */
 import { join } from "node:path";
-import { Disk } from "../../packages/agent/src/disk.ts";
+import { Disk } from "../../packages/agent/src/disk/disk.ts";
 import { Attacker, attacks, stateIn } from "../../packages/agent/src/testing/attacker.ts";
 import { loadCredentials, loadIdentity } from "../../packages/mesh/src/index.ts";
 

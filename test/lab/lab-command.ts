@@ -5,8 +5,8 @@
  * whether it has the host, is found out later.
  */
 import { parseArgs } from "node:util";
-import { numberDefault } from "./lab.ts";
-import { hostsMax, numberMax } from "./lab-state.ts";
+import { numberDefault } from "./clusters/lab.ts";
+import { hostsMax, numberMax } from "./hosts/lab-state.ts";
 
 export const usage = `scripts/lab VERB [--lab NUMBER]     real hosts on this machine; needs root
 

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { engineCall } from "./engine-call.ts";
-import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
-import { LabState } from "./lab-state.ts";
-import { rulesOf } from "./switch.ts";
+import { type Host, Lab, LabError, labUnavailable } from "./clusters/lab.ts";
+import { engineCall } from "./hosts/engine-call.ts";
+import { LabState } from "./hosts/lab-state.ts";
+import { rulesOf } from "./hosts/switch.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 41;
@@ -173,7 +173,7 @@ describe("a lab of three hosts", { skip }, () => {
 
 test("a lab whose starter is killed half-way is taken down by its keeper", { skip }, async () => {
   const own = number + 2;
-  const script = `import { Lab } from ${JSON.stringify(join(import.meta.dirname, "lab.ts"))};
+  const script = `import { Lab } from ${JSON.stringify(join(import.meta.dirname, "clusters/lab.ts"))};
     const lab = await Lab.up({ hosts: 1, number: ${own} });
     await lab.host(1).freeze();
     console.log("up");

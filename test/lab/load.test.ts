@@ -6,11 +6,17 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { behind, type ClosedLoop, type LoadResult, type Rate } from "./load.ts";
-import { deadlineMs, healthSeconds, loadPerSecond, type Machine, machineText } from "./machine.ts";
-import { overloaded } from "./rolling-update.ts";
+import { overloaded } from "./clusters/rolling-update.ts";
+import {
+  deadlineMs,
+  healthSeconds,
+  loadPerSecond,
+  type Machine,
+  machineText,
+} from "./hosts/machine.ts";
+import { behind, type ClosedLoop, type LoadResult, type Rate } from "./load/load.ts";
 
-const program = new URL("./load-generator.ts", import.meta.url).pathname;
+const program = new URL("./load/load-generator.ts", import.meta.url).pathname;
 const machine: Machine = {
   containersPerSecond: 8,
   requestsPerSecond: 2000,

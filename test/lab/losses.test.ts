@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
-import { LabMesh } from "./lab-mesh.ts";
+import { type Host, Lab, LabError, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh } from "./clusters/lab-mesh.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 67;

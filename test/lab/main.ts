@@ -1,9 +1,9 @@
 /** The command behind scripts/lab. One verb per call; everything it needs to know is on disk. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { engineCall } from "./engine-call.ts";
-import type { Command } from "./host.ts";
-import { Lab, LabError } from "./lab.ts";
+import { Lab, LabError } from "./clusters/lab.ts";
+import { engineCall } from "./hosts/engine-call.ts";
+import type { Command } from "./hosts/host.ts";
 import { type LabCommand, readLabCommand, UsageError, usage } from "./lab-command.ts";
 
 const usageCode = 2;

@@ -8,9 +8,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { engineCall } from "./engine-call.ts";
-import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
-import { LabMesh } from "./lab-mesh.ts";
+import { type Host, Lab, LabError, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh } from "./clusters/lab-mesh.ts";
+import { engineCall } from "./hosts/engine-call.ts";
 
 const skip = labUnavailable() ?? false;
 const [attacked, bereaved] = [60, 61];

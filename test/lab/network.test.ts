@@ -9,6 +9,20 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh } from "./clusters/lab-mesh.ts";
+import { mustDocker } from "./clusters/must-docker.ts";
+import {
+  healthFlags,
+  overloaded,
+  type RollingUpdate,
+  rollingUpdate,
+  tasksOf,
+} from "./clusters/rolling-update.ts";
+import { Shop } from "./clusters/shop.ts";
+import { Talk } from "./clusters/talk.ts";
+import { traceOf } from "./clusters/trace.ts";
+import { deadlineMs, loadPerSecond } from "./hosts/machine.ts";
 import {
   askAt,
   askingSocketOf,
@@ -16,24 +30,10 @@ import {
   type Container,
   inspect,
   startAsker,
-} from "./echo.ts";
-import { spreadOf } from "./even-spread.ts";
-import { type Host, Lab, labUnavailable } from "./lab.ts";
-import { LabMesh } from "./lab-mesh.ts";
-import { Load, type LoadResult } from "./load.ts";
-import { deadlineMs, loadPerSecond } from "./machine.ts";
-import { mustDocker } from "./must-docker.ts";
-import { mustRun } from "./must-run.ts";
-import {
-  healthFlags,
-  overloaded,
-  type RollingUpdate,
-  rollingUpdate,
-  tasksOf,
-} from "./rolling-update.ts";
-import { Shop } from "./shop.ts";
-import { Talk } from "./talk.ts";
-import { traceOf } from "./trace.ts";
+} from "./load/echo.ts";
+import { spreadOf } from "./load/even-spread.ts";
+import { Load, type LoadResult } from "./load/load.ts";
+import { mustRun } from "./load/must-run.ts";
 
 const programs = { tcpdump: "tcpdump", wg: "wireguard-tools", "wireguard-go": "wireguard-go" };
 const skip = labUnavailable(programs) ?? false;

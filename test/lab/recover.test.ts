@@ -8,8 +8,8 @@ import { appendFile, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { isJournalFile, recoverJournal } from "@gam/peer";
-import { type Host, Lab, labUnavailable } from "./lab.ts";
-import { LabMesh, type Place } from "./lab-mesh.ts";
+import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh, type Place } from "./clusters/lab-mesh.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 83;

@@ -6,9 +6,9 @@
  * Proves a key of its own, opens PROTOCOL, announces a frame of BYTES and sends it until it is cut off.
  * Prints its node id, by which the log of the other side names it.
  */
-import { dialAddress, parseAddress } from "../../packages/mesh/src/address.ts";
-import { openHost } from "../../packages/mesh/src/host.ts";
-import { makeIdentity } from "../../packages/mesh/src/identity.ts";
+import { dialAddress, parseAddress } from "../../packages/mesh/src/trust/address.ts";
+import { makeIdentity } from "../../packages/mesh/src/trust/identity.ts";
+import { openHost } from "../../packages/mesh/src/wire/host.ts";
 
 const [address = "", protocol = "", bytes = ""] = process.argv.slice(2);
 const pieceBytes = 64 * 1024;

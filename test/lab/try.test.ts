@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { Lab, labUnavailable } from "./lab.ts";
-import { LabState } from "./lab-state.ts";
+import { Lab, labUnavailable } from "./clusters/lab.ts";
+import { LabState } from "./hosts/lab-state.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 42;

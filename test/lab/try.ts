@@ -6,7 +6,7 @@
  */
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { Lab, LabError, numberDefault } from "./lab.ts";
+import { Lab, LabError, numberDefault } from "./clusters/lab.ts";
 import { Narrator, seconds } from "./narrator.ts";
 import { Story } from "./story.ts";
 

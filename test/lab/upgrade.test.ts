@@ -8,9 +8,9 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Host, Lab, LabError, labUnavailable } from "./lab.ts";
-import { LabMesh } from "./lab-mesh.ts";
-import { makeReleases, type Releases } from "./releases.ts";
+import { type Host, Lab, LabError, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh } from "./clusters/lab-mesh.ts";
+import { makeReleases, type Releases } from "./clusters/releases.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 60;

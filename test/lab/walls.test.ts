@@ -8,12 +8,12 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { macOf } from "@gam/state";
-import type { Background } from "./background.ts";
-import { type Sending, senderPort, sendFrom, vxlanFrame } from "./container-sender.ts";
-import { askAt, askingSocketOf, type Container, inspect } from "./echo.ts";
-import { type Host, Lab, labUnavailable } from "./lab.ts";
-import { LabMesh } from "./lab-mesh.ts";
-import { mustDocker } from "./must-docker.ts";
+import { type Sending, senderPort, sendFrom, vxlanFrame } from "./clusters/container-sender.ts";
+import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
+import { LabMesh } from "./clusters/lab-mesh.ts";
+import { mustDocker } from "./clusters/must-docker.ts";
+import type { Background } from "./hosts/background.ts";
+import { askAt, askingSocketOf, type Container, inspect } from "./load/echo.ts";
 
 const programs = { wg: "wireguard-tools", "wireguard-go": "wireguard-go", tcpdump: "tcpdump" };
 const skip = labUnavailable(programs) ?? false;

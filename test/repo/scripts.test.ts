@@ -20,7 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
-import { keepLogs } from "../lab/keep-logs.ts";
+import { keepLogs } from "../lab/clusters/keep-logs.ts";
 import { readLabCommand, UsageError } from "../lab/lab-command.ts";
 
 const checkout = join(import.meta.dirname, "../..");

@@ -18,12 +18,12 @@ import {
 import { checkJoinTokens, checkRecoverReport, checkStatus } from "@gam/state/answers";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
-import type { Log } from "./log.ts";
+import type { AgentLog } from "./log.ts";
 
 /** Only so that a test that hangs ends: nothing here takes a tenth of it. */
 const guard = { timeout: 120_000 };
 const silence = (): void => undefined;
-const log: Log = { debug: silence, info: silence, warn: silence, error: silence };
+const log: AgentLog = { debug: silence, info: silence, warn: silence, error: silence };
 
 const init = {
   listenAddr: undefined,

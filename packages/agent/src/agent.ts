@@ -4,7 +4,7 @@
  * Decides only whether this host is in a cluster, and that one change of that is under way at a time.
  */
 import { type FileHandle, rm } from "node:fs/promises";
-import type { ClusterDoor, InitRequest, JoinRequest } from "@gam/api";
+import type { ClusterDoor, InitRequest, SwarmJoinRequest } from "@gam/api";
 import { assert, GamError, type NodeId } from "@gam/core";
 import {
   type Identity,
@@ -25,16 +25,16 @@ import {
 } from "@gam/state";
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import {
-  Cluster,
-  type ClusterParts,
+  ClusterMember,
+  type ClusterMemberParts,
   hasJournal,
+  type MeshAddresses,
   mint,
-  type Place,
   removeJournal,
-} from "./cluster.ts";
+} from "./cluster-member.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
-import { lockDataDir } from "./lock.ts";
-import type { Log } from "./log.ts";
+import { lockDataDir } from "./disk/lock.ts";
+import type { AgentLog } from "./log.ts";
 import { tunnelDir } from "./networking.ts";
 import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 
@@ -46,19 +46,19 @@ export class Agent {
   readonly config: AgentConfig;
   readonly #lock: FileHandle;
   #identity: Identity;
-  readonly #log: Log;
+  readonly #log: AgentLog;
   readonly #version: string;
   readonly #fail: (thrown: unknown) => void;
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #nothing = new Store();
-  #cluster: Cluster | undefined;
+  #cluster: ClusterMember | undefined;
   #changing = false;
 
   private constructor(
     config: AgentConfig,
     lock: FileHandle,
     identity: Identity,
-    log: Log,
+    log: AgentLog,
     version: string,
     fail: (thrown: unknown) => void,
   ) {
@@ -78,7 +78,7 @@ export class Agent {
    */
   static async start(
     config: AgentConfig,
-    log: Log,
+    log: AgentLog,
     version: string,
     fail: (thrown: unknown) => void,
   ): Promise<Agent> {
@@ -104,7 +104,7 @@ export class Agent {
   }
 
   door(): ClusterDoor {
-    const active = (): Cluster => {
+    const active = (): ClusterMember => {
       if (this.#cluster !== undefined) return this.#cluster;
       throw new GamError("NOT_MEMBER", "Cannot do that: this host is not in a cluster");
     };
@@ -155,7 +155,7 @@ export class Agent {
       return;
     }
     const place = await this.#lastPlace();
-    this.#enter(await Cluster.resume(this.#parts(), place, credentials, this.config.salvage));
+    this.#enter(await ClusterMember.resume(this.#parts(), place, credentials, this.config.salvage));
     const { nodeId } = this.#identity;
     if (this.config.salvage) {
       this.#log.warn(
@@ -177,21 +177,21 @@ export class Agent {
       const { spec, availability, dataPath } = request;
       await this.#enterOrForget(async () => {
         await keepPlace(this.config.dataDir, place);
-        return await Cluster.init(this.#parts(), place, spec, availability, dataPath);
+        return await ClusterMember.init(this.#parts(), place, spec, availability, dataPath);
       });
     });
     this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
     return this.#identity.nodeId;
   }
 
-  async #join(request: JoinRequest): Promise<void> {
+  async #join(request: SwarmJoinRequest): Promise<void> {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
       const { token, addresses, availability } = request;
       await this.#enterOrForget(async () => {
         await keepPlace(this.config.dataDir, place);
-        return await Cluster.join(this.#parts(), place, token, addresses, availability);
+        return await ClusterMember.join(this.#parts(), place, token, addresses, availability);
       });
     });
     this.#log.info({ node: this.#identity.nodeId }, "Joined a cluster");
@@ -231,7 +231,7 @@ export class Agent {
       const credentials = await loadCredentials(this.config.dataDir);
       assert(credentials !== undefined, "a member keeps its credentials");
       const place = await this.#lastPlace();
-      const cluster = await Cluster.resume(this.#parts(), place, credentials);
+      const cluster = await ClusterMember.resume(this.#parts(), place, credentials);
       this.#cluster = undefined;
       this.#enter(cluster);
       this.#log.info({ life: cluster.peer.lives.own }, "Back in another life of its cluster");
@@ -264,7 +264,7 @@ export class Agent {
     this.#identity = await loadIdentity(dataDir);
   }
 
-  async #enterOrForget(enter: () => Promise<Cluster>): Promise<void> {
+  async #enterOrForget(enter: () => Promise<ClusterMember>): Promise<void> {
     try {
       this.#enter(await enter());
     } catch (thrown) {
@@ -285,7 +285,7 @@ export class Agent {
     }
   }
 
-  #enter(cluster: Cluster): void {
+  #enter(cluster: ClusterMember): void {
     assert(this.#cluster === undefined, "one cluster at a time");
     this.#cluster = cluster;
     cluster.driver.subscribe((event) => {
@@ -293,7 +293,7 @@ export class Agent {
     });
   }
 
-  #parts(): ClusterParts {
+  #parts(): ClusterMemberParts {
     return {
       config: this.config,
       identity: this.#identity,
@@ -304,7 +304,7 @@ export class Agent {
     };
   }
 
-  async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<Place> {
+  async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<MeshAddresses> {
     const { listen, advertise } = this.config;
     const { listenAddr, advertiseAddr } = request;
     // Clients say 0.0.0.0:2377 when they were told nothing: the port of another orchestrator.
@@ -317,7 +317,7 @@ export class Agent {
     return place;
   }
 
-  async #lastPlace(): Promise<Place> {
+  async #lastPlace(): Promise<MeshAddresses> {
     const { listen, advertise } = this.config;
     const kept = await keptPlace(this.config.dataDir);
     if (kept === undefined) return { listen, advertise };

@@ -13,7 +13,7 @@ import { clusterSpecDefault, dataPathDefault } from "@gam/state";
 import { aService } from "@gam/state/testing";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
-import { Disk } from "./disk.ts";
+import { Disk } from "./disk/disk.ts";
 import { Attacker, attacks, stateIn } from "./testing/attacker.ts";
 
 const triesMax = 10;

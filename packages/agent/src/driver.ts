@@ -10,7 +10,6 @@ import { messageOf, type NodeId, unreachable } from "@gam/core";
 import type { Mesh, Wanted } from "@gam/mesh";
 import type { NodePlan } from "@gam/network";
 import {
-  type Answer,
   decodeGossip,
   decodeMessage,
   type Effect,
@@ -18,12 +17,13 @@ import {
   encodeMessage,
   type Input,
   type Peer,
+  type ProposalOutcome,
   tickMs,
 } from "@gam/peer";
-import type { Engine } from "@gam/runtime";
+import type { DockerEngine } from "@gam/runtime";
 import type { AskedChange, Event } from "@gam/state";
-import type { Disk } from "./disk.ts";
-import type { Log } from "./log.ts";
+import type { Disk } from "./disk/disk.ts";
+import type { AgentLog } from "./log.ts";
 import type { Networking } from "./networking.ts";
 import { Pace } from "./pace.ts";
 import { watchSelf } from "./self-description.ts";
@@ -32,9 +32,9 @@ export interface DriverParts {
   readonly peer: Peer;
   readonly mesh: Mesh;
   readonly disk: Disk;
-  readonly engine: Engine;
+  readonly engine: DockerEngine;
   readonly networking: Networking;
-  readonly log: Log;
+  readonly log: AgentLog;
   /** Ends the agent. Called once, with what happened. */
   readonly fail: (thrown: unknown) => void;
   /** This peer is no member any more. */
@@ -49,7 +49,7 @@ export interface DriverParts {
 
 export class Driver {
   readonly #parts: DriverParts;
-  readonly #answers = new Map<number, (answer: Answer) => void>();
+  readonly #answers = new Map<number, (answer: ProposalOutcome) => void>();
   readonly #reads = new Map<number, () => void>();
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #endings: (() => void)[] = [];
@@ -121,7 +121,7 @@ export class Driver {
   }
 
   /** Resolves when the changes are applied here, or are not going to be as far as one can tell. */
-  propose(changes: readonly AskedChange[]): Promise<Answer> {
+  propose(changes: readonly AskedChange[]): Promise<ProposalOutcome> {
     return new Promise((resolve) => {
       if (this.#stopped) return resolve({ kind: "lost", message: "the agent is stopping" });
       this.#requests += 1;

@@ -10,7 +10,7 @@ import { type NodePlan, safePort, type Walls } from "@gam/network";
 import {
   DataPlane,
   DnsServer,
-  type Engine,
+  type DockerEngine,
   HostTrials,
   lineOf,
   lookAtHostNetwork,
@@ -20,7 +20,7 @@ import {
 } from "@gam/runtime";
 import type { NodeNetwork } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
-import type { Log } from "./log.ts";
+import type { AgentLog } from "./log.ts";
 
 const switchedOff: NodeNetwork = {
   mtu: 1500,
@@ -46,7 +46,7 @@ export class Networking {
   readonly #config: AgentConfig;
   #plan: NodePlan | undefined;
 
-  private constructor(keys: TunnelKeys, engine: Engine, config: AgentConfig, log: Log) {
+  private constructor(keys: TunnelKeys, engine: DockerEngine, config: AgentConfig, log: AgentLog) {
     this.#keys = keys;
     this.#config = config;
     this.#isOn = config.networks;
@@ -59,7 +59,7 @@ export class Networking {
   }
 
   /** Errors: CORRUPT_FILE, those of the disk. */
-  static async open(config: AgentConfig, engine: Engine, log: Log): Promise<Networking> {
+  static async open(config: AgentConfig, engine: DockerEngine, log: AgentLog): Promise<Networking> {
     const keys = await TunnelKeys.open(tunnelDir(config));
     const networking = new Networking(keys, engine, config, log);
     await networking.#deafen();

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { insistOnVersion } from "@gam/mesh";
-import type { Place } from "./cluster.ts";
-import { diskFailed } from "./prepare-disk.ts";
+import type { MeshAddresses } from "./cluster-member.ts";
+import { diskFailed } from "./disk/prepare-disk.ts";
 
 const fileName = "place.json";
 const version = 1;
@@ -18,7 +18,7 @@ const checkPlace = check.object({
 });
 
 /** Errors: DISK_FAILED. */
-export async function keepPlace(dataDir: string, place: Place): Promise<void> {
+export async function keepPlace(dataDir: string, place: MeshAddresses): Promise<void> {
   try {
     await replaceFile(join(dataDir, fileName), JSON.stringify({ version, ...place }));
   } catch (thrown) {
@@ -28,7 +28,7 @@ export async function keepPlace(dataDir: string, place: Place): Promise<void> {
 }
 
 /** Undefined where none was kept. Errors: CORRUPT_FILE and NOT_SUPPORTED, with what to do; those of the disk. */
-export async function keptPlace(dataDir: string): Promise<Place | undefined> {
+export async function keptPlace(dataDir: string): Promise<MeshAddresses | undefined> {
   const path = join(dataDir, fileName);
   const text = await readIfThere(path);
   if (text === undefined) return undefined;

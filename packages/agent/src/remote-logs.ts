@@ -17,9 +17,9 @@ import {
 } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { roleOf } from "@gam/peer";
-import type { Engine, LogsOptions } from "@gam/runtime";
+import type { ContainerLogsOptions, DockerEngine } from "@gam/runtime";
 import type { Task, View } from "@gam/state";
-import type { Log } from "./log.ts";
+import type { AgentLog } from "./log.ts";
 
 const name = "logs";
 
@@ -34,14 +34,14 @@ const logsCheck = check.object({
   since: check.string(64),
   until: check.string(64),
 });
-export type ContainerLogs = Omit<Required<LogsOptions>, "container">;
+export type ContainerLogs = Omit<Required<ContainerLogsOptions>, "container">;
 
 export interface RemoteLogsParts {
   readonly self: NodeId;
   readonly mesh: Pick<Mesh, "stream" | "handleStream" | "sender" | "refuse">;
-  readonly engine: Pick<Engine, "logs">;
+  readonly engine: Pick<DockerEngine, "logs">;
   readonly view: () => View;
-  readonly log: Log;
+  readonly log: AgentLog;
 }
 
 export class RemoteLogs {

@@ -8,18 +8,18 @@ import { arch, cpus, hostname, totalmem } from "node:os";
 import { GamError, messageOf } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import type { SelfDescription } from "@gam/peer";
-import type { Engine, EngineNews } from "@gam/runtime";
+import type { DockerEngine, EngineNews } from "@gam/runtime";
 import { type EngineHealth, hostOf, type NodeDescription, type NodeNetwork } from "@gam/state";
-import type { Log } from "./log.ts";
+import type { AgentLog } from "./log.ts";
 import type { Networking } from "./networking.ts";
 
 const refreshMs = 60_000;
 
 export interface SelfParts {
-  readonly engine: Engine;
+  readonly engine: DockerEngine;
   readonly mesh: Mesh;
   readonly networking: Networking;
-  readonly log: Log;
+  readonly log: AgentLog;
   readonly said: (said: SelfDescription) => void;
   readonly observed: (news: EngineNews) => void;
   readonly fail: (thrown: unknown) => void;

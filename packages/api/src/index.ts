@@ -1,9 +1,9 @@
-export type { ClusterDoor, InitRequest, JoinRequest } from "./door.ts";
+export type { ClusterDoor, InitRequest, SwarmJoinRequest } from "./door/door.ts";
 export {
   checkExamination,
   type DoctorDoor,
   type DoctorFacts,
   type Examination,
   type Examined,
-} from "./gam-doctor.ts";
+} from "./door/gam-doctor.ts";
 export { ApiServer } from "./server.ts";

@@ -12,25 +12,25 @@ import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
 import fastify, { type FastifyInstance } from "fastify";
-import type { ApiLog } from "./api-log.ts";
-import { announced, checkVersion, unversioned, wantsPlainErrors } from "./api-version.ts";
-import { attachRoutes } from "./attach-routes.ts";
-import { Attachments } from "./attachments.ts";
-import type { ClusterDoor } from "./door.ts";
-import { Engine } from "./engine.ts";
-import { mayUpgrade } from "./engine-path.ts";
-import { ignoreUpgrade, passCall, passUpgrade } from "./engine-proxy.ts";
-import { eventRoutes } from "./event-routes.ts";
-import { gamRoutes } from "./gam-routes.ts";
-import { logRoutes } from "./log-routes.ts";
-import { describe, objects } from "./objects.ts";
-import { answerOf } from "./refusal.ts";
-import type { Room } from "./room.ts";
-import { secretRoutes } from "./secret-routes.ts";
+import { SwarmEvents } from "./answers/swarm-events.ts";
+import type { ApiLog } from "./door/api-log.ts";
+import type { ClusterDoor } from "./door/door.ts";
+import { Attachments } from "./engine/attachments.ts";
+import { Engine } from "./engine/engine.ts";
+import { mayUpgrade } from "./engine/engine-path.ts";
+import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
+import { insistOnManagersCall } from "./engine/worker-calls.ts";
+import { errorResponseOf } from "./request/api-error.ts";
+import { announced, checkVersion, unversioned, wantsPlainErrors } from "./request/api-version.ts";
+import { attachRoutes } from "./routes/attach-routes.ts";
+import { eventRoutes } from "./routes/event-routes.ts";
+import { gamRoutes } from "./routes/gam-routes.ts";
+import { logRoutes } from "./routes/log-routes.ts";
+import { describe, objects } from "./routes/objects.ts";
+import type { RouteContext } from "./routes/route-context.ts";
+import { secretRoutes } from "./routes/secret-routes.ts";
+import { systemRoutes } from "./routes/system-routes.ts";
 import { clearSocketFile } from "./socket-file.ts";
-import { SwarmEvents } from "./swarm-events.ts";
-import { systemRoutes } from "./system-routes.ts";
-import { insistOnManagersCall } from "./worker-calls.ts";
 
 export interface ApiServerOptions {
   readonly socketPath: string;
@@ -107,8 +107,8 @@ function noSchemas(): never {
   throw new Error("Cannot compile the schema of a route: check its body with readOwnBody()");
 }
 
-function buildApp(room: Room): FastifyInstance {
-  const { engine, log } = room;
+function buildApp(context: RouteContext): FastifyInstance {
+  const { engine, log } = context;
   const app = fastify({
     forceCloseConnections: true,
     keepAliveTimeout: keepAliveMs,
@@ -135,8 +135,8 @@ function buildApp(room: Room): FastifyInstance {
     reply.raw.on("error", () => undefined);
     const version = announced(await engine.version());
     checkVersion(request.originalUrl, version);
-    insistOnManagersCall(room.door, request.originalUrl);
-    reply.header("Api-Version", version).header("Server", `gam/${room.version} (linux)`);
+    insistOnManagersCall(context.door, request.originalUrl);
+    reply.header("Api-Version", version).header("Server", `gam/${context.version} (linux)`);
   });
   app.addHook("onSend", async (_request, reply) => {
     // The docker client takes an error's body apart only if its type is exactly this.
@@ -151,7 +151,7 @@ function buildApp(room: Room): FastifyInstance {
         throw thrown;
       });
     }
-    const { status, message } = answerOf(thrown);
+    const { status, message } = errorResponseOf(thrown);
     log.info({ method: request.method, url: request.originalUrl, status, message }, "Refused");
     reply.code(status);
     if (!wantsPlainErrors(request.originalUrl)) return reply.send({ message });
@@ -159,12 +159,12 @@ function buildApp(room: Room): FastifyInstance {
   });
   app.setNotFoundHandler((request, reply) => passCall(engine, request, reply));
 
-  systemRoutes(app, room);
-  for (const { routes } of Object.values(objects)) routes(app, room);
-  logRoutes(app, room);
-  attachRoutes(app, room);
-  secretRoutes(app, room);
-  eventRoutes(app, room);
-  gamRoutes(app, room);
+  systemRoutes(app, context);
+  for (const { routes } of Object.values(objects)) routes(app, context);
+  logRoutes(app, context);
+  attachRoutes(app, context);
+  secretRoutes(app, context);
+  eventRoutes(app, context);
+  gamRoutes(app, context);
   return app;
 }

@@ -7,29 +7,29 @@
 import { GamError } from "@gam/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import manifest from "../package.json" with { type: "json" };
-import type { AgentClient } from "./agent-client.ts";
-import type { World } from "./world.ts";
+import type { AgentClient } from "./agent/agent-client.ts";
+import type { CommandIo } from "./agent/command-io.ts";
 
 const socketDefault = "/run/gam.sock";
 
 /** Runs one command line. Resolves to its exit code; never rejects for what can happen in operation. */
-export async function run(args: readonly string[], world: World): Promise<number> {
+export async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     let exit = 0;
     const unhealthy = (): void => {
       exit = 1;
     };
-    await build(world, unhealthy).parseAsync([...args], { from: "user" });
+    await build(io, unhealthy).parseAsync([...args], { from: "user" });
     return exit;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     if (!(thrown instanceof GamError)) throw thrown;
-    world.complain(`gam: ${thrown.message}`);
+    io.complain(`gam: ${thrown.message}`);
     return 1;
   }
 }
 
-function build(world: World, unhealthy: () => void): Command {
+function build(io: CommandIo, unhealthy: () => void): Command {
   const program = new Command("gam")
     .description("Runs containers on many hosts as if they were one")
     .version(manifest.version, "-v, --version", "show the version")
@@ -38,24 +38,24 @@ function build(world: World, unhealthy: () => void): Command {
       "-s, --socket <path>",
       "socket of this host's agent (env: GAM_SOCKET)",
       // Not commander's own env(): that reads this process, where a test has a world of its own.
-      world.environment.GAM_SOCKET || socketDefault,
+      io.environment.GAM_SOCKET || socketDefault,
     )
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => world.print(text.trimEnd()),
-      writeErr: (text) => world.complain(text.trimEnd().replace(/^error: /, "gam: ")),
+      writeOut: (text) => io.print(text.trimEnd()),
+      writeErr: (text) => io.complain(text.trimEnd().replace(/^error: /, "gam: ")),
     })
     .showHelpAfterError('("gam --help" shows the commands)');
 
   const client = async (): Promise<AgentClient> => {
-    const { AgentClient } = await import("./agent-client.ts");
+    const { AgentClient } = await import("./agent/agent-client.ts");
     return new AgentClient(program.opts<{ socket: string }>().socket);
   };
   addAgentCommand(program);
-  addMeshCommands(program, client, world);
-  addDoctorCommand(program, client, world, unhealthy);
-  addRecoverCommand(program, client, world, unhealthy);
-  addStackCommands(program, client, world);
+  addMeshCommands(program, client, io);
+  addDoctorCommand(program, client, io, unhealthy);
+  addRecoverCommand(program, client, io, unhealthy);
+  addStackCommands(program, client, io);
   return program;
 }
 
@@ -75,8 +75,8 @@ function addAgentCommand(program: Command): void {
     });
 }
 
-function addMeshCommands(program: Command, client: OpenClient, world: World): void {
-  const mesh = () => import("./mesh-commands.ts");
+function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const mesh = () => import("./commands/mesh-commands.ts");
   const advertise = () =>
     new Option(
       "--advertise <address>",
@@ -86,7 +86,7 @@ function addMeshCommands(program: Command, client: OpenClient, world: World): vo
     .command("init")
     .description("begin a mesh with this host")
     .addOption(advertise())
-    .action(async (options) => (await mesh()).init(await client(), world, options));
+    .action(async (options) => (await mesh()).init(await client(), io, options));
   program
     .command("join")
     .description("join the mesh that the token is of")
@@ -94,30 +94,30 @@ function addMeshCommands(program: Command, client: OpenClient, world: World): vo
     .argument("[addresses...]", "host:port of members, where those in the token have changed")
     .addOption(advertise())
     .action(async (token, addresses, options) =>
-      (await mesh()).join(await client(), world, { token, addresses, ...options }),
+      (await mesh()).join(await client(), io, { token, addresses, ...options }),
     );
   program
     .command("leave")
     .description("take this host out of its mesh")
     .option("--force", "even if the others cannot be told, or if this is the last host")
-    .action(async (options) => (await mesh()).leave(await client(), world, options));
+    .action(async (options) => (await mesh()).leave(await client(), io, options));
   program
     .command("token")
     .description("show what other hosts join with")
     .option("--rotate", "make new tokens and refuse the old ones")
     .addOption(new Option("--role <role>", "only this one, bare").choices(["worker", "manager"]))
-    .action(async (options) => (await mesh()).token(await client(), world, options));
+    .action(async (options) => (await mesh()).token(await client(), io, options));
   program
     .command("status")
     .description("show the hosts of the mesh, who leads, and what is wrong")
     .option("--json", "for programs")
-    .action(async (options) => (await mesh()).status(await client(), world, options));
+    .action(async (options) => (await mesh()).status(await client(), io, options));
 }
 
 function addDoctorCommand(
   program: Command,
   client: OpenClient,
-  world: World,
+  io: CommandIo,
   unhealthy: () => void,
 ): void {
   program
@@ -127,15 +127,15 @@ function addDoctorCommand(
     )
     .option("--json", "for programs")
     .action(async (options) => {
-      const { doctor } = await import("./doctor.ts");
-      if (!(await doctor(await client(), world, options))) unhealthy();
+      const { doctor } = await import("./commands/doctor.ts");
+      if (!(await doctor(await client(), io, options))) unhealthy();
     });
 }
 
 function addRecoverCommand(
   program: Command,
   client: OpenClient,
-  world: World,
+  io: CommandIo,
   unhealthy: () => void,
 ): void {
   program
@@ -147,13 +147,13 @@ function addRecoverCommand(
     .option("--force", "also if another host has more, or a majority answers and elects no leader")
     .option("--json", "for programs")
     .action(async (options) => {
-      const { recover } = await import("./recover.ts");
-      if (!(await recover(await client(), world, options))) unhealthy();
+      const { recover } = await import("./commands/recover.ts");
+      if (!(await recover(await client(), io, options))) unhealthy();
     });
 }
 
-function addStackCommands(program: Command, client: OpenClient, world: World): void {
-  const stacks = () => import("./stack-commands.ts");
+function addStackCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const stacks = () => import("./commands/stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
   stack
     .command("deploy")
@@ -177,22 +177,22 @@ function addStackCommands(program: Command, client: OpenClient, world: World): v
         .default("always"),
     )
     .action(async (name, options) =>
-      (await stacks()).deploy(await client(), world, { name, ...options }),
+      (await stacks()).deploy(await client(), io, { name, ...options }),
     );
   stack
     .command("ls")
     .description("show the stacks")
-    .action(async () => (await stacks()).list(await client(), world));
+    .action(async () => (await stacks()).list(await client(), io));
   stack
     .command("ps")
     .description("show the tasks of a stack")
     .argument("<name>", "name of the stack", stackName)
-    .action(async (name) => (await stacks()).tasks(await client(), world, name));
+    .action(async (name) => (await stacks()).tasks(await client(), io, name));
   stack
     .command("rm")
     .description("remove stacks")
     .argument("<names...>", "names of the stacks")
-    .action(async (names) => (await stacks()).remove(await client(), world, names));
+    .action(async (names) => (await stacks()).remove(await client(), io, names));
 }
 
 function stackName(name: string): string {

@@ -4,7 +4,7 @@
  * Values are taken as they are: no quotes, no variables. A name alone takes its value from the
  * environment and is left out when there is none.
  */
-import type { Environment } from "./interpolate.ts";
+import type { Environment } from "./reading/interpolate.ts";
 
 export type EnvFile =
   | { readonly ok: true; readonly values: Readonly<Record<string, string>> }

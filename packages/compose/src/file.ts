@@ -30,8 +30,8 @@ import {
   text,
   texts,
   words,
-} from "./read.ts";
-import type { Value } from "./value.ts";
+} from "./reading/read.ts";
+import type { Value } from "./reading/value.ts";
 import { volume } from "./volume.ts";
 
 const useResources = "set deploy.resources";
@@ -324,7 +324,7 @@ const file = record(fileFields, {
 });
 
 export type File = NonNullable<ReturnType<typeof file>>;
-export type Service = NonNullable<NonNullable<File["services"]>[string]>;
+export type ServiceEntry = NonNullable<NonNullable<File["services"]>[string]>;
 export type NetworkEntry = NonNullable<NonNullable<File["networks"]>[string]>;
 export type VolumeEntry = NonNullable<NonNullable<File["volumes"]>[string]>;
 
@@ -337,7 +337,7 @@ export interface FileContext extends Context {
 export function readFile(value: Value, context: FileContext): File | undefined {
   const found = file(withoutOld(value), context);
   if (found?.services === undefined) return found;
-  const services: Record<string, Service> = {};
+  const services: Record<string, ServiceEntry> = {};
   for (const [name, item] of Object.entries(found.services)) {
     const { env_file, ...rest } = item;
     const environment = environmentOf(item, context);
@@ -355,7 +355,7 @@ function withoutOld(value: Value): Value {
 
 /** Files first, then `environment`. What has no value takes it from the caller's environment. */
 function environmentOf(
-  item: Service,
+  item: ServiceEntry,
   context: FileContext,
 ): Record<string, string | null> | undefined {
   if (item.env_file === undefined && item.environment === undefined) return undefined;

@@ -1,3 +1,3 @@
-export { type Problem, showProblem } from "./problem.ts";
 export { readStack } from "./read-stack.ts";
+export { type Problem, showProblem } from "./reading/problem.ts";
 export { imageLabel, type Stack, stackLabel } from "./spec.ts";

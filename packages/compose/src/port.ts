@@ -4,8 +4,16 @@
  * Source: the docker client's reading of `[address:][published:]target[/protocol]`, with ranges.
  */
 import type { PortConfig } from "@gam/state";
-import { type Context, integer, oneOf, type Read, record, shortOrLong, text } from "./read.ts";
-import type { Value } from "./value.ts";
+import {
+  type Context,
+  integer,
+  oneOf,
+  type Read,
+  record,
+  shortOrLong,
+  text,
+} from "./reading/read.ts";
+import type { Value } from "./reading/value.ts";
 
 const portMax = 65_535;
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ContainerSpec } from "@gam/state";
-import { showProblem } from "./problem.ts";
 import { readStack, type StackResult } from "./read-stack.ts";
+import { showProblem } from "./reading/problem.ts";
 
 const folder = new URL("../testdata/", import.meta.url);
 

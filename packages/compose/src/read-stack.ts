@@ -8,11 +8,11 @@
  * environment and paths are arguments.
  */
 import { type File, readFile } from "./file.ts";
-import type { Environment } from "./interpolate.ts";
 import { overlay } from "./overlay.ts";
-import type { Problem } from "./problem.ts";
+import type { Environment } from "./reading/interpolate.ts";
+import type { Problem } from "./reading/problem.ts";
+import { parseFile } from "./reading/value.ts";
 import { type Stack, toStack } from "./spec.ts";
-import { parseFile } from "./value.ts";
 
 export interface StackFile {
   /** For messages. */

@@ -20,9 +20,9 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from "@gam/state";
-import type { File, NetworkEntry, Service } from "./file.ts";
+import type { File, NetworkEntry, ServiceEntry } from "./file.ts";
 import { familiarImage } from "./image.ts";
-import type { Place, Problem } from "./problem.ts";
+import type { Problem, SourcePosition } from "./reading/problem.ts";
 import type { Volume } from "./volume.ts";
 
 /** Labels that the docker client puts on what a stack makes, and looks for. */
@@ -63,7 +63,7 @@ export interface SpecContext {
 
 interface NamedService {
   readonly name: string;
-  readonly service: Service;
+  readonly service: ServiceEntry;
 }
 
 const predefinedNetworks = new Set(["default", "bridge", "host", "none"]);
@@ -94,7 +94,7 @@ function scoped(name: string, context: SpecContext): string {
   return `${context.projectName}_${name}`;
 }
 
-function networksOf(service: Service): NonNullable<Service["networks"]> {
+function networksOf(service: ServiceEntry): NonNullable<ServiceEntry["networks"]> {
   const { networks = {} } = service;
   return Object.keys(networks).length === 0 ? { [defaultNetwork]: { at: service.at } } : networks;
 }
@@ -152,7 +152,7 @@ function serviceSpec(named: NamedService, file: File, context: SpecContext): Ser
   };
 }
 
-function checkImage({ at, image, build }: Service, context: SpecContext): void {
+function checkImage({ at, image, build }: ServiceEntry, context: SpecContext): void {
   const advice = "build it with `docker build -t NAME .` and write `image: NAME`";
   if (image && build) {
     const message = `"build" is ignored: the nodes must be able to get "${image}"`;
@@ -188,7 +188,7 @@ function taskSpec(named: NamedService, file: File, context: SpecContext): TaskSp
   };
 }
 
-function containerSpec(service: Service, file: File, context: SpecContext): ContainerSpec {
+function containerSpec(service: ServiceEntry, file: File, context: SpecContext): ContainerSpec {
   const mounts = (service.volumes ?? []).map((volume) => toMount(volume, file, context));
   const { add, drop } = toCapabilities(service.cap_add ?? [], service.cap_drop ?? []);
   const health = toHealthcheck(service, context);
@@ -244,7 +244,7 @@ function toEnv(environment: Readonly<Record<string, string | null>>): string[] {
     .sort();
 }
 
-function toMode(deploy: Service["deploy"], context: SpecContext): ServiceMode {
+function toMode(deploy: ServiceEntry["deploy"], context: SpecContext): ServiceMode {
   const { mode, replicas } = deploy ?? {};
   const kind = mode?.value ?? "replicated";
   if (mode && replicas !== undefined && kind.startsWith("global")) {
@@ -266,7 +266,7 @@ function toMode(deploy: Service["deploy"], context: SpecContext): ServiceMode {
   }
 }
 
-type Deploy = NonNullable<Service["deploy"]>;
+type Deploy = NonNullable<ServiceEntry["deploy"]>;
 type Limits = NonNullable<NonNullable<Deploy["resources"]>["limits"]>;
 type Reservations = NonNullable<NonNullable<Deploy["resources"]>["reservations"]>;
 
@@ -286,7 +286,10 @@ function toResources(asked: Limits | Reservations): Resources {
   };
 }
 
-function toRestart({ deploy, restart }: Service, context: SpecContext): RestartPolicy | undefined {
+function toRestart(
+  { deploy, restart }: ServiceEntry,
+  context: SpecContext,
+): RestartPolicy | undefined {
   const policy = deploy?.restart_policy;
   if (policy) {
     const { condition, delay, max_attempts: attempts, window } = policy;
@@ -321,7 +324,7 @@ function toRestart({ deploy, restart }: Service, context: SpecContext): RestartP
   }
 }
 
-function toPlacement(deploy: Service["deploy"]): Placement {
+function toPlacement(deploy: ServiceEntry["deploy"]): Placement {
   const { constraints, preferences = [], max_replicas_per_node: max } = deploy?.placement ?? {};
   return {
     ...some("Constraints", constraints),
@@ -375,7 +378,7 @@ function toNetworks(
 interface UndefinedName {
   readonly kind: "network" | "volume";
   readonly name: string;
-  readonly at: Place;
+  readonly at: SourcePosition;
 }
 
 function undefinedName({ kind, name, at }: UndefinedName, context: SpecContext): void {
@@ -457,7 +460,10 @@ function absolutePath(path: string, { workingDir, home }: SpecContext): string {
   return `/${parts.join("/")}`;
 }
 
-function toHealthcheck({ healthcheck }: Service, context: SpecContext): Healthcheck | undefined {
+function toHealthcheck(
+  { healthcheck }: ServiceEntry,
+  context: SpecContext,
+): Healthcheck | undefined {
   if (healthcheck === undefined) return undefined;
   const { at, disable, test, interval, timeout, retries } = healthcheck;
   if (disable) {
@@ -490,7 +496,7 @@ function toCapabilities(
   return { add: added, drop: normal(drop).filter((name) => !added.includes(name)) };
 }
 
-function toUlimits(asked: NonNullable<Service["ulimits"]>): ContainerSpec["Ulimits"] {
+function toUlimits(asked: NonNullable<ServiceEntry["ulimits"]>): ContainerSpec["Ulimits"] {
   return Object.keys(asked)
     .sort()
     .map((name) => {

@@ -4,7 +4,7 @@
  * Paths stay as they were written; spec.ts makes them absolute.
  * Source: the docker client's reading of `[source:]target[:options]`.
  */
-import type { Place } from "./problem.ts";
+import type { SourcePosition } from "./reading/problem.ts";
 import {
   boolean,
   bytes,
@@ -16,8 +16,8 @@ import {
   record,
   shortOrLong,
   text,
-} from "./read.ts";
-import type { Value } from "./value.ts";
+} from "./reading/read.ts";
+import type { Value } from "./reading/value.ts";
 
 const propagation = oneOf("private", "rprivate", "shared", "rshared", "slave", "rslave");
 const kinds = ["volume", "bind", "tmpfs"] as const;
@@ -83,7 +83,7 @@ function shortVolume(value: Value, context: Context): Volume | undefined {
 }
 
 /** The short form: `/path`, `name:/path`, `./here:/path:ro,rshared`. */
-export function parseVolume(spec: string, at: Place): Volume | undefined {
+export function parseVolume(spec: string, at: SourcePosition): Volume | undefined {
   const parts = spec.split(":");
   if (parts.length > 3 || parts.includes("")) return undefined;
   const [first = "", second, options = ""] = parts;

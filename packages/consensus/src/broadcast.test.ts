@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import { bootstrap } from "./durable.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
-import type { Message } from "./message.ts";
+import { bootstrap } from "./log/durable.ts";
+import type { Message } from "./log/message.ts";
 import { Raft } from "./raft.ts";
 
 const self = "a" as NodeId;

@@ -1,21 +1,21 @@
 /** Effect: everything that a Raft peer asks of its caller, to be performed in order. */
 import type { NodeId } from "@gam/core";
-import type { Configuration } from "./configuration.ts";
-import type { Entry, HardState, Snapshot } from "./durable.ts";
-import type { Placement, Refusal } from "./leadership.ts";
-import type { Message } from "./message.ts";
+import type { EntryRange, RaftRefusal } from "./leader/leadership.ts";
+import type { Configuration } from "./log/configuration.ts";
+import type { Entry, HardState, Snapshot } from "./log/durable.ts";
+import type { Message } from "./log/message.ts";
 
-export type Role = "follower" | "preCandidate" | "candidate" | "leader";
+export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader";
 
 export type Effect =
   /** In answer to "propose" and "reconfigure". */
-  | ({ readonly kind: "proposed" } & Placement)
+  | ({ readonly kind: "proposed" } & EntryRange)
   /** In answer to "propose", "reconfigure" and "transfer". */
-  | { readonly kind: "refused"; readonly reason: Refusal; readonly leader: NodeId | undefined }
+  | { readonly kind: "refused"; readonly reason: RaftRefusal; readonly leader: NodeId | undefined }
   /** Role, term or known leader are other than in the last such effect. */
   | {
       readonly kind: "role";
-      readonly role: Role;
+      readonly role: RaftRole;
       readonly term: number;
       readonly leader: NodeId | undefined;
     }

@@ -4,7 +4,7 @@
  * Decides when the attempt is won or lost. Does not decide when to stand, nor how to vote (raft.ts).
  */
 import type { NodeId } from "@gam/core";
-import { type Electorate, outcomeOf } from "./quorum.ts";
+import { type Electorate, outcomeOf } from "./log/quorum.ts";
 
 export class Election {
   readonly role: "preCandidate" | "candidate";

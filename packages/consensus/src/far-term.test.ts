@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import { bootstrap } from "./durable.ts";
 import type { Effect } from "./effect.ts";
-import { termMax, termsPerWindowMax, termWindowTicks } from "./limits.ts";
-import type { Message } from "./message.ts";
+import { bootstrap } from "./log/durable.ts";
+import { termMax, termsPerWindowMax, termWindowTicks } from "./log/limits.ts";
+import type { Message } from "./log/message.ts";
+import type { Acceptance } from "./log/raft-config.ts";
 import { Raft } from "./raft.ts";
-import type { Acceptance } from "./raft-config.ts";
 
 const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];
 const timing = { heartbeatTicks: 1, electionTicksMin: 3, electionTicksMax: 6 };

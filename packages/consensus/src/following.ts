@@ -8,17 +8,17 @@
  * held it could not be applied by anybody.
  */
 import type { NodeId } from "@gam/core";
-import type { Snapshot } from "./durable.ts";
-import type { Log } from "./log.ts";
+import type { Snapshot } from "./log/durable.ts";
+import type { Log } from "./log/log.ts";
 import {
   type Append,
   type Commit,
   followOn,
   type Heartbeat,
   type SnapshotChunk,
-} from "./message.ts";
-import type { Outbox } from "./outbox.ts";
-import type { Acceptance } from "./raft-config.ts";
+} from "./log/message.ts";
+import type { Outbox } from "./log/outbox.ts";
+import type { Acceptance } from "./log/raft-config.ts";
 import { SnapshotInbox } from "./snapshot-inbox.ts";
 
 export class Following {

@@ -1,4 +1,5 @@
-export { type Configuration, readConfiguration, writeConfiguration } from "./configuration.ts";
+export type { Effect } from "./effect.ts";
+export { type Configuration, readConfiguration, writeConfiguration } from "./log/configuration.ts";
 export {
   blank,
   bootstrap,
@@ -6,10 +7,9 @@ export {
   type HardState,
   type Restored,
   type Snapshot,
-} from "./durable.ts";
-export type { Effect } from "./effect.ts";
-export type { Faults } from "./fault.ts";
-export { entryBytesMax, raftLimits, snapshotBytesMax, termMax } from "./limits.ts";
-export { checkMessage, type Message } from "./message.ts";
+} from "./log/durable.ts";
+export type { RaftFaults } from "./log/fault.ts";
+export { entryBytesMax, raftLimits, snapshotBytesMax, termMax } from "./log/limits.ts";
+export { checkMessage, type Message } from "./log/message.ts";
+export type { Acceptance } from "./log/raft-config.ts";
 export { Raft } from "./raft.ts";
-export type { Acceptance } from "./raft-config.ts";

@@ -1,6 +1,6 @@
 /** Input: everything that can happen to a Raft peer. */
 import type { NodeId } from "@gam/core";
-import type { Message } from "./message.ts";
+import type { Message } from "./log/message.ts";
 
 export type Input =
   | { readonly kind: "tick" }

@@ -19,16 +19,21 @@
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3 to 6 and 9.6.
  */
 import { assert, type NodeId, type Random, unreachable } from "@gam/core";
-import type { Configuration } from "./configuration.ts";
-import type { HardState, Restored, Snapshot } from "./durable.ts";
-import type { Effect, Role } from "./effect.ts";
+import type { Effect, RaftRole } from "./effect.ts";
 import { Election } from "./election.ts";
-import { type Faults, noFaults } from "./fault.ts";
 import { Following } from "./following.ts";
 import type { Input } from "./input.ts";
-import { Leadership, type PeerProgress, type Placement, type Refusal } from "./leadership.ts";
-import { termMax, termsPerWindowMax, termWindowTicks } from "./limits.ts";
-import { Log } from "./log.ts";
+import {
+  type EntryRange,
+  Leadership,
+  type PeerProgress,
+  type RaftRefusal,
+} from "./leader/leadership.ts";
+import type { Configuration } from "./log/configuration.ts";
+import type { HardState, Restored, Snapshot } from "./log/durable.ts";
+import { noRaftFaults, type RaftFaults } from "./log/fault.ts";
+import { termMax, termsPerWindowMax, termWindowTicks } from "./log/limits.ts";
+import { Log } from "./log/log.ts";
 import {
   isHypothetical,
   type Message,
@@ -37,15 +42,15 @@ import {
   type SnapshotChunk,
   type Vote,
   type VoteReply,
-} from "./message.ts";
-import { Outbox } from "./outbox.ts";
-import { type Electorate, electorate } from "./quorum.ts";
-import { type RaftConfig, type RaftSettings, settingsOf } from "./raft-config.ts";
+} from "./log/message.ts";
+import { Outbox } from "./log/outbox.ts";
+import { type Electorate, electorate } from "./log/quorum.ts";
+import { type RaftConfig, type RaftSettings, settingsOf } from "./log/raft-config.ts";
 import { ReadDesk } from "./read-desk.ts";
 
 export class Raft {
   readonly #settings: RaftSettings;
-  readonly #faults: Faults;
+  readonly #faults: RaftFaults;
   readonly #random: Random;
   readonly #log: Log;
   readonly #outbox: Outbox;
@@ -66,7 +71,7 @@ export class Raft {
   #patienceTicks: number;
   #written: HardState;
   #lastWrite = 0;
-  #announced: { role: Role; term: number; leader: NodeId | undefined };
+  #announced: { role: RaftRole; term: number; leader: NodeId | undefined };
   #configuration: Configuration;
   #effects: Effect[] = [];
   #snapshot: { readonly snapshot: Snapshot; readonly install: boolean } | undefined;
@@ -75,7 +80,12 @@ export class Raft {
    * Shape: `restored` is what a disk with all persist effects of earlier lives has, `blank` for a peer
    *        that joins, bootstrap() for the first of a cluster. `faults` is for simulations only.
    */
-  constructor(config: RaftConfig, restored: Restored, random: Random, faults: Faults = noFaults) {
+  constructor(
+    config: RaftConfig,
+    restored: Restored,
+    random: Random,
+    faults: RaftFaults = noRaftFaults,
+  ) {
     this.#settings = settingsOf(config);
     this.#faults = faults;
     this.#random = random;
@@ -91,7 +101,7 @@ export class Raft {
     this.#patienceTicks = this.#drawPatience();
   }
 
-  get role(): Role {
+  get role(): RaftRole {
     if (this.#leadership !== undefined) return "leader";
     return this.#election?.role ?? "follower";
   }
@@ -176,7 +186,7 @@ export class Raft {
     return this.#conclude();
   }
 
-  #answer(answer: Placement | Refusal | undefined): void {
+  #answer(answer: EntryRange | RaftRefusal | undefined): void {
     if (answer === undefined) return;
     if (typeof answer === "string") {
       this.#effects.push({ kind: "refused", reason: answer, leader: this.#leader });

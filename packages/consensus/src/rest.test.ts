@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import { bootstrap } from "./durable.ts";
 import type { Effect } from "./effect.ts";
+import { bootstrap } from "./log/durable.ts";
 import { Raft } from "./raft.ts";
 
 const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];

@@ -5,8 +5,8 @@
  * Another sender starts anew: two peers may write the same state in different bytes.
  */
 import type { NodeId } from "@gam/core";
-import type { Snapshot } from "./durable.ts";
-import type { SnapshotChunk } from "./message.ts";
+import type { Snapshot } from "./log/durable.ts";
+import type { SnapshotChunk } from "./log/message.ts";
 
 interface Gathering {
   readonly from: NodeId;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type RaftFault, raftFaults } from "./fault.ts";
-import { firstViolation, Storm, stormConfig, type Weather } from "./testing/storm.ts";
+import { type RaftFault, raftFaults } from "./log/fault.ts";
+import { firstViolation, Storm, type StormWeather, stormConfig } from "./testing/storm.ts";
 
 const { electionTicksMax, heartbeatTicks } = stormConfig;
 // Five attempts to elect, of which two voters that stand at once can spoil some.
@@ -39,7 +39,7 @@ test("one seed is one history", () => {
 // A commit of an old term needs three leaders that die at the right moments, which storms meet once in
 // some hundred seeds. It has a script: testdata/old-terms-fault.txt.
 const scripted: RaftFault[] = ["commitOldTerm"];
-const weathers: Partial<Record<RaftFault, Partial<Weather>>> = {
+const weathers: Partial<Record<RaftFault, Partial<StormWeather>>> = {
   // A leader that is cut off must live long enough to be asked.
   readWithoutQuorum: {
     crashes: 0,

@@ -6,7 +6,7 @@
  */
 import type { NodeId } from "@gam/core";
 import type { MembershipConfig } from "./config.ts";
-import type { Faults } from "./faults.ts";
+import type { MembershipFaults } from "./faults.ts";
 import { carries, type Finding, findingOf, votesNeeded } from "./jury.ts";
 import type { LocalHealth } from "./local-health.ts";
 import { healthMax, type Opinion } from "./message.ts";
@@ -14,7 +14,7 @@ import type { PeerRecord } from "./peer-record.ts";
 
 export interface CourtFacts {
   readonly config: MembershipConfig;
-  readonly faults: Faults;
+  readonly faults: MembershipFaults;
   /** Others are workers, whose opinions convict nobody by themselves. */
   readonly isManager: (id: NodeId) => boolean;
   readonly health: LocalHealth;
@@ -23,7 +23,7 @@ export interface CourtFacts {
 
 export class Court {
   readonly #config: MembershipConfig;
-  readonly #faults: Faults;
+  readonly #faults: MembershipFaults;
   readonly #isManager: (id: NodeId) => boolean;
   readonly #health: LocalHealth;
   readonly #peers: ReadonlyMap<NodeId, PeerRecord>;

@@ -16,7 +16,7 @@ interface Errand {
   readonly dueTick: number;
 }
 
-export interface Answer {
+export interface ProbeReply {
   readonly to: NodeId;
   readonly message: Message;
 }
@@ -36,7 +36,7 @@ export class Errands {
     return true;
   }
 
-  acked(round: number, from: NodeId, incarnation: number): Answer[] {
+  acked(round: number, from: NodeId, incarnation: number): ProbeReply[] {
     const errand = this.#open.get(round);
     if (errand === undefined || errand.peer !== from) return [];
     this.#open.delete(round);
@@ -44,8 +44,8 @@ export class Errands {
     return [{ to: asker, message: { kind: "reached", round: askedRound, peer, incarnation } }];
   }
 
-  tick(nowTick: number): Answer[] {
-    const answers: Answer[] = [];
+  tick(nowTick: number): ProbeReply[] {
+    const answers: ProbeReply[] = [];
     for (const [round, { asker, askedRound, peer, dueTick }] of this.#open) {
       if (dueTick > nowTick) break;
       this.#open.delete(round);

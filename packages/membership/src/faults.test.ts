@@ -5,42 +5,46 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { defaultConfig } from "./config.ts";
-import type { Faults } from "./faults.ts";
+import type { MembershipFaults } from "./faults.ts";
 import { Ring } from "./ring.ts";
-import { calm, World } from "./testing/world.ts";
+import { calm, MembershipWorld } from "./testing/membership-world.ts";
 
 const tickMs = 50;
 /** A leader's world: silence that convicts, one tick to see it, one for the rumours, one to judge. */
 const convictMsMax = (defaultConfig.silentTicks + 3) * tickMs;
 
 interface Planted {
-  readonly fault: keyof Faults;
+  readonly fault: keyof MembershipFaults;
   readonly promise: string;
   /** Runs one history and says what is wrong with it, or nothing. */
-  readonly broken: (seed: number, faults: Faults) => string | undefined;
+  readonly broken: (seed: number, faults: MembershipFaults) => string | undefined;
 }
 
 const warmUpMs = 7000;
 
-function world(seed: number, peers: number, faults: Faults): World {
-  const made = new World(seed, peers, calm, faults);
+function world(seed: number, peers: number, faults: MembershipFaults): MembershipWorld {
+  const made = new MembershipWorld(seed, peers, calm, faults);
   made.run(warmUpMs);
   return made;
 }
 
-function ledWorld(seed: number, faults: Faults): World {
-  const made = new World(seed, 5, calm, faults);
+function ledWorld(seed: number, faults: MembershipFaults): MembershipWorld {
+  const made = new MembershipWorld(seed, 5, calm, faults);
   made.lead(made.ids[0] as NodeId);
   made.run(warmUpMs + 37 * seed);
   return made;
 }
 
-function firstLost(made: World, by: readonly NodeId[] = made.ids): string | undefined {
+function firstLost(made: MembershipWorld, by: readonly NodeId[] = made.ids): string | undefined {
   const found = made.judgements.find((one) => one.verdict === "lost" && by.includes(one.by));
   return found && `${found.by} lost ${found.peer}: ${found.reason}`;
 }
 
-function notLost(made: World, by: readonly NodeId[], peers: readonly NodeId[]): string | undefined {
+function notLost(
+  made: MembershipWorld,
+  by: readonly NodeId[],
+  peers: readonly NodeId[],
+): string | undefined {
   for (const id of by) {
     for (const peer of peers) {
       if (made.verdict(id, peer) !== "lost") return `${id} has not lost ${peer}`;
@@ -54,7 +58,7 @@ const planted: Planted[] = [
     fault: "oneWatcherIsEnough",
     promise: "five peers on bad links do not convict by the word of one",
     broken: (seed, faults) => {
-      const made = new World(seed, 5, { ...calm, lossPercent: 22 }, faults);
+      const made = new MembershipWorld(seed, 5, { ...calm, lossPercent: 22 }, faults);
       made.run(120_000);
       return firstLost(made);
     },
@@ -181,7 +185,7 @@ const planted: Planted[] = [
     fault: "workersConvict",
     promise: "lying workers do not convict whom the only manager has not heard for 1.2 s",
     broken: (seed, faults) => {
-      const made = new World(seed, 9, calm, faults);
+      const made = new MembershipWorld(seed, 9, calm, faults);
       made.setMembers(made.ids, made.ids.slice(1));
       made.run(warmUpMs);
       const [leader, victim, ...liars] = made.ids as [NodeId, NodeId, ...NodeId[]];

@@ -3,7 +3,7 @@
  *
  * Only simulations and tests give any. Each one is caught by a test in faults.test.ts.
  */
-export interface Faults {
+export interface MembershipFaults {
   /** One accusation convicts. */
   readonly oneWatcherIsEnough?: boolean;
   /** Nobody is asked to probe for another. */

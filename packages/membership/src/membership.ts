@@ -19,8 +19,8 @@
 import { type NodeId, unreachable } from "@gam/core";
 import { assertMembershipConfig, type MembershipConfig } from "./config.ts";
 import { Court } from "./court.ts";
-import { type Answer, Errands } from "./errands.ts";
-import type { Faults } from "./faults.ts";
+import { Errands, type ProbeReply } from "./errands.ts";
+import type { MembershipFaults } from "./faults.ts";
 import { votesNeeded } from "./jury.ts";
 import { LocalHealth } from "./local-health.ts";
 import { counterMax, type Message, type Opinion, type Rumour } from "./message.ts";
@@ -65,7 +65,7 @@ export type Effect =
     };
 
 /** One line of `gam status`. */
-export interface Standing {
+export interface PeerStatus {
   readonly peer: NodeId;
   readonly verdict: Verdict;
   readonly reason: string;
@@ -84,7 +84,7 @@ const wakeTicks = 2;
 
 export class Membership {
   readonly #config: MembershipConfig;
-  readonly #faults: Faults;
+  readonly #faults: MembershipFaults;
   readonly #health: LocalHealth;
   readonly #errands = new Errands();
   readonly #court: Court;
@@ -105,7 +105,7 @@ export class Membership {
   /** What comes in from then on was sent while this process ran. */
   #awakeTick = never;
 
-  constructor(config: MembershipConfig, faults: Faults = {}) {
+  constructor(config: MembershipConfig, faults: MembershipFaults = {}) {
     assertMembershipConfig(config);
     this.#config = config;
     this.#faults = faults;
@@ -215,7 +215,7 @@ export class Membership {
   }
 
   /** Every member but ourselves, sorted. */
-  table(): Standing[] {
+  table(): PeerStatus[] {
     return [...this.#peers.values()].map((peer) => {
       const ours = peer.watchers.has(this.#config.self);
       return {
@@ -638,6 +638,6 @@ function isNext(known: number, told: number): boolean {
   return told - known <= incarnationsPerWord;
 }
 
-function toSend({ to, message }: Answer): Effect {
+function toSend({ to, message }: ProbeReply): Effect {
   return { kind: "send", to, message };
 }

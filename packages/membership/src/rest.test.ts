@@ -2,16 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
-import { calm, type Weather, World } from "./testing/world.ts";
+import { calm, type LinkWeather, MembershipWorld } from "./testing/membership-world.ts";
 
-const weathers: readonly (readonly [string, Weather])[] = [
+const weathers: readonly (readonly [string, LinkWeather])[] = [
   ["calm", calm],
   ["lossy", { ...calm, lossPercent: 10 }],
   ["busy", { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 }],
 ];
 
-function history(seed: number, weather: Weather, isLed: boolean, rests: boolean): World {
-  const world = new World(seed, 5, weather);
+function history(
+  seed: number,
+  weather: LinkWeather,
+  isLed: boolean,
+  rests: boolean,
+): MembershipWorld {
+  const world = new MembershipWorld(seed, 5, weather);
   world.rests = rests;
   const [leader, frozen, lost, killed] = world.ids as [NodeId, NodeId, NodeId, NodeId];
   if (isLed) world.lead(leader);
@@ -28,7 +33,7 @@ for (const [name, weather] of weathers) {
     for (let seed = 1; seed <= 10; seed += 1) {
       for (const isLed of [false, true]) {
         const [told, rested] = [false, true].map((rests) => history(seed, weather, isLed, rests));
-        const facts = (world: World | undefined) => ({
+        const facts = (world: MembershipWorld | undefined) => ({
           judgements: world?.judgements,
           traffic: world?.ids.map((id) => world.traffic(id)),
         });
@@ -39,7 +44,7 @@ for (const [name, weather] of weathers) {
 }
 
 test("followers of a leader that nothing is wrong with hardly ever wake by themselves", () => {
-  const world = new World(1, 5);
+  const world = new MembershipWorld(1, 5);
   world.lead(world.ids[0] as NodeId);
   world.run(10_000);
   const before = world.wakes;

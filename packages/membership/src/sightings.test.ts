@@ -7,24 +7,24 @@ import { decode, encode, type NodeId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import { defaultConfig } from "./config.ts";
 import { checkSightings } from "./sightings.ts";
-import { calm, type Weather, World } from "./testing/world.ts";
+import { calm, type LinkWeather, MembershipWorld } from "./testing/membership-world.ts";
 
 const tickMs = 50;
 const seeds = Array.from({ length: 20 }, (_, n) => n + 1);
 const threeMinutesMs = 180_000;
 /** As in simulation.test.ts: one tick to see that patience is over, one for the rumours, one to judge. */
 const convictMsMax = (defaultConfig.silentTicks + 3) * tickMs;
-const lossy: Weather = { ...calm, lossPercent: 10 };
-const busy: Weather = { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 };
+const lossy: LinkWeather = { ...calm, lossPercent: 10 };
+const busy: LinkWeather = { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 };
 
 interface Led {
-  readonly world: World;
+  readonly world: MembershipWorld;
   readonly leader: NodeId;
   readonly others: readonly NodeId[];
 }
 
-function led(seed: number, weather: Weather = calm, peers = 5): Led {
-  const world = new World(seed, peers, weather);
+function led(seed: number, weather: LinkWeather = calm, peers = 5): Led {
+  const world = new MembershipWorld(seed, peers, weather);
   const leader = world.ids[seed % peers] as NodeId;
   world.lead(leader);
   return { world, leader, others: world.ids.filter((id) => id !== leader) };
@@ -37,7 +37,12 @@ function settled(seed: number): Led {
   return made;
 }
 
-function lostAfterMs(world: World, by: readonly NodeId[], peer: NodeId, fromMs: number): number[] {
+function lostAfterMs(
+  world: MembershipWorld,
+  by: readonly NodeId[],
+  peer: NodeId,
+  fromMs: number,
+): number[] {
   return by.map((id) => {
     const found = world.judgements.find(
       (one) => one.atMs >= fromMs && one.by === id && one.peer === peer && one.verdict === "lost",
@@ -46,7 +51,8 @@ function lostAfterMs(world: World, by: readonly NodeId[], peer: NodeId, fromMs: 
   });
 }
 
-const lost = (world: World) => world.judgements.filter(({ verdict }) => verdict === "lost");
+const lost = (world: MembershipWorld) =>
+  world.judgements.filter(({ verdict }) => verdict === "lost");
 
 test("a host that falls silent is lost to every peer as soon as without a leader", () => {
   for (const seed of seeds) {
@@ -82,7 +88,7 @@ test("a host that is lost while its leader is frozen or cut off is lost to the o
   }
 });
 
-const harmless: { name: string; weather: Weather; disturb: (made: Led) => void }[] = [
+const harmless: { name: string; weather: LinkWeather; disturb: (made: Led) => void }[] = [
   { name: "a tenth of all frames is lost", weather: lossy, disturb: () => undefined },
   { name: "all hosts are busy", weather: busy, disturb: () => undefined },
   {
@@ -151,8 +157,8 @@ test("a host that everybody hears but that hears nobody is kept, and one that no
 
 test("followers ask each other less than half as often as without a leader", () => {
   const sentBy = (
-    make: (seed: number) => World,
-    followers: (world: World) => readonly NodeId[],
+    make: (seed: number) => MembershipWorld,
+    followers: (world: MembershipWorld) => readonly NodeId[],
   ) => {
     const world = make(1);
     world.run(10_000);
@@ -163,8 +169,9 @@ test("followers ask each other less than half as often as without a leader", () 
     return sent() - before;
   };
   const { leader } = led(1);
-  const followers = ({ ids }: World): readonly NodeId[] => ids.filter((id) => id !== leader);
-  const alone = sentBy((seed) => new World(seed, 5), followers);
+  const followers = ({ ids }: MembershipWorld): readonly NodeId[] =>
+    ids.filter((id) => id !== leader);
+  const alone = sentBy((seed) => new MembershipWorld(seed, 5), followers);
   const withLeader = sentBy((seed) => led(seed).world, followers);
   assert.ok(withLeader < alone / 2, `${withLeader} messages, ${alone} without a leader`);
   // Nobody goes without a word of its own for longer than that.

@@ -3,7 +3,12 @@ import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import { defaultConfig } from "./config.ts";
 import type { Verdict } from "./peer-record.ts";
-import { calm, type Judgement, type Weather, World } from "./testing/world.ts";
+import {
+  calm,
+  type LinkWeather,
+  MembershipWorld,
+  type RecordedVerdict,
+} from "./testing/membership-world.ts";
 
 const tickMs = 50;
 const seeds = Array.from({ length: 20 }, (_, n) => n + 1);
@@ -21,7 +26,7 @@ const returnMsMax = (lostProbeTicks + seeAndTellTicks) * tickMs;
 
 /** When each of `by` came to this verdict on `peer`, in ms since `fromMs`. */
 function delays(
-  world: World,
+  world: MembershipWorld,
   { by, peer, fromMs }: { by: readonly NodeId[]; peer: NodeId; fromMs: number },
   verdict: Verdict = "lost",
 ): number[] {
@@ -33,14 +38,14 @@ function delays(
   });
 }
 
-const lost = (world: World): Judgement[] =>
+const lost = (world: MembershipWorld): RecordedVerdict[] =>
   world.judgements.filter(({ verdict }) => verdict === "lost");
 
 function without(ids: readonly NodeId[], ...gone: NodeId[]): NodeId[] {
   return ids.filter((id) => !gone.includes(id));
 }
 
-function at(world: World, index: number): NodeId {
+function at(world: MembershipWorld, index: number): NodeId {
   const id = world.ids[index];
   assert.ok(id !== undefined, `no peer ${index}`);
   return id;
@@ -48,7 +53,7 @@ function at(world: World, index: number): NodeId {
 
 test("a host that falls silent is lost to every live peer within two seconds", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const [fromMs, peer] = [world.nowMs, at(world, seed % 5)];
     world.powerOff(peer);
@@ -59,15 +64,19 @@ test("a host that falls silent is lost to every live peer within two seconds", (
   }
 });
 
-const busy: Weather = { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 };
-const lossy: Weather = { ...calm, lossPercent: 10 };
+const busy: LinkWeather = { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 };
+const lossy: LinkWeather = { ...calm, lossPercent: 10 };
 const threeMinutesMs = 180_000;
 
-function every(world: World, periodMs: number, act: () => void): void {
+function every(world: MembershipWorld, periodMs: number, act: () => void): void {
   for (let ms = periodMs; ms < threeMinutesMs; ms += periodMs) world.at(ms, act);
 }
 
-const harmless: { name: string; weather: Weather; disturb: (world: World) => void }[] = [
+const harmless: {
+  name: string;
+  weather: LinkWeather;
+  disturb: (world: MembershipWorld) => void;
+}[] = [
   { name: "a tenth of all frames is lost", weather: lossy, disturb: () => undefined },
   {
     name: "one host is frozen for 1 s every 10 s",
@@ -106,7 +115,7 @@ const harmless: { name: string; weather: Weather; disturb: (world: World) => voi
 for (const { name, weather, disturb } of harmless) {
   test(`nobody is evicted in three minutes while ${name}`, () => {
     for (const seed of seeds.slice(0, 12)) {
-      const world = new World(seed, 5, weather);
+      const world = new MembershipWorld(seed, 5, weather);
       disturb(world);
       world.run(threeMinutesMs);
       assert.deepEqual(lost(world), [], `seed ${seed}`);
@@ -116,7 +125,7 @@ for (const { name, weather, disturb } of harmless) {
 
 test("hosts lost one after the other are each detected, down to the last one", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     for (let left = 4; left >= 1; left -= 1) {
       const [fromMs, peer] = [world.nowMs, at(world, left)];
@@ -132,7 +141,7 @@ test("hosts lost one after the other are each detected, down to the last one", (
 
 test("a host that returns is alive to everybody at its next probe", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 12);
+    const world = new MembershipWorld(seed, 12);
     world.run(settleMs(seed));
     const peer = at(world, seed % 12);
     world.powerOff(peer);
@@ -148,7 +157,7 @@ test("a host that returns is alive to everybody at its next probe", () => {
 
 test("links cut between some evict nobody, and a peer that others reach is not lost", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const [a, b, c, d] = [at(world, 0), at(world, 1), at(world, 2), at(world, 3)];
     world.cut(a, b);
@@ -162,7 +171,7 @@ test("links cut between some evict nobody, and a peer that others reach is not l
 
 test("of two parts the larger evicts the smaller, and all return when the cut heals", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const [most, few] = [world.ids.slice(0, 3), world.ids.slice(3)];
     for (const one of most) for (const other of few) world.cut(one, other);
@@ -188,7 +197,7 @@ test("of two parts the larger evicts the smaller, and all return when the cut he
 
 test("an agent that is back within the grace was refused and never lost", () => {
   for (const seed of seeds) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const [fromMs, peer] = [world.nowMs, at(world, seed % 5)];
     world.killAgent(peer);
@@ -207,7 +216,7 @@ test("an agent that is back within the grace was refused and never lost", () => 
 
 test("an agent that stays away is lost when the grace is over, and its host soon", () => {
   for (const seed of seeds.slice(0, 10)) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const [peer, fromMs] = [at(world, 1), world.nowMs];
     const by = without(world.ids, peer);
@@ -218,7 +227,7 @@ test("an agent that stays away is lost when the grace is over, and its host soon
     assert.ok(Math.min(...found) >= (refusedGraceTicks - 1) * tickMs, `seed ${seed}: ${found}`);
     assert.ok(Math.max(...found) <= (refusedGraceTicks + 20) * tickMs, `seed ${seed}: ${found}`);
 
-    const other = new World(seed, 5);
+    const other = new MembershipWorld(seed, 5);
     other.run(settleMs(seed));
     other.killAgent(peer);
     other.run(5000);
@@ -234,7 +243,7 @@ test("an agent that stays away is lost when the grace is over, and its host soon
 
 test("an agent that starts, and holds its port before it has a word to say, is not lost", () => {
   for (const seed of seeds.slice(0, 10)) {
-    const world = new World(seed, 5);
+    const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
     const peer = at(world, 1);
     world.killAgent(peer);
@@ -249,7 +258,7 @@ test("an agent that starts, and holds its port before it has a word to say, is n
 
 test("load per peer does not grow with the cluster", () => {
   const perSecond = (peers: number): number => {
-    const world = new World(7, peers);
+    const world = new MembershipWorld(7, peers);
     world.run(10_000);
     const before = world.ids.map((id) => world.traffic(id).sent);
     world.run(10_000);
@@ -264,7 +273,7 @@ test("load per peer does not grow with the cluster", () => {
 
 test("of fifty peers a third is lost at once, and the rest agrees on exactly that third", () => {
   for (const seed of seeds.slice(0, 3)) {
-    const world = new World(seed, 50);
+    const world = new MembershipWorld(seed, 50);
     world.run(settleMs(seed));
     const gone = world.ids.filter((_, n) => (n * 7 + seed) % 3 === 0);
     for (const peer of gone) world.powerOff(peer);
@@ -281,7 +290,7 @@ test("of fifty peers a third is lost at once, and the rest agrees on exactly tha
 
 test("one seed is one history", () => {
   const [one, other] = [3, 3].map((seed) => {
-    const world = new World(seed, 5, busy);
+    const world = new MembershipWorld(seed, 5, busy);
     world.run(20_000);
     world.powerOff(at(world, 1));
     world.run(20_000);

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
-import { calm, World } from "./testing/world.ts";
+import { calm, MembershipWorld } from "./testing/membership-world.ts";
 
 const warmUpMs = 7000;
 const seeds = [1, 2, 3, 4, 5];
 
 /** The first hosts are managers. */
-function world(seed: number, managers: number, workers: number): World {
-  const made = new World(seed, managers + workers, calm);
+function world(seed: number, managers: number, workers: number): MembershipWorld {
+  const made = new MembershipWorld(seed, managers + workers, calm);
   made.setMembers(made.ids, made.ids.slice(managers));
   made.run(warmUpMs);
   return made;

@@ -1,5 +1,6 @@
-export { insistOnAdvertised } from "./address.ts";
-export type { Role } from "./certificate.ts";
+export { Mesh } from "./mesh.ts";
+export { insistOnAdvertised } from "./trust/address.ts";
+export type { Role } from "./trust/certificate.ts";
 export {
   type Credentials,
   createCluster,
@@ -9,11 +10,10 @@ export {
   removeCredentials,
   reserveCredentials,
   saveCredentials,
-} from "./credentials.ts";
-export type { JoinRequest, MeshDoor, Roots, Wanted } from "./door.ts";
-export { insistOnVersion } from "./file-version.ts";
-export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./identity.ts";
-export { Mesh } from "./mesh.ts";
-export type { Protocol } from "./protocols.ts";
-export type { RequestHandler } from "./rpc.ts";
-export { formatToken, makeSecret, openSecret, sealSecret, tokenKeyOf } from "./token.ts";
+} from "./trust/credentials.ts";
+export type { JoinRequest, MeshDoor, Roots, Wanted } from "./trust/door.ts";
+export { insistOnVersion } from "./trust/file-version.ts";
+export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./trust/identity.ts";
+export type { Protocol } from "./trust/protocols.ts";
+export { formatToken, makeSecret, openSecret, sealSecret, tokenKeyOf } from "./trust/token.ts";
+export type { RequestHandler } from "./wire/rpc.ts";

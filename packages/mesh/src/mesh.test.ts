@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { GamError, type NodeId } from "@gam/core";
-import type { MessageProtocols } from "./protocols.ts";
-import { MeshWorld, type Peer, until } from "./testing/mesh-world.ts";
+import { type MeshPeer, MeshWorld, until } from "./testing/mesh-world.ts";
+import type { MessageProtocols } from "./trust/protocols.ts";
 
 let world: MeshWorld;
 beforeEach(() => {
@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-async function meshOf(count: number): Promise<[Peer, Peer, ...Peer[]]> {
+async function meshOf(count: number): Promise<[MeshPeer, MeshPeer, ...MeshPeer[]]> {
   const [a, b, ...rest] = await world.mesh(count);
   assert(a !== undefined && b !== undefined);
   return [a, b, ...rest];

@@ -12,22 +12,28 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
-import { addressOf, formatAddress, hostOf, parseAddress } from "./address.ts";
-import { Admission, idOf } from "./admission.ts";
-import { ByteStreams, type StreamHandler } from "./byte-stream.ts";
-import { Caller } from "./caller.ts";
-import { Contacts } from "./contacts.ts";
-import { type Credentials, fingerprintOf, type NextRoot } from "./credentials.ts";
-import { Dialer } from "./dialer.ts";
-import type { Availability, MeshOptions, PeerRow, Reach, Sender, Topic, Wanted } from "./door.ts";
-import { Exchange } from "./exchange.ts";
-import { Gossip } from "./gossip.ts";
-import { cutOff, hangUp } from "./hang-up.ts";
-import { type Host, openHost } from "./host.ts";
-import { type Joined, joinProtocol, Responder, renewProtocol } from "./join.ts";
-import { defaultLimits, type Limits } from "./limits.ts";
-import { type Link, Links, sweepMs } from "./link.ts";
-import { Messages } from "./messages.ts";
+import { Admission, idOf } from "./admission/admission.ts";
+import { type Joined, joinProtocol, Responder, renewProtocol } from "./admission/join.ts";
+import { OwnMembership } from "./admission/own-membership.ts";
+import { type AdmissionRefusal, Refusals } from "./admission/refusals.ts";
+import { Throttle } from "./admission/throttle.ts";
+import { Visitors } from "./admission/visitors.ts";
+import { Caller } from "./reach/caller.ts";
+import { Contacts } from "./reach/contacts.ts";
+import { Dialer } from "./reach/dialer.ts";
+import { placesOf, Whereabouts } from "./reach/whereabouts.ts";
+import { addressOf, formatAddress, hostPart, parseAddress } from "./trust/address.ts";
+import { type Credentials, fingerprintOf, type NextRootCredentials } from "./trust/credentials.ts";
+import type {
+  GossipTopic,
+  JoinAvailability,
+  MeshOptions,
+  PeerReachability,
+  PeerRow,
+  VerifiedSender,
+  Wanted,
+} from "./trust/door.ts";
+import { defaultLimits, type Limits } from "./trust/limits.ts";
 import {
   idsOf,
   type MessageProtocols,
@@ -35,20 +41,27 @@ import {
   parseId,
   spokenProtocols,
   translated,
-} from "./protocols.ts";
-import { type Refusal, Refusals } from "./refusals.ts";
-import { type RequestHandler, Rpc } from "./rpc.ts";
-import { Standing } from "./standing.ts";
-import { Throttle } from "./throttle.ts";
-import { parseToken } from "./token.ts";
-import { Visitors } from "./visitors.ts";
-import { placesOf, Whereabouts } from "./whereabouts.ts";
+} from "./trust/protocols.ts";
+import { parseToken } from "./trust/token.ts";
+import { ByteStreams, type StreamHandler } from "./wire/byte-stream.ts";
+import { Exchange } from "./wire/exchange.ts";
+import { Gossip } from "./wire/gossip.ts";
+import { cutOff, hangUp } from "./wire/hang-up.ts";
+import { type Host, openHost } from "./wire/host.ts";
+import { type Link, Links, sweepMs } from "./wire/link.ts";
+import { Messages } from "./wire/messages.ts";
+import { type RequestHandler, Rpc } from "./wire/rpc.ts";
 
-type MessageHandler = (from: NodeId, protocol: Protocol, body: Uint8Array, sender: Sender) => void;
-type GossipHandler = (from: NodeId, topic: Topic, body: Uint8Array) => void;
-type ReachHandler = (peer: NodeId, reach: Reach) => void;
+type MessageHandler = (
+  from: NodeId,
+  protocol: Protocol,
+  body: Uint8Array,
+  sender: VerifiedSender,
+) => void;
+type GossipHandler = (from: NodeId, topic: GossipTopic, body: Uint8Array) => void;
+type ReachHandler = (peer: NodeId, reach: PeerReachability) => void;
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
-type TurnedAwayHandler = (by: NodeId, refusal: Refusal, reason: string) => void;
+type TurnedAwayHandler = (by: NodeId, refusal: AdmissionRefusal, reason: string) => void;
 
 const rpcId = "/gam/rpc/1";
 /** A stream that is opened anew may overlap with the one before. */
@@ -81,7 +94,7 @@ export class Mesh {
   readonly #rpc: Rpc;
   readonly #byteStreams: ByteStreams;
   readonly #gossip: Gossip;
-  readonly #standing: Standing;
+  readonly #membership: OwnMembership;
   readonly #caller: Caller;
   readonly #dialer: Dialer;
   readonly #refusals: Refusals;
@@ -135,7 +148,7 @@ export class Mesh {
     this.#whereabouts = new Whereabouts(options.listen.host, options.advertise);
     const nowMs = (): number => clock.monotonicMs();
     const wallMs = (): number => clock.wallMs();
-    const credentials = (): Credentials | undefined => this.#standing.credentials;
+    const credentials = (): Credentials | undefined => this.#membership.credentials;
     this.#links = new Links({
       self,
       limits,
@@ -145,7 +158,7 @@ export class Mesh {
     });
     const links = this.#links;
     const { identity, log, door } = options;
-    this.#standing = new Standing({ identity, limits, clock, log, door, links });
+    this.#membership = new OwnMembership({ identity, limits, clock, log, door, links });
     this.#visitors = new Visitors({ limits, refusals });
     this.#admission = new Admission({
       boot: base36(randomBytes(32)),
@@ -205,7 +218,7 @@ export class Mesh {
       host,
       links,
       admission: this.#admission,
-      standing: this.#standing,
+      membership: this.#membership,
       addresses: () => this.addresses(),
       dialect: options.dialect,
       wallMs,
@@ -227,7 +240,7 @@ export class Mesh {
   }
 
   get credentials(): Credentials | undefined {
-    return this.#standing.credentials;
+    return this.#membership.credentials;
   }
 
   /** `host:port` where others reach this peer, best first. */
@@ -247,25 +260,25 @@ export class Mesh {
 
   /** Takes the place that the credentials give. Errors: BAD_REQUEST when they are not this peer's. */
   become(credentials: Credentials): void {
-    this.#standing.take(credentials);
+    this.#membership.take(credentials);
     for (const nodeId of this.#contacts.ids()) this.#dialer.look(nodeId);
   }
 
-  /** As Standing.offerNext: makes a key that is to replace the root key, and offers it. */
+  /** As OwnMembership.offerNext: makes a key that is to replace the root key, and offers it. */
   async offerNextRoot(
-    offer: (next: NextRoot, rootPublicKey: Uint8Array) => Promise<void>,
+    offer: (next: NextRootCredentials, rootPublicKey: Uint8Array) => Promise<void>,
   ): Promise<void> {
-    await this.#standing.offerNext(offer);
+    await this.#membership.offerNext(offer);
   }
 
   /** The root keys in the state are others than before. */
   rootsMoved(): void {
-    void this.#standing.renewIfDue();
+    void this.#membership.renewIfDue();
   }
 
   /** Forgets the cluster and everybody in it. Goes on listening. */
   leave(): void {
-    this.#standing.drop();
+    this.#membership.drop();
     this.setPeers([]);
     for (const { nodeId } of this.#links.all()) this.#links.drop(nodeId, "left the cluster");
   }
@@ -281,7 +294,7 @@ export class Mesh {
   async join(
     text: string,
     addresses: readonly string[] = [],
-    availability: Availability = "active",
+    availability: JoinAvailability = "active",
   ): Promise<Joined> {
     const token = parseToken(text);
     if (this.credentials !== undefined) {
@@ -329,7 +342,7 @@ export class Mesh {
   setPeers(peers: readonly Wanted[]): void {
     this.#contacts.set(peers);
     this.#dialer.setPeers(this.#contacts.ids());
-    void this.#standing.renewIfDue();
+    void this.#membership.renewIfDue();
   }
 
   /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
@@ -338,7 +351,7 @@ export class Mesh {
   }
 
   /** To every member, this peer excepted. Best effort, and in no order. */
-  publish(topic: Topic, body: Uint8Array): void {
+  publish(topic: GossipTopic, body: Uint8Array): void {
     if (this.credentials !== undefined) this.#gossip.publish(topic, body);
   }
 
@@ -388,7 +401,7 @@ export class Mesh {
   }
 
   /** As the newest connection to that peer says; undefined without one. */
-  sender(nodeId: NodeId): Sender | undefined {
+  sender(nodeId: NodeId): VerifiedSender | undefined {
     const link = this.#links.to(nodeId);
     return link && this.#links.senderOf(link);
   }
@@ -403,7 +416,7 @@ export class Mesh {
   async verify(nodeId: NodeId, address: string): Promise<void> {
     if (this.#verifying.has(nodeId) || this.#links.to(nodeId) === undefined) return;
     this.#verifying.add(nodeId);
-    if (await this.#caller.isAt(nodeId, address)) this.#links.found(nodeId, hostOf(address));
+    if (await this.#caller.isAt(nodeId, address)) this.#links.found(nodeId, hostPart(address));
     this.#verifying.delete(nodeId);
   }
 
@@ -509,9 +522,9 @@ export class Mesh {
     this.#every(gossipEveryMs, () => {
       for (const link of this.#links.all()) this.#gossip.use(link);
     });
-    this.#every(renewEveryMs, () => void this.#standing.renewIfDue());
+    this.#every(renewEveryMs, () => void this.#membership.renewIfDue());
     this.#every(nextEveryMs, () => {
-      if (this.credentials?.next !== undefined) void this.#standing.renewIfDue();
+      if (this.credentials?.next !== undefined) void this.#membership.renewIfDue();
     });
   }
 
@@ -586,7 +599,7 @@ export class Mesh {
     this.#options.log.debug({ nodeId, address, role }, "Peer connected");
     if (this.#links.all().filter((one) => one.nodeId === nodeId).length > 1) return;
     this.#reach(nodeId, "connected");
-    void this.#standing.renewIfDue();
+    void this.#membership.renewIfDue();
   }
 
   #unlinked(link: Link, last: boolean): void {
@@ -603,7 +616,7 @@ export class Mesh {
     this.#dialer.look(nodeId);
   }
 
-  #reach(nodeId: NodeId, reach: Reach): void {
+  #reach(nodeId: NodeId, reach: PeerReachability): void {
     for (const hear of this.#onReach) hear(nodeId, reach);
   }
 }

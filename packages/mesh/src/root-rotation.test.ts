@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { NodeId } from "@gam/core";
-import { issueCertificate } from "./certificate.ts";
-import { type Credentials, newestRoot } from "./credentials.ts";
-import { makeIdentity } from "./identity.ts";
-import { MeshWorld, type Peer } from "./testing/mesh-world.ts";
+import { type MeshPeer, MeshWorld } from "./testing/mesh-world.ts";
+import { issueCertificate } from "./trust/certificate.ts";
+import { type Credentials, newestRoot } from "./trust/credentials.ts";
+import { makeIdentity } from "./trust/identity.ts";
 
 let world: MeshWorld;
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => world.close());
 
 /** Two managers and a worker. */
-async function meshOfThree(): Promise<{ a: Peer; b: Peer; c: Peer; all: Peer[] }> {
+async function meshOfThree(): Promise<{ a: MeshPeer; b: MeshPeer; c: MeshPeer; all: MeshPeer[] }> {
   const [a, b] = await world.mesh(2);
   assert(a !== undefined && b !== undefined);
   const c = await world.open();
@@ -28,7 +28,7 @@ async function meshOfThree(): Promise<{ a: Peer; b: Peer; c: Peer; all: Peer[] }
 }
 
 /** The state says so, at once and everywhere. */
-async function offer(by: Peer, all: readonly Peer[]): Promise<Uint8Array> {
+async function offer(by: MeshPeer, all: readonly MeshPeer[]): Promise<Uint8Array> {
   await by.mesh.offerNextRoot(async ({ rootPublicKey, signature }, current) => {
     const holders = new Set<NodeId>([by.nodeId]);
     world.roots = { current, next: { rootPublicKey, signature, holders } };
@@ -86,7 +86,7 @@ test("afterwards the old key is worth nothing: neither tokens nor certificates o
   await Promise.all([b, c].map((peer) => world.kept(peer, "a certificate", holds(next))));
 
   // Somebody who has the old key makes a member of himself while it still counts.
-  const forged = async (): Promise<Peer> => {
+  const forged = async (): Promise<MeshPeer> => {
     const identity = await makeIdentity();
     const { clusterId, rootPublicKey, rootPrivateKey = new Uint8Array() } = before;
     const { publicKey } = identity;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { parseAddress } from "./address.ts";
 import { Cable } from "./testing/cable.ts";
-import { MeshWorld, type Peer, until } from "./testing/mesh-world.ts";
+import { type MeshPeer, MeshWorld, until } from "./testing/mesh-world.ts";
+import { parseAddress } from "./trust/address.ts";
 
 let world: MeshWorld;
 let cables: Cable[];
@@ -16,9 +16,9 @@ afterEach(async () => {
 });
 
 /** Two peers that reach each other over cables only, and are told of silence early. */
-async function wired(dropAfterMs: number): Promise<[Peer, Peer]> {
+async function wired(dropAfterMs: number): Promise<[MeshPeer, MeshPeer]> {
   const limits = { pingAfterMs: 100, suspectAfterMs: 300, dropAfterMs, dialMs: 500 };
-  const open = async (begin: (advertise: string) => Promise<Peer>): Promise<Peer> => {
+  const open = async (begin: (advertise: string) => Promise<MeshPeer>): Promise<MeshPeer> => {
     const cable = await Cable.lay();
     cables.push(cable);
     const peer = await begin(cable.address);
@@ -35,10 +35,10 @@ async function wired(dropAfterMs: number): Promise<[Peer, Peer]> {
   return [a, b];
 }
 
-const stateOf = (at: Peer): string | undefined => at.mesh.peers()[0]?.state;
+const stateOf = (at: MeshPeer): string | undefined => at.mesh.peers()[0]?.state;
 
 /** Time passes by itself here: nothing happens when a host falls silent, and that is the point. */
-function becomes(at: Peer, state: string): Promise<void> {
+function becomes(at: MeshPeer, state: string): Promise<void> {
   return until(`the peer to be ${state}`, (done: (value: undefined) => void) => {
     const look = setInterval(() => {
       if (stateOf(at) !== state) return;

@@ -1,14 +1,5 @@
-export { Allocator, type AllocatorFaults } from "./allocator.ts";
-export { containerTable } from "./container-table.ts";
-export {
-  type FastPlace,
-  fastPathTable,
-  goneAddresses,
-  newLease,
-  renewedLease,
-} from "./fast-path-table.ts";
-export { hostTable } from "./host-table.ts";
-export { refilledTable, type Table, tableChange, tableName, wholeTable } from "./nft-table.ts";
+export { Allocator, type AllocatorFaults } from "./allocation/allocator.ts";
+export { poolUsage } from "./allocation/pool-usage.ts";
 export {
   addressesIn,
   backendsIn,
@@ -18,9 +9,8 @@ export {
   type NodePlan,
   type TunnelPlan,
   type Walls,
-} from "./node-plan.ts";
-export { planNode } from "./plan-node.ts";
-export { poolUsage } from "./pool-usage.ts";
+} from "./plan/node-plan.ts";
+export { planNode } from "./plan/plan-node.ts";
 export {
   type DeviceName,
   deviceName,
@@ -28,7 +18,23 @@ export {
   ip4,
   port as safePort,
   type Unsafe,
-} from "./safe-values.ts";
-export { isIn, numberOf, type Span, spanOf, subnetClashes } from "./subnet.ts";
-export { unroutedPairs } from "./unrouted-pairs.ts";
-export { wallTable6 } from "./walls.ts";
+} from "./plan/safe-values.ts";
+export { isIn, numberOf, type Span, spanOf, subnetClashes } from "./plan/subnet.ts";
+export { unroutedPairs } from "./plan/unrouted-pairs.ts";
+export { containerTable } from "./tables/container-table.ts";
+export {
+  type FastPlace,
+  fastPathTable,
+  goneAddresses,
+  newLease,
+  renewedLease,
+} from "./tables/fast-path-table.ts";
+export { hostTable } from "./tables/host-table.ts";
+export {
+  type NftTable,
+  refilledTable,
+  tableChange,
+  tableName,
+  wholeTable,
+} from "./tables/nft-table.ts";
+export { wallTable6 } from "./tables/walls.ts";

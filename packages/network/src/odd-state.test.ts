@@ -8,15 +8,15 @@ import { test } from "node:test";
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import type { Network, Node, Service, Task, View } from "@gam/state";
 import fc from "fast-check";
-import { containerTable } from "./container-table.ts";
-import { fastPathTable } from "./fast-path-table.ts";
-import { hostTable } from "./host-table.ts";
-import { wholeTable } from "./nft-table.ts";
-import type { NodePlan } from "./node-plan.ts";
-import { planNode } from "./plan-node.ts";
-import type { DeviceName } from "./safe-values.ts";
-import { asSafe, evenView, keyOf, oddView, oddViews, type Rows } from "./testing/index.ts";
-import { wallTable6 } from "./walls.ts";
+import type { NodePlan } from "./plan/node-plan.ts";
+import { planNode } from "./plan/plan-node.ts";
+import type { DeviceName } from "./plan/safe-values.ts";
+import { containerTable } from "./tables/container-table.ts";
+import { fastPathTable } from "./tables/fast-path-table.ts";
+import { hostTable } from "./tables/host-table.ts";
+import { wholeTable } from "./tables/nft-table.ts";
+import { wallTable6 } from "./tables/walls.ts";
+import { asSafe, evenView, keyOf, type OddRows, oddView, oddViews } from "./testing/index.ts";
 
 const self = "a" as NodeId;
 
@@ -121,7 +121,7 @@ test("no value of any plan ends the word that it stands in", () => {
 
 interface Spoilt {
   readonly what: string;
-  readonly rows: (view: View) => Rows;
+  readonly rows: (view: View) => OddRows;
   readonly says: RegExp;
   /** What of the plan of a state without that object. */
   readonly leaves: (plan: NodePlan) => NodePlan;

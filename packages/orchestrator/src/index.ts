@@ -1,3 +1,3 @@
-export type { Faults } from "./fault.ts";
 export { Orchestrator } from "./orchestrator.ts";
+export type { PlanFaults } from "./service/fault.ts";
 export { planVoters, type Seats } from "./voters.ts";

@@ -3,20 +3,20 @@ import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { EngineHealth, NodeState } from "@gam/state";
 import { aNode, aNodeNetwork, TestLog } from "@gam/state/testing";
-import { type Judgement, planNodes } from "./nodes.ts";
+import { type PeerHealth, planNodes } from "./nodes.ts";
 
 const a = "a" as NodeId;
 const there = { ready: true, reason: "" };
 const missing = { ready: false, reason: "engine does not answer" };
-const alive: Judgement = { verdict: "alive", reason: "" };
-const lost: Judgement = { verdict: "lost", reason: "silent to b, c" };
-const refused: Judgement = { verdict: "refused", reason: "refused" };
+const alive: PeerHealth = { verdict: "alive", reason: "" };
+const lost: PeerHealth = { verdict: "lost", reason: "silent to b, c" };
+const refused: PeerHealth = { verdict: "refused", reason: "refused" };
 
 const cases: readonly {
   name: string;
   state: NodeState;
   engine: EngineHealth;
-  judgement: Judgement | undefined;
+  health: PeerHealth | undefined;
   /** Seconds since the node was first judged without its engine. */
   lostS?: number;
   want: string | undefined;
@@ -25,49 +25,49 @@ const cases: readonly {
     name: "is ready when it answers",
     state: "unknown",
     engine: there,
-    judgement: alive,
+    health: alive,
     want: "ready",
   },
   {
     name: "is down when it is lost",
     state: "ready",
     engine: there,
-    judgement: lost,
+    health: lost,
     want: "down: silent to b, c",
   },
   {
     name: "is back at its first word",
     state: "down",
     engine: there,
-    judgement: alive,
+    health: alive,
     want: "ready",
   },
   {
     name: "stays what it is when its agent is gone",
     state: "ready",
     engine: there,
-    judgement: refused,
+    health: refused,
     want: undefined,
   },
   {
     name: "stays what it is when nobody says anything",
     state: "ready",
     engine: there,
-    judgement: undefined,
+    health: undefined,
     want: undefined,
   },
   {
     name: "is disconnected without its engine",
     state: "ready",
     engine: missing,
-    judgement: alive,
+    health: alive,
     want: "disconnected: engine does not answer",
   },
   {
     name: "stays so for 15 s",
     state: "ready",
     engine: missing,
-    judgement: alive,
+    health: alive,
     lostS: 14.9,
     want: undefined,
   },
@@ -75,7 +75,7 @@ const cases: readonly {
     name: "is down after that",
     state: "ready",
     engine: missing,
-    judgement: alive,
+    health: alive,
     lostS: 15,
     want: "down: engine does not answer",
   },
@@ -83,13 +83,13 @@ const cases: readonly {
     name: "waits longer when the clock of the leader before was ahead",
     state: "ready",
     engine: missing,
-    judgement: alive,
+    health: alive,
     lostS: -5,
     want: undefined,
   },
 ];
 
-for (const { name, state, engine, judgement, lostS, want } of cases) {
+for (const { name, state, engine, health, lostS, want } of cases) {
   test(`a node ${name}`, () => {
     const log = new TestLog();
     const { Description } = aNode("a");
@@ -102,7 +102,7 @@ for (const { name, state, engine, judgement, lostS, want } of cases) {
       engine,
       network: aNodeNetwork(),
     });
-    const verdicts = new Map(judgement === undefined ? [] : [[a, judgement]]);
+    const verdicts = new Map(health === undefined ? [] : [[a, health]]);
     if (lostS !== undefined) {
       log.write(...planNodes(log.store, { verdicts, nowMs: log.nowMs }));
       log.nowMs += lostS * 1000;
@@ -131,8 +131,8 @@ test("a node that was lost is ready when it has said so itself, and not before",
   const log = new TestLog();
   const { Description } = aNode("a");
   log.write({ kind: "joinNode", node: aNode("a") });
-  const judge = (judgement: Judgement): string | undefined => {
-    log.write(...planNodes(log.store, { verdicts: new Map([[a, judgement]]), nowMs: log.nowMs }));
+  const judge = (health: PeerHealth): string | undefined => {
+    log.write(...planNodes(log.store, { verdicts: new Map([[a, health]]), nowMs: log.nowMs }));
     return log.store.node(a)?.Status.State;
   };
   const say = (engine: EngineHealth): void => {

@@ -21,10 +21,10 @@ import {
   type PlannedChange,
   type View,
 } from "@gam/state";
-import { hasPassed } from "./elapsed.ts";
+import { hasPassed } from "./service/elapsed.ts";
 
 /** What membership says of a peer. */
-export interface Judgement {
+export interface PeerHealth {
   readonly verdict: "alive" | "refused" | "lost";
   /** Empty when it is alive. */
   readonly reason: string;
@@ -36,7 +36,7 @@ const engineGraceMs = 15_000;
 type Status = Omit<NodeStatus, "Addr">;
 
 export interface NodesFacts {
-  readonly verdicts: ReadonlyMap<NodeId, Judgement>;
+  readonly verdicts: ReadonlyMap<NodeId, PeerHealth>;
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
   readonly guard?: PlanGuard;
@@ -51,15 +51,15 @@ export function planNodes(
   });
 }
 
-function judge(node: Node, judgement: Judgement | undefined, nowMs: number): PlannedChange[] {
-  if (judgement === undefined) return [];
-  const status = statusOf(node, judgement, nowMs);
+function judge(node: Node, health: PeerHealth | undefined, nowMs: number): PlannedChange[] {
+  if (health === undefined) return [];
+  const status = statusOf(node, health, nowMs);
   const { State, Message } = node.Status;
   if (status.State === State && (status.Message ?? "") === (Message ?? "")) return [];
   return [{ kind: "judgeNode", id: node.ID, status }];
 }
 
-function statusOf(node: Node, { verdict, reason }: Judgement, nowMs: number): Status {
+function statusOf(node: Node, { verdict, reason }: PeerHealth, nowMs: number): Status {
   if (verdict === "lost") return { State: "down", Message: reason };
   if (verdict === "refused") return node.Status;
   if (!isDescribed(node)) return { State: "unknown" };

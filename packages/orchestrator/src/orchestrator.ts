@@ -23,16 +23,16 @@ import {
   type View,
 } from "@gam/state";
 import { planEndpoints } from "./endpoint.ts";
-import { type Faults, noFaults } from "./fault.ts";
-import { type Judgement, planNodes } from "./nodes.ts";
-import { reapService } from "./reap.ts";
-import { planService, type ServicePlan } from "./service.ts";
+import { type PeerHealth, planNodes } from "./nodes.ts";
+import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
+import { reapService } from "./service/reap.ts";
+import { planService, type ServicePlan } from "./service/service.ts";
 
 export interface Facts {
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
   /** Nodes without one stay what they are. */
-  readonly verdicts: ReadonlyMap<NodeId, Judgement>;
+  readonly verdicts: ReadonlyMap<NodeId, PeerHealth>;
   /** Changes of one plan, about: more where some belong together. `plannedMax` unless said. */
   readonly changesMax?: number;
   /** Absent: what a plan throws is thrown. */
@@ -46,12 +46,12 @@ const later: ServicePlan = { steps: [], waiting: true };
 
 export class Orchestrator {
   readonly #mint: Mint;
-  readonly #faults: Faults;
+  readonly #faults: PlanFaults;
   #dirty = new Set<ServiceId>();
   readonly #dirtyNodes = new Set<NodeId>();
   #allDirty = false;
 
-  constructor(mint: Mint, faults: Faults = noFaults) {
+  constructor(mint: Mint, faults: PlanFaults = noPlanFaults) {
     this.#mint = mint;
     this.#faults = faults;
   }

@@ -17,7 +17,7 @@ import { Orchestrator } from "./orchestrator.ts";
 export const web = "web" as ServiceId;
 export const startMs = Date.UTC(2026, 0, 1);
 
-export interface World {
+export interface PlanCase {
   readonly nodes?: readonly Parameters<typeof aNode>[];
   readonly service: ServiceWish;
   /** The image that the service had before; its tasks' template is 1, that of the new one 2. */
@@ -27,30 +27,30 @@ export interface World {
   readonly nowS?: number;
 }
 
-export function logOf(world: World): TestLog {
+export function logOf(planCase: PlanCase): TestLog {
   const log = new TestLog();
-  const nodes = world.nodes ?? [["a"], ["b"], ["c"]];
-  const before = world.imageBefore === undefined ? {} : { image: world.imageBefore };
-  const made = aService("web", { ...world.service, ...before });
+  const nodes = planCase.nodes ?? [["a"], ["b"], ["c"]];
+  const before = planCase.imageBefore === undefined ? {} : { image: planCase.imageBefore };
+  const made = aService("web", { ...planCase.service, ...before });
   log.write(...nodes.map((node): Change => ({ kind: "joinNode", node: aNode(...node) })), made);
-  if (world.imageBefore !== undefined) {
-    const { spec } = aService("web", world.service);
+  if (planCase.imageBefore !== undefined) {
+    const { spec } = aService("web", planCase.service);
     log.write({ kind: "updateService", id: web, spec, basedOn: 1 });
   }
-  for (const [id, { endS, ...wish }] of world.tasks ?? []) {
-    const Image = wish.extra?.templateVersion === 2 || !world.imageBefore ? "tiny:1" : "tiny:0";
+  for (const [id, { endS, ...wish }] of planCase.tasks ?? []) {
+    const Image = wish.extra?.templateVersion === 2 || !planCase.imageBefore ? "tiny:1" : "tiny:0";
     const template = { ...made.spec.TaskTemplate, ContainerSpec: { Image } };
     const extra = { templateVersion: 1, ...wish.extra };
     const task = aTask("web", id, { template, ...wish, extra });
     const Timestamp = new Date(startMs + 1000 * (endS ?? 0)).toISOString();
     log.write({ kind: "createTask", task: { ...task, Status: { ...task.Status, Timestamp } } });
   }
-  if (world.update !== undefined) {
-    const { waveAtMs = 0, updated = [], status } = world.update;
+  if (planCase.update !== undefined) {
+    const { waveAtMs = 0, updated = [], status } = planCase.update;
     const basedOn = log.store.service(web)?.Version.Index ?? 0;
     log.write({ kind: "progressUpdate", id: web, basedOn, status, waveAtMs, updated });
   }
-  log.nowMs = startMs + 1000 * (world.nowS ?? 0);
+  log.nowMs = startMs + 1000 * (planCase.nowS ?? 0);
   return log;
 }
 
@@ -109,7 +109,7 @@ export const updatedBy = (UpdateConfig: UpdateConfig, replicas = 3): ServiceWish
 /** What a task of the new template says that has run. */
 export const second = { templateVersion: 2, startedAtMs: startMs };
 
-export interface Row extends World {
+export interface Row extends PlanCase {
   readonly name: string;
   readonly want: readonly string[];
 }

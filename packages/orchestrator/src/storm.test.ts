@@ -21,9 +21,9 @@ import {
   type TaskState,
 } from "@gam/state";
 import { aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
-import type { Fault } from "./fault.ts";
-import type { Judgement } from "./nodes.ts";
+import type { PeerHealth } from "./nodes.ts";
 import { Orchestrator } from "./orchestrator.ts";
+import type { PlanFault } from "./service/fault.ts";
 
 const tickMs = 500;
 /** A node that is silent is called lost after this. */
@@ -40,7 +40,7 @@ interface Weather {
   /** Nodes are cut off and lose power. */
   readonly partitions: boolean;
   readonly startFirst: boolean;
-  readonly faults?: readonly Fault[];
+  readonly faults?: readonly PlanFault[];
 }
 
 /** One host: what runs on it, whatever the state says. */
@@ -137,7 +137,7 @@ class Storm {
 
   #plan(orchestrator: Orchestrator): PlannedChange[] {
     const verdicts = new Map(
-      [...this.#hosts].map(([id, host]): [NodeId, Judgement] => {
+      [...this.#hosts].map(([id, host]): [NodeId, PeerHealth] => {
         const lost = host.reach !== "fine" && this.#tick - host.sinceTick >= lostTicks;
         return [id, { verdict: lost ? "lost" : "alive", reason: lost ? "silent" : "" }];
       }),
@@ -345,7 +345,7 @@ test("one seed is one history", () => {
   assert.deepEqual(live(7, weather).trace, live(7, weather).trace);
 });
 
-const faults: readonly Fault[] = [
+const faults: readonly PlanFault[] = [
   "ended-counts-as-running",
   "surplus-forgotten",
   "doubles-kept",

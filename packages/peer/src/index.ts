@@ -1,6 +1,15 @@
-export { roleOf, type Sender } from "./authority.ts";
-export type { Effect } from "./effect.ts";
-export type { Input, SelfDescription } from "./input.ts";
+export { roleOf, type Sender } from "./access/authority.ts";
+export type { Effect } from "./io/effect.ts";
+export type { Input, SelfDescription } from "./io/input.ts";
+export {
+  decodeGossip,
+  decodeMessage,
+  encodeGossip,
+  encodeMessage,
+  type Message,
+} from "./io/message.ts";
+export type { PeerFaults } from "./io/peer-config.ts";
+export type { ProposalOutcome } from "./io/proposals.ts";
 export {
   blankJournal,
   bootstrapJournal,
@@ -10,18 +19,14 @@ export {
   type JournalFile,
   type Recovered,
   recoverJournal,
-} from "./journal.ts";
-export { checkLogPlace, type LogPlace, mayRecover, type RecoverVerdict } from "./may-recover.ts";
-export {
-  decodeGossip,
-  decodeMessage,
-  encodeGossip,
-  encodeMessage,
-  type Message,
-} from "./message.ts";
+} from "./journal/journal.ts";
+export { journalRemedy } from "./journal/record.ts";
 export { Peer, tickMs } from "./peer.ts";
-export type { PeerFaults } from "./peer-config.ts";
-export type { Answer } from "./proposals.ts";
-export { journalRemedy } from "./record.ts";
-export type { Recovery } from "./recover.ts";
-export { salvaged } from "./salvage.ts";
+export {
+  checkLogPlace,
+  type LogPlace,
+  mayRecover,
+  type RecoverVerdict,
+} from "./recovery/may-recover.ts";
+export type { Recovery } from "./recovery/recover.ts";
+export { salvaged } from "./recovery/salvage.ts";

@@ -4,10 +4,10 @@ import type { NodeId, ProposalId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
 import { aNode, aNodeNetwork, aService, aTask, aToken } from "@gam/state/testing";
-import type { Sender } from "./authority.ts";
-import type { Effect } from "./effect.ts";
-import type { Input } from "./input.ts";
-import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
+import type { Sender } from "./access/authority.ts";
+import type { Effect } from "./io/effect.ts";
+import type { Input } from "./io/input.ts";
+import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal/journal.ts";
 import { Peer } from "./peer.ts";
 
 const [a, b, c] = ["a", "b", "c"].map((name) => testId<NodeId>(name)) as [NodeId, NodeId, NodeId];

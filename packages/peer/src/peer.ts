@@ -35,29 +35,29 @@ import {
   type View,
 } from "@gam/state";
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
-import { Arranging } from "./arranging.ts";
-import { type Asker, refusalOfRaft, type Sender } from "./authority.ts";
-import type { Effect } from "./effect.ts";
-import { raftMessage, raftTiming } from "./heartbeat.ts";
-import type { Input } from "./input.ts";
-import type { Recovered } from "./journal.ts";
-import { leaderFacts } from "./leader-facts.ts";
-import { Leading } from "./leading.ts";
-import { Lives } from "./lives.ts";
-import { Measuring } from "./measuring.ts";
-import type { Gossip, Message, PeerMessage } from "./message.ts";
-import { ownPlan } from "./own-plan.ts";
-import type { PeerConfig } from "./peer-config.ts";
-import type { Answer } from "./proposals.ts";
-import { Readings } from "./readings.ts";
-import { Rest } from "./rest.ts";
-import { SelfReport } from "./self-report.ts";
-import { standStill } from "./standstill.ts";
-import { Steering } from "./steering.ts";
-import { Troubles } from "./troubles.ts";
-import { UsageNews } from "./usage-news.ts";
-import { restoreOwn, Vetting } from "./vetting.ts";
-import { Writing } from "./writing.ts";
+import { type Asker, refusalOfRaft, type Sender } from "./access/authority.ts";
+import { Troubles } from "./access/troubles.ts";
+import { restoreOwn, Vetting } from "./access/vetting.ts";
+import type { Effect } from "./io/effect.ts";
+import { raftMessage, raftTiming } from "./io/heartbeat.ts";
+import type { Input } from "./io/input.ts";
+import type { GossipMessage, Message, PeerMessage } from "./io/message.ts";
+import type { PeerConfig } from "./io/peer-config.ts";
+import type { ProposalOutcome } from "./io/proposals.ts";
+import { Readings } from "./io/readings.ts";
+import type { Recovered } from "./journal/journal.ts";
+import { leaderFacts } from "./leader/leader-facts.ts";
+import { Leading } from "./leader/leading.ts";
+import { Writing } from "./leader/writing.ts";
+import { Arranging } from "./node/arranging.ts";
+import { Measuring } from "./node/measuring.ts";
+import { ownPlan } from "./node/own-plan.ts";
+import { Rest } from "./node/rest.ts";
+import { SelfReport } from "./node/self-report.ts";
+import { Steering } from "./node/steering.ts";
+import { UsageNews } from "./node/usage-news.ts";
+import { Lives } from "./recovery/lives.ts";
+import { standStill } from "./recovery/standstill.ts";
 
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
@@ -321,7 +321,7 @@ export class Peer {
     this.#effects.push({ kind: "refused", peer, reason });
   }
 
-  #hear(from: NodeId, gossip: Gossip): void {
+  #hear(from: NodeId, gossip: GossipMessage): void {
     if (gossip.topic === "rumour") {
       return this.#stepMembership({ kind: "rumour", from, rumour: gossip.body });
     }
@@ -476,7 +476,7 @@ export class Peer {
     this.#stepRaft({ kind: "read", id: this.#catchUpRead });
   }
 
-  #propose(changes: readonly Change[], settle: (answer: Answer) => void): ProposalId {
+  #propose(changes: readonly Change[], settle: (answer: ProposalOutcome) => void): ProposalId {
     const id = this.#mint.id() as ProposalId;
     this.#writing.propose({ id, atMs: this.#nowMs, changes }, settle);
     return id;

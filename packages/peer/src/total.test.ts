@@ -5,12 +5,12 @@ import { decode, encode, GamError, type NodeId, type ServiceId } from "@gam/core
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import type { Change, Store } from "@gam/state";
 import { aCluster, aNetwork, aNode, aNodeNetwork, aService, aTask } from "@gam/state/testing";
-import type { Sender } from "./authority.ts";
-import type { Effect } from "./effect.ts";
-import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
-import { decodeMessage, type Message } from "./message.ts";
+import type { Sender } from "./access/authority.ts";
+import type { Effect } from "./io/effect.ts";
+import { decodeMessage, type Message } from "./io/message.ts";
+import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal/journal.ts";
+import { writeRecord } from "./journal/record.ts";
 import { Peer } from "./peer.ts";
-import { writeRecord } from "./record.ts";
 
 const [a, b, web, net, task, key] = ["a", "b", "web", "net", "task", "key"].map((name) =>
   testId(name),

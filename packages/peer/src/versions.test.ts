@@ -5,13 +5,13 @@ import { encode, type NodeId, type ProposalId, type ServiceId } from "@gam/core"
 import { counterMint, seededRandom, testId } from "@gam/core/testing";
 import { type AskedChange, type Change, type Dialect, type Store, spokenDialect } from "@gam/state";
 import { aCluster, aNode, aNodeNetwork, aService } from "@gam/state/testing";
-import type { Sender } from "./authority.ts";
-import type { Effect } from "./effect.ts";
-import type { Input } from "./input.ts";
-import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal.ts";
-import type { Message } from "./message.ts";
+import type { Sender } from "./access/authority.ts";
+import type { Effect } from "./io/effect.ts";
+import type { Input } from "./io/input.ts";
+import type { Message } from "./io/message.ts";
+import type { ProposalOutcome } from "./io/proposals.ts";
+import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal/journal.ts";
 import { Peer } from "./peer.ts";
-import type { Answer } from "./proposals.ts";
 
 const [a, b, c] = ["a", "b", "c"].map((name) => testId<NodeId>(name)) as [NodeId, NodeId, NodeId];
 const web = testId<ServiceId>("web");
@@ -34,7 +34,7 @@ class Mesh {
   readonly peers = new Map<NodeId, Peer>();
   readonly files = new Map<NodeId, JournalFile>();
   readonly held = new Set<NodeId>();
-  readonly answers: Answer[] = [];
+  readonly answers: ProposalOutcome[] = [];
   readonly sent: { readonly by: NodeId; readonly to: NodeId; readonly message: Message }[] = [];
   readonly #mint = counterMint("m");
   #queue: { readonly to: NodeId; readonly input: Input }[] = [];

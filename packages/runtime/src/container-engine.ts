@@ -10,7 +10,7 @@ import type { ActionOutcome, EngineAction, WorkerInput } from "@gam/worker";
 /** Inputs of the worker, to be handed on as they are, in this order. */
 export type EngineNews = Extract<WorkerInput, { kind: "engine" | "containers" | "container" }>;
 
-export interface LogsOptions {
+export interface ContainerLogsOptions {
   readonly follow?: boolean;
   readonly stdout?: boolean;
   readonly stderr?: boolean;
@@ -39,7 +39,7 @@ export interface ContainerEngine {
    * The log as the engine sends it: frames, or plain bytes when the container has a terminal.
    * Reads no faster than it is read. Errors: NOT_FOUND, ENGINE_MISSING, ENGINE_FAILED.
    */
-  logs(container: string, options: LogsOptions): Promise<Readable>;
+  logs(container: string, options: ContainerLogsOptions): Promise<Readable>;
   /** Ends the watch and every stream. */
   close(): Promise<void>;
 }

@@ -11,8 +11,8 @@ import { label } from "@gam/state";
 import type { ContainerState } from "@gam/worker";
 import type { EngineNews } from "./container-engine.ts";
 import { type Listing, readList, taskOf } from "./container-inspect.ts";
+import { pause } from "./data-plane/kernel/pause.ts";
 import { jsonLines } from "./json-lines.ts";
-import { pause } from "./pause.ts";
 import type { Performer } from "./perform-action.ts";
 
 const retryMs = 500;

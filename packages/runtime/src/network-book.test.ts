@@ -8,7 +8,7 @@ import type { NetworkId } from "@gam/core";
 import { EngineClient } from "@gam/engine";
 import { FakeEngineServer } from "@gam/engine/testing";
 import type { NetworkPlan } from "@gam/state";
-import type { Sandbox } from "./data-plane/sandbox.ts";
+import type { Sandbox } from "./data-plane/kernel/sandbox.ts";
 import { NetworkBook } from "./network-book.ts";
 
 interface FakeNetwork {
@@ -183,7 +183,7 @@ test("sandboxes are those of containers in gam's networks, each inspected once",
   const place = { network: "front" as NetworkId, address: "10.0.5.0", mac: "02:42:0a:00:05:00" };
   const sandbox = (endpoint: string): Sandbox => ({
     path: "/run/netns/web",
-    places: [{ endpoint, ...place }],
+    endpoints: [{ endpoint, ...place }],
   });
   const web = sandbox("e1");
   assert.deepEqual(await book.sandboxes(), [web]);

@@ -8,8 +8,8 @@
 import { check, type NetworkId } from "@gam/core";
 import { type EngineClient, EngineRefusal } from "@gam/engine";
 import { label, type NetworkPlan } from "@gam/state";
-import type { Endpoint } from "./data-plane/bridge-rescue.ts";
-import type { Sandbox } from "./data-plane/sandbox.ts";
+import type { BridgeEndpoint } from "./data-plane/bridge-rescue.ts";
+import type { Sandbox } from "./data-plane/kernel/sandbox.ts";
 
 const limitMs = 60_000;
 const mtuOption = "com.docker.network.driver.mtu";
@@ -137,7 +137,7 @@ export class NetworkBook {
   }
 
   /** Its containers that run. Errors: EngineRefusal, EngineUnreachable. */
-  async endpointsOn(network: NetworkId): Promise<Endpoint[]> {
+  async endpointsOn(network: NetworkId): Promise<BridgeEndpoint[]> {
     const known = (await this.#list()).find((one) => one.network === network);
     if (known === undefined) return [];
     const path = `/networks/${known.Id}`;
@@ -249,7 +249,7 @@ export class NetworkBook {
         return [{ endpoint, network, address: IPAddress, mac: MacAddress }];
       },
     );
-    return path === "" || places.length === 0 ? undefined : { path, places };
+    return path === "" || places.length === 0 ? undefined : { path, endpoints: places };
   }
 
   async #pidOf(id: string): Promise<number> {

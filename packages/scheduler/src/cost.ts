@@ -8,7 +8,7 @@
  * it (image present, id) have a say.
  */
 import type { Usage } from "@gam/state";
-import type { Room } from "./room.ts";
+import type { NodeResources } from "./node-resources.ts";
 
 /** Older measurements say nothing. Three times the longest gossip interval of 200 hosts. */
 const usageAgeMsMax = 10_000;
@@ -19,17 +19,20 @@ const crowdTasks = 20;
 const steps = 20;
 
 /** Steps, from 0 for an idle node to 60. */
-export function costOf(room: Room, usage: Usage | undefined, nowMs: number): number {
-  const { NanoCPUs, MemoryBytes } = room.node.Description.Resources;
-  const promised = Math.max(share(room.nanoCpus, NanoCPUs), share(room.memoryBytes, MemoryBytes));
-  const crowd = room.tasks / (room.tasks + crowdTasks);
-  return Math.ceil((promised + measured(room, usage, nowMs) + crowd) * steps);
+export function costOf(resources: NodeResources, usage: Usage | undefined, nowMs: number): number {
+  const { NanoCPUs, MemoryBytes } = resources.node.Description.Resources;
+  const promised = Math.max(
+    share(resources.nanoCpus, NanoCPUs),
+    share(resources.memoryBytes, MemoryBytes),
+  );
+  const crowd = resources.tasks / (resources.tasks + crowdTasks);
+  return Math.ceil((promised + measured(resources, usage, nowMs) + crowd) * steps);
 }
 
-function measured(room: Room, usage: Usage | undefined, nowMs: number): number {
+function measured(resources: NodeResources, usage: Usage | undefined, nowMs: number): number {
   if (usage === undefined || Math.abs(nowMs - usage.atMs) > usageAgeMsMax) return 0;
-  const cpus = room.node.Description.Resources.NanoCPUs / 1e9;
-  const coming = share(room.tasksComing * comingCpus, cpus);
+  const cpus = resources.node.Description.Resources.NanoCPUs / 1e9;
+  const coming = share(resources.tasksComing * comingCpus, cpus);
   // Memory counts in full only near its end: caches fill it on any healthy host.
   const memory = share(usage.memoryBytes, usage.memoryTotalBytes) ** 2;
   // Tenths: one busy second must not send the next task elsewhere.

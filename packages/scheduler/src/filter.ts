@@ -16,17 +16,17 @@ import {
   type Task,
   type View,
 } from "@gam/state";
-import type { Need, Room } from "./room.ts";
+import type { NodeResources, Reservation } from "./node-resources.ts";
 
 export interface Candidate {
-  readonly room: Room;
+  readonly resources: NodeResources;
   /** Tasks of the service on the node that are wanted there. */
   ofService: number;
 }
 
 /** What a group of tasks wants, apart from what may run out while it is placed. */
 export interface Wish {
-  readonly need: Need;
+  readonly reservation: Reservation;
   readonly replicasMax: number;
   /** `undefined` when they cannot be read: then no node meets them. */
   readonly constraints: readonly Constraint[] | undefined;
@@ -34,21 +34,24 @@ export interface Wish {
   readonly plugins: readonly { readonly type: string; readonly name: string }[];
   /** Networks of the cluster that the tasks have addresses in. */
   readonly networks: readonly Network[];
-  readonly reaches: Reach;
+  readonly reaches: NetworkReach;
 }
 
 /** Whether a node has a bridge in a network, or there is an address for one. */
-export type Reach = (node: NodeId, network: NetworkId) => boolean;
+export type NetworkReach = (node: NodeId, network: NetworkId) => boolean;
 
 /** The same for all tasks of one template. */
 export function wishOf(
   task: Task,
-  need: Need,
-  { view, reaches = () => true }: { readonly view: View; readonly reaches?: Reach | undefined },
+  reservation: Reservation,
+  {
+    view,
+    reaches = () => true,
+  }: { readonly view: View; readonly reaches?: NetworkReach | undefined },
 ): Wish {
   const placement = task.Spec.Placement;
   return {
-    need,
+    reservation,
     // A global task is made for one node, where it is the only one.
     replicasMax: task.NodeID === undefined ? (placement?.MaxReplicas ?? 0) : 0,
     constraints: readConstraints(placement?.Constraints),
@@ -89,20 +92,20 @@ const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} n
 
 const filters: readonly Filter[] = [
   {
-    passes: ({ room: { node } }) =>
+    passes: ({ resources: { node } }) =>
       node.Status.State === "ready" && node.Spec.Availability === "active",
     explain: (nodes) => `${several(nodes)} not available for new tasks`,
   },
   {
-    passes: ({ room }, { need }) => room.hasResources(need),
+    passes: ({ resources }, { reservation }) => resources.hasResources(reservation),
     explain: (nodes) => `insufficient resources on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { plugins }) => plugins.every((one) => hasPlugin(node, one)),
+    passes: ({ resources: { node } }, { plugins }) => plugins.every((one) => hasPlugin(node, one)),
     explain: (nodes) => `missing plugin on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { networks }) => {
+    passes: ({ resources: { node } }, { networks }) => {
       return networks.length === 0 || node.Gam.network?.problem === "";
     },
     explain: (nodes, { Gam }) => {
@@ -111,25 +114,25 @@ const filters: readonly Filter[] = [
     },
   },
   {
-    passes: ({ room: { node } }, { networks }) =>
+    passes: ({ resources: { node } }, { networks }) =>
       !networks.some(demandsEncryption) || (node.Gam.network?.encryption ?? "none") !== "none",
     explain: (nodes) => `encrypted networks not supported on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { networks, reaches }) =>
+    passes: ({ resources: { node } }, { networks, reaches }) =>
       networks.every(({ Id }) => reaches(node.ID, Id)),
     explain: (nodes) => `insufficient network addresses on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { constraints }) => meetsConstraints(constraints, node),
+    passes: ({ resources: { node } }, { constraints }) => meetsConstraints(constraints, node),
     explain: (nodes) => `scheduling constraints not satisfied on ${several(nodes)}`,
   },
   {
-    passes: ({ room: { node } }, { platforms }) => matchesPlatform(platforms, node),
+    passes: ({ resources: { node } }, { platforms }) => matchesPlatform(platforms, node),
     explain: (nodes) => `unsupported platform on ${several(nodes)}`,
   },
   {
-    passes: ({ room }, { need }) => room.hasPorts(need),
+    passes: ({ resources }, { reservation }) => resources.hasPorts(reservation),
     explain: (nodes) => `host-mode port already in use on ${several(nodes)}`,
   },
   {
@@ -146,10 +149,10 @@ function hasPlugin(node: Node, wanted: { type: string; name: string }): boolean 
 }
 
 /** Whether what runs out while placing (resources, ports, replicas) still suffices. */
-export function stillFits(candidate: Candidate, { need, replicasMax }: Wish): boolean {
+export function stillFits(candidate: Candidate, { reservation, replicasMax }: Wish): boolean {
   return (
-    candidate.room.hasResources(need) &&
-    candidate.room.hasPorts(need) &&
+    candidate.resources.hasResources(reservation) &&
+    candidate.resources.hasPorts(reservation) &&
     (replicasMax === 0 || candidate.ofService < replicasMax)
   );
 }
@@ -164,7 +167,7 @@ export function explain(candidates: readonly Candidate[], wish: Wish): string {
   const counts = filters.map((filter) => ({ filter, nodes: [] as Node[] }));
   for (const candidate of candidates) {
     const failed = counts.find(({ filter }) => !filter.passes(candidate, wish));
-    if (failed !== undefined) failed.nodes.push(candidate.room.node);
+    if (failed !== undefined) failed.nodes.push(candidate.resources.node);
   }
   const parts = counts
     .sort((a, b) => b.nodes.length - a.nodes.length)

@@ -30,13 +30,13 @@ import {
   type Candidate,
   explain,
   fitting,
-  type Reach,
+  type NetworkReach,
   stillFits,
   type Wish,
   wishOf,
 } from "./filter.ts";
 import { imageNames } from "./image.ts";
-import { needOf, Room } from "./room.ts";
+import { NodeResources, reservationOf } from "./node-resources.ts";
 import { type Ranked, spreadOver } from "./spread.ts";
 
 export interface PlacementFacts {
@@ -46,7 +46,7 @@ export interface PlacementFacts {
   /** Changes at most; `placementsMax` unless said. The next plan goes on where this one stopped. */
   readonly changesMax?: number;
   /** Absent: all nodes can have a part in all networks. */
-  readonly reaches?: Reach;
+  readonly reaches?: NetworkReach;
   /** Absent: what a plan throws is thrown. */
   readonly guard?: PlanGuard;
 }
@@ -68,16 +68,16 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
   });
   if (waiting.length === 0) return [];
   const rooms = view.nodes().flatMap((node) => {
-    return guarded(guard, node.ID, () => [new Room(node, view.tasksOn(node.ID))], []);
+    return guarded(guard, node.ID, () => [new NodeResources(node, view.tasksOn(node.ID))], []);
   });
   const changes: PlannedChange[] = [];
   const changesMax = facts.changesMax ?? placementsMax;
   for (const [service, groups] of groupsOf(waiting)) {
     if (guard.skips(service)) continue;
     const counts = countsOf(view.tasksOf(service), facts.nowMs);
-    const candidates = rooms.map((room) => ({
-      room,
-      ofService: counts.wanted.get(room.node.ID) ?? 0,
+    const candidates = rooms.map((resources) => ({
+      resources,
+      ofService: counts.wanted.get(resources.node.ID) ?? 0,
     }));
     for (const group of groups) {
       if (changes.length >= changesMax) return changes;
@@ -149,7 +149,7 @@ class Placing {
     const first = tasks[0];
     if (first === undefined) return [];
     const { reaches } = this.#facts;
-    const wish = wishOf(first, needOf(first), { view: this.#view, reaches });
+    const wish = wishOf(first, reservationOf(first), { view: this.#view, reaches });
     const placeOne =
       first.NodeID === undefined
         ? this.#anywhere(first, wish)
@@ -168,14 +168,14 @@ class Placing {
     const { usage, nowMs } = this.#facts;
     const names = imageNames(first.Spec.ContainerSpec.Image);
     const ranked = fitting(this.#candidates, wish).map((candidate): Ranked & { of: Candidate } => {
-      const { ID } = candidate.room.node;
+      const { ID } = candidate.resources.node;
       const known = usage.get(ID);
       return {
         of: candidate,
-        room: candidate.room,
+        resources: candidate.resources,
         ofService: candidate.ofService,
         failing: this.#failing.has(ID),
-        cost: costOf(candidate.room, known, nowMs),
+        cost: costOf(candidate.resources, known, nowMs),
         imageMissing: known === undefined || !known.images.some((image) => names.has(image)),
       };
     });
@@ -188,28 +188,28 @@ class Placing {
         why ??= waits(explain(this.#candidates, wish), nowMs);
         return explained(task, why);
       }
-      best.room.take(wish.need);
+      best.resources.take(wish.reservation);
       best.ofService += 1;
       best.of.ofService += 1;
-      best.cost = costOf(best.room, usage.get(best.room.node.ID), nowMs);
+      best.cost = costOf(best.resources, usage.get(best.resources.node.ID), nowMs);
       spread.settleFirst();
       // Whoever is full leaves, wherever it stands now: it is only looked at when its turn comes.
       for (let next = spread.first(); next !== undefined; next = spread.first()) {
         if (stillFits(next, wish)) break;
         spread.removeFirst();
       }
-      return [{ kind: "assignTask", id: task.ID, node: best.room.node.ID, status }];
+      return [{ kind: "assignTask", id: task.ID, node: best.resources.node.ID, status }];
     };
   }
 
   #placeOnItsNode(task: Task, wish: Wish): PlannedChange[] {
     const { nowMs } = this.#facts;
-    const own = this.#candidates.filter(({ room }) => room.node.ID === task.NodeID);
+    const own = this.#candidates.filter(({ resources }) => resources.node.ID === task.NodeID);
     const [fits] = fitting(own, wish);
     if (fits === undefined) return explained(task, waits(explain(own, wish), nowMs));
-    fits.room.take(wish.need);
+    fits.resources.take(wish.reservation);
     fits.ofService += 1;
-    const node = fits.room.node.ID;
+    const node = fits.resources.node.ID;
     return [{ kind: "assignTask", id: task.ID, node, status: assigned(nowMs) }];
   }
 }

@@ -42,7 +42,7 @@ function grow(nodes: readonly Ranked[], [descriptor, ...rest]: readonly string[]
   if (descriptor === undefined) return new Leaf(nodes);
   const byValue = new Map<string, Ranked[]>();
   for (const ranked of nodes) {
-    const value = labelOf(ranked.room.node, descriptor);
+    const value = labelOf(ranked.resources.node, descriptor);
     const together = byValue.get(value);
     if (together === undefined) byValue.set(value, [ranked]);
     else together.push(ranked);
@@ -68,7 +68,7 @@ function ranksBefore(a: Ranked, b: Ranked): boolean {
   if (a.ofService !== b.ofService) return a.ofService < b.ofService;
   if (a.cost !== b.cost) return a.cost < b.cost;
   if (a.imageMissing !== b.imageMissing) return b.imageMissing;
-  return a.room.node.ID < b.room.node.ID;
+  return a.resources.node.ID < b.resources.node.ID;
 }
 
 class Leaf implements Spread {

@@ -13,7 +13,7 @@ import {
   type ServiceSpec,
   type View,
 } from "@gam/state";
-import { type Host, images, jobImages } from "./host.ts";
+import { images, jobImages, type SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
 /** Services are called by these, and from the ninth on `web2`, `api2`, … */
@@ -32,7 +32,7 @@ type Credentials = Pick<
 >;
 
 /** A host that is on, if there is one. Before it has arrived in the state, an agent takes no calls. */
-export function pickOn(world: World): Host | undefined {
+export function pickOn(world: World): SimHost | undefined {
   const on = world.hosts.filter(({ id, peer }) => peer?.view.node(id) !== undefined);
   return on.length === 0 ? undefined : pick(world, on);
 }
@@ -71,7 +71,7 @@ function credentials(world: World): Credentials {
 }
 
 /** Networks come and go, and containers that are no tasks on them. */
-function askForNetworks(world: World, host: Host, view: View): void {
+function askForNetworks(world: World, host: SimHost, view: View): void {
   const { random } = world;
   const networks = view.networks().filter(({ Ingress }) => !Ingress);
   const id = someId(world, "n");
@@ -116,7 +116,7 @@ function someId({ agenda, random }: World, prefix: string): string {
 
 export function update(
   world: World,
-  host: Host,
+  host: SimHost,
   service: Service,
   spec: ServiceSpec | "previous",
   kept: Credentials = {},
@@ -132,7 +132,7 @@ function versionRead(world: World, { ID, Version }: Service): number {
   return (elsewhere?.Version ?? Version).Index;
 }
 
-function alter(world: World, host: Host, nodes: readonly Node[]): void {
+function alter(world: World, host: SimHost, nodes: readonly Node[]): void {
   // One host always stays, so that every service can be satisfied somewhere.
   const drainable = nodes.filter(({ ID }) => ID !== world.hosts[0]?.id);
   if (drainable.length === 0) return;

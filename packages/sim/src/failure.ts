@@ -3,8 +3,8 @@
  * the state beside the wish, and the command that runs this seed again.
  */
 import { isTerminal, isWanted, type Node, type Task } from "@gam/state";
-import { Breach } from "./breach.ts";
-import type { Host } from "./host.ts";
+import { Breach } from "./checks/breach.ts";
+import type { SimHost } from "./hosts/host.ts";
 import { Names } from "./story/names.ts";
 import { wishOf } from "./story/phrases.ts";
 import { type Picture, type PictureTask, picture } from "./story/picture.ts";
@@ -88,7 +88,7 @@ function nodeOf(node: Node | undefined, names: Names): string {
   return `${State} ${node.Spec.Role}, ${node.Spec.Availability}${why}`;
 }
 
-function taskOf(task: Task, hosts: readonly Host[], names: Names): PictureTask {
+function taskOf(task: Task, hosts: readonly SimHost[], names: Names): PictureTask {
   const host = hosts.find(({ id }) => id === task.NodeID);
   return {
     name: names.of(task.ID),
@@ -101,7 +101,7 @@ function taskOf(task: Task, hosts: readonly Host[], names: Names): PictureTask {
   };
 }
 
-function truthOf(host: Host): string {
+function truthOf(host: SimHost): string {
   if (host.frozen) return "frozen";
   if (host.peer === undefined) return host.refuses ? "agent is off" : "no power";
   return host.engineLost ? "agent runs, engine is lost" : "agent runs";

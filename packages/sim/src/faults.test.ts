@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BrokenInvariant } from "@gam/core";
-import { Breach } from "./checkers.ts";
-import { type FaultName, planted } from "./faults.ts";
+import { Breach } from "./checks/checkers.ts";
+import { type FaultName, planted } from "./hosts/faults.ts";
 import { live } from "./storm.ts";
 import { Teller } from "./story/teller.ts";
 

@@ -1,9 +1,9 @@
 /** Which hosts a cluster may lose, when, and what it still has then. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Answer } from "@gam/peer";
-import type { Planted } from "./faults.ts";
-import type { Host } from "./host.ts";
+import type { ProposalOutcome } from "@gam/peer";
+import type { Planted } from "./hosts/faults.ts";
+import type { SimHost } from "./hosts/host.ts";
 import {
   leaderOf,
   on,
@@ -20,15 +20,15 @@ import type { World } from "./world.ts";
 const goesOnMsMax = 10_000;
 const voteSilenceMs = 300_000;
 
-function votersOf(host: Host): readonly string[] {
+function votersOf(host: SimHost): readonly string[] {
   const { voters, votersOutgoing } = host.peer?.raft.configuration ?? {};
   return votersOutgoing?.length === 0 ? (voters ?? []) : [];
 }
 
 /** A write that this host acknowledges. Returns how long that took, in virtual milliseconds. */
-function writes(world: World, host: Host, what: string): number {
+function writes(world: World, host: SimHost, what: string): number {
   let done = false;
-  const again = (answer?: Answer): void => {
+  const again = (answer?: ProposalOutcome): void => {
     done = answer?.kind === "applied";
     if (!done) scale(world, host, replicas, again);
   };
@@ -188,7 +188,10 @@ test("a voter that is silent for less than five minutes keeps its vote, and then
 });
 
 /** Two managers: the one that votes, and its standby. */
-function pair(seed: number, planted: Planted = {}): { world: World; voter: Host; standby: Host } {
+function pair(
+  seed: number,
+  planted: Planted = {},
+): { world: World; voter: SimHost; standby: SimHost } {
   const world = worldWithService(seed, 2, planted);
   const voter = leaderOf(world);
   const standby = world.hosts.find((host) => host !== voter);

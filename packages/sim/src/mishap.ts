@@ -4,7 +4,7 @@
  * One host always stays a member and is never drained, so that there is somewhere for everything.
  */
 import { ask, pick, pickOn } from "./client.ts";
-import type { Host } from "./host.ts";
+import type { SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
 /** A world keeps between so many hosts, or as many as it began with, and two more than those. */
@@ -90,7 +90,7 @@ function weatherOf({ weather }: World["network"]): string {
 }
 
 /** A container ends, or somebody removes it. */
-function meddle(world: World, { id, engine }: Host): void {
+function meddle(world: World, { id, engine }: SimHost): void {
   const [container] = engine.containers().filter(({ phase }) => phase === "running");
   if (container === undefined) return;
   if (world.random.below(2) === 0) {
@@ -103,7 +103,7 @@ function meddle(world: World, { id, engine }: Host): void {
   }
 }
 
-function troubleEngine(world: World, host: Host): void {
+function troubleEngine(world: World, host: SimHost): void {
   if (host.peer === undefined) return;
   const hangs = world.random.below(2) === 0;
   if (host.engineLost) {
@@ -125,7 +125,7 @@ function moveIn(world: World, hostsAtFirst: number): void {
 }
 
 /** A host leaves, or is removed by force, dead or alive. */
-function moveOut(world: World, host: Host, hostsLeast: number): void {
+function moveOut(world: World, host: SimHost, hostsLeast: number): void {
   if (host === world.hosts[0] || world.hosts.length <= hostsLeast) return;
   if (host.peer !== undefined && world.random.below(2) === 0) return world.leave(host);
   const by = pickOn(world);

@@ -2,7 +2,7 @@
  * Options: the words of the simulator's command line, read and checked before anything runs.
  */
 import { parseArgs } from "node:util";
-import { type FaultName, planted } from "./faults.ts";
+import { type FaultName, planted } from "./hosts/faults.ts";
 import type { Filter } from "./story/teller.ts";
 
 export const usage = `npm run sim -- [--seed N | --seeds N] [--fault NAME] [--storm SECONDS]

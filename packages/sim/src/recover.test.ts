@@ -6,12 +6,12 @@ import { describe, test } from "node:test";
 import type { ServiceId, TaskId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import type { ServiceSpec } from "@gam/state";
-import { doubled } from "./checkers.ts";
-import type { Host } from "./host.ts";
+import { doubled } from "./checks/checkers.ts";
+import type { SimHost } from "./hosts/host.ts";
 import { on, replicas, spec, viewOf, waitFor, web } from "./scenario.ts";
 import { World } from "./world.ts";
 
-function isVoter(world: World, host: Host): boolean {
+function isVoter(world: World, host: SimHost): boolean {
   const { peer } = world.hosts.find((one) => one.peer?.leader === one.id) ?? host;
   return peer?.raft.configuration.voters.includes(host.id) ?? false;
 }
@@ -21,7 +21,7 @@ function waitForMs(world: World, what: string, withinMs: number, holds: () => bo
   waitFor(world, what, withinMs, holds, 1);
 }
 
-function running(host: Host): TaskId[] {
+function running(host: SimHost): TaskId[] {
   return host.engine
     .containers()
     .filter(({ phase }) => phase === "running")
@@ -30,7 +30,7 @@ function running(host: Host): TaskId[] {
 }
 
 /** Runs on that many replicas, on hosts that are on, and nothing of it runs twice. */
-function settledOn(world: World, asked: Host, count: number): boolean {
+function settledOn(world: World, asked: SimHost, count: number): boolean {
   const hosts = on(world);
   const ids = hosts.map(({ id }) => id);
   const wanted = viewOf(asked)
@@ -46,16 +46,16 @@ function settledOn(world: World, asked: Host, count: number): boolean {
 interface Story {
   readonly world: World;
   /** One that votes, and one that only learns. */
-  readonly voter: Host;
-  readonly standby: Host;
-  readonly lost: readonly Host[];
+  readonly voter: SimHost;
+  readonly standby: SimHost;
+  readonly lost: readonly SimHost[];
 }
 
 function named(name: string): ServiceSpec {
   return { ...spec, Name: name };
 }
 
-function write(world: World, by: Host, name: string): void {
+function write(world: World, by: SimHost, name: string): void {
   const id = testId<ServiceId>(name);
   const change = { kind: "createService", id, spec: named(name), registryAuth: "" } as const;
   world.ask(by, [change], { kind: "create", service: id });
@@ -66,7 +66,7 @@ function loseThree(seed: number): Story {
   const world = new World(seed, 5);
   world.votersMax = 3;
   world.form();
-  const [first] = world.hosts as [Host];
+  const [first] = world.hosts as [SimHost];
   world.ask(first, [{ kind: "createService", id: web, spec, registryAuth: "" }], {
     kind: "create",
     service: web,
@@ -76,8 +76,8 @@ function loseThree(seed: number): Story {
   const voters = world.hosts.filter((host) => isVoter(world, host));
   const standbys = world.hosts.filter((host) => !voters.includes(host));
   assert.deepEqual([voters.length, standbys.length], [3, 2]);
-  const voter = voters[seed % 3] as Host;
-  const standby = standbys[seed % 2] as Host;
+  const voter = voters[seed % 3] as SimHost;
+  const standby = standbys[seed % 2] as SimHost;
   const lost = world.hosts.filter((host) => host !== voter && host !== standby);
   return { world, voter, standby, lost };
 }
@@ -88,7 +88,7 @@ function cut({ world, lost }: Story): void {
 }
 
 /** Asks one survivor to go on alone, and waits until it leads. */
-function recover(world: World, survivor: Host): void {
+function recover(world: World, survivor: SimHost): void {
   const gone = world.hosts.filter(({ peer }) => peer === undefined).map(({ id }) => id);
   const id = testId(`${survivor.id.slice(-2)}${world.agenda.nowMs}`);
   survivor.give({ kind: "recover", id, gone });
@@ -188,7 +188,7 @@ test("a survivor that has just dropped its log follows whoever has one", () => {
   voter.powerLoss();
   world.run(3_000);
   assert.equal(standby.peer?.lives.recovery(), undefined);
-  const [next] = lost as [Host];
+  const [next] = lost as [SimHost];
   next.start();
   world.run(3_000);
   recover(world, next);
@@ -219,9 +219,9 @@ test("those who come back one after the other are members, too", () => {
 test("what was acknowledged is kept, although the survivor does not know that it was", () => {
   for (const seed of [21, 22, 23, 24, 25, 26]) {
     const { world } = loseThree(seed);
-    const leader = world.hosts.find(({ id, peer }) => peer?.leader === id) as Host;
+    const leader = world.hosts.find(({ id, peer }) => peer?.leader === id) as SimHost;
     const voters = world.hosts.filter((host) => host !== leader && isVoter(world, host));
-    const [survivor, frozen] = voters as [Host, Host];
+    const [survivor, frozen] = voters as [SimHost, SimHost];
     // Only leader and survivor are left to commit the write.
     frozen.freeze();
     const id = testId<ServiceId>("last");

@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import type { ServiceId } from "@gam/core";
 import { testId } from "@gam/core/testing";
-import type { Answer } from "@gam/peer";
+import type { ProposalOutcome } from "@gam/peer";
 import type { ServiceSpec, View } from "@gam/state";
 import { pictureOf } from "./failure.ts";
-import type { Planted } from "./faults.ts";
-import type { Host } from "./host.ts";
+import type { Planted } from "./hosts/faults.ts";
+import type { SimHost } from "./hosts/host.ts";
 import { picture } from "./story/picture.ts";
 import { World } from "./world.ts";
 
@@ -37,18 +37,18 @@ export function worldWithService(seed: number, hosts: number, planted: Planted =
 }
 
 /** Hosts whose agents run. */
-export function on(world: World): Host[] {
+export function on(world: World): SimHost[] {
   return world.hosts.filter(({ peer }) => peer !== undefined);
 }
 
 /** The state as this host knows it. */
-export function viewOf(host: Host): View {
+export function viewOf(host: SimHost): View {
   assert.ok(host.peer !== undefined, `${host.id} is on`);
   return host.peer.view;
 }
 
 /** Replicas that run on hosts whose agents do, as the asked host knows it. */
-export function runningOn(world: World, asked: Host): number {
+export function runningOn(world: World, asked: SimHost): number {
   const alive = on(world).map(({ id }) => id);
   return viewOf(asked)
     .tasksOf(web)
@@ -61,7 +61,7 @@ export function runningOn(world: World, asked: Host): number {
 }
 
 /** The host that says of itself that it leads. */
-export function leaderOf(world: World): Host {
+export function leaderOf(world: World): SimHost {
   const leader = world.hosts.find(({ id, peer }) => peer?.leader === id);
   assert.ok(leader !== undefined, "somebody leads");
   return leader;
@@ -70,9 +70,9 @@ export function leaderOf(world: World): Host {
 /** Asks a host for so many replicas. It may refuse, where its copy is not the newest. */
 export function scale(
   world: World,
-  asked: Host,
+  asked: SimHost,
   to: number,
-  then?: (answer: Answer) => void,
+  then?: (answer: ProposalOutcome) => void,
 ): void {
   const service = viewOf(asked).service(web);
   assert.ok(service !== undefined);

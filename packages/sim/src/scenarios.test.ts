@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeRole } from "@gam/state";
-import { Breach } from "./checkers.ts";
-import type { Planted } from "./faults.ts";
-import type { Host } from "./host.ts";
+import { Breach } from "./checks/checkers.ts";
+import type { Planted } from "./hosts/faults.ts";
+import type { SimHost } from "./hosts/host.ts";
 import {
   leaderOf,
   on,
@@ -84,7 +84,7 @@ test("five hosts lose power one after the other, and two still schedule", () => 
 });
 
 /** A client asks the leader that a node be of that role. */
-function turn(world: World, node: Host, role: NodeRole): void {
+function turn(world: World, node: SimHost, role: NodeRole): void {
   const asked = leaderOf(world);
   const { Spec, Version } = viewOf(asked).node(node.id) ?? {};
   assert.ok(Spec !== undefined && Version !== undefined);
@@ -94,7 +94,7 @@ function turn(world: World, node: Host, role: NodeRole): void {
   waitFor(world, `${node.id} is a ${role} to all`, 10_000, holds);
 }
 
-function roleAt(host: Host, node: Host): NodeRole | undefined {
+function roleAt(host: SimHost, node: SimHost): NodeRole | undefined {
   return viewOf(host).node(node.id)?.Spec.Role;
 }
 
@@ -134,14 +134,14 @@ test("workers run tasks, are promoted and demoted, and nobody is refused who mea
 test("a host that was off while all managers it knew left listens to those that came", () => {
   for (const seed of seeds.slice(0, 10)) {
     const world = worldWithService(seed, 3);
-    const [a, b, away] = world.hosts as [Host, Host, Host];
+    const [a, b, away] = world.hosts as [SimHost, SimHost, SimHost];
     away.powerLoss();
     const came = [world.join(a), world.join(b), world.join(a, "worker")];
     waitFor(world, "all that came are in", 30_000, () => {
       return came.every(({ id, peer }) => peer?.view.node(id)?.Status.State === "ready");
     });
     // One of them is a worker to whoever does not know better, and may be the leader by then.
-    turn(world, came[2] as Host, "manager");
+    turn(world, came[2] as SimHost, "manager");
     for (const host of [a, b]) {
       world.leave(host);
       waitFor(world, `${host.id} has left`, 30_000, () => !world.hosts.includes(host));

@@ -1,6 +1,6 @@
 /** Seeds: some histories in a row, and what came of them. */
 import { failureStory, messageOf } from "./failure.ts";
-import { planted } from "./faults.ts";
+import { planted } from "./hosts/faults.ts";
 import { commandFor, type SimRun } from "./options.ts";
 import { type History, live, liveIn, worldOf } from "./storm.ts";
 import { Names } from "./story/names.ts";
@@ -53,7 +53,7 @@ export function runSeeds({ first, last, by, ...run }: Seeds): Report {
 /** Lines of its story that are printed with a failure. */
 const lastMax = 40;
 
-export type Told =
+export type SeedResult =
   | { readonly kind: "passed"; readonly teller: Teller; readonly history: History }
   | {
       readonly kind: "failed";
@@ -63,7 +63,7 @@ export type Told =
     };
 
 /** One history with its story. After a failure, `lines` include the last `last` lines of the story. */
-export function tellSeed(seed: number, run: SimRun, last: number): Told {
+export function tellSeed(seed: number, run: SimRun, last: number): SeedResult {
   const teller = new Teller();
   const { planted, stormMs } = optionsOf(run);
   const world = worldOf(seed, { planted, teller });

@@ -3,12 +3,12 @@
  * they were promised must come true in bounded time.
  */
 import { testKey } from "@gam/core/testing";
-import { Breach, doubled } from "./checkers.ts";
+import { Breach, doubled } from "./checks/checkers.ts";
 import { ask, pick, pickOn, update, withImage } from "./client.ts";
-import type { Planted } from "./faults.ts";
-import { diskMsDefault, type Host, restless } from "./host.ts";
+import type { Planted } from "./hosts/faults.ts";
+import { diskMsDefault, restless, type SimHost } from "./hosts/host.ts";
+import { calmWeather } from "./hosts/network.ts";
 import { happen } from "./mishap.ts";
-import { calmWeather } from "./network.ts";
 import type { Teller } from "./story/teller.ts";
 import { mix, takeChange, upgradeAll } from "./versions.ts";
 import { World } from "./world.ts";
@@ -128,7 +128,7 @@ function drizzle(world: World): void {
 }
 
 /** The agent is gone for a while, and its containers are not: they are adopted when it is back. */
-function upgrade(world: World, host: Host): void {
+function upgrade(world: World, host: SimHost): void {
   const ran = host.engine.containers().filter(({ phase }) => phase === "running");
   world.note(() => `${host.id}: agent is stopped and started again`);
   host.killAgent();

@@ -5,9 +5,9 @@
  * one during the storm, while clients ask for a change that came with it. All other histories have one release.
  */
 import type { AskedChange } from "@gam/state";
-import { Breach } from "./breach.ts";
+import { Breach } from "./checks/breach.ts";
 import { pick, pickOn } from "./client.ts";
-import type { Host } from "./host.ts";
+import type { SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
 /** One step of the storm in so many upgrades a host, or has a client that asks for the change. */
@@ -41,7 +41,7 @@ export function upgradeAll(world: World): void {
   }
 }
 
-function upgrade(world: World, host: Host): void {
+function upgrade(world: World, host: SimHost): void {
   const { releases } = world;
   if (releases === undefined) return;
   world.note(() => `${host.id} is upgraded`);
@@ -69,7 +69,7 @@ export function takeChange(world: World): void {
 }
 
 /** Nobody is a member who cannot read what was applied. */
-function insistOnAll({ hosts, releases }: World, { peer }: Host): void {
+function insistOnAll({ hosts, releases }: World, { peer }: SimHost): void {
   const behind = hosts.find(({ id, dialect }) => {
     return dialect !== releases?.next && peer?.view.node(id) !== undefined;
   });

@@ -6,12 +6,12 @@
 import { assert, type NetworkId, type NodeId, type Random } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import {
-  type Answer,
   decodeGossip,
   decodeMessage,
   type Effect,
   encodeGossip,
   encodeMessage,
+  type ProposalOutcome,
   type Sender,
 } from "@gam/peer";
 import {
@@ -27,14 +27,14 @@ import {
   spokenDialect,
   type View,
 } from "@gam/state";
-import { Agenda } from "./agenda.ts";
-import { type Acknowledged, Breach, Checkers } from "./checkers.ts";
-import type { Planted } from "./faults.ts";
-import { describe, Host, meshAddress } from "./host.ts";
-import { SimNetwork } from "./network.ts";
+import { type Acknowledged, Breach, Checkers } from "./checks/checkers.ts";
+import { unsettled } from "./checks/unsettled.ts";
+import { Agenda } from "./hosts/agenda.ts";
+import type { Planted } from "./hosts/faults.ts";
+import { describe, meshAddress, SimHost } from "./hosts/host.ts";
+import { SimNetwork } from "./hosts/network.ts";
 import { type Releases, releasesOf } from "./releases.ts";
 import type { Fact, Teller } from "./story/teller.ts";
-import { unsettled } from "./unsettled.ts";
 
 /** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
 const codecEvery = 16;
@@ -55,13 +55,13 @@ const answersAfterMs = 2_000;
 
 /** What a client has asked and was not answered yet. */
 interface Asked {
-  readonly host: Host;
+  readonly host: SimHost;
   /** Of the host: who asks an agent that dies is answered by nobody. */
   readonly life: number;
   readonly write?: Omit<Acknowledged, "index"> | undefined;
   /** Of a read: how far the log had come for whoever was answered before. */
   readonly behind?: number;
-  readonly then?: ((answer: Answer) => void) | undefined;
+  readonly then?: ((answer: ProposalOutcome) => void) | undefined;
 }
 
 export class World {
@@ -80,14 +80,14 @@ export class World {
   readonly #planted: Planted;
   readonly #mint = counterMint("m");
   readonly #asked = new Map<number, Asked>();
-  readonly #hosts: Host[] = [];
+  readonly #hosts: SimHost[] = [];
   /** Hosts that have been managers, and then workers. */
   readonly #demoted = new Set<NodeId>();
   #hostsMade = 0;
   #requests = 0;
   readonly #counts = new Map<string, number>();
   /** When a host was last seen unwell, or in which life it was seen first. */
-  readonly #unwell = new Map<Host, { life: number; atMs: number }>();
+  readonly #unwell = new Map<SimHost, { life: number; atMs: number }>();
 
   /** `teller` gets a fact for all that happens; without a teller no fact is made. */
   constructor(seed: number, hostCount: number, planted: Planted = {}, teller?: Teller) {
@@ -107,13 +107,13 @@ export class World {
   votersMax = 5;
 
   /** Those that are members, on or off. */
-  get hosts(): readonly Host[] {
+  get hosts(): readonly SimHost[] {
     return this.#hosts;
   }
 
-  #newHost(): Host {
+  #newHost(): SimHost {
     this.#hostsMade += 1;
-    const host = new Host({
+    const host = new SimHost({
       id: `host${String(this.#hostsMade).padStart(21, "0")}` as NodeId,
       agenda: this.agenda,
       random: this.random,
@@ -142,7 +142,7 @@ export class World {
     return isLater ? releases.next : releases.last;
   }
 
-  adjustClock(host: Host): void {
+  adjustClock(host: SimHost): void {
     host.skewMs = this.random.below(2 * skewMsMax + 1) - skewMsMax;
   }
 
@@ -171,10 +171,10 @@ export class World {
   }
 
   ask(
-    host: Host,
+    host: SimHost,
     changes: readonly AskedChange[],
     write?: Omit<Acknowledged, "index">,
-    then?: (answer: Answer) => void,
+    then?: (answer: ProposalOutcome) => void,
   ): void {
     this.#requests += 1;
     this.#asked.set(this.#requests, { host, life: host.life, write, then });
@@ -185,7 +185,7 @@ export class World {
   }
 
   /** A client wants to see all that anybody was told of before. */
-  read(host: Host): void {
+  read(host: SimHost): void {
     this.#requests += 1;
     const behind = this.checkers.acknowledgedIndex;
     this.#asked.set(this.#requests, { host, life: host.life, behind });
@@ -193,7 +193,7 @@ export class World {
   }
 
   /** A new host is let in by one that is on, and starts when it is. */
-  join(by: Host, role: NodeRole = "manager"): Host {
+  join(by: SimHost, role: NodeRole = "manager"): SimHost {
     const host = this.#newHost();
     this.#hosts.push(host);
     this.note(() => `${host.id} asks ${by.id} to be let in`);
@@ -204,7 +204,7 @@ export class World {
   }
 
   /** It gets its certificate from whoever let it in. */
-  #letIn(host: Host, { peer }: Host): void {
+  #letIn(host: SimHost, { peer }: SimHost): void {
     const view = peer?.view;
     const role = view?.node(host.id)?.Spec.Role ?? "manager";
     host.certificate = { role, asOf: view?.index ?? 0 };
@@ -212,7 +212,7 @@ export class World {
   }
 
   /** As an agent does: first others vote in its place, then its node is removed. */
-  leave(host: Host): void {
+  leave(host: SimHost): void {
     const node = host.peer?.view.node(host.id);
     if (node === undefined) return;
     this.note(() => `${host.id} leaves`);
@@ -224,7 +224,7 @@ export class World {
     });
   }
 
-  #removeWhenVotersAreOthers(host: Host, life: number, leftMs: number): void {
+  #removeWhenVotersAreOthers(host: SimHost, life: number, leftMs: number): void {
     if (host.peer === undefined || host.life !== life || leftMs <= 0) return;
     const { voters, votersOutgoing } = host.peer.raft.configuration;
     if (voters.includes(host.id) || votersOutgoing.includes(host.id)) {
@@ -238,7 +238,7 @@ export class World {
   }
 
   /** It was removed and knows it. */
-  #end(host: Host): void {
+  #end(host: SimHost): void {
     this.agenda.in(0, () => {
       const at = this.#hosts.indexOf(host);
       if (at < 0) return;
@@ -249,7 +249,7 @@ export class World {
   }
 
   /** Whether somebody who is to be heard says that this peer was removed. */
-  #isTurnedAway(from: Host, to: Host): boolean {
+  #isTurnedAway(from: SimHost, to: SimHost): boolean {
     if (from.peer === undefined || to.peer === undefined || from.frozen || to.frozen) return false;
     if (!to.peer.view.isRemoved(from.id)) return false;
     return this.network.fate(from.id, to.id, this.agenda.nowMs).length > 0;
@@ -280,7 +280,7 @@ export class World {
   }
 
   /** Managers that have been well for long enough, as this host's state has it. */
-  #managersAnswering({ peer }: Host): number {
+  #managersAnswering({ peer }: SimHost): number {
     const beforeMs = this.agenda.nowMs - answersAfterMs;
     return this.#hosts.filter((host) => {
       const { life, atMs } = this.#unwell.get(host) ?? { life: -1, atMs: 0 };
@@ -346,7 +346,7 @@ export class World {
     this.#teller?.take(this.agenda.nowMs, fact());
   }
 
-  #outside(host: Host, effect: Effect): void {
+  #outside(host: SimHost, effect: Effect): void {
     const { peer } = host;
     if (peer !== undefined && peer.raft.role === "leader") {
       this.checkers.leads(peer.lives.id, peer.raft.term, host.id);
@@ -391,7 +391,10 @@ export class World {
   }
 
   /** Nobody here tries what is not for it. But what it wanted as a manager may arrive when it is none. */
-  #refused({ id, peer: own }: Host, { peer, reason }: Extract<Effect, { kind: "refused" }>): void {
+  #refused(
+    { id, peer: own }: SimHost,
+    { peer, reason }: Extract<Effect, { kind: "refused" }>,
+  ): void {
     this.#tell(() => ({ kind: "noted", host: id, text: `Refused ${peer}: ${reason}` }));
     // A worker tells a leader that was cut off of the term that it has missed.
     if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
@@ -403,7 +406,7 @@ export class World {
     throw new Breach(`${id} refused ${peer}: ${reason}`);
   }
 
-  #send(host: Host, effect: Extract<Effect, { kind: "send" }>): void {
+  #send(host: SimHost, effect: Extract<Effect, { kind: "send" }>): void {
     const to = this.hosts.find(({ id }) => id === effect.to);
     if (to === undefined || host.peer?.view.isRemoved(to.id)) return;
     const { channel } = effect.message;
@@ -418,7 +421,7 @@ export class World {
     }
   }
 
-  #gossip(host: Host, to: Host, effect: Extract<Effect, { kind: "gossip" }>): void {
+  #gossip(host: SimHost, to: SimHost, effect: Extract<Effect, { kind: "gossip" }>): void {
     const { topic } = effect.gossip;
     const bytes = this.#codec ? encodeGossip(effect.gossip) : undefined;
     for (const delayMs of this.network.fate(host.id, to.id, this.agenda.nowMs)) {
@@ -430,7 +433,7 @@ export class World {
     }
   }
 
-  #answered(host: Host, effect: Extract<Effect, { kind: "proposed" | "read" }>): void {
+  #answered(host: SimHost, effect: Extract<Effect, { kind: "proposed" | "read" }>): void {
     const asked = this.#asked.get(effect.request);
     this.#asked.delete(effect.request);
     if (asked === undefined) throw new Breach(`request ${effect.request} is answered twice`);
@@ -471,7 +474,7 @@ function fieldsOf(fields: Readonly<Record<string, unknown>>): string {
     .join(" ");
 }
 
-function newNode({ id, dialect }: Host, role: NodeRole = "manager"): NewNode {
+function newNode({ id, dialect }: SimHost, role: NodeRole = "manager"): NewNode {
   const zone = `z${Number(id.slice("host".length)) % 2}`;
   return {
     ID: id,

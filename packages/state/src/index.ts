@@ -1,3 +1,23 @@
+export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
+export { takenPort } from "./changes/service-refusal.ts";
+export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
+export { mergeStatus } from "./changes/task-change.ts";
+export { messageLengthMax } from "./checks/field-checks.ts";
+export { checkUsage, type Usage } from "./checks/usage.ts";
+export { checkTemplate, expandTemplate } from "./derived/expand-template.ts";
+export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
+export {
+  bridgeName,
+  mayTunnel,
+  mtuOf,
+  type NetworkPlan,
+  planNetwork,
+  tunnelBytes,
+} from "./derived/network-plan.ts";
+export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
+export { restartDelayMs } from "./derived/restart-policy.ts";
+export { templateContext } from "./derived/template-context.ts";
+export { UpToDate } from "./derived/up-to-date.ts";
 export type {
   AskedChange,
   Change,
@@ -12,59 +32,29 @@ export type {
   ReportedChange,
   Rows,
   TableName,
-} from "./change.ts";
-export { isPlanned, refusalCodes } from "./change.ts";
-export {
-  checkChange,
-  checkEnvelope,
-  checkProposal,
-  type Envelope,
-  insistOnDialect,
-  readEnvelope,
-  readProposal,
-} from "./check-proposal.ts";
-export {
-  type Cluster,
-  type ClusterSpec,
-  clusterSpecDefault,
-  dataPathDefault,
-  type JoinToken,
-} from "./cluster.ts";
-export { readClusterSpec } from "./cluster-spec.ts";
-export { type Constraint, meetsConstraints, readConstraints } from "./constraint.ts";
-export { type DataPath, readDataPath } from "./data-path.ts";
+} from "./log/change.ts";
+export { isPlanned, refusalCodes } from "./log/change.ts";
 export {
   type Dialect,
   dialectOfProposal,
   firstDialect,
   refusalOfDialect,
   spokenDialect,
-} from "./dialect.ts";
-export { type Dump, readDump, readRows } from "./dump.ts";
-export { insistOnSchema } from "./dump-schema.ts";
-export { checkTemplate, expandTemplate } from "./expand-template.ts";
-export { messageLengthMax } from "./field-checks.ts";
-export { hostOf } from "./host-of.ts";
-export { label } from "./label.ts";
-export { macOf } from "./mac.ts";
-export type { Labels } from "./meta.ts";
-export type { Attachment, Network } from "./network.ts";
-export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./network-need.ts";
+} from "./log/dialect.ts";
+export type { Event, View } from "./log/view.ts";
 export {
-  bridgeName,
-  mayTunnel,
-  mtuOf,
-  type NetworkPlan,
-  planNetwork,
-  tunnelBytes,
-} from "./network-plan.ts";
-export {
-  demandsEncryption,
-  isClusterNetwork,
-  newIngressNetwork,
-  predefinedNetworks,
-  readNetworkSpec,
-} from "./network-spec.ts";
+  type Cluster,
+  type ClusterSpec,
+  clusterSpecDefault,
+  dataPathDefault,
+  type JoinToken,
+} from "./objects/cluster.ts";
+export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
+export { hostOf } from "./objects/host-of.ts";
+export { label } from "./objects/label.ts";
+export { macOf } from "./objects/mac.ts";
+export type { Labels } from "./objects/meta.ts";
+export type { Attachment, Network } from "./objects/network.ts";
 export type {
   Availability,
   EngineHealth,
@@ -76,14 +66,9 @@ export type {
   NodeSpec,
   NodeState,
   NodeStatus,
-} from "./node.ts";
-export { isDescribed, tunnelRange } from "./node.ts";
-export { readNodeSpec } from "./node-spec.ts";
-export { guarded, noGuard, type PlanGuard } from "./plan-guard.ts";
-export { matchesPlatform } from "./platform.ts";
-export { heldPorts, hostPorts, ingressPorts } from "./ports.ts";
-export { restartDelayMs } from "./restart-policy.ts";
-export { nodesWithoutNextRoot } from "./root-rotation.ts";
+} from "./objects/node.ts";
+export { isDescribed, tunnelRange } from "./objects/node.ts";
+export { matchesPlatform } from "./objects/platform.ts";
 export type {
   ContainerSpec,
   Endpoint,
@@ -101,11 +86,7 @@ export type {
   TaskSpec,
   UpdateConfig,
   UpdateStatus,
-} from "./service.ts";
-export { takenPort } from "./service-refusal.ts";
-export { readServiceSpec, withDefaults } from "./service-spec.ts";
-export { type HeldEndpoint, staleAttachments } from "./stale-attachments.ts";
-export { type Applied, Store } from "./store.ts";
+} from "./objects/service.ts";
 export {
   type ContainerStatus,
   compareStates,
@@ -121,9 +102,28 @@ export {
   type TaskState,
   type TaskStatus,
   taskStates,
-} from "./task.ts";
-export { mergeStatus } from "./task-change.ts";
-export { templateContext } from "./template-context.ts";
-export { UpToDate } from "./up-to-date.ts";
-export { checkUsage, type Usage } from "./usage.ts";
-export type { Event, View } from "./view.ts";
+} from "./objects/task.ts";
+export { readClusterSpec } from "./specs/cluster-spec.ts";
+export { type DataPath, readDataPath } from "./specs/data-path.ts";
+export {
+  demandsEncryption,
+  isClusterNetwork,
+  newIngressNetwork,
+  predefinedNetworks,
+  readNetworkSpec,
+} from "./specs/network-spec.ts";
+export { readNodeSpec } from "./specs/node-spec.ts";
+export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
+export {
+  checkChange,
+  checkEnvelope,
+  checkProposal,
+  type Envelope,
+  insistOnDialect,
+  readEnvelope,
+  readProposal,
+} from "./store/check-proposal.ts";
+export { type Dump, readDump, readRows } from "./store/dump.ts";
+export { insistOnSchema } from "./store/dump-schema.ts";
+export { guarded, noGuard, type PlanGuard } from "./store/plan-guard.ts";
+export { type Applied, Store } from "./store/store.ts";

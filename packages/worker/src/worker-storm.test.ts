@@ -11,7 +11,7 @@ import fc from "fast-check";
 import type { EngineAction } from "./action.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Worker, type WorkerFaults, type WorkerInput, workerLimitsDefault } from "./index.ts";
-import { aNode, anOverlay, aTask, FakeEngine } from "./testing/index.ts";
+import { aNode, anOverlay, aTask, SimEngine } from "./testing/index.ts";
 
 const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, dawdleTicks: 3 };
 const images = ["tiny:1", "checked:1", "slow:1", "far:1", "broken:1", "nowhere:1"];
@@ -24,7 +24,7 @@ const calmTicks = 2 * (tasksMax * 12 + limits.retryTicks) + 60;
 class Storm {
   readonly #random;
   readonly #faults: WorkerFaults;
-  readonly #engine: FakeEngine;
+  readonly #engine: SimEngine;
   readonly #tasks = new Map<TaskId, Task>();
   readonly #networks = [anOverlay("net")];
   readonly #reported = new Map<TaskId, TaskStatus>();
@@ -41,7 +41,7 @@ class Storm {
   constructor(seed: number, faults: WorkerFaults) {
     this.#random = seededRandom(seed);
     this.#faults = faults;
-    this.#engine = new FakeEngine({
+    this.#engine = new SimEngine({
       images: ["tiny:1", "checked:1", "slow:1", "broken:1"],
       registry: ["far:1"],
       programs: {

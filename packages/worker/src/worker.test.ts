@@ -5,14 +5,7 @@ import { type DesiredState, mergeStatus, type Network, type Task } from "@gam/st
 import type { EngineAction } from "./action.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Worker, type WorkerInput, workerLimitsDefault } from "./index.ts";
-import {
-  aNetwork,
-  aNode,
-  anOverlay,
-  aTask,
-  FakeEngine,
-  type FakeProgram,
-} from "./testing/index.ts";
+import { aNetwork, aNode, anOverlay, aTask, type FakeProgram, SimEngine } from "./testing/index.ts";
 
 const programs: Readonly<Record<string, FakeProgram>> = {
   "tiny:1": {},
@@ -30,7 +23,7 @@ const programs: Readonly<Record<string, FakeProgram>> = {
 class World {
   readonly #tasks = new Map<TaskId, Task>();
   readonly #networks = new Map<string, Network>();
-  readonly #engine = new FakeEngine({
+  readonly #engine = new SimEngine({
     images: ["tiny:1", "slow:1", "checked:1", "job:1", "broken:1"],
     registry: ["far:1"],
     programs,

@@ -26,9 +26,9 @@ import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Flights, type NewAction } from "./flights.ts";
 import type { Assignment, WorkerInput } from "./input.ts";
-import { type Circumstances, type Life, type Need, needOf } from "./life.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
-import { Outbox } from "./outbox.ts";
+import { type Circumstances, type LocalTask, type NextStep, nextStepOf } from "./local-task.ts";
+import { StatusReports } from "./status-reports.ts";
 
 /** Mistakes that tests plant, to see that they are found. */
 export interface WorkerFaults {
@@ -49,8 +49,8 @@ export interface WorkerFaults {
 export class Worker {
   readonly #limits: WorkerLimits;
   readonly #faults: WorkerFaults;
-  readonly #outbox: Outbox;
-  readonly #lives = new Map<TaskId, Life>();
+  readonly #reports: StatusReports;
+  readonly #lives = new Map<TaskId, LocalTask>();
   /** To be looked at, first come, first served. */
   readonly #dirty = new Set<TaskId>();
   /** To be looked at again from that tick on. */
@@ -75,13 +75,13 @@ export class Worker {
     this.#limits = limits;
     this.#faults = faults;
     this.#flights = new Flights(limits);
-    this.#outbox = new Outbox(limits, faults.resendForgotten === true);
+    this.#reports = new StatusReports(limits, faults.resendForgotten === true);
   }
 
   /** The state shows what has become of every task here, as far as the engine knows. */
   get hasAccounted(): boolean {
     if (!this.#synced || this.#assignment?.caughtUp !== true) return false;
-    return this.#outbox.isEmpty(this.#lives.values());
+    return this.#reports.isEmpty(this.#lives.values());
   }
 
   step(input: WorkerInput): WorkerEffect[] {
@@ -89,7 +89,7 @@ export class Worker {
     const effects: WorkerEffect[] = [];
     if (this.#synced && this.#assignment !== undefined) this.#work(this.#assignment, effects);
     if (this.#led) {
-      const changes = this.#outbox.next(this.#lives.values(), this.#nowTick);
+      const changes = this.#reports.next(this.#lives.values(), this.#nowTick);
       if (changes.length > 0) effects.push({ kind: "report", changes });
     }
     return effects;
@@ -118,7 +118,7 @@ export class Worker {
       case "steered":
         return this.#steer(input.index);
       case "settled":
-        return this.#outbox.settled(input.committed, (id) => this.#lives.get(id), this.#nowTick);
+        return this.#reports.settled(input.committed, (id) => this.#lives.get(id), this.#nowTick);
       default:
         unreachable(input);
     }
@@ -146,34 +146,34 @@ export class Worker {
         this.#pruneDue = true;
       }
       // Gateways may have come or moved.
-      for (const life of this.#lives.values()) {
-        if (life.container !== undefined || life.task?.Gam.attachments.length === 0) continue;
-        life.plan = undefined;
-        this.#dirty.add(life.id);
+      for (const local of this.#lives.values()) {
+        if (local.container !== undefined || local.task?.Gam.attachments.length === 0) continue;
+        local.plan = undefined;
+        this.#dirty.add(local.id);
       }
     }
     if (before?.caughtUp !== next.caughtUp) this.#all();
     const seen = new Set<TaskId>();
     for (const task of next.tasks) {
       seen.add(task.ID);
-      const life = this.#life(task.ID);
-      if (life.task === task) continue;
-      if (!isWanted(task) && (life.task === undefined || isWanted(life.task))) {
-        life.unwantedTick = this.#nowTick;
-        life.unwantedIndex = next.index;
+      const local = this.#life(task.ID);
+      if (local.task === task) continue;
+      if (!isWanted(task) && (local.task === undefined || isWanted(local.task))) {
+        local.unwantedTick = this.#nowTick;
+        local.unwantedIndex = next.index;
       }
-      life.task = task;
+      local.task = task;
       // Until it is accepted here, what there is to say of it is for others to say.
       const own =
-        compareStates(life.status?.State ?? "new", "accepted") < 0 ? undefined : life.status;
-      life.status = own === undefined ? task.Status : mergeStatus(task.Status, own);
+        compareStates(local.status?.State ?? "new", "accepted") < 0 ? undefined : local.status;
+      local.status = own === undefined ? task.Status : mergeStatus(task.Status, own);
       this.#dirty.add(task.ID);
     }
-    for (const life of this.#lives.values()) {
-      if (life.task === undefined || seen.has(life.id)) continue;
-      life.task = undefined;
-      life.status = undefined;
-      this.#dirty.add(life.id);
+    for (const local of this.#lives.values()) {
+      if (local.task === undefined || seen.has(local.id)) continue;
+      local.task = undefined;
+      local.status = undefined;
+      this.#dirty.add(local.id);
     }
   }
 
@@ -187,31 +187,31 @@ export class Worker {
       if (known === undefined || this.#faults.listsTrusted) this.#observe(container);
       else if (!isSame(known, container)) this.#doubt(container.task);
     }
-    for (const life of this.#lives.values()) {
-      if (listed.has(life.id) || life.container === undefined) continue;
+    for (const local of this.#lives.values()) {
+      if (listed.has(local.id) || local.container === undefined) continue;
       // The list may be older than the container.
-      if (this.#faults.listsTrusted) life.container = undefined;
-      else this.#doubt(life.id);
+      if (this.#faults.listsTrusted) local.container = undefined;
+      else this.#doubt(local.id);
     }
     this.#all();
   }
 
   #doubt(id: TaskId): void {
-    const life = this.#life(id);
+    const local = this.#life(id);
     // Its answer will say where the container is.
-    if (life.busy === undefined) life.doubted = true;
+    if (local.busy === undefined) local.doubted = true;
   }
 
   #observe(container: ContainerState): void {
-    const life = this.#life(container.task);
-    this.#dirty.add(life.id);
+    const local = this.#life(container.task);
+    this.#dirty.add(local.id);
     if (container.phase === "gone") {
-      if (life.container?.id === container.id) life.container = undefined;
+      if (local.container?.id === container.id) local.container = undefined;
       return;
     }
-    const before = life.container?.phase;
-    life.container = container;
-    if (container.phase === "exited" && before !== "exited") life.endedTick = this.#nowTick;
+    const before = local.container?.phase;
+    local.container = container;
+    if (container.phase === "exited" && before !== "exited") local.endedTick = this.#nowTick;
   }
 
   #steer(index: number): void {
@@ -227,7 +227,7 @@ export class Worker {
     this.#led = led;
     if (!led) this.#unledTick = this.#nowTick;
     // A new leader may never have heard what the old one was told.
-    for (const life of this.#lives.values()) life.resendTick = 0;
+    for (const local of this.#lives.values()) local.resendTick = 0;
     this.#all();
   }
 
@@ -236,10 +236,10 @@ export class Worker {
    * started again. Should the state learn of it after all, it is stopped then.
    */
   #takeBack(): void {
-    for (const life of this.#lives.values()) {
-      const { task, status } = life;
+    for (const local of this.#lives.values()) {
+      const { task, status } = local;
       if (task === undefined || status === undefined) continue;
-      if (isTerminal(status.State) && !isTerminal(task.Status.State)) life.status = task.Status;
+      if (isTerminal(status.State) && !isTerminal(task.Status.State)) local.status = task.Status;
     }
     this.#all();
   }
@@ -248,10 +248,10 @@ export class Worker {
     for (const id of this.#lives.keys()) this.#dirty.add(id);
   }
 
-  #life(id: TaskId): Life {
+  #life(id: TaskId): LocalTask {
     const known = this.#lives.get(id);
     if (known !== undefined) return known;
-    const life: Life = {
+    const local: LocalTask = {
       id,
       task: undefined,
       container: undefined,
@@ -269,8 +269,8 @@ export class Worker {
       resendTick: 0,
       quietTick: this.#nowTick,
     };
-    this.#lives.set(id, life);
-    return life;
+    this.#lives.set(id, local);
+    return local;
   }
 
   #work(assignment: Assignment, effects: WorkerEffect[]): void {
@@ -288,11 +288,11 @@ export class Worker {
     // What has a container is finished first: half of the tasks running is worth more than all made.
     for (const made of [true, false]) {
       for (const id of this.#dirty) {
-        const life = this.#lives.get(id);
-        if (life !== undefined && (life.container !== undefined) !== made) continue;
+        const local = this.#lives.get(id);
+        if (local !== undefined && (local.container !== undefined) !== made) continue;
         // One that is busy is looked at again when its action is answered.
-        const busy = life?.busy !== undefined;
-        if (life === undefined || busy || this.#advanceAtAll(life, now, effects)) {
+        const busy = local?.busy !== undefined;
+        if (local === undefined || busy || this.#advanceAtAll(local, now, effects)) {
           this.#dirty.delete(id);
         }
       }
@@ -300,59 +300,59 @@ export class Worker {
   }
 
   /** As #advance(). A task over which this peer stumbles does not run, and stops nothing else. */
-  #advanceAtAll(life: Life, now: Circumstances, effects: WorkerEffect[]): boolean {
+  #advanceAtAll(local: LocalTask, now: Circumstances, effects: WorkerEffect[]): boolean {
     try {
-      return this.#advance(life, now, effects);
+      return this.#advance(local, now, effects);
     } catch (thrown) {
       // Catches all: a task in the state must not end the agent of its node again after each start.
-      if (wants(life)) this.#reject(life, `task cannot be run: ${messageOf(thrown)}`);
-      return this.#wait(life, now.nowTick + this.#limits.retryTicks);
+      if (wants(local)) this.#reject(local, `task cannot be run: ${messageOf(thrown)}`);
+      return this.#wait(local, now.nowTick + this.#limits.retryTicks);
     }
   }
 
   /** Does what can be done now. False when it waits for a free lane. */
-  #advance(life: Life, now: Circumstances, effects: WorkerEffect[]): boolean {
+  #advance(local: LocalTask, now: Circumstances, effects: WorkerEffect[]): boolean {
     for (;;) {
-      if (life.waitTick > now.nowTick) return this.#wait(life, life.waitTick);
-      const need = needOf(life, now);
-      switch (need.kind) {
+      if (local.waitTick > now.nowTick) return this.#wait(local, local.waitTick);
+      const step = nextStepOf(local, now);
+      switch (step.kind) {
         case "nothing":
           return true;
         case "wait":
-          return this.#wait(life, need.untilTick);
+          return this.#wait(local, step.untilTick);
         case "forget":
-          this.#lives.delete(life.id);
+          this.#lives.delete(local.id);
           return true;
         case "become":
-          this.#become(life, need);
+          this.#become(local, step);
           break;
         case "prepare": {
-          const done = this.#prepare(life, effects);
+          const done = this.#prepare(local, effects);
           if (done !== undefined) return done;
           break;
         }
         case "start":
-          return this.#start(life, effects);
+          return this.#start(local, effects);
         case "stop":
         case "remove":
         case "inspect": {
-          const container = life.container?.id ?? "";
-          return this.#act(life, { kind: need.kind, task: life.id, container }, effects);
+          const container = local.container?.id ?? "";
+          return this.#act(local, { kind: step.kind, task: local.id, container }, effects);
         }
         default:
-          unreachable(need);
+          unreachable(step);
       }
     }
   }
 
-  #wait(life: Life, untilTick: number): true {
-    this.#waiting.set(life.id, untilTick);
+  #wait(local: LocalTask, untilTick: number): true {
+    this.#waiting.set(local.id, untilTick);
     return true;
   }
 
   /** The only place where a task's state changes, and it only grows. */
-  #become(life: Life, { state, message, err }: Extract<Need, { kind: "become" }>): void {
-    const { container, status } = life;
+  #become(local: LocalTask, { state, message, err }: Extract<NextStep, { kind: "become" }>): void {
+    const { container, status } = local;
     const begun = container?.phase === "running" || container?.phase === "exited";
     const next: TaskStatus = {
       Timestamp: new Date(this.#nowMs).toISOString(),
@@ -371,28 +371,28 @@ export class Worker {
       ...(container !== undefined &&
         container.ports.length > 0 && { PortStatus: { Ports: container.ports } }),
     };
-    life.status = status === undefined ? next : mergeStatus(status, next);
-    life.quietTick = this.#nowTick;
+    local.status = status === undefined ? next : mergeStatus(status, next);
+    local.quietTick = this.#nowTick;
   }
 
   /** What a container needs before it can be made, then the container. `undefined`: look again. */
-  #prepare(life: Life, effects: WorkerEffect[]): boolean | undefined {
-    const { task } = life;
+  #prepare(local: LocalTask, effects: WorkerEffect[]): boolean | undefined {
+    const { task } = local;
     const around = this.#assignment;
     if (task === undefined || around === undefined) return true;
-    if (life.plan === undefined) {
+    if (local.plan === undefined) {
       const { cluster, self: node, networks } = around;
       const planned = planContainer(task, { cluster, node, networks });
-      if ("error" in planned) return this.#reject(life, planned.error);
+      if ("error" in planned) return this.#reject(local, planned.error);
       // The leader gives this node its part of the network, and then it is looked at again.
       if ("awaits" in planned) return true;
-      life.plan = planned.plan;
+      local.plan = planned.plan;
     }
-    const { plan } = life;
-    if (life.status?.State === "accepted") {
-      this.#become(life, { kind: "become", state: "preparing", message: "preparing" });
+    const { plan } = local;
+    if (local.status?.State === "accepted") {
+      this.#become(local, { kind: "become", state: "preparing", message: "preparing" });
     }
-    if (life.image === "lacking") {
+    if (local.image === "lacking") {
       const { registryAuth } = task.Gam;
       // One pull serves all who wait for it, and keeps none of them from being shut down meanwhile.
       if (this.#flights.pulling(plan.image, registryAuth)) return true;
@@ -409,36 +409,36 @@ export class Worker {
       ({ network }) => this.#networks.get(network) !== gatewayOf(network),
     );
     if (missing === undefined) {
-      return this.#act(life, { kind: "create", task: life.id, plan }, effects);
+      return this.#act(local, { kind: "create", task: local.id, plan }, effects);
     }
     const network = around.networks.find(({ Id }) => Id === missing.network);
-    if (network === undefined) return this.#reject(life, `network ${missing.network} not found`);
+    if (network === undefined) return this.#reject(local, `network ${missing.network} not found`);
     // A prune that began before the network was known here would take it away again.
     if (this.#pruning || this.#flights.ensuring(network.Id)) return false;
     const planned = planNetwork(network, around.self, around.cluster);
     if (planned === undefined) return true;
-    return this.#act(life, { kind: "ensureNetwork", network: planned }, effects);
+    return this.#act(local, { kind: "ensureNetwork", network: planned }, effects);
   }
 
-  #reject(life: Life, err: string): undefined {
-    this.#become(life, { kind: "become", state: "rejected", message: "preparing", err });
+  #reject(local: LocalTask, err: string): undefined {
+    this.#become(local, { kind: "become", state: "rejected", message: "preparing", err });
   }
 
-  #start(life: Life, effects: WorkerEffect[]): boolean {
-    const again = life.container?.phase === "exited";
-    const container = life.container?.id ?? "";
-    if (!this.#act(life, { kind: "start", task: life.id, container }, effects)) return false;
-    if (again) life.restartTicks = [...life.restartTicks, this.#nowTick].slice(-restartsKept);
+  #start(local: LocalTask, effects: WorkerEffect[]): boolean {
+    const again = local.container?.phase === "exited";
+    const container = local.container?.id ?? "";
+    if (!this.#act(local, { kind: "start", task: local.id, container }, effects)) return false;
+    if (again) local.restartTicks = [...local.restartTicks, this.#nowTick].slice(-restartsKept);
     const early = this.#faults.runningEarly === true;
     const state = early ? "running" : "starting";
-    this.#become(life, { kind: "become", state, message: early ? "started" : "starting" });
+    this.#become(local, { kind: "become", state, message: early ? "started" : "starting" });
     return true;
   }
 
-  #act(life: Life | undefined, action: NewAction, effects: WorkerEffect[]): boolean {
+  #act(local: LocalTask | undefined, action: NewAction, effects: WorkerEffect[]): boolean {
     const numbered = this.#flights.begin(action);
     if (numbered === undefined) return false;
-    if (life !== undefined) life.busy = numbered.id;
+    if (local !== undefined) local.busy = numbered.id;
     effects.push({ kind: "engine", action: numbered });
     return true;
   }
@@ -455,63 +455,63 @@ export class Worker {
       this.#pruneTick = this.#nowTick + this.#limits.retryTicks;
       return;
     }
-    for (const life of this.#lives.values()) {
+    for (const local of this.#lives.values()) {
       const served =
         action.kind === "ensureImage" &&
-        life.image === "lacking" &&
-        life.plan?.image === action.image &&
-        life.task?.Gam.registryAuth === action.registryAuth;
-      if (life.busy !== id && !served) continue;
-      if (life.busy === id) life.busy = undefined;
-      this.#dirty.add(life.id);
-      this.#learn(life, action, outcome);
+        local.image === "lacking" &&
+        local.plan?.image === action.image &&
+        local.task?.Gam.registryAuth === action.registryAuth;
+      if (local.busy !== id && !served) continue;
+      if (local.busy === id) local.busy = undefined;
+      this.#dirty.add(local.id);
+      this.#learn(local, action, outcome);
     }
   }
 
-  #learn(life: Life, action: EngineAction, outcome: ActionOutcome): void {
-    if (outcome.ok || outcome.failure !== "engine") life.doubted = false;
+  #learn(local: LocalTask, action: EngineAction, outcome: ActionOutcome): void {
+    if (outcome.ok || outcome.failure !== "engine") local.doubted = false;
     if (outcome.ok) {
-      if (action.kind === "ensureImage") life.image = "fetched";
-      if (action.kind === "remove") life.container = undefined;
+      if (action.kind === "ensureImage") local.image = "fetched";
+      if (action.kind === "remove") local.container = undefined;
       // One that ended at once ended again, also when nobody saw it run.
-      if (action.kind === "start") life.endedTick = this.#nowTick;
+      if (action.kind === "start") local.endedTick = this.#nowTick;
       if (outcome.container !== undefined) this.#observe(outcome.container);
       return;
     }
     switch (outcome.failure) {
       case "gone":
-        life.container = undefined;
+        local.container = undefined;
         return;
       case "network":
         this.#networks.clear();
         // A container that was made for a network is of no use without it.
-        if (action.kind === "start") return this.#refused(life, action, outcome.message);
-        life.waitTick = this.#nowTick + this.#limits.retryTicks;
+        if (action.kind === "start") return this.#refused(local, action, outcome.message);
+        local.waitTick = this.#nowTick + this.#limits.retryTicks;
         return;
       case "image":
         if (action.kind === "ensureImage") {
-          if (wants(life)) this.#reject(life, outcome.message);
+          if (wants(local)) this.#reject(local, outcome.message);
           return;
         }
         // An image that is gone as soon as it is fetched must not be fetched in a tight loop.
-        if (life.image === "fetched") life.waitTick = this.#nowTick + this.#limits.retryTicks;
-        life.image = "lacking";
+        if (local.image === "fetched") local.waitTick = this.#nowTick + this.#limits.retryTicks;
+        local.image = "lacking";
         return;
       case "refused":
-        return this.#refused(life, action, outcome.message);
+        return this.#refused(local, action, outcome.message);
       case "engine":
-        life.waitTick = this.#nowTick + this.#limits.retryTicks;
+        local.waitTick = this.#nowTick + this.#limits.retryTicks;
         return;
       default:
         unreachable(outcome.failure);
     }
   }
 
-  #refused(life: Life, action: EngineAction, message: string): void {
+  #refused(local: LocalTask, action: EngineAction, message: string): void {
     switch (action.kind) {
       case "start":
-        if (!wants(life)) return;
-        this.#become(life, {
+        if (!wants(local)) return;
+        this.#become(local, {
           kind: "become",
           state: "failed",
           message: "starting",
@@ -521,11 +521,11 @@ export class Worker {
       case "create":
       case "ensureImage":
       case "ensureNetwork":
-        if (wants(life)) this.#reject(life, message);
+        if (wants(local)) this.#reject(local, message);
         return;
       default:
         // Nothing else can be done with a container that does not stop or go.
-        life.waitTick = this.#nowTick + this.#limits.retryTicks;
+        local.waitTick = this.#nowTick + this.#limits.retryTicks;
     }
   }
 
@@ -552,6 +552,6 @@ function isSame(known: ContainerState, listed: ContainerState): boolean {
 }
 
 /** A refusal ends a task that is wanted. One that is not ends as shut down. */
-function wants(life: Life): boolean {
-  return life.task !== undefined && isWanted(life.task);
+function wants(local: LocalTask): boolean {
+  return local.task !== undefined && isWanted(local.task);
 }

@@ -34,8 +34,8 @@ import {
 } from "@gam/state";
 import type { GamStatus, RecoverReport } from "@gam/state/answers";
 import { aNode, aTask, aToken } from "@gam/state/testing";
-import type { ClusterDoor, InitRequest, JoinRequest, LogsOptions } from "../door.ts";
-import type { DoctorFacts } from "../gam-doctor.ts";
+import type { ClusterDoor, InitRequest, LogsOptions, SwarmJoinRequest } from "../door/door.ts";
+import type { DoctorFacts } from "../door/gam-doctor.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
   const address = `10.88.0.${hostname.replace(/\D/g, "") || "1"}`;
@@ -51,7 +51,7 @@ export class FakeDoor implements ClusterDoor {
   /** Log streams by task, as the engine would send them. Tasks without one have no container. */
   readonly logs = new Map<string, (options: LogsOptions) => Readable>();
   readonly begun: InitRequest[] = [];
-  readonly joined: JoinRequest[] = [];
+  readonly joined: SwarmJoinRequest[] = [];
   /** Set to make every write fail with it, and leaving, unless forced. */
   failure: GamError | undefined;
   /** Set to make networks stay without subnets and containers without addresses. */
@@ -109,7 +109,7 @@ export class FakeDoor implements ClusterDoor {
     return this.self;
   }
 
-  async join(request: JoinRequest): Promise<void> {
+  async join(request: SwarmJoinRequest): Promise<void> {
     if (!request.token.startsWith("gam-1-")) throw new GamError("BAD_TOKEN", "invalid join token");
     this.joined.push(request);
     this.start(clusterSpecDefault, [nodeCalled("host1", this.self)]);

@@ -19,12 +19,12 @@
  */
 import type { NodeId } from "@gam/core";
 import type { Command } from "@gam/core/testing";
-import { type Configuration, writeConfiguration } from "../configuration.ts";
-import { blank, type Entry, type Restored } from "../durable.ts";
 import type { Effect } from "../effect.ts";
-import type { RaftFault } from "../fault.ts";
 import type { Input } from "../input.ts";
-import type { Message } from "../message.ts";
+import { type Configuration, writeConfiguration } from "../log/configuration.ts";
+import { blank, type Entry, type Restored } from "../log/durable.ts";
+import type { RaftFault } from "../log/fault.ts";
+import type { Message } from "../log/message.ts";
 import { Raft } from "../raft.ts";
 import { StableCopy } from "./stable-copy.ts";
 import { Violation, Witness } from "./witness.ts";

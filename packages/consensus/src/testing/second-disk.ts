@@ -6,8 +6,8 @@
  * what reaches the leader, and knows nothing of standbys.ts, which it judges.
  */
 import type { NodeId } from "@gam/core";
-import type { Configuration } from "../configuration.ts";
 import type { Input } from "../input.ts";
+import type { Configuration } from "../log/configuration.ts";
 import type { Raft } from "../raft.ts";
 
 /** Of the peer before it takes an input. */

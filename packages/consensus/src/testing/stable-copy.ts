@@ -3,8 +3,8 @@
  * effect in a few lines; a real store must agree with it.
  */
 import { assert } from "@gam/core";
-import type { Entry, HardState, Restored, Snapshot } from "../durable.ts";
 import type { Effect } from "../effect.ts";
+import type { Entry, HardState, Restored, Snapshot } from "../log/durable.ts";
 
 export type Write = Extract<Effect, { kind: "persist" }>;
 

@@ -9,16 +9,16 @@
  */
 import type { NodeId, Random } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import { writeConfiguration } from "../configuration.ts";
-import { blank, type Restored } from "../durable.ts";
 import type { Effect } from "../effect.ts";
-import { type Faults, noFaults } from "../fault.ts";
 import type { Input } from "../input.ts";
-import type { Message } from "../message.ts";
+import { writeConfiguration } from "../log/configuration.ts";
+import { blank, type Restored } from "../log/durable.ts";
+import { noRaftFaults, type RaftFaults } from "../log/fault.ts";
+import type { Message } from "../log/message.ts";
 import { Raft } from "../raft.ts";
 import { Violation, Witness } from "./witness.ts";
 
-export interface Weather {
+export interface StormWeather {
   readonly lossPercent: number;
   readonly doublePercent: number;
   readonly flightTicksMax: number;
@@ -34,13 +34,13 @@ export interface Weather {
 }
 
 export interface StormOptions {
-  readonly faults?: Faults;
+  readonly faults?: RaftFaults;
   /** In place of what the seed draws. */
-  readonly weather?: Partial<Weather>;
+  readonly weather?: Partial<StormWeather>;
   readonly traced?: boolean;
 }
 
-const still: Weather = {
+const still: StormWeather = {
   lossPercent: 0,
   doublePercent: 0,
   flightTicksMax: 1,
@@ -86,17 +86,17 @@ export class Storm {
   readonly trace: string[] = [];
   readonly #witness = new Witness(stormConfig.electionTicksMax);
   readonly #random: Random;
-  readonly #faults: Faults;
+  readonly #faults: RaftFaults;
   readonly #traced: boolean;
   readonly #peers = new Map<NodeId, Simulated>();
-  #weather: Weather;
+  #weather: StormWeather;
   #flying: Packet[] = [];
   /** Directed links that carry nothing, until the tick. */
   #cut = new Map<string, number>();
   #nowTick = 0;
   #count = 0;
 
-  constructor(seed: number, { faults = noFaults, weather, traced }: StormOptions = {}) {
+  constructor(seed: number, { faults = noRaftFaults, weather, traced }: StormOptions = {}) {
     this.#traced = traced ?? false;
     this.#random = seededRandom(seed * 7919);
     this.#faults = faults;

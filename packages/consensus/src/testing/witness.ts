@@ -10,10 +10,10 @@
  * It counts majorities on its own and knows nothing of quorum.ts, which it judges.
  */
 import type { NodeId } from "@gam/core";
-import { type Configuration, readConfiguration } from "../configuration.ts";
-import type { Entry, Restored } from "../durable.ts";
 import type { Effect } from "../effect.ts";
 import type { Input } from "../input.ts";
+import { type Configuration, readConfiguration } from "../log/configuration.ts";
+import type { Entry, Restored } from "../log/durable.ts";
 import { SecondDisk, type Seen, standbysThatCount } from "./second-disk.ts";
 import { StableCopy, type Write } from "./stable-copy.ts";
 

@@ -4,18 +4,18 @@
  * Waiting is always for an event, with a guard that names what did not happen.
  */
 import { GamError, type NodeId } from "@gam/core";
-import { type Credentials, createCluster, fingerprintOf } from "../credentials.ts";
-import type { JoinRequest, Logger, Member, MeshDoor, MeshOptions, Roots } from "../door.ts";
-import { type Identity, makeIdentity } from "../identity.ts";
 import { Mesh } from "../mesh.ts";
-import { formatToken, makeSecret, tokenKeyOf } from "../token.ts";
+import { type Credentials, createCluster, fingerprintOf } from "../trust/credentials.ts";
+import type { JoinRequest, Logger, Member, MeshDoor, MeshOptions, Roots } from "../trust/door.ts";
+import { type Identity, makeIdentity } from "../trust/identity.ts";
+import { formatToken, makeSecret, tokenKeyOf } from "../trust/token.ts";
 
 export interface LogLine {
   readonly text: string;
   readonly fields: Record<string, unknown>;
 }
 
-export interface Peer {
+export interface MeshPeer {
   readonly mesh: Mesh;
   readonly identity: Identity;
   readonly nodeId: NodeId;
@@ -40,7 +40,7 @@ export class MeshWorld {
   readonly members = new Map<NodeId, Member>();
   readonly removed = new Set<NodeId>();
   readonly requests: JoinRequest[] = [];
-  readonly #peers: Peer[] = [];
+  readonly #peers: MeshPeer[] = [];
   readonly #onLine = new Set<(line: LogLine) => void>();
   readonly #onKept = new Set<() => void>();
   secrets = { manager: makeSecret(), worker: makeSecret() };
@@ -51,7 +51,7 @@ export class MeshWorld {
   objection: GamError | undefined;
 
   /** A peer that is in no cluster yet, unless it is given credentials. */
-  async open(options: Partial<MeshOptions> = {}): Promise<Peer> {
+  async open(options: Partial<MeshOptions> = {}): Promise<MeshPeer> {
     const identity = options.identity ?? (await makeIdentity());
     const lines: LogLine[] = [];
     const renewed: Credentials[] = [];
@@ -63,13 +63,13 @@ export class MeshWorld {
       limits: { joinBurst: 1_000, ...options.limits },
       identity,
     });
-    const peer: Peer = { mesh, identity, nodeId: identity.nodeId, lines, renewed };
+    const peer: MeshPeer = { mesh, identity, nodeId: identity.nodeId, lines, renewed };
     this.#peers.push(peer);
     return peer;
   }
 
   /** The first manager. */
-  async found(options: Partial<MeshOptions> = {}): Promise<Peer> {
+  async found(options: Partial<MeshOptions> = {}): Promise<MeshPeer> {
     const identity = options.identity ?? (await makeIdentity());
     const credentials = createCluster(identity, Date.now());
     const peer = await this.open({ ...options, identity, credentials });
@@ -77,7 +77,7 @@ export class MeshWorld {
     return peer;
   }
 
-  token(at: Peer, role: "manager" | "worker" = "manager"): string {
+  token(at: MeshPeer, role: "manager" | "worker" = "manager"): string {
     const { credentials } = at.mesh;
     if (credentials === undefined) throw new GamError("NOT_MEMBER", "Cannot make token");
     const fingerprint = fingerprintOf(credentials.rootPublicKey);
@@ -89,7 +89,7 @@ export class MeshWorld {
   }
 
   /** `count` managers, each connected to each. */
-  async mesh(count: number, options: Partial<MeshOptions> = {}): Promise<Peer[]> {
+  async mesh(count: number, options: Partial<MeshOptions> = {}): Promise<MeshPeer[]> {
     const first = await this.found(options);
     const peers = [first];
     while (peers.length < count) {
@@ -106,11 +106,11 @@ export class MeshWorld {
   }
 
   /** Tells each peer about every member. */
-  introduce(peers: readonly Peer[]): void {
+  introduce(peers: readonly MeshPeer[]): void {
     for (const { mesh } of peers) mesh.setPeers([...this.members.values()]);
   }
 
-  connected(at: Peer, other: Peer): Promise<void> {
+  connected(at: MeshPeer, other: MeshPeer): Promise<void> {
     return until(
       `${at.nodeId} to connect to ${other.nodeId}`,
       (done: (value: undefined) => void) => {
@@ -124,7 +124,11 @@ export class MeshWorld {
     );
   }
 
-  reach(at: Peer, other: NodeId, reach: "connected" | "disconnected" | "refused"): Promise<void> {
+  reach(
+    at: MeshPeer,
+    other: NodeId,
+    reach: "connected" | "disconnected" | "refused",
+  ): Promise<void> {
     return until(`${at.nodeId} to find ${other} ${reach}`, (done: (value: undefined) => void) => {
       at.mesh.onReach((peer, found) => {
         if (peer === other && found === reach) done(undefined);
@@ -148,7 +152,7 @@ export class MeshWorld {
 
   /** Resolves when the peer's last credentials are such. */
   kept(
-    { nodeId, renewed }: Peer,
+    { nodeId, renewed }: MeshPeer,
     what: string,
     fits: (credentials: Credentials) => boolean,
   ): Promise<Credentials> {

@@ -2,8 +2,8 @@
 import type { NodeId } from "@gam/core";
 import type { TaskState } from "@gam/state";
 import fc from "fast-check";
-import type { NodePlan } from "../node-plan.ts";
-import { planNode } from "../plan-node.ts";
+import type { NodePlan } from "../plan/node-plan.ts";
+import { planNode } from "../plan/plan-node.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 const names = ["a", "b", "c"];

@@ -3,7 +3,7 @@ import type { Network, Node, Service, Task, View } from "@gam/state";
 import fc from "fast-check";
 import { keyOf, TestCluster } from "./test-cluster.ts";
 
-export interface Rows {
+export interface OddRows {
   readonly cluster?: View["cluster"];
   readonly nodes?: readonly Node[];
   readonly services?: readonly Service[];
@@ -12,7 +12,7 @@ export interface Rows {
 }
 
 /** `view` with these rows in place of its own. */
-export function oddView(view: View, rows: Rows): View {
+export function oddView(view: View, rows: OddRows): View {
   const nodes = rows.nodes ?? view.nodes();
   const services = rows.services ?? view.services();
   const tasks = rows.tasks ?? view.tasks();
@@ -138,7 +138,7 @@ export const oddViews = fc
       return list[below(list.length)];
     };
     const view = evenView();
-    const rows: Rows = {
+    const rows: OddRows = {
       cluster: withOddities(view.cluster, odd),
       nodes: view.nodes().map((row) => withOddities(row, odd)),
       services: view.services().map((row) => withOddities(row, odd)),

@@ -6,12 +6,12 @@
  * links are put back into it. What else a bridge needs is the business of link-steps.ts.
  */
 import { type DeviceName, deviceName } from "@gam/network";
-import { CommandFailed, type Run } from "./command.ts";
-import { listLinks } from "./read-links.ts";
-import { linksIn } from "./sandbox.ts";
+import { CommandFailed, type Run } from "./kernel/command.ts";
+import { listLinks } from "./kernel/read-links.ts";
+import { linksIn } from "./kernel/sandbox.ts";
 
 /** One container's place in a network. */
-export interface Endpoint {
+export interface BridgeEndpoint {
   /** A process of the container. */
   readonly pid: number;
   readonly mac: string;
@@ -21,7 +21,7 @@ export interface Endpoint {
 export async function rescueBridge(
   run: Run,
   bridge: DeviceName,
-  endpoints: readonly Endpoint[],
+  endpoints: readonly BridgeEndpoint[],
 ): Promise<void> {
   const peers = await Promise.all(endpoints.map((endpoint) => hostEndOf(run, endpoint)));
   const indexes = new Set(peers);
@@ -37,7 +37,7 @@ export async function rescueBridge(
 }
 
 /** Index of the device at the other end, `undefined` for a container that has gone. */
-async function hostEndOf(run: Run, { pid, mac }: Endpoint): Promise<number | undefined> {
+async function hostEndOf(run: Run, { pid, mac }: BridgeEndpoint): Promise<number | undefined> {
   try {
     const within: Run = (program, args) => run("nsenter", ["-t", `${pid}`, "-n", program, ...args]);
     const links = await linksIn(within);

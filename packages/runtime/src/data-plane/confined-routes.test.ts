@@ -6,9 +6,9 @@ import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
 import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
 import { asSafe } from "@gam/network/testing";
+import { FakeRun } from "../testing/fake-run.ts";
 import { ConfinedRoutes } from "./confined-routes.ts";
-import { FakeRun } from "./fake-run.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./kernel/sandbox.ts";
 
 const networks = [
   { id: "inner" as NetworkId, internal: true, gateway: "10.0.6.2" },
@@ -48,7 +48,7 @@ function cleared({ log }: FakeRun): string[] {
 
 const inInner = (path: string, endpoint = "e1"): Sandbox => ({
   path,
-  places: [{ endpoint, network: "inner" as NetworkId, address: "10.0.6.20", mac: "" }],
+  endpoints: [{ endpoint, network: "inner" as NetworkId, address: "10.0.6.20", mac: "" }],
 });
 
 test("a default route by an internal network goes as soon as the namespace is there, others stay", async (t) => {
@@ -82,7 +82,7 @@ test("a host without internal networks enters no namespace", async (t) => {
   const open = { ...plan, networks: [front] } as unknown as NodePlan;
   await routes.meetNew(open);
   const places = [{ endpoint: "e", network: "front" as NetworkId, address: "10.0.5.20", mac: "" }];
-  await routes.look([{ path: join(directory, "one"), places }], open);
+  await routes.look([{ path: join(directory, "one"), endpoints: places }], open);
   assert.deepEqual(host.log, []);
 });
 

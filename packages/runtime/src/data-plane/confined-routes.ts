@@ -13,8 +13,8 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { check, hasCode } from "@gam/core";
 import { ip4, type NodePlan } from "@gam/network";
-import { CommandFailed, type Run } from "./command.ts";
-import { enter, type Sandbox } from "./sandbox.ts";
+import { CommandFailed, type Run } from "./kernel/command.ts";
+import { enter, type Sandbox } from "./kernel/sandbox.ts";
 
 /** Where engines keep the namespaces of their containers, unless they say otherwise. */
 const directoryDefault = "/var/run/docker/netns";
@@ -51,10 +51,10 @@ export class ConfinedRoutes {
     const nowMs = performance.now();
     const paths = new Set(sandboxes.map(({ path }) => path));
     for (const path of this.#looked.keys()) if (!paths.has(path)) this.#looked.delete(path);
-    for (const { path, places } of sandboxes) {
-      if (!places.some(({ network }) => internal.has(network))) continue;
+    for (const { path, endpoints } of sandboxes) {
+      if (!endpoints.some(({ network }) => internal.has(network))) continue;
       this.#directory = dirname(path);
-      const now = places.map(({ endpoint }) => endpoint).join(" ");
+      const now = endpoints.map(({ endpoint }) => endpoint).join(" ");
       const last = this.#looked.get(path);
       if (last?.places === now && nowMs - last.atMs < anewMs) continue;
       await this.#clear(path, gateways);

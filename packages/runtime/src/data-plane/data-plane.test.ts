@@ -15,12 +15,12 @@ import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
 import { asSafe } from "@gam/network/testing";
 import { macOf } from "@gam/state";
-import { breakages } from "./breakages.ts";
-import { type Run, runCommand } from "./command.ts";
+import { breakages } from "../testing/breakages.ts";
+import { FakeNetworks } from "../testing/fake-networks.ts";
+import { reasonToSkip } from "../testing/reason-to-skip.ts";
 import { DataPlane } from "./data-plane.ts";
-import { FakeNetworks } from "./fake-networks.ts";
-import { reasonToSkip } from "./reason-to-skip.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { type Run, runCommand } from "./kernel/command.ts";
+import type { Sandbox } from "./kernel/sandbox.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
@@ -568,7 +568,7 @@ const networkOf = (vni: number): NetworkId => `network${vni}` as NetworkId;
 
 function sandboxOf({ pid, address }: FakeContainer, vni: number): Sandbox {
   const place = { endpoint: address, network: networkOf(vni), address, mac: macOf(address) };
-  return { path: `/proc/${pid}/ns/net`, places: [place] };
+  return { path: `/proc/${pid}/ns/net`, endpoints: [place] };
 }
 
 interface Talk {

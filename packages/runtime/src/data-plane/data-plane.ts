@@ -26,23 +26,23 @@ import { existsSync } from "node:fs";
 import { GamError, messageOf, type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/state";
-import { pause } from "../pause.ts";
 import { AuditClock } from "./audit-clock.ts";
-import { type Endpoint, rescueBridge } from "./bridge-rescue.ts";
-import { type Run, runCommand } from "./command.ts";
+import { type BridgeEndpoint, rescueBridge } from "./bridge-rescue.ts";
 import { ConfinedRoutes } from "./confined-routes.ts";
 import { FastPath } from "./fast-path.ts";
-import { ForwardRules } from "./forward-rules.ts";
-import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel-settings.ts";
-import { KernelWatch } from "./kernel-watch.ts";
-import { Lane } from "./lane.ts";
-import { type BridgeState, type LinkState, linksOf } from "./link-state.ts";
-import { linkSteps, within, withPorts } from "./link-steps.ts";
-import { PacketFilter } from "./packet-filter.ts";
-import { isOwnDevice, listLinks, readLinks } from "./read-links.ts";
-import { runSteps } from "./run-steps.ts";
-import type { Sandbox } from "./sandbox.ts";
-import { TrackedConnections } from "./tracked-connections.ts";
+import { type Run, runCommand } from "./kernel/command.ts";
+import { ForwardRules } from "./kernel/forward-rules.ts";
+import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel/kernel-settings.ts";
+import { KernelWatch } from "./kernel/kernel-watch.ts";
+import { Lane } from "./kernel/lane.ts";
+import { type BridgeState, type LinkState, linksOf } from "./kernel/link-state.ts";
+import { linkSteps, within, withPorts } from "./kernel/link-steps.ts";
+import { PacketFilter } from "./kernel/packet-filter.ts";
+import { pause } from "./kernel/pause.ts";
+import { isOwnDevice, listLinks, readLinks } from "./kernel/read-links.ts";
+import { runSteps } from "./kernel/run-steps.ts";
+import type { Sandbox } from "./kernel/sandbox.ts";
+import { TrackedConnections } from "./kernel/tracked-connections.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
@@ -52,7 +52,7 @@ export interface EngineNetworks {
   reconcile(plans: readonly NetworkPlan[]): Promise<boolean>;
   /** Makes it again, with a new bridge. */
   remake(plan: NetworkPlan): Promise<void>;
-  endpointsOn(network: NetworkId): Promise<readonly Endpoint[]>;
+  endpointsOn(network: NetworkId): Promise<readonly BridgeEndpoint[]>;
   /** Containers that run and have a place in one of gam's networks. */
   sandboxes(): Promise<readonly Sandbox[]>;
   /** Removes all of gam's other than these. */

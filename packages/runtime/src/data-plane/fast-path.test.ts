@@ -6,9 +6,9 @@ import { type TestContext, test } from "node:test";
 import type { NetworkId, NodeId } from "@gam/core";
 import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
 import { asSafe } from "@gam/network/testing";
-import { FakeRun } from "./fake-run.ts";
+import { FakeRun } from "../testing/fake-run.ts";
 import { FastPath } from "./fast-path.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./kernel/sandbox.ts";
 
 const network = "front" as NetworkId;
 const address = "10.0.5.20";
@@ -55,7 +55,7 @@ function stage(t: TestContext, ends = "veth1"): Stage {
   const outside = [{ ifname: ends, ifindex: 7, linkinfo: { info_kind: "veth" } }];
   host.answers.set("ip -j -d addr show", JSON.stringify(outside));
   const place = { endpoint: "e1", network, address, mac };
-  return { host, fast: new FastPath(host.run), sandbox: { path, places: [place] } };
+  return { host, fast: new FastPath(host.run), sandbox: { path, endpoints: [place] } };
 }
 
 /** What was sent to nft since: inside of a container, or on the host. */
@@ -224,7 +224,7 @@ test("a container that comes to the same network again has another link", async 
   const outside = [{ ifname: "veth2", ifindex: 7, linkinfo: { info_kind: "veth" } }];
   host.answers.set("ip -j -d addr show", JSON.stringify(outside));
   const place = { endpoint: "e2", network, address, mac };
-  assert.equal(fast.meet([{ ...sandbox, places: [place] }]), true);
+  assert.equal(fast.meet([{ ...sandbox, endpoints: [place] }]), true);
   await fast.follow(planOf(["10.0.5.30"]));
   assert.match(
     sent(host, "host").at(-1) ?? "",

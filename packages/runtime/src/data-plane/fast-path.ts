@@ -24,17 +24,17 @@ import {
   goneAddresses,
   type Ip4,
   ip4,
+  type NftTable,
   type NodePlan,
   newLease,
   refilledTable,
   renewedLease,
-  type Table,
   tableChange,
   wholeTable,
 } from "@gam/network";
-import { CommandFailed, type Run } from "./command.ts";
-import { PacketFilter } from "./packet-filter.ts";
-import { enter, hostEnds, type Place, type Sandbox } from "./sandbox.ts";
+import { CommandFailed, type Run } from "./kernel/command.ts";
+import { PacketFilter } from "./kernel/packet-filter.ts";
+import { enter, hostEnds, type Sandbox, type SandboxEndpoint } from "./kernel/sandbox.ts";
 
 const atOnce = 4 * availableParallelism();
 /** In one go, so that those that are here do not wait long for a change when a host comes up with hundreds. */
@@ -51,13 +51,13 @@ const empty = "table ip gam {\n}\ndelete table ip gam\n";
 /** A container that can be entered. */
 interface Guest {
   readonly run: Run;
-  places: readonly Place[];
+  endpoints: readonly SandboxEndpoint[];
   /** MAC to the host's end of the link. */
   ends: ReadonlyMap<string, DeviceName>;
   /** Endpoints that no answer to a connection of the host's comes to. */
   readonly clear: Set<string>;
   /** What its namespace has; `undefined` when that is not known. */
-  table: Table | undefined;
+  table: NftTable | undefined;
   writtenMs: number;
   /** When it was last looked for connections of the host's. */
   provedMs: number;
@@ -158,13 +158,13 @@ export class FastPath {
     for (const [path] of gone) this.#guests.delete(path);
     await eachOf(gone, ([path, guest]) => leave(path, guest));
     const changed: Guest[] = [];
-    for (const { path, places } of met) {
+    for (const { path, endpoints } of met) {
       const known = this.#guests.get(path);
       if (known === undefined && !(await exists(path))) continue;
       const guest = known ?? newGuest(enter(this.#run, path));
       this.#guests.set(path, guest);
-      if (isComplete(guest) && endpointsOf(guest.places) === endpointsOf(places)) continue;
-      guest.places = places;
+      if (isComplete(guest) && endpointsOf(guest.endpoints) === endpointsOf(endpoints)) continue;
+      guest.endpoints = endpoints;
       guest.ends = new Map();
       guest.provedMs = Number.NEGATIVE_INFINITY;
       if (guest.failures < triesMax) changed.push(guest);
@@ -190,8 +190,8 @@ export class FastPath {
     );
     for (const guest of due) guest.provedMs = nowMs;
     await eachOf(networks, async ({ id, subnet }) => {
-      const unclear = due.flatMap(({ places, clear }) =>
-        places
+      const unclear = due.flatMap(({ endpoints, clear }) =>
+        endpoints
           .filter(({ endpoint, network }) => network === id && !clear.has(endpoint))
           .map((place) => ({ place, clear })),
       );
@@ -253,7 +253,7 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   if (guest.failures >= triesMax || !isComplete(guest)) return;
   const table = containerTable(
     plan,
-    guest.places.map(({ network }) => network),
+    guest.endpoints.map(({ network }) => network),
   );
   const isOld = performance.now() - guest.writtenMs > anewMs;
   const turn = isOld ? refilled : tableChange;
@@ -274,7 +274,7 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   guest.writtenMs = performance.now();
 }
 
-function refilled(was: Table, is: Table): string {
+function refilled(was: NftTable, is: NftTable): string {
   return refilledTable(is, wholeTable(was));
 }
 
@@ -295,7 +295,7 @@ function servedVips({ services }: NodePlan): string[] {
 function newGuest(run: Run): Guest {
   return {
     run,
-    places: [],
+    endpoints: [],
     ends: new Map(),
     clear: new Set(),
     table: undefined,
@@ -306,15 +306,15 @@ function newGuest(run: Run): Guest {
 }
 
 function textOf(sandboxes: readonly Sandbox[]): string {
-  return sandboxes.map(({ path, places }) => `${path} ${endpointsOf(places)}`).join("\n");
+  return sandboxes.map(({ path, endpoints }) => `${path} ${endpointsOf(endpoints)}`).join("\n");
 }
 
-function isComplete({ places, ends }: Guest): boolean {
-  return places.length > 0 && places.every(({ mac }) => ends.has(mac));
+function isComplete({ endpoints, ends }: Guest): boolean {
+  return endpoints.length > 0 && endpoints.every(({ mac }) => ends.has(mac));
 }
 
-function endpointsOf(places: readonly Place[]): string {
-  return places.map(({ endpoint }) => endpoint).join(" ");
+function endpointsOf(endpoints: readonly SandboxEndpoint[]): string {
+  return endpoints.map(({ endpoint }) => endpoint).join(" ");
 }
 
 /** Where frames may go past the bridge. */
@@ -322,8 +322,8 @@ function placesOf(guests: readonly Guest[], { networks }: NodePlan): FastPlace[]
   const planned = new Map(networks.map(({ id, locals }) => [id, new Set(locals)]));
   return guests
     .filter(({ table }) => table !== undefined)
-    .flatMap(({ places, ends, clear }) =>
-      places.flatMap(({ endpoint, network, address: found, mac }) => {
+    .flatMap(({ endpoints, ends, clear }) =>
+      endpoints.flatMap(({ endpoint, network, address: found, mac }) => {
         const device = ends.get(mac);
         const address = ip4(found);
         if (device === undefined || address === undefined || !clear.has(endpoint)) return [];

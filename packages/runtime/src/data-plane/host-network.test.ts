@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeNetwork } from "@gam/state";
-import { type Answer, FakeRun } from "./fake-run.ts";
+import { FakeRun, type ProgramResult } from "../testing/fake-run.ts";
 import { HostTrials, lookAtHostNetwork } from "./host-network.ts";
 
 const links = [
@@ -20,7 +20,7 @@ const routes = [
 ];
 
 async function look(
-  answers: Readonly<Record<string, Answer>>,
+  answers: Readonly<Record<string, ProgramResult>>,
   address = "192.0.2.1",
 ): Promise<NodeNetwork> {
   const host = new FakeRun();
@@ -36,7 +36,7 @@ test("a host tells its own routes, not gam's, and the MTU of its address", async
   assert.equal((await look({}, "198.51.100.1")).mtu, 1400);
 });
 
-const problems: readonly (readonly [string, Answer, RegExp])[] = [
+const problems: readonly (readonly [string, ProgramResult, RegExp])[] = [
   ["bridge -V", { missing: true }, /"bridge" is missing: install the package iproute2/],
   ["nft --version", { missing: true }, /"nft" is missing: install the package nftables/],
   [

@@ -8,9 +8,9 @@
 import { open } from "node:fs/promises";
 import { check, rethrowInvariant } from "@gam/core";
 import type { NodeNetwork } from "@gam/state";
-import { CommandFailed, type Run, runCommand } from "./command.ts";
-import { offerBridgeFilter } from "./kernel-settings.ts";
-import { isOwnDevice, listLinks } from "./read-links.ts";
+import { CommandFailed, type Run, runCommand } from "./kernel/command.ts";
+import { offerBridgeFilter } from "./kernel/kernel-settings.ts";
+import { isOwnDevice, listLinks } from "./kernel/read-links.ts";
 import { tunnelDevice } from "./tunnel-device.ts";
 
 export interface HostNetworkOptions {

@@ -6,8 +6,8 @@
  * seconds longer.
  */
 import { check, rethrowInvariant } from "@gam/core";
-import { CommandFailed, type Run, runCommand } from "./command.ts";
-import { Lane } from "./lane.ts";
+import { CommandFailed, type Run, runCommand } from "./kernel/command.ts";
+import { Lane } from "./kernel/lane.ts";
 
 /** Who sent a trial packet: an IPv4 address and a UDP port. */
 export interface TrialSource {

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FakeRun } from "./fake-run.ts";
+import { FakeRun } from "../testing/fake-run.ts";
+import { reasonToSkip } from "../testing/reason-to-skip.ts";
 import { PortEar } from "./port-ear.ts";
 import { probePort } from "./probe-port.ts";
-import { reasonToSkip } from "./reason-to-skip.ts";
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
 const way = { from: "192.0.2.1", to: "192.0.2.2", port: 4789, bytes: 1500 };

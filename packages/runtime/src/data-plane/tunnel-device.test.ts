@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { NodeId } from "@gam/core";
 import type { TunnelPlan } from "@gam/network";
 import { asSafe, keyOf } from "@gam/network/testing";
-import { CommandFailed, type Run } from "./command.ts";
+import { CommandFailed, type Run } from "./kernel/command.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 

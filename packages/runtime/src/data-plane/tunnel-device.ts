@@ -13,9 +13,9 @@ import { createSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
 import { check, rethrowInvariant } from "@gam/core";
 import type { TunnelPlan } from "@gam/network";
-import { CommandFailed, type Run } from "./command.ts";
-import { applySettings } from "./kernel-settings.ts";
-import { type Link, listLinks } from "./read-links.ts";
+import { CommandFailed, type Run } from "./kernel/command.ts";
+import { applySettings } from "./kernel/kernel-settings.ts";
+import { type KernelLink, listLinks } from "./kernel/read-links.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
 export const tunnelDevice = "gamwg";
@@ -92,7 +92,7 @@ export class TunnelDevice {
   }
 
   /** Address, MTU, up. */
-  async #dress(plan: TunnelPlan, link: Link | undefined): Promise<string[]> {
+  async #dress(plan: TunnelPlan, link: KernelLink | undefined): Promise<string[]> {
     const lines: string[] = [];
     const found: string[] = [];
     const say = (line: string, what: string): void => {
@@ -193,7 +193,7 @@ export class TunnelDevice {
     }
   }
 
-  async #link(): Promise<Link | undefined> {
+  async #link(): Promise<KernelLink | undefined> {
     return (await listLinks(this.#run)).find(({ ifname }) => ifname === tunnelDevice);
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode } from "dns-packet";
 import fc from "fast-check";
-import { type Query, questionKey, rcode, readQuery } from "./dns-message.ts";
+import { type DnsQuery, questionKey, rcode, readQuery } from "./dns-message.ts";
 import { readForwarded, writeForwarded } from "./forwarded-answer.ts";
 
 const label = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/);
@@ -123,7 +123,7 @@ test("no bytes whatever make a reader throw, as a query or as another server's a
   );
 });
 
-function asQuery(question: Buffer): Query {
+function asQuery(question: Buffer): DnsQuery {
   const header = Buffer.from("123401000001000000000000", "hex");
   const query = readQuery(Buffer.concat([header, question]));
   assert.ok(query !== undefined && !("rcode" in query));

@@ -46,7 +46,7 @@ export interface Edns {
 }
 
 /** One question, and what goes back with its answer. */
-export interface Query {
+export interface DnsQuery {
   readonly id: number;
   readonly flags: number;
   /** Lower case without a final dot; "" is the root. A dot inside a label is written `\.`. */
@@ -76,7 +76,7 @@ export interface RecordPlace {
 }
 
 /** Shape: undefined for what deserves no answer: no header, or itself an answer. */
-export function readQuery(message: Buffer): Query | BadQuery | undefined {
+export function readQuery(message: Buffer): DnsQuery | BadQuery | undefined {
   if (message.length < headerBytes) return undefined;
   const id = message.readUInt16BE(0);
   const flags = message.readUInt16BE(2);

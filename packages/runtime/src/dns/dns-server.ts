@@ -15,10 +15,10 @@ import { type Clock, messageOf, type Random, rethrowInvariant } from "@gam/core"
 import type { DnsPlan } from "@gam/network";
 import type { Upstream } from "./ask-upstream.ts";
 import { DnsListener, type Reply, type Transport, transports } from "./dns-listener.ts";
-import { type Query, rcode, readQuery } from "./dns-message.ts";
+import { type DnsQuery, rcode, readQuery } from "./dns-message.ts";
 import { writeForwarded } from "./forwarded-answer.ts";
 import { Forwarder, type Found } from "./forwarder.ts";
-import { type Asker, NameBook } from "./name-answer.ts";
+import { type DnsClient, NameBook } from "./name-answer.ts";
 import { ResolvConf } from "./resolv-conf.ts";
 import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
 
@@ -120,7 +120,7 @@ export class DnsServer {
   }
 
   /** Never throws or rejects: a message that cannot be answered gets no answer, and the others get theirs. */
-  #reply(message: Buffer, asker: Asker, transport: Transport): Reply | Promise<Reply> {
+  #reply(message: Buffer, asker: DnsClient, transport: Transport): Reply | Promise<Reply> {
     try {
       const reply = this.#answer(message, asker, transport);
       // Catches all: a packet from a container must not end the agent.
@@ -138,7 +138,7 @@ export class DnsServer {
     this.#log.warn({}, problem);
   }
 
-  #answer(message: Buffer, asker: Asker, transport: Transport): Reply | Promise<Reply> {
+  #answer(message: Buffer, asker: DnsClient, transport: Transport): Reply | Promise<Reply> {
     const query = readQuery(message);
     if (query === undefined) return undefined;
     if ("rcode" in query) return writeRefusal(query);
@@ -193,7 +193,7 @@ function ownAddresses(): Set<string> | undefined {
   }
 }
 
-function forwarded(query: Query, found: Found | undefined, bytesMax: number): Buffer {
+function forwarded(query: DnsQuery, found: Found | undefined, bytesMax: number): Buffer {
   if (found === undefined) {
     return writeAnswer(query, { rcode: rcode.serverFailed, addresses: [] }, bytesMax);
   }

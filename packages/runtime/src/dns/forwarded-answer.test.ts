@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, decode, encode, type Packet } from "dns-packet";
 import { AnswerCache } from "./answer-cache.ts";
-import { type Query, readQuery } from "./dns-message.ts";
+import { type DnsQuery, readQuery } from "./dns-message.ts";
 import { type ForwardedAnswer, readForwarded, writeForwarded } from "./forwarded-answer.ts";
 
 const soa = (ttl: number, minimum: number): Answer => ({
@@ -118,7 +118,7 @@ test("AnswerCache keeps an answer as long as it holds, and at most so many", () 
   assert.equal(cache.get("n1", 0), undefined);
 });
 
-function query(name: string, edns = false): Query {
+function query(name: string, edns = false): DnsQuery {
   const questions = [{ name, type: "A" } as const];
   const message = encode({ type: "query", id: 77, questions, additionals: edns ? [opt] : [] });
   const found = readQuery(message);

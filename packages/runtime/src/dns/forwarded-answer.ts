@@ -5,10 +5,10 @@
  * have grown old. Decides how long an answer may be kept; does not keep it (answer-cache.ts).
  */
 import {
+  type DnsQuery,
   type Edns,
   flag,
   headerBytes,
-  type Query,
   questionEnd,
   questionKey,
   type RecordPlace,
@@ -97,7 +97,7 @@ export interface ForwardOptions {
 
 /** The answer to one client. */
 export function writeForwarded(
-  query: Query,
+  query: DnsQuery,
   answer: ForwardedAnswer,
   { ageSeconds, bytesMax }: ForwardOptions,
 ): Buffer {

@@ -9,7 +9,7 @@ import { randomInt } from "node:crypto";
 import { type Clock, rethrowInvariant } from "@gam/core";
 import { AnswerCache } from "./answer-cache.ts";
 import { type Ask, askByTcp, askByUdp, type Upstream } from "./ask-upstream.ts";
-import { flag, type Query, questionKey, rcode } from "./dns-message.ts";
+import { type DnsQuery, flag, questionKey, rcode } from "./dns-message.ts";
 import { type ForwardedAnswer, readForwarded } from "./forwarded-answer.ts";
 import { header, opt } from "./write-answer.ts";
 
@@ -52,7 +52,7 @@ export class Forwarder {
    * Shape: at once from the cache, else a promise that never rejects; undefined when nobody answers or
    * too much is under way.
    */
-  resolve(query: Query, from: string): Found | Promise<Found | undefined> | undefined {
+  resolve(query: DnsQuery, from: string): Found | Promise<Found | undefined> | undefined {
     const key = keyOf(query);
     const kept = this.#cache.get(key, this.#clock.monotonicMs());
     if (kept !== undefined) return kept;
@@ -62,7 +62,7 @@ export class Forwarder {
 
   #begin(
     key: string,
-    query: Query,
+    query: DnsQuery,
     from: string,
   ): Promise<ForwardedAnswer | undefined> | undefined {
     const asking = this.#askers.get(from) ?? 0;
@@ -84,7 +84,7 @@ export class Forwarder {
   }
 
   /** Asks one after the other. The last refusal is an answer too, when nobody has a better one. */
-  async #ask(query: Query): Promise<ForwardedAnswer | undefined> {
+  async #ask(query: DnsQuery): Promise<ForwardedAnswer | undefined> {
     let refusal: ForwardedAnswer | undefined;
     for (const upstream of await this.#order()) {
       if (this.#closing.signal.aborted) return undefined;
@@ -115,7 +115,7 @@ export class Forwarder {
       : sorted;
   }
 
-  async #askOne(query: Query, upstream: Upstream): Promise<ForwardedAnswer> {
+  async #askOne(query: DnsQuery, upstream: Upstream): Promise<ForwardedAnswer> {
     const id = randomInt(0x10000);
     const ask: Ask<ForwardedAnswer> = {
       upstream,
@@ -134,13 +134,13 @@ function nameOf({ address, port }: Upstream): string {
 }
 
 /** DNSSEC's two bits change the answer, so they are a part of the question. */
-function keyOf({ question: bytes, flags, edns }: Query): string {
+function keyOf({ question: bytes, flags, edns }: DnsQuery): string {
   const checking = flags & flag.checkingDisabled ? "c" : "";
   return `${questionKey(bytes)}${edns?.wantsDnssec ? "d" : ""}${checking}`;
 }
 
 /** Asked in our own words: options of the client's EDNS are between it and us. */
-function question({ question: bytes, flags, edns }: Query, id: number): Buffer {
+function question({ question: bytes, flags, edns }: DnsQuery, id: number): Buffer {
   const asked = flag.recursionDesired | (flags & flag.checkingDisabled);
   return Buffer.concat([header(id, asked, 1, 0, 0, 1), bytes, opt(0, edns?.wantsDnssec ?? false)]);
 }

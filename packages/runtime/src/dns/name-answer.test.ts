@@ -3,8 +3,8 @@ import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import type { DnsPlan } from "@gam/network";
-import { type Query, rcode } from "./dns-message.ts";
-import { type Answer, NameBook } from "./name-answer.ts";
+import { type DnsQuery, rcode } from "./dns-message.ts";
+import { type NameAnswer, NameBook } from "./name-answer.ts";
 
 const front = "front" as NetworkId;
 const back = "back" as NetworkId;
@@ -186,14 +186,14 @@ test("NameBook refuses another version of EDNS", () => {
   assert.ok(answer !== "forward" && answer.rcode === rcode.badVersion);
 });
 
-function query(ask: string, kind = 1): Query {
+function query(ask: string, kind = 1): DnsQuery {
   const [type = "", name = ""] = ask.split(" ");
   const number = types[type as keyof typeof types];
   const rest = { id: 1, flags: 0, question: Buffer.alloc(0), edns: undefined };
   return { ...rest, name, type: number, class: kind };
 }
 
-function show(answer: Answer | "forward"): string {
+function show(answer: NameAnswer | "forward"): string {
   if (answer === "forward") return answer;
   if (answer.rcode === rcode.noSuchName) return "no such name";
   if (answer.rcode === rcode.refused) return "refused";

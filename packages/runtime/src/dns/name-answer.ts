@@ -20,9 +20,9 @@
  */
 import type { NetworkId, Random } from "@gam/core";
 import { type DnsPlan, type DnsZone, isIn, numberOf, type Span, spanOf } from "@gam/network";
-import { internetClass, type Query, rcode, type } from "./dns-message.ts";
+import { type DnsQuery, internetClass, rcode, type } from "./dns-message.ts";
 
-export interface Answer {
+export interface NameAnswer {
   readonly rcode: number;
   /** For A. */
   readonly addresses: readonly string[];
@@ -30,16 +30,16 @@ export interface Answer {
   readonly pointer?: string;
 }
 
-export interface Asker {
+export interface DnsClient {
   /** Source address of the query. */
   readonly from: string;
   /** The gateway that was asked. */
   readonly at: string;
 }
 
-const nothing: Answer = { rcode: rcode.noError, addresses: [] };
-const noSuchName: Answer = { rcode: rcode.noSuchName, addresses: [] };
-const refused: Answer = { rcode: rcode.refused, addresses: [] };
+const nothing: NameAnswer = { rcode: rcode.noError, addresses: [] };
+const noSuchName: NameAnswer = { rcode: rcode.noSuchName, addresses: [] };
+const refused: NameAnswer = { rcode: rcode.refused, addresses: [] };
 const reverseSuffix = ".in-addr.arpa";
 const transfers: readonly number[] = [type.ixfr, type.axfr];
 
@@ -63,7 +63,7 @@ export class NameBook {
     this.#ranges = zones.flatMap(({ subnet }) => spanOf(subnet) ?? []);
   }
 
-  answer(query: Query, asker: Asker): Answer | "forward" {
+  answer(query: DnsQuery, asker: DnsClient): NameAnswer | "forward" {
     if (query.edns !== undefined && query.edns.version !== 0) {
       return { rcode: rcode.badVersion, addresses: [] };
     }
@@ -79,11 +79,11 @@ export class NameBook {
     return query.name.endsWith(reverseSuffix) ? (this.#reverse(query, zones) ?? unknown) : unknown;
   }
 
-  #isConfined({ from, at }: Asker): boolean {
+  #isConfined({ from, at }: DnsClient): boolean {
     return this.#confined.has(from) || this.#zoneAt.get(at)?.internal !== false;
   }
 
-  #zonesOf({ from, at }: Asker): readonly DnsZone[] | undefined {
+  #zonesOf({ from, at }: DnsClient): readonly DnsZone[] | undefined {
     const networks = this.#clients.get(from);
     if (networks !== undefined) return networks.flatMap((id) => this.#zoneOf.get(id) ?? []);
     const zone = this.#zoneAt.get(at);
@@ -91,7 +91,7 @@ export class NameBook {
   }
 
   /** `undefined`: it is no address of gam's. */
-  #reverse(query: Query, zones: readonly DnsZone[]): Answer | undefined {
+  #reverse(query: DnsQuery, zones: readonly DnsZone[]): NameAnswer | undefined {
     const address = query.name.slice(0, -reverseSuffix.length).split(".").reverse().join(".");
     for (const { reverse } of zones) {
       const pointer = reverse.get(address);
@@ -102,7 +102,7 @@ export class NameBook {
   }
 
   /** Begins anywhere, so that those who take the first address are spread over all of them. */
-  #turned(addresses: readonly string[]): Answer {
+  #turned(addresses: readonly string[]): NameAnswer {
     if (addresses.length < 2) return { rcode: rcode.noError, addresses };
     const first = this.#random.below(addresses.length);
     const turned = [...addresses.slice(first), ...addresses.slice(0, first)];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "dns-packet";
 import fc from "fast-check";
-import { type Query, rcode, readQuery } from "./dns-message.ts";
+import { type DnsQuery, rcode, readQuery } from "./dns-message.ts";
 import { udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
 
 const opt = (size: number) => ({
@@ -13,7 +13,7 @@ const opt = (size: number) => ({
   options: [],
 });
 
-function query(name: string, edns?: number): Query {
+function query(name: string, edns?: number): DnsQuery {
   const read = readQuery(
     encode({
       type: "query",

@@ -7,14 +7,14 @@
  */
 import {
   type BadQuery,
+  type DnsQuery,
   flag,
   headerBytes,
   internetClass,
-  type Query,
   rcode,
   type,
 } from "./dns-message.ts";
-import type { Answer } from "./name-answer.ts";
+import type { NameAnswer } from "./name-answer.ts";
 
 /**
  * Seconds. The least that is not nothing: a proxy that takes the TTL as its interval of refresh is one
@@ -30,13 +30,13 @@ const fixedBytes = 12;
 const noBytes = Buffer.alloc(0);
 
 /** The longest answer by UDP to this query. */
-export function udpLimit({ edns }: Query): number {
+export function udpLimit({ edns }: DnsQuery): number {
   if (edns === undefined) return udpBytesWithoutEdns;
   return Math.min(udpBytesMax, Math.max(udpBytesWithoutEdns, edns.sizeBytes));
 }
 
 /** An answer from the plan, at most `bytesMax` long. */
-export function writeAnswer(query: Query, answer: Answer, bytesMax: number): Buffer {
+export function writeAnswer(query: DnsQuery, answer: NameAnswer, bytesMax: number): Buffer {
   const records = answer.pointer === undefined ? addressRecords(answer) : pointerRecord(answer);
   const tail = query.edns === undefined ? noBytes : opt(answer.rcode, false);
   const room = bytesMax - headerBytes - query.question.length - tail.length;
@@ -64,7 +64,7 @@ export function writeRefusal({ id, flags, rcode: code }: BadQuery): Buffer {
 }
 
 /** Flags of every answer to `query`. */
-export function replyFlags({ flags }: Pick<Query, "flags">, code: number): number {
+export function replyFlags({ flags }: Pick<DnsQuery, "flags">, code: number): number {
   const kept = flags & (flag.recursionDesired | flag.checkingDisabled);
   return flag.response | flag.recursionAvailable | kept | (code & 15);
 }
@@ -100,7 +100,7 @@ interface Records {
   readonly eachBytes: number;
 }
 
-function addressRecords({ addresses }: Answer): Records {
+function addressRecords({ addresses }: NameAnswer): Records {
   const eachBytes = fixedBytes + 4;
   const bytes = Buffer.allocUnsafe(addresses.length * eachBytes);
   let at = 0;
@@ -115,7 +115,7 @@ function addressRecords({ addresses }: Answer): Records {
   return { bytes, count: addresses.length, eachBytes };
 }
 
-function pointerRecord({ pointer = "" }: Answer): Records {
+function pointerRecord({ pointer = "" }: NameAnswer): Records {
   const name = encodeName(pointer);
   const bytes = Buffer.allocUnsafe(fixedBytes + name.length);
   writeFixed(bytes, 0, { kind: type.ptr, dataBytes: name.length });

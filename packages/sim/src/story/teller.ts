@@ -5,7 +5,7 @@
  * line names the hosts that were late. Lines follow from the facts alone, so one seed is one story. A world
  * without a teller makes no facts.
  */
-import type { Answer } from "@gam/peer";
+import type { ProposalOutcome } from "@gam/peer";
 import type { AskedChange, Event } from "@gam/state";
 import { hostsIn, Names } from "./names.ts";
 import { type Phrase, phraseOfChange, phraseOfEvent } from "./phrases.ts";
@@ -25,7 +25,7 @@ export type Fact =
       readonly kind: "answered";
       readonly request: number;
       readonly host: string;
-      readonly answer: Answer;
+      readonly answer: ProposalOutcome;
     }
   | {
       readonly kind: "applied";
@@ -184,7 +184,7 @@ function meets(found: readonly string[], wanted: readonly string[] | undefined):
   return wanted === undefined || found.some((one) => wanted.includes(one));
 }
 
-function answerOf(answer: Answer): string {
+function answerOf(answer: ProposalOutcome): string {
   switch (answer.kind) {
     case "applied":
       return `done with entry ${answer.index}`;

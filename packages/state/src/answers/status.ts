@@ -5,8 +5,8 @@
  * the check says that no field is forgotten. A newer agent may add fields: readers of today drop them.
  */
 import { type Check, check, type NodeId } from "@gam/core";
-import type { Availability, NodeNetwork, NodeState } from "../node.ts";
-import { checkUsage, type Usage } from "../usage.ts";
+import { checkUsage, type Usage } from "../checks/usage.ts";
+import type { Availability, NodeNetwork, NodeState } from "../objects/node.ts";
 
 /** What one peer is to the mesh. `worker` never votes and never leads. */
 export type PeerRole = "leader" | "voter" | "learner" | "worker";

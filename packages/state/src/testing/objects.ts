@@ -1,11 +1,11 @@
 /** The smallest objects that the store takes, for tests of whoever reads it. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import { testId, testKey } from "@gam/core/testing";
-import type { Change, NewNetwork, NewNode, NewTask } from "../change.ts";
-import { clusterSpecDefault, dataPathDefault, type JoinToken } from "../cluster.ts";
-import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../node.ts";
-import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../service.ts";
-import type { DesiredState, TaskState } from "../task.ts";
+import type { Change, NewNetwork, NewNode, NewTask } from "../log/change.ts";
+import { clusterSpecDefault, dataPathDefault, type JoinToken } from "../objects/cluster.ts";
+import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../objects/node.ts";
+import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../objects/service.ts";
+import type { DesiredState, TaskState } from "../objects/task.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
 

@@ -1,8 +1,8 @@
 /** A log of one peer: what is written is committed and applied at once. */
 import type { ProposalId } from "@gam/core";
-import type { Change, Outcome } from "../change.ts";
-import { Store } from "../store.ts";
-import type { Event } from "../view.ts";
+import type { Change, Outcome } from "../log/change.ts";
+import type { Event } from "../log/view.ts";
+import { Store } from "../store/store.ts";
 
 export class TestLog {
   readonly store = new Store();

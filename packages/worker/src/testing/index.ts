@@ -1,2 +1,2 @@
-export { FakeEngine, type FakeProgram } from "./fake-engine.ts";
 export { aNetwork, aNode, anOverlay, aTask } from "./objects.ts";
+export { type FakeProgram, SimEngine } from "./sim-engine.ts";

@@ -1,0 +1,677 @@
+/**
+ * Cluster member: this agent's life as a member, from init, join or restart until leave or removal.
+ *
+ * Joins mesh, disk, engine and peer, and takes them apart again. Decides only what nobody else can:
+ * in which order a membership is made and ended, so that a crash in between leaves either a member or
+ * none.
+ */
+
+import { randomBytes, randomInt } from "node:crypto";
+import { access, rm } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  assert,
+  BrokenInvariant,
+  base36,
+  base64,
+  type Clock,
+  fromBase64,
+  GamError,
+  type Mint,
+  type NetworkId,
+  type NodeId,
+  type Random,
+} from "@gam/core";
+import {
+  type Credentials,
+  createCluster,
+  fingerprintOf,
+  formatToken,
+  type Identity,
+  type JoinRequest,
+  Mesh,
+  type MeshDoor,
+  type Role,
+  type Roots,
+  type Wanted,
+} from "@gam/mesh";
+import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
+import { DockerEngine } from "@gam/runtime";
+import {
+  type AskedChange,
+  type Availability,
+  type ClusterSpec,
+  type DataPath,
+  type JoinToken,
+  type NewNode,
+  type NodeSpec,
+  newIngressNetwork,
+  planNetwork,
+  spokenDialect,
+  type Task,
+  type View,
+} from "@gam/state";
+import type { AgentConfig } from "./config.ts";
+import { Disk } from "./disk/disk.ts";
+import { prepareDisk } from "./disk/prepare-disk.ts";
+import { Driver } from "./driver.ts";
+import { Examiner } from "./examiner.ts";
+import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
+import { Keeper } from "./keeper.ts";
+import type { AgentLog } from "./log.ts";
+import { Networking } from "./networking.ts";
+import { RemoteLogs } from "./remote-logs.ts";
+import { Survivor } from "./survivor.ts";
+
+/** A restart reads at most so many entries behind the snapshot: a second's work. */
+const logEntriesMax = 8192;
+/** A new member has to see itself in the state within this, or joining has failed. */
+const arriveMs = 30_000;
+/** A leaving voter waits so long for others to vote in its place. */
+const handOverMs = 15_000;
+const pollMs = 50;
+export interface ClusterMemberParts {
+  readonly config: AgentConfig;
+  readonly identity: Identity;
+  readonly log: AgentLog;
+  /** Ends the agent. */
+  readonly fail: (thrown: unknown) => void;
+  /** This peer is no member any more. Called once at most. */
+  readonly removed: () => void;
+  /** Another life of the cluster is on the disk, and this peer does nothing any more. */
+  readonly reborn: () => void;
+}
+
+export interface MeshAddresses {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertise: string | undefined;
+}
+
+export const mint: Mint = { id: () => base36(randomBytes(17)) };
+const random: Random = { below: (bound) => randomInt(bound) };
+
+export class ClusterMember {
+  readonly mesh: Mesh;
+  readonly peer: Peer;
+  readonly driver: Driver;
+  readonly examiner: Examiner;
+  readonly logs: RemoteLogs;
+  readonly survivor: Survivor;
+  /** Its journal is spoilt: it takes no part, and waits for "gam recover". */
+  readonly isMute: boolean;
+  readonly #parts: ClusterMemberParts;
+  readonly #disk: Disk;
+  readonly #engine: DockerEngine;
+  readonly #networking: Networking;
+  readonly #keeper: Keeper;
+  /** The state may be old until the log has reached this peer; root keys of then are not followed. */
+  #isFresh = false;
+
+  private constructor(
+    parts: ClusterMemberParts,
+    mesh: Mesh,
+    made: Made,
+    contacts: readonly Wanted[],
+  ) {
+    const { config, identity, log, fail } = parts;
+    const { disk, recovered, engine, networking } = made;
+    this.#parts = parts;
+    this.mesh = mesh;
+    this.#disk = disk;
+    this.#engine = engine;
+    this.#networking = networking;
+    this.#keeper = made.keeper;
+    this.isMute = made.isMute ?? false;
+    this.peer = new Peer(
+      {
+        self: identity.nodeId,
+        votersMax: config.votersMax,
+        voteSilenceMs: config.voteSilenceMs,
+        logEntriesMax,
+        isMute: this.isMute,
+      },
+      recovered,
+      random,
+      mint,
+    );
+    this.driver = new Driver({
+      peer: this.peer,
+      mesh,
+      disk,
+      engine,
+      networking,
+      log,
+      fail,
+      removed: parts.removed,
+      reborn: parts.reborn,
+      contacts,
+      root: () => made.keeper.root,
+    });
+    this.examiner = new Examiner({
+      self: identity.nodeId,
+      mesh,
+      view: () => this.view,
+      plan: () => networking.plan,
+      quorum: () => ({
+        leaderlessMs: this.peer.leaderlessMs,
+        voters: this.peer.raft.configuration.voters,
+        rivals: this.peer.lives.rivals.map(({ peer }) => peer),
+      }),
+      problems: () => networking.problems,
+      heard: () => networking.heard(),
+      engine: config.engine,
+    });
+    this.survivor = new Survivor({
+      peer: this.peer,
+      isMute: this.isMute,
+      mesh,
+      mint: mint.id,
+      recover: (id, gone) => this.driver.recover(id, gone),
+    });
+    mesh.onTurnedAway((by, refusal) => {
+      // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.
+      const manager = this.view.node(by)?.Spec.Role === "manager";
+      if (refusal === "removed" && manager) parts.removed();
+    });
+    this.driver.subscribe(({ table }) => {
+      if (table === "cluster") mesh.rootsMoved();
+    });
+    this.logs = new RemoteLogs({ self: identity.nodeId, mesh, engine, view: () => this.view, log });
+    this.driver.start();
+    void this.driver.fresh().then(() => {
+      this.#isFresh = true;
+      mesh.rootsMoved();
+    });
+  }
+
+  /**
+   * Goes on as the member that the credentials say. With `salvage` from what is whole in the journal, and
+   * without taking part. Errors: CORRUPT_FILE, IN_USE.
+   */
+  static async resume(
+    parts: ClusterMemberParts,
+    place: MeshAddresses,
+    credentials: Credentials,
+    salvage = false,
+  ): Promise<ClusterMember> {
+    const { disk, recovered } = await Disk.open(journalOf(parts.config), salvage);
+    const { snapshot, entries } = recovered.restored;
+    // One that dropped its log for another life of the cluster knows where to find the others.
+    const contacts = recovered.journal.contacts.map(({ id, addresses }) => ({
+      nodeId: id,
+      addresses,
+    }));
+    if (snapshot === undefined && entries.length === 0 && contacts.length === 0) {
+      throw new GamError(
+        "CORRUPT_FILE",
+        `Cannot go on as a member: the journal "${journalOf(parts.config)}" is empty. ${journalRemedy}`,
+      );
+    }
+    const { open, keeper } = meshOf(parts, place, credentials);
+    const usable = salvage ? salvaged(recovered, parts.identity.nodeId) : recovered;
+    const made = { ...(await make(parts, keeper, disk, usable)), isMute: salvage };
+    return await open(credentials, (mesh) => new ClusterMember(parts, mesh, made, contacts));
+  }
+
+  /** A new cluster, whose first member this is. */
+  static async init(
+    parts: ClusterMemberParts,
+    place: MeshAddresses,
+    spec: ClusterSpec,
+    availability: Availability,
+    dataPath: DataPath,
+  ): Promise<ClusterMember> {
+    const { identity, config } = parts;
+    const credentials = createCluster(identity, Date.now());
+    await removeJournal(config);
+    const { disk } = await Disk.open(journalOf(config));
+    const recovered = bootstrapJournal(identity.nodeId);
+    const { open, keeper } = meshOf(parts, place);
+    const made = await make(parts, keeper, disk, recovered);
+    const cluster = await open(credentials, (mesh) => new ClusterMember(parts, mesh, made, []));
+    const changes: AskedChange[] = [
+      {
+        kind: "createCluster",
+        cluster: {
+          ID: credentials.clusterId,
+          Spec: spec,
+          Tokens: makeTokens(credentials),
+          RootPublicKey: base64(credentials.rootPublicKey),
+          ...dataPath,
+        },
+      },
+      {
+        kind: "joinNode",
+        node: newNode({
+          ...{ id: identity.nodeId, role: "manager", availability },
+          ...{ addresses: cluster.mesh.addresses(), dialect: spokenDialect.newest },
+        }),
+      },
+      { kind: "createNetwork", network: newIngressNetwork(mint.id() as NetworkId) },
+    ];
+    return await cluster.#arrive(async () => {
+      await cluster.propose(changes);
+    });
+  }
+
+  /** Errors: BAD_TOKEN, REFUSED, NOT_MEMBER, UNREACHABLE; NO_LEADER when the state does not come. */
+  static async join(
+    parts: ClusterMemberParts,
+    place: MeshAddresses,
+    token: string,
+    addresses: readonly string[],
+    availability: Availability,
+  ): Promise<ClusterMember> {
+    const { open, keeper } = meshOf(parts, place);
+    const { config } = parts;
+    await removeJournal(config);
+    // All that may fail on this host comes before the cluster lets it in.
+    const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config));
+    const made = await make(parts, keeper, disk, recovered);
+    const cluster = await open(undefined, async (mesh) => {
+      const { members } = await mesh.join(token, addresses, availability);
+      return new ClusterMember(parts, mesh, made, members);
+    }).catch(async (thrown: unknown) => {
+      await close(made);
+      throw thrown;
+    });
+    return await cluster.#arrive(() =>
+      cluster.#until(arriveMs, () => cluster.view.node(parts.identity.nodeId) !== undefined),
+    );
+  }
+
+  get view(): View {
+    return this.peer.view;
+  }
+
+  /** Errors: what the state refuses, with its code; NO_LEADER when nobody took it. */
+  async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
+    const answer = await this.driver.propose(changes);
+    if (answer.kind === "applied") return { index: answer.index };
+    if (answer.kind === "refused") throw new GamError(answer.code, answer.message);
+    // Whoever asked has waited long enough to want to know more.
+    const remedy =
+      this.peer.leader === undefined
+        ? '. What runs, runs on; "gam status" says whom this host must reach'
+        : "";
+    throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
+  }
+
+  /**
+   * Begins to replace the root key, in one write with `changes`. It is replaced once every node has a
+   * certificate of the new one.
+   *
+   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   */
+  async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
+    await this.mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
+      const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
+      const tokens = makeTokens(this.#credentials());
+      const root = base64(replaced);
+      await this.propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
+    });
+  }
+
+  /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */
+  async rotateTokens(roles: readonly Role[], changes: readonly AskedChange[]): Promise<void> {
+    const credentials = this.#credentials();
+    const fresh = (role: Role): JoinToken | undefined =>
+      roles.includes(role) ? makeToken(role, credentials) : undefined;
+    const [worker, manager] = [fresh("worker"), fresh("manager")];
+    await this.propose([...changes, { kind: "rotateTokens", worker, manager }]);
+  }
+
+  #credentials(): Credentials {
+    const { credentials } = this.mesh;
+    if (credentials === undefined) throw new GamError("NOT_MEMBER", "Cannot do that: not a member");
+    return credentials;
+  }
+
+  /** As MeshDoor.roots. */
+  roots(): Roots | undefined {
+    const { cluster } = this.view;
+    if (cluster === undefined || !this.#isFresh) return undefined;
+    const { NextRoot } = cluster;
+    const current = fromBase64(cluster.RootPublicKey);
+    if (NextRoot === undefined) return { current };
+    const holders = this.view.nodes().filter(({ Gam }) => Gam.root === NextRoot.PublicKey);
+    return {
+      current,
+      next: {
+        rootPublicKey: fromBase64(NextRoot.PublicKey),
+        signature: fromBase64(NextRoot.Signature),
+        holders: new Set(holders.map(({ ID }) => ID)),
+      },
+    };
+  }
+
+  /** This peer has got a certificate of another root key. Errors: those of the disk. */
+  async turnTunnelKey(): Promise<void> {
+    await this.#networking.rotateKeys();
+  }
+
+  /** Errors: as secretOf(); NO_LEADER before the state has arrived. */
+  tokens(): { readonly worker: string; readonly manager: string } {
+    const { cluster } = this.view;
+    const credentials = this.#credentials();
+    if (cluster === undefined) {
+      throw new GamError("NO_LEADER", "Cannot show tokens: the state has not arrived yet");
+    }
+    const fingerprint = fingerprintOf(credentials.rootPublicKey);
+    const others = this.view
+      .nodes()
+      .filter(({ ID, Status }) => ID !== this.peer.self && Status.State === "ready")
+      .flatMap(({ Gam }) => Gam.addresses.slice(0, 1));
+    const addresses = [...this.mesh.addresses().slice(0, 1), ...others];
+    const token = (role: Role, made: JoinToken): string =>
+      formatToken({ fingerprint, secret: secretOf(role, made, credentials), addresses });
+    const { Worker, Manager } = cluster.Tokens;
+    return { worker: token("worker", Worker), manager: token("manager", Manager) };
+  }
+
+  /** What this host's own part in networks lacks, in sentences. */
+  get problems(): readonly string[] {
+    return this.#networking.problems;
+  }
+
+  /** Errors: NOT_SUPPORTED when this node has no part of the network; what the engine says. */
+  async ensureNetwork(id: NetworkId): Promise<void> {
+    const network = this.view.network(id);
+    const node = this.view.node(this.peer.self);
+    const cluster = this.view.cluster?.ID ?? "";
+    const plan = network && node && planNetwork(network, node, cluster);
+    if (plan === undefined) {
+      const reason = node?.Gam.network?.problem || "it has no address there";
+      const name = network?.Name ?? id;
+      throw new GamError("NOT_SUPPORTED", `This node has no part of network ${name}: ${reason}`);
+    }
+    const outcome = await this.#engine.perform({ kind: "ensureNetwork", id: 0, network: plan });
+    if (!outcome.ok) {
+      const code = outcome.failure === "engine" ? "ENGINE_MISSING" : "ENGINE_FAILED";
+      throw new GamError(code, `Cannot make network ${plan.name} here: ${outcome.message}`);
+    }
+    await this.#networking.settled();
+  }
+
+  /**
+   * Gives up membership: others vote in this peer's place, its node is removed, its containers too.
+   *
+   * Errors: NO_LEADER when the others cannot be told, unless forced.
+   */
+  async leave(force: boolean): Promise<void> {
+    const others = this.view.nodes().some(({ ID }) => ID !== this.peer.self);
+    try {
+      if (others) await this.#giveUpMembership();
+    } catch (thrown) {
+      if (!(thrown instanceof GamError) || !force) throw thrown;
+      this.#parts.log.warn(
+        { reason: thrown.message },
+        'Left by force; the others still list this node: remove it there with "docker node rm --force"',
+      );
+    }
+    await this.end();
+  }
+
+  /** Ends this life for good: nothing of it runs on. What lies in the data directory is the agent's. */
+  async end(): Promise<void> {
+    await this.stop();
+    await removeContainers(this.#parts, this.view.cluster?.ID);
+    await removeNetworking(this.#parts);
+  }
+
+  /** Stops, to be resumed later. Containers run on. */
+  async stop(): Promise<void> {
+    await this.driver.stop();
+    await this.mesh.close();
+    await this.#keeper.settled();
+    await close({ networking: this.#networking, engine: this.#engine, disk: this.#disk });
+  }
+
+  /** Leadership goes first, so that nobody waits for an election. */
+  async resign(): Promise<void> {
+    const { voters } = this.peer.raft.configuration;
+    if (this.peer.leader !== this.peer.self || voters.length < 2) return;
+    this.driver.resign();
+    const isOver = (): boolean => this.peer.leader !== this.peer.self;
+    await this.#until(3000, isOver).catch(withoutLeader);
+  }
+
+  async #giveUpMembership(): Promise<void> {
+    const { self } = this.peer;
+    const node = this.view.node(self);
+    if (node !== undefined && node.Spec.Role === "manager") {
+      // A worker never votes, so the leader finds another voter in its place.
+      const spec: NodeSpec = { ...node.Spec, Role: "worker", Availability: "drain" };
+      await this.propose([{ kind: "updateNode", id: self, spec, basedOn: node.Version.Index }]);
+    }
+    await this.#until(handOverMs, () => {
+      const { voters, votersOutgoing } = this.peer.raft.configuration;
+      return !voters.includes(self) && !votersOutgoing.includes(self);
+    });
+    // The others hang up as soon as they have applied it, so the answer may not come.
+    const gone = new Promise<void>((resolve) => {
+      this.mesh.onTurnedAway((_, refusal) => {
+        if (refusal === "removed") resolve();
+      });
+    });
+    await Promise.race([gone, this.propose([{ kind: "removeNode", id: self }])]);
+  }
+
+  async #arrive(wait: () => Promise<void>): Promise<ClusterMember> {
+    try {
+      await wait();
+      const { credentials } = this.mesh;
+      assert(credentials !== undefined, "a member has credentials");
+      // Credentials without a journal are a member that does not start again.
+      await this.driver.durable();
+      await this.#keeper.enter(credentials);
+      return this;
+    } catch (thrown) {
+      await this.stop();
+      throw thrown;
+    }
+  }
+
+  async #until(withinMs: number, holds: () => boolean): Promise<void> {
+    const untilMs = performance.now() + withinMs;
+    while (!holds()) {
+      if (performance.now() > untilMs) {
+        throw new GamError(
+          "NO_LEADER",
+          `Cannot go on: the cluster did not answer within ${withinMs / 1000} s`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+}
+
+/** What a membership is made of on this host. */
+interface Made {
+  readonly disk: Disk;
+  readonly recovered: Recovered;
+  readonly engine: DockerEngine;
+  readonly networking: Networking;
+  readonly keeper: Keeper;
+  /** Its journal is spoilt: it takes no part. */
+  readonly isMute?: boolean;
+}
+
+async function make(
+  parts: ClusterMemberParts,
+  keeper: Keeper,
+  disk: Disk,
+  recovered: Recovered,
+): Promise<Made> {
+  const { config, log } = parts;
+  const engine = new DockerEngine({ socketPath: config.engine });
+  const networking = await Networking.open(config, engine, log);
+  return { disk, recovered, engine, networking, keeper };
+}
+
+function journalOf(config: AgentConfig): string {
+  return join(config.dataDir, "journal");
+}
+
+/** Whether a membership is, or was, kept there. */
+export async function hasJournal(config: AgentConfig): Promise<boolean> {
+  return await access(journalOf(config)).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function removeJournal(config: AgentConfig): Promise<void> {
+  await rm(journalOf(config), { recursive: true, force: true });
+}
+
+async function close({
+  networking,
+  engine,
+  disk,
+}: Pick<Made, "networking" | "engine" | "disk">): Promise<void> {
+  await networking.close();
+  await engine.close();
+  await disk.close();
+}
+
+/** A mesh whose questions are answered by the cluster that is made around it. */
+function meshOf(
+  parts: ClusterMemberParts,
+  place: MeshAddresses,
+  written?: Credentials,
+): {
+  keeper: Keeper;
+  open: (
+    credentials: Credentials | undefined,
+    around: (mesh: Mesh) => ClusterMember | Promise<ClusterMember>,
+  ) => Promise<ClusterMember>;
+} {
+  let cluster: ClusterMember | undefined;
+  const view = (): View | undefined => cluster?.view;
+  const keeper = new Keeper({
+    dataDir: parts.config.dataDir,
+    written,
+    onTurn: async () => await cluster?.turnTunnelKey(),
+    onRoot: () => cluster?.driver.describeAnew(),
+    fail: parts.fail,
+  });
+  const door: MeshDoor = {
+    tokenKeys: () => {
+      const tokens = view()?.cluster?.Tokens;
+      if (tokens === undefined) return undefined;
+      const { Manager, Worker } = tokens;
+      return { manager: fromBase64(Manager.PublicKey), worker: fromBase64(Worker.PublicKey) };
+    },
+    index: () => view()?.index ?? 0,
+    members: () =>
+      (view()?.nodes() ?? []).map(({ ID, Spec, Gam }) => ({
+        nodeId: ID,
+        role: Spec.Role,
+        addresses: Gam.addresses,
+      })),
+    isRemoved: (nodeId) => view()?.isRemoved(nodeId) ?? false,
+    onJoinRequest: async (request) => {
+      if (cluster === undefined) throw new GamError("NO_LEADER", "Cannot let anybody in yet");
+      await admit(cluster, request);
+    },
+    roots: () => cluster?.roots(),
+    onRenewed: (credentials) => keeper.keep(credentials),
+  };
+  const open = async (
+    credentials: Credentials | undefined,
+    around: (mesh: Mesh) => ClusterMember | Promise<ClusterMember>,
+  ): Promise<ClusterMember> => {
+    const { identity, log } = parts;
+    const dialect = spokenDialect.newest;
+    const mesh = await Mesh.open({ identity, credentials, ...place, dialect, log, door, clock });
+    try {
+      cluster = await around(mesh);
+      return cluster;
+    } catch (thrown) {
+      await mesh.close();
+      throw thrown;
+    }
+  };
+  return { open, keeper };
+}
+
+const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
+
+async function admit(cluster: ClusterMember, request: JoinRequest): Promise<void> {
+  const { nodeId } = request;
+  const known = cluster.view.node(nodeId);
+  if (known !== undefined && known.Status.State !== "unknown") {
+    // It has made promises to the others as this node, and would join without remembering them.
+    throw new GamError(
+      "REFUSED",
+      `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
+    );
+  }
+  const node = newNode({ id: nodeId, ...request });
+  await cluster.propose([{ kind: "joinNode", node }]);
+}
+
+type NewHost = Pick<JoinRequest, "role" | "addresses" | "availability" | "dialect">;
+
+function newNode(host: NewHost & { readonly id: NodeId }): NewNode {
+  const { id, role, addresses, availability, dialect } = host;
+  return {
+    ID: id,
+    Spec: { Labels: {}, Role: role, Availability: availability },
+    // Its own peer says more as soon as it is there.
+    Description: {
+      Hostname: "",
+      Platform: { Architecture: "", OS: "" },
+      Resources: { NanoCPUs: 0, MemoryBytes: 0 },
+      Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
+    },
+    Status: { State: "unknown", Addr: "" },
+    Gam: { addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0, dialect },
+  };
+}
+
+/** What ran here for the cluster is stopped and removed, with the networks made for it. */
+async function removeContainers(
+  parts: ClusterMemberParts,
+  cluster: string | undefined,
+): Promise<void> {
+  const engine = new DockerEngine({ socketPath: parts.config.engine });
+  const containers = await new Promise<readonly { id: string; task: Task["ID"] }[]>((resolve) => {
+    engine.watch((news) => {
+      if (news.kind === "containers") resolve(news.containers);
+      if (news.kind === "engine" && !news.ready) resolve([]);
+    });
+  });
+  await Promise.all(
+    containers.map(async ({ id, task }) => {
+      await engine.perform({ kind: "stop", id: 0, task, container: id });
+      await engine.perform({ kind: "remove", id: 0, task, container: id });
+    }),
+  );
+  await engine.perform({ kind: "pruneNetworks", id: 0, keep: [] });
+  await engine.close();
+  parts.log.info(
+    { containers: containers.length, cluster },
+    "Removed what ran here for the cluster",
+  );
+}
+
+/** After the containers, which use it. */
+/** For a catch: a cluster that does not answer in time is no error here. */
+function withoutLeader(thrown: unknown): void {
+  if (!(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
+}
+
+async function removeNetworking({ config, log }: ClusterMemberParts): Promise<void> {
+  const engine = new DockerEngine({ socketPath: config.engine });
+  const networking = await Networking.open(config, engine, log);
+  try {
+    await networking.remove();
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || thrown instanceof BrokenInvariant) throw thrown;
+    log.warn({ reason: thrown.message }, "Something of the networks across hosts stayed behind");
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NetworkId, NodeId } from "@gam/core";
+import type { Node } from "@gam/state";
+import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import { FakeDoor } from "../testing/fake-door.ts";
+import { networkAnswer } from "./network-answer.ts";
+import { nodeAnswer } from "./node-answer.ts";
+import { serviceAnswer } from "./service-answer.ts";
+import { taskAnswer } from "./task-answer.ts";
+
+const at = "2026-01-01T00:00:00.000Z";
+
+/** A cluster of a manager and a worker, with a network, a service and one task of it. */
+function cluster(): TestLog {
+  const log = new TestLog();
+  log.write({ kind: "joinNode", node: aNode("a") });
+  log.write({ kind: "joinNode", node: aNode("b", { spec: { Role: "worker" } }) });
+  const IPAM = { Driver: "default", Options: null, Config: [{ Subnet: "10.0.1.0/24" }] };
+  const front = aNetwork("front", { Id: "n1" as NetworkId, Attachable: true, IPAM });
+  log.write({ kind: "createNetwork", network: front });
+  log.write(aService("web", { template: { Runtime: "container" } }));
+  const attachments = [{ network: "n1" as NetworkId, address: "10.0.1.7" }];
+  const template = { Runtime: "container" };
+  const task = aTask("web", "t1", { node: "b", slot: 0, template, extra: { attachments } });
+  log.write({ kind: "createTask", task });
+  return log;
+}
+
+test("a task's attachment has its network in the form of the cluster's own objects", () => {
+  const { store } = cluster();
+  const [task] = store.tasks();
+  assert.ok(task);
+  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store.networks())));
+  assert.deepEqual(shown.NetworksAttachments, [
+    {
+      Network: {
+        ID: "n1",
+        Version: { Index: 3 },
+        CreatedAt: at,
+        UpdatedAt: at,
+        Spec: {
+          Name: "front",
+          Labels: {},
+          DriverConfiguration: { Name: "overlay" },
+          Attachable: true,
+          IPAMOptions: { Driver: { Name: "default" } },
+          Scope: "swarm",
+        },
+        DriverState: { Name: "overlay" },
+        IPAMOptions: { Driver: { Name: "default" }, Configs: [{ Subnet: "10.0.1.0/24" }] },
+      },
+      Addresses: ["10.0.1.7/24"],
+    },
+  ]);
+  // The first slot of a job is left out, as Swarm does.
+  assert.equal("Slot" in shown, false);
+  assert.equal("Gam" in shown, false);
+  assert.equal("Runtime" in shown.Spec, false);
+});
+
+test("a network has no labels rather than none of them", () => {
+  const [network] = cluster().store.networks();
+  assert.ok(network);
+  assert.deepEqual(networkAnswer(network), {
+    Id: "n1",
+    Name: "front",
+    Created: at,
+    Scope: "swarm",
+    Driver: "overlay",
+    EnableIPv6: false,
+    IPAM: { Driver: "default", Options: null, Config: [{ Subnet: "10.0.1.0/24" }] },
+    Internal: false,
+    Attachable: true,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: null,
+    Options: null,
+    Labels: null,
+  });
+});
+
+test("nodes that may vote are managers, and workers are not", () => {
+  const door = new FakeDoor("a" as NodeId);
+  const shown = cluster()
+    .store.nodes()
+    .map((node) => nodeAnswer(node, door) as { ManagerStatus?: object });
+  assert.deepEqual(
+    shown.map((node) => node.ManagerStatus),
+    [
+      { Leader: true, Reachability: "reachable", Addr: `${aNode("a").Status.Addr}:7946` },
+      undefined,
+    ],
+  );
+});
+
+test("a node that has not said its name goes by its id", () => {
+  const log = new TestLog();
+  log.write({ kind: "joinNode", node: aNode("c", { description: { Hostname: "" } }) });
+  const [node] = log.store.nodes();
+  assert.ok(node);
+  const shown = nodeAnswer(node, new FakeDoor("a" as NodeId)) as Node;
+  assert.equal(shown.Description.Hostname, "c");
+});
+
+test("a silent node is ready as long as a leader says so, and unknown where there is none", () => {
+  const door = new FakeDoor("z" as NodeId);
+  const [node] = cluster().store.nodes();
+  assert.ok(node);
+  const state = (): [string, string] => {
+    const shown = nodeAnswer(node, door) as Node & { ManagerStatus: { Reachability: string } };
+    return [shown.Status.State, shown.ManagerStatus.Reachability];
+  };
+  door.reachable = () => false;
+  assert.deepEqual(state(), ["ready", "unreachable"]);
+  door.leader = () => undefined;
+  assert.deepEqual(state(), ["unknown", "unreachable"]);
+  door.reachable = () => true;
+  assert.deepEqual(state(), ["ready", "reachable"]);
+});
+
+test("a manager whose engine is gone is down, and reachable as long as its agent answers", () => {
+  const door = new FakeDoor("z" as NodeId);
+  const [node] = cluster().store.nodes();
+  assert.ok(node);
+  const Status = { ...node.Status, State: "down" } as const;
+  const reachability = (ready: boolean): string => {
+    const engine = { ready, reason: "" };
+    const shown = nodeAnswer({ ...node, Status, Gam: { ...node.Gam, engine } }, door);
+    return (shown as { ManagerStatus: { Reachability: string } }).ManagerStatus.Reachability;
+  };
+  door.reachable = () => true;
+  assert.deepEqual([reachability(false), reachability(true)], ["reachable", "unreachable"]);
+  door.reachable = () => false;
+  assert.equal(reachability(false), "unreachable");
+});
+
+test("defaults are filled into the spec, and not into the one before it", () => {
+  const log = cluster();
+  const [service] = log.store.services();
+  assert.ok(service);
+  const PreviousSpec = service.Spec;
+  const shown = JSON.stringify(serviceAnswer({ ...service, PreviousSpec }, { defaults: true }));
+  assert.equal(shown.split("StopGracePeriod").length, 2);
+  assert.ok(!JSON.stringify(serviceAnswer(service, { defaults: false })).includes("StopGrace"));
+});

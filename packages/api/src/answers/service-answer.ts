@@ -1,0 +1,66 @@
+import {
+  compareStates,
+  isWanted,
+  type Service,
+  type Task,
+  type View,
+  withDefaults,
+} from "@gam/state";
+import type { Naming } from "../request/reference.ts";
+
+export const serviceNaming: Naming<Service> = {
+  kind: "service",
+  id: (service) => service.ID,
+  names: (service) => [service.Spec.Name],
+};
+
+export interface ServiceAnswerOptions {
+  /** Fill in what holds where the client said nothing. */
+  readonly defaults: boolean;
+  /** The state to count tasks in; absent: no counts. */
+  readonly counted?: View;
+}
+
+/** The Engine API's service, without what gam keeps beside it. */
+export function serviceAnswer(service: Service, options: ServiceAnswerOptions): object {
+  const { Gam: _, Spec, PreviousSpec, JobStatus, ...seen } = service;
+  return {
+    ...seen,
+    Spec: options.defaults ? withDefaults(Spec) : Spec,
+    ...(PreviousSpec && { PreviousSpec }),
+    ...(options.counted && { ServiceStatus: serviceStatus(service, options.counted) }),
+    ...(JobStatus && { JobStatus }),
+  };
+}
+
+/** Tasks that run now, that should, and that a job has completed. */
+function serviceStatus(
+  service: Service,
+  view: View,
+): { RunningTasks: number; DesiredTasks: number; CompletedTasks: number } {
+  const tasks = view.tasksOf(service.ID);
+  const { Mode } = service.Spec;
+  const wanted = tasks.filter((task) => compareStates(task.DesiredState, "running") <= 0);
+  const RunningTasks = tasks.filter((task) => runs(task, view)).length;
+  if (Mode.Replicated !== undefined) {
+    return { RunningTasks, DesiredTasks: Mode.Replicated.Replicas ?? 1, CompletedTasks: 0 };
+  }
+  if (Mode.Global !== undefined) {
+    const places = new Set(wanted.map((task) => task.NodeID));
+    return { RunningTasks, DesiredTasks: places.size, CompletedTasks: 0 };
+  }
+  const iteration = service.JobStatus?.JobIteration.Index ?? 0;
+  const current = tasks.filter((task) => (task.JobIteration?.Index ?? 0) === iteration);
+  const CompletedTasks = current.filter((task) => task.Status.State === "complete").length;
+  const DesiredTasks =
+    Mode.ReplicatedJob?.MaxConcurrent ??
+    current.filter((task) => compareStates(task.Status.State, "complete") < 0).length;
+  return { RunningTasks, DesiredTasks, CompletedTasks };
+}
+
+/** The last word of a node that is down is no proof that anything runs there. */
+function runs(task: Task, view: View): boolean {
+  if (task.Status.State !== "running") return false;
+  if (task.NodeID === undefined || !isWanted(task)) return false;
+  return view.node(task.NodeID)?.Status.State !== "down";
+}

@@ -1,0 +1,35 @@
+import type { Network, Task } from "@gam/state";
+import type { Naming } from "../request/reference.ts";
+import { attachedNetwork } from "./network-answer.ts";
+
+export const taskNaming: Naming<Task> = {
+  kind: "task",
+  id: (task) => task.ID,
+  names: (task) => [taskName(task)],
+};
+
+/** The task's name in listings and look-ups: `web.1.ID`. */
+function taskName(task: Task): string {
+  return `${task.Gam.serviceName}.${task.Slot ?? task.NodeID ?? ""}.${task.ID}`;
+}
+
+/** The Engine API's task, without what gam keeps beside it. */
+export function taskAnswer(task: Task, networks: readonly Network[]): object {
+  const { Gam, Spec, Status, ...seen } = task;
+  const { Runtime: __, ...spec } = Spec;
+  // The first slot of a job is 0, and clients take an absent one for that.
+  if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
+  const attachments = Gam.attachments.flatMap(({ network: id, address }) => {
+    const network = networks.find(({ Id }) => Id === id);
+    const prefix = network?.IPAM.Config[0]?.Subnet?.split("/")[1] ?? "32";
+    return network === undefined
+      ? []
+      : [{ Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] }];
+  });
+  return {
+    ...seen,
+    Spec: spec,
+    Status: { ...Status, PortStatus: Status.PortStatus ?? {} },
+    ...(attachments.length > 0 && { NetworksAttachments: attachments }),
+  };
+}

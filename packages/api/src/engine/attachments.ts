@@ -1,0 +1,217 @@
+/**
+ * Attachments: places in networks of the cluster for containers of this engine that are no tasks.
+ *
+ *   attach() -> the engine makes the container -> settle(), or giveBack() when it does not
+ *
+ * Decides when a place is taken and when it is given back: an address lives as long as some container of
+ * the engine, running or not, is configured with it. Does not decide which address: the leader does.
+ */
+import { GamError, messageOf, type NetworkId } from "@gam/core";
+import { type HeldEndpoint, type Network, staleAttachments, type View } from "@gam/state";
+import type { ApiLog } from "../door/api-log.ts";
+import type { ClusterDoor } from "../door/door.ts";
+import { ApiError } from "../request/api-error.ts";
+import { fieldsOf, textOf } from "../request/fields.ts";
+import { awaitView } from "./await-view.ts";
+import { type Engine, missing } from "./engine.ts";
+import { type EngineNetwork, engineNetwork, engineNetworks, listOf } from "./engine-networks.ts";
+
+/** The leader's answer takes two rounds through the cluster; an election may come in between. */
+const placeMsMax = 10_000;
+
+export interface Attached {
+  readonly key: string;
+  readonly network: NetworkId;
+  /** IPv4 without prefix. */
+  readonly address: string;
+  /** Of this node, which also answers for names. */
+  readonly gateway: string;
+  readonly engine: EngineNetwork;
+}
+
+export interface AttachWish {
+  /** Of the container; "" where the engine is to make one up. */
+  readonly name: string;
+  /** IPv4 without prefix. */
+  readonly address: string | undefined;
+  readonly aliases: readonly string[];
+}
+
+export class Attachments {
+  readonly #door: ClusterDoor;
+  readonly #engine: Engine;
+  readonly #log: ApiLog;
+  /** Places whose containers are still to come. */
+  readonly #held = new Set<string>();
+  #sweeping: Promise<void> | undefined;
+  #again = false;
+
+  constructor(door: ClusterDoor, engine: Engine, log: ApiLog) {
+    this.#door = door;
+    this.#engine = engine;
+    this.#log = log;
+  }
+
+  /**
+   * A place in the network.
+   *
+   * Errors: ApiError 403 unless the network is attachable, 503 when the leader gives no address in time;
+   *         those of propose(), for a wish that cannot be granted, and ensureNetwork().
+   */
+  async attach(
+    { Id: network, Name, Attachable }: Network,
+    { name, address, aliases }: AttachWish,
+  ): Promise<Attached> {
+    if (!Attachable) throw notAttachable(Name);
+    // Whoever had it may have gone just now.
+    if (address !== undefined) await this.sweep();
+    const key = this.#door.mint();
+    const node = this.#door.self;
+    this.#held.add(key);
+    try {
+      const names = { name: name || key.slice(0, 12), aliases };
+      await this.#door.propose([
+        { kind: "attachContainer", network, key, node, wish: address, ...names },
+      ]);
+      const place = await awaitView(
+        this.#door,
+        (view) => {
+          const found = view.network(network);
+          return found?.Gam.attachments[key] === undefined ? "gone" : placeOf(found, key, node);
+        },
+        placeMsMax,
+      );
+      if (place === "gone") throw tooLate(Name, address);
+      if (place === undefined) throw noPlace(Name, this.#door.view().node(node)?.Gam.network);
+      await this.#door.ensureNetwork(network);
+      const engine = await engineNetwork(this.#engine, network);
+      if (engine === undefined) {
+        const message = `Could not attach to network ${Name}: the engine has no network for it`;
+        throw new GamError("ENGINE_FAILED", message);
+      }
+      return { key, network, engine, ...place };
+    } catch (thrown) {
+      await this.giveBack([{ key, network }]);
+      throw thrown;
+    }
+  }
+
+  /** The containers are there, and hold their places from now on. */
+  settle(attached: readonly Pick<Attached, "key">[]): void {
+    for (const { key } of attached) this.#held.delete(key);
+  }
+
+  /** No container has come of it. What cannot be told now a later sweep finds. */
+  async giveBack(attached: readonly Pick<Attached, "key" | "network">[]): Promise<void> {
+    this.settle(attached);
+    const view = this.#door.view();
+    const known = attached.filter(({ key, network }) => {
+      return view.network(network)?.Gam.attachments[key] !== undefined;
+    });
+    if (known.length === 0) return;
+    await this.#propose(
+      known.map(({ key, network }) => ({ kind: "detachContainer", network, key }) as const),
+    );
+  }
+
+  /**
+   * Gives back the places of containers that are gone. Resolves when a look at the engine that began after
+   * the call has had its effect. Without an engine nothing happens: its containers may well be there.
+   */
+  async sweep(): Promise<void> {
+    this.#again = true;
+    this.#sweeping ??= this.#sweepAll().finally(() => {
+      this.#sweeping = undefined;
+    });
+    await this.#sweeping;
+  }
+
+  async #sweepAll(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      await this.#sweepOnce();
+    }
+  }
+
+  async #sweepOnce(): Promise<void> {
+    // Read before the engine is asked: a container that is made meanwhile is in neither.
+    const networks = this.#door.view().networks();
+    const held = new Set(this.#held);
+    const node = this.#door.self;
+    if (!networks.some(({ Gam }) => hasAttachment(Gam.attachments, node))) return;
+    const endpoints = await this.#endpoints();
+    if (endpoints === undefined) return;
+    const stale = staleAttachments(networks, node, { endpoints, held });
+    if (stale.length > 0) await this.#propose(stale);
+  }
+
+  /** `undefined` where the engine does not say. */
+  async #endpoints(): Promise<readonly HeldEndpoint[] | undefined> {
+    const networks = await engineNetworks(this.#engine);
+    const containers = listOf(
+      await this.#engine.ask("GET", "/containers/json?all=1").catch(missing),
+    );
+    if (networks === undefined || containers === undefined) return undefined;
+    return containers.flatMap((container) =>
+      endpointsOf(container).flatMap(({ name, id, address }) => {
+        const ours = networks.find((one) => one.id === id || one.name === name);
+        return ours === undefined ? [] : [{ network: ours.network, address }];
+      }),
+    );
+  }
+
+  async #propose(changes: Parameters<ClusterDoor["propose"]>[0]): Promise<void> {
+    try {
+      await this.#door.propose(changes);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      const reason = messageOf(thrown);
+      this.#log.warn({ reason }, "Cannot give addresses of containers back yet");
+    }
+  }
+}
+
+/** In Swarm's words. */
+function notAttachable(name: string): ApiError {
+  const inner = `rpc error: code = PermissionDenied desc = network ${name} not manually attachable`;
+  return new ApiError(403, `Could not attach to network ${name}: ${inner}`);
+}
+
+function tooLate(name: string, address: string | undefined): ApiError {
+  const why = address === undefined ? "it is gone" : `address ${address} was given to another`;
+  return new ApiError(409, `Could not attach to network ${name}: ${why}`);
+}
+
+function noPlace(name: string, own: { readonly problem: string } | undefined): ApiError {
+  const why = own?.problem || "the leader gave no address; its subnet may be full";
+  return new ApiError(503, `Could not attach to network ${name}: ${why}`);
+}
+
+function placeOf(
+  network: Network | undefined,
+  key: string,
+  node: keyof Network["Gam"]["gateways"],
+): Pick<Attached, "address" | "gateway"> | undefined {
+  const address = network?.Gam.attachments[key]?.address ?? "";
+  const gateway = network?.Gam.gateways[node] ?? "";
+  return address === "" || gateway === "" ? undefined : { address, gateway };
+}
+
+function hasAttachment(
+  attachments: Network["Gam"]["attachments"],
+  node: ReturnType<View["nodes"]>[number]["ID"],
+): boolean {
+  return Object.values(attachments).some((one) => one.node === node);
+}
+
+/** The networks of a container as the engine lists it, with the address that it was configured with. */
+function endpointsOf(
+  container: unknown,
+): readonly { readonly name: string; readonly id: string; readonly address: string }[] {
+  const { Networks } = fieldsOf(fieldsOf(container).NetworkSettings);
+  return Object.entries(fieldsOf(Networks)).flatMap(([name, found]) => {
+    const { NetworkID, IPAddress, IPAMConfig } = fieldsOf(found);
+    const address = textOf(fieldsOf(IPAMConfig).IPv4Address) || textOf(IPAddress);
+    return address === "" ? [] : [{ name, id: textOf(NetworkID), address }];
+  });
+}

@@ -1,0 +1,252 @@
+/**
+ * Engine proxy: passes a call to the local engine and its answer back, byte for byte.
+ *
+ * Bodies stream both ways with back-pressure and without limit. Headers of an answer leave at once,
+ * because clients wait for them: `docker run` starts the container only after the headers of its
+ * `wait` call. Whoever hangs up first ends the other side, too. Upgraded connections (attach, exec)
+ * become two sockets whose halves end separately. Which calls the engine may get: engine-path.ts.
+ */
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { type Duplex, pipeline, Readable } from "node:stream";
+import { messageOf, rethrowInvariant } from "@gam/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { ApiError, errorResponseOf } from "../request/api-error.ts";
+import { forEngine } from "../request/api-version.ts";
+import type { Engine } from "./engine.ts";
+import { isClusterPath } from "./engine-path.ts";
+
+/** The body of an upgrade call is `{"Detach":false,"Tty":false}` or the like. */
+const upgradeBodyBytesMax = 1024 * 1024;
+
+/** Headers that belong to one connection. The next one has its own. */
+const ownHeaders = new Set(["connection", "keep-alive", "proxy-connection", "expect", "te"]);
+
+function passedHeaders(raw: readonly string[], more: readonly string[] = []): string[] {
+  const passed: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const [name = "", value = ""] = raw.slice(at, at + 2);
+    const lower = name.toLowerCase();
+    if (!ownHeaders.has(lower) && !more.includes(lower)) passed.push(name, value);
+  }
+  return passed;
+}
+
+const bodyHeaders = ["content-length", "transfer-encoding"];
+
+/** Errors: ApiError 404 for calls about a Swarm, in the words that engines have for no such path. */
+function insistOnEnginePath(url: string): void {
+  if (isClusterPath(url)) throw new ApiError(404, "page not found");
+}
+
+export interface PassOptions {
+  /** What was read of the call already, instead of its own body. */
+  readonly body?: Buffer;
+  /** What the engine's answer waits for on its way to the client. Never rejects. */
+  readonly beforeAnswer?: () => Promise<void>;
+}
+
+/** Takes a route's call over, for the engine to answer. Resolves when it is on its way. */
+export async function passCall(
+  engine: Engine,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: PassOptions = {},
+): Promise<FastifyReply> {
+  insistOnEnginePath(request.originalUrl);
+  reply.hijack();
+  await forward(engine, request.raw, reply.raw, request.originalUrl, options);
+  return reply;
+}
+
+async function forward(
+  engine: Engine,
+  call: IncomingMessage,
+  answer: ServerResponse,
+  url: string,
+  { body: read, beforeAnswer }: PassOptions,
+): Promise<void> {
+  const body = read === undefined ? call : Readable.from(read.length > 0 ? [read] : []);
+  const path = forEngine(url, await engine.version());
+  // Whoever does not ask for an upgrade must not get one by a header that was left over.
+  const dropped = body === call ? ["upgrade"] : ["upgrade", ...bodyHeaders];
+  const headers = passedHeaders(call.rawHeaders, dropped);
+  // It must not close first: the end of the body would then meet a closed socket, and an answer that is
+  // there already would be lost to the error. Whoever is done with the answer destroys the connection.
+  headers.push("Connection", "keep-alive");
+  // Without this, a POST that announces no body would be sent on with an empty one in chunks, which
+  // the engine takes for a body of an unknown type.
+  const { "content-length": length, "transfer-encoding": coding } = call.headers;
+  const isEmpty = length === undefined && coding === undefined;
+  if (body !== call) headers.push("Transfer-Encoding", "chunked");
+  else if (isEmpty && call.method !== "GET") headers.push("Content-Length", "0");
+  if (answer.destroyed) return;
+  let onward: ClientRequest;
+  try {
+    onward = request(engine.options(call.method ?? "GET", path, headers));
+  } catch (thrown) {
+    // The parser lets characters in that may not be sent on.
+    if (!(thrown instanceof TypeError)) throw thrown;
+    return refuseCall(answer, new ApiError(400, messageOf(thrown), { cause: thrown }));
+  }
+  answer.on("close", () => onward.destroy());
+  onward.on("response", async (response) => {
+    if (beforeAnswer !== undefined) await beforeAnswer();
+    // The connection to the engine has failed meanwhile, and the client was told.
+    if (answer.headersSent) return;
+    // How the body is cut into chunks is each connection's own affair.
+    const passed = passedHeaders(response.rawHeaders, ["transfer-encoding"]);
+    answer.writeHead(response.statusCode ?? 502, response.statusMessage ?? "", passed);
+    answer.flushHeaders();
+    // On an error the client's connection is cut: half an answer must not look like a whole one.
+    pipeline(response, answer, () => undefined);
+  });
+  onward.on("error", (thrown) => {
+    // Once an answer has begun, its own stream says how it ends.
+    if (!answer.destroyed && !answer.headersSent) refuseCall(answer, engine.missing(thrown));
+  });
+  // No pipeline: an engine that answers before it has read all must not cost the client the answer.
+  body.pipe(onward);
+}
+
+function refuseCall(answer: ServerResponse, thrown: unknown): void {
+  const { status, message } = errorResponseOf(thrown);
+  answer.writeHead(status, { "Content-Type": "application/json", Connection: "close" });
+  answer.end(`${JSON.stringify({ message })}\n`);
+}
+
+/**
+ * Gives the connection of a call back to the server that it came from, with the same call in it as one that
+ * asks for no upgrade. A server may ignore that wish, and answers as usual then.
+ */
+export function ignoreUpgrade(
+  server: Server,
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): void {
+  const headers = passedHeaders(call.rawHeaders, ["upgrade", "http2-settings"]);
+  const lines = [`${call.method} ${call.url} HTTP/${call.httpVersion}`];
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  const again = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  client.unshift(Buffer.concat([again, head]));
+  server.emit("connection", client);
+}
+
+/** Takes over the connection of a call with `Connection: Upgrade`. Rejects nothing: errors are answers. */
+export async function passUpgrade(
+  engine: Engine,
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<void> {
+  client.on("error", () => client.destroy());
+  try {
+    insistOnEnginePath(call.url ?? "/");
+    const path = forEngine(call.url ?? "/", await engine.version());
+    const { body, rest } = await takeBody(call, client, head);
+    const headers = passedHeaders(call.rawHeaders);
+    headers.push("Connection", "Upgrade");
+    if (client.destroyed) return;
+    let begun = false;
+    const onward = request(engine.options(call.method ?? "POST", path, headers));
+    onward.on("upgrade", (response, socket, early) => {
+      begun = true;
+      writeHead(client, response, ["Connection", "Upgrade"]);
+      client.write(early);
+      socket.write(rest);
+      join(client, socket);
+    });
+    onward.on("response", (response) => {
+      begun = true;
+      // The engine refused. This connection has left the server's care, so it ends with the answer.
+      writeHead(client, response, ["Connection", "close"], ["transfer-encoding", "upgrade"]);
+      pipeline(response, client, () => undefined);
+    });
+    onward.on("error", (thrown) => {
+      if (!begun) refuse(client, engine.missing(thrown));
+    });
+    client.on("close", () => onward.destroy());
+    onward.end(body);
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    refuse(client, thrown);
+  }
+}
+
+/** The server hands over the connection right behind the headers, with the body still to come. */
+async function takeBody(
+  call: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<{ body: Buffer; rest: Buffer }> {
+  if (call.headers["transfer-encoding"] !== undefined) {
+    throw new ApiError(411, "an upgrade with a body needs its length");
+  }
+  const length = Number(call.headers["content-length"] ?? 0);
+  if (!(length >= 0 && length <= upgradeBodyBytesMax)) {
+    throw new ApiError(413, `body of an upgrade is over ${upgradeBodyBytesMax} bytes`);
+  }
+  let taken = head;
+  while (taken.length < length) {
+    const chunk = await nextChunk(client);
+    taken = Buffer.concat([taken, chunk]);
+  }
+  return { body: taken.subarray(0, length), rest: taken.subarray(length) };
+}
+
+function nextChunk(client: Duplex): Promise<Buffer> {
+  return new Promise((settle, fail) => {
+    const gone = (): void => fail(new ApiError(400, "connection ended within the body"));
+    client.once("end", gone);
+    client.once("close", gone);
+    client.resume();
+    client.once("data", (chunk: Buffer) => {
+      client.pause();
+      client.off("end", gone);
+      client.off("close", gone);
+      settle(chunk);
+    });
+  });
+}
+
+function writeHead(
+  client: Duplex,
+  response: IncomingMessage,
+  own: readonly string[],
+  without: readonly string[] = [],
+): void {
+  const headers = [...passedHeaders(response.rawHeaders, without), ...own];
+  const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`];
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  client.write(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** Each direction ends by itself; an error of one end tears down the other. */
+function join(client: Duplex, engine: Duplex): void {
+  client.pipe(engine);
+  engine.pipe(client);
+  const tear = (): void => {
+    client.destroy();
+    engine.destroy();
+  };
+  client.on("error", tear).on("close", tear);
+  engine.on("error", tear).on("close", () => client.end());
+}
+
+function refuse(client: Duplex, thrown: unknown): void {
+  if (client.destroyed || client.writableEnded) return;
+  const { status, message } = errorResponseOf(thrown);
+  const body = `${JSON.stringify({ message })}\n`;
+  const length = Buffer.byteLength(body);
+  client.end(
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,73 @@
+/**
+ * API version: which versions of the Engine API clients may speak, and which one the engine gets.
+ *
+ * The version is announced as the engine's own, but at least 1.44: clients of early 2026 refuse less,
+ * and the Swarm side has the same shape in all of them. Calls that are passed on have their prefix
+ * turned down to what the engine knows, where fields that it has never heard of are ignored.
+ */
+import { ApiError } from "./api-error.ts";
+
+const versionMin = "1.24";
+const versionUsual = "1.44";
+const jsonErrorsSince = "1.24";
+
+/** All that an engine takes for a version, so that it never gets one that was not read here. */
+const prefix = /^\/v([\d.]+)(?=[/?]|$)/;
+const wellFormed = /^\d+\.\d+$/;
+
+/** Less than 0 when `a` is the older one. */
+function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split(".").map(Number);
+  const [majorB = 0, minorB = 0] = b.split(".").map(Number);
+  return majorA - majorB || minorA - minorB;
+}
+
+/** What clients are told, given the engine's version; `undefined` where there is no engine. */
+export function announced(engine: string | undefined): string {
+  return engine !== undefined && compareVersions(engine, versionUsual) > 0 ? engine : versionUsual;
+}
+
+/** Whether an engine of this version speaks that one; one that has not said so may be of any. */
+export function speaks(engine: string | undefined, version: string): boolean {
+  return engine !== undefined && compareVersions(engine, version) >= 0;
+}
+
+export { versionMin };
+
+/** The path without its version. */
+export function unversioned(url: string): string {
+  const rest = url.replace(prefix, "");
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Clients of so old a version take an error's body as it is, and not apart. */
+export function wantsPlainErrors(url: string): boolean {
+  const asked = prefix.exec(url)?.[1];
+  return asked !== undefined && compareVersions(asked, jsonErrorsSince) < 0;
+}
+
+/** Errors: ApiError 400 for a client that is too old or too new. */
+export function checkVersion(url: string, announcedVersion: string): void {
+  const asked = prefix.exec(url)?.[1];
+  if (asked === undefined) return;
+  if (!wellFormed.test(asked)) throw new ApiError(400, `invalid API version "${asked}" in path`);
+  const is = `client version ${asked} is too`;
+  if (compareVersions(asked, announcedVersion) > 0) {
+    throw new ApiError(400, `${is} new. Maximum supported API version is ${announcedVersion}`);
+  }
+  if (compareVersions(asked, versionMin) < 0) {
+    const remedy = "please upgrade your client to a newer version";
+    throw new ApiError(400, `${is} old. Minimum supported API version is ${versionMin}, ${remedy}`);
+  }
+}
+
+/**
+ * The same call in a version that the engine knows. Of an engine that has not said its version yet the
+ * newest is asked, which is what no version means.
+ */
+export function forEngine(url: string, engine: string | undefined): string {
+  const asked = prefix.exec(url)?.[1];
+  if (asked === undefined) return url;
+  if (engine === undefined) return unversioned(url);
+  return compareVersions(asked, engine) <= 0 ? url : url.replace(prefix, `/v${engine}`);
+}

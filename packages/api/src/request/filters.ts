@@ -1,0 +1,86 @@
+/**
+ * Filters: the `filters` of a list call.
+ *
+ * Decides how they are written: `{"name":{"web":true}}`, or in the old form `{"name":["web"]}`. Values
+ * of one key are alternatives, keys must all hold, and labels must all be there. Does not decide what
+ * a key means: each list does.
+ *
+ * Errors: ApiError 500 for what is no JSON, 400 for a key that the list does not know.
+ */
+import { GamError } from "@gam/core";
+import { ApiError } from "./api-error.ts";
+import { parseGoJson } from "./go-json.ts";
+
+export class Filters {
+  readonly #values = new Map<string, readonly string[]>();
+
+  constructor(text: string | undefined, known: readonly string[] | "any") {
+    if (text === undefined || text === "") return;
+    const parsed = parse(text);
+    for (const [key, values] of Object.entries(parsed)) {
+      if (known !== "any" && !known.includes(key)) {
+        throw new ApiError(400, `Invalid filter '${key}'`);
+      }
+      this.#values.set(key, valuesOf(values));
+    }
+  }
+
+  has(key: string): boolean {
+    return this.values(key).length > 0;
+  }
+
+  values(key: string): readonly string[] {
+    return this.#values.get(key) ?? [];
+  }
+
+  /** Holds for one of the key's values, or the key is absent. */
+  some(key: string, holds: (value: string) => boolean): boolean {
+    const values = this.values(key);
+    return values.length === 0 || values.some(holds);
+  }
+
+  prefix(key: string, ...texts: readonly string[]): boolean {
+    return this.some(key, (value) => texts.some((text) => text.startsWith(value)));
+  }
+
+  exact(key: string, ...texts: readonly string[]): boolean {
+    return this.some(key, (value) => texts.includes(value));
+  }
+
+  labels(key: string, labels: Readonly<Record<string, string>> | undefined): boolean {
+    return this.values(key).every((value) => {
+      const at = value.indexOf("=");
+      const name = at < 0 ? value : value.slice(0, at);
+      if (labels === undefined || !Object.hasOwn(labels, name)) return false;
+      return at < 0 || labels[name] === value.slice(at + 1);
+    });
+  }
+}
+
+function parse(text: string): object {
+  let parsed: unknown;
+  try {
+    parsed = parseGoJson(text);
+  } catch (thrown) {
+    if (!(thrown instanceof GamError)) throw thrown;
+    throw new ApiError(500, thrown.message, { cause: thrown });
+  }
+  if (parsed === null) return {};
+  if (typeof parsed !== "object" || Array.isArray(parsed))
+    throw new ApiError(400, "invalid filter");
+  return parsed;
+}
+
+/** An object may say itself what its text is, and say it badly. */
+function textOf(value: unknown): string {
+  if (typeof value === "object" && value !== null) throw new ApiError(400, "invalid filter");
+  return String(value);
+}
+
+function valuesOf(values: unknown): readonly string[] {
+  if (Array.isArray(values)) return values.map(textOf);
+  if (typeof values !== "object" || values === null) throw new ApiError(400, "invalid filter");
+  return Object.entries(values)
+    .filter(([, wanted]) => wanted === true)
+    .map(([value]) => value);
+}

@@ -1,0 +1,50 @@
+import type { Readable } from "node:stream";
+import { GamError, jsonOr } from "@gam/core";
+import { ApiError } from "./api-error.ts";
+import { parseGoJson } from "./go-json.ts";
+
+const bodyBytesMax = 4 * 1024 * 1024;
+
+/**
+ * The JSON body of a call that is answered here. Calls that are passed on have no limit.
+ *
+ * Errors: GamError BAD_REQUEST for no body and for no JSON, ApiError 413 for too much of it.
+ */
+export async function readJsonBody(body: unknown): Promise<unknown> {
+  const text = (await collect(body)).toString("utf8");
+  if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
+  return parseGoJson(text);
+}
+
+/**
+ * A body that may have to be passed on as it came, and its fields if it is a JSON object.
+ *
+ * Errors: ApiError 413 for too much of it.
+ */
+export async function readRawBody(body: unknown): Promise<{
+  readonly raw: Buffer;
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
+}> {
+  const raw = await collect(body);
+  const parsed = jsonOr(raw.toString("utf8"), undefined);
+  const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+  return { raw, fields: isObject ? { ...parsed } : undefined };
+}
+
+async function collect(body: unknown): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  if (isStream(body)) {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > bodyBytesMax)
+        throw new ApiError(413, `request body is over ${bodyBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+function isStream(body: unknown): body is Readable & AsyncIterable<Buffer> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { after, before, test } from "node:test";
+import { Rig } from "../testing/rig.ts";
+
+let rig: Rig;
+let local: ServerResponse | undefined;
+
+before(async () => {
+  rig = await Rig.start(1);
+  rig.engine.on("GET /events", (_call, answer) => {
+    answer.writeHead(200, { "Content-Type": "application/json" });
+    answer.flushHeaders();
+    local = answer;
+  });
+});
+after(() => rig.stop());
+
+interface Told {
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: { readonly Attributes: object };
+}
+
+/** Reads lines of a stream, one by one. */
+async function open(path: string): Promise<{ next: () => Promise<Told>; close: () => void }> {
+  const call = request({ socketPath: rig.socketPath, path: encodeURI(path), agent: false });
+  call.end();
+  const [response] = (await once(call, "response")) as [IncomingMessage];
+  let held = "";
+  const next = async (): Promise<Told> => {
+    while (!held.includes("\n")) {
+      const [chunk] = (await once(response, "data")) as [Buffer];
+      held += chunk.toString();
+    }
+    const at = held.indexOf("\n");
+    const line = held.slice(0, at);
+    held = held.slice(at + 1);
+    return JSON.parse(line) as Told;
+  };
+  return { next, close: () => response.destroy() };
+}
+
+async function create(name: string, replicas = 1): Promise<void> {
+  await rig.call("POST", "/services/create", {
+    Name: name,
+    TaskTemplate: { ContainerSpec: { Image: "tiny:1" } },
+    Mode: { Replicated: { Replicas: replicas } },
+  });
+}
+
+test("the cluster's events and the engine's come in one stream, line by line", async () => {
+  const { next, close } = await open("/v1.44/events");
+  local?.write('{"Type":"container","Action":"st');
+  await create("one");
+  const told = await next();
+  assert.deepEqual(
+    [told.Type, told.Action, told.Actor.Attributes],
+    ["service", "create", { name: "one" }],
+  );
+  local?.write('art"}\n');
+  assert.equal((await next()).Action, "start");
+  close();
+});
+
+test("updates say what moved", async () => {
+  await create("moved", 2);
+  const { next, close } = await open(
+    '/events?filters={"service":{"moved":true},"event":{"update":true}}',
+  );
+  const { body } = await rig.call("GET", "/services/moved");
+  const spec = { ...body.Spec, Mode: { Replicated: { Replicas: 1 } } };
+  spec.TaskTemplate.ContainerSpec.Image = "tiny:2";
+  await rig.call("POST", `/services/moved/update?version=${body.Version.Index}`, spec);
+  assert.deepEqual((await next()).Actor.Attributes, {
+    name: "moved",
+    "image.old": "tiny:1",
+    "image.new": "tiny:2",
+    "replicas.old": "2",
+    "replicas.new": "1",
+  });
+  close();
+});
+
+test("the past is told to those who ask, up to the moment they name", async () => {
+  const since = Math.floor(Date.now() / 1000) - 5;
+  await rig.call("POST", "/networks/create", { Name: "past", Driver: "overlay" });
+  rig.engine.on("GET /events", (_call, answer) => answer.writeHead(200).end());
+  const until = Date.now() / 1000;
+  const path = `/events?since=${since}&until=${until}&filters=${encodeURIComponent('{"type":["network"]}')}`;
+  const { text } = await rig.call("GET", path);
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ Type, Action, Actor, scope }) => [Type, Action, Actor.Attributes, scope]),
+    [
+      ["network", "create", { name: "past" }, "swarm"],
+      // It has its subnet now.
+      ["network", "update", { name: "past" }, "swarm"],
+    ],
+  );
+});
+
+test("what the engine refuses is refused", async () => {
+  rig.engine.on("GET /events", (_call, answer) => {
+    answer.statusCode = 400;
+    answer.end('{"message":"Invalid filter \'odd\'"}');
+  });
+  const { status, body } = await rig.call("GET", '/events?filters={"odd":{"1":true}}');
+  assert.deepEqual([status, body.message], [400, "Invalid filter 'odd'"]);
+});

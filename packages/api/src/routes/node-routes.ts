@@ -1,0 +1,73 @@
+/** Node routes. */
+import { type Node, readNodeSpec } from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import { hostnameOf, nodeAnswer, nodeNaming } from "../answers/node-answer.ts";
+import { ApiError } from "../request/api-error.ts";
+import { Filters } from "../request/filters.ts";
+import { readJsonBody } from "../request/json-body.ts";
+import { Query } from "../request/query.ts";
+import { resolve } from "../request/reference.ts";
+import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+const filterKeys = ["id", "label", "membership", "name", "node.label", "role"];
+const precondition = "rpc error: code = FailedPrecondition desc =";
+
+export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { door } = context;
+
+  app.get("/nodes", async (request) => {
+    requireActive(door);
+    const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
+    const nodes = (await freshView(context)).nodes().filter((node) => isListed(node, filters));
+    return nodes.map((node) => nodeAnswer(node, door));
+  });
+
+  app.get<Ref>("/nodes/:ref", async (request) => {
+    const view = await freshView(context);
+    return nodeAnswer(resolve(request.params.ref, view.nodes(), nodeNaming), door);
+  });
+
+  app.post<Ref>("/nodes/:ref/update", async (request, reply) => {
+    requireActive(door);
+    const body = await readJsonBody(request.body);
+    const basedOn = new Query(request.url).version("node");
+    const spec = readNodeSpec(body);
+    const nodes = (await freshView(context)).nodes();
+    const { ID, Spec } = resolve(request.params.ref, nodes, nodeNaming);
+    const demoted = Spec.Role === "manager" && spec.Role === "worker";
+    if (demoted && nodes.every((node) => node.ID === ID || node.Spec.Role === "worker")) {
+      throw new ApiError(400, `${precondition} attempting to demote the last manager of the swarm`);
+    }
+    await write(context, [{ kind: "updateNode", id: ID, spec, basedOn }]);
+    return reply.send();
+  });
+
+  app.delete<Ref>("/nodes/:ref", async (request, reply) => {
+    const view = await freshView(context);
+    const { ID, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
+    const force = new Query(request.url).flag("force");
+    if (Status.State !== "down" && !force) {
+      throw new ApiError(400, `${precondition} node ${ID} is not down and can't be removed`);
+    }
+    // It may come back before this is applied.
+    await write(context, [{ kind: "removeNode", id: ID, ...(!force && { onlyIf: "down" }) }]);
+    return reply.send();
+  });
+}
+
+function isListed(node: Node, filters: Filters): boolean {
+  const { ID, Spec, Description } = node;
+  return (
+    filters.prefix("id", ID) &&
+    filters.prefix("name", hostnameOf(node), Spec.Name ?? hostnameOf(node)) &&
+    filters.exact("role", Spec.Role) &&
+    // Whoever is in the list was let in with a token.
+    filters.exact("membership", "accepted") &&
+    filters.labels("node.label", Spec.Labels) &&
+    filters.labels("label", Description.Engine.Labels)
+  );
+}

@@ -1,0 +1,47 @@
+/**
+ * Secret routes: there are no secrets and configs yet, and everybody is told so.
+ *
+ * Lists are empty rather than refused, because `docker stack deploy` and `rm` look at them on the way.
+ */
+import { GamError } from "@gam/core";
+import type { FastifyInstance } from "fastify";
+import { ApiError } from "../request/api-error.ts";
+import { Filters } from "../request/filters.ts";
+import { Query } from "../request/query.ts";
+import { freshView, type RouteContext, requireActive } from "./route-context.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+const filterKeys = ["id", "label", "name", "names"];
+
+export function secretRoutes(app: FastifyInstance, context: RouteContext): void {
+  for (const kind of ["secret", "config"] as const) {
+    const missing = ({ ref }: Ref["Params"]): ApiError =>
+      new ApiError(404, `${kind} ${ref} not found`);
+
+    app.get(`/${kind}s`, async (request) => {
+      requireActive(context.door);
+      new Filters(new Query(request.url).text("filters"), filterKeys);
+      return [];
+    });
+    app.post(`/${kind}s/create`, async () => {
+      requireActive(context.door);
+      const message = `Cannot create ${kind}: ${kind}s come with a later version of gam`;
+      throw new GamError("NOT_SUPPORTED", message);
+    });
+    app.get<Ref>(`/${kind}s/:ref`, async (request) => {
+      await freshView(context);
+      throw missing(request.params);
+    });
+    app.post<Ref>(`/${kind}s/:ref/update`, async (request) => {
+      await freshView(context);
+      throw missing(request.params);
+    });
+    app.delete<Ref>(`/${kind}s/:ref`, async (request) => {
+      await freshView(context);
+      throw missing(request.params);
+    });
+  }
+}

@@ -1,0 +1,192 @@
+/** Service routes. What a spec may hold is decided by readServiceSpec(), whether it fits by the store. */
+import { GamError, type ServiceId } from "@gam/core";
+import {
+  type AskedChange,
+  ingressOf,
+  ingressPorts,
+  type NetworkTarget,
+  predefinedNetworks,
+  readServiceSpec,
+  type Service,
+  type ServiceMode,
+  type ServiceSpec,
+  type View,
+} from "@gam/state";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { networkNaming } from "../answers/network-answer.ts";
+import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
+import { ApiError } from "../request/api-error.ts";
+import { Filters } from "../request/filters.ts";
+import { readJsonBody } from "../request/json-body.ts";
+import { Query } from "../request/query.ts";
+import { find, resolve } from "../request/reference.ts";
+import { writeChange } from "./first-try.ts";
+import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+import { madeUpName } from "./service-name.ts";
+
+interface Ref {
+  readonly Params: { readonly ref: string };
+}
+
+type ServiceUpdate = Extract<AskedChange, { kind: "updateService" }>;
+
+const filterKeys = ["id", "label", "mode", "name", "runtime"];
+const unimplemented = "rpc error: code = Unimplemented desc =";
+
+export function serviceRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { door } = context;
+
+  app.get("/services", async (request) => {
+    requireActive(door);
+    const query = new Query(request.url);
+    const filters = new Filters(query.text("filters"), filterKeys);
+    const view = await freshView(context);
+    const options = { defaults: false, ...(query.flag("status") && { counted: view }) };
+    const services = view.services().filter((service) => isListed(service, filters));
+    return services.map((service) => serviceAnswer(service, options));
+  });
+
+  app.post("/services/create", async (request, reply) => {
+    const body = await readJsonBody(request.body);
+    const id = door.mint() as ServiceId;
+    const registryAuth = authOf(request) ?? "";
+    await writeChange(context, (view) => {
+      const read = readSpec(body, context, view);
+      const spec = { ...read, Name: read.Name || madeUpName(id) };
+      return { kind: "createService", id, spec, registryAuth };
+    });
+    return reply.code(201).send({ ID: id });
+  });
+
+  app.get<Ref>("/services/:ref", async (request) => {
+    const view = await freshView(context);
+    const service = resolve(request.params.ref, view.services(), serviceNaming);
+    return serviceAnswer(service, { defaults: new Query(request.url).flag("insertDefaults") });
+  });
+
+  app.post<Ref>("/services/:ref/update", async (request) => {
+    requireActive(door);
+    const body = await readJsonBody(request.body);
+    const query = new Query(request.url);
+    const basedOn = query.version("service");
+    const rollback = query.text("rollback") ?? "";
+    await writeChange(context, (view) => {
+      const service = resolve(request.params.ref, view.services(), serviceNaming);
+      // A rollback looks at the body as well, and then does not use it.
+      const spec = readSpec(body, context, view);
+      if (rollback !== "" && rollback !== "previous") {
+        throw new ApiError(500, `unrecognized rollback option ${rollback}`);
+      }
+      return rollback === "previous"
+        ? rollbackOf(service, basedOn)
+        : { ...updateOf(service, spec, basedOn), ...credentials(request, query) };
+    });
+    return { Warnings: null };
+  });
+
+  app.delete<Ref>("/services/:ref", async (request, reply) => {
+    const view = await freshView(context);
+    const { ID } = resolve(request.params.ref, view.services(), serviceNaming);
+    await write(context, [{ kind: "removeService", id: ID }]);
+    return reply.send();
+  });
+}
+
+function isListed({ ID, Spec }: Service, filters: Filters): boolean {
+  return (
+    filters.prefix("id", ID) &&
+    filters.prefix("name", Spec.Name) &&
+    filters.exact("mode", modeWord(Spec.Mode)) &&
+    filters.exact("runtime", Spec.TaskTemplate.Runtime ?? "container") &&
+    filters.labels("label", Spec.Labels)
+  );
+}
+
+/** The mode as the filter and the client's listing have it. */
+function modeWord(mode: ServiceMode): string {
+  if (mode.Global !== undefined) return "global";
+  if (mode.GlobalJob !== undefined) return "global-job";
+  return mode.ReplicatedJob === undefined ? "replicated" : "replicated-job";
+}
+
+function readSpec(body: unknown, context: RouteContext, view: View): ServiceSpec {
+  const spec = readServiceSpec(body, { checkTemplate: context.checkTemplate });
+  const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
+  if (Secrets !== undefined) throw later("secrets");
+  if (Configs !== undefined) throw later("configs");
+  if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {
+    const message = "service needs ingress network, but no ingress network is present";
+    throw new ApiError(400, `rpc error: code = FailedPrecondition desc = ${message}`);
+  }
+  const { TaskTemplate } = spec;
+  return {
+    ...spec,
+    TaskTemplate: {
+      ...TaskTemplate,
+      ...(TaskTemplate.Networks && { Networks: byId(TaskTemplate.Networks, view) }),
+    },
+    ...(spec.Networks && { Networks: byId(spec.Networks, view) }),
+  };
+}
+
+function later(what: string): GamError {
+  return new GamError(
+    "NOT_SUPPORTED",
+    `Cannot use ${what}: ${what} come with a later version of gam`,
+  );
+}
+
+/** Clients may name networks; the state knows them by id. Errors: ApiError 500, as in Swarm. */
+function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
+  const networks = [...predefinedNetworks, ...view.networks()];
+  return targets.map((target) => {
+    const network = find(target.Target, networks, networkNaming);
+    if (network === undefined) throw new ApiError(500, `network ${target.Target} not found`);
+    if (network.Ingress) {
+      const message = `Service cannot be explicitly attached to the ingress network "${network.Name}"`;
+      throw new ApiError(400, `rpc error: code = InvalidArgument desc = ${message}`);
+    }
+    return { ...target, Target: network.Id };
+  });
+}
+
+/** Nothing in it is of this peer's copy but what never changes, its id, name and mode: the copy may be old. */
+function updateOf(service: Service, spec: ServiceSpec, basedOn: number): ServiceUpdate {
+  if (spec.Name !== service.Spec.Name) {
+    throw new ApiError(501, `${unimplemented} renaming services is not supported`);
+  }
+  if (modeWord(spec.Mode) !== modeWord(service.Spec.Mode)) {
+    throw new ApiError(501, `${unimplemented} service mode change is not allowed`);
+  }
+  return { kind: "updateService", id: service.ID, spec, basedOn };
+}
+
+/** Back to the spec before, and the present one becomes the one to go back to again. */
+function rollbackOf(service: Service, basedOn: number): ServiceUpdate {
+  // Of a copy with another version this says nothing. The store looks as well.
+  if (service.Version.Index === basedOn && service.PreviousSpec === undefined) {
+    const message = `service ${service.ID} does not have a previous spec`;
+    throw new ApiError(400, `rpc error: code = FailedPrecondition desc = ${message}`);
+  }
+  return { kind: "updateService", id: service.ID, spec: "previous", basedOn };
+}
+
+/** Kept as it came, even if it is nonsense: the pull will say so. */
+function authOf(request: FastifyRequest): string | undefined {
+  const header = request.headers["x-registry-auth"];
+  return typeof header === "string" && header !== "" ? header : undefined;
+}
+
+/** Credentials for pulls: those of this call, or which of the service's own are kept. */
+function credentials(
+  request: FastifyRequest,
+  query: Query,
+): Pick<ServiceUpdate, "registryAuth" | "registryAuthFrom"> {
+  const from = query.text("registryAuthFrom") ?? "";
+  if (from !== "" && from !== "spec" && from !== "previous-spec") {
+    throw new ApiError(500, "unsupported registryAuthFrom value");
+  }
+  const registryAuth = authOf(request);
+  if (registryAuth !== undefined) return { registryAuth };
+  return from === "" ? {} : { registryAuthFrom: from };
+}

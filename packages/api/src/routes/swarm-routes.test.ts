@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GamError } from "@gam/core";
+import { json } from "@gam/engine/testing";
+import { Rig } from "../testing/rig.ts";
+
+let rig: Rig;
+
+before(async () => {
+  rig = await Rig.start(2);
+});
+after(() => rig.stop());
+
+/** The host whose socket is asked. */
+function become(role: "manager" | "worker"): void {
+  const node = rig.door.store.node(rig.door.self);
+  assert.ok(node);
+  const spec = { ...node.Spec, Role: role };
+  rig.door.apply([{ kind: "updateNode", id: node.ID, spec, basedOn: node.Version.Index }]);
+}
+
+const managersCalls = [
+  "GET /swarm",
+  "POST /swarm/update?version=1&rotateManagerToken=true",
+  "POST /swarm/update?version=1",
+  "GET /swarm/unlockkey",
+  "POST /swarm/unlock",
+  "GET /nodes",
+  "GET /v1.44/nodes/self",
+  "GET /nodes/aaa0000000000000000000000",
+  "POST /nodes/aaa0000000000000000000000/update?version=1",
+  "DELETE /nodes/aaa0000000000000000000000?force=1",
+  "GET /services",
+  "POST /services/create",
+  "GET /services/web",
+  "POST /services/web/update?version=1",
+  "DELETE /services/web",
+  "GET /services/web/logs?stdout=1",
+  "GET /tasks",
+  "GET /tasks/t1",
+  "GET /tasks/t1/logs?stdout=1",
+  "GET /secrets",
+  "POST /secrets/create",
+  "GET /configs",
+  "POST /configs/create",
+  "GET /gam/v1/token",
+  "POST /gam/v1/token/rotate",
+  "GET /%73ervices",
+  "GET //tasks",
+] as const;
+
+test("a worker's socket refuses all about the cluster in Swarm's words", async () => {
+  become("worker");
+  for (const call of managersCalls) {
+    const [method = "", path = ""] = call.split(" ");
+    const answer = await rig.call(method, path, method === "POST" ? {} : undefined);
+    assert.equal(answer.status, 503, call);
+    assert.match(answer.body.message, /^This node is not a swarm manager\. Worker nodes can't/);
+    assert.doesNotMatch(answer.text, /gam-1-/);
+  }
+  const overlay = { Name: "front", Driver: "overlay", Attachable: true };
+  const made = await rig.call("POST", "/networks/create", overlay);
+  assert.deepEqual(
+    [made.status, made.body.message.slice(0, 34)],
+    [503, "This node is not a swarm manager. "],
+  );
+  const ingress = await rig.call("DELETE", "/networks/ingress");
+  assert.equal(ingress.status, 503);
+  for (const path of ["/swarm/init", "/swarm/join"]) {
+    const again = await rig.call("POST", path, {});
+    assert.match(again.body.message, /^This node is already part of a swarm/);
+  }
+  become("manager");
+});
+
+test("a worker's socket has the engine, the node's own networks, and says what it is", async () => {
+  become("worker");
+  const { Swarm } = (await rig.call("GET", "/info")).body;
+  assert.deepEqual(Object.keys(Swarm), [
+    "NodeID",
+    "NodeAddr",
+    "LocalNodeState",
+    "ControlAvailable",
+    "Error",
+    "RemoteManagers",
+  ]);
+  assert.deepEqual([Swarm.LocalNodeState, Swarm.ControlAvailable], ["active", false]);
+  assert.equal((await rig.call("HEAD", "/_ping")).headers.swarm, "active/worker");
+  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, [{ Id: "c" }]));
+  assert.deepEqual((await rig.call("GET", "/containers/json")).body, [{ Id: "c" }]);
+  assert.equal((await rig.call("GET", "/gam/v1/status")).status, 200);
+  assert.equal((await rig.call("GET", "/gam/v1/doctor")).status, 200);
+  const names = (body: { Name: string }[]): string[] => body.map(({ Name }) => Name);
+  assert.deepEqual(names((await rig.call("GET", "/networks")).body), ["ingress"]);
+  const { store, self } = rig.door;
+  const [network] = store.networks();
+  assert.ok(network);
+  rig.door.apply([{ kind: "setGateways", id: network.Id, gateways: { [self]: "" } }]);
+  assert.deepEqual(names((await rig.call("GET", "/networks")).body), []);
+  become("manager");
+  assert.equal((await rig.call("GET", "/info")).body.Swarm.ControlAvailable, true);
+});
+
+test("a worker shows nobody a token", async () => {
+  become("worker");
+  for (const [method, path] of [
+    ["GET", "/swarm"],
+    ["POST", "/swarm/update?version=1&rotateManagerToken=true"],
+    ["GET", "/gam/v1/token"],
+    ["POST", "/gam/v1/token/rotate"],
+  ] as const) {
+    const answer = await rig.call(method, path, method === "POST" ? {} : undefined);
+    assert.equal(answer.status, 503, path);
+    assert.match(answer.body.message, /promote the current node to a manager\.$/);
+    assert.doesNotMatch(answer.text, /gam-1-/);
+  }
+  become("manager");
+  assert.equal((await rig.call("GET", "/nodes")).body.length, 2);
+});
+
+test("who cannot tell the others that it leaves is told how to", async () => {
+  rig.door.failure = new GamError(
+    "NO_LEADER",
+    "Cannot write: no leader took the write within 10 s",
+  );
+  const refused = await rig.call("POST", "/swarm/leave");
+  assert.equal(refused.status, 503);
+  assert.equal(
+    refused.body.message,
+    "Cannot write: no leader took the write within 10 s. Use `--force` to leave without telling the others.",
+  );
+  assert.equal((await rig.call("POST", "/swarm/leave?force=1")).status, 200);
+});
+
+test("Swarm's own port is nowhere that anybody listens, unless the client says so", async () => {
+  for (const [ListenAddr, AdvertiseAddr, want] of [
+    ["0.0.0.0:2377", "10.0.0.1:2377", "10.0.0.1"],
+    ["0.0.0.0:2377", "eth0", "eth0"],
+    ["0.0.0.0:2377", "10.0.0.1:7000", "10.0.0.1:7000"],
+    ["10.0.0.1:2377", "10.0.0.1:2377", "10.0.0.1:2377"],
+  ]) {
+    await rig.call("POST", "/swarm/leave?force=1");
+    const made = await rig.call("POST", "/swarm/init", { ListenAddr, AdvertiseAddr });
+    assert.equal(made.status, 200, made.text);
+    assert.equal(rig.door.begun.at(-1)?.advertiseAddr, want);
+  }
+});
+
+test("pools of subnets and the port of the data path are what init said", async () => {
+  await rig.call("POST", "/swarm/leave?force=1");
+  const made = await rig.call("POST", "/swarm/init", {
+    ListenAddr: "0.0.0.0:2377",
+    DefaultAddrPool: ["10.20.0.0/16"],
+    SubnetSize: 26,
+    DataPathPort: 7777,
+  });
+  assert.equal(made.status, 200, made.text);
+  for (const shown of [
+    (await rig.call("GET", "/info")).body.Swarm.Cluster,
+    (await rig.call("GET", "/swarm")).body,
+  ]) {
+    const { DefaultAddrPool, SubnetSize, DataPathPort } = shown;
+    assert.deepEqual([DefaultAddrPool, SubnetSize, DataPathPort], [["10.20.0.0/16"], 26, 7777]);
+  }
+});
+
+test("a data path of its own is refused, and one that is the advertised address is not", async () => {
+  await rig.call("POST", "/swarm/leave?force=1");
+  const body = { ListenAddr: "0.0.0.0:2377", AdvertiseAddr: "10.0.0.1" };
+  const refused = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.9.0.1" });
+  assert.equal(refused.status, 501);
+  assert.match(refused.body.message, /leave out --data-path-addr$/);
+  const made = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.0.0.1" });
+  assert.equal(made.status, 200, made.text);
+});

@@ -1,0 +1,220 @@
+/** Swarm routes: making, joining and leaving the cluster, and its own settings. */
+import { GamError } from "@gam/core";
+import {
+  type AskedChange,
+  type Availability,
+  type ClusterSpec,
+  type NodeRole,
+  readClusterSpec,
+  readDataPath,
+} from "@gam/state";
+import type { FastifyInstance } from "fastify";
+import type { ClusterDoor } from "../door/door.ts";
+import { ApiError, alreadyInSwarm, notPartOfSwarm } from "../request/api-error.ts";
+import { readJsonBody } from "../request/json-body.ts";
+import { Query } from "../request/query.ts";
+import {
+  freshView,
+  type RouteContext,
+  requireActive,
+  rotateRoot,
+  rotateTokens,
+  write,
+} from "./route-context.ts";
+import { clusterInfo } from "./system-routes.ts";
+
+/** What the docker client sends when the user named no address. */
+const listenAddrUsual = "0.0.0.0:2377";
+
+export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { door } = context;
+
+  app.get("/swarm", async () => {
+    const { cluster } = await freshView(context);
+    if (cluster === undefined) throw notYet();
+    const { worker, manager } = door.tokens();
+    return { ...clusterInfo(cluster), JoinTokens: { Worker: worker, Manager: manager } };
+  });
+
+  app.post("/swarm/init", async (request, reply) => {
+    const body = fieldsOf(await readJsonBody(request.body));
+    if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
+    if (body.ForceNewCluster === true) {
+      throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: comes with a later version");
+    }
+    refuseDataPathAddr(body);
+    const { Spec = {}, AutoLockManagers } = body;
+    const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
+    const node = await door.init({
+      listenAddr: listenAddr(body.ListenAddr),
+      advertiseAddr: advertiseAddr(body),
+      availability: availability(body.Availability),
+      spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
+      dataPath: readDataPath(body),
+    });
+    // A text alone would leave as it is, and the client wants JSON.
+    return reply.type("application/json").send(JSON.stringify(node));
+  });
+
+  app.post("/swarm/join", async (request, reply) => {
+    const body = fieldsOf(await readJsonBody(request.body));
+    if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
+    if (textOf(body.ListenAddr) === undefined) {
+      throw new ApiError(400, 'invalid ListenAddr "": invalid empty address');
+    }
+    refuseDataPathAddr(body);
+    const addresses = Array.isArray(body.RemoteAddrs) ? body.RemoteAddrs.map(String) : [];
+    await join(door, {
+      token: textOf(body.JoinToken) ?? "",
+      addresses: addresses.filter((address) => address !== ""),
+      listenAddr: listenAddr(body.ListenAddr),
+      advertiseAddr: advertiseAddr(body),
+      availability: availability(body.Availability),
+    });
+    return reply.send();
+  });
+
+  app.post("/swarm/leave", async (request, reply) => {
+    await leave(door, new Query(request.url).flag("force"));
+    return reply.send();
+  });
+
+  app.post("/swarm/update", async (request, reply) => {
+    requireActive(door);
+    const query = new Query(request.url);
+    const body = await readJsonBody(request.body);
+    const basedOn = query.version("swarm");
+    const { cluster } = await freshView(context);
+    if (cluster === undefined) throw notYet();
+    const spec = readClusterSpec(body);
+    // Whether keys are replaced is worked out from this copy, which must be what the client has read.
+    if (cluster.Version.Index !== basedOn) throw outOfSequence();
+    refuseForeignKeys(cluster.Spec, spec);
+    const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
+    const rotates = forceRotate(spec) > forceRotate(cluster.Spec);
+    const roles: NodeRole[] = [];
+    if (query.flag("rotateWorkerToken")) roles.push("worker");
+    if (query.flag("rotateManagerToken")) roles.push("manager");
+    // A new root key brings new tokens with it.
+    if (rotates) await rotateRoot(context, changes);
+    else if (roles.length > 0) await rotateTokens(context, roles, changes);
+    else await write(context, changes);
+    return reply.send();
+  });
+
+  app.get("/swarm/unlockkey", async () => {
+    await freshView(context);
+    return { UnlockKey: "" };
+  });
+
+  app.post("/swarm/unlock", async () => {
+    requireActive(door);
+    throw new ApiError(409, "swarm is not locked");
+  });
+}
+
+/** Errors: ApiError 503 in a cluster; BAD_TOKEN, where Swarm would fail with a bare 500. */
+export async function join(
+  door: ClusterDoor,
+  request: Parameters<ClusterDoor["join"]>[0],
+): Promise<void> {
+  if (door.state() === "active") {
+    if (request.token !== "" && (await door.meet(request))) return;
+    throw new ApiError(503, alreadyInSwarm);
+  }
+  if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
+  await door.join(request);
+}
+
+/**
+ * Errors: ApiError 503 outside of a cluster, and unless forced for the last manager and where no leader
+ * is left to tell.
+ */
+export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
+  if (door.state() === "inactive") throw new ApiError(503, notPartOfSwarm);
+  const others = door
+    .view()
+    .nodes()
+    .filter((node) => node.ID !== door.self);
+  const last = !others.some((node) => node.Spec.Role === "manager");
+  if (last && !force) {
+    throw new ApiError(
+      503,
+      "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message.",
+    );
+  }
+  try {
+    await door.leave(force);
+  } catch (thrown) {
+    if (force || !(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
+    const message = `${thrown.message}. Use \`--force\` to leave without telling the others.`;
+    throw new GamError("NO_LEADER", message, { cause: thrown });
+  }
+}
+
+function outOfSequence(): ApiError {
+  return new ApiError(500, "rpc error: code = Unknown desc = update out of sequence");
+}
+
+function notYet(): ApiError {
+  return new ApiError(
+    503,
+    "Cannot show the swarm: this node has just joined and knows nothing yet",
+  );
+}
+
+/** Its number grows when the root key is to be replaced. */
+function forceRotate({ CAConfig }: ClusterSpec): number {
+  const { ForceRotate } = CAConfig;
+  return typeof ForceRotate === "number" ? ForceRotate : 0;
+}
+
+/** Doing nothing with a key that somebody brings would be worse than refusing it. */
+function refuseForeignKeys(old: ClusterSpec, spec: ClusterSpec): void {
+  const asked = (name: string): boolean =>
+    (spec.CAConfig[name] ?? null) !== null && spec.CAConfig[name] !== old.CAConfig[name];
+  if (asked("SigningCACert") || asked("SigningCAKey") || asked("ExternalCAs")) {
+    throw new GamError(
+      "NOT_SUPPORTED",
+      "Cannot take a certificate or key from outside: the cluster makes its root key itself",
+    );
+  }
+}
+
+function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return { ...body };
+  throw new GamError("BAD_REQUEST", "request body is not a JSON object");
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function listenAddr(value: unknown): string | undefined {
+  const address = textOf(value);
+  return address === listenAddrUsual ? undefined : address;
+}
+
+/**
+ * Swarm's port, in a call that does not make us listen there, is a habit: whoever believed it would find
+ * nobody.
+ */
+function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefined {
+  const address = textOf(body.AdvertiseAddr);
+  const usual = listenAddr(body.ListenAddr) === undefined;
+  return usual ? address?.replace(/:2377$/, "") : address;
+}
+
+/** Containers' packets go from and to the address by which the others know this node. */
+function refuseDataPathAddr(body: Readonly<Record<string, unknown>>): void {
+  const asked = textOf(body.DataPathAddr);
+  if (asked === undefined || asked === textOf(body.AdvertiseAddr)) return;
+  const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address; leave out --data-path-addr`;
+  throw new GamError("NOT_SUPPORTED", message);
+}
+
+function availability(value: unknown): Availability {
+  const word = textOf(value) ?? "active";
+  if (word === "active" || word === "pause" || word === "drain") return word;
+  throw new GamError("BAD_REQUEST", `invalid Availability: "${word}"`);
+}

@@ -1,0 +1,126 @@
+/**
+ * Agent client: HTTP to the agent's Unix socket. The command line does everything through it.
+ *
+ * Errors: GamError UNREACHABLE where no agent answers; NOT_FOUND and REFUSED with the agent's own words
+ * where it says no.
+ */
+import { request } from "node:http";
+import { GamError, jsonOr, messageOf } from "@gam/core";
+
+/** Electing takes seconds; longer than this nothing is going on. */
+const answerMsMax = 60_000;
+/** A join tries each of three addresses for 20 s, and waits for the cluster for 50 s more. */
+const changeMsMax = 150_000;
+
+export type Method = "GET" | "POST" | "DELETE";
+
+export interface AgentResponse {
+  readonly status: number;
+  /** Parsed JSON, or the text where it is none. */
+  readonly body: unknown;
+}
+
+export class AgentClient {
+  readonly socket: string;
+
+  constructor(socket: string) {
+    this.socket = socket;
+  }
+
+  get(path: string): Promise<unknown> {
+    return this.#insist("GET", path);
+  }
+
+  post(path: string, body: unknown): Promise<unknown> {
+    return this.#insist("POST", path, body);
+  }
+
+  delete(path: string): Promise<unknown> {
+    return this.#insist("DELETE", path);
+  }
+
+  /** Any answer is an answer, also a refusal. Errors: UNREACHABLE. */
+  ask(method: Method, path: string, body?: unknown): Promise<AgentResponse> {
+    return new Promise((resolve, reject) => {
+      const waitMsMax = method === "POST" ? changeMsMax : answerMsMax;
+      const sent = body === undefined ? "" : JSON.stringify(body);
+      const call = request(
+        {
+          socketPath: this.socket,
+          method,
+          path,
+          timeout: waitMsMax,
+          headers: {
+            host: "gam",
+            "content-length": Buffer.byteLength(sent),
+            ...(sent === "" ? {} : { "content-type": "application/json" }),
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("error", (cause) => reject(this.#unreachable(cause)));
+          response.on("end", () => {
+            const text = Buffer.concat(chunks).toString();
+            const answered = text === "" ? undefined : jsonOr(text, text);
+            resolve({ status: response.statusCode ?? 0, body: answered });
+          });
+        },
+      );
+      call.on("timeout", () => call.destroy(new Error(`no answer in ${waitMsMax / 1000} s`)));
+      call.on("error", (cause) => reject(this.#unreachable(cause)));
+      call.end(sent);
+    });
+  }
+
+  /** Is there an agent that takes calls? */
+  async answers(): Promise<boolean> {
+    try {
+      return (await this.ask("GET", "/gam/v1/status")).status === 200;
+    } catch (thrown) {
+      if (thrown instanceof GamError && thrown.code === "UNREACHABLE") return false;
+      throw thrown;
+    }
+  }
+
+  async #insist(method: Method, path: string, body?: unknown): Promise<unknown> {
+    const answer = await this.ask(method, path, body);
+    if (answer.status < 400) return answer.body;
+    const code = answer.status === 404 ? "NOT_FOUND" : "REFUSED";
+    throw new GamError(code, saidBy(answer));
+  }
+
+  #unreachable(cause: unknown): GamError {
+    const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
+    const advice =
+      code === "EACCES"
+        ? "run this as root, or as a member of the socket's group"
+        : 'start one with "gam agent"';
+    const message = `Cannot reach agent at ${this.socket}: ${reasonOf(code, cause)}; ${advice}`;
+    return new GamError("UNREACHABLE", message, { cause });
+  }
+}
+
+function reasonOf(code: unknown, cause: unknown): string {
+  if (code === "ENOENT") return "there is no such socket";
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  if (code === "EACCES") return "permission denied";
+  return messageOf(cause);
+}
+
+/** The agent's words, without the envelope that clients of Swarm expect around them. */
+function saidBy({ status, body }: AgentResponse): string {
+  const said =
+    typeof body === "object" && body !== null && "message" in body ? String(body.message) : "";
+  if (said.startsWith("This node is already part of a swarm")) {
+    return 'This host is in a mesh already: "gam leave" takes it out, "gam status" shows it';
+  }
+  if (said.includes("Worker nodes can't")) {
+    return 'This host only works: ask one that may lead, "gam status" shows which';
+  }
+  if (/^This node is not (?:a swarm manager|part of a swarm)/.test(said)) {
+    return 'This host is in no mesh: "gam init" begins one, "gam join TOKEN" joins one';
+  }
+  const plain = said.replace(/^rpc error: code = \w+ desc = /, "");
+  return plain === "" ? `The agent answered ${status} without a reason` : plain;
+}

@@ -1,0 +1,107 @@
+/** Mesh commands: `init`, `join`, `leave`, `token`, `status`, each in words to the agent and back. */
+import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
+import { createColors } from "picocolors";
+import type { AgentClient } from "../agent/agent-client.ts";
+import { ensureAgent } from "../agent/background-agent.ts";
+import type { CommandIo } from "../agent/command-io.ts";
+import { makeDockerContext } from "../agent/docker-context.ts";
+import { statusView } from "../views/status-view.ts";
+
+async function statusOf(client: AgentClient): Promise<GamStatus> {
+  return checkStatus(await client.get("/gam/v1/status"), "status");
+}
+
+async function tokensOf(client: AgentClient): Promise<JoinTokens> {
+  return checkJoinTokens(await client.get("/gam/v1/token"), "token");
+}
+
+export async function init(
+  client: AgentClient,
+  io: CommandIo,
+  { advertise }: { readonly advertise?: string },
+): Promise<void> {
+  await ensureAgent(client, io);
+  await client.post("/gam/v1/init", advertise === undefined ? {} : { advertiseAddr: advertise });
+  const { manager } = await tokensOf(client);
+  io.print("This host is a mesh of one. To add another, run there:");
+  io.print("");
+  io.print(`  gam join ${manager}`);
+  io.print("");
+  await mentionContext(client, io);
+}
+
+export interface JoinOptions {
+  readonly token: string;
+  /** `host:port` of members to ask. Empty: those that the token names. */
+  readonly addresses: readonly string[];
+  readonly advertise?: string;
+}
+
+export async function join(
+  client: AgentClient,
+  io: CommandIo,
+  { token, addresses, advertise }: JoinOptions,
+): Promise<void> {
+  await ensureAgent(client, io);
+  await client.post("/gam/v1/join", {
+    token,
+    ...(addresses.length > 0 && { addresses }),
+    ...(advertise !== undefined && { advertiseAddr: advertise }),
+  });
+  const { nodes, leader, self } = await statusOf(client);
+  const as = nodes.find(({ id }) => id === self)?.role === "worker" ? " as a worker" : "";
+  const leading = nodes.find(({ id }) => id === leader)?.hostname;
+  const led = leading === undefined ? "" : `, led by ${leading}`;
+  io.print(`Joined${as}: the mesh has ${nodes.length} host${nodes.length === 1 ? "" : "s"}${led}`);
+  await mentionContext(client, io);
+}
+
+async function mentionContext(client: AgentClient, io: CommandIo): Promise<void> {
+  const said = await makeDockerContext(client.socket, io.environment);
+  if (said !== undefined) io.print(said);
+}
+
+export async function leave(
+  client: AgentClient,
+  io: CommandIo,
+  { force = false }: { readonly force?: boolean },
+): Promise<void> {
+  await ensureAgent(client, io);
+  await client.post("/gam/v1/leave", { force });
+  io.print("This host has left the mesh; its agent runs on and waits for init or join");
+}
+
+export async function token(
+  client: AgentClient,
+  io: CommandIo,
+  { rotate, role }: { readonly rotate?: boolean; readonly role?: "worker" | "manager" },
+): Promise<void> {
+  if (rotate) await client.post("/gam/v1/token/rotate", role === undefined ? {} : { role });
+  const { worker, manager } = await tokensOf(client);
+  if (rotate) io.complain("Old tokens are refused from now on; members stay members");
+  if (role !== undefined) {
+    io.print(role === "worker" ? worker : manager);
+    return;
+  }
+  io.print("To add a host that may lead, run there:");
+  io.print("");
+  io.print(`  gam join ${manager}`);
+  io.print("");
+  io.print("To add a host that only works:");
+  io.print("");
+  io.print(`  gam join ${worker}`);
+}
+
+export async function status(
+  client: AgentClient,
+  io: CommandIo,
+  { json = false }: { readonly json?: boolean },
+): Promise<void> {
+  const answer = await client.get("/gam/v1/status");
+  if (json) {
+    io.print(JSON.stringify(answer, undefined, 2));
+    return;
+  }
+  const paint = createColors(io.isTerminal);
+  for (const line of statusView(checkStatus(answer, "status"), paint)) io.print(line);
+}

@@ -1,0 +1,238 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: stack files hold variables.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { AgentClient } from "../agent/agent-client.ts";
+import type { CommandIo } from "../agent/command-io.ts";
+import { type FakeAgent, fakeAgent, type Script } from "../testing/fake-agent.ts";
+import { type DeployOptions, deploy, list, remove, tasks } from "./stack-commands.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gam-stack-"));
+test.after(() => rmSync(folder, { recursive: true }));
+
+interface Stage {
+  readonly agent: FakeAgent;
+  readonly client: AgentClient;
+  readonly io: CommandIo;
+  readonly printed: string[];
+  readonly complained: string[];
+}
+
+async function stage(context: TestContext, script: Script): Promise<Stage> {
+  const agent = await fakeAgent(script);
+  context.after(() => agent.close());
+  const printed: string[] = [];
+  const complained: string[] = [];
+  const io: CommandIo = {
+    environment: { TAG: "2" },
+    cwd: folder,
+    isTerminal: false,
+    nowMs: () => Date.parse("2026-01-01T00:10:00Z"),
+    print: (line) => printed.push(line),
+    complain: (line) => complained.push(line),
+  };
+  return { agent, client: new AgentClient(agent.socket), io, printed, complained };
+}
+
+const options: DeployOptions = {
+  name: "shop",
+  composeFile: ["shop.yml"],
+  profile: [],
+  resolveImage: "always",
+};
+const label = '{"label":{"com.docker.stack.namespace=shop":true}}';
+const nothing: Script = {
+  [`GET /v1.41/services?filters=${label}`]: [],
+  [`GET /v1.41/networks?filters=${label}`]: [],
+  "POST /v1.41/networks/create": { Id: "net" },
+  "POST /v1.41/services/create": { ID: "svc" },
+};
+
+function service(name: string, image: string, stackImage: string): object {
+  return {
+    ID: `id-${name}`,
+    Version: { Index: 7 },
+    Spec: {
+      Name: name,
+      Labels: { "com.docker.stack.namespace": "shop", "com.docker.stack.image": stackImage },
+      TaskTemplate: { ContainerSpec: { Image: image }, ForceUpdate: 3 },
+    },
+  };
+}
+
+/** What was sent to change something, without the bodies' details. */
+function changes({ heard }: FakeAgent): string[] {
+  return heard.map(({ call }) => call).filter((call) => !call.startsWith("GET"));
+}
+
+interface SentSpec {
+  readonly Name: string;
+  readonly TaskTemplate: {
+    readonly ContainerSpec: { readonly Image: string };
+    readonly Placement?: object;
+    readonly ForceUpdate: number;
+  };
+}
+
+function sent(agent: FakeAgent, path: string): SentSpec[] {
+  return agent.heard
+    .filter(({ call }) => call.startsWith(`POST /v1.41${path}`))
+    .map(({ body }) => body as SentSpec);
+}
+
+test("stack deploy creates networks, then services, with pinned images", async (context) => {
+  writeFileSync(
+    join(folder, "shop.yml"),
+    "services:\n  web: {image: 'web:${TAG}'}\n  db: {image: db}\n",
+  );
+  const { agent, client, io, printed, complained } = await stage(context, {
+    ...nothing,
+    "POST /v1.41/services/create": { ID: "svc", Warnings: ["Port 80 is not served yet"] },
+    "GET /v1.41/distribution/web:2/json": {
+      Descriptor: { digest: "sha256:00" },
+      Platforms: [{ architecture: "amd64", os: "linux" }],
+    },
+  });
+  await deploy(client, io, options);
+  assert.deepEqual(printed, [
+    "Creating network shop_default",
+    "Creating service shop_db",
+    "Creating service shop_web",
+  ]);
+  assert.match(complained[0] ?? "", /^No registry tells the digest of db:latest/);
+  assert.equal(complained[1], "Port 80 is not served yet");
+  const [db, web] = sent(agent, "/services/create");
+  assert.equal(db?.TaskTemplate.ContainerSpec.Image, "db:latest");
+  assert.equal(web?.TaskTemplate.ContainerSpec.Image, "web:2@sha256:00");
+  assert.deepEqual(web?.TaskTemplate.Placement, {
+    Platforms: [{ Architecture: "amd64", OS: "linux" }],
+  });
+});
+
+test("stack deploy updates what is there and prunes what left", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const { agent, client, io, printed } = await stage(context, {
+    ...nothing,
+    [`GET /v1.41/services?filters=${label}`]: [
+      service("shop_web", "web:latest@sha256:11", "web"),
+      service("shop_old", "old", "old"),
+    ],
+    [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
+    "POST /v1.41/services/id-shop_web/update?version=7": { Warnings: null },
+    "DELETE /v1.41/services/id-shop_old": {},
+  });
+  await deploy(client, io, { ...options, prune: true, resolveImage: "changed" });
+  assert.deepEqual(printed, [
+    "Removing service shop_old",
+    "Updating service shop_web (id: id-shop_web)",
+  ]);
+  const [web] = sent(agent, "/services/id-shop_web/update");
+  assert.equal(web?.TaskTemplate.ContainerSpec.Image, "web:latest@sha256:11");
+  assert.equal(web?.TaskTemplate.ForceUpdate, 3);
+});
+
+test("stack deploy changes nothing when a file has mistakes", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {imag: web, deploy: {replicas: x}}\n");
+  const { agent, client, io, complained } = await stage(context, nothing);
+  await assert.rejects(deploy(client, io, options), {
+    message: 'Cannot deploy "shop": 2 mistakes in its files',
+  });
+  assert.match(
+    complained[0] ?? "",
+    /^error: shop\.yml:2:9: unknown key "imag", did you mean "image"/,
+  );
+  assert.deepEqual(agent.heard, []);
+});
+
+test("stack deploy wants external networks to be there before it changes anything", async (context) => {
+  writeFileSync(
+    join(folder, "shop.yml"),
+    "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
+  );
+  const { agent, client, io } = await stage(context, nothing);
+  await assert.rejects(deploy(client, io, options), {
+    message: /^Cannot find external network "front": make it with "docker network create/,
+  });
+  assert.deepEqual(changes(agent), []);
+});
+
+test("stack deploy wants external networks to be the cluster's", async (context) => {
+  writeFileSync(
+    join(folder, "shop.yml"),
+    "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
+  );
+  const { agent, client, io } = await stage(context, {
+    ...nothing,
+    "GET /v1.41/networks/front": { Name: "front", Scope: "local" },
+  });
+  await assert.rejects(deploy(client, io, options), {
+    message:
+      'network "front" is declared as external, but it is not in the right scope: "local" instead of "swarm"',
+  });
+  assert.deepEqual(changes(agent), []);
+});
+
+test("stack deploy names a file that it cannot read", async (context) => {
+  const { client, io } = await stage(context, nothing);
+  await assert.rejects(deploy(client, io, { ...options, composeFile: ["none.yml"] }), {
+    message: /^Cannot read stack file: ENOENT.*none\.yml/,
+  });
+});
+
+test("stack ls counts services by stack", async (context) => {
+  const all = '{"label":{"com.docker.stack.namespace":true}}';
+  const { client, io, printed } = await stage(context, {
+    [`GET /v1.41/services?filters=${all}`]: [service("a", "x", "x"), service("b", "x", "x")],
+  });
+  await list(client, io);
+  assert.deepEqual(printed, ["NAME  SERVICES", "shop  2"]);
+});
+
+test("stack ps shows tasks by slot, the past of each below it", async (context) => {
+  const task = (id: string, slot: number, state: string, at: string, error?: string): object => ({
+    ID: id,
+    ServiceID: "id-shop_web",
+    NodeID: "n1",
+    Slot: slot,
+    DesiredState: state === "running" ? "running" : "shutdown",
+    Status: { Timestamp: `2026-01-01T00:0${at}Z`, State: state, Err: error },
+    Spec: { ContainerSpec: { Image: "web:1@sha256:00" } },
+  });
+  const { client, io, printed } = await stage(context, {
+    [`GET /v1.41/tasks?filters=${label}`]: [
+      task("t1", 1, "failed", "1:00", "exit code 1"),
+      task("t10", 10, "running", "9:58"),
+      task("t2", 2, "running", "9:00"),
+      task("t3", 1, "running", "7:00"),
+    ],
+    [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
+    "GET /v1.41/nodes": [{ ID: "n1", Description: { Hostname: "host1" } }],
+  });
+  await tasks(client, io, "shop");
+  assert.deepEqual(printed, [
+    "NAME            IMAGE  NODE   DESIRED STATE  CURRENT STATE          ERROR",
+    "shop_web.1      web:1  host1  Running        Running 3 minutes ago",
+    " \\_ shop_web.1  web:1  host1  Shutdown       Failed 9 minutes ago   exit code 1",
+    "shop_web.2      web:1  host1  Running        Running 1 minute ago",
+    "shop_web.10     web:1  host1  Running        Running 2 seconds ago",
+  ]);
+});
+
+test("stack rm removes services before networks, and is content with nothing", async (context) => {
+  const { agent, client, io, complained } = await stage(context, {
+    [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
+    [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
+    'GET /v1.41/services?filters={"label":{"com.docker.stack.namespace=none":true}}': [],
+    'GET /v1.41/networks?filters={"label":{"com.docker.stack.namespace=none":true}}': [],
+    "DELETE /v1.41/services/id-shop_web": {},
+    "DELETE /v1.41/networks/net": {},
+  });
+  await remove(client, io, ["shop", "none"]);
+  assert.deepEqual(changes(agent), [
+    "DELETE /v1.41/services/id-shop_web",
+    "DELETE /v1.41/networks/net",
+  ]);
+  assert.deepEqual(complained, ["Nothing found in stack: none"]);
+});

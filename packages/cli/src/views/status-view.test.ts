@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { GamStatus } from "@gam/state/answers";
+import { aStatus as mesh, aNodeSummary as node, nodeIdOf } from "../testing/a-status.ts";
+import { type Paint, statusView } from "./status-view.ts";
+
+const plain = (text: string): string => text;
+const paint: Paint = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain };
+
+const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
+  {
+    name: "a host in no mesh",
+    status: mesh([], { state: "inactive" }),
+    want: [
+      "This host is in no mesh",
+      'Begin one with "gam init", or join one with "gam join TOKEN" ("gam token" on a member shows it)',
+    ],
+  },
+  {
+    name: "a mesh that is well",
+    status: mesh([
+      node(10, { role: "learner" }),
+      node(2),
+      node(1, { role: "leader" }),
+      node(3, { availability: "drain" }),
+      node(4, { role: "worker", usage: null }),
+    ]),
+    want: [
+      "Mesh of 5 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS         STATE         ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946   ready         leader   13%  1.5/4.0 GiB  1",
+      "host10    10.0.0.10:7946  ready         standby  13%  1.5/4.0 GiB  10",
+      "host2 *   10.0.0.2:7946   ready         voter    13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946   ready, drain  voter    13%  1.5/4.0 GiB  3",
+      "host4     10.0.0.4:7946   ready         worker   -    -            4",
+    ],
+  },
+  {
+    name: "a lost voter",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2),
+      node(3, { state: "down", message: "no watcher hears it", heard: false }),
+    ]),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  down   voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: no watcher hears it",
+      "",
+      "2 of 3 voters answer; the next one lost stops scheduling",
+    ],
+  },
+  {
+    name: "a voter without its engine",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2),
+      node(3, { state: "down", message: "connect ECONNREFUSED", engine: false }),
+    ]),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE      ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready      leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready      voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  no engine  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: connect ECONNREFUSED",
+    ],
+  },
+  {
+    name: "a lost host whose engine did not answer before",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2, { role: "learner", state: "down", heard: false, engine: false }),
+    ]),
+    want: [
+      "Mesh of 2 hosts, led by host1 (term 3); 1 of 2 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  down   standby  13%  1.5/4.0 GiB  2",
+      "",
+      "One manager answers; until another one does, writes are on its disk only",
+    ],
+  },
+  {
+    name: "a mesh without a leader",
+    status: mesh([node(2)], { leader: null, voters: [nodeIdOf(1), nodeIdOf(2)] }),
+    want: [
+      "Mesh of 1 host, without a leader; it is ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
+      "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 2 voters must reach each other, and this host them",
+    ],
+  },
+  {
+    name: "a mesh that lost most of its voters at once",
+    status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false })], {
+      leader: null,
+    }),
+    want: [
+      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 3 voters must reach each other, and this host them; not heard: host1, host3",
+    ],
+  },
+  {
+    name: "a mesh that lost most of its voters long ago",
+    status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false })], {
+      leader: null,
+      leaderlessMs: 31_000,
+    }),
+    want: [
+      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 3 voters must reach each other, and this host them; not heard: host1, host3",
+      'If they are gone for good: "gam recover" shows what this host could go on with alone',
+    ],
+  },
+  {
+    name: "a mesh whose voters answer and elect nobody",
+    status: mesh([node(1), node(2), node(3)], { leader: null, leaderlessMs: 31_000 }),
+    want: [
+      "Mesh of 3 hosts, without a leader; all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready  voter  13%  1.5/4.0 GiB  3",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "2 of 3 voters must reach each other, and this host them",
+    ],
+  },
+  {
+    name: "a host that takes no part",
+    status: mesh([node(2)], { leader: null, voters: [], isMute: true }),
+    want: [
+      "Mesh of 1 host, without a leader; it is ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
+      "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
+      "",
+      "The journal of this host is spoilt, and it takes no part in the mesh",
+      'If others have a leader, join anew as the log says; if not: "gam recover" shows what is whole here',
+    ],
+  },
+  {
+    name: "two survivors that recovered, each for itself",
+    status: mesh([node(1), node(2, { role: "leader" })], {
+      leader: nodeIdOf(2),
+      voters: [nodeIdOf(2)],
+      rivals: [nodeIdOf(1)],
+    }),
+    want: [
+      "Mesh of 2 hosts, led by host2 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  voter   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  leader  13%  1.5/4.0 GiB  2",
+      "",
+      'host1 went on in another life of this cluster: "gam recover" was run there, too',
+      'Choose one of the two. On each host of the other: "gam leave --force", then "gam join TOKEN"',
+      "",
+      "Add a third host: from then on any one of them may be lost",
+    ],
+  },
+  {
+    name: "a standby whose only voter is lost",
+    status: mesh([node(1, { heard: false }), node(2, { role: "learner" })], { leader: null }),
+    want: [
+      "Mesh of 2 hosts, without a leader; 1 of 2 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter    13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          standby  13%  1.5/4.0 GiB  2",
+      "",
+      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "This host must reach the only voter; not heard: host1",
+    ],
+  },
+  {
+    name: "two hosts",
+    status: mesh([node(1, { role: "leader" }), node(2, { role: "learner" })]),
+    want: [
+      "Mesh of 2 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  standby  13%  1.5/4.0 GiB  2",
+      "",
+      "Add a third host: from then on any one of them may be lost",
+    ],
+  },
+  {
+    name: "networks that want something",
+    status: mesh(
+      [
+        node(1, { role: "leader", network: { encryption: "kernel", problem: "" } }),
+        node(2, { network: { encryption: "kernel", problem: "" } }),
+        node(3, { network: { encryption: "none", problem: "The kernel has no VXLAN" } }),
+      ],
+      {
+        pools: {
+          ...{ subnets: 100, subnetsFree: 10 },
+          networks: [
+            { name: "big", subnet: "10.1.0.0/24", used: 90, size: 253 },
+            { name: "front", subnet: "10.1.1.0/28", used: 12, size: 13 },
+          ],
+        },
+      },
+    ),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); all are ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "host3: no networks: The kernel has no VXLAN",
+      "",
+      "10 of 100 subnets are left for new networks",
+      "Network front: 12 of 13 addresses are in use",
+      "",
+      "Networks are encrypted between the 2 hosts with WireGuard in the kernel only",
+    ],
+  },
+  {
+    name: "a peer that was given what nobody can apply",
+    status: mesh([node(1, { role: "leader" })], {
+      self: nodeIdOf(1),
+      troubles: ["2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time"],
+    }),
+    want: [
+      "Mesh of 1 host, led by host1 (term 3); it is ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1 *   10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "",
+      "This host has refused or left out what it was given:",
+      "2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time",
+    ],
+  },
+  {
+    name: "a root key that is being replaced",
+    status: mesh([node(1, { role: "leader" }), node(2), node(3, { heard: false })], {
+      rootAwaits: [nodeIdOf(3)],
+    }),
+    want: [
+      "Mesh of 3 hosts, led by host1 (term 3); 1 of 3 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready          leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  voter   13%  1.5/4.0 GiB  3",
+      "",
+      "The root key is being replaced; it waits for host3",
+      'A host that does not come back must be removed: "docker node rm --force"',
+      "",
+      "2 of 3 voters answer; the next one lost stops scheduling",
+    ],
+  },
+];
+
+for (const { name, status, want } of cases) {
+  test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint), want));
+}
+
+test("statusView() says what the networks of the asked host lack", () => {
+  const one = node(1, { role: "leader" });
+  const problem = 'Cannot use id of service "web": found "a{b"';
+  const lines = statusView(mesh([one], { problems: [problem] }), paint);
+  assert.ok(lines.includes(`This host: ${problem}`), lines.join("\n"));
+});
+
+test("statusView() pads by what is seen, not by colour codes", () => {
+  const marked: Paint = { ...paint, green: (text) => `<${text}>`, bold: (text) => `<${text}>` };
+  const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked);
+  assert.equal(lines[3], "host1     10.0.0.1:7946  <ready>  <leader>  13%  1.5/4.0 GiB  1");
+});
+
+for (const [hosts, want] of [
+  [["kernel", "kernel"], "Networks between hosts are encrypted"],
+  [["kernel", "none"], "Networks between hosts are in the clear: WireGuard is missing"],
+  [
+    ["kernel", "userspace"],
+    'Networks between hosts are in the clear, but for those made with "--opt encrypted"',
+  ],
+  [["none"], undefined],
+] as const) {
+  test(`statusView() says what is encrypted between ${hosts.join(" and ")}`, () => {
+    const nodes = hosts.map((encryption, at) =>
+      node(at + 1, { network: { encryption, problem: "" } }),
+    );
+    const said = statusView(mesh(nodes), paint).find((line) => line.startsWith("Networks"));
+    assert.equal(said, want);
+  });
+}

@@ -1,0 +1,214 @@
+/**
+ * Credentials: what makes a peer a member of one cluster, and how that lies on disk.
+ *
+ * The root private key is sealed with a key from a file beside it, so that a copy of one file alone
+ * opens nothing. Whoever can read the whole directory can let peers in; only managers have it.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  base36,
+  base64,
+  check,
+  fromBase64,
+  GamError,
+  messageOf,
+  rethrowInvariant,
+} from "@gam/core";
+import { readIfThere, removeFile, replaceFile, reserveFile } from "@gam/files";
+import {
+  type Certificate,
+  isSignedBy,
+  issueCertificate,
+  readCertificate,
+  signNextRoot,
+  writeCertificate,
+} from "./certificate.ts";
+import { insistOnVersion } from "./file-version.ts";
+import type { Identity } from "./identity.ts";
+import { seal, unseal } from "./seal.ts";
+import { publicKeyOfSeed } from "./signature.ts";
+
+export interface Credentials {
+  readonly clusterId: string;
+  /** Ed25519, 32 bytes. */
+  readonly rootPublicKey: Uint8Array;
+  /** Managers only: the 32 bytes that sign certificates. */
+  readonly rootPrivateKey: Uint8Array | undefined;
+  readonly certificate: Certificate;
+  /** While the root key is being replaced: the key that comes after. */
+  readonly next?: NextRootCredentials;
+}
+
+export interface NextRootCredentials {
+  /** Ed25519, 32 bytes. */
+  readonly rootPublicKey: Uint8Array;
+  /** Of the root key before it: whoever trusts that one may trust this one. */
+  readonly signature: Uint8Array;
+  /** Of managers, once they have got it. */
+  readonly rootPrivateKey?: Uint8Array;
+  /** Signed by this key, once this peer has got it. */
+  readonly certificate?: Certificate;
+}
+
+const fileName = "credentials.json";
+const sealName = "seal.key";
+/** Two certificates of at most 4 KiB each are most of it. */
+const credentialsBytesMax = 16 * 1024;
+const keyBytes = 32;
+
+const fileVersion = 1;
+const fileCheck = check.object({
+  version: check.literal(fileVersion),
+  clusterId: check.string(64),
+  rootPublicKey: check.string(64),
+  rootPrivateKeySealed: check.optional(check.string(256)),
+  certificate: check.string(4096),
+  next: check.optional(
+    check.object({
+      rootPublicKey: check.string(64),
+      signature: check.string(128),
+      rootPrivateKeySealed: check.optional(check.string(256)),
+      certificate: check.optional(check.string(4096)),
+    }),
+  ),
+});
+
+/** What a join token names the cluster by: 25 characters of base36. */
+export function fingerprintOf(rootPublicKey: Uint8Array): string {
+  return base36(createHash("sha256").update("gam root 1").update(rootPublicKey).digest());
+}
+
+/** A new cluster with this peer as its first manager. */
+export function createCluster(identity: Identity, nowMs: number): Credentials {
+  const rootPrivateKey = Uint8Array.from(randomBytes(keyBytes));
+  const clusterId = base36(randomBytes(keyBytes));
+  return {
+    clusterId,
+    rootPublicKey: publicKeyOfSeed(rootPrivateKey),
+    rootPrivateKey,
+    certificate: issueCertificate(
+      rootPrivateKey,
+      { clusterId, publicKey: identity.publicKey, role: "manager", asOf: 0 },
+      nowMs,
+    ),
+  };
+}
+
+/** A key to replace the root key by, with what its maker gets of it. */
+export function makeNextRoot(
+  { clusterId, certificate }: Credentials,
+  rootPrivateKey: Uint8Array,
+  identity: Identity,
+  nowMs: number,
+): NextRootCredentials {
+  const seed = Uint8Array.from(randomBytes(keyBytes));
+  const rootPublicKey = publicKeyOfSeed(seed);
+  const { role, asOf } = certificate;
+  const subject = { clusterId, publicKey: identity.publicKey, role, asOf };
+  return {
+    rootPublicKey,
+    signature: signNextRoot(rootPrivateKey, clusterId, rootPublicKey),
+    rootPrivateKey: seed,
+    certificate: issueCertificate(seed, subject, nowMs),
+  };
+}
+
+/** Whether a certificate is of a root key that counts. */
+export function isTrusted({ rootPublicKey, next }: Credentials, certificate: Certificate): boolean {
+  const roots = next === undefined ? [rootPublicKey] : [rootPublicKey, next.rootPublicKey];
+  return roots.some((root) => isSignedBy(root, certificate));
+}
+
+/** The newest root key that these hold a certificate of. */
+export function newestRoot({ rootPublicKey, next }: Credentials): Uint8Array {
+  return next?.certificate === undefined ? rootPublicKey : next.rootPublicKey;
+}
+
+/** Takes the room that saveCredentials() needs there. Errors: those of the disk. */
+export async function reserveCredentials(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await sealKey(dir, true);
+  await reserveFile(join(dir, fileName), credentialsBytesMax);
+}
+
+export async function saveCredentials(dir: string, credentials: Credentials): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const { clusterId, rootPublicKey, certificate, next } = credentials;
+  const sealed = async (key: Uint8Array | undefined): Promise<string | undefined> =>
+    key && base64(seal(await sealKey(dir, true), key));
+  const content = {
+    version: fileVersion,
+    clusterId,
+    rootPublicKey: base64(rootPublicKey),
+    rootPrivateKeySealed: await sealed(credentials.rootPrivateKey),
+    certificate: base64(writeCertificate(certificate)),
+    next: next && {
+      rootPublicKey: base64(next.rootPublicKey),
+      signature: base64(next.signature),
+      rootPrivateKeySealed: await sealed(next.rootPrivateKey),
+      certificate: next.certificate && base64(writeCertificate(next.certificate)),
+    },
+  };
+  await replaceFile(join(dir, fileName), JSON.stringify(content));
+}
+
+/**
+ * Undefined where there are none. Errors: CORRUPT_FILE with the file and what is wrong; NOT_SUPPORTED when a newer
+ * gam has written them.
+ */
+export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
+  const path = join(dir, fileName);
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    const content: unknown = JSON.parse(text.toString());
+    insistOnVersion(content, path, fileVersion);
+    const file = fileCheck(content, "credentials");
+    const rootPublicKey = fromBase64(file.rootPublicKey);
+    const certificate = readCertificate(fromBase64(file.certificate));
+    if (!isSignedBy(rootPublicKey, certificate)) throw new Error("certificate is not of this root");
+    const opened = async (sealed: string | undefined): Promise<Uint8Array | undefined> =>
+      sealed === undefined ? undefined : unseal(await sealKey(dir, false), fromBase64(sealed));
+    const { clusterId, next } = file;
+    const rootPrivateKey = await opened(file.rootPrivateKeySealed);
+    const current = { clusterId, rootPublicKey, rootPrivateKey, certificate };
+    if (next === undefined) return current;
+    const nextPrivateKey = await opened(next.rootPrivateKeySealed);
+    const nextCertificate = next.certificate && readCertificate(fromBase64(next.certificate));
+    return {
+      ...current,
+      next: {
+        rootPublicKey: fromBase64(next.rootPublicKey),
+        signature: fromBase64(next.signature),
+        ...(nextPrivateKey && { rootPrivateKey: nextPrivateKey }),
+        ...(nextCertificate && { certificate: nextCertificate }),
+      },
+    };
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read credentials "${path}": ${messageOf(thrown)}; restore it or join again`,
+      { cause: thrown },
+    );
+  }
+}
+
+/** For `leave`: forgets the cluster. The identity stays. */
+export async function removeCredentials(dir: string): Promise<void> {
+  await removeFile(join(dir, fileName));
+  await removeFile(join(dir, sealName));
+}
+
+async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
+  const path = join(dir, sealName);
+  if (!make) return await readFile(path);
+  const known = await readIfThere(path);
+  if (known !== undefined) return known;
+  const key = randomBytes(keyBytes);
+  await replaceFile(path, key);
+  return key;
+}

@@ -1,0 +1,93 @@
+/**
+ * Address book: who holds which address of which network, and on which nodes something of a network is.
+ *
+ * Told holder by holder, as they are now: told twice is told once. Two may hold the same address only
+ * where a plan has gone wrong; then it is free when both have let it go.
+ */
+import type { NetworkId, NodeId } from "@gam/core";
+import { isIn, type Span } from "../plan/subnet.ts";
+
+/** One place of a holder in a network. */
+export interface Holding {
+  readonly network: NetworkId;
+  /** `undefined` for who has none yet. */
+  readonly number: number | undefined;
+  /** Something of the network has to be on this node for it. */
+  readonly node?: NodeId;
+  /** It will be on a node, and nobody knows on which. */
+  readonly roams?: boolean;
+}
+
+interface Page {
+  /** Holders of each address. */
+  readonly held: Map<number, number>;
+  /** Holders on each node. */
+  readonly nodes: Map<NodeId, number>;
+  roaming: number;
+}
+
+const nobody: ReadonlyMap<NodeId, number> = new Map();
+
+export class AddressBook {
+  readonly #pages = new Map<NetworkId, Page>();
+  readonly #holders = new Map<string, readonly Holding[]>();
+
+  /** What the holder has now, instead of what it had before. Returns the networks where that matters. */
+  hold(holder: string, holdings: readonly Holding[]): readonly NetworkId[] {
+    const before = this.#holders.get(holder) ?? [];
+    if (before.length === 0 && holdings.length === 0) return before as [];
+    for (const one of before) this.#count(one, -1);
+    for (const one of holdings) this.#count(one, 1);
+    if (holdings.length === 0) this.#holders.delete(holder);
+    else this.#holders.set(holder, holdings);
+    return [...before, ...holdings].map(({ network }) => network);
+  }
+
+  isHeld(network: NetworkId, number: number): boolean {
+    return this.#pages.get(network)?.held.has(number) === true;
+  }
+
+  /** Addresses of the span that somebody holds. */
+  countIn(network: NetworkId, span: Span): number {
+    let count = 0;
+    for (const number of this.#pages.get(network)?.held.keys() ?? []) {
+      if (isIn(number, span)) count += 1;
+    }
+    return count;
+  }
+
+  /** Nodes that something of the network is on, in no order. */
+  nodesOf(network: NetworkId): ReadonlyMap<NodeId, number> {
+    return this.#pages.get(network)?.nodes ?? nobody;
+  }
+
+  /** Somebody with an address there will come to a node. */
+  isAwaited(network: NetworkId): boolean {
+    return (this.#pages.get(network)?.roaming ?? 0) > 0;
+  }
+
+  clear(): void {
+    this.#pages.clear();
+    this.#holders.clear();
+  }
+
+  #count({ network, number, node, roams }: Holding, by: 1 | -1): void {
+    let page = this.#pages.get(network);
+    if (page === undefined) {
+      page = { held: new Map(), nodes: new Map(), roaming: 0 };
+      this.#pages.set(network, page);
+    }
+    if (number !== undefined) add(page.held, number, by);
+    if (node !== undefined) add(page.nodes, node, by);
+    if (roams) page.roaming += by;
+    if (page.held.size === 0 && page.nodes.size === 0 && page.roaming === 0) {
+      this.#pages.delete(network);
+    }
+  }
+}
+
+function add<Key>(counts: Map<Key, number>, key: Key, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}

@@ -1,0 +1,27 @@
+/** Pool usage: how much of the addresses is in use, so that it can be said before there are none. */
+import type { View } from "@gam/state";
+import type { Pools } from "@gam/state/answers";
+import { countSubnets, poolOf, sizeOf, takenSpans } from "../plan/subnet.ts";
+import { AddressBook } from "./address-book.ts";
+import { holdingsOfNetwork, holdingsOfService, holdingsOfTask } from "./holdings.ts";
+
+/** Networks in order of creation, without those that have no subnet yet. */
+export function poolUsage(view: View): Pools {
+  const book = new AddressBook();
+  for (const network of view.networks()) book.hold(network.Id, holdingsOfNetwork(network));
+  for (const service of view.services()) book.hold(service.ID, holdingsOfService(service));
+  for (const task of view.tasks()) book.hold(task.ID, holdingsOfTask(task));
+  const pools = view.cluster ?? { DefaultAddrPool: [], SubnetSize: 32 };
+  const { subnets, free } = countSubnets(pools, takenSpans(view));
+  return {
+    networks: view.networks().flatMap((network) => {
+      const pool = network.Gam.vni === 0 ? undefined : poolOf(network);
+      if (pool === undefined) return [];
+      const { Id, Name: name } = network;
+      const used = book.countIn(Id, pool.span);
+      return [{ name, subnet: pool.subnet, used, size: sizeOf(pool) }];
+    }),
+    subnets,
+    subnetsFree: free,
+  };
+}

@@ -1,0 +1,282 @@
+/**
+ * Plan of a node: what its data plane must be, from the state alone.
+ *
+ * Decides which networks, service addresses, published ports and names a node has, who stands behind
+ * them, and by which way each address on another node is reached. Does not give addresses (that is the
+ * leader's part) and does not know what the kernel has (the runtime's).
+ *
+ * A task serves while it runs, is wanted, and its node is not down. It can be reached as long as it has
+ * not ended: whoever is about to stop still answers those who came before.
+ */
+import type { NodeId } from "@gam/core";
+import {
+  bridgeName,
+  demandsEncryption,
+  guarded,
+  ingressPorts,
+  mayTunnel,
+  mtuOf,
+  type Node,
+  noGuard,
+  type PlanGuard,
+  type PortConfig,
+  planNetwork,
+  type Service,
+  type Task,
+  tunnelBytes,
+  type View,
+} from "@gam/state";
+import { affinityOf } from "./affinity.ts";
+import { planDns } from "./dns-plan.ts";
+import { type NodeEnd, nodeEnds, tunnelPort, wallsOf } from "./node-ends.ts";
+import type {
+  NetworkPlane,
+  NodePlan,
+  PortPlane,
+  ServicePlane,
+  TunnelPlan,
+  Walls,
+} from "./node-plan.ts";
+import { Oddities, shown } from "./oddities.ts";
+import { chainKey, deviceName, type Ip4, ip4, mtu, type Port, port } from "./safe-values.ts";
+import { type Segment, type Server, segmentsOf, sorted } from "./segment.ts";
+
+const vxlanPortDefault = port(4789) as Port;
+
+/** What all parts of one plan are made from. */
+interface Planning {
+  readonly view: View;
+  readonly node: Node;
+  readonly ends: ReadonlyMap<NodeId, NodeEnd>;
+  readonly vxlanPort: Port;
+  readonly walls: Walls;
+  readonly oddities: Oddities;
+}
+
+/**
+ * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is
+ * one too: what was there for the last one has to go. A network or a service that cannot be planned is left out.
+ */
+export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | undefined {
+  const node = view.node(self);
+  if (node === undefined) return undefined;
+  const oddities = new Oddities();
+  const ends = nodeEnds(view, self, oddities);
+  const end = ends.get(self);
+  if (end === undefined) return undefined;
+  const wished = view.cluster?.DataPathPort ?? vxlanPortDefault;
+  const sound = oddities.unless(port(wished), () => "data path port", wished);
+  const vxlanPort = sound ?? vxlanPortDefault;
+  const walls = wallsOf(view, self);
+  const planning: Planning = { view, node, ends, vxlanPort, walls, oddities };
+  const segments = segmentsOf(view, self, oddities);
+  const tunnels = planTunnels(end, planning);
+  return {
+    self,
+    underlay: end.underlay,
+    vxlanPort,
+    neighbours: neighboursOf(planning),
+    walls,
+    ...(tunnels && { tunnels }),
+    networks: segments.flatMap((segment) => {
+      const plane = (): NetworkPlane | undefined => planPlane(segment, planning);
+      return guarded(guard, segment.network.Id, plane, undefined) ?? [];
+    }),
+    services: sorted(
+      segments.flatMap((segment) => planServices(segment, oddities, guard)),
+      ({ key }) => key,
+    ),
+    ports: sorted(
+      segments.flatMap((segment) => planPorts(segment, planning, guard)),
+      ({ key }) => key,
+    ),
+    dns: planDns(segments, node, guard),
+    problems: oddities.sentences,
+  };
+}
+
+/** Nodes that take no part send no frames: what comes from there comes from a container. */
+function neighboursOf({ view, node, ends }: Planning): Ip4[] {
+  const others = view.nodes().filter(({ ID }) => ID !== node.ID);
+  const found = others.flatMap((other) => {
+    const end = ends.get(other.ID);
+    return end === undefined || usesTunnel([node, other], ends, false) ? [] : [end.underlay];
+  });
+  return [...new Set(found)].sort();
+}
+
+function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefined {
+  const { network, vni, subnet, gateway, endpoints, vips } = segment;
+  const { view, node, oddities } = planning;
+  const engine = planNetwork(network, node, view.cluster?.ID ?? "");
+  const bridge = deviceName(bridgeName(network));
+  const vxlan = deviceName(`gamx-${vni}`);
+  const size = mtuOf(network, node);
+  const bytes = oddities.unless(mtu(size), () => `MTU of network ${shown(network.Name)}`, size);
+  if (engine === undefined || bridge === undefined) return undefined;
+  if (vxlan === undefined || bytes === undefined) return undefined;
+  return {
+    id: network.Id,
+    name: network.Name,
+    vni,
+    bridge,
+    vxlan,
+    subnet,
+    gateway,
+    internal: network.Internal,
+    ingress: network.Ingress,
+    encrypted: demandsEncryption(network),
+    mtu: bytes,
+    vips: [...vips.values()].sort(),
+    remotes: remotesOf(segment, planning),
+    locals: endpoints
+      .filter((endpoint) => endpoint.node.ID === node.ID)
+      .map(({ address }) => address),
+    engine,
+  };
+}
+
+/** Whom this node's part of the network sends frames to, and by which way. */
+function remotesOf(
+  { network, endpoints }: Segment,
+  { view, node, ends, oddities }: Planning,
+): NetworkPlane["remotes"] {
+  const encrypted = demandsEncryption(network);
+  const bridges = Object.entries(network.Gam.gateways).flatMap(([id, found]) => {
+    const on = view.node(id as NodeId);
+    if (on === undefined || on.ID === node.ID) return [];
+    const what = (): string => `gateway of network ${shown(network.Name)} on node ${shown(id)}`;
+    const address = oddities.unless(ip4(found), what, found);
+    return address === undefined ? [] : [{ address, node: on }];
+  });
+  const remotes = [...endpoints, ...bridges].flatMap(({ address, node: on }) => {
+    const end = ends.get(on.ID);
+    if (end === undefined || on.ID === node.ID) return [];
+    if (usesTunnel([node, on], ends, encrypted)) {
+      return [{ address, via: end.tunnel?.address ?? end.underlay }];
+    }
+    return encrypted ? [] : [{ address, via: end.underlay }];
+  });
+  return sorted(remotes, ({ address }) => address);
+}
+
+function usesTunnel(
+  pair: readonly Node[],
+  ends: ReadonlyMap<NodeId, NodeEnd>,
+  demanded: boolean,
+): boolean {
+  return pair.every((node) => ends.get(node.ID)?.tunnel !== undefined && mayTunnel(node, demanded));
+}
+
+function planTunnels(end: NodeEnd, { node, ends, oddities }: Planning): TunnelPlan | undefined {
+  if (end.tunnel === undefined) return undefined;
+  const size = (node.Gam.network?.mtu ?? 0) - tunnelBytes;
+  const bytes = oddities.unless(mtu(size), () => "MTU of the tunnels", size);
+  if (bytes === undefined) return undefined;
+  const peers = [...ends].flatMap(([id, { underlay, tunnel }]) => {
+    if (id === node.ID || tunnel === undefined) return [];
+    return [{ node: id, publicKey: tunnel.publicKey, underlay, tunnel: tunnel.address }];
+  });
+  return {
+    ...end.tunnel,
+    port: tunnelPort,
+    mtu: bytes,
+    peers: sorted(peers, ({ publicKey }) => publicKey),
+  };
+}
+
+function planServices(segment: Segment, oddities: Oddities, guard: PlanGuard): ServicePlane[] {
+  return segment.services.flatMap((service) => {
+    return guarded(guard, service.ID, () => planService(service, segment, oddities), []);
+  });
+}
+
+function planService(
+  service: Service,
+  { network, vni, servers, vips }: Segment,
+  oddities: Oddities,
+): ServicePlane[] {
+  const vip = vips.get(service.ID);
+  const named = (): string => `id of service ${shown(service.Spec.Name)}`;
+  const key = oddities.unless(chainKey(`${vni}x${service.ID}`), named, service.ID);
+  if (vip === undefined || key === undefined) return [];
+  const serving = servers.get(service.ID) ?? [];
+  return [
+    {
+      key,
+      network: network.Id,
+      vip,
+      backends: serving.map(({ address }) => address),
+      ...affinityPart(service, serving),
+    },
+  ];
+}
+
+function affinityPart(
+  { Spec }: Service,
+  serving: readonly Server[],
+): { readonly affinity?: readonly Ip4[] } {
+  if (Spec.Labels?.["gam.affinity"] !== "client" || serving.length < 2) return {};
+  return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
+}
+
+function planPorts(segment: Segment, planning: Planning, guard: PlanGuard): PortPlane[] {
+  if (!segment.network.Ingress) return [];
+  return segment.services.flatMap((service) => {
+    return guarded(guard, service.ID, () => planPortsOf(service, segment, planning), []);
+  });
+}
+
+function planPortsOf(service: Service, { servers }: Segment, planning: Planning): PortPlane[] {
+  return ingressPorts(service.Endpoint).flatMap((config) => {
+    const found = portOf(service, config, planning);
+    if (found === undefined) return [];
+    const { protocol, target } = found;
+    const serving = servers.get(service.ID) ?? [];
+    const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
+    const local = ready.filter(({ node }) => node.ID === planning.node.ID);
+    const remote = ready.filter(({ node }) => node.ID !== planning.node.ID);
+    return [
+      {
+        ...found,
+        local: local.map(({ address }) => address),
+        remote: remote.map(({ address }) => address),
+        ...affinityPart(service, local.length > 0 ? local : remote),
+      },
+    ];
+  });
+}
+
+/** Nothing for a port that is not given yet, and for one that would take their own ports from peers. */
+function portOf(
+  service: Service,
+  { Protocol = "tcp", PublishedPort, TargetPort }: PortConfig,
+  { vxlanPort, walls, oddities }: Planning,
+): Pick<PortPlane, "key" | "protocol" | "published" | "target"> | undefined {
+  if (!PublishedPort || !TargetPort) return undefined;
+  const named = (): string => `port ${shown(PublishedPort)} of service ${shown(service.Spec.Name)}`;
+  const protocol = (["tcp", "udp", "sctp"] as const).find((one) => one === Protocol);
+  const published = port(PublishedPort);
+  const target = port(TargetPort);
+  const key = protocol && chainKey(`${protocol}${published}`);
+  if (protocol === undefined || published === undefined || target === undefined || !key) {
+    oddities.leftOut(named(), `found ${shown(`${PublishedPort}:${TargetPort}/${Protocol}`)}`);
+    return undefined;
+  }
+  const taken: Readonly<Record<string, readonly Port[]>> = {
+    udp: [vxlanPort, walls.tunnelPort],
+    tcp: walls.ownDoors,
+  };
+  if (taken[protocol]?.includes(published)) {
+    oddities.leftOut(named(), "gam itself uses this port");
+    return undefined;
+  }
+  return { key, protocol, published, target };
+}
+
+/** Tasks of another spec may listen elsewhere: the port is none of theirs. */
+function listensAt({ Gam }: Task, protocol: string, target: number): boolean {
+  return ingressPorts(Gam.endpoint).some(
+    ({ Protocol = "tcp", TargetPort }) => Protocol === protocol && TargetPort === target,
+  );
+}

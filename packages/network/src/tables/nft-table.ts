@@ -1,0 +1,151 @@
+/**
+ * Table: one table of nftables as a value, and as text for `nft -f -`.
+ *
+ * Drive it with wholeTable() once, and with tableChange() from then on. Both are one transaction. A
+ * change is as long as what moved, whatever else is in the table. What a table is for, its maker knows:
+ * host-table.ts, container-table.ts, fast-path-table.ts.
+ *
+ * Source: nft(8) 1.0.6.
+ */
+export interface NftTable {
+  readonly family: "ip" | "ip6" | "netdev";
+  /**
+   * What stays when the whole is written anew, with all that the kernel has put into it: kind and name,
+   * as in "ct timeout brief", to its lines.
+   */
+  readonly lasting: ReadonlyMap<string, readonly string[]>;
+  /** Name to what its elements are. */
+  readonly sets: ReadonlyMap<string, ElementSet>;
+  /** Name to lines; those with a hook begin with it. Chains that are jumped to come first. */
+  readonly chains: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface ElementSet {
+  readonly kind: "set" | "map";
+  readonly type: string;
+  /** Key to value, "" in sets. */
+  readonly elements: ReadonlyMap<string, string>;
+}
+
+/** All tables have this name. */
+export const tableName = "gam";
+
+export function setOf(type: string, keys: readonly string[]): ElementSet {
+  return { kind: "set", type, elements: new Map(keys.map((key) => [key, ""])) };
+}
+
+/** As names of devices are written in elements and rules. */
+export const quoted = (name: string): string => `"${name}"`;
+
+export function mapOf(type: string, elements: readonly (readonly [string, string])[]): ElementSet {
+  return { kind: "map", type, elements: new Map(elements) };
+}
+
+/**
+ * The whole table, in place of the one that has the name. `old`: what is in that one, as its listing
+ * says, or the text that it was made by; absent where there is none.
+ *
+ * Nothing of the old one is kept but what is lasting. So there is a moment in which a packet sees old chains
+ * that look into sets which are empty already: a connection that begins then finds no rule for it.
+ */
+export function wholeTable(table: NftTable, old = ""): string {
+  return tableOver(table, old, false);
+}
+
+/**
+ * The same, but chains and sets that both have are filled anew, and at no moment without what they have in
+ * both. Errors of nft(8): one of them is of another type or hook; then it takes wholeTable().
+ */
+export function refilledTable(table: NftTable, old: string): string {
+  return tableOver(table, old, true);
+}
+
+function tableOver(
+  { family, lasting, sets, chains }: NftTable,
+  old: string,
+  keeps: boolean,
+): string {
+  const at = `${family} ${tableName}`;
+  const lines = [`table ${at} {`, "}", `flush table ${at}`];
+  const isInBoth = (kind: string, name: string): boolean =>
+    kind === "chain" ? chains.has(name) : sets.get(name)?.kind === kind;
+  const parts = [...old.matchAll(/^\t(\w+(?: \w+)?) (\S+) \{$/gm)].flatMap(
+    ([, kind = "", name = ""]) => (lasting.has(`${kind} ${name}`) ? [] : { kind, name }),
+  );
+  // Maps go first, because they lead to chains.
+  parts.sort((a, b) => Number(b.kind === "map") - Number(a.kind === "map"));
+  for (const { kind, name } of parts) {
+    const isKept = keeps && isInBoth(kind, name);
+    if (!isKept) lines.push(`delete ${kind} ${at} ${name}`);
+    else if (kind !== "chain") lines.push(`flush ${kind} ${at} ${name}`);
+  }
+  lines.push(`table ${at} {`);
+  for (const [name, body] of lasting) {
+    lines.push(`\t${name} {`, ...body.map((line) => `\t\t${line}`), "\t}");
+  }
+  for (const [name, { kind, type, elements }] of sets) {
+    lines.push(`\t${kind} ${name} {`, `\t\t${type}`);
+    if (elements.size > 0) lines.push(`\t\telements = { ${listOf(elements)} }`);
+    lines.push("\t}");
+  }
+  // Sets are known from the whole block, chains only once they were named.
+  for (const [name, rules] of chains) {
+    lines.push(`\tchain ${name} {`, ...rules.map((rule) => `\t\t${rule}`), "\t}");
+  }
+  return `${[...lines, "}"].join("\n")}\n`;
+}
+
+/** What makes one table another of the same family; "" when they are the same. */
+export function tableChange(was: NftTable, is: NftTable): string {
+  if (was === is) return "";
+  const at = `${is.family} ${tableName}`;
+  const lines: string[] = [];
+  for (const [name, { kind, type }] of is.sets) {
+    if (!was.sets.has(name)) lines.push(`add ${kind} ${at} ${name} { ${type}; }`);
+  }
+  const moved = new Set<string>();
+  for (const [name, rules] of is.chains) {
+    const old = was.chains.get(name);
+    if (old !== undefined && old.join("\n") === rules.join("\n")) continue;
+    moved.add(name);
+    const hook = rules.find(isHook);
+    if (old !== undefined) lines.push(`flush chain ${at} ${name}`);
+    else lines.push(`add chain ${at} ${name}${hook === undefined ? "" : ` { ${hook} }`}`);
+  }
+  for (const [name, { elements }] of is.sets) {
+    const old = was.sets.get(name)?.elements ?? new Map<string, string>();
+    const lost = missing(old, elements);
+    const found = missing(elements, old);
+    if (lost.size > 0) lines.push(`delete element ${at} ${name} { ${listOf(lost)} }`);
+    if (found.size > 0) lines.push(`add element ${at} ${name} { ${listOf(found)} }`);
+  }
+  for (const name of moved) {
+    for (const rule of is.chains.get(name) ?? []) {
+      if (!isHook(rule)) lines.push(`add rule ${at} ${name} ${rule}`);
+    }
+  }
+  // Elements and chains lead to chains, rules to sets: who leads goes first.
+  for (const [name, { kind }] of was.sets) {
+    if (kind === "map" && !is.sets.has(name)) lines.push(`flush map ${at} ${name}`);
+  }
+  const gone = [...was.chains.keys()].filter((name) => !is.chains.has(name));
+  lines.push(...gone.map((name) => `flush chain ${at} ${name}`));
+  lines.push(...gone.map((name) => `delete chain ${at} ${name}`));
+  for (const [name, { kind }] of was.sets) {
+    if (!is.sets.has(name)) lines.push(`delete ${kind} ${at} ${name}`);
+  }
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+}
+
+function missing(
+  from: ReadonlyMap<string, string>,
+  there: ReadonlyMap<string, string>,
+): Map<string, string> {
+  return new Map([...from].filter(([key, value]) => there.get(key) !== value));
+}
+
+function listOf(elements: ReadonlyMap<string, string>): string {
+  return [...elements].map(([key, value]) => (value === "" ? key : `${key} : ${value}`)).join(", ");
+}
+
+const isHook = (line: string): boolean => line.startsWith("type ");

@@ -1,0 +1,75 @@
+/**
+ * Replicated: which slots a service has.
+ *
+ * As many as it asks for, numbered from 1. Slots are not renumbered; a free number is used again. When
+ * there are too many, those that do not run go first, then those on the nodes that have most of them.
+ * What happens inside a slot is task-slot.ts's to decide.
+ */
+import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
+import { createTask } from "./new-task.ts";
+import { dismiss } from "./reap.ts";
+import type { Situation } from "./situation.ts";
+import type { TaskSlot } from "./task-slot.ts";
+
+export interface SlotsPlan {
+  readonly kept: readonly TaskSlot[];
+  /** One entry for each slot that is added or given up. */
+  readonly steps: readonly (readonly PlannedChange[])[];
+}
+
+/** New slots in one plan. The next plan makes the rest. */
+const newSlotsMax = 2000;
+
+export function planReplicated(situation: Situation): SlotsPlan {
+  const { service, view } = situation;
+  const replicas = service.Spec.Mode.Replicated?.Replicas ?? 1;
+  const tasks = view.tasksOf(service.ID);
+  const slots = slotsOf(tasks.filter((task) => task.DesiredState !== "remove"));
+  const surplus = situation.faults.has("surplus-forgotten") ? 0 : slots.length - replicas;
+  if (surplus > 0) {
+    const given = new Set(leastWanted(slots, surplus));
+    return {
+      kept: slots.filter((taskSlot) => !given.has(taskSlot)),
+      steps: [...given].map(({ tasks }) => tasks.map((task) => dismiss(view, task))),
+    };
+  }
+  const steps: PlannedChange[][] = [];
+  const taken = new Set(slots.map(({ slot }) => slot));
+  // A number whose last task is still being stopped is not free yet.
+  for (const task of tasks) if (!isTerminal(task.Status.State)) taken.add(task.Slot);
+  const missing = Math.min(replicas - slots.length, newSlotsMax);
+  for (let slot = 1; steps.length < missing; slot += 1) {
+    if (!taken.has(slot)) steps.push([createTask(situation, { slot })]);
+  }
+  return { kept: slots, steps };
+}
+
+function slotsOf(tasks: readonly Task[]): TaskSlot[] {
+  const slots = Map.groupBy(tasks, (task) => task.Slot ?? 0);
+  return [...slots]
+    .sort(([a], [b]) => a - b)
+    .map(([slot, tasks]) => ({ key: String(slot), slot, tasks }));
+}
+
+/** The `count` slots that are given up first. */
+function leastWanted(slots: readonly TaskSlot[], count: number): TaskSlot[] {
+  const ranked = slots.map((taskSlot) => {
+    const best = taskSlot.tasks.findLast((task) => isWanted(task));
+    const runner = taskSlot.tasks.findLast((t) => isWanted(t) && t.Status.State === "running");
+    return { taskSlot, runs: runner !== undefined, node: (runner ?? best)?.NodeID ?? "", nth: 0 };
+  });
+  // The first on a node is its last to go: so the nodes with most lose theirs first.
+  const onNode = new Map<string, number>();
+  for (const slot of [...ranked].sort((a, b) => Number(b.runs) - Number(a.runs))) {
+    slot.nth = onNode.get(slot.node) ?? 0;
+    onNode.set(slot.node, slot.nth + 1);
+  }
+  return ranked
+    .sort((a, b) => Number(a.runs) - Number(b.runs) || b.nth - a.nth || slotOf(b) - slotOf(a))
+    .slice(0, count)
+    .map(({ taskSlot }) => taskSlot);
+}
+
+function slotOf({ taskSlot }: { taskSlot: TaskSlot }): number {
+  return taskSlot.slot ?? 0;
+}

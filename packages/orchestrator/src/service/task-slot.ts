@@ -1,0 +1,148 @@
+/**
+ * Task slot: what has to happen so that one place of a service (a slot, or a node of a global service) is
+ * filled by one task.
+ *
+ *   ended by itself        shut down, and a successor after the policy's delay, if the policy wants one
+ *   ended before its time  left as it is until then: a successor is prepared while it waits, and what
+ *                          cannot be prepared would be tried again and again without a delay
+ *   drained, node removed  shut down, and a successor that starts when it has stopped
+ *   node down              left as it is, and a successor at once; whichever runs first ends the other,
+ *                          so a node that comes back soon enough keeps its task
+ *   two of one template    the one that got further stays
+ *   old and new template   the old one goes when the new one runs, or at once where it does not run
+ *                          itself. Without start-first one of them goes at once in any case, because the
+ *                          new one may need what the old one holds: the old one where the update was
+ *                          here, the new one where it only stood in for a lost one
+ *
+ * Does not decide when a task that is out of date is replaced (update.ts), nor how many places there
+ * are (replicated.ts, global.ts).
+ */
+import type { NodeId } from "@gam/core";
+import { compareStates, isWanted, type PlannedChange, type Task } from "@gam/state";
+import { createTask } from "./new-task.ts";
+import { dismiss, retire } from "./reap.ts";
+import { endedByItself, isDue, successorDelayMs, whomToAwait } from "./restart.ts";
+import type { Situation } from "./situation.ts";
+
+export interface TaskSlot {
+  /** The slot's number or the node's id, as text: its name in `Gam.updated`. */
+  readonly key: string;
+  readonly slot?: number;
+  readonly node?: NodeId;
+  /** In order of creation, without those that are to be removed. */
+  readonly tasks: readonly Task[];
+}
+
+export interface TaskSlotPlan {
+  readonly taskSlot: TaskSlot;
+  readonly changes: readonly PlannedChange[];
+  /** Something here waits for a time to come. */
+  readonly waiting: boolean;
+  /** The one that fills the place by the current template. */
+  readonly current: Task | undefined;
+  /** Fills the place and is out of date. */
+  readonly outdated: Task | undefined;
+}
+
+export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlotPlan {
+  const changes: PlannedChange[] = [];
+  const giveUp = (tasks: readonly Task[]): void => {
+    changes.push(...tasks.map((task) => retire(task)));
+  };
+  const standing = Map.groupBy(taskSlot.tasks.filter(isWanted), (task) => situation.standing(task));
+  const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
+  // A task of a job that has done its work stays as it is: that is what was wished for.
+  const ended = (standing.get("ended") ?? []).filter((task) => !hasDoneItsWork(situation, task));
+  const leaving = standing.get("leaving") ?? [];
+  const lost = standing.get("lost") ?? [];
+
+  const [alive, ...surplus] = furthestFirst(live.get(true) ?? []);
+  const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
+  const { startsFirst } = situation;
+  const oldGoesFirst = !startsFirst && wasTried(situation, taskSlot);
+  const standsIn = !startsFirst && !oldGoesFirst && runs(outdated) && !runs(alive);
+  const current = standsIn
+    ? undefined
+    : (alive ?? ended.find((task) => endedBeforeItsTime(situation, task)));
+  giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind]);
+  // Such a one was made for a place that has filled itself again: it never was.
+  const doublesKept = situation.faults.has("doubles-kept");
+  for (const task of doublesKept ? [] : surplus) {
+    changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
+  }
+  if (standsIn && alive !== undefined) changes.push(dismiss(situation.view, alive));
+  const oldIsOver = oldGoesFirst || !runs(outdated);
+  const replaced = runs(current) || (current !== undefined && oldIsOver) ? outdated : undefined;
+  if (replaced !== undefined) giveUp([replaced]);
+  if ((runs(current) || runs(outdated)) && !doublesKept) giveUp(lost);
+
+  let waiting = false;
+  for (const task of [current, outdated]) {
+    if (task === undefined || task === replaced || task.DesiredState !== "ready") continue;
+    if (!isDue(situation, task)) waiting = true;
+    else changes.push({ kind: "desireTask", id: task.ID, desired: situation.goal });
+  }
+
+  if (current === undefined) {
+    const made = fill(situation, taskSlot, { outdated, leaving });
+    if (made !== undefined) changes.push(made);
+  }
+  return {
+    taskSlot,
+    changes,
+    waiting,
+    current,
+    outdated: outdated === replaced ? undefined : outdated,
+  };
+}
+
+/** The successor that the place needs now, if it needs one. */
+function fill(
+  situation: Situation,
+  taskSlot: TaskSlot,
+  now: { readonly outdated: Task | undefined; readonly leaving: readonly Task[] },
+): PlannedChange | undefined {
+  const { slot, node } = taskSlot;
+  const newest = taskSlot.tasks.at(-1);
+  const failed = newest !== undefined && endedByItself(newest) ? newest : undefined;
+  // Filled, and it is the update's turn; unless that was here already and its task is gone.
+  if (now.outdated !== undefined && !wasTried(situation, taskSlot)) return undefined;
+  if (failed !== undefined) {
+    const delayMs = successorDelayMs(situation, failed, taskSlot.tasks);
+    if (delayMs === undefined) return undefined;
+    const after = whomToAwait(situation, failed);
+    const startAfterMs = delayMs === 0 ? 0 : situation.nowMs + delayMs;
+    const restart = failed.Gam.templateVersion === situation.service.Gam.templateVersion;
+    return createTask(situation, { slot, node, after, startAfterMs, restart });
+  }
+  const last = now.leaving.at(-1) ?? newest;
+  const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
+  return createTask(situation, { slot, node, after: awaited });
+}
+
+/** The update was here already. */
+function wasTried({ service }: Situation, { key }: TaskSlot): boolean {
+  return service.Gam.updated.includes(key);
+}
+
+function hasDoneItsWork(situation: Situation, task: Task): boolean {
+  return situation.isJob && task.Status.State === "complete";
+}
+
+function endedBeforeItsTime({ service, nowMs }: Situation, { DesiredState, Gam }: Task): boolean {
+  if (Gam.templateVersion !== service.Gam.templateVersion) return false;
+  return DesiredState === "ready" && nowMs < Gam.startAfterMs;
+}
+
+function runs(task: Task | undefined): boolean {
+  return task?.Status.State === "running";
+}
+
+/** Sorting is stable: among equals the older one is first. */
+function furthestFirst(tasks: readonly Task[]): Task[] {
+  return [...tasks].sort(
+    (a, b) =>
+      compareStates(b.Status.State, a.Status.State) ||
+      compareStates(b.DesiredState, a.DesiredState),
+  );
+}

@@ -1,0 +1,232 @@
+/** How tasks that are out of date are replaced. */
+import type { ServiceWish } from "@gam/state/testing";
+import { on, planSuite, type Row, second, startMs, updatedBy, updating } from "../plan-suite.ts";
+
+const two: ServiceWish = { replicas: 2 };
+const one: ServiceWish = { replicas: 1 };
+const rolling = { State: "rollback_started" as const, StartedAt: "", Message: "because" };
+
+const rows: readonly Row[] = [
+  {
+    name: "updates one slot after the other, the old task first",
+    service: updatedBy({ Parallelism: 1 }),
+    imageBefore: "tiny:0",
+    tasks: [1, 2, 3].map((slot) => [`t${slot}`, on("a", slot)] as const),
+    want: ["create 1 ready after t1", "t1 shutdown", "updating [1]: update in progress"],
+  },
+  {
+    name: "updates all at once, the new task first",
+    service: updatedBy({ Parallelism: 0, Order: "start-first" }, 2),
+    imageBefore: "tiny:0",
+    tasks: [1, 2].map((slot) => [`t${slot}`, on("a", slot)] as const),
+    want: ["create 1 running", "create 2 running", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "ends the old task when the new one runs, and goes on",
+    service: updatedBy({ Parallelism: 1, Order: "start-first" }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t1", on("a", 1)],
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    want: ["t1 shutdown", "create 2 running", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "does not go on while the new task is on its way",
+    service: updatedBy({ Parallelism: 1 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { state: "preparing", extra: { templateVersion: 2 } })],
+    ],
+    want: [],
+  },
+  {
+    name: "notes when a wave has settled, to wait for the delay from there",
+    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    nowS: 1,
+    want: ["updating [1] at 1: update in progress"],
+  },
+  {
+    name: "waits for the delay",
+    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    nowS: 3,
+    want: [],
+  },
+  {
+    name: "does not wait for a time that a wrong clock wrote",
+    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"], waveAtMs: startMs + 3_600_000 },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    nowS: 3,
+    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "does not keep an old task beside its new one that does not run either",
+    service: updatedBy({ Parallelism: 1, Order: "start-first" }, 1),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t1", { slot: 1, state: "pending", extra: { templateVersion: 1 } }],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["t1 gone"],
+  },
+  {
+    name: "lets an old task go that came back, where its new one waits for its room",
+    service: updatedBy({ Parallelism: 1 }, 1),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t1", on("a", 1)],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["t1 shutdown"],
+  },
+  {
+    name: "drops the stand-in of an old task that came back, until it is its turn",
+    service: updatedBy({ Parallelism: 1 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["2"] },
+    tasks: [
+      ["t1", on("a", 1)],
+      ["n1", { slot: 1, state: "pending", extra: { templateVersion: 2 } }],
+      ["n2", { slot: 2, state: "pending", extra: { templateVersion: 2 } }],
+    ],
+    want: ["n1 gone"],
+  },
+  {
+    name: "goes on after the delay",
+    service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { extra: second })],
+    ],
+    nowS: 4,
+    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "completes when all was watched long enough",
+    service: updatedBy({ Parallelism: 1 }, 1),
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
+    tasks: [["n1", on("b", 1, { extra: second })]],
+    nowS: 6,
+    want: ["completed [1]: update completed"],
+  },
+  {
+    name: "pauses when a new task fails soon",
+    service: {
+      ...updatedBy({ Parallelism: 1 }, 2),
+      template: { RestartPolicy: { Condition: "none" } },
+    },
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", { ...on("b", 1, { state: "failed", extra: second }), endS: 5 }],
+    ],
+    want: [
+      "n1 shutdown",
+      "paused [1]: update paused due to failure or early termination of task n1",
+    ],
+  },
+  {
+    name: "does not count what fails later",
+    service: {
+      ...updatedBy({ Parallelism: 1 }, 2),
+      template: { RestartPolicy: { Condition: "none" } },
+    },
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", { ...on("b", 1, { state: "failed", desired: "shutdown", extra: second }), endS: 6 }],
+    ],
+    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "lets a share of them fail",
+    service: {
+      ...updatedBy({ MaxFailureRatio: 0.5, Parallelism: 1 }, 2),
+      template: { RestartPolicy: { Condition: "none" } },
+    },
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["t2", on("a", 2)],
+      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
+    ],
+    want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
+  },
+  {
+    name: "rolls back where it was told to",
+    service: {
+      ...updatedBy({ FailureAction: "rollback", Parallelism: 1 }, 1),
+      template: { RestartPolicy: { Condition: "none" } },
+    },
+    imageBefore: "tiny:0",
+    update: { status: updating, updated: ["1"] },
+    tasks: [
+      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
+    ],
+    want: ["rollback: update rolled back due to failure or early termination of task n1"],
+  },
+  {
+    name: "never rolls back a rollback",
+    service: {
+      ...updatedBy({ FailureAction: "rollback", Parallelism: 1 }, 1),
+      template: { RestartPolicy: { Condition: "none" } },
+    },
+    imageBefore: "tiny:0",
+    update: { status: rolling, updated: ["1"] },
+    tasks: [
+      ["n1", on("b", 1, { state: "rejected", desired: "shutdown", extra: { templateVersion: 2 } })],
+    ],
+    want: ["rollback_paused [1]: rollback paused due to failure or early termination of task n1"],
+  },
+  {
+    name: "is done at once with a rollback that changes nothing",
+    service: one,
+    update: { status: rolling },
+    tasks: [["t1", on("a", 1)]],
+    want: ["rollback_completed []: rollback completed"],
+  },
+  {
+    name: "does not touch a paused update",
+    service: two,
+    imageBefore: "tiny:0",
+    update: { status: { ...updating, State: "paused" } },
+    tasks: [1, 2].map((slot) => [`t${slot}`, on("a", slot)] as const),
+    want: [],
+  },
+  {
+    name: "fills empty slots by the new template without calling it an update",
+    service: one,
+    imageBefore: "tiny:0",
+    want: ["create 1 running"],
+  },
+];
+
+planSuite(rows);

@@ -1,0 +1,218 @@
+/**
+ * Update: how tasks that are out of date are replaced, a few at a time.
+ *
+ *   (nothing) --out of date--> updating --all done--> completed
+ *                                 |  too many fail
+ *                                 +-----------------> paused | rollback_started --> rollback_completed
+ *                                                                  '--> rollback_paused
+ *
+ * All that it must remember is in the service: its status, the places that it has replaced, and when
+ * the last of these had settled. A place has settled when its new task has run once or has failed. The
+ * next one begins then, after the delay; the end comes after one more monitoring time.
+ *
+ * Does not decide what a failed task's successor does (restart.ts), nor when the old task goes in
+ * start-first order (task-slot.ts). Places that are empty are none of its business: they are filled by the
+ * current template anyway.
+ */
+import {
+  isTerminal,
+  type PlannedChange,
+  type Task,
+  type UpdateConfig,
+  type UpdateStatus,
+} from "@gam/state";
+import { hasPassed } from "./elapsed.ts";
+import { createTask } from "./new-task.ts";
+import { retire } from "./reap.ts";
+import { endedByItself, whomToAwait } from "./restart.ts";
+import type { Situation } from "./situation.ts";
+import type { TaskSlotPlan } from "./task-slot.ts";
+
+const monitorMsDefault = 5000;
+
+export interface UpdatePlan {
+  readonly changes: readonly PlannedChange[];
+  readonly waiting: boolean;
+}
+
+const nothing: UpdatePlan = { changes: [], waiting: false };
+const wait: UpdatePlan = { changes: [], waiting: true };
+
+export function planUpdate(situation: Situation, places: readonly TaskSlotPlan[]): UpdatePlan {
+  return new Updating(situation, places).plan();
+}
+
+class Updating {
+  readonly #situation: Situation;
+  readonly #config: UpdateConfig;
+  readonly #status: UpdateStatus | undefined;
+  readonly #updated: readonly TaskSlotPlan[];
+  readonly #outdated: readonly TaskSlotPlan[];
+
+  constructor(situation: Situation, places: readonly TaskSlotPlan[]) {
+    const { Spec, UpdateStatus, Gam } = situation.service;
+    const isUpdated = new Set(Gam.updated);
+    this.#situation = situation;
+    this.#status = UpdateStatus;
+    this.#config =
+      (UpdateStatus?.State === "rollback_started" ? Spec.RollbackConfig : Spec.UpdateConfig) ??
+      configDefault;
+    this.#updated = places.filter(({ taskSlot }) => isUpdated.has(taskSlot.key));
+    this.#outdated = places.filter(
+      ({ taskSlot, outdated, current }) =>
+        outdated !== undefined && current === undefined && !isUpdated.has(taskSlot.key),
+    );
+  }
+
+  plan(): UpdatePlan {
+    const state = this.#status?.State;
+    if (state === "paused" || state === "rollback_paused") return nothing;
+    const running = state === "updating" || state === "rollback_started";
+    if (!running) return this.#outdated.length === 0 ? nothing : this.#wave(this.#begun());
+    const failure = this.#failure();
+    if (failure !== undefined) return this.#fail(failure);
+    return this.#outdated.length === 0 ? this.#finish() : this.#goOn();
+  }
+
+  #goOn(): UpdatePlan {
+    const { updated } = this.#situation.service.Gam;
+    const delayMs = (this.#config.Delay ?? 0) / 1e6;
+    if (updated.length === 0 || delayMs === 0) return this.#wave(this.#status ?? this.#begun());
+    if (this.#inFlight() > 0) return nothing;
+    return this.#afterSettling(delayMs, () => this.#wave(this.#status ?? this.#begun()));
+  }
+
+  #finish(): UpdatePlan {
+    const { updated } = this.#situation.service.Gam;
+    if (this.#inFlight() > 0) return nothing;
+    // Who does not act on failures need not wait for them.
+    if (updated.length === 0 || this.#config.FailureAction === "continue") return this.#complete();
+    const monitorMs = (this.#config.Monitor ?? 0) / 1e6 || monitorMsDefault;
+    return this.#afterSettling(monitorMs, () => this.#complete());
+  }
+
+  /** Notes when all had settled, then waits from there on. */
+  #afterSettling(delayMs: number, then: () => UpdatePlan): UpdatePlan {
+    const { nowMs, service } = this.#situation;
+    const settledAtMs = service.Gam.waveAtMs;
+    if (settledAtMs === 0) {
+      return { changes: [this.#progress(this.#status, nowMs, service.Gam.updated)], waiting: true };
+    }
+    return hasPassed(nowMs, { sinceMs: settledAtMs, waitMs: delayMs }) ? then() : wait;
+  }
+
+  #wave(status: UpdateStatus): UpdatePlan {
+    const { waveMax } = this.#situation;
+    const parallelism = this.#config.Parallelism || waveMax;
+    const room = Math.min(parallelism - this.#inFlight(), waveMax);
+    if (room <= 0) return nothing;
+    const wave = this.#outdated.slice(0, room);
+    if (wave.length === 0) return nothing;
+    const updated = [
+      ...this.#situation.service.Gam.updated,
+      ...wave.map(({ taskSlot }) => taskSlot.key),
+    ];
+    const replacements = wave.flatMap((one) => this.#replace(one));
+    return { changes: [...replacements, this.#progress(status, 0, updated)], waiting: false };
+  }
+
+  #replace({ taskSlot, outdated }: TaskSlotPlan): PlannedChange[] {
+    const { slot, node } = taskSlot;
+    if (outdated === undefined || this.#config.Order === "start-first") {
+      return [createTask(this.#situation, { slot, node })];
+    }
+    return [
+      createTask(this.#situation, { slot, node, after: whomToAwait(this.#situation, outdated) }),
+      retire(outdated),
+    ];
+  }
+
+  /** Places whose new task has neither run nor failed yet. */
+  #inFlight(): number {
+    return this.#updated.filter(({ taskSlot, current }) => {
+      if (current === undefined || current.Gam.startedAtMs !== undefined) return false;
+      return !taskSlot.tasks.some(
+        (task) => this.#isOfThisUpdate(task) && isTerminal(task.Status.State),
+      );
+    }).length;
+  }
+
+  /** A task whose early end makes the share of failures too great. */
+  #failure(): Task | undefined {
+    if (this.#config.FailureAction === "continue") return undefined;
+    const failed = this.#updated
+      .map(({ taskSlot }) => taskSlot.tasks.find((task) => this.#failedEarly(task)))
+      .filter((task) => task !== undefined);
+    const places = this.#situation.service.Gam.updated.length + this.#outdated.length;
+    if (failed.length / places <= (this.#config.MaxFailureRatio ?? 0)) return undefined;
+    return failed.sort((a, b) => compareTimes(b, a))[0];
+  }
+
+  #failedEarly(task: Task): boolean {
+    if (!this.#isOfThisUpdate(task) || task.Gam.restart || !endedByItself(task)) return false;
+    if (task.Gam.startedAtMs === undefined) return true;
+    const monitorMs = (this.#config.Monitor ?? 0) / 1e6 || monitorMsDefault;
+    return Date.parse(task.Status.Timestamp) - task.Gam.startedAtMs <= monitorMs;
+  }
+
+  #isOfThisUpdate(task: Task): boolean {
+    return task.Gam.templateVersion === this.#situation.service.Gam.templateVersion;
+  }
+
+  #fail(task: Task): UpdatePlan {
+    const { service } = this.#situation;
+    const because = `due to failure or early termination of task ${task.ID}`;
+    const rolling = this.#status?.State === "rollback_started";
+    const back = this.#config.FailureAction === "rollback" && service.PreviousSpec !== undefined;
+    if (back && !rolling) {
+      const message = `update rolled back ${because}`;
+      const basedOn = service.Version.Index;
+      const change = { kind: "rollbackService", id: service.ID, basedOn, message } as const;
+      return { changes: [change], waiting: false };
+    }
+    const State = rolling ? "rollback_paused" : "paused";
+    const Message = `${rolling ? "rollback" : "update"} paused ${because}`;
+    const StartedAt = this.#status?.StartedAt ?? this.#now();
+    return this.#end({ State, StartedAt, Message });
+  }
+
+  #complete(): UpdatePlan {
+    const rolling = this.#status?.State === "rollback_started";
+    return this.#end({
+      State: rolling ? "rollback_completed" : "completed",
+      StartedAt: this.#status?.StartedAt ?? this.#now(),
+      CompletedAt: this.#now(),
+      Message: rolling ? "rollback completed" : "update completed",
+    });
+  }
+
+  /** The places stay named: their new tasks were tried, and are not tried again by this template. */
+  #end(status: UpdateStatus): UpdatePlan {
+    const { updated } = this.#situation.service.Gam;
+    return { changes: [this.#progress(status, 0, updated)], waiting: false };
+  }
+
+  #begun(): UpdateStatus {
+    return { State: "updating", StartedAt: this.#now(), Message: "update in progress" };
+  }
+
+  #progress(
+    status: UpdateStatus | undefined,
+    waveAtMs: number,
+    updated: readonly string[],
+  ): PlannedChange {
+    const { ID, Version } = this.#situation.service;
+    const basedOn = Version.Index;
+    return { kind: "progressUpdate", id: ID, basedOn, status, waveAtMs, updated };
+  }
+
+  #now(): string {
+    return new Date(this.#situation.nowMs).toISOString();
+  }
+}
+
+const configDefault: UpdateConfig = { Parallelism: 1 };
+
+function compareTimes(a: Task, b: Task): number {
+  return Date.parse(a.Status.Timestamp) - Date.parse(b.Status.Timestamp);
+}

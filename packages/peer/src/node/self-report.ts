@@ -1,0 +1,89 @@
+/**
+ * Self-report: what this peer says of its own node, until the state says the same.
+ *
+ * Decides when it is said again. It is said in vain where another node holds the same address or key
+ * (member-claims.ts of the state), so the pauses grow.
+ */
+
+import { sameValue } from "@gam/core";
+import { messageLengthMax, type Node, type ReportedChange } from "@gam/state";
+import type { SelfDescription } from "../io/input.ts";
+
+/** In ticks of the peer: one second, and one minute at most. */
+const pauseTicksMin = 20;
+const pauseTicksMax = 1200;
+
+export class SelfReport {
+  /** The newest dialect of the log that this peer speaks. */
+  readonly #dialect: number;
+  #said: SelfDescription | undefined;
+  /** The node that says what this peer says of it. */
+  #described: Node | undefined;
+  #isUnderWay = false;
+  #dueTick = 0;
+  #pauseTicks = pauseTicksMin;
+
+  constructor(dialect: number) {
+    this.#dialect = dialect;
+  }
+
+  say(said: SelfDescription): void {
+    this.#said = shortened(said);
+    this.#described = undefined;
+    this.#dueTick = 0;
+    this.#pauseTicks = pauseTicksMin;
+  }
+
+  /**
+   * What to propose now, and answer with settled(); nothing when the node says so already. `hasAccounted`: the
+   * state shows what has become of every task here. A node that is ready again is believed in all that the
+   * state says of its tasks.
+   */
+  take(
+    node: Node,
+    { nowTick, hasAccounted }: { readonly nowTick: number; readonly hasAccounted: () => boolean },
+  ): ReportedChange | undefined {
+    if (this.#isUnderWay || nowTick < this.#dueTick) return undefined;
+    if (this.#said === undefined || node === this.#described) return undefined;
+    const { description, addresses, engine, network, root } = this.#said;
+    const { Description, Gam } = node;
+    const dialect = this.#dialect;
+    const { addresses: at, engine: runs, network: part, root: key } = Gam;
+    const known = [Description, at, runs, part, key, Gam.dialect];
+    const own = [description, addresses, engine, network, root, dialect];
+    if (sameValue(known, own)) {
+      this.#described = node;
+      this.#pauseTicks = pauseTicksMin;
+      return undefined;
+    }
+    if (engine.ready && !Gam.engine.ready && !hasAccounted()) return undefined;
+    this.#dueTick = nowTick + this.#pauseTicks;
+    this.#pauseTicks = Math.min(2 * this.#pauseTicks, pauseTicksMax);
+    this.#isUnderWay = true;
+    return {
+      kind: "describeNode",
+      id: node.ID,
+      description,
+      addresses,
+      engine,
+      network,
+      root,
+      dialect,
+    };
+  }
+
+  settled(): void {
+    this.#isUnderWay = false;
+  }
+}
+
+/** What an engine says may be of any length. */
+function shortened(said: SelfDescription): SelfDescription {
+  const { engine, network } = said;
+  const cut = (text: string): string => text.slice(0, messageLengthMax);
+  return {
+    ...said,
+    engine: { ...engine, reason: cut(engine.reason) },
+    network: { ...network, problem: cut(network.problem) },
+  };
+}

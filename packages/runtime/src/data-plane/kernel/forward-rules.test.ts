@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deviceName } from "@gam/network";
+import { FakeRun } from "../../testing/fake-run.ts";
+import { ForwardRules } from "./forward-rules.ts";
+
+const given = "-m conntrack --ctstate DNAT --ctdir";
+const mark = "-m comment --comment gam -j ACCEPT";
+const standing = `-i gam-+ -o gam-+ -m conntrack --ctstate ESTABLISHED ${mark}`;
+const there = `-o gam-6 ${given} ORIGINAL ${mark}`;
+const back = `-i gam-+ ${given} REPLY ${mark}`;
+const docker = ["-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER"];
+
+const cases: readonly {
+  readonly name: string;
+  readonly rules: readonly string[];
+  readonly ingress?: string;
+  readonly want: readonly string[];
+}[] = [
+  {
+    name: "one is at the head, and the others between what an administrator refuses and Docker's end",
+    rules: [...docker, "-A DOCKER-USER -s 192.0.2.0/24 -j DROP", "-A DOCKER-USER -j RETURN"],
+    ingress: "gam-6",
+    want: [`-I DOCKER-USER 1 ${standing}`, `-I DOCKER-USER 3 ${there}`, `-I DOCKER-USER 4 ${back}`],
+  },
+  {
+    name: "without an end they go last",
+    rules: docker,
+    ingress: "gam-6",
+    want: [`-I DOCKER-USER 1 ${standing}`, `-A DOCKER-USER ${there}`, `-A DOCKER-USER ${back}`],
+  },
+  {
+    name: "without Docker's chain they are in FORWARD",
+    rules: ["-P FORWARD DROP"],
+    ingress: "gam-6",
+    want: [`-I FORWARD 1 ${standing}`, `-A FORWARD ${there}`, `-A FORWARD ${back}`],
+  },
+  {
+    name: "when they are there, nothing is done, though somebody has put a rule before them",
+    rules: [
+      ...docker,
+      "-A DOCKER-USER -s 192.0.2.0/24 -j DROP",
+      `-A DOCKER-USER ${standing}`,
+      `-A DOCKER-USER ${there}`,
+      `-A DOCKER-USER ${back}`,
+      "-A DOCKER-USER -j RETURN",
+    ],
+    ingress: "gam-6",
+    want: [],
+  },
+  {
+    name: "when Docker's chain came later, they move",
+    rules: [...docker, `-A FORWARD ${standing}`, `-A FORWARD ${there}`, `-A FORWARD ${back}`],
+    ingress: "gam-6",
+    want: [
+      `-D FORWARD ${standing}`,
+      `-D FORWARD ${there}`,
+      `-D FORWARD ${back}`,
+      `-I DOCKER-USER 1 ${standing}`,
+      `-A DOCKER-USER ${there}`,
+      `-A DOCKER-USER ${back}`,
+    ],
+  },
+  {
+    name: "behind the end they are of no use",
+    rules: [
+      ...docker,
+      "-A DOCKER-USER -j RETURN",
+      `-A DOCKER-USER ${there}`,
+      `-A DOCKER-USER ${back}`,
+    ],
+    ingress: "gam-6",
+    want: [
+      `-D DOCKER-USER ${there}`,
+      `-D DOCKER-USER ${back}`,
+      `-I DOCKER-USER 1 ${standing}`,
+      `-I DOCKER-USER 2 ${there}`,
+      `-I DOCKER-USER 3 ${back}`,
+    ],
+  },
+  {
+    name: "without an ingress network there are none",
+    rules: [...docker, `-A DOCKER-USER ${there}`, "-A DOCKER-USER -j RETURN"],
+    want: [`-D DOCKER-USER ${there}`],
+  },
+];
+
+for (const { name, rules, ingress, want } of cases) {
+  test(`forward rules: ${name}`, async () => {
+    const host = new FakeRun();
+    host.answers.set("iptables -w 5 -S", rules.join("\n"));
+    await new ForwardRules(host.run).apply(deviceName(ingress ?? ""));
+    assert.deepEqual(
+      host.log.slice(1).map((line) => line.replace("iptables -w 5 ", "")),
+      want,
+    );
+  });
+}
+
+test("forward rules: a host without iptables needs none", async () => {
+  const host = new FakeRun();
+  host.answers.set("iptables", { missing: true });
+  assert.deepEqual(await new ForwardRules(host.run).apply(deviceName("gam-6")), []);
+});

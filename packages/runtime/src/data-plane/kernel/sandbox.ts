@@ -1,0 +1,81 @@
+/**
+ * Sandbox: a container's network namespace, as the engine names it.
+ *
+ * Programs of the host are run inside of it, by its path and not by a process of the container: when the
+ * container has gone, the path leads nowhere, and never into another namespace.
+ */
+import { check, type NetworkId } from "@gam/core";
+import { type DeviceName, deviceName } from "@gam/network";
+import { CommandFailed, type Run } from "./command.ts";
+import { listLinks } from "./read-links.ts";
+
+export interface Sandbox {
+  /** Of a file that stands for the namespace. */
+  readonly path: string;
+  /** In networks of gam's. */
+  readonly endpoints: readonly SandboxEndpoint[];
+}
+
+export interface SandboxEndpoint {
+  /** The engine's id of this place: another one when the container left and came again. */
+  readonly endpoint: string;
+  readonly network: NetworkId;
+  readonly address: string;
+  readonly mac: string;
+}
+
+const limitMs = 5_000;
+/** Good for a part of the name of a chain as well. */
+const plainName = /^\w+$/;
+const inside = check.list(
+  check.object({
+    link_index: check.optional(check.integer()),
+    address: check.optional(check.string(64)),
+  }),
+  4096,
+);
+
+/** Runs programs in a network namespace. */
+export function enter(run: Run, path: string): Run {
+  return (program, args, options) =>
+    run("nsenter", [`--net=${path}`, program, ...args], { limitMs, ...options });
+}
+
+/**
+ * The host's ends of the links in some network namespaces.
+ *
+ * Shape: for each namespace, MAC address inside to name of the device outside; `undefined` for one that has
+ * gone. `runs`: programs run in that namespace. Errors: CommandFailed, GamError BAD_FRAME.
+ */
+export async function hostEnds(
+  run: Run,
+  runs: readonly Run[],
+): Promise<(ReadonlyMap<string, DeviceName> | undefined)[]> {
+  const found = await Promise.all(runs.map(linksUnlessGone));
+  const outside = await listLinks(run);
+  const veths = outside.filter(({ linkinfo }) => linkinfo?.info_kind === "veth");
+  const names = new Map(veths.map(({ ifindex, ifname }) => [ifindex, ifname]));
+  return found.map((links) => {
+    if (links === undefined) return undefined;
+    const ends = links.flatMap(({ address, link_index }): [string, DeviceName][] => {
+      const name = deviceName(names.get(link_index) ?? "");
+      const isPlain = name !== undefined && plainName.test(name);
+      return address === undefined || !isPlain ? [] : [[address, name]];
+    });
+    return new Map(ends);
+  });
+}
+
+async function linksUnlessGone(run: Run): Promise<ReturnType<typeof inside> | undefined> {
+  try {
+    return await linksIn(run);
+  } catch (thrown) {
+    if (thrown instanceof CommandFailed) return undefined;
+    throw thrown;
+  }
+}
+
+/** Links of a namespace, with the index of each one's other end. */
+export async function linksIn(run: Run): Promise<ReturnType<typeof inside>> {
+  return inside(JSON.parse(await run("ip", ["-j", "link", "show"])), "ip link");
+}

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import { BrokenInvariant } from "@gam/core";
+import { EngineClient } from "@gam/engine";
+import { FakeEngineServer } from "@gam/engine/testing";
+import { type NodeDescription, planNetwork, type Usage } from "@gam/state";
+import { type ActionOutcome, type EngineAction, planContainer } from "@gam/worker";
+import { aNode, anOverlay, aTask, SimEngine } from "@gam/worker/testing";
+import type { ContainerEngine, EngineNews } from "./container-engine.ts";
+import { DockerEngine } from "./docker-engine.ts";
+import { engineSuite } from "./engine-suite.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { NetworkBook } from "./network-book.ts";
+import { Performer } from "./perform-action.ts";
+
+/** The fake of `@gam/worker/testing`, ticking as fast as it is asked. */
+class TickingEngine implements ContainerEngine {
+  readonly #fake = new SimEngine({
+    images: ["tiny:1"],
+    programs: { "tiny:1": { stopCode: 143, exitTicks: 50, exitCode: 3 } },
+  });
+  readonly #answers = new Map<number, (outcome: ActionOutcome) => void>();
+  #hear: (news: EngineNews) => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  watch(listener: (news: EngineNews) => void): void {
+    this.#hear = listener;
+    this.#fake.attach();
+    this.#timer = setInterval(() => this.#tick(), 1);
+  }
+
+  perform(action: EngineAction): Promise<ActionOutcome> {
+    this.#fake.perform(action);
+    return new Promise((resolve) => this.#answers.set(action.id, resolve));
+  }
+
+  describe(): Promise<NodeDescription> {
+    return Promise.reject(new Error("the fake has no host"));
+  }
+
+  usage(): Promise<Usage> {
+    return Promise.reject(new Error("the fake has no host"));
+  }
+
+  logs(): Promise<Readable> {
+    return Promise.resolve(Readable.from([]));
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#timer);
+    return Promise.resolve();
+  }
+
+  #tick(): void {
+    for (const input of this.#fake.tick()) {
+      if (input.kind === "acted") this.#answers.get(input.id)?.(input.outcome);
+      else this.#hear(input as EngineNews);
+    }
+  }
+}
+
+engineSuite("FakeEngine", async () => ({
+  engine: new TickingEngine(),
+  image: "tiny:1",
+  imageMissing: "nowhere:1",
+  failing: [],
+}));
+
+const socketPath = process.env.GAM_TEST_ENGINE;
+const image = process.env.GAM_TEST_IMAGE ?? "gam-test:1";
+
+if (socketPath === undefined) {
+  test("Engine", { skip: "GAM_TEST_ENGINE names no engine's socket" });
+} else {
+  engineSuite("Engine", async () => ({
+    engine: new DockerEngine({ socketPath }),
+    image,
+    imageMissing: "registry.invalid/nowhere:1",
+    failing: ["sh", "-c", "exit 3"],
+  }));
+
+  test("Engine describes its node and its usage", async () => {
+    const engine = new DockerEngine({ socketPath });
+    const listed = new Promise<void>((resolve) => {
+      engine.watch((news) => news.kind === "containers" && resolve());
+    });
+    await listed;
+    const description = await engine.describe();
+    assert.equal(description.Platform.OS, "linux");
+    assert.ok(description.Resources.NanoCPUs >= 1e9);
+    assert.ok(description.Engine.Plugins.some(({ Type, Name }) => Type === "Network" && Name));
+    let usage = await engine.usage();
+    // The list of images is on its way; each measurement takes about a millisecond.
+    for (let n = 0; n < 1000 && usage.images.length === 0; n += 1) usage = await engine.usage();
+    assert.ok(usage.images.includes(image), usage.images.join(" "));
+    assert.ok(usage.memoryBytes > 0 && usage.memoryBytes < usage.memoryTotalBytes);
+    assert.ok(usage.diskFreeBytes > 0);
+    await assert.rejects(engine.logs("nosuch", { stdout: true }), { code: "NOT_FOUND" });
+    await engine.close();
+  });
+
+  test("Engine tells health, ports and logs as they are", async () => {
+    const engine = new DockerEngine({ socketPath });
+    const listed = Promise.withResolvers<void>();
+    const sick = Promise.withResolvers<void>();
+    engine.watch((news) => {
+      if (news.kind === "containers") listed.resolve();
+      if (news.kind === "container" && news.container.health === "unhealthy") sick.resolve();
+    });
+    await listed.promise;
+    const made = aTask(`sick${process.pid}`);
+    const ContainerSpec = {
+      Image: image,
+      Args: ["sh", "-c", "i=0; while true; do echo line $i; i=$((i+1)); done"],
+      Healthcheck: { Test: ["CMD-SHELL", "exit 1"], Interval: 1e8, Retries: 1, Timeout: 5e9 },
+      StopGracePeriod: 0,
+    };
+    const Ports = [{ TargetPort: 80, PublishedPort: 18080, PublishMode: "host" as const }];
+    const task = { ...made, Spec: { ContainerSpec }, Gam: { ...made.Gam, endpoint: { Ports } } };
+    const network = anOverlay(`sick${process.pid}`, 3);
+    const part = planNetwork(network, aNode(), "suite");
+    assert.ok(part !== undefined);
+    await engine.perform({ kind: "ensureNetwork", id: 1, network: part });
+    const attachments = [{ network: network.Id, address: "10.253.3.7" }];
+    const joined = { ...task, Gam: { ...task.Gam, attachments } };
+    const planned = planContainer(joined, {
+      cluster: "suite",
+      node: aNode(),
+      networks: [network],
+    });
+    assert.ok("plan" in planned);
+    const born = await engine.perform({ kind: "create", id: 2, task: task.ID, plan: planned.plan });
+    assert.ok(born.ok && born.container, JSON.stringify(born));
+    const on = { task: task.ID, container: born.container.id };
+    const started = await engine.perform({ kind: "start", id: 3, ...on });
+    assert.ok(started.ok && started.container, JSON.stringify(started));
+    assert.notEqual(started.container.health, "none");
+    assert.deepEqual(started.container.ports[0], { Protocol: "tcp", ...Ports[0] });
+
+    const logs = await engine.logs(on.container, { follow: true, stdout: true, tail: "all" });
+    const [frame] = (await once(logs, "data")) as [Buffer];
+    assert.equal(frame[0], 1, "a frame of the standard output");
+    logs.destroy();
+
+    await sick.promise;
+    const stopped = await engine.perform({ kind: "stop", id: 5, ...on });
+    assert.ok(stopped.ok && stopped.container, JSON.stringify(stopped));
+    assert.equal(stopped.container.health, "unhealthy", "kept after the exit");
+    assert.equal(stopped.container.exitCode, 137);
+    await engine.perform({ kind: "remove", id: 6, ...on });
+    await engine.perform({ kind: "pruneNetworks", id: 7, keep: [] });
+    await engine.close();
+  });
+}
+
+const newsOf = async (socket: string): Promise<EngineNews> => {
+  const engine = new DockerEngine({ socketPath: socket });
+  const news = await new Promise<EngineNews>((resolve) => engine.watch(resolve));
+  const outcome = await engine.perform({
+    kind: "ensureImage",
+    id: 1,
+    image: "x",
+    registryAuth: "",
+  });
+  assert.ok(!outcome.ok && outcome.failure === "engine");
+  await engine.close();
+  return news;
+};
+
+test("a missing engine is news with a reason, and nothing is performed", async () => {
+  const news = await newsOf(join(tmpdir(), "gam-no-such.sock"));
+  assert.ok(news.kind === "engine" && !news.ready);
+  assert.match(news.reason, /^Cannot reach engine: .*ENOENT/);
+});
+
+test("an engine that is too old is news with both versions", async () => {
+  const socket = join(tmpdir(), `gam-old-engine-${process.pid}.sock`);
+  const server = await FakeEngineServer.listen(socket, "1.40");
+  const news = await newsOf(socket);
+  await server.close();
+  assert.ok(news.kind === "engine" && !news.ready);
+  assert.equal(news.reason, "Cannot use engine: it speaks API 1.40, gam needs 1.41 or later");
+});
+
+test("a broken invariant of whoever listens is no lost engine: it goes through the watch", async (t) => {
+  const socket = join(tmpdir(), `gam-watched-engine-${process.pid}.sock`);
+  const server = await FakeEngineServer.listen(socket);
+  t.after(() => server.close());
+  server.on("GET /events", (_, answer) => answer.writeHead(200).flushHeaders());
+  const client = new EngineClient(socket);
+  const performer = new Performer(client, new NetworkBook(client));
+  const broken = new BrokenInvariant("the worker hears of one engine");
+  const heard: EngineNews[] = [];
+  const watch = new EngineWatch(client, performer, {
+    onNews: (news) => {
+      heard.push(news);
+      throw broken;
+    },
+    onConnect: () => undefined,
+    onImagesChanged: () => undefined,
+  });
+  await assert.rejects(watch.run(), broken);
+  assert.deepEqual(heard, [{ kind: "engine", ready: true, reason: "" }]);
+});

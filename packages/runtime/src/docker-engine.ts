@@ -1,0 +1,195 @@
+/**
+ * Docker engine: the Docker engine of this node, over its socket.
+ *
+ *   const engine = new Engine({ socketPath: "/var/run/docker.sock" });
+ *   engine.watch((news) => peer.step(news));          // first: until then nothing is performed
+ *   const outcome = await engine.perform(action);
+ *
+ * Decides nothing: what to do comes from the worker, what happened goes to it. Touches only what has
+ * gam's labels. An engine that is missing, dead or too old is news, not an error.
+ */
+import type { Readable } from "node:stream";
+import { check, GamError } from "@gam/core";
+import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
+import type { NodeDescription, Usage } from "@gam/state";
+import type { ActionOutcome, EngineAction } from "@gam/worker";
+import type { ContainerEngine, ContainerLogsOptions, EngineNews } from "./container-engine.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { diskFreeBytes, HostUsage } from "./host-usage.ts";
+import { NetworkBook } from "./network-book.ts";
+import { Performer } from "./perform-action.ts";
+
+export interface EngineOptions {
+  readonly socketPath?: string;
+}
+
+const socketPathDefault = "/var/run/docker.sock";
+const answerMs = 10_000;
+/** A disk fills slowly, and asking it is the dearest part of measuring usage. */
+const diskEveryMs = 10_000;
+/** As many as a peer takes from another. */
+const imagesMax = 4096;
+const text = check.string(1 << 20);
+const texts = check.optional(check.list(text, 1 << 16));
+
+const info = check.object({
+  Name: text,
+  Architecture: text,
+  OSType: text,
+  NCPU: check.integer(),
+  MemTotal: check.integer(),
+  ServerVersion: text,
+  DockerRootDir: text,
+  Labels: texts,
+  Plugins: check.object({ Volume: texts, Network: texts, Log: texts }),
+});
+const images = check.list(check.object({ Id: text, RepoTags: texts, RepoDigests: texts }), 1 << 16);
+
+export class DockerEngine implements ContainerEngine {
+  readonly #client: EngineClient;
+  readonly #networks: NetworkBook;
+  readonly #performer: Performer;
+  readonly #host = new HostUsage();
+  #watch: EngineWatch | undefined;
+  #missing = "Cannot reach engine: nobody has tried yet";
+  #ready = false;
+  #images: readonly string[] = [];
+  #imagesStale = true;
+  #listing = false;
+  #rootDir = "/";
+  #diskFreeBytes = 0;
+  #diskAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ socketPath = socketPathDefault }: EngineOptions = {}) {
+    this.#client = new EngineClient(socketPath);
+    this.#networks = new NetworkBook(this.#client);
+    this.#performer = new Performer(this.#client, this.#networks);
+  }
+
+  /** Gam's networks in it, for the data plane. */
+  get networks(): NetworkBook {
+    return this.#networks;
+  }
+
+  watch(listener: (news: EngineNews) => void): void {
+    this.#watch ??= new EngineWatch(this.#client, this.#performer, {
+      onNews: (news) => {
+        if (news.kind === "engine") {
+          this.#ready = news.ready;
+          this.#missing = news.reason;
+        }
+        listener(news);
+      },
+      onConnect: () => {
+        this.#networks.forget();
+        this.#imagesStale = true;
+      },
+      onImagesChanged: () => {
+        this.#imagesStale = true;
+      },
+    });
+    this.#watch.start();
+  }
+
+  async perform(action: EngineAction): Promise<ActionOutcome> {
+    if (!this.#ready) return { ok: false, failure: "engine", message: this.#missing };
+    return await this.#performer.perform(action);
+  }
+
+  async describe(): Promise<NodeDescription> {
+    const found = info(await this.#get("/info"), "info");
+    if (this.#rootDir !== found.DockerRootDir) this.#diskAtMs = Number.NEGATIVE_INFINITY;
+    this.#rootDir = found.DockerRootDir;
+    const plugins = (["Log", "Network", "Volume"] as const).flatMap((Type) =>
+      (found.Plugins[Type] ?? []).sort().map((Name) => ({ Type, Name })),
+    );
+    const labels = (found.Labels ?? []).map((line): [string, string] => {
+      const at = line.indexOf("=");
+      return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
+    });
+    return {
+      Hostname: found.Name,
+      Platform: { Architecture: found.Architecture, OS: found.OSType },
+      Resources: { NanoCPUs: found.NCPU * 1e9, MemoryBytes: found.MemTotal },
+      Engine: {
+        EngineVersion: found.ServerVersion,
+        Labels: Object.fromEntries(labels),
+        Plugins: plugins,
+      },
+    };
+  }
+
+  async usage(): Promise<Usage> {
+    // Not waited for: an engine that hangs must not silence its host.
+    if (this.#ready && this.#imagesStale && !this.#listing) void this.#refreshImages();
+    if (performance.now() >= this.#diskAtMs + diskEveryMs) {
+      this.#diskAtMs = performance.now();
+      this.#diskFreeBytes = await diskFreeBytes(this.#rootDir);
+    }
+    return {
+      ...this.#host.measure(),
+      diskFreeBytes: this.#diskFreeBytes,
+      containers: this.#watch?.running ?? 0,
+      images: this.#ready ? this.#images : [],
+      atMs: Date.now(),
+    };
+  }
+
+  async logs(container: string, options: ContainerLogsOptions): Promise<Readable> {
+    try {
+      return await this.#client.stream({
+        method: "GET",
+        path: `/containers/${container}/logs`,
+        query: { ...options },
+        limitMs: answerMs,
+      });
+    } catch (thrown) {
+      if (!isEngineError(thrown)) throw thrown;
+      throw told(thrown, `Cannot read logs of container ${container}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#watch?.close();
+    this.#client.close();
+    await closed;
+  }
+
+  /** An engine that goes away meanwhile leaves them stale; usage is told without. */
+  async #refreshImages(): Promise<void> {
+    this.#imagesStale = false;
+    this.#listing = true;
+    try {
+      const found = images(await this.#get("/images/json"), "images");
+      const names = found.flatMap(({ Id, RepoTags, RepoDigests }) => [
+        Id,
+        ...[...(RepoTags ?? []), ...(RepoDigests ?? [])].filter((name) => !name.includes("<none>")),
+      ]);
+      this.#images = names.slice(0, imagesMax);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      this.#imagesStale = true;
+    } finally {
+      this.#listing = false;
+    }
+  }
+
+  async #get(path: string): Promise<unknown> {
+    try {
+      return await this.#client.call({ method: "GET", path, limitMs: answerMs });
+    } catch (thrown) {
+      if (!isEngineError(thrown)) throw thrown;
+      throw told(thrown, `Cannot ask engine for ${path}`);
+    }
+  }
+}
+
+/** What the client throws, in the words of the rest of gam. */
+function told(thrown: EngineRefusal | EngineUnreachable, what: string): GamError {
+  const options = { cause: thrown };
+  if (thrown instanceof EngineUnreachable) {
+    return new GamError("ENGINE_MISSING", `${what}: ${thrown.message}`, options);
+  }
+  const code = thrown.status === 404 ? "NOT_FOUND" : "ENGINE_FAILED";
+  return new GamError(code, `${what}: ${thrown.message}`, options);
+}

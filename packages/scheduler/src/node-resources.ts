@@ -1,0 +1,153 @@
+/**
+ * Node resources: what is left on one node, counting the tasks that are on it already.
+ *
+ * Only promises count here: reservations, and host ports. A task holds its share from the moment it is
+ * assigned until it has ended, so also while it is being stopped. What containers really use is a
+ * matter of rank (cost.ts), not of room.
+ */
+import {
+  compareStates,
+  type GenericResource,
+  hostPorts,
+  isTerminal,
+  type Node,
+  type PortConfig,
+  type Task,
+} from "@gam/state";
+
+/** What one task asks of its node. Equal for all tasks of a group. */
+export interface Reservation {
+  readonly nanoCpus: number;
+  readonly memoryBytes: number;
+  /** Kind and how many. */
+  readonly generic: readonly (readonly [string, number])[];
+  /** `tcp/80` and the like. */
+  readonly ports: readonly string[];
+}
+
+/** What the task reserves, and the ports that it binds on its node. */
+export function reservationOf(task: Pick<Task, "Spec" | "Gam">): Reservation {
+  const reserved = task.Spec.Resources?.Reservations;
+  const ports = hostPorts(task.Gam.endpoint).filter((port) => port.PublishedPort);
+  return {
+    nanoCpus: reserved?.NanoCPUs ?? 0,
+    memoryBytes: reserved?.MemoryBytes ?? 0,
+    generic: reserved?.GenericResources?.map(kindAndCount) ?? none,
+    ports: ports.length === 0 ? none : ports.map(portName),
+  };
+}
+
+const none: readonly never[] = [];
+
+function portName(port: PortConfig): string {
+  return `${port.Protocol ?? "tcp"}/${port.PublishedPort}`;
+}
+
+/** A named resource counts as one of its kind. */
+function kindAndCount(resource: GenericResource): readonly [string, number] {
+  const { NamedResourceSpec: named, DiscreteResourceSpec: discrete } = resource;
+  return named === undefined ? [discrete?.Kind ?? "", discrete?.Value ?? 0] : [named.Kind, 1];
+}
+
+/** The task holds its share of the node. */
+function holds(task: Task): boolean {
+  return compareStates(task.Status.State, "assigned") >= 0 && !isTerminal(task.Status.State);
+}
+
+/** What the tasks on one node hold together. */
+class Load {
+  tasks = 0;
+  tasksComing = 0;
+  nanoCpus = 0;
+  memoryBytes = 0;
+  readonly generic: Map<string, number>;
+  readonly ports: Set<string>;
+
+  constructor(before?: Load) {
+    this.generic = new Map(before?.generic);
+    this.ports = new Set(before?.ports);
+    if (before === undefined) return;
+    this.tasks = before.tasks;
+    this.tasksComing = before.tasksComing;
+    this.nanoCpus = before.nanoCpus;
+    this.memoryBytes = before.memoryBytes;
+  }
+
+  add(reservation: Reservation, coming: number): void {
+    this.tasks += 1;
+    this.tasksComing += coming;
+    this.nanoCpus += reservation.nanoCpus;
+    this.memoryBytes += reservation.memoryBytes;
+    for (const [kind, count] of reservation.generic) {
+      this.generic.set(kind, (this.generic.get(kind) ?? 0) + count);
+    }
+    for (const port of reservation.ports) this.ports.add(port);
+  }
+}
+
+/** A view hands out the same list as long as nothing in it has moved: most nodes need not be counted anew. */
+const loads = new WeakMap<readonly Task[], Load>();
+
+function loadOf(tasks: readonly Task[]): Load {
+  let load = loads.get(tasks);
+  if (load !== undefined) return load;
+  load = new Load();
+  for (const task of tasks) {
+    if (holds(task)) load.add(reservationOf(task), task.Status.State === "running" ? 0 : 1);
+  }
+  loads.set(tasks, load);
+  return load;
+}
+
+export class NodeResources {
+  readonly node: Node;
+  readonly #load: Load;
+
+  constructor(node: Node, tasks: readonly Task[]) {
+    this.node = node;
+    this.#load = new Load(loadOf(tasks));
+  }
+
+  /** Tasks that hold a share. */
+  get tasks(): number {
+    return this.#load.tasks;
+  }
+  /** Those of them that do not run yet, so that no measurement shows them. */
+  get tasksComing(): number {
+    return this.#load.tasksComing;
+  }
+  get nanoCpus(): number {
+    return this.#load.nanoCpus;
+  }
+  get memoryBytes(): number {
+    return this.#load.memoryBytes;
+  }
+
+  hasResources(reservation: Reservation): boolean {
+    const { NanoCPUs, MemoryBytes } = this.node.Description.Resources;
+    return (
+      (reservation.nanoCpus === 0 || this.nanoCpus + reservation.nanoCpus <= NanoCPUs) &&
+      (reservation.memoryBytes === 0 ||
+        this.memoryBytes + reservation.memoryBytes <= MemoryBytes) &&
+      reservation.generic.every(([kind, count]) => this.#genericFree(kind) >= count)
+    );
+  }
+
+  #genericFree(wanted: string): number {
+    let free = -(this.#load.generic.get(wanted) ?? 0);
+    for (const resource of this.node.Description.Resources.GenericResources ?? none) {
+      const [kind, count] = kindAndCount(resource);
+      if (kind === wanted) free += count;
+    }
+    return free;
+  }
+
+  hasPorts(reservation: Reservation): boolean {
+    return !reservation.ports.some((port) => this.#load.ports.has(port));
+  }
+
+  /** One more is placed here, and does not run yet. */
+  take(reservation: Reservation): void {
+    this.#load.add(reservation, 1);
+  }
+}

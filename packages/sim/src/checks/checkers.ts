@@ -1,0 +1,266 @@
+/**
+ * Checkers: what must hold whatever happens, looked at with every effect of every peer. A breach is
+ * thrown where it is seen. What must come true in the end is in unsettled.ts.
+ */
+import type { NodeId, ServiceId } from "@gam/core";
+import { backendsIn } from "@gam/network";
+import type { Effect } from "@gam/peer";
+import { compareStates, type Event, isLeaving, type Task, type View } from "@gam/state";
+import type { EngineAction } from "@gam/worker";
+import type { SimHost } from "../hosts/host.ts";
+import { Breach } from "./breach.ts";
+import { Ledger } from "./ledger.ts";
+import { Succession } from "./succession.ts";
+
+export { Breach } from "./breach.ts";
+
+/** A write that a client was told is done. */
+export interface Acknowledged {
+  readonly kind: "create" | "update" | "remove";
+  readonly service: ServiceId;
+  readonly index: number;
+}
+
+export class Checkers {
+  /** By life and term. */
+  readonly #leaders = new Map<string, NodeId>();
+  /** By life and index. */
+  readonly #entries = new Map<string, { readonly digest: string; readonly by: NodeId }>();
+  readonly #ledger = new Ledger();
+  readonly #succession = new Succession();
+  readonly #acknowledged: Acknowledged[] = [];
+  #acknowledgedIndex = 0;
+  readonly #connected = new Map<NodeId, readonly NodeId[]>();
+  /** Removals that were asked for, whatever came of them. */
+  readonly #doomed = new Set<ServiceId>();
+  #downs = 0;
+  /** Set while nothing happens that could excuse it. */
+  evictionForbidden = false;
+  /** Set while all hosts hear each other, too. */
+  refusalForbidden = false;
+
+  get downs(): number {
+    return this.#downs;
+  }
+
+  /** One leader per term of a life. */
+  leads(life: string, term: number, host: NodeId): void {
+    const place = `${life} ${term}`;
+    const known = this.#leaders.get(place);
+    if (known !== undefined && known !== host) {
+      throw new Breach(`term ${term} of life ${life} has two leaders, ${known} and ${host}`);
+    }
+    this.#leaders.set(place, host);
+  }
+
+  /** Committed prefixes equal: an entry means the same to everybody, also after a restart. */
+  happened(
+    host: SimHost,
+    index: number,
+    events: readonly Event[],
+    hosts: readonly SimHost[],
+  ): void {
+    const digest = events.map(digestOf).join(" ");
+    const place = `${host.peer?.lives.id} ${index}`;
+    const known = this.#entries.get(place);
+    if (known !== undefined) {
+      if (known.digest === digest) return;
+      throw new Breach(
+        `entry ${index} is "${known.digest}" to ${known.by} and "${digest}" to ${host.id}`,
+      );
+    }
+    this.#entries.set(place, { digest, by: host.id });
+    for (const event of events) {
+      this.#look(event, index);
+      this.#ledger.take(event);
+      if (event.table === "service") this.#succession.take(event);
+      if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
+      if (event.table === "node") wasThereWhenItCameBack(event, hosts);
+      if (event.table === "cluster") hadItsRoot(event, index, host.id, hosts);
+    }
+  }
+
+  asked(kind: Acknowledged["kind"], service: ServiceId): void {
+    if (kind === "remove") this.#doomed.add(service);
+  }
+
+  /** A client was told that what it asked for is done. */
+  applied(index: number, write: Omit<Acknowledged, "index"> | undefined): void {
+    this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index);
+    if (write !== undefined) this.#acknowledged.push({ ...write, index });
+  }
+
+  /** What a client was told of is on the disks of two managers, while two managers answer. */
+  secondDisk(index: number, managersAnswering: number, hosts: readonly SimHost[]): void {
+    if (managersAnswering < 2) return;
+    const seen = new Map<number | "snapshot", number>();
+    for (const host of hosts) {
+      const term = host.termOnDisk(index);
+      if (term === undefined) continue;
+      seen.set(term, (seen.get(term) ?? 0) + 1);
+      // Where it is in a snapshot it was committed.
+      const count = (seen.get("snapshot") ?? 0) + (term === "snapshot" ? 0 : (seen.get(term) ?? 0));
+      if (count >= 2) return;
+    }
+    throw new Breach(
+      `entry ${index} was acknowledged from one disk, and ${managersAnswering} managers answer`,
+    );
+  }
+
+  /** All that any client was told of is in the log up to here. */
+  get acknowledgedIndex(): number {
+    return this.#acknowledgedIndex;
+  }
+
+  /** A task that leaves is not stopped while a node sends it connections. */
+  acts(host: SimHost, action: EngineAction, hosts: readonly SimHost[]): void {
+    if (!this.refusalForbidden || action.kind !== "stop") return;
+    const task = host.peer?.view.task(action.task);
+    if (task === undefined || !isLeaving(task)) return;
+    const addresses = new Set(task.Gam.attachments.map(({ address }) => address));
+    const sender = hosts.find(
+      ({ plan }) => plan && backendsIn(plan).some((address) => addresses.has(address)),
+    );
+    if (sender !== undefined) {
+      throw new Breach(`${host.id} stops task ${task.ID}, and ${sender.id} sends it connections`);
+    }
+  }
+
+  /** Honest peers are warned of lost peers and of other lives only: of nothing that they would send, log or plan. */
+  told(host: NodeId, { level, text, fields }: Extract<Effect, { kind: "note" }>): void {
+    if (level !== "warn" || text.startsWith("Peer is ") || text.includes("another life")) return;
+    throw new Breach(`${host} is warned: ${text} ${JSON.stringify(fields)}`);
+  }
+
+  connects(host: NodeId, members: readonly { readonly id: NodeId }[]): void {
+    this.#connected.set(
+      host,
+      members.map(({ id }) => id),
+    );
+  }
+
+  /** To whom this host's peer said last that it should be connected. */
+  connectedTo(host: NodeId): readonly NodeId[] {
+    return this.#connected.get(host) ?? [];
+  }
+
+  #look(event: Event, index: number): void {
+    if (event.table === "task" && event.before !== undefined && event.after !== undefined) {
+      const [before, after] = [event.before.Status.State, event.after.Status.State];
+      if (compareStates(after, before) < 0) {
+        throw new Breach(`entry ${index}: task ${event.after.ID} fell from ${before} to ${after}`);
+      }
+      if (compareStates(event.after.DesiredState, event.before.DesiredState) < 0) {
+        throw new Breach(`entry ${index}: desired state of task ${event.after.ID} fell`);
+      }
+    }
+    if (event.table !== "node" || event.after?.Status.State !== "down") return;
+    if (event.before?.Status.State === "down") return;
+    this.#downs += 1;
+    if (this.evictionForbidden) {
+      throw new Breach(`entry ${index}: ${event.after.ID} was called down, and it is well`);
+    }
+  }
+
+  /** What was acknowledged is in this state, which is the newest there is. */
+  kept(view: View): void {
+    const last = new Map<ServiceId, Acknowledged>();
+    for (const write of this.#acknowledged) {
+      const known = last.get(write.service);
+      if (known === undefined || known.index < write.index) last.set(write.service, write);
+    }
+    for (const write of last.values()) {
+      const service = view.service(write.service);
+      if (write.kind === "remove") {
+        if (service !== undefined) throw new Breach(`service ${write.service} is back`);
+      } else if (service === undefined) {
+        if (this.#doomed.has(write.service)) continue;
+        throw new Breach(`service ${write.service}, acknowledged at ${write.index}, is lost`);
+      } else if (service.Version.Index < write.index) {
+        throw new Breach(`write ${write.index} of service ${write.service} is lost`);
+      }
+    }
+  }
+}
+
+/**
+ * Two containers of one slot run at once, of a service that stops before it starts. May only be asked
+ * where every host is well and hears all others, and has for a while.
+ */
+export function doubled(hosts: readonly SimHost[], view: View): string | undefined {
+  const slots = new Map<string, string>();
+  for (const host of hosts) {
+    for (const { task: id, phase } of host.engine.containers()) {
+      const task = phase === "running" ? view.task(id) : undefined;
+      const service = task && view.service(task.ServiceID);
+      if (task?.Slot === undefined || service === undefined) continue;
+      if (service.Spec.UpdateConfig?.Order === "start-first") continue;
+      const slot = `${task.ServiceID} ${task.Slot}`;
+      const other = slots.get(slot);
+      if (other !== undefined) return `slot ${slot} runs twice, as ${other} and ${id}`;
+      slots.set(slot, id);
+    }
+  }
+  return undefined;
+}
+
+/** A task that is said to run has been started by its engine. */
+function ranWhenItSaidSo(task: Task, hosts: readonly SimHost[]): void {
+  if (task.Status.State !== "running") return;
+  const host = hosts.find(({ id }) => id === task.NodeID);
+  if (host?.engine.container(task.ID)?.phase !== "created") return;
+  throw new Breach(`task ${task.ID} is said to run on ${host.id}, and was not started`);
+}
+
+/**
+ * Nobody is called ready again who has been off for longer than news of an earlier life may take:
+ * settled rumours come every 5 s, a message is under way for 1.5 s at most, and the clock of who says
+ * so may be 2 s fast.
+ */
+const staleNewsMs = 10_000;
+
+function wasThereWhenItCameBack(
+  { before, after }: Extract<Event, { table: "node" }>,
+  hosts: readonly SimHost[],
+): void {
+  if (before?.Status.State !== "down" || after?.Status.State !== "ready") return;
+  const host = hosts.find(({ id }) => id === after.ID);
+  // An entry may be committed long after it was planned: what counts is what its leader could know.
+  const offMs = host?.offMsAt(Date.parse(after.UpdatedAt)) ?? 0;
+  if (host === undefined || offMs < staleNewsMs) return;
+  // One that was frozen tells old news when it thaws.
+  if (hosts.some(({ thawedAgoMs }) => thawedAgoMs < staleNewsMs)) return;
+  throw new Breach(`${host.id} is called ready again, and had been off for ${offMs} ms`);
+}
+
+function digestOf(event: Event): string {
+  const row = event.after ?? event.before;
+  if (row === undefined) return event.table;
+  const id = "Id" in row ? row.Id : row.ID;
+  const what = event.after === undefined ? "gone" : "";
+  if (event.table !== "task") return `${event.table}:${id}:${row.Version.Index}${what}`;
+  const task = row as Task;
+  return `${id}:${task.Status.State}:${task.DesiredState}:${task.NodeID ?? ""}${what}`;
+}
+
+/** Nobody is a stranger because the root key was replaced. */
+function hadItsRoot(
+  { before, after }: Extract<Event, { table: "cluster" }>,
+  index: number,
+  seenBy: NodeId,
+  hosts: readonly SimHost[],
+): void {
+  if (before === undefined || after === undefined) return;
+  const { RootPublicKey } = after;
+  if (before.RootPublicKey === RootPublicKey) return;
+  const view = hosts.find(({ id }) => id === seenBy)?.peer?.view;
+  const stranger = hosts.find(({ id, root }) => {
+    // The view may be further on than the entry: who joined after it had no part in it.
+    const changed = view?.node(id)?.Version.Index ?? Number.POSITIVE_INFINITY;
+    return changed <= index && root !== RootPublicKey;
+  });
+  if (stranger === undefined) return;
+  throw new Breach(
+    `entry ${index}: root key ${RootPublicKey}, and ${stranger.id} has ${stranger.root}`,
+  );
+}

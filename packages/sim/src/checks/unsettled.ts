@@ -1,0 +1,202 @@
+/**
+ * Unsettled: what keeps a cluster from being as it was asked to be.
+ *
+ * For a world in which nothing happens any more: then all of this must come true in bounded time. Does
+ * not decide how long that may take (storm.ts).
+ */
+import type { NodeId } from "@gam/core";
+import { planNode, unroutedPairs } from "@gam/network";
+import {
+  isWanted,
+  meetsConstraints,
+  type Node,
+  nodesWithoutNextRoot,
+  readConstraints,
+  type Service,
+  type Task,
+  type View,
+} from "@gam/state";
+import { restless, type SimHost } from "../hosts/host.ts";
+import type { Checkers } from "./checkers.ts";
+import { addressesMissing } from "./ledger.ts";
+
+/** Usage is measured every second and told every five at least, by clocks that differ by 4 s at most. */
+const usageAgeMsMax = 10_000;
+
+/** The first thing that is missing; undefined when nothing is. */
+export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string | undefined {
+  const views: View[] = [];
+  const leaders = new Set<NodeId | undefined>();
+  for (const { id, peer } of hosts) {
+    if (peer === undefined) return `${id} is off`;
+    views.push(peer.view);
+    leaders.add(peer.leader);
+  }
+  const [view] = views;
+  const [leader] = leaders;
+  if (view === undefined || leaders.size !== 1 || leader === undefined) {
+    return `leaders: ${[...leaders].join(", ")}`;
+  }
+  if (views.some(({ index }) => index !== view.index)) {
+    return `applied: ${views.map(({ index }) => index).join(", ")}`;
+  }
+  return (
+    membersMissing(hosts, view, checkers) ??
+    servicesMissing(view) ??
+    containersMissing(hosts, view) ??
+    addressesMissing(view) ??
+    routesMissing(view) ??
+    rootMissing(view)
+  );
+}
+
+function rootMissing(view: View): string | undefined {
+  if (view.cluster?.NextRoot === undefined) return undefined;
+  const awaited = nodesWithoutNextRoot(view).map(({ ID }) => ID);
+  return `the root key is being replaced, and waits for ${awaited.join(", ") || "nobody"}`;
+}
+
+/** All that the plans of all nodes fail to connect. */
+function routesMissing(view: View): string | undefined {
+  const plans = view.nodes().flatMap(({ ID }) => planNode(view, ID) ?? []);
+  return unroutedPairs(plans)[0];
+}
+
+/** Hosts and nodes are the same, all are ready, and all know of all. */
+function membersMissing(
+  hosts: readonly SimHost[],
+  view: View,
+  checkers: Checkers,
+): string | undefined {
+  const nodes = view.nodes().map(({ ID }) => ID);
+  const ghost = nodes.find((id) => !hosts.some((host) => host.id === id));
+  if (ghost !== undefined) return `node ${ghost} has no host`;
+  for (const node of view.nodes()) {
+    if (node.Status.State !== "ready") return `node ${node.ID} is ${node.Status.State}`;
+  }
+  for (const host of hosts) {
+    const { id, peer } = host;
+    if (!nodes.includes(id)) return `${id} is no member and does not know it`;
+    if (checkers.connectedTo(id).toString() !== nodes.toString()) {
+      return `${id} was told to connect to ${checkers.connectedTo(id)}`;
+    }
+    const { dialect } = view.node(id)?.Gam ?? {};
+    if (dialect !== host.dialect.newest) return `${id} is said to speak dialect ${dialect}`;
+    for (const node of nodes) {
+      const atMs = peer?.usage.get(node)?.atMs ?? 0;
+      if (Math.abs(host.wallMs - atMs) > usageAgeMsMax) return `${id} has no usage of ${node}`;
+    }
+    if (peer !== undefined && peer.usage.size > nodes.length) return `${id} has usage of strangers`;
+  }
+  return votersMissing(hosts, view);
+}
+
+/** Voters are managers, as many as survive what can be survived; with one of them all others stand by. */
+function votersMissing(hosts: readonly SimHost[], view: View): string | undefined {
+  const [host] = hosts;
+  const { voters, votersOutgoing, standbys } = host?.peer?.raft.configuration ?? {};
+  if (voters === undefined || standbys === undefined || votersOutgoing?.length !== 0)
+    return "voters are being changed";
+  const managers = view.nodes().filter(({ Spec }) => Spec.Role === "manager");
+  const stranger = voters.find((id) => !managers.some(({ ID }) => ID === id));
+  if (stranger !== undefined) return `${stranger} votes and is no manager`;
+  const survivable = managers.length >= 5 ? 5 : managers.length >= 3 ? 3 : 1;
+  const wanted = Math.min(survivable, host?.votersMax ?? survivable);
+  if (voters.length !== wanted) return `${voters.length} voters of ${managers.length}`;
+  const idle = managers.find(({ ID }) => !voters.includes(ID) && !standbys.includes(ID));
+  return voters.length === 1 && idle !== undefined ? `${idle.ID} does not stand by` : undefined;
+}
+
+function servicesMissing(view: View): string | undefined {
+  for (const service of view.services()) {
+    const missing = missingOf(service, view);
+    if (missing !== undefined) return `service ${service.Spec.Name}: ${missing}`;
+  }
+  for (const task of view.tasks()) {
+    if (view.service(task.ServiceID) === undefined) return `task ${task.ID} has no service`;
+  }
+  return undefined;
+}
+
+function missingOf(service: Service, view: View): string | undefined {
+  const { Mode } = service.Spec;
+  if (Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined) {
+    return missingOfJob(service, view);
+  }
+  const nodes = suitable(service, view);
+  const places = Mode.Global === undefined ? (Mode.Replicated?.Replicas ?? 1) : nodes.length;
+  const isRestless = restless.has(service.Spec.TaskTemplate.ContainerSpec.Image);
+  const wanted = view
+    .tasksOf(service.ID)
+    .filter((task) => (isRestless ? isWanted(task) : task.DesiredState === "running"));
+  const slots = new Set(wanted.map(({ Slot, NodeID }) => Slot ?? NodeID));
+  if (slots.size !== places) return `${slots.size} slots of ${places}`;
+  const room = Mode.Global === undefined ? nodes.length * perNode(service) : places;
+  const fits = Math.min(places, room);
+  // Where not all fit, an update waits for room that will never be.
+  const status = service.UpdateStatus?.State;
+  const moving = status === "updating" || status === "rollback_started";
+  if (moving && fits === places) return `still ${status}`;
+  if (isRestless) return undefined;
+  if (wanted.length !== places) return `${wanted.length} tasks for ${places} places`;
+  const waiting = wanted.filter(({ Status }) => Status.State !== "running");
+  const idle = waiting.find(({ Status }) => Status.State !== "pending" || !Status.Err);
+  if (idle !== undefined) return `slot ${idle.Slot} is ${idle.Status.State}`;
+  if (waiting.length !== places - fits) return `${waiting.length} wait, and ${fits} fit`;
+  const old = wanted.find((task) => imageOf(task) !== imageOf({ Spec: service.Spec.TaskTemplate }));
+  if (old === undefined || moving || status?.endsWith("paused")) return undefined;
+  return `slot ${old.Slot} is out of date`;
+}
+
+function missingOfJob({ ID, Spec, JobStatus }: Service, view: View): string | undefined {
+  if (restless.has(Spec.TaskTemplate.ContainerSpec.Image)) return undefined;
+  const run = JobStatus?.JobIteration.Index ?? 0;
+  const tasks = view.tasksOf(ID).filter(({ JobIteration }) => (JobIteration?.Index ?? 0) === run);
+  const done = tasks.filter(({ Status }) => Status.State === "complete");
+  const { MaxConcurrent = 1, TotalCompletions = MaxConcurrent } = Spec.Mode.ReplicatedJob ?? {};
+  const nodes = suitable({ Spec }, view);
+  if (Spec.Mode.GlobalJob !== undefined) {
+    const lacking = nodes.find((node) => !done.some(({ NodeID }) => NodeID === node.ID));
+    return lacking && `${lacking.ID} has not done its job`;
+  }
+  const slots = new Set(done.map(({ Slot }) => Slot)).size;
+  if (nodes.length === 0 || slots === TotalCompletions) return undefined;
+  return `${slots} of ${TotalCompletions} are complete`;
+}
+
+function imageOf({ Spec }: Pick<Task, "Spec">): string {
+  return Spec.ContainerSpec.Image;
+}
+
+/** Nodes that may have tasks of the service. */
+function suitable({ Spec }: Pick<Service, "Spec">, view: View): Node[] {
+  const constraints = readConstraints(Spec.TaskTemplate.Placement?.Constraints);
+  return view
+    .nodes()
+    .filter((node) => node.Spec.Availability === "active" && meetsConstraints(constraints, node));
+}
+
+function perNode({ Spec }: Service): number {
+  if (Spec.EndpointSpec?.Ports?.some(({ PublishMode }) => PublishMode === "host")) return 1;
+  return Spec.TaskTemplate.Placement?.MaxReplicas || Number.MAX_SAFE_INTEGER;
+}
+
+/** What runs is what the state says that runs, container by container. */
+function containersMissing(hosts: readonly SimHost[], view: View): string | undefined {
+  for (const host of hosts) {
+    const runs = new Set<string>();
+    for (const { task: id, phase } of host.engine.containers()) {
+      const task = view.task(id);
+      if (task === undefined) return `${host.id} has a stray of task ${id}`;
+      if (phase !== "running") continue;
+      if (runs.has(id)) return `${host.id} runs task ${id} twice`;
+      runs.add(id);
+      if (!isWanted(task)) return `${host.id} still runs task ${id}`;
+    }
+    for (const task of view.tasksOn(host.id)) {
+      if (restless.has(imageOf(task)) || task.Status.State !== "running") continue;
+      if (isWanted(task) && !runs.has(task.ID)) return `${host.id} does not run task ${task.ID}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,21 @@
+/** Refusal: what changes of all kinds of objects are refused for. The words are Swarm's. */
+import type { Refusal } from "../log/change.ts";
+
+/** Ids are made up by who asks, and what has one already must not be replaced by it. */
+export function takenId(object: unknown, name: string): Refusal | undefined {
+  return object === undefined ? undefined : { code: "IN_USE", message: `${name} already exists` };
+}
+
+export function stale(
+  object: { readonly Version: { readonly Index: number } } | undefined,
+  basedOn: number,
+  name: string,
+): Refusal | undefined {
+  if (object === undefined) return missing(object, name);
+  if (object.Version.Index === basedOn) return undefined;
+  return { code: "STALE_VERSION", message: "update out of sequence" };
+}
+
+export function missing(object: unknown, name: string): Refusal | undefined {
+  return object === undefined ? { code: "NOT_FOUND", message: `${name} not found` } : undefined;
+}

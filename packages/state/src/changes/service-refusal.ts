@@ -1,0 +1,116 @@
+/**
+ * Service refusal: why a service cannot be made or changed as the state is.
+ *
+ * Decides what would break the store's promises: unique names, unique published ports, networks that are there,
+ * and versions that writers have seen. The words are Swarm's.
+ */
+import { type ServiceId, unreachable } from "@gam/core";
+import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
+import type { ChangeOf, Refusal } from "../log/change.ts";
+import type { View } from "../log/view.ts";
+import type { PortConfig, Service, ServiceSpec } from "../objects/service.ts";
+import { lostNetwork } from "./network-refusal.ts";
+import { missing, stale, takenId } from "./refusal.ts";
+
+export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal | undefined {
+  switch (change.kind) {
+    case "createService":
+      return (
+        takenServiceName(view, change.spec.Name) ??
+        takenId(view.service(change.id), `service ${change.id}`) ??
+        lostNetwork(view, change.spec) ??
+        takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
+        takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
+      );
+    case "updateService":
+      return (
+        stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
+        unfit(view, view.service(change.id), change.spec)
+      );
+    case "removeService":
+      return missing(view.service(change.id), `service ${change.id}`);
+    case "progressUpdate":
+    case "rollbackService":
+    case "setEndpoint":
+      return undefined;
+    default:
+      unreachable(change);
+  }
+}
+
+/** One of these ports is published by another service, on every node. */
+export function takenPort(
+  view: View,
+  id: ServiceId,
+  ports: readonly PortConfig[] | undefined,
+): Refusal | undefined {
+  return collision(view, id, ingressPorts({ Ports: ports ?? [] }), heldPorts, "an ingress port");
+}
+
+/**
+ * One of these ports is bound on hosts by this service and published on every node by another, or the
+ * other way round. Two services that bind one on hosts do not meet: placement sees to that.
+ */
+function takenOnHosts(
+  view: View,
+  id: ServiceId,
+  ports: readonly PortConfig[] | undefined,
+): Refusal | undefined {
+  const asked = { Ports: ports ?? [] };
+  const bound = ({ Spec }: Service): readonly PortConfig[] => hostPorts(Spec.EndpointSpec);
+  return (
+    collision(view, id, ingressPorts(asked), bound, "an ingress port") ??
+    collision(view, id, hostPorts(asked), heldPorts, "a host-published port")
+  );
+}
+
+function collision(
+  view: View,
+  id: ServiceId,
+  asked: readonly PortConfig[],
+  heldBy: (service: Service) => readonly PortConfig[],
+  as: string,
+): Refusal | undefined {
+  for (const port of asked) {
+    if (!port.PublishedPort) continue;
+    const holder = view
+      .services()
+      .find((service) => service.ID !== id && heldBy(service).some((one) => same(one, port)));
+    if (holder === undefined) continue;
+    const message = `port '${port.PublishedPort}' is already in use by service '${holder.Spec.Name}' (${holder.ID}) as ${as}`;
+    return { code: "BAD_REQUEST", message };
+  }
+  return undefined;
+}
+
+function same(a: PortConfig, b: PortConfig): boolean {
+  return a.PublishedPort === b.PublishedPort && (a.Protocol ?? "tcp") === (b.Protocol ?? "tcp");
+}
+
+function takenServiceName(view: View, name: string): Refusal | undefined {
+  if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
+  const message = `name conflicts with an existing object: service ${name} already exists`;
+  return { code: "NAME_IN_USE", message };
+}
+
+/** Why the service cannot have that spec. */
+function unfit(
+  view: View,
+  service: Service | undefined,
+  wanted: ServiceSpec | "previous",
+): Refusal | undefined {
+  if (service === undefined) return undefined;
+  const spec = wanted === "previous" ? service.PreviousSpec : wanted;
+  if (spec === undefined) {
+    return { code: "REFUSED", message: `service ${service.ID} does not have a previous spec` };
+  }
+  // Names are unique because they stay.
+  if (spec.Name !== service.Spec.Name) {
+    return { code: "BAD_REQUEST", message: "renaming services is not supported" };
+  }
+  return (
+    lostNetwork(view, spec) ??
+    takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??
+    takenOnHosts(view, service.ID, spec.EndpointSpec?.Ports)
+  );
+}

@@ -1,0 +1,82 @@
+/** Task change: what one change of the log makes of a task. No change of a task is refused: it is void. */
+import { unreachable } from "@gam/core";
+import type { ChangeOf } from "../log/change.ts";
+import { born, moved, type Occasion } from "../log/occasion.ts";
+import type { View } from "../log/view.ts";
+import {
+  compareStates,
+  isTerminal,
+  isWanted,
+  type Task,
+  type TaskStatus,
+} from "../objects/task.ts";
+
+/** As TableRule.after. */
+export function taskAfter(
+  task: Task | undefined,
+  change: ChangeOf<"task">,
+  on: Occasion,
+): Task | undefined {
+  if (change.kind === "createTask") {
+    // The service may have been removed since the leader planned this.
+    if (task !== undefined || on.view.service(change.task.ServiceID) === undefined) return task;
+    return { ...change.task, ...born(on) };
+  }
+  if (task === undefined) return undefined;
+  const next = { ...task, ...moved(on) };
+  switch (change.kind) {
+    case "assignTask": {
+      const { node, status } = change;
+      if ((task.NodeID ?? node) !== node || on.view.node(node) === undefined) return task;
+      if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return task;
+      return { ...next, NodeID: node, Status: status };
+    }
+    case "attachTask": {
+      // Global tasks have their node from the start, and wait for it to be given to them.
+      const isAssigned = compareStates(task.Status.State, "assigned") >= 0;
+      if (isAssigned && (change.attachments.length > 0 || !isForsaken(task, on.view))) return task;
+      return { ...next, Gam: { ...task.Gam, attachments: change.attachments } };
+    }
+    case "explainTask":
+      if (compareStates(task.Status.State, "pending") > 0) return task;
+      return { ...next, Status: change.status };
+    case "desireTask":
+      if (compareStates(change.desired, task.DesiredState) <= 0) return task;
+      return { ...next, DesiredState: change.desired };
+    case "reportTask":
+    case "orphanTask": {
+      const Status = mergeStatus(task.Status, change.status);
+      if (Status === task.Status) return task;
+      const starts = Status.State === "running" && task.Status.State !== "running";
+      const startedAtMs = Date.parse(Status.Timestamp) || on.atMs;
+      const Gam = starts ? { ...task.Gam, startedAtMs } : task.Gam;
+      return { ...next, Status, Gam };
+    }
+    case "removeTask":
+      return undefined;
+    default:
+      unreachable(change);
+  }
+}
+
+/** Nobody wants it to run, and nobody who could hear that is there. */
+function isForsaken(task: Task, view: View): boolean {
+  const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
+  return !isWanted(task) && (node === undefined || node.Status.State === "down");
+}
+
+/** The later of two observations of one task; the old one itself when the new one tells nothing. */
+export function mergeStatus(old: TaskStatus, next: TaskStatus): TaskStatus {
+  if (isTerminal(old.State) && old.State !== next.State) {
+    // An end is final, except for a lost task whose node came back and told how it really ended.
+    return old.State === "orphaned" && isTerminal(next.State) ? next : old;
+  }
+  if (compareStates(next.State, old.State) < 0) return old;
+  if (next.State === old.State && next.Message === old.Message && next.Err === old.Err) {
+    const same =
+      JSON.stringify([next.ContainerStatus, next.PortStatus]) ===
+      JSON.stringify([old.ContainerStatus, old.PortStatus]);
+    if (same) return old;
+  }
+  return next;
+}

@@ -1,0 +1,55 @@
+/** Check of the cluster: its changes, and the whole object. */
+import { type Check, check } from "@gam/core";
+import type { ChangeFields } from "../log/table-rule.ts";
+import type { Cluster, JoinToken, NextRoot } from "../objects/cluster.ts";
+import { readDataPath } from "../specs/data-path.ts";
+import { anything } from "./check-parts.ts";
+import { checkClusterSpec, readBy } from "./check-spec.ts";
+import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
+
+const { integer, list, optional, string, struct } = check;
+
+/** Sealed under the root key, and while it is being replaced under the next one as well. */
+const rootsMax = 2;
+const checkToken = struct({
+  PublicKey: aKey,
+  Sealed: check.map(string(1024), rootsMax, aKey),
+}) as Check<JoinToken>;
+const checkTokens = struct({ Worker: checkToken, Manager: checkToken }) as Check<Cluster["Tokens"]>;
+const checkNextRoot = struct({ PublicKey: aKey, Signature: aSignature }) as Check<NextRoot>;
+
+const parts = {
+  ID: anId,
+  Spec: checkClusterSpec,
+  Tokens: checkTokens,
+  RootPublicKey: aKey,
+  NextRoot: optional(checkNextRoot),
+  DefaultAddrPool: list(string(64), 256),
+  SubnetSize: integer(1, 32),
+  DataPathPort: integer(1, 65_535),
+};
+
+/** Read once more as it was when the cluster was made. */
+const readPath = readBy(readDataPath);
+
+function withDataPath<T extends object>(shape: Check<T>): Check<T> {
+  return (value, path) => ({ ...shape(value, path), ...readPath(value, path) });
+}
+
+const checkNewCluster = withDataPath(struct(parts)) as Check<
+  Omit<Cluster, "Version" | "CreatedAt" | "UpdatedAt">
+>;
+
+export const checkCluster = withDataPath(
+  struct({ ...parts, Version: struct({ Index: anIndex }), CreatedAt: aTime, UpdatedAt: aTime }),
+) as Check<Cluster>;
+
+export const clusterParts = anything;
+
+export const clusterFields: ChangeFields<"cluster"> = {
+  createCluster: { cluster: checkNewCluster },
+  updateCluster: { spec: checkClusterSpec, basedOn: anIndex },
+  rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
+  rotateRoot: { root: aKey, next: checkNextRoot, tokens: checkTokens },
+  endRootRotation: { publicKey: aKey },
+};

@@ -1,0 +1,86 @@
+/** Check of a service: its changes, and the whole object. */
+import { type Check, check, type ServiceId } from "@gam/core";
+import type { ChangeFields } from "../log/table-rule.ts";
+import type { Service, UpdateStatus } from "../objects/service.ts";
+import { checkEndpoint } from "./check-endpoint.ts";
+import { anything, keeping, shortText, someList } from "./check-parts.ts";
+import { checkServiceSpec } from "./check-spec.ts";
+import { aMessage, aMoment, anIndex, aRegistryAuth, aTime } from "./field-checks.ts";
+
+const { id, list, literal, matching, optional, struct } = check;
+
+/** Places of one service: its slots, or the nodes of the cluster. */
+const placesMax = 200_000;
+
+const checkUpdateStatus = struct({
+  State: literal(
+    "updating",
+    "paused",
+    "completed",
+    "rollback_started",
+    "rollback_paused",
+    "rollback_completed",
+  ),
+  StartedAt: aTime,
+  CompletedAt: optional(aTime),
+  Message: aMessage,
+}) as Check<UpdateStatus>;
+
+/** Slots by their numbers, nodes by their ids. */
+const checkPlaces = list(
+  matching(/^(0|[1-9]\d{0,9}|[0-9a-z]{25})$/, "a slot or a node", 25),
+  placesMax,
+);
+
+export const checkService = struct({
+  ID: id<ServiceId>(),
+  Version: struct({ Index: anIndex }),
+  CreatedAt: aTime,
+  UpdatedAt: aTime,
+  Spec: checkServiceSpec,
+  PreviousSpec: optional(checkServiceSpec),
+  Endpoint: checkEndpoint,
+  UpdateStatus: optional(checkUpdateStatus),
+  JobStatus: optional(
+    struct({ JobIteration: struct({ Index: optional(anIndex) }), LastExecution: aTime }),
+  ),
+  Gam: struct({
+    registryAuth: aRegistryAuth,
+    registryAuthPrevious: aRegistryAuth,
+    templateVersion: anIndex,
+    waveAtMs: aMoment,
+    updated: checkPlaces,
+  }),
+}) as Check<Service>;
+
+export const serviceParts = keeping({
+  ID: shortText,
+  Spec: keeping({
+    Name: shortText,
+    TaskTemplate: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+    Mode: anything,
+  }),
+  Endpoint: anything,
+  Gam: keeping({ updated: someList }),
+});
+
+export const serviceFields: ChangeFields<"service"> = {
+  createService: { id: id<ServiceId>(), spec: checkServiceSpec, registryAuth: aRegistryAuth },
+  updateService: {
+    id: id<ServiceId>(),
+    spec: (value, path) => (value === "previous" ? value : checkServiceSpec(value, path)),
+    registryAuth: optional(aRegistryAuth),
+    registryAuthFrom: optional(literal("spec", "previous-spec")),
+    basedOn: anIndex,
+  },
+  removeService: { id: id<ServiceId>() },
+  progressUpdate: {
+    id: id<ServiceId>(),
+    basedOn: anIndex,
+    status: optional(checkUpdateStatus),
+    waveAtMs: aMoment,
+    updated: checkPlaces,
+  },
+  rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
+  setEndpoint: { id: id<ServiceId>(), endpoint: checkEndpoint },
+};

@@ -1,0 +1,127 @@
+/** Check of a task: its changes, and the whole object. */
+import {
+  type Check,
+  check,
+  type NetworkId,
+  type NodeId,
+  type ServiceId,
+  type TaskId,
+} from "@gam/core";
+import type { NewTask } from "../log/change.ts";
+import type { ChangeFields } from "../log/table-rule.ts";
+import { type Task, type TaskAttachment, type TaskStatus, taskStates } from "../objects/task.ts";
+import { checkEndpointSpec, checkPorts } from "./check-endpoint.ts";
+import { genericResources } from "./check-node.ts";
+import { anything, keeping, shortText } from "./check-parts.ts";
+import { checkTaskSpec } from "./check-spec.ts";
+import {
+  aCount,
+  aMessage,
+  aMoment,
+  aName,
+  anAddress,
+  anId,
+  anIndex,
+  aRegistryAuth,
+  aText,
+  aTime,
+  labels,
+  orEmpty,
+} from "./field-checks.ts";
+
+const { boolean, id, integer, list, literal, optional, struct, where } = check;
+
+const attachmentsMax = 256;
+/** Of processes: Linux has 0 to 255, other systems have more. */
+const exitCodeMax = 2 ** 32;
+
+const checkTaskStatus = struct({
+  Timestamp: aTime,
+  State: literal(...taskStates),
+  Message: optional(aMessage),
+  Err: optional(aMessage),
+  ContainerStatus: optional(
+    struct({
+      ContainerID: optional(aText),
+      PID: optional(integer(0, 2 ** 32)),
+      ExitCode: optional(integer(-exitCodeMax, exitCodeMax)),
+    }),
+  ),
+  PortStatus: optional(struct({ Ports: optional(checkPorts) })),
+}) as Check<TaskStatus>;
+
+/** Before it is given to a node, as the leader says it. */
+const checkWaitingStatus = where(
+  checkTaskStatus,
+  ({ State }) => State === "new" || State === "allocated" || State === "pending",
+  "a state of a task without a node",
+);
+
+const checkDesired = literal("ready", "running", "complete", "shutdown", "remove");
+
+const checkTaskAttachments = where(
+  list(struct({ network: id<NetworkId>(), address: anAddress }), attachmentsMax),
+  (all) => new Set(all.map(({ network }) => network)).size === all.length,
+  "one address in each network",
+) as Check<TaskAttachment[]>;
+
+const parts = {
+  ID: id<TaskId>(),
+  Labels: labels,
+  Spec: checkTaskSpec,
+  ServiceID: id<ServiceId>(),
+  Slot: optional(aCount),
+  NodeID: optional(id<NodeId>()),
+  Status: checkTaskStatus,
+  DesiredState: checkDesired,
+  GenericResources: optional(genericResources),
+  JobIteration: optional(struct({ Index: optional(anIndex) })),
+  Gam: struct({
+    templateVersion: anIndex,
+    endpoint: checkEndpointSpec,
+    serviceName: aName,
+    serviceLabels: labels,
+    registryAuth: aRegistryAuth,
+    startAfterMs: aMoment,
+    after: orEmpty(anId),
+    restart: boolean,
+    startedAtMs: optional(aMoment),
+    attachments: checkTaskAttachments,
+  }),
+};
+
+const checkNewTask = struct(parts) as Check<NewTask>;
+
+export const checkTask = struct({
+  ...parts,
+  Version: struct({ Index: anIndex }),
+  CreatedAt: aTime,
+  UpdatedAt: aTime,
+}) as Check<Task>;
+
+export const taskParts = keeping({
+  ID: shortText,
+  ServiceID: shortText,
+  Spec: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
+  Status: keeping({ State: shortText }),
+  DesiredState: shortText,
+  Gam: keeping({ endpoint: anything, attachments: list(anything, 4096) }),
+});
+
+export const taskFields: ChangeFields<"task"> = {
+  createTask: { task: checkNewTask },
+  assignTask: {
+    id: id<TaskId>(),
+    node: id<NodeId>(),
+    status: where(checkTaskStatus, ({ State }) => State === "assigned", "state assigned"),
+  },
+  attachTask: { id: id<TaskId>(), attachments: checkTaskAttachments },
+  explainTask: { id: id<TaskId>(), status: checkWaitingStatus },
+  desireTask: { id: id<TaskId>(), desired: checkDesired },
+  reportTask: { id: id<TaskId>(), status: checkTaskStatus },
+  orphanTask: {
+    id: id<TaskId>(),
+    status: where(checkTaskStatus, ({ State }) => State === "orphaned", "state orphaned"),
+  },
+  removeTask: { id: id<TaskId>() },
+};

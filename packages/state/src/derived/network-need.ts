@@ -1,0 +1,72 @@
+/**
+ * Network need: in which networks of the cluster a task, or a service, has an address.
+ *
+ * Decides nothing. Whoever allocates, places and routes asks here, so that all mean the same networks.
+ */
+import type { NetworkId } from "@gam/core";
+import type { View } from "../log/view.ts";
+import type { Network } from "../objects/network.ts";
+import type { NetworkTarget, Service } from "../objects/service.ts";
+import type { Task } from "../objects/task.ts";
+import { predefinedNetworks } from "../specs/network-spec.ts";
+import { ingressPorts } from "./ports.ts";
+
+export interface NetworkNeed {
+  /** Without doubles, in the order of the spec, the ingress network last. */
+  readonly networks: readonly NetworkId[];
+  /** Why they cannot all be had whatever is allocated; "" when they can. */
+  readonly problem: string;
+}
+
+const nothing: NetworkNeed = { networks: [], problem: "" };
+
+/** The networks that the task has to have an address in before it gets a node. */
+export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): NetworkNeed {
+  const targets = task.Spec.Networks ?? [];
+  const publishes = ingressPorts(task.Gam.endpoint).length > 0;
+  if ((targets.length === 0 && !publishes) || isOfEngine(targets)) return nothing;
+  const networks = new Set(targets.map(({ Target }) => Target as NetworkId));
+  const [lost] = [...networks].flatMap((id) => (view.network(id) === undefined ? [`${id}`] : []));
+  let problem = lost === undefined ? "" : `network ${lost} not found`;
+  if (publishes) {
+    const ingress = ingressOf(view);
+    if (ingress !== undefined) networks.add(ingress.Id);
+    else problem ||= "service needs ingress network, but no ingress network is present";
+  }
+  return { networks: [...networks], problem };
+}
+
+/** The task has all its addresses. */
+export function isAttached(task: Pick<Task, "Spec" | "Gam">, view: View): boolean {
+  const { networks, problem } = networkNeed(task, view);
+  const has = (id: NetworkId): boolean => {
+    return task.Gam.attachments.some(({ network }) => network === id);
+  };
+  return problem === "" && networks.every(has);
+}
+
+/** The networks in which the service has an address of its own. Published ports need none. */
+export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): readonly Network[] {
+  if (Spec.EndpointSpec?.Mode === "dnsrr") return [];
+  const targets = Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
+  if (targets.length === 0 || isOfEngine(targets)) return [];
+  const ids = new Set(targets.map(({ Target }) => Target as NetworkId));
+  return [...ids].map((id) => view.network(id)).filter((network) => network !== undefined);
+}
+
+/** The one through which published ports reach tasks on other nodes. */
+export function ingressOf(view: View): Network | undefined {
+  return view.networks().find(({ Ingress }) => Ingress);
+}
+
+/** A container in one of its engine's own networks is in no other. */
+function isOfEngine(targets: readonly NetworkTarget[]): boolean {
+  return targets.some(({ Target }) => isPredefined(Target));
+}
+
+/** One of each engine's own networks, or none at all. */
+export function isPredefined(target: string): boolean {
+  return ofEngine.has(target);
+}
+
+const ofEngine: ReadonlySet<string> = new Set(["none", ...predefinedNetworks.map(({ Id }) => Id)]);

@@ -1,0 +1,20 @@
+import type { Node } from "../objects/node.ts";
+import { containerName, type Task } from "../objects/task.ts";
+import type { TemplateContext } from "./expand-template.ts";
+
+/** What the templates of a task's spec know of it. */
+export function templateContext(task: Task, node: Node): TemplateContext {
+  const name = containerName(task);
+  return {
+    Service: { ID: task.ServiceID, Name: task.Gam.serviceName, Labels: task.Gam.serviceLabels },
+    Node: {
+      ID: node.ID,
+      Hostname: node.Description.Hostname,
+      Platform: {
+        Architecture: node.Description.Platform.Architecture,
+        OS: node.Description.Platform.OS,
+      },
+    },
+    Task: { ID: task.ID, Name: name, Slot: task.Slot === undefined ? node.ID : String(task.Slot) },
+  };
+}

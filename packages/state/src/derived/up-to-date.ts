@@ -1,0 +1,52 @@
+/**
+ * Up to date: which tasks of a service an update would leave alone.
+ *
+ * Those made from the template as it is now, or from one that differs in nothing, or in a placement
+ * that the task's node meets. Made anew for each version of the service; it remembers what it has found
+ * out about each template, so that a thousand tasks of one template cost one comparison.
+ */
+import { type Constraint, meetsConstraints, readConstraints } from "../objects/constraint.ts";
+import type { Node } from "../objects/node.ts";
+import { matchesPlatform } from "../objects/platform.ts";
+import type { Service, ServiceSpec } from "../objects/service.ts";
+import type { Task } from "../objects/task.ts";
+import { sameTemplate } from "./template.ts";
+
+/** What a template has in common with the service's. */
+type Likeness = "same" | "other placement" | "other";
+
+export class UpToDate {
+  readonly #service: Service;
+  readonly #likenesses = new Map<number, Likeness>();
+  readonly #constraints: readonly Constraint[] | undefined;
+
+  constructor(service: Service) {
+    this.#service = service;
+    this.#constraints = readConstraints(service.Spec.TaskTemplate.Placement?.Constraints);
+  }
+
+  /** `node` is the task's, where it has one that still exists. */
+  includes(task: Task, node: Node | undefined): boolean {
+    const { templateVersion } = task.Gam;
+    if (templateVersion === this.#service.Gam.templateVersion) return true;
+    let likeness = this.#likenesses.get(templateVersion);
+    if (likeness === undefined) {
+      likeness = likenessOf(task, this.#service.Spec);
+      this.#likenesses.set(templateVersion, likeness);
+    }
+    if (likeness !== "other placement") return likeness === "same";
+    if (node === undefined) return false;
+    const { Placement } = this.#service.Spec.TaskTemplate;
+    return meetsConstraints(this.#constraints, node) && matchesPlatform(Placement?.Platforms, node);
+  }
+}
+
+function likenessOf(task: Task, now: ServiceSpec): Likeness {
+  // Networks of the service were given to its tasks when they were made.
+  const { Networks: _, ...spec } = now;
+  const then: ServiceSpec = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
+  if (sameTemplate(now, then)) return "same";
+  const Placement = now.TaskTemplate.Placement ?? {};
+  const placed = { ...then, TaskTemplate: { ...task.Spec, Placement } };
+  return sameTemplate(now, placed) ? "other placement" : "other";
+}

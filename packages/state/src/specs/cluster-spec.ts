@@ -1,0 +1,63 @@
+import { GamError } from "@gam/core";
+import { type ClusterSpec, clusterSpecDefault } from "../objects/cluster.ts";
+import {
+  flag,
+  labels,
+  opaque,
+  readBody,
+  signed,
+  signedOrZero,
+  struct,
+  text,
+} from "./json-shape.ts";
+
+const shape = struct("Spec", {
+  Name: text,
+  Labels: labels,
+  Orchestration: struct("OrchestrationConfig", { TaskHistoryRetentionLimit: signedOrZero }),
+  Raft: struct("RaftConfig", {
+    SnapshotInterval: signed,
+    KeepOldSnapshots: signedOrZero,
+    LogEntriesForSlowFollowers: signed,
+    ElectionTick: signed,
+    HeartbeatTick: signed,
+  }),
+  Dispatcher: struct("DispatcherConfig", { HeartbeatPeriod: signed }),
+  CAConfig: opaque,
+  TaskDefaults: opaque,
+  EncryptionConfig: struct("EncryptionConfig", { AutoLockManagers: flag }),
+});
+
+/**
+ * The cluster's spec in its stored form. What the client leaves away or sends as zero is as in a fresh
+ * cluster: `docker swarm init` sends zeros.
+ *
+ * Errors: GamError BAD_REQUEST in Swarm's words; NOT_SUPPORTED for what gam does not do yet.
+ */
+export function readClusterSpec(body: unknown): ClusterSpec {
+  const read = readBody(shape, body);
+  const usual = clusterSpecDefault;
+  if (read.Name !== undefined && read.Name !== usual.Name) {
+    throw new GamError("BAD_REQUEST", `swarm spec must be named "${usual.Name}"`);
+  }
+  const history = read.Orchestration?.TaskHistoryRetentionLimit;
+  if (history !== undefined && history < 0) {
+    throw new GamError("BAD_REQUEST", "invalid TaskHistoryRetentionLimit: cannot be negative");
+  }
+  if (read.EncryptionConfig?.AutoLockManagers) {
+    throw new GamError(
+      "NOT_SUPPORTED",
+      "Cannot lock managers: autolock comes with a later version",
+    );
+  }
+  return {
+    Name: usual.Name,
+    Labels: read.Labels ?? {},
+    Orchestration: { ...usual.Orchestration, ...read.Orchestration },
+    Raft: { ...usual.Raft, ...read.Raft },
+    Dispatcher: { ...usual.Dispatcher, ...read.Dispatcher },
+    CAConfig: { ...usual.CAConfig, ...read.CAConfig },
+    TaskDefaults: read.TaskDefaults ?? {},
+    EncryptionConfig: { AutoLockManagers: false },
+  } as ClusterSpec;
+}

@@ -1,0 +1,62 @@
+/**
+ * Data path: where a new cluster's networks get their subnets, and on which port their packets travel.
+ *
+ * It is chosen once, when the cluster is made: subnets that were given out stay.
+ */
+import { GamError } from "@gam/core";
+import { endsOf, isRange } from "../objects/cidr.ts";
+import { type Cluster, dataPathDefault } from "../objects/cluster.ts";
+import { list, readBody, struct, text, unsigned } from "./json-shape.ts";
+
+export type DataPath = Pick<Cluster, "DefaultAddrPool" | "SubnetSize" | "DataPathPort">;
+
+const shape = struct("InitRequest", {
+  DefaultAddrPool: list(text, "", "string"),
+  SubnetSize: unsigned,
+  DataPathPort: unsigned,
+});
+
+/** As large as a network may be that names its own subnet. */
+const subnetSizeMin = 8;
+/** A subnet of eight addresses is the smallest that holds a service. */
+const subnetSizeMax = 29;
+const portMin = 1024;
+const portMax = 49_151;
+
+/**
+ * What `docker swarm init` asks for; what it leaves open is as in Swarm.
+ *
+ * Errors: GamError BAD_REQUEST in Swarm's words; NOT_SUPPORTED for IPv6.
+ */
+export function readDataPath(body: unknown): DataPath {
+  const read = readBody(shape, body);
+  const size = read.SubnetSize ?? dataPathDefault.SubnetSize;
+  const port = read.DataPathPort ?? dataPathDefault.DataPathPort;
+  const pools = (read.DefaultAddrPool ?? dataPathDefault.DefaultAddrPool).map((one) => one.trim());
+  if (size < subnetSizeMin || size > subnetSizeMax) refuse(`subnet size is out of range: ${size}`);
+  if (port < portMin || port > portMax) {
+    refuse(`Datapath port number is not in valid range (${portMin}-${portMax}) : ${port}`);
+  }
+  return {
+    DefaultAddrPool: pools.map((pool) => readPool(pool, size)),
+    SubnetSize: size,
+    DataPathPort: port,
+  };
+}
+
+function readPool(pool: string, size: number): string {
+  if (!isRange(pool)) refuse(`invalid base pool "${pool}": invalid CIDR address: ${pool}`);
+  if (pool.includes(":")) {
+    const message = `Cannot take subnets from ${pool}: networks across hosts have IPv4 addresses only`;
+    throw new GamError("NOT_SUPPORTED", message);
+  }
+  const prefix = Number(pool.split("/")[1]);
+  if (size < prefix) {
+    refuse(`invalid CIDR: "${pool}". Subnet size is too small for pool: ${size}`);
+  }
+  return `${endsOf(pool)[0]}/${prefix}`;
+}
+
+function refuse(message: string): never {
+  throw new GamError("BAD_REQUEST", message);
+}

@@ -1,0 +1,164 @@
+/**
+ * JSON shape: reads a client's JSON body as a Go server would.
+ *
+ * Decides which fields exist and of which type they are. Unknown fields are dropped, null is the same
+ * as absent, and what Go leaves out when it writes (empty texts, lists and maps, false, zero) is left
+ * out here too, so that one meaning has one form. Does not decide whether values make sense.
+ *
+ * Errors: GamError BAD_REQUEST in the words of Go's encoding/json, which tools match on.
+ */
+import { GamError } from "@gam/core";
+
+/** Where a value stands: the innermost Go struct, and the fields from the outermost one. */
+export interface JsonPath {
+  readonly struct: string;
+  readonly path: string;
+}
+
+/** `undefined` says: leave it out. */
+export type Shape<T> = (value: unknown, place: JsonPath) => T | undefined;
+export type Shaped<S> = S extends Shape<infer T> ? T : never;
+
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return `number ${value}`;
+  return typeof value;
+}
+
+function refuse(value: unknown, place: JsonPath, wanted: string): never {
+  const field = place.path === "" ? "value" : `struct field ${place.struct}.${place.path}`;
+  const kind = wanted.includes("int") ? goKind(value) : (goKind(value).split(" ")[0] ?? "");
+  throw new GamError(
+    "BAD_REQUEST",
+    `json: cannot unmarshal ${kind} into Go ${field} of type ${wanted}`,
+  );
+}
+
+const absent = (value: unknown): value is null | undefined => value === null || value === undefined;
+
+/** Empty is left out. */
+export const text: Shape<string> = (value, place) => {
+  if (absent(value) || value === "") return undefined;
+  return typeof value === "string" ? value : refuse(value, place, "string");
+};
+
+/** False is left out. */
+export const flag: Shape<boolean> = (value, place) => {
+  if (absent(value) || value === false) return undefined;
+  return value === true ? true : refuse(value, place, "bool");
+};
+
+/** Where false says something else than nothing. */
+export const flagOrNot: Shape<boolean> = (value, place) => {
+  if (absent(value)) return undefined;
+  return typeof value === "boolean" ? value : refuse(value, place, "bool");
+};
+
+/** From `min` up to, and without, `end`: what a client could not read back must not be stored. */
+interface Range {
+  readonly goType: string;
+  readonly min: number;
+  readonly end: number;
+}
+
+const uint64: Range = { goType: "uint64", min: 0, end: 2 ** 64 };
+const int64: Range = { goType: "int64", min: -(2 ** 63), end: 2 ** 63 };
+
+function whole({ goType, min, end }: Range, zero: boolean): Shape<number> {
+  return (value, place) => {
+    if (absent(value) || (value === 0 && !zero)) return undefined;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min || value >= end) {
+      return refuse(value, place, goType);
+    }
+    return value;
+  };
+}
+
+/** Zero is left out. */
+export const unsigned = whole(uint64, false);
+/** Where zero says something else than nothing. */
+export const unsignedOrZero = whole(uint64, true);
+/** Zero is left out. */
+export const signed = whole(int64, false);
+/** Where zero says something else than nothing. */
+export const signedOrZero = whole(int64, true);
+
+export const float: Shape<number> = (value, place) => {
+  if (absent(value)) return undefined;
+  return Number.isFinite(value) ? (value as number) : refuse(value, place, "float32");
+};
+
+/** An empty list is left out; entries that are null become what Go makes of them. */
+export function list<T>(entry: Shape<T>, empty: T, goType: string): Shape<readonly T[]> {
+  return (value, place) => {
+    if (absent(value)) return undefined;
+    if (!Array.isArray(value)) return refuse(value, place, `[]${goType}`);
+    if (value.length === 0) return undefined;
+    // Not map(), which leaves holes as they are.
+    return Array.from(value, (one) => entry(one, place) ?? empty);
+  };
+}
+
+/** An empty list is left out. */
+export const texts = list(text, "", "string");
+
+/** A map of texts. An empty one is left out, empty values are not. */
+export const labels: Shape<Readonly<Record<string, string>>> = (value, place) => {
+  if (absent(value)) return undefined;
+  if (typeof value !== "object" || Array.isArray(value)) {
+    return refuse(value, place, "map[string]string");
+  }
+  const entries = Object.entries(value).map(([key, one]) => [key, text(one, place) ?? ""] as const);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+};
+
+/** Docker's own structs are a few levels deep. Deeper ones could exhaust the stack of who compares them. */
+const opaqueLevelsMax = 16;
+
+/** As JSON has them, and not too deep. */
+function isPlain(value: unknown, levels = opaqueLevelsMax): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  const isKnown = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  return isKnown && levels > 0 && Object.values(value).every((one) => isPlain(one, levels - 1));
+}
+
+/** Kept as it came: what stands in it has no meaning here yet, and must survive a round trip. */
+export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) => {
+  if (absent(value)) return undefined;
+  if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, "struct");
+  if (!isPlain(value)) throw new GamError("BAD_REQUEST", "json: exceeded max depth");
+  const kept = Object.entries(value).filter(([, one]) => !absent(one) && one !== false);
+  return Object.fromEntries(kept);
+};
+
+type Fields = Record<string, Shape<unknown>>;
+type StructOf<F extends Fields> = { readonly [K in keyof F]?: Shaped<F[K]> };
+
+/** A struct behind a pointer: present and empty is not the same as absent. */
+export function struct<F extends Fields>(goType: string, fields: F): Shape<StructOf<F>> {
+  const shapes = Object.entries(fields);
+  return (value, place) => {
+    if (absent(value)) return undefined;
+    if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, goType);
+    const found = value as Record<string, unknown>;
+    const result: Record<string, unknown> = {};
+    for (const [name, shape] of shapes) {
+      const here = found[name];
+      if (absent(here)) continue; // As every shape would say.
+      const path = place.path === "" ? name : `${place.path}.${name}`;
+      const one = shape(here, { struct: goType, path });
+      if (one !== undefined) result[name] = one;
+    }
+    return result as StructOf<F>;
+  };
+}
+
+/** The whole body. A body that is null reads as an empty one, as in Go. */
+export function readBody<T>(shape: Shape<T>, body: unknown): T {
+  const root = { struct: "", path: "" };
+  const read = shape(body, root) ?? shape({}, root);
+  if (read === undefined) throw new GamError("BAD_REQUEST", "got EOF while reading request body");
+  return read;
+}

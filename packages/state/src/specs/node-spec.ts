@@ -1,0 +1,26 @@
+import { GamError } from "@gam/core";
+import type { NodeSpec } from "../objects/node.ts";
+import { labels, readBody, struct, text } from "./json-shape.ts";
+
+const shape = struct("NodeSpec", {
+  Name: text,
+  Labels: labels,
+  Role: text,
+  Availability: text,
+});
+
+/**
+ * What a client may say of a node, in its stored form.
+ *
+ * Errors: GamError BAD_REQUEST in Swarm's words.
+ */
+export function readNodeSpec(body: unknown): NodeSpec {
+  const { Name, Labels = {}, Role = "", Availability = "" } = readBody(shape, body);
+  if (Role !== "manager" && Role !== "worker") {
+    throw new GamError("BAD_REQUEST", `invalid Role: "${Role}"`);
+  }
+  if (Availability !== "active" && Availability !== "pause" && Availability !== "drain") {
+    throw new GamError("BAD_REQUEST", `invalid Availability: "${Availability}"`);
+  }
+  return { ...(Name !== undefined && { Name }), Labels, Role, Availability };
+}

@@ -1,0 +1,313 @@
+/**
+ * Service spec: what a client may ask of a service.
+ *
+ * Decides whether a ServiceSpec makes sense by itself, and brings it into the one form in which it is
+ * stored. Refuses to decide what needs the state: whether names and ports are free, and which network
+ * a name means (the store and the API do).
+ *
+ *   const spec = readServiceSpec(JSON.parse(body), { checkTemplate });
+ *
+ * Errors: GamError BAD_REQUEST, with the text that Swarm answers: clients match on it.
+ * Source: Docker Engine API 1.41, ServiceCreate; refusals as answered by Engine 20.10.
+ */
+import { GamError } from "@gam/core";
+import { isAddress } from "../objects/cidr.ts";
+import { parseConstraint } from "../objects/constraint.ts";
+import type {
+  ContainerSpec,
+  EndpointSpec,
+  Resources,
+  ServiceMode,
+  ServiceSpec,
+  TaskSpec,
+  UpdateConfig,
+} from "../objects/service.ts";
+import { isImageReference } from "./image-reference.ts";
+import { readBody, type Shaped } from "./json-shape.ts";
+import { serviceShape, taskShape } from "./service-shape.ts";
+import { nameProblem } from "./swarm-name.ts";
+
+export interface ServiceSpecRules {
+  /** Why a template (`{{.Node.Hostname}}`) would not expand for any task; `undefined` when it would. */
+  readonly checkTemplate: (text: string) => string | undefined;
+}
+
+type Read = Shaped<typeof serviceShape>;
+type ReadTask = NonNullable<Read["TaskTemplate"]>;
+
+/** Of one service, of its jobs' runs as well. Each of them is a task in every peer's memory. */
+const replicasMax = 100_000;
+const memoryBytesMin = 4 * 1024 * 1024;
+const nanoCpusMin = 1_000_000;
+const portMax = 65_535;
+
+function refuse(message: string): never {
+  throw new GamError("BAD_REQUEST", message);
+}
+
+/** What Swarm's manager finds, as opposed to the engine in front of it, carries the manager's code. */
+function invalid(message: string): never {
+  refuse(`rpc error: code = InvalidArgument desc = ${message}`);
+}
+
+/**
+ * The spec in its stored form.
+ *
+ * Shape: a Name that is empty stays so: the caller makes one up. Networks are still as the client wrote
+ *        them.
+ */
+export function readServiceSpec(body: unknown, rules: ServiceSpecRules): ServiceSpec {
+  const read = readBody(serviceShape, body);
+  const template = taskTemplate(read.TaskTemplate ?? {});
+  const mode = serviceMode(read.Mode);
+  checkRestartCondition(template);
+  const update = updateConfig(read.UpdateConfig);
+  const rollback = updateConfig(read.RollbackConfig);
+  const endpoint = endpointSpec(read.EndpointSpec);
+
+  const name = read.Name ?? "";
+  const problem = name === "" ? undefined : nameProblem(name);
+  if (problem !== undefined) invalid(problem);
+  checkMode(mode);
+  checkTask(template, rules);
+  checkConfig(update);
+  checkConfig(rollback);
+  checkEndpoint(endpoint);
+  return {
+    Name: name,
+    Labels: read.Labels ?? {},
+    TaskTemplate: template,
+    Mode: mode,
+    ...(update && { UpdateConfig: update }),
+    ...(rollback && { RollbackConfig: rollback }),
+    ...(read.Networks && { Networks: read.Networks.map(networkTarget) }),
+    ...(endpoint && { EndpointSpec: endpoint }),
+  };
+}
+
+/**
+ * What a task is made from, in its stored form: a service's template without the runtime. Errors are those of
+ * readServiceSpec().
+ */
+export function readTaskSpec(value: unknown, rules: ServiceSpecRules): TaskSpec {
+  const { Runtime: _, ...template } = taskTemplate(readBody(taskShape, value));
+  checkRestartCondition(template);
+  checkTask(template, rules);
+  return template;
+}
+
+function checkRestartCondition({ RestartPolicy }: TaskSpec): void {
+  oneOf(RestartPolicy?.Condition, ["none", "on-failure", "any"], (found) =>
+    refuse(`invalid RestartCondition: "${found}"`),
+  );
+}
+
+/** Fields with a fixed set of words; an empty one stands for the first. */
+function oneOf(found: string | undefined, words: readonly string[], no: (found: string) => never) {
+  if (found !== undefined && !words.includes(found)) no(found);
+}
+
+/** Fields come out in one order, whether the client sent what is usual or left it out. */
+function taskTemplate(read: ReadTask): TaskSpec {
+  const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...others } = read;
+  const { Networks: networks, ForceUpdate = 0, Runtime: runtime = "container", ...rest } = others;
+  if (runtime !== "container" && runtime !== "plugin" && runtime !== "attachment") {
+    refuse("unsupported runtime");
+  }
+  if (runtime !== "container") refuse(`Cannot run tasks of runtime "${runtime}"`);
+  if (container === undefined || PluginSpec !== undefined || NetworkAttachmentSpec !== undefined) {
+    refuse("mismatched Runtime and *Spec fields");
+  }
+  for (const mount of container.Mounts ?? []) {
+    oneOf(mount.Type, ["bind", "volume", "tmpfs", "npipe"], (found) =>
+      refuse(`invalid MountType: "${found}"`),
+    );
+  }
+  const { Image = "", Isolation = "default", ...described } = container;
+  // The words were checked above, or mean nothing to us and are kept as they came.
+  return {
+    ...rest,
+    ContainerSpec: { Image, ...described, Isolation },
+    ...(networks && { Networks: networks.map(networkTarget) }),
+    ForceUpdate,
+    Runtime: runtime,
+  } as TaskSpec;
+}
+
+function networkTarget<T extends { readonly Target?: string }>(read: T): T & { Target: string } {
+  const { Target = "", ...rest } = read;
+  return { Target, ...rest } as T & { Target: string };
+}
+
+function serviceMode(read: Read["Mode"]): ServiceMode {
+  const modes = Object.keys(read ?? {});
+  if (modes.length > 1) refuse("must specify only one service mode");
+  if (read?.Global !== undefined) return { Global: {} };
+  if (read?.GlobalJob !== undefined) return { GlobalJob: {} };
+  if (read?.ReplicatedJob !== undefined) {
+    // The client reads both without looking whether they are there.
+    const concurrent = read.ReplicatedJob.MaxConcurrent ?? 1;
+    const total = read.ReplicatedJob.TotalCompletions ?? concurrent;
+    return { ReplicatedJob: { MaxConcurrent: concurrent, TotalCompletions: total } };
+  }
+  return { Replicated: { Replicas: read?.Replicated?.Replicas ?? 1 } };
+}
+
+function checkMode({ Replicated: replicated, ReplicatedJob: job }: ServiceMode): void {
+  const wanted = Math.max(
+    replicated?.Replicas ?? 0,
+    job?.MaxConcurrent ?? 0,
+    job?.TotalCompletions ?? 0,
+  );
+  if (wanted <= replicasMax) return;
+  invalid(`cannot run ${wanted} replicas: one service may have ${replicasMax}`);
+}
+
+function updateConfig(read: Read["UpdateConfig"]): UpdateConfig | undefined {
+  if (read === undefined) return undefined;
+  oneOf(read.FailureAction, ["pause", "continue", "rollback"], (found) =>
+    refuse(`unrecognized update failure action ${found}`),
+  );
+  oneOf(read.Order, ["stop-first", "start-first"], (found) =>
+    refuse(`unrecognized update order ${found}`),
+  );
+  const { Parallelism = 0, FailureAction = "pause", ...others } = read;
+  const { MaxFailureRatio = 0, Order = "stop-first", ...rest } = others;
+  return { Parallelism, FailureAction, MaxFailureRatio, Order, ...rest } as UpdateConfig;
+}
+
+function endpointSpec(read: Read["EndpointSpec"]): EndpointSpec | undefined {
+  if (read === undefined) return undefined;
+  oneOf(read.Mode, ["vip", "dnsrr"], (found) => refuse(`invalid resolution mode: "${found}"`));
+  const ports = read.Ports?.map(({ Protocol, PublishMode, ...rest }) => ({
+    ...rest,
+    Protocol: Protocol === "udp" || Protocol === "sctp" ? Protocol : "tcp",
+    PublishMode: PublishMode === "host" ? "host" : "ingress",
+  }));
+  return { Mode: read.Mode ?? "vip", ...(ports && { Ports: ports }) } as EndpointSpec;
+}
+
+function checkTask(task: TaskSpec, rules: ServiceSpecRules): void {
+  checkContainer(task.ContainerSpec, rules);
+  checkResources(task.Resources?.Limits);
+  checkResources(task.Resources?.Reservations);
+  if ((task.RestartPolicy?.Delay ?? 0) < 0) invalid("TaskSpec: restart-delay cannot be negative");
+  if ((task.RestartPolicy?.Window ?? 0) < 0) invalid("TaskSpec: restart-window cannot be negative");
+  for (const text of task.Placement?.Constraints ?? []) {
+    try {
+      parseConstraint(text);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      refuse(`rpc error: code = Unknown desc = ${thrown.message}`);
+    }
+  }
+}
+
+function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpecRules): void {
+  if (container.Image === "") invalid("ContainerSpec: image reference must be provided");
+  if (!isImageReference(container.Image)) {
+    invalid(`ContainerSpec: "${container.Image}" is not a valid repository/tag`);
+  }
+  const targets = new Set<string>();
+  for (const { Target: target = "" } of container.Mounts ?? []) {
+    if (targets.has(target)) invalid(`ContainerSpec: duplicate mount point: ${target}`);
+    targets.add(target);
+  }
+  for (const server of container.DNSConfig?.Nameservers ?? []) {
+    // In the words of the docker client: Swarm takes anything, and its containers do not start.
+    if (!isAddress(server)) invalid(`ContainerSpec: ${server} is not an ip address`);
+  }
+  const hostname = checkTemplate(container.Hostname ?? "");
+  if (hostname !== undefined) invalid(`expanding hostname failed: ${hostname}`);
+  for (const mount of container.Mounts ?? []) {
+    const texts = [mount.Source, mount.Target, ...Object.values(mount.VolumeOptions?.Labels ?? {})];
+    for (const text of texts) {
+      const problem = checkTemplate(text ?? "");
+      if (problem !== undefined) invalid(`expanding mounts failed: ${problem}`);
+    }
+  }
+  for (const env of container.Env ?? []) {
+    const problem = checkTemplate(env);
+    if (problem !== undefined) {
+      invalid(`expanding env failed: expanding env ${JSON.stringify(env)}: ${problem}`);
+    }
+  }
+}
+
+function checkResources(resources: Resources | undefined): void {
+  const { NanoCPUs: cpus = 0, MemoryBytes: memory = 0 } = resources ?? {};
+  if (cpus !== 0 && cpus < nanoCpusMin) {
+    invalid(`invalid cpu value ${goFloat(cpus / 1e9)}: Must be at least 0.001`);
+  }
+  if (memory !== 0 && memory < memoryBytesMin) {
+    invalid(`invalid memory value ${memory}: Must be at least 4MiB`);
+  }
+  for (const resource of resources?.GenericResources ?? []) {
+    // A list of Go's has its zero value where JSON has null.
+    if ((resource?.DiscreteResourceSpec?.Value ?? 0) < 0)
+      invalid("invalid generic resource: Must be positive");
+  }
+}
+
+/** As Go's %g writes it: an exponent of at least two digits, and from 1e-5 downwards. */
+function goFloat(value: number): string {
+  if (Math.abs(value) >= 1e-4) return String(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+function checkConfig(config: UpdateConfig | undefined): void {
+  if ((config?.Delay ?? 0) < 0) invalid("TaskSpec: update-delay cannot be negative");
+  if ((config?.Monitor ?? 0) < 0) invalid("TaskSpec: update-monitor cannot be negative");
+  const ratio = config?.MaxFailureRatio ?? 0;
+  if (ratio < 0 || ratio > 1) {
+    invalid("TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1");
+  }
+}
+
+function checkEndpoint(endpoint: EndpointSpec | undefined): void {
+  const taken = new Set<string>();
+  for (const port of endpoint?.Ports ?? []) {
+    const { PublishedPort: published = 0, TargetPort: target = 0 } = port;
+    // Swarm takes them, and nobody ever answers there. Here no node could load its rules.
+    if (target < 1 || target > portMax) invalid(`EndpointSpec: no target port: ${target}`);
+    if (published > portMax) invalid(`EndpointSpec: no port to publish: ${published}`);
+    if (endpoint?.Mode === "dnsrr" && port.PublishMode === "ingress") {
+      invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+    }
+    if (published === 0) continue;
+    const key = `${published}/${port.Protocol}/${port.PublishMode}`;
+    if (taken.has(key)) invalid("EndpointSpec: duplicate published ports provided");
+    taken.add(key);
+  }
+}
+
+const secondNs = 1_000_000_000;
+const configDefault: UpdateConfig = {
+  Parallelism: 1,
+  FailureAction: "pause",
+  Monitor: 5 * secondNs,
+  MaxFailureRatio: 0,
+  Order: "stop-first",
+};
+
+/** The spec with what holds where the client said nothing: the answer to `insertDefaults=true`. */
+export function withDefaults(spec: ServiceSpec): ServiceSpec {
+  const task = spec.TaskTemplate;
+  return {
+    ...spec,
+    TaskTemplate: {
+      ...task,
+      ContainerSpec: { StopGracePeriod: 10 * secondNs, DNSConfig: {}, ...task.ContainerSpec },
+      Resources: task.Resources ?? {},
+      RestartPolicy: {
+        Condition: "any",
+        Delay: 5 * secondNs,
+        MaxAttempts: 0,
+        ...task.RestartPolicy,
+      },
+      Placement: task.Placement ?? {},
+    },
+    UpdateConfig: { ...configDefault, ...spec.UpdateConfig },
+    RollbackConfig: { ...configDefault, ...spec.RollbackConfig },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Dump: the whole state as a value, which a snapshot is the bytes of.
+ *
+ * Decides whether bytes are a state that apply and the plans can go on from: every object has its shape, ids
+ * are there once, and nothing is newer than the state itself.
+ */
+import { type Check, check, decode, type NodeId, type ProposalId } from "@gam/core";
+import { keeping, objectsMax } from "../checks/check-parts.ts";
+import { aDialect, aMessage, anIndex } from "../checks/field-checks.ts";
+import { type Outcome, type Rows, refusalCodes, type TableName } from "../log/change.ts";
+import type { Cluster } from "../objects/cluster.ts";
+import { inOwnSchema, schema } from "./dump-schema.ts";
+import { type ListName, listNames, tables } from "./tables.ts";
+
+/** The objects of each table, in order. */
+export type Lists = { readonly [Name in ListName as `${Name}s`]: readonly Rows[Name][] };
+
+export interface Dump extends Lists {
+  readonly schema: number;
+  readonly index: number;
+  readonly dialect: number;
+  readonly cluster: Cluster | undefined;
+  readonly removed: readonly NodeId[];
+  readonly outcomes: readonly (readonly [ProposalId, Outcome])[];
+}
+
+/** The cluster as a list of one, or of none. */
+export function rowsOf<Name extends TableName>(dump: Dump, name: Name): readonly Rows[Name][] {
+  const { cluster, ...lists } = dump;
+  const rows = name === "cluster" ? [cluster ?? []].flat() : lists[`${name}s` as keyof Lists];
+  return rows as readonly Rows[Name][];
+}
+
+const { id, list, literal, optional, struct, union, where } = check;
+
+/** Each once, by what `keysOf` says of it. */
+function once<T>(one: Check<T>, keysOf: (row: T) => readonly string[], wanted: string): Check<T[]> {
+  return where(
+    list(one, objectsMax),
+    (rows) => {
+      const keys = rows.flatMap(keysOf);
+      return new Set(keys).size === keys.length;
+    },
+    wanted,
+  );
+}
+
+const checkOutcome = union<Outcome>({
+  applied: struct({ kind: literal("applied"), index: anIndex }),
+  refused: struct({
+    kind: literal("refused"),
+    code: literal(...refusalCodes),
+    message: aMessage,
+  }),
+});
+const proposalId = id<ProposalId>();
+const checkEntry: Check<readonly [ProposalId, Outcome]> = (value, path) => {
+  const pair = Array.isArray(value) ? value : [];
+  return [proposalId(pair[0], `${path}[0]`), checkOutcome(pair[1], `${path}[1]`)];
+};
+
+const shape = struct({
+  schema: literal(schema),
+  index: anIndex,
+  dialect: aDialect,
+  cluster: optional(tables.cluster.check),
+  ...listed((name) => checkList(name)),
+  removed: once(id<NodeId>(), (one) => [one], "each removed node once"),
+  outcomes: once(checkEntry, ([one]) => [one], "each proposal once"),
+});
+
+/** One check for the list of each table. */
+function listed(checkOf: (name: ListName) => Check<unknown>): Record<string, Check<unknown>> {
+  return Object.fromEntries(listNames.map((name) => [`${name}s`, checkOf(name)]));
+}
+
+function checkList<Name extends ListName>(name: Name): Check<Rows[Name][]> {
+  const { check, keysOf } = tables[name];
+  return once<Rows[Name]>(check, keysOf, `each ${name} once, and no name, address or key twice`);
+}
+
+const checkDump: Check<Dump> = (value, path) => {
+  const dump = shape(value, path) as unknown as Dump;
+  const newest = check.integer(0, dump.index);
+  for (const name of listNames) {
+    for (const [at, { Version }] of dump[`${name}s`].entries()) {
+      newest(Version.Index, `${path}.${name}s[${at}].Version.Index`);
+    }
+  }
+  for (const [at, { Gam }] of dump.services.entries()) {
+    newest(Gam.templateVersion, `${path}.services[${at}].Gam.templateVersion`);
+  }
+  return dump;
+};
+
+/**
+ * The state that the bytes of a snapshot stand for.
+ *
+ * Errors: BAD_FRAME, with the path of the field that is wrong; NOT_SUPPORTED for a newer schema.
+ */
+export function readDump(data: Uint8Array): Dump {
+  return checkDump(inOwnSchema(decode(data)), "snapshot");
+}
+
+const rows = keeping({
+  schema: literal(schema),
+  index: anIndex,
+  dialect: aDialect,
+  cluster: optional(tables.cluster.parts),
+  ...listed((name) => list(tables[name].parts, objectsMax)),
+  removed: list(check.string(64), objectsMax),
+  outcomes: list(checkEntry, objectsMax),
+});
+
+/**
+ * As readDump(), for a state that was this peer's own: its rows have their parts, whatever is in these. Errors:
+ * as readDump().
+ */
+export function readRows(data: Uint8Array): Dump {
+  return rows(inOwnSchema(decode(data)), "snapshot") as Dump;
+}

@@ -1,0 +1,174 @@
+/**
+ * Local task: what one task needs next on its node.
+ *
+ *   accepted -> preparing -> ready -> starting -> running -> complete | failed | shutdown
+ *        `---------- rejected                 `-> failed
+ *
+ * Decides from three facts: what is desired, what the task has reached, what the engine has. Does not
+ * decide how many actions run at once nor when reports leave (worker.ts, status-reports.ts). Whoever forgot
+ * everything but those facts would go on in the same way, which is how containers are adopted.
+ */
+import type { TaskId } from "@gam/core";
+import {
+  compareStates,
+  isLeaving,
+  isTerminal,
+  isWanted,
+  type Task,
+  type TaskState,
+  type TaskStatus,
+} from "@gam/state";
+import type { ActionId, ContainerState } from "./action.ts";
+import type { ContainerPlan } from "./container-plan.ts";
+import { restartTicksOf } from "./restart-in-place.ts";
+
+/** A task of this node, or a container whose task is not in the state. */
+export interface LocalTask {
+  readonly id: TaskId;
+  task: Task | undefined;
+  container: ContainerState | undefined;
+  /** The newest truth. Absent for what is not in the state. */
+  status: TaskStatus | undefined;
+  plan: ContainerPlan | undefined;
+  /** The action in flight. A task has one at a time. */
+  busy: ActionId | undefined;
+  /** Nothing is done before this tick. */
+  waitTick: number;
+  /** Whether the engine has the image: nobody asked, it said no, or it has got it since. */
+  image: "assumed" | "lacking" | "fetched";
+  /** A list of containers told another story than what is known: ask before acting. */
+  doubted: boolean;
+  /** When the end of the container was seen, while nobody could be told. */
+  endedTick: number | undefined;
+  /** When it was first seen that nobody wants it to run any more. */
+  unwantedTick: number;
+  /** The entry of the log by which that was seen. */
+  unwantedIndex: number;
+  /** When the container was started again in place. */
+  restartTicks: readonly number[];
+  /** What was reported last, and when to report it again if the state still does not show it. */
+  sent: TaskStatus | undefined;
+  resendTick: number;
+  /** Since when there has been nothing new, reports included. */
+  quietTick: number;
+}
+
+export interface Circumstances {
+  readonly caughtUp: boolean;
+  readonly led: boolean;
+  /** There has been no leader for so long that containers are restarted in place. */
+  readonly leaderless: boolean;
+  readonly nowTick: number;
+  readonly tickMs: number;
+  readonly drainTicks: number;
+  readonly drainTicksMax: number;
+  /** So far have the nodes come that send connections. */
+  readonly steeredIndex: number;
+}
+
+export type NextStep =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "wait"; readonly untilTick: number }
+  | {
+      readonly kind: "become";
+      readonly state: TaskState;
+      readonly message: string;
+      readonly err?: string;
+    }
+  | { readonly kind: "prepare" | "start" | "stop" | "remove" | "inspect" | "forget" };
+
+const nothing: NextStep = { kind: "nothing" };
+
+/** One step at a time: asked again when it was done, or when a fact has changed. */
+export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
+  const { task, container, status } = local;
+  if (local.doubted && container !== undefined) return { kind: "inspect" };
+  if (task === undefined || status === undefined) return needOfStray(local, now);
+  const ended = isTerminal(status.State);
+  const unwanted = !isWanted(task);
+  if (container?.phase === "running") {
+    if (ended) return { kind: "stop" };
+    return unwanted ? needOfUnwanted(local, task, now) : needOfRunning(status, container);
+  }
+  if (ended) return nothing;
+  if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
+  // Made for this node, and nobody has said yet that it may be here, or at which addresses.
+  if (compareStates(status.State, "assigned") < 0) return nothing;
+  if (compareStates(status.State, "accepted") < 0) {
+    return { kind: "become", state: "accepted", message: "accepted" };
+  }
+  if (container?.phase === "exited") return needOfExited(local, task, container, now);
+  const begun = compareStates(status.State, "starting") >= 0;
+  if (container === undefined || container.phase === "unfinished") {
+    if (begun) {
+      const err = `No such container: ${status.ContainerStatus?.ContainerID ?? task.ID}`;
+      return { kind: "become", state: "failed", message: status.Message ?? "", err };
+    }
+    return now.caughtUp ? { kind: "prepare" } : nothing;
+  }
+  if (begun) return { kind: "start" };
+  if (status.State !== "ready") return { kind: "become", state: "ready", message: "prepared" };
+  return now.caughtUp && task.DesiredState !== "ready" ? { kind: "start" } : nothing;
+}
+
+function needOfStray({ container }: LocalTask, now: Circumstances): NextStep {
+  if (container === undefined) return { kind: "forget" };
+  if (!now.caughtUp) return nothing;
+  return { kind: container.phase === "running" ? "stop" : "remove" };
+}
+
+/** Other nodes may still send it connections until they have heard. It goes when nobody does. */
+function needOfUnwanted(local: LocalTask, task: Task, now: Circumstances): NextStep {
+  if (!isLeaving(task)) return { kind: "stop" };
+  const { unwantedTick, unwantedIndex } = local;
+  const isSteered = now.steeredIndex >= unwantedIndex;
+  const untilTick = unwantedTick + (isSteered ? now.drainTicks : now.drainTicksMax);
+  return untilTick <= now.nowTick ? { kind: "stop" } : { kind: "wait", untilTick };
+}
+
+function needOfRunning(status: TaskStatus, container: ContainerState): NextStep {
+  if (container.health === "unhealthy") return { kind: "stop" };
+  if (container.health === "starting" && compareStates(status.State, "running") < 0) {
+    return become(status, container, "starting", "starting");
+  }
+  return become(status, container, "running", "started");
+}
+
+function become(
+  status: TaskStatus,
+  container: ContainerState,
+  state: TaskState,
+  message: string,
+): NextStep {
+  const known = status.ContainerStatus;
+  const same =
+    status.State === state &&
+    known?.ContainerID === container.id &&
+    known.PID === container.pid &&
+    (status.PortStatus?.Ports?.length ?? 0) === container.ports.length;
+  return same ? nothing : { kind: "become", state, message };
+}
+
+/** The container ended by itself, or because it was unhealthy. */
+function needOfExited(
+  local: LocalTask,
+  task: Task,
+  container: ContainerState,
+  now: Circumstances,
+): NextStep {
+  if (now.led) return endOf(container);
+  if (!now.leaderless) return nothing;
+  const delayTicks = restartTicksOf(task, container.exitCode, local.restartTicks, now);
+  if (delayTicks === undefined) return nothing;
+  const untilTick = (local.endedTick ?? now.nowTick) + delayTicks;
+  return untilTick <= now.nowTick ? { kind: "start" } : { kind: "wait", untilTick };
+}
+
+function endOf({ exitCode, health }: ContainerState): NextStep {
+  if (exitCode === 0 && health !== "unhealthy") {
+    return { kind: "become", state: "complete", message: "finished" };
+  }
+  const cause = health === "unhealthy" ? ": dockerexec: unhealthy container" : "";
+  const err = `task: non-zero exit (${exitCode})${cause}`;
+  return { kind: "become", state: "failed", message: "started", err };
+}

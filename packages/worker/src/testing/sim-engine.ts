@@ -1,0 +1,346 @@
+/**
+ * Sim engine: a Docker engine without Docker, in ticks.
+ *
+ * It keeps what an engine keeps (images, networks, containers) over the restart of its worker, and is
+ * wrong where the real one is: it refuses, forgets to tell, goes away, and comes back. The suite of the
+ * runtime package runs against this and against the real one.
+ *
+ * Drive it with perform() for each action and tick(); hand what tick() returns to the worker.
+ */
+import { assert, type NetworkId, type Random, type TaskId } from "@gam/core";
+import { label, type NetworkPlan, type PortConfig } from "@gam/state";
+import type {
+  ActionOutcome,
+  ContainerPlan,
+  ContainerState,
+  EngineAction,
+  WorkerInput,
+} from "../index.ts";
+
+/** How the containers of an image behave. Ticks are counted from the start of each. */
+export interface FakeProgram {
+  /** Ends by itself. */
+  readonly exitTicks?: number;
+  readonly exitCode?: number;
+  /** How long it takes to stop when asked to. */
+  readonly stopTicks?: number;
+  readonly stopCode?: number;
+  /** It cannot be started, with this message. */
+  readonly startError?: string;
+  /** Healthy after so long. Absent: there is no check. */
+  readonly healthyTicks?: number;
+}
+
+export interface SimEngineOptions {
+  /** Images that are there. */
+  readonly images?: readonly string[];
+  /** Images that can be pulled. */
+  readonly registry?: readonly string[];
+  readonly programs?: Readonly<Record<string, FakeProgram>>;
+  /** Ticks that an action takes, at least 1. */
+  readonly actionTicks?: (action: EngineAction) => number;
+  /** A whole list of containers is sent so often. */
+  readonly resyncTicks?: number;
+  /** Share of the news about single containers that gets lost. */
+  readonly newsLostPercent?: number;
+  readonly random?: Random;
+}
+
+interface Container {
+  state: ContainerState;
+  readonly plan: ContainerPlan;
+  startedTick: number;
+}
+
+const sigkill = 137;
+const sigterm = 143;
+
+export class SimEngine {
+  readonly #options: SimEngineOptions;
+  readonly #images: Set<string>;
+  readonly #networks = new Map<NetworkId, NetworkPlan>();
+  readonly #containers = new Map<string, Container>();
+  #flying: { readonly action: EngineAction; readonly dueTick: number }[] = [];
+  #news: WorkerInput[] = [];
+  #nowTick = 0;
+  #resyncTick = 0;
+  #nextId = 1;
+  #lost = "";
+
+  constructor(options: SimEngineOptions = {}) {
+    this.#options = options;
+    this.#images = new Set(options.images);
+  }
+
+  /**
+   * A worker begins to watch. What the one before it had asked for is done, and answered to nobody; but a
+   * container that was to get into networks is not in them, which takes more calls than one.
+   */
+  attach(): void {
+    for (const { action } of this.#flying) {
+      if (action.kind === "create" && this.#lost === "")
+        this.#create(action.task, action.plan, false);
+      else this.#do(action);
+    }
+    this.#flying = [];
+    this.#news = [this.#presence()];
+    this.#resyncTick = this.#nowTick + 1;
+  }
+
+  perform(action: EngineAction): void {
+    const ticks =
+      action.kind === "stop"
+        ? this.#stopTicks(action.container)
+        : this.#options.actionTicks?.(action);
+    this.#flying.push({ action, dueTick: this.#nowTick + Math.max(1, ticks ?? 1) });
+  }
+
+  tick(): WorkerInput[] {
+    this.#nowTick += 1;
+    for (const container of this.#containers.values()) this.#age(container);
+    const due = this.#flying.filter(({ dueTick }) => dueTick <= this.#nowTick);
+    this.#flying = this.#flying.filter(({ dueTick }) => dueTick > this.#nowTick);
+    const acted = due.map(({ action }): WorkerInput => {
+      return { kind: "acted", id: action.id, outcome: this.#do(action) };
+    });
+    if (this.#lost === "" && this.#nowTick >= this.#resyncTick) {
+      this.#resyncTick = this.#nowTick + (this.#options.resyncTicks ?? 100);
+      this.#news.push({ kind: "containers", containers: this.containers() });
+    }
+    const news = this.#news;
+    this.#news = [];
+    return [...news, ...acted];
+  }
+
+  containers(): ContainerState[] {
+    return [...this.#containers.values()].map(({ state }) => state);
+  }
+
+  container(task: TaskId): ContainerState | undefined {
+    return this.containers().find((state) => state.task === task);
+  }
+
+  networks(): NetworkId[] {
+    return [...this.#networks.keys()];
+  }
+
+  images(): string[] {
+    return [...this.#images];
+  }
+
+  /** The container of the task ends by itself. */
+  exit(task: TaskId, exitCode: number): void {
+    const container = this.#of(task);
+    if (container?.state.phase === "running") this.#end(container, exitCode);
+  }
+
+  health(task: TaskId, health: ContainerState["health"]): void {
+    const container = this.#of(task);
+    if (container !== undefined) this.#change(container, { health });
+  }
+
+  /** Somebody removes the container by hand. */
+  remove(task: TaskId): void {
+    const container = this.#of(task);
+    if (container === undefined) return;
+    this.#containers.delete(container.state.id);
+    this.#tell({ ...container.state, phase: "gone" });
+  }
+
+  /** A container that nobody asked for, with gam's labels. */
+  plant(state: ContainerState): void {
+    const plan = { name: state.id, image: "", body: {}, joins: [] };
+    this.#containers.set(state.id, { state, plan, startedTick: this.#nowTick });
+  }
+
+  /** The engine does not answer any more. Its containers run on. */
+  lose(reason: string): void {
+    this.#lost = reason;
+    this.#news.push(this.#presence());
+  }
+
+  recover(): void {
+    this.#lost = "";
+    this.#news.push(this.#presence());
+    this.#resyncTick = this.#nowTick;
+  }
+
+  /** The host loses power: everything that ran has ended when it is back. */
+  powerLoss(): void {
+    for (const container of this.#containers.values()) {
+      if (container.state.phase !== "running") continue;
+      container.state = { ...container.state, phase: "exited", exitCode: sigkill, pid: 0 };
+    }
+    this.#flying = [];
+    this.#news = [];
+  }
+
+  #presence(): WorkerInput {
+    return { kind: "engine", ready: this.#lost === "", reason: this.#lost };
+  }
+
+  #of(task: TaskId): Container | undefined {
+    return [...this.#containers.values()].find(({ state }) => state.task === task);
+  }
+
+  #program(plan: ContainerPlan): FakeProgram {
+    return this.#options.programs?.[plan.image] ?? {};
+  }
+
+  #stopTicks(id: string): number {
+    const container = this.#containers.get(id);
+    return container === undefined ? 1 : (this.#program(container.plan).stopTicks ?? 1);
+  }
+
+  #age(container: Container): void {
+    if (container.state.phase !== "running") return;
+    const { exitTicks, exitCode, healthyTicks } = this.#program(container.plan);
+    const age = this.#nowTick - container.startedTick;
+    const checked = container.state.health === "starting" && age === healthyTicks;
+    if (checked) this.#change(container, { health: "healthy" });
+    if (exitTicks !== undefined && age >= exitTicks) this.#end(container, exitCode ?? 0);
+  }
+
+  #end(container: Container, exitCode: number): void {
+    this.#change(container, { phase: "exited", exitCode, pid: 0, ports: [] });
+  }
+
+  #change(container: Container, change: Partial<ContainerState>): void {
+    container.state = { ...container.state, ...change };
+    this.#tell(container.state);
+  }
+
+  #tell(container: ContainerState): void {
+    const { newsLostPercent = 0, random } = this.#options;
+    if (this.#lost !== "" || (random !== undefined && random.below(100) < newsLostPercent)) return;
+    this.#news.push({ kind: "container", container });
+  }
+
+  #do(action: EngineAction): ActionOutcome {
+    if (this.#lost !== "") {
+      // It may have got so far that there is a container.
+      if (action.kind === "create" && action.plan.joins.length > 0) {
+        this.#create(action.task, action.plan, false);
+      }
+      return { ok: false, failure: "engine", message: this.#lost };
+    }
+    switch (action.kind) {
+      case "ensureImage":
+        return this.#ensureImage(action.image);
+      case "ensureNetwork":
+        this.#networks.set(action.network.network, action.network);
+        return { ok: true };
+      case "pruneNetworks":
+        return this.#pruneNetworks(action.keep);
+      case "create":
+        return this.#create(action.task, action.plan, true);
+      default:
+        return this.#doTo(action);
+    }
+  }
+
+  #ensureImage(image: string): ActionOutcome {
+    if (this.#options.registry?.includes(image)) this.#images.add(image);
+    if (this.#images.has(image)) return { ok: true };
+    return { ok: false, failure: "image", message: `No such image: ${image}` };
+  }
+
+  #pruneNetworks(keep: readonly NetworkId[]): ActionOutcome {
+    for (const id of [...this.#networks.keys()]) {
+      if (keep.includes(id)) continue;
+      const used = [...this.#containers.values()].some(({ plan }) =>
+        plan.joins.some(({ network }) => network === id),
+      );
+      if (used) return { ok: false, failure: "refused", message: `network ${id} is in use` };
+      this.#networks.delete(id);
+    }
+    return { ok: true };
+  }
+
+  /** `whole`: also gets it into its networks. */
+  #create(task: TaskId, plan: ContainerPlan, whole: boolean): ActionOutcome {
+    const known = this.#of(task);
+    if (known !== undefined) {
+      if (known.state.phase === "unfinished" && whole) this.#change(known, { phase: "created" });
+      return { ok: true, container: known.state };
+    }
+    if (!this.#images.has(plan.image)) {
+      return { ok: false, failure: "image", message: `No such image: ${plan.image}` };
+    }
+    const missing = plan.joins.find(({ network }) => !this.#networks.has(network));
+    if (missing !== undefined) {
+      return { ok: false, failure: "network", message: `network ${missing.network} not found` };
+    }
+    const id = String(this.#nextId).padStart(64, "0");
+    this.#nextId += 1;
+    const { healthyTicks } = this.#program(plan);
+    const labels = plan.body.Labels as Readonly<Record<string, string>>;
+    const wanted = Number(labels[label.networks]);
+    const state: ContainerState = {
+      id,
+      task,
+      phase: plan.joins.length < wanted || (!whole && wanted > 0) ? "unfinished" : "created",
+      exitCode: 0,
+      pid: 0,
+      health: healthyTicks === undefined ? "none" : "starting",
+      ports: [],
+    };
+    this.#containers.set(id, { state, plan, startedTick: 0 });
+    this.#tell(state);
+    return { ok: true, container: state };
+  }
+
+  #doTo(action: Extract<EngineAction, { container: string }>): ActionOutcome {
+    const container = this.#containers.get(action.container);
+    if (container === undefined) {
+      if (action.kind === "remove") return { ok: true };
+      return { ok: false, failure: "gone", message: `No such container: ${action.container}` };
+    }
+    const program = this.#program(container.plan);
+    switch (action.kind) {
+      case "start":
+        if (program.startError !== undefined) {
+          return { ok: false, failure: "refused", message: program.startError };
+        }
+        assert(container.state.phase !== "unfinished", "a container starts in its networks");
+        if (container.state.phase !== "running") this.#start(container, program);
+        break;
+      case "stop":
+        if (container.state.phase === "running") this.#end(container, program.stopCode ?? sigterm);
+        break;
+      case "remove":
+        this.#containers.delete(action.container);
+        this.#tell({ ...container.state, phase: "gone" });
+        return { ok: true };
+      case "inspect":
+        break;
+    }
+    return { ok: true, container: container.state };
+  }
+
+  #start(container: Container, program: FakeProgram): void {
+    container.startedTick = this.#nowTick;
+    this.#change(container, {
+      phase: "running",
+      exitCode: 0,
+      pid: 1000 + Number(container.state.id),
+      health: program.healthyTicks === undefined ? "none" : "starting",
+      ports: portsOf(container.plan),
+    });
+  }
+}
+
+function portsOf(plan: ContainerPlan): PortConfig[] {
+  const host = plan.body.HostConfig as {
+    PortBindings?: Record<string, readonly { HostPort: string }[]>;
+  };
+  return Object.entries(host.PortBindings ?? {}).flatMap(([key, bindings]) => {
+    const [port, protocol] = key.split("/");
+    return bindings.map(({ HostPort }) => ({
+      Protocol: protocol as "tcp",
+      TargetPort: Number(port),
+      PublishedPort: Number(HostPort),
+      PublishMode: "host" as const,
+    }));
+  });
+}

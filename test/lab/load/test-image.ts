@@ -1,0 +1,109 @@
+/**
+ * Test image: busybox with its applets as links, as a tar that `docker import` takes.
+ *
+ *   gam/test:1, gam/test:2   two images of one layer, so that an update has somewhere to go
+ *   idle                     default command: waits for ever, ends at once on SIGTERM
+ *   serve [PORT]             answers HTTP with the container's name (/) and its caller (/cgi-bin/who)
+ *
+ * What answers thousands of requests and asks others is in an image of its own: echo-image.ts.
+ */
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { engineCall } from "../hosts/engine-call.ts";
+import { LabError } from "../hosts/lab-error.ts";
+import { must, run } from "../hosts/run.ts";
+
+/** As `docker import` takes it. The engine finds the layer of the first name again under the second. */
+export interface LabImage {
+  readonly names: readonly string[];
+  readonly tar: Buffer;
+  readonly command: readonly string[];
+  readonly path: string;
+}
+
+// The first process of a container gets no default action for a signal: without a trap SIGTERM
+// is ignored, and each stop waits out its grace period.
+const idle = `#!/bin/sh
+trap 'exit 0' TERM INT
+sleep 2147483647 &
+wait $!
+`;
+
+const serve = `#!/bin/sh
+trap 'exit 0' TERM INT
+hostname > /www/index.html
+httpd -f -p "\${1:-80}" -h /www &
+wait $!
+`;
+
+const who = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n%s %s\\n' "$(hostname)" "$REMOTE_ADDR"
+`;
+
+/** `folder` is used for the tree and holds nothing afterwards. */
+export async function makeTestImage(folder: string): Promise<LabImage> {
+  const tree = join(folder, "tree");
+  await makeTestTree(tree);
+  const tar = await tarOf(tree);
+  rmSync(folder, { recursive: true });
+  return { names: ["gam/test:1", "gam/test:2"], tar, command: ["idle"], path: "/bin" };
+}
+
+/** Busybox and all that is said above. */
+export async function makeTestTree(tree: string): Promise<void> {
+  for (const path of ["bin", "etc", "tmp", "www/cgi-bin"]) {
+    mkdirSync(join(tree, path), { recursive: true });
+  }
+  copyFileSync("/bin/busybox", join(tree, "bin/busybox"));
+  const runs = await run("chroot", [tree, "/bin/busybox", "true"]);
+  if (runs.code !== 0) {
+    throw new LabError(
+      "Cannot make test image: /bin/busybox is not static; apt-get install busybox-static",
+    );
+  }
+  for (const applet of (await must("busybox", ["--list"])).split("\n")) {
+    if (applet !== "" && applet !== "busybox") symlinkSync("busybox", join(tree, "bin", applet));
+  }
+  writeFileSync(
+    join(tree, "etc/passwd"),
+    "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+  );
+  writeFileSync(join(tree, "etc/group"), "root:x:0:\nnogroup:x:65534:\n");
+  chmodSync(join(tree, "tmp"), 0o1777);
+  for (const [path, text] of [
+    ["bin/idle", idle],
+    ["bin/serve", serve],
+    ["www/cgi-bin/who", who],
+  ] as const) {
+    writeFileSync(join(tree, path), text);
+    chmodSync(join(tree, path), 0o755);
+  }
+}
+
+export async function tarOf(tree: string): Promise<Buffer> {
+  const tar = `${tree}.tar`;
+  await must("tar", ["-C", tree, "--owner=0", "--group=0", "-cf", tar, "."]);
+  const bytes = await readFile(tar);
+  rmSync(tar);
+  return bytes;
+}
+
+/** Gives an image to one engine, under all its names. */
+export async function importImage(socketPath: string, image: LabImage): Promise<void> {
+  for (const name of image.names) {
+    const [repo = "", tag = ""] = name.split(":");
+    const query = new URLSearchParams({ fromSrc: "-", repo, tag });
+    query.append("changes", `CMD ${JSON.stringify(image.command)}`);
+    query.append("changes", `ENV PATH=${image.path}`);
+    query.append("changes", `ENV VERSION=${tag}`);
+    const { status, text } = await engineCall(socketPath, {
+      method: "POST",
+      path: `/images/create?${query}`,
+      body: image.tar,
+    });
+    if (status !== 200 || text.includes('"error"')) {
+      throw new LabError(`Cannot import ${name}: the engine answered ${status}, ${text.trim()}`);
+    }
+  }
+}
