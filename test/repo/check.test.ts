@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { folderOrder } from "./layers.ts";
 import { rules } from "./rules.ts";
 import { readSource } from "./source.ts";
 import { readTree } from "./tree.ts";
@@ -62,6 +63,29 @@ test("a path to a program is no import, and keeps that program alive", () => {
 
 const machine = ["", "work", "main"].join("/");
 
+/** The state with a file in each of its folders, and what else stands in those. */
+function stateFolders(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const files: Record<string, string> = {};
+  const imports: string[] = [];
+  for (const folder of folderOrder["packages/state/src"] ?? []) {
+    files[`packages/state/src/${folder}/${folder}.ts`] = `export const ${folder} = 1;\n`;
+    imports.push(`export { ${folder} } from "./${folder}/${folder}.ts";\n`);
+  }
+  return { ...files, [state]: used + imports.join(""), ...more };
+}
+const objects = "packages/state/src/objects/objects.ts";
+const specs = "packages/state/src/specs/specs.ts";
+const importing = (name: string, path: string): string =>
+  `import { ${name} } from "${path}";\nexport const `;
+
+test("folders in order break no rule, and tests may import upward", () => {
+  const files = stateFolders({
+    [specs]: `${importing("objects", "../objects/objects.ts")}specs = objects;\n`,
+    "packages/state/src/objects/objects.test.ts": 'import "../specs/specs.ts";\n',
+  });
+  assert.deepEqual(breaches(files), []);
+});
+
 const planted: readonly { name: string; files: Record<string, string>; want: string[] }[] = [
   {
     name: "an import against the map",
@@ -69,7 +93,11 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
       "packages/core/package.json": manifest("core", { "@gam/state": "*" }),
       [core]: 'import type { Process } from "@gam/state";\nexport const one: Process = 1;\n',
     },
-    want: [`layers ${core}:1`, "cycles packages/core/src/index.ts:1"],
+    want: [
+      `layers ${core}:1`,
+      "cycles packages/core/src/index.ts:1",
+      "folderCircles packages/state/src/index.ts:1",
+    ],
   },
   {
     name: "a package that the map does not know",
@@ -100,6 +128,54 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
       "packages/core/src/three.ts": 'import { one } from "./one.ts";\nexport const three = one;\n',
     },
     want: [`cycles ${core}:1`],
+  },
+  {
+    name: "an import from a folder above",
+    files: stateFolders({
+      [objects]: `${importing("specs", "../specs/specs.ts")}objects = specs;\n`,
+    }),
+    want: [`folderLayers ${objects}:1`],
+  },
+  {
+    name: "an import from the files beside a folder",
+    files: stateFolders({
+      [specs]: `${importing("five", "../five.ts")}specs = five;\n`,
+      "packages/state/src/five.ts": "export const five = 5;\n",
+    }),
+    want: [`folderCircles ${specs}:1`, `folderLayers ${specs}:1`],
+  },
+  {
+    name: "a circle of folders that is none of files",
+    files: stateFolders({
+      [specs]: `${importing("objects", "../objects/objects.ts")}specs = objects;\n`,
+      "packages/state/src/objects/six.ts": `${importing("seven", "../specs/seven.ts")}six = seven;\n`,
+      "packages/state/src/specs/seven.ts": "export const seven = 7;\n",
+      "packages/state/src/eight.test.ts": 'import { six } from "./objects/six.ts";\n',
+    }),
+    want: [`folderCircles ${specs}:1`, "folderLayers packages/state/src/objects/six.ts:1"],
+  },
+  {
+    name: "a folder without a place in the order",
+    files: {
+      [core]: 'export { nine as one } from "./nines/nine.ts";\n',
+      "packages/core/src/nines/nine.ts": "export const nine = 9;\n",
+    },
+    want: ["folderLayers packages/core/src/nines:1"],
+  },
+  {
+    name: "a folder with too many files",
+    files: Object.fromEntries(
+      Array.from({ length: 24 }, (_, at) => [`packages/core/src/a${at}.test.ts`, "run();\n"]),
+    ),
+    want: ["folderSizes packages/core/src:1"],
+  },
+  {
+    name: "a type's name in two packages",
+    files: {
+      [core]: "export const one = 1;\nexport interface Process {}\nexport type Input = 1;\n",
+      [state]: `${used}export type Process = 1;\nexport class Input {}\n`,
+    },
+    want: [`typeNames ${state}:4`],
   },
   ...[
     "Date.now()",

@@ -46,3 +46,33 @@ export const pure: ReadonlySet<string> = new Set([
 
 /** Packages that may use the testing doors of others outside of tests, because they are instruments. */
 export const instruments: ReadonlySet<string> = new Set(["sim"]);
+
+/**
+ * Folders of a package's sources, or of a kind of test, lowest first. Each may import those before it; the files
+ * beside them may import all; none imports the files beside them. "testing" folders are for tests and have no order.
+ */
+export const folderOrder: Readonly<Record<string, readonly string[]>> = {
+  "packages/agent/src": ["disk"],
+  "packages/api/src": ["door", "request", "answers", "engine", "routes"],
+  "packages/cli/src": ["agent", "views", "commands"],
+  "packages/compose/src": ["reading"],
+  "packages/consensus/src": ["log", "leader"],
+  "packages/mesh/src": ["trust", "wire", "admission", "reach"],
+  "packages/network/src": ["plan", "allocation", "tables"],
+  "packages/orchestrator/src": ["service"],
+  "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node"],
+  "packages/runtime/src": ["dns", "data-plane/kernel", "data-plane"],
+  "packages/sim/src": ["story", "hosts", "checks", "poison"],
+  "packages/state/src": [
+    "objects",
+    "log",
+    "specs",
+    "derived",
+    "checks",
+    "changes",
+    "store",
+    "answers",
+  ],
+  "test/bench": ["support"],
+  "test/lab": ["hosts", "load", "clusters"],
+};

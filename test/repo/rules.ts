@@ -10,9 +10,11 @@ import { casts } from "./casts.ts";
 import { catches } from "./catches.ts";
 import { diskWrites } from "./disk-writes.ts";
 import { deadDoorExports, doors, permissions } from "./doors.ts";
+import { folderCircles, folderLayers, folderSizes } from "./folders.ts";
 import { instruments, mayImport, pure } from "./layers.ts";
 import { type Import, lineAt, type Source } from "./source.ts";
 import { isTest, type Manifest, ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
+import { typeNames } from "./type-names.ts";
 
 const lineCountMax = 700;
 const readmeLinesMax = 40;
@@ -352,6 +354,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   catches,
   layers,
   cycles,
+  folderCircles,
+  folderLayers,
+  folderSizes,
+  typeNames,
   purity,
   defaultExports,
   fileNames,

@@ -30,6 +30,8 @@ export interface Source {
   readonly imports: readonly Import[];
   /** Functions, classes and constants that are declared and exported here. */
   readonly values: readonly Export[];
+  /** Types, interfaces and classes that are declared and exported here. */
+  readonly types: readonly Export[];
 }
 
 export function lineAt(text: string, offset: number): number {
@@ -52,7 +54,15 @@ export function closingOf(code: string, open: number): number {
 
 export function readSource(path: string, text: string): Source {
   const { code, comments } = separate(text);
-  return { path, text, code, comments, imports: importsIn(text, code), values: valuesIn(code) };
+  return {
+    path,
+    text,
+    code,
+    comments,
+    imports: importsIn(text, code),
+    values: valuesIn(code),
+    types: typesIn(code),
+  };
 }
 
 const blank = (text: string): string => text.replace(/[^\n]/g, " ");
@@ -188,6 +198,16 @@ const declaration =
 
 function valuesIn(code: string): Export[] {
   return [...code.matchAll(declaration)].map((match) => ({
+    name: match[1] ?? "",
+    line: lineAt(code, match.index),
+  }));
+}
+
+const typeDeclaration =
+  /^export\s+(?:declare\s+)?(?:type|interface|(?:abstract\s+)?class)\s+([\w$]+)(?=[\s<={])/gm;
+
+function typesIn(code: string): Export[] {
+  return [...code.matchAll(typeDeclaration)].map((match) => ({
     name: match[1] ?? "",
     line: lineAt(code, match.index),
   }));
