@@ -115,10 +115,10 @@ test("a stub loads, and says what it is when it is called", async () => {
 test("the gam command loads YAML and stacks only for the commands that read them", () => {
   const heavy = (path: string): boolean => /node_modules\/yaml\/|^packages\/compose\//.test(path);
   const part = (name: string) => loadedWith(`packages/cli/src/${name}.ts`, command);
-  for (const name of ["main", "mesh-commands", "doctor", "recover"]) {
+  for (const name of ["main", "commands/mesh-commands", "commands/doctor", "commands/recover"]) {
     assert.deepEqual([...part(name)].filter(heavy), [], name);
   }
-  assert.ok([...part("stack-commands")].some(heavy));
+  assert.ok([...part("commands/stack-commands")].some(heavy));
 });
 
 test("the bundled command runs", () => {

@@ -37,7 +37,7 @@ import {
 import { Worker, type WorkerInput, workerLimitsDefault } from "@gam/worker";
 import { type Asker, refusalOfRaft, type Sender } from "./access/authority.ts";
 import { Troubles } from "./access/troubles.ts";
-import { restoreOwn, Vetting } from "./access/vetting.ts";
+import { Vetting } from "./access/vetting.ts";
 import type { Effect } from "./io/effect.ts";
 import { raftMessage, raftTiming } from "./io/heartbeat.ts";
 import type { Input } from "./io/input.ts";
@@ -126,8 +126,7 @@ export class Peer {
       settle: (request, fresh) => this.#effects.push({ kind: "read", request, fresh }),
     });
     const { snapshot } = recovered.restored;
-    if (snapshot !== undefined)
-      restoreOwn(this.#store, snapshot, (...trouble) => this.#trouble(...trouble));
+    if (snapshot !== undefined) this.#vetting.restoreOwn(this.#store, snapshot);
     this.#snapshotIndex = snapshot?.index ?? 0;
     const faults = config.faults ?? {};
     const trailingEntries = Math.min(raftLimits.trailingEntries, config.logEntriesMax);

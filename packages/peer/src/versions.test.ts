@@ -6,9 +6,10 @@ import { counterMint, seededRandom, testId } from "@gam/core/testing";
 import { type AskedChange, type Change, type Dialect, type Store, spokenDialect } from "@gam/state";
 import { aCluster, aNode, aNodeNetwork, aService } from "@gam/state/testing";
 import type { Sender } from "./access/authority.ts";
+import { Vetting } from "./access/vetting.ts";
 import type { Effect } from "./io/effect.ts";
 import type { Input } from "./io/input.ts";
-import type { Message } from "./io/message.ts";
+import { decodeGossip, decodeMessage, type Message } from "./io/message.ts";
 import type { ProposalOutcome } from "./io/proposals.ts";
 import { bootstrapJournal, type JournalFile, recoverJournal } from "./journal/journal.ts";
 import { Peer } from "./peer.ts";
@@ -196,6 +197,22 @@ test("a leader that cannot read a proposal refuses it with the reason, and nobod
   assert.ok(mesh.peer(a).troubles.some((text) => text.includes("cannot read")));
 });
 
+test("what a later version says beside what is known is no reason to hang up", () => {
+  const usage = {
+    ...{ cpu: 0, memoryBytes: 1, memoryTotalBytes: 2, load: 0, containers: 0, images: [] },
+    ...{ diskFreeBytes: 0, atMs: startMs },
+  };
+  assert.deepEqual(decodeGossip("usage", encode({ ...usage, temperature: 40 })).body, usage);
+  const rumour = { sequence: 1, incarnation: 1, health: 0, repeatTicks: 1, opinions: [] };
+  assert.deepEqual(decodeGossip("rumour", encode({ ...rumour, mood: "good" })).body, rumour);
+  const refused = { kind: "refused", id: testId("asked"), code: "TOO_WARM", message: "no" };
+  const { body } = decodeMessage(
+    "peer",
+    encode({ life: "x", more: 1, body: { ...refused, more: 1 } }),
+  );
+  assert.deepEqual(body, { ...refused, code: "REFUSED" });
+});
+
 test("what the leader refuses is told to who asked, at once", () => {
   const mesh = meshOf(older, a, b, c);
   const { id: life } = mesh.peer(a).lives;
@@ -266,6 +283,32 @@ test("an entry above what some member reads is refused by who cannot read it, an
   assert.deepEqual(states[0], states[1]);
 });
 
+test("nonsense in a dialect that some member does not speak is refused alike by all", () => {
+  const dumps = [older, newer].map((dialect) => {
+    const { mesh } = followerOf(dialect, 1);
+    const store = mesh.peer(a).view as Store;
+    const told: string[] = [];
+    const vetting = new Vetting(dialect, (key) => told.push(key));
+    const nonsense = {
+      id: testId("n"),
+      atMs: startMs,
+      dialect: 2,
+      changes: [{ kind: "nonsense" }],
+    };
+    const entry = {
+      index: store.index + 1,
+      term: 9,
+      kind: "data",
+      data: encode(nonsense),
+    } as const;
+    assert.equal(vetting.barrierAt(store, entry), undefined);
+    vetting.apply(store, entry);
+    assert.deepEqual(told, dialect === newer ? [`entry ${entry.index}`] : []);
+    return store.dump();
+  });
+  assert.deepEqual(dumps[0], dumps[1]);
+});
+
 test("a peer that meets an entry which only others can read takes no part any more, and says so", () => {
   const { mesh, append } = followerOf(older, 2);
   const before = mesh.dump(a);
@@ -289,6 +332,27 @@ test("a peer that meets an entry which only others can read takes no part any mo
   mesh.start(a, newer);
   mesh.tick(100);
   assert.equal(mesh.peer(a).view.dialect, 2, "a newer gam goes on from there");
+});
+
+test("a snapshot of a log that has used a later dialect is not taken, and told", () => {
+  const states = [newer, older].map((dialect) => {
+    const { mesh } = followerOf(dialect, 2);
+    const source = followerOf(newer, 2);
+    source.append(rotate);
+    const data = source.mesh.dump(a);
+    const { raft, lives } = mesh.peer(a);
+    const { index } = source.mesh.peer(a).view;
+    const term = raft.term + 1;
+    const { configuration } = raft;
+    const place = { term, index, indexTerm: term, totalBytes: data.length, offset: 0 };
+    const body = { kind: "snapshotChunk", ...place, configuration, data } as const;
+    const message: Message = { channel: "raft", life: lives.id, body };
+    mesh.give(a, { kind: "received", from: b, sender: manager, message });
+    return [mesh.peer(a).view.index === index, mesh.peer(a).troubles.join()] as const;
+  });
+  assert.deepEqual(states[0], [true, ""]);
+  assert.equal(states[1]?.[0], false);
+  assert.match(states[1]?.[1] ?? "", /has used dialect 2, and this gam reads up to 1/);
 });
 
 test("a journal of a later dialect is refused with what to do, and one of an earlier is taken", () => {

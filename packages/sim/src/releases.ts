@@ -1,12 +1,12 @@
 /**
- * Releases: which dialects of the log the hosts of a history speak.
+ * Releases: two in a row, as dialects of the log.
  *
- * The change that came with the next release is one of today's: to the last release it is a kind that it does not
- * know. So no change has to be made up that no gam has.
+ * The change that came with the next one is one of today's: to the last release it is a kind that it does not know.
+ * So no change has to be made up that no gam has.
  */
-import { type Dialect, spokenDialect } from "@gam/state";
+import { type AskedChange, type Dialect, spokenDialect } from "@gam/state";
 
-/** In one history of so many, hosts begin with the last release. */
+/** In every so many histories hosts are upgraded. All others have one release. */
 const mixedEvery = 7;
 
 const { since } = spokenDialect;
@@ -16,7 +16,7 @@ const next: Dialect = {
     ...since,
     rotateTokens: { ...since.rotateTokens, kind: spokenDialect.newest + 1 },
   },
-  inner: {},
+  inner: spokenDialect.inner,
 };
 
 export interface Releases {
@@ -32,3 +32,10 @@ export function releasesOf(seed: number, unnamed = false): Releases | undefined 
     next: unnamed ? { ...next, since } : next,
   };
 }
+
+/** Came with the next release. */
+export const changeOfNext: AskedChange = {
+  kind: "rotateTokens",
+  worker: undefined,
+  manager: undefined,
+};

@@ -28,7 +28,7 @@ const answerMsMax = 11_000;
  * replicas one by one, each stopped (1.5 s), made, healthy (1 s), watched (1 s) and 0.5 s apart, perhaps
  * once forward and once back (60 s). The rest is commits.
  */
-const calmMsMax = 80_000;
+export const calmMsMax = 80_000;
 
 export interface History {
   readonly settledMs: number;

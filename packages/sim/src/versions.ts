@@ -1,13 +1,12 @@
 /**
- * Versions: gams of two releases in one cluster.
- *
- * In every so many histories the hosts begin with the last release, and are exchanged one by one for the next
- * one during the storm, while clients ask for a change that came with it. All other histories have one release.
+/**
+ * Versions: hosts are upgraded from one release to the next during the storm, one by one, while clients ask for a
+ * change that came with the next one.
  */
-import type { AskedChange } from "@gam/state";
 import { Breach } from "./checks/breach.ts";
 import { pick, pickOn } from "./client.ts";
 import type { SimHost } from "./hosts/host.ts";
+import { changeOfNext } from "./releases.ts";
 import type { World } from "./world.ts";
 
 /** One step of the storm in so many upgrades a host, or has a client that asks for the change. */
@@ -15,9 +14,6 @@ const upgradeEvery = 16;
 const askEvery = 6;
 /** Whoever was asked has answered by then. */
 const answerMsMax = 11_000;
-
-/** Came with the next release. */
-const change: AskedChange = { kind: "rotateTokens", worker: undefined, manager: undefined };
 
 /** What happens in a step of the storm, beside all that may happen in any. */
 export function mix(world: World): void {
@@ -27,7 +23,7 @@ export function mix(world: World): void {
   if (old.length > 0 && random.below(upgradeEvery) === 0) upgrade(world, pick(world, old));
   const asked = pickOn(world);
   if (asked === undefined || random.below(askEvery) > 0) return;
-  world.ask(asked, [change], undefined, ({ kind }) => {
+  world.ask(asked, [changeOfNext], undefined, ({ kind }) => {
     if (kind === "applied") insistOnAll(world, asked);
   });
 }
@@ -57,13 +53,13 @@ export function takeChange(world: World): void {
   const asked = world.hosts.find(({ id }) => view.node(id)?.Spec.Role === "manager");
   if (asked === undefined) throw new Breach("no manager can be asked");
   let answered = "no answer";
-  world.ask(asked, [change], undefined, (answer) => {
+  world.ask(asked, [changeOfNext], undefined, (answer) => {
     answered = answer.kind === "applied" ? "" : answer.message;
   });
   world.run(answerMsMax);
   if (answered !== "") throw new Breach(`all are upgraded, and the change is refused: ${answered}`);
   for (const { id, peer } of world.hosts) {
-    if (peer?.view.dialect !== world.releases?.next.newest)
+    if (peer?.view.dialect !== world.releases.next.newest)
       throw new Breach(`${id} has not applied the change`);
   }
 }

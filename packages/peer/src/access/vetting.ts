@@ -18,7 +18,6 @@ import {
   type Envelope,
   firstDialect,
   insistOnDialect,
-  insistOnSchema,
   type Proposal,
   readDump,
   readEnvelope,
@@ -146,7 +145,7 @@ export class Vetting implements Acceptance {
   /** It says itself for which place in the log it stands; entries would not follow it at another. */
   snapshot({ index, data }: Snapshot): boolean {
     const why = problemIn(() => {
-      this.#dump = { data, dump: dumpAt(index, data) };
+      this.#dump = { data, dump: dumpAt(index, data, this.#dialect.newest) };
     });
     if (why !== undefined) {
       this.#tell("snapshot taken", "Refused a snapshot of the state", { index, reason: why });
@@ -188,7 +187,10 @@ export class Vetting implements Acceptance {
         proposal = this.#read(data);
       });
       this.#proposals.delete(data);
-      if (why !== undefined) this.#unapplied(index, why);
+      if (why !== undefined) {
+        this.#unapplied(index, why);
+        proposal = envelopeAbove(store, data);
+      }
     }
     if (proposal === undefined) {
       store.skip(index);
@@ -209,29 +211,45 @@ export class Vetting implements Acceptance {
   takeDump(index: number, data: Uint8Array): Dump {
     const known = this.#dump;
     this.#dump = undefined;
-    return known?.data === data ? known.dump : dumpAt(index, data);
+    return known?.data === data ? known.dump : dumpAt(index, data, this.#dialect.newest);
+  }
+
+  /**
+   * The state of a snapshot of this peer's own disk. It was this peer's own state, so one that misses its shape is
+   * taken and told: nothing else knows what stood there.
+   *
+   * Errors: CORRUPT_FILE, where it is no state at all; NOT_SUPPORTED where a newer gam has written it.
+   */
+  restoreOwn(store: Store, { index, data }: Snapshot): void {
+    if (data.length === 0) return;
+    let why: string;
+    try {
+      store.restore(dumpAt(index, data, this.#dialect.newest));
+      return;
+    } catch (thrown) {
+      if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
+      why = messageOf(thrown);
+    }
+    const rows = problemIn(() => store.restore(readRows(data)));
+    if (rows !== undefined || store.index !== index) {
+      const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
+      throw new GamError("CORRUPT_FILE", message);
+    }
+    this.#tell("snapshot", "The state on this disk has not the shape that it should have", { why });
   }
 }
 
 /**
- * The state of a snapshot of this peer's own disk. It was this peer's own state, so one that misses its shape is
- * taken and told: nothing else knows what stood there.
- *
- * Errors: CORRUPT_FILE, where it is no state at all; NOT_SUPPORTED where a newer gam has written it.
+ * An entry whose changes are nonsense to those who could read them, and which the others refuse for its dialect: then
+ * all refuse it for that. Its outcome is part of the state.
  */
-export function restoreOwn(store: Store, { index, data }: Snapshot, tell: Tell): void {
-  if (data.length === 0) return;
-  insistOnSchema(data);
-  const why = problemIn(() => store.restore(dumpAt(index, data)));
-  if (why === undefined) return;
-  const rows = problemIn(() => store.restore(readRows(data)));
-  if (rows === undefined && store.index === index) {
-    return tell("snapshot", "The state on this disk has not the shape that it should have", {
-      why,
-    });
-  }
-  const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
-  throw new GamError("CORRUPT_FILE", message);
+function envelopeAbove(store: Store, data: Uint8Array): Proposal | undefined {
+  let found: Proposal | undefined;
+  problemIn(() => {
+    const envelope = { ...checkEnvelope(decode(data), "entry"), changes: [] };
+    if (refusalOfDialect(store, dialectOfProposal(envelope)) !== undefined) found = envelope;
+  });
+  return found;
 }
 
 /** Of bytes that this peer has encoded from a checked proposal. */
@@ -240,8 +258,16 @@ function ownProposal(data: Uint8Array): Proposal {
   return { ...head, changes: changes as readonly Change[] };
 }
 
-function dumpAt(index: number, data: Uint8Array): Dump {
+/** Errors: BAD_FRAME; NOT_SUPPORTED for a state that a peer which speaks `newest` cannot hold. */
+function dumpAt(index: number, data: Uint8Array, newest: number): Dump {
   const dump = readDump(data);
+  if (dump.dialect > newest) {
+    throw new GamError(
+      "NOT_SUPPORTED",
+      `Cannot read snapshot: its log has used dialect ${dump.dialect}, and this gam reads up to ${newest}. ` +
+        "Upgrade gam on this host",
+    );
+  }
   if (dump.index === index) return dump;
   throw new GamError(
     "BAD_FRAME",

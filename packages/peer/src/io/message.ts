@@ -6,7 +6,7 @@
  */
 
 import { checkMessage as checkRaft, type Message as RaftMessage } from "@gam/consensus";
-import { check, decode, encode, type ProposalId } from "@gam/core";
+import { type Check, check, decode, encode, type ProposalId } from "@gam/core";
 import {
   checkMessage as checkMember,
   checkRumour,
@@ -63,6 +63,12 @@ export type GossipMessage =
   | { readonly topic: "usage"; readonly body: Usage }
   | { readonly topic: "rumour"; readonly body: Rumour };
 
+/** A leader of a later version may have codes that this peer has not. Its words are kept. */
+const checkCode: Check<RefusalCode> = (value, path) => {
+  const code = check.string(64)(value, path);
+  return refusalCodes.find((one) => one === code) ?? "REFUSED";
+};
+
 const checkPeer = check.union<PeerMessage>({
   // Not its changes: one that this peer cannot read is refused, and its sender stays connected.
   propose: check.object({ kind: check.literal("propose"), proposal: checkEnvelope }),
@@ -70,7 +76,7 @@ const checkPeer = check.union<PeerMessage>({
   refused: check.object({
     kind: check.literal("refused"),
     id: check.id<ProposalId>(),
-    code: check.literal(...refusalCodes),
+    code: checkCode,
     message: check.string(messageLengthMax),
   }),
   steered: check.object({ kind: check.literal("steered"), index: check.integer() }),

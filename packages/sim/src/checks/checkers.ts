@@ -38,6 +38,8 @@ export class Checkers {
   evictionForbidden = false;
   /** Set while all hosts hear each other, too. */
   refusalForbidden = false;
+  /** Somebody has tampered with its disk: it may be warned of what comes of that. */
+  tampered: NodeId | undefined;
 
   get downs(): number {
     return this.#downs;
@@ -129,6 +131,7 @@ export class Checkers {
   /** Honest peers are warned of lost peers and of other lives only: of nothing that they would send, log or plan. */
   told(host: NodeId, { level, text, fields }: Extract<Effect, { kind: "note" }>): void {
     if (level !== "warn" || text.startsWith("Peer is ") || text.includes("another life")) return;
+    if (host === this.tampered) return;
     throw new Breach(`${host} is warned: ${text} ${JSON.stringify(fields)}`);
   }
 

@@ -80,6 +80,7 @@ export class SimHost {
   /** A write takes this long at most. */
   diskMsMax = diskMsDefault;
   #powered = false;
+  #isTampered = false;
   #ended = false;
   /** Why its engine does not answer, or "". */
   #engineLost = "";
@@ -155,11 +156,17 @@ export class SimHost {
     return this.#powered && this.peer === undefined;
   }
 
+  /** Somebody makes its disk say that it may start whatever it speaks. */
+  tamper(): void {
+    this.#isTampered = true;
+  }
+
   /** The agent starts on what the disk has, or as the first of a new cluster. */
   start(first = false): void {
     assert(!this.#ended, "an agent that was removed comes back as another one");
     const { random, mint, agenda, planted } = this.#parts;
-    const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover(this.dialect.newest);
+    const newest = this.#isTampered ? Number.MAX_SAFE_INTEGER : this.dialect.newest;
+    const recovered = first ? bootstrapJournal(this.id) : this.#disk.recover(newest);
     this.#life += 1;
     this.#powered = true;
     this.#frozen = false;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encode, type NodeId, type ProposalId } from "@gam/core";
+import { decode, encode, type NodeId, type ProposalId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import { checkEnvelope, readEnvelope, readProposal } from "../store/check-proposal.ts";
 import { readDump } from "../store/dump.ts";
@@ -139,6 +139,14 @@ test("a change is taken once the last member reads it, and the log has used it t
   const late = testId<NodeId>("late");
   assert.match(log.write(undefined, speaking(late, undefined)), /too old to join: .* uses 2/);
   assert.equal(log.write(undefined, speaking(late, 2)), "applied");
+});
+
+test("a snapshot that has used more than a member speaks is none", () => {
+  const dump = decode(logWith(1).store.dump()) as object;
+  assert.throws(() => readDump(encode({ ...dump, dialect: 2 })), {
+    code: "BAD_FRAME",
+    message: /snapshot\.dialect/,
+  });
 });
 
 test("a host that reads less may join as long as nothing needs more, and holds the others back", () => {

@@ -8,6 +8,7 @@ import { type Check, check, decode, type NodeId, type ProposalId } from "@gam/co
 import { keeping, objectsMax } from "../checks/check-parts.ts";
 import { aDialect, aMessage, anIndex } from "../checks/field-checks.ts";
 import { type Outcome, type Rows, refusalCodes, type TableName } from "../log/change.ts";
+import { lowestDialect } from "../log/dialect.ts";
 import type { Cluster } from "../objects/cluster.ts";
 import { inOwnSchema, schema } from "./dump-schema.ts";
 import { type ListName, listNames, tables } from "./tables.ts";
@@ -81,6 +82,7 @@ function checkList<Name extends ListName>(name: Name): Check<Rows[Name][]> {
 
 const checkDump: Check<Dump> = (value, path) => {
   const dump = shape(value, path) as unknown as Dump;
+  check.integer(1, lowestDialect({ nodes: () => dump.nodes }))(dump.dialect, `${path}.dialect`);
   const newest = check.integer(0, dump.index);
   for (const name of listNames) {
     for (const [at, { Version }] of dump[`${name}s`].entries()) {
