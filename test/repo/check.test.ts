@@ -71,7 +71,8 @@ function stateFolders(more: Readonly<Record<string, string>> = {}): Record<strin
     files[`packages/state/src/${folder}/${folder}.ts`] = `export const ${folder} = 1;\n`;
     imports.push(`export { ${folder} } from "./${folder}/${folder}.ts";\n`);
   }
-  return { ...files, [state]: used + imports.join(""), ...more };
+  const bench = { "test/bench/two.ts": 'import * as state from "@gam/state";\nrun(state);\n' };
+  return { ...files, ...bench, [state]: used + imports.join(""), ...more };
 }
 const objects = "packages/state/src/objects/objects.ts";
 const specs = "packages/state/src/specs/specs.ts";
@@ -174,6 +175,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     files: {
       [core]: "export const one = 1;\nexport interface Process {}\nexport type Input = 1;\n",
       [state]: `${used}export type Process = 1;\nexport class Input {}\n`,
+      "test/bench/two.ts": 'import { Input, two } from "@gam/state";\nrun(two, Input);\n',
     },
     want: [`typeNames ${state}:4`],
   },

@@ -108,13 +108,17 @@ export function folderLayers(tree: Tree): Breach[] {
   }
   for (const [unit, order] of Object.entries(folderOrder)) {
     for (const name of order) {
-      if (![...graph.keys()].some((folder) => folder.startsWith(`${unit}/`))) continue;
+      if (![...graph.keys()].some((folder) => isFolderIn(folder, unit))) continue;
       if (graph.has(`${unit}/${name}`)) continue;
       const message = `folderOrder has "${unit}/${name}", which does not exist: remove it`;
       breaches.push({ path: "test/repo/layers.ts", line: 1, message });
     }
   }
   return breaches;
+}
+
+function isFolderIn(folder: string, unit: string): boolean {
+  return folder.startsWith(`${unit}/`) && !isForTests(`${folder}/`);
 }
 
 /** The folder that a folder belongs to as a whole: sources of a package, or a kind of test. */
