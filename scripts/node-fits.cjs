@@ -1,11 +1,11 @@
 /**
- * Ends with code 1 and one line where this Node is older than `engines` in package.json says. `npm run`
- * does not look at `engines`, and a Node that cannot run TypeScript names a file extension instead.
- * Plain old JavaScript, because it is for old Nodes.
+ * Exits with code 1 and one line if this Node is older than `engines` in package.json requires. `npm run`
+ * ignores `engines`, and a Node that cannot run TypeScript would only complain about a file extension.
+ * Old-style JavaScript, because old Nodes must be able to run it.
  */
 "use strict";
 
-/** Returns what to print; undefined where `found` is `wanted` or newer. Both are versions: "22.18.0". */
+/** Returns the message to print; undefined if `found` is `wanted` or newer. Both are versions: "22.18.0". */
 function refusalOf(found, wanted) {
   var have = found.split(".").map(Number);
   var want = wanted.split(".").map(Number);

@@ -1,8 +1,8 @@
 /**
- * Runs test files that are named: `npm run one -- FILE…`, from any package or folder.
+ * Runs the named test files: `npm run one -- FILE…`, from any package or folder.
  *
- * Node's own runner takes no name as "all there are", and all there are include the tests on real hosts.
- * Ends with 2 when a word is wrong, else with the runner's code.
+ * Node's own runner without a file runs all tests, including those on real hosts.
+ * Exits with 2 if an argument is wrong, else with the runner's code.
  */
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -1,10 +1,10 @@
 /**
- * Parts: everything that gam is made of or needs, as a CycloneDX document, and what is wrong with it.
+ * Parts: everything that gam is made of or needs, as a CycloneDX document, and the problems found in it.
  *
  * Decides which licences are allowed, and how far each part goes: into the agent's file, into the gam
- * command, only into tests, or onto a host as a program that gam runs. Not made by `npm sbom`: that knows only the
- * packages installed on this platform, and neither what is in the agent's file nor Node and Debian's programs.
- * Two runs over one checkout give the same document.
+ * command, only into tests, or onto a host as a program that gam runs. Does not use `npm sbom`: that knows
+ * only the packages installed on this platform. It knows neither what is in the agent's file, nor Node and
+ * Debian's programs. Two runs over one checkout give the same document.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { type BuildOptions, build } from "esbuild";
 import { agentBundle } from "./bundle/agent.ts";
 import { commandBundle } from "./bundle/command.ts";
 
-/** Of parts that are linked into programs of ours, or used to make or test them. */
+/** Licences allowed for parts that are linked into our programs, or used to build or test them. */
 const linked: ReadonlySet<string> = new Set([
   "0BSD",
   "Apache-2.0",
@@ -22,7 +22,7 @@ const linked: ReadonlySet<string> = new Set([
   "MIT",
   "Unlicense",
 ]);
-/** Of programs that gam only runs. They come from Debian, not from us. */
+/** Licences allowed for programs that gam only runs. They come from Debian, not from us. */
 const run: ReadonlySet<string> = new Set([
   ...linked,
   "Artistic-2.0",
@@ -31,7 +31,7 @@ const run: ReadonlySet<string> = new Set([
   "LGPL-2.1-or-later",
 ]);
 
-/** Debian says licences in prose, so they stand here. `host`: an agent runs it; else only tests do. */
+/** Licences that Debian states only in prose. `host`: an agent runs the program; otherwise only tests do. */
 const debian: Readonly<Record<string, { readonly license: string; readonly host?: true }>> = {
   "docker.io": { license: "Apache-2.0", host: true },
   iproute2: { license: "GPL-2.0-only", host: true },
@@ -46,15 +46,15 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   tcpdump: { license: "BSD-3-Clause" },
 };
 
-/** Of docker-compose.yml, which shows gam on one machine. */
+/** Licences of the images in docker-compose.yml. */
 const images: Readonly<Record<string, string>> = {
   "docker:28-dind": "Apache-2.0",
   "node:24": "MIT",
 };
 
 /**
- * How far a part goes, the farthest first. `installed`: npm brings it along with a part that is used, and no
- * program of ours loads it. `host`: a program that an agent runs.
+ * How far a part goes, the farthest first. `installed`: npm installs it with a part that is used, but none of
+ * our programs loads it. `host`: a program that an agent runs.
  */
 const uses = ["agent", "command", "host", "installed", "tests"] as const;
 type Use = (typeof uses)[number];
@@ -72,7 +72,7 @@ interface Component {
 }
 
 interface Locked {
-  /** Where it is not the folder's. */
+  /** If it differs from the folder's name. */
   readonly name?: string | undefined;
   readonly version?: string;
   readonly license?: string | undefined;
@@ -84,7 +84,7 @@ interface Locked {
 export interface PartsFiles {
   /** package-lock.json */
   readonly lock: string;
-  /** Of the package in this folder of node_modules, from its own manifest. */
+  /** Licence of the package in this folder of node_modules, from the package's manifest. */
   readonly licenseIn: (path: string) => string | undefined;
   /** scripts/env, scripts/try and scripts/test, one after the other. */
   readonly scripts: string;
@@ -96,7 +96,7 @@ export interface PartsFiles {
 
 export interface Parts {
   readonly document: { readonly components: readonly Component[] };
-  /** What has to be mended, a line each. */
+  /** What must be fixed, one line each. */
   readonly problems: readonly string[];
 }
 
@@ -158,7 +158,7 @@ class Listing {
   addPackage(part: Locked, use: Use, type: Component["type"] = "library"): void {
     const { name = "", version = "", license, integrity } = part;
     const purl = `pkg:npm/${name.replace("@", "%40")}@${version}`;
-    // A second copy of a package: it goes as far as either of them.
+    // A second copy of a package: the farther use of the two counts.
     const before = this.#components.get(purl)?.properties[0]?.value;
     if (before !== undefined && uses.indexOf(before) <= uses.indexOf(use)) return;
     const content = hexOf(integrity);
@@ -168,7 +168,7 @@ class Listing {
     this.#add({ type, name, version, purl, hashes, licenses }, use);
   }
 
-  /** The version is that of the host's Debian. */
+  /** Without a version: the host's Debian decides it. */
   addProgram(name: string): void {
     const known = debian[name];
     const licenses = this.#licenses(`Debian's ${name}`, known?.license, run);
@@ -210,7 +210,7 @@ class Listing {
   }
 }
 
-/** npm, and what the scripts install, by the words behind `gam_use_debian`. */
+/** Returns npm and all packages named after `gam_use_debian` in the scripts. */
 function debianOf(scripts: string): readonly string[] {
   const names = [...scripts.matchAll(/^\s*gam_use_debian (.+)$/gm)].flatMap(([, list = ""]) =>
     list.trim().split(/\s+/),
@@ -229,7 +229,7 @@ function hexOf(integrity: string | undefined): string | undefined {
   return found && Buffer.from(found, "base64").toString("hex");
 }
 
-/** Alternatives of which one will do, each of parts that all must. Nothing nested: that is not allowed. */
+/** Whether one alternative (OR) has only allowed licences (AND). Nested expressions are not allowed. */
 function isAllowed(expression: string, allowed: ReadonlySet<string>): boolean {
   const flat = /^\(([^()]*)\)$/.exec(expression)?.[1] ?? expression;
   return flat
@@ -237,7 +237,7 @@ function isAllowed(expression: string, allowed: ReadonlySet<string>): boolean {
     .some((one) => one.split(" AND ").every((name) => allowed.has(name.trim())));
 }
 
-/** The files of this checkout. Needs node_modules. */
+/** Reads the files of this checkout. Needs node_modules. */
 export async function readPartsFiles(root: string): Promise<PartsFiles> {
   const read = (path: string): string => readFileSync(join(root, path), "utf8");
   const [agent, command] = await Promise.all([foldersIn(agentBundle), foldersIn(commandBundle)]);

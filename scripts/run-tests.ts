@@ -1,8 +1,8 @@
-/** Node's test runner over files that are named, in a process of its own. */
+/** Runs Node's test runner on the named files, in its own process. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** A word on the command line is wrong. */
+/** An argument on the command line is wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

@@ -1,7 +1,7 @@
 /**
- * Sbom: writes the list of all parts, dist/sbom.json, and says in a few lines what is in it. `npm run sbom`
+ * Sbom: writes the list of all parts to dist/sbom.json, and prints a summary. `npm run sbom`
  *
- * Exit 1 when a part has no licence, one that is not allowed, or no checksum.
+ * Exits with 1 if a part has no licence, a licence that is not allowed, or no checksum.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,5 +21,5 @@ const counts = (of: (part: (typeof document.components)[number]) => string): str
 console.log(`${document.components.length} parts in dist/sbom.json (CycloneDX)`);
 console.log(`  used by: ${counts(({ properties }) => properties[0]?.value ?? "")}`);
 console.log(`  licences: ${counts(({ licenses }) => licenses[0]?.expression ?? "none")}`);
-for (const problem of problems) console.error(`Cannot vouch for the parts: ${problem}`);
+for (const problem of problems) console.error(`Cannot accept the list of parts: ${problem}`);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,9 +1,9 @@
-/** How the agent becomes one file: the options of esbuild that say what is in it. */
+/** The esbuild options that make the agent one file. */
 import { join } from "node:path";
 import type { BuildOptions } from "esbuild";
 import { leaveOut } from "./left-out.ts";
 
-// Some packages are CommonJS inside and ask for these.
+// Some packages are CommonJS inside and use these.
 const banner = [
   'import { createRequire as makeRequire } from "node:module";',
   "const require = makeRequire(import.meta.url);",
@@ -27,7 +27,7 @@ export const agentBundle = {
   // One character outside of Latin-1, also in a comment, would make V8 keep two bytes for each character.
   charset: "ascii",
   legalComments: "external",
-  // Not named in the file, so Node does not load it. Stack traces are translated when there is one to print.
+  // The file does not name it, so Node does not load it. The agent reads it only to print a stack trace.
   sourcemap: "external",
   sourcesContent: false,
   logLevel: "error",

@@ -1,4 +1,4 @@
-/** How the gam command becomes one file. */
+/** The esbuild options that make the gam command one file. */
 import type { BuildOptions } from "esbuild";
 import { agentBundle } from "./agent.ts";
 
@@ -6,8 +6,8 @@ export const commandBundle = {
   ...agentBundle,
   entryPoints: ["packages/cli/src/main.ts"],
   outfile: "dist/gam.cjs",
-  // CommonJS: a part that a command imports is run, and loads Node's modules, when that command is called.
-  // An ES module would load the modules of all commands at the start.
+  // CommonJS: what a command imports is loaded when that command runs. An ES module would load the modules
+  // of all commands at the start.
   format: "cjs",
   banner: {},
 } satisfies BuildOptions;

@@ -7,7 +7,7 @@
  */
 import type { Plugin } from "esbuild";
 
-/** Package to what would call it. */
+/** Package name to the feature that would call it. */
 export const leftOut: Readonly<Record<string, string>> = {
   ssh2: "an engine behind SSH",
   "@grpc/grpc-js": "sessions of BuildKit",
@@ -15,7 +15,7 @@ export const leftOut: Readonly<Record<string, string>> = {
   protobufjs: "the progress of BuildKit",
   "tar-fs": "sending a build context",
   "@balena/dockerignore": "sending a build context",
-  // Fastify asks for these two when the API says nothing about schemas; it says that there are none.
+  // Fastify loads these two unless the API says that routes have no schemas. It says so.
   "@fastify/ajv-compiler": "schemas of routes",
   "@fastify/fast-json-stringify-compiler": "schemas of routes",
   "light-my-request": "calls without a socket, in tests",
@@ -25,12 +25,12 @@ export const leftOut: Readonly<Record<string, string>> = {
   "@chainsafe/as-sha256": "SHA-256 for Noise in WebAssembly",
 };
 
-/** Names and symbols that loaders ask for must not look like exports. */
+/** Returns the stub's source. Names and symbols that loaders ask for must not look like exports. */
 const stubOf = (name: string, purpose: string): string => `
 const stub = (path) => {
   // No arrow function: that cannot be called with new.
   const fail = function () {
-    throw new Error("Cannot call " + path + ": ${name} (${purpose}) is left out of this bundle. Remove it from scripts/bundle/left-out.ts to have it back");
+    throw new Error("Cannot call " + path + ": ${name} (${purpose}) is left out of this bundle. Remove it from scripts/bundle/left-out.ts to include it");
   };
   const read = (_, key) =>
     typeof key === "symbol" || key === "__esModule" || key === "then" ? undefined : stub(path + "." + key);
@@ -41,7 +41,7 @@ const stub = (path) => {
 module.exports = stub(${JSON.stringify(name)});
 `;
 
-/** For esbuild: replaces the packages, also their subpaths, by whichever module they are imported. */
+/** An esbuild plugin that replaces the packages and their subpaths, whichever module imports them. */
 export const leaveOut: Plugin = {
   name: "left-out",
   setup: ({ onResolve, onLoad }) => {

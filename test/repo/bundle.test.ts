@@ -99,7 +99,7 @@ test("a stub loads, and says what it is when it is called", async () => {
   writeFileSync(path, outputFiles[0]?.contents ?? "");
   const { stdout, stderr } = spawnSync(process.execPath, [path], { encoding: "utf8" });
   const back =
-    "is left out of this bundle. Remove it from scripts/bundle/left-out.ts to have it back";
+    "is left out of this bundle. Remove it from scripts/bundle/left-out.ts to include it";
   assert.deepEqual(
     stdout.trimEnd().split("\n"),
     [
