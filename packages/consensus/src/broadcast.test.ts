@@ -1,4 +1,4 @@
-/** What a leader says to many members: the same message, made once, to all that are equally far. */
+/** A leader makes one message for all members at the same position. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -13,7 +13,7 @@ const self = "a" as NodeId;
 const learners = ["b", "c", "d"] as NodeId[];
 const timing = { heartbeatTicks: 2, electionTicksMin: 10, electionTicksMax: 20 };
 
-/** Does all steps that come of the input; its disk is fast. */
+/** Steps the input and all steps that follow from it; the disk takes no time. */
 function give(raft: Raft, input: Input): Effect[] {
   const effects = raft.step(input);
   for (let at = 0; at < effects.length; at += 1) {
@@ -47,7 +47,7 @@ function acknowledge(raft: Raft, from: NodeId): Effect[] {
   return hear(raft, from, { kind: "appendReply", term: raft.term, match: raft.lastIndex });
 }
 
-test("members that are equally far get the very same append, and the same news of its commit", () => {
+test("members at the same position get the same append object, and the same commit message", () => {
   const raft = leaderOf();
   const effects = give(raft, { kind: "propose", data: [Buffer.from("x")] });
   const appends = said(effects, "append");
@@ -58,9 +58,9 @@ test("members that are equally far get the very same append, and the same news o
   assert.equal(new Set(commits.values()).size, 1);
 });
 
-test("a member that is behind gets an append of its own, with the commit as it is by then", () => {
+test("a member that is behind gets an append of its own, with the current commit", () => {
   const raft = leaderOf();
-  // The commit of this entry, which the leader's own disk makes, comes after the append that carried it.
+  // The leader's own disk commits this entry, after the append that carried it was sent.
   const [early] = said(
     give(raft, { kind: "propose", data: [Buffer.from("x")] }),
     "append",
@@ -77,7 +77,7 @@ test("a member that is behind gets an append of its own, with the commit as it i
   assert.equal(raft.commitIndex, early.previousIndex + 1);
 });
 
-test("an append that is sent again has the entries that came meanwhile", () => {
+test("a repeated append includes the entries that came meanwhile", () => {
   const raft = leaderOf(["b" as NodeId]);
   const { term, lastIndex: before } = raft;
   give(raft, { kind: "propose", data: [Buffer.from("x")] });

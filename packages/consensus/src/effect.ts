@@ -1,4 +1,4 @@
-/** Effect: everything that a Raft peer asks of its caller, to be performed in order. */
+/** Effect: what a Raft peer asks its caller to do, in order. */
 import type { NodeId } from "@gam/core";
 import type { EntryRange, RaftRefusal } from "./leader/leadership.ts";
 import type { Configuration } from "./log/configuration.ts";
@@ -12,7 +12,7 @@ export type Effect =
   | ({ readonly kind: "proposed" } & EntryRange)
   /** In answer to "propose", "reconfigure" and "transfer". */
   | { readonly kind: "refused"; readonly reason: RaftRefusal; readonly leader: NodeId | undefined }
-  /** Role, term or known leader are other than in the last such effect. */
+  /** The role, the term or the known leader has changed. */
   | {
       readonly kind: "role";
       readonly role: RaftRole;
@@ -21,27 +21,27 @@ export type Effect =
     }
   | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
   /**
-   * Make durable as one. A snapshot replaces all entries up to its index, and all entries if the one
-   * at its index is not there or has another term; then `entries` replace every entry from the first
-   * one's index on. `hardState` is absent where it did not change.
+   * Make durable as one write. First the snapshot replaces all entries up to its index, or all entries if
+   * the one at its index is missing or has another term. Then `entries` replace every entry from the
+   * first one's index on. `hardState` is absent when it did not change.
    */
   | {
       readonly kind: "persist";
-      /** Counts from 1 in each life. */
+      /** Counts from 1 after each start. */
       readonly write: number;
       readonly hardState: HardState | undefined;
       readonly entries: readonly Entry[];
       readonly snapshot: Snapshot | undefined;
     }
-  /** Replace the state by this one. Later entries follow it. */
+  /** Replace the state by this snapshot. Later entries follow it. */
   | { readonly kind: "install"; readonly snapshot: Snapshot }
-  /** The configuration that holds now. It may not be committed yet, and may fall back. */
+  /** The configuration that holds now. While it is not committed, it may still be undone. */
   | { readonly kind: "configuration"; readonly configuration: Configuration }
-  /** Apply these, in order; each comes once in a life, the first after the restored snapshot. */
+  /** Apply these in order. Each comes once after a start; the first one follows the restored snapshot. */
   | { readonly kind: "commit"; readonly entries: readonly Entry[] }
   /**
-   * A message was ignored, whose sender no honest peer is: its term lies too far ahead, or what it would put
-   * into the log is nothing that the caller accepts.
+   * Raft ignored a message that no honest peer sends: its term is too far ahead, or the caller does not
+   * accept its entries or snapshot.
    */
   | {
       readonly kind: "ignored";
@@ -50,7 +50,7 @@ export type Effect =
       readonly reason: "far term" | "bad entry" | "bad snapshot";
       readonly term: number;
     }
-  /** Answer the read from the state as it is after the commits above. */
+  /** Answer the read from the state after the commits above. */
   | { readonly kind: "readReady"; readonly id: string }
-  /** No answer came, or no leader is known. Ask again. */
+  /** The leader did not answer, or none is known. Ask again. */
   | { readonly kind: "readLost"; readonly id: string };

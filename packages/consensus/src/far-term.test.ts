@@ -27,7 +27,7 @@ function heartbeat(term: number): Message {
   return { kind: "heartbeat", term, index: 0, indexTerm: 0, round: 1 };
 }
 
-test("one message of a far term moves nothing, and is named", () => {
+test("one message of a far term changes nothing, and is reported", () => {
   const raft = raftOf();
   const effects = hear(raft, heartbeat(termMax));
   assert.deepEqual(effects, [
@@ -56,7 +56,7 @@ for (const message of messages) {
   });
 }
 
-test("a peer that was away for millions of elections follows at once", () => {
+test("a peer that missed millions of elections follows at once", () => {
   const raft = raftOf();
   hear(raft, heartbeat(16_000_000));
   assert.equal(raft.term, 16_000_000);
@@ -87,7 +87,7 @@ const append = (...data: string[]): Message => ({
   })),
 });
 
-test("an entry that the caller does not accept never comes into the log", () => {
+test("an entry that the caller does not accept never enters the log", () => {
   const accepts: Acceptance = {
     entry: (data) => !new TextDecoder().decode(data).includes("poison"),
     snapshot: () => true,
@@ -100,7 +100,7 @@ test("an entry that the caller does not accept never comes into the log", () => 
   assert.equal(raft.lastIndex, 2);
 });
 
-test("a snapshot that the caller does not accept is not installed, and a better one is", () => {
+test("a snapshot that the caller does not accept is not installed, a good one is", () => {
   let good = false;
   const raft = raftOf({ entry: () => true, snapshot: () => good });
   const chunk: Message = {
@@ -121,7 +121,7 @@ test("a snapshot that the caller does not accept is not installed, and a better 
   assert.equal(raft.lastIndex, 9);
 });
 
-test("what must be sent to nobody is not sent: a peer that lacks it gets the snapshot", () => {
+test("after a whole compaction, a peer that lacks an entry gets the snapshot", () => {
   const raft = new Raft({ self: a, ...timing }, bootstrap(a), seededRandom(1));
   const sent: Message[] = [];
   const step = (input: Parameters<Raft["step"]>[0]): void => {

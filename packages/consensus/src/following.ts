@@ -1,11 +1,11 @@
 /**
  * Following: what a peer does with what its leader sends it.
  *
- * Decides what enters the log and what it acknowledges. Does not decide whether the sender leads
- * (raft.ts has seen to that) and never campaigns.
+ * Decides what enters the log and what the peer acknowledges. Does not decide whether the sender leads
+ * (raft.ts has checked that) and never stands for election.
  *
- * What the caller does not accept is not taken and not answered: no honest leader sends it, and a log that
- * held it could not be applied by anybody.
+ * Ignores what the caller does not accept, without an answer. No honest leader sends it, and no peer could
+ * apply a log that holds it.
  */
 import type { NodeId } from "@gam/core";
 import type { Snapshot } from "./log/durable.ts";
@@ -34,16 +34,16 @@ export class Following {
     this.#accepts = accepts;
   }
 
-  /** False when it holds an entry that nobody could apply. */
+  /** Returns: false when it holds an entry that the caller does not accept. */
   append(from: NodeId, message: Append): boolean {
     const { term, previousIndex, previousTerm, entries } = message;
     if (previousIndex < this.#log.commit) {
-      // All of it that could matter is agreed already, and it may be compacted.
+      // Committed entries agree already, and the previous one may be compacted: acknowledge the commit.
       this.#acknowledge(from, term, this.#log.commit);
       return true;
     }
     if (!followOn(message)) return true;
-    // What is in the log already was accepted when it came.
+    // Entries already in the log were checked when they arrived.
     const fresh = entries.filter((one) => this.#log.term(one.index) !== one.term);
     if (fresh.some((one) => one.kind === "data" && !this.#accepts.entry(one.data))) return false;
     const match = this.#log.accept({ index: previousIndex, term: previousTerm }, entries);
@@ -69,7 +69,11 @@ export class Following {
     if (index > this.#log.commit && this.#log.term(index) === indexTerm) this.#log.commitTo(index);
   }
 
-  /** Returns the snapshot that the log was replaced by, when the last piece has come; "bad" for one that is none. */
+  /**
+   * Takes one piece of a snapshot. The last piece replaces the log by the snapshot.
+   *
+   * Returns: the whole snapshot after its last piece; "bad" when the caller does not accept it.
+   */
   takeChunk(from: NodeId, chunk: SnapshotChunk): Snapshot | "bad" | undefined {
     const { index, indexTerm, term } = chunk;
     if (indexTerm > term) return undefined; // No leader has entries of a later term than its own.
@@ -89,7 +93,7 @@ export class Following {
     return taken;
   }
 
-  /** The log agrees with the leader's up to `match`. Leaves when that is on disk. */
+  /** Says that the log agrees with the leader's up to `match`. Sent when that is on disk. */
   #acknowledge(to: NodeId, term: number, match: number): void {
     this.#outbox.promise(to, { kind: "appendReply", term, match });
   }

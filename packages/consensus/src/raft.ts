@@ -8,12 +8,12 @@
  * Decides who leads, what is in the log, what of it is committed. Does not decide what entries mean,
  * who should vote (the caller's plan), or how anything reaches a disk or another peer.
  *
- * Drive it with step() and perform the effects in order. Persist effects are made durable in order,
- * each answered by the input "persisted"; everything else goes on meanwhile. Sends may be lost, come
- * late, twice or in another order.
+ * Drive it with step() and perform the effects in order. Make persist effects durable in order and answer
+ * each by the input "persisted"; other effects need not wait for it. Sends may be lost, late, doubled
+ * or reordered.
  *
- * Promise to the rest: all peers hand out the same committed entries in the same order, and an entry
- * once committed is on the disks of a quorum; where that is one disk, on that of a standby too, while one
+ * Promise to the rest: all peers hand out the same committed entries in the same order. A committed entry
+ * is on the disks of a quorum. Where that is one disk, it is on a standby's disk too, while a standby
  * answers (standbys.ts).
  *
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3 to 6 and 9.6.
@@ -57,7 +57,7 @@ export class Raft {
   readonly #desk = new ReadDesk();
   readonly #following: Following;
   #term: number;
-  /** The term that this life began with. */
+  /** The term at start. */
   readonly #startTerm: number;
   #votedFor: NodeId | undefined;
   #leader: NodeId | undefined;
@@ -66,7 +66,7 @@ export class Raft {
   #nowTick = 0;
   /** When a leader of the present term was last heard. */
   #heardTick = Number.NEGATIVE_INFINITY;
-  /** Silence since then, or since the last attempt, after which this peer stands. */
+  /** Start of the wait for a leader. After `#patienceTicks` without one, this peer stands for election. */
   #waitTick = 0;
   #patienceTicks: number;
   #written: HardState;
@@ -77,8 +77,8 @@ export class Raft {
   #snapshot: { readonly snapshot: Snapshot; readonly install: boolean } | undefined;
 
   /**
-   * Shape: `restored` is what a disk with all persist effects of earlier lives has, `blank` for a peer
-   *        that joins, bootstrap() for the first of a cluster. `faults` is for simulations only.
+   * Shape: `restored` is the result of all earlier persist effects, `blank` for a peer that joins,
+   *        bootstrap() for the first one of a cluster. `faults` is for simulations only.
    */
   constructor(
     config: RaftConfig,
@@ -131,14 +131,14 @@ export class Raft {
     return this.#log.configuration;
   }
 
-  /** Whether the configuration that holds can no longer fall back. */
+  /** Whether the configuration that holds can no longer be undone. */
   get configurationIsCommitted(): boolean {
     return this.#log.configurationIndex <= this.#log.commit;
   }
 
   /**
-   * Returns: how many ticks may pass at once before this peer has something to do, if it hears nothing
-   * meanwhile. At least 1.
+   * Returns: how many ticks may pass before this peer has something to do, if it hears nothing meanwhile.
+   *          At least 1.
    */
   get restTicks(): number {
     if (this.#leadership !== undefined) return this.#leadership.restTicks;
@@ -146,7 +146,7 @@ export class Raft {
     return Math.max(1, this.#waitTick + this.#patienceTicks - this.#nowTick);
   }
 
-  /** Of all other members, by id in order. Empty on a peer that does not lead. */
+  /** Returns: the progress of all other members, sorted by id. Empty on a peer that does not lead. */
   progress(): Map<NodeId, PeerProgress> {
     return this.#leadership?.progress() ?? new Map();
   }
@@ -157,7 +157,7 @@ export class Raft {
         this.#tick();
         break;
       case "received":
-        // What a peer says to itself does not come over the wire.
+        // A peer's messages to itself never come over the wire.
         if (input.from !== this.#settings.self) this.#receive(input.from, input.message);
         break;
       case "persisted":
@@ -203,23 +203,23 @@ export class Raft {
       this.#leadership.tick();
       return;
     }
-    // Requests may be lost, and some refuse only because they heard the leader a moment later.
+    // Ask again: requests may be lost, and some voters refused only because they last heard the leader later.
     if (this.#nowTick % (2 * heartbeatTicks) === 0) {
       for (const id of this.#desk.unplaced()) this.#askLeader(id);
       this.#askForVotes();
     }
     const { voters, votersOutgoing } = this.#log.configuration;
     const silentTicks = this.#nowTick - this.#waitTick;
-    // The only voter has nobody to wait for but its disk.
+    // The only voter need not wait for others.
     const alone = votersOutgoing.length === 0 && voters.length === 1 && voters[0] === self;
     const due = alone ? this.#election === undefined : silentTicks >= this.#patienceTicks;
     if (!due) return;
     if (this.#log.mayStand(self)) this.#stand("preCandidate");
-    // Whoever has no vote knows as well as a voter that it hears nobody.
+    // A peer without a vote also notices that its leader is silent.
     else if (this.#leader !== undefined) this.#become("follower", undefined);
   }
 
-  /** The only place where what a peer said, or this peer promised to itself, comes in. */
+  /** The only entry for messages: those of other peers, and this peer's promises to itself. */
   #receive(from: NodeId, message: Message): void {
     if (message.term > this.#term) {
       if (message.term > this.#termCeiling()) return this.#ignore(from, message, "far term");
@@ -284,7 +284,7 @@ export class Raft {
     }
   }
 
-  /** A peer that hears its leader lets nobody depose it, unless the leader wants to be. */
+  /** A peer that hears its leader ignores other candidates, unless the leader asked for the election. */
   #isProtected(message: Message): boolean {
     if (message.kind !== "preVote" && message.kind !== "vote") return false;
     if (message.kind === "vote" && message.transfer) return false;
@@ -301,7 +301,7 @@ export class Raft {
       case "append":
       case "heartbeat":
       case "snapshotChunk":
-        // A leader of an earlier term would lead for ever over a peer that only stays silent.
+        // The answer carries the later term. Without it, an old leader would not learn that it is deposed.
         this.#outbox.send(from, { kind: "heartbeatReply", term: this.#term, round: 0 });
         break;
       default:
@@ -350,7 +350,7 @@ export class Raft {
     }
     this.#become(new Election(role, transfer), undefined);
     this.#askForVotes();
-    // Its own yes comes back when the vote is on disk, as every other yes does.
+    // Its own vote counts when it is on disk, as every other vote does.
     if (role === "candidate") {
       this.#outbox.promise(self, { kind: "voteReply", term: this.#term, granted: true });
     } else {
@@ -368,7 +368,7 @@ export class Raft {
         const term = this.#term + 1;
         this.#outbox.send(id, { kind: "preVote", term, lastIndex, lastTerm });
       } else {
-        // Waits for the disk: a candidate that forgot its term could stand in it again, with a
+        // Waits for the disk. A candidate that lost its term in a crash could stand in it again with a
         // shorter log, and count votes that were given to the longer one.
         const { transfer } = election;
         const term = this.#term;
@@ -381,7 +381,7 @@ export class Raft {
     return electorate(this.#log.configuration, this.#faults);
   }
 
-  /** Votes for a vote or a pre-vote that has at least this peer's term. */
+  /** Answers a vote or pre-vote request of at least this peer's term. */
   #vote(from: NodeId, message: Vote | PreVote): void {
     const isReal = message.kind === "vote";
     const unbound =
@@ -418,7 +418,7 @@ export class Raft {
     else if (outcome === "won") this.#become("leader", this.#settings.self);
   }
 
-  /** Whether `from` can be the leader of this term. If so, this peer follows it. */
+  /** Returns: whether `from` can be the leader of this term. If so, this peer follows it. */
   #hearLeader(from: NodeId): boolean {
     if (this.#leadership !== undefined) return false;
     if (this.#leader !== undefined && this.#leader !== from) return false;
@@ -434,7 +434,7 @@ export class Raft {
     else if (taken !== undefined) this.#snapshot = { snapshot: taken, install: true };
   }
 
-  /** A higher term is not believed: one message could otherwise leave no term for anybody to lead in. */
+  /** The highest term this peer accepts. Without it, one message could use up all terms. */
   #termCeiling(): number {
     const windows = 1 + Math.floor(this.#nowTick / termWindowTicks);
     return Math.min(termMax, this.#startTerm + windows * termsPerWindowMax);

@@ -1,8 +1,9 @@
 /**
- * ReadDesk: the reads that this peer's caller waits for, wherever the leader is.
+ * ReadDesk: the reads that this peer's caller waits for.
  *
- * A read is asked of the leader, gets an index, and is ready once this peer has committed so far. A
- * read without an index is lost with its leader; one with an index is good for ever.
+ * The peer asks the leader, which gives the read an index. The read is ready once this peer has
+ * committed up to that index. A read without an index is lost when the leader changes; a read with
+ * an index stays valid.
  */
 
 interface Asked {
@@ -38,7 +39,7 @@ export class ReadDesk {
     return this.#take((read) => read.index !== undefined && read.index <= commit);
   }
 
-  /** Those without an index, when their leader is gone. */
+  /** Removes and returns the reads without an index: their leader is gone. */
   takeUnplaced(): string[] {
     return this.#take((read) => read.index === undefined);
   }

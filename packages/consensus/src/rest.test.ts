@@ -1,4 +1,4 @@
-/** A rest ends at the tick with the first effect, and not before. */
+/** A rest ends exactly at the tick with the first effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -30,7 +30,7 @@ function rest(raft: Raft): readonly Effect[] {
   return tick(raft);
 }
 
-test("a follower that hears its leader no more rests until it gives it up", () => {
+test("a follower that no longer hears its leader rests until its election timeout", () => {
   for (let seed = 1; seed <= 50; seed += 1) {
     const raft = new Raft({ self: a, ...timing }, bootstrap(b), seededRandom(seed));
     tick(raft);

@@ -1,8 +1,8 @@
 /**
- * SnapshotInbox: gathers one snapshot that a leader sends in chunks.
+ * SnapshotInbox: collects one snapshot that a leader sends in chunks.
  *
- * It goes on where it stopped when the same leader sends the same snapshot again, also in a later term.
- * Another sender starts anew: two peers may write the same state in different bytes.
+ * It resumes when the same leader sends the same snapshot again, even in a later term. With another
+ * sender it starts over, since two peers may write the same state in different bytes.
  */
 import type { NodeId } from "@gam/core";
 import type { Snapshot } from "./log/durable.ts";
@@ -20,7 +20,7 @@ interface Gathering {
 export class SnapshotInbox {
   #gathering: Gathering | undefined;
 
-  /** The whole snapshot, or the number of bytes that are there. */
+  /** Returns: the whole snapshot, or the number of bytes received so far. */
   take(from: NodeId, chunk: SnapshotChunk): Snapshot | number {
     const gathering = this.#gatheringOf(from, chunk);
     if (chunk.offset === gathering.bytes && chunk.data.length > 0) {
@@ -29,12 +29,12 @@ export class SnapshotInbox {
     }
     if (gathering.bytes < chunk.totalBytes) return gathering.bytes;
     this.#gathering = undefined;
-    if (gathering.bytes > chunk.totalBytes) return 0; // Such a sender contradicts itself.
+    if (gathering.bytes > chunk.totalBytes) return 0; // More bytes than announced: drop them all.
     const { index, indexTerm: term, configuration } = chunk;
     return { index, term, configuration, data: joined(gathering) };
   }
 
-  /** The log goes on without it. */
+  /** Drops the unfinished snapshot: the log no longer needs it. */
   clear(): void {
     this.#gathering = undefined;
   }

@@ -4,11 +4,11 @@ import { type RaftFault, raftFaults } from "./log/fault.ts";
 import { firstViolation, Storm, type StormWeather, stormConfig } from "./testing/storm.ts";
 
 const { electionTicksMax, heartbeatTicks } = stormConfig;
-// Five attempts to elect, of which two voters that stand at once can spoil some.
+// Five elections, since some fail when two voters stand at once.
 const electTicks = 5 * electionTicksMax;
 // The longest log has some 150 entries; in the smallest appends, four go in three ticks.
 const catchUpTicks = 115;
-// A lost append is found after two answered heartbeats; the rest is the way there and back.
+// A lost append is found after two answered heartbeats; the rest is the round trip.
 const settleTicks = 4 * heartbeatTicks + 12;
 
 test("no storm breaks a promise, and after each of them the peers agree", () => {
@@ -40,7 +40,7 @@ test("one seed is one history", () => {
 // some hundred seeds. It has a script: testdata/old-terms-fault.txt.
 const scripted: RaftFault[] = ["commitOldTerm"];
 const weathers: Partial<Record<RaftFault, Partial<StormWeather>>> = {
-  // A leader that is cut off must live long enough to be asked.
+  // A leader that is cut off must lead long enough to be asked.
   readWithoutQuorum: {
     crashes: 0,
     cuts: 30,

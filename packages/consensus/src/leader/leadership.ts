@@ -1,12 +1,12 @@
 /**
- * Leadership: everything that only a leader does, for one term. It is thrown away with the term.
+ * Leadership: everything that only a leader does, for one term. Each term gets a new one.
  *
- * Messages and proposals only note facts. settle() then works out from the facts what follows: what is
- * committed, which reads may go, who gets which entries, whether the configuration moves on, and
- * whether this peer still leads. So a lost or doubled message costs time and nothing else.
+ * Messages and proposals only note facts. settle() then decides from the facts: what is committed, which
+ * reads are answered, which entries each member gets, whether the configuration moves on, and whether
+ * this peer still leads. So a lost or doubled message costs time and nothing else.
  *
- * Does not decide who leads (raft.ts). Writes nothing: entries that it appends to the log are
- * persisted with the step, and count here when the log's own acknowledgement comes back.
+ * Does not decide who leads (raft.ts). Writes nothing: the step persists the entries that it appends to
+ * the log, and they count here when the peer's acknowledgement to itself comes back.
  */
 import { assert, type NodeId } from "@gam/core";
 import {
@@ -30,9 +30,9 @@ import { Progress } from "./progress.ts";
 import { ReadRounds } from "./read-rounds.ts";
 import { type StandbyDisk, Standbys } from "./standbys.ts";
 
-/** How one peer is doing, as its leader sees it. */
+/** How far one peer is, as its leader sees it. */
 export interface PeerProgress {
-  /** Its disk has the log up to this entry. */
+  /** Its last log entry that is known to be on disk. */
   readonly match: number;
   /** Entries that it lacks. */
   readonly laggingEntries: number;
@@ -42,18 +42,18 @@ export interface PeerProgress {
 }
 
 export type RaftRefusal =
-  /** Ask `leader`, if it is known. */
+  /** Ask `leader`, if one is known. */
   | "notLeader"
-  /** Something must be committed first, or leadership is being handed over. Ask again later. */
+  /** Earlier entries must be committed first, or leadership is being handed over. Ask again later. */
   | "busy"
   /** An entry is larger than entryBytesMax. */
   | "tooLarge"
-  /** Nobody would vote, or the peer to hand over to does not. */
+  /** There would be no voters, or the peer to hand over to is no other voter. */
   | "invalid"
-  /** The configuration is that already. */
+  /** The configuration is already the wanted one. */
   | "unchanged";
 
-/** The entries that a proposal became. They are committed if exactly these, by index and term, are. */
+/** The entries of a proposal. It is committed once exactly these, by index and term, are. */
 export interface EntryRange {
   readonly term: number;
   readonly firstIndex: number;
@@ -77,11 +77,11 @@ export class Leadership {
   readonly #reads: ReadRounds;
   readonly #standbys: Standbys;
   #members = new Map<NodeId, Progress>();
-  /** Members that were heard since settle() last looked at them. */
+  /** Members heard since the last settle(). */
   readonly #heard = new Map<NodeId, Progress>();
-  /** Where the log and its commit stood when all members were looked at. */
+  /** The log's end and commit when settle() last looked at all members. */
   #offered = { lastIndex: 0, commit: 0 };
-  /** The last append with entries that was made, and for which log. */
+  /** The last append with entries, and the log it was made from. */
   #made: { readonly next: number; readonly lastIndex: number; readonly append: Append } | undefined;
   #announcement: Commit | undefined;
   #configuration: Configuration | undefined;
@@ -89,7 +89,7 @@ export class Leadership {
   #nowTick = 0;
   #beatTick = 0;
   #round = 0;
-  /** What this peer's own disk has. */
+  /** The last entry on this peer's own disk. */
   #ownMatch = 0;
   #transfer: { readonly to: NodeId; readonly sinceTick: number; asked: boolean } | undefined;
   #resigned = false;
@@ -102,8 +102,8 @@ export class Leadership {
     this.#outbox = outbox;
     this.#reads = new ReadRounds(settings.limits.readsMax);
     this.#standbys = new Standbys(settings.electionTicksMax);
-    // Only an entry of this term can be committed by counting. Without one, what earlier leaders left
-    // would wait for the first proposal.
+    // Only an entry of this term can be committed by counting copies. Without one, the entries of earlier
+    // leaders would wait for the first proposal.
     this.#append("noop", [new Uint8Array()]);
   }
 
@@ -161,7 +161,7 @@ export class Leadership {
     return next === undefined ? "unchanged" : this.#configure(next);
   }
 
-  /** `undefined` when it is under way. It is over when another leads, or after `electionTicksMax`. */
+  /** Returns: `undefined` when the transfer begins. It ends with another leader, or after `electionTicksMax`. */
   transfer(to: NodeId): RaftRefusal | undefined {
     const { voters } = this.#log.configuration;
     if (to === this.#settings.self || !voters.includes(to)) return "invalid";
@@ -174,7 +174,7 @@ export class Leadership {
     this.#reads.add(from, id);
   }
 
-  /** The own log is on disk up to `match`, or that of `from` is. */
+  /** The log of `from`, which may be this peer, is on disk up to `match`. */
   acknowledge(from: NodeId, match: number): void {
     if (from === this.#settings.self) this.#ownMatch = Math.max(this.#ownMatch, match);
     const progress = this.#hear(from);
@@ -202,7 +202,7 @@ export class Leadership {
     if (progress?.chunkArrived(index, offset)) this.#sendChunk(from, progress);
   }
 
-  /** Works out what follows from all that was noted. Called at the end of each step. */
+  /** Decides what follows from the noted facts. Called at the end of each step. */
   settle(): void {
     this.#advance();
     this.#followConfiguration();
@@ -317,9 +317,9 @@ export class Leadership {
   }
 
   /**
-   * A member is sent something after it answered; all of them after the log or its commit has moved, which
-   * a change of the members does as well. Nothing else makes room for more: what was lost is found by the
-   * answer to a heartbeat.
+   * Sends entries to the members that answered, or to all members if the log or its commit moved (a change
+   * of members moves the log too). Nothing else can make a send possible. The answer to a heartbeat
+   * reveals lost messages.
    */
   #replicateWhereDue(): void {
     const { lastIndex, commit } = this.#log;
@@ -349,7 +349,7 @@ export class Leadership {
 
   #announce(id: NodeId, progress: Progress): void {
     const { commit: index } = this.#log;
-    // Whoever is not that far yet learns it with its entries, or with the next heartbeat.
+    // Other members learn the commit with their entries or with the next heartbeat.
     if (progress.state !== "replicate" || progress.announced >= index) return;
     progress.announced = index;
     if (this.#announcement?.index !== index) {
@@ -359,7 +359,7 @@ export class Leadership {
     this.#outbox.send(id, this.#announcement);
   }
 
-  /** Members that are equally far get the very same message, which the caller then encodes once. */
+  /** Members at the same position get the same message object, so the caller encodes it once. */
   #appendFrom(next: number): Append {
     const { lastIndex, commit } = this.#log;
     const made = this.#made;
@@ -391,7 +391,7 @@ export class Leadership {
     this.#outbox.send(to, append);
   }
 
-  /** Was what is under way lost, or is the peer slow? Only its answer to an append can tell. */
+  /** Sends an empty append: only its answer shows whether earlier ones were lost or the peer is slow. */
   #askAgreement(to: NodeId, progress: Progress): void {
     if (this.#log.term(progress.next - 1) === undefined)
       progress.startOver(); // Compacted since it was sent.
@@ -422,7 +422,7 @@ export class Leadership {
     this.#outbox.send(transfer.to, { kind: "standNow", term: this.#term });
   }
 
-  /** A leader that the voters have voted out leads until they all can know it. */
+  /** A leader that is voted out leads until its removal is committed, then asks the best voter to stand. */
   #resignIfRemoved(): void {
     const { configuration, configurationIndex, commit } = this.#log;
     if (isVoter(configuration, this.#settings.self) || configurationIndex > commit) return;

@@ -1,12 +1,12 @@
 /**
- * Progress: what a leader knows about the log of one peer, and what it may send to it now.
+ * Progress: what a leader knows about the log of one peer, and what it may send now.
  *
  *   probe ------- any acknowledgement -------> replicate
  *     ^ <------------ conflict ------------------'
  *     '--- what it lacks is compacted --> snapshot ---'  (back once it is installed)
  *
- * In "probe" one append at a time looks for the place where the logs agree. In "replicate" appends
- * follow each other without waiting, in a bounded window. In "snapshot" chunks go one by one.
+ * In "probe" the leader sends one append at a time, to find the index where the logs agree. In "replicate"
+ * it sends appends without waiting, up to a window. In "snapshot" it sends chunks one by one.
  */
 import type { Entry, Snapshot } from "../log/durable.ts";
 import type { RaftLimits } from "../log/limits.ts";
@@ -23,11 +23,11 @@ export class Progress {
   next: number;
   /** When the peer last answered in this term. */
   heardTick: number;
-  /** The last heartbeat round that it answered. */
+  /** The last heartbeat round that the peer answered. */
   round = 0;
-  /** The last commit index that it was told. */
+  /** The last commit index that the leader sent to it. */
   announced = 0;
-  /** Whether anything was acknowledged since it last answered a heartbeat. */
+  /** Whether the peer acknowledged entries since it last answered a heartbeat. */
   #moved = false;
   #state: State = { kind: "probe", sentTick: undefined };
 
@@ -58,7 +58,7 @@ export class Progress {
     state.inflight.push({ last: last.index, bytes });
   }
 
-  /** The peer has everything up to `match`. `reachable`: the log still goes on from there. */
+  /** The peer has everything up to `match`. `reachable`: the leader's log still has that entry's term. */
   acknowledge(match: number, reachable: boolean): void {
     this.#moved = true;
     this.match = Math.max(this.match, match);
@@ -66,7 +66,7 @@ export class Progress {
     if (state.kind === "replicate") {
       state.inflight = state.inflight.filter((one) => one.last > this.match);
     } else if (state.kind === "snapshot" && !reachable) {
-      // The log was compacted past the snapshot while it was under way: a newer one has to follow.
+      // The log was compacted beyond the snapshot during its transfer: the peer needs a newer one.
       if (this.match >= state.snapshot.index) this.startOver();
     } else {
       this.#state = { kind: "replicate", inflight: [] };
@@ -85,17 +85,17 @@ export class Progress {
     return true;
   }
 
-  /** Goes back to what is known for sure. */
+  /** Goes back to the last acknowledged entry. */
   startOver(): void {
     this.next = this.match + 1;
     this.#state = { kind: "probe", sentTick: undefined };
   }
 
   /**
-   * The peer answered a heartbeat. Says what to do if it still lacks entries, since what was sent may be
-   * lost. Nothing is sent again to a peer that does not answer.
+   * The peer answered a heartbeat. Says what to do if it still lacks entries, since messages may be lost.
+   * The leader resends nothing to a peer that does not answer.
    *
-   * "ask" whether the logs agree just before `next`; "chunk" is to be sent again.
+   * Returns: "ask" whether the logs agree just before `next`; "chunk": send it again.
    */
   nudge(nowTick: number, patienceTicks: number): "ask" | "chunk" | "wait" {
     const state = this.#state;

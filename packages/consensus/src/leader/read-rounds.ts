@@ -1,10 +1,10 @@
 /**
- * ReadRounds: which reads a leader may let go.
+ * ReadRounds: which reads a leader may answer.
  *
  * A read may be answered from any state that contains everything committed before the read was asked.
- * The leader notes its commit index, and must then hear in a heartbeat round that began later that a
- * quorum still follows it: otherwise another leader may have committed more in the meantime. Reads
- * that come while a round is out share the next one.
+ * The leader notes its commit index. Then a quorum must answer a heartbeat round that began later;
+ * otherwise another leader may have committed more in the meantime. Reads that come during a round
+ * share the next one.
  *
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", section 6.4.
  */
@@ -30,14 +30,14 @@ export class ReadRounds {
     return this.#reads.size > 0;
   }
 
-  /** A read that is there already, or one too many, is dropped: the peer asks again. */
+  /** Drops a read that is waiting already, or one too many: the peer asks again. */
   add(from: NodeId, id: string): void {
     const key = `${from} ${id}`;
     if (this.#reads.has(key) || this.#reads.size >= this.#readsMax) return;
     this.#reads.set(key, { from, id, index: undefined, round: 0 });
   }
 
-  /** Gives reads that have none an index, and the first round that begins from now on. */
+  /** Gives each read without an index the commit index and the next round to begin. */
   place(commit: number, nextRound: number): void {
     for (const read of this.#reads.values()) {
       if (read.index !== undefined) continue;

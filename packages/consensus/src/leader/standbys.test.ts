@@ -19,7 +19,7 @@ class World {
     for (const id of standbys) this.disks.set(id, { match: 0, heardTick: 0 });
   }
 
-  /** So many ticks, in each of which these are heard. */
+  /** Passes ticks; the leader hears these peers in each. */
   tick(count: number, ...heard: readonly NodeId[]): void {
     for (let n = 0; n < count; n += 1) {
       this.nowTick += 1;
@@ -32,7 +32,7 @@ class World {
     this.disks.set(id, { match, heardTick: this.nowTick });
   }
 
-  /** The leader's own disk has all. Returns what is committed. */
+  /** Returns: what is committed when the leader's own disk has everything. */
   settle(): number {
     const { nowTick, commit, lastIndex } = this;
     const diskOf = (id: NodeId): StandbyDisk => this.disks.get(id) ?? { match: 0, heardTick: 0 };
@@ -47,7 +47,7 @@ class World {
   }
 }
 
-test("Standbys: one of several is enough, and the quickest decides", () => {
+test("Standbys: one of several is enough, and the fastest decides", () => {
   const world = new World(b, c);
   assert.equal(world.write(), 0);
   world.hear(c, 1);
@@ -69,7 +69,7 @@ test("Standbys: a commit waits for patienceTicks and no longer, heard or not", (
   }
 });
 
-test("Standbys: one that fell silent is waited for once, and counts as soon as it is heard", () => {
+test("Standbys: commits wait once for a silent standby, which counts again as soon as it is heard", () => {
   const world = new World(b);
   world.tick(1, b);
   world.write();
@@ -85,7 +85,7 @@ test("Standbys: one that fell silent is waited for once, and counts as soon as i
   assert.equal(world.settle(), 3);
 });
 
-test("Standbys: one that is slow counts again when it keeps up, also while writes go on", () => {
+test("Standbys: a slow standby counts again when it keeps up, also under steady writes", () => {
   const world = new World(b);
   world.write();
   world.tick(patienceTicks, b);
@@ -103,7 +103,7 @@ test("Standbys: one that is slow counts again when it keeps up, also while write
   assert.equal(world.write(), world.lastIndex - 1, "it counts");
 });
 
-test("Standbys: progress begins a new wait, and who is not named is not waited for", () => {
+test("Standbys: progress begins a new wait, and only named standbys are waited for", () => {
   const world = new World(b);
   for (let n = 0; n < 5; n += 1) world.write();
   for (let match = 1; match <= 4; match += 1) {
@@ -116,7 +116,7 @@ test("Standbys: progress begins a new wait, and who is not named is not waited f
   assert.equal(world.settle(), 5);
 });
 
-test("Standbys: where a quorum has two disks, nothing waits", () => {
+test("Standbys: a commit does not wait when a quorum has two disks", () => {
   const world = new World(b);
   const configuration = { learners: [], standbys: [b] };
   world.standbys.follow({ voters: [a, b], votersOutgoing: [], ...configuration });

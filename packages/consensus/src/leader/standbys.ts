@@ -1,25 +1,25 @@
 /**
- * Standbys: whose disks a commit waits for where the disk of one voter would be a quorum.
+ * Standbys: the disks that a commit also waits for while the disk of one voter is a quorum.
  *
  *   counted --not heard for patienceTicks--> silent --heard again--> counted
  *   counted --a commit waited for patienceTicks--> slow --has caught up--> counted
  *
  * Decides how far the log is on a second disk, as the leader knows it. A commit waits for one counted
- * standby; while none is counted, the leader goes on alone. Does not decide who is a standby (the
- * configuration) and has no part in elections: it only ever delays commits, so no rule of Raft rests on it.
+ * standby; while none is counted, the leader commits alone. Does not decide who is a standby (the
+ * configuration) and has no part in elections. It only delays commits, so no rule of Raft depends on it.
  *
- * A standby is counted from the moment in which it is named, and again under each new leader. After a wait in
- * vain, a standby that was heard meanwhile is slow, and any other is silent. A slow standby has caught up
- * when it has everything that the leader had at most `patienceTicks` before.
+ * A standby is counted as soon as the configuration names it, and again under each new leader. When a wait
+ * times out, a standby that was heard meanwhile is slow, and any other is silent. A slow standby has caught
+ * up when it has everything that the leader had at most `patienceTicks` before.
  */
 import { type NodeId, unreachable } from "@gam/core";
 import { type Configuration, isJoint } from "../log/configuration.ts";
 
 /** What the leader knows of the disk of one standby. */
 export interface StandbyDisk {
-  /** It has the log up to here. */
+  /** Its last log entry that is known to be on disk. */
   readonly match: number;
-  /** When its peer was last heard. */
+  /** When the leader last heard its peer. */
   readonly heardTick: number;
 }
 
@@ -32,16 +32,16 @@ export interface StandbyFacts {
 
 interface Standby {
   state: "counted" | "silent" | "slow";
-  /** A slow standby has caught up when it has the log up to here, soon enough after `sinceTick`. */
+  /** A slow standby has caught up when it reaches this entry within `patienceTicks` of `sinceTick`. */
   goal: number;
-  /** For a silent standby: when it was heard last. */
+  /** Slow: when `goal` was set. Silent: when it was last heard. */
   sinceTick: number;
 }
 
 export class Standbys {
   readonly #patienceTicks: number;
   readonly #standbys = new Map<NodeId, Standby>();
-  /** Since when the next commit has waited. */
+  /** When the next commit began to wait. */
   #owedTick: number | undefined;
 
   constructor(patienceTicks: number) {
@@ -50,7 +50,7 @@ export class Standbys {
 
   follow(configuration: Configuration): void {
     const { voters, standbys } = configuration;
-    // A majority of two voters or more has two disks, and so has a joint quorum.
+    // A majority of two or more voters has two disks already. So has a joint quorum.
     const named = isJoint(configuration) || voters.length > 1 ? [] : standbys;
     for (const id of this.#standbys.keys()) if (!named.includes(id)) this.#standbys.delete(id);
     for (const id of named) {
@@ -96,7 +96,7 @@ export class Standbys {
         return;
       case "slow":
         if (!isHeard || match < standby.goal) return;
-        // Under steady writes it never has everything: a short round is enough.
+        // Under steady writes it never has every entry, so a round in time is enough.
         if (match >= lastIndex || nowTick - standby.sinceTick < this.#patienceTicks) {
           standby.state = "counted";
         } else this.#slow(standby, facts);

@@ -49,14 +49,14 @@ for (const { name, from, to, want } of cases) {
   test(`towards() ${name}`, () => assert.deepEqual(towards(from, to), want));
 }
 
-test("settled() ends what towards() began", () => {
+test("settled() ends the change that towards() began", () => {
   const joint = towards(of("abc"), of("cd", "", "a"));
   assert.ok(joint);
   assert.deepEqual(membersOf(joint), ids("abcd"));
   assert.deepEqual(settled(joint), of("cd", "", "a"));
 });
 
-test("a configuration comes back as it was written", () => {
+test("readConfiguration() returns what was written", () => {
   const joint = of("ab", "bc", "d");
   assert.deepEqual(readConfiguration(writeConfiguration(joint)), joint);
 });

@@ -1,19 +1,19 @@
 /**
  * Configuration: who takes part, and how one set of voters becomes another.
  *
- * Decides which configurations exist and which one follows. Does not decide when to change (a plan of
- * the caller) nor when the next step is allowed (leadership.ts).
+ * Decides which configurations are valid and which one comes next. Does not decide when to change (the
+ * caller's plan) nor when the next step is allowed (leadership.ts).
  *
  * A change of voters goes through a joint configuration, in which every decision needs a majority of
- * the old voters and a majority of the new ones. So there is no moment at which two sets that do not
- * know of each other could both decide.
+ * the old voters and a majority of the new ones. Otherwise two sets of voters that do not know of
+ * each other could both decide.
  *
  * Source: Ongaro, "Consensus: Bridging Theory and Practice", section 4.3.
  */
 import { check, decode, encode, type NodeId, sameValue } from "@gam/core";
 
 export interface Configuration {
-  /** Sorted, as all three are. */
+  /** Sorted, as are the other lists. */
   readonly voters: readonly NodeId[];
   /** The voters before the change. Not empty while the configuration is joint, empty otherwise. */
   readonly votersOutgoing: readonly NodeId[];
@@ -23,10 +23,10 @@ export interface Configuration {
   readonly standbys: readonly NodeId[];
 }
 
-/** More members than any mesh that this program is for. */
+/** More members than gam supports. */
 const membersMax = 5_000;
 
-/** What a peer knows that has no log yet. */
+/** The configuration of a peer without a log. */
 export const nobody: Configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
 
 const shape = check.object({
@@ -37,8 +37,8 @@ const shape = check.object({
 });
 
 /**
- * Of a configuration from a peer: its members have ids. A voter that is named twice would be a majority of
- * three alone, and without voters nobody ever leads again.
+ * Checks a configuration from another peer. A voter named twice would be a majority of three by itself,
+ * and without voters nobody could lead again.
  */
 export const checkConfiguration: check.Check<Configuration> = check.where(
   check.object({
@@ -51,7 +51,7 @@ export const checkConfiguration: check.Check<Configuration> = check.where(
   "voters, each member once, and standbys that learn",
 );
 
-/** What a leader makes: some vote, nobody counts twice, and whoever votes does not learn beside it. */
+/** Whether a leader could have made it: it has voters, counts nobody twice, and no voter is also a learner. */
 function isSound({ voters, votersOutgoing, learners, standbys }: Configuration): boolean {
   const once = [voters, votersOutgoing, [...voters, ...learners], standbys];
   if (voters.length === 0 || !standbys.every((id) => learners.includes(id))) return false;
@@ -64,14 +64,15 @@ export function writeConfiguration(configuration: Configuration): Uint8Array {
 }
 
 /**
- * Of an entry that is in the log: whoever put it there has checked it. Errors: BAD_FRAME when the bytes are no
- * configuration.
+ * Reads the data of an entry in the log, which was checked before it was appended.
+ *
+ * Errors: BAD_FRAME when the bytes are no configuration.
  */
 export function readConfiguration(data: Uint8Array): Configuration {
   return shape(decode(data), "configuration") as unknown as Configuration;
 }
 
-/** A change is under way: two majorities decide. */
+/** Whether a change is under way, so that two majorities decide. */
 export function isJoint(configuration: Configuration): boolean {
   return configuration.votersOutgoing.length > 0;
 }
@@ -81,7 +82,7 @@ export function isVoter(configuration: Configuration, id: NodeId): boolean {
   return configuration.voters.includes(id) || configuration.votersOutgoing.includes(id);
 }
 
-/** Everyone who gets the log, sorted. */
+/** All peers that get the log, sorted. */
 export function membersOf(configuration: Configuration): NodeId[] {
   const { voters, votersOutgoing, learners } = configuration;
   return sorted([...voters, ...votersOutgoing, ...learners]);
@@ -90,8 +91,9 @@ export function membersOf(configuration: Configuration): NodeId[] {
 /**
  * The first step from a settled configuration to these voters, learners and standbys.
  *
- * Shape: joint if the voters change, otherwise already the end; `undefined` when nothing changes or
- *        nobody would vote. Who is named in both lists votes; a standby that does not learn is none.
+ * Returns: a joint configuration if the voters change, otherwise the final one; `undefined` when nothing
+ *          changes, when there are no voters, or when there are too many members. A peer named as voter and
+ *          as learner is a voter. A standby that is no learner is left out.
  */
 export function towards(
   configuration: Configuration,
@@ -109,7 +111,7 @@ export function towards(
   return unchanged ? undefined : { voters, votersOutgoing: [], learners, standbys };
 }
 
-/** The second step: the old voters have no say any more. */
+/** The second step: the old voters no longer count. */
 export function settled(configuration: Configuration): Configuration {
   return { ...configuration, votersOutgoing: [] };
 }

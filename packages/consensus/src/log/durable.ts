@@ -1,11 +1,11 @@
 /**
- * Durable: what of a Raft peer outlives a crash. Everything else is learned again.
+ * Durable: the part of a Raft peer's state that survives a crash. The peer learns the rest again.
  */
 import type { NodeId } from "@gam/core";
 import { type Configuration, writeConfiguration } from "./configuration.ts";
 
 export interface Entry {
-  /** From 1 on, without gaps. */
+  /** Counts from 1, without gaps. */
   readonly index: number;
   readonly term: number;
   /** "data" is the caller's; the others are Raft's own and mean nothing to the caller's state. */
@@ -16,13 +16,13 @@ export interface Entry {
 
 export interface HardState {
   readonly term: number;
-  /** For whom this peer voted in `term`. */
+  /** The candidate that this peer voted for in `term`. */
   readonly votedFor: NodeId | undefined;
-  /** A lower bound: it is written along with other things and never alone. */
+  /** A lower bound: a new commit index alone causes no write. */
   readonly commit: number;
 }
 
-/** The caller's state after the entry `index`, in place of all entries up to it. */
+/** The caller's state after the entry `index`. Replaces all entries up to it. */
 export interface Snapshot {
   readonly index: number;
   readonly term: number;
@@ -30,7 +30,7 @@ export interface Snapshot {
   readonly data: Uint8Array;
 }
 
-/** What the disk has. */
+/** The state that was read from disk. */
 export interface Restored {
   readonly hardState: HardState;
   readonly snapshot: Snapshot | undefined;
@@ -38,7 +38,7 @@ export interface Restored {
   readonly entries: readonly Entry[];
 }
 
-/** A peer that knows nothing. It waits until a leader sends it a log. */
+/** An empty peer. It waits until a leader sends it a log. */
 export const blank: Restored = {
   hardState: { term: 0, votedFor: undefined, commit: 0 },
   snapshot: undefined,
@@ -47,7 +47,7 @@ export const blank: Restored = {
 
 /**
  * The start of a new cluster, whose only voter is `self`. Its log begins with that configuration.
- * The caller makes it durable before it runs on it, and does this once in the life of a cluster.
+ * The caller makes it durable before it starts the peer, once for each cluster.
  */
 export function bootstrap(self: NodeId): Restored {
   const data = writeConfiguration({

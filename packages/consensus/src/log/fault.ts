@@ -1,10 +1,10 @@
 /**
- * Fault: a known mistake that a simulation can plant, to prove that its checkers would see it.
+ * Fault: a known mistake that a simulation can plant, to prove that its checkers find it.
  *
- * Only simulations name faults. Whoever runs real peers passes none, which is the default.
+ * Only simulations plant faults. Real peers run with the default, none.
  */
 export type RaftFault =
-  /** Acknowledges entries, and counts its own, before they are on disk. */
+  /** Acknowledges entries, and counts its own copy, before they are on disk. */
   | "acknowledgeBeforePersist"
   /** The only voter commits without its standbys, though they answer. */
   | "commitAlone"
@@ -12,11 +12,11 @@ export type RaftFault =
   | "commitOldTerm"
   /** Learners count in majorities. */
   | "countLearners"
-  /** Votes for whoever asks, also for two in one term. */
+  /** Votes for every candidate that asks, even for two in one term. */
   | "forgetVote"
   /** The new voters alone decide while the configuration is joint. */
   | "oneMajorityWhileJoint"
-  /** A leader answers a read without asking whether it still leads. */
+  /** A leader answers a read without checking that it still leads. */
   | "readWithoutQuorum"
   /** Votes for candidates that lack entries. */
   | "voteForStaleLog"

@@ -1,45 +1,45 @@
-/** Limits: how much of anything a Raft peer keeps, sends and waits for. */
+/** Limits: how much a Raft peer keeps, sends and waits for. */
 
-/** No entry is larger. Proposals above it are refused, frames above it are no messages. */
+/** The largest entry. Larger proposals are refused, and a larger frame is not a valid message. */
 export const entryBytesMax = 2 * 1024 * 1024;
-/** No append carries more entries. */
+/** The most entries in one append. */
 export const appendEntriesMax = 1_024;
-/** No piece of a snapshot is larger. */
+/** The largest piece of a snapshot. */
 export const chunkBytesMax = 256 * 1024;
-/** No snapshot is larger. */
+/** The largest snapshot. */
 export const snapshotBytesMax = 512 * 1024 * 1024;
 
-/** Beyond it, adding one would stop being exact. */
+/** The highest term. Well beyond it, numbers are no longer exact. */
 export const termMax = 2 ** 52;
 /**
- * Terms that this peer may rise by in each window of ticks since it started. An honest mesh needs one for each
- * election, so a peer that was away for ten years of one election every two seconds still follows at once.
- * A member that lies needs five hundred years to use up all terms. (docs/decisions/0011)
+ * How far this peer's term may rise in each window of ticks since it started. Honest peers need one term for each
+ * election, so a peer still catches up at once after ten years with one election every two seconds.
+ * A lying member needs five hundred years to use up all terms. (docs/decisions/0011)
  */
 export const termsPerWindowMax = 2 ** 24;
 export const termWindowTicks = 1200;
-/** No snapshot stands at a higher place: entries have to fit behind it. */
+/** The highest index of a snapshot: entries have to fit behind it. */
 export const snapshotIndexMax = 2 ** 48;
 
 export interface RaftLimits {
   /** Entries are packed into one append up to this. One larger entry travels alone. */
   readonly appendBytesMax: number;
-  /** Appends on their way to one peer. */
+  /** Appends sent to one peer and not yet acknowledged. */
   readonly inflightAppendsMax: number;
-  /** Their bytes; one append may always be on its way. */
+  /** Their bytes; one append is always allowed. */
   readonly inflightBytesMax: number;
-  /** Proposals are refused above either, until some are committed. */
+  /** Above either limit the leader refuses proposals until some are committed. */
   readonly uncommittedEntriesMax: number;
   readonly uncommittedBytesMax: number;
   /** At most chunkBytesMax. */
   readonly snapshotChunkBytes: number;
-  /** Kept before a snapshot, so that a peer that is a little behind needs no snapshot. */
+  /** Entries kept before a snapshot, so that a peer slightly behind needs no snapshot. */
   readonly trailingEntries: number;
-  /** Reads that wait at the leader, and reads that wait at each peer. */
+  /** Reads waiting at the leader, and reads waiting at each peer. */
   readonly readsMax: number;
 }
 
-/** For clusters of the size that this program is for; tests make them smaller. */
+/** For clusters of the size that gam supports; tests make them smaller. */
 export const raftLimits: RaftLimits = {
   appendBytesMax: 256 * 1024,
   inflightAppendsMax: 64,

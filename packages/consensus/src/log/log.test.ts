@@ -55,7 +55,7 @@ test("accept() refuses another term before the entries", () => {
   assert.equal(logOf(1, 1).accept({ index: 2, term: 2 }, [entry(3, 2)]), undefined);
 });
 
-test("accept() keeps what is committed, whatever a peer says", () => {
+test("accept() never replaces a committed entry", () => {
   const log = logOf(1, 1, 1);
   log.commitTo(2);
   assert.equal(log.accept({ index: 1, term: 1 }, [entry(2, 2)]), undefined);
@@ -91,7 +91,7 @@ test("lastAgreeable() never passes a place where the logs agree, and comes close
   );
 });
 
-test("a configuration holds from its entry on and falls with it", () => {
+test("a configuration holds while its entry is in the log", () => {
   const log = new Log(blank);
   assert.equal(log.configuration, nobody);
   log.append([change(1, 1, "a"), entry(2, 1), change(3, 1, "b")]);
@@ -111,7 +111,7 @@ test("entries are to be written once, and again when they are replaced", () => {
   assert.deepEqual(log.takeUnwritten(), [entry(2, 2)]);
 });
 
-test("a restored log writes nothing, and hands out what it knows to be committed", () => {
+test("a restored log writes nothing, and hands out its committed entries", () => {
   const entries = [entry(1, 1), entry(2, 1), entry(3, 1)];
   const log = new Log({
     hardState: { term: 1, votedFor: undefined, commit: 2 },

@@ -1,13 +1,13 @@
 /**
- * Log: the entries of one peer, in memory, with what is known about them.
+ * Log: the entries of one peer in memory, and how far they are committed and written.
  *
  *   snapshot ... base | entries: ... commit ... unwritten ... last
  *
  * Decides whether an append fits, what a conflict is, which configuration holds. Does not decide what
- * is committed (leadership.ts, or the leader by message) and writes nothing: takeUnwritten() says what
+ * is committed (leadership.ts, or the leader's message). Writes nothing: takeUnwritten() returns what
  * has to be persisted next.
  *
- * A configuration holds from the moment its entry is in the log, and falls with its entry.
+ * A configuration holds as soon as its entry is in the log, and is undone when its entry is removed.
  */
 import { assert, type NodeId } from "@gam/core";
 import { type Configuration, isVoter, nobody, readConfiguration } from "./configuration.ts";
@@ -23,7 +23,7 @@ export class Log {
   /** The entry before the first that is kept. At most the snapshot's index. */
   #base: { index: number; term: number };
   #entries: Entry[];
-  /** Oldest first. There is always one, the one that holds at the base. */
+  /** Oldest first. Never empty: the first is the one that holds at the base. */
   #configurations: Placed[];
   #commit: number;
   #handed: number;
@@ -70,8 +70,8 @@ export class Log {
   }
 
   /**
-   * Whether the peer may stand for election: it votes in the last configuration that is committed, or
-   * in a later one. A voter whose removal is in its log and not committed may be the only one whose
+   * Whether the peer may stand for election: it votes in the last committed configuration, or in a
+   * later one. A voter whose removal is in its log but not committed may be the only peer whose
    * log is long enough to lead. (Ongaro, section 4.2.2.)
    */
   mayStand(id: NodeId): boolean {
@@ -83,13 +83,13 @@ export class Log {
     return this.#uncommittedBytes;
   }
 
-  /** `undefined` for what is not kept or not there yet. */
+  /** `undefined` for an entry that is compacted or not there yet. */
   term(index: number): number | undefined {
     if (index === this.#base.index) return this.#base.term;
     return this.#at(index)?.term;
   }
 
-  /** Whether a log that ends there has all that this one has, as far as voting goes. */
+  /** Whether a log that ends there is at least as complete as this one, by Raft's voting rule. */
   isUpToDate(lastIndex: number, lastTerm: number): boolean {
     if (lastTerm !== this.lastTerm) return lastTerm > this.lastTerm;
     return lastIndex >= this.lastIndex;
@@ -108,7 +108,6 @@ export class Log {
     return found;
   }
 
-  /** Puts entries at the end. */
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
       assert(entry.index === this.lastIndex + 1, "entries leave no gap");
@@ -125,8 +124,8 @@ export class Log {
    * Takes entries from a leader whose log has `previous` before them.
    *
    * Shape: `entries` follow `previous` without a gap.
-   * Returns the index up to which both logs agree now, or `undefined` when they do not agree at
-   * `previous`, or when a committed entry would have to go (no true leader asks for that).
+   * Returns: the index up to which both logs agree now; `undefined` when they do not agree at
+   *          `previous`, or when a committed entry would have to go (no real leader asks for that).
    */
   accept(previous: { index: number; term: number }, entries: readonly Entry[]): number | undefined {
     if (this.term(previous.index) !== previous.term) return undefined;
@@ -141,8 +140,8 @@ export class Log {
   }
 
   /**
-   * The last place up to `index` whose term is at most `term`: logs that differ at `index`, where the
-   * other one has `term`, cannot agree anywhere between.
+   * The last entry up to `index` whose term is at most `term`. Another log that has `term` at `index`
+   * cannot agree with this one after that entry.
    */
   lastAgreeable(index: number, term: number): { index: number; term: number } {
     let at = Math.min(index, this.lastIndex);
@@ -161,7 +160,7 @@ export class Log {
     this.#commit = Math.max(this.#commit, index);
   }
 
-  /** Committed entries that the caller has not had in this life. */
+  /** Committed entries that the caller has not got since this peer started. */
   takeCommitted(): Entry[] {
     const from = this.#handed - this.#base.index;
     const entries = this.#entries.slice(from, this.#commit - this.#base.index);
@@ -169,7 +168,7 @@ export class Log {
     return entries;
   }
 
-  /** Entries to persist, which replace all that were persisted from the first one's index on. */
+  /** Entries to persist. They replace all persisted entries from the first one's index on. */
   takeUnwritten(): Entry[] {
     if (this.#unwritten > this.lastIndex) return [];
     const entries = this.#entries.slice(this.#unwritten - this.#base.index - 1);
@@ -178,8 +177,10 @@ export class Log {
   }
 
   /**
-   * Makes a snapshot of the caller's state after entry `index`, and forgets entries before it but for
-   * `trailing`. Returns nothing when a newer snapshot is there.
+   * Makes a snapshot of the caller's state after entry `index`, and drops all but `trailing` of the
+   * entries up to it.
+   *
+   * Returns: `undefined` when there is a snapshot at `index` or later already.
    */
   compact(index: number, data: Uint8Array, trailing: number): Snapshot | undefined {
     assert(index <= this.#handed, "only applied entries can be compacted");

@@ -1,9 +1,8 @@
 /**
- * Message: what Raft peers say to each other, and the check for what came over the wire.
+ * Message: the messages between Raft peers, and the check of a received one.
  *
- * Every message carries the term of its sender, except that a pre-vote, and a yes to one, carry the
- * term that the sender would stand in. Nothing here relies on order, and any message may be lost or
- * come twice.
+ * Every message carries the term of its sender. A pre-vote, and a yes to one, carry instead the term
+ * that the candidate would stand in. Messages may be lost, doubled or reordered.
  */
 import { check, decode, GamError, type NodeId } from "@gam/core";
 import { type Configuration, checkConfiguration } from "./configuration.ts";
@@ -17,7 +16,7 @@ import {
   termMax,
 } from "./limits.ts";
 
-/** "Would you vote for me?" Binds nobody, so a peer that cannot win disturbs nobody. */
+/** "Would you vote for me?" The answer does not bind, so a peer that cannot win disturbs nobody. */
 export interface PreVote {
   readonly kind: "preVote";
   readonly term: number;
@@ -34,7 +33,7 @@ export interface Vote {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** The leader itself asked for this election, so nobody need protect it. */
+  /** The leader itself asked for this election, so voters need not protect it. */
   readonly transfer: boolean;
 }
 export interface VoteReply {
@@ -48,7 +47,7 @@ export interface Append {
   readonly previousIndex: number;
   readonly previousTerm: number;
   readonly commit: number;
-  /** May be none: then it asks whether the logs agree at `previousIndex`. */
+  /** Empty: the append only asks whether the logs agree at `previousIndex`. */
   readonly entries: readonly Entry[];
 }
 /** "My log agrees with yours up to `match`, on disk." */
@@ -68,7 +67,7 @@ export interface AppendConflict {
   readonly hintIndex: number;
   readonly hintTerm: number;
 }
-/** "Entry `index` of term `indexTerm` is committed." Who has that entry has all before it. */
+/** "Entry `index` of term `indexTerm` is committed." A peer that has that entry has all before it. */
 export interface Commit {
   readonly kind: "commit";
   readonly term: number;
@@ -81,7 +80,7 @@ export interface Heartbeat {
   /** As in Commit. */
   readonly index: number;
   readonly indexTerm: number;
-  /** Comes back in the reply: who answers round n followed the leader after round n was begun. */
+  /** Comes back in the reply: a peer that answers round n followed the leader after round n began. */
   readonly round: number;
 }
 export interface HeartbeatReply {
@@ -116,7 +115,7 @@ export interface ReadRequest {
   readonly term: number;
   readonly id: string;
 }
-/** "Whoever has applied `index` may answer read `id`." */
+/** "Answer read `id` once you have applied `index`." */
 export interface ReadReply {
   readonly kind: "readReply";
   readonly term: number;
@@ -153,7 +152,7 @@ const shapeOfEntry = object({
 });
 const checkEntry: check.Check<Entry> = (value, path) => {
   const entry = shapeOfEntry(value, path);
-  // Checked here so that a log never holds a configuration that nobody can read.
+  // Checked here, so that no log ever holds an unreadable configuration.
   if (entry.kind === "configuration") {
     checkConfiguration(decode(entry.data), `${path}.configuration`);
   }
@@ -163,7 +162,7 @@ const checkEntry: check.Check<Entry> = (value, path) => {
   return entry;
 };
 
-/** No log has entries of a term that its peer has not reached. */
+/** A peer's log has no entries of a term later than the peer's own. */
 function within<T extends { readonly term: number }>(
   shape: check.Check<T>,
   termOf: (message: T) => number,
@@ -235,18 +234,18 @@ export const checkMessage: check.Check<Message> = union<Message>({
   }),
 });
 
-/** A message with the peer that it goes to. */
+/** A message and its receiver. */
 export interface Letter {
   readonly to: NodeId;
   readonly message: Message;
 }
 
-/** Carries a term that nobody is in yet. */
+/** Whether its term is one that no peer has reached yet. */
 export function isHypothetical(message: Message): boolean {
   return message.kind === "preVote" || (message.kind === "preVoteReply" && message.granted);
 }
 
-/** Whether the entries follow each other and the place that the append names. */
+/** Whether the entries follow `previousIndex` and each other without gaps, in terms that do not fall. */
 export function followOn({ term, previousIndex, previousTerm, entries }: Append): boolean {
   let last = { index: previousIndex, term: previousTerm };
   for (const entry of entries) {

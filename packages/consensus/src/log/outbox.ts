@@ -1,10 +1,10 @@
 /**
  * Outbox: which messages may leave now, and which wait for the disk.
  *
- * A promise (a vote, a request for votes, an acknowledgement) leaves only when everything that had
- * been written by the end of its step is durable. A peer that answered, crashed and forgot could
- * answer differently in the same term. What a peer promises to itself waits in the same way: its own
- * vote and its own copy of an entry count no sooner than those of others.
+ * A promise (a vote, a request for votes, an acknowledgement) is sent only when all writes up to the end
+ * of its step are durable. Otherwise a peer could answer, crash, lose its answer, and then answer
+ * differently in the same term. A peer's promises to itself wait in the same way: its own vote and
+ * its own copy of an entry count only when they are on disk.
  */
 import type { NodeId } from "@gam/core";
 import type { RaftFaults } from "./fault.ts";
@@ -13,7 +13,7 @@ import type { Letter, Message } from "./message.ts";
 export class Outbox {
   readonly #faults: RaftFaults;
   #ready: Letter[] = [];
-  /** Promised in this step; which write covers them is not known before its end. */
+  /** Promised in this step. Which write covers them is known only at the end of the step. */
   #promised: Letter[] = [];
   #held: { readonly write: number; readonly letter: Letter }[] = [];
   #durable = 0;
@@ -31,7 +31,7 @@ export class Outbox {
     else this.#promised.push({ to, message });
   }
 
-  /** Everything promised so far rests on the writes up to this one. */
+  /** Makes everything promised so far wait for the writes up to this one. */
   seal(write: number): void {
     for (const letter of this.#promised) {
       if (write <= this.#durable) this.#ready.push(letter);

@@ -86,7 +86,7 @@ test("outcomeOf() is lost exactly when no completion of the votes wins", () => {
   );
 });
 
-test("nobody agrees where nobody votes", () => {
+test("without voters there is no agreement", () => {
   const groups = electorate({
     voters: [],
     votersOutgoing: [],

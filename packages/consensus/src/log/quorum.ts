@@ -1,8 +1,8 @@
 /**
  * Quorum: what the voters have decided together.
  *
- * Each function works on an electorate: groups of voters, each of which must agree with a majority of
- * its own. There is one group, or two while the configuration is joint.
+ * Each function takes an electorate: groups of voters. A decision needs a majority of each group.
+ * There is one group, or two while the configuration is joint.
  */
 import type { NodeId } from "@gam/core";
 import type { Configuration } from "./configuration.ts";
@@ -15,7 +15,7 @@ export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
-/** The groups of which each must agree: one, or two while the configuration is joint. */
+/** Returns: one group, or two while the configuration is joint. */
 export function electorate(
   configuration: Configuration,
   faults: RaftFaults = noRaftFaults,
@@ -26,13 +26,13 @@ export function electorate(
   return single ? [group] : [group, votersOutgoing];
 }
 
-/** Whether a majority of every group has it. Nobody agrees where nobody votes. */
+/** Whether a majority of every group has it. False for a group without voters. */
 export function agreed(groups: Electorate, has: (id: NodeId) => boolean): boolean {
   return groups.every((group) => group.filter(has).length >= majority(group.length));
 }
 
 /**
- * The largest number that a majority of every group has reached. 0 where nobody votes.
+ * The largest number that a majority of every group has reached. 0 without voters.
  *
  * Shape: `reached` only grows, as an acknowledged index or heartbeat round does.
  */
@@ -45,7 +45,7 @@ export function reachedByQuorum(groups: Electorate, reached: (id: NodeId) => num
   return Number.isFinite(least) ? least : 0;
 }
 
-/** "lost" once no further yes can win it. */
+/** The outcome of an election. "lost" once the remaining votes can no longer win it. */
 export function outcomeOf(
   groups: Electorate,
   votes: ReadonlyMap<NodeId, boolean>,

@@ -2,29 +2,29 @@ import { assert, type NodeId } from "@gam/core";
 import type { Snapshot } from "./durable.ts";
 import { chunkBytesMax, type RaftLimits, raftLimits } from "./limits.ts";
 
-/** What the caller takes of what a leader sends. Asked before it comes into the log. */
+/** The caller's checks of what a leader sends, made before it enters the log. */
 export interface Acceptance {
   /** The data of an entry of kind "data". */
   entry(data: Uint8Array): boolean;
   snapshot(snapshot: Snapshot): boolean;
 }
 
-/** For callers to whom bytes mean nothing. */
+/** For callers that do not interpret the bytes. */
 const acceptAll: Acceptance = { entry: () => true, snapshot: () => true };
 
 export interface RaftConfig {
   readonly self: NodeId;
-  /** A leader says that it leads every `heartbeatTicks`. */
+  /** A leader sends a heartbeat every `heartbeatTicks`. */
   readonly heartbeatTicks: number;
-  /** For so long after it heard a leader, a peer helps nobody to depose it. */
+  /** For so long after it heard a leader, a peer votes for no other one. */
   readonly electionTicksMin: number;
   /**
-   * A peer that hears no leader stands for election after a random time from `electionTicksMin` up to
-   * but not including this. A leader that has not heard a quorum for so long steps down.
+   * A peer that hears no leader stands for election after a random time: at least `electionTicksMin`,
+   * less than this. A leader that has not heard a quorum for so long steps down.
    */
   readonly electionTicksMax: number;
   readonly limits?: Partial<RaftLimits>;
-  /** Absent: all of it. */
+  /** Absent: accepts everything. */
   readonly accepts?: Acceptance;
 }
 

@@ -1,15 +1,15 @@
 /**
- * ScriptWorld: some peers that a script moves by hand. Nothing happens that the script does not say:
- * messages wait until they are delivered, writes wait until the disk is told to finish them.
+ * ScriptWorld: some peers that a script drives step by step. Nothing happens without a command:
+ * messages wait for "deliver", writes wait for "disk".
  *
  *   start voters=a,b peers=a,b,c   a log that begins with these voters; other peers are blank
  *   tick a 10                      ten ticks of one peer; a stands after 10, b after 12, c after 14, a
  *                                  leader beats every 2 and needs to hear a quorum every 20
- *   deliver a                      what waits for a, in order; "from=b" only b's, "kind=vote" only those
- *   drop a                         the same, thrown away
+ *   deliver a                      messages waiting for a, in order; "from=b" only b's, "kind=vote" only those
+ *   drop a                         the same messages, dropped
  *   disk a                         all writes of a that are under way become durable
- *   run                            deliver and write until nothing moves; but for "cut" and "slow" peers
- *   cut a / heal a                 run and others neither bring nor take messages of a
+ *   run                            deliver and write until nothing moves, except at "cut" and "slow" peers
+ *   cut a / heal a                 no messages to or from a are carried
  *   slow a / fast a                run does not finish writes of a
  *   crash a                        a loses what is not durable and starts again from the rest
  *   propose a x y, read a r1, transfer a b, compact a 5, reconfigure a voters=… learners=… standbys=…
@@ -38,7 +38,7 @@ interface Packet {
 interface Peer {
   raft: Raft;
   writes: number;
-  /** What stands in its log, to show it. */
+  /** The entries of its log, to show them. */
   log: StableCopy;
 }
 

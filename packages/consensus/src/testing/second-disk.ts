@@ -1,27 +1,27 @@
 /**
- * SecondDisk: who may be missing from a commit that one voter's disk decides.
+ * SecondDisk: which standbys a commit may lack when one voter's disk decides.
  *
- * A leader may do without a standby that it has not heard for `patienceTicks`, and without one whose disk
- * it has waited for so long, until that one has acknowledged all that the leader has. Works this out from
- * what reaches the leader, and knows nothing of standbys.ts, which it judges.
+ * A leader may commit without a standby that it has not heard for `patienceTicks`. It may also commit
+ * without one whose disk it has waited for so long, until that standby has acknowledged the leader's whole
+ * log. Works this out from what reaches the leader, and does not use standbys.ts, which it judges.
  */
 import type { NodeId } from "@gam/core";
 import type { Input } from "../input.ts";
 import type { Configuration } from "../log/configuration.ts";
 import type { Raft } from "../raft.ts";
 
-/** Of the peer before it takes an input. */
+/** The peer before it takes an input. */
 export type Seen = Pick<Raft, "role" | "term" | "commitIndex" | "lastIndex" | "configuration">;
 
 interface Led {
   readonly term: number;
   tick: number;
   commit: number;
-  /** Since when the commit index has not moved although the log goes on behind it. */
+  /** Since when the commit index has not moved although there are entries after it. */
   waitingTick: number | undefined;
   readonly heard: Map<NodeId, number>;
   readonly acknowledged: Map<NodeId, number>;
-  /** Those whose disks were waited for in vain. */
+  /** Standbys that the leader waited for in vain. */
   readonly slow: Set<NodeId>;
 }
 
@@ -35,7 +35,7 @@ export class SecondDisk {
     this.#patienceTicks = patienceTicks;
   }
 
-  /** A life ends, and what it knew. */
+  /** The peer restarts: drops what it knew. */
   forget(id: NodeId): void {
     this.#led.delete(id);
   }
@@ -56,7 +56,7 @@ export class SecondDisk {
     this.#wait(led, seen);
   }
 
-  /** Whether the leader may commit without this one. */
+  /** Whether the leader may commit without this standby. */
   isExcused(leader: NodeId, standby: NodeId): boolean {
     const led = this.#led.get(leader);
     return led !== undefined && (led.slow.has(standby) || this.#isSilent(led, standby));
@@ -114,7 +114,7 @@ export class SecondDisk {
   }
 }
 
-/** Those whose disks are asked for, as one voter alone would decide. */
+/** The standbys whose disks count: none unless one voter decides alone. */
 export function standbysThatCount(configuration: Configuration): readonly NodeId[] {
   const { voters, votersOutgoing, standbys } = configuration;
   return voters.length === 1 && votersOutgoing.length === 0 ? standbys : [];

@@ -1,6 +1,6 @@
 /**
- * StableCopy: what a disk amounts to after a sequence of persist effects. It is the meaning of the
- * effect in a few lines; a real store must agree with it.
+ * StableCopy: what a disk holds after a sequence of persist effects. It defines the effect in a few
+ * lines; a real store must agree with it.
  */
 import { assert } from "@gam/core";
 import type { Effect } from "../effect.ts";
@@ -59,7 +59,7 @@ export class StableCopy {
     return { hardState: this.#hardState, snapshot: this.#snapshot, entries: [...this.#entries] };
   }
 
-  /** Of the present moment; later writes do not change it. */
+  /** A copy of the present state; later writes do not change it. */
   clone(): StableCopy {
     return new StableCopy(this.restored());
   }

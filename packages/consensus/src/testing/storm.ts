@@ -1,9 +1,9 @@
 /**
- * Storm: some peers, the real machine in each, in a world that a seed makes as bad as it can be.
+ * Storm: some peers, each running the real machine, under the worst conditions that a seed draws.
  *
- * In the storm, messages are lost, doubled, delayed and overtaken, links and groups are cut, disks are
- * slow, peers freeze, and crash with the loss of what was not on disk; the voters change all the time.
- * After calm() nothing of that happens any more, and what must come true has to.
+ * In the storm, messages are lost, doubled, delayed and reordered, links and groups are cut, and disks are
+ * slow. Peers freeze, or crash and lose what was not on disk. The voters change all the time.
+ * calm() ends all that, and then the peers must agree in time.
  *
  * A Witness watches every effect. One seed is one history.
  */
@@ -24,7 +24,7 @@ export interface StormWeather {
   readonly flightTicksMax: number;
   readonly diskTicksMax: number;
   readonly appendBytesMax: number;
-  /** In a thousand ticks, on average; per cluster. */
+  /** Average per cluster in a thousand ticks; so are the next five. */
   readonly crashes: number;
   readonly freezes: number;
   readonly cuts: number;
@@ -35,7 +35,7 @@ export interface StormWeather {
 
 export interface StormOptions {
   readonly faults?: RaftFaults;
-  /** In place of what the seed draws. */
+  /** Overrides what the seed draws. */
   readonly weather?: Partial<StormWeather>;
   readonly traced?: boolean;
 }
@@ -82,7 +82,7 @@ const limits = {
 const names = ["a", "b", "c", "d", "e"] as NodeId[];
 
 export class Storm {
-  /** Every effect but sends, if it was asked for. */
+  /** Every effect but sends, if `traced` is set. */
   readonly trace: string[] = [];
   readonly #witness = new Witness(stormConfig.electionTicksMax);
   readonly #random: Random;
@@ -135,7 +135,7 @@ export class Storm {
     for (let n = 0; n < ticks; n += 1) this.#tick();
   }
 
-  /** Everything works from now on, and nobody asks for anything but what the caller asks. */
+  /** From now on everything works, and only the caller makes requests. */
   calm(): void {
     this.#weather = still;
     this.#cut.clear();
@@ -155,7 +155,7 @@ export class Storm {
     return latest;
   }
 
-  /** Proposes at the leader. Says "settled" when every member has applied that in time, or what is wrong. */
+  /** Proposes at the leader. Returns: "settled" when every member has applied it in time, or what is wrong. */
   settles(ticks: number): string {
     const before = this.leader;
     if (before === undefined) return "nobody leads";
@@ -256,7 +256,7 @@ export class Storm {
       if (this.#happens(300)) this.#propose(leading);
       if (this.#happens(30)) this.#read(leading);
       if (this.#happens(reconfigurations)) {
-        // Often one that votes alone, since others are asked to stand by then.
+        // Often a single voter, since only then are others asked to stand by.
         const alone = this.#random.below(3) === 0;
         const voters = alone
           ? [this.#pick(names)]
@@ -345,7 +345,7 @@ export class Storm {
     return this.#pick([...this.#peers]);
   }
 
-  /** A leader in half of all cases: what goes wrong around a new leader is worth more. */
+  /** A leader in half of all cases: faults around a new leader find more. */
   #someoneImportant(): [NodeId, Simulated] {
     const leaders = [...this.#peers].filter(([, { raft }]) => raft?.role === "leader");
     return leaders.length > 0 && this.#random.below(2) === 0 ? this.#pick(leaders) : this.#anyone();
@@ -364,7 +364,7 @@ function show(effect: Effect): string {
   );
 }
 
-/** The first seed of the range whose storm breaks a promise, and which one. */
+/** The first seed of the range whose storm breaks a promise, and that promise. */
 export function firstViolation(
   seeds: { readonly from: number; readonly to: number },
   ticks: number,

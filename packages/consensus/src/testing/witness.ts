@@ -1,11 +1,11 @@
 /**
- * Witness: sees every effect of every peer, and throws at the first that breaks a promise of Raft.
+ * Witness: watches every effect of every peer, and throws at the first that breaks a promise of Raft.
  *
  *   election safety      one leader a term                    one vote a term, also across crashes
  *   log matching         same index and term, same past       leader completeness
  *   state machine safety same index, same entry, no gap       durability: committed is on disks of a quorum
- *   snapshots            are the state at their index         reads see what was committed before them
- *   two disks            what one voter commits is on a standby's disk too, while one answers
+ *   snapshots            are the state at their index         reads see all entries committed before them
+ *   two disks            an entry that one voter commits is on a standby's disk too, while one answers
  *
  * It counts majorities on its own and knows nothing of quorum.ts, which it judges.
  */
@@ -63,7 +63,7 @@ export class Witness {
   readonly #committed: Committed[] = [];
   readonly #secondDisk: SecondDisk;
 
-  /** A leader waits so long for a standby. */
+  /** `patienceTicks`: how long a leader waits for a standby. */
   constructor(patienceTicks: number) {
     this.#secondDisk = new SecondDisk(patienceTicks);
   }
@@ -86,7 +86,7 @@ export class Witness {
     }
   }
 
-  /** A peer loses what is not on its disk, and begins a new life with the rest. */
+  /** A peer loses what is not on its disk, and restarts with the rest. */
   crashes(id: NodeId): Restored {
     const peer = this.#peer(id);
     peer.life += 1;
@@ -205,7 +205,7 @@ export class Witness {
     const from = peer.issued.snapshot?.index ?? 0;
     for (const [at, committed] of this.#committed.entries()) {
       const index = at + 1;
-      // One that was elected late, by votes that were long under way, may lack what later terms did.
+      // A leader elected late, by delayed votes, may lack entries of later terms.
       if (index <= from || committed.inTerm >= term) continue;
       const complete = peer.issued.term(index) === committed.term;
       hold(complete, `leaders are complete: ${name} lacks ${index} in term ${term}`);
