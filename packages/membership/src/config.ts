@@ -7,25 +7,25 @@ export interface MembershipConfig {
   readonly watchersMax: number;
   /** How many peers one watcher asks to probe for it. */
   readonly helpersMax: number;
-  /** A watched peer that was not heard for so long is pinged. */
+  /** Silence after which a watcher pings a peer. */
   readonly probeTicks: number;
   /** The same for a peer that the leader has heard lately (sightings.ts). */
   readonly sightedProbeTicks: number;
-  /** A peer that only the leader has heard is pinged so often, to see that the way to it works. */
+  /** A watcher pings a peer that only the leader has heard for so long, to test its own connection. */
   readonly wayTicks: number;
-  /** A leader tells of peers that it has heard no longer ago. */
+  /** A leader passes on only sightings no older than this. */
   readonly sightingTicks: number;
-  /** The same for a peer that is lost: it may come back, but there is no hurry. */
+  /** How often a watcher pings a lost peer: it may come back, but there is no hurry. */
   readonly lostProbeTicks: number;
-  /** Silence after which others are asked to probe, and the pause before they are asked again. */
+  /** Silence after which a watcher asks others to probe, and the pause before it asks again. */
   readonly helpTicks: number;
-  /** How long a helper waits for an answer before it says that it got none. */
+  /** How long a helper waits for an answer before it reports none. */
   readonly nackTicks: number;
-  /** Silence after which a peer is suspected, and told so. */
+  /** Silence after which a watcher suspects a peer, and tells it so. */
   readonly suspectTicks: number;
-  /** Silence after which a suspect is called silent when enough other watchers suspect it too. */
+  /** Silence after which a suspect is called silent, when enough other watchers suspect it too. */
   readonly silentTicks: number;
-  /** The same when no other watcher does. */
+  /** The same when no other watcher suspects it. */
   readonly silentTicksMax: number;
   /** How long a host may refuse connections before it counts as lost. */
   readonly refusedGraceTicks: number;
@@ -33,23 +33,23 @@ export interface MembershipConfig {
   readonly startTicks: number;
   /** How often opinions are broadcast while they matter. */
   readonly repeatTicks: number;
-  /** How often they are once everybody has come to the same verdict. */
+  /** How often opinions are broadcast once all peers agree on the verdict. */
   readonly settledTicks: number;
-  /** How long most neighbours have to be silent before we believe it of them rather than of us. */
+  /** How long most neighbours have to be silent before we blame them rather than ourselves. */
   readonly blindTicks: number;
-  /** A verdict that nothing supports any more ends after this. */
+  /** A verdict ends when no votes have supported it for so long. */
   readonly unsupportedTicks: number;
-  /** So many ticks that did not come still count as time; more did not pass for us. */
+  /** The most missed ticks that count as time; a longer pause is ignored. */
   readonly lateTicksMax: number;
-  /** So long without trouble takes one point off the local health score. */
+  /** After each such time without trouble, the local health score falls by one point. */
   readonly healTicks: number;
 }
 
 /**
- * What the agent runs with, for 50 ms ticks.
+ * The agent's configuration, for 50 ms ticks.
  *
- * Below, "frame loss" is a TCP stream that waits 0.2, 0.6, 1.4 or 3.0 s in all for a frame that was
- * lost one, two, three or four times, and everything behind it waits too.
+ * Below, a frame lost one, two, three or four times delays its TCP stream by 0.2, 0.6, 1.4 or 3.0 s in
+ * all, with everything behind it.
  */
 export const defaultConfig: Omit<MembershipConfig, "self"> = {
   // Three of four must agree, so two broken links evict nobody, and five peers all watch each other.
@@ -57,35 +57,35 @@ export const defaultConfig: Omit<MembershipConfig, "self"> = {
   helpersMax: 3,
   // 300 ms. An edge of the ring costs seven small messages a second, both directions together.
   probeTicks: 6,
-  // 450 ms: a sighting comes each 150 ms and is up to 150 ms old, and either may be late by a tick or two.
+  // 450 ms: a sighting comes every 150 ms and is up to 150 ms old; each may be a tick or two late.
   sightedProbeTicks: 9,
   // 1.4 s: less than the silence after which the mesh pings a connection by itself.
   wayTicks: 28,
-  // 300 ms, as old as what a watcher without a leader goes by.
+  // 300 ms, the same age as what a watcher without a leader relies on.
   sightingTicks: 6,
   lostProbeTicks: 20,
-  // 600 ms: longer than a frame lost once, and two rounds of help fit in before silentTicks.
+  // 600 ms: longer than a frame lost once, and two rounds of help fit before silentTicks.
   helpTicks: 12,
-  // 400 ms: an answer that took longer than that is worth no more than the probe of the next round.
+  // 400 ms: an answer after that is of no more use than the next round's probe.
   nackTicks: 8,
-  // 1 s. The suspect has 700 ms to refute before anybody can call it silent.
+  // 1 s: the suspect has 700 ms to refute before anybody can call it silent.
   suspectTicks: 20,
-  // 1.7 s: more than a process frozen for one second, or a frame lost three times (1.4 s); it leaves
-  // 300 ms of the two seconds that a lost host may take for the age of the last ack and the rumours.
+  // 1.7 s: more than a process frozen for one second, or a frame lost three times (1.4 s). A lost host is to
+  // be found within 2 s; that leaves 300 ms for the age of the last ack and for the rumours.
   silentTicks: 34,
   // 3.6 s: more than a frame lost four times. A lone watcher has nobody to correct it.
   silentTicksMax: 72,
-  // 15 s: an agent can be upgraded while its containers run.
+  // 15 s: enough to upgrade an agent while its containers run.
   refusedGraceTicks: 300,
-  // 5 s: connections are made and hosts that boot together do not boot in the same second.
+  // 5 s: connections take time to open, and hosts that boot together do not boot in the same second.
   startTicks: 100,
   repeatTicks: 10,
   settledTicks: 100,
-  // 5 s. By then a leader that was cut off has stepped down, so what is left may judge.
+  // 5 s: by then a leader that was cut off has stepped down, so the remaining peers may judge.
   blindTicks: 100,
-  // 10 s: longer than watchers that take over need to form an opinion of their own.
+  // 10 s: longer than new watchers need to form an opinion of their own.
   unsupportedTicks: 200,
-  // 200 ms: a busy host. What is longer is a frozen one.
+  // 200 ms: a busy host. A longer pause means a frozen one.
   lateTicksMax: 4,
   healTicks: 10,
 };

@@ -1,8 +1,8 @@
 /**
- * Court: what all opinions on one peer amount to.
+ * Court: combines all opinions on one peer into one finding.
  *
- * Decides whose opinion counts and whether enough of them agree, a manager among them. Does not decide what follows: a
- * finding becomes a verdict, or not, in membership.ts, which also knows of signs of life.
+ * Decides whose opinion counts and whether enough of them agree, a manager among them. Does not decide what
+ * follows: membership.ts, which also knows the signs of life, turns a finding into a verdict or not.
  */
 import type { NodeId } from "@gam/core";
 import type { MembershipConfig } from "./config.ts";
@@ -15,7 +15,7 @@ import type { PeerRecord } from "./peer-record.ts";
 export interface CourtFacts {
   readonly config: MembershipConfig;
   readonly faults: MembershipFaults;
-  /** Others are workers, whose opinions convict nobody by themselves. */
+  /** All others are workers, whose opinions alone convict nobody. */
   readonly isManager: (id: NodeId) => boolean;
   readonly health: LocalHealth;
   readonly peers: ReadonlyMap<NodeId, PeerRecord>;
@@ -41,7 +41,7 @@ export class Court {
     this.#nowTick = nowTick;
   }
 
-  /** `watchers` is how many opinions counted, `votes` how many of them carry the finding. */
+  /** Returns: `watchers` is how many opinions counted, `votes` how many of them support the finding. */
   weigh(peer: PeerRecord): {
     readonly finding: Finding;
     readonly votes: number;
@@ -57,7 +57,7 @@ export class Court {
     return { finding: stands ? finding : "none", votes, watchers: opinions.length };
   }
 
-  /** Where a manager is left that could see for itself, one must. */
+  /** While any manager is left beside the peer, at least one manager must support the finding. */
   #isCarriedByManager(
     voices: ReadonlyMap<NodeId, Opinion>,
     finding: Finding,
@@ -79,7 +79,7 @@ export class Court {
     return false;
   }
 
-  /** How many other watchers suspect it too. */
+  /** Returns: how many other watchers suspect it too. */
   confirmations(peer: PeerRecord): number {
     let confirmed = 0;
     for (const id of peer.watchers.keys()) {
@@ -91,17 +91,17 @@ export class Court {
   }
 
   /**
-   * One entry per watcher whose word has weight. One that says nothing is content.
+   * One entry per watcher whose opinion counts. A watcher without an opinion counts as "alive".
    *
-   * Who has an opinion counts even if we do not see why it watches: it may know of losses that we have
-   * yet to hear of. Its vote raises the number of votes needed as well.
+   * A peer with an opinion counts even if it is no watcher by our reckoning: it may know of losses that we
+   * have not heard of yet. Its vote also raises the number of votes needed.
    */
   #opinionsThatCount(peer: PeerRecord): ReadonlyMap<NodeId, Opinion> {
     const opinions = new Map<NodeId, Opinion>();
     for (const id of this.#voices(peer)) {
       if (this.weightless(id) || (this.#doubted(id) && !this.#faults.deadWatchersCount)) continue;
       const opinion = this.#opinionOf(id, peer);
-      // A watcher that took over a moment ago and says nothing has not had the time to find out.
+      // A new watcher without an opinion has not had the time to form one.
       const sinceTick = peer.watchers.get(id) ?? this.#nowTick;
       const settled = this.#nowTick - sinceTick >= 2 * this.#config.silentTicks;
       if (opinion === undefined && !settled && !this.#faults.deadWatchersCount) continue;
@@ -110,7 +110,7 @@ export class Court {
     return opinions;
   }
 
-  /** Its watchers as we compute them, and whoever else watches it. */
+  /** Its watchers as we compute them, and all other peers with an opinion on it. */
   #voices(peer: PeerRecord): Set<NodeId> {
     return new Set([...peer.watchers.keys(), ...peer.heardOpinions.keys()]);
   }
@@ -122,7 +122,7 @@ export class Court {
     return peer.heardOpinions.get(watcher);
   }
 
-  /** Its eyes are not to be trusted, and it says so itself. */
+  /** Whether the watcher itself says that its opinions do not count. */
   weightless(watcher: NodeId): boolean {
     if (watcher === this.#config.self) return this.#health.blind() && !this.#faults.noSelfDistrust;
     const origin = this.#peers.get(watcher);
@@ -131,8 +131,8 @@ export class Court {
   }
 
   /**
-   * It may be lost itself: two watchers cannot reach it, or one cannot and nobody accuses that one of
-   * the same, as where a whole stretch of the ring went down at once.
+   * Whether the watcher may be lost itself. Either two of its watchers cannot reach it, or one cannot and
+   * at most one of its watchers is unaccused, as when a whole stretch of the ring goes down at once.
    */
   #doubted(watcher: NodeId): boolean {
     const peer = this.#peers.get(watcher);
@@ -156,7 +156,7 @@ export class Court {
     return accusers;
   }
 
-  /** Live members beside this one. */
+  /** Live members beside this peer, us included. */
   peersLeft(peer: PeerRecord): number {
     let left = 1;
     for (const other of this.#peers.values()) {

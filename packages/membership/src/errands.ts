@@ -1,12 +1,12 @@
 /**
- * Errands: probes that this peer makes because another one asked.
+ * Errands: probes that this peer makes for other peers.
  *
- * Decides what to answer and when. Each ask ends in exactly one answer: reached or unreached.
+ * Decides what to answer and when. Each accepted request gets exactly one answer: reached or unreached.
  */
 import type { NodeId } from "@gam/core";
 import type { Message } from "./message.ts";
 
-/** A peer asks for each of the few that it watches once per helpTicks, so this is far above need. */
+/** Far above need: a peer asks once per helpTicks for each of the few peers it watches. */
 const errandsMax = 256;
 
 interface Errand {
@@ -22,14 +22,14 @@ export interface ProbeReply {
 }
 
 export class Errands {
-  /** By the round of our own ping, in order of their due ticks. */
+  /** By the round of our own ping, in the order in which they time out. */
   readonly #open = new Map<number, Errand>();
 
   get isEmpty(): boolean {
     return this.#open.size === 0;
   }
 
-  /** False when there are too many: the asker takes our silence for what it is, overload. */
+  /** Returns: false when there are too many. We do not answer then, so the asker sees our overload. */
   take(round: number, errand: Errand): boolean {
     if (this.#open.size >= errandsMax) return false;
     this.#open.set(round, errand);

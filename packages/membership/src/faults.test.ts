@@ -1,5 +1,5 @@
 /**
- * Each planted fault breaks a promise in a history in which the real rules keep it.
+ * Each planted fault breaks a promise that the real rules keep in the same history.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const convictMsMax = (defaultConfig.silentTicks + 3) * tickMs;
 interface Planted {
   readonly fault: keyof MembershipFaults;
   readonly promise: string;
-  /** Runs one history and says what is wrong with it, or nothing. */
+  /** Runs one history. Returns: what is wrong with it, or nothing. */
   readonly broken: (seed: number, faults: MembershipFaults) => string | undefined;
 }
 
@@ -70,7 +70,7 @@ const planted: Planted[] = [
       const made = world(seed, 5, faults);
       const [peer, ...others] = made.ids as [NodeId, ...NodeId[]];
       for (const other of others.slice(1)) made.cut(peer, other);
-      made.gossipGoesRound = false; // Or its own voice would save it.
+      made.gossipGoesRound = false; // Or its own rumour would save it.
       made.run(10_000);
       return firstLost(made);
     },

@@ -3,11 +3,11 @@ import type { Opinion } from "./message.ts";
 export type Finding = "none" | "refused" | "silent" | "gone";
 
 /**
- * What the watchers of one peer have found, taken together.
+ * What the watchers of one peer have found together.
  *
- * Shape: `opinions` holds one entry per watcher that counts. `votes` says how many carry the finding.
+ * Shape: `opinions` holds one entry per watcher that counts. `votes` says how many support the finding.
  *
- * A refusal proves that the host lives, so it never adds to silence; only when the grace is over do
+ * A refusal proves that the host lives, so it never counts as silence. Only after the grace do
  * the two count together.
  */
 export function findingOf(
@@ -23,7 +23,7 @@ export function findingOf(
   return { finding: "none", votes: unanswered };
 }
 
-/** Whether an opinion is one of those that make up the finding. */
+/** Whether an opinion supports the finding. */
 export function carries(opinion: Opinion, finding: Finding): boolean {
   switch (finding) {
     case "none":
@@ -38,7 +38,7 @@ export function carries(opinion: Opinion, finding: Finding): boolean {
 }
 
 /**
- * Votes needed to convict: a majority, and at least two, or the only one that there can be.
+ * Votes needed to convict: a majority, at least two; one if only one live member is left beside the accused.
  *
  * Shape: `watchers` is how many count, `peersLeft` the live members beside the accused, us included.
  */

@@ -1,12 +1,12 @@
 /**
- * LocalHealth: how much this peer should trust its own eyes.
+ * LocalHealth: how much this peer should trust its own opinions.
  *
- * Two ways to be unwell. Slow: ticks come late, or helpers say nothing; each adds to a score that
- * stretches every deadline, as in Lifeguard. Blind: most neighbours fell silent at once, which is
- * more likely our own cable than theirs; then our opinion weighs nothing at all.
+ * Two kinds of trouble. Slow: ticks come late, or helpers do not answer. Each adds to a score that
+ * stretches every deadline, as in Lifeguard. Blind: most neighbours fell silent at once. Then our own
+ * cable is more likely the cause than theirs, and our opinion does not count.
  *
- * Lifeguard also counts each missed ack. Here one dead neighbour of four would look like illness for
- * as long as it is dead, so missed acks count only across neighbours.
+ * Lifeguard also counts each missed ack. Here that would make this peer look ill as long as one of its four
+ * neighbours is dead, so missed acks count only across neighbours.
  *
  * Source: Dadgar et al., "Lifeguard: Local Health Awareness for More Accurate Failure Detection" (2018).
  */
@@ -35,7 +35,7 @@ export class LocalHealth {
     return this.#blind;
   }
 
-  /** What deadlines are multiplied with: 1 when well, up to 2.75. */
+  /** The factor for deadlines: 1 when well, up to 2.75. */
   stretch(): number {
     return 1 + this.#slow / 4;
   }
@@ -44,7 +44,7 @@ export class LocalHealth {
     this.#worsen(nowTick, 1 + Math.floor(ticks / 10));
   }
 
-  /** None of the helpers that were asked said anything. */
+  /** None of the helpers asked has answered. */
   helpersSilent(nowTick: number): void {
     this.#worsen(nowTick, 1);
   }
@@ -54,12 +54,12 @@ export class LocalHealth {
       this.#slow = Math.max(0, this.#slow - 1);
       this.#healTick = nowTick;
     }
-    // One neighbour cannot be most of a mesh: of two peers, each has only its own eyes.
+    // One silent neighbour proves nothing about us: of two peers, each has only its own opinion.
     const mostSilent = neighbours.all >= 2 && neighbours.silent * 2 > neighbours.all;
     if (!mostSilent) this.#mostSilentTick = undefined;
     else this.#mostSilentTick ??= nowTick;
-    // Who still hears somebody, and had that one probe the silent ones in vain, is not blind for ever.
-    // Who hears nobody is.
+    // A peer that hears nobody stays blind. One that still hears a neighbour has asked it to probe the silent
+    // ones, so after blindTicks it may trust what it sees.
     this.#blind =
       this.#mostSilentTick !== undefined &&
       (neighbours.silent === neighbours.all ||

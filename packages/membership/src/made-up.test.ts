@@ -24,7 +24,7 @@ function says(peer: NodeId, opinion: Opinion, incarnation: number, sequence = 1)
   return { sequence, incarnation: 0, health: 0, repeatTicks: 1000, opinions };
 }
 
-test("a peer that refutes the highest of all incarnations goes on being read by others", () => {
+test("others still accept messages of a peer that refutes the highest incarnation", () => {
   const membership = membershipOf();
   const effects: Effect[] = [];
   membership.step({ kind: "rumour", from: b, rumour: says(a, "silent", counterMax) });
@@ -40,7 +40,7 @@ test("a peer that refutes the highest of all incarnations goes on being read by 
   }
 });
 
-test("an incarnation that one peer makes up does not void what others say", () => {
+test("an incarnation that one peer makes up does not void the opinions of others", () => {
   const membership = membershipOf();
   membership.step({ kind: "rumour", from: b, rumour: says(d, "alive", counterMax) });
   for (let tick = 0; tick < 200; tick += 1) {

@@ -1,4 +1,4 @@
-/** What a list of members changes, and what the same list once more does not. */
+/** A list of members changes the watchers; the same list again changes nothing. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -15,7 +15,7 @@ const lists = fc
     fc.record({ ids: fc.constant([self, ...others]), workers: fc.subarray(others) }),
   );
 
-test("whom a peer watches follows from the last list alone", () => {
+test("the peers that a peer watches depend on the last list only", () => {
   fc.assert(
     fc.property(fc.array(lists, { minLength: 1, maxLength: 4 }), (told) => {
       const grown = new Membership({ ...defaultConfig, self });
@@ -31,7 +31,7 @@ test("whom a peer watches follows from the last list alone", () => {
   );
 });
 
-test("the same members in another order are no reason to look for watchers again", () => {
+test("the same members in another order do not cause a new search for watchers", () => {
   const membership = new Membership({ ...defaultConfig, self });
   const [first, ...rest] = names as [NodeId, ...NodeId[]];
   const ids = [self, ...names];

@@ -28,8 +28,8 @@ function show(effect: Effect): string {
 }
 
 /**
- * The machine under test is "a". Peers listed by `live` answer its pings at once, and say "unreached"
- * when they are asked to probe, unless `helpers silent`. Hosts listed by `refusing` refuse every 300 ms.
+ * The machine under test is "a". Peers listed by `live` answer its pings at once. Asked to probe, they
+ * answer "unreached", unless `helpers silent`. Hosts listed by `refusing` refuse every 300 ms.
  *
  * A line starts with the tick since the command at which something happened. Pings are shown only when
  * they begin to accuse.

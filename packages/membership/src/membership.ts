@@ -6,13 +6,13 @@
  *   verdict       alive ---------> refused ------> lost     by a majority of the watchers that count
  *                   ^--- any sign of life ----------'
  *
- * Each peer is watched by a few others (ring.ts). A watcher probes, has others probe for it, and
- * broadcasts its opinion as a rumour. Everybody weighs the rumours (court.ts) and so comes to the same
- * verdict within one broadcast, a peer that becomes leader tomorrow included. What a verdict leads to
- * is decided elsewhere: only the leader commits "node down".
+ * A few others watch each peer (ring.ts). A watcher probes, asks others to probe for it, and broadcasts
+ * its opinion as a rumour. All peers weigh the rumours (court.ts), so they come to the same verdict
+ * within one broadcast, and any of them can become leader. Does not decide what a verdict leads to:
+ * only the leader commits "node down".
  *
- * Drive it with step(). Time is the number of tick inputs and hardly any of the ticks that
- * did not come, so a frozen process accuses nobody of having been silent meanwhile. Every effect may be lost or late.
+ * Drive it with step(). Time is the number of ticks. Missed ticks hardly count, so a process that was frozen
+ * accuses nobody of silence meanwhile. Every effect may be lost or late.
  *
  * Source: Das et al., "SWIM" (2002); Dadgar et al., "Lifeguard" (2018); watchers as in Rapid (2018).
  */
@@ -29,16 +29,16 @@ import { Ring } from "./ring.ts";
 import { noteSighting, type Sightings, sightingsFor } from "./sightings.ts";
 
 export type Input =
-  /** `lateTicks`: ticks that were due before this one and did not come, as this process did not run. */
+  /** `lateTicks`: earlier ticks that did not come because this process did not run. */
   | { readonly kind: "tick"; readonly lateTicks: number }
-  /** All members, ourselves included, in any order. `workers`: those among them that are no managers. */
+  /** All members, ourselves included, in any order. `workers`: the members that are not managers. */
   | {
       readonly kind: "members";
       readonly ids: readonly NodeId[];
       readonly workers?: readonly NodeId[];
     }
   | { readonly kind: "received"; readonly from: NodeId; readonly message: Message }
-  /** Any other frame came from this peer. Optional: it only spares probes, also by the leader's sightings. */
+  /** Any other frame came from this peer. Optional: it only saves probes, as do the leader's sightings in it. */
   | {
       readonly kind: "heard";
       readonly from: NodeId;
@@ -47,8 +47,8 @@ export type Input =
   /** Broadcast by `from`, which the shell has authenticated. */
   | { readonly kind: "rumour"; readonly from: NodeId; readonly rumour: Rumour }
   /**
-   * The peer's host answered a dial with "connection refused". While a watched peer is not connected
-   * the shell dials it at least every 500 ms, for a refusal that is not renewed turns into silence.
+   * The peer's host answered a dial with "connection refused". While a watched peer is not connected,
+   * the shell dials it at least every 500 ms: a refusal that is not repeated turns into silence.
    */
   | { readonly kind: "refused"; readonly peer: NodeId };
 
@@ -59,7 +59,7 @@ export type Effect =
       readonly kind: "verdict";
       readonly peer: NodeId;
       readonly verdict: Verdict;
-      /** How many watchers carry it. */
+      /** How many watchers support it. */
       readonly watchers: number;
       readonly reason: string;
     };
@@ -69,17 +69,17 @@ export interface PeerStatus {
   readonly peer: NodeId;
   readonly verdict: Verdict;
   readonly reason: string;
-  /** What we think ourselves, if we watch it. */
+  /** Our own opinion, if we watch it. */
   readonly opinion: Opinion | undefined;
-  /** Since its host last gave us a sign, if we watch it. */
+  /** Time since its host's last sign of life, if we watch it. */
   readonly silentTicks: number | undefined;
 }
 
-/** Managers that watch each peer, where there are so many. One may be lost together with the peer. */
+/** Managers that watch each peer, if there are so many. Two, as one may be lost together with the peer. */
 const managersWatching = 2;
-/** One word of another peer moves an incarnation no further: it could be moved out of its range. */
+/** How far one accusation may raise an incarnation. Without a limit it could exhaust the range. */
 const incarnationsPerWord = 2 ** 20;
-/** After this process stood still, what was sent meanwhile has been read by then. */
+/** How long after a pause of this process all messages that waited are read. */
 const wakeTicks = 2;
 
 export class Membership {
@@ -88,7 +88,7 @@ export class Membership {
   readonly #health: LocalHealth;
   readonly #errands = new Errands();
   readonly #court: Court;
-  /** As they were told last, ourselves included if we are one. */
+  /** From the last "members" input; includes ourselves if we are a member. */
   #members: ReadonlySet<NodeId> = new Set();
   /** All members but ourselves, sorted. */
   readonly #peers = new Map<NodeId, PeerRecord>();
@@ -102,7 +102,7 @@ export class Membership {
   #rumourTick = never;
   #rumourDue = false;
   #refutedTick = never;
-  /** What comes in from then on was sent while this process ran. */
+  /** Messages from then on were sent while this process ran. */
   #awakeTick = never;
 
   constructor(config: MembershipConfig, faults: MembershipFaults = {}) {
@@ -154,23 +154,23 @@ export class Membership {
     }
   }
 
-  /** Ourselves and strangers count as alive: nobody has said otherwise. */
+  /** We ourselves and unknown peers count as alive. */
   verdictOf(peer: NodeId): { readonly verdict: Verdict; readonly reason: string } {
     const { verdict, reason } = this.#peers.get(peer) ?? { verdict: "alive", reason: "" };
     return { verdict, reason };
   }
 
   /**
-   * Whether it has spoken since we started, to us or to somebody who asked it for us; and since it was
-   * lost, where nothing but the silence of its watchers says that it is back.
+   * Whether the peer has answered us, or a helper of ours, since we started. False again after a loss that
+   * ended only because no watcher reports it any more.
    */
   hasSpoken(peer: NodeId): boolean {
     return this.#peers.get(peer)?.hasSpoken ?? false;
   }
 
   /**
-   * To be shown, not to act on: nobody calls it lost, and where we watch it we hear it ourselves. Says no
-   * sooner than a verdict does, and also where too few watchers are left for one.
+   * For display only. True when the verdict is alive and, if we watch the peer, we hear it. Also works when
+   * too few watchers are left for a verdict.
    */
   hears(peer: NodeId): boolean {
     const record = this.#peers.get(peer);
@@ -181,8 +181,8 @@ export class Membership {
   }
 
   /**
-   * Returns: how many ticks may pass at once before there is something to do, if nothing is heard
-   * meanwhile; 1 where anything is in doubt.
+   * Returns: how many ticks may pass at once before there is something to do, if no message comes
+   *          meanwhile; 1 while anything is in doubt.
    */
   get restTicks(): number {
     const isBusy = this.#rumourDue || !this.#errands.isEmpty || this.#health.score() > 0;
@@ -195,7 +195,7 @@ export class Membership {
     return Math.max(1, dueTick - this.#nowTick);
   }
 
-  /** What a leader tells `to` with a heartbeat: which of the peers that it watches are heard here. */
+  /** The sightings that a leader sends to `to` with a heartbeat: the peers watched by `to` that we hear. */
   sightingsFor(to: NodeId): Sightings | undefined {
     if (this.#faults.sightsAll)
       return Object.fromEntries([...this.#peers.keys()].map((id) => [id, 0]));
@@ -204,7 +204,7 @@ export class Membership {
     return sightingsFor(to, this.#peers, facts);
   }
 
-  /** 0 (well) to `healthMax` (blind: our opinions weigh nothing). */
+  /** 0 (well) to `healthMax` (blind: our opinions do not count). */
   localHealth(): number {
     return this.#health.score();
   }
@@ -230,7 +230,7 @@ export class Membership {
 
   // Members and who watches them.
 
-  /** Comes with each change of any node, also where the members stay who they are. */
+  /** Called for each change of any node, even if the members stay the same. */
   #setMembers(ids: readonly NodeId[], workers: ReadonlySet<NodeId>): void {
     const members = new Set(ids);
     const sameMembers = isSame(members, this.#members);
@@ -257,7 +257,7 @@ export class Membership {
     this.#ring = new Ring(members);
   }
 
-  /** Who is lost watches nobody, so this follows every change of members and of who is lost. */
+  /** A lost peer watches nobody, so this runs after every change of members and of lost peers. */
   #assignWatchers(): void {
     const { self, watchersMax } = this.#config;
     const live = (id: NodeId): boolean => this.#peers.get(id)?.verdict !== "lost";
@@ -268,7 +268,7 @@ export class Membership {
         Array.from(watchers, (id) => [id, peer.watchers.get(id) ?? this.#nowTick] as const),
       );
       if (!wasOurs && peer.watchers.has(self)) {
-        // We did not listen before, so its silence counts from here.
+        // We did not watch it before, so its silence counts from here.
         peer.heardTick = Math.max(peer.heardTick, this.#nowTick);
         peer.probeTick = never;
       }
@@ -292,8 +292,8 @@ export class Membership {
   // What we see ourselves.
 
   #tick(lateTicks: number): Effect[] {
-    // What others sent while this process did not run waits in queues that it has yet to read, so a
-    // longer pause is no silence of theirs.
+    // Messages sent while this process did not run still wait in queues, so a longer pause does not count
+    // as silence of other peers.
     this.#nowTick += 1 + Math.min(lateTicks, this.#config.lateTicksMax);
     if (lateTicks >= this.#config.lateTicksMax) {
       this.#health.stalled(this.#nowTick, lateTicks);
@@ -322,7 +322,7 @@ export class Membership {
     if (lost && this.#faults.lostNotProbed) return [];
     const pauseTicks = lost ? lostProbeTicks : this.#probeTicks(peer);
     const unheardTicks = this.#nowTick - peer.heardTick;
-    const early = peer.heardTick > this.#nowTick; // Not heard yet, and it may take its time.
+    const early = peer.heardTick > this.#nowTick; // A new peer, which still has time to be heard.
     const sinceProbeTicks = this.#nowTick - peer.probeTick;
     const due = sinceProbeTicks >= pauseTicks && (early || unheardTicks >= pauseTicks);
     if (due || (!lost && this.#isWayDue(peer))) {
@@ -342,10 +342,10 @@ export class Membership {
     return !this.#isRecent(opinionTick);
   }
 
-  /** Of a peer that is not in doubt: when it is pinged, if it is not heard before. */
+  /** Returns: when we ping a peer that is not in doubt, unless we hear it before. */
   #probeDue(peer: PeerRecord): number {
     const { spokeTick, heardTick, sightedTick, probeTick } = peer;
-    // It need not have been heard yet, or it has not answered yet.
+    // A new peer, or one that has not answered our last ping yet.
     if (heardTick > this.#nowTick || probeTick > heardTick) return this.#nowTick;
     const dueTick = Math.max(heardTick, probeTick) + this.#probeTicks(peer);
     if (!this.#isSighted(peer)) return dueTick;
@@ -362,7 +362,7 @@ export class Membership {
     return this.#isSighted(peer) ? this.#config.sightedProbeTicks : this.#config.probeTicks;
   }
 
-  /** Only the leader has heard it for so long that the way to it might not work any more. */
+  /** Whether only the leader has heard it for so long that our own connection to it may be broken. */
   #isWayDue(peer: PeerRecord): boolean {
     const sinceTick = Math.max(peer.spokeTick, peer.probeTick);
     return this.#isSighted(peer) && this.#nowTick - sinceTick >= this.#config.wayTicks;
@@ -383,7 +383,7 @@ export class Membership {
     return peer.opinion === "alive" ? ping : { ...ping, accused: incarnation };
   }
 
-  /** Its other watchers first: they are connected to it already. */
+  /** Asks its other watchers first: they are connected to it already. */
   #ask(peer: PeerRecord): Effect[] {
     const answering = (id: NodeId): boolean => {
       const helper = this.#peers.get(id);
@@ -403,7 +403,7 @@ export class Membership {
     return helpers.map((to) => toSend({ to, message }));
   }
 
-  /** Since its host last gave a sign: a word from the peer, or a refusal. */
+  /** Time since its host's last sign of life: a message from the peer, or a refusal. */
   #silence(peer: PeerRecord): number {
     return this.#nowTick - Math.max(peer.heardTick, peer.refusedTick);
   }
@@ -412,8 +412,8 @@ export class Membership {
     const { suspectTicks, refusedGraceTicks } = this.#config;
     const silence = this.#silence(peer) / this.#health.stretch();
     const since = peer.refusedSinceTick;
-    // Deadlines move with our health and with what others say. Only a sign of life takes doubt away.
-    // Its agent was gone a moment ago: it may be starting, and hold its port before it has a word to say.
+    // Deadlines move with our health and with others' opinions, but only a sign of life ends a doubt.
+    // After refusals the agent may be starting: it then holds its port before it can answer.
     const startTicks = since === undefined ? 0 : this.#config.startTicks;
     if (silence >= this.#patience(peer) + startTicks) this.#think(peer, "silent");
     else if (since !== undefined && silence < suspectTicks) {
@@ -422,7 +422,7 @@ export class Membership {
     } else if (silence >= suspectTicks && peer.opinion !== "silent") this.#think(peer, "suspect");
   }
 
-  /** How much silence convicts. Shrinks with each watcher that suspects as well, as in Lifeguard. */
+  /** How much silence convicts. Shrinks with each other watcher that suspects, as in Lifeguard. */
   #patience(peer: PeerRecord): number {
     const { silentTicks, silentTicksMax } = this.#config;
     if (this.#faults.noPatienceAlone) return silentTicks;
@@ -438,7 +438,7 @@ export class Membership {
     peer.opinion = opinion;
     peer.opinionTick = this.#nowTick;
     this.#rumourDue = true;
-    // The suspect is told at once, so that it can refute before it is convicted.
+    // Ping the suspect at once, so that it can refute before it is convicted.
     if (opinion === "suspect") peer.probeTick = never;
   }
 
@@ -469,7 +469,7 @@ export class Membership {
         const target = this.#peers.get(message.peer);
         if (target === undefined || target.askRound !== message.round) return [];
         target.helped = true;
-        return this.#alive(target, "another peer has reached it");
+        return this.#alive(target, "another peer reached it");
       }
       case "unreached": {
         const target = this.#peers.get(message.peer);
@@ -482,8 +482,8 @@ export class Membership {
   }
 
   #hear(origin: PeerRecord, rumour: Rumour): Effect[] {
-    // Broadcasts may overtake each other. After its restart the origin counts from one again, and is
-    // heard as soon as what its former life said is void.
+    // Broadcasts may overtake each other. A restarted origin counts from one again; its rumours count as
+    // soon as those from before the restart have expired.
     const valid = this.#nowTick < origin.rumourEndTick;
     if (valid && rumour.sequence <= origin.sequence) return [];
     origin.sequence = rumour.sequence;
@@ -491,7 +491,7 @@ export class Membership {
     origin.rumourEndTick = this.#nowTick + 4 * rumour.repeatTicks;
     const effects: Effect[] = [];
     if (this.#learn(origin, rumour.incarnation))
-      effects.push(...this.#alive(origin, "has refuted its loss"));
+      effects.push(...this.#alive(origin, "says that it is alive"));
     const before = new Map<NodeId, Opinion>();
     for (const peer of this.#peers.values()) {
       const opinion = peer.heardOpinions.get(origin.id);
@@ -503,18 +503,18 @@ export class Membership {
       if (id === this.#config.self && opinion !== "alive") this.#refute(incarnation);
       const peer = this.#peers.get(id);
       if (peer === undefined || peer === origin) continue;
-      // Only the peer itself raises it: a higher one that somebody makes up would void what all others say.
+      // Only the peer itself raises its incarnation: a made-up higher one would void all other opinions.
       if (incarnation < peer.incarnation) continue; // Refuted since.
       peer.heardOpinions.set(origin.id, opinion);
       const news = opinion === "alive" && before.get(id) !== "alive";
       if (news && !this.#court.weightless(origin.id)) {
-        effects.push(...this.#evidence(peer, "another peer has heard it"));
+        effects.push(...this.#evidence(peer, "another peer heard it"));
       }
     }
     return effects;
   }
 
-  /** True when the peer has refuted whatever was said of it so far. */
+  /** Returns: true when the peer has refuted all opinions about it so far. */
   #learn(peer: PeerRecord, incarnation: number): boolean {
     if (incarnation <= peer.incarnation) return false;
     peer.incarnation = incarnation;
@@ -525,7 +525,7 @@ export class Membership {
   #refute(accused: number): void {
     if (accused < this.#incarnation || this.#faults.noRefutation) return;
     if (!isNext(this.#incarnation, accused)) return;
-    // Others would not read a higher one, and so not hear this peer any more.
+    // Others refuse messages with a higher one, so they would not hear this peer any more.
     this.#incarnation = Math.min(accused + 1, counterMax);
     this.#refutedTick = this.#nowTick;
     this.#rumourDue = true;
@@ -536,7 +536,7 @@ export class Membership {
     return this.#alive(peer, "answers again");
   }
 
-  /** The peer itself has spoken, to us or to somebody who did so for us. */
+  /** The peer itself has answered, to us or to a helper of ours. */
   #alive(peer: PeerRecord, reason: string): Effect[] {
     peer.hasSpoken = true;
     peer.heardTick = this.#nowTick;
@@ -562,7 +562,7 @@ export class Membership {
     }
     const { finding, votes, watchers } = this.#court.weigh(peer);
     if (finding !== "none") peer.supportedTick = this.#nowTick;
-    // Votes that were cast before the latest sign of life are given time to be taken back.
+    // After a sign of life, wait: the watchers need time to withdraw earlier votes.
     if (this.#nowTick - peer.evidenceTick < suspectTicks) return [];
     if (peer.verdict !== "lost") {
       if (finding === "silent") {
@@ -570,25 +570,25 @@ export class Membership {
         return this.#become(peer, "lost", votes, reason);
       }
       if (finding === "gone") {
-        const reason = "agent has not answered for 15 s, though its host does";
+        const reason = "agent has not answered for 15 s, but its host does";
         return this.#become(peer, "lost", votes, reason);
       }
       if (finding === "refused" && peer.verdict === "alive") {
-        return this.#become(peer, "refused", votes, "agent does not answer, its host does");
+        return this.#become(peer, "refused", votes, "agent does not answer, but its host does");
       }
     }
     if (peer.verdict === "alive" || finding !== "none") return [];
-    // No sign of life, but nobody doubts it either: we have missed the news that it is back. A peer
-    // that hears nobody would think so of everybody.
+    // No sign of life, but nobody doubts the peer either: we have missed the news that it is back. A blind
+    // peer would conclude this of everybody.
     if (this.#health.blind() || this.#nowTick - peer.supportedTick < unsupportedTicks) return [];
-    // That is no proof: whoever wants one must hear from it.
+    // That is no proof of life; hasSpoken is true again only when the peer answers.
     peer.hasSpoken = false;
-    return this.#become(peer, "alive", 0, "no watcher misses it any more");
+    return this.#become(peer, "alive", 0, "no watcher reports it missing any more");
   }
 
   /** The only place where a verdict changes, and so the only one that reports it. */
   #become(peer: PeerRecord, verdict: Verdict, watchers: number, reason: string): Effect[] {
-    // What it said before counts no longer, and after a restart it numbers its rumours from one again.
+    // Its earlier rumours no longer count, and after a restart it numbers them from one again.
     peer.sequence = 0;
     peer.rumourEndTick = never;
     const liveBefore = peer.verdict !== "lost";
@@ -599,7 +599,7 @@ export class Membership {
     return [{ kind: "verdict", peer: peer.id, verdict, watchers, reason }];
   }
 
-  /** News is repeated for as long as a rumour is valid, in case it was lost once. */
+  /** Whether news is still repeated: as long as a rumour is valid, in case one was lost. */
   #isRecent(tick: number): boolean {
     return this.#nowTick - tick < 4 * this.#config.repeatTicks;
   }
@@ -633,7 +633,7 @@ function isSame(a: ReadonlySet<NodeId>, b: ReadonlySet<NodeId>): boolean {
   return a.size === b.size && [...a].every((id) => b.has(id));
 }
 
-/** Whether somebody may accuse this peer in that incarnation: it answers with the next one. */
+/** Whether an accusation in that incarnation is near enough to answer with the next one. */
 function isNext(known: number, told: number): boolean {
   return told - known <= incarnationsPerWord;
 }

@@ -15,7 +15,7 @@ const messages: Message[] = [
 ];
 
 for (const message of messages) {
-  test(`checkMessage() lets "${message.kind}" through as it was sent`, () => {
+  test(`checkMessage() accepts "${message.kind}" unchanged`, () => {
     assert.deepEqual(checkMessage(decode(encode(message)), "message"), message);
   });
 }
@@ -28,7 +28,7 @@ const rumour: Rumour = {
   opinions: [{ peer, opinion: "silent", incarnation: 4 }],
 };
 
-test("checkRumour() lets a rumour through as it was sent", () => {
+test("checkRumour() accepts a rumour unchanged", () => {
   assert.deepEqual(checkRumour(decode(encode(rumour)), "rumour"), rumour);
 });
 

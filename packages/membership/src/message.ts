@@ -1,14 +1,14 @@
 /**
- * What watchers say to each other, and what each tells everybody.
+ * Messages between watchers, and the rumours that each peer broadcasts.
  *
- * Incarnations are SWIM's: only the peer itself raises its own, and that refutes every opinion
- * which was formed about a lower one.
+ * Incarnations are SWIM's: only the peer itself raises its own. That refutes every opinion formed
+ * about a lower one.
  */
 import { type Check, check, type NodeId } from "@gam/core";
 
 /** Point to point. Any of them may be lost. */
 export type Message =
-  /** `accused`: the sender has doubts about the receiver, in the incarnation it knew. */
+  /** `accused`: the sender doubts the receiver, in this incarnation. */
   | {
       readonly kind: "ping";
       readonly round: number;
@@ -16,7 +16,7 @@ export type Message =
       readonly accused?: number | undefined;
     }
   | { readonly kind: "ack"; readonly round: number; readonly incarnation: number }
-  /** Please ping `peer` and tell what came of it. */
+  /** Please ping `peer` and report the result. */
   | { readonly kind: "ask"; readonly round: number; readonly peer: NodeId }
   | {
       readonly kind: "reached";
@@ -24,26 +24,26 @@ export type Message =
       readonly peer: NodeId;
       readonly incarnation: number;
     }
-  /** It did not answer. That we say so shows the asker that its own connections work. */
+  /** The peer did not answer. Getting this reply shows the asker that its own connections work. */
   | { readonly kind: "unreached"; readonly round: number; readonly peer: NodeId };
 
 /**
  * What one watcher thinks of one peer.
  *
- * suspect: unheard for a while, which only confirms the suspicion of others. silent: unheard for too
- * long. refused: its host refuses connections. gone: it has done so for the whole grace.
+ * suspect: not heard for a while; this only confirms the suspicion of others. silent: not heard for too
+ * long. refused: its host refuses connections. gone: its host has refused for the whole grace.
  */
 export type Opinion = "alive" | "suspect" | "silent" | "refused" | "gone";
 
-/** Everything that its origin thinks of others, so a later rumour replaces an earlier one. */
+/** All opinions of its origin, so a later rumour replaces an earlier one. */
 export interface Rumour {
-  /** Grows with each rumour of one run of the origin. */
+  /** Grows with each rumour, from 1 after each start of the origin. */
   readonly sequence: number;
   /** The origin's own incarnation. Higher than before: a refutation. */
   readonly incarnation: number;
-  /** The origin's local health, 0 (well) to `healthMax` (its opinions weigh nothing). */
+  /** The origin's local health, 0 (well) to `healthMax` (its opinions do not count). */
   readonly health: number;
-  /** The next rumour comes after this at the latest; four times this without one, and it is void. */
+  /** The next rumour comes within this time. After four times as long without one, this one expires. */
   readonly repeatTicks: number;
   readonly opinions: readonly {
     readonly peer: NodeId;

@@ -6,37 +6,37 @@ export type Verdict = "alive" | "refused" | "lost";
 /** A tick that lies before all others. */
 export const never = Number.NEGATIVE_INFINITY;
 
-/** All that one peer knows of another. */
+/** What one peer knows about another. */
 export interface PeerRecord {
   readonly id: NodeId;
   incarnation: number;
   verdict: Verdict;
   reason: string;
-  /** The latest sign of life by any way. Its own or a helper's word; others' word included. */
+  /** The latest sign of life: from the peer itself, a helper, or another peer's rumour. */
   evidenceTick: number;
   hasSpoken: boolean;
-  /** When the votes last carried the verdict. */
+  /** When the votes last supported the verdict. */
   supportedTick: number;
-  /** When it last spoke to us itself. */
+  /** When we last got a message from it directly. */
   spokeTick: number;
-  /** From which on silence counts. Lies ahead while the peer need not have been heard yet. */
+  /** Silence counts from here. In the future for a new peer, which has time to be heard first. */
   heardTick: number;
-  /** When the leader last told that it hears it (sightings.ts). */
+  /** When the leader last passed on that it hears it (sightings.ts). */
   sightedTick: number;
   refusedTick: number;
   refusedSinceTick: number | undefined;
   probeTick: number;
-  /** The round of the latest request for help, and whether any helper has spoken since. */
+  /** The latest request for help, and whether any helper has answered since. */
   askTick: number;
   askRound: number;
   helped: boolean;
   opinion: Opinion;
   opinionTick: number;
-  /** Who watches it, and since when. */
+  /** Its watchers, and since when. */
   watchers: ReadonlyMap<NodeId, number>;
-  /** What others say of it. */
+  /** Other peers' opinions of it. */
   readonly heardOpinions: Map<NodeId, Opinion>;
-  /** As an origin of rumours. */
+  /** The next three: from its own rumours. */
   sequence: number;
   health: number;
   rumourEndTick: number;

@@ -1,4 +1,4 @@
-/** A machine that rests does the same at the same moments as one that is told of each tick. */
+/** A machine that rests does the same at the same moments as a machine that gets each tick. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -43,7 +43,7 @@ for (const [name, weather] of weathers) {
   });
 }
 
-test("followers of a leader that nothing is wrong with hardly ever wake by themselves", () => {
+test("followers of a healthy leader hardly ever wake by themselves", () => {
   const world = new MembershipWorld(1, 5);
   world.lead(world.ids[0] as NodeId);
   world.run(10_000);

@@ -40,7 +40,7 @@ test("among the live, watching is mutual, so nobody watches more than it is watc
   );
 });
 
-test("who watches whom does not depend on the order in which members were told", () => {
+test("watchers do not depend on the order of the list of members", () => {
   fc.assert(
     fc.property(memberships, ({ ids }) => {
       const [one, other] = [new Ring(ids), new Ring([...ids].reverse())];

@@ -1,13 +1,13 @@
 /**
- * Ring: who watches whom.
+ * Ring: which members watch each member.
  *
- * Members stand in a circle in the order of a hash of their ids, so hosts that are named, bought or
- * racked together do not stand together. Each is watched by the nearest live members on both sides.
- * That makes watching mutual among the live, its load equal for all, and a change of one member a
- * matter of its neighbours only. Where watchers are lost, the next ones along the circle take over.
+ * Members form a ring in the order of a hash of their ids, so hosts that are named, bought or racked
+ * together are not neighbours. The nearest live members on both sides watch each member. So live
+ * members watch each other, each has the same load, and a change of one member affects only its
+ * neighbours. When watchers are lost, the next ones along the ring take over.
  *
  * Source: after Suresh et al., "Stable and Consistent Membership at Scale with Rapid" (2018), which
- * uses several circles; with one, nobody has fewer distinct watchers than promised.
+ * uses several rings; with one, nobody has fewer distinct watchers than promised.
  */
 import { crc32c, type NodeId } from "@gam/core";
 
@@ -22,7 +22,7 @@ export class Ring {
     this.#position = new Map(this.#order.map((id, at) => [id, at]));
   }
 
-  /** At most `max` ids, half of them from each side; all live others where there are fewer. */
+  /** Returns: at most `max` ids, half of them from each side; all other live members if there are fewer. */
   watchersOf(peer: NodeId, max: number, live: (id: NodeId) => boolean): NodeId[] {
     const at = this.#position.get(peer);
     if (at === undefined) return [];
@@ -40,7 +40,7 @@ export class Ring {
   }
 }
 
-/** Ids are spread well already, and still sorted by whatever made them; this only unsorts them. */
+/** Ids are spread well, but may sort by when and where they were made. The hash removes that order. */
 function hashOf(id: NodeId): number {
   return crc32c(Uint8Array.from(id, (character) => character.charCodeAt(0)));
 }

@@ -1,5 +1,5 @@
 /**
- * A leader's sightings spare probes, and make no peer lost sooner or later than probes would.
+ * A leader's sightings save probes, and no peer is lost sooner or later than with probes alone.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { calm, type LinkWeather, MembershipWorld } from "./testing/membership-wo
 const tickMs = 50;
 const seeds = Array.from({ length: 20 }, (_, n) => n + 1);
 const threeMinutesMs = 180_000;
-/** As in simulation.test.ts: one tick to see that patience is over, one for the rumours, one to judge. */
+/** As in simulation.test.ts: one tick to notice the timeout, one for the rumours, one to judge. */
 const convictMsMax = (defaultConfig.silentTicks + 3) * tickMs;
 const lossy: LinkWeather = { ...calm, lossPercent: 10 };
 const busy: LinkWeather = { lossPercent: 0, delayMsMax: 500, pausePercent: 20, pauseMsMax: 500 };
@@ -30,7 +30,7 @@ function led(seed: number, weather: LinkWeather = calm, peers = 5): Led {
   return { world, leader, others: world.ids.filter((id) => id !== leader) };
 }
 
-/** All are heard, and each seed goes on in another phase of the probes. */
+/** By then all are heard; each seed goes on in another phase of the probes. */
 function settled(seed: number): Led {
   const made = led(seed);
   made.world.run(6000 + seed * 37);
@@ -136,7 +136,7 @@ for (const { name, weather, disturb } of harmless) {
   });
 }
 
-test("a host that everybody hears but that hears nobody is kept, and one that nobody hears is not", () => {
+test("a host that hears nobody but is heard is kept, and a host that nobody hears is not", () => {
   for (const seed of seeds) {
     const { world, leader, others } = settled(seed);
     const [deaf, mute] = others as [NodeId, NodeId];
@@ -155,7 +155,7 @@ test("a host that everybody hears but that hears nobody is kept, and one that no
   }
 });
 
-test("followers ask each other less than half as often as without a leader", () => {
+test("followers ping each other less than half as often as without a leader", () => {
   const sentBy = (
     make: (seed: number) => MembershipWorld,
     followers: (world: MembershipWorld) => readonly NodeId[],
@@ -174,11 +174,11 @@ test("followers ask each other less than half as often as without a leader", () 
   const alone = sentBy((seed) => new MembershipWorld(seed, 5), followers);
   const withLeader = sentBy((seed) => led(seed).world, followers);
   assert.ok(withLeader < alone / 2, `${withLeader} messages, ${alone} without a leader`);
-  // Nobody goes without a word of its own for longer than that.
+  // Every peer sends a message of its own at least that often.
   assert.ok(withLeader > (60_000 / tickMs / defaultConfig.wayTicks) * 3, `${withLeader} messages`);
 });
 
-test("checkSightings() takes what was sent, and refuses names and ages that are none", () => {
+test("checkSightings() accepts what was sent, and refuses invalid ids and ages", () => {
   const sightings = { [testId<NodeId>("b")]: 3 };
   assert.deepEqual(checkSightings(decode(encode(sightings)), "sightings"), sightings);
   for (const rubbish of [{ b: 3 }, { [testId("b")]: -1 }, { [testId("b")]: 0.5 }, [3], "b"]) {

@@ -1,15 +1,14 @@
 /**
  * Sightings: which peers one peer has heard itself, and how long ago.
  *
- * The leader hears every member with each answer to a heartbeat. It tells each member, with the next
- * heartbeat, which of the peers that this member watches it has heard. While it does, the watchers need
- * not ask those peers themselves. In a mesh of five, followers then ping each other every 1.4 s instead of every
- * 0.3 s.
+ * Each answer to a heartbeat shows the leader that a member is alive. With the next heartbeat, the leader
+ * tells each member which of the peers it watches answered. Meanwhile the watchers need not probe those
+ * peers themselves. In a mesh of five, followers then ping each other every 1.4 s instead of every 0.3 s.
  *
- * A sighting only spares probes. It carries its age, so a lost peer is as silent as if its watcher had
- * heard it last at that moment. It ends no doubt: a watcher that suspects a peer believes its own ears
- * and its helpers only. When sightings stop, because the leader is lost, frozen or cut off, watchers probe
- * as they do without a leader.
+ * A sighting only saves probes. It carries its age, so a watcher counts the silence of a lost peer from the
+ * moment at which the leader last heard it. It never clears a suspected peer: for that, a watcher relies on
+ * its own connection and its helpers only. When sightings stop, because the leader is lost, frozen or cut
+ * off, watchers probe as they do without a leader.
  */
 import { type Check, check, type NodeId } from "@gam/core";
 import type { MembershipConfig } from "./config.ts";
@@ -18,7 +17,7 @@ import type { PeerRecord } from "./peer-record.ts";
 /** Ticks since each peer was heard. */
 export type Sightings = Readonly<Record<string, number>>;
 
-/** In a larger mesh the leader has enough to say, and each member watches few of the others. */
+/** No sightings in a larger mesh: they cost the leader more, and each member watches few of the others. */
 const sightingMembersMax = 64;
 const agoTicksMax = 255;
 
@@ -29,8 +28,8 @@ export const checkSightings: Check<Sightings> = check.map(
 );
 
 /**
- * Returns: what `to` may be told; undefined when that is nothing.
- * `sinceTick`: what was heard before may have waited while this process did not run.
+ * Returns: the sightings to send to `to`; undefined when there are none.
+ * `sinceTick`: messages that came before it may have waited in a queue while this process did not run.
  */
 export function sightingsFor(
   to: NodeId,
@@ -53,11 +52,11 @@ export interface SightingFacts {
   readonly config: Pick<MembershipConfig, "sightingTicks">;
 }
 
-/** Notes that another peer has heard this one. Not for a peer that is in doubt. */
+/** Notes that the leader has heard this peer. Has no effect on a peer in doubt. */
 export function noteSighting(peer: PeerRecord, nowTick: number, agoTicks: number): void {
   const isDoubted = peer.opinion !== "alive" || peer.verdict !== "alive";
   if (isDoubted || peer.refusedSinceTick !== undefined) return;
-  // It was heard within that tick, not at its end; and the sighting was under way.
+  // One tick more: the leader heard it during that tick, not at its end, and the sighting took time.
   peer.heardTick = Math.max(peer.heardTick, nowTick - agoTicks - 1);
   peer.sightedTick = nowTick;
 }

@@ -12,16 +12,16 @@ import {
 
 const tickMs = 50;
 const seeds = Array.from({ length: 20 }, (_, n) => n + 1);
-/** All are heard, and each seed crashes in another phase of the probes. */
+/** By then all are heard; each seed crashes hosts in another phase of the probes. */
 const settleMs = (seed: number): number => 6000 + seed * 37;
 
 const { silentTicks, silentTicksMax, suspectTicks, lostProbeTicks, refusedGraceTicks, startTicks } =
   defaultConfig;
-/** One tick to see that patience is over, one for the rumours, one to judge. */
+/** One tick to notice the timeout, one for the rumours, one to judge. */
 const seeAndTellTicks = 3;
 const convictMsMax = (silentTicks + seeAndTellTicks) * tickMs;
 const convictAloneMsMax = (silentTicksMax + seeAndTellTicks) * tickMs;
-/** The next probe of the lost, its answer, and the rumour of it. */
+/** The next probe of a lost peer, its answer, and the rumour about it. */
 const returnMsMax = (lostProbeTicks + seeAndTellTicks) * tickMs;
 
 /** When each of `by` came to this verdict on `peer`, in ms since `fromMs`. */
@@ -185,7 +185,7 @@ test("of two parts the larger evicts the smaller, and all return when the cut he
     assert.deepEqual(rash, [], `seed ${seed}: the smaller part did not suspect itself`);
     world.run(20_000);
     world.heal();
-    // The smaller part may think itself alone, so either side probes as it probes the lost.
+    // The smaller part may call all others lost, so either side may probe only at the pace for lost peers.
     world.run(2 * returnMsMax);
     for (const by of world.ids) {
       for (const peer of without(world.ids, by)) {
@@ -204,7 +204,7 @@ test("an agent that is back within the grace was refused and never lost", () => 
     world.run(5000);
     const by = without(world.ids, peer);
     const found = delays(world, { by, peer, fromMs }, "refused");
-    // Its last words are given their time before the refusals are believed.
+    // Refusals count only some time after its last sign of life.
     const refusedMsMax = (suspectTicks + 10 + seeAndTellTicks) * tickMs;
     assert.ok(Math.max(...found) <= refusedMsMax, `seed ${seed}: ${found}`);
     world.startAgent(peer);
@@ -235,13 +235,13 @@ test("an agent that stays away is lost when the grace is over, and its host soon
     other.powerOff(peer);
     other.run(10_000);
     const silent = delays(other, { by, peer, fromMs: offMs });
-    // It may be an agent that starts: it gets the time of one.
+    // Its agent may be starting, so it gets the time of a starting agent.
     const silentMsMax = convictMsMax + startTicks * tickMs;
     assert.ok(Math.max(...silent) <= silentMsMax, `seed ${seed}: ${silent}`);
   }
 });
 
-test("an agent that starts, and holds its port before it has a word to say, is not lost", () => {
+test("a starting agent that holds its port before it can answer is not lost", () => {
   for (const seed of seeds.slice(0, 10)) {
     const world = new MembershipWorld(seed, 5);
     world.run(settleMs(seed));
@@ -277,7 +277,7 @@ test("of fifty peers a third is lost at once, and the rest agrees on exactly tha
     world.run(settleMs(seed));
     const gone = world.ids.filter((_, n) => (n * 7 + seed) % 3 === 0);
     for (const peer of gone) world.powerOff(peer);
-    // Those whose neighbours are mostly gone distrust themselves first, then watchers take over.
+    // Peers whose neighbours are mostly gone first distrust themselves; then new watchers take over.
     world.run((defaultConfig.blindTicks + 2 * silentTicksMax) * tickMs);
     for (const by of without(world.ids, ...gone)) {
       for (const peer of without(world.ids, by)) {

@@ -1,4 +1,4 @@
-/** What the opinions of workers may do, and what not. */
+/** What the opinions of workers can and cannot do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -78,7 +78,7 @@ test("workers without any manager left still see who is there", () => {
   assert.equal(made.verdict(worker, manager), "lost");
 });
 
-test("no word of others moves an incarnation out of its range", () => {
+test("no message of others moves an incarnation out of its range", () => {
   const made = world(1, 2, 3);
   const [leader, victim] = made.ids as [NodeId, NodeId];
   const liar = made.ids.at(-1) as NodeId;

@@ -1,9 +1,9 @@
 /**
  * Membership world: several Membership machines in virtual time, on links that behave like TCP under loss.
  *
- * One seed is one history. Between every two hosts there is one ordered stream each way: a frame that
- * is lost is sent again after 200, 400, 800 … ms, and everything behind it waits. A host that does not
- * run keeps its inbox and finds its ticks late, as a stopped process does.
+ * One seed is one history. Between every two hosts there is one ordered stream each way. A lost frame is
+ * sent again after 200, 400, 800 … ms, and everything behind it waits. A paused host keeps its inbox and
+ * gets its ticks late, as a stopped process does.
  */
 import type { NodeId, Random } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
@@ -13,11 +13,11 @@ import { type Effect, type Input, Membership } from "../membership.ts";
 import type { Verdict } from "../peer-record.ts";
 
 export interface LinkWeather {
-  /** Frames lost of a hundred. */
+  /** Percentage of frames that are lost. */
   readonly lossPercent: number;
-  /** Each frame travels 1 to so many milliseconds. */
+  /** Each frame takes 1 to so many milliseconds. */
   readonly delayMsMax: number;
-  /** Each tick, so many of a hundred hosts stop running for up to `pauseMsMax`. */
+  /** Percentage of hosts that, in each tick, pause for up to `pauseMsMax`. */
   readonly pausePercent: number;
   readonly pauseMsMax: number;
 }
@@ -45,14 +45,14 @@ interface Host {
   sent: number;
   rumours: number;
   ticks: number;
-  /** Ticks that have passed and that the machine was not told of. */
+  /** Ticks that have passed and that the machine has not got. */
   rested: number;
 }
 
 const tickMs = 50;
 const redialMs = 300;
 const beatTicks = 3;
-/** As a peer rests at most. */
+/** The longest rest of a real peer. */
 const restTicksMax = 4;
 const firstRetryMs = 200;
 
@@ -60,11 +60,11 @@ export class MembershipWorld {
   readonly judgements: RecordedVerdict[] = [];
   readonly ids: readonly NodeId[];
   weather: LinkWeather;
-  /** Gossip goes round a broken link if there is a way round. */
+  /** Gossip takes another path round a broken link if there is one. */
   gossipGoesRound = true;
-  /** Machines are told of ticks when they have something to do, as a peer is; otherwise of each. */
+  /** Machines get ticks only when they have something to do, as in a real peer; otherwise they get each tick. */
   rests = true;
-  /** How often a machine was woken by the time alone. */
+  /** How often time alone woke a machine. */
   wakes = 0;
   nowMs = 0;
   readonly #random: Random;
@@ -118,7 +118,7 @@ export class MembershipWorld {
     }
   }
 
-  /** Nothing says goodbye. */
+  /** The host stops without a message. */
   powerOff(id: NodeId): void {
     this.#host(id).state = "down";
   }
@@ -149,7 +149,7 @@ export class MembershipWorld {
     this.#cuts.add(`${a} ${b}`).add(`${b} ${a}`);
   }
 
-  /** Nothing that `from` says reaches `to`. */
+  /** No frame of `from` reaches `to`. */
   cutOneWay(from: NodeId, to: NodeId): void {
     this.#cuts.add(`${from} ${to}`);
   }
@@ -158,7 +158,7 @@ export class MembershipWorld {
     this.#cuts.clear();
   }
 
-  /** From now on this host sends heartbeats with what it has heard, and whoever hears one answers, as in Raft. */
+  /** From now on this host sends heartbeats with its sightings, and other hosts answer them, as in Raft. */
   lead(id: NodeId): void {
     this.#leader = id;
   }
@@ -171,7 +171,7 @@ export class MembershipWorld {
     }
   }
 
-  /** From now on this host says every half second that it does not hear the victims, and nothing else. */
+  /** From now on this host only says, every half second, that it does not hear the victims. */
   slander(by: NodeId, victims: readonly NodeId[], incarnation: (round: number) => number): void {
     const host = this.#host(by);
     for (let round = 1; round <= 200; round += 1) {
@@ -232,7 +232,7 @@ export class MembershipWorld {
       const restTicks = this.rests ? Math.min(restTicksMax, host.machine.restTicks) : 1;
       const isDue = lateTicks > 0 || host.rested >= restTicks;
       if (isDue) this.wakes += 1;
-      // The worst order: the clock is looked at before what has come in meanwhile.
+      // The worst order: the tick comes before the messages that arrived meanwhile.
       if (isDue) this.#passTicks(host, lateTicks);
       this.#beat(host);
       for (const input of host.inbox.splice(0)) this.#give(host, input);
@@ -267,7 +267,7 @@ export class MembershipWorld {
     }
   }
 
-  /** The ticks that it has rested for, the last of them late. */
+  /** Delivers the ticks that it has rested for, the last of them late. */
   #passTicks(host: Host, lateTicks: number): void {
     for (; host.rested > 0; host.rested -= 1) {
       this.#give(host, { kind: "tick", lateTicks: host.rested > 1 ? 0 : lateTicks });
