@@ -18,7 +18,7 @@ function publish(log: TestLog, name: string, ports: readonly PortConfig[]): void
   }
 }
 
-/** Plans until nothing is left, and says how often that took. */
+/** Plans until nothing is left. Returns: how many plans that took. */
 function settle(log: TestLog): number {
   for (let rounds = 0; ; rounds += 1) {
     const changes = planEndpoints(log.store, log.store.services());
@@ -58,7 +58,7 @@ test("a port is kept over updates that still publish it, and free after one that
   assert.deepEqual(portsOf(log, "web"), []);
 });
 
-test("a port that some hosts bind themselves is given to nobody", () => {
+test("a port that tasks bind on their host is not handed out", () => {
   const log = new TestLog();
   publish(log, "web", [http]);
   publish(log, "bound", [{ ...http, PublishMode: "host", PublishedPort: 30_000 }]);
@@ -66,7 +66,7 @@ test("a port that some hosts bind themselves is given to nobody", () => {
   assert.deepEqual(portsOf(log, "web"), [30_001]);
 });
 
-test("host ports and chosen numbers are taken as they are", () => {
+test("host ports and chosen numbers are not changed", () => {
   const log = new TestLog();
   publish(log, "web", [
     { ...http, PublishMode: "host" },
@@ -86,7 +86,7 @@ test("addresses that a service has stay", () => {
   assert.deepEqual(log.store.service(web)?.Endpoint.VirtualIPs, VirtualIPs);
 });
 
-test("two services of one port, as only a made-up state has them, are planned to rest", () => {
+test("planning ends for two services of one port, which only a made-up state has", () => {
   const log = new TestLog();
   publish(log, "web", [{ ...http, PublishedPort: 8080 }]);
   publish(log, "two", [{ ...http, PublishedPort: 8081 }]);

@@ -1,9 +1,9 @@
 /**
- * Endpoint: under which ports a service is published.
+ * Endpoint: the ports under which a service is published.
  *
- * An ingress port that was asked for without a number gets the lowest one that is free, and keeps it as
- * long as the service publishes the same port of its containers. When none is free the port stays
- * without a number, and the next plan tries again.
+ * An ingress port requested without a number gets the lowest free one. It keeps that number as long as the
+ * service publishes the same container port. When none is free, the port stays without a number,
+ * and the next plan tries again.
  */
 
 import { sameValue } from "@gam/core";
@@ -29,7 +29,7 @@ export interface EndpointLimits {
   readonly guard?: PlanGuard;
 }
 
-/** Shape: `services` are those to look at; the ports of all others in the view are taken. */
+/** Shape: `services` are those to plan for. Ports of all services in the view count as taken. */
 export function planEndpoints(
   view: View,
   services: readonly Service[],
@@ -41,7 +41,7 @@ export function planEndpoints(
   if (asking.length === 0) return [];
   const taken = new Set<string>();
   for (const service of view.services()) {
-    // A port that some hosts bind themselves would be taken away from them there.
+    // A published port would take the port away from tasks that bind it on their host.
     for (const port of [...heldPorts(service), ...hostPorts(service.Spec.EndpointSpec)]) {
       if (port.PublishedPort) taken.add(nameOf(port, port.PublishedPort));
     }
@@ -51,14 +51,14 @@ export function planEndpoints(
     if (changes.length >= changesMax) break;
     const endpoint = endpointOf(service, taken);
     if (sameValue(endpoint, service.Endpoint)) continue;
-    // It would be void, and planned again and again.
+    // Apply would refuse the change, and every plan would repeat it.
     if (takenPort(view, service.ID, endpoint.Ports) !== undefined) continue;
     changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
   }
   return changes;
 }
 
-/** Every port of the spec is in the endpoint, in the same order, with a number where it needs one. */
+/** Whether the endpoint has every port of the spec, in the same order, with a number where it needs one. */
 function isSettled({ Spec, Endpoint }: Service): boolean {
   const wanted = Spec.EndpointSpec?.Ports ?? [];
   const given = Endpoint.Ports ?? [];

@@ -1,4 +1,4 @@
-/** The laws of plans, on states that no history need have made. */
+/** The laws of plans, on random states, including states that no history leads to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServiceId } from "@gam/core";
@@ -106,10 +106,10 @@ function plan(log: TestLog, prefix: string): PlannedChange[] {
   return orchestrator.plan(log.store, { nowMs: log.nowMs, verdicts: new Map() });
 }
 
-/** On states that no history leads to, one plan may uncover what the next has to clear away. */
+/** On impossible states, one plan may reveal what the next has to clear up. */
 const plansMax = 4;
 
-test("planning comes to rest, whatever the state is", () => {
+test("repeated planning ends, from any state", () => {
   fc.assert(
     fc.property(worlds, (world) => {
       const log = logOf(world);

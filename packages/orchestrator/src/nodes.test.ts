@@ -36,21 +36,21 @@ const cases: readonly {
     want: "down: silent to b, c",
   },
   {
-    name: "is back at its first word",
+    name: "is back at its first answer",
     state: "down",
     engine: there,
     health: alive,
     want: "ready",
   },
   {
-    name: "stays what it is when its agent is gone",
+    name: "keeps its state when its agent is gone",
     state: "ready",
     engine: there,
     health: refused,
     want: undefined,
   },
   {
-    name: "stays what it is when nobody says anything",
+    name: "keeps its state without a verdict",
     state: "ready",
     engine: there,
     health: undefined,
@@ -119,7 +119,7 @@ for (const { name, state, engine, health, lostS, want } of cases) {
   });
 }
 
-test("a node that has not said what it is stays unknown", () => {
+test("a node without a description stays unknown", () => {
   const log = new TestLog();
   const Resources = { NanoCPUs: 0, MemoryBytes: 0 };
   const node = aNode("a", { state: "unknown", description: { Resources } });
@@ -127,7 +127,7 @@ test("a node that has not said what it is stays unknown", () => {
   assert.deepEqual(planNodes(log.store, { verdicts: new Map([[a, alive]]), nowMs: log.nowMs }), []);
 });
 
-test("a node that was lost is ready when it has said so itself, and not before", () => {
+test("a lost node is ready only after its own report", () => {
   const log = new TestLog();
   const { Description } = aNode("a");
   log.write({ kind: "joinNode", node: aNode("a") });

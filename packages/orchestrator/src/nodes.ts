@@ -1,14 +1,14 @@
 /**
- * Nodes: what state each node is in, from what its watchers and its own peer say.
+ * Nodes: which state each node is in, by its watchers' verdict and its own peer's report.
  *
  *   unknown ------described------> ready <--engine is back-- disconnected --engineGraceMs--> down
  *   any state --lost--> down --engine is there--> ready
  *
- * A node that is back is down until its own peer says that its engine is there, which it does after it
- * has said what became of the tasks. What the state shows of them until then is from before the loss.
+ * A node that returns stays down until its own peer reports the engine. The peer first reports its tasks,
+ * since until then the state shows them as they were before the loss.
  *
- * A peer that refuses connections has lost its agent, not its containers: its node stays what it is
- * until somebody knows better (membership turns a refusal that lasts into a loss).
+ * A host that refuses connections has lost its agent, not its containers. So its node keeps its state until
+ * the verdict changes (membership turns a lasting refusal into a loss).
  */
 import type { NodeId } from "@gam/core";
 import {
@@ -23,14 +23,14 @@ import {
 } from "@gam/state";
 import { hasPassed } from "./service/elapsed.ts";
 
-/** What membership says of a peer. */
+/** Membership's verdict on a peer. */
 export interface PeerHealth {
   readonly verdict: "alive" | "refused" | "lost";
   /** Empty when it is alive. */
   readonly reason: string;
 }
 
-/** A node without its engine keeps its tasks this long: enough to restart or to upgrade it. */
+/** How long a node without its engine keeps its tasks: enough to restart or upgrade the engine. */
 const engineGraceMs = 15_000;
 
 type Status = Omit<NodeStatus, "Addr">;

@@ -1,4 +1,4 @@
-/** What is planned for the places of a service, and by the loop over services. */
+/** The plans for the places of a service, and the loop over services. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
@@ -91,7 +91,7 @@ const rows: readonly Row[] = [
     want: ["t2 shutdown", "create 1 running restart", "t1 gone"],
   },
   {
-    name: "lets what could not be prepared wait for the end of its delay",
+    name: "lets a task that could not be prepared wait for the end of its delay",
     service: one,
     tasks: [
       ["t1", on("a", 1, { state: "rejected", desired: "shutdown" })],
@@ -108,7 +108,7 @@ const rows: readonly Row[] = [
     want: [],
   },
   {
-    name: "tries again what could not be prepared when its delay is over",
+    name: "retries a task that could not be prepared when its delay is over",
     service: one,
     tasks: [
       [
@@ -124,7 +124,7 @@ const rows: readonly Row[] = [
     want: ["t2 shutdown", "create 1 ready at 10 restart"],
   },
   {
-    name: "does not wait for the delay of one that ended where another runs",
+    name: "does not wait for the delay of an ended task while another runs",
     service: one,
     tasks: [
       ["t1", on("a", 1, { state: "running" })],
@@ -140,7 +140,7 @@ const rows: readonly Row[] = [
     want: ["t2 shutdown"],
   },
   {
-    name: "lets a restarted task run when its time has come",
+    name: "lets a restarted task run when its delay is over",
     service: one,
     tasks: [
       [
@@ -165,14 +165,14 @@ const rows: readonly Row[] = [
   },
   // Nodes.
   {
-    name: "replaces a task on a lost node at once, and keeps it in mind",
+    name: "replaces a task on a lost node at once, and keeps it wanted",
     nodes: [down, ["b"]],
     service: one,
     tasks: [["t1", on("a", 1)]],
     want: ["create 1 running"],
   },
   {
-    name: "gives the lost one up when the replacement runs",
+    name: "shuts down the lost task when the replacement runs",
     nodes: [down, ["b"]],
     service: one,
     tasks: [
@@ -201,7 +201,7 @@ const rows: readonly Row[] = [
     want: ["t1 shutdown", "create 1 ready after t1"],
   },
   {
-    name: "moves tasks whose constraints hold no more",
+    name: "moves tasks whose constraints no longer hold",
     nodes: [["a"], ["b"]],
     service: { replicas: 1, template: { Placement: { Constraints: ["node.labels.x==1"] } } },
     tasks: [["t1", on("a", 1)]],
@@ -215,7 +215,7 @@ const rows: readonly Row[] = [
     want: ["t1 shutdown", "create 1 running", "t1 orphaned"],
   },
   {
-    name: "waits no more for a task whose node is down",
+    name: "does not wait for a task whose node is down",
     nodes: [down, ["b"]],
     service: one,
     tasks: [
@@ -289,7 +289,7 @@ const rows: readonly Row[] = [
     want: ["h1 gone", "h2 gone", "h7 gone"],
   },
   {
-    name: "removes what was to be removed when it has ended or its node is gone or down",
+    name: "deletes a task to be removed when it has ended or its node is gone or down",
     nodes: [down, ["b"]],
     service: { replicas: 0 },
     tasks: [
@@ -331,20 +331,20 @@ const rows: readonly Row[] = [
     want: [],
   },
   {
-    name: "lets a restarted task of a job run to its end when its time has come",
+    name: "lets a restarted task of a job run to its end when its delay is over",
     service: { mode: { GlobalJob: {} } },
     nodes: [["a"]],
     tasks: [["t1", { node: "a", state: "ready", desired: "ready" }]],
     want: ["t1 complete"],
   },
   {
-    name: "has done with a job that has completed",
+    name: "plans nothing for a completed job",
     service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
     tasks: [["t1", on("a", 0, { state: "complete", desired: "complete" })]],
     want: [],
   },
   {
-    name: "ends what would complete a place of a job twice",
+    name: "ends a task that would complete a place of a job twice",
     service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
     tasks: [
       ["t1", on("a", 0, { state: "complete", desired: "complete" })],
@@ -382,7 +382,7 @@ test("a change of the placement alone leaves tasks where they fit", () => {
   assert.deepEqual(plan(log).map(show), want);
 });
 
-test("going back to an old spec leaves the tasks that have it", () => {
+test("a return to an old spec keeps the tasks that have it", () => {
   const log = logOf({ service: { replicas: 1, image: "tiny:2" }, imageBefore: "tiny:0" });
   log.write({
     kind: "createTask",
@@ -392,7 +392,7 @@ test("going back to an old spec leaves the tasks that have it", () => {
   assert.deepEqual(plan(log).map(show), ["rollback_completed []: rollback completed"]);
 });
 
-test("the tasks of a removed service go", () => {
+test("the tasks of a removed service are removed", () => {
   const log = logOf({
     service: one,
     tasks: [

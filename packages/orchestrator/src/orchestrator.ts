@@ -1,16 +1,16 @@
 /**
  * Orchestrator: the leader's loop over services.
  *
- * Remembers which services and nodes to look at again and nothing else; all that a supervisor must
- * know is in the state, so the next leader goes on where this one stopped. An event only says where to
- * look. What to do is worked out from the view, so an event that is lost, doubled or late costs time.
+ * Remembers only which services and nodes to look at again. Everything else is in the state, so the next
+ * leader goes on where this one stopped. An event only says where to look, and the plan follows from the
+ * view. So a lost, doubled or late event costs time and nothing else.
  *
  *   noticeAll()      once, by a new leader
  *   notice(event)    for each event of the store
- *   plan(view, …)    whenever something was noticed, and at a fixed pace for what waits for a time
+ *   plan(view, …)    whenever something was noticed, and at a fixed pace for tasks that wait for a time
  *
- * Propose a plan and wait until it was applied or is known to be lost before the next: planned twice
- * from the same view, a task is made twice (the surplus would be dropped later, but had started).
+ * Propose a plan, and wait until it is applied or known to be lost before the next. Two plans from the
+ * same view make a task twice (a later plan drops the surplus one, but it may have started).
  */
 import type { Mint, NodeId, ServiceId } from "@gam/core";
 import {
@@ -31,17 +31,17 @@ import { planService, type ServicePlan } from "./service/service.ts";
 export interface Facts {
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** Nodes without one stay what they are. */
+  /** A node without a verdict keeps its state. */
   readonly verdicts: ReadonlyMap<NodeId, PeerHealth>;
-  /** Changes of one plan, about: more where some belong together. `plannedMax` unless said. */
+  /** About how many changes one plan may have; a step that begins below it is whole. Default: `plannedMax`. */
   readonly changesMax?: number;
-  /** Absent: what a plan throws is thrown. */
+  /** Absent: errors in a plan are thrown. */
   readonly guard?: PlanGuard;
 }
 
-/** So that one entry of the log stays small. */
+/** Changes of one plan, so that one log entry stays small. */
 const plannedMax = 2000;
-/** Of a service that is left out this time. */
+/** The plan of a service that is left out this time. */
 const later: ServicePlan = { steps: [], waiting: true };
 
 export class Orchestrator {
@@ -86,7 +86,7 @@ export class Orchestrator {
     }
   }
 
-  /** What has to change. Nodes are judged first and alone: everything else leans on it. */
+  /** Returns: the next changes. States of nodes come first and alone, since everything else depends on them. */
   plan(view: View, facts: Facts): PlannedChange[] {
     const { nowMs, verdicts, changesMax = plannedMax, guard = noGuard } = facts;
     const judged = planNodes(view, { verdicts, nowMs, guard });
@@ -109,7 +109,7 @@ export class Orchestrator {
         if (changes.length >= changesMax) break;
         changes.push(...step);
       }
-      // Looked at again until there is nothing to do: this plan may be lost on its way to the log.
+      // Look again until nothing is left to do: this plan may be lost on its way to the log.
       if (waiting || steps.length > 0 || again.has(id)) left.add(id);
     }
     this.#dirty = left;
@@ -129,7 +129,7 @@ export class Orchestrator {
     return { steps, waiting: false };
   }
 
-  /** From nodes and from everything to the services that they concern. */
+  /** Marks the services that the noticed nodes, or everything, concern. */
   #spread(view: View): void {
     if (this.#allDirty) {
       for (const service of view.services()) this.#dirty.add(service.ID);

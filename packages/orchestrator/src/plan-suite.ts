@@ -1,4 +1,4 @@
-/** What is planned for one service, place by place, as rows. Times are seconds after the start of the log. */
+/** Tables of the plans for one service, place by place. Times are seconds after the start of the log. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServiceId } from "@gam/core";
@@ -20,7 +20,7 @@ export const startMs = Date.UTC(2026, 0, 1);
 export interface PlanCase {
   readonly nodes?: readonly Parameters<typeof aNode>[];
   readonly service: ServiceWish;
-  /** The image that the service had before; its tasks' template is 1, that of the new one 2. */
+  /** The service's image before its update. That template is version 1, the new one version 2. */
   readonly imageBefore?: string;
   readonly update?: Partial<Service["Gam"]> & { readonly status?: Service["UpdateStatus"] };
   readonly tasks?: readonly (readonly [id: string, wish: TaskWish & { readonly endS?: number }])[];
@@ -95,18 +95,18 @@ export const on = (node: string, slot: number, wish: TaskWish = {}): TaskWish =>
   node,
   ...wish,
 });
-/** The status of an update that has begun. */
+/** The status of a running update. */
 export const updating = {
   State: "updating" as const,
   StartedAt: "",
   Message: "update in progress",
 };
-/** A service that is updated so, and rolled back in the same way. */
+/** A service with this configuration for both updates and rollbacks. */
 export const updatedBy = (UpdateConfig: UpdateConfig, replicas = 3): ServiceWish => ({
   replicas,
   spec: { UpdateConfig, RollbackConfig: UpdateConfig },
 });
-/** What a task of the new template says that has run. */
+/** Fields of a task of the new template that has run. */
 export const second = { templateVersion: 2, startedAtMs: startMs };
 
 export interface Row extends PlanCase {

@@ -1,9 +1,9 @@
 /**
- * Storm and calm: the plans on a real store, with workers that are only as good as their nodes.
+ * Storm and calm: the plans on a real store, with workers on nodes that fail.
  *
- * In the storm services are scaled, updated and removed, tasks die, nodes are drained, cut off, lose
- * power and are removed. In the calm every service must get exactly what it asks for in bounded time,
- * and then nothing may be left to plan. One seed is one history.
+ * In the storm, services are scaled, updated and removed, tasks die, nodes are drained, cut off, lose
+ * power and are removed. In the calm, every service must get exactly what it asks for in bounded time,
+ * and then the plans must be empty. One seed is one history.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,14 +26,13 @@ import { Orchestrator } from "./orchestrator.ts";
 import type { PlanFault } from "./service/fault.ts";
 
 const tickMs = 500;
-/** A node that is silent is called lost after this. */
+/** A silent node counts as lost after this. */
 const lostTicks = 4;
-/** Nodes are judged, tasks planned, a stand-in let go, tasks placed; twice where an update is rolled back. */
+/** Nodes are judged, tasks planned, a stand-in removed, tasks placed; twice if an update is rolled back. */
 const plansMax = 6;
 const stormTicks = 120;
-// The longest chain: a task waits a minute for one that never stops, then an update of eight places one
-// after the other, each with its delay, its start and its monitoring time, and twice because it may
-// be rolled back.
+// The longest chain: a task waits a minute for a task that never stops. Then an update of eight places, one
+// after the other, each with delay, start and monitoring time; twice, since it may be rolled back.
 const calmTicks = (60_000 + 2 * 8 * 6_000) / tickMs;
 
 interface Weather {
@@ -43,7 +42,7 @@ interface Weather {
   readonly faults?: readonly PlanFault[];
 }
 
-/** One host: what runs on it, whatever the state says. */
+/** One host: what really runs on it. */
 class Host {
   reach: "fine" | "cut" | "off" = "fine";
   sinceTick = 0;
@@ -90,7 +89,7 @@ class Storm {
     }
   }
 
-  /** What is wrong now; empty when all is as it was asked for. */
+  /** Returns: what is wrong now; empty when every service has what it asks for. */
   complaints(): string[] {
     const { store } = this.log;
     const found: string[] = [];
@@ -123,7 +122,7 @@ class Storm {
     return found;
   }
 
-  /** What the leader would do now, and would do again after another leader took over. */
+  /** Returns: what the leader would do now, and a new leader as well. */
   planned(): PlannedChange[] {
     const fresh = this.#newLeader();
     return [...this.#plan(this.#orchestrator), ...this.#plan(fresh)];
@@ -317,7 +316,7 @@ function imageOf(service: Service): string {
   return service.Spec.TaskTemplate.ContainerSpec.Image;
 }
 
-/** Throws what is wrong with this history. */
+/** Runs one history. Throws what is wrong with it. */
 function live(seed: number, weather: Weather): Storm {
   const storm = new Storm(seed, weather);
   storm.run(stormTicks);
@@ -335,7 +334,7 @@ const weathers: readonly (Weather & { name: string })[] = [
 ];
 
 for (const { name, ...weather } of weathers) {
-  test(`after a storm in which ${name} all is as it was asked for`, () => {
+  test(`after a storm in which ${name} every service has what it asks for`, () => {
     for (let seed = 1; seed <= 40; seed += 1) live(seed, weather);
   });
 }
@@ -361,7 +360,7 @@ for (const fault of faults) {
   });
 }
 
-/** What a node says when it is back, after what it says of its tasks. */
+/** The description that a returned node sends after the reports on its tasks. */
 function describing({ ID, Description, Gam }: Node): Change {
   const { addresses, network = aNodeNetwork() } = Gam;
   const engine = { ready: true, reason: "" };

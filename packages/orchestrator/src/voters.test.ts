@@ -72,7 +72,7 @@ const cases: readonly (Case & { name: string })[] = [
   { name: "of two hosts one votes", nodes: "a b", voters: "a", standbys: "b", want: undefined },
   { name: "three hosts all vote", nodes: "a b c", voters: "a", want: "a b c" },
   {
-    name: "who has not caught up does not",
+    name: "a host that has not caught up does not vote",
     nodes: "a b c",
     voters: "a",
     standbys: "b",
@@ -118,7 +118,7 @@ const cases: readonly (Case & { name: string })[] = [
     want: undefined,
   },
   {
-    name: "also when it is gone for long",
+    name: "even a voter that is gone for long keeps its vote",
     nodes: "a b c d",
     voters: "a b c",
     gone: "c",
@@ -198,7 +198,7 @@ const cases: readonly (Case & { name: string })[] = [
   { name: "a removed voter leaves", nodes: "a b d", voters: "a b c", want: "a b d" },
   { name: "a removed voter leaves two at once", nodes: "a b", voters: "a b c", want: "a" },
   {
-    name: "a removed voter leaves, and one that is silent with it",
+    name: "a removed voter leaves, and a silent voter with it",
     nodes: "a b",
     voters: "a b c",
     dead: "b",
@@ -236,11 +236,11 @@ for (const { name, want, ...input } of cases) {
 
 const standing: readonly (Omit<Case, "want"> & { name: string; want: string })[] = [
   { name: "a manager that has caught up", nodes: "a b w1", voters: "a", want: "b" },
-  { name: "not before it has", nodes: "a b", voters: "a", behind: "b", want: "" },
-  { name: "not one that was never heard", nodes: "a b", voters: "a", dead: "b", want: "" },
-  { name: "a silent one stays", nodes: "a b", voters: "a", standbys: "b", gone: "b", want: "b" },
+  { name: "not a manager that is behind", nodes: "a b", voters: "a", behind: "b", want: "" },
+  { name: "not a manager that was never heard", nodes: "a b", voters: "a", dead: "b", want: "" },
+  { name: "a silent standby", nodes: "a b", voters: "a", standbys: "b", gone: "b", want: "b" },
   {
-    name: "one that became a worker does not",
+    name: "not a manager that became a worker",
     nodes: "a w1",
     voters: "a",
     standbys: "w1",
@@ -248,13 +248,13 @@ const standing: readonly (Omit<Case, "want"> & { name: string; want: string })[]
   },
   { name: "voters, silent or not", nodes: "a b c", voters: "a b c", gone: "c", want: "b c" },
   {
-    name: "also when it is behind just then",
+    name: "a former voter, even if it is behind",
     nodes: "a b",
     voters: "a b c",
     behind: "b",
     want: "b",
   },
-  { name: "nobody where three vote", nodes: "a b c d", voters: "a", want: "" },
+  { name: "nobody while three vote", nodes: "a b c d", voters: "a", want: "" },
   {
     name: "all where an option lets one vote",
     nodes: "a b c",
@@ -292,7 +292,7 @@ const worlds = fc.record({
   zones: fc.array(fc.constantFrom("x", "y", "z"), { minLength: 9, maxLength: 9 }),
 });
 
-test("planVoters() proposes what quorums can carry and two disks have, and comes to rest", () => {
+test("planVoters() proposes sets with a quorum and two disks, and ends", () => {
   fc.assert(
     fc.property(worlds, ({ nodes, voters, dead, gone, behind, zones }) => {
       const members = nodesOf(["a", ...nodes].map((id, n) => `${id}@${zones[n]}`));
@@ -324,7 +324,7 @@ test("planVoters() proposes what quorums can carry and two disks have, and comes
   );
 });
 
-/** What must hold of each step, whoever was chosen. */
+/** What must hold for each step. */
 function isSafe(before: readonly NodeId[], next: Seats, facts: Omit<VotersFacts, "configuration">) {
   const isMember = (id: NodeId): boolean => facts.nodes.some(({ ID }) => ID === id);
   const deposed = before.filter((id) => isMember(id) && !next.voters.includes(id));
@@ -339,7 +339,7 @@ function isSafe(before: readonly NodeId[], next: Seats, facts: Omit<VotersFacts,
   for (const id of second) assert.ok(next.standbys.includes(id), `${id} stands by`);
 }
 
-/** Votes and standbys as they come to rest. */
+/** The final voters and standbys after repeated plans. */
 function rest(
   facts: Omit<VotersFacts, "configuration">,
   voters: readonly NodeId[],
@@ -351,7 +351,7 @@ function rest(
   return configuration.voters;
 }
 
-test("planVoters() carries a mesh that loses its hosts one after the other, down to two", () => {
+test("planVoters() keeps a mesh working that loses its hosts one by one, down to two", () => {
   for (let size = 3; size <= 9; size += 1) {
     const all = names.slice(0, size) as NodeId[];
     const nodes = nodesOf(all);

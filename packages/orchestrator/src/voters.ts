@@ -1,22 +1,22 @@
 /**
  * Voters: which peers should vote, which stand by, and which only learn.
  *
- * One of up to two managers votes, three from three on, five from five on. A vote needs an agent that
+ * One votes of up to two managers, three of three or four, five of five or more. A vote needs an agent that
  * answers and a log that is caught up. A silent voter keeps its vote for a while, unless another manager can
- * take it over at once: two of three voters work, and the third is needed when it is back and one of the
- * two is lost. A set of five gives up silent voters earlier, when only three answer: one more loss would
- * stop it, and a set of three can lose one more.
+ * take it over at once. Two of three voters still work, and if one of them is lost later, the silent third
+ * may be back by then. A set of five drops silent voters earlier, when only three answer: one more loss would
+ * stop it, while a set of three can lose one more.
  *
  * While one manager votes alone, the other managers are standbys: a commit waits for the disk of one.
  *
- * Decides nothing about how the change is made: each step is committed by the quorum of the set before
- * it, so what a minority believes has no effect. Applied and planned again it returns `undefined`.
+ * Does not decide how the change is made. The quorum of the old set commits each step, so a minority's view
+ * has no effect. Planned again after it is applied, it returns `undefined`.
  * docs/decisions/0012 says what each set survives.
  */
 import type { NodeId } from "@gam/core";
 import type { Node } from "@gam/state";
 
-/** Who takes part, and how. */
+/** The members by their part in consensus. */
 export interface Seats {
   readonly voters: readonly NodeId[];
   readonly learners: readonly NodeId[];
@@ -24,7 +24,7 @@ export interface Seats {
   readonly standbys: readonly NodeId[];
 }
 
-/** As consensus has it. */
+/** The present configuration of consensus. */
 export interface Voting extends Seats {
   /** Not empty while a change is under way. */
   readonly votersOutgoing: readonly NodeId[];
@@ -36,13 +36,13 @@ export interface VotersFacts {
   readonly self: NodeId;
   /** All members. */
   readonly nodes: readonly Node[];
-  /** Its agent answers the leader. */
+  /** Whether its agent answers the leader. */
   readonly answers: (id: NodeId) => boolean;
-  /** It answers, and has the log up to a short while ago. */
+  /** Whether it answers, and has the log up to a short while ago. */
   readonly fit: (id: NodeId) => boolean;
-  /** It has not been unfit for long. */
+  /** False once it has been unfit for long. */
   readonly keepsVote: (id: NodeId) => boolean;
-  /** Voters at most; an even number counts as the odd one below it. */
+  /** The most voters; an even number counts as the odd one below it. */
   readonly votersMax: number;
 }
 
@@ -50,7 +50,7 @@ const zoneLabel = "gam.zone";
 /** The smallest set that survives a loss. */
 const safeSize = 3;
 
-/** Returns: `undefined` when nothing has to change, a change is under way, or no quorum could commit one. */
+/** Returns: `undefined` when nothing has to change, a change is under way, or no quorum could commit a change. */
 export function planVoters(facts: VotersFacts): Seats | undefined {
   const { configuration, nodes, self } = facts;
   const { votersOutgoing } = configuration;
@@ -76,13 +76,13 @@ function chosen(facts: VotersFacts): NodeId[] {
   const voting = managers.filter(({ ID }) => configuration.voters.includes(ID));
   const isFit = new Set(fit);
   const unfit = voting.filter((node) => !isFit.has(node));
-  // In this order. The leader first, so that the last voter left is the one that knows it is.
+  // In this order. The leader first, so that a single voter is the leader.
   const classes = [
     fit.filter(({ ID }) => ID === self),
     fit.filter((node) => node.ID !== self && voting.includes(node)),
     fit.filter((node) => node.ID !== self && !voting.includes(node)),
   ];
-  // These fill empty seats, the likeliest to come back first: a smaller set survives less.
+  // Unfit voters fill empty seats, since a smaller set survives less. The likeliest to come back go first.
   const rest = [
     ...unfit.filter(({ ID }) => answers(ID)),
     ...unfit.filter(({ ID }) => !answers(ID) && keepsVote(ID)),
@@ -96,14 +96,14 @@ function chosen(facts: VotersFacts): NodeId[] {
     const taken = seats.slice(0, oddUpTo(seats.length));
     const isLarge = size > safeSize;
     const able = taken.filter((node) => isFit.has(node) || (!isLarge && answers(node.ID)));
-    // Five voters that could not lose one more become three that can.
+    // Five voters that could not lose one more make room for three that can.
     if (able.length >= majority(taken.length) + Number(isLarge)) return taken.map(({ ID }) => ID);
   }
   return pick(classes, 1).map(({ ID }) => ID);
 }
 
 /**
- * Managers without a vote, once they have the log: those that voted have it. Silent ones count as well, since consensus
+ * Managers without a vote that have the log; former voters have it. Silent managers count too: consensus
  * does not wait for them, and waits again when they are back.
  */
 function standingBy(facts: VotersFacts, voters: readonly NodeId[]): NodeId[] {
@@ -119,7 +119,7 @@ function isManager({ Spec }: Node): boolean {
   return Spec.Role === "manager";
 }
 
-/** How many there should be of so many managers, before anybody asks who. */
+/** How many voters so many managers should have. */
 function sizeFor(managers: number, votersMax: number): number {
   const wanted = managers >= 5 ? 5 : managers >= safeSize ? safeSize : 1;
   return oddUpTo(Math.min(wanted, Math.max(1, votersMax)));
@@ -133,7 +133,7 @@ function oddUpTo(count: number): number {
   return count % 2 === 0 ? Math.max(0, count - 1) : count;
 }
 
-/** Class by class, and within one from the zone that has the fewest picked so far. */
+/** Picks class by class, within a class from the zone with the fewest picked so far. */
 function pick(classes: readonly (readonly Node[])[], count: number): Node[] {
   const picked: Node[] = [];
   const inZone = new Map<string, number>();
@@ -156,7 +156,7 @@ function pick(classes: readonly (readonly Node[])[], count: number): Node[] {
   return picked;
 }
 
-/** In whatever order: of a thousand members hardly one ever moves. Shape: each id stands in a list once. */
+/** Whether both have the same ids, in any order. Does not sort a thousand ids each time. Shape: no id repeats. */
 function isSame(a: readonly NodeId[], b: readonly NodeId[]): boolean {
   if (a.length !== b.length) return false;
   const ids = new Set(b);

@@ -1,8 +1,8 @@
 /**
- * Elapsed: whether a time has passed that is kept in the state, by the clock of whoever leads now.
+ * Elapsed: whether a wait that began at a time in the state is over, by the present leader's clock.
  *
- * Leaders change, and clocks are set. A moment that lies ahead by more than clocks of a mesh differ was
- * written by a clock that was wrong since, or is wrong now: to wait for it could take for ever.
+ * Leaders change, and clocks are set. Clocks of a mesh differ by less than `aheadMsMax`. A start further in
+ * the future comes from a wrong clock, then or now, so the wait counts as over: it could last for ever.
  */
 const aheadMsMax = 10_000;
 

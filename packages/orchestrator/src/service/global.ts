@@ -1,9 +1,9 @@
 /**
  * Global: on which nodes a service has its one task.
  *
- * On each node that suits it and is not drained. A paused node keeps the task that it has and gets no
- * new one. A node that is down keeps its task too: nothing could take its place, and when it comes back
- * nothing has to be done. A task is made for its node and waits there until there is room.
+ * A task belongs on each node that suits the service and is not drained. A paused node keeps its task and
+ * gets no new one. A node that is down keeps its task too: no other node could run it instead, and when
+ * the node returns, nothing has to be done. A task is made for its node and waits until it fits there.
  */
 import { isWanted, type Node, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
@@ -12,7 +12,7 @@ import type { SlotsPlan } from "./replicated.ts";
 import type { Situation } from "./situation.ts";
 import type { TaskSlot } from "./task-slot.ts";
 
-/** Shape: `tasks` are those of the service that are not to be removed. */
+/** Shape: `tasks` are the service's tasks whose removal is not planned. */
 export function planGlobal(situation: Situation, tasks: readonly Task[]): SlotsPlan {
   const { view } = situation;
   const onNodes = Map.groupBy(tasks, (task) => task.NodeID);
@@ -31,7 +31,7 @@ export function planGlobal(situation: Situation, tasks: readonly Task[]): SlotsP
     }
     for (const task of here.filter(isWanted)) steps.push([retire(task)]);
   }
-  // What is left on nodes that were removed.
+  // Tasks on removed nodes.
   for (const task of [...onNodes.values()].flat()) steps.push([dismiss(view, task)]);
   return { kept, steps };
 }

@@ -1,10 +1,10 @@
 /**
  * Job: which tasks a job still has to run.
  *
- * A replicated job has places numbered from 0, each of which has to complete once, a few at a time; a
- * global job has one on each node that suits it. A change of the template is a new run of the job: what
- * is left of the run before goes. A place whose task failed and may not be restarted is given up and
- * not tried again. What happens inside a place is task-slot.ts's to decide.
+ * A replicated job has places numbered from 0; each has to complete once, and only a few run at a time. A
+ * global job has one place on each node that suits it. A change of the template starts a new run of the job
+ * and removes the tasks of the run before. A place whose task failed and may not be restarted is not
+ * tried again. Does not decide what happens inside a place (task-slot.ts).
  */
 import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { planGlobal } from "./global.ts";
@@ -18,7 +18,7 @@ export interface JobPlan {
   readonly waiting: boolean;
 }
 
-/** Shape: `tasks` are those of the service that are not to be removed. */
+/** Shape: `tasks` are the service's tasks whose removal is not planned. */
 export function planJob(situation: Situation, tasks: readonly Task[]): JobPlan {
   const { service, view, iteration } = situation;
   const ofRun = Map.groupBy(tasks, (task) => (task.JobIteration?.Index ?? 0) === iteration);
@@ -60,7 +60,7 @@ function placesOf(tasks: readonly Task[]): TaskSlot[] {
     .map(([slot, tasks]) => ({ key: String(slot), slot, tasks }));
 }
 
-/** Done twice is done too often: a lost task came back and completed before its replacement did. */
+/** Ends other tasks of a done place: a lost task may return and complete while its replacement still runs. */
 function endTheRest({ tasks }: TaskSlot): PlannedChange[] {
   return tasks
     .filter((task) => isWanted(task) && !isTerminal(task.Status.State))

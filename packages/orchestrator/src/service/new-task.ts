@@ -2,19 +2,19 @@ import type { NodeId, TaskId } from "@gam/core";
 import type { NewTask, PlannedChange } from "@gam/state";
 import type { Situation } from "./situation.ts";
 
-/** What tells a task of a service from the others. */
+/** What distinguishes one task of a service from another. */
 export interface NewTaskOptions {
   readonly slot?: number | undefined;
   readonly node?: NodeId | undefined;
-  /** It runs not before this has ended. */
+  /** The task that must stop before this one may run. */
   readonly after?: TaskId | "";
-  /** It runs not before this, by the leader's clock; 0: at once. */
+  /** When it may run, by the leader's clock; 0: at once. */
   readonly startAfterMs?: number;
-  /** It replaces one that ended by itself. */
+  /** It replaces a task that ended by itself. */
   readonly restart?: boolean;
 }
 
-/** A task of the service as it is now, which the scheduler gives a node if it has none. */
+/** Creates a task by the service's present spec. If it has no node, the scheduler assigns one. */
 export function createTask(situation: Situation, wish: NewTaskOptions): PlannedChange {
   const { service, nowMs, mint } = situation;
   const { slot, node, after = "", startAfterMs = 0, restart = false } = wish;
@@ -47,7 +47,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
   return { kind: "createTask", task };
 }
 
-/** The API leaves a zero away. */
+/** The API omits a zero. */
 function iterationOf({ iteration }: Situation): NonNullable<NewTask["JobIteration"]> {
   return iteration === 0 ? {} : { Index: iteration };
 }

@@ -1,10 +1,10 @@
 /**
- * Reap: which tasks leave the state.
+ * Reap: which tasks are deleted from the state.
  *
- * A task that is to be removed goes when it has ended, or when nobody is left to say so: then its node,
- * should it come back, finds a container without a task and removes it. The history of a place goes
- * when it is longer than the cluster keeps, oldest first, but never the last word of an empty place:
- * it says that the place is meant to be empty.
+ * A task to be removed is deleted when it has ended, or when its node is gone or down. If that node
+ * returns, it finds a container without a task and removes it. A place's history is deleted, oldest first,
+ * beyond the number of tasks that the cluster keeps. The newest task of an empty place stays, because it
+ * shows that the place is meant to be empty.
  */
 import {
   compareStates,
@@ -19,7 +19,7 @@ import type { Situation } from "./situation.ts";
 
 const historyDefault = 5;
 
-/** Nothing of the task is left to wait for. */
+/** Whether the task can be deleted at once: it has ended or never started, or its node is gone or down. */
 function isRemovable(view: View, task: Task): boolean {
   if (isTerminal(task.Status.State) || compareStates(task.Status.State, "assigned") < 0)
     return true;
@@ -27,21 +27,21 @@ function isRemovable(view: View, task: Task): boolean {
   return node === undefined || node.Status.State === "down";
 }
 
-/** Out of the state with it, at once if it can be. */
+/** Removes the task: deletes it at once if possible, otherwise stops it first. */
 export function dismiss(view: View, task: Task): PlannedChange {
   return isRemovable(view, task)
     ? { kind: "removeTask", id: task.ID }
     : { kind: "desireTask", id: task.ID, desired: "remove" };
 }
 
-/** Wished for no more. One that no node has seen has no history to keep. */
+/** Stops the task and keeps it as history. A task that no node has got is deleted instead. */
 export function retire(task: Task): PlannedChange {
   return compareStates(task.Status.State, "assigned") < 0
     ? { kind: "removeTask", id: task.ID }
     : { kind: "desireTask", id: task.ID, desired: "shutdown" };
 }
 
-/** The tasks of a service that is no more. */
+/** Removes the tasks of a removed service. */
 export function reapService(view: View, tasks: readonly Task[]): PlannedChange[] {
   return tasks
     .filter((task) => task.DesiredState !== "remove" || isRemovable(view, task))
@@ -49,10 +49,11 @@ export function reapService(view: View, tasks: readonly Task[]): PlannedChange[]
 }
 
 /**
- * Of a service that is there: what was dismissed before, lost with its node, or is too old.
+ * For an existing service: deletes dismissed tasks that can go and history that is too old, and marks the
+ * tasks of removed nodes as orphaned.
  *
- * Shape: `planned` is what happens to the service beside this. Tasks made there count in their places,
- *        tasks removed there do not.
+ * Shape: `planned` has the service's other changes. Tasks that it creates count in their places, tasks
+ *        that it deletes do not.
  */
 export function reapTasks(
   situation: Situation,
@@ -88,7 +89,7 @@ export function reapTasks(
   return changes;
 }
 
-/** Shape: `limit` counts the wanted ones too. */
+/** Shape: `limit` includes the wanted tasks. */
 function tooOld(view: View, place: readonly Task[], limit: number): Task[] {
   const past = place.filter((task) => !isWanted(task));
   const lastWord = past.length === place.length ? past.at(-1) : undefined;
@@ -100,7 +101,7 @@ function tooOld(view: View, place: readonly Task[], limit: number): Task[] {
   return [...neverRan, ...oldest].filter((task) => task !== lastWord);
 }
 
-/** Its node was removed, so nobody else will say how it ended. */
+/** Whether its node was removed, so that no worker will report its end. */
 function isOrphan(view: View, task: Task): boolean {
   if (task.NodeID === undefined || isTerminal(task.Status.State)) return false;
   return view.node(task.NodeID) === undefined;

@@ -1,9 +1,9 @@
 /**
  * Replicated: which slots a service has.
  *
- * As many as it asks for, numbered from 1. Slots are not renumbered; a free number is used again. When
- * there are too many, those that do not run go first, then those on the nodes that have most of them.
- * What happens inside a slot is task-slot.ts's to decide.
+ * It has as many slots as replicas, numbered from 1. Slots are not renumbered; a free number is used again.
+ * When there are too many, slots that do not run go first, then slots on the nodes that have most of
+ * them. Does not decide what happens inside a slot (task-slot.ts).
  */
 import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
@@ -13,7 +13,7 @@ import type { TaskSlot } from "./task-slot.ts";
 
 export interface SlotsPlan {
   readonly kept: readonly TaskSlot[];
-  /** One entry for each slot that is added or given up. */
+  /** One entry for each slot that is added or removed. */
   readonly steps: readonly (readonly PlannedChange[])[];
 }
 
@@ -35,7 +35,7 @@ export function planReplicated(situation: Situation): SlotsPlan {
   }
   const steps: PlannedChange[][] = [];
   const taken = new Set(slots.map(({ slot }) => slot));
-  // A number whose last task is still being stopped is not free yet.
+  // A slot number is not free while its last task is still being stopped.
   for (const task of tasks) if (!isTerminal(task.Status.State)) taken.add(task.Slot);
   const missing = Math.min(replicas - slots.length, newSlotsMax);
   for (let slot = 1; steps.length < missing; slot += 1) {
@@ -51,14 +51,14 @@ function slotsOf(tasks: readonly Task[]): TaskSlot[] {
     .map(([slot, tasks]) => ({ key: String(slot), slot, tasks }));
 }
 
-/** The `count` slots that are given up first. */
+/** Returns: the `count` slots to remove first. */
 function leastWanted(slots: readonly TaskSlot[], count: number): TaskSlot[] {
   const ranked = slots.map((taskSlot) => {
     const best = taskSlot.tasks.findLast((task) => isWanted(task));
     const runner = taskSlot.tasks.findLast((t) => isWanted(t) && t.Status.State === "running");
     return { taskSlot, runs: runner !== undefined, node: (runner ?? best)?.NodeID ?? "", nth: 0 };
   });
-  // The first on a node is its last to go: so the nodes with most lose theirs first.
+  // Slots are counted per node, and the highest counts go first: so the nodes with most slots lose first.
   const onNode = new Map<string, number>();
   for (const slot of [...ranked].sort((a, b) => Number(b.runs) - Number(a.runs))) {
     slot.nth = onNode.get(slot.node) ?? 0;

@@ -1,27 +1,27 @@
 /**
- * Restart: whether a task that ended by itself gets a successor, and when that one may start.
+ * Restart: whether a task that ended by itself gets a successor, and when the successor may start.
  *
- * The history is in the state: successors carry `restart` and the template they were made from, so
- * attempts are counted anew after each change of the template, by any leader.
+ * The history is in the state: successors carry `restart` and their template's version. So any leader can
+ * count the attempts, and each change of the template starts a new count.
  */
 import type { TaskId } from "@gam/core";
 import { compareStates, isTerminal, restartDelayMs, type Task } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
 import type { Situation } from "./situation.ts";
 
-/** A successor waits no longer than this for the one before it to stop. */
+/** The longest time that a successor waits for the old task to stop. */
 const stopWaitMsMax = 60_000;
 
-/** It ended, and nobody had asked it to. */
+/** Whether the task ended although nothing stopped it. */
 export function endedByItself(task: Task): boolean {
   const { State } = task.Status;
   return State === "complete" || State === "failed" || State === "rejected";
 }
 
 /**
- * How long the successor of `ended` waits, in milliseconds; `undefined` when there is to be none.
+ * Returns: how long the successor of `ended` waits, in milliseconds; `undefined` for no successor.
  *
- * Shape: `tasks` are all of the same place, `ended` among them.
+ * Shape: `tasks` are all tasks of the same place, `ended` among them.
  */
 export function successorDelayMs(
   situation: Situation,
@@ -29,7 +29,7 @@ export function successorDelayMs(
   tasks: readonly Task[],
 ): number | undefined {
   const { service } = situation;
-  // What ran by another template has nothing to say about this one.
+  // The end of a task of another template says nothing about this template.
   if (ended.Gam.templateVersion !== service.Gam.templateVersion) return 0;
   if (ended.Status.State === "orphaned") return 0;
   const restarts = tasks.filter(
@@ -43,14 +43,14 @@ export function successorDelayMs(
   });
 }
 
-/** The task waits for nothing any more and may run. */
+/** Whether the task may run now: its delay is over and the old task has stopped. */
 export function isDue(situation: Situation, task: Task): boolean {
   const sinceMs = Date.parse(task.CreatedAt);
   const waitMs = task.Gam.startAfterMs - sinceMs;
   return hasPassed(situation.nowMs, { sinceMs, waitMs }) && !mustWait(situation, task);
 }
 
-/** The one before it has not stopped yet. */
+/** Whether the old task has not stopped yet, and the longest wait is not over. */
 function mustWait(situation: Situation, task: Task): boolean {
   const { view, nowMs, faults } = situation;
   if (task.Gam.after === "" || faults.has("replacement-does-not-wait")) return false;
@@ -59,15 +59,15 @@ function mustWait(situation: Situation, task: Task): boolean {
   return nowMs - Date.parse(task.CreatedAt) < stopWaitMsMax;
 }
 
-/** It may still run somewhere, and its node will say when it does not. */
+/** Whether it may still run on a node that can report its end. */
 function isStopping(situation: Situation, task: Task): boolean {
   if (isTerminal(task.Status.State) || situation.isOutOfReach(task.NodeID)) return false;
   return compareStates(task.Status.State, "assigned") >= 0;
 }
 
 /**
- * For whom the successor of `task` must wait; "" for nobody. One that was still waiting itself hands on
- * what it waited for: it never ran.
+ * Returns: the task that the successor of `task` must wait for; "" for none. If `task` is still waiting
+ *          itself, it never ran, and the successor waits for the same task.
  */
 export function whomToAwait(situation: Situation, task: Task): TaskId | "" {
   if (mustWait(situation, task)) return task.Gam.after;

@@ -1,7 +1,7 @@
 /**
- * Service: all that has to happen for one service, in steps that each hold together.
+ * Service: the plan for one service, as a list of steps.
  *
- * A step is applied whole or left for the next plan, so that a place never loses its old task without
+ * A step is planned whole or left for the next plan. Otherwise a place could lose its old task without
  * getting its new one.
  */
 import type { PlannedChange, Service, Task, View } from "@gam/state";
@@ -15,7 +15,7 @@ import { planUpdate } from "./update.ts";
 
 export interface ServicePlan {
   readonly steps: readonly (readonly PlannedChange[])[];
-  /** Something here waits for a time to come, so it has to be looked at again without an event. */
+  /** Something waits for a time, so the service needs another plan without an event. */
   readonly waiting: boolean;
 }
 
@@ -30,7 +30,7 @@ export function planService(view: View, service: Service, parts: SituationParts)
   return { steps, waiting };
 }
 
-/** A service that goes on for ever. */
+/** For a service that is no job. */
 function planReplicas(situation: Situation, tasks: readonly Task[]): ServicePlan {
   const isGlobal = situation.service.Spec.Mode.Global !== undefined;
   const plan = isGlobal ? planGlobal(situation, tasks) : planReplicated(situation);

@@ -1,8 +1,8 @@
 /**
- * Situation: one service and what its plans have to know about it.
+ * Situation: one service and the facts that its plans need.
  *
- * Answers the questions that all of them ask: is this task up to date, and what has become of the node
- * that it is on. Decides nothing. Made anew for each plan, from one view.
+ * Answers the questions that all of them ask: is this task up to date, and what has happened to its node.
+ * Decides nothing. Each plan gets a new one, from one view.
  */
 import type { Mint, NodeId } from "@gam/core";
 import {
@@ -21,12 +21,12 @@ import {
 import type { PlanFaults } from "./fault.ts";
 
 /**
- * Where a task stands whose end was not wished for.
+ * The condition of a wanted task.
  *
  * ended    it has ended by itself
- * leaving  it must leave its node at once: drained, removed, or its constraints hold there no more
+ * leaving  it must leave its node at once: the node is drained or removed, or no longer meets its constraints
  * lost     its node is down and may come back with it
- * live     anything else, also without a node
+ * live     anything else, including a task without a node
  */
 export type TaskCondition = "ended" | "leaving" | "lost" | "live";
 
@@ -34,7 +34,7 @@ export interface SituationParts {
   readonly nowMs: number;
   readonly mint: Mint;
   readonly faults: PlanFaults;
-  /** Changes of one plan at most, about. */
+  /** About how many changes one plan may have. */
   readonly changesMax: number;
 }
 
@@ -60,21 +60,21 @@ export class Situation {
   }
 
   /**
-   * Places of one wave of an update at most, however many may be replaced at once: they belong together
-   * in one plan, in which each takes a few changes. The next plan takes the rest.
+   * The most places in one wave of an update, whatever its parallelism. A wave belongs in one plan, where
+   * each place takes a few changes. The next plan takes the rest.
    */
   get waveMax(): number {
     return Math.max(1, Math.floor(this.#changesMax / 4));
   }
 
-  /** The spec of tasks made now. */
+  /** The spec of new tasks. */
   get template(): TaskSpec {
     const { Runtime: _, ...template } = this.service.Spec.TaskTemplate;
     const Networks = template.Networks ?? this.service.Spec.Networks;
     return { ...template, ...(Networks && { Networks }) };
   }
 
-  /** What is wished for its tasks once they may start. */
+  /** The desired state of its tasks once they may start. */
   get goal(): "running" | "complete" {
     return this.isJob ? "complete" : "running";
   }
@@ -84,7 +84,7 @@ export class Situation {
     return Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined;
   }
 
-  /** What replaces a task runs before that one goes. */
+  /** Whether a new task starts before the old one stops. */
   get startsFirst(): boolean {
     const { Spec, UpdateStatus } = this.service;
     const rolling = UpdateStatus?.State === "rollback_started";
@@ -92,18 +92,18 @@ export class Situation {
     return config?.Order === "start-first";
   }
 
-  /** Which run of a job it is; 0 for what is none. */
+  /** The number of a job's present run; 0 for other services. */
   get iteration(): number {
     return this.service.JobStatus?.JobIteration.Index ?? 0;
   }
 
-  /** The task is as the service wants it, so an update leaves it alone. */
+  /** Whether the task is as the service wants it, so that an update leaves it alone. */
   isCurrent(task: Task): boolean {
     const node = task.NodeID === undefined ? undefined : this.view.node(task.NodeID);
     return this.#upToDate.includes(task, node);
   }
 
-  /** The node's own properties allow such tasks, whatever room it has. */
+  /** Whether the node's own properties allow such tasks. Does not look at its free resources. */
   suits(node: Node, spec: TaskSpec): boolean {
     return (
       this.#meets(node, spec.Placement?.Constraints) &&
@@ -129,7 +129,7 @@ export class Situation {
     return node.Status.State === "down" ? "lost" : "live";
   }
 
-  /** Nothing is to be heard of this node: what it does, if anything, nobody can wait for. */
+  /** Whether the node is down or gone, so that waiting for its reports is no use. */
   isOutOfReach(id: NodeId | undefined): boolean {
     return id === undefined || this.view.node(id)?.Status.State === "down" || !this.view.node(id);
   }

@@ -1,20 +1,19 @@
 /**
- * Task slot: what has to happen so that one place of a service (a slot, or a node of a global service) is
- * filled by one task.
+ * Task slot: how one place of a service (a slot, or a node of a global service) gets filled by one task.
  *
  *   ended by itself        shut down, and a successor after the policy's delay, if the policy wants one
- *   ended before its time  left as it is until then: a successor is prepared while it waits, and what
- *                          cannot be prepared would be tried again and again without a delay
- *   drained, node removed  shut down, and a successor that starts when it has stopped
- *   node down              left as it is, and a successor at once; whichever runs first ends the other,
+ *   ended before its time  left alone until its delay is over. A successor is prepared during its delay, so
+ *                          one that cannot be prepared would otherwise be retried without a delay
+ *   drained, node removed  shut down, and a successor that starts when the task has stopped
+ *   node down              left alone, and a successor at once. Whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
  *   two of one template    the one that got further stays
- *   old and new template   the old one goes when the new one runs, or at once where it does not run
- *                          itself. Without start-first one of them goes at once in any case, because the
- *                          new one may need what the old one holds: the old one where the update was
- *                          here, the new one where it only stood in for a lost one
+ *   old and new template   the old one goes when the new one runs, or at once if it does not run itself.
+ *                          Without start-first one of them always goes at once, because the new one may
+ *                          need what the old one holds. That is the old one if the update has reached this
+ *                          place, and the new one if it only stood in for a lost task
  *
- * Does not decide when a task that is out of date is replaced (update.ts), nor how many places there
+ * Does not decide when an outdated task is replaced (update.ts), nor how many places there
  * are (replicated.ts, global.ts).
  */
 import type { NodeId } from "@gam/core";
@@ -29,18 +28,18 @@ export interface TaskSlot {
   readonly key: string;
   readonly slot?: number;
   readonly node?: NodeId;
-  /** In order of creation, without those that are to be removed. */
+  /** In order of creation, without the tasks to be removed. */
   readonly tasks: readonly Task[];
 }
 
 export interface TaskSlotPlan {
   readonly taskSlot: TaskSlot;
   readonly changes: readonly PlannedChange[];
-  /** Something here waits for a time to come. */
+  /** Something in this place waits for a time. */
   readonly waiting: boolean;
-  /** The one that fills the place by the current template. */
+  /** The up-to-date task that fills the place. */
   readonly current: Task | undefined;
-  /** Fills the place and is out of date. */
+  /** The outdated task that fills the place. */
   readonly outdated: Task | undefined;
 }
 
@@ -51,7 +50,7 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
   };
   const standing = Map.groupBy(taskSlot.tasks.filter(isWanted), (task) => situation.standing(task));
   const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
-  // A task of a job that has done its work stays as it is: that is what was wished for.
+  // A completed task of a job is the wanted result: leave it alone.
   const ended = (standing.get("ended") ?? []).filter((task) => !hasDoneItsWork(situation, task));
   const leaving = standing.get("leaving") ?? [];
   const lost = standing.get("lost") ?? [];
@@ -65,7 +64,7 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
     ? undefined
     : (alive ?? ended.find((task) => endedBeforeItsTime(situation, task)));
   giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind]);
-  // Such a one was made for a place that has filled itself again: it never was.
+  // A spare for a place that recovered: delete it without history.
   const doublesKept = situation.faults.has("doubles-kept");
   for (const task of doublesKept ? [] : surplus) {
     changes.push(runs(task) ? retire(task) : dismiss(situation.view, task));
@@ -96,7 +95,7 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
   };
 }
 
-/** The successor that the place needs now, if it needs one. */
+/** Returns: the change that creates the successor, if the place needs one now. */
 function fill(
   situation: Situation,
   taskSlot: TaskSlot,
@@ -105,7 +104,7 @@ function fill(
   const { slot, node } = taskSlot;
   const newest = taskSlot.tasks.at(-1);
   const failed = newest !== undefined && endedByItself(newest) ? newest : undefined;
-  // Filled, and it is the update's turn; unless that was here already and its task is gone.
+  // The outdated task fills the place until the update replaces it. If the update has been here, its task is gone.
   if (now.outdated !== undefined && !wasTried(situation, taskSlot)) return undefined;
   if (failed !== undefined) {
     const delayMs = successorDelayMs(situation, failed, taskSlot.tasks);
@@ -120,7 +119,7 @@ function fill(
   return createTask(situation, { slot, node, after: awaited });
 }
 
-/** The update was here already. */
+/** Whether the update has already replaced a task in this place. */
 function wasTried({ service }: Situation, { key }: TaskSlot): boolean {
   return service.Gam.updated.includes(key);
 }

@@ -1,4 +1,4 @@
-/** How tasks that are out of date are replaced. */
+/** How outdated tasks are replaced. */
 import type { ServiceWish } from "@gam/state/testing";
 import { on, planSuite, type Row, second, startMs, updatedBy, updating } from "../plan-suite.ts";
 
@@ -34,7 +34,7 @@ const rows: readonly Row[] = [
     want: ["t1 shutdown", "create 2 running", "updating [1,2]: update in progress"],
   },
   {
-    name: "does not go on while the new task is on its way",
+    name: "does not go on while the new task is starting",
     service: updatedBy({ Parallelism: 1 }, 2),
     imageBefore: "tiny:0",
     update: { status: updating, updated: ["1"] },
@@ -45,7 +45,7 @@ const rows: readonly Row[] = [
     want: [],
   },
   {
-    name: "notes when a wave has settled, to wait for the delay from there",
+    name: "notes when a wave has settled, and waits for the delay from then on",
     service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
     imageBefore: "tiny:0",
     update: { status: updating, updated: ["1"] },
@@ -69,7 +69,7 @@ const rows: readonly Row[] = [
     want: [],
   },
   {
-    name: "does not wait for a time that a wrong clock wrote",
+    name: "does not wait for a time from a wrong clock",
     service: updatedBy({ Parallelism: 1, Delay: 3e9 }, 2),
     imageBefore: "tiny:0",
     update: { status: updating, updated: ["1"], waveAtMs: startMs + 3_600_000 },
@@ -92,7 +92,7 @@ const rows: readonly Row[] = [
     want: ["t1 gone"],
   },
   {
-    name: "lets an old task go that came back, where its new one waits for its room",
+    name: "ends an old task that came back, since the new one may need its resources",
     service: updatedBy({ Parallelism: 1 }, 1),
     imageBefore: "tiny:0",
     update: { status: updating, updated: ["1"] },
@@ -127,7 +127,7 @@ const rows: readonly Row[] = [
     want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
   },
   {
-    name: "completes when all was watched long enough",
+    name: "completes after the monitoring time",
     service: updatedBy({ Parallelism: 1 }, 1),
     imageBefore: "tiny:0",
     update: { status: updating, updated: ["1"], waveAtMs: startMs + 1000 },
@@ -153,7 +153,7 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    name: "does not count what fails later",
+    name: "does not count later failures",
     service: {
       ...updatedBy({ Parallelism: 1 }, 2),
       template: { RestartPolicy: { Condition: "none" } },
@@ -167,7 +167,7 @@ const rows: readonly Row[] = [
     want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
   },
   {
-    name: "lets a share of them fail",
+    name: "tolerates a share of failures",
     service: {
       ...updatedBy({ MaxFailureRatio: 0.5, Parallelism: 1 }, 2),
       template: { RestartPolicy: { Condition: "none" } },
@@ -181,7 +181,7 @@ const rows: readonly Row[] = [
     want: ["create 2 ready after t2", "t2 shutdown", "updating [1,2]: update in progress"],
   },
   {
-    name: "rolls back where it was told to",
+    name: "rolls back if its failure action says so",
     service: {
       ...updatedBy({ FailureAction: "rollback", Parallelism: 1 }, 1),
       template: { RestartPolicy: { Condition: "none" } },
@@ -207,7 +207,7 @@ const rows: readonly Row[] = [
     want: ["rollback_paused [1]: rollback paused due to failure or early termination of task n1"],
   },
   {
-    name: "is done at once with a rollback that changes nothing",
+    name: "completes at once a rollback that changes nothing",
     service: one,
     update: { status: rolling },
     tasks: [["t1", on("a", 1)]],

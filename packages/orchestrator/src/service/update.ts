@@ -1,18 +1,17 @@
 /**
- * Update: how tasks that are out of date are replaced, a few at a time.
+ * Update: how outdated tasks are replaced, a few at a time.
  *
  *   (nothing) --out of date--> updating --all done--> completed
  *                                 |  too many fail
  *                                 +-----------------> paused | rollback_started --> rollback_completed
  *                                                                  '--> rollback_paused
  *
- * All that it must remember is in the service: its status, the places that it has replaced, and when
- * the last of these had settled. A place has settled when its new task has run once or has failed. The
- * next one begins then, after the delay; the end comes after one more monitoring time.
+ * Its progress is in the service: its status, the places it has replaced, and when the last of them had
+ * settled. A place has settled when its new task has run once or has failed. The next place begins after
+ * that and the delay. The update ends after one more monitoring time.
  *
  * Does not decide what a failed task's successor does (restart.ts), nor when the old task goes in
- * start-first order (task-slot.ts). Places that are empty are none of its business: they are filled by the
- * current template anyway.
+ * start-first order (task-slot.ts). Ignores empty places: they are filled by the current template anyway.
  */
 import {
   isTerminal,
@@ -85,13 +84,13 @@ class Updating {
   #finish(): UpdatePlan {
     const { updated } = this.#situation.service.Gam;
     if (this.#inFlight() > 0) return nothing;
-    // Who does not act on failures need not wait for them.
+    // An update that ignores failures need not wait for them.
     if (updated.length === 0 || this.#config.FailureAction === "continue") return this.#complete();
     const monitorMs = (this.#config.Monitor ?? 0) / 1e6 || monitorMsDefault;
     return this.#afterSettling(monitorMs, () => this.#complete());
   }
 
-  /** Notes when all had settled, then waits from there on. */
+  /** Notes when all places had settled, and waits for the delay from then on. */
   #afterSettling(delayMs: number, then: () => UpdatePlan): UpdatePlan {
     const { nowMs, service } = this.#situation;
     const settledAtMs = service.Gam.waveAtMs;
@@ -137,7 +136,7 @@ class Updating {
     }).length;
   }
 
-  /** A task whose early end makes the share of failures too great. */
+  /** Returns: the newest task that failed early, if the share of failures is too great. */
   #failure(): Task | undefined {
     if (this.#config.FailureAction === "continue") return undefined;
     const failed = this.#updated
@@ -186,7 +185,7 @@ class Updating {
     });
   }
 
-  /** The places stay named: their new tasks were tried, and are not tried again by this template. */
+  /** Keeps the list of replaced places: this template's update does not try them again. */
   #end(status: UpdateStatus): UpdatePlan {
     const { updated } = this.#situation.service.Gam;
     return { changes: [this.#progress(status, 0, updated)], waiting: false };
