@@ -1,24 +1,23 @@
 /**
- * Cost: how loaded a node is, for ranking nodes that all would do.
+ * Cost: how loaded a node is, to rank the suitable nodes.
  *
- * The sum of three shares, each 0 to 1: what is promised (reservations), what is measured (gossiped
- * usage), and how crowded it is (tasks, saturating, because twenty small ones weigh less than their
- * number). Damping: a measurement is old when it arrives, so tasks that were placed and do not run yet
- * are added to it, and the whole is rounded to steps, so that noise decides nothing and the ranks after
- * it (image present, id) have a say.
+ * The sum of three shares, each 0 to 1: reservations, measured use (gossiped), and the number of tasks.
+ * That number saturates, because twenty small tasks weigh less than their number. A measurement is old when
+ * it arrives, so tasks that are placed and do not run yet are added to it. The sum is rounded to steps:
+ * otherwise noise would decide, and the criteria after it (image present, id) would have no effect.
  */
 import type { Usage } from "@gam/state";
 import type { NodeResources } from "./node-resources.ts";
 
-/** Older measurements say nothing. Three times the longest gossip interval of 200 hosts. */
+/** Older measurements are ignored. Three times the longest gossip interval of 200 hosts. */
 const usageAgeMsMax = 10_000;
-/** What a task that does not run yet is taken to use, as a share of a CPU. */
+/** The assumed use of a task that does not run yet, in CPUs. */
 const comingCpus = 0.25;
-/** A node with this many tasks is half crowded. */
+/** With this many tasks a node has half of the crowding share. */
 const crowdTasks = 20;
 const steps = 20;
 
-/** Steps, from 0 for an idle node to 60. */
+/** Units: steps, from 0 for an idle node to 60. */
 export function costOf(resources: NodeResources, usage: Usage | undefined, nowMs: number): number {
   const { NanoCPUs, MemoryBytes } = resources.node.Description.Resources;
   const promised = Math.max(
@@ -35,7 +34,7 @@ function measured(resources: NodeResources, usage: Usage | undefined, nowMs: num
   const coming = share(resources.tasksComing * comingCpus, cpus);
   // Memory counts in full only near its end: caches fill it on any healthy host.
   const memory = share(usage.memoryBytes, usage.memoryTotalBytes) ** 2;
-  // Tenths: one busy second must not send the next task elsewhere.
+  // Round to tenths: one busy second must not send the next task elsewhere.
   return Math.round(Math.min(1, Math.max(usage.cpu + coming, memory)) * 10) / 10;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Filters: which nodes will not do for a group of equal tasks, and the words for it.
+ * Filters: which nodes are unsuitable for a group of equal tasks, and the message for it.
  *
- * The words and their order are Swarm's, because people search for them. A node is counted once, with
- * the first filter that it fails.
+ * The wording and the order are Swarm's, because people search for them. A node counts once, at the
+ * first filter that it fails.
  */
 import type { NetworkId, NodeId } from "@gam/core";
 import {
@@ -20,27 +20,27 @@ import type { NodeResources, Reservation } from "./node-resources.ts";
 
 export interface Candidate {
   readonly resources: NodeResources;
-  /** Tasks of the service on the node that are wanted there. */
+  /** Wanted tasks of the service on the node. */
   ofService: number;
 }
 
-/** What a group of tasks wants, apart from what may run out while it is placed. */
+/** What a group of equal tasks needs from its nodes. */
 export interface Wish {
   readonly reservation: Reservation;
   readonly replicasMax: number;
-  /** `undefined` when they cannot be read: then no node meets them. */
+  /** `undefined` when they are unreadable: then no node meets them. */
   readonly constraints: readonly Constraint[] | undefined;
   readonly platforms: NonNullable<Task["Spec"]["Placement"]>["Platforms"];
   readonly plugins: readonly { readonly type: string; readonly name: string }[];
-  /** Networks of the cluster that the tasks have addresses in. */
+  /** Networks of the cluster in which the tasks have addresses. */
   readonly networks: readonly Network[];
   readonly reaches: NetworkReach;
 }
 
-/** Whether a node has a bridge in a network, or there is an address for one. */
+/** Whether a node has a bridge in a network, or could get an address for one. */
 export type NetworkReach = (node: NodeId, network: NetworkId) => boolean;
 
-/** The same for all tasks of one template. */
+/** Returns: the needs of a task. They are the same for all tasks of one template. */
 export function wishOf(
   task: Task,
   reservation: Reservation,
@@ -52,7 +52,7 @@ export function wishOf(
   const placement = task.Spec.Placement;
   return {
     reservation,
-    // A global task is made for one node, where it is the only one.
+    // A global task is made for one node and is the only one there.
     replicasMax: task.NodeID === undefined ? (placement?.MaxReplicas ?? 0) : 0,
     constraints: readConstraints(placement?.Constraints),
     platforms: placement?.Platforms,
@@ -64,7 +64,7 @@ export function wishOf(
   };
 }
 
-/** Drivers that every engine has, or that are ours. */
+/** Drivers that every engine or gam itself has. */
 const builtIn = new Set(["", "local", "none", "overlay", "bridge", "host", "null"]);
 
 function pluginsOf(task: Task, view: View): Wish["plugins"] {
@@ -84,7 +84,7 @@ function pluginsOf(task: Task, view: View): Wish["plugins"] {
 
 interface Filter {
   passes(candidate: Candidate, wish: Wish): boolean;
-  /** Of so many nodes. `first` is one of them. */
+  /** `nodes`: how many nodes failed. `first` is one of them. */
   explain(nodes: number, first: Node): string;
 }
 
@@ -109,7 +109,7 @@ const filters: readonly Filter[] = [
       return networks.length === 0 || node.Gam.network?.problem === "";
     },
     explain: (nodes, { Gam }) => {
-      const problem = Gam.network?.problem || "the node has not said yet what it can do";
+      const problem = Gam.network?.problem || "the node has not reported yet what it can do";
       return `networks across hosts not supported on ${several(nodes)}: ${problem}`;
     },
   },
@@ -143,12 +143,12 @@ const filters: readonly Filter[] = [
 
 function hasPlugin(node: Node, wanted: { type: string; name: string }): boolean {
   const ofType = node.Description.Engine.Plugins.filter(({ Type }) => Type === wanted.type);
-  // An engine that lists none of a type does not tell.
+  // An engine that lists no plugin of a type does not report that type.
   if (ofType.length === 0) return true;
   return ofType.some(({ Name }) => Name === wanted.name || Name === `${wanted.name}:latest`);
 }
 
-/** Whether what runs out while placing (resources, ports, replicas) still suffices. */
+/** Whether the node still has enough of what placing uses up: resources, ports, replicas. */
 export function stillFits(candidate: Candidate, { reservation, replicasMax }: Wish): boolean {
   return (
     candidate.resources.hasResources(reservation) &&
@@ -157,12 +157,12 @@ export function stillFits(candidate: Candidate, { reservation, replicasMax }: Wi
   );
 }
 
-/** The nodes that would do. */
+/** Returns: the suitable nodes. */
 export function fitting(candidates: readonly Candidate[], wish: Wish): Candidate[] {
   return candidates.filter((one) => filters.every((filter) => filter.passes(one, wish)));
 }
 
-/** Why none would do: `no suitable node (...)`, the filter that most nodes fail first. */
+/** Returns: why no node is suitable: `no suitable node (...)`, beginning with the filter that most nodes fail. */
 export function explain(candidates: readonly Candidate[], wish: Wish): string {
   const counts = filters.map((filter) => ({ filter, nodes: [] as Node[] }));
   for (const candidate of candidates) {

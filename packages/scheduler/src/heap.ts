@@ -1,4 +1,4 @@
-/** A binary heap: the least item first, by the order given. */
+/** A binary heap: the least item first, by the given order. */
 export class Heap<Item> {
   readonly #items: Item[];
   readonly #less: (a: Item, b: Item) => boolean;
@@ -13,7 +13,7 @@ export class Heap<Item> {
     return this.#items[0];
   }
 
-  /** The first item has moved back in the order: finds its new place. */
+  /** The first item now ranks lower: moves it to its new place. */
   settleFirst(): void {
     this.#sink(0);
   }

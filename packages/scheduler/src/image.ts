@@ -1,8 +1,8 @@
 /**
- * The names under which an engine may hold the image of a spec.
+ * Returns: the names under which an engine may list the image of a spec.
  *
- * Clients pin a tag to a digest (`nginx:1.27@sha256:…`) when a registry answers them; engines list an
- * image by tag and by digest apart.
+ * Clients pin a tag to a digest (`nginx:1.27@sha256:…`) if a registry answers them. Engines list tag and
+ * digest separately.
  */
 export function imageNames(image: string): ReadonlySet<string> {
   const [tagged = "", digest] = image.split("@");

@@ -1,9 +1,9 @@
 /**
- * Node resources: what is left on one node, counting the tasks that are on it already.
+ * Node resources: what is free on one node, given the tasks already on it.
  *
- * Only promises count here: reservations, and host ports. A task holds its share from the moment it is
- * assigned until it has ended, so also while it is being stopped. What containers really use is a
- * matter of rank (cost.ts), not of room.
+ * Only reservations and host ports count here. A task holds its share from its assignment until it has
+ * ended, so also while it is being stopped. What containers really use affects the rank (cost.ts), not
+ * what is free.
  */
 import {
   compareStates,
@@ -15,17 +15,17 @@ import {
   type Task,
 } from "@gam/state";
 
-/** What one task asks of its node. Equal for all tasks of a group. */
+/** What one task needs from its node. Equal for all tasks of a group. */
 export interface Reservation {
   readonly nanoCpus: number;
   readonly memoryBytes: number;
-  /** Kind and how many. */
+  /** Kind and number. */
   readonly generic: readonly (readonly [string, number])[];
   /** `tcp/80` and the like. */
   readonly ports: readonly string[];
 }
 
-/** What the task reserves, and the ports that it binds on its node. */
+/** Returns: what the task reserves, and the ports that it binds on its node. */
 export function reservationOf(task: Pick<Task, "Spec" | "Gam">): Reservation {
   const reserved = task.Spec.Resources?.Reservations;
   const ports = hostPorts(task.Gam.endpoint).filter((port) => port.PublishedPort);
@@ -49,12 +49,12 @@ function kindAndCount(resource: GenericResource): readonly [string, number] {
   return named === undefined ? [discrete?.Kind ?? "", discrete?.Value ?? 0] : [named.Kind, 1];
 }
 
-/** The task holds its share of the node. */
+/** Whether the task holds its share of the node. */
 function holds(task: Task): boolean {
   return compareStates(task.Status.State, "assigned") >= 0 && !isTerminal(task.Status.State);
 }
 
-/** What the tasks on one node hold together. */
+/** What all tasks on one node hold together. */
 class Load {
   tasks = 0;
   tasksComing = 0;
@@ -85,7 +85,7 @@ class Load {
   }
 }
 
-/** A view hands out the same list as long as nothing in it has moved: most nodes need not be counted anew. */
+/** A cache. A view returns the same list until something in it changes, so most nodes need no new count. */
 const loads = new WeakMap<readonly Task[], Load>();
 
 function loadOf(tasks: readonly Task[]): Load {
@@ -112,7 +112,7 @@ export class NodeResources {
   get tasks(): number {
     return this.#load.tasks;
   }
-  /** Those of them that do not run yet, so that no measurement shows them. */
+  /** Those that do not run yet, so no measurement includes them. */
   get tasksComing(): number {
     return this.#load.tasksComing;
   }
@@ -146,7 +146,7 @@ export class NodeResources {
     return !reservation.ports.some((port) => this.#load.ports.has(port));
   }
 
-  /** One more is placed here, and does not run yet. */
+  /** Counts one more task, which does not run yet. */
   take(reservation: Reservation): void {
     this.#load.add(reservation, 1);
   }

@@ -16,7 +16,7 @@ import { planPlacement } from "./placement.ts";
 
 const gib = 2 ** 30;
 
-/** A network of the cluster, and a task that has its address there, or not yet. */
+/** A task in a network of the cluster, with its address or without one yet. */
 const onNet = (attached = true): TaskWish => ({
   template: { Networks: [{ Target: "net" }] },
   extra: {
@@ -104,7 +104,7 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     ],
   },
   {
-    name: "counts what is reserved, also by a task that is being stopped, and not what has ended",
+    name: "counts reservations, also of a stopping task, but not of an ended one",
     nodes: [["a"], ["b"]],
     tasks: [
       ["other", "o1", { node: "a", template: big, desired: "shutdown" }],
@@ -150,7 +150,7 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 a", "t2 no suitable node (insufficient resources on 1 node)"],
   },
   {
-    name: "gives a host port once to each node, and not while it is still held",
+    name: "uses a host port once on each node, and not while a task still holds it",
     nodes: [["a"], ["b"], ["c"]],
     tasks: [
       ["web", "o1", { node: "a", desired: "shutdown", extra: { endpoint: host } }],
@@ -196,7 +196,7 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 a", "t2 no suitable node (missing plugin on 1 node)"],
   },
   {
-    name: "keeps to the replicas that a node may have at most",
+    name: "respects the maximum of replicas per node",
     nodes: [["a"], ["b"]],
     tasks: ["t1", "t2", "t3"].map((id) => [
       "web",
@@ -219,14 +219,14 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 c", "t2 a", "t3 b"],
   },
   {
-    name: "weighs what nodes say of their load",
+    name: "weighs the load that nodes report",
     nodes: [["a"], ["b"]],
     tasks: [["web", "t1"]],
     usage: { a: { cpu: 0.9 }, b: { cpu: 0.1 } },
     want: ["t1 b"],
   },
   {
-    name: "does not believe an old measurement",
+    name: "ignores an old measurement",
     nodes: [["a"], ["b"]],
     tasks: [["web", "t1"]],
     usage: { a: { cpu: 0.9, atMs: 0 }, b: { cpu: 0.1 } },
@@ -265,7 +265,7 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 no suitable node (1 node not available for new tasks)", "t2 b"],
   },
   {
-    name: "leaves tasks alone that nobody wants any more, or that have a node",
+    name: "leaves tasks alone that are no longer wanted, or that have a node",
     nodes: [["a"]],
     tasks: [
       ["web", "t1", { desired: "shutdown" }],
@@ -285,7 +285,7 @@ for (const { name, want, usage, ...world } of cases) {
   });
 }
 
-test("planPlacement() never promises more than a node has, and spreads evenly", () => {
+test("planPlacement() never reserves more than a node has, and spreads evenly", () => {
   for (let seed = 1; seed <= 30; seed += 1) {
     const random = seededRandom(seed);
     const mint = counterMint("t");
@@ -320,7 +320,7 @@ test("planPlacement() never promises more than a node has, and spreads evenly", 
   }
 });
 
-test("planPlacement() stops at its limit and goes on from there", () => {
+test("planPlacement() stops at its limit, and the next plan continues", () => {
   const tasks = Array.from({ length: 5 }, (_, n) => ["web", `t${n}`] as const);
   const log = logOf({ nodes: [["a"]], tasks });
   const facts = { usage: new Map(), nowMs: log.nowMs, changesMax: 3 };
@@ -330,7 +330,7 @@ test("planPlacement() stops at its limit and goes on from there", () => {
   assert.equal(planPlacement(log.store, facts).length, 2);
 });
 
-test("planPlacement() looks at no more tasks of a group than its limit has room for", () => {
+test("planPlacement() looks at no more tasks of a group than its limit allows", () => {
   class Counted extends Map<NodeId, Usage> {
     asked = 0;
     override get(id: NodeId): Usage | undefined {
@@ -347,7 +347,7 @@ test("planPlacement() looks at no more tasks of a group than its limit has room 
   assert.equal(usage.asked, 4);
 });
 
-test("tasks that wait for a reason that was given take no room of others in a plan", () => {
+test("tasks whose reason is already reported leave the plan's limit to others", () => {
   const wish = { template: { Placement: { Constraints: ["node.id==nowhere"] } } };
   const tasks = Array.from({ length: 5 }, (_, n) => ["web", `t${n}`, wish] as const);
   const log = logOf({ nodes: [["a"]], tasks });
@@ -378,15 +378,15 @@ const onNetworks: readonly {
     want: [],
   },
   {
-    name: "gives no node that cannot take part in networks, and says what is wrong with one",
+    name: "gives no node that cannot take part in networks, and names the problem of one",
     nodes: [told("a", { problem: "no nft" }), told("b", { problem: "no nft" })],
     want: ["t1 no suitable node (networks across hosts not supported on 2 nodes: no nft)"],
   },
   {
-    name: "gives no node that has not said what it can do",
+    name: "gives no node that has not reported what it can do",
     nodes: [bare("a")],
     want: [
-      "t1 no suitable node (networks across hosts not supported on 1 node: the node has not said yet what it can do)",
+      "t1 no suitable node (networks across hosts not supported on 1 node: the node has not reported yet what it can do)",
     ],
   },
   { name: "gives the node that can", nodes: [bare("a"), aNode("b")], want: ["t1 b"] },
@@ -399,7 +399,7 @@ const onNetworks: readonly {
     ],
   },
   {
-    name: "gives the node that can encrypt, whoever does it there",
+    name: "gives the node that can encrypt, in the kernel or in userspace",
     nodes: [aNode("a"), told("b", { encryption: "userspace" })],
     encrypted: true,
     want: ["t1 b"],

@@ -1,13 +1,14 @@
 /**
  * Placement: which node each waiting task gets, or why it gets none.
  *
- * Nodes that will not do are filtered out (filter.ts), the others ranked: spread preferences, fewest
+ * Unsuitable nodes are filtered out (filter.ts). The others are ranked: spread preferences, fewest
  * tasks of the service (nodes where it keeps failing last), cost, image present, id. Tasks of one
  * service and template are equal, so nodes are filtered and ranked once for all of them, and each
  * placed task only moves its node back in the order.
  *
- * Decides nothing about which tasks there should be, and leaves alone those that still lack an address. A task that was made for one node (global
- * services) is assigned to it when it fits. A plan applied and planned again returns nothing.
+ * Does not decide which tasks there should be, and ignores tasks that still lack an address. A task made for
+ * one node (global services) is assigned to it when it fits. Planned again after it is applied, the plan
+ * is empty.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import {
@@ -43,20 +44,20 @@ export interface PlacementFacts {
   readonly usage: ReadonlyMap<NodeId, Usage>;
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** Changes at most; `placementsMax` unless said. The next plan goes on where this one stopped. */
+  /** The most changes in one plan; the next plan continues. Default: `placementsMax`. */
   readonly changesMax?: number;
-  /** Absent: all nodes can have a part in all networks. */
+  /** Absent: all nodes can take part in all networks. */
   readonly reaches?: NetworkReach;
-  /** Absent: what a plan throws is thrown. */
+  /** Absent: errors in a plan are thrown. */
   readonly guard?: PlanGuard;
 }
 
-/** Changes of one plan, so that one entry of the log stays small. */
+/** Changes of one plan, so that one log entry stays small. */
 const placementsMax = 2000;
 
 /**
- * So many failures of a service on a node in so short a time, and the node comes last. They are counted
- * in the state, where a slot has five tasks by default, and one of these is the task to be placed.
+ * A node with so many failures of a service within the window ranks last. Failed tasks are counted in the
+ * state, where a slot keeps five tasks by default. One of these is the task to place, so four are left.
  */
 const failuresMax = 4;
 const failureWindowMs = 5 * 60_000;
@@ -89,7 +90,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
   return changes;
 }
 
-/** Equal tasks together, by service. */
+/** Returns: groups of equal tasks, by service. */
 function groupsOf(tasks: readonly Task[]): Map<ServiceId, Task[][]> {
   const services = new Map<ServiceId, Map<number, Task[]>>();
   for (const task of tasks) {
@@ -125,7 +126,7 @@ function countsOf(tasks: readonly Task[], nowMs: number): Counts {
   return { wanted, failing: new Set(failing) };
 }
 
-/** One group of equal tasks being placed. */
+/** Places one group of equal tasks. */
 class Placing {
   readonly #view: View;
   readonly #facts: PlacementFacts;
@@ -144,7 +145,7 @@ class Placing {
     this.#failing = failing;
   }
 
-  /** Returns: `changesMax` changes at most. Tasks behind them are not looked at. */
+  /** Returns: at most `changesMax` changes. Skips the tasks after them. */
   place(tasks: readonly Task[], changesMax: number): PlannedChange[] {
     const first = tasks[0];
     if (first === undefined) return [];
@@ -156,14 +157,14 @@ class Placing {
         : (task: Task) => this.#placeOnItsNode(task, wish);
     const changes: PlannedChange[] = [];
     for (const task of tasks) {
-      // One that waits for a reason that was given already makes no change.
+      // A task whose reason is already in the state makes no change.
       if (changes.length >= changesMax) break;
       changes.push(...placeOne(task));
     }
     return changes;
   }
 
-  /** Returns: what places the tasks of the group, one after the other. */
+  /** Returns: a function that places the tasks of the group, one after the other. */
   #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
     const { usage, nowMs } = this.#facts;
     const names = imageNames(first.Spec.ContainerSpec.Image);
@@ -193,7 +194,7 @@ class Placing {
       best.of.ofService += 1;
       best.cost = costOf(best.resources, usage.get(best.resources.node.ID), nowMs);
       spread.settleFirst();
-      // Whoever is full leaves, wherever it stands now: it is only looked at when its turn comes.
+      // Remove full nodes from the front only. Others are checked when their turn comes.
       for (let next = spread.first(); next !== undefined; next = spread.first()) {
         if (stillFits(next, wish)) break;
         spread.removeFirst();
@@ -225,7 +226,7 @@ function waits(reason: string, nowMs: number): TaskStatus {
   return { Timestamp, State: "pending", Message: "pending task scheduling", Err };
 }
 
-/** Said once: a reason that has not changed is no news. */
+/** Reports a reason only when it has changed. */
 function explained(task: Task, status: TaskStatus): PlannedChange[] {
   if (task.Status.State === status.State && task.Status.Err === status.Err) return [];
   return [{ kind: "explainTask", id: task.ID, status }];

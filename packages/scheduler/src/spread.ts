@@ -3,13 +3,13 @@
  *
  * A tree of label values, one level for each preference, with a heap of nodes at each leaf. The next
  * node is the best of the branch that has the fewest tasks of the service. Without preferences the tree
- * is one leaf. A node that lacks a label is in a branch of its own.
+ * is one leaf. Nodes that lack the label share one branch.
  */
 import type { Node, Placement } from "@gam/state";
 import type { Candidate } from "./filter.ts";
 import { Heap } from "./heap.ts";
 
-/** A node with all that its rank is made of. Less is better, from the first field to the last. */
+/** A node with everything that its rank depends on; see ranksBefore(). Less is better. */
 export interface Ranked extends Candidate {
   /** The service fails on this node again and again. */
   readonly failing: boolean;
@@ -18,13 +18,13 @@ export interface Ranked extends Candidate {
 }
 
 export interface Spread {
-  /** The node that is next in turn. */
+  /** The next node. */
   first(): Ranked | undefined;
-  /** The first one has got a task of the service: it goes back in the order. */
+  /** The first node got a task of the service: moves it back in the order. */
   settleFirst(): void;
-  /** The first one has no room for another. */
+  /** The first node has no room for another task: removes it. */
   removeFirst(): void;
-  /** Tasks of the service in here. */
+  /** Tasks of the service in this branch. */
   readonly tasks: number;
 }
 
