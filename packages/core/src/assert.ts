@@ -1,22 +1,22 @@
-/** A bug in this program, never a condition of the world. Nobody catches it. */
+/** A bug in this program, never a failure from outside. Nobody catches it. */
 export class BrokenInvariant extends Error {
   override readonly name = "BrokenInvariant";
 }
 
-/** States what this program itself promises; never what came from outside. */
+/** Checks a promise of this program itself, never a value from outside. */
 export function assert(condition: boolean, invariant: string): asserts condition {
   if (!condition) throw new BrokenInvariant(invariant);
 }
 
 /**
- * For a catch whose try cannot name its errors: throws a broken invariant again. Everything else is a
- * condition of the world, which the caller deals with.
+ * Throws a broken invariant again; for a catch that cannot name its errors. All others are failures from
+ * outside, which the caller handles.
  */
 export function rethrowInvariant(thrown: unknown): void {
   if (thrown instanceof BrokenInvariant) throw thrown;
 }
 
-/** For the last branch of a union: the compiler refuses it while a member is forgotten. */
+/** For the last branch over a union: the compiler refuses it while a member has no branch. */
 export function unreachable(value: never): never {
   throw new BrokenInvariant(`unexpected ${JSON.stringify(value)}`);
 }

@@ -60,7 +60,7 @@ const taken: readonly {
   },
 ];
 
-test("check gives back the very same where nothing has to be dropped", () => {
+test("check returns the same object when nothing has to be dropped", () => {
   const [whole, list] = [{ b: 1, a: 2 }, [{ a: 1 }, { a: 2 }]];
   assert.equal(kept(whole, "it"), whole);
   assert.equal(keptList(list, "it"), list);

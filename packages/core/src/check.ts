@@ -1,11 +1,11 @@
 /**
- * Check: says whether a value from outside has the shape that its receiver relies on.
+ * Check: makes sure that a value from outside has the shape that its receiver relies on.
  *
  *   const ping = object({ kind: literal("ping"), round: integer(0, 2 ** 32) });
  *   const message = ping(decode(bytes), "ping");   // typed, or GamError BAD_FRAME with the path
  *
  * Unknown fields are dropped, so a newer peer may send more than an older one reads. Only plain values
- * come through: no value with a prototype of its own, no number that is none.
+ * pass: no object with a prototype of its own, no NaN.
  */
 import { GamError } from "./errors.ts";
 
@@ -24,7 +24,7 @@ function shown(found: unknown): string {
   return Array.isArray(found) ? "a list" : typeof found;
 }
 
-/** A plain one: dates, maps and bytes are objects too, and have no fields. */
+/** Whether it is a plain object. Dates, maps and bytes are objects too, but have no fields. */
 function isObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -49,7 +49,7 @@ export function matching(pattern: RegExp, wanted: string, lengthMax = 4096): Che
   };
 }
 
-/** What `check` takes and `holds` as well. `wanted` completes "wanted …" in the error. */
+/** Accepts what both `check` and `holds` accept. `wanted` completes "wanted …" in the error. */
 export function where<T>(check: Check<T>, holds: (value: T) => boolean, wanted: string): Check<T> {
   return (value, path) => {
     const found = check(value, path);
@@ -60,7 +60,7 @@ export function where<T>(check: Check<T>, holds: (value: T) => boolean, wanted: 
 
 const anId = matching(/^[0-9a-z]{25}$/, "an id of 25 letters and digits", 25);
 
-/** One of our ids; the caller names which type of id it is. */
+/** One of our ids; the caller names the type of id. */
 export function id<Kind extends string>(): Check<Kind> {
   return anId as Check<Kind>;
 }
@@ -94,7 +94,7 @@ export function bytes(lengthMax: number): Check<Uint8Array> {
   };
 }
 
-/** Keys, numbers used once and the like: what reads them relies on their length. */
+/** For keys, nonces and the like, whose readers rely on the length. */
 export function bytesExactly(length: number): Check<Uint8Array> {
   return (value, path) => {
     if (!(value instanceof Uint8Array)) refuse(path, "bytes", value);
@@ -116,7 +116,7 @@ export function list<T>(check: Check<T>, lengthMax: number): Check<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) refuse(path, "a list", value);
     if (value.length > lengthMax) refuse(path, `at most ${lengthMax} entries`, value);
-    // Copied from the first entry on that has to be another one. A hole is read as any entry.
+    // Copied from the first entry that the check changes. A hole is checked like any entry.
     let copy: T[] | undefined;
     for (let at = 0; at < value.length; at += 1) {
       const one = check(value[at], `${path}[${at}]`);
@@ -132,12 +132,12 @@ export function optional<T>(check: Check<T>): Check<T | undefined> {
   return (value, path) => (value === undefined || value === null ? undefined : check(value, path));
 }
 
-/** For JSON in which a field is always there: null stays null. */
+/** For JSON whose fields are always present: null stays null. */
 export function orNull<T>(check: Check<T>): Check<T | null> {
   return (value, path) => (value === null ? null : check(value, path));
 }
 
-/** `checkKey` says what the keys may be: any short text unless said. */
+/** `checkKey` checks the keys. Default: any short text. */
 export function map<T>(
   check: Check<T>,
   sizeMax: number,
@@ -173,15 +173,15 @@ export function object<F extends Fields>(fields: F): Check<ObjectOf<F>> {
 }
 
 /**
- * As object(), and the very same value comes back where nothing has to be dropped: for what is large,
- * and for what is compared with itself later, the order of its fields included.
+ * As object(), but returns the value itself when nothing has to be dropped. For large values, and for
+ * values that are compared later, including the order of fields.
  */
 export function struct<F extends Fields>(fields: F): Check<ObjectOf<F>> {
   const known = new Map(Object.entries(fields));
   return (value, path) => {
     if (!isObject(value)) refuse(path, "an object", value);
     const keys = Object.keys(value);
-    // Made only where the value cannot stay as it is.
+    // Made only if the value has to change.
     let result: Record<string, unknown> | undefined;
     let present = 0;
     for (let at = 0; at < keys.length; at += 1) {

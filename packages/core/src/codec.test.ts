@@ -26,14 +26,14 @@ test("an absent field and an undefined one are the same bytes", () => {
   assert.deepEqual(encode({ a: 1, b: undefined }), encode({ a: 1 }));
 });
 
-test("bytes are handed out for good", () => {
+test("returned bytes never change", () => {
   const first = encode("first");
   const copy = Uint8Array.from(first);
   encode("second");
   assert.deepEqual(first, copy);
 });
 
-test("bytes that are no value are refused, and do nothing else", () => {
+test("bytes that are no value are refused without other effects", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       try {

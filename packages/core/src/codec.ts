@@ -1,16 +1,16 @@
 /**
  * Codec: values to bytes and back, the same bytes for the same value everywhere.
  *
- * Decides how frames, log entries and snapshots are written. Does not decide what may stand in them:
- * check.ts does, on everything that a peer or a disk sent.
+ * Decides how frames, log entries and snapshots are written. Does not decide what they may contain:
+ * check.ts does, for everything from a peer or a disk.
  */
 import { type Options, Packr } from "msgpackr";
 import { rethrowInvariant } from "./assert.ts";
 import { GamError, messageOf } from "./errors.ts";
 import { formProblem } from "./plain-form.ts";
 
-// No records: shared structures would make the meaning of bytes depend on what was written before.
-// Its types do not know skipValues; without it an absent field and an undefined one differ in bytes.
+// No records: with shared structures, the meaning of bytes would depend on earlier ones. The library's types
+// lack skipValues; without that option, an absent field and an undefined one give different bytes.
 const options: Options & { skipValues: unknown[] } = {
   useRecords: false,
   mapsAsObjects: true,
@@ -19,8 +19,8 @@ const options: Options & { skipValues: unknown[] } = {
 const packr = new Packr(options);
 
 export function encode(value: unknown): Uint8Array {
-  // The packer hands out views of a buffer it uses again. A copy of the bytes, not Uint8Array.from(), which goes
-  // through an iterator.
+  // A copy, since the packer returns views of a buffer that it reuses. Not Uint8Array.from(), which uses a
+  // slow iterator.
   return new Uint8Array(packr.pack(value));
 }
 

@@ -1,7 +1,7 @@
 /**
  * CRC-32C (Castagnoli), the checksum of our files: it finds every burst of up to 32 broken bits.
  *
- * Units:  an unsigned 32-bit integer; `seed` is the checksum of what came before, 0 at the start.
+ * Units:  an unsigned 32-bit integer; `seed` is the checksum of the bytes before, 0 at the start.
  * Source: RFC 3720, appendix B.4. The polynomial is 0x1edc6f41, reflected 0x82f63b78.
  */
 const table = new Uint32Array(256).map((_, byte) => {

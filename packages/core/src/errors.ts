@@ -1,8 +1,8 @@
 /**
- * Errors: what can happen in operation, with a code for programs and a sentence for people.
+ * Errors: failures in operation, with a code for programs and a sentence for people.
  *
- * A message says what could not be done, then what was found. The HTTP room maps codes to statuses;
- * nothing else knows HTTP. docs/errors.md lists every code, and a test compares the two.
+ * A message says what could not be done, then what was found. Only package api maps codes to HTTP statuses.
+ * docs/errors.md lists every code, and a test compares the two.
  */
 
 export type ErrorCode =
@@ -24,8 +24,9 @@ export type ErrorCode =
   | "UNREACHABLE";
 
 /**
- * Errors: construct with the code, the whole sentence and, where there is one, the cause.
- * Shape:  `message` is shown to people as it is: sentence case, no final period.
+ * An error with a code. Construct it with the code, the whole sentence and, if there is one, the cause.
+ *
+ * Shape: `message` is shown to people unchanged: sentence case, no final period.
  */
 export class GamError extends Error {
   override readonly name = "GamError";
@@ -37,12 +38,12 @@ export class GamError extends Error {
   }
 }
 
-/** Whether this is an error with that code, as Node and the operating system name theirs: `ENOENT`. */
+/** Whether this is an error with that code of Node or the operating system, such as `ENOENT`. */
 export function hasCode(thrown: unknown, code: string): boolean {
   return thrown instanceof Error && "code" in thrown && thrown.code === code;
 }
 
-/** The message of anything that was thrown, also of what is no Error (libp2p rejects with events). */
+/** Returns: the message of any thrown value, even if it is no Error (libp2p rejects with events). */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   if (typeof thrown === "object" && thrown !== null && "error" in thrown) {

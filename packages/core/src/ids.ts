@@ -1,4 +1,4 @@
-/** Tells apart two strings that must not be swapped, at no cost at run time. */
+/** Gives ids types of their own, so that two kinds cannot be swapped. Costs nothing at run time. */
 declare const kind: unique symbol;
 type Id<Kind extends string> = string & { readonly [kind]: Kind };
 
@@ -7,7 +7,7 @@ export type NodeId = Id<"node">;
 export type ServiceId = Id<"service">;
 export type TaskId = Id<"task">;
 export type NetworkId = Id<"network">;
-/** Names one proposal for ever, so that a retried one is applied once. */
+/** Names one proposal for ever, so that a retry is applied only once. */
 export type ProposalId = Id<"proposal">;
 
 const base36Digits = 25;
@@ -15,8 +15,8 @@ const base36Digits = 25;
 /**
  * Writes bytes as an id in the style of the Docker Engine API.
  *
- * Shape: at least 17 bytes in (more than 25 base36 digits can tell apart are cut), 25 characters of
- *        [0-9a-z] out. Equal bytes give equal ids.
+ * Shape: at least 17 bytes in (further bytes do not fit into 25 base36 digits and are cut), 25 characters
+ *        of [0-9a-z] out. Equal bytes give equal ids.
  */
 export function base36(bytes: Uint8Array): string {
   let value = 0n;

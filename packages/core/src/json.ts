@@ -1,4 +1,4 @@
-/** What the JSON says; `otherwise` where the text is none. */
+/** Returns: the parsed JSON; `otherwise` if the text is no JSON. */
 export function jsonOr<T>(text: string, otherwise: T): unknown {
   try {
     return JSON.parse(text);

@@ -20,7 +20,7 @@ const numbers = [
 ];
 const texts = [0, 31, 32, 255, 256, 65_535, 65_536].map((length) => "x".repeat(length));
 
-test("all that is sent has the form", () => {
+test("every value that is sent has the form", () => {
   const values = fc.anything({
     values: [
       fc.constantFrom(...numbers, ...texts, undefined, null, true),
@@ -35,12 +35,12 @@ test("all that is sent has the form", () => {
   assert.equal(formProblem(encode({ many, map: Object.fromEntries(many.entries()) })), undefined);
 });
 
-test("bytes cut anywhere, or with one more, have not", () => {
+test("cut bytes, or one byte more, do not have the form", () => {
   const whole = encode({ a: [1, "two", Uint8Array.of(3), { b: 0.5 }], c: "x".repeat(300) });
   for (let end = 0; end < whole.length; end += 1) {
     assert.equal(formProblem(whole.subarray(0, end)), "it ends early", `at ${end}`);
   }
-  assert.equal(formProblem(Uint8Array.of(...whole, 0)), "it goes on behind its end");
+  assert.equal(formProblem(Uint8Array.of(...whole, 0)), "it has bytes after its end");
 });
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));

@@ -1,18 +1,18 @@
 /**
- * Plain form: whether bytes are one value as encode() writes it, before anything is made of them.
+ * Plain form: whether bytes are one value as encode() writes it, checked before the decoder reads them.
  *
  * The decoder knows more than the encoder uses: extensions for dates, patterns, large numbers, cycles, code that
- * reads records. Some of them take time or memory that has nothing to do with the length of the input. So only
- * nothing, booleans, numbers, strings, bytes, lists and maps are let through, each as long as its bytes allow, and
- * nested as deep as any value of ours could be.
+ * reads records. Some of them take time or memory out of proportion to the input. So only null, booleans,
+ * numbers, strings, bytes, lists and maps pass. None may claim more entries than its bytes allow, nor be nested
+ * deeper than any value of ours.
  *
  * Source: MessagePack specification, "Formats".
  */
 
-/** The deepest value of ours, a service spec within a proposal within a list, is a quarter as deep. */
+/** Our deepest value, a service spec within a proposal within a list, is a quarter as deep. */
 const depthMax = 64;
 
-/** What follows a first byte: so many bytes, or a length or count of so many bytes, or what is never sent. */
+/** What follows a first byte: so many bytes, or a length or count of so many bytes; `never` is never sent. */
 const never = 255;
 const lengthIn1 = 254;
 const lengthIn2 = 253;
@@ -24,10 +24,10 @@ const mapIn4 = 248;
 const shortList = 247;
 const shortMap = 246;
 const absentValue = 245;
-/** Smaller ones are lengths in bytes. */
+/** Values up to this one are lengths in bytes. */
 const lengthMax = 31;
 
-/** By the first byte. */
+/** The forms by first byte. */
 const forms = makeForms();
 
 function makeForms(): Uint8Array {
@@ -49,10 +49,10 @@ function makeForms(): Uint8Array {
   return table;
 }
 
-/** Values that are still to come in each list or map that is open. Kept: frames are many, and most are small. */
+/** Values still to come in each open list or map. Reused, since frames are many and mostly small. */
 const open = new Float64Array(depthMax + 1);
 
-/** Why `decode()` must not read the bytes; `undefined` when it may. */
+/** Returns: why `decode()` must not read the bytes; `undefined` when it may. */
 export function formProblem(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   open[0] = 1;
@@ -85,9 +85,10 @@ export function formProblem(bytes: Uint8Array): string | undefined {
           : form === shortMap
             ? 2 * (first & 15)
             : valuesOf(form, view, at);
-      if (values === undefined) return `it holds what is never sent, at byte ${at - 1}`;
+      if (values === undefined)
+        return `it has a kind of value that is never sent, at byte ${at - 1}`;
       at += countBytes(form);
-      // Each of them is a byte at least, so that no count makes room for more than there can be.
+      // Each value has at least one byte, so a larger count is a lie.
       if (values > bytes.length - at) return "it ends early";
       if (depth === depthMax) return `it is nested deeper than ${depthMax}`;
       depth += 1;
@@ -98,10 +99,10 @@ export function formProblem(bytes: Uint8Array): string | undefined {
     return "it ends early";
   }
   if (at > bytes.length) return "it ends early";
-  return at === bytes.length ? undefined : "it goes on behind its end";
+  return at === bytes.length ? undefined : "it has bytes after its end";
 }
 
-/** Of strings and bytes: all that follows. Errors: RangeError where the view ends. */
+/** Returns: for strings and bytes, how many bytes follow. Errors: RangeError at the end of the view. */
 function sizeOf(form: number, view: DataView, at: number): number | undefined {
   switch (form) {
     case lengthIn1:
@@ -111,14 +112,14 @@ function sizeOf(form: number, view: DataView, at: number): number | undefined {
     case lengthIn4:
       return 4 + view.getUint32(at);
     case absentValue:
-      // Nothing but `undefined` in a list: extension 0, with a byte that means nothing.
+      // Only `undefined` in a list: extension 0, with a byte without meaning.
       return view.getUint16(at) === 0 ? 2 : undefined;
     default:
       return undefined;
   }
 }
 
-/** Of lists and maps whose count is not in the first byte. Errors: RangeError where the view ends. */
+/** Returns: the count of a list or map, if it is not in the first byte. Errors: RangeError at the view's end. */
 function valuesOf(form: number, view: DataView, at: number): number | undefined {
   switch (form) {
     case listIn2:

@@ -32,7 +32,7 @@ const others: readonly (readonly [unknown, unknown])[] = [
   [0, false],
 ];
 
-test("sameValue() looks at what values say, in both directions", () => {
+test("sameValue() compares contents, in both directions", () => {
   for (const [one, other] of same) {
     assert.ok(sameValue(one, other) && sameValue(other, one), `${JSON.stringify([one, other])}`);
   }

@@ -1,8 +1,8 @@
 /**
- * Whether two values say the same: plain objects, lists, bytes and what is none of these.
+ * Whether two values are equal: plain objects, lists, bytes and primitive values.
  *
- * Shape: the order of an object's keys does not count, and a key with `undefined` is as one that is not
- * there. The order of a list does.
+ * Shape: the order of an object's keys does not count, and a key with `undefined` counts as absent. The
+ *        order of a list counts.
  */
 export function sameValue(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;

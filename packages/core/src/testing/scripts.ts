@@ -1,9 +1,9 @@
 /**
- * Scripts: a specification that a person can check without reading code.
+ * Scripts: specifications that people can check without reading code.
  *
- * A file is a list of blocks: lines starting with # are comment, then one command line, then ----,
- * then the expected answer, up to an empty line. One world is made for each file. Run with REWRITE=1
- * to write the real answers into the file, then read the diff.
+ * A file is a list of blocks: comment lines starting with #, one command line, ----, then the expected
+ * answer up to an empty line. Each file gets a world of its own. Run with REWRITE=1 to write the real
+ * answers into the file, then read the diff.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
