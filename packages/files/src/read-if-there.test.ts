@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readIfThere } from "./read-if-there.ts";
 
-test("readIfThere() tells no file from one that cannot be read", async (t) => {
+test("readIfThere() distinguishes a missing file from an unreadable one", async (t) => {
   const dir = mkdtempSync(join(tmpdir(), "gam-files-"));
   t.after(() => rmSync(dir, { recursive: true }));
   assert.equal(await readIfThere(join(dir, "key")), undefined);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { hasCode } from "@gam/core";
 
-/** What is in the file; undefined where there is none. Errors: those of the file system, but for ENOENT. */
+/** Returns: the file's content; undefined if there is no file. Errors: those of the file system but ENOENT. */
 export async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);

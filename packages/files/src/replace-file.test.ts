@@ -10,7 +10,7 @@ const path = "/data/key.json";
 const before = "what was there before";
 const next = "what is to be there, and longer";
 
-/** How a write may go: from a file that is there or not, and with what is left of earlier tries. */
+/** Starting points of a write: the file exists or not, with or without a draft of an earlier try. */
 const beginnings: readonly Readonly<Record<string, string>>[] = [
   { [path]: before },
   { "/data/other": "x" },
@@ -20,7 +20,7 @@ const beginnings: readonly Readonly<Record<string, string>>[] = [
   },
 ];
 
-/** What the write breaks of its promise on that disk. */
+/** Returns: which promise the write breaks on that disk. */
 async function broken(
   files: Readonly<Record<string, string>>,
   options: FrailDiskOptions,

@@ -1,15 +1,15 @@
 /**
- * Replace file: puts a file on the disk whole or not at all, also across a power loss.
+ * Replace file: writes a file to disk whole or not at all, even across a power loss.
  *
- * A draft beside the file is written and synced. Only then is it renamed over the file, because a rename
- * may reach the disk before the content does. Last the directory is synced, because a rename that the
- * caller was told of must not be undone by a power loss.
+ * It writes and syncs a draft beside the file. Only then does it rename the draft over the file, because a
+ * rename may reach the disk before the content does. Last it syncs the directory. Otherwise a power loss
+ * could undo a rename that was reported as done.
  */
 import { randomBytes } from "node:crypto";
 import { constants, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** An open file or directory: what is used of Node's. */
+/** An open file or directory: the used part of Node's. */
 export interface OpenFile {
   chmod(mode: number): Promise<void>;
   write(
@@ -23,7 +23,7 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** Node's functions of these names. The tests have others, which fail. */
+/** Node's functions of these names. The tests use others, which fail. */
 export interface FileSystem {
   open(path: string, flags: number, mode?: number): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
@@ -36,10 +36,10 @@ export interface FileSystem {
 const real: FileSystem = { open, rename, rm };
 
 /**
- * Puts `content` in the place of what is at `path`. When it rejects, the file has its old content or the
- * new one.
+ * Replaces the file at `path` by `content`. When it rejects, the file has its old content or the new one.
  *
- * Shape: mode 0600; its directory exists. Errors: those of the file system.
+ * Shape: mode 0600; its directory exists.
+ * Errors: those of the file system.
  */
 export async function replaceFile(
   path: string,
@@ -52,17 +52,18 @@ export async function replaceFile(
 }
 
 /**
- * Takes room on the disk for a later replaceFile() of that path, so that it cannot fail for want of it.
+ * Reserves disk space for a later replaceFile() of that path, so that it does not fail on a full disk.
  *
- * Shape: its directory exists. Units: `bytes` is what the content will have at most. Errors: those of
- * the file system.
+ * Shape: its directory exists.
+ * Units: `bytes` is the largest size of the later content.
+ * Errors: those of the file system.
  */
 export async function reserveFile(
   path: string,
   bytes: number,
   system: FileSystem = real,
 ): Promise<void> {
-  // Random, because some file systems keep no room for zeros.
+  // Random, because some file systems reserve no space for zeros.
   await writeDraft(path, randomBytes(bytes), system);
   await syncDirectory(dirname(path), system);
 }
@@ -74,9 +75,10 @@ export async function moveFile(from: string, to: string, system: FileSystem = re
 }
 
 /**
- * Removes the file and what a write of it has left behind, durably. None there is no error.
+ * Removes the file and its draft, durably. A missing file is no error.
  *
- * Shape: its directory exists. Errors: those of the file system.
+ * Shape: its directory exists.
+ * Errors: those of the file system.
  */
 export async function removeFile(path: string, system: FileSystem = real): Promise<void> {
   await system.rm(draftOf(path), { recursive: true, force: true });
@@ -98,11 +100,11 @@ function draftOf(path: string): string {
   return `${path}.tmp`;
 }
 
-/** Over a draft that is there already: the room that it has is kept. */
+/** Writes over an existing draft, to keep its disk space. */
 async function writeDraft(path: string, content: Uint8Array, system: FileSystem): Promise<void> {
   const file = await system.open(draftOf(path), constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    // A draft that a crash left behind keeps the mode that it had.
+    // A draft left by a crash keeps its old mode.
     await file.chmod(0o600);
     let at = 0;
     while (at < content.length) {

@@ -1,9 +1,8 @@
 /**
- * Frail disk: a file system in memory that fails at the step you name, and tells what a power loss may
- * leave behind.
+ * Frail disk: a file system in memory that fails at a given step, and lists what a power loss may leave.
  *
- * A file's content lasts once the file was synced, a name once its directory was. What was not synced may
- * have reached the disk or not, each piece by itself, as on a real one.
+ * A file's content lasts once the file is synced, a name once its directory is. Each piece that is not
+ * synced may have reached the disk or not, as on a real one.
  */
 import { constants } from "node:fs";
 import { dirname } from "node:path";
@@ -19,9 +18,9 @@ interface Inode {
 type Names = ReadonlyMap<string, Inode>;
 
 export interface FrailDiskOptions {
-  /** The step that fails, counted from 0. Absent: none. */
+  /** The step that fails, counted from 0. Absent: no step fails. */
   readonly failAt?: number;
-  /** Planted faults: a sync of these says that it was done, and was not. */
+  /** Planted faults: a sync of these reports success and does nothing. */
   readonly forgets?: "files" | "directories";
 }
 
@@ -30,12 +29,12 @@ export class FrailDisk implements FileSystem {
   #names: Map<string, Inode>;
   #lasting: Names;
   readonly #directories: ReadonlySet<string>;
-  /** Steps that were asked for, the one that failed included. */
+  /** Number of steps so far, including the failed one. */
   steps = 0;
-  /** Opened and not closed. */
+  /** Number of files opened and not closed. */
   openFiles = 0;
 
-  /** Its directories are those of the files that it begins with. */
+  /** The only directories are those of the initial files. */
   constructor(files: Readonly<Record<string, string>>, options: FrailDiskOptions = {}) {
     this.#options = options;
     const inodes = Object.entries(files).map(([path, text]): [string, Inode] => {
@@ -59,7 +58,7 @@ export class FrailDisk implements FileSystem {
       const inode = names.get(path);
       found.add(textOf(inode?.bytes));
       found.add(textOf(inode?.lasting));
-      // A part of what was written has reached the disk.
+      // A part of the write has reached the disk.
       const { bytes, lasting } = inode ?? {};
       if (bytes !== lasting) found.add(textOf(bytes?.subarray(0, bytes.length / 2)));
     }
@@ -105,7 +104,7 @@ export class FrailDisk implements FileSystem {
   #file(inode: Inode): OpenFile {
     return {
       chmod: async () => this.#step(),
-      // Half of it, as a disk that is nearly full may.
+      // Writes half of it, as a nearly full disk may.
       write: async (bytes, offset, length, position) => {
         this.#step();
         const taken = bytes.slice(offset, offset + Math.ceil(length / 2));
