@@ -22,7 +22,7 @@ async function open(
   return { engine, client: new EngineClient(join(folder, "docker.sock")) };
 }
 
-test("a call speaks the lower version, and its answer is decoded", async (t) => {
+test("a call uses the lower version, and its answer is decoded", async (t) => {
   for (const [theirs, spoken] of [
     ["1.41", "1.41"],
     ["1.43", "1.43"],
@@ -65,7 +65,7 @@ test("a refusal has the status and the engine's own words", async (t) => {
   assert.deepEqual([refusal.status, refusal.message], [403, "network has active endpoints"]);
 });
 
-test("ask() takes any answer, with its headers, and sends the body that it is given", async (t) => {
+test("ask() returns any answer with its headers, and sends the given body", async (t) => {
   const { engine, client } = await open(t);
   const bodies: string[] = [];
   engine.on("POST /networks/a/disconnect", async (call, answer) => {
@@ -90,7 +90,7 @@ test("ask() takes any answer, with its headers, and sends the body that it is gi
   assert.equal(headers["api-version"], "1.43");
 });
 
-test("an engine that is not there, hangs or hangs up is unreachable, with what was found", async (t) => {
+test("a missing, hanging or closing engine is unreachable, with what was found", async (t) => {
   const { engine, client } = await open(t);
   const absent = new EngineClient(join(tmpdir(), "gam-no-such.sock"));
   const call = { method: "GET", path: "/slow", limitMs } as const;
@@ -106,7 +106,7 @@ test("an engine that is not there, hangs or hangs up is unreachable, with what w
     engine.on("GET /slow", (asked) => asked.socket.destroy());
     assert.equal(await found(client[how](call)), "socket hang up");
   }
-  // Its headers are there, and the rest never comes.
+  // The headers come, and the rest never does.
   engine.on("GET /slow", (_, answer) => void answer.writeHead(200).write("{"));
   for (const how of ["call", "ask"] as const) {
     assert.equal(await found(client[how]({ ...call, limitMs: 100 })), "no answer within 0 s");
@@ -124,7 +124,7 @@ test("a stream ends with an error when the client is closed", async (t) => {
   await assert.rejects(read);
 });
 
-test("a limit of weeks is not over at once", async (t) => {
+test("a limit of weeks does not expire at once", async (t) => {
   const { engine, client } = await open(t);
   engine.on("POST /containers/slow/stop", (_, answer) => {
     setTimeout(() => answer.writeHead(204).end(), 20);
@@ -132,7 +132,7 @@ test("a limit of weeks is not over at once", async (t) => {
   await client.call({ method: "POST", path: "/containers/slow/stop", limitMs: 60 * 86_400_000 });
 });
 
-test("options() leave a call's headers as they are", async (t) => {
+test("options() do not change a call's headers", async (t) => {
   const { engine, client } = await open(t);
   engine.on("GET /info", (call, answer) => json(answer, call.rawHeaders));
   const headers = ["Host", "docker", "X-ODD-case", "1", "Connection", "close"];

@@ -1,8 +1,8 @@
 /**
  * Engine client: single calls to the Docker engine over its socket, each in bounded time.
  *
- * Decides the API version (the lower of ours and the engine's) and how answers and failures are told
- * apart. Does not decide what to call, nor what to do about a failure.
+ * Decides the API version (the lower of ours and the engine's), and what counts as an answer or a failure.
+ * Does not decide what to call, nor what to do about a failure.
  */
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ import type { Readable } from "node:stream";
 import { check, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
 import Dockerode from "dockerode";
 
-/** The engine answered, and the answer is no. `message` is the engine's own. */
+/** The engine refused the call. `message` is the engine's own. */
 export class EngineRefusal extends Error {
   override readonly name = "EngineRefusal";
   readonly status: number;
@@ -21,46 +21,46 @@ export class EngineRefusal extends Error {
   }
 }
 
-/** The engine could not be asked, or did not answer in time. */
+/** The engine could not be reached, or did not answer in time. */
 export class EngineUnreachable extends Error {
   override readonly name = "EngineUnreachable";
-  /** What was found, without what could not be done. */
+  /** The second half of the message: what was found. */
   readonly found: string;
 
-  /** `what` could not be done: "Cannot reach engine". */
+  /** `what`: the first half of the message, such as "Cannot reach engine". */
   constructor(what: string, found: string, options?: ErrorOptions) {
     super(`${what}: ${found}`, options);
     this.found = found;
   }
 }
 
-/** Whether the client threw it for the engine. */
+/** Whether it is one of the two errors of this client. */
 export function isEngineError(thrown: unknown): thrown is EngineRefusal | EngineUnreachable {
   return thrown instanceof EngineRefusal || thrown instanceof EngineUnreachable;
 }
 
 export interface EngineCall {
   readonly method: "GET" | "HEAD" | "POST" | "DELETE";
-  /** May have a query of its own, instead of `query`. */
+  /** May include a query, instead of `query`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: Readonly<Record<string, unknown>>;
   /** base64url, as clients send it. */
   readonly registryAuth?: string;
-  /** Until the whole answer is there; for streams, until it begins. */
+  /** The longest time until the whole answer; for streams, until it begins. */
   readonly limitMs: number;
 }
 
-/** Whatever the engine says to a call, a refusal included. */
+/** The engine's answer to a call, even a refusal. */
 export interface EngineAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Parsed JSON; the text itself where it is none. */
+  /** Parsed JSON, or the text itself if it is no JSON. */
   readonly body: unknown;
 }
 
 const oldestVersion = "1.41";
-/** Of this version everything is known to mean what is written here. */
+/** The newest version whose meaning this code knows. */
 const newestVersion = "1.44";
 const accepted: Statuses = { 200: true, 201: true, 204: true, 304: true };
 const every: Statuses = Object.fromEntries(
@@ -70,7 +70,7 @@ const answerBytesMax = 64 * 1024 * 1024;
 
 const checkVersion = check.object({ ApiVersion: check.optional(check.string(64)) });
 
-/** A longer timer would fire at once. Grace periods may be longer. */
+/** A longer timer would fire at once, and grace periods may be longer. */
 const timerMsMax = 2 ** 31 - 1;
 
 type Statuses = Readonly<Record<number, true>>;
@@ -82,21 +82,21 @@ interface Dialled {
 export class EngineClient {
   readonly socketPath: string;
   readonly #docker: Dockerode;
-  /** What is under way, with what cuts it off when it takes too long. */
+  /** The calls in flight, each with its timeout. */
   readonly #flying = new Map<AbortController, NodeJS.Timeout>();
   #prefix = "";
 
   constructor(socketPath: string) {
     this.socketPath = socketPath;
-    // Neither DOCKER_HOST nor a docker context may send us elsewhere. There is no agent on purpose:
-    // docker-modem prints the options of every request, and an agent holds every socket.
+    // Set explicitly, so that neither DOCKER_HOST nor a docker context can redirect us. Without an HTTP agent,
+    // because docker-modem prints the options of every request, and an agent holds every socket.
     this.#docker = new Dockerode({ socketPath, protocol: "http", host: undefined, timeout: 0 });
   }
 
   /**
-   * Asks for the engine's version and speaks that from now on.
+   * Asks for the engine's version, and uses the lower of it and ours from now on.
    *
-   * Errors: EngineUnreachable, also for an engine that is too old; GamError BAD_FRAME for an answer that is none.
+   * Errors: EngineUnreachable, also for an engine that is too old; GamError BAD_FRAME for a malformed answer.
    */
   async negotiate(limitMs: number): Promise<void> {
     this.#prefix = "";
@@ -111,7 +111,7 @@ export class EngineClient {
     this.#prefix = `/v${isOlder(theirs, newestVersion) ? theirs : newestVersion}`;
   }
 
-  /** Shape: the decoded answer. Errors: EngineRefusal, EngineUnreachable. */
+  /** Returns: the decoded answer. Errors: EngineRefusal, EngineUnreachable. */
   async call(call: EngineCall): Promise<unknown> {
     const controller = this.#begin(call.limitMs);
     try {
@@ -122,7 +122,7 @@ export class EngineClient {
   }
 
   /**
-   * Shape: the answer as it comes. It ends with an error when `close` or the signal cuts it off.
+   * Returns: the answer as a stream. It ends with an error when close() cuts it off.
    * Errors: EngineRefusal, EngineUnreachable.
    */
   async stream(call: EngineCall): Promise<Readable> {
@@ -142,8 +142,8 @@ export class EngineClient {
   }
 
   /**
-   * One call and its whole answer, whichever it is. The path is taken as it is, with the version that
-   * stands in it. Errors: EngineUnreachable.
+   * Returns: the whole answer to one call, even a refusal. The path is used unchanged, with its version.
+   * Errors: EngineUnreachable.
    */
   async ask(call: EngineCall): Promise<EngineAnswer> {
     const controller = this.#begin(call.limitMs);
@@ -160,14 +160,14 @@ export class EngineClient {
     }
   }
 
-  /** What http.request() needs to speak to the engine on a connection of its own, byte for byte. */
+  /** Returns: options for http.request() to reach the engine on a new connection, with unchanged headers. */
   options(method: string, path: string, headers: readonly string[]): RequestOptions {
     return {
       method,
       path,
       headers,
       setDefaultHeaders: false,
-      // Instead of an agent. The engine's half may end while the client's input still goes on.
+      // Instead of an agent. The engine may end its half while the client still sends.
       createConnection: () => connect({ path: this.socketPath, allowHalfOpen: true }),
     };
   }
@@ -205,11 +205,11 @@ export class EngineClient {
   ): Promise<unknown> {
     const { registryAuth } = call;
     const options = {
-      // docker-modem puts the query behind the last character, or cuts that off.
+      // docker-modem appends the query only to a path that contains a "?".
       path: `${how.prefix}${call.path}${call.path.includes("?") ? "" : "?"}`,
       method: call.method,
       options: { _query: call.query ?? {}, _body: call.body ?? {} },
-      // Without it docker-modem sends no body that is empty.
+      // Without it docker-modem does not send an empty body.
       allowEmpty: call.body !== undefined,
       statusCodes: how.statuses,
       isStream: how.isStream === true,

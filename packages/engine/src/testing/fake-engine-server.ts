@@ -1,6 +1,6 @@
 /**
- * Fake engine server: an HTTP server on a Unix socket that answers what a test tells it to, and records what
- * it was asked.
+ * Fake engine server: an HTTP server on a Unix socket that gives the answers that a test sets, and records
+ * the calls.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -68,7 +68,7 @@ export class FakeEngineServer {
     this.#answers.set(route, answer);
   }
 
-  /** Every call goes there from now on. */
+  /** From now on this handler answers every call. */
   onAll(answer: Answer): void {
     this.#all = answer;
   }
