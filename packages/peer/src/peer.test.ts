@@ -17,7 +17,7 @@ const manager: Sender = { role: "manager", asOf: 0, hosts: new Set(["10.0.0.1"])
 
 type Kind<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
-/** Peers on a network that loses nothing, with disks that take no time unless they are held. */
+/** Peers on a network without loss, with disks that take no time unless they are held. */
 class Mesh {
   readonly peers = new Map<NodeId, Peer>();
   readonly told: { readonly by: NodeId; readonly effect: Effect }[] = [];
@@ -62,7 +62,7 @@ class Mesh {
     }
   }
 
-  /** What the client was answered, if it was. */
+  /** The client's answer, if there is one. */
   propose(at: NodeId, ...changes: AskedChange[]): Kind<"proposed">["answer"] | undefined {
     this.#requests += 1;
     const request = this.#requests;
@@ -110,7 +110,7 @@ class Mesh {
   }
 }
 
-/** A leads; the others have joined it. Workers are not asked anything: no host has an engine. */
+/** Peer a leads; the others have joined it. Workers are idle: no host has an engine. */
 function meshOf(...ids: NodeId[]): Mesh {
   const mesh = new Mesh();
   const [first = a] = ids;
@@ -130,7 +130,7 @@ function meshOf(...ids: NodeId[]): Mesh {
   return mesh;
 }
 
-test("Peer answers a write when it stands on the disk, and a read when it holds every write", () => {
+test("Peer answers a write when the disk has it, and a read when its copy has every write", () => {
   const mesh = meshOf(a);
   mesh.held.add(a);
   assert.equal(mesh.propose(a, aServiceAsked("web")), undefined);
@@ -141,7 +141,7 @@ test("Peer answers a write when it stands on the disk, and a read when it holds 
   assert.equal(mesh.read(a), true);
 });
 
-test("Peer waits for a leader before it answers from an old copy, and not for ever", () => {
+test("Peer waits for a leader before it answers from an old copy, but not for ever", () => {
   const mesh = new Mesh();
   mesh.start(b);
   mesh.tick(1);
@@ -167,7 +167,7 @@ test("Peer asks the next leader what the last one did not answer", () => {
   assert.equal(mesh.read(b), true, "the new leader answers");
 });
 
-test("Peer takes what others ask for, and neither plans nor reports of what is not theirs", () => {
+test("Peer takes proposals of others, but no plans and no reports about what is not theirs", () => {
   const mesh = meshOf(a, b, c);
   mesh.propose(b, aServiceAsked("web"));
   const { view } = mesh.peer(a);
@@ -200,7 +200,7 @@ test("Peer takes what others ask for, and neither plans nor reports of what is n
   ]);
 });
 
-test("Peer refuses at once what no entry of the log can hold", () => {
+test("Peer refuses at once what does not fit into a log entry", () => {
   const mesh = meshOf(a);
   const label = "x".repeat(3 * 1024 * 1024);
   const answer = mesh.propose(a, {
@@ -220,7 +220,7 @@ test("Peer that leads makes as many tasks as an entry can hold, however large th
   assert.equal(mesh.peer(a).view.tasksOf(web).length, 1500);
 });
 
-test("Peer takes the last word of its journal up again, with a snapshot and without", () => {
+test("Peer continues from its journal, with a snapshot and without", () => {
   for (const logEntriesMax of [8192, 3]) {
     const mesh = new Mesh();
     mesh.start(a, true, logEntriesMax);
@@ -251,7 +251,7 @@ test("Peer takes the last word of its journal up again, with a snapshot and with
   }
 });
 
-test("Peer that was away for long tells what the snapshot has changed", () => {
+test("Peer that was away for long reports what the snapshot changed", () => {
   const mesh = new Mesh();
   mesh.start(a, true, 3);
   mesh.tick(2);
@@ -260,7 +260,7 @@ test("Peer that was away for long tells what the snapshot has changed", () => {
   mesh.start(b, false, 3);
   mesh.tick(20);
   mesh.stop(b);
-  // Until then nothing is committed without it.
+  // Until then nothing is committed without that peer.
   mesh.tick(40);
   mesh.propose(a, { kind: "removeService", id: old });
   for (let n = 0; n < 10; n += 1) {
@@ -279,7 +279,7 @@ test("Peer that was away for long tells what the snapshot has changed", () => {
   assert.equal(mesh.read(b), true);
 });
 
-test("Peer that leads is removed only when others vote, also when nobody else did", () => {
+test("Peer that leads is removed only after another got a vote, even if it voted alone", () => {
   const mesh = meshOf(a, b);
   assert.deepEqual(mesh.peer(a).raft.configuration.voters, [a]);
   mesh.propose(b, { kind: "removeNode", id: a });
@@ -294,7 +294,7 @@ test("Peer that leads is removed only when others vote, also when nobody else di
   assert.equal(mesh.propose(b, aServiceAsked("web"))?.kind, "applied");
 });
 
-test("Peer lets nobody vote that was let in and never came", () => {
+test("Peer gives no vote to a member that joined and never arrived", () => {
   const mesh = meshOf(a);
   for (const id of [b, c]) mesh.propose(a, { kind: "joinNode", node: aNode(id) });
   mesh.tick(100);
@@ -302,7 +302,7 @@ test("Peer lets nobody vote that was let in and never came", () => {
   assert.equal(mesh.propose(a, aServiceAsked("web"))?.kind, "applied");
 });
 
-test("Peer that resigns hands the lead over, and nobody loses a write", () => {
+test("Peer that resigns hands leadership over, and no write is lost", () => {
   const mesh = meshOf(a, b, c);
   mesh.tick(20);
   mesh.give(a, { kind: "resign" });
@@ -312,7 +312,7 @@ test("Peer that resigns hands the lead over, and nobody loses a write", () => {
   assert.equal(mesh.of("proposed").at(-1)?.effect.answer.kind, "applied");
 });
 
-test("Peer without a vote notices as well that nobody leads any more", () => {
+test("Peer without a vote also notices that there is no leader any more", () => {
   const mesh = meshOf(a, b);
   assert.equal(mesh.peer(b).leader, a);
   mesh.stop(a);
@@ -323,7 +323,7 @@ test("Peer without a vote notices as well that nobody leads any more", () => {
   assert.equal(mesh.peer(b).leader, a);
 });
 
-test("Peer keeps the usage of members and of nobody else", () => {
+test("Peer keeps the usage of members only", () => {
   const mesh = meshOf(a, b);
   const body = {
     cpu: 0.5,

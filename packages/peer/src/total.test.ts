@@ -16,9 +16,9 @@ const [a, b, web, net, task, key] = ["a", "b", "web", "net", "task", "key"].map(
   testId(name),
 ) as [NodeId, NodeId, ServiceId, string, string, string];
 const nowMs = Date.UTC(2026, 0, 1);
-/** An id is made up once, also by a peer that has restarted. */
+/** Each id is minted once, even by a peer that has restarted. */
 const mint = counterMint("m");
-/** Let in later than anything that is known here. */
+/** A member that joined after everything in this state. */
 const manager: Sender = { role: "manager", asOf: Number.MAX_SAFE_INTEGER, hosts: new Set() };
 
 /** The only voter of its cluster, on a disk that takes no time. */
@@ -76,7 +76,7 @@ class Host {
     return Buffer.from((this.peer.view as Store).dump());
   }
 
-  /** All but the index, which counts refused entries as well. */
+  /** The dump without the index, which counts refused entries as well. */
   get state(): unknown {
     const dump = decode(this.dump) as Record<string, unknown>;
     return { ...dump, index: 0, outcomes: [] };
@@ -98,7 +98,7 @@ function lead(): Host {
   return host;
 }
 
-/** The host's disk, with entries that came into its log in another way than through its checks. */
+/** The host's disk, with entries that did not enter its log through its checks. */
 function poisoned({ file, peer }: Host, ...data: readonly Uint8Array[]): JournalFile {
   assert.ok(file !== undefined);
   const { lastIndex, term } = peer.raft;
@@ -111,7 +111,7 @@ function poisoned({ file, peer }: Host, ...data: readonly Uint8Array[]): Journal
   return { name: file.name, bytes: Buffer.concat([file.bytes, record]) };
 }
 
-/** The host after its log got these from elsewhere, whoever may make them. */
+/** The host after its log got these entries from elsewhere. Does not check who may make the changes. */
 function written(host: Host, ...changes: readonly Change[]): Host {
   const after = new Host(poisoned(host, encode({ id: mint.id(), atMs: nowMs, changes })));
   after.tick(60);
@@ -127,7 +127,7 @@ function tryMessage(frame: Uint8Array): Message | undefined {
   }
 }
 
-/** What a journal holds of one write. */
+/** One write, as a journal stores it. */
 function recordOf(...writes: readonly object[]): Uint8Array {
   return encode({ version: 1, dialect: 1, writes });
 }
@@ -234,7 +234,7 @@ const cases: readonly (readonly [name: string, ...proposals: readonly (object | 
 for (const [name, ...proposals] of cases) {
   const data = proposals.map((one) => (one instanceof Uint8Array ? one : encode(one)));
 
-  test(`${name}, in a proposal, is refused before it comes into a log`, () => {
+  test(`${name}, in a proposal, is refused before it gets into a log`, () => {
     const host = lead();
     const before = host.state;
     const { id: life } = host.peer.lives;
@@ -242,7 +242,8 @@ for (const [name, ...proposals] of cases) {
       host.sent.length = 0;
       const proposal = bytes.length === 0 ? null : tryDecode(bytes);
       const frame = encode({ life, body: { kind: "propose", proposal } });
-      // What is no proposal at all has its sender disconnected; changes that make no sense are answered.
+      // A message that is not a proposal at all disconnects its sender; changes that make no sense are
+      // answered.
       const message = tryMessage(frame);
       if (message === undefined) continue;
       host.give({ kind: "received", from: b, sender: manager, message });
@@ -259,7 +260,7 @@ for (const [name, ...proposals] of cases) {
     for (const life of [1, 2, 3]) {
       ill.tick(20);
       assert.deepEqual(ill.state, before);
-      // It is not in the log any more once it was met: a snapshot has taken its place.
+      // Once the peer has met the entry, it is no longer in the log: a snapshot has replaced it.
       const isTold = [...ill.peer.troubles, ...ill.notes].some((text) => text.includes("Refused"));
       assert.equal(isTold, life === 1);
       ill.restart();
@@ -303,7 +304,7 @@ function hear(host: Host, body: RaftMessage): void {
   });
 }
 
-test("after one heartbeat of the last term there is a leader all the same, also after a restart", () => {
+test("one heartbeat of the last term does not prevent a leader, not even after a restart", () => {
   const host = lead();
   hear(host, { kind: "heartbeat", term: termMax, index: 1, indexTerm: 1, round: 1 });
   assert.ok(host.peer.troubles.some((text) => text.includes("far term")));
@@ -315,7 +316,7 @@ test("after one heartbeat of the last term there is a leader all the same, also 
   }
 });
 
-/** A host that follows `b`, and hears only what is given to it. */
+/** A host that follows `b` and receives only what the test gives it. */
 function followerOf(): Host {
   const host = lead();
   const file = poisoned(host);
@@ -376,7 +377,7 @@ for (const [name, change] of madeUp) {
   });
 }
 
-test("a snapshot of its own that is no state is named with what to do, not stumbled over", () => {
+test("an own snapshot that holds no state gives an error that says what to do", () => {
   const host = lead();
   const snapshot = {
     index: 3,
@@ -390,7 +391,7 @@ test("a snapshot of its own that is no state is named with what to do, not stumb
   assert.throws(() => host.restart(), { code: "CORRUPT_FILE", message: /gam join TOKEN/ });
 });
 
-test("a snapshot of its own that misses its shape by little is taken, and told", () => {
+test("an own snapshot that slightly misses its schema is taken, and reported", () => {
   const host = lead();
   const { commitIndex: index, term } = host.peer.raft;
   const dump = { ...(decode(host.dump) as { services: object[] }), index };
@@ -401,7 +402,7 @@ test("a snapshot of its own that misses its shape by little is taken, and told",
   const bytes = writeRecord(1, recordOf({ hardState, entries: [], snapshot }));
   const ill = new Host({ name: "journal-0000000001", bytes });
   ill.tick(60);
-  assert.ok(ill.peer.troubles.some((text) => text.includes("has not the shape")));
+  assert.ok(ill.peer.troubles.some((text) => text.includes("does not fit its schema")));
   assert.equal(ill.propose(aService(testId("other"))), "applied");
 });
 
@@ -427,7 +428,7 @@ for (const [name, payload] of [
   });
 }
 
-test("a service whose task fits into no entry of the log is left alone, and others go on", () => {
+test("a service whose task does not fit into a log entry is left alone, and others go on", () => {
   const host = lead();
   const large = aService(testId("large"));
   const Labels = { text: "" };
@@ -439,7 +440,7 @@ test("a service whose task fits into no entry of the log is left alone, and othe
   Labels.text = "x".repeat(entryBytesMax - bare.length - 60);
   assert.equal(host.propose({ ...large, spec: { ...large.spec, Labels } }), "applied");
   host.tick(200);
-  assert.ok(host.peer.troubles.some((text) => text.includes("fits into no entry")));
+  assert.ok(host.peer.troubles.some((text) => text.includes("does not fit into a log entry")));
   assert.equal(host.propose(aService(testId("small"))), "applied");
   host.tick(20);
   assert.equal(host.peer.view.tasksOf(testId("small")).length, 1);
@@ -456,7 +457,7 @@ test("a peer that cannot describe itself says so, and leads all the same", () =>
   assert.equal(host.propose(aService(testId("other"))), "applied");
 });
 
-test("two hosts that have swapped their addresses each have the other's in the end", () => {
+test("two hosts that have swapped their addresses each get the other's in the end", () => {
   let host = lead();
   const other = aNode(b);
   host.propose({ kind: "joinNode", node: other });
@@ -480,7 +481,7 @@ test("two hosts that have swapped their addresses each have the other's in the e
   assert.deepEqual(view.node(b)?.Gam.addresses, node.Gam.addresses);
 });
 
-test("a key and an address are one member's, and those of a lost one can be had", () => {
+test("a key and an address belong to one member; another may take those of a lost one", () => {
   const host = lead();
   const network = aNodeNetwork({ encryption: "kernel", publicKey: testKey("k") });
   const { Description: description, Gam } = node;
@@ -500,7 +501,7 @@ test("a key and an address are one member's, and those of a lost one can be had"
   assert.deepEqual(view.node(a)?.Gam.addresses, []);
 });
 
-test("what has an id already is not replaced by something new of the same id", () => {
+test("a new object never replaces an object of the same id", () => {
   const host = lead();
   const again = { ...aService(web), spec: { ...spec, Name: "another" } };
   assert.equal(host.propose(again), "refused");

@@ -19,7 +19,7 @@ const web = testId<ServiceId>("web");
 const startMs = Date.UTC(2026, 0, 1);
 const manager: Sender = { role: "manager", asOf: 0, hosts: new Set(aNode(a).Gam.addresses) };
 
-/** A log to which tokens that are rotated came with the second dialect, and gams of both. */
+/** Two dialects: the second one added rotateTokens. */
 const { since } = spokenDialect;
 const newer: Dialect = {
   newest: 2,
@@ -30,7 +30,7 @@ const older: Dialect = { ...newer, newest: 1 };
 const asked = (id: ServiceId): AskedChange => aService(id) as AskedChange;
 const rotate: AskedChange = { kind: "rotateTokens", worker: undefined, manager: undefined };
 
-/** Peers on a network that loses nothing, with disks that take no time unless they are held. */
+/** Peers on a network without loss, with disks that take no time unless they are held. */
 class Mesh {
   readonly peers = new Map<NodeId, Peer>();
   readonly files = new Map<NodeId, JournalFile>();
@@ -59,7 +59,7 @@ class Mesh {
     this.give(id, { kind: "described", said });
   }
 
-  /** As a new version of the agent is put in the place of the one before. */
+  /** Replaces the agent with a newer version. */
   upgrade(id: NodeId): void {
     this.peers.delete(id);
     this.tick(5);
@@ -84,7 +84,7 @@ class Mesh {
     }
   }
 
-  /** What the client was answered; "" when it was taken. */
+  /** The client's answer; "" when the write was applied. */
   propose(at: NodeId, ...changes: AskedChange[]): string {
     this.answers.length = 0;
     this.give(at, { kind: "propose", request: 1, changes });
@@ -133,7 +133,7 @@ class Mesh {
   }
 }
 
-/** A leads; the others have joined it. */
+/** Peer a leads; the others have joined it. */
 function meshOf(dialect: Dialect, ...ids: NodeId[]): Mesh {
   const mesh = new Mesh();
   mesh.start(a, dialect, true);
@@ -150,7 +150,7 @@ function same(mesh: Mesh): void {
     assert.ok(mesh.dump(id).equals(mesh.dump(a)), `${id} has the state of a`);
 }
 
-test("a change of a later dialect is refused until the last host is upgraded, and then taken", () => {
+test("a change of a later dialect is refused until the last host is upgraded", () => {
   const mesh = meshOf(older, a, b, c);
   assert.match(mesh.propose(a, rotate), /"rotateTokens" is no change/);
   for (const [upgraded, left] of [
@@ -180,7 +180,7 @@ test("a change of a later dialect is refused until the last host is upgraded, an
   for (const id of [a, b, c]) assert.deepEqual(mesh.peer(id).troubles, []);
 });
 
-test("a leader that cannot read a proposal refuses it with the reason, and nobody is blamed", () => {
+test("a leader that cannot read a proposal refuses it with the reason, and blames no peer", () => {
   const mesh = meshOf(older, a, b, c);
   const { id: life } = mesh.peer(a).lives;
   const propose = (proposal: object): Message["body"][] => {
@@ -213,7 +213,7 @@ test("what a later version says beside what is known is no reason to hang up", (
   assert.deepEqual(body, { ...refused, code: "REFUSED" });
 });
 
-test("what the leader refuses is told to who asked, at once", () => {
+test("the asker hears at once what the leader refuses", () => {
   const mesh = meshOf(older, a, b, c);
   const { id: life } = mesh.peer(a).lives;
   mesh.peers.delete(a); // So that the real leader does not answer the question.
@@ -224,12 +224,12 @@ test("what the leader refuses is told to who asked, at once", () => {
   const body = { kind: "refused", id, code: "BAD_REQUEST", message: "no such mode" } as const;
   const message: Message = { channel: "peer", life, body };
   mesh.give(b, { kind: "received", from: c, sender: manager, message });
-  assert.equal(mesh.answers.length, 0, "nobody but the leader refuses");
+  assert.equal(mesh.answers.length, 0, "only the leader refuses");
   mesh.give(b, { kind: "received", from: a, sender: manager, message });
   assert.equal(mesh.answers[0]?.kind, "refused");
 });
 
-/** A follows a leader that this test speaks for. */
+/** Peer a follows a leader that the test plays. */
 function followerOf(
   dialect: Dialect,
   spoken: number,
@@ -272,7 +272,7 @@ function followerOf(
   return { mesh, append };
 }
 
-test("an entry above what some member reads is refused by who cannot read it, and the log goes on", () => {
+test("an entry of a dialect that some member lacks is refused on every peer, and the log goes on", () => {
   const states = [older, newer].map((dialect) => {
     const { mesh, append } = followerOf(dialect, 1);
     append(rotate);
@@ -309,7 +309,7 @@ test("nonsense in a dialect that some member does not speak is refused alike by 
   assert.deepEqual(dumps[0], dumps[1]);
 });
 
-test("a peer that meets an entry which only others can read takes no part any more, and says so", () => {
+test("a peer that meets an entry which only others can read takes no part, and says so", () => {
   const { mesh, append } = followerOf(older, 2);
   const before = mesh.dump(a);
   append(rotate);
@@ -355,7 +355,7 @@ test("a snapshot of a log that has used a later dialect is not taken, and told",
   assert.match(states[1]?.[1] ?? "", /has used dialect 2, and this gam reads up to 1/);
 });
 
-test("a journal of a later dialect is refused with what to do, and one of an earlier is taken", () => {
+test("a journal of a later dialect is refused with what to do; an earlier one is taken", () => {
   const mesh = meshOf(older, a, b, c);
   const file = (): JournalFile[] => [mesh.files.get(b) as JournalFile];
   recoverJournal(file(), false, 1);
@@ -369,7 +369,7 @@ test("a journal of a later dialect is refused with what to do, and one of an ear
   assert.ok(recoverJournal(file(), false, 2).journal.speaks(2));
 });
 
-test("a peer says that it speaks a dialect when its disk knows, not before", () => {
+test("a peer reports a dialect only after its disk has it", () => {
   const mesh = meshOf(older, a, b, c);
   mesh.peers.delete(b);
   mesh.held.add(b);

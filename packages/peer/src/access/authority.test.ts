@@ -137,7 +137,7 @@ test("a worker speaks for itself, its own tasks and its own containers", () => {
   }
 });
 
-test("a worker speaks for nobody else, and for the cluster least of all", () => {
+test("a worker may not speak for another node, or change the cluster", () => {
   for (const [change, want] of foreign) {
     assert.match(refusalOfChanges(log.store, asked(hand), [change]) ?? "", want);
     const [first] = own;
@@ -150,7 +150,7 @@ test("a worker speaks for nobody else, and for the cluster least of all", () => 
   }
 });
 
-test("nobody founds a second cluster, or hands a leader its plans", () => {
+test("no peer creates a second cluster, or proposes a plan to the leader", () => {
   const plans: Change[] = [
     { kind: "judgeNode", id: hand, status: { State: "down" } },
     { kind: "createTask", task: aTask("web", "t") },
@@ -170,27 +170,27 @@ test("nobody founds a second cluster, or hands a leader its plans", () => {
   assert.equal(refusalOfChanges(blank, { id: boss, sender: undefined }, [found]), undefined);
 });
 
-test("a peer refuses by the same table what it would ask for itself", () => {
+test("a peer checks its own changes by the same table", () => {
   const worker = { id: hand, sender: undefined };
   assert.equal(refusalOfChanges(log.store, worker, [describe(hand, {}, "10.9.9.9")]), undefined);
   assert.match(refusalOfChanges(log.store, worker, [aService("db")]) ?? "", /is for managers/);
   assert.match(refusalOfChanges(log.store, worker, [attach(other)]) ?? "", /of another node/);
 });
 
-test("a role is what state and certificate both say, up to where the state has come", () => {
+test("state and certificate both decide a role, unless the state is older than the certificate", () => {
   const { index } = log.store;
   const cases: readonly (readonly [NodeId, Sender["role"], number, string | undefined])[] = [
     [boss, "manager", 0, "manager"],
-    [boss, "worker", 0, "worker"], // Promoted, and has not shown its new certificate yet.
-    [hand, "manager", 0, "worker"], // Demoted: its certificate is worth nothing at once.
+    [boss, "worker", 0, "worker"], // Promoted, but has not shown its new certificate yet.
+    [hand, "manager", 0, "worker"], // Demoted: its certificate loses its effect at once.
     [hand, "manager", index, "worker"],
     [hand, "manager", index + 1, "manager"], // Promoted after what this state shows.
     [hand, "worker", index + 1, "worker"],
     [late, "manager", index, undefined],
-    [late, "manager", index + 1, "manager"], // Let in after what this state shows.
+    [late, "manager", index + 1, "manager"], // Joined after what this state shows.
     [gone, "manager", 0, undefined],
     [gone, "manager", index, undefined],
-    [gone, "manager", index + 1, "manager"], // Let in again.
+    [gone, "manager", index + 1, "manager"], // Joined again.
   ];
   for (const [id, role, asOf, want] of cases) {
     assert.equal(roleOf(log.store, asked(id, { role, asOf })), want, `${id} ${role} ${asOf}`);
@@ -225,7 +225,7 @@ const answers: readonly RaftMessage[] = [
   { kind: "readRequest", term, id: "r" },
 ];
 
-test("elections, entries and snapshots come from managers, answers from every member", () => {
+test("only managers send elections, entries and snapshots; every member answers", () => {
   const demoted = asked(hand, { role: "manager" });
   for (const message of leaders) {
     assert.equal(refusalOfRaft(log.store, asked(boss), message, term), undefined);

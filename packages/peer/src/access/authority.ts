@@ -1,14 +1,14 @@
 /**
  * Authority: who may do what, by role, in one table.
  *
- * Decides whether a peer may make a change, and whether it may say a Raft message, from what this peer's state
- * and the sender's certificate say of its role. Both must say manager. Where the state is older than the
- * certificate, the certificate alone counts: a peer that was away must still hear of a manager that was
- * promoted, or let in, since then. Does not decide whether a change makes sense (state) nor who is connected
- * (mesh).
+ * Decides whether a peer may make a change and whether it may send a Raft message. Both this peer's state and
+ * the sender's certificate say the sender's role; it acts as a manager only if both say manager. Where the
+ * state is older than the certificate, the certificate alone counts: a peer that was away must accept a manager
+ * that was promoted, or joined, since then. Does not decide whether a change makes sense (state) nor who is
+ * connected (mesh).
  *
- * A worker describes itself, reports its own tasks, joins its own containers to networks and leaves. All else
- * is for managers. Plans are for the leader, and nobody hands them to another peer.
+ * A worker describes itself, reports its own tasks, attaches its own containers to networks and leaves. All
+ * other changes are for managers. Plans are for the leader: no peer may propose them to another peer.
  */
 import type { Message as RaftMessage } from "@gam/consensus";
 import type { NodeId } from "@gam/core";
@@ -21,24 +21,24 @@ import {
   type View,
 } from "@gam/state";
 
-/** What the connection says of whoever is at its other end. */
+/** What the connection knows about the peer at its other end. */
 export interface Sender {
-  /** By its certificate. */
+  /** From its certificate. */
   readonly role: NodeRole;
   /** The index of the log at which that role was looked up. */
   readonly asOf: number;
-  /** Hosts at which it was found. */
+  /** Hosts at which this peer has reached it. */
   readonly hosts: ReadonlySet<string>;
 }
 
-/** Who asks. `sender`: undefined for this peer itself. */
+/** The peer that asks. `sender`: undefined for this peer itself. */
 export interface Asker {
   readonly id: NodeId;
   readonly sender: Sender | undefined;
 }
 
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
-/** `true`, or why not, in words that follow the name of the change. */
+/** `true`, or the reason for refusing, worded to follow the name of the change. */
 type Rule<Kind extends Change["kind"]> =
   | true
   | string
@@ -63,7 +63,7 @@ const table: {
   removeNode: [ofItself, true],
 
   createCluster: [founding, (_, asker) => asker.sender === undefined || founding],
-  // The manager that asks has let the joiner in, by a token.
+  // The manager that asks has checked the joiner's token.
   joinNode: [forManagers, true],
   updateNode: [forManagers, true],
   updateCluster: [forManagers, true],
@@ -94,7 +94,7 @@ const table: {
   setTunnel: [forLeader, forLeader],
 };
 
-/** What only those say who may lead. Answers to it come from every member, and only voters' count. */
+/** Messages of a candidate or leader. Every member may answer them; Raft counts the answers of voters only. */
 const leadersWords: ReadonlySet<RaftMessage["kind"]> = new Set([
   "preVote",
   "vote",
@@ -106,17 +106,17 @@ const leadersWords: ReadonlySet<RaftMessage["kind"]> = new Set([
   "readReply",
 ]);
 
-/** Undefined: no member, or not one that can be known here yet. */
+/** Returns: undefined for a peer that is not a member, or not known as one in this state. */
 export function roleOf(view: View, { id, sender }: Asker): NodeRole | undefined {
   const known = view.node(id)?.Spec.Role;
-  // A peer without state yet, or without itself in it, makes a cluster or arrives in one.
+  // This peer has no state yet, or is not in it: it creates a cluster or is joining one.
   if (sender === undefined) return known ?? "manager";
   if (view.isRemoved(id) && view.index >= sender.asOf) return undefined;
   if (view.cluster === undefined || view.index < sender.asOf) return sender.role;
   return known === "manager" ? sender.role : known;
 }
 
-/** Why it may not make these changes. Undefined when it may. */
+/** Returns: why the asker may not make these changes; undefined when it may. */
 export function refusalOfChanges(
   view: View,
   asker: Asker,
@@ -134,8 +134,7 @@ export function refusalOfChanges(
 }
 
 /**
- * Why it may not say that. Undefined when it may.
- *
+ * Returns: why the asker may not send this message; undefined when it may.
  * Shape: `term` is this peer's own.
  */
 export function refusalOfRaft(
@@ -148,7 +147,7 @@ export function refusalOfRaft(
   if (role === undefined) return "it is no member";
   if (role === "manager") return undefined;
   if (leadersWords.has(message.kind)) return `${message.kind} ${forManagers}`;
-  // Who never stands has its term from a leader, of whom voters tell as well.
+  // A worker never stands for election: it has its term from a leader, and the voters report that term too.
   return message.term > term ? `${message.kind} of a later term ${forManagers}` : undefined;
 }
 
@@ -174,7 +173,10 @@ function isTrueOfWorker(change: Of<"describeNode">, asker: Asker, view: View): t
   return address === undefined || `has the address "${address}", where it was not found`;
 }
 
-/** The address by which others would know it, if it was not found there. Others' packets go by it. */
+/**
+ * Returns: the address at which others would reach the node, if this peer has not found it there. Other hosts
+ *         route packets by it.
+ */
 export function unverifiedAddress(
   { addresses }: Pick<Of<"describeNode">, "addresses">,
   { hosts }: Sender,
@@ -183,10 +185,13 @@ export function unverifiedAddress(
   return first === undefined || hosts.has(hostOf(first)) ? undefined : first;
 }
 
-/** The store lets no task go back. What is left: whose it is, and which states are a worker's to say. */
+/**
+ * The store already refuses states that go backwards. This checks whose task it is, and that a worker may
+ * report the state.
+ */
 function isLegalReport(change: Of<"reportTask">, asker: Asker, view: View): true | string {
   const task = view.task(change.id);
-  if (task === undefined) return true; // Removed since: void.
+  if (task === undefined) return true; // Removed since: the report has no effect.
   if (task.NodeID !== asker.id) return `is about task ${task.ID}, which is not its own`;
   if (compareStates(task.Status.State, "assigned") < 0) {
     return `is about task ${task.ID}, which was not assigned yet`;
@@ -200,6 +205,6 @@ function isWorkers({ State }: TaskStatus): boolean {
 
 function isOwnAttachment(change: Of<"detachContainer">, asker: Asker, view: View): true | string {
   const attachment = view.network(change.network)?.Gam.attachments[change.key];
-  // Without one it is void.
+  // Without an attachment the change has no effect.
   return attachment === undefined || ownContainer(attachment, asker);
 }

@@ -1,8 +1,8 @@
 /**
- * Gatekeeper: whether a leader puts what another peer asks for into the log.
+ * Gatekeeper: whether a leader puts another peer's proposal into the log.
  *
- * Decides by the table of authority.ts, by whether it was asked for before, and by how much a worker asks for.
- * Does not decide about shapes, which are checked where bytes are read and once more where they are written.
+ * Decides by the table of authority.ts, by whether the proposal was applied before, and by how much a worker
+ * has asked for. Does not check shapes: readers of bytes do that, and the writer of the entry does it again.
  */
 import type { NodeId } from "@gam/core";
 import type { Proposal, Store } from "@gam/state";
@@ -16,13 +16,13 @@ import {
 import { Rations } from "./rations.ts";
 
 export type ProposalDecision =
-  /** To be put into the log. */
+  /** Put it into the log. */
   | { readonly kind: "taken" }
-  /** It stands there already. */
+  /** It is in the log already. */
   | { readonly kind: "known" }
-  /** It may be asked for again, later. */
+  /** The asker may try again later. */
   | { readonly kind: "later"; readonly why: string }
-  /** `unverified`: an address that may be the asker's own, and was not found to be. */
+  /** `unverified`: addresses that the asker claims and that this peer has not found it at. */
   | { readonly kind: "refused"; readonly why: string; readonly unverified: readonly string[] };
 
 export class Gatekeeper {
@@ -38,7 +38,8 @@ export class Gatekeeper {
   }
 
   judge(asker: Asker & { readonly sender: Sender }, { id, changes }: Proposal): ProposalDecision {
-    // Applied meanwhile: a node that gave up its role by it has no right to it any more.
+    // Check this first: the proposal may have taken away the asker's own right to make it, as when a node
+    // leaves.
     if (this.#store.outcomeOf(id) !== undefined) return { kind: "known" };
     const why = refusalOfChanges(this.#store, asker, changes);
     if (why !== undefined) {

@@ -18,5 +18,5 @@ test("a worker may write a hundred times at once, and ten times a second after t
   for (let tick = 0; tick < 20; tick += 1) rations.tick();
   assert.equal(count(rations, a), 10);
   for (let tick = 0; tick < 1000; tick += 1) rations.tick();
-  assert.equal(count(rations, a), 100, "and saves up no more than that");
+  assert.equal(count(rations, a), 100, "and an idle worker saves up no more than that");
 });

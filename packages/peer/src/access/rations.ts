@@ -1,18 +1,18 @@
 /**
  * Rations: how many writes a worker may ask for.
  *
- * A worker writes when something of its own changes, and puts what changes at once into one write. One that
- * writes all the time would fill the disks of all with its log entries.
+ * A healthy worker writes when something of its own changes, and puts simultaneous changes into one write. A
+ * worker that writes all the time would fill every peer's disk with its log entries.
  */
 import type { NodeId } from "@gam/core";
 
-/** Saved up at most: a host whose tasks all change one after the other. */
+/** Largest burst: every task of a host changes, one after the other. */
 const burst = 100;
-/** One write more each so many ticks: ten a second. */
+/** One more write every 2 ticks: ten a second. */
 const refillTicks = 2;
 
 export class Rations {
-  /** When all that each has used will be forgiven. */
+  /** The tick at which each worker's budget is full again. */
   readonly #clearTick = new Map<NodeId, number>();
   #nowTick = 0;
 
@@ -23,7 +23,7 @@ export class Rations {
     }
   }
 
-  /** Whether that worker may write now. If so, it is counted. */
+  /** Returns: whether that worker may write now. If so, counts the write. */
   allows(id: NodeId): boolean {
     const clearTick = (this.#clearTick.get(id) ?? this.#nowTick) + refillTicks;
     if (clearTick - this.#nowTick > burst * refillTicks) return false;

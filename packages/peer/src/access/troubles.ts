@@ -1,18 +1,18 @@
 /**
- * Troubles: what is wrong with this peer, or with what it was given, and a person should know.
+ * Troubles: what is wrong with this peer or with its input, for a person to see.
  *
- * Decides what is told and how often: each trouble once when it begins, and again while it lasts, but not more
- * often than every hour. Keeps the newest ones for `gam status`.
+ * Decides when to log a trouble: when it begins, and then at most once an hour while it lasts. Keeps the newest
+ * ones for `gam status`.
  */
 
-/** A trouble is told again after so long, in ticks of the peer: an hour. */
+/** A trouble that lasts is logged again after this many ticks of the peer: an hour. */
 const tellTicks = 72_000;
-/** More than anybody reads. */
+/** More than a person reads. */
 const troublesMax = 32;
-/** Shown for a day after it was met last. */
+/** Shown until a day after it last occurred. */
 const keepTicks = 24 * tellTicks;
 
-/** Tells a trouble. The same `key` is the same trouble. */
+/** Reports a trouble. The same `key` means the same trouble. */
 export type Tell = (key: string, text: string, fields: Readonly<Record<string, unknown>>) => void;
 
 interface Trouble {
@@ -33,7 +33,9 @@ export class Troubles {
     }
   }
 
-  /** Whether to tell it now. Whoever is told so tells it. The same `key` is the same trouble. */
+  /**
+   * Records a trouble. The same `key` means the same trouble. Returns: whether the caller has to log it now.
+   */
   isNews(key: string, text: string): boolean {
     const known = this.#troubles.get(key);
     this.#troubles.delete(key);
@@ -47,7 +49,7 @@ export class Troubles {
     return isDue;
   }
 
-  /** The one that was heard of last comes last. */
+  /** The most recent trouble comes last. */
   get all(): readonly string[] {
     return [...this.#troubles.values()].map(({ text }) => text);
   }

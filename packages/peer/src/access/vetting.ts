@@ -1,8 +1,8 @@
 /**
  * Vetting: what this peer lets into its log and its state, and reads out of the log.
  *
- * Decides whether bytes are something that every peer can apply: proposals that go into the log here, entries
- * and snapshots that a leader sends. Each is read once; what was read is kept until it is applied.
+ * Decides whether every peer can apply some bytes: proposals that enter the log here, and entries and snapshots
+ * from a leader. Reads each of them once, and keeps the result until it is applied.
  */
 import { type Acceptance, type Entry, entryBytesMax, type Snapshot } from "@gam/consensus";
 import { decode, encode, GamError, messageOf } from "@gam/core";
@@ -39,9 +39,12 @@ export class Vetting implements Acceptance {
   readonly #dialect: Dialect;
   readonly #tell: Tell;
   readonly #proposals = new WeakMap<Uint8Array, Proposal>();
-  /** What tryWrite() has checked and encoded, by its changes: the leader asks twice for its own proposals. */
+  /** Results of tryWrite(), by changes: the leader asks twice for its own proposals. */
   readonly #written = new WeakMap<readonly Change[], Written>();
-  /** Bytes that this peer has encoded itself. They are decoded as on every other peer, and not checked again. */
+  /**
+   * Bytes that this peer encoded itself. It decodes them as every other peer does, but does not check them
+   * again.
+   */
   readonly #own = new WeakSet<Uint8Array>();
   #dump: { readonly data: Uint8Array; readonly dump: Dump } | undefined;
   #badIndex = 0;
@@ -51,12 +54,15 @@ export class Vetting implements Acceptance {
     this.#tell = tell;
   }
 
-  /** The last entry that could not be applied; 0 for none in this life. No honest peer takes it from this one. */
+  /**
+   * Index of the last entry that could not be applied; 0 for none in this life. No other peer accepts the
+   * entry, so this peer must send them a snapshot instead.
+   */
   get badIndex(): number {
     return this.#badIndex;
   }
 
-  /** The proposal in the form in which it is stored, and as bytes for the log; or why nobody would take it. */
+  /** Returns: the proposal as it is stored and its bytes for the log, or why no peer would accept it. */
   tryWrite(asked: Proposal): Written | { readonly problem: string } {
     const known = this.#written.get(asked.changes);
     if (known?.proposal.id === asked.id && known.proposal.atMs === asked.atMs) return known;
@@ -74,7 +80,10 @@ export class Vetting implements Acceptance {
     return written;
   }
 
-  /** What another peer asks for, or why nobody would take it. Without changes where it needs a newer dialect. */
+  /**
+   * Returns: another peer's proposal, or why no peer would accept it. A proposal that needs a newer dialect has
+   *         no changes.
+   */
   tryRead(asked: Envelope): { readonly proposal: Proposal } | { readonly problem: string } {
     let proposal: Proposal | undefined;
     const problem = problemIn(() => {
@@ -83,12 +92,15 @@ export class Vetting implements Acceptance {
     return proposal === undefined ? { problem: problem ?? "" } : { proposal };
   }
 
-  /** Its changes are there, and this peer cannot read them. */
+  /** Whether the proposal needs a newer dialect, so that this peer cannot read its changes. */
   isTooNew(proposal: Proposal): boolean {
     return dialectOfProposal(proposal) > this.#dialect.newest;
   }
 
-  /** The changes in the form in which they are stored, without those that nobody would take. */
+  /**
+   * Returns: the changes as they are stored, without those that no peer would accept. Calls `bad` for each of
+   *         those.
+   */
   sound<T extends Change>(
     changes: readonly T[],
     view: View,
@@ -108,7 +120,7 @@ export class Vetting implements Acceptance {
     });
   }
 
-  /** The bytes of an entry with these changes, which sound() has checked, and with the dialect that they need. */
+  /** Returns: the bytes of an entry. sound() must have checked the changes. Adds the dialect that they need. */
   write(proposal: Proposal): Uint8Array {
     return this.#encoded(this.#stamped(proposal));
   }
@@ -119,7 +131,7 @@ export class Vetting implements Acceptance {
     return data;
   }
 
-  /** Errors: BAD_FRAME for changes that this peer does not know itself. */
+  /** Errors: BAD_FRAME for changes that this peer itself does not know. */
   #stamped({ id, atMs, changes }: Proposal): Proposal {
     const needed = insistOnDialect(changes, "proposal", this.#dialect);
     const dialect = needed > firstDialect ? { dialect: needed } : {};
@@ -127,8 +139,8 @@ export class Vetting implements Acceptance {
   }
 
   /**
-   * Also one that needs a newer dialect than this peer speaks: it cannot read the changes, but it must hold the
-   * entry, for whoever can, and what becomes of it follows from the dialect (barrierAt()).
+   * Whether this peer may hold the entry. Accepts an entry that needs a newer dialect: this peer cannot read
+   * the changes, but must keep the entry for peers that can. barrierAt() decides what happens to it.
    */
   entry(data: Uint8Array): boolean {
     return problemIn(() => this.#read(data)) === undefined;
@@ -142,7 +154,10 @@ export class Vetting implements Acceptance {
     return proposal;
   }
 
-  /** It says itself for which place in the log it stands; entries would not follow it at another. */
+  /**
+   * Whether this peer may install the snapshot. Its data names its own index. With another index, the entries
+   * after the snapshot would not follow its state.
+   */
   snapshot({ index, data }: Snapshot): boolean {
     const why = problemIn(() => {
       this.#dump = { data, dump: dumpAt(index, data, this.#dialect.newest) };
@@ -154,8 +169,8 @@ export class Vetting implements Acceptance {
   }
 
   /**
-   * Why this peer must not apply an entry and those after it: it cannot read it, and others apply it. `undefined`
-   * where all peers do the same with it.
+   * Returns: why this peer must not apply this entry and later ones: it cannot read the entry, but others apply
+   *         it. Undefined where all peers handle the entry in the same way.
    */
   barrierAt(store: Store, { index, kind, data }: Entry): string | undefined {
     let proposal: Proposal | undefined;
@@ -174,8 +189,8 @@ export class Vetting implements Acceptance {
   }
 
   /**
-   * Applies an entry. One that nobody can read, or that throws, changes nothing, on no peer, and is told:
-   * it came into the log in another way than through here.
+   * Applies an entry. An entry that no peer can read, or that throws, changes nothing on any peer and is
+   * reported: it did not enter the log through these checks.
    */
   apply(
     store: Store,
@@ -207,7 +222,7 @@ export class Vetting implements Acceptance {
     this.#tell(`entry ${index}`, text, { index, reason });
   }
 
-  /** The state of a snapshot that snapshot() has let in. */
+  /** Returns: the state of a snapshot that snapshot() has accepted. */
   takeDump(index: number, data: Uint8Array): Dump {
     const known = this.#dump;
     this.#dump = undefined;
@@ -232,10 +247,10 @@ export class Vetting implements Acceptance {
     }
     const rows = problemIn(() => store.restore(readRows(data)));
     if (rows !== undefined || store.index !== index) {
-      const message = `Cannot read journal: its snapshot is no state: ${why}. ${journalRemedy}`;
+      const message = `Cannot read journal: its snapshot holds no valid state: ${why}. ${journalRemedy}`;
       throw new GamError("CORRUPT_FILE", message);
     }
-    this.#tell("snapshot", "The state on this disk has not the shape that it should have", { why });
+    this.#tell("snapshot", "Loaded a state from this disk that does not fit its schema", { why });
   }
 }
 
@@ -252,7 +267,7 @@ function envelopeAbove(store: Store, data: Uint8Array): Proposal | undefined {
   return found;
 }
 
-/** Of bytes that this peer has encoded from a checked proposal. */
+/** Decodes bytes that this peer encoded from a checked proposal. */
 function ownProposal(data: Uint8Array): Proposal {
   const { changes, ...head } = checkEnvelope(decode(data), "entry");
   return { ...head, changes: changes as readonly Change[] };
@@ -275,13 +290,13 @@ function dumpAt(index: number, data: Uint8Array, newest: number): Dump {
   );
 }
 
-/** Why `read` throws, which is a reason to refuse. Undefined where it does not. */
+/** Returns: the reason why `read` throws; undefined where it does not. */
 function problemIn(read: () => unknown): string | undefined {
   try {
     read();
     return undefined;
   } catch (thrown) {
-    // Catches all: what comes from others must not end this peer.
+    // Catches all: another peer's data must not end this peer.
     return messageOf(thrown);
   }
 }

@@ -1,4 +1,6 @@
-/** Effect: all that a peer wants done. Performed in order; whatever comes of one is an input. */
+/**
+ * Effect: all that a peer wants done. The shell performs effects in order; each result comes back as an input.
+ */
 import type { NodeId } from "@gam/core";
 import type { NodePlan } from "@gam/network";
 import type { Event } from "@gam/state";
@@ -13,9 +15,9 @@ export type Effect =
   | { readonly kind: "disk"; readonly step: DiskStep }
   | { readonly kind: "engine"; readonly action: EngineAction }
   | { readonly kind: "proposed"; readonly request: number; readonly answer: ProposalOutcome }
-  /** `fresh`: the copy holds all that was acknowledged before the read was asked for. */
+  /** `fresh`: the copy holds all writes that were acknowledged before the read began. */
   | { readonly kind: "read"; readonly request: number; readonly fresh: boolean }
-  /** What one entry of the log changed, or (`snapshot`) all that this peer had missed. */
+  /** What one log entry changed, or (`snapshot`) all changes that this peer had missed. */
   | {
       readonly kind: "happened";
       readonly index: number;
@@ -23,28 +25,31 @@ export type Effect =
       readonly snapshot?: true;
     }
   /**
-   * Make the kernel, the engine's networks and the name server be like this. Answer with `arranged` and
-   * the index once no connection is sent by an older plan any more; of some in a row the last will do.
+   * Make the kernel, the engine's networks and the name server match this plan. Answer with `arranged` and the
+   * index once no connection uses an older plan. For several plans in a row, one answer for the last is enough.
    */
   | { readonly kind: "arrange"; readonly plan: NodePlan; readonly index: number }
-  /** Whom to keep a connection to. Whoever is not in the list is no member. */
+  /** The peers to keep a connection to. A peer that is not in the list is not a member. */
   | {
       readonly kind: "members";
       readonly members: readonly { readonly id: NodeId; readonly addresses: readonly string[] }[];
     }
-  /** A member asked for what it may not do, and nothing came of it. */
+  /** A member asked for something that it may not do. The peer ignored it. */
   | { readonly kind: "refused"; readonly peer: NodeId; readonly reason: string }
-  /** A peer says that this is its address. If it is found there, its messages are to say so from then on. */
+  /**
+   * A peer claims this address. If the shell finds the peer there, its later messages must carry that host in
+   * `sender`.
+   */
   | { readonly kind: "verify"; readonly peer: NodeId; readonly address: string }
-  /** A connection to this peer that seems to stand does not. */
+  /** Close the connection to this peer: it looks open but is dead. */
   | { readonly kind: "drop"; readonly peer: NodeId }
   /** Measure the host's usage and answer with `measured`. */
   | { readonly kind: "measure" }
   /** This peer was removed from the cluster. */
   | { readonly kind: "removed" }
-  /** The disk holds another life of the cluster: make a new peer of it. This one does nothing any more. */
+  /** The disk holds another life of the cluster: create a new peer from it. This one does nothing any more. */
   | { readonly kind: "reborn" }
-  /** Worth telling the people who run this. */
+  /** Log this for the operator. */
   | {
       readonly kind: "note";
       readonly level: "info" | "warn";

@@ -9,12 +9,12 @@ const raft = (body: Extract<Message, { channel: "raft" }>["body"], life = "1"): 
   return { channel: "raft", life, body };
 };
 
-test("what is said to many peers is encoded once", () => {
+test("a message to many peers is encoded once", () => {
   const body = beat(1);
   assert.equal(encodeMessage(raft(body)), encodeMessage(raft(body)));
 });
 
-test("each message is read as it was said, whatever was encoded before it", () => {
+test("each message is decoded as it was sent, whatever was encoded before it", () => {
   const body = beat(1);
   const unknown = { unknown: 1 };
   const more: Message = { ...raft(body), ...unknown };

@@ -1,8 +1,8 @@
 /**
- * Message: all that one peer says to another, and to everybody.
+ * Message: all that one peer sends to another, or to every peer.
  *
- * Decides which shapes are let in. Whoever received bytes runs them through decodeMessage() or
- * decodeGossip(); what a machine is given has been checked.
+ * Decides which shapes are accepted. The receiver passes the bytes through decodeMessage() or decodeGossip();
+ * machines get checked messages only.
  */
 
 import { checkMessage as checkRaft, type Message as RaftMessage } from "@gam/consensus";
@@ -27,36 +27,36 @@ import {
 import { checkLife, checkLifeId, type Life } from "../journal/life.ts";
 
 /**
- * One stream each between two peers, so that a large append does not hold up a probe. What is about the log says
- * in which life of the cluster it stands.
+ * Each channel is a stream of its own between two peers, so that a large append does not delay a probe. A
+ * message about the log carries the id of its life.
  */
 export type Message =
   | {
       readonly channel: "raft";
       readonly life: string;
       readonly body: RaftMessage;
-      /** With a heartbeat: whom the leader hears. */
+      /** With a heartbeat: the peers that the leader hears. */
       readonly sightings?: Sightings | undefined;
     }
   | { readonly channel: "member"; readonly body: MemberMessage }
   | { readonly channel: "peer"; readonly life: string; readonly body: PeerMessage };
 
-/** What followers and the leader say about proposals, and nodes about whom they send where. */
+/** Messages about proposals (propose, declined, refused), network plans (steered) and lives (life). */
 export type PeerMessage =
-  /** Please put this into the log. */
+  /** Put this into the log. */
   | { readonly kind: "propose"; readonly proposal: Envelope }
-  /** Not by me, or not now: try again later, with whoever leads then. */
+  /** This peer cannot take it now: try again later, with the leader of that time. */
   | { readonly kind: "declined"; readonly id: ProposalId }
-  /** By the leader: not this, and not later. */
+  /** From the leader: refused for good. */
   | {
       readonly kind: "refused";
       readonly id: ProposalId;
       readonly code: RefusalCode;
       readonly message: string;
     }
-  /** My node sends connections by the state as it was after this entry, or later. */
+  /** The sender's node routes connections by the state after this entry, or a later one. */
   | { readonly kind: "steered"; readonly index: number }
-  /** My log is of this life, and I have applied so much of it. Taken whatever the receiver's life is. */
+  /** The sender's log is of this life, applied up to this index. Accepted whatever the receiver's life is. */
   | { readonly kind: "life"; readonly life: Life; readonly index: number };
 
 export type GossipMessage =
@@ -70,7 +70,8 @@ const checkCode: Check<RefusalCode> = (value, path) => {
 };
 
 const checkPeer = check.union<PeerMessage>({
-  // Not its changes: one that this peer cannot read is refused, and its sender stays connected.
+  // Does not check the changes: a proposal that this peer cannot read is refused, and its sender stays
+  // connected.
   propose: check.object({ kind: check.literal("propose"), proposal: checkEnvelope }),
   declined: check.object({ kind: check.literal("declined"), id: check.id<ProposalId>() }),
   refused: check.object({
@@ -90,10 +91,10 @@ const checkRaftOfLife = check.object({
 });
 const checkPeerOfLife = check.object({ life: checkLifeId, body: checkPeer });
 
-/** What was encoded last: a leader says the very same to all members, one after the other. */
+/** Last result of encodeMessage(): a leader sends the same message to all members, one after the other. */
 let last: { readonly said: Parts; readonly bytes: Uint8Array } | undefined;
 
-/** Shape: the same bytes may come back for a message of the same parts. Nobody writes into them. */
+/** Returns: the bytes, which may be shared with an earlier equal message. Nobody may write into them. */
 export function encodeMessage(message: Message): Uint8Array {
   if (message.channel === "member") return encode(message.body);
   const { channel: _, ...said } = message;
@@ -103,7 +104,7 @@ export function encodeMessage(message: Message): Uint8Array {
 
 type Parts = Readonly<Record<string, unknown>>;
 
-/** Whether all fields of the two hold the very same values. Not whether the values look alike. */
+/** Whether all fields of both are identical (`===`), not merely equal. */
 function hasSameParts(one: Parts, other: Parts): boolean {
   const names = Object.keys(one);
   if (names.length !== Object.keys(other).length) return false;

@@ -8,21 +8,21 @@ import type { WorkerFaults } from "@gam/worker";
 
 export interface PeerConfig {
   readonly self: NodeId;
-  /** Voters at most, odd. */
+  /** Maximum number of voters, odd. */
   readonly votersMax: number;
-  /** A silent voter keeps its vote for so long where no other manager can take it over. */
+  /** How long a silent voter keeps its vote when no other manager can take it over. */
   readonly voteSilenceMs: number;
-  /** A log of more entries than this is worth a snapshot. */
+  /** Take a snapshot when the log has more entries than this. */
   readonly logEntriesMax: number;
-  /** Started from what salvaged() left of its journal: it takes no part. */
+  /** The peer was started from the result of salvaged(): it takes no part. */
   readonly isMute?: boolean;
-  /** The dialect of the log that it speaks; what this gam speaks unless said otherwise. */
+  /** The dialect of the log that the peer speaks; default: this gam's. */
   readonly dialect?: Dialect;
-  /** Only simulations plant any. */
+  /** Only simulations set these. */
   readonly faults?: PeerFaults;
 }
 
-/** Known mistakes of the machines in here, by which a simulation proves that it would see them. */
+/** Known bugs to plant in the machines, by which a simulation proves that it would find them. */
 export interface PeerFaults {
   readonly raft?: RaftFaults;
   readonly membership?: MembershipFaults;

@@ -11,7 +11,7 @@ const applied: Outcome = { kind: "applied", index: 7 };
 class World {
   readonly sent: string[] = [];
   readonly answers: ProposalOutcome[] = [];
-  /** Whether somebody takes what is sent. */
+  /** Whether there is a leader to send to. */
   taken = true;
   readonly proposals = new Proposals(({ id }) => {
     this.sent.push(id);
@@ -26,13 +26,13 @@ class World {
     for (let n = 0; n < count; n += 1) this.proposals.tick();
   }
 
-  /** Who was sent since the last time. */
+  /** Proposals sent since the last call. */
   news(): string {
     return this.sent.splice(0).join(" ");
   }
 }
 
-test("Proposals sends at once, and again after a second without news", () => {
+test("Proposals sends at once, and again after a second without an outcome", () => {
   const world = new World();
   world.add(one);
   assert.equal(world.news(), "p1");
@@ -42,7 +42,7 @@ test("Proposals sends at once, and again after a second without news", () => {
   assert.equal(world.news(), "p1");
 });
 
-test("Proposals tries again soon while nobody takes it, and when it was declined", () => {
+test("Proposals retries soon while there is no leader, and after a decline", () => {
   const world = new World();
   world.taken = false;
   world.add(one);
@@ -56,7 +56,7 @@ test("Proposals tries again soon while nobody takes it, and when it was declined
   assert.equal(world.news(), "p1");
 });
 
-test("Proposals gives all that waits to another leader", () => {
+test("Proposals sends all waiting proposals to a new leader", () => {
   const world = new World();
   world.add(one);
   world.add(two);
@@ -66,7 +66,7 @@ test("Proposals gives all that waits to another leader", () => {
   assert.equal(world.news(), "p2");
 });
 
-test("Proposals answers once, with what became of it", () => {
+test("Proposals answers once, with the outcome", () => {
   const world = new World();
   world.add(one);
   world.proposals.settle(one, applied);
@@ -76,7 +76,7 @@ test("Proposals answers once, with what became of it", () => {
   assert.deepEqual(world.answers, [applied]);
 });
 
-test("Proposals says after 10 s that it does not know, and forgets", () => {
+test("Proposals gives a proposal up as lost after 10 s", () => {
   const world = new World();
   world.add(one);
   world.tick(199);
@@ -90,7 +90,7 @@ test("Proposals says after 10 s that it does not know, and forgets", () => {
   assert.equal(world.news(), "");
 });
 
-test("Proposals settles from a snapshot what it stands in, and goes on with the rest", () => {
+test("Proposals settles what a snapshot contains, and retries the rest", () => {
   const world = new World();
   world.add(one);
   world.add(two);
@@ -101,14 +101,14 @@ test("Proposals settles from a snapshot what it stands in, and goes on with the 
   assert.equal(world.news(), "p2");
 });
 
-test("Proposals refuses to remember without end", () => {
+test("Proposals keeps a limited number of proposals", () => {
   const world = new World();
   for (let n = 0; n < 5000; n += 1) world.add(`p${n}` as ProposalId);
   assert.equal(world.answers.length, 5000 - 4096);
   assert.ok(world.answers.every(({ kind }) => kind === "lost"));
 });
 
-test("Proposals takes what an answer leads to while it counts time", () => {
+test("Proposals takes a proposal that an answer adds during a tick", () => {
   const world = new World();
   world.proposals.add({ id: one, atMs: 0, changes: [] }, () => world.add(two));
   world.tick(200);

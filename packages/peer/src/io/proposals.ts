@@ -1,27 +1,27 @@
 /**
- * Proposals: what this peer wants in the log, from the asking until it stands there.
+ * Proposals: this peer's own proposals, until each is in the log.
  *
- * Decides to whom a proposal goes and when it is tried again. It is tried with the same id, however
- * often, so it is applied once. Does not decide what it means: settle() is called when it was applied
- * here, and only then does the asker hear of it, so whoever wrote reads what was written.
+ * Decides where a proposal is sent and when it is retried. Retries keep the same id, so the proposal is applied
+ * once. Does not decide what it means. The caller settles a proposal when this peer has applied it, and only
+ * then does the asker get its answer: a client reads what it wrote.
  *
  * Drive it with add(), tick(), lead() when the leader changes, and settle() for each applied entry.
  */
 import type { ProposalId } from "@gam/core";
 import type { Outcome, Proposal } from "@gam/state";
 
-/** An asker waits 10 s: five elections. */
+/** Give up after 10 s: five elections. */
 const patienceTicks = 200;
-/** A proposal that vanished with a connection is sent again after 1 s. */
+/** A proposal that was lost with its connection is sent again after 1 s. */
 const retryTicks = 20;
-/** After "not now": the leader is busy or has just changed. */
+/** After "declined": the leader is busy or has just changed. */
 const declinedTicks = 2;
-/** More than this and the peer refuses instead of remembering. */
+/** Maximum of waiting proposals; the peer refuses more. */
 const waitingMax = 4096;
 
 export type ProposalOutcome =
   | Outcome
-  /** Not known to be in the log. It may still come to stand there. */
+  /** Not known to be in the log. It may still get there. */
   | { readonly kind: "lost"; readonly message: string };
 
 interface Waiting {
@@ -36,7 +36,7 @@ export class Proposals {
   readonly #waiting = new Map<ProposalId, Waiting>();
   #nowTick = 0;
 
-  /** `send` hands a proposal to whoever leads; false when it cannot go anywhere now. */
+  /** `send` passes a proposal to the leader; returns false when there is no leader that can take it now. */
   constructor(send: (proposal: Proposal) => boolean) {
     this.#send = send;
   }
@@ -68,7 +68,7 @@ export class Proposals {
     }
   }
 
-  /** Another leader: whatever the last one was given may be lost. */
+  /** The leader changed: proposals sent to the last one may be lost. */
   lead(): void {
     for (const waiting of this.#waiting.values()) this.#try(waiting);
   }
@@ -85,14 +85,14 @@ export class Proposals {
     waiting.settle(outcome);
   }
 
-  /** This peer will not hear what becomes of any of them. */
+  /** Ends all of them as lost: this peer will not learn their outcomes. */
   giveUp(message: string): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { settle } of waiting) settle({ kind: "lost", message });
   }
 
-  /** A snapshot took the place of entries, so what they settled has to be asked for. */
+  /** A snapshot replaced entries, so their outcomes are looked up. */
   settleAll(outcomeOf: (id: ProposalId) => Outcome | undefined): void {
     for (const id of [...this.#waiting.keys()]) {
       const outcome = outcomeOf(id);

@@ -1,26 +1,26 @@
 /**
- * Readings: who waits until this copy holds all that was acknowledged before.
+ * Readings: reads that wait until this copy holds every write acknowledged before them.
  *
- * Decides how long a reader waits, and that the next leader is asked when one goes away. What a leader answers is
- * Raft's to say.
+ * Decides how long a read waits, and that the next leader is asked when one fails. What a leader answers is up
+ * to Raft.
  */
 import type { Mint } from "@gam/core";
 
-/** A reader gets its copy as it is after 2 s without an answer: an election is over by then. */
+/** After 2 s without an answer a read gets the present copy: an election is over by then. */
 const patienceTicks = 40;
-/** Without a leader for 5 s there is nothing to wait for. */
+/** After 5 s without a leader a read does not wait at all. */
 const leaderlessTicksMax = 100;
 
 interface Reading {
   readonly request: number;
   readonly untilTick: number;
-  /** A leader was asked. */
+  /** A leader has been asked. */
   readonly placed: boolean;
 }
 
 export interface ReadingsParts {
   readonly mint: Mint;
-  /** Asks the leader there is, under this id. */
+  /** Asks the present leader, under this id. */
   readonly ask: (id: string) => void;
   readonly settle: (request: number, fresh: boolean) => void;
 }
@@ -29,7 +29,7 @@ export class Readings {
   readonly #parts: ReadingsParts;
   readonly #waiting = new Map<string, Reading>();
   #nowTick = 0;
-  /** When a leader was known last. */
+  /** When this peer last knew a leader. */
   #ledTick = 0;
 
   constructor(parts: ReadingsParts) {
@@ -57,10 +57,10 @@ export class Readings {
     if (isLed) this.place();
   }
 
-  /** Asks the leader there is now for what was asked of none, or of one that is gone. */
+  /** Asks the present leader for every read that no leader has been asked for, or whose leader failed. */
   place(): void {
     this.#ledTick = this.#nowTick;
-    // An answer may come at once, and change what is waiting.
+    // An answer may come synchronously and change the map.
     for (const [id, reading] of [...this.#waiting]) {
       if (reading.placed) continue;
       this.#waiting.set(id, { ...reading, placed: true });
@@ -72,7 +72,7 @@ export class Readings {
     const reading = this.#waiting.get(id);
     if (reading === undefined) return;
     if (fresh) return this.#settle(id, reading.request, true);
-    // The leader went away meanwhile. The next one is asked, under a name that Raft does not know.
+    // That leader failed meanwhile. Ask the next one, under an id that is new to Raft.
     this.#waiting.delete(id);
     this.#waiting.set(this.#parts.mint.id(), { ...reading, placed: false });
   }

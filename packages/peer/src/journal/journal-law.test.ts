@@ -1,7 +1,7 @@
 /**
- * The journal against the meaning of Raft's persist effect (StableCopy, of consensus): whatever Raft asks
- * for, however it is gathered into records, and wherever a crash cuts it off, what comes back is what
- * those writes amount to whose records were whole.
+ * The journal against the meaning of Raft's persist effect (StableCopy, of consensus). Whatever Raft asks for,
+ * however the journal gathers it into records, and wherever a crash tears a file: recovery returns the result
+ * of exactly those writes whose records are intact.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import type { NodeId } from "@gam/core";
 import fc from "fast-check";
 import { type DiskStep, Journal, recoverJournal } from "./journal.ts";
 
-/** What happens next. `size` and `at` choose within what is possible just then. */
+/** The next event. `size` and `at` choose among what is possible at that moment. */
 interface Event {
   readonly kind: "append" | "overwrite" | "vote" | "compact" | "install" | "perform" | "crash";
   readonly size: number;
@@ -36,9 +36,9 @@ type Files = ReadonlyMap<string, Uint8Array>;
 class World {
   files: Files = new Map();
   journal = new Journal();
-  /** What the disk amounts to. */
+  /** The state that the disk holds. */
   durable = new StableCopy(recoverJournal([]).restored);
-  /** What Raft has asked for until now: the ground of its next write. */
+  /** All that Raft has asked for until now: its next write builds on this. */
   asked = this.durable.clone();
   waiting: Write[] = [];
   term = 1;
@@ -64,7 +64,8 @@ class World {
       }
       case "install": {
         this.term += 1;
-        // Within the log or behind its end: it agrees with nothing there, and the log goes.
+        // An index within the log or behind its end. The snapshot does not agree with the log, so the log is
+        // dropped.
         const index = base + 1 + Math.floor(at * (reach + 3));
         return this.#ask(this.#entries(index + 1, size - 1), this.#snapshot(index, this.term));
       }
@@ -105,14 +106,14 @@ class World {
 
   #taken: number[] = [];
 
-  /** What waited is on the disk. */
+  /** All waiting writes are on the disk. */
   #whole(): void {
     for (const write of this.waiting) this.durable.write(write);
     this.#taken = this.waiting.map(({ write }) => write);
     this.waiting = [];
   }
 
-  /** Before the next step is on the disk, in the middle of it, or before anybody is told that it is. */
+  /** Crashes before the next step, in the middle of it, or after it but before persisted(). */
   #crash(at: number): void {
     const step = this.journal.take();
     if (step !== undefined) {
@@ -140,10 +141,10 @@ function done(step: DiskStep, files: Files): Files {
   return new Map([...files, [step.file, Buffer.concat([before, step.bytes])]]);
 }
 
-/** The files after a crash within the step, and whether what it writes is there as a whole. */
+/** The files after a crash within the step, and whether the step's write is complete in them. */
 function cutOff(step: DiskStep, files: Files, at: number): [Files, boolean] {
   if (at > 0.8) return [done(step, files), true];
-  // A new file has its name at once or not at all; the old ones may still be there beside it.
+  // A new file gets its name in one operation or not at all; the old files may still be there beside it.
   if (step.kind === "begin") {
     return at < 0.4 ? [files, false] : [new Map([...files, ...done(step, files)]), true];
   }
@@ -155,7 +156,7 @@ function listOf(files: Files): { name: string; bytes: Uint8Array }[] {
   return [...files].map(([name, bytes]) => ({ name, bytes }));
 }
 
-/** Bytes are the same whichever class has them. */
+/** Makes bytes comparable, whichever class holds them. */
 function plain({ hardState, snapshot, entries }: Restored): unknown {
   const hex = <T extends { readonly data: Uint8Array }>(one: T) => ({
     ...one,
@@ -168,7 +169,7 @@ function plain({ hardState, snapshot, entries }: Restored): unknown {
   };
 }
 
-test("a journal comes back as what its whole records amount to, wherever a crash cut it off", () => {
+test("a recovered journal equals its intact records, wherever a crash tore it", () => {
   fc.assert(
     fc.property(events, (story) => {
       const world = new World();

@@ -1,8 +1,8 @@
 /**
- * Journal shape: what a record of the journal may hold, as it comes back from a disk.
+ * Journal shape: what a record of the journal may hold, as it is read from a disk.
  *
- * Checksums say that it is what was written. This says that it is something to go on from, so that a journal
- * of another program, or of one that had a mistake, is named and not stumbled over.
+ * Checksums show that a record is as it was written. This check shows that it is usable: a journal of another
+ * program, or of a gam with a bug, gives a clear error instead of a crash.
  */
 import {
   type Entry,
@@ -14,7 +14,7 @@ import {
 import { type Check, check, decode, encode, GamError, type NodeId } from "@gam/core";
 import { checkLife, type Life } from "./life.ts";
 
-/** A peer, and where it was last seen. */
+/** A peer and its last known addresses. */
 export interface Contact {
   readonly id: NodeId;
   readonly addresses: readonly string[];
@@ -65,14 +65,14 @@ const write = struct({
 });
 const checkWrites = list(write, writesMax) as Check<Stored[]>;
 
-/** Of the records that this gam writes. Raised when an older gam must not read them. */
+/** Version of the records that this gam writes. Raised when an older gam must not read them. */
 const recordVersion = 1;
 
-/** What every version of a record has. */
+/** Fields of a record in every version. */
 const checkHead = check.object({ version: integer(1), dialect: integer(1) });
 
 export interface JournalRecord {
-  /** The newest dialect of the log that the peer spoke which wrote it. */
+  /** The newest dialect of the log that the writing peer spoke. */
   readonly dialect: number;
   readonly writes: readonly Stored[];
 }
@@ -82,8 +82,8 @@ export function encodeRecord({ dialect, writes }: JournalRecord): Uint8Array {
 }
 
 /**
- * Shape:  `newest` is the newest dialect that this peer speaks.
- * Errors: BAD_FRAME, with the path of the field that is wrong; NOT_SUPPORTED for what a newer gam wrote.
+ * Shape: `newest` is the newest dialect that this peer speaks.
+ * Errors: BAD_FRAME, with the path of the wrong field; NOT_SUPPORTED for what a newer gam wrote.
  */
 export function readRecord(payload: Uint8Array, newest: number): JournalRecord {
   const value = decode(payload);

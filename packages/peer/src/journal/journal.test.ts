@@ -48,7 +48,7 @@ function written(): Files {
   return files;
 }
 
-test("Journal comes back as it was written, later entries over earlier ones", () => {
+test("Journal recovers as it was written, later entries over earlier ones", () => {
   const { restored, cut } = recoverJournal(written().list());
   assert.deepEqual(
     restored.entries.map(({ index, term }) => [index, term]),
@@ -62,7 +62,7 @@ test("Journal comes back as it was written, later entries over earlier ones", ()
   assert.equal(cut, undefined);
 });
 
-test("Journal gathers what is asked while a write is under way into one record", () => {
+test("Journal gathers requests into one record while a write is in flight", () => {
   const journal = new Journal();
   journal.request({ write: 1, entries: [entry(1, 1)] });
   assert.ok(journal.take());
@@ -74,7 +74,7 @@ test("Journal gathers what is asked while a write is under way into one record",
   assert.deepEqual(journal.persisted(), [2, 3]);
 });
 
-test("Journal cut at any byte comes back as some earlier moment of itself", () => {
+test("Journal cut at any byte recovers as an earlier state of itself", () => {
   const files = written();
   const [{ bytes: whole } = { bytes: new Uint8Array() }] = files.list();
   const { cut } = recoverJournal(files.list((bytes) => bytes.subarray(0, whole.length - 1)));
@@ -98,7 +98,7 @@ test("Journal refuses a broken middle, with file, offset and remedy", () => {
       return copy;
     });
   const [{ bytes } = { bytes: new Uint8Array() }] = files.list();
-  // Any byte but those of the last record, which is a torn tail.
+  // Any byte except those of the last record, where damage looks like a torn tail.
   const last = Buffer.from(bytes).lastIndexOf("GAMR");
   for (let at = 0; at < last; at += 1) {
     assert.throws(() => recoverJournal(broken(at)), {
@@ -109,7 +109,7 @@ test("Journal refuses a broken middle, with file, offset and remedy", () => {
   for (let at = last; at < bytes.length; at += 1) assert.ok(recoverJournal(broken(at)).cut);
 });
 
-test("Journal knows what has grown since the last snapshot, also of an earlier life", () => {
+test("Journal knows its growth since the last snapshot, also after a restart", () => {
   const files = new Files();
   const journal = new Journal();
   const configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };
@@ -125,7 +125,7 @@ test("Journal knows what has grown since the last snapshot, also of an earlier l
   const recovered = recoverJournal(files.list()).journal;
   assert.deepEqual([recovered.grownBytes, recovered.wholeBytes], [grownBytes, wholeBytes]);
 
-  // A slow disk: the snapshot is not written yet, and need not be asked for again.
+  // The disk is slow: the snapshot is not written yet, and need not be requested again.
   journal.request({ write: 3, entries: [entry(3, 1)] });
   journal.take();
   const data = new Uint8Array(1000);

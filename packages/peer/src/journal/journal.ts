@@ -1,13 +1,13 @@
 /**
- * Journal: what stands on this peer's disk, and what has to be written next.
+ * Journal: what is on this peer's disk, and what has to be written next.
  *
- * One file a generation. Its first record is a whole copy (snapshot, votes, log); each further record
- * is what Raft asked to be made durable since the record before. A snapshot begins a new generation.
- * One record is under way at a time; what Raft asks for meanwhile is gathered into the next one, so
- * there is one fsync for a batch, and a crash can tear one record only.
+ * Each generation is one file. Its first record is a whole copy (snapshot, votes, log). Each further record
+ * holds what Raft asked to persist since the record before. A snapshot begins a new generation. One record is
+ * in flight at a time; what Raft asks for meanwhile goes into the next record. So a batch costs one fsync, and
+ * a crash can tear only one record.
  *
- * Drive it with request() for each persist effect of Raft, take() whenever something may be written,
- * and persisted() when the disk has it. Recover with recoverJournal().
+ * Drive it with request() for each persist effect of Raft, take() whenever something may be written, and
+ * persisted() when the disk has it. Recover with recoverJournal().
  */
 
 import {
@@ -24,7 +24,7 @@ import { type Contact, encodeRecord, readRecord, type Stored } from "./journal-s
 import { firstLife, type Life, noLife } from "./life.ts";
 import { journalRemedy, payloadBytesMax, readRecords, recordBytes, writeRecord } from "./record.ts";
 
-/** What Raft asked for in one persist effect. Entries replace all from the first one's index on. */
+/** One persist effect of Raft. Its entries replace all log entries from the first one's index on. */
 export interface RaftWrite {
   readonly write: number;
   readonly hardState?: HardState | undefined;
@@ -33,9 +33,9 @@ export interface RaftWrite {
 }
 
 /**
- * What the shell has to do, in this order and one at a time. `begin` makes the file anew under another
- * name, makes it durable, renames it, and removes every other file; with `setAside` those before it stay for
- * people, under a name that no start reads, until the next time.
+ * One disk operation for the shell; perform them in order, one at a time. `begin` writes the new file under a
+ * temporary name, makes it durable, renames it, and removes every other file. With `setAside` it keeps the
+ * older files for people instead, under a name that no start reads, until the next `setAside`.
  */
 export type DiskStep =
   | {
@@ -53,29 +53,29 @@ export interface JournalFile {
 
 export interface Recovered {
   readonly restored: Restored;
-  /** Where the journal goes on. */
+  /** The journal to append to. */
   readonly journal: Journal;
-  /** A torn tail to cut off before anything is appended. */
+  /** A torn tail, to cut off before the first append. */
   readonly cut: { readonly file: string; readonly toBytes: number } | undefined;
 }
 
-/** All that a journal begins with in another life of the cluster. */
+/** The initial content of a journal in another life of the cluster. */
 export interface NewLife {
   readonly life: Life;
-  /** Whom to connect to while the state names nobody. */
+  /** Peers to connect to while there is no state. */
   readonly contacts: readonly Contact[];
-  /** Absent: this peer waits for the log of others. */
+  /** Absent: this peer waits for the log from other peers. */
   readonly log?: Pick<Stored, "hardState" | "snapshot">;
 }
 
-/** The state that a sequence of writes amounts to. */
+/** The state that results from a sequence of writes. */
 class Copy {
   hardState: HardState = blank.hardState;
   snapshot: Snapshot | undefined;
   entries: RaftEntry[] = [];
   life: Life = noLife;
   contacts: readonly Contact[] = [];
-  /** The newest that this peer has spoken. */
+  /** The newest dialect that this peer has spoken. */
   dialect = firstDialect;
 
   write(write: Stored): void {
@@ -90,7 +90,7 @@ class Copy {
     for (const entry of write.entries) this.entries.push(entry);
   }
 
-  /** Its entries follow what is there, or replace some of it. */
+  /** Whether its entries follow the present ones or replace some of them, without a gap. */
   fits({ entries: [first] }: Stored): boolean {
     const from = (first?.index ?? 0) - (this.snapshot?.index ?? 0) - 1;
     const before = from === 0 ? (this.snapshot?.term ?? 0) : this.entries[from - 1]?.term;
@@ -100,7 +100,7 @@ class Copy {
   #install(snapshot: Snapshot): void {
     const base = this.snapshot?.index ?? 0;
     const last = this.entries[snapshot.index - base - 1];
-    // Only a log that agrees with the snapshot goes on behind it.
+    // Entries after the snapshot stay only if the log agrees with the snapshot.
     const agrees = last !== undefined && last.term === snapshot.term;
     this.entries = agrees ? this.entries.slice(snapshot.index - base) : [];
     this.snapshot = snapshot;
@@ -120,7 +120,7 @@ export class Journal {
   #underWay: readonly number[] | undefined;
   #wholeDue = false;
   #lifeDue: Life | undefined;
-  /** What the disk says of it; the copy may be ahead. */
+  /** The dialect that the disk names; the copy's may be newer. */
   #dialectOnDisk: number;
   #dialectUnderWay: number;
   #newLife: NewLife | undefined;
@@ -141,17 +141,17 @@ export class Journal {
     this.#grownBytes = grownBytes;
   }
 
-  /** A snapshot was asked for and is not on the disk yet: another would only be kept in memory beside it. */
+  /** A snapshot was requested and is not on the disk yet. Another one would only take more memory. */
   get isSnapshotting(): boolean {
     return this.#snapshots > 0;
   }
 
-  /** Size of the copy that the present file begins with. */
+  /** Size of the whole copy at the start of the present file. */
   get wholeBytes(): number {
     return this.#wholeBytes;
   }
 
-  /** What was written since the last snapshot was asked for, whether it is on the disk yet or not. */
+  /** Bytes written since the last snapshot was requested, whether that is on the disk yet or not. */
   get grownBytes(): number {
     return this.#grownBytes;
   }
@@ -164,36 +164,36 @@ export class Journal {
     return this.#copy.contacts;
   }
 
-  /** What beginLife() asked for is durable. */
+  /** Whether the new life of beginLife() is durable. */
   get isReborn(): boolean {
     return this.#rebirth === "done";
   }
 
-  /** All that Raft has asked for until now, on the disk or not. */
+  /** All that Raft has asked to persist until now, on the disk or not. */
   log(): Pick<Restored, "hardState" | "snapshot" | "entries"> {
     const copy = new Copy();
     for (const write of [this.#copy.whole(), ...this.#waiting]) copy.write(write);
     return restoredOf(copy);
   }
 
-  /** Whether the disk knows that this peer speaks that dialect: only then may others count on it. */
+  /** Whether the disk records that this peer speaks that dialect. Only then may others rely on it. */
   speaks(dialect: number): boolean {
     return this.#dialectOnDisk >= dialect;
   }
 
-  /** From now on this peer speaks that dialect. An older gam will not start on this disk any more. */
+  /** Records that this peer speaks that dialect. After that an older gam refuses to start on this disk. */
   speak(dialect: number): void {
     if (dialect <= this.#copy.dialect) return;
     this.#copy.dialect = dialect;
     this.#wholeDue = true;
   }
 
-  /** A peer without a log takes part in that life. */
+  /** Takes over that life. Only for a peer without a log. */
   adoptLife(life: Life): void {
     this.#lifeDue = life;
   }
 
-  /** Forgets all that is there for the sake of another life. Nothing may be asked for after it. */
+  /** Replaces everything with a new life. No request() may follow. */
   beginLife(newLife: NewLife): void {
     this.#newLife = newLife;
   }
@@ -205,12 +205,12 @@ export class Journal {
     this.#grownBytes = 0;
   }
 
-  /** Writes down what the copy has already. */
+  /** Asks for a record even if Raft asked for none: what the copy holds is not on the disk yet. */
   requestWhole(): void {
     this.#wholeDue = true;
   }
 
-  /** The next thing to write, unless one is under way or there is none. */
+  /** Returns: the next step; undefined while one is in flight or when there is none. */
   take(): DiskStep | undefined {
     if (this.#underWay !== undefined) return undefined;
     if (this.#newLife !== undefined) return this.#takeNewLife(this.#newLife);
@@ -232,7 +232,7 @@ export class Journal {
     return { kind: "append", file: fileName(this.#generation), bytes };
   }
 
-  /** Begins the next generation with all that the copy has. */
+  /** Begins the next generation with the whole copy. */
   #begin(): Extract<DiskStep, { kind: "begin" }> {
     this.#generation += 1;
     this.#sequence = 1;
@@ -249,7 +249,7 @@ export class Journal {
     this.#copy = new Copy();
     this.#copy.dialect = dialect;
     this.#copy.write({ entries: [], ...log, life, contacts });
-    // Should it turn out that the other life was begun by mistake, this is all there is of this one.
+    // Keep the old files: if the other life was begun by mistake, they are the only copy of this one.
     return { ...this.#begin(), setAside: true };
   }
 
@@ -264,7 +264,7 @@ export class Journal {
     return bytes;
   }
 
-  /** The step that was taken last is durable. Returns the writes that Raft must be told of. */
+  /** The last step is durable. Returns: the writes to report to Raft as persisted. */
   persisted(): readonly number[] {
     assert(this.#underWay !== undefined, "only what was taken can become durable");
     const done = this.#underWay;
@@ -278,14 +278,13 @@ export class Journal {
 }
 
 /**
- * Reads what the disk has.
+ * Reads the journal's files.
  *
- * Shape:  the files of the journal's folder, in any order, with no other files among them but those of
- *         fileName() (unfinished ones have other names).
- *         `newest` is the newest dialect of the log that this peer speaks.
- * Errors: CORRUPT_FILE, with file, offset and what to do. With `salvage` only for a file of which nothing is
- *         whole; otherwise all that stands before what is broken is taken, and nothing is to be cut off.
- *         NOT_SUPPORTED for a file that a newer gam has written to: it is to stay as it is.
+ * Shape: the files of the journal's folder, in any order. All names must be those of fileName(); unfinished
+ *         files have other names. `newest` is the newest dialect of the log that this peer speaks.
+ * Errors: CORRUPT_FILE, with file, offset and what to do. With `salvage` only for a file without any intact
+ *         record; otherwise salvaging takes all records before the broken one, and nothing must be cut off.
+ *         NOT_SUPPORTED for a file that a newer gam wrote to: it must stay unchanged.
  */
 export function recoverJournal(
   files: readonly JournalFile[],
@@ -298,7 +297,7 @@ export function recoverJournal(
     return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
   const { payloads, endBytes, sequence } = readRecords(file.name, file.bytes, salvage);
   if (sequence === 0) {
-    // A file gets its name only when its first record is durable.
+    // A file gets its name only after its first record is durable, so this is damage and not a torn write.
     throw new GamError(
       "CORRUPT_FILE",
       `Cannot read journal "${file.name}": the record at offset 0 is broken. ${journalRemedy}`,
@@ -317,7 +316,7 @@ export function recoverJournal(
   };
 }
 
-/** The journal of a new cluster, whose only voter is `self`. Nothing of it is on the disk yet. */
+/** Returns: the journal of a new cluster whose only voter is `self`. Nothing of it is on the disk yet. */
 export function bootstrapJournal(self: NodeId): Recovered {
   const copy = new Copy();
   copy.write({ ...bootstrap(self), life: firstLife(self) });
@@ -326,7 +325,7 @@ export function bootstrapJournal(self: NodeId): Recovered {
   return { restored: restoredOf(copy), journal, cut: undefined };
 }
 
-/** The journal of a peer that joins. Nothing of it is on the disk yet. */
+/** Returns: the journal of a peer that joins. Nothing of it is on the disk yet. */
 export function blankJournal(): Recovered {
   const copy = new Copy();
   const journal = new Journal(copy);
@@ -344,7 +343,7 @@ function generationOf(name: string): number {
   return Number(namePattern.exec(name)?.[1] ?? -1);
 }
 
-/** Tells the journal's files from unfinished ones, which a crash may leave. */
+/** Whether a file belongs to the journal. A crash may leave unfinished files, which have other names. */
 export function isJournalFile(name: string): boolean {
   return namePattern.test(name);
 }
@@ -353,10 +352,7 @@ function restoredOf(copy: Copy): Restored {
   return { hardState: copy.hardState, snapshot: copy.snapshot, entries: [...copy.entries] };
 }
 
-/**
- * Errors: CORRUPT_FILE for what was written whole and is nothing to go on from; NOT_SUPPORTED for what a newer gam
- * wrote.
- */
+/** Errors: CORRUPT_FILE for an intact record that is not usable; NOT_SUPPORTED for a record of a newer gam. */
 function replay(name: string, copy: Copy, payload: Uint8Array, newest: number): void {
   try {
     const { dialect, writes } = readRecord(payload, newest);

@@ -13,7 +13,7 @@ const table: readonly (readonly [string, string, Relation])[] = [
   ["a b", "a", "ahead"],
   ["a b", "", "ahead"],
   ["a b", "a c", "rival"],
-  // A longer chain is no later life if it is not of this one.
+  // A longer chain is not a later life if it does not continue this one.
   ["a b", "a c d", "rival"],
   ["a b c", "a d", "rival"],
   ["a", "b", "rival"],

@@ -1,12 +1,12 @@
 /**
- * Record: how one write stands in a journal file, and how a file is read back after a crash.
+ * Record: how one write is stored in a journal file, and how a file is read back after a crash.
  *
  *   magic "GAMR" | checksum u32 | sequence u32 | length u32 | payload      (big endian)
  *
- * Decides where a file ends. A write that a crash tore can only be the last one, because the next is
- * not begun before it is durable: so a broken record with nothing whole behind it is a torn tail, and
- * is cut off. A broken record with a whole one behind it was damaged later: that is never cut, because
- * promises made from it would be forgotten.
+ * Decides where a file ends. A crash can tear only the last record, because the next write does not begin
+ * before that one is durable. So a broken record with no intact record behind it is a torn tail, and is cut
+ * off. A broken record with an intact one behind it was damaged later. It is never cut off: this peer has
+ * already acted on what it held, such as votes and acknowledgements.
  *
  * Source: the checksum is CRC-32C over sequence, length and payload.
  */
@@ -14,10 +14,10 @@ import { crc32c, GamError } from "@gam/core";
 
 const magic = 0x47414d52;
 const headerBytes = 16;
-/** No write is larger: a snapshot of the whole state goes into one. */
+/** No record is larger: it must hold a snapshot of the whole state. */
 export const payloadBytesMax = 512 * 1024 * 1024;
 
-/** What a payload of so many bytes takes in the file. */
+/** Returns: the size in the file of a payload of so many bytes. */
 export function recordBytes(payloadBytes: number): number {
   return headerBytes + payloadBytes;
 }
@@ -33,23 +33,26 @@ export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
   return record;
 }
 
-/** Never with the old identity: it has made promises that only the journal knew. */
+/**
+ * The host must join with a new identity: the old one has voted and acknowledged in ways that only the journal
+ * recorded.
+ */
 export const journalRemedy =
   "Move the whole data directory away, start the agent, " +
-  'run "gam join TOKEN" with a token of another peer, which has all that stood here, ' +
+  'run "gam join TOKEN" with a token from another peer, which has all the data, ' +
   'and remove the old node there with "docker node rm --force". ' +
-  'If no other peer has it, "gam agent --salvage on" and "gam recover" go on with what is whole';
+  'If no other peer has the data, run "gam agent --salvage on", then "gam recover": they keep what is intact';
 
 export interface Records {
   readonly payloads: readonly Uint8Array[];
-  /** The file is whole up to here; what stands behind it is a torn tail. */
+  /** The file is intact up to here; the rest is a torn tail. */
   readonly endBytes: number;
-  /** Sequence number of the last whole record; 0 when there is none. */
+  /** Sequence number of the last intact record; 0 when there is none. */
   readonly sequence: number;
 }
 
 /**
- * `salvage`: what stands behind a broken record is given up.
+ * `salvage`: ignore everything behind a broken record.
  *
  * Errors: CORRUPT_FILE with the file's name, the offset in bytes and what to do; never with `salvage`.
  */
@@ -68,14 +71,14 @@ export function readRecords(name: string, file: Uint8Array, salvage = false): Re
     if (file[later] !== 0x47 || recordAt(file, later, undefined, sequence) === undefined) continue;
     throw new GamError(
       "CORRUPT_FILE",
-      `Cannot read journal "${name}": the record at offset ${at} is broken, and whole records follow it at offset ${later}. ` +
-        `The disk has damaged what was safely written: check it. ${journalRemedy}`,
+      `Cannot read journal "${name}": the record at offset ${at} is broken, and intact records follow it at offset ${later}. ` +
+        `The disk has damaged data that was safely written: check the disk. ${journalRemedy}`,
     );
   }
   return { payloads, endBytes: at, sequence };
 }
 
-/** Length of the payload of the whole record at this offset, if one stands there. */
+/** Returns: the payload length of the intact record at this offset; undefined if there is none. */
 function recordAt(
   file: Uint8Array,
   at: number,

@@ -28,7 +28,7 @@ class World {
   }
 }
 
-test("Attendance: a moment of silence counts for nothing, more does", () => {
+test("Attendance: silence of less than a second does not count, longer silence does", () => {
   const world = new World();
   world.look(40, here);
   world.look(12, away);
@@ -39,21 +39,21 @@ test("Attendance: a moment of silence counts for nothing, more does", () => {
   assert.equal(world.seen, "answers fit");
 });
 
-test("Attendance: who is called lost is silent at once", () => {
+test("Attendance: a lost peer is silent at once", () => {
   const world = new World();
   world.look(40, here);
   world.look(4, lost);
   assert.equal(world.seen, "");
 });
 
-test("Attendance: one that answers and lags behind is not fit after a moment", () => {
+test("Attendance: a peer that answers but lags behind soon becomes unfit", () => {
   const world = new World();
   world.look(40, here);
   world.look(16, { ...here, fit: false });
   assert.equal(world.seen, "answers");
 });
 
-test("Attendance: silence is counted from when one was fit last, or was first looked at", () => {
+test("Attendance: silence is counted from when a peer was last fit, or first looked at", () => {
   const world = new World();
   world.look(40, away);
   assert.equal(world.attendance.unfitTicks(b), 36);
@@ -63,7 +63,7 @@ test("Attendance: silence is counted from when one was fit last, or was first lo
   assert.equal(world.attendance.unfitTicks(a), 0);
 });
 
-test("Attendance: who is no member is forgotten", () => {
+test("Attendance: a peer that is no member is forgotten", () => {
   const world = new World();
   world.look(40, away);
   world.attendance.look(world.nowTick + 4, [a], () => here);

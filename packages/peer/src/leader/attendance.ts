@@ -1,19 +1,19 @@
 /**
- * Attendance: which peers answer their leader, which are fit to vote, and for how long a peer was not.
+ * Attendance: which peers answer their leader, which are fit to vote, and for how long a peer was unfit.
  *
- * Decides when silence counts: a moment does not; a peer that membership calls lost is silent at once.
- * Does not decide what follows (voters.ts). A new leader starts with everybody fit, so it measures
- * silence too short rather than too long.
+ * Decides when silence counts: less than a second does not, but a peer that membership calls lost is silent at
+ * once. Does not decide what follows (voters.ts). A new leader starts with every peer fit, so it underestimates
+ * silence and never overestimates it.
  */
 import type { NodeId } from "@gam/core";
 
-/** Raft misses answers after 1.2 s; together that is 2 s. */
+/** Added to the 1.2 s after which Raft reports a missing answer; together that is 2 s. */
 const momentTicks = 16;
 
 export interface Presence {
-  /** It answers the leader's messages, and nobody says that it is gone. */
+  /** It answers the leader's messages, and membership does not call it gone. */
   readonly answers: boolean;
-  /** It answers, and has the log up to a short while ago. */
+  /** It answers, and its log is nearly caught up. */
   readonly fit: boolean;
   readonly lost: boolean;
 }
@@ -28,7 +28,7 @@ export class Attendance {
   readonly #seen = new Map<NodeId, Seen>();
   #nowTick = 0;
 
-  /** Looks at all members and voters at once; others are forgotten. */
+  /** Updates all members and voters at once; forgets all others. */
   look(nowTick: number, ids: Iterable<NodeId>, presenceOf: (id: NodeId) => Presence): void {
     this.#nowTick = nowTick;
     const present = new Set(ids);
@@ -49,7 +49,7 @@ export class Attendance {
     return seen !== undefined && !seen.lost && this.#nowTick - seen.answeredTick < momentTicks;
   }
 
-  /** Of a voter: it was fit a moment ago. */
+  /** For a voter: whether it was fit less than a second ago. */
   fit(id: NodeId): boolean {
     return this.answers(id) && this.unfitTicks(id) < momentTicks;
   }

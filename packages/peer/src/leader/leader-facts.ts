@@ -1,8 +1,8 @@
 /**
- * Leader facts: what a leader's plans are told of the moment, beside the state.
+ * Leader facts: the leader's present knowledge for its plans, beside the state.
  *
- * Decides who counts as answering and as caught up, from what Raft and membership know. What follows from that is
- * for the plans to say (leading.ts).
+ * Decides who counts as answering and as caught up, from Raft and membership. The plans (leading.ts) decide
+ * what follows from that.
  */
 import type { Raft } from "@gam/consensus";
 import type { NodeId } from "@gam/core";
@@ -23,10 +23,10 @@ export interface FactSources {
   readonly voteSilenceTicks: number;
 }
 
-/** Good for one step: what it says is worked out when it is asked for. */
+/** Valid for one step only: values are computed when they are asked for. */
 export function leaderFacts({ raft, membership, ...rest }: FactSources): LeaderFacts {
   const { self } = rest;
-  // Worked out for all members at once.
+  // Computed for all members at once.
   let progress: ReturnType<Raft["progress"]> | undefined;
   const progressOf = (id: NodeId) => {
     progress ??= raft.progress();
@@ -37,14 +37,14 @@ export function leaderFacts({ raft, membership, ...rest }: FactSources): LeaderF
     configuration: raft.configuration,
     verdictOf: (id) => {
       const judgement = membership.verdictOf(id);
-      // One that was not heard of yet is not back: a leader that has just started knows no better.
+      // No verdict for peers not heard yet: a new leader's "alive" is only a default.
       const isKnown = id === self || judgement.verdict !== "alive" || membership.hasSpoken(id);
       return isKnown ? judgement : undefined;
     },
     answers: (id) => {
       if (id === self) return true;
       const { match = 0, recentlyActive = false } = progressOf(id) ?? {};
-      // One that was let in and never came has nothing on its disk, however short the log is.
+      // A member that joined and never arrived has nothing on its disk, however short the log is.
       return match > 0 && recentlyActive;
     },
     caughtUp: (id) =>

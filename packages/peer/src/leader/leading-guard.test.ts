@@ -23,7 +23,7 @@ function factsOf(nowMs: number): LeaderFacts {
   };
 }
 
-/** A view in which some objects are not what they should be. */
+/** A view in which some objects are misshapen. */
 function spoilt(view: View, change: Partial<Record<keyof View, unknown>>): View {
   return new Proxy(view, {
     get: (target, name) =>
@@ -41,7 +41,7 @@ function logged(): TestLog {
   return log;
 }
 
-/** All that is planned until there is nothing more, and what was left alone by then. */
+/** Everything planned until nothing is left to plan, and the objects left alone by then. */
 function planAll(log: TestLog, change: Partial<Record<keyof View, unknown>>): string[] {
   const leading = new Leading(counterMint("t"));
   const held: string[] = [];
@@ -68,7 +68,7 @@ function running(log: TestLog): number {
   return log.store.tasksOf(good).filter(({ NodeID }) => NodeID !== undefined).length;
 }
 
-test("a service over which its plan throws is left alone, and the others go on", () => {
+test("a service on which its plan throws is left alone, and the others go on", () => {
   const log = logged();
   const service = (id: ServiceId): Service | undefined => {
     const found = log.store.service(id);
@@ -79,7 +79,7 @@ test("a service over which its plan throws is left alone, and the others go on",
   assert.equal(running(log), 2);
 });
 
-/** The tasks that wait, with those of one service changed. */
+/** The waiting tasks, with those of one service changed. */
 function waiting(
   log: TestLog,
   change: Partial<Record<keyof Task, unknown>>,
@@ -90,7 +90,7 @@ function waiting(
     });
 }
 
-test("a task over which the scheduler throws is left alone, and the others go on", () => {
+test("a task on which the scheduler throws is left alone, and the others go on", () => {
   const log = logged();
   const held = planAll(log, { tasksWaiting: waiting(log, { Spec: null }) });
   const [task] = log.store.tasksOf(bad);
@@ -98,7 +98,7 @@ test("a task over which the scheduler throws is left alone, and the others go on
   assert.equal(running(log), 2);
 });
 
-test("a network over which the allocator throws is left alone, and the others go on", () => {
+test("a network on which the allocator throws is left alone, and the others go on", () => {
   const log = logged();
   log.write({ kind: "createNetwork", network: aNetwork("poor") });
   const network = (id: string): unknown => {
@@ -110,9 +110,9 @@ test("a network over which the allocator throws is left alone, and the others go
   assert.equal(running(log), 2);
 });
 
-test("a plan that never comes to rest is cut off and named, and the others go on", () => {
+test("a plan that never stops changing an object is paused and named, and the others go on", () => {
   const log = logged();
-  // Whatever the state says, this task seems to wait and nobody seems to have said why.
+  // Whatever the state says, this task always seems to wait without an explanation.
   const Status = { Timestamp: "", State: "pending", Err: "" };
   const held = planAll(log, { tasksWaiting: waiting(log, { Status }) });
   const [task] = log.store.tasksOf(bad);

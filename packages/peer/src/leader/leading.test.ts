@@ -55,7 +55,7 @@ class World {
     for (let n = 0; n < count; n += 1) this.leading.tick();
   }
 
-  /** Who should vote after so many ticks, looked at in each; undefined as long as it is who does. */
+  /** The wanted voters after so many ticks, asked in each; undefined as long as they are the present ones. */
   voters(ticks = 24): string | undefined {
     for (let n = 0; n < ticks; n += 1) {
       this.tick(1);
@@ -72,7 +72,7 @@ function kinds(changes: readonly Change[]): string {
   return changes.map(({ kind }) => kind).join(" ");
 }
 
-test("Leading ends the rotation of the root key when no node is without the next one", () => {
+test("Leading ends the rotation of the root key when every node has the next one", () => {
   const world = new World([a]);
   world.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
   const next = { PublicKey: "new", Signature: "s" };
@@ -87,7 +87,7 @@ test("Leading ends the rotation of the root key when no node is without the next
   assert.deepEqual(world.plan(), [{ kind: "endRootRotation", publicKey: "new" }]);
 });
 
-test("Leading removes a member that never came, once it does not vote", () => {
+test("Leading removes a member that never arrived, once it has no vote", () => {
   const world = new World([a, b]);
   const description = { Hostname: "", Resources: { NanoCPUs: 0, MemoryBytes: 0 } };
   world.write({ kind: "joinNode", node: aNode(c, { description, state: "unknown" }) });
@@ -133,7 +133,7 @@ test("Leading gives a task its addresses, then its node with a bridge on it", ()
   ]);
 });
 
-test("Leading plans again what could not be put into the log, at the next look and not before", () => {
+test("Leading plans again what did not get into the log, at the next look and not before", () => {
   const world = new World();
   assert.equal(kinds(world.plan()), "createTask createTask");
   assert.deepEqual(world.plan(), []);
@@ -161,24 +161,24 @@ test("Leading looks for voters at its pace, and at once when one is to be remove
   assert.equal(world.leading.mustStay(c, world.facts.configuration, first), true);
   const { voters } = world.leading.planVoters(world.log.store, world.facts) ?? {};
   assert.ok(voters !== undefined && !voters.includes(c));
-  // Nobody has asked again for two seconds: it may vote after all.
+  // No removal was asked for in the last two seconds: it may vote again.
   world.tick(40);
   assert.equal(world.leading.planVoters(world.log.store, world.facts), undefined);
 });
 
-test("Leading takes no vote from a node whose engine is gone, and asks its log", () => {
+test("Leading judges a voter by its log and not by its engine", () => {
   const world = new World([a, b, c, d]);
   const down = { State: "down", Message: "connect ECONNREFUSED" } as const;
   world.write({ kind: "judgeNode", id: c, status: down });
   const configuration = { voters: [a, b, c], votersOutgoing: [], learners: [d], standbys: [] };
   world.facts = { ...world.facts, configuration };
   assert.equal(world.voters(), undefined);
-  // It answers, and its disk does not keep up.
+  // It answers, but its disk does not keep up.
   world.facts = { ...world.facts, caughtUp: (id) => id !== c };
   assert.equal(world.voters(), "abd");
 });
 
-test("Leading keeps the vote of a silent voter as long as it was told to", () => {
+test("Leading keeps the vote of a silent voter for the configured time", () => {
   const world = new World();
   world.facts = { ...world.facts, answers: (id) => id !== c, caughtUp: (id) => id !== c };
   world.facts = { ...world.facts, voteSilenceTicks: 400 };
@@ -186,7 +186,7 @@ test("Leading keeps the vote of a silent voter as long as it was told to", () =>
   assert.equal(world.voters(60), "a");
 });
 
-test("Leading hands on the vote of an agent that refuses, as of one that is lost", () => {
+test("Leading replaces a voter whose agent refuses connections, as it does a lost one", () => {
   for (const verdict of ["refused", "lost"] as const) {
     const world = new World([a, b, c, d]);
     const configuration = { voters: [a, b, c], votersOutgoing: [], learners: [d], standbys: [] };
@@ -197,7 +197,7 @@ test("Leading hands on the vote of an agent that refuses, as of one that is lost
   }
 });
 
-test("Leading lets nobody vote whose removal may be in the log", () => {
+test("Leading gives no vote to a node whose removal may be in the log", () => {
   const world = new World([a, b, c]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b, c], standbys: [] };
   world.facts = { ...world.facts, configuration };
@@ -211,7 +211,7 @@ test("Leading lets nobody vote whose removal may be in the log", () => {
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
 });
 
-test("Leading lets a node vote again whose demotion came to nothing", () => {
+test("Leading lets a node vote again after its demotion failed", () => {
   const world = new World([a, b]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b], standbys: [] };
   world.facts = { ...world.facts, configuration };
@@ -227,7 +227,7 @@ test("Leading lets a node vote again whose demotion came to nothing", () => {
   assert.deepEqual(world.leading.planVoters(world.log.store, world.facts)?.voters, [b]);
 });
 
-test("Leading gives a node a vote whose removal came to nothing", () => {
+test("Leading gives a node a vote after its removal failed", () => {
   const world = new World([a, b, c]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b, c], standbys: [b, c] };
   world.facts = { ...world.facts, configuration };
@@ -241,7 +241,7 @@ test("Leading gives a node a vote whose removal came to nothing", () => {
   assert.equal(world.voters(), "abc");
 });
 
-test("Leading lets the only voter go when another can vote", () => {
+test("Leading removes the only voter once another can vote", () => {
   const world = new World([a, b]);
   const configuration = { voters: [a], votersOutgoing: [], learners: [b], standbys: [] };
   world.facts = { ...world.facts, configuration };
@@ -252,10 +252,9 @@ test("Leading lets the only voter go when another can vote", () => {
   assert.equal(world.leading.mustStay(a, { ...joint, votersOutgoing: [] }, first), false);
 });
 
-/** Plans until nothing is due. */
 function rest(world: World): void {
   for (let round = 0; world.leading.isDue; round += 1) {
-    assert.ok(round < 100, "a leader comes to rest");
+    assert.ok(round < 100, "a leader stops planning");
     const changes = world.plan();
     world.leading.planVoters(world.log.store, world.facts);
     world.leading.takeHeld();
@@ -271,7 +270,7 @@ function rest(world: World): void {
 const reasons: readonly (readonly [name: string, give: (world: World) => void])[] = [
   ["something has changed", (world) => world.write(aService("other"))],
   ["a verdict has changed", ({ leading }) => leading.stir()],
-  ["times may be over", (world) => world.tick(2)],
+  ["a wait may have ended", (world) => world.tick(2)],
   [
     "a voter is to be removed",
     ({ leading, facts }) => leading.mustStay(b, facts.configuration, undefined),

@@ -1,12 +1,12 @@
 /**
- * Leading: what a peer does because it leads, and only while it does.
+ * Leading: what a peer does only while it leads.
  *
- * Decides in which order the plans are asked, and that one proposal of theirs is under way at a time:
- * the next is planned from a state that has the last one in it. Keeps nothing that matters. A new
- * leader makes a new one, looks at everything once, and goes on where the state stands.
+ * Decides the order in which the plans are asked, and that only one of their proposals is in flight: the next
+ * plan needs a state that contains the last one. Keeps nothing that matters: a new leader creates a new
+ * instance, looks at everything once, and continues from the state.
  *
- * One object over which a plan throws or never comes to rest is left alone for a while (restraint.ts); the
- * plans of the others go on.
+ * If a plan throws on an object, or never stops changing it, the plans leave that object alone for a while
+ * (restraint.ts). They go on with the other objects.
  */
 
 import type { Configuration } from "@gam/consensus";
@@ -28,40 +28,40 @@ import { Attendance, type Presence } from "./attendance.ts";
 import { Newcomers } from "./newcomers.ts";
 import { type Held, type LeadersChange, objectOf, Restraint } from "./restraint.ts";
 
-/** Times that plans wait for (delays, monitors, windows) are looked at this often. */
+/** Plans wait for times (delays, monitors, windows): they are asked again this often. */
 const lookTicks = 2;
 const votersTicks = 4;
-/** Changes of one plan at most, so that one entry of the log stays small. */
+/** Maximum of changes in one plan, so that one log entry stays small. */
 const changesMaxDefault = 2000;
-/** Who wants to remove or demote a node asks again at least so often, until it is not a voter any more. */
+/** A peer that wants to remove or demote a voter retries at least this often until the node has no vote. */
 const farewellTicks = 40;
 
 export interface LeaderFacts {
   readonly self: NodeId;
   readonly nowMs: number;
   readonly usage: ReadonlyMap<NodeId, Usage>;
-  /** Undefined for a peer that nobody has heard of since this one started: it is neither. */
+  /** Undefined for a peer that has not been heard since this one started: neither alive nor lost. */
   readonly verdictOf: (
     id: NodeId,
   ) => { readonly verdict: Verdict; readonly reason: string } | undefined;
   readonly configuration: Configuration;
-  /** It answers this leader. */
+  /** Whether it answers this leader. */
   readonly answers: (id: NodeId) => boolean;
-  /** It has the log up to a short while ago. */
+  /** Whether its log is nearly caught up. */
   readonly caughtUp: (id: NodeId) => boolean;
   readonly votersMax: number;
-  /** A silent voter keeps its vote for so long where nobody can take it over. */
+  /** How long a silent voter keeps its vote when no other peer can take it over. */
   readonly voteSilenceTicks: number;
 }
 
 interface Farewell {
-  /** Nobody asks for the removal any more from then on. */
+  /** The request to remove the node expires at this tick. */
   readonly untilTick: number;
-  /** Those that are in the log. */
+  /** The removals that are in the log. */
   readonly removals: Set<ProposalId>;
 }
 
-/** Only simulations plant any. */
+/** Only simulations set these. */
 export interface LeaderFaults {
   readonly orchestrator?: PlanFaults | undefined;
   readonly allocator?: AllocatorFaults | undefined;
@@ -80,12 +80,12 @@ export class Leading {
   #dirty = true;
   #votersDue = false;
   #ticks = 0;
-  /** Smaller while tasks are so large that plans of the default size do not fit into an entry. */
+  /** Reduced while tasks are so large that a plan of the default size does not fit into a log entry. */
   #changesMax = changesMaxDefault;
-  /** The state for which there was nothing to place. */
+  /** Index of the state in which there was nothing to allocate or place. */
   #placedIndex = 0;
   readonly #attendance = new Attendance();
-  /** Nodes whose removal was asked for. They get no vote meanwhile. */
+  /** Nodes to be removed or demoted. They get no vote meanwhile. */
   readonly #leaving = new Map<NodeId, Farewell>();
 
   constructor(mint: Mint, faults: LeaderFaults = {}) {
@@ -94,21 +94,21 @@ export class Leading {
     this.#allocator = new Allocator(faults.allocator);
   }
 
-  /** `planned`: the leader's own plans have made these. */
+  /** `planned`: the leader's own plans made these changes. */
   notice(events: readonly Event[], planned = false): void {
     if (!planned) this.#restraint.moved(events);
     for (const event of events) {
       this.#orchestrator.notice(event);
       this.#allocator.notice(event);
       if (event.table !== "node" || event.after === undefined) continue;
-      // It joined, or was promoted. What was said of it before is over.
+      // It joined or was promoted, so an earlier request to remove or demote it is obsolete.
       const wasManager = event.before?.Spec.Role === "manager";
       if (!wasManager && event.after.Spec.Role === "manager") this.#leaving.delete(event.after.ID);
     }
     if (events.length > 0) this.#dirty = true;
   }
 
-  /** Something that is not in the state has changed: a verdict, a usage. */
+  /** Something outside the state has changed: a verdict, a usage. */
   stir(): void {
     this.#dirty = true;
   }
@@ -128,9 +128,9 @@ export class Leading {
   }
 
   /**
-   * Whether a node must not be removed or demoted yet, because it votes: whoever is removed is cut off, who is
-   * demoted is not listened to as a leader, and its vote may be needed to elect its replacement. Calling
-   * this starts the replacement.
+   * Whether a node must not be removed or demoted yet, because it votes. A removed node is cut off, and peers
+   * ignore a demoted node as a leader; but its vote may be needed to elect its replacement. Calling this starts
+   * the replacement.
    */
   mustStay(
     id: NodeId,
@@ -139,14 +139,14 @@ export class Leading {
   ): boolean {
     const votes = voters.includes(id) || votersOutgoing.includes(id);
     const removals = this.#leaving.get(id)?.removals ?? new Set();
-    // Once it is in the log it may be committed at any time, until it is settled.
+    // A removal in the log may be committed at any time, so remember it until it is settled.
     if (votes) this.#votersDue = true;
     else if (proposal !== undefined) removals.add(proposal);
     this.#leaving.set(id, { untilTick: this.#ticks + farewellTicks, removals });
     return votes;
   }
 
-  /** It was applied or refused, or is lost on its way into the log. `logged`: it came there. */
+  /** The proposal was applied, refused, or lost before it got into the log. `logged`: it was in the log. */
   settle(id: ProposalId, logged = true): void {
     if (this.#underWay?.id === id) {
       if (logged) this.#restraint.settled(this.#underWay.changes);
@@ -157,18 +157,21 @@ export class Leading {
     }
   }
 
-  /** Objects that the plans have begun to leave alone since this was asked last. */
+  /** Returns: objects that the plans have started to leave alone since the last call. */
   takeHeld(): readonly Held[] {
     return this.#restraint.takeNews();
   }
 
-  /** Whether there may be something to plan or to tell. Most steps of a leader are an answer to a heartbeat. */
+  /**
+   * Whether there may be something to plan or to report. Cheap, since most steps of a leader handle heartbeat
+   * answers.
+   */
   get isDue(): boolean {
     const plans = this.#dirty && this.#underWay === undefined;
     return plans || this.#votersDue || this.#restraint.hasNews;
   }
 
-  /** What to propose now, as one proposal; nothing while the last one is under way. */
+  /** Returns: what to propose now, as one proposal; nothing while the last one is in flight. */
   plan(view: View, facts: LeaderFacts): readonly LeadersChange[] {
     if (this.#underWay !== undefined || !this.#dirty) return [];
     this.#dirty = false;
@@ -192,7 +195,7 @@ export class Leading {
       const changes = this.#restraint.admit(this.#ask(plan));
       if (changes.length > 0) return changes;
     }
-    // Time alone makes no room anywhere, and gives no address back.
+    // Allocation and placement depend on the state only: time alone frees no resources and no address.
     if (this.#placedIndex === view.index) return [];
     const allocated = this.#restraint.admit(
       this.#ask(() => this.#allocator.plan(view, { nowMs, changesMax, guard })),
@@ -210,7 +213,7 @@ export class Leading {
     return [];
   }
 
-  /** Members that were let in and never spoke, once they do not vote. */
+  /** Removes members that joined and never spoke, once they have no vote. */
   #farewells(view: View, facts: LeaderFacts): readonly LeadersChange[] {
     const answers = (id: NodeId): boolean => facts.verdictOf(id)?.verdict === "alive";
     return this.#newcomers
@@ -219,27 +222,27 @@ export class Leading {
       .map((id) => ({ kind: "removeNode", id, onlyIf: "undescribed" }));
   }
 
-  /** What a plan says. One that throws as a whole says nothing this time. */
+  /** Asks a plan. A plan that throws as a whole gives no changes this time. */
   #ask<T>(plan: () => readonly T[]): readonly T[] {
     try {
       return plan();
     } catch (thrown) {
-      // Catches all: what stands in the state must not end every leader, one after the other.
+      // Catches all: a bad object in the state must not end one leader after the other.
       this.#restraint.failed("plan", messageOf(thrown));
       return [];
     }
   }
 
-  /** The plan does not fit into an entry of the log. The next one is smaller, or without these objects. */
+  /** The plan does not fit into a log entry: the next one is smaller, or leaves these objects out. */
   tooLarge(changes: readonly LeadersChange[]): void {
     this.#dirty = true;
     if (this.#changesMax === 1) {
-      for (const change of changes) this.unfit(change, "the change fits into no entry of the log");
+      for (const change of changes) this.unfit(change, "the change does not fit into a log entry");
     }
     this.#changesMax = Math.ceil(this.#changesMax / 2);
   }
 
-  /** A change that no peer would take. */
+  /** No peer would accept this change: leave its object alone. */
   unfit(change: LeadersChange, why: string): void {
     this.#dirty = true;
     this.#restraint.failed(objectOf(change), why);
@@ -250,7 +253,10 @@ export class Leading {
     this.#underWay = { id, changes };
   }
 
-  /** Who should vote and stand by, when that is not who does. A node's engine has no part in it. */
+  /**
+   * Returns: the wanted voters and standbys, if they differ from the present ones. A node's engine does not
+   *         matter.
+   */
   planVoters(view: View, facts: LeaderFacts): Seats | undefined {
     if (!this.#votersDue) return undefined;
     this.#votersDue = false;
@@ -277,14 +283,14 @@ export class Leading {
   }
 }
 
-/** An agent that refuses does not answer, however soon it may be back. */
+/** An agent that refuses connections counts as not answering, however soon it may be back. */
 function presenceOf(id: NodeId, facts: LeaderFacts): Presence {
   const verdict = facts.verdictOf(id)?.verdict;
   const answers = (verdict ?? "alive") === "alive" && facts.answers(id);
   return { answers, fit: answers && facts.caughtUp(id), lost: verdict === "lost" };
 }
 
-/** Nodes that these changes remove or demote. */
+/** Returns: nodes that these changes remove or demote. */
 export function losers(changes: readonly Change[], view: View): readonly NodeId[] {
   return changes.flatMap((change): NodeId[] => {
     if (change.kind === "removeNode") return [change.id];
@@ -293,7 +299,7 @@ export function losers(changes: readonly Change[], view: View): readonly NodeId[
   });
 }
 
-/** It goes on learning, so that it hears of its own removal. */
+/** The node stays a learner, so that it learns of its own removal. */
 function voteless(node: Node): Node {
   return { ...node, Spec: { ...node.Spec, Role: "worker" } };
 }

@@ -10,7 +10,7 @@ const minuteTicks = 1200;
 const nameless = { Hostname: "", Resources: { NanoCPUs: 0, MemoryBytes: 0 } };
 const silent = (): boolean => false;
 
-/** A member that has said what it is, and one that has not, both of now. */
+/** A member with a description and a member without, both just joined. */
 function aLog(): TestLog {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode(here) });
@@ -22,7 +22,7 @@ function tick(newcomers: Newcomers, minutes: number): void {
   for (let n = 0; n < minutes * minuteTicks; n += 1) newcomers.tick();
 }
 
-test("a member that never said what it is is given up after ten minutes", () => {
+test("a member that never described itself is removed after ten minutes", () => {
   const { store, nowMs } = aLog();
   const newcomers = new Newcomers();
   for (let minute = 0; minute < 10; minute += 1) {
@@ -37,7 +37,7 @@ test("a member that never said what it is is given up after ten minutes", () => 
   );
 });
 
-test("one that answers is not, however long it says nothing of itself", () => {
+test("a member that answers is not removed, however long it does not describe itself", () => {
   const { store, nowMs } = aLog();
   const newcomers = new Newcomers();
   newcomers.plan(store, nowMs, silent);
@@ -49,7 +49,7 @@ test("one that answers is not, however long it says nothing of itself", () => {
   assert.deepEqual(newcomers.plan(store, nowMs + 60 * minuteMs, silent), [], "counted anew");
 });
 
-test("a new leader goes on where the time stands, after a minute of its own", () => {
+test("a new leader counts from the join, after a minute of its own", () => {
   const { store, nowMs } = aLog();
   const next = new Newcomers();
   assert.deepEqual(next.plan(store, nowMs + 9.5 * minuteMs, silent), []);
@@ -59,7 +59,7 @@ test("a new leader goes on where the time stands, after a minute of its own", ()
   assert.deepEqual(next.plan(store, nowMs + 10.5 * minuteMs, silent), [ghost]);
 });
 
-test("a manager with a wrong clock makes it neither too short nor endless", () => {
+test("a manager's wrong clock makes the wait neither too short nor endless", () => {
   const { store, nowMs } = aLog();
   const [ahead, behind] = [new Newcomers(), new Newcomers()];
   for (const one of [ahead, behind]) one.plan(store, nowMs, silent);

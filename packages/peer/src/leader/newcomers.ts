@@ -1,18 +1,18 @@
 /**
- * Newcomers: members that were let in and have never said what they are.
+ * Newcomers: members that joined and have never described themselves.
  *
- * Decides when such a member is given up: its host failed before it arrived, and nobody will come for it.
- * Its time is counted from when it joined, by two clocks: that of the manager that let it in may be wrong,
- * and the ticks of a leader begin anew with each leader. Does not decide about a member that answers.
+ * Decides when to remove such a member: its host failed before it arrived, and no person will repair it. The
+ * time since it joined is measured by two clocks. The clock of the manager that admitted it may be wrong, and
+ * the ticks of a leader start at zero with each leader. Does not decide about a member that answers.
  */
 import type { NodeId } from "@gam/core";
 import { isDescribed, type Node, type View } from "@gam/state";
 
 const minuteTicks = (60 * 1000) / 50;
-/** Time for an operator to see it, and for a slow host to start. */
+/** Gives an operator time to notice it, and a slow host time to start. */
 const patienceTicks = 10 * minuteTicks;
 const patienceMs = 10 * 60 * 1000;
-/** A leader that has just begun may only not have heard of it yet. */
+/** A new leader may simply not have heard it yet. */
 const lookTicks = minuteTicks;
 
 export class Newcomers {
@@ -24,7 +24,7 @@ export class Newcomers {
     this.#nowTick += 1;
   }
 
-  /** Who is to be removed now. `answers`: whether its peer is known to be there. */
+  /** Returns: the members to remove now. `answers`: whether a member's peer is known to be alive. */
   plan(view: View, nowMs: number, answers: (id: NodeId) => boolean): readonly NodeId[] {
     const waiting = view.nodes().filter((node) => !isDescribed(node) && !answers(node.ID));
     const ids = new Set(waiting.map(({ ID }) => ID));

@@ -26,7 +26,7 @@ function wait(restraint: Restraint, ticks: number): boolean {
   return ended;
 }
 
-test("Restraint leaves an object alone whose change comes again and again, and names it once", () => {
+test("Restraint leaves an object alone whose change is repeated, and names it once", () => {
   const restraint = new Restraint();
   settle(restraint, explain("why"), 100);
   assert.ok(restraint.holds("t1"));
@@ -44,13 +44,13 @@ test("Restraint sees two changes that undo each other", () => {
   assert.ok(restraint.holds("n"));
 });
 
-test("Restraint lets go on what gets on", () => {
+test("Restraint does not pause changes that make progress", () => {
   const restraint = new Restraint();
   for (let n = 0; n < 200; n += 1) restraint.settled([bridge(`10.0.0.${n}`)]);
   assert.ok(!restraint.holds("n"));
 });
 
-test("Restraint lets be what comes now and then", () => {
+test("Restraint does not pause changes that are rarely repeated", () => {
   const restraint = new Restraint();
   for (let n = 0; n < 100; n += 1) {
     restraint.settled([bridge("10.0.0.1")]);
@@ -59,20 +59,20 @@ test("Restraint lets be what comes now and then", () => {
   assert.ok(!restraint.holds("n"));
 });
 
-test("Restraint tries again, and waits twice as long each time it was in vain", () => {
+test("Restraint tries again, and doubles the pause each time that fails", () => {
   const restraint = new Restraint();
   const waits: number[] = [];
   for (let n = 0; n < 9; n += 1) {
     settle(restraint, explain("why"), 30);
     const [held] = restraint.takeNews();
     waits.push(held?.ticks ?? 0);
-    assert.ok(wait(restraint, held?.ticks ?? 0), "it says that the time is over");
+    assert.ok(wait(restraint, held?.ticks ?? 0), "it says that the pause has ended");
     assert.ok(!restraint.holds("t1"));
   }
   assert.deepEqual(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12_000, 12_000]);
 });
 
-test("Restraint looks anew at what somebody else has changed", () => {
+test("Restraint ends the pause of an object that another peer changed", () => {
   const restraint = new Restraint();
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a") }, aService("web"));
@@ -82,7 +82,7 @@ test("Restraint looks anew at what somebody else has changed", () => {
   assert.ok(!restraint.holds("t1"));
 });
 
-test("Restraint never keeps a node from being called down", () => {
+test("Restraint never delays a verdict that a node is down", () => {
   const restraint = new Restraint();
   const judge: PlannedChange = { kind: "judgeNode", id: "a" as NodeId, status: { State: "down" } };
   settle(restraint, judge, 1000);

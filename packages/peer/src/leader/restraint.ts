@@ -1,33 +1,33 @@
 /**
  * Restraint: which objects the leader's plans leave alone for a while.
  *
- * Plans work towards a state in which they have nothing to say. A plan that proposes the same for the same
- * object again and again, each time as if for the first time, would fill the log for ever and keep other
- * objects waiting. Decides when that is so: `repeatsMax` equal changes that were applied or refused, while
- * nobody but the leader itself touched the object. The object is left alone then, for a time that doubles.
- * An object at which a plan threw, or whose change fits into no entry, is left alone as well.
+ * Plans work towards a state in which they have nothing to propose. A plan that proposes the same change of the
+ * same object for ever would fill the log and delay other objects. Decides when that is so: `repeatsMax` equal
+ * changes were applied or refused, and nobody but the leader touched the object. The plans then leave the
+ * object alone, and each further pause is twice as long. They also leave an object alone if a plan threw on it,
+ * or if its change does not fit into a log entry.
  *
  * Drive it with tick(), with settled() for each proposal of the plans, and with moved() for what others change.
  */
 import type { Change, Event, PlannedChange } from "@gam/state";
 
-/** What the plans of a leader change. To remove a node is for others as well. */
+/** A change that a leader's plans may make. Other peers may remove nodes as well. */
 export type LeadersChange = PlannedChange | Extract<Change, { readonly kind: "removeNode" }>;
 
 const repeatsMax = 16;
-/** Most objects need a few changes and no more. Only what is changed more often is looked at closely. */
+/** Most objects need only a few changes. Changes of an object are compared only after this many. */
 const changesUnwatched = 8;
-/** A change that has not come again for 30 s has been of use. */
+/** A change that is not repeated for 30 s was useful. */
 const restTicks = 600;
-/** 5 s at first, ten minutes at last. */
+/** 5 s at first, at most ten minutes. */
 const holdTicksMin = 100;
 const holdTicksMax = 12_000;
 
 interface Conduct {
-  /** How often each change came, by what it says. */
+  /** How often each change was made, by its content. */
   readonly repeats: Map<string, number>;
   lastTick: number;
-  /** Left alone until then, and for how long that was. */
+  /** End of the present or last pause. */
   untilTick: number;
   holdTicks: number;
 }
@@ -40,14 +40,14 @@ export interface Held {
 
 export class Restraint {
   readonly #conducts = new Map<string, Conduct>();
-  /** Changes of each object, of those that are not looked at closely, in about 30 s. */
+  /** Number of changes of each object that is not compared yet, in about 30 s. */
   readonly #changes = new Map<string, number>();
-  /** Left alone now. */
+  /** Objects in a pause now. */
   readonly #held = new Set<string>();
   #nowTick = 0;
   #news: Held[] = [];
 
-  /** True when an object is not left alone any more. */
+  /** Returns: whether a pause has ended. */
   tick(): boolean {
     this.#nowTick += 1;
     const ended = [...this.#held].filter((id) => !this.holds(id));
@@ -68,13 +68,13 @@ export class Restraint {
     return (this.#conducts.get(id)?.untilTick ?? 0) > this.#nowTick;
   }
 
-  /** Those that may be proposed now. */
+  /** Returns: the changes that may be proposed now. */
   admit(changes: readonly LeadersChange[]): readonly LeadersChange[] {
     if (this.#conducts.size === 0) return changes;
     return changes.filter((change) => isJudgement(change) || !this.holds(objectOf(change)));
   }
 
-  /** A proposal with these changes was applied, or refused. */
+  /** A proposal with these changes was applied or refused. */
   settled(changes: readonly LeadersChange[]): void {
     for (const change of changes) {
       if (isJudgement(change)) continue;
@@ -90,12 +90,12 @@ export class Restraint {
     }
   }
 
-  /** A plan threw at this object, or made a change of it that cannot be proposed. */
+  /** A plan threw on this object, or made a change of it that cannot be proposed. */
   failed(id: string, why: string): void {
     this.#hold(id, why);
   }
 
-  /** Somebody else than the leader's plans has changed these: they are looked at as if they were new. */
+  /** Something other than the leader's plans changed these objects: start counting again. */
   moved(events: readonly Event[]): void {
     for (const event of events) {
       for (const id of touchedBy(event)) {
@@ -109,7 +109,7 @@ export class Restraint {
     return this.#news.length > 0;
   }
 
-  /** Those that were not left alone before. Each comes once. */
+  /** Returns: pauses that began since the last call. */
   takeNews(): readonly Held[] {
     const news = this.#news;
     this.#news = [];
@@ -148,12 +148,12 @@ export class Restraint {
   }
 }
 
-/** Whether a node is there is said by what its watchers hear: nothing that comes again is in vain. */
+/** Verdicts follow from what a node's watchers hear, so a repeated verdict is never useless. */
 function isJudgement({ kind }: LeadersChange): boolean {
   return kind === "judgeNode";
 }
 
-/** The object that is left alone with such changes. New tasks are their service's. */
+/** Returns: the object that such a change belongs to. A new task belongs to its service. */
 export function objectOf(change: LeadersChange): string {
   switch (change.kind) {
     case "createTask":
@@ -165,7 +165,7 @@ export function objectOf(change: LeadersChange): string {
   }
 }
 
-/** What it says, without what is another each time: ids that are made up, and the time. */
+/** Returns: the content of a change, without the parts that always differ: generated ids and times. */
 function wordsOf(change: LeadersChange): string {
   switch (change.kind) {
     case "createTask": {

@@ -1,12 +1,12 @@
 /**
- * Writing: what this peer and others want in the log, up to the moment when it stands there or is refused.
+ * Writing: proposals of this peer and of others, until they are in the log or refused.
  *
- * Decides which proposals this peer forwards, which ones it puts into the log when it leads, and what it answers
- * to a peer whose proposal cannot be put there. Does not decide what the changes do (store) nor who may ask for
+ * Decides which proposals this peer forwards, which ones it puts into the log when it leads, and how it answers
+ * a peer whose proposal cannot be put there. Does not decide what the changes do (store) nor who may ask for
  * them (gatekeeper.ts).
  *
- * A proposal of another peer that this one cannot read, or that some member cannot, is refused with the reason.
- * It is no cause to disconnect: the other may be of a newer version, and mean well.
+ * If this peer or another member cannot read a peer's proposal, it is refused with the reason. The sender stays
+ * connected: it may simply run a newer version.
  */
 import type { Configuration } from "@gam/consensus";
 import type { NodeId } from "@gam/core";
@@ -37,7 +37,7 @@ export interface WritingParts {
   /** Puts an entry into the log. False when this peer does not lead, or cannot now. */
   readonly log: (data: Uint8Array) => boolean;
   readonly send: (to: NodeId, body: PeerMessage) => void;
-  /** A member asked for what it may not do. */
+  /** Reports a member that asked for something that it may not do. */
   readonly refuse: (peer: NodeId, reason: string) => void;
   readonly verify: (peer: NodeId, address: string) => void;
   readonly tell: Tell;
@@ -60,7 +60,7 @@ export class Writing {
     this.#gatekeeper.tick();
   }
 
-  /** What this peer itself wants. `settle` is called once, perhaps before this returns. */
+  /** Proposes changes of this peer itself. `settle` is called once, perhaps before this returns. */
   propose({ id, atMs, changes }: Proposal, settle: (answer: ProposalOutcome) => void): void {
     const { store, vetting, self } = this.#parts;
     const refuse = (refusal: Refusal): void => settle({ kind: "refused", ...refusal });
@@ -74,7 +74,7 @@ export class Writing {
     this.proposals.add(proposal, settle);
   }
 
-  /** Another peer asks this one, as the leader, to put something into the log. */
+  /** Handles another peer's request to put a proposal into the log. */
   hear(asker: OtherAsker, asked: Envelope): void {
     const answer = this.#judge(asker, asked);
     if (answer === undefined) return;
@@ -84,10 +84,12 @@ export class Writing {
     else send(asker.id, { kind: "refused", id, ...answer });
   }
 
-  /** Undefined: nothing is to be said. The asker sees what became of it in its own copy of the log. */
+  /**
+   * Returns: the answer to send. Undefined: none, since the asker sees the outcome in its own copy of the log.
+   */
   #judge(asker: OtherAsker, asked: Envelope): "later" | Refusal | undefined {
     const { store, vetting, leading, refuse, verify, tell } = this.#parts;
-    // Before it leads, a peer need not have applied all that was committed: it cannot judge.
+    // Until it leads, this peer may not have applied everything that was committed, so it cannot judge.
     if (leading() === undefined) return "later";
     const read = vetting.tryRead(asked);
     if ("problem" in read) {
@@ -100,7 +102,7 @@ export class Writing {
       vetting.isTooNew(proposal) &&
       refusalOfDialect(store, dialectOfProposal(proposal)) === undefined
     )
-      return "later"; // For another leader, which can read it.
+      return "later"; // Another leader may be able to read it.
     const decision = this.#gatekeeper.judge(asker, proposal);
     switch (decision.kind) {
       case "known":
@@ -129,7 +131,7 @@ export class Writing {
     return true;
   }
 
-  /** Puts into the log what was asked for, unless it must wait. */
+  /** Puts a proposal into the log. Returns: false if it must be tried again later. */
   #append(proposal: Proposal, from: NodeId): boolean {
     const { vetting, store, configuration, log, tell } = this.#parts;
     const leading = this.#parts.leading();
@@ -145,6 +147,6 @@ export class Writing {
     leading?.settle(proposal.id, false);
     const text = "Refused a proposal that nobody can apply";
     tell(`proposal ${from}`, text, { peer: from, reason: written.problem });
-    return true; // To be tried by nobody again.
+    return true; // Nobody may try it again.
   }
 }

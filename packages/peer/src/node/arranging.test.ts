@@ -30,7 +30,7 @@ class World {
   }
 }
 
-test("a plan is made when something of networks has moved, and not otherwise", () => {
+test("a plan is computed when something that it depends on has changed, and not otherwise", () => {
   const world = new World();
   assert.ok(!world.plans());
   world.write({ kind: "createTask", task: aTask("web", "t1") });
@@ -39,10 +39,10 @@ test("a plan is made when something of networks has moved, and not otherwise", (
   assert.ok(world.plans());
   world.arranging.tick();
   world.write({ kind: "removeTask", id: "t2" as TaskId });
-  assert.ok(world.plans(), "what had an address and is gone");
+  assert.ok(world.plans(), "a task that had an address is gone");
 });
 
-test("plans come once a tick, and the last one is not left out", () => {
+test("there is at most one plan in a tick, and the last change is not left out", () => {
   const world = new World();
   world.write({ kind: "createTask", task: aTask("web", "t1", { extra: { attachments } }) });
   assert.ok(world.plans());
@@ -52,10 +52,10 @@ test("plans come once a tick, and the last one is not left out", () => {
   assert.ok(world.plans());
 });
 
-test("a copy of the state that may be old is planned from only when nobody says what is new", () => {
+test("an old copy of the state is used only after 5 s without news", () => {
   const world = new World();
   world.write({ kind: "createTask", task: aTask("web", "t1", { extra: { attachments } }) });
-  // One tick went by already.
+  // One tick has passed already.
   for (let tick = 2; tick < patienceTicks; tick += 1) {
     world.arranging.tick();
     assert.ok(!world.plans(false));

@@ -1,13 +1,13 @@
 /**
- * Arranging: when this node's part of the networks is planned anew.
+ * Arranging: when to recompute this node's network plan.
  *
- * Decides only the moment: at once after something has moved that a plan is made from, but not more
- * than once in a tick, and not from a copy of the state that may be old. What a kernel was told before
- * this peer came up holds until then, because an old plan would take away what has come since.
+ * Decides only the moment: at once after a change of something that the plan depends on, but at most once in a
+ * tick, and not from a copy of the state that may be old. The kernel keeps its earlier configuration until
+ * then, because an old plan would remove what was added since.
  */
 import type { Event } from "@gam/state";
 
-/** After 5 s nobody is going to say what is new: the copy is the best there is. */
+/** After 5 s without news from a leader the copy is the best there is. */
 const patienceTicks = 100;
 
 export class Arranging {
@@ -23,7 +23,7 @@ export class Arranging {
     this.#due ||= events.some(moves);
   }
 
-  /** Whether it is planned now. Whoever is told so plans it. */
+  /** Whether the caller has to recompute the plan now. Returns true once for each need. */
   isDue(caughtUp: boolean): boolean {
     if (!this.#due || this.#plannedTick === this.#nowTick) return false;
     if (!caughtUp && this.#nowTick < patienceTicks) return false;

@@ -54,7 +54,7 @@ const cases: {
     input: heard({ channel: "raft", life: "x", body: commit }),
     rests: false,
   },
-  { name: "a word about connections", input: heard(steered), rests: false },
+  { name: "a message about network plans", input: heard(steered), rests: false },
   {
     name: "a list of containers",
     input: { kind: "worker", input: { kind: "containers", containers: [] } },
@@ -92,7 +92,7 @@ for (const { name, input, effects = [], rests } of cases) {
   });
 }
 
-test("a peer rests no longer than the first of its machines", () => {
+test("a peer rests no longer than any of its machines", () => {
   const rest = new Rest();
   assert.equal(ticksOf(rest, 1000, 2, 3), 2);
   assert.equal(ticksOf(rest, 1000, 3, 1), 1);

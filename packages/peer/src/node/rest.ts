@@ -1,12 +1,12 @@
 /**
- * Rest: how many ticks a peer may let pass at once.
+ * Rest: how many ticks a peer may skip at once.
  *
- * A peer that was told to do something, or has something under way, counts every tick. One that only hears
- * that all is well rests until the next heartbeat, probe or election is due. Whoever drives it then wakes the
- * process for these, not 20 times a second. What is heard meanwhile is taken at once, after the ticks that have
+ * A peer that has work to do or in flight counts every tick. A peer that only receives signs of life rests
+ * until the next heartbeat, probe or election is due. The shell can then wake the process for those only,
+ * instead of 20 times a second. Messages that arrive meanwhile are handled at once, after the ticks that have
  * passed by then.
  *
- * Timers of more than `awakeTicks` (restart delays, stop periods) may be late by `restTicksMax` less one.
+ * Timers of more than `awakeTicks` (restart delays, stop periods) may be up to `restTicksMax` - 1 ticks late.
  */
 import type { Raft } from "@gam/consensus";
 import type { Membership } from "@gam/membership";
@@ -14,7 +14,7 @@ import type { Effect } from "../io/effect.ts";
 import type { Input } from "../io/input.ts";
 import type { Message } from "../io/message.ts";
 
-/** 200 ms: more than a heartbeat takes to come, so a follower hardly ever wakes by itself. */
+/** 200 ms: longer than a heartbeat interval, so it is usually a heartbeat that wakes a follower. */
 const restTicksMax = 4;
 /** 5 s: longer than any retry of a peer or worker. */
 const awakeTicks = 100;
@@ -22,19 +22,22 @@ const awakeTicks = 100;
 export class Rest {
   #awakeUntilTick = awakeTicks;
 
-  /** Of each step. */
+  /** Call this for each step. */
   note(nowTick: number, input: Input, effects: readonly Effect[]): void {
     if (isWork(input) || effects.some(isDeed)) this.#awakeUntilTick = nowTick + awakeTicks;
   }
 
-  /** At least 1. */
+  /** Returns: the number of ticks, at least 1. */
   ticks(nowTick: number, raft: Raft, membership: Membership): number {
     if (nowTick < this.#awakeUntilTick) return 1;
     return Math.min(restTicksMax, raft.restTicks, membership.restTicks);
   }
 }
 
-/** More than news of who is alive, how busy hosts are, and what the engine has, told again. What comes of it is a deed. */
+/**
+ * Whether an input is work. Signs of life, usage and repeated reports of the engine are not; if they cause
+ * work, an effect shows it (isDeed).
+ */
 function isWork(input: Input): boolean {
   switch (input.kind) {
     case "tick":

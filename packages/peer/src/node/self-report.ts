@@ -1,7 +1,7 @@
 /**
- * Self-report: what this peer says of its own node, until the state says the same.
+ * Self-report: what this peer reports about its own node, until the state agrees.
  *
- * Decides when it is said again. It is said in vain where another node holds the same address or key
+ * Decides when the report is repeated. It has no effect while another node holds the same address or key
  * (member-claims.ts of the state), so the pauses grow.
  */
 
@@ -9,7 +9,7 @@ import { sameValue } from "@gam/core";
 import { messageLengthMax, type Node, type ReportedChange } from "@gam/state";
 import type { SelfDescription } from "../io/input.ts";
 
-/** In ticks of the peer: one second, and one minute at most. */
+/** In ticks: one second at first, at most one minute. */
 const pauseTicksMin = 20;
 const pauseTicksMax = 1200;
 
@@ -17,7 +17,7 @@ export class SelfReport {
   /** The newest dialect of the log that this peer speaks. */
   readonly #dialect: number;
   #said: SelfDescription | undefined;
-  /** The node that says what this peer says of it. */
+  /** The node's row when it last agreed with the report. */
   #described: Node | undefined;
   #isUnderWay = false;
   #dueTick = 0;
@@ -35,9 +35,9 @@ export class SelfReport {
   }
 
   /**
-   * What to propose now, and answer with settled(); nothing when the node says so already. `hasAccounted`: the
-   * state shows what has become of every task here. A node that is ready again is believed in all that the
-   * state says of its tasks.
+   * Returns: what to propose now, to be followed by settled(); undefined when the node's row already agrees.
+   *         `hasAccounted`: the state shows what became of every task here. Until then the node does not report
+   *         its engine as ready again, because others then trust all that the state says of its tasks.
    */
   take(
     node: Node,
@@ -77,7 +77,7 @@ export class SelfReport {
   }
 }
 
-/** What an engine says may be of any length. */
+/** Shortens the engine's texts, which may be of any length. */
 function shortened(said: SelfDescription): SelfDescription {
   const { engine, network } = said;
   const cut = (text: string): string => text.slice(0, messageLengthMax);

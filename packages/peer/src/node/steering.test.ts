@@ -8,7 +8,7 @@ const [a, b, c] = ["a", "b", "c"] as NodeId[] as [NodeId, NodeId, NodeId];
 const t1 = "t1" as TaskId;
 const attachments = [{ network: "front" as NetworkId, address: "10.0.1.7" }];
 
-/** Node a's own, in a cluster of three, with a task on b. */
+/** Node a's instance, in a cluster of three, with a task on b. */
 function world(): { log: TestLog; steering: Steering } {
   const log = new TestLog();
   for (const id of [a, b, c]) log.write({ kind: "joinNode", node: aNode(id) });
@@ -19,19 +19,19 @@ function world(): { log: TestLog; steering: Steering } {
   return { log, steering: new Steering(a) };
 }
 
-test("a node whose task leaves is told once the plan without it is in force", () => {
+test("a node with a leaving task gets a message once the plan without the task is in force", () => {
   const { log, steering } = world();
   steering.planned(log.store);
   const { index } = log.store;
-  assert.deepEqual(steering.arranged(index), [], "nobody leaves");
+  assert.deepEqual(steering.arranged(index), [], "no task leaves");
   log.write({ kind: "desireTask", id: t1, desired: "shutdown" });
   steering.planned(log.store);
   assert.deepEqual(steering.arranged(index), [], "that is the plan before");
   assert.deepEqual(steering.arranged(log.store.index), [b]);
-  assert.deepEqual(steering.arranged(log.store.index), [], "it was told");
+  assert.deepEqual(steering.arranged(log.store.index), [], "it has the message already");
 });
 
-test("who was told of one plan is told of the next as well", () => {
+test("a node that got a message for one plan gets one for the next as well", () => {
   const { log, steering } = world();
   log.write({ kind: "desireTask", id: t1, desired: "shutdown" });
   const { index } = log.store;
@@ -42,7 +42,7 @@ test("who was told of one plan is told of the next as well", () => {
   assert.deepEqual(steering.arranged(log.store.index), [b]);
 });
 
-test("of plans in a row the last answers for all", () => {
+test("of several plans in a row the last answers for all", () => {
   const { log, steering } = world();
   log.write({ kind: "desireTask", id: t1, desired: "shutdown" });
   steering.planned(log.store);
@@ -51,9 +51,9 @@ test("of plans in a row the last answers for all", () => {
   assert.deepEqual(steering.arranged(log.store.index), [b]);
 });
 
-test("all that are up count, as far as they have come", () => {
+test("all nodes that are up count, each with its last plan", () => {
   const { log, steering } = world();
-  assert.equal(steering.reached(log.store), 0, "nobody has said anything");
+  assert.equal(steering.reached(log.store), 0, "no node has reported");
   steering.arranged(9);
   steering.heard(b, 8);
   steering.heard(b, 7);

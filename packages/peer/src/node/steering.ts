@@ -1,16 +1,16 @@
 /**
- * Steering: up to which entry of the log the nodes send connections by.
+ * Steering: up to which log entry the nodes' network plans are in force.
  *
- * A task that leaves must not end while some node may still send somebody to it. So each peer tells the
- * nodes that have such tasks how far its own packet filter has come, and the worker of such a node waits
- * for all that are up. It does not wait for ever: what is lost on the way costs time, nothing else.
+ * A leaving task must not end while some node may still send connections to it. So each peer tells the nodes
+ * that have leaving tasks up to which entry its own packet filter is configured. The worker of such a node
+ * waits for all nodes that are up. The wait is limited: a lost message costs time, nothing else.
  */
 import type { NodeId } from "@gam/core";
 import { isLeaving, type NodeState, type View } from "@gam/state";
 
 const upStates: ReadonlySet<NodeState> = new Set(["ready", "disconnected"]);
 
-/** Of the plans that are not in force yet and in which a node has tasks that leave. */
+/** For a node with leaving tasks: the range of plans that include them and are not in force yet. */
 interface Waiting {
   readonly firstIndex: number;
   readonly lastIndex: number;
@@ -18,7 +18,7 @@ interface Waiting {
 
 export class Steering {
   readonly #self: NodeId;
-  /** By node: its filter is as the state was after this entry, or later. */
+  /** By node: its filter matches the state after this entry, or a later one. */
   readonly #indexes = new Map<NodeId, number>();
   readonly #waiting = new Map<NodeId, Waiting>();
 
@@ -26,7 +26,7 @@ export class Steering {
     this.#self = self;
   }
 
-  /** This node is planned from the state as it is now. */
+  /** This node's plan was computed from this state. */
   planned(view: View): void {
     const lastIndex = view.index;
     for (const { ID } of view.nodes()) {
@@ -36,7 +36,7 @@ export class Steering {
     }
   }
 
-  /** What was planned at that entry, or before, is in force. Shape: whom to tell. */
+  /** The plan of that entry is in force, and so are all earlier ones. Returns: the nodes to tell. */
   arranged(index: number): readonly NodeId[] {
     this.heard(this.#self, index);
     const told = [...this.#waiting].filter(([, { firstIndex }]) => firstIndex <= index);
@@ -47,17 +47,17 @@ export class Steering {
     return told.map(([node]) => node);
   }
 
-  /** So far has that node come. */
+  /** That node's plan of this entry is in force. */
   heard(node: NodeId, index: number): void {
     this.#indexes.set(node, Math.max(index, this.#indexes.get(node) ?? 0));
   }
 
-  /** So far have all come that are up. */
+  /** Returns: the entry whose plan is in force on all nodes that are up. */
   reached(view: View): number {
     for (const id of this.#indexes.keys()) {
       if (view.node(id) === undefined) this.#indexes.delete(id);
     }
-    // Without its engine a node sends connections all the same.
+    // A node without its engine still sends connections.
     const up = view.nodes().filter(({ Status }) => upStates.has(Status.State));
     return Math.min(...up.map(({ ID }) => this.#indexes.get(ID) ?? 0));
   }

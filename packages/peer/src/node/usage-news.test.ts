@@ -29,9 +29,9 @@ const cases = [
 ];
 
 for (const { name, change, want } of cases) {
-  test(`UsageNews after ${name}: ${want ? "told" : "not told"}`, () => {
+  test(`UsageNews after ${name}: ${want ? "sent" : "not sent"}`, () => {
     const news = new UsageNews();
-    assert.ok(news.isNews(told), "the first one is told");
+    assert.ok(news.isNews(told), "the first one is sent");
     assert.equal(news.isNews({ ...told, ...change }), want);
   });
 }
@@ -54,7 +54,7 @@ const shares = [
 ];
 
 for (const { name, cpus, want } of shares) {
-  test(`UsageNews with ${name}: told ${want.join(", ")}`, () => {
+  test(`UsageNews with ${name}: sent ${want.join(", ")}`, () => {
     const news = new UsageNews();
     news.isNews(told);
     assert.deepEqual(

@@ -1,30 +1,30 @@
 /**
- * UsageNews: which measurements of this host are worth telling everybody.
+ * UsageNews: which measurements of this host are worth sending to all peers.
  *
- * Decides by how far usage has moved since it was told last. A mesh in which nothing happens then
- * gossips a fifth of what it would, and what the scheduler weighs is still right to a few percent.
+ * Decides by how far usage has moved since it was last sent. An idle mesh then gossips a fifth of what it would
+ * otherwise, and the scheduler's numbers are still right to a few percent.
  *
- * Processor time is measured over one second, and one second says little: a garbage collector, a timer or
- * a neighbour on the same machine moves it by more than a few percent. So it is news once it has stayed on the
- * same side for three measurements.
+ * Processor time is measured over one second, which is noisy: a garbage collector, a timer or a neighbour on
+ * the same machine moves it by more than a few percent. So a change is sent only when three measurements in a
+ * row agree on its direction.
  */
 import type { Usage } from "@gam/state";
 
-/** Told at least so often, so that a new peer, or one that missed it, knows before long. */
+/** Sent at least this often, so that a peer that is new or missed it soon knows. */
 const silentMsMax = 5000;
 /** Changes of less than these shares of the whole are noise. */
 const cpuShare = 0.05;
-/** Measurements in a row that have to agree that there is more processor time used, or less. */
+/** Measurements in a row that have to show more processor time, or less. */
 const cpuLasts = 3;
 const memoryShare = 0.01;
 const diskShare = 0.01;
 
 export class UsageNews {
   #told: Usage | undefined;
-  /** Measurements in a row with more processor time than was told (positive), or less (negative). */
+  /** Measurements in a row with more processor time than was last sent (positive), or less (negative). */
   #moved = 0;
 
-  /** Whether to tell this one. Whoever is told so tells it. */
+  /** Whether the caller has to send this one. */
   isNews(usage: Usage): boolean {
     if (this.#told !== undefined) {
       this.#moved = movedOn(this.#moved, usage.cpu - this.#told.cpu);

@@ -54,7 +54,7 @@ const cases: readonly {
   { name: "the same life", from: manager, life: ["a"], want: {} },
   { name: "a later life, of a manager", from: manager, life: ["a", "x"], want: { isOver: true } },
   { name: "a later life, of a worker", from: worker, life: ["a", "x"], want: {} },
-  { name: "a later life, of nobody it knows", from: stranger, life: ["a", "x"], want: {} },
+  { name: "a later life, of an unknown peer", from: stranger, life: ["a", "x"], want: {} },
   { name: "an earlier life", from: worker, life: [], want: { tells: true } },
   {
     name: "a rival, of a manager",
@@ -65,14 +65,14 @@ const cases: readonly {
   { name: "a rival, of a worker", from: worker, life: ["b", "c"], want: {} },
   { name: "a rival without a log", from: manager, life: ["b"], index: 0, want: { tells: true } },
   {
-    name: "any life, and it has no log itself",
+    name: "any life, and has no log itself",
     from: stranger,
     life: ["b"],
     hasLog: false,
     want: { own: ["b"] },
   },
   {
-    name: "no life, and it has no log itself",
+    name: "no life, and has no log itself",
     from: stranger,
     life: [],
     index: 0,
@@ -96,7 +96,7 @@ for (const { name, from, life, index = 7, hasLog = true, want } of cases) {
   });
 }
 
-test("a message of another life is not taken, and its sender is told once a second", () => {
+test("a message of another life is ignored, and its sender gets this life at most once a second", () => {
   const { lives, told } = rig();
   assert.equal(lives.isOwn(manager, "a"), true);
   assert.deepEqual(told, []);
@@ -108,7 +108,7 @@ test("a message of another life is not taken, and its sender is told once a seco
   assert.deepEqual(told[0], [manager, { kind: "life", life: ["a"], index: 2 }]);
 });
 
-test("a rival that comes to its senses is one no more", () => {
+test("a rival that takes over this life is a rival no more", () => {
   const { lives, notes } = rig();
   for (let times = 0; times < 3; times += 1) lives.hear(manager, ["a", "x"].toReversed(), 7);
   assert.deepEqual([lives.rivals.length, notes.length], [1, 1]);

@@ -1,9 +1,9 @@
 /**
- * Lives: the life of this peer's log, and what it does about those of others.
+ * Lives: the life of this peer's log, and how it reacts to the lives of others.
  *
- * Decides which messages are about this peer's log, when it drops its log for that of a later life, and when it
- * begins a life itself. From then on it is over: the journal is written anew, and the shell makes another
- * peer of it. life.ts says how two lives stand to each other.
+ * Decides which messages are about this peer's log, when the peer drops its log for a later life, and when it
+ * begins a new life itself. After that this peer is over: the journal is rewritten, and the shell creates
+ * another peer from it. life.ts says how two lives relate.
  */
 import type { NodeId } from "@gam/core";
 import type { View } from "@gam/state";
@@ -14,7 +14,7 @@ import type { Journal } from "../journal/journal.ts";
 import { type Life, nextLife, relationOf } from "../journal/life.ts";
 import { type RecoverOrder, type Recovery, recoverLog } from "./recover.ts";
 
-/** A peer is told of this life this often at most. */
+/** Minimum time between two messages to the same peer about this life: one second. */
 const tellTicks = 20;
 const peersMax = 5_000;
 
@@ -22,15 +22,15 @@ export interface LivesParts {
   readonly self: NodeId;
   readonly journal: Journal;
   readonly view: View;
-  /** Nothing about a log is for this peer. */
+  /** This peer ignores all messages about a log. */
   readonly isMute: boolean;
-  /** Of Raft's log. */
+  /** Last index of Raft's log. */
   readonly lastIndex: () => number;
   readonly tell: (to: NodeId, body: PeerMessage) => void;
   readonly note: (text: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-/** A peer whose life parted from this one's: both came of one, by two recoveries. */
+/** A peer whose life diverged from this one: two survivors recovered. */
 export interface Rival {
   readonly peer: NodeId;
   readonly life: Life;
@@ -53,7 +53,7 @@ export class Lives {
     return this.#own;
   }
 
-  /** Stands in messages. */
+  /** The id that messages carry. */
   get id(): string {
     return this.#own.at(-1) ?? "";
   }
@@ -62,7 +62,7 @@ export class Lives {
     return [...this.#rivals].map(([peer, life]) => ({ peer, life }));
   }
 
-  /** Another life is being written down: this peer says and does nothing any more. */
+  /** Another life is being written to disk: this peer does nothing any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -71,31 +71,35 @@ export class Lives {
     this.#nowTick += 1;
   }
 
-  /** Whether a message that bears this id is about this peer's log. Who errs is told, now and then. */
+  /**
+   * Whether a message with this id is about this peer's log. If not, tells its sender of this life, at a
+   * limited rate.
+   */
   isOwn(from: NodeId, id: string): boolean {
     if (id === this.id) return !this.#parts.isMute;
     this.#tell(from);
     return false;
   }
 
-  /** That one's log is of `life`, and it has applied so much of it. */
+  /** Handles a peer's message that its log is of `life`, applied up to `index`. */
   hear(from: NodeId, life: Life, index: number): void {
     const { view, journal } = this.#parts;
     const relation = relationOf(this.#own, life);
     if (relation !== "rival") this.#rivals.delete(from);
     if (relation === "same") return;
     if (this.#parts.lastIndex() === 0) {
-      // There is no log to lose. A life that was begun and lost again counts for nothing beside one with a log.
+      // This peer has no log to lose. It does not take over a life that has no log either, unless that
+      // continues its own.
       if (relation !== "behind" && index === 0) return;
       this.#own = life;
       journal.adoptLife(life);
     } else if (relation === "ahead") {
       this.#tell(from);
     } else if (view.index === 0 && (relation === "behind" || index > 0)) {
-      // The beginning of a log, of which nothing is known to be committed.
+      // This peer has only the start of a log, and knows of no committed entry in it.
       this.#begin(life);
     } else if (view.node(from)?.Spec.Role !== "manager") {
-      return; // A worker recovers nothing, and may say what it likes.
+      return; // A worker cannot recover a cluster, so its word does not count.
     } else if (relation === "rival") {
       this.#meetRival(from, life, index);
     } else {
@@ -106,26 +110,26 @@ export class Lives {
   #meetRival(from: NodeId, life: Life, index: number): void {
     if (index === 0) return this.#tell(from);
     if (!this.#rivals.has(from)) {
-      this.#parts.note("A peer goes on in another life of the cluster", { from, life });
-      // It has to know of this one as well.
+      this.#parts.note("Found a peer in another life of the cluster", { from, life });
+      // The other peer has to know this life as well.
       this.#tell(from);
     }
     if (this.#rivals.size < peersMax) this.#rivals.set(from, life);
   }
 
-  /** What this peer would go on with alone. Undefined: it has no state in which it is a node. */
+  /** Returns: what this peer would continue with alone; undefined if it has no state in which it is a node. */
   recovery(): Recovery | undefined {
     return recoverLog(this.#parts.journal.log(), this.#parts.self);
   }
 
-  /** Goes on alone in a new life. */
+  /** Continues alone in a new life. */
   recover(order: RecoverOrder): void {
     const { journal, self } = this.#parts;
     const log = recoverLog(journal.log(), self, order);
     if (log !== undefined) this.#begin(nextLife(this.#own, order.id), log);
   }
 
-  /** What may still happen to a peer that is over. */
+  /** Handles the inputs of a peer that is over. */
   conclude(input: Input): readonly Effect[] {
     const { journal } = this.#parts;
     if (input.kind !== "persisted") return [];
@@ -138,7 +142,7 @@ export class Lives {
     const contacts = view.nodes().map(({ ID, Gam }) => ({ id: ID, addresses: Gam.addresses }));
     this.#isOver = true;
     journal.beginLife({ life, contacts, ...(log && { log }) });
-    note("The cluster goes on in another life", { life, keepsLog: log !== undefined });
+    note("Switched to another life of the cluster", { life, keepsLog: log !== undefined });
   }
 
   #tell(to: NodeId): void {

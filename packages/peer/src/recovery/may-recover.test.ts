@@ -50,27 +50,27 @@ const table: readonly {
   },
   { name: "this is a worker", facts: { isManager: false }, refusal: /this host is a worker/ },
   {
-    name: "another one hears a leader",
+    name: "another peer hears a leader",
     facts: { answers: answers([b, { isLed: true }]) },
     refusal: /host-b hears a leader/,
   },
   {
-    name: "another one hears a leader, and this one's journal is spoilt",
+    name: "another peer hears a leader, and this one's journal is damaged",
     facts: { own: { ...place, isMute: true }, answers: answers([b, { isLed: true }]) },
     refusal: /host-b hears a leader; move the data directory .* "gam join TOKEN"/,
   },
   {
-    name: "this is the only voter, and its journal is spoilt",
+    name: "this is the only voter, and its journal is damaged",
     facts: { own: { ...place, isMute: true }, voters: [a], leaderlessMs: 0 },
   },
   {
-    name: "a voter answers whose journal is spoilt",
+    name: "a voter answers whose journal is damaged",
     facts: { answers: answers([b, { isMute: true }]), leaderlessMs: 0 },
   },
   {
-    name: "another one is in a later life",
+    name: "another peer is in a later life",
     facts: { answers: answers([d, { life: ["one", "two"] }]) },
-    refusal: /host-d goes on in a later life/,
+    refusal: /host-d is already in a later life/,
   },
   {
     name: "a majority answers, and has just lost its leader",
@@ -78,7 +78,7 @@ const table: readonly {
     refusal: /a majority of the voters answers .* again in 40 s/,
   },
   {
-    name: "a majority answers for long, and elects nobody",
+    name: "a majority answers for a minute, and elects no leader",
     facts: { answers: answers([b, {}]) },
     doubts: [/2 of 3 voters answer, which is a majority/],
   },
@@ -92,7 +92,7 @@ const table: readonly {
     doubts: [/2 of 3 voters answer/],
   },
   {
-    name: "voters that answer out of an earlier life, which count for nothing",
+    name: "voters of an earlier life answer, and do not count",
     facts: {
       own: { ...place, life: ["one", "two"] },
       answers: answers([b, {}], [c, {}]),

@@ -1,26 +1,26 @@
 /**
- * May recover: whether this peer may go on alone, from what it has and from what the others answer.
+ * May recover: whether this peer may continue alone, judged by its own log and by the other peers' answers.
  *
- * Refuses where the cluster goes on by itself, or where this peer's part in it is over. Has doubts where another
- * survivor has more, or where a majority answers and does not get to a leader: then somebody has to insist.
+ * Refuses where the cluster can continue by itself, or where this peer's part in it is over. Gives doubts where
+ * another survivor has more, or where a majority answers but elects no leader: then a person has to insist.
  */
 import { type Check, check, type NodeId } from "@gam/core";
 import { checkLife, type Life, relationOf } from "../journal/life.ts";
 
-/** A majority that answers elects a leader within seconds. One that has not after this never will. */
+/** A majority that answers elects a leader within seconds. If it has not after this time, it never will. */
 const patienceMs = 60_000;
 
 const rejoin =
-  'move the data directory of this host away, and "gam join TOKEN": the others have all that it had';
+  'move the data directory of this host away, then run "gam join TOKEN": the other hosts have all its data';
 
-/** What a peer says of its log. */
+/** What a peer reports about its log. */
 export interface LogPlace {
   readonly life: Life;
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** It hears a leader, or leads. */
+  /** It leads, or hears a leader. */
   readonly isLed: boolean;
-  /** Its journal is spoilt: it takes no part, and its vote counts for nothing. */
+  /** Its journal is damaged: it takes no part, and its vote does not count. */
   readonly isMute: boolean;
 }
 
@@ -40,19 +40,19 @@ export interface RecoverFacts {
   readonly leaderlessMs: number;
   readonly voters: readonly NodeId[];
   readonly votersOutgoing: readonly NodeId[];
-  /** Of the others that answered. */
+  /** The answers of other peers. */
   readonly answers: ReadonlyMap<NodeId, LogPlace>;
-  /** There is a state in which this peer is a node. */
+  /** It has a state in which it is a node. */
   readonly hasState: boolean;
-  /** In that state. The others follow no worker, and a worker could let nobody in. */
+  /** It is a manager in that state. Other peers do not follow a worker, and a worker can admit no member. */
   readonly isManager: boolean;
   readonly nameOf: (id: NodeId) => string;
 }
 
 export interface RecoverVerdict {
-  /** Why it must not be done; undefined where it may be. */
+  /** Why the peer must not recover; undefined where it may. */
   readonly refusal: string | undefined;
-  /** Why somebody has to insist on it. */
+  /** Why a person has to insist on it. */
   readonly doubts: readonly string[];
 }
 
@@ -63,14 +63,14 @@ export function mayRecover(facts: RecoverFacts): RecoverVerdict {
 
 function refusalOf(facts: RecoverFacts): string | undefined {
   const { own, answers, nameOf } = facts;
-  if (own.isLed) return "there is a leader, and nothing to recover from";
+  if (own.isLed) return "there is a leader, so there is nothing to recover from";
   if (!facts.hasState)
-    return "this host has no copy of the cluster's state; run it on one that has";
+    return "this host has no copy of the cluster's state; run it on a host with a copy";
   if (!facts.isManager) return "this host is a worker; run it on a manager that has survived";
   for (const [id, { life, isLed }] of answers) {
     const relation = relationOf(own.life, life);
     if (relation === "behind") {
-      return `${nameOf(id)} goes on in a later life of the cluster already; this host follows it by itself`;
+      return `${nameOf(id)} is already in a later life of the cluster; this host follows it by itself`;
     }
     if (relation === "same" && isLed)
       return `${nameOf(id)} hears a leader; ${own.isMute ? rejoin : "this host finds it by itself"}`;
@@ -92,20 +92,22 @@ function doubtsOf(facts: RecoverFacts): string[] {
   const { answering, needed, voters } = quorumOf(facts);
   if (answering >= needed) {
     doubts.push(
-      `${answering} of ${voters} voters answer, which is a majority: see their logs first for why they elect no leader`,
+      `${answering} of ${voters} voters answer, which is a majority: read their logs first to see why they elect no leader`,
     );
   }
   return doubts;
 }
 
-/** By which log holds more that may have been acknowledged, as in an election. */
+/** Compares logs as an election does: whose log holds more that may have been acknowledged. */
 function isAhead(other: LogPlace, own: LogPlace): boolean {
   if (relationOf(own.life, other.life) !== "same") return false;
   if (other.lastTerm !== own.lastTerm) return other.lastTerm > own.lastTerm;
   return other.lastIndex > own.lastIndex;
 }
 
-/** Of the set of voters that lacks the most; while they change there are two. */
+/**
+ * Counts the answers of voters. While the voters change there are two sets; returns the set that lacks more.
+ */
 function quorumOf({ self, own, voters, votersOutgoing, answers }: RecoverFacts): {
   readonly voters: number;
   readonly answering: number;

@@ -35,7 +35,7 @@ function proposal(...made: readonly Change[]): Uint8Array {
   return encode({ id: testId<ProposalId>(`p${written}`), atMs, changes: made });
 }
 
-/** A log of those entries behind the first one, of which so many are known to be committed. */
+/** A log of these entries after the first one, with so many known to be committed. */
 function logOf(datas: readonly Uint8Array[], commit: number): SurvivorLog {
   const { entries } = bootstrap(self);
   const behind = datas.map((data, at) => entry(at + 2, data));
@@ -50,7 +50,7 @@ function stateOf(log: SurvivorLog): unknown {
   return [view.index, view.cluster, view.nodes(), view.services()];
 }
 
-test("the whole log is kept, also what is not known to be committed", () => {
+test("the whole log is kept, even entries that are not known to be committed", () => {
   const recovery = recoverLog(logOf(whole, 3), self);
   assert.ok(recovery !== undefined);
   const { view, unconfirmed, lastIndex, skipped, snapshot, hardState } = recovery;
@@ -67,7 +67,7 @@ test("the whole log is kept, also what is not known to be committed", () => {
   });
   assert.equal(hardState.votedFor, undefined);
   assert.ok(hardState.term > 2 && snapshot.term === hardState.term);
-  assert.ok(snapshot.index > 100_000, "no index means two things");
+  assert.ok(snapshot.index > 100_000, "no index is used twice");
   assert.equal(hardState.commit, snapshot.index);
   const restored = new Store();
   restored.restore(readDump(snapshot.data));
@@ -75,7 +75,7 @@ test("the whole log is kept, also what is not known to be committed", () => {
   assert.deepEqual(restored.services(), view.services());
 });
 
-test("a snapshot and what stands behind it", () => {
+test("a snapshot and the entries after it", () => {
   const first = recoverLog(logOf(whole.slice(0, 4), 5), self);
   assert.ok(first !== undefined);
   const { snapshot, hardState } = first;
@@ -86,7 +86,7 @@ test("a snapshot and what stands behind it", () => {
     ["web", "more"].map((name) => testId(name)),
   );
   assert.ok((second?.snapshot.index ?? 0) > snapshot.index + 100_000);
-  // Entries that the snapshot has already stay in a log.
+  // A log may still have entries that the snapshot contains.
   const trailing = { hardState, snapshot, entries: [...logOf(whole, 5).entries.slice(0, 3), next] };
   assert.deepEqual(recoverLog(trailing, self)?.view.services(), second?.view.services());
 });
@@ -106,7 +106,7 @@ const poisons: readonly (readonly [string, Uint8Array])[] = [
 ];
 for (const [name, poison] of poisons) {
   for (const at of [0, 2, whole.length]) {
-    test(`a poisoned entry, ${name}, is as if it had never been, at ${at}`, () => {
+    test(`a poisoned entry, ${name}, has no effect, at ${at}`, () => {
       const log = logOf(whole.toSpliced(at, 0, poison), 3);
       const entries = log.entries.map((one, place): Entry => {
         return place === at + 1 ? { ...one, kind: "noop", data: new Uint8Array() } : one;
@@ -128,7 +128,7 @@ test("each poisoned entry is named, and several are left out", () => {
   for (const { reason } of recovery?.skipped ?? []) assert.notEqual(reason, "");
 });
 
-test("without a state in which it is a node a peer has nothing to go on with", () => {
+test("a peer without a state in which it is a node has nothing to recover", () => {
   assert.equal(recoverLog(logOf([], 1), self), undefined);
   assert.equal(recoverLog(logOf(whole.slice(0, 1), 2), self), undefined);
   assert.equal(recoverLog(logOf(whole, 2), testId<NodeId>("c")), undefined);

@@ -1,12 +1,14 @@
 /**
- * Recover: the log with which a survivor goes on alone, made of what its disk has.
+ * Recover: the log with which a survivor continues alone, made from its disk.
  *
- * All of its log is kept, also what it does not know to be committed: each entry was put there by a leader, and
- * some of them may have been acknowledged to clients by voters that are gone. What was never acknowledged may
- * happen by that, as it may with any write whose answer was lost. What this peer has not got is lost.
+ * It keeps its whole log, even entries that it does not know to be committed. A leader put each of them there,
+ * and some of them may have been acknowledged to clients by voters that are gone. So a write that was never
+ * acknowledged may take effect, as may any write whose answer was lost. Entries that this peer does not have
+ * are lost.
  *
- * An entry that cannot be read or applied is left out, as every peer left it out, and is named. Indexes and terms go on far behind those of the old life, so that none means
- * two things: to clients, whose versions are indexes, and to people who read logs.
+ * An entry that cannot be read or applied is left out, as on every peer, and is named. Indexes and terms
+ * continue far beyond those of the old life, so that none is used twice: clients take indexes for versions, and
+ * people read them in logs.
  */
 import {
   type Configuration,
@@ -27,7 +29,7 @@ import {
   type View,
 } from "@gam/state";
 
-/** More than anybody has written that this peer has not heard of. */
+/** More entries than the other voters can have written without this peer. */
 const indexGap = 1_000_000;
 const termGap = 1_000;
 
@@ -37,11 +39,14 @@ export interface SurvivorLog {
   readonly entries: readonly Entry[];
 }
 
-/** What a person has decided. */
+/** A person's decision to recover. */
 export interface RecoverOrder {
   /** Random, 25 characters. */
   readonly id: string;
-  /** Nodes that do not answer. Their tasks go to others: who is left alone cannot tell them from a cut cable. */
+  /**
+   * Nodes that do not answer. Their tasks move to other nodes: a survivor cannot tell a lost host from a cut
+   * cable.
+   */
   readonly gone: readonly NodeId[];
   /** Wall clock of this peer. */
   readonly atMs: number;
@@ -55,21 +60,21 @@ export interface SkippedEntry {
 export interface Recovery {
   readonly hardState: HardState;
   readonly snapshot: Snapshot;
-  /** That held at the end of the old life. */
+  /** The last one of the old life. */
   readonly configuration: Configuration;
-  /** The state that it has. */
+  /** The recovered state. */
   readonly view: View;
   /** The last entry of the old life that is kept. */
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** Entries that are kept although this peer does not know that they are committed. */
+  /** Number of kept entries that this peer does not know to be committed. */
   readonly unconfirmed: number;
   readonly skipped: readonly SkippedEntry[];
 }
 
 /**
- * Shape:  `undefined` when there is no state in which `self` is a node.
- * Errors: those of a snapshot that cannot be read, as they are.
+ * Returns: the survivor's new log; undefined if it has no state in which `self` is a node.
+ * Errors: those of a snapshot that cannot be read, unchanged.
  */
 export function recoverLog(
   log: SurvivorLog,
@@ -107,7 +112,7 @@ function configurationOf({ snapshot, entries }: SurvivorLog): Configuration {
   return last === undefined ? (snapshot?.configuration ?? none) : readConfiguration(last.data);
 }
 
-/** The last step of the old life: those who do not answer are down. */
+/** Ends the old life: marks the nodes that do not answer as down. */
 function takeLeave(store: Store, index: number, order: RecoverOrder | undefined): void {
   const gone = (order?.gone ?? []).filter((id) => store.node(id) !== undefined);
   if (order === undefined || gone.length === 0) return store.skip(index);
@@ -118,7 +123,7 @@ function takeLeave(store: Store, index: number, order: RecoverOrder | undefined)
   store.apply(index, { id: order.id as ProposalId, atMs: order.atMs, changes });
 }
 
-/** The state after the whole log, and what is left out of it. Errors: those of readDump(). */
+/** Returns: the state after the whole log, and the entries left out of it. Errors: those of readDump(). */
 function replay({ snapshot, entries }: SurvivorLog): {
   readonly store: Store;
   readonly skipped: readonly SkippedEntry[];
@@ -135,7 +140,9 @@ function replay({ snapshot, entries }: SurvivorLog): {
   return { store, skipped };
 }
 
-/** Why the entry changes nothing. Undefined when it has been applied, or refused as others were. */
+/**
+ * Applies an entry. Returns: why it is left out; undefined when it was applied, or refused as on other peers.
+ */
 function problemOf(store: Store, index: number, data: Uint8Array): string | undefined {
   let proposal: Proposal;
   try {

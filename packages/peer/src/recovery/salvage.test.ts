@@ -30,7 +30,7 @@ const changes: readonly Change[] = [
   service("second"),
 ];
 
-/** One record for each change, then one with `last`, and where each begins. */
+/** One record for each change, then one with `last`, and the offset of each. */
 function written(last?: Uint8Array): {
   readonly bytes: Uint8Array;
   readonly places: readonly number[];
@@ -59,7 +59,7 @@ function written(last?: Uint8Array): {
   return { bytes: Buffer.concat(pieces), places };
 }
 
-/** The same file, in which the record is broken. */
+/** The same file with one record broken. */
 function brokenAt(record: number): JournalFile[] {
   const { bytes, places } = written();
   const copy = Uint8Array.from(bytes);
@@ -77,7 +77,7 @@ function start(files: readonly JournalFile[], isMute: boolean): Peer {
 
 const names = (peer: Peer): string[] => peer.view.services().map(({ ID }) => ID);
 
-test("what stands before the broken record is salvaged, and nothing is cut off", () => {
+test("everything before the broken record is salvaged, and nothing is cut off", () => {
   for (const [record, want] of [
     [3, []],
     [4, [testId("first")]],
@@ -88,9 +88,12 @@ test("what stands before the broken record is salvaged, and nothing is cut off",
   assert.throws(() => start(brokenAt(3), false), { code: "CORRUPT_FILE", message: /--salvage on/ });
 });
 
-test("a journal of which nothing is whole is refused all the same", () => {
+test("a journal without an intact state is refused even so", () => {
   assert.throws(() => start(brokenAt(0), true), { code: "CORRUPT_FILE" });
-  assert.throws(() => start(brokenAt(1), true), { code: "CORRUPT_FILE", message: /no state/ });
+  assert.throws(() => start(brokenAt(1), true), {
+    code: "CORRUPT_FILE",
+    message: /no intact state/,
+  });
 });
 
 test("a log with an entry that cannot be applied is salvaged without it", () => {
@@ -107,7 +110,7 @@ test("a log with an entry that cannot be applied is salvaged without it", () => 
   );
 });
 
-test("a salvaged peer promises nothing, writes nothing and orders nothing", () => {
+test("a salvaged peer sends no Raft message, writes nothing and orders nothing", () => {
   const peer = start(brokenAt(4), true);
   const life = peer.lives.id;
   const vote = { kind: "vote", term: 9, lastIndex: 2 ** 40, lastTerm: 9, transfer: true } as const;
@@ -133,7 +136,7 @@ test("a salvaged peer promises nothing, writes nothing and orders nothing", () =
   assert.equal(peer.raft.role, "follower");
 });
 
-test("a salvaged peer that goes on alone is whole again", () => {
+test("a salvaged peer that recovers takes part again", () => {
   const peer = start(brokenAt(4), true);
   const steps = peer.step({ kind: "recover", id: "again", gone: [] }, nowMs);
   const disk = steps.find((effect) => effect.kind === "disk");

@@ -1,9 +1,9 @@
 /**
- * Salvage: what a peer starts from when its journal is spoilt, so that it can be asked what is left.
+ * Salvage: what a peer starts from when its journal is damaged, so that people can ask what is left.
  *
- * Such a peer has forgotten promises that it made, so it must not take part: it votes for nobody, acknowledges
- * nothing, gives its engine no orders and writes nothing. It hears who is there, and may go on alone where
- * `gam recover` may be done, or drop what it has for a later life of the cluster.
+ * Such a peer has lost votes and acknowledgements that it gave, so it must not take part: it does not vote,
+ * acknowledge, write or give its engine orders. It does learn which peers are alive. It may continue alone
+ * where `gam recover` is allowed, or drop its data for a later life of the cluster.
  */
 import { GamError, type NodeId } from "@gam/core";
 import type { Recovered } from "../journal/journal.ts";
@@ -11,7 +11,7 @@ import { journalRemedy } from "../journal/record.ts";
 import { recoverLog } from "./recover.ts";
 
 /**
- * The same journal, with the state that it amounts to, in which nobody votes.
+ * Returns: the same journal with the state that results from it, in a configuration without voters.
  *
  * Errors: CORRUPT_FILE when nothing in it can be used.
  */
@@ -20,7 +20,7 @@ export function salvaged(recovered: Recovered, self: NodeId): Recovered {
   if (recovery === undefined) {
     throw new GamError(
       "CORRUPT_FILE",
-      `Cannot salvage the journal: no state of the cluster is whole in it. ${journalRemedy}`,
+      `Cannot salvage the journal: it holds no intact state of the cluster. ${journalRemedy}`,
     );
   }
   const configuration = { voters: [], votersOutgoing: [], learners: [], standbys: [] };

@@ -1,10 +1,10 @@
 /**
- * Standstill: what a peer does that has met an entry of the log which it cannot read and others apply.
+ * Standstill: what a peer does after it meets a log entry that it cannot read and others apply.
  *
- * To skip the entry would make its state another than theirs, and to end would meet the entry again at each start.
- * So it applies nothing any more and takes no part: it does not vote, lead, acknowledge, answer probes or
- * give its engine orders. To the others it is a host that is lost, and they replace it. Containers run on. Its log
- * stays as it is, so a newer gam goes on from there.
+ * If it skipped the entry, its state would differ from theirs. If it ended, it would meet the entry again at
+ * each start. So it stops applying entries and takes no part: it does not vote, lead, acknowledge, answer
+ * probes or give its engine orders. To the others its host is lost, and they replace it. Its containers keep
+ * running. Its log stays unchanged, so a newer gam can continue from there.
  *
  * Does not decide when that is so (Vetting.barrierAt()).
  */
