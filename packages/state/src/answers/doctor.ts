@@ -1,25 +1,25 @@
-/** Doctor: the answer of `GET /gam/v1/doctor`, what was examined and what is wrong. */
+/** Doctor: the answer of `GET /gam/v1/doctor`: what was examined and what is wrong. */
 import { type Check, check } from "@gam/core";
 
 export interface DoctorCheck {
-  /** What was examined, as "clocks". Readers take any: a newer agent may examine more. */
+  /** What was examined, such as "clocks". Readers accept any topic: a newer agent may examine more. */
   readonly topic: string;
-  /** Host, pair of hosts or network that it is about. */
+  /** The host, pair of hosts or network that was examined. */
   readonly subject: string;
   readonly result: "passed" | "failed" | "unknown";
-  /** "" when it passed. */
+  /** What was wrong; "" when it passed. */
   readonly found: string;
   /** What to do; "" unless it failed. */
   readonly remedy: string;
 }
 
 export interface DoctorReport {
-  /** Nothing failed. */
+  /** No check failed. */
   readonly healthy: boolean;
   readonly checks: readonly DoctorCheck[];
 }
 
-/** Each pair of hosts is a check. */
+/** Large, because each pair of hosts has a check of its own. */
 const checksMax = 1_000_000;
 const sentence = check.string(65_536);
 

@@ -1,4 +1,4 @@
-/** Recover: the answer of `GET /gam/v1/recover`, what the asked host would go on with alone. */
+/** Recover: the answer of `GET /gam/v1/recover`: what the asked host would continue with alone. */
 import { type Check, check, type NodeId } from "@gam/core";
 
 export interface RecoverHost {
@@ -7,28 +7,28 @@ export interface RecoverHost {
   readonly isSelf: boolean;
   readonly votes: boolean;
   readonly answers: boolean;
-  /** Null where it does not answer. */
+  /** Null if the host does not answer. */
   readonly lastIndex: number | null;
   readonly life: number | null;
-  /** That ran there when the state was changed last. */
+  /** Tasks that ran there at the last change of the state. */
   readonly tasks: number;
 }
 
 export interface RecoverReport {
-  /** Why it must not be done; "" where it may be. */
+  /** Why the host must not recover; "" where it may. */
   readonly refusal: string;
-  /** Why somebody has to insist on it. */
+  /** Why a person has to insist on it. */
   readonly doubts: readonly string[];
   /** How many lives the cluster has had, this one included. */
   readonly life: number;
   readonly leaderlessMs: number;
-  /** Of the log that this host has. All of it is kept. */
+  /** Last index of this host's log. All of the log is kept. */
   readonly lastIndex: number;
   /** Entries that this host does not know to be committed. */
   readonly unconfirmed: number;
   /** Entries that cannot be applied and are left out. */
   readonly skipped: readonly { readonly index: number; readonly reason: string }[];
-  /** When the state was changed last; 0 where there is none. */
+  /** Time of the last change of the state; 0 where there is none. */
   readonly writtenAtMs: number;
   /** Names. */
   readonly services: readonly string[];

@@ -1,47 +1,51 @@
 /**
- * Status: the answer of `GET /gam/v1/status`, what one peer knows of the mesh.
+ * Status: the answer of `GET /gam/v1/status`: what one peer knows of the mesh.
  *
- * The agent makes it and the gam command reads it, so the shape and its check stand here, once. The type of
- * the check says that no field is forgotten. A newer agent may add fields: readers of today drop them.
+ * The agent makes it and the gam command reads it, so the shape and its check are defined here, once. The type
+ * of the check ensures that it covers every field. A newer agent may add fields: older readers drop them.
  */
 import { type Check, check, type NodeId } from "@gam/core";
 import { checkUsage, type Usage } from "../checks/usage.ts";
 import type { Availability, NodeNetwork, NodeState } from "../objects/node.ts";
 
-/** What one peer is to the mesh. `worker` never votes and never leads. */
+/** The role of one peer in the mesh. A `worker` never votes and never leads. */
 export type PeerRole = "leader" | "voter" | "learner" | "worker";
 
 export interface NodeSummary {
   readonly id: NodeId;
   readonly hostname: string;
-  /** Best address of the mesh, `host:port`. */
+  /** The best address of its mesh listener, `host:port`. */
   readonly address: string;
   readonly state: NodeState;
-  /** Why it is in that state; "" where there is nothing to say. */
+  /** The reason for that state; "" where there is none. */
   readonly message: string;
-  /** The state is what a leader wrote last; this is whether the peer that is asked hears it now. */
+  /** Whether the asked peer hears the node now. `state` is what a leader wrote last. */
   readonly heard: boolean;
-  /** Whether its engine answers, as it said last. Without one it runs nothing, and votes all the same. */
+  /**
+   * Whether its engine answers, by its last report. Without an engine it runs nothing, but it can still vote.
+   */
   readonly engine: boolean;
   readonly role: PeerRole;
   readonly availability: Availability;
-  /** Last gossiped usage; null before the first word. */
+  /** Last gossiped usage; null before the first. */
   readonly usage: Usage | null;
-  /** What it says of its part in networks across hosts; null before the first word. */
+  /** Its last report about networks across hosts; null before the first. */
   readonly network: Pick<NodeNetwork, "encryption" | "problem"> | null;
   /** Tasks that run there. */
   readonly tasks: number;
 }
 
 export interface Pools {
-  /** Subnets that networks without one of their own can get, in all and still. */
+  /** Subnets for networks without one of their own: the total, and the free ones. */
   readonly subnets: number;
   readonly subnetsFree: number;
   readonly networks: readonly {
     readonly name: string;
     /** CIDR. */
     readonly subnet: string;
-    /** Addresses that tasks, services, bridges and plain containers hold, and those that there are for them. */
+    /**
+     * Addresses in use by tasks, services, bridges and plain containers, and the number that exists for them.
+     */
     readonly used: number;
     readonly size: number;
   }[];
@@ -53,13 +57,13 @@ export interface GamStatus {
   readonly state: "inactive" | "active";
   readonly leader: NodeId | null;
   readonly term: number;
-  /** How long no leader has been known; 0 while there is one. */
+  /** How long there has been no known leader; 0 while there is one. */
   readonly leaderlessMs: number;
   /** How many lives the cluster has had, this one included: one more with each "gam recover". */
   readonly life: number;
-  /** Its journal is spoilt: it takes no part in the mesh, and waits for "gam recover". */
+  /** Its journal is damaged: it takes no part in the mesh, and waits for "gam recover". */
   readonly isMute: boolean;
-  /** Nodes that go on in another life than this peer, by a recovery of their own. */
+  /** Nodes in a rival life: they recovered separately from this peer. */
   readonly rivals: readonly NodeId[];
   /** Raft index of the last entry applied here. */
   readonly applied: number;
@@ -67,11 +71,11 @@ export interface GamStatus {
   readonly learners: readonly NodeId[];
   readonly nodes: readonly NodeSummary[];
   readonly pools: Pools;
-  /** Nodes that the replacement of the root key waits for; null where there is none. */
+  /** Nodes that the root key rotation still waits for; null when there is no rotation. */
   readonly rootAwaits: readonly NodeId[] | null;
-  /** What the asked peer has refused or left out in the last day, with the time; the newest last. */
+  /** What the asked peer refused or left out in the last day, with the time; the newest last. */
   readonly troubles: readonly string[];
-  /** What the networks of the asked host lack, and what of the state is left out there, in sentences. */
+  /** Problems of the asked host's networks, and objects of the state that are left out there, in sentences. */
   readonly problems: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /** Tokens: the answer of `GET /gam/v1/token` and of `POST /gam/v1/token/rotate`. */
 import { type Check, check } from "@gam/core";
 
-/** What other hosts join with, whole. */
+/** The complete tokens with which other hosts join. */
 export interface JoinTokens {
   readonly worker: string;
   readonly manager: string;

@@ -1,4 +1,4 @@
-/** Cluster change: what one change of the log makes of the cluster, and why it does not hold. */
+/** Cluster change: the effect of each change on the cluster, and why a change is refused. */
 import { unreachable } from "@gam/core";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";

@@ -1,4 +1,4 @@
-/** Network change: what one change of the log makes of a network. Whether it holds is in network-refusal.ts. */
+/** Network change: the effect of each change on a network. network-refusal.ts decides whether it is refused. */
 import { type NodeId, unreachable } from "@gam/core";
 import type { ChangeOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
@@ -64,7 +64,7 @@ export function networkAfter(
   }
 }
 
-/** What is left of it when a node is gone; `undefined` when the node had no part in it. */
+/** Returns: the network without the removed node's part in it; undefined if the node had no part. */
 export function networkWithout(network: Network, node: NodeId): Network | undefined {
   const { gateways, attachments, vni } = network.Gam;
   const others = Object.entries(attachments).filter(([, attachment]) => attachment.node !== node);
@@ -73,7 +73,7 @@ export function networkWithout(network: Network, node: NodeId): Network | undefi
   return { ...network, Gam: { vni, gateways: rest, attachments: Object.fromEntries(others) } };
 }
 
-/** Somebody has made a network with such a subnet since the leader planned this. */
+/** Whether another network got this VNI or an overlapping subnet after the leader planned this. */
 function clashes(
   network: Network,
   { vni, config }: Extract<Change, { kind: "allocateNetwork" }>,

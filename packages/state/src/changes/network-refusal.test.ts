@@ -32,7 +32,7 @@ const routed = (route: string) => {
   const node = aNode("a");
   return { ...node, Gam: { ...node.Gam, network: aNodeNetwork({ routes: [route] }) } };
 };
-/** One address each: of a node, a service, a task and a container. */
+/** One address each for a node, a service, a task and a container. */
 const crowded: readonly Change[] = [
   { kind: "joinNode", node: aNode("a") },
   {
@@ -58,7 +58,7 @@ const crowded: readonly Change[] = [
   },
   { ...attach("k"), wish: "10.1.0.5" } as Change,
 ];
-/** An update that takes the service off its networks, as the third entry of the log. */
+/** An update that removes the service's networks, as the third log entry. */
 const leave = (name: string): Change => {
   const { spec } = aService(name, mayFail);
   return { kind: "updateService", id: name as ServiceId, spec, basedOn: 2 };
@@ -72,14 +72,14 @@ const refusals: readonly {
   readonly message: string;
 }[] = [
   {
-    name: "removing a network that a failed update would go back to",
+    name: "removing a network of a possible rollback",
     before: [network("net"), aService("web", { ...onNetwork, ...mayFail }), leave("web")],
     change: { kind: "removeNetwork", id: net },
     code: "IN_USE",
     message: "network net is in use by service web",
   },
   {
-    name: "a service on a network that has gone",
+    name: "a service on a network that was removed",
     before: [],
     change: aService("web", onNetwork),
     code: "NOT_FOUND",
@@ -118,7 +118,7 @@ const refusals: readonly {
       'Cannot create network "net": subnet 198.19.0.0/24 overlaps 198.18.0.0/15, the encrypted tunnels',
   },
   {
-    name: "a network that must be encrypted where nobody can",
+    name: "a network that must be encrypted when no node can encrypt",
     before: [{ kind: "joinNode", node: aNode("a") }],
     change: { kind: "createNetwork", network: aNetwork("net", { Options: { encrypted: "" } }) },
     code: "BAD_REQUEST",
@@ -147,14 +147,14 @@ const refusals: readonly {
     message: "Could not attach to network net: network net not manually attachable",
   },
   {
-    name: "a plain container on a network that is not there",
+    name: "a plain container on a missing network",
     before: [],
     change: attach("k"),
     code: "NOT_FOUND",
     message: "network net not found",
   },
   {
-    name: "a plain container on a node that is not there",
+    name: "a plain container on a missing node",
     before: [attachable],
     change: attach("k"),
     code: "NOT_FOUND",
@@ -195,7 +195,7 @@ for (const { name, before, change, code, message } of refusals) {
   });
 }
 
-test("a node that goes gives back its bridges and its plain containers, and no one else's", () => {
+test("a removed node frees its bridges' and plain containers' addresses, and no others", () => {
   const log = new TestLog();
   const b = "b" as NodeId;
   for (const id of [a, b]) log.write({ kind: "joinNode", node: aNode(id, { address: id }) });
@@ -211,12 +211,12 @@ test("a node that goes gives back its bridges and its plain containers, and no o
   const { gateways, attachments } = log.store.network(net)?.Gam ?? {};
   assert.deepEqual(gateways, { b: "10.1.0.3" });
   assert.deepEqual(Object.keys(attachments ?? {}), ["k2"]);
-  // What was planned for it before, and comes late.
+  // Changes that were planned for the node earlier and come late.
   log.write({ kind: "setGateways", id: net, gateways: { a: "10.1.0.2" } });
   assert.deepEqual(log.store.network(net)?.Gam.gateways, { b: "10.1.0.3" });
 });
 
-test("addresses are a task's until it is assigned, and taken away only where nobody could use them", () => {
+test("an assigned task loses its addresses only when it cannot use them any more", () => {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a") }, aService("web"));
   log.write({ kind: "createTask", task: aTask("web", "t1", { slot: 1 }) });
@@ -238,7 +238,7 @@ test("addresses are a task's until it is assigned, and taken away only where nob
   assert.deepEqual(held(), []);
 });
 
-test("a port that a failed update would go back to is nobody else's", () => {
+test("no other service gets a port of a possible rollback", () => {
   const log = new TestLog();
   const { spec } = aService("web", { ...published(80), ...mayFail });
   log.write({ ...aService("web"), spec });

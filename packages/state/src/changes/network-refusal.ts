@@ -1,7 +1,7 @@
 /**
- * Network refusal: why a network cannot be made, used or removed as the state is.
+ * Network refusal: why a network cannot be created, used or removed in the present state.
  *
- * The words are Swarm's and Docker's where they have some.
+ * The messages are Swarm's and Docker's where those have one.
  */
 import { type NetworkId, type NodeId, unreachable } from "@gam/core";
 import { ingressOf, isPredefined } from "../derived/network-need.ts";
@@ -59,7 +59,7 @@ function secondIngress(view: View, { network }: Of<"createNetwork">): Refusal | 
   return { code: "NAME_IN_USE", message: `ingress network (${known.Id}) is already present` };
 }
 
-/** Otherwise its tasks would wait for such a node, and nobody would know of what. */
+/** Refuse it now: otherwise its tasks would wait for a node that encrypts, and nobody would know why. */
 function unkeepable(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
   if (!demandsEncryption(network)) return undefined;
   if (view.nodes().some(({ Gam }) => (Gam.network?.encryption ?? "none") !== "none"))
@@ -69,7 +69,9 @@ function unkeepable(view: View, { network }: Of<"createNetwork">): Refusal | und
   return { code: "BAD_REQUEST", message };
 }
 
-/** Containers of such a network would not reach what lies behind the other range, or hide it from others. */
+/**
+ * With overlapping ranges, containers could not reach hosts in the other range, or would hide them from others.
+ */
 function takenSubnet(view: View, { network }: Of<"createNetwork">): Refusal | undefined {
   for (const { Subnet = "" } of network.IPAM.Config) {
     const holder = holderOf(view, Subnet);
@@ -94,7 +96,7 @@ function holderOf(view: View, subnet: string): string | undefined {
   return overlaps(subnet, tunnelRange) ? `${tunnelRange}, the encrypted tunnels` : undefined;
 }
 
-/** The service names a network that has gone since it was looked up. */
+/** The service names a network that was removed after the name was resolved. */
 export function lostNetwork(view: View, spec: ServiceSpec): Refusal | undefined {
   for (const target of targetsOf(spec)) {
     if (isPredefined(target) || view.network(target as NetworkId) !== undefined) continue;
@@ -112,7 +114,7 @@ function inUse(view: View, id: NetworkId): Refusal | undefined {
   const network = view.network(id);
   const users = view.services();
   const user = users.find((service) => {
-    // What the service may go back to when its update fails is in use as well.
+    // The networks of a possible rollback are in use as well.
     const specs = [service.Spec, mayGoBack(service) ? service.PreviousSpec : undefined];
     return specs.flatMap(targetsOf).includes(id);
   });
@@ -148,7 +150,7 @@ function unattachable(view: View, change: Of<"attachContainer">): Refusal | unde
   return { code: "NOT_FOUND", message: `node ${change.node} not found` };
 }
 
-/** The leader gives the address. This says at once, and in words, why it will not. */
+/** The leader assigns the address later. This says at once why it would not. */
 function badWish(view: View, { network: id, wish }: Of<"attachContainer">): Refusal | undefined {
   const network = view.network(id);
   if (wish === undefined || network === undefined) return undefined;

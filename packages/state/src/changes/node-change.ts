@@ -1,4 +1,4 @@
-/** Node change: what one change of the log makes of a node, of other objects by that, and why it does not hold. */
+/** Node change: the effect of each change on a node and on other objects, and why a change is refused. */
 import { unreachable } from "@gam/core";
 import type { ChangeOf, NewNode, Refusal } from "../log/change.ts";
 import { firstDialect } from "../log/dialect.ts";
@@ -31,7 +31,7 @@ export function nodeRefusal(view: View, change: Change): Refusal | undefined {
   }
 }
 
-/** It could not read what the log has brought already. */
+/** The joining peer could not read changes that are in the log already. */
 function tooOldToJoin({ dialect }: View, { Gam }: NewNode): Refusal | undefined {
   const spoken = Gam.dialect ?? firstDialect;
   if (spoken >= dialect) return undefined;
@@ -41,7 +41,7 @@ function tooOldToJoin({ dialect }: View, { Gam }: NewNode): Refusal | undefined 
   return { code: "REFUSED", message };
 }
 
-/** What a member once said it reads others have counted on. */
+/** Other members rely on a dialect once a member has reported it. */
 function downgraded(node: Node | undefined, spoken = firstDialect): Refusal | undefined {
   const before = node?.Gam.dialect ?? firstDialect;
   if (spoken >= before) return undefined;
@@ -51,7 +51,7 @@ function downgraded(node: Node | undefined, spoken = firstDialect): Refusal | un
   return { code: "REFUSED", message };
 }
 
-/** The node is no longer what the removal was for. */
+/** The node is not in the state that the removal requires any more. */
 function moot(
   view: View,
   { id, onlyIf }: Extract<Change, { kind: "removeNode" }>,
@@ -77,10 +77,10 @@ export function nodeAfter(node: Node | undefined, change: Change, on: Occasion):
       return claimedBy(node, change, on)[0];
     case "judgeNode": {
       const Status = { ...change.status, Addr: node.Status.Addr };
-      // What a lost node said before is not true any more: it has to say it again.
+      // The engine report of a lost node is out of date: the node has to report again.
       const engine =
         Status.State === "down" ? { ready: false, reason: Status.Message ?? "" } : node.Gam.engine;
-      // Taken here and not from the node's own report: the judge compares it with its own clock.
+      // Set here and not from the node's own report, because the judge compares it with its own clock.
       const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs || on.atMs;
       const Gam = { ...node.Gam, engine, engineLostAtMs };
       return { ...node, UpdatedAt: on.at, Status, Gam };
@@ -122,7 +122,7 @@ export function movedByNode(node: Node | undefined, change: Change, on: Occasion
   }
 }
 
-/** The node with what it may have of what it says, then the others that lose something by that. */
+/** Returns: the node with those claims that it may have, then the other nodes that lose a claim to it. */
 function claimedBy(node: Node | undefined, change: Claim, on: Occasion): readonly Node[] {
   const said = change.kind === "joinNode" ? joined(node, change, on) : described(node, change, on);
   return said === undefined ? [] : claimed(said, on.view.nodes());

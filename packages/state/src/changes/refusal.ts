@@ -1,7 +1,7 @@
-/** Refusal: what changes of all kinds of objects are refused for. The words are Swarm's. */
+/** Refusal: reasons to refuse changes of any kind of object. The messages are Swarm's. */
 import type { Refusal } from "../log/change.ts";
 
-/** Ids are made up by who asks, and what has one already must not be replaced by it. */
+/** The asker generates the id, and a new object must not replace an existing one. */
 export function takenId(object: unknown, name: string): Refusal | undefined {
   return object === undefined ? undefined : { code: "IN_USE", message: `${name} already exists` };
 }

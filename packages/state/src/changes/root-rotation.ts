@@ -1,16 +1,19 @@
-/** Root rotation: when the cluster's root key may be replaced by the next one, and what goes with it. */
+/** Root rotation: when the next root key may replace the cluster's root key, and what changes with it. */
 
 import type { View } from "../log/view.ts";
 import type { Cluster, JoinToken } from "../objects/cluster.ts";
 import type { Node } from "../objects/node.ts";
 
-/** Nodes that would be strangers if the next root key were the root key now. Empty without a next one. */
+/**
+ * Returns: nodes that would not be members if the next root key replaced the root key now. Empty without a next
+ *         key.
+ */
 export function nodesWithoutNextRoot(view: View): readonly Node[] {
   const next = view.cluster?.NextRoot?.PublicKey;
   return next === undefined ? [] : view.nodes().filter(({ Gam }) => Gam.root !== next);
 }
 
-/** Whether every holder of one of these root keys can show the tokens. */
+/** Whether every holder of one of these root keys can unseal the tokens. */
 export function areSealed(
   tokens: readonly (JoinToken | undefined)[],
   roots: readonly (string | undefined)[],
@@ -20,7 +23,9 @@ export function areSealed(
   );
 }
 
-/** The cluster once that key is its root key. What only holders of the one before can open is dropped. */
+/**
+ * Returns: the cluster with that key as its root key. Drops the token texts that only the old key can unseal.
+ */
 export function withNextRoot(cluster: Cluster, publicKey: string): Cluster {
   const { NextRoot: _, ...rest } = cluster;
   const kept = ({ PublicKey, Sealed }: JoinToken): JoinToken => {

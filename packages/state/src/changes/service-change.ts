@@ -1,4 +1,4 @@
-/** Service change: what one change of the log makes of a service. Whether it holds is in service-refusal.ts. */
+/** Service change: the effect of each change on a service. service-refusal.ts decides whether it is refused. */
 import { unreachable } from "@gam/core";
 import { sameTemplate } from "../derived/template.ts";
 import type { ChangeOf } from "../log/change.ts";
@@ -6,13 +6,13 @@ import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
 import { takenPort } from "./service-refusal.ts";
 
-/** What takes the place of a service's spec. */
+/** The replacement of a service's spec. */
 interface Successor {
   readonly spec: ServiceSpec;
-  /** What it may be rolled back to. */
+  /** The spec that a rollback would restore. */
   readonly previous: ServiceSpec | undefined;
   readonly registryAuth: string;
-  /** Why it is a rollback, if it is one. */
+  /** The reason for the rollback, if it is one. */
   readonly rollback: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export function serviceAfter(
       return {
         ...service,
         UpdatedAt: on.at,
-        // Somebody may have asked for another since this was planned.
+        // The client may have changed the endpoint spec after this was planned.
         Endpoint: { ...change.endpoint, Spec: service.Spec.EndpointSpec ?? {} },
       };
     default:
@@ -68,7 +68,10 @@ function made(
   };
 }
 
-/** All but what the client sent is of the service as it is now: the asked peer's copy may have been older. */
+/**
+ * Everything that the client did not send comes from the present service: the asked peer's copy may have been
+ * older.
+ */
 function updated(
   service: Service,
   change: Extract<ChangeOf<"service">, { kind: "updateService" }>,
@@ -84,7 +87,7 @@ function updated(
   return withSpec(service, { spec, previous, registryAuth, rollback: undefined }, on);
 }
 
-/** With the spec before, if there is one. `previous`: what it may go back to after that. */
+/** Restores the previous spec, if there is one. `previous`: the spec that a later rollback would restore. */
 function wentBack(
   service: Service,
   { why, previous }: { readonly why: string; readonly previous: ServiceSpec | undefined },

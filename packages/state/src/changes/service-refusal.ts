@@ -1,8 +1,8 @@
 /**
- * Service refusal: why a service cannot be made or changed as the state is.
+ * Service refusal: why a service cannot be created or changed in the present state.
  *
- * Decides what would break the store's promises: unique names, unique published ports, networks that are there,
- * and versions that writers have seen. The words are Swarm's.
+ * Decides what the store guarantees: unique names, unique published ports, networks that exist, and that
+ * writers have seen the present version. The messages are Swarm's.
  */
 import { type ServiceId, unreachable } from "@gam/core";
 import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
@@ -38,7 +38,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
   }
 }
 
-/** One of these ports is published by another service, on every node. */
+/** Another service publishes one of these ports on every node. */
 export function takenPort(
   view: View,
   id: ServiceId,
@@ -48,8 +48,8 @@ export function takenPort(
 }
 
 /**
- * One of these ports is bound on hosts by this service and published on every node by another, or the
- * other way round. Two services that bind one on hosts do not meet: placement sees to that.
+ * This service binds one of these ports on hosts and another publishes it on every node, or the other way
+ * round. Two services may bind the same port on hosts: placement keeps them apart.
  */
 function takenOnHosts(
   view: View,
@@ -93,7 +93,7 @@ function takenServiceName(view: View, name: string): Refusal | undefined {
   return { code: "NAME_IN_USE", message };
 }
 
-/** Why the service cannot have that spec. */
+/** Returns: why the service cannot have that spec. */
 function unfit(
   view: View,
   service: Service | undefined,
@@ -104,7 +104,7 @@ function unfit(
   if (spec === undefined) {
     return { code: "REFUSED", message: `service ${service.ID} does not have a previous spec` };
   }
-  // Names are unique because they stay.
+  // A name is checked for uniqueness only when the service is created.
   if (spec.Name !== service.Spec.Name) {
     return { code: "BAD_REQUEST", message: "renaming services is not supported" };
   }

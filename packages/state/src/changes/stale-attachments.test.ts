@@ -13,7 +13,7 @@ test("an attachment whose container is gone is stale, on its own node only", () 
     held: at(""),
     lives: at("10.0.1.4"),
     gone: at("10.0.1.5"),
-    // Nobody asked for it in this life of the agent.
+    // Nobody asked for it since this agent started.
     forgotten: at(""),
     elsewhere: at("10.0.1.6", "b"),
   };
@@ -23,7 +23,7 @@ test("an attachment whose container is gone is stale, on its own node only", () 
   assert.ok(stored);
   const endpoints = [
     { network: stored.Id, address: "10.0.1.4" },
-    // The same address in another network is another one.
+    // The same address in another network is a different endpoint.
     { network: "m" as typeof stored.Id, address: "10.0.1.5" },
   ];
   const stale = staleAttachments([stored], self, { endpoints, held: new Set(["held"]) });

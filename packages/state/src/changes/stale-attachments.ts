@@ -4,7 +4,7 @@ import type { Network } from "../objects/network.ts";
 
 type Detach = Extract<AskedChange, { kind: "detachContainer" }>;
 
-/** An address that a container of an engine holds, or will hold once it is started. */
+/** An address that a container of an engine has, or gets when it starts. */
 export interface HeldEndpoint {
   readonly network: Network["Id"];
   /** IPv4 without prefix. */
@@ -12,10 +12,10 @@ export interface HeldEndpoint {
 }
 
 /**
- * The attachments of one node whose containers are gone from its engine.
+ * Returns: changes that detach the attachments of one node whose containers are gone from its engine.
  *
- * `endpoints` are all those of the node's engine; `held` are keys of attachments that are being made, whose
- * containers are still to come.
+ * Shape: `endpoints` are all endpoints of the node's engine. `held` are keys of attachments in creation, whose
+ *         containers do not exist yet.
  */
 export function staleAttachments(
   networks: readonly Network[],

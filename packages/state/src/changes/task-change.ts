@@ -1,4 +1,6 @@
-/** Task change: what one change of the log makes of a task. No change of a task is refused: it is void. */
+/**
+ * Task change: the effect of each change on a task. A change of a task is never refused: it is void instead.
+ */
 import { unreachable } from "@gam/core";
 import type { ChangeOf } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
@@ -32,7 +34,7 @@ export function taskAfter(
       return { ...next, NodeID: node, Status: status };
     }
     case "attachTask": {
-      // Global tasks have their node from the start, and wait for it to be given to them.
+      // A global task has its node from the start, but waits until it is assigned to it.
       const isAssigned = compareStates(task.Status.State, "assigned") >= 0;
       if (isAssigned && (change.attachments.length > 0 || !isForsaken(task, on.view))) return task;
       return { ...next, Gam: { ...task.Gam, attachments: change.attachments } };
@@ -59,16 +61,16 @@ export function taskAfter(
   }
 }
 
-/** Nobody wants it to run, and nobody who could hear that is there. */
+/** The task is not wanted, and there is no live node that could still report about it. */
 function isForsaken(task: Task, view: View): boolean {
   const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
   return !isWanted(task) && (node === undefined || node.Status.State === "down");
 }
 
-/** The later of two observations of one task; the old one itself when the new one tells nothing. */
+/** Returns: the later of two observations of one task; the old one itself when the new one adds nothing. */
 export function mergeStatus(old: TaskStatus, next: TaskStatus): TaskStatus {
   if (isTerminal(old.State) && old.State !== next.State) {
-    // An end is final, except for a lost task whose node came back and told how it really ended.
+    // A terminal state is final. Exception: the node of a lost task came back and reported how it really ended.
     return old.State === "orphaned" && isTerminal(next.State) ? next : old;
   }
   if (compareStates(next.State, old.State) < 0) return old;

@@ -1,4 +1,4 @@
-/** Check of the cluster: its changes, and the whole object. */
+/** Check of the cluster: its changes and the whole object. */
 import { type Check, check } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Cluster, JoinToken, NextRoot } from "../objects/cluster.ts";
@@ -9,7 +9,7 @@ import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
 
 const { integer, list, optional, string, struct } = check;
 
-/** Sealed under the root key, and while it is being replaced under the next one as well. */
+/** Tokens are sealed under the root key, and during a rotation also under the next one. */
 const rootsMax = 2;
 const checkToken = struct({
   PublicKey: aKey,
@@ -29,7 +29,7 @@ const parts = {
   DataPathPort: integer(1, 65_535),
 };
 
-/** Read once more as it was when the cluster was made. */
+/** Parsed by the same rules as when the cluster was created. */
 const readPath = readBy(readDataPath);
 
 function withDataPath<T extends object>(shape: Check<T>): Check<T> {

@@ -1,4 +1,4 @@
-/** Check of ports and addresses under which a service is reached: as they are asked for, and as they are given. */
+/** Check of a service's ports and addresses: as a client asks for them, and as the leader assigns them. */
 import { type Check, check, GamError } from "@gam/core";
 import type { Endpoint, EndpointSpec, PortConfig } from "../objects/service.ts";
 import { anAddress, anId, aPort, aText } from "./field-checks.ts";

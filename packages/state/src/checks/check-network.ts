@@ -1,4 +1,4 @@
-/** Check of a network: its changes, and the whole object with what the leader gave it. */
+/** Check of a network: its changes, and the whole object with the parts that the leader assigned. */
 import { type Check, check, GamError, type NetworkId, type NodeId } from "@gam/core";
 import type { NewNetwork } from "../log/change.ts";
 import type { ChangeFields } from "../log/table-rule.ts";
@@ -22,7 +22,10 @@ const nodesMax = 65_536;
 const attachmentsMax = 65_536;
 const vniMax = 2 ** 24 - 1;
 
-/** As the leader gives it. None is not a network's: it would be given another again and again. */
+/**
+ * A VNI that the leader assigns. Not 0: the network would count as unallocated and be allocated again and
+ * again.
+ */
 const aVni = integer(1, vniMax);
 
 type Config = Network["IPAM"]["Config"][number];
@@ -40,7 +43,7 @@ const checkGivenConfig = where(
   "one subnet",
 );
 
-/** What a client may ask for the leader may give: a snapshot is read by the same rules. */
+/** The leader may assign only what a client may ask for, since a snapshot is checked by the same rules. */
 function passes(config: Config): boolean {
   try {
     checkIpam(config);
@@ -52,7 +55,7 @@ function passes(config: Config): boolean {
 }
 
 const checkAliases = list(aContainerName, 256);
-/** "" takes a node's away. */
+/** "" removes a node's address. */
 const checkGateways = map(orEmpty(anAddress), nodesMax, anId);
 
 const extra = struct({
@@ -71,13 +74,13 @@ const extra = struct({
   ),
 });
 
-/** Read once more as it was by the peer that a client asked, whatever else stands in it. */
+/** Parsed again as by the peer that the client asked. Ignores all other fields. */
 const read = (value: unknown, path: string): NewNetwork => {
   const { Id } = struct({ Id: id<NetworkId>() })(value, path);
   return readBy((body) => readNetworkSpec(body, Id))(value, path);
 };
 
-/** What the leader gives no client has. */
+/** A client cannot set the parts that the leader assigns. */
 const checkNewNetwork: Check<NewNetwork> = read;
 
 const given = struct({ Version: struct({ Index: anIndex }), Created: aTime, Gam: extra });

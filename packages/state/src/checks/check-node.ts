@@ -1,4 +1,4 @@
-/** Check of a node: its changes, and the whole object. */
+/** Check of a node: its changes and the whole object. */
 import { type Check, check, type NodeId } from "@gam/core";
 import type { NewNode } from "../log/change.ts";
 import type { ChangeFields } from "../log/table-rule.ts";
@@ -33,7 +33,7 @@ import {
 
 const { boolean, id, integer, list, literal, optional, struct } = check;
 
-/** Larger than any frame: the loopback device says 65536. */
+/** Larger than any frame: the loopback device reports 65536. */
 const mtuMax = 2 ** 17;
 const routesMax = 4096;
 const addressesMax = 64;
@@ -90,7 +90,7 @@ const parts = {
   }),
 };
 
-/** A tunnel address is the leader's to give. */
+/** Only the leader assigns a tunnel address. */
 const checkNewNode = check.where(
   struct(parts) as Check<NewNode>,
   ({ Gam }) => Gam.tunnel === undefined,

@@ -1,10 +1,13 @@
-/** Checks of parts: what rows of this peer's own snapshot are looked at for, where they miss their shape. */
+/**
+ * Checks of parts: the minimum that rows of this peer's own snapshot must have when they do not fit their
+ * shape.
+ */
 import { type Check, check } from "@gam/core";
 
-/** Of each kind. More than any cluster that this program is for. */
+/** Maximum of objects of each kind; more than in any cluster that gam is made for. */
 export const objectsMax = 1_000_000;
 
-/** A value as it came, of which only these fields are looked at. */
+/** Returns: a check that examines only these fields and keeps the value unchanged. */
 export function keeping(fields: Record<string, Check<unknown>>): Check<unknown> {
   const look = check.object(fields);
   return (value, path) => {

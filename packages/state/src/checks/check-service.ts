@@ -1,4 +1,4 @@
-/** Check of a service: its changes, and the whole object. */
+/** Check of a service: its changes and the whole object. */
 import { type Check, check, type ServiceId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Service, UpdateStatus } from "../objects/service.ts";
@@ -9,7 +9,7 @@ import { aMessage, aMoment, anIndex, aRegistryAuth, aTime } from "./field-checks
 
 const { id, list, literal, matching, optional, struct } = check;
 
-/** Places of one service: its slots, or the nodes of the cluster. */
+/** Maximum of places of one service: its slots, or the nodes of the cluster. */
 const placesMax = 200_000;
 
 const checkUpdateStatus = struct({
@@ -26,7 +26,7 @@ const checkUpdateStatus = struct({
   Message: aMessage,
 }) as Check<UpdateStatus>;
 
-/** Slots by their numbers, nodes by their ids. */
+/** Slots by number, nodes by id. */
 const checkPlaces = list(
   matching(/^(0|[1-9]\d{0,9}|[0-9a-z]{25})$/, "a slot or a node", 25),
   placesMax,

@@ -1,6 +1,6 @@
 /**
- * Check of a spec that is in the state or on its way there: read once more, as it was by the peer that a
- * client asked, and brought into its one stored form again. What a client may leave open may not be open here.
+ * Check of a spec in the state or on its way there. It is parsed again, as by the peer that a client asked, and
+ * brought into its stored form again. Fields that a client may leave out must be present here.
  */
 import { type Check, check, GamError } from "@gam/core";
 import type { ClusterSpec } from "../objects/cluster.ts";
@@ -13,15 +13,15 @@ import { readServiceSpec, readTaskSpec } from "../specs/service-spec.ts";
 import { checkEndpointSpec } from "./check-endpoint.ts";
 import { aName, aNetworkTarget } from "./field-checks.ts";
 
-/** Networks of one service. A task has an address in each, and all of them in one change. */
+/** Maximum of networks of one service. A task has an address in each, and one change sets all of them. */
 const networksMax = 200;
 const aliasesMax = 256;
 
 const present = check.object({});
 
 /**
- * What `read` makes of it, and its refusal as one of a frame. Readers take what a client left out for what is
- * usual; here nothing is left out.
+ * Returns: a check from `read`, whose errors become BAD_FRAME. Refuses an absent value, for which a reader
+ *         would use defaults.
  */
 export function readBy<T>(read: (value: unknown) => T): Check<T> {
   return (value, path) => {
@@ -35,7 +35,7 @@ export function readBy<T>(read: (value: unknown) => T): Check<T> {
   };
 }
 
-/** Whether a template expands is for the node that has the task to find out. */
+/** Templates are not expanded here: only the task's node can tell whether one expands. */
 const rules = { checkTemplate: () => undefined };
 const readService = readBy((value) => readServiceSpec(value, rules));
 const readTask = readBy((value) => readTaskSpec(value, rules));
@@ -60,7 +60,7 @@ export const checkServiceSpec: Check<ServiceSpec> = (value, path) => {
   return spec;
 };
 
-/** The very same value for equal specs. */
+/** Returns the identical object for equal specs. */
 export const checkTaskSpec: Check<TaskSpec> = readOnce((value, path) => {
   const spec = readTask(value, path);
   withTargets(spec.Networks, path);

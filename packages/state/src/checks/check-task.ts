@@ -1,4 +1,4 @@
-/** Check of a task: its changes, and the whole object. */
+/** Check of a task: its changes and the whole object. */
 import {
   type Check,
   check,
@@ -32,7 +32,7 @@ import {
 const { boolean, id, integer, list, literal, optional, struct, where } = check;
 
 const attachmentsMax = 256;
-/** Of processes: Linux has 0 to 255, other systems have more. */
+/** Linux has exit codes from 0 to 255, other systems have more. */
 const exitCodeMax = 2 ** 32;
 
 const checkTaskStatus = struct({
@@ -50,7 +50,7 @@ const checkTaskStatus = struct({
   PortStatus: optional(struct({ Ports: optional(checkPorts) })),
 }) as Check<TaskStatus>;
 
-/** Before it is given to a node, as the leader says it. */
+/** The status of a task that is not assigned, written by the leader. */
 const checkWaitingStatus = where(
   checkTaskStatus,
   ({ State }) => State === "new" || State === "allocated" || State === "pending",

@@ -1,8 +1,8 @@
 /**
- * Field checks: what single fields of the objects may hold. One place for the bounds of ids, keys,
- * addresses, ports, names, sizes, counts and times.
+ * Field checks: what single fields of the objects may hold. One place for the bounds of ids, keys, addresses,
+ * ports, names, sizes, counts and times.
  *
- * Bounds are as wide as anything real needs and no wider than what apply, the plans and the kernel take.
+ * A bound is as wide as real values need, and no wider than what apply, the plans and the kernel can take.
  * Texts that only people read are bounded in length alone.
  */
 import { base64, type Check, check, fromBase64 } from "@gam/core";
@@ -11,34 +11,34 @@ import { isAddress, isInside, isRange } from "../objects/cidr.ts";
 import { nameProblem } from "../specs/swarm-name.ts";
 
 export const aText = check.string(256);
-/** What a machine says to people: an engine's error, a reason. Writers cut theirs to `messageLengthMax`. */
+/** Text from a program to people: an engine's error, a reason. Writers cut theirs to `messageLengthMax`. */
 export const messageLengthMax = 8192;
 export const aMessage = check.string(messageLengthMax);
 export const aRegistryAuth = check.string(65_536);
 
 export const anId = check.id();
-/** The name of a service or a network. */
+/** Name of a service or a network. */
 export const aName = check.where(
   check.string(63),
   (text) => nameProblem(text) === undefined,
   "a name",
 );
 export const aHostname = check.matching(/^[^\p{Cc}]*$/u, "a host name", 255);
-/** Of a plain container, and its other names in a network. */
+/** Name or alias of a plain container. */
 export const aContainerName = check.matching(/^[^\p{Cc}\s]+$/u, "a name of a container", 255);
-/** Bounded by the size of an entry alone: a task has those of its service, whatever was let into that. */
+/** Only the size of an entry bounds labels: a task must be able to hold all labels of its service. */
 export const labels = check.map(check.string(2 ** 21), 2 ** 20, check.string(2 ** 21));
 
-/** A place in the log, or a count that such a place bounds. */
+/** An index of the log, or a count that an index bounds. */
 export const anIndex = check.integer(0, 2 ** 52);
-/** Of the log: dialect.ts. */
+/** A dialect of the log: dialect.ts. */
 export const aDialect = check.integer(1, 2 ** 31);
 export const aCount = check.integer(0, 2 ** 31);
 export const aPort = check.integer(0, 65_535);
 /** Bytes, or billionths of a CPU. */
 export const aSize = check.number(0, Number.MAX_SAFE_INTEGER);
 
-/** The last millisecond of the year 9999: later ones have another form as text. */
+/** The last millisecond of the year 9999: later times have another text form. */
 const lastMoment = 253_402_300_799_999;
 /** Milliseconds since 1970. */
 export const aMoment = check.number(0, lastMoment);
@@ -47,14 +47,14 @@ const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 export const aTime = check.where(
   check.matching(timeForm, "a time", 40),
   (text) => {
-    // Also not one that is no moment: moments are made of times.
+    // The text must also be a real moment, because moments are computed from times.
     const atMs = Date.parse(text);
     return atMs >= 0 && atMs <= lastMoment;
   },
   "a time",
 );
 
-/** base64 of so many bytes, in its one form. */
+/** Canonical base64 of so many bytes. */
 function keyOf(bytes: number, wanted: string): Check<string> {
   const length = 4 * Math.ceil(bytes / 3);
   const isOne = (text: string): boolean => {
@@ -63,7 +63,7 @@ function keyOf(bytes: number, wanted: string): Check<string> {
   };
   return check.where(check.string(length), isOne, wanted);
 }
-/** Ed25519 or WireGuard, public. */
+/** Public key of Ed25519 or WireGuard. */
 export const aKey = keyOf(32, "a key of 32 bytes in base64");
 export const aSignature = keyOf(64, "a signature of 64 bytes in base64");
 
@@ -79,13 +79,13 @@ export const anAddress = check.where(
 );
 export const aTunnelAddress = (range: string): Check<string> =>
   check.where(anAddress, (text) => isInside(text, range), `an address in ${range}`);
-/** IPv4 with the length of a prefix. */
+/** IPv4 with a prefix length. */
 export const aRange = check.where(
   check.string(18),
   (text) => !text.includes(":") && isRange(text),
   "an IPv4 range",
 );
-/** What a host has a route to: IPv4 or IPv6, a range or one address. */
+/** A route of a host: IPv4 or IPv6, a range or a single address. */
 export const aRoute = check.where(
   check.string(64),
   (text) => isRange(text) || isAddress(text),
@@ -93,10 +93,10 @@ export const aRoute = check.where(
 );
 
 const hostForm = /^(?:[0-9A-Za-z][0-9A-Za-z._-]*|[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?)$/;
-/** An address without port, or a name that stands for one. */
+/** An address or a DNS name, without port. */
 export const aHost = check.matching(hostForm, "a host", 253);
 const hostPortForm = /^(?:\[(?<ip6>[^[\]]+)\]|(?<host>[^[\]]+)):(?<port>[1-9]\d{0,4})$/;
-/** `host:port`; an IPv6 address stands in brackets or without them, as the mesh writes it. */
+/** `host:port`; an IPv6 address with or without brackets, as the mesh writes it. */
 export const aHostPort = check.where(
   check.string(262),
   (text) => {
@@ -106,6 +106,6 @@ export const aHostPort = check.where(
   "a host and a port",
 );
 
-/** What a spec calls a network: the network's id, or the name of one of the engine's own. */
+/** How a spec refers to a network: by its id, or by the name of one of the engine's own. */
 export const aNetworkTarget: Check<string> = (value, path) =>
   typeof value === "string" && isPredefined(value) ? value : anId(value, path);

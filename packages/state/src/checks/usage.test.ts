@@ -13,7 +13,7 @@ const usage: Usage = {
   atMs: 5,
 };
 
-test("a usage comes through as it was sent", () => {
+test("a valid usage passes unchanged", () => {
   assert.deepEqual(checkUsage(usage, "usage"), usage);
 });
 

@@ -1,4 +1,7 @@
-/** Usage: how busy a host is. Gossiped, never replicated: a rank may weigh it, a rule may not rest on it. */
+/**
+ * Usage: how busy a host is. Gossiped, never replicated: ranking may use it, but a filter must not depend on
+ * it.
+ */
 import { type Check, check } from "@gam/core";
 import { aMoment, aSize } from "./field-checks.ts";
 
@@ -9,22 +12,22 @@ export interface Usage {
   readonly memoryTotalBytes: number;
   /** Load average of the last minute. */
   readonly load: number;
-  /** Containers that run. */
+  /** Number of running containers. */
   readonly containers: number;
   /** References and ids of the images that the engine holds. */
   readonly images: readonly string[];
   readonly diskFreeBytes: number;
-  /** When it was measured, in milliseconds since 1970 by the host's own clock. */
+  /** Time of the measurement, in milliseconds since 1970 by the host's own clock. */
   readonly atMs: number;
 }
 
-/** Beyond these a host has lost its mind, or means harm. */
+/** Values beyond these come from a broken or hostile host. */
 const imagesMax = 4096;
 const imageLengthMax = 512;
 const loadMax = 1e6;
 const containersMax = 1e6;
 
-/** Errors: BAD_FRAME for what no host can be. */
+/** Errors: BAD_FRAME for values that no host can have. */
 export const checkUsage: Check<Usage> = check.object({
   cpu: check.number(0, 1),
   memoryBytes: aSize,

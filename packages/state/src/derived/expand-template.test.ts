@@ -51,7 +51,7 @@ for (const [text, want] of refused) {
   test(`checkTemplate() refuses "${text}"`, () => assert.equal(checkTemplate(text), want));
 }
 
-test("checkTemplate() takes what would expand for any task", () => {
+test("checkTemplate() accepts what expands for any task", () => {
   assert.equal(checkTemplate('{{.Node.Hostname}}-{{index .Service.Labels "app"}}'), undefined);
   assert.equal(checkTemplate("{{.Service.Labels.app}}"), undefined);
 });

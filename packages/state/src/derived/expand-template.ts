@@ -24,7 +24,7 @@ export interface TemplateContext {
 type Value = string | number | boolean | { readonly [key: string]: Value };
 type Args = readonly Value[];
 
-/** One word of a template's action: a field, a literal, a name, a bracket or a pipe. */
+/** One token of a template's action: a field, a literal, a name, a bracket or a pipe. */
 interface Token {
   readonly kind: "field" | "string" | "number" | "name" | "sign";
   readonly text: string;
@@ -36,12 +36,12 @@ type Part =
 
 class TemplateError extends Error {}
 
-/** Shape: the text with every action replaced, or why one could not be, in Go's words. */
+/** Returns: the text with every action replaced, or why one could not be, in Go's words. */
 export function expandTemplate(
   text: string,
   context: TemplateContext,
 ): { readonly text: string } | { readonly error: string } {
-  // Most texts are no templates at all.
+  // Fast path: most texts are not templates.
   if (!text.includes("{{")) return { text };
   try {
     const run = new Run(partsOf(text), context);
@@ -52,7 +52,7 @@ export function expandTemplate(
   }
 }
 
-/** Why the text would not expand for any task, or `undefined` when it would. */
+/** Returns: why the text would not expand for any task; undefined when it would. */
 export function checkTemplate(text: string): string | undefined {
   const expanded = expandTemplate(text, {
     Service: { ID: "id", Name: "name", Labels: {} },
@@ -125,7 +125,7 @@ function unquote(quoted: string): string {
   }
 }
 
-/** One expansion: walks the parts once. */
+/** One expansion: a single pass over the parts. */
 class Run {
   readonly #parts: readonly Part[];
   readonly #context: TemplateContext;
@@ -145,7 +145,7 @@ class Run {
     return text;
   }
 
-  /** Up to the `else` or `end` that closes it, which stays to be read. */
+  /** Returns: the text up to the `else` or `end` that closes the block; does not consume that. */
   #block(live: boolean): string {
     let text = "";
     for (; this.#next < this.#parts.length; this.#next += 1) {
@@ -163,7 +163,7 @@ class Run {
     return text;
   }
 
-  /** Stands on `if` or `else if`, and leaves on its `end`. */
+  /** Starts at `if` or `else if`, and stops at its `end`. */
   #choice(live: boolean): string {
     const part = this.#parts[this.#next];
     if (part === undefined || part.kind === "text") throw new TemplateError("1: unexpected EOF");
@@ -202,7 +202,7 @@ class Run {
     return value;
   }
 
-  /** `piped` comes last, as in Go. */
+  /** `piped` becomes the last argument, as in Go. */
   #command(piped: Args): Value {
     const first = this.#tokens[this.#token];
     if (first?.kind === "name" && first.text !== "true" && first.text !== "false") {
@@ -254,7 +254,7 @@ class Run {
       const inside: unknown =
         typeof value === "object" && Object.hasOwn(value, name) ? value[name] : undefined;
       if (inside === undefined) {
-        // A label that is not set is nothing, a field that does not exist is a mistake.
+        // A missing label is no error, but a field that does not exist is.
         if (type === "map[string]string") return "<no value>";
         throw this.#error(path, `can't evaluate field ${name} in type ${type}`);
       }

@@ -1,7 +1,8 @@
 /**
- * Network need: in which networks of the cluster a task, or a service, has an address.
+ * Network need: in which networks of the cluster a task or a service has an address.
  *
- * Decides nothing. Whoever allocates, places and routes asks here, so that all mean the same networks.
+ * Decides nothing. The allocator, the scheduler and the network plans all ask here, so that they mean the same
+ * networks.
  */
 import type { NetworkId } from "@gam/core";
 import type { View } from "../log/view.ts";
@@ -12,15 +13,15 @@ import { predefinedNetworks } from "../specs/network-spec.ts";
 import { ingressPorts } from "./ports.ts";
 
 export interface NetworkNeed {
-  /** Without doubles, in the order of the spec, the ingress network last. */
+  /** Without duplicates, in the order of the spec, the ingress network last. */
   readonly networks: readonly NetworkId[];
-  /** Why they cannot all be had whatever is allocated; "" when they can. */
+  /** Why the task cannot get all of them, whatever is allocated; "" when it can. */
   readonly problem: string;
 }
 
 const nothing: NetworkNeed = { networks: [], problem: "" };
 
-/** The networks that the task has to have an address in before it gets a node. */
+/** Returns: the networks in which the task needs an address before it gets a node. */
 export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): NetworkNeed {
   const targets = task.Spec.Networks ?? [];
   const publishes = ingressPorts(task.Gam.endpoint).length > 0;
@@ -36,7 +37,7 @@ export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): Netwo
   return { networks: [...networks], problem };
 }
 
-/** The task has all its addresses. */
+/** Whether the task has all its addresses. */
 export function isAttached(task: Pick<Task, "Spec" | "Gam">, view: View): boolean {
   const { networks, problem } = networkNeed(task, view);
   const has = (id: NetworkId): boolean => {
@@ -45,7 +46,7 @@ export function isAttached(task: Pick<Task, "Spec" | "Gam">, view: View): boolea
   return problem === "" && networks.every(has);
 }
 
-/** The networks in which the service has an address of its own. Published ports need none. */
+/** Returns: the networks in which the service has a VIP. Published ports need none. */
 export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): readonly Network[] {
   if (Spec.EndpointSpec?.Mode === "dnsrr") return [];
   const targets = Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
@@ -54,17 +55,17 @@ export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): re
   return [...ids].map((id) => view.network(id)).filter((network) => network !== undefined);
 }
 
-/** The one through which published ports reach tasks on other nodes. */
+/** Returns: the network through which published ports reach tasks on other nodes. */
 export function ingressOf(view: View): Network | undefined {
   return view.networks().find(({ Ingress }) => Ingress);
 }
 
-/** A container in one of its engine's own networks is in no other. */
+/** A container in one of the engine's own networks is in no other. */
 function isOfEngine(targets: readonly NetworkTarget[]): boolean {
   return targets.some(({ Target }) => isPredefined(Target));
 }
 
-/** One of each engine's own networks, or none at all. */
+/** Whether the target is one of each engine's own networks, or "none". */
 export function isPredefined(target: string): boolean {
   return ofEngine.has(target);
 }

@@ -1,9 +1,9 @@
 /**
  * Network plan: the engine's part of a network of the cluster on one node.
  *
- * It is a bridge with the subnet that the network has everywhere and a gateway of this node's own. The
- * engine may give away no address itself, because other nodes would not know of it: its range is the
- * gateway alone, so that it refuses whoever does not come with an address.
+ * It is a bridge with the subnet that the network has everywhere and a gateway of this node's own. The engine
+ * must not assign addresses itself, because other nodes would not know of them. So its range holds the gateway
+ * alone, and it refuses a container that does not bring its own address.
  */
 import type { NetworkId } from "@gam/core";
 import { label } from "../objects/label.ts";
@@ -14,11 +14,11 @@ import { demandsEncryption } from "../specs/network-spec.ts";
 
 export interface NetworkPlan {
   readonly network: NetworkId;
-  /** Wanted name. Where something else has it, the engine's network is called otherwise. */
+  /** Wanted name. If another network of the engine has it, this one gets a different name. */
   readonly name: string;
   /** IPv4 without prefix: the bridge's address. */
   readonly gateway: string;
-  /** Body of `POST /networks/create` but for its name. */
+  /** Body of `POST /networks/create` without the name. */
   readonly body: {
     readonly Driver: "bridge";
     readonly Internal: boolean;
@@ -30,19 +30,19 @@ export interface NetworkPlan {
 
 /** VXLAN's headers over IPv4. */
 const vxlanBytes = 50;
-/** WireGuard's, over IPv6 at worst. */
+/** WireGuard's headers, over IPv6 in the worst case. */
 export const tunnelBytes = 80;
 const mtuDefault = 1500;
-/** Of IPv4. */
+/** The smallest MTU of IPv4. */
 const mtuMin = 68;
 
 /**
- * A container's default route goes by the network whose name comes first. With this one answers to
- * clients outside leave by the address that they asked, which a UDP server does not see to itself.
+ * A container's default route uses the network whose name sorts first. With this name, answers to outside
+ * clients leave from the address that the client asked, which a UDP server does not ensure itself.
  */
 const ingressName = "0.ingress";
 
-/** `undefined` while this node has no part of the network. */
+/** Returns: undefined while this node has no part in the network. */
 export function planNetwork(
   network: Network,
   node: Node,
@@ -71,18 +71,24 @@ export function planNetwork(
   };
 }
 
-/** Device names have 15 characters at most, and VNIs 8 digits. */
+/** Device names have at most 15 characters, and VNIs at most 8 digits. */
 export function bridgeName({ Gam }: Network): string {
   return `gam-${Gam.vni}`;
 }
 
-/** Where the kernel encrypts it costs little, and otherwise it is for networks that have `demanded` it. */
+/**
+ * Encryption in the kernel is cheap, so it is always on. Otherwise only networks that have `demanded` it get
+ * it.
+ */
 export function mayTunnel({ Gam }: Node, demanded: boolean): boolean {
   const encryption = Gam.network?.encryption ?? "none";
   return encryption === "kernel" || (demanded && encryption !== "none");
 }
 
-/** Bytes that a container of this node may put into one packet. A wish that no device takes is none. */
+/**
+ * Returns: the size of the largest packet of a container on this node, in bytes. Ignores an option that no
+ *         device takes.
+ */
 export function mtuOf(network: Network, node: Node): number {
   const text = network.Options?.["com.docker.network.driver.mtu"] ?? "";
   const wish = /^\d{1,5}$/.test(text) ? Number(text) : 0;

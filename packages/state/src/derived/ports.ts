@@ -5,14 +5,14 @@ export function ingressPorts(endpoint: EndpointSpec | undefined): readonly PortC
   return (endpoint?.Ports ?? []).filter((port) => port.PublishMode !== "host");
 }
 
-/** Ports bound on the node of a task, and so to be had once on each node. */
+/** Ports bound on the task's node, so each node has each of them only once. */
 export function hostPorts(endpoint: EndpointSpec | undefined): readonly PortConfig[] {
   return (endpoint?.Ports ?? []).filter((port) => port.PublishMode === "host");
 }
 
 /**
- * Ports on every node that no other service may have: those that are given, those that are asked for,
- * and those that the service may go back to when its update fails.
+ * Returns: the ports on every node that no other service may have: those assigned, those asked for, and those
+ *         of a possible rollback.
  */
 export function heldPorts(service: Service): readonly PortConfig[] {
   const { Spec, PreviousSpec, Endpoint } = service;
@@ -20,7 +20,7 @@ export function heldPorts(service: Service): readonly PortConfig[] {
   return mayGoBack(service) ? [...held, ...ingressPorts(PreviousSpec?.EndpointSpec)] : held;
 }
 
-/** An update that fails now would take the service back to its spec before. */
+/** Whether a failure of the update would now roll the service back to its previous spec. */
 export function mayGoBack({ Spec, UpdateStatus }: Service): boolean {
   return (
     Spec.UpdateConfig?.FailureAction === "rollback" &&

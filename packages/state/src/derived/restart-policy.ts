@@ -5,17 +5,16 @@ const delayMsDefault = 5000;
 /** A task that has ended by itself. */
 export interface EndedTask {
   readonly hasFailed: boolean;
-  /** It was to run once, and ending well is its aim. */
+  /** The task of a job: it runs once, and a successful end is its goal. */
   readonly isJob: boolean;
-  /** For each restart so far by the same policy, how long before this end it was. */
+  /** For each earlier restart under the same policy: how long before this end it was. */
   readonly restartsMsAgo: readonly number[];
 }
 
 /**
- * What the restart policy says of a task that has ended by itself: whether it runs again, and how long
- * after its end.
+ * Returns: how long after its end a task that ended by itself is restarted; undefined when it is not.
  *
- * Units:  milliseconds; `undefined` when it stays down.
+ * Units: milliseconds.
  * Source: Docker Engine API 1.41, RestartPolicy; without a policy, or without a condition, it is "any".
  */
 export function restartDelayMs(

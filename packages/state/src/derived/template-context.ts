@@ -2,7 +2,7 @@ import type { Node } from "../objects/node.ts";
 import { containerName, type Task } from "../objects/task.ts";
 import type { TemplateContext } from "./expand-template.ts";
 
-/** What the templates of a task's spec know of it. */
+/** Returns: the values that templates in a task's spec can use. */
 export function templateContext(task: Task, node: Node): TemplateContext {
   const name = containerName(task);
   return {

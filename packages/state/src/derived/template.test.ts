@@ -34,7 +34,7 @@ const cases: readonly (readonly [name: string, change: Partial<ServiceSpec>, sam
   ],
   ["a port", { EndpointSpec: { Ports: [{ TargetPort: 80 }] } }, false],
 ];
-test("other networks at the deprecated place make another template", () => {
+test("other networks in the deprecated field make another template", () => {
   const { Networks: _, ...rest } = TaskTemplate;
   const old = { ...spec, TaskTemplate: rest, Networks: [{ Target: "net" }] };
   assert.equal(sameTemplate(old, { ...old }), true);

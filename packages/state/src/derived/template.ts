@@ -1,18 +1,18 @@
 /**
  * Template: whether two specs make the same tasks.
  *
- * Only the task template and the endpoint spec count. Labels, replicas, update settings and names of
- * the service do not, and neither do defaults that one client spells out and another leaves away:
- * `docker stack deploy` sends an unnormalised spec each time, and must not restart everything.
+ * Only the task template and the endpoint spec count. Labels, replicas, update settings and the name of the
+ * service do not count. Neither do defaults that one client spells out and another leaves out: `docker stack
+ * deploy` sends an unnormalised spec each time, and must not restart everything.
  */
 import type { ServiceSpec } from "../objects/service.ts";
 
-/** Whether tasks of the one need not be replaced to be tasks of the other. */
+/** Whether tasks of one spec need no replacement under the other. */
 export function sameTemplate(a: ServiceSpec, b: ServiceSpec): boolean {
   return asWritten(a) === asWritten(b) || canonical(a) === canonical(b);
 }
 
-/** Most specs that make the same tasks are written in the same way as well, which is found out sooner. */
+/** Fast path: most specs that make the same tasks are also written in the same way. */
 function asWritten({ TaskTemplate, Networks, EndpointSpec }: ServiceSpec): string {
   return JSON.stringify([TaskTemplate, Networks, EndpointSpec]);
 }
@@ -30,7 +30,7 @@ function canonical(spec: ServiceSpec): string {
   return JSON.stringify(ordered([task, endpoint])) ?? "";
 }
 
-/** Keys in order, and without what means the same as nothing. */
+/** Sorts keys and drops empty values. */
 function ordered(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((one) => ordered(one) ?? null);
   if (typeof value !== "object" || value === null) return value;

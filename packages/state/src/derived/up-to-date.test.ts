@@ -12,7 +12,7 @@ import {
 } from "../testing/index.ts";
 import { UpToDate } from "./up-to-date.ts";
 
-/** A task of template 1, and its service at another one. */
+/** A task of template 1, and its service with another template. */
 function judge(service: ServiceWish, task: TaskWish): boolean {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a", { spec: { Labels: { zone: "a" } } }) });
@@ -37,17 +37,27 @@ const cases: readonly { name: string; service: ServiceWish; task: TaskWish; want
     task: { extra: { templateVersion: 2 } },
     want: true,
   },
-  { name: "an older one that says the same", service: {}, task: {}, want: true },
-  { name: "an older one with another image", service: { image: "tiny:2" }, task: {}, want: false },
-  { name: "an older one with other ports", service: { spec: ports }, task: {}, want: false },
+  { name: "a task of an older but equal template", service: {}, task: {}, want: true },
   {
-    name: "an older one with another placement, which its node meets",
+    name: "a task of an older template with another image",
+    service: { image: "tiny:2" },
+    task: {},
+    want: false,
+  },
+  {
+    name: "a task of an older template with other ports",
+    service: { spec: ports },
+    task: {},
+    want: false,
+  },
+  {
+    name: "a task of an older template with another placement, which its node meets",
     service: constrained("node.labels.zone == a"),
     task: {},
     want: true,
   },
   {
-    name: "an older one with another placement, which its node fails",
+    name: "a task of an older template with another placement, which its node fails",
     service: constrained("node.labels.zone == b"),
     task: {},
     want: false,

@@ -1,9 +1,9 @@
 /**
  * Up to date: which tasks of a service an update would leave alone.
  *
- * Those made from the template as it is now, or from one that differs in nothing, or in a placement
- * that the task's node meets. Made anew for each version of the service; it remembers what it has found
- * out about each template, so that a thousand tasks of one template cost one comparison.
+ * A task is up to date if its template is the service's present one, or does not really differ from it, or
+ * differs only in a placement that the task's node meets. Create a new instance for each version of the
+ * service. It caches the result for each template: a thousand tasks of one template cost one comparison.
  */
 import { type Constraint, meetsConstraints, readConstraints } from "../objects/constraint.ts";
 import type { Node } from "../objects/node.ts";
@@ -12,7 +12,7 @@ import type { Service, ServiceSpec } from "../objects/service.ts";
 import type { Task } from "../objects/task.ts";
 import { sameTemplate } from "./template.ts";
 
-/** What a template has in common with the service's. */
+/** How a template compares with the service's. */
 type Likeness = "same" | "other placement" | "other";
 
 export class UpToDate {
@@ -25,7 +25,7 @@ export class UpToDate {
     this.#constraints = readConstraints(service.Spec.TaskTemplate.Placement?.Constraints);
   }
 
-  /** `node` is the task's, where it has one that still exists. */
+  /** `node` is the task's node, if that still exists. */
   includes(task: Task, node: Node | undefined): boolean {
     const { templateVersion } = task.Gam;
     if (templateVersion === this.#service.Gam.templateVersion) return true;
@@ -42,7 +42,7 @@ export class UpToDate {
 }
 
 function likenessOf(task: Task, now: ServiceSpec): Likeness {
-  // Networks of the service were given to its tasks when they were made.
+  // Tasks got the service's networks in their own spec when they were created.
   const { Networks: _, ...spec } = now;
   const then: ServiceSpec = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
   if (sameTemplate(now, then)) return "same";

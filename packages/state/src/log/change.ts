@@ -1,11 +1,10 @@
 /**
- * Change: the words of the log, and the objects that they are about.
+ * Change: the changes that a log entry may hold, and the objects that they are about.
  *
- * An entry of the log is a proposal: changes that are applied together or not at all. Changes that a
- * client asked for name the version they were based on and refuse the whole proposal when it has
- * moved. Changes that the cluster makes itself are conditional one by one: each is void when its
- * ground is gone (a task that was removed, a state that has been passed), and the rest holds, because
- * whoever planned them will look again.
+ * A log entry is a proposal: changes that are applied together or not at all. A change from a client names the
+ * version it was based on, and refuses the whole proposal when the object has changed since. A change from the
+ * cluster itself is conditional on its own: it is void when its condition no longer holds (a task that was
+ * removed, a state that has been passed). The other changes still apply, because the planner will look again.
  */
 import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
 import type { Cluster, ClusterSpec, JoinToken, NextRoot } from "../objects/cluster.ts";
@@ -21,7 +20,10 @@ import type {
 import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
 
-/** The replicated objects by the names of their tables. A new object begins here; the compiler names the rest. */
+/**
+ * The replicated objects by table name. To add a kind of object, begin here; the compiler names the other
+ * places.
+ */
 export interface Rows {
   readonly cluster: Cluster;
   readonly node: Node;
@@ -38,19 +40,19 @@ export type NewNode = New<Node>;
 export type NewTask = New<Task>;
 export type NewNetwork = Omit<Network, "Version" | "Created">;
 
-/** Asked for by clients and by peers that join or leave. */
+/** Changes that clients ask for, and peers that join or leave. */
 export type AskedChange =
   | { readonly kind: "createCluster"; readonly cluster: New<Cluster> }
   | { readonly kind: "updateCluster"; readonly spec: ClusterSpec; readonly basedOn: number }
-  /** Refused unless each is sealed under every root key that counts. */
+  /** Refused unless each token is sealed under every present root key. */
   | {
       readonly kind: "rotateTokens";
       readonly worker: JoinToken | undefined;
       readonly manager: JoinToken | undefined;
     }
   /**
-   * Begins to replace the root key `root`. A replacement that is under way is given up for this one. Whoever
-   * should not know the root key may know the tokens too, so they are made anew.
+   * Begins to replace the root key `root`, and gives up a rotation that is in progress. The tokens are new too:
+   * a person who must not know the root key may know the old ones.
    */
   | {
       readonly kind: "rotateRoot";
@@ -58,7 +60,7 @@ export type AskedChange =
       readonly next: NextRoot;
       readonly tokens: Cluster["Tokens"];
     }
-  /** A node that is known already keeps its spec, and gets the rest anew. */
+  /** A known node keeps its spec; everything else is replaced. */
   | { readonly kind: "joinNode"; readonly node: NewNode }
   | {
       readonly kind: "updateNode";
@@ -67,9 +69,9 @@ export type AskedChange =
       readonly basedOn: number;
     }
   /**
-   * Leaves a tombstone, so that the peer cannot come back without a token. What the node held in networks
-   * is free: its bridges' addresses and those of its plain containers. Refused unless the node is still what
-   * `onlyIf` says: down, or without a description of its host.
+   * Leaves a tombstone, so that the peer cannot come back without a token. Frees the node's addresses in
+   * networks: those of its bridges and of its plain containers. Refused unless the node is still in the state
+   * of `onlyIf`: down, or without a description of its host.
    */
   | {
       readonly kind: "removeNode";
@@ -85,11 +87,14 @@ export type AskedChange =
   | {
       readonly kind: "updateService";
       readonly id: ServiceId;
-      /** "previous": back to the spec before, with its credentials. Refused when there is none. */
+      /** "previous": restore the previous spec and its credentials. Refused when there is none. */
       readonly spec: ServiceSpec | "previous";
-      /** As in createService. Absent: the service keeps the credentials that `registryAuthFrom` names. */
+      /**
+       * As in createService. Absent: the service keeps the credentials of the spec that `registryAuthFrom`
+       * names.
+       */
       readonly registryAuth?: string | undefined;
-      /** Of which of its specs; "spec" when absent. */
+      /** The spec whose credentials to keep; "spec" when absent. */
       readonly registryAuthFrom?: "spec" | "previous-spec" | undefined;
       readonly basedOn: number;
     }
@@ -97,8 +102,8 @@ export type AskedChange =
   | { readonly kind: "createNetwork"; readonly network: NewNetwork }
   | { readonly kind: "removeNetwork"; readonly id: NetworkId }
   /**
-   * Wants an address for a container that is no task: `wish`, or any. Refused unless the network is
-   * attachable, and when the wish is no address of it or somebody holds it.
+   * Asks for an address for a container that is not a task: `wish`, or any. Refused unless the network is
+   * attachable. Also refused when the wish is not an address of the network, or is in use.
    */
   | {
       readonly kind: "attachContainer";
@@ -109,10 +114,10 @@ export type AskedChange =
       readonly wish?: string | undefined;
       readonly aliases?: readonly string[] | undefined;
     }
-  /** The container of an attachment is gone. */
+  /** The attachment's container is gone. */
   | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string };
 
-/** Made by a node's own peer. */
+/** Changes that a node's own peer makes. */
 export type ReportedChange =
   | {
       readonly kind: "describeNode";
@@ -127,13 +132,13 @@ export type ReportedChange =
     }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 
-/** Made by the leader's plans, and void in a term that has ended. */
+/** Changes that the leader's plans make; void in a term that has ended. */
 export type PlannedChange =
   | { readonly kind: "judgeNode"; readonly id: NodeId; readonly status: Omit<NodeStatus, "Addr"> }
   | { readonly kind: "createTask"; readonly task: NewTask }
-  /** The next root key is the root key. Void while a node has no certificate of it. */
+  /** The next root key becomes the root key. Void while a node has no certificate of it. */
   | { readonly kind: "endRootRotation"; readonly publicKey: string }
-  /** Void for a task that has another node already (global ones are made for one), or was assigned. */
+  /** Void for a task that was assigned, or has another node (a global task is made for one node). */
   | {
       readonly kind: "assignTask";
       readonly id: TaskId;
@@ -143,7 +148,7 @@ export type PlannedChange =
   /** Why a task still waits. Void once it is assigned. */
   | { readonly kind: "explainTask"; readonly id: TaskId; readonly status: TaskStatus }
   | { readonly kind: "desireTask"; readonly id: TaskId; readonly desired: DesiredState }
-  /** The node is gone for good, so nobody else will say how the task ended. */
+  /** The node is gone for good, so nobody else will report how the task ended. */
   | { readonly kind: "orphanTask"; readonly id: TaskId; readonly status: TaskStatus }
   | { readonly kind: "removeTask"; readonly id: TaskId }
   | {
@@ -155,32 +160,34 @@ export type PlannedChange =
       readonly waveAtMs: number;
       readonly updated: readonly string[];
     }
-  /** Back to the spec before, because the update failed. Void as progressUpdate is. */
+  /** Restores the previous spec because the update failed. Void as progressUpdate is. */
   | {
       readonly kind: "rollbackService";
       readonly id: ServiceId;
       readonly basedOn: number;
       readonly message: string;
     }
-  /** Void when another service has got one of its ports meanwhile. */
+  /** Void when another service got one of the ports meanwhile. */
   | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint }
-  /** Void when the network has a VNI already, or another one overlaps meanwhile. */
+  /**
+   * Void when the network has a VNI already, or when another network got the VNI or an overlapping subnet
+   * meanwhile.
+   */
   | {
       readonly kind: "allocateNetwork";
       readonly id: NetworkId;
       readonly vni: number;
       readonly config: Network["IPAM"]["Config"];
     }
-  /** Addresses of nodes' bridges; "" takes a node's away. Void for nodes that are gone. */
+  /** Addresses of nodes' bridges; "" removes a node's address. Void for nodes that are gone. */
   | {
       readonly kind: "setGateways";
       readonly id: NetworkId;
       readonly gateways: Readonly<Record<string, string>>;
     }
   /**
-   * Void once the task was assigned. Then all its addresses may still be taken away ([]) as long as
-   * nobody wants it any more and its node is down or gone: they are another's from then on, whatever
-   * becomes of the task.
+   * Void once the task was assigned. After that, [] may still remove all addresses if the task is not wanted
+   * and its node is down or gone. The task never gets them back, whatever becomes of it.
    */
   | {
       readonly kind: "attachTask";
@@ -194,13 +201,13 @@ export type PlannedChange =
       readonly key: string;
       readonly address: string;
     }
-  /** The address that it wishes was given to another: the attachment is gone. */
+  /** Its wished address went to another holder: removes the attachment. */
   | { readonly kind: "refuseAttachment"; readonly id: NetworkId; readonly key: string }
   | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
 
-/** The table with the object that a change is about. */
+/** The table of the object that a change is about. */
 export const tableOf = {
   createCluster: "cluster",
   updateCluster: "cluster",
@@ -241,7 +248,7 @@ export const tableOf = {
   refuseAttachment: "network",
 } as const satisfies Record<Change["kind"], TableName>;
 
-/** Kinds of the changes of one table's objects. */
+/** Kinds of changes of one table's objects. */
 export type KindOf<Name extends TableName> = {
   [Kind in Change["kind"]]: (typeof tableOf)[Kind] extends Name ? Kind : never;
 }[Change["kind"]];
@@ -268,7 +275,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "setTunnel",
 ]);
 
-/** Only a leader makes such changes, from its own plans, and never for another peer. */
+/** Whether only a leader may make the change, from its own plans and never for another peer. */
 export function isPlanned(change: Change): change is PlannedChange {
   return planned.has(change.kind);
 }
@@ -276,7 +283,7 @@ export function isPlanned(change: Change): change is PlannedChange {
 /** One entry of the log. */
 export interface Proposal {
   readonly id: ProposalId;
-  /** Wall clock of the peer that proposed it, in milliseconds since 1970: the objects' times. */
+  /** Wall clock of the proposing peer, in milliseconds since 1970. Objects get their times from it. */
   readonly atMs: number;
   /** The dialect of the log that its changes need (dialect.ts). Absent: the first. */
   readonly dialect?: number | undefined;

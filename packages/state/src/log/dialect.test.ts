@@ -19,7 +19,7 @@ const [a, b] = [testId<NodeId>("a"), testId<NodeId>("b")];
 const nowMs = Date.UTC(2026, 0, 1);
 const rotate: Change = { kind: "rotateTokens", worker: undefined, manager: undefined };
 
-/** A later gam, with which a kind, a field and a field inside of another one came. */
+/** A later gam that added a kind, a field, and a nested field. */
 const second: Dialect = {
   newest: 2,
   since: {
@@ -29,7 +29,7 @@ const second: Dialect = {
   },
   inner: { "createService.spec.TaskTemplate.Networks.Aliases": 2 },
 };
-/** The same log, as a gam before it reads it. */
+/** The same log, as an earlier gam reads it. */
 const first: Dialect = { ...second, newest: 1 };
 
 const attach: Change = {
@@ -86,7 +86,7 @@ const speaking = (id: NodeId, dialect: number | undefined): AskedChange => {
   };
 };
 
-/** One member speaks the second dialect, the other one what is given. */
+/** One member speaks the second dialect, the other one the given dialect. */
 function logWith(dialect: number | undefined): Log {
   const log = new Log();
   log.write(undefined, { kind: "createCluster", cluster: aCluster() });
@@ -94,7 +94,7 @@ function logWith(dialect: number | undefined): Log {
   return log;
 }
 
-test("a change above what some member reads is refused, and names the hosts to upgrade", () => {
+test("a change that some member cannot read is refused, and the refusal names the hosts to upgrade", () => {
   const log = logWith(undefined);
   assert.equal(lowestDialect(log.store), 1);
   const message = log.write(2, rotate);
@@ -104,7 +104,7 @@ test("a change above what some member reads is refused, and names the hosts to u
   assert.equal(log.store.dialect, 1);
 });
 
-test("a peer that cannot read the changes comes to the same state by the dialect alone", () => {
+test("a peer that cannot read the changes reaches the same state by the dialect alone", () => {
   const [newer, older] = [logWith(1), logWith(1)];
   const proposal: Proposal = { id: newer.id(), atMs: nowMs, dialect: 2, changes: [rotate] };
   const data = encode(proposal);
@@ -115,7 +115,7 @@ test("a peer that cannot read the changes comes to the same state by the dialect
   assert.deepEqual(older.store.dump(), newer.store.dump());
 });
 
-test("a change is taken once the last member reads it, and the log has used it then", () => {
+test("a change is applied once every member reads it, and then the log has used its dialect", () => {
   const log = logWith(1);
   const node = log.store.node(b);
   assert.ok(node !== undefined);
@@ -135,7 +135,7 @@ test("a change is taken once the last member reads it, and the log has used it t
   assert.equal(log.store.dialect, 2);
   assert.equal(readDump(log.store.dump()).dialect, 2, "a snapshot knows");
   assert.match(log.write(undefined, said), /older than before: it reads dialect 1 .* and said 2/);
-  assert.equal(log.store.node(b)?.Gam.dialect, 2, "what a member speaks never falls");
+  assert.equal(log.store.node(b)?.Gam.dialect, 2, "a member's dialect never falls");
   const late = testId<NodeId>("late");
   assert.match(log.write(undefined, speaking(late, undefined)), /too old to join: .* uses 2/);
   assert.equal(log.write(undefined, speaking(late, 2)), "applied");
@@ -149,7 +149,7 @@ test("a snapshot that has used more than a member speaks is none", () => {
   });
 });
 
-test("a host that reads less may join as long as nothing needs more, and holds the others back", () => {
+test("a host of an older dialect may join while the log needs no newer one, and holds the others back", () => {
   const log = logWith(2);
   assert.equal(log.write(undefined, speaking(testId("late"), 1)), "applied");
   assert.match(log.write(2, rotate), /Upgrade gam on "host-late0*" first/);
@@ -165,14 +165,14 @@ test("no more than five hosts are named", () => {
   assert.match(message ?? "", /Upgrade gam on ("host-n[0-4]0*"(, )?){5} and 3 more first/);
 });
 
-test("a cluster without members takes what its founder speaks", () => {
+test("a cluster without members accepts every dialect of its first peer", () => {
   assert.equal(lowestDialect(new Store()), Number.POSITIVE_INFINITY);
   assert.equal(refusalOfDialect(new Store(), 2), undefined);
 });
 
 const proposal = { id: testId<ProposalId>("p"), atMs: nowMs };
 
-test("an entry that says less than its changes need is not read", () => {
+test("an entry that names an older dialect than its changes need is not read", () => {
   const lying = checkEnvelope({ ...proposal, changes: [rotate] }, "entry");
   assert.throws(() => readEnvelope(lying, "entry", second), {
     code: "BAD_FRAME",
@@ -180,7 +180,7 @@ test("an entry that says less than its changes need is not read", () => {
   });
 });
 
-test("to a gam that does not know it, a later kind in the first dialect is no change", () => {
+test("a later kind of change in the first dialect is not read by a gam that does not know it", () => {
   const lying = checkEnvelope({ ...proposal, changes: [rotate] }, "entry");
   assert.throws(() => readEnvelope(lying, "entry", first), {
     code: "BAD_FRAME",
@@ -198,13 +198,13 @@ for (const [name, sent] of [
   });
 }
 
-test("what a later gam put into an entry that this one cannot read is not looked at", () => {
+test("the changes of an entry in a newer dialect are not examined", () => {
   const changes = [{ kind: "somethingNew", what: new Uint8Array(4) }, 7];
   const read = readProposal(encode({ ...proposal, dialect: 2, changes, more: true }), first);
   assert.deepEqual(read, { ...proposal, dialect: 2, changes: [] });
 });
 
-test("each kind of change of this gam came with a dialect that it speaks", () => {
+test("this gam speaks the dialect of each of its kinds of changes", () => {
   const { newest, since, inner } = spokenDialect;
   const came = [
     ...Object.values(since).flatMap((fields) => Object.values(fields)),

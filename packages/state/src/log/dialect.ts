@@ -1,23 +1,23 @@
 /**
  * Dialect: which changes of the log a gam can read, and which ones every member can.
  *
- * A dialect is a number. Dialect 2 is dialect 1 and the kinds of changes and the fields that came with it. A gam
- * speaks one dialect and all before it. Each peer says in its node which one that is; a change may enter the
- * log only when every member can read it. So hosts are upgraded one after the other, and no replica ever skips
- * what another one applies.
+ * A dialect is a number. Dialect 2 is dialect 1 plus the kinds of changes and the fields that were added with
+ * it. A gam speaks one dialect and all earlier ones, and each peer reports its dialect in its node. A change
+ * may enter the log only when every member can read it. So hosts can be upgraded one after the other, and no
+ * replica ever skips what another one applies.
  *
  * Decides which dialect a change needs and whether the members speak it. Does not decide what happens to an
  * entry that cannot be read (vetting.ts of the peer).
  *
- * How a kind or a field is added: docs/releasing.md.
+ * How to add a kind or a field: docs/releasing.md.
  */
 import type { Change, Proposal, Refusal } from "./change.ts";
 import type { View } from "./view.ts";
 
-/** Of all that says none. */
+/** The dialect of everything that names none. */
 export const firstDialect = 1;
 
-/** Each kind of change, and each of its fields: the dialect that it came with. */
+/** For each kind of change and each of its fields: the dialect that added it. */
 type Since = {
   readonly [Kind in Change["kind"]]: {
     readonly [Field in keyof Extract<Change, { readonly kind: Kind }>]-?: number;
@@ -25,17 +25,14 @@ type Since = {
 };
 
 export interface Dialect {
-  /** The newest one that is spoken. */
+  /** The newest dialect that is spoken. */
   readonly newest: number;
   readonly since: Since;
-  /**
-   * Fields inside of those, which apply looks at, by their path: `updateService.spec.Mode.Cron`. A path goes
-   * through lists.
-   */
+  /** Nested fields that apply uses, by path: `updateService.spec.Mode.Cron`. A path goes through lists. */
   readonly inner: Readonly<Record<string, number>>;
 }
 
-/** What this gam speaks. */
+/** The dialect that this gam speaks. */
 export const spokenDialect: Dialect = {
   newest: 1,
   since: {
@@ -94,7 +91,7 @@ export const spokenDialect: Dialect = {
   inner: {},
 };
 
-/** A field that a later dialect than the first brought. */
+/** A field that a later dialect than the first added. */
 interface Later {
   readonly kind: string;
   readonly path: readonly string[];
@@ -119,7 +116,7 @@ function laterOf(dialect: Dialect): readonly Later[] {
   return later;
 }
 
-/** The dialect that whoever reads this change must speak. */
+/** Returns: the dialect that a reader of this change must speak. */
 export function dialectOfChange(change: Change, dialect: Dialect): number {
   let needed = firstDialect;
   for (const later of laterOf(dialect)) {
@@ -129,22 +126,21 @@ export function dialectOfChange(change: Change, dialect: Dialect): number {
   return needed;
 }
 
-/** The highest that one of them needs. */
+/** Returns: the highest dialect that one of the changes needs. */
 export function dialectOfChanges(changes: readonly Change[], dialect: Dialect): number {
   let needed = firstDialect;
   for (const change of changes) needed = Math.max(needed, dialectOfChange(change, dialect));
   return needed;
 }
 
-/** The dialect that an entry of the log says it needs. */
+/** Returns: the dialect that a log entry says it needs. */
 export function dialectOfProposal({ dialect }: Pick<Proposal, "dialect">): number {
   return dialect ?? firstDialect;
 }
 
 /**
- * The lowest dialect that a member speaks. Plans of the leader that could use a newer one ask for this first.
- *
- * Returns: Infinity where there is no member.
+ * Returns: the lowest dialect that a member speaks; Infinity where there is no member. Plans of the leader that
+ *         could use a newer dialect check this first.
  */
 export function lowestDialect(view: Pick<View, "nodes">): number {
   let lowest = Number.POSITIVE_INFINITY;
@@ -152,21 +148,21 @@ export function lowestDialect(view: Pick<View, "nodes">): number {
   return lowest;
 }
 
-/** More than these are counted and not named. */
+/** Only so many hosts are named; the rest are counted. */
 const namedMax = 5;
 
 /**
- * Why a change that needs this dialect must not be applied to this state: some member cannot read it. `undefined`
- * when all can.
+ * Returns: why a change that needs this dialect must not be applied to this state: some member cannot read it.
+ *         Undefined when all members can.
  *
- * The words follow from the state and the number alone. They are stored as the outcome of the proposal, also
- * by peers that cannot read the change: every later version has to say it in the same words.
+ * The text depends on the state and the number alone. Every peer stores it as the proposal's outcome, even a
+ * peer that cannot read the change. So every later version has to use the same text.
  */
 export function refusalOfDialect(
   view: Pick<View, "nodes" | "dialect">,
   needed: number,
 ): Refusal | undefined {
-  // No member speaks less than what the log has used: refusal.ts lets none in.
+  // No member speaks an older dialect than the log has used: node-change.ts does not let one join.
   if (needed <= view.dialect || needed <= lowestDialect(view)) return undefined;
   const behind = view.nodes().filter(({ Gam }) => (Gam.dialect ?? firstDialect) < needed);
   const names = behind

@@ -1,10 +1,10 @@
-/** Occasion: what the changes of one entry of the log share when they are applied. */
+/** Occasion: what all changes of one log entry share when they are applied. */
 import type { View } from "./view.ts";
 
 export interface Occasion {
-  /** The state that the changes before this one have made. */
+  /** The state after the earlier changes of the entry. */
   readonly view: View;
-  /** Place of the entry in the log. */
+  /** Index of the entry in the log. */
   readonly index: number;
   /** RFC 3339; the same moment as `atMs`. */
   readonly at: string;
@@ -16,12 +16,12 @@ interface Moved {
   readonly UpdatedAt: string;
 }
 
-/** What an object has that is made now. */
+/** Returns: the version and times of an object that is created now. */
 export function born({ index, at }: Occasion): Moved & { readonly CreatedAt: string } {
   return { Version: { Index: index }, CreatedAt: at, UpdatedAt: at };
 }
 
-/** What an object has whose version moves now. */
+/** Returns: the version and time of an object whose version changes now. */
 export function moved({ index, at }: Occasion): Moved {
   return { Version: { Index: index }, UpdatedAt: at };
 }

@@ -1,7 +1,8 @@
 /**
- * Whether an address lies in a range, both as text: `10.1.2.3` in `10.1.0.0/16`, or in itself.
+ * Whether an address is in a range, both as text: `10.1.2.3` in `10.1.0.0/16`. The range may be a single
+ * address.
  *
- * Shape: IPv4 and IPv6. What is no address, or of another family, lies in nothing.
+ * Shape: IPv4 and IPv6. A text that is not an address, or is of the other family, is in no range.
  */
 export function isInside(address: string, range: string): boolean {
   const [base = "", prefix] = range.split("/");
@@ -13,13 +14,13 @@ export function isInside(address: string, range: string): boolean {
   return a.slice(0, length) === b.slice(0, length);
 }
 
-/** `10.1.0.0/16`: an address with the length of its prefix. */
+/** Whether a text is an address with a prefix length: `10.1.0.0/16`. */
 export function isRange(text: string): boolean {
   const [base = "", prefix = "", ...more] = text.split("/");
   return more.length === 0 && /^(0|[1-9]\d{0,2})$/.test(prefix) && isInside(base, text);
 }
 
-/** The first and the last address of an IPv4 range. */
+/** Returns: the first and the last address of an IPv4 range. */
 export function endsOf(range: string): readonly [first: string, last: string] {
   const [base = "", prefix = "32"] = range.split("/");
   const head = (bitsOfIp4(base) ?? "").slice(0, Number(prefix));
@@ -43,7 +44,7 @@ function bitsOf(address: string): string | undefined {
 
 function bitsOfIp4(address: string): string | undefined {
   const parts = address.split(".");
-  // A number with a zero in front is octal to some readers and decimal to others.
+  // Refuse leading zeros: some readers take such a number for octal, others for decimal.
   const isPart = (part: string): boolean => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256;
   if (parts.length !== 4 || !parts.every(isPart)) return undefined;
   return parts.map((part) => Number(part).toString(2).padStart(8, "0")).join("");

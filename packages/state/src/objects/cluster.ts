@@ -1,6 +1,6 @@
 import type { Labels, Meta } from "./meta.ts";
 
-/** Fields that clients send and expect back; those without a meaning here are kept as they came. */
+/** Fields that clients send and expect back. Fields without a meaning here are kept unchanged. */
 export interface ClusterSpec {
   readonly Name: string;
   readonly Labels: Labels;
@@ -21,15 +21,15 @@ export interface ClusterSpec {
 export interface NextRoot {
   /** Ed25519, base64. */
   readonly PublicKey: string;
-  /** Of the key that it replaces, over this one; base64. */
+  /** Signature by the key that it replaces, over this one; base64. */
   readonly Signature: string;
 }
 
-/** What the cluster keeps of a join token: enough to verify a joiner, and nothing to join with. */
+/** What the cluster stores of a join token: enough to verify a joiner, but not enough to join. */
 export interface JoinToken {
-  /** Ed25519, base64. Who joins by this token signs with its other half. */
+  /** Ed25519, base64. A joiner signs with the private half. */
   readonly PublicKey: string;
-  /** What the token is made of, sealed to whoever has a root key: by root key (base64), opaque. */
+  /** The token's secret, sealed for the holders of each root key: by root key (base64), opaque. */
   readonly Sealed: Readonly<Record<string, string>>;
 }
 
@@ -39,9 +39,9 @@ export interface Cluster extends Meta {
   readonly Tokens: { readonly Worker: JoinToken; readonly Manager: JoinToken };
   /** The cluster's Ed25519 public key, base64. */
   readonly RootPublicKey: string;
-  /** While that key is being replaced: by which. It is, once every node has a certificate of the new one. */
+  /** During a rotation: the key that replaces the root key once every node has a certificate of it. */
   readonly NextRoot?: NextRoot;
-  /** Ranges (CIDR) that networks without a subnet of their own get one from. */
+  /** Ranges (CIDR) from which networks without a subnet of their own get one. */
   readonly DefaultAddrPool: readonly string[];
   /** Prefix length of such a subnet. */
   readonly SubnetSize: number;
@@ -49,14 +49,14 @@ export interface Cluster extends Meta {
   readonly DataPathPort: number;
 }
 
-/** What a cluster's networks are made of when its maker said nothing. As in Swarm. */
+/** Defaults for a cluster's networks, as in Swarm. */
 export const dataPathDefault = {
   DefaultAddrPool: ["10.0.0.0/8"],
   SubnetSize: 24,
   DataPathPort: 4789,
 } as const;
 
-/** The spec of a cluster whose maker said nothing. */
+/** Default spec of a cluster. */
 export const clusterSpecDefault: ClusterSpec = {
   Name: "default",
   Labels: {},

@@ -1,9 +1,9 @@
 /**
  * Constraint: which nodes a service wants, in Swarm's grammar: `KEY == VALUE` or `KEY != VALUE`.
  *
- * Decides what an expression means and whether a node meets it. The words of the errors are Swarm's,
- * because clients show them as they are. A key that nobody knows is not an error, as in Swarm: no node
- * meets it, and the task that waits says so.
+ * Decides what an expression means and whether a node meets it. The error texts are Swarm's, because clients
+ * show them unchanged. An unknown key is not an error, as in Swarm: no node meets it, and the waiting task says
+ * so.
  */
 import { GamError } from "@gam/core";
 import { isInside } from "./cidr.ts";
@@ -34,7 +34,7 @@ export function parseConstraint(text: string): Constraint {
   throw new GamError("BAD_REQUEST", `constraint expected one operator from ${wanted}`);
 }
 
-/** `undefined` when one of them cannot be read: then no node meets them. */
+/** Returns: undefined when one of them cannot be parsed; then no node meets them. */
 export function readConstraints(
   texts: readonly string[] | undefined,
 ): readonly Constraint[] | undefined {
@@ -46,7 +46,7 @@ export function readConstraints(
   }
 }
 
-/** All of them hold. An absent label equals nothing, so `!=` holds for it. */
+/** Whether the node meets all of them. An absent label equals no value, so `!=` holds for it. */
 export function meetsConstraints(
   constraints: readonly Constraint[] | undefined,
   node: Node,
@@ -63,7 +63,7 @@ function meets({ key, operator, value }: Constraint, node: Node): boolean {
   return (found?.toLowerCase() === value.toLowerCase()) === wanted;
 }
 
-/** `undefined` for a label that the node lacks, `null` for a key that does not exist. */
+/** Returns: undefined for a label that the node lacks; null for a key that does not exist. */
 function property(name: string, key: string, node: Node): string | undefined | null {
   switch (name) {
     case "node.id":

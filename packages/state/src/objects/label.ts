@@ -1,8 +1,8 @@
-/** Labels by which gam knows its own. Nothing without the first one is ever touched. */
+/** Labels that mark gam's own objects. gam never touches an object without the first one. */
 export const label = {
   cluster: "gam.cluster",
   network: "gam.network",
   task: "com.docker.swarm.task.id",
-  /** How many networks a container is to be in before it is whole. */
+  /** How many networks a container must be attached to before it is complete. */
   networks: "gam.networks",
 } as const;

@@ -1,15 +1,15 @@
 /**
- * Member claims: addresses and keys that only one member has.
+ * Member claims: addresses and keys that only one member may have.
  *
- * Decides who has one that a second node claims. A member that is there keeps what it has: an address is
- * left out of the claim, so that hosts which have swapped their addresses each give up the old one first and
- * find the new one free a moment later. A node that is down, or was never heard of, loses it, because a host may
- * come back as another peer. What a node has lost its own peer says again when it is back.
+ * Decides what happens when a second node claims one. A live member keeps it, and the claim loses it. So hosts
+ * that have swapped their addresses first each give up the old one, and find the new one free a moment later. A
+ * node that is down, or was never heard, loses it: its host may have come back as another peer. When a node
+ * comes back, its own peer claims again what the node lost.
  */
 import { hostOf } from "./host-of.ts";
 import type { Node } from "./node.ts";
 
-/** The node with what it may have of what it says, and the others that lose something by that. */
+/** Returns: the node with those claims that it may have, then the other nodes that lose a claim to it. */
 export function claimed(node: Node, nodes: readonly Node[]): readonly Node[] {
   const losers: Node[] = [];
   let mine = node;
@@ -34,13 +34,13 @@ function meet(a: Node, b: Node): boolean {
   return a.Gam.addresses.some((address) => b.Gam.addresses.includes(address));
 }
 
-/** What is left of it when the other has what both say. */
+/** Returns: the node without everything that the other node claims too. */
 function without(node: Node, other: Node): Node {
   const addresses = node.Gam.addresses.filter((one) => !other.Gam.addresses.includes(one));
   const [first] = addresses;
   const Status = { ...node.Status, Addr: first === undefined ? "" : hostOf(first) };
   const { network } = node.Gam;
-  // Two tunnels by one key would each cut the other off.
+  // Two tunnels with the same key would cut each other off.
   const keyless =
     network !== undefined && keyOf(node) !== "" && keyOf(node) === keyOf(other)
       ? { network: { ...network, publicKey: "", encryption: "none" as const } }

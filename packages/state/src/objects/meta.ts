@@ -1,8 +1,8 @@
-/** What every replicated object has. Names and shapes are the Docker Engine API's (1.41 and later). */
+/** Fields of every replicated object. Names and shapes are the Docker Engine API's (1.41 and later). */
 export interface Version {
   /**
-   * Moves when a client's write changes the object, not when the cluster itself does (progress of an
-   * update, state of a node): otherwise clients that read, change and write lose races they never saw.
+   * Changes when a client writes the object, but not when the cluster itself does (progress of an update, state
+   * of a node). Otherwise clients that read, modify and write would lose races that they cannot see.
    */
   readonly Index: number;
 }

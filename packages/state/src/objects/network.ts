@@ -1,30 +1,30 @@
 import type { NetworkId, NodeId } from "@gam/core";
 import type { Labels, Version } from "./meta.ts";
 
-/** A container on an attachable network that is no task: somebody's `docker run --network`. */
+/** A container on an attachable network that is not a task: from `docker run --network`. */
 export interface Attachment {
   readonly node: NodeId;
   /** Name of the container. */
   readonly name: string;
-  /** IPv4 without prefix; "" until the leader has given it one. */
+  /** IPv4 without prefix; "" until the leader assigns one. */
   readonly address: string;
-  /** The address that was asked for, if any: IPv4 without prefix. */
+  /** The requested address, if any: IPv4 without prefix. */
   readonly wish?: string;
   /** Other names of the container in this network. */
   readonly aliases?: readonly string[];
 }
 
-/** What gam adds to the Engine API's network, given by the leader. Not shown to Docker clients. */
+/** What gam adds to the Engine API's network, assigned by the leader. Not shown to Docker clients. */
 export interface NetworkExtra {
   /** VXLAN network identifier; 0 until the network has one, and a subnet in `IPAM.Config`. */
   readonly vni: number;
   /** Node id to the IPv4 address (without prefix) of that node's own bridge. */
   readonly gateways: Readonly<Record<string, string>>;
-  /** By the key that whoever asked for it chose. */
+  /** By key; the asking peer chose the key. */
   readonly attachments: Readonly<Record<string, Attachment>>;
 }
 
-/** The Engine API's network, scope swarm. Its `Id` and `Created` differ from the other objects' names. */
+/** The Engine API's network, scope swarm. `Id` and `Created` are named differently in other objects. */
 export interface Network {
   readonly Id: NetworkId;
   readonly Version: Version;

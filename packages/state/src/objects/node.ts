@@ -1,8 +1,8 @@
-/** Node: the Engine API's node, one Docker host, and what gam keeps beside it. */
+/** Node: the Engine API's node (one Docker host), and what gam adds to it. */
 import type { NodeId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 
-/** Range (CIDR) of the nodes' addresses inside of encrypted tunnels; RFC 2544 keeps it for no public use. */
+/** Range (CIDR) of the nodes' addresses inside encrypted tunnels; RFC 2544 reserves it for benchmarks. */
 export const tunnelRange = "198.18.0.0/15";
 
 export type NodeRole = "manager" | "worker";
@@ -52,22 +52,22 @@ export interface NodeStatus {
   readonly Addr: string;
 }
 
-/** What the node's own peer says of its engine. */
+/** The node's own peer's report about its engine. */
 export interface EngineHealth {
   readonly ready: boolean;
   /** Why it is not ready. Empty when it is. */
   readonly reason: string;
 }
 
-/** What the node's own peer says of its place in the network and of what its kernel can do. */
+/** The node's own peer's report about its network and what its kernel can do. */
 export interface NodeNetwork {
-  /** Largest packet, in bytes, that the device with the node's address carries. */
+  /** Largest packet, in bytes, of the device with the node's address. */
   readonly mtu: number;
-  /** Ranges (CIDR) that the host has routes to, without the default route and gam's own. Sorted. */
+  /** Ranges (CIDR) that the host has routes to, except the default route and gam's own. Sorted. */
   readonly routes: readonly string[];
-  /** Who encrypts: WireGuard in the kernel, wireguard-go, or nobody. */
+  /** What encrypts: WireGuard in the kernel, wireguard-go, or nothing. */
   readonly encryption: "kernel" | "userspace" | "none";
-  /** WireGuard public key, base64; "" where nobody encrypts. */
+  /** WireGuard public key, base64; "" without encryption. */
   readonly publicKey: string;
   /** Why the node cannot take part in networks across hosts; "" when it can. */
   readonly problem: string;
@@ -78,13 +78,13 @@ export interface NodeExtra {
   /** `host:port` addresses of the mesh, best first. */
   readonly addresses: readonly string[];
   readonly engine: EngineHealth;
-  /** When the engine was first said to be missing, by the leader's clock; 0 while it is there. */
+  /** When the engine was first reported missing, by the leader's clock; 0 while it is there. */
   readonly engineLostAtMs: number;
-  /** Absent until the node has said so. */
+  /** Absent until the node reports it. */
   readonly network?: NodeNetwork;
-  /** IPv4 address inside of the encrypted tunnels, given by the leader. Absent until then. */
+  /** IPv4 address inside the encrypted tunnels, assigned by the leader. Absent until then. */
   readonly tunnel?: string;
-  /** The newest root key that the node has a certificate of, base64. Absent until the node has said so. */
+  /** The newest root key for which the node has a certificate, base64. Absent until the node reports it. */
   readonly root?: string;
   /** The newest dialect of the log that the node's gam reads. Absent: the first. It never falls. */
   readonly dialect?: number;
@@ -98,7 +98,7 @@ export interface Node extends Meta {
   readonly Gam: NodeExtra;
 }
 
-/** Its own peer has said what it is. No host has no CPU. */
+/** Whether its own peer has described it. Every host has a CPU, so 0 means not described. */
 export function isDescribed(node: Node): boolean {
   return node.Description.Resources.NanoCPUs > 0;
 }

@@ -1,13 +1,13 @@
 import type { Node, Platform } from "./node.ts";
 
-/** Names that engines and images have for the same processor. */
+/** Names of engines for processors that images name differently. */
 const architectureOf: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 
 function sameArchitecture(a: string, b: string): boolean {
   return (architectureOf[a] ?? a) === (architectureOf[b] ?? b);
 }
 
-/** Whether the node is of one of the platforms that the image was built for; none means any. */
+/** Whether the node has one of the platforms that the image was built for; an empty list means any. */
 export function matchesPlatform(
   platforms: readonly Partial<Platform>[] | undefined,
   node: Node,

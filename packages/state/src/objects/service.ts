@@ -1,7 +1,7 @@
 /**
- * Service: the Engine API's service and all that its spec is made of, and what gam keeps beside it.
+ * Service: the Engine API's service with its spec, and what gam adds to it.
  *
- * Only shapes. Which of them a client may ask for is in service-spec.ts.
+ * Only shapes. service-spec.ts decides what a client may ask for.
  */
 import type { ServiceId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
@@ -23,7 +23,7 @@ export interface Mount {
 }
 
 export interface Healthcheck {
-  /** `["NONE"]` switches the image's check off. */
+  /** `["NONE"]` turns the image's check off. */
   readonly Test?: readonly string[];
   /** Durations are nanoseconds. */
   readonly Interval?: number;
@@ -94,7 +94,7 @@ export interface RestartPolicy {
 export interface Placement {
   readonly Constraints?: readonly string[];
   readonly Preferences?: readonly { readonly Spread?: { readonly SpreadDescriptor: string } }[];
-  /** Replicas on one node at most; 0 or absent: no limit. */
+  /** Maximum of replicas on one node; 0 or absent: no limit. */
   readonly MaxReplicas?: number;
   readonly Platforms?: readonly Partial<Platform>[];
 }
@@ -192,13 +192,13 @@ export interface ServiceExtra {
   readonly registryAuth: string;
   readonly registryAuthPrevious: string;
   /**
-   * Moves with the task template or the endpoint spec, and with nothing else: tasks that carry another
-   * number are out of date. It is the raft index of the write that changed them.
+   * Index of the last write that changed the task template or the endpoint spec. Tasks with another number are
+   * out of date.
    */
   readonly templateVersion: number;
   /**
-   * When all that the update has replaced so far had settled, by the leader's clock; 0 while something
-   * is still on its way, and outside of an update.
+   * When all tasks replaced by the update so far had settled, by the leader's clock. 0 while some have not, and
+   * outside an update.
    */
   readonly waveAtMs: number;
   /** Slots (global: node ids) that the last update of this template has replaced so far. */

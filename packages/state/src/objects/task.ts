@@ -1,14 +1,14 @@
 /**
- * Task: the Engine API's task, the order of its states, and what gam keeps beside it.
+ * Task: the Engine API's task, the order of its states, and what gam adds to it.
  *
- * A task is one-shot: it is never started again but replaced in its slot.
+ * A task runs once: it is never restarted, but replaced in its slot.
  */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource } from "./node.ts";
 import type { EndpointSpec, PortConfig, TaskSpec } from "./service.ts";
 
-/** In the order of a task's life. A task only moves forward in it. */
+/** In the order of a task's life. A task only moves forward. */
 export const taskStates = [
   "new",
   "allocated",
@@ -28,7 +28,7 @@ export const taskStates = [
 ] as const;
 
 export type TaskState = (typeof taskStates)[number];
-/** What the orchestrator may wish for. */
+/** States that the orchestrator may ask for. */
 export type DesiredState = "ready" | "running" | "complete" | "shutdown" | "remove";
 
 const rank = new Map<string, number>(taskStates.map((state, index) => [state, index]));
@@ -38,22 +38,22 @@ export function compareStates(a: TaskState, b: TaskState): number {
   return (rank.get(a) ?? 0) - (rank.get(b) ?? 0);
 }
 
-/** The task has ended: nothing of it will run again. */
+/** Whether the task has ended: it will never run again. */
 export function isTerminal(state: TaskState): boolean {
   return compareStates(state, "running") > 0;
 }
 
-/** Somebody wishes that it runs, or (a job) that it runs to its end. */
+/** Whether the task should run, or (a job) run to its end. */
 export function isWanted(task: { readonly DesiredState: DesiredState }): boolean {
   return compareStates(task.DesiredState, "complete") <= 0;
 }
 
-/** Nobody wants it any more, and there may still be nodes that send it connections. */
+/** Whether the task is no longer wanted, while nodes may still send it connections. */
 export function isLeaving(task: Task): boolean {
   return task.Status.State === "running" && !isWanted(task) && task.Gam.attachments.length > 0;
 }
 
-/** Wanted, and without a node that it was given to. Once given or given up it never waits again. */
+/** Whether the task is wanted and not assigned. Once assigned or given up, it never waits again. */
 export function isWaiting(task: Task): boolean {
   return compareStates(task.Status.State, "assigned") < 0 && isWanted(task);
 }
@@ -64,7 +64,7 @@ export interface ContainerStatus {
   readonly ExitCode?: number;
 }
 
-/** Written by the worker of the task's node (before there is one, by the scheduler). */
+/** Written by the worker of the task's node; before it has one, by the scheduler. */
 export interface TaskStatus {
   /** RFC 3339. */
   readonly Timestamp: string;
@@ -79,24 +79,24 @@ export interface TaskStatus {
 export interface TaskExtra {
   /** `templateVersion` of the service when the task was made. */
   readonly templateVersion: number;
-  /** The service's endpoint spec when the task was made: its host-mode ports are this task's. */
+  /** The service's endpoint spec when the task was made: its host-mode ports are bound for this task. */
   readonly endpoint: EndpointSpec;
   readonly serviceName: string;
   readonly serviceLabels: Labels;
   readonly registryAuth: string;
-  /** The task moves from ready to running not before this, by the leader's clock; 0: at once. */
+  /** Earliest time to move from ready to running, by the leader's clock; 0: at once. */
   readonly startAfterMs: number;
   /** The task that must have ended before this one may run; "" for none. */
   readonly after: TaskId | "";
-  /** Made to replace a task that ended by itself, not one that was updated or lost with its node. */
+  /** Made to replace a task that ended by itself; false if that was updated, or lost with its node. */
   readonly restart: boolean;
   /** When it was first seen running, by its node's clock. Absent until then. */
   readonly startedAtMs?: number;
-  /** Given by the leader before the task gets its node. Empty while there is none. */
+  /** Assigned by the leader before the task gets its node. Empty until then. */
   readonly attachments: readonly TaskAttachment[];
 }
 
-/** The task's place in one network. */
+/** The task's address in one network. */
 export interface TaskAttachment {
   readonly network: NetworkId;
   /** IPv4 without prefix. */
@@ -118,12 +118,12 @@ export interface Task extends Meta {
   readonly Gam: TaskExtra;
 }
 
-/** The name of a task's container, and of the task in most listings without its last part. */
+/** Returns: the name of a task's container. Most listings show it without the last part as the task's name. */
 export function containerName(task: Task): string {
   return `${task.Gam.serviceName}.${slotName(task)}.${task.ID}`;
 }
 
-/** What tells the places of a service apart: the slot's number, or the node of a global task. */
+/** Returns: what distinguishes the places of a service: the slot's number, or the node of a global task. */
 export function slotName(task: Pick<Task, "Slot" | "NodeID">): string {
   return task.Slot === undefined ? (task.NodeID ?? "") : String(task.Slot);
 }

@@ -4,7 +4,7 @@ import { clusterSpecDefault } from "../objects/cluster.ts";
 import { readClusterSpec } from "./cluster-spec.ts";
 import { readNodeSpec } from "./node-spec.ts";
 
-test("readClusterSpec() makes a fresh cluster's spec of the zeros that a client sends at init", () => {
+test("readClusterSpec() replaces the zeros that a client sends at init by defaults", () => {
   const body = {
     Labels: null,
     Orchestration: {},
@@ -17,12 +17,12 @@ test("readClusterSpec() makes a fresh cluster's spec of the zeros that a client 
   assert.deepEqual(readClusterSpec(body), clusterSpecDefault);
 });
 
-test("readClusterSpec() keeps what is said", () => {
+test("readClusterSpec() keeps the values that a client sets", () => {
   const spec = { ...clusterSpecDefault, Orchestration: { TaskHistoryRetentionLimit: 0 } };
   assert.deepEqual(readClusterSpec(spec), spec);
 });
 
-test("readClusterSpec() refuses another name, and what it could not keep", () => {
+test("readClusterSpec() refuses another name, and what gam cannot do", () => {
   assert.throws(() => readClusterSpec({ Name: "other" }), {
     code: "BAD_REQUEST",
     message: 'swarm spec must be named "default"',
@@ -32,7 +32,7 @@ test("readClusterSpec() refuses another name, and what it could not keep", () =>
   });
 });
 
-test("readNodeSpec() reads a node's spec and refuses words that mean nothing", () => {
+test("readNodeSpec() reads a node's spec and refuses unknown words", () => {
   const spec = { Labels: { zone: "a" }, Role: "worker", Availability: "drain" };
   assert.deepEqual(readNodeSpec(spec), spec);
   assert.throws(() => readNodeSpec({ ...spec, Role: "boss" }), { message: 'invalid Role: "boss"' });

@@ -29,8 +29,8 @@ const shape = struct("Spec", {
 });
 
 /**
- * The cluster's spec in its stored form. What the client leaves away or sends as zero is as in a fresh
- * cluster: `docker swarm init` sends zeros.
+ * Returns: the cluster's spec in its stored form. Absent and zero values become a fresh cluster's defaults,
+ *         because `docker swarm init` sends zeros.
  *
  * Errors: GamError BAD_REQUEST in Swarm's words; NOT_SUPPORTED for what gam does not do yet.
  */

@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { dataPathDefault } from "../objects/cluster.ts";
 import { readDataPath } from "./data-path.ts";
 
-test("readDataPath() is as in Swarm where the client says nothing", () => {
+test("readDataPath() has Swarm's defaults", () => {
   const said = { DefaultAddrPool: [], SubnetSize: 24, DataPathPort: 0 };
   for (const body of [said, {}]) assert.deepEqual(readDataPath(body), dataPathDefault);
 });
 
-test("readDataPath() takes pools, a size and a port", () => {
+test("readDataPath() accepts pools, a size and a port", () => {
   const DefaultAddrPool = ["10.20.0.0/16", " 10.31.7.9/16 "];
   assert.deepEqual(readDataPath({ DefaultAddrPool, SubnetSize: 26, DataPathPort: 7777 }), {
     DefaultAddrPool: ["10.20.0.0/16", "10.31.0.0/16"],

@@ -1,7 +1,7 @@
 /**
- * Data path: where a new cluster's networks get their subnets, and on which port their packets travel.
+ * Data path: from which ranges a new cluster's networks get their subnets, and which port their packets use.
  *
- * It is chosen once, when the cluster is made: subnets that were given out stay.
+ * Chosen once, when the cluster is created: assigned subnets cannot change.
  */
 import { GamError } from "@gam/core";
 import { endsOf, isRange } from "../objects/cidr.ts";
@@ -16,18 +16,14 @@ const shape = struct("InitRequest", {
   DataPathPort: unsigned,
 });
 
-/** As large as a network may be that names its own subnet. */
+/** As for a network that names its own subnet. */
 const subnetSizeMin = 8;
-/** A subnet of eight addresses is the smallest that holds a service. */
+/** Eight addresses: the smallest subnet that can hold a service. */
 const subnetSizeMax = 29;
 const portMin = 1024;
 const portMax = 49_151;
 
-/**
- * What `docker swarm init` asks for; what it leaves open is as in Swarm.
- *
- * Errors: GamError BAD_REQUEST in Swarm's words; NOT_SUPPORTED for IPv6.
- */
+/** Returns: the data path that `docker swarm init` asks for, with Swarm's defaults for absent values. */
 export function readDataPath(body: unknown): DataPath {
   const read = readBody(shape, body);
   const size = read.SubnetSize ?? dataPathDefault.SubnetSize;

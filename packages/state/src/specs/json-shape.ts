@@ -1,21 +1,21 @@
 /**
  * JSON shape: reads a client's JSON body as a Go server would.
  *
- * Decides which fields exist and of which type they are. Unknown fields are dropped, null is the same
- * as absent, and what Go leaves out when it writes (empty texts, lists and maps, false, zero) is left
- * out here too, so that one meaning has one form. Does not decide whether values make sense.
+ * Decides which fields exist and which types they have. Drops unknown fields, and treats null as absent. Leaves
+ * out what Go leaves out when it writes (empty texts, lists and maps, false, zero), so that one meaning has one
+ * form. Does not decide whether values make sense.
  *
  * Errors: GamError BAD_REQUEST in the words of Go's encoding/json, which tools match on.
  */
 import { GamError } from "@gam/core";
 
-/** Where a value stands: the innermost Go struct, and the fields from the outermost one. */
+/** The place of a value: the innermost Go struct, and the fields from the outermost one on. */
 export interface JsonPath {
   readonly struct: string;
   readonly path: string;
 }
 
-/** `undefined` says: leave it out. */
+/** Returns: undefined to leave the value out. */
 export type Shape<T> = (value: unknown, place: JsonPath) => T | undefined;
 export type Shaped<S> = S extends Shape<infer T> ? T : never;
 
@@ -49,13 +49,13 @@ export const flag: Shape<boolean> = (value, place) => {
   return value === true ? true : refuse(value, place, "bool");
 };
 
-/** Where false says something else than nothing. */
+/** For fields where false does not mean the same as absent. */
 export const flagOrNot: Shape<boolean> = (value, place) => {
   if (absent(value)) return undefined;
   return typeof value === "boolean" ? value : refuse(value, place, "bool");
 };
 
-/** From `min` up to, and without, `end`: what a client could not read back must not be stored. */
+/** From `min` up to `end`, without `end`: a value that a client could not read back must not be stored. */
 interface Range {
   readonly goType: string;
   readonly min: number;
@@ -77,11 +77,11 @@ function whole({ goType, min, end }: Range, zero: boolean): Shape<number> {
 
 /** Zero is left out. */
 export const unsigned = whole(uint64, false);
-/** Where zero says something else than nothing. */
+/** For fields where zero does not mean the same as absent. */
 export const unsignedOrZero = whole(uint64, true);
 /** Zero is left out. */
 export const signed = whole(int64, false);
-/** Where zero says something else than nothing. */
+/** For fields where zero does not mean the same as absent. */
 export const signedOrZero = whole(int64, true);
 
 export const float: Shape<number> = (value, place) => {
@@ -89,7 +89,7 @@ export const float: Shape<number> = (value, place) => {
   return Number.isFinite(value) ? (value as number) : refuse(value, place, "float32");
 };
 
-/** An empty list is left out; entries that are null become what Go makes of them. */
+/** An empty list is left out; null entries become Go's zero value. */
 export function list<T>(entry: Shape<T>, empty: T, goType: string): Shape<readonly T[]> {
   return (value, place) => {
     if (absent(value)) return undefined;
@@ -113,10 +113,10 @@ export const labels: Shape<Readonly<Record<string, string>>> = (value, place) =>
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 };
 
-/** Docker's own structs are a few levels deep. Deeper ones could exhaust the stack of who compares them. */
+/** Docker's own structs are a few levels deep. Deeper values could exhaust the stack when they are compared. */
 const opaqueLevelsMax = 16;
 
-/** As JSON has them, and not too deep. */
+/** Whether a value is plain JSON and not too deep. */
 function isPlain(value: unknown, levels = opaqueLevelsMax): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;
@@ -124,7 +124,7 @@ function isPlain(value: unknown, levels = opaqueLevelsMax): boolean {
   return isKnown && levels > 0 && Object.values(value).every((one) => isPlain(one, levels - 1));
 }
 
-/** Kept as it came: what stands in it has no meaning here yet, and must survive a round trip. */
+/** Kept unchanged: its content has no meaning here yet, and must survive a round trip. */
 export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) => {
   if (absent(value)) return undefined;
   if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, "struct");
@@ -136,7 +136,7 @@ export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) =
 type Fields = Record<string, Shape<unknown>>;
 type StructOf<F extends Fields> = { readonly [K in keyof F]?: Shaped<F[K]> };
 
-/** A struct behind a pointer: present and empty is not the same as absent. */
+/** A struct behind a pointer: present but empty is not the same as absent. */
 export function struct<F extends Fields>(goType: string, fields: F): Shape<StructOf<F>> {
   const shapes = Object.entries(fields);
   return (value, place) => {
@@ -146,7 +146,7 @@ export function struct<F extends Fields>(goType: string, fields: F): Shape<Struc
     const result: Record<string, unknown> = {};
     for (const [name, shape] of shapes) {
       const here = found[name];
-      if (absent(here)) continue; // As every shape would say.
+      if (absent(here)) continue; // Every shape would leave it out.
       const path = place.path === "" ? name : `${place.path}.${name}`;
       const one = shape(here, { struct: goType, path });
       if (one !== undefined) result[name] = one;
@@ -155,7 +155,7 @@ export function struct<F extends Fields>(goType: string, fields: F): Shape<Struc
   };
 }
 
-/** The whole body. A body that is null reads as an empty one, as in Go. */
+/** Reads the whole body. A null body reads as an empty one, as in Go. */
 export function readBody<T>(shape: Shape<T>, body: unknown): T {
   const root = { struct: "", path: "" };
   const read = shape(body, root) ?? shape({}, root);

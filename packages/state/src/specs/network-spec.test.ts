@@ -10,7 +10,7 @@ import {
 
 const id = "n1" as NetworkId;
 
-test("a network of the cluster is an overlay, or says that its scope is swarm", () => {
+test("a network of the cluster is an overlay, or has scope swarm", () => {
   assert.equal(isClusterNetwork({ Driver: "overlay", Name: "a" }), true);
   assert.equal(isClusterNetwork({ Driver: "macvlan", Scope: "swarm" }), true);
   assert.equal(isClusterNetwork({ Driver: "bridge", Scope: "" }), false);
@@ -48,7 +48,7 @@ test("readNetworkSpec() stores what the client asked for", () => {
   });
 });
 
-test("the ingress network is called ingress, and only that one may be", () => {
+test("only an ingress network may be called ingress", () => {
   const { Name, Ingress, Driver, IPAM } = newIngressNetwork(id);
   assert.deepEqual([Name, Ingress, Driver, IPAM.Config], ["ingress", true, "overlay", []]);
   assert.equal(readNetworkSpec({ Name: "in", Driver: "overlay", Ingress: true }, id).Name, "in");
@@ -76,13 +76,13 @@ for (const { options, want, demands } of optionCases) {
 
 const refused = [
   {
-    name: "a name that is no DNS label",
+    name: "a name that is not a DNS label",
     body: { Name: "bad/name", Driver: "overlay" },
     code: "BAD_REQUEST",
     want: "rpc error: code = InvalidArgument desc = name must be valid as a DNS name component",
   },
   {
-    name: "a driver that nobody has",
+    name: "an unknown driver",
     body: { Name: "x", Driver: "nosuchdriver", Scope: "swarm" },
     code: "NOT_FOUND",
     want: 'plugin "nosuchdriver" not found',
@@ -100,7 +100,11 @@ const refused = [
     want: "operation is not permitted on predefined ingress network",
   },
   ...[
-    { name: "a subnet that is none", config: { Subnet: "bogus" }, want: "invalid subnet bogus" },
+    {
+      name: "a text that is not a subnet",
+      config: { Subnet: "bogus" },
+      want: "invalid subnet bogus",
+    },
     {
       name: "a subnet without a prefix",
       config: { Subnet: "10.1.2.3" },
@@ -117,22 +121,22 @@ const refused = [
       want: "subnet 10.1.0.0/24 does not contain gateway 10.2.0.1",
     },
     {
-      name: "a gateway that is no address",
+      name: "a gateway that is not an address",
       config: { Subnet: "10.1.0.0/24", Gateway: "10.1.0.0/24" },
       want: "invalid gateway 10.1.0.0/24",
     },
     {
-      name: "a subnet that begins elsewhere",
+      name: "a subnet whose address is not its first one",
       config: { Subnet: "10.1.0.5/24" },
       want: "invalid subnet 10.1.0.5/24: it should be 10.1.0.0/24",
     },
     {
-      name: "a subnet for nobody",
+      name: "a subnet that is too small",
       config: { Subnet: "10.1.0.0/30" },
       want: "invalid subnet 10.1.0.0/30: a prefix is from /8 to /29",
     },
     {
-      name: "a subnet for everybody",
+      name: "a subnet that is too large",
       config: { Subnet: "0.0.0.0/0" },
       want: "invalid subnet 0.0.0.0/0: a prefix is from /8 to /29",
     },
@@ -171,10 +175,10 @@ const refused = [
     {
       name: "two subnets",
       body: { IPAM: { Config: [{ Subnet: "10.1.0.0/24" }, { Subnet: "10.2.0.0/24" }] } },
-      want: "a network across hosts has one subnet; one that is larger does as well",
+      want: "a network across hosts has one subnet; ask for one larger subnet instead",
     },
     {
-      name: "addresses from somebody else",
+      name: "addresses from another IPAM driver",
       body: { IPAM: { Driver: "dhcp" } },
       want: 'addresses are given out by the cluster, not by IPAM driver "dhcp"',
     },

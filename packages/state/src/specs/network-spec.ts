@@ -1,6 +1,5 @@
 /**
- * Network spec: what a client may ask of a network of scope swarm, and the networks that are there
- * without anybody asking.
+ * Network spec: what a client may ask for in a network of scope swarm, and the networks that exist by default.
  */
 import { GamError, type NetworkId } from "@gam/core";
 import type { NewNetwork } from "../log/change.ts";
@@ -33,32 +32,32 @@ const shape = struct("CreateRequest", {
   Labels: labels,
 });
 
-/** Whether a create body asks for a network of the cluster, not of one engine. */
+/** Whether a create body asks for a network of the cluster and not of one engine. */
 export function isClusterNetwork(body: unknown): boolean {
   const { Driver, Scope } = readBody(shape, body);
   return Driver === "overlay" || Scope === "swarm";
 }
 
-/** Nobody may take them: they are each engine's own. */
+/** Names of each engine's own networks: no other network may have them. */
 const reservedNames = new Set(["bridge", "docker_gwbridge", "host", "none"]);
 const ingressName = "ingress";
 const engineDrivers = new Set(["bridge", "host", "ipvlan", "macvlan", "null"]);
 
-/** As large as anybody has use for. */
+/** The largest subnet: more than any network needs. */
 const prefixMin = 8;
-/** Room for its own addresses, a bridge, a service and some tasks. */
+/** The smallest subnet: room for its own addresses, a bridge, a service and some tasks. */
 const prefixMax = 29;
-/** What every IPv4 host must take, and what a length field holds. */
+/** The packet size that every IPv4 host must accept, and the maximum of the length field. */
 const mtuMin = 576;
 const mtuMax = 65_535;
 const mtuOption = "com.docker.network.driver.mtu";
 const vniOption = "com.docker.network.driver.overlay.vxlanid_list";
 
 /**
- * A network of the cluster in its stored form.
+ * Returns: a network of the cluster in its stored form.
  *
- * Errors: GamError BAD_REQUEST and NOT_FOUND in Swarm's words; NOT_SUPPORTED for kinds of networks
- *         that gam does not have.
+ * Errors: GamError BAD_REQUEST and NOT_FOUND in Swarm's words; NOT_SUPPORTED for kinds of networks that gam
+ *         does not have.
  */
 export function readNetworkSpec(body: unknown, id: NetworkId): NewNetwork {
   const read = readBody(shape, body);
@@ -83,7 +82,7 @@ export function readNetworkSpec(body: unknown, id: NetworkId): NewNetwork {
   const ip6 = read.EnableIPv6 || configs.some(({ Subnet = "" }) => Subnet.includes(":"));
   if (ip6) no("networks across hosts have IPv4 addresses only; leave out --ipv6 and IPv6 subnets");
   if (configs.length > 1)
-    no("a network across hosts has one subnet; one that is larger does as well");
+    no("a network across hosts has one subnet; ask for one larger subnet instead");
   const { Driver: ipam = "default" } = read.IPAM ?? {};
   if (ipam !== "default")
     no(`addresses are given out by the cluster, not by IPAM driver "${ipam}"`);
@@ -104,19 +103,19 @@ export function readNetworkSpec(body: unknown, id: NetworkId): NewNetwork {
   };
 }
 
-/** The network of published ports, which each cluster begins with. */
+/** Returns: the network of published ports, which each cluster starts with. */
 export function newIngressNetwork(id: NetworkId): NewNetwork {
   return readNetworkSpec({ Name: ingressName, Driver: "overlay", Ingress: true }, id);
 }
 
-/** Nothing of such a network may leave a host in the clear. */
+/** Whether the network's packets must never leave a host unencrypted. */
 export function demandsEncryption({ Options }: Pick<Network, "Options">): boolean {
   return Options !== null && Object.hasOwn(Options, encryptedOption);
 }
 
 const encryptedOption = "encrypted";
 
-/** Options without a meaning here are kept as they came, as in Swarm. */
+/** Options without a meaning here are kept unchanged, as in Swarm. */
 function readOptions(read: Labels, no: (what: string) => never): Labels {
   const { [encryptedOption]: encrypted, ...options } = read;
   const { [mtuOption]: mtu } = options;
@@ -128,16 +127,14 @@ function readOptions(read: Labels, no: (what: string) => never): Labels {
   if (encrypted !== "" && encrypted !== "true") {
     invalid(`invalid value for option encrypted: "${encrypted}" is neither true nor false`);
   }
-  // One form for one meaning: whoever asks looks only whether it is there.
+  // One form for one meaning: readers only test whether the option is present.
   return { ...options, [encryptedOption]: "" };
 }
 
 type IpamConfig = Network["IPAM"]["Config"][number];
 
 /**
- * Otherwise it would be found out by the first node that makes the network, task by task.
- *
- * Errors: GamError BAD_REQUEST in Swarm's words.
+ * Checks a subnet's configuration. Otherwise the first node that creates the network would fail, task by task.
  */
 export function checkIpam({
   Subnet: subnet = "",
@@ -183,8 +180,8 @@ const networkUsual = {
 } as const;
 
 /**
- * Each engine's own `bridge` and `host`, so that services may name them. They are no objects of the
- * state, and their ids are their names: the same on every peer, and known to workers without a look-up.
+ * Each engine's own `bridge` and `host`, so that services may name them. They are not objects of the state.
+ * Their ids are their names: the same on every peer, and known to workers without a look-up.
  */
 export const predefinedNetworks: readonly Network[] = ["bridge", "host"].map((name) => ({
   ...networkUsual,

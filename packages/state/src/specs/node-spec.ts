@@ -9,11 +9,7 @@ const shape = struct("NodeSpec", {
   Availability: text,
 });
 
-/**
- * What a client may say of a node, in its stored form.
- *
- * Errors: GamError BAD_REQUEST in Swarm's words.
- */
+/** Returns: the spec that a client may give a node, in its stored form. */
 export function readNodeSpec(body: unknown): NodeSpec {
   const { Name, Labels = {}, Role = "", Availability = "" } = readBody(shape, body);
   if (Role !== "manager" && Role !== "worker") {

@@ -17,7 +17,7 @@ function counting(): { readonly read: ReturnType<typeof readOnce<object>>; count
   return counter;
 }
 
-test("equal values are read once and share what came of it", () => {
+test("equal values are read once and share the result", () => {
   const counter = counting();
   const first = counter.read({ a: [1, "x", null, { b: true }] }, "it");
   assert.equal(counter.read({ a: [1, "x", null, { b: true }] }, "it"), first);
@@ -35,7 +35,7 @@ for (const [name, value, like] of [
   ["a hole", { a: holed }, { a: [1, null] }],
   ["a field that is nothing", { a: undefined }, {}],
 ] as const) {
-  test(`${name} is never taken for what JSON makes of it`, () => {
+  test(`${name} is never mistaken for its JSON form`, () => {
     const counter = counting();
     const other = counter.read(like, "it");
     assert.notEqual(counter.read(value, "it"), other);
@@ -43,7 +43,7 @@ for (const [name, value, like] of [
   });
 }
 
-test("what is too deep is read each time", () => {
+test("a value that is too deep is read each time", () => {
   const counter = counting();
   counter.read(nested(100), "it");
   counter.read(nested(100), "it");

@@ -1,13 +1,13 @@
 /**
- * Read once: equal values are read one time, and share what came of it.
+ * Read once: reads equal values one time and shares the result.
  *
- * The tasks of a service carry equal specs, thousands of them in one entry or snapshot. Only values that JSON
- * tells apart are looked up: whether a value was read before must make no difference to what comes of it, or
- * peers that have seen different things would have different states.
+ * The tasks of a service carry equal specs, thousands of them in one entry or snapshot. Only values with a
+ * unique JSON text are looked up. The result must not depend on what was read before, or peers that have seen
+ * different values would have different states.
  */
 import type { Check } from "@gam/core";
 
-/** Different specs that are in use at a time, about. */
+/** About the number of different specs in use at a time. */
 const textsMax = 256;
 
 export function readOnce<T extends object>(check: Check<T>): Check<T> {
@@ -24,7 +24,7 @@ export function readOnce<T extends object>(check: Check<T>): Check<T> {
   };
 }
 
-/** JSON has another text for each such value. */
+/** Whether JSON has a unique text for this value. */
 function isTold(value: unknown, levels = 32): boolean {
   switch (typeof value) {
     case "string":
@@ -35,7 +35,7 @@ function isTold(value: unknown, levels = 32): boolean {
     case "object": {
       if (value === null) return true;
       if (levels === 0) return false;
-      // By its length: every() leaves out holes.
+      // Not every(), which skips holes.
       if (Array.isArray(value)) {
         for (let at = 0; at < value.length; at += 1) {
           if (!isTold(value[at], levels - 1)) return false;

@@ -34,7 +34,7 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: `${rpc}ContainerSpec: ${server} is not an ip address`,
   })),
   {
-    name: "a name that is no DNS label",
+    name: "a name that is not a DNS label",
     body: { ...task({}), Name: "bad_name!" },
     want: `${rpc}name must be valid as a DNS name component`,
   },
@@ -59,12 +59,12 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: "json: cannot unmarshal number 18446744073709552000 into Go struct field ReplicatedService.Mode.Replicated.Replicas of type uint64",
   },
   {
-    name: "more replicas than memory",
+    name: "too many replicas",
     body: { ...task({}), Mode: { Replicated: { Replicas: 100_001 } } },
     want: `${rpc}cannot run 100001 replicas: one service may have 100000`,
   },
   {
-    name: "a job of more runs than memory",
+    name: "a job with too many runs",
     body: { ...task({}), Mode: { ReplicatedJob: { TotalCompletions: 1e6 } } },
     want: `${rpc}cannot run 1000000 replicas: one service may have 100000`,
   },
@@ -119,12 +119,12 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: 'invalid resolution mode: "x"',
   },
   {
-    name: "a target port that is none",
+    name: "an invalid target port",
     body: { ...task({}), EndpointSpec: { Ports: [{ PublishedPort: 80 }] } },
     want: `${rpc}EndpointSpec: no target port: 0`,
   },
   {
-    name: "a published port beyond the last one",
+    name: "a published port that is too high",
     body: { ...task({}), EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 70000 }] } },
     want: `${rpc}EndpointSpec: no port to publish: 70000`,
   },
@@ -179,7 +179,7 @@ for (const { name, body, want } of refused) {
   });
 }
 
-test("readServiceSpec() takes what Swarm takes, however useless", () => {
+test("readServiceSpec() accepts what Swarm accepts, however useless", () => {
   const body = {
     ...task({ Networks: [{ Target: "bridge" }] }, { Mounts: [{ Type: "bind", Source: "rel" }] }),
     EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 0 }] },
@@ -201,7 +201,7 @@ test("readServiceSpec() stores a minimal spec as Swarm does", () => {
   });
 });
 
-test("withDefaults() says what holds where the client said nothing", () => {
+test("withDefaults() adds the defaults that the client left out", () => {
   const config = {
     Parallelism: 1,
     FailureAction: "pause",
@@ -231,7 +231,7 @@ test("withDefaults() says what holds where the client said nothing", () => {
   });
 });
 
-/** What `stack deploy` sends for a service with a bit of everything. */
+/** A spec as `stack deploy` sends it, with a bit of everything. */
 const stack = {
   Name: "shop_db",
   Labels: { "com.docker.stack.namespace": "shop" },
@@ -252,7 +252,7 @@ const stack = {
   EndpointSpec: {},
 };
 
-test("readServiceSpec() leaves a spec that it stored as it is", () => {
+test("readServiceSpec() does not change a stored spec", () => {
   const once = readServiceSpec(stack, rules);
   assert.deepEqual(readServiceSpec(once, rules), once);
   assert.ok(sameTemplate(once, readServiceSpec(structuredClone(stack), rules)));

@@ -1,9 +1,9 @@
 /**
- * Service spec: what a client may ask of a service.
+ * Service spec: what a client may ask for in a service.
  *
- * Decides whether a ServiceSpec makes sense by itself, and brings it into the one form in which it is
- * stored. Refuses to decide what needs the state: whether names and ports are free, and which network
- * a name means (the store and the API do).
+ * Decides whether a ServiceSpec makes sense by itself, and brings it into its one stored form. Does not decide
+ * what needs the state: whether names and ports are free, and which network a name means (the store and the API
+ * do).
  *
  *   const spec = readServiceSpec(JSON.parse(body), { checkTemplate });
  *
@@ -28,14 +28,14 @@ import { serviceShape, taskShape } from "./service-shape.ts";
 import { nameProblem } from "./swarm-name.ts";
 
 export interface ServiceSpecRules {
-  /** Why a template (`{{.Node.Hostname}}`) would not expand for any task; `undefined` when it would. */
+  /** Returns: why a template (`{{.Node.Hostname}}`) would not expand for any task; undefined when it would. */
   readonly checkTemplate: (text: string) => string | undefined;
 }
 
 type Read = Shaped<typeof serviceShape>;
 type ReadTask = NonNullable<Read["TaskTemplate"]>;
 
-/** Of one service, of its jobs' runs as well. Each of them is a task in every peer's memory. */
+/** Maximum for one service, and for the runs of a job. Each is a task in every peer's memory. */
 const replicasMax = 100_000;
 const memoryBytesMin = 4 * 1024 * 1024;
 const nanoCpusMin = 1_000_000;
@@ -45,16 +45,14 @@ function refuse(message: string): never {
   throw new GamError("BAD_REQUEST", message);
 }
 
-/** What Swarm's manager finds, as opposed to the engine in front of it, carries the manager's code. */
+/** Errors of Swarm's manager carry the manager's code; errors of the engine in front of it do not. */
 function invalid(message: string): never {
   refuse(`rpc error: code = InvalidArgument desc = ${message}`);
 }
 
 /**
- * The spec in its stored form.
- *
- * Shape: a Name that is empty stays so: the caller makes one up. Networks are still as the client wrote
- *        them.
+ * Returns: the spec in its stored form. An empty Name stays empty: the caller generates one. Networks stay as
+ *         the client wrote them.
  */
 export function readServiceSpec(body: unknown, rules: ServiceSpecRules): ServiceSpec {
   const read = readBody(serviceShape, body);
@@ -86,8 +84,8 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
 }
 
 /**
- * What a task is made from, in its stored form: a service's template without the runtime. Errors are those of
- * readServiceSpec().
+ * Returns: the spec of a task in its stored form: a service's template without the runtime.
+ * Errors: as readServiceSpec().
  */
 export function readTaskSpec(value: unknown, rules: ServiceSpecRules): TaskSpec {
   const { Runtime: _, ...template } = taskTemplate(readBody(taskShape, value));
@@ -102,12 +100,12 @@ function checkRestartCondition({ RestartPolicy }: TaskSpec): void {
   );
 }
 
-/** Fields with a fixed set of words; an empty one stands for the first. */
+/** Calls `no` for a word that is not in the list. An absent one is allowed. */
 function oneOf(found: string | undefined, words: readonly string[], no: (found: string) => never) {
   if (found !== undefined && !words.includes(found)) no(found);
 }
 
-/** Fields come out in one order, whether the client sent what is usual or left it out. */
+/** Returns the fields in a fixed order, whether the client sent the defaults or left them out. */
 function taskTemplate(read: ReadTask): TaskSpec {
   const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...others } = read;
   const { Networks: networks, ForceUpdate = 0, Runtime: runtime = "container", ...rest } = others;
@@ -124,7 +122,7 @@ function taskTemplate(read: ReadTask): TaskSpec {
     );
   }
   const { Image = "", Isolation = "default", ...described } = container;
-  // The words were checked above, or mean nothing to us and are kept as they came.
+  // The words were checked above; others have no meaning here and are kept unchanged.
   return {
     ...rest,
     ContainerSpec: { Image, ...described, Isolation },
@@ -145,7 +143,7 @@ function serviceMode(read: Read["Mode"]): ServiceMode {
   if (read?.Global !== undefined) return { Global: {} };
   if (read?.GlobalJob !== undefined) return { GlobalJob: {} };
   if (read?.ReplicatedJob !== undefined) {
-    // The client reads both without looking whether they are there.
+    // Docker's client reads both fields without testing whether they exist.
     const concurrent = read.ReplicatedJob.MaxConcurrent ?? 1;
     const total = read.ReplicatedJob.TotalCompletions ?? concurrent;
     return { ReplicatedJob: { MaxConcurrent: concurrent, TotalCompletions: total } };
@@ -214,7 +212,7 @@ function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpec
     targets.add(target);
   }
   for (const server of container.DNSConfig?.Nameservers ?? []) {
-    // In the words of the docker client: Swarm takes anything, and its containers do not start.
+    // The text is the docker client's: Swarm accepts anything, and then its containers do not start.
     if (!isAddress(server)) invalid(`ContainerSpec: ${server} is not an ip address`);
   }
   const hostname = checkTemplate(container.Hostname ?? "");
@@ -243,13 +241,13 @@ function checkResources(resources: Resources | undefined): void {
     invalid(`invalid memory value ${memory}: Must be at least 4MiB`);
   }
   for (const resource of resources?.GenericResources ?? []) {
-    // A list of Go's has its zero value where JSON has null.
+    // Where JSON has null, Go's list has a zero value.
     if ((resource?.DiscreteResourceSpec?.Value ?? 0) < 0)
       invalid("invalid generic resource: Must be positive");
   }
 }
 
-/** As Go's %g writes it: an exponent of at least two digits, and from 1e-5 downwards. */
+/** Formats as Go's %g does: below 1e-4 with an exponent of at least two digits. */
 function goFloat(value: number): string {
   if (Math.abs(value) >= 1e-4) return String(value);
   return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
@@ -268,7 +266,7 @@ function checkEndpoint(endpoint: EndpointSpec | undefined): void {
   const taken = new Set<string>();
   for (const port of endpoint?.Ports ?? []) {
     const { PublishedPort: published = 0, TargetPort: target = 0 } = port;
-    // Swarm takes them, and nobody ever answers there. Here no node could load its rules.
+    // Swarm accepts these ports, though nothing ever answers there. Here no node could load its rules.
     if (target < 1 || target > portMax) invalid(`EndpointSpec: no target port: ${target}`);
     if (published > portMax) invalid(`EndpointSpec: no port to publish: ${published}`);
     if (endpoint?.Mode === "dnsrr" && port.PublishMode === "ingress") {
@@ -290,7 +288,7 @@ const configDefault: UpdateConfig = {
   Order: "stop-first",
 };
 
-/** The spec with what holds where the client said nothing: the answer to `insertDefaults=true`. */
+/** Returns: the spec with defaults for what the client left out: the answer to `insertDefaults=true`. */
 export function withDefaults(spec: ServiceSpec): ServiceSpec {
   const task = spec.TaskTemplate;
   return {

@@ -61,7 +61,7 @@ function read(...changes: readonly object[]): unknown {
   return checkProposal(proposal(...changes), "proposal");
 }
 
-test("a proposal comes through as it was sent", () => {
+test("a valid proposal passes unchanged", () => {
   const sent = proposal(
     join,
     describe,
@@ -88,14 +88,14 @@ test("a proposal comes through as it was sent", () => {
   assert.deepEqual(checkProposal(sent, "proposal"), sent);
 });
 
-test("a spec comes through in its stored form, and is that already when it comes again", () => {
+test("a spec gets its stored form, and a stored spec passes unchanged", () => {
   const once = read(service, create);
   assert.deepEqual(checkProposal(once, "proposal"), once);
   const twice = decode(encode(once));
   assert.deepEqual(encode(checkProposal(twice, "proposal")), encode(once));
 });
 
-test("fields that nobody knows are dropped, whatever is in them", () => {
+test("unknown fields are dropped, whatever they hold", () => {
   const strange = { ...report, more: 1, status: { ...report.status, again: { deep: {} } } };
   assert.deepEqual(read(strange), read(report));
 });
@@ -341,7 +341,7 @@ for (const atMs of [Number.NaN, -1, 8.64e15, Number.POSITIVE_INFINITY, "now", nu
   });
 }
 
-test("what a peer proposes itself is checked as what another one sends", () => {
+test("a peer's own proposals are checked as another peer's are", () => {
   const addresses = [undefined as unknown as string];
   const change = { ...describe, id: a as NodeId, addresses };
   assert.throws(() => checkProposal({ id: p, atMs: 1, changes: [change] }, "proposal"), {
@@ -349,7 +349,7 @@ test("what a peer proposes itself is checked as what another one sends", () => {
   });
 });
 
-test("a change that came out of the check is not looked at again", () => {
+test("a checked change is not checked again", () => {
   let looks = 0;
   const status = Object.defineProperty({ Timestamp: at }, "State", {
     enumerable: true,
@@ -366,7 +366,7 @@ test("a change that came out of the check is not looked at again", () => {
   assert.equal(looks, 0);
 });
 
-test("a change that only looks like one that was checked is checked", () => {
+test("a copy of a checked change is checked", () => {
   const checked = checkChange({ ...report }, "change");
   const misfit = { ...checked, status: { ...report.status, State: "nowhere" } };
   for (let n = 0; n < 2; n += 1) {

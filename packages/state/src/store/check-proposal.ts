@@ -1,13 +1,13 @@
 /**
  * Whether a value is a proposal that apply() can take and that plans can be made from.
  *
- * An entry of the log over which one peer stumbles all of them would stumble over, again and again. So every
- * peer checks each proposal in full before it enters a log, and once more when it comes out of one: its own,
- * those of other peers, and those of the leader's plans. The shapes of changes stand beside those of the objects
- * (check-node.ts and so on), which snapshots are checked by.
+ * If one log entry crashed one peer, it would crash every peer, again and again. So every peer checks each
+ * proposal in full before it enters a log, and again when it is read from one: its own proposals, those of
+ * other peers, and those of the leader's plans. The shapes of changes are defined beside those of the objects
+ * (check-node.ts and so on), by which snapshots are checked.
  *
- * What comes back has only known fields, in the one form in which they are stored. It is the same on every peer,
- * and it is what is applied.
+ * The result has only known fields, in their one stored form. It is the same on every peer, and it is what gets
+ * applied.
  */
 import { type Check, check, decode, GamError, type ProposalId } from "@gam/core";
 import { aDialect, aMoment } from "../checks/field-checks.ts";
@@ -31,8 +31,8 @@ const changes = new Map(
 );
 
 /**
- * What came out of the check. A leader meets a change when it arrives and when it writes it down, a peer meets
- * its own when it asks and when it sends. Nobody writes into a change.
+ * Results of the check, which need no second one. A leader checks a change when it arrives and when it writes
+ * it; a peer checks its own when it asks and when it sends. Nobody modifies a change.
  */
 const sound = new WeakSet<object>();
 
@@ -49,7 +49,7 @@ export const checkChange: Check<Change> = (value, path) => {
   return change;
 };
 
-/** A proposal whose changes were not looked at: what is the same in every dialect. */
+/** A proposal with unchecked changes: the part that is the same in every dialect. */
 export type Envelope = Omit<Proposal, "changes"> & { readonly changes: readonly unknown[] };
 
 const head = { id: id<ProposalId>(), atMs: aMoment, dialect: optional(aDialect) };
@@ -67,10 +67,11 @@ export const checkProposal: Check<Proposal> = check.object({
 });
 
 /**
- * The proposal as a gam that speaks `dialect` reads it. One that needs a newer dialect comes without changes: what
- * has to be done about it follows from its dialect alone.
+ * Returns: the proposal as a gam that speaks `dialect` reads it. If it needs a newer dialect, it has no
+ *         changes: its dialect alone decides what happens to it.
  *
- * Errors: BAD_FRAME, with the path of the field that is wrong; also for changes that need more than it says.
+ * Errors: BAD_FRAME, with the path of the wrong field; also for changes that need a newer dialect than the
+ *         proposal says.
  */
 export function readEnvelope(envelope: Envelope, path: string, dialect = spokenDialect): Proposal {
   const said = dialectOfProposal(envelope);
@@ -84,7 +85,10 @@ export function readEnvelope(envelope: Envelope, path: string, dialect = spokenD
   );
 }
 
-/** The dialect that these changes need. Errors: BAD_FRAME for one that a gam of `dialect` does not know. */
+/**
+ * Returns: the dialect that these changes need. Errors: BAD_FRAME for a change that a gam of `dialect` does not
+ *         know.
+ */
 export function insistOnDialect(
   changes: readonly Change[],
   path: string,
@@ -96,7 +100,7 @@ export function insistOnDialect(
   throw new GamError("BAD_FRAME", `Cannot read ${path}.kind: "${unknown?.kind}" is no change`);
 }
 
-/** As readEnvelope(), of the bytes of an entry of the log. */
+/** As readEnvelope(), from the bytes of a log entry. */
 export function readProposal(data: Uint8Array, dialect = spokenDialect): Proposal {
   return readEnvelope(checkEnvelope(decode(data), "entry"), "entry", dialect);
 }

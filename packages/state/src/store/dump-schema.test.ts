@@ -15,7 +15,7 @@ function aDump(): Record<string, unknown> {
   return decode(log.store.dump()) as Record<string, unknown>;
 }
 
-test("a snapshot of schema 2 is read as one whose log needed the first dialect", () => {
+test("a snapshot of schema 2 is read with the first dialect", () => {
   const { dialect: _, ...before } = aDump();
   const store = new Store();
   store.restore(readDump(encode({ ...before, schema: 2 })));
@@ -31,7 +31,7 @@ test("a snapshot of a newer schema is refused with what to do", () => {
 
 for (const value of [aDump(), { ...aDump(), schema: 2 }, { nodes: 5 }, [], "schema", 7, null]) {
   const text = JSON.stringify(value).slice(0, 20);
-  test(`insistOnSchema has nothing against ${text}`, () => insistOnSchema(encode(value)));
+  test(`insistOnSchema accepts ${text}`, () => insistOnSchema(encode(value)));
 }
 
 test("insistOnSchema finds the schema however many fields there are", () => {
@@ -56,12 +56,12 @@ for (const [name, dump, want] of [
   ["of the next release", { schema: 4, lines: ["x"] }, { schema: 3, texts: ["x"] }],
   ["before all that is known", { schema: 0 }, { schema: 0 }],
 ] as const) {
-  test(`a dump ${name} is brought to the schema that is known`, () => {
+  test(`a dump ${name} is converted to the known schema`, () => {
     assert.deepEqual(inOwnSchema(dump, steps, 3), want);
   });
 }
 
-test("a dump of two releases later is refused", () => {
+test("a dump from two releases later is refused", () => {
   assert.throws(() => inOwnSchema({ schema: 5 }, steps, 3), {
     code: "NOT_SUPPORTED",
     message: /schema 5, and this gam reads up to 3/,

@@ -1,30 +1,31 @@
 /**
  * Dump schema: in which form a snapshot is written, and how other forms are read.
  *
- * Decides which schemas this gam knows. A snapshot of another one is brought to its own step by step, by the table
- * below. Optional fields need no schema of their own: a dialect of the log covers them (dialect.ts). When a
- * new schema is needed, two releases bring it (docs/releasing.md).
+ * Decides which schemas this gam knows. A snapshot with another schema is converted step by step, by the table
+ * below. Optional fields do not need a new schema: a dialect of the log covers them (dialect.ts). A new schema
+ * takes two releases (docs/releasing.md).
  */
 import { GamError } from "@gam/core";
 
-/** Of the snapshots that this gam writes. */
+/** The schema of the snapshots that this gam writes. */
 export const schema = 3;
 
 type Rows = Readonly<Record<string, unknown>>;
 
-/** From which schema to which. A step may also go back, to read what the next release writes. */
+/** A conversion to another schema. It may also go back, to read what the next release writes. */
 export interface SchemaStep {
   readonly to: number;
   readonly step: (dump: Rows) => Rows;
 }
 
 const steps: Readonly<Record<number, SchemaStep>> = {
-  // The dialect of the log came with schema 3. Nothing before it needed more than the first.
+  // Schema 3 added the dialect of the log. Earlier logs needed only the first one.
   2: { to: 3, step: (dump) => ({ ...dump, dialect: 1 }) },
 };
 
 /**
- * The same state in this gam's schema. What is no dump at all comes back as it is, for a check to name.
+ * Returns: the same state in this gam's schema. A value that is not a dump is returned unchanged, for a check
+ *         to report.
  *
  * Errors: NOT_SUPPORTED for a newer schema.
  */
@@ -43,8 +44,8 @@ export function inOwnSchema(value: unknown, table = steps, own = schema): unknow
 }
 
 /**
- * Looks at nothing but the schema, which is the first field of a dump. For a look at a disk before anything on it
- * is touched.
+ * Checks only the schema, which is the first field of a dump. Lets a start refuse a disk before it changes
+ * anything there.
  *
  * Errors: NOT_SUPPORTED for a newer schema.
  */
@@ -66,14 +67,14 @@ function isRows(value: unknown): value is Rows {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** MessagePack: a map of up to 15 fields, or of more; a text of 6 letters. */
+/** MessagePack heads: a map of up to 15 fields, or of more. The name is a text of 6 letters. */
 const mapHeads: readonly { readonly is: (byte: number) => boolean; readonly length: number }[] = [
   { is: (byte) => byte >= 0x80 && byte <= 0x8f, length: 1 },
   { is: (byte) => byte === 0xde, length: 3 },
   { is: (byte) => byte === 0xdf, length: 5 },
 ];
 const name = [0xa6, ...new TextEncoder().encode("schema")];
-/** The largest integer that stands for itself in one byte. No schema needs more for a long time. */
+/** The largest integer that MessagePack stores in one byte. Enough for schemas for a long time. */
 const integerMax = 0x7f;
 
 function schemaOf(data: Uint8Array): number | undefined {

@@ -13,7 +13,7 @@ const [a, b, web, net, one, key] = ["a", "b", "web", "net", "t1", "k"].map((name
 ) as [NodeId, NodeId, ServiceId, string, string, string];
 const nowMs = Date.UTC(2026, 0, 1);
 
-/** Entries of a log, as all peers read them. What does not pass is not in it. */
+/** Log entries as all peers read them. Proposals that fail the check are left out. */
 function apply(store: Store, ...changes: readonly object[]): string {
   const id = testId<ProposalId>(`p${store.index}x`);
   const data = encode({ id, atMs: nowMs, changes });
@@ -62,7 +62,7 @@ const describe = (id: NodeId, addresses: readonly string[]): object => {
 };
 const other = { ...aService(testId("other")), spec: { ...spec, Name: "other" } };
 
-/** What is on the edge of what may be said. */
+/** Values at the limits of what is allowed. */
 const steps: readonly (readonly [name: string, ...changes: readonly object[]])[] = [
   ["a report from before 1970", report("0001-01-01T00:00:00Z")],
   ["a report from the last day of all", report("9999-12-31T23:59:59.999Z")],
@@ -106,7 +106,7 @@ const steps: readonly (readonly [name: string, ...changes: readonly object[]])[]
 ];
 
 for (const [name, ...changes] of steps) {
-  test(`the state is one that a snapshot may hold after ${name}`, () => {
+  test(`a snapshot may hold the state after ${name}`, () => {
     const store = grown();
     for (const change of changes) apply(store, change);
     const dump = readDump(store.dump());

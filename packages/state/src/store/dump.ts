@@ -1,8 +1,8 @@
 /**
- * Dump: the whole state as a value, which a snapshot is the bytes of.
+ * Dump: the whole state as a value. Its bytes are a snapshot.
  *
- * Decides whether bytes are a state that apply and the plans can go on from: every object has its shape, ids
- * are there once, and nothing is newer than the state itself.
+ * Decides whether bytes are a state from which apply and the plans can continue: every object has its shape,
+ * ids are unique, and nothing is newer than the state itself.
  */
 import { type Check, check, decode, type NodeId, type ProposalId } from "@gam/core";
 import { keeping, objectsMax } from "../checks/check-parts.ts";
@@ -25,7 +25,7 @@ export interface Dump extends Lists {
   readonly outcomes: readonly (readonly [ProposalId, Outcome])[];
 }
 
-/** The cluster as a list of one, or of none. */
+/** Returns: the rows of a table. The cluster is a list of at most one. */
 export function rowsOf<Name extends TableName>(dump: Dump, name: Name): readonly Rows[Name][] {
   const { cluster, ...lists } = dump;
   const rows = name === "cluster" ? [cluster ?? []].flat() : lists[`${name}s` as keyof Lists];
@@ -34,7 +34,7 @@ export function rowsOf<Name extends TableName>(dump: Dump, name: Name): readonly
 
 const { id, list, literal, optional, struct, union, where } = check;
 
-/** Each once, by what `keysOf` says of it. */
+/** Returns: a check for a list in which no key of `keysOf` occurs twice. */
 function once<T>(one: Check<T>, keysOf: (row: T) => readonly string[], wanted: string): Check<T[]> {
   return where(
     list(one, objectsMax),
@@ -70,7 +70,7 @@ const shape = struct({
   outcomes: once(checkEntry, ([one]) => [one], "each proposal once"),
 });
 
-/** One check for the list of each table. */
+/** Returns: one check for the list of each table. */
 function listed(checkOf: (name: ListName) => Check<unknown>): Record<string, Check<unknown>> {
   return Object.fromEntries(listNames.map((name) => [`${name}s`, checkOf(name)]));
 }
@@ -95,11 +95,7 @@ const checkDump: Check<Dump> = (value, path) => {
   return dump;
 };
 
-/**
- * The state that the bytes of a snapshot stand for.
- *
- * Errors: BAD_FRAME, with the path of the field that is wrong; NOT_SUPPORTED for a newer schema.
- */
+/** Returns: the state in the bytes of a snapshot. */
 export function readDump(data: Uint8Array): Dump {
   return checkDump(inOwnSchema(decode(data)), "snapshot");
 }
@@ -115,8 +111,8 @@ const rows = keeping({
 });
 
 /**
- * As readDump(), for a state that was this peer's own: its rows have their parts, whatever is in these. Errors:
- * as readDump().
+ * As readDump(), for this peer's own state: checks that rows have their parts, but not what the parts hold.
+ * Errors: as readDump().
  */
 export function readRows(data: Uint8Array): Dump {
   return rows(inOwnSchema(decode(data)), "snapshot") as Dump;

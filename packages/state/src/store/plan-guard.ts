@@ -1,17 +1,17 @@
 /**
  * Plan guard: keeps one object from stopping the plans of all others.
  *
- * A plan looks at objects one by one. One over which it throws, in whatever state that may be, is left out and
- * named; so is one that the caller wants to be left alone for a while.
+ * A plan looks at objects one by one. If it throws on an object, for whatever reason, that object is left out
+ * and named. So is an object that the caller wants left alone for a while.
  */
 export interface PlanGuard {
-  /** Whether the object with this id is left alone now. */
+  /** Whether to leave the object with this id alone now. */
   readonly skips: (id: string) => boolean;
-  /** The plan threw at the object with this id. */
+  /** The plan threw on the object with this id. */
   readonly failed: (id: string, thrown: unknown) => void;
 }
 
-/** For tests, which want to see what is thrown. */
+/** For tests, which must see what is thrown. */
 export const noGuard: PlanGuard = {
   skips: () => false,
   failed: (_, thrown) => {
@@ -19,7 +19,7 @@ export const noGuard: PlanGuard = {
   },
 };
 
-/** What `look` returns; `otherwise` where the object is left alone or the plan threw at it. */
+/** Returns: the result of `look`; `otherwise` where the object is left alone or `look` threw. */
 export function guarded<T>(guard: PlanGuard, id: string, look: () => T, otherwise: T): T {
   if (guard.skips(id)) return otherwise;
   try {

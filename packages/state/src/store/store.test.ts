@@ -38,7 +38,7 @@ const published = (PublishedPort: number, PublishMode: "ingress" | "host" = "ing
   endpoint: { Ports: [{ TargetPort: 80, PublishedPort, PublishMode }] },
 });
 
-/** One node, one service, one task that waits. */
+/** One node, one service, one waiting task. */
 function logOfOne(): TestLog {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a") }, aService("web"));
@@ -138,7 +138,7 @@ const refusals: readonly {
     message: "port '30000' is already in use by service 'web' (web) as an ingress port",
   },
   {
-    name: "an update of what has moved",
+    name: "an update of a service that has changed",
     before: [aService("web")],
     change: {
       kind: "updateService",
@@ -150,7 +150,7 @@ const refusals: readonly {
     message: "update out of sequence",
   },
   {
-    name: "an update of what is not there",
+    name: "an update of a missing service",
     before: [],
     change: { kind: "updateNode", id: a, spec: aNode("a").Spec, basedOn: 1 },
     code: "NOT_FOUND",
@@ -171,14 +171,14 @@ const refusals: readonly {
     message: "node a has arrived and can't be removed",
   },
   {
-    name: "removing what is not there",
+    name: "removing a missing object",
     before: [],
     change: { kind: "removeService", id: web },
     code: "NOT_FOUND",
     message: "service web not found",
   },
   {
-    name: "a second network of a name",
+    name: "a second network with the same name",
     before: [network("net")],
     change: network("net"),
     code: "NAME_IN_USE",
@@ -194,7 +194,7 @@ const refusals: readonly {
 ];
 
 for (const { name, before, change, code, message } of refusals) {
-  test(`the store refuses ${name}, and all that was proposed with it`, () => {
+  test(`the store refuses ${name}, with the whole proposal`, () => {
     const log = new TestLog();
     for (const one of before) log.write(one);
     const { outcome, events } = log.write({ kind: "joinNode", node: aNode("z") }, change);
@@ -204,7 +204,7 @@ for (const { name, before, change, code, message } of refusals) {
   });
 }
 
-test("a proposal that comes twice is applied once, and answered twice", () => {
+test("a repeated proposal is applied once, and answered twice", () => {
   const store = new Store();
   const proposal = { id: "p" as ProposalId, atMs: 0, changes: [aService("web")] };
   const first = store.apply(1, proposal);
@@ -214,13 +214,13 @@ test("a proposal that comes twice is applied once, and answered twice", () => {
   assert.equal(store.index, 2);
 });
 
-test("entries come in order", () => {
+test("entries are applied in order", () => {
   const store = new Store();
   store.skip(3);
   assert.throws(() => store.skip(3), { name: "BrokenInvariant" });
 });
 
-test("a task gets one node, once, and only while somebody wants it", () => {
+test("a task gets one node, once, and only while it is wanted", () => {
   const log = logOfOne();
   log.write({ kind: "joinNode", node: aNode("b") });
   const assign = (node: string): Change => ({
@@ -234,7 +234,7 @@ test("a task gets one node, once, and only while somebody wants it", () => {
   assert.deepEqual(log.write(assign("b")).events, []);
   assert.equal(log.store.task(t1)?.NodeID, "a");
   const explain: Change = { kind: "explainTask", id: t1, status: status("pending") };
-  assert.deepEqual(log.write(explain).events, [], "it waits no more");
+  assert.deepEqual(log.write(explain).events, [], "it does not wait any more");
 
   const global = aTask("web", "t2", { node: "a", state: "pending" });
   log.write({ kind: "createTask", task: global });
@@ -246,7 +246,7 @@ test("a task gets one node, once, and only while somebody wants it", () => {
   assert.deepEqual(log.write({ ...assign("a"), id: "t3" as TaskId } as Change).events, []);
 });
 
-test("what is wished for a task only grows", () => {
+test("a task's desired state only moves forward", () => {
   const log = logOfOne();
   const desire = (desired: "ready" | "running" | "shutdown" | "remove"): number =>
     log.write({ kind: "desireTask", id: t1, desired }).events.length;
@@ -256,7 +256,7 @@ test("what is wished for a task only grows", () => {
   );
 });
 
-test("changes whose ground is gone are void, and the rest of the proposal holds", () => {
+test("planned changes that no longer hold are void, and the rest of the proposal is applied", () => {
   const log = logOfOne();
   log.write({ kind: "removeService", id: web });
   const { outcome, events } = log.write(
@@ -271,7 +271,7 @@ test("changes whose ground is gone are void, and the rest of the proposal holds"
   );
 });
 
-test("the first time that a task runs is remembered", () => {
+test("a task keeps the time when it first ran", () => {
   const log = logOfOne();
   const report = (State: TaskStatus["State"], Timestamp: string): void => {
     log.write({ kind: "reportTask", id: t1, status: { Timestamp, State } });
@@ -283,7 +283,7 @@ test("the first time that a task runs is remembered", () => {
   assert.equal(log.store.task(t1)?.Gam.startedAtMs, Date.UTC(2026, 0, 1, 0, 0, 2));
 });
 
-test("only what changes tasks moves the template, and each update clears the last one's status", () => {
+test("only a change of tasks changes the template version, and each update clears the last one's status", () => {
   const log = logOfOne();
   const version = (): number => log.store.service(web)?.Gam.templateVersion ?? 0;
   const first = version();
@@ -300,18 +300,22 @@ test("only what changes tasks moves the template, and each update clears the las
     waveAtMs: 5,
     updated: ["1"],
   });
-  assert.deepEqual(log.write(progress(first)).events, [], "another version by now");
+  assert.deepEqual(log.write(progress(first)).events, [], "the version has changed");
   const indexBefore = log.store.service(web)?.Version.Index ?? 0;
   log.write(progress(indexBefore));
   assert.deepEqual(log.store.service(web)?.UpdateStatus, started);
-  assert.equal(log.store.service(web)?.Version.Index, indexBefore, "progress is no client's write");
+  assert.equal(
+    log.store.service(web)?.Version.Index,
+    indexBefore,
+    "progress is not a client's write",
+  );
   update(log);
   const after = log.store.service(web);
   assert.equal(after?.UpdateStatus, undefined);
   assert.deepEqual([after?.Gam.waveAtMs, after?.Gam.updated], [0, []]);
 });
 
-test("a rollback goes back to the spec before, and to none before that", () => {
+test("a rollback restores the previous spec, and leaves none before it", () => {
   const log = logOfOne();
   update(log, { image: "tiny:2" });
   const basedOn = log.store.service(web)?.Version.Index ?? 0;
@@ -323,7 +327,7 @@ test("a rollback goes back to the spec before, and to none before that", () => {
   assert.equal(service?.UpdateStatus?.Message, "because");
 });
 
-test("a rollback that a client asks for goes back and forth between two specs", () => {
+test("a client's rollbacks alternate between two specs", () => {
   const log = logOfOne();
   const none = update(log, { back: true }).outcome;
   const message = "service web does not have a previous spec";
@@ -342,14 +346,14 @@ test("a rollback that a client asks for goes back and forth between two specs", 
   assert.deepEqual(images(), ["tiny:2", "tiny:1", "second", ""]);
 });
 
-test("an endpoint is void when another service has got its port", () => {
+test("an endpoint is void when another service got its port", () => {
   const log = logOfOne();
   log.write(aService("two", published(30_000)));
   const endpoint = { Spec: {}, Ports: [{ TargetPort: 1, PublishedPort: 30_000 }] };
   assert.deepEqual(log.write({ kind: "setEndpoint", id: web, endpoint }).events, []);
 });
 
-test("a node that joins again keeps its spec and its first day, and is no longer banned", () => {
+test("a node that joins again keeps its spec and its creation time, and loses its tombstone", () => {
   const log = logOfOne();
   const born = log.store.node(a)?.CreatedAt;
   const Version = log.store.node(a)?.Version.Index ?? 0;
@@ -368,7 +372,7 @@ test("a node that joins again keeps its spec and its first day, and is no longer
   assert.equal(log.store.node(a)?.Spec.Availability, "active");
 });
 
-test("tokens are sealed under every root key that counts, and under no other for long", () => {
+test("tokens are sealed under every present root key, and soon under no other", () => {
   const log = new TestLog();
   const made = { Worker: aToken("w1", ["old"]), Manager: aToken("m1", ["old"]) };
   log.write({
@@ -389,7 +393,7 @@ test("tokens are sealed under every root key that counts, and under no other for
   assert.equal(begin("old"), "refused");
   assert.equal(begin("new"), "refused");
   assert.equal(begin("old", "new"), "applied");
-  assert.equal(rotate("m4", "old"), "refused", "nobody could show it afterwards");
+  assert.equal(rotate("m4", "old"), "refused", "nobody could unseal it afterwards");
   assert.equal(rotate("m4", "old", "new"), "applied");
   log.write({ kind: "endRootRotation", publicKey: "new" });
   assert.equal(log.store.cluster?.RootPublicKey, "new");
@@ -444,7 +448,7 @@ test("the root key is replaced once every node has a certificate of the next one
   assert.deepEqual(roots(), ["new", undefined, ""]);
 });
 
-test("the time without an engine counts from the judgement, by the judge's clock", () => {
+test("the time without an engine counts from the verdict, by the leader's clock", () => {
   const log = logOfOne();
   const { Description } = aNode("a");
   const describe = (ready: boolean): void => {
@@ -493,13 +497,13 @@ const statuses = fc.record(
   { requiredKeys: ["Timestamp", "State"] },
 );
 
-test("merging observations: the same again is nothing, and a task never goes back", () => {
+test("merging observations: a repeated one changes nothing, and a task never goes back", () => {
   fc.assert(
     fc.property(statuses, statuses, (old, next) => {
       assert.equal(mergeStatus(old, old), old);
       const merged = mergeStatus(old, next);
       assert.ok(merged === old || merged === next);
-      assert.equal(mergeStatus(merged, next), merged, "told twice is told once");
+      assert.equal(mergeStatus(merged, next), merged, "a repeated observation changes nothing");
       if (old.State === "orphaned") assert.ok(isTerminal(merged.State));
       else assert.ok(compareStates(merged.State, old.State) >= 0);
       if (isTerminal(old.State) && old.State !== "orphaned") assert.equal(merged.State, old.State);
@@ -507,13 +511,13 @@ test("merging observations: the same again is nothing, and a task never goes bac
   );
 });
 
-test("a lost task may still tell how it really ended, and nothing else", () => {
+test("only the real end of a lost task may still replace its state", () => {
   const orphaned = status("orphaned");
   assert.equal(mergeStatus(orphaned, status("running")), orphaned);
   assert.equal(mergeStatus(orphaned, status("failed")).State, "failed");
 });
 
-/** Changes that mostly make sense, so that the store fills. */
+/** Mostly valid changes, so that the store fills. */
 function someChange(seed: number, step: number): Change {
   const random = seededRandom(seed * 1000 + step + 1);
   const node = `n${random.below(4)}` as NodeId;
@@ -554,7 +558,7 @@ function lists(store: Store): unknown {
   };
 }
 
-test("a store made from a dump is the same store, and goes on the same way", () => {
+test("a store restored from a dump is equal, and continues in the same way", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000_000 }), fc.nat(150), (seed, cut) => {
       const grown = new TestLog();
@@ -580,7 +584,7 @@ test("a store made from a dump is the same store, and goes on the same way", () 
   );
 });
 
-test("objects that a reader holds never change", () => {
+test("a reader's objects never change", () => {
   const log = logOfOne();
   const held = log.store.task(t1);
   const before = structuredClone(held);

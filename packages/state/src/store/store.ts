@@ -1,13 +1,13 @@
 /**
  * Store: the replicated objects and how the log changes them.
  *
- * Applies proposals that hold; the same log gives the same objects on every peer. What is said here is about all
- * objects alike: what a change makes of one object, and whether it holds, is in tables.ts. Does not decide
+ * Applies valid proposals; the same log gives the same objects on every peer. This file treats all kinds of
+ * objects alike: tables.ts knows what a change makes of one object, and whether it is valid. Does not decide
  * what ought to change (orchestrator, scheduler) nor whether a spec makes sense (service-spec.ts).
  *
- * Apply is total: a proposal that throws on its way is refused as any other, with nothing of it left behind,
- * because an entry that ended one peer would end all of them, again after each start. What was thrown is
- * returned, to be told.
+ * Apply is total: a proposal that throws is refused as any other and leaves nothing behind. Otherwise an entry
+ * that ended one peer would end all of them, again after each start. apply() returns what was thrown, for a log
+ * line.
  */
 import { assert, encode, type NodeId, type ProposalId } from "@gam/core";
 import {
@@ -30,9 +30,9 @@ import { Table } from "./table.ts";
 import { listNames, onlyOne, tableNames, tables } from "./tables.ts";
 import { TaskIndex } from "./task-index.ts";
 
-/** Outcomes remembered, so that a proposal that comes twice is applied once. A retry gives up long before. */
+/** Number of outcomes kept, so that a repeated proposal is applied once. Retries end long before that. */
 const outcomesMax = 8192;
-/** The same words on every peer, whatever was thrown. */
+/** The same text on every peer, whatever was thrown. */
 const unapplied: Refusal = {
   code: "REFUSED",
   message: "the change cannot be applied to the state as it is",
@@ -66,7 +66,7 @@ export class Store extends Reading implements View {
   readonly #removed = new Table<NodeId, NodeId>();
   readonly #tasks = new TaskIndex();
   readonly #outcomes = new Map<ProposalId, Outcome>();
-  /** What a proposal changes. The index of tasks follows from these. */
+  /** The tables that a proposal changes. The index of tasks follows from them. */
   readonly #all: readonly Table<string, unknown>[];
   #index = 0;
   #dialect = firstDialect;
@@ -94,20 +94,20 @@ export class Store extends Reading implements View {
   tasksWaiting = this.#tasks.waiting;
   isRemoved = (id: NodeId): boolean => this.#removed.has(id);
 
-  /** What became of a proposal, if it was applied not too long ago. */
+  /** Returns: the outcome of a proposal, if it was applied recently. */
   outcomeOf(id: ProposalId): Outcome | undefined {
     return this.#outcomes.get(id);
   }
 
-  /** Entries without a proposal (a new leader's, a change of voters) move the index as well. */
+  /** Moves the index for an entry without a proposal (a new leader's, a change of voters). */
   skip(index: number): void {
     assert(index > this.#index, "entries are applied in order");
     this.#index = index;
   }
 
   /**
-   * Applies one committed entry. Events are in the order in which things happened. `thrown` is what kept it
-   * from being applied where that was no refusal.
+   * Applies one committed entry. Events are in the order in which the objects changed. `thrown` is the error,
+   * if the proposal threw and was not merely refused.
    */
   apply(index: number, proposal: Proposal): Applied {
     assert(index > this.#index, "entries are applied in order");
@@ -132,7 +132,7 @@ export class Store extends Reading implements View {
     return { outcome, events, ...(thrown !== undefined && { thrown }) };
   }
 
-  /** All of its changes, or none. Each is judged by the state that those before it have made. */
+  /** Applies all changes or none. Each is judged by the state after the earlier ones. */
   #attempt({ atMs, changes }: Proposal): {
     readonly refusal?: Refusal;
     readonly events: Event[];
@@ -163,7 +163,7 @@ export class Store extends Reading implements View {
     return { refusal, events: [], thrown };
   }
 
-  /** Why it does not hold; otherwise the rows move by it, and `events` tell how. */
+  /** Applies one change and adds its events. Returns: why the change is refused; then nothing has changed. */
   #change<Name extends TableName>(
     name: Name,
     change: Change,
@@ -194,7 +194,7 @@ export class Store extends Reading implements View {
     else if (before !== undefined) this.#rows[name].delete(idOf(before));
   }
 
-  /** What is kept beside the tables moves with them. */
+  /** Updates what is kept beside the tables. */
   #follow({ table, before, after }: Event): void {
     if (table === "task") {
       if (after !== undefined) this.#tasks.put(after);
@@ -206,7 +206,7 @@ export class Store extends Reading implements View {
     }
   }
 
-  /** Bytes from which restore() makes the same store again. */
+  /** Returns: bytes from which restore() makes the same store again. */
   dump(): Uint8Array {
     const lists = Object.fromEntries(listNames.map((name) => [`${name}s`, this.#rows[name].all()]));
     const dump: Dump = {
@@ -221,7 +221,7 @@ export class Store extends Reading implements View {
     return encode(dump);
   }
 
-  /** Forgets everything and takes what a snapshot holds. Returns what has changed by that, table by table. */
+  /** Replaces the whole state by a snapshot's. Returns: the differences, table by table. */
   restore(dump: Dump): Event[] {
     const events = tableNames.flatMap((name) => this.#refill(name, dump));
     this.#tasks.rebuild(this.tasks());
@@ -252,7 +252,7 @@ function eventOf<Name extends TableName>(
   return { table, ...(before && { before }), ...(after && { after }) } as Event;
 }
 
-/** What is gone, new, or another than it was. */
+/** Returns: events for rows that are gone, new or different. */
 function differences<Name extends TableName>(
   name: Name,
   before: readonly Rows[Name][],

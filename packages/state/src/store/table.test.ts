@@ -22,7 +22,7 @@ function shown(table: Table<string, number>): unknown {
 }
 
 for (const sorted of [false, true]) {
-  test(`what is taken back was never done, in a table that is ${sorted ? "" : "not "}sorted`, () => {
+  test(`a rollback leaves no trace, in a table that is ${sorted ? "" : "not "}sorted`, () => {
     fc.assert(
       fc.property(steps, steps, steps, (before, lost, after) => {
         const [table, other] = [
@@ -44,7 +44,7 @@ for (const sorted of [false, true]) {
     );
   });
 
-  test(`what is not sure yet is seen all the same, in a table that is ${sorted ? "" : "not "}sorted`, () => {
+  test(`uncommitted changes are visible, in a table that is ${sorted ? "" : "not "}sorted`, () => {
     fc.assert(
       fc.property(steps, steps, (before, now) => {
         const [table, other] = [

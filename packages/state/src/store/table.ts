@@ -1,21 +1,21 @@
 /**
- * Rows by id, with the list that readers ask for again and again.
+ * Rows by id, with a cached list for readers.
  *
- * The list is in order of insertion, or sorted by id where insertion is not creation (a task gets its
- * node long after it was made): then a restored table lists the same as one that grew.
+ * The list is in order of insertion. Where insertion is not creation (a task gets its node long after it was
+ * made), it is sorted by id instead. So a restored table lists its rows in the same order as the original.
  *
- * Between begin() and commit() changes can be taken back: rollBack() makes the table what it was, the order
- * of its rows included.
+ * Between begin() and commit(), changes can be undone: rollBack() restores the table, with the order of its
+ * rows.
  */
 export class Table<Id extends string, Row> {
   #rows = new Map<Id, Row>();
   readonly #sorted: boolean;
   #list: readonly Row[] | undefined;
-  /** What rows were before the changes since begin(), where there are any; `undefined` for new ones. */
+  /** Earlier values of the rows that changed since begin(), if any; `undefined` for new rows. */
   #before: Map<Id, Row | undefined> | undefined;
-  /** Deleted since begin(): they keep their places until it is sure. */
+  /** Rows deleted since begin(). They keep their places until commit(). */
   readonly #gone = new Set<Id>();
-  /** The rows at begin(), copied where one was deleted and made again: it would lose its place. */
+  /** A copy of the rows, made when a row is deleted and put again: in `#rows` it would lose its place. */
   #copy: Map<Id, Row> | undefined;
   #open = false;
 
@@ -104,7 +104,7 @@ export class Table<Id extends string, Row> {
   }
 }
 
-/** Tables of rows by an owner: tasks of a service, tasks on a node. */
+/** Tables of rows by owner: tasks of a service, tasks on a node. */
 export class Index<Owner extends string, Id extends string, Row> {
   readonly #owners = new Map<Owner, Table<Id, Row>>();
   readonly #sorted: boolean;

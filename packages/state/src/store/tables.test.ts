@@ -24,7 +24,7 @@ const atMs = Date.UTC(2026, 5, 1);
 const at = "2026-06-01T00:00:00.000Z";
 const index = 1000;
 
-/** A cluster, two nodes, a service with a task that waits, and a network. */
+/** A cluster, two nodes, a service with a waiting task, and a network. */
 function grown(...more: readonly Change[]): TestLog {
   const log = new TestLog();
   const first: readonly Change[] = [
@@ -91,7 +91,7 @@ const rollback = (basedOn: number): Change => {
 };
 
 type Wanted = "void" | "gone" | ((row: never) => unknown);
-/** What the function returns of the row afterwards has to be the last column. */
+/** The last column is what the function must return for the row afterwards. */
 const cases: readonly (readonly [
   name: string,
   before: readonly Change[],
@@ -157,7 +157,7 @@ const cases: readonly (readonly [
     "manager",
   ],
   [
-    "a node joins without the address of one that is there",
+    "a node joins without the address of a live node",
     [],
     { kind: "joinNode", node: { ...aNode("c"), Gam: { ...aNode("a").Gam } } },
     ({ Gam, Status }: Rows["node"]) => [Gam.addresses, Status.Addr],
@@ -455,7 +455,7 @@ for (const [name, before, change, wanted, is] of cases) {
   });
 }
 
-test("each kind of change is tried here, and is one of its table's", () => {
+test("each kind of change is tested here, and belongs to its table", () => {
   const tried = new Set(cases.map(([, , { kind }]) => kind));
   assert.deepEqual([...tried].sort(), Object.keys(tableOf).sort());
   for (const [name, { fields }] of Object.entries(tables)) {
@@ -473,7 +473,7 @@ const others: readonly (readonly [
   ["a node that has no part in any network is removed", [], removal, []],
   ["a node with a container in a network is removed", [attach], removal, ["network net"]],
   [
-    "a node takes the address of one that is down",
+    "a node takes the address of a node that is down",
     [],
     { kind: "joinNode", node: { ...aNode("c"), Gam: aNode("b").Gam } },
     ["node b"],
@@ -482,7 +482,7 @@ const others: readonly (readonly [
 ];
 
 for (const [name, before, change, moved] of others) {
-  test(`what else moves: ${name}`, () => {
+  test(`other objects change: ${name}`, () => {
     const log = grown(...before);
     const row = log.store.node(tables.node.idIn(change) as NodeId);
     const events = tables.node.others?.(row, change, occasionOf(log)) ?? [];

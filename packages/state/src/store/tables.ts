@@ -1,8 +1,8 @@
 /**
  * Tables: one row for each kind of object.
  *
- * Readers, dump, restore, events and the checks of the log follow from it. A kind that is not here, or lacks
- * a part, does not compile.
+ * Readers, dump, restore, events and the checks of the log follow from it. A kind of object that is missing
+ * here, or lacks a part, does not compile.
  */
 
 import { clusterAfter, clusterRefusal } from "../changes/cluster-change.ts";
@@ -21,10 +21,10 @@ import type { TableName } from "../log/change.ts";
 import type { TableRule } from "../log/table-rule.ts";
 import type { Node } from "../objects/node.ts";
 
-/** The id of the only cluster in its table, whatever its own is. */
+/** Key of the only cluster in its table, whatever its own id is. */
 export const onlyOne = "cluster";
 
-/** Snapshots and events are in this order. */
+/** Snapshots and events use this order. */
 export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
   cluster: {
     idOf: () => onlyOne,
@@ -84,7 +84,7 @@ export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
 
 export const tableNames = Object.keys(tables) as readonly TableName[];
 
-/** Tables of any number of objects. */
+/** All tables except the cluster's. */
 export type ListName = Exclude<TableName, "cluster">;
 export const listNames = tableNames.filter((name): name is ListName => name !== "cluster");
 

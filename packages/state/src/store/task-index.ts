@@ -1,4 +1,4 @@
-/** Task index: tasks by service, by node, and those that wait. Follows from the table of tasks. */
+/** Task index: tasks by service, by node, and those that wait. Derived from the table of tasks. */
 import type { NodeId, ServiceId, TaskId } from "@gam/core";
 import { isWaiting, type Task } from "../objects/task.ts";
 import { Index, Table } from "./table.ts";
@@ -12,7 +12,7 @@ export class TaskIndex {
   on = (id: NodeId): readonly Task[] => this.#on.of(id);
   waiting = (): readonly Task[] => this.#waiting.all();
 
-  /** Makes it anew from all tasks, in their order. */
+  /** Rebuilds the index from all tasks, in their order. */
   rebuild(tasks: readonly Task[]): void {
     this.#of.clear();
     this.#on.clear();

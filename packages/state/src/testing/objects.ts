@@ -1,4 +1,4 @@
-/** The smallest objects that the store takes, for tests of whoever reads it. */
+/** The smallest objects that the store takes, for tests. */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import { testId, testKey } from "@gam/core/testing";
 import type { Change, NewNetwork, NewNode, NewTask } from "../log/change.ts";
@@ -9,7 +9,7 @@ import type { DesiredState, TaskState } from "../objects/task.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
 
-/** A token that nobody can join with. `under`: root keys that it is sealed under. */
+/** A token without a usable secret. `under`: root keys that it is sealed under. */
 export function aToken(name: string, under: readonly string[] = [testKey("root")]): JoinToken {
   return {
     PublicKey: testKey(name),
@@ -17,7 +17,7 @@ export function aToken(name: string, under: readonly string[] = [testKey("root")
   };
 }
 
-/** What `init` makes when nobody says anything. */
+/** The cluster that `init` creates by default. */
 export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
   return {
     ID: testId("cluster"),
@@ -31,14 +31,14 @@ export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
 
 type NewCluster = Extract<Change, { kind: "createCluster" }>["cluster"];
 
-/** One address for each id, since two nodes cannot have the same. */
+/** One address for each id: two nodes cannot have the same. */
 function addressOf(id: string): string {
   let hash = 0;
   for (const character of id) hash = (hash * 31 + character.charCodeAt(0)) % 65_521;
   return `10.250.${hash >> 8}.${hash & 255}`;
 }
 
-/** A host with 4 CPUs and 8 GiB, ready unless said otherwise. */
+/** A host with 4 CPUs and 8 GiB; default state: ready. */
 export function aNode(
   id: string,
   wish: {
@@ -69,7 +69,7 @@ export function aNode(
   };
 }
 
-/** A host that can take part in networks, and encrypts nothing. */
+/** A host that can take part in networks, without encryption. */
 export function aNodeNetwork(change: Partial<NodeNetwork> = {}): NodeNetwork {
   return { mtu: 1500, routes: [], encryption: "none", publicKey: "", problem: "", ...change };
 }

@@ -1,4 +1,4 @@
-/** A log of one peer: what is written is committed and applied at once. */
+/** A log of one peer: it commits and applies what is written at once. */
 import type { ProposalId } from "@gam/core";
 import type { Change, Outcome } from "../log/change.ts";
 import type { Event } from "../log/view.ts";
@@ -6,7 +6,7 @@ import { Store } from "../store/store.ts";
 
 export class TestLog {
   readonly store = new Store();
-  /** What proposals are dated by: 2026-01-01 at first. */
+  /** Clock of the proposals; starts at 2026-01-01. */
   nowMs = Date.UTC(2026, 0, 1);
   #proposals = 0;
 
