@@ -23,7 +23,7 @@ const numbered = (n: number): Uint8Array => {
   return body;
 };
 
-test("messages arrive in order, from whom they say, on the protocol they were sent on", async () => {
+test("messages arrive in order, with their real sender and protocol", async () => {
   const [a, b, c] = await meshOf(3);
   assert(c !== undefined);
   const count = 500;
@@ -49,7 +49,7 @@ test("messages arrive in order, from whom they say, on the protocol they were se
   assert.equal(row?.droppedFrames, 0);
 });
 
-/** Each version of a message is the one before it with a mark. */
+/** Each version of a message is the previous one with a mark. */
 function speaking(...versions: readonly [number, ...number[]]): MessageProtocols {
   return {
     versions: { raft: versions, member: [1], peer: [1] },
@@ -93,7 +93,7 @@ test("a message to a peer without a connection is dropped and counted", async ()
   assert.equal(row?.state, "connecting");
 });
 
-test("gossip reaches everybody but its origin, and names it", async () => {
+test("gossip reaches all peers but its origin, and names the origin", async () => {
   const peers = await world.mesh(4);
   const [origin] = peers;
   assert(origin !== undefined);
@@ -106,7 +106,7 @@ test("gossip reaches everybody but its origin, and names it", async () => {
   origin.mesh.onGossip(() => {
     echo += 1;
   });
-  // Subscriptions travel as well; news that nobody listens for yet is lost, as promised.
+  // Subscriptions take time to arrive, and messages before that are lost. So it is repeated.
   const timer = setInterval(() => origin.mesh.publish("usage", Buffer.from("busy")), 50);
   try {
     const want = `${origin.nodeId} usage busy`;
@@ -134,7 +134,7 @@ test("a request is answered, and fails with the handler's own error", async () =
   await assert.rejects(ask("unheard"), { code: "NOT_SUPPORTED" });
 });
 
-test("a request ends when its time is over, and when the peer is gone", async () => {
+test("a request ends at its timeout, and when the peer is gone", async () => {
   const [a, b] = await meshOf(2);
   const asked = until("the request", (done: (value: undefined) => void) => {
     b.mesh.handle("stuck", () => {
@@ -170,7 +170,7 @@ test("a peer that stops is refused, and connected again when it starts on the sa
   await gone;
   await refused;
   assert.equal(a.mesh.peers()[0]?.state, "refused");
-  // Repeated for as long as it is so: the failure detector wants to know that it still is.
+  // Repeated while the host refuses, since the failure detector needs it.
   await world.reach(a, nodeId, "refused");
 
   const back = world.reach(a, nodeId, "connected");
@@ -183,7 +183,7 @@ test("a peer that stops is refused, and connected again when it starts on the sa
   assert.equal(await heard, `${a.nodeId} hello again`);
 });
 
-test("a peer found at another address is connected there, and not believed to be another", async () => {
+test("a peer found at another address is connected there, as the same peer", async () => {
   const [a, b, c] = await meshOf(3);
   assert(c !== undefined);
   const { identity, nodeId } = b;
@@ -193,7 +193,7 @@ test("a peer found at another address is connected there, and not believed to be
   await gone;
   const back = world.reach(a, nodeId, "connected");
   const moved = await world.open({ identity, credentials });
-  // Only `b` knows that it moved; where it says it listens is where others look from then on.
+  // Only `b` knows that it moved. Others use the address that it announces.
   moved.mesh.setPeers([...world.members.values()]);
   await back;
   const row = a.mesh.peers().find((one) => one.nodeId === nodeId);
@@ -239,7 +239,7 @@ test("close leaves no connection and calls no handler", async () => {
   );
 });
 
-test("members that lost each other meet again where a token says", async () => {
+test("members that lost each other meet again at a token's address", async () => {
   const [a, b] = await world.mesh(2);
   assert(a !== undefined && b !== undefined);
   const token = world.token(b);

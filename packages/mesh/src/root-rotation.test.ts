@@ -27,7 +27,7 @@ async function meshOfThree(): Promise<{ a: MeshPeer; b: MeshPeer; c: MeshPeer; a
   return { a, b, c, all };
 }
 
-/** The state says so, at once and everywhere. */
+/** Offers a next root key, which is in the state of all peers at once. */
 async function offer(by: MeshPeer, all: readonly MeshPeer[]): Promise<Uint8Array> {
   await by.mesh.offerNextRoot(async ({ rootPublicKey, signature }, current) => {
     const holders = new Set<NodeId>([by.nodeId]);
@@ -56,7 +56,7 @@ test("all get a certificate of the next root key, and managers the key", async (
   assert.deepEqual(ofC?.rootPublicKey, world.roots?.current);
 });
 
-test("who has the new key for its root and who has not yet let each other in", async () => {
+test("peers that have the new root key and peers that do not have it yet let each other in", async () => {
   const { a, b, c, all } = await meshOfThree();
   const next = await offer(a, all);
   await Promise.all([b, c].map((peer) => world.kept(peer, "a certificate", holds(next))));
@@ -77,7 +77,7 @@ test("who has the new key for its root and who has not yet let each other in", a
   }
 });
 
-test("afterwards the old key is worth nothing: neither tokens nor certificates of it", async () => {
+test("afterwards tokens and certificates of the old key are refused", async () => {
   const { a, b, c, all } = await meshOfThree();
   const oldToken = world.token(a);
   const before = a.mesh.credentials;
@@ -85,7 +85,7 @@ test("afterwards the old key is worth nothing: neither tokens nor certificates o
   const next = await offer(a, all);
   await Promise.all([b, c].map((peer) => world.kept(peer, "a certificate", holds(next))));
 
-  // Somebody who has the old key makes a member of himself while it still counts.
+  // An attacker with the old key makes itself a member while the key still counts.
   const forged = async (): Promise<MeshPeer> => {
     const identity = await makeIdentity();
     const { clusterId, rootPublicKey, rootPrivateKey = new Uint8Array() } = before;
@@ -127,7 +127,7 @@ test("a key that the root key has not signed is not trusted", async () => {
   assert.equal(b.mesh.credentials?.next, undefined);
 });
 
-test("a worker cannot begin it, and one that is given up for another is forgotten", async () => {
+test("a worker cannot begin it, and a second next key replaces the first", async () => {
   const { a, b, c, all } = await meshOfThree();
   await assert.rejects(
     c.mesh.offerNextRoot(async () => assert.fail()),

@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const cable of cables) await cable.cut();
 });
 
-/** Two peers that reach each other over cables only, and are told of silence early. */
+/** Two peers that reach each other only over cables, with short timeouts for silence. */
 async function wired(dropAfterMs: number): Promise<[MeshPeer, MeshPeer]> {
   const limits = { pingAfterMs: 100, suspectAfterMs: 300, dropAfterMs, dialMs: 500 };
   const open = async (begin: (advertise: string) => Promise<MeshPeer>): Promise<MeshPeer> => {
@@ -37,7 +37,7 @@ async function wired(dropAfterMs: number): Promise<[MeshPeer, MeshPeer]> {
 
 const stateOf = (at: MeshPeer): string | undefined => at.mesh.peers()[0]?.state;
 
-/** Time passes by itself here: nothing happens when a host falls silent, and that is the point. */
+/** Polls, since there is no event for a host that falls silent. */
 function becomes(at: MeshPeer, state: string): Promise<void> {
   return until(`the peer to be ${state}`, (done: (value: undefined) => void) => {
     const look = setInterval(() => {
@@ -59,7 +59,7 @@ test("a silent peer is neither refused nor disconnected, and the same connection
   assert.deepEqual(reached, []);
 });
 
-test("a peer that stays silent is given up, never called refused, and found again", async () => {
+test("a peer that stays silent is disconnected, never reported as refused, and found again", async () => {
   const [a, b] = await wired(1_200);
   const reached: string[] = [];
   a.mesh.onReach((_, reach) => reached.push(reach));

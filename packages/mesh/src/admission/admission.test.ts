@@ -28,7 +28,7 @@ const clockAt = (offsetMs: number) => ({
   wallMs: () => Date.now() + offsetMs,
 });
 
-/** A libp2p peer that speaks as badly as a test wants. */
+/** A libp2p peer that a test can make misbehave. */
 async function intruder(
   at: MeshPeer,
   identity?: Identity,
@@ -48,12 +48,12 @@ async function intruder(
   return { connection: await host.libp2p.dial(dialAddress(parseAddress(address))), identity: who };
 }
 
-/** Says it if there still is somebody to say it to. */
+/** Sends the bytes if the stream is still open. */
 function say(stream: Stream, bytes: Uint8Array): void {
   if (stream.writeStatus === "writable") stream.send(bytes);
 }
 
-/** Bytes beneath libp2p's muxer, encrypted as all others. */
+/** Sends bytes below libp2p's muxer, encrypted like all others. */
 function sayToMuxer(connection: Connection, bytes: Uint8Array): void {
   const { muxer } = connection as unknown as { muxer: { maConn: Pick<Stream, "send"> } };
   muxer.maConn.send(bytes);
@@ -65,7 +65,7 @@ const closed = (what: Connection | Stream): Promise<void> =>
     (what as Connection).addEventListener("close", () => done(undefined));
   });
 
-/** The mesh goes on as if nothing had happened. */
+/** Checks that the mesh still works. */
 async function unharmed(a: MeshPeer, b: MeshPeer): Promise<void> {
   b.mesh.handle("well", () => Buffer.from("yes"));
   const answer = await a.mesh.request(b.nodeId, "well", new Uint8Array(), { timeoutMs: 5_000 });
@@ -73,7 +73,7 @@ async function unharmed(a: MeshPeer, b: MeshPeer): Promise<void> {
 }
 
 test("a stranger who announces more in one frame than a window holds is cut off at once", async () => {
-  // It would be shown out in time anyhow, with all that it had sent until then.
+  // A long hello timeout: otherwise the stranger would be disconnected for that, after sending everything.
   const first = await world.found({ limits: { helloMs: 60_000 } });
   for (const length of [1024 * 1024 + 1, 0xffffffff]) {
     const { connection } = await intruder(first);
@@ -88,7 +88,7 @@ test("a stranger who announces more in one frame than a window holds is cut off 
   assert.match(String(refused[0]?.fields.reason), /1048577 bytes announced, at most 1048576/);
 });
 
-test("a joiner says which dialect of the log it reads, and hears why that is too little", async () => {
+test("a joiner says which dialect of the log it reads, and hears why it is too old", async () => {
   const first = await world.found();
   const newer = await world.open({ dialect: 7 });
   await newer.mesh.join(world.token(first));
@@ -125,7 +125,7 @@ test("a manager's token makes a manager, a worker's token a worker without the r
     asWorker.members.map(({ nodeId }) => nodeId).sort(),
     [first.nodeId, manager.nodeId, worker.nodeId].sort(),
   );
-  // A new manager lets others in as well as the first one; a worker does not.
+  // A new manager lets others in, as the first one does. A worker does not.
   const third = await world.open();
   await third.mesh.join(world.token(manager));
   const fourth = await world.open();
@@ -180,7 +180,7 @@ test("a joiner says why each address could not be reached", async () => {
     code: "UNREACHABLE",
     message: /^Cannot join at "127\.0\.0\.1:\d+": the host refused the connection: no agent/,
   });
-  // It takes connections and says nothing.
+  // A server that accepts connections and sends nothing.
   const silent = createServer();
   endings.push(() => silent.close());
   await new Promise<void>((settle) => silent.listen(0, "127.0.0.1", settle));
@@ -191,7 +191,7 @@ test("a joiner says why each address could not be reached", async () => {
   });
   await assert.rejects(at("no-such-host.invalid:7946"), {
     code: "UNREACHABLE",
-    message: /": (?:that name is not known here|the name server does not answer)/,
+    message: /": (?:the name does not resolve on this host|the name server does not answer)/,
   });
   await assert.rejects(at(place, `127.0.0.1:${port}`), {
     message:
@@ -203,11 +203,11 @@ test("a joiner says why each address could not be reached", async () => {
   });
 });
 
-test("a joiner dials again and again until its time is up", async () => {
+test("a joiner retries until its timeout", async () => {
   const first = await world.found();
   const [place = ""] = first.mesh.addresses();
   let dials = 0;
-  // A host that is too busy for the first three, and then for a handshake in the time of one dial.
+  // A busy host: it closes the first three connections, then takes longer for a handshake than one dial may.
   const busy = createServer((socket) => {
     dials += 1;
     socket.on("error", () => undefined);
@@ -240,13 +240,13 @@ test("attempts to join are limited per host", async () => {
   assert.equal(first.mesh.refusals().flood, 1);
 });
 
-test("a stranger with a root of its own is refused by name, on either side of the dial", async () => {
+test("a stranger with a root of its own is refused as a stranger, on either side of the dial", async () => {
   const [a, b] = await world.mesh(2);
   assert(a !== undefined && b !== undefined);
   const identity = await makeIdentity();
   const credentials = createCluster(identity, Date.now());
   const stranger = await world.open({ identity, credentials });
-  const turned = until("the stranger to be told", (done: (value: string) => void) => {
+  const turned = until("the stranger to get the reason", (done: (value: string) => void) => {
     stranger.mesh.onTurnedAway((_, refusal) => done(refusal));
   });
   stranger.mesh.setPeers([{ nodeId: a.nodeId, addresses: a.mesh.addresses() }]);
@@ -262,7 +262,7 @@ test("a stranger with a root of its own is refused by name, on either side of th
   await unharmed(a, b);
 });
 
-test("who names our cluster and signs with another root is a stranger", async () => {
+test("a peer that names our cluster but signs with another root key is a stranger", async () => {
   const [a] = await world.mesh(2);
   assert(a?.mesh.credentials !== undefined);
   const { clusterId } = a.mesh.credentials;
@@ -305,7 +305,7 @@ for (const protocol of ["/gam/raft/1", "/gam/rpc/1", "/gam/bytes/1", "/meshsub/1
       heard += 1;
     });
     const { connection, identity } = await intruder(a);
-    // It may be cut off before it hears that such a stream is known here.
+    // The connection may end before the protocol is agreed.
     const stream = await connection.newStream(protocol).catch(() => undefined);
     if (stream !== undefined) say(stream, writeFrames([Buffer.from("let me lead")]));
     await closed(connection);
@@ -316,7 +316,7 @@ for (const protocol of ["/gam/raft/1", "/gam/rpc/1", "/gam/bytes/1", "/meshsub/1
   });
 }
 
-test("a visitor that says nothing is shown out", async () => {
+test("a visitor that says nothing is disconnected", async () => {
   const first = await world.found({ limits: { helloMs: 100 } });
   const { connection, identity } = await intruder(first);
   await closed(connection);
@@ -355,7 +355,7 @@ for (const protocol of ["/gam/hello/1", "/gam/join/1", "/gam/renew/1"]) {
   });
 }
 
-/** Somebody who has a certificate and then misbehaves. */
+/** A member that misbehaves. */
 async function traitor(at: MeshPeer): Promise<{ connection: Connection; identity: Identity }> {
   const root = at.mesh.credentials;
   assert(root?.rootPrivateKey !== undefined);
@@ -372,7 +372,7 @@ async function traitor(at: MeshPeer): Promise<{ connection: Connection; identity
   return found;
 }
 
-test("a stranger that negotiates without an end is cut off at its first bytes", async () => {
+test("a stranger whose negotiation never ends is cut off at its first bytes", async () => {
   const [a, b] = await world.mesh(2);
   assert(a !== undefined && b !== undefined);
   const endless = Buffer.alloc(1 << 20, 0xff);
@@ -386,7 +386,7 @@ test("a stranger that negotiates without an end is cut off at its first bytes", 
   await world.logged("Peer refused", { refusal: "handshake" });
 
   const { connection } = await intruder(a);
-  // Below the negotiation that its own side insists on: as who writes his own libp2p would.
+  // Bypasses the negotiation that libp2p does on the dialling side, as another implementation could.
   const { muxer } = connection as unknown as { muxer: { onCreateStream(options: object): Stream } };
   muxer.onCreateStream({}).send(endless);
   await closed(connection);
@@ -439,10 +439,10 @@ test("a member whose message the agent cannot read is cut off", async () => {
   await unharmed(a, b);
 });
 
-test("a removed member is cut off at once, told why when it returns, and back by a token", async () => {
+test("a removed member is cut off at once, hears why when it returns, and rejoins with a token", async () => {
   const [a, b, c] = await world.mesh(3);
   assert(a !== undefined && b !== undefined && c !== undefined);
-  const turned = until("the removed peer to be told", (done: (value: string) => void) => {
+  const turned = until("the removed peer to get the reason", (done: (value: string) => void) => {
     c.mesh.onTurnedAway((_, refusal) => done(refusal));
   });
   world.removed.add(c.nodeId);
@@ -491,7 +491,7 @@ test("a worker whose certificate is due gets a new one from a manager; a manager
   assert.equal(renewed.certificate.role, "worker");
 });
 
-test("a worker that was made a manager gets the root key without being asked to do anything", async () => {
+test("a promoted worker gets the root key by itself", async () => {
   const first = await world.found();
   const worker = await world.open();
   await worker.mesh.join(world.token(first, "worker"));
@@ -514,7 +514,7 @@ test("a worker that was made a manager gets the root key without being asked to 
   assert.equal(worker.renewed.at(-1)?.certificate.role, "manager");
 });
 
-test("a certificate that a clock ahead has made is made again when the clock is right", async () => {
+test("a certificate made while the clock was ahead is renewed once the clock is right", async () => {
   const first = await world.found();
   const { identity } = first;
   const founding = first.mesh.credentials;
@@ -528,7 +528,7 @@ test("a certificate that a clock ahead has made is made again when the clock is 
   assert((back.renewed[0]?.certificate.notBeforeMs ?? Number.POSITIVE_INFINITY) <= Date.now());
 });
 
-test("a stranger with many connections crowds out none but his own", async () => {
+test("a stranger with many connections crowds out only its own", async () => {
   const a = await world.open({ limits: { visitorsMax: 4 } });
   a.mesh.become(createCluster(a.identity, Date.now()));
   const visits = [];
@@ -538,7 +538,7 @@ test("a stranger with many connections crowds out none but his own", async () =>
   await world.logged("Peer refused", { refusal: "flood" });
 });
 
-test("a member that was off past expiry is let in again, unless it was removed meanwhile", async () => {
+test("a member whose certificate expired while it was off is let in again, unless it was removed", async () => {
   const first = await world.found();
   const worker = await world.open();
   const { credentials } = await worker.mesh.join(world.token(first, "worker"));

@@ -5,9 +5,9 @@
  *   dialler -> hello {boot, certificate, addresses}
  *           <- hello {…} or refused {refusal, reason}      then ping and pong, for ever, and renewed {certificate}
  *
- * Decides from the certificate, the key that Noise proved, the clock and the list of the removed.
- * That stream stays open as the link's control stream. Frames are judged in the event that brings
- * them, so a peer is admitted before any other stream of its can be looked at.
+ * Decides from the certificate, the key that Noise proved, the clock and the list of removed nodes.
+ * The hello stream stays open as the link's control stream. Each frame is handled in the event that brings
+ * it, so a peer is admitted before any of its other streams is read.
  */
 import { type Check, check, decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Connection, Stream } from "@libp2p/interface";
@@ -40,12 +40,12 @@ export interface AdmissionOptions {
   readonly wallMs: () => number;
 }
 
-/** What a peer's certificate comes to, here and now. */
+/** Whether a peer's certificate is accepted now, and if not, why. */
 export type AdmissionDecision =
   | { readonly certificate: Certificate }
   | { readonly refusal: AdmissionRefusal; readonly reason: string };
 
-/** The other end would not have us. */
+/** The other end refused this peer. */
 export class NotAdmitted extends GamError {
   readonly refusal: AdmissionRefusal;
 
@@ -57,7 +57,7 @@ export class NotAdmitted extends GamError {
 
 /** Addresses that a peer says it listens on. */
 export const addressesCheck = check.list(check.string(300), 32);
-/** Why it turned this peer away, from another peer. */
+/** Checks the reason with which another peer refused this one. */
 export const refusalCheck = check.literal<AdmissionRefusal>(
   "handshake",
   "stranger",
@@ -73,12 +73,12 @@ type Frame =
       kind: "hello";
       boot: string;
       certificate: Uint8Array;
-      /** Of the root key that replaces the one above, while it does. */
+      /** Certificate of the next root key, while the root key is being replaced. */
       next?: Uint8Array | undefined;
       addresses: string[];
     }
   | { kind: "refused"; refusal: AdmissionRefusal; reason: string }
-  /** It has got another certificate since it said hello. */
+  /** The peer has got another certificate since its hello. */
   | { kind: "renewed"; certificate: Uint8Array; next?: Uint8Array | undefined }
   | { kind: "ping" | "pong"; id: number };
 
@@ -113,7 +113,7 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Shows who we are on a connection that we opened. Errors: NotAdmitted, UNREACHABLE, BAD_FRAME. */
+  /** Sends hello on a connection that this peer opened. Errors: NotAdmitted, UNREACHABLE, BAD_FRAME. */
   async greet(connection: Connection): Promise<Link> {
     const { limits } = this.#options;
     const hello = this.#hello();
@@ -139,12 +139,12 @@ export class Admission {
     });
   }
 
-  /** A peer that connected to us shows who it is. */
+  /** Answers the hello of a peer that connected to this one. */
   answer(stream: Stream, connection: Connection): void {
     this.#converse(stream, connection, undefined);
   }
 
-  /** `next`: another certificate, which does as well. */
+  /** Accepts the peer if either certificate is good. `next`: its certificate of the next root key. */
   judge(bytes: Uint8Array, connection: Connection, next?: Uint8Array): AdmissionDecision {
     const decision = this.#judge(readCertificate(bytes), connection);
     if ("certificate" in decision || next === undefined) return decision;
@@ -163,16 +163,19 @@ export class Admission {
     if (key === undefined || nodeIdOfKey(key) !== certificate.nodeId) {
       return reject("stranger", "the certificate belongs to another peer");
     }
-    // Said first, so that it hears of it also when the root key was replaced meanwhile.
+    // Checked first, so that a removed peer learns it even if the root key was replaced meanwhile.
     if (this.#options.door.isRemoved(certificate.nodeId)) {
       return reject("removed", "it was removed from the cluster; join it again with a token");
     }
     if (!isTrusted(credentials, certificate) || certificate.clusterId !== credentials.clusterId) {
-      return reject("stranger", "the certificate is of another cluster, or of a root key before");
+      return reject(
+        "stranger",
+        "the certificate is of another cluster, or of a root key that was replaced",
+      );
     }
     if (isExpired(certificate, this.#options.wallMs())) {
       const until = new Date(certificate.expiresMs).toISOString();
-      return reject("expired", `the certificate is good until ${until}; compare the clocks`);
+      return reject("expired", `the certificate is valid until ${until}; compare the clocks`);
     }
     return { certificate };
   }
@@ -222,7 +225,7 @@ export class Admission {
           refusals.add(refusal, address, idOf(connection), reason);
           channel.send([encode({ kind: "refused", refusal, reason } satisfies Frame)]);
           dialler?.onFailed(new NotAdmitted(refusal, `Cannot accept "${address}": ${reason}`));
-          // A member whose certificate has run out may ask for a new one on this connection.
+          // A member whose certificate has expired may ask for a new one on this connection.
           if (refusal !== "expired" || dialler !== undefined) hangUp(connection);
           return;
         }
@@ -284,7 +287,7 @@ export class Admission {
         channel.send([encode({ kind: "pong", id: frame.id } satisfies Frame)]);
         return;
       case "pong":
-        // It returns our own clock. A peer that makes it up spoils its own row of a table.
+        // The id is our own clock, sent back. A peer that fakes it falsifies only its own row of the table.
         link.rttMs = Math.max(0, this.#options.nowMs() - frame.id / 1000);
         return;
       case "renewed": {
@@ -305,7 +308,7 @@ export class Admission {
   }
 }
 
-/** How the log names whoever is at the other end: by the key it has proved. */
+/** How the log names the other end: by the key that it has proved. */
 export function idOf(connection: Connection): NodeId | string {
   const key = publicKeyOf(connection.remotePeer);
   return key === undefined ? connection.remotePeer.toString() : nodeIdOfKey(key);

@@ -7,8 +7,8 @@
  *   joiner -> proof {signature of the transcript by the token's key, addresses, availability}
  *          <- admitted {certificate, root private key for managers, members} or refused {…}
  *
- * The secret is never said, and nothing is proved to a stranger. Which of the two tokens' keys fits is the
- * joiner's role. Decides nothing about membership: the agent commits it first.
+ * The secret is never sent, and the joiner proves nothing before the responder has proved that it is a member.
+ * The joiner's role is that of the token whose key fits. Decides nothing about membership: the agent commits it first.
  */
 import { type Check, check, equalBytes, GamError, messageOf, type NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
@@ -61,13 +61,13 @@ const proofCheck = check.object({
   proof: check.bytes(64),
   addresses: addressesCheck,
   availability: check.literal<JoinAvailability>("active", "pause", "drain"),
-  /** Absent: the first. */
+  /** Absent: dialect 1. */
   dialect: check.optional(check.integer(1)),
 });
 const renewCheck = check.object({
   kind: check.literal("renew"),
   certificate: check.bytes(2048),
-  /** Public half of the root key that is to sign, if it is not the one that signed the old. */
+  /** Public half of the root key that is to sign. Absent: the one that signed the old certificate. */
   root: check.optional(keyCheck),
 });
 
@@ -119,7 +119,7 @@ type Renewed = {
   certificate: Uint8Array;
   rootPrivateKey?: Uint8Array | undefined;
 };
-/** It has not got that root key itself, and nobody is to blame. */
+/** The manager does not have that root key yet. Not an error. */
 type Unable = { kind: "unable" };
 const renewedCheck = check.union<Renewed | Refused | Unable>({
   unable: check.object({ kind: check.literal("unable") }),
@@ -139,8 +139,8 @@ export interface Joined {
 /**
  * The joiner's side.
  *
- * Errors: NotAdmitted when the cluster will not have us, REFUSED when it is not the token's cluster,
- *         UNREACHABLE and BAD_FRAME when it does not talk.
+ * Errors: NotAdmitted when the cluster refuses this host, REFUSED when it is not the token's cluster,
+ *         UNREACHABLE when it does not answer, BAD_FRAME when its answer cannot be read.
  */
 export async function askToJoin(
   exchange: Exchange,
@@ -153,7 +153,7 @@ export async function askToJoin(
     readonly dialect?: number | undefined;
     readonly limits: Limits;
     readonly wallMs: () => number;
-    /** The peer has said something: from now on a failure is no reason to try the same again. */
+    /** Called when the peer has answered: a failure after that is not retried. */
     readonly onAnswer: () => void;
   },
 ): Promise<Joined> {
@@ -163,7 +163,7 @@ export async function askToJoin(
   const answer = await exchange.next(welcomeCheck, "welcome", limits.helloMs);
   asking.onAnswer();
   const welcome = granted(answer);
-  const rootPublicKey = Uint8Array.from(welcome.rootPublicKey); // Decoded, it is a view of a frame.
+  const rootPublicKey = Uint8Array.from(welcome.rootPublicKey); // A copy: the decoded key is a view of a frame.
   const wrong = (what: string): GamError =>
     new GamError("REFUSED", `Cannot join at "${addressOf(connection.remoteAddr)}": ${what}`);
   if (fingerprintOf(rootPublicKey) !== token.fingerprint) {
@@ -179,7 +179,7 @@ export async function askToJoin(
   ) {
     throw wrong("it cannot prove that it is a member of the cluster");
   }
-  if (isExpired(theirs, wallMs())) throw wrong("its certificate has run out; compare the clocks");
+  if (isExpired(theirs, wallMs())) throw wrong("its certificate has expired; compare the clocks");
   const proof = proveSecret(token.secret, {
     fingerprint: token.fingerprint,
     joiner: self.nodeId,
@@ -194,18 +194,18 @@ export async function askToJoin(
   const { members } = admitted;
   const rootPrivateKey = admitted.rootPrivateKey && Uint8Array.from(admitted.rootPrivateKey);
   if (!isSignedBy(rootPublicKey, certificate) || certificate.nodeId !== self.nodeId) {
-    throw wrong("it gave a certificate that is not ours");
+    throw wrong("it sent a certificate of another peer or cluster");
   }
   if (rootPrivateKey !== undefined && !equalBytes(publicKeyOfSeed(rootPrivateKey), rootPublicKey)) {
-    throw wrong("it gave a key that is not the cluster's");
+    throw wrong("it sent a root key that is not the cluster's");
   }
   const { clusterId } = certificate;
   return { credentials: { clusterId, rootPublicKey, rootPrivateKey, certificate }, members };
 }
 
 /**
- * Asks for a certificate with a new date, and the role that the state says. `isDemoted`: what a manager has
- * is given up for a worker's certificate. Errors: as askToJoin.
+ * Asks for a certificate with a new date and with the role in the state. `isDemoted`: accepts a worker's
+ * certificate in exchange for a manager's. Errors: as askToJoin.
  */
 export async function askToRenew(
   exchange: Exchange,
@@ -243,7 +243,7 @@ async function askFor(
     readonly old: Certificate;
     readonly rootPublicKey: Uint8Array;
     readonly known: Uint8Array | undefined;
-    /** This peer's own state says that it is no manager any more. */
+    /** This peer's own state says that it is not a manager any more. */
     readonly isDemoted: boolean;
   },
   limits: Limits,
@@ -253,20 +253,23 @@ async function askFor(
   exchange.send({ kind: "renew", certificate: writeCertificate(old), root });
   const answer = granted(await exchange.next(renewedCheck, "certificate", limits.helloMs));
   if (answer.kind === "unable") {
-    throw new GamError("NOT_FOUND", "Cannot renew: that manager has not got the root key yet");
+    throw new GamError("NOT_FOUND", "Cannot renew: that manager does not have the root key yet");
   }
   const certificate = readCertificate(answer.certificate);
   const { nodeId, role } = old;
   const given = answer.rootPrivateKey && Uint8Array.from(answer.rootPrivateKey);
   const isManager = certificate.role === "manager";
-  // A manager that was demoted forgets the key.
+  // A demoted manager deletes the key.
   const rootPrivateKey = isManager ? (given ?? known) : undefined;
   const ours = certificate.nodeId === nodeId && isSignedBy(rootPublicKey, certificate);
   const fits = isManager || role === "worker" || asking.isDemoted;
   const keyed = isManager === (rootPrivateKey !== undefined);
   const cluster = given === undefined || equalBytes(publicKeyOfSeed(given), rootPublicKey);
   if (!ours || !fits || !keyed || !cluster) {
-    throw new GamError("REFUSED", "Cannot renew: the certificate that came back is not ours");
+    throw new GamError(
+      "REFUSED",
+      "Cannot renew: the manager's answer does not fit this peer, its role or the root key",
+    );
   }
   return { rootPrivateKey, certificate };
 }
@@ -283,11 +286,11 @@ export interface ResponderOptions {
   readonly credentials: () => Credentials | undefined;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
-  /** It has proved a secret: its connection may wait for the commit. */
+  /** Called when the joiner has proved the secret: its connection may stay open until the commit. */
   readonly onProved: (connection: Connection) => void;
 }
 
-/** The member's side. Neither method rejects: whoever fails is told, logged, counted, cut off. */
+/** The member's side. Neither method rejects: a peer that fails gets the reason, is logged, counted and cut off. */
 export class Responder {
   readonly #options: ResponderOptions;
 
@@ -351,7 +354,7 @@ export class Responder {
     this.#options.onProved(connection);
     const host = { nodeId, publicKey, addresses, dialect };
     await door.onJoinRequest({ ...host, role: asked, availability });
-    // A host that was let in a moment ago by another token keeps the role of that one.
+    // A host that just joined with the other token keeps that token's role.
     const role = door.members().find((member) => member.nodeId === nodeId)?.role ?? asked;
     const now = this.#options.credentials();
     if (now === undefined || !equalBytes(now.rootPublicKey, rootPublicKey)) {
@@ -388,10 +391,10 @@ export class Responder {
     }
     const member = door.members().find(({ nodeId }) => nodeId === old.nodeId);
     if (member === undefined || door.isRemoved(old.nodeId)) {
-      throw new NotAdmitted("removed", "it is no member any more; join again with a token");
+      throw new NotAdmitted("removed", "it is not a member any more; join again with a token");
     }
     const { role } = member;
-    // A manager has the key that signed its old certificate, but not the one that comes after.
+    // A manager has the key that signed its old certificate, but perhaps not the next one.
     const lacksKey = role === "manager" && (old.role === "worker" || asked.root !== undefined);
     const subject = { clusterId: credentials.clusterId, publicKey, role };
     const certificate = this.#issue(rootPrivateKey, subject);
@@ -409,7 +412,7 @@ export class Responder {
     const allowed = throttle.allows(hostPart(address), nowMs());
     const first = await exchange.next(shape, "request", limits.helloMs);
     if (allowed) return first;
-    // Not before it has spoken: an answer that overtakes the question is lost on the way.
+    // Only after its request: an answer that overtakes the request would be lost.
     throw new NotAdmitted("flood", "too many attempts from this host; wait a few seconds");
   }
 
@@ -424,7 +427,7 @@ export class Responder {
     return { credentials, rootPrivateKey };
   }
 
-  /** Which of the two tokens it has. */
+  /** The role of the token that the joiner has. */
   #roleOf(transcript: Transcript, proof: Uint8Array): Role {
     const keys = this.#options.door.tokenKeys();
     if (keys === undefined) {
@@ -441,7 +444,7 @@ export class Responder {
   }
 }
 
-/** `root`: public half of the key that is asked for. Undefined: this manager has not got it. */
+/** Private half of the root key `root`. Undefined: this manager does not have it. */
 function signingKey(
   credentials: Credentials,
   root: Uint8Array | undefined,

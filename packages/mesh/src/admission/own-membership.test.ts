@@ -10,14 +10,14 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-/** What the log says from now on, to all peers. */
+/** Sets a peer's role in the state of all peers. */
 function become(peer: MeshPeer, role: Role): void {
   world.index += 10;
   const { nodeId } = peer;
   world.members.set(nodeId, { nodeId, role, addresses: peer.mesh.addresses() });
 }
 
-/** What the next message of one says of it to the other. */
+/** The sender that `at` gets with the next message of `from`. */
 async function senderAt(at: MeshPeer, from: MeshPeer): Promise<VerifiedSender> {
   const heard = until<VerifiedSender>("a message", (done) => {
     at.mesh.onMessage((_from, _protocol, _body, sender) => done(sender));
@@ -26,12 +26,12 @@ async function senderAt(at: MeshPeer, from: MeshPeer): Promise<VerifiedSender> {
   return await heard;
 }
 
-test("a demoted manager gets a worker's certificate, forgets the root key and lets nobody in", async () => {
+test("a demoted manager gets a worker's certificate, deletes the root key and lets nobody in", async () => {
   const [first, second] = await world.mesh(2);
   assert(first !== undefined && second !== undefined);
   assert.equal((await senderAt(first, second)).role, "manager");
   become(second, "worker");
-  // At once, before it has heard of that by itself: what its certificate says is worth nothing.
+  // At once, before it has learned of the demotion: its manager's certificate counts for nothing.
   const joiner = await world.open();
   await assert.rejects(joiner.mesh.join(world.token(second)), {
     message: /this peer is a worker and lets nobody in/,
@@ -60,7 +60,7 @@ test("a demoted manager gets a worker's certificate, forgets the root key and le
   await joiner.mesh.join(world.token(second));
 });
 
-test("a peer whose own state is old does not take itself for demoted", async () => {
+test("a peer with an old state does not treat itself as demoted", async () => {
   world.index = 50;
   const [first, second] = await world.mesh(2);
   assert(first !== undefined && second !== undefined);
@@ -72,7 +72,7 @@ test("a peer whose own state is old does not take itself for demoted", async () 
   assert.equal(second.mesh.credentials?.certificate.role, "manager");
 });
 
-test("nobody but a manager renews, whatever its certificate says", async () => {
+test("only a manager in the state renews certificates, whatever its own says", async () => {
   const [first, second, third] = await world.mesh(3);
   assert(first !== undefined && second !== undefined && third !== undefined);
   become(third, "worker");
@@ -83,7 +83,7 @@ test("nobody but a manager renews, whatever its certificate says", async () => {
   assert.deepEqual(third.renewed, []);
 });
 
-test("a sender is known by the hosts at which it was found", async () => {
+test("a sender comes with the hosts at which it was found", async () => {
   const [first, second] = await world.mesh(2);
   assert(first !== undefined && second !== undefined);
   assert.deepEqual([...(await senderAt(first, second)).hosts], ["127.0.0.1"]);
@@ -96,7 +96,7 @@ test("a sender is known by the hosts at which it was found", async () => {
   assert.deepEqual([...hosts].sort(), ["127.0.0.1", "localhost"]);
 });
 
-test("a member that asks for too much is counted, and each wish is logged once in a while", async () => {
+test("a member that asks for too much is counted, and each kind of request is logged once in a while", async () => {
   const [first, second] = await world.mesh(2);
   assert(first !== undefined && second !== undefined);
   for (const reason of ["vote is for managers", "vote is for managers", "append is for managers"]) {

@@ -1,14 +1,14 @@
 /**
- * Own membership: this peer's own place in the cluster, and keeping it.
+ * Own membership: this peer's own credentials, and their renewal.
  *
- * Decides when the certificate is renewed: with less than a third of its life left, and when the role in
- * the state is another one. Managers hold the root key and sign their own; workers ask a manager, on any
- * connection that they have. A manager that was demoted asks for a worker's certificate, and forgets the
+ * Decides when the certificate is renewed: when less than a third of its life is left, and when the role in
+ * the state differs. Managers hold the root key and sign their own; workers ask a manager, on any
+ * connection that they have. A demoted manager asks for a worker's certificate, and deletes the
  * root key with the old one.
  *
- * While the root key is being replaced both keys count. This peer gets a second certificate beside the first,
- * of the next key, and shows both. Once the state says that the next key is the root key, what was of the
- * one before is forgotten.
+ * While the root key is being replaced both keys count. This peer gets a second certificate, of the next key,
+ * and shows both. Once the next key is the root key in the state, this peer deletes the old key and its
+ * certificate.
  */
 import {
   type Clock,
@@ -54,7 +54,7 @@ export class OwnMembership {
   #credentials: Credentials | undefined;
   #asked = false;
   #renewing = false;
-  /** The next root key is this peer's own, and the state need not show it yet. */
+  /** This peer has made the next root key, and the state may not show it yet. */
   #offering = false;
 
   constructor(options: OwnMembershipOptions) {
@@ -77,9 +77,9 @@ export class OwnMembership {
   }
 
   /**
-   * Makes a key that is to replace the root key, and has it kept, before `offer` tells anybody of it.
+   * Makes the next root key and saves it, then calls `offer` to publish it.
    *
-   * Shape:  the next root key as the others may know it, and the one that it replaces.
+   * Shape:  `offer` gets the public part of the next root key, and the key that it replaces.
    * Errors: NOT_SUPPORTED where there is no root key; those of `offer`.
    */
   async offerNext(
@@ -90,11 +90,11 @@ export class OwnMembership {
     if (credentials?.rootPrivateKey === undefined || this.#isDemoted()) {
       throw new GamError(
         "NOT_SUPPORTED",
-        "Cannot replace the root key: this peer has not got it, only managers do",
+        "Cannot replace the root key: this peer does not have it, only managers do",
       );
     }
     if (this.#offering) {
-      throw new GamError("IN_USE", "Cannot replace the root key: it is being replaced just now");
+      throw new GamError("IN_USE", "Cannot replace the root key: it is already being replaced");
     }
     const { rootPrivateKey, rootPublicKey } = credentials;
     const next = makeNextRoot(credentials, rootPrivateKey, identity, clock.wallMs());
@@ -132,15 +132,15 @@ export class OwnMembership {
   }
 
   /**
-   * Never rejects. Call it now and then, when a manager was connected, and when members or root keys have
-   * changed in the state.
+   * Renews the certificate if that is due. Never rejects. Call it now and then, when a manager has connected,
+   * and when members or root keys have changed in the state.
    */
   async renewIfDue(): Promise<void> {
     this.#followRoots();
     this.#asked = true;
     if (this.#renewing) return;
     this.#renewing = true;
-    // What it is asked for meanwhile may have become due only then.
+    // A call that came meanwhile may have had a new reason to renew.
     while (this.#asked) {
       this.#asked = false;
       await this.#renewIfDue();
@@ -160,7 +160,7 @@ export class OwnMembership {
     if (await this.#askManagers(renew)) return;
     const level = isExpired(credentials.certificate, clock.wallMs()) ? "error" : "debug";
     const { expiresMs } = credentials.certificate;
-    log[level]({ expiresMs }, "Certificate is due and no manager renewed it yet");
+    log[level]({ expiresMs }, "Certificate is due for renewal and no manager has renewed it");
   }
 
   /** Whether the peer at the other end gave a fresh certificate. Errors: NotAdmitted. */
@@ -168,7 +168,7 @@ export class OwnMembership {
     return await this.#ask(connection, renew);
   }
 
-  /** Asks those who have a certificate of the next root key for one. */
+  /** Asks managers that have a certificate of the next root key for one. */
   async #getNext(): Promise<void> {
     const next = this.#credentials?.next;
     if (next === undefined || !this.#lacks(next)) return;
@@ -185,7 +185,7 @@ export class OwnMembership {
     return isManager && rootPrivateKey === undefined;
   }
 
-  /** What one manager refuses, another may not. Shape: whether one gave it. */
+  /** Asks one manager after the other. Shape: whether one gave it. */
   async #askManagers(ask: Ask, may: (id: NodeId) => boolean = () => true): Promise<boolean> {
     const { links, door } = this.#options;
     for (const { certificate, nodeId, connection } of links.all()) {
@@ -205,7 +205,7 @@ export class OwnMembership {
       const exchange = new Exchange(stream, limits.controlFrameBytesMax);
       const renewed = await ask(exchange, credentials, limits);
       exchange.close();
-      // It may have left the cluster, or joined another, while it waited.
+      // This peer may have left the cluster, or joined another, while it waited.
       if (this.#credentials !== credentials) return false;
       void this.#keep(renewed);
       return true;
@@ -219,31 +219,31 @@ export class OwnMembership {
 
   async #keep(credentials: Credentials): Promise<void> {
     this.#credentials = credentials;
-    // The others judge this peer by what it showed last.
+    // The others go by the certificate that this peer showed last.
     for (const { show } of this.#options.links.all()) show();
     await this.#options.door.onRenewed(credentials);
   }
 
-  /** The next root key is the root key. */
+  /** Makes the next root key the root key. */
   #replaceRoot(credentials: Credentials, next: NextRootCredentials): void {
     const { door, links, log } = this.#options;
     const { rootPublicKey, rootPrivateKey, certificate } = next;
     if (certificate === undefined) {
-      // The leader waits for every node, so this is a copy of an older disk.
+      // The leader waits for every node, so this disk must have been restored from an older copy.
       log.error({}, "The root key was replaced while this peer was away; join again with a token");
       return;
     }
     const { clusterId } = credentials;
     void this.#keep({ clusterId, rootPublicKey, rootPrivateKey, certificate });
     log.info({}, "The root key was replaced");
-    // Whoever is no member may have come by a certificate of the key before.
+    // A peer that is not a member may be connected with a certificate of the old key.
     const members = new Set(door.members().map(({ nodeId }) => nodeId));
     for (const { nodeId } of links.all()) {
       if (!members.has(nodeId)) links.drop(nodeId, "the root key was replaced");
     }
   }
 
-  /** The state says that this peer is no manager, and knows better than its certificate. */
+  /** Whether the state says that this peer is not a manager, against its certificate. */
   #isDemoted(): boolean {
     const certificate = this.#credentials?.certificate;
     return certificate?.role === "manager" && roleNow(certificate, this.#options.door) === "worker";
@@ -253,7 +253,7 @@ export class OwnMembership {
   async #stepDown(): Promise<boolean> {
     const ask: Ask = (exchange, known, limits) => askToRenew(exchange, known, limits, true);
     if (!(await this.#askManagers(ask))) return false;
-    this.#options.log.info({}, "This host is a worker now and has forgotten the root key");
+    this.#options.log.info({}, "Host became a worker and deleted the root key");
     return true;
   }
 
@@ -280,7 +280,7 @@ export class OwnMembership {
   }
 }
 
-/** For a catch: who turns this peer away gave no certificate. */
+/** For a catch: false if the manager refused this peer, so it gave no certificate. */
 function notAdmitted(thrown: unknown): false {
   if (!(thrown instanceof NotAdmitted)) throw thrown;
   return false;

@@ -1,21 +1,21 @@
 /**
- * Refusals: whom this peer turned away, and why.
+ * Refusals: the peers that this one refused, and why.
  *
- * Decides how loud that is: everything is counted, and of equal cases from one peer one line in ten
- * seconds is logged, and no more than a hundred in all, so that a scan cannot fill a disk.
+ * Decides how much is logged. Every refusal is counted. Equal refusals of one peer are logged once in ten
+ * seconds, and all refusals together at most a hundred times, so that a scan cannot fill a disk.
  */
 import { hostPart } from "../trust/address.ts";
 import type { Logger } from "../trust/door.ts";
 
-/** Why somebody was turned away; the names of the counters. */
+/** Why a peer was refused; the names of the counters. */
 export type AdmissionRefusal =
-  /** Ended before it proved a key: a port scan, random bytes. */
+  /** The connection ended before a key was proved: a port scan, random bytes. */
   | "handshake"
-  /** No member of this cluster. */
+  /** Not a member of this cluster. */
   | "stranger"
   /** Was a member and was removed. */
   | "removed"
-  /** A member whose certificate has run out. */
+  /** A member whose certificate has expired. */
   | "expired"
   /** Wrong or rotated token, or refused by the cluster. */
   | "join"
@@ -23,7 +23,7 @@ export type AdmissionRefusal =
   | "authority"
   /** More than its share of attempts. */
   | "flood"
-  /** Bytes that are nothing we speak. */
+  /** Bytes that are not in any of our protocols. */
   | "rubbish";
 
 const quietMs = 10_000;
@@ -47,7 +47,7 @@ export class Refusals {
   /** Shape: `address` is `host:port`; `peer` is the node or peer id, where one was proved. */
   add(refusal: AdmissionRefusal, address: string, peer: string | undefined, reason: string): void {
     this.#counts.set(refusal, this.count(refusal) + 1);
-    // Of a member that tries one thing after the other each is told.
+    // Each different request that a member's role forbids gets its own line.
     const what = refusal === "authority" ? reason : "";
     const key = `${refusal} ${hostPart(address)} ${peer ?? ""} ${what}`;
     const nowMs = this.#nowMs();
@@ -57,10 +57,10 @@ export class Refusals {
       this.#windowMs = nowMs;
       this.#lines = 0;
     }
-    // Strangers make as many keys as they like, and some have as many addresses.
+    // A bound for all together: strangers can make any number of keys, and some have many addresses.
     this.#lines += 1;
     if (this.#lines > linesMax) return;
-    this.#loggedMs.delete(key); // To the end: the oldest goes first when it is full.
+    this.#loggedMs.delete(key); // Moves it to the end: the oldest is dropped first when the map is full.
     this.#loggedMs.set(key, nowMs);
     const oldest = this.#loggedMs.keys().next();
     if (this.#loggedMs.size > remembered && !oldest.done) this.#loggedMs.delete(oldest.value);

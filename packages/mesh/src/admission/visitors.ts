@@ -1,9 +1,9 @@
 /**
  * Visitors: connections that came in and have not proved membership.
  *
- * Decides how many there may be and for how long. Where there are too many, the host that has sent the
- * most loses its oldest: a stranger crowds out nobody but himself. Whoever is let in, or hangs up, is
- * no visitor.
+ * Decides how many there may be and for how long. When there are too many, the host with the most
+ * connections loses its oldest, so a stranger crowds out only its own. A peer that is let in, or hangs
+ * up, is not a visitor any more.
  */
 import type { Connection } from "@libp2p/interface";
 import { addressOf, hostPart } from "../trust/address.ts";
@@ -38,11 +38,11 @@ export class Visitors {
     const host = hostPart(addressOf(connection.remoteAddr));
     this.#here.set(connection.id, { connection, host, timer: this.#leaveIn(connection, helloMs) });
     if (this.#here.size <= visitorsMax) return;
-    const reason = `${visitorsMax} others have not said hello`;
+    const reason = `${visitorsMax} other connections have not said hello`;
     this.#turnOut(this.#mostUnwelcome() ?? connection, "flood", reason);
   }
 
-  /** It may stay for `ms` more. */
+  /** Lets the visitor stay for `ms` more. */
   extend(connection: Connection, ms: number): void {
     const visitor = this.#here.get(connection.id);
     if (visitor === undefined) return;

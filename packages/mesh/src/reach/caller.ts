@@ -1,8 +1,8 @@
 /**
  * Caller: opens connections, for the dialer and for joining.
  *
- * Decides how a failed attempt is called: refused by the host, turned away by the peer, or just failed.
- * A joiner has no second dialer behind it, so its attempts are repeated here until its time is up.
+ * Decides how to name a failed attempt: refused by the host, refused by the peer, or failed.
+ * The dialer does not retry for a joiner, so joining retries here until its timeout.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
@@ -37,12 +37,12 @@ export interface CallerOptions {
   readonly onTurnedAway: (by: NodeId, refusal: AdmissionRefusal, reason: string) => void;
 }
 
-/** Between two attempts to reach a member by whom to join. */
+/** Between two attempts to reach the member at which to join. */
 const joinPauseMs = 250;
 
 export class Caller {
   readonly #options: CallerOptions;
-  /** Two dials to one address may share a connection: it is greeted once. */
+  /** By connection id. Two dials to one address may share a connection, which says hello only once. */
   readonly #greetings = new Map<string, Promise<Link>>();
 
   constructor(options: CallerOptions) {
@@ -57,19 +57,19 @@ export class Caller {
       connection = await this.#connect(address);
       const found = idOf(connection) as NodeId;
       if (found !== wanted && links.to(found)?.silent === false) {
-        // We have it already, and a second connection would take the place of the first.
+        // This peer is connected already, and a second connection would replace the first.
         hangUp(connection);
       } else if ((await this.#greetOrRenew(connection)).nodeId === wanted) {
         return "linked";
       }
-      log.debug({ wanted, found, address }, "Another peer lives there");
+      log.debug({ wanted, found, address }, "Another peer answered at that address");
       return "other";
     } catch (thrown) {
       rethrowInvariant(thrown);
       if (isRefusal(thrown)) return "refused";
       if (thrown instanceof NotAdmitted && connection !== undefined) {
         const { refusal, message } = thrown;
-        // Whoever answers at that address, and not whom we looked for there.
+        // The peer that answered at that address, which may not be the wanted one.
         const by = idOf(connection) as NodeId;
         log.debug({ address, refusal, reason: message }, "Peer turned us away");
         onTurnedAway(by, refusal, message);
@@ -88,7 +88,10 @@ export class Caller {
       return found === nodeId;
     } catch (thrown) {
       rethrowInvariant(thrown);
-      this.#options.log.debug({ nodeId, address, reason: messageOf(thrown) }, "Not found there");
+      this.#options.log.debug(
+        { nodeId, address, reason: messageOf(thrown) },
+        "Peer not found at that address",
+      );
       return false;
     }
   }
@@ -108,7 +111,7 @@ export class Caller {
         answers.push({ place, error: thrown });
       }
     }
-    // Somebody who said no knows more than those who were not there.
+    // A refusal says more than an address that did not answer.
     const refused = answers.find(({ error }) => error.code !== "UNREACHABLE");
     if (refused !== undefined) {
       const { place, error } = refused;
@@ -123,7 +126,7 @@ export class Caller {
     throw new GamError("UNREACHABLE", `Cannot join: nobody answers (${said})`);
   }
 
-  /** One dial is too little on a busy host, or on one that starts just now. */
+  /** Retries: a host that is busy or still starting may miss one dial. */
   async #joinAt(place: string, token: Token, availability: JoinAvailability): Promise<Joined> {
     const { limits } = this.#options;
     const untilMs = performance.now() + limits.joinReachMs;
@@ -132,7 +135,7 @@ export class Caller {
       try {
         return await this.#tryToJoin(place, token, availability, Math.min(dialMs, leftMs));
       } catch (thrown) {
-        // A peer that has spoken has told the reason.
+        // The peer answered, so its reason is final.
         if (thrown instanceof GamError) throw thrown;
         rethrowInvariant(thrown);
         const { error, isFinal } = unreachableAt(thrown, limits.joinReachMs);
@@ -166,7 +169,7 @@ export class Caller {
       const joined = await askToJoin(exchange, connection, asking);
       exchange.close();
       membership.take(joined.credentials);
-      // A member it is, whether or not this connection lives on: the dialer has the rest.
+      // This peer is a member now, even if this connection fails: the dialer connects again.
       await this.#greet(connection).catch(rethrowInvariant);
       return joined;
     } catch (thrown) {

@@ -1,8 +1,8 @@
 /**
- * Contacts: whom this peer is to be connected to, and where each was seen last.
+ * Contacts: the peers to connect to, and where each was seen last.
  *
- * Decides which addresses are tried first: those where a peer was reached, then those it says it has,
- * then those that the agent was told of. Does not decide when to try (dialer.ts).
+ * Decides which addresses are tried first: those where a peer was reached, then those that it announces,
+ * then those that the agent knows. Does not decide when to try (dialer.ts).
  */
 import type { NodeId } from "@gam/core";
 import type { Wanted } from "../trust/door.ts";
@@ -11,7 +11,7 @@ import type { Link } from "../wire/link.ts";
 export class Contacts {
   readonly #self: NodeId;
   readonly #wanted = new Map<NodeId, readonly string[]>();
-  /** Where a peer was reached last, or said that it listens. */
+  /** Where a peer was reached last, and where it says it listens. */
   readonly #seenAt = new Map<NodeId, readonly string[]>();
   /** When its connection came or went, by the monotonic clock. */
   readonly #changedMs = new Map<NodeId, number>();
@@ -20,7 +20,7 @@ export class Contacts {
     this.#self = self;
   }
 
-  /** Forgets what it knew of all others. */
+  /** Replaces the wanted peers. Forgets all others. */
   set(peers: readonly Wanted[]): void {
     this.#wanted.clear();
     for (const { nodeId, addresses } of peers) {
@@ -44,12 +44,12 @@ export class Contacts {
     return [...new Set([...(this.#seenAt.get(nodeId) ?? []), ...(this.#wanted.get(nodeId) ?? [])])];
   }
 
-  /** `undefined` for a peer that was never connected since it is wanted. */
+  /** `undefined` for a peer that has not been connected since it became wanted. */
   changedMs(nodeId: NodeId): number | undefined {
     return this.#changedMs.get(nodeId);
   }
 
-  /** The address of a connection that the peer made is no place where it listens. */
+  /** Remembers where the peer was reached. An inbound connection's address is not where the peer listens. */
   linked({ nodeId, address, addresses, connection }: Link, nowMs: number): void {
     const known = this.#seenAt.get(nodeId) ?? [];
     const reachedAt = connection.direction === "outbound" ? [address] : known.slice(0, 1);

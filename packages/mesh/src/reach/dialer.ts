@@ -1,14 +1,15 @@
 /**
- * Dialer: stays connected to whom it was told to.
+ * Dialer: keeps this peer connected to the peers that setPeers() names.
  *
- * Decides when and where to try next. A host that answers "connection refused" is asked again every
- * half second, because the answer itself is news for the failure detector; a silent one at growing
- * distances up to two seconds, for ever; and where only others live now, four times a minute. Does not decide whether what answers is let in.
+ * Decides when and where to try next. A host that answers "connection refused" is dialled every half
+ * second, because the failure detector needs the answer itself. A silent host is dialled after growing
+ * pauses of up to two seconds, without end. An address where only other peers answer is dialled four times
+ * a minute. Does not decide whether the peer that answers is let in.
  */
 import { randomInt } from "node:crypto";
 import type { NodeId } from "@gam/core";
 
-/** How one attempt ended. "other": somebody else lives at that address. */
+/** How one attempt ended. "other": another peer answered at that address. */
 export type Attempt = "linked" | "refused" | "failed" | "other";
 
 export interface DialerOptions {
@@ -28,7 +29,7 @@ interface Target {
   failures: number;
   /** Attempts in a row that were answered by "connection refused". */
   refusals: number;
-  /** Attempts in a row that found somebody else. */
+  /** Attempts in a row that found another peer. */
   others: number;
   /** Which of the addresses is next. */
   turn: number;
@@ -37,9 +38,9 @@ interface Target {
 const firstMs = 100;
 const lastMs = 2_000;
 const refusedMs = 500;
-/** Who left its address to another host comes back by its own doing, if at all. */
+/** Seldom: a peer whose address another host has now will dial this one itself. */
 const othersMs = 15_000;
-/** After half a minute of refusals nobody waits for the answer any more. */
+/** After half a minute of refusals the failure detector needs no fast answers any more. */
 const refusalsFast = 60;
 
 export class Dialer {
@@ -65,7 +66,7 @@ export class Dialer {
     }
   }
 
-  /** Something about the connection to that peer changed, or its addresses. */
+  /** Call it when the connection to that peer or its addresses changed. */
   look(nodeId: NodeId): void {
     const target = this.#targets.get(nodeId);
     if (target === undefined || target.dialling || this.#stopped) return;
@@ -104,7 +105,7 @@ export class Dialer {
       attempt = await this.#options.dial(nodeId, address);
       target.dialling = false;
     }
-    // It may have been forgotten, or given up and wanted anew, while we tried.
+    // The target may have been removed, or removed and added again, during the attempt.
     if (this.#stopped || this.#targets.get(nodeId) !== target) return;
     if (attempt !== "linked") target.turn += 1;
     target.failures = attempt === "linked" ? 0 : target.failures + 1;
@@ -116,7 +117,7 @@ export class Dialer {
     this.#wait(nodeId, target, moved ? othersMs : nextDelayMs(target));
   }
 
-  /** Of two that lost each other, one is quicker, so that they seldom dial at the same moment. */
+  /** One of two peers that lost each other waits less, so that they seldom dial at the same moment. */
   #firstDelayMs(nodeId: NodeId): number {
     return this.#options.self < nodeId ? randomInt(20) : firstMs + randomInt(firstMs);
   }

@@ -1,19 +1,19 @@
 /**
  * Unreachable: why an address could not be reached, in words for an operator.
  *
- * Decides which failures are an answer, so that nobody waits for another one.
+ * Decides which failures are final, so that no retry follows.
  */
 import { GamError, messageOf } from "@gam/core";
 
-/** The host is there and nothing listens on that port. */
+/** Whether the host answered that nothing listens on that port. */
 export function isRefusal(thrown: unknown): boolean {
   return hasCode(thrown, "ECONNREFUSED");
 }
 
 /**
- * What to say of an attempt that failed before the peer said anything.
+ * The error for an attempt that failed before the peer answered.
  *
- * Shape:  `isFinal` when another attempt at once would end in the same way.
+ * Shape:  `isFinal` when a retry at once would fail in the same way.
  * Units:  `triedMs` is how long it was tried.
  */
 export function unreachableAt(
@@ -27,9 +27,9 @@ export function unreachableAt(
   if (isRefusal(thrown)) {
     return say("the host refused the connection: no agent listens on that port", true);
   }
-  if (hasCode(thrown, "ENOTFOUND")) return say("that name is not known here", true);
+  if (hasCode(thrown, "ENOTFOUND")) return say("the name does not resolve on this host", true);
   if (hasCode(thrown, "EAI_AGAIN")) {
-    return say("the name server does not answer, so that name could not be looked up", false);
+    return say("the name server does not answer, so the name could not be resolved", false);
   }
   const seconds = Math.round(triedMs / 100) / 10;
   return say(`no answer within ${seconds} s (${messageOf(thrown)})`, false);

@@ -1,8 +1,8 @@
 /**
  * Whereabouts: where others reach this peer.
  *
- * Decides that from what the operator said, or from the interfaces as they are now: a host may get
- * another address at any time. Does not decide who is told (mesh.ts).
+ * Decides that from what the operator set, or from the current interfaces: a host's address may change
+ * at any time. Does not decide which peers hear of it (mesh.ts).
  */
 import { isIP } from "node:net";
 import { advertisedHosts, formatAddress, parseAddress, reachableHosts } from "../trust/address.ts";
@@ -20,18 +20,18 @@ export class Whereabouts {
     this.#advertise = advertise;
   }
 
-  /** `host:port`, best first. Empty before the first look. */
+  /** `host:port`, best first. Empty before the first look(). */
   get addresses(): readonly string[] {
     return this.#addresses;
   }
 
-  /** It listens on that port. */
+  /** Tells it the port on which this peer listens. */
   listens(port: number): void {
     this.#port = port;
     this.look();
   }
 
-  /** Looks again. Returns whether the addresses are others now. */
+  /** Reads the addresses again. Returns whether they have changed. */
   look(): boolean {
     const found = this.#find();
     const known = new Set(this.#addresses);
@@ -44,7 +44,7 @@ export class Whereabouts {
     const told =
       this.#advertise === undefined ? undefined : parseAddress(this.#advertise, this.#port);
     const hosts = told ? advertisedHosts(told.host) : reachableHosts(this.#host);
-    // An interface without an address, or none at all: a cable is out, and the address will be back.
+    // No interface has an address: perhaps a cable is out. Keep the old one, since it will be back.
     const lost = hosts[0] === "127.0.0.1" || hosts[0] === told?.host;
     if (lost && this.#addresses.length > 0) return this.#addresses;
     const port = told ? told.port : this.#port;
@@ -52,7 +52,7 @@ export class Whereabouts {
   }
 }
 
-/** Where a token and whoever has it say that members are, each once. */
+/** Addresses of members, from a token and from the caller, each once. */
 export function placesOf(token: Token, addresses: readonly string[]): string[] {
   return [...new Set([...addresses.map(normal), ...token.addresses])];
 }

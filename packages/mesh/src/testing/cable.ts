@@ -1,5 +1,5 @@
 /**
- * Cable: a TCP forwarder that can be pulled. While it is out, bytes wait and nobody is told, as with
+ * Cable: a TCP forwarder that can be pulled. While it is out, bytes wait and neither end gets an error, as with
  * a host that lost power or a switch that drops everything.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";

@@ -45,12 +45,12 @@ export class MeshWorld {
   readonly #onKept = new Set<() => void>();
   secrets = { manager: makeSecret(), worker: makeSecret() };
   roots: Roots | undefined;
-  /** Of the state that all peers have. */
+  /** Index of the state that all peers have. */
   index = 1;
-  /** Set to refuse joiners in the agent's name. */
+  /** Set it to refuse joiners, as the agent would. */
   objection: GamError | undefined;
 
-  /** A peer that is in no cluster yet, unless it is given credentials. */
+  /** A peer that is in no cluster, unless `options` has credentials. */
   async open(options: Partial<MeshOptions> = {}): Promise<MeshPeer> {
     const identity = options.identity ?? (await makeIdentity());
     const lines: LogLine[] = [];
@@ -136,7 +136,7 @@ export class MeshWorld {
     });
   }
 
-  /** Resolves with the first line from now on, or already there, that says so. */
+  /** Resolves with the first log line, past or future, with this text and these fields. */
   logged(text: string, fields: Record<string, unknown>): Promise<LogLine> {
     const fits = (line: LogLine): boolean =>
       line.text === text &&
@@ -150,7 +150,7 @@ export class MeshWorld {
     });
   }
 
-  /** Resolves when the peer's last credentials are such. */
+  /** Resolves when the peer's last credentials fit. */
   kept(
     { nodeId, renewed }: MeshPeer,
     what: string,

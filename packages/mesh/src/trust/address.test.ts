@@ -39,7 +39,7 @@ for (const text of [
   });
 }
 
-test("a peer that listens everywhere is reached at what its interfaces have, never nowhere", () => {
+test("a peer that listens on all addresses is reached at those of its interfaces, at least one", () => {
   assert.deepEqual(reachableHosts("10.1.2.3"), ["10.1.2.3"]);
   const found = reachableHosts("0.0.0.0");
   assert(found.length > 0);
@@ -51,7 +51,7 @@ test("an interface stands for its addresses, anything else for itself", () => {
   assert.deepEqual(advertisedHosts("10.1.2.3"), ["10.1.2.3"]);
 });
 
-test("what leads nowhere is not advertised", async () => {
+test("an address that cannot be reached is not advertised", async () => {
   for (const text of ["10.1.2.3", "[fd00::1]:7000", "lo", "lo:7000", "localhost"]) {
     await insistOnAdvertised(text);
   }

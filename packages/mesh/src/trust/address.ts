@@ -18,7 +18,7 @@ export interface Address {
 const defaultPort = 7946;
 const namePattern = /^[a-z0-9](?:[a-z0-9._-]{0,252})$/;
 
-/** Errors: BAD_REQUEST that quotes the text and says what is wrong with it. */
+/** Errors: BAD_REQUEST, with the text and what is wrong with it. */
 export function parseAddress(text: string, portIfAbsent = defaultPort): Address {
   const wrong = (why: string): GamError =>
     new GamError("BAD_REQUEST", `Cannot read address "${text.slice(0, 80)}": ${why}`);
@@ -47,7 +47,7 @@ export function hostPart(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
 
-/** As it stands in tokens and in the state; parseAddress() reads it. */
+/** The form in tokens and in the state; parseAddress() reads it. */
 export function formatAddress({ host, port }: Address): string {
   return `${host}:${port}`;
 }
@@ -66,7 +66,7 @@ export function addressOf(remote: Multiaddr): string {
   return `${host?.value ?? "unknown"}:${port?.value ?? 0}`;
 }
 
-/** Of bridges that Docker, hypervisors and gam itself make: what is there is no way to this host. */
+/** Bridges that Docker, hypervisors and gam make. Other hosts cannot reach this one at their addresses. */
 const inside =
   /^(?:docker|gam(?:x?-|wg)|br-|veth|virbr|vnet|vxlan|cni|cali|flannel|podman|lxcbr|lxdbr)/;
 
@@ -90,7 +90,7 @@ export function reachableHosts(host: string): string[] {
 }
 
 /**
- * What `advertised` stands for: the addresses of the network interface of that name, else itself.
+ * The addresses of the network interface named `advertised`; without such an interface, `advertised` itself.
  *
  * Shape: best first, never empty.
  */
@@ -104,20 +104,20 @@ export function advertisedHosts(advertised: string): string[] {
 }
 
 /**
- * Before others are told of it: a mesh that nobody finds is noticed by the second host only. Not for
- * restarts, when name servers may be down.
+ * Checks an address before it is advertised: a bad one would be noticed only when the second host joins.
+ * Not for restarts, when name servers may be down.
  *
- * Errors: BAD_REQUEST for `host:port` or `host` that leads nowhere.
+ * Errors: BAD_REQUEST for a `host:port` or `host` that others cannot reach.
  */
 export async function insistOnAdvertised(text: string): Promise<void> {
   const refuse = (why: string, cause?: unknown): never => {
     throw new GamError("BAD_REQUEST", `Cannot advertise "${text}": ${why}`, { cause });
   };
   const { host } = parseAddress(text);
-  if (host === "0.0.0.0" || host === "::") refuse("it is no address that others could reach");
+  if (host === "0.0.0.0" || host === "::") refuse("other hosts cannot reach this address");
   if (isIP(host) !== 0 || advertisedHosts(host)[0] !== host) return;
   await lookup(host).catch((thrown: unknown) => {
     rethrowInvariant(thrown);
-    refuse("no address, no network interface of this host, and no name that resolves", thrown);
+    refuse("it is not an address, an interface of this host, or a name that resolves", thrown);
   });
 }

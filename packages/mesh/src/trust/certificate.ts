@@ -1,9 +1,9 @@
 /**
- * Certificate: the root key's word that a peer is a member, in which role and until when.
+ * Certificate: a statement, signed by the root key, that a peer is a member, in which role and until when.
  *
- * Decides what makes a certificate good. Does not decide whether its owner is still wanted
- * (admission.ts asks the state) and proves nothing by itself: that the peer at the other end has the
- * key is what the Noise handshake shows.
+ * Decides what makes a certificate valid. Does not decide whether its owner is still a member
+ * (admission.ts asks the state), nor whether the peer at the other end is its owner (the Noise
+ * handshake proves that).
  */
 import { check, decode, encode, GamError, type NodeId } from "@gam/core";
 import { nodeIdOfKey } from "./identity.ts";
@@ -19,14 +19,14 @@ export interface Certificate {
   readonly publicKey: Uint8Array;
   readonly role: Role;
   /**
-   * The index of the log at which the role was looked up. A state that has come further knows the role better;
-   * one that has not may be older than a promotion.
+   * The index of the log at which the role was looked up. A state beyond that index is newer than the certificate;
+   * a state before it may be older than a promotion.
    */
   readonly asOf: number;
   /** Milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly expiresMs: number;
-  /** Of the root key, over everything above. */
+  /** By the root key, over everything above. */
   readonly signature: Uint8Array;
 }
 
@@ -34,7 +34,7 @@ type Claims = Omit<Certificate, "signature">;
 
 const dayMs = 86_400_000;
 const lifeMs = 90 * dayMs;
-/** Hosts disagree about the time; a member must not be a stranger because of it. */
+/** Clocks of hosts differ; a member must not be refused because of that. */
 const skewMs = dayMs;
 const keyBytes = 32;
 
@@ -49,7 +49,7 @@ const certificateCheck = check.object({
   signature: check.bytes(64),
 });
 
-/** Errors: BAD_FRAME when the bytes are no certificate. Says nothing about its signature. */
+/** Reads a certificate without checking its signature. Errors: BAD_FRAME when the bytes are not a certificate. */
 export function readCertificate(bytes: Uint8Array): Certificate {
   const { version: _, ...rest } = certificateCheck(decode(bytes), "certificate");
   if (rest.publicKey.length !== keyBytes) {
@@ -61,7 +61,7 @@ export function readCertificate(bytes: Uint8Array): Certificate {
   return { ...rest, nodeId: nodeIdOfKey(rest.publicKey) };
 }
 
-/** readCertificate() reads it. */
+/** The bytes of a certificate; readCertificate() reads them. */
 export function writeCertificate({ nodeId: _, ...rest }: Certificate): Uint8Array {
   return encode({ version: 2, ...rest });
 }
@@ -89,7 +89,7 @@ export function isSignedBy(rootPublicKey: Uint8Array, certificate: Certificate):
   return isSignature(rootPublicKey, signed(certificate), certificate.signature);
 }
 
-/** The root key's word that another one is to replace it. Shape: 64 bytes. */
+/** Signs, with the root key, that another key is to replace it. Shape: 64 bytes. */
 export function signNextRoot(
   rootPrivateKey: Uint8Array,
   clusterId: string,
@@ -98,7 +98,7 @@ export function signNextRoot(
   return signBy(rootPrivateKey, nextRootClaim(clusterId, nextPublicKey));
 }
 
-/** Whether the holder of the root key wants to be replaced by that one. */
+/** Whether the root key has signed that this key replaces it. */
 export function isNextRoot(
   rootPublicKey: Uint8Array,
   clusterId: string,
@@ -113,7 +113,7 @@ export function isExpired(certificate: Certificate, nowMs: number): boolean {
   return nowMs > certificate.expiresMs || nowMs < certificate.notBeforeMs - skewMs;
 }
 
-/** Less than a third of its life is left, or it was made by a clock that went ahead. */
+/** Whether less than a third of its life is left, or it was made by a clock that was ahead. */
 export function isDue(certificate: Certificate, nowMs: number): boolean {
   return certificate.expiresMs - nowMs < lifeMs / 3 || certificate.notBeforeMs - nowMs > skewMs;
 }

@@ -37,7 +37,7 @@ test("a broken identity is reported with its file, and never replaced", async ()
   assert.equal(await readFile(path, "utf8"), '{"version":1,"privateKey":"AAAA"}');
 });
 
-test("files of a newer gam are refused with what to do, and stay as they are", async () => {
+test("files of a newer gam are refused with advice, and not changed", async () => {
   await loadIdentity(dir);
   await saveCredentials(dir, createCluster(await makeIdentity(), 1_000_000));
   for (const [name, load] of [
@@ -110,7 +110,7 @@ test("credentials that were tampered with are refused", async () => {
   await assert.rejects(loadCredentials(dir), { code: "CORRUPT_FILE" });
 });
 
-test("a certificate is good for 90 days, and in no part exchangeable", async () => {
+test("a certificate is valid for 90 days, and each of its fields is signed", async () => {
   const nowMs = 1_000 * dayMs;
   const { certificate, rootPublicKey } = createCluster(await makeIdentity(), nowMs);
   assert.deepEqual(readCertificate(writeCertificate(certificate)).nodeId, certificate.nodeId);
@@ -124,9 +124,9 @@ test("a certificate is good for 90 days, and in no part exchangeable", async () 
     { ...certificate, clusterId: "another" },
   ];
   for (const one of changed) assert(!isSignedBy(rootPublicKey, one));
-  assert(!isSignedBy(new Uint8Array(5), certificate), "a key that is none");
+  assert(!isSignedBy(new Uint8Array(5), certificate), "not a key");
 
-  // A clock that is up to a day behind the signer's is no reason to refuse a member.
+  // A clock that is up to a day behind the signer's must not cause a refusal.
   const expired = [-2, -0.9, 0, 89, 91].map((days) => isExpired(certificate, nowMs + days * dayMs));
   assert.deepEqual(expired, [true, false, false, false, true]);
   const due = [0, 59, 61].map((days) => isDue(certificate, nowMs + days * dayMs));

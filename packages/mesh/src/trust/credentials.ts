@@ -1,8 +1,8 @@
 /**
- * Credentials: what makes a peer a member of one cluster, and how that lies on disk.
+ * Credentials: what makes a peer a member of one cluster, and how that is stored on disk.
  *
- * The root private key is sealed with a key from a file beside it, so that a copy of one file alone
- * opens nothing. Whoever can read the whole directory can let peers in; only managers have it.
+ * The root private key is sealed with a key from a file beside it, so that one copied file alone
+ * is useless. A process that can read the whole directory can let peers in; only managers have the key.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
@@ -37,18 +37,18 @@ export interface Credentials {
   /** Managers only: the 32 bytes that sign certificates. */
   readonly rootPrivateKey: Uint8Array | undefined;
   readonly certificate: Certificate;
-  /** While the root key is being replaced: the key that comes after. */
+  /** While the root key is being replaced: the next one. */
   readonly next?: NextRootCredentials;
 }
 
 export interface NextRootCredentials {
   /** Ed25519, 32 bytes. */
   readonly rootPublicKey: Uint8Array;
-  /** Of the root key before it: whoever trusts that one may trust this one. */
+  /** By the root key before it: a peer that trusts that one may trust this one. */
   readonly signature: Uint8Array;
-  /** Of managers, once they have got it. */
+  /** Managers only, once they have received it. */
   readonly rootPrivateKey?: Uint8Array;
-  /** Signed by this key, once this peer has got it. */
+  /** Signed by this key. Absent until this peer has received it. */
   readonly certificate?: Certificate;
 }
 
@@ -75,7 +75,7 @@ const fileCheck = check.object({
   ),
 });
 
-/** What a join token names the cluster by: 25 characters of base36. */
+/** The cluster's name in a join token: 25 characters of base36. */
 export function fingerprintOf(rootPublicKey: Uint8Array): string {
   return base36(createHash("sha256").update("gam root 1").update(rootPublicKey).digest());
 }
@@ -96,7 +96,7 @@ export function createCluster(identity: Identity, nowMs: number): Credentials {
   };
 }
 
-/** A key to replace the root key by, with what its maker gets of it. */
+/** A new key that is to replace the root key, with the credentials of the peer that makes it. */
 export function makeNextRoot(
   { clusterId, certificate }: Credentials,
   rootPrivateKey: Uint8Array,
@@ -115,18 +115,18 @@ export function makeNextRoot(
   };
 }
 
-/** Whether a certificate is of a root key that counts. */
+/** Whether a certificate is signed by the root key or by the next one. */
 export function isTrusted({ rootPublicKey, next }: Credentials, certificate: Certificate): boolean {
   const roots = next === undefined ? [rootPublicKey] : [rootPublicKey, next.rootPublicKey];
   return roots.some((root) => isSignedBy(root, certificate));
 }
 
-/** The newest root key that these hold a certificate of. */
+/** The newest root key of which these credentials have a certificate. */
 export function newestRoot({ rootPublicKey, next }: Credentials): Uint8Array {
   return next?.certificate === undefined ? rootPublicKey : next.rootPublicKey;
 }
 
-/** Takes the room that saveCredentials() needs there. Errors: those of the disk. */
+/** Reserves the disk space that saveCredentials() needs. Errors: those of the disk. */
 export async function reserveCredentials(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await sealKey(dir, true);
@@ -197,7 +197,7 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
   }
 }
 
-/** For `leave`: forgets the cluster. The identity stays. */
+/** For `leave`: deletes the credentials. The identity stays. */
 export async function removeCredentials(dir: string): Promise<void> {
   await removeFile(join(dir, fileName));
   await removeFile(join(dir, sealName));

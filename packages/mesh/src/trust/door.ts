@@ -1,5 +1,5 @@
 /**
- * Door: what the mesh needs from the agent, and what the agent gets to see of it.
+ * Door: what the mesh needs from the agent, and what the agent sees of the mesh.
  *
  * Decides nothing. The agent answers MeshDoor from the replicated state; tests answer from a map.
  */
@@ -18,7 +18,7 @@ export interface Logger {
   error(fields: object, text: string): void;
 }
 
-/** As a node's spec in the state has it: whether it is to get tasks. */
+/** Whether the node is to get tasks, as in a node's spec. */
 export type JoinAvailability = "active" | "pause" | "drain";
 
 /** A peer that asks to become a member and has proved that it has the role's token. */
@@ -34,9 +34,9 @@ export interface JoinRequest {
   readonly dialect: number;
 }
 
-/** What the connection that brought a message says of its sender. */
+/** What the connection proves about the sender of a message. */
 export interface VerifiedSender {
-  /** By its certificate. What that is worth, the state knows: see Certificate.asOf. */
+  /** From its certificate. The state may know a newer role: see Certificate.asOf. */
   readonly role: Role;
   readonly asOf: number;
   /** Hosts at which this peer has found the owner of the sender's key. */
@@ -50,7 +50,7 @@ export interface Member {
   readonly addresses: readonly string[];
 }
 
-/** What verifies a join token of each role, as the replicated state has it now: see tokenKeyOf(). */
+/** The keys that verify a join token of each role, from the replicated state: see tokenKeyOf(). */
 export interface TokenKeys {
   readonly manager: Uint8Array;
   readonly worker: Uint8Array;
@@ -59,18 +59,18 @@ export interface TokenKeys {
 export interface MeshDoor {
   /** Undefined while this peer does not know them (no state yet): joins are refused with that reason. */
   tokenKeys(): TokenKeys | undefined;
-  /** How far this peer's copy of the state has come in the log. */
+  /** The log index of this peer's copy of the state. */
   index(): number;
-  /** Members as the state has them; told to joiners, and who may renew a certificate. */
+  /** Members in the state. Joiners get the list, and only these may renew a certificate. */
   members(): readonly Member[];
   /** Whether a member of that id was removed and has not joined again since. */
   isRemoved(nodeId: NodeId): boolean;
   /**
    * Makes the joiner a member, before it gets its certificate. Rejects with GamError to refuse it;
-   * the joiner is told the message.
+   * the joiner gets the message.
    */
   onJoinRequest(request: JoinRequest): Promise<void>;
-  /** The root keys as the state has them. Undefined while this peer's copy may be old. */
+  /** The root keys in the state. Undefined while this peer's copy may be old. */
   roots(): Roots | undefined;
   /** A certificate was renewed, or the root key is being replaced: keep these on disk. Never rejects. */
   onRenewed(credentials: Credentials): Promise<void>;
@@ -79,11 +79,11 @@ export interface MeshDoor {
 export interface Roots {
   /** Ed25519, 32 bytes. */
   readonly current: Uint8Array;
-  /** Which one is to replace it. */
+  /** The key that is to replace it. */
   readonly next?: {
     readonly rootPublicKey: Uint8Array;
     readonly signature: Uint8Array;
-    /** Who say that they have a certificate of it. */
+    /** Nodes that report a certificate of it. */
     readonly holders: ReadonlySet<NodeId>;
   };
 }
@@ -95,11 +95,11 @@ export interface MeshOptions {
   /** Port 0 takes a free one; see addresses(). */
   readonly listen: { readonly host: string; readonly port: number };
   /**
-   * `host:port` or `host` that others reach this peer at, a name of an interface as well; found out from
-   * all interfaces if absent.
+   * Where others reach this peer: `host:port`, `host` or the name of an interface. Absent: the addresses of
+   * all interfaces.
    */
   readonly advertise?: string | undefined;
-  /** The newest dialect of the log that this peer reads, for who lets it in. Absent: the first. */
+  /** The newest dialect of the log that this peer reads, for the manager that lets it in. Absent: 1. */
   readonly dialect?: number;
   /** Versions of the messages that are spoken. Absent: those of this release. */
   readonly protocols?: MessageProtocols;
@@ -113,11 +113,11 @@ export type GossipTopic = "usage" | "rumour";
 
 /**
  * "refused": its host answered that nothing listens there. Repeated about every 500 ms while that
- * stays so. Silence is not reported: nothing was learned.
+ * is so. Silence is not reported, since it proves nothing.
  */
 export type PeerReachability = "connected" | "disconnected" | "refused";
 
-/** Whom to stay connected to, and where it was last seen. */
+/** A peer to stay connected to, and where it was last seen. */
 export interface Wanted {
   readonly nodeId: NodeId;
   readonly addresses: readonly string[];
@@ -129,7 +129,7 @@ export interface PeerRow {
   readonly role: Role | undefined;
   /** Where it is connected, or where it is looked for. */
   readonly address: string | undefined;
-  /** Those it says it has, and those that were handed to setPeers. */
+  /** Those that the peer announces, and those from setPeers. */
   readonly addresses: readonly string[];
   readonly state: "connected" | "silent" | "refused" | "connecting";
   /** Of the last ping; undefined before the first. */

@@ -1,10 +1,10 @@
 import { GamError } from "@gam/core";
 
 /**
- * Looks at the version of a file of the data directory before anything else of it is read.
+ * Checks the version of a file in the data directory, before the rest of it is read.
  *
  * Shape:  `content` is the parsed file, `known` the newest version that this gam reads.
- * Errors: NOT_SUPPORTED when a newer gam has written it. What has no version is for a check to name.
+ * Errors: NOT_SUPPORTED when a newer gam has written it. A missing version is left to the file's own check.
  */
 export function insistOnVersion(content: unknown, path: string, known: number): void {
   if (typeof content !== "object" || content === null || !("version" in content)) return;

@@ -1,7 +1,7 @@
 /**
- * Identity: the key that a peer is. Made once, at the first start, and never changed.
+ * Identity: a peer's key. Made once, at the first start, and never changed.
  *
- * Decides how the node id follows from the key. An address is no part of it.
+ * Decides how the node id follows from the key. An address is not part of it.
  */
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
@@ -34,17 +34,17 @@ export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
   return base36(createHash("sha256").update(publicKey).digest()) as NodeId;
 }
 
-/** Undefined for a key of another kind: no peer of ours has one. */
+/** Undefined for a key of another type: no gam peer has one. */
 export function publicKeyOf(peerId: PeerId): Uint8Array | undefined {
   return peerId.type === "Ed25519" ? peerId.publicKey.raw : undefined;
 }
 
-/** A fresh identity that is nowhere on disk. */
+/** A new identity, not saved. */
 export async function makeIdentity(): Promise<Identity> {
   return identityOf(await generateKeyPair("Ed25519"));
 }
 
-/** Whoever is loaded from there next is another peer. */
+/** Deletes the identity. The next one made there is another peer. */
 export async function removeIdentity(dir: string): Promise<void> {
   await removeFile(join(dir, fileName));
 }

@@ -14,13 +14,13 @@ export interface Limits {
   readonly rpcBytesMax: number;
   /** Largest gossip message. */
   readonly gossipBytesMax: number;
-  /** Bytes that wait for one peer on one protocol; what comes on top is dropped and counted. */
+  /** Bytes that wait for one peer on one protocol; what does not fit is dropped and counted. */
   readonly queueBytesMax: number;
   /** Requests under way to one peer, and from one peer. */
   readonly requestsMax: number;
   /** Byte streams open with one peer, each way. */
   readonly byteStreamsMax: number;
-  /** Bytes a byte stream may have under way without its reader having taken them. */
+  /** Bytes of a byte stream that may be sent before its reader takes them. */
   readonly windowBytes: number;
   /** From the connection to the proof of membership. Generous: both cores may be busy. */
   readonly helloMs: number;
@@ -28,13 +28,13 @@ export interface Limits {
   readonly dialMs: number;
   /** Silence on a connection after which a ping is sent. */
   readonly pingAfterMs: number;
-  /** Silence after which the peer is dialled anew beside the old connection. */
+  /** Silence after which the peer is dialled again, beside the old connection. */
   readonly suspectAfterMs: number;
-  /** Silence after which the connection is given up. */
+  /** Silence after which the connection is closed. */
   readonly dropAfterMs: number;
   /** Connections that have not proved membership, at one time. */
   readonly visitorsMax: number;
-  /** Attempts to join from one address: so many at once, then one each second. */
+  /** Attempts to join from one address: a burst of this size, then one each second. */
   readonly joinBurst: number;
   /** How long a joiner tries to reach one address, in as many dials as that takes. */
   readonly joinReachMs: number;

@@ -1,9 +1,9 @@
 /**
  * Protocols: the names under which messages travel, each with a version.
  *
- * Decides nothing at run time: who opens a stream names the versions that it speaks, newest first, and libp2p takes
- * the first that the other end speaks too. So a release and the one before it talk, by the older version. How a
- * version is added: docs/releasing.md.
+ * Decides nothing at run time: the peer that opens a stream names its versions, newest first, and libp2p takes
+ * the first that the other end speaks too. So two releases in a row talk, by the older version. How to add a
+ * version: docs/releasing.md.
  */
 /** Carried on one long-lived stream each, in order, best effort. */
 export type Protocol = "raft" | "member" | "peer";
@@ -11,10 +11,10 @@ export type Protocol = "raft" | "member" | "peer";
 export type Versions = Readonly<Record<Protocol, readonly [number, ...number[]]>>;
 
 export interface MessageProtocols {
-  /** Versions that are spoken, newest first. Two releases in a row share one at least. */
+  /** Versions that this peer speaks, newest first. Two releases in a row share at least one. */
   readonly versions: Versions;
   /**
-   * A body in another version of its protocol. Handlers and senders know the newest one only.
+   * A body in another version of its protocol. Handlers and senders know only the newest one.
    *
    * Errors: BAD_FRAME, as a handler's.
    */
@@ -40,7 +40,7 @@ export function idsOf(protocol: Protocol, versions: Versions): readonly [string,
 
 const pattern = /^\/gam\/(raft|member|peer)\/(\d+)$/;
 
-/** Undefined for an id that is not one of messages. */
+/** Undefined for an id that is not a message protocol's. */
 export function parseId(
   id: string,
 ): { readonly protocol: Protocol; readonly version: number } | undefined {
@@ -49,7 +49,7 @@ export function parseId(
   return { protocol: protocol as Protocol, version: Number(version) };
 }
 
-/** A body of the protocol with the id `from` as one of that with the id `to`. Errors: as `translate`. */
+/** The body, translated from protocol id `from` to protocol id `to`. Errors: as `translate`. */
 export function translated(
   { translate }: MessageProtocols,
   body: Uint8Array,

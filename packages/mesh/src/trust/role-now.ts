@@ -1,10 +1,10 @@
 /**
- * Role now: what a peer's certificate is worth, given the state.
+ * Role now: the role that a peer's certificate gives it, in view of the state.
  *
- * The state has the last word about everything up to where it has come. So a manager that was demoted is a
- * worker from the moment on at which this peer's state shows it, whatever its certificate says; and a peer
- * whose state is old still listens to a manager that was promoted or let in since. A worker's
- * certificate never makes more than a worker: a promoted peer gets another one first.
+ * The state overrides any certificate that is not newer. So a demoted manager is a worker as soon as this
+ * peer's state shows it, whatever its certificate says. And a peer with an old state still accepts a manager
+ * that was promoted or let in since. A worker's certificate never gives more than a worker's role: a promoted
+ * peer gets a new certificate first.
  */
 import type { Certificate, Role } from "./certificate.ts";
 import type { MeshDoor } from "./door.ts";
@@ -15,7 +15,7 @@ export function roleNow(
 ): Role {
   if (role === "worker" || door.index() < asOf) return role;
   const members = door.members();
-  // Without any member this peer has no state yet.
+  // No members: this peer has no state yet.
   if (members.length === 0) return role;
   return members.find((member) => member.nodeId === nodeId)?.role ?? "worker";
 }

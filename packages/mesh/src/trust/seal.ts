@@ -1,10 +1,10 @@
-/** Seal: AES-256-GCM, so that bytes can be read and changed by holders of a key only. */
+/** Seal: AES-256-GCM, so that only holders of a key can read or change the bytes. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** Shape: `key` is 32 bytes. `purpose` is not in the result, and unseal() wants the same one. */
+/** Shape: `key` is 32 bytes. `purpose` is not in the result; unseal() needs the same one. */
 export function seal(key: Uint8Array, plain: Uint8Array, purpose = ""): Uint8Array {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(purpose));

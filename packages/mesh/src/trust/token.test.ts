@@ -73,7 +73,7 @@ test("a proof holds for its own transcript and secret, and for no other", () => 
   assert(!isProved(key, { ...transcript, responder: transcript.joiner }, proof));
   assert(!isProved(key, { ...transcript, fingerprint: "0".repeat(25) }, proof));
   assert(!isProved(key, transcript, proof.subarray(1)));
-  // What members have is of no use to who wants to join.
+  // The public key, which members have, is of no use for joining.
   assert(!isProved(key, transcript, proveSecret(Buffer.from(key).toString("base64"), transcript)));
 });
 

@@ -3,10 +3,10 @@
  *
  *   gam-1-0cfj…-3k9x…-10.0.0.1:7946,10.0.0.2:7946
  *
- * Decides how a token is written, and how knowledge of its secret is proved: the secret makes a key pair,
- * and the joiner signs the conversation. Members need the public half only, so nobody learns from the
- * state how to join. The fingerprint tells the joiner that it talks to the right cluster before it proves
- * anything. Managers find the secret in the state under a seal that only holders of the root key open.
+ * Decides how a token is written, and how a joiner proves its secret: the secret makes a key pair,
+ * and the joiner signs the conversation. Members need only the public half, so the state does not reveal
+ * how to join. By the fingerprint the joiner checks that it talks to the right cluster before it proves
+ * anything. The state also has the secret itself, sealed so that only holders of the root key can read it.
  */
 import { hkdfSync, randomBytes } from "node:crypto";
 import { base36, encode, GamError, type NodeId, rethrowInvariant } from "@gam/core";
@@ -19,18 +19,18 @@ export interface Token {
   /** Of the cluster's root key; see fingerprintOf. */
   readonly fingerprint: string;
   readonly secret: string;
-  /** `host:port` of some peers. May be empty: the joiner is then told where. */
+  /** `host:port` of some peers. May be empty: the joiner then has them from elsewhere. */
   readonly addresses: readonly string[];
 }
 
 const head = "gam-1-";
 const part = /^[0-9a-z]{25}$/;
-/** Three are enough to find one that is up; more make it hard to copy. */
+/** Three are enough to find a peer that is up; more make the token hard to copy. */
 const addressesMax = 3;
 const addressesReadMax = 32;
 const lengthMax = 4096;
 
-/** 128 bits, 25 characters of base36. Rotating a token is putting a new one in the state. */
+/** 128 bits, 25 characters of base36. To rotate a token is to put a new one in the state. */
 export function makeSecret(): string {
   return base36(randomBytes(32));
 }
@@ -40,7 +40,7 @@ export function formatToken({ fingerprint, secret, addresses }: Token): string {
   return `${head}${fingerprint}-${secret}${places === "" ? "" : `-${places}`}`;
 }
 
-/** Errors: BAD_TOKEN that says what is wrong with it. Never quotes the secret. */
+/** Errors: BAD_TOKEN, with what is wrong with it. Never quotes the secret. */
 export function parseToken(text: string): Token {
   const wrong = (why: string): GamError =>
     new GamError("BAD_TOKEN", `Cannot read join token: ${why}`);
@@ -66,7 +66,7 @@ export function parseToken(text: string): Token {
   }
 }
 
-/** Everything that one attempt to join is about. A proof for one is worth nothing in another. */
+/** Everything that identifies one attempt to join. A proof for one attempt does not hold in another. */
 export interface Transcript {
   readonly fingerprint: string;
   readonly joiner: NodeId;
@@ -91,17 +91,17 @@ export function proveSecret(secret: string, transcript: Transcript): Uint8Array 
   return signBy(seedOf(secret), claimOf(transcript));
 }
 
-/** Whether it was made with the secret of that key. */
+/** Whether the proof was made with the secret of that key. */
 export function isProved(tokenKey: Uint8Array, transcript: Transcript, proof: Uint8Array): boolean {
   return isSignature(tokenKey, claimOf(transcript), proof);
 }
 
-/** For the state: opens with the same root key only, and as a token of the same role. */
+/** Seals the secret for the state. Opens only with the same root key and as a token of the same role. */
 export function sealSecret(rootPrivateKey: Uint8Array, role: Role, secret: string): Uint8Array {
   return seal(sealKeyOf(rootPrivateKey), Buffer.from(secret), purposeOf(role));
 }
 
-/** Undefined where it was sealed under another root key, or is no secret. */
+/** Undefined if it was sealed with another root key, or is not a secret. */
 export function openSecret(
   rootPrivateKey: Uint8Array,
   role: Role,
@@ -113,7 +113,7 @@ export function openSecret(
     return part.test(secret) ? secret : undefined;
   } catch (thrown) {
     rethrowInvariant(thrown);
-    return undefined; // It is sealed with another key.
+    return undefined; // Sealed with another key.
   }
 }
 

@@ -60,11 +60,11 @@ test("a writer waits for its reader", async () => {
     stream.end();
   });
   const stream = await a.mesh.stream(b.nodeId, "flood", new Uint8Array());
-  // Nobody reads. Each turn takes the same way there and back that the bytes would take.
+  // Nothing reads. Each request goes the way of the bytes, there and back.
   for (let turn = 0; turn < 100; turn += 1) {
     await a.mesh.request(b.nodeId, "turn", new Uint8Array(), { timeoutMs: 5_000 });
   }
-  // Buffered by the reader, under way, buffered by the writer, and the piece that was one too many.
+  // Buffered by the reader, on the way, buffered by the writer, and the piece that exceeded the buffer.
   const boundBytes = 3 * defaultLimits.windowBytes + 64 * 1024;
   assert(written <= boundBytes, `${written} bytes were written, at most ${boundBytes} wanted`);
   assert.equal((await buffer(stream)).length, total);

@@ -1,9 +1,9 @@
 /**
  * ByteStream: bytes between two peers, as a Node Duplex, for logs, exec, attach and copies.
  *
- * libp2p's streams have no back-pressure for readers: what is not read piles up in memory. So the
- * reader grants credit as it takes bytes, and the writer never has more under way than that. Each
- * half ends by itself (the end of stdin is not the end of the output).
+ * libp2p's streams have no back-pressure for readers: unread bytes pile up in memory. So the
+ * reader grants credit as it takes bytes, and the writer never sends more than that. Each half
+ * ends by itself (the end of stdin is not the end of the output).
  *
  *   opener  -> open {name, header}     acceptor -> accepted | failed {code, message}
  *   both    -> data, credit, end, failed
@@ -61,7 +61,7 @@ export class ByteStreams {
     return () => this.#handlers.delete(name);
   }
 
-  /** Errors: UNREACHABLE where there is no connection, NOT_SUPPORTED where nobody handles `name`. */
+  /** Errors: UNREACHABLE without a connection, NOT_SUPPORTED without a handler for `name`. */
   async open(to: NodeId, name: string, header: Uint8Array): Promise<Duplex> {
     const { links, limits } = this.#options;
     const link = links.to(to);
@@ -88,7 +88,7 @@ export class ByteStreams {
     });
   }
 
-  /** A peer opened a stream to us. */
+  /** Takes a stream that a peer opened. */
   accept(raw: Stream, link: Link): void {
     const stream: PeerStream = new PeerStream(
       raw,
@@ -134,15 +134,15 @@ interface Hooks {
 class PeerStream extends Duplex {
   readonly #channel: Channel;
   readonly #windowBytes: number;
-  /** Called with the frame that begins the stream: open, or accepted. */
+  /** Called with the first frame of the stream: open, or accepted. */
   #begin: ((body: Uint8Array) => void) | undefined;
-  /** Bytes that we may still send. */
+  /** Bytes that this end may still send. */
   #credit: number;
   /** Bytes that the other end may still send. */
   #granted: number;
-  /** Bytes that were taken and not yet granted anew. */
+  /** Bytes that were read, and for which no new credit was granted yet. */
   #owed = 0;
-  /** Which side has said that it will send no more. */
+  /** Which side has announced its end. */
   readonly #ended = { here: false, there: false };
   #waiting: { rest: Uint8Array; done: (error?: Error | null) => void } | undefined;
 
@@ -152,7 +152,7 @@ class PeerStream extends Duplex {
     this.#credit = windowBytes;
     this.#granted = windowBytes;
     this.#begin = begin;
-    // A peer can be lost after everybody here is done with its stream: that must not end the agent.
+    // A peer may be lost when no one listens for errors here any more. Unhandled, that would end the agent.
     this.on("error", () => undefined);
     this.#channel = new Channel(raw, {
       bodyBytesMax: Math.max(pieceBytesMax, headerBytesMax) + 1024,
@@ -248,7 +248,7 @@ class PeerStream extends Duplex {
     if (this.push(body)) this.#grant();
   }
 
-  /** In steps of a quarter of the window, so that a slow reader does not cause a frame per byte. */
+  /** Grants credit in steps of a quarter of the window, so that a slow reader does not cause a frame per byte. */
   #grant(): void {
     if (this.#owed < this.#windowBytes / 4) return;
     const body = Buffer.alloc(4);

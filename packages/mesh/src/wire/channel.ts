@@ -1,9 +1,9 @@
 /**
  * Channel: frames over one libp2p stream, both ways.
  *
- * Decides nothing about what frames mean. Turns what libp2p throws and dispatches into one `onClose`
- * and one `onRubbish`, each called once at most. Frames are handed on while the stream's own event
- * runs, so that what a frame changes is in force before the next stream is looked at.
+ * Decides nothing about what frames mean. Turns libp2p's errors and events into one `onClose`
+ * and one `onRubbish`, each called at most once. Frames are passed on within the stream's own event,
+ * so that a frame takes effect before the next stream is read.
  */
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 import type { Stream } from "@libp2p/interface";
@@ -19,7 +19,7 @@ export interface ChannelOptions {
   /** The other end sends no more, but may still read. Absent: the channel then closes. */
   readonly onEnd?: () => void;
   readonly onClose?: (reason: string | undefined) => void;
-  /** What came in is no frame of this protocol. The stream is given up after this. */
+  /** The bytes are not a frame of this protocol. The stream is closed after this. */
   readonly onRubbish: (error: GamError) => void;
 }
 
@@ -41,7 +41,7 @@ export class Channel {
       if (options.onEnd === undefined) this.close();
       else options.onEnd();
     });
-    // Last: a listener for messages lets those through that came before it.
+    // Last: adding a listener for messages delivers those that came before it.
     stream.addEventListener("message", ({ data }) => this.#receive(data.subarray()));
     if (stream.status !== "open") queueMicrotask(() => this.#end("stream ended early"));
   }
@@ -50,12 +50,12 @@ export class Channel {
     return !this.#closed;
   }
 
-  /** The other end reads more slowly than we send. Sending goes on into memory all the same. */
+  /** Whether the other end reads more slowly than this one sends. send() still works, and fills memory. */
   get blocked(): boolean {
     return this.#stream.writableNeedsDrain;
   }
 
-  /** Returns whether the bytes were taken. A closed channel takes none, and says so only here. */
+  /** Returns whether the bytes were taken. A closed channel takes none, and reports it only here. */
   send(bodies: readonly Uint8Array[]): boolean {
     if (this.#closed) return false;
     try {
@@ -68,7 +68,7 @@ export class Channel {
     }
   }
 
-  /** Sends what is waiting, then closes our side. */
+  /** Sends what is waiting, then closes this side. */
   close(): void {
     this.#stream.close().catch((thrown) => {
       rethrowInvariant(thrown);
@@ -91,7 +91,7 @@ export class Channel {
       }
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
-      // First, so that the reason of the end is this and not that the stream was closed.
+      // First, so that the reported reason is this error and not the closed stream.
       this.#options.onRubbish(thrown);
       this.abort(thrown.message);
     }

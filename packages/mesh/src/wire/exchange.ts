@@ -1,15 +1,14 @@
 /**
- * Exchange: a short conversation on a stream of its own, one value at a time, as hello's dialling
- * side, join and renew have it.
+ * Exchange: a short conversation on a stream of its own, one value at a time, for join and renew.
  *
- * Decides nothing. Whoever talks too much, too long or nonsense gets an error here and is cut off by
- * the caller.
+ * Decides nothing. When the other end sends too much, too late or nonsense, this throws and the caller
+ * cuts it off.
  */
 import { type Check, decode, encode, GamError } from "@gam/core";
 import type { Stream } from "@libp2p/interface";
 import { Channel } from "./channel.ts";
 
-/** A conversation has a handful of turns; more that nobody waits for is rubbish. */
+/** A conversation has a handful of turns; more unread frames than this are rubbish. */
 const unreadMax = 4;
 
 export class Exchange {
@@ -39,7 +38,7 @@ export class Exchange {
     this.#channel.send([encode(value)]);
   }
 
-  /** Errors: UNREACHABLE when the other end is gone or silent, BAD_FRAME when it talks nonsense. */
+  /** Errors: UNREACHABLE when the other end is gone or silent, BAD_FRAME when its frame cannot be read. */
   async next<T>(check: Check<T>, path: string, timeoutMs: number): Promise<T> {
     const body = this.#unread.shift() ?? (await this.#wait(path, timeoutMs));
     return check(decode(body), path);

@@ -38,7 +38,7 @@ test("a frame is judged by its first five bytes", () => {
   }
 });
 
-test("random bytes are refused or wait, and never make a body beyond the bound", () => {
+test("random bytes are refused or incomplete, and never make a body beyond the bound", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 5, maxLength: 2000 }), (bytes) => {
       const reader = new FrameReader(100);

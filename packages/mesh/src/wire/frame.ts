@@ -1,10 +1,10 @@
 /**
- * Frame: how messages are told apart on a stream.
+ * Frame: how messages are separated on a stream.
  *
  *   length of the rest (4 bytes, big endian) | schema version (1 byte) | body
  *
- * Decides when a peer says too much: the length is judged before a byte of the body is kept. What a
- * body means is for its protocol.
+ * Decides when a frame is too large: the length is checked before a byte of the body is kept. Does not
+ * decide what a body means.
  */
 import { GamError } from "@gam/core";
 
@@ -12,7 +12,7 @@ const schemaVersion = 1;
 const lengthBytes = 4;
 const headBytes = lengthBytes + 1;
 
-/** What one frame of `body` adds to the bodies, on the wire. */
+/** Bytes on the wire of one frame with `body`. */
 export function frameBytes(body: Uint8Array): number {
   return headBytes + body.length;
 }
@@ -32,7 +32,7 @@ export function writeFrames(bodies: readonly Uint8Array[]): Uint8Array {
   return buffer;
 }
 
-/** Cuts a stream of bytes into bodies. One reader per stream; after an error it is of no more use. */
+/** Cuts a stream of bytes into bodies. One reader per stream; unusable after an error. */
 export class FrameReader {
   readonly #bodyBytesMax: number;
   #chunks: Uint8Array[] = [];
@@ -72,7 +72,7 @@ export class FrameReader {
     return bodies;
   }
 
-  /** The first `count` bytes in one piece. They stay. */
+  /** The first `count` bytes in one piece, without removing them. */
   #peek(count: number): Uint8Array {
     const [first] = this.#chunks;
     if (first !== undefined && first.length >= count) return first.subarray(0, count);

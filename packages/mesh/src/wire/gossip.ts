@@ -1,9 +1,9 @@
 /**
- * Gossip: news that reaches every member, by gossipsub.
+ * Gossip: messages that reach every member, by gossipsub.
  *
- * Decides who takes part: gossipsub is shown admitted connections only, by standing between it and
- * libp2p's registrar. So it needs no identify protocol either, and a stranger finds it deaf. The
- * origin of a message is proved by its signature; an origin that is no member is ignored.
+ * Decides who takes part: it stands between gossipsub and libp2p's registrar, and shows gossipsub only
+ * admitted connections. So gossipsub needs no identify protocol, and does not hear strangers. A message's
+ * signature proves its origin; a message whose origin is not a member is ignored.
  */
 import { type GossipSub, gossipsub, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
 import { GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
@@ -13,7 +13,7 @@ import { nodeIdOfKey, publicKeyOf } from "../trust/identity.ts";
 import type { Components } from "./host.ts";
 import type { Link } from "./link.ts";
 
-/** It is a service of libp2p, which its type does not tell. */
+/** A service of libp2p, which its type does not say. */
 type Router = GossipSub & { start(): Promise<void>; stop(): Promise<void> };
 type Topology = Parameters<Components["registrar"]["register"]>[1];
 type Registered = Parameters<Components["registrar"]["handle"]>;
@@ -23,17 +23,17 @@ export interface GossipOptions {
   readonly components: Components;
   readonly messageBytesMax: number;
   readonly isAdmitted: (connection: Connection) => boolean;
-  /** Whether news of that origin count. */
+  /** Whether messages of that origin are accepted. */
   readonly isMember: (nodeId: NodeId) => boolean;
   readonly onNews: (from: NodeId, topic: GossipTopic, body: Uint8Array) => void;
   readonly onStranger: (connection: Connection) => void;
-  /** A message could not be read, or not be sent. */
+  /** A message could not be read or sent. */
   readonly onTrouble: (reason: string, origin: NodeId | undefined) => void;
 }
 
 const topics: readonly GossipTopic[] = ["usage", "rumour"];
 const heartbeatMs = 1_000;
-/** Every message is repeated within seconds or not at all. */
+/** Copies of a message arrive within seconds or not at all. */
 const rememberMs = 30_000;
 const originsMax = 4_096;
 
@@ -47,7 +47,7 @@ export class Gossip {
     this.#options = options;
     const make = gossipsub({
       globalSignaturePolicy: "StrictSign",
-      // Otherwise every copy of a message is verified, which costs more than all the rest.
+      // Without it every copy of a message would be verified, which costs more than all the rest.
       fastMsgIdFn: ({ from, seqno }) =>
         `${Buffer.from(from ?? []).toString("latin1")}${Buffer.from(seqno ?? []).toString("latin1")}`,
       allowedTopics: [...topics],
@@ -60,7 +60,7 @@ export class Gossip {
       seenTTL: rememberMs,
       maxInboundDataLength: options.messageBytesMax,
       maxOutboundBufferSize: 4 * options.messageBytesMax,
-      // Members do not score each other: whoever misbehaves is cut off, by link.
+      // Members do not score each other: a member that misbehaves is disconnected instead.
       scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
     });
     const registrar = this.#registrar();
@@ -105,7 +105,7 @@ export class Gossip {
     });
   }
 
-  /** Also harmless for a link that gossip runs over already. */
+  /** Starts gossip over a link. Repeated calls have no effect. */
   use(link: Link): void {
     const { remotePeer } = link.connection;
     for (const topology of this.#topologies.values()) {
@@ -113,7 +113,7 @@ export class Gossip {
     }
   }
 
-  /** The peer has no link any more. */
+  /** Call it when the peer has no link any more. */
   forget(link: Link): void {
     for (const topology of this.#topologies.values()) {
       topology.onDisconnect?.(link.connection.remotePeer);

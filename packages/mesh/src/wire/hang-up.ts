@@ -1,7 +1,7 @@
 import { rethrowInvariant } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 
-/** Lets what was said arrive, then closes. For those who deserve an answer. */
+/** Sends what is waiting, then closes. For a peer that should still read an answer. */
 export function hangUp(connection: Connection): void {
   connection.close().catch((thrown) => {
     rethrowInvariant(thrown);
@@ -9,12 +9,12 @@ export function hangUp(connection: Connection): void {
   });
 }
 
-/** Ends the connection now. Nothing that its other end sent is looked at any more. */
+/** Ends the connection now. Nothing that the other end sent is read any more. */
 export function cutOff(connection: Connection, reason: string): void {
   try {
     connection.abort(new Error(reason));
   } catch (thrown) {
     rethrowInvariant(thrown);
-    // libp2p says goodbye on what may be closed already, and throws if it is. That is what we want.
+    // libp2p throws if the connection is closed already, which is what was wanted.
   }
 }

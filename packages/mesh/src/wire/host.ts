@@ -1,7 +1,7 @@
 /**
- * Host: our libp2p node. TCP, Noise, Yamux and nothing that talks by itself.
+ * Host: this peer's libp2p node. TCP, Noise, Yamux and no protocol that starts by itself.
  *
- * Decides which of libp2p's defaults we do not want. Knows no protocol of ours.
+ * Decides which of libp2p's defaults are changed. Knows none of gam's protocols.
  */
 
 import type { gossipsub } from "@chainsafe/libp2p-gossipsub";
@@ -29,7 +29,7 @@ import {
 /** The parts of libp2p that gossipsub is built on. */
 export type Components = Parameters<ReturnType<typeof gossipsub>>[0];
 
-/** libp2p formats its log lines whether or not anybody reads them; that is a fifth of a stream. */
+/** libp2p formats its log lines even when nothing reads them, which costs a fifth of a stream. */
 const silent: Logger = Object.assign(() => undefined, {
   enabled: false,
   error: () => undefined,
@@ -41,26 +41,26 @@ const silentLogger: ComponentLogger = { forComponent: () => silent };
 const noiseName = "/noise";
 /** Most clusters have fewer than 200 peers; a peer has one connection to each, briefly two. */
 const connectionsMax = 1024;
-/** Room for a whole cluster that starts at once, behind one address in tests. */
+/** Enough for a whole cluster that starts at once, from one address in tests. */
 const connectionsPerSecondMax = 64;
 const handshakesMax = 256;
-/** One host that says nothing, many times, must leave room for the others. */
+/** One host with many silent connections must leave room for the others. */
 const handshakesPerHostMax = 32;
 const closeMs = 500;
 const streamsMax = 512;
-/** What one stream may have on the way or unread. 1 MiB fills 80 Mbit/s at 100 ms. */
+/** Bytes of one stream that may be on the way or unread. 1 MiB fills 80 Mbit/s at 100 ms. */
 const streamWindowBytes = 1024 * 1024;
 
 export interface HostOptions {
   readonly identity: Identity;
   readonly listen: Address;
-  /** A dial takes no longer, whatever its own signal says. */
+  /** Upper limit for a dial, whatever its own signal says. */
   readonly dialMsMax: number;
   /** How long a caller may take over its handshake. */
   readonly helloMs: number;
-  /** A connection came in and ended before its owner had proved a key: a scan, or noise. */
+  /** An inbound connection ended before its key was proved: a scan, or noise. */
   readonly onFailedHandshake: (address: string) => void;
-  /** A stream was opened by somebody who does not negotiate as peers do. Its connection has ended. */
+  /** The other end does not negotiate as gam's peers do. Its connection has ended. */
   readonly onRubbish: (address: string, reason: string) => void;
 }
 
@@ -69,7 +69,7 @@ export interface Host {
   readonly components: Components;
 }
 
-/** Not started yet: protocols are registered first, so that no early caller finds a deaf peer. */
+/** Makes the host without starting it: protocols are registered first, so that early callers find them. */
 export async function openHost(options: HostOptions): Promise<Host> {
   let components: Components | undefined;
   const proved = new WeakSet<object>();
@@ -93,7 +93,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     addresses: { listen: [dialAddress(options.listen).toString()] },
     logger: silentLogger,
     transports: [tcp()],
-    // Not for its secrets: it is the first that libp2p hands a connection to, before a byte of it.
+    // Not to encrypt: libp2p passes a connection here first, before any byte of it is read.
     connectionProtector: () => ({
       protect: async (connection) => {
         const ours = connection.direction === "outbound";
@@ -142,7 +142,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
         });
       },
     ],
-    // It ends connections whose ping is late. A frozen second must not cost a connection; link.ts
+    // It would end connections whose ping is late, so a frozen second would cost one. link.ts
     // watches instead.
     connectionMonitor: { enabled: false },
     connectionManager: {

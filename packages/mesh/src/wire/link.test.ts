@@ -55,7 +55,7 @@ class Watch {
     return link;
   }
 
-  /** Sweeps as the mesh does, for so long. */
+  /** Lets time pass, with sweeps as in the mesh. */
   pass(ms: number): void {
     for (const endMs = this.#nowMs + ms; this.#nowMs < endMs; ) {
       this.#nowMs += sweepMs;
@@ -63,7 +63,7 @@ class Watch {
     }
   }
 
-  /** The process stands still: no sweep happens. */
+  /** Lets time pass without sweeps, as in a frozen process. */
   freeze(ms: number): void {
     this.#nowMs += ms;
   }
@@ -85,7 +85,7 @@ test("a quiet peer is pinged, then called silent, then dropped, each once", () =
   );
 });
 
-test("one word makes a silent peer a connected one", () => {
+test("one message makes a silent peer connected again", () => {
   const watch = new Watch();
   const link = watch.link("b");
   watch.pass(suspectAfterMs + 2 * sweepMs);
@@ -96,7 +96,7 @@ test("one word makes a silent peer a connected one", () => {
   assert.equal(link.silent, false);
 });
 
-test("a process that was frozen blames itself", () => {
+test("a process that was frozen does not blame its peers", () => {
   const watch = new Watch();
   const link = watch.link("b");
   watch.pass(2 * sweepMs);
@@ -106,7 +106,7 @@ test("a process that was frozen blames itself", () => {
   assert(!watch.events.includes("abort b1"));
 });
 
-test("a restarted peer's old connections go before the new one comes", () => {
+test("a restarted peer's old connections are dropped before the new one counts", () => {
   const watch = new Watch();
   watch.link("b", "before");
   watch.link("b", "after");

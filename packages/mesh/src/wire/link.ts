@@ -4,10 +4,10 @@
  *   connected --pingAfterMs quiet--> ping --suspectAfterMs--> silent --dropAfterMs--> dropped
  *       ^------------------------- any byte -------------------'
  *
- * Decides which of several connections to one peer is used (the newest), and when a quiet one is
- * given up. Does not decide who is a member (admission.ts) nor when to dial (dialer.ts): a silent
- * link stays while the dialer tries beside it, so a lost second costs nothing and a host that was
- * cut off is found again at once.
+ * Decides which of several connections to one peer is used (the newest), and when a silent one is
+ * closed. Does not decide who is a member (admission.ts) nor when to dial (dialer.ts). A silent link
+ * stays while the dialer tries beside it, so a short silence costs nothing and a host that was cut off
+ * is found again at once.
  */
 import type { NodeId } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
@@ -20,7 +20,7 @@ import { cutOff, hangUp } from "./hang-up.ts";
 export interface Link {
   readonly nodeId: NodeId;
   readonly connection: Connection;
-  /** The newest that it has shown on this connection. */
+  /** The newest that the peer has shown on this connection. */
   certificate: Certificate;
   /** Names the process at the other end: a restarted one has another. */
   readonly boot: string;
@@ -30,7 +30,7 @@ export interface Link {
   readonly addresses: readonly string[];
   readonly openedMs: number;
   readonly ping: () => void;
-  /** Shows this peer's certificate again: it is another one now. */
+  /** Sends this peer's new certificate to the other end. */
   readonly show: () => void;
   heardMs: number;
   pingedMs: number;
@@ -49,9 +49,9 @@ export interface LinksOptions {
 
 /** How often sweep() is to be called. */
 export const sweepMs = 500;
-/** A sweep that comes so late says that this process was frozen, and nothing about its peers. */
+/** A sweep this late means that this process was frozen, so it proves nothing about peers. */
 const heldUpMs = 3 * sweepMs;
-/** Both ends have settled on one of two connections by then. */
+/** By then both ends use the same one of two connections. */
 const duplicateMs = 2_000;
 const rttEveryMs = 10_000;
 /** A host has a handful of addresses. */
@@ -72,7 +72,7 @@ export class Links {
 
   add(link: Link): void {
     const before = [...(this.#byNode.get(link.nodeId) ?? [])];
-    // Another process with the same key: what the old one had is dead, whether or not TCP knows.
+    // The peer has restarted: connections to its old process are dead, even if TCP does not know yet.
     for (const old of before.filter(({ boot }) => boot !== link.boot))
       this.#abort(old, "restarted");
     this.#byConnection.set(link.connection.id, link);
@@ -81,7 +81,7 @@ export class Links {
     this.#options.onLinked(link);
   }
 
-  /** Its connection is closed. */
+  /** Call it when the connection is closed. */
   remove(connection: Connection): void {
     const link = this.#byConnection.get(connection.id);
     if (link === undefined) return;
@@ -94,7 +94,7 @@ export class Links {
     this.#options.onUnlinked(link, left.length === 0);
   }
 
-  /** The one to use. */
+  /** The link to use. */
   to(nodeId: NodeId): Link | undefined {
     return this.#byNode.get(nodeId)?.at(-1);
   }
@@ -103,14 +103,14 @@ export class Links {
     return this.#byConnection.get(connection.id);
   }
 
-  /** Whoever answered at that host has the key of that peer. */
+  /** Remembers that the peer proved its key at that host. */
   found(nodeId: NodeId, host: string): void {
     const hosts = this.#hosts.get(nodeId) ?? new Set();
     if (hosts.size < hostsMax) hosts.add(host);
     this.#hosts.set(nodeId, hosts);
   }
 
-  /** What is known of whoever is at the other end of a link. */
+  /** What is known of the peer at the other end of a link. */
   senderOf({ nodeId, certificate: { role, asOf } }: Link): VerifiedSender {
     return { role, asOf, hosts: this.#hosts.get(nodeId) ?? nowhere };
   }
@@ -153,8 +153,8 @@ export class Links {
   }
 
   /**
-   * Two peers that dialled each other at once have two connections, each newest for one of them.
-   * The peer with the smaller id closes all but its own newest. Both were usable all the time.
+   * Closes duplicates. Two peers that dialled each other at once have two connections, each newest for one of
+   * them. The peer with the smaller id closes all but its own newest. Both work until then.
    */
   #settle(links: readonly Link[], nowMs: number): void {
     const newest = links.at(-1);
@@ -167,7 +167,7 @@ export class Links {
 
   #abort(link: Link, reason: string): void {
     cutOff(link.connection, reason);
-    // libp2p tells us as well, but what follows may not wait for it.
+    // libp2p reports it too, but the following code cannot wait for that.
     this.remove(link.connection);
   }
 }

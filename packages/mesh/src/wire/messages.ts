@@ -2,8 +2,8 @@
  * Messages: best effort, in order, one long-lived stream per peer and protocol.
  *
  * Decides what happens when a peer reads too slowly (what does not fit is dropped and counted) and
- * when its connection is gone (what waited is dropped: those who send repeat themselves, and old
- * news would only be in the way). A burst within one turn of the event loop is one write.
+ * when its connection is gone (the queue is dropped: senders repeat their messages, and old ones
+ * would only be in the way). A burst within one turn of the event loop is one write.
  */
 import type { NodeId } from "@gam/core";
 import type { Stream } from "@libp2p/interface";
@@ -25,7 +25,7 @@ export interface MessagesOptions {
   readonly nowMs: () => number;
   readonly onMessage: (link: Link, protocol: string, body: Uint8Array) => void;
   readonly onRubbish: (link: Link, reason: string) => void;
-  /** The body of a message as the protocol `to` has it, where the other end speaks no newer one than that. */
+  /** The body in the version `to`, for an other end that speaks no newer one. */
   readonly translate: (body: Uint8Array, from: string, to: string) => Uint8Array;
 }
 
@@ -42,8 +42,8 @@ export class Messages {
   }
 
   /**
-   * Returns whether it was queued. Shape: `protocols` are libp2p protocol ids, the one of `body` first; the first that
-   * the other end speaks is taken.
+   * Returns whether it was queued. Shape: `protocols` are libp2p protocol ids, that of `body` first; the first that
+   * the other end speaks is used.
    */
   send(to: NodeId, protocols: readonly [string, ...string[]], body: Uint8Array): boolean {
     const [protocol] = protocols;
@@ -64,7 +64,7 @@ export class Messages {
     return outbox.push(body);
   }
 
-  /** A peer opened its stream of that protocol to us. */
+  /** Takes the stream of that protocol that a peer opened. */
   accept(protocol: string, stream: Stream, link: Link, bodyBytesMax: number): void {
     const { links, nowMs, onMessage, onRubbish } = this.#options;
     const traffic = this.trafficOf(link.nodeId);
@@ -79,7 +79,7 @@ export class Messages {
     });
   }
 
-  /** Its last link is gone. */
+  /** Call it when the peer's last link is gone. */
   forget(nodeId: NodeId): void {
     for (const outbox of this.#outboxes.get(nodeId)?.values() ?? []) outbox.clear();
     this.#outboxes.delete(nodeId);
@@ -103,7 +103,7 @@ class Outbox {
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #channel: Channel | undefined;
-  /** Of the protocols, the one that the other end speaks too. */
+  /** The protocol id that the other end agreed to. */
   #agreed = "";
   #link: Link | undefined;
   #opening = false;
@@ -195,15 +195,16 @@ class Outbox {
         this.#link = link;
         this.#channel = new Channel(stream, {
           bodyBytesMax: 0,
-          onFrame: () => this.#options.onRubbish(link, "spoke on a stream that is ours"),
+          onFrame: () =>
+            this.#options.onRubbish(link, "sent data on a stream that only this peer writes to"),
           onDrain: () => this.#flush(),
           onRubbish: (error) => this.#options.onRubbish(link, error.message),
         });
         this.#flush();
       },
       () => {
-        // The connection went away meanwhile, or the peer will not have this protocol: the next
-        // message tries again.
+        // The connection was lost meanwhile, or the peer refuses this protocol. The next message
+        // tries again.
         this.#opening = false;
         if (this.#options.links.to(this.#to) === link) this.clear();
         else this.#flush();

@@ -4,7 +4,7 @@ import { MuxerFrames } from "./muxer-frames.ts";
 
 const most = 100;
 
-/** A header, and `data` bytes behind it that are headers of far too much themselves. */
+/** A header, followed by `data` bytes that would be too large a length if read as a header. */
 function frame(type: number, length: number, data = 0): Buffer {
   const bytes = Buffer.alloc(12 + data, 0xff);
   bytes.writeUInt8(0, 0);

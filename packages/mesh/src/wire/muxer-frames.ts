@@ -3,9 +3,9 @@
  *
  *   version | type | flags (2 bytes) | stream (4 bytes) | length (4 bytes) | data, for type 0
  *
- * libp2p keeps the bytes of a data frame until the whole of it has come, before it looks at any window. A
- * stranger who announces four gigabytes could send them, and the agent would keep them. So every byte passes by
- * here first. Decides nothing but the length: what frames mean, libp2p reads.
+ * libp2p keeps the bytes of a data frame until it is complete, and checks the window only then. So a stranger
+ * could announce four gigabytes, send them, and fill the agent's memory. To prevent that, every byte passes
+ * here first. Decides only about the length. libp2p reads what frames mean.
  *
  * Source: Yamux specification, "Framing".
  */
@@ -17,19 +17,19 @@ const dataType = 0;
 const typeAt = 1;
 const lengthAt = 8;
 
-/** Reads along. One for each connection. */
+/** Checks the bytes of one connection. */
 export class MuxerFrames {
   readonly #dataBytesMax: number;
   readonly #header = new Uint8Array(headerBytes);
   #have = 0;
-  /** Of the data under way. */
+  /** Bytes of the current frame's data that have not come yet. */
   #left = 0;
 
   constructor(dataBytesMax: number) {
     this.#dataBytesMax = dataBytesMax;
   }
 
-  /** Errors: BAD_FRAME for a frame that announces too much. Nothing of `chunk` may be handed on then. */
+  /** Errors: BAD_FRAME for a frame that announces too much. Then nothing of `chunk` may be passed on. */
   read(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
@@ -57,12 +57,12 @@ export class MuxerFrames {
   }
 }
 
-/** Of a muxer: where a connection's bytes come in. What it throws ends the connection. */
+/** The part of a muxer where a connection's bytes come in. An error there ends the connection. */
 interface Intake {
   onData(data: Uint8Array | Iterable<Uint8Array>): void;
 }
 
-/** Makes the muxers of `factory` take no frame with more data than that: its connection ends then. */
+/** Makes the muxers of `factory` refuse larger data frames, which ends the connection. */
 export function boundFrames(
   factory: StreamMuxerFactory,
   dataBytesMax: number,

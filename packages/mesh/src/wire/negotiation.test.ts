@@ -7,7 +7,7 @@ const frame = (name: string): Uint8Array =>
 const head = frame("/multistream/1.0.0");
 const spoken = (name: string): boolean => name === "/gam/hello/1";
 
-test("a negotiation is over with the first protocol that is spoken, however it is cut", () => {
+test("a negotiation is over with the first protocol that is known, however the bytes are cut", () => {
   const bytes = Buffer.concat([head, frame("/other"), frame("/gam/hello/1"), Buffer.alloc(9, 255)]);
   const whole = new Negotiation(spoken);
   assert.equal(whole.read(bytes), "over");
@@ -17,14 +17,14 @@ test("a negotiation is over with the first protocol that is spoken, however it i
   assert.equal(found.at(-1), "over");
 });
 
-test("what a peer would not send is rubbish", () => {
+test("bytes that no gam peer would send are rubbish", () => {
   const many = Buffer.concat(Array.from({ length: 9 }, () => frame("/other")));
   const table: [string, Uint8Array][] = [
     ["a length without an end", Buffer.alloc(3, 0xff)],
-    ["a length that a name of ours does not have", Uint8Array.of(0x80, 0x01)],
+    ["a length that none of our names has", Uint8Array.of(0x80, 0x01)],
     ["nothing named", Uint8Array.of(0)],
     ["the same after a good beginning", Buffer.concat([head, Buffer.alloc(3, 0xff)])],
-    ["one name after the other", many],
+    ["too many names", many],
   ];
   for (const [name, bytes] of table) {
     assert.equal(new Negotiation(spoken).read(bytes), "rubbish", name);
@@ -37,7 +37,7 @@ test("the side that asked takes any answer, and waits on after a refusal", () =>
   assert.equal(asking.read(frame("/gam/hello/1")), "over");
 });
 
-test("rubbish is not handed on, nor is anything after it", () => {
+test("rubbish is not passed on, nor is anything after it", () => {
   const taken: number[] = [];
   let complaints = 0;
   const inlet: Inlet = {

@@ -1,33 +1,33 @@
 /**
  * Negotiation: what may come in before both ends have agreed on a protocol.
  *
- *   length (1 byte) | name | newline      the frames of multistream-select, as peers of ours send them
+ *   length (1 byte) | name | newline      the frames of multistream-select, as gam's peers send them
  *
- * libp2p looks for the end of a frame's length one byte at a time, for as long as there are bytes, and
- * does not give way to anything else meanwhile: a stranger who sends a megabyte of 0xff stops the agent
- * for half a minute. So every byte passes by here first, until a protocol is named that we speak; what
- * comes then is for that protocol to judge. Decides nothing else: which protocol it is, libp2p reads.
+ * libp2p looks for the end of a frame's length one byte at a time, and does not yield while there are
+ * bytes. So a stranger could stop the agent for half a minute with a megabyte of 0xff. To prevent that,
+ * every byte passes here first, until a protocol that we speak is named. That protocol checks what comes
+ * after. Decides nothing else: libp2p reads which protocol it is.
  */
 import type { ConnectionEncrypter, MessageStream } from "@libp2p/interface";
 
-/** Our names are shorter, and one byte says the length of no longer one. */
+/** Our names are shorter, and one length byte cannot hold more. */
 const lengthMax = 127;
-/** A caller names the negotiation and a protocol, or a few until one is spoken. */
+/** A caller names the negotiation and a protocol, or a few protocols until one is known. */
 const framesMax = 8;
 
-/** Where libp2p takes in what a connection or stream has brought. */
+/** The place where libp2p receives the bytes of a connection or stream. */
 export interface Inlet {
   onData(data: { subarray(): Uint8Array }): void;
   abort(error: Error): void;
 }
 
-/** Whether the frame ends the negotiation, as the side judges it that reads it. */
+/** Whether the frame ends the negotiation for the side that reads it. */
 export type IsLast = (name: string) => boolean;
 
-/** On the side that asked: an echo ends it, and so does whatever libp2p will not have as one. */
+/** For the side that asked: an echo ends it, and so does any name that libp2p then rejects. */
 export const isAnswer: IsLast = (name) => name !== "/multistream/1.0.0" && name !== "na";
 
-/** Reads along. One for each connection or stream. */
+/** Checks the bytes of one connection or stream. */
 export class Negotiation {
   readonly #isLast: IsLast;
   readonly #name: number[] = [];
@@ -38,7 +38,7 @@ export class Negotiation {
     this.#isLast = isLast;
   }
 
-  /** "rubbish": nothing of `bytes` may be handed on. "over": a protocol was named. */
+  /** "rubbish": nothing of `bytes` may be passed on. "over": a protocol was named. */
   read(bytes: Uint8Array): "going on" | "over" | "rubbish" {
     for (const byte of bytes) {
       if (this.#left === undefined) {
@@ -58,7 +58,7 @@ export class Negotiation {
   }
 }
 
-/** Watches what comes in until a protocol is named. Call it before anything has. */
+/** Checks incoming bytes until a protocol is named. Call it before any have come. */
 export function watchNegotiation(
   inlet: Inlet,
   isLast: IsLast,
@@ -70,14 +70,14 @@ export function watchNegotiation(
     const found = negotiation.read(data.subarray());
     if (found === "rubbish") {
       inlet.onData = () => undefined;
-      return onRubbish(new Error("no negotiation of a protocol"));
+      return onRubbish(new Error("the bytes are not a protocol negotiation"));
     }
     if (found === "over") inlet.onData = take;
     take.call(inlet, data);
   };
 }
 
-/** The same encrypter, which insists that the muxer is agreed on within the handshake. */
+/** The same encrypter, but the handshake must agree on the muxer. */
 export function insistOnMuxer(
   encrypter: ConnectionEncrypter,
   onSecured: (plain: MessageStream, secured: MessageStream) => void,

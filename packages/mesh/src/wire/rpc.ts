@@ -1,8 +1,8 @@
 /**
- * Rpc: questions to a peer, with answers, over Messages.
+ * Rpc: requests to a peer, with answers, over Messages.
  *
- * Decides when a question is given up: its time is over, or the peer's last connection is gone. An
- * answer that comes later is dropped. A question may have been heard although it failed here.
+ * Decides when a request fails: at its timeout, or when the peer's last connection is gone. A later
+ * answer is dropped. The peer may have handled a request that failed here.
  */
 import {
   check,
@@ -44,9 +44,9 @@ export class Rpc {
   readonly #options: RpcOptions;
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #pending = new Map<number, Pending>();
-  /** Questions to each peer that are open. */
+  /** Open requests to each peer. */
   readonly #asking = new Map<NodeId, number>();
-  /** Questions of each peer that are being answered here. */
+  /** Requests of each peer that are being answered here. */
   readonly #answering = new Map<NodeId, number>();
   readonly #check: check.Check<Frame>;
   #ids = 0;
@@ -96,14 +96,14 @@ export class Rpc {
     const frame = this.#check(decode(bytes), "rpc");
     if (frame.kind === "ask") return void this.#answer(from, frame);
     const pending = this.#pending.get(frame.id);
-    // Late, or of an earlier life; nobody may answer for somebody else.
+    // A late answer, or one to this peer's process before a restart. A peer may not answer for another.
     if (pending === undefined || pending.to !== from) return;
     this.#settle(frame.id);
     if (frame.kind === "answer") pending.resolve(frame.body);
     else pending.reject(new GamError(frame.code, frame.message));
   }
 
-  /** The last connection to that peer is gone. */
+  /** Call it when the last connection to that peer is gone. */
   lost(peer: NodeId): void {
     for (const [number, pending] of this.#pending) {
       if (pending.to !== peer) continue;
@@ -113,9 +113,10 @@ export class Rpc {
 
   #obstacle(to: NodeId, body: Uint8Array): string | undefined {
     const { requestsMax, rpcBytesMax } = this.#options.limits;
-    if (body.length > rpcBytesMax) return `${body.length} bytes are more than ${rpcBytesMax}`;
+    if (body.length > rpcBytesMax)
+      return `request has ${body.length} bytes, at most ${rpcBytesMax} allowed`;
     const open = this.#asking.get(to) ?? 0;
-    return open >= requestsMax ? `${open} questions are open already` : undefined;
+    return open >= requestsMax ? `${open} requests are open already` : undefined;
   }
 
   #settle(number: number): Pending | undefined {
@@ -134,7 +135,10 @@ export class Rpc {
     if (handler === undefined) {
       frame = failed(ask.id, new GamError("NOT_SUPPORTED", `Cannot answer "${ask.name}": unknown`));
     } else if (busy >= this.#options.limits.requestsMax) {
-      frame = failed(ask.id, new GamError("REFUSED", `Cannot answer "${ask.name}": ${busy} wait`));
+      frame = failed(
+        ask.id,
+        new GamError("REFUSED", `Cannot answer "${ask.name}": ${busy} requests are waiting`),
+      );
     } else {
       count(this.#answering, from, 1);
       try {
@@ -149,7 +153,7 @@ export class Rpc {
   }
 }
 
-/** A newer peer may have codes that this one has not; its words are kept. */
+/** A newer peer may send codes that this one does not know; the message is kept. */
 export const codeCheck: check.Check<ErrorCode> = (value, path) => {
   const code = check.string(64)(value, path);
   return errorCodes.has(code) ? (code as ErrorCode) : "REFUSED";

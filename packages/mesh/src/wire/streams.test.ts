@@ -18,7 +18,7 @@ function pieces(...texts: readonly string[]): Pieces {
   };
 }
 
-test("a window is granted anew when half of it is used, or when there is news of the stream", () => {
+test("a window is granted again when half of it is used, or when the update also carries a flag", () => {
   const table = [
     { state: 3, recvWindowCapacity: 100, grants: 0 },
     { state: 3, recvWindowCapacity: 51, grants: 0 },
@@ -44,7 +44,7 @@ test("a window is granted anew when half of it is used, or when there is news of
   }
 });
 
-test("what is sent in one turn is written at its end, and not later", async () => {
+test("what is sent in one turn is written at the end of that turn", async () => {
   const seen: string[] = [];
   const connection = {
     socket: { cork: () => void seen.push("cork"), uncork: () => void seen.push("uncork") },
@@ -63,7 +63,7 @@ test("what is sent in one turn is written at its end, and not later", async () =
   assert.deepEqual(second, ["cork", "dddd", "e", "uncork"], "large ones are not copied");
 });
 
-test("an event is made only where somebody listens", () => {
+test("an event is made only if it has a listener", () => {
   const told: string[] = [];
   const emitter = {
     listenerCount: (type: string) => (type === "drain" ? 1 : 0),
@@ -78,7 +78,7 @@ test("an event is made only where somebody listens", () => {
   assert.deepEqual(told, ["drain"]);
 });
 
-test("lengths are read as before, and the end of what has come is one error, made once", () => {
+test("lengths are read as before, and incomplete data throws one error object, made once", () => {
   const connection = {
     decoder: { lengthDecoder: (bytes: { byteLength: number }) => bytes.byteLength },
   };

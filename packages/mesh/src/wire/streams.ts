@@ -1,6 +1,6 @@
 /**
- * Streams: the places where libp2p's muxer makes and feeds each stream of a connection, for those who
- * have to be there before libp2p reads (negotiation.ts), and where it writes more often than it has to.
+ * Streams: hooks into libp2p's muxer, where it makes and feeds each stream of a connection. For code that must
+ * see bytes before libp2p does (negotiation.ts), and to write less often than libp2p does.
  */
 import { assert } from "@gam/core";
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
@@ -21,7 +21,7 @@ export interface RawStream extends Inlet {
   sendWindowUpdate(): void;
 }
 
-/** Of Yamux: both ends know of the stream. Before that an update carries news of it. */
+/** Yamux's state when both ends know of the stream. Before that an update also carries a flag. */
 const established = 3;
 
 /** What libp2p hands to a connection: one or more pieces. */
@@ -36,13 +36,13 @@ export interface RawConnection {
   sendData(data: Pieces): unknown;
 }
 
-/** To copy so much is cheaper than to hand it to the kernel in pieces. */
+/** Up to this size a copy is cheaper than passing the kernel several pieces. */
 const joinedBytesMax = 4096;
 
 /** One write for all that is sent within one turn: libp2p makes two of each frame otherwise. */
 export function writeAtOnce(connection: RawConnection): void {
   const { socket } = connection;
-  // It only goes through the pieces.
+  // sendData() only iterates over the pieces.
   const send = connection.sendData.bind(connection) as (all: Iterable<Uint8Array>) => unknown;
   let corked = false;
   connection.sendData = (data) => {
@@ -64,7 +64,7 @@ export interface Emitter {
   safeDispatchEvent(type: string, detail?: object): boolean;
 }
 
-/** libp2p makes an event of each step of each frame, whether or not anybody listens to it. */
+/** Skips events without a listener: libp2p makes one for each step of each frame. */
 export function tellListenersOnly(emitter: Emitter): void {
   const tell = emitter.safeDispatchEvent.bind(emitter);
   emitter.safeDispatchEvent = (type, detail) =>
@@ -80,8 +80,8 @@ const lengthBytes = 2;
 const noLength = new RangeError("no whole length");
 
 /**
- * Noise reads frames until there is no length left, and that is an error. To make a new one each time, with its
- * stack, takes as long as to decrypt a small frame.
+ * Reuses one error object. Noise reads frames until no whole length is left, which throws. A new error with
+ * its stack costs as much as decrypting a small frame.
  */
 export function endFramesCheaply({ decoder }: SealedConnection): void {
   assert(typeof decoder?.lengthDecoder === "function", "Noise reads lengths as it used to");
@@ -92,7 +92,7 @@ export function endFramesCheaply({ decoder }: SealedConnection): void {
   };
 }
 
-/** The same muxer; `visit` sees each stream before anything has come in on it. */
+/** The same muxer, but `visit` gets each stream before any bytes have come on it. */
 export function onEachStream(
   factory: StreamMuxerFactory,
   visit: (stream: RawStream, connection: MessageStream) => void,
@@ -118,8 +118,8 @@ export function onEachStream(
 }
 
 /**
- * Yamux grants every byte anew as soon as it has come, which doubles the frames of small messages. Half
- * a window at a time is as good, and is what other implementations do.
+ * Grants window by halves. Yamux grants each byte again as soon as it has come, which doubles the frames of
+ * small messages. Half a window at a time is as good, and is what other implementations do.
  */
 export function grantByHalves(stream: RawStream): void {
   assert(typeof stream.sendWindowUpdate === "function", "Yamux grants windows as it used to");
