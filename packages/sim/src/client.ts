@@ -1,5 +1,5 @@
 /**
- * Client: somebody who asks any host that is on for anything that can be asked for.
+ * Client: sends random requests of all kinds to any host that is on.
  */
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
@@ -16,14 +16,14 @@ import {
 import { images, jobImages, type SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
-/** Services are called by these, and from the ninth on `web2`, `api2`, … */
+/** Names of services; from the ninth on `web2`, `api2`, … */
 const serviceNames = ["web", "api", "db", "cart", "mail", "blog", "wiki", "chat"] as const;
 const servicesMax = 4;
 const hostPort = 8080;
 const ingressPort = 9000;
-/** Beside ingress. */
+/** Without ingress. */
 const networksMax = 3;
-/** On one network, that are no tasks. */
+/** Containers on one network that are not tasks. */
 const containersMax = 4;
 
 type Credentials = Pick<
@@ -31,7 +31,7 @@ type Credentials = Pick<
   "registryAuth" | "registryAuthFrom"
 >;
 
-/** A host that is on, if there is one. Before it has arrived in the state, an agent takes no calls. */
+/** A random host that is on and has a node in the state, if there is one: before that an agent takes no calls. */
 export function pickOn(world: World): SimHost | undefined {
   const on = world.hosts.filter(({ id, peer }) => peer?.view.node(id) !== undefined);
   return on.length === 0 ? undefined : pick(world, on);
@@ -70,7 +70,7 @@ function credentials(world: World): Credentials {
   return pick<Credentials>(world, [someNew, { registryAuthFrom: "previous-spec" }, {}, {}]);
 }
 
-/** Networks come and go, and containers that are no tasks on them. */
+/** Creates and removes networks, and attaches and detaches containers that are not tasks. */
 function askForNetworks(world: World, host: SimHost, view: View): void {
   const { random } = world;
   const networks = view.networks().filter(({ Ingress }) => !Ingress);
@@ -98,7 +98,7 @@ function askForNetworks(world: World, host: SimHost, view: View): void {
   askOwn(world, node, { kind: "attachContainer", ...place });
 }
 
-/** The place of a container is its own host's to take and to give back. */
+/** Asks the container's own host, which alone may attach or detach it. */
 function askOwn(world: World, node: NodeId | undefined, change: AskedChange): void {
   const own = world.hosts.find(({ id, peer }) => id === node && peer !== undefined);
   if (own !== undefined) world.ask(own, [change]);
@@ -126,14 +126,14 @@ export function update(
   world.ask(host, [change], { kind: "update", service: service.ID });
 }
 
-/** Clients read the version at any host. Its copy may be newer than that of the host which they ask for the write. */
+/** The version as a random host has it. That copy may be newer than the one of the host that gets the write. */
 function versionRead(world: World, { ID, Version }: Service): number {
   const elsewhere = world.random.below(2) === 0 ? world.newest().service(ID) : undefined;
   return (elsewhere?.Version ?? Version).Index;
 }
 
 function alter(world: World, host: SimHost, nodes: readonly Node[]): void {
-  // One host always stays, so that every service can be satisfied somewhere.
+  // One host always stays active, so that every service can run somewhere.
   const drainable = nodes.filter(({ ID }) => ID !== world.hosts[0]?.id);
   if (drainable.length === 0) return;
   const node = pick(world, drainable);
@@ -168,7 +168,7 @@ function newSpec(world: World, name: string): ServiceSpec {
         Parallelism: random.below(3),
         Delay: random.below(2) * 5e8,
         Monitor: 1e9,
-        // Where one must go before another fits, starting first would wait for ever.
+        // If a task must stop before another fits, start-first would wait without end.
         Order: !isFull && random.below(2) === 0 ? "start-first" : "stop-first",
         FailureAction: pick(world, ["pause", "continue", "rollback"] as const),
         MaxFailureRatio: 0.5,
@@ -177,7 +177,7 @@ function newSpec(world: World, name: string): ServiceSpec {
     }),
     ...(onePerNode && {
       EndpointSpec: {
-        // A port of its own: which of two services gets a port is for nobody to foretell.
+        // A port of its own: which of two services gets a shared port cannot be predicted.
         Ports: [
           {
             TargetPort: 80,
@@ -224,7 +224,7 @@ function newPlacement(world: World, { Replicated }: ServiceMode): Placement | un
   }
 }
 
-/** Some of the networks that are there, a VIP or none, and a port that somebody else may want. */
+/** Adds some of the networks, a VIP or none, and a port that another service may want too. */
 function connected(world: World, view: View, spec: ServiceSpec): ServiceSpec {
   const { random } = world;
   if (!world.networked) return spec;

@@ -1,6 +1,6 @@
 /**
- * Failure: what a person needs who looks at a seed that failed: what was found, the last lines of its story,
- * the state beside the wish, and the command that runs this seed again.
+ * Failure: the report of a failed seed: what was found, the last lines of its story, desired and actual
+ * state, and the command that runs this seed again.
  */
 import { isTerminal, isWanted, type Node, type Task } from "@gam/state";
 import { Breach } from "./checks/breach.ts";
@@ -11,7 +11,7 @@ import { type Picture, type PictureTask, picture } from "./story/picture.ts";
 import type { Teller } from "./story/teller.ts";
 import type { World } from "./world.ts";
 
-/** Returns lines. `command` runs the seed again. */
+/** The lines of the report. `command`: runs the seed again. */
 export function failureStory({
   seed,
   world,
@@ -24,7 +24,7 @@ export function failureStory({
   readonly world: World;
   readonly teller: Teller;
   readonly thrown: unknown;
-  /** Of the story so many lines; 0 where all lines are printed anyway. */
+  /** How many lines of the story to include; 0 if all lines are printed anyway. */
   readonly lastMax: number;
   readonly command: string;
 }): string[] {
@@ -38,11 +38,11 @@ export function failureStory({
     ...(lastMax === 0 ? [] : story),
     ...(isOn ? picture(pictureOf(world)) : ["No agent runs, so there is no state to show"]),
     "",
-    `again, with all lines: ${command}`,
+    `run again with all lines: ${command}`,
   ];
 }
 
-/** A breach says all in its message. Anything else is a fault of a machine or of the simulator: where from? */
+/** The message of a breach, or the stack of another error, which is a bug in a machine or in the simulator. */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   return thrown instanceof Breach ? thrown.message : (thrown.stack ?? thrown.message);

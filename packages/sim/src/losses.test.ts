@@ -1,4 +1,4 @@
-/** Which hosts a cluster may lose, when, and what it still has then. */
+/** Which hosts a cluster may lose, when, and what must survive. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProposalOutcome } from "@gam/peer";
@@ -16,7 +16,7 @@ import {
 } from "./scenario.ts";
 import type { World } from "./world.ts";
 
-/** An agent that is asked for something notices its leader's loss after 2 s, and others elect in 4 s. */
+/** An agent with a request notices the loss of its leader after 2 s, and an election takes 4 s. */
 const goesOnMsMax = 10_000;
 const voteSilenceMs = 300_000;
 
@@ -25,7 +25,7 @@ function votersOf(host: SimHost): readonly string[] {
   return votersOutgoing?.length === 0 ? (voters ?? []) : [];
 }
 
-/** A write that this host acknowledges. Returns how long that took, in virtual milliseconds. */
+/** Writes through this host until it acknowledges. Returns the virtual milliseconds that took. */
 function writes(world: World, host: SimHost, what: string): number {
   let done = false;
   const again = (answer?: ProposalOutcome): void => {
@@ -36,7 +36,7 @@ function writes(world: World, host: SimHost, what: string): number {
   return waitFor(world, `${what}: ${host.id} writes`, goesOnMsMax, () => done);
 }
 
-/** Everybody who is on is asked for something every 100 ms. */
+/** Sends a request to every running agent every 100 ms. */
 function ask(world: World, untilMs: number): void {
   for (let n = 0; world.agenda.nowMs < untilMs; n += 1) {
     const asked = on(world)[n % Math.max(1, on(world).length)];
@@ -49,13 +49,13 @@ function ask(world: World, untilMs: number): void {
 
 interface Story {
   readonly seed: number;
-  /** C leads at first, or A does. */
+  /** The first leader: C or A. */
   readonly first: "a" | "c";
   readonly lossAtMs: number;
   readonly rebootMs: number;
 }
 
-/** C reboots, A is lost with its disk at some moment, C is back: B and C have it all. */
+/** C reboots, A is lost with its disk at some moment, C returns: B and C have every write. */
 function rebootAndLoss({ seed, first, lossAtMs, rebootMs }: Story): void {
   const world = worldWithService(seed, 3);
   const leader = leaderOf(world);
@@ -86,7 +86,7 @@ test("C reboots, A is lost, C is back: B and C go on with every write, at 200 mo
   }
 });
 
-test("any two hosts of five, six or seven are lost in one moment, and the rest goes on", () => {
+test("any two hosts of five, six or seven are lost in one moment, and the rest works on", () => {
   for (let size = 3; size <= 7; size += 1) {
     for (let one = 0; one < size; one += 1) {
       for (let other = one + 1; other < size; other += 1) {
@@ -127,7 +127,7 @@ test("hosts of four, six or seven are lost one after the other, 20 s apart, down
   }
 });
 
-test("a voter that is demoted, or removed by force, votes no more within a second", () => {
+test("a voter that is demoted, or removed by force, has no vote within a second", () => {
   for (const away of [false, true]) {
     const world = worldWithService(3, 3);
     const leader = leaderOf(world);
@@ -151,7 +151,7 @@ test("a voter that is demoted, or removed by force, votes no more within a secon
   }
 });
 
-test("an engine that is stopped for a minute costs no vote", () => {
+test("a voter whose engine is stopped for a minute keeps its vote", () => {
   for (let seed = 1; seed <= 10; seed += 1) {
     const world = worldWithService(seed, 3);
     const victim = world.hosts[seed % 3];

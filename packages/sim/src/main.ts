@@ -1,9 +1,9 @@
 /**
  * The simulator's command line.
  *
- *   npm run sim -- --seed 7                         one history, told line by line
+ *   npm run sim -- --seed 7                         one history, line by line
  *   npm run sim -- --seed 7 --only web --from 25s   some of its lines
- *   npm run sim -- --seeds 1000                     that many, on all cores, and the figures
+ *   npm run sim -- --seeds 1000                     that many, on all cores, with totals
  *   npm run sim -- --seeds 50 --fault "disk: says durable when it is not"
  */
 import { fork } from "node:child_process";
@@ -25,16 +25,16 @@ function tell({ seed, filter, ...run }: Extract<SimCommand, { kind: "one" }>): v
   refuseStrangers(told.teller, filter);
   const lines = told.teller.lines(filter);
   print(...lines);
-  if (lines.length === 0) print(`none of ${told.teller.lines().length} lines passes the filters`);
+  if (lines.length === 0) print(`no line matches the filters, of ${told.teller.lines().length}`);
   if (told.kind === "passed") {
-    print(`seed ${seed}: all is settled ${told.history.settledMs} ms after the storm`);
+    print(`seed ${seed}: passed, settled ${told.history.settledMs} ms after the storm`);
   } else {
     print("", ...told.lines);
     process.exitCode = 1;
   }
 }
 
-/** What exists in a history is known when it is over. */
+/** Refuses filters for unknown names. Runs after the history, since only then all names are known. */
 function refuseStrangers(teller: Teller, { only, hosts }: Filter): void {
   const words = teller.words();
   for (const [option, asked, known] of [
@@ -60,14 +60,14 @@ async function spread({ seeds, ...run }: Extract<SimCommand, { kind: "many" }>):
     reports.reduce((sum, report) => sum + value(report), 0);
   const failed = reports.flatMap((report) => report.failed).sort((a, b) => a.seed - b.seed);
   for (const [at, { lines }] of failed.slice(0, failuresMax).entries()) {
-    // Each process told its first ones, and of all together fewer are worth the paper.
+    // Each process prints the stories of its first failures. Of all together only the first few are printed in full.
     print(...(at < storiesMax ? lines : [lines[0] ?? "", lines.at(-1) ?? ""]), "");
   }
   const tookS = ((performance.now() - beganMs) / 1000).toFixed(0);
   const slowestMs = Math.max(...reports.map(({ settledMsMax }) => settledMsMax));
   print(
     `${total((report) => report.seeds)} histories in ${tookS} s: ${total((report) => report.entries)} log entries, ` +
-      `${total((report) => report.downs)} nodes called down, slowest calm ${slowestMs} ms of virtual time`,
+      `${total((report) => report.downs)} nodes marked down, slowest calm ${slowestMs} ms of virtual time`,
     `${total((report) => report.seeds) - failed.length} passed, ${failed.length} failed`,
   );
   process.exitCode = failed.length === 0 ? 0 : 1;

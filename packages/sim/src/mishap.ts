@@ -1,13 +1,13 @@
 /**
- * Mishap: one thing that happens to a cluster, from outside or by hand.
+ * Mishap: one random event in a cluster: a failure, or an operator's action.
  *
- * One host always stays a member and is never drained, so that there is somewhere for everything.
+ * One host always stays a member and is never drained, so that every task has a place.
  */
 import { ask, pick, pickOn } from "./client.ts";
 import type { SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
-/** A world keeps between so many hosts, or as many as it began with, and two more than those. */
+/** A world keeps at least this many hosts, or as many as it began with, and at most two more than it began with. */
 const hostsMin = 3;
 const joinedMax = 2;
 
@@ -47,7 +47,7 @@ export function happen(world: World, hostsAtFirst: number): void {
       return network.cut(host.id, deaf.id);
     }
     case 8:
-      world.note(() => "all hear all");
+      world.note(() => "network is healed: all hosts hear each other");
       return network.heal();
     case 9:
       network.weather = {
@@ -86,10 +86,10 @@ export function happen(world: World, hostsAtFirst: number): void {
 
 function weatherOf({ weather }: World["network"]): string {
   const { lossPercent, doublePercent, delayMsMax } = weather;
-  return `weather: ${lossPercent} % lost, ${doublePercent} % twice, up to ${delayMsMax} ms under way`;
+  return `weather: ${lossPercent} % lost, ${doublePercent} % doubled, delays up to ${delayMsMax} ms`;
 }
 
-/** A container ends, or somebody removes it. */
+/** Ends a container, or removes it by hand. */
 function meddle(world: World, { id, engine }: SimHost): void {
   const [container] = engine.containers().filter(({ phase }) => phase === "running");
   if (container === undefined) return;
@@ -98,7 +98,7 @@ function meddle(world: World, { id, engine }: SimHost): void {
     world.note(() => `container of ${container.task} on ${id} ends with code ${code}`);
     engine.exit(container.task, code);
   } else {
-    world.note(() => `somebody removes the container of ${container.task} on ${id}`);
+    world.note(() => `operator removes the container of ${container.task} on ${id}`);
     engine.remove(container.task);
   }
 }
@@ -124,12 +124,12 @@ function moveIn(world: World, hostsAtFirst: number): void {
     world.join(by, world.joinsAs);
 }
 
-/** A host leaves, or is removed by force, dead or alive. */
+/** Makes a host leave, or removes it by force, on or off. */
 function moveOut(world: World, host: SimHost, hostsLeast: number): void {
   if (host === world.hosts[0] || world.hosts.length <= hostsLeast) return;
   if (host.peer !== undefined && world.random.below(2) === 0) return world.leave(host);
   const by = pickOn(world);
   if (by === undefined) return;
-  world.note(() => `somebody removes ${host.id} by force`);
+  world.note(() => `operator removes ${host.id} by force`);
   world.ask(by, [{ kind: "removeNode", id: host.id }]);
 }

@@ -34,7 +34,7 @@ const right: readonly { words: readonly string[]; want: SimCommand }[] = [
   },
 ];
 for (const { words, want } of right) {
-  test(`sim understands "${words.join(" ")}"`, () => assert.deepEqual(readCommand(words), want));
+  test(`sim accepts "${words.join(" ")}"`, () => assert.deepEqual(readCommand(words), want));
 }
 
 const wrong: readonly (readonly [readonly string[], string])[] = [
@@ -50,10 +50,10 @@ const wrong: readonly (readonly [readonly string[], string])[] = [
   [["--storm", "-1"], '--storm wants a whole number from 1 to 86400, found "-1"'],
   [
     ["--seed", "1", "--seeds", "2"],
-    "--seed tells one history and --seeds counts many: leave out one of them",
+    "--seed runs one history and --seeds runs many: leave out one of them",
   ],
-  [["--only", "web"], "--only needs --seed: it tells one history"],
-  [["--seeds", "9", "--from", "1s"], "--from needs --seed: it tells one history"],
+  [["--only", "web"], "--only needs --seed: it filters the lines of one history"],
+  [["--seeds", "9", "--from", "1s"], "--from needs --seed: it filters the lines of one history"],
   [["--seed", "1", "--from", "25"], '--from wants a time such as 25s or 1500ms, found "25"'],
   [["--seed", "1", "--from", "soon"], '--from wants a time such as 25s or 1500ms, found "soon"'],
   [["--seed", "1", "--hosts", "web"], '--hosts wants hosts such as host1,host5, found "web"'],
@@ -66,7 +66,7 @@ for (const [words, message] of wrong) {
   });
 }
 
-test("sim names the faults it knows when it does not know one", () => {
+test("sim lists the known faults when it gets an unknown one", () => {
   const refusal = {
     name: "UsageError",
     message: /^--fault wants one of[\s\S]*disk: says[\s\S]*\nfound "x"$/,
@@ -74,7 +74,7 @@ test("sim names the faults it knows when it does not know one", () => {
   assert.throws(() => readCommand(["--fault", "x"]), refusal);
 });
 
-test("the command for a seed is understood as what was run", () => {
+test("the command for a seed runs the same again", () => {
   const run = { fault, stormMs: 60_000 } as const;
   assert.equal(commandFor(7, run), `npm run sim -- --seed 7 --fault "${fault}" --storm 60`);
   assert.equal(commandFor(7, { fault: undefined, stormMs: 30_000 }), "npm run sim -- --seed 7");

@@ -8,10 +8,10 @@ import type { Filter } from "./story/teller.ts";
 export const usage = `npm run sim -- [--seed N | --seeds N] [--fault NAME] [--storm SECONDS]
                 [--only NAME,…] [--from TIME] [--hosts NAME,…]
 
-  --seed N          one history, told line by line
-  --seeds N         the histories 1 to N, on all cores, with the figures; 100 without an option
+  --seed N          one history, line by line
+  --seeds N         the histories 1 to N, on all cores, with totals (default 100)
   --fault NAME      with one of the planted faults (packages/sim/README.md)
-  --storm SECONDS   of virtual time, 30 without it
+  --storm SECONDS   length of the storm in virtual time (default 30)
 
 With --seed, only some lines of the story:
 
@@ -20,9 +20,9 @@ With --seed, only some lines of the story:
   --from TIME       from this moment of virtual time on, such as 25s or 1500ms
   --hosts NAME,…    about these hosts, such as host1,host5
 
-Code 0: all is as it should be. 1: a history failed. 2: an option is wrong.`;
+Exit codes: 0, all passed; 1, a history failed; 2, bad options.`;
 
-/** A word on the command line is wrong. The message says what is wanted, and what was found. */
+/** An option is wrong. The message says what was expected, and what was found. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -38,9 +38,9 @@ export type SimCommand =
   | ({ readonly kind: "many"; readonly seeds: number } & SimRun);
 
 const stormSecondsDefault = 30;
-/** About as long as a day of computing lasts. */
+/** About a day of computing. */
 const seedsMax = 1_000_000;
-/** Two storms of an hour are more than anybody has read. */
+/** A day of virtual time. */
 const stormSecondsMax = 86_400;
 const seedMax = 2 ** 31 - 1;
 
@@ -53,17 +53,17 @@ export function readCommand(args: readonly string[]): SimCommand {
   const seed = wholeNumber("seed", values.seed, seedMax);
   const seeds = wholeNumber("seeds", values.seeds, seedsMax);
   if (seed !== undefined && seeds !== undefined) {
-    throw new UsageError("--seed tells one history and --seeds counts many: leave out one of them");
+    throw new UsageError("--seed runs one history and --seeds runs many: leave out one of them");
   }
   const filter = readFilter(values);
   if (seed !== undefined) return { kind: "one", seed, filter, ...run };
   const needing = (["only", "from", "hosts"] as const).find((name) => values[name] !== undefined);
   if (needing !== undefined)
-    throw new UsageError(`--${needing} needs --seed: it tells one history`);
+    throw new UsageError(`--${needing} needs --seed: it filters the lines of one history`);
   return { kind: "many", seeds: seeds ?? 100, ...run };
 }
 
-/** The command that tells this seed again, with all its lines. */
+/** The command that runs this seed again, with all its lines. */
 export function commandFor(seed: number, { fault, stormMs }: SimRun): string {
   const planting = fault === undefined ? "" : ` --fault "${fault}"`;
   const storm = stormMs === stormSecondsDefault * 1000 ? "" : ` --storm ${stormMs / 1000}`;
@@ -88,7 +88,7 @@ function parse(args: readonly string[]): Values {
     help: { type: "boolean", short: "h" },
     ...Object.fromEntries(texts.map((name) => [name, { type: "string" }] as const)),
   } as const;
-  // Not strict: its messages are about Node's own words.
+  // Not strict: Node's own messages do not fit this command.
   const { tokens, values } = parseArgs({ args: [...args], options, tokens: true, strict: false });
   for (const token of tokens) {
     if (token.kind === "positional") throw new UsageError(`unexpected word "${token.value}"`);

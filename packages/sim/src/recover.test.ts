@@ -1,5 +1,5 @@
 /**
- * The majority is lost for good, one survivor goes on alone, and later all the others come back.
+ * The majority is lost for good, one survivor continues alone, and later all the others return.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -16,7 +16,7 @@ function isVoter(world: World, host: SimHost): boolean {
   return peer?.raft.configuration.voters.includes(host.id) ?? false;
 }
 
-/** As waitFor(), and looks each millisecond. */
+/** As waitFor(), but checks each millisecond. */
 function waitForMs(world: World, what: string, withinMs: number, holds: () => boolean): void {
   waitFor(world, what, withinMs, holds, 1);
 }
@@ -29,7 +29,7 @@ function running(host: SimHost): TaskId[] {
     .sort();
 }
 
-/** Runs on that many replicas, on hosts that are on, and nothing of it runs twice. */
+/** Whether the service has that many replicas, on hosts that are on, and none runs twice. */
 function settledOn(world: World, asked: SimHost, count: number): boolean {
   const hosts = on(world);
   const ids = hosts.map(({ id }) => id);
@@ -45,7 +45,7 @@ function settledOn(world: World, asked: SimHost, count: number): boolean {
 
 interface Story {
   readonly world: World;
-  /** One that votes, and one that only learns. */
+  /** A survivor that is a voter, and one that is a learner. */
   readonly voter: SimHost;
   readonly standby: SimHost;
   readonly lost: readonly SimHost[];
@@ -61,7 +61,7 @@ function write(world: World, by: SimHost, name: string): void {
   world.ask(by, [change], { kind: "create", service: id });
 }
 
-/** Five hosts of which three, two of the three voters among them, lose power. */
+/** Five hosts, of which three lose power, two of them voters. */
 function loseThree(seed: number): Story {
   const world = new World(seed, 5);
   world.votersMax = 3;
@@ -87,7 +87,7 @@ function cut({ world, lost }: Story): void {
   world.run(12_000);
 }
 
-/** Asks one survivor to go on alone, and waits until it leads. */
+/** Runs recover on one survivor, and waits until it leads. */
 function recover(world: World, survivor: SimHost): void {
   const gone = world.hosts.filter(({ peer }) => peer === undefined).map(({ id }) => id);
   const id = testId(`${survivor.id.slice(-2)}${world.agenda.nowMs}`);
@@ -95,7 +95,7 @@ function recover(world: World, survivor: SimHost): void {
   waitFor(world, "the survivor leads", 3_000, () => survivor.peer?.leader === survivor.id);
 }
 
-/** All are one cluster, in one life, and all that was asked for is so. */
+/** Checks that all hosts are one settled cluster, in one life. */
 function endsAsOne({ world, voter }: Story): void {
   world.until("all are one cluster again", 60_000);
   const lives = new Set(world.hosts.map(({ peer }) => peer?.lives.own.join(" ")));
@@ -122,7 +122,7 @@ for (const kind of ["voter", "standby"] as const) {
         const kept = viewOf(survivor);
         const tasks = kept.tasksOf(web).map(({ ID }) => ID);
         recover(world, survivor);
-        // The same state, and what ran runs on as what it was.
+        // The same state, and the same containers for the same tasks.
         for (const id of tasks)
           assert.ok(viewOf(survivor).task(id) !== undefined, `task ${id} is there`);
         waitFor(world, "all runs on the two", 20_000, () => settledOn(world, survivor, replicas));
@@ -138,7 +138,7 @@ for (const kind of ["voter", "standby"] as const) {
           5_000,
           () => viewOf(other).service(testId<ServiceId>("after")) !== undefined,
         );
-        // All three at once: they would be a majority of the old life.
+        // All three at once: they are a majority of the old life.
         for (const host of lost) host.start();
         endsAsOne(story);
       });
@@ -146,7 +146,7 @@ for (const kind of ["voter", "standby"] as const) {
   });
 }
 
-test("a survivor that is lost as well leaves another one, and all of all lives come back", () => {
+test("after a second survivor recovers too, hosts of all lives return as members", () => {
   for (const seed of [71, 72, 73]) {
     const story = loseThree(seed);
     const { world, voter, standby, lost } = story;
@@ -166,7 +166,7 @@ test("a survivor that is lost as well leaves another one, and all of all lives c
   }
 });
 
-test("a survivor that is all alone takes over what ran on the others", () => {
+test("a lone survivor takes over the tasks of the others", () => {
   for (const seed of [61, 62, 63]) {
     const story = loseThree(seed);
     const { world, voter, standby, lost } = story;
@@ -178,13 +178,13 @@ test("a survivor that is all alone takes over what ran on the others", () => {
   }
 });
 
-test("a survivor that has just dropped its log follows whoever has one", () => {
+test("a survivor that has just dropped its log follows a peer that has one", () => {
   const story = loseThree(81);
   const { world, voter, standby, lost } = story;
   cut(story);
   voter.give({ kind: "recover", id: "brief", gone: [] });
   waitForMs(world, "the other drops its log", 5_000, () => standby.peer?.view.index === 0);
-  // With the only copy of the second life.
+  // The voter has the only copy of the second life.
   voter.powerLoss();
   world.run(3_000);
   assert.equal(standby.peer?.lives.recovery(), undefined);
@@ -202,7 +202,7 @@ test("a survivor that has just dropped its log follows whoever has one", () => {
   );
 });
 
-test("those who come back one after the other are members, too", () => {
+test("hosts that return one after the other are members, too", () => {
   for (const seed of [11, 12]) {
     const story = loseThree(seed);
     cut(story);
@@ -216,7 +216,7 @@ test("those who come back one after the other are members, too", () => {
   }
 });
 
-test("what was acknowledged is kept, although the survivor does not know that it was", () => {
+test("an acknowledged write is kept, even if the survivor does not know that it was acknowledged", () => {
   for (const seed of [21, 22, 23, 24, 25, 26]) {
     const { world } = loseThree(seed);
     const leader = world.hosts.find(({ id, peer }) => peer?.leader === id) as SimHost;
@@ -243,7 +243,7 @@ test("what was acknowledged is kept, although the survivor does not know that it
   }
 });
 
-test("three that come back and lead each other first give up what they decided then", () => {
+test("three returning hosts that first elect a leader among themselves drop what they decided", () => {
   for (const seed of [61, 62]) {
     const story = loseThree(seed);
     const { world, voter, standby, lost } = story;
@@ -271,7 +271,7 @@ test("the power goes at any moment of a recovery, and of a return", () => {
     voter.killAgent();
     voter.start();
     world.run(6_000);
-    // Before its new life was on the disk nothing has happened, and it is asked again.
+    // Without its new life on the disk the recovery has not happened, and it is run again.
     if (voter.peer?.leader === undefined) recover(world, voter);
     for (const host of lost) host.start();
     world.run(100 + 3 * delayMs);
@@ -283,7 +283,7 @@ test("the power goes at any moment of a recovery, and of a return", () => {
   }
 });
 
-test("two survivors that both recover stay apart, and say so", () => {
+test("two survivors that both recover stay separate clusters, and report it", () => {
   const story = loseThree(41);
   const { world, voter, standby } = story;
   cut(story);
@@ -303,7 +303,7 @@ test("two survivors that both recover stay apart, and say so", () => {
   assert.deepEqual([voter.peer?.leader, standby.peer?.leader], [voter.id, standby.id]);
 });
 
-test("nobody recovers while there is a leader", () => {
+test("recover is refused while there is a leader", () => {
   const { world, voter } = loseThree(51);
   const life = voter.peer?.lives.own;
   voter.give({ kind: "recover", id: "never", gone: [] });

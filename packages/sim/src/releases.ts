@@ -1,12 +1,12 @@
 /**
  * Releases: two in a row, as dialects of the log.
  *
- * The change that came with the next one is one of today's: to the last release it is a kind that it does not know.
- * So no change has to be made up that no gam has.
+ * The change that came with the next release is one of today's, and the last release does not know its kind. So
+ * no change has to be invented.
  */
 import { type AskedChange, type Dialect, spokenDialect } from "@gam/state";
 
-/** In every so many histories hosts are upgraded. All others have one release. */
+/** In one of this many histories, hosts begin with the last release. */
 const mixedEvery = 7;
 
 const { since } = spokenDialect;
@@ -24,7 +24,7 @@ export interface Releases {
   readonly next: Dialect;
 }
 
-/** `unnamed`: a planted fault. Whoever wrote the next release forgot to name the dialect of the new change. */
+/** `unnamed`: a planted fault. The next release does not name the dialect of its new change. */
 export function releasesOf(seed: number, unnamed = false): Releases | undefined {
   if (seed % mixedEvery !== 3) return undefined;
   return {

@@ -1,5 +1,5 @@
 /**
- * Scenario: a cluster with one service, and what a test asks of it and waits for.
+ * Scenario: a cluster with one service, and what tests do with it and wait for.
  */
 import assert from "node:assert/strict";
 import type { ServiceId } from "@gam/core";
@@ -22,7 +22,7 @@ export const spec: ServiceSpec = {
   Mode: { Replicated: { Replicas: replicas } },
 };
 
-/** A cluster of so many hosts on which the service runs. */
+/** A cluster of this many hosts, on which the service runs. */
 export function worldWithService(seed: number, hosts: number, planted: Planted = {}): World {
   const world = new World(seed, hosts, planted);
   world.form();
@@ -41,13 +41,13 @@ export function on(world: World): SimHost[] {
   return world.hosts.filter(({ peer }) => peer !== undefined);
 }
 
-/** The state as this host knows it. */
+/** This host's copy of the state. */
 export function viewOf(host: SimHost): View {
   assert.ok(host.peer !== undefined, `${host.id} is on`);
   return host.peer.view;
 }
 
-/** Replicas that run on hosts whose agents do, as the asked host knows it. */
+/** Number of replicas that run on hosts with running agents, in the asked host's copy of the state. */
 export function runningOn(world: World, asked: SimHost): number {
   const alive = on(world).map(({ id }) => id);
   return viewOf(asked)
@@ -60,14 +60,14 @@ export function runningOn(world: World, asked: SimHost): number {
     ).length;
 }
 
-/** The host that says of itself that it leads. */
+/** The host that considers itself the leader. */
 export function leaderOf(world: World): SimHost {
   const leader = world.hosts.find(({ id, peer }) => peer?.leader === id);
   assert.ok(leader !== undefined, "somebody leads");
   return leader;
 }
 
-/** Asks a host for so many replicas. It may refuse, where its copy is not the newest. */
+/** Asks a host for this many replicas. It may refuse if its copy is not the newest. */
 export function scale(
   world: World,
   asked: SimHost,
@@ -85,7 +85,7 @@ export function scale(
   world.ask(asked, [change], { kind: "update", service: web }, then);
 }
 
-/** Runs until it holds. Returns how long that took, in virtual milliseconds. */
+/** Runs until `holds` is true. Returns the virtual milliseconds that took. */
 export function waitFor(
   world: World,
   what: string,
@@ -98,7 +98,7 @@ export function waitFor(
     const tookMs = world.agenda.nowMs - beganMs;
     assert.ok(
       tookMs < withinMs,
-      `not within ${withinMs} ms: ${what}\n${picture(pictureOf(world)).join("\n")}`,
+      `timeout after ${withinMs} ms: ${what}\n${picture(pictureOf(world)).join("\n")}`,
     );
     world.run(stepMs);
   }

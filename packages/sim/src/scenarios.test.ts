@@ -18,7 +18,7 @@ import {
 import type { World } from "./world.ts";
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
-/** The old leader does not know yet that others have elected another one. Everybody is asked. */
+/** Reads from every host while the old leader does not know yet that another one was elected. */
 function readWhereItLed(seed: number, planted: Planted = {}): void {
   const world = worldWithService(seed, 5, planted);
   const old = leaderOf(world);
@@ -36,7 +36,7 @@ function readWhereItLed(seed: number, planted: Planted = {}): void {
   }
 }
 
-test("a leader that was cut off calls no old copy fresh", () => {
+test("a leader that was cut off never serves an old copy as fresh", () => {
   for (const seed of seeds) readWhereItLed(seed);
   const forgetful = { peer: { raft: new Set(["readWithoutQuorum"] as const) } };
   assert.throws(() => {
@@ -52,7 +52,7 @@ test("five hosts lose power one after the other, and two still schedule", () => 
   for (const seed of seeds) {
     const world = worldWithService(seed, 5);
     for (let left = 4; left >= 2; left -= 1) {
-      // Leaders among them: every other one.
+      // Every other loss is the leader.
       const leader = on(world)[0]?.peer?.leader;
       const victim = on(world).find(({ id }) => (left % 2 === 0 ? id === leader : id !== leader));
       victim?.powerLoss();
@@ -68,7 +68,7 @@ test("five hosts lose power one after the other, and two still schedule", () => 
       }
       world.run(20_000);
     }
-    // The third keeps its vote for five minutes. Then of the last two one votes, and goes on alone.
+    // The third keeps its vote for five minutes. Then one of the last two is the only voter.
     const last = on(world);
     const voters = (): readonly string[] => last[0]?.peer?.raft.configuration.voters ?? [];
     assert.equal(voters().length, 3, `seed ${seed}: the last two need each other`);
@@ -83,7 +83,7 @@ test("five hosts lose power one after the other, and two still schedule", () => 
   }
 });
 
-/** A client asks the leader that a node be of that role. */
+/** Changes a node's role, through the leader. */
 function turn(world: World, node: SimHost, role: NodeRole): void {
   const asked = leaderOf(world);
   const { Spec, Version } = viewOf(asked).node(node.id) ?? {};
@@ -98,7 +98,7 @@ function roleAt(host: SimHost, node: SimHost): NodeRole | undefined {
   return viewOf(host).node(node.id)?.Spec.Role;
 }
 
-test("workers run tasks, are promoted and demoted, and nobody is refused who means well", () => {
+test("workers run tasks, are promoted and demoted, and no honest peer is refused", () => {
   for (const seed of seeds) {
     const world = worldWithService(seed, 3);
     const [first] = world.hosts;
@@ -120,7 +120,7 @@ test("workers run tasks, are promoted and demoted, and nobody is refused who mea
     assert.ok(!leader.peer?.raft.configuration.voters.includes(deposed.id), `seed ${seed}`);
     lost.start();
     world.until("all is well", 30_000);
-    // What it says as a worker is refused at itself, by the table that others would go by.
+    // A worker's own peer refuses its change, by the same table as the others.
     let answer = "";
     world.ask(deposed, [{ kind: "removeService", id: web }], undefined, ({ kind }) => {
       answer = kind;
@@ -131,7 +131,7 @@ test("workers run tasks, are promoted and demoted, and nobody is refused who mea
   }
 });
 
-test("a host that was off while all managers it knew left listens to those that came", () => {
+test("a host that was off while all its known managers left accepts the new ones", () => {
   for (const seed of seeds.slice(0, 10)) {
     const world = worldWithService(seed, 3);
     const [a, b, away] = world.hosts as [SimHost, SimHost, SimHost];
@@ -140,7 +140,7 @@ test("a host that was off while all managers it knew left listens to those that 
     waitFor(world, "all that came are in", 30_000, () => {
       return came.every(({ id, peer }) => peer?.view.node(id)?.Status.State === "ready");
     });
-    // One of them is a worker to whoever does not know better, and may be the leader by then.
+    // One of them is still a worker to a host with an old state, and may be the leader by then.
     turn(world, came[2] as SimHost, "manager");
     for (const host of [a, b]) {
       world.leave(host);
@@ -155,7 +155,7 @@ test("a host that was off while all managers it knew left listens to those that 
   }
 });
 
-test("all hosts lose power at once, and every write is there when they are back", () => {
+test("all hosts lose power at once, and every write is kept", () => {
   for (const seed of seeds) {
     const world = worldWithService(seed, 3 + (seed % 3));
     for (let round = 0; round < 3; round += 1) {
@@ -189,11 +189,11 @@ test("a host that comes back before its replacements run keeps its tasks", () =>
     const after = victim.engine.containers().filter(({ phase }) => phase === "running");
     kept += after.filter(({ id }) => before.includes(id)).length;
   }
-  // Some replacements start in time. Most do not.
+  // Some replacements start before the host is back. Most do not.
   assert.ok(kept > 0, "no container was kept in any history");
 });
 
-test("a host that comes back empty takes nothing from those that stand in", () => {
+test("a host that comes back empty takes no task from its replacements", () => {
   for (const seed of seeds) {
     const world = worldWithService(seed, 4);
     const victim = world.hosts[3];
@@ -201,7 +201,7 @@ test("a host that comes back empty takes nothing from those that stand in", () =
     assert.ok(victim !== undefined && asked !== undefined);
     const lost = viewOf(asked).tasksOn(victim.id);
     victim.powerLoss();
-    // Found in the state as they were, and still said to run, while their successors are under way.
+    // Its old tasks are still "running" in the state, while their replacements are being made.
     waitFor(world, "successors are made", 10_000, () => {
       return viewOf(asked).tasksOf(web).length === replicas + lost.length;
     });
@@ -219,7 +219,7 @@ test("a host that comes back empty takes nothing from those that stand in", () =
   }
 });
 
-test("hosts lost and leaders lost are replaced in the time that was promised", () => {
+test("tasks of lost hosts and lost leaders are replaced in the promised time", () => {
   const tookMs = { host: [] as number[], leader: [] as number[] };
   for (const seed of seeds) {
     for (const kind of ["host", "leader"] as const) {
@@ -237,12 +237,12 @@ test("hosts lost and leaders lost are replaced in the time that was promised", (
   }
   const median = (values: number[]): number =>
     values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
-  // Virtual time, so these are no measurements: the control plane's own part of 4 s and 6 s.
+  // Virtual time, so not a measurement: the control plane's part of 4 s and 6 s.
   assert.ok(median(tookMs.host) <= 2600, `host: median ${median(tookMs.host)} ms`);
   assert.ok(median(tookMs.leader) <= 4000, `leader: median ${median(tookMs.leader)} ms`);
 });
 
-test("a leader with a disk that hardly writes still leads, for others write", () => {
+test("a leader with a very slow disk still leads, since the other disks commit", () => {
   for (const seed of seeds) {
     const world = worldWithService(seed, 5);
     const leader = leaderOf(world);
@@ -275,7 +275,7 @@ test("a clock that was an hour fast, or is an hour slow, holds up nothing", () =
         return viewOf(leader).tasksOf(web).length > replicas;
       });
       leader.skewMs = Math.min(wrongMs, 0);
-      // 5 s is how long a successor waits.
+      // A replacement waits 5 s.
       waitFor(world, `seed ${seed}: the successor runs`, 8000, () => {
         return runningOn(world, leader) === replicas;
       });

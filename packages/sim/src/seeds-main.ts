@@ -1,4 +1,4 @@
-/** A process of its own for some seeds: they arrive as a message, and the report goes back as one. */
+/** A child process that runs seeds: they arrive as a message, and the report goes back as one. */
 import { runSeeds, type Seeds } from "./seeds.ts";
 
 process.once("message", (seeds) => {

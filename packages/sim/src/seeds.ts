@@ -1,4 +1,4 @@
-/** Seeds: some histories in a row, and what came of them. */
+/** Seeds: runs several histories and reports the results. */
 import { failureStory, messageOf } from "./failure.ts";
 import { planted } from "./hosts/faults.ts";
 import { commandFor, type SimRun } from "./options.ts";
@@ -15,7 +15,7 @@ export interface Seeds extends SimRun {
 
 export interface Failed {
   readonly seed: number;
-  /** For people, with what to do. */
+  /** What failed, and the command to run again. */
   readonly lines: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export interface Report {
   readonly failed: readonly Failed[];
 }
 
-/** So many failures are told with their story. The others are named. */
+/** Failures reported with their story. The others get only their first and last line. */
 export const storiesMax = 3;
 
 export function runSeeds({ first, last, by, ...run }: Seeds): Report {
@@ -76,19 +76,23 @@ export function tellSeed(seed: number, run: SimRun, last: number): SeedResult {
   }
 }
 
-/** A history that failed without words runs once more, with them: words cost time in those that pass. */
+/** Runs a failed history once more, with a story: stories are left out of first runs to save time. */
 function again(seed: number, run: SimRun, thrown: unknown): readonly string[] {
   const told = tellSeed(seed, run, lastMax);
   if (told.kind === "failed" && String(told.thrown) === String(thrown)) return told.lines;
   const second = told.kind === "passed" ? "passed" : `failed with ${String(told.thrown)}`;
   const [first = "", ...rest] = named(seed, run, thrown);
-  return [first, `a second run of it ${second}: find first what is not deterministic`, ...rest];
+  return [
+    first,
+    `a second run ${second}: this seed is not deterministic; find out why first`,
+    ...rest,
+  ];
 }
 
 function named(seed: number, run: SimRun, thrown: unknown): readonly string[] {
   return [
     `seed ${seed} failed: ${new Names().plain(messageOf(thrown))}`,
-    `again, with all lines: ${commandFor(seed, run)}`,
+    `run again with all lines: ${commandFor(seed, run)}`,
   ];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Storm: a while in which anything may fail, while clients go on asking; then calm, in which all that
- * they were promised must come true in bounded time.
+ * Storm: a time in which anything may fail while clients send requests. Then calm, in which the cluster
+ * must reach its desired state in bounded time.
  */
 import { testKey } from "@gam/core/testing";
 import { Breach, doubled } from "./checks/checkers.ts";
@@ -15,17 +15,17 @@ import { World } from "./world.ts";
 
 const stormMsDefault = 30_000;
 const drizzleRounds = 3;
-/** Every so many histories have two hosts: one votes, the other stands by. */
+/** One in this many histories has two hosts: a voter and a standby. */
 const pairEvery = 16;
-/** In calm weather all have what was asked for after this. */
+/** In calm weather every host has applied a write after this time. */
 const commitMs = 200;
-/** Whoever was asked has answered by then, if it did not freeze meanwhile. */
+/** A host answers a request within this time, unless it freezes meanwhile. */
 const answerMsMax = 11_000;
 
 /**
- * Longest that calm may take. Derived: hosts come on and elect (two terms, 4 s), lost ones are heard again and
- * called ready (6 s), a crashed task waits for its restart delay (1 s), and the longest update is 6
- * replicas one by one, each stopped (1.5 s), made, healthy (1 s), watched (1 s) and 0.5 s apart, perhaps
+ * Longest time until calm. Derived: hosts start and elect (two terms, 4 s), lost hosts are heard again and
+ * marked ready (6 s), a crashed task waits for its restart delay (1 s). The longest update has 6
+ * replicas one by one, each stopped (1.5 s), started, healthy (1 s), monitored (1 s) and 0.5 s apart, perhaps
  * once forward and once back (60 s). The rest is commits.
  */
 export const calmMsMax = 80_000;
@@ -39,25 +39,25 @@ export interface History {
 export interface LiveOptions {
   readonly planted?: Planted;
   readonly teller?: Teller | undefined;
-  /** Of virtual time. */
+  /** Length of the storm, in virtual time. */
   readonly stormMs?: number;
 }
 
-/** Lives one history. Throws what the checkers find. */
+/** Runs one history. Throws what the checkers find. */
 export function live(seed: number, options: LiveOptions = {}): History {
   return liveIn(worldOf(seed, options), seed, options.stormMs);
 }
 
-/** The world of a history before anything happens in it. */
+/** The world of a history, before any event. */
 export function worldOf(seed: number, { planted = {}, teller }: LiveOptions = {}): World {
   return new World(seed, seed % pairEvery === 7 ? 2 : 3 + (seed % 3), planted, teller);
 }
 
-/** The history of a new world of this seed. Throws what the checkers find. */
+/** Runs the history of this seed in a new world. Throws what the checkers find. */
 export function liveIn(world: World, seed: number, stormMs = stormMsDefault): History {
   world.form();
   const hostsAtFirst = world.hosts.length;
-  // Every fourth history has weather that must not cost anybody its place, before the one that may.
+  // Every fourth history begins with bad weather that must not get any node marked down.
   if (seed % 4 === 0) drizzle(world);
   if (seed % 8 === 5) rotateRoot(world, seed);
   for (let atMs = 0; atMs < stormMs; ) {
@@ -70,20 +70,20 @@ export function liveIn(world: World, seed: number, stormMs = stormMsDefault): Hi
     atMs += stepMs;
   }
   calm(world);
-  const settledMs = world.until("everything is as it was asked for", calmMsMax);
+  const settledMs = world.until("cluster settled", calmMsMax);
   world.checkers.kept(world.newest());
   takeChange(world);
   if (seed % 4 === 1) shine(world);
   if (seed % 8 === 2) {
     world.run(answerMsMax);
-    if (world.unanswered > 0) throw new Breach(`${world.unanswered} requests have no answer`);
+    if (world.unanswered > 0) throw new Breach(`${world.unanswered} requests were not answered`);
   }
   return { settledMs, entries: world.newest().index, downs: world.checkers.downs };
 }
 
 const signature = Buffer.alloc(64, "s").toString("base64");
 
-/** It ends when the storm has, at the latest. */
+/** Begins to replace the root key, which is done when the storm has ended, at the latest. */
 function rotateRoot(world: World, seed: number): void {
   const root = world.newest().cluster?.RootPublicKey ?? "";
   const next = { PublicKey: testKey(`root${seed}`), Signature: signature };
@@ -96,8 +96,8 @@ function rotateRoot(world: World, seed: number): void {
 }
 
 /**
- * Frames lost as TCP loses them, short freezes, two hosts that do not hear each other, an agent killed
- * and started again: nobody may be evicted for that, and no container may notice.
+ * Frames lost under TCP, short freezes, two hosts that do not hear each other, an agent killed and
+ * started again: none of this may get a node marked down or disturb a container.
  */
 function drizzle(world: World): void {
   const { checkers, hosts, network } = world;
@@ -113,7 +113,7 @@ function drizzle(world: World): void {
     victim.freeze();
     world.run(1000);
     victim.thaw();
-    // Of three, that would leave one witness, and that one is frozen now and then.
+    // With three hosts only one watcher would remain, and that one freezes now and then.
     if (round === 1 && hosts.length > 3 && deaf !== undefined && mute !== undefined) {
       world.note(() => `${deaf.id} and ${mute.id} do not hear each other`);
       network.split([deaf.id], [mute.id]);
@@ -122,19 +122,19 @@ function drizzle(world: World): void {
     network.heal();
   }
   network.weather = calmWeather;
-  world.until("the drizzle is over", calmMsMax);
+  world.until("settled after the drizzle", calmMsMax);
   upgrade(world, pick(world, hosts));
   checkers.evictionForbidden = false;
 }
 
-/** The agent is gone for a while, and its containers are not: they are adopted when it is back. */
+/** Stops the agent for a while. Its containers keep running, and it adopts them when it is back. */
 function upgrade(world: World, host: SimHost): void {
   const ran = host.engine.containers().filter(({ phase }) => phase === "running");
   world.note(() => `${host.id}: agent is stopped and started again`);
   host.killAgent();
   world.run(1000 + world.random.below(9000));
   host.start();
-  world.until("the agent is back", calmMsMax);
+  world.until("settled after the agent restarted", calmMsMax);
   for (const { id, task } of ran) {
     const { Spec, DesiredState } = world.newest().task(task) ?? {};
     if (restless.has(Spec?.ContainerSpec.Image ?? "") || DesiredState !== "running") continue;
@@ -142,13 +142,13 @@ function upgrade(world: World, host: SimHost): void {
       host.engine.container(task)?.id !== id ||
       host.engine.container(task)?.phase !== "running"
     ) {
-      throw new Breach(`${host.id}: container of task ${task} did not live through an upgrade`);
+      throw new Breach(`${host.id}: container of task ${task} did not survive an upgrade`);
     }
   }
 }
 
 function calm(world: World): void {
-  world.note(() => "the storm is over: all hosts come on and hear each other");
+  world.note(() => "the storm is over: all hosts start and hear each other");
   world.network.heal();
   world.network.weather = calmWeather;
   for (const host of world.hosts) {
@@ -161,7 +161,7 @@ function calm(world: World): void {
   upgradeAll(world);
 }
 
-/** All is well, and services are updated: nobody is called down, and no slot runs twice. */
+/** Updates services while all is well: no node may be marked down, and no slot may run twice. */
 function shine(world: World): void {
   const { checkers } = world;
   checkers.evictionForbidden = true;
@@ -175,7 +175,7 @@ function shine(world: World): void {
       world.read(host);
     }
     world.run(commitMs);
-    world.until("all is updated", calmMsMax, () => {
+    world.until("services updated", calmMsMax, () => {
       const twice = doubled(world.hosts, world.newest());
       if (twice !== undefined) throw new Breach(twice);
     });

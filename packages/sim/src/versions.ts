@@ -1,7 +1,8 @@
 /**
-/**
- * Versions: hosts are upgraded from one release to the next during the storm, one by one, while clients ask for a
- * change that came with the next one.
+ * Versions: two releases of gam in one cluster.
+ *
+ * In some histories (releases.ts) the hosts begin with the last release, and are upgraded one by one to the next
+ * during the storm, while clients ask for a change that came with it. All other histories have one release.
  */
 import { Breach } from "./checks/breach.ts";
 import { pick, pickOn } from "./client.ts";
@@ -9,13 +10,13 @@ import type { SimHost } from "./hosts/host.ts";
 import { changeOfNext } from "./releases.ts";
 import type { World } from "./world.ts";
 
-/** One step of the storm in so many upgrades a host, or has a client that asks for the change. */
+/** One in this many steps of the storm upgrades a host or asks for the change. */
 const upgradeEvery = 16;
 const askEvery = 6;
-/** Whoever was asked has answered by then. */
+/** A host answers a request within this time. */
 const answerMsMax = 11_000;
 
-/** What happens in a step of the storm, beside all that may happen in any. */
+/** Upgrades a host or asks for the change, in some steps of the storm. */
 export function mix(world: World): void {
   const { releases, random } = world;
   if (releases === undefined) return;
@@ -28,7 +29,7 @@ export function mix(world: World): void {
   });
 }
 
-/** All hosts that are left, in calm weather. */
+/** Upgrades all hosts that still have the last release, in calm weather. */
 export function upgradeAll(world: World): void {
   const { releases } = world;
   if (releases === undefined) return;
@@ -46,7 +47,7 @@ function upgrade(world: World, host: SimHost): void {
   host.start();
 }
 
-/** All hosts have been upgraded: now it is taken. */
+/** Checks that the change is accepted, now that all hosts are upgraded. */
 export function takeChange(world: World): void {
   if (world.releases === undefined) return;
   const view = world.newest();
@@ -57,18 +58,19 @@ export function takeChange(world: World): void {
     answered = answer.kind === "applied" ? "" : answer.message;
   });
   world.run(answerMsMax);
-  if (answered !== "") throw new Breach(`all are upgraded, and the change is refused: ${answered}`);
+  if (answered !== "")
+    throw new Breach(`all hosts are upgraded, but the change is refused: ${answered}`);
   for (const { id, peer } of world.hosts) {
     if (peer?.view.dialect !== world.releases.next.newest)
       throw new Breach(`${id} has not applied the change`);
   }
 }
 
-/** Nobody is a member who cannot read what was applied. */
+/** Checks that every member can read the change that was applied. */
 function insistOnAll({ hosts, releases }: World, { peer }: SimHost): void {
   const behind = hosts.find(({ id, dialect }) => {
     return dialect !== releases?.next && peer?.view.node(id) !== undefined;
   });
   if (behind === undefined) return;
-  throw new Breach(`a change was taken that ${behind.id} cannot read`);
+  throw new Breach(`a change was accepted that ${behind.id} cannot read`);
 }

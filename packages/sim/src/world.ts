@@ -1,7 +1,7 @@
 /**
- * World: hosts, the network between them and the clients that ask them for things, in virtual time.
+ * World: hosts, the network between them and their clients, in virtual time.
  *
- * One seed is one history. Checkers look at every effect.
+ * One seed gives one history. Checkers see every effect.
  */
 import { assert, type NetworkId, type NodeId, type Random } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
@@ -36,30 +36,30 @@ import { SimNetwork } from "./hosts/network.ts";
 import { type Releases, releasesOf } from "./releases.ts";
 import type { Fact, Teller } from "./story/teller.ts";
 
-/** Histories whose number is a multiple of this send real bytes, so that the codecs take part. */
+/** Histories whose seed is a multiple of this send real bytes, to test the codecs too. */
 const codecEvery = 16;
-/** Every so many histories have no networks. */
+/** One in this many histories has no networks. */
 const bareEvery = 4;
-/** In every so many histories all hosts that join are workers. */
+/** In one of this many histories all hosts that join are workers. */
 const workersEvery = 5;
-/** Of networks: so few addresses that one that leaks is missed, and enough for all that is asked for. */
+/** Prefix length of subnets: small enough that a leaked address is noticed, large enough for all requests. */
 const subnetSize = 26;
 const dialMs = 500;
-/** Clocks of hosts differ by so much at most, either way. */
+/** Largest error of a host's clock, either way. */
 const skewMsMax = 2000;
-/** Whoever leaves waits so long until others vote in its place, and looks so often. */
+/** How long a leaving host waits for other voters, and how often it checks. */
 const handOverMsMax = 15_000;
 const handOverLookMs = 200;
-/** A manager that was well for so long answers, has caught up, and counts wherever it should. */
+/** A manager that has been well for this long answers, has caught up, and is counted. */
 const answersAfterMs = 2_000;
 
-/** What a client has asked and was not answered yet. */
+/** An open request of a client. */
 interface Asked {
   readonly host: SimHost;
-  /** Of the host: who asks an agent that dies is answered by nobody. */
+  /** The host's life: a request to an agent that ended is never answered. */
   readonly life: number;
   readonly write?: Omit<Acknowledged, "index"> | undefined;
-  /** Of a read: how far the log had come for whoever was answered before. */
+  /** Reads only: the highest index acknowledged to any client before the read. */
   readonly behind?: number;
   readonly then?: ((answer: ProposalOutcome) => void) | undefined;
 }
@@ -71,9 +71,9 @@ export class World {
   readonly checkers = new Checkers();
   /** Services have networks and published ports. */
   readonly networked: boolean;
-  /** What hosts join as that were not there from the start. */
+  /** Role of hosts that join later. */
   readonly joinsAs: NodeRole;
-  /** Where hosts are upgraded. */
+  /** Present if hosts are upgraded. */
   readonly releases: Releases | undefined;
   readonly #codec: boolean;
   readonly #teller: Teller | undefined;
@@ -86,7 +86,7 @@ export class World {
   #hostsMade = 0;
   #requests = 0;
   readonly #counts = new Map<string, number>();
-  /** When a host was last seen unwell, or in which life it was seen first. */
+  /** When a host was last unwell, or first seen in its current life. */
   readonly #unwell = new Map<SimHost, { life: number; atMs: number }>();
 
   /** `teller` gets a fact for all that happens; without a teller no fact is made. */
@@ -106,7 +106,7 @@ export class World {
   /** For peers that start from now on. */
   votersMax = 5;
 
-  /** Those that are members, on or off. */
+  /** Hosts that are members, on or off. */
   get hosts(): readonly SimHost[] {
     return this.#hosts;
   }
@@ -127,7 +127,7 @@ export class World {
     return host;
   }
 
-  /** From 1: how many of them this world has had, for names that nothing else has. */
+  /** The next number of `what`, from 1, for unique names. */
   count(what: string): number {
     const count = (this.#counts.get(what) ?? 0) + 1;
     this.#counts.set(what, count);
@@ -184,7 +184,7 @@ export class World {
     host.give({ kind: "propose", request, changes });
   }
 
-  /** A client wants to see all that anybody was told of before. */
+  /** A client asks for a state with everything acknowledged before. */
   read(host: SimHost): void {
     this.#requests += 1;
     const behind = this.checkers.acknowledgedIndex;
@@ -192,18 +192,18 @@ export class World {
     host.give({ kind: "read", request: this.#requests });
   }
 
-  /** A new host is let in by one that is on, and starts when it is. */
+  /** Adds a host: `by` lets it in, and then it starts. */
   join(by: SimHost, role: NodeRole = "manager"): SimHost {
     const host = this.#newHost();
     this.#hosts.push(host);
-    this.note(() => `${host.id} asks ${by.id} to be let in`);
+    this.note(() => `${host.id} asks ${by.id} to join`);
     this.ask(by, [{ kind: "joinNode", node: newNode(host, role) }], undefined, (answer) => {
       if (answer.kind === "applied") this.#letIn(host, by);
     });
     return host;
   }
 
-  /** It gets its certificate from whoever let it in. */
+  /** Gives the host a certificate, from the host that let it in, and starts it. */
   #letIn(host: SimHost, { peer }: SimHost): void {
     const view = peer?.view;
     const role = view?.node(host.id)?.Spec.Role ?? "manager";
@@ -211,7 +211,7 @@ export class World {
     host.start();
   }
 
-  /** As an agent does: first others vote in its place, then its node is removed. */
+  /** Makes a host leave, as an agent does: first another manager takes over its vote, then its node is removed. */
   leave(host: SimHost): void {
     const node = host.peer?.view.node(host.id);
     if (node === undefined) return;
@@ -237,25 +237,25 @@ export class World {
     });
   }
 
-  /** It was removed and knows it. */
+  /** Ends a host that was removed and has learned it. */
   #end(host: SimHost): void {
     this.agenda.in(0, () => {
       const at = this.#hosts.indexOf(host);
       if (at < 0) return;
-      this.note(() => `${host.id} is no member any more`);
+      this.note(() => `${host.id} is not a member any more`);
       this.#hosts.splice(at, 1);
       host.end();
     });
   }
 
-  /** Whether somebody who is to be heard says that this peer was removed. */
+  /** Whether `from` reaches `to`, and `to` knows that `from` was removed. */
   #isTurnedAway(from: SimHost, to: SimHost): boolean {
     if (from.peer === undefined || to.peer === undefined || from.frozen || to.frozen) return false;
     if (!to.peer.view.isRemoved(from.id)) return false;
     return this.network.fate(from.id, to.id, this.agenda.nowMs).length > 0;
   }
 
-  /** Agents dial those that they are not connected to, about twice a second. */
+  /** Agents dial unreachable peers about twice a second. */
   #dial(): void {
     this.#lookAfter();
     for (const from of [...this.#hosts]) {
@@ -279,7 +279,7 @@ export class World {
     }
   }
 
-  /** Managers that have been well for long enough, as this host's state has it. */
+  /** Number of managers in this host's state that have been well for long enough. */
   #managersAnswering({ peer }: SimHost): number {
     const beforeMs = this.agenda.nowMs - answersAfterMs;
     return this.#hosts.filter((host) => {
@@ -294,8 +294,8 @@ export class World {
   }
 
   /**
-   * Runs until nothing is missing any more, and looks on meanwhile. Returns how long that took, in
-   * virtual milliseconds.
+   * Runs until the cluster is settled, and calls `look` meanwhile. Returns the virtual milliseconds that
+   * took.
    */
   until(what: string, withinMs: number, look?: () => void): number {
     const beganMs = this.agenda.nowMs;
@@ -304,18 +304,18 @@ export class World {
       const missing = unsettled(this.hosts, this.checkers);
       const tookMs = this.agenda.nowMs - beganMs;
       if (missing === undefined) return tookMs;
-      if (tookMs >= withinMs) throw new Breach(`not within ${withinMs} ms: ${what}; ${missing}`);
+      if (tookMs >= withinMs) throw new Breach(`timeout after ${withinMs} ms: ${what}; ${missing}`);
       this.run(100);
     }
   }
 
-  /** Somebody looks after those that asked to be let in and were told nothing. */
+  /** Removes hosts whose request to join was never answered, and nodes without a host. */
   tidy(answerMsMax: number): void {
     if (this.hosts.every(({ life }) => life > 0) && this.#ghosts().length === 0) return;
     this.run(answerMsMax);
     for (const host of [...this.#hosts]) {
       if (host.life > 0) continue;
-      this.note(() => `${host.id} was never let in`);
+      this.note(() => `${host.id} never joined`);
       this.#hosts.splice(this.#hosts.indexOf(host), 1);
     }
     const [by] = this.#hosts;
@@ -323,13 +323,13 @@ export class World {
     for (const id of this.#ghosts()) this.ask(by, [{ kind: "removeNode", id }]);
   }
 
-  /** Nodes that no host speaks for. */
+  /** Nodes without a host. */
   #ghosts(): NodeId[] {
     const nodes = this.newest().nodes();
     return nodes.map(({ ID }) => ID).filter((id) => !this.#hosts.some((host) => host.id === id));
   }
 
-  /** The newest state that any host has. */
+  /** The newest copy of the state. */
   newest(): View {
     const views = this.hosts.flatMap(({ peer }) => (peer === undefined ? [] : [peer.view]));
     const [view] = views.sort((a, b) => b.index - a.index);
@@ -337,7 +337,7 @@ export class World {
     return view;
   }
 
-  /** A mishap, or what somebody does by hand. Ids in the text are told as names. */
+  /** Adds a mishap to the story. Ids in the text become names. */
   note(text: () => string): void {
     this.#tell(() => ({ kind: "mishap", text: text() }));
   }
@@ -390,17 +390,17 @@ export class World {
     }
   }
 
-  /** Nobody here tries what is not for it. But what it wanted as a manager may arrive when it is none. */
+  /** Checks a refusal. Peers here ask only for what they may, but a message of a manager may arrive after its demotion. */
   #refused(
     { id, peer: own }: SimHost,
     { peer, reason }: Extract<Effect, { kind: "refused" }>,
   ): void {
     this.#tell(() => ({ kind: "noted", host: id, text: `Refused ${peer}: ${reason}` }));
-    // A worker tells a leader that was cut off of the term that it has missed.
+    // A worker may tell a leader that was cut off about a later term.
     if (reason.includes("of a later term") || this.#demoted.has(peer)) return;
-    // Who was removed says what it said before, until it hears of that.
+    // A removed peer behaves as before until it learns of its removal.
     if (own?.view.isRemoved(peer)) return;
-    // Who was promoted may stand for election before it has a manager's certificate.
+    // A promoted peer may be a candidate before it has a manager's certificate.
     const shown = this.#hosts.find((host) => host.id === peer)?.certificate.role;
     if (shown === "worker" && this.newest().node(peer)?.Spec.Role === "manager") return;
     throw new Breach(`${id} refused ${peer}: ${reason}`);
@@ -453,7 +453,7 @@ export class World {
     asked.then?.(answer);
   }
 
-  /** Requests to agents that have not died since, and have not answered. */
+  /** Number of open requests to agents that have not ended since. */
   get unanswered(): number {
     let count = 0;
     for (const { host, life } of this.#asked.values()) {

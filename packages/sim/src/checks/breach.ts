@@ -1,4 +1,4 @@
-/** Something that must never be has been seen. */
+/** A checker found a broken rule. */
 export class Breach extends Error {
   override readonly name = "Breach";
 }

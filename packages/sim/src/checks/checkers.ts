@@ -1,6 +1,6 @@
 /**
- * Checkers: what must hold whatever happens, looked at with every effect of every peer. A breach is
- * thrown where it is seen. What must come true in the end is in unsettled.ts.
+ * Checkers: rules that always hold, checked at every effect of every peer. They throw a breach at
+ * once. What must hold only in the end is in unsettled.ts.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import { backendsIn } from "@gam/network";
@@ -14,7 +14,7 @@ import { Succession } from "./succession.ts";
 
 export { Breach } from "./breach.ts";
 
-/** A write that a client was told is done. */
+/** A write that was acknowledged to a client. */
 export interface Acknowledged {
   readonly kind: "create" | "update" | "remove";
   readonly service: ServiceId;
@@ -22,21 +22,21 @@ export interface Acknowledged {
 }
 
 export class Checkers {
-  /** By life and term. */
+  /** Leaders, by life and term. */
   readonly #leaders = new Map<string, NodeId>();
-  /** By life and index. */
+  /** Entries, by life and index. */
   readonly #entries = new Map<string, { readonly digest: string; readonly by: NodeId }>();
   readonly #ledger = new Ledger();
   readonly #succession = new Succession();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   readonly #connected = new Map<NodeId, readonly NodeId[]>();
-  /** Removals that were asked for, whatever came of them. */
+  /** Services that a client asked to remove, done or not. */
   readonly #doomed = new Set<ServiceId>();
   #downs = 0;
-  /** Set while nothing happens that could excuse it. */
+  /** Set while nothing happens that could justify a node marked down. */
   evictionForbidden = false;
-  /** Set while all hosts hear each other, too. */
+  /** Set while, besides, all hosts hear each other. */
   refusalForbidden = false;
   /** Somebody has tampered with its disk: it may be warned of what comes of that. */
   tampered: NodeId | undefined;
@@ -45,7 +45,7 @@ export class Checkers {
     return this.#downs;
   }
 
-  /** One leader per term of a life. */
+  /** Checks that a term of a life has one leader. */
   leads(life: string, term: number, host: NodeId): void {
     const place = `${life} ${term}`;
     const known = this.#leaders.get(place);
@@ -55,7 +55,7 @@ export class Checkers {
     this.#leaders.set(place, host);
   }
 
-  /** Committed prefixes equal: an entry means the same to everybody, also after a restart. */
+  /** Checks that an entry means the same to every peer, also after a restart. */
   happened(
     host: SimHost,
     index: number,
@@ -86,13 +86,13 @@ export class Checkers {
     if (kind === "remove") this.#doomed.add(service);
   }
 
-  /** A client was told that what it asked for is done. */
+  /** Records a write that was acknowledged to a client. */
   applied(index: number, write: Omit<Acknowledged, "index"> | undefined): void {
     this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index);
     if (write !== undefined) this.#acknowledged.push({ ...write, index });
   }
 
-  /** What a client was told of is on the disks of two managers, while two managers answer. */
+  /** Checks that an acknowledged entry is on the disks of two managers, while two managers answer. */
   secondDisk(index: number, managersAnswering: number, hosts: readonly SimHost[]): void {
     if (managersAnswering < 2) return;
     const seen = new Map<number | "snapshot", number>();
@@ -100,21 +100,21 @@ export class Checkers {
       const term = host.termOnDisk(index);
       if (term === undefined) continue;
       seen.set(term, (seen.get(term) ?? 0) + 1);
-      // Where it is in a snapshot it was committed.
+      // An entry in a snapshot was committed, so it counts for any term.
       const count = (seen.get("snapshot") ?? 0) + (term === "snapshot" ? 0 : (seen.get(term) ?? 0));
       if (count >= 2) return;
     }
     throw new Breach(
-      `entry ${index} was acknowledged from one disk, and ${managersAnswering} managers answer`,
+      `entry ${index} was acknowledged from one disk, although ${managersAnswering} managers answer`,
     );
   }
 
-  /** All that any client was told of is in the log up to here. */
+  /** The highest index that was acknowledged to any client. */
   get acknowledgedIndex(): number {
     return this.#acknowledgedIndex;
   }
 
-  /** A task that leaves is not stopped while a node sends it connections. */
+  /** Checks that a leaving task is not stopped while a node sends it connections. */
   acts(host: SimHost, action: EngineAction, hosts: readonly SimHost[]): void {
     if (!this.refusalForbidden || action.kind !== "stop") return;
     const task = host.peer?.view.task(action.task);
@@ -124,15 +124,17 @@ export class Checkers {
       ({ plan }) => plan && backendsIn(plan).some((address) => addresses.has(address)),
     );
     if (sender !== undefined) {
-      throw new Breach(`${host.id} stops task ${task.ID}, and ${sender.id} sends it connections`);
+      throw new Breach(
+        `${host.id} stops task ${task.ID} while ${sender.id} still sends it connections`,
+      );
     }
   }
 
-  /** Honest peers are warned of lost peers and of other lives only: of nothing that they would send, log or plan. */
+  /** Checks warnings. Honest peers cause warnings only about lost peers and other lives, none about messages, entries or plans. */
   told(host: NodeId, { level, text, fields }: Extract<Effect, { kind: "note" }>): void {
     if (level !== "warn" || text.startsWith("Peer is ") || text.includes("another life")) return;
     if (host === this.tampered) return;
-    throw new Breach(`${host} is warned: ${text} ${JSON.stringify(fields)}`);
+    throw new Breach(`${host} logged a warning: ${text} ${JSON.stringify(fields)}`);
   }
 
   connects(host: NodeId, members: readonly { readonly id: NodeId }[]): void {
@@ -142,7 +144,7 @@ export class Checkers {
     );
   }
 
-  /** To whom this host's peer said last that it should be connected. */
+  /** The peers to which this host's peer last asked to be connected. */
   connectedTo(host: NodeId): readonly NodeId[] {
     return this.#connected.get(host) ?? [];
   }
@@ -151,21 +153,23 @@ export class Checkers {
     if (event.table === "task" && event.before !== undefined && event.after !== undefined) {
       const [before, after] = [event.before.Status.State, event.after.Status.State];
       if (compareStates(after, before) < 0) {
-        throw new Breach(`entry ${index}: task ${event.after.ID} fell from ${before} to ${after}`);
+        throw new Breach(
+          `entry ${index}: task ${event.after.ID} went back from ${before} to ${after}`,
+        );
       }
       if (compareStates(event.after.DesiredState, event.before.DesiredState) < 0) {
-        throw new Breach(`entry ${index}: desired state of task ${event.after.ID} fell`);
+        throw new Breach(`entry ${index}: desired state of task ${event.after.ID} went back`);
       }
     }
     if (event.table !== "node" || event.after?.Status.State !== "down") return;
     if (event.before?.Status.State === "down") return;
     this.#downs += 1;
     if (this.evictionForbidden) {
-      throw new Breach(`entry ${index}: ${event.after.ID} was called down, and it is well`);
+      throw new Breach(`entry ${index}: ${event.after.ID} was marked down although it is well`);
     }
   }
 
-  /** What was acknowledged is in this state, which is the newest there is. */
+  /** Checks that the newest state has every acknowledged write. */
   kept(view: View): void {
     const last = new Map<ServiceId, Acknowledged>();
     for (const write of this.#acknowledged) {
@@ -175,7 +179,8 @@ export class Checkers {
     for (const write of last.values()) {
       const service = view.service(write.service);
       if (write.kind === "remove") {
-        if (service !== undefined) throw new Breach(`service ${write.service} is back`);
+        if (service !== undefined)
+          throw new Breach(`service ${write.service} exists although its removal was acknowledged`);
       } else if (service === undefined) {
         if (this.#doomed.has(write.service)) continue;
         throw new Breach(`service ${write.service}, acknowledged at ${write.index}, is lost`);
@@ -187,8 +192,8 @@ export class Checkers {
 }
 
 /**
- * Two containers of one slot run at once, of a service that stops before it starts. May only be asked
- * where every host is well and hears all others, and has for a while.
+ * The first slot that runs twice, of services that stop before they start. Call it only when every host
+ * has been well and has heard all others for a while.
  */
 export function doubled(hosts: readonly SimHost[], view: View): string | undefined {
   const slots = new Map<string, string>();
@@ -207,18 +212,18 @@ export function doubled(hosts: readonly SimHost[], view: View): string | undefin
   return undefined;
 }
 
-/** A task that is said to run has been started by its engine. */
+/** Checks that a task reported as running was started by its engine. */
 function ranWhenItSaidSo(task: Task, hosts: readonly SimHost[]): void {
   if (task.Status.State !== "running") return;
   const host = hosts.find(({ id }) => id === task.NodeID);
   if (host?.engine.container(task.ID)?.phase !== "created") return;
-  throw new Breach(`task ${task.ID} is said to run on ${host.id}, and was not started`);
+  throw new Breach(`task ${task.ID} is reported as running on ${host.id} but was not started`);
 }
 
 /**
- * Nobody is called ready again who has been off for longer than news of an earlier life may take:
- * settled rumours come every 5 s, a message is under way for 1.5 s at most, and the clock of who says
- * so may be 2 s fast.
+ * A node may be marked ready after its agent stopped only for as long as old news may arrive: settled
+ * rumours come every 5 s, a message takes at most 1.5 s, and the reporting host's clock may be 2 s
+ * fast.
  */
 const staleNewsMs = 10_000;
 
@@ -228,12 +233,12 @@ function wasThereWhenItCameBack(
 ): void {
   if (before?.Status.State !== "down" || after?.Status.State !== "ready") return;
   const host = hosts.find(({ id }) => id === after.ID);
-  // An entry may be committed long after it was planned: what counts is what its leader could know.
+  // An entry may be committed long after it was planned. The check uses what the leader could know then.
   const offMs = host?.offMsAt(Date.parse(after.UpdatedAt)) ?? 0;
   if (host === undefined || offMs < staleNewsMs) return;
-  // One that was frozen tells old news when it thaws.
+  // A host that was frozen repeats old news when it thaws.
   if (hosts.some(({ thawedAgoMs }) => thawedAgoMs < staleNewsMs)) return;
-  throw new Breach(`${host.id} is called ready again, and had been off for ${offMs} ms`);
+  throw new Breach(`${host.id} was marked ready although its agent had been off for ${offMs} ms`);
 }
 
 function digestOf(event: Event): string {
@@ -246,7 +251,7 @@ function digestOf(event: Event): string {
   return `${id}:${task.Status.State}:${task.DesiredState}:${task.NodeID ?? ""}${what}`;
 }
 
-/** Nobody is a stranger because the root key was replaced. */
+/** Checks that no node lacks the new root key when it replaces the old one. */
 function hadItsRoot(
   { before, after }: Extract<Event, { table: "cluster" }>,
   index: number,
@@ -258,12 +263,12 @@ function hadItsRoot(
   if (before.RootPublicKey === RootPublicKey) return;
   const view = hosts.find(({ id }) => id === seenBy)?.peer?.view;
   const stranger = hosts.find(({ id, root }) => {
-    // The view may be further on than the entry: who joined after it had no part in it.
+    // The view may be newer than the entry: a node that joined after it is not meant.
     const changed = view?.node(id)?.Version.Index ?? Number.POSITIVE_INFINITY;
     return changed <= index && root !== RootPublicKey;
   });
   if (stranger === undefined) return;
   throw new Breach(
-    `entry ${index}: root key ${RootPublicKey}, and ${stranger.id} has ${stranger.root}`,
+    `entry ${index}: root key became ${RootPublicKey} while ${stranger.id} has ${stranger.root}`,
   );
 }

@@ -1,9 +1,8 @@
 /**
- * Ledger: who holds which address, port and network identifier, kept from the log alone.
+ * Ledger: the holder of each address, port and network identifier, from the log alone.
  *
- * Counts on its own, and knows nothing of how the leader allocates: that is what is tried. A breach is
- * thrown where something is held twice, whatever happens; what is held for nothing is in addressesMissing(),
- * for a world in which nothing happens any more.
+ * Independent of the leader's allocator, which it tests. Throws a breach as soon as anything is held
+ * twice. addressesMissing() finds what is held without need, once nothing happens any more.
  */
 import {
   type Event,
@@ -81,7 +80,7 @@ function ofService({ ID, Endpoint }: Service): Holder {
   return { name: `service ${ID}`, places: [...vips, ...ports] };
 }
 
-/** Its own address, the one to all and the gateway that clients are shown are nobody's. */
+/** Network, broadcast and gateway address count as held by the network. */
 function ofNetwork({ Id, IPAM, Gam }: Network): Holder {
   const places = [
     ...Object.values(Gam.gateways),
@@ -95,7 +94,7 @@ function ofNetwork({ Id, IPAM, Gam }: Network): Holder {
   return { name: `network ${Id}`, places: own };
 }
 
-/** A task that is wanted and said to run has an address in each of its networks. */
+/** Checks that a wanted, running task has an address in each of its networks. */
 function ranWithAddresses({ after: task }: Extract<Event, { table: "task" }>): void {
   if (task?.Status.State !== "running" || !isWanted(task)) return;
   const networks = new Set(task.Gam.attachments.map(({ network }) => network as string));
@@ -109,7 +108,7 @@ function ranWithAddresses({ after: task }: Extract<Event, { table: "task" }>): v
   }
 }
 
-/** An address that is held for nothing, or is not there and should be; undefined when all is well. */
+/** The first address that is held without need or missing; undefined when there is none. */
 export function addressesMissing(view: View): string | undefined {
   for (const network of view.networks()) {
     const wrong = wrongIn(network, view);
@@ -133,7 +132,7 @@ export function addressesMissing(view: View): string | undefined {
       !isTerminal(Status.State) && Gam.attachments.some(({ network }) => !view.network(network))
     );
   });
-  if (gone !== undefined) return `task ${gone.ID} has an address in a network that is gone`;
+  if (gone !== undefined) return `task ${gone.ID} has an address in a deleted network`;
   const bare = view.nodes().find(({ Gam }) => Gam.tunnel === undefined);
   return bare && `node ${bare.ID} has no tunnel address`;
 }
@@ -157,9 +156,9 @@ function wrongIn({ Id, Ingress, Gam, IPAM }: Network, view: View): string | unde
       tasks.some(({ NodeID }) => NodeID === ID) ||
       plain.some(({ node }) => node === ID);
     if (needs && !has) return `node ${ID} has no bridge`;
-    // A bridge waits where a task may come back to.
-    if (has && !needs && !coming) return `node ${ID} has a bridge for nothing`;
+    // A bridge stays on a node to which a task may return.
+    if (has && !needs && !coming) return `node ${ID} has an unneeded bridge`;
   }
   const ghost = Object.keys(Gam.gateways).find((id) => !view.nodes().some(({ ID }) => ID === id));
-  return ghost && `${ghost} has a bridge and is no node`;
+  return ghost && `${ghost} has a bridge but is not a node`;
 }

@@ -10,7 +10,7 @@ import { Succession } from "./succession.ts";
 
 type Update = Extract<AskedChange, { kind: "updateService" }>;
 
-/** What the API of the asked host makes of a client's call. */
+/** The change that the asked host's API makes of a client's call. */
 type Call = (copy: Service, basedOn: number) => Update;
 
 const toImage =
@@ -29,7 +29,7 @@ function serviceOn(host: SimHost): Service {
   return service;
 }
 
-/** A client calls that host with the version that it has read at another one. */
+/** A client calls one host with a version that it read at another. */
 function call(world: World, asked: SimHost, readAt: SimHost, call: Call): void {
   const change = call(serviceOn(asked), serviceOn(readAt).Version.Index);
   world.ask(asked, [change], { kind: "update", service: web });
@@ -45,7 +45,7 @@ for (const [name, last, image] of [
   ["an update", toImage("app:3"), "app:3"],
   ["a rollback", back, "app:1"],
 ] as const) {
-  test(`${name} that is asked of a host with an old copy is of the service that it replaces`, () => {
+  test(`${name} through a host with an old copy is computed from the service that it replaces`, () => {
     for (const seed of [1, 2, 3]) {
       const world = worldWithService(seed, 5);
       const others = world.hosts.filter((host) => host !== leaderOf(world));

@@ -1,16 +1,16 @@
 /**
- * Succession: what an update leaves of the service that it replaces, looked at with each event of the log.
+ * Succession: what an update keeps of the service that it replaces, checked at each event of the log.
  *
- * Clients of the simulator bring new credentials, keep those of one of the two specs, and go back to the spec
- * before. So what is stored must be of the service as it was when the write was applied, whichever copy the
- * asked peer had. A breach is thrown.
+ * The simulator's clients send new credentials, keep those of the current or previous spec, and roll back.
+ * The stored previous spec and credentials must be those of the service when the write was applied, even if
+ * the asked peer had an older copy. Throws a breach.
  */
 import type { ServiceId } from "@gam/core";
 import type { Event, Service } from "@gam/state";
 import { Breach } from "./breach.ts";
 
 export class Succession {
-  /** All that a service ever had. */
+  /** All credentials that a service ever had. */
   readonly #credentials = new Map<ServiceId, Set<string>>();
 
   take({ before, after }: Extract<Event, { table: "service" }>): void {
@@ -30,19 +30,19 @@ function wrongIn(before: Service, after: Service, known: ReadonlySet<string>): s
   const { registryAuth, registryAuthPrevious } = before.Gam;
   const { PreviousSpec, UpdateStatus, Gam } = after;
   if (PreviousSpec !== undefined && !same(PreviousSpec, before.Spec)) {
-    return "its previous spec was not the one before";
+    return "its previous spec is not the spec that was replaced";
   }
   if (Gam.registryAuthPrevious !== registryAuth) {
-    return "its previous credentials were not those before";
+    return "its previous credentials are not those that were replaced";
   }
   if (UpdateStatus?.State === "rollback_started") {
-    if (!same(after.Spec, before.PreviousSpec)) return "it did not go back to the spec before";
+    if (!same(after.Spec, before.PreviousSpec)) return "it did not go back to the previous spec";
     return Gam.registryAuth === registryAuthPrevious
       ? undefined
-      : "it went back without the credentials before";
+      : "it went back without the previous credentials";
   }
   const kept = [registryAuth, registryAuthPrevious].includes(Gam.registryAuth);
-  return kept || !known.has(Gam.registryAuth) ? undefined : "it kept credentials of long ago";
+  return kept || !known.has(Gam.registryAuth) ? undefined : "it kept credentials from long ago";
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -1,7 +1,7 @@
 /**
- * Unsettled: what keeps a cluster from being as it was asked to be.
+ * Unsettled: how a cluster still differs from its desired state.
  *
- * For a world in which nothing happens any more: then all of this must come true in bounded time. Does
+ * For a world in which nothing happens any more: then all differences must go in bounded time. Does
  * not decide how long that may take (storm.ts).
  */
 import type { NodeId } from "@gam/core";
@@ -20,10 +20,10 @@ import { restless, type SimHost } from "../hosts/host.ts";
 import type { Checkers } from "./checkers.ts";
 import { addressesMissing } from "./ledger.ts";
 
-/** Usage is measured every second and told every five at least, by clocks that differ by 4 s at most. */
+/** Usage is measured every second and sent at least every five, by clocks that differ by at most 4 s. */
 const usageAgeMsMax = 10_000;
 
-/** The first thing that is missing; undefined when nothing is. */
+/** The first difference; undefined when there is none. */
 export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string | undefined {
   const views: View[] = [];
   const leaders = new Set<NodeId | undefined>();
@@ -53,16 +53,16 @@ export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string
 function rootMissing(view: View): string | undefined {
   if (view.cluster?.NextRoot === undefined) return undefined;
   const awaited = nodesWithoutNextRoot(view).map(({ ID }) => ID);
-  return `the root key is being replaced, and waits for ${awaited.join(", ") || "nobody"}`;
+  return `root key replacement waits for ${awaited.join(", ") || "no node"}`;
 }
 
-/** All that the plans of all nodes fail to connect. */
+/** The first connection that the nodes' plans fail to make. */
 function routesMissing(view: View): string | undefined {
   const plans = view.nodes().flatMap(({ ID }) => planNode(view, ID) ?? []);
   return unroutedPairs(plans)[0];
 }
 
-/** Hosts and nodes are the same, all are ready, and all know of all. */
+/** Checks that hosts match nodes, all are ready, and all know each other. */
 function membersMissing(
   hosts: readonly SimHost[],
   view: View,
@@ -76,22 +76,24 @@ function membersMissing(
   }
   for (const host of hosts) {
     const { id, peer } = host;
-    if (!nodes.includes(id)) return `${id} is no member and does not know it`;
+    if (!nodes.includes(id)) return `${id} is not a member and does not know it`;
     if (checkers.connectedTo(id).toString() !== nodes.toString()) {
-      return `${id} was told to connect to ${checkers.connectedTo(id)}`;
+      return `${id} is connected to ${checkers.connectedTo(id)}`;
     }
     const { dialect } = view.node(id)?.Gam ?? {};
-    if (dialect !== host.dialect.newest) return `${id} is said to speak dialect ${dialect}`;
+    if (dialect !== host.dialect.newest)
+      return `${id} has dialect ${dialect} in the state, not ${host.dialect.newest}`;
     for (const node of nodes) {
       const atMs = peer?.usage.get(node)?.atMs ?? 0;
       if (Math.abs(host.wallMs - atMs) > usageAgeMsMax) return `${id} has no usage of ${node}`;
     }
-    if (peer !== undefined && peer.usage.size > nodes.length) return `${id} has usage of strangers`;
+    if (peer !== undefined && peer.usage.size > nodes.length)
+      return `${id} has usage of peers that are not members`;
   }
   return votersMissing(hosts, view);
 }
 
-/** Voters are managers, as many as survive what can be survived; with one of them all others stand by. */
+/** Checks that voters are managers and of the right number. With one voter, all other managers are standbys. */
 function votersMissing(hosts: readonly SimHost[], view: View): string | undefined {
   const [host] = hosts;
   const { voters, votersOutgoing, standbys } = host?.peer?.raft.configuration ?? {};
@@ -99,12 +101,15 @@ function votersMissing(hosts: readonly SimHost[], view: View): string | undefine
     return "voters are being changed";
   const managers = view.nodes().filter(({ Spec }) => Spec.Role === "manager");
   const stranger = voters.find((id) => !managers.some(({ ID }) => ID === id));
-  if (stranger !== undefined) return `${stranger} votes and is no manager`;
+  if (stranger !== undefined) return `${stranger} votes but is not a manager`;
   const survivable = managers.length >= 5 ? 5 : managers.length >= 3 ? 3 : 1;
   const wanted = Math.min(survivable, host?.votersMax ?? survivable);
-  if (voters.length !== wanted) return `${voters.length} voters of ${managers.length}`;
+  if (voters.length !== wanted)
+    return `${voters.length} of ${managers.length} managers vote, wanted ${wanted}`;
   const idle = managers.find(({ ID }) => !voters.includes(ID) && !standbys.includes(ID));
-  return voters.length === 1 && idle !== undefined ? `${idle.ID} does not stand by` : undefined;
+  return voters.length === 1 && idle !== undefined
+    ? `manager ${idle.ID} is not a standby`
+    : undefined;
 }
 
 function servicesMissing(view: View): string | undefined {
@@ -130,19 +135,20 @@ function missingOf(service: Service, view: View): string | undefined {
     .tasksOf(service.ID)
     .filter((task) => (isRestless ? isWanted(task) : task.DesiredState === "running"));
   const slots = new Set(wanted.map(({ Slot, NodeID }) => Slot ?? NodeID));
-  if (slots.size !== places) return `${slots.size} slots of ${places}`;
+  if (slots.size !== places) return `${slots.size} of ${places} slots have a task`;
   const room = Mode.Global === undefined ? nodes.length * perNode(service) : places;
   const fits = Math.min(places, room);
-  // Where not all fit, an update waits for room that will never be.
+  // If not all tasks fit, an update waits without end.
   const status = service.UpdateStatus?.State;
   const moving = status === "updating" || status === "rollback_started";
   if (moving && fits === places) return `still ${status}`;
   if (isRestless) return undefined;
-  if (wanted.length !== places) return `${wanted.length} tasks for ${places} places`;
+  if (wanted.length !== places) return `${wanted.length} tasks for ${places} slots`;
   const waiting = wanted.filter(({ Status }) => Status.State !== "running");
   const idle = waiting.find(({ Status }) => Status.State !== "pending" || !Status.Err);
   if (idle !== undefined) return `slot ${idle.Slot} is ${idle.Status.State}`;
-  if (waiting.length !== places - fits) return `${waiting.length} wait, and ${fits} fit`;
+  if (waiting.length !== places - fits)
+    return `${waiting.length} tasks wait, although ${fits} of ${places} fit`;
   const old = wanted.find((task) => imageOf(task) !== imageOf({ Spec: service.Spec.TaskTemplate }));
   if (old === undefined || moving || status?.endsWith("paused")) return undefined;
   return `slot ${old.Slot} is out of date`;
@@ -181,7 +187,7 @@ function perNode({ Spec }: Service): number {
   return Spec.TaskTemplate.Placement?.MaxReplicas || Number.MAX_SAFE_INTEGER;
 }
 
-/** What runs is what the state says that runs, container by container. */
+/** Checks that the containers are those in the state. */
 function containersMissing(hosts: readonly SimHost[], view: View): string | undefined {
   for (const host of hosts) {
     const runs = new Set<string>();

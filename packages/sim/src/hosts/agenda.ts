@@ -1,4 +1,4 @@
-/** What is going to happen, in virtual time. Of two things at one moment, the one planned first comes first. */
+/** Planned events, in virtual time. Two at the same moment run in the order in which they were planned. */
 
 interface Item {
   readonly atMs: number;

@@ -1,17 +1,17 @@
 /**
- * Disk: files that survive a power loss only as far as they were made durable.
+ * Disk: files of which only the durable part survives a power loss.
  *
- * A step takes a while. When the power goes in the middle of one, any part of an append may be there,
- * and a new file is either there or not, as a rename is.
+ * A step takes time. After a power loss in the middle of one, any part of an append may be on the disk.
+ * A new file is there completely or not at all, as after a rename.
  */
 import type { Random } from "@gam/core";
 import { type DiskStep, type JournalFile, type Recovered, recoverJournal } from "@gam/peer";
 
 export class SimDisk {
-  /** Each in the pieces in which it was written. */
+  /** Each file, in the pieces in which it was written. */
   #files = new Map<string, Uint8Array[]>();
   #underWay: DiskStep | undefined;
-  /** A planted fault: the disk says that a step is durable before it is. */
+  /** A planted fault: the disk reports a step as durable too early. */
   readonly #lies: boolean;
   #unsafe: DiskStep[] = [];
 
@@ -23,7 +23,7 @@ export class SimDisk {
     this.#underWay = step;
   }
 
-  /** The step under way is done. */
+  /** Completes the current step. */
   finish(): void {
     const step = this.#underWay;
     if (step === undefined) return;
@@ -45,7 +45,7 @@ export class SimDisk {
     else if (random.below(2) === 0) this.#keep(step, step.bytes.length);
   }
 
-  /** Which entry an agent that starts now would find there: its term, or "snapshot" if it is in one. */
+  /** The term of the entry that an agent would find if it started now; "snapshot" if a snapshot holds it. */
   termAt(index: number): number | "snapshot" | undefined {
     const { snapshot, entries } = recoverJournal(
       this.#journal(),
@@ -56,7 +56,7 @@ export class SimDisk {
     return entries.find((entry) => entry.index === index)?.term;
   }
 
-  /** What an agent that speaks that dialect, and starts now, finds. The torn tail is cut off, as the agent's shell does. */
+  /** What an agent of that dialect finds if it starts now. Cuts off a torn tail, as the agent's shell does. */
   recover(dialect: number): Recovered {
     const recovered = recoverJournal(this.#journal(), false, dialect);
     if (recovered.cut !== undefined) {

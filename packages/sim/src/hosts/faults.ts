@@ -1,14 +1,14 @@
 /**
- * Faults: known mistakes, one from each place where a mistake would hurt. A simulator that has never
- * seen a bug is not known to see any: each of these is caught by a test (faults.test.ts).
+ * Faults: planted mistakes, one in each place where a mistake would do harm. They prove that the
+ * simulator finds bugs: a test catches each of them (faults.test.ts).
  */
 import type { PeerFaults } from "@gam/peer";
 
 export interface Planted {
   readonly peer?: PeerFaults;
-  /** The disk says that a step is durable when it is not. */
+  /** The disk reports a step as durable too early. */
   readonly diskLies?: boolean;
-  /** The release to which hosts are upgraded writes a new change as if every release could read it. */
+  /** The next release writes its new change as if every release could read it. */
   readonly unnamedChange?: boolean;
 }
 

@@ -14,28 +14,28 @@ import type { Agenda } from "./agenda.ts";
 import { SimDisk } from "./disk.ts";
 import type { Planted } from "./faults.ts";
 
-/** Virtual time begins here: a moment that a date can be made of. */
+/** Start of virtual time, as milliseconds since 1970. */
 const epochMs = 1_700_000_000_000;
 
-/** So few that every history has snapshots, on disks and on the wire. */
+/** Few, so that every history has snapshots, on disks and on the wire. */
 const logEntriesMax = 20;
 
-/** An engine that does not answer is called lost by its agent after this. */
+/** The agent reports its engine as lost after this time without an answer. */
 const engineTimeoutMs = 3000;
 
-/** A plan is in force after this, at most. */
+/** Longest time until a plan is in force. */
 const arrangeMsMax = 2000;
-/** A certificate of the next root key, or of another role, is there so long after the peer has heard of it. */
+/** Time from learning of a next root key or a new role to getting the certificate. */
 const certificateTicks = 20;
 
-/** Images of services that every engine has. The last two do not rest: see `restless`. */
+/** Images of services that every engine has. The last two restart without end: see `restless`. */
 export const images = ["app:1", "app:2", "app:3", "app:flaky", "app:broken"] as const;
-/** Images of jobs that every engine has: one ends well after a second, the other badly. */
+/** Images of jobs that every engine has: one succeeds after a second, the other fails. */
 export const jobImages = ["job:done", "job:fails"] as const;
-/** `app:flaky` ends by itself after four seconds, `app:broken` cannot be started. */
+/** Images that do not keep running: `app:flaky` exits after four seconds, `app:broken` cannot be started. */
 export const restless: ReadonlySet<string> = new Set(["app:flaky", "app:broken", "job:fails"]);
 
-/** What a write takes at most where nothing is wrong. */
+/** Longest write of a healthy disk. */
 export const diskMsDefault = 5;
 
 export interface HostParts {
@@ -46,7 +46,7 @@ export interface HostParts {
   readonly planted: Planted;
   readonly dialect: Dialect;
   readonly votersMax: () => number;
-  /** Everything that is not done on the host itself. */
+  /** Gets every effect that is not performed on the host itself. */
   readonly outside: (host: SimHost, effect: Effect) => void;
 }
 
@@ -56,28 +56,28 @@ export class SimHost {
   readonly #parts: HostParts;
   readonly #disk: SimDisk;
   peer: Peer | undefined;
-  /** By which its kernel sends connections. */
+  /** The plan by which its kernel forwards connections. */
   plan: NodePlan | undefined;
-  /** A write that takes long is under way until then. */
+  /** When its current slow write ends. */
   #writesUntilMs = 0;
-  /** Of the peer that runs, or ran last. */
+  /** Setting of the peer that runs, or ran last. */
   votersMax = 0;
   #planIndex = 0;
-  /** What was begun in another life of the agent comes to nothing. */
+  /** Counts starts and ends of the agent, so that what an earlier run began has no effect. */
   #life = 0;
   #diedMs = 0;
   #thawedMs = Number.NEGATIVE_INFINITY;
-  /** How far its clock is off. */
+  /** How far its clock differs from virtual time. */
   skewMs = 0;
-  /** The newest root key that it has a certificate of, which its disk keeps. */
+  /** The newest root key of which it has a certificate. Survives restarts. */
   root: string | undefined;
-  /** The dialect of the log that its gam speaks. Another one is put there while its agent does not run. */
+  /** The dialect of the log that its gam speaks. An upgrade changes it while the agent is off. */
   dialect: Dialect;
-  /** What it shows the others. Its disk keeps it. */
+  /** The certificate that it shows. Survives restarts. */
   certificate: Pick<Sender, "role" | "asOf"> = { role: "manager", asOf: 0 };
   #nextRootTicks = 0;
   #roleTicks = 0;
-  /** A write takes this long at most. */
+  /** Longest time of a write. */
   diskMsMax = diskMsDefault;
   #powered = false;
   #isTampered = false;
@@ -87,7 +87,7 @@ export class SimHost {
   #engineHangs = false;
   #frozen = false;
   #missedTicks = 0;
-  /** Ticks that have passed and that the peer was not told of yet: it rests. */
+  /** Ticks that have passed while the peer rests, and that it has not got yet. */
   #restedTicks = 0;
   #held: Input[] = [];
 
@@ -122,7 +122,7 @@ export class SimHost {
     return this.#life;
   }
 
-  /** What its clock shows. */
+  /** Time by its own clock. */
   get wallMs(): number {
     return epochMs + this.#parts.agenda.nowMs + this.skewMs;
   }
@@ -131,7 +131,7 @@ export class SimHost {
     return this.#engineLost !== "" || this.#engineHangs;
   }
 
-  /** How long its agent had not run at a moment of virtual time, if it does not run now; else 0. */
+  /** How long its agent had been off at a moment of virtual time; 0 if it runs now. */
   offMsAt(wallMs: number): number {
     return this.peer === undefined ? wallMs - epochMs - this.#diedMs : 0;
   }
@@ -145,23 +145,23 @@ export class SimHost {
     return this.#disk.termAt(index);
   }
 
-  /** Its agent runs and nothing on the host holds it up. */
+  /** Whether its agent runs and nothing on the host delays it. */
   get isWell(): boolean {
     const isSlow = this.diskMsMax > diskMsDefault || this.#parts.agenda.nowMs < this.#writesUntilMs;
     return this.peer !== undefined && !this.#frozen && !isSlow;
   }
 
-  /** The host is on and its agent is not: a dial is refused. */
+  /** Whether the host is on and its agent is off, so that a dial is refused. */
   get refuses(): boolean {
     return this.#powered && this.peer === undefined;
   }
 
-  /** Somebody makes its disk say that it may start whatever it speaks. */
+  /** Changes its disk so that the agent starts on it whatever dialect it speaks. */
   tamper(): void {
     this.#isTampered = true;
   }
 
-  /** The agent starts on what the disk has, or as the first of a new cluster. */
+  /** Starts the agent from its disk, or as the first of a new cluster. */
   start(first = false): void {
     assert(!this.#ended, "an agent that was removed comes back as another one");
     const { random, mint, agenda, planted } = this.#parts;
@@ -184,7 +184,7 @@ export class SimHost {
     agenda.in(random.below(tickMs), () => this.#tick(life));
   }
 
-  /** kill -9 of the agent: the disk keeps what is durable, containers run on. */
+  /** kill -9 of the agent: the disk keeps what is durable, containers keep running. */
   killAgent(): void {
     if (this.peer !== undefined) this.#diedMs = this.#parts.agenda.nowMs;
     this.peer = undefined;
@@ -202,7 +202,7 @@ export class SimHost {
     this.engine.powerLoss();
   }
 
-  /** It is no member any more: its agent has removed what ran for the cluster, and is gone for good. */
+  /** The host was removed: its agent deletes the cluster's containers and never starts again. */
   end(): void {
     this.powerLoss();
     this.#ended = true;
@@ -215,7 +215,7 @@ export class SimHost {
     this.#say();
   }
 
-  /** Neither does it answer nor does it say that it will not. */
+  /** The engine neither answers nor refuses. */
   hangEngine(): void {
     if (this.engineLost) return;
     this.#engineHangs = true;
@@ -314,7 +314,7 @@ export class SimHost {
     this.#say();
   }
 
-  /** A manager gives it another certificate soon after its own state shows another role. */
+  /** Changes the certificate soon after the host's own state shows another role. */
   #followRole(): void {
     const view = this.peer?.view;
     const role = view?.node(this.id)?.Spec.Role;
@@ -354,7 +354,7 @@ export class SimHost {
     }
   }
 
-  /** Of plans that overtake each other the newest stays. */
+  /** Puts a plan in force after a random time. If plans overtake each other, the newest stays. */
   #arrange({ plan, index }: Extract<Effect, { kind: "arrange" }>): void {
     if (this.plan === undefined || index > this.#planIndex) {
       this.plan = plan;
@@ -385,7 +385,7 @@ export class SimHost {
   }
 }
 
-/** Hosts are numbered, and so are their addresses. */
+/** A host's address, which has the host's number. */
 export function meshAddress(id: NodeId): string {
   return `172.30.0.${Number(id.slice("host".length))}:7946`;
 }

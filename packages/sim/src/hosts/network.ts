@@ -1,10 +1,10 @@
 /**
  * Network: which messages arrive, and when.
  *
- * Weather says how many are lost, how long they take and how often one comes twice. A cut stands
- * between two hosts in one direction or both. Order is not kept: what holds here holds on streams.
- * `streams` is the weather of TCP on a lossy switch instead: nothing is lost and the order stays, but
- * a lost frame is sent again after 0.2, 0.4 and 0.8 s, and everything behind it waits.
+ * Weather says how many messages are lost, how long they take and how often one comes twice. A cut
+ * separates two hosts in one direction or both. Messages may arrive out of order, which is harder than
+ * on real streams. `streams` models TCP on a lossy switch instead: no message is lost or out of order,
+ * but a lost frame is sent again after 0.2, 0.4 and 0.8 s, and everything behind it waits.
  */
 import type { NodeId, Random } from "@gam/core";
 
@@ -19,8 +19,8 @@ export interface Weather {
 export const calmWeather: Weather = { lossPercent: 0, doublePercent: 0, delayMsMax: 4 };
 
 /**
- * A stream stalls for 1.4 s at most: whoever two of three do not hear for longer than that is rightly
- * called lost, and in ten thousand histories that comes to pass.
+ * Limits the stall of a stream to 1.4 s. With longer ones, two of three watchers would rightly report a
+ * healthy host as lost, about once in ten thousand histories.
  */
 const lossesInRowMax = 3;
 
@@ -35,7 +35,7 @@ export class SimNetwork {
     this.#random = random;
   }
 
-  /** Delays of the copies of one message that arrive, in milliseconds; none when it is lost. */
+  /** The delay of each copy of a message that arrives, in milliseconds; empty when it is lost. */
   fate(from: NodeId, to: NodeId, nowMs: number): readonly number[] {
     if (this.#cuts.has(`${from}>${to}`)) return [];
     const { lossPercent, doublePercent, delayMsMax, streams } = this.weather;
@@ -60,7 +60,7 @@ export class SimNetwork {
     this.#cuts.add(`${from}>${to}`);
   }
 
-  /** No host of one side hears one of the other. */
+  /** Cuts all connections between the two sides. */
   split(left: readonly NodeId[], right: readonly NodeId[]): void {
     for (const a of left) {
       for (const b of right) {
@@ -70,7 +70,7 @@ export class SimNetwork {
     }
   }
 
-  /** Everybody hears everybody, at once. */
+  /** Whether every message arrives, without delay. */
   get isWell(): boolean {
     return this.#cuts.size === 0 && this.weather === calmWeather;
   }

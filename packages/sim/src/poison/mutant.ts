@@ -1,8 +1,8 @@
 /**
- * Mutant: a value that was good once, with something in it changed.
+ * Mutant: a good value with random changes.
  *
- * Decides how values go wrong: fields that are missing, of another type, too large, negative, no number, empty,
- * very long, full of syntax, deep, doubled or swapped, and names that every object has.
+ * Decides how values go wrong: fields that are missing, of another type, too large, negative, not a number, empty,
+ * very long, full of syntax, deep, doubled or swapped, and names that every object inherits.
  */
 import type { Random } from "@gam/core";
 
@@ -92,10 +92,10 @@ const others: readonly (() => unknown)[] = [
 
 type Box = Record<string | number, unknown>;
 
-/** A copy with one to three changes. `known`: ids that mean something, to be swapped in. */
+/** A copy with one to three changes. `known`: ids of real objects, to swap in. */
 export function mutant(random: Random, value: unknown, known: readonly string[]): unknown {
   const root: Box = { value: structuredClone(value) };
-  // Half of them go wrong by so little that they may get through.
+  // Half of the mutants differ so little that they may be accepted.
   const alter = random.below(2) === 0 ? change : nudge;
   for (let left = 1 + random.below(3); left > 0; left -= 1) alter(random, root, known);
   return root.value;
@@ -114,7 +114,7 @@ function nudge(random: Random, root: Box, known: readonly string[]): void {
   else if (box !== root && random.below(2) === 0) delete box[key];
 }
 
-/** Another digit, or a word of the same list. */
+/** The text with another digit, or another word of the same list. */
 function nudged(random: Random, found: string): string {
   const words = [
     ["running", "ready", "pending", "assigned", "failed", "complete", "shutdown", "remove", "new"],
@@ -154,7 +154,7 @@ function change(random: Random, root: Box, known: readonly string[]): void {
       else box[key] = pick(random, known);
       return;
     case 3:
-      // What the whole is, inside of itself.
+      // The whole value inside itself.
       box[key] = structuredClone(root.value);
       return;
     case 4:
@@ -183,7 +183,7 @@ function change(random: Random, root: Box, known: readonly string[]): void {
   }
 }
 
-/** A field somewhere in it: any, or by a walk that meets the first levels more often than the last. */
+/** A random field: from all, or by a walk that prefers the upper levels. */
 function spot(random: Random, root: Box): [Box, string] {
   if (random.below(2) === 0) {
     const all: [Box, string][] = [];

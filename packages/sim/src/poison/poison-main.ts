@@ -1,7 +1,7 @@
 /**
  * The command line of poisoned input.
  *
- *   node packages/sim/src/poison/poison-main.ts --inputs 1000000    so many mutants, on all cores
+ *   node packages/sim/src/poison/poison-main.ts --inputs 1000000    this many mutants, on all cores
  *   node packages/sim/src/poison/poison-main.ts --seed 7            one round
  */
 import { fork } from "node:child_process";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { poisonRound } from "./poison.ts";
 
-/** Of one round. A round begins with a new mesh. */
+/** Inputs of one round. Each round begins with a new mesh. */
 const inputsEach = 500;
 const failuresMax = 10;
 
@@ -59,7 +59,7 @@ function run(last: number, from: number, by: number): Report {
 function show(reports: readonly Report[]): void {
   const failed = reports.flatMap((report) => report.failed);
   for (const message of failed.slice(0, failuresMax)) {
-    process.stdout.write(`${message}\n  again: npm run poison -- --seed N\n`);
+    process.stdout.write(`${message}\n  run again: npm run poison -- --seed N\n`);
   }
   const kinds = [...new Set(reports.flatMap(({ taken }) => Object.keys(taken)))].sort();
   const taken = kinds.map((kind) => {
@@ -67,7 +67,7 @@ function show(reports: readonly Report[]): void {
   });
   const inputs = reports.reduce((sum, report) => sum + report.inputs, 0);
   process.stdout.write(
-    `${inputs} inputs; taken of them: ${taken.join(", ")}\n${failed.length} failed\n`,
+    `${inputs} inputs; accepted: ${taken.join(", ")}\n${failed.length} failed\n`,
   );
   process.exitCode = failed.length === 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { poisonRound } from "./poison.ts";
 
-/** 20,000 in all. The one command for a million: npm run poison. */
+/** 20,000 inputs in all. For a million: npm run poison. */
 const rounds = 40;
 const inputs = 500;
 

@@ -1,11 +1,11 @@
 /**
  * Poison: one round of bad proposals, entries, snapshots, Raft messages, rumours and usages, made from good ones.
  *
- * Whatever comes, no peer may throw anything but the refusal of a frame, the plans must come to rest, and all
- * peers must have the same state in the end. One seed is one round; the round of a seed is always the same.
+ * No input may make a peer throw anything but the refusal of a frame. The plans must come to rest, and all peers
+ * must have the same state in the end. One seed gives one round, always the same.
  *
- * Raft trusts its voters, so what lies in Raft and has the right shape goes to a victim: a copy of one peer,
- * which must not throw and must come up again from its journal.
+ * Raft trusts its voters. So false Raft messages of the right shape go only to a victim: a copy of one peer,
+ * which must not throw and must start again from its journal.
  */
 import { decode, encode, GamError, messageOf, type NodeId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
@@ -37,24 +37,24 @@ import { mutant, pick } from "./mutant.ts";
 import { arrangeAll, manager, members, PoisonedMesh, voteSilenceMs } from "./poisoned-mesh.ts";
 import { someChange } from "./some-change.ts";
 
-/** Replicas of a mutant, so that a round stays short. */
+/** Most replicas of a mutant, so that a round stays short. */
 const replicasMax = 40;
-/** That one peer may be talked into, in a few seconds. */
+/** Most terms by which messages may raise a peer, within a few seconds. */
 const termsMax = 2 ** 25;
-/** Rounds of plans until a state is at rest. */
+/** Most rounds of plans until a state is at rest. */
 const planRoundsMax = 200;
-/** Entries in 10 s of rest: a service that fails at once is started anew each second, which takes four. */
+/** Most entries in 10 s of rest: a service that fails at once restarts each second, which takes four entries. */
 const restEntriesMax = 60;
 
 export interface RoundFacts {
   readonly inputs: number;
-  /** By what it was that was taken, and how often. */
+  /** How many inputs of each kind were accepted. */
   readonly taken: Readonly<Record<string, number>>;
 }
 
-/** Plants a mistake, to see that it is found. */
+/** Planted mistakes, which a test must find. */
 export interface PoisonFaults {
-  /** A bound that is left out of what is read: the value goes in as it came. */
+  /** Leaves out a check when reading: the value is used as it came. */
   readonly unchecked?: boolean;
 }
 
@@ -102,7 +102,7 @@ function stackOf(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown);
 }
 
-/** False when the value is refused as a frame is. Anything else that is thrown is a mistake. */
+/** False when the value is refused as a bad frame. Any other error is a bug. */
 function passes(read: () => unknown): boolean {
   try {
     read();
@@ -113,7 +113,7 @@ function passes(read: () => unknown): boolean {
   }
 }
 
-/** As the sender of a bad frame would make it; not all values have bytes. */
+/** The value's bytes, as the sender of a bad frame would make them; undefined if it has none. */
 function bytesOf(value: unknown): Uint8Array | undefined {
   try {
     return encode(value);
@@ -186,7 +186,7 @@ class Round {
     return changed as T;
   }
 
-  /** One change or some, good or bad. */
+  /** One or more changes, good or bad. */
   #changes(): readonly Change[] {
     const { random, around } = this.#mesh;
     const changes = Array.from({ length: 1 + random.below(3) }, () => someChange(around));
@@ -234,7 +234,7 @@ class Round {
     return true;
   }
 
-  /** A good append with an entry that nobody can apply, or that somebody can. */
+  /** Sends a good append with a bad or a good entry. */
   #append(): boolean {
     const { random } = this.#mesh;
     const data =
@@ -243,7 +243,7 @@ class Round {
         : bytesOf(this.#proposal());
     if (data === undefined) return false;
     const good = passes(() => readProposal(data));
-    if (this.#victim.append(data) && !good) throw new Breach("a bad entry came into the log");
+    if (this.#victim.append(data) && !good) throw new Breach("a bad entry got into the log");
     return good;
   }
 
@@ -264,7 +264,7 @@ class Round {
     return good;
   }
 
-  /** What no check has seen, on two peers: they refuse the same, and nothing is left behind of it. */
+  /** Applies an unchecked proposal at two peers: both must refuse the same, and keep nothing of it. */
   #apply(): boolean {
     const { around, mint, nowMs, random } = this.#mesh;
     const { view } = around;
@@ -338,7 +338,7 @@ class Round {
     return true;
   }
 
-  /** What a disk has is damaged: the journal says so, or goes on without its last record. */
+  /** Damages a disk's data: the journal must report it, or continue without its last record. */
   #damage(): boolean {
     const { random } = this.#mesh;
     const { name, bytes } = this.#mesh.fileOf(pick(random, members));
@@ -366,7 +366,7 @@ class Round {
   }
 }
 
-/** A copy of one peer that hears lies. What it says comes nowhere. */
+/** A copy of one peer that gets false messages. Nothing receives what it sends. */
 class Victim {
   readonly #peer: Peer;
   readonly #mesh: PoisonedMesh;
@@ -378,7 +378,7 @@ class Victim {
     const self = members[2] as NodeId;
     this.#file = mesh.fileOf(self);
     this.#peer = this.#peerOf(self);
-    // What is known to be committed is applied with the first tick.
+    // Known commits are applied with the first tick.
     this.#step({ kind: "tick", lateTicks: 0 });
     this.#firstTerm = this.#peer.raft.term;
   }
@@ -393,7 +393,7 @@ class Victim {
     if (this.#mesh.random.below(3) === 0) this.#step({ kind: "tick", lateTicks: 0 });
   }
 
-  /** Whether the entry is in the log now. */
+  /** Appends the entry. Returns whether it is in the log now. */
   append(data: Uint8Array): boolean {
     const { raft } = this.#peer;
     const before = raft.lastIndex;
@@ -415,7 +415,7 @@ class Victim {
     return raft.lastIndex > before && raft.commitIndex > previousIndex;
   }
 
-  /** Whether the snapshot is the state now. */
+  /** Installs the snapshot. Returns whether it is the state now. */
   install(data: Uint8Array): boolean {
     const { raft, view } = this.#peer;
     const index = (decode(data) as { index?: unknown } | undefined)?.index;
@@ -439,10 +439,10 @@ class Victim {
     return view.index > before && view.index === body.index;
   }
 
-  /** Its journal is whole, and it goes on from there, in a term that others can follow. */
+  /** Checks that its journal is whole, and that it restarts from it, in a term that others can follow. */
   comeBack(): void {
     const { term } = this.#peer.raft;
-    if (term > this.#firstTerm + termsMax) throw new Breach(`term ${term} was believed`);
+    if (term > this.#firstTerm + termsMax) throw new Breach(`term ${term} was accepted`);
     const peer = this.#peerOf(members[2] as NodeId);
     peer.step({ kind: "tick", lateTicks: 0 }, this.#mesh.nowMs);
   }
@@ -458,7 +458,7 @@ class Victim {
     }
     const { raft, view } = this.#peer;
     if (raft.commitIndex === view.index) return;
-    throw new Breach(`entry ${raft.commitIndex} is committed, and the state is of ${view.index}`);
+    throw new Breach(`entry ${raft.commitIndex} is committed but the state is at ${view.index}`);
   }
 
   #write({ step }: Extract<Effect, { kind: "disk" }>): void {
@@ -467,7 +467,7 @@ class Victim {
   }
 }
 
-/** The plans of a leader, again and again until they have nothing to say. What they say must hold. */
+/** Runs a leader's plans until they make no more changes. Their changes must be valid. */
 function rest(store: Store, nowMs: number): void {
   const mint = counterMint("p");
   const orchestrator = new Orchestrator(mint);
@@ -501,21 +501,21 @@ function rest(store: Store, nowMs: number): void {
   }
 }
 
-/** What apply has made is a state to those that get it as a snapshot, and to this peer when it restarts. */
+/** Checks that the state can be read back as a snapshot, by other peers and after a restart. */
 function keepable(store: Store): void {
   readDump(store.dump());
 }
 
-/** But for the index and what became of the proposal. */
+/** Checks that two states are equal, except for the index and the proposal's outcome. */
 function same(one: Store, other: Store): void {
   const [a, b] = [one, other].map((store) => {
     const { cluster, nodes, services, tasks, networks, removed } = decode(store.dump()) as Dump;
     return JSON.stringify([cluster, nodes, services, tasks, networks, removed]);
   });
-  if (a !== b) throw new Breach("a refused proposal has left something behind");
+  if (a !== b) throw new Breach("a refused proposal changed the state");
 }
 
-/** Not so many replicas that a round would take for ever. */
+/** Whether the replicas are few enough for a short round. */
 function isBearable(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (value instanceof Uint8Array) return true;
@@ -525,7 +525,7 @@ function isBearable(value: unknown): boolean {
   });
 }
 
-/** What stands in the bytes of a message. */
+/** The content of a message's bytes. */
 function framed(message: Message): object {
   return message.channel === "member" ? message.body : { life: message.life, body: message.body };
 }

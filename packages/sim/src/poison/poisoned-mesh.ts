@@ -1,6 +1,6 @@
 /**
- * Poisoned mesh: three peers with engines, on a network and on disks that take no time, whose messages can be
- * taken as patterns for bad ones.
+ * Poisoned mesh: three peers with engines, on a network and disks without delay. Their messages serve as
+ * patterns for bad ones.
  */
 import { assert, type Mint, type NodeId, type Random } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
@@ -33,20 +33,20 @@ import { type Surroundings, someNode, someSpec } from "./some-change.ts";
 
 export const members: readonly NodeId[] = ["a", "b", "c"].map((name) => testId<NodeId>(name));
 const startMs = Date.UTC(2026, 0, 1);
-/** Kept of what the peers say to each other. */
+/** How many messages of the peers are kept. */
 const heardMax = 200;
-/** Everybody here is one, whatever it says. */
+/** The sender of every message here: all peers are managers. */
 export const manager: Sender = { role: "manager", asOf: 0, hosts: new Set() };
 export const voteSilenceMs = 300_000;
 const token = { PublicKey: testKey("token"), Sealed: {} };
-/** So few that snapshots are made. */
+/** Few, so that snapshots are made. */
 const logEntriesMax = 60;
 
 export class PoisonedMesh {
   readonly random: Random;
   readonly mint: Mint = counterMint("m");
   readonly peers = new Map<NodeId, Peer>();
-  /** What was said lately, to whom. */
+  /** Recent messages. */
   readonly heard: { readonly from: NodeId; readonly to: NodeId; readonly message: Message }[] = [];
   readonly warnings: string[] = [];
   readonly #files = new Map<NodeId, JournalFile>();
@@ -96,7 +96,7 @@ export class PoisonedMesh {
     return [...this.peers.values()].find(({ raft }) => raft.role === "leader")?.self;
   }
 
-  /** Stands in messages to this peer about its log. */
+  /** The life that messages to this peer about its log must name. */
   lifeOf(id: NodeId): string {
     return this.peers.get(id)?.lives.id ?? "";
   }
@@ -107,7 +107,7 @@ export class PoisonedMesh {
     return file;
   }
 
-  /** What every mesh has is there, so that there is something to go wrong. */
+  /** Restores what every mesh has, so that inputs have objects to damage. */
   tend(): void {
     const by = this.leader ?? (members[0] as NodeId);
     for (const [at, id] of members.entries()) {
@@ -154,7 +154,7 @@ export class PoisonedMesh {
     }
   }
 
-  /** Nothing is left that restarts without end, as containers do. */
+  /** Removes what would restart without end. */
   calm(): void {
     const by = this.leader ?? (members[0] as NodeId);
     for (const { ID, Spec } of this.view.services()) {
@@ -166,7 +166,7 @@ export class PoisonedMesh {
 
   propose(at: NodeId, changes: readonly Change[]): void {
     this.#requests += 1;
-    // Of a mutant anything may come, also what only leaders ask for.
+    // A mutant may be anything, even a change that only leaders ask for.
     this.give(at, { kind: "propose", request: this.#requests, changes: changes as never });
   }
 
@@ -184,12 +184,12 @@ export class PoisonedMesh {
 
   give(to: NodeId, input: Input): void {
     this.#queue.push({ to, input });
-    if (this.#queue.length > 1) return; // Whoever is at it goes on with it.
+    if (this.#queue.length > 1) return; // The running call handles the queue.
     for (let at = 0; at < this.#queue.length; at += 1) {
       const next = this.#queue[at] as { to: NodeId; input: Input };
       const effects = this.peers.get(next.to)?.step(next.input, this.nowMs) ?? [];
       for (const effect of effects) this.#perform(next.to, effect);
-      if (at > 200_000) throw new Breach("the mesh talks to itself without end");
+      if (at > 200_000) throw new Breach("the peers send messages without end");
     }
     this.#queue = [];
   }
@@ -212,7 +212,7 @@ export class PoisonedMesh {
     switch (effect.kind) {
       case "send": {
         const { to, message } = effect;
-        // What an honest peer says others take, whatever it has heard itself.
+        // Others must accept an honest peer's messages, whatever it has received.
         if (message.channel !== "raft" || this.heard.length % 8 === 0) {
           decodeMessage(message.channel, encodeMessage(message));
         }
@@ -250,7 +250,7 @@ export class PoisonedMesh {
     }
   }
 
-  /** All members have the same state, byte for byte. Who was removed hears no more. */
+  /** Checks that all members have the same state, byte for byte. Removed peers get no news. */
   agree(): void {
     const peers = [...this.peers.values()].filter(({ self }) => this.view.node(self) !== undefined);
     const members = peers.map(({ self }) => self);
@@ -258,18 +258,18 @@ export class PoisonedMesh {
     const [first, ...others] = dumps;
     for (const [at, other] of others.entries()) {
       if (Buffer.compare(first as Uint8Array, other) === 0) continue;
-      throw new Breach(`${members[at + 1]} has another state than ${members[0]}`);
+      throw new Breach(`${members[at + 1]} and ${members[0]} have different states`);
     }
   }
 }
 
-/** All text that a host would load. */
+/** Writes all text that a host would load. */
 function write(plan: NodePlan): number {
   const networks = plan.networks.map(({ id }) => id);
   return wholeTable(hostTable(plan)).length + wholeTable(containerTable(plan, networks)).length;
 }
 
-/** What a host would make of a state. */
+/** Plans each host from a state, as the hosts would. */
 export function arrangeAll(view: View): void {
   for (const { ID } of view.nodes()) {
     const plan = planNode(view, ID);

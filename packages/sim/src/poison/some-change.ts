@@ -1,4 +1,4 @@
-/** Some change: one that the state as it is would take, of each kind. What mutants are made of. */
+/** Some change: a change of each kind that the state would accept. Mutants are made of them. */
 import type { NetworkId, NodeId, Random, ServiceId, TaskId } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import {
@@ -144,7 +144,7 @@ function changedService(around: Surroundings): Change {
   return { kind: "updateService", id, spec, registryAuth, registryAuthFrom, basedOn };
 }
 
-/** In a state that has a node, a service, a task and a network at least. */
+/** For a state with at least a node, a service, a task and a network. */
 const makers: readonly Make[] = [
   ({ view }) => ({ kind: "createCluster", cluster: view.cluster as NonNullable<View["cluster"]> }),
   ({ view }) => ({

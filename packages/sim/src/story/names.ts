@@ -1,8 +1,8 @@
 /**
- * Names: what people call the objects of a history. `web.3#352` is the task of slot 3 of service web whose
+ * Names: readable names for the objects of a history. `web.3#352` is the task of slot 3 of service web whose
  * id ends in 352; a later task of that slot has another number.
  *
- * Ids are learned from the rows that carry both id and name, so that names outlive what they name.
+ * Names are learned from rows with both id and name, and are kept after the object is deleted.
  */
 import { type Event, type Service, slotName, type Task, type View } from "@gam/state";
 
@@ -11,7 +11,7 @@ const id = /\b[a-z0-9]{25}\b/g;
 export class Names {
   readonly #known = new Map<string, string>();
 
-  /** Of all that stands in a state. */
+  /** Names of all objects in a state. */
   static of(view: View): Names {
     const names = new Names();
     for (const after of view.networks()) names.learnFrom({ table: "network", after });
@@ -38,24 +38,24 @@ export class Names {
     return `${task.Gam.serviceName}.${this.of(slotName(task))}#${number}`;
   }
 
-  /** The name of an id; where none is known, the id without its zeros. Other words stay as they are. */
+  /** The name of an id; without a name, the id without its zeros. Other words stay as they are. */
   of(word: string): string {
     return this.#known.get(word) ?? shortened(word);
   }
 
-  /** The text with names in the place of ids. */
+  /** The text with names instead of ids. */
   plain(text: string): string {
     return text.replaceAll(id, (word) => this.of(word));
   }
 }
 
-/** Ids of a simulated world are a short word, zeros and a number. */
+/** Shortens an id, which in a simulated world is a short word, zeros and a number. */
 function shortened(word: string): string {
   if (word.length !== 25) return word;
   return word.replace(/^([a-z]+?)0+(\d*)$/, "$1$2");
 }
 
-/** Names of hosts in a text that has names. */
+/** The names of hosts in a text. */
 export function hostsIn(text: string): readonly string[] {
   return text.match(/\bhost\d+\b/g) ?? [];
 }

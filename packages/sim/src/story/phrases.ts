@@ -1,7 +1,7 @@
 /**
- * Phrases: an event of the log, or a change that a client asks for, in a few words.
+ * Phrases: an event of the log, or a client's request, in a few words.
  *
- * Says what differs between the row before and the row after, and of what it says nothing else.
+ * Names only what differs between the row before and the row after.
  */
 import type {
   AskedChange,
@@ -18,12 +18,12 @@ import { hostsIn, type Names } from "./names.ts";
 
 export interface Phrase {
   readonly text: string;
-  /** Objects and groups of objects that it is about, for `--only`. */
+  /** The objects and groups that the phrase is about, for `--only`. */
   readonly about: readonly string[];
   readonly hosts: readonly string[];
 }
 
-/** What `--only` takes besides names of objects. */
+/** The groups that `--only` takes, besides names of objects. */
 export const groups = ["mishaps", "peers", "nodes", "services", "networks", "cluster"] as const;
 
 export function phraseOfEvent(event: Event, names: Names): Phrase {
@@ -42,24 +42,24 @@ export function phraseOfEvent(event: Event, names: Names): Phrase {
   }
 }
 
-/** "is new: …", "deleted", or what differs; "changed" where the difference has no words. */
+/** "created: …", "deleted", or what differs; "changed" for a difference without a phrase. */
 function told<T>(
   before: T | undefined,
   after: T | undefined,
   { first, differs }: { first: (row: T) => string; differs: (a: T, b: T) => (string | false)[] },
 ): string {
   if (after === undefined) return "deleted";
-  if (before === undefined) return `is new${first(after)}`;
+  if (before === undefined) return `created${first(after)}`;
   return differs(before, after).filter(Boolean).join(", ") || "changed";
 }
 
 function phraseOfTask(before: Task | undefined, after: Task | undefined, names: Names): Phrase {
   const row = (after ?? before) as Task;
   const text = told(before, after, {
-    first: ({ DesiredState }) => `, wanted ${DesiredState}`,
+    first: ({ DesiredState }) => `, desired ${DesiredState}`,
     differs: (a, b) => [
       statusOf(a, b, names),
-      a.DesiredState !== b.DesiredState && `wanted ${b.DesiredState}`,
+      a.DesiredState !== b.DesiredState && `desired ${b.DesiredState}`,
       a.Gam.attachments !== b.Gam.attachments && addressesOf(b),
     ],
   });
@@ -80,8 +80,8 @@ function statusOf(a: Task, b: Task, names: Names): string | false {
 }
 
 function addressesOf({ Gam }: Task): string {
-  if (Gam.attachments.length === 0) return "has no address any more";
-  return `has ${Gam.attachments.map(({ address }) => address).join(" ")}`;
+  if (Gam.attachments.length === 0) return "lost its addresses";
+  return `got ${Gam.attachments.map(({ address }) => address).join(" ")}`;
 }
 
 function phraseOfService(
@@ -97,9 +97,9 @@ function phraseOfService(
       a.UpdateStatus?.State !== b.UpdateStatus?.State && updateOf(b),
       a.UpdateStatus?.State === b.UpdateStatus?.State &&
         a.Gam.waveAtMs !== b.Gam.waveAtMs &&
-        "next wave of its update",
-      endpointOf(a) !== endpointOf(b) && `reached at ${endpointOf(b) || "no address"}`,
-      a.JobStatus?.JobIteration.Index !== b.JobStatus?.JobIteration.Index && "job runs again",
+        "update began its next wave",
+      endpointOf(a) !== endpointOf(b) && `endpoint ${endpointOf(b) || "removed"}`,
+      a.JobStatus?.JobIteration.Index !== b.JobStatus?.JobIteration.Index && "job started again",
     ],
   });
   return { text: `service ${name} ${text}`, about: [name, "services"], hosts: [] };
@@ -155,13 +155,13 @@ function phraseOfNode(before: Node | undefined, after: Node | undefined, names: 
       a.Spec.Role !== b.Spec.Role && `role ${b.Spec.Role}`,
       a.Gam.engine.ready !== b.Gam.engine.ready && engineOf(b, names),
       a.Gam.tunnel !== b.Gam.tunnel && `tunnel address ${b.Gam.tunnel}`,
-      a.Gam.network !== b.Gam.network && "describes its network",
+      a.Gam.network !== b.Gam.network && "network description changed",
     ],
   });
   return { text: `node ${host} ${text}`, about: [host, "nodes"], hosts: [host] };
 }
 
-/** A node that goes down loses its engine for the same reason, which is said once. */
+/** Leaves out a reason that is already the node's message, since a node down often means its engine is lost. */
 function engineOf({ Gam, Status }: Node, names: Names): string | false {
   if (Gam.engine.ready) return "engine answers";
   return Gam.engine.reason !== Status.Message && `engine lost: ${names.plain(Gam.engine.reason)}`;
@@ -177,8 +177,8 @@ function phraseOfNetwork(
     first: () => "",
     differs: (a, b) => [
       a.Gam.vni !== b.Gam.vni && `subnet ${b.IPAM.Config[0]?.Subnet}, VNI ${b.Gam.vni}`,
-      keysThatCame(a.Gam.gateways, b.Gam.gateways, (id) => `bridge on ${names.of(id)}`),
-      keysThatCame(b.Gam.gateways, a.Gam.gateways, (id) => `no bridge on ${names.of(id)} any more`),
+      keysThatCame(a.Gam.gateways, b.Gam.gateways, (id) => `bridge on ${names.of(id)} added`),
+      keysThatCame(b.Gam.gateways, a.Gam.gateways, (id) => `bridge on ${names.of(id)} removed`),
       keysThatCame(a.Gam.attachments, b.Gam.attachments, (key) => `container ${key} attached`),
       keysThatCame(b.Gam.attachments, a.Gam.attachments, (key) => `container ${key} detached`),
     ],
@@ -203,14 +203,14 @@ function phraseOfCluster(before: Cluster | undefined, after: Cluster | undefined
   const text = told(before, after, {
     first: () => "",
     differs: (a, b) => [
-      a.NextRoot === undefined && b.NextRoot !== undefined && "root key is being replaced",
-      a.RootPublicKey !== b.RootPublicKey && "has another root key",
+      a.NextRoot === undefined && b.NextRoot !== undefined && "root key replacement began",
+      a.RootPublicKey !== b.RootPublicKey && "root key replaced",
     ],
   });
   return { text: `cluster ${text}`, about: ["cluster"], hosts: [] };
 }
 
-/** What a client asks for, in the words of a command. */
+/** A client's request, as a command. */
 export function phraseOfChange(change: AskedChange, names: Names): Phrase {
   const service = (id: string, text: (name: string) => string): Phrase => {
     const name = names.of(id);
@@ -253,7 +253,7 @@ export function phraseOfChange(change: AskedChange, names: Names): Phrase {
       return network(change.network, (name) => `${text} ${name}`);
     }
     case "joinNode":
-      return node(change.node.ID, (host) => `let in ${host} as ${change.node.Spec.Role}`);
+      return node(change.node.ID, (host) => `join node ${host} as ${change.node.Spec.Role}`);
     case "updateNode": {
       const { Role, Availability } = change.spec;
       return node(change.id, (host) => `set node ${host}: ${Role}, ${Availability}`);

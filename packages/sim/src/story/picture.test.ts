@@ -10,15 +10,15 @@ const cases: readonly { name: string; shown: Picture; want: readonly string[] }[
   {
     name: "an empty cluster",
     shown: empty,
-    want: ["The state beside the wish, as host1 has it: entry 7, leader host2"],
+    want: ["Desired and actual state, as host1 has it: entry 7, leader host2"],
   },
   {
     name: "hosts that do not agree who leads",
     shown: { ...empty, leaders: ["host2", "none"] },
-    want: ["The state beside the wish, as host1 has it: entry 7, leaders: host2, none"],
+    want: ["Desired and actual state, as host1 has it: entry 7, leaders: host2, none"],
   },
   {
-    name: "wish, state and containers of each service",
+    name: "desired state, state and containers of each service",
     shown: {
       ...empty,
       services: [
@@ -43,15 +43,15 @@ const cases: readonly { name: string; shown: Picture; want: readonly string[] }[
       ],
     },
     want: [
-      "The state beside the wish, as host1 has it: entry 7, leader host2",
+      "Desired and actual state, as host1 has it: entry 7, leader host2",
       "  service web wants app:2, 2 replicas; update: updating, update in progress; 3 ended tasks left out",
-      "    web.1#9   app:1  wanted running  is running on host1  container running",
-      "    web.2#10  app:1  wanted running  is pending           no container       no node",
+      "    web.1#9   app:1  desired running  is running on host1  container running",
+      "    web.2#10  app:1  desired running  is pending           no container       no node",
       "  service db wants app:1, global",
     ],
   },
   {
-    name: "hosts, what the state says of them and what is true",
+    name: "hosts, their nodes in the state and how they really are",
     shown: {
       ...empty,
       hosts: [
@@ -66,7 +66,7 @@ const cases: readonly { name: string; shown: Picture; want: readonly string[] }[
       ],
     },
     want: [
-      "The state beside the wish, as host1 has it: entry 7, leader host2",
+      "Desired and actual state, as host1 has it: entry 7, leader host2",
       "  host1  ready manager, active  agent runs  entry 7  runs web.1#9 db.host1#4",
       "  host2  down worker, drain     no power             runs nothing",
     ],

@@ -1,13 +1,13 @@
 /**
- * Picture: the state beside the wish, at one moment: what each service wants, what the state says of its
- * tasks, and what runs on each host. Renders and looks nothing up; failure.ts fills it in.
+ * Picture: desired and actual state at one moment: what each service wants, the state of its tasks, and what
+ * runs on each host. Only renders; failure.ts looks everything up.
  */
 
 export interface Picture {
-  /** The host whose copy of the state this is: the newest. */
+  /** The host with the newest copy of the state, which is shown. */
   readonly seenBy: string;
   readonly index: number;
-  /** Whom each host that is on takes for the leader, without doubles. */
+  /** The leaders that the running agents know, without doubles. */
   readonly leaders: readonly string[];
   readonly services: readonly PictureService[];
   readonly hosts: readonly PictureHost[];
@@ -19,7 +19,7 @@ export interface PictureService {
   /** "" where there is none. */
   readonly update: string;
   readonly tasks: readonly PictureTask[];
-  /** Tasks that are wanted no more and have ended. */
+  /** Number of ended tasks that are not wanted any more. */
   readonly ended: number;
 }
 
@@ -30,7 +30,7 @@ export interface PictureTask {
   /** "" where it has none. */
   readonly node: string;
   readonly image: string;
-  /** Of its container on that node; "" where there is none. */
+  /** Phase of its container on that node; "" if there is none. */
   readonly container: string;
   /** Why it cannot go on, or "". */
   readonly why: string;
@@ -38,9 +38,9 @@ export interface PictureTask {
 
 export interface PictureHost {
   readonly name: string;
-  /** What the state says: "ready manager, active". */
+  /** Its node in the state: "ready manager, active". */
   readonly node: string;
-  /** What is true: "agent runs", "agent is off", "frozen". */
+  /** How the host really is: "agent runs", "agent is off", "frozen". */
   readonly truth: string;
   readonly applied: number | undefined;
   /** Tasks whose containers run. */
@@ -50,7 +50,7 @@ export interface PictureHost {
 export function picture({ seenBy, index, leaders, services, hosts }: Picture): string[] {
   const leader = leaders.length === 1 ? `leader ${leaders[0]}` : `leaders: ${leaders.join(", ")}`;
   return [
-    `The state beside the wish, as ${seenBy} has it: entry ${index}, ${leader}`,
+    `Desired and actual state, as ${seenBy} has it: entry ${index}, ${leader}`,
     ...services.flatMap(serviceLines),
     ...table(
       hosts.map(({ name, node, truth, applied, runs }) => [
@@ -72,7 +72,7 @@ function serviceLines({ name, wish, update, tasks, ended }: PictureService): str
       tasks.map((task) => [
         task.name,
         task.image,
-        `wanted ${task.wanted}`,
+        `desired ${task.wanted}`,
         `is ${task.state}${task.node && ` on ${task.node}`}`,
         task.container ? `container ${task.container}` : "no container",
         task.why,

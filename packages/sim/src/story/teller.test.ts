@@ -10,7 +10,7 @@ const host = (number: number): NodeId => `host${String(number).padStart(21, "0")
 const task = `m${"352".padStart(24, "0")}` as TaskId;
 const web = testId<never>("s7");
 
-/** A service as the simulator has it: its id says nothing, its name does. */
+/** A service as in the simulator: only its name is readable, not its id. */
 const created = {
   ...aService("web", { replicas: 2, image: "app:1" }),
   id: web,
@@ -47,13 +47,13 @@ class Story {
     return this;
   }
 
-  /** Writes changes, and tells that host1 applied them. */
+  /** Applies changes, on host1. */
   apply(...changes: readonly Change[]): this {
     this.#last = this.log.write(...changes).events;
     return this.tell(this.#applied(1));
   }
 
-  /** Tells that another host applied the last entry, so long after host1. */
+  /** Applies the last entry on another host, `afterMs` after host1. */
   alsoBy(number: number, afterMs: number): this {
     this.teller.take(this.#nowMs + afterMs, this.#applied(number));
     return this;
@@ -82,8 +82,8 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
     name: "names objects by what clients call them",
     tell: (story) => story.apply(created).apply(newTask).apply(assigned),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas  (host1)",
-      "entry 3: web.3#352 is new, wanted running  (host1)",
+      "entry 2: service web created: app:1, 2 replicas  (host1)",
+      "entry 3: web.3#352 created, desired running  (host1)",
       "entry 4: web.3#352 assigned to host5  (host1)",
     ],
   },
@@ -96,7 +96,7 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
         status: { Timestamp: at, State: "failed", Err: `exit 1 of ${task}` },
       }),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas; web.3#352 is new, wanted running; web.3#352 assigned to host5  (host1)",
+      "entry 2: service web created: app:1, 2 replicas; web.3#352 created, desired running; web.3#352 assigned to host5  (host1)",
       "entry 3: web.3#352 failed on host5: exit 1 of web.3#352  (host1)",
     ],
   },
@@ -105,7 +105,7 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
     tell: (story) =>
       story.apply(created).alsoBy(2, 3).alsoBy(5, 8).alsoBy(3, 12_300).alsoBy(1, 14_000),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas  (host1, 2 more within 8 ms; host3 after 12.3 s; host1 again after 14.0 s)",
+      "entry 2: service web created: app:1, 2 replicas  (host1, 2 more within 8 ms; host3 after 12.3 s; host1 again after 14.0 s)",
     ],
   },
   {
@@ -119,7 +119,7 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
         snapshot: false,
       }),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas  (host1)",
+      "entry 2: service web created: app:1, 2 replicas  (host1)",
       "entry 2: changes nothing  (host5)",
     ],
   },
@@ -131,12 +131,12 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
         basedOn: 2,
       } as Change),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas  (host1)",
+      "entry 2: service web created: app:1, 2 replicas  (host1)",
       "entry 3: service web wants app:1, 4 replicas  (host1)",
     ],
   },
   {
-    name: "tells what a client asks and hears",
+    name: "tells what a client asks and gets",
     tell: (story) =>
       story
         .tell({ kind: "asked", request: 7, host: host(5), changes: [created] })
@@ -160,26 +160,26 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
         }),
     want: [
       "client 7 asks host5: create service web: app:1, 2 replicas",
-      "client 7 hears from host5: done with entry 9",
+      "host5 answers client 7: done with entry 9",
       "client 8 asks host1: remove service web",
-      "client 8 hears from host1: not known whether it is done: no leader took it at host1",
+      "host1 answers client 8: outcome unknown: no leader took it at host1",
     ],
   },
   {
-    name: "puts names in the place of ids in mishaps, also of ids that it does not know",
+    name: "replaces ids in mishaps by names, and shortens unknown ids",
     tell: (story) =>
       story
         .apply(created, newTask)
         .tell({ kind: "mishap", text: `container of ${task} on ${host(5)} ends` })
         .tell({ kind: "mishap", text: `${host(12)} and ${testId("net")} go` }),
     want: [
-      "entry 2: service web is new: app:1, 2 replicas; web.3#352 is new, wanted running  (host1)",
+      "entry 2: service web created: app:1, 2 replicas; web.3#352 created, desired running  (host1)",
       "container of web.3#352 on host5 ends",
       "host12 and net go",
     ],
   },
   {
-    name: "has one line for what several hosts say at about the same time",
+    name: "has one line for notes that several hosts log at about the same time",
     tell: (story) =>
       story
         .tell({ kind: "noted", host: host(1), text: "Leader elected term=3" })
@@ -193,7 +193,7 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
     ],
   },
   {
-    name: "says what became of a node, and why",
+    name: "names the new state of a node, and why",
     tell: (story) => {
       const status = { State: "down", Message: `silent to ${host(1)}` } as const;
       return story
@@ -206,7 +206,7 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
     ],
   },
   {
-    name: "says what jobs and services on networks want",
+    name: "says what jobs and networked services want",
     tell: (story) =>
       story.apply(
         { kind: "createNetwork", network: { ...aNetwork("n1"), Name: "net1" } },
@@ -218,11 +218,11 @@ const cases: readonly { name: string; tell: (story: Story) => Story; want: reado
         }),
       ),
     want: [
-      "entry 2: network net1 is new; service job is new: tiny:1, job of 6, 2 at once; service api is new: tiny:1, global, on net1, without a VIP  (host1)",
+      "entry 2: network net1 created; service job created: tiny:1, job of 6, 2 at once; service api created: tiny:1, global, on net1, without a VIP  (host1)",
     ],
   },
   {
-    name: "tells a snapshot as one thing",
+    name: "has one line for a snapshot",
     tell: (story) => {
       const { events } = story.log.write(created);
       return story.tell({ kind: "applied", host: host(5), index: 2, events, snapshot: true });
@@ -235,7 +235,7 @@ for (const { name, tell, want } of cases) {
   test(`the teller ${name}`, () => assert.deepEqual(tell(new Story()).lines(), want));
 }
 
-describe("of a story the teller keeps", () => {
+describe("a filtered story has", () => {
   const story = new Story()
     .tell({ kind: "mishap", text: `${host(5)} loses power` })
     .tell({ kind: "asked", request: 1, host: host(5), changes: [created] })
@@ -245,41 +245,41 @@ describe("of a story the teller keeps", () => {
     .alsoBy(5, 4)
     .tell({ kind: "noted", host: host(1), text: `Leader elected leader=${host(5)}` });
 
-  const entry = "entry 3: web.3#352 is new, wanted running; web.3#352 assigned to host5";
+  const entry = "entry 3: web.3#352 created, desired running; web.3#352 assigned to host5";
   const filters: readonly { name: string; filter: Filter; want: readonly string[] }[] = [
     {
-      name: "one service: its tasks, and what clients ask and hear of it",
+      name: "one service: its tasks, and requests and answers about it",
       filter: { only: ["web"] },
       want: [
         "client 1 asks host5: create service web: app:1, 2 replicas",
-        "entry 2: service web is new: app:1, 2 replicas  (host1)",
-        "client 1 hears from host5: done with entry 2",
+        "entry 2: service web created: app:1, 2 replicas  (host1)",
+        "host5 answers client 1: done with entry 2",
         `${entry}  (host1, 1 more within 4 ms)`,
       ],
     },
     {
       name: "only the part of an entry that is about it",
       filter: { only: ["db"] },
-      want: ["entry 2: service db is new: tiny:1, 1 replica  (host1)"],
+      want: ["entry 2: service db created: tiny:1, 1 replica  (host1)"],
     },
     {
       name: "several words",
       filter: { only: ["db", "mishaps"] },
-      want: ["host5 loses power", "entry 2: service db is new: tiny:1, 1 replica  (host1)"],
+      want: ["host5 loses power", "entry 2: service db created: tiny:1, 1 replica  (host1)"],
     },
     {
-      name: "what hosts have to do with, and when they applied it",
+      name: "lines about these hosts, and when they applied them",
       filter: { hosts: ["host5"] },
       want: [
         "host5 loses power",
         "client 1 asks host5: create service web: app:1, 2 replicas",
-        "client 1 hears from host5: done with entry 2",
+        "host5 answers client 1: done with entry 2",
         "entry 3: web.3#352 assigned to host5  (host1; host5 after 4 ms)",
         "Leader elected leader=host5  (host1)",
       ],
     },
     {
-      name: "what comes late enough",
+      name: "lines from a moment on",
       filter: { fromMs: 3000 },
       want: ["Leader elected leader=host5  (host1)"],
     },
@@ -287,7 +287,7 @@ describe("of a story the teller keeps", () => {
       name: "what passes all of the filters",
       filter: { fromMs: 1500, only: ["web"], hosts: ["host5"] },
       want: [
-        "client 1 hears from host5: done with entry 2",
+        "host5 answers client 1: done with entry 2",
         "entry 3: web.3#352 assigned to host5  (host1; host5 after 4 ms)",
       ],
     },
@@ -296,7 +296,7 @@ describe("of a story the teller keeps", () => {
     test(name, () => assert.deepEqual(story.lines(filter), want));
   }
 
-  test("and knows every word that finds something", () => {
+  test("and knows every name that a filter can match", () => {
     const { only, hosts } = story.teller.words();
     assert.deepEqual([...only].sort(), ["db", "mishaps", "peers", "services", "web"]);
     assert.deepEqual([...hosts].sort(), ["host1", "host5"]);
@@ -305,6 +305,6 @@ describe("of a story the teller keeps", () => {
 
 test("a line begins with its time", () => {
   const teller = new Teller();
-  teller.take(12_345, { kind: "mishap", text: "all hear all" });
-  assert.deepEqual(teller.lines(), ["  12.345  all hear all"]);
+  teller.take(12_345, { kind: "mishap", text: "host5 loses power" });
+  assert.deepEqual(teller.lines(), ["  12.345  host5 loses power"]);
 });

@@ -1,5 +1,5 @@
 /**
- * Teller: what happened in a history, line by line, for people.
+ * Teller: what happened in a history, line by line, for a reader.
  *
  * Facts in, lines out. Each entry of the log has one line, at the moment when the first host applied it; the
  * line names the hosts that were late. Lines follow from the facts alone, so one seed is one story. A world
@@ -32,7 +32,7 @@ export type Fact =
       readonly host: string;
       readonly index: number;
       readonly events: readonly Event[];
-      /** The host was sent the whole state, up to this entry. */
+      /** The host got a snapshot of the state, up to this entry. */
       readonly snapshot: boolean;
     };
 
@@ -41,7 +41,7 @@ export interface Filter {
   readonly fromMs?: number | undefined;
   /** Names of objects, or groups of them (phrases.ts). */
   readonly only?: readonly string[] | undefined;
-  /** What these hosts say, are asked for, or have to do with. */
+  /** Lines that these hosts log, requests to them, and entries about them. */
   readonly hosts?: readonly string[] | undefined;
 }
 
@@ -54,19 +54,19 @@ interface Line {
   readonly atMs: number;
   readonly head: string;
   readonly parts: readonly Phrase[];
-  /** Hosts that applied the entry, or said this, in their order. */
+  /** Hosts that applied the entry or logged the note, in order. */
   readonly by: By[];
-  /** The hosts in `by` said this, so a filter for them finds it. An entry is applied by all of them. */
+  /** The line is a note, so a filter for a host in `by` finds it. An entry is applied by all hosts. */
   readonly isNote?: boolean;
 }
 
-/** Hosts that were later than this are named with how late they were. */
+/** Hosts later than this are named, with their delay. */
 const togetherMs = 1000;
 
 export class Teller {
   readonly #names = new Names();
   readonly #lines: Line[] = [];
-  /** By index and what the entry did: were it different on two hosts, there are two lines. */
+  /** By index and effect: if an entry did different things on two hosts, there are two lines. */
   readonly #entries = new Map<string, Line>();
   /** The last line of each note. */
   readonly #notes = new Map<string, Line>();
@@ -88,7 +88,7 @@ export class Teller {
         const text = this.#names.plain(answerOf(fact.answer));
         const about = this.#asked.get(fact.request) ?? [];
         this.#asked.delete(fact.request);
-        return this.#add(atMs, `client ${fact.request} hears from ${host}:`, [
+        return this.#add(atMs, `${host} answers client ${fact.request}:`, [
           { text, about, hosts: [host] },
         ]);
       }
@@ -110,7 +110,7 @@ export class Teller {
     this.#add(atMs, `client ${fact.request} asks ${host}:`, parts);
   }
 
-  /** Hosts that say the same at about the same time share a line. */
+  /** Adds a note. Hosts that log the same at about the same time share a line. */
   #takeNoted(atMs: number, fact: Extract<Fact, { kind: "noted" }>): void {
     const host = this.#names.of(fact.host);
     const text = this.#names.plain(fact.text);
@@ -148,12 +148,12 @@ export class Teller {
     this.#lines.push({ atMs, head, parts, by: [] });
   }
 
-  /** The text with names in the place of ids. */
+  /** The text with names instead of ids. */
   plain(text: string): string {
     return this.#names.plain(text);
   }
 
-  /** The lines that pass the filter, in order. Of an entry about several things only the parts that pass. */
+  /** The lines that pass the filter, in order. An entry about several objects keeps only the parts that pass. */
   lines({ fromMs = 0, only, hosts }: Filter = {}): string[] {
     return this.#lines.flatMap((line) => {
       if (line.atMs < fromMs) return [];
@@ -165,7 +165,7 @@ export class Teller {
     });
   }
 
-  /** Every word that a filter finds something by. */
+  /** Every name that a filter can match. */
   words(): { readonly only: ReadonlySet<string>; readonly hosts: ReadonlySet<string> } {
     const parts = this.#lines.flatMap((line) => line.parts);
     return {
@@ -191,7 +191,7 @@ function answerOf(answer: ProposalOutcome): string {
     case "refused":
       return `refused, ${answer.code}: ${answer.message}`;
     case "lost":
-      return `not known whether it is done: ${answer.message}`;
+      return `outcome unknown: ${answer.message}`;
   }
 }
 
@@ -211,7 +211,7 @@ function byWhom(by: readonly By[], hosts: readonly string[] | undefined): string
   const late: string[] = [];
   let [together, withinMs] = [0, 0];
   for (const { host, afterMs } of by.slice(1)) {
-    // It was started again, or fell back to a snapshot.
+    // The host applied it again after a restart or from a snapshot.
     const isAgain = host === by[0]?.host || seen.has(host);
     seen.add(host);
     if (isAgain || afterMs > togetherMs || hosts?.includes(host)) {
