@@ -1,13 +1,13 @@
 /**
- * Attacker: tries everything that root on a worker could try, on a cluster of real hosts. Run on that worker,
- * as root, while its agent is stopped:
+ * Attacker: tries everything that root on a worker could try against a cluster of real hosts. Run it on that
+ * worker, as root, while its agent is stopped:
  *
  *   node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...
  *
  * Takes the keys, the certificate and the state from the agent's data directory, and attacks the members at
- * the given addresses. Prints what it tries, and what the logs of those members must say of it; whether
- * they do, and whether the cluster has moved, is for whoever runs it to see (`gam status`, `docker node
- * ls`). Ends with 1 where a host was let in by what it found.
+ * the given addresses. Prints each attempt, and what the members' logs must show for it. Compare the logs
+ * yourself, and check that the cluster has not changed (`gam status`, `docker node ls`). Exits with 1 if a
+ * host was let in with what it found.
  */
 import { join } from "node:path";
 import { Disk } from "../../packages/agent/src/disk/disk.ts";
@@ -40,12 +40,12 @@ for (const { name, named, run } of attacks) {
   await attacker.connected();
   try {
     await run(attacker);
-    process.stdout.write(`${name}: ${named?.source ?? "nothing is to come of it"}\n`);
+    process.stdout.write(`${name}: ${named?.source ?? "no effect expected"}\n`);
   } catch (thrown) {
     exit = 1;
     process.stdout.write(`${name}: FAILED, ${String(thrown)}\n`);
   }
-  // So that each has its line in logs that tell equal cases once.
+  // A pause, so that each attempt gets its own log line.
   await new Promise((settle) => setTimeout(settle, 500));
 }
 await attacker.close();

@@ -1,8 +1,8 @@
 /**
- * Lab command: what the words after scripts/lab ask for.
+ * Lab command: reads the arguments of scripts/lab.
  *
- * Decides which words are right, before anything is started or looked up. Whether the lab is up, and
- * whether it has the host, is found out later.
+ * Decides which arguments are valid, before anything is started or looked up. Does not decide whether
+ * the lab is up or has the host.
  */
 import { parseArgs } from "node:util";
 import { numberDefault } from "./clusters/lab.ts";
@@ -25,7 +25,7 @@ export const usage = `scripts/lab VERB [--lab NUMBER]     real hosts on this mac
   docker HOST [--engine] ARGUMENTS…           the docker client at the agent, or at the engine
 `;
 
-/** The words are wrong. The message says which, and what to do. */
+/** Wrong arguments. The message says which, and what to do. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -68,7 +68,7 @@ export type LabCommand =
       readonly verb: "docker";
       readonly lab: number;
       readonly host: number;
-      /** At the engine, not at the agent. */
+      /** Use the engine instead of the agent. */
       readonly engine: boolean;
       readonly words: readonly string[];
     };
@@ -78,7 +78,7 @@ const minutesDefault = 240;
 const minutesMax = 7 * 24 * 60;
 const remedy = "scripts/lab help shows the usage";
 
-/** How many words may follow a verb; verbs that are not here look themselves. */
+/** How many words may follow a verb. Other verbs check this themselves. */
 const wordsMax: Readonly<Record<string, number>> = {
   help: 0,
   up: 0,
@@ -93,7 +93,7 @@ const wordsMax: Readonly<Record<string, number>> = {
   agent: 1,
   loss: 2,
 };
-/** After these and a host come the words of a command, which are not options of ours. */
+/** After these verbs and a host comes a command, whose options are not ours. */
 const passing = new Set(["exec", "gam", "docker"]);
 const options = {
   lab: { type: "string" },
@@ -167,7 +167,7 @@ export function readLabCommand(argv: readonly string[]): LabCommand {
 }
 
 interface Words {
-  /** Options by name. The value is empty where there is none. */
+  /** Options by name. The value is empty for an option without one. */
   readonly given: ReadonlyMap<string, string>;
   readonly words: readonly string[];
 }
@@ -190,7 +190,7 @@ function readWords(args: string[]): Words {
   return { given, words };
 }
 
-/** Ours is all up to the host; what follows it belongs to the command that is run there. */
+/** Splits the arguments: all up to the host are ours, the rest is the command to run there. */
 function cleave(argv: readonly string[]): { readonly own: string[]; readonly rest: string[] } {
   const verb = argv.findIndex((word) => passing.has(word));
   if (verb === -1) return { own: [...argv], rest: [] };
@@ -199,14 +199,14 @@ function cleave(argv: readonly string[]): { readonly own: string[]; readonly res
   return { own: argv.slice(0, host + 1), rest: argv.slice(host + 1) };
 }
 
-/** A whole number from 1 on. */
+/** A whole number from 1 to `max`. */
 function wholeOf(word: string, what: string, max: number): number {
   const number = /^[1-9]\d{0,8}$/.test(word) ? Number(word) : Number.NaN;
   if (number <= max) return number;
   throw new UsageError(`${what} wants a whole number from 1 to ${max}, found "${word}"; ${remedy}`);
 }
 
-/** Hosts are named by number, with or without "host" before it. */
+/** The number of a host, written with or without "host" before it. */
 function hostOf(word: string | undefined, verb: string): number {
   if (word === undefined) throw new UsageError(`${verb} wants a host; ${remedy}`);
   const number = Number(/^(?:host)?([1-9]\d?)$/.exec(word)?.[1]);

@@ -16,7 +16,7 @@ const promptMs = 700;
 describe("a lab of three hosts", { skip }, () => {
   let lab: Lab;
   before(async () => {
-    assert.deepEqual(tracesOf(number), [], "no lab of this number may stand here");
+    assert.deepEqual(tracesOf(number), [], "a lab with this number exists already");
     lab = await Lab.up({ hosts: 3, number });
   });
   after(async () => {
@@ -47,14 +47,14 @@ describe("a lab of three hosts", { skip }, () => {
     assert.match(answer.stdout, /10\.88\.41\.1/);
   });
 
-  test("an image that is not there fails at once, not after a wait for DNS", async () => {
+  test("an unknown image fails at once, without waiting for DNS", async () => {
     const startMs = performance.now();
     const pull = await lab.host(1).docker(["pull", "nowhere:1"], { engine: true });
     assert.notEqual(pull.code, 0);
     assert.ok(performance.now() - startMs < 5000, "pulling waited for a name server");
   });
 
-  test("a cut host hears nobody until it is healed", async () => {
+  test("a cut host hears no other until it is healed", async () => {
     await lab.host(1).cut();
     assert.equal(await pings(lab.host(1), lab.host(2)), false);
     assert.equal(await pings(lab.host(2), lab.host(3)), true);
@@ -62,7 +62,7 @@ describe("a lab of three hosts", { skip }, () => {
     assert.equal(await pings(lab.host(1), lab.host(2)), true);
   });
 
-  test("a split keeps groups apart, and a host of no group hears everybody", async () => {
+  test("a split keeps groups apart, and a host in no group hears all", async () => {
     await lab.split([[1], [2]]);
     assert.equal(await pings(lab.host(1), lab.host(2)), false);
     assert.equal(await pings(lab.host(1), lab.host(3)), true);
@@ -72,7 +72,7 @@ describe("a lab of three hosts", { skip }, () => {
   });
 
   test("loss is about as large as asked for, for all and for one host", async () => {
-    // Of 100 pings both frames arrive with probability 0.25: outside of 7 to 48 once in 10 million.
+    // Both frames of a ping arrive with probability 0.25. Of 100 pings, 7 to 48 succeed but once in 10 million.
     const between = async (from: number, to: number): Promise<number> => {
       const words = ["busybox", "ping", "-c100", "-i0.01", "-W1", lab.host(to).address];
       const { stdout } = await lab.host(from).exec(words);
@@ -90,7 +90,7 @@ describe("a lab of three hosts", { skip }, () => {
     await lab.heal();
   });
 
-  test("a frozen host does nothing, and goes on when it is thawed", async () => {
+  test("a frozen host does nothing, and continues when it is thawed", async () => {
     const host = lab.host(2);
     await host.freeze();
     assert.equal((await host.exec(["true"], { timeoutMs: promptMs })).code, 124);
@@ -103,7 +103,7 @@ describe("a lab of three hosts", { skip }, () => {
     assert.equal((await engineCall(host.engineSocket, { path: "/_ping" })).status, 200);
   });
 
-  test("an engine that is killed takes nothing else with it, and starts again", async () => {
+  test("a killed engine ends no other process, and starts again", async () => {
     const host = lab.host(3);
     await host.killEngine("SIGKILL");
     await assert.rejects(engineCall(host.engineSocket, { path: "/_ping" }), LabError);
@@ -112,7 +112,7 @@ describe("a lab of three hosts", { skip }, () => {
     assert.notEqual(await engine(host, ["ps", "-a", "-q"]).then(lines), 0);
   });
 
-  test("an agent starts, is killed and starts again, and its host does not care", async () => {
+  test("an agent starts, is killed and starts again, without effect on its host", async () => {
     const host = lab.host(2);
     await host.startAgent();
     assert.equal((await host.docker(["version"])).code, 0);
@@ -123,7 +123,7 @@ describe("a lab of three hosts", { skip }, () => {
     await host.killAgent("SIGTERM");
   });
 
-  test("a host that loses power is gone at once and nobody hears it die", async () => {
+  test("a host that loses power is gone at once, without closing its connections", async () => {
     const [dying, witness] = [lab.host(1), lab.host(2)];
     const hold = (words: string): string[] => ["sh", "-c", `sleep 600 | busybox nc ${words}`];
     // 2328 is port 9000; 0A is LISTEN, 01 is ESTABLISHED.
@@ -152,7 +152,7 @@ describe("a lab of three hosts", { skip }, () => {
     await assert.rejects(host.start(), LabError);
   });
 
-  test("a number that is taken is refused, another stands beside it", async () => {
+  test("a lab's number cannot be used twice, but another one can run beside it", async () => {
     await assert.rejects(Lab.up({ hosts: 1, number }), /Cannot start lab 41: it has been up since/);
     const other = await Lab.up({ hosts: 1, number: number + 1 });
     assert.equal(other.host(1).address, "10.88.42.1");
@@ -164,7 +164,7 @@ describe("a lab of three hosts", { skip }, () => {
   test("down leaves nothing, whatever state the lab is in", async () => {
     await lab.host(2).freeze();
     await lab.host(3).kill();
-    assert.notDeepEqual(tracesOf(number), [], "the search for traces finds a lab that is there");
+    assert.notDeepEqual(tracesOf(number), [], "the search for traces must find a running lab");
     await lab.down();
     assert.deepEqual(tracesOf(number), []);
     assert.equal(await Lab.down(number), false);
@@ -220,16 +220,16 @@ function lines(text: string): number {
   return text.split("\n").filter((line) => line !== "").length;
 }
 
-/** Waits for the world, not for a time: the limit only ends a test that would never end. */
+/** Waits until it holds. The limit only ends a test that would never end. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (!(await holds())) {
-    assert.ok(performance.now() < deadline, "it never came true");
+    assert.ok(performance.now() < deadline, "timeout");
     await pause(20);
   }
 }
 
-/** Everything on this machine that bears the mark of a lab: processes, mounts, groups, links, files. */
+/** Everything of a lab on this machine: processes, mounts, groups, links, files. */
 function tracesOf(lab: number): string[] {
   const { folder, cgroup } = new LabState(lab);
   const mark = `gam-lab-${lab}`;
@@ -249,7 +249,7 @@ function tracesOf(lab: number): string[] {
     const [, path = "", type = ""] = line.split(" ");
     if (type.startsWith("cgroup") && existsSync(join(path, cgroup.name))) traces.push(path);
   }
-  // Links and tables never exist out here; a lab that makes one has lost its namespace.
+  // A lab's links and tables are never outside of its namespace.
   const links = spawnSync("ip", ["-o", "link"]).stdout.toString();
   if (/: (switch|port\d+)[@:]/.test(links)) traces.push("a link of a lab");
   if (/bridge gam/.test(spawnSync("nft", ["list", "tables"]).stdout.toString())) traces.push("nft");
@@ -260,6 +260,6 @@ function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return ""; // The process has ended since its folder was listed.
+    return ""; // The process has ended meanwhile.
   }
 }

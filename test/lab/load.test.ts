@@ -1,4 +1,4 @@
-/** Loads, and what is concluded from them, without a lab. */
+/** Loads, and how their results are judged, without a lab. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -36,18 +36,18 @@ const good: LoadResult = {
   p99Ms: 30,
 };
 
-test("a deadline is its base, and what its work takes on this machine", () => {
+test("a deadline is its base plus the time of its work on this machine", () => {
   assert.equal(deadlineMs(machine, 4000), 4000);
   assert.equal(deadlineMs(machine, 4000, { containers: 10, writes: 100 }), 4000 + 1250 + 50);
   assert.equal(deadlineMs({ ...machine, containersPerSecond: 7 }, 0, { containers: 1 }), 143);
 });
 
-test("health checks come less often where the engines are slow", () => {
+test("health checks are less frequent if the engines are slow", () => {
   assert.equal(healthSeconds(machine, 15, 2), 2);
   assert.equal(healthSeconds({ ...machine, containersPerSecond: 1.5 }, 15, 2), 10);
 });
 
-test("a load is a quarter of what the machine carries while it is busy, and no more than is wished", () => {
+test("a load is a quarter of what the busy machine carries, and no more than asked for", () => {
   assert.equal(loadPerSecond(machine, 500), 225);
   assert.equal(loadPerSecond(machine, 100), 100);
   const { requestsPerSecondBusy: _, ...ofOneHost } = machine;
@@ -92,14 +92,14 @@ for (const [what, load, bare, why] of cases) {
   });
 }
 
-test("a load by rate asks so often, and says so", async () => {
+test("a load by rate sends at that rate, and counts its requests", async () => {
   const result = await loadAt({ perSecond: 100 }, (_, response) => response.end("{}"), 50);
   assert.deepEqual([result.failures, result.unsent], [{}, 0]);
   assert.equal(result.answered, result.sent);
   assert.ok(result.sent >= 50);
 });
 
-test("requests that nobody answers fail, and are no more at once than the bound", async () => {
+test("unanswered requests fail, and never exceed the bound at once", async () => {
   let most = 0;
   let open = 0;
   const silent: RequestListener = (request) => {
@@ -118,14 +118,14 @@ test("requests that nobody answers fail, and are no more at once than the bound"
   assert.match(behind(result) ?? "", /were not sent/);
 });
 
-test("a closed loop ends after so many requests, and after so long", async () => {
+test("a closed loop ends after its count of requests, and after its time", async () => {
   const answer: RequestListener = (_, response) => response.end("{}");
   assert.equal((await loadAt({ atOnce: 4, count: 25 }, answer)).sent, 25);
   const { sent, lastedMs } = await loadAt({ atOnce: 2, forMs: 100 }, answer);
   assert.ok(sent > 0 && lastedMs >= 100);
 });
 
-/** Runs the generator at a server, and ends it when that was asked `endAfter` times. */
+/** Runs the generator against a server, and ends it after `endAfter` requests. */
 async function loadAt(
   options: Rate | ClosedLoop,
   listener: RequestListener,

@@ -1,7 +1,7 @@
 /**
- * Three hosts, and what two of them keep: the votes, and every write that was acknowledged.
+ * Three hosts of which one is lost: the other two keep the votes and every acknowledged write.
  *
- * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ * One mesh serves all tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -10,9 +10,9 @@ import { LabMesh } from "./clusters/lab-mesh.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 67;
-/** Only ends what would never end. */
+/** Only ends a test that would never end. */
 const patienceMs = 120_000;
-/** Several times what it took to lose a vote when votes went by the node's state. The simulator has a minute. */
+/** Several times what it took to lose a vote when votes depended on the node's state. The simulator waits a minute. */
 const engineGoneMs = 15_000;
 const writesBeforeLoss = 20;
 
@@ -25,7 +25,7 @@ interface Status {
   }[];
 }
 
-describe("three hosts, of which two are left", { skip }, () => {
+describe("three hosts of which one is lost", { skip }, () => {
   let lab: Lab;
   let mesh: LabMesh;
   before(async () => {
@@ -39,10 +39,10 @@ describe("three hosts, of which two are left", { skip }, () => {
     await Lab.down(number);
   });
 
-  test("an engine that is stopped costs no vote", async () => {
+  test("a voter whose engine is stopped keeps its vote", async () => {
     const [leader, other] = await leaderAndOther();
     await other.killEngine("SIGTERM");
-    await mesh.until("its host is called down, and heard", patienceMs, async () => {
+    await mesh.until("its host is down, but heard", patienceMs, async () => {
       const { nodes } = await statusOf(leader);
       const node = nodes.find(({ hostname }) => hostname === other.name);
       return node?.engine === false && node.heard;
@@ -60,12 +60,12 @@ describe("three hosts, of which two are left", { skip }, () => {
     await allVote();
   });
 
-  test("one reboots, the leader is lost, the first is back: no acknowledged write is missing", async () => {
+  test("one host reboots, the leader is lost, the first returns: no acknowledged write is missing", async () => {
     const [a, c] = await leaderAndOther();
     const b = lab.hosts.find((host) => host !== a && host !== c);
     assert.ok(b !== undefined);
     await c.kill();
-    // Until after the others have given it up, and some writes more.
+    // Off until the others have marked it down, and for some more writes.
     await mesh.until("the others know that it is down", patienceMs, async () => {
       const node = (await mesh.nodes(a)).find(({ ID }) => ID === mesh.ids.get(c.number));
       return node?.Status.State === "down";
@@ -103,7 +103,7 @@ describe("three hosts, of which two are left", { skip }, () => {
     await allVote();
   });
 
-  /** The host that leads, and one that does not. */
+  /** The leader's host, and another one. */
   async function leaderAndOther(): Promise<[Host, Host]> {
     const leader = await mesh.leader(lab.host(1));
     const other = lab.hosts.find((host) => host.number !== leader);

@@ -1,4 +1,4 @@
-/** The command behind scripts/lab. One verb per call; everything it needs to know is on disk. */
+/** The command behind scripts/lab. One verb per call; its state is on disk. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { Lab, LabError } from "./clusters/lab.ts";
@@ -105,7 +105,7 @@ async function answers(socketPath: string): Promise<boolean> {
   }
 }
 
-/** Runs a command on our own terminal and takes over its code. */
+/** Runs a command on our own terminal. Returns its exit code. */
 function attach({ file, args, env }: Command): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { env, stdio: "inherit" });

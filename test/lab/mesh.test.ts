@@ -1,7 +1,7 @@
 /**
- * The whole of gam on real hosts: a mesh is formed, attacked, bereaved and started again.
+ * The whole of gam on real hosts: a mesh is formed, attacked, loses hosts and is started again.
  *
- * Each lab serves several tests, which follow one another: what one leaves is where the next begins.
+ * Each lab serves several tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -14,10 +14,10 @@ import { engineCall } from "./hosts/engine-call.ts";
 
 const skip = labUnavailable() ?? false;
 const [attacked, bereaved] = [60, 61];
-/** Only ends what would never end. */
+/** Only ends a test that would never end. */
 const patienceMs = 120_000;
 
-describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () => {
+describe("a mesh of three hosts, and a fourth that is not a member", { skip }, () => {
   let lab: Lab;
   let mesh: LabMesh;
   let stranger: Host;
@@ -34,14 +34,14 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     await Lab.down(attacked);
   });
 
-  test("an agent of no mesh says so, and what to do", async () => {
+  test("an agent without a mesh says so, and what to do", async () => {
     const { stdout } = await stranger.gam(["status"]);
     assert.match(stdout, /This host is in no mesh/);
     assert.match(stdout, /gam join TOKEN/);
     assert.match((await stranger.docker(["node", "ls"])).stderr, /not a swarm manager/);
   });
 
-  test("a wrong token is refused there, and named here", async () => {
+  test("a joiner sees why its wrong token is refused, and the member logs it", async () => {
     const token = await managerToken(lab.host(1));
     const wrong = token.replace(/^(gam-1-\w{25})-\w{25}/, `$1-${"0".repeat(25)}`);
     const { code, stderr } = await stranger.gam(["join", wrong]);
@@ -50,7 +50,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     await logged(mesh, [lab.host(1)], /Peer refused/, { refusal: "join" });
   });
 
-  test("a token of another cluster is refused by the one who holds it", async () => {
+  test("a joiner itself refuses a token of another cluster", async () => {
     const token = await managerToken(lab.host(1));
     const foreign = token.replace(/^gam-1-\w{25}/, `gam-1-${"0".repeat(25)}`);
     const { code, stderr } = await stranger.gam(["join", foreign]);
@@ -65,7 +65,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     assert.notEqual(await managerToken(lab.host(1)), token);
   });
 
-  test("random bytes and plain HTTP on the mesh's port are cut off, and named", async () => {
+  test("random bytes and plain HTTP on the mesh's port are cut off, and logged", async () => {
     const to = lab.host(1).address;
     const sends = [
       "head -c 100000 /dev/urandom",
@@ -80,7 +80,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
   });
 
   for (const protocol of ["/gam/hello/1", "/gam/join/1", "/gam/raft/1"]) {
-    test(`a frame of 100 MB on ${protocol} is cut off at its first bytes, and named`, async () => {
+    test(`a frame of 100 MB on ${protocol} is cut off at its first bytes, and logged`, async () => {
       const script = fileURLToPath(new URL("./rude-peer.ts", import.meta.url));
       const to = `${lab.host(1).address}:7946`;
       const beforeMiB = residentMiB(lab.host(1));
@@ -92,7 +92,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     });
   }
 
-  test("a removed peer is let go of, is told so when it comes back, and may join anew", async () => {
+  test("a removed peer is cut off, hears why when it comes back, and may join again", async () => {
     const [host, other] = [lab.host(3), lab.host(2)];
     await host.killAgent("SIGKILL");
     await docker(other, "node", "rm", "--force", host.name);
@@ -107,12 +107,12 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     await allReady(mesh, other, 3);
   });
 
-  test("the mesh did not notice any of that", async () => {
+  test("none of that affected the mesh", async () => {
     assert.equal(await termOf(mesh, lab.host(1)), term, "another leader was elected");
     await eachSlotOnce(mesh, 6);
   });
 
-  test("a port that a firewall closes is found before any network needs it", async () => {
+  test("a port that a firewall blocks is reported before any network needs it", async () => {
     const firewall = async (order: string): Promise<void> => {
       const rule = ["INPUT", "-p", "udp", "--dport", "4789", "-j", "DROP"];
       const { code, stderr } = await lab.host(2).exec(["iptables", order, ...rule]);
@@ -164,7 +164,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     assert.match(stderr, /from before its root key was replaced/);
   });
 
-  test("a root key is not replaced without a host that is away, whatever happens meanwhile", async () => {
+  test("replacing the root key waits for a host that is away, whatever happens meanwhile", async () => {
     const [first, away] = [lab.host(1), lab.host(3)];
     const trusted = await docker(first, "swarm", "ca");
     await away.killAgent("SIGKILL");
@@ -176,7 +176,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
       await host.killAgent("SIGKILL");
       await host.startAgent();
     }
-    await mesh.until("they wait on", patienceMs, waits);
+    await mesh.until("they still wait", patienceMs, waits);
     assert.equal(await docker(first, "swarm", "ca"), trusted);
     await away.startAgent();
     await mesh.until("it is replaced", patienceMs, async () => {
@@ -220,7 +220,7 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     const { ID } = await mesh.call<{ ID: string }>(lab.host(1), "GET", "/swarm");
     const labels = [`gam.cluster=${ID}`, "com.docker.swarm.task.id=nobodyknowsthistaskatall1"];
     const words = labels.flatMap((label) => ["--label", label]);
-    // Not started: it may be gone before it could be.
+    // Created but not started: it may be removed before a start.
     const create = ["create", "--name", "stray", ...words, "gam/test:1"];
     assert.equal((await lab.host(2).docker(create, { engine: true })).code, 0);
     await mesh.until("it is gone", patienceMs, async () => {
@@ -243,12 +243,12 @@ describe("a mesh of three hosts, and a fourth that is none of it", { skip }, () 
     await eachSlotOnce(mesh, 9);
   });
 
-  test("a host that leaves takes its containers with it, and may join anew", async () => {
+  test("a host that leaves removes its containers, and may join again", async () => {
     const host = lab.host(3);
     const { code, stderr } = await host.gam(["leave"], { timeoutMs: patienceMs });
     assert.equal(code, 0, stderr);
     assert.ok((await mesh.places("web")).every((place) => place.host !== 3));
-    await mesh.until("it is no member", patienceMs, async () => {
+    await mesh.until("it is not a member", patienceMs, async () => {
       return (await mesh.nodes(lab.host(1))).every(
         ({ Description }) => Description.Hostname !== "host3",
       );
@@ -274,7 +274,7 @@ describe("a mesh of five hosts", { skip }, () => {
   });
 
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-    test(`an agent that ends by ${signal} and comes back finds its containers as they were`, async () => {
+    test(`an agent that ends by ${signal} and returns adopts its containers unchanged`, async () => {
       const leader = await mesh.leader(lab.host(1));
       const victims = [lab.host(leader), lab.host((leader % 5) + 1)];
       const places = await mesh.places("web");
@@ -325,10 +325,10 @@ describe("a mesh of five hosts", { skip }, () => {
     await eachSlotOnce(mesh, replicas);
   });
 
-  test("no slot runs twice after a cable was out for so long that its tasks were moved", async () => {
+  test("no slot runs twice after a cable was out until its tasks were moved", async () => {
     const leader = await mesh.leader(lab.host(1));
     const asked = lab.host(leader);
-    // A host that came back has no tasks.
+    // A host that came back may have no tasks.
     const places = await mesh.places("web");
     const cut = lab.hosts.find(({ number }) => {
       return number !== leader && places.some(({ host }) => host === number);
@@ -345,7 +345,7 @@ describe("a mesh of five hosts", { skip }, () => {
     );
   });
 
-  test("after all hosts lost power at once, every write that was acknowledged is there", async () => {
+  test("after all hosts lost power at once, every acknowledged write is kept", async () => {
     const acknowledged: string[] = [];
     const write = async (host: Host): Promise<void> => {
       for (let n = 0; ; n += 1) {
@@ -363,7 +363,7 @@ describe("a mesh of five hosts", { skip }, () => {
     await Promise.all(writers);
     await Promise.all(lab.hosts.map(back));
     for (const host of lab.hosts) {
-      // Written there, so its copy has all that was written before.
+      // A write at that host, so that its copy has all earlier writes.
       await mesh.until("a write is accepted", patienceMs, async () => {
         await mesh.touch(host, "web");
         return true;
@@ -426,7 +426,7 @@ async function nodeOf(
 ): Promise<Awaited<ReturnType<LabMesh["nodes"]>>[number]> {
   const nodes = await mesh.nodes(host);
   const node = nodes.find(({ Description }) => Description.Hostname === `host${number}`);
-  assert.ok(node !== undefined, `host${number} is no member`);
+  assert.ok(node !== undefined, `host${number} is not a member`);
   return node;
 }
 
@@ -435,7 +435,7 @@ function residentMiB(host: Host): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }
 
-/** Tasks that are to run, whatever they are on. */
+/** Ids of tasks with desired state running, on any host. */
 async function taskIds(mesh: LabMesh, host: Host): Promise<string[]> {
   const tasks = await mesh.tasks(host, "web");
   return tasks
@@ -444,11 +444,11 @@ async function taskIds(mesh: LabMesh, host: Host): Promise<string[]> {
     .sort();
 }
 
-/** So many slots have a container, and none has two, by what the engines say. */
+/** Waits until the engines have `count` slots with a container, and none with two. */
 async function eachSlotOnce(mesh: LabMesh, count: number): Promise<void> {
   let found = "";
   await mesh.until(
-    () => `${count} slots run once; now ${found}`,
+    () => `${count} slots run once each (now ${found})`,
     patienceMs,
     async () => {
       const slots = (await mesh.places("web")).map(({ slot }) => slot).sort();
@@ -458,7 +458,7 @@ async function eachSlotOnce(mesh: LabMesh, count: number): Promise<void> {
   );
 }
 
-/** Waits for a line in one of the agents' logs whose message and fields are so. */
+/** Waits for a log line with this message and these fields, in one of the agents' logs. */
 async function logged(
   mesh: LabMesh,
   hosts: readonly Host[],

@@ -1,8 +1,7 @@
 /**
- * Narrator: how the story of scripts/try looks on a terminal, and without one.
+ * Narrator: prints the story of scripts/try, on a terminal or without one.
  *
- * Decides nothing about the story. Colours are left out where nobody would see them; the words are
- * the same.
+ * Decides nothing about the story. Without a terminal it leaves out colours; the text is the same.
  */
 import { styleText } from "node:util";
 
@@ -26,24 +25,24 @@ export class Narrator {
     this.#line(text);
   }
 
-  /** A command line and the host in which it is typed. */
+  /** A command line, and the host on which it is typed. */
   command(host: string, line: string): void {
     this.#line(`${this.#paint("cyan", `${host}#`)} ${this.#paint("bold", line)}`);
   }
 
-  /** What a command said, as it said it. */
+  /** The output of a command, unchanged. */
   answer(text: string): void {
     for (const line of text.trimEnd().split("\n")) this.#line(`  ${line}`.trimEnd());
     this.#line("");
   }
 
-  /** Something that has come true. */
+  /** A fact that was checked. */
   fact(text: string): void {
     this.#line(`${this.#paint("green", "=>")} ${text}`);
     this.#line("");
   }
 
-  /** Something that happened so long after the beginning of a time line. */
+  /** An event, with its time since the beginning of a time line. */
   moment(afterMs: number, text: string): void {
     this.#line(
       `  ${this.#paint("yellow", `+ ${(afterMs / 1000).toFixed(2).padStart(5)} s`)}  ${text}`,

@@ -1,8 +1,8 @@
 /**
- * Networks on real hosts: a stack's names, addresses and ports, before and after all that may happen
- * to the hosts, the agents, the engines and the kernel's part of it.
+ * Networks on real hosts: a stack's names, addresses and ports, before and after failures of hosts,
+ * agents and engines, and damage to kernel networking.
  *
- * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ * One mesh serves all tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
@@ -39,10 +39,10 @@ const programs = { tcpdump: "tcpdump", wg: "wireguard-tools", "wireguard-go": "w
 const skip = labUnavailable(programs) ?? false;
 const number = 62;
 const cableOutMs = 30_000;
-/** What a host that comes back does before it is right: it makes its networks anew, and stops what has moved. */
+/** Work of a host that returns, in container starts: it recreates its networks and stops moved tasks. */
 const comingBack = 40;
 const loadWished = 500;
-/** A load below this finds no fault. */
+/** Requests a second; a smaller load would find no fault. */
 const loadLeast = 50;
 const port = 9000;
 const replicas = 10;
@@ -52,7 +52,7 @@ describe("networks of five hosts", { skip }, () => {
   let mesh: LabMesh;
   let shop: Shop;
   let database: number;
-  /** Only ends what would never end. */
+  /** Only ends a test that would never end. */
   let patienceMs: number;
   const untouched = new Map<number, Record<string, string[]>>();
 
@@ -67,8 +67,8 @@ describe("networks of five hosts", { skip }, () => {
     await Lab.down(number);
   });
 
-  describe("a stack of six services, as people write it", () => {
-    test("is deployed, and every name and port is right", async (t) => {
+  describe("a realistic stack of six services", () => {
+    test("is deployed, and all names and ports are right", async (t) => {
       database = (await mesh.leader(lab.host(1))) === 2 ? 3 : 2;
       shop = await Shop.open(mesh, { database, at: 4 });
       await isRight(t);
@@ -78,7 +78,7 @@ describe("networks of five hosts", { skip }, () => {
       assert.deepEqual(await shop.leaks(), []);
     });
 
-    test("ports answer while no agent runs, and all is right when they are back", async (t) => {
+    test("ports answer while no agent runs, and all is right when the agents are back", async (t) => {
       await Promise.all(lab.hosts.map((host) => host.killAgent("SIGKILL")));
       try {
         assert.deepEqual(await shop.wrongPorts(), []);
@@ -105,7 +105,7 @@ describe("networks of five hosts", { skip }, () => {
       });
     }
 
-    test("all is right again when an engine was restarted", async (t) => {
+    test("all is right again after an engine was restarted", async (t) => {
       const host = lab.host(database === 2 ? 3 : 2);
       await host.killEngine("SIGTERM");
       await host.startEngine();
@@ -115,7 +115,7 @@ describe("networks of five hosts", { skip }, () => {
 
     for (const leads of [false, true]) {
       const whose = leads ? "the leader's host" : "a host";
-      test(`all is right again when ${whose} has lost power, and when it is back`, async (t) => {
+      test(`all is right after ${whose} has lost power, and after it is back`, async (t) => {
         await shop.whole();
         const leader = await mesh.leader(lab.host(database));
         const other = await shop.busiest([leader, database]);
@@ -133,7 +133,7 @@ describe("networks of five hosts", { skip }, () => {
       });
     }
 
-    test("all is right for the others while a cable is out, and for all when it is in", async (t) => {
+    test("all is right for the others while a cable is out, and for all afterwards", async (t) => {
       await shop.whole();
       const leader = await mesh.leader(lab.host(database));
       const cut = await shop.busiest([leader, database]);
@@ -154,7 +154,7 @@ describe("networks of five hosts", { skip }, () => {
       assert.deepEqual(await shop.leaks(), []);
     });
 
-    test("goes, with its networks", async () => {
+    test("is removed, with its networks", async () => {
       await shop.close(lab.host(1));
       await mesh.until("no engine has a network of it", patienceMs, async () => {
         const left = await Promise.all(lab.hosts.map(engineNetworks));
@@ -180,7 +180,7 @@ describe("networks of five hosts", { skip }, () => {
       plain = found;
     });
 
-    test("a plain container on an attachable network finds the service, and is let in", async () => {
+    test("a plain container on an attachable network reaches the service", async () => {
       const found = await until("it answers", async () => {
         const [answer] = await askAt(askingSocketOf(plain), [
           { ask: "http", name: "ten", port: 80 },
@@ -190,7 +190,7 @@ describe("networks of five hosts", { skip }, () => {
       assert.ok(Object.values(plain.addresses).includes(found.client ?? ""), "as another address");
     });
 
-    test("a plain container is found at the address and by the name that it asked for", async () => {
+    test("a plain container gets the address and name that it asked for", async () => {
       const wish = ["--ip", "10.77.9.9", "--network-alias", "spade"];
       const run = ["run", "--detach", "--network", "open", ...wish, "gam/echo:1"];
       const id = await mustDocker(lab.host(4), run);
@@ -210,7 +210,7 @@ describe("networks of five hosts", { skip }, () => {
       await mustDocker(lab.host(5), ["rm", "--force", again]);
     });
 
-    test("a container that forges it does not reach what is on its host's loopback", async () => {
+    test("a container cannot reach its host's loopback by forged packets", async () => {
       const run = ["run", "--detach", "--label", "plain", "--network", "open", "gam/echo:1"];
       const id = await mustDocker(lab.host(3), run);
       const forger = await inspect(lab.host(3), id);
@@ -246,7 +246,7 @@ describe("networks of five hosts", { skip }, () => {
     });
 
     test("10,000 connections: none refused, and evenly spread", async (t) => {
-      // One in a hundred fair spreads is called uneven: twice in a row, one in ten thousand.
+      // One in a hundred fair spreads counts as uneven. Twice in a row: one in ten thousand.
       for (let tries = 1; ; tries += 1) {
         const options = { urls: ["http://ten/"], count: 10_000, atOnce: 16 };
         const load = await Load.start(
@@ -265,7 +265,7 @@ describe("networks of five hosts", { skip }, () => {
       }
     });
 
-    test("its connections go past the hosts' rules, and live on when they cannot any more", async () => {
+    test("its connections use the fast path, and survive when the fast path is removed", async () => {
       const own = plain.addresses.open;
       const isFast = async ({ host, addresses }: Container): Promise<boolean> => {
         const { stdout } = await host.exec(["nft", "list", "table", "netdev", "gam"]);
@@ -288,7 +288,7 @@ describe("networks of five hosts", { skip }, () => {
       const hosts = [lab.host(3), other.host];
       const flow = `--orig-src ${own} --orig-port-src ${found.port} --reply-src ${other.addresses.open}`;
       const tracked = async (): Promise<string> => {
-        // Of one before from the same port, which took the bridge, the end is still remembered.
+        // conntrack may still have an ended connection from the same port, which took the bridge.
         const words = `conntrack -L -p tcp --state ESTABLISHED ${flow}`.split(" ");
         const said = await Promise.all(hosts.map((host) => host.exec(words)));
         return said.map(({ stdout }) => stdout).join("");
@@ -301,7 +301,7 @@ describe("networks of five hosts", { skip }, () => {
         });
       };
       await goesOn();
-      assert.equal(await tracked(), "", "a host has seen it pass");
+      assert.equal(await tracked(), "", "a host has tracked the connection");
       await until("it takes the bridge when the lease is over", async () => {
         for (const host of hosts) await must(host, "nft flush set netdev gam lease");
         await goesOn();
@@ -329,7 +329,7 @@ describe("networks of five hosts", { skip }, () => {
       await create("sticky", [...where, "gam/echo:1"]);
       await mesh.running(lab.host(1), "sticky", 4);
       const question = { ask: "http", name: "sticky", port: 80 } as const;
-      // It moves to another as long as the last of them are only just getting known.
+      // The task may change until the last tasks are known.
       await until("the same answers all", async () => {
         const answers = await askAt(askingSocketOf(plain), Array(20).fill(question));
         const servers = new Set(answers.map(({ server, trouble }) => trouble ?? server));
@@ -361,9 +361,9 @@ describe("networks of five hosts", { skip }, () => {
       });
     }
 
-    // An engine forgets what is tracked of a container that stops, and with an old connection a new one
-    // from the same port. So updates lose requests where ended connections are remembered.
-    test("a connection that has ended is forgotten at once", async () => {
+    // When a container stops, the engine deletes its conntrack entries. An old entry would take with it a new
+    // connection from the same port. So updates would lose requests if ended connections stayed tracked.
+    test("a connection that has ended is not tracked any more", async () => {
       await until("none is left", async () => {
         const words = ["conntrack", "-L", "-p", "tcp", "--orig-port-dst", `${port}`];
         const { code, stdout, stderr } = await lab.host(1).exec(words);
@@ -373,7 +373,7 @@ describe("networks of five hosts", { skip }, () => {
     });
   });
 
-  test("a task on the node that was asked sees the client's address", async () => {
+  test("a task on the asked node sees the client's address", async () => {
     const constraint = ["--constraint", "node.hostname==host1"];
     await create("near", [...constraint, "--publish", "9100:80", "gam/echo:1"]);
     await mesh.running(lab.host(1), "near", 1);
@@ -386,13 +386,13 @@ describe("networks of five hosts", { skip }, () => {
     await until("it answers", () => asked(near));
     assert.equal(await asked(near), from.address);
     const other = await until("it answers by another node", () => asked(far));
-    assert.notEqual(other, from.address, "no answer could come back this way");
+    assert.notEqual(other, from.address, "no answer could return this way");
   });
 
   describe("an encrypted network", () => {
     const mark = (network: string): string => `marked-payload-in-${network}`;
 
-    test("shows nothing of what passes on the switch", async () => {
+    test("shows no plain text on the switch", async () => {
       for (const network of ["veiled", "bare"]) {
         const option = network === "veiled" ? ["--opt", "encrypted"] : [];
         const words = ["network", "create", "-d", "overlay", "--attachable", ...option, network];
@@ -420,16 +420,19 @@ describe("networks of five hosts", { skip }, () => {
         ];
         await until("it answers", () => mustDocker(lab.host(3), words, { engine: true }));
       }
-      // What comes last in plain text shows that all was seen: frames wait for a capture on a busy machine.
+      // The last plain text proves that the capture is complete: on a busy machine frames arrive late in it.
       await until("the capture is there", async () => readFileSync(file).includes(mark("bare")));
       await stop();
       const seen = readFileSync(file);
       rmSync(file);
-      assert.ok(seen.includes(mark("bare")), "the capture does not see what is there to be seen");
+      assert.ok(
+        seen.includes(mark("bare")),
+        "the capture does not have the plain text of the bare network",
+      );
       assert.ok(!seen.includes(mark("veiled")), "the payload is on the switch in plain text");
     });
 
-    test("is refused where nothing encrypts, with the reason", async () => {
+    test("is refused on hosts that cannot encrypt, with the reason", async () => {
       for (const host of lab.hosts) {
         await host.killAgent("SIGTERM");
         await must(host, "mount --bind /dev/null $(command -v wireguard-go)");
@@ -452,7 +455,7 @@ describe("networks of five hosts", { skip }, () => {
       const ids = await mustDocker(host, list, { engine: true });
       const plain = ids.split("\n").filter((id) => id !== "");
       if (plain.length > 0) await mustDocker(host, ["rm", "--force", ...plain], { engine: true });
-      // The last one takes the cluster along, and is asked whether it means that.
+      // When the last host leaves, the cluster is gone, so it needs --force.
       const force = host.number === 1 ? ["--force"] : [];
       const { code, stderr } = await host.gam(["leave", ...force], { timeoutMs: patienceMs });
       assert.equal(code, 0, `${host.name}: ${stderr}`);
@@ -460,7 +463,7 @@ describe("networks of five hosts", { skip }, () => {
     }
   });
 
-  /** Names and ports are right in time, and how long that took is told. */
+  /** Checks that names and ports are right in time, and reports how long that took. */
   async function isRight(
     t: TestContext,
     when = "",
@@ -477,7 +480,7 @@ describe("networks of five hosts", { skip }, () => {
     });
   }
 
-  /** The first answer that says something. Errors: LabError when there is none in time. */
+  /** The first answer that is not undefined. Errors: LabError when there is none in time. */
   async function until<T>(
     what: string,
     look: () => Promise<T | undefined>,
@@ -509,7 +512,7 @@ describe("networks of five hosts", { skip }, () => {
   }
 });
 
-/** What a rolling update did to the requests, and the kernel's counters of the tasks that ended. */
+/** Figures of a rolling update: its requests, and the kernel's counters of the ended tasks. */
 function updateLines({ load, bare, endings }: RollingUpdate): string[] {
   const show = ({ sent, answered, lastedMs, p50Ms, p99Ms }: LoadResult): string =>
     `${answered} of ${sent} answered in ${(lastedMs / 1000).toFixed(1)} s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`;
@@ -520,9 +523,9 @@ function updateLines({ load, bare, endings }: RollingUpdate): string[] {
   ];
 }
 
-/** A shell loop over the links of a host whose names begin so; `$d` is the link. */
+/** A shell loop over a host's links whose names begin with `prefix`; `$d` is the link. */
 function onEach(prefix: string, command: string): string {
-  // Not from /sys, which is the machine's in every host.
+  // Not from /sys, which shows the machine's links in every host.
   return `for d in $(ip -br link show | grep -o '^${prefix}[^ @]*'); do ${command}; done`;
 }
 

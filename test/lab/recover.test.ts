@@ -1,7 +1,7 @@
 /**
- * Five hosts of which three are lost for good: `gam recover` on a survivor, and the three come back after all.
+ * Five hosts of which three are lost for good: `gam recover` on a survivor, and later the three come back.
  *
- * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ * One mesh serves all tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
 import { appendFile, readdir, readFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { LabMesh, type Place } from "./clusters/lab-mesh.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 83;
-/** Only ends what would never end. */
+/** Only ends a test that would never end. */
 const patienceMs = 120_000;
 const replicas = 6;
 
@@ -24,11 +24,11 @@ interface Status {
 
 interface Story {
   readonly name: string;
-  /** Of the service that is written before the hosts are lost. */
+  /** Names the service that is written before the hosts are lost. */
   readonly key: string;
-  /** Whether the survivor is a standby: it has the log, and no vote. */
+  /** Whether the survivor is a standby: it has the log but no vote. */
   readonly standby: boolean;
-  /** What is done to the survivor before it recovers. */
+  /** Damages the survivor before it recovers. */
   readonly spoil?: (survivor: Host) => Promise<void>;
 }
 
@@ -48,7 +48,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
   for (const { name, key, standby, spoil } of [
     { name: "a voter", key: "first", standby: false },
     {
-      name: "a voter whose log has an entry that nobody can read",
+      name: "a voter whose log has an unreadable entry",
       key: "second",
       standby: false,
       spoil: poison,
@@ -76,7 +76,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
       const done = await survivor.gam(["recover", "--yes"]);
       assert.equal(done.code, 0, done.stderr);
 
-      // A worker takes no calls about the cluster.
+      // A worker refuses calls about the cluster.
       const isManager = (host: Host): boolean => !standby || host.number <= 2;
       for (const host of [survivor, other].filter(isManager)) {
         await mesh.until(`${host.name} goes on`, patienceMs, async () => {
@@ -116,7 +116,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
     });
   }
 
-  /** The survivors' containers are the same, and were not started again. */
+  /** Checks that the survivors' containers are the same and were not restarted. */
   function assertKept(before: readonly Place[], now: readonly Place[]): void {
     const ids = new Map(now.map((place) => [place.container, place]));
     for (const place of before) assert.deepEqual(ids.get(place.container), place);
@@ -132,7 +132,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
     return { survivor, other, lost: [lab.host(leader), ...others] };
   }
 
-  /** Of two managers the one that has no vote, and a worker. */
+  /** The survivor is the manager without a vote, of two; the other one is a worker. */
   async function aStandby(): Promise<{ survivor: Host; other: Host; lost: Host[] }> {
     await mesh.until("one votes", patienceMs, async () => {
       return (await statusOf(lab.host(1))).voters.length === 1;
@@ -179,7 +179,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
   }
 });
 
-/** Behind the last entry of its log stands one more that nobody can read, as if it had always been there. */
+/** Appends an unreadable entry to the host's log, as if it had always been there. */
 async function poison(host: Host): Promise<void> {
   await host.killAgent("SIGKILL");
   const folder = join(host.folder, "gam", "journal");

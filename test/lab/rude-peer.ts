@@ -1,10 +1,10 @@
 /**
- * Rude peer: speaks the mesh's protocols as a stranger that means harm. Run inside of a host:
+ * Rude peer: a hostile stranger that speaks the mesh's protocols. Run it inside of a host:
  *
  *   node test/lab/rude-peer.ts HOST:PORT PROTOCOL BYTES
  *
  * Proves a key of its own, opens PROTOCOL, announces a frame of BYTES and sends it until it is cut off.
- * Prints its node id, by which the log of the other side names it.
+ * Prints its node id, which the other side's log has.
  */
 import { dialAddress, parseAddress } from "../../packages/mesh/src/trust/address.ts";
 import { makeIdentity } from "../../packages/mesh/src/trust/identity.ts";
@@ -32,7 +32,7 @@ head[4] = 1;
 const piece = Buffer.alloc(pieceBytes);
 let sentBytes = 0;
 try {
-  // Where strangers are not even answered, it is cut off here.
+  // A peer that does not answer strangers cuts it off here.
   const stream = await connection.newStream(protocol);
   stream.send(head);
   while (sentBytes < Number(bytes) && stream.status === "open") {
@@ -42,7 +42,7 @@ try {
     else await Promise.race([closed, new Promise((resolve) => stream.onDrain().then(resolve))]);
   }
 } catch {
-  // Cut off while it asked or wrote.
+  // Cut off while opening or writing.
 }
 await closed;
 process.stdout.write(`${identity.nodeId}\n`);

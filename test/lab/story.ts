@@ -1,8 +1,8 @@
 /**
- * Story: what scripts/try shows. A mesh, a stack given to its second host, the leader's host lost.
+ * Story: what scripts/try shows. A mesh, a stack deployed at its second host, the loss of the leader's host.
  *
- * Decides what is typed, and what must be true after it, within what time. Whatever is not ends the
- * story with a LabError. Does not make the lab and does not take it down (try.ts).
+ * Decides which commands run, and what must be true afterwards, in which time. If it is not true, the
+ * story ends with a LabError. Does not make the lab and does not take it down (try.ts).
  */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -20,7 +20,7 @@ const webPerHost = 2;
 const apiPerHost = 1;
 const moreWebs = 3;
 const port = 8080;
-/** A container is called by the beginning of its id unless it is told otherwise. */
+/** A container's default host name is the beginning of its id. */
 const containerName = /^[0-9a-f]{12}$/gm;
 
 const commandMsMax = 60_000;
@@ -34,7 +34,7 @@ export interface StoryOptions {
   /** At least 3. All hosts have an agent and are in no mesh. */
   readonly lab: Lab;
   readonly narrator: Narrator;
-  /** Whether the stack stays in the end. */
+  /** Whether the stack stays at the end. */
   readonly keepStack: boolean;
 }
 
@@ -52,7 +52,7 @@ export class Story {
     this.#replicas = lab.hosts.length * (webPerHost + apiPerHost);
   }
 
-  /** Errors: LabError with the first thing that did not come true. */
+  /** Runs the story. Errors: LabError with the first step that failed. */
   async tell(): Promise<void> {
     const mesh = await this.#meet();
     await this.#deploy(mesh);
@@ -85,13 +85,13 @@ export class Story {
     if (second === undefined) throw new LabError("Cannot tell the story: the lab has one host");
     const web = this.#lab.hosts.length * webPerHost;
     const api = this.#lab.hosts.length * apiPerHost;
-    this.#narrator.chapter(`A stack, given to ${second.name}`);
+    this.#narrator.chapter(`A stack, deployed at ${second.name}`);
     this.#narrator.say(
       "Any host takes it. The client is Docker's own, unmodified; DOCKER_HOST is unix:///run/gam.sock",
     );
     const client = await second.exec(["docker", "--version"]);
     this.#narrator.say(
-      `(${client.stdout.trim()}). Nothing is pulled: these hosts have no way out.`,
+      `(${client.stdout.trim()}). Nothing is pulled: these hosts have no route to the outside.`,
     );
     this.#narrator.say("");
     writeFileSync(join(second.folder, "home", stackFile), stackText(web, api));
@@ -107,7 +107,7 @@ export class Story {
     await this.#type(last, `docker stack ps ${stack}`);
     await this.#inEngines(mesh);
     this.#narrator.chapter("Names, service addresses and published ports, across hosts");
-    this.#narrator.say("Every host answers at the published port, for whichever replica:");
+    this.#narrator.say("Every host answers at the published port, from any replica:");
     this.#narrator.say("");
     await this.#askPort(mesh);
     this.#narrator.say(
@@ -117,13 +117,13 @@ export class Story {
     await this.#askName(mesh);
   }
 
-  /** Resolves to the host that is lost then. */
+  /** Resolves to the lost host. */
   async #lose(mesh: LabMesh): Promise<Host> {
     const victim = this.#lab.host(await mesh.leader(this.#last));
     const left = this.#without(victim);
     const witnesses = left.slice(-2);
     const [one = "", other = ""] = witnesses.map(({ name }) => name);
-    this.#narrator.chapter(`The host that leads loses power: ${victim.name}`);
+    this.#narrator.chapter(`The leader's host loses power: ${victim.name}`);
     this.#narrator.say(`As ${one} and ${other} see it, each in its own copy of the state:`);
     this.#narrator.say("");
     await blackOut({
@@ -145,7 +145,7 @@ export class Story {
 
   async #scale(mesh: LabMesh): Promise<void> {
     const webs = this.#lab.hosts.length * webPerHost + moreWebs;
-    this.#narrator.chapter("Those that are left go on");
+    this.#narrator.chapter("The remaining hosts work on");
     const beganMs = performance.now();
     await this.#type(this.#last, `docker service scale --detach ${stack}_web=${webs}`);
     this.#replicas += moreWebs;
@@ -179,7 +179,7 @@ export class Story {
   }
 
   async #remove(mesh: LabMesh): Promise<void> {
-    this.#narrator.chapter("The stack goes");
+    this.#narrator.chapter("The stack is removed");
     await this.#type(this.#last, `docker stack rm ${stack}`);
     await mesh.until("no container is left", runningMsMax, async () => {
       const counts = await Promise.all(this.#on.map(containers));
@@ -188,7 +188,7 @@ export class Story {
     this.#narrator.fact("no container is left in any engine");
   }
 
-  /** The answer of each host that is on is the name of a container, which is its id. */
+  /** Checks that each host that is on answers with the name of a container, which is its id. */
   async #askPort(mesh: LabMesh): Promise<void> {
     const hosts = this.#on.map(({ name }) => name);
     const line = `for h in ${hosts.join(" ")}; do busybox wget -qO- http://$h:${port}/; done`;
@@ -224,7 +224,7 @@ export class Story {
     }
   }
 
-  /** Every replica runs, as `host` has it in its copy of the state. */
+  /** Waits until every replica runs, in `host`'s copy of the state. */
   async #allRun(mesh: LabMesh, host: Host): Promise<void> {
     let found = 0;
     const what = (): string => `${this.#replicas} replicas run (now ${found})`;
@@ -240,7 +240,7 @@ export class Story {
     return tasks.filter(runs);
   }
 
-  /** Asks the engines themselves: what the state says runs there runs there, and nothing else. */
+  /** Checks that the engines have exactly the containers in the state. */
   async #inEngines(mesh: LabMesh): Promise<void> {
     const hosts = this.#on;
     let found: string[] = [];
@@ -272,7 +272,7 @@ export class Story {
       timeoutMs: commandMsMax,
     });
     if (stdout.trim() !== "") this.#narrator.answer(stdout);
-    // What the client warns of is no part of the story, unless it is the end of it.
+    // The client's warnings are shown only if the command fails.
     if (code === 0) return stdout;
     throw new LabError(`Cannot run "${line}" on ${host.name}: code ${code}, ${stderr.trim()}`);
   }
@@ -285,7 +285,7 @@ export class Story {
     return this.#lab.hosts.filter(({ isOn }) => isOn);
   }
 
-  /** The last host that is on: with the first as leader and the second as the one that got the stack, a third party. */
+  /** The last host that is on: neither the first leader nor the host that got the stack. */
   get #last(): Host {
     const last = this.#on.at(-1);
     if (last === undefined) throw new LabError("Cannot tell the story: every host is off");

@@ -14,12 +14,12 @@ describe("scripts/try", { skip }, () => {
     await Lab.down(number);
   });
 
-  test("tells its story to the end and leaves nothing behind", async () => {
+  test("runs its story to the end and leaves nothing behind", async () => {
     const { child, said, over } = start();
     assert.equal(await over, 0, said.text);
     assert.equal(child.signalCode, null);
     assert.match(said.text, /loses power.*leads now.*replicas run again.*comes back/s);
-    assert.ok(!said.text.includes("\u001b"), "no colours where there is no terminal");
+    assert.ok(!said.text.includes("\u001b"), "no colours without a terminal");
     assert.deepEqual(traces(), []);
   });
 

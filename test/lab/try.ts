@@ -1,8 +1,8 @@
 /**
- * Try: the program behind scripts/try. Makes a lab, tells the story in it, takes the lab down.
+ * Try: the program behind scripts/try. Makes a lab, runs the story in it, takes the lab down.
  *
- * The lab goes away however this ends: by itself, on a failure, on Ctrl-C; and when this process is
- * killed, the lab's keeper sees to it. Code 0 means that every step of the story came true.
+ * The lab is always removed: at the end, on a failure, on Ctrl-C; and the lab's keeper removes it when
+ * this process is killed. Code 0 means that every step of the story succeeded.
  */
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
@@ -17,7 +17,7 @@ const interruptedCode = 130;
 /** When scripts/try began, in milliseconds since 1970: installing is part of the time that it takes. */
 const beganMs = Number(process.env.GAM_TRY_BEGAN_MS ?? Date.now());
 
-/** HOSTS, the lab's number or nothing, `keep` or nothing: scripts/try has checked them. */
+/** Arguments, checked by scripts/try: HOSTS, the lab's number or nothing, `keep` or nothing. */
 async function main([hostsWord, numberWord, keepWord]: readonly string[]): Promise<number> {
   const hosts = Number(hostsWord);
   const number = Number(numberWord || numberDefault);
@@ -36,7 +36,7 @@ async function main([hostsWord, numberWord, keepWord]: readonly string[]): Promi
   else narrator.say("The lab is down; nothing of it is left.");
   const took = seconds(Date.now() - beganMs);
   const before = seconds(installedMs);
-  narrator.say(`Every step came true, in ${took}; ${before} of it passed before the first began.`);
+  narrator.say(`Every step succeeded, in ${took}, of which ${before} before the first step.`);
   return 0;
 }
 
@@ -74,17 +74,17 @@ async function play({ hosts, number, narrator, keep, interruption }: Play): Prom
   }
 }
 
-/** Aborted by the first signal that asks for an end. Later ones change nothing: cleaning is under way. */
+/** Aborted by the first signal. Later ones have no effect, since cleaning is under way. */
 function interruptible(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => controller.abort());
   return controller.signal;
 }
 
-/** What is just being started may come to life behind the back of the first `down`. */
+/** Takes the lab down twice, since a host that was just starting may appear after the first `down`. */
 async function endLab(number: number, playing: Promise<void>): Promise<void> {
   await Lab.down(number);
-  // The ground is gone from under the story, so what it complains of is no news.
+  // The story fails because its lab is gone, so its error is not shown.
   await Promise.race([playing.catch(() => undefined), pause(endMsMax)]);
   await Lab.down(number);
 }
@@ -104,7 +104,7 @@ function advice(number: number, hosts: number): string {
 }
 
 try {
-  // Not by `exitCode`: a story that was interrupted may be waiting for something still.
+  // Not by `exitCode`: an interrupted story may still wait for something.
   process.exit(await main(process.argv.slice(2)));
 } catch (thrown) {
   if (!(thrown instanceof LabError)) throw thrown;

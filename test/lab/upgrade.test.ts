@@ -1,7 +1,7 @@
 /**
  * Hosts are upgraded one after the other from a release to the next one, which brings a new kind of change.
  *
- * One mesh serves all tests, which follow one another: what one leaves is where the next begins.
+ * One mesh serves all tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -15,14 +15,14 @@ import { makeReleases, type Releases } from "./clusters/releases.ts";
 const skip = labUnavailable() ?? false;
 const number = 60;
 const members = 3;
-/** Only ends what would never end. */
+/** Only ends a test that would never end. */
 const patienceMs = 120_000;
 
 describe("a mesh that is upgraded host by host", { skip }, () => {
   let lab: Lab;
   let mesh: LabMesh;
   let releases: Releases;
-  /** Of the service: none of them may notice anything. */
+  /** Containers of the service, which must not change. */
   let containers: string;
   before(async () => {
     releases = await makeReleases();
@@ -41,7 +41,7 @@ describe("a mesh that is upgraded host by host", { skip }, () => {
     assert.match(await rotate(mesh, lab.host(1)), /"rotateTokens" is no change/);
   });
 
-  test("it is refused with the hosts to upgrade, until the last of them is, and then taken", async () => {
+  test("it is refused with the hosts to upgrade, until all are upgraded, and then accepted", async () => {
     const left = lab.hosts.slice(0, members).reverse();
     const token = await tokenAt(mesh, lab.host(1));
     for (const [at, host] of left.entries()) {
@@ -73,7 +73,7 @@ describe("a mesh that is upgraded host by host", { skip }, () => {
       const tokens = await Promise.all(left.map((host) => tokenAt(mesh, host)));
       return tokens.every((one) => one === rotated);
     });
-    assert.equal(await containersOf(mesh), containers, "containers have run on");
+    assert.equal(await containersOf(mesh), containers, "containers changed");
     await mesh.scale(lab.host(2), "web", members + 1);
     await mesh.running(lab.host(1), "web", members + 1);
   });
@@ -109,7 +109,7 @@ describe("a mesh that is upgraded host by host", { skip }, () => {
   });
 });
 
-/** What the write was answered; "" when it was taken. */
+/** The error of the write; "" when it was accepted. */
 async function rotate(mesh: LabMesh, host: Host): Promise<string> {
   try {
     await mesh.call(host, "POST", "/gam/v1/token/rotate", {});
@@ -123,7 +123,7 @@ async function rotate(mesh: LabMesh, host: Host): Promise<string> {
 
 async function tokenAt(mesh: LabMesh, host: Host): Promise<string> {
   const { worker } = await mesh.call<{ worker: string }>(host, "GET", "/gam/v1/token");
-  // Addresses that follow are in the order in which the asked host knows them.
+  // Without the addresses, whose order differs from host to host.
   return worker.split("-").slice(0, 4).join("-");
 }
 
@@ -135,7 +135,7 @@ async function containersOf(mesh: LabMesh): Promise<string> {
     .join("\n");
 }
 
-/** Each file of the agent's data directory, with a digest of its bytes and when it was changed last. */
+/** Each file of the agent's data directory, with a digest of its bytes and its time of change. */
 function contentOf(host: Host): readonly string[] {
   const folder = host.path("/var/lib/gam");
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();

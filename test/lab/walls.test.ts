@@ -1,7 +1,7 @@
 /**
- * Walls on real hosts: ways to send a frame, a packet or a name where it does not belong. Nothing may arrive, as the
- * counters of the target's kernel say. Then the walls are taken down while no agent runs, and the same must arrive:
- * so each way is one.
+ * Walls on real hosts: ways to send a frame, a packet or a name where it does not belong. By the counters of the
+ * target's kernel, nothing may arrive. Then the walls are removed while no agent runs, and the same must arrive: this
+ * proves that each way works without walls.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -31,7 +31,7 @@ const networks: Readonly<Record<string, readonly string[]>> = {
 
 interface Way {
   readonly name: string;
-  /** Who sends: a key of `senders`. */
+  /** The sender: a key of `senders`. */
   readonly from: string;
   readonly sending: () => Sending;
   /** Where it would arrive: in a container of that network at host 2, at host 1, or at a host itself. */
@@ -41,7 +41,7 @@ interface Way {
 describe("walls of three hosts", { skip }, () => {
   let lab: Lab;
   let mesh: LabMesh;
-  /** Containers on host 1 that send, by what they are. */
+  /** Containers on host 1 that send, by their kind. */
   const senders = new Map<string, Container>();
   /** One container for each network on hosts 1 and 2. */
   const targets = new Map<string, Container>();
@@ -279,7 +279,7 @@ describe("walls of three hosts", { skip }, () => {
     const counts = await Promise.all(lab.hosts.map((host) => packets(host, [])));
     return counts.reduce((sum, one) => sum + one, 0);
   };
-  /** What of the way arrives anywhere. */
+  /** Sends once, and returns what arrived anywhere. */
   const arrives = async (way: Way): Promise<{ frames: number; hosts: number }> => {
     const sender = senders.get(way.from);
     assert.ok(sender !== undefined, `no sender ${way.from}`);
@@ -290,7 +290,7 @@ describe("walls of three hosts", { skip }, () => {
     return { frames: after[0] - before[0], hosts: after[1] - before[1] };
   };
 
-  test("what belongs together finds each other", async () => {
+  test("allowed traffic arrives", async () => {
     for (const host of [1, 2]) tunnels.set(host, await tunnel(lab.host(host).number));
     const { code, stderr } = await lab
       .host(1)
@@ -335,14 +335,14 @@ describe("walls of three hosts", { skip }, () => {
     });
   }
 
-  test("tcpdump at the targets has seen none of it", () => {
+  test("tcpdump at the targets saw none of it", () => {
     assert.deepEqual(
       dumps.map(seen),
       dumps.map(() => 0),
     );
   });
 
-  test("a container of an internal network has no default route, one of two networks has that of the other", async () => {
+  test("a container of an internal network has no default route; with a second network it has that one's", async () => {
     const routes = (sender: Container): Promise<string> =>
       mustDocker(sender.host, ["exec", sender.id, "ip", "route"], { engine: true });
     await mesh.until("there is no default route", patienceMs, async () => {
@@ -356,7 +356,7 @@ describe("walls of three hosts", { skip }, () => {
     await mustDocker(lab.host(1), ["rm", "--force", both.id], { engine: true });
   });
 
-  test("a name asked for in an internal network leaves no host", async (t) => {
+  test("a query for a name from an internal network leaves no host", async (t) => {
     const asked = await fakeNameServer(lab.host(1), t);
     const lookUp = async (sender: Container, name: string): Promise<void> => {
       await askAt(askingSocketOf(sender), [{ ask: "address", name, port: 0 }]);
@@ -386,7 +386,7 @@ describe("walls of three hosts", { skip }, () => {
       assert.ok(host.agentPid !== undefined, `${host.name} has no agent`);
   });
 
-  test("with the walls down each of the ways leads there", async (t) => {
+  test("with the walls down each way arrives", async (t) => {
     await Promise.all(lab.hosts.map((host) => host.killAgent("SIGKILL")));
     for (const host of [lab.host(1), lab.host(2)]) await must(host, ["nft", wallsDown]);
     const closed: string[] = [];
@@ -411,7 +411,7 @@ describe("walls of three hosts", { skip }, () => {
     return found;
   }
 
-  /** A running container of the echo image, at the agent or past it. */
+  /** Runs a container of the echo image, through the agent or directly at the engine. */
   async function run(host: Host, words: readonly string[], engine = false): Promise<Container> {
     const command = ["run", "--detach", ...words, "gam/echo:1"];
     const id = await mustDocker(host, command, { engine });
@@ -422,7 +422,7 @@ describe("walls of three hosts", { skip }, () => {
 });
 
 const settleMs = 300;
-/** With all that is around it, more than 1500 in one packet; by itself, what a network of 1450 takes. */
+/** With all headers more than 1500 bytes, so it is fragmented; alone it fits a network of 1450. */
 const fragmented = 1426;
 /** The host's own address on the engine's bridge, in a network of IPv6 that the test makes there. */
 const ip6OfHost = "2001:db8:66::1";
@@ -437,7 +437,7 @@ function ip6Script(pid: number): string {
   ].join(" && ");
 }
 
-/** Behind all other rules: what was sent by a sender and is taken in by the host, or decapsulated there. */
+/** Rules after all others, which count what the host accepts from a sender, or decapsulates. */
 const counting = `table inet seen {
   counter arrived { }
   chain input {
@@ -453,7 +453,7 @@ const countingFrames = `table inet seen {
     udp dport ${framePort} counter name arrived
   }
 }`;
-/** What keeps containers out, and frames of who is no node. */
+/** Removes the rules that stop containers, and frames from hosts that are not nodes. */
 const wallsDown = [
   ...["walls", "tunnelled", "vxlan"].map((chain) => `flush chain ip gam ${chain}`),
   "flush chain ip6 gam walls",
@@ -503,7 +503,7 @@ async function addressOf(host: Host, device: string): Promise<string> {
   return address;
 }
 
-/** Takes what the host's agent asks on, and answers nothing. Shape: what was asked so far, as text. */
+/** A name server that gets the agent's queries and never answers. Shape: returns the queries so far, as text. */
 async function fakeNameServer(host: Host, t: TestContext): Promise<() => string> {
   const script = `const socket = require("node:dgram").createSocket("udp4");
     socket.on("message", (message) => console.log(message.toString("latin1").replace(/[^a-z-]/g, " ")));

@@ -1,9 +1,9 @@
 /**
- * Blackout: a host loses power, and what the others say of it, in the order in which they say it.
+ * Blackout: a host loses power, and what the other hosts report, in order.
  *
- * Decides when it is over: somebody else leads (if the host led), the mesh calls the host down, and as
- * many replicas as before run on the others. All this is read at the API of hosts that are left, each
- * from its own copy of the state. Times are from just before the power goes.
+ * Decides when it is over: another host leads (if the host led), the host's node is down, and as many
+ * replicas as before run on the others. Reads all this at the API of the remaining hosts, each from
+ * its own copy of the state. Times are from just before the power loss.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, LabError } from "./lab.ts";
@@ -12,10 +12,10 @@ import type { LabMesh, TaskRow } from "./lab-mesh.ts";
 export interface BlackoutOptions {
   readonly mesh: LabMesh;
   readonly victim: Host;
-  /** Who is asked. */
+  /** The hosts that are asked. */
   readonly witnesses: readonly Host[];
   readonly services: readonly string[];
-  /** Replicas of all services together. */
+  /** Number of replicas of all services together. */
   readonly replicas: number;
   readonly tell: (afterMs: number, text: string) => void;
   readonly withinMs: number;
@@ -33,7 +33,7 @@ interface Status {
 const pollMs = 25;
 const answerMsMax = 2000;
 
-/** Resolves when all has come true. Errors: LabError with what has not, after `withinMs`. */
+/** Resolves when it is over. Errors: LabError with what is missing after `withinMs`. */
 export async function blackOut(options: BlackoutOptions): Promise<void> {
   const { mesh, victim, witnesses, services, replicas, withinMs } = options;
   const victimId = mesh.ids.get(victim.number);
@@ -50,7 +50,9 @@ export async function blackOut(options: BlackoutOptions): Promise<void> {
   const tell = (text: string): void => options.tell(sinceMs(), text);
   await Promise.all([victim.kill(), ...witnesses.map(watch)]);
   if (awaited.size > 0) {
-    throw new LabError(`Not within ${withinMs} ms after the loss: ${[...awaited].join(", ")}`);
+    throw new LabError(
+      `Timeout ${withinMs} ms after the loss; still missing: ${[...awaited].join(", ")}`,
+    );
   }
 
   async function watch(witness: Host): Promise<void> {
@@ -58,7 +60,7 @@ export async function blackOut(options: BlackoutOptions): Promise<void> {
       try {
         await look(witness);
       } catch (thrown) {
-        // It has nothing to say in the middle of an election. It is asked again.
+        // A host has no answer during an election. It is asked again.
         if (!(thrown instanceof LabError)) throw thrown;
       }
       await pause(pollMs);
@@ -74,7 +76,7 @@ export async function blackOut(options: BlackoutOptions): Promise<void> {
     }
     const node = status.nodes.find(({ id }) => id === victimId);
     if (node?.state === "down" && awaited.delete("the host is down")) {
-      tell(`${victim.name} is called down: ${node.message}`);
+      tell(`${victim.name} is marked down: ${node.message}`);
     }
     let running = 0;
     for (const service of services) {
@@ -92,13 +94,14 @@ export async function blackOut(options: BlackoutOptions): Promise<void> {
   }
 }
 
-/** Wanted, and said to run by the worker of its node. */
+/** Whether the task is wanted and reported as running by its node. */
 export function runs({ Status, DesiredState }: TaskRow): boolean {
   return Status.State === "running" && DesiredState === "running";
 }
 
 function firstOf(hosts: readonly Host[]): Host {
   const [first] = hosts;
-  if (first === undefined) throw new LabError("Cannot watch a host lose power: nobody is left");
+  if (first === undefined)
+    throw new LabError("Cannot watch a host lose power: no other host is left");
   return first;
 }

@@ -1,28 +1,28 @@
 /**
- * Container sender: sends one thing from where a container stands, as its processes could.
+ * Container sender: sends one packet or request from a container's network, as its processes could.
  *
- * Plain things are sent by a process inside of the container, with the rights that it has. What a raw socket
- * would send is sent by a process of the host in the container's network namespace, whose packets are
- * rewritten there on their way out: on the link it is the same.
+ * A process inside of the container sends plain packets, with the container's rights. For packets that need a
+ * raw socket, a process of the host sends from the container's network namespace, and rules there rewrite them
+ * on their way out. On the link the result is the same.
  */
 import type { Container } from "../load/echo.ts";
 import { LabError } from "./lab.ts";
 import { mustDocker } from "./must-docker.ts";
 
-/** The source port of all that is sent. Source NAT keeps it. */
+/** The source port of everything sent. Source NAT keeps it. */
 export const senderPort = 45_454;
 
 export interface Sending {
   readonly to: string;
   readonly port: number;
-  /** A datagram, where nothing else is said. */
+  /** A TCP connection. Without `tcp` and `ping`: a datagram. */
   readonly tcp?: boolean;
-  /** A question for an echo, of ICMP. */
+  /** An ICMP echo request. */
   readonly ping?: boolean;
   readonly payload?: Buffer;
-  /** A source address that the container has taken for its own; it needs NET_ADMIN for that. */
+  /** A source address that the container adds to its device, which needs NET_ADMIN. */
   readonly taken?: string;
-  /** Rules of nft for what goes out, as one with NET_RAW might make it. */
+  /** nft rules that rewrite the packets, to forge what a process with NET_RAW could send. */
   readonly forged?: string;
 }
 
@@ -40,7 +40,7 @@ const programOf = ({ to, port, tcp = false, payload, taken }: Sending): string =
       socket.send(Buffer.from("${hex}", "hex"), ${port}, "${to}", () => socket.close()));`;
 };
 
-/** Resolves when it is sent, or the kernel has refused to. Errors: LabError when it cannot be tried. */
+/** Resolves when it is sent, or refused by the kernel. Errors: LabError when it cannot be tried. */
 export async function sendFrom(container: Container, sending: Sending): Promise<void> {
   const { host, id, pid } = container;
   const { to, taken, forged, ping = false } = sending;
@@ -74,7 +74,7 @@ export async function sendFrom(container: Container, sending: Sending): Promise<
   }
 }
 
-/** A datagram of so many bytes, as it is in a network. */
+/** A datagram inside a network. */
 export interface InnerDatagram {
   readonly from: string;
   readonly to: string;
@@ -101,7 +101,7 @@ export function vxlanFrame(vni: number, inner: InnerDatagram): Buffer {
   const udp = Buffer.alloc(8 + bytes);
   udp.writeUInt16BE(senderPort, 0);
   udp.writeUInt16BE(port, 2);
-  udp.writeUInt16BE(8 + bytes, 4); // Its checksum may be left out in IPv4.
+  udp.writeUInt16BE(8 + bytes, 4); // IPv4 allows it without a checksum.
   return Buffer.concat([header, ethernet, ip, udp]);
 }
 

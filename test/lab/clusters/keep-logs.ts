@@ -1,4 +1,4 @@
-/** Keep logs: saves the logs of a lab's hosts from the removal of the lab. */
+/** Keep logs: keeps the logs of a lab's hosts when the lab is removed. */
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
@@ -6,7 +6,7 @@ import { join } from "node:path";
  * Moves `logs` of each host in the lab's folder to `into`/lab-NUMBER/HOST, or to lab-NUMBER-2 and so on when
  * an earlier lab of this number left some. Both folders have to be on one file system.
  *
- * Does nothing without `into`, or when that folder is gone: the run that wanted the logs is over.
+ * Does nothing without `into`, or when that folder is gone, since then the run that wanted the logs is over.
  */
 export function keepLogs(lab: { folder: string; number: number }, into: string | undefined): void {
   if (into === undefined || !existsSync(into) || !existsSync(lab.folder)) return;

@@ -1,7 +1,7 @@
 /**
- * LabCluster: hosts of a lab that are one cluster, and what tests and figures ask of it.
+ * LabCluster: hosts of a lab that form one cluster, and the calls of tests and benches.
  *
- * All of it is Docker's API, so one class serves for gam (lab-mesh.ts) and for Docker's own Swarm
+ * All calls are Docker's API, so one class serves gam (lab-mesh.ts) and Docker's own Swarm
  * (lab-swarm.ts): figures of both come from the same calls.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -23,7 +23,7 @@ export interface TaskRow {
   };
 }
 
-/** A container of a task, as the engine that has it says. */
+/** A container of a task, as reported by its engine. */
 export interface Place {
   readonly host: number;
   readonly slot: string;
@@ -54,16 +54,16 @@ export abstract class LabCluster {
     this.lab = lab;
   }
 
-  /** The hosts that take calls. */
+  /** The hosts that take API calls. */
   abstract get askable(): readonly Host[];
 
-  /** Where the host takes them. */
+  /** The socket at which the host takes API calls. */
   abstract socketOf(host: Host): string;
 
   /** Power on again. Resolves when the host takes calls, or its engine does. */
   abstract powerOn(host: Host): Promise<void>;
 
-  /** Resolves when so many nodes are there and ready, with the node id of each host. */
+  /** Waits until `count` nodes are ready, and learns the node id of each host. */
   protected async learnIds(count: number): Promise<void> {
     const first = this.lab.host(1);
     await this.until("all nodes are ready", readyMsMax, async () => {
@@ -105,11 +105,11 @@ export abstract class LabCluster {
     return this.call(host, "GET", `/tasks?filters=${filters}`);
   }
 
-  /** The number of the host that leads, as the asked host sees it. Errors: LabError when it knows of none. */
+  /** The number of the leader's host, as the asked host knows it. Errors: LabError when it knows no leader. */
   async leader(host: Host): Promise<number> {
     const leading = (await this.nodes(host)).find(({ ManagerStatus }) => ManagerStatus?.Leader);
     for (const [number, id] of this.ids) if (id === leading?.ID) return number;
-    throw new LabError(`Cannot find leader: ${host.name} knows of "${leading?.ID}"`);
+    throw new LabError(`Cannot find leader: ${host.name} names "${leading?.ID}"`);
   }
 
   async createService(
@@ -126,7 +126,7 @@ export abstract class LabCluster {
     });
   }
 
-  /** A write that changes nothing that runs. */
+  /** A write that affects no running task. */
   async touch(host: Host, name: string, timeoutMs = 2000): Promise<void> {
     const { ID, Version, Spec } = await this.service(host, name);
     const Labels = { ...Spec.Labels, touched: String(performance.now()) };
@@ -140,7 +140,7 @@ export abstract class LabCluster {
     await this.call(host, "POST", path, { ...Spec, Mode: { Replicated: { Replicas: replicas } } });
   }
 
-  /** How many tasks of the service run, by the state that the host has, on other hosts than these. */
+  /** How many tasks of the service run, in the host's copy of the state, without those on the hosts in `not`. */
   async countRunning(host: Host, name: string, not: readonly number[] = []): Promise<number> {
     const barred = not.map((number) => this.ids.get(number));
     const tasks = await this.tasks(host, name);
@@ -150,7 +150,7 @@ export abstract class LabCluster {
     ).length;
   }
 
-  /** Resolves when exactly so many run there. Errors: LabError after `withinMs`. */
+  /** Resolves when exactly `count` tasks run, counted as in countRunning(). Errors: LabError after `withinMs`. */
   async running(
     host: Host,
     name: string,
@@ -166,7 +166,7 @@ export abstract class LabCluster {
     });
   }
 
-  /** What really runs for a service, asked of the engine of every host that is on. */
+  /** The containers of a service, from the engine of every host that is on. */
   async places(service: string): Promise<Place[]> {
     const filters = JSON.stringify({ label: [`com.docker.swarm.service.name=${service}`] });
     const path = `/containers/json?filters=${encodeURIComponent(filters)}`;
@@ -189,7 +189,7 @@ export abstract class LabCluster {
     return places.flat().sort((a, b) => (a.container < b.container ? -1 : 1));
   }
 
-  /** Asks again and again; a host that does not answer just now is asked again. */
+  /** Repeats the question until it holds. Also retries if a host does not answer. */
   async until(
     what: string | (() => string),
     withinMs: number,
@@ -207,7 +207,7 @@ export abstract class LabCluster {
       }
       if (performance.now() > deadline) {
         const text = typeof what === "string" ? what : what();
-        throw new LabError(`Not within ${withinMs} ms: ${text}${trouble}`);
+        throw new LabError(`Timeout after ${withinMs} ms: ${text}${trouble}`);
       }
       await pause(pollMs);
     }

@@ -12,8 +12,8 @@ export type { NodeRow, Place, ServiceRow, TaskRow } from "./lab-cluster.ts";
 
 export class LabMesh extends LabCluster {
   /**
-   * Every host's agent runs; the first makes a mesh and the others join it, one after the other.
-   * Shape: only the first `count` hosts, where not all are to be in it.
+   * Makes a mesh on the first host, and joins the others one after the other. Every host's agent must run.
+   * Shape: `count` is for only the first hosts of the lab.
    */
   static async form(lab: Lab, count: number = lab.hosts.length): Promise<LabMesh> {
     const mesh = new LabMesh(lab);
@@ -25,14 +25,14 @@ export class LabMesh extends LabCluster {
     return LabMesh.of(lab, count);
   }
 
-  /** The mesh that the hosts have joined already, once all are ready. */
+  /** The mesh that the hosts have already joined. Resolves when all are ready. */
   static async of(lab: Lab, count: number = lab.hosts.length): Promise<LabMesh> {
     const mesh = new LabMesh(lab);
     await mesh.learnIds(count);
     return mesh;
   }
 
-  /** Any agent takes any call. */
+  /** All hosts: any agent takes any call. */
   get askable(): readonly Host[] {
     return this.lab.hosts.filter(({ number }) => this.ids.has(number));
   }
@@ -46,7 +46,7 @@ export class LabMesh extends LabCluster {
     await host.startAgent();
   }
 
-  /** How many tasks run in the whole mesh, by the state that the host has. Cheap to ask. */
+  /** How many tasks run in the whole mesh, in the host's copy of the state. Cheap. */
   async load(host: Host): Promise<number> {
     const { nodes } = await this.call<{ nodes: { tasks: number }[] }>(
       host,

@@ -1,11 +1,11 @@
 /**
- * LabSwarm: the hosts of a lab whose engines are a Docker Swarm of their own, to compare gam with.
+ * LabSwarm: the hosts of a lab whose engines form a Docker Swarm, to compare gam with.
  *
  *   const swarm = await LabSwarm.form(lab);
  *   await swarm.createService(lab.host(1), "web", 20);
  *
- * Its hosts have no agents: gam refuses an engine in Swarm mode. Three hosts are managers, as Docker
- * advises for five hosts, and only they take calls.
+ * Its hosts have no agents, since gam refuses an engine in Swarm mode. Three hosts are managers, as Docker
+ * advises for five hosts, and only managers take calls.
  */
 import { type Host, type Lab, LabError } from "./lab.ts";
 import { LabCluster } from "./lab-cluster.ts";
@@ -14,7 +14,7 @@ const managersMax = 3;
 const listenAddress = "0.0.0.0:2377";
 
 export class LabSwarm extends LabCluster {
-  /** The first host makes a Swarm of its engine, and the others join it one after the other. */
+  /** Makes a Swarm on the first host, and joins the others one after the other. */
   static async form(lab: Lab): Promise<LabSwarm> {
     const swarm = new LabSwarm(lab);
     const [first, ...others] = lab.hosts;

@@ -1,10 +1,10 @@
-/** Why there can be no lab on this machine. Tests that need one are skipped with the answer. */
+/** Why this machine cannot run a lab. Tests that need a lab are skipped with this reason. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { cgroupTree } from "../hosts/cgroup.ts";
 
-/** Each command that a lab runs, and the Debian package that has it. */
+/** Each command that a lab runs, with its Debian package. */
 const packageOf = {
   bash: "bash",
   busybox: "busybox-static",
@@ -22,8 +22,8 @@ const packageOf = {
 } as const;
 
 /**
- * Undefined when a lab can be started here. Otherwise the reason, as the end of a sentence.
- * `more` are commands that are needed beside those of the lab itself, each with its package.
+ * Undefined if a lab can be started here. Otherwise the reason, as the end of a sentence.
+ * `more`: further commands that are needed, each with its package.
  */
 export function labUnavailable(more: Readonly<Record<string, string>> = {}): string | undefined {
   if (process.platform !== "linux") return `it needs Linux, this is ${process.platform}`;
@@ -38,7 +38,7 @@ export function labUnavailable(more: Readonly<Record<string, string>> = {}): str
   }
   const tree = cgroupTree();
   if (tree.kind === "none") return tree.reason;
-  // One try answers for all: privileges, namespaces, the bridge, veth pairs and the packet filter.
+  // One try checks all: privileges, namespaces, the bridge, veth pairs and the packet filter.
   const trial = [
     "mount -t tmpfs tmpfs /run",
     "mkdir /run/upper /run/work /run/merged",
@@ -50,7 +50,7 @@ export function labUnavailable(more: Readonly<Record<string, string>> = {}): str
   const namespaces = ["--fork", "--pid", "--mount", "--uts", "--net"];
   const { status, stderr } = spawnSync("unshare", [...namespaces, "sh", "-c", trial]);
   if (status === 0) return undefined;
-  return `this machine gives no host namespaces: ${stderr.toString().trim()}`;
+  return `this machine cannot make a host's namespaces: ${stderr.toString().trim()}`;
 }
 
 function isOnPath(command: string): boolean {
@@ -59,7 +59,7 @@ function isOnPath(command: string): boolean {
       accessSync(join(folder, command), constants.X_OK);
       return true;
     } catch {
-      return false; // Not in this folder, or not for us.
+      return false; // Not in this folder, or not executable for us.
     }
   });
 }

@@ -6,8 +6,8 @@
  *   await lab.host(2).kill();
  *   await lab.down();
  *
- * Everything of a lab is in one folder (/tmp/gam-lab-7), one cgroup (/gam-lab-7) and namespaces that
- * end with its processes. So `down` needs no record to find what is left after a crash.
+ * A lab is in one folder (/tmp/gam-lab-7), one cgroup (/gam-lab-7) and namespaces that end with its
+ * processes. So `down` finds what is left after a crash even without a record.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -35,24 +35,24 @@ export interface LabOptions {
   readonly hosts: number;
   /** The lab's number, 1 to 250: addresses are 10.88.NUMBER.HOST. */
   readonly number?: number;
-  /** Start an agent on each host. They are in no mesh yet. */
+  /** Start an agent on each host, not in a mesh yet. */
   readonly agents?: boolean;
-  /** Give every engine gam/echo:1 and gam/echo:2 as well (echo-image.ts): half a second a host. */
+  /** Give every engine gam/echo:1 and gam/echo:2 as well (echo-image.ts): half a second per host. */
   readonly echo?: boolean;
-  /** Measure the machine before agents start, and print a line with the figures: about 5 s. */
+  /** Measure the machine before agents start, and print the figures: about 5 s. */
   readonly measure?: boolean;
-  /** The lab ends by itself after this. */
+  /** The lab ends by itself after this time. */
   readonly lifetimeMinutes?: number;
-  /** Whether the lab goes on when the process that started it is gone. Tests say no. */
+  /** Whether the lab survives the process that started it. False in tests. */
   readonly outlive?: boolean;
 }
 
 /** How long each part of `up` took. */
 export interface LabTimings {
   readonly switchMs: number;
-  /** Power on until every engine answered. */
+  /** From power on until every engine answered. */
   readonly hostsMs: number;
-  /** Test images in every engine. */
+  /** Import of the test images into every engine. */
   readonly imagesMs: number;
   readonly measuredMs: number;
   readonly agentsMs: number;
@@ -61,14 +61,14 @@ export interface LabTimings {
 export const numberDefault = 7;
 const lifetimeMinutesDefault = 90;
 const deathMsMax = 10_000;
-/** The lab's containers are in one group. A machine with one host gives each of them as much as any other process. */
+/** The lab's containers are in one group, which the kernel counts as one process. On a real host each container counts. */
 const containersWeight = 16;
 const pollMs = 20;
 
 export class Lab {
   readonly number: number;
   readonly hosts: readonly Host[];
-  /** Undefined for a lab that was opened, not started. */
+  /** Undefined for a lab from open(). */
   readonly timings: LabTimings | undefined;
   readonly #state: LabState;
 
@@ -83,8 +83,8 @@ export class Lab {
   /**
    * Resolves when every engine answers and has the test images.
    *
-   * Errors: LabError when this machine cannot have a lab, when the number is taken, or when a part
-   * does not start; in the last case what was started is taken down again.
+   * Errors: LabError when this machine cannot run a lab, when the number is taken, or when a part
+   * does not start. In the last case the lab is taken down again.
    */
   static async up(options: LabOptions): Promise<Lab> {
     const unavailable = labUnavailable();
@@ -104,27 +104,29 @@ export class Lab {
     }
   }
 
-  /** A lab that is up already. Errors: LabError when it is not. */
+  /** A lab that is already up. Errors: LabError when it is not. */
   static open(number: number = numberDefault): Lab {
     return new Lab(new LabState(number));
   }
 
   /**
-   * Removes all there is of a lab, also of half a lab. False when there was nothing.
-   * The hosts' logs are kept in the folder that GAM_LAB_LOGS names, where it is set.
+   * Removes everything of a lab, even of an incomplete one. False when there was nothing.
+   * Keeps the hosts' logs in the folder that GAM_LAB_LOGS names, if it is set.
    */
   static async down(number: number = numberDefault): Promise<boolean> {
     const state = new LabState(number);
     const found = state.exists || state.cgroup.exists;
     const keeper = keeperOf(state);
-    // A keeper that waits is the last to end: it takes down what is left if this process is ended here.
+    // A waiting keeper ends last, so that it can take down the rest if this process is killed.
     if (keeper !== undefined && !isWaiting(keeper)) signalProcess(keeper, "SIGKILL");
     const deadline = performance.now() + deathMsMax;
     for (;;) {
       const pids = state.cgroup.pids();
       if (pids.length === 0) break;
       if (performance.now() > deadline) {
-        throw new LabError(`Cannot end lab ${number}: processes ${pids.join(", ")} live on`);
+        throw new LabError(
+          `Cannot end lab ${number}: processes ${pids.join(", ")} are still alive`,
+        );
       }
       for (const pid of pids) killNow(pid);
       state.cgroup.thaw();
@@ -155,11 +157,13 @@ export class Lab {
     return host;
   }
 
-  /** What was measured when the lab came up. Errors: LabError when it was started without that. */
+  /** The machine's figures from the start of the lab. Errors: LabError when it was started without `measure`. */
   get machine(): Machine {
     const { machine } = this.#state.read();
     if (machine !== undefined) return machine;
-    throw new LabError(`Cannot say what lab ${this.number} carries: it was not measured`);
+    throw new LabError(
+      `Cannot say what lab ${this.number} carries: it was started without measuring`,
+    );
   }
 
   /** Groups of host numbers that do not hear each other. Replaces an earlier split. */
@@ -167,12 +171,12 @@ export class Lab {
     return this.#state.changeFaults((faults) => ({ ...faults, groups }));
   }
 
-  /** Share of all frames on the switch that is lost: 0 to 100. */
+  /** Loses this share of all frames on the switch: 0 to 100. */
   loss(percent: number): Promise<void> {
     return this.#state.changeFaults((faults) => ({ ...faults, lossPercent: percent }));
   }
 
-  /** All cables in, no split, no loss. Hosts that are off or frozen stay so. */
+  /** Plugs all cables in, and ends splits and loss. Hosts that are off or frozen stay so. */
   heal(): Promise<void> {
     return this.#state.changeFaults(() => noFaults);
   }
@@ -186,7 +190,7 @@ export class Lab {
     await Lab.down(this.number);
   }
 
-  /** What the record says is wrong, for people. */
+  /** The lab's record, with its faults, for a reader. */
   describe(): {
     readonly madeAt: string;
     readonly faults: string;
@@ -235,7 +239,7 @@ async function makeImages(state: LabState, { echo }: LabOptions): Promise<LabIma
   return echo === true ? [test, await makeEchoImage(join(state.folder, "image"))] : [test];
 }
 
-/** As Promise.all, but a failure waits for the others: nothing may start behind the back of `down`. */
+/** As Promise.all, but a failure waits for the others, so that nothing starts after `down`. */
 async function allOf<const T extends readonly Promise<unknown>[]>(
   all: T,
 ): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
@@ -243,7 +247,7 @@ async function allOf<const T extends readonly Promise<unknown>[]>(
   return Promise.all(all);
 }
 
-/** The keeper takes the lab down when its time is over or its starter is gone. */
+/** Starts the keeper, which takes the lab down at the end of its lifetime or when its starter is gone. */
 function startKeeper(state: LabState, options: LabOptions): void {
   const seconds = Math.ceil((options.lifetimeMinutes ?? lifetimeMinutesDefault) * 60);
   const starter = options.outlive === true ? undefined : processRef(process.pid);
@@ -263,30 +267,30 @@ function startKeeper(state: LabState, options: LabOptions): void {
   child.unref();
   const keeper = child.pid === undefined ? undefined : processRef(child.pid);
   if (keeper === undefined)
-    throw new LabError("Cannot start the keeper of the lab: it ended at once");
+    throw new LabError("Cannot start the keeper of the lab: it exited at once");
   state.change((record) => ({ ...record, keeper }));
 }
 
-/** The keeper of a lab, while it runs and is another process than this one. */
+/** The keeper of a lab, if it runs and is not this process. */
 function keeperOf(state: LabState): ProcessRef | undefined {
   if (!state.exists) return undefined;
   try {
     const { keeper } = state.read();
     return keeper?.pid === process.pid ? undefined : keeper;
   } catch (cause) {
-    // A starter that died in its first moments has left no record, or half of one, and no keeper.
+    // A starter that died early has left no record, or an incomplete one, and no keeper.
     if (cause instanceof LabError || cause instanceof SyntaxError) return undefined;
     throw cause;
   }
 }
 
-/** False when the keeper is gone, or takes its lab down already. */
+/** False when the keeper is gone or already takes its lab down. */
 function isWaiting(keeper: ProcessRef): boolean {
   if (!isRunning(keeper)) return false;
   try {
     return readFileSync(`/proc/${keeper.pid}/cmdline`, "utf8").includes("keeper.sh");
   } catch {
-    return false; // It has ended since.
+    return false; // It has ended meanwhile.
   }
 }
 
@@ -298,7 +302,7 @@ function killNow(pid: number): void {
   }
 }
 
-/** Mount points at or below a folder, the newest first. */
+/** Mount points at or below a folder, newest first. */
 function mountsUnder(folder: string): string[] {
   const points = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")

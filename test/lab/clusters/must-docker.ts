@@ -1,9 +1,9 @@
-/** The docker client at a host's agent, or at its engine, where anything but success ends the test. */
+/** Runs the docker client at a host's agent or engine. A failure ends the test. */
 import { type Host, LabError } from "./lab.ts";
 
 const clientMsMax = 120_000;
 
-/** What it said, without the line end. Errors: LabError with the command and what it said instead. */
+/** Its output, without the line end. Errors: LabError with the command and its output. */
 export async function mustDocker(
   host: Host,
   args: readonly string[],
@@ -13,6 +13,6 @@ export async function mustDocker(
   if (code === 0) return stdout.trim();
   const said = (stderr.trim() || stdout.trim()).slice(-800);
   throw new LabError(
-    `Cannot run "docker ${args.join(" ")}" at ${host.name}: code ${code}, it said: ${said}`,
+    `Cannot run "docker ${args.join(" ")}" at ${host.name}: code ${code}, output: ${said}`,
   );
 }

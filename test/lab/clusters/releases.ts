@@ -1,10 +1,9 @@
 /**
- * Releases: bundles of the agent as two releases in a row would have them.
+ * Releases: bundles of the agent for two releases in a row.
  *
- * Both are made from this checkout. All that differs is the table of packages/state/src/log/dialect.ts: to the last
- * release the change that rotates join tokens is a kind that it does not know, to the next one it came with
- * dialect 2. So the log of the two is that of a gam and of the one before a new kind of change, and no change
- * has to be made up that no gam has.
+ * Both are made from this checkout. They differ only in the table of packages/state/src/log/dialect.ts: the last
+ * release does not know the change that rotates join tokens, and in the next one that change came with dialect 2.
+ * So they behave like two releases between which a change was added, and no change has to be invented.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,13 +17,13 @@ export interface Releases {
   readonly next: string;
 }
 
-/** Errors: LabError when the table is not as this file knows it. */
+/** Errors: LabError when the table does not look as expected. */
 export async function makeReleases(): Promise<Releases> {
   return { last: await bundleOf(1), next: await bundleOf(2) };
 }
 
 async function bundleOf(newest: number): Promise<string> {
-  // Beside the checkout's own, because the agent looks for its package.json one folder up.
+  // Beside the checkout's own bundle, because the agent looks for its package.json one folder up.
   const outfile = join(agentBundle.absWorkingDir, "dist", `agent.dialect-${newest}.mjs`);
   await build({
     ...agentBundle,
@@ -53,5 +52,7 @@ function dialectPlugin(newest: number): Plugin {
 
 function replaced(text: string, from: string, to: string): string {
   if (text.split(from).length === 2) return text.replace(from, to);
-  throw new LabError(`Cannot make another release: "${from}" is not once in dialect.ts`);
+  throw new LabError(
+    `Cannot make another release: dialect.ts does not have "${from}" exactly once`,
+  );
 }

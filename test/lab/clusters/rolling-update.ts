@@ -1,11 +1,11 @@
 /**
- * Rolling update: a service of echo servers gets another image while a host asks it at a steady rate.
+ * Rolling update: a service of echo servers gets another image while a host sends requests at a steady rate.
  *
  *   const update = await rollingUpdate({ ... });
- *   overloaded(update)         why this was no measurement, or undefined
+ *   overloaded(update)         why this measured the machine, or undefined
  *
- * A second, small load asks a bare DNAT (bare-dnat.ts) on the same machine at the same time. Nothing of gam is in
- * its way: when it is not answered in time either, the machine was too slow and what was lost says nothing of gam.
+ * A second, small load goes to a bare DNAT (bare-dnat.ts) on the same machine at the same time, without gam. If
+ * that one is slow too, the machine was overloaded and lost requests prove nothing about gam.
  */
 
 import type { Host } from "../hosts/host.ts";
@@ -25,13 +25,13 @@ export interface RollingUpdateOptions {
   readonly service: string;
   readonly replicas: number;
   readonly order: UpdateOrder;
-  /** The host that asks, and what it asks, in turn. */
+  /** The host that sends requests, and their URLs, in turn. */
   readonly from: Host;
   readonly urls: readonly string[];
   readonly perSecond: number;
-  /** The host that has the bare DNAT: another one than `from`. */
+  /** The host with the bare DNAT, not `from`. */
   readonly bareAt: Host;
-  /** For the update alone. */
+  /** Deadline of the update alone. */
   readonly withinMs: number;
 }
 
@@ -44,17 +44,17 @@ export interface RollingUpdate {
 const healthSecondsLeast = 3;
 const barePerSecond = 20;
 const bareMsMax = 2000;
-/** A fault on the way to some tasks does not move the median. A service that does not keep up does. */
+/** Above it the service is overloaded: a fault on the way to some tasks does not raise the median. */
 const medianMsMax = 250;
 
-/** For `docker service create`: an update waits until a new task has answered itself. */
+/** Flags for `docker service create`: an update waits until a new task answers its own health check. */
 export function healthFlags(machine: Machine, replicas: number): string[] {
   const everySeconds = healthSeconds(machine, replicas, healthSecondsLeast);
   const check = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/"];
   return [...check, "--health-interval", `${everySeconds}s`, "--health-retries", "3"];
 }
 
-/** Errors: LabError when the update does not end in time. */
+/** Updates the service under load. Errors: LabError when the update does not end in time. */
 export async function rollingUpdate(options: RollingUpdateOptions): Promise<RollingUpdate> {
   const { mesh, service, replicas, order, from, urls, perSecond, bareAt, withinMs } = options;
   const running = await tasksOf(mesh, service);
@@ -85,7 +85,7 @@ export async function rollingUpdate(options: RollingUpdateOptions): Promise<Roll
   }
 }
 
-/** Why a run measured the machine and not the service. Undefined when it measured the service. */
+/** Why a run measured the machine and not the service, or undefined. */
 export function overloaded({ load, bare }: RollingUpdate): string | undefined {
   const late = behind(load) ?? behind(bare);
   if (late !== undefined) return `the load generator fell behind: ${late}`;
@@ -103,7 +103,7 @@ export async function tasksOf(mesh: LabMesh, service: string): Promise<Container
   return (await Promise.all(mesh.lab.hosts.map((host) => containersOf(host, label)))).flat();
 }
 
-/** What each says of itself. Undefined for one that is on its way out. */
+/** The version that each container reports. Undefined for one that is ending. */
 function versionsOf(containers: readonly Container[]): Promise<(string | undefined)[]> {
   return Promise.all(
     containers.map(async (container) => {

@@ -1,11 +1,11 @@
 /**
- * Shop: a stack as people write it, and what must be reachable in it from where.
+ * Shop: a realistic stack, and what must be reachable in it from where.
  *
  *   const shop = await Shop.open(mesh, { database: 2, at: 3 });
- *   await shop.right(5000);       every name and port, asked from every container and every host
+ *   await shop.right(5000);       tries every name and port from every container and every host
  *
- * What is right follows from the file alone: a name is there for those who share a network with its
- * service, and whoever answers to it is of that service. What runs is read from the engines.
+ * The expected answers follow from the file alone: a container resolves a service's name if they share
+ * a network, and a task of that service answers. Running containers are read from the engines.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,11 +28,11 @@ const stack = "shop";
 const healthSecondsLeast = 2;
 const pollMs = 50;
 const lookEveryMs = 1000;
-/** Looks whose complaints are shown: the last ones. */
+/** How many of the last looks' complaints an error shows. */
 const looksShown = 2;
 const complaintsShown = 12;
 
-/** Compose service to its networks, and other names that it has in them. */
+/** The networks of each compose service. */
 const services: Readonly<Record<string, readonly string[]>> = {
   proxy: ["front"],
   web: ["front", "back"],
@@ -40,7 +40,7 @@ const services: Readonly<Record<string, readonly string[]>> = {
   worker: ["back", "data"],
   db: ["data"],
 };
-/** Where a name is known that is not the service's own. */
+/** Other names of services, and the networks in which they resolve. */
 const aliases: Readonly<Record<string, { readonly service: string; readonly network: string }>> = {
   rest: { service: "api", network: "back" },
   postgres: { service: "db", network: "data" },
@@ -53,24 +53,24 @@ const ports = [
 ] as const;
 
 export interface ShopOptions {
-  /** Host on which the database has its volume. */
+  /** Host with the database's volume. */
   readonly database: number;
-  /** Host at which the stack is deployed. */
+  /** Host to which the stack is given. */
   readonly at: number;
 }
 
-/** One question, and what is wrong with an answer to it: undefined when nothing is. */
+/** One question, and a function that says what is wrong with its answer, or undefined. */
 interface Check {
   readonly question: Question;
-  /** `to` is the answer to the question for this name, from the same place in the same look. */
+  /** `to(name)` is the answer for another name, from the same place in the same look. */
   readonly wrong: (answer: Answer, to: (name: string) => Answer | undefined) => string | undefined;
 }
 
 export class Shop {
   readonly #mesh: LabMesh;
-  /** Only ends what would never end. */
+  /** Only ends a test that would never end. */
   readonly #patienceMs: number;
-  /** An answer that comes later is none. */
+  /** A later answer does not count. */
   readonly #answerMsMax: number;
 
   private constructor(mesh: LabMesh) {
@@ -102,8 +102,8 @@ export class Shop {
   }
 
   /**
-   * Milliseconds until a look that found everything right was begun. `without` are hosts that nobody
-   * can reach. Errors: LabError with what was wrong last, when that is later than `withinMs`.
+   * Milliseconds until the start of the first look that found everything right. `without`: hosts that cannot
+   * be reached. Errors: LabError with what was still wrong after `withinMs`.
    */
   async right(withinMs: number, without: readonly number[] = []): Promise<number> {
     const beganMs = performance.now();
@@ -121,8 +121,8 @@ export class Shop {
       const right = seen.filter(({ wrong }) => wrong.length === 0);
       return right.sort((a, b) => a.lookMs - b.lookMs)[0]?.lookMs;
     };
-    // A look waits for those who do not answer, and meanwhile what it knows of tasks grows old: the
-    // next one does not wait for it. The one after that does: what is looked at would have no time left.
+    // A look waits for missing answers, and meanwhile its list of tasks gets old. So the next look starts
+    // without waiting for it. The one after that waits, to leave the hosts enough time.
     let last = Promise.resolve();
     while (rightMs() === undefined && elapsedMs() <= withinMs) {
       const [looking, before] = [look(), last];
@@ -137,12 +137,12 @@ export class Shop {
       const shown = index < seen.length - looksShown ? [] : wrong.slice(0, complaintsShown);
       return [`  after ${lookMs.toFixed(0)} ms ${wrong.length} wrong`, ...shown].join("\n    ");
     });
-    throw new LabError(`Not right within ${withinMs} ms\n${told.join("\n")}`);
+    throw new LabError(`Still wrong after ${withinMs} ms\n${told.join("\n")}`);
   }
 
   /**
-   * What is promised: names and ports are right so long after something has happened. A network that a host makes anew
-   * counts as a container. Milliseconds.
+   * The promised time after an event until names and ports are right. A network that a host recreates counts as a
+   * container. Units: milliseconds.
    */
   rightMsMax(containers: number): number {
     const { machine } = this.#mesh.lab;
@@ -150,7 +150,7 @@ export class Shop {
     return deadlineMs(machine, 1000 + healthMs, { containers, writes: 100 });
   }
 
-  /** Resolves when every service has all its replicas, healthy, and all is right. Errors: LabError. */
+  /** Resolves when all replicas of all services are healthy, and everything is right. Errors: LabError. */
   async whole(): Promise<void> {
     await this.#mesh.until("all replicas are healthy", this.#patienceMs, async () => {
       const containers = (await Promise.all(this.#hosts([]).map(ofStack))).flat();
@@ -161,7 +161,7 @@ export class Shop {
     await this.right(this.#patienceMs);
   }
 
-  /** All that is wrong now, each with who asked what. */
+  /** Everything that is wrong now, each with its asker and question. */
   async wrong(without: readonly number[] = []): Promise<string[]> {
     const hosts = this.#hosts(without);
     const containers = (await Promise.all(hosts.map(ofStack))).flat();
@@ -185,7 +185,7 @@ export class Shop {
     return [...missing.map((name) => `nothing runs for ${name}`), ...found.flat()];
   }
 
-  /** What can be reached of ports alone: right also while no agent runs. */
+  /** What is wrong with published ports, which must work also while no agent runs. */
   async wrongPorts(): Promise<string[]> {
     const hosts = this.#hosts([]);
     const containers = (await Promise.all(hosts.map(ofStack))).flat();
@@ -197,8 +197,8 @@ export class Shop {
   }
 
   /**
-   * What answers across networks though it must not: addresses of tasks and of services, asked from
-   * containers that are in none of their networks.
+   * What answers across networks and must not: addresses of tasks and services, tried from containers
+   * outside of their networks.
    */
   async leaks(): Promise<string[]> {
     const containers = (await Promise.all(this.#hosts([]).map(ofStack))).flat();
@@ -225,7 +225,7 @@ export class Shop {
     return [...toDatabase, ...toProxy];
   }
 
-  /** The host with the most containers of the stack, other than these: one whose loss is felt. */
+  /** The host with the most containers of the stack, without the hosts in `not`. */
   async busiest(not: readonly number[]): Promise<Host> {
     const counts = this.#hosts(not).map(async (host) => ({
       host,
@@ -244,7 +244,7 @@ export class Shop {
     });
   }
 
-  /** What is wrong with the answers, each with who asked what. */
+  /** What is wrong with the answers, each with its asker and question. */
   async #ask(at: string, socket: () => string, checks: readonly Check[]): Promise<string[]> {
     const withinMs = this.#answerMsMax;
     let answers: readonly Answer[];
@@ -272,10 +272,10 @@ export class Shop {
 }
 
 /**
- * Every name there is, from a container of `service`.
+ * Checks of every name, from a container of `service`.
  *
- * A service's other names are right when they are the same addresses as its short one, at which all are
- * called: a look is made of hundreds of questions, and the host that it looks at needs its time itself.
+ * Requests go only to a service's short name. Its other names are right if they have the same addresses. That
+ * saves time on the tested host, since a look already has hundreds of questions.
  */
 function nameChecks(
   service: string,
@@ -300,7 +300,7 @@ function nameChecks(
   return checks;
 }
 
-/** Every published port at every host, and at the host's own localhost. */
+/** Checks of every published port, at every host and at the host's own localhost. */
 function portChecks(hosts: readonly Host[], servers: ReadonlyMap<string, string>): Check[] {
   return ports.flatMap(({ ask, port, service }) =>
     ["127.0.0.1", ...hosts.map(({ address }) => address)].map((name) => ({
@@ -331,17 +331,17 @@ function areTasks(containers: readonly Container[]): Check["wrong"] {
     if (trouble !== undefined) return trouble;
     const theirs = containers.map((one) => Object.values(one.addresses));
     const strange = addresses.filter((address) => !theirs.some((own) => own.includes(address)));
-    if (strange.length > 0) return `${strange.join(", ")} of no task that runs`;
+    if (strange.length > 0) return `${strange.join(", ")} without a running task`;
     const named = theirs.filter((own) => own.some((address) => addresses.includes(address)));
     return named.length === containers.length ? undefined : `${named.length} of ${theirs.length}`;
   };
 }
 
-// Asked further up, it is a name server that fails: a lab has none.
+// A name that is forwarded fails differently, because a lab has no other name server.
 const isUnknown: Check["wrong"] = ({ addresses, trouble }) =>
   trouble === "ENOTFOUND" || trouble === "EAI_AGAIN" ? undefined : `known: ${addresses ?? trouble}`;
 
-/** What runs of the services. A container that is not healthy yet is nobody to ask. */
+/** The stack's running containers that are healthy: others do not answer yet. */
 async function ofStack(host: Host): Promise<Container[]> {
   const found = await containersOf(host, `com.docker.stack.namespace=${stack}`);
   return found.filter((one) => one.healthy && serviceOf(one) in services);

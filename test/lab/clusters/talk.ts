@@ -1,9 +1,9 @@
 /**
- * Talk: connections to echo servers that stay open and are never silent, whatever happens meanwhile.
+ * Talk: connections to echo servers that stay open and always send, whatever happens meanwhile.
  *
  *   const talk = await Talk.start(lab.host(3), { address, port: 80, count: 8 }, container.pid);
- *   talk.answers();       // connection's own port to who answers at its other end, and how often it did
- *   talk.troubles();      // reasons why connections have ended
+ *   talk.answers();       // by the connection's own port: the server that answers, and how often it did
+ *   talk.troubles();      // why connections have ended
  *   talk.stop();
  */
 import { readFileSync } from "node:fs";
@@ -13,11 +13,11 @@ import type { Host } from "./lab.ts";
 export interface TalkOptions {
   readonly address: string;
   readonly port: number;
-  /** Connections. */
+  /** Number of connections. */
   readonly count: number;
 }
 
-/** What the talker says of a connection, which it calls by its own port. */
+/** One line of the talker about a connection, named by its own port. */
 export type Word =
   | { readonly port: number; readonly server: string }
   | { readonly port: number; readonly trouble: string };
@@ -31,7 +31,7 @@ export class Talk {
     this.#process = process;
   }
 
-  /** `inside` is the number of a process of the host in whose network it is to run: a container's. */
+  /** `inside`: the PID of a container's process, in whose network the talker runs. */
   static async start(host: Host, options: TalkOptions, inside: number): Promise<Talk> {
     const program = new URL("./talker.ts", import.meta.url).pathname;
     counter += 1;

@@ -1,10 +1,10 @@
 /**
- * Talker: keeps connections to echo servers open, and asks at each ten times a second.
+ * Talker: keeps connections to echo servers open, and sends on each ten times a second.
  *
  *   node talker.ts '{ "address": "10.77.0.2", "port": 80, "count": 8 }'    until SIGTERM
  *
- * Prints a line for each answer: the connection's own port, and who answered. A connection that fails, ends,
- * or is not answered is a line with the reason instead, and is not opened again.
+ * Prints a line for each answer: the connection's own port, and the server. When a connection fails, ends or
+ * gets no answer, it prints a line with the reason instead, and does not open the connection again.
  */
 import { connect, type Socket } from "node:net";
 import type { TalkOptions, Word } from "./talk.ts";

@@ -1,6 +1,6 @@
 /**
- * Trace: what of a host's network somebody may have touched, in words that stay the same while nobody
- * does. Two of them are compared to see whether everything was left as it was found.
+ * Trace: a host's network configuration as text that stays the same while it is not changed. Tests compare
+ * two of them to see whether gam has left everything as before.
  */
 import { type Host, LabError } from "./lab.ts";
 
@@ -15,15 +15,15 @@ const looks: Readonly<Record<string, readonly string[]>> = {
   processes: ["sh", "-c", "ps -eo comm | grep -E 'wireguard|^wg' || true"],
 };
 
-/** The engine's own bridge gets these IPv6 routes with its first container, and keeps them. */
+/** The engine adds these IPv6 routes for its own bridge with its first container, and keeps them. */
 const ofEngine = /^(?:local |multicast )?f[ef]\S* dev docker0 /;
 
-/** Lines of each look, sorted, without what counts and what the kernel numbers anew. */
+/** The lines of each command, sorted, without counters and without numbers that the kernel assigns. */
 export async function traceOf(host: Host): Promise<Record<string, string[]>> {
   const trace: Record<string, string[]> = {};
   for (const [name, words] of Object.entries(looks)) {
     const { code, stdout, stderr } = await host.exec(words);
-    if (code !== 0) throw new LabError(`Cannot look at ${name} of ${host.name}: ${stderr}`);
+    if (code !== 0) throw new LabError(`Cannot read ${name} of ${host.name}: ${stderr}`);
     const lines = stdout.split("\n").map((line) =>
       line
         .replace(/^\d+: /, "")

@@ -1,4 +1,4 @@
-/** A process that was started inside a host and goes on there. It ends with its host at the latest. */
+/** A process that keeps running inside a host. It ends with its host at the latest. */
 import { setTimeout as pause } from "node:timers/promises";
 import { isRunning, type ProcessRef, signalProcess } from "./process-ref.ts";
 
@@ -7,7 +7,7 @@ const pollMs = 10;
 export class Background {
   /** In the outer PID namespace. Undefined when it ended before it could be looked up. */
   readonly ref: ProcessRef | undefined;
-  /** Both output streams, appended; the file is read from outside under the same name. */
+  /** File with both output streams, appended. It has the same name outside of the host. */
   readonly log: string;
 
   constructor(ref: ProcessRef | undefined, log: string) {

@@ -1,13 +1,13 @@
 /**
- * Cgroup: everything that runs in a lab, as the kernel lists it.
+ * Cgroup: all processes of a lab, as the kernel lists them.
  *
  *   /gam-lab-7                 the lab
  *   /gam-lab-7/host1/system    its init, engine, agent and every command run in it
  *   /gam-lab-7/host1/pods      parent of its containers
  *
- * The freezer holds a host's processes in place; the same list is how `down` finds what is left of
- * a lab whose record is lost. Version 1 has one tree per controller: we use the freezer's, while
- * the engine makes directories of the same names in the others, so removal looks at them all.
+ * The freezer stops a host's processes. By the same list `down` finds what is left of a lab whose
+ * record is lost. Version 1 has one tree per controller. We use the freezer's, but the engine makes
+ * directories of the same names in the others, so removal goes through all trees.
  */
 import {
   existsSync,
@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-/** Where the tree that lists and freezes our processes is mounted, or why there is none. */
+/** Where the tree that lists and freezes processes is mounted, or why there is none. */
 export type CgroupTree =
   | { readonly kind: "v1" | "v2"; readonly path: string }
   | { readonly kind: "none"; readonly reason: string };
@@ -39,7 +39,7 @@ export class Cgroup {
   readonly #tree: Exclude<CgroupTree, { kind: "none" }>;
   readonly #name: string;
 
-  /** `name` from the root of the tree, with a leading slash. */
+  /** `name`: from the root of the tree, with a leading slash. */
   constructor(tree: Exclude<CgroupTree, { kind: "none" }>, name: string) {
     this.#tree = tree;
     this.#name = name;
@@ -49,7 +49,7 @@ export class Cgroup {
     return new Cgroup(this.#tree, `${this.#name}/${name}`);
   }
 
-  /** The groups directly below. */
+  /** The groups directly below this one. */
   children(): Cgroup[] {
     if (!existsSync(this.#path)) return [];
     const entries = readdirSync(this.#path, { withFileTypes: true });
@@ -60,7 +60,7 @@ export class Cgroup {
     return this.#name;
   }
 
-  /** A process joins by writing its number here. */
+  /** A process joins the group by writing its PID to this file. */
   get procsFile(): string {
     return join(this.#path, "cgroup.procs");
   }
@@ -69,7 +69,7 @@ export class Cgroup {
     return join(this.#tree.path, this.#name);
   }
 
-  /** In any tree: the engine makes directories in those that we do not use. */
+  /** Whether it exists in any tree: the engine makes directories also in trees that we do not use. */
   get exists(): boolean {
     return cgroupMounts().some(({ path }) => existsSync(join(path, this.#name)));
   }
@@ -78,14 +78,14 @@ export class Cgroup {
     mkdirSync(this.#path, { recursive: true });
   }
 
-  /** Numbers of all processes in this group and below, as the outer namespace counts. */
+  /** PIDs of all processes in this group and below, in the outer namespace. */
   pids(): number[] {
     return directoriesUnder(this.#path).flatMap((directory) =>
       (readOrEmpty(join(directory, "cgroup.procs")).match(/\d+/g) ?? []).map(Number),
     );
   }
 
-  /** Holds every process in place, at once and without any of them being told. */
+  /** Stops every process at once, without a signal. */
   freeze(): void {
     this.#set(this.#tree.kind === "v1" ? "FROZEN" : "1");
   }
@@ -95,8 +95,8 @@ export class Cgroup {
   }
 
   /**
-   * All that is below gets the processor time of so many processes outside, where there is not enough for all. The kernel
-   * counts a group as one process otherwise, however many containers are in it.
+   * Gives everything below the same share of processor time as this number of processes outside. Without it the kernel
+   * counts a group as one process, however many containers are in it.
    */
   weigh(processes: number): void {
     for (const { kind, path, options } of cgroupMounts()) {
@@ -106,12 +106,12 @@ export class Cgroup {
       const [file, each] =
         kind === "v1" ? (["cpu.shares", 1024] as const) : (["cpu.weight", 100] as const);
       const weight = join(folder, file);
-      // Without the controller there is no division by groups.
+      // Without the controller groups have no weight.
       if (existsSync(weight)) writeFileSync(weight, String(each * processes));
     }
   }
 
-  /** Frees the directories in every tree. They must be empty of processes. */
+  /** Removes the directories in every tree. They must have no processes. */
   remove(): void {
     for (const { path } of cgroupMounts()) {
       const top = join(path, this.#name);

@@ -1,4 +1,4 @@
-/** One HTTP call on a Unix socket: what the lab itself asks an engine or an agent. */
+/** One HTTP call on a Unix socket, from the lab itself to an engine or agent. */
 import { request } from "node:http";
 import { LabError } from "./lab-error.ts";
 
@@ -17,7 +17,7 @@ export interface EngineAnswer {
 
 const timeoutMsDefault = 60_000;
 
-/** Errors: LabError when nobody answers in time. A status of 400 or more is an answer. */
+/** Errors: LabError without an answer in time. A status of 400 or more counts as an answer. */
 export function engineCall(socketPath: string, call: EngineCall): Promise<EngineAnswer> {
   const { method = "GET", path, body } = call;
   const payload = body instanceof Uint8Array ? body : JSON.stringify(body);

@@ -6,8 +6,8 @@
  *     '────────── kill: everything ends ───────────'
  *
  * A host is the process tree below its init (init.sh) in PID, mount, UTS and network namespaces of
- * its own. Its disk is a folder that outlives it: the engine's data, the agent's data, its /etc. All
- * its processes are in one cgroup, which is how they are frozen, counted and found.
+ * its own. Its disk is a folder that survives power loss: the engine's data, the agent's data, its /etc.
+ * All its processes are in one cgroup, by which they are frozen, counted and found.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -30,11 +30,11 @@ export interface Command {
 }
 
 export interface AgentOptions {
-  /** After `gam agent`. */
+  /** Arguments after `gam agent`. */
   readonly args?: readonly string[];
   readonly env?: Environment;
   readonly readyMsMax?: number;
-  /** A bundle of another version of the agent, instead of the checkout's own. */
+  /** Bundle of another version of the agent, instead of the checkout's own. */
   readonly bundle?: string | undefined;
 }
 
@@ -75,7 +75,7 @@ export class Host {
     return init !== undefined && isRunning(init);
   }
 
-  /** A file of the host, under a name that the outer namespace can open. Errors: LabError when off. */
+  /** A path that opens the host's file from the outer namespace. Errors: LabError when off. */
   path(inside: string): string {
     return `/proc/${this.#init().pid}/root${inside}`;
   }
@@ -88,7 +88,7 @@ export class Host {
     return this.path("/run/gam.sock");
   }
 
-  /** Numbers of all its processes, containers included, as the outer namespace counts. */
+  /** PIDs of all its processes, with containers, in the outer namespace. */
   pids(): number[] {
     return this.#cgroup.pids();
   }
@@ -104,16 +104,18 @@ export class Host {
     await Promise.all([this.#state.network.plug(this.number, init.pid, cut), this.startEngine()]);
   }
 
-  /** Power loss. When it resolves, nothing of the host runs. Its disk stays as it was. */
+  /** Power loss. Resolves when no process of the host runs. Its disk stays as it was. */
   async kill(): Promise<void> {
     const init = this.#init();
     await this.#state.network.silence(this.number);
     signalProcess(init, "SIGKILL");
-    this.#cgroup.thaw(); // The frozen die only once they are thawed, and run nothing before that.
+    this.#cgroup.thaw(); // Frozen processes die only once they are thawed, without running before.
     const deadline = performance.now() + deathMsMax;
     while (this.pids().length > 0) {
       if (performance.now() > deadline) {
-        throw new LabError(`Cannot kill ${this.name}: processes ${this.pids().join(", ")} live on`);
+        throw new LabError(
+          `Cannot kill ${this.name}: processes ${this.pids().join(", ")} are still alive`,
+        );
       }
       await pause(pollMs);
     }
@@ -133,7 +135,7 @@ export class Host {
     }));
   }
 
-  /** The cable is in again and loses nothing. A split and loss on the whole switch stay. */
+  /** Plugs the cable in and ends its loss. A split and loss on the whole switch stay. */
   heal(): Promise<void> {
     return this.#state.changeFaults((faults) => ({
       ...faults,
@@ -142,7 +144,7 @@ export class Host {
     }));
   }
 
-  /** Share of its frames, in and out, that is lost: 0 to 100. */
+  /** Loses this share of its frames, in and out: 0 to 100. */
   loss(percent: number): Promise<void> {
     return this.#state.changeFaults((faults) => ({
       ...faults,
@@ -150,7 +152,7 @@ export class Host {
     }));
   }
 
-  /** Stops every process where it is. The kernel still answers for it: pings and TCP stay. */
+  /** Stops every process. The kernel still answers: pings and TCP connections stay. */
   async freeze(): Promise<void> {
     this.#init();
     this.#cgroup.freeze();
@@ -168,7 +170,7 @@ export class Host {
     }));
   }
 
-  /** How to run a command in the host, for those who start it themselves. */
+  /** The command line that runs a command in the host, for callers that start it themselves. */
   command(words: readonly string[], env: Environment = {}): Command {
     const join = 'echo $$ >"$0" && exec "$@"';
     const enter = ["nsenter", "-t", String(this.#init().pid), "-m", "-u", "-n", "-p", "--"];
@@ -186,14 +188,14 @@ export class Host {
   }
 
   /**
-   * Runs a command in the host, with `/` as its directory. A code other than 0 is an answer.
-   * `env` is added to what every command of the host gets (PATH, HOME, LANG, TERM).
+   * Runs a command in the host, in the directory `/`. A code other than 0 is not an error.
+   * `env` is added to the environment of every command (PATH, HOME, LANG, TERM).
    */
   async exec(words: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return this.#run(this.command(words, options.env), options);
   }
 
-  /** Starts a process that goes on in the host. Its output goes to `logs/NAME.log` of the host. */
+  /** Starts a process that keeps running in the host. Its output goes to `logs/NAME.log` of the host. */
   async spawn(name: string, words: readonly string[], env: Environment = {}): Promise<Background> {
     const log = join(this.folder, "logs", `${name}.log`);
     const script = 'log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $!';
@@ -231,7 +233,7 @@ export class Host {
     return agent;
   }
 
-  /** Undefined when none was started or it has ended. As the outer namespace counts. */
+  /** The agent's PID in the outer namespace. Undefined when it does not run. */
   get agentPid(): number | undefined {
     const agent = this.#state.read().agents[this.number];
     return agent !== undefined && isRunning(agent) ? agent.pid : undefined;
@@ -242,12 +244,12 @@ export class Host {
     await this.#end(this.#state.read().agents[this.number], signal);
   }
 
-  /** The `gam` command, in the host. */
+  /** Runs the `gam` command in the host. */
   async gam(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return this.#run(this.gamCommand(args, options.env), options);
   }
 
-  /** The docker client, unmodified, at the agent's socket or at the engine's. */
+  /** Runs the unmodified docker client at the agent's or the engine's socket. */
   async docker(
     args: readonly string[],
     options: RunOptions & { readonly engine?: boolean } = {},
@@ -295,7 +297,7 @@ export class Host {
     const hosts = numbers.map((host) => `${this.#state.network.addressOf(host)} host${host}`);
     write("etc/hosts", ["127.0.0.1 localhost", ...hosts].join("\n"));
     write("etc/hostname", this.name);
-    // Nobody listens there, so a name that is not in /etc/hosts fails at once instead of in 20 s.
+    // Nothing listens there, so a name that is not in /etc/hosts fails at once instead of after 20 s.
     write("etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1");
     const engine = {
       hosts: ["unix:///run/docker.sock"],
@@ -309,7 +311,7 @@ export class Host {
     write("engine.json", JSON.stringify(engine, undefined, 2));
   }
 
-  /** Starts init.sh and waits for the line in which it says its number. */
+  /** Starts init.sh and waits for the line with its PID. */
   #boot(): Promise<ProcessRef> {
     const unshare = ["unshare", "--fork", "--kill-child", "--pid", "--mount", "--uts", "--net"];
     const script = join(import.meta.dirname, "init.sh");
@@ -378,7 +380,7 @@ export class Host {
   }
 }
 
-/** The kernel lets go of a group a moment after its last process. */
+/** Removes a group, with retries: the kernel keeps it busy for a moment after its last process. */
 export async function removeCgroup(cgroup: Cgroup): Promise<void> {
   const deadline = performance.now() + deathMsMax;
   for (;;) {

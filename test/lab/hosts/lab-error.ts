@@ -1,4 +1,4 @@
-/** The lab could not do what it was asked. The message is a sentence for the person who asked. */
+/** The lab could not do something. The message is a sentence for the user. */
 export class LabError extends Error {
   override readonly name = "LabError";
 }

@@ -1,8 +1,8 @@
 /**
- * LabState: what a lab has made, on disk, so that any command finds it and `down` removes only that.
+ * LabState: the record of a lab on disk, so that any command finds it and `down` removes only its parts.
  *
- * Decides where things of a lab are, and how its record changes: read, change and write in one go,
- * so two commands never undo each other. Does not start or end anything.
+ * Decides where the parts of a lab are, and how its record changes: read, change and write in one step,
+ * so that two commands never undo each other. Does not start or end anything.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,9 +18,9 @@ export interface LabRecord {
   readonly keeper?: ProcessRef;
   readonly faults: Faults;
   readonly frozen: readonly number[];
-  /** What the machine carried when the lab came up, where that was measured. */
+  /** The machine's figures, if the lab was started with measuring. */
   readonly machine?: Machine;
-  /** Per host: the first process, the engine, the agent. Some may be gone by now. */
+  /** Per host: the first process, the engine, the agent. Some may have ended. */
   readonly inits: Readonly<Record<number, ProcessRef>>;
   readonly engines: Readonly<Record<number, ProcessRef>>;
   readonly agents: Readonly<Record<number, ProcessRef>>;
@@ -42,7 +42,7 @@ export class LabState {
       throw new LabError(`Cannot name lab "${number}": wanted a number from 1 to ${numberMax}`);
     }
     const tree = cgroupTree();
-    if (tree.kind === "none") throw new LabError(`Cannot hold a lab's processes: ${tree.reason}`);
+    if (tree.kind === "none") throw new LabError(`Cannot freeze a lab's processes: ${tree.reason}`);
     this.number = number;
     this.folder = `/tmp/gam-lab-${number}`;
     this.network = new Switch(join(this.folder, "switch.net"), number);
@@ -53,7 +53,7 @@ export class LabState {
     return existsSync(this.folder);
   }
 
-  /** Takes the number. Errors: LabError when a lab stands there, whole or in part. */
+  /** Takes the number. Errors: LabError when a lab has it, even an incomplete one. */
   make(hosts: number): void {
     try {
       mkdirSync(this.folder);
@@ -61,9 +61,9 @@ export class LabState {
       if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
       const found = existsSync(this.#file)
         ? `it has been up since ${this.read().madeAt}`
-        : "what is left of it was never taken down";
+        : "an earlier lab was not taken down completely";
       throw new LabError(
-        `Cannot start lab ${this.number}: ${found}; scripts/lab down --lab ${this.number}`,
+        `Cannot start lab ${this.number}: ${found}; run "scripts/lab down --lab ${this.number}"`,
       );
     }
     this.#write({
@@ -81,7 +81,7 @@ export class LabState {
   read(): LabRecord {
     if (!existsSync(this.#file)) {
       const remedy = `scripts/lab up --lab ${this.number}`;
-      throw new LabError(`Cannot find lab ${this.number}: it is not up; ${remedy}`);
+      throw new LabError(`Cannot find lab ${this.number}: it is not up; run "${remedy}"`);
     }
     return JSON.parse(readFileSync(this.#file, "utf8")) as LabRecord;
   }
@@ -98,12 +98,12 @@ export class LabState {
       .filter((host) => inits[host] !== undefined && isRunning(inits[host]));
   }
 
-  /** Writes the faults down, then makes the switch be so. Changes are applied one after the other. */
+  /** Records the faults, then applies them to the switch. Changes are applied one after the other. */
   changeFaults(edit: (faults: Faults) => Faults): Promise<void> {
     this.change((record) => ({ ...record, faults: edit(record.faults) }));
     const apply = (): Promise<void> => this.network.apply(this.read().faults, this.powered());
     const applied = this.#applied.then(apply);
-    this.#applied = applied.catch(() => undefined); // Who asked hears it; the next may still work.
+    this.#applied = applied.catch(() => undefined); // The caller gets the error; the next change may still work.
     return applied;
   }
 

@@ -1,8 +1,8 @@
 /**
- * Machine: what the machine under a lab carries, and the loads and deadlines that follow from it. Machines of one
- * kind differ by two to three times, and so does one machine from hour to hour.
+ * Machine: the measured speed of the machine under a lab, and the loads and deadlines that follow from it. Machines
+ * of one kind differ by two to three times, and so does one machine from hour to hour.
  *
- *   deadlineMs(lab.machine, 4000, { containers: 10 });         4 s, and what ten container starts take here
+ *   deadlineMs(lab.machine, 4000, { containers: 10 });         4 s, plus the time of ten container starts here
  *   loadPerSecond(lab.machine, 500);                           500, or a quarter of what this machine carries
  *
  * How it is measured: measure-machine.ts.
@@ -10,19 +10,19 @@
 import { LabError } from "./lab-error.ts";
 
 export interface Machine {
-  /** Containers that the engines alone, all of them together, create and start in a second. */
+  /** Containers that all engines together create and start in a second, without gam. */
   readonly containersPerSecond: number;
-  /** Requests with a new connection each, past a DNAT by hand from host to host. A lab of one host has none. */
+  /** Requests with a new connection each, from host to host through a bare DNAT. Absent in a lab of one host. */
   readonly requestsPerSecond?: number;
-  /** The same while the engines start containers: this is what a test may count on. */
+  /** The same while the engines start containers. Tests may count on this. */
   readonly requestsPerSecondBusy?: number;
-  /** One append of 4 KiB with fdatasync where the hosts have their disks: the median. */
+  /** Median of an append of 4 KiB with fdatasync, on the disk of the hosts. */
   readonly writeMs: number;
-  /** A fixed loop of JavaScript (bare.ts): the median. */
+  /** Median of a fixed loop of JavaScript (bare.ts). */
   readonly loopMs: number;
 }
 
-/** Work that something is given time for. */
+/** Work for which a deadline gets extra time. */
 export interface Work {
   readonly containers?: number;
   readonly writes?: number;
@@ -30,7 +30,7 @@ export interface Work {
 
 const loadShare = 0.25;
 
-/** One line for people. */
+/** The figures in one line. */
 export function machineText(machine: Machine): string {
   const { containersPerSecond, requestsPerSecond, requestsPerSecondBusy } = machine;
   const words = [`the engines alone start ${containersPerSecond.toFixed(1)} containers a second`];
@@ -43,7 +43,7 @@ export function machineText(machine: Machine): string {
   return words.join(", ");
 }
 
-/** Whole milliseconds: a base, and what so much work takes on this machine. */
+/** A deadline in whole milliseconds: a base, plus the time of the work on this machine. */
 export function deadlineMs(machine: Machine, baseMs: number, work: Work = {}): number {
   const { containers = 0, writes = 0 } = work;
   const workMs = (containers / machine.containersPerSecond) * 1000 + writes * machine.writeMs;
@@ -51,8 +51,8 @@ export function deadlineMs(machine: Machine, baseMs: number, work: Work = {}): n
 }
 
 /**
- * Seconds between two health checks of so many containers, at least `leastSeconds`: each check runs a process in a
- * container, which costs a quarter of a start. All of them together get a quarter of what the engines can do.
+ * Seconds between two health checks of a container, at least `leastSeconds`. Each check runs a process in a
+ * container, which costs a quarter of a start. All checks together may use a quarter of what the engines can do.
  */
 export function healthSeconds(
   { containersPerSecond }: Machine,
@@ -63,8 +63,8 @@ export function healthSeconds(
 }
 
 /**
- * Requests a second: what is wished for, but no more than a quarter of what this machine carries past a bare DNAT to
- * one server: an update has more to do. Errors: LabError in a lab of one host.
+ * Requests a second: `wished`, but no more than a quarter of what this machine carries through a bare DNAT to one
+ * server, since an update has more to do. Errors: LabError in a lab of one host.
  */
 export function loadPerSecond({ requestsPerSecondBusy }: Machine, wished: number): number {
   if (requestsPerSecondBusy !== undefined) {

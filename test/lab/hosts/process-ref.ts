@@ -1,8 +1,8 @@
 /**
  * ProcessRef: a process that is still the one we started, or gone.
  *
- * A number alone is not enough: after a crash it may belong to somebody else. The start time in
- * clock ticks since boot, beside it, tells them apart.
+ * A PID alone is not enough: after a crash another process may have it. The start time, in clock
+ * ticks since boot, tells them apart.
  */
 import { readFileSync } from "node:fs";
 
@@ -12,11 +12,11 @@ export interface ProcessRef {
   readonly startTicks: string;
 }
 
-/** Undefined when no process has this number, or when it is a corpse that waits for its parent. */
+/** Undefined when no process has this PID, or when it is a zombie. */
 export function processRef(pid: number): ProcessRef | undefined {
   const stat = readProc(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The name, in brackets, may hold spaces and brackets. What follows the last one does not.
+  // The name, in brackets, may have spaces and brackets. The fields after the last bracket do not.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTicks] = [fields[0], fields[19]];
   if (startTicks === undefined || state === "Z" || state === "X") return undefined;
@@ -37,7 +37,7 @@ export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
   }
 }
 
-/** The number of the process in its own namespace: the last of the NSpid line. */
+/** The process's PID in its own namespace: the last of the NSpid line. */
 export function innerPid(pid: number): number | undefined {
   const line = readProc(`/proc/${pid}/status`)?.match(/^NSpid:\s*(.*)$/m)?.[1];
   const last = line?.trim().split(/\s+/).at(-1);

@@ -1,24 +1,24 @@
 /**
  * Run: one command, its output and its end.
  *
- * Decides when to stop waiting. Does not decide what a failure means: `run` reports the code,
- * `must` turns it into an error that names the command.
+ * Decides when to stop waiting. Does not decide whether a code is a failure: `run` returns the code,
+ * `must` throws an error that names the command.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { LabError } from "./lab-error.ts";
 
 export interface RunOptions {
-  /** Whole environment of the command, not an addition to ours. */
+  /** The command's whole environment, not an addition to ours. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Given to the command on its standard input, which is closed after it. */
+  /** The command's standard input, which is closed after it. */
   readonly input?: string | Uint8Array;
-  /** After this the command and its children are killed. 5 minutes where nothing is said: no wait is endless. */
+  /** After this time the command and its children are killed. Default: 5 minutes, so that no wait is endless. */
   readonly timeoutMs?: number;
 }
 
 export interface RunResult {
-  /** Exit code; 124 when the time ran out, 128 + number when a signal ended it. */
+  /** Exit code; 124 after a timeout, 128 + number after a signal. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -28,14 +28,14 @@ const timeoutMsDefault = 300_000;
 const timedOutCode = 124;
 const signalCode = 128;
 
-/** Errors: LabError when the command cannot be started. A code other than 0 is an answer. */
+/** Errors: LabError when the command cannot be started. A code other than 0 is not an error. */
 export function run(
   file: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    // A group of its own: nsenter's child, inside the host, is killed together with nsenter.
+    // A process group of its own, so that nsenter's child in the host is killed with nsenter.
     const child = spawn(file, args, { env: options.env, cwd: options.cwd, detached: true });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
@@ -49,7 +49,7 @@ export function run(
     };
     const timer = setTimeout(() => {
       killGroup(child);
-      // A frozen process dies only when it is thawed. Nobody waits for that.
+      // A frozen process dies only when it is thawed. Do not wait for that.
       child.stdout.destroy();
       child.stderr.destroy();
       child.unref();
@@ -57,7 +57,7 @@ export function run(
     }, options.timeoutMs ?? timeoutMsDefault);
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.stdin.on("error", () => child.stdin.destroy()); // It did not want its input.
+    child.stdin.on("error", () => child.stdin.destroy()); // The command did not read its input.
     child.stdin.end(options.input);
     child.on("error", (cause) => {
       clearTimeout(timer);
@@ -67,7 +67,7 @@ export function run(
   });
 }
 
-/** Errors: LabError with the command and what it said, when it ends with another code than 0. */
+/** Errors: LabError with the command and its output, for any code other than 0. */
 export async function must(
   file: string,
   args: readonly string[],
@@ -76,7 +76,7 @@ export async function must(
   const { code, stdout, stderr } = await run(file, args, options);
   if (code === 0) return stdout;
   const said = (stderr.trim() || stdout.trim() || "nothing").slice(-800);
-  throw new LabError(`Cannot run "${[file, ...args].join(" ")}": code ${code}, it said: ${said}`);
+  throw new LabError(`Cannot run "${[file, ...args].join(" ")}": code ${code}, output: ${said}`);
 }
 
 function killGroup(child: ChildProcess): void {

@@ -1,12 +1,11 @@
 /**
- * Switch: the bridge between the hosts of a lab, and what is wrong with it.
+ * Switch: the bridge between the hosts of a lab, and its faults.
  *
- * It lives in a network namespace of its own, which a file in the lab's folder keeps. So nothing of
- * a lab is ever seen in the machine's own network: no link, no nft table, and the packet filter of
- * the machine (a Docker engine sets FORWARD to DROP and turns on bridge-nf-call-iptables) does not
- * see a lab's frames either.
+ * It is in a network namespace of its own, which a file in the lab's folder keeps. So a lab adds nothing
+ * to the machine's own network: no link and no nft table. And the machine's packet filter (a Docker
+ * engine sets FORWARD to DROP and turns on bridge-nf-call-iptables) does not see a lab's frames.
  *
- * Decides which frames pass. Does not know processes: a port is a number and a PID to plug into.
+ * Decides which frames pass. Does not know processes: a port is a number and the PID of a network namespace.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,15 +13,15 @@ import { existsSync, writeFileSync } from "node:fs";
 import { LabError } from "./lab-error.ts";
 import { must, run } from "./run.ts";
 
-/** What is wrong with the network of a lab. Hosts are numbered from 1. */
+/** Faults of a lab's network. Hosts are numbered from 1. */
 export interface Faults {
   /** Hosts whose cable is out. */
   readonly cut: readonly number[];
-  /** Groups that do not hear each other. A host in no group hears everybody. */
+  /** Groups that do not hear each other. A host in no group hears all. */
   readonly groups: readonly (readonly number[])[];
   /** Share of all frames that are lost, 0 to 100. */
   readonly lossPercent: number;
-  /** Share of the frames from and to one host that are lost, on top. */
+  /** Additional share of lost frames from and to one host. */
   readonly lossPercentOf: Readonly<Record<number, number>>;
 }
 
@@ -50,7 +49,7 @@ export class Switch {
     await must("unshare", [`--net=${this.#file}`, "true"]);
     await this.#batch([
       "link set lo up",
-      // Without snooping, multicast (mDNS) reaches every port whether or not somebody asks for it.
+      // Without snooping, multicast (mDNS) reaches every port, also without a subscription.
       `link add ${bridge} type bridge mcast_snooping 0`,
       `link set ${bridge} up`,
     ]);
@@ -59,8 +58,8 @@ export class Switch {
   /** Gives the network namespace of `pid` its eth0. The cable is in unless `cut`. */
   async plug(host: number, pid: number, cut: boolean): Promise<void> {
     const port = portOf(host);
-    // A machine keeps its MAC over a power cycle. A new one would be unreachable until the others
-    // forget the old.
+    // A machine keeps its MAC over a power cycle. With a new one it would be unreachable until the
+    // others forget the old one.
     const hex = (value: number): string => value.toString(16).padStart(2, "0");
     const mac = `02:88:00:00:${hex(this.#number)}:${hex(host)}`;
     await this.#batch([
@@ -72,14 +71,14 @@ export class Switch {
       "link set lo up",
       `addr add ${this.addressOf(host)}/24 dev eth0`,
       "link set eth0 up",
-      // There is no default route, so names and registries fail at once. mDNS needs a way out.
+      // No default route, so that names and registries fail at once. But mDNS needs a route.
       "route add 224.0.0.0/4 dev eth0",
     ];
     const input = `${inside.join("\n")}\n`;
     await must("nsenter", [`--net=/proc/${pid}/ns/net`, "ip", "-batch", "-"], { input });
   }
 
-  /** The cable goes out before anything else happens to the host: nobody hears it die. */
+  /** Pulls the cable first when a host loses power, so that the others do not hear its processes end. */
   async silence(host: number): Promise<void> {
     await run("nsenter", this.#enter(["ip", "link", "set", portOf(host), "down"]));
   }
@@ -88,7 +87,7 @@ export class Switch {
     await run("nsenter", this.#enter(["ip", "link", "del", portOf(host)]));
   }
 
-  /** Makes the kernel be as `faults` says, whatever it was before. `powered` are the hosts with a port. */
+  /** Applies `faults` to the kernel, whatever was set before. `powered`: the hosts with a port. */
   async apply(faults: Faults, powered: readonly number[]): Promise<void> {
     const cables = powered.map(
       (host) => `link set ${portOf(host)} ${faults.cut.includes(host) ? "down" : "up"}`,
@@ -97,14 +96,14 @@ export class Switch {
     await must("nsenter", this.#enter(["nft", "-f", "-"]), { input: rulesOf(faults) });
   }
 
-  /** Resolves when it captures; the returned function ends it, with all in the file (pcap). */
+  /** Resolves when the capture runs. The returned function ends it, with all frames in the file (pcap). */
   async capture(file: string): Promise<() => Promise<void>> {
     const words = ["tcpdump", "-i", bridge, "-s", "0", "--immediate-mode", "-U", "-w", file];
     const child = spawn("nsenter", this.#enter(words), { stdio: ["ignore", "ignore", "pipe"] });
     const ended = once(child, "close");
     let said = "";
     await new Promise<void>((resolve, reject) => {
-      // Read to the end: tcpdump says this in pieces, and dies of a pipe that is closed between two.
+      // Read to the end: tcpdump writes this in pieces, and dies if the pipe closes between two.
       child.stderr.on("data", (part) => {
         said += String(part);
         if (said.includes("listening on")) resolve();
@@ -114,7 +113,7 @@ export class Switch {
     });
     return async () => {
       if (child.exitCode !== null || child.signalCode !== null) {
-        throw new LabError(`The capture on the switch has ended by itself: ${said}`);
+        throw new LabError(`The capture on the switch ended too early: ${said}`);
       }
       child.kill("SIGINT");
       await ended;

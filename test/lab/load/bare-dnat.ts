@@ -1,6 +1,6 @@
 /**
- * BareDnat: an echo server on a host behind one DNAT rule of its own, with nothing of gam in between. What it
- * carries is the machine's share in what gam's networks carry.
+ * BareDnat: an echo server on a host behind a single DNAT rule, without gam. Its figures are what the machine
+ * itself can carry, to compare gam's networks with.
  */
 import type { Background } from "../hosts/background.ts";
 import type { Host } from "../hosts/host.ts";
@@ -22,7 +22,7 @@ export class BareDnat {
     this.#server = server;
   }
 
-  /** Resolves when it can be asked from other hosts. Errors: LabError. */
+  /** Resolves when it answers other hosts. Errors: LabError. */
   static async open(host: Host): Promise<BareDnat> {
     const server = await startEcho(host, "bare", serverPort);
     await mustRun(
@@ -39,7 +39,7 @@ export class BareDnat {
     return new BareDnat(host, server);
   }
 
-  /** Nothing of it is left on the host. */
+  /** Removes all of it from the host. */
   async close(): Promise<void> {
     this.#server.kill("SIGKILL");
     await this.#server.ended();

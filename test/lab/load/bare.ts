@@ -1,5 +1,5 @@
 /**
- * Bare: what this machine does with nothing of gam in between. Calibration and benches compare with it.
+ * Bare: what this machine does without gam. Calibration and benches compare with it.
  */
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -9,8 +9,8 @@ const loopItems = 20_000;
 const loopRuns = 5;
 
 /**
- * Milliseconds that a fixed loop of JavaScript takes: objects that are made, sorted, written as JSON and read
- * again. The median of five runs after one that is not counted.
+ * Milliseconds of a fixed loop of JavaScript, which makes objects, sorts them, writes them as JSON and reads them
+ * again. The median of five runs, after a warm-up.
  */
 export function fixedLoopMs(): number {
   fixedLoop();
@@ -31,7 +31,7 @@ function fixedLoop(): void {
   JSON.parse(JSON.stringify(items));
 }
 
-/** Milliseconds that each append of 4 KiB with fdatasync takes in this folder, for `forMs`. At least one. */
+/** Milliseconds of each append of 4 KiB with fdatasync in this folder, repeated for `forMs`. At least one. */
 export function bareWritesMs(folder: string, forMs: number): number[] {
   const file = join(folder, `bare-${process.pid}`);
   const bytes = Buffer.alloc(recordBytes, 1);
@@ -52,7 +52,7 @@ export function bareWritesMs(folder: string, forMs: number): number[] {
   return tookMs;
 }
 
-/** The middle of the values. NaN where there are none. */
+/** The median of the values. NaN without values. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -4,7 +4,7 @@
  *   gam/echo:1, gam/echo:2   two images of one layer
  *   echo-server [PORT]       default command, on port 80
  *
- * Node is the one that runs this, with the libraries that it is linked to.
+ * Node is the one that runs this program, with its linked libraries.
  */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,14 +12,14 @@ import { transform } from "esbuild";
 import { must } from "../hosts/run.ts";
 import { type LabImage, makeTestTree, tarOf } from "./test-image.ts";
 
-// Names are asked for by threads, four if nobody says otherwise, and those for names that are not
-// there are slow.
+// Node resolves names in threads, four by default, and unknown names are slow. So the image has more
+// threads.
 const start = `#!/bin/sh
 export UV_THREADPOOL_SIZE=16
 exec node --max-semi-space-size=2 /lib/echo-server.mjs "\${1:-80}"
 `;
 
-/** `folder` is used for the tree and holds nothing afterwards. */
+/** `folder`: for the image's tree, empty afterwards. */
 export async function makeEchoImage(folder: string): Promise<LabImage> {
   const tree = join(folder, "tree");
   await makeTestTree(tree);
@@ -30,7 +30,7 @@ export async function makeEchoImage(folder: string): Promise<LabImage> {
   }
   copyFileSync(program, join(tree, "bin/node"));
   const source = readFileSync(new URL("./echo-server.ts", import.meta.url), "utf8");
-  // Without its types it starts in two thirds of the time.
+  // Without types it starts in two thirds of the time.
   const { code } = await transform(source, { loader: "ts", format: "esm", target: "node22" });
   writeFileSync(join(tree, "lib/echo-server.mjs"), code);
   writeFileSync(join(tree, "bin/echo-server"), start);
@@ -41,7 +41,7 @@ export async function makeEchoImage(folder: string): Promise<LabImage> {
   return { names: ["gam/echo:1", "gam/echo:2"], tar, command: ["echo-server"], path: "/bin" };
 }
 
-/** The paths in what ldd says: "libc.so.6 => /lib/…/libc.so.6 (0x…)" and "/lib64/ld-linux… (0x…)". */
+/** The paths in the output of ldd: "libc.so.6 => /lib/…/libc.so.6 (0x…)" and "/lib64/ld-linux… (0x…)". */
 function librariesIn(said: string): string[] {
   return said.split("\n").flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 }

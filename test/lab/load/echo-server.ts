@@ -1,19 +1,19 @@
 /**
- * Echo server: a service that says who answered and whom, and can be sent to ask others.
+ * Echo server: a service that reports who answered whom, and sends requests for a test.
  *
  *   node echo-server.ts PORT [SOCKET]
  *
  * On PORT: HTTP on TCP and a datagram each way on UDP, both answered with { server, client, version }.
- * On the Unix socket: questions (echo.ts) that it carries from where it stands. So a test that opens
- * the socket from outside learns what this container, or this host, can reach and by which name. PORT 0
- * is for those who only ask.
+ * On the Unix socket: questions (echo.ts) that it asks from its own network. So a test that opens the
+ * socket from outside learns what this container, or this host, can reach and by which name. PORT 0
+ * opens the socket only.
  *
  * On SIGTERM it accepts the connections that wait in the kernel, answers them and ends, as a service should. The
- * kernel resets those that still wait when a server stops listening, and a busy one has many. Questions that it
- * carries it drops: nobody waits for the answers any more. Each half second, and in the end, it prints an Ending (ending.ts):
- * what came after the signal, and what the kernel refused.
+ * kernel resets those that still wait when a server stops listening, and a busy server has many. It drops its own
+ * questions, since the test needs no answers any more. Each half second, and in the end, it prints an Ending
+ * (ending.ts): what came after the signal, and what the kernel refused.
  *
- * Runs in containers without node_modules: it imports nothing but Node.
+ * Runs in containers without node_modules, so it imports only Node's own modules.
  */
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
@@ -24,11 +24,11 @@ import { text } from "node:stream/consumers";
 import type { Answer, AskedQuestion } from "./echo.ts";
 import type { Ending } from "./ending.ts";
 
-/** It goes on listening for so long at least, and then until no connection waits. */
+/** It keeps listening for at least this long, and then until no connection waits. */
 const acceptMs = 100;
 const lookMs = 5;
 const tellMs = 500;
-/** Stops listening after that time whatever waits, as most servers do. */
+/** Stops listening after that time even if connections wait, as most servers do. */
 const hasty = process.env.HASTY !== undefined;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
 
@@ -40,7 +40,7 @@ const whoAsked = (client: string | undefined): string =>
   });
 
 const server = createServer((request, response) => {
-  // Known length: a connection that is kept is worth keeping.
+  // With a length, so that the connection can be kept.
   const body = whoAsked(request.socket.remoteAddress);
   response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
   response.end(body);
@@ -49,7 +49,7 @@ server.keepAliveTimeout = 60_000;
 const echo = createSocket("udp4");
 echo.on("message", (_, from) => echo.send(whoAsked(from.address), from.port, from.address));
 if (port !== "0") {
-  // A burst of connections waits in the kernel and is not refused.
+  // A large backlog, so that a burst of connections waits in the kernel and is not refused.
   server.listen({ port: Number(port), host: "0.0.0.0", backlog: 4096 });
   echo.bind(Number(port));
 }
@@ -97,7 +97,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       };
       process.stdout.write(`${JSON.stringify({ ending })}\n`);
     };
-    // One that is killed at the end of its grace period has said where it was a moment before.
+    // Repeated, so that a server killed at the end of its grace period has reported its recent counts.
     const telling = setInterval(() => tell("listens", 0, waitingConnections()), tellMs);
     const look = setInterval(() => {
       const waiting = waitingConnections();
@@ -130,7 +130,7 @@ function kernelCounts(): { opened: number; resets: number; overflowed: number } 
   const counts = new Map<string, number>();
   for (const file of ["/proc/net/snmp", "/proc/net/netstat"]) {
     const lines = readFileSync(file, "utf8").trim().split("\n");
-    // A line of names, then a line of numbers, each with the protocol first.
+    // A line of names, then a line of numbers, both beginning with the protocol.
     for (let at = 0; at + 1 < lines.length; at += 2) {
       const [protocol, ...names] = (lines[at] ?? "").split(" ");
       const [, ...values] = (lines[at + 1] ?? "").split(" ");
@@ -190,7 +190,7 @@ function askUdp(host: string, port: number, withinMs: number): Promise<Answer> {
       settle();
     };
     const timer = setTimeout(() => end(() => reject(new Error("no answer in time"))), withinMs);
-    // Connected, so that a refusal is told.
+    // Connected, so that a refusal is reported.
     asking.connect(port, host, () => asking.send("?"));
     asking.on("message", (body) => end(() => resolve(JSON.parse(String(body)) as Answer)));
     asking.on("error", (cause) => end(() => reject(cause)));

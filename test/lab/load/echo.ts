@@ -1,5 +1,5 @@
 /**
- * Echo: asks from inside. The other end is echo-server.ts, in a container or on a host itself.
+ * Echo: sends requests from inside of a container or host, where echo-server.ts carries them out.
  *
  *   await askAt(socket, [{ ask: "http", name: "api", port: 80 }])
  *
@@ -11,38 +11,38 @@ import type { Host } from "../hosts/host.ts";
 import { LabError } from "../hosts/lab-error.ts";
 
 export interface Question {
-  /** What to do with the name: look it up, or ask who is there as well. */
+  /** Resolve the name only, or also send a request to it. */
   readonly ask: "address" | "http" | "udp";
   /** A name or an address. */
   readonly name: string;
   readonly port: number;
-  /** How long the asked has to answer; 2 s where nothing is said. */
+  /** How long to wait for the answer. Default: 2 s. */
   readonly withinMs?: number;
 }
 
-/** As the server gets it. */
+/** A question as the echo server gets it. */
 export type AskedQuestion = Question & { readonly withinMs: number };
 
 export interface Answer {
   readonly addresses?: readonly string[];
-  /** Host name of the one who answered. */
+  /** Host name of the server that answered. */
   readonly server?: string;
-  /** Address from which it was asked, as it has seen it. */
+  /** The client's address, as the server saw it. */
   readonly client?: string;
   readonly version?: string;
-  /** Absent when all went well. */
+  /** Why it failed. Absent on success. */
   readonly trouble?: string;
 }
 
-/** A running container, as its engine says. */
+/** A running container, as reported by its engine. */
 export interface Container {
   readonly id: string;
   readonly host: Host;
   readonly name: string;
   readonly hostname: string;
-  /** As the host counts. */
+  /** PID in the host's namespace. */
   readonly pid: number;
-  /** Also where nobody looks after its health. */
+  /** True also without a health check. */
   readonly healthy: boolean;
   readonly labels: Readonly<Record<string, string>>;
   /** Network name to address. */
@@ -62,11 +62,11 @@ interface Inspection {
 }
 
 const socketInside = "/run/echo.sock";
-/** What carrying the questions takes, beside the time that the asked have. */
+/** Extra time for the echo server to ask, beside the time for the answers. */
 const carryMsMax = 8000;
 const withinMsDefault = 2000;
 
-/** Answers in the order of the questions. Errors: LabError when nobody carries them. */
+/** Answers in the order of the questions. Errors: LabError when the echo server does not answer. */
 export async function askAt(socket: string, questions: readonly Question[]): Promise<Answer[]> {
   const body = questions.map((one): AskedQuestion => ({ withinMs: withinMsDefault, ...one }));
   const timeoutMs = carryMsMax + Math.max(...body.map(({ withinMs }) => withinMs), 0);
@@ -76,22 +76,22 @@ export async function askAt(socket: string, questions: readonly Question[]): Pro
   return JSON.parse(text) as Answer[];
 }
 
-/** Where the echo server of a container takes questions. */
+/** Socket at which a container's echo server takes questions. */
 export function askingSocketOf({ host, pid }: Container): string {
   return host.path(`/proc/${pid}/root${socketInside}`);
 }
 
-/** Where the echo server that `startAsker` has started takes questions. */
+/** Socket at which the echo server of startAsker() takes questions. */
 export function askingSocketOn(host: Host): string {
   return host.path(socketInside);
 }
 
-/** An echo server on the host itself that only asks. Resolves when it takes questions. */
+/** Starts an echo server on the host itself that only takes questions. Resolves when it does. */
 export async function startAsker(host: Host): Promise<void> {
   await startEcho(host, "asker", 0, socketInside);
 }
 
-/** An echo server on the host itself. Port 0 for one that only asks. Resolves when it answers. */
+/** Starts an echo server on the host itself. Port 0: takes questions only. Resolves when it answers. */
 export async function startEcho(
   host: Host,
   name: string,
@@ -110,7 +110,7 @@ export async function startEcho(
   }
 }
 
-/** Running containers of a host that have a label, by their names. */
+/** Running containers of a host with this label, sorted by name. */
 export async function containersOf(host: Host, label: string): Promise<Container[]> {
   const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
   const rows = await ask<{ Id: string }[]>(host, `/containers/json?filters=${filters}`);
@@ -118,7 +118,7 @@ export async function containersOf(host: Host, label: string): Promise<Container
   return found.filter((one) => one !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Undefined when it is gone or does not run. */
+/** The container. Undefined when it is gone or does not run. */
 export async function inspect(host: Host, id: string): Promise<Container | undefined> {
   const found = await ask<Inspection>(host, `/containers/${id}/json`);
   if (found === undefined || !found.State.Running) return undefined;

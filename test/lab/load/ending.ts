@@ -1,19 +1,19 @@
 /**
- * Ending: what a task's kernel counted of connections after the task got the signal to stop.
+ * Ending: what the kernel counted of a task's connections after the task got the signal to stop.
  *
  *   const endings = await endingsOf(lab.hosts, "web");
  *
- * This tells overload from a fault. When all hosts have stopped sending to a task, its kernel opens and refuses no
- * connection after the signal. A busy task still accepts the connections that had waited for it.
+ * It distinguishes overload from a fault. If all hosts have stopped sending to a task before the signal, the kernel
+ * opens and refuses no connection after it. A busy task still accepts connections that had waited.
  */
 import { engineCall } from "../hosts/engine-call.ts";
 import type { Host } from "../hosts/host.ts";
 import { LabError } from "../hosts/lab-error.ts";
 
 export interface Ending {
-  /** "listens" when it was killed at the end of its grace period: connections still waited. */
+  /** "listens" if it was killed at the end of its grace period, while connections still waited. */
   readonly state: "listens" | "closes" | "ended";
-  /** Connections that the kernel opened after the signal: a host sent them to a task that was leaving. */
+  /** Connections that the kernel opened after the signal: a host sent them to a leaving task. */
   readonly opened: number;
   /** Connections that were accepted after the signal: those above, and those that had waited in the accept queue. */
   readonly accepted: number;
@@ -31,11 +31,11 @@ export interface Ending {
 
 export interface Endings extends Omit<Ending, "state"> {
   readonly tasks: number;
-  /** Those that were killed at the end of their grace period. */
+  /** Tasks that were killed at the end of their grace period. */
   readonly killed: number;
 }
 
-/** All tasks of a service that have ended and whose containers are still there, added up; the longest time. */
+/** Sums over all ended tasks of a service whose containers still exist, and the longest time. */
 export async function endingsOf(hosts: readonly Host[], service: string): Promise<Endings> {
   const found = (await Promise.all(hosts.map((host) => endingsOn(host, service)))).flat();
   const sum = (name: Exclude<keyof Ending, "state">): number =>
@@ -65,7 +65,7 @@ async function endingsOn(host: Host, service: string): Promise<Ending[]> {
   });
 }
 
-/** Errors: LabError. A container that is gone by now has nothing to say. */
+/** Text from the engine; empty for a container that is gone. Errors: LabError. */
 async function ask(host: Host, path: string): Promise<string> {
   const { status, text } = await engineCall(host.engineSocket, { path });
   if (status < 400) return text;

@@ -1,21 +1,21 @@
 /**
- * Even spread: whether counts could well be those of a fair choice.
+ * Even spread: whether counts fit a fair random choice.
  *
- * Source: Pearson's chi-square test; the bound by Wilson and Hilferty's approximation (1931), which is
- * right to 0.1 % from 3 degrees of freedom on.
+ * Source: Pearson's chi-square test; the bound by Wilson and Hilferty's approximation (1931), which
+ * is accurate to 0.1 % from 3 degrees of freedom on.
  */
 
-/** 1 % of fair choices are called uneven. */
+/** Quantile by which 1 % of fair choices count as uneven. */
 const oneInHundred = 2.3263;
 
 export interface Spread {
   readonly chiSquare: number;
-  /** Fair choices stay below it 99 times in 100. */
+  /** Of fair choices, 99 in 100 stay below it. */
   readonly bound: number;
   readonly even: boolean;
 }
 
-/** `counts` has a number for each of those who could be chosen, also where that is 0. */
+/** `counts`: a number for each possible choice, even if it is 0. */
 export function spreadOf(counts: readonly number[]): Spread {
   const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;
   const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);

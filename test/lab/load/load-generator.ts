@@ -1,14 +1,14 @@
 /**
- * Load generator: asks echo servers over and over, each time with a new connection, and counts.
+ * Load generator: sends requests to echo servers, each with a new connection, and counts.
  *
  *   node load-generator.ts '{ "urls": [...], "perSecond": 500 }'                    until SIGTERM
  *   node load-generator.ts '{ "urls": [...], "atOnce": 32, "count": 10000 }'        or "forMs": 2000
  *
  * Urls take turns. Prints one LoadResult (load.ts) as JSON in the end. Everything that is not an answer
- * with status 200 is a failure, with its reason. At the end it waits for the requests that are out.
+ * with status 200 is a failure, with its reason. At the end it waits for the open requests.
  *
  * By rate it is an open loop with a bound: a request that is due while too many are unanswered is not sent, and
- * is counted as such. It is no failure of what is asked, but the load was not what it should have been.
+ * is counted as unsent. That is not a failure of the server, but the load was less than wanted.
  */
 import { type ClientRequest, get } from "node:http";
 import { text } from "node:stream/consumers";
@@ -16,7 +16,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Answer } from "./echo.ts";
 import { type ClosedLoop, type LoadOptions, type LoadResult, underWayWord } from "./load.ts";
 
-/** Only for those who are never answered: where containers start, the machine is late with all of them. */
+/** Long, to catch only requests that are never answered: while containers start, all answers are late. */
 const answerMsMaxDefault = 20_000;
 const turnMs = 5;
 
@@ -57,7 +57,7 @@ const result: LoadResult = {
 process.stdout.write(`${JSON.stringify(result)}\n`);
 
 async function atRate(perSecond: number): Promise<void> {
-  // As many as are due in half of the time that each has. A part of the servers that answers nothing does not reach it.
+  // As many as are due in half of an answer's time limit. A few servers without answers do not reach it.
   const outMax = (perSecond * answerMsMax) / 2000;
   while (!ended) {
     const passedMs = performance.now() - beganMs;
@@ -105,7 +105,7 @@ async function once(): Promise<void> {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     const second = ((atMs - beganMs) / 1000).toFixed(1);
     fail(`${url}: ${signal.aborted ? `nothing in ${answerMsMax} ms` : String(code ?? cause)}`);
-    // Who wants to know more finds the connection in a trace or in conntrack by its port.
+    // The port identifies the connection in a packet trace or in conntrack.
     process.stderr.write(`${second} s: ${url} from port ${port}: ${String(cause)}\n`);
   } finally {
     out -= 1;

@@ -1,12 +1,12 @@
 /**
- * Load: requests from a host at echo servers, each with a new connection, counted.
+ * Load: counted requests from a host to echo servers, each with a new connection.
  *
  *   const load = await Load.start(lab.host(5), { urls, perSecond: 500 });
  *   ... something happens ...
  *   load.end();
  *   const { failures } = await load.result();
  *
- * The generator (load-generator.ts) runs in the host, so that what it asks sees the host's address.
+ * The generator (load-generator.ts) runs in the host, so that the servers see the host's address.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -16,14 +16,14 @@ import { LabError } from "../hosts/lab-error.ts";
 
 export type LoadOptions = (Rate | ClosedLoop) & { readonly urls: readonly string[] };
 
-/** Open loop: a request is sent when it is due, whether others are answered or not. */
+/** Open loop: a request is sent when it is due, even if others are unanswered. */
 export interface Rate {
   readonly perSecond: number;
-  /** A request that has no answer by then is a failure; 20 s where nothing is said. */
+  /** A request without an answer after this time is a failure. Default: 20 s. */
   readonly answerMsMax?: number;
 }
 
-/** So many at once, the next one when one is answered; until `count` or `forMs` is reached. */
+/** `atOnce` requests at a time, the next when one is answered, until `count` or `forMs` is reached. */
 export interface ClosedLoop {
   readonly atOnce: number;
   readonly count?: number;
@@ -34,21 +34,21 @@ export interface ClosedLoop {
 export interface LoadResult {
   readonly sent: number;
   readonly answered: number;
-  /** Due by the rate, and not sent because too many had no answer yet. */
+  /** Requests that were due and not sent, because too many were unanswered. */
   readonly unsent: number;
   /** The longest time from when a request was due until it was sent. */
   readonly lateMs: number;
-  /** Reason to how often. */
+  /** Number of failures, by reason. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Host name of the server that answered to how often. */
+  /** Number of answers, by the server's host name. */
   readonly servers: Readonly<Record<string, number>>;
   readonly lastedMs: number;
-  /** Of those that were answered. */
+  /** Median of the answered requests. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** What the generator says when a load by rate has had a second's worth of answers. */
+/** Printed by the generator when a load by rate has had a second's worth of answers. */
 export const underWayWord = "Under way";
 const underWayMsMax = 60_000;
 const lateMsMax = 2000;
@@ -62,7 +62,7 @@ export class Load {
     this.#process = process;
   }
 
-  /** `inside` is the number of a process of the host in whose network it is to run: a container's. */
+  /** `inside`: the PID of a container's process, in whose network the generator runs. */
   static async start(host: Host, options: LoadOptions, inside?: number): Promise<Load> {
     const program = new URL("./load-generator.ts", import.meta.url).pathname;
     counter += 1;
@@ -84,12 +84,12 @@ export class Load {
     }
   }
 
-  /** Ends a load that goes on by rate. Its result comes when the requests that are out have ended. */
+  /** Ends a load by rate. Its result comes when the open requests have ended. */
   end(): void {
     this.#process.kill("SIGTERM");
   }
 
-  /** Resolves when it has ended. Errors: LabError with what it said, when that is no result. */
+  /** Resolves when the load has ended. Errors: LabError with the output, if that is not a result. */
   async result(): Promise<LoadResult> {
     await this.#process.ended();
     const said = this.#said();

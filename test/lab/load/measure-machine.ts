@@ -1,7 +1,7 @@
 /**
- * Measures the machine under a lab: nothing else may run in the lab meanwhile. 5 s, or 8 s where one start takes a second.
+ * Measures the machine under a lab. Nothing else may run in the lab meanwhile. Takes 5 s, or 8 s if a start takes 1 s.
  *
- * The engines alone, a DNAT by hand, a bare write and a bare loop: nothing of gam is in the figures.
+ * It measures the engines alone, a bare DNAT, a bare write and a bare loop, all without gam.
  */
 
 import { engineCall } from "../hosts/engine-call.ts";
@@ -16,10 +16,10 @@ const writesForMs = 300;
 const requestsForMs = 1000;
 const containersForMs = 1200;
 const atOnce = 16;
-/** Engines that start containers at once: more of them only wait for each other. */
+/** Engines that start containers at the same time. More would only wait for each other. */
 const enginesAtOnce = 4;
 
-/** Errors: LabError when a part of the lab does not do what it is asked. */
+/** Measures. Errors: LabError when a part of the lab fails. */
 export async function measureMachine(hosts: readonly Host[]): Promise<Machine> {
   const [first, second] = hosts;
   if (first === undefined) throw new LabError("Cannot measure the machine: the lab has no host");
@@ -51,7 +51,7 @@ export async function measureMachine(hosts: readonly Host[]): Promise<Machine> {
   }
 }
 
-/** Containers a second. What was started is added to the lists, also when an engine fails. */
+/** Containers a second. Adds started containers to the lists, even if an engine fails. */
 async function startContainers(ids: ReadonlyMap<Host, string[]>): Promise<number> {
   const beganMs = performance.now();
   let started = 0;

@@ -1,5 +1,5 @@
 /**
- * Name watch: asks one name server for one name, again and again, and says when the answer is another.
+ * Name watch: asks one name server for one name repeatedly, and reports each change of the answer.
  *
  *   node test/lab/load/name-watch.ts GATEWAY NAME SECONDS
  *
@@ -20,7 +20,7 @@ socket.on("message", (message) => {
   known = addresses.join();
   process.stdout.write(`${JSON.stringify({ atMs: Date.now(), addresses })}\n`);
 });
-// Nobody answers while the agent is away.
+// There is no answer while the agent is off.
 socket.on("error", () => undefined);
 const question = encode({ type: "query", id: 1, questions: [{ name, type: "A" }] });
 const timer = setInterval(() => socket.send(question, 53, gateway), everyMs);

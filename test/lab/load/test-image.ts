@@ -1,11 +1,11 @@
 /**
  * Test image: busybox with its applets as links, as a tar that `docker import` takes.
  *
- *   gam/test:1, gam/test:2   two images of one layer, so that an update has somewhere to go
- *   idle                     default command: waits for ever, ends at once on SIGTERM
+ *   gam/test:1, gam/test:2   two images with one layer, for updates
+ *   idle                     default command: waits without end, ends at once on SIGTERM
  *   serve [PORT]             answers HTTP with the container's name (/) and its caller (/cgi-bin/who)
  *
- * What answers thousands of requests and asks others is in an image of its own: echo-image.ts.
+ * For thousands of requests, and for requests to others, there is another image: echo-image.ts.
  */
 import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { engineCall } from "../hosts/engine-call.ts";
 import { LabError } from "../hosts/lab-error.ts";
 import { must, run } from "../hosts/run.ts";
 
-/** As `docker import` takes it. The engine finds the layer of the first name again under the second. */
+/** An image as `docker import` takes it. The engine reuses the layer of the first name for the second. */
 export interface LabImage {
   readonly names: readonly string[];
   readonly tar: Buffer;
@@ -22,8 +22,8 @@ export interface LabImage {
   readonly path: string;
 }
 
-// The first process of a container gets no default action for a signal: without a trap SIGTERM
-// is ignored, and each stop waits out its grace period.
+// The kernel applies no default action of a signal to a container's first process. So without a trap
+// SIGTERM is ignored, and each stop lasts its whole grace period.
 const idle = `#!/bin/sh
 trap 'exit 0' TERM INT
 sleep 2147483647 &
@@ -41,7 +41,7 @@ const who = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n%s %s\\n' "$(hostname)" "$REMOTE_ADDR"
 `;
 
-/** `folder` is used for the tree and holds nothing afterwards. */
+/** `folder`: for the image's tree, empty afterwards. */
 export async function makeTestImage(folder: string): Promise<LabImage> {
   const tree = join(folder, "tree");
   await makeTestTree(tree);
@@ -50,7 +50,7 @@ export async function makeTestImage(folder: string): Promise<LabImage> {
   return { names: ["gam/test:1", "gam/test:2"], tar, command: ["idle"], path: "/bin" };
 }
 
-/** Busybox and all that is said above. */
+/** Makes the tree: busybox and the commands above. */
 export async function makeTestTree(tree: string): Promise<void> {
   for (const path of ["bin", "etc", "tmp", "www/cgi-bin"]) {
     mkdirSync(join(tree, path), { recursive: true });
