@@ -1,10 +1,10 @@
-/** What a message over TCP costs on this machine with nothing of gam in between. */
+/** What a message over TCP costs on this machine, without gam. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 
 const warmUps = 200;
 
-/** Milliseconds of each round trip on loopback: one connection, both ends in this process, so many bytes. */
+/** Milliseconds of each round trip of `bytes` on loopback: one connection, both ends in this process. */
 export async function bareRoundTripsMs(count: number, bytes: number): Promise<number[]> {
   const server = createServer({ noDelay: true }, (socket) => socket.pipe(socket));
   server.listen(0, "127.0.0.1");

@@ -1,9 +1,9 @@
 /**
  * BesideSwarm: a mesh of gam and a Docker Swarm, five hosts each, up at the same time on this machine.
  *
- * A bench does the same to both, one after the other in each round, and compares within the round: so what
- * else the machine does, and how fast it is today, is in both. The cluster that waits costs the other
- * one the little that it needs idle (idle.ts says how much).
+ * A bench does the same to both, one after the other in each round, and compares within the round. So other
+ * work and today's speed of the machine affect both. The waiting cluster costs only what it needs idle
+ * (idle.ts measures it).
  */
 import { Lab } from "../lab/clusters/lab.ts";
 import { LabMesh } from "../lab/clusters/lab-mesh.ts";
@@ -11,7 +11,7 @@ import { LabSwarm } from "../lab/clusters/lab-swarm.ts";
 
 const hosts = 5;
 
-/** gam is in the lab of this number, Docker Swarm in the next one. Both are taken down at the end. */
+/** Runs a bench. gam is in the lab of this number, Docker Swarm in the next one. Takes both down at the end. */
 export async function besideSwarm(
   number: number,
   measure: (gam: LabMesh, swarm: LabSwarm) => Promise<void>,

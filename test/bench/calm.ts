@@ -1,13 +1,13 @@
 /**
- * Calm: how many nodes a mesh of five gives up for lost while all of them live.
+ * Calm: how many nodes a mesh of five marks down although all of them are alive.
  *
  *   node test/bench/calm.ts [--minutes 3] [--only loss|freeze|busy] [--lab 55] [--check]
  *
- * Three troubles, each on its own for so many minutes: 10 % of all frames are lost; every 10 s one host
- * is frozen for 1 s, each in its turn, the leader's as well; both cores are busy with other work. A
- * service runs meanwhile, so that a node that is given up moves tasks.
+ * Three troubles, each on its own for this many minutes: 10 % of all frames are lost; every 10 s one host
+ * is frozen for 1 s, each in turn, the leader's too; all cores are busy with other work. A service runs
+ * meanwhile, so that a node marked down moves tasks.
  *
- * What is counted should not happen at all, on a fast machine and on a slow one.
+ * All counts should be 0, on fast and slow machines.
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const freezeMs = 1000;
 const freezeEveryMs = 10_000;
 const troubles: Record<string, () => Promise<void>> = { loss, freeze, busy };
 
-/** What the agents say of each other, from now until it is asked. */
+/** What the agents report of each other, from now on. */
 class Watch {
   readonly #mesh: LabMesh;
   readonly #tasks: readonly string[];
@@ -94,13 +94,13 @@ async function freeze(): Promise<void> {
 }
 
 async function busy(): Promise<void> {
-  // Each ends by itself, should this process not live to end it.
+  // Each ends by itself, in case this process dies before.
   const script = `const end = Date.now() + ${lastsMs}; while (Date.now() < end);`;
   const loops = cpus().map(() => spawn(process.execPath, ["-e", script], { stdio: "ignore" }));
   await Promise.all(loops.map((loop) => new Promise((resolve) => loop.on("close", resolve))));
 }
 
-/** Counts how often the host's own copy of the state comes to say that a node is down. */
+/** Counts how often a node becomes down in the host's copy of the state. */
 function nodeEvents(host: Host): { readonly sent: ClientRequest; down: number } {
   const filters = encodeURIComponent(JSON.stringify({ type: { node: true } }));
   const sent = request({ socketPath: host.agentSocket, path: `/events?filters=${filters}` });
@@ -112,7 +112,7 @@ function nodeEvents(host: Host): { readonly sent: ClientRequest; down: number } 
       rest = lines.pop() ?? "";
       for (const line of lines) if (/"state\.new":"down"/.test(line)) stream.down += 1;
     });
-    answer.on("error", () => undefined); // It is cut off at the end.
+    answer.on("error", () => undefined); // The bench closes the stream at the end.
   });
   sent.on("error", () => undefined);
   sent.end();
@@ -128,7 +128,7 @@ async function termOf(mesh: LabMesh): Promise<number> {
   return (await mesh.call<{ term: number }>(lab.host(1), "GET", "/gam/v1/status")).term;
 }
 
-/** An opinion of one peer is no verdict of the mesh, but it is the step before. */
+/** How often a peer logged that it considers another one lost: not a verdict yet, but the step before. */
 function lostInLogs(): number {
   const logs = lab.hosts.map(({ folder }) => readFileSync(join(folder, "logs/agent.log"), "utf8"));
   return logs.reduce((sum, text) => sum + text.split("Peer is lost").length - 1, 0);

@@ -1,11 +1,10 @@
 /**
- * Cold: all hosts lose power at once while clients write, and get it back.
+ * Cold: all hosts lose power at once while clients write, and start again.
  *
  *   node test/bench/cold.ts [--rounds 5] [--writes 100] [--lab 58] [--check]
  *
- * Until a peer accepts a write again, until all replicas run again, and how many writes that were
- * acknowledged before are missing at any peer. None may be, on a fast machine and on a slow one; the times
- * are for orientation.
+ * Measures the time until a peer accepts a write again, the time until all replicas run again, and how many
+ * acknowledged writes are missing at any peer. None may be missing, on any machine. The times have no target.
  */
 import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
 import { LabMesh } from "../lab/clusters/lab-mesh.ts";
@@ -46,7 +45,7 @@ try {
   await lab.down();
 }
 
-/** Writes at every host at once; after so many the power goes, in the middle of others. */
+/** Writes at every host at once. After `--writes` writes all hosts lose power, in the middle of others. */
 async function writeUntilPowerIsLost(mesh: LabMesh, round: number): Promise<string[]> {
   const acknowledged: string[] = [];
   const enough = Promise.withResolvers<void>();
@@ -72,7 +71,7 @@ async function writeUntilPowerIsLost(mesh: LabMesh, round: number): Promise<stri
 async function missingAnywhere(mesh: LabMesh, acknowledged: readonly string[]): Promise<number> {
   let missing = 0;
   for (const host of lab.hosts) {
-    // Written there, so its copy has all that was written before.
+    // A write at that host, so that its copy has all earlier writes.
     await mesh.until(`${host.name} accepts a write`, 60_000, async () => {
       await mesh.touch(host, "web", 10_000);
       return true;

@@ -1,12 +1,12 @@
 /**
- * Dns: what one agent's DNS server bears on loopback, beside a bare UDP server. Without a lab.
+ * Dns: the load that one agent's DNS server carries on loopback, beside a bare UDP server. Without a lab.
  *
  *   node test/bench/dns.ts [--rounds 6] [--rate 10000] [--seconds 1] [--names 1000] [--check]
  *
- * Each round puts the same load on a bare server, in the same process, that sends each message back, and
- * then on the DNS server: names from the plan, long answers, and names of others that are in the cache.
- * The load is made by a process of its own at a steady rate, whether answers come or not: a server that
- * is behind is seen as slow, and is not spared. The loop's delay is that of the servers' process.
+ * Each round puts the same load on a bare server in the same process, which sends each message back, and
+ * then on the DNS server: names from the plan, long answers, and cached names of other servers. A separate
+ * process makes the load at a steady rate, even without answers, so that a server that falls behind shows
+ * as slow. The loop's delay is that of the servers' process.
  */
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
@@ -20,7 +20,7 @@ import { decode, encode } from "dns-packet";
 import { print, printRatio } from "./support/figures.ts";
 import { benchOptions } from "./support/options.ts";
 
-// `loader` is for the process that makes the load: the kind of it.
+// `loader`: the kind of load, for the process that makes it.
 const options = { rounds: 6, rate: 10_000, seconds: 1, names: 1000, loader: "" };
 const { rounds, rate, seconds, names, loader } = benchOptions(options);
 const gateway = "127.0.53.1";
@@ -45,7 +45,7 @@ interface Load {
   readonly p99Ms: number;
 }
 
-/** Under one kind of load, a value a round. */
+/** Figures under one kind of load, a value per round. */
 class Borne {
   readonly answeredPercent: number[] = [];
   readonly p50Ms: number[] = [];
@@ -145,7 +145,7 @@ async function loadFromOutside(kind: string): Promise<Load> {
   return JSON.parse(said);
 }
 
-/** Sends what is due each millisecond. A query's time begins when it was due, not when it was sent. */
+/** Sends each millisecond the queries that are due. A query's time begins when it was due, not when it was sent. */
 async function load(kind: string): Promise<Load> {
   const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 22 });
   socket.connect(port, kind === "bare" ? bareAddress : gateway);
@@ -166,7 +166,7 @@ async function load(kind: string): Promise<Load> {
   const messages = Array.from({ length: 1000 }, (_, n) =>
     encode({ type: "query", id: 0, flags: 0x0100, questions: [{ name: nameOf(n), type: "A" }] }),
   );
-  // So that what is not in a cache yet is no part of the figure.
+  // Fills the cache before measuring.
   for (const message of kind === "cached" ? messages : []) {
     socket.send(message);
     await pause(1);

@@ -1,14 +1,14 @@
 /**
- * Failover: how long a cluster of five hosts needs when one loses power, gam's and Docker Swarm's.
+ * Failover: how long a cluster of five hosts takes to recover from the loss of one, gam's and Docker Swarm's.
  *
  *   node test/bench/failover.ts [--rounds 3] [--replicas 20] [--lab 31] [--check]
  *
- * Each round takes the power from a host that does not lead and then from the one that leads, in gam and
- * then in Swarm (in the lab of the next number). Times are from the moment in which nothing of the host
- * runs any more until the host that is asked says so in its own copy of the state.
+ * Each round takes the power from a host that does not lead and then from the leader's, in gam and then in
+ * Swarm (in the lab of the next number). Times are from the moment when no process of the host runs any
+ * more until the result is in the asked host's own copy of the state.
  *
- * Most of these times are waits that the programs chose, not work: how long a host may be silent, and
- * Swarm's five seconds before a task that failed is started anew.
+ * Most of these times are configured waits, not work: how long a host may be silent, and Swarm's five
+ * seconds before it restarts a failed task.
  */
 import type { Host } from "../lab/clusters/lab.ts";
 import type { LabCluster } from "../lab/clusters/lab-cluster.ts";
@@ -20,7 +20,7 @@ const { rounds, replicas, lab } = benchOptions({ rounds: 3, replicas: 20, lab: 3
 const service = "web";
 const recoveredMsMax = 180_000;
 
-/** What was measured of one cluster, a value a round. */
+/** Figures of one cluster, a value per round. */
 class Losses {
   readonly workerMs: number[] = [];
   readonly leaderMs: number[] = [];
@@ -59,12 +59,12 @@ class Losses {
       const nodes = await cluster.nodes(asked);
       return nodes.every(({ Status }) => Status.State === "ready");
     });
-    // An empty host would make the next round easier: spread again.
+    // Spread the tasks again, since an empty host would make the next round easier.
     await this.#spread(asked);
     return tookMs;
   }
 
-  /** Milliseconds until the host takes a write. */
+  /** Milliseconds until the host accepts a write. */
   async #writeAt(host: Host, beganMs: number): Promise<number> {
     await this.#cluster.until("a write is accepted", recoveredMsMax, async () => {
       await this.#cluster.touch(host, service, 10_000);
@@ -73,7 +73,7 @@ class Losses {
     return performance.now() - beganMs;
   }
 
-  /** The host with the most tasks among those that do not lead. */
+  /** The host with the most tasks, without the leader's. */
   async #fullest(leading: number): Promise<number> {
     const { ids, lab } = this.#cluster;
     const tasks = await this.#cluster.tasks(lab.host(1), service);

@@ -1,16 +1,16 @@
 /**
- * Idle: what a host costs in a cluster in which nothing happens: with gam, in Docker Swarm, in neither.
+ * Idle: what a host costs in an idle cluster: with gam, in Docker Swarm, and without either.
  *
  *   node test/bench/idle.ts [--rounds 3] [--seconds 20] [--settle 20] [--lab 37] [--check]
  *
  * Five hosts with gam, five whose engines are a Docker Swarm (in the lab of the next number) and two with
- * an engine in no cluster (in the one after) are idle at the same time. Each round is a window in which
- * all of them are measured, so that the machine is the same to all. CPU is user and system time, memory
- * the resident size; the engine is dockerd with its containerd. A figure of a cluster is the mean of its
- * hosts, since one of five leads.
+ * an engine without a cluster (in the one after) are idle at the same time. Each round measures all of them
+ * in the same window, so that the machine is the same for all. CPU is user and system time, memory the
+ * resident size; the engine is dockerd with its containerd. A figure of a cluster is the mean of its hosts,
+ * since one of five leads.
  *
- * "Adds" is the host's CPU less that of a host in no cluster: with gam the agent and what its questions
- * cost the engine, in Swarm what Swarm mode costs the engine.
+ * "Adds" is the host's CPU less that of a host without a cluster: with gam the agent and the engine's work
+ * for its calls, in Swarm the engine's work for Swarm mode.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab } from "../lab/clusters/lab.ts";
@@ -23,7 +23,7 @@ const options = { rounds: 3, seconds: 20, settle: 20, lab: 37 };
 const { rounds, seconds, settle, lab } = benchOptions(options);
 const plainHosts = 2;
 
-/** The same processes of some hosts, with a sample of their mean in each round. */
+/** The same processes on several hosts, with their mean in each round. */
 class Sampled {
   readonly cpuPercent: number[] = [];
   readonly mib: number[] = [];
@@ -45,7 +45,7 @@ class Sampled {
   }
 }
 
-/** What the host costs beyond a host in no cluster, round by round. */
+/** What the host costs more than a host without a cluster, per round. */
 function added(host: Sampled, bare: Sampled): number[] {
   return host.cpuPercent.map((percent, round) => percent - (bare.cpuPercent[round] ?? Number.NaN));
 }

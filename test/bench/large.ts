@@ -1,9 +1,9 @@
 /**
- * Large: what it costs a peer to lead a mesh of a thousand hosts, without network, disk and engines.
+ * Large: what leading a mesh of a thousand hosts costs a peer, without network, disk and engines.
  *
  *   node test/bench/large.ts [--nodes 1000] [--tasks 10000] [--services 1000] [--seconds 20] [--check]
  *
- * One real peer leads, and five vote. The others only answer (stand-ins.ts) and say how busy their hosts are. Frames
+ * One real peer leads, and five vote. The others only answer (stand-ins.ts) and report their hosts' usage. Frames
  * are not encoded. Time is virtual. Figures are processor time, and ratios to the fixed loops of JavaScript in
  * test/lab/load/bare.ts.
  */
@@ -28,7 +28,7 @@ const { nodes, tasks, services, seconds } = benchOptions({
 const ids = Array.from({ length: nodes }, (_, n) => idOf<NodeId>("n", n));
 const self = ids[0] as NodeId;
 const others = ids.filter((id) => id !== self);
-/** All hosts together say how busy they are so often a second, at most (packages/peer). */
+/** Usage reports of all hosts together in a second, at most (packages/peer). */
 const usagesPerSecond = 100;
 const ticksPerSecond = 1000 / tickMs;
 
@@ -56,7 +56,7 @@ class Mesh {
     this.#give({ kind: "tick", lateTicks: 0 });
   }
 
-  /** The node of that task says something new of it. */
+  /** Reports a new status for task n, from its node. */
   report(n: number): void {
     const task = this.peer.view.task(idOf<TaskId>("t", n));
     if (task?.NodeID === undefined) throw new Error(`task t${n} is on a node`);
@@ -85,7 +85,7 @@ class Mesh {
     this.#give({ kind: "gossiped", from, gossip: { topic: "usage", body } });
   }
 
-  /** Until nothing more comes of it. */
+  /** Gives an input, and handles its effects until none is left. */
   #give(input: Input): void {
     this.#queue.push(input);
     for (let at = 0; at < this.#queue.length; at += 1) {
@@ -109,11 +109,11 @@ class Mesh {
         break;
       }
       default:
-        break; // What is told to people, and this host's own containers.
+        break; // Notes, and this host's own containers.
     }
   }
 
-  /** Processor time of so many ticks, in milliseconds. `during` comes after each of them. */
+  /** Processor time of `ticks` ticks, in milliseconds. Calls `during` after each of them. */
   run(ticks: number, during: (tick: number) => void = () => undefined): number {
     return cpuMsOf(() => {
       for (let tick = 0; tick < ticks; tick += 1) {
@@ -124,7 +124,7 @@ class Mesh {
   }
 }
 
-/** A share of one core, and all of it to the fixed loops, which are run right after. */
+/** Prints the share of one core, and the ratio to the fixed loops, which run right after. */
 function showShare(name: string, tookMs: number, target?: Target): void {
   print(`${name}, share of a core`, [tookMs / (seconds * 10)], "%");
   const ours = [tookMs / seconds];

@@ -1,10 +1,10 @@
 /**
- * Mesh: what messages cost on loopback, every peer in this one process, beside bare TCP in it.
+ * Mesh: what messages cost on loopback, with all peers in this process, beside bare TCP.
  *
  *   node test/bench/mesh.ts [--peers 5] [--rounds 3] [--check]
  *
- * CPU is this process's, so it is that of sender and receiver together. Requests and bare round trips of as
- * many bytes are measured in turns.
+ * CPU is that of this process, so of sender and receiver together. Requests and bare round trips of equal
+ * size are measured in turns.
  */
 import { buffer } from "node:stream/consumers";
 import { MeshWorld, until } from "../../packages/mesh/src/testing/mesh-world.ts";
@@ -63,7 +63,7 @@ await Promise.all(
 );
 print("rpc 32 at once", [6_400 / ((performance.now() - rpcStartMs) / 1000)], "/s");
 
-/** As heartbeats come: one at a time, each in its own turn of the event loop. */
+/** Messages sent like heartbeats: one at a time, each in its own turn of the event loop. */
 const spaced = 2_000;
 let heard = until("messages", (done: (value: undefined) => void) => {
   let count = 0;

@@ -1,15 +1,15 @@
 /**
- * Names: how soon every host knows that a task does not serve any more, beside Docker Swarm's names.
+ * Names: how soon no host resolves a name to an ended task any more, in gam and in Docker Swarm.
  *
  *   node test/bench/names.ts [--rounds 10] [--lab 33] [--check]
  *
  * Each round kills a container of a service on five hosts in gam, and then one in Swarm (in the lab of the
- * next number). The time is from its end, as the engine has it, until the name server has stopped naming
- * it in a container of each host; the last host counts. A second service on the same network has a
- * container on each host, from whose network namespace a watcher asks every 20 ms: in Swarm Docker's own
- * resolver, which knows Swarm's names, and in gam the agent. Containers of gam reach the agent through
- * Docker's resolver. It is left out: it adds no time to an answer that is asked anew, but so many questions
- * through five of them would keep this machine busy.
+ * next number). The time is from the container's end, as its engine records it, until no host's name server
+ * returns its address to a container; the last host counts. A second service on the same network has a
+ * container on each host. From its network namespace a watcher asks every 20 ms: in Swarm Docker's own
+ * resolver, which knows Swarm's names, and in gam the agent. gam's containers reach the agent through
+ * Docker's resolver. The bench leaves that one out: it adds no delay to a new query, but this many queries
+ * through five of them would keep the machine busy.
  */
 import { readFileSync } from "node:fs";
 import { type Host, LabError } from "../lab/clusters/lab.ts";
@@ -63,7 +63,7 @@ async function loseOne(cluster: LabCluster, victim: Host): Promise<number> {
   const { id, addresses } = await containerOf(victim, service);
   const address = addresses[network] ?? "";
   const killedMs = Date.now();
-  // The order alone takes as long as all that follows, so time counts from the end.
+  // The kill call alone takes as long as all the rest, so time counts from the container's end.
   await engine(victim, "POST", `/containers/${id}/kill`);
   const { State } = JSON.parse(await engine(victim, "GET", `/containers/${id}/json`)) as {
     readonly State: { readonly FinishedAt: string };
@@ -75,7 +75,7 @@ async function loseOne(cluster: LabCluster, victim: Host): Promise<number> {
   return Math.max(...logs.map((log) => (goneMs(log) ?? 0) - Date.parse(State.FinishedAt)));
 }
 
-/** Its log has the answers of the cluster's name server to a container of this host. */
+/** Starts a watcher. Its log has the name server's answers to a container of this host. */
 async function watch(host: Host): Promise<Background> {
   const { id, pid } = await containerOf(host, askers);
   const { HostConfig } = JSON.parse(await engine(host, "GET", `/containers/${id}/json`)) as {

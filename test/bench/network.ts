@@ -1,13 +1,13 @@
 /**
- * Network: what the networks of a node cost, beside what the machine and `nft` need for the least of it.
+ * Network: what a node's networks cost, beside the least work of the machine and of `nft`.
  *
  *   node test/bench/network.ts [--rounds 5] [--check]
  *
- * Plans the node of a cluster with 200 services of 5 tasks on 20 networks and 5 nodes, in turns with
- * the fixed loops of JavaScript in test/lab/load/bare.ts; both in processor time. Then, as root, loads its packet filter in a network namespace
- * of its own, whole and one endpoint at a time, at 10, 100, 200 and 1,000 services. In turns with it, `nft -f -`
- * gets a table by hand (one rule a service and port, which chooses among the same tasks), and one element
- * of a set.
+ * Plans the node of a cluster with 200 services of 5 tasks on 20 networks and 5 nodes, in turns with the
+ * fixed loops of JavaScript in test/lab/load/bare.ts, both in processor time. Then, as root, loads its packet
+ * filter in a network namespace of its own, whole and one endpoint at a time, at 10, 100, 200 and 1,000 services.
+ * In turns with it, `nft -f -` loads a table by hand (one rule per service and port, which chooses among the
+ * same tasks), and one element of a set.
  */
 import { spawnSync } from "node:child_process";
 import type { NodeId } from "@gam/core";
@@ -18,7 +18,7 @@ import { print, printRatio } from "./support/figures.ts";
 import { benchOptions } from "./support/options.ts";
 import { cpuMsOf } from "./usage.ts";
 
-// `apart` is for the process in the network namespace.
+// `apart`: set in the process in the network namespace.
 const { rounds, apart } = benchOptions({ rounds: 5, apart: "" });
 const nodes = ["a", "b", "c", "d", "e"];
 const self = "a" as NodeId;
@@ -48,7 +48,7 @@ function planOf(cluster: TestCluster): NodePlan {
   return plan;
 }
 
-/** Milliseconds that `nft -f -` took, its start included. */
+/** Milliseconds of `nft -f -`, including its start. */
 function load(transaction: string): number {
   const before = performance.now();
   const { status, stderr } = spawnSync("nft", ["-f", "-"], {
@@ -126,7 +126,7 @@ function benchTable(services: number): void {
   );
 }
 
-/** What a person would write who has these services and tasks. */
+/** The table that a person would write for these services and tasks. */
 function tableByHand(services: number): string {
   const tasks = nodes.map((_, n) => `${n} : 10.0.1.${n + 2}`).join(", ");
   const rules = Array.from({ length: services }, (_, n) => {
@@ -143,7 +143,7 @@ if (apart !== "") {
 } else {
   benchPlan();
   const again = [...process.execArgv, ...process.argv.slice(1), "--apart", "yes"];
-  // The machine's own packet filter is never touched.
+  // In a new network namespace, so that the machine's own packet filter is not changed.
   const { status } = spawnSync("unshare", ["--net", process.execPath, ...again], {
     stdio: "inherit",
   });

@@ -1,16 +1,16 @@
 /**
- * Overlay: what networks across hosts cost, beside Docker Swarm's own and beside rules by hand.
+ * Overlay: what networks across hosts cost, beside Docker Swarm's own and rules by hand.
  *
  *   node test/bench/overlay.ts [--rounds 3] [--seconds 4] [--only swarm|gam] [--lab 57] [--check]
  *
  * One lab of five hosts on one switch: gam on the first three, the engines' own Swarm on the other two.
- * Each round measures all, one after the other, so that what else the machine does is in all of them;
- * ratios are taken within a round.
+ * Each round measures all, one after the other, so that other work of the machine affects all of them.
+ * Ratios are taken within a round.
  *
  *   streams    one TCP stream between containers on two hosts, and between the hosts themselves
  *   requests   from a container to a task on another host, and from a third host at a published port
  *
- * "By hand" is a table of this bench with one rule that sends to the same task on the same network.
+ * "By hand" is a table with one rule that forwards to the same task on the same network.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab, LabError, labUnavailable } from "../lab/clusters/lab.ts";
@@ -74,7 +74,7 @@ try {
   await lab.down();
 }
 
-/** Hosts 4 and 5, with no gam on them: the wire itself, and Swarm's overlay. */
+/** Hosts 4 and 5, without gam: the wire itself, and Swarm's overlay. */
 async function addSwarm(add: (name: string, unit: string, figure: Figure) => void): Promise<void> {
   const [from, to] = [lab.host(4), lab.host(5)];
   await listen({ host: to });
@@ -95,13 +95,13 @@ async function addSwarm(add: (name: string, unit: string, figure: Figure) => voi
   add("stream, Swarm", "Gbit/s", () => streamGbit(client, address, seconds));
 }
 
-/** A container on the first host, a task on the second, and the third as a stranger. */
+/** A container on the first host, a task on the second, and the third as an outside client. */
 async function addGam(add: (name: string, unit: string, figure: Figure) => void): Promise<void> {
   const [first, second, third] = [lab.host(1), lab.host(2), lab.host(3)];
   await Promise.all([first, second, third].map((host) => host.startAgent()));
   const mesh = await LabMesh.form(lab, gamHosts);
-  // Each way to the same task comes from the same ports of the same client. What the kernel remembers of
-  // one for two minutes would be in the way of the next.
+  // Each way to the same task uses the same client ports. The kernel would keep the ended connections of one
+  // way for two minutes and disturb the next.
   const forget = "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=1";
   for (const host of [first, second, third]) await mustRun(host, forget.split(" "));
   const stream = async (network: string, name: string, options: string[]): Promise<Stage> => {
@@ -149,7 +149,7 @@ interface Stage {
   readonly vip: string;
 }
 
-/** A network with a plain container on the first host and a service of one task on the second. */
+/** Makes a network with a plain container on the first host and a service with one task on the second. */
 async function setStage(mesh: LabMesh, network: string, options: string[]): Promise<Stage> {
   const [first, second] = [lab.host(1), lab.host(2)];
   const create = ["network", "create", "--driver", "overlay", "--attachable", ...options];
@@ -189,7 +189,7 @@ function addressIn({ name, addresses }: Container, network: string): string {
   return address;
 }
 
-/** What a person would write who has one task to send to. */
+/** The rules that a person would write to forward to one task. */
 async function writeRulesByHand(host: Host, task: string): Promise<void> {
   const input = `table ip bench {
   chain before {
@@ -207,7 +207,7 @@ async function writeRulesByHand(host: Host, task: string): Promise<void> {
   await mustRun(host, ["iptables", "-I", "DOCKER-USER", "-d", task, "-j", "ACCEPT"]);
 }
 
-/** Whether the hosts can encrypt: the network is refused otherwise. */
+/** Whether the hosts can encrypt. If not, an encrypted network is refused. */
 async function encrypts(mesh: LabMesh): Promise<boolean> {
   const host = mesh.lab.host(1);
   return (await host.exec(["sh", "-c", "command -v wireguard-go"])).code === 0;

@@ -1,5 +1,5 @@
 /**
- * Peer: what a peer that leads a large cluster costs, without network, disk and engines.
+ * Peer: what leading a large cluster costs a peer, without network, disk and engines.
  *
  *   node test/bench/peer.ts [--services 2000] [--tasks 20000] [--nodes 50] [--check]
  *
@@ -40,7 +40,7 @@ class Leader {
     );
   }
 
-  /** Others answer whoever probes them, which is not this figure's matter. */
+  /** Gives the peer a message from each other member, so that it hears all of them. Not part of the figures. */
   hearAll(): void {
     const round = 1;
     const body = { kind: "ping", round, incarnation: 0 } as const;
@@ -54,7 +54,7 @@ class Leader {
     return this.give({ kind: "tick", lateTicks: 0 });
   }
 
-  /** Milliseconds of the processor until nothing more comes of it. */
+  /** Gives an input. Returns the processor time until all its effects are handled. Units: milliseconds. */
   give(input: Input): number {
     return cpuMsOf(() => {
       this.#step(input);
@@ -91,7 +91,7 @@ function repeat(count: number, run: (n: number) => number): number[] {
   return Array.from({ length: count }, (_, n) => run(n));
 }
 
-/** One of them, and all of them to the fixed loops, which are run right after. */
+/** Prints the time of one call, and the ratio of all to the fixed loops, which run right after. */
 function show(name: string, tookMs: readonly number[], target?: Target): void {
   print(`one of the ${name}`, tookMs, "ms of CPU");
   const sumMs = tookMs.reduce((sum, ms) => sum + ms, 0);

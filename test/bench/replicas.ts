@@ -1,12 +1,12 @@
 /**
- * Replicas: what gam adds to the time that engines need to create and start containers.
+ * Replicas: what gam adds to the engines' time to create and start containers.
  *
  *   node test/bench/replicas.ts [--rounds 3] [--replicas 100] [--lab 51] [--check]
  *
- * Each round, in the same lab: the engines alone, driven over their sockets with as many calls at once
- * as was best in a trial before, then a service of as many replicas. The containers are equal: their
- * settings are read from one that gam made. A container counts when its engine has started it, a
- * replica when the peer that was asked says that it runs.
+ * Each round, in the same lab: first the engines alone, driven over their sockets with the number of
+ * parallel calls that was best in a trial, then a service with as many replicas. The containers are equal:
+ * their settings are copied from one that gam made. A container counts when its engine has started it, a
+ * replica when the asked peer reports it as running.
  */
 
 import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
@@ -48,7 +48,7 @@ try {
   await lab.down();
 }
 
-/** The settings of a container that gam made, under labels that are not gam's. */
+/** The settings of a container that gam made, without gam's labels. */
 async function modelOf(mesh: LabMesh): Promise<object> {
   const host = lab.host(1);
   await mesh.createService(host, "model", 1);
@@ -67,7 +67,7 @@ async function modelOf(mesh: LabMesh): Promise<object> {
   return { ...Config, HostConfig, Labels: Object.fromEntries(labels) };
 }
 
-/** Time until the engines have started all, and then they are removed. */
+/** Time until the engines have started all containers. Removes them afterwards. */
 async function alone(model: object, width: number): Promise<number> {
   const made: { host: Host; id: string }[] = [];
   const queues = lab.hosts.map((host, index) => ({
@@ -96,11 +96,11 @@ async function alone(model: object, width: number): Promise<number> {
   return tookMs;
 }
 
-/** Time until all replicas run as the first host says, and then the service is removed. */
+/** Time until all replicas run in the first host's copy of the state. Removes the service afterwards. */
 async function together(mesh: LabMesh, host: Host, name: string): Promise<number> {
   const beganMs = performance.now();
   await mesh.createService(host, name, replicas);
-  // Counting in the status is cheap: the machine's cores are the engines' here.
+  // Counts in the status, which is cheap, to leave the cores to the engines.
   await mesh.until(`${replicas} run`, 120_000, async () => (await mesh.load(host)) >= replicas);
   const tookMs = performance.now() - beganMs;
   await mesh.running(host, name, replicas);

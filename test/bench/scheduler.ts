@@ -5,7 +5,7 @@
  *
  * The tasks are of 100 services, the nodes in three zones. Each round places them all in a new cluster,
  * and then runs the loops of test/lab/load/bare.ts. Then 40,000 tasks of one service are placed as a leader does it, plan
- * by plan. Times are of the processor.
+ * by plan. Times are processor time.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import { planPlacement } from "@gam/scheduler";

@@ -1,12 +1,12 @@
 /**
- * Shrink: five hosts lose power one after the other, every second one the host that leads.
+ * Shrink: five hosts lose power one after the other, every second time the leader's host.
  *
  *   node test/bench/shrink.ts [--every 20] [--replicas 10] [--lab 56] [--check]
  *
- * After each loss: how long until all replicas run on the hosts that are left, and until the docker
- * client at each of them has scaled the service. Two hosts are left, two of three voters. When one of them
- * goes, nobody may decide: what the survivor then says, and that its containers run on, is printed. When
- * the other one is back, the two go on.
+ * After each loss: how long until all replicas run on the remaining hosts, and until the docker client at
+ * each of them has scaled the service. In the end two hosts are left, two of three voters. When one of them is
+ * lost, there is no majority: the bench prints what the survivor answers, and that its containers keep
+ * running. When the other host is back, the two work again.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
@@ -79,7 +79,7 @@ async function goesOn(
   await check(`${name}: replicas follow`, mesh.running(asked, "web", replicas, gone));
 }
 
-/** One of three voters is left, so nothing can be decided. */
+/** Checks a host that is the last of three voters, without a majority. */
 async function stranded(mesh: LabMesh, host: Host): Promise<void> {
   const before = await containersOf(host);
   const known = mesh.until("the survivor knows that nobody leads", 10_000, async () => {
@@ -106,7 +106,7 @@ async function containersOf(host: Host): Promise<string[]> {
   return stdout.split("\n").filter((id) => id !== "");
 }
 
-/** Counts one more check, and a failure where it does not come true. */
+/** Counts a check, and a failure if `work` rejects. */
 async function check(what: string, work: Promise<unknown>): Promise<void> {
   checks += 1;
   try {

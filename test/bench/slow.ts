@@ -1,5 +1,5 @@
 /**
- * Slow: runs a command on a machine that is made slow, and ends with the command's code.
+ * Slow: makes the machine slow, runs a command on it, and exits with the command's code.
  *
  *   scripts/node test/bench/slow.ts cpu scripts/test --only lab      a busy loop on each core
  *   scripts/node test/bench/slow.ts disk scripts/test --only lab     four writers that sync 1 MiB in a loop, where labs have their disks
@@ -15,7 +15,7 @@ const diskWriters = 4;
 const usageCode = 2;
 const signalCode = 128;
 
-// Each looks whether its parent is still there: nobody else would end it.
+// Each checks that its parent still runs, since no other process would end it.
 const busy = `const parent = process.ppid;
 while (process.ppid === parent) for (const end = Date.now() + 500; Date.now() < end; );`;
 const writer = `const { openSync, writeSync, fdatasyncSync } = require("node:fs");

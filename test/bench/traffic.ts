@@ -1,5 +1,5 @@
 /**
- * Traffic: what passes between two places, by tools that others know as well.
+ * Traffic: measures traffic between two places, with well-known tools.
  *
  * A place is a host, or the network of one of its containers: the tools run outside of the container,
  * so it needs nothing for them.
@@ -11,12 +11,12 @@ import type { RunResult } from "../lab/hosts/run.ts";
 
 export interface Place {
   readonly host: Host;
-  /** A process of the container, as the host counts. Absent: the host itself. */
+  /** PID of a container's process, in the host's namespace. Absent: the host itself. */
   readonly pid?: number;
 }
 
 export interface Requests {
-  /** A connection for each request, or 32 that are kept. */
+  /** True: a connection for each request. False: 32 connections that are kept. */
   readonly newConnections: boolean;
   readonly seconds: number;
 }
@@ -25,7 +25,7 @@ const readyMsMax = 5000;
 const retryMs = 50;
 const atOnce = 32;
 
-/** Listens for streams until it is killed. */
+/** Starts a server for streams, which runs until it is killed. */
 export function listen(at: Place): Promise<Background> {
   const words = enter(at, ["iperf3", "--server", "--forceflush"]);
   return at.host.spawn(`iperf-${at.pid ?? "host"}`, words);
@@ -42,11 +42,11 @@ export async function streamGbit(from: Place, to: string, seconds: number): Prom
     if (performance.now() > deadline) {
       throw new LabError(`Cannot measure a stream from ${from.host.name} to ${to}: ${stdout}`);
     }
-    await pause(retryMs); // Nobody listens yet, or the last stream is not over there.
+    await pause(retryMs); // The server does not listen yet, or has not ended the last stream.
   }
 }
 
-/** Requests per second that were answered. Errors: LabError when any was not. */
+/** Answered requests per second. Errors: LabError when any was not answered. */
 export async function requestsPerSecond(
   from: Place,
   url: string,
@@ -56,7 +56,7 @@ export async function requestsPerSecond(
   const words = ["wrk", "-t1", `-c${atOnce}`, `-d${seconds}s`, ...close, url];
   const { stdout, stderr } = await exec(from, words, seconds + 10);
   const found = /^Requests\/sec:\s+([\d.]+)/m.exec(stdout)?.[1];
-  // It counts the server's closing of a connection as an error of reading.
+  // The tool counts a connection closed by the server as a read error, so read errors do not matter.
   const trouble = /Non-2xx.*|Socket errors: connect [1-9].*|timeout [1-9].*/.exec(stdout)?.[0];
   if (found === undefined || Number(found) === 0 || trouble !== undefined) {
     throw new LabError(`Cannot measure requests at ${url}: ${trouble ?? stdout + stderr}`);

@@ -1,14 +1,14 @@
 /**
- * Update: what a service loses in rolling updates, from half of the load that the machine carries up to more than it
- * carries, and why.
+ * Update: how many requests a service loses in rolling updates, and why, from half of the load that the machine
+ * carries up to more than it carries.
  *
  *   node test/bench/update.ts [--shares 0.5,1,2] [--orders start-first,stop-first] [--servers patient,hasty] [--lab 63] [--check]
  *
- * Ten tasks on five hosts, asked at three hosts' published port with a new connection for each request. Two kinds of
- * server: one that accepts all connections that wait for it before it stops listening, and a hasty one that stops
- * 100 ms after it was told to. Where requests are lost, the counters of the tasks' kernels tell the reason:
- * `waiting` in the accept queue of a task that ends is overload, and the server's to avoid; `opened` after the signal
- * was sent to a task that was leaving.
+ * Ten tasks on five hosts get requests at three hosts' published port, with a new connection for each. Two kinds of
+ * server: a patient one accepts all waiting connections before it stops listening, and a hasty one stops 100 ms after
+ * the signal. If requests are lost, the counters of the tasks' kernels show why. Connections `waiting` in the accept
+ * queue of an ending task mean overload, which the server must avoid. Connections `opened` after the signal were sent
+ * to a leaving task.
  */
 import { Lab, LabError } from "../lab/clusters/lab.ts";
 import { LabMesh } from "../lab/clusters/lab-mesh.ts";

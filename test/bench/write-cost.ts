@@ -3,9 +3,9 @@
  *
  *   node test/bench/write-cost.ts [--writes 2000] [--services 200] [--tasks 1000] [--check]
  *
- * Two real peers of five voters; the other three only answer (stand-ins.ts). The follower is asked for each write, and
- * the write is done when the follower has applied it. All that the two say is encoded and decoded. `leader` and
- * `follower` are each one's share of the time, frames included.
+ * Two of five voters are real peers; the other three only answer (stand-ins.ts). Each write is sent to the follower,
+ * and is done when the follower has applied it. All messages of the two are encoded and decoded. `leader` and
+ * `follower` are each one's share of the time, with frames.
  */
 import type { NodeId, ServiceId, TaskId } from "@gam/core";
 import { counterMint, seededRandom } from "@gam/core/testing";
@@ -22,7 +22,7 @@ import { cpuMsOf } from "./usage.ts";
 const { writes, services, tasks } = benchOptions({ writes: 2000, services: 200, tasks: 1000 });
 const ids = Array.from({ length: 5 }, (_, n) => idOf<NodeId>("n", n));
 const [leading, following] = ids as [NodeId, NodeId];
-/** Writes come 200 a second. */
+/** 200 writes a second. */
 const writesPerTick = 10;
 
 interface Letter {
@@ -33,7 +33,7 @@ interface Letter {
 class Pair {
   readonly #peers = new Map<NodeId, Peer>();
   readonly #others = new StandIns();
-  /** Milliseconds in each peer, by its id. */
+  /** Milliseconds spent in each peer, by its id. */
   readonly tookMs = new Map<NodeId, number>();
   #nowMs: number;
   #queue: Letter[] = [];
@@ -69,7 +69,7 @@ class Pair {
     this.give(to, { kind: "propose", request: this.#requests, changes: [change] });
   }
 
-  /** Until nothing more comes of it. */
+  /** Gives an input, and handles its effects until none is left. */
   give(to: NodeId, input: Input): void {
     this.#queue.push({ to, input });
     for (let at = 0; at < this.#queue.length; at += 1) this.#step(this.#queue[at] as Letter);
@@ -102,7 +102,7 @@ class Pair {
         this.#send(self, effect);
         break;
       default:
-        break; // What is told to people, and this host's own containers.
+        break; // Notes, and this host's own containers.
     }
   }
 
@@ -177,7 +177,7 @@ function relabel(n: number): AskedChange {
 
 const own = view.tasksOn(following);
 
-/** As the worker of the follower says it of one of its tasks; no client may. */
+/** A report of the follower's worker about one of its tasks, which no client may send. */
 function report(n: number): AskedChange {
   const task = view.task(own[n % own.length]?.ID as TaskId);
   if (task === undefined) throw new Error("the task is there");
@@ -186,7 +186,7 @@ function report(n: number): AskedChange {
 }
 
 for (let n = 0; pair.peer(following).leader === undefined; n += 1) {
-  // The follower waits longer, so that the other one stands.
+  // The follower gets no ticks, so that the other one becomes a candidate.
   pair.give(leading, { kind: "tick", lateTicks: 0 });
   if (n > 100) throw new Error("the first peer leads after five seconds");
 }

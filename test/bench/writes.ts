@@ -1,14 +1,14 @@
 /**
- * Writes: how long one takes, and how many a second there may be, beside Docker Swarm's own.
+ * Writes: how long a write takes, and how many a second are possible, beside Docker Swarm.
  *
  *   node test/bench/writes.ts [--rounds 5] [--writes 40] [--clients 32] [--seconds 4] [--lab 35] [--check]
  *
  * A write is a service update that changes a label of a service without replicas: read, change, send.
- * Only the sending is timed. For the rate each client has a service of its own, and keeps a connection
- * open to one of the hosts that take calls: gam's five, Swarm's three managers.
+ * Only the sending is timed. For the rate, each client has a service of its own and an open connection to
+ * one of the hosts that take calls: gam's five, Swarm's three managers.
  *
- * Each round measures gam, then Swarm (in the lab of the next number), then what such a write cannot do
- * without: one fdatasync of 4 KiB where the labs have their disks, and a round trip on loopback.
+ * Each round measures gam, then Swarm (in the lab of the next number), then the least that such a write
+ * needs: one fdatasync of 4 KiB on the labs' disk, and a round trip on loopback.
  *
  * The processor time of a write is that of all agents, or of all engines in Swarm, while the clients write.
  */
@@ -40,7 +40,7 @@ class Client {
     this.#name = name;
   }
 
-  /** Milliseconds that one write took, without the reading before it. */
+  /** Milliseconds of one write, without the read before it. */
   async write(): Promise<number> {
     const { ID, Version, Spec } = await this.#call<ServiceRow>("GET", `/services/${this.#name}`);
     this.#written += 1;
@@ -75,7 +75,7 @@ class Client {
   }
 }
 
-/** The figures of one cluster, a value a round. */
+/** Figures of one cluster, a value per round. */
 class Figures {
   readonly followerMs: number[] = [];
   readonly leaderMs: number[] = [];
@@ -89,7 +89,7 @@ class Figures {
     this.#pidsOf = pidsOf;
   }
 
-  /** `pidsOf`: the processes of a host that do the writing. */
+  /** `pidsOf`: the processes of a host that handle writes. */
   static async of(
     cluster: LabCluster,
     pidsOf: (host: Host) => readonly number[],
@@ -103,7 +103,7 @@ class Figures {
     const { askable } = this.#cluster;
     const leader = await this.#cluster.leader(this.#cluster.lab.host(1));
     const followers = askable.filter(({ number }) => number !== leader);
-    // Another follower each round: the ratio is that of all.
+    // Another follower each round, so that the ratio covers all.
     const follower = followers[round % followers.length] as Host;
     this.followerMs.push(await this.#writeMs(follower));
     this.leaderMs.push(await this.#writeMs(this.#cluster.lab.host(leader)));

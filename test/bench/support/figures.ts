@@ -1,13 +1,13 @@
 /**
- * How figures are printed: one line each, with all there is to know of a sample this small.
+ * Prints figures: one line each, with the median, range and size of the sample.
  *
- * Targets are ratios to what was measured beside, in the same round: a time alone says as much of the
- * machine as of gam. A figure that misses its target says so; with `--check` on the command line the
- * bench then ends with code 1.
+ * Targets are ratios to a comparison in the same round, since a time alone depends as much on the
+ * machine as on gam. A figure that misses its target is marked. With `--check` on the command line the
+ * bench then exits with code 1.
  */
 import { median } from "../../lab/load/bare.ts";
 
-/** The median must be `most` at most, or `least` at least. */
+/** The median must be at most `most`, or at least `least`. */
 export type Target = { readonly most: number } | { readonly least: number };
 
 export function print(
@@ -23,7 +23,7 @@ export function print(
   process.stdout.write(`${words.join(" ")}${target === undefined ? "" : judge(middle, target)}\n`);
 }
 
-/** Prints how many times `theirs` `ours` is, round by round. Shape: one value of each a round. */
+/** Prints the ratio of `ours` to `theirs`, round by round. Shape: one value of each per round. */
 export function printRatio(
   name: string,
   ours: readonly number[],
@@ -34,12 +34,12 @@ export function printRatio(
   print(name, ratios, "times", target);
 }
 
-/** Prints how many of so many it was. A target of 0 asks the same of a fast machine and of a slow one. */
+/** Prints `count` of `of`. A target of 0 is the same for fast and slow machines. */
 export function printCount(name: string, count: number, of: number, target?: Target): void {
   print(name, [count], `of ${of}`, target);
 }
 
-/** Two decimals where they matter: below 10, and not for a whole number. */
+/** The value, with two decimals if it is below 10 and not whole. */
 function show(value: number): string {
   return value.toFixed(Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 2);
 }

@@ -1,10 +1,10 @@
-/** The state of a large cluster as a bench starts from it: services whose tasks run, evenly on all nodes. */
+/** The state of a large cluster, for benches: services whose tasks run, evenly on all nodes. */
 import type { NodeId, ServiceId } from "@gam/core";
 import { Journal, type Recovered } from "@gam/peer";
 import type { Change } from "@gam/state";
 import { aCluster, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 
-/** An id of the form of a real one: a letter for the kind of object, and a number. */
+/** An id with the form of a real one, from a letter for the kind of object and a number. */
 export function idOf<Id extends string>(kind: string, n: number): Id {
   return `${kind}${String(n).padStart(24, "0")}` as Id;
 }
@@ -37,7 +37,7 @@ export function grownState({ services, tasks, nodes }: Size): TestLog {
   return log;
 }
 
-/** What a disk holds of a peer that has all of that log, in one snapshot. */
+/** The disk of a peer that has all of that log, in one snapshot. */
 export function diskOf({ store }: TestLog, voters: readonly NodeId[]): Recovered {
   const learners = store
     .nodes()

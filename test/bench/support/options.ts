@@ -4,8 +4,8 @@ import { parseArgs } from "node:util";
 const usageCode = 2;
 
 /**
- * Returns: the given options in the place of their defaults. An option is a number where its default is
- * one. `--check` is an option of every bench; figures.ts looks at it.
+ * Returns: the given options, with defaults for the others. An option is a number if its default is one.
+ * Every bench takes `--check`, which figures.ts reads.
  * Errors: ends the process with code 2 on an unknown option, or on a value that should be a number.
  */
 export function benchOptions<T extends Readonly<Record<string, number | string>>>(

@@ -1,4 +1,4 @@
-/** Stand-ins: members of a mesh that only answer, for benches that look at one peer or two among many. */
+/** Stand-ins: members of a mesh that only answer, for benches that measure one or two peers of many. */
 import { type NodeId, unreachable } from "@gam/core";
 import type { Input, Message } from "@gam/peer";
 
@@ -11,10 +11,10 @@ export function receivedFrom(from: NodeId, message: Message): Input {
 }
 
 export class StandIns {
-  /** How far the log of each is. */
+  /** The last log index of each. */
   readonly #logs = new Map<NodeId, number>();
 
-  /** What that member says to a message: yes to whoever stands, and that it has whatever it was sent. */
+  /** That member's answer to a message: it votes for each candidate, and acknowledges all entries. */
   answer(member: NodeId, message: Message): Message | undefined {
     switch (message.channel) {
       case "member": {
