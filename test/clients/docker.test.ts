@@ -14,7 +14,7 @@ interface Ran {
   readonly err: string;
 }
 
-/** Why these tests cannot run here; `false` when they can. */
+/** Why these tests cannot run here; `false` if they can. */
 function missing(): string | false {
   try {
     execFileSync("docker", ["--version"], { stdio: "ignore" });
@@ -48,7 +48,7 @@ after(async () => {
 function docker(args: readonly string[], input = "", on: Rig = rig): Promise<Ran> {
   return new Promise((settle) => {
     const all = ["--config", folder, "-H", `unix://${on.socketPath}`, ...args];
-    // `docker run` passes SIGTERM on to its container and goes on.
+    // `docker run` passes SIGTERM on to its container and keeps running.
     const guard = { timeout: commandMsMax, killSignal: "SIGKILL" } as const;
     const child = execFile("docker", all, guard, (failure, out, err) => {
       const late = failure?.killed === true ? `killed after ${commandMsMax} ms` : "";
@@ -72,7 +72,7 @@ async function fails(...args: string[]): Promise<string> {
   return err.trim();
 }
 
-test("version and info show the engine's, and the swarm ours", { skip }, async () => {
+test("version and info show the engine's values, and gam's swarm", { skip }, async () => {
   const version = await run("version", "--format", "{{.Server.Version}} {{.Server.APIVersion}}");
   assert.equal(version, "20.10.24 1.44");
   const info = await run(
@@ -143,7 +143,7 @@ test("service create waits until its tasks run, and update, scale and rollback d
 
   assert.match(await run("service", "scale", "web=2"), /verify: Service web converged/);
   assert.match(await run("service", "update", "--force", "--env-add", "B=2", "web"), /converged/);
-  // The client writes what it adds in an order of its own, another one each time.
+  // The client adds variables in a random order.
   const environment = async (): Promise<string[]> => {
     const format = "{{json .Spec.TaskTemplate.ContainerSpec.Env}}";
     return JSON.parse(await run("service", "inspect", "web", "--format", format)).sort();
@@ -209,7 +209,7 @@ test("stack deploy, ls, services, ps and rm", { skip }, async () => {
   const tasks = (): Promise<string> => run("stack", "ps", "shop", "--no-trunc", "-q");
   const before = await tasks();
   assert.equal(before.split("\n").length, 5);
-  // The same file again changes no task, although the client sends everything anew.
+  // The same file again changes no task, although the client sends everything again.
   await run("stack", "deploy", "--detach=true", "-c", file, "shop");
   assert.equal(await tasks(), before);
 
@@ -271,7 +271,9 @@ test("network create, ls, inspect and rm", { skip }, async () => {
 
 const overlay = ["network", "create", "-d", "overlay"];
 
-test("network create takes what Swarm takes, and says what it cannot do", { skip }, async () => {
+test("network create accepts what Swarm accepts, and names what it cannot do", {
+  skip,
+}, async () => {
   const asked = [
     "--subnet",
     "10.99.0.0/24",
@@ -373,7 +375,7 @@ test("a plain container is run in an attachable network, and in no other", { ski
   rig.engine.on("GET /networks", (_call, answer) =>
     json(answer, [{ Id: "e1", Name: "open", Labels: { "gam.network": network } }]),
   );
-  // An address goes back as soon as the engine has no container with it.
+  // An address is released as soon as the engine has no container with it.
   let containers: readonly unknown[] = [];
   rig.engine.on("GET /containers/json", (_call, answer) => json(answer, containers));
   const Id = "d".repeat(64);
@@ -456,14 +458,14 @@ test("run -i waits for its container through the proxy, with both halves of its 
   skip,
 }, async () => {
   const Id = "c".repeat(64);
-  // The client sends its input as soon as it is attached: that may end before the client waits.
+  // The client sends its input as soon as it is attached, so the container may end before the client waits.
   const exit = Promise.withResolvers<number>();
   rig.engine.on("POST /containers/create", (_call, answer) => {
     answer.statusCode = 201;
     json(answer, { Id, Warnings: [] });
   });
   rig.engine.on(`POST /containers/${Id}/wait`, async (_call, answer) => {
-    // The client starts nothing before it has these headers.
+    // The client starts the container only after these headers.
     answer.writeHead(200, { "Content-Type": "application/json" });
     answer.flushHeaders();
     answer.end(JSON.stringify({ StatusCode: await exit.promise }));

@@ -1,8 +1,8 @@
 /**
- * Campaign: one target, so many inputs, in a thread of its own; what it broke, and how far it got.
+ * Campaign: gives one target its inputs in a thread, and reports the findings and how far it got.
  *
- * The thread may hang, end by an exception that nobody caught, or run out of memory. Each is a finding, with
- * the number of its input, and another thread goes on behind it.
+ * The thread may hang, end by an uncaught exception, or run out of memory. Each is a finding, with the number
+ * of its input, and another thread continues after it.
  */
 import { Worker } from "node:worker_threads";
 import type { ModuleName } from "./modules.ts";
@@ -16,7 +16,7 @@ export interface Finding {
 
 export interface Report {
   readonly inputs: number;
-  /** Valid in the eyes of the decoder. */
+  /** Inputs that the decoder accepted. */
   readonly taken: number;
   readonly cpuMsMax: number;
   readonly seconds: number;
@@ -29,7 +29,7 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly from?: number;
   readonly inputs: number;
-  /** An input that takes so long hangs. Long beside `limits.cpuMs`: the machine may be busy. */
+  /** An input that takes this long counts as a hang. Much longer than `limits.cpuMs`: the machine may be busy. */
   readonly hangMs?: number;
   /** Heap of the thread. */
   readonly heapMegabytes?: number;
@@ -39,7 +39,7 @@ const limits = { cpuMs: 100, memoryBytes: 64 * 2 ** 20 };
 const hangMsDefault = 10_000;
 const lookMs = 200;
 const heapMegabytesDefault = 768;
-/** More of one target say nothing new. */
+/** Further findings of one target are not useful. */
 const findingsMax = 5;
 
 export async function runCampaign(options: CampaignOptions): Promise<Report> {
@@ -69,7 +69,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Report> {
   return { inputs: from - first, taken, cpuMsMax, seconds, findings };
 }
 
-/** Shape: `ended` says how the thread ended, if it did not come to its end. */
+/** Runs one thread. Shape: `ended` is how the thread ended, if it did not finish. */
 function runThread(
   work: Work,
   { hangMs = hangMsDefault, heapMegabytes = heapMegabytesDefault }: CampaignOptions,

@@ -1,7 +1,7 @@
 /**
- * What clients of a host's socket send, and the stack files that the gam command reads.
+ * Input of clients at a host's socket, and the stack files that the gam command reads.
  *
- * They are no strangers, since the socket is root's. But what they send is often made from what strangers sent.
+ * Clients are trusted, since the socket is root's. But their input is often made from that of strangers.
  */
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -120,7 +120,7 @@ function urls(): Target {
 
 function stacks(): Target {
   const seeds = ["every/1.yml", "shop/1.yml", "images/1.yml", "two-files/1.yml", "two-files/2.yml"];
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: stack files hold variables.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: stack files have variables.
   const variables = ["${HOME}", "${A:-b}", "${A?b}", "$$"];
   const words = [
     ":",
@@ -168,7 +168,7 @@ function stacks(): Target {
   };
 }
 
-/** Calls that end by themselves and take a body or a query. */
+/** Calls that return and take a body or a query. */
 const calls: readonly (readonly [method: string, path: string])[] = [
   ["GET", "/nodes?filters="],
   ["GET", "/services?filters="],
@@ -214,13 +214,13 @@ const join = {
   Addresses: [],
   Token: "gam-1-x",
 };
-/** What Node says of its own faults, and a typed error never. */
+/** Texts of Node's own errors, which a typed error never has. */
 const fault =
   /is not a function|is not iterable|properties of (?:undefined|null)|of undefined|Maximum call stack|Invalid (?:array|string) length|is not defined|Cannot convert|BrokenInvariant/;
-/** A cluster that so many calls have changed is made anew. */
+/** After this many calls a new cluster is made. */
 const callsPerCluster = 64;
 
-/** The whole server over a socket, with a cluster in memory and an engine that knows little. */
+/** The whole server over a socket, with a cluster in memory and a simple fake engine. */
 function server(): Target {
   let rig: Rig;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -1,4 +1,4 @@
-/** What the name server of a host reads: queries of containers, and what other name servers answer. */
+/** What a host's name server reads: queries of containers, and answers of other name servers. */
 import type { NetworkId } from "@gam/core";
 import type { DnsPlan } from "@gam/network";
 import { encode } from "dns-packet";
@@ -82,7 +82,7 @@ const answers = [
 ];
 const asked = readQuery(ask("example.com", "A", [opt])) as DnsQuery;
 
-/** What goes out again must be whole, and no longer than it may be. */
+/** Checks that an answer is complete and not too long. */
 function insistOnAnswer(message: Buffer, bytesMax: number): void {
   if (message.length > bytesMax) throw new Error(`an answer of ${message.length} bytes`);
   const end = message.readUInt16BE(4) === 0 ? headerBytes : questionEnd(message);

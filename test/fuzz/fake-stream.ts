@@ -1,4 +1,4 @@
-/** Fake stream and connection: what libp2p hands to the mesh, without libp2p, so that nothing is caught on the way. */
+/** Fake stream and connection: what libp2p passes to the mesh, without libp2p, so that it catches no error. */
 
 import type { Connection, Stream } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
@@ -7,7 +7,7 @@ import type { Identity } from "../../packages/mesh/src/trust/identity.ts";
 
 type Listener = (event: { data: Uint8Array; error?: Error }) => void;
 
-/** As a logger of libp2p. */
+/** A logger for libp2p that prints nothing. */
 const silent = Object.assign(() => undefined, {
   enabled: false,
   error: () => undefined,
@@ -22,7 +22,7 @@ export class FakeStream {
   status = "open";
   readonly #listeners = new Map<string, Listener[]>();
 
-  /** As the part of libp2p's that the mesh uses. */
+  /** The part of libp2p's stream that the mesh uses. */
   get stream(): Stream {
     return this as unknown as Stream;
   }
@@ -44,12 +44,12 @@ export class FakeStream {
     this.#end(error);
   }
 
-  /** The other end sends this. What the listeners throw comes out here. */
+  /** The other end sends this. Throws what the listeners throw. */
   bring(data: Uint8Array): void {
     if (this.status === "open") this.#dispatch("message", { data });
   }
 
-  /** The other end is gone. */
+  /** The other end closes. */
   hangUp(): void {
     this.#end();
   }

@@ -1,11 +1,11 @@
 /**
- * Fuzz: every decoder of what others send, so many inputs each.
+ * Fuzz: runs every decoder of foreign input with many inputs.
  *
  *   npm run fuzz                                      200,000 inputs each, about half an hour
  *   npm run fuzz -- --inputs 5000 --only hello
  *   npm run fuzz -- --only hello --seed 1 --from 4711 --inputs 1      one input again
  *
- * Exit 1 when a decoder did what none may: see README.md.
+ * Exit 1 when a decoder broke a rule of README.md.
  */
 import { parseArgs } from "node:util";
 import { runCampaign } from "./campaign.ts";
@@ -29,7 +29,7 @@ const inputs = wholeNumber("inputs");
 const seed = wholeNumber("seed");
 const from = wholeNumber("from");
 
-/** Enough of an input to see what it is; the command makes it again. */
+/** The beginning of an input. The printed command makes the whole input again. */
 function shown(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.subarray(0, 120)).toString("latin1");
   return JSON.stringify(text) + (bytes.length > 120 ? ` and ${bytes.length - 120} bytes more` : "");
@@ -55,7 +55,7 @@ for (const module of ownModules) {
   }
 }
 if (run === 0) {
-  console.error(`fuzz: no decoder is called "${values.only}"`);
+  console.error(`fuzz: no decoder named "${values.only}"`);
   process.exit(2);
 }
 console.log(

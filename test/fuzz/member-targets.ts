@@ -1,4 +1,4 @@
-/** What members say to each other once they are let in, and what lies in a journal. */
+/** Messages between admitted members, and the contents of a journal. */
 
 import { checkExamination } from "@gam/api";
 import { type Message as RaftMessage, writeConfiguration } from "@gam/consensus";
@@ -75,7 +75,7 @@ const rumour = {
   opinions: [{ peer: self, opinion: "alive", incarnation: 1 }],
 };
 
-/** As messages about the log are sent. */
+/** Values as in messages about the log. */
 const tagged = (list: readonly unknown[]): Uint8Array[] =>
   list.map((body) => encode({ life: "first", body }));
 const place = { life: ["first"], lastIndex: 9, lastTerm: 2, isLed: false, isMute: false };
@@ -123,7 +123,7 @@ function messages(): Target[] {
   ];
 }
 
-/** Answers to questions over rpc. */
+/** Answers to requests over rpc. */
 function answers(): Target[] {
   const base = { group: "members", form: "value" } as const;
   return [

@@ -1,7 +1,7 @@
-/** Modules: where all targets are found. */
+/** Modules: the modules with all targets. */
 import type { Target } from "./target.ts";
 
-/** Each module makes its own, because making them takes keys, stores and the like. */
+/** Each module makes its own targets, since that needs keys, stores and the like. */
 const modules = {
   strangers: async () => (await import("./stranger-targets.ts")).strangerTargets(),
   containers: async () => (await import("./dns-targets.ts")).dnsTargets(),
@@ -12,7 +12,7 @@ const modules = {
 
 export type ModuleName = keyof typeof modules;
 
-/** Those that `npm run fuzz` runs. */
+/** The modules that `npm run fuzz` runs. */
 export const ownModules: readonly ModuleName[] = ["strangers", "containers", "clients", "members"];
 
 export async function targetsOf(module: ModuleName): Promise<readonly Target[]> {

@@ -1,7 +1,7 @@
 /**
- * Mutate: inputs for decoders, made of valid ones by a few changes, or of chance alone.
+ * Mutate: inputs for decoders, made from valid ones by a few changes, or at random.
  *
- * One random source makes one input, so an input is known by the seed and its number.
+ * Each input has its own random source, so its seed and number identify it.
  */
 import { decode, encode, GamError, type Random } from "@gam/core";
 import { FrameReader, writeFrames } from "../../packages/mesh/src/wire/frame.ts";
@@ -9,7 +9,7 @@ import type { Target } from "./target.ts";
 
 const inputBytesMax = 64 * 1024;
 const mebi = 1024 * 1024;
-/** One in so many inputs has nothing of a valid one. */
+/** One in this many inputs is entirely random. */
 const wildEvery = 16;
 
 export function makeInput(target: Target, random: Random): Uint8Array {
@@ -149,7 +149,7 @@ function bodiesIn(stream: Uint8Array): Uint8Array[] {
     return new FrameReader(16 * mebi).push(stream);
   } catch (thrown) {
     if (thrown instanceof GamError)
-      throw new Error("a seed is no stream of frames", { cause: thrown });
+      throw new Error("a seed is not a stream of frames", { cause: thrown });
     throw thrown;
   }
 }
@@ -225,7 +225,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-/** A copy in which one place is another. */
+/** A copy with one place changed. */
 function mutateValue(random: Random, value: unknown): unknown {
   const inner = typeof value === "object" && value !== null && !(value instanceof Uint8Array);
   if (!inner || random.below(5) === 0) return mutateHere(random, value);

@@ -1,10 +1,10 @@
-/** Planted: decoders with a fault each, so that it is known that faults are found. */
+/** Planted: decoders with a fault each, to prove that faults are found. */
 import { GamError } from "@gam/core";
 import type { Target } from "./target.ts";
 
 const seeds = [Buffer.from("planted")];
 const base = { group: "strangers", form: "bytes", seeds } as const;
-/** So that most inputs are harmless. */
+/** Triggers the fault. False for most inputs. */
 const isBad = (input: Uint8Array): boolean => input.length > 3 && (input[2] ?? 0) > 0xf0;
 
 function spin(ms: number): void {

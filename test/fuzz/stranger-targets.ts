@@ -1,8 +1,8 @@
 /**
- * What is read on port 7946 before anybody has shown a certificate, and what a joiner reads of whoever
- * answers it.
+ * What a peer reads on port 7946 before the other end has shown a certificate, and what a joiner reads from
+ * the peer that answers it.
  *
- * Gossip is not among them: gossipsub sees streams of admitted connections only (packages/mesh, gossip.ts).
+ * Without gossip: gossipsub sees only streams of admitted connections (packages/mesh, gossip.ts).
  */
 import { decode, encode, GamError, type NodeId, type Random } from "@gam/core";
 import { yamux } from "@libp2p/yamux";
@@ -45,15 +45,15 @@ const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 const limits = { ...defaultLimits, joinBurst: Number.MAX_SAFE_INTEGER };
 
 function ignore(): void {
-  // Nobody reads the log of a fuzz.
+  // A fuzz needs no log.
 }
 
-/** What the member under fuzz and the stranger are. */
+/** The member under fuzz, and the stranger. */
 interface Cast {
   readonly member: Identity;
   readonly other: Identity;
   readonly credentials: Credentials;
-  /** What the other end would show if it were a member. */
+  /** The credentials of the other end, if it were a member. */
   readonly theirs: Credentials;
   readonly token: Token;
   readonly door: MeshDoor;
@@ -90,7 +90,7 @@ async function makeCast(): Promise<Cast> {
   return { member, other, credentials, theirs: { ...credentials, certificate }, token, door };
 }
 
-/** Brings a stream's bytes in pieces, as the network would. */
+/** Delivers a stream's bytes in pieces, as the network would. */
 function bringInPieces(stream: FakeStream, bytes: Uint8Array, random: Random): void {
   for (let at = 0; at < bytes.length; ) {
     const end = at + 1 + random.below(random.below(2) === 0 ? 8 : 4_096);
@@ -136,7 +136,7 @@ function frames(): Target {
   };
 }
 
-/** Seeds with what the decoder below knows and nobody sends: dates, patterns, records, cycles. */
+/** The codec. Its seeds have what the decoder below can read but no peer sends: dates, patterns, records, cycles. */
 function codec(): Target {
   const odd = [
     "d6ff00000001",
@@ -205,7 +205,7 @@ function muxerFrame(type: number, flags: number, length: number, data = 0): Buff
   return bytes;
 }
 
-/** What goes before libp2p's muxer, and both together on a connection, as host.ts puts them. */
+/** The filters before libp2p's muxer, alone and both on a connection, as in host.ts. */
 function muxers(): Target[] {
   const frames = [
     ...[muxerFrame(1, 1, 0), muxerFrame(0, 0, 40, 40), muxerFrame(0, 4, 3, 3)],
@@ -309,7 +309,7 @@ function hellos({ member, other, credentials, theirs, door }: Cast): Target[] {
         const stream = new FakeStream();
         const { made } = admission();
         const greeting = made.greet(fakeConnection(other, stream));
-        // Before it has ended: what it rejects with is looked at below.
+        // Attached before it ends; its rejection is checked below.
         const ended = greeting.then(
           () => true,
           (thrown: unknown) => thrown,
@@ -344,7 +344,7 @@ function joins(cast: Cast): Target[] {
       wallMs: () => nowMs,
       onProved: () => undefined,
     });
-  /** One conversation, of which the other end says `input` and then hangs up. */
+  /** One conversation, in which the other end sends `input` and then hangs up. */
   const converse = async (
     input: Uint8Array,
     random: Random,

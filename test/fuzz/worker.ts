@@ -1,8 +1,8 @@
 /**
- * Worker: gives one target its inputs, one after the other. campaign.ts starts it, and watches.
+ * Worker: gives one target its inputs, one after the other. campaign.ts starts and watches it.
  *
- * The number of the input under way stands in shared memory, so that it is known also when this thread hangs
- * or runs out of memory.
+ * The number of the current input is in shared memory, so that it is known even when this thread hangs or
+ * runs out of memory.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Random } from "@gam/core";
@@ -21,7 +21,7 @@ export interface Work {
   readonly progress: SharedArrayBuffer;
 }
 
-/** For one input. */
+/** Limits of one input. */
 export interface Limits {
   readonly cpuMs: number;
   readonly memoryBytes: number;
@@ -36,10 +36,10 @@ export type Told =
     }
   | { readonly kind: "done"; readonly taken: number; readonly cpuMsMax: number };
 
-/** How often an input is tried that seemed slow or large: a collection of garbage falls on any of them. */
+/** Most tries of an input that seemed slow or large: garbage collection may hit any input. */
 const triesMax = 4;
 
-/** Independent of the inputs around it, so that one input can be made again alone. */
+/** The random source of one input, independent of other inputs, so that it can be made again alone. */
 export function randomFor(seed: number, input: number): Random {
   const random = seededRandom((Math.imul(seed, 0x9e3779b1) ^ Math.imul(input + 1, 0x85ebca6b)) | 1);
   for (let left = 8; left > 0; left -= 1) random.below(2);
@@ -53,7 +53,7 @@ interface Judged {
   readonly memoryBytes: number;
 }
 
-/** Of this thread; Node before 23.9 only knows that of all of them. */
+/** CPU time of this thread; before Node 23.9, of all threads. */
 function cpuMsNow(): number {
   const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
   return (user + system) / 1000;
@@ -88,7 +88,7 @@ function told(thrown: unknown): string {
   return `threw ${thrown.name}: ${thrown.message.slice(0, 200)}${place === undefined ? "" : ` ${place.trim()}`}`;
 }
 
-/** The least of several tries is the input's own. */
+/** The lowest cost of several tries, which is the input's own. */
 async function judgeFairly(
   target: Target,
   bytes: Uint8Array,
@@ -126,7 +126,7 @@ export async function work(work: Work, tell: (told: Told) => void): Promise<void
     if (judged.broken !== undefined) tell({ kind: "broken", input, found: judged.broken, bytes });
     if (judged.taken) taken += 1;
     cpuMsMax = Math.max(cpuMsMax, judged.cpuMs);
-    // What an input leaves behind, a rejection that nobody catches, comes up before the next one.
+    // So that an uncaught rejection of this input is reported before the next one.
     await new Promise(setImmediate);
   }
   await target.close?.();

@@ -1,4 +1,4 @@
-/** What is in the bundles of the agent and of the gam command, and what is not. */
+/** What the bundles of the agent and of the gam command contain, and what not. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -33,7 +33,7 @@ before(async () => {
   [agent, command] = await Promise.all([make(agentBundle), make(commandBundle)]);
 });
 
-/** Modules that are loaded as soon as this one is. */
+/** Modules that are loaded together with this one. */
 function loadedWith(path: string, { metafile }: Bundle): ReadonlySet<string> {
   const found = new Set<string>();
   const visit = (one: string): void => {
@@ -56,7 +56,7 @@ test("the agent's bundle is small, and V8 keeps one byte for each character", ()
   );
 });
 
-test("the bundles ask for nothing but Node's own modules", () => {
+test("the bundles import only Node's own modules", () => {
   for (const { metafile } of [agent, command]) {
     const asked = Object.values(metafile.outputs).flatMap(({ imports }) => imports);
     const others = asked.filter(({ path, external }) => external && !isBuiltin(path));
@@ -64,7 +64,7 @@ test("the bundles ask for nothing but Node's own modules", () => {
   }
 });
 
-test("what is left out is in no bundle, and something of the agent would load each of it", () => {
+test("left-out modules are in no bundle, and the agent would load each of them", () => {
   const inputs = [...Object.keys(agent.metafile.inputs), ...Object.keys(command.metafile.inputs)];
   for (const name of Object.keys(leftOut)) {
     assert.deepEqual(
@@ -78,7 +78,7 @@ test("what is left out is in no bundle, and something of the agent would load ea
   }
 });
 
-test("a stub loads, and says what it is when it is called", async () => {
+test("a stub loads, and explains itself when it is called", async () => {
   const contents = `
     import { Client } from "ssh2";
     import grpc, { credentials } from "@grpc/grpc-js";

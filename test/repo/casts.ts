@@ -1,6 +1,6 @@
 /**
- * Casts: what is decoded is checked. The product never says by `as X` what the bytes or the JSON of
- * somebody else hold, its own disk included: a check of core or of state says whether it is so.
+ * Casts: decoded values are checked. The product never uses `as X` on decoded bytes or JSON, not even from
+ * its own disk. A check of core or state must verify them.
  */
 import type { Breach } from "./breach.ts";
 import { instruments } from "./layers.ts";
@@ -15,7 +15,7 @@ export function casts(tree: Tree): Breach[] {
     for (const match of code.matchAll(/\b(?:JSON\.parse|decode|jsonOr)\(/g)) {
       const after = code.slice(closingOf(code, match.index + match[0].length - 1) + 1);
       if (!/^\s*as\s+(?!unknown\s*[;,)])/.test(after)) continue;
-      const message = "what is decoded is cast: read it by a check (packages/core/src/check.ts)";
+      const message = "decoded value is cast: read it by a check (packages/core/src/check.ts)";
       breaches.push({ path, line: lineAt(code, match.index), message });
     }
   }

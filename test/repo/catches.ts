@@ -1,9 +1,9 @@
 /**
  * Catches: no catch swallows a broken invariant.
  *
- * A catch in the product throws again what it does not name (`throw thrown`), hands it over whole
- * (`fail(thrown)`, `reject(thrown)`), or begins with `rethrowInvariant(thrown)`. One that must keep
- * everything says why in a comment: `// Catches all: …`, in its body or on the line before.
+ * A catch in the product rethrows errors that it does not name (`throw thrown`), passes them on
+ * (`fail(thrown)`, `reject(thrown)`), or begins with `rethrowInvariant(thrown)`. A catch that must keep
+ * every error says why in a comment: `// Catches all: …`, in its body or on the line before.
  */
 import type { Breach } from "./breach.ts";
 import { instruments } from "./layers.ts";
@@ -32,7 +32,7 @@ function isFine({ code, comments }: Source, match: RegExpExecArray): boolean {
   const end = closingOf(code, open);
   const body = code.slice(open + 1, end);
   const isCall = code[open] === "(";
-  // A function with a name of its own is looked at where it is used on purpose, not here.
+  // A named function is assumed to be used on purpose, so it is not checked here.
   if (isCall && /^\s*[\w$.#]+\s*$/.test(body)) return true;
   const lineBefore = code.lastIndexOf("\n", code.lastIndexOf("\n", match.index) - 1);
   if (/Catches all: \S/.test(comments.slice(Math.max(0, lineBefore), end))) return true;

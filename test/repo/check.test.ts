@@ -55,7 +55,7 @@ test("a clean tree breaks no rule", () => assert.deepEqual(breaches({}), []));
 const core = "packages/core/src/one.ts";
 const state = "packages/state/src/index.ts";
 const used = 'import { one } from "@gam/core";\nimport "yaml";\nexport const two = one;\n';
-test("a path to a program is no import, and keeps that program alive", () => {
+test("a path to a program does not count as an import, but makes the program count as used", () => {
   const started = 'new URL("../../core/src/program.ts", import.meta.url);\n';
   const files = { "packages/core/src/program.ts": "run();\n", [state]: used + started };
   assert.deepEqual(breaches(files), []);
@@ -63,7 +63,7 @@ test("a path to a program is no import, and keeps that program alive", () => {
 
 const machine = ["", "work", "main"].join("/");
 
-/** The state with a file in each of its folders, and what else stands in those. */
+/** The state with a file in each of its folders, and further files. */
 function stateFolders(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   const files: Record<string, string> = {};
   const imports: string[] = [];
@@ -146,7 +146,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`folderCircles ${specs}:1`, `folderLayers ${specs}:1`],
   },
   {
-    name: "a circle of folders that is none of files",
+    name: "a circle of folders without a circle of files",
     files: stateFolders({
       [specs]: `${importing("objects", "../objects/objects.ts")}specs = objects;\n`,
       "packages/state/src/objects/six.ts": `${importing("seven", "../specs/seven.ts")}six = seven;\n`,
@@ -209,7 +209,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`catches ${core}:2`],
   })),
   {
-    name: "no fault in a catch that names what it is for",
+    name: "no fault in a catch that names its errors",
     files: {
       [core]: [
         "export const one = 1;",
@@ -231,13 +231,13 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
   },
   ...["JSON.parse(text) as One", "(decode(await f(g)) as { a: 1 }).a", "jsonOr(t, 1) as One"].map(
     (code) => ({
-      name: `a cast of what is decoded: ${code}`,
+      name: `a cast of a decoded value: ${code}`,
       files: { [core]: `export const one =\n  f(${code});\n` },
       want: code.includes("await") ? [`casts ${core}:2`, `purity ${core}:2`] : [`casts ${core}:2`],
     }),
   ),
   {
-    name: "no fault in what is decoded and checked",
+    name: "no fault in a checked decoded value",
     files: {
       [core]:
         "export const one = check(JSON.parse(f())) as One;\nconst a = decode(b) as unknown;\n",
@@ -250,7 +250,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`purity ${core}:1`],
   },
   {
-    name: "a rename that no sync goes with",
+    name: "a rename without a sync",
     files: {
       [core]:
         'import { open, rename } from "node:fs/promises";\nimport { writeFileSync } from "node:fs";\nexport const one = 1;\n',
@@ -266,7 +266,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`defaultExports ${core}:2`],
   },
   {
-    name: "a name that says nothing",
+    name: "a meaningless name",
     files: {
       [core]: 'export { one } from "./utils.ts";\n',
       "packages/core/src/utils.ts": "export const one = 1;\n",
@@ -284,7 +284,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`deadExports ${core}:2`],
   },
   {
-    name: "a door that leads nowhere, and one that nobody uses",
+    name: "a door without a file, and an unused door",
     files: {
       "packages/state/package.json": `{
         "name": "@gam/state",
@@ -303,7 +303,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     ],
   },
   {
-    name: "names that leave by a door and that no other package imports",
+    name: "names that a door exports and no other package imports",
     files: {
       "packages/core/src/index.ts":
         'export {\n  one,\n  type Three,\n  two as four,\n} from "./one.ts";\nexport * as five from "./five.ts";\n',
@@ -313,7 +313,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [3, 4, 6].map((line) => `deadDoorExports packages/core/src/index.ts:${line}`),
   },
   {
-    name: "a permission that is not made use of",
+    name: "an unused permission",
     files: {
       [state]: "export const two = 2;\n",
       "packages/state/package.json": manifest("state", {}),
@@ -349,7 +349,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: ["machinePaths README.md:2"],
   },
   {
-    name: "a link that leads nowhere",
+    name: "a broken link",
     files: { "docs/a.md": "[A](../packages/core) [b](b.md)\n[c](https://example.org/c)\n" },
     want: ["links docs/a.md:1"],
   },
@@ -359,7 +359,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     want: [`manifests ${core}:1`],
   },
   {
-    name: "a dependency that nobody imports",
+    name: "a dependency that is never imported",
     files: { "packages/core/package.json": manifest("core", { yaml: "2.9.1" }) },
     want: ["manifests packages/core/package.json:1"],
   },
@@ -394,7 +394,7 @@ for (const { name, files, want } of planted) {
   test(`the check finds ${name}`, () => assert.deepEqual(breaches(files), want));
 }
 
-test("a Node that is too old is named in one line, with what to do", () => {
+test("a Node that is too old is reported in one line, with what to do", () => {
   const refusalOf = createRequire(import.meta.url)("../../scripts/node-fits.cjs");
   const versions = ["18.20.4", "20.20.2", "22.17.9", "22.18.0", "22.20.0", "24.0.0"];
   const refused = versions.filter((found) => refusalOf(found, "22.18") !== undefined);

@@ -1,5 +1,5 @@
 /**
- * Check: holds this checkout against test/repo/rules.ts. `npm run check` runs it; exit 1 on a breach.
+ * Check: checks this checkout by the rules in test/repo/rules.ts. `npm run check` runs it; exit 1 on a breach.
  */
 import { fileURLToPath } from "node:url";
 import { rules } from "./rules.ts";

@@ -1,6 +1,6 @@
 /**
- * Disk writes: files that are to survive a power loss are written by `packages/files` alone. A rename
- * without a sync before and after it loses the file now and then, and no test notices.
+ * Disk writes: only `packages/files` writes files that must survive a power loss. A rename without a sync
+ * before and after it may lose the file, and no test would notice.
  */
 import type { Breach } from "./breach.ts";
 import { isTest, packageOf, type Tree } from "./tree.ts";
@@ -10,7 +10,7 @@ const writers = new Set([
   ...["rename", "renameSync", "writeFile", "writeFileSync"],
 ]);
 
-/** They write where no file is: below /proc/sys. */
+/** These write below /proc/sys, where there are no real files. */
 const exempt = new Set(["packages/runtime/src/data-plane/kernel/kernel-settings.ts"]);
 
 export function diskWrites(tree: Tree): Breach[] {

@@ -1,4 +1,4 @@
-/** What a newcomer meets first: the npm scripts that run tests, and that CI runs the same script as people. */
+/** What a new developer uses first: the npm scripts that run tests, and the script that CI runs too. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ function one(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["scripts/one.ts", ...args], {
     cwd: checkout,
     encoding: "utf8",
-    // With it, Node's runner refuses to run inside another runner's test.
+    // If it is set, Node's runner refuses to run inside another runner's test.
     env: { ...process.env, NODE_TEST_CONTEXT: undefined },
   });
   return { code: status, out: stdout, err: stderr };
@@ -52,7 +52,7 @@ test("npm run one runs the tests of a file, and fails with them", () => {
   assert.match(out, /pass 1\b[\s\S]*fail 1\b/);
 });
 
-test("npm run one runs only tests of a name", () => {
+test("npm run one runs only tests that match a name", () => {
   const { code, out } = one(file, "--name", "^passes$");
   assert.equal(code, 0, out);
   assert.match(out, /pass 1\b/);
@@ -64,7 +64,7 @@ test("CI runs scripts/test, and has no list of steps of its own", () => {
   assert.deepEqual(commands, ["sudo scripts/test"]);
 });
 
-test("the issue form asks for gam doctor, and does not do without it", () => {
+test("the issue form requires the output of gam doctor", () => {
   const form = readFileSync(join(checkout, ".github/ISSUE_TEMPLATE/bug.yml"), "utf8");
   const doctor = form.split(/^ {2}- type: /m).find((field) => field.includes("gam doctor"));
   assert.match(doctor ?? "", /required: true/);

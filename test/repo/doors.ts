@@ -1,9 +1,9 @@
 /**
- * Doors: what packages offer each other is there, and is used.
+ * Doors: the exports of packages exist and are used.
  *
- * An entry of `exports` leads to a file and somebody comes in by it. A name that leaves by it is imported
- * by another package, a bench, a lab or a script; or by a test of its own package, where the door is for
- * tests. A permission in layers.ts is made use of.
+ * An entry of `exports` names an existing file and is imported. Each name that it exports is imported
+ * by another package, a bench, a lab or a script, or by a test of its own package if the door is for
+ * tests. Each permission in layers.ts is used.
  */
 import { posix } from "node:path";
 import type { Breach } from "./breach.ts";
@@ -13,7 +13,7 @@ import { ownPackage, packageOf, resolve, type Tree } from "./tree.ts";
 
 const map = "test/repo/layers.ts";
 
-/** Entries of `exports` that lead nowhere, or that nobody uses. */
+/** Entries of `exports` without a file, or without an import. */
 export function doors(tree: Tree): Breach[] {
   const breaches: Breach[] = [];
   const used = namesByDoor(tree);
@@ -21,16 +21,16 @@ export function doors(tree: Tree): Breach[] {
     for (const [door, target] of Object.entries(exports)) {
       const line = lineAt(text, text.indexOf(`"${door}":`));
       if (!tree.sources.has(posix.join("packages", folder, target))) {
-        breaches.push({ path, line, message: `"${door}" leads to no file: remove it` });
+        breaches.push({ path, line, message: `the file of "${door}" does not exist: remove it` });
       } else if (!used.has(`${folder} ${door}`)) {
-        breaches.push({ path, line, message: `nobody imports by "${door}": remove it` });
+        breaches.push({ path, line, message: `no import uses "${door}": remove it` });
       }
     }
   }
   return breaches;
 }
 
-/** Names that leave by a door and that nobody imports by it. */
+/** Names that a door exports and that are imported nowhere. */
 export function deadDoorExports(tree: Tree): Breach[] {
   const breaches: Breach[] = [];
   const used = namesByDoor(tree);
@@ -41,7 +41,7 @@ export function deadDoorExports(tree: Tree): Breach[] {
       if (source === undefined || names === undefined || names.has("*")) continue;
       for (const { name, line } of [...source.values, ...passedOn(source.code)]) {
         if (names.has(name)) continue;
-        const message = `no other package imports "${name}": do not pass it on`;
+        const message = `no other package imports "${name}": do not export it`;
         breaches.push({ path: source.path, line, message });
       }
     }
@@ -49,7 +49,7 @@ export function deadDoorExports(tree: Tree): Breach[] {
   return breaches;
 }
 
-/** Permissions that a package makes no use of. */
+/** Permissions that a package does not use. */
 export function permissions(tree: Tree): Breach[] {
   const used = new Set<string>();
   const inhabited = new Set<string>();
@@ -68,12 +68,12 @@ export function permissions(tree: Tree): Breach[] {
         .map((other) => ({
           path: map,
           line: lineAt(text, text.indexOf(`\n  ${folder}: [`) + 1),
-          message: `${folder} imports nothing of ${other}: take the permission away`,
+          message: `${folder} imports nothing from ${other}: remove the permission`,
         })),
     );
 }
 
-/** `folder door` to the names that come in by it; `"*"` for all. */
+/** By `folder door`, the names that are imported from it; `"*"` for all. */
 function namesByDoor(tree: Tree): ReadonlyMap<string, ReadonlySet<string>> {
   const used = new Map<string, Set<string>>();
   const doorOf = new Map(

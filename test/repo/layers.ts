@@ -1,4 +1,4 @@
-/** Package to the packages it may import. `npm run check` fails on anything else. */
+/** By package, the packages that it may import. `npm run check` fails on other imports. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   state: ["core"],
@@ -7,7 +7,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["core"],
   membership: ["core"],
   scheduler: ["core", "state"],
-  // Of the scheduler only the filters: which nodes a global service is for is the same question.
+  // Only the scheduler's filters, which also say which nodes a global service is for.
   orchestrator: ["core", "state", "scheduler"],
   worker: ["core", "state"],
   network: ["core", "state"],
@@ -30,7 +30,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   sim: ["core", "state", "peer", "worker", "scheduler", "orchestrator", "network"],
 };
 
-/** Packages that decide and never act: no clock, chance, timers, console or Node of their own. */
+/** Packages that decide and never act: without clock, randomness, timers, console or Node modules. */
 export const pure: ReadonlySet<string> = new Set([
   "core",
   "state",
@@ -44,7 +44,7 @@ export const pure: ReadonlySet<string> = new Set([
   "peer",
 ]);
 
-/** Packages that may use the testing doors of others outside of tests, because they are instruments. */
+/** Packages that may use the testing doors of others outside of tests, because they are test tools. */
 export const instruments: ReadonlySet<string> = new Set(["sim"]);
 
 /**

@@ -31,7 +31,7 @@ const cases: readonly { name: string; files: Record<string, string>; want: reado
     want: ["packages/core: whoever at 1", "packages/core: is told at 2"],
   },
   {
-    name: "that go on in the next line",
+    name: "that continue in the next line",
     files: {
       "packages/core/src/a.ts":
         "/**\n * A peer that was\n * told so.\n */\n// One\n// that is new.\n",

@@ -1,8 +1,8 @@
 /**
  * Plain words: phrases that usually mark a sentence to rewrite, because it does not name who does what.
  *
- * Counts them in comments, docs and messages. Most are wrong most of the time and none of them always, so
- * this is a measure and no rule.
+ * Counts them in comments, docs and messages. None of them is always wrong, so this is a measure and not a
+ * rule.
  */
 import { lineAt } from "./source.ts";
 import { packageOf, type Tree } from "./tree.ts";
@@ -39,13 +39,13 @@ export interface Found {
   readonly group: string;
 }
 
-/** A phrase may go on in the next line, which begins with a comment's own mark. */
+/** A phrase may continue in the next line, after the comment's own mark. */
 const patterns = phrases.map((phrase) => ({
   phrase,
   pattern: new RegExp(`\\b${phrase.replaceAll(" ", "\\s+(?:(?:\\*|//|#)\\s+)?")}\\b`, "gi"),
 }));
 
-/** Every place in packages, docs and scripts, by path and line. The lists of phrases here are in neither. */
+/** Every place in packages, docs and scripts, by path and line. This list of phrases itself does not count. */
 export function findPhrases(tree: Tree): Found[] {
   const found: Found[] = [];
   for (const [path, text] of tree.texts) {
@@ -67,7 +67,7 @@ function groupOf(path: string): string | undefined {
   return /^(docs|scripts)\//.exec(path)?.[1];
 }
 
-/** Of TypeScript the comments and strings; of anything else all of it. Lines stay where they are. */
+/** The comments and strings of TypeScript, or the whole of another text. Lines stay where they are. */
 function proseOf(text: string, code: string | undefined): string {
   if (code === undefined) return text;
   return text.replace(/\S/g, (one, at: number) => (code[at] === " " ? one : " "));

@@ -1,8 +1,8 @@
 /**
- * Rules: what this repository promises about itself, one function per promise.
+ * Rules: the rules of this repository, one function each.
  *
- * Each takes the tree and returns what breaks the rule, with what to do about it. To add a rule, write
- * the function, name it in `rules` and plant a breach of it in check.test.ts.
+ * Each takes the tree and returns the breaches of its rule, with what to do. To add a rule, write the
+ * function, name it in `rules` and plant a breach of it in check.test.ts.
  */
 import { basename, posix } from "node:path";
 import type { Breach, Rule } from "./breach.ts";
@@ -35,7 +35,7 @@ function layers(tree: Tree): Breach[] {
     };
     for (const found of source.imports) {
       const { specifier } = found;
-      if (found.isProgram) continue; // It runs in a process of its own.
+      if (found.isProgram) continue; // A program runs in its own process.
       const own = ownPackage(specifier);
       if (own === undefined) {
         const path = specifier.startsWith(".") ? resolve(tree, source.path, specifier) : undefined;
@@ -43,12 +43,12 @@ function layers(tree: Tree): Breach[] {
           report(found, `"${specifier}" leaves the package: import "@gam/${packageOf(path)}"`);
         }
       } else if (own.folder === folder) {
-        report(found, `"${specifier}" is this package: import the file itself`);
+        report(found, `"${specifier}" is this package itself: import the file`);
       } else if (!allowed.includes(own.folder)) {
         const list = allowed.length === 0 ? "nothing" : allowed.join(", ");
         report(found, `${folder} may not import ${own.folder}, only ${list} (test/repo/layers.ts)`);
       } else if (own.door === "./testing" && !isTest(source.path) && !instruments.has(folder)) {
-        report(found, `"${specifier}" is for tests: move what is needed out of it`);
+        report(found, `"${specifier}" is for tests: move what the product needs out of it`);
       }
     }
   }
@@ -119,11 +119,11 @@ function fileNames(tree: Tree): Breach[] {
     .map((path) => ({
       path,
       line: 1,
-      message: "a name that says nothing: name the file after the one thing it exports",
+      message: "the name says nothing: name the file after its main export",
     }));
 }
 
-/** Files that something other than an import starts: doors, programs, tests, scripts. */
+/** Whether something other than an import starts the file: a door, program, test or script. */
 function isStarted(tree: Tree, path: string): boolean {
   const name = basename(path);
   if (name === "main.ts" || name.endsWith(".test.ts")) return true;
@@ -154,7 +154,7 @@ function deadFiles(tree: Tree): Breach[] {
     .map((path) => ({
       path,
       line: 1,
-      message: "nothing reaches this file: import it or delete it",
+      message: "nothing imports or starts this file: import it or delete it",
     }));
 }
 
@@ -175,7 +175,7 @@ function deadExports(tree: Tree): Breach[] {
     if (names.has("*") || isStarted(tree, path)) continue;
     for (const { name, line } of values) {
       if (names.has(name)) continue;
-      const message = `"${name}" is exported and imported nowhere: drop the export, or the code`;
+      const message = `"${name}" is exported but imported nowhere: remove the export or the code`;
       breaches.push({ path, line, message });
     }
   }
@@ -198,7 +198,7 @@ function sizes(tree: Tree): Breach[] {
   for (const { path, text } of tree.sources.values()) {
     const count = linesOf(text);
     if (count <= lineCountMax) continue;
-    const message = `${count} lines, more than ${lineCountMax}: split it by what it is about`;
+    const message = `${count} lines, more than ${lineCountMax}: split it by topic`;
     breaches.push({ path, line: lineCountMax, message });
   }
   return breaches;
@@ -223,14 +223,14 @@ function machinePaths(tree: Tree): Breach[] {
   const breaches: Breach[] = [];
   for (const [path, text] of tree.texts) {
     for (const match of text.matchAll(/(?<![\w.~-])\/(?:work|root)\/[\w.-]*/g)) {
-      const message = `"${match[0]}" is a path of one machine: work it out at run time`;
+      const message = `"${match[0]}" is a path of one machine: compute it at run time`;
       breaches.push({ path, line: lineAt(text, match.index), message });
     }
   }
   return breaches;
 }
 
-/** In Markdown: to files that are texts, or to other sites. */
+/** Links in Markdown must lead to text files of the tree, or to other sites. */
 function links(tree: Tree): Breach[] {
   const breaches: Breach[] = [];
   for (const [path, text] of tree.texts) {
@@ -260,12 +260,12 @@ function manifests(tree: Tree): Breach[] {
         const name = packageName(specifier);
         missing.delete(name);
         if (isDeclared(tree, manifest, source, name)) continue;
-        const message = `"${name}" is imported and not declared in ${manifest.path}`;
+        const message = `"${name}" is imported but not declared in ${manifest.path}`;
         breaches.push({ path: source.path, line, message });
       }
     }
     for (const name of missing) {
-      const message = `"${name}" is declared and imported nowhere: remove it`;
+      const message = `"${name}" is declared but imported nowhere: remove it`;
       breaches.push({ path: manifest.path, line: lineOfName(manifest, name), message });
     }
     breaches.push(...inexactVersions(manifest));
@@ -290,7 +290,7 @@ function inexactVersions(manifest: Manifest): Breach[] {
     .map(([name, version]) => ({
       path: manifest.path,
       line: lineOfName(manifest, name),
-      message: `"${name}": "${version}" is no exact version: write the one that is installed`,
+      message: `"${name}": "${version}" is not an exact version: write the installed one`,
     }));
 }
 
@@ -302,7 +302,7 @@ function lineOfName(manifest: Manifest, name: string): number {
   return lineAt(manifest.text, manifest.text.indexOf(`"${name}":`));
 }
 
-/** `npm run` does not look at `engines`, so each script that runs TypeScript has the Node checked first. */
+/** Each npm script that runs TypeScript must check Node first, because `npm run` ignores `engines`. */
 function npmScripts(tree: Tree): Breach[] {
   const { scripts = {} } = JSON.parse(tree.root.text) as { scripts?: Record<string, string> };
   const guard = "node scripts/node-fits.cjs && ";
@@ -315,27 +315,27 @@ function npmScripts(tree: Tree): Breach[] {
     }));
 }
 
-/** Tools read .node-version, scripts/env fetches a Node of its own, and package.json has the oldest that fits. */
+/** .node-version, scripts/env (the Node that it fetches) and package.json (the oldest that works) must agree. */
 function nodeVersions(tree: Tree): Breach[] {
   const [env, pin] = [tree.texts.get("scripts/env"), tree.texts.get(".node-version")];
   if (env === undefined || pin === undefined) return [];
   const breaches: Breach[] = [];
   const fetched = /^gam_node_version=(.*)$/m.exec(env)?.[1];
   if (fetched !== pin.trim()) {
-    const message = `"${pin.trim()}" is not the Node that scripts/env fetches, ${fetched}: write the same`;
+    const message = `"${pin.trim()}" differs from the Node that scripts/env fetches, ${fetched}: write the same`;
     breaches.push({ path: ".node-version", line: 1, message });
   }
   const { engines } = JSON.parse(tree.root.text) as { engines?: { node: string } };
   const oldest = engines?.node.replace(">=", "");
   for (const match of env.matchAll(/Node (\d+\.\d+) or newer/g)) {
     if (match[1] === oldest) continue;
-    const message = `"${match[0]}", and engines in package.json has ${oldest}: write the same`;
+    const message = `"${match[0]}" differs from engines in package.json, ${oldest}: write the same`;
     breaches.push({ path: "scripts/env", line: lineAt(env, match.index), message });
   }
   return breaches;
 }
 
-/** Packages with a first file of their own, in order. */
+/** Packages that have source files, in order. */
 function inhabited(tree: Tree): string[] {
   const folders = new Set<string>();
   for (const path of tree.sources.keys()) {

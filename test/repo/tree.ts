@@ -1,5 +1,5 @@
 /**
- * Tree: the checkout as the rules see it. Reads everything once; nothing here judges.
+ * Tree: the checkout as the rules see it. Reads everything once, and judges nothing.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -9,14 +9,14 @@ export interface Manifest {
   readonly path: string;
   readonly text: string;
   readonly name: string;
-  /** Subpath to file, from the package's folder. */
+  /** Files by subpath, from the package's folder. */
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
 export interface Tree {
-  /** Every text file by its path from the root. */
+  /** Every text file, by its path from the root. */
   readonly texts: ReadonlyMap<string, string>;
   readonly sources: ReadonlyMap<string, Source>;
   /** By the folder's name below packages/. */
@@ -25,7 +25,7 @@ export interface Tree {
 }
 
 const ignoredFolders = new Set(["node_modules", "dist", ".git", ".runtime"]);
-/** Written by programs, so no rule of ours holds in them. `.git` is a file in a second work tree. */
+/** Files written by programs, which no rule checks. `.git` is a file in a second work tree. */
 const ignoredFiles = new Set([".git", "package-lock.json"]);
 const fileBytesMax = 1 << 20;
 
@@ -68,12 +68,12 @@ export function packageOf(path: string): string | undefined {
   return /^packages\/([^/]+)\//.exec(path)?.[1];
 }
 
-/** Is this file only there for tests? Those may do what the product may not. */
+/** Whether the file is only for tests, which may do what the product may not. */
 export function isTest(path: string): boolean {
   return !path.startsWith("packages/") || /\.test\.ts$|-suite\.ts$|\/src\/testing\//.test(path);
 }
 
-/** The path of the file that an import leads to, where that is in the tree. */
+/** The path of the imported file, if it is in the tree. */
 export function resolve(tree: Tree, from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) {
     const path = posix.join(dirname(from), specifier);

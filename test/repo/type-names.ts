@@ -1,7 +1,7 @@
 /**
- * Type names: one word for one thing. A type that is exported has its name for itself in all packages.
+ * Type names: one word for one thing. No other exported type in any package has the same name.
  *
- * The exceptions are the parts that every machine has by the same names.
+ * Exceptions are the parts that every machine has under the same names.
  */
 import type { Breach } from "./breach.ts";
 import { packageOf, type Tree } from "./tree.ts";

@@ -1,4 +1,4 @@
-/** When scripts/env makes the bundles anew, and what scripts/gam starts them with. Node is a stub. */
+/** When scripts/env rebuilds the bundles, and with which arguments scripts/gam starts them. Node is a stub. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -20,12 +20,12 @@ after(() => rmSync(folder, { recursive: true }));
 
 interface Ran {
   readonly status: number | null;
-  /** Calls of node, with the words behind it, in order; not those that ask for its version. */
+  /** Calls of node, with their arguments, in order, without those for its version. */
   readonly calls: readonly string[];
   readonly stderr: string;
 }
 
-/** A checkout whose node makes bundles by `makes`, a line of shell. */
+/** A checkout whose node builds bundles by `makes`, a line of shell. */
 function makeTree(makes = "touch dist/agent.mjs dist/gam.cjs"): {
   readonly root: string;
   readonly gam: (...words: string[]) => Ran;
@@ -73,7 +73,7 @@ test("gam agent starts the agent with its flags", () => {
   assert.deepEqual(gam("agent", "--log", "a b").calls, [`${agent} --log a b 1`]);
 });
 
-test("a source that came later makes them anew, also with an old time of its own", () => {
+test("a source added later rebuilds them, even with an old file time", () => {
   const { root, gam } = makeTree();
   gam("--version");
   const source = join(root, "packages/core/src/a.ts");
@@ -82,7 +82,7 @@ test("a source that came later makes them anew, also with an old time of its own
   assert.deepEqual(gam("--version").calls, [...making, "dist/gam.cjs --version"]);
 });
 
-test("bundles that cannot be made fail the call, and nothing old is started", () => {
+test("a failed build fails the call, and no old bundle is started", () => {
   const { gam } = makeTree("echo planted >&2; exit 1");
   const { status, calls, stderr } = gam("status");
   assert.notEqual(status, 0);

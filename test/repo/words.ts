@@ -1,8 +1,8 @@
 /**
- * Counts the phrases of plain-words.ts, by package. Prints and judges nothing.
+ * Counts the phrases of plain-words.ts, by package. Only prints.
  *
  *   npm run words                     the counts
- *   npm run words -- packages/state   every place below a folder or in a file, too
+ *   npm run words -- packages/state   also every place below a folder or in a file
  */
 import { fileURLToPath } from "node:url";
 import { type Found, findPhrases, phrases } from "./plain-words.ts";
