@@ -10,7 +10,7 @@ test("a seed that fails reports what was found, its last lines, desired and actu
   const { lines } = failed[0] ?? { lines: [] };
   const text = lines.join("\n");
   const found =
-    /^seed 1 failed at \d+\.\d{3} s: task \w+\.\w+#\d+ is said to run on host\d, and was not started$/;
+    /^seed 1 failed at \d+\.\d{3} s: task \w+\.\w+#\d+ is reported as running on host\d but was not started$/;
   assert.match(lines[0] ?? "", found);
   const last = lines.findIndex((line) => /^The last 40 of \d+ lines of its story:$/.test(line));
   const state = lines.findIndex((line) => line.startsWith("Desired and actual state, as host"));

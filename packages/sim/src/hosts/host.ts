@@ -117,7 +117,7 @@ export class SimHost {
     return this.#frozen;
   }
 
-  /** Its agent runs in another life than `life` counts when it was started or killed since. */
+  /** Counts the agent's lives: it differs once the agent was started or killed since. */
   get life(): number {
     return this.#life;
   }

@@ -70,7 +70,7 @@ export class SimNetwork {
     }
   }
 
-  /** Whether every message arrives, without delay. */
+  /** Whether every message arrives, with little delay. */
   get isWell(): boolean {
     return this.#cuts.size === 0 && this.weather === calmWeather;
   }
