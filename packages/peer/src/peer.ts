@@ -56,6 +56,7 @@ import { Rest } from "./node/rest.ts";
 import { SelfReport } from "./node/self-report.ts";
 import { Steering } from "./node/steering.ts";
 import { UsageNews } from "./node/usage-news.ts";
+import { CatchUp } from "./recovery/catch-up.ts";
 import { Lives } from "./recovery/lives.ts";
 import { standStill } from "./recovery/standstill.ts";
 
@@ -90,8 +91,7 @@ export class Peer {
   /** Why it takes no part any more: standstill.ts. */
   #halted: string | undefined;
   #leader: NodeId | undefined;
-  #caughtUp = false;
-  #catchUpRead: string | undefined;
+  readonly #catchUp: CatchUp;
   readonly #measuring = new Measuring();
   readonly #rest = new Rest();
   #snapshotIndex: number;
@@ -120,6 +120,7 @@ export class Peer {
       note: (text, fields) => this.#note("warn", text, fields),
     });
     this.#steering = new Steering(self);
+    this.#catchUp = new CatchUp({ mint, ask: (id) => this.#stepRaft({ kind: "read", id }) });
     this.#readings = new Readings({
       mint,
       ask: (id) => this.#stepRaft({ kind: "read", id }),
@@ -275,7 +276,7 @@ export class Peer {
     this.#writing.tick();
     this.#leading?.tick();
     this.#readings.tick(this.#leader !== undefined);
-    this.#catchUp();
+    this.#catchUp.look(this.#leader !== undefined);
     this.#describe();
     if (this.#measuring.isDue(this.#nowTick, this.#store)) this.#effects.push({ kind: "measure" });
     this.#compact();
@@ -430,7 +431,7 @@ export class Peer {
     this.#stepWorker({ kind: "led", led: leader !== undefined });
     if (leader === undefined) return;
     this.#writing.proposals.lead();
-    this.#catchUp();
+    this.#catchUp.look(true);
     this.#readings.place();
   }
 
@@ -458,21 +459,8 @@ export class Peer {
   // Reads and writes
 
   #answerRead(id: string, fresh: boolean): void {
-    if (id === this.#catchUpRead) {
-      this.#catchUpRead = undefined;
-      if (fresh) {
-        this.#caughtUp = true;
-        this.#tasksMoved();
-      }
-    }
+    if (this.#catchUp.answered(id, fresh)) this.#tasksMoved();
     this.#readings.answered(id, fresh);
-  }
-
-  /** Asks how far the log has come, so that the worker may trust that unknown tasks are strays. */
-  #catchUp(): void {
-    if (this.#caughtUp || this.#leader === undefined || this.#catchUpRead !== undefined) return;
-    this.#catchUpRead = this.#mint.id();
-    this.#stepRaft({ kind: "read", id: this.#catchUpRead });
   }
 
   #propose(changes: readonly Change[], settle: (answer: ProposalOutcome) => void): ProposalId {
@@ -600,7 +588,7 @@ export class Peer {
   }
 
   #arrange(): void {
-    if (!this.#arranging.isDue(this.#caughtUp) || this.#config.isMute) return;
+    if (!this.#arranging.isDue(this.#catchUp.isDone) || this.#config.isMute) return;
     const { index } = this.#store;
     this.#steering.planned(this.#store);
     const plan = ownPlan(this.#store, this.self, (...trouble) => this.#trouble(...trouble));
@@ -643,7 +631,7 @@ export class Peer {
       self,
       tasks: this.#store.tasksOn(this.self),
       networks: this.#store.networks(),
-      caughtUp: this.#caughtUp,
+      caughtUp: this.#catchUp.isDone,
       index: this.#store.index,
     });
   }
