@@ -30,7 +30,6 @@ import {
   isPlanned,
   Store,
   spokenDialect,
-  type Task,
   type Usage,
   type View,
 } from "@gam/state";
@@ -51,6 +50,7 @@ import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
 import { Arranging } from "./node/arranging.ts";
 import { Measuring } from "./node/measuring.ts";
+import { assignedOf, membersOf, whatMoved } from "./node/moved.ts";
 import { ownPlan } from "./node/own-plan.ts";
 import { Rest } from "./node/rest.ts";
 import { SelfReport } from "./node/self-report.ts";
@@ -570,19 +570,8 @@ export class Peer {
     this.#arranging.notice(events);
     const { index } = this.#store;
     this.#effects.push({ kind: "happened", index, events, ...(by.snapshot && { snapshot: true }) });
-    let members = false;
-    let tasks = false;
-    for (const event of events) {
-      const row = event.after ?? event.before;
-      if (event.table === "node") {
-        members = true;
-        if (event.before?.ID === this.self && event.after === undefined) {
-          this.#effects.push({ kind: "removed" });
-        }
-      }
-      if (event.table === "network") tasks = true;
-      if (event.table === "task") tasks ||= (row as Task | undefined)?.NodeID === this.self;
-    }
+    const { members, tasks, removed } = whatMoved(events, this.self);
+    if (removed) this.#effects.push({ kind: "removed" });
     if (members) this.#membersMoved();
     if (tasks || members) this.#tasksMoved();
   }
@@ -607,33 +596,18 @@ export class Peer {
 
   #membersMoved(): void {
     this.#steered();
-    const nodes = this.#store.nodes();
-    const members = nodes.map(({ ID, Gam }) => ({ id: ID, addresses: Gam.addresses }));
-    this.#effects.push({ kind: "members", members });
-    const workers = nodes.filter(({ Spec }) => Spec.Role === "worker");
-    this.#stepMembership({
-      kind: "members",
-      ids: nodes.map(({ ID }) => ID),
-      workers: workers.map(({ ID }) => ID),
-    });
+    const { effect, input } = membersOf(this.#store);
+    this.#effects.push(effect);
+    this.#stepMembership(input);
     for (const id of this.#usage.keys()) {
       if (id !== this.self && this.#store.node(id) === undefined) this.#usage.delete(id);
     }
   }
 
   #tasksMoved(): void {
-    const { cluster } = this.#store;
-    const self = this.#store.node(this.self);
-    if (cluster === undefined || self === undefined) return;
-    this.#stepWorker({
-      kind: "assigned",
-      cluster: cluster.ID,
-      self,
-      tasks: this.#store.tasksOn(this.self),
-      networks: this.#store.networks(),
-      caughtUp: this.#catchUp.isDone,
-      index: this.#store.index,
-    });
+    const caughtUp = this.#catchUp.isDone;
+    const assigned = assignedOf(this.#store, { self: this.self, caughtUp });
+    if (assigned !== undefined) this.#stepWorker(assigned);
   }
 
   /** Says what this node is, until the state says the same. */
