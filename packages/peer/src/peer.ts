@@ -44,6 +44,7 @@ import type { GossipMessage, Message, PeerMessage } from "./io/message.ts";
 import type { PeerConfig } from "./io/peer-config.ts";
 import type { ProposalOutcome } from "./io/proposals.ts";
 import { Readings } from "./io/readings.ts";
+import { Compaction } from "./journal/compaction.ts";
 import type { Recovered } from "./journal/journal.ts";
 import { leaderFacts } from "./leader/leader-facts.ts";
 import { Leading } from "./leader/leading.ts";
@@ -63,8 +64,6 @@ import { standStill } from "./recovery/standstill.ts";
 /** One tick. All machines in here count in it. */
 export const tickMs = 50;
 
-/** So much written is worth a snapshot, however few its entries, unless a snapshot is larger itself. */
-const journalBytesMax = 16 * 1024 * 1024;
 /** The worker counts in ticks of its own. */
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
@@ -94,7 +93,7 @@ export class Peer {
   readonly #catchUp: CatchUp;
   readonly #measuring = new Measuring();
   readonly #rest = new Rest();
-  #snapshotIndex: number;
+  readonly #compaction: Compaction;
   #nowTick = 0;
   #nowMs = 0;
   #effects: Effect[] = [];
@@ -128,9 +127,9 @@ export class Peer {
     });
     const { snapshot } = recovered.restored;
     if (snapshot !== undefined) this.#vetting.restoreOwn(this.#store, snapshot);
-    this.#snapshotIndex = snapshot?.index ?? 0;
-    const faults = config.faults ?? {};
-    const trailingEntries = Math.min(raftLimits.trailingEntries, config.logEntriesMax);
+    const { faults = {}, logEntriesMax } = config;
+    this.#compaction = new Compaction({ snapshotIndex: snapshot?.index ?? 0, logEntriesMax });
+    const trailingEntries = Math.min(raftLimits.trailingEntries, logEntriesMax);
     this.#raft = new Raft(
       { self, ...raftTiming, limits: { trailingEntries }, accepts: this.#vetting },
       recovered.restored,
@@ -414,7 +413,7 @@ export class Peer {
 
   #install(index: number, data: Uint8Array): void {
     const events = this.#store.restore(this.#vetting.takeDump(index, data));
-    this.#snapshotIndex = index;
+    this.#compaction.took(index);
     this.#happen(events, { snapshot: true });
     this.#writing.proposals.settleAll((id) => this.#store.outcomeOf(id));
     this.#note("info", "Took the state from a snapshot", { index });
@@ -436,16 +435,12 @@ export class Peer {
   }
 
   #compact(): void {
-    const entries = this.#store.index - this.#snapshotIndex;
-    if (entries === 0 || this.#journal.isSnapshotting) return;
-    const { grownBytes, wholeBytes } = this.#journal;
-    const isLarge = grownBytes >= Math.max(journalBytesMax, wholeBytes);
-    // Others would not take an entry that cannot be applied, and wait for it for ever. They take a snapshot.
-    const whole = this.#vetting.badIndex > this.#snapshotIndex;
-    if (entries < this.#config.logEntriesMax && !isLarge && !whole) return;
-    this.#snapshotIndex = this.#store.index;
     const { index } = this.#store;
-    this.#stepRaft({ kind: "compact", index, data: this.#store.dump(), whole });
+    const { badIndex } = this.#vetting;
+    const due = this.#compaction.due({ index, badIndex, journal: this.#journal });
+    if (due === undefined) return;
+    this.#compaction.took(index);
+    this.#stepRaft({ kind: "compact", index, data: this.#store.dump(), whole: due.whole });
   }
 
   #resign(): void {
