@@ -50,11 +50,11 @@ import { leaderFacts } from "./leader/leader-facts.ts";
 import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
 import { Arranging } from "./node/arranging.ts";
+import { Describing } from "./node/describing.ts";
 import { Measuring } from "./node/measuring.ts";
 import { assignedOf, membersOf, whatMoved } from "./node/moved.ts";
 import { ownPlan } from "./node/own-plan.ts";
 import { Rest } from "./node/rest.ts";
-import { SelfReport } from "./node/self-report.ts";
 import { Steering } from "./node/steering.ts";
 import { UsageNews } from "./node/usage-news.ts";
 import { CatchUp } from "./recovery/catch-up.ts";
@@ -69,13 +69,12 @@ const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
 export class Peer {
   readonly #config: PeerConfig;
-  readonly #dialect: number;
   readonly #mint: Mint;
   readonly #raft: Raft;
   readonly #store = new Store();
   readonly #troubles = new Troubles();
   readonly #vetting: Vetting;
-  readonly #selfReport: SelfReport;
+  readonly #describing: Describing;
   readonly #journal: Recovered["journal"];
   readonly lives: Lives;
   readonly #membership: Membership;
@@ -104,9 +103,7 @@ export class Peer {
     this.#config = config;
     this.#mint = mint;
     const { self, dialect = spokenDialect } = config;
-    this.#dialect = dialect.newest;
     this.#vetting = new Vetting(dialect, (...trouble) => this.#trouble(...trouble));
-    this.#selfReport = new SelfReport(dialect.newest);
     this.#journal = recovered.journal;
     if (!config.isMute) this.#journal.speak(dialect.newest);
     this.lives = new Lives({
@@ -147,6 +144,13 @@ export class Peer {
       send: (to, body) => this.#tell(to, body),
       refuse: (peer, reason) => this.#refuse(peer, reason),
       verify: (peer, address) => this.#effects.push({ kind: "verify", peer, address }),
+      tell: (...trouble) => this.#trouble(...trouble),
+    });
+    this.#describing = new Describing({
+      ...{ self, view: this.#store, dialect: dialect.newest },
+      speaks: (newest) => this.#journal.speaks(newest),
+      hasAccounted: () => this.#worker.hasAccounted,
+      propose: (change, settle) => this.#propose([change], settle),
       tell: (...trouble) => this.#trouble(...trouble),
     });
     if (snapshot !== undefined) {
@@ -246,8 +250,8 @@ export class Peer {
       case "arranged":
         return this.#arranged(input.index);
       case "described":
-        this.#selfReport.say(input.said);
-        return this.#describe();
+        this.#describing.say(input.said);
+        return this.#describing.look(this.#nowTick, this.#leader !== undefined);
       case "measured":
         this.#usage.set(this.self, input.usage);
         if (this.#usageNews.isNews(input.usage)) {
@@ -276,7 +280,7 @@ export class Peer {
     this.#leading?.tick();
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp.look(this.#leader !== undefined);
-    this.#describe();
+    this.#describing.look(this.#nowTick, this.#leader !== undefined);
     if (this.#measuring.isDue(this.#nowTick, this.#store)) this.#effects.push({ kind: "measure" });
     this.#compact();
   }
@@ -603,22 +607,6 @@ export class Peer {
     const caughtUp = this.#catchUp.isDone;
     const assigned = assignedOf(this.#store, { self: this.self, caughtUp });
     if (assigned !== undefined) this.#stepWorker(assigned);
-  }
-
-  /** Says what this node is, until the state says the same. */
-  #describe(): void {
-    const node = this.#store.node(this.self);
-    if (node === undefined || this.#leader === undefined) return;
-    // An older gam that started on this disk after others count on the dialect could not go on.
-    if (!this.#journal.speaks(this.#dialect)) return;
-    const hasAccounted = (): boolean => this.#worker.hasAccounted;
-    const change = this.#selfReport.take(node, { nowTick: this.#nowTick, hasAccounted });
-    if (change === undefined) return;
-    this.#propose([change], (answer) => {
-      this.#selfReport.settled();
-      if (answer.kind !== "refused") return;
-      this.#trouble("described", "Cannot describe this host", { reason: answer.message });
-    });
   }
 
   readonly #unreportable = (_: Change, reason: string): void => {
