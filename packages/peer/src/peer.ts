@@ -1,15 +1,15 @@
 /**
  * Peer: everything that one agent decides, as one deterministic machine.
  *
- * It joins the smaller ones: Raft orders the log, the store applies it, membership says who answers,
- * the plans of the leader turn wishes into tasks, the worker turns tasks into engine actions. It has
+ * It joins the smaller ones: Raft orders the log, the store applies it, membership finds out which peers
+ * answer, the leader's plans turn services into tasks, the worker turns tasks into engine actions. It has
  * no clock, no randomness, no ids and no IO of its own. The agent drives it with real sockets, disks
- * and engines, the simulator with false ones.
+ * and engines, the simulator with simulated ones.
  *
  *   step(input, nowMs): Effect[]
  *
- * Perform effects in the order given. Disk steps are done one after the other, each answered by
- * `persisted`; whatever must wait for the disk is held back in here until then.
+ * Perform effects in the order given. Answer each disk step with `persisted`; the peer returns one disk step
+ * at a time, and holds back the effects that must wait for it.
  */
 import {
   type Entry,
@@ -61,10 +61,10 @@ import { CatchUp } from "./recovery/catch-up.ts";
 import { Lives } from "./recovery/lives.ts";
 import { standStill } from "./recovery/standstill.ts";
 
-/** One tick. All machines in here count in it. */
+/** One tick. All machines in this package count in it. */
 export const tickMs = 50;
 
-/** The worker counts in ticks of its own. */
+/** Ticks of the peer in one tick of the worker. */
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
 export class Peer {
@@ -86,7 +86,7 @@ export class Peer {
   readonly #steering: Steering;
   readonly #readings: Readings;
   #leading: Leading | undefined;
-  /** Why it takes no part any more: standstill.ts. */
+  /** Why this peer stopped applying the log: see standstill.ts. */
   #halted: string | undefined;
   #leader: NodeId | undefined;
   readonly #catchUp: CatchUp;
@@ -96,7 +96,7 @@ export class Peer {
   #nowTick = 0;
   #nowMs = 0;
   #effects: Effect[] = [];
-  /** Not performed yet. */
+  /** Effects of Raft that are not performed yet. */
   readonly #raftEffects: RaftEffect[] = [];
 
   constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
@@ -166,7 +166,7 @@ export class Peer {
   get self(): NodeId {
     return this.#config.self;
   }
-  /** Who leads, as far as this peer knows. */
+  /** The leader that this peer knows of. */
   get leader(): NodeId | undefined {
     return this.#leader;
   }
@@ -176,23 +176,23 @@ export class Peer {
   > {
     return this.#raft;
   }
-  /** How many ticks may pass at once, if no other input comes before. At least 1; may change with each step. */
+  /** How many ticks the next input may carry. At least 1; may change with each step. */
   get restTicks(): number {
     return this.#rest.ticks(this.#nowTick, this.#raft, this.#membership);
   }
-  /** How long no leader has been known. */
+  /** How long this peer has known no leader. */
   get leaderlessMs(): number {
     return this.#readings.leaderlessTicks * tickMs;
   }
-  /** The latest that each peer said of its host, this one included. */
+  /** The latest usage that each peer reported of its host, this peer included. */
   get usage(): ReadonlyMap<NodeId, Usage> {
     return this.#usage;
   }
-  /** What is wrong, for people: entries that could not be applied, objects that the plans leave alone. */
+  /** Problems for an operator: entries that could not be applied, objects that the plans skip. */
   get troubles(): readonly string[] {
     return this.#troubles.all;
   }
-  /** Whether that one answers, as far as this peer can tell. To be shown, not to act on. */
+  /** Whether that peer answers this one. For display only. */
   hears(id: NodeId): boolean {
     return this.#membership.hears(id);
   }
@@ -328,7 +328,7 @@ export class Peer {
     if (gossip.topic === "rumour") {
       return this.#stepMembership({ kind: "rumour", from, rumour: gossip.body });
     }
-    // Usage of strangers would never be forgotten again.
+    // Only the removal of a node deletes its usage, so that of a stranger would stay for ever.
     if (this.#store.node(from) !== undefined) this.#usage.set(from, gossip.body);
   }
 
@@ -338,7 +338,7 @@ export class Peer {
     this.#performRaft(this.#raft.step(input));
   }
 
-  /** One after the other: what an effect makes Raft do comes after the effects that are there already. */
+  /** Performs effects in order. Effects that Raft returns meanwhile go behind those that wait. */
   #performRaft(effects: readonly RaftEffect[]): void {
     const isFirst = this.#raftEffects.length === 0;
     this.#raftEffects.push(...effects);
@@ -374,14 +374,14 @@ export class Peer {
         break;
       case "proposed":
       case "refused":
-        // Proposals are tried again, and plans planned again.
+        // Proposals are retried, and the leader computes its plans again.
         break;
       case "configuration":
-        this.#note("info", "Voters are now others", { ...effect.configuration });
+        this.#note("info", "Voter set changed", { ...effect.configuration });
         break;
       case "ignored": {
         const { from: peer, message, reason, term } = effect;
-        const text = `Ignored what a peer sent: ${reason}`;
+        const text = `Ignored a message from a peer: ${reason}`;
         this.#trouble(`ignored ${peer} ${reason}`, text, { peer, message, term });
         break;
       }
@@ -401,18 +401,18 @@ export class Peer {
       this.#happen(events, { planned: proposal.changes.every(isPlanned) });
       this.#writing.proposals.settle(proposal.id, outcome);
     }
-    // With the first entry of its own term a leader knows that it has all that was ever committed.
+    // A leader that has applied an entry of its own term has applied everything that was committed before.
     if (this.#raft.role !== "leader" || entry.term !== this.#raft.term) return;
     if (this.#leading === undefined) this.#leading = new Leading(this.#mint, this.#config.faults);
   }
 
-  /** The state stays as it is before that entry. */
+  /** Applies no further entry: the state stays where it is. */
   #halt(reason: string): void {
     this.#halted = reason;
     this.#raftEffects.length = 0;
     this.#follow(false, undefined, this.#raft.term);
     this.#writing.proposals.giveUp(reason);
-    this.#trouble("halted", "This host takes no part in the cluster any more", { reason });
+    this.#trouble("halted", "This host stopped taking part in the cluster", { reason });
   }
 
   #install(index: number, data: Uint8Array): void {
@@ -420,7 +420,7 @@ export class Peer {
     this.#compaction.took(index);
     this.#happen(events, { snapshot: true });
     this.#writing.proposals.settleAll((id) => this.#store.outcomeOf(id));
-    this.#note("info", "Took the state from a snapshot", { index });
+    this.#note("info", "Replaced the state with a snapshot", { index });
   }
 
   #follow(leads: boolean, leader: NodeId | undefined, term: number): void {
@@ -468,7 +468,7 @@ export class Peer {
     return id;
   }
 
-  /** False when this peer does not lead, or cannot now. */
+  /** Returns: whether Raft took the entry. It does not when this peer does not lead, or cannot write now. */
   #log(data: Uint8Array): boolean {
     if (this.#raft.role !== "leader") return false;
     const effects = this.#raft.step({ kind: "propose", data: [data] });
@@ -497,14 +497,14 @@ export class Peer {
       if (data.length > entryBytesMax) {
         leading.tooLarge(changes);
       } else {
-        // Before it is: it may be applied at once.
+        // Noted before it is logged: a cluster of one applies it at once.
         leading.proposed(id, changes);
         if (!this.#log(data)) leading.settle(id, false);
       }
     }
     for (const { id: object, why: reason, ticks } of leading.takeHeld()) {
       const seconds = (ticks * tickMs) / 1000;
-      const text = "Plans leave an object alone for a while";
+      const text = "Plans skip an object for a while";
       this.#trouble(`plan ${object}`, text, { object, reason, seconds });
     }
     const voters = leading.planVoters(this.#store, facts);
@@ -548,7 +548,7 @@ export class Peer {
           this.#effects.push({ kind: "engine", action: effect.action });
           break;
         case "report":
-          // One report that nobody would take must not keep back the others.
+          // One change that the state refuses must not keep the others from being reported.
           this.#propose(
             this.#vetting.sound(effect.changes, this.#store, this.#unreportable),
             (answer) => this.#stepWorker({ kind: "settled", committed: answer.kind === "applied" }),
@@ -610,10 +610,10 @@ export class Peer {
   }
 
   readonly #unreportable = (_: Change, reason: string): void => {
-    this.#trouble("report", "Cannot report what became of a task", { reason });
+    this.#trouble("report", "Cannot report the state of a task", { reason });
   };
 
-  /** Tells it once, and keeps it for who asks how this peer is. */
+  /** Logs a trouble when it is news, and keeps it for "gam status". */
   #trouble(key: string, text: string, fields: Readonly<Record<string, unknown>>): void {
     const shown = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
     const at = new Date(this.#nowMs).toISOString();
