@@ -42,12 +42,12 @@ class Mesh {
 
   constructor(log: TestLog) {
     this.#nowMs = log.nowMs;
-    this.peer = new Peer(
-      { self, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 8192 },
-      diskOf(log, ids.slice(0, 5)),
-      seededRandom(1),
-      counterMint("m"),
-    );
+    this.peer = new Peer({
+      config: { self, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 8192 },
+      recovered: diskOf(log, ids.slice(0, 5)),
+      random: seededRandom(1),
+      mint: counterMint("m"),
+    });
   }
 
   tick(): void {

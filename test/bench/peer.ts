@@ -32,12 +32,12 @@ class Leader {
 
   constructor(log: TestLog) {
     this.nowMs = log.nowMs;
-    this.peer = new Peer(
-      { self, votersMax: 1, voteSilenceMs: 300_000, logEntriesMax: 8192 },
-      diskOf(log, [self]),
-      seededRandom(1),
-      counterMint("m"),
-    );
+    this.peer = new Peer({
+      config: { self, votersMax: 1, voteSilenceMs: 300_000, logEntriesMax: 8192 },
+      recovered: diskOf(log, [self]),
+      random: seededRandom(1),
+      mint: counterMint("m"),
+    });
   }
 
   /** Gives the peer a message from each other member, so that it hears all of them. Not part of the figures. */

@@ -43,12 +43,12 @@ class Pair {
   constructor(log: TestLog) {
     this.#nowMs = log.nowMs;
     for (const [n, self] of [leading, following].entries()) {
-      const peer = new Peer(
-        { self, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 8192 },
-        diskOf(log, ids),
-        seededRandom(n + 1),
-        counterMint(`m${n}`),
-      );
+      const peer = new Peer({
+        config: { self, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 8192 },
+        recovered: diskOf(log, ids),
+        random: seededRandom(n + 1),
+        mint: counterMint(`m${n}`),
+      });
       this.#peers.set(self, peer);
     }
   }

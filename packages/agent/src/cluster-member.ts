@@ -122,18 +122,14 @@ export class ClusterMember {
     this.#networking = networking;
     this.#keeper = made.keeper;
     this.isMute = made.isMute ?? false;
-    this.peer = new Peer(
-      {
-        self: identity.nodeId,
-        votersMax: config.votersMax,
-        voteSilenceMs: config.voteSilenceMs,
-        logEntriesMax,
+    const { votersMax, voteSilenceMs } = config;
+    this.peer = new Peer({
+      config: {
+        ...{ self: identity.nodeId, votersMax, voteSilenceMs, logEntriesMax },
         isMute: this.isMute,
       },
-      recovered,
-      random,
-      mint,
-    );
+      ...{ recovered, random, mint },
+    });
     this.driver = new Driver({
       peer: this.peer,
       mesh,

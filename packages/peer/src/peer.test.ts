@@ -32,7 +32,8 @@ class Mesh {
     const file = this.files.get(id);
     const recovered = first ? bootstrapJournal(id) : recoverJournal(file ? [file] : []);
     const config = { self: id, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax };
-    this.peers.set(id, new Peer(config, recovered, seededRandom(id.charCodeAt(0)), this.#mint));
+    const random = seededRandom(id.charCodeAt(0));
+    this.peers.set(id, new Peer({ config, recovered, random, mint: this.#mint }));
   }
 
   stop(id: NodeId): void {

@@ -67,6 +67,14 @@ export const tickMs = 50;
 /** Ticks of the peer in one tick of the worker. */
 const workerTicks = workerLimitsDefault.tickMs / tickMs;
 
+export interface PeerParts {
+  readonly config: PeerConfig;
+  /** What this peer's disk has. */
+  readonly recovered: Recovered;
+  readonly random: Random;
+  readonly mint: Mint;
+}
+
 export class Peer {
   readonly #config: PeerConfig;
   readonly #mint: Mint;
@@ -99,7 +107,7 @@ export class Peer {
   /** Effects of Raft that are not performed yet. */
   readonly #raftEffects: RaftEffect[] = [];
 
-  constructor(config: PeerConfig, recovered: Recovered, random: Random, mint: Mint) {
+  constructor({ config, recovered, random, mint }: PeerParts) {
     this.#config = config;
     this.#mint = mint;
     const { self, dialect = spokenDialect } = config;

@@ -37,7 +37,7 @@ class Host {
   #start(): Peer {
     const recovered = this.file === undefined ? bootstrapJournal(a) : recoverJournal([this.file]);
     const config = { self: a, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 1000 };
-    return new Peer(config, recovered, seededRandom(1), mint);
+    return new Peer({ config, recovered, random: seededRandom(1), mint });
   }
 
   restart(): void {

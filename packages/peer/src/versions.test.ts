@@ -48,7 +48,8 @@ class Mesh {
       : recoverJournal(file ? [file] : [], false, dialect.newest);
     const limits = { votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 50 };
     const config = { self: id, ...limits, dialect };
-    this.peers.set(id, new Peer(config, recovered, seededRandom(id.charCodeAt(0)), this.#mint));
+    const random = seededRandom(id.charCodeAt(0));
+    this.peers.set(id, new Peer({ config, recovered, random, mint: this.#mint }));
     this.#describe(id);
   }
 

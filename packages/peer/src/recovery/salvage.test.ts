@@ -72,7 +72,7 @@ function start(files: readonly JournalFile[], isMute: boolean): Peer {
   const found = recoverJournal(files, isMute);
   const recovered = isMute ? salvaged(found, self) : found;
   const config = { self, votersMax: 5, voteSilenceMs: 300_000, logEntriesMax: 100, isMute };
-  return new Peer(config, recovered, seededRandom(1), counterMint("m"));
+  return new Peer({ config, recovered, random: seededRandom(1), mint: counterMint("m") });
 }
 
 const names = (peer: Peer): string[] => peer.view.services().map(({ ID }) => ID);

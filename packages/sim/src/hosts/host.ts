@@ -177,7 +177,7 @@ export class SimHost {
     this.votersMax = this.#parts.votersMax();
     const limits = { votersMax: this.votersMax, voteSilenceMs: 300_000, logEntriesMax };
     const config = { self: this.id, ...limits, dialect: this.dialect, faults };
-    this.peer = new Peer(config, recovered, random, mint);
+    this.peer = new Peer({ config, recovered, random, mint });
     this.engine.attach();
     this.#say();
     const life = this.#life;

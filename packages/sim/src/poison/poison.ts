@@ -385,7 +385,8 @@ class Victim {
 
   #peerOf(self: NodeId): Peer {
     const config = { self, votersMax: 3, voteSilenceMs, logEntriesMax: 30 };
-    return new Peer(config, recoverJournal([this.#file]), seededRandom(3), counterMint("v"));
+    const recovered = recoverJournal([this.#file]);
+    return new Peer({ config, recovered, random: seededRandom(3), mint: counterMint("v") });
   }
 
   hear(from: NodeId, message: Message): void {

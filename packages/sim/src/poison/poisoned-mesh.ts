@@ -199,7 +199,8 @@ export class PoisonedMesh {
     const recovered = first ? bootstrapJournal(id) : recoverJournal([]);
     const config = { self: id, votersMax: 3, voteSilenceMs, logEntriesMax };
     const seed = 7 + members.indexOf(id);
-    this.peers.set(id, new Peer(config, recovered, seededRandom(seed), this.mint));
+    const parts = { config, recovered, random: seededRandom(seed), mint: this.mint };
+    this.peers.set(id, new Peer(parts));
     const engine = new SimEngine({
       images: ["app:1", "app:2", "app:flaky"],
       programs: { "app:flaky": { exitTicks: 20, exitCode: 1 }, "app:2": { healthyTicks: 4 } },
