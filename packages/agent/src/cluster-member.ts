@@ -11,7 +11,6 @@ import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   assert,
-  BrokenInvariant,
   base36,
   base64,
   type Clock,
@@ -48,7 +47,6 @@ import {
   newIngressNetwork,
   planNetwork,
   spokenDialect,
-  type Task,
   type View,
 } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
@@ -58,6 +56,7 @@ import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
 import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
 import { Keeper } from "./keeper.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
 import { Networking } from "./networking.ts";
 import { RemoteLogs } from "./remote-logs.ts";
@@ -411,8 +410,7 @@ export class ClusterMember {
   /** Ends this life for good: nothing of it runs on. What lies in the data directory is the agent's. */
   async end(): Promise<void> {
     await this.stop();
-    await removeContainers(this.#parts, this.view.cluster?.ID);
-    await removeNetworking(this.#parts);
+    await removeLeftovers(this.#parts, this.view.cluster?.ID);
   }
 
   /** Stops, to be resumed later. Containers run on. */
@@ -627,47 +625,7 @@ function newNode(host: NewHost & { readonly id: NodeId }): NewNode {
   };
 }
 
-/** What ran here for the cluster is stopped and removed, with the networks made for it. */
-async function removeContainers(
-  parts: ClusterMemberParts,
-  cluster: string | undefined,
-): Promise<void> {
-  const engine = new DockerEngine({ socketPath: parts.config.engine });
-  const containers = await new Promise<readonly { id: string; task: Task["ID"] }[]>((resolve) => {
-    engine.watch((news) => {
-      if (news.kind === "containers") resolve(news.containers);
-      if (news.kind === "engine" && !news.ready) resolve([]);
-    });
-  });
-  await Promise.all(
-    containers.map(async ({ id, task }) => {
-      await engine.perform({ kind: "stop", id: 0, task, container: id });
-      await engine.perform({ kind: "remove", id: 0, task, container: id });
-    }),
-  );
-  await engine.perform({ kind: "pruneNetworks", id: 0, keep: [] });
-  await engine.close();
-  parts.log.info(
-    { containers: containers.length, cluster },
-    "Removed what ran here for the cluster",
-  );
-}
-
-/** After the containers, which use it. */
 /** For a catch: a cluster that does not answer in time is no error here. */
 function withoutLeader(thrown: unknown): void {
   if (!(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
-}
-
-async function removeNetworking({ config, log }: ClusterMemberParts): Promise<void> {
-  const engine = new DockerEngine({ socketPath: config.engine });
-  const networking = await Networking.open(config, engine, log);
-  try {
-    await networking.remove();
-  } catch (thrown) {
-    if (!(thrown instanceof Error) || thrown instanceof BrokenInvariant) throw thrown;
-    log.warn({ reason: thrown.message }, "Something of the networks across hosts stayed behind");
-  } finally {
-    await engine.close();
-  }
 }
