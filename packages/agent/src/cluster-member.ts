@@ -18,7 +18,6 @@ import {
   GamError,
   type Mint,
   type NetworkId,
-  type NodeId,
   type Random,
 } from "@gam/core";
 import {
@@ -27,7 +26,6 @@ import {
   fingerprintOf,
   formatToken,
   type Identity,
-  type JoinRequest,
   Mesh,
   type MeshDoor,
   type Role,
@@ -42,7 +40,6 @@ import {
   type ClusterSpec,
   type DataPath,
   type JoinToken,
-  type NewNode,
   type NodeSpec,
   newIngressNetwork,
   planNetwork,
@@ -54,13 +51,14 @@ import { Disk } from "./disk/disk.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
-import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
 import { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
 import { Networking } from "./networking.ts";
 import { RemoteLogs } from "./remote-logs.ts";
 import { Survivor } from "./survivor.ts";
+import { admit, newNode } from "./trust/join-request.ts";
+import { makeToken, makeTokens, secretOf } from "./trust/join-tokens.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
 const logEntriesMax = 8192;
@@ -591,39 +589,6 @@ function meshOf(
 }
 
 const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
-
-async function admit(cluster: ClusterMember, request: JoinRequest): Promise<void> {
-  const { nodeId } = request;
-  const known = cluster.view.node(nodeId);
-  if (known !== undefined && known.Status.State !== "unknown") {
-    // It has made promises to the others as this node, and would join without remembering them.
-    throw new GamError(
-      "REFUSED",
-      `its key is that of node ${nodeId}, which is a member; try again, it has a new key then`,
-    );
-  }
-  const node = newNode({ id: nodeId, ...request });
-  await cluster.propose([{ kind: "joinNode", node }]);
-}
-
-type NewHost = Pick<JoinRequest, "role" | "addresses" | "availability" | "dialect">;
-
-function newNode(host: NewHost & { readonly id: NodeId }): NewNode {
-  const { id, role, addresses, availability, dialect } = host;
-  return {
-    ID: id,
-    Spec: { Labels: {}, Role: role, Availability: availability },
-    // Its own peer says more as soon as it is there.
-    Description: {
-      Hostname: "",
-      Platform: { Architecture: "", OS: "" },
-      Resources: { NanoCPUs: 0, MemoryBytes: 0 },
-      Engine: { EngineVersion: "", Labels: {}, Plugins: [] },
-    },
-    Status: { State: "unknown", Addr: "" },
-    Gam: { addresses, engine: { ready: false, reason: "" }, engineLostAtMs: 0, dialect },
-  };
-}
 
 /** For a catch: a cluster that does not answer in time is no error here. */
 function withoutLeader(thrown: unknown): void {
