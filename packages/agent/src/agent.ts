@@ -130,9 +130,9 @@ export class Agent {
       meet: async ({ token, addresses }) =>
         (await this.#cluster?.mesh.meet(token, addresses)) ?? false,
       leave: (force) => this.#leave(force),
-      rotateRoot: (changes) => active().rotateRoot(changes),
-      rotateTokens: (roles, changes) => active().rotateTokens(roles, changes),
-      tokens: () => active().tokens(),
+      rotateRoot: (changes) => active().keys.rotateRoot(changes),
+      rotateTokens: (roles, changes) => active().keys.rotateTokens(roles, changes),
+      tokens: () => active().keys.tokens(),
       containerLogs: (task, { signal, ...options }) => active().logs.read(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),

@@ -23,13 +23,9 @@ import {
 import {
   type Credentials,
   createCluster,
-  fingerprintOf,
-  formatToken,
   type Identity,
   Mesh,
   type MeshDoor,
-  type Role,
-  type Roots,
   type Wanted,
 } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
@@ -39,7 +35,6 @@ import {
   type Availability,
   type ClusterSpec,
   type DataPath,
-  type JoinToken,
   type NodeSpec,
   newIngressNetwork,
   planNetwork,
@@ -57,8 +52,9 @@ import type { AgentLog } from "./log.ts";
 import { Networking } from "./networking.ts";
 import { RemoteLogs } from "./remote-logs.ts";
 import { Survivor } from "./survivor.ts";
+import { ClusterKeys } from "./trust/cluster-keys.ts";
 import { admit, newNode } from "./trust/join-request.ts";
-import { makeToken, makeTokens, secretOf } from "./trust/join-tokens.ts";
+import { makeTokens } from "./trust/join-tokens.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
 const logEntriesMax = 8192;
@@ -94,6 +90,7 @@ export class ClusterMember {
   readonly examiner: Examiner;
   readonly logs: RemoteLogs;
   readonly survivor: Survivor;
+  readonly keys: ClusterKeys;
   /** Its journal is spoilt: it takes no part, and waits for "gam recover". */
   readonly isMute: boolean;
   readonly #parts: ClusterMemberParts;
@@ -101,8 +98,6 @@ export class ClusterMember {
   readonly #engine: DockerEngine;
   readonly #networking: Networking;
   readonly #keeper: Keeper;
-  /** The state may be old until the log has reached this peer; root keys of then are not followed. */
-  #isFresh = false;
 
   private constructor(
     parts: ClusterMemberParts,
@@ -161,6 +156,10 @@ export class ClusterMember {
       mint: mint.id,
       recover: (id, gone) => this.driver.recover(id, gone),
     });
+    this.keys = new ClusterKeys({
+      ...{ mesh, self: identity.nodeId, view: () => this.view },
+      propose: (changes) => this.propose(changes),
+    });
     mesh.onTurnedAway((by, refusal) => {
       // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.
       const manager = this.view.node(by)?.Spec.Role === "manager";
@@ -172,7 +171,7 @@ export class ClusterMember {
     this.logs = new RemoteLogs({ self: identity.nodeId, mesh, engine, view: () => this.view, log });
     this.driver.start();
     void this.driver.fresh().then(() => {
-      this.#isFresh = true;
+      this.keys.fresh();
       mesh.rootsMoved();
     });
   }
@@ -290,76 +289,9 @@ export class ClusterMember {
     throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
   }
 
-  /**
-   * Begins to replace the root key, in one write with `changes`. It is replaced once every node has a
-   * certificate of the new one.
-   *
-   * Errors: NOT_SUPPORTED on a worker; those of propose().
-   */
-  async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
-    await this.mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
-      const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
-      const tokens = makeTokens(this.#credentials());
-      const root = base64(replaced);
-      await this.propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
-    });
-  }
-
-  /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */
-  async rotateTokens(roles: readonly Role[], changes: readonly AskedChange[]): Promise<void> {
-    const credentials = this.#credentials();
-    const fresh = (role: Role): JoinToken | undefined =>
-      roles.includes(role) ? makeToken(role, credentials) : undefined;
-    const [worker, manager] = [fresh("worker"), fresh("manager")];
-    await this.propose([...changes, { kind: "rotateTokens", worker, manager }]);
-  }
-
-  #credentials(): Credentials {
-    const { credentials } = this.mesh;
-    if (credentials === undefined) throw new GamError("NOT_MEMBER", "Cannot do that: not a member");
-    return credentials;
-  }
-
-  /** As MeshDoor.roots. */
-  roots(): Roots | undefined {
-    const { cluster } = this.view;
-    if (cluster === undefined || !this.#isFresh) return undefined;
-    const { NextRoot } = cluster;
-    const current = fromBase64(cluster.RootPublicKey);
-    if (NextRoot === undefined) return { current };
-    const holders = this.view.nodes().filter(({ Gam }) => Gam.root === NextRoot.PublicKey);
-    return {
-      current,
-      next: {
-        rootPublicKey: fromBase64(NextRoot.PublicKey),
-        signature: fromBase64(NextRoot.Signature),
-        holders: new Set(holders.map(({ ID }) => ID)),
-      },
-    };
-  }
-
   /** This peer has got a certificate of another root key. Errors: those of the disk. */
   async turnTunnelKey(): Promise<void> {
     await this.#networking.rotateKeys();
-  }
-
-  /** Errors: as secretOf(); NO_LEADER before the state has arrived. */
-  tokens(): { readonly worker: string; readonly manager: string } {
-    const { cluster } = this.view;
-    const credentials = this.#credentials();
-    if (cluster === undefined) {
-      throw new GamError("NO_LEADER", "Cannot show tokens: the state has not arrived yet");
-    }
-    const fingerprint = fingerprintOf(credentials.rootPublicKey);
-    const others = this.view
-      .nodes()
-      .filter(({ ID, Status }) => ID !== this.peer.self && Status.State === "ready")
-      .flatMap(({ Gam }) => Gam.addresses.slice(0, 1));
-    const addresses = [...this.mesh.addresses().slice(0, 1), ...others];
-    const token = (role: Role, made: JoinToken): string =>
-      formatToken({ fingerprint, secret: secretOf(role, made, credentials), addresses });
-    const { Worker, Manager } = cluster.Tokens;
-    return { worker: token("worker", Worker), manager: token("manager", Manager) };
   }
 
   /** What this host's own part in networks lacks, in sentences. */
@@ -567,7 +499,7 @@ function meshOf(
       if (cluster === undefined) throw new GamError("NO_LEADER", "Cannot let anybody in yet");
       await admit(cluster, request);
     },
-    roots: () => cluster?.roots(),
+    roots: () => cluster?.keys.roots(),
     onRenewed: (credentials) => keeper.keep(credentials),
   };
   const open = async (

@@ -1,0 +1,109 @@
+/**
+ * Cluster keys: the root keys and join tokens of the cluster, for this member to show, replace and follow.
+ *
+ * Decides what it proposes and shows. Does not decide when the root key is replaced: the mesh does, once every node
+ * has a certificate of the next one.
+ */
+import { base64, fromBase64, GamError, type NodeId } from "@gam/core";
+import {
+  type Credentials,
+  fingerprintOf,
+  formatToken,
+  type Mesh,
+  type Role,
+  type Roots,
+} from "@gam/mesh";
+import type { AskedChange, JoinToken, View } from "@gam/state";
+import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
+
+export interface ClusterKeysParts {
+  readonly mesh: Pick<Mesh, "credentials" | "addresses" | "offerNextRoot">;
+  readonly self: NodeId;
+  readonly view: () => View;
+  /** Errors: as ClusterMember.propose(). */
+  readonly propose: (changes: readonly AskedChange[]) => Promise<unknown>;
+}
+
+export class ClusterKeys {
+  readonly #parts: ClusterKeysParts;
+  #isFresh = false;
+
+  constructor(parts: ClusterKeysParts) {
+    this.#parts = parts;
+  }
+
+  /** The log has reached this peer. Before that its state may have root keys that were replaced since. */
+  fresh(): void {
+    this.#isFresh = true;
+  }
+
+  /** As MeshDoor.roots. */
+  roots(): Roots | undefined {
+    const view = this.#parts.view();
+    const { cluster } = view;
+    if (cluster === undefined || !this.#isFresh) return undefined;
+    const { NextRoot } = cluster;
+    const current = fromBase64(cluster.RootPublicKey);
+    if (NextRoot === undefined) return { current };
+    const holders = view.nodes().filter(({ Gam }) => Gam.root === NextRoot.PublicKey);
+    return {
+      current,
+      next: {
+        rootPublicKey: fromBase64(NextRoot.PublicKey),
+        signature: fromBase64(NextRoot.Signature),
+        holders: new Set(holders.map(({ ID }) => ID)),
+      },
+    };
+  }
+
+  /**
+   * Starts to replace the root key, in one write with `changes`. The mesh replaces it once every node has a
+   * certificate of the new one.
+   *
+   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   */
+  async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
+    const { mesh, propose } = this.#parts;
+    await mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
+      const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
+      const tokens = makeTokens(this.#credentials());
+      const root = base64(replaced);
+      await propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
+    });
+  }
+
+  /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */
+  async rotateTokens(roles: readonly Role[], changes: readonly AskedChange[]): Promise<void> {
+    const credentials = this.#credentials();
+    const made = (role: Role): JoinToken | undefined =>
+      roles.includes(role) ? makeToken(role, credentials) : undefined;
+    const [worker, manager] = [made("worker"), made("manager")];
+    await this.#parts.propose([...changes, { kind: "rotateTokens", worker, manager }]);
+  }
+
+  /** Errors: as secretOf(); NO_LEADER before the state has arrived. */
+  tokens(): { readonly worker: string; readonly manager: string } {
+    const { mesh, self } = this.#parts;
+    const view = this.#parts.view();
+    const credentials = this.#credentials();
+    if (view.cluster === undefined) {
+      throw new GamError("NO_LEADER", "Cannot show tokens: the state has not arrived yet");
+    }
+    const fingerprint = fingerprintOf(credentials.rootPublicKey);
+    const others = view
+      .nodes()
+      .filter(({ ID, Status }) => ID !== self && Status.State === "ready")
+      .flatMap(({ Gam }) => Gam.addresses.slice(0, 1));
+    const addresses = [...mesh.addresses().slice(0, 1), ...others];
+    const token = (role: Role, kept: JoinToken): string =>
+      formatToken({ fingerprint, secret: secretOf(role, kept, credentials), addresses });
+    const { Worker, Manager } = view.cluster.Tokens;
+    return { worker: token("worker", Worker), manager: token("manager", Manager) };
+  }
+
+  #credentials(): Credentials {
+    const { credentials } = this.#parts.mesh;
+    if (credentials === undefined) throw new GamError("NOT_MEMBER", "Cannot do that: not a member");
+    return credentials;
+  }
+}
