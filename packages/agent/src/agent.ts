@@ -27,13 +27,12 @@ import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import {
   ClusterMember,
   type ClusterMemberParts,
-  hasJournal,
   type MeshAddresses,
   mint,
-  removeJournal,
 } from "./cluster-member.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
 import { lockDataDir } from "./disk/lock.ts";
+import { hasJournal, removeJournal } from "./disk/member-journal.ts";
 import type { AgentLog } from "./log.ts";
 import { tunnelDir } from "./networking.ts";
 import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
@@ -147,7 +146,7 @@ export class Agent {
     const credentials = await loadCredentials(dataDir);
     if (credentials === undefined) {
       // A membership ended, or was not made, and a crash came before all of it was gone.
-      if (await hasJournal(this.config)) await this.#forget();
+      if (await hasJournal(this.config.dataDir)) await this.#forget();
       this.#log.info(
         { node: this.#identity.nodeId },
         'Not in a cluster yet: "gam init" makes one, "gam join TOKEN" joins one',
@@ -260,7 +259,7 @@ export class Agent {
     await removePlace(dataDir);
     await rm(tunnelDir(this.config), { recursive: true, force: true });
     await removeIdentity(dataDir);
-    await removeJournal(this.config);
+    await removeJournal(dataDir);
     this.#identity = await loadIdentity(dataDir);
   }
 

@@ -7,8 +7,6 @@
  */
 
 import { randomBytes, randomInt } from "node:crypto";
-import { access, rm } from "node:fs/promises";
-import { join } from "node:path";
 import {
   assert,
   base36,
@@ -43,6 +41,7 @@ import {
 } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk/disk.ts";
+import { journalOf, removeJournal } from "./disk/member-journal.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
@@ -186,7 +185,7 @@ export class ClusterMember {
     credentials: Credentials,
     salvage = false,
   ): Promise<ClusterMember> {
-    const { disk, recovered } = await Disk.open(journalOf(parts.config), salvage);
+    const { disk, recovered } = await Disk.open(journalOf(parts.config.dataDir), salvage);
     const { snapshot, entries } = recovered.restored;
     // One that dropped its log for another life of the cluster knows where to find the others.
     const contacts = recovered.journal.contacts.map(({ id, addresses }) => ({
@@ -196,7 +195,7 @@ export class ClusterMember {
     if (snapshot === undefined && entries.length === 0 && contacts.length === 0) {
       throw new GamError(
         "CORRUPT_FILE",
-        `Cannot go on as a member: the journal "${journalOf(parts.config)}" is empty. ${journalRemedy}`,
+        `Cannot go on as a member: the journal "${journalOf(parts.config.dataDir)}" is empty. ${journalRemedy}`,
       );
     }
     const { open, keeper } = meshOf(parts, place, credentials);
@@ -215,8 +214,8 @@ export class ClusterMember {
   ): Promise<ClusterMember> {
     const { identity, config } = parts;
     const credentials = createCluster(identity, Date.now());
-    await removeJournal(config);
-    const { disk } = await Disk.open(journalOf(config));
+    await removeJournal(config.dataDir);
+    const { disk } = await Disk.open(journalOf(config.dataDir));
     const recovered = bootstrapJournal(identity.nodeId);
     const { open, keeper } = meshOf(parts, place);
     const made = await make(parts, keeper, disk, recovered);
@@ -256,9 +255,9 @@ export class ClusterMember {
   ): Promise<ClusterMember> {
     const { open, keeper } = meshOf(parts, place);
     const { config } = parts;
-    await removeJournal(config);
+    await removeJournal(config.dataDir);
     // All that may fail on this host comes before the cluster lets it in.
-    const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config));
+    const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config.dataDir));
     const made = await make(parts, keeper, disk, recovered);
     const cluster = await open(undefined, async (mesh) => {
       const { members } = await mesh.join(token, addresses, availability);
@@ -431,22 +430,6 @@ async function make(
   const engine = new DockerEngine({ socketPath: config.engine });
   const networking = await Networking.open(config, engine, log);
   return { disk, recovered, engine, networking, keeper };
-}
-
-function journalOf(config: AgentConfig): string {
-  return join(config.dataDir, "journal");
-}
-
-/** Whether a membership is, or was, kept there. */
-export async function hasJournal(config: AgentConfig): Promise<boolean> {
-  return await access(journalOf(config)).then(
-    () => true,
-    () => false,
-  );
-}
-
-export async function removeJournal(config: AgentConfig): Promise<void> {
-  await rm(journalOf(config), { recursive: true, force: true });
 }
 
 async function close({
