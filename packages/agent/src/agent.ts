@@ -24,16 +24,12 @@ import {
   type View,
 } from "@gam/state";
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
-import {
-  ClusterMember,
-  type ClusterMemberParts,
-  type MeshAddresses,
-  mint,
-} from "./cluster-member.ts";
+import { ClusterMember, type ClusterMemberParts, mint } from "./cluster-member.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
 import { lockDataDir } from "./disk/lock.ts";
 import { hasJournal, removeJournal } from "./disk/member-journal.ts";
 import type { AgentLog } from "./log.ts";
+import type { MeshAddresses } from "./mesh-door.ts";
 import { tunnelDir } from "./networking.ts";
 import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 

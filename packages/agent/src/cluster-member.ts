@@ -11,21 +11,12 @@ import {
   assert,
   base36,
   base64,
-  type Clock,
-  fromBase64,
   GamError,
   type Mint,
   type NetworkId,
   type Random,
 } from "@gam/core";
-import {
-  type Credentials,
-  createCluster,
-  type Identity,
-  Mesh,
-  type MeshDoor,
-  type Wanted,
-} from "@gam/mesh";
+import { type Credentials, createCluster, type Mesh, type Wanted } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
 import { DockerEngine } from "@gam/runtime";
 import {
@@ -39,20 +30,19 @@ import {
   spokenDialect,
   type View,
 } from "@gam/state";
-import type { AgentConfig } from "./config.ts";
 import { Disk } from "./disk/disk.ts";
 import { journalOf, removeJournal } from "./disk/member-journal.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
-import { Keeper } from "./keeper.ts";
+import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
-import type { AgentLog } from "./log.ts";
+import { type MeshAddresses, type MeshDoorParts, meshOf } from "./mesh-door.ts";
 import { Networking } from "./networking.ts";
 import { RemoteLogs } from "./remote-logs.ts";
 import { Survivor } from "./survivor.ts";
 import { ClusterKeys } from "./trust/cluster-keys.ts";
-import { admit, newNode } from "./trust/join-request.ts";
+import { newNode } from "./trust/join-request.ts";
 import { makeTokens } from "./trust/join-tokens.ts";
 
 /** A restart reads at most so many entries behind the snapshot: a second's work. */
@@ -62,21 +52,12 @@ const arriveMs = 30_000;
 /** A leaving voter waits so long for others to vote in its place. */
 const handOverMs = 15_000;
 const pollMs = 50;
-export interface ClusterMemberParts {
-  readonly config: AgentConfig;
-  readonly identity: Identity;
-  readonly log: AgentLog;
-  /** Ends the agent. */
-  readonly fail: (thrown: unknown) => void;
+
+export interface ClusterMemberParts extends MeshDoorParts {
   /** This peer is no member any more. Called once at most. */
   readonly removed: () => void;
   /** Another life of the cluster is on the disk, and this peer does nothing any more. */
   readonly reborn: () => void;
-}
-
-export interface MeshAddresses {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly advertise: string | undefined;
 }
 
 export const mint: Mint = { id: () => base36(randomBytes(17)) };
@@ -441,69 +422,6 @@ async function close({
   await engine.close();
   await disk.close();
 }
-
-/** A mesh whose questions are answered by the cluster that is made around it. */
-function meshOf(
-  parts: ClusterMemberParts,
-  place: MeshAddresses,
-  written?: Credentials,
-): {
-  keeper: Keeper;
-  open: (
-    credentials: Credentials | undefined,
-    around: (mesh: Mesh) => ClusterMember | Promise<ClusterMember>,
-  ) => Promise<ClusterMember>;
-} {
-  let cluster: ClusterMember | undefined;
-  const view = (): View | undefined => cluster?.view;
-  const keeper = new Keeper({
-    dataDir: parts.config.dataDir,
-    written,
-    onTurn: async () => await cluster?.turnTunnelKey(),
-    onRoot: () => cluster?.driver.describeAnew(),
-    fail: parts.fail,
-  });
-  const door: MeshDoor = {
-    tokenKeys: () => {
-      const tokens = view()?.cluster?.Tokens;
-      if (tokens === undefined) return undefined;
-      const { Manager, Worker } = tokens;
-      return { manager: fromBase64(Manager.PublicKey), worker: fromBase64(Worker.PublicKey) };
-    },
-    index: () => view()?.index ?? 0,
-    members: () =>
-      (view()?.nodes() ?? []).map(({ ID, Spec, Gam }) => ({
-        nodeId: ID,
-        role: Spec.Role,
-        addresses: Gam.addresses,
-      })),
-    isRemoved: (nodeId) => view()?.isRemoved(nodeId) ?? false,
-    onJoinRequest: async (request) => {
-      if (cluster === undefined) throw new GamError("NO_LEADER", "Cannot let anybody in yet");
-      await admit(cluster, request);
-    },
-    roots: () => cluster?.keys.roots(),
-    onRenewed: (credentials) => keeper.keep(credentials),
-  };
-  const open = async (
-    credentials: Credentials | undefined,
-    around: (mesh: Mesh) => ClusterMember | Promise<ClusterMember>,
-  ): Promise<ClusterMember> => {
-    const { identity, log } = parts;
-    const dialect = spokenDialect.newest;
-    const mesh = await Mesh.open({ identity, credentials, ...place, dialect, log, door, clock });
-    try {
-      cluster = await around(mesh);
-      return cluster;
-    } catch (thrown) {
-      await mesh.close();
-      throw thrown;
-    }
-  };
-  return { open, keeper };
-}
-
-const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
 
 /** For a catch: a cluster that does not answer in time is no error here. */
 function withoutLeader(thrown: unknown): void {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { insistOnVersion } from "@gam/mesh";
-import type { MeshAddresses } from "./cluster-member.ts";
 import { diskFailed } from "./disk/prepare-disk.ts";
+import type { MeshAddresses } from "./mesh-door.ts";
 
 const fileName = "place.json";
 const version = 1;
