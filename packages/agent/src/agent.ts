@@ -149,8 +149,9 @@ export class Agent {
       );
       return;
     }
-    const place = await this.#lastPlace();
-    this.#enter(await ClusterMember.resume(this.#parts(), place, credentials, this.config.salvage));
+    const addresses = await this.#lastPlace();
+    const { salvage } = this.config;
+    this.#enter(await ClusterMember.resume(this.#parts(), { addresses, credentials, salvage }));
     const { nodeId } = this.#identity;
     if (this.config.salvage) {
       this.#log.warn(
@@ -172,7 +173,8 @@ export class Agent {
       const { spec, availability, dataPath } = request;
       await this.#enterOrForget(async () => {
         await keepPlace(this.config.dataDir, place);
-        return await ClusterMember.init(this.#parts(), place, spec, availability, dataPath);
+        const options = { addresses: place, spec, availability, dataPath };
+        return await ClusterMember.init(this.#parts(), options);
       });
     });
     this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
@@ -183,10 +185,11 @@ export class Agent {
     await this.#change(async () => {
       if (this.#cluster !== undefined) throw inClusterAlready();
       const place = await this.#place(request);
-      const { token, addresses, availability } = request;
+      const { token, addresses: contacts, availability } = request;
       await this.#enterOrForget(async () => {
         await keepPlace(this.config.dataDir, place);
-        return await ClusterMember.join(this.#parts(), place, token, addresses, availability);
+        const options = { addresses: place, token, contacts, availability };
+        return await ClusterMember.join(this.#parts(), options);
       });
     });
     this.#log.info({ node: this.#identity.nodeId }, "Joined a cluster");
@@ -225,8 +228,8 @@ export class Agent {
       await before?.stop();
       const credentials = await loadCredentials(this.config.dataDir);
       assert(credentials !== undefined, "a member keeps its credentials");
-      const place = await this.#lastPlace();
-      const cluster = await ClusterMember.resume(this.#parts(), place, credentials);
+      const addresses = await this.#lastPlace();
+      const cluster = await ClusterMember.resume(this.#parts(), { addresses, credentials });
       this.#cluster = undefined;
       this.#enter(cluster);
       this.#log.info({ life: cluster.peer.lives.own }, "Back in another life of its cluster");

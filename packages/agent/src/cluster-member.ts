@@ -60,6 +60,28 @@ export interface ClusterMemberParts extends MeshDoorParts {
   readonly reborn: () => void;
 }
 
+interface ResumeOptions {
+  readonly addresses: MeshAddresses;
+  readonly credentials: Credentials;
+  /** Start from the records of the journal before the first broken one, and only listen until "gam recover". */
+  readonly salvage?: boolean;
+}
+
+interface InitOptions {
+  readonly addresses: MeshAddresses;
+  readonly spec: ClusterSpec;
+  readonly availability: Availability;
+  readonly dataPath: DataPath;
+}
+
+interface JoinOptions {
+  readonly addresses: MeshAddresses;
+  readonly token: string;
+  /** `host:port` of members, asked before those in the token. */
+  readonly contacts: readonly string[];
+  readonly availability: Availability;
+}
+
 export const mint: Mint = { id: () => base36(randomBytes(17)) };
 const random: Random = { below: (bound) => randomInt(bound) };
 
@@ -81,9 +103,7 @@ export class ClusterMember {
 
   private constructor(
     parts: ClusterMemberParts,
-    mesh: Mesh,
-    made: Made,
-    contacts: readonly Wanted[],
+    { mesh, made, contacts }: { mesh: Mesh; made: Made; contacts: readonly Wanted[] },
   ) {
     const { config, identity, log, fail } = parts;
     const { disk, recovered, engine, networking } = made;
@@ -162,16 +182,14 @@ export class ClusterMember {
    */
   static async resume(
     parts: ClusterMemberParts,
-    place: MeshAddresses,
-    credentials: Credentials,
-    salvage = false,
+    { addresses, credentials, salvage = false }: ResumeOptions,
   ): Promise<ClusterMember> {
     const { disk, recovered } = await Disk.open(journalOf(parts.config.dataDir), salvage);
     const { snapshot, entries } = recovered.restored;
     // One that dropped its log for another life of the cluster knows where to find the others.
-    const contacts = recovered.journal.contacts.map(({ id, addresses }) => ({
-      nodeId: id,
-      addresses,
+    const contacts = recovered.journal.contacts.map((contact) => ({
+      nodeId: contact.id,
+      addresses: contact.addresses,
     }));
     if (snapshot === undefined && entries.length === 0 && contacts.length === 0) {
       throw new GamError(
@@ -179,28 +197,28 @@ export class ClusterMember {
         `Cannot go on as a member: the journal "${journalOf(parts.config.dataDir)}" is empty. ${journalRemedy}`,
       );
     }
-    const { open, keeper } = meshOf(parts, place, credentials);
+    const { open, keeper } = meshOf(parts, addresses, credentials);
     const usable = salvage ? salvaged(recovered, parts.identity.nodeId) : recovered;
-    const made = { ...(await make(parts, keeper, disk, usable)), isMute: salvage };
-    return await open(credentials, (mesh) => new ClusterMember(parts, mesh, made, contacts));
+    const made = await make(parts, { keeper, disk, recovered: usable, isMute: salvage });
+    return await open(credentials, (mesh) => new ClusterMember(parts, { mesh, made, contacts }));
   }
 
   /** A new cluster, whose first member this is. */
   static async init(
     parts: ClusterMemberParts,
-    place: MeshAddresses,
-    spec: ClusterSpec,
-    availability: Availability,
-    dataPath: DataPath,
+    { addresses, spec, availability, dataPath }: InitOptions,
   ): Promise<ClusterMember> {
     const { identity, config } = parts;
     const credentials = createCluster(identity, Date.now());
     await removeJournal(config.dataDir);
     const { disk } = await Disk.open(journalOf(config.dataDir));
     const recovered = bootstrapJournal(identity.nodeId);
-    const { open, keeper } = meshOf(parts, place);
-    const made = await make(parts, keeper, disk, recovered);
-    const cluster = await open(credentials, (mesh) => new ClusterMember(parts, mesh, made, []));
+    const { open, keeper } = meshOf(parts, addresses);
+    const made = await make(parts, { keeper, disk, recovered });
+    const cluster = await open(
+      credentials,
+      (mesh) => new ClusterMember(parts, { mesh, made, contacts: [] }),
+    );
     const changes: AskedChange[] = [
       {
         kind: "createCluster",
@@ -229,20 +247,17 @@ export class ClusterMember {
   /** Errors: BAD_TOKEN, REFUSED, NOT_MEMBER, UNREACHABLE; NO_LEADER when the state does not come. */
   static async join(
     parts: ClusterMemberParts,
-    place: MeshAddresses,
-    token: string,
-    addresses: readonly string[],
-    availability: Availability,
+    { addresses, token, contacts, availability }: JoinOptions,
   ): Promise<ClusterMember> {
-    const { open, keeper } = meshOf(parts, place);
+    const { open, keeper } = meshOf(parts, addresses);
     const { config } = parts;
     await removeJournal(config.dataDir);
     // All that may fail on this host comes before the cluster lets it in.
     const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config.dataDir));
-    const made = await make(parts, keeper, disk, recovered);
+    const made = await make(parts, { keeper, disk, recovered });
     const cluster = await open(undefined, async (mesh) => {
-      const { members } = await mesh.join(token, addresses, availability);
-      return new ClusterMember(parts, mesh, made, members);
+      const { members } = await mesh.join(token, contacts, availability);
+      return new ClusterMember(parts, { mesh, made, contacts: members });
     }).catch(async (thrown: unknown) => {
       await close(made);
       throw thrown;
@@ -402,15 +417,12 @@ interface Made {
 }
 
 async function make(
-  parts: ClusterMemberParts,
-  keeper: Keeper,
-  disk: Disk,
-  recovered: Recovered,
+  { config, log }: ClusterMemberParts,
+  own: Omit<Made, "engine" | "networking">,
 ): Promise<Made> {
-  const { config, log } = parts;
   const engine = new DockerEngine({ socketPath: config.engine });
   const networking = await Networking.open(config, engine, log);
-  return { disk, recovered, engine, networking, keeper };
+  return { ...own, engine, networking };
 }
 
 async function close({
