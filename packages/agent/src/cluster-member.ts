@@ -1,9 +1,8 @@
 /**
  * Cluster member: this agent's life as a member, from init, join or restart until leave or removal.
  *
- * Joins mesh, disk, engine and peer, and takes them apart again. Decides only what nobody else can:
- * in which order a membership is made and ended, so that a crash in between leaves either a member or
- * none.
+ * Builds mesh, disk, engine and peer, connects them, and stops them again. Decides in which order a membership is
+ * made and ended, so that after a crash in between this host is either a member or not.
  */
 
 import { randomBytes, randomInt } from "node:crypto";
@@ -45,18 +44,18 @@ import { ClusterKeys } from "./trust/cluster-keys.ts";
 import { newNode } from "./trust/join-request.ts";
 import { makeTokens } from "./trust/join-tokens.ts";
 
-/** A restart reads at most so many entries behind the snapshot: a second's work. */
+/** A restart applies at most this many entries after the snapshot, which takes about a second. */
 const logEntriesMax = 8192;
-/** A new member has to see itself in the state within this, or joining has failed. */
+/** Joining fails when the state does not show the new member within this time. */
 const arriveMs = 30_000;
-/** A leaving voter waits so long for others to vote in its place. */
+/** How long a leaving voter waits for the leader to replace it as a voter. */
 const handOverMs = 15_000;
 const pollMs = 50;
 
 export interface ClusterMemberParts extends MeshDoorParts {
   /** This peer is no member any more. Called once at most. */
   readonly removed: () => void;
-  /** Another life of the cluster is on the disk, and this peer does nothing any more. */
+  /** The disk has another life of the cluster, and this peer has stopped. */
   readonly reborn: () => void;
 }
 
@@ -93,7 +92,7 @@ export class ClusterMember {
   readonly logs: RemoteLogs;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
-  /** Its journal is spoilt: it takes no part, and waits for "gam recover". */
+  /** Its journal is broken: the member only listens, and waits for "gam recover". */
   readonly isMute: boolean;
   readonly #parts: ClusterMemberParts;
   readonly #disk: Disk;
@@ -161,7 +160,8 @@ export class ClusterMember {
       propose: (changes) => this.propose(changes),
     });
     mesh.onTurnedAway((by, refusal) => {
-      // It was removed while it was away. Only a manager's word counts, and the mesh knows whose it is.
+      // This node was removed while it was offline. Only a manager's refusal counts: otherwise any worker could
+      // end this membership. The mesh has verified the sender.
       const manager = this.view.node(by)?.Spec.Role === "manager";
       if (refusal === "removed" && manager) parts.removed();
     });
@@ -177,8 +177,9 @@ export class ClusterMember {
   }
 
   /**
-   * Goes on as the member that the credentials say. With `salvage` from what is whole in the journal, and
-   * without taking part. Errors: CORRUPT_FILE, IN_USE.
+   * Starts the member that the credentials name, with the journal on disk.
+   *
+   * Errors: CORRUPT_FILE, IN_USE.
    */
   static async resume(
     parts: ClusterMemberParts,
@@ -186,7 +187,7 @@ export class ClusterMember {
   ): Promise<ClusterMember> {
     const { disk, recovered } = await Disk.open(journalOf(parts.config.dataDir), salvage);
     const { snapshot, entries } = recovered.restored;
-    // One that dropped its log for another life of the cluster knows where to find the others.
+    // A peer that dropped its log for another life of the cluster has an empty one, and the addresses of others.
     const contacts = recovered.journal.contacts.map((contact) => ({
       nodeId: contact.id,
       addresses: contact.addresses,
@@ -194,7 +195,7 @@ export class ClusterMember {
     if (snapshot === undefined && entries.length === 0 && contacts.length === 0) {
       throw new GamError(
         "CORRUPT_FILE",
-        `Cannot go on as a member: the journal "${journalOf(parts.config.dataDir)}" is empty. ${journalRemedy}`,
+        `Cannot resume membership: the journal "${journalOf(parts.config.dataDir)}" is empty. ${journalRemedy}`,
       );
     }
     const { open, keeper } = meshOf(parts, addresses, credentials);
@@ -203,7 +204,7 @@ export class ClusterMember {
     return await open(credentials, (mesh) => new ClusterMember(parts, { mesh, made, contacts }));
   }
 
-  /** A new cluster, whose first member this is. */
+  /** Makes a new cluster with this host as its first member. Errors: IN_USE; NO_LEADER; those of the disk. */
   static async init(
     parts: ClusterMemberParts,
     { addresses, spec, availability, dataPath }: InitOptions,
@@ -244,7 +245,7 @@ export class ClusterMember {
     });
   }
 
-  /** Errors: BAD_TOKEN, REFUSED, NOT_MEMBER, UNREACHABLE; NO_LEADER when the state does not come. */
+  /** Errors: BAD_TOKEN, REFUSED, NOT_MEMBER, UNREACHABLE, DISK_FAILED; NO_LEADER when the state does not arrive. */
   static async join(
     parts: ClusterMemberParts,
     { addresses, token, contacts, availability }: JoinOptions,
@@ -252,7 +253,7 @@ export class ClusterMember {
     const { open, keeper } = meshOf(parts, addresses);
     const { config } = parts;
     await removeJournal(config.dataDir);
-    // All that may fail on this host comes before the cluster lets it in.
+    // Everything that can fail on this host comes first: a node that joined and failed would stay in the list.
     const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config.dataDir));
     const made = await make(parts, { keeper, disk, recovered });
     const cluster = await open(undefined, async (mesh) => {
@@ -271,52 +272,58 @@ export class ClusterMember {
     return this.peer.view;
   }
 
-  /** Errors: what the state refuses, with its code; NO_LEADER when nobody took it. */
+  /** Errors: the code with which the state refuses a change; NO_LEADER when no leader took the changes in time. */
   async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
     const answer = await this.driver.propose(changes);
     if (answer.kind === "applied") return { index: answer.index };
     if (answer.kind === "refused") throw new GamError(answer.code, answer.message);
-    // Whoever asked has waited long enough to want to know more.
     const remedy =
       this.peer.leader === undefined
-        ? '. What runs, runs on; "gam status" says whom this host must reach'
+        ? '. Running containers are not affected. Run "gam status" for the hosts this one must reach'
         : "";
     throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
   }
 
-  /** This peer has got a certificate of another root key. Errors: those of the disk. */
+  /** Replaces this node's tunnel key: its certificate is of another root key now. Errors: those of the disk. */
   async turnTunnelKey(): Promise<void> {
     await this.#networking.rotateKeys();
   }
 
-  /** What this host's own part in networks lacks, in sentences. */
+  /** Problems of overlay networking on this host, as sentences for an operator. */
   get problems(): readonly string[] {
     return this.#networking.problems;
   }
 
-  /** Errors: NOT_SUPPORTED when this node has no part of the network; what the engine says. */
+  /**
+   * Makes the engine's network on this host, and waits until the data plane serves it.
+   *
+   * Errors: NOT_SUPPORTED when this node has no address in the network; ENGINE_MISSING; ENGINE_FAILED.
+   */
   async ensureNetwork(id: NetworkId): Promise<void> {
     const network = this.view.network(id);
     const node = this.view.node(this.peer.self);
     const cluster = this.view.cluster?.ID ?? "";
     const plan = network && node && planNetwork(network, node, cluster);
     if (plan === undefined) {
-      const reason = node?.Gam.network?.problem || "it has no address there";
+      const reason = node?.Gam.network?.problem || "the node has no address in it";
       const name = network?.Name ?? id;
-      throw new GamError("NOT_SUPPORTED", `This node has no part of network ${name}: ${reason}`);
+      throw new GamError("NOT_SUPPORTED", `Cannot use network "${name}" on this node: ${reason}`);
     }
     const outcome = await this.#engine.perform({ kind: "ensureNetwork", id: 0, network: plan });
     if (!outcome.ok) {
       const code = outcome.failure === "engine" ? "ENGINE_MISSING" : "ENGINE_FAILED";
-      throw new GamError(code, `Cannot make network ${plan.name} here: ${outcome.message}`);
+      throw new GamError(
+        code,
+        `Cannot make network "${plan.name}" on this node: ${outcome.message}`,
+      );
     }
     await this.#networking.settled();
   }
 
   /**
-   * Gives up membership: others vote in this peer's place, its node is removed, its containers too.
+   * Ends membership: the leader replaces this peer as a voter, then the node and its containers are removed.
    *
-   * Errors: NO_LEADER when the others cannot be told, unless forced.
+   * Errors: NO_LEADER when no leader takes the change, unless forced.
    */
   async leave(force: boolean): Promise<void> {
     const others = this.view.nodes().some(({ ID }) => ID !== this.peer.self);
@@ -326,19 +333,19 @@ export class ClusterMember {
       if (!(thrown instanceof GamError) || !force) throw thrown;
       this.#parts.log.warn(
         { reason: thrown.message },
-        'Left by force; the others still list this node: remove it there with "docker node rm --force"',
+        'Left by force. The other nodes still list this one: run "docker node rm --force" on one of them',
       );
     }
     await this.end();
   }
 
-  /** Ends this life for good: nothing of it runs on. What lies in the data directory is the agent's. */
+  /** Stops for good, and removes containers and networking. The agent removes the files in the data directory. */
   async end(): Promise<void> {
     await this.stop();
     await removeLeftovers(this.#parts, this.view.cluster?.ID);
   }
 
-  /** Stops, to be resumed later. Containers run on. */
+  /** Stops until resume(). Containers keep running. */
   async stop(): Promise<void> {
     await this.driver.stop();
     await this.mesh.close();
@@ -346,7 +353,7 @@ export class ClusterMember {
     await close({ networking: this.#networking, engine: this.#engine, disk: this.#disk });
   }
 
-  /** Leadership goes first, so that nobody waits for an election. */
+  /** Hands over leadership before a stop, so that the cluster does not wait for an election timeout. */
   async resign(): Promise<void> {
     const { voters } = this.peer.raft.configuration;
     if (this.peer.leader !== this.peer.self || voters.length < 2) return;
@@ -359,7 +366,7 @@ export class ClusterMember {
     const { self } = this.peer;
     const node = this.view.node(self);
     if (node !== undefined && node.Spec.Role === "manager") {
-      // A worker never votes, so the leader finds another voter in its place.
+      // The leader replaces a voter that has become a worker.
       const spec: NodeSpec = { ...node.Spec, Role: "worker", Availability: "drain" };
       await this.propose([{ kind: "updateNode", id: self, spec, basedOn: node.Version.Index }]);
     }
@@ -367,7 +374,7 @@ export class ClusterMember {
       const { voters, votersOutgoing } = this.peer.raft.configuration;
       return !voters.includes(self) && !votersOutgoing.includes(self);
     });
-    // The others hang up as soon as they have applied it, so the answer may not come.
+    // The others disconnect this peer as soon as they have applied its removal, so the answer may not arrive.
     const gone = new Promise<void>((resolve) => {
       this.mesh.onTurnedAway((_, refusal) => {
         if (refusal === "removed") resolve();
@@ -381,7 +388,7 @@ export class ClusterMember {
       await wait();
       const { credentials } = this.mesh;
       assert(credentials !== undefined, "a member has credentials");
-      // Credentials without a journal are a member that does not start again.
+      // The journal must be on disk before the credentials: an agent with credentials and no journal does not start.
       await this.driver.durable();
       await this.#keeper.enter(credentials);
       return this;
@@ -397,7 +404,7 @@ export class ClusterMember {
       if (performance.now() > untilMs) {
         throw new GamError(
           "NO_LEADER",
-          `Cannot go on: the cluster did not answer within ${withinMs / 1000} s`,
+          `Cannot continue: the cluster did not answer within ${withinMs / 1000} s. Run "gam status" for the hosts this one must reach`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, pollMs));
@@ -405,14 +412,14 @@ export class ClusterMember {
   }
 }
 
-/** What a membership is made of on this host. */
+/** The parts of a membership that exist before its mesh. */
 interface Made {
   readonly disk: Disk;
   readonly recovered: Recovered;
   readonly engine: DockerEngine;
   readonly networking: Networking;
   readonly keeper: Keeper;
-  /** Its journal is spoilt: it takes no part. */
+  /** As ClusterMember.isMute. */
   readonly isMute?: boolean;
 }
 
@@ -435,7 +442,7 @@ async function close({
   await disk.close();
 }
 
-/** For a catch: a cluster that does not answer in time is no error here. */
+/** For a catch where an answer of the cluster is optional: rethrows everything but NO_LEADER. */
 function withoutLeader(thrown: unknown): void {
   if (!(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
 }
