@@ -49,19 +49,15 @@ import { Gossip } from "./wire/gossip.ts";
 import { cutOff, hangUp } from "./wire/hang-up.ts";
 import { type Host, openHost } from "./wire/host.ts";
 import { type Link, Links, sweepMs } from "./wire/link.ts";
+import { Listeners } from "./wire/listeners.ts";
 import { Messages } from "./wire/messages.ts";
 import { type RequestHandler, Rpc } from "./wire/rpc.ts";
 
-type MessageHandler = (
-  from: NodeId,
-  protocol: Protocol,
-  body: Uint8Array,
-  sender: VerifiedSender,
-) => void;
-type GossipHandler = (from: NodeId, topic: GossipTopic, body: Uint8Array) => void;
-type ReachHandler = (peer: NodeId, reach: PeerReachability) => void;
+type MessageArgs = [from: NodeId, protocol: Protocol, body: Uint8Array, sender: VerifiedSender];
+type GossipArgs = [from: NodeId, topic: GossipTopic, body: Uint8Array];
+type ReachArgs = [peer: NodeId, reach: PeerReachability];
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
-type TurnedAwayHandler = (by: NodeId, refusal: AdmissionRefusal, reason: string) => void;
+type TurnedAwayArgs = [by: NodeId, refusal: AdmissionRefusal, reason: string];
 
 const rpcId = "/gam/rpc/1";
 /** A stream that is opened anew may overlap with the one before. */
@@ -98,11 +94,11 @@ export class Mesh {
   readonly #caller: Caller;
   readonly #dialer: Dialer;
   readonly #refusals: Refusals;
-  readonly #onMessage = new Set<MessageHandler>();
-  readonly #onGossip = new Set<GossipHandler>();
-  readonly #onReach = new Set<ReachHandler>();
-  readonly #onTurnedAway = new Set<TurnedAwayHandler>();
-  readonly #onMoved = new Set<() => void>();
+  readonly #onMessage = new Listeners<MessageArgs>();
+  readonly #onGossip = new Listeners<GossipArgs>();
+  readonly #onReach = new Listeners<ReachArgs>();
+  readonly #onTurnedAway = new Listeners<TurnedAwayArgs>();
+  readonly #onMoved = new Listeners<[]>();
   readonly #contacts: Contacts;
   readonly #whereabouts: Whereabouts;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -205,9 +201,7 @@ export class Mesh {
       isAdmitted: (connection) => links.of(connection) !== undefined,
       isMember: (nodeId) => this.#contacts.has(nodeId) || links.to(nodeId) !== undefined,
       onStranger: (connection) => this.#stranger(connection),
-      onNews: (from, topic, body) => {
-        for (const hear of this.#onGossip) hear(from, topic, body);
-      },
+      onNews: (from, topic, body) => this.#onGossip.tell(from, topic, body),
       onTrouble: (reason, origin) =>
         options.log.warn({ reason, origin }, "Gossip message was dropped"),
     });
@@ -222,16 +216,14 @@ export class Mesh {
       addresses: () => this.addresses(),
       dialect: options.dialect,
       wallMs,
-      onTurnedAway: (by, refusal, reason) => {
-        for (const hear of this.#onTurnedAway) hear(by, refusal, reason);
-      },
+      onTurnedAway: (by, refusal, reason) => this.#onTurnedAway.tell(by, refusal, reason),
     });
     this.#dialer = new Dialer({
       self,
       isNeeded: (nodeId) => this.credentials !== undefined && (links.to(nodeId)?.silent ?? true),
       addressesOf: (nodeId) => this.#contacts.addressesOf(nodeId),
       dial: (nodeId, address) => this.#caller.dial(nodeId, address),
-      onRefused: (nodeId) => this.#reach(nodeId, "refused"),
+      onRefused: (nodeId) => this.#onReach.tell(nodeId, "refused"),
     });
   }
 
@@ -356,25 +348,25 @@ export class Mesh {
   }
 
   /** A handler that throws BAD_FRAME has its sender disconnected. Returns how to stop. */
-  onMessage(handler: MessageHandler): () => void {
-    return subscribe(this.#onMessage, handler);
+  onMessage(handler: (...args: MessageArgs) => void): () => void {
+    return this.#onMessage.add(handler);
   }
 
-  onGossip(handler: GossipHandler): () => void {
-    return subscribe(this.#onGossip, handler);
+  onGossip(handler: (...args: GossipArgs) => void): () => void {
+    return this.#onGossip.add(handler);
   }
 
-  onReach(handler: ReachHandler): () => void {
-    return subscribe(this.#onReach, handler);
+  onReach(handler: (...args: ReachArgs) => void): () => void {
+    return this.#onReach.add(handler);
   }
 
-  onTurnedAway(handler: TurnedAwayHandler): () => void {
-    return subscribe(this.#onTurnedAway, handler);
+  onTurnedAway(handler: (...args: TurnedAwayArgs) => void): () => void {
+    return this.#onTurnedAway.add(handler);
   }
 
   /** addresses() are others than before. */
   onMoved(handler: () => void): () => void {
-    return subscribe(this.#onMoved, handler);
+    return this.#onMoved.add(handler);
   }
 
   /** Errors: UNREACHABLE (not connected, too slow, too many), or the GamError of the handler. */
@@ -549,7 +541,7 @@ export class Mesh {
     this.#every(lookEveryMs, () => {
       if (!this.#whereabouts.look()) return;
       this.#options.log.info({ addresses: this.addresses() }, "This host has other addresses now");
-      for (const hear of this.#onMoved) hear();
+      this.#onMoved.tell();
     });
   }
 
@@ -586,7 +578,7 @@ export class Mesh {
     const sender = this.#links.senderOf(link);
     const [newest] = idsOf(protocol, this.#protocols.versions);
     const known = translated(this.#protocols, body, id, newest);
-    for (const hear of this.#onMessage) hear(link.nodeId, protocol, known, sender);
+    this.#onMessage.tell(link.nodeId, protocol, known, sender);
   }
 
   #linked(link: Link): void {
@@ -598,7 +590,7 @@ export class Mesh {
     const { role } = certificate;
     this.#options.log.debug({ nodeId, address, role }, "Peer connected");
     if (this.#links.all().filter((one) => one.nodeId === nodeId).length > 1) return;
-    this.#reach(nodeId, "connected");
+    this.#onReach.tell(nodeId, "connected");
     void this.#membership.renewIfDue();
   }
 
@@ -612,16 +604,7 @@ export class Mesh {
     this.#rpc.lost(nodeId);
     if (this.#closed) return;
     this.#options.log.debug({ nodeId, address }, "Peer disconnected");
-    this.#reach(nodeId, "disconnected");
+    this.#onReach.tell(nodeId, "disconnected");
     this.#dialer.look(nodeId);
   }
-
-  #reach(nodeId: NodeId, reach: PeerReachability): void {
-    for (const hear of this.#onReach) hear(nodeId, reach);
-  }
-}
-
-function subscribe<T>(handlers: Set<T>, handler: T): () => void {
-  handlers.add(handler);
-  return () => handlers.delete(handler);
 }
