@@ -21,6 +21,7 @@ import { Visitors } from "./admission/visitors.ts";
 import { Caller } from "./reach/caller.ts";
 import { Contacts } from "./reach/contacts.ts";
 import { Dialer } from "./reach/dialer.ts";
+import { peerRows } from "./reach/peer-rows.ts";
 import { placesOf, Whereabouts } from "./reach/whereabouts.ts";
 import { addressOf, formatAddress, hostPart, parseAddress } from "./trust/address.ts";
 import { type Credentials, fingerprintOf, type NextRootCredentials } from "./trust/credentials.ts";
@@ -425,25 +426,10 @@ export class Mesh {
 
   /** The connection table, by node id: everybody wanted, and everybody connected. */
   peers(): PeerRow[] {
-    const nowMs = this.#clock.monotonicMs();
-    const linked = this.#links.all().map(({ nodeId }) => nodeId);
-    const ids = new Set([...this.#contacts.ids(), ...linked]);
-    return [...ids].sort().map((nodeId) => {
-      const link = this.#links.to(nodeId);
-      const addresses = this.#contacts.addressesOf(nodeId);
-      const unlinked = this.#dialer.isRefused(nodeId) ? "refused" : "connecting";
-      const state = link === undefined ? unlinked : link.silent ? "silent" : "connected";
-      const sinceMs = link?.openedMs ?? this.#contacts.changedMs(nodeId) ?? nowMs;
-      return {
-        nodeId,
-        role: link?.certificate.role,
-        address: link?.address ?? addresses[0],
-        addresses,
-        state,
-        rttMs: link?.rttMs,
-        sinceMs: nowMs - sinceMs,
-        ...this.#messages.trafficOf(nodeId),
-      };
+    return peerRows({
+      nowMs: this.#clock.monotonicMs(),
+      ...{ links: this.#links, contacts: this.#contacts },
+      ...{ dialer: this.#dialer, messages: this.#messages },
     });
   }
 
