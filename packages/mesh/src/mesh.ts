@@ -11,9 +11,9 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { base36, type Clock, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
-import type { Connection, Stream } from "@libp2p/interface";
+import type { Connection } from "@libp2p/interface";
 import { Admission, idOf } from "./admission/admission.ts";
-import { type Joined, joinProtocol, Responder, renewProtocol } from "./admission/join.ts";
+import { type Joined, Responder } from "./admission/join.ts";
 import { OwnMembership } from "./admission/own-membership.ts";
 import { type AdmissionRefusal, Refusals } from "./admission/refusals.ts";
 import { Throttle } from "./admission/throttle.ts";
@@ -22,6 +22,7 @@ import { Caller } from "./reach/caller.ts";
 import { Contacts } from "./reach/contacts.ts";
 import { Dialer } from "./reach/dialer.ts";
 import { peerRows } from "./reach/peer-rows.ts";
+import { register, rpcId } from "./reach/register.ts";
 import { placesOf, Whereabouts } from "./reach/whereabouts.ts";
 import { addressOf, formatAddress, hostPart, parseAddress } from "./trust/address.ts";
 import { type Credentials, fingerprintOf, type NextRootCredentials } from "./trust/credentials.ts";
@@ -45,7 +46,6 @@ import {
 } from "./trust/protocols.ts";
 import { parseToken } from "./trust/token.ts";
 import { ByteStreams, type StreamHandler } from "./wire/byte-stream.ts";
-import { Exchange } from "./wire/exchange.ts";
 import { Gossip } from "./wire/gossip.ts";
 import { cutOff, hangUp } from "./wire/hang-up.ts";
 import { type Host, openHost } from "./wire/host.ts";
@@ -60,17 +60,12 @@ type ReachArgs = [peer: NodeId, reach: PeerReachability];
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
 type TurnedAwayArgs = [by: NodeId, refusal: AdmissionRefusal, reason: string];
 
-const rpcId = "/gam/rpc/1";
-/** A stream that is opened anew may overlap with the one before. */
-const streamsPerProtocol = 8;
 const renewEveryMs = 3_600_000;
 /** A certificate of the next root key is asked for again after this: the cluster waits for it. */
 const nextEveryMs = 5_000;
 const gossipEveryMs = 5_000;
 /** A host may get another address at any time, and says so by itself. */
 const lookEveryMs = 5_000;
-/** Names and numbers around the body of a request. */
-const rpcHeadBytes = 1024;
 
 const systemClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -458,42 +453,12 @@ export class Mesh {
       this.#visitors.remove(detail);
       this.#links.remove(detail);
     });
-    const few = { maxInboundStreams: streamsPerProtocol, maxOutboundStreams: streamsPerProtocol };
-    await libp2p.handle(
-      Admission.protocol,
-      (stream, connection) => this.#admission.answer(stream, connection),
-      few,
-    );
-    await libp2p.handle(
-      joinProtocol,
-      (stream, connection) => this.#responder.join(this.#exchange(stream), connection),
-      few,
-    );
-    await libp2p.handle(
-      renewProtocol,
-      (stream, connection) => this.#responder.renew(this.#exchange(stream), connection),
-      few,
-    );
-    const { bulkFrameBytesMax, memberFrameBytesMax, rpcBytesMax, byteStreamsMax } = this.#limits;
-    const { versions } = this.#protocols;
-    const bodyBytesMax = [
-      ...idsOf("raft", versions).map((id) => [id, bulkFrameBytesMax] as const),
-      ...idsOf("member", versions).map((id) => [id, memberFrameBytesMax] as const),
-      ...idsOf("peer", versions).map((id) => [id, bulkFrameBytesMax] as const),
-      [rpcId, rpcBytesMax + rpcHeadBytes] as const,
-    ];
-    for (const [id, bytesMax] of bodyBytesMax) {
-      await libp2p.handle(
-        id,
-        this.#membersOnly((stream, link) => this.#messages.accept(id, stream, link, bytesMax)),
-        few,
-      );
-    }
-    await libp2p.handle(
-      ByteStreams.protocol,
-      this.#membersOnly((stream, link) => this.#byteStreams.accept(stream, link)),
-      { maxInboundStreams: byteStreamsMax, maxOutboundStreams: byteStreamsMax },
-    );
+    await register({
+      ...{ libp2p, limits: this.#limits, versions: this.#protocols.versions, links: this.#links },
+      ...{ admission: this.#admission, responder: this.#responder },
+      ...{ messages: this.#messages, byteStreams: this.#byteStreams },
+      onStranger: (connection) => this.#stranger(connection),
+    });
     await this.#gossip.start();
     await this.#listen();
     this.#every(sweepMs, () => this.#links.sweep(this.#clock.monotonicMs()));
@@ -535,21 +500,6 @@ export class Mesh {
     const timer = setInterval(act, ms);
     timer.unref();
     this.#timers.push(timer);
-  }
-
-  #exchange(stream: Stream): Exchange {
-    return new Exchange(stream, this.#limits.controlFrameBytesMax);
-  }
-
-  #membersOnly(
-    accept: (stream: Stream, link: Link) => void,
-  ): (stream: Stream, connection: Connection) => void {
-    return (stream, connection) => {
-      const link = this.#links.of(connection);
-      if (link !== undefined) return accept(stream, link);
-      stream.abort(new Error("not admitted"));
-      this.#stranger(connection);
-    };
   }
 
   #stranger(connection: Connection): void {
