@@ -10,7 +10,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { base36, type Clock, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
+import { base36, type Clock, GamError, type NodeId, rethrowInvariant } from "@gam/core";
 import type { Connection } from "@libp2p/interface";
 import { Admission, idOf } from "./admission/admission.ts";
 import { type Joined, Responder } from "./admission/join.ts";
@@ -21,10 +21,11 @@ import { Visitors } from "./admission/visitors.ts";
 import { Caller } from "./reach/caller.ts";
 import { Contacts } from "./reach/contacts.ts";
 import { Dialer } from "./reach/dialer.ts";
+import { listen } from "./reach/listen.ts";
 import { peerRows } from "./reach/peer-rows.ts";
 import { register, rpcId } from "./reach/register.ts";
 import { placesOf, Whereabouts } from "./reach/whereabouts.ts";
-import { addressOf, formatAddress, hostPart, parseAddress } from "./trust/address.ts";
+import { addressOf, formatAddress, hostPart } from "./trust/address.ts";
 import { type Credentials, fingerprintOf, type NextRootCredentials } from "./trust/credentials.ts";
 import type {
   GossipTopic,
@@ -472,23 +473,14 @@ export class Mesh {
   }
 
   async #listen(): Promise<void> {
-    const { libp2p } = this.#host;
-    const { listen } = this.#options;
-    try {
-      await libp2p.start();
-    } catch (thrown) {
+    const failed = async (thrown: unknown): Promise<never> => {
       rethrowInvariant(thrown);
       await this.#gossip.stop();
-      const where = `${listen.host}:${listen.port}`;
-      // libp2p puts the stack of the one error that says why into its own message.
-      const message = messageOf(thrown);
-      const why = /listen E\w+: [^\n]*/.exec(message)?.[0] ?? message;
-      throw new GamError("IN_USE", `Cannot listen on "${where}": ${why}`, { cause: thrown });
-    }
-    const bound = libp2p.getMultiaddrs().map(addressOf)[0];
-    const port = bound === undefined ? listen.port : parseAddress(bound).port;
-    this.#listening = formatAddress({ host: listen.host, port });
-    this.#whereabouts.listens(port);
+      throw thrown;
+    };
+    const bound = await listen(this.#host.libp2p, this.#options.listen).catch(failed);
+    this.#listening = formatAddress(bound);
+    this.#whereabouts.listens(bound.port);
     this.#every(lookEveryMs, () => {
       if (!this.#whereabouts.look()) return;
       this.#options.log.info({ addresses: this.addresses() }, "This host has other addresses now");

@@ -1,0 +1,26 @@
+/** Listen: starts libp2p on the address that this peer was given. */
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import type { Libp2p } from "@libp2p/interface";
+import { type Address, addressOf, parseAddress } from "../trust/address.ts";
+
+/**
+ * Returns: the address that this peer is bound to; its port is the one that was taken when 0 was asked for.
+ *
+ * Errors: IN_USE, with what the operating system said.
+ */
+export async function listen(
+  libp2p: Pick<Libp2p, "start" | "getMultiaddrs">,
+  { host, port }: Address,
+): Promise<Address> {
+  try {
+    await libp2p.start();
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    // libp2p puts the stack of the one error with the reason into its own message.
+    const message = messageOf(thrown);
+    const why = /listen E\w+: [^\n]*/.exec(message)?.[0] ?? message;
+    throw new GamError("IN_USE", `Cannot listen on "${host}:${port}": ${why}`, { cause: thrown });
+  }
+  const bound = libp2p.getMultiaddrs().map(addressOf)[0];
+  return { host, port: bound === undefined ? port : parseAddress(bound).port };
+}
