@@ -32,7 +32,7 @@ if (a === undefined || b === undefined) throw new Error("Cannot measure a mesh o
 b.mesh.handle("echo", (_, body) => body);
 const body = Buffer.alloc(bodyBytes, 1);
 const ask = (): Promise<Uint8Array> =>
-  a.mesh.request(b.nodeId, "echo", body, { timeoutMs: 10_000 });
+  a.mesh.request(b.nodeId, { name: "echo", body, timeoutMs: 10_000 });
 for (let n = 0; n < 500; n += 1) await ask();
 
 const tripsPerRound = 1000;

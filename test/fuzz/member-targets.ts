@@ -156,7 +156,8 @@ function rpc(): Target {
     take: async (input) => {
       const calls = new Rpc({ limits: defaultLimits, send: () => true });
       calls.handle("known", (_, body) => body);
-      const asked = calls.request(self, "known", new Uint8Array(), 1_000).catch(() => undefined);
+      const question = { name: "known", body: new Uint8Array(), timeoutMs: 1_000 };
+      const asked = calls.request(self, question).catch(() => undefined);
       calls.received(self, input);
       calls.lost(self);
       await asked;

@@ -81,8 +81,8 @@ export class Driver {
     this.#lookAtSelf = self.look;
     this.#endings.push(
       self.close,
-      mesh.onMessage((from, channel, bytes, sender) => {
-        this.#step({ kind: "received", from, sender, message: decodeMessage(channel, bytes) });
+      mesh.onMessage(({ from, protocol, body, sender }) => {
+        this.#step({ kind: "received", from, sender, message: decodeMessage(protocol, body) });
       }),
       mesh.onGossip((from, topic, bytes) => {
         this.#step({ kind: "gossiped", from, gossip: decodeGossip(topic, bytes) });

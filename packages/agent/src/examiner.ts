@@ -90,8 +90,8 @@ export class Examiner implements DoctorDoor {
     if (node === self) return { ...answered, examination: await this.#examination() };
     const beganMs = performance.now();
     try {
-      const options = { timeoutMs: answerMs };
-      const answer = await mesh.request(node, requestName, new Uint8Array(), options);
+      const question = { name: requestName, body: new Uint8Array(), timeoutMs: answerMs };
+      const answer = await mesh.request(node, question);
       const examination = checkExamination(decode(answer), "examination");
       // What the answer took besides the examination was on the way: half of it, more or less, back.
       const wayMs = Math.max(0, performance.now() - beganMs - examination.tookMs);
@@ -140,8 +140,8 @@ export class Examiner implements DoctorDoor {
   /** Nothing where the other does not listen: then nobody knows. */
   async #tryPort({ node, ends }: Port): Promise<Path[]> {
     const heard = async (): Promise<readonly TrialSource[]> => {
-      const options = { timeoutMs: hearMs };
-      const answer = await this.#parts.mesh.request(node, hearName, new Uint8Array(), options);
+      const question = { name: hearName, body: new Uint8Array(), timeoutMs: hearMs };
+      const answer = await this.#parts.mesh.request(node, question);
       return checkTrialSources(decode(answer), "trial sources");
     };
     let result: PathResult;

@@ -129,8 +129,8 @@ export class Survivor {
     await Promise.all(
       others.map(async ({ ID }) => {
         try {
-          const options = { timeoutMs: answerMs };
-          const answer = await mesh.request(ID, surveyName, new Uint8Array(), options);
+          const question = { name: surveyName, body: new Uint8Array(), timeoutMs: answerMs };
+          const answer = await mesh.request(ID, question);
           answers.set(ID, checkLogPlace(decode(answer), "survey"));
         } catch (thrown) {
           if (!(thrown instanceof GamError)) throw thrown; // It does not answer.

@@ -29,7 +29,7 @@ test("messages arrive in order, with their real sender and protocol", async () =
   const count = 500;
   const heard: string[] = [];
   const all = until("all messages", (done: (value: undefined) => void) => {
-    c.mesh.onMessage((from, protocol, body) => {
+    c.mesh.onMessage(({ from, protocol, body }) => {
       heard.push(`${from} ${protocol} ${Buffer.from(body).readUInt32BE()}`);
       if (heard.length === 2 * count) done(undefined);
     });
@@ -70,7 +70,7 @@ test("two versions of a protocol talk by the older one, and each hears its own n
   await Promise.all([world.connected(newer, older), world.connected(newer, other)]);
   const heard = peers.map(({ mesh }) =>
     until("a message", (done: (value: string) => void) => {
-      mesh.onMessage((_, protocol, body) => done(`${protocol} ${text(body)}`));
+      mesh.onMessage(({ protocol, body }) => done(`${protocol} ${text(body)}`));
     }),
   );
   newer.mesh.send(older.nodeId, "raft", Buffer.from("to older"));
@@ -127,7 +127,7 @@ test("a request is answered, and fails with the handler's own error", async () =
     throw new GamError("NOT_FOUND", "Cannot find it: nowhere");
   });
   const ask = (name: string, body = "x"): Promise<Uint8Array> =>
-    a.mesh.request(b.nodeId, name, Buffer.from(body), { timeoutMs: 5_000 });
+    a.mesh.request(b.nodeId, { name, body: Buffer.from(body), timeoutMs: 5_000 });
   const answers = await Promise.all(["one", "two", "three"].map((body) => ask("upper", body)));
   assert.deepEqual(answers.map(text), ["ONE", "TWO", "THREE"]);
   await assert.rejects(ask("missing"), { code: "NOT_FOUND", message: "Cannot find it: nowhere" });
@@ -142,17 +142,18 @@ test("a request ends at its timeout, and when the peer is gone", async () => {
       return new Promise(() => undefined);
     });
   });
-  const body = new Uint8Array();
-  await assert.rejects(a.mesh.request(b.nodeId, "stuck", body, { timeoutMs: 50 }), {
+  const ask = (timeoutMs: number): Promise<Uint8Array> =>
+    a.mesh.request(b.nodeId, { name: "stuck", body: new Uint8Array(), timeoutMs });
+  await assert.rejects(ask(50), {
     code: "UNREACHABLE",
     message: /no answer in 50 ms/,
   });
-  const pending = a.mesh.request(b.nodeId, "stuck", body, { timeoutMs: 60_000 });
+  const pending = ask(60_000);
   const lost = assert.rejects(pending, { code: "UNREACHABLE", message: /connection was lost/ });
   await asked;
   await b.mesh.close();
   await lost;
-  await assert.rejects(a.mesh.request(b.nodeId, "stuck", body, { timeoutMs: 60_000 }), {
+  await assert.rejects(ask(60_000), {
     code: "UNREACHABLE",
     message: /not connected/,
   });
@@ -176,7 +177,7 @@ test("a peer that stops is refused, and connected again when it starts on the sa
   const back = world.reach(a, nodeId, "connected");
   const again = await world.open({ identity, credentials, listen: { host: "127.0.0.1", port } });
   const heard = until("a message", (done: (value: string) => void) => {
-    again.mesh.onMessage((from, _, body) => done(`${from} ${text(body)}`));
+    again.mesh.onMessage(({ from, body }) => done(`${from} ${text(body)}`));
   });
   await back;
   a.mesh.send(nodeId, "peer", Buffer.from("hello again"));
@@ -211,7 +212,7 @@ test("peers that dial each other at the same moment settle on working streams", 
     await Promise.all(met);
     const heard = [a, b].map(({ mesh }) =>
       until("a message", (done: (value: string) => void) => {
-        mesh.onMessage((_, __, body) => done(text(body)));
+        mesh.onMessage(({ body }) => done(text(body)));
       }),
     );
     const timer = setInterval(() => {

@@ -53,9 +53,15 @@ import { type Host, openHost } from "./wire/host.ts";
 import { type Link, Links, sweepMs } from "./wire/link.ts";
 import { Listeners } from "./wire/listeners.ts";
 import { Messages } from "./wire/messages.ts";
-import { type RequestHandler, Rpc } from "./wire/rpc.ts";
+import { type RequestHandler, Rpc, type RpcRequest } from "./wire/rpc.ts";
 
-type MessageArgs = [from: NodeId, protocol: Protocol, body: Uint8Array, sender: VerifiedSender];
+interface HeardMessage {
+  readonly from: NodeId;
+  readonly protocol: Protocol;
+  readonly body: Uint8Array;
+  readonly sender: VerifiedSender;
+}
+type MessageArgs = [message: HeardMessage];
 type GossipArgs = [from: NodeId, topic: GossipTopic, body: Uint8Array];
 type ReachArgs = [peer: NodeId, reach: PeerReachability];
 /** `by` would not have us: "removed" and "expired" are worth telling the operator. */
@@ -72,6 +78,14 @@ const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
 };
+
+/** What open() makes before there is a mesh. */
+interface Opened {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly host: Host;
+  readonly refusals: Refusals;
+}
 
 export class Mesh {
   readonly #options: MeshOptions;
@@ -117,20 +131,14 @@ export class Mesh {
         refusals.add("handshake", address, undefined, "hung up, or sent no handshake"),
       onRubbish: (address, reason) => refusals.add("rubbish", address, undefined, reason),
     });
-    const mesh = new Mesh(options, limits, clock, host, refusals);
+    const mesh = new Mesh(options, { limits, clock, host, refusals });
     if (options.credentials !== undefined) mesh.become(options.credentials);
     await mesh.#start();
     return mesh;
   }
 
   /** Only for open(). */
-  private constructor(
-    options: MeshOptions,
-    limits: Limits,
-    clock: Clock,
-    host: Host,
-    refusals: Refusals,
-  ) {
+  private constructor(options: MeshOptions, { limits, clock, host, refusals }: Opened) {
     this.#options = options;
     this.#limits = limits;
     this.#clock = clock;
@@ -187,7 +195,7 @@ export class Mesh {
       limits,
       nowMs,
       onRubbish,
-      translate: (body, from, to) => translated(protocols, body, from, to),
+      translate: (body, from, to) => translated(protocols, body, { from, to }),
       onMessage: (link, id, body) => this.#received(link, id, body),
     });
     this.#rpc = new Rpc({ limits, send: (to, body) => this.#messages.send(to, [rpcId], body) });
@@ -367,13 +375,8 @@ export class Mesh {
   }
 
   /** Errors: UNREACHABLE (not connected, too slow, too many), or the GamError of the handler. */
-  request(
-    to: NodeId,
-    name: string,
-    body: Uint8Array,
-    { timeoutMs }: { timeoutMs: number },
-  ): Promise<Uint8Array> {
-    return this.#rpc.request(to, name, body, timeoutMs);
+  request(to: NodeId, request: RpcRequest): Promise<Uint8Array> {
+    return this.#rpc.request(to, request);
   }
 
   handle(name: string, handler: RequestHandler): () => void {
@@ -505,8 +508,8 @@ export class Mesh {
     if (protocol === undefined) return this.#rpc.received(link.nodeId, body);
     const sender = this.#links.senderOf(link);
     const [newest] = idsOf(protocol, this.#protocols.versions);
-    const known = translated(this.#protocols, body, id, newest);
-    this.#onMessage.tell(link.nodeId, protocol, known, sender);
+    const known = translated(this.#protocols, body, { from: id, to: newest });
+    this.#onMessage.tell({ from: link.nodeId, protocol, body: known, sender });
   }
 
   #linked(link: Link): void {

@@ -170,7 +170,7 @@ export class Attacker {
 
   async request(name: string): Promise<void> {
     const body = new Uint8Array();
-    await this.#mesh.request(this.victim.ID, name, body, { timeoutMs: 2_000 }).catch(ignore);
+    await this.#mesh.request(this.victim.ID, { name, body, timeoutMs: 2_000 }).catch(ignore);
   }
 
   async stream(name: string, header: unknown): Promise<void> {

@@ -68,7 +68,8 @@ const closed = (what: Connection | Stream): Promise<void> =>
 /** Checks that the mesh still works. */
 async function unharmed(a: MeshPeer, b: MeshPeer): Promise<void> {
   b.mesh.handle("well", () => Buffer.from("yes"));
-  const answer = await a.mesh.request(b.nodeId, "well", new Uint8Array(), { timeoutMs: 5_000 });
+  const question = { name: "well", body: new Uint8Array(), timeoutMs: 5_000 };
+  const answer = await a.mesh.request(b.nodeId, question);
   assert.equal(Buffer.from(answer).toString(), "yes");
 }
 

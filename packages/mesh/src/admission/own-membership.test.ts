@@ -20,7 +20,7 @@ function become(peer: MeshPeer, role: Role): void {
 /** The sender that `at` gets with the next message of `from`. */
 async function senderAt(at: MeshPeer, from: MeshPeer): Promise<VerifiedSender> {
   const heard = until<VerifiedSender>("a message", (done) => {
-    at.mesh.onMessage((_from, _protocol, _body, sender) => done(sender));
+    at.mesh.onMessage(({ sender }) => done(sender));
   });
   from.mesh.send(at.nodeId, "peer", new Uint8Array());
   return await heard;

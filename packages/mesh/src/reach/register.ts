@@ -63,16 +63,16 @@ export async function register(parts: RegisterParts): Promise<void> {
     few,
   );
   const { bulkFrameBytesMax, memberFrameBytesMax, rpcBytesMax, byteStreamsMax } = limits;
-  const bodyBytesMax = [
+  const bounds = [
     ...idsOf("raft", versions).map((id) => [id, bulkFrameBytesMax] as const),
     ...idsOf("member", versions).map((id) => [id, memberFrameBytesMax] as const),
     ...idsOf("peer", versions).map((id) => [id, bulkFrameBytesMax] as const),
     [rpcId, rpcBytesMax + rpcHeadBytes] as const,
   ];
-  for (const [id, bytesMax] of bodyBytesMax) {
+  for (const [protocol, bodyBytesMax] of bounds) {
     await libp2p.handle(
-      id,
-      membersOnly((stream, link) => messages.accept(id, stream, link, bytesMax)),
+      protocol,
+      membersOnly((stream, link) => messages.accept(stream, { protocol, link, bodyBytesMax })),
       few,
     );
   }

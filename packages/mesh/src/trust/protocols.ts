@@ -53,8 +53,7 @@ export function parseId(
 export function translated(
   { translate }: MessageProtocols,
   body: Uint8Array,
-  from: string,
-  to: string,
+  { from, to }: { readonly from: string; readonly to: string },
 ): Uint8Array {
   const [before, after] = [parseId(from), parseId(to)];
   if (from === to || before === undefined || after === undefined) return body;

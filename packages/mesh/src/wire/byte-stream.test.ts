@@ -62,7 +62,7 @@ test("a writer waits for its reader", async () => {
   const stream = await a.mesh.stream(b.nodeId, "flood", new Uint8Array());
   // Nothing reads. Each request goes the way of the bytes, there and back.
   for (let turn = 0; turn < 100; turn += 1) {
-    await a.mesh.request(b.nodeId, "turn", new Uint8Array(), { timeoutMs: 5_000 });
+    await a.mesh.request(b.nodeId, { name: "turn", body: new Uint8Array(), timeoutMs: 5_000 });
   }
   // Buffered by the reader, on the way, buffered by the writer, and the piece that exceeded the buffer.
   const boundBytes = 3 * defaultLimits.windowBytes + 64 * 1024;

@@ -79,9 +79,12 @@ export class ByteStreams {
       throw unreachable(messageOf(thrown));
     }
     return await new Promise((resolve, reject) => {
-      const stream: PeerStream = new PeerStream(raw, this.#hooks(link), limits.windowBytes, () => {
-        stream.off("error", reject);
-        resolve(stream);
+      const stream: PeerStream = new PeerStream(raw, {
+        ...this.#hooks(link),
+        begin: () => {
+          stream.off("error", reject);
+          resolve(stream);
+        },
       });
       stream.once("error", reject);
       stream.say(tag.open, encode({ name, header }));
@@ -90,18 +93,13 @@ export class ByteStreams {
 
   /** Takes a stream that a peer opened. */
   accept(raw: Stream, link: Link): void {
-    const stream: PeerStream = new PeerStream(
-      raw,
-      this.#hooks(link),
-      this.#options.limits.windowBytes,
-      (body) => {
-        const { name, header } = openCheck(decode(body), "stream");
-        void this.#serve(link, name, header, stream);
-      },
-    );
+    const stream: PeerStream = new PeerStream(raw, {
+      ...this.#hooks(link),
+      begin: (body) => void this.#serve(link, openCheck(decode(body), "stream"), stream),
+    });
   }
 
-  async #serve(link: Link, name: string, header: Uint8Array, stream: PeerStream): Promise<void> {
+  async #serve(link: Link, { name, header }: Opening, stream: PeerStream): Promise<void> {
     const handler = this.#handlers.get(name);
     try {
       if (handler === undefined) {
@@ -117,24 +115,33 @@ export class ByteStreams {
     }
   }
 
-  #hooks(link: Link): Hooks {
-    const { links, nowMs, onRubbish } = this.#options;
+  #hooks(link: Link): Omit<PeerStreamOptions, "begin"> {
+    const { links, limits, nowMs, onRubbish } = this.#options;
     return {
+      windowBytes: limits.windowBytes,
       onHeard: () => links.heard(link, nowMs()),
       onRubbish: (reason) => onRubbish(link, reason),
     };
   }
 }
 
-interface Hooks {
+interface Opening {
+  readonly name: string;
+  readonly header: Uint8Array;
+}
+
+interface PeerStreamOptions {
+  readonly windowBytes: number;
   readonly onHeard: () => void;
   readonly onRubbish: (reason: string) => void;
+  /** Called with the frame that begins the stream: open, or accepted. */
+  readonly begin: (body: Uint8Array) => void;
 }
 
 class PeerStream extends Duplex {
   readonly #channel: Channel;
   readonly #windowBytes: number;
-  /** Called with the first frame of the stream: open, or accepted. */
+  /** Undefined once the stream has begun. */
   #begin: ((body: Uint8Array) => void) | undefined;
   /** Bytes that this end may still send. */
   #credit: number;
@@ -146,7 +153,7 @@ class PeerStream extends Duplex {
   readonly #ended = { here: false, there: false };
   #waiting: { rest: Uint8Array; done: (error?: Error | null) => void } | undefined;
 
-  constructor(raw: Stream, hooks: Hooks, windowBytes: number, begin: (body: Uint8Array) => void) {
+  constructor(raw: Stream, { windowBytes, onHeard, onRubbish, begin }: PeerStreamOptions) {
     super({ readableHighWaterMark: windowBytes, writableHighWaterMark: windowBytes });
     this.#windowBytes = windowBytes;
     this.#credit = windowBytes;
@@ -157,13 +164,13 @@ class PeerStream extends Duplex {
     this.#channel = new Channel(raw, {
       bodyBytesMax: Math.max(pieceBytesMax, headerBytesMax) + 1024,
       onFrame: (body) => this.#receive(body),
-      onHeard: hooks.onHeard,
+      onHeard,
       onDrain: () => this.#pump(),
       onEnd: () => this.#lost("the peer hung up"),
       onClose: (reason) => this.#lost(reason ?? "the peer hung up"),
       onRubbish: (error) => {
         this.destroy(error);
-        hooks.onRubbish(error.message);
+        onRubbish(error.message);
       },
     });
   }

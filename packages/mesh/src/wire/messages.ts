@@ -58,14 +58,17 @@ export class Messages {
     }
     let outbox = outboxes.get(protocol);
     if (outbox === undefined) {
-      outbox = new Outbox(to, protocols, this.#options, this.trafficOf(to));
+      outbox = new Outbox(this.#options, { to, protocols, traffic: this.trafficOf(to) });
       outboxes.set(protocol, outbox);
     }
     return outbox.push(body);
   }
 
   /** Takes the stream of that protocol that a peer opened. */
-  accept(protocol: string, stream: Stream, link: Link, bodyBytesMax: number): void {
+  accept(
+    stream: Stream,
+    { protocol, link, bodyBytesMax }: { protocol: string; link: Link; bodyBytesMax: number },
+  ): void {
     const { links, nowMs, onMessage, onRubbish } = this.#options;
     const traffic = this.trafficOf(link.nodeId);
     new Channel(stream, {
@@ -95,6 +98,12 @@ export class Messages {
   }
 }
 
+interface OutboxOptions {
+  readonly to: NodeId;
+  readonly protocols: readonly [string, ...string[]];
+  readonly traffic: Traffic;
+}
+
 class Outbox {
   readonly #to: NodeId;
   readonly #protocols: readonly [string, ...string[]];
@@ -109,15 +118,10 @@ class Outbox {
   #opening = false;
   #scheduled = false;
 
-  constructor(
-    to: NodeId,
-    protocols: readonly [string, ...string[]],
-    options: MessagesOptions,
-    traffic: Traffic,
-  ) {
+  constructor(options: MessagesOptions, { to, protocols, traffic }: OutboxOptions) {
+    this.#options = options;
     this.#to = to;
     this.#protocols = protocols;
-    this.#options = options;
     this.#traffic = traffic;
   }
 

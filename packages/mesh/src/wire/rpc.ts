@@ -18,6 +18,13 @@ import type { Limits } from "../trust/limits.ts";
 
 export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
+/** What to ask of a peer, and how long to wait for the answer. */
+export interface RpcRequest {
+  readonly name: string;
+  readonly body: Uint8Array;
+  readonly timeoutMs: number;
+}
+
 export interface RpcOptions {
   readonly limits: Limits;
   /** Returns whether it was queued. */
@@ -72,7 +79,7 @@ export class Rpc {
   }
 
   /** Errors: UNREACHABLE (not connected, too slow, too many under way), or what the handler threw. */
-  request(to: NodeId, name: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  request(to: NodeId, { name, body, timeoutMs }: RpcRequest): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const why = this.#obstacle(to, body);
       if (why !== undefined) return reject(unreachable(name, to, why));
