@@ -1,9 +1,9 @@
 /**
- * Mesh: this peer's place among the others. The door of this package.
+ * Mesh: this peer's connections to the others. The door of this package.
  *
- * Decides nothing about the cluster: who is a member, what the tokens are and whom to be connected
- * to comes from the agent (MeshDoor, setPeers). Promises that only members are heard, that a message
- * is from whom it says, and that nothing a peer sends does more harm than losing its connection.
+ * Decides nothing about the cluster: members, tokens and the peers to connect to come from the agent (MeshDoor,
+ * setPeers). Guarantees that only members are heard, that a message is from the peer that it names, and that
+ * nothing a peer sends does more harm than the loss of its connection.
  *
  * Drive it: open(), then become() with credentials from disk or from createCluster(), or join();
  * setPeers() on every change of membership; send, publish, request, stream. It reconnects by itself.
@@ -64,14 +64,14 @@ interface HeardMessage {
 type MessageArgs = [message: HeardMessage];
 type GossipArgs = [from: NodeId, topic: GossipTopic, body: Uint8Array];
 type ReachArgs = [peer: NodeId, reach: PeerReachability];
-/** `by` would not have us: "removed" and "expired" are worth telling the operator. */
+/** `by` refused this peer. The operator should see "removed" and "expired". */
 type TurnedAwayArgs = [by: NodeId, refusal: AdmissionRefusal, reason: string];
 
 const renewEveryMs = 3_600_000;
-/** A certificate of the next root key is asked for again after this: the cluster waits for it. */
+/** How often to ask for a certificate of the next root key: the cluster waits until every node has one. */
 const nextEveryMs = 5_000;
 const gossipEveryMs = 5_000;
-/** A host may get another address at any time, and says so by itself. */
+/** How often to look whether this host's addresses have changed. */
 const lookEveryMs = 5_000;
 
 const systemClock: Clock = {
@@ -240,40 +240,40 @@ export class Mesh {
     return this.#membership.credentials;
   }
 
-  /** `host:port` where others reach this peer, best first. */
+  /** `host:port` at which others reach this peer, best first. */
   addresses(): readonly string[] {
     return this.#whereabouts.addresses;
   }
 
-  /** `host:port` that this peer is bound to. */
+  /** `host:port` that this peer is bound to; empty before open() returns. */
   listening(): string {
     return this.#listening;
   }
 
-  /** How many were turned away, by reason, since the start. */
+  /** How many connections and requests were refused since the start, by reason. */
   refusals(): Record<string, number> {
     return this.#refusals.counts();
   }
 
-  /** Takes the place that the credentials give. Errors: BAD_REQUEST when they are not this peer's. */
+  /** Becomes the member that the credentials name. Errors: BAD_REQUEST when they are not this peer's. */
   become(credentials: Credentials): void {
     this.#membership.take(credentials);
     for (const nodeId of this.#contacts.ids()) this.#dialer.look(nodeId);
   }
 
-  /** As OwnMembership.offerNext: makes a key that is to replace the root key, and offers it. */
+  /** As OwnMembership.offerNext: makes the key that replaces the root key, and offers it. */
   async offerNextRoot(
     offer: (next: NextRootCredentials, rootPublicKey: Uint8Array) => Promise<void>,
   ): Promise<void> {
     await this.#membership.offerNext(offer);
   }
 
-  /** The root keys in the state are others than before. */
+  /** Call it when the root keys in the state have changed. */
   rootsMoved(): void {
     void this.#membership.renewIfDue();
   }
 
-  /** Forgets the cluster and everybody in it. Goes on listening. */
+  /** Deletes the credentials from memory and drops all connections. Keeps listening. */
   leave(): void {
     this.#membership.drop();
     this.setPeers([]);
@@ -281,11 +281,11 @@ export class Mesh {
   }
 
   /**
-   * Becomes a member by a token. On return this peer has its credentials, to be saved by the caller,
-   * and is connected to the peer that let it in.
+   * Becomes a member by a token. On return this peer has its credentials, which the caller saves, and a
+   * connection to the peer that admitted it.
    *
-   * Shape:  `addresses` are asked before those in the token.
-   * Errors: BAD_TOKEN, REFUSED or NOT_MEMBER with the cluster's words, UNREACHABLE with what each
+   * Shape:  asks `addresses` before those in the token.
+   * Errors: BAD_TOKEN; REFUSED or NOT_MEMBER with the reason that the member gave; UNREACHABLE with what each
    *         address answered.
    */
   async join(
@@ -297,25 +297,24 @@ export class Mesh {
     if (this.credentials !== undefined) {
       throw new GamError(
         "REFUSED",
-        "Cannot join: this peer is in a cluster already; leave it first",
+        'Cannot join: this peer is already in a cluster. Run "gam leave" first',
       );
     }
     const places = placesOf(token, addresses);
     if (places.length === 0) {
       throw new GamError(
         "BAD_TOKEN",
-        'Cannot join: the token has no address; add that of a member, as in "gam join TOKEN HOST:PORT"',
+        'Cannot join: the token has no address. Add the address of a member: "gam join TOKEN HOST:PORT"',
       );
     }
     return await this.#caller.join(token, places, availability);
   }
 
   /**
-   * For a member that lost all others, because every host has another address now: looks for them where
-   * a token of this cluster says.
+   * Finds the other members at the addresses of a token, after the address of every host has changed.
    *
-   * Shape:  false for a token of another cluster, or without one of our own.
-   * Errors: BAD_TOKEN; UNREACHABLE when no member answers there.
+   * Returns: false for a token of another cluster, and for a peer that is no member.
+   * Errors:  BAD_TOKEN; UNREACHABLE when no member answers at these addresses.
    */
   async meet(text: string, addresses: readonly string[] = []): Promise<boolean> {
     const token = parseToken(text);
@@ -335,24 +334,24 @@ export class Mesh {
     );
   }
 
-  /** Whom to stay connected to. Others that are connected stay so; see evict(). */
+  /** Sets the peers to stay connected to. Keeps the connections to all others: see evict(). */
   setPeers(peers: readonly Wanted[]): void {
     this.#contacts.set(peers);
     this.#dialer.setPeers(this.#contacts.ids());
     void this.#membership.renewIfDue();
   }
 
-  /** Best effort, in order. What does not fit, or has no connection, is dropped and counted. */
+  /** Best effort, in order. Drops and counts a message without a connection, or without room in the queue. */
   send(to: NodeId, protocol: Protocol, body: Uint8Array): void {
     this.#messages.send(to, idsOf(protocol, this.#protocols.versions), body);
   }
 
-  /** To every member, this peer excepted. Best effort, and in no order. */
+  /** To every other member. Best effort, in no order. */
   publish(topic: GossipTopic, body: Uint8Array): void {
     if (this.credentials !== undefined) this.#gossip.publish(topic, body);
   }
 
-  /** A handler that throws BAD_FRAME has its sender disconnected. Returns how to stop. */
+  /** When a handler throws BAD_FRAME, the sender is disconnected. Returns how to stop. */
   onMessage(handler: (...args: MessageArgs) => void): () => void {
     return this.#onMessage.add(handler);
   }
@@ -369,12 +368,12 @@ export class Mesh {
     return this.#onTurnedAway.add(handler);
   }
 
-  /** addresses() are others than before. */
+  /** Called when addresses() have changed. */
   onMoved(handler: () => void): () => void {
     return this.#onMoved.add(handler);
   }
 
-  /** Errors: UNREACHABLE (not connected, too slow, too many), or the GamError of the handler. */
+  /** Errors: UNREACHABLE (not connected, no answer in time, too many requests), or the GamError of the handler. */
   request(to: NodeId, request: RpcRequest): Promise<Uint8Array> {
     return this.#rpc.request(to, request);
   }
@@ -383,7 +382,7 @@ export class Mesh {
     return this.#rpc.handle(name, handler);
   }
 
-  /** Bytes both ways, with back-pressure. Errors: UNREACHABLE, NOT_SUPPORTED, the handler's. */
+  /** Bytes both ways, with back-pressure. Errors: UNREACHABLE, NOT_SUPPORTED, those of the handler. */
   stream(to: NodeId, name: string, header: Uint8Array): Promise<Duplex> {
     return this.#byteStreams.open(to, name, header);
   }
@@ -392,19 +391,19 @@ export class Mesh {
     return this.#byteStreams.handle(name, handler);
   }
 
-  /** As the newest connection to that peer says; undefined without one. */
+  /** By the newest connection to that peer; undefined without one. */
   sender(nodeId: NodeId): VerifiedSender | undefined {
     const link = this.#links.to(nodeId);
     return link && this.#links.senderOf(link);
   }
 
-  /** A connected member asked for what it may not do. Counted and logged, as everybody who is turned away. */
+  /** Counts and logs that a connected member asked for something that it may not do. */
   refuse(nodeId: NodeId, reason: string): void {
     const address = this.#links.to(nodeId)?.address ?? "unknown:0";
     this.#refusals.add("authority", address, nodeId, reason);
   }
 
-  /** Dials an address that a connected peer says it has. If it answers there, its messages say so from now on. */
+  /** Dials an address that a connected peer claims. If that peer answers, VerifiedSender.hosts has the host then. */
   async verify(nodeId: NodeId, address: string): Promise<void> {
     if (this.#verifying.has(nodeId) || this.#links.to(nodeId) === undefined) return;
     this.#verifying.add(nodeId);
@@ -412,18 +411,18 @@ export class Mesh {
     this.#verifying.delete(nodeId);
   }
 
-  /** The peer was removed: cut off now. Its next attempt is refused, by MeshDoor.isRemoved. */
+  /** Disconnects a removed peer. MeshDoor.isRemoved makes the mesh refuse its next attempt. */
   evict(nodeId: NodeId): void {
-    this.#options.log.info({ nodeId }, "Removed peer is cut off");
+    this.#options.log.info({ nodeId }, "Disconnected a removed peer");
     this.#links.drop(nodeId, "removed from the cluster");
   }
 
-  /** The peer is believed lost: what still looks like a connection to it is given up. */
+  /** Closes the connections to a peer that membership has declared lost. */
   drop(nodeId: NodeId): void {
-    this.#links.drop(nodeId, "believed lost");
+    this.#links.drop(nodeId, "declared lost");
   }
 
-  /** The connection table, by node id: everybody wanted, and everybody connected. */
+  /** The connection table: one row for each peer that is wanted or connected, by node id. */
   peers(): PeerRow[] {
     return peerRows({
       nowMs: this.#clock.monotonicMs(),
@@ -432,7 +431,7 @@ export class Mesh {
     });
   }
 
-  /** Hangs up on everybody. Nothing is left running; handlers are not called any more. */
+  /** Closes all connections, timers and the port. Calls no handler any more. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -486,7 +485,7 @@ export class Mesh {
     this.#whereabouts.listens(bound.port);
     this.#every(lookEveryMs, () => {
       if (!this.#whereabouts.look()) return;
-      this.#options.log.info({ addresses: this.addresses() }, "This host has other addresses now");
+      this.#options.log.info({ addresses: this.addresses() }, "Host addresses changed");
       this.#onMoved.tell();
     });
   }

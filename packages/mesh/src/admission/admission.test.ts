@@ -200,7 +200,7 @@ test("a joiner says why each address could not be reached", async () => {
   });
   await assert.rejects(at(), {
     code: "BAD_TOKEN",
-    message: /the token has no address; add that of/,
+    message: /the token has no address\. Add the address of/,
   });
 });
 
