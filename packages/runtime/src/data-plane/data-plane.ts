@@ -23,7 +23,7 @@
  */
 
 import { existsSync } from "node:fs";
-import { GamError, messageOf, type NetworkId, rethrowInvariant } from "@gam/core";
+import { GamError, type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/state";
 import { AuditClock } from "./audit-clock.ts";
@@ -43,6 +43,7 @@ import { isOwnDevice, listLinks, readLinks } from "./kernel/read-links.ts";
 import { runSteps } from "./kernel/run-steps.ts";
 import type { Sandbox } from "./kernel/sandbox.ts";
 import { TrackedConnections } from "./kernel/tracked-connections.ts";
+import { type DataPlaneLog, PartReports } from "./part-reports.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
@@ -59,12 +60,6 @@ export interface EngineNetworks {
   prune(keep: readonly NetworkId[]): Promise<void>;
 }
 
-export type DataPlaneLog = (
-  level: "debug" | "info" | "warn",
-  text: string,
-  fields: Readonly<Record<string, unknown>>,
-) => void;
-
 export interface DataPlaneOptions {
   readonly networks: EngineNetworks;
   readonly keys: TunnelKeys;
@@ -72,33 +67,12 @@ export interface DataPlaneOptions {
   readonly run?: Run;
 }
 
-/** What fails by itself. */
-type Part =
-  | "engine networks"
-  | "settings"
-  | "links"
-  | "tunnels"
-  | "packet filter"
-  | "IPv6 filter"
-  | "fast path"
-  | "containers"
-  | "default routes"
-  | "firewall"
-  | "connections";
-
-/** Without these all works, only slower. */
-const spare: ReadonlySet<Part> = new Set<Part>(["fast path", "containers", "default routes"]);
-
-/** Which connections get which task. */
-const steering: readonly Part[] = ["packet filter", "fast path"];
-
 const auditEveryMs = 15_000;
 const portMs = 20;
 /** The engine tells of a container once its process has started, some time after its link is there. */
 const containerMs = [250, 1_000];
 /** The others have turned to a new key by then, as far as they are there. */
 const keyMs = 500;
-const toldMax = 20;
 /** There where the kernel has IPv6, and it is not switched off. */
 const ip6Devices = "/proc/net/if_inet6";
 
@@ -124,7 +98,7 @@ export class DataPlane {
     onChange: () => this.#heard(),
     onPort: () => this.#heardPort(),
   });
-  readonly #problems = new Map<Part, string>();
+  readonly #reports: PartReports;
   readonly #closing = new AbortController();
   #plan: NodePlan | undefined;
   #steered = Promise.resolve(true);
@@ -156,6 +130,7 @@ export class DataPlane {
     this.#networks = networks;
     this.#keys = keys;
     this.#log = log;
+    this.#reports = new PartReports(log);
     this.#run = run;
     this.#tunnels = new TunnelDevice(run, keys);
     this.#filter = new PacketFilter(run, "ip");
@@ -199,7 +174,7 @@ export class DataPlane {
   async #steer(): Promise<boolean> {
     await this.#filterLane.once();
     await this.#fastLane.once();
-    return steering.every((part) => !this.#problems.has(part));
+    return this.#reports.steers;
   }
 
   get #lanes(): readonly Lane[] {
@@ -227,8 +202,7 @@ export class DataPlane {
 
   /** A sentence for each thing that could not be had at the last try. */
   problems(): readonly string[] {
-    const told = [...this.#problems].filter(([part]) => !spare.has(part));
-    return told.map(([, problem]) => problem).sort();
+    return this.#reports.problems;
   }
 
   /** Stops looking. What is in the kernel and in the engine stays and works. */
@@ -316,13 +290,13 @@ export class DataPlane {
   async #confineNew(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
-    await this.#try("default routes", async () => await this.#confined.meetNew(plan));
+    await this.#reports.try("default routes", async () => await this.#confined.meetNew(plan));
   }
 
   async #engineRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
-    await this.#try("engine networks", async () => {
+    await this.#reports.try("engine networks", async () => {
       // Bridges of a network that left and came back may be there, or not any more.
       let changed = this.#otherNetworks;
       this.#otherNetworks = false;
@@ -349,7 +323,7 @@ export class DataPlane {
       const endpoints = await this.#networks.endpointsOn(id);
       if (endpoints.length === 0) await this.#networks.remake(engine);
       else await rescueBridge(this.#run, bridge, endpoints);
-      this.#tellMended([`${bridge}: missing`]);
+      this.#reports.mended([`${bridge}: missing`]);
     }
     return missing.length > 0;
   }
@@ -364,13 +338,13 @@ export class DataPlane {
     const keep = (found: readonly string[]): void => {
       mended.push(...found);
     };
-    await this.#try("links", async () => keep(await this.#applyLinks(plan, look)));
-    await this.#try("settings", async () => keep(await this.#applySettings(plan, look)));
-    await this.#try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
-    await this.#try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
+    await this.#reports.try("links", async () => keep(await this.#applyLinks(plan, look)));
+    await this.#reports.try("settings", async () => keep(await this.#applySettings(plan, look)));
+    await this.#reports.try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
+    await this.#reports.try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
     const endedMs = performance.now();
     this.#clock.touched(endedMs);
-    this.#tellMended(mended);
+    this.#reports.mended(mended);
     const ms = Math.round(endedMs - startedMs);
     if (look) this.#clock.took(ms);
     this.#log("debug", look ? "Audited the data plane" : "Applied a node plan", { ms });
@@ -387,14 +361,16 @@ export class DataPlane {
     this.#lookAtFilter = false;
     // Whoever the host sends to a new service it must not send past those containers that know it by themselves.
     if (!this.#fast.knows(plan)) await this.#fastLane.once();
-    await this.#try("packet filter", async () => {
+    await this.#reports.try("packet filter", async () => {
       await this.#filter.write(hostTable(plan));
-      if (look && (await this.#filter.check())) this.#tellMended(["table of the packet filter"]);
+      if (look && (await this.#filter.check()))
+        this.#reports.mended(["table of the packet filter"]);
     });
-    await this.#try("IPv6 filter", async () => {
+    await this.#reports.try("IPv6 filter", async () => {
       if (!existsSync(ip6Devices)) return;
       await this.#filter6.write(wallTable6(plan));
-      if (look && (await this.#filter6.check())) this.#tellMended(["table of the filter for IPv6"]);
+      if (look && (await this.#filter6.check()))
+        this.#reports.mended(["table of the filter for IPv6"]);
     });
     this.#clock.touched(performance.now());
     void this.#connectionLane.ask();
@@ -406,9 +382,9 @@ export class DataPlane {
     if (plan === undefined) return;
     const look = this.#lookAtFast;
     this.#lookAtFast = false;
-    await this.#try("fast path", async () => {
+    await this.#reports.try("fast path", async () => {
       if (await this.#fast.follow(plan)) void this.#fastLane.ask();
-      if (look && (await this.#fast.check())) this.#tellMended(["table of the fast path"]);
+      if (look && (await this.#fast.check())) this.#reports.mended(["table of the fast path"]);
     });
     this.#clock.touched(performance.now());
   }
@@ -417,16 +393,19 @@ export class DataPlane {
   async #connectionRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
-    await this.#try("connections", async () => await this.#connections.follow(plan));
+    await this.#reports.try("connections", async () => await this.#connections.follow(plan));
   }
 
   async #containerRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
-    await this.#try("containers", async () => {
+    await this.#reports.try("containers", async () => {
       const sandboxes = await this.#networks.sandboxes();
       if (this.#fast.meet(sandboxes)) void this.#fastLane.ask();
-      await this.#try("default routes", async () => await this.#confined.look(sandboxes, plan));
+      await this.#reports.try(
+        "default routes",
+        async () => await this.#confined.look(sandboxes, plan),
+      );
     });
   }
 
@@ -519,29 +498,5 @@ export class DataPlane {
     );
     if (own.length === 0) return;
     await this.#run("ip", ["-force", "-batch", "-"], { input: `${own.join("\n")}\n` });
-  }
-
-  #tellMended(found: readonly string[]): void {
-    if (found.length === 0) return;
-    const whats = [...new Set(found)];
-    const told = { found: whats.slice(0, toldMax), count: whats.length };
-    this.#log("warn", "Mended the data plane", told);
-  }
-
-  /** Whatever the host says to it is a problem of the node, told once. */
-  async #try(part: Part, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (thrown) {
-      rethrowInvariant(thrown);
-      const problem = messageOf(thrown);
-      if (this.#problems.get(part) !== problem) {
-        this.#problems.set(part, problem);
-        this.#log("warn", "Cannot do a part of the data plane", { part, problem });
-      }
-      return;
-    }
-    if (this.#problems.delete(part))
-      this.#log("info", "A part of the data plane works again", { part });
   }
 }
