@@ -23,37 +23,29 @@
  */
 
 import { existsSync } from "node:fs";
-import { GamError, type NetworkId, rethrowInvariant } from "@gam/core";
+import { type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/state";
 import { AuditClock } from "./audit-clock.ts";
-import { type BridgeEndpoint, rescueBridge } from "./bridge-rescue.ts";
 import { ConfinedRoutes } from "./confined-routes.ts";
 import { FastPath } from "./fast-path.ts";
 import { type Run, runCommand } from "./kernel/command.ts";
 import { ForwardRules } from "./kernel/forward-rules.ts";
-import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel/kernel-settings.ts";
 import { KernelWatch } from "./kernel/kernel-watch.ts";
 import { Lane } from "./kernel/lane.ts";
-import { type BridgeState, type LinkState, linksOf } from "./kernel/link-state.ts";
-import { linkSteps, within, withPorts } from "./kernel/link-steps.ts";
 import { PacketFilter } from "./kernel/packet-filter.ts";
 import { pause } from "./kernel/pause.ts";
-import { isOwnDevice, listLinks, readLinks } from "./kernel/read-links.ts";
-import { runSteps } from "./kernel/run-steps.ts";
 import type { Sandbox } from "./kernel/sandbox.ts";
 import { TrackedConnections } from "./kernel/tracked-connections.ts";
+import { type BridgedNetworks, NodeLinks } from "./node-links.ts";
 import { type DataPlaneLog, PartReports } from "./part-reports.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
 /** The engine's networks: NetworkBook is one. */
-export interface EngineNetworks {
+export interface EngineNetworks extends BridgedNetworks {
   /** Has exactly these of the networks whose bridges gam names. Shape: whether one was made. */
   reconcile(plans: readonly NetworkPlan[]): Promise<boolean>;
-  /** Makes it again, with a new bridge. */
-  remake(plan: NetworkPlan): Promise<void>;
-  endpointsOn(network: NetworkId): Promise<readonly BridgeEndpoint[]>;
   /** Containers that run and have a place in one of gam's networks. */
   sandboxes(): Promise<readonly Sandbox[]>;
   /** Removes all of gam's other than these. */
@@ -80,7 +72,6 @@ export class DataPlane {
   readonly #networks: EngineNetworks;
   readonly #keys: TunnelKeys;
   readonly #log: DataPlaneLog;
-  readonly #run: Run;
   readonly #tunnels: TunnelDevice;
   readonly #filter: PacketFilter;
   readonly #filter6: PacketFilter;
@@ -99,6 +90,7 @@ export class DataPlane {
     onPort: () => this.#heardPort(),
   });
   readonly #reports: PartReports;
+  readonly #links: NodeLinks;
   readonly #closing = new AbortController();
   #plan: NodePlan | undefined;
   #steered = Promise.resolve(true);
@@ -110,12 +102,6 @@ export class DataPlane {
   #look = false;
   #lookAtFilter = false;
   #lookAtFast = false;
-  /** The engine has made a bridge since links were read. */
-  #stale = false;
-  /** Links as they were left; `undefined` when that is not known. */
-  #links: LinkState | undefined;
-  /** Bridges that have their settings. */
-  readonly #set = new Set<string>();
   #every: NodeJS.Timeout | undefined;
   #watches = false;
   #soon: NodeJS.Timeout | undefined;
@@ -131,7 +117,14 @@ export class DataPlane {
     this.#keys = keys;
     this.#log = log;
     this.#reports = new PartReports(log);
-    this.#run = run;
+    this.#links = new NodeLinks({
+      ...{ run, networks, reports: this.#reports },
+      isEngineBusy: () => this.#engineLane.busy,
+      onLinkAdded: () => {
+        this.#fast.doubt();
+        void this.#fastLane.ask();
+      },
+    });
     this.#tunnels = new TunnelDevice(run, keys);
     this.#filter = new PacketFilter(run, "ip");
     this.#filter6 = new PacketFilter(run, "ip6");
@@ -228,7 +221,7 @@ export class DataPlane {
       () => this.#tunnels.remove(),
       () => this.#networks.reconcile([]),
       () => this.#networks.prune([]),
-      () => this.#removeLinks(),
+      () => this.#links.remove(),
       () => this.#keys.remove(),
     ]) {
       try {
@@ -272,7 +265,7 @@ export class DataPlane {
     if (this.#portSoon !== undefined) return;
     this.#portSoon = setTimeout(() => {
       this.#portSoon = undefined;
-      this.#stale = true;
+      this.#links.doubt();
       void this.#kernelLane.ask();
       void this.#confineNew();
     }, portMs).unref();
@@ -305,27 +298,13 @@ export class DataPlane {
         changed ||= made;
       } finally {
         // Also when one of many was refused.
-        changed = (await this.#rescue(plan)) || changed;
+        changed = (await this.#links.rescue(plan)) || changed;
         this.#clock.touched(performance.now());
-        this.#stale ||= changed;
+        if (changed) this.#links.doubt();
         // It may have left out a bridge that was being made.
-        if (this.#stale) void this.#kernelLane.ask();
+        if (this.#links.isStale) void this.#kernelLane.ask();
       }
     });
-  }
-
-  /** The engine believes in its bridges. Shape: whether one was missing. */
-  async #rescue({ networks }: NodePlan): Promise<boolean> {
-    const there = new Set((await listLinks(this.#run)).map(({ ifname }) => ifname));
-    const missing = networks.filter(({ bridge }) => !there.has(bridge));
-    for (const { id, bridge, engine } of missing) {
-      this.#set.delete(bridge);
-      const endpoints = await this.#networks.endpointsOn(id);
-      if (endpoints.length === 0) await this.#networks.remake(engine);
-      else await rescueBridge(this.#run, bridge, endpoints);
-      this.#reports.mended([`${bridge}: missing`]);
-    }
-    return missing.length > 0;
   }
 
   async #kernelRound(): Promise<void> {
@@ -338,8 +317,8 @@ export class DataPlane {
     const keep = (found: readonly string[]): void => {
       mended.push(...found);
     };
-    await this.#reports.try("links", async () => keep(await this.#applyLinks(plan, look)));
-    await this.#reports.try("settings", async () => keep(await this.#applySettings(plan, look)));
+    await this.#reports.try("links", async () => keep(await this.#links.apply(plan, look)));
+    await this.#reports.try("settings", async () => keep(await this.#links.settings(plan, look)));
     await this.#reports.try("tunnels", async () => keep(await this.#applyTunnels(plan, look)));
     await this.#reports.try("firewall", async () => keep(await this.#applyForwarding(plan, look)));
     const endedMs = performance.now();
@@ -409,59 +388,6 @@ export class DataPlane {
     });
   }
 
-  /** Shape: what was not as it had been left. */
-  async #applyLinks(plan: NodePlan, look: boolean): Promise<string[]> {
-    const left = this.#links;
-    const read = look || this.#stale || left === undefined;
-    this.#links = undefined;
-    this.#stale = false;
-    const have = this.#withoutUnfinished(read ? await readLinks(this.#run) : left);
-    const want = withPorts(within(linksOf(plan), have), have);
-    const steps = linkSteps(have, want);
-    await runSteps(this.#run, steps);
-    this.#links = want;
-    const mended = look && left !== undefined ? linkSteps(have, within(left, have)) : [];
-    if (steps.some(({ line }) => line.startsWith("link add "))) {
-      this.#fast.doubt();
-      void this.#fastLane.ask();
-    }
-    return mended.map(({ found }) => found);
-  }
-
-  /** The engine sets a bridge up last, and fails when somebody else has given it its address. */
-  #withoutUnfinished(have: LinkState): LinkState {
-    const isUnfinished = ([name, { up }]: [string, BridgeState]): boolean =>
-      !up && !this.#set.has(name) && this.#engineLane.busy;
-    const unfinished = [...have.bridges].filter(isUnfinished);
-    if (unfinished.length === 0) return have;
-    this.#stale = true;
-    const names = new Set(unfinished.map(([name]) => name));
-    const bridges = new Map([...have.bridges].filter(([name]) => !names.has(name)));
-    return { ...have, bridges };
-  }
-
-  async #applySettings(plan: NodePlan, look: boolean): Promise<string[]> {
-    const there = plan.networks.filter(({ bridge }) => this.#links?.bridges.has(bridge));
-    const names = new Set<string>(there.map(({ bridge }) => bridge));
-    for (const name of this.#set) if (!names.has(name)) this.#set.delete(name);
-    const due = there.filter(({ bridge }) => look || !this.#set.has(bridge));
-    if (due.length === 0 && !look) return [];
-    await allowForwarding();
-    const found: string[] = [];
-    for (const { bridge } of due) {
-      const differences = await applySettings(bridge, "bridge");
-      if (this.#set.has(bridge)) found.push(...differences);
-      this.#set.add(bridge);
-    }
-    if (!(await offerBridgeFilter(this.#run))) {
-      throw new GamError(
-        "NOT_SUPPORTED",
-        "Cannot filter bridged packets: load the kernel module br_netfilter",
-      );
-    }
-    return found;
-  }
-
   async #applyForwarding({ networks }: NodePlan, look: boolean): Promise<string[]> {
     const ingress = networks.find((network) => network.ingress)?.bridge;
     const known = this.#forwarding === (ingress ?? "");
@@ -490,13 +416,5 @@ export class DataPlane {
     await this.#keys.shown(publicKey);
     this.#log("info", "Turned to a new tunnel key", { publicKey });
     void this.#kernelLane.ask();
-  }
-
-  async #removeLinks(): Promise<void> {
-    const own = (await listLinks(this.#run)).flatMap(({ ifname = "" }) =>
-      isOwnDevice(ifname) ? [`link del ${ifname}`] : [],
-    );
-    if (own.length === 0) return;
-    await this.#run("ip", ["-force", "-batch", "-"], { input: `${own.join("\n")}\n` });
   }
 }
