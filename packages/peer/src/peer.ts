@@ -420,7 +420,7 @@ export class Peer {
     this.#raftEffects.length = 0;
     this.#follow(false, undefined, this.#raft.term);
     this.#writing.proposals.giveUp(reason);
-    this.#trouble("halted", "This host stopped taking part in the cluster", { reason });
+    this.#trouble("halted", "This host takes no part in the cluster any more", { reason });
   }
 
   #install(index: number, data: Uint8Array): void {
