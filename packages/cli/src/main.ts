@@ -1,4 +1,4 @@
-/** The program of the gam command. It is bundled as CommonJS, which has no top-level await. */
+/** Runs the gam command. It is bundled as CommonJS, which has no top-level await. */
 import { run } from "./program.ts";
 
 async function main(): Promise<void> {

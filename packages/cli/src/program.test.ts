@@ -15,7 +15,7 @@ interface Ran {
 
 const folder = mkdtempSync(join(tmpdir(), "gam-program-"));
 
-/** No test may reach, or start, an agent of this machine. Without a PATH there is no docker client. */
+/** Keeps tests from reaching or starting an agent of this machine. Without a PATH there is no docker client. */
 const nowhere = {
   PATH: "",
   GAM_SOCKET: join(folder, "nowhere.sock"),
@@ -40,7 +40,7 @@ async function gam(
   return { exit, printed: printed.join("\n"), complained: complained.join("\n") };
 }
 
-/** What is called as "gam agent". Returns: its path. */
+/** Writes a program that is run as "gam agent". Returns: its path. */
 function agentProgram(name: string, text: string): string {
   const path = join(folder, `${name}.mjs`);
   writeFileSync(path, `#!${process.execPath}\n${text}`, { mode: 0o755 });
@@ -59,12 +59,12 @@ const node = aNodeSummary(1, { role: "leader", usage: null, tasks: 0 });
 const status = aStatus([node], { self: node.id, term: 2 });
 const tokens = { worker: "gam-1-w", manager: "gam-1-m" };
 
-test("gam without an agent says where it looked and what to do", async () => {
+test("gam without an agent names the socket and what to do", async () => {
   const { exit, complained } = await gam(["--socket", join(folder, "none.sock"), "status"]);
   assert.equal(exit, 1);
   assert.equal(
     complained,
-    `gam: Cannot reach agent at ${folder}/none.sock: there is no such socket; start one with "gam agent"`,
+    `gam: Cannot reach agent at ${folder}/none.sock: there is no such socket. Start an agent with "gam agent"`,
   );
 });
 
@@ -74,21 +74,21 @@ for (const args of [
   ["token", "--role", "king"],
   ["stack", "deploy", "x"],
 ]) {
-  test(`gam ${args.join(" ")} is not understood`, async () => {
+  test(`gam ${args.join(" ")} is wrong usage`, async () => {
     const { exit, printed, complained } = await gam(args);
     assert.deepEqual({ exit, printed }, { exit: 2, printed: "" });
     assert.match(complained, /^gam: /);
   });
 }
 
-test("gam --version and --help end well", async () => {
+test("gam --version and --help exit with 0", async () => {
   assert.deepEqual(await gam(["--version"]), { exit: 0, printed: "0.1.0", complained: "" });
   const { exit, printed } = await gam(["--help"]);
   assert.equal(exit, 0);
   assert.match(printed, /begin a mesh with this host/);
 });
 
-test("gam init shows what the next host runs", async (context) => {
+test("gam init shows the command for the next host", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": status,
     "POST /gam/v1/init": {},
@@ -118,7 +118,7 @@ test("gam join with a worker's token says so", async (context) => {
   assert.equal(printed, "Joined as a worker: the mesh has 2 hosts, led by host1");
 });
 
-test("gam join hands on the token and the addresses", async (context) => {
+test("gam join sends the token and the addresses", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": {
       ...status,
@@ -134,7 +134,7 @@ test("gam join hands on the token and the addresses", async (context) => {
   assert.deepEqual(agent.heard[1]?.body, { token: "gam-1-m", addresses: ["10.0.0.1:7946"] });
 });
 
-test("gam leave says no in the agent's words", async (context) => {
+test("gam leave shows the agent's refusal", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": status,
     "POST /gam/v1/leave": 503,
@@ -144,7 +144,7 @@ test("gam leave says no in the agent's words", async (context) => {
   assert.deepEqual(agent.heard[1]?.body, { force: false });
 });
 
-test("gam says what Swarm's refusals mean here", async (context) => {
+test("gam rewords Swarm's refusals", async (context) => {
   const agent = await withAgent(context, {
     "GET /gam/v1/status": status,
     "POST /gam/v1/init": refusal(503, 'This node is already part of a swarm. Use "docker swarm …'),
@@ -152,8 +152,8 @@ test("gam says what Swarm's refusals mean here", async (context) => {
   });
   const said = async (...args: string[]): Promise<string> =>
     (await gam(["-s", agent.socket, ...args])).complained;
-  assert.match(await said("init"), /^gam: This host is in a mesh already: "gam leave"/);
-  assert.match(await said("token"), /^gam: This host is in no mesh: "gam init" begins one/);
+  assert.match(await said("init"), /^gam: This host is already in a mesh\. Run "gam status"/);
+  assert.match(await said("token"), /^gam: This host is in no mesh\. Run "gam init" to begin one/);
 });
 
 test("gam token --role prints the token and nothing else", async (context) => {
@@ -172,14 +172,14 @@ test("gam status --json prints the whole answer", async (context) => {
   assert.deepEqual(JSON.parse(printed), status);
 });
 
-test("gam status refuses an answer that is none", async (context) => {
+test("gam status refuses an invalid answer", async (context) => {
   const agent = await withAgent(context, { "GET /gam/v1/status": { state: "active" } });
   const { exit, complained } = await gam(["-s", agent.socket, "status"]);
   assert.equal(exit, 1);
   assert.match(complained, /Cannot read status\.version/);
 });
 
-test("gam init starts an agent where none runs", async (context) => {
+test("gam init starts an agent if none runs", async (context) => {
   const program = agentProgram(
     "agent",
     `import { createServer } from "node:http";
@@ -197,16 +197,16 @@ test("gam init starts an agent where none runs", async (context) => {
   assert.match(printed, /gam join gam-1-m/);
 });
 
-test("gam init says what is missing where it cannot start an agent", async () => {
+test("gam init names what is missing to start an agent", async () => {
   const { exit, complained } = await gam(["init"], { GAM_COMMAND: "" });
   assert.equal(exit, 1);
   assert.match(
     complained,
-    /^gam: Cannot start agent: GAM_COMMAND is not set; call this command as "scripts\/gam", or start/,
+    /^gam: Cannot start agent: GAM_COMMAND is not set\. Run this command as "scripts\/gam", or start/,
   );
 });
 
-test("gam init shows the last words of an agent that does not start", async () => {
+test("gam init shows the last log line of an agent that does not start", async () => {
   const program = agentProgram(
     "broken",
     'console.log("first");\nconsole.log("no engine");\nprocess.exitCode = 3;\n',
@@ -216,11 +216,11 @@ test("gam init shows the last words of an agent that does not start", async () =
   assert.equal(exit, 1);
   assert.match(
     complained,
-    /^gam: Cannot start agent: it ended with code 3; its last words: no engine/,
+    /^gam: Cannot start agent: it ended with code 3\. Last line of .*agent\.log: no engine/,
   );
 });
 
-test("gam doctor ends with 1 when something is wrong, also for programs", async (context) => {
+test("gam doctor exits with 1 when something is wrong, also with --json", async (context) => {
   const well = { topic: "agents", subject: "host1", result: "passed", found: "", remedy: "" };
   const bad = { ...well, result: "failed", found: "Its agent does not answer", remedy: "Start it" };
   for (const [healthy, checks, exit] of [

@@ -1,8 +1,8 @@
 /**
- * Program: which commands and options there are. What a command does is loaded when it is called, so
+ * Program: the commands and their options. The code of a command is loaded only when the command runs, so
  * that `gam --help` is quick.
  *
- * Exit codes: 0 done, 1 failed or something is wrong, 2 not understood.
+ * Exit codes: 0 done, 1 failed or something is wrong, 2 wrong usage.
  */
 import { GamError } from "@gam/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -12,7 +12,7 @@ import type { CommandIo } from "./agent/command-io.ts";
 
 const socketDefault = "/run/gam.sock";
 
-/** Runs one command line. Resolves to its exit code; never rejects for what can happen in operation. */
+/** Runs one command line. Returns: its exit code. Rejects only for a bug, never for a failure in operation. */
 export async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     let exit = 0;
@@ -37,7 +37,7 @@ function build(io: CommandIo, unhealthy: () => void): Command {
     .option(
       "-s, --socket <path>",
       "socket of this host's agent (env: GAM_SOCKET)",
-      // Not commander's own env(): that reads this process, where a test has a world of its own.
+      // Not commander's env(): it reads the variables of this process, and tests pass their own.
       io.environment.GAM_SOCKET || socketDefault,
     )
     .exitOverride()
@@ -70,7 +70,7 @@ function addAgentCommand(program: Command): void {
     .action(async () => {
       throw new GamError(
         "NOT_SUPPORTED",
-        'Cannot run the agent from here: call it as "scripts/gam agent"',
+        'Cannot run the agent from here. Run "scripts/gam agent"',
       );
     });
 }
@@ -80,7 +80,7 @@ function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): v
   const advertise = () =>
     new Option(
       "--advertise <address>",
-      "interface, host or host:port where others reach this host",
+      "interface, host or host:port at which other hosts reach this one",
     );
   program
     .command("init")
@@ -89,9 +89,9 @@ function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): v
     .action(async (options) => (await mesh()).init(await client(), io, options));
   program
     .command("join")
-    .description("join the mesh that the token is of")
-    .argument("<token>", 'what "gam token" shows on a member')
-    .argument("[addresses...]", "host:port of members, where those in the token have changed")
+    .description("join the mesh that the token belongs to")
+    .argument("<token>", 'the token that "gam token" shows on a member')
+    .argument("[addresses...]", "host:port of members, if those in the token have changed")
     .addOption(advertise())
     .action(async (token, addresses, options) =>
       (await mesh()).join(await client(), io, { token, addresses, ...options }),
@@ -99,18 +99,23 @@ function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): v
   program
     .command("leave")
     .description("take this host out of its mesh")
-    .option("--force", "even if the others cannot be told, or if this is the last host")
+    .option("--force", "leave even if the cluster cannot be informed, or if this is the last host")
     .action(async (options) => (await mesh()).leave(await client(), io, options));
   program
     .command("token")
-    .description("show what other hosts join with")
+    .description("show the tokens with which other hosts join")
     .option("--rotate", "make new tokens and refuse the old ones")
-    .addOption(new Option("--role <role>", "only this one, bare").choices(["worker", "manager"]))
+    .addOption(
+      new Option("--role <role>", "print only the token of this role").choices([
+        "worker",
+        "manager",
+      ]),
+    )
     .action(async (options) => (await mesh()).token(await client(), io, options));
   program
     .command("status")
-    .description("show the hosts of the mesh, who leads, and what is wrong")
-    .option("--json", "for programs")
+    .description("show the hosts of the mesh, the leader, and what is wrong")
+    .option("--json", "print JSON, for programs")
     .action(async (options) => (await mesh()).status(await client(), io, options));
 }
 
@@ -123,9 +128,9 @@ function addDoctorCommand(
   program
     .command("doctor")
     .description(
-      "check what the hosts need, and say what to do; exit code 1 when something is wrong",
+      "check what the hosts need, and show what to do; exit code 1 when something is wrong",
     )
-    .option("--json", "for programs")
+    .option("--json", "print JSON, for programs")
     .action(async (options) => {
       const { doctor } = await import("./commands/doctor.ts");
       if (!(await doctor(await client(), io, options))) unhealthy();
@@ -141,11 +146,14 @@ function addRecoverCommand(
   program
     .command("recover")
     .description(
-      "when the majority is gone for good: show what this host could go on with alone, ask, and go on",
+      "when a majority is gone for good: show what this host has, ask, and continue with it alone",
     )
     .option("--yes", "do not ask")
-    .option("--force", "also if another host has more, or a majority answers and elects no leader")
-    .option("--json", "for programs")
+    .option(
+      "--force",
+      "even if another host has more of the log, or a majority answers but elects no leader",
+    )
+    .option("--json", "print JSON, for programs")
     .action(async (options) => {
       const { recover } = await import("./commands/recover.ts");
       if (!(await recover(await client(), io, options))) unhealthy();
@@ -161,7 +169,7 @@ function addStackCommands(program: Command, client: OpenClient, io: CommandIo): 
     .argument("<name>", "name of the stack", stackName)
     .requiredOption(
       "-c, --compose-file <file>",
-      'stack file, "-" for standard input; again for a file over it',
+      'stack file, "-" for standard input; repeat for files that override it',
       (file: string, before: string[] | undefined) => [...(before ?? []), file],
     )
     .option(
@@ -197,5 +205,7 @@ function addStackCommands(program: Command, client: OpenClient, io: CommandIo): 
 
 function stackName(name: string): string {
   if (/^[a-z0-9][a-z0-9_.-]*$/i.test(name)) return name;
-  throw new InvalidArgumentError("A name has letters, digits, dashes, dots and underscores");
+  throw new InvalidArgumentError(
+    "Use letters, digits, dashes, dots and underscores, with a letter or digit first",
+  );
 }

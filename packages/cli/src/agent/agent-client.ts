@@ -1,13 +1,13 @@
 /**
- * Agent client: HTTP to the agent's Unix socket. The command line does everything through it.
+ * Agent client: HTTP to the agent's Unix socket. All commands use it.
  *
- * Errors: GamError UNREACHABLE where no agent answers; NOT_FOUND and REFUSED with the agent's own words
- * where it says no.
+ * Errors: GamError UNREACHABLE where no agent answers; NOT_FOUND and REFUSED, with the agent's message, where
+ * the agent refuses.
  */
 import { request } from "node:http";
 import { GamError, jsonOr, messageOf } from "@gam/core";
 
-/** Electing takes seconds; longer than this nothing is going on. */
+/** Longer than any election takes: an agent that is silent for so long does not answer at all. */
 const answerMsMax = 60_000;
 /** A join tries each of three addresses for 20 s, and waits for the cluster for 50 s more. */
 const changeMsMax = 150_000;
@@ -16,7 +16,7 @@ export type Method = "GET" | "POST" | "DELETE";
 
 export interface AgentResponse {
   readonly status: number;
-  /** Parsed JSON, or the text where it is none. */
+  /** Parsed JSON; the plain text where the body is not JSON. */
   readonly body: unknown;
 }
 
@@ -39,7 +39,7 @@ export class AgentClient {
     return this.#insist("DELETE", path);
   }
 
-  /** Any answer is an answer, also a refusal. Errors: UNREACHABLE. */
+  /** Returns: the answer, whatever its status. Errors: UNREACHABLE. */
   ask(method: Method, path: string, body?: unknown): Promise<AgentResponse> {
     return new Promise((resolve, reject) => {
       const waitMsMax = method === "POST" ? changeMsMax : answerMsMax;
@@ -73,7 +73,7 @@ export class AgentClient {
     });
   }
 
-  /** Is there an agent that takes calls? */
+  /** Returns: whether an agent serves requests at the socket. */
   async answers(): Promise<boolean> {
     try {
       return (await this.ask("GET", "/gam/v1/status")).status === 200;
@@ -94,9 +94,9 @@ export class AgentClient {
     const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
     const advice =
       code === "EACCES"
-        ? "run this as root, or as a member of the socket's group"
-        : 'start one with "gam agent"';
-    const message = `Cannot reach agent at ${this.socket}: ${reasonOf(code, cause)}; ${advice}`;
+        ? "Run this as root, or as a member of the socket's group"
+        : 'Start an agent with "gam agent"';
+    const message = `Cannot reach agent at ${this.socket}: ${reasonOf(code, cause)}. ${advice}`;
     return new GamError("UNREACHABLE", message, { cause });
   }
 }
@@ -108,19 +108,21 @@ function reasonOf(code: unknown, cause: unknown): string {
   return messageOf(cause);
 }
 
-/** The agent's words, without the envelope that clients of Swarm expect around them. */
+/** The agent's message, in gam's words where it is Swarm's, and without the prefix that Swarm's clients expect. */
 function saidBy({ status, body }: AgentResponse): string {
   const said =
     typeof body === "object" && body !== null && "message" in body ? String(body.message) : "";
   if (said.startsWith("This node is already part of a swarm")) {
-    return 'This host is in a mesh already: "gam leave" takes it out, "gam status" shows it';
+    return 'This host is already in a mesh. Run "gam status" to see it, or "gam leave" to leave it';
   }
   if (said.includes("Worker nodes can't")) {
-    return 'This host only works: ask one that may lead, "gam status" shows which';
+    return 'This host is a worker. Run the command on a manager; "gam status" shows the role of each host';
   }
   if (/^This node is not (?:a swarm manager|part of a swarm)/.test(said)) {
-    return 'This host is in no mesh: "gam init" begins one, "gam join TOKEN" joins one';
+    return 'This host is in no mesh. Run "gam init" to begin one, or "gam join TOKEN" to join one';
   }
   const plain = said.replace(/^rpc error: code = \w+ desc = /, "");
-  return plain === "" ? `The agent answered ${status} without a reason` : plain;
+  return plain === ""
+    ? `The agent answered with status ${status} and no reason. Read the log of the agent`
+    : plain;
 }

@@ -1,9 +1,9 @@
 /**
  * Background agent: starts an agent on this host for commands that need one.
  *
- * The agent is a process of its own that outlives the command. What it writes goes to a file in the data
- * directory, named in what is said about it. GAM_COMMAND names the program that is called as `gam agent`;
- * scripts/gam sets it to itself, so that each agent starts with the same flags.
+ * The agent is a separate process that outlives the command. Its output goes to a file in the data directory;
+ * messages about the agent name that file. GAM_COMMAND names the program that is run as `gam agent`. scripts/gam
+ * sets it to itself, so that each agent starts with the same flags.
  */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
@@ -16,15 +16,18 @@ import type { CommandIo } from "./command-io.ts";
 const startMsMax = 20_000;
 const pollMs = 50;
 
-/** Resolves when an agent answers at the client's socket. Errors: UNREACHABLE with its last words. */
+/**
+ * Resolves when an agent answers at the client's socket. Errors: UNREACHABLE with the last line of its log;
+ * REFUSED.
+ */
 export async function ensureAgent(client: AgentClient, io: CommandIo): Promise<void> {
   if (await client.answers()) return;
   const dataDir = io.environment.GAM_DATA_DIR || "/var/lib/gam";
   const logPath = join(dataDir, "agent.log");
   const command = io.environment.GAM_COMMAND;
   if (!command) {
-    const advice = 'call this command as "scripts/gam", or start one with "gam agent"';
-    throw new GamError("REFUSED", `Cannot start agent: GAM_COMMAND is not set; ${advice}`);
+    const advice = 'Run this command as "scripts/gam", or start an agent with "gam agent"';
+    throw new GamError("REFUSED", `Cannot start agent: GAM_COMMAND is not set. ${advice}`);
   }
   let log: number;
   try {
@@ -32,8 +35,8 @@ export async function ensureAgent(client: AgentClient, io: CommandIo): Promise<v
     log = openSync(logPath, "a", 0o600);
   } catch (cause) {
     rethrowInvariant(cause);
-    const advice = "run this as root, or name another directory in GAM_DATA_DIR";
-    throw new GamError("REFUSED", `Cannot write ${logPath}: ${String(cause)}; ${advice}`, {
+    const advice = "Run this as root, or set GAM_DATA_DIR to another directory";
+    throw new GamError("REFUSED", `Cannot write ${logPath}: ${String(cause)}. ${advice}`, {
       cause,
     });
   }
@@ -53,11 +56,11 @@ export async function ensureAgent(client: AgentClient, io: CommandIo): Promise<v
   });
   const deadlineMs = io.nowMs() + startMsMax;
   while (!(await client.answers())) {
-    const late = io.nowMs() > deadlineMs ? "it does not answer" : undefined;
+    const late = io.nowMs() > deadlineMs ? `no answer in ${startMsMax / 1000} s` : undefined;
     const reason = ended ?? late;
     if (reason !== undefined) {
-      const words = `${reason}; its last words: ${lastLine(logPath)} (${logPath})`;
-      throw new GamError("UNREACHABLE", `Cannot start agent: ${words}`);
+      const message = `Cannot start agent: ${reason}. Last line of ${logPath}: ${lastLine(logPath)}`;
+      throw new GamError("UNREACHABLE", message);
     }
     await sleep(pollMs);
   }

@@ -1,14 +1,14 @@
 /**
- * Docker context: lets people say `docker --context gam …` where there is a docker client.
+ * Docker context: makes `docker --context gam …` work where there is a docker client.
  *
- * A convenience: whatever goes wrong with it is no failure of the command.
+ * A convenience: the gam command succeeds even if this fails.
  */
 import { execFile } from "node:child_process";
 
 const contextName = "gam";
 const dockerMsMax = 5_000;
 
-/** What to tell about it; `undefined` where there is no docker client, or it would not. */
+/** Returns: a message for the user; `undefined` if there is no docker client or it fails. */
 export async function makeDockerContext(
   socket: string,
   environment: Readonly<Record<string, string | undefined>>,
@@ -16,12 +16,13 @@ export async function makeDockerContext(
   const host = `unix://${socket}`;
   const hint = `docker --context ${contextName} node ls`;
   const made = await docker(["create", contextName, "--docker", `host=${host}`], environment);
-  if (made.ok) return `The docker client now knows this mesh as a context: ${hint}`;
+  if (made.ok) return `Created docker context "${contextName}". Try: ${hint}`;
   if (!made.said.includes("already exists")) return undefined;
   const format = "{{.Endpoints.docker.Host}}";
   const known = await docker(["inspect", contextName, "--format", format], environment);
-  if (known.said.trim() === host) return `The docker client knows this mesh as a context: ${hint}`;
-  return `The docker context "${contextName}" is of ${known.said.trim()}; for this host use docker -H ${host}`;
+  if (known.said.trim() === host)
+    return `Docker context "${contextName}" leads to this mesh. Try: ${hint}`;
+  return `Docker context "${contextName}" leads to ${known.said.trim()}. For this host, run docker -H ${host}`;
 }
 
 function docker(

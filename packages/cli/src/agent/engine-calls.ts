@@ -1,4 +1,4 @@
-/** The part of the Engine API's answers that stack commands read, checked on the way in. */
+/** Engine calls: the parts of the Engine API's answers that stack commands read, and their checks. */
 
 import { stackLabel } from "@gam/compose";
 import { type Checked, check } from "@gam/core";
@@ -44,13 +44,13 @@ export type NodeItem = Checked<typeof node>;
 const network = check.object({ Id: text, Name: text });
 const checkNetworks = check.list(network, itemsMax);
 
-/** The path of a list of those objects that carry the label, `key` or `key=value`. */
+/** Returns: the path that lists the objects with the label, `key` or `key=value`. */
 export function withFilters(path: string, label: string): string {
   const filters = JSON.stringify({ label: { [label]: true } });
   return `/v1.41${path}?filters=${encodeURIComponent(filters)}`;
 }
 
-/** Errors: as of AgentClient; BAD_FRAME for an answer that is none. */
+/** Errors: those of AgentClient; BAD_FRAME for an invalid answer. */
 export async function servicesOf(client: AgentClient, stack: string): Promise<ServiceItem[]> {
   return checkServices(
     await client.get(withFilters("/services", `${stackLabel}=${stack}`)),
@@ -58,7 +58,7 @@ export async function servicesOf(client: AgentClient, stack: string): Promise<Se
   );
 }
 
-/** Errors: as of AgentClient; BAD_FRAME for an answer that is none. */
+/** Errors: those of AgentClient; BAD_FRAME for an invalid answer. */
 export async function networksOf(
   client: AgentClient,
   stack: string,

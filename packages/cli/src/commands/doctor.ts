@@ -1,11 +1,11 @@
-/** Doctor: asks the mesh what its hosts lack, and shows it. */
+/** Doctor: asks the agent to check all hosts, and shows the report. */
 import { checkDoctorReport } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { doctorView } from "../views/doctor-view.ts";
 
-/** Shape: whether nothing is wrong. */
+/** Returns: whether nothing is wrong. */
 export async function doctor(
   client: AgentClient,
   io: CommandIo,

@@ -1,4 +1,4 @@
-/** Mesh commands: `init`, `join`, `leave`, `token`, `status`, each in words to the agent and back. */
+/** Mesh commands: `init`, `join`, `leave`, `token`, `status`. Each asks the agent and prints the answer. */
 import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
@@ -23,7 +23,7 @@ export async function init(
   await ensureAgent(client, io);
   await client.post("/gam/v1/init", advertise === undefined ? {} : { advertiseAddr: advertise });
   const { manager } = await tokensOf(client);
-  io.print("This host is a mesh of one. To add another, run there:");
+  io.print("Began a mesh with this host. To add another host, run on that host:");
   io.print("");
   io.print(`  gam join ${manager}`);
   io.print("");
@@ -32,7 +32,7 @@ export async function init(
 
 export interface JoinOptions {
   readonly token: string;
-  /** `host:port` of members to ask. Empty: those that the token names. */
+  /** `host:port` of members to ask. Empty: those in the token. */
   readonly addresses: readonly string[];
   readonly advertise?: string;
 }
@@ -68,7 +68,9 @@ export async function leave(
 ): Promise<void> {
   await ensureAgent(client, io);
   await client.post("/gam/v1/leave", { force });
-  io.print("This host has left the mesh; its agent runs on and waits for init or join");
+  io.print(
+    'This host has left the mesh. Its agent keeps running and waits for "gam init" or "gam join"',
+  );
 }
 
 export async function token(
@@ -78,16 +80,16 @@ export async function token(
 ): Promise<void> {
   if (rotate) await client.post("/gam/v1/token/rotate", role === undefined ? {} : { role });
   const { worker, manager } = await tokensOf(client);
-  if (rotate) io.complain("Old tokens are refused from now on; members stay members");
+  if (rotate) io.complain("The old tokens no longer work. Hosts that have joined stay members");
   if (role !== undefined) {
     io.print(role === "worker" ? worker : manager);
     return;
   }
-  io.print("To add a host that may lead, run there:");
+  io.print("To add a manager, run on its host:");
   io.print("");
   io.print(`  gam join ${manager}`);
   io.print("");
-  io.print("To add a host that only works:");
+  io.print("To add a worker, run on its host:");
   io.print("");
   io.print(`  gam join ${worker}`);
 }

@@ -61,7 +61,7 @@ interface Ran {
 
 interface Told {
   readonly report?: object;
-  /** What the person types; absent where nobody is there. */
+  /** What the user types; absent without a terminal. */
   readonly typed?: string;
   readonly answer?: unknown;
 }
@@ -89,18 +89,18 @@ async function gam(context: TestContext, args: readonly string[], told: Told = {
   return { exit, printed: printed.join("\n"), complained: complained.join("\n"), posted };
 }
 
-test("gam recover shows what there is, and does nothing", async (t) => {
+test("gam recover without a terminal shows the report and changes nothing", async (t) => {
   const { exit, printed, complained, posted } = await gam(t, []);
   assert.deepEqual([exit, posted], [0, []]);
-  assert.equal(complained, 'Nothing was done: "gam recover --yes" does it');
+  assert.equal(complained, 'Nothing was done. To recover, run "gam recover --yes"');
   assert.equal(
     printed,
     [
-      "What this host would go on with alone, in life 2 of the cluster:",
+      "State with which this host would continue alone, as life 2 of the cluster:",
       "",
       "leader    lost 3 minutes ago",
-      "state     changed last 3 minutes ago, 2030-01-01 11:56:40 UTC",
-      "log       entries up to 1234; 2 of them may not have been acknowledged, and are kept",
+      "state     last changed 3 minutes ago, 2030-01-01 11:56:40 UTC",
+      "log       entries up to 1234; 2 of them were perhaps never acknowledged, and are kept",
       "services  2: shop_api, shop_web",
       "tasks     20",
       "",
@@ -109,11 +109,11 @@ test("gam recover shows what there is, and does nothing", async (t) => {
       "host2     no     yes      life 2  4",
       "host3     yes    no       -       8",
       "",
-      "Not answering: host3. What they have written behind entry 1234",
-      "is lost. Their tasks start on other hosts. Should they come back, they drop their logs and are members",
-      "again; containers that were replaced by then are removed. If they are not gone but cut off from this host, and",
-      "still work together, they lose all that they write until they meet this host.",
-      "Containers that run on hosts which answer run on.",
+      "Not answering: host3. Their log entries after 1234 will be lost.",
+      "Their tasks start on other hosts. A host that comes back drops its log and is a member again;",
+      "those of its containers that were replaced are removed. If these hosts still run and are only cut off",
+      "from this one, they lose everything that they write until they reach this host.",
+      "Containers on hosts that answer keep running.",
       "",
     ].join("\n"),
   );
@@ -127,12 +127,12 @@ const cases: readonly (readonly [
   readonly unknown[],
   RegExp,
 ])[] = [
-  ["goes on without a question with --yes", ["--yes"], {}, 0, [{ force: false }], /^$/],
-  ["goes on when the word is typed", [], { typed: "recover\n" }, 0, [{ force: false }], /^$/],
+  ["recovers without a question", ["--yes"], {}, 0, [{ force: false }], /^$/],
+  ["recovers when the word is typed", [], { typed: "recover\n" }, 0, [{ force: false }], /^$/],
   ["does nothing for another word", [], { typed: "yes" }, 1, [], /Nothing was done/],
   ["does nothing for no word", [], { typed: "" }, 1, [], /Nothing was done/],
   [
-    "does nothing where it may not, with whatever option",
+    "does nothing when the agent refuses, whatever the options",
     ["--yes", "--force"],
     { report: { refusal: "there is a leader" } },
     1,
@@ -145,10 +145,10 @@ const cases: readonly (readonly [
     { report: { doubts: ["host2 has more of the log"] } },
     1,
     [],
-    /"gam recover --force" goes on in spite of the doubts/,
+    /To recover in spite of the doubts, run "gam recover --force"/,
   ],
   [
-    "goes on in doubt when it is forced",
+    "recovers in doubt when it is forced",
     ["--yes", "--force"],
     { report: { doubts: ["host2 has more of the log"] } },
     0,
@@ -156,15 +156,15 @@ const cases: readonly (readonly [
     /^$/,
   ],
   [
-    "does not take --force for an answer",
+    "does not take --force for a confirmation",
     ["--force"],
     {},
     0,
     [],
-    /"gam recover --yes --force" does it/,
+    /To recover, run "gam recover --yes --force"/,
   ],
   [
-    "says what the agent says",
+    "shows the agent's refusal",
     ["--yes"],
     { answer: refusal(409, "Cannot recover: there is a leader") },
     1,
@@ -180,15 +180,15 @@ for (const [name, args, told, exit, posted, complaint] of cases) {
   });
 }
 
-test("gam recover says why not, what is in doubt and what is left out", async (t) => {
+test("gam recover shows the refusal, the doubts and the skipped entries", async (t) => {
   const skipped = [1, 2, 3, 4].map((index) => ({ index, reason: "Invalid time value" }));
   const told = { report: { refusal: "wait", doubts: ["host2 has more"], skipped, services: [] } };
   const { printed } = await gam(t, [], told);
-  assert.match(printed, /^Not now: wait$/m);
-  assert.match(printed, /^In doubt: host2 has more$/m);
+  assert.match(printed, /^Cannot recover now: wait$/m);
+  assert.match(printed, /^Doubt: host2 has more$/m);
   assert.match(
     printed,
-    /^left out {2}entries that cannot be applied: 1 \(Invalid time value\), 2 .* and 1 more$/m,
+    /^skipped {3}entries that cannot be applied: 1 \(Invalid time value\), 2 .* and 1 more$/m,
   );
   assert.match(printed, /^services {2}0$/m);
 });

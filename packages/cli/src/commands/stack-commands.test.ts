@@ -62,7 +62,7 @@ function service(name: string, image: string, stackImage: string): object {
   };
 }
 
-/** What was sent to change something, without the bodies' details. */
+/** The requests that change something, without their bodies. */
 function changes({ heard }: FakeAgent): string[] {
   return heard.map(({ call }) => call).filter((call) => !call.startsWith("GET"));
 }
@@ -101,7 +101,7 @@ test("stack deploy creates networks, then services, with pinned images", async (
     "Creating service shop_db",
     "Creating service shop_web",
   ]);
-  assert.match(complained[0] ?? "", /^No registry tells the digest of db:latest/);
+  assert.match(complained[0] ?? "", /^No registry gave a digest for db:latest/);
   assert.equal(complained[1], "Port 80 is not served yet");
   const [db, web] = sent(agent, "/services/create");
   assert.equal(db?.TaskTemplate.ContainerSpec.Image, "db:latest");
@@ -111,7 +111,7 @@ test("stack deploy creates networks, then services, with pinned images", async (
   });
 });
 
-test("stack deploy updates what is there and prunes what left", async (context) => {
+test("stack deploy updates existing services and prunes those that left the files", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
   const { agent, client, io, printed } = await stage(context, {
     ...nothing,
@@ -133,11 +133,11 @@ test("stack deploy updates what is there and prunes what left", async (context) 
   assert.equal(web?.TaskTemplate.ForceUpdate, 3);
 });
 
-test("stack deploy changes nothing when a file has mistakes", async (context) => {
+test("stack deploy changes nothing when a file has errors", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {imag: web, deploy: {replicas: x}}\n");
   const { agent, client, io, complained } = await stage(context, nothing);
   await assert.rejects(deploy(client, io, options), {
-    message: 'Cannot deploy "shop": 2 mistakes in its files',
+    message: 'Cannot deploy "shop": 2 errors in its files. Correct them and deploy again',
   });
   assert.match(
     complained[0] ?? "",
@@ -146,19 +146,19 @@ test("stack deploy changes nothing when a file has mistakes", async (context) =>
   assert.deepEqual(agent.heard, []);
 });
 
-test("stack deploy wants external networks to be there before it changes anything", async (context) => {
+test("stack deploy refuses a missing external network before it changes anything", async (context) => {
   writeFileSync(
     join(folder, "shop.yml"),
     "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
   );
   const { agent, client, io } = await stage(context, nothing);
   await assert.rejects(deploy(client, io, options), {
-    message: /^Cannot find external network "front": make it with "docker network create/,
+    message: /^Cannot find external network "front"\. Create it with "docker network create/,
   });
   assert.deepEqual(changes(agent), []);
 });
 
-test("stack deploy wants external networks to be the cluster's", async (context) => {
+test("stack deploy refuses an external network that is not the cluster's", async (context) => {
   writeFileSync(
     join(folder, "shop.yml"),
     "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
@@ -190,7 +190,7 @@ test("stack ls counts services by stack", async (context) => {
   assert.deepEqual(printed, ["NAME  SERVICES", "shop  2"]);
 });
 
-test("stack ps shows tasks by slot, the past of each below it", async (context) => {
+test("stack ps shows tasks by slot, older ones below the newest", async (context) => {
   const task = (id: string, slot: number, state: string, at: string, error?: string): object => ({
     ID: id,
     ServiceID: "id-shop_web",
@@ -220,7 +220,7 @@ test("stack ps shows tasks by slot, the past of each below it", async (context) 
   ]);
 });
 
-test("stack rm removes services before networks, and is content with nothing", async (context) => {
+test("stack rm removes services before networks, and accepts an empty stack", async (context) => {
   const { agent, client, io, complained } = await stage(context, {
     [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
     [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],

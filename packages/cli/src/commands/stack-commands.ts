@@ -60,12 +60,12 @@ export async function deploy(
     const count = result.errors.length;
     throw new GamError(
       "BAD_REQUEST",
-      `Cannot deploy "${name}": ${count} mistake${count === 1 ? "" : "s"} in its files`,
+      `Cannot deploy "${name}": ${count} error${count === 1 ? "" : "s"} in its files. Correct them and deploy again`,
     );
   }
   const { prune = false, resolveImage } = options;
   await deployStack(client, io, { name, stack: result.stack, prune, resolveImage });
-  io.complain(`"gam stack ps ${name}" shows where its tasks run`);
+  io.complain(`Run "gam stack ps ${name}" to see where its tasks run`);
 }
 
 function readStackFile(path: string | 0): string {
@@ -111,7 +111,10 @@ export async function tasks(client: AgentClient, io: CommandIo, name: string): P
     "tasks",
   );
   if (found.length === 0)
-    throw new GamError("NOT_FOUND", `Cannot find stack "${name}": it has no tasks`);
+    throw new GamError(
+      "NOT_FOUND",
+      `Cannot find stack "${name}": it has no tasks. Run "gam stack ls" for the stacks`,
+    );
   const services: ServiceItem[] = await servicesOf(client, name);
   const nodes = checkNodes(await client.get("/v1.41/nodes"), "nodes");
   for (const line of columns(taskRows({ tasks: found, services, nodes, nowMs: io.nowMs() })))

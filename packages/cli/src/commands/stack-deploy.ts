@@ -1,8 +1,9 @@
 /**
- * Stack deploy: brings what is in the mesh to what the stack files say, in the docker client's order.
+ * Stack deploy: makes the mesh match the stack files, in the docker client's order.
  *
- * Networks come before the services that use them; services that left the files go first, because a new
- * one may want their ports. Doing it again changes nothing.
+ * `prune` removes services that are no longer in the files, before anything else: a new service may need their
+ * ports. Networks are created before the services that use them. Deploying the same files again changes
+ * nothing.
  */
 
 import { imageLabel, type Stack } from "@gam/compose";
@@ -19,11 +20,11 @@ export interface DeployStackOptions {
   readonly stack: Stack;
   /** Remove services of the stack that are not in the files. */
   readonly prune: boolean;
-  /** When to ask a registry which digest a tag means now. */
+  /** When to ask the registry for the digest of a tag. */
   readonly resolveImage: ResolveImage;
 }
 
-/** Networks that every engine has by itself. */
+/** Networks that every engine has. */
 const predefined = new Set(["bridge", "host", "none"]);
 
 export async function deployStack(
@@ -66,13 +67,13 @@ async function insistOnNetwork(client: AgentClient, name: string): Promise<void>
     throw new GamError("BAD_REQUEST", `network "${name}" ${problem}`);
   }
   if (status !== 404) return;
-  const advice = `make it with "docker network create --driver overlay ${name}", or remove "external"`;
-  throw new GamError("NOT_FOUND", `Cannot find external network "${name}": ${advice}`);
+  const advice = `Create it with "docker network create --driver overlay ${name}", or remove "external"`;
+  throw new GamError("NOT_FOUND", `Cannot find external network "${name}". ${advice}`);
 }
 
 interface DeployServiceOptions {
   readonly spec: ServiceSpec;
-  /** The service as it is in the mesh. */
+  /** The service that is already in the mesh. */
   readonly there: ServiceItem | undefined;
   readonly resolveImage: ResolveImage;
 }
@@ -101,7 +102,7 @@ async function deployService(
   const path = `/v1.41/services/${there.ID}/update?version=${there.Version.Index}`;
   const answer = await client.post(path, {
     ...next,
-    // A deploy must not undo that somebody forced a restart, which would be another restart.
+    // Keep the count of forced updates: another value here would restart the tasks once more.
     TaskTemplate: { ...next.TaskTemplate, ForceUpdate: before.TaskTemplate.ForceUpdate ?? 0 },
   });
   tellWarnings(io, answer);
@@ -128,15 +129,13 @@ const checkDistribution = check.object({
   ),
 });
 
-/** The spec with the digest that its image's tag has now, so that all nodes run the same. */
+/** The spec with the digest of its image's tag, so that all nodes run the same image. */
 async function pinned(client: AgentClient, io: CommandIo, spec: ServiceSpec): Promise<ServiceSpec> {
   const { Image: image } = spec.TaskTemplate.ContainerSpec;
   if (image.includes("@")) return spec;
   const { status, body } = await client.ask("GET", `/v1.41/distribution/${image}/json`);
   if (status !== 200) {
-    io.complain(
-      `No registry tells the digest of ${image}; each node takes what it has or can pull`,
-    );
+    io.complain(`No registry gave a digest for ${image}; nodes may run different versions of it`);
     return spec;
   }
   const { Descriptor, Platforms = [] } = checkDistribution(body, "distribution");
@@ -165,7 +164,7 @@ async function removeService(
   await client.delete(`/v1.41/services/${service.ID}`);
 }
 
-/** Services first: a network that one of them uses cannot go. Nothing to remove is no failure. */
+/** Removes services first, since a network that a service uses cannot be removed. An empty stack is no error. */
 export async function removeStack(client: AgentClient, io: CommandIo, name: string): Promise<void> {
   const services = await servicesOf(client, name);
   const networks = await networksOf(client, name);

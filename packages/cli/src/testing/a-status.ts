@@ -1,4 +1,4 @@
-/** Answers of `GET /gam/v1/status`, with what a test does not care about filled in. */
+/** Answers of `GET /gam/v1/status`, with defaults for what a test does not care about. */
 import type { NodeId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
@@ -7,7 +7,7 @@ export function nodeIdOf(number: number): NodeId {
   return testId<NodeId>(`n${number}x`);
 }
 
-/** The summary of host NUMBER, which runs as many tasks. */
+/** The summary of host NUMBER, which runs NUMBER tasks. */
 export function aNodeSummary(number: number, changed: Partial<NodeSummary> = {}): NodeSummary {
   return {
     id: nodeIdOf(number),
@@ -35,7 +35,7 @@ export function aNodeSummary(number: number, changed: Partial<NodeSummary> = {})
   };
 }
 
-/** As host2 answers in a mesh of these nodes, which host1 leads. */
+/** The answer of host2 in a mesh of these nodes, which host1 leads. */
 export function aStatus(
   nodes: readonly NodeSummary[],
   changed: Partial<GamStatus> = {},

@@ -1,5 +1,5 @@
 /**
- * Fake agent: an HTTP server on a Unix socket that says what a test tells it to and keeps what it hears.
+ * Fake agent: an HTTP server on a Unix socket that gives scripted answers and records the requests.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -12,7 +12,7 @@ export interface Heard {
   readonly body: unknown;
 }
 
-/** A value is the body of a 200, unless it is a refusal; a number is a refusal without much to say. */
+/** A value is the body of a 200. A refusal() is answered with its status, and a number with that status. */
 export type Script = Readonly<Record<string, unknown>>;
 
 class Refusal {

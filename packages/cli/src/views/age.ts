@@ -5,7 +5,7 @@ const units = [
   ["second", 1000],
 ] as const;
 
-/** `3 minutes ago`. Clocks of hosts differ a little, so what seems to come is now. */
+/** Returns: `3 minutes ago`. Clocks of hosts differ a little, so a time in the future counts as now. */
 export function age(elapsedMs: number): string {
   for (const [name, unitMs] of units) {
     const count = Math.floor(elapsedMs / unitMs);

@@ -1,4 +1,4 @@
-/** A text in a table, and how it is to look. */
+/** A text in a table, and how to paint it. */
 export interface Cell {
   readonly text: string;
   readonly paint?: (text: string) => string;
@@ -6,7 +6,7 @@ export interface Cell {
 
 const gap = "  ";
 
-/** Rows as lines of equal columns. The last column is not padded. */
+/** Returns: one line for each row, in aligned columns. The last column is not padded. */
 export function columns(rows: readonly (readonly (Cell | string)[])[]): string[] {
   const cells = rows.map((row) =>
     row.map((cell) => (typeof cell === "string" ? { text: cell } : cell)),

@@ -13,7 +13,7 @@ function one(topic: string, subject: string, wish: Partial<DoctorCheck> = {}): D
 
 const unknown = { result: "unknown", found: "No network is on both hosts" } as const;
 
-test("doctorView() of a mesh that is well, and of what nobody could try", () => {
+test("doctorView() of a healthy mesh, with checks that could not run", () => {
   const checks = [
     one("agents", "host1"),
     one("agents", "host2"),

@@ -1,8 +1,8 @@
 /**
  * Doctor view: what `gam doctor` shows of a report.
  *
- * One line for each topic, so that one sees what was looked at; then each failure with what to do. What
- * nobody could find out is counted, and said once for each reason: it is the same for most pairs.
+ * One line for each topic shows what was checked; then comes each failure with what to do. Unknown results are
+ * counted, and shown once for each reason, because most pairs of hosts have the same reason.
  */
 
 import type { DoctorCheck, DoctorReport } from "@gam/state/answers";

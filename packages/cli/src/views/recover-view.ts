@@ -1,6 +1,6 @@
 /**
- * Recover view: what a person must know before one host goes on alone: what it has and how old that is, who
- * answers, and what would be lost.
+ * Recover view: what a user must know before one host continues alone: its state and how old that is, which hosts
+ * answer, and what would be lost.
  */
 
 import type { RecoverHost, RecoverReport } from "@gam/state/answers";
@@ -15,7 +15,7 @@ const skippedShown = 3;
 export function recoverView(report: RecoverReport, nowMs: number, paint: Paint): string[] {
   const { life, refusal, doubts } = report;
   return [
-    `What this host would go on with alone, in life ${life + 1} of the cluster:`,
+    `State with which this host would continue alone, as life ${life + 1} of the cluster:`,
     "",
     ...columns(facts(report, nowMs)),
     "",
@@ -25,26 +25,26 @@ export function recoverView(report: RecoverReport, nowMs: number, paint: Paint):
     ]),
     "",
     ...losses(report),
-    ...doubts.map((doubt) => paint.yellow(`In doubt: ${doubt}`)),
-    ...(refusal === "" ? [] : [paint.red(`Not now: ${refusal}`)]),
+    ...doubts.map((doubt) => paint.yellow(`Doubt: ${doubt}`)),
+    ...(refusal === "" ? [] : [paint.red(`Cannot recover now: ${refusal}`)]),
   ];
 }
 
 function facts(report: RecoverReport, nowMs: number): string[][] {
   const { leaderlessMs, writtenAtMs, lastIndex, unconfirmed, skipped, services, tasks } = report;
-  const led = leaderlessMs === 0 ? "there is one" : `lost ${age(leaderlessMs)}`;
+  const led = leaderlessMs === 0 ? "known" : `lost ${age(leaderlessMs)}`;
   const kept =
     unconfirmed === 0
       ? ""
-      : `; ${unconfirmed} of them may not have been acknowledged, and are kept`;
+      : `; ${unconfirmed} of them were perhaps never acknowledged, and are kept`;
   return [
     ["leader", led],
     [
       "state",
-      writtenAtMs === 0 ? "none" : `changed last ${age(nowMs - writtenAtMs)}, ${utc(writtenAtMs)}`,
+      writtenAtMs === 0 ? "none" : `last changed ${age(nowMs - writtenAtMs)}, ${utc(writtenAtMs)}`,
     ],
     ["log", `entries up to ${lastIndex}${kept}`],
-    ...(skipped.length === 0 ? [] : [["left out", leftOut(skipped)]]),
+    ...(skipped.length === 0 ? [] : [["skipped", leftOut(skipped)]]),
     ["services", `${services.length}${services.length === 0 ? "" : `: ${some(services)}`}`],
     ["tasks", String(tasks)],
   ];
@@ -88,10 +88,10 @@ function losses({ hosts, lastIndex }: RecoverReport): string[] {
     silent.length === 0
       ? []
       : [
-          `Not answering: ${some(silent.map(({ hostname }) => hostname))}. What they have written behind entry ${lastIndex}`,
-          "is lost. Their tasks start on other hosts. Should they come back, they drop their logs and are members",
-          "again; containers that were replaced by then are removed. If they are not gone but cut off from this host, and",
-          "still work together, they lose all that they write until they meet this host.",
+          `Not answering: ${some(silent.map(({ hostname }) => hostname))}. Their log entries after ${lastIndex} will be lost.`,
+          "Their tasks start on other hosts. A host that comes back drops its log and is a member again;",
+          "those of its containers that were replaced are removed. If these hosts still run and are only cut off",
+          "from this one, they lose everything that they write until they reach this host.",
         ];
-  return [...lines, "Containers that run on hosts which answer run on."];
+  return [...lines, "Containers on hosts that answer keep running."];
 }

@@ -17,7 +17,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     ],
   },
   {
-    name: "a mesh that is well",
+    name: "a healthy mesh",
     status: mesh([
       node(10, { role: "learner" }),
       node(2),
@@ -53,7 +53,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "",
       "host3: no watcher hears it",
       "",
-      "2 of 3 voters answer; the next one lost stops scheduling",
+      "2 of 3 voters answer; losing one more stops scheduling",
     ],
   },
   {
@@ -87,7 +87,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
       "host2 *   10.0.0.2:7946  down   standby  13%  1.5/4.0 GiB  2",
       "",
-      "One manager answers; until another one does, writes are on its disk only",
+      "Only one manager answers; until another one does, writes are on one disk only",
     ],
   },
   {
@@ -99,8 +99,8 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
       "",
-      "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 2 voters must reach each other, and this host them",
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "2 of 2 voters must reach each other, and this host must reach them",
     ],
   },
   {
@@ -116,8 +116,8 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
       "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
       "",
-      "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 3 voters must reach each other, and this host them; not heard: host1, host3",
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "2 of 3 voters must reach each other, and this host must reach them; not heard: host1, host3",
     ],
   },
   {
@@ -134,9 +134,9 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
       "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
       "",
-      "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 3 voters must reach each other, and this host them; not heard: host1, host3",
-      'If they are gone for good: "gam recover" shows what this host could go on with alone',
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "2 of 3 voters must reach each other, and this host must reach them; not heard: host1, host3",
+      'If they are gone for good, run "gam recover": it shows what this host could continue with alone',
     ],
   },
   {
@@ -150,8 +150,8 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
       "host3     10.0.0.3:7946  ready  voter  13%  1.5/4.0 GiB  3",
       "",
-      "Nothing can be scheduled until a leader is elected; what runs, runs on",
-      "2 of 3 voters must reach each other, and this host them",
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "2 of 3 voters must reach each other, and this host must reach them",
     ],
   },
   {
@@ -163,12 +163,13 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
       "",
-      "The journal of this host is spoilt, and it takes no part in the mesh",
-      'If others have a leader, join anew as the log says; if not: "gam recover" shows what is whole here',
+      "The journal of this host is damaged, so this host takes no part in the mesh",
+      "If the other hosts have a leader, join again as the log of the agent says",
+      'If they have none, run "gam recover": it shows what this host still has',
     ],
   },
   {
-    name: "two survivors that recovered, each for itself",
+    name: "two survivors that both recovered",
     status: mesh([node(1), node(2, { role: "leader" })], {
       leader: nodeIdOf(2),
       voters: [nodeIdOf(2)],
@@ -181,10 +182,10 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host1     10.0.0.1:7946  ready  voter   13%  1.5/4.0 GiB  1",
       "host2 *   10.0.0.2:7946  ready  leader  13%  1.5/4.0 GiB  2",
       "",
-      'host1 went on in another life of this cluster: "gam recover" was run there, too',
-      'Choose one of the two. On each host of the other: "gam leave --force", then "gam join TOKEN"',
+      '"gam recover" was run on host1, too: there is a second life of this cluster',
+      'Keep one of the two. On each host of the other, run "gam leave --force", then "gam join TOKEN"',
       "",
-      "Add a third host: from then on any one of them may be lost",
+      "Add a third host: the mesh then survives the loss of any one host",
     ],
   },
   {
@@ -197,7 +198,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host1     10.0.0.1:7946  ready, silent  voter    13%  1.5/4.0 GiB  1",
       "host2 *   10.0.0.2:7946  ready          standby  13%  1.5/4.0 GiB  2",
       "",
-      "Nothing can be scheduled until a leader is elected; what runs, runs on",
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
       "This host must reach the only voter; not heard: host1",
     ],
   },
@@ -211,11 +212,11 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host1     10.0.0.1:7946  ready  leader   13%  1.5/4.0 GiB  1",
       "host2 *   10.0.0.2:7946  ready  standby  13%  1.5/4.0 GiB  2",
       "",
-      "Add a third host: from then on any one of them may be lost",
+      "Add a third host: the mesh then survives the loss of any one host",
     ],
   },
   {
-    name: "networks that want something",
+    name: "networks with few addresses left and a host without VXLAN",
     status: mesh(
       [
         node(1, { role: "leader", network: { encryption: "kernel", problem: "" } }),
@@ -240,16 +241,16 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
       "host3     10.0.0.3:7946  ready  voter   13%  1.5/4.0 GiB  3",
       "",
-      "host3: no networks: The kernel has no VXLAN",
+      "host3: no overlay networking: The kernel has no VXLAN",
       "",
       "10 of 100 subnets are left for new networks",
       "Network front: 12 of 13 addresses are in use",
       "",
-      "Networks are encrypted between the 2 hosts with WireGuard in the kernel only",
+      "Network traffic is encrypted only between the 2 hosts with WireGuard in the kernel",
     ],
   },
   {
-    name: "a peer that was given what nobody can apply",
+    name: "a peer that refused a log entry",
     status: mesh([node(1, { role: "leader" })], {
       self: nodeIdOf(1),
       troubles: ["2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time"],
@@ -260,7 +261,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
       "host1 *   10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
       "",
-      "This host has refused or left out what it was given:",
+      "This host refused or skipped invalid input:",
       "2026-01-01T00:00:00.000Z Refused an entry of the log: index 7, reason no time",
     ],
   },
@@ -277,10 +278,10 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "host2 *   10.0.0.2:7946  ready          voter   13%  1.5/4.0 GiB  2",
       "host3     10.0.0.3:7946  ready, silent  voter   13%  1.5/4.0 GiB  3",
       "",
-      "The root key is being replaced; it waits for host3",
-      'A host that does not come back must be removed: "docker node rm --force"',
+      "The root key is being replaced; waiting for host3",
+      'Remove a host that will not come back: "docker node rm --force HOST"',
       "",
-      "2 of 3 voters answer; the next one lost stops scheduling",
+      "2 of 3 voters answer; losing one more stops scheduling",
     ],
   },
 ];
@@ -289,25 +290,25 @@ for (const { name, status, want } of cases) {
   test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint), want));
 }
 
-test("statusView() says what the networks of the asked host lack", () => {
+test("statusView() shows the network problems of the asked host", () => {
   const one = node(1, { role: "leader" });
   const problem = 'Cannot use id of service "web": found "a{b"';
   const lines = statusView(mesh([one], { problems: [problem] }), paint);
   assert.ok(lines.includes(`This host: ${problem}`), lines.join("\n"));
 });
 
-test("statusView() pads by what is seen, not by colour codes", () => {
+test("statusView() does not count colour codes when it pads", () => {
   const marked: Paint = { ...paint, green: (text) => `<${text}>`, bold: (text) => `<${text}>` };
   const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked);
   assert.equal(lines[3], "host1     10.0.0.1:7946  <ready>  <leader>  13%  1.5/4.0 GiB  1");
 });
 
 for (const [hosts, want] of [
-  [["kernel", "kernel"], "Networks between hosts are encrypted"],
-  [["kernel", "none"], "Networks between hosts are in the clear: WireGuard is missing"],
+  [["kernel", "kernel"], "Network traffic between hosts is encrypted"],
+  [["kernel", "none"], "Network traffic between hosts is not encrypted: WireGuard is missing"],
   [
     ["kernel", "userspace"],
-    'Networks between hosts are in the clear, but for those made with "--opt encrypted"',
+    'Network traffic between hosts is not encrypted, except on networks with "--opt encrypted"',
   ],
   [["none"], undefined],
 ] as const) {
@@ -315,7 +316,7 @@ for (const [hosts, want] of [
     const nodes = hosts.map((encryption, at) =>
       node(at + 1, { network: { encryption, problem: "" } }),
     );
-    const said = statusView(mesh(nodes), paint).find((line) => line.startsWith("Networks"));
+    const said = statusView(mesh(nodes), paint).find((line) => line.startsWith("Network traffic"));
     assert.equal(said, want);
   });
 }

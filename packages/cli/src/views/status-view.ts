@@ -1,13 +1,13 @@
 /**
  * Status view: what `gam status` shows of a mesh.
  *
- * Decides what a person must know first: is there a leader, is somebody lost, what may be lost next.
- * Knows nothing of terminals: colours come in as functions.
+ * Decides what a user must know first: whether there is a leader, which hosts are lost, what the next loss
+ * would stop. Does not decide colours: the caller passes them in as functions.
  */
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import { type Cell, columns } from "./columns.ts";
 
-/** Of subnets, and of the addresses in one. */
+/** Above this share in use, the view warns: of all subnets, and of the addresses in one network. */
 const usedShareMax = 0.9;
 
 export interface Paint {
@@ -93,7 +93,7 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
 }
 
 function stateCell({ state, availability, heard, engine }: NodeSummary, paint: Paint): Cell {
-  // The agent answers, so the host is not down: it keeps its vote, and only runs nothing.
+  // The agent answers, so the host is not down. It keeps its vote, but cannot run tasks.
   if (heard && !engine) return { text: "no engine", paint: paint.yellow };
   if (isSilent({ state, heard })) return { text: `${state}, silent`, paint: paint.red };
   if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
@@ -101,7 +101,7 @@ function stateCell({ state, availability, heard, engine }: NodeSummary, paint: P
   return { text: `${state}, ${availability}`, paint: paint.yellow };
 }
 
-/** Nobody has written it off yet, and it does not answer. */
+/** The node does not answer, and the leader has not committed it as down yet. */
 function isSilent({ state, heard }: Pick<NodeSummary, "state" | "heard">): boolean {
   return !heard && state !== "down";
 }
@@ -115,12 +115,14 @@ function memory(usage: NodeSummary["usage"]): string {
 function trouble({ hostname, state, message, network }: NodeSummary, paint: Paint): string[] {
   const lines = [
     ...(message === "" || (state === "ready" && message === "ready") ? [] : [message]),
-    ...(network === null || network.problem === "" ? [] : [`no networks: ${network.problem}`]),
+    ...(network === null || network.problem === ""
+      ? []
+      : [`no overlay networking: ${network.problem}`]),
   ];
   return lines.map((line) => `${paint.yellow(hostname)}: ${line}`);
 }
 
-/** Bad input that this host has met in the last day. The newest are enough to begin with. */
+/** Of the invalid input that this host has met in the last day, the newest are shown. */
 const refusalsShown = 5;
 
 function refusals({ troubles }: GamStatus, paint: Paint): string[] {
@@ -128,13 +130,13 @@ function refusals({ troubles }: GamStatus, paint: Paint): string[] {
   const shown = troubles.slice(-refusalsShown);
   const more = troubles.length - shown.length;
   return [
-    paint.red("This host has refused or left out what it was given:"),
+    paint.red("This host refused or skipped invalid input:"),
     ...shown,
-    ...(more === 0 ? [] : [`and ${more} more; they are in the log of its agent`]),
+    ...(more === 0 ? [] : [`and ${more} more in the log of its agent`]),
   ];
 }
 
-/** Addresses that are nearly used up, before it hurts. */
+/** Warns of address pools that are nearly used up. */
 function scarcity({ pools }: GamStatus, paint: Paint): string[] {
   const { subnets, subnetsFree, networks } = pools;
   const full = networks.filter(({ used, size }) => used >= size * usedShareMax);
@@ -149,45 +151,47 @@ function scarcity({ pools }: GamStatus, paint: Paint): string[] {
   return lines.map((line) => paint.yellow(line));
 }
 
-/** Whom the replacement of the root key waits for. */
+/** Hosts for which the replacement of the root key waits. */
 function rotation({ rootAwaits, nodes }: GamStatus, paint: Paint): string[] {
   if (rootAwaits === null) return [];
   const awaited = nodes.filter(({ id }) => rootAwaits.includes(id));
   const names = awaited.map(({ hostname }) => hostname).join(", ");
-  const waits = awaited.length === 0 ? "" : `; it waits for ${names}`;
+  const waits = awaited.length === 0 ? "" : `; waiting for ${names}`;
   const lines = [paint.yellow(`The root key is being replaced${waits}`)];
   if (awaited.some(({ state, heard }) => state === "down" || !heard)) {
-    lines.push('A host that does not come back must be removed: "docker node rm --force"');
+    lines.push('Remove a host that will not come back: "docker node rm --force HOST"');
   }
   return lines;
 }
 
-/** What of the networks' traffic is encrypted without being asked for. */
+/** Which traffic between hosts is encrypted by default. */
 function encryption(nodes: readonly NodeSummary[], paint: Paint): string[] {
   const said = nodes.flatMap(({ network }) => network ?? []);
   if (said.length < 2) return [];
   const able = said.filter((one) => one.encryption === "kernel").length;
-  if (able === said.length) return [paint.dim("Networks between hosts are encrypted")];
+  if (able === said.length) return [paint.dim("Network traffic between hosts is encrypted")];
   if (able > 1) {
-    return [`Networks are encrypted between the ${able} hosts with WireGuard in the kernel only`];
+    return [
+      `Network traffic is encrypted only between the ${able} hosts with WireGuard in the kernel`,
+    ];
   }
   return said.some((one) => one.encryption === "userspace")
-    ? ['Networks between hosts are in the clear, but for those made with "--opt encrypted"']
-    : ["Networks between hosts are in the clear: WireGuard is missing"];
+    ? ['Network traffic between hosts is not encrypted, except on networks with "--opt encrypted"']
+    : ["Network traffic between hosts is not encrypted: WireGuard is missing"];
 }
 
 function votersWanted(voters: number): string {
   if (voters === 1) return "This host must reach the only voter";
   const majority = Math.floor(voters / 2) + 1;
-  return `${majority} of ${voters} voters must reach each other, and this host them`;
+  return `${majority} of ${voters} voters must reach each other, and this host must reach them`;
 }
 
-/** Without a leader for so long nothing comes by itself any more. */
+/** A mesh that has had no leader for so long needs its operator. */
 const leaderlessMsMax = 30_000;
 const recoverAdvice =
-  'If they are gone for good: "gam recover" shows what this host could go on with alone';
+  'If they are gone for good, run "gam recover": it shows what this host could continue with alone';
 
-/** Nobody has led for long, and a majority does not answer. */
+/** The mesh has had no leader for long, and no majority of the voters answers. */
 function isLost({ leaderlessMs, self, nodes, voters }: GamStatus): boolean {
   const heard = voters.filter((id) =>
     nodes.some((node) => node.id === id && (id === self || node.heard)),
@@ -195,33 +199,36 @@ function isLost({ leaderlessMs, self, nodes, voters }: GamStatus): boolean {
   return leaderlessMs > leaderlessMsMax && heard.length <= voters.length / 2;
 }
 
-/** Two survivors have recovered, each for itself. */
+/** Warns that "gam recover" was run on more than one survivor. */
 function rivalry({ rivals, nodes }: GamStatus, paint: Paint): string[] {
   if (rivals.length === 0) return [];
   const names = rivals.map((id) => nodes.find((node) => node.id === id)?.hostname ?? id).join(", ");
   return [
-    paint.red(`${names} went on in another life of this cluster: "gam recover" was run there, too`),
-    'Choose one of the two. On each host of the other: "gam leave --force", then "gam join TOKEN"',
+    paint.red(`"gam recover" was run on ${names}, too: there is a second life of this cluster`),
+    'Keep one of the two. On each host of the other, run "gam leave --force", then "gam join TOKEN"',
   ];
 }
 
-/** What may go wrong next, and what to do about it. At most one thing: the worst. */
+/** The worst thing that is wrong or may go wrong next, and what to do about it. */
 function advice(status: GamStatus, paint: Paint): string[] {
   const { leader, nodes, voters, isMute } = status;
   if (isMute) {
     return [
-      paint.red("The journal of this host is spoilt, and it takes no part in the mesh"),
-      'If others have a leader, join anew as the log says; if not: "gam recover" shows what is whole here',
+      paint.red("The journal of this host is damaged, so this host takes no part in the mesh"),
+      "If the other hosts have a leader, join again as the log of the agent says",
+      'If they have none, run "gam recover": it shows what this host still has',
     ];
   }
-  // A peer without its engine is called down, and votes all the same.
+  // A node whose engine does not answer has the state "down", but its peer still votes.
   const voting = nodes.filter(({ id, heard }) => heard && voters.includes(id));
   const majority = Math.floor(voters.length / 2) + 1;
   if (leader === null) {
     const silent = nodes.filter((node) => voters.includes(node.id) && !node.heard);
     const missing = silent.map(({ hostname }) => hostname).join(", ");
     return [
-      paint.red("Nothing can be scheduled until a leader is elected; what runs, runs on"),
+      paint.red(
+        "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      ),
       `${votersWanted(voters.length)}${missing && `; not heard: ${missing}`}`,
       ...(isLost(status) ? [recoverAdvice] : []),
     ];
@@ -229,18 +236,18 @@ function advice(status: GamStatus, paint: Paint): string[] {
   if (voters.length > 1 && voting.length === majority) {
     return [
       paint.yellow(
-        `${voting.length} of ${voters.length} voters answer; the next one lost stops scheduling`,
+        `${voting.length} of ${voters.length} voters answer; losing one more stops scheduling`,
       ),
     ];
   }
   const managers = nodes.filter(({ role }) => role !== "worker");
   if (managers.length > 1 && managers.filter(({ heard }) => heard).length === 1) {
     return [
-      paint.yellow("One manager answers; until another one does, writes are on its disk only"),
+      paint.yellow("Only one manager answers; until another one does, writes are on one disk only"),
     ];
   }
   if (nodes.length === 2) {
-    return [paint.dim("Add a third host: from then on any one of them may be lost")];
+    return [paint.dim("Add a third host: the mesh then survives the loss of any one host")];
   }
   return [];
 }

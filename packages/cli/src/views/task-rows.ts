@@ -1,7 +1,7 @@
 /**
- * Task rows: the tasks of a stack as a table, newest of each slot first and its past below it.
+ * Task rows: the tasks of a stack as a table. Below the newest task of each slot stand its older ones.
  *
- * Decides names and wording, which are those that users of the docker client know.
+ * Decides names and wording: those of the docker client, which users know.
  */
 
 import type { NodeItem, ServiceItem, TaskItem } from "../agent/engine-calls.ts";
@@ -11,7 +11,7 @@ const titles = ["NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERRO
 
 export interface TaskRowsOptions {
   readonly tasks: readonly TaskItem[];
-  /** For their names; so are the nodes. */
+  /** Read for their names only, like `nodes`. */
   readonly services: readonly ServiceItem[];
   readonly nodes: readonly NodeItem[];
   readonly nowMs: number;
