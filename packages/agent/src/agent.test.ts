@@ -20,7 +20,7 @@ import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
 import type { AgentLog } from "./log.ts";
 
-/** Only so that a test that hangs ends: nothing here takes a tenth of it. */
+/** Ends a test that hangs. No test takes a tenth of this time. */
 const guard = { timeout: 120_000 };
 const silence = (): void => undefined;
 const log: AgentLog = { debug: silence, info: silence, warn: silence, error: silence };
@@ -33,7 +33,7 @@ const init = {
   dataPath: dataPathDefault,
 } as const;
 
-/** The gam command reads all that the agent says, as JSON. */
+/** Reads the agent's answers through JSON, like the gam command. */
 function assertReadable<T>(check: Check<T>, answer: T): void {
   const sent = JSON.parse(JSON.stringify(answer));
   assert.deepEqual(check(sent, "answer"), sent);
@@ -54,12 +54,14 @@ async function freePort(): Promise<number> {
   return typeof bound === "object" && bound !== null ? bound.port : 0;
 }
 
-/** An agent without an engine, on loopback, in a folder of its own. A start takes a new port, if none is given. */
+/**
+ * An agent without an engine, on loopback, in its own folder. Without a given port, each start takes a new one.
+ */
 async function running(t: TestContext, port = 0): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
   const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
   const mesh = ["--listen", `127.0.0.1:${port}`, "--advertise", "127.0.0.1"];
-  // All of them are on this one host, whose kernel is none of theirs.
+  // All agents run on this host, and must not change its kernel.
   const all = [...args, ...mesh, "--networks", "off"];
   const fail = (thrown: unknown): void => {
     throw thrown;
@@ -154,7 +156,7 @@ test(
 
     const again = await b.restart();
     assert.equal(again.self, second);
-    // At another port, for it listens at any: who it is does not hang on where it is.
+    // The restart listens at another port: a peer's identity does not depend on its address.
     await until("it knows again what it knew", () => again.view().networks().length === 2);
 
     await again.leave(false);
@@ -168,7 +170,7 @@ test(
   },
 );
 
-test("the last voter hands the vote on before it leaves", guard, async (t) => {
+test("the only voter hands on its vote before it leaves", guard, async (t) => {
   const [a, b] = [await running(t), await running(t)];
   await a.door.init(init);
   await joinAt(b.door, a.door.tokens().manager);
@@ -178,7 +180,7 @@ test("the last voter hands the vote on before it leaves", guard, async (t) => {
   assert.equal(b.door.view().nodes().length, 1);
 });
 
-test("a token that is wrong or was rotated lets nobody in, and says so", guard, async (t) => {
+test("a wrong or rotated token is refused with the reason", guard, async (t) => {
   const [a, b] = [await running(t), await running(t)];
   await a.door.init(init);
   const old = a.door.tokens().manager;
@@ -227,7 +229,7 @@ test("a worker cannot make itself a manager, and a manager can, both ways", guar
   assert.deepEqual(secretsIn(c.door.tokens()), secretsIn(a.door.tokens()));
   await c.door.propose([{ kind: "createNetwork", network: network(c.door, "by-c") }]);
 
-  // The leader votes, so it is demoted once others vote in its place.
+  // The leader votes, so its demotion waits until other managers vote.
   const deposed = a.door.self;
   await turn(b.door, deposed, "worker");
   await until("another leads", () => ![undefined, deposed].includes(b.door.leader()));
@@ -235,7 +237,7 @@ test("a worker cannot make itself a manager, and a manager can, both ways", guar
   await until("it has forgotten the root key", () => !showsTokens(a.door));
   const more = { kind: "createNetwork", network: network(a.door, "by-a") } as const;
   await assert.rejects(a.door.propose([more]), { message: /createNetwork is for managers/ });
-  // Also over a restart, from its own disk.
+  // The role survives a restart, from the node's own disk.
   const again = await a.restart();
   await until("it is back", () => again.leader() !== undefined);
   assert.throws(() => again.tokens(), { code: "NOT_SUPPORTED" });
@@ -257,7 +259,7 @@ test(
     assert.deepEqual(secretsIn(a.door.tokens()), secretsIn(b.door.tokens()));
     assert.throws(() => c.door.tokens(), { code: "NOT_SUPPORTED" });
     await assert.rejects(c.door.rotateTokens(["manager"], []), { code: "NOT_SUPPORTED" });
-    // All that a worker has: its copy of the state and its data directory.
+    // Everything a worker has: its copy of the state and its data directory.
     const held = Buffer.from(JSON.stringify(c.door.view().cluster));
     const files = await readdir(c.agent.config.dataDir, { recursive: true, withFileTypes: true });
     const contents = await Promise.all(
@@ -298,7 +300,7 @@ test(
     const awaits = (): readonly unknown[] => a.door.status().rootAwaits ?? [];
     await until("only the worker is missing", () => awaits().length === 1);
     assert.deepEqual(awaits(), [c.door.self]);
-    // Not the leader, whom the worker would not find at another port.
+    // Not the leader: the worker would not find it at another port.
     let again = await b.restart();
     await until("it is there again", () => again.leader() !== undefined);
     assert.equal(rootOf(again), second);
@@ -339,7 +341,7 @@ for (const name of ["place.json.tmp", "credentials.json.tmp", "seal.key.tmp"]) {
   );
 }
 
-/** All that is in a folder, by path, with when it was changed last. */
+/** Returns: the files in a folder by path, with the time of their last change. */
 async function contentOf(folder: string): Promise<unknown> {
   const names = (await readdir(folder, { recursive: true })).sort();
   return await Promise.all(
@@ -365,7 +367,7 @@ test(
     journal.speak(spokenDialect.newest + 1);
     const step = journal.take();
     assert.ok(step !== undefined && step.file === name);
-    // With a torn record behind it, which a start cuts off otherwise.
+    // Append a torn record, which any other start would cut off.
     await appendFile(join(folder, name), Buffer.concat([step.bytes, step.bytes.subarray(0, 9)]));
     const before = await contentOf(dataDir);
     for (const salvage of ["off", "on"]) {
@@ -378,7 +380,7 @@ test(
   },
 );
 
-test("a member without its journal does not start, and says what to do", guard, async (t) => {
+test("a member without its journal does not start, and names the remedy", guard, async (t) => {
   const a = await running(t);
   await a.door.init(init);
   const folder = a.agent.config.dataDir;
@@ -387,20 +389,24 @@ test("a member without its journal does not start, and says what to do", guard, 
   await assert.rejects(a.restart(), { code: "CORRUPT_FILE", message: /gam join TOKEN/ });
 });
 
-test("a crash in the middle of leaving leaves no member, and no trace of one", guard, async (t) => {
-  const a = await running(t);
-  const was = await a.door.init(init);
-  const folder = a.agent.config.dataDir;
-  await a.agent.stop();
-  await rm(join(folder, "credentials.json"));
-  const again = await a.restart();
-  assert.equal(again.state(), "inactive");
-  assert.notEqual(again.self, was, "what it promised is forgotten, so it is somebody else");
-  assert.deepEqual((await readdir(folder)).sort(), ["identity.json", "lock"]);
-  await again.init(init);
-});
+test(
+  "after a crash while leaving, a restart removes the rest of the membership",
+  guard,
+  async (t) => {
+    const a = await running(t);
+    const was = await a.door.init(init);
+    const folder = a.agent.config.dataDir;
+    await a.agent.stop();
+    await rm(join(folder, "credentials.json"));
+    const again = await a.restart();
+    assert.equal(again.state(), "inactive");
+    assert.notEqual(again.self, was, "its promises are deleted, so it must be another peer");
+    assert.deepEqual((await readdir(folder)).sort(), ["identity.json", "lock"]);
+    await again.init(init);
+  },
+);
 
-test("a survivor goes on alone, and the others come back as members", guard, async (t) => {
+test("a survivor continues alone, and the others come back as members", guard, async (t) => {
   const [a, b, c] = [
     await running(t, await freePort()),
     await running(t, await freePort()),
@@ -416,7 +422,7 @@ test("a survivor goes on alone, and the others come back as members", guard, asy
 
   await b.agent.stop();
   await c.agent.stop();
-  await until("nobody leads", () => a.door.leader() === undefined);
+  await until("there is no leader", () => a.door.leader() === undefined);
   const report = await a.door.recoverReport();
   assertReadable(checkRecoverReport, report);
   assert.equal(report.refusal, "");
@@ -450,7 +456,7 @@ test("a survivor goes on alone, and the others come back as members", guard, asy
 });
 
 test(
-  "a spoilt journal is refused, and what is whole in it can be gone on with",
+  "a spoilt journal is refused, and a recovery can continue with its whole part",
   guard,
   async (t) => {
     const a = await running(t);
@@ -489,5 +495,5 @@ test("a second agent on the same data directory does not start", guard, async (t
   const a = await running(t);
   await a.door.init(init);
   const second = Agent.start(a.agent.config, log, "0.0.0", () => undefined);
-  await assert.rejects(second, { code: "IN_USE", message: /another agent runs on it/ });
+  await assert.rejects(second, { code: "IN_USE", message: /another agent uses it/ });
 });

@@ -1,7 +1,7 @@
 /**
- * Agent: one host's gam, from its start to its end. A member of a cluster or not, it serves the API.
+ * Agent: gam on one host, from its start to its end. It serves the API in a cluster and outside of one.
  *
- * Decides only whether this host is in a cluster, and that one change of that is under way at a time.
+ * Decides only whether this host is in a cluster, and allows one change of that at a time.
  */
 import { type FileHandle, rm } from "node:fs/promises";
 import type { ClusterDoor, InitRequest, SwarmJoinRequest } from "@gam/api";
@@ -33,7 +33,7 @@ import type { MeshAddresses } from "./mesh-door.ts";
 import { tunnelDir } from "./networking.ts";
 import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 
-/** A survivor that goes on alone writes its state down, starts anew and elects itself within this. */
+/** Within this time a survivor writes its state, restarts from it and elects itself. */
 const recoverMs = 30_000;
 const recoverPollMs = 50;
 
@@ -66,7 +66,7 @@ export class Agent {
   }
 
   /**
-   * Resumes membership where there is one.
+   * Starts the agent, and resumes its membership if it has one.
    *
    * Errors: CORRUPT_FILE, with what to do; IN_USE when another agent has the data directory or the port;
    *         NOT_SUPPORTED when a newer gam has written to the data directory, which stays as it is.
@@ -89,7 +89,7 @@ export class Agent {
     }
   }
 
-  /** Says goodbye where that helps the others, and stops. Containers run on. */
+  /** Hands on leadership and stops. Containers keep running. */
   async stop(): Promise<void> {
     const cluster = this.#cluster;
     this.#cluster = undefined;
@@ -101,7 +101,7 @@ export class Agent {
   door(): ClusterDoor {
     const active = (): ClusterMember => {
       if (this.#cluster !== undefined) return this.#cluster;
-      throw new GamError("NOT_MEMBER", "Cannot do that: this host is not in a cluster");
+      throw new GamError("NOT_MEMBER", "Cannot do that: this host is in no cluster");
     };
     const agent = this;
     return {
@@ -141,11 +141,11 @@ export class Agent {
     const { dataDir } = this.config;
     const credentials = await loadCredentials(dataDir);
     if (credentials === undefined) {
-      // A membership ended, or was not made, and a crash came before all of it was gone.
+      // A crash interrupted #forget(): after a membership ended, or after a failed init or join.
       if (await hasJournal(this.config.dataDir)) await this.#forget();
       this.#log.info(
         { node: this.#identity.nodeId },
-        'Not in a cluster yet: "gam init" makes one, "gam join TOKEN" joins one',
+        'Started without a cluster. Run "gam init" to create one, or "gam join TOKEN" to join one',
       );
       return;
     }
@@ -156,10 +156,10 @@ export class Agent {
     if (this.config.salvage) {
       this.#log.warn(
         {},
-        'Started from what is whole in the journal; takes no part until "gam recover"',
+        'Started from the whole part of the journal. This host takes no part until "gam recover"',
       );
     }
-    this.#log.info({ node: nodeId, cluster: credentials.clusterId }, "Back in its cluster");
+    this.#log.info({ node: nodeId, cluster: credentials.clusterId }, "Resumed membership");
   }
 
   #view(): View {
@@ -177,7 +177,7 @@ export class Agent {
         return await ClusterMember.init(this.#parts(), options);
       });
     });
-    this.#log.info({ node: this.#identity.nodeId }, "Made a cluster");
+    this.#log.info({ node: this.#identity.nodeId }, "Created a cluster");
     return this.#identity.nodeId;
   }
 
@@ -198,7 +198,8 @@ export class Agent {
   async #leave(force: boolean): Promise<void> {
     await this.#change(async () => {
       const cluster = this.#cluster;
-      if (cluster === undefined) throw new GamError("NOT_MEMBER", "Cannot leave: not in a cluster");
+      if (cluster === undefined)
+        throw new GamError("NOT_MEMBER", "Cannot leave: this host is in no cluster");
       await cluster.leave(force);
       await this.#forget();
     });
@@ -207,21 +208,22 @@ export class Agent {
 
   async #recover(force: boolean): Promise<void> {
     const before = this.#cluster;
-    if (before === undefined) throw new GamError("NOT_MEMBER", "Cannot recover: not in a cluster");
+    if (before === undefined)
+      throw new GamError("NOT_MEMBER", "Cannot recover: this host is in no cluster");
     await before.survivor.recover(force);
     const untilMs = performance.now() + recoverMs;
     while (this.#cluster === before || this.#cluster?.peer.leader !== this.#identity.nodeId) {
       if (performance.now() > untilMs) {
         throw new GamError(
           "NO_LEADER",
-          `Cannot say how it ended: this host does not lead after ${recoverMs / 1000} s; see "gam status"`,
+          `Cannot confirm the recovery: this host does not lead after ${recoverMs / 1000} s. Run "gam status"`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, recoverPollMs));
     }
   }
 
-  /** The same member, with the log of another life of its cluster. */
+  /** Restarts this member with the log of another life of its cluster. */
   #reborn(): void {
     this.#change(async () => {
       const before = this.#cluster;
@@ -232,14 +234,20 @@ export class Agent {
       const cluster = await ClusterMember.resume(this.#parts(), { addresses, credentials });
       this.#cluster = undefined;
       this.#enter(cluster);
-      this.#log.info({ life: cluster.peer.lives.own }, "Back in another life of its cluster");
+      this.#log.info(
+        { life: cluster.peer.lives.own },
+        "Resumed membership in another life of the cluster",
+      );
     }).catch(this.#fail);
   }
 
-  /** Somebody else removed this node. */
+  /** Ends the membership after another node removed this one. */
   #removed(): void {
-    if (this.#changing) return; // It is leaving, and knows.
-    this.#log.warn({}, "This node was removed from the cluster; join again with a token");
+    if (this.#changing) return; // This node is leaving by itself.
+    this.#log.warn(
+      {},
+      'Removed from the cluster by another node. Run "gam join TOKEN" to join again',
+    );
     this.#change(async () => {
       await this.#cluster?.end();
       await this.#forget();
@@ -247,9 +255,9 @@ export class Agent {
   }
 
   /**
-   * Comes back, if ever, as another peer: this one has made promises in its journal, and the journal is
-   * gone. Others might still count on them. The journal is the last to go: while it is there and
-   * credentials are not, a start takes this up again.
+   * Deletes the membership and makes a new identity. Other peers may still rely on promises in the deleted
+   * journal, so this host must not come back as the same peer. The journal is deleted last: a start that finds
+   * a journal without credentials runs this again.
    */
   async #forget(): Promise<void> {
     const { dataDir } = this.config;
@@ -273,7 +281,10 @@ export class Agent {
 
   async #change(work: () => Promise<void>): Promise<void> {
     if (this.#changing) {
-      throw new GamError("IN_USE", "Cannot change membership: another change of it is under way");
+      throw new GamError(
+        "IN_USE",
+        "Cannot change membership: another change is in progress. Try again when it has ended",
+      );
     }
     this.#changing = true;
     try {
@@ -305,7 +316,7 @@ export class Agent {
   async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<MeshAddresses> {
     const { listen, advertise } = this.config;
     const { listenAddr, advertiseAddr } = request;
-    // Clients say 0.0.0.0:2377 when they were told nothing: the port of another orchestrator.
+    // Clients send 0.0.0.0:2377, Swarm's port, by default: ignore it.
     const told = listenAddr !== undefined && !listenAddr.startsWith("0.0.0.0");
     const place = {
       listen: told ? withPort(listenAddr, listen.port) : listen,
@@ -362,7 +373,7 @@ export class Agent {
       );
     return {
       id: ID,
-      // A node that has not said its name yet goes by its id.
+      // A node that has not reported its hostname yet is shown by its id.
       hostname: Description.Hostname || ID,
       address: Gam.addresses[0] ?? "",
       state: Status.State,
@@ -389,6 +400,6 @@ function withPort(text: string, port: number): { host: string; port: number } {
 function inClusterAlready(): GamError {
   return new GamError(
     "REFUSED",
-    "Cannot join: this node is already part of a cluster; leave it first",
+    'Cannot join: this host is already in a cluster. Run "gam leave" first',
   );
 }

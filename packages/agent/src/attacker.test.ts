@@ -1,4 +1,4 @@
-/** A worker that does what it likes, against real agents on loopback. */
+/** Runs a malicious worker against real agents on loopback. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -25,7 +25,7 @@ interface Member {
   readonly folder: string;
   readonly agent: Agent;
   readonly door: ClusterDoor;
-  /** Of refusals: who and why. */
+  /** Refusals in the log: the peer and the reason. */
   readonly refused: { readonly peer: unknown; readonly reason: string }[];
 }
 
@@ -67,7 +67,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** What no worker may move. What a node says of itself, and when, is its own. */
+/** Returns: the part of the state that no worker may change. A node's reports about itself are not in it. */
 function essence({ door }: Member): unknown {
   const view = door.view();
   const nodes = view.nodes().map(({ ID, Spec, Gam, Description }) => {
@@ -83,13 +83,13 @@ function essence({ door }: Member): unknown {
   };
 }
 
-test("the script for real hosts says how it is run", guard, async () => {
+test("the script for real hosts prints its usage", guard, async () => {
   const script = fileURLToPath(new URL("../../../test/lab/attacker.ts", import.meta.url));
   const run = promisify(execFile)(process.execPath, [script]);
   await assert.rejects(run, { code: 2, stderr: /^Usage: node test\/lab\/attacker\.ts DATA_DIR/ });
 });
 
-test("a worker that tries everything moves nothing, and each try is named", guard, async (t) => {
+test("a malicious worker changes nothing, and each attempt is logged", guard, async (t) => {
   const members = [await member(t), await member(t), await member(t), await member(t)] as const;
   const [a, b, c, worker] = members;
   await a.door.init(init);
@@ -111,7 +111,7 @@ test("a worker that tries everything moves nothing, and each try is named", guar
   await until("all have said what they are", described);
   await worker.door.fresh();
 
-  // Root on the worker stops the agent and takes what it finds.
+  // Root on the worker stops the agent and takes its files.
   await worker.agent.stop();
   const identity = await loadIdentity(worker.folder);
   const credentials = await loadCredentials(worker.folder);
@@ -133,7 +133,7 @@ test("a worker that tries everything moves nothing, and each try is named", guar
         [a, b, c].some(({ refused }) =>
           refused.some(({ peer, reason }) => peer !== undefined && named?.test(reason)),
         );
-      // What was cut off a moment ago may not know it yet, and speaks to nobody.
+      // A peer that was just disconnected may not have noticed yet, and its messages go nowhere.
       for (let tries = 0; tries < triesMax; tries += 1) {
         await attacker.connected();
         await run(attacker);

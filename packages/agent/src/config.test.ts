@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostAndPort, readConfig } from "./config.ts";
 
-test("readConfig() takes an option over its variable, and a variable over the default", () => {
+test("readConfig() prefers an option to its variable, and a variable to the default", () => {
   const config = readConfig(["--socket", "/a"], { GAM_SOCKET: "/b", GAM_DATA_DIR: "/c" });
   assert.equal(config.socket, "/a");
   assert.equal(config.dataDir, "/c");
@@ -13,14 +13,17 @@ test("readConfig() takes an option over its variable, and a variable over the de
 
 const refused = [
   { args: ["--bogus", "1"], message: /Cannot read options: .*bogus/ },
-  { args: ["--listen", "here"], message: /"listen": wanted host:port, found "here"/ },
+  { args: ["--listen", "here"], message: /"listen": found "here"\. Use host:port/ },
   { args: ["--listen", "a:99999"], message: /"listen"/ },
-  { args: ["--log-level", "loud"], message: /"log-level": wanted one of/ },
-  { args: ["--container-mesh", "yes"], message: /"container-mesh": wanted on or off/ },
-  { args: ["--salvage", "maybe"], message: /"salvage": wanted on or off/ },
-  { args: ["--voters-max", "2"], message: /"voters-max": wanted 1, 3, 5 or 7/ },
-  { args: ["--vote-silence", "4"], message: /"vote-silence": wanted seconds from 5 to 86400/ },
-  { args: ["--vote-silence", "5m"], message: /"vote-silence": .* found "5m"/ },
+  { args: ["--log-level", "loud"], message: /"log-level": found "loud"\. Use one of/ },
+  { args: ["--container-mesh", "yes"], message: /"container-mesh": found "yes"\. Use on or off/ },
+  { args: ["--salvage", "maybe"], message: /"salvage": found "maybe"\. Use on or off/ },
+  { args: ["--voters-max", "2"], message: /"voters-max": found "2"\. Use 1, 3, 5 or 7/ },
+  {
+    args: ["--vote-silence", "4"],
+    message: /"vote-silence": found "4"\. Use seconds from 5 to 86400/,
+  },
+  { args: ["--vote-silence", "5m"], message: /"vote-silence": found "5m"/ },
 ];
 
 for (const { args, message } of refused) {

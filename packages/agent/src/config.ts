@@ -1,8 +1,8 @@
 /**
- * Config: what the agent was told on its command line or by its environment.
+ * Config: the agent's settings, from its command line and its environment.
  *
- * An option wins over its variable, a variable over the default. Nothing else is read: what a cluster
- * has to know stands in its state.
+ * An option overrides its variable, and a variable the default. Nothing else is read: the settings of a cluster
+ * are in its state.
  */
 import { parseArgs } from "node:util";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
@@ -15,18 +15,18 @@ export interface AgentConfig {
   /** Unix socket of the host's Docker engine. */
   readonly engine: string;
   readonly listen: { readonly host: string; readonly port: number };
-  /** `host` or `host:port` under which other peers reach this one; found out where it is not given. */
+  /** `host` or `host:port` at which other peers reach this one. If undefined, the agent finds it out. */
   readonly advertise: string | undefined;
   readonly logLevel: string;
-  /** Voters at most: 1, 3, 5 or 7. */
+  /** Maximum number of voters: 1, 3, 5 or 7. */
   readonly votersMax: number;
-  /** A silent voter keeps its vote for so long where no other manager can take it over. */
+  /** How long a silent voter keeps its vote if no other manager can take it over. */
   readonly voteSilenceMs: number;
   /** Whether this host takes part in networks across hosts. */
   readonly networks: boolean;
   /** Whether containers of this host may reach the ports of peers. */
   readonly containerMesh: boolean;
-  /** Start from what is whole in a spoilt journal, take no part, and wait for "gam recover". */
+  /** Start from the whole part of a spoilt journal, take no part, and wait for "gam recover". */
   readonly salvage: boolean;
 }
 
@@ -37,11 +37,15 @@ const options = {
   listen: { type: "string", env: "GAM_LISTEN", help: "host:port of the mesh" },
   advertise: { type: "string", env: "GAM_ADVERTISE", help: "address that other peers use" },
   "log-level": { type: "string", env: "GAM_LOG_LEVEL", help: "trace, debug, info, warn or error" },
-  "voters-max": { type: "string", env: "GAM_VOTERS_MAX", help: "voters at most: 1, 3, 5 or 7" },
+  "voters-max": {
+    type: "string",
+    env: "GAM_VOTERS_MAX",
+    help: "maximum number of voters: 1, 3, 5 or 7",
+  },
   "vote-silence": {
     type: "string",
     env: "GAM_VOTE_SILENCE",
-    help: "seconds that a silent voter keeps its vote",
+    help: "seconds for which a silent voter keeps its vote",
   },
   networks: { type: "string", env: "GAM_NETWORKS", help: "networks across hosts: on or off" },
   "container-mesh": {
@@ -134,7 +138,7 @@ export function readConfig(
 function refuse(name: string, wanted: string, found: string): never {
   throw new GamError(
     "BAD_REQUEST",
-    `Cannot read option "${name}": wanted ${wanted}, found "${found}"`,
+    `Cannot read option "${name}": found "${found}". Use ${wanted}`,
   );
 }
 

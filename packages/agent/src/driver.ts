@@ -1,9 +1,8 @@
 /**
- * Driver: runs one peer on this host. Timers, sockets, disk and engine are here, and no decision is.
+ * Driver: runs one peer on this host with timers, sockets, disk and engine. Decides nothing.
  *
- * Every effect is performed in the order in which the peer gave it; whatever comes of it goes back in
- * as an input. An error of the disk or a broken invariant ends the agent: containers run on without
- * it, and it comes back from its journal.
+ * Performs the effects in the order in which the peer gives them, and feeds the results back as inputs. A disk
+ * error or a broken invariant ends the agent. Containers keep running, and the next start reads the journal.
  */
 
 import { messageOf, type NodeId, unreachable } from "@gam/core";
@@ -35,13 +34,13 @@ export interface DriverParts {
   readonly engine: DockerEngine;
   readonly networking: Networking;
   readonly log: AgentLog;
-  /** Ends the agent. Called once, with what happened. */
+  /** Ends the agent. Called once, with the error. */
   readonly fail: (thrown: unknown) => void;
-  /** This peer is no member any more. */
+  /** Called when this peer has been removed from the cluster. */
   readonly removed: () => void;
-  /** The disk holds another life of the cluster, which another peer has to be made of. */
+  /** Called when the disk holds another life of the cluster, for which the caller must make a new peer. */
   readonly reborn: () => void;
-  /** Whom to connect to while the state names nobody yet. */
+  /** Peers to connect to until the state names the members. */
   readonly contacts: readonly Wanted[];
   /** The newest root key that this peer has a certificate of, base64. */
   readonly root: () => string | undefined;
@@ -55,7 +54,7 @@ export class Driver {
   readonly #endings: (() => void)[] = [];
   #lookAtSelf: (() => void) | undefined;
   #requests = 0;
-  /** Undefined until it is started. */
+  /** Undefined before start(). */
   #pace: Pace | undefined;
   #alarm: NodeJS.Timeout | undefined;
   #alarmMs = 0;
@@ -97,12 +96,12 @@ export class Driver {
     this.#endings.push(() => clearTimeout(this.#alarm));
   }
 
-  /** What this node says of itself is not true any more. */
+  /** Describes this node again, after it has changed. */
   describeAnew(): void {
     this.#lookAtSelf?.();
   }
 
-  /** Stops without saying goodbye to anybody. Resolves when the disk is at rest. */
+  /** Stops without notice to other peers. Resolves when all disk writes have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const end of this.#endings) end();
@@ -113,14 +112,14 @@ export class Driver {
     await this.#disk;
   }
 
-  /** Resolves when all that the peer has asked to be written by now is on the disk. */
+  /** Resolves when everything that the peer has asked to write so far is on the disk. */
   async durable(): Promise<void> {
-    // What is asked for while one step is under way comes with the next one.
+    // Writes requested during one disk step are part of the next one.
     await this.#disk;
     await this.#disk;
   }
 
-  /** Resolves when the changes are applied here, or are not going to be as far as one can tell. */
+  /** Resolves when the changes are applied here, are refused, or may be lost. */
   propose(changes: readonly AskedChange[]): Promise<ProposalOutcome> {
     return new Promise((resolve) => {
       if (this.#stopped) return resolve({ kind: "lost", message: "the agent is stopping" });
@@ -130,7 +129,7 @@ export class Driver {
     });
   }
 
-  /** Resolves when the view holds all that was acknowledged before, or when the peer waits no longer. */
+  /** Resolves when the view holds all writes acknowledged before the call, or when the peer gives up waiting. */
   fresh(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#stopped) return resolve();
@@ -174,7 +173,7 @@ export class Driver {
     }
   }
 
-  /** Until the peer has something to do by itself. */
+  /** Sets the timer for the next tick at which the peer has something to do. */
   #sleep(): void {
     if (this.#pace === undefined || this.#stopped) return;
     const nowMs = performance.now();
@@ -240,7 +239,7 @@ export class Driver {
       case "measure":
         engine.usage().then(
           (usage) => this.#step({ kind: "measured", usage }),
-          (thrown) => log.debug({ reason: messageOf(thrown) }, "Cannot measure usage"),
+          (thrown) => log.debug({ reason: messageOf(thrown) }, "Could not measure usage"),
         );
         return;
       case "removed":
@@ -266,7 +265,7 @@ export class Driver {
     const { peer, mesh, contacts } = this.#parts;
     const nodes = peer.view.nodes();
     const members = nodes.map(({ ID, Gam }) => ({ nodeId: ID, addresses: Gam.addresses }));
-    // A member that has just joined is not in its own copy until the log reaches it.
+    // A new member finds itself in its own copy of the state only after the log has arrived.
     const arrived = members.some(({ nodeId }) => nodeId === peer.self);
     mesh.setPeers(arrived ? members : contacts);
     for (const { nodeId } of mesh.peers()) if (peer.view.isRemoved(nodeId)) mesh.evict(nodeId);

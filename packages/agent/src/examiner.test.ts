@@ -52,7 +52,7 @@ const plan = {
   ],
 } as unknown as NodePlan;
 
-test("waysOut() takes one way to each node for each port, from bridge to bridge", () => {
+test("waysOut() takes one path to each node for each port, from bridge to bridge", () => {
   const view = stateOf({
     back: { [a]: "10.0.2.1", [c]: "10.0.2.3" },
     front: { [a]: "10.0.1.1", [b]: "10.0.1.2", [c]: "10.0.1.3" },
@@ -69,12 +69,12 @@ test("waysOut() takes one way to each node for each port, from bridge to bridge"
   ]);
 });
 
-test("waysOut() tries no bridge that the plan does not know of", () => {
+test("waysOut() skips bridges that are not in the plan", () => {
   const view = stateOf({ front: { [a]: "10.0.1.1", [b]: "10.0.1.77" } });
   assert.deepEqual(waysOut(view, plan), []);
 });
 
-test("portsOut() takes the port of each other node that no way leads to", () => {
+test("portsOut() takes the port of each other node without a path to it", () => {
   const store = new Store();
   const troubled = { network: aNodeNetwork({ problem: "no VXLAN" }) };
   const nodes = [
@@ -110,7 +110,7 @@ test("portsOut() takes the port of each other node that no way leads to", () => 
   assert.deepEqual(shown(untunnelled), ["plain 10.88.0.1 10.88.0.3 4789 1500"]);
 });
 
-test("Examiner has everybody look once, and goes on without who does not answer", async () => {
+test("Examiner has each node examine itself once, and continues without those that do not answer", async () => {
   const looks: string[] = [];
   const heard = new Map<string, RequestHandler>();
   const parts: ExaminerParts = {

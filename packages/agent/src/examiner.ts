@@ -1,8 +1,8 @@
 /**
- * Examiner: finds out what only this host can see, and asks the others for what only they can.
+ * Examiner: examines this host, and asks the other agents to examine theirs.
  *
- * Judges nothing: the API's doctor does. Each agent tries its own ways to all others, so a port that is
- * closed one way is seen on the side that it is closed for.
+ * Does not judge the findings: the API's doctor does. Each agent probes its own paths to all others, so the
+ * host that cannot send through a port is the one that reports it.
  */
 import type { DoctorDoor, DoctorFacts, Examination, Examined } from "@gam/api";
 import { checkExamination } from "@gam/api";
@@ -24,7 +24,7 @@ import type { View } from "@gam/state";
 const requestName = "examine";
 const hearName = "hear";
 const hearMs = 5_000;
-/** An engine that hangs costs five seconds, ways that carry nothing four in each round. */
+/** Budget: 5 s for a hung engine, plus 4 s for each round of unanswered probes. */
 const answerMs = 30_000;
 const probesAtOnce = 64;
 
@@ -32,13 +32,13 @@ export interface ExaminerParts {
   readonly self: NodeId;
   readonly mesh: Pick<Mesh, "handle" | "peers" | "request">;
   readonly view: () => View;
-  /** What the data plane was told last; undefined where there is none. */
+  /** The last plan of the data plane; undefined before the first. */
   readonly plan: () => NodePlan | undefined;
-  /** As DoctorFacts has them. */
+  /** Those fields of DoctorFacts. */
   readonly quorum: () => Pick<DoctorFacts, "leaderlessMs" | "voters" | "rivals">;
-  /** Sentences. */
+  /** Problems of the data plane and the name server, in sentences. */
   readonly problems: () => readonly string[];
-  /** Whose trial packets got here. Errors: GamError, and what nft says. */
+  /** Returns: the sources of trial packets that arrived here. Errors: GamError, and what nft says. */
   readonly heard: () => Promise<readonly TrialSource[]>;
   /** Path of the engine's socket. */
   readonly engine: string;
@@ -46,7 +46,7 @@ export interface ExaminerParts {
 
 type Findings = Omit<Examination, "wallMs" | "tookMs">;
 type Path = Examination["paths"][number];
-/** A way to another node's bridge. */
+/** A path to another node's bridge. */
 interface Way {
   readonly node: NodeId;
   readonly network: string;
@@ -62,7 +62,7 @@ interface Port {
 
 export class Examiner implements DoctorDoor {
   readonly #parts: ExaminerParts;
-  /** One at a time, whoever asks: a member that asks often costs no more than one that asks once. */
+  /** Only one examination runs at a time, and all callers share it: frequent requests cost no more than one. */
   #running: Promise<Findings> | undefined;
 
   constructor(parts: ExaminerParts) {
@@ -93,7 +93,7 @@ export class Examiner implements DoctorDoor {
       const question = { name: requestName, body: new Uint8Array(), timeoutMs: answerMs };
       const answer = await mesh.request(node, question);
       const examination = checkExamination(decode(answer), "examination");
-      // What the answer took besides the examination was on the way: half of it, more or less, back.
+      // The rest of the round trip is network delay; assume half each way.
       const wayMs = Math.max(0, performance.now() - beganMs - examination.tookMs);
       const clockAheadMs = examination.wallMs + wayMs / 2 - Date.now();
       return { ...answered, examination, clockAheadMs, clockDoubtMs: wayMs / 2 };
@@ -137,7 +137,7 @@ export class Examiner implements DoctorDoor {
     return [{ to: node, network, port, bytes: ends.mtu, result: await probePath(ends) }];
   }
 
-  /** Nothing where the other does not listen: then nobody knows. */
+  /** Returns: no path if the other node cannot listen, since the result is then unknown. */
   async #tryPort({ node, ends }: Port): Promise<Path[]> {
     const heard = async (): Promise<readonly TrialSource[]> => {
       const question = { name: hearName, body: new Uint8Array(), timeoutMs: hearMs };
@@ -155,7 +155,7 @@ export class Examiner implements DoctorDoor {
   }
 }
 
-/** One way to each other node for each port that packets to it go to: the first network that has it. */
+/** Returns: one path to each other node for each port that packets to it use, through the first such network. */
 export function waysOut(view: View, plan: NodePlan): readonly Way[] {
   const ways = new Map<string, Way>();
   for (const plane of plan.networks) {
@@ -175,7 +175,7 @@ export function waysOut(view: View, plan: NodePlan): readonly Way[] {
   return [...ways.values()];
 }
 
-/** The ports of all other nodes that are up and take part, but have no network with this one. */
+/** Returns: the ports of all other nodes that are up and take part in networks, but share none with this node. */
 export function portsOut(view: View, plan: NodePlan, ways: readonly Way[]): readonly Port[] {
   const known = new Set(ways.map(({ node }) => node));
   const bytes = view.node(plan.self)?.Gam.network?.mtu ?? 0;

@@ -1,19 +1,19 @@
 /**
- * Keeper: this peer's credentials on its disk, and what its node may say of them.
+ * Keeper: this peer's credentials on its disk, and which root key its node may announce.
  *
- * What is said must outlive a crash: the cluster counts on a node that says that it has a certificate of
- * the next root key. So it is said once it is written, and one is written after the other.
+ * An announcement must survive a crash: the cluster relies on a node that announces a certificate of the next root
+ * key. So the node announces a key only after its certificate is written, and writes run one after the other.
  */
 import { base64 } from "@gam/core";
 import { type Credentials, newestRoot, saveCredentials } from "@gam/mesh";
 
 export interface KeeperOptions {
   readonly dataDir: string;
-  /** Those that lie there already. */
+  /** Credentials that are already on disk. */
   readonly written: Credentials | undefined;
-  /** This peer has got a certificate of another root key than before. Awaited before that is written. */
+  /** Called and awaited before a certificate of another root key is written. */
   readonly onTurn: () => Promise<void>;
-  /** `root` is another. */
+  /** Called after `root` has changed. */
   readonly onRoot: () => void;
   readonly fail: (thrown: unknown) => void;
 }
@@ -28,24 +28,24 @@ export class Keeper {
     this.#written = options.written;
   }
 
-  /** The newest root key that a certificate on disk is of, base64. */
+  /** The newest root key that has signed a certificate on disk, base64. */
   get root(): string | undefined {
     return this.#written && base64(newestRoot(this.#written));
   }
 
-  /** They have changed. Those of a host that is no member yet are not kept: see enter(). */
+  /** Writes changed credentials. Does nothing before enter(): the host is no member yet. */
   async keep(credentials: Credentials): Promise<void> {
     if (this.#written === undefined) return;
     await this.enter(credentials);
   }
 
-  /** This peer is a member with these. */
+  /** Writes the credentials of a new member. */
   async enter(credentials: Credentials): Promise<void> {
     this.#writing = this.#writing.then(() => this.#write(credentials)).catch(this.#options.fail);
     await this.#writing;
   }
 
-  /** Ends when nothing is left to write. */
+  /** Resolves when all writes are done. */
   async settled(): Promise<void> {
     await this.#writing;
   }

@@ -8,7 +8,7 @@ export interface AgentLog {
   error(fields: object, text: string): void;
 }
 
-/** JSON lines on standard output, one for each thing worth telling. Secrets are never given to it. */
+/** Returns: a log that writes JSON lines to standard output. Never log a secret. */
 export function openLog(level: string): AgentLog {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
 }

@@ -1,5 +1,5 @@
 /**
- * The agent's program: `gam agent`. Runs in the foreground until it is told to stop.
+ * Runs `gam agent` in the foreground until a signal stops it.
  */
 import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
@@ -32,7 +32,9 @@ async function run(): Promise<void> {
       thrown instanceof Error ? sourceStack(thrown.stack ?? "", startedAtMs) : undefined;
     log.error(
       { reason: messageOf(thrown), stack },
-      broken ? "Broken invariant: the agent ends, containers run on" : "The agent cannot go on",
+      broken
+        ? "Stopped for a broken invariant; containers keep running"
+        : "Stopped for an error; containers keep running",
     );
     process.exit(1);
   };
@@ -52,7 +54,7 @@ async function run(): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    log.info({ signal }, "Stopping; containers run on");
+    log.info({ signal }, "Stopping; containers keep running");
     await api.close();
     await agent.stop();
     process.exit(0);

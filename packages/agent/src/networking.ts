@@ -1,8 +1,9 @@
 /**
- * Networking: this host's part in networks across hosts, and the names in them.
+ * Networking: this host's part in networks across hosts, and DNS in them.
  *
- * Decides only whether there is one: where it is switched off, or the host cannot, the node says why,
- * and its tasks are those that need none. And whether its containers may reach peers, as its operator says.
+ * Decides only whether this host takes part, and whether its containers may reach peers, as its operator chose.
+ * If networks are switched off or the host cannot have them, the node reports why and gets only tasks without
+ * networks.
  */
 import { join } from "node:path";
 import { GamError } from "@gam/core";
@@ -28,10 +29,10 @@ const switchedOff: NodeNetwork = {
   encryption: "none",
   publicKey: "",
   problem:
-    "networks across hosts are switched off on this host: its agent runs with --networks off",
+    "networks across hosts are switched off: the agent of this host runs with --networks off. Restart it with --networks on",
 };
 
-/** Where this node's WireGuard keys are. */
+/** Returns: the folder of this node's WireGuard keys. */
 export function tunnelDir({ dataDir }: AgentConfig): string {
   return join(dataDir, "tunnel");
 }
@@ -66,12 +67,12 @@ export class Networking {
     return networking;
   }
 
-  /** Sentences for people. Empty when all is as it is to be. */
+  /** What does not work, in sentences for users. Empty if everything works. */
   get problems(): readonly string[] {
     return [...(this.#plan?.problems ?? []), ...this.#plane.problems(), ...this.#dns.problems];
   }
 
-  /** What was arranged last. */
+  /** The last plan. */
   get plan(): NodePlan | undefined {
     return this.#plan;
   }
@@ -84,7 +85,7 @@ export class Networking {
     this.#dns.serve(plan.dns);
   }
 
-  /** The state has the ports that peers say they are reached at; this one may listen at another one. */
+  /** Adds the port at which this peer listens: the state has only advertised ports, which may differ. */
   #wallsOf({ walls, underlay }: NodePlan): Walls {
     const { containerMesh, listen } = this.#config;
     const device = lineOf(underlay);
@@ -96,27 +97,27 @@ export class Networking {
     return { ...walls, ...line, ownDoors };
   }
 
-  /** Shape: whether this host sends no connection by an older plan than the last, once that is known. */
+  /** Resolves to whether this host sends connections by the last plan only, and by no older one. */
   async steered(): Promise<boolean> {
     return await this.#plane.steered();
   }
 
-  /** Ends when the last plan is applied, as far as it can be. */
+  /** Resolves when the last plan is applied, as far as possible. */
   async settled(): Promise<void> {
     await this.#plane.settled();
   }
 
-  /** The engine is there, or there again. */
+  /** Checks the networks after the engine has started or restarted. */
   async audit(): Promise<void> {
     await this.#plane.audit();
   }
 
-  /** Makes another key for tunnels, which is used as soon as the state shows it. Errors: those of the disk. */
+  /** Creates a new key for tunnels; tunnels use it as soon as the state shows it. Errors: those of the disk. */
   async rotateKeys(): Promise<void> {
     if (this.#isOn) await this.#keys.rotate();
   }
 
-  /** `address`: under which the others reach this host. */
+  /** `address`: where the other hosts reach this one. */
   async look(address: string): Promise<NodeNetwork> {
     if (!this.#isOn) return switchedOff;
     await this.#keys.rotateWhenDue(Date.now());
@@ -125,7 +126,8 @@ export class Networking {
   }
 
   /**
-   * Which other hosts' trial packets got here, of those that were sent since somebody asked.
+   * Returns: the sources of trial packets that arrived lately, while this host listened. Each call keeps it
+   * listening.
    *
    * Errors: NOT_SUPPORTED where networks are switched off; those of PortEar.
    */
@@ -134,14 +136,14 @@ export class Networking {
     return await this.#ear.heard();
   }
 
-  /** Everything stays as it is and works on, but for names. */
+  /** Kernel networking keeps running; DNS stops. */
   async close(): Promise<void> {
     await this.#dns.close();
     await this.#deafen();
     await this.#plane.close();
   }
 
-  /** Takes away every trace. Errors: what stayed. */
+  /** Removes everything that gam made. Errors: what could not be removed. */
   async remove(): Promise<void> {
     await this.#dns.close();
     await this.#deafen();

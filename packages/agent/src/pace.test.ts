@@ -15,7 +15,7 @@ interface Step {
 
 const tables: { readonly name: string; readonly steps: readonly Step[] }[] = [
   {
-    name: "a peer that does not rest is told of each tick",
+    name: "a peer that does not rest gets each tick",
     steps: [
       { atMs: 50, isWoken: true, want: { ticks: 1, lateTicks: 0 }, rest: 1, wakeInMs: 50 },
       { atMs: 99, isWoken: true, want: { ticks: 1, lateTicks: 0 }, rest: 1, wakeInMs: 51 },
@@ -24,7 +24,7 @@ const tables: { readonly name: string; readonly steps: readonly Step[] }[] = [
     ],
   },
   {
-    name: "a peer that rests is told of all at its end, or before what it hears",
+    name: "a peer that rests gets all ticks at the end of the rest, or before the next input",
     steps: [
       { atMs: 50, isWoken: true, want: { ticks: 1, lateTicks: 0 }, rest: 4, wakeInMs: 200 },
       { atMs: 249, isWoken: true, want: { ticks: 4, lateTicks: 0 }, rest: 4, wakeInMs: 201 },
@@ -34,7 +34,7 @@ const tables: { readonly name: string; readonly steps: readonly Step[] }[] = [
     ],
   },
   {
-    name: "what passes beyond the rest is late, and is not made up for",
+    name: "ticks beyond the rest are late, and are not delivered",
     steps: [
       { atMs: 50, isWoken: true, want: { ticks: 1, lateTicks: 0 }, rest: 3, wakeInMs: 150 },
       { atMs: 1210, isWoken: true, want: { ticks: 3, lateTicks: 20 }, rest: 1, wakeInMs: 25 },

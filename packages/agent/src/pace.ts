@@ -1,9 +1,9 @@
 /**
  * Pace: turns time into ticks of the peer.
  *
- * The peer says how many ticks it lets pass at once. Before each other input it is told of those that have
- * passed, so what comes in meets the tick of its moment. Ticks that are more than it allowed did not come because
- * this process was held up: those are late, and are not made up for.
+ * The peer says how many ticks may pass at once. Before any other input it gets the ticks that have passed, so
+ * that it handles the input at the right tick. If more ticks have passed than it allowed, this process was
+ * delayed: the rest counts as late and is not delivered.
  *
  * Drive it with passed() before each input and at `delayMs` after each step.
  */
@@ -25,7 +25,10 @@ export class Pace {
     this.#tickedMs = nowMs;
   }
 
-  /** Returns: what the peer is to be told; undefined while the tick lasts. `isWoken`: by the timer, which may be early. */
+  /**
+   * Returns: the ticks for the peer; undefined before the next tick. `isWoken`: called by the timer, which may
+   * be early.
+   */
   passed(nowMs: number, isWoken = false): Passed | undefined {
     const tickMs = this.#tickMs;
     const earlyMs = isWoken ? tickMs / 2 : 0;
@@ -34,12 +37,15 @@ export class Pace {
     const ticks = Math.min(passedTicks, this.#restTicks);
     this.#tickedMs += ticks * tickMs;
     const lateTicks = Math.max(0, Math.floor((nowMs - this.#tickedMs) / tickMs));
-    // The next one is not due at once.
+    // Keep the next tick from being due at once.
     if (lateTicks > 0) this.#tickedMs = nowMs - tickMs / 2;
     return { ticks, lateTicks };
   }
 
-  /** The peer lets so many pass from its last tick on. Returns: until when to wake it, in ms. */
+  /**
+   * `restTicks`: how many may pass at once after the last tick. Returns: the delay until the peer must wake, in
+   * ms.
+   */
   rest(nowMs: number, restTicks: number): number {
     this.#restTicks = restTicks;
     return Math.max(0, this.#tickedMs + restTicks * this.#tickMs - nowMs);

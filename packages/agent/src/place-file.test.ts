@@ -8,7 +8,7 @@ import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 const dir = mkdtempSync(join(tmpdir(), "gam-place-"));
 after(() => rmSync(dir, { recursive: true }));
 
-test("a place is kept, read again and removed", async () => {
+test("a place is written, read again and removed", async () => {
   assert.equal(await keptPlace(dir), undefined);
   for (const advertise of ["host1:7946", undefined]) {
     const place = { listen: { host: "0.0.0.0", port: 7946 }, advertise };
@@ -26,7 +26,7 @@ for (const text of ["", "{", "null", "{}", '{"listen":{"host":"a","port":"7946"}
   });
 }
 
-test("a disk that takes no place is DISK_FAILED", async () => {
+test("a place that cannot be written is DISK_FAILED", async () => {
   const place = { listen: { host: "0.0.0.0", port: 7946 }, advertise: undefined };
   await assert.rejects(keepPlace(join(dir, "absent"), place), { code: "DISK_FAILED" });
 });

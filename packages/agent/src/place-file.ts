@@ -1,6 +1,6 @@
 /**
- * Place file: where a membership listens and what it tells others, kept in the data directory for the next
- * start of the agent.
+ * Place file: the addresses at which a member listens and that it advertises, kept in the data directory for the
+ * next start of the agent.
  */
 import { join } from "node:path";
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
@@ -27,7 +27,10 @@ export async function keepPlace(dataDir: string, place: MeshAddresses): Promise<
   }
 }
 
-/** Undefined where none was kept. Errors: CORRUPT_FILE and NOT_SUPPORTED, with what to do; those of the disk. */
+/**
+ * Returns: undefined without a file. Errors: CORRUPT_FILE and NOT_SUPPORTED, with what to do; those of the
+ * disk.
+ */
 export async function keptPlace(dataDir: string): Promise<MeshAddresses | undefined> {
   const path = join(dataDir, fileName);
   const text = await readIfThere(path);
@@ -42,7 +45,7 @@ export async function keptPlace(dataDir: string): Promise<MeshAddresses | undefi
     if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
     throw new GamError(
       "CORRUPT_FILE",
-      `Cannot read "${path}": ${messageOf(thrown)}. Remove it: the agent then takes its addresses from its options`,
+      `Cannot read "${path}": ${messageOf(thrown)}. Remove it, and the agent takes its addresses from its options`,
       { cause: thrown },
     );
   }

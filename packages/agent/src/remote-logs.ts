@@ -1,8 +1,8 @@
 /**
- * Remote logs: what containers of tasks say, from whichever node has them.
+ * Remote logs: the logs of task containers, read from the node that has the container.
  *
- * Decides who may read here: managers, and only what containers of tasks say. The engine's other containers are
- * nobody's business.
+ * Decides what other nodes may read here: managers only, and only logs of task containers. The logs of the
+ * engine's other containers are never sent.
  */
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -47,7 +47,7 @@ export interface RemoteLogsParts {
 export class RemoteLogs {
   readonly #parts: RemoteLogsParts;
 
-  /** From now on other nodes are answered. */
+  /** Starts to answer other nodes. */
   constructor(parts: RemoteLogsParts) {
     this.#parts = parts;
     parts.mesh.handleStream(name, (from, header, stream) => this.#serve(from, header, stream));
@@ -64,7 +64,7 @@ export class RemoteLogs {
     const stream: Readable = local
       ? await engine.logs(container, options)
       : await mesh.stream(task.NodeID, name, encode({ container, ...options }));
-    // Half of a mesh stream stays open until it is ended, and nothing is said on ours.
+    // Our half of the mesh stream carries no data, and stays open until we end it.
     if (!local) (stream as Duplex).end();
     const end = (): void => void stream.destroy();
     if (signal.aborted) end();

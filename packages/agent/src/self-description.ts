@@ -1,8 +1,8 @@
 /**
- * Self-description: keeps telling the peer what its own node is, and what its engine does.
+ * Self-description: keeps the peer informed about its own node and its engine.
  *
- * The engine's news go to the worker as they come. What the engine says of itself and the host is
- * asked anew whenever it comes back, and now and then, because labels and versions change under us.
+ * Passes the engine's news to the worker at once. Asks the engine to describe itself and the host whenever it
+ * comes back, and once a minute, because labels and versions can change at any time.
  */
 import { arch, cpus, hostname, totalmem } from "node:os";
 import { GamError, messageOf } from "@gam/core";
@@ -28,7 +28,7 @@ export interface SelfParts {
 }
 
 export interface SelfWatch {
-  /** Looks again, and says what is found. */
+  /** Describes the node again and reports the result. */
   look(): void;
   close(): void;
 }
@@ -53,9 +53,9 @@ export function watchSelf(parts: SelfParts): SelfWatch {
     try {
       if (health.ready) description = await engine.describe();
     } catch (thrown) {
-      // Its loss is news that comes by itself.
+      // engine.watch() reports a lost engine.
       if (!(thrown instanceof GamError)) throw thrown;
-      log.debug({ reason: messageOf(thrown) }, "Engine does not describe itself");
+      log.debug({ reason: messageOf(thrown) }, "Engine did not describe itself");
       return;
     }
     if (watching) say();
@@ -67,12 +67,12 @@ export function watchSelf(parts: SelfParts): SelfWatch {
     if (news.ready !== health.ready) {
       log[news.ready ? "info" : "warn"](
         { reason: news.reason },
-        news.ready ? "Engine is there" : "Engine is missing",
+        news.ready ? "Engine answered" : "Engine stopped answering",
       );
     }
     health = { ready: news.ready, reason: news.reason };
     void look();
-    // An engine that comes back has made its bridges and firewall rules anew.
+    // An engine that restarts has created its bridges and firewall rules again.
     if (news.ready) networking.audit().catch(fail);
   });
   const lookAtBoth = (): void => {
@@ -92,7 +92,7 @@ export function watchSelf(parts: SelfParts): SelfWatch {
   };
 }
 
-/** What can be said of a host whose engine has never answered. */
+/** Returns: the description of a host whose engine has not answered yet. */
 function withoutEngine(): NodeDescription {
   return {
     Hostname: hostname(),

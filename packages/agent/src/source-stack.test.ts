@@ -28,13 +28,13 @@ await build({
 const { planted } = await import(pathToFileURL(bundle).href);
 const stack: string = planted();
 
-test("sourceStack() names the place in the source, with its function", () => {
+test("sourceStack() names the position in the source, with its function", () => {
   assert.match(stack, /planted \(file:.*program\.mjs:1:/);
   const first = sourceStack(stack, Date.now() + 1000).split("\n")[1];
   assert.equal(first, "    at planted (src/planted.ts:3:10)");
 });
 
-test("sourceStack() leaves places without a map as they are", () => {
+test("sourceStack() keeps positions without a map", () => {
   const own = new Error("of the sources").stack ?? "";
   assert.equal(sourceStack(own, Date.now()), own);
 });

@@ -1,8 +1,8 @@
 /**
- * Source stack: a stack trace with the places in the sources, where the agent runs as a bundle.
+ * Source stack: a stack trace with positions in the sources, for an agent that runs as a bundle.
  *
- * The bundle has few lines, so its own places say little. The source map beside it is read only when there is
- * a trace to print; Node would keep it in memory all the time.
+ * The bundle has few lines, so positions in it say little. The source map beside it is read only when there is a
+ * trace to print; Node would keep it in memory all the time.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { SourceMap } from "node:module";
@@ -11,9 +11,9 @@ import { fileURLToPath } from "node:url";
 const placePattern = /(file:\/\/[^\s()]+?):(\d+):(\d+)/g;
 
 /**
- * Returns: the trace with each place that a map beside its file knows replaced by `path:line:column`, from
- * the folder that the map is made for. Other places stay. A map that is newer than `startedAtMs`
- * (milliseconds since 1970) belongs to another bundle than the one that runs, and is not used.
+ * Returns: the trace, with `path:line:column` for each position that the map beside its file knows. The path is
+ * relative to the folder that the map is made for. Other positions stay. A map newer than `startedAtMs`
+ * (milliseconds since 1970) belongs to a later bundle than the running one, and is not used.
  */
 export function sourceStack(stack: string, startedAtMs: number): string {
   const maps = new Map<string, SourceMap | undefined>();
@@ -32,7 +32,7 @@ function mapOf(path: string, startedAtMs: number): SourceMap | undefined {
     if (!existsSync(mapPath) || statSync(mapPath).mtimeMs > startedAtMs) return undefined;
     return new SourceMap(JSON.parse(readFileSync(mapPath, "utf8")));
   } catch {
-    // Catches all: whatever is wrong with the map, the error that is about to be logged matters more.
+    // Catches all: a broken map must not hide the error that is about to be logged.
     return undefined;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Survivor: what this host could go on with alone, what the others have, and going on alone.
+ * Survivor: reports what this host could continue with alone and what the other hosts have, and makes it continue.
  *
- * Asks the others over the mesh, where no leader is needed. Whether it may be done is decided by mayRecover(),
- * what is kept by recoverLog().
+ * Asks the other peers over the mesh, which works without a leader. Does not decide whether recovery is allowed
+ * (mayRecover() does) or what is kept (recoverLog() does).
  */
 import { decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
@@ -22,12 +22,12 @@ const answerMs = 3_000;
 
 export interface SurvivorParts {
   readonly peer: Peer;
-  /** Its journal is spoilt: Raft has no log of it. */
+  /** The journal is spoilt, so Raft has no log. */
   readonly isMute: boolean;
   readonly mesh: Pick<Mesh, "handle" | "request">;
   /** Random, 25 characters. */
   readonly mint: () => string;
-  /** Gives the peer its order. */
+  /** Tells the peer to recover. */
   readonly recover: (id: string, gone: readonly NodeId[]) => void;
 }
 
@@ -39,9 +39,9 @@ export class Survivor {
     parts.mesh.handle(surveyName, () => encode(this.#place()));
   }
 
-  /** What would become of it. Changes nothing. Bounded; never rejects. */
+  /** Returns: what a recovery would do. Changes nothing. Takes bounded time; never rejects. */
   async report(): Promise<RecoverReport> {
-    // To read the whole log again takes a while, and where there is a leader it is of no use.
+    // Reading the whole log again is slow, and useless while there is a leader.
     const recovery = this.#place().isLed ? undefined : this.#recovery();
     const answers = await this.#ask();
     const verdict = this.#verdict(answers, recovery);
@@ -84,7 +84,10 @@ export class Survivor {
     if (refusal !== undefined) throw new GamError("REFUSED", `Cannot recover: ${refusal}`);
     const [doubt] = doubts;
     if (doubt !== undefined && !force) {
-      throw new GamError("REFUSED", `Cannot recover: ${doubt}. --force does it all the same`);
+      throw new GamError(
+        "REFUSED",
+        `Cannot recover: ${doubt}. To recover nevertheless, run "gam recover --force"`,
+      );
     }
     const others = (recovery?.view ?? this.#parts.peer.view).nodes().map(({ ID }) => ID);
     const isGone = (id: NodeId): boolean => id !== this.#parts.peer.self && !answers.has(id);
@@ -93,7 +96,7 @@ export class Survivor {
 
   #place(): LogPlace {
     const { raft, lives, leader } = this.#parts.peer;
-    // Each question costs a look at the whole log, but nobody asks such a peer often.
+    // Each call reads the whole log for a mute peer, but few peers ask it.
     const { lastIndex, lastTerm } = (this.#parts.isMute ? lives.recovery() : undefined) ?? raft;
     return {
       life: lives.own,
@@ -145,7 +148,7 @@ function nameOf(view: View, id: NodeId): string {
   return view.node(id)?.Description.Hostname || id;
 }
 
-/** When anything of it was changed last, by the clock of who led then. */
+/** When any object was last changed, by the clock of the leader of that time. */
 function writtenAtMs(view: View): number {
   const rows = [...view.nodes(), ...view.services(), ...view.tasks()];
   const times = rows.map(({ UpdatedAt }) => Date.parse(UpdatedAt)).filter(Number.isFinite);

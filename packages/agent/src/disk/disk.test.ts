@@ -27,7 +27,7 @@ async function write(folder: string, indexes: number[], snapshotAt?: number): Pr
   await disk.close();
 }
 
-test("Disk has after a restart what it was given before", async (t) => {
+test("Disk returns after a restart what it wrote before", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gam-disk-"));
   t.after(() => rm(folder, { recursive: true }));
   await write(folder, [1, 2]);
@@ -39,7 +39,7 @@ test("Disk has after a restart what it was given before", async (t) => {
   );
 });
 
-test("Disk keeps what another life of the cluster replaces, until the next one does", async (t) => {
+test("Disk keeps the files that a new life of the cluster replaces, until the next new life", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gam-disk-"));
   t.after(() => rm(folder, { recursive: true }));
   const dropped = async (): Promise<string[]> =>
@@ -60,14 +60,14 @@ test("Disk keeps what another life of the cluster replaces, until the next one d
   const { recovered } = await Disk.open(folder);
   assert.deepEqual(recovered.restored.entries, []);
   assert.deepEqual(recovered.journal.life, ["two"]);
-  // Snapshots in the new life leave it alone.
+  // Snapshots in the new life do not remove it.
   await write(folder, [1, 2], 2);
   assert.deepEqual(await dropped(), ["journal-0000000001.dropped"]);
   await beginLife("three");
   assert.deepEqual(await dropped(), ["journal-0000000003.dropped"]);
 });
 
-test("Disk cuts a torn tail off, and an unfinished file away", async (t) => {
+test("Disk cuts off a torn tail, and removes an unfinished file", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gam-disk-"));
   t.after(() => rm(folder, { recursive: true }));
   await write(folder, [1, 2]);

@@ -1,15 +1,15 @@
 /**
  * Disk: performs the journal's steps on real files, and nothing else.
  *
- * Any error ends the agent: after a failed fsync nobody knows what the disk has, and a second try may
- * report success for pages that are gone. The containers run on, and the journal is read anew.
+ * Any error ends the agent: after a failed fsync the contents of the disk are unknown, and a second try may
+ * report success for pages that are lost. The containers keep running, and the next start reads the journal.
  */
 import { type FileHandle, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { moveFile, replaceFile } from "@gam/files";
 import { type DiskStep, isJournalFile, type Recovered, recoverJournal } from "@gam/peer";
 
-/** Of files that another life of the cluster has replaced. No start reads them. */
+/** Suffix of files that another life of the cluster has replaced. No start reads them. */
 const aside = ".dropped";
 
 export class Disk {
@@ -21,7 +21,7 @@ export class Disk {
     this.#folder = folder;
   }
 
-  /** As recoverJournal(). Errors: CORRUPT_FILE, with what to do; errors of the file system as they are. */
+  /** Reads the journal with recoverJournal(). Errors: CORRUPT_FILE, with what to do; those of the file system. */
   static async open(
     folder: string,
     salvage = false,
@@ -66,7 +66,7 @@ export class Disk {
       const path = join(this.#folder, name);
       if (name === file || (name.endsWith(aside) && !setAside)) continue;
       if (setAside && isJournalFile(name)) await moveFile(path, path + aside);
-      // One that a power loss brings back is older than the new file, and not read beside it.
+      // If a power loss restores this file, it is older than the new one, and the next start does not read it.
       else await rm(path, { force: true });
     }
   }

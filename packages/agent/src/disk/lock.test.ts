@@ -13,17 +13,17 @@ async function folder(t: TestContext): Promise<string> {
   return dir;
 }
 
-test("one has the directory at a time, and others see nothing in it", async (t) => {
+test("only one agent has the directory, and other users cannot read it", async (t) => {
   const dir = await folder(t);
   await chmod(dir, 0o755);
   const held = await lockDataDir(dir);
   assert.equal((await stat(dir)).mode & 0o777, 0o700);
-  await assert.rejects(lockDataDir(dir), { code: "IN_USE", message: /another agent runs on it/ });
+  await assert.rejects(lockDataDir(dir), { code: "IN_USE", message: /another agent uses it/ });
   await held.close();
   await (await lockDataDir(dir)).close();
 });
 
-test("the lock ends with a process that was killed", async (t) => {
+test("the lock ends when its process is killed", async (t) => {
   const dir = await folder(t);
   const program = `
     const { lockDataDir } = await import(${JSON.stringify(new URL("./lock.ts", import.meta.url).href)});

@@ -1,8 +1,8 @@
 /**
- * Prepare disk: what a membership needs on disk before any other peer hears of it.
+ * Prepare disk: makes what a membership needs on disk before any other peer hears of it.
  *
- * A host that finds its disk full after the cluster has let it in would stay in the list of nodes without
- * ever running anything. So the journal is begun and the room for the credentials is taken first.
+ * A host whose disk turns out to be full after it joined would stay in the list of nodes and never run a task.
+ * So the agent begins the journal and reserves the room for the credentials first.
  */
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -12,11 +12,11 @@ import { reserveCredentials } from "@gam/mesh";
 import { blankJournal, type Recovered } from "@gam/peer";
 import { Disk } from "./disk.ts";
 
-/** As large as a journal grows before it is first rewritten. */
+/** The size at which a journal is first rewritten. */
 const freeBytesMin = 16 * 1024 * 1024;
 
 /**
- * Begins a blank journal in a folder that holds none, and takes the room for credentials.
+ * Begins a blank journal in a folder without one, and reserves the room for credentials.
  *
  * Errors: DISK_FAILED, with what the disk said.
  */
@@ -29,7 +29,9 @@ export async function prepareDisk(
     await mkdir(journalDir, { recursive: true, mode: 0o700 });
     const { bavail, bsize } = await statfs(dataDir);
     if (bavail * bsize < freeBytesMin) {
-      throw new Error(`${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free, and 16 are needed`);
+      throw new Error(
+        `${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free, and 16 MiB are needed. Make room`,
+      );
     }
     await reserveCredentials(dataDir);
     disk = (await Disk.open(journalDir)).disk;
@@ -48,7 +50,7 @@ export async function prepareDisk(
   }
 }
 
-/** For an operator: nothing but room or another disk helps. */
+/** Returns: a DISK_FAILED for the operator, who must make room or replace the disk. */
 export function diskFailed(dataDir: string, thrown: unknown): GamError {
   if (thrown instanceof GamError) return thrown;
   const found = messageOf(thrown);

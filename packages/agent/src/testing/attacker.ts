@@ -1,9 +1,9 @@
 /**
- * Attacker: a member of role worker that has taken the checks out of its agent.
+ * Attacker: a worker that has removed the checks from its agent.
  *
- * It has what root on a worker has: the keys and the certificate of the node, its copy of the state, and
- * all of the agent's code. Each attack is one thing to try on every peer that it reaches, with what that
- * peer's log must say of it.
+ * It has what root on a worker has: the keys and the certificate of the node, its copy of the state, and all of
+ * the agent's code. Each attack is one attempt on every reachable peer, with what the peer's log must say about
+ * it.
  */
 import { randomBytes } from "node:crypto";
 import { base64, decode, encode, GamError, type NodeId } from "@gam/core";
@@ -34,7 +34,7 @@ export interface AttackerParts {
   readonly identity: Identity;
   readonly credentials: Credentials;
   readonly view: View;
-  /** Of its log: stands in messages about it. */
+  /** Life of its log, for messages about the log. */
   readonly life: string;
   readonly listen: { readonly host: string; readonly port: number };
   /** `host:port` of members. */
@@ -44,14 +44,14 @@ export interface AttackerParts {
 export interface Attack {
   readonly name: string;
   /**
-   * What the log of a peer that was attacked says, or has said of an equal case a moment ago. Undefined: nothing is
-   * refused, and nothing comes of it.
+   * What the log of an attacked peer says, or has just said of an equal case. Undefined: the peer refuses nothing,
+   * and the attack has no effect.
    */
   readonly named: RegExp | undefined;
   readonly run: (attacker: Attacker) => void | Promise<void>;
 }
 
-/** It asks no state. */
+/** A door without any state. */
 const door: MeshDoor = {
   tokenKeys: () => undefined,
   index: () => 0,
@@ -67,7 +67,7 @@ const pollMs = 20;
 const ignore = (): undefined => undefined;
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-/** The copy of the state that a member's journal holds. */
+/** Returns: the copy of the state in a member's journal. */
 export function stateIn({ restored }: Recovered): View {
   const store = new Store();
   const { snapshot, entries, hardState } = restored;
@@ -133,7 +133,7 @@ export class Attacker {
     await this.#mesh.close();
   }
 
-  /** Waits until it is let in again by all managers: an attack may have cost it its connections. */
+  /** Waits until all managers are connected again: an attack may have cost the connections. */
   async connected(): Promise<void> {
     const untilMs = performance.now() + connectMs;
     const missing = (): boolean => {
@@ -145,14 +145,14 @@ export class Attacker {
     }
   }
 
-  /** To every member, as it is. */
+  /** Sends the body to every member, unchanged. */
   say(protocol: Protocol, body: unknown): void {
     for (const { ID } of this.view.nodes()) {
       if (ID !== this.self) this.#mesh.send(ID, protocol, encode(body));
     }
   }
 
-  /** About the log, in the life that it is of. */
+  /** Sends a message about the log, with the log's life. */
   sayOfLog(protocol: "raft" | "peer", body: unknown): void {
     this.say(protocol, { life: this.#parts.life, body });
   }
@@ -178,7 +178,7 @@ export class Attacker {
     opened?.on("error", ignore).destroy();
   }
 
-  /** A host that means to be let in with what the state shows of a token. */
+  /** Tries to join with a secret made from what the state shows of a token. */
   async join(secret: string): Promise<void> {
     const { credentials, targets } = this.#parts;
     const mesh = await Mesh.open({
@@ -355,7 +355,7 @@ const proposals: readonly Attack[] = [
   change("the removal of a worker", /removeNode is about another node/, ({ neighbour }) => [
     { kind: "removeNode", id: neighbour.ID },
   ]),
-  change("a manager that nobody let in", /joinNode is for managers/, () => [
+  change("a manager that has not joined", /joinNode is for managers/, () => [
     { kind: "joinNode", node: node(stranger, "manager") },
   ]),
   change("itself as a manager", /joinNode is for managers/, ({ self }) => [
@@ -374,10 +374,10 @@ const proposals: readonly Attack[] = [
       basedOn: view.cluster?.Version.Index ?? 0,
     },
   ]),
-  change("tokens of its own", /rotateTokens is for managers/, () => [
+  change("its own tokens", /rotateTokens is for managers/, () => [
     { kind: "rotateTokens", worker: token, manager: token },
   ]),
-  change("a root key of its own", /rotateRoot is for managers/, ({ view }) => [
+  change("its own root key", /rotateRoot is for managers/, ({ view }) => [
     {
       kind: "rotateRoot",
       root: view.cluster?.RootPublicKey ?? "",
@@ -438,7 +438,7 @@ const proposals: readonly Attack[] = [
   change("the end of a rotation", /endRootRotation is for the leader alone/, () => [
     { kind: "endRootRotation", publicKey: token.PublicKey },
   ]),
-  change("gateways of its own", /setGateways is for the leader alone/, ({ view }) => [
+  change("its own gateways", /setGateways is for the leader alone/, ({ view }) => [
     { kind: "setGateways", id: view.networks()[0]?.Id ?? stranger, gateways: { [stranger]: "" } },
   ]),
   change("a crown hidden behind a legal word", /updateNode is for managers/, (attacker) => {
@@ -507,7 +507,7 @@ const doors: readonly Attack[] = [
     },
   },
   {
-    name: "a question that nobody knows",
+    name: "an unknown request",
     named: undefined,
     run: (attacker) => attacker.request("crown"),
   },

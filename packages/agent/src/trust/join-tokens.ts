@@ -1,9 +1,8 @@
 /**
- * Join tokens: what the state keeps of them, made and read with this manager's root keys.
+ * Join tokens: creates and reads the form in which the state keeps them, with this manager's root keys.
  *
- * The state has the public half of a key pair, which verifies joiners, and the secret sealed under each root
- * key that counts. So every manager can show the tokens, and whoever has only the state or a worker's
- * disk cannot join.
+ * The state has the public half of a key pair, which verifies joiners, and the secret sealed under each valid root
+ * key. So every manager can show the tokens, but the state or a worker's disk alone is not enough to join.
  */
 import { base64, fromBase64, GamError } from "@gam/core";
 import {
@@ -17,7 +16,7 @@ import {
 import type { Cluster, JoinToken } from "@gam/state";
 
 /**
- * A token with a new secret.
+ * Returns: a token with a new secret.
  *
  * Errors: NOT_SUPPORTED on a worker; IN_USE while the root key is replaced and the next one is not here yet.
  */
@@ -27,7 +26,7 @@ export function makeToken(role: Role, credentials: Credentials): JoinToken {
     if (rootPrivateKey === undefined) {
       throw new GamError(
         "IN_USE",
-        "Cannot make a token: the root key is being replaced, and this host has not got the new one yet; try again in a few seconds",
+        "Cannot create a token: the root key is being replaced, and this host does not have the new one yet. Try again in a few seconds",
       );
     }
     return [base64(rootPublicKey), base64(sealSecret(rootPrivateKey, role, secret))];
@@ -35,15 +34,15 @@ export function makeToken(role: Role, credentials: Credentials): JoinToken {
   return { PublicKey: base64(tokenKeyOf(secret)), Sealed: Object.fromEntries(sealed) };
 }
 
-/** Errors: as makeToken(). */
+/** Errors: those of makeToken(). */
 export function makeTokens(credentials: Credentials): Cluster["Tokens"] {
   return { Worker: makeToken("worker", credentials), Manager: makeToken("manager", credentials) };
 }
 
 /**
- * The secret of a token.
+ * Returns: the secret of a token.
  *
- * Errors: NOT_SUPPORTED on a worker; REFUSED where no root key of this manager opens it.
+ * Errors: NOT_SUPPORTED on a worker; REFUSED if no root key of this manager opens it.
  */
 export function secretOf(role: Role, { Sealed }: JoinToken, credentials: Credentials): string {
   for (const { rootPublicKey, rootPrivateKey } of rootsOf(credentials)) {
@@ -54,7 +53,7 @@ export function secretOf(role: Role, { Sealed }: JoinToken, credentials: Credent
   }
   throw new GamError(
     "REFUSED",
-    `Cannot show the ${role} token: it was not sealed for this cluster's root key; "gam token --rotate" makes a new one`,
+    `Cannot show the ${role} token: no root key of this host opens it. Run "gam token --rotate" for new tokens`,
   );
 }
 
@@ -63,7 +62,10 @@ function rootsOf(
 ): readonly Pick<Credentials, "rootPublicKey" | "rootPrivateKey">[] {
   const { rootPublicKey, rootPrivateKey, next } = credentials;
   if (rootPrivateKey === undefined) {
-    throw new GamError("NOT_SUPPORTED", "Cannot do that here: tokens are for managers only");
+    throw new GamError(
+      "NOT_SUPPORTED",
+      "Cannot use join tokens: this host is a worker. Run the command on a manager",
+    );
   }
   const current = { rootPublicKey, rootPrivateKey };
   if (next === undefined) return [current];
