@@ -63,7 +63,7 @@ test("outside of a cluster, calls are refused in Swarm's words", async () => {
   assert.deepEqual([made.status, made.body.message], [500, notManager]);
 });
 
-test("a client that is too old is told so in plain text, as it reads errors", async () => {
+test("a client that is too old gets its refusal in plain text, as it reads errors", async () => {
   const answer = await lonely.call("GET", "/v1.11/info");
   assert.deepEqual(
     [answer.status, answer.text],
@@ -141,7 +141,8 @@ const refused: readonly Refused[] = [
       { TaskTemplate: { ContainerSpec: { Image: "a", Secrets: [{ SecretID: "x" }] } } },
     ],
     status: 501,
-    message: "Cannot use secrets: secrets come with a later version of gam",
+    message:
+      "Cannot use secrets: gam does not support them yet. Use a bind mount or an environment variable",
   },
   { call: ["GET", "/services/nosuch"], status: 404, message: "service nosuch not found" },
   { call: ["DELETE", "/services/nosuch"], status: 404, message: "service nosuch not found" },
@@ -272,12 +273,13 @@ const refused: readonly Refused[] = [
   {
     call: ["POST", "/swarm/update?version=1", { CAConfig: { SigningCAKey: "k" } }],
     status: 501,
-    message: "Cannot take a certificate or key from outside: the cluster makes its root key itself",
+    message: "Cannot use an external certificate or key: the cluster creates its own root key",
   },
   {
     call: ["POST", "/secrets/create", { Name: "s", Data: "eA==" }],
     status: 501,
-    message: "Cannot create secret: secrets come with a later version of gam",
+    message:
+      "Cannot create secret: gam does not support secrets yet. Use a bind mount or an environment variable",
   },
   { call: ["GET", "/secrets/s"], status: 404, message: "secret s not found" },
   {
@@ -322,7 +324,7 @@ test("a network that a service uses stays", async () => {
   assert.equal((await rig.call("DELETE", "/networks/used")).status, 204);
 });
 
-test("a reference is an id, a name or the beginning of an id, and never two", async () => {
+test("a reference is an id, a name or the beginning of one id", async () => {
   const id = await create("named");
   for (const ref of [id, "named", id.slice(0, -1)]) {
     const answer = await rig.call("GET", `/services/${ref}`);
@@ -358,7 +360,7 @@ test("tasks are listed by service, node, slot, label and template", async () => 
   assert.deepEqual(await listed({ service: [id], "desired-state": ["shutdown"] }), [1]);
 });
 
-test("answers show what the Engine API shows, and nothing of gam's own", async () => {
+test("answers have the fields of the Engine API, and none of gam's own", async () => {
   await create("shown");
   const lists = ["/services?status=true", "/tasks", "/nodes", "/networks", "/info", "/swarm"];
   for (const path of lists) {
@@ -471,7 +473,7 @@ test("the root key rotates when ForceRotate grows, and the progress is shown", a
   assert.equal((await rig.call("GET", "/swarm")).body.TLSInfo.CertIssuerPublicKey, issuer);
 });
 
-test("a write without a leader is refused, and says so", async () => {
+test("a write without a leader is refused with the reason", async () => {
   rig.door.failure = new GamError("NO_LEADER", "Cannot write: no leader is known");
   const answer: Answered = await rig.call("POST", "/services/create", spec({ Name: "late" }));
   rig.door.failure = undefined;
@@ -491,7 +493,7 @@ test("the socket is for its owner and its group", async () => {
   assert.equal((await stat(rig.socketPath)).mode & 0o777, 0o660);
 });
 
-test("ping says which API this is, with and without an engine", async () => {
+test("ping answers with the API version, with and without an engine", async () => {
   for (const method of ["GET", "HEAD"]) {
     const { status, headers, text } = await rig.call(method, "/_ping");
     assert.deepEqual([status, text], [200, method === "GET" ? "OK" : ""]);
@@ -541,12 +543,12 @@ const ownRefusals: readonly { call: [string, unknown]; message: string }[] = [
   {
     call: ["/gam/v1/init", { advertizeAddr: "10.0.0.1" }],
     message:
-      'Cannot read body: found field "advertizeAddr", which is none of listenAddr, advertiseAddr',
+      'Cannot read body: found unknown field "advertizeAddr". Known fields: listenAddr, advertiseAddr',
   },
   {
     call: ["/gam/v1/join", { token: "gam-1-x", role: "manager" }],
     message:
-      'Cannot read body: found field "role", which is none of listenAddr, advertiseAddr, token, addresses',
+      'Cannot read body: found unknown field "role". Known fields: listenAddr, advertiseAddr, token, addresses',
   },
   {
     call: ["/gam/v1/join", { token: "gam-1-x", addresses: "10.0.0.1" }],
@@ -559,7 +561,7 @@ const ownRefusals: readonly { call: [string, unknown]; message: string }[] = [
   },
   {
     call: ["/gam/v1/leave", { forced: true }],
-    message: 'Cannot read body: found field "forced", which is none of force',
+    message: 'Cannot read body: found unknown field "forced". Known fields: force',
   },
   {
     call: ["/gam/v1/leave", { force: "yes" }],
@@ -572,7 +574,7 @@ const ownRefusals: readonly { call: [string, unknown]; message: string }[] = [
   },
 ];
 
-test("gam's own calls refuse what they do not know, and name it", async () => {
+test("gam's own calls refuse unknown fields by name", async () => {
   for (const { call, message } of ownRefusals) {
     const [path, body] = call;
     const answer = await lonely.call("POST", path, body);
@@ -580,7 +582,7 @@ test("gam's own calls refuse what they do not know, and name it", async () => {
   }
 });
 
-test("a path that is no URL is refused in the shape of all refusals", async () => {
+test("an invalid URL is refused in the shape of all refusals", async () => {
   const answer = await rig.call("GET", "/nodes/%ZZ");
   assert.deepEqual(
     [answer.status, Object.keys(answer.body), answer.headers["content-type"]],

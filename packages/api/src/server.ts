@@ -1,8 +1,8 @@
 /**
  * Server: the Docker Engine API on a Unix socket, with the cluster behind its Swarm side.
  *
- * Decides which calls are answered here and which the local engine gets. Calls for the engine are
- * passed on unread. Decides nothing about the cluster: that is behind the door.
+ * Decides which calls are answered here and which the local engine gets. Passes calls for the engine on
+ * unread. Decides nothing about the cluster: that is behind the door.
  *
  *   const server = await ApiServer.listen({ socketPath, engineSocketPath, door, log, version, checkTemplate });
  *   …
@@ -39,17 +39,17 @@ export interface ApiServerOptions {
   readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
-  /** Why a template in a service spec would not expand; `undefined` when it would. */
+  /** Returns: why a template in a service spec would not expand; `undefined` if it would. */
   readonly checkTemplate: (text: string) => string | undefined;
 }
 
-/** Root and its group may use the socket: whoever can is as good as root on every node. */
+/** Only root and its group may use the socket, because using it amounts to root on every node. */
 const socketMode = 0o660;
-/** Longer than any client keeps an idle connection, so that none sends into a closing one. */
+/** Longer than any client keeps an idle connection, so that no client sends into a closing one. */
 const keepAliveMs = 120_000;
-/** So long does an address at most stay with a container that is gone. */
+/** The longest time for which an address stays with a deleted container. */
 const sweepMs = 10_000;
-/** Names and ids in paths; longer ones are for the engine to refuse. */
+/** Names and ids in paths. The engine refuses longer ones. */
 const refLengthMax = 512;
 
 export class ApiServer {
@@ -89,7 +89,7 @@ export class ApiServer {
     return server;
   }
 
-  /** Cuts what is still open: containers and the cluster go on without it. */
+  /** Closes all open connections. Containers and the cluster do not need them. */
   async close(): Promise<void> {
     this.#deafen();
     clearInterval(this.#sweeps);
@@ -102,7 +102,7 @@ export class ApiServer {
   }
 }
 
-/** Routes check bodies themselves. So the agent's bundle goes without Fastify's compilers, a seventh of it. */
+/** Routes check bodies themselves, so the agent's bundle leaves out Fastify's compilers, a seventh of its size. */
 function noSchemas(): never {
   throw new Error("Cannot compile the schema of a route: check its body with readOwnBody()");
 }
@@ -112,26 +112,26 @@ function buildApp(context: RouteContext): FastifyInstance {
   const app = fastify({
     forceCloseConnections: true,
     keepAliveTimeout: keepAliveMs,
-    // An upload to the engine may take as long as it likes.
+    // Uploads to the engine have no time limit.
     requestTimeout: 0,
     schemaController: {
       compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas },
     },
     routerOptions: { maxParamLength: refLengthMax, ignoreDuplicateSlashes: false },
     rewriteUrl: (call) => unversioned(call.url ?? "/"),
-    // No route is to blame, as for a path that is no URL. Its own words, in the shape of all refusals.
+    // Errors outside of any route, such as an invalid URL. Keep Fastify's text, in the shape of all refusals.
     frameworkErrors: ({ statusCode = 400, message }, _request, reply) => {
       reply.hijack();
       reply.raw.writeHead(statusCode, { "Content-Type": "application/json" });
       reply.raw.end(JSON.stringify({ message }));
     },
   });
-  // Bodies are read by the routes that want one, and by nobody before a call is passed on.
+  // Only routes that need a body read it: a call that is passed on must still have its body.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, body, done) => done(null, body));
 
   app.addHook("onRequest", async (request, reply) => {
-    // A client that is gone is met as a call that has ended, wherever that matters.
+    // Ignore errors of a lost client: code that cares looks at whether the call has ended.
     reply.raw.on("error", () => undefined);
     const version = announced(await engine.version());
     checkVersion(request.originalUrl, version);
@@ -139,14 +139,14 @@ function buildApp(context: RouteContext): FastifyInstance {
     reply.header("Api-Version", version).header("Server", `gam/${context.version} (linux)`);
   });
   app.addHook("onSend", async (_request, reply) => {
-    // The docker client takes an error's body apart only if its type is exactly this.
+    // The docker client parses an error's body only if its type is exactly this.
     const type = reply.getHeader("content-type");
     if (String(type).startsWith("application/json"))
       reply.header("content-type", "application/json");
   });
   app.setErrorHandler((thrown, request, reply) => {
     if (thrown instanceof BrokenInvariant) {
-      // Nobody catches a bug, the web framework included.
+      // A bug must end the agent, so throw it where Fastify cannot catch it.
       queueMicrotask(() => {
         throw thrown;
       });

@@ -3,16 +3,23 @@ import { connect } from "node:net";
 import { GamError, hasCode } from "@gam/core";
 
 /**
- * Makes room for a listening socket: removes a socket file that nobody listens on any more.
+ * Removes a socket file on which no process listens any more, so that the agent can listen there.
  *
- * Errors: GamError REFUSED when somebody answers there, or when the file is no socket.
+ * Errors: GamError REFUSED when a process answers there, or when the file is not a socket.
  */
 export async function clearSocketFile(path: string): Promise<void> {
   const found = await lstat(path).catch(absent);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new GamError("REFUSED", `Cannot listen on ${path}: it is no socket`);
+  if (!found.isSocket()) {
+    const advice = "Remove it, or set --socket to another path";
+    throw new GamError("REFUSED", `Cannot listen on ${path}: it is not a socket. ${advice}`);
+  }
   if (await answers(path)) {
-    throw new GamError("REFUSED", `Cannot listen on ${path}: another agent answers there`);
+    const advice = "Stop that agent, or set --socket to another path";
+    throw new GamError(
+      "REFUSED",
+      `Cannot listen on ${path}: another agent answers there. ${advice}`,
+    );
   }
   await unlink(path).catch(absent);
 }

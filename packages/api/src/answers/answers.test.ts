@@ -27,7 +27,7 @@ function cluster(): TestLog {
   return log;
 }
 
-test("a task's attachment has its network in the form of the cluster's own objects", () => {
+test("a task's attachment has its network in the form of a cluster object", () => {
   const { store } = cluster();
   const [task] = store.tasks();
   assert.ok(task);
@@ -59,7 +59,7 @@ test("a task's attachment has its network in the form of the cluster's own objec
   assert.equal("Runtime" in shown.Spec, false);
 });
 
-test("a network has no labels rather than none of them", () => {
+test("a network without labels has null for them", () => {
   const [network] = cluster().store.networks();
   assert.ok(network);
   assert.deepEqual(networkAnswer(network), {
@@ -95,7 +95,7 @@ test("nodes that may vote are managers, and workers are not", () => {
   );
 });
 
-test("a node that has not said its name goes by its id", () => {
+test("a node without a reported hostname is named by its id", () => {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("c", { description: { Hostname: "" } }) });
   const [node] = log.store.nodes();
@@ -104,7 +104,7 @@ test("a node that has not said its name goes by its id", () => {
   assert.equal(shown.Description.Hostname, "c");
 });
 
-test("a silent node is ready as long as a leader says so, and unknown where there is none", () => {
+test("a silent node is ready as long as a leader says so, and unknown without a leader", () => {
   const door = new FakeDoor("z" as NodeId);
   const [node] = cluster().store.nodes();
   assert.ok(node);
@@ -120,7 +120,7 @@ test("a silent node is ready as long as a leader says so, and unknown where ther
   assert.deepEqual(state(), ["ready", "reachable"]);
 });
 
-test("a manager whose engine is gone is down, and reachable as long as its agent answers", () => {
+test("a manager without its engine is down, but reachable as long as its agent answers", () => {
   const door = new FakeDoor("z" as NodeId);
   const [node] = cluster().store.nodes();
   assert.ok(node);
@@ -136,7 +136,7 @@ test("a manager whose engine is gone is down, and reachable as long as its agent
   assert.equal(reachability(false), "unreachable");
 });
 
-test("defaults are filled into the spec, and not into the one before it", () => {
+test("defaults are filled into the spec, and not into the previous spec", () => {
   const log = cluster();
   const [service] = log.store.services();
   assert.ok(service);

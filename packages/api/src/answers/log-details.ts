@@ -1,11 +1,10 @@
 import type { Task } from "@gam/state";
 
 /**
- * A line of a task's log with the names of where it comes from: `details=1` of the service logs.
+ * Returns: a line of a task's log with its node, service and task: `details=1` of the service logs.
  *
- * Shape: `line` as the engine sends it with details: `[TIME ]ATTRIBUTES TEXT`, the attributes being
- *        those of the log driver, or nothing. The names go in front of them, in this order: clients
- *        cut the line at its blanks.
+ * Shape: `line` is the engine's line with details: `[TIME ]ATTRIBUTES TEXT`, with the log driver's attributes or
+ *        none. The ids go in front of them, in this order: clients cut the line at its blanks.
  */
 export function withTaskDetails(line: Buffer, task: Task, timestamps: boolean): Buffer {
   const start = timestamps ? line.indexOf(32) + 1 : 0;

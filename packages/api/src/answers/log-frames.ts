@@ -15,14 +15,14 @@ export interface LogFrame {
   readonly payload: Buffer;
 }
 
-/** The engine itself sends at most 16 KiB and a few attributes. */
+/** The engine sends at most 16 KiB and a few attributes. */
 const payloadBytesMax = 1024 * 1024;
 const headerBytes = 8;
 
-/** The client's error stream for what the server has to say itself. */
+/** The client's error stream, for messages of the server. */
 export const serverStream = 3;
 
-/** In the engine's form: 8 bytes of stream and length, then the payload. */
+/** Returns: the frame in the engine's form. */
 export function encodeFrame({ stream, payload }: LogFrame): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + payload.length);
   frame.fill(0, 0, headerBytes);
@@ -33,9 +33,10 @@ export function encodeFrame({ stream, payload }: LogFrame): Buffer {
 }
 
 /**
- * Frames of an engine's stream, no faster than they are taken.
+ * Yields the frames of an engine's stream, no faster than the caller takes them. Drops a frame that is cut off
+ * at the end.
  *
- * Errors: GamError BAD_FRAME for what is no frame; a frame that was cut off at the end is dropped.
+ * Errors: GamError BAD_FRAME for invalid bytes.
  */
 export async function* decodeFrames(source: Readable): AsyncGenerator<LogFrame> {
   let held: Buffer = Buffer.alloc(0);
@@ -60,7 +61,7 @@ export async function* decodeFrames(source: Readable): AsyncGenerator<LogFrame> 
   }
 }
 
-/** Lines of a terminal's stream, which has no frames; the last one may lack its end. */
+/** Yields the lines of a terminal's stream, which has no frames. The last line may lack its end. */
 export async function* splitLines(source: Readable): AsyncGenerator<LogFrame> {
   let held: Buffer = Buffer.alloc(0);
   for await (const chunk of source as AsyncIterable<Buffer>) {

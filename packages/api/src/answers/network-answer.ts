@@ -7,9 +7,9 @@ export const networkNaming: Naming<Network> = {
   names: (network) => [network.Name],
 };
 
-/** What is known of a network only where it is asked for, or only on request. */
+/** Details that only this node knows, or that are sent only on request. */
 export interface NetworkDetails {
-  /** By id, as this node's engine has them; null where the network is not on this node. */
+  /** The containers of this node's engine by id; null if the network is not on this node. */
   readonly Containers?: object | null;
   readonly Peers?: readonly object[];
   readonly Services?: object;
@@ -30,7 +30,7 @@ export function networkAnswer(network: Network, details: NetworkDetails = {}): o
   };
 }
 
-/** Where Swarm's clients look for it. */
+/** The option in which Swarm's clients look for the VNI. */
 const vniOption = "com.docker.network.driver.overlay.vxlanid_list";
 
 /** The form in which a task's attachments carry their network. */

@@ -3,11 +3,11 @@ import { find } from "../request/reference.ts";
 import { networkNaming } from "./network-answer.ts";
 
 /**
- * The cluster's network that a reference means, if it means one. With `swarmOnly` the predefined ones
- * count as well.
+ * Returns: the cluster's network for a reference, if there is one. With `swarmOnly` this includes the
+ * predefined ones.
  *
- * An id of the engine's is hexadecimal, and so might begin like one of ours: without `swarmOnly` only
- * whole names, whole ids and beginnings that cannot be the engine's count.
+ * The engine's ids are hexadecimal and may begin like one of ours. So without `swarmOnly` only whole names,
+ * whole ids and beginnings that cannot be the engine's count.
  */
 export function findNetwork(
   ref: string,

@@ -15,7 +15,7 @@ export const serviceNaming: Naming<Service> = {
 };
 
 export interface ServiceAnswerOptions {
-  /** Fill in what holds where the client said nothing. */
+  /** Whether to fill in defaults for fields that the client did not set. */
   readonly defaults: boolean;
   /** The state to count tasks in; absent: no counts. */
   readonly counted?: View;
@@ -33,7 +33,7 @@ export function serviceAnswer(service: Service, options: ServiceAnswerOptions): 
   };
 }
 
-/** Tasks that run now, that should, and that a job has completed. */
+/** Counts the running tasks, the desired tasks and a job's completed tasks. */
 function serviceStatus(
   service: Service,
   view: View,
@@ -58,7 +58,7 @@ function serviceStatus(
   return { RunningTasks, DesiredTasks, CompletedTasks };
 }
 
-/** The last word of a node that is down is no proof that anything runs there. */
+/** The last report of a node that is down does not prove that its tasks still run. */
 function runs(task: Task, view: View): boolean {
   if (task.Status.State !== "running") return false;
   if (task.NodeID === undefined || !isWanted(task)) return false;

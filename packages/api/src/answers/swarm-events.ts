@@ -1,8 +1,8 @@
 /**
- * Swarm events: what happens to the replicated objects, in the words of `docker events`.
+ * Swarm events: turns changes of the replicated objects into the events of `docker events`.
  *
- * Decides how a change of the state is told and which filters it passes. Remembers the last few, for
- * clients that ask for the past. Which objects have events is in objects.ts.
+ * Decides the form of an event and which filters it passes. Keeps the last few for clients that ask for past
+ * events. Does not decide which objects have events: objects.ts does.
  *
  * Source: Docker Engine API 1.41, SystemEvents.
  */
@@ -21,7 +21,7 @@ export interface SwarmEvent {
   readonly timeNano: number;
 }
 
-/** As many as the engine remembers. */
+/** As many as the engine keeps. */
 const rememberedMax = 256;
 
 export class SwarmEvents {
@@ -45,12 +45,12 @@ export class SwarmEvents {
     for (const listener of this.#listeners) listener(happened);
   }
 
-  /** Those of the past, oldest first. */
+  /** Returns: the kept events since that time, oldest first. */
   since(momentMs: number): readonly SwarmEvent[] {
     return this.#remembered.filter((event) => event.timeNano >= momentMs * 1e6);
   }
 
-  /** Returns what ends it. */
+  /** Returns: a function that ends it. */
   listen(listener: (event: SwarmEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -69,14 +69,14 @@ function tell({ before, after }: Event, told: EventActor, atMs: number): SwarmEv
   };
 }
 
-/** What an event says of its object. */
+/** The object of an event, with the attributes that the event shows. */
 export interface EventActor {
   readonly type: SwarmEvent["Type"];
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** An object before and after, at least one of which is there. */
+/** An object before and after a change. At least one of the two is present. */
 export interface Move<Row> {
   readonly before?: Row;
   readonly after?: Row;
@@ -84,7 +84,7 @@ export interface Move<Row> {
 
 export function toldOfNetwork({ before, after }: Move<Network>): EventActor | undefined {
   const network = after ?? before;
-  // Who has a part of it is nothing that Swarm's clients are told.
+  // Swarm sends no event when only a network's members change.
   if (network === undefined || before?.IPAM === after?.IPAM) return undefined;
   return { type: "network", id: network.Id, attributes: { name: network.Name } };
 }
@@ -133,7 +133,7 @@ function changed<T>(
   if (before === undefined || after === undefined) return attributes;
   for (const [name, read] of fields) {
     const [old, now] = [read(before), read(after)];
-    // A status that was cleared is no state of its own.
+    // A cleared status is not a new value.
     if (old === now || now === undefined) continue;
     if (old !== undefined) attributes[`${name}.old`] = old;
     attributes[`${name}.new`] = now;
@@ -154,7 +154,7 @@ const objectKeys = [
   "volume",
 ];
 
-/** Whether a client with these filters is told of it. */
+/** Returns: whether a client with these filters gets the event. */
 export function passes(event: SwarmEvent, filters: Filters): boolean {
   const { ID, Attributes } = event.Actor;
   const name = Attributes.name ?? "";

@@ -17,7 +17,7 @@ function taskName(task: Task): string {
 export function taskAnswer(task: Task, networks: readonly Network[]): object {
   const { Gam, Spec, Status, ...seen } = task;
   const { Runtime: __, ...spec } = Spec;
-  // The first slot of a job is 0, and clients take an absent one for that.
+  // Clients read an absent slot as 0, the first slot of a job.
   if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
   const attachments = Gam.attachments.flatMap(({ network: id, address }) => {
     const network = networks.find(({ Id }) => Id === id);

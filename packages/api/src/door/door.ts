@@ -1,5 +1,5 @@
 /**
- * Door: what the HTTP room needs from the agent, and all that it knows of it.
+ * Door: everything that the HTTP API needs from the agent. It knows nothing else of the agent.
  *
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
@@ -20,7 +20,7 @@ import type { DoctorDoor } from "./gam-doctor.ts";
 import type { RecoverDoor } from "./gam-recover.ts";
 
 export interface InitRequest {
-  /** `host:port`, an interface or a host, as the client wrote it; undefined when it said nothing. */
+  /** `host:port`, an interface or a host, as the client wrote it; undefined if it sent none. */
   readonly listenAddr: string | undefined;
   readonly advertiseAddr: string | undefined;
   readonly availability: Availability;
@@ -30,14 +30,14 @@ export interface InitRequest {
 
 export interface SwarmJoinRequest {
   readonly token: string;
-  /** `host:port` of peers to ask. Empty: those that the token names. */
+  /** `host:port` of peers to ask. Empty: those in the token. */
   readonly addresses: readonly string[];
   readonly listenAddr: string | undefined;
   readonly advertiseAddr: string | undefined;
   readonly availability: Availability;
 }
 
-/** As the Engine API's `GET /containers/{id}/logs` has them. */
+/** The options of the Engine API's `GET /containers/{id}/logs`. */
 export interface LogsOptions {
   readonly follow: boolean;
   readonly stdout: boolean;
@@ -50,24 +50,24 @@ export interface LogsOptions {
   readonly tail: string;
   /** Attributes of the log driver at the head of each line. */
   readonly details: boolean;
-  /** Ends the stream where it comes from, too. */
+  /** Ends the stream, also at its source. */
   readonly signal: AbortSignal;
 }
 
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
-  /** Of this peer, also before it is in a cluster. */
+  /** This peer's id. It has one before it is in a cluster. */
   readonly self: NodeId;
   /** `inactive` before init or join, and after leave. */
   state(): "inactive" | "active";
-  /** The replicated state as this peer has it now. Live: it moves between two calls. */
+  /** This peer's copy of the replicated state. Live: it changes between two calls. */
   view(): View;
   leader(): NodeId | undefined;
   voters(): readonly NodeId[];
-  /** Whether this peer hears that one now, as far as it can tell. */
+  /** Whether this peer currently hears the other one, as far as it knows. */
   reachable(id: NodeId): boolean;
   /**
-   * Resolves when view() holds everything that was acknowledged before the call. Bounded: where no
-   * leader answers, it resolves with the copy as it is. Never rejects.
+   * Resolves when view() holds everything that was acknowledged before the call. Takes bounded time: if no
+   * leader answers, it resolves and the copy may be old. Never rejects.
    */
   fresh(): Promise<void>;
   /**
@@ -75,43 +75,44 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * Errors: GamError STALE_VERSION, NAME_IN_USE, NOT_FOUND, IN_USE, BAD_REQUEST, NO_LEADER.
    */
   propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }>;
-  /** 25 characters of base36 that nothing in this cluster has been called before. */
+  /** Returns: a new id, unique in this cluster: 25 characters of base36. */
   mint(): string;
-  /** Events of this peer's copy from now on, in order. Returns what ends the subscription. */
+  /** Subscribes to later events of this peer's copy, in order. Returns: a function that ends the subscription. */
   subscribe(listener: (event: Event) => void): () => void;
   /** Errors: GamError REFUSED, BAD_REQUEST. */
   init(request: InitRequest): Promise<NodeId>;
   /** Resolves when this peer is a member and its node is in view(). Errors: BAD_TOKEN, UNREACHABLE, REFUSED. */
   join(request: SwarmJoinRequest): Promise<void>;
   /**
-   * Only asked while active: finds the other members again where the token says, when all of them have
-   * new addresses. False for a token of another cluster. Errors: BAD_TOKEN, UNREACHABLE.
+   * Finds the other members at the addresses in the token, when all of them have new ones. Called only while
+   * active.
+   * Returns: false for a token of another cluster. Errors: BAD_TOKEN, UNREACHABLE.
    */
   meet(request: Pick<SwarmJoinRequest, "token" | "addresses">): Promise<boolean>;
-  /** `force` leaves even if the others cannot be told, or if this is the last one. */
+  /** `force` leaves even if the cluster cannot be informed, or if this is the last member. */
   leave(force: boolean): Promise<void>;
   /**
-   * As propose(), and in the same write the cluster's root key begins to be replaced by one made here,
-   * and there are new tokens.
+   * Like propose(). The same write starts to replace the cluster's root key by one made here, and makes new
+   * tokens.
    * Errors: NOT_SUPPORTED on a worker; those of propose().
    */
   rotateRoot(changes: readonly AskedChange[]): Promise<void>;
   /**
-   * As propose(), and in the same write there are new tokens of these roles. Old ones are refused then.
+   * Like propose(). The same write makes new tokens of these roles, which invalidates the old ones.
    * Errors: NOT_SUPPORTED on a worker; those of propose().
    */
   rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void>;
-  /** Join tokens, whole. Only asked while active. Errors: NOT_SUPPORTED on a worker. */
+  /** Returns: complete join tokens. Called only while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): JoinTokens;
   /**
-   * The raw engine log stream of a task's container (frames of 8-byte header and payload, without
-   * frames if it has a tty), wherever the task runs.
+   * Returns: the raw log stream of a task's container, whichever node has it. It has frames of an 8-byte header
+   * and a payload; with a tty it has no frames.
    * Errors: GamError NOT_FOUND (no container), UNREACHABLE, ENGINE_MISSING.
    */
   containerLogs(task: Task, options: LogsOptions): Promise<Readable>;
   /**
-   * Resolves when the local engine has a network that stands for this one, with this node's gateway and
-   * all that joins it to the other nodes. Asked only after the leader has given the gateway. Bounded.
+   * Resolves when the local engine has a network for this one, with this node's gateway and its links to the other
+   * nodes. Called only after the leader has assigned the gateway. Takes bounded time.
    * Errors: GamError NOT_SUPPORTED (this node takes no part in networks), ENGINE_MISSING, ENGINE_FAILED.
    */
   ensureNetwork(id: NetworkId): Promise<void>;

@@ -81,7 +81,7 @@ const cases: readonly {
   readonly hosts?: Readonly<Record<string, Host>>;
   readonly encrypted?: boolean;
   readonly facts?: Partial<DoctorFacts>;
-  /** Topic, subject and what was found, of all that did not pass. */
+  /** Topic, subject and finding of all checks that did not pass. */
   readonly want: readonly string[];
   readonly healthy?: boolean;
 }[] = [
@@ -95,7 +95,7 @@ const cases: readonly {
     name: "a host that is down, once and not for each pair",
     hosts: { a: {}, b: { down: true } },
     facts: { examined: [examined(a, { connected: [], paths: [] })] },
-    want: ["agents host-b: Its agent does not answer: nobody asked it"],
+    want: ["agents host-b: Its agent does not answer: it was not asked"],
   },
   {
     name: "an engine that is missing",
@@ -111,7 +111,7 @@ const cases: readonly {
     name: "a swarm that was left behind",
     facts: { examined: [examined(a, { inSwarm: true }), examined(b)] },
     want: [
-      "leftovers host-a: Its engine is in a swarm of Docker's own, which takes the ports that gam needs",
+      "leftovers host-a: Its engine is in a Docker swarm, which uses the ports that gam needs",
     ],
   },
   {
@@ -131,7 +131,7 @@ const cases: readonly {
     want: ["clocks host-b: Its clock is 3.5 s behind"],
   },
   {
-    name: "a clock of which nobody can say so",
+    name: "a clock whose difference is within the error",
     facts: { examined: [examined(a), examined(b, {}, { clockAheadMs: 3500, clockDoubtMs: 1600 })] },
     want: [],
     healthy: true,
@@ -139,7 +139,7 @@ const cases: readonly {
   {
     name: "a pair without a connection",
     facts: { examined: [examined(a), examined(b, { connected: [] })] },
-    want: ["mesh host-b to host-a: There is no connection (10.0.0.97:7946)"],
+    want: ["mesh host-b to host-a: There is no connection to 10.0.0.97:7946"],
   },
   {
     name: "a port that is closed one way",
@@ -149,7 +149,7 @@ const cases: readonly {
     ],
   },
   {
-    name: "a way for short packets only",
+    name: "a path for short packets only",
     facts: { examined: [examined(a, { paths: [{ ...way, result: "small" }] }), examined(b)] },
     want: [
       'overlay host-a to host-b: Short packets arrive through network "front", those of 1370 bytes do not',
@@ -172,13 +172,13 @@ const cases: readonly {
     ],
   },
   {
-    name: "a pair that could not be tried, which is no failure",
+    name: "a pair that could not be probed, which is no failure",
     facts: { examined: [examined(a, { paths: [] }), examined(b)] },
-    want: ["overlay host-a to host-b: One of the two could not try the way between them"],
+    want: ["overlay host-a to host-b: One of the two hosts could not probe the path between them"],
     healthy: true,
   },
   {
-    name: "a data plane that complains",
+    name: "a data plane that reports a problem",
     facts: { examined: [examined(a, { problems: ["Cannot answer names"] }), examined(b)] },
     want: ["data planes host-a: Cannot answer names"],
   },
@@ -214,10 +214,10 @@ const cases: readonly {
     want: ["leader mesh: No leader for 61 s: 2 of 5 voters answer"],
   },
   {
-    name: "a host that recovered for itself",
+    name: "a host with a second recovery",
     facts: { rivals: [b] },
     want: [
-      'leader host-b: It went on in another life of this cluster: "gam recover" was run there, too',
+      'leader host-b: "gam recover" was run on this host, too: there is a second life of this cluster',
     ],
   },
   {
@@ -246,7 +246,7 @@ for (const { name, hosts = { a: {}, b: {} }, encrypted, facts, want, healthy = f
   });
 }
 
-test("checkExamination() takes what a node says, and nothing else", () => {
+test("checkExamination() accepts an examination and refuses malformed ones", () => {
   const said = examined(a).examination;
   assert.ok(said !== undefined);
   const paths = said.paths.map((path) => ({ ...path, to: testId<NodeId>("b") }));

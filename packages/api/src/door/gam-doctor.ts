@@ -1,8 +1,8 @@
 /**
- * Gam doctor: what the hosts of a mesh need, whether they have it, and what to do where they do not.
+ * Gam doctor: checks whether the hosts of a mesh have what they need, and says what to do if they do not.
  *
- * Decides from the state and from what each node found when it examined its own side. Asks nobody
- * itself: the facts come through the door. What nobody could find out is "unknown", and no failure.
+ * Decides from the state and from each node's examination of its own side. Collects nothing itself: the facts come
+ * through the door. A check that could not run is "unknown", which is not a failure.
  */
 import { type Checked, check, type NodeId } from "@gam/core";
 import { demandsEncryption, type Node, type View } from "@gam/state";
@@ -11,30 +11,30 @@ import type { DoctorCheck, DoctorReport, Pools } from "@gam/state/answers";
 const nodesMax = 10_000;
 const text = check.string(4096);
 
-/** What a node finds on its own side. It comes from another host, so it is checked. */
+/** A node's examination of its own side. It comes from another host, so it is checked. */
 export const checkExamination = check.object({
-  /** Milliseconds since 1970 by that host's clock, when it answered. */
+  /** Time of the answer by that host's clock, in milliseconds since 1970. */
   wallMs: check.number(),
   /** How long it took to answer. */
   tookMs: check.number(),
-  /** The engine says that it is in a swarm of its own. */
+  /** The engine reports that it is in a Docker swarm. */
   inSwarm: check.boolean,
-  /** What its data plane and its name server cannot do, in sentences. */
+  /** Problems of its data plane and its name server, in sentences. */
   problems: check.list(text, 1024),
-  /** Nodes that it has a connection of the mesh to. */
+  /** Nodes to which it has a mesh connection. */
   connected: check.list(check.id<NodeId>(), nodesMax),
   /**
-   * Ways to other nodes: through a network, from its bridge to theirs and back; where there is none, to
-   * the port that a network's packets would go to.
+   * Paths to other nodes. If the two share a network: through it, from bridge to bridge and back. Otherwise: to
+   * the port that a network's packets would use.
    */
   paths: check.list(
     check.object({
       to: check.id<NodeId>(),
-      /** "" where no network is on both. */
+      /** "" if the two share no network. */
       network: text,
-      /** What has to be open between the two, as `4789/udp`. */
+      /** Port that must be open between the two, such as `4789/udp`. */
       port: text,
-      /** Length of the longer of the two packets that were sent. */
+      /** Length of the longer of the two probe packets. */
       bytes: check.integer(),
       /** `small`: the short packet arrived, the long one did not. */
       result: check.literal("whole", "small", "none"),
@@ -46,11 +46,11 @@ export type Examination = Checked<typeof checkExamination>;
 
 export interface Examined {
   readonly node: NodeId;
-  /** Absent when it did not answer. */
+  /** Absent if the node did not answer. */
   readonly examination?: Examination;
-  /** Why it did not answer; "" when it did. */
+  /** Why the node did not answer; "" if it did. */
   readonly failure: string;
-  /** How far its clock is ahead of that of the host that asks, and how wrong that may be. */
+  /** How far its clock is ahead of the asking host's, and the possible error of that. */
   readonly clockAheadMs: number;
   readonly clockDoubtMs: number;
 }
@@ -58,12 +58,12 @@ export interface Examined {
 export interface DoctorFacts {
   readonly examined: readonly Examined[];
   readonly pools: Pools;
-  /** How long the peer that is asked has known no leader, and who votes. */
+  /** How long the asked peer has known no leader, and the voters. */
   readonly leaderlessMs: number;
   readonly voters: readonly NodeId[];
-  /** Nodes that went on in another life of the cluster, by a recovery of their own. */
+  /** Nodes on which another recovery began another life of the cluster. */
   readonly rivals: readonly NodeId[];
-  /** Networks whose addresses a host has come to have another route to. */
+  /** Networks whose subnet overlaps with another route of a host. */
   readonly clashes: readonly {
     readonly network: string;
     readonly subnet: string;
@@ -72,9 +72,12 @@ export interface DoctorFacts {
   }[];
 }
 
-/** What the doctor's call needs of the agent. */
+/** The part of the door that the doctor uses. */
 export interface DoctorDoor {
-  /** Has every node examine its own side, all at once. Bounded; never rejects. Only asked while active. */
+  /**
+   * Makes all nodes examine their own side at once. Takes bounded time; never rejects. Called only while
+   * active.
+   */
   examine(): Promise<DoctorFacts>;
 }
 
@@ -91,9 +94,9 @@ type Topic =
   | "data planes"
   | "addresses";
 
-/** Certificates and the times that people read suffer from more. */
+/** A larger difference disturbs certificates and the times in logs. */
 const clockOffMsMax = 2_000;
-/** Of subnets, and of the addresses in one. */
+/** Above this share in use a check fails: of all subnets, and of the addresses in one network. */
 const usedShareMax = 0.9;
 const engineOldest = [20, 10] as const;
 
@@ -107,8 +110,8 @@ export function diagnose(view: View, facts: DoctorFacts): DoctorReport {
       failed(
         "leader",
         nameOf(view, id),
-        'It went on in another life of this cluster: "gam recover" was run there, too',
-        'Choose one of the two; on each host of the other run "gam leave --force", then "gam join TOKEN"',
+        '"gam recover" was run on this host, too: there is a second life of this cluster',
+        'Keep one of the two; on each host of the other run "gam leave --force", then "gam join TOKEN"',
       ),
     ),
     ...nodes.flatMap((node) => onHost(node, found.get(node.ID), view)),
@@ -119,14 +122,14 @@ export function diagnose(view: View, facts: DoctorFacts): DoctorReport {
         "addresses",
         network,
         `Its subnet ${subnet} overlaps with route ${route} of ${nameOf(view, node)}`,
-        `Make network "${network}" again with another --subnet, or take that route away`,
+        `Create network "${network}" again with another --subnet, or remove that route`,
       ),
     ),
   ];
   return { healthy: checks.every(({ result }) => result !== "failed"), checks };
 }
 
-/** An election takes seconds. */
+/** Longer than an election takes, which is a few seconds. */
 const leaderlessMsMax = 10_000;
 
 function leader({ leaderlessMs, voters, examined }: DoctorFacts): DoctorCheck {
@@ -138,19 +141,19 @@ function leader({ leaderlessMs, voters, examined }: DoctorFacts): DoctorCheck {
   const found = `No leader for ${Math.round(leaderlessMs / 1000)} s: ${answering.length} of ${voters.length} voters answer`;
   const remedy =
     answering.length < needed
-      ? `Start ${needed - answering.length} more of the voters. If they are gone for good: "gam recover" on a survivor, which first shows what it would go on with`
-      : 'See the agents\' logs for why they elect none. "gam recover" shows what this host could go on with alone';
+      ? `Start ${needed - answering.length} more of the voters. If they are gone for good, run "gam recover" on a survivor: it first shows what that host would continue with`
+      : 'Read the logs of the agents for the reason. "gam recover" shows what this host could continue with alone';
   return failed("leader", "mesh", found, remedy);
 }
 
 function onHost(node: Node, examined: Examined | undefined, view: View): DoctorCheck[] {
   const host = hostOf(node);
   if (examined?.examination === undefined) {
-    const reason = examined?.failure || "nobody asked it";
+    const reason = examined?.failure || "it was not asked";
     const remedy =
       node.Status.State === "down"
-        ? `Start the host and its agent; "docker node rm --force ${host}" if it is gone for good`
-        : "See its agent's log, and whether 7946/tcp is open between it and this host";
+        ? `Start the host and its agent. If it is gone for good, run "docker node rm --force ${host}"`
+        : "Read its agent's log, and check that 7946/tcp is open between it and this host";
     return [failed("agents", host, `Its agent does not answer: ${reason}`, remedy)];
   }
   const own = examined.examination;
@@ -161,7 +164,7 @@ function onHost(node: Node, examined: Examined | undefined, view: View): DoctorC
       ? failed(
           "leftovers",
           host,
-          "Its engine is in a swarm of Docker's own, which takes the ports that gam needs",
+          "Its engine is in a Docker swarm, which uses the ports that gam needs",
           `Run "docker --host unix:///var/run/docker.sock swarm leave --force" on ${host}`,
         )
       : passed("leftovers", host),
@@ -174,7 +177,7 @@ function onHost(node: Node, examined: Examined | undefined, view: View): DoctorC
         "data planes",
         host,
         problem,
-        "The agent tries again by itself; its log says more, docs/networking.md how to look closer",
+        "Read the agent's log, and docs/networking.md for how to find the cause. The agent tries again by itself",
       ),
     ),
   ];
@@ -198,9 +201,10 @@ function engine(node: Node): DoctorCheck {
 function kernel(node: Node): DoctorCheck {
   const host = hostOf(node);
   const { network } = node.Gam;
-  if (network === undefined) return unknown("kernels", host, "It has not said yet what it can do");
+  if (network === undefined)
+    return unknown("kernels", host, "It has not reported yet what it can do");
   if (network.problem === "") return passed("kernels", host);
-  const remedy = `Do what it says on ${host}; its agent looks again every minute`;
+  const remedy = `Correct this on ${host}. Its agent checks again every minute`;
   return failed("kernels", host, network.problem, remedy);
 }
 
@@ -229,14 +233,14 @@ function clock(host: string, { clockAheadMs, clockDoubtMs }: Examined): DoctorCh
 function toOthers(node: Node, own: Examination | undefined, nodes: readonly Node[]): DoctorCheck[] {
   if (own === undefined) return [];
   return nodes.flatMap((other) => {
-    // What is down cannot be reached, and has been told.
+    // A node that is down is reported under "agents" already.
     if (other.ID === node.ID || other.Status.State === "down") return [];
     const pair = `${hostOf(node)} to ${hostOf(other)}`;
     const paths = own.paths.filter(({ to }) => to === other.ID);
     return [
       mesh(pair, other, own),
       ...(paths.length === 0
-        ? [unknown("overlay", pair, "One of the two could not try the way between them")]
+        ? [unknown("overlay", pair, "One of the two hosts could not probe the path between them")]
         : paths.map((path) => overlay(pair, path))),
     ];
   });
@@ -247,7 +251,7 @@ function mesh(pair: string, other: Node, { connected }: Examination): DoctorChec
   const [address = ""] = other.Gam.addresses;
   const port = address.slice(address.lastIndexOf(":") + 1) || "7946";
   const remedy = `Open ${port}/tcp between the two, both ways`;
-  return failed("mesh", pair, `There is no connection (${address})`, remedy);
+  return failed("mesh", pair, `There is no connection to ${address}`, remedy);
 }
 
 function overlay(pair: string, path: Examination["paths"][number]): DoctorCheck {
@@ -259,7 +263,7 @@ function overlay(pair: string, path: Examination["paths"][number]): DoctorCheck 
       "overlay",
       pair,
       `Short packets arrive ${way}, those of ${bytes} bytes do not`,
-      "Let the way between the two carry packets as long as their devices say, or lower the MTU there",
+      "Let the network between the two carry packets of their devices' MTU, or lower the MTU on both hosts",
     );
   }
   return network === ""
@@ -273,7 +277,7 @@ function overlay(pair: string, path: Examination["paths"][number]): DoctorCheck 
         "overlay",
         pair,
         `Packets through network "${network}" do not arrive, or the answers do not`,
-        `Open ${port} between the two, both ways, and 53/udp from gam's bridges where a firewall guards the host`,
+        `Open ${port} between the two, both ways. If a host has a firewall, also open 53/udp from gam's bridges`,
       );
 }
 
@@ -286,7 +290,7 @@ function addresses({ subnets, subnetsFree, networks }: Pools): DoctorCheck[] {
           "addresses",
           "address pool",
           `${subnetsFree} of ${subnets} subnets are left for new networks`,
-          "Remove networks that nobody uses, or give new ones a --subnet of their own",
+          "Remove unused networks, or create new ones with their own --subnet",
         )
       : passed("addresses", "address pool"),
     ...full.map(({ name, subnet, used, size }) =>
@@ -294,7 +298,7 @@ function addresses({ subnets, subnetsFree, networks }: Pools): DoctorCheck[] {
         "addresses",
         name,
         `${used} of ${size} addresses of network "${name}" (${subnet}) are in use`,
-        "Scale its services down, or move some to another network; a larger one needs a new network",
+        "Scale its services down, or move some to a new, larger network",
       ),
     ),
   ];

@@ -1,12 +1,12 @@
 import type { RecoverReport } from "@gam/state/answers";
 
-/** What the call needs of the agent. Only asked while active. */
+/** The part of the door that "gam recover" uses. Called only while active. */
 export interface RecoverDoor {
-  /** Changes nothing. Bounded; never rejects. */
+  /** Returns: what a recovery would do. Changes nothing. Takes bounded time; never rejects. */
   recoverReport(): Promise<RecoverReport>;
   /**
-   * Goes on alone, in a new life of the cluster. Resolves when this peer leads it.
-   * Errors: REFUSED; NO_LEADER when it does not come to lead.
+   * Continues alone, in a new life of the cluster. Resolves when this peer leads it.
+   * Errors: REFUSED; NO_LEADER when this peer does not become the leader.
    */
   recover(force: boolean): Promise<void>;
 }

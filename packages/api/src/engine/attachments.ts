@@ -1,10 +1,10 @@
 /**
- * Attachments: places in networks of the cluster for containers of this engine that are no tasks.
+ * Attachments: addresses in the cluster's networks for containers of this engine that are not tasks.
  *
  *   attach() -> the engine makes the container -> settle(), or giveBack() when it does not
  *
- * Decides when a place is taken and when it is given back: an address lives as long as some container of
- * the engine, running or not, is configured with it. Does not decide which address: the leader does.
+ * Decides when an attachment begins and ends: it lasts as long as a container of the engine, running or not, is
+ * configured with its address. Does not decide which address: the leader does.
  */
 import { GamError, messageOf, type NetworkId } from "@gam/core";
 import { type HeldEndpoint, type Network, staleAttachments, type View } from "@gam/state";
@@ -16,7 +16,7 @@ import { awaitView } from "./await-view.ts";
 import { type Engine, missing } from "./engine.ts";
 import { type EngineNetwork, engineNetwork, engineNetworks, listOf } from "./engine-networks.ts";
 
-/** The leader's answer takes two rounds through the cluster; an election may come in between. */
+/** The leader's answer takes two round trips, and an election may come in between. */
 const placeMsMax = 10_000;
 
 export interface Attached {
@@ -24,13 +24,13 @@ export interface Attached {
   readonly network: NetworkId;
   /** IPv4 without prefix. */
   readonly address: string;
-  /** Of this node, which also answers for names. */
+  /** This node's gateway, which also answers DNS. */
   readonly gateway: string;
   readonly engine: EngineNetwork;
 }
 
 export interface AttachWish {
-  /** Of the container; "" where the engine is to make one up. */
+  /** The container's name; "" if the engine chooses one. */
   readonly name: string;
   /** IPv4 without prefix. */
   readonly address: string | undefined;
@@ -41,7 +41,7 @@ export class Attachments {
   readonly #door: ClusterDoor;
   readonly #engine: Engine;
   readonly #log: ApiLog;
-  /** Places whose containers are still to come. */
+  /** Attachments whose containers do not exist yet. */
   readonly #held = new Set<string>();
   #sweeping: Promise<void> | undefined;
   #again = false;
@@ -53,9 +53,9 @@ export class Attachments {
   }
 
   /**
-   * A place in the network.
+   * Returns: a new attachment to the network, with the leader's address.
    *
-   * Errors: ApiError 403 unless the network is attachable, 503 when the leader gives no address in time;
+   * Errors: ApiError 403 unless the network is attachable, 503 if the leader assigns no address in time;
    *         those of propose(), for a wish that cannot be granted, and ensureNetwork().
    */
   async attach(
@@ -63,7 +63,7 @@ export class Attachments {
     { name, address, aliases }: AttachWish,
   ): Promise<Attached> {
     if (!Attachable) throw notAttachable(Name);
-    // Whoever had it may have gone just now.
+    // The container that had this address may just have been deleted.
     if (address !== undefined) await this.sweep();
     const key = this.#door.mint();
     const node = this.#door.self;
@@ -86,7 +86,7 @@ export class Attachments {
       await this.#door.ensureNetwork(network);
       const engine = await engineNetwork(this.#engine, network);
       if (engine === undefined) {
-        const message = `Could not attach to network ${Name}: the engine has no network for it`;
+        const message = `Could not attach to network ${Name}: the engine has no network for it. Try again`;
         throw new GamError("ENGINE_FAILED", message);
       }
       return { key, network, engine, ...place };
@@ -96,12 +96,12 @@ export class Attachments {
     }
   }
 
-  /** The containers are there, and hold their places from now on. */
+  /** Marks the containers as created: from now on they keep their attachments. */
   settle(attached: readonly Pick<Attached, "key">[]): void {
     for (const { key } of attached) this.#held.delete(key);
   }
 
-  /** No container has come of it. What cannot be told now a later sweep finds. */
+  /** Creation failed: releases the addresses. If that fails too, the next sweep retries. */
   async giveBack(attached: readonly Pick<Attached, "key" | "network">[]): Promise<void> {
     this.settle(attached);
     const view = this.#door.view();
@@ -115,8 +115,8 @@ export class Attachments {
   }
 
   /**
-   * Gives back the places of containers that are gone. Resolves when a look at the engine that began after
-   * the call has had its effect. Without an engine nothing happens: its containers may well be there.
+   * Releases the addresses of deleted containers. Resolves when a sweep that began after the call has ended. If
+   * the engine does not answer, it releases nothing, because the containers may still exist.
    */
   async sweep(): Promise<void> {
     this.#again = true;
@@ -134,7 +134,7 @@ export class Attachments {
   }
 
   async #sweepOnce(): Promise<void> {
-    // Read before the engine is asked: a container that is made meanwhile is in neither.
+    // Read these before asking the engine: then a container that is created meanwhile is in neither.
     const networks = this.#door.view().networks();
     const held = new Set(this.#held);
     const node = this.#door.self;
@@ -145,7 +145,7 @@ export class Attachments {
     if (stale.length > 0) await this.#propose(stale);
   }
 
-  /** `undefined` where the engine does not say. */
+  /** Returns: the addresses that containers have; `undefined` if the engine does not answer. */
   async #endpoints(): Promise<readonly HeldEndpoint[] | undefined> {
     const networks = await engineNetworks(this.#engine);
     const containers = listOf(
@@ -166,24 +166,27 @@ export class Attachments {
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
       const reason = messageOf(thrown);
-      this.#log.warn({ reason }, "Cannot give addresses of containers back yet");
+      this.#log.warn({ reason }, "Could not release addresses of containers yet");
     }
   }
 }
 
-/** In Swarm's words. */
+/** Swarm's text. */
 function notAttachable(name: string): ApiError {
   const inner = `rpc error: code = PermissionDenied desc = network ${name} not manually attachable`;
   return new ApiError(403, `Could not attach to network ${name}: ${inner}`);
 }
 
 function tooLate(name: string, address: string | undefined): ApiError {
-  const why = address === undefined ? "it is gone" : `address ${address} was given to another`;
+  const why =
+    address === undefined
+      ? "it was removed"
+      : `address ${address} was assigned to another container. Choose another one`;
   return new ApiError(409, `Could not attach to network ${name}: ${why}`);
 }
 
 function noPlace(name: string, own: { readonly problem: string } | undefined): ApiError {
-  const why = own?.problem || "the leader gave no address; its subnet may be full";
+  const why = own?.problem || "the leader assigned no address. Its subnet may be full";
   return new ApiError(503, `Could not attach to network ${name}: ${why}`);
 }
 
@@ -204,7 +207,7 @@ function hasAttachment(
   return Object.values(attachments).some((one) => one.node === node);
 }
 
-/** The networks of a container as the engine lists it, with the address that it was configured with. */
+/** Returns: the networks of a container as the engine lists it, each with its configured address. */
 function endpointsOf(
   container: unknown,
 ): readonly { readonly name: string; readonly id: string; readonly address: string }[] {

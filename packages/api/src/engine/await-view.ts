@@ -2,8 +2,7 @@ import type { View } from "@gam/state";
 import type { ClusterDoor } from "../door/door.ts";
 
 /**
- * What `read` finds in the state as soon as it finds something; `undefined` when it has found nothing
- * within `msMax`.
+ * Resolves to what `read` finds in the state as soon as it finds something; to `undefined` after `msMax`.
  */
 export async function awaitView<T>(
   door: Pick<ClusterDoor, "view" | "subscribe">,

@@ -1,4 +1,4 @@
-/** Engine networks: those networks of the local engine that stand for networks of the cluster. */
+/** Engine networks: finds the local engine's networks that belong to networks of the cluster. */
 import type { NetworkId } from "@gam/core";
 import type { EngineAnswer } from "@gam/engine";
 import { label } from "@gam/state";
@@ -6,18 +6,18 @@ import { fieldsOf } from "../request/fields.ts";
 import { type Engine, missing } from "./engine.ts";
 
 export interface EngineNetwork {
-  /** As the engine calls it. */
+  /** The engine's id. */
   readonly id: string;
   readonly name: string;
   readonly network: NetworkId;
 }
 
-/** Whether the engine's network is one that gam made. */
+/** Returns: whether gam made this network of the engine. */
 export function isOurs(network: unknown): boolean {
   return labelOf(network) !== undefined;
 }
 
-/** All of them; `undefined` where no engine answers. */
+/** Returns: all of them; `undefined` if no engine answers. */
 export async function engineNetworks(
   engine: Engine,
 ): Promise<readonly EngineNetwork[] | undefined> {
@@ -38,7 +38,7 @@ export async function engineNetwork(
   return (await engineNetworks(engine))?.find((one) => one.network === network);
 }
 
-/** A list that the engine answered; `undefined` for anything else. */
+/** Returns: the list in the engine's answer; `undefined` for any other answer. */
 export function listOf(answer: EngineAnswer | undefined): readonly unknown[] | undefined {
   return answer?.status === 200 && Array.isArray(answer.body) ? answer.body : undefined;
 }

@@ -18,7 +18,7 @@ after(() => rig.stop());
 
 const asked = ["Connection: Upgrade", "Upgrade: tcp"];
 
-/** One answer to this head and body, and all that comes with it where the connection ends. */
+/** Returns: one answer to this head and body; everything that comes with it if the connection ends. */
 async function say(head: readonly string[], body = ""): Promise<string> {
   const socket = connect(rig.socketPath);
   socket.on("error", () => undefined);
@@ -70,7 +70,7 @@ const wishes = [
   ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="],
 ];
 for (const wish of wishes) {
-  test(`a wish like "${wish.join("; ")}" is ignored where it does not belong`, async () => {
+  test(`an upgrade request like "${wish.join("; ")}" is ignored where it is not allowed`, async () => {
     const before = reached().length;
     const init = await say(["POST /swarm/init HTTP/1.1", ...wish], '{"ListenAddr":"0.0.0.0:2377"}');
     assert.match(init, /^HTTP\/1.1 503 .*This node is already part of a swarm/s);
@@ -80,7 +80,7 @@ for (const wish of wishes) {
   });
 }
 
-test("calls for the engine that wish an upgrade in vain are answered as usual", async () => {
+test("calls for the engine with an ignored upgrade request are answered as usual", async () => {
   rig.engine.on("POST /images/load", (call, answer) => void call.pipe(answer));
   const body = "x".repeat(200_000);
   const said = await say(
@@ -91,7 +91,7 @@ test("calls for the engine that wish an upgrade in vain are answered as usual", 
   assert.equal((said.match(/x/g) ?? []).length, body.length);
 });
 
-test("one connection may wish it in vain again and again", async () => {
+test("one connection may repeat ignored upgrade requests", async () => {
   const one = "GET /nodes HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
   const socket = connect(rig.socketPath);
   let said = "";
@@ -167,13 +167,13 @@ for (const [method, url] of others) {
   test(`${method} ${url} keeps its connection`, () => assert.equal(mayUpgrade(method, url), false));
 }
 
-test("the engine's own calls are none about a Swarm", () => {
+test("the engine's own calls are not about a Swarm", () => {
   for (const url of ["/containers/nodes/json", "/images/swarm/init/json", "/networks", "/", "*"]) {
     assert.equal(isClusterPath(url), false, url);
   }
 });
 
-test("a header that is left over from a wish does not upgrade the engine's side", async () => {
+test("a left-over upgrade header does not upgrade the engine's side", async () => {
   rig.engine.on("POST /containers/y/attach", (call, answer) =>
     json(answer, call.headers.upgrade ?? "none"),
   );
@@ -181,7 +181,7 @@ test("a header that is left over from a wish does not upgrade the engine's side"
   assert.match(said, /"none"/);
 });
 
-test("a connection whose wish was ignored does not hold up the end of the server", async () => {
+test("a connection with an ignored upgrade request does not delay the server's close", async () => {
   const own = await Rig.start(1);
   const socket = connect(own.socketPath);
   socket.write("GET /nodes HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");

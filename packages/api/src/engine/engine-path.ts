@@ -1,13 +1,13 @@
 /**
- * Engine path: which calls the local engine may get, judged by method and path alone.
+ * Engine path: decides by method and path alone which calls the local engine may get.
  *
- * Decides two things. A connection is handed to the engine for four kinds of calls only (attach, exec,
- * session, grpc): what is said on it afterwards is read by nobody here. And no call about a Swarm is ever
- * passed on, however its path is spelled: the engine would make a Swarm of its own.
+ * Decides two things. Only four kinds of calls (attach, exec, session, grpc) may hand their connection to the
+ * engine, because the API does not read what follows on it. And no call about a Swarm is ever passed on,
+ * however its path is spelled: the engine would make its own Swarm.
  */
 import { unversioned } from "../request/api-version.ts";
 
-/** A container or an exec, by name or id. Nothing in it can become another path. */
+/** A container or an exec, by name or id. It cannot contain another path. */
 const ref = "[a-zA-Z0-9][a-zA-Z0-9_.-]*";
 
 const upgrades: readonly { readonly method: string; readonly path: RegExp }[] = [
@@ -18,7 +18,7 @@ const upgrades: readonly { readonly method: string; readonly path: RegExp }[] = 
   { method: "POST", path: /^\/grpc$/ },
 ];
 
-/** Whether the connection of such a call may become the engine's. */
+/** Returns: whether the connection of this call may become the engine's. */
 export function mayUpgrade(method: string | undefined, url: string | undefined): boolean {
   const path = unversioned(url ?? "").split("?")[0] ?? "";
   return upgrades.some((one) => one.method === method && one.path.test(path));
@@ -28,14 +28,14 @@ export function mayUpgrade(method: string | undefined, url: string | undefined):
 const clusterWords = new Set(["swarm", "nodes", "services", "tasks", "secrets", "configs", "gam"]);
 
 /**
- * Whether a path means a call about a Swarm to some reader. Generous: the engine decodes, joins slashes and
- * takes more than one form of a version, and a later engine may do more of that.
+ * Returns: whether some reader may take the path for a call about a Swarm. Generous on purpose: the engine
+ * decodes, joins slashes and accepts several forms of a version, and a later engine may do more of that.
  */
 export function isClusterPath(url: string): boolean {
   return clusterWords.has(wordsOf(url)[0] ?? "");
 }
 
-/** What stands between the slashes of a path, as the most generous reader takes it; without its version. */
+/** Returns: the parts of a path between slashes, as the most generous reader takes them; without its version. */
 export function wordsOf(url: string): readonly string[] {
   const words: string[] = [];
   const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").split(/[?#]/)[0] ?? "";
@@ -48,7 +48,7 @@ export function wordsOf(url: string): readonly string[] {
   return words.map((word) => word.split(";")[0] ?? "");
 }
 
-/** Until nothing is left to decode: what is decoded once here may be decoded once more elsewhere. */
+/** Decodes again and again until nothing changes, because a later reader may decode once more. */
 function decoded(path: string): string {
   let text = path;
   for (;;) {

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-/** A call whose answer is looked at while it comes in. */
+/** A call whose answer is read while it arrives. */
 async function open(method: string, path: string): Promise<IncomingMessage> {
   const call = request({ socketPath: rig.socketPath, method, path, agent: false });
   call.end();
@@ -131,7 +131,7 @@ test("a client that does not read holds the engine back", async () => {
     rig.engine.on("GET /images/get", (_call, answer) => {
       while (answer.write(chunk)) written += chunk.length;
       const more = (): void => {
-        // Endless, as long as somebody takes it.
+        // Endless, as long as the client reads it.
         while (written < 256 * 1024 * 1024 && answer.write(chunk)) written += chunk.length;
       };
       answer.on("drain", more);
@@ -223,7 +223,7 @@ test("a refused upgrade is an answer, and the connection ends with it", async ()
   assert.ok(rest.endsWith('{"message":"not"}'));
 });
 
-test("without an engine, calls for it are refused at once and the rest goes on", async () => {
+test("without an engine, calls for it are refused at once and other calls work", async () => {
   const alone = await Rig.start(1);
   try {
     await alone.engine.close();

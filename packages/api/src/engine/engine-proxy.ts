@@ -3,8 +3,8 @@
  *
  * Bodies stream both ways with back-pressure and without limit. Headers of an answer leave at once,
  * because clients wait for them: `docker run` starts the container only after the headers of its
- * `wait` call. Whoever hangs up first ends the other side, too. Upgraded connections (attach, exec)
- * become two sockets whose halves end separately. Which calls the engine may get: engine-path.ts.
+ * `wait` call. When one side hangs up, the other side ends, too. Upgraded connections (attach, exec)
+ * become two sockets whose halves end separately. engine-path.ts decides which calls the engine may get.
  */
 import {
   type ClientRequest,
@@ -39,19 +39,19 @@ function passedHeaders(raw: readonly string[], more: readonly string[] = []): st
 
 const bodyHeaders = ["content-length", "transfer-encoding"];
 
-/** Errors: ApiError 404 for calls about a Swarm, in the words that engines have for no such path. */
+/** Errors: ApiError 404 for calls about a Swarm, with the engine's text for an unknown path. */
 function insistOnEnginePath(url: string): void {
   if (isClusterPath(url)) throw new ApiError(404, "page not found");
 }
 
 export interface PassOptions {
-  /** What was read of the call already, instead of its own body. */
+  /** The body, if it has already been read from the call. */
   readonly body?: Buffer;
-  /** What the engine's answer waits for on its way to the client. Never rejects. */
+  /** Awaited before the engine's answer goes to the client. Never rejects. */
   readonly beforeAnswer?: () => Promise<void>;
 }
 
-/** Takes a route's call over, for the engine to answer. Resolves when it is on its way. */
+/** Passes a route's call to the engine, which answers it. Resolves when the request is sent. */
 export async function passCall(
   engine: Engine,
   request: FastifyRequest,
@@ -73,14 +73,14 @@ async function forward(
 ): Promise<void> {
   const body = read === undefined ? call : Readable.from(read.length > 0 ? [read] : []);
   const path = forEngine(url, await engine.version());
-  // Whoever does not ask for an upgrade must not get one by a header that was left over.
+  // A left-over header must not upgrade a call that does not ask for it.
   const dropped = body === call ? ["upgrade"] : ["upgrade", ...bodyHeaders];
   const headers = passedHeaders(call.rawHeaders, dropped);
-  // It must not close first: the end of the body would then meet a closed socket, and an answer that is
-  // there already would be lost to the error. Whoever is done with the answer destroys the connection.
+  // The engine must not close first: the end of the body would then meet a closed socket, and that error would
+  // lose an answer that has already arrived. The connection is destroyed when the answer is done.
   headers.push("Connection", "keep-alive");
-  // Without this, a POST that announces no body would be sent on with an empty one in chunks, which
-  // the engine takes for a body of an unknown type.
+  // Without this, a POST without a body would be sent on with an empty chunked one, which the engine takes for
+  // a body of an unknown type.
   const { "content-length": length, "transfer-encoding": coding } = call.headers;
   const isEmpty = length === undefined && coding === undefined;
   if (body !== call) headers.push("Transfer-Encoding", "chunked");
@@ -90,27 +90,27 @@ async function forward(
   try {
     onward = request(engine.options(call.method ?? "GET", path, headers));
   } catch (thrown) {
-    // The parser lets characters in that may not be sent on.
+    // The parser accepts characters that may not be sent.
     if (!(thrown instanceof TypeError)) throw thrown;
     return refuseCall(answer, new ApiError(400, messageOf(thrown), { cause: thrown }));
   }
   answer.on("close", () => onward.destroy());
   onward.on("response", async (response) => {
     if (beforeAnswer !== undefined) await beforeAnswer();
-    // The connection to the engine has failed meanwhile, and the client was told.
+    // The connection to the engine has failed meanwhile, and the client has got that error.
     if (answer.headersSent) return;
-    // How the body is cut into chunks is each connection's own affair.
+    // Each connection cuts the body into its own chunks.
     const passed = passedHeaders(response.rawHeaders, ["transfer-encoding"]);
     answer.writeHead(response.statusCode ?? 502, response.statusMessage ?? "", passed);
     answer.flushHeaders();
-    // On an error the client's connection is cut: half an answer must not look like a whole one.
+    // An error cuts the client's connection: half an answer must not look like a whole one.
     pipeline(response, answer, () => undefined);
   });
   onward.on("error", (thrown) => {
-    // Once an answer has begun, its own stream says how it ends.
+    // After an answer has begun, its own stream reports the error.
     if (!answer.destroyed && !answer.headersSent) refuseCall(answer, engine.missing(thrown));
   });
-  // No pipeline: an engine that answers before it has read all must not cost the client the answer.
+  // No pipeline: it would lose the answer of an engine that answers before it has read the whole body.
   body.pipe(onward);
 }
 
@@ -121,8 +121,8 @@ function refuseCall(answer: ServerResponse, thrown: unknown): void {
 }
 
 /**
- * Gives the connection of a call back to the server that it came from, with the same call in it as one that
- * asks for no upgrade. A server may ignore that wish, and answers as usual then.
+ * Gives the connection of a call back to its server, with the same call without the upgrade header. A server may
+ * ignore an upgrade request and answer as usual.
  */
 export function ignoreUpgrade(
   server: Server,
@@ -139,7 +139,7 @@ export function ignoreUpgrade(
   server.emit("connection", client);
 }
 
-/** Takes over the connection of a call with `Connection: Upgrade`. Rejects nothing: errors are answers. */
+/** Takes over the connection of a call with `Connection: Upgrade`. Never rejects: errors become answers. */
 export async function passUpgrade(
   engine: Engine,
   call: IncomingMessage,
@@ -165,7 +165,7 @@ export async function passUpgrade(
     });
     onward.on("response", (response) => {
       begun = true;
-      // The engine refused. This connection has left the server's care, so it ends with the answer.
+      // The engine refused. The server no longer manages this connection, so it ends with the answer.
       writeHead(client, response, ["Connection", "close"], ["transfer-encoding", "upgrade"]);
       pipeline(response, client, () => undefined);
     });
@@ -180,7 +180,7 @@ export async function passUpgrade(
   }
 }
 
-/** The server hands over the connection right behind the headers, with the body still to come. */
+/** Reads the body: the server hands over the connection right after the headers. */
 async function takeBody(
   call: IncomingMessage,
   client: Duplex,

@@ -1,8 +1,8 @@
 /**
- * Engine: the local Docker engine, seen through its socket.
+ * Engine: calls the local Docker engine through its socket.
  *
- * Decides how long calls may take and what is remembered of it (its API version, for a short while). Does
- * not decide which calls it gets: the server passes on what it does not answer itself.
+ * Decides how long calls may take, and caches the engine's API version for a short time. Does not decide which
+ * calls the engine gets: the server passes on what it does not answer itself.
  */
 import type { RequestOptions } from "node:http";
 import { GamError, messageOf } from "@gam/core";
@@ -10,12 +10,12 @@ import { type EngineAnswer, type EngineCall, EngineClient, EngineUnreachable } f
 import { type Fields, fieldsOf } from "../request/fields.ts";
 
 const askMsMax = 10_000;
-/** An engine under load takes its time to make a container. */
+/** A loaded engine may take long to create a container. */
 const orderMsMax = 120_000;
 const pingMsMax = 2_000;
-/** An engine that was upgraded is noticed after this long. */
+/** The cached version is asked again after this time, so an engine upgrade is noticed. */
 const versionMs = 10_000;
-/** One that was missing is asked again after this long. */
+/** An engine that did not answer is asked again after this time. */
 const retryMs = 500;
 
 export class Engine {
@@ -38,18 +38,18 @@ export class Engine {
   }
 
   /**
-   * One small question with a small answer.
+   * Sends a small read request with a small answer.
    *
-   * Errors: GamError ENGINE_MISSING when nobody answers.
+   * Errors: GamError ENGINE_MISSING if the engine does not answer.
    */
   async ask(method: "GET" | "HEAD", path: string, limitMs = askMsMax): Promise<EngineAnswer> {
     return await this.#call({ method, path, limitMs });
   }
 
   /**
-   * One order, and what came of it. What has no body to send sends none.
+   * Sends a request that changes something. Without `body` it has none.
    *
-   * Errors: GamError ENGINE_MISSING when nobody answers.
+   * Errors: GamError ENGINE_MISSING if the engine does not answer.
    */
   async order(method: "POST" | "DELETE", path: string, body?: Fields): Promise<EngineAnswer> {
     return await this.#call({ method, path, ...(body && { body }), limitMs: orderMsMax });
@@ -65,8 +65,8 @@ export class Engine {
   }
 
   /**
-   * The newest API version that the engine speaks; `undefined` before it has ever answered. What it
-   * said last holds while it is gone, and is asked for again behind the back of whoever calls.
+   * Returns: the newest API version that the engine speaks; `undefined` before it has ever answered. The cached
+   * version stays valid while the engine is gone, and is refreshed in the background.
    */
   async version(): Promise<string | undefined> {
     const validMs = this.#version === undefined ? retryMs : versionMs;
@@ -95,13 +95,13 @@ export class Engine {
   }
 }
 
-/** For catch(): no engine is no answer. Anything else is thrown on. */
+/** For catch(): turns ENGINE_MISSING into undefined, and throws any other error again. */
 export function missing(thrown: unknown): undefined {
   if (thrown instanceof GamError && thrown.code === "ENGINE_MISSING") return undefined;
   throw thrown;
 }
 
-/** What the engine says of a call that it refused. */
+/** Returns: the engine's message about a refused call. */
 export function messageIn({ status, body }: EngineAnswer): string {
   const { message } = fieldsOf(body);
   return typeof message === "string" ? message : `engine answered ${status}`;

@@ -1,19 +1,19 @@
 /**
- * Worker calls: what the socket of a worker does not answer.
+ * Worker calls: decides which calls the socket of a worker refuses.
  *
- * A worker's socket is no way into the cluster: calls about it are refused in Swarm's words. Calls for the
- * engine go through, and the node may still leave.
+ * A worker's socket must give no access to the cluster: it refuses calls about the cluster with Swarm's text.
+ * Calls for the engine pass, and the node may still leave.
  */
 import type { ClusterDoor } from "../door/door.ts";
 import { ApiError, onWorker } from "../request/api-error.ts";
 import { wordsOf } from "./engine-path.ts";
 
-/** Calls that only managers answer begin with these. */
+/** First words of the calls that only managers answer. */
 const managersWords = new Set(["swarm", "nodes", "services", "tasks", "secrets", "configs"]);
-/** A node answers these for itself. */
+/** Calls about the node itself, which a worker answers too. */
 const ownSwarmCalls = new Set(["init", "join", "leave"]);
 
-/** Whether this host is a member of the cluster, and no manager. */
+/** Returns: whether this host is a member of the cluster but no manager. */
 export function isWorker(door: ClusterDoor): boolean {
   return door.state() === "active" && door.view().node(door.self)?.Spec.Role === "worker";
 }

@@ -1,5 +1,5 @@
 /**
- * API error: an answer that is no success, and how anything thrown becomes one.
+ * API error: an error answer, and how anything thrown becomes one.
  *
  * Clients of Swarm match on texts and statuses, so both are Swarm's where Swarm has them. A text that
  * carries the code of Swarm's inner call (`rpc error: code = X desc = …`) has the status of that code.
@@ -7,7 +7,7 @@
 import { type ErrorCode, GamError, messageOf } from "@gam/core";
 import { statusOf } from "./status-of.ts";
 
-/** An answer whose status and text are given where it is refused. */
+/** An error whose status and text are chosen where it is thrown. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number;
@@ -33,7 +33,7 @@ export interface ErrorResponse {
   readonly message: string;
 }
 
-/** The status and the text for anything that a route throws. */
+/** Returns: the status and the text for anything that a route throws. */
 export function errorResponseOf(thrown: unknown): ErrorResponse {
   const message = messageOf(thrown);
   if (thrown instanceof ApiError) return { status: thrown.status, message };
@@ -50,7 +50,7 @@ const innerCodeOf: Partial<Record<ErrorCode, string>> = {
   STALE_VERSION: "Unknown",
 };
 
-/** A refusal of the store, dressed as one of Swarm's manager. Anything else as it is. */
+/** Returns: a refusal of the store in the form of Swarm's manager; any other error unchanged. */
 export function asInner(thrown: GamError): GamError {
   if (thrown.message.startsWith("rpc error:")) return thrown;
   const inner = innerCodeOf[thrown.code];

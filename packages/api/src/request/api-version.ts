@@ -1,9 +1,9 @@
 /**
  * API version: which versions of the Engine API clients may speak, and which one the engine gets.
  *
- * The version is announced as the engine's own, but at least 1.44: clients of early 2026 refuse less,
- * and the Swarm side has the same shape in all of them. Calls that are passed on have their prefix
- * turned down to what the engine knows, where fields that it has never heard of are ignored.
+ * The API announces the engine's version, but at least 1.44: clients of early 2026 refuse less, and the Swarm
+ * side has the same shape in all versions. A call for the engine gets at most the engine's version in its path;
+ * the engine ignores fields of later versions.
  */
 import { ApiError } from "./api-error.ts";
 
@@ -11,36 +11,36 @@ const versionMin = "1.24";
 const versionUsual = "1.44";
 const jsonErrorsSince = "1.24";
 
-/** All that an engine takes for a version, so that it never gets one that was not read here. */
+/** Everything that an engine takes for a version, so that it never gets one that was not checked here. */
 const prefix = /^\/v([\d.]+)(?=[/?]|$)/;
 const wellFormed = /^\d+\.\d+$/;
 
-/** Less than 0 when `a` is the older one. */
+/** Returns: less than 0 if `a` is older than `b`. */
 function compareVersions(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split(".").map(Number);
   const [majorB = 0, minorB = 0] = b.split(".").map(Number);
   return majorA - majorB || minorA - minorB;
 }
 
-/** What clients are told, given the engine's version; `undefined` where there is no engine. */
+/** Returns: the version for clients, given the engine's; `undefined` if no engine has answered. */
 export function announced(engine: string | undefined): string {
   return engine !== undefined && compareVersions(engine, versionUsual) > 0 ? engine : versionUsual;
 }
 
-/** Whether an engine of this version speaks that one; one that has not said so may be of any. */
+/** Returns: whether an engine of this version speaks that one; false while the engine's version is unknown. */
 export function speaks(engine: string | undefined, version: string): boolean {
   return engine !== undefined && compareVersions(engine, version) >= 0;
 }
 
 export { versionMin };
 
-/** The path without its version. */
+/** Returns: the path without its version. */
 export function unversioned(url: string): string {
   const rest = url.replace(prefix, "");
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-/** Clients of so old a version take an error's body as it is, and not apart. */
+/** Returns: whether the client is so old that it shows an error's body unparsed. */
 export function wantsPlainErrors(url: string): boolean {
   const asked = prefix.exec(url)?.[1];
   return asked !== undefined && compareVersions(asked, jsonErrorsSince) < 0;
@@ -62,8 +62,8 @@ export function checkVersion(url: string, announcedVersion: string): void {
 }
 
 /**
- * The same call in a version that the engine knows. Of an engine that has not said its version yet the
- * newest is asked, which is what no version means.
+ * Returns: the same call in a version that the engine knows. While the engine's version is unknown: without a
+ * version, which means the engine's newest.
  */
 export function forEngine(url: string, engine: string | undefined): string {
   const asked = prefix.exec(url)?.[1];

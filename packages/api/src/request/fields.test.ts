@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fieldsOf, textOf } from "./fields.ts";
 
-test("what has another shape has no fields and no text", () => {
+test("a value of another shape has no fields and no text", () => {
   assert.deepEqual(fieldsOf({ Id: "a" }), { Id: "a" });
   for (const value of [null, undefined, "text", 1, ["a"]]) assert.deepEqual(fieldsOf(value), {});
   assert.equal(textOf("a"), "a");

@@ -1,11 +1,11 @@
 /**
  * Filters: the `filters` of a list call.
  *
- * Decides how they are written: `{"name":{"web":true}}`, or in the old form `{"name":["web"]}`. Values
- * of one key are alternatives, keys must all hold, and labels must all be there. Does not decide what
- * a key means: each list does.
+ * Decides their syntax: `{"name":{"web":true}}`, or in the old form `{"name":["web"]}`. Values of one key
+ * are alternatives, all keys must hold, and all labels must match. Does not decide what a key means: each
+ * list does.
  *
- * Errors: ApiError 500 for what is no JSON, 400 for a key that the list does not know.
+ * Errors: ApiError 500 for invalid JSON, 400 for a key that the list does not know.
  */
 import { GamError } from "@gam/core";
 import { ApiError } from "./api-error.ts";
@@ -33,7 +33,7 @@ export class Filters {
     return this.#values.get(key) ?? [];
   }
 
-  /** Holds for one of the key's values, or the key is absent. */
+  /** Returns: whether `holds` is true for one of the key's values, or the key is absent. */
   some(key: string, holds: (value: string) => boolean): boolean {
     const values = this.values(key);
     return values.length === 0 || values.some(holds);
@@ -71,7 +71,7 @@ function parse(text: string): object {
   return parsed;
 }
 
-/** An object may say itself what its text is, and say it badly. */
+/** Refuses objects, whose own toString() could return or throw anything. */
 function textOf(value: unknown): string {
   if (typeof value === "object" && value !== null) throw new ApiError(400, "invalid filter");
   return String(value);

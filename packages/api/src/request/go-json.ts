@@ -1,7 +1,7 @@
 import { GamError } from "@gam/core";
 
 /**
- * Parses JSON, and says what is wrong with it as Go's encoding/json would: clients show it.
+ * Parses JSON. Its error messages are those of Go's encoding/json, because clients show them.
  *
  * Errors: GamError BAD_REQUEST.
  */
@@ -15,7 +15,10 @@ export function parseGoJson(text: string): unknown {
   }
 }
 
-/** The first problem, where it stands at the beginning. Deeper ones keep the words of the parser. */
+/**
+ * Returns: Go's message for a problem at the beginning; undefined for a deeper one, which keeps the parser's
+ * message.
+ */
 function problemOf(text: string): string | undefined {
   const start = text.trimStart();
   const first = start[0];

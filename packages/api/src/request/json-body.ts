@@ -6,9 +6,9 @@ import { parseGoJson } from "./go-json.ts";
 const bodyBytesMax = 4 * 1024 * 1024;
 
 /**
- * The JSON body of a call that is answered here. Calls that are passed on have no limit.
+ * Returns: the JSON body of a call that is answered here. Calls that are passed on have no limit.
  *
- * Errors: GamError BAD_REQUEST for no body and for no JSON, ApiError 413 for too much of it.
+ * Errors: GamError BAD_REQUEST without a body or with invalid JSON, ApiError 413 for a body over the limit.
  */
 export async function readJsonBody(body: unknown): Promise<unknown> {
   const text = (await collect(body)).toString("utf8");
@@ -17,9 +17,9 @@ export async function readJsonBody(body: unknown): Promise<unknown> {
 }
 
 /**
- * A body that may have to be passed on as it came, and its fields if it is a JSON object.
+ * Returns: a body unchanged, for calls that may be passed on, and its fields if it is a JSON object.
  *
- * Errors: ApiError 413 for too much of it.
+ * Errors: ApiError 413 for a body over the limit.
  */
 export async function readRawBody(body: unknown): Promise<{
   readonly raw: Buffer;

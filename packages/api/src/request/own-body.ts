@@ -4,8 +4,8 @@ import { readJsonBody } from "./json-body.ts";
 type Fields = Record<string, check.Check<unknown>>;
 
 /**
- * The JSON body of one of gam's own calls. A field that is not known here is refused: whoever sends it
- * wants something that would not happen. (Swarm drops them, and so do the calls that are Swarm's.)
+ * Returns: the JSON body of one of gam's own calls. Unknown fields are refused, because the client would expect an
+ * effect that does not come. (Swarm ignores them, and so do Swarm's calls here.)
  *
  * Errors: GamError BAD_REQUEST or BAD_FRAME, with the field.
  */
@@ -18,6 +18,6 @@ export async function readOwnBody<F extends Fields>(
   const unknown = Object.keys(found as object).find((name) => !Object.hasOwn(fields, name));
   if (unknown === undefined) return read;
   const known = Object.keys(fields).join(", ");
-  const message = `Cannot read body: found field "${unknown}", which is none of ${known}`;
+  const message = `Cannot read body: found unknown field "${unknown}". Known fields: ${known}`;
   throw new GamError("BAD_REQUEST", message);
 }

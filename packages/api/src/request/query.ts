@@ -1,6 +1,6 @@
 import { ApiError } from "./api-error.ts";
 
-/** The query of one call. Of a key that comes twice the first one counts, as in the engine. */
+/** The query of one call. The first value of a repeated key counts, as in the engine. */
 export class Query {
   readonly #params: URLSearchParams;
 
@@ -13,13 +13,13 @@ export class Query {
     return this.#params.get(key) ?? undefined;
   }
 
-  /** Anything but these words of the engine's says yes. */
+  /** Returns: false for the engine's words for "no", true for any other value. */
   flag(key: string): boolean {
     const value = this.#params.get(key)?.trim().toLowerCase() ?? "";
     return !["", "0", "no", "false", "none"].includes(value);
   }
 
-  /** `kind` is the object's, for the message. Errors: ApiError 400. */
+  /** `kind`: the kind of object, for the message. Errors: ApiError 400. */
   version(kind: string): number {
     const text = this.#params.get("version") ?? "";
     if (/^\d{1,16}$/.test(text)) return Number(text);

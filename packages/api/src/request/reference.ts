@@ -1,15 +1,14 @@
 import { ApiError } from "./api-error.ts";
 
 export interface Naming<Row> {
-  /** As errors call it: "node", "service", "task", "network". */
+  /** The word in error messages: "node", "service", "task", "network". */
   readonly kind: string;
   readonly id: (row: Row) => string;
   readonly names: (row: Row) => readonly string[];
 }
 
 /**
- * The one object that a reference means: by its whole id, else by its exact name, else by the
- * beginning of its id.
+ * Returns: the object with this whole id, else with this exact name, else with this beginning of its id.
  *
  * Errors: ApiError 404 for none, 400 for several.
  */
@@ -19,7 +18,7 @@ export function resolve<Row>(ref: string, rows: readonly Row[], naming: Naming<R
   return found;
 }
 
-/** As resolve(), but none is an answer. */
+/** Like resolve(), but returns undefined for none. */
 export function find<Row>(ref: string, rows: readonly Row[], naming: Naming<Row>): Row | undefined {
   if (ref === "") return undefined;
   const byId = rows.find((row) => naming.id(row) === ref);

@@ -20,13 +20,13 @@ const cases: readonly { name: string; thrown: unknown; status: number; message: 
     message: "network x not found",
   },
   {
-    name: "an inner code of Swarm's counts more",
+    name: "an inner code of Swarm's overrides it",
     thrown: new GamError("BAD_REQUEST", "rpc error: code = Unknown desc = odd"),
     status: 500,
     message: "rpc error: code = Unknown desc = odd",
   },
   {
-    name: "an inner code that nobody knows counts nothing",
+    name: "an unknown inner code is ignored",
     thrown: new GamError("BAD_REQUEST", "rpc error: code = Odd desc = odd"),
     status: 400,
     message: "rpc error: code = Odd desc = odd",
@@ -34,7 +34,7 @@ const cases: readonly { name: string; thrown: unknown; status: number; message: 
   { name: "a refusal has its own", thrown: new ApiError(418, "no"), status: 418, message: "no" },
   { name: "a bug is the server's", thrown: new Error("oh"), status: 500, message: "oh" },
   {
-    name: "a lost race is told as Swarm's manager does",
+    name: "a lost race has the form of Swarm's manager",
     thrown: asInner(new GamError("STALE_VERSION", "update out of sequence")),
     status: 500,
     message: "rpc error: code = Unknown desc = update out of sequence",

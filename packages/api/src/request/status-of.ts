@@ -1,8 +1,8 @@
 import type { ErrorCode } from "@gam/core";
 
 /**
- * The HTTP status of an error that carries no text of Swarm's. The type makes it impossible to forget
- * a code; docs/errors.md says what each means.
+ * The HTTP status of an error without a text of Swarm's. The type requires every code; docs/errors.md says what
+ * each means.
  */
 export const statusOf = {
   BAD_FRAME: 400,
@@ -19,7 +19,7 @@ export const statusOf = {
   NOT_SUPPORTED: 501,
   NO_LEADER: 503,
   REFUSED: 403,
-  // Not 409: clients of Swarm know a lost race by this status and its text.
+  // Not 409: clients of Swarm recognize a lost race by this status and its text.
   STALE_VERSION: 500,
   UNREACHABLE: 503,
 } as const satisfies Record<ErrorCode, number>;

@@ -11,7 +11,7 @@ let rig: Rig;
 let got: { route: string; body: unknown }[];
 /** What the engine lists. */
 let containers: unknown[];
-/** How it answers, where not with success. */
+/** The engine's answers that are not a success. */
 let refusals: Map<string, [status: number, message: string]>;
 
 const made = "c".repeat(64);
@@ -31,7 +31,7 @@ before(async () => {
       answer,
       ["open", "wide"].map((name) => ({
         Id: engineId(name),
-        // A name that somebody else's network has already.
+        // Another network has this name already.
         Name: name === "wide" ? `wide.${network(name).Id}` : name,
         Labels: { "gam.network": network(name).Id },
       })),
@@ -84,7 +84,7 @@ function sent(): Readonly<Record<string, Readonly<Record<string, unknown>> | str
 
 const attachmentsOf = (name: string) => Object.values(network(name).Gam.attachments);
 
-/** As the engine lists a container that has this address. */
+/** Returns: a container with this address, as the engine lists it. */
 const holder = (name: string, IPv4Address: string) => ({
   NetworkSettings: { Networks: { [name]: { NetworkID: "", IPAMConfig: { IPv4Address } } } },
 });
@@ -92,7 +92,7 @@ const holder = (name: string, IPv4Address: string) => ({
 const create = (body: object, name = "box") =>
   rig.call("POST", `/v1.44/containers/create?name=${name}`, { Image: "tiny:1", ...body });
 
-/** The containers are gone, and somebody has looked. */
+/** Deletes the containers and waits for a sweep. */
 async function clear(...names: string[]): Promise<void> {
   containers = [];
   for (const name of names) {
@@ -101,7 +101,7 @@ async function clear(...names: string[]): Promise<void> {
   }
 }
 
-test("a container of an attachable network is made with the address that the leader gave", async () => {
+test("a container of an attachable network is created with the leader's address", async () => {
   const { status, body } = await create({ HostConfig: { NetworkMode: "open", Dns: [] } });
   assert.deepEqual([status, body.Id], [201, made]);
   const [attachment] = attachmentsOf("open");
@@ -114,7 +114,7 @@ test("a container of an attachable network is made with the address that the lea
       route: "POST /containers/create",
       body: {
         Image: "tiny:1",
-        // The engine is older than the hardware addresses of endpoints.
+        // The engine is older than the MAC addresses of endpoints.
         MacAddress,
         HostConfig: { NetworkMode: "open", Dns: [network("open").Gam.gateways[rig.door.self]] },
         NetworkingConfig: {
@@ -124,11 +124,11 @@ test("a container of an attachable network is made with the address that the lea
     },
   ]);
   assert.deepEqual(rig.door.ensured.at(-1), network("open").Id);
-  // The engine lists no such container, so that it is gone.
+  // The engine lists no such container, so the attachment is removed.
   await clear("open");
 });
 
-test("an address stays with its container until that is gone, running or not", async () => {
+test("an address stays with its container until that is deleted, running or not", async () => {
   await create({ HostConfig: { NetworkMode: "open" } });
   const [attachment] = attachmentsOf("open");
   containers = [holder("open", attachment?.address ?? "")];
@@ -138,14 +138,14 @@ test("an address stays with its container until that is gone, running or not", a
   await clear("open");
 });
 
-test("an address goes with its container, and is free when that is said to be gone", async () => {
+test("an address is free as soon as the deletion of its container is answered", async () => {
   await create({ HostConfig: { NetworkMode: "open" } });
   assert.equal(attachmentsOf("open").length, 1);
   assert.equal((await rig.call("DELETE", `/containers/${made}`)).status, 204);
   assert.deepEqual(attachmentsOf("open"), []);
 });
 
-test("what the client asked of the endpoint and of names stays", async () => {
+test("the client's endpoint and DNS settings are kept", async () => {
   await create({
     HostConfig: { NetworkMode: "default", Dns: ["10.9.9.9"], Memory: 7 },
     NetworkingConfig: { EndpointsConfig: { [network("wide").Id]: { Aliases: ["a"] } } },
@@ -159,7 +159,7 @@ test("what the client asked of the endpoint and of names stays", async () => {
   await clear("wide");
 });
 
-test("all networks but the first are joined when the container is there", async () => {
+test("all networks but the first are joined after the container is created", async () => {
   const { status } = await create({
     HostConfig: { NetworkMode: "mine" },
     NetworkingConfig: { EndpointsConfig: { mine: { Aliases: ["a"] }, open: {}, wide: null } },
@@ -192,14 +192,14 @@ test("a container that cannot join the second network is not left in the first",
   assert.deepEqual([...attachmentsOf("open"), ...attachmentsOf("wide")], []);
 });
 
-test("an address that no container took is given back", async () => {
+test("an address that no container uses is released", async () => {
   refusals.set("POST /containers/create", [404, "No such image: tiny:1"]);
   const { status, body } = await create({ HostConfig: { NetworkMode: "open" } });
   assert.deepEqual([status, body.message], [404, "No such image: tiny:1"]);
   assert.deepEqual(attachmentsOf("open"), []);
 });
 
-test("a container that is being made keeps its address, whoever looks", async () => {
+test("a sweep does not take the address of a container that is being created", async () => {
   const name = "POST /containers/create";
   let looked: Promise<unknown> | undefined;
   rig.engine.on(name, async (_call, answer) => {
@@ -214,7 +214,7 @@ test("a container that is being made keeps its address, whoever looks", async ()
   await clear("open");
 });
 
-test("a connected container has its address, and gives it back when it is disconnected", async () => {
+test("a connected container has an address, which is released when it is disconnected", async () => {
   const { status } = await rig.call("POST", "/networks/open/connect", {
     Container: "box",
     EndpointConfig: { Aliases: ["a"] },
@@ -231,7 +231,7 @@ test("a connected container has its address, and gives it back when it is discon
   assert.equal(got.at(-1)?.route, `POST /networks/${engineId("open")}/disconnect`);
 });
 
-test("what has nothing to do with the cluster's networks is passed on as it came", async () => {
+test("calls without a network of the cluster are passed on unchanged", async () => {
   for (const body of [
     { HostConfig: { NetworkMode: "default" }, NetworkingConfig: { EndpointsConfig: null } },
     { HostConfig: { NetworkMode: "mine" } },
@@ -246,7 +246,7 @@ test("what has nothing to do with the cluster's networks is passed on as it came
   assert.deepEqual(got.pop(), { route: "POST /networks/mine/connect", body: { Container: "box" } });
 });
 
-test("a container has the address that it asked for, and other names", async () => {
+test("a container has the address and the aliases that it asked for", async () => {
   const subnet = network("open").IPAM.Config[0]?.Subnet ?? "";
   const wish = subnet.replace(/\d+\/\d+$/, "77");
   const { status } = await create({
@@ -295,19 +295,19 @@ const refused = [
     want: "Could not attach to network open: address 10.9.1.9 is not in its subnet SUBNET",
   },
   {
-    name: "an address that is none",
+    name: "an invalid address",
     body: {
       HostConfig: { NetworkMode: "open" },
       NetworkingConfig: { EndpointsConfig: { open: { IPAMConfig: { IPv4Address: "10.0.1" } } } },
     },
     status: 400,
-    want: 'Could not attach to network open: "10.0.1" is no IPv4 address',
+    want: 'Could not attach to network open: "10.0.1" is not an IPv4 address',
   },
   {
-    name: "a hardware address of one's own",
+    name: "its own MAC address",
     body: { MacAddress: "02:42:01:02:03:04", HostConfig: { NetworkMode: "open" } },
     status: 501,
-    want: "Could not attach to network open: hardware addresses follow from addresses; leave out --mac-address",
+    want: "Could not attach to network open: MAC addresses are derived from IP addresses. Leave out --mac-address",
   },
 ];
 
@@ -322,14 +322,14 @@ for (const { name, body, status, want } of refused) {
   });
 }
 
-test("a cluster that takes no writes makes no container, and says so", async () => {
+test("a cluster without a leader refuses to create the container, with the reason", async () => {
   rig.door.failure = new GamError("NO_LEADER", "Cannot write: nobody leads");
   const { status, body } = await create({ HostConfig: { NetworkMode: "open" } });
   assert.deepEqual([status, body.message], [503, "Cannot write: nobody leads"]);
   assert.deepEqual(got, []);
 });
 
-test("without an engine no address is given back", async () => {
+test("without an engine no address is released", async () => {
   await create({ HostConfig: { NetworkMode: "open" } });
   rig.engine.on("GET /containers/json", (_call, answer) => {
     answer.statusCode = 500;

@@ -1,9 +1,8 @@
 /**
- * Attach routes: the engine's own calls that put a container into a network, where that is a network of
- * the cluster.
+ * Attach routes: the engine's calls that put a container into a network, for networks of the cluster.
  *
- * Decides what the engine is asked instead: its own network for the one that was named, with the address
- * that the leader gave. Calls that name none of the cluster's networks are passed on as they came.
+ * Decides what the engine gets instead: its own network in place of the cluster's, with the leader's address.
+ * Calls that name none of the cluster's networks are passed on unchanged.
  */
 import { isIPv4 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,9 +24,9 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
-/** Each engine's own modes of a container's network; `container:ID` is another. */
+/** Network modes that every engine has; `container:ID` is another. */
 const engineModes = new Set(["", "bridge", "default", "host", "none"]);
-/** From here on each endpoint has a hardware address; before, a container had one. */
+/** Since this version each endpoint has a MAC address; before, only the container had one. */
 const endpointMacSince = "1.44";
 
 const sweepMsMax = 2_000;
@@ -104,30 +103,33 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
   });
 }
 
-/** Calls by which containers go. When they are answered the addresses are free, unless the cluster has no leader. */
+/**
+ * Calls that delete containers. Their addresses are released before the answer, unless the cluster has no
+ * leader.
+ */
 const removals = [
   { method: "DELETE", url: "/containers/:ref" },
   { method: "POST", url: "/containers/prune" },
 ] as const;
 
 interface Endpoint {
-  /** As the client wrote it. */
+  /** The client's reference. */
   readonly ref: string;
   readonly settings: Fields;
-  /** Absent for a network of the engine's own. */
+  /** Absent for the engine's own networks. */
   readonly network: Network | undefined;
 }
 
 interface Creation {
   readonly path: string;
-  /** "" where the engine is to make one up. */
+  /** "" if the engine chooses a name. */
   readonly name: string;
   readonly fields: Fields;
-  /** The first one is the container's own mode, unless that is one of the engine's. */
+  /** The first one is the container's network mode, unless that is one of the engine's. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** The engine's answer to making the container. Nothing is left of one that could not join all networks. */
+/** Returns: the engine's answer to the creation. Deletes a container that cannot join all its networks. */
 async function createAttached(context: RouteContext, creation: Creation): Promise<EngineAnswer> {
   const { engine, attachments } = context;
   const { fields, endpoints } = creation;
@@ -150,7 +152,7 @@ async function createAttached(context: RouteContext, creation: Creation): Promis
     return { name, id, settings: withPlace(settings, place), mac: macOf(place.address) };
   });
   const version = await engine.version();
-  // At the gateway of an internal network nobody is asked on for what the cluster does not know.
+  // Prefer the gateway of an open network: DNS of an internal network forwards no queries to other servers.
   const open = endpoints.find(({ network }) => network?.Internal === false)?.network?.Id;
   const asked = attached.find(({ network }) => network === open) ?? attached[0];
   return await orElseGiveBack(context, attached, async () => {
@@ -176,7 +178,7 @@ interface Place {
   readonly mac?: string;
 }
 
-/** Old engines make a container in one network only, so that all others are joined afterwards. */
+/** Old engines create a container in one network only, so it joins all others afterwards. */
 function placesInOrder(
   fields: Fields,
   places: readonly Place[],
@@ -184,7 +186,7 @@ function placesInOrder(
   const { NetworkMode } = fieldsOf(fields.HostConfig);
   const mode = textOf(NetworkMode);
   const given = fieldsOf(fieldsOf(fields.NetworkingConfig).EndpointsConfig);
-  // A container that was named no mode of its own is in what it was given, and nowhere else.
+  // A container without a network mode is only in the networks that the client listed.
   const isFree = (mode === "" || mode === "default") && !Object.keys(given).some(isEngineMode);
   const keepsMode = isEngineMode(mode) && !(isFree && places.length === 1);
   return keepsMode ? [undefined, ...places] : [places[0], ...places.slice(1)];
@@ -215,7 +217,7 @@ function bodyWith(
   };
 }
 
-/** The networks that a container is to be in and that are not the engine's own modes, the mode's first. */
+/** Returns: the container's networks without the engine's own modes, the one of its network mode first. */
 function endpointsIn(fields: Fields): readonly Omit<Endpoint, "network">[] {
   const mode = textOf(fieldsOf(fields.HostConfig).NetworkMode);
   if (mode.startsWith("container:")) return [];
@@ -228,7 +230,7 @@ function isEngineMode(mode: string): boolean {
   return engineModes.has(mode);
 }
 
-/** A network may be named once by its name and once by its id. */
+/** Merges endpoints of one network, which a client may name by its name and by its id. */
 function withoutDoubles(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const merged = new Map<string, Endpoint>();
   for (const { ref, settings, network } of endpoints) {
@@ -245,9 +247,9 @@ async function ourNetwork(context: RouteContext, ref: string): Promise<Network |
 }
 
 /**
- * What the client asks for in this network.
+ * Returns: what the client asks for in this network.
  *
- * Errors: ApiError 501 for what no such network has, 400 for what is no address.
+ * Errors: ApiError 501 for IPv6 and MAC addresses, 400 for an invalid address.
  */
 function wishIn({ Name }: Network, settings: Fields): Omit<AttachWish, "name"> {
   const { IPv4Address, IPv6Address } = fieldsOf(settings.IPAMConfig);
@@ -256,10 +258,10 @@ function wishIn({ Name }: Network, settings: Fields): Omit<AttachWish, "name"> {
   };
   if (textOf(IPv6Address) !== "") no(501, "networks across hosts have IPv4 addresses only");
   if (textOf(settings.MacAddress) !== "") {
-    no(501, "hardware addresses follow from addresses; leave out --mac-address");
+    no(501, "MAC addresses are derived from IP addresses. Leave out --mac-address");
   }
   const address = textOf(IPv4Address) || undefined;
-  if (address !== undefined && !isIPv4(address)) no(400, `"${address}" is no IPv4 address`);
+  if (address !== undefined && !isIPv4(address)) no(400, `"${address}" is not an IPv4 address`);
   const { Aliases } = settings;
   const aliases = Array.isArray(Aliases) ? Aliases.map(textOf).filter((one) => one !== "") : [];
   return { address, aliases };
@@ -279,7 +281,7 @@ async function connect(
   return await engine.order("POST", path, { Container, EndpointConfig });
 }
 
-/** Errors: ApiError with the engine's words. */
+/** Releases the addresses if `work` fails. Errors: its own; ApiError with the engine's message. */
 async function orElseGiveBack(
   { attachments }: RouteContext,
   attached: readonly Attached[],
@@ -304,7 +306,7 @@ function refusalOf(answer: EngineAnswer): ApiError {
   return new ApiError(answer.status, messageIn(answer));
 }
 
-/** `/name`, as the engine shows it. */
+/** Returns: the container's name, without the slash that the engine puts before it. */
 function nameOf({ body }: EngineAnswer): string {
   return textOf(fieldsOf(body).Name).replace(/^\//, "");
 }

@@ -23,7 +23,7 @@ interface Told {
   readonly Actor: { readonly Attributes: object };
 }
 
-/** Reads lines of a stream, one by one. */
+/** Reads the lines of a stream, one by one. */
 async function open(path: string): Promise<{ next: () => Promise<Told>; close: () => void }> {
   const call = request({ socketPath: rig.socketPath, path: encodeURI(path), agent: false });
   call.end();
@@ -64,7 +64,7 @@ test("the cluster's events and the engine's come in one stream, line by line", a
   close();
 });
 
-test("updates say what moved", async () => {
+test("updates show the changed attributes", async () => {
   await create("moved", 2);
   const { next, close } = await open(
     '/events?filters={"service":{"moved":true},"event":{"update":true}}',
@@ -83,7 +83,7 @@ test("updates say what moved", async () => {
   close();
 });
 
-test("the past is told to those who ask, up to the moment they name", async () => {
+test("clients that ask for past events get them, up to the requested time", async () => {
   const since = Math.floor(Date.now() / 1000) - 5;
   await rig.call("POST", "/networks/create", { Name: "past", Driver: "overlay" });
   rig.engine.on("GET /events", (_call, answer) => answer.writeHead(200).end());
@@ -98,13 +98,13 @@ test("the past is told to those who ask, up to the moment they name", async () =
     lines.map(({ Type, Action, Actor, scope }) => [Type, Action, Actor.Attributes, scope]),
     [
       ["network", "create", { name: "past" }, "swarm"],
-      // It has its subnet now.
+      // The network has got its subnet.
       ["network", "update", { name: "past" }, "swarm"],
     ],
   );
 });
 
-test("what the engine refuses is refused", async () => {
+test("a refusal of the engine is passed on", async () => {
   rig.engine.on("GET /events", (_call, answer) => {
     answer.statusCode = 400;
     answer.end('{"message":"Invalid filter \'odd\'"}');

@@ -1,7 +1,7 @@
 /**
  * Event routes: the local engine's events and the cluster's in one stream.
  *
- * Each is one JSON object on one line, sent as it happens. The engine filters its own.
+ * Each event is one JSON object on one line, sent at once. The engine filters its own events.
  */
 import { once } from "node:events";
 import { request as ask, type IncomingMessage, type ServerResponse } from "node:http";
@@ -17,7 +17,7 @@ import { Filters } from "../request/filters.ts";
 import { Query } from "../request/query.ts";
 import { closing, type RouteContext } from "./route-context.ts";
 
-/** A client this far behind is cut off rather than remembered for. */
+/** A client with more unread bytes than this is disconnected, to save memory. */
 const waitingBytesMax = 4 * 1024 * 1024;
 /** The longest wait that a timer can hold. */
 const timerMsMax = 2 ** 31 - 1;
@@ -36,7 +36,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     answer.writeHead(200, { "Content-Type": "application/json" });
     answer.flushHeaders();
     const tell = (event: SwarmEvent): void => {
-      // What happens in the cluster is for managers to tell.
+      // Only managers show events of the cluster.
       if (isWorker(context.door) || !passes(event, filters) || answer.destroyed) return;
       if (untilMs !== undefined && event.timeNano > untilMs * 1e6) return;
       answer.write(`${JSON.stringify(event)}\n`);
@@ -57,7 +57,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 }
 
-/** The engine's stream; `undefined` where there is no engine. Errors: ApiError with the engine's words. */
+/** Returns: the engine's stream; `undefined` if there is no engine. Errors: ApiError with the engine's message. */
 async function openLocal(
   { engine }: RouteContext,
   url: string,
@@ -69,7 +69,7 @@ async function openLocal(
   call.end();
   const response = await new Promise<IncomingMessage | undefined>((settle) => {
     call.on("response", settle);
-    // After the answer has begun, errors are met where its lines are read.
+    // After the answer has begun, passLines() handles errors.
     call.on("error", () => settle(undefined));
   });
   if (response === undefined) return undefined;
@@ -84,7 +84,7 @@ function messageIn(text: string): string {
   return typeof message === "string" ? message : text;
 }
 
-/** Whole lines only, so that an event of the cluster never lands within one of the engine. */
+/** Passes whole lines only, so that an event of the cluster never lands inside an event of the engine. */
 async function passLines(
   source: IncomingMessage,
   answer: ServerResponse,
@@ -97,7 +97,7 @@ async function passLines(
     }
   } catch (thrown) {
     rethrowInvariant(thrown);
-    // The engine or the client hung up. The cluster's events go on for whoever is left.
+    // The engine or the client hung up. If the client is still there, it keeps getting the cluster's events.
   }
 }
 
@@ -116,8 +116,8 @@ async function untilOver(untilMs: number | undefined, signal: AbortSignal): Prom
 }
 
 /**
- * Milliseconds since 1970, from the seconds that the client works out of whatever was typed. Whole ones,
- * as those of the cluster's events are: a fraction of seconds is no exact number.
+ * Returns: milliseconds since 1970, from the seconds that the client sends. Rounded to whole milliseconds, like
+ * the cluster's events, because a fraction of seconds is not exact.
  */
 function moment(query: Query, key: string): number | undefined {
   const text = query.text(key);

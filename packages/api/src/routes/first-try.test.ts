@@ -21,14 +21,14 @@ describe("writes at a peer whose copy may be old", () => {
   });
   after(() => rig.stop());
 
-  /** The state as it is now, for a peer that hears of nothing more until it asks. */
+  /** Returns: the current state, for a peer that gets no newer one until it asks. */
   function copy(): Store {
     const old = new Store();
     old.restore(readRows(rig.door.store.dump()));
     return old;
   }
 
-  /** From now on this peer has that copy. */
+  /** Makes this peer use that copy. */
   function have(old: Store): void {
     rig.door.view = () => old;
     reads = 0;
@@ -56,7 +56,7 @@ describe("writes at a peer whose copy may be old", () => {
     return await rig.call("POST", `/services/${name}/update?version=${version}`, body);
   }
 
-  test("a copy that is new enough is not asked about", async () => {
+  test("a copy that is new enough needs no request to the leader", async () => {
     await create("plain");
     const { status } = await update("plain", versionOf("plain"), spec("plain", "two"));
     assert.deepEqual([status, reads], [200, 0]);
@@ -95,7 +95,7 @@ describe("writes at a peer whose copy may be old", () => {
     assert.deepEqual([status, reads], [201, 1]);
   });
 
-  test("what is wrong in the newest copy too is refused", async () => {
+  test("a write that is wrong in the newest copy too is refused", async () => {
     await create("known");
     const stale = await update("known", versionOf("known") - 1, spec("known", "two"));
     assert.deepEqual(

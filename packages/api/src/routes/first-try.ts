@@ -1,16 +1,16 @@
 /**
- * First try: a write that is worked out from this copy of the state as it is.
+ * First try: a write that is computed from this peer's copy of the state, which may be old.
  *
- * To ask the leader first how far the log has come costs as much as the write. It is seldom needed: a write is judged
- * where it is applied, against the version that the client names. So only what is refused is worked out again,
- * from a copy that is as new as the last acknowledged write: the old copy may be the reason.
+ * Asking the leader for the latest log index first costs as much as the write, and is seldom needed: a write is
+ * judged where it is applied, against the version that the client names. So only a refused write is computed
+ * again, from a copy that has all acknowledged writes: the old copy may be the reason for the refusal.
  */
 import { GamError } from "@gam/core";
 import type { AskedChange, View } from "@gam/state";
 import { ApiError } from "../request/api-error.ts";
 import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
 
-/** Whether nothing came of the write. One that is lost may be applied yet. */
+/** Returns: whether the write had no effect for certain. A lost write may still be applied. */
 function isRefused(thrown: unknown): boolean {
   return thrown instanceof ApiError || (thrown instanceof GamError && refused.has(thrown.code));
 }
@@ -25,8 +25,8 @@ const refused: ReadonlySet<GamError["code"]> = new Set([
 ]);
 
 /**
- * `changeIn` is called again with a newer view where something was refused. Errors: its own; as write(); ApiError 503
- * outside of a cluster.
+ * Writes a change. Calls `changeIn` again with a newer view after a refusal. Errors: its own; those of write();
+ * ApiError 503 outside of a cluster.
  */
 export async function writeChange(
   context: RouteContext,

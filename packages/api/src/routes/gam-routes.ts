@@ -1,4 +1,4 @@
-/** gam routes: the calls of gam's own client, below /gam/v1. */
+/** Gam routes: the calls of gam's own client, below /gam/v1. */
 import { check } from "@gam/core";
 import { clusterSpecDefault, dataPathDefault } from "@gam/state";
 import type { FastifyInstance } from "fastify";
@@ -80,7 +80,7 @@ export function gamRoutes(app: FastifyInstance, context: RouteContext): void {
     return door.tokens();
   });
 
-  /** `{"role":"worker"}`, `{"role":"manager"}` or `{}` for both. Old tokens are refused from then on. */
+  /** `{"role":"worker"}`, `{"role":"manager"}` or `{}` for both. Old tokens become invalid. */
   app.post("/gam/v1/token/rotate", async (request) => {
     const { role } = await readOwnBody(request.body, rotateFields);
     requireActive(door);

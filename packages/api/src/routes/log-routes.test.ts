@@ -38,7 +38,7 @@ async function service(name: string, more: object = {}): Promise<readonly Task[]
   return rig.door.store.tasksOf(body.ID);
 }
 
-test("frames survive being cut anywhere on the way", async () => {
+test("frames are decoded wherever the stream is cut", async () => {
   const frames = fc.array(
     fc.record({ stream: fc.constantFrom(1, 2), payload: fc.uint8Array({ maxLength: 300 }) }),
     { maxLength: 20 },
@@ -61,7 +61,7 @@ test("frames survive being cut anywhere on the way", async () => {
   );
 });
 
-test("bytes that are no frame are refused", async () => {
+test("invalid frames are refused", async () => {
   const wild = Readable.from([Buffer.from("GET / HTTP/1.1\r\n")]);
   await assert.rejects(framesOf(wild), { code: "BAD_FRAME" });
 });
@@ -79,7 +79,7 @@ test("a terminal's stream is cut into lines", async () => {
 test("the logs of a service are those of its tasks, with their names", async () => {
   const [first, second] = await service("web");
   assert.ok(first && second);
-  // As the engine sends lines with details: time, attributes of the driver, text.
+  // The engine's form of a line with details: time, attributes of the driver, text.
   const log = (text: string): Buffer => Buffer.concat([frame(1, text), frame(2, "T  err\n")]);
   rig.door.logs.set(first.ID, endedLog(log("T a=b out\n")));
   rig.door.logs.set(second.ID, endedLog(frame(1, "T  two\n")));
@@ -98,7 +98,7 @@ test("the logs of a service are those of its tasks, with their names", async () 
   ]);
 });
 
-test("what a client asks of a log reaches the engine", async () => {
+test("a client's log options reach the engine", async () => {
   const [first] = await service("asked");
   assert.ok(first);
   const asked: object[] = [];
@@ -121,7 +121,7 @@ test("what a client asks of a log reaches the engine", async () => {
   ]);
 });
 
-test("a log that cannot be had is named at the end; one whose container is gone is not", async () => {
+test("a log that cannot be read is named at the end; the log of a deleted container is not", async () => {
   const [first, second] = await service("partly");
   assert.ok(first && second);
   rig.door.logs.set(first.ID, () => {
@@ -204,7 +204,7 @@ test("a client that does not read holds the logs back", async () => {
   assert.ok(taken < 32 * 1024 * 1024, `${taken} bytes taken`);
 });
 
-test("a number of lines that is none is refused", async () => {
+test("an invalid number of lines is refused", async () => {
   await service("short");
   for (const tail of ["-1", "some"]) {
     const answer = await rig.call("GET", `/services/short/logs?stdout=1&tail=${tail}`);

@@ -1,8 +1,8 @@
 /**
- * Log routes: one stream made of the logs of many tasks, on whichever nodes they run.
+ * Log routes: one stream of the logs of many tasks, on any nodes.
  *
- * Lines of different tasks come as they arrive, never one within another, and no faster than the
- * client takes them. A task whose log cannot be had is named at the end, not passed over.
+ * Sends lines in the order in which they arrive, never one inside another, and no faster than the client reads
+ * them. Names at the end each task whose log could not be read.
  */
 
 import { once } from "node:events";
@@ -25,9 +25,9 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
-/** Tasks read at one time where nobody follows. */
+/** How many tasks are read at once without `follow`. */
 const readersMax = 16;
-/** Tasks followed by one call. Beyond this no client can make sense of them. */
+/** How many tasks one call follows. More would be of no use to a client. */
 const followedMax = 1024;
 
 export function logRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -48,7 +48,7 @@ export function logRoutes(app: FastifyInstance, context: RouteContext): void {
     const view = await freshView(context);
     const task = resolve(request.params.ref, view.tasks(), taskNaming);
     const tty = task.Spec.ContainerSpec.TTY ?? false;
-    // One task's log ends with it; only a task that has not begun yet is waited for.
+    // The log of one task ends with the task, so wait only for a task that has not started yet.
     const waits = options.follow && !hasContainer(task) && !isTerminal(task.Status.State);
     const isIt = (one: Task): boolean => one.ID === task.ID;
     await new LogStream(context, reply, options, tty).run([task], waits ? isIt : undefined);
@@ -139,7 +139,7 @@ class LogStream {
     const ended = this.#context.door.subscribe((event) => {
       if (event.table !== "task" || event.after === undefined || !picks(event.after)) return;
       if (this.#begun.size >= followedMax || !this.#isNew(event.after)) return;
-      // It has only just begun: all of it is new to the client, whatever the tail was.
+      // The task has just started, so its whole log is new to the client: ignore the requested tail.
       void this.#read(event.after, answer, "all");
     });
     try {
@@ -162,14 +162,14 @@ class LogStream {
     } catch (thrown) {
       rethrowInvariant(thrown);
       if (signal.aborted) return;
-      // The container of an old task may be gone, and its log with it.
+      // The container of an old task may have been deleted, with its log.
       if (thrown instanceof GamError && thrown.code === "NOT_FOUND") return;
       this.#problems.push(`task ${task.ID}: ${messageOf(thrown)}`);
-      this.#context.log.warn({ task: task.ID, err: thrown }, "Cannot read the log of a task");
+      this.#context.log.warn({ task: task.ID, err: thrown }, "Could not read the log of a task");
     }
   }
 
-  /** All readers wait for the one client together. */
+  /** Makes all readers wait for the client with one listener. */
   #drained(answer: ServerResponse): Promise<unknown> {
     this.#draining ??= once(answer, "drain", { signal: this.#options.signal }).finally(() => {
       this.#draining = undefined;

@@ -1,8 +1,8 @@
 /**
- * Network inspect: what `docker network inspect` shows of a network beside the network itself.
+ * Network inspect: the details that `docker network inspect` adds to a network.
  *
  * Containers are this node's, from its engine. Peers and, with `--verbose`, services come from the state,
- * so that every node shows the same.
+ * so every node shows the same.
  */
 import {
   containerName,
@@ -20,7 +20,7 @@ import { engineNetwork } from "../engine/engine-networks.ts";
 import { fieldsOf, textOf } from "../request/fields.ts";
 import type { RouteContext } from "./route-context.ts";
 
-/** As Go prints an address that is none. */
+/** Go's text for a missing address. */
 const noAddress = "<nil>";
 
 export async function inspectNetwork(
@@ -38,7 +38,7 @@ export async function inspectNetwork(
   };
 }
 
-/** As the engine shows them; null where it has no network for this one. */
+/** Returns: the engine's containers; null if the engine has no network for this one. */
 async function containersOf(
   engine: Engine,
   network: Network,
@@ -50,7 +50,7 @@ async function containersOf(
   return typeof found === "object" && found !== null ? { ...found } : null;
 }
 
-/** Nodes that have a bridge for it. Clients of Swarm expect twelve characters for a name. */
+/** Returns: the nodes with a bridge for the network. Clients of Swarm expect names of twelve characters. */
 function peersOf({ Gam }: Network, view: View): readonly object[] {
   return view
     .nodes()
@@ -58,7 +58,7 @@ function peersOf({ Gam }: Network, view: View): readonly object[] {
     .map(({ ID, Status }) => ({ Name: ID.slice(0, 12), IP: Status.Addr }));
 }
 
-/** Address (IPv4 without prefix) to the engine's id of the endpoint that has it. */
+/** Returns: the engine's endpoint id for each address (IPv4 without prefix). */
 function endpointIdsOf(
   containers: Readonly<Record<string, unknown>> | null,
 ): ReadonlyMap<string, string> {
@@ -77,7 +77,7 @@ interface Entry {
   readonly Tasks: readonly object[];
 }
 
-/** By the name of the service, and plain containers under none, as in Swarm. */
+/** Returns: entries by service name; plain containers under "", as in Swarm. */
 function servicesOf(
   network: Network,
   view: View,
@@ -85,7 +85,7 @@ function servicesOf(
 ): Readonly<Record<string, Entry>> {
   const row = (name: string, address: string, node: Task["NodeID"], id: string): object => ({
     Name: name,
-    // Only this node's engine knows endpoints; elsewhere the holder's own id tells them apart.
+    // Only this node's engine knows endpoint ids; for other nodes use the id of the task or attachment.
     EndpointID: endpointIds.get(address) || id,
     EndpointIP: address,
     Info: { "Host IP": (node && view.node(node)?.Status.Addr) ?? "" },

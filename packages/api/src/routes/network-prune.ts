@@ -1,11 +1,11 @@
-/** Network prune: which of the cluster's networks go when the unused ones are to go. */
+/** Network prune: removes the cluster's unused networks. */
 import { GamError } from "@gam/core";
 import type { Network } from "@gam/state";
 import { ApiError } from "../request/api-error.ts";
 import type { Filters } from "../request/filters.ts";
 import type { RouteContext } from "./route-context.ts";
 
-/** Removes those that the filters let pass and nobody uses. Returns their names. */
+/** Removes the unused networks that pass the filters. Returns: their names. */
 export async function pruneNetworks(
   { door }: RouteContext,
   filters: Filters,
@@ -19,7 +19,7 @@ export async function pruneNetworks(
       await door.propose([{ kind: "removeNetwork", id: network.Id }]);
       removed.push(network.Name);
     } catch (thrown) {
-      // Somebody uses it, or has removed it meanwhile.
+      // The network is in use, or was removed meanwhile.
       const code = thrown instanceof GamError ? thrown.code : undefined;
       if (code !== "IN_USE" && code !== "NOT_FOUND") throw thrown;
     }
@@ -39,7 +39,7 @@ function isMeant(
 
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
-/** Seconds since 1970, a time, or how long ago: `24h`, `1h30m`. Errors: ApiError 400. */
+/** Reads seconds since 1970, a time, or an age: `24h`, `1h30m`. Returns: ms since 1970. Errors: ApiError 400. */
 function momentOf(values: readonly string[], nowMs: number): number {
   const [text = ""] = values;
   if (values.length > 1) throw new ApiError(400, "more than one until filter specified");

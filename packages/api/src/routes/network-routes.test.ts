@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-test("a network has one name, whichever side it is on", async () => {
+test("a network's name is unique over the cluster and the engine", async () => {
   rig.engine.on("GET /networks", (_call, answer) =>
     json(answer, [
       { Id: "e1", Name: "mine", Labels: {} },
@@ -29,7 +29,7 @@ test("a network has one name, whichever side it is on", async () => {
   assert.equal((await rig.call("DELETE", "/networks/ours")).status, 204);
 });
 
-test("a network has its subnet when it is made, and says when it has none", async () => {
+test("a new network has its subnet, or a warning that it has none", async () => {
   const { body } = await rig.call("POST", "/networks/create", { Name: "near", Driver: "overlay" });
   assert.equal(body.Warning, "");
   const { IPAM, Options, Peers } = (await rig.call("GET", "/networks/near")).body;
@@ -44,12 +44,12 @@ test("a network has its subnet when it is made, and says when it has none", asyn
   rig.door.full = false;
   assert.deepEqual(
     [late.status, late.body.Warning],
-    [201, "Network late has no subnet yet: no pool has one left"],
+    [201, "Network late has no subnet yet: the address pools may be used up"],
   );
   for (const name of ["near", "late"]) await rig.call("DELETE", `/networks/${name}`);
 });
 
-test("inspect shows who is there, and with verbose what runs where", async () => {
+test("inspect shows containers and peers, and with verbose the services", async () => {
   const network = { Name: "seen", Driver: "overlay", Attachable: true };
   const { Id } = (await rig.call("POST", "/networks/create", network)).body;
   const Containers = {
@@ -89,7 +89,7 @@ test("inspect shows who is there, and with verbose what runs where", async () =>
   assert.equal((await rig.call("DELETE", "/networks/seen")).status, 204);
 });
 
-test("prune removes what nobody uses, here and in the cluster", async () => {
+test("prune removes unused networks, here and in the cluster", async () => {
   rig.engine.on("GET /networks", (_call, answer) => json(answer, []));
   rig.engine.on("POST /networks/prune", (_call, answer) =>
     json(answer, { NetworksDeleted: ["l"] }),
@@ -114,7 +114,7 @@ test("prune removes what nobody uses, here and in the cluster", async () => {
   await rig.call("DELETE", "/services/user");
 });
 
-test("the network of published ports is one, and goes when nobody publishes", async () => {
+test("there is one network of published ports, and it can be removed when no service publishes", async () => {
   const second = await rig.call("POST", "/networks/create", {
     Name: "in",
     Driver: "overlay",

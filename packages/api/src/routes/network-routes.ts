@@ -1,7 +1,7 @@
 /**
  * Network routes: the cluster's networks and the local engine's in one list.
  *
- * The bridges by which gam makes a cluster network real on this node are hidden: clients see the
+ * Hides the engine's networks with which gam implements a cluster network on this node: clients see the
  * network itself.
  */
 
@@ -36,7 +36,10 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
-/** A client that looks at once is to see the subnet, as it would in Swarm. */
+/**
+ * How long a creation waits for the subnet, so that a client that inspects the network at once sees it, as in
+ * Swarm.
+ */
 const subnetMsMax = 1500;
 
 export function networkRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -68,7 +71,7 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
     const body = await readJsonBody(request.body);
     if (!isClusterNetwork(body)) {
       const name = networkName(body);
-      // Whoever names it later would get the cluster's.
+      // The name would later lead to the cluster's network instead.
       if ((await allNetworks(context)).some(({ Name }) => Name === name)) throw taken(name);
       return passCall(engine, request, reply, { body: Buffer.from(JSON.stringify(body)) });
     }
@@ -83,7 +86,9 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
       (view) => (view.network(network.Id)?.Gam.vni ? true : undefined),
       subnetMsMax,
     );
-    const Warning = made ? "" : `Network ${network.Name} has no subnet yet: no pool has one left`;
+    const Warning = made
+      ? ""
+      : `Network ${network.Name} has no subnet yet: the address pools may be used up`;
     return reply.code(201).send({ Id: network.Id, Warning });
   });
 
@@ -94,14 +99,14 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
     if (predefinedNetworks.includes(network)) {
       throw new ApiError(403, `${network.Name} is a pre-defined network and cannot be removed`);
     }
-    // Whoever has just removed the last container need not wait until it is noticed.
+    // The last container may just have been deleted: release its address now, not at the next sweep.
     if (Object.keys(network.Gam.attachments).length > 0) await context.attachments.sweep();
     await write(context, [{ kind: "removeNetwork", id: network.Id }]);
     return reply.code(204).send();
   });
 
   app.post("/networks/prune", async (request, reply) => {
-    // Bridges without a container would count as unused, although a task may be about to join.
+    // Spare gam's own networks: the engine counts them as unused without a container, but a task may join soon.
     const query = new URLSearchParams(request.originalUrl.split("?")[1] ?? "");
     const asked = query.get("filters");
     const filters = { ...parsedFilters(asked), "label!": { [label.network]: true } };
@@ -128,10 +133,11 @@ async function pruneOurs(
   return await pruneNetworks(context, new Filters(filters, "any"), Date.now());
 }
 
-/** Errors: ApiError and GamError in Swarm's words. */
+/** Errors: ApiError and GamError with Swarm's texts. */
 async function writeNetwork(context: RouteContext, network: NewNetwork): Promise<void> {
   const change = { kind: "createNetwork", network } as const;
-  // A name that is taken is the engine's to refuse in Swarm, all else the manager's.
+  // Swarm's engine refuses a taken name, without "rpc error" in its text. Its manager refuses a second ingress
+  // network.
   if (network.Ingress) await write(context, [change]);
   else await context.door.propose([change]);
 }
@@ -145,7 +151,7 @@ function taken(name: string): ApiError {
   return new ApiError(409, `network with name ${name} already exists`);
 }
 
-/** A user's network of this engine has it. Those of other engines are not known here. */
+/** Returns: whether a user's network of this engine has the name. Networks of other engines are unknown here. */
 async function isLocalName({ engine }: RouteContext, name: string): Promise<boolean> {
   const filters = encodeURIComponent(JSON.stringify({ name: [name] }));
   const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
@@ -153,7 +159,7 @@ async function isLocalName({ engine }: RouteContext, name: string): Promise<bool
   return networks.some((network) => networkName(network) === name && !isOurs(network));
 }
 
-/** Those that are shown here: a worker sees the ones that it has a part in, as in Swarm. */
+/** Returns: the networks that this node shows. A worker shows only those that it has a part in, as in Swarm. */
 async function clusterNetworks(context: RouteContext): Promise<readonly Network[]> {
   const { door } = context;
   const networks = await allNetworks(context);
@@ -164,7 +170,7 @@ async function allNetworks(context: RouteContext): Promise<readonly Network[]> {
   return context.door.state() === "inactive" ? [] : (await freshView(context)).networks();
 }
 
-/** The cluster's network that is meant, if it is one. The predefined ones go by their scope only. */
+/** Returns: the cluster's network for the reference, if any; a predefined one only for the scope "swarm". */
 async function clusterNetwork(
   context: RouteContext,
   request: FastifyRequest<Ref>,
@@ -179,7 +185,7 @@ async function localNetworks(
   request: FastifyRequest,
 ): Promise<readonly unknown[]> {
   const path = forEngine(request.originalUrl, await context.engine.version());
-  // Without an engine there are no local networks, and the cluster's are still there to be seen.
+  // Without an engine there are no local networks, but the cluster's are still shown.
   const answer = await context.engine.ask("GET", path).catch(missing);
   if (answer === undefined) return [];
   const networks = listOf(answer);
@@ -194,7 +200,7 @@ function isListed(network: Network, filters: Filters): boolean {
     filters.exact("driver", network.Driver) &&
     filters.exact("scope", network.Scope) &&
     filters.exact("type", network.Ingress ? "builtin" : "custom") &&
-    // No network of the cluster is dangling: who needs it is not known to the engine.
+    // No network of the cluster counts as dangling: the engine does not know who needs it.
     filters.exact("dangling", "false", "0") &&
     filters.labels("label", network.Labels)
   );

@@ -53,7 +53,7 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
     if (Status.State !== "down" && !force) {
       throw new ApiError(400, `${precondition} node ${ID} is not down and can't be removed`);
     }
-    // It may come back before this is applied.
+    // The node may come back before this is applied.
     await write(context, [{ kind: "removeNode", id: ID, ...(!force && { onlyIf: "down" }) }]);
     return reply.send();
   });
@@ -65,7 +65,7 @@ function isListed(node: Node, filters: Filters): boolean {
     filters.prefix("id", ID) &&
     filters.prefix("name", hostnameOf(node), Spec.Name ?? hostnameOf(node)) &&
     filters.exact("role", Spec.Role) &&
-    // Whoever is in the list was let in with a token.
+    // Every node in the list has joined with a token.
     filters.exact("membership", "accepted") &&
     filters.labels("node.label", Spec.Labels) &&
     filters.labels("label", Description.Engine.Labels)

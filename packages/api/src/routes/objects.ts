@@ -1,5 +1,5 @@
 /**
- * Objects: what the API has for each kind of object of the state.
+ * Objects: the routes and events for each kind of object of the state.
  *
  * A new kind of object gets its routes and its events here; without them the API does not compile.
  */
@@ -21,7 +21,7 @@ import { taskRoutes } from "./task-routes.ts";
 
 interface ApiObject<Name extends TableName> {
   readonly routes: (app: FastifyInstance, context: RouteContext) => void;
-  /** What "docker events" says of it. Tasks and the cluster have no events, as in Swarm. */
+  /** What "docker events" shows for it. Tasks and the cluster have no events, as in Swarm. */
   readonly tell: (move: Move<Rows[Name]>) => EventActor | undefined;
 }
 
@@ -35,7 +35,7 @@ export const objects: { readonly [Name in TableName]: ApiObject<Name> } = {
   network: { routes: networkRoutes, tell: toldOfNetwork },
 };
 
-/** What "docker events" says of a change of the state; `undefined` for nothing. */
+/** Returns: what "docker events" shows for a change of the state; `undefined` for nothing. */
 export function describe(event: Event): EventActor | undefined {
   return describeIn(event.table, event);
 }

@@ -31,7 +31,7 @@ test("GET /gam/v1/recover changes nothing", async () => {
   assert.deepEqual(rig.door.recovered, []);
 });
 
-test("POST /gam/v1/recover goes on, and insists only when told", async () => {
+test("POST /gam/v1/recover recovers, and forces only on request", async () => {
   for (const body of [{}, { force: true }]) {
     assert.equal((await rig.call("POST", "/gam/v1/recover", body)).status, 200);
   }

@@ -1,4 +1,4 @@
-/** Route context: what all routes share, and the two things that they all do with the door. */
+/** Route context: what all routes share, and how they read and write through the door. */
 import { setMaxListeners } from "node:events";
 import { GamError } from "@gam/core";
 import type { AskedChange, NodeRole, View } from "@gam/state";
@@ -21,16 +21,16 @@ export interface RouteContext {
   readonly checkTemplate: (text: string) => string | undefined;
 }
 
-/** Ends when the call does, whichever side hung up. */
+/** Returns: a signal that aborts when the call ends, whichever side hangs up. */
 export function closing(reply: FastifyReply): AbortSignal {
   const ended = new AbortController();
-  // One call may wait for as many streams as it reads.
+  // One call may listen for each stream that it reads, so there is no limit.
   setMaxListeners(0, ended.signal);
   reply.raw.once("close", () => ended.abort());
   return ended.signal;
 }
 
-/** The state, as new as the last write that anybody was told of. Errors: ApiError 503 outside of a cluster. */
+/** Resolves to the state with all acknowledged writes. Errors: ApiError 503 outside of a cluster. */
 export async function freshView({ door }: RouteContext): Promise<View> {
   requireActive(door);
   await door.fresh();
@@ -42,7 +42,7 @@ export function requireActive(door: ClusterDoor): void {
   if (door.state() === "inactive") throw new ApiError(503, notInSwarm);
 }
 
-/** Proposes, and gives refusals the words of Swarm's manager. */
+/** Proposes changes. Errors: those of propose(), with the texts of Swarm's manager. */
 export async function write(
   { door }: RouteContext,
   changes: readonly AskedChange[],
@@ -50,7 +50,7 @@ export async function write(
   await written(() => door.propose(changes));
 }
 
-/** As write(), and the root key begins to be replaced with it. */
+/** Like write(), and starts to replace the root key. */
 export async function rotateRoot(
   { door }: RouteContext,
   changes: readonly AskedChange[],
@@ -58,7 +58,7 @@ export async function rotateRoot(
   await written(() => door.rotateRoot(changes));
 }
 
-/** As write(), and there are new tokens of these roles. */
+/** Like write(), and makes new tokens of these roles. */
 export async function rotateTokens(
   { door }: RouteContext,
   roles: readonly NodeRole[],

@@ -1,7 +1,7 @@
 /**
- * Secret routes: there are no secrets and configs yet, and everybody is told so.
+ * Secret routes: refuses secrets and configs, which gam does not have yet.
  *
- * Lists are empty rather than refused, because `docker stack deploy` and `rm` look at them on the way.
+ * Lists are empty instead of refused, because `docker stack deploy` and `rm` read them.
  */
 import { GamError } from "@gam/core";
 import type { FastifyInstance } from "fastify";
@@ -28,7 +28,8 @@ export function secretRoutes(app: FastifyInstance, context: RouteContext): void 
     });
     app.post(`/${kind}s/create`, async () => {
       requireActive(context.door);
-      const message = `Cannot create ${kind}: ${kind}s come with a later version of gam`;
+      const advice = "Use a bind mount or an environment variable";
+      const message = `Cannot create ${kind}: gam does not support ${kind}s yet. ${advice}`;
       throw new GamError("NOT_SUPPORTED", message);
     });
     app.get<Ref>(`/${kind}s/:ref`, async (request) => {

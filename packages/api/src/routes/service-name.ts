@@ -9,9 +9,9 @@ const ships = (
 ).split(" ");
 
 /**
- * A name for a service whose maker gave none.
+ * Returns: a name for a service that was created without one.
  *
- * Shape: `id` is a fresh one; its digits choose, so that two services hardly ever get the same name.
+ * `id`: a new id. Its digits choose the words, so two services hardly ever get the same name.
  */
 export function madeUpName(id: string): string {
   const digit = (at: number): number => Number.parseInt(id.at(at) ?? "0", 36) || 0;

@@ -1,4 +1,4 @@
-/** Service routes. What a spec may hold is decided by readServiceSpec(), whether it fits by the store. */
+/** Service routes. readServiceSpec() decides what a spec may hold; the store decides whether it can be applied. */
 import { GamError, type ServiceId } from "@gam/core";
 import {
   type AskedChange,
@@ -72,7 +72,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const rollback = query.text("rollback") ?? "";
     await writeChange(context, (view) => {
       const service = resolve(request.params.ref, view.services(), serviceNaming);
-      // A rollback looks at the body as well, and then does not use it.
+      // A rollback checks the body as well, but does not use it.
       const spec = readSpec(body, context, view);
       if (rollback !== "" && rollback !== "previous") {
         throw new ApiError(500, `unrecognized rollback option ${rollback}`);
@@ -102,7 +102,7 @@ function isListed({ ID, Spec }: Service, filters: Filters): boolean {
   );
 }
 
-/** The mode as the filter and the client's listing have it. */
+/** Returns: the mode's name in filters and listings. */
 function modeWord(mode: ServiceMode): string {
   if (mode.Global !== undefined) return "global";
   if (mode.GlobalJob !== undefined) return "global-job";
@@ -132,7 +132,7 @@ function readSpec(body: unknown, context: RouteContext, view: View): ServiceSpec
 function later(what: string): GamError {
   return new GamError(
     "NOT_SUPPORTED",
-    `Cannot use ${what}: ${what} come with a later version of gam`,
+    `Cannot use ${what}: gam does not support them yet. Use a bind mount or an environment variable`,
   );
 }
 
@@ -150,7 +150,7 @@ function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
   });
 }
 
-/** Nothing in it is of this peer's copy but what never changes, its id, name and mode: the copy may be old. */
+/** Takes only fields that never change (id, name, mode) from this peer's copy, which may be old. */
 function updateOf(service: Service, spec: ServiceSpec, basedOn: number): ServiceUpdate {
   if (spec.Name !== service.Spec.Name) {
     throw new ApiError(501, `${unimplemented} renaming services is not supported`);
@@ -161,9 +161,9 @@ function updateOf(service: Service, spec: ServiceSpec, basedOn: number): Service
   return { kind: "updateService", id: service.ID, spec, basedOn };
 }
 
-/** Back to the spec before, and the present one becomes the one to go back to again. */
+/** Swaps the spec with the previous one, so another rollback swaps them back. */
 function rollbackOf(service: Service, basedOn: number): ServiceUpdate {
-  // Of a copy with another version this says nothing. The store looks as well.
+  // A copy of another version proves nothing here. The store checks this as well.
   if (service.Version.Index === basedOn && service.PreviousSpec === undefined) {
     const message = `service ${service.ID} does not have a previous spec`;
     throw new ApiError(400, `rpc error: code = FailedPrecondition desc = ${message}`);
@@ -171,13 +171,13 @@ function rollbackOf(service: Service, basedOn: number): ServiceUpdate {
   return { kind: "updateService", id: service.ID, spec: "previous", basedOn };
 }
 
-/** Kept as it came, even if it is nonsense: the pull will say so. */
+/** Returns: the header unchecked. The pull reports invalid credentials. */
 function authOf(request: FastifyRequest): string | undefined {
   const header = request.headers["x-registry-auth"];
   return typeof header === "string" && header !== "" ? header : undefined;
 }
 
-/** Credentials for pulls: those of this call, or which of the service's own are kept. */
+/** Returns: the credentials for pulls: those of this call, or which of the service's own to keep. */
 function credentials(
   request: FastifyRequest,
   query: Query,

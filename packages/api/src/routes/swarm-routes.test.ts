@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-/** The host whose socket is asked. */
+/** The host of the socket under test. */
 function become(role: "manager" | "worker"): void {
   const node = rig.door.store.node(rig.door.self);
   assert.ok(node);
@@ -49,7 +49,7 @@ const managersCalls = [
   "GET //tasks",
 ] as const;
 
-test("a worker's socket refuses all about the cluster in Swarm's words", async () => {
+test("a worker's socket refuses all calls about the cluster with Swarm's text", async () => {
   become("worker");
   for (const call of managersCalls) {
     const [method = "", path = ""] = call.split(" ");
@@ -73,7 +73,7 @@ test("a worker's socket refuses all about the cluster in Swarm's words", async (
   become("manager");
 });
 
-test("a worker's socket has the engine, the node's own networks, and says what it is", async () => {
+test("a worker's socket passes on engine calls, and shows the node's own networks and its role", async () => {
   become("worker");
   const { Swarm } = (await rig.call("GET", "/info")).body;
   assert.deepEqual(Object.keys(Swarm), [
@@ -101,7 +101,7 @@ test("a worker's socket has the engine, the node's own networks, and says what i
   assert.equal((await rig.call("GET", "/info")).body.Swarm.ControlAvailable, true);
 });
 
-test("a worker shows nobody a token", async () => {
+test("a worker shows no token", async () => {
   become("worker");
   for (const [method, path] of [
     ["GET", "/swarm"],
@@ -118,7 +118,7 @@ test("a worker shows nobody a token", async () => {
   assert.equal((await rig.call("GET", "/nodes")).body.length, 2);
 });
 
-test("who cannot tell the others that it leaves is told how to", async () => {
+test("a node that cannot leave without a leader gets --force as advice", async () => {
   rig.door.failure = new GamError(
     "NO_LEADER",
     "Cannot write: no leader took the write within 10 s",
@@ -132,7 +132,7 @@ test("who cannot tell the others that it leaves is told how to", async () => {
   assert.equal((await rig.call("POST", "/swarm/leave?force=1")).status, 200);
 });
 
-test("Swarm's own port is nowhere that anybody listens, unless the client says so", async () => {
+test("Swarm's port is dropped from addresses, unless the client makes us listen there", async () => {
   for (const [ListenAddr, AdvertiseAddr, want] of [
     ["0.0.0.0:2377", "10.0.0.1:2377", "10.0.0.1"],
     ["0.0.0.0:2377", "eth0", "eth0"],
@@ -146,7 +146,7 @@ test("Swarm's own port is nowhere that anybody listens, unless the client says s
   }
 });
 
-test("pools of subnets and the port of the data path are what init said", async () => {
+test("the subnet pools and the port of the data path are those of init", async () => {
   await rig.call("POST", "/swarm/leave?force=1");
   const made = await rig.call("POST", "/swarm/init", {
     ListenAddr: "0.0.0.0:2377",
@@ -164,12 +164,12 @@ test("pools of subnets and the port of the data path are what init said", async 
   }
 });
 
-test("a data path of its own is refused, and one that is the advertised address is not", async () => {
+test("a data path address is refused unless it is the advertised address", async () => {
   await rig.call("POST", "/swarm/leave?force=1");
   const body = { ListenAddr: "0.0.0.0:2377", AdvertiseAddr: "10.0.0.1" };
   const refused = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.9.0.1" });
   assert.equal(refused.status, 501);
-  assert.match(refused.body.message, /leave out --data-path-addr$/);
+  assert.match(refused.body.message, /Leave out --data-path-addr$/);
   const made = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.0.0.1" });
   assert.equal(made.status, 200, made.text);
 });

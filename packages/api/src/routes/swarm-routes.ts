@@ -1,4 +1,4 @@
-/** Swarm routes: making, joining and leaving the cluster, and its own settings. */
+/** Swarm routes: creating, joining and leaving the cluster, and its settings. */
 import { GamError } from "@gam/core";
 import {
   type AskedChange,
@@ -23,7 +23,7 @@ import {
 } from "./route-context.ts";
 import { clusterInfo } from "./system-routes.ts";
 
-/** What the docker client sends when the user named no address. */
+/** The docker client's default. */
 const listenAddrUsual = "0.0.0.0:2377";
 
 export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -40,7 +40,10 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
     const body = fieldsOf(await readJsonBody(request.body));
     if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
     if (body.ForceNewCluster === true) {
-      throw new GamError("NOT_SUPPORTED", "Cannot force a new cluster: comes with a later version");
+      throw new GamError(
+        "NOT_SUPPORTED",
+        'Cannot force a new cluster: gam does not support it. Run "gam recover" on a member instead',
+      );
     }
     refuseDataPathAddr(body);
     const { Spec = {}, AutoLockManagers } = body;
@@ -52,7 +55,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
       spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
       dataPath: readDataPath(body),
     });
-    // A text alone would leave as it is, and the client wants JSON.
+    // Fastify would send a bare string as text, but the client expects JSON.
     return reply.type("application/json").send(JSON.stringify(node));
   });
 
@@ -87,7 +90,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
     const { cluster } = await freshView(context);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
-    // Whether keys are replaced is worked out from this copy, which must be what the client has read.
+    // This copy decides whether keys are replaced, so it must be the version that the client has read.
     if (cluster.Version.Index !== basedOn) throw outOfSequence();
     refuseForeignKeys(cluster.Spec, spec);
     const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
@@ -95,7 +98,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
     const roles: NodeRole[] = [];
     if (query.flag("rotateWorkerToken")) roles.push("worker");
     if (query.flag("rotateManagerToken")) roles.push("manager");
-    // A new root key brings new tokens with it.
+    // A new root key includes new tokens.
     if (rotates) await rotateRoot(context, changes);
     else if (roles.length > 0) await rotateTokens(context, roles, changes);
     else await write(context, changes);
@@ -113,7 +116,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 }
 
-/** Errors: ApiError 503 in a cluster; BAD_TOKEN, where Swarm would fail with a bare 500. */
+/** Errors: ApiError 503 in a cluster; BAD_TOKEN for an empty token, for which Swarm answers a bare 500. */
 export async function join(
   door: ClusterDoor,
   request: Parameters<ClusterDoor["join"]>[0],
@@ -127,8 +130,8 @@ export async function join(
 }
 
 /**
- * Errors: ApiError 503 outside of a cluster, and unless forced for the last manager and where no leader
- * is left to tell.
+ * Errors: ApiError 503 outside of a cluster; unless forced, ApiError 503 on the last manager and NO_LEADER
+ * without a leader.
  */
 export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
   if (door.state() === "inactive") throw new ApiError(503, notPartOfSwarm);
@@ -159,24 +162,24 @@ function outOfSequence(): ApiError {
 function notYet(): ApiError {
   return new ApiError(
     503,
-    "Cannot show the swarm: this node has just joined and knows nothing yet",
+    "Cannot show the swarm: this node has just joined and has no state yet. Try again in a few seconds",
   );
 }
 
-/** Its number grows when the root key is to be replaced. */
+/** Returns: the number that a client raises to replace the root key. */
 function forceRotate({ CAConfig }: ClusterSpec): number {
   const { ForceRotate } = CAConfig;
   return typeof ForceRotate === "number" ? ForceRotate : 0;
 }
 
-/** Doing nothing with a key that somebody brings would be worse than refusing it. */
+/** Refuses external keys: ignoring one silently would be worse. */
 function refuseForeignKeys(old: ClusterSpec, spec: ClusterSpec): void {
   const asked = (name: string): boolean =>
     (spec.CAConfig[name] ?? null) !== null && spec.CAConfig[name] !== old.CAConfig[name];
   if (asked("SigningCACert") || asked("SigningCAKey") || asked("ExternalCAs")) {
     throw new GamError(
       "NOT_SUPPORTED",
-      "Cannot take a certificate or key from outside: the cluster makes its root key itself",
+      "Cannot use an external certificate or key: the cluster creates its own root key",
     );
   }
 }
@@ -196,8 +199,7 @@ function listenAddr(value: unknown): string | undefined {
 }
 
 /**
- * Swarm's port, in a call that does not make us listen there, is a habit: whoever believed it would find
- * nobody.
+ * Clients send port 2377 by default. Drops it unless the call makes us listen there, since nothing else does.
  */
 function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefined {
   const address = textOf(body.AdvertiseAddr);
@@ -205,11 +207,11 @@ function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefi
   return usual ? address?.replace(/:2377$/, "") : address;
 }
 
-/** Containers' packets go from and to the address by which the others know this node. */
+/** Refuses a separate data path: containers' packets always use the node's advertised address. */
 function refuseDataPathAddr(body: Readonly<Record<string, unknown>>): void {
   const asked = textOf(body.DataPathAddr);
   if (asked === undefined || asked === textOf(body.AdvertiseAddr)) return;
-  const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address; leave out --data-path-addr`;
+  const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address. Leave out --data-path-addr`;
   throw new GamError("NOT_SUPPORTED", message);
 }
 

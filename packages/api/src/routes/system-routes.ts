@@ -1,4 +1,4 @@
-/** System routes: who this is. The engine's own word, with the Swarm part ours. */
+/** System routes: ping, version and info. The engine's answers, with gam's Swarm part. */
 import { arch, cpus, hostname, totalmem } from "node:os";
 import type { EngineAnswer } from "@gam/engine";
 import type { Cluster, View } from "@gam/state";
@@ -11,7 +11,7 @@ import { isWorker } from "../engine/worker-calls.ts";
 import { announced, versionMin } from "../request/api-version.ts";
 import type { RouteContext } from "./route-context.ts";
 
-/** What Go calls this machine, and with it every client. */
+/** Go's name for this architecture, which clients use. */
 const goArch = arch() === "x64" ? "amd64" : arch();
 
 export function systemRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -62,7 +62,7 @@ export function systemRoutes(app: FastifyInstance, context: RouteContext): void 
   });
 }
 
-/** The engine's answer, if there is an engine and it has one. */
+/** Returns: the engine's answer; undefined without an engine or for an error. */
 async function askOrNothing(
   { engine }: RouteContext,
   method: "GET" | "HEAD",
@@ -78,7 +78,7 @@ function objectOr(body: unknown, otherwise: Record<string, unknown>): Record<str
 
 const encryptionWords = { kernel: "wireguard", userspace: "wireguard-go", none: "none" } as const;
 
-/** How this node's part of networks is encrypted. Clients print no other key than `profile`. */
+/** Returns: how this node encrypts network traffic. Clients print no other key than `profile`. */
 function encryptionOf(door: ClusterDoor): readonly string[] {
   const network = door.view().node(door.self)?.Gam.network;
   return network === undefined
@@ -86,7 +86,7 @@ function encryptionOf(door: ClusterDoor): readonly string[] {
     : [`name=overlay-encryption,profile=${encryptionWords[network.encryption]}`];
 }
 
-/** Enough for the client to print something true. */
+/** Returns: the fields that this host knows without an engine, so that the client can print them. */
 function infoWithoutEngine(): object {
   return {
     ID: "",
@@ -132,7 +132,9 @@ function swarmInfo(door: ClusterDoor): object {
     LocalNodeState: "active",
     ControlAvailable: !isWorker(door),
     Error:
-      door.leader() === undefined ? "No leader is known: writes wait until one is elected" : "",
+      door.leader() === undefined
+        ? 'No leader is known: writes wait until one is elected. Run "gam status"'
+        : "",
     RemoteManagers: managers.map((node) => ({ NodeID: node.ID, Addr: managerAddress(node) })),
   };
   if (isWorker(door)) return member;

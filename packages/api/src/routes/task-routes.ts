@@ -47,7 +47,7 @@ export function taskRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 }
 
-/** Errors: ApiError 404 for a service or node that does not exist, 500 for a state that is none. */
+/** Errors: ApiError 404 for an unknown service or node, 500 for an unknown state. */
 function listTasks(view: View, filters: Filters): readonly Task[] {
   const services = new Set(
     filters.values("service").map((ref) => resolve(ref, view.services(), serviceNaming).ID),
@@ -56,7 +56,7 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
     filters.values("node").map((ref) => resolve(ref, view.nodes(), nodeNaming).ID),
   );
   const states = filters.values("desired-state").map(desiredState);
-  // Polling clients ask for one service again and again; its tasks are at hand.
+  // Polling clients ask for one service again and again, and its tasks are indexed.
   const candidates =
     services.size > 0 ? [...services].flatMap((id) => view.tasksOf(id)) : view.tasks();
   const isWanted = filters.has("_up-to-date") ? wantedIn(view) : () => true;
@@ -81,13 +81,13 @@ function desiredState(text: string): DesiredState {
   return known as DesiredState;
 }
 
-/** Tasks whose container exists, or once did. */
+/** Returns: whether the task's container exists, or once did. */
 export function hasContainer(task: Task): boolean {
   if (task.NodeID === undefined || compareStates(task.Status.State, "starting") < 0) return false;
   return Boolean(task.Status.ContainerStatus?.ContainerID);
 }
 
-/** A task on its way out counts as well: clients sort by state. */
+/** Returns: a filter for up-to-date tasks. It includes tasks that are shutting down: clients sort by state. */
 function wantedIn(view: View): (task: Task) => boolean {
   const judges = new Map(view.services().map((service) => [service.ID, new UpToDate(service)]));
   return (task) => {

@@ -1,9 +1,8 @@
 /**
  * Fake door: a cluster in memory, for tests of the API.
  *
- * The store is the real one and takes every change at once. Behind it stands an orchestrator that is
- * never late: each service has its tasks running as soon as it is written, and each network its subnet,
- * gateways and addresses.
+ * The store is the real one and applies every change at once. A fake orchestrator acts at once, too: as soon as a
+ * service is written its tasks run, and each network has its subnet, gateways and addresses.
  */
 import { Readable } from "node:stream";
 import { GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
@@ -48,15 +47,15 @@ export class FakeDoor implements ClusterDoor {
   store = new Store();
   readonly #mint = counterMint("f");
   readonly #listeners = new Set<(event: Event) => void>();
-  /** Log streams by task, as the engine would send them. Tasks without one have no container. */
+  /** The engine's log streams by task. Tasks without one have no container. */
   readonly logs = new Map<string, (options: LogsOptions) => Readable>();
   readonly begun: InitRequest[] = [];
   readonly joined: SwarmJoinRequest[] = [];
-  /** Set to make every write fail with it, and leaving, unless forced. */
+  /** If set, every write fails with it, and so does leaving, unless forced. */
   failure: GamError | undefined;
-  /** Set to make networks stay without subnets and containers without addresses. */
+  /** If set, networks get no subnets and containers no addresses. */
   full = false;
-  /** Those that the engine was asked to have. */
+  /** Networks for which ensureNetwork() was called. */
   readonly ensured: NetworkId[] = [];
   #addresses = 1;
   #state: "inactive" | "active" = "inactive";
@@ -154,7 +153,7 @@ export class FakeDoor implements ClusterDoor {
     };
   }
 
-  /** Set to what this host would go on with. */
+  /** The answer of recoverReport(). */
   recoverable: RecoverReport | undefined;
   readonly recovered: boolean[] = [];
 
@@ -189,7 +188,7 @@ export class FakeDoor implements ClusterDoor {
     };
   }
 
-  /** The cluster begins, with these nodes in it. */
+  /** Creates the cluster with these nodes. */
   start(spec: ClusterSpec, nodes: readonly NewNode[], dataPath: DataPath = dataPathDefault): void {
     const cluster = {
       ID: this.mint(),
@@ -218,7 +217,7 @@ export class FakeDoor implements ClusterDoor {
     return index;
   }
 
-  /** Makes what runs what should run. */
+  /** Creates and removes tasks to match the services. */
   settle(): void {
     if (!this.full) this.#settleNetworks();
     const changes: Change[] = [];
@@ -230,7 +229,7 @@ export class FakeDoor implements ClusterDoor {
     if (changes.length > 0) this.apply(changes);
   }
 
-  /** All nodes have a part of every network from the start. */
+  /** Gives every network its subnet and a gateway on every node. */
   #settleNetworks(): void {
     const changes: Change[] = [];
     for (const network of this.store.networks()) {
@@ -267,7 +266,7 @@ export class FakeDoor implements ClusterDoor {
     this.#settleNetworks();
   }
 
-  /** One that nobody has had. */
+  /** Returns: an address that was never used. */
   #address({ IPAM }: Network): string {
     this.#addresses += 1;
     return (IPAM.Config[0]?.Subnet ?? "").replace(/\d+\/\d+$/, String(this.#addresses));

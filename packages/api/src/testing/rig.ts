@@ -1,4 +1,4 @@
-/** Rig: a server over a fake door and a fake engine, on sockets of its own. */
+/** Rig: a server over a fake door and a fake engine, on its own sockets. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ export class Rig {
     this.#server = server;
   }
 
-  /** `nodes` is how many are in the cluster; 0 for none and no cluster. The server is on the first. */
+  /** `nodes`: how many are in the cluster; 0 for no cluster. The server is on the first node. */
   static async start(nodes: number): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), "gam-api-"));
     const ids = ["aaa", "bbb", "ccc"].map((id) => id.padEnd(25, "0") as NodeId);
@@ -83,7 +83,7 @@ export class Rig {
   }
 }
 
-/** A stream of objects is no JSON, and neither is an answer without a body. */
+/** Returns: undefined for a stream of objects or an empty body, which are not JSON. */
 function jsonOrNothing(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 /**
- * Waits until `count` no longer grows, and returns it: twenty rounds of the event loop and of the
- * sockets in a row have moved nothing.
+ * Waits until `count` has not changed in twenty rounds of the event loop, which include the sockets. Returns:
+ * the count.
  */
 export async function standstill(count: () => number): Promise<number> {
   let seen = -1;
