@@ -1,8 +1,8 @@
 /**
- * Env file: lines of `NAME=value`, as `docker run --env-file` reads them.
+ * Env file: parses lines of `NAME=value`, like `docker run --env-file`.
  *
- * Values are taken as they are: no quotes, no variables. A name alone takes its value from the
- * environment and is left out when there is none.
+ * Values are literal: quotes and variables have no meaning. A name alone takes its value from the
+ * environment, and is left out if the environment has none.
  */
 import type { Environment } from "./reading/interpolate.ts";
 
@@ -19,7 +19,11 @@ export function parseEnvFile(text: string, environment: Environment): EnvFile {
     const cut = line.indexOf("=");
     const name = cut < 0 ? line : line.slice(0, cut);
     if (name === "" || /[ \t]/.test(name)) {
-      return { ok: false, line: index + 1, message: `"${name}" is no name of a variable` };
+      return {
+        ok: false,
+        line: index + 1,
+        message: `found "${name}": write NAME=value, with a name without blanks`,
+      };
     }
     if (cut >= 0) values[name] = line.slice(cut + 1);
     else if (Object.hasOwn(environment, name)) values[name] = environment[name] ?? "";

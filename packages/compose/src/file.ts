@@ -1,6 +1,6 @@
 /**
- * File: the shape of one stack file. Says which keys there are, how each is read, and what becomes of
- * those that a cluster cannot follow. What they mean together is decided in spec.ts.
+ * File: the shape of one stack file. Decides which keys there are, how each is read, and which unsupported ones
+ * are ignored or refused. Does not decide what they mean together: spec.ts does.
  *
  * Source: Compose file format 3.13 and the Compose specification, as `docker stack deploy` reads them.
  */
@@ -37,13 +37,13 @@ import { volume } from "./volume.ts";
 const useResources = "set deploy.resources";
 const notHere = "a service cannot set it";
 
-/** The network entry of a service, however short it was. */
+/** The network entry of a service, in any of its forms. */
 const networkFields = { aliases: texts, driver_opts: labels };
 const networkRecord = record(networkFields, {
   ignored: {
-    ipv4_address: "addresses are given out by the cluster",
-    ipv6_address: "addresses are given out by the cluster",
-    mac_address: "addresses are given out by the cluster",
+    ipv4_address: "the cluster assigns addresses",
+    ipv6_address: "the cluster assigns addresses",
+    mac_address: "the cluster assigns addresses",
     priority: notHere,
   },
 });
@@ -76,7 +76,7 @@ const healthcheck = record({
   disable: boolean,
 });
 
-/** `name: address` or `name=address`; IPv6 may stand in brackets. */
+/** `name: address` or `name=address`; IPv6 may have brackets. */
 const extraHosts: Read<string[]> = (value, context) => {
   const entry = (host: string, address: string): string =>
     `${address.trim().replace(/^\[(.*)\]$/, "$1")} ${host}`;
@@ -152,7 +152,7 @@ const envFileEntry = shortOrLong(
     const entry = long(value, context);
     if (entry === undefined) return undefined;
     if (entry.path === undefined)
-      context.errors.push({ at: value.at, message: 'no "path" is given' });
+      context.errors.push({ at: value.at, message: 'found an env file without "path": add it' });
     return entry.path && { path: entry.path, required: entry.required ?? true };
   },
 );
@@ -207,7 +207,7 @@ const service = record(serviceFields, {
     cgroup: notHere,
     cgroup_parent: notHere,
     container_name: "the cluster names containers after their service and slot",
-    depends_on: "services start in any order and restart until what they need is there",
+    depends_on: "services start in any order, and restart until the services that they need run",
     develop: "it is for `docker compose watch`",
     devices: "a service cannot be given devices; bind-mount the device's path",
     domainname: notHere,
@@ -215,7 +215,7 @@ const service = record(serviceFields, {
     external_links: "use a network that both services share",
     ipc: notHere,
     links: "use a network that both services share; a service is found by its name",
-    mac_address: "addresses are given out by the cluster",
+    mac_address: "the cluster assigns addresses",
     network_mode: "list networks instead; `host` is an external network of that name",
     pid: notHere,
     platform: "use deploy.placement.constraints on node.platform.arch",
@@ -230,7 +230,7 @@ const service = record(serviceFields, {
   },
   refused: {
     blkio_config: useResources,
-    configs: "they come with a later version; bind-mount a file or set environment",
+    configs: "gam does not have them yet; bind-mount a file or set environment",
     cpu_count: useResources,
     cpu_percent: useResources,
     cpu_period: useResources,
@@ -253,7 +253,7 @@ const service = record(serviceFields, {
     pre_stop: "put it into the image",
     provider: "only containers can be deployed",
     scale: "set deploy.replicas",
-    secrets: "they come with a later version; bind-mount a file or set environment",
+    secrets: "gam does not have them yet; bind-mount a file or set environment",
     volume_driver: "set the driver of the volume at the top level",
     volumes_from: "define the volume at the top level and mount it in both services",
   },
@@ -285,9 +285,9 @@ const network = record(
             { subnet: text },
             {
               ignored: {
-                gateway: "it is given out by the cluster",
-                ip_range: "addresses are given out by the cluster",
-                aux_addresses: "addresses are given out by the cluster",
+                gateway: "the cluster assigns it",
+                ip_range: "the cluster assigns addresses",
+                aux_addresses: "the cluster assigns addresses",
               },
             },
           ),
@@ -316,10 +316,10 @@ const fileFields = {
 const file = record(fileFields, {
   ignored: {},
   refused: {
-    configs: "they come with a later version",
+    configs: "gam does not have them yet",
     include: "give the files one by one",
     models: "only containers can be deployed",
-    secrets: "they come with a later version",
+    secrets: "gam does not have them yet",
   },
 });
 
@@ -329,11 +329,14 @@ export type NetworkEntry = NonNullable<NonNullable<File["networks"]>[string]>;
 export type VolumeEntry = NonNullable<NonNullable<File["volumes"]>[string]>;
 
 export interface FileContext extends Context {
-  /** The text of an env file by its path as written; `undefined` when there is none. */
+  /**
+   * Returns: the text of the env file at this path, which is as in the stack file; `undefined` if there is
+   * none.
+   */
   readonly envFile: (path: string) => string | undefined;
 }
 
-/** Reads one file. The environment of each service is complete after this; `env_file` is gone. */
+/** Reads one file. Puts the variables of `env_file` into the environment of each service. */
 export function readFile(value: Value, context: FileContext): File | undefined {
   const found = file(withoutOld(value), context);
   if (found?.services === undefined) return found;
@@ -346,14 +349,17 @@ export function readFile(value: Value, context: FileContext): File | undefined {
   return { ...found, services };
 }
 
-/** `version` and `name` say nothing that is needed here. */
+/** Removes `version` and `name`, which have no meaning here. */
 function withoutOld(value: Value): Value {
   if (value.kind !== "map") return value;
   const entries = [...value.entries].filter(([key]) => key !== "version" && key !== "name");
   return { ...value, entries: new Map(entries) };
 }
 
-/** Files first, then `environment`. What has no value takes it from the caller's environment. */
+/**
+ * Returns: the variables of files, then `environment`. One without a value gets it from the caller's
+ * environment.
+ */
 function environmentOf(
   item: ServiceEntry,
   context: FileContext,
@@ -371,7 +377,10 @@ function environmentOf(
     const found = context.envFile(path.value);
     if (found === undefined) {
       if (required) {
-        context.errors.push({ at: path.at, message: `cannot read env file "${path.value}"` });
+        context.errors.push({
+          at: path.at,
+          message: `found no env file "${path.value}": create it, or set "required: false"`,
+        });
       }
       continue;
     }

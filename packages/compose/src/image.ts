@@ -1,8 +1,7 @@
 /**
- * The name of an image as it is written in specs: with a tag unless it has a digest, and without the
- * parts that every engine adds by itself (`docker.io/library/nginx` is `nginx:latest`).
- *
- * Shape:  a text that is no reference comes back as it is; the API judges it.
+ * Returns: the name of an image as specs have it: with a tag unless it has a digest, and without the parts that
+ *         every engine adds (`docker.io/library/nginx` is `nginx:latest`). An invalid reference is returned
+ *         unchanged; the API refuses it.
  * Source: the distribution project's familiar form of references.
  */
 export function familiarImage(image: string): string {

@@ -1,10 +1,10 @@
 /**
- * Overlay: several stack files as one, a later file over the ones before it.
+ * Overlay: merges several stack files into one. A later file overrides the earlier ones.
  *
- * Maps are merged key by key, lists are joined, everything else is replaced. Exceptions are what a
- * later file means to replace: commands as a whole, ports by published port, volumes by target,
- * log options by driver. Source: how the docker client merges `-c one.yml -c two.yml`; where that
- * joins the words of two health checks or forgets half of a network, the Compose specification.
+ * Maps are merged key by key, lists are joined, everything else is replaced. Exceptions: a later file
+ * replaces commands as a whole, ports by published port, volumes by target, and log options by driver.
+ * Source: the docker client's merge of `-c one.yml -c two.yml`. Where the client joins the words of two
+ * health checks or loses half of a network: the Compose specification.
  */
 import type { PortConfig } from "@gam/state";
 import type { File } from "./file.ts";
@@ -42,7 +42,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
 function mergePorts(base: readonly PortConfig[], over: readonly PortConfig[]): PortConfig[] {
   const byPublished = new Map<string, PortConfig>();
   for (const port of [...base, ...over]) {
-    // Ports that the cluster is to choose do not replace each other.
+    // Ports that the cluster chooses do not replace each other.
     const key = port.PublishedPort ?? `any ${port.TargetPort}`;
     byPublished.set(`${key}/${port.Protocol ?? "tcp"}`, port);
   }

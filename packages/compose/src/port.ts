@@ -1,5 +1,5 @@
 /**
- * Port: what `ports` of a service says, in its short and its long form.
+ * Port: reads `ports` of a service, in the short and the long form.
  *
  * Source: the docker client's reading of `[address:][published:]target[/protocol]`, with ranges.
  */
@@ -28,12 +28,12 @@ const readLong = record(
   {
     ignored: {
       host_ip: "a service listens on every address of a node",
-      app_protocol: "it is a hint that nothing here reads",
+      app_protocol: "nothing here reads this hint",
     },
   },
 );
 
-/** One entry of `ports`; a range is several. */
+/** Reads one entry of `ports`. Returns: several ports for a range. */
 export const ports: Read<PortConfig[]> = shortOrLong(shortPorts, longPorts);
 
 function longPorts(value: Value, context: Context): PortConfig[] | undefined {
@@ -43,7 +43,8 @@ function longPorts(value: Value, context: Context): PortConfig[] | undefined {
   const fail = (message: string): undefined => {
     context.errors.push({ at: value.at, message });
   };
-  if (target === undefined) return fail('a port needs a "target", the port inside the container');
+  if (target === undefined)
+    return fail('found a port without "target": add the port inside the container');
   for (const port of [target, published]) {
     if (port > portMax) return fail(`wanted a port up to ${portMax}, found ${port}`);
   }
@@ -93,9 +94,10 @@ export function parsePort(spec: string): ParsedPort {
     return wrong("the protocol is tcp, udp or sctp");
   }
   const target = readRange(targets);
-  if (target === undefined || rest.length > 0) return wrong(`"${inside}" is no port or range`);
+  if (target === undefined || rest.length > 0) return wrong(`"${inside}" is not a port or range`);
   const published = outside === "" ? undefined : readRange(outside);
-  if (outside !== "" && published === undefined) return wrong(`"${outside}" is no port or range`);
+  if (outside !== "" && published === undefined)
+    return wrong(`"${outside}" is not a port or range`);
 
   const port = (inner: number, outer: number | undefined): PortConfig => ({
     Protocol: protocol,
@@ -107,7 +109,7 @@ export function parsePort(spec: string): ParsedPort {
     return { ok: true, address, ports: sequence(target).map((inner) => port(inner, undefined)) };
   }
   const difference = target.last - target.first;
-  // One target behind a range of published ports is published on each of them.
+  // A range of published ports for one target: each of them leads to it.
   if (difference === 0) {
     return {
       ok: true,

@@ -8,7 +8,7 @@ import { showProblem } from "./reading/problem.ts";
 
 const folder = new URL("../testdata/", import.meta.url);
 
-/** Each folder holds stack files and `want.json`: what the docker client sent for them. */
+/** Each folder has stack files and `want.json`: the docker client's requests for them. */
 for (const name of readdirSync(folder)) {
   test(`readStack() gives what the docker client sends: ${name}`, () => {
     const here = new URL(`${name}/`, folder);
@@ -63,11 +63,11 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     text: "services:\n  b: {image: x, deploy: {replicas: many}}\n  a: {image: x, ports: [a:b]}\n",
     want: [
       'stack.yml:2:36: wanted a whole number, found "many"',
-      'stack.yml:3:25: wanted a port such as 8080:80/tcp, found "a:b": "b" is no port or range',
+      'stack.yml:3:25: wanted a port such as 8080:80/tcp, found "a:b": "b" is not a port or range',
     ],
   },
   {
-    name: "refuses YAML that is none",
+    name: "refuses invalid YAML",
     text: "services: [1",
     want: [
       "stack.yml:1:13: Flow sequence in block collection must be sufficiently indented and end with a ]",
@@ -81,15 +81,15 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
   {
     name: "refuses an anchor that contains itself",
     text: "services: &a\n  x: *a\n",
-    want: ["stack.yml:2:6: an anchor contains itself"],
+    want: ["stack.yml:2:6: found an anchor that contains itself: remove the inner alias"],
   },
   {
-    name: "refuses an anchor that is not there",
+    name: "refuses an alias without an anchor",
     text: "services:\n  x: {image: *a}\n",
-    want: ['stack.yml:2:14: no anchor "a" stands before this'],
+    want: ['stack.yml:2:14: found no anchor "a" before this alias'],
   },
   {
-    name: "refuses what is not defined",
+    name: "refuses undefined networks and volumes",
     text: "services:\n  a: {image: x, networks: [n], volumes: ['v:/v']}\n",
     want: [
       'stack.yml:2:28: network "n" is not defined: add it under the top-level "networks"',
@@ -101,22 +101,22 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     text: "services:\n  a: {build: .}\n  b: {build: ., image: x}\n",
     want: [
       'stack.yml:2:14: "build" is not supported: build it with `docker build -t NAME .` and write `image: NAME`',
-      'warning stack.yml:3:14: "build" is ignored: the nodes must be able to get "x"',
+      'warning stack.yml:3:14: "build" is ignored: nodes must be able to pull "x"',
     ],
   },
   {
     name: "refuses secrets, at the place where they are used",
     text: "services:\n  a: {image: x, secrets: [s]}\n",
     want: [
-      'stack.yml:2:17: "secrets" is not supported: they come with a later version; bind-mount a file or set environment',
+      'stack.yml:2:17: "secrets" is not supported: gam does not have them yet; bind-mount a file or set environment',
     ],
   },
   {
-    name: "warns of what a cluster ignores",
+    name: "warns of keys that a cluster ignores",
     text: "services:\n  a: {image: x, container_name: y, depends_on: [b]}\n",
     want: [
       'warning stack.yml:2:17: "container_name" is ignored: the cluster names containers after their service and slot',
-      'warning stack.yml:2:36: "depends_on" is ignored: services start in any order and restart until what they need is there',
+      'warning stack.yml:2:36: "depends_on" is ignored: services start in any order, and restart until the services that they need run',
     ],
   },
   {
@@ -131,18 +131,20 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     text: "services:\n  a: {image: 'x:${TAG}${NONE}', user: '${EMPTY:?who runs it}'}\n",
     want: [
       'stack.yml:2:39: variable "EMPTY" is required: who runs it',
-      'warning stack.yml:2:14: variable "NONE" is not set and is read as nothing',
+      'warning stack.yml:2:14: variable "NONE" is not set: it is read as ""',
     ],
   },
   {
-    name: "knows an env file that is missing",
+    name: "refuses a missing env file",
     text: "services:\n  a: {image: x, env_file: [{path: a.env, required: false}, b.env]}\n",
-    want: ['stack.yml:2:60: cannot read env file "b.env"'],
+    want: ['stack.yml:2:60: found no env file "b.env": create it, or set "required: false"'],
   },
   {
     name: "does not let global services have replicas",
     text: "services:\n  a: {image: x, deploy: {mode: global, replicas: 2}}\n",
-    want: ['stack.yml:2:32: "replicas" does not go with mode "global": every node runs one'],
+    want: [
+      'stack.yml:2:32: found "replicas" with mode "global", which runs one task on every node: remove one of the two',
+    ],
   },
 ];
 
@@ -160,7 +162,7 @@ test("readStack() leaves services of other profiles out", () => {
   assert.deepEqual(names(["dev"]), ["shop_a", "shop_b"]);
 });
 
-test("readStack() names the networks that must be there already", () => {
+test("readStack() names the networks that must exist already", () => {
   const result = read(
     "services: {a: {image: x, networks: [n, host]}}\nnetworks: {n: {external: {name: real}}, host: {external: true}}\n",
   );
@@ -179,7 +181,7 @@ test("readStack() does not drop a capability that it adds", () => {
   assert.deepEqual(found.CapabilityDrop, ["CAP_CHOWN"]);
 });
 
-test("readStack() fills what has no value from the environment, as the client does", () => {
+test("readStack() fills variables without a value from the environment, like the client", () => {
   const found = container("environment: [TAG, EMPTY=, OTHER, 'TAG2=$TAG']");
   assert.deepEqual(found.Env, ["EMPTY=", "OTHER", "TAG2=2", "TAG=2"]);
   assert.deepEqual(container("environment: {TAG: ''}").Env, ["TAG=2"]);

@@ -1,5 +1,5 @@
 /**
- * Read stack: stack files in, Engine API objects out, or every mistake with its file, line and column.
+ * Read stack: turns stack files into Engine API objects, or reports every mistake with file, line and column.
  *
  *   files -> value.ts -> file.ts -> overlay.ts -> spec.ts
  *            YAML        meaning    one of all    Engine API
@@ -26,9 +26,12 @@ export interface StackOptions {
   readonly environment: Environment;
   /** Absolute: the folder of the first file. */
   readonly workingDir: string;
-  /** Services with `profiles` are left out unless one of theirs is here. */
+  /** Services with `profiles` are left out unless one of their profiles is in this list. */
   readonly profiles?: readonly string[];
-  /** The text of an env file by its path as written; `undefined` when there is none. */
+  /**
+   * Returns: the text of the env file at this path, which is as in the stack file; `undefined` if there is
+   * none.
+   */
   readonly envFile?: (path: string) => string | undefined;
 }
 
@@ -40,7 +43,7 @@ export type StackResult =
       readonly warnings: readonly Problem[];
     };
 
-/** Reads the files, a later one over the ones before it. */
+/** Reads the files. A later one overrides the earlier ones. */
 export function readStack(files: readonly StackFile[], options: StackOptions): StackResult {
   const { environment, projectName, profiles = [] } = options;
   const errors: Problem[] = [];
@@ -72,7 +75,7 @@ export function readStack(files: readonly StackFile[], options: StackOptions): S
   return errors.length > 0 ? refuse() : { ok: true, stack, warnings: sorted(warnings, order) };
 }
 
-/** As a reader meets them: by file in the order given, then by line and column. */
+/** Returns: the problems sorted by file in the given order, then by line and column. */
 function sorted(problems: readonly Problem[], files: readonly string[]): Problem[] {
   const rank = ({ at }: Problem): number[] => [files.indexOf(at.file), at.line, at.column];
   return [...problems].sort((a, b) => {

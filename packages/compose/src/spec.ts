@@ -1,5 +1,5 @@
 /**
- * Spec: what a stack file asks for, as the Engine API's objects.
+ * Spec: turns a stack file into the Engine API's objects.
  *
  * Decides names, labels and defaults, so that the same file gives the same specs here and with
  * `docker stack deploy`. Does not decide what is valid for a cluster: the API does.
@@ -25,7 +25,7 @@ import { familiarImage } from "./image.ts";
 import type { Problem, SourcePosition } from "./reading/problem.ts";
 import type { Volume } from "./volume.ts";
 
-/** Labels that the docker client puts on what a stack makes, and looks for. */
+/** Labels that the docker client puts on a stack's objects, and by which it finds them. */
 export const stackLabel = "com.docker.stack.namespace";
 export const imageLabel = "com.docker.stack.image";
 
@@ -45,17 +45,17 @@ export interface NetworkCreate {
 
 export interface Stack {
   readonly services: readonly ServiceSpec[];
-  /** Those that a service uses and that are not external. */
+  /** The networks that a service uses and that are not external. */
   readonly networks: readonly NetworkCreate[];
-  /** Names of networks that must be there already. */
+  /** Names of networks that must exist already. */
   readonly externalNetworks: readonly string[];
 }
 
 export interface SpecContext {
   readonly projectName: string;
-  /** Absolute: what paths that begin with a dot are relative to. */
+  /** Absolute. Relative paths begin here. */
   readonly workingDir: string;
-  /** What `~` stands for. */
+  /** The value of `~`. */
   readonly home: string | undefined;
   readonly errors: Problem[];
   readonly warnings: Problem[];
@@ -155,12 +155,12 @@ function serviceSpec(named: NamedService, file: File, context: SpecContext): Ser
 function checkImage({ at, image, build }: ServiceEntry, context: SpecContext): void {
   const advice = "build it with `docker build -t NAME .` and write `image: NAME`";
   if (image && build) {
-    const message = `"build" is ignored: the nodes must be able to get "${image}"`;
+    const message = `"build" is ignored: nodes must be able to pull "${image}"`;
     context.warnings.push({ at: build.at, message });
   } else if (build) {
     context.errors.push({ at: build.at, message: `"build" is not supported: ${advice}` });
   } else if (!image) {
-    context.errors.push({ at, message: 'a service needs an "image"' });
+    context.errors.push({ at, message: 'found a service without "image": add it' });
   }
 }
 
@@ -207,7 +207,7 @@ function containerSpec(service: ServiceEntry, file: File, context: SpecContext):
     ...(service.working_dir && { Dir: service.working_dir }),
     ...(service.user && { User: service.user }),
     ...some("Groups", service.group_add),
-    // The client always sends these three, and the same spec must not look like a new one.
+    // The docker client always sends these three. Without them the same file would look like a new spec.
     Privileges: { CredentialSpec: null, SELinuxContext: null, NoNewPrivileges: false },
     ...(service.init !== undefined && { Init: service.init }),
     ...(service.stop_signal && { StopSignal: service.stop_signal }),
@@ -228,7 +228,7 @@ function containerSpec(service: ServiceEntry, file: File, context: SpecContext):
   };
 }
 
-/** The list under its key, unless it is empty: the client leaves empty lists out. */
+/** Returns: the list under its key; nothing for an empty list, which the docker client leaves out. */
 function some<const K extends string, T>(
   key: K,
   list: readonly T[] | undefined,
@@ -248,7 +248,7 @@ function toMode(deploy: ServiceEntry["deploy"], context: SpecContext): ServiceMo
   const { mode, replicas } = deploy ?? {};
   const kind = mode?.value ?? "replicated";
   if (mode && replicas !== undefined && kind.startsWith("global")) {
-    const message = `"replicas" does not go with mode "${kind}": every node runs one`;
+    const message = `found "replicas" with mode "${kind}", which runs one task on every node: remove one of the two`;
     context.errors.push({ at: mode.at, message });
   }
   switch (kind) {
@@ -363,7 +363,7 @@ function toNetworks(
       continue;
     }
     const target = networkName(key, entry, context);
-    // Only networks of users' own know aliases.
+    // Predefined networks have no aliases.
     const all = predefinedNetworks.has(target) ? aliases : [...aliases, name];
     targets.push({
       Target: target,
@@ -374,7 +374,7 @@ function toNetworks(
   return targets.sort((a, b) => (a.Target < b.Target ? -1 : 1));
 }
 
-/** A name that the file uses and does not define. */
+/** A name that the file uses but does not define. */
 interface UndefinedName {
   readonly kind: "network" | "volume";
   readonly name: string;
@@ -467,7 +467,11 @@ function toHealthcheck(
   if (healthcheck === undefined) return undefined;
   const { at, disable, test, interval, timeout, retries } = healthcheck;
   if (disable) {
-    if (test) context.errors.push({ at, message: '"test" does not go with "disable: true"' });
+    if (test)
+      context.errors.push({
+        at,
+        message: 'found "test" with "disable: true": remove one of the two',
+      });
     return { Test: ["NONE"] };
   }
   return {
@@ -480,7 +484,7 @@ function toHealthcheck(
   };
 }
 
-/** What is added is not dropped, and `ALL` needs no company. */
+/** A capability in both lists is only added, and `ALL` replaces all others. */
 function toCapabilities(
   add: readonly string[],
   drop: readonly string[],

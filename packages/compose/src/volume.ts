@@ -1,7 +1,7 @@
 /**
- * Volume: what `volumes` of a service says, in its short and its long form.
+ * Volume: reads `volumes` of a service, in the short and the long form.
  *
- * Paths stay as they were written; spec.ts makes them absolute.
+ * Does not change paths; spec.ts makes them absolute.
  * Source: the docker client's reading of `[source:]target[:options]`.
  */
 import type { SourcePosition } from "./reading/problem.ts";
@@ -58,16 +58,20 @@ function longVolume(value: Value, context: Context): Volume | undefined {
     context.errors.push({ at: value.at, message });
   };
   const { type, target } = long;
-  if (target === undefined) return fail('a volume needs a "target", the path inside the container');
-  if (type === undefined) return fail(`a volume needs a "type": ${kinds.join(", ")}`);
+  if (target === undefined)
+    return fail('found a volume without "target": add the path inside the container');
+  if (type === undefined)
+    return fail(`found a volume without "type": add one of ${kinds.join(", ")}`);
   for (const other of kinds) {
     if (other !== type && long[other] !== undefined) {
-      return fail(`options of "${other}" do not go with type "${type}"`);
+      return fail(
+        `found options of "${other}" with type "${type}": remove them or change the type`,
+      );
     }
   }
   if (type === "bind" && !long.source)
-    return fail('type "bind" needs a "source", a path of the node');
-  if (type === "tmpfs" && long.source) return fail('type "tmpfs" has no "source"');
+    return fail('found type "bind" without "source": add a path on the node');
+  if (type === "tmpfs" && long.source) return fail('found "source" with type "tmpfs": remove it');
   return { ...long, type, target };
 }
 
@@ -101,7 +105,7 @@ export function parseVolume(spec: string, at: SourcePosition): Volume | undefine
     else if (/^r?(?:private|shared|slave)$/.test(option)) {
       result.bind = { at, propagation: option as "shared" };
     }
-    // Others (z, cached, …) mean something to other programs only, as in the docker client.
+    // Ignore other options (z, cached, …), like the docker client: only other programs use them.
   }
   return result;
 }

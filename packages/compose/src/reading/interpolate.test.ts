@@ -30,13 +30,13 @@ const refusals: readonly [template: string, want: RegExp][] = [
   ["${NONE:?say who}", /variable "NONE" is required: say who$/],
   ["${EMPTY:?}", /variable "EMPTY" is required$/],
   ["${NONE?${SET}}", /variable "NONE" is required: value$/],
-  ["$", /names no variable/],
+  ["$", /found "\$" without a variable/],
   ["a $ b", /write "\$\$" for a dollar/],
-  ["${SET", /has no variable of the form/],
-  ["${SET:-x", /lacks a "}"/],
-  ["${}", /has no variable of the form/],
-  ["${1}", /has no variable of the form/],
-  ["${SET!x}", /has no variable of the form/],
+  ["${SET", /found an invalid variable/],
+  ["${SET:-x", /found no closing "}"/],
+  ["${}", /found an invalid variable/],
+  ["${1}", /found an invalid variable/],
+  ["${SET!x}", /found an invalid variable/],
 ];
 for (const [template, want] of refusals) {
   test(`interpolate() refuses ${template}`, () => {
@@ -45,14 +45,14 @@ for (const [template, want] of refusals) {
   });
 }
 
-test("interpolate() names what is not set, once", () => {
+test("interpolate() names each unset variable once", () => {
   const result = interpolate("$A ${B} ${A} ${C:-$D} ${E:+$F}", { C: "c" });
   assert.deepEqual(result, { ok: true, text: "   c ", unset: ["A", "B"] });
 });
 
 const word = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,5}$/);
 
-test("interpolate() leaves a text with doubled dollars as it was", () => {
+test("interpolate() restores a text whose dollars are doubled", () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       const result = interpolate(text.replaceAll("$", "$$$$"), {});
@@ -61,7 +61,7 @@ test("interpolate() leaves a text with doubled dollars as it was", () => {
   );
 });
 
-test("interpolate() never reads a value again", () => {
+test("interpolate() does not interpolate values", () => {
   fc.assert(
     fc.property(word, fc.string(), (name, value) => {
       const result = interpolate(`<\${${name}}>`, { [name]: value });
@@ -70,7 +70,7 @@ test("interpolate() never reads a value again", () => {
   );
 });
 
-test("interpolate() takes the default exactly where the other form has nothing", () => {
+test("interpolate() takes the default exactly when the other form is empty", () => {
   fc.assert(
     fc.property(word, fc.option(fc.string(), { nil: undefined }), (name, value) => {
       const environment = value === undefined ? {} : { [name]: value };
@@ -84,7 +84,7 @@ test("interpolate() takes the default exactly where the other form has nothing",
   );
 });
 
-test("interpolate() answers every text", () => {
+test("interpolate() returns a result for every text", () => {
   const pieces = fc.constantFrom("$", "{", "}", ":", "-", "?", "+", "A", "B", " ");
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {

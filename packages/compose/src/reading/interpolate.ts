@@ -18,7 +18,7 @@ export type Environment = Readonly<Record<string, string>>;
 const name = /[A-Za-z_][A-Za-z0-9_]*/y;
 const operator = /:?[-?+]/y;
 
-/** The text with its variables filled in; `unset` names those that were read as nothing. */
+/** Returns: the text with its variables filled in; `unset` names those that were read as "". */
 export function interpolate(template: string, environment: Environment): Interpolated {
   return new Reading(template, environment).all();
 }
@@ -43,7 +43,7 @@ class Reading {
       : { ok: false, message: this.#failure };
   }
 
-  /** `live` is false in the branch that is not taken, where nothing may be missing or refused. */
+  /** `live` is false in a branch that is not taken, which may neither warn about a variable nor refuse one. */
   #text(live: boolean, inBraces: boolean): string {
     let result = "";
     while (this.#at < this.#template.length) {
@@ -52,7 +52,7 @@ class Reading {
       this.#at += 1;
       result += one === "$" ? this.#variable(live) : one;
     }
-    return inBraces ? this.#fail(`"${this.#template}" lacks a "}"`) : result;
+    return inBraces ? this.#fail(`found no closing "}" in "${this.#template}"`) : result;
   }
 
   #variable(live: boolean): string {
@@ -69,7 +69,9 @@ class Reading {
     }
     const found = this.#take(name);
     if (found !== "") return this.#plain(found, live);
-    return this.#fail(`"$" in "${this.#template}" names no variable: write "$$" for a dollar`);
+    return this.#fail(
+      `found "$" without a variable in "${this.#template}": write "$$" for a dollar`,
+    );
   }
 
   #plain(variable: string, live: boolean): string {
@@ -82,8 +84,8 @@ class Reading {
     const found = this.#take(name);
     const sign = this.#take(operator);
     if (found === "" || (sign === "" && this.#template.charAt(this.#at) !== "}")) {
-      const forms = `\${NAME}, \${NAME:-default} or alike`;
-      return this.#fail(`"${this.#template}" has no variable of the form ${forms}`);
+      const forms = `\${NAME}, \${NAME:-default} or similar`;
+      return this.#fail(`found an invalid variable in "${this.#template}": write ${forms}`);
     }
     if (sign === "") return this.#plain(found, live);
     const value = this.#lookUp(found);
@@ -116,7 +118,7 @@ class Reading {
     return found;
   }
 
-  /** The first failure counts, and ends the pass. */
+  /** Ends the pass. Only the first failure is reported. */
   #fail(message: string): string {
     this.#failure ??= message;
     this.#at = this.#template.length;

@@ -1,4 +1,4 @@
-/** The known word that was probably meant, or `undefined` when none is near. */
+/** Returns: the known word that was probably meant; `undefined` if none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const allowed = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
@@ -13,7 +13,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Letters to insert, drop or replace. Source: Wagner and Fischer (1974), one row at a time. */
+/**
+ * Returns: the number of letters to insert, drop or replace. Source: Wagner and Fischer (1974), one row at a
+ * time.
+ */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i += 1) {

@@ -1,11 +1,11 @@
 /**
- * Read: small readers that give YAML values their meaning, and ways to make larger ones of them.
+ * Read: small readers that give YAML values their meaning, and functions that combine them into larger ones.
  *
  *   const readHealth = record({ test: words, interval: duration });
  *   const health = readHealth(value, context);   // typed; `undefined` when it could not be read
  *
- * A reader notes what is wrong in the context and goes on, so an author sees every mistake at once.
- * Variables are filled in when a text is read, so what nobody reads (`x-…`) may hold anything.
+ * A reader records errors in the context and continues, so an author sees every mistake at once.
+ * Variables are filled in when a text is read, so keys that are never read (`x-…`) may hold anything.
  */
 import { type Environment, interpolate } from "./interpolate.ts";
 import { nearest } from "./nearest.ts";
@@ -37,19 +37,19 @@ export function isNothing(value: Value): boolean {
   return value.kind === "scalar" && value.value === null;
 }
 
-/** The text of a scalar with its variables filled in. */
+/** Returns: the text of a scalar with its variables filled in. */
 function textOf(value: ScalarValue, context: Context): string | undefined {
   if (typeof value.value !== "string") return String(value.value);
   const result = interpolate(value.value, context.environment);
   if (!result.ok) return fail(value, context, result.message);
   for (const name of result.unset) {
-    const message = `variable "${name}" is not set and is read as nothing`;
+    const message = `variable "${name}" is not set: it is read as ""`;
     context.warnings.push({ at: value.at, message });
   }
   return result.text;
 }
 
-/** What `parse` makes of a text; `wanted` says in an error what it should have been. */
+/** Reads a scalar with `parse`. `wanted` names the expected form in errors. */
 function parsed<T>(wanted: string, parse: (text: string) => T | undefined): Read<T> {
   return (value, context) => {
     if (value.kind !== "scalar")
@@ -76,7 +76,7 @@ export const integer = parsed("a whole number", (word) =>
   /^\d{1,15}$/.test(word) ? Number(word) : undefined,
 );
 
-/** Also negative ones. */
+/** A whole number that may be negative. */
 export const signedInteger = parsed("a whole number", (word) =>
   /^-?\d{1,15}$/.test(word) ? Number(word) : undefined,
 );
@@ -122,7 +122,7 @@ export const words: Read<string[]> = (value, context) =>
     ? parsed("a command whose quotes are closed", splitWords)(value, context)
     : list(text)(value, context);
 
-/** Each entry together with its key. */
+/** Reads each entry of a map, given its key. */
 export function mapOf<T>(read: (value: Value, context: Context, key: string) => T | undefined) {
   return (value: Value, context: Context): Record<string, T> | undefined => {
     if (value.kind !== "map") return fail(value, context, `wanted a map, found ${found(value)}`);
@@ -149,7 +149,7 @@ export const pairs: Read<Record<string, string | null>> = (value, context) => {
   return result;
 };
 
-/** The same where a key without a value means an empty text. */
+/** Like `pairs`, but a key without a value has an empty text. */
 export const labels: Read<Record<string, string>> = (value, context) => {
   const found = pairs(value, context);
   if (found === undefined) return undefined;
@@ -181,7 +181,7 @@ export interface RecordOptions {
   readonly refused?: Readonly<Record<string, string>>;
 }
 
-/** A map with known keys. `x-…` may hold anything; a key without a value is as good as absent. */
+/** Reads a map with known keys. `x-…` may hold anything; a key without a value counts as absent. */
 export function record<F extends Fields>(fields: F, options: RecordOptions = {}) {
   const { ignored = {}, refused = {} } = options;
   const known = [...Object.keys(fields), ...Object.keys(ignored), ...Object.keys(refused)];

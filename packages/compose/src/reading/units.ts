@@ -1,7 +1,7 @@
 /**
- * Units: the ways in which stack files write durations, sizes and shares of a CPU.
+ * Units: parses durations, sizes and shares of a CPU in stack files.
  *
- * Each returns `undefined` for a text that is none. Source: what the docker client accepts, which is
+ * Each function returns `undefined` for an invalid text. Source: what the docker client accepts, which is
  * Go's time.ParseDuration and binary units of memory.
  */
 
@@ -38,7 +38,7 @@ export function parseBytes(text: string): number | undefined {
   return Math.floor(Number(match[1]) * 1024 ** (match[2] === "" ? 0 : exponent));
 }
 
-/** `0.5` CPUs in billionths. More than nine decimals are none. */
+/** `0.5` CPUs in billionths. More than nine decimals are invalid. */
 export function parseCpus(text: string): number | undefined {
   const match = /^(\d*)(?:\.(\d*))?$/.exec(text);
   const [, whole = "", fraction = ""] = match ?? [];

@@ -1,8 +1,8 @@
 /**
- * Value: a YAML file as a tree in which every value knows where it stands.
+ * Value: a YAML file as a tree in which every value has its position.
  *
  * Decides what YAML means: anchors, merge keys, numbers as the docker client reads them (`0440` is
- * octal). Knows nothing of stacks; a read (read.ts) gives it meaning.
+ * octal). Does not decide what the values mean in a stack: the readers of read.ts do.
  */
 import {
   type Document,
@@ -40,7 +40,7 @@ export type Value = ScalarValue | ListValue | MapValue;
 
 const mergeKey = "<<";
 
-/** The tree of one file; `undefined` when it is no YAML. What is wrong goes to `errors`. */
+/** Returns: the tree of one file; `undefined` for invalid YAML. Adds problems to `errors`. */
 export function parseFile(file: string, text: string, errors: Problem[]): Value | undefined {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, schema: "core" });
@@ -72,7 +72,7 @@ class Tree {
     this.#errors = errors;
   }
 
-  /** `start` is where the file begins: an empty one has nothing else to point at. */
+  /** `start`: the beginning of the file, as the position of an empty file. */
   from(start: SourcePosition): Value {
     return this.#build(this.#document.contents, start);
   }
@@ -82,7 +82,10 @@ class Tree {
     const known = this.#built.get(node);
     if (known !== undefined) return known;
     if (this.#open.has(node)) {
-      this.#errors.push({ at, message: "an anchor contains itself" });
+      this.#errors.push({
+        at,
+        message: "found an anchor that contains itself: remove the inner alias",
+      });
       return nothing(at);
     }
     this.#open.add(node);
@@ -96,7 +99,7 @@ class Tree {
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
       if (target === undefined) {
-        this.#errors.push({ at, message: `no anchor "${node.source}" stands before this` });
+        this.#errors.push({ at, message: `found no anchor "${node.source}" before this alias` });
       }
       return this.#build(target ?? null, at);
     }
@@ -111,7 +114,7 @@ class Tree {
     return isScalar(node) ? scalarOf(node, at) : nothing(at);
   }
 
-  /** A map's own keys win over those that are merged into it, and the first source over later ones. */
+  /** A map's own keys override merged ones, and the first merged map overrides later ones. */
   #entriesOf(node: YAMLMap, at: SourcePosition): MapValue["entries"] {
     const merged = new Map<string, { at: SourcePosition; value: Value }>();
     const own = new Map<string, { at: SourcePosition; value: Value }>();
@@ -125,7 +128,10 @@ class Tree {
       }
       for (const source of child.kind === "list" ? child.items : [child]) {
         if (source.kind !== "map") {
-          this.#errors.push({ at: keyAt, message: `"${mergeKey}" merges maps only` });
+          this.#errors.push({
+            at: keyAt,
+            message: `found a ${source.kind} under "${mergeKey}", which merges maps only`,
+          });
           continue;
         }
         for (const [from, entry] of source.entries) if (!merged.has(from)) merged.set(from, entry);

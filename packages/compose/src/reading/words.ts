@@ -1,7 +1,7 @@
 /**
  * Words: splits a command line as a shell would, without expanding anything.
  *
- * Errors: `undefined` for a quote that is not closed or a backslash at the end.
+ * Returns: `undefined` for an unclosed quote or a backslash at the end.
  * Source: POSIX shell quoting, as the docker client reads `command` and `entrypoint`; `#` begins a
  * comment where a word could begin.
  */
