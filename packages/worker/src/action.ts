@@ -1,8 +1,8 @@
 /**
- * Action: what the worker asks of the node's engine, and what the engine answers.
+ * Action: the worker's requests to the node's engine, and their outcomes.
  *
- * Every action may be performed again: an image that is there is not pulled, a container that runs is
- * started, a container that is gone is removed. Whoever performs them answers each one exactly once.
+ * Every action may be performed again and then succeeds without effect, for example the start of a running
+ * container or the removal of a missing one. The performer answers each action exactly once.
  */
 import type { NetworkId, TaskId } from "@gam/core";
 import type { NetworkPlan, PortConfig } from "@gam/state";
@@ -13,8 +13,8 @@ export interface ContainerState {
   readonly id: string;
   readonly task: TaskId;
   /**
-   * `unfinished`: it was made and is not in all of its networks yet; who made it did not come further.
-   * `gone`: the engine does not have it any more. A paused container is `running`.
+   * `unfinished`: created, but not yet in all of its networks, because the create was interrupted.
+   * `gone`: the engine no longer has it. A paused container is `running`.
    */
   readonly phase: "unfinished" | "created" | "running" | "exited" | "gone";
   readonly exitCode: number;
@@ -26,7 +26,7 @@ export interface ContainerState {
   readonly ports: readonly PortConfig[];
 }
 
-/** Names one action for ever, within the life of one worker. */
+/** Identifies one action. One worker never uses it twice. */
 export type ActionId = number;
 
 export type EngineAction =
@@ -41,7 +41,7 @@ export type EngineAction =
   | { readonly kind: "ensureNetwork"; readonly id: ActionId; readonly network: NetworkPlan }
   /** Removes gam's networks other than these. Fails while containers are on one. */
   | { readonly kind: "pruneNetworks"; readonly id: ActionId; readonly keep: readonly NetworkId[] }
-  /** Finishes one that was begun. */
+  /** Creates the container, or completes an `unfinished` one. */
   | {
       readonly kind: "create";
       readonly id: ActionId;
@@ -54,14 +54,14 @@ export type EngineAction =
       readonly task: TaskId;
       readonly container: string;
     }
-  /** Signal and grace period are those the container was made with. Answered when it has exited. */
+  /** Uses the signal and grace period that the container was created with. Answered when it has exited. */
   | {
       readonly kind: "stop";
       readonly id: ActionId;
       readonly task: TaskId;
       readonly container: string;
     }
-  /** Removes the container and its nameless volumes, whether it runs or not. */
+  /** Removes the container and its anonymous volumes, whether it runs or not. */
   | {
       readonly kind: "remove";
       readonly id: ActionId;
@@ -72,8 +72,8 @@ export type EngineAction =
 /**
  * Why an action failed:
  * `image`: there is no such image; `network`: the engine lacks a network that the plan names;
- * `gone`: there is no such container; `refused`: the engine says no and would say so again;
- * `engine`: the engine could not be asked or did not answer in time.
+ * `gone`: there is no such container; `refused`: the engine refuses, and would refuse again;
+ * `engine`: the engine could not be reached or did not answer in time.
  */
 export type Failure = "image" | "network" | "gone" | "refused" | "engine";
 

@@ -151,7 +151,7 @@ const container: readonly {
 ];
 
 for (const { name, spec, body = {}, host = {} } of container) {
-  test(`planContainer() knows ${name}`, () => {
+  test(`planContainer() sets ${name}`, () => {
     const made = plan(withSpec({ ContainerSpec: { Image: "tiny:1", ...spec } }));
     const got = made.body as unknown as Body;
     for (const [key, value] of Object.entries(body)) assert.deepEqual(got[key], value, key);
@@ -161,7 +161,7 @@ for (const { name, spec, body = {}, host = {} } of container) {
   });
 }
 
-test("planContainer() says nothing that the spec does not say", () => {
+test("planContainer() sets nothing that the spec does not have", () => {
   const { body, name, image, joins } = plan(aTask("t1"));
   assert.equal(name, "web.1.t1");
   assert.equal(image, "tiny:1");
@@ -170,7 +170,7 @@ test("planContainer() says nothing that the spec does not say", () => {
   assert.deepEqual(body.HostConfig, { NetworkMode: "default", RestartPolicy: { Name: "no" } });
 });
 
-test("planContainer() labels last, so that no spec can take a label from us", () => {
+test("planContainer() sets gam's labels last, so that a spec cannot replace them", () => {
   const Labels = { mine: "1", "com.docker.swarm.task.id": "stolen", "gam.cluster": "stolen" };
   const { body } = plan(withSpec({ ContainerSpec: { Image: "tiny:1", Labels } }));
   assert.deepEqual(body.Labels, {
@@ -198,7 +198,7 @@ test("planContainer() limits and reserves", () => {
   assert.equal(HostConfig.MemoryReservation, 32e6);
 });
 
-test("planContainer() logs as it is told", () => {
+test("planContainer() sets the log driver", () => {
   const LogDriver = { Name: "json-file", Options: { "max-size": "1m" } };
   const { HostConfig } = plan(withSpec({ LogDriver })).body as unknown as Body;
   assert.deepEqual(HostConfig.LogConfig, { Type: "json-file", Config: { "max-size": "1m" } });
@@ -238,7 +238,7 @@ test("planContainer() joins networks at the addresses that the leader gave", () 
   assert.deepEqual(HostConfig.Dns, ["10.253.1.2"]);
 });
 
-test("planContainer() has a container ask where names of the world are asked on, if there is such a place", () => {
+test("planContainer() points DNS at a gateway that forwards, if there is one", () => {
   const inner = { ...anOverlay("inner", 3), Internal: true };
   const networks = [...around.networks, inner];
   const gatewayOf = (...joined: string[]): unknown => {
@@ -258,7 +258,7 @@ test("planContainer() has a container ask where names of the world are asked on,
   assert.deepEqual(gatewayOf("inner", "back", "front"), ["10.253.2.2"]);
 });
 
-test("planContainer() waits for this node's part of a network", () => {
+test("planContainer() waits for this node's gateway in a network", () => {
   const task = aTask("t1");
   const attachments = [{ network: "far-id" as NetworkId, address: "10.0.1.7" }];
   assert.deepEqual(planContainer({ ...task, Gam: { ...task.Gam, attachments } }, around), {
@@ -298,7 +298,7 @@ for (const { name, spec, error } of refused) {
   });
 }
 
-test("planNetwork() is a bridge from which the engine gives no address away", () => {
+test("planNetwork() is a bridge in which the engine itself gives no addresses", () => {
   const IPAM = { Driver: "default", Options: null, Config: [{ Subnet: "10.5.0.0/24" }] };
   const Gam = { vni: 4099, gateways: { node1: "10.5.0.9" }, attachments: {} };
   const network = aNetwork("front", { Internal: true, Labels: { a: "1" }, IPAM, Gam });
@@ -323,7 +323,7 @@ test("planNetwork() is a bridge from which the engine gives no address away", ()
   assert.equal(planNetwork(network, aNode("node2"), "cluster1"), undefined);
 });
 
-test("mtuOf() leaves room for what is put around a packet", () => {
+test("mtuOf() leaves room for the outer headers of a packet", () => {
   const node = aNode();
   const having = (encryption: NodeNetwork["encryption"]): Node => {
     return { ...node, Gam: { ...node.Gam, network: aNodeNetwork({ encryption }) } };

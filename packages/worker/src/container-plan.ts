@@ -1,8 +1,8 @@
 /**
- * Container plan: the container that a task is, as the body of `POST /containers/create`.
+ * Container plan: turns a task into the body of `POST /containers/create`.
  *
- * Decides everything about the container from the task, its node and the networks. Does not decide
- * when it is made, and does not know engine ids: networks are named by the cluster's id.
+ * Decides everything about the container from the task, its node and the networks. Does not decide when to create
+ * it, and does not know the engine's ids: it names networks by the cluster's ids.
  *
  * Source: Docker Engine API 1.41, ContainerCreate; label and name rules of Swarm's task containers.
  */
@@ -24,21 +24,21 @@ import {
   templateContext,
 } from "@gam/state";
 
-/** A place in a network of the cluster. Names are not the engine's to answer: it knows only its own node. */
+/** An endpoint in one of the cluster's networks. It has no DNS names: the engine knows only its own node's. */
 export interface NetworkJoin {
   readonly network: NetworkId;
   /** IPv4 without prefix. */
   readonly address: string;
-  /** Follows from the address, because the other nodes are told only that. */
+  /** Computed from the address, because the other nodes know only the address. */
   readonly mac: string;
 }
 
 export interface ContainerPlan {
   readonly name: string;
   readonly image: string;
-  /** Body of `POST /containers/create` but for the networks to join. */
+  /** Body of `POST /containers/create`, without the networks to join. */
   readonly body: Readonly<Record<string, unknown>>;
-  /** Bridges to join, the first one from the start on. Empty when the body names a network mode. */
+  /** Networks to join; the first one at creation. Empty when the body names a network mode. */
   readonly joins: readonly NetworkJoin[];
 }
 
@@ -48,7 +48,7 @@ export interface ContainerSurroundings {
   readonly networks: readonly Network[];
 }
 
-/** A plan, why there cannot be one, or the network that this node has no part of yet. */
+/** A plan, the reason why there is none, or a network in which this node has no gateway yet. */
 export type Planned =
   | { readonly plan: ContainerPlan }
   | { readonly error: string }
@@ -73,7 +73,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   const joins = mode === "default" ? task.Gam.attachments.map(joinOf) : [];
   const joined = joins.map(({ network: id }) => around.networks.find(({ Id }) => Id === id));
   const gateways = joined.map((network) => network?.Gam.gateways[around.node.ID]);
-  // At the gateway of an internal network nobody is asked on for what the cluster does not know.
+  // The gateway of an internal network does not forward names that the cluster does not know.
   const open = gateways.find((_, index) => joined[index]?.Internal === false);
   const ports = hostPorts(task.Gam.endpoint);
   const mounts = (spec.Mounts ?? []).map((mount) => planMount(mount, expand));
@@ -91,7 +91,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
       ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
       ...planResources(task),
       ...planHost(task),
-      // Of the cluster's names any gateway knows all that the container may know.
+      // Any gateway answers all of the cluster's names that the container may query.
       ...(joins.length > 0 && { Dns: [open ?? gateways[0]] }),
     },
   };
@@ -101,7 +101,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   return { plan: { name: containerName(task), image: spec.Image, body, joins } };
 }
 
-/** Later ones win: nobody may take these names from us in a spec. */
+/** Gam's labels come last and win, so that a spec cannot replace them. */
 function labelsOf(task: Task, around: ContainerSurroundings, networks: number): Labels {
   return {
     ...task.Spec.ContainerSpec.Labels,
@@ -136,7 +136,7 @@ function planProcess(
   };
 }
 
-/** Only what is behind the first "=" is a template. */
+/** Only the part after the first "=" is a template. */
 function expandValue(line: string, expand: (text: string) => string): string {
   const at = line.indexOf("=") + 1;
   return at === 0 ? line : line.slice(0, at) + expand(line.slice(at));
@@ -191,13 +191,13 @@ function planHost(task: Task): Readonly<Record<string, unknown>> {
   };
 }
 
-/** A spec's line is that of /etc/hosts: `IP name name`. The engine wants `name:IP`. */
+/** A spec has lines as in /etc/hosts: `IP name name`. The engine wants `name:IP`. */
 function extraHosts(line: string): string[] {
   const [ip = "", ...names] = line.trim().split(/\s+/);
   return names.map((name) => `${name}:${ip}`);
 }
 
-/** Privileges in the words of `--security-opt`. */
+/** Privileges as values of `--security-opt`. */
 function securityOf(privileges: Readonly<Record<string, unknown>>): string[] {
   const part = (name: string): Readonly<Record<string, unknown>> => {
     const value = privileges[name];

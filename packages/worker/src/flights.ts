@@ -1,8 +1,8 @@
 /**
- * Flights: the engine actions under way, and how many may be.
+ * Flights: tracks the running engine actions, and limits their number.
  *
- * Each lane has room of its own, so that pulls, which wait for a registry, and stops, which wait for a
- * container, keep nobody else waiting.
+ * Each lane has its own limit, so that pulls (which wait for a registry) and stops (which wait for a container) do
+ * not delay other actions.
  */
 import type { NetworkId } from "@gam/core";
 import type { ActionId, EngineAction } from "./action.ts";
@@ -31,7 +31,7 @@ export class Flights {
     this.#room = { quick: actionsMax, stop: stopsMax, pull: pullsMax };
   }
 
-  /** `undefined` when its lane is full. */
+  /** Starts an action. Returns: `undefined` when its lane is full. */
   begin(action: NewAction): EngineAction | undefined {
     const lane = laneOf[action.kind];
     let used = 0;
@@ -43,7 +43,7 @@ export class Flights {
     return numbered;
   }
 
-  /** The action that was answered, `undefined` when it was answered before. */
+  /** Ends an action. Returns: the action; `undefined` when it was answered before. */
   end(id: ActionId): EngineAction | undefined {
     const action = this.#flying.get(id);
     this.#flying.delete(id);

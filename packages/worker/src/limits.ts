@@ -1,30 +1,30 @@
 /** Limits of a worker. A tick is as long as its driver makes it; the defaults are for 100 ms. */
 export interface WorkerLimits {
-  /** Length of a tick. Only to turn the durations of specs into ticks. */
+  /** Length of a tick. Used only to turn the durations in specs into ticks. */
   readonly tickMs: number;
   /** Networks, creates, starts, inspects and removes that run at once. */
   readonly actionsMax: number;
   /** Stops that run at once. They wait for the container, not for the engine. */
   readonly stopsMax: number;
   readonly pullsMax: number;
-  /** What failed because the engine could not be asked is tried again after so long. */
+  /** Delay before an action is retried that failed because the engine did not answer. */
   readonly retryTicks: number;
-  /** States on the way to running are reported only when they last so long: they cost a write each. */
+  /** A state on the way to running is reported only when it lasts so long, because each report costs a write. */
   readonly dawdleTicks: number;
   readonly reportChangesMax: number;
   /**
-   * A task with an address is stopped so long after nobody wants it any more, for those who have only just
-   * been told its address by name, and once all nodes say that they send it nobody.
+   * Least time before a leaving task with an address is stopped, for clients that have just resolved its name. All
+   * nodes must also have reported that they send it no new connections.
    */
   readonly drainTicks: number;
   /**
-   * The task is stopped by then, also when a node has not said so. As long as a node counts as up whose agent is
-   * gone: an agent that restarts, or a busy host that is seconds late, loses no connections of the task.
+   * The task is stopped after this time, even if a node has not reported. It equals the time for which a node
+   * without its agent counts as up, so that a restarting agent or a slow host loses no connections of the task.
    */
   readonly drainTicksMax: number;
-  /** A committed report that the state still does not show is sent again after so long. */
+  /** Time after which a committed report is sent again if the state still does not show it. */
   readonly resendTicks: number;
-  /** Without a leader for so long, containers that end are started again in place. */
+  /** Time without a leader after which containers that end are restarted in place. */
   readonly leaderlessTicks: number;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Local task: what one task needs next on its node.
+ * Local task: decides the next step of one task on its node.
  *
  *   accepted -> preparing -> ready -> starting -> running -> complete | failed | shutdown
  *        `---------- rejected                 `-> failed
  *
- * Decides from three facts: what is desired, what the task has reached, what the engine has. Does not
- * decide how many actions run at once nor when reports leave (worker.ts, status-reports.ts). Whoever forgot
- * everything but those facts would go on in the same way, which is how containers are adopted.
+ * Decides from three facts: the desired state, the state that the task has reached, and what the engine has.
+ * Does not decide how many actions run at once nor when reports are sent (worker.ts, status-reports.ts). These
+ * facts are enough to continue after a restart: that is how a new worker adopts containers.
  */
 import type { TaskId } from "@gam/core";
 import {
@@ -27,29 +27,29 @@ export interface LocalTask {
   readonly id: TaskId;
   task: Task | undefined;
   container: ContainerState | undefined;
-  /** The newest truth. Absent for what is not in the state. */
+  /** The newest status. Absent when the task is not in the state. */
   status: TaskStatus | undefined;
   plan: ContainerPlan | undefined;
   /** The action in flight. A task has one at a time. */
   busy: ActionId | undefined;
-  /** Nothing is done before this tick. */
+  /** No step before this tick. */
   waitTick: number;
-  /** Whether the engine has the image: nobody asked, it said no, or it has got it since. */
+  /** Whether the engine has the image: not asked yet, the engine lacks it, or it was pulled since. */
   image: "assumed" | "lacking" | "fetched";
-  /** A list of containers told another story than what is known: ask before acting. */
+  /** A list of containers contradicted the known state: inspect before acting. */
   doubted: boolean;
-  /** When the end of the container was seen, while nobody could be told. */
+  /** When the end of the container was seen. */
   endedTick: number | undefined;
-  /** When it was first seen that nobody wants it to run any more. */
+  /** When the task was first seen as not wanted any more. */
   unwantedTick: number;
-  /** The entry of the log by which that was seen. */
+  /** The log entry at which that was seen. */
   unwantedIndex: number;
-  /** When the container was started again in place. */
+  /** When the container was restarted in place. */
   restartTicks: readonly number[];
-  /** What was reported last, and when to report it again if the state still does not show it. */
+  /** The last report, and when to send it again if the state still does not show it. */
   sent: TaskStatus | undefined;
   resendTick: number;
-  /** Since when there has been nothing new, reports included. */
+  /** When the status last changed or was last reported. */
   quietTick: number;
 }
 
@@ -62,7 +62,7 @@ export interface Circumstances {
   readonly tickMs: number;
   readonly drainTicks: number;
   readonly drainTicksMax: number;
-  /** So far have the nodes come that send connections. */
+  /** The log entry that all nodes which send connections have applied. */
   readonly steeredIndex: number;
 }
 
@@ -79,7 +79,7 @@ export type NextStep =
 
 const nothing: NextStep = { kind: "nothing" };
 
-/** One step at a time: asked again when it was done, or when a fact has changed. */
+/** Returns one step. Call it again when that step is done, or when a fact has changed. */
 export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
   const { task, container, status } = local;
   if (local.doubted && container !== undefined) return { kind: "inspect" };
@@ -92,7 +92,7 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
   }
   if (ended) return nothing;
   if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
-  // Made for this node, and nobody has said yet that it may be here, or at which addresses.
+  // The leader created the task for this node, but has not assigned it or its addresses yet.
   if (compareStates(status.State, "assigned") < 0) return nothing;
   if (compareStates(status.State, "accepted") < 0) {
     return { kind: "become", state: "accepted", message: "accepted" };
@@ -117,7 +117,7 @@ function needOfStray({ container }: LocalTask, now: Circumstances): NextStep {
   return { kind: container.phase === "running" ? "stop" : "remove" };
 }
 
-/** Other nodes may still send it connections until they have heard. It goes when nobody does. */
+/** Waits before the stop: other nodes may send connections to the task until they know that it leaves. */
 function needOfUnwanted(local: LocalTask, task: Task, now: Circumstances): NextStep {
   if (!isLeaving(task)) return { kind: "stop" };
   const { unwantedTick, unwantedIndex } = local;

@@ -1,11 +1,11 @@
 import { restartDelayMs, type Task } from "@gam/state";
 
 /**
- * Whether a container that ended is started again where no leader could replace its task, by the
- * task's own restart policy.
+ * Decides by the task's restart policy whether to restart an ended container in place, when no leader can replace
+ * the task.
  *
- * Units:  ticks of `tickMs`; `restartTicks` says when it was restarted in place so far.
- * Shape:  ticks to wait after its end, or `undefined` when it stays down.
+ * Units:   ticks of `tickMs`; `restartTicks` says when it was restarted in place so far.
+ * Returns: ticks to wait after its end, or `undefined` when it stays down.
  */
 export function restartTicksOf(
   task: Task,

@@ -1,8 +1,8 @@
 /**
- * Status reports: which task states are told to the cluster, and when.
+ * Status reports: decides which task states to report to the cluster, and when.
  *
- * There is one report in flight. Each carries the newest state of every task of which the replicated
- * state knows less, so what was skipped is never missed. It is sent again until the state shows it.
+ * At most one report is in flight. Each has the newest status of every task whose replicated status is older, so
+ * skipped states do no harm. A report is sent again until the state shows it.
  */
 import type { TaskId } from "@gam/core";
 import { compareStates, mergeStatus, type ReportedChange, type TaskStatus } from "@gam/state";
@@ -14,7 +14,7 @@ export class StatusReports {
   readonly #forgetful: boolean;
   #flying: Map<TaskId, TaskStatus> | undefined;
 
-  /** `forgetful` is a planted fault: what was sent is never sent again. */
+  /** `forgetful` is a planted fault: no report is sent twice. */
   constructor(limits: WorkerLimits, forgetful = false) {
     this.#limits = limits;
     this.#forgetful = forgetful;
@@ -23,20 +23,20 @@ export class StatusReports {
   settled(committed: boolean, life: (id: TaskId) => LocalTask | undefined, nowTick: number): void {
     for (const id of this.#flying?.keys() ?? []) {
       const one = life(id);
-      // A lost one goes out with the next tick, not at once: whoever refused it would be asked in a loop.
+      // A lost report is sent with the next tick, not at once: a leader that refuses it would get it in a loop.
       if (one !== undefined) one.resendTick = nowTick + (committed ? this.#limits.resendTicks : 1);
     }
     this.#flying = undefined;
   }
 
-  /** Nothing is on its way, and nothing will be as things stand. */
+  /** Whether no report is in flight and none is due, now or later. */
   isEmpty(lives: Iterable<LocalTask>): boolean {
     if (this.#flying !== undefined) return false;
     for (const local of lives) if (newsOf(local) !== undefined) return false;
     return true;
   }
 
-  /** Empty while a report is in flight or nothing is worth one. */
+  /** The next report. Empty while one is in flight or nothing is due. */
   next(lives: Iterable<LocalTask>, nowTick: number): ReportedChange[] {
     if (this.#flying !== undefined) return [];
     const flying = new Map<TaskId, TaskStatus>();
@@ -63,7 +63,7 @@ export class StatusReports {
   }
 }
 
-/** What is known here of a task and not to the state. */
+/** The status of a task, if it is newer than the state's. */
 function newsOf({ task, status }: LocalTask): TaskStatus | undefined {
   if (task === undefined || status === undefined || status === task.Status) return undefined;
   return mergeStatus(task.Status, status) === task.Status ? undefined : status;

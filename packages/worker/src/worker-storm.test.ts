@@ -1,6 +1,6 @@
 /**
- * Storms: anything may be lost, doubled, late or restarted. Then calm, in which what must come true
- * has a bounded number of ticks to come true. One seed is one history.
+ * Storms: anything may be lost, repeated, late or restarted. Then calm, in which every goal must be reached within
+ * a limited number of ticks. One seed is one history.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,8 +17,8 @@ const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, daw
 const images = ["tiny:1", "checked:1", "slow:1", "far:1", "broken:1", "nowhere:1"];
 const tasksMax = 12;
 const stormTicks = 300;
-// The slowest way: a pull, a create and a start, each behind all others in its lane, each tried twice
-// because the engine came back in between, then a stop of 8 ticks and a remove, and the next list.
+// The slowest case: a pull, a create and a start, each behind all others in its lane and each tried twice because
+// the engine came back in between, then a stop of 8 ticks and a remove, and the next list.
 const calmTicks = 2 * (tasksMax * 12 + limits.retryTicks) + 60;
 
 class Storm {
@@ -74,7 +74,7 @@ class Storm {
     for (let n = 0; n < calmTicks; n += 1) this.#tick();
   }
 
-  /** With a leader, the state is the truth, and the engine has what the state wants and no more. */
+  /** With a leader, the state is correct, and the engine has exactly what the state wants. */
   settled(): void {
     for (const task of this.#tasks.values()) {
       const { State } = task.Status;
@@ -94,11 +94,11 @@ class Storm {
     for (const id of held) assert.ok(this.#tasks.has(id), `${id} is a stray`);
   }
 
-  /** Without one, whatever the state says is running does run. */
+  /** Without a leader, every task that is running in the state does run. */
   keptRunning(): void {
     for (const task of this.#tasks.values()) {
       if (task.DesiredState !== "running" || task.Status.State !== "running") continue;
-      // Where somebody took the container away, or the engine cannot start it, nothing runs in place.
+      // Except when somebody removed the container, or the engine cannot start it.
       const container = this.#engine.container(task.ID);
       if (container === undefined) continue;
       assert.equal(container.phase, "running", `${task.ID} was not started again`);
@@ -150,7 +150,7 @@ class Storm {
         this.#behind = false;
         return this.#assign();
       case 20:
-        // An old list, or one doubled: both may come.
+        // Sends an old list, or the same list twice.
         for (const list of this.#lists.splice(0, 1)) this.#step(list);
         return;
       case 21:
@@ -185,13 +185,13 @@ class Storm {
   }
 
   #lead(led: boolean): void {
-    // What was refused or lost meanwhile may be told otherwise afterwards.
+    // A report that was refused or lost meanwhile may differ later.
     if (led !== this.#led) this.#reported.clear();
     this.#led = led;
     this.#step({ kind: "led", led });
   }
 
-  /** The agent is killed and comes up again, with a copy of the state that may be old. */
+  /** The agent is killed and starts again, with a copy of the state that may be old. */
   #boot(): Worker {
     this.#worker = new Worker(limits, this.#faults);
     this.#inputs = [];
@@ -264,14 +264,14 @@ class Storm {
     };
   }
 
-  /** Nothing that the state wants and that does well is taken away. */
+  /** No healthy container that the state wants is removed. */
   #judge(action: EngineAction): void {
     if (action.kind !== "stop" && action.kind !== "remove") return;
     const task = this.#tasks.get(action.task);
     const container = this.#engine.container(action.task);
     if (task === undefined || container === undefined || container.phase !== "running") return;
     const wanted = task.DesiredState === "running" && !isTerminal(task.Status.State);
-    // Its end was seen and is being told: it must not come back to life meanwhile.
+    // The container's end was seen and is being reported: it must not be restarted meanwhile.
     const ended = isTerminal(this.#reported.get(task.ID)?.State ?? "new");
     const well = container.health !== "unhealthy";
     assert.ok(

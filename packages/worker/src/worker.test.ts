@@ -17,8 +17,8 @@ const programs: Readonly<Record<string, FakeProgram>> = {
 };
 
 /**
- * A worker, a fake engine and a state that takes every report, in one world. Shows what passes between
- * them: `> action`, `! outcome that is no success`, `= reported state`.
+ * A worker, a fake engine and a state that takes every report. Prints what passes between them: `> action`,
+ * `! failed outcome`, `= reported state`.
  */
 class World {
   readonly #tasks = new Map<TaskId, Task>();
@@ -37,7 +37,7 @@ class World {
   #nowMs = 0;
   #unsettled = 0;
   #index = 0;
-  /** The other nodes hear at once. */
+  /** Whether the other nodes report a change of connections at once. */
   #steering = true;
 
   run({ verb, words, options }: Command): string {
@@ -190,7 +190,7 @@ class World {
   #tick(): void {
     this.#nowMs += 100;
     const news = this.#engine.tick();
-    // A report is settled a tick after it was made.
+    // A report is settled one tick after it was sent.
     for (; this.#unsettled > 0; this.#unsettled -= 1) {
       this.#step({ kind: "settled", committed: this.#taking });
     }

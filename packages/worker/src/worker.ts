@@ -1,14 +1,14 @@
 /**
- * Worker: the life of every task on one node.
+ * Worker: runs the tasks of one node.
  *
- * Decides which engine action comes next for each task and what the cluster is told of it. Refuses to
- * decide what ought to run here (orchestrator and scheduler did) and how an action is carried out
- * (runtime does). Inputs only say "look again": a lost, doubled or late one costs time, nothing else.
+ * Decides the next engine action for each task, and what to report to the cluster. Does not decide what should run
+ * here (the orchestrator and the scheduler do) or how to carry out an action (the runtime does). Every input only
+ * starts a new check, so a lost, repeated or late input costs time and nothing else.
  *
- * Drive it with step(). Perform `engine` effects in any order and at once, and answer each exactly
- * once with `acted`; propose each `report` and answer with `settled`. Ticks come at a fixed pace.
- * A new worker knows nothing; after the first `assigned` and `containers` it goes on where the old one
- * stopped, without touching what runs.
+ * Drive it with step(). Perform `engine` effects in any order and in parallel, and answer each exactly once with
+ * `acted`; propose each `report` and answer with `settled`. Send ticks at a fixed pace.
+ * A new worker knows nothing. After the first `assigned` and `containers` it continues where the old one stopped,
+ * without touching running containers.
  */
 import { messageOf, type NetworkId, type TaskId, unreachable } from "@gam/core";
 import {
@@ -30,19 +30,19 @@ import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
 import { type Circumstances, type LocalTask, type NextStep, nextStepOf } from "./local-task.ts";
 import { StatusReports } from "./status-reports.ts";
 
-/** Mistakes that tests plant, to see that they are found. */
+/** Faults that tests plant, to check that they are found. */
 export interface WorkerFaults {
-  /** Says "running" when it asks for the start, not when the container has started. */
+  /** Reports "running" when it requests the start, not when the container has started. */
   readonly runningEarly?: boolean;
   /** Removes unknown containers before the state has caught up. */
   readonly straysEarly?: boolean;
-  /** Believes an old list of containers more than what it learned since. */
+  /** Trusts an old list of containers more than newer reports. */
   readonly listsTrusted?: boolean;
-  /** Lets go of what ended without a leader. */
+  /** Does not restart a container that ended without a leader. */
   readonly restartsForgotten?: boolean;
-  /** Stops what leaves while others may still send it connections. */
+  /** Stops a leaving task while other nodes may still send it connections. */
   readonly hurried?: boolean;
-  /** Does not send again what was lost. */
+  /** Does not send a lost report again. */
   readonly resendForgotten?: boolean;
 }
 
@@ -51,12 +51,12 @@ export class Worker {
   readonly #faults: WorkerFaults;
   readonly #reports: StatusReports;
   readonly #lives = new Map<TaskId, LocalTask>();
-  /** To be looked at, first come, first served. */
+  /** Tasks to check, in the order of their arrival. */
   readonly #dirty = new Set<TaskId>();
-  /** To be looked at again from that tick on. */
+  /** Tasks to check again from that tick on. */
   readonly #waiting = new Map<TaskId, number>();
   readonly #flights: Flights;
-  /** Those that the engine has, and the gateway they were made with. */
+  /** Networks that the engine has, and the gateway that each was created with. */
   readonly #networks = new Map<NetworkId, string>();
   #pruneDue = true;
   #pruneTick = 0;
@@ -78,7 +78,7 @@ export class Worker {
     this.#reports = new StatusReports(limits, faults.resendForgotten === true);
   }
 
-  /** The state shows what has become of every task here, as far as the engine knows. */
+  /** Whether the state shows the outcome of every task here, as far as the engine knows it. */
   get hasAccounted(): boolean {
     if (!this.#synced || this.#assignment?.caughtUp !== true) return false;
     return this.#reports.isEmpty(this.#lives.values());
@@ -102,7 +102,7 @@ export class Worker {
       case "assigned":
         return this.#assign(input);
       case "engine":
-        // What the engine has is known anew from its next list.
+        // The engine's next list says what it has.
         this.#ready = input.ready;
         this.#synced = false;
         this.#networks.clear();
@@ -145,7 +145,7 @@ export class Worker {
       if (before !== undefined && networksOf(before).some((id) => !kept.has(id))) {
         this.#pruneDue = true;
       }
-      // Gateways may have come or moved.
+      // Gateways may be new or changed.
       for (const local of this.#lives.values()) {
         if (local.container !== undefined || local.task?.Gam.attachments.length === 0) continue;
         local.plan = undefined;
@@ -163,7 +163,7 @@ export class Worker {
         local.unwantedIndex = next.index;
       }
       local.task = task;
-      // Until it is accepted here, what there is to say of it is for others to say.
+      // Until this node accepts the task, only the leader reports its status.
       const own =
         compareStates(local.status?.State ?? "new", "accepted") < 0 ? undefined : local.status;
       local.status = own === undefined ? task.Status : mergeStatus(task.Status, own);
@@ -198,7 +198,7 @@ export class Worker {
 
   #doubt(id: TaskId): void {
     const local = this.#life(id);
-    // Its answer will say where the container is.
+    // The answer to the running action will show the container's state.
     if (local.busy === undefined) local.doubted = true;
   }
 
@@ -226,14 +226,14 @@ export class Worker {
     if (led === this.#led) return;
     this.#led = led;
     if (!led) this.#unledTick = this.#nowTick;
-    // A new leader may never have heard what the old one was told.
+    // A new leader may not have the reports that the old one got.
     for (const local of this.#lives.values()) local.resendTick = 0;
     this.#all();
   }
 
   /**
-   * Without a leader, an end of which the state knows nothing has not happened: the container may be
-   * started again. Should the state learn of it after all, it is stopped then.
+   * Without a leader, drops ends that the state does not show, so that the container may be restarted. If the
+   * state shows the end later after all, the container is stopped then.
    */
   #takeBack(): void {
     for (const local of this.#lives.values()) {
@@ -285,12 +285,12 @@ export class Worker {
       steeredIndex: this.#faults.hurried ? Number.POSITIVE_INFINITY : this.#steeredIndex,
     };
     if (now.caughtUp) this.#pruneNetworks(assignment, effects);
-    // What has a container is finished first: half of the tasks running is worth more than all made.
+    // Tasks with a container come first: half of the tasks running is worth more than all containers created.
     for (const made of [true, false]) {
       for (const id of this.#dirty) {
         const local = this.#lives.get(id);
         if (local !== undefined && (local.container !== undefined) !== made) continue;
-        // One that is busy is looked at again when its action is answered.
+        // A busy task is checked again when its action is answered.
         const busy = local?.busy !== undefined;
         if (local === undefined || busy || this.#advanceAtAll(local, now, effects)) {
           this.#dirty.delete(id);
@@ -299,18 +299,18 @@ export class Worker {
     }
   }
 
-  /** As #advance(). A task over which this peer stumbles does not run, and stops nothing else. */
+  /** Like #advance(), but a task that makes it throw is rejected and does not stop the others. */
   #advanceAtAll(local: LocalTask, now: Circumstances, effects: WorkerEffect[]): boolean {
     try {
       return this.#advance(local, now, effects);
     } catch (thrown) {
-      // Catches all: a task in the state must not end the agent of its node again after each start.
+      // Catches all: a bad task in the state would otherwise end the agent at every start.
       if (wants(local)) this.#reject(local, `task cannot be run: ${messageOf(thrown)}`);
       return this.#wait(local, now.nowTick + this.#limits.retryTicks);
     }
   }
 
-  /** Does what can be done now. False when it waits for a free lane. */
+  /** Takes all steps that are possible now. Returns: false when the task waits for a free lane. */
   #advance(local: LocalTask, now: Circumstances, effects: WorkerEffect[]): boolean {
     for (;;) {
       if (local.waitTick > now.nowTick) return this.#wait(local, local.waitTick);
@@ -350,7 +350,7 @@ export class Worker {
     return true;
   }
 
-  /** The only place where a task's state changes, and it only grows. */
+  /** The only place where a task's state changes. It only moves forward. */
   #become(local: LocalTask, { state, message, err }: Extract<NextStep, { kind: "become" }>): void {
     const { container, status } = local;
     const begun = container?.phase === "running" || container?.phase === "exited";
@@ -375,7 +375,7 @@ export class Worker {
     local.quietTick = this.#nowTick;
   }
 
-  /** What a container needs before it can be made, then the container. `undefined`: look again. */
+  /** Gets what the container needs, then creates it. Returns: `undefined` to check again, else as #advance(). */
   #prepare(local: LocalTask, effects: WorkerEffect[]): boolean | undefined {
     const { task } = local;
     const around = this.#assignment;
@@ -384,7 +384,7 @@ export class Worker {
       const { cluster, self: node, networks } = around;
       const planned = planContainer(task, { cluster, node, networks });
       if ("error" in planned) return this.#reject(local, planned.error);
-      // The leader gives this node its part of the network, and then it is looked at again.
+      // The task waits until the leader gives this node its part of the network.
       if ("awaits" in planned) return true;
       local.plan = planned.plan;
     }
@@ -394,7 +394,7 @@ export class Worker {
     }
     if (local.image === "lacking") {
       const { registryAuth } = task.Gam;
-      // One pull serves all who wait for it, and keeps none of them from being shut down meanwhile.
+      // One pull serves all tasks that wait for it, and none is busy with it, so each can be shut down meanwhile.
       if (this.#flights.pulling(plan.image, registryAuth)) return true;
       return this.#act(
         undefined,
@@ -413,7 +413,7 @@ export class Worker {
     }
     const network = around.networks.find(({ Id }) => Id === missing.network);
     if (network === undefined) return this.#reject(local, `network ${missing.network} not found`);
-    // A prune that began before the network was known here would take it away again.
+    // A running prune began before this network was known here, and would remove it again.
     if (this.#pruning || this.#flights.ensuring(network.Id)) return false;
     const planned = planNetwork(network, around.self, around.cluster);
     if (planned === undefined) return true;
@@ -473,7 +473,7 @@ export class Worker {
     if (outcome.ok) {
       if (action.kind === "ensureImage") local.image = "fetched";
       if (action.kind === "remove") local.container = undefined;
-      // One that ended at once ended again, also when nobody saw it run.
+      // A container that ended at once has ended again, although no report showed it running.
       if (action.kind === "start") local.endedTick = this.#nowTick;
       if (outcome.container !== undefined) this.#observe(outcome.container);
       return;
@@ -484,7 +484,7 @@ export class Worker {
         return;
       case "network":
         this.#networks.clear();
-        // A container that was made for a network is of no use without it.
+        // A container that was created for a network cannot run without it.
         if (action.kind === "start") return this.#refused(local, action, outcome.message);
         local.waitTick = this.#nowTick + this.#limits.retryTicks;
         return;
@@ -493,7 +493,7 @@ export class Worker {
           if (wants(local)) this.#reject(local, outcome.message);
           return;
         }
-        // An image that is gone as soon as it is fetched must not be fetched in a tight loop.
+        // An image that disappears right after the pull must not be pulled in a tight loop.
         if (local.image === "fetched") local.waitTick = this.#nowTick + this.#limits.retryTicks;
         local.image = "lacking";
         return;
@@ -524,7 +524,7 @@ export class Worker {
         if (wants(local)) this.#reject(local, message);
         return;
       default:
-        // Nothing else can be done with a container that does not stop or go.
+        // When the engine refuses to stop or remove a container, only a retry is left.
         local.waitTick = this.#nowTick + this.#limits.retryTicks;
     }
   }
@@ -538,12 +538,12 @@ export class Worker {
   }
 }
 
-/** Networks that this node has a part of. */
+/** Networks in which this node has a gateway. */
 function networksOf({ networks, self }: Assignment): NetworkId[] {
   return networks.flatMap(({ Id, Gam }) => (Gam.gateways[self.ID] === undefined ? [] : [Id]));
 }
 
-/** Restarts in place that are remembered for each task: more than any sensible policy counts. */
+/** Restarts in place that are kept for each task: more than any sensible policy counts. */
 const restartsKept = 100;
 
 function isSame(known: ContainerState, listed: ContainerState): boolean {
@@ -551,7 +551,7 @@ function isSame(known: ContainerState, listed: ContainerState): boolean {
   return known.id === id && known.phase === phase && known.health === health;
 }
 
-/** A refusal ends a task that is wanted. One that is not ends as shut down. */
+/** Whether a refusal may end the task. A task that should not run ends as "shutdown" instead. */
 function wants(local: LocalTask): boolean {
   return local.task !== undefined && isWanted(local.task);
 }

@@ -1,4 +1,4 @@
-/** The smallest objects of the state as a worker reads them, for tests. */
+/** Minimal objects of the state for tests of the worker. */
 import type { NetworkId } from "@gam/core";
 import type { Network, Node, Task } from "@gam/state";
 import { aNetwork as newNetwork, aNode as newNode, aTask as newTask } from "@gam/state/testing";
@@ -10,7 +10,7 @@ export function aNode(id = "node1"): Node {
   return { ...meta, ...newNode(id, { description: { Hostname: "host1" } }) };
 }
 
-/** Given to `node1`, not begun. */
+/** A task that is assigned to `node1` and not started. */
 export function aTask(id: string, change: Partial<Task> = {}): Task {
   const extra = { templateVersion: 1, serviceName: "web" };
   const wish = { slot: 1, node: "node1", state: "assigned", extra } as const;
@@ -22,7 +22,7 @@ export function aNetwork(name: string, change: Partial<Network> = {}): Network {
   return { Version: meta.Version, Created: at, ...network, ...change };
 }
 
-/** A network that `node1` has a part of: 10.253.NUMBER.0/24, the node at .2. */
+/** A network in which `node1` has a gateway: 10.253.NUMBER.0/24, the node at .2. */
 export function anOverlay(name: string, number = 1): Network {
   const IPAM = {
     Driver: "default",

@@ -1,11 +1,11 @@
 /**
- * Sim engine: a Docker engine without Docker, in ticks.
+ * Sim engine: simulates a Docker engine, in ticks.
  *
- * It keeps what an engine keeps (images, networks, containers) over the restart of its worker, and is
- * wrong where the real one is: it refuses, forgets to tell, goes away, and comes back. The suite of the
- * runtime package runs against this and against the real one.
+ * Like a real engine it keeps images, networks and containers when the worker restarts, and it has the same
+ * faults: it refuses, loses events, goes away, and comes back. The suite of the runtime package runs against
+ * this engine and the real one.
  *
- * Drive it with perform() for each action and tick(); hand what tick() returns to the worker.
+ * Drive it with perform() for each action and with tick(); pass the results of tick() to the worker.
  */
 import { assert, type NetworkId, type Random, type TaskId } from "@gam/core";
 import { label, type NetworkPlan, type PortConfig } from "@gam/state";
@@ -19,29 +19,29 @@ import type {
 
 /** How the containers of an image behave. Ticks are counted from the start of each. */
 export interface FakeProgram {
-  /** Ends by itself. */
+  /** The container ends by itself after so long. */
   readonly exitTicks?: number;
   readonly exitCode?: number;
-  /** How long it takes to stop when asked to. */
+  /** How long it takes to stop. */
   readonly stopTicks?: number;
   readonly stopCode?: number;
-  /** It cannot be started, with this message. */
+  /** When set, the start fails with this message. */
   readonly startError?: string;
-  /** Healthy after so long. Absent: there is no check. */
+  /** The container is healthy after so long. Absent: there is no check. */
   readonly healthyTicks?: number;
 }
 
 export interface SimEngineOptions {
-  /** Images that are there. */
+  /** Images that the engine has. */
   readonly images?: readonly string[];
   /** Images that can be pulled. */
   readonly registry?: readonly string[];
   readonly programs?: Readonly<Record<string, FakeProgram>>;
   /** Ticks that an action takes, at least 1. */
   readonly actionTicks?: (action: EngineAction) => number;
-  /** A whole list of containers is sent so often. */
+  /** Ticks between whole lists of containers. */
   readonly resyncTicks?: number;
-  /** Share of the news about single containers that gets lost. */
+  /** Share of the reports about single containers that are lost. */
   readonly newsLostPercent?: number;
   readonly random?: Random;
 }
@@ -73,8 +73,8 @@ export class SimEngine {
   }
 
   /**
-   * A worker begins to watch. What the one before it had asked for is done, and answered to nobody; but a
-   * container that was to get into networks is not in them, which takes more calls than one.
+   * A new worker begins to watch. Actions of the worker before it are completed without an answer. But a container
+   * that was being created is not in its networks, because that takes several calls.
    */
   attach(): void {
     for (const { action } of this.#flying) {
@@ -128,7 +128,7 @@ export class SimEngine {
     return [...this.#images];
   }
 
-  /** The container of the task ends by itself. */
+  /** Makes the task's container end by itself. */
   exit(task: TaskId, exitCode: number): void {
     const container = this.#of(task);
     if (container?.state.phase === "running") this.#end(container, exitCode);
@@ -139,7 +139,7 @@ export class SimEngine {
     if (container !== undefined) this.#change(container, { health });
   }
 
-  /** Somebody removes the container by hand. */
+  /** Removes the container, as somebody may do by hand. */
   remove(task: TaskId): void {
     const container = this.#of(task);
     if (container === undefined) return;
@@ -147,13 +147,13 @@ export class SimEngine {
     this.#tell({ ...container.state, phase: "gone" });
   }
 
-  /** A container that nobody asked for, with gam's labels. */
+  /** Adds a container with gam's labels that no task has. */
   plant(state: ContainerState): void {
     const plan = { name: state.id, image: "", body: {}, joins: [] };
     this.#containers.set(state.id, { state, plan, startedTick: this.#nowTick });
   }
 
-  /** The engine does not answer any more. Its containers run on. */
+  /** Stops the engine's answers. Its containers keep running. */
   lose(reason: string): void {
     this.#lost = reason;
     this.#news.push(this.#presence());
@@ -165,7 +165,7 @@ export class SimEngine {
     this.#resyncTick = this.#nowTick;
   }
 
-  /** The host loses power: everything that ran has ended when it is back. */
+  /** The host loses power: all running containers have ended when it is back. */
   powerLoss(): void {
     for (const container of this.#containers.values()) {
       if (container.state.phase !== "running") continue;
@@ -218,7 +218,7 @@ export class SimEngine {
 
   #do(action: EngineAction): ActionOutcome {
     if (this.#lost !== "") {
-      // It may have got so far that there is a container.
+      // The interrupted create may have made a container.
       if (action.kind === "create" && action.plan.joins.length > 0) {
         this.#create(action.task, action.plan, false);
       }
@@ -257,7 +257,7 @@ export class SimEngine {
     return { ok: true };
   }
 
-  /** `whole`: also gets it into its networks. */
+  /** `whole`: also connects it to its networks. */
   #create(task: TaskId, plan: ContainerPlan, whole: boolean): ActionOutcome {
     const known = this.#of(task);
     if (known !== undefined) {
