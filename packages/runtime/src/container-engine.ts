@@ -1,13 +1,13 @@
 /**
- * ContainerEngine: what gam needs of the Docker engine of its node.
+ * ContainerEngine: what gam needs from the Docker engine of its node.
  *
- * `Engine` is the real one. Its fake is `FakeEngine` of `@gam/worker/testing`; both pass the same suite.
+ * `DockerEngine` is the real one. Its fake wraps `SimEngine` of `@gam/worker/testing`; both pass the same suite.
  */
 import type { Readable } from "node:stream";
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction, WorkerInput } from "@gam/worker";
 
-/** Inputs of the worker, to be handed on as they are, in this order. */
+/** Inputs of the worker. Pass them on unchanged and in this order. */
 export type EngineNews = Extract<WorkerInput, { kind: "engine" | "containers" | "container" }>;
 
 export interface ContainerLogsOptions {
@@ -24,20 +24,20 @@ export interface ContainerLogsOptions {
 }
 
 export interface ContainerEngine {
-  /** Never rejects, and always answers: every call has a bounded time. */
+  /** Never rejects and always answers: every call has a time limit. */
   perform(action: EngineAction): Promise<ActionOutcome>;
   /**
-   * News from now on: first whether the engine is there, then all of gam's containers, then each one
-   * that changes, with a whole list again at intervals. Connects again by itself. One listener.
+   * Reports to `listener` from now on: first whether the engine answers, then all of gam's containers, then each
+   * changed container, and the whole list again at intervals. Reconnects by itself. Takes one listener.
    */
   watch(listener: (news: EngineNews) => void): void;
   /** Errors: ENGINE_MISSING. */
   describe(): Promise<NodeDescription>;
-  /** Cheap enough to be asked every second. Without an engine the host is described all the same. */
+  /** Cheap enough to call every second. Without an engine it still measures the host. */
   usage(): Promise<Usage>;
   /**
    * The log as the engine sends it: frames, or plain bytes when the container has a terminal.
-   * Reads no faster than it is read. Errors: NOT_FOUND, ENGINE_MISSING, ENGINE_FAILED.
+   * Reads from the engine only as fast as the caller reads. Errors: NOT_FOUND, ENGINE_MISSING, ENGINE_FAILED.
    */
   logs(container: string, options: ContainerLogsOptions): Promise<Readable>;
   /** Ends the watch and every stream. */

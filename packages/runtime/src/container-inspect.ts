@@ -1,4 +1,4 @@
-/** What is read of the engine's answers about containers. */
+/** Container inspect: reads the fields that gam uses from the engine's answers about containers. */
 import { check, type TaskId } from "@gam/core";
 import { label } from "@gam/state";
 import type { ContainerState } from "@gam/worker";
@@ -31,13 +31,13 @@ const listed = check.list(
 
 export interface Inspection {
   readonly state: ContainerState;
-  /** The engine's default when the container names none. */
+  /** The engine's default when the container sets no timeout. */
   readonly stopSeconds: number;
 }
 
 const stopSecondsDefault = 10;
 
-/** Shape: `undefined` for a container that is not gam's. Errors: BAD_FRAME. */
+/** Returns: `undefined` for a container that is not gam's. Errors: BAD_FRAME. */
 export function readInspection(answer: unknown): Inspection | undefined {
   const { Id, State, Config, NetworkSettings } = inspected(answer, "container");
   const task = taskOf(Config.Labels);
@@ -67,7 +67,7 @@ export function readInspection(answer: unknown): Inspection | undefined {
   return { state, stopSeconds: Config.StopTimeout ?? stopSecondsDefault };
 }
 
-/** One line of the engine's list: enough to see whether a container has changed. */
+/** One row of the engine's container list: enough to see whether the container changed. */
 export interface Listing {
   readonly id: string;
   readonly task: TaskId;
@@ -75,7 +75,7 @@ export interface Listing {
   readonly health: ContainerState["health"];
 }
 
-/** Shape: gam's containers only. Errors: BAD_FRAME. */
+/** Returns: gam's containers only. Errors: BAD_FRAME. */
 export function readList(answer: unknown): Listing[] {
   return listed(answer, "containers").flatMap(({ Id, State, Status, Labels }) => {
     const task = taskOf(Labels);
@@ -86,7 +86,7 @@ export function readList(answer: unknown): Listing[] {
   });
 }
 
-/** The task of a container with these labels, if it is gam's at all. */
+/** The task of a container with these labels; `undefined` when the container is not gam's. */
 export function taskOf(found: Readonly<Record<string, string>> | undefined): TaskId | undefined {
   if (found?.[label.cluster] === undefined) return undefined;
   return found[label.task] as TaskId | undefined;

@@ -17,7 +17,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { NetworkBook } from "./network-book.ts";
 import { Performer } from "./perform-action.ts";
 
-/** The fake of `@gam/worker/testing`, ticking as fast as it is asked. */
+/** The fake of `@gam/worker/testing`; it ticks as fast as it is called. */
 class TickingEngine implements ContainerEngine {
   readonly #fake = new SimEngine({
     images: ["tiny:1"],
@@ -94,7 +94,7 @@ if (socketPath === undefined) {
     assert.ok(description.Resources.NanoCPUs >= 1e9);
     assert.ok(description.Engine.Plugins.some(({ Type, Name }) => Type === "Network" && Name));
     let usage = await engine.usage();
-    // The list of images is on its way; each measurement takes about a millisecond.
+    // The list of images is being fetched; each measurement takes about a millisecond.
     for (let n = 0; n < 1000 && usage.images.length === 0; n += 1) usage = await engine.usage();
     assert.ok(usage.images.includes(image), usage.images.join(" "));
     assert.ok(usage.memoryBytes > 0 && usage.memoryBytes < usage.memoryTotalBytes);
@@ -103,7 +103,7 @@ if (socketPath === undefined) {
     await engine.close();
   });
 
-  test("Engine tells health, ports and logs as they are", async () => {
+  test("Engine reports health, ports and logs", async () => {
     const engine = new DockerEngine({ socketPath });
     const listed = Promise.withResolvers<void>();
     const sick = Promise.withResolvers<void>();
@@ -171,13 +171,13 @@ const newsOf = async (socket: string): Promise<EngineNews> => {
   return news;
 };
 
-test("a missing engine is news with a reason, and nothing is performed", async () => {
+test("a missing engine is reported with a reason, and actions fail", async () => {
   const news = await newsOf(join(tmpdir(), "gam-no-such.sock"));
   assert.ok(news.kind === "engine" && !news.ready);
   assert.match(news.reason, /^Cannot reach engine: .*ENOENT/);
 });
 
-test("an engine that is too old is news with both versions", async () => {
+test("an engine that is too old is reported with both versions", async () => {
   const socket = join(tmpdir(), `gam-old-engine-${process.pid}.sock`);
   const server = await FakeEngineServer.listen(socket, "1.40");
   const news = await newsOf(socket);
@@ -186,7 +186,7 @@ test("an engine that is too old is news with both versions", async () => {
   assert.equal(news.reason, "Cannot use engine: it speaks API 1.40, gam needs 1.41 or later");
 });
 
-test("a broken invariant of whoever listens is no lost engine: it goes through the watch", async (t) => {
+test("a broken invariant in the listener rejects the watch, and does not count as a lost engine", async (t) => {
   const socket = join(tmpdir(), `gam-watched-engine-${process.pid}.sock`);
   const server = await FakeEngineServer.listen(socket);
   t.after(() => server.close());

@@ -1,12 +1,12 @@
 /**
- * Docker engine: the Docker engine of this node, over its socket.
+ * Docker engine: calls the Docker engine of this node over its socket.
  *
- *   const engine = new Engine({ socketPath: "/var/run/docker.sock" });
- *   engine.watch((news) => peer.step(news));          // first: until then nothing is performed
+ *   const engine = new DockerEngine({ socketPath: "/var/run/docker.sock" });
+ *   engine.watch((news) => peer.step(news));          // call first: actions fail until it has connected
  *   const outcome = await engine.perform(action);
  *
- * Decides nothing: what to do comes from the worker, what happened goes to it. Touches only what has
- * gam's labels. An engine that is missing, dead or too old is news, not an error.
+ * Decides nothing: actions come from the worker, results go back to it. Touches only objects with gam's
+ * labels. It reports an engine that is missing, dead or too old as news, not as an error.
  */
 import type { Readable } from "node:stream";
 import { check, GamError } from "@gam/core";
@@ -25,9 +25,9 @@ export interface EngineOptions {
 
 const socketPathDefault = "/var/run/docker.sock";
 const answerMs = 10_000;
-/** A disk fills slowly, and asking it is the dearest part of measuring usage. */
+/** A disk fills slowly, and reading its free space is the most expensive part of measuring usage. */
 const diskEveryMs = 10_000;
-/** As many as a peer takes from another. */
+/** A peer accepts no more images from another peer. */
 const imagesMax = 4096;
 const text = check.string(1 << 20);
 const texts = check.optional(check.list(text, 1 << 16));
@@ -51,7 +51,7 @@ export class DockerEngine implements ContainerEngine {
   readonly #performer: Performer;
   readonly #host = new HostUsage();
   #watch: EngineWatch | undefined;
-  #missing = "Cannot reach engine: nobody has tried yet";
+  #missing = "Cannot reach engine: not tried yet";
   #ready = false;
   #images: readonly string[] = [];
   #imagesStale = true;
@@ -66,7 +66,7 @@ export class DockerEngine implements ContainerEngine {
     this.#performer = new Performer(this.#client, this.#networks);
   }
 
-  /** Gam's networks in it, for the data plane. */
+  /** Gam's networks in this engine, for the data plane. */
   get networks(): NetworkBook {
     return this.#networks;
   }
@@ -120,7 +120,7 @@ export class DockerEngine implements ContainerEngine {
   }
 
   async usage(): Promise<Usage> {
-    // Not waited for: an engine that hangs must not silence its host.
+    // Not awaited: a hung engine must not block the host's usage reports.
     if (this.#ready && this.#imagesStale && !this.#listing) void this.#refreshImages();
     if (performance.now() >= this.#diskAtMs + diskEveryMs) {
       this.#diskAtMs = performance.now();
@@ -155,7 +155,7 @@ export class DockerEngine implements ContainerEngine {
     await closed;
   }
 
-  /** An engine that goes away meanwhile leaves them stale; usage is told without. */
+  /** When the engine fails meanwhile, the list stays stale and a later usage() tries again. */
   async #refreshImages(): Promise<void> {
     this.#imagesStale = false;
     this.#listing = true;
@@ -184,7 +184,7 @@ export class DockerEngine implements ContainerEngine {
   }
 }
 
-/** What the client throws, in the words of the rest of gam. */
+/** Turns an error of the engine client into a GamError. */
 function told(thrown: EngineRefusal | EngineUnreachable, what: string): GamError {
   const options = { cause: thrown };
   if (thrown instanceof EngineUnreachable) {

@@ -1,7 +1,7 @@
 /**
- * What every ContainerEngine promises, the real one and the fake.
+ * The tests that every ContainerEngine must pass, the real one and the fake.
  *
- * The image must run `sh` when given a command, and until it is stopped when given none.
+ * The image must run `sh` when given a command, and run until it is stopped when given none.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -19,7 +19,7 @@ import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 export interface SuiteWorld {
   readonly engine: ContainerEngine;
   readonly image: string;
-  /** An image that no registry has, and no registry answers for. */
+  /** An image that no registry has. */
   readonly imageMissing: string;
   /** A command of a container that ends with code 3. */
   readonly failing: readonly string[];
@@ -50,7 +50,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       while (!done()) {
         await new Promise<void>((resolve, reject) => {
           waiting.add(resolve);
-          late.addEventListener("abort", () => reject(new Error("no such news came")));
+          late.addEventListener("abort", () => reject(new Error("expected news did not arrive")));
         });
       }
     };
@@ -110,7 +110,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       await world.engine.close();
     });
 
-    test("says that it is ready, then lists", () => {
+    test("reports that the engine is ready, then lists", () => {
       assert.deepEqual(heard[0], { kind: "engine", ready: true, reason: "" });
       assert.equal(heard[1]?.kind, "containers");
     });
@@ -137,7 +137,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       await until(() => told(task.ID)?.phase === "gone");
     });
 
-    test("what is gone is said to be gone", async () => {
+    test("an action on a container that is gone fails with gone", async () => {
       const on = { task: "none" as TaskId, container: "0".repeat(64) };
       for (const kind of ["start", "stop", "inspect"] as const) {
         const outcome = await act({ kind, ...on });
@@ -145,7 +145,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       }
     });
 
-    test("an exit is told with its code", async () => {
+    test("an exit is reported with its code", async () => {
       const task = makeTask("exit", world.failing);
       const { id } = await create(task);
       await act({ kind: "start", task: task.ID, container: id });
@@ -154,7 +154,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       await remove(task, id);
     });
 
-    test("an image that is there is not pulled, one that is nowhere is refused", async () => {
+    test("an image that the engine has is not pulled, an image that no registry has is refused", async () => {
       const ensure = (image: string): Promise<ActionOutcome> =>
         act({ kind: "ensureImage", image, registryAuth: "" });
       assert.deepEqual(await ensure(world.image), { ok: true });
@@ -172,7 +172,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       assert.equal(made.ok ? "ok" : made.failure, "image");
     });
 
-    test("networks are made once, joined, kept while in use, and pruned", async () => {
+    test("networks are created once, joined, kept while in use, and pruned", async () => {
       const task = makeTask("joined", undefined, networks);
       const planned = planContainer(task, { cluster: "suite", node: aNode(), networks });
       assert.ok("plan" in planned);

@@ -7,9 +7,9 @@ const info = check.object({
 });
 
 /**
- * Whether the engine is in a swarm of Docker's own, which takes ports that gam needs.
+ * Whether the engine is in a Docker swarm, which takes ports that gam needs.
  *
- * Shape: false as well where the engine does not answer: that is told elsewhere.
+ * Returns: false also when the engine does not answer; EngineWatch reports that.
  */
 export async function isInSwarm(socketPath: string): Promise<boolean> {
   const client = new EngineClient(socketPath);

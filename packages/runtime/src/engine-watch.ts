@@ -1,8 +1,8 @@
 /**
- * Engine watch: tells when the engine comes and goes, and what its containers do.
+ * Engine watch: reports when the engine connects or fails, and how its containers change.
  *
- * Connects, listens to events, then lists: what happens in between is in the events. An event only says
- * which container to look at. A lost stream, or one that hides a dead engine, ends in a new connection.
+ * Connects, subscribes to events, then lists, so that no change between the two is missed. An event only says
+ * which container to inspect. It reconnects when the event stream ends or the engine stops answering pings.
  */
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
@@ -32,7 +32,7 @@ const event = check.object({
 
 export interface WatchListener {
   onNews(news: EngineNews): void;
-  /** The engine is there, and nothing that was known of it holds. */
+  /** Called when the engine has connected: discard all cached knowledge of it. */
   onConnect(): Promise<void> | void;
   onImagesChanged(): void;
 }
@@ -42,9 +42,9 @@ export class EngineWatch {
   readonly #performer: Performer;
   readonly #listener: WatchListener;
   readonly #closing = new AbortController();
-  /** As they were last told. */
+  /** Each container's state as last read. */
   readonly #known = new Map<string, ContainerState>();
-  /** Containers being looked at; `true` when there was news meanwhile. */
+  /** Containers being inspected; `true` when another event arrived meanwhile. */
   readonly #looking = new Map<string, boolean>();
   #ended: Promise<void> | undefined;
 
@@ -69,7 +69,7 @@ export class EngineWatch {
     await this.#ended;
   }
 
-  /** Until close(). Rejects with what a listener throws, when that is a broken invariant. */
+  /** Runs until close(). Rejects only when the listener throws a broken invariant. */
   async run(): Promise<void> {
     let lostBecause: string | undefined;
     while (!this.#closing.signal.aborted) {
@@ -84,7 +84,7 @@ export class EngineWatch {
     }
   }
 
-  /** One connection, from its beginning to its end. Shape: why it ended. */
+  /** Runs one connection until it ends. Returns: why it ended. */
   async #session(onReady: () => void): Promise<string> {
     const session = new AbortController();
     const end = (): void => session.abort();
@@ -116,22 +116,22 @@ export class EngineWatch {
     }
   }
 
-  /** Shape: why the events ended. */
+  /** Returns: why the events ended. */
   async #listen(stream: Readable): Promise<string> {
-    // It may fail once more after nobody reads it.
+    // The stream may fail once more after the loop below has stopped reading it.
     stream.on("error", () => undefined);
     try {
       for await (const line of jsonLines(stream)) this.#hear(line);
       return "Cannot reach engine: it closed the connection";
     } catch (thrown) {
       rethrowInvariant(thrown);
-      return `Cannot listen to engine: ${messageOf(thrown)}`;
+      return `Cannot read engine events: ${messageOf(thrown)}`;
     } finally {
       stream.destroy();
     }
   }
 
-  /** Lists at once and at intervals, and asks whether the engine still answers. Shape: why not. */
+  /** Lists at once and at intervals, and pings in between. Returns: why the engine no longer answers. */
   async #guard(session: AbortController): Promise<string | undefined> {
     try {
       for (let sinceListMs = resyncMs; !session.signal.aborted; sinceListMs += pingMs) {
@@ -181,7 +181,7 @@ export class EngineWatch {
     else void this.#look(Actor.ID);
   }
 
-  /** One look at a container at a time, so that the last one told is the newest. */
+  /** Inspects a container, one call at a time, so that the last reported state is the newest. */
   async #look(id: string): Promise<void> {
     do {
       this.#looking.set(id, false);
@@ -190,7 +190,7 @@ export class EngineWatch {
         if (state !== undefined) this.#listener.onNews({ kind: "container", container: state });
       } catch (thrown) {
         rethrowInvariant(thrown);
-        // The engine went away under us. The next list has what we missed.
+        // The connection to the engine broke. The next list has what was missed.
         this.#looking.delete(id);
         return;
       }
@@ -204,7 +204,7 @@ export class EngineWatch {
       if (inspection !== undefined) this.#known.set(id, inspection.state);
       return inspection?.state;
     } catch (thrown) {
-      // One container that cannot be looked at must not hide the others.
+      // One container that cannot be inspected must not hide the others.
       if (!(thrown instanceof EngineRefusal)) throw thrown;
       this.#known.delete(id);
       return undefined;

@@ -1,7 +1,7 @@
 /**
  * Host usage: how busy this host is, from the kernel's own counters.
  *
- * The engine's statistics take a second a container; these take a millisecond a host.
+ * The engine's statistics take a second per container; these counters take a millisecond per host.
  */
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -23,7 +23,7 @@ export class HostUsage {
 
   /** Errors: those of reading /proc, on systems without it. */
   measure(): HostLoad {
-    // The kernel answers from memory. To wait for it in another thread costs more than the answer.
+    // The kernel answers from memory, so a synchronous read costs less than an asynchronous one.
     const total = totalmem();
     return {
       cpu: this.#share(readFileSync("/proc/stat", "utf8")),
@@ -39,7 +39,7 @@ export class HostUsage {
     const whole = times.reduce((sum, time) => sum + time, 0);
     const busy = whole - (times[3] ?? 0) - (times[4] ?? 0);
     const passed = whole - this.#whole;
-    // Asked twice within one tick of the kernel, nothing has passed: say again what was said.
+    // A second call within one kernel tick sees no time pass: return the last value again.
     if (passed > 0) this.#cpu = Math.min(1, Math.max(0, (busy - this.#busy) / passed));
     this.#busy = busy;
     this.#whole = whole;
@@ -47,7 +47,7 @@ export class HostUsage {
   }
 }
 
-/** Bytes that may still be written where `path` is; 0 when nobody can say. */
+/** Free bytes on the disk that holds `path`; 0 when that cannot be read. */
 export async function diskFreeBytes(path: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(path);

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 
 /**
- * The values of a stream of JSON lines. A chunk may hold several, or a part of one.
+ * Yields the values of a stream of JSON lines. A chunk may hold several lines, or a part of one.
  *
- * Errors: what the stream fails with; SyntaxError for what is no JSON.
+ * Errors: those of the stream; SyntaxError for a line that is not JSON.
  */
 export async function* jsonLines(stream: Readable): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();

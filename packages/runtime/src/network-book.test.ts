@@ -17,17 +17,17 @@ interface FakeNetwork {
   readonly Labels: Readonly<Record<string, string>>;
 }
 
-/** The engine's calls for networks, with its answers. */
+/** A fake engine's network calls, with its answers. */
 class FakeNetworks {
   readonly networks = new Map<string, FakeNetwork>();
-  /** Ids of those with containers. */
+  /** Ids of networks with containers. */
   readonly used = new Set<string>();
   made = 0;
   /** Container id to its networks: id to endpoint. */
   readonly containers = new Map<string, Readonly<Record<string, string>>>();
   inspections = 0;
 
-  /** What it says of a container, and of all. */
+  /** Its answers about one container, and about all. */
   #told(id: string): unknown {
     const networks = Object.entries(this.containers.get(id) ?? {});
     const Networks = networks.map(([NetworkID, EndpointID], n) => [
@@ -119,7 +119,7 @@ function planOf(name: string, gateway = "10.0.5.2", mtu = "1450"): NetworkPlan {
 const front = planOf("front");
 const back = planOf("back");
 
-test("a network book makes one network for two that ask at once", async (t) => {
+test("a network book creates one network for two calls at once", async (t) => {
   const { engine, book } = await open(t);
   await Promise.all([book.ensure(front), book.reconcile([front, back]), book.ensure(back)]);
   assert.deepEqual(engine.names(), ["back", "front"]);
@@ -127,7 +127,7 @@ test("a network book makes one network for two that ask at once", async (t) => {
   assert.equal(book.idOf(front.network), "id1");
 });
 
-test("a network book makes again what differs, once nobody is on it", async (t) => {
+test("a network book recreates a network that differs, once no container uses it", async (t) => {
   const { engine, book } = await open(t);
   await book.ensure(front);
   engine.used.add("id1");
@@ -139,7 +139,7 @@ test("a network book makes again what differs, once nobody is on it", async (t) 
   assert.equal(book.idOf(front.network), "id3");
 });
 
-test("a network book lets tasks onto a network that only has another packet size", async (t) => {
+test("a network book accepts a network in use that differs only in packet size", async (t) => {
   const { engine, book } = await open(t);
   await book.ensure(front);
   engine.used.add("id1");
@@ -151,7 +151,7 @@ test("a network book lets tasks onto a network that only has another packet size
   assert.equal(book.idOf(front.network), "id2");
 });
 
-test("a network book prunes neither what the data plane holds nor what is not gam's", async (t) => {
+test("a network book prunes neither the data plane's networks nor those that are not gam's", async (t) => {
   const { engine, book } = await open(t);
   engine.networks.set("theirs", { Id: "theirs", Name: "theirs", Labels: {} });
   await book.reconcile([front, back]);
@@ -167,7 +167,7 @@ test("a network book prunes neither what the data plane holds nor what is not ga
   assert.deepEqual(engine.names(), ["theirs"]);
 });
 
-test("a network book leaves a name to whoever has it", async (t) => {
+test("a network book leaves a taken name to its owner", async (t) => {
   const { engine, book } = await open(t);
   engine.networks.set("theirs", { Id: "theirs", Name: "front", Labels: {} });
   await book.ensure(front);

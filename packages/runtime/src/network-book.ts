@@ -1,9 +1,9 @@
 /**
- * Network book: the engine's networks that stand for networks of the cluster.
+ * Network book: the engine's networks that belong to networks of the cluster.
  *
- * Knows them by their label; names are only for people. Never touches a network without it. Asked by
- * the worker, for a task that is about to start, and by the data plane, for all of a plan. Only one of
- * them is served at a time, so neither makes what the other is making.
+ * Finds them by gam's label, since names are only for people. Never touches a network without the label. The
+ * worker calls it for a task that is about to start, the data plane for a whole plan. Changes run one at a
+ * time, so the two never create the same network twice.
  */
 import { check, type NetworkId } from "@gam/core";
 import { type EngineClient, EngineRefusal } from "@gam/engine";
@@ -64,25 +64,25 @@ const attached = check.object({
   NetworkSettings: check.object({ SandboxKey: text, Networks: joined }),
 });
 
-/** One of gam's, as the engine tells it. */
+/** One of gam's networks, as the engine lists it. */
 type Found = ReturnType<typeof listed>[number] & { readonly network: NetworkId };
 
 export class NetworkBook {
   readonly #client: EngineClient;
   readonly #ids = new Map<NetworkId, string>();
-  /** Not to be pruned, whoever asks: the data plane has them. */
+  /** Networks that the data plane uses. prune() never removes them. */
   #held: ReadonlySet<NetworkId> = new Set();
-  /** Container id to its sandbox, and to the endpoints that it had then. */
+  /** Container id to its sandbox, and to the endpoints it had when the sandbox was read. */
   #sandboxes: ReadonlyMap<string, { readonly endpoints: string; readonly sandbox: Sandbox }> =
     new Map();
-  /** Ends when everything asked for so far is done. */
+  /** Settles when all work queued so far is done. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(client: EngineClient) {
     this.#client = client;
   }
 
-  /** The engine's id of a network that is there, as far as is known. */
+  /** The engine's id of a network, as far as it is known. */
   idOf(network: NetworkId): string | undefined {
     return this.#ids.get(network);
   }
@@ -91,7 +91,7 @@ export class NetworkBook {
     this.#ids.clear();
   }
 
-  /** Errors: EngineRefusal (also: it is in use and differs from the plan), EngineUnreachable. */
+  /** Errors: EngineRefusal (also when the network is in use and differs from the plan), EngineUnreachable. */
   async ensure(plan: NetworkPlan): Promise<void> {
     await this.#alone(async () => {
       await this.#ensure(plan, await this.#list());
@@ -99,10 +99,10 @@ export class NetworkBook {
   }
 
   /**
-   * Has exactly these of the networks whose bridges gam names, and holds them from now on.
+   * Makes exactly these networks exist, of those whose bridges gam names, and keeps prune() from removing them.
    *
-   * Shape: whether one was made. Errors: EngineRefusal for the first that could not be had (the others
-   * are there nevertheless), EngineUnreachable.
+   * Returns: whether one was created. Errors: EngineRefusal for the first network that failed (the others are
+   * created anyway), EngineUnreachable.
    */
   async reconcile(plans: readonly NetworkPlan[]): Promise<boolean> {
     this.#held = new Set(plans.map(({ network }) => network));
@@ -127,7 +127,7 @@ export class NetworkBook {
     });
   }
 
-  /** Makes it again, with a new bridge. Errors: EngineRefusal (it is in use), EngineUnreachable. */
+  /** Recreates the network with a new bridge. Errors: EngineRefusal (it is in use), EngineUnreachable. */
   async remake(plan: NetworkPlan): Promise<void> {
     await this.#alone(async () => {
       for (const one of await this.#list())
@@ -136,7 +136,7 @@ export class NetworkBook {
     });
   }
 
-  /** Its containers that run. Errors: EngineRefusal, EngineUnreachable. */
+  /** The network's running containers. Errors: EngineRefusal, EngineUnreachable. */
   async endpointsOn(network: NetworkId): Promise<BridgeEndpoint[]> {
     const known = (await this.#list()).find((one) => one.network === network);
     if (known === undefined) return [];
@@ -149,7 +149,7 @@ export class NetworkBook {
     return (await Promise.all(endpoints)).filter(({ pid }) => pid > 0);
   }
 
-  /** Containers that run and have a place in one of gam's networks. Errors: EngineRefusal, EngineUnreachable. */
+  /** Running containers that are in one of gam's networks. Errors: EngineRefusal, EngineUnreachable. */
   async sandboxes(): Promise<readonly Sandbox[]> {
     const own = new Map((await this.#list()).map(({ Id, network }) => [Id, network]));
     if (own.size === 0) return [];
@@ -185,15 +185,15 @@ export class NetworkBook {
     });
   }
 
-  /** Serves one at a time, in the order of asking. */
+  /** Runs one piece of work at a time, in the order of the calls. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work);
-    // Catches all: whoever asked gets the error, and the next one is served all the same.
+    // Catches all: the caller gets the error, and the next piece of work still runs.
     this.#last = done.catch(() => undefined);
     return done;
   }
 
-  /** Shape: whether it had to be made. */
+  /** Returns: whether the network had to be created. */
   async #ensure(plan: NetworkPlan, found: readonly Found[]): Promise<boolean> {
     const [first, ...more] = found.filter(({ network }) => network === plan.network);
     for (const double of more) await this.#removeUnlessUsed(double);
@@ -205,7 +205,7 @@ export class NetworkBook {
     return true;
   }
 
-  /** Removes what is not as planned. Shape: whether it is gone. */
+  /** Removes a network that differs from the plan. Returns: whether it was removed. */
   async #clear(found: Found, plan: NetworkPlan): Promise<boolean> {
     const difference = differenceOf(found, plan);
     if (difference === "none") return false;
@@ -213,7 +213,7 @@ export class NetworkBook {
       await this.#remove(found);
       return true;
     } catch (thrown) {
-      // Its containers keep their packet size until they go, and must not stop others from coming.
+      // Existing containers keep their packet size until they end. They must not keep new ones out.
       if (thrown instanceof EngineRefusal && difference === "size") return false;
       throw thrown;
     }
@@ -228,7 +228,7 @@ export class NetworkBook {
     if (this.#ids.get(network) === Id) this.#ids.delete(network);
   }
 
-  /** Its containers may still be on their way out; it is asked for again. */
+  /** The network may still be in use by containers that are ending; the next call tries again. */
   async #removeUnlessUsed(one: Found): Promise<void> {
     try {
       await this.#remove(one);
@@ -237,7 +237,7 @@ export class NetworkBook {
     }
   }
 
-  /** `undefined`: it has just ended. */
+  /** `undefined`: the container has just ended. */
   async #sandboxOf(id: string, own: ReadonlyMap<string, NetworkId>): Promise<Sandbox | undefined> {
     const answer = await this.#inspect(id);
     if (answer === undefined) return undefined;
@@ -257,7 +257,7 @@ export class NetworkBook {
     return answer === undefined ? 0 : container(answer, "container").State.Pid;
   }
 
-  /** `undefined`: there is no such container any more. */
+  /** `undefined`: the container no longer exists. */
   async #inspect(id: string): Promise<unknown> {
     try {
       return await this.#client.call({ method: "GET", path: `/containers/${id}/json`, limitMs });
@@ -286,7 +286,7 @@ export class NetworkBook {
       return await this.#make(name, body);
     } catch (thrown) {
       if (!(thrown instanceof EngineRefusal) || thrown.status !== 409) throw thrown;
-      // Somebody else's network has the name.
+      // Another network, not gam's, has the name.
       return await this.#make(`${name}.${network}`, body);
     }
   }
@@ -302,7 +302,7 @@ export class NetworkBook {
   }
 }
 
-/** Only what the plan says is compared: the engine adds of its own. `size`: nothing but the MTU. */
+/** Compares only what the plan sets, since the engine adds fields of its own. `size`: only the MTU differs. */
 function differenceOf(found: Found, { body }: NetworkPlan): "none" | "size" | "place" {
   const ranges = found.IPAM?.Config ?? [];
   const options = Object.entries(body.Options);

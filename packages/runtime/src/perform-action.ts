@@ -1,7 +1,7 @@
 /**
  * Performer: carries out the worker's actions on a real engine.
  *
- * Decides what an engine's answer means for the action that was asked. Decides nothing about tasks.
+ * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
 import { check, GamError, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
@@ -12,7 +12,7 @@ import { ensureImage } from "./pull-image.ts";
 
 const limitMs = 60_000;
 const inspectMs = 15_000;
-/** Over the grace period, for the engine's own work. */
+/** Added to the grace period, for the engine's own work. */
 const stopSpareMs = 30_000;
 const created = check.object({ Id: check.string() });
 
@@ -27,7 +27,7 @@ export class Performer {
     this.#networks = networks;
   }
 
-  /** Never rejects for what the engine or the world does. */
+  /** Never rejects because of what the engine or the host does. */
   async perform(action: EngineAction): Promise<ActionOutcome> {
     try {
       return await this.#do(action);
@@ -35,14 +35,14 @@ export class Performer {
       if (thrown instanceof EngineRefusal) {
         return { ok: false, failure: failureOf(action, thrown), message: thrown.message };
       }
-      // An answer that makes no sense is as good as none.
+      // An answer that cannot be read counts as no answer.
       const senseless = thrown instanceof GamError && thrown.code === "BAD_FRAME";
       if (!senseless && !(thrown instanceof EngineUnreachable)) throw thrown;
       return { ok: false, failure: "engine", message: thrown.message };
     }
   }
 
-  /** The container as it is, `undefined` when it is not gam's. Errors: EngineRefusal, EngineUnreachable. */
+  /** The container's current state, `undefined` when it is not gam's. Errors: EngineRefusal, EngineUnreachable. */
   async inspect(container: string): Promise<Inspection | undefined> {
     const path = `/containers/${container}/json`;
     return readInspection(await this.#client.call({ method: "GET", path, limitMs: inspectMs }));
@@ -77,7 +77,7 @@ export class Performer {
   async #look(container: string): Promise<ActionOutcome> {
     const inspection = await this.inspect(container);
     if (inspection !== undefined) return { ok: true, container: inspection.state };
-    return { ok: false, failure: "gone", message: `No such container of gam's: ${container}` };
+    return { ok: false, failure: "gone", message: `Container ${container} is not managed by gam` };
   }
 
   async #create(action: CreateAction): Promise<ActionOutcome> {
@@ -104,7 +104,7 @@ export class Performer {
       id = created(answer, "container").Id;
     } catch (thrown) {
       if (!(thrown instanceof EngineRefusal) || thrown.status !== 409) throw thrown;
-      // An earlier try got further than it could tell.
+      // An earlier create succeeded, but its answer was lost.
       const known = await this.inspect(plan.name);
       if (known?.state.task !== action.task) throw thrown;
       id = known.state.id;
@@ -113,7 +113,7 @@ export class Performer {
     return await this.#look(id);
   }
 
-  /** Also for a container that was adopted, and may be connected already. */
+  /** An adopted container may be connected already; that is not an error. */
   async #connect(
     container: string,
     network: string,
@@ -155,7 +155,7 @@ export class Performer {
     return { ok: true };
   }
 
-  /** 304 says that it is so already, which is all we want. */
+  /** The client takes 304 (already in that state) as success. */
   async #post(path: string, callMs: number): Promise<void> {
     await this.#client.call({ method: "POST", path, limitMs: callMs });
   }
@@ -182,7 +182,7 @@ function withNetwork(
 
 function failureOf(action: EngineAction, { status, message }: EngineRefusal): Failure {
   if (status === 503) return "engine";
-  // The container is on its way out by somebody else's order.
+  // Somebody else is already removing the container.
   if (action.kind === "remove" && status === 409) return "engine";
   if (status !== 404) return "refused";
   if (/no such image/i.test(message)) return "image";

@@ -1,8 +1,8 @@
 /**
- * Pull: brings an image to the engine, in bounded time.
+ * Pull: makes the engine pull an image, within a time limit.
  *
- * The engine may try for minutes to resolve a registry's name before it says a word. A registry that
- * can be reached says something soon, and goes on saying something while layers come in.
+ * The engine may try for minutes to resolve a registry's name before it sends any progress. A reachable registry
+ * causes progress soon, and more of it while layers arrive.
  */
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant } from "@gam/core";
@@ -17,7 +17,7 @@ const wholeMs = 600_000;
 
 const progress = check.object({ error: check.optional(check.string(1 << 20)) });
 
-/** Never pulls what is there. Never rejects. */
+/** Does not pull an image that the engine already has. Never rejects. */
 export async function ensureImage(
   client: EngineClient,
   image: string,
@@ -43,12 +43,12 @@ export async function ensureImage(
     return problem === undefined ? { ok: true } : missing(image, problem);
   } catch (thrown) {
     if (!isEngineError(thrown)) throw thrown;
-    // The engine is there: it has just been asked. It is the registry that does not answer.
+    // The engine answered just now, so it is the registry that does not answer.
     return missing(image, thrown.message);
   }
 }
 
-/** Without a tag the engine would pull every tag there is. */
+/** Without a tag the engine would pull every tag. */
 function withTag(image: string): string {
   const name = image.slice(image.lastIndexOf("/") + 1);
   return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
@@ -57,7 +57,7 @@ function withTag(image: string): string {
 /** Why the pull failed, or `undefined`. */
 async function follow(stream: Readable): Promise<string | undefined> {
   const stop = (): void => {
-    stream.destroy(new EngineUnreachable("Cannot wait for registry", "it has fallen silent"));
+    stream.destroy(new EngineUnreachable("Cannot wait for registry", "it took too long"));
   };
   const whole = setTimeout(stop, wholeMs);
   let silence = setTimeout(stop, silenceMs);
@@ -79,7 +79,7 @@ async function follow(stream: Readable): Promise<string | undefined> {
   }
 }
 
-/** The words of Swarm, and the reason where the registry was not the one that said so. */
+/** Swarm's message, plus the reason unless the registry itself said that there is no such image. */
 function missing(image: string, problem: string): ActionOutcome {
   const plain = /not found|manifest unknown|does not exist/i.test(problem);
   const message = `No such image: ${image}${plain ? "" : `: ${problem}`}`;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { AuditClock } from "./audit-clock.ts";
 
-test("a change by somebody else is audited soon, and its group with it", () => {
+test("a change by somebody else is audited soon, together with its group", () => {
   const clock = new AuditClock();
   assert.equal(clock.heard({ nowMs: 0, busy: false }), 100);
   assert.equal(clock.heard({ nowMs: 10, busy: false }), undefined);

@@ -5,13 +5,13 @@
  * audit.
  *
  *   const delayMs = clock.heard({ nowMs, busy });   // after each change of the kernel that gam's devices saw
- *   clock.begun();                                  // when an audit starts, whoever asked for it
+ *   clock.begun();                                  // when an audit starts, for any reason
  *   clock.touched(nowMs);                           // after gam itself changed something
  *   clock.took(ms);                                 // after an audit
  *
  * The kernel reports gam's own changes as well. An audit after each of them would cost more than it finds, so
- * those are delayed until audits take at most `auditShare` of the time. A change by somebody else is audited
- * after `promptMs`. One audit at most is due at a time; a prompt one replaces a delayed one.
+ * these audits are delayed until audits take at most `auditShare` of the time. A change by somebody else is
+ * audited after `promptMs`. At most one audit is due at a time; a prompt audit replaces a delayed one.
  */
 
 /** Changes come in groups: one audit for all within this time. */
@@ -34,7 +34,7 @@ export class AuditClock {
   #touchedMs = Number.NEGATIVE_INFINITY;
   #auditMs = 0;
 
-  /** Returns: milliseconds until the audit, which replaces one that is due; `undefined` when that one stays. */
+  /** Returns: milliseconds until the audit, which replaces any due one; `undefined`: keep the one that is due. */
   heard({ nowMs, busy }: KernelChange): number | undefined {
     const recent = nowMs - this.#touchedMs < promptMs;
     const kind = busy || recent ? "delayed" : "prompt";

@@ -1,16 +1,16 @@
 /**
- * Bridge rescue: a bridge of the engine's that somebody deleted while containers were on it.
+ * Bridge rescue: recreates an engine bridge that somebody deleted while containers were on it.
  *
- * The engine does not make it again before the network is made again, and that it refuses while
- * containers are there. So the bridge is made under its name, and the host's ends of the containers'
- * links are put back into it. What else a bridge needs is the business of link-steps.ts.
+ * The engine recreates the bridge only with the network, and refuses to recreate a network while containers are in
+ * it. So this makes a bridge of the same name and puts the host's ends of the containers' links back into it.
+ * link-steps.ts does the rest of what a bridge needs.
  */
 import { type DeviceName, deviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./kernel/command.ts";
 import { listLinks } from "./kernel/read-links.ts";
 import { linksIn } from "./kernel/sandbox.ts";
 
-/** One container's place in a network. */
+/** One container's endpoint in a network. */
 export interface BridgeEndpoint {
   /** A process of the container. */
   readonly pid: number;
@@ -36,7 +36,7 @@ export async function rescueBridge(
   await run("ip", ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }
 
-/** Index of the device at the other end, `undefined` for a container that has gone. */
+/** Index of the device at the other end of the link; `undefined` for a container that has gone. */
 async function hostEndOf(run: Run, { pid, mac }: BridgeEndpoint): Promise<number | undefined> {
   try {
     const within: Run = (program, args) => run("nsenter", ["-t", `${pid}`, "-n", program, ...args]);

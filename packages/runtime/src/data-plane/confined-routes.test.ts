@@ -22,7 +22,7 @@ interface Stage {
   readonly host: FakeRun;
   readonly routes: ConfinedRoutes;
   readonly directory: string;
-  /** A container whose default route goes by `gateway`, "" for none. */
+  /** Adds a container whose default route goes by `gateway`, "" for none. */
   add(name: string, gateway: string): void;
 }
 
@@ -38,7 +38,7 @@ function stage(t: TestContext): Stage {
   return { host, routes: new ConfinedRoutes(host.run, directory), directory, add };
 }
 
-/** The namespaces that a route was taken from. */
+/** The namespaces from which a route was removed. */
 function cleared({ log }: FakeRun): string[] {
   return log.flatMap(
     (line) =>
@@ -51,7 +51,7 @@ const inInner = (path: string, endpoint = "e1"): Sandbox => ({
   endpoints: [{ endpoint, network: "inner" as NetworkId, address: "10.0.6.20", mac: "" }],
 });
 
-test("a default route by an internal network goes as soon as the namespace is there, others stay", async (t) => {
+test("a default route by an internal network is removed once the namespace exists, others stay", async (t) => {
   const { host, routes, add } = stage(t);
   add("old", "10.0.6.2");
   await routes.meetNew(plan);
@@ -64,7 +64,7 @@ test("a default route by an internal network goes as soon as the namespace is th
   assert.deepEqual(cleared(host), ["old 10.0.6.2", "confined 10.0.6.2"]);
 });
 
-test("a container is looked at again when its places have changed", async (t) => {
+test("a container is checked again when its endpoints have changed", async (t) => {
   const { host, routes, directory, add } = stage(t);
   add("one", "10.0.6.2");
   const path = join(directory, "one");
@@ -86,7 +86,7 @@ test("a host without internal networks enters no namespace", async (t) => {
   assert.deepEqual(host.log, []);
 });
 
-test("a namespace that has gone, or a route, is no failure", async (t) => {
+test("a namespace or a route that has gone is not an error", async (t) => {
   const { host, routes, directory } = stage(t);
   const path = join(directory, "gone");
   host.answers.set(`nsenter --net=${path}`, { stderr: "No such file or directory" });

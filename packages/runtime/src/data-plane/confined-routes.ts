@@ -1,13 +1,13 @@
 /**
- * Confined routes: no default route leads a container into an internal network.
+ * Confined routes: removes containers' default routes that lead into an internal network.
  *
- * Engines before 28 give a container one, by the network's gateway. Nothing gets through there (walls.ts in
- * `@gam/network`), but what a container sends to the outside is to be refused at once, as in Swarm, and not to be
- * waited for. A container that is in another network as well keeps the route that it has by that one.
+ * Engines before 28 add such a route, by the network's gateway. Nothing gets through there (walls.ts in
+ * `@gam/network`), but a connection to the outside must fail at once, as in Swarm, and not time out. A container
+ * that is in another network as well keeps its default route through that network.
  *
- * New namespaces are looked at as soon as their link is there, some milliseconds after the engine has made the route and
- * before it tells of the container; known ones again when their places change, and now and then, because an engine
- * makes the route anew when a container leaves its other network.
+ * A new namespace is checked as soon as its link exists: some milliseconds after the engine has added the
+ * route, and before the engine reports the container. A known namespace is checked again when its endpoints
+ * change, and every minute, because an engine adds the route again when a container leaves its other network.
  */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -16,7 +16,7 @@ import { ip4, type NodePlan } from "@gam/network";
 import { CommandFailed, type Run } from "./kernel/command.ts";
 import { enter, type Sandbox } from "./kernel/sandbox.ts";
 
-/** Where engines keep the namespaces of their containers, unless they say otherwise. */
+/** Where engines keep their containers' namespaces, until the engine reports another path. */
 const directoryDefault = "/var/run/docker/netns";
 const anewMs = 60_000;
 const routes = check.list(check.object({ gateway: check.optional(check.string(64)) }), 4096);
@@ -24,9 +24,9 @@ const routes = check.list(check.object({ gateway: check.optional(check.string(64
 export class ConfinedRoutes {
   readonly #run: Run;
   #directory: string;
-  /** Files of namespaces that have been looked at. */
+  /** Namespace files that have been checked. */
   #seen: ReadonlySet<string> = new Set();
-  /** Path of a namespace to its places when it was looked at, and when that was. */
+  /** Path of a namespace to its endpoints at the last check, and the time of that check. */
   readonly #looked = new Map<string, { readonly places: string; readonly atMs: number }>();
 
   constructor(run: Run, directory = directoryDefault) {
@@ -34,7 +34,7 @@ export class ConfinedRoutes {
     this.#directory = directory;
   }
 
-  /** Looks at namespaces that have come since. Errors: CommandFailed. */
+  /** Checks namespaces that are new since the last call. Errors: CommandFailed. */
   async meetNew(plan: NodePlan): Promise<void> {
     const gateways = gatewaysOf(plan);
     if (gateways.size === 0) return;
@@ -44,7 +44,7 @@ export class ConfinedRoutes {
     for (const name of fresh) await this.#clear(join(this.#directory, name), gateways);
   }
 
-  /** Looks at containers as the engine tells them. Errors: CommandFailed. */
+  /** Checks the containers that the engine reports. Errors: CommandFailed. */
   async look(sandboxes: readonly Sandbox[], plan: NodePlan): Promise<void> {
     const gateways = gatewaysOf(plan);
     const internal = new Set(plan.networks.flatMap((one) => (one.internal ? [one.id] : [])));
@@ -74,13 +74,13 @@ export class ConfinedRoutes {
         await run("ip", ["-4", "route", "del", "default", "via", via]);
       }
     } catch (thrown) {
-      // It has gone, or is another's that cannot be entered.
+      // The namespace has gone, or belongs to somebody else and cannot be entered.
       if (!(thrown instanceof CommandFailed) || thrown.missing) throw thrown;
     }
   }
 }
 
-/** Docker makes the directory with its first container. */
+/** Docker creates the directory with its first container. */
 function none(thrown: unknown): string[] {
   if (!hasCode(thrown, "ENOENT")) throw thrown;
   return [];

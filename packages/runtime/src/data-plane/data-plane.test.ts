@@ -1,6 +1,6 @@
 /**
- * The data plane on a real kernel, in a network namespace of its own: this file runs itself again in
- * there. Plans are applied, parts are broken one by one, and nothing of gam's may be left at the end.
+ * The data plane on a real kernel, in a network namespace of its own: this file runs itself again inside of it.
+ * Plans are applied, parts are broken one by one, and nothing of gam's may be left at the end.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -91,12 +91,12 @@ function planOf(
 interface Bench {
   readonly plane: DataPlane;
   readonly networks: FakeNetworks;
-  /** What was told as mended, flat. */
+  /** Everything that was logged as repaired. */
   readonly mended: string[];
   readonly warnings: string[];
-  /** Ends when something has been mended after this call. */
+  /** Resolves at the next repair after this call. */
   nextMending(): Promise<void>;
-  /** Ends when links have been looked at after this call. */
+  /** Resolves at the next round of the kernel lane after this call. */
   nextRound(): Promise<void>;
 }
 
@@ -115,13 +115,13 @@ async function withPlane(
     keys: await TunnelKeys.open(directory),
     log: (level, text, fields) => {
       if (level === "warn") warnings.push(`${text} ${JSON.stringify(fields)}`);
-      if (text === "Mended the data plane") mended.push(...(fields.found as string[]));
+      if (text === "Repaired data plane") mended.push(...(fields.found as string[]));
       steps.emit(text);
     },
   });
   const next = (text: string) => async () => void (await once(steps, text));
-  const nextMending = next("Mended the data plane");
-  const nextRound = next("Applied a node plan");
+  const nextMending = next("Repaired data plane");
+  const nextRound = next("Applied node plan");
   try {
     await work({ plane, networks, mended, warnings, nextMending, nextRound });
   } finally {
@@ -144,7 +144,7 @@ function sorted(text: string): string {
     .join("\n");
 }
 
-/** Everything that counts, without what changes by itself. Order counts inside of chains only. */
+/** The kernel's state to compare, without what changes by itself. Order counts inside of chains only. */
 function kernel(): string {
   const shown = (text: string): string => text.replace(/^\d+: /gm, "").replace(/@if\d+/g, "");
   const entries = sh("bridge fdb show").split("\n");
@@ -193,7 +193,7 @@ function inNamespace(): void {
     });
   });
 
-  test("what a plan drops goes, what it moves is moved, and what comes back is there", async () => {
+  test("a plan's removals, moves and returns are applied", async () => {
     await withPlane(async ({ plane, mended, warnings }) => {
       plane.apply(one);
       await plane.settled();
@@ -218,9 +218,9 @@ function inNamespace(): void {
     });
   });
 
-  test("an audit mends what was broken, and only that", async (t) => {
+  test("an audit repairs what was broken, and only that", async (t) => {
     await withPlane(async ({ plane, mended }) => {
-      // Foreign things of similar names, which must survive everything.
+      // Foreign objects with similar names, which must survive everything.
       sh("ip link add gamma type bridge");
       sh("ip link add foreign0 type vxlan id 77 dstport 4999");
       sh("ip addr add 10.99.0.1/24 dev gamma");
@@ -252,7 +252,7 @@ function inNamespace(): void {
     sh("nft delete table ip gamma");
   });
 
-  test("what the kernel tells of is mended without being asked for", {
+  test("a change that the kernel reports is repaired without a call of audit()", {
     timeout: 20_000,
   }, async () => {
     await withPlane(async ({ plane, nextMending }) => {
@@ -274,7 +274,7 @@ function inNamespace(): void {
     });
   });
 
-  test("a bridge that the engine is making is left to it", async () => {
+  test("a bridge that the engine is creating is left alone", async () => {
     await withPlane(async ({ plane, networks, warnings, nextRound }) => {
       networks.halfway = async () => {
         const round = nextRound();
@@ -288,7 +288,7 @@ function inNamespace(): void {
     });
   });
 
-  test("an engine that fails keeps nothing else waiting", async () => {
+  test("a failing engine delays nothing else", async () => {
     await withPlane(async ({ plane, networks, warnings }) => {
       plane.apply(planOf([networkPlane(5)]));
       await plane.settled();
@@ -297,7 +297,7 @@ function inNamespace(): void {
       await plane.audit();
       await plane.audit();
       assert.deepEqual(plane.problems(), ["Cannot reach engine: gone"]);
-      const failed = warnings.filter((text) => text.startsWith("Cannot"));
+      const failed = warnings.filter((text) => text.startsWith("Could not apply"));
       assert.equal(failed.length, 1, failed.join("\n"));
       assert.match(kernel(), /service_s6/);
       networks.failure = undefined;
@@ -307,7 +307,7 @@ function inNamespace(): void {
     });
   });
 
-  test("a container reaches a service past the host's translation, and is told when nobody is there any more", {
+  test("a container reaches a service past the host's translation, and is refused when the backends are gone", {
     timeout: 20_000,
   }, async () => {
     await withPlane(async ({ plane, networks, mended, warnings }) => {
@@ -363,7 +363,7 @@ function inNamespace(): void {
     });
   });
 
-  test("a connection that has ended is soon forgotten in both containers, though nobody translated it", {
+  test("an ended connection soon leaves conntrack in both containers, though it was not translated", {
     timeout: 20_000,
   }, async () => {
     await withPlane(async ({ plane, networks }) => {
@@ -387,7 +387,7 @@ function inNamespace(): void {
     });
   });
 
-  test("a change for a service that is there waits for no container", {
+  test("a change of an existing service waits for no container", {
     timeout: 20_000,
   }, async () => {
     const held = Promise.withResolvers<void>();
@@ -550,7 +550,7 @@ async function spawnContainer(address: string): Promise<FakeContainer> {
   const child = spawn("unshare", ["--net", "sh", "-c", "echo; exec sleep 60"]);
   await once(child.stdout, "data");
   const pid = child.pid ?? 0;
-  // The kernel takes away that of one that has ended some time later.
+  // A name of its own: the kernel removes an ended container's device only some time later.
   const device = `veth${pid}`;
   const end = `eth0 netns ${pid} address ${macOf(address)}`;
   sh(`ip link add ${device} type veth peer name ${end}`);
@@ -576,7 +576,7 @@ interface Talk {
   end(): void;
 }
 
-/** One connection, on which each `next()` is a question and its answer, or what became of it. */
+/** One connection. Each `next()` sends a request and returns its answer, or why there was none. */
 function talkBetween(client: FakeContainer, server: FakeContainer, address: string): Talk {
   const listen = `require("net").createServer((s) => {
     s.on("error", () => undefined);

@@ -1,25 +1,28 @@
 /**
- * Data plane: makes this node's kernel and engine be like the plan of the node, and keeps them so.
+ * Data plane: makes this node's kernel and engine match the node plan, and keeps them so.
  *
  *   const plane = new DataPlane({ networks, keys, log });
- *   plane.apply(plan);        // as often as there is a new one; the newest wins
- *   await plane.audit();      // after news of the engine; by itself on events and every 15 s
- *   plane.problems();         // what could not be had, for people
- *   await plane.close();      // everything stays as it is; or plane.remove(), for good
+ *   plane.apply(plan);        // for every new plan; the newest wins
+ *   await plane.audit();      // after news of the engine; runs by itself on events and every 15 s
+ *   plane.problems();         // what failed, for people
+ *   await plane.close();      // keeps everything in place; plane.remove() removes it
  *
- * Decides in which order things are done and when to look again. What the plan means is decided beside:
- * link-steps.ts (devices, addresses, entries), packet-filter.ts, tunnel-device.ts, forward-rules.ts; how soon
- * after a change an audit follows: audit-clock.ts.
+ * Decides the order of the work and when to audit. Does not decide what the plan means: link-steps.ts (devices,
+ * addresses, entries), packet-filter.ts, tunnel-device.ts and forward-rules.ts do. audit-clock.ts decides how soon
+ * an audit follows a change.
  *
- * Six lanes, so that nothing slow holds up a change of an endpoint. The engine's lane has the networks
- * made and their bridges; the kernel's lane has links, entries and tunnels on what bridges there are;
- * the filter's lane says who is behind a service on the host, the fast lane in containers (fast-path.ts),
- * and the containers' lane asks the engine which there are; the connections' lane ends what is left of
- * others. A lane remembers what it left behind and sends differences to that. An audit reads the kernel instead,
- * tells what was not as it had been left, and sends differences to what it found. A step that fails
- * stops no other, forgets what it left behind, and is tried again at the next plan or audit.
+ * Six lanes run beside each other, so that slow work does not delay a change of an endpoint:
+ * - engine: creates the networks and their bridges;
+ * - kernel: sets up links, entries and tunnels on the bridges that exist;
+ * - filter: writes each service's backends into the host's tables;
+ * - fast: writes them into the containers (fast-path.ts);
+ * - container: asks the engine for the running containers;
+ * - connection: deletes conntrack entries whose backend is gone.
+ * A lane keeps the state that it applied last and sends only differences to it. An audit reads the kernel instead,
+ * logs what had changed, and sends the differences to what it found. A step that fails stops no other step. It
+ * discards its saved state and is tried again at the next plan or audit.
  *
- * Only devices, tables and networks that carry gam's name are ever touched.
+ * Touches only devices, tables and networks with gam's name.
  */
 
 import { existsSync } from "node:fs";
@@ -48,7 +51,7 @@ export interface EngineNetworks extends BridgedNetworks {
   reconcile(plans: readonly NetworkPlan[]): Promise<boolean>;
   /** Containers that run and have a place in one of gam's networks. */
   sandboxes(): Promise<readonly Sandbox[]>;
-  /** Removes all of gam's other than these. */
+  /** Removes all of gam's networks except these. */
   prune(keep: readonly NetworkId[]): Promise<void>;
 }
 
@@ -61,9 +64,9 @@ export interface DataPlaneOptions {
 
 const auditEveryMs = 15_000;
 const portMs = 20;
-/** The engine tells of a container once its process has started, some time after its link is there. */
+/** The engine lists a container only once its process has started, some time after its link appears. */
 const containerMs = [250, 1_000];
-/** The others have turned to a new key by then, as far as they are there. */
+/** By then the other nodes that are up use the new key. */
 const keyMs = 500;
 /** There where the kernel has IPv6, and it is not switched off. */
 const ip6Devices = "/proc/net/if_inet6";
@@ -94,11 +97,11 @@ export class DataPlane {
   readonly #closing = new AbortController();
   #plan: NodePlan | undefined;
   #steered = Promise.resolve(true);
-  /** What the engine was asked for last, as text. */
+  /** The networks last requested from the engine, as text. */
   #askedEngine: string | undefined;
-  /** The engine has not been asked yet for the networks of the last plan. */
+  /** The engine lane has not requested the last plan's networks yet. */
   #otherNetworks = false;
-  /** The next round of the kernel's lane is an audit; of the filter's and of the fast lane, too. */
+  /** The next round of the kernel lane is an audit. The next two: the same for the filter and the fast lane. */
   #look = false;
   #lookAtFilter = false;
   #lookAtFast = false;
@@ -108,7 +111,7 @@ export class DataPlane {
   #portSoon: NodeJS.Timeout | undefined;
   #containersSoon: NodeJS.Timeout | undefined;
   readonly #clock = new AuditClock();
-  /** The bridge that the rules of iptables are for, "" for none; `undefined` when that is not known. */
+  /** The ingress bridge in the iptables rules, "" for none; `undefined` when it is not known. */
   #forwarding: string | undefined;
   #turning = false;
 
@@ -134,7 +137,7 @@ export class DataPlane {
     this.#connections = new TrackedConnections(run);
   }
 
-  /** Returns at once. Of plans that come while one is applied only the last is looked at. */
+  /** Returns at once. While one plan is being applied, only the newest of the following ones is kept. */
   apply(plan: NodePlan): void {
     if (this.#closing.signal.aborted) return;
     this.#plan = plan;
@@ -149,7 +152,7 @@ export class DataPlane {
     void this.#kernelLane.ask();
   }
 
-  /** Ends when nothing is left to do for the last plan. */
+  /** Resolves when nothing is left to do for the last plan. */
   async settled(): Promise<void> {
     while (this.#lanes.some(({ busy }) => busy)) {
       for (const lane of this.#lanes) await lane.idle();
@@ -157,8 +160,8 @@ export class DataPlane {
   }
 
   /**
-   * Shape: whether no connection is sent by an older plan than the last, neither from the host nor from its
-   * containers, once that is known. The plan may be a newer one by then.
+   * Waits until the last plan's backends are written, on the host and in its containers. Returns: whether that
+   * worked, so that no new connection follows an older plan. A newer plan may have arrived by then.
    */
   async steered(): Promise<boolean> {
     return await this.#steered;
@@ -181,7 +184,7 @@ export class DataPlane {
     ];
   }
 
-  /** Compares everything with what it is to be, and mends it. Ends when that is done. */
+  /** Compares everything with the plan and repairs it. Resolves when that is done. */
   async audit(): Promise<void> {
     clearTimeout(this.#soon);
     this.#clock.begun();
@@ -193,12 +196,12 @@ export class DataPlane {
     await this.settled();
   }
 
-  /** A sentence for each thing that could not be had at the last try. */
+  /** One sentence for each part that failed at its last try. */
   problems(): readonly string[] {
     return this.#reports.problems;
   }
 
-  /** Stops looking. What is in the kernel and in the engine stays and works. */
+  /** Stops the audits. Everything in the kernel and the engine stays and keeps working. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#watch.close();
@@ -209,7 +212,9 @@ export class DataPlane {
     await this.settled();
   }
 
-  /** Takes away all that gam put into the kernel and the engine. Errors: the first that stayed. */
+  /**
+   * Removes all that gam put into the kernel and the engine, as far as it can. Errors: the first failure.
+   */
   async remove(): Promise<void> {
     await this.close();
     const failures: unknown[] = [];
@@ -234,7 +239,7 @@ export class DataPlane {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** A node that has never had a network has only its packet filter to look after. */
+  /** A node that has never had a network needs no kernel watch: only its packet filter is audited. */
   #begin({ networks }: NodePlan): void {
     this.#every ??= setInterval(() => void this.#auditInTurn(), auditEveryMs).unref();
     if (this.#watches || networks.length === 0) return;
@@ -258,7 +263,7 @@ export class DataPlane {
     this.#soon = setTimeout(() => void this.audit(), delayMs).unref();
   }
 
-  /** A container has come: its port is looked at, and the container itself. */
+  /** A container's port came to a bridge: updates the port, then reads the containers. */
   #heardPort(): void {
     if (this.#closing.signal.aborted) return;
     this.#awaitContainers(containerMs);
@@ -326,19 +331,20 @@ export class DataPlane {
     this.#reports.mended(mended);
     const ms = Math.round(endedMs - startedMs);
     if (look) this.#clock.took(ms);
-    this.#log("debug", look ? "Audited the data plane" : "Applied a node plan", { ms });
+    this.#log("debug", look ? "Audited data plane" : "Applied node plan", { ms });
   }
 
   /**
-   * A task that is about to stop must not be found any more, so this waits for nothing. Entries for a new
-   * task's address are there by now: they came when it got its node, and it serves only now.
+   * Waits for no other lane, except for the fast path of a new service: new connections must stop reaching a task
+   * that is about to stop. A new task's entries exist already: they were added when it got its node, and it
+   * becomes a backend only later.
    */
   async #filterRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
     const look = this.#lookAtFilter;
     this.#lookAtFilter = false;
-    // Whoever the host sends to a new service it must not send past those containers that know it by themselves.
+    // Load the fast path first: the host must not translate to a new service before its replies are routed back.
     if (!this.#fast.knows(plan)) await this.#fastLane.once();
     await this.#reports.try("packet filter", async () => {
       await this.#filter.write(hostTable(plan));
@@ -355,7 +361,7 @@ export class DataPlane {
     void this.#connectionLane.ask();
   }
 
-  /** By itself, because it enters each container. */
+  /** A lane of its own, because it enters each container. */
   async #fastRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
@@ -368,7 +374,7 @@ export class DataPlane {
     this.#clock.touched(performance.now());
   }
 
-  /** By itself, because conntrack reads the whole table of connections each time. */
+  /** A lane of its own, because conntrack reads the whole table of connections each time. */
   async #connectionRound(): Promise<void> {
     const plan = this.#plan;
     if (plan === undefined) return;
@@ -405,7 +411,7 @@ export class DataPlane {
     return await this.#tunnels.apply(tunnels, look);
   }
 
-  /** The state shows the new key: the others turn to it now, and this node a moment later. */
+  /** The state shows the new key: the others switch to it now, and this node a moment later. */
   async #turn(publicKey: string): Promise<void> {
     if (this.#turning) return;
     this.#turning = true;
@@ -414,7 +420,7 @@ export class DataPlane {
     this.#turning = false;
     if (signal.aborted) return;
     await this.#keys.shown(publicKey);
-    this.#log("info", "Turned to a new tunnel key", { publicKey });
+    this.#log("info", "Switched to new tunnel key", { publicKey });
     void this.#kernelLane.ask();
   }
 }

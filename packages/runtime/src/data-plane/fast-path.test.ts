@@ -43,7 +43,7 @@ interface Stage {
   readonly sandbox: Sandbox;
 }
 
-/** One container, whose link's other end is `veth1`. */
+/** A host with one container, whose link's other end is `veth1`. */
 function stage(t: TestContext, ends = "veth1"): Stage {
   const directory = mkdtempSync(join(tmpdir(), "gam-netns-"));
   t.after(() => rmSync(directory, { recursive: true }));
@@ -58,7 +58,7 @@ function stage(t: TestContext, ends = "veth1"): Stage {
   return { host, fast: new FastPath(host.run), sandbox: { path, endpoints: [place] } };
 }
 
-/** What was sent to nft since: inside of a container, or on the host. */
+/** The input of nft since the last call: inside of a container, or on the host. */
 function sent({ log }: FakeRun, where: "inside" | "host"): string[] {
   return log.filter(
     (line) => line.startsWith(where === "host" ? "nft -f" : "nsenter") && line.includes("nft -f"),
@@ -76,7 +76,7 @@ test("a container's services are translated inside of it, and its TCP goes past 
   assert.match(sent(host, "host").join(), /add element netdev gam lease { tcp timeout/);
 });
 
-test("what has not changed is not said again", async (t) => {
+test("an unchanged plan is not written again", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -86,7 +86,7 @@ test("what has not changed is not said again", async (t) => {
   assert.deepEqual(host.log.slice(before), []);
 });
 
-test("a task more is one change inside, and none of the host's own", async (t) => {
+test("one more task is one change inside, and none on the host", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -110,7 +110,7 @@ for (const [why, command, answer] of [
   ["conntrack is not installed", "conntrack", { missing: true }],
   ["the kernel cannot forward between devices", "nft -f", { stderr: "not supported" }],
 ] as const) {
-  test(`where ${why} that is said, and frames take the bridge`, async (t) => {
+  test(`where ${why} follow() fails, and frames take the bridge`, async (t) => {
     const { host, fast, sandbox } = stage(t);
     host.answers.set(command, answer);
     fast.meet([sandbox]);
@@ -122,7 +122,7 @@ for (const [why, command, answer] of [
   });
 }
 
-test("a table that cannot be written any more has no lease any more", async (t) => {
+test("the lease ends when the host's table can no longer be written", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -143,7 +143,7 @@ test("a container that cannot be entered is left to the bridge after some tries"
   assert.equal(isFast(host), false);
 });
 
-test("what is inside of one whose table cannot be written any more is taken away", async (t) => {
+test("a container's table that can no longer be written is removed", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   host.answers.set(`nsenter --net=${sandbox.path} nft`, { stderr: "Cannot allocate memory" });
@@ -153,7 +153,7 @@ test("what is inside of one whose table cannot be written any more is taken away
   assert.deepEqual(more, []);
 });
 
-test("of many that come at once some are let in, and then the others", async (t) => {
+test("of many new containers some are set up first, and then the others", async (t) => {
   const { host, fast, sandbox } = stage(t);
   host.answers.set("nsenter", JSON.stringify([{ address: mac, link_index: 7 }]));
   const crowd = Array.from({ length: 40 }, (_, index) => {
@@ -170,7 +170,7 @@ test("of many that come at once some are let in, and then the others", async (t)
   assert.deepEqual(entered, [16, 32, 40]);
 });
 
-test("what another agent has left is not believed", async (t) => {
+test("the lease of an earlier agent is ended first", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -178,7 +178,7 @@ test("what another agent has left is not believed", async (t) => {
   assert.equal(host.log.filter((line) => line.includes("flush set")).length, 1);
 });
 
-test("whoever talks to an address that has left is told so, to one that is only not known is not", async (t) => {
+test("a sender to an address that has left is refused, a sender to an unknown address is not", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf([], [address, "10.0.5.21"], ["10.0.5.30", "10.0.5.31"]));
@@ -203,7 +203,7 @@ test("a service is known once the host's table has its address", async (t) => {
   assert.equal(fast.knows(planOf(["10.0.5.30", "10.0.5.31"])), true);
 });
 
-test("one whose namespace is not there is not even tried", async (t) => {
+test("a container whose namespace does not exist is not entered", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([{ ...sandbox, path: `${sandbox.path}-gone` }]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -217,7 +217,7 @@ test("a device of a strange name is not written into rules", async (t) => {
   assert.doesNotMatch(sent(host, "host").join(), /veth/);
 });
 
-test("a container that comes to the same network again has another link", async (t) => {
+test("a container that joins the same network again has another link", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));
@@ -232,7 +232,7 @@ test("a container that comes to the same network again has another link", async 
   );
 });
 
-test("a container that leaves keeps nothing, and one that has gone is not entered", async (t) => {
+test("a container that leaves loses its table, a container that has gone is not entered", async (t) => {
   const { host, fast, sandbox } = stage(t);
   fast.meet([sandbox]);
   await fast.follow(planOf(["10.0.5.30"]));

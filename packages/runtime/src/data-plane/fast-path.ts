@@ -1,15 +1,15 @@
 /**
- * Fast path: service addresses translated inside of containers, and their TCP past the bridge.
+ * Fast path: translates service addresses inside of containers, and sends their TCP frames past the bridge.
  *
- * Keeps two things by plans and by what the engine says of containers: a table in each container's network
- * namespace, and one of the host's for what its containers send to other hosts and get from them. What they
- * are for is said in `@gam/network`, container-table.ts and fast-path-table.ts.
+ * Keeps two kinds of tables up to date, from plans and from the engine's list of containers: one in each
+ * container's network namespace, and one on the host for traffic between its containers and other hosts.
+ * `@gam/network` explains both (container-table.ts, fast-path-table.ts).
  *
- * Nothing depends on it: a container that cannot be entered, or whose table cannot be written, takes the
- * bridge and is translated by the host. So does one whose connections the host translates already, from
- * before its own rules were there: their answers must come by the bridge until they have ended.
+ * Nothing depends on it. When a container cannot be entered or its table cannot be written, its frames take the
+ * bridge and the host translates them. The same holds while the host still translates connections that are older
+ * than the container's own rules: their replies must come through the bridge until those connections have ended.
  *
- *   fast.meet(sandboxes);      // as often as the engine is asked
+ *   fast.meet(sandboxes);      // for each list of containers from the engine
  *   await fast.follow(plan);   // for each plan, and every 15 s: the lease of the host's table ends otherwise
  */
 import { access } from "node:fs/promises";
@@ -37,14 +37,14 @@ import { PacketFilter } from "./kernel/packet-filter.ts";
 import { enter, hostEnds, type Sandbox, type SandboxEndpoint } from "./kernel/sandbox.ts";
 
 const atOnce = 4 * availableParallelism();
-/** In one go, so that those that are here do not wait long for a change when a host comes up with hundreds. */
+/** New containers per round. When hundreds start at once, the known containers must not wait long for a change. */
 const newcomersMax = 16;
-/** One that fails so often in a row is left to the bridge. */
+/** After so many failures in a row a container is left to the bridge. */
 const triesMax = 3;
-/** Nobody but the container itself can have changed its table. */
+/** A container's table is rewritten after this time, in case the container itself has changed it. */
 const anewMs = 600_000;
 const leaseMs = 10_000;
-/** The kernel's whole table of connections is read for it. */
+/** Time between checks for connections that the host translates. Each reads the kernel's whole conntrack table. */
 const proveMs = 10_000;
 const empty = "table ip gam {\n}\ndelete table ip gam\n";
 
@@ -54,12 +54,12 @@ interface Guest {
   endpoints: readonly SandboxEndpoint[];
   /** MAC to the host's end of the link. */
   ends: ReadonlyMap<string, DeviceName>;
-  /** Endpoints that no answer to a connection of the host's comes to. */
+  /** Endpoints without a connection that the host translates. */
   readonly clear: Set<string>;
-  /** What its namespace has; `undefined` when that is not known. */
+  /** The table in its namespace; `undefined` when that is not known. */
   table: NftTable | undefined;
   writtenMs: number;
-  /** When it was last looked for connections of the host's. */
+  /** Time of the last check for connections that the host translates. */
   provedMs: number;
   failures: number;
 }
@@ -68,17 +68,17 @@ export class FastPath {
   readonly #run: Run;
   readonly #filter: PacketFilter;
   readonly #guests = new Map<string, Guest>();
-  /** As the engine told last. */
+  /** The engine's last list. */
   #met: readonly Sandbox[] = [];
-  /** What it told has not been heeded yet. */
+  /** The last list has not been fully processed yet. */
   #isNews = false;
   #leasedMs = Number.NEGATIVE_INFINITY;
   #isWritten = false;
-  /** What an agent before this one has left is not believed. */
+  /** The first follow() ends the lease of an earlier agent, because that agent's table may be out of date. */
   #isBegun = false;
-  /** Services' addresses that the host's table knows. */
+  /** Service addresses in the host's table. */
   #vips: ReadonlySet<string> = new Set();
-  /** Of containers, by network, in the same table. */
+  /** Container addresses in the same table, by network. */
   #addresses: ReadonlyMap<NetworkId, ReadonlySet<Ip4>> = new Map();
 
   constructor(run: Run) {
@@ -87,29 +87,29 @@ export class FastPath {
   }
 
   /**
-   * Tells of all containers with a place in one of gam's networks, as they are now.
+   * Takes the current list of all containers in gam's networks.
    *
-   * Shape: whether that is news, to be followed soon.
+   * Returns: whether the list has changed; then call follow() soon.
    */
   meet(sandboxes: readonly Sandbox[]): boolean {
     const isOld = textOf(sandboxes) === textOf(this.#met);
     this.#met = sandboxes;
-    // One that could not be entered is tried again each time.
+    // A container that could not be entered is tried again each time.
     this.#isNews ||= !isOld || [...this.#guests.values()].some((guest) => !isComplete(guest));
     return !isOld;
   }
 
   /**
-   * Whether the host may be told of the plan's services by now. A connection to one that this does not know
-   * would be translated by the host, and its answers would come past it.
+   * Whether the host's own table may have the plan's services now. While the fast path does not know a service,
+   * the host would translate a connection to it, and the replies would bypass the host's translation.
    */
   knows(plan: NodePlan): boolean {
     return servedVips(plan).every((vip) => this.#vips.has(vip));
   }
 
   /**
-   * Shape: whether there is more to do: to be called again soon.
-   * Errors: CommandFailed: frames take the bridge, at once or when the lease has ended.
+   * Returns: whether there is more to do; then call it again soon.
+   * Errors: CommandFailed. Frames then take the bridge, at once or when the lease has ended.
    */
   async follow(plan: NodePlan): Promise<boolean> {
     try {
@@ -127,7 +127,7 @@ export class FastPath {
     }
   }
 
-  /** Shape: whether the host's table was not as it had been left. Errors: CommandFailed. */
+  /** Returns: whether somebody else had changed the host's table. Errors: CommandFailed. */
   async check(): Promise<boolean> {
     if (!this.#isWritten) return false;
     const mended = await this.#filter.check({ proving: false });
@@ -135,7 +135,7 @@ export class FastPath {
     return mended;
   }
 
-  /** Devices of gam's were made anew under their names. */
+  /** Call it when devices of gam's were recreated under the same names: the next write is a whole table. */
   doubt(): void {
     this.#filter.doubt();
   }
@@ -149,7 +149,7 @@ export class FastPath {
     await eachOf(guests, ([path, guest]) => leave(path, guest));
   }
 
-  /** Takes note of who came and went. */
+  /** Adds new containers, updates changed ones, and removes those that left. */
   async #receive(): Promise<void> {
     if (!this.#isNews) return;
     const met = this.#met;
@@ -182,7 +182,7 @@ export class FastPath {
     }
   }
 
-  /** Finds links that no answer to a connection of the host's comes by. Errors: CommandFailed. */
+  /** Finds endpoints without a connection that the host translates. Errors: CommandFailed. */
   async #prove(guests: readonly Guest[], { networks }: NodePlan): Promise<void> {
     const nowMs = performance.now();
     const due = guests.filter(
@@ -213,7 +213,7 @@ export class FastPath {
     await this.#tellGone(plan);
     const isOver = performance.now() - this.#leasedMs > leaseMs;
     if (places.length === 0 || !isOver || (await this.#lease())) return;
-    // Somebody has taken the table away.
+    // Somebody has deleted the table.
     this.#filter.doubt();
     await this.#filter.write(table);
     await this.#lease();
@@ -228,12 +228,12 @@ export class FastPath {
       [...(before.get(network) ?? [])].filter((address) => !now.has(address)),
     );
     if (!this.#isWritten || gone.length === 0) return;
-    await isLoaded(this.#run, goneAddresses(gone)); // Unless somebody has taken the table away.
+    await isLoaded(this.#run, goneAddresses(gone)); // Fails when somebody has deleted the table.
   }
 
-  /** Shape: whether there is a table that can have one. */
+  /** Returns: whether the lease was taken. It fails when the table is missing. */
   async #lease(): Promise<boolean> {
-    // One that has ended cannot be renewed.
+    // A lease that has ended cannot be renewed.
     const isLeased =
       (await isLoaded(this.#run, renewedLease)) || (await isLoaded(this.#run, newLease));
     this.#leasedMs = isLeased ? performance.now() : Number.NEGATIVE_INFINITY;
@@ -244,11 +244,11 @@ export class FastPath {
   async #endLease(): Promise<void> {
     this.#leasedMs = Number.NEGATIVE_INFINITY;
     this.#filter.doubt();
-    await isLoaded(this.#run, "flush set netdev gam lease\n"); // Unless the table is not there.
+    await isLoaded(this.#run, "flush set netdev gam lease\n"); // Fails when there is no table.
   }
 }
 
-/** Has the guest's own table be that of a plan. One that cannot be written is left to the bridge. */
+/** Writes the plan's table into a container. After `triesMax` failures the container is left to the bridge. */
 async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   if (guest.failures >= triesMax || !isComplete(guest)) return;
   const table = containerTable(
@@ -267,7 +267,7 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
     (change !== undefined && (await isLoaded(guest.run, change))) ||
     (await isLoaded(guest.run, `${empty}${wholeTable(table)}`));
   guest.failures = isDone ? 0 : guest.failures + 1;
-  // What is there is better taken away than believed.
+  // A table that cannot be updated would send connections to old backends, so it is removed.
   if (guest.failures === triesMax) await isLoaded(guest.run, empty);
   if (!isDone) return;
   guest.table = table;
@@ -317,7 +317,7 @@ function endpointsOf(endpoints: readonly SandboxEndpoint[]): string {
   return endpoints.map(({ endpoint }) => endpoint).join(" ");
 }
 
-/** Where frames may go past the bridge. */
+/** The endpoints whose frames may go past the bridge. */
 function placesOf(guests: readonly Guest[], { networks }: NodePlan): FastPlace[] {
   const planned = new Map(networks.map(({ id, locals }) => [id, new Set(locals)]));
   return guests
@@ -332,10 +332,10 @@ function placesOf(guests: readonly Guest[], { networks }: NodePlan): FastPlace[]
     );
 }
 
-/** A container that is in none of gam's networks any more keeps nothing of gam's. */
+/** Removes gam's table from a container that is in none of gam's networks any more. */
 async function leave(path: string, { run, table }: Guest): Promise<void> {
   if (table === undefined || !(await exists(path))) return;
-  await isLoaded(run, empty); // Unless it has just gone.
+  await isLoaded(run, empty); // Fails when the container has just ended.
 }
 
 async function nft(run: Run, input: string): Promise<void> {

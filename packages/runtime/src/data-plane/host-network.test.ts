@@ -30,7 +30,7 @@ async function look(
   return await lookAtHostNetwork(address, { publicKey: "key", run: host.run });
 }
 
-test("a host tells its own routes, not gam's, and the MTU of its address", async () => {
+test("a host reports its own routes, not gam's, and the MTU of its address", async () => {
   const { mtu, routes: ranges } = await look({});
   assert.deepEqual([mtu, ranges], [9000, ["172.17.0.0/16", "192.0.2.0/24", "203.0.113.7/32"]]);
   assert.equal((await look({}, "198.51.100.1")).mtu, 1400);
@@ -48,14 +48,14 @@ const problems: readonly (readonly [string, ProgramResult, RegExp])[] = [
   ["nft --check", { stderr: "Error: Protocol not supported" }, /nftables with timeouts/],
 ];
 for (const [command, answer, wanted] of problems) {
-  test(`a host without what networks need says what to do: ${wanted.source}`, async () => {
+  test(`a host that lacks something says what to do: ${wanted.source}`, async () => {
     const { problem, encryption, publicKey } = await look({ [command]: answer });
     assert.match(problem, wanted);
     assert.deepEqual([encryption, publicKey], ["none", ""]);
   });
 }
 
-test("a host that lacks nothing is tried again after ten minutes, one that lacks something each time", async () => {
+test("a host that lacks nothing is tested again after ten minutes, a host that lacks something each time", async () => {
   let nowMs = 0;
   const host = new FakeRun();
   host.answers.set("ip -j -d addr show", JSON.stringify(links));

@@ -1,9 +1,9 @@
 /**
- * Host network: what this host's network and kernel can do, as the node tells the cluster.
+ * Host network: finds out what this host's network and kernel can do, for the node's report to the cluster.
  *
- * What the kernel can do is found by trying: devices are made under gam's name and deleted at once. That takes
- * ten programs, so a host that lacks nothing is tried again only every ten minutes. A program or module that goes
- * meanwhile is a problem that the data plane finds at its next use.
+ * It tests the kernel by creating devices under gam's name and deleting them at once. That runs ten programs, so a
+ * host that lacks nothing is tested again only every ten minutes. When a program or module disappears in between,
+ * the data plane reports it at the next use.
  */
 import { open } from "node:fs/promises";
 import { check, rethrowInvariant } from "@gam/core";
@@ -14,18 +14,18 @@ import { isOwnDevice, listLinks } from "./kernel/read-links.ts";
 import { tunnelDevice } from "./tunnel-device.ts";
 
 export interface HostNetworkOptions {
-  /** WireGuard public key to be told where the host can encrypt, base64. */
+  /** WireGuard public key in base64. Reported only when the host can encrypt. */
   readonly publicKey: string;
   readonly run?: Run;
-  /** Kept from one look to the next. */
+  /** Keep it from one call to the next. */
   readonly trials?: HostTrials;
 }
 
 const mtuDefault = 1500;
 const soundMs = 600_000;
-/** Not of a name that the data plane would clear away. */
+/** A name that the data plane does not delete as its own. */
 const trial = "gamtrial";
-/** A port and a network that no VXLAN device has by custom, so that the trial meets none. */
+/** A port and a network that VXLAN devices do not use by convention, so that the trial conflicts with none. */
 const trialOverlay = ["type", "vxlan", "id", "16777215", "dstport", "4788", "local", "127.0.0.1"];
 /** The part of nftables that a kernel may have been built without. */
 const trialTimeout = `add ct timeout ip ${trial} t { protocol tcp; policy = { time_wait : 1 }; };`;
@@ -40,9 +40,9 @@ const packages: Readonly<Record<string, string>> = {
 };
 
 /**
- * Looks at the host that other hosts reach at `address` (IPv4).
+ * Describes the network of this host, which other hosts reach at `address` (IPv4).
  *
- * Never rejects for what the host lacks: `problem` says it, and what to do.
+ * Never rejects because the host lacks something: `problem` says what is missing and what to do.
  */
 export async function lookAtHostNetwork(
   address: string,
@@ -63,12 +63,12 @@ export async function lookAtHostNetwork(
     const found = { mtu: mtuDefault, routes: [], encryption: "none", publicKey: "" } as const;
     return {
       ...found,
-      problem: problem || `Cannot look at this host's network: ${thrown.message}`,
+      problem: problem || `Cannot read this host's network: ${thrown.message}`,
     };
   }
 }
 
-/** What the kernel and the programs of this host were found to offer. */
+/** Saved results of the tests of this host's kernel and programs. */
 export class HostTrials {
   readonly #nowMs: () => number;
   #soundUntilMs = Number.NEGATIVE_INFINITY;
@@ -78,7 +78,7 @@ export class HostTrials {
     this.#nowMs = nowMs;
   }
 
-  /** Returns: as NodeNetwork has it. Tries again once what was found is old, and as long as something is missing. */
+  /** Returns: `problem` of NodeNetwork. Tests again when the result is old or something was missing. */
   async problem(run: Run): Promise<string> {
     if (this.#nowMs() < this.#soundUntilMs) return "";
     this.#encryption = undefined;
@@ -94,7 +94,7 @@ export class HostTrials {
   }
 }
 
-/** Shape: what stands in the way of networks across hosts, with what to do about it; "" for nothing. */
+/** Returns: what prevents networks across hosts and what to do about it; "" when nothing does. */
 async function problemOf(run: Run): Promise<string> {
   const tries: readonly (readonly [string, readonly string[]])[] = [
     ["ip", ["-V"]],
@@ -109,7 +109,7 @@ async function problemOf(run: Run): Promise<string> {
       await run(program, args);
     } catch (thrown) {
       if (!(thrown instanceof CommandFailed)) throw thrown;
-      // An earlier look was cut off.
+      // A trial device is left over from an interrupted test.
       if (args[1] === "add" && /File exists/.test(thrown.stderr)) continue;
       return sentenceOf(thrown, args);
     }
@@ -165,7 +165,7 @@ async function works(run: Run, program: string, args: readonly string[]): Promis
   }
 }
 
-/** Of the device with the address; where the host does not know its own address, of the smallest. */
+/** MTU of the device with the address. When no device has it (NAT): the smallest MTU of devices that are up. */
 async function mtuAt(run: Run, address: string): Promise<number> {
   const links = (await listLinks(run)).filter(
     ({ ifname = "", flags }) => !isOwn(ifname) && !flags?.includes("LOOPBACK"),

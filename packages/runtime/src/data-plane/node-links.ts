@@ -94,7 +94,7 @@ export class NodeLinks {
     if (!(await offerBridgeFilter(this.#parts.run))) {
       throw new GamError(
         "NOT_SUPPORTED",
-        "Cannot filter bridged packets: load the kernel module br_netfilter",
+        'Cannot filter bridged packets: kernel module br_netfilter is missing. Run "modprobe br_netfilter"',
       );
     }
     return found;

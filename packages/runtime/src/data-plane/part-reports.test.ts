@@ -22,14 +22,14 @@ test("a problem is logged when it begins, changes and ends", async () => {
   assert.deepEqual(lines.splice(0), []);
   await made.try("links", failing("no ip"));
   await made.try("links", failing("no ip"));
-  assert.deepEqual(lines.splice(0), ["warn Cannot do a part of the data plane links no ip"]);
+  assert.deepEqual(lines.splice(0), ["warn Could not apply part of data plane links no ip"]);
   await made.try("links", failing("no right"));
   assert.deepEqual(made.problems, ["no right"]);
   await made.try("links", works);
   assert.deepEqual(made.problems, []);
   assert.deepEqual(lines.splice(0), [
-    "warn Cannot do a part of the data plane links no right",
-    "info A part of the data plane works again links",
+    "warn Could not apply part of data plane links no right",
+    "info Part of data plane works again links",
   ]);
 });
 
@@ -67,7 +67,7 @@ test("repairs are logged once each, and not more than 20", () => {
   made.mended([]);
   assert.deepEqual(lines.splice(0), []);
   made.mended(["a", "b", "a"]);
-  assert.deepEqual(lines.splice(0), ["warn Mended the data plane a,b 2"]);
+  assert.deepEqual(lines.splice(0), ["warn Repaired data plane a,b 2"]);
   made.mended(Array.from({ length: 25 }, (_, n) => `x${n}`));
   assert.match(lines[0] ?? "", /x19 25$/);
 });

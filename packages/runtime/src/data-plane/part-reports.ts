@@ -61,12 +61,11 @@ export class PartReports {
       const problem = messageOf(thrown);
       if (this.#problems.get(part) !== problem) {
         this.#problems.set(part, problem);
-        this.#log("warn", "Cannot do a part of the data plane", { part, problem });
+        this.#log("warn", "Could not apply part of data plane", { part, problem });
       }
       return;
     }
-    if (this.#problems.delete(part))
-      this.#log("info", "A part of the data plane works again", { part });
+    if (this.#problems.delete(part)) this.#log("info", "Part of data plane works again", { part });
   }
 
   /** Logs what an audit found changed and has repaired. */
@@ -74,6 +73,6 @@ export class PartReports {
     if (found.length === 0) return;
     const whats = [...new Set(found)];
     const fields = { found: whats.slice(0, shownMax), count: whats.length };
-    this.#log("warn", "Mended the data plane", fields);
+    this.#log("warn", "Repaired data plane", fields);
   }
 }

@@ -1,15 +1,15 @@
 /**
- * Port ear: which trial packets got to this host, past all of its firewalls.
+ * Port ear: finds out which trial packets reached this host through all of its firewalls.
  *
- * No socket can tell: the kernel's own hold the ports of VXLAN and WireGuard. So a table of the packet
- * filter's, behind all other rules, notes who sent one. It is there while somebody asks, and some
- * seconds longer.
+ * A socket cannot receive them, because the kernel itself holds the ports of VXLAN and WireGuard. So an nftables
+ * table, behind all other rules, records the senders. It exists while somebody calls heard(), and some seconds
+ * longer.
  */
 import { check, rethrowInvariant } from "@gam/core";
 import { CommandFailed, type Run, runCommand } from "./kernel/command.ts";
 import { Lane } from "./kernel/lane.ts";
 
-/** Who sent a trial packet: an IPv4 address and a UDP port. */
+/** The sender of a trial packet: an IPv4 address and a UDP port. */
 export interface TrialSource {
   readonly address: string;
   readonly port: number;
@@ -17,8 +17,8 @@ export interface TrialSource {
 
 const mark = "gam?";
 /**
- * A trial packet begins with it. To VXLAN its flags are wrong, and its network is the one that nobody has;
- * to WireGuard its type is wrong. Both drop it.
+ * The first bytes of a trial packet. VXLAN drops it because its flags are wrong and no network has its number;
+ * WireGuard drops it because its type is wrong.
  */
 export const trialHead = Buffer.from(`${mark}\0\0\0\0`, "latin1");
 
@@ -74,9 +74,10 @@ export class PortEar {
   }
 
   /**
-   * Listens from now on, if it did not.
+   * Starts listening, unless it listens already.
    *
-   * Shape: who was heard in the last 30 s. Errors: CommandFailed, GamError BAD_FRAME for what nft says.
+   * Returns: the senders of the last 30 s.
+   * Errors: CommandFailed; GamError BAD_FRAME when nft's output cannot be read.
    */
   async heard(): Promise<readonly TrialSource[]> {
     clearTimeout(this.#idle);
@@ -86,7 +87,7 @@ export class PortEar {
     return this.#heard;
   }
 
-  /** Takes the table away, that of an agent before this one as well. Where nft fails it cannot be there. */
+  /** Deletes the table, also one that an earlier agent left. An nft that fails cannot have made one. */
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     await this.#lane.idle();
@@ -110,7 +111,7 @@ export class PortEar {
       text = await this.#run("nft", ["-j", "list", "set", ...table.split(" "), "heard"]);
     } catch (thrown) {
       if (!(thrown instanceof CommandFailed) || thrown.missing) throw thrown;
-      // It was not there yet, or somebody has flushed all there is.
+      // The table does not exist yet, or somebody has flushed the ruleset.
       await this.#run("nft", ["-f", "-"], { input: definition });
       return [];
     }

@@ -1,4 +1,4 @@
-/** The port ear and who speaks to it, on a real kernel: this file runs itself again in a network namespace. */
+/** The port ear and probePort() on a real kernel: this file runs itself again in a network namespace. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
@@ -12,7 +12,7 @@ const inside = process.env.GAM_TEST_NAMESPACE === "1";
 const way = { from: "192.0.2.1", to: "192.0.2.2", port: 4789, bytes: 1500 };
 
 const sh = (command: string): string => execFileSync("sh", ["-c", command], { encoding: "utf8" });
-/** A firewall as people have one, until the test ends. */
+/** Adds a firewall as people have one, until the test ends. */
 function filter(t: TestContext, rule: string): void {
   sh(`nft 'table inet filter { chain input { type filter hook input priority 0; ${rule}; }; }'`);
   t.after(() => void sh("nft delete table inet filter"));
@@ -36,24 +36,24 @@ function inNamespace(): void {
     });
   }
 
-  test("probePort() of a port that the kernel has itself, beside another that is closed", async (t) => {
+  test("probePort() of a port that the kernel itself holds, beside a closed one", async (t) => {
     sh("ip link add x type vxlan id 7 dstport 4789 local 192.0.2.2; ip link set x up");
     filter(t, "udp dport 51820 drop");
     const results = [probePort(way, heard), probePort({ ...way, port: 51820 }, heard)];
     assert.deepEqual(await Promise.all(results), ["whole", "none"]);
   });
 
-  test("probePort() from an address that is not here", async () => {
+  test("probePort() from an address that this host does not have", async () => {
     assert.equal(await probePort({ ...way, from: "192.0.2.77" }, heard), "none");
   });
 
-  test("the ear is there again after somebody has flushed the packet filter", async () => {
+  test("the port ear works again after somebody has flushed the packet filter", async () => {
     await ear.heard();
     sh("nft flush ruleset");
     assert.equal(await probePort(way, heard), "whole");
   });
 
-  test("nothing stays of a closed ear, and closing takes away that of another agent's life", async () => {
+  test("close() removes the table, also one of an earlier agent", async () => {
     await ear.heard();
     await new PortEar().close();
     assert.equal(sh("nft list ruleset"), "");
@@ -77,7 +77,7 @@ if (inside) {
     assert.equal(status, 0, stdout);
   });
 
-  test("a host whose nft cannot listen says so, and no guess is made", async () => {
+  test("an nft that fails is an error, not an empty answer", async () => {
     const fake = new FakeRun();
     fake.answers.set("nft", { stderr: "Error: Operation not permitted" });
     const ear = new PortEar(fake.run);
@@ -87,7 +87,7 @@ if (inside) {
     );
   });
 
-  test("what nft lists is read, and refused where it is something else", async () => {
+  test("nft's listing is read, and refused when it is something else", async () => {
     const fake = new FakeRun();
     const ear = new PortEar(fake.run);
     const list = (...elem: unknown[]): void =>

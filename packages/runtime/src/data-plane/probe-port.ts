@@ -1,9 +1,9 @@
 /**
- * Probe port: whether packets for a UDP port of the data plane get to another host.
+ * Probe port: tests whether packets for a UDP port of the data plane reach another host.
  *
- * For hosts that share no network yet: where they do, probePath() proves more. One way only; the other
- * host tries the other. Sends what is noted there by the port ear, from sockets of its own, so that who
- * was heard tells which packet arrived.
+ * For hosts that share no network yet; when they share one, probePath() proves more. Tests one direction only; the
+ * other host tests the other. The other host's port ear records the senders. The short and the long packet come
+ * from different sockets, so the recorded sender shows which of them arrived.
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -17,18 +17,18 @@ export interface PortToProbe {
   readonly from: string;
   readonly to: string;
   readonly port: number;
-  /** Length of the longest packet that is to arrive, with its IP header. */
+  /** Length of the longest packet that must arrive, with its IP header. */
   readonly bytes: number;
 }
 
 const payloadBytesMax = 65_507;
-/** One packet in ten may be lost on a way that works: four in a row are not. */
+/** A working path may lose one packet in ten, but hardly four in a row. */
 const waitsMs = [20, 100, 200, 400];
 
 /**
- * Takes as long as four answers of `heard`, and a second.
+ * Sends trial packets until the other host has heard the long one. Takes five calls of `heard` and 1 s at most.
  *
- * `heard` has the other host listen, and says whom it heard. Errors: those of `heard`.
+ * `heard` makes the other host listen, and returns the senders it heard. Errors: those of `heard`.
  */
 export async function probePort(
   { from, to, port, bytes }: PortToProbe,
@@ -56,12 +56,12 @@ export async function probePort(
   }
 }
 
-/** `false`: the address is not here. */
+/** `false`: this host does not have the address. */
 async function isBound(socket: Socket, address: string): Promise<boolean> {
   socket.bind({ address });
   try {
     await once(socket, "listening");
-    socket.on("error", () => undefined); // A packet that could not be sent does not arrive.
+    socket.on("error", () => undefined); // A packet that could not be sent counts as lost.
     return true;
   } catch (thrown) {
     rethrowInvariant(thrown);

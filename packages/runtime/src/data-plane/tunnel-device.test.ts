@@ -25,7 +25,7 @@ const plan = asSafe<TunnelPlan>({
   peers: [peer("b", 2), peer("bad", 3), peer("c", 4)],
 });
 
-test("a peer that wg refuses keeps no other out, nor the address and the routes", async (t) => {
+test("a peer that wg refuses does not stop the other peers, the address and the routes", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "gam-keys-"));
   t.after(() => rmSync(directory, { recursive: true }));
   const done: string[] = [];

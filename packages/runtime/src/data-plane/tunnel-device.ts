@@ -1,13 +1,13 @@
 /**
- * Tunnel device: WireGuard between this node and the others, in the kernel or by wireguard-go.
+ * Tunnel device: sets up WireGuard between this node and the others, in the kernel or by wireguard-go.
  *
- * wireguard-go runs on by itself and is known by its device and its socket, so an agent that comes
- * back finds its tunnels as they were. To be told again what is so already ends no session.
+ * wireguard-go keeps running without the agent and is found by its device and socket, so an agent that restarts
+ * finds its tunnels unchanged. Configuring the same values again ends no session.
  *
- * When a key changes: the state names the new key, and within moments every node turns to it. Whoever
- * asks for a session before the other side has turned is not answered and asks again after 5 s. So the
- * node whose key it is turns last (DataPlane waits a moment), and then says a word to each peer itself
- * (`#greet`): the session is there one round trip later, and about a second of packets is lost.
+ * When a key changes: the state names the new key, and within moments every node switches to it. A handshake that
+ * starts before the other side has switched gets no answer and is retried after 5 s. So the node that owns the key
+ * switches last (DataPlane waits 500 ms) and then sends a packet to each peer itself (`#greet`). The session is
+ * ready one round trip later, and about a second of packets is lost.
  */
 import { createSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ import { type KernelLink, listLinks } from "./kernel/read-links.ts";
 import type { TunnelKeys } from "./tunnel-keys.ts";
 
 export const tunnelDevice = "gamwg";
-/** Of those ports to which nobody listens by custom; the packet is to be sent, not to be read. */
+/** The discard port: nothing listens there by convention. The packet only has to be sent, not read. */
 const discardPort = 9;
 const startMs = 10_000;
 const routes = check.list(check.object({ dst: check.string(64) }), 1 << 16);
@@ -27,9 +27,9 @@ const routes = check.list(check.object({ dst: check.string(64) }), 1 << 16);
 export class TunnelDevice {
   readonly #run: Run;
   readonly #keys: TunnelKeys;
-  /** What was applied last, as one text; `undefined` when that is not known. */
+  /** The key and plan applied last, as text; `undefined` when the device's state is not known. */
   #applied: string | undefined;
-  /** The key that the peers were greeted with. */
+  /** The private key with which the last greeting was sent. */
   #greeted: string | undefined;
 
   constructor(run: Run, keys: TunnelKeys) {
@@ -38,9 +38,9 @@ export class TunnelDevice {
   }
 
   /**
-   * Makes the device as planned. `look`: also when nothing has been planned anew.
+   * Makes the device match the plan. `look`: checks the device even when the plan has not changed.
    *
-   * Shape: what was found otherwise than it had been left. Errors: CommandFailed, those of /proc.
+   * Returns: what somebody else had changed. Errors: CommandFailed, those of /proc.
    */
   async apply(plan: TunnelPlan | undefined, look: boolean): Promise<string[]> {
     const wanted = JSON.stringify([this.#keys.privateKey, plan]);
@@ -58,14 +58,14 @@ export class TunnelDevice {
     await this.#removeDevice();
   }
 
-  /** `known`: nothing has been planned anew since it was made. */
+  /** `known`: the plan has not changed since the device was last configured. */
   async #make(plan: TunnelPlan, known: boolean): Promise<string[]> {
     const found: string[] = [];
     let link = await this.#link();
     let dump = link === undefined ? undefined : await this.#dump();
     if (dump === undefined) {
       found.push(`${tunnelDevice}: missing`);
-      if (link !== undefined) await this.#removeDevice(); // Its program does not answer.
+      if (link !== undefined) await this.#removeDevice(); // The program behind it does not answer.
       await this.#create();
       this.#greeted = undefined;
       link = await this.#link();
@@ -78,7 +78,7 @@ export class TunnelDevice {
     if (differs || !known) {
       await this.#configure(plan, peers).catch((thrown) => {
         rethrowInvariant(thrown);
-        failure = thrown; // The rest of the peers are there, and are to be reached.
+        failure = thrown; // The other peers are configured, and must be reachable.
       });
     }
     found.push(...(await this.#dress(plan, link)));
@@ -91,7 +91,7 @@ export class TunnelDevice {
     return found;
   }
 
-  /** Address, MTU, up. */
+  /** Sets address and MTU, and brings the device up. Returns: what differed. */
   async #dress(plan: TunnelPlan, link: KernelLink | undefined): Promise<string[]> {
     const lines: string[] = [];
     const found: string[] = [];
@@ -115,7 +115,7 @@ export class TunnelDevice {
     return found;
   }
 
-  /** `peers`: the keys of those that it has. */
+  /** `peers`: the keys of the peers that the device has now. */
   async #configure(plan: TunnelPlan, peers: readonly string[]): Promise<void> {
     const wanted = new Set<string>(plan.peers.map(({ publicKey }) => publicKey));
     const own = [
@@ -135,7 +135,7 @@ export class TunnelDevice {
     }
   }
 
-  /** One that is refused must not keep the others out. Errors: CommandFailed for the first that was. */
+  /** A refused peer must not keep the others out. Errors: CommandFailed for the first refused call. */
   async #configureEach(calls: readonly (readonly string[])[]): Promise<void> {
     const failures: unknown[] = [];
     for (const words of calls) {
@@ -169,7 +169,7 @@ export class TunnelDevice {
     await this.#run("ip", ["-force", "-batch", "-"], { input: `${lines.join("\n")}\n` });
   }
 
-  /** Has a session begun with each peer. */
+  /** Starts a session with each peer. */
   async #greet({ peers }: TunnelPlan): Promise<void> {
     const socket = createSocket("udp4");
     socket.on("error", () => undefined);
@@ -183,7 +183,7 @@ export class TunnelDevice {
     socket.close();
   }
 
-  /** `undefined`: nobody answers for the device. */
+  /** `undefined`: no program answers for the device. */
   async #dump(): Promise<string | undefined> {
     try {
       return await this.#run("wg", ["show", tunnelDevice, "dump"]);
@@ -222,7 +222,7 @@ function peersIn(dump: string): string[] {
   return peers.map((line) => line.split("\t")[0] ?? "");
 }
 
-/** Endpoints are left out: WireGuard itself follows a peer whose address changed. Source: wg(8), dump. */
+/** Does not compare endpoints: WireGuard itself follows a peer whose address changed. Source: wg(8), dump. */
 function isConfigured(dump: string, plan: TunnelPlan, privateKey: string): boolean {
   const [self = [], ...peers] = dump
     .trim()

@@ -18,7 +18,7 @@ const alice = {
   publicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 };
 
-test("tunnel keys: a key that is there is used, and only its owner reads it", async (t) => {
+test("tunnel keys: an existing key is used, and only its owner can read it", async (t) => {
   const directory = directoryFor(t);
   const made = await TunnelKeys.open(directory);
   assert.equal(statSync(join(directory, "wireguard.key")).mode & 0o777, 0o600);
@@ -28,7 +28,7 @@ test("tunnel keys: a key that is there is used, and only its owner reads it", as
   assert.deepEqual([keys.privateKey, keys.publicKey], [alice.privateKey, alice.publicKey]);
 });
 
-test("tunnel keys: two that were made agree on a secret", async (t) => {
+test("tunnel keys: two new keys agree on a secret", async (t) => {
   const pairs = [await TunnelKeys.open(directoryFor(t)), await TunnelKeys.open(directoryFor(t))];
   const head = Buffer.from("302e020100300506032b656e04220420", "hex");
   const publicHead = Buffer.from("302a300506032b656e032100", "hex");
@@ -50,7 +50,7 @@ test("tunnel keys: two that were made agree on a secret", async (t) => {
   assert.equal(secrets[0], secrets[1]);
 });
 
-test("tunnel keys: a new key is told at once, used when it is shown, and outlives the process", async (t) => {
+test("tunnel keys: a new key is reported at once, used once the state shows it, and survives a restart", async (t) => {
   const directory = directoryFor(t);
   const keys = await TunnelKeys.open(directory);
   const { publicKey: first, privateKey } = keys;
@@ -68,13 +68,13 @@ test("tunnel keys: a new key is told at once, used when it is shown, and outlive
   assert.equal((await TunnelKeys.open(directory)).publicKey, second);
 });
 
-test("tunnel keys: a file that is no key is said to be none", async (t) => {
+test("tunnel keys: a file without a key is an error", async (t) => {
   const directory = directoryFor(t);
   writeFileSync(join(directory, "wireguard.key"), "rubbish");
   await assert.rejects(TunnelKeys.open(directory), { code: "CORRUPT_FILE" });
 });
 
-test("tunnel keys: a week old one is changed, and the one after it has a week of its own", async (t) => {
+test("tunnel keys: a key is rotated after a week, and the next key after its own week", async (t) => {
   const directory = directoryFor(t);
   const keys = await TunnelKeys.open(directory);
   const first = keys.publicKey;

@@ -1,10 +1,10 @@
 /**
- * Tunnel keys: this node's key pairs for WireGuard, in files that only root reads.
+ * Tunnel keys: keeps this node's WireGuard key pairs, in files that only root reads.
  *
- * Changing keys: `rotate` makes a second pair beside the first and returns its public half, which the
- * node tells the cluster. The device keeps the first until the state shows the second as this node's:
- * then `shown` makes the second the only one. The others turn to it at the same news, some a moment
- * before, some after; see tunnel-device.ts for what is done about that moment.
+ * Changing keys: `rotate` makes a second pair beside the first and returns its public half, which the node reports
+ * to the cluster. The device uses the first pair until the state shows the second as this node's. Then `shown`
+ * makes the second the only pair. The other nodes switch when they see the same entry, some a moment earlier, some
+ * later; tunnel-device.ts says how that gap is handled.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { GamError } from "@gam/core";
 import { moveFile, readIfThere, removeFile, replaceFile } from "@gam/files";
 
 interface KeyPair {
-  /** base64, as is the other. */
+  /** base64, as is the public key. */
   readonly privateKey: string;
   readonly publicKey: string;
 }
@@ -36,7 +36,7 @@ export class TunnelKeys {
     this.#next = next;
   }
 
-  /** Makes a key where there is none. Errors: GamError CORRUPT_FILE, those of the disk. */
+  /** Reads the keys; makes one when there is none. Errors: GamError CORRUPT_FILE, those of the disk. */
   static async open(directory: string): Promise<TunnelKeys> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const known = await readKey(join(directory, activeFile));
@@ -45,29 +45,29 @@ export class TunnelKeys {
     return new TunnelKeys(directory, active, await readKey(join(directory, nextFile)));
   }
 
-  /** What the device is to use now. */
+  /** The key that the device must use now. */
   get privateKey(): string {
     return this.#active.privateKey;
   }
 
-  /** Where it is, for programs that read it themselves. */
+  /** The file of that key, for programs that read it themselves. */
   get privateKeyFile(): string {
     return join(this.#directory, activeFile);
   }
 
-  /** What the cluster is to know this node by: the newest. */
+  /** The newest public key: the one to report to the cluster. */
   get publicKey(): string {
     return (this.#next ?? this.#active).publicKey;
   }
 
-  /** Whether this is a key that was made and is not in use yet. */
+  /** Whether this is the second key, which is not in use yet. */
   isNext(publicKey: string): boolean {
     return this.#next?.publicKey === publicKey;
   }
 
   /**
-   * Rotates when the key in use has had its time: a week, and up to a day more, so that the nodes of a
-   * cluster do not turn at once. Errors: those of the disk.
+   * Rotates when the key in use is a week old, plus up to a day that differs by node, so that the nodes do not all
+   * rotate at once. Errors: those of the disk.
    */
   async rotateWhenDue(nowMs: number): Promise<void> {
     const { mtimeMs } = await stat(this.privateKeyFile);
@@ -75,7 +75,7 @@ export class TunnelKeys {
     if (nowMs - mtimeMs >= lifeMs + spread * spreadMs) await this.rotate();
   }
 
-  /** Shape: the public half of the new key. Asked again before it is in use, it makes no other. */
+  /** Returns: the new public key. Called again before that key is in use, it makes no other. */
   async rotate(): Promise<string> {
     if (this.#next === undefined) {
       const made = makeKey();
@@ -85,7 +85,7 @@ export class TunnelKeys {
     return this.#next.publicKey;
   }
 
-  /** The state has this key for this node: from now on it is the only one. */
+  /** Call it when the state has this key for this node: from now on it is the only one. */
   async shown(publicKey: string): Promise<void> {
     const next = this.#next;
     if (next === undefined || next.publicKey !== publicKey) return;
@@ -123,7 +123,10 @@ async function readKey(path: string): Promise<KeyPair | undefined> {
   if (text === undefined) return undefined;
   const secret = Buffer.from(text.toString().trim(), "base64");
   if (secret.length !== keyBytes) {
-    throw new GamError("CORRUPT_FILE", `Cannot read ${path}: it is no WireGuard key; remove it`);
+    throw new GamError(
+      "CORRUPT_FILE",
+      `Cannot read ${path}: not a WireGuard key. Remove the file, and the agent will make a new key`,
+    );
   }
   return pairOf(secret);
 }

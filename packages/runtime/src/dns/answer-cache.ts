@@ -9,7 +9,7 @@ interface Entry {
   readonly sinceMs: number;
 }
 
-/** Answers of other servers for as long as they hold; the one used longest ago makes room. Pure. */
+/** Answers of other servers, kept for their TTL. When full, the least recently used one is dropped. Pure. */
 export class AnswerCache {
   readonly #entries = new Map<string, Entry>();
 
@@ -26,7 +26,7 @@ export class AnswerCache {
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
 
-  /** Shape: with its age in whole seconds, which is less than it may be kept. */
+  /** Returns: the answer and its age in whole seconds; `undefined` when it is missing or too old. */
   get(
     key: string,
     nowMs: number,

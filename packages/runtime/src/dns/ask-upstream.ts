@@ -1,13 +1,13 @@
 /**
- * Ask upstream: one question to one server, once, by UDP or TCP. Decides nothing about the answer.
+ * Ask upstream: asks one server one question, once, by UDP or TCP. Decides nothing about the answer.
  *
- * Whatever a socket says or throws, and whatever a server sends, is an end of that question and of nothing else.
+ * Any failure of a socket, and anything that a server sends, can end only that one question.
  */
 import { createSocket } from "node:dgram";
 import { connect, isIP, isIPv6 } from "node:net";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 
-const closing = "the server is closing";
+const closing = "this DNS server is closing";
 
 export interface Upstream {
   readonly address: string;
@@ -19,14 +19,14 @@ export interface Ask<T> {
   readonly message: Buffer;
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  /** undefined for what is no answer to this question: by UDP one goes on waiting. */
+  /** Returns: undefined when the reply does not answer this question; by UDP the wait goes on. */
   accept(reply: Buffer): T | undefined;
 }
 
 /**
- * From a port of its own that the kernel picks, and heard from that server only.
+ * Asks by UDP, from a new port that the kernel picks. Accepts packets only from that server.
  *
- * Errors: GamError UNREACHABLE, at once where the host says that nobody listens there.
+ * Errors: GamError UNREACHABLE, at once when the kernel reports that nothing listens there.
  */
 export function askByUdp<T>(ask: Ask<T>): Promise<T> {
   const { upstream, message } = ask;
@@ -37,7 +37,7 @@ export function askByUdp<T>(ask: Ask<T>): Promise<T> {
     });
     socket.on("error", ({ message: found }) => failed(found));
     socket.on("message", heard);
-    // That there is no route is told here, and nowhere else.
+    // Only this callback reports that there is no route.
     const connected = (cause?: Error): void => {
       if (cause !== undefined) failed(cause.message);
       else if (!isOver()) socket.send(message, (unsent) => unsent && failed(unsent.message));
@@ -47,7 +47,7 @@ export function askByUdp<T>(ask: Ask<T>): Promise<T> {
   });
 }
 
-/** Errors: GamError UNREACHABLE; also when the answer is none to this question. */
+/** Asks by TCP. Errors: GamError UNREACHABLE, also when the server answers another question. */
 export function askByTcp<T>(ask: Ask<T>): Promise<T> {
   const { upstream, message } = ask;
   return asking(ask, ({ heard, failed }) => {
@@ -67,14 +67,14 @@ export function askByTcp<T>(ask: Ask<T>): Promise<T> {
 
 /** How a question may end. Only the first end counts. */
 interface Ending {
-  /** Shape: whether it is an answer. */
+  /** Takes a reply. Returns: whether it ends the question. */
   readonly heard: (reply: Buffer) => boolean;
-  /** `found`: why there is no answer. */
+  /** Ends the question without an answer. `found`: why. */
   failed(found: string): void;
   isOver(): boolean;
 }
 
-/** One question until its end, its limit or that of the whole server. `begin` returns what closes it. */
+/** Runs one question until its answer, its time limit or `signal`. `begin` returns a function that closes it. */
 function asking<T>(
   { upstream, limitMs, signal, accept }: Ask<T>,
   begin: (ending: Ending) => () => void,
@@ -104,8 +104,8 @@ function asking<T>(
       }
     };
     if (signal.aborted) return reject(unreachable(upstream, closing));
-    // A name would be looked up, and that by asking here.
-    if (isIP(upstream.address) === 0) return reject(unreachable(upstream, "it is no address"));
+    // A host name would be resolved by asking this same DNS server.
+    if (isIP(upstream.address) === 0) return reject(unreachable(upstream, "not an IP address"));
     const timer = setTimeout(() => failed(`no answer in ${limitMs} ms`), limitMs);
     signal.addEventListener("abort", abort);
     try {
@@ -118,14 +118,14 @@ function asking<T>(
   });
 }
 
-/** As messages go by TCP: their length before them. */
+/** A message as TCP carries it: with its length before it. */
 export function framed(message: Buffer): Buffer {
   const length = Buffer.allocUnsafe(2);
   length.writeUInt16BE(message.length, 0);
   return Buffer.concat([length, message]);
 }
 
-/** Cuts the first message off what came by TCP. Shape: undefined while it is not whole. */
+/** Cuts the first message off the bytes that came by TCP. `message` is undefined while it is incomplete. */
 export function unframed(heard: Buffer): {
   readonly message: Buffer | undefined;
   readonly rest: Buffer;

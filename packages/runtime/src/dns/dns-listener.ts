@@ -1,10 +1,10 @@
 /**
- * DNS listener: the sockets of one gateway address, UDP and TCP.
+ * DNS listener: runs the UDP and TCP sockets of one gateway address.
  *
- * The address may come to the bridge later than the plan comes here, or leave it and come back: until
- * it is there, binding is tried again and nothing is said. Any other failure is a problem that is told
- * and tried again as well. Decides no answer. A flood costs time here, never memory: there are limits
- * on connections, on what one of them asks at once, and on what it leaves unread.
+ * The bridge may get the address later than the plan arrives here, or lose it and get it back. Until it has the
+ * address, binding is retried and not reported. Any other failure is reported and retried. Decides no answer. A
+ * flood costs time, not memory: limits apply to connections, to open questions on each of them, and to unread
+ * answers.
  */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { createServer, type Server, type Socket } from "node:net";
@@ -22,14 +22,14 @@ const unreadBytesMax = 1 << 20;
 export const transports = ["udp", "tcp"] as const;
 export type Transport = (typeof transports)[number];
 
-/** undefined: no answer at all. */
+/** undefined: send no answer. */
 export type Reply = Buffer | undefined;
 
 export interface ListenerOptions {
   readonly address: string;
   readonly port: number;
   answer(message: Buffer, from: string, transport: Transport): Reply | Promise<Reply>;
-  /** Tells what is wrong with one of the two; undefined once it listens. */
+  /** Called with what is wrong with one of the two sockets; with undefined once it listens. */
   onProblem(transport: Transport, problem: string | undefined): void;
 }
 
@@ -66,24 +66,24 @@ export class DnsListener {
     const socket = createSocket({
       type: "udp4",
       recvBufferSize: receiveBufferBytes,
-      // What is sent to are addresses already.
+      // All targets are IP addresses already, so there is nothing to resolve.
       lookup: (target, _, done) => done(null, target, 4),
     });
     this.#udp = socket;
     socket.on("error", (error) => {
-      if (this.#udp !== socket) return; // It is closed already.
+      if (this.#udp !== socket) return; // This socket is closed already.
       socket.close();
       this.#udp = undefined;
       this.#failed("udp", error, () => this.#listenUdp());
     });
     socket.on("listening", () => this.#options.onProblem("udp", undefined));
     socket.on("message", (message, { address: from, port: fromPort }) => {
-      // Nobody can be answered there, and the socket would refuse to try.
+      // Nothing can be sent to port 0: send() would throw.
       if (fromPort === 0) return;
       const reply = this.#options.answer(message, from, "udp");
       const send = (bytes: Reply): void => {
         if (bytes !== undefined && this.#udp === socket) {
-          // It is lost like any packet: the client asks again.
+          // A failed send counts as a lost packet: the client asks again.
           socket.send(bytes, fromPort, from, () => undefined);
         }
       };
@@ -100,7 +100,7 @@ export class DnsListener {
     server.maxConnections = connectionsMax;
     server.on("error", (error) => {
       if (this.#tcp !== server) return;
-      server.close(); // One that listens fails, too: when no file can be opened any more.
+      server.close(); // A listening server fails too, when the process is out of file descriptors.
       this.#tcp = undefined;
       this.#failed("tcp", error, () => this.#listenTcp());
     });
@@ -113,10 +113,10 @@ export class DnsListener {
     const absent = error.code === "EADDRNOTAVAIL";
     const { address, port, onProblem } = this.#options;
     const found =
-      error.code === "EADDRINUSE" ? "another program of this host listens there" : error.message;
+      error.code === "EADDRINUSE" ? "another program on this host listens there" : error.message;
     onProblem(
       transport,
-      absent ? undefined : `Cannot answer names at ${address}:${port}/${transport}: ${found}`,
+      absent ? undefined : `Cannot serve DNS at ${address}:${port}/${transport}: ${found}`,
     );
     const retry = setTimeout(again, absent ? absentRetryMs : problemRetryMs);
     this.#retries.set(transport, retry);
@@ -125,7 +125,7 @@ export class DnsListener {
   #serve(connection: Socket): void {
     const from = connection.remoteAddress;
     const others = [...this.#connections].filter(({ remoteAddress }) => remoteAddress === from);
-    // Gone already, or taking the places of the others.
+    // The client has gone already, or has too many connections.
     if (from === undefined || others.length >= connectionsPerAskerMax) {
       connection.destroy();
       return;
@@ -144,7 +144,7 @@ export class DnsListener {
         work();
       }
     };
-    /** Answers what is whole, as long as not too much is under way. */
+    /** Answers complete messages, while fewer than `pendingMax` are open. */
     const work = (): void => {
       while (pending < pendingMax) {
         const { message, rest } = unframed(heard);
@@ -158,7 +158,7 @@ export class DnsListener {
       if (pending >= pendingMax) connection.pause();
     };
     connection.setTimeout(idleMs, () => connection.destroy());
-    connection.on("error", () => undefined); // "close" comes after it.
+    connection.on("error", () => undefined); // "close" follows.
     connection.on("close", () => this.#connections.delete(connection));
     connection.on("data", (bytes) => {
       heard = heard.length === 0 ? bytes : Buffer.concat([heard, bytes]);

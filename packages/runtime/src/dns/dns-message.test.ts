@@ -8,7 +8,7 @@ import { readForwarded, writeForwarded } from "./forwarded-answer.ts";
 const label = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/);
 const name = fc.array(label, { minLength: 1, maxLength: 6 }).map((labels) => labels.join("."));
 
-/** A real message with some bytes changed and its end cut off: closer to harm than noise alone. */
+/** A real message with some bytes changed and its end cut off: it reaches more code than random bytes. */
 const damaged = fc
   .record({
     name,
@@ -97,13 +97,13 @@ for (const { name: what, bytes, want } of bad) {
   });
 }
 
-test("no bytes whatever make a reader throw, as a query or as another server's answer", () => {
+test("no bytes make a reader throw, as a query or as another server's answer", () => {
   const hostile = fc.oneof(fc.uint8Array({ maxLength: 600 }).map(Buffer.from), damaged);
   fc.assert(
     fc.property(hostile, fc.nat(1300), (bytes, bytesMax) => {
       readQuery(bytes);
       const asked = asQuery(Buffer.from("\x01a\0\0\x01\0\x01", "latin1"));
-      // Made to match, so that what stands behind the question is read as well.
+      // Matches the question, so that what follows the question is read as well.
       const reply = Buffer.from(bytes);
       if (reply.length >= 12) {
         reply.writeUInt16BE(asked.id, 0);

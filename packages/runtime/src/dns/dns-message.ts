@@ -1,16 +1,16 @@
 /**
- * DNS message: where things are in a message, byte by byte.
+ * DNS message: finds the parts of a message, byte by byte.
  *
- * Reads what is needed to answer a query from the plan, or to hand it on and keep what comes back: one
- * question, EDNS, and where each record begins and ends. Everything else passes through as it came; a
- * message that is decoded and encoded again would lose what the decoder does not know.
- * Never throws: every byte may come from a stranger. Decides no answer (name-answer.ts).
+ * Reads what is needed to answer a query from the plan, or to forward it and cache the answer: one question, EDNS,
+ * and where each record begins and ends. Everything else stays as bytes, because decoding and encoding a message
+ * would lose what the decoder does not know.
+ * Never throws: anybody may have sent the bytes. Decides no answer (name-answer.ts).
  *
  * Source: RFC 1035 section 4.1, RFC 6891 (EDNS), RFC 4343 (case).
  */
 
 export const headerBytes = 12;
-/** Of the name alone, RFC 1035 section 2.3.4. */
+/** Limit for the name alone. Source: RFC 1035, section 2.3.4. */
 const nameBytesMax = 255;
 const labelBytesMax = 63;
 
@@ -31,7 +31,7 @@ export const rcode = {
   noSuchName: 3,
   notImplemented: 4,
   refused: 5,
-  /** Of EDNS; its upper part goes into the OPT record. */
+  /** An EDNS code; its upper bits go into the OPT record. */
   badVersion: 16,
 } as const;
 
@@ -39,13 +39,13 @@ export const type = { a: 1, soa: 6, ptr: 12, aaaa: 28, opt: 41, ixfr: 251, axfr:
 export const internetClass = 1;
 
 export interface Edns {
-  /** The largest answer by UDP that the sender takes, as it says. */
+  /** The largest UDP answer that the sender says it accepts. */
   readonly sizeBytes: number;
   readonly version: number;
   readonly wantsDnssec: boolean;
 }
 
-/** One question, and what goes back with its answer. */
+/** One question, and what its answer must repeat. */
 export interface DnsQuery {
   readonly id: number;
   readonly flags: number;
@@ -53,12 +53,12 @@ export interface DnsQuery {
   readonly name: string;
   readonly type: number;
   readonly class: number;
-  /** Name, type and class as they came: an answer says them again in the same case. */
+  /** Name, type and class as they came: the answer repeats them in the same case. */
   readonly question: Buffer;
   readonly edns: Edns | undefined;
 }
 
-/** A message that gets an answer all the same: that it cannot be read. */
+/** A message that gets only an error as its answer. */
 export interface BadQuery {
   readonly id: number;
   readonly flags: number;
@@ -75,7 +75,7 @@ export interface RecordPlace {
   readonly end: number;
 }
 
-/** Shape: undefined for what deserves no answer: no header, or itself an answer. */
+/** Returns: undefined for a message that gets no answer: it has no header, or is an answer itself. */
 export function readQuery(message: Buffer): DnsQuery | BadQuery | undefined {
   if (message.length < headerBytes) return undefined;
   const id = message.readUInt16BE(0);
@@ -101,7 +101,7 @@ export function readQuery(message: Buffer): DnsQuery | BadQuery | undefined {
   };
 }
 
-/** Where the only question ends. Shape: undefined unless there is exactly one, without a pointer. */
+/** The offset where the question ends. Returns: undefined unless there is exactly one, without a pointer. */
 export function questionEnd(message: Buffer): number | undefined {
   if (message.length < headerBytes || message.readUInt16BE(4) !== 1) return undefined;
   let at = headerBytes;
@@ -115,7 +115,7 @@ export function questionEnd(message: Buffer): number | undefined {
   return at + 4 <= message.length ? at + 4 : undefined;
 }
 
-/** All records behind the question. Shape: undefined when one of them is cut short. */
+/** All records after the question. Returns: undefined when one of them is cut short. */
 export function readRecords(message: Buffer, from: number): RecordPlace[] | undefined {
   const places: RecordPlace[] = [];
   let at = from;
@@ -148,12 +148,12 @@ export function readEdns(message: Buffer, { class: sizeBytes, ttlAt }: RecordPla
   };
 }
 
-/** The same question in lower case, as one string: for keys, and to compare. ASCII letters only. */
+/** The question in lower case, as a string to compare and for map keys. Changes ASCII letters only. */
 export function questionKey(question: Buffer): string {
   return lower(question).toString("latin1");
 }
 
-/** Where a name ends that may end in a pointer. Pointers are not followed, so nothing can go round. */
+/** The offset where a name ends. It may end in a pointer, which is not followed, so there can be no loop. */
 function nameEnd(message: Buffer, from: number): number | undefined {
   let at = from;
   for (;;) {
@@ -178,10 +178,10 @@ function nameOf(question: Buffer): string {
   }
 }
 
-/** Lengths are below 64 and so below "A": the whole name can be taken as letters. */
+/** Treats the whole name as letters: length bytes are below 64 and so below "A". */
 function lower(question: Buffer): Buffer {
   const bytes = Buffer.from(question);
-  // Not the type and class at the end: "A" may be a part of a type.
+  // Leaves out the type and class at the end: their bytes may equal a letter.
   for (let at = 0; at < bytes.length - 4; at += 1) {
     const byte = bytes[at] ?? 0;
     if (byte >= 0x41 && byte <= 0x5a) bytes[at] = byte | 0x20;

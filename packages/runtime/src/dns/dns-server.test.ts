@@ -1,4 +1,4 @@
-/** The whole server on loopback, with name servers of the host's that are played here. */
+/** The whole server on loopback, with fake name servers of the host. */
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -49,7 +49,7 @@ async function world(t: TestContext, upstreams: () => Upstream[], plan: DnsPlan)
   return { server, port, told };
 }
 
-test("DnsServer answers from the plan by UDP, and cuts what TCP says in full", async (t) => {
+test("DnsServer answers from the plan, cut by UDP and whole by TCP", async (t) => {
   const { port } = await world(t, () => [], planOf({ web: ["10.0.0.1"], many: manyAddresses }));
   const web = await askUdp(port, { questions: [{ name: "WEB", type: "A" }] });
   assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
@@ -72,13 +72,13 @@ test("DnsServer answers many questions on one TCP connection", async (t) => {
   );
 });
 
-test("DnsServer says SERVFAIL at once when the host has no name server", async (t) => {
+test("DnsServer answers SERVFAIL at once when the host has no name server", async (t) => {
   const { port } = await world(t, () => [], planOf({}));
   const answer = await askUdp(port, { questions: [{ name: "a.org", type: "A" }] });
   assert.equal(rcodeOf(answer), "SERVFAIL");
 });
 
-test("DnsServer asks upstream once for the same question, keeps the answer, and gives each its id", async (t) => {
+test("DnsServer asks upstream once for the same question, caches the answer, and gives each client its id", async (t) => {
   const upstream = await playUpstream(t, (asked) => ({
     answers: [{ type: "A", name: asked, ttl: 60, data: "192.0.2.7" }],
   }));
@@ -113,7 +113,7 @@ test("DnsServer goes on to the next name server, and asks the dead one last from
   assert.deepEqual(addressesOf(answer), ["192.0.2.8"]);
 });
 
-test("DnsServer hands on a refusal only when nobody has an answer", async (t) => {
+test("DnsServer passes on a refusal only when no server has an answer", async (t) => {
   const refusing = await playUpstream(t, () => ({ flags: 5 }));
   const knowing = await playUpstream(t, () => ({ flags: 3 }));
   let upstreams = [refusing.at, knowing.at];
@@ -166,7 +166,7 @@ test("DnsServer follows the plan: names at once, gateways as they come and go", 
   again.close();
 });
 
-test("DnsServer is quiet about an address that is not there yet, and tells when it is taken", async (t) => {
+test("DnsServer does not report an address that is still missing, and reports one that is taken", async (t) => {
   const { server, port, told } = await world(t, () => [], planOf({}, ["192.0.2.1"]));
   const holder = createSocket("udp4").bind(port, gateway);
   t.after(() => holder.close());
@@ -175,13 +175,13 @@ test("DnsServer is quiet about an address that is not there yet, and tells when 
   const [found] = await askTcp(port, [{ questions: [{ name: "a.org", type: "A" }] }]);
   assert.equal(found && rcodeOf(found), "SERVFAIL");
   assert.deepEqual(server.problems, [
-    `Cannot answer names at ${gateway}:${port}/udp: another program of this host listens there`,
+    `Cannot serve DNS at ${gateway}:${port}/udp: another program on this host listens there`,
   ]);
   assert.deepEqual(told, server.problems);
   server.serve(planOf({}));
 });
 
-test("DnsServer lives through whatever comes by UDP and TCP", async (t) => {
+test("DnsServer survives any bytes by UDP and TCP", async (t) => {
   const { port } = await world(t, () => [], planOf({ web: ["10.0.0.1"] }));
   const socket = createSocket("udp4");
   t.after(() => socket.close());
@@ -199,7 +199,7 @@ test("DnsServer lives through whatever comes by UDP and TCP", async (t) => {
   assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
 });
 
-/** What a name server may be of which no answer can come. */
+/** Name servers that cannot answer. */
 const lost: readonly (readonly [string, string])[] = [
   ["no address", "nonsense"],
   ["an address and a port", "192.0.2.1:53"],
@@ -218,7 +218,7 @@ for (const [what, address] of lost) {
   });
 }
 
-test("DnsServer asks the host's own servers for a container of whose spec's none is an address", async (t) => {
+test("DnsServer asks the host's own servers for a container whose spec's servers are not addresses", async (t) => {
   const upstream = await playUpstream(t, (asked) => ({
     answers: [{ type: "A", name: asked, ttl: 0, data: "192.0.2.8" }],
   }));
@@ -228,7 +228,7 @@ test("DnsServer asks the host's own servers for a container of whose spec's none
   assert.deepEqual(addressesOf(answer), ["192.0.2.8"]);
 });
 
-test("DnsServer says SERVFAIL where a server's answers cannot be read, by UDP and TCP", {
+test("DnsServer answers SERVFAIL when a server's answers cannot be read, by UDP and TCP", {
   timeout: 20_000,
 }, async (t) => {
   const bytes = fc.sample(fc.uint8Array({ maxLength: 600 }), 40).map((one) => Buffer.from(one));
@@ -236,7 +236,7 @@ test("DnsServer says SERVFAIL where a server's answers cannot be read, by UDP an
   const rubbish = (message: Buffer): Buffer => {
     turn += 1;
     const some = bytes[turn % bytes.length] ?? Buffer.alloc(0);
-    // Half of them begin as an answer to the question does, and say that there is more than there is.
+    // Half of them begin like an answer to the question, and announce more records than they have.
     if (turn % 2 === 0) return some;
     const head = Buffer.from(message.subarray(0, message.length - 11));
     head.writeUInt16BE(0x8180 | (turn % 4 === 1 ? 0x0200 : 0), 2);
@@ -254,7 +254,7 @@ test("DnsServer says SERVFAIL where a server's answers cannot be read, by UDP an
   assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
 });
 
-/** Answers each question, by UDP and TCP, with many of the bytes that `say` makes of it. */
+/** Answers each question, by UDP and TCP, with bytes that `say` makes from it. */
 async function playRubbish(t: TestContext, say: (message: Buffer) => Buffer): Promise<Upstream> {
   const server = createServer((connection) => {
     connection.on("error", () => undefined);
@@ -279,7 +279,7 @@ async function playRubbish(t: TestContext, say: (message: Buffer) => Buffer): Pr
   return { address: "127.0.0.1", port };
 }
 
-test("DnsServer answers others when one question cannot be answered, and says so", async (t) => {
+test("DnsServer reports a query that fails, and answers the others", async (t) => {
   const broken = new Map([["10.0.0.1", "x".repeat(70_000).replaceAll(/x{50}/g, "$&.")]]);
   const plan = planOf({ web: ["10.0.0.1"] });
   const zones = plan.zones.map((zone) => ({ ...zone, reverse: broken }));
@@ -293,7 +293,7 @@ test("DnsServer answers others when one question cannot be answered, and says so
   socket.send(asked, port, gateway);
   const web = await askUdp(port, { questions: [{ name: "web", type: "A" }] });
   assert.deepEqual(addressesOf(web), ["10.0.0.1"]);
-  assert.match(server.problems.join(), /Cannot answer a question/);
+  assert.match(server.problems.join(), /Cannot answer DNS query/);
   server.serve(plan);
   assert.deepEqual(server.problems, []);
 });
@@ -330,7 +330,7 @@ async function playUpstream(
   const udp: Socket = createSocket("udp4");
   udp.on("message", (message, from) => {
     ports.push(from.port);
-    // A stranger guesses, and guesses wrong: it must change nothing.
+    // A stranger's wrong guess must change nothing.
     udp.send(encode({ type: "response", id: 0, questions: [] }), from.port, from.address);
     udp.send(reply(message, byUdp), from.port, from.address);
   });
@@ -352,11 +352,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Asks again until there is an answer, as a client does: the socket may not be there yet. */
+/** Asks again until there is an answer, as a client does: the server may not listen yet. */
 async function askUdp(port: number, packet: Packet, address = gateway): Promise<DecodedPacket> {
   const socket = createSocket("udp4");
   const message = encode({ type: "query", id: 1, flags: 0x0100, ...packet });
-  socket.on("error", () => undefined); // Nobody there yet.
+  socket.on("error", () => undefined); // The server does not listen yet.
   socket.connect(port, address);
   await once(socket, "connect");
   socket.send(message);
@@ -388,7 +388,7 @@ function addressesOf(packet: DecodedPacket | undefined): string[] {
   return (packet?.answers ?? []).flatMap((one) => (one.type === "A" ? [one.data] : []));
 }
 
-/** The library says it, its types do not. */
+/** The library has this field, its types do not. */
 function rcodeOf(packet: DecodedPacket): string {
   return (packet as unknown as { rcode: string }).rcode;
 }
@@ -397,7 +397,7 @@ function byNumber(a: number | undefined, b: number | undefined): number {
   return (a ?? 0) - (b ?? 0);
 }
 
-test("DnsServer asks for a container whom its spec names, not the host's own servers", async (t) => {
+test("DnsServer asks the servers in a container's spec, not the host's own", async (t) => {
   const upstream = await playUpstream(t, (asked) => ({
     answers: [{ type: "A", name: asked, ttl: 0, data: "192.0.2.9" }],
   }));
@@ -405,7 +405,7 @@ test("DnsServer asks for a container whom its spec names, not the host's own ser
   const ask = (name: string): Promise<DecodedPacket> =>
     askUdp(port, { questions: [{ name, type: "A" }] });
   assert.deepEqual(addressesOf(await ask("a.org")), ["192.0.2.9"]);
-  // Nobody answers names there.
+  // No DNS server runs there.
   const upstreams = new Map([["127.0.0.1", ["127.0.53.250"]]]);
   server.serve({ ...planOf({ web: ["10.0.0.1"] }), upstreams });
   assert.equal(rcodeOf(await ask("a.org")), "SERVFAIL");

@@ -1,13 +1,13 @@
 /**
- * DNS server: answers names at the gateways of this node, from the plan alone.
+ * DNS server: answers DNS queries at the gateways of this node, from the plan.
  *
  *   const server = new DnsServer({ log });
- *   server.serve(plan.dns);      // as often as it changes; a changed name holds from the next query on
- *   server.problems;             // what people must know, in sentences
+ *   server.serve(plan.dns);      // for each new plan; a changed name applies from the next query on
+ *   server.problems;             // sentences for people
  *   await server.close();
  *
- * Who may know what is decided in name-answer.ts; what gam does not know is asked of the host's own
- * servers by forwarder.ts. Here are the sockets' addresses and nothing else.
+ * Decides only at which addresses to listen. name-answer.ts decides who may know which name. forwarder.ts asks the
+ * host's own servers for names that gam does not know.
  */
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -23,14 +23,14 @@ import { ResolvConf } from "./resolv-conf.ts";
 import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer.ts";
 
 const dnsPort = 53;
-/** The engine's own resolver inside of containers, which would ask back here. */
+/** The engine's resolver inside of containers. It would ask this server again. */
 const engineResolver = "127.0.0.11";
-/** The key of its problem. */
+/** Key of the problem "a query could not be answered". */
 const unanswered = "unanswered";
 
 export interface DnsServerOptions {
   readonly log: DnsLog;
-  /** Default: those of /etc/resolv.conf, as it is when they are needed. */
+  /** Default: the servers in the current /etc/resolv.conf. */
   readonly upstreams?: () => Promise<readonly Upstream[]>;
   /** Default 53. */
   readonly port?: number;
@@ -47,10 +47,10 @@ const random: Random = { below: (bound) => Math.floor(Math.random() * bound) };
 export class DnsServer {
   readonly #log: DnsLog;
   readonly #port: number;
-  /** By the name servers that it asks; "" for the host's own. */
+  /** By the name servers that the forwarder asks; "" for the host's own. */
   readonly #forwarders = new Map<string, Forwarder>();
   readonly #listeners = new Map<string, DnsListener>();
-  /** Address and transport to a sentence. */
+  /** Address and transport to the problem's sentence. */
   readonly #problems = new Map<string, string>();
   #ownAddresses: ReadonlySet<string> = new Set();
   /** Container address to the key of its forwarder. */
@@ -65,7 +65,7 @@ export class DnsServer {
     this.#forwarders.set("", this.#forwarderTo(servers));
   }
 
-  /** Sentences for people, sorted. Empty while all is well, also while addresses are still to come. */
+  /** Sentences for people, sorted. An address that the bridge does not have yet is not a problem. */
   get problems(): readonly string[] {
     return [...this.#problems.values()].sort();
   }
@@ -119,7 +119,7 @@ export class DnsServer {
     });
   }
 
-  /** Never throws or rejects: a message that cannot be answered gets no answer, and the others get theirs. */
+  /** Never throws or rejects: a message that fails gets no answer, and the others are answered. */
   #reply(message: Buffer, asker: DnsClient, transport: Transport): Reply | Promise<Reply> {
     try {
       const reply = this.#answer(message, asker, transport);
@@ -132,7 +132,7 @@ export class DnsServer {
   }
 
   #failed(thrown: unknown): undefined {
-    const problem = `Cannot answer a question for a name: ${messageOf(thrown)}`;
+    const problem = `Cannot answer DNS query: ${messageOf(thrown)}`;
     if (this.#problems.get(unanswered) === problem) return;
     this.#problems.set(unanswered, problem);
     this.#log.warn({}, problem);
@@ -143,7 +143,7 @@ export class DnsServer {
     if (query === undefined) return undefined;
     if ("rcode" in query) return writeRefusal(query);
     const bytesMax = transport === "udp" ? udpLimit(query) : tcpBytesMax;
-    // The host itself may ask in any network. The engine's source NAT gives it another of its addresses.
+    // The host itself may ask in any network. The engine's NAT may give it another of its own addresses.
     const inside = this.#ownAddresses.has(asker.from) ? { ...asker, from: asker.at } : asker;
     const answer = this.#names.answer(query, inside);
     if (answer !== "forward") return writeAnswer(query, answer, bytesMax);
@@ -159,7 +159,7 @@ export class DnsServer {
     if (this.#problems.get(key) === problem) return;
     if (problem === undefined) {
       this.#problems.delete(key);
-      this.#log.info({ address, transport }, "answering names there");
+      this.#log.info({ address, transport }, "DNS listener started");
     } else {
       this.#problems.set(key, problem);
       this.#log.warn({ address, transport }, problem);
@@ -177,12 +177,15 @@ export class DnsServer {
   }
 }
 
-/** A spec that was stored before it was looked at may have anything. Without one left the host's own are asked. */
+/**
+ * Drops what is not an address, which a spec from before that check may have. With none left, the host's are
+ * asked.
+ */
 function addressesIn(servers: readonly string[]): readonly string[] {
   return servers.filter((server) => isIP(server) !== 0);
 }
 
-/** `undefined` where the kernel does not tell. */
+/** `undefined` when the kernel does not list them. */
 function ownAddresses(): Set<string> | undefined {
   try {
     const links = Object.values(networkInterfaces());

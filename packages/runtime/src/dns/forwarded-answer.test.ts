@@ -40,12 +40,12 @@ const lives: readonly { name: string; packet: Packet; want: number }[] = [
 ];
 
 for (const { name, packet, want } of lives) {
-  test(`readForwarded() keeps ${name}`, () => {
+  test(`readForwarded() caches ${name}`, () => {
     assert.equal(read(packet).keepSeconds, want);
   });
 }
 
-test("readForwarded() takes no answer to another question, id or from nobody", () => {
+test("readForwarded() rejects another question, another id, and messages that are no answers", () => {
   const asked = query("www.org");
   const reply = (change: Packet): Buffer =>
     encode({ type: "response", id: 1, questions: [{ name: "WWW.org", type: "A" }], ...change });
@@ -64,7 +64,7 @@ test("readForwarded() takes no answer to another question, id or from nobody", (
   assert.equal(readForwarded(reply({ questions: [] }), expected), undefined);
 });
 
-test("writeForwarded() says the client's question, its EDNS, and TTLs grown old", () => {
+test("writeForwarded() repeats the client's question and EDNS, and reduces the TTLs", () => {
   const answer = read({ answers: [a(60), a(2)], authorities: [soa(50, 5)], additionals: [opt] });
   const plain = decode(writeForwarded(query("WwW.oRg"), answer, { ageSeconds: 10, bytesMax: 512 }));
   assert.equal(plain.id, 77);
@@ -84,7 +84,7 @@ test("writeForwarded() says the client's question, its EDNS, and TTLs grown old"
   );
 });
 
-test("writeForwarded() cuts between records what is too long", () => {
+test("writeForwarded() cuts a long answer between records", () => {
   const many = Array.from({ length: 60 }, (_, n) => a(60, `192.0.2.${n}`));
   const answer = read({ answers: many, authorities: [soa(50, 5)], additionals: [opt] });
   const bytes = writeForwarded(query("www.org", true), answer, { ageSeconds: 0, bytesMax: 512 });
@@ -99,7 +99,7 @@ test("writeForwarded() cuts between records what is too long", () => {
   );
 });
 
-test("AnswerCache keeps an answer as long as it holds, and at most so many", () => {
+test("AnswerCache keeps an answer for its TTL, and a limited number of answers", () => {
   const cache = new AnswerCache();
   const answer = read({ answers: [a(20)] });
   cache.put("a", answer, 1_000);

@@ -1,8 +1,9 @@
 /**
- * Forwarded answer: what a server of the host's said, kept as it came, for whoever asks the same.
+ * Forwarded answer: reads the answer of one of the host's servers, and writes it for each client that asks the
+ * same.
  *
- * Only what belongs to one exchange is changed: the id, the question's case, flags, EDNS, and TTLs that
- * have grown old. Decides how long an answer may be kept; does not keep it (answer-cache.ts).
+ * Keeps the answer's bytes and changes only what belongs to one exchange: the id, the question's case, flags,
+ * EDNS, and TTLs, by the answer's age. Decides how long an answer may be cached; answer-cache.ts caches it.
  */
 import {
   type DnsQuery,
@@ -19,25 +20,25 @@ import {
 } from "./dns-message.ts";
 import { header, opt, optBytes, replyFlags } from "./write-answer.ts";
 
-/** One hour: a host's servers may be put right by people, and nobody can empty this cache. */
+/** One hour: people may correct a wrong name on the host's servers, and cannot empty this cache. */
 const keptSecondsMax = 3600;
-/** RFC 2308 section 5 asks for a bound; five minutes is what most use. */
+/** RFC 2308, section 5 asks for a limit; five minutes is common. */
 const keptSecondsMaxNegative = 300;
 
 export interface ForwardedAnswer {
   readonly rcode: number;
   readonly truncated: boolean;
-  /** 0: not to be kept. */
+  /** 0: do not cache it. */
   readonly keepSeconds: number;
   readonly message: Buffer;
   readonly questionEnd: number;
-  /** Without OPT and what stands behind it. */
+  /** Without the OPT record and what follows it. */
   readonly records: readonly RecordPlace[];
   readonly authentic: boolean;
   readonly dnssec: boolean;
 }
 
-/** Shape: undefined for what is no answer to this question, and so for what a stranger sent. */
+/** Returns: undefined when the message does not answer this question, for example one that a stranger sent. */
 export function readForwarded(
   message: Buffer,
   expected: { readonly id: number; readonly question: Buffer },
@@ -50,7 +51,7 @@ export function readForwarded(
   const question = message.subarray(headerBytes, end);
   if (questionKey(question) !== questionKey(expected.question)) return undefined;
   const truncated = (flags & flag.truncated) !== 0;
-  // Only the beginning of a truncated answer has to be there; the whole is asked for by TCP.
+  // A truncated answer needs only a readable beginning; TCP gets the whole one.
   const all = readRecords(message, end) ?? (truncated ? [] : undefined);
   if (all === undefined) return undefined;
   const optAt = all.findIndex((one) => one.type === type.opt);
@@ -84,13 +85,13 @@ function keepSeconds(message: Buffer, code: number, records: readonly RecordPlac
   );
   const least = Math.min(keptSecondsMax, ...answers.map(ttl));
   if (code === rcode.noError && answers.length > 0 && soa === undefined) return least;
-  // RFC 2308: a name that is not there, or not of that type, is remembered as its SOA says.
+  // RFC 2308: the SOA says how long to cache that a name, or its record of that type, does not exist.
   if (soa === undefined) return 0;
   return Math.min(least, keptSecondsMaxNegative, ttl(soa), message.readUInt32BE(soa.end - 4));
 }
 
 export interface ForwardOptions {
-  /** Since the answer came; its TTLs are reduced by this. */
+  /** Time since the answer came; its TTLs are reduced by it. */
   readonly ageSeconds: number;
   readonly bytesMax: number;
 }

@@ -1,9 +1,9 @@
 /**
- * Forwarder: asks the host's own name servers what gam does not know.
+ * Forwarder: asks the host's own name servers for names that gam does not know.
  *
- * Decides whom to ask next, how long to wait, what is kept, and how much may be under way. The same
- * question under way is asked once. A server that does not answer is asked last for a while, so that
- * one dead server costs its two seconds once and not with each name.
+ * Decides which server to ask next, how long to wait, what to cache, and how many questions may be open. Clients
+ * with the same question share one. A server that does not answer is asked last for 10 s, so that one dead server
+ * costs its two seconds once and not for each name.
  */
 import { randomInt } from "node:crypto";
 import { type Clock, rethrowInvariant } from "@gam/core";
@@ -16,11 +16,11 @@ import { header, opt } from "./write-answer.ts";
 const answerMs = 2_000;
 const shunnedMs = 10_000;
 const inFlightMax = 512;
-/** One container that asks for very many names must not take the names from all the others. */
+/** One container with very many questions must not block those of all others. */
 const inFlightPerAskerMax = 64;
 
 export interface ForwarderOptions {
-  /** The host's name servers, best first; never one that would ask back here. */
+  /** The host's name servers, best first; never one that would ask this server again. */
   readonly upstreams: () => Promise<readonly Upstream[]>;
   readonly clock: Pick<Clock, "monotonicMs">;
 }
@@ -49,8 +49,8 @@ export class Forwarder {
   }
 
   /**
-   * Shape: at once from the cache, else a promise that never rejects; undefined when nobody answers or
-   * too much is under way.
+   * Returns: a cached answer at once, else a promise that never rejects; undefined when no server answers or
+   * too many questions are open.
    */
   resolve(query: DnsQuery, from: string): Found | Promise<Found | undefined> | undefined {
     const key = keyOf(query);
@@ -83,7 +83,7 @@ export class Forwarder {
     return answer;
   }
 
-  /** Asks one after the other. The last refusal is an answer too, when nobody has a better one. */
+  /** Asks the servers one after the other. Returns the last refusal when none has a better answer. */
   async #ask(query: DnsQuery): Promise<ForwardedAnswer | undefined> {
     let refusal: ForwardedAnswer | undefined;
     for (const upstream of await this.#order()) {
@@ -96,14 +96,14 @@ export class Forwarder {
         refusal = answer;
       } catch (thrown) {
         rethrowInvariant(thrown);
-        // Whatever it was: it is this server's, and the next one may be better.
+        // Any failure is this server's alone, and the next one may answer.
         this.#shunnedUntilMs.set(name, this.#clock.monotonicMs() + shunnedMs);
       }
     }
     return refusal;
   }
 
-  /** A server that stands alone is asked twice: one lost packet must not cost the name. */
+  /** A single server is asked twice, so that one lost packet does not fail the query. */
   async #order(): Promise<Upstream[]> {
     const nowMs = this.#clock.monotonicMs();
     const all = await this.#upstreams();
@@ -133,13 +133,13 @@ function nameOf({ address, port }: Upstream): string {
   return `${address}#${port}`;
 }
 
-/** DNSSEC's two bits change the answer, so they are a part of the question. */
+/** DNSSEC's two bits change the answer, so they are part of the key. */
 function keyOf({ question: bytes, flags, edns }: DnsQuery): string {
   const checking = flags & flag.checkingDisabled ? "c" : "";
   return `${questionKey(bytes)}${edns?.wantsDnssec ? "d" : ""}${checking}`;
 }
 
-/** Asked in our own words: options of the client's EDNS are between it and us. */
+/** The question with EDNS of gam's own: the options in the client's EDNS are not for the next server. */
 function question({ question: bytes, flags, edns }: DnsQuery, id: number): Buffer {
   const asked = flag.recursionDesired | (flags & flag.checkingDisabled);
   return Buffer.concat([header(id, asked, 1, 0, 0, 1), bytes, opt(0, edns?.wantsDnssec ?? false)]);

@@ -70,7 +70,7 @@ const inside = { ask: "A vault", want: "10.0.3.30" };
 const outside = { ask: "A a.b", want: "no such name" };
 const atInner = { at: "10.0.3.2" };
 
-// An answer is shown as its addresses or its pointer, "empty", "no such name", "refused" or "forward".
+// `want` is the answer's addresses or its pointer, "empty", "no such name", "refused" or "forward".
 const cases: readonly Case[] = [
   { name: "a service", ask: "A web", want: "10.0.1.10" },
   { name: "a name without AAAA exists", ask: "AAAA web", want: "empty" },
@@ -163,7 +163,7 @@ for (const { name, from = "10.0.1.50", at = "10.0.1.2", ask, class: kind, want }
   });
 }
 
-test("NameBook begins anywhere, keeps the ring, and is even in the long run", () => {
+test("NameBook rotates the addresses at random, and evenly in the long run", () => {
   const book = new NameBook(plan, seededRandom(7));
   const first = new Map<string, number>();
   for (let n = 0; n < 3000; n += 1) {

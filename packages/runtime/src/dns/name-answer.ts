@@ -1,22 +1,22 @@
 /**
- * Name answer: what a container is told that asks for a name.
+ * Name answer: answers a container's query for a name.
  *
- * Decides who may know which name, and what is not gam's to answer ("forward"). Does not decide how
- * long an answer may be (write-answer.ts) nor who else is asked (forwarder.ts).
+ * Decides who may know which name, and which query gam does not answer itself ("forward"). Does not decide how
+ * long an answer may be (write-answer.ts) nor which other server to ask (forwarder.ts).
  *
- * - A container asks in its networks, in their order: the first network that knows the name answers
- *   alone. Addresses of two networks together would send half of the connections into the wrong one.
- * - Somebody else asks in the network whose gateway was asked, if the address is one of it: a container
- *   that no plan has yet, a gateway of another node. Others are refused, or every bridge and every host
- *   with a route would see the names of a network, and have an open forwarder.
- * - A name that exists has no AAAA, and that is not the same as no such name: with NXDOMAIN some
- *   resolvers would give up the A as well. The same goes for every other type.
- * - Names of one label that are not known are handed on as Swarm does: hosts have names of their own.
- *   So is NAME.SEARCHDOMAIN: a container asks for NAME itself first (the engine writes `ndots:0`), and
- *   what the host's servers say to the longer name is theirs to say.
- * - Nobody is asked on for a container all of whose networks are internal, nor for whoever asks at the gateway of an
- *   internal network: a container there may say that it is another one.
- * - Addresses of gam's own subnets are nobody else's: their names are never asked for elsewhere.
+ * - A container's networks are searched in their order, and the first one that knows the name answers alone.
+ *   Addresses of two networks together would send half of the connections into the wrong network.
+ * - Any other sender is served from the network whose gateway it asked, if its address is in that network's
+ *   subnet: a container that no plan has yet, or another node's gateway. All others are refused. Otherwise
+ *   every bridge and every host with a route would see a network's names and have an open forwarder.
+ * - For a name that exists, an AAAA query gets an empty answer, not NXDOMAIN: after NXDOMAIN some resolvers would
+ *   drop the A record as well. The same holds for every other type.
+ * - Unknown names of one label are forwarded, as in Swarm, because hosts have names of their own. So is
+ *   NAME.SEARCHDOMAIN: a container asks for NAME first (the engine writes `ndots:0`), and the longer name
+ *   belongs to the host's servers.
+ * - Nothing is forwarded for a container with only internal networks, nor for a query at an internal network's
+ *   gateway, because a container there can fake its source address.
+ * - Addresses in gam's own subnets belong to nobody else: their reverse names are never forwarded.
  */
 import type { NetworkId, Random } from "@gam/core";
 import { type DnsPlan, type DnsZone, isIn, numberOf, type Span, spanOf } from "@gam/network";
@@ -24,9 +24,9 @@ import { type DnsQuery, internetClass, rcode, type } from "./dns-message.ts";
 
 export interface NameAnswer {
   readonly rcode: number;
-  /** For A. */
+  /** The answer to A. */
   readonly addresses: readonly string[];
-  /** For PTR: a name without a final dot. */
+  /** The answer to PTR: a name without a final dot. */
   readonly pointer?: string;
 }
 
@@ -43,7 +43,7 @@ const refused: NameAnswer = { rcode: rcode.refused, addresses: [] };
 const reverseSuffix = ".in-addr.arpa";
 const transfers: readonly number[] = [type.ixfr, type.axfr];
 
-/** A plan, ready to be asked. Make a new one when the plan changes. */
+/** Answers queries from one plan. Make a new one when the plan changes. */
 export class NameBook {
   readonly #clients: ReadonlyMap<string, readonly NetworkId[]>;
   readonly #confined: ReadonlySet<string>;
@@ -90,7 +90,7 @@ export class NameBook {
     return zone !== undefined && isInside(from, [spanOf(zone.subnet)]) ? [zone] : undefined;
   }
 
-  /** `undefined`: it is no address of gam's. */
+  /** `undefined`: the address is not in gam's subnets. */
   #reverse(query: DnsQuery, zones: readonly DnsZone[]): NameAnswer | undefined {
     const address = query.name.slice(0, -reverseSuffix.length).split(".").reverse().join(".");
     for (const { reverse } of zones) {
@@ -101,7 +101,7 @@ export class NameBook {
     return isInside(address, this.#ranges) ? noSuchName : undefined;
   }
 
-  /** Begins anywhere, so that those who take the first address are spread over all of them. */
+  /** Rotates the list at random, so that clients that take the first address spread over all of them. */
   #turned(addresses: readonly string[]): NameAnswer {
     if (addresses.length < 2) return { rcode: rcode.noError, addresses };
     const first = this.#random.below(addresses.length);

@@ -9,7 +9,7 @@ import { probePath } from "./probe-path.ts";
 const to = "127.0.54.1";
 const from = "127.0.54.2";
 
-/** A way that swallows packets longer than `bytesMax` on the way there. */
+/** A path that drops packets longer than `bytesMax` on the way there. */
 async function way(
   t: TestContext,
   bytesMax: number,
@@ -38,18 +38,18 @@ async function way(
   return { port: relay.address().port, longest: () => longest };
 }
 
-test("probePath() of a way that carries all, sends as much as the network may", async (t) => {
+test("probePath() of a path that carries all sends the network's longest packet", async (t) => {
   const { port, longest } = await way(t, 9000);
   assert.equal(await probePath({ from, to: from, mtu: 1450, port }), "whole");
   assert.equal(longest(), 1450 - 28);
 });
 
-test("probePath() of a way that carries short packets only", async (t) => {
+test("probePath() of a path that carries short packets only", async (t) => {
   const { port } = await way(t, 500);
   assert.equal(await probePath({ from, to: from, mtu: 1450, port }), "small");
 });
 
-test("probePath() of a way that carries nothing, and from an address that is not here", async (t) => {
+test("probePath() of a path that carries nothing, and from an address that this host does not have", async (t) => {
   const { port } = await way(t, 0);
   const results = await Promise.all([
     probePath({ from, to: from, mtu: 1450, port }),

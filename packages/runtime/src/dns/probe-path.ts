@@ -1,9 +1,9 @@
 /**
- * Probe path: whether packets get through a network to another node's bridge, and back.
+ * Probe path: tests whether packets get through a network to another node's bridge, and back.
  *
- * Asks the name server there for the name of its own address, which it answers from its plan at once.
- * So an answer proves all of the way: device, port, encryption, bridge, and the agent behind it. First
- * as short as a question is, then padded to the longest packet that the network carries.
+ * Asks the DNS server there for the name of its own address, which it answers from its plan at once. So an answer
+ * proves the whole path: device, port, encryption, bridge, and the agent behind it. The first question is short,
+ * the second one padded to the longest packet that the network carries.
  */
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
@@ -13,10 +13,10 @@ import { flag, headerBytes, internetClass, type } from "./dns-message.ts";
 import { header, opt, optBytes } from "./write-answer.ts";
 
 export interface PathToProbe {
-  /** This node's address in the network, and the other's. */
+  /** This node's and the other node's address in the network. */
   readonly from: string;
   readonly to: string;
-  /** Of the network's devices. */
+  /** MTU of the network's devices. */
   readonly mtu: number;
   /** Default 53. */
   readonly port?: number;
@@ -26,7 +26,7 @@ export type PathResult = "whole" | "small" | "none";
 
 export const ipAndUdpBytes = 28;
 const paddingOption = 12;
-/** One packet in ten may be lost on a way that works: four in a row are not. */
+/** A working path may lose one packet in ten, but hardly four in a row. */
 const tries = 4;
 const waitMs = 400;
 
@@ -55,7 +55,7 @@ async function isAnswered(
     socket.on("message", (reply) => {
       if (reply.length >= headerBytes && reply.readUInt16BE(0) === id) resolve(true);
     });
-    // The address is not here, or nobody listens there.
+    // This host does not have the address, or nothing listens at the other.
     socket.on("error", () => resolve(false));
   });
   const failed = answered.then((yes) => !yes);
@@ -72,7 +72,7 @@ async function isAnswered(
   }
 }
 
-/** Whether it comes true within one wait. */
+/** Whether the answer comes within one wait. */
 async function soon(answered: Promise<boolean>): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), waitMs);
@@ -83,7 +83,7 @@ async function soon(answered: Promise<boolean>): Promise<boolean> {
   }
 }
 
-/** PTR of an IPv4 address. */
+/** The PTR question for an IPv4 address. */
 function questionOf(address: string): Buffer {
   const labels = [...address.split(".").reverse(), "in-addr", "arpa"];
   const name = labels.map((label) => String.fromCharCode(label.length) + label).join("");

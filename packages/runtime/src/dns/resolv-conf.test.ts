@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ResolvConf, readResolvConf } from "./resolv-conf.ts";
 
-test("readResolvConf() takes the first three addresses and passes over the rest", () => {
+test("readResolvConf() takes the first three addresses and ignores the rest", () => {
   const text = [
     "# nameserver 192.0.2.9",
     "search example.org",

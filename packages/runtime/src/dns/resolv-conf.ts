@@ -1,16 +1,16 @@
-/** resolv.conf: which name servers this host asks. Read again when the file is another one. */
+/** resolv.conf: finds the name servers that this host asks. Reads the file again when it has changed. */
 import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { rethrowInvariant } from "@gam/core";
 import type { Upstream } from "./ask-upstream.ts";
 
-/** As the C library does (resolv.conf(5), MAXNS). */
+/** The C library's limit. Source: resolv.conf(5), MAXNS. */
 const serversMax = 3;
 const port = 53;
-/** To look at the file for every name would cost more than the name. */
+/** Checking the file for every query would cost more than the query. */
 const lookAgainMs = 1_000;
 
-/** Source: resolv.conf(5). Lines that say nothing of servers, or no address, are passed over. */
+/** Ignores lines that name no server, or a server without an IP address. Source: resolv.conf(5). */
 export function readResolvConf(text: string): Upstream[] {
   const servers = text.split("\n").flatMap((line) => {
     const address = /^\s*nameserver\s+(\S+)/.exec(line)?.[1];
@@ -30,21 +30,21 @@ export class ResolvConf {
     this.#path = path;
   }
 
-  /** Shape: none when there is no file, or none in it. Never rejects. */
+  /** Returns: an empty list when there is no file or no server in it. Never rejects. */
   async servers(): Promise<readonly Upstream[]> {
     const nowMs = performance.now();
     if (nowMs - this.#lookedMs >= lookAgainMs) {
       this.#lookedMs = nowMs;
       this.#looking = this.#look();
     }
-    // Those who come while it is being read for the first time must not be told that there is none.
+    // Calls during the first read wait for it: otherwise they would get an empty list.
     await this.#looking;
     return this.#servers;
   }
 
   async #look(): Promise<void> {
     try {
-      // The inode: it is replaced by renaming more often than it is written.
+      // Compares the inode too: the file is replaced by renaming more often than it is written.
       const { mtimeMs, ino, size } = await stat(this.#path);
       const seen = `${mtimeMs} ${ino} ${size}`;
       if (seen === this.#seen) return;
@@ -52,7 +52,7 @@ export class ResolvConf {
       this.#seen = seen;
     } catch (thrown) {
       rethrowInvariant(thrown);
-      // A host without the file, or that is just writing it: what was known holds until it is there.
+      // The file is missing or just being written: the last known servers stay until it can be read.
     }
   }
 }

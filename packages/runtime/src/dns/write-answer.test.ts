@@ -30,7 +30,7 @@ function query(name: string, edns?: number): DnsQuery {
 const addresses = (count: number): string[] =>
   Array.from({ length: count }, (_, n) => `10.0.${n >> 8}.${n & 255}`);
 
-test("writeAnswer() is read by dns-packet as it was meant, in the case of the question", () => {
+test("dns-packet reads what writeAnswer() writes, in the case of the question", () => {
   const bytes = writeAnswer(query("Tasks.WEB", 4096), { rcode: 0, addresses: addresses(3) }, 512);
   const answer = decode(bytes);
   assert.equal(answer.id, 99);
@@ -54,7 +54,7 @@ test("writeAnswer() writes a pointer", () => {
   assert.equal(record.data, pointer);
 });
 
-test("writeAnswer() never passes the limit, and marks exactly what it cuts", () => {
+test("writeAnswer() never exceeds the limit, and marks exactly what it cuts", () => {
   fc.assert(
     fc.property(
       fc.nat(300),
@@ -69,14 +69,14 @@ test("writeAnswer() never passes the limit, and marks exactly what it cuts", () 
         assert.ok(bytes.length <= limit);
         const answer = decode(bytes);
         assert.equal(answer.flag_tc, (answer.answers?.length ?? 0) < count);
-        // One more would have fitted: then it was cut too early.
+        // When one more record fits, the answer was cut too early.
         if (answer.flag_tc) assert.ok(bytes.length + 16 > limit);
       },
     ),
   );
 });
 
-test("writeAnswer() says BADVERS in the OPT record", () => {
+test("writeAnswer() writes BADVERS into the OPT record", () => {
   const answer = decode(
     writeAnswer(query("web", 1232), { rcode: rcode.badVersion, addresses: [] }, 512),
   );
@@ -97,7 +97,7 @@ for (const [edns, want] of [
   });
 }
 
-test("writeRefusal() says nothing of the message again", () => {
+test("writeRefusal() repeats nothing of the message", () => {
   const bytes = writeRefusal({ id: 5, flags: 0x2800, rcode: rcode.notImplemented });
   assert.equal(bytes.length, 12);
   assert.equal(bytes.readUInt16BE(2), 0x8000 | 0x2800 | 0x0080 | rcode.notImplemented);

@@ -1,9 +1,9 @@
 /**
- * Write answer: an answer as bytes, cut where it must be.
+ * Write answer: writes an answer as bytes, cut where it must be.
  *
- * Addresses point back to the name in the question (16 bytes each), so that most answers fit into 512
- * bytes. What does not fit is cut between two records and marked: a client that knows TCP asks again,
- * one that does not has some addresses at least.
+ * Address records point back to the name in the question (16 bytes each), so that most answers fit into 512
+ * bytes. An answer that does not fit is cut between two records and marked as truncated. A client that knows
+ * TCP then asks again; a client that does not has some addresses at least.
  */
 import {
   type BadQuery,
@@ -17,11 +17,11 @@ import {
 import type { NameAnswer } from "./name-answer.ts";
 
 /**
- * Seconds. The least that is not nothing: a proxy that takes the TTL as its interval of refresh is one
- * second late at most, while 0 makes some ask for every request and others use a default far longer.
+ * Seconds. The smallest TTL above 0: a proxy that refreshes at the TTL is one second late at most. With 0, some
+ * proxies query for every request, and others use a much longer default.
  */
 const ttlSeconds = 1;
-/** What fits into any path without fragments (DNS flag day 2020): said of ourselves, and never passed. */
+/** Fits any path without fragments (DNS flag day 2020). Announced in EDNS and never exceeded. */
 const udpBytesMax = 1232;
 const udpBytesWithoutEdns = 512;
 export const tcpBytesMax = 65_535;
@@ -29,7 +29,7 @@ export const optBytes = 11;
 const fixedBytes = 12;
 const noBytes = Buffer.alloc(0);
 
-/** The longest answer by UDP to this query. */
+/** The longest UDP answer to this query, in bytes. */
 export function udpLimit({ edns }: DnsQuery): number {
   if (edns === undefined) return udpBytesWithoutEdns;
   return Math.min(udpBytesMax, Math.max(udpBytesWithoutEdns, edns.sizeBytes));
@@ -57,13 +57,13 @@ function isOurs(code: number): boolean {
   return code === rcode.noError || code === rcode.noSuchName;
 }
 
-/** That a message cannot be answered; nothing of it is said again. */
+/** An error answer that repeats nothing of the message. */
 export function writeRefusal({ id, flags, rcode: code }: BadQuery): Buffer {
   const opcode = flags & 0x7800;
   return header(id, replyFlags({ flags }, code) | opcode, 0, 0, 0, 0);
 }
 
-/** Flags of every answer to `query`. */
+/** The flags that every answer to `query` has. */
 export function replyFlags({ flags }: Pick<DnsQuery, "flags">, code: number): number {
   const kept = flags & (flag.recursionDesired | flag.checkingDisabled);
   return flag.response | flag.recursionAvailable | kept | (code & 15);
@@ -123,7 +123,7 @@ function pointerRecord({ pointer = "" }: NameAnswer): Records {
   return { bytes, count: 1, eachBytes: bytes.length };
 }
 
-/** All of a record but its data. Its name is a pointer to the one in the question. */
+/** Writes a record up to its data. Its name is a pointer to the name in the question. */
 function writeFixed(
   bytes: Buffer,
   at: number,
@@ -136,7 +136,7 @@ function writeFixed(
   bytes.writeUInt16BE(dataBytes, at + 10);
 }
 
-/** Labels are at most 63 bytes and names 255 where they are checked: when they enter the plan. */
+/** The plan checks the limits: labels have at most 63 bytes, names at most 255. */
 function encodeName(name: string): Buffer {
   const labels = name.split(".").filter((label) => label !== "");
   const parts = labels.flatMap((label) => {

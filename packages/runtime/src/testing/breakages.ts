@@ -1,5 +1,5 @@
 /**
- * Breakages: what somebody may do to a data plane with gam's networks 5 and 6, as commands. For tests.
+ * Breakages: commands that damage a data plane with gam's networks 5 and 6. For tests.
  */
 import { macOf } from "@gam/state";
 

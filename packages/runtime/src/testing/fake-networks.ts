@@ -1,4 +1,4 @@
-/** Fake networks: stands for the engine's part in tests on a real kernel. It makes bridges, and no more. */
+/** Fake networks: replaces the engine in tests on a real kernel. It makes bridges and nothing else. */
 
 import type { NetworkId } from "@gam/core";
 import type { NetworkPlan } from "@gam/state";
@@ -11,9 +11,9 @@ export class FakeNetworks implements EngineNetworks {
   readonly #bridges = new Map<NetworkId, string>();
   readonly endpoints = new Map<NetworkId, readonly BridgeEndpoint[]>();
   sandboxList: readonly Sandbox[] = [];
-  /** Every call fails with it. */
+  /** When set, reconcile() fails with it. */
   failure: Error | undefined;
-  /** Called when a bridge is there and has nothing yet. */
+  /** Called when a bridge exists and has no address yet. */
   halfway: (() => Promise<void>) | undefined;
 
   async reconcile(plans: readonly NetworkPlan[]): Promise<boolean> {

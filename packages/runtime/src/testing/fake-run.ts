@@ -1,7 +1,7 @@
-/** Fake run: stands for the host's programs in tests. Answers by what a command begins with. */
+/** Fake run: replaces the host's programs in tests. Answers by the beginning of the command. */
 import { CommandFailed, type CommandOptions, type Run } from "../data-plane/kernel/command.ts";
 
-/** What a program says, or how it fails: `missing`, or its standard error. */
+/** A program's output, or how it fails: `missing`, or its standard error. */
 export type ProgramResult = string | { readonly missing: true } | { readonly stderr: string };
 
 export class FakeRun {
@@ -9,7 +9,7 @@ export class FakeRun {
   readonly log: string[] = [];
   readonly answers = new Map<string, ProgramResult>();
 
-  /** A command that nothing is known of says nothing. The longest beginning counts. */
+  /** An unknown command outputs nothing. The longest matching beginning wins. */
   readonly run: Run = async (program, args, { input }: CommandOptions = {}) => {
     const command = [program, ...args].join(" ");
     this.log.push(input === undefined ? command : `${command}\n${input}`);

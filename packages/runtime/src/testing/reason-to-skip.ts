@@ -1,8 +1,8 @@
-/** Reason to skip: why a test of the kernel's part cannot run on this machine. */
+/** Reason to skip: says why a test on the real kernel cannot run on this machine. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** `false` when it can: on Linux, as root, where the programs are installed. */
+/** `false` when it can run: on Linux, as root, with the programs installed. */
 export function reasonToSkip(programs: readonly string[]): string | false {
   if (process.platform !== "linux") return "needs Linux";
   if (process.getuid?.() !== 0) return "needs root";

@@ -1,24 +1,24 @@
-/** Command: runs a program of the host without a shell, in bounded time. */
+/** Command: runs a program of the host without a shell, within a time limit. */
 import { spawn } from "node:child_process";
 
 export interface CommandOptions {
-  /** Given to the program on its standard input. */
+  /** The program's standard input. */
   readonly input?: string;
   readonly limitMs?: number;
 }
 
-/** Shape: what the program wrote to its standard output. Errors: CommandFailed. */
+/** Returns: the program's standard output. Errors: CommandFailed. */
 export type Run = (
   program: string,
   args: readonly string[],
   options?: CommandOptions,
 ) => Promise<string>;
 
-/** `message` has what the program said; `stderr` has all of it. */
+/** `message` has the first lines of the program's error output; `stderr` has all of it. */
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
   readonly program: string;
-  /** The program is not on this host. */
+  /** The program is not installed. */
   readonly missing: boolean;
   readonly stderr: string;
 
@@ -33,7 +33,7 @@ export class CommandFailed extends Error {
 
 const limitMsDefault = 10_000;
 const outputMax = 64 << 20;
-/** Services are often started without the directories of administrators. */
+/** The PATH of a service often lacks the sbin directories. */
 const path = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 export const commandEnvironment: NodeJS.ProcessEnv = { ...process.env, PATH: path, LC_ALL: "C" };
@@ -69,7 +69,7 @@ export const runCommand: Run = (program, args, { input = "", limitMs = limitMsDe
       if (status === 0) resolve(Buffer.concat(out).toString());
       else fail(signal === null ? `it ended with status ${status}` : "it took too long");
     });
-    // A program that ends without reading its input is no news: its status says what happened.
+    // Ignored: when a program ends without reading its input, its status says what happened.
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);
   });

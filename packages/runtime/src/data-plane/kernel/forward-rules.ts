@@ -1,16 +1,16 @@
 /**
- * Forward rules: rules in iptables that let through what gam has given an address itself.
+ * Forward rules: keeps iptables rules that let through packets whose destination gam has translated.
  *
- * Docker forwards nothing to a bridge that no container published at, and nothing between bridges. What
- * came in by a published port of gam's goes to the ingress network all the same, and its answer goes
- * back: both are told by the connection's new destination. Whoever asks one network for another's
- * containers has no such connection, so Docker's isolation stays.
+ * Docker forwards nothing to a bridge on which no container publishes a port, and nothing between bridges. A
+ * connection to a port that gam publishes must reach the ingress network all the same, and its replies must come
+ * back. The rules match both by the connection's translated destination. A direct connection from one network to
+ * another's containers has none, so Docker's isolation stays.
  *
- * These rules are the last in the chain that Docker keeps for its users, so that whatever an administrator
- * refuses there stays refused. One more is put at its head: connections between gam's networks that
- * stand were let through before, and need not go by all that Docker has for each of its bridges. What an
- * administrator puts before it stays there. Without Docker's chain they are in FORWARD. Everything else
- * in iptables is left as it is, in its order.
+ * These rules are the last in the chain that Docker keeps for its users (DOCKER-USER), so that what an
+ * administrator refuses there stays refused. One more rule is the first: it accepts established connections
+ * between gam's networks, which were let through before, so that their packets skip Docker's rules for each
+ * bridge. Rules that an administrator puts before it stay before it. Without Docker's chain the rules are in
+ * FORWARD. Nothing else in iptables is changed.
  */
 import type { DeviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
@@ -40,9 +40,9 @@ export class ForwardRules {
   }
 
   /**
-   * `ingress`: the bridge that published ports come in by, `undefined` where there is none.
+   * `ingress`: the bridge of the ingress network; `undefined`: there is none, so the rules are removed.
    *
-   * Shape: what was found otherwise, for people. Errors: CommandFailed.
+   * Returns: what differed, for people. Errors: CommandFailed.
    */
   async apply(ingress: DeviceName | undefined): Promise<string[]> {
     const wanted = rulesFor(ingress);
@@ -70,7 +70,7 @@ export class ForwardRules {
     for (const chain of chains) await this.#clear(chain, rules?.get(chain));
   }
 
-  /** Rules by chain, `undefined` where there is no iptables. */
+  /** Rules by chain; `undefined` when iptables is not installed. */
   async #rules(): Promise<Map<string, string[]> | undefined> {
     let listing: string;
     try {
@@ -88,7 +88,7 @@ export class ForwardRules {
     return rules;
   }
 
-  /** Shape: whether there was one of gam's. */
+  /** Removes gam's rules. Returns: whether there was one. */
   async #clear(chain: Chain, rules: readonly string[] = []): Promise<boolean> {
     const own = rules.filter(isOwn);
     for (const rule of own) await this.#iptables(["-D", chain, ...rule.split(" ")]);
@@ -104,7 +104,7 @@ function isOwn(rule: string): boolean {
   return rule.includes(mark);
 }
 
-/** Each is there once, in order, and is reached. */
+/** Whether each wanted rule exists once, in order, and before the chain's RETURN. */
 function isGood(rules: readonly string[], wanted: readonly string[]): boolean {
   const end = rules.indexOf(endOfChain);
   const last = rules.findLastIndex(isOwn);

@@ -1,9 +1,9 @@
 /**
- * Kernel settings: what gam's devices need under /proc/sys/net, and nothing else there.
+ * Kernel settings: sets what gam's devices need under /proc/sys/net, and nothing else there.
  *
- * A reply may leave a container by another interface than the question came in by, so the check of
- * source addresses is the loose one on gam's devices. A published port is reached from the host itself
- * with a loopback source, so bridges route those.
+ * A reply may leave a container by another interface than the request came in by, so gam's devices use the loose
+ * check of source addresses (rp_filter 2). The host itself reaches a published port with a loopback source, so
+ * bridges route loopback addresses (route_localnet).
  */
 import { access, readFile, writeFile } from "node:fs/promises";
 import { hasCode } from "@gam/core";
@@ -12,7 +12,7 @@ import { CommandFailed, type Run } from "./command.ts";
 const root = "/proc/sys/net";
 const bridgeFilter = `${root}/bridge/bridge-nf-call-iptables`;
 
-/** Shape: what was found otherwise, for people. Errors: those of /proc. */
+/** Returns: what differed, for people. Errors: those of /proc. */
 export async function applySettings(device: string, kind: "bridge" | "tunnel"): Promise<string[]> {
   const wanted = { rp_filter: "2", ...(kind === "bridge" && { route_localnet: "1" }) };
   const found: string[] = [];
@@ -26,7 +26,7 @@ export async function applySettings(device: string, kind: "bridge" | "tunnel"): 
   return found;
 }
 
-/** Packets between networks and to published ports are forwarded; the engine wants the same. */
+/** Turns on IP forwarding, for packets between networks and to published ports. The engine needs the same. */
 export async function allowForwarding(): Promise<string[]> {
   const path = `${root}/ipv4/ip_forward`;
   if ((await settingAt(path)) !== "0") return [];
@@ -35,10 +35,10 @@ export async function allowForwarding(): Promise<string[]> {
 }
 
 /**
- * Has the kernel offer its packet filter to bridges, which each bridge then asks for by itself.
+ * Makes the kernel offer its packet filter to bridges; each bridge then turns it on for itself.
  *
- * Loading that module turns it on for every bridge of the host, also for those of others, so what it
- * turned on is turned off again. Shape: whether the kernel offers it.
+ * Loading the module turns the filter on for every bridge of the host, also for bridges that are not gam's. So
+ * this turns it off again for all. Returns: whether the kernel offers it.
  */
 export async function offerBridgeFilter(run: Run): Promise<boolean> {
   if (await isThere(bridgeFilter)) return true;
@@ -61,7 +61,7 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** `undefined` where there is no such thing: the device went away. */
+/** `undefined`: there is no such setting, because the device has gone. */
 async function settingAt(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, "utf8")).trim();

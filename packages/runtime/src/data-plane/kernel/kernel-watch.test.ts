@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { reasonToSkip } from "../../testing/reason-to-skip.ts";
 import { type Ear, isListening, KernelWatch } from "./kernel-watch.ts";
 
-/** As a kernel has shown it. */
+/** A real kernel's list. */
 const sockets = `sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
 000000002020d245 0   0          00000000 0        0        0     2        0        4
 000000007a9399f0 12  0          00000000 0        0        0     2        0        561
@@ -30,7 +30,9 @@ for (const [pid, ear, want] of [
 
 const skip = reasonToSkip(["ip", "nft"]);
 
-test("when it has begun to listen it says so, though nothing happens", { skip }, async () => {
+test("the listener is called once the programs receive events, without any change", {
+  skip,
+}, async () => {
   let heard = 0;
   await new Promise<void>((settle, reject) => {
     const guard = setTimeout(() => reject(new Error(`said so ${heard} times`)), 30_000);

@@ -1,23 +1,23 @@
 /**
- * Kernel watch: says "look again" when something of gam's changed in the kernel.
+ * Kernel watch: calls a listener when something of gam's changed in the kernel.
  *
- * Two programs tell of everything: `ip monitor` of devices, addresses and neighbours, `nft monitor` of
- * the packet filter. Only lines that name something of gam's count. What happened is not told, nor who
- * did it: gam's own doings are heard as well.
+ * It reads two programs: `ip monitor` for devices, addresses and neighbours, `nft monitor` for the packet filter.
+ * Only lines that name something of gam's count. It does not say what changed or who changed it, so gam's own
+ * changes are reported as well.
  *
- * A program that was just started hears nothing yet, and says nothing when it does. The kernel's list of
- * netlink sockets shows it, and then one looks again, because of what happened before.
+ * A program that has just started does not receive events yet, and does not say when it does. The kernel's list of
+ * netlink sockets shows that moment. The listener is called then, because a change before it was missed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { commandEnvironment } from "./command.ts";
 
-/** A netlink socket as it must be to hear. */
+/** The netlink socket that a program has once it receives events. */
 export interface Ear {
   /** Source: linux/netlink.h. */
   readonly family: number;
-  /** The multicast group that it joins, as a bit of what the kernel shows. */
+  /** The multicast group that it joins, as a bit of the mask that the kernel shows. */
   readonly group: number;
 }
 
@@ -26,16 +26,16 @@ interface Listener {
   readonly args: readonly string[];
   readonly ear: Ear;
   /**
-   * Lines that tell of gam's own. Neighbours of bridges come and go with every container that speaks,
-   * and are not planned.
+   * Lines about things of gam's. Neighbours of bridges are left out: every container that sends changes them, and
+   * the plan does not have them.
    */
   readonly own: RegExp;
-  /** Lines that tell of a container's link in one of gam's bridges. */
+  /** Lines about a container's link in one of gam's bridges. */
   readonly port?: RegExp;
 }
 
 export interface KernelEars {
-  /** Something of gam's is not as it was. */
+  /** Something of gam's changed. */
   onChange(): void;
   /** A container came to a bridge. */
   onPort(): void;
@@ -53,16 +53,16 @@ const listeners: readonly Listener[] = [
     program: "nft",
     args: ["monitor"],
     ear: { family: 12, group: 1 << 6 }, // NETLINK_NETFILTER, NFNLGRP_NFTABLES
-    // The fast path's is of another family: it is changed often, and can wait for the next audit.
+    // The fast path's table is of another family and left out: it changes often, and can wait for the next audit.
     own: /^(?:add|delete|insert|replace|destroy) \w+ ip6? gam\b/,
   },
 ];
 const restartMs = 1_000;
 const restartMsMax = 60_000;
 const earEveryMs = 50;
-/** Where the kernel does not show it, it hears by then. */
+/** When the kernel does not list the socket, the program is assumed to receive events by then. */
 const earMsMax = 5_000;
-/** One that lived so long was no failure to start. */
+/** A program that ran for so long did not fail to start: the restart delay begins anew. */
 const soundMs = 10_000;
 
 export class KernelWatch {
@@ -112,13 +112,13 @@ export class KernelWatch {
       timer.unref();
       this.#timers.add(timer);
     };
-    child.once("error", again); // The program is missing: the data plane says so itself.
+    child.once("error", again); // The program is missing: the data plane reports that.
     child.once("close", again);
     child.unref();
     this.#awaitEar(child, listener.ear, startedMs + earMsMax);
   }
 
-  /** Something may have happened while nobody listened. */
+  /** Calls the listener once the program receives events, because a change before that was missed. */
   #awaitEar(child: ChildProcess, ear: Ear, untilMs: number): void {
     const timer = setTimeout(async () => {
       this.#timers.delete(timer);
@@ -138,10 +138,10 @@ export class KernelWatch {
 const netlinkSockets = "/proc/net/netlink";
 
 /**
- * Whether a process has such a socket.
+ * Whether a process has this socket.
  *
- * Shape: `text` is the kernel's list: a line of names, then `socket family port groups …`, the groups in
- * hexadecimal. The port of a program's first socket is its process.
+ * `text` is the kernel's list: a line of names, then `socket family port groups …`, the groups in hexadecimal. The
+ * port of a program's first socket is its process id.
  */
 export function isListening(text: string, pid: number, { family, group }: Ear): boolean {
   return text.split("\n").some((line) => {

@@ -1,23 +1,23 @@
-/** Lane: does one piece of work at a time. Asked again meanwhile, it does it once more afterwards. */
+/** Lane: runs its work one round at a time. Asked again during a round, it runs one more round afterwards. */
 export class Lane {
   readonly #work: () => Promise<void>;
   #asked = false;
   #running: Promise<void> | undefined;
-  /** Who wait for the end of the round that begins next. */
+  /** Callers that wait for the end of the next round. */
   #waiting: (() => void)[] = [];
 
   constructor(work: () => Promise<void>) {
     this.#work = work;
   }
 
-  /** Shape: ends when nothing is asked for any more. */
+  /** Asks for a round. Resolves when no round is left to run. */
   ask(): Promise<void> {
     this.#asked = true;
     this.#running ??= this.#run();
     return this.#running;
   }
 
-  /** Ends when it has been done once more, from the beginning. */
+  /** Asks for a round. Resolves when a round that started after this call has ended. */
   async once(): Promise<void> {
     const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
     await Promise.race([done, this.ask()]);

@@ -1,8 +1,8 @@
 /**
- * Link state: gam's bridges and VXLAN devices in the kernel, as they are or as they are to be.
+ * Link state: describes gam's bridges and VXLAN devices, as the kernel has them or as the plan wants them.
  *
- * One shape for both, so that applying a plan and mending what somebody broke are the same
- * comparison (link-steps.ts). Knows nothing of tunnels and of packet filters.
+ * One shape for both, so that applying a plan and repairing damage are the same comparison (link-steps.ts). Does
+ * not cover tunnels or packet filters.
  */
 import type { NodePlan } from "@gam/network";
 import { macOf } from "@gam/state";
@@ -11,13 +11,13 @@ export interface BridgeState {
   readonly mac: string;
   readonly mtu: number;
   readonly up: boolean;
-  /** Bridged frames pass the packet filter. */
+  /** The packet filter sees bridged frames. */
   readonly filtered: boolean;
   /** IPv4 with prefix length, the bridge's own first. */
   readonly addresses: ReadonlySet<string>;
   /**
-   * Ports of containers, and whether each takes back the frames that it sent (hairpin mode): a task
-   * that calls its service and is chosen itself needs that.
+   * Ports of containers, and whether each may receive frames that it sent itself (hairpin mode). A task that
+   * connects to its own service and is chosen as the backend needs that.
    */
   readonly ports: ReadonlyMap<string, boolean>;
 }
@@ -26,17 +26,17 @@ export interface OverlayState {
   readonly vni: number;
   readonly port: number;
   readonly local: string;
-  /** Has what cannot be changed in a device: neither learns nor floods, and answers for neighbours. */
+  /** Has the settings that only creation sets: neither learns nor floods, and answers for neighbours. */
   readonly sound: boolean;
   readonly mtu: number;
   readonly up: boolean;
-  /** The bridge it is a port of; "" for none. */
+  /** The bridge that it is a port of; "" for none. */
   readonly bridge: string;
-  /** The bridge takes no MAC address from frames that come out of it. */
+  /** The bridge does not learn MAC addresses from this port. */
   readonly taught: boolean;
   /** Address to MAC. */
   readonly neighbours: ReadonlyMap<string, string>;
-  /** MAC to the nodes that its frames are sent to. More than one is never wanted. */
+  /** MAC to the nodes that its frames are sent to. A plan never has more than one. */
   readonly routes: ReadonlyMap<string, readonly string[]>;
   /** MACs that the bridge sends to this device. */
   readonly pinned: ReadonlySet<string>;
@@ -52,7 +52,7 @@ function prefixBitsOf(subnet: string): string {
   return subnet.slice(subnet.indexOf("/") + 1);
 }
 
-/** All that the plan wants, also on bridges that the engine has not made yet. */
+/** All links that the plan wants, also on bridges that the engine has not created yet. */
 export function linksOf(plan: NodePlan): LinkState {
   const bridges = new Map<string, BridgeState>();
   const overlays = new Map<string, OverlayState>();
@@ -64,7 +64,7 @@ export function linksOf(plan: NodePlan): LinkState {
       up: true,
       filtered: true,
       addresses: new Set([own, ...network.vips.map((vip) => `${vip}/32`)]),
-      ports: new Map(), // Of those nobody knows beforehand.
+      ports: new Map(), // Only the kernel knows the containers' ports; see withPorts().
     });
     const remotes = network.remotes.map(({ address, via }) => ({ mac: macOf(address), via }));
     overlays.set(network.vxlan, {

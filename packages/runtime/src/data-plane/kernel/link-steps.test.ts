@@ -67,7 +67,7 @@ function states(wanted: boolean): fc.Arbitrary<LinkState> {
   );
 }
 
-/** A small kernel: what the lines do to links. Device attributes that need a device fail without. */
+/** A fake kernel that applies the lines to links. An attribute of a missing device fails. */
 function after(state: LinkState, lines: readonly string[]): LinkState {
   const bridge = { ...(state.bridges.get("gam-5") as BridgeState) };
   let addresses = new Set(bridge.addresses);
@@ -95,7 +95,7 @@ function after(state: LinkState, lines: readonly string[]): LinkState {
     } else if (topic === "fdb") {
       const sentTo = of(at).routes.get(first) ?? [];
       if (verb === "replace") {
-        assert.ok(sentTo.length <= 1, "replaces one of two");
+        assert.ok(sentTo.length <= 1, "would replace one of two routes");
         of(at).routes.set(first, [sixth]);
       } else {
         const rest = sentTo.filter((one) => one !== sixth);
@@ -142,14 +142,14 @@ interface Open {
   pinned: Set<string>;
 }
 
-/** A device that is down has no neighbours, and no bridge sends to what is no port of it. */
+/** A device that is down has no neighbours, and a bridge sends only to its own ports. */
 function copy(overlay: OverlayState): Open {
   const neighbours = new Map(overlay.up ? overlay.neighbours : []);
   const pinned = new Set(overlay.bridge === "" ? [] : overlay.pinned);
   return { ...overlay, neighbours, routes: new Map(overlay.routes), pinned };
 }
 
-test("the steps make one state of links into another, and then there are none", () => {
+test("the steps turn one state of links into another, after which there are none", () => {
   fc.assert(
     fc.property(states(false), states(true), (have, want) => {
       const real = after(have, []);
@@ -162,7 +162,7 @@ test("the steps make one state of links into another, and then there are none", 
   );
 });
 
-test("a bridge that is not there is waited for, with all that hangs on it", () => {
+test("a missing bridge has no steps yet, nor have the devices that need it", () => {
   const none: LinkState = { bridges: new Map(), overlays: new Map() };
   fc.assert(
     fc.property(states(true), (want) => {
@@ -171,7 +171,7 @@ test("a bridge that is not there is waited for, with all that hangs on it", () =
   );
 });
 
-test("ports of containers take back what they sent, and come without being told of", () => {
+test("ports of containers get hairpin mode, though the plan does not list them", () => {
   const bridge = { mac: "", mtu: 1450, up: true, filtered: true, addresses: new Set<string>() };
   const with_ = (ports: readonly (readonly [string, boolean])[]): LinkState => {
     return {

@@ -1,21 +1,20 @@
 /**
- * Link steps: the commands that make gam's links what they are to be.
+ * Link steps: computes the commands that make gam's links match the plan.
  *
- * Decides the least that has to be said to the kernel, and in which order. Bridges are the engine's:
- * one that is not there is waited for, one that is too many is left to the engine. VXLAN devices are
- * gam's own, and so is every address and entry on either.
+ * Decides the fewest commands, and their order. Bridges belong to the engine: a missing bridge is waited for, and
+ * an extra one is left to the engine. VXLAN devices belong to gam, and so does every address and entry on both.
  */
 import type { BridgeState, LinkState, OverlayState } from "./link-state.ts";
 
 export interface LinkStep {
-  /** Whose batch the line belongs to. Those of `ip` come first. */
+  /** The program whose batch the line belongs to. The batch of `ip` runs first. */
   readonly program: "ip" | "bridge";
   readonly line: string;
-  /** What was found, for people. */
+  /** The difference that was found, for people. */
   readonly found: string;
 }
 
-/** What `want` has on bridges that are in `have`; devices without a bridge are left out. */
+/** The part of `want` whose bridges exist in `have`. */
 export function within(want: LinkState, have: LinkState): LinkState {
   return {
     bridges: new Map([...want.bridges].filter(([name]) => have.bridges.has(name))),
@@ -23,7 +22,7 @@ export function within(want: LinkState, have: LinkState): LinkState {
   };
 }
 
-/** `want` with the ports that are there, each as it is to be. */
+/** `want` plus the containers' ports of `have`, each with hairpin mode on. */
 export function withPorts(want: LinkState, have: LinkState): LinkState {
   const bridges = [...want.bridges].map(([name, bridge]): [string, BridgeState] => {
     const ports = [...(have.bridges.get(name)?.ports.keys() ?? [])];
@@ -32,7 +31,7 @@ export function withPorts(want: LinkState, have: LinkState): LinkState {
   return { ...want, bridges: new Map(bridges) };
 }
 
-/** Nothing when both are alike. Every bridge of `want` must be in `have`. */
+/** The steps from `have` to `want`; none when both are equal. Every bridge of `want` must be in `have`. */
 export function linkSteps(have: LinkState, want: LinkState): LinkStep[] {
   const steps: LinkStep[] = [];
   for (const name of have.overlays.keys()) {
@@ -101,11 +100,11 @@ function overlaySteps(
   if (found !== undefined && !same) ip(`link del ${name}`, "of another kind");
   if (!same) {
     const { vni, port, local } = want;
-    // No checksum around a packet that has its own: not every network card can fill in both.
+    // No outer checksum, because the inner packet has its own: not every network card can fill in both.
     // Source: RFC 7348, section 5.
     const kind = `type vxlan id ${vni} dstport ${port} local ${local}`;
     ip(`link add ${name} ${kind} nolearning proxy noudpcsum`, "missing");
-    // It must not speak by itself: nobody would hear it.
+    // Without an address of its own the device sends nothing by itself; nobody would receive it.
     ip(`link set ${name} addrgenmode none`, "missing");
   }
   const have = found !== undefined && same ? found : { ...bare, ...empty };
@@ -117,7 +116,7 @@ function overlaySteps(
     ip(`link set ${name} type bridge_slave learning off`, "learning");
   }
   if (!have.up) ip(`link set ${name} up`, "down");
-  // What a bridge sends to its port is forgotten when the port leaves it.
+  // A bridge drops a port's forwarding entries when the port leaves.
   const pinned = have.bridge === want.bridge ? have.pinned : empty.pinned;
   return [...steps, ...entrySteps(name, { ...have, pinned }, want)];
 }
@@ -144,7 +143,7 @@ function entrySteps(name: string, have: Entries, want: Entries): LinkStep[] {
   }
   for (const [mac, sentTo] of have.routes) {
     const wanted = want.routes.get(mac);
-    // One that only moves is replaced below, so that no frame is lost in between.
+    // A route that only moves is replaced below, so that no frame is lost in between.
     if (wanted !== undefined && sentTo.length === 1) continue;
     for (const via of sentTo) {
       if (wanted?.includes(via)) continue;

@@ -1,4 +1,4 @@
-/** Lines for ip and bridge of plans of any state, on a real kernel: none is refused, so none keeps another out. */
+/** Batch lines for ip and bridge from plans of any state, on a real kernel: neither program refuses a line. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { linkSteps, within } from "./link-steps.ts";
 
 const skip = reasonToSkip(["ip", "bridge", "unshare"]);
 
-/** What the two programs say of the lines that make a plan's links from bridges that are there. */
+/** The two programs' errors for the lines that make a plan's links on existing bridges. */
 function refusals({ networks }: NodePlan, want: LinkState): string {
   const bare = { mac: "", mtu: 0, up: false, filtered: false, addresses: new Set<string>() };
   const bridges = new Map(
@@ -27,7 +27,7 @@ function refusals({ networks }: NodePlan, want: LinkState): string {
   return spawnSync("unshare", ["--net", "sh"], { input, encoding: "utf8" }).stdout;
 }
 
-test("ip and bridge take what is made of a state in which nothing is odd, and refuse what is not safe", {
+test("ip and bridge accept the lines of a normal state, and refuse unsafe ones", {
   skip,
 }, () => {
   const plan = planNode(evenView(), "a" as NodeId);
@@ -40,7 +40,7 @@ test("ip and bridge take what is made of a state in which nothing is odd, and re
   assert.notEqual(refusals(plan, { ...links, overlays: new Map(overlays) }), "");
 });
 
-test("ip and bridge take what is made of any state", { skip }, () => {
+test("ip and bridge accept the lines of any state", { skip }, () => {
   fc.assert(
     fc.property(oddViews, (view) => {
       const plan = planNode(view, view.nodes()[0]?.ID ?? ("a" as NodeId));

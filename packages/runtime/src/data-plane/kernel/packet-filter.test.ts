@@ -19,11 +19,11 @@ const plan = asSafe<NodePlan>({
   problems: [],
 });
 
-/** A kernel with one table, which is whole after each write. */
+/** A fake kernel with one table, which is whole after each write. */
 class FakeNft {
   isWhole = true;
   writes = 0;
-  /** Numbers of the writes after which somebody flushes the table at once. */
+  /** The numbers of the writes right after which somebody flushes the table. */
   readonly flushedAfter = new Set<number>();
 
   readonly run: Run = async (_, args) => {
@@ -42,7 +42,7 @@ async function written(nft: FakeNft): Promise<PacketFilter> {
   return filter;
 }
 
-test("what the kernel has is not written again", async () => {
+test("a table that the kernel has is not written again", async () => {
   const nft = new FakeNft();
   const filter = await written(nft);
   const before = nft.writes;
@@ -59,7 +59,7 @@ test("a table that somebody flushed is written again", async () => {
 });
 
 for (const write of [2, 3]) {
-  test(`a table flushed between write ${write} and its listing is not taken for whole`, async () => {
+  test(`a table flushed between write ${write} and its listing does not count as whole`, async () => {
     const nft = new FakeNft();
     nft.flushedAfter.add(write);
     await written(nft);
@@ -67,7 +67,7 @@ for (const write of [2, 3]) {
   });
 }
 
-test("one that was flushed after every write for a while is whole in the end", async () => {
+test("a table that was flushed after every write for a while is whole in the end", async () => {
   const nft = new FakeNft();
   for (let write = 1; write < 10; write += 1) nft.flushedAfter.add(write);
   const filter = await written(nft);

@@ -1,23 +1,22 @@
 /**
- * Packet filter: gam's own table of nftables, of one family.
+ * Packet filter: writes gam's own nftables table of one family, and checks that the kernel still has it.
  *
- * What is in it is worked out by `@gam/network`. A change is sent as a difference to what was written
- * last, in one transaction. Whether the kernel still has it is told by listing the table: the listing
- * is remembered once the whole has been written, so only text is compared and nothing is interpreted.
- * After differences the whole is written once more at the next check, which proves them as well.
+ * `@gam/network` computes the content. A change is sent as the difference to the last written table, in one
+ * transaction. A check lists the table and compares it with the listing saved after the last whole write, so only
+ * text is compared and nothing is parsed. After differences the next check writes the whole table once more, which
+ * also verifies the differences.
  *
- * Somebody may change the table between the writing and the listing, and what is remembered then would
- * be taken for right for ever. So it is written and listed until two listings agree, and after some
- * checks again.
+ * Somebody may change the table between the write and the listing. The saved listing would then be wrong for good.
+ * So a check writes and lists until two listings agree, and does so again after some checks.
  */
 import { type NftTable, refilledTable, tableChange, tableName, wholeTable } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 
-/** Two of them agree, unless somebody is at it just now. */
+/** Two of these listings agree, unless somebody is changing the table just now. */
 const writesMax = 4;
-/** What is remembered is believed so often: ten minutes, where nothing happens. */
+/** Checks that may trust the saved listing before a rewrite (about 10 minutes when idle). */
 const beliefChecks = 40;
-/** The second where the kernel does not know the family. */
+/** nft says "not supported" when the kernel does not know the family. */
 const noTable = /No such file|not supported/;
 const setBlock = /^\tset (\S+) \{\n[\s\S]*?^\t\}\n/gm;
 
@@ -25,7 +24,7 @@ export class PacketFilter {
   readonly #run: Run;
   readonly #family: NftTable["family"];
   #written: NftTable | undefined;
-  /** The table as listed after the whole was written, and nothing since. */
+  /** The listing after the last whole write; `undefined` once a difference was written. */
   #listing: string | undefined;
   #believed = 0;
 
@@ -34,7 +33,7 @@ export class PacketFilter {
     this.#family = family;
   }
 
-  /** Errors: CommandFailed. Afterwards the next write is one of the whole. */
+  /** Writes the table. Errors: CommandFailed; the next write is then a whole one. */
   async write(table: NftTable): Promise<void> {
     const before = this.#written;
     const change = before === undefined ? undefined : tableChange(before, table);
@@ -48,17 +47,17 @@ export class PacketFilter {
       else await this.#send(change);
     } catch (thrown) {
       if (change === undefined || !(thrown instanceof CommandFailed)) throw thrown;
-      // Somebody has taken away what the difference builds upon.
+      // Somebody has deleted what the difference builds on.
       await this.#sendWhole(table, await this.#list());
     }
     this.#written = table;
   }
 
   /**
-   * Writes the whole unless the kernel has it. `proving: false` takes what is there after differences for
-   * right, which is cheaper: for a table that may as well be empty.
+   * Writes the whole table unless the kernel has it. `proving: false` trusts the table after differences, which is
+   * cheaper. Use it only for a table that may be empty without harm.
    *
-   * Shape: whether it had not. Errors: CommandFailed.
+   * Returns: whether the kernel did not have it. Errors: CommandFailed.
    */
   async check({ proving = true } = {}): Promise<boolean> {
     const table = this.#written;
@@ -82,7 +81,7 @@ export class PacketFilter {
     return inOrder(textOf(before, table)) !== inOrder(textOf(found, table));
   }
 
-  /** The next write is one of the whole: the table may mean something else than when it was written. */
+  /** Makes the next write a whole one. Call it when the kernel's table may no longer be the written one. */
   doubt(): void {
     this.#written = undefined;
     this.#listing = undefined;
@@ -101,7 +100,7 @@ export class PacketFilter {
       await this.#send(refilledTable(table, found));
     } catch (thrown) {
       if (found === "" || !(thrown instanceof CommandFailed)) throw thrown;
-      // Somebody has made something else under a name of gam's.
+      // Somebody has made an object of another kind under one of gam's names.
       await this.#send(wholeTable(table, found));
     }
   }
@@ -110,7 +109,7 @@ export class PacketFilter {
     await this.#run("nft", ["-f", "-"], { input });
   }
 
-  /** Without counters and other state; "" where there is no such table. */
+  /** The listing without counters and other state; "" when there is no such table. */
   async #list(): Promise<string> {
     try {
       return await this.#run("nft", ["-s", "list", "table", this.#family, tableName]);
@@ -121,14 +120,14 @@ export class PacketFilter {
   }
 }
 
-/** Without the sets that the kernel fills by itself. */
+/** The listing without the sets that the kernel fills by itself. */
 function textOf(listing: string, { lasting }: NftTable): string {
   return listing.replaceAll(setBlock, (block, name: string) =>
     lasting.has(`set ${name}`) ? "" : block,
   );
 }
 
-/** Chains, sets and the like are listed in the order in which they were made, which means nothing. */
+/** Sorts the listing's blocks: nft lists them in the order of their creation, which has no meaning. */
 function inOrder(listing: string): string {
   return listing
     .split(/\n(?=\t\w|\})/)

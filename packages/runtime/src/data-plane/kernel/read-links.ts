@@ -1,7 +1,7 @@
 /**
- * Reading links: what the kernel has under gam's names, in three calls of iproute2.
+ * Read links: reads the kernel's devices with gam's names, in three calls of iproute2.
  *
- * Devices of other names are not looked at, and so can never be touched.
+ * Ignores devices with other names, so gam can never change them.
  */
 import { check } from "@gam/core";
 import { deviceName } from "@gam/network";
@@ -104,7 +104,7 @@ export async function readLinks(run: Run): Promise<LinkState> {
 }
 
 function bridgeOf(link: KernelLink, foreign: readonly KernelLink[]): BridgeState {
-  // A name of another kind would end the text that it stands in. Docker gives none.
+  // Skip a name with other characters: it would break the batch line that it stands in. Docker makes none.
   const ports = foreign.filter(
     ({ master, ifname = "" }) => master === link.ifname && deviceName(ifname) !== undefined,
   );
@@ -147,7 +147,7 @@ function overlayOf(link: KernelLink, tables: Tables | undefined): OverlayState {
   };
 }
 
-/** Neighbours and forwarding entries by device. */
+/** Reads neighbours and forwarding entries, by device. */
 async function readTables(run: Run): Promise<Map<string, Tables>> {
   const [neighbourText, entryText] = await Promise.all([
     run("ip", ["-4", "-j", "neigh", "show"]),
@@ -178,7 +178,7 @@ async function readTables(run: Run): Promise<Map<string, Tables>> {
   return tables;
 }
 
-/** iproute2 writes nothing at all where a list is empty. */
+/** iproute2 writes nothing when a list is empty. */
 function read(answer: string): unknown {
   return answer.trim() === "" ? [] : JSON.parse(answer);
 }

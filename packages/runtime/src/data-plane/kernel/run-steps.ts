@@ -1,4 +1,4 @@
-/** Running steps: one batch of `ip`, then one of `bridge`. A line that fails stops no other. */
+/** Run steps: runs one batch of `ip`, then one of `bridge`. A line that fails stops no other. */
 import { CommandFailed, type Run } from "./command.ts";
 import type { LinkStep } from "./link-steps.ts";
 
@@ -18,7 +18,7 @@ export async function runSteps(run: Run, steps: readonly LinkStep[]): Promise<vo
   if (failure !== undefined) throw failure;
 }
 
-/** The programs say which line it was by its number. */
+/** Puts the failed line into the error: the programs give only its number. */
 function named({ program, missing, stderr, message }: CommandFailed, lines: string[]): Error {
   const told = stderr.replace(
     /Command failed -:(\d+)/g,

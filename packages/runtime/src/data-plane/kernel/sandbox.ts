@@ -1,8 +1,8 @@
 /**
- * Sandbox: a container's network namespace, as the engine names it.
+ * Sandbox: runs programs in a container's network namespace, which the engine names by a path.
  *
- * Programs of the host are run inside of it, by its path and not by a process of the container: when the
- * container has gone, the path leads nowhere, and never into another namespace.
+ * It enters by the path and not by a process of the container. When the container has gone, the path does not
+ * exist, while a reused process id could lead into another namespace.
  */
 import { check, type NetworkId } from "@gam/core";
 import { type DeviceName, deviceName } from "@gam/network";
@@ -10,14 +10,14 @@ import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
 
 export interface Sandbox {
-  /** Of a file that stands for the namespace. */
+  /** Path of the file that stands for the namespace. */
   readonly path: string;
-  /** In networks of gam's. */
+  /** The endpoints in gam's networks. */
   readonly endpoints: readonly SandboxEndpoint[];
 }
 
 export interface SandboxEndpoint {
-  /** The engine's id of this place: another one when the container left and came again. */
+  /** The engine's id of the endpoint; it changes when the container leaves the network and joins again. */
   readonly endpoint: string;
   readonly network: NetworkId;
   readonly address: string;
@@ -25,7 +25,7 @@ export interface SandboxEndpoint {
 }
 
 const limitMs = 5_000;
-/** Good for a part of the name of a chain as well. */
+/** Characters that are also valid in a chain's name. */
 const plainName = /^\w+$/;
 const inside = check.list(
   check.object({
@@ -42,10 +42,10 @@ export function enter(run: Run, path: string): Run {
 }
 
 /**
- * The host's ends of the links in some network namespaces.
+ * Finds the host's ends of the links in some network namespaces.
  *
- * Shape: for each namespace, MAC address inside to name of the device outside; `undefined` for one that has
- * gone. `runs`: programs run in that namespace. Errors: CommandFailed, GamError BAD_FRAME.
+ * `runs`: one Run for each namespace. Returns: for each of them, MAC address inside to name of the device outside;
+ * `undefined` for a namespace that has gone. Errors: CommandFailed, GamError BAD_FRAME.
  */
 export async function hostEnds(
   run: Run,
@@ -75,7 +75,7 @@ async function linksUnlessGone(run: Run): Promise<ReturnType<typeof inside> | un
   }
 }
 
-/** Links of a namespace, with the index of each one's other end. */
+/** Links of a namespace, with the index of each link's other end. */
 export async function linksIn(run: Run): Promise<ReturnType<typeof inside>> {
   return inside(JSON.parse(await run("ip", ["-j", "link", "show"])), "ip link");
 }

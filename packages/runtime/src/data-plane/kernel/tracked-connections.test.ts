@@ -25,7 +25,7 @@ async function forgotten(plans: readonly NodePlan[], host = new FakeRun()): Prom
   return host.log.map((line) => line.replace("conntrack -D ", ""));
 }
 
-test("while a task drains only its UDP flows are forgotten, and all when it is gone", async () => {
+test("a draining task loses only its UDP flows, a task that is gone loses all", async () => {
   const one = planOf(["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"]);
   const draining = planOf(["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]);
   const gone = planOf(["10.0.0.1"], ["10.0.0.1"]);
@@ -35,12 +35,12 @@ test("while a task drains only its UDP flows are forgotten, and all when it is g
   assert.deepEqual(await forgotten([draining, gone]), ["--reply-src 10.0.0.2"]);
 });
 
-test("a UDP port that opens forgets who was there before", async () => {
+test("the flows to a UDP port are deleted when it is published", async () => {
   const plans = [planOf([], []), planOf([], [], [53])];
   assert.deepEqual(await forgotten(plans), ["-p udp --orig-port-dst 53"]);
 });
 
-test("that there was nothing to forget, or no program to do it, is no failure", async () => {
+test("having no flow to delete, or no conntrack program, is not an error", async () => {
   for (const answer of [
     { missing: true },
     { stderr: "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted." },
@@ -56,7 +56,7 @@ test("that there was nothing to forget, or no program to do it, is no failure", 
   });
 });
 
-test("when a flow ends while others are being forgotten, that is begun again, and not for ever", async () => {
+test("when a flow ends while others are being deleted, the delete is retried a few times", async () => {
   const plans = [planOf(["10.0.0.1"], []), planOf([], [])];
   const stderr = "conntrack v1.4.7: Operation failed: such conntrack doesn't exist";
   const host = new FakeRun();

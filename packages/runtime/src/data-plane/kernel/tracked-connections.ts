@@ -1,13 +1,13 @@
 /**
- * Tracked connections: flows that the kernel would keep sending where nobody is any more.
+ * Tracked connections: deletes conntrack entries whose backend is gone.
  *
- * A flow keeps the backend that it was given for as long as packets come. So the flows of a backend that
- * has left are forgotten: of UDP at once, since a sender that never pauses would never notice; all
- * of them when the address is gone from the network, so that a client is refused and does not wait. While
- * a task drains its TCP connections stay. A sender that was there before a UDP port was published is forgotten
- * too, or it would stay with the host itself.
+ * A flow keeps its backend for as long as packets come. So entries are deleted in three cases:
+ * - UDP flows of a backend that leaves its service, at once: a sender that never pauses would stay with it;
+ * - all flows of an address that leaves the network, so that a client is refused and does not wait. Until then,
+ *   while a task drains, its TCP connections stay;
+ * - UDP flows to a port that has just been published: they would stay with the host itself.
  *
- * Source: conntrack(8). Where the program is missing, such flows end by themselves or not at all.
+ * Source: conntrack(8). Without the program such flows end by themselves or not at all.
  */
 import { addressesIn, backendsIn, type NodePlan } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
@@ -16,7 +16,7 @@ const atOnce = 4;
 const triesMax = 5;
 
 interface Flows {
-  /** Addresses of tasks behind a service or a port. */
+  /** Addresses of the backends of services and ports. */
   readonly backends: ReadonlySet<string>;
   readonly addresses: ReadonlySet<string>;
   /** UDP ports with a backend. */
@@ -31,7 +31,7 @@ export class TrackedConnections {
     this.#run = run;
   }
 
-  /** Errors: CommandFailed. What could not be forgotten is not tried again. */
+  /** Deletes the entries that this plan makes obsolete. Errors: CommandFailed; there is no second try. */
   async follow(plan: NodePlan): Promise<void> {
     const before = this.#left;
     const after = flowsOf(plan);
@@ -54,14 +54,14 @@ export class TrackedConnections {
       } catch (thrown) {
         if (!(thrown instanceof CommandFailed)) throw thrown;
         if (thrown.missing || /\b0 flow entries/.test(thrown.stderr)) return;
-        // It gives up when a flow that it has listed ends by itself before it comes to it.
+        // conntrack stops when a flow that it has listed ends by itself before it is deleted.
         if (!/such conntrack doesn't exist/.test(thrown.stderr) || tries === triesMax) throw thrown;
       }
     }
   }
 }
 
-/** The filters of the flows to forget, as arguments of conntrack. */
+/** The filters of the flows to delete, as arguments of conntrack. */
 function endings(before: Flows, after: Flows): string[][] {
   const gone = new Set([...before.addresses].filter((address) => !after.addresses.has(address)));
   const lost = [...before.backends].filter(
