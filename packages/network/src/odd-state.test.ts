@@ -1,6 +1,6 @@
 /**
- * Odd states: whatever a state holds, what becomes text of a plan is text that nft takes, and an object that
- * cannot be planned costs nothing but itself.
+ * Odd states: nft accepts the text of a plan made from any state, and an object that cannot be planned costs only
+ * itself.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -28,7 +28,7 @@ function planOf(view: View): NodePlan {
 
 const devices = [1, 2, 3, 4].map((n) => asSafe<DeviceName>(`port${n}`));
 
-/** All that becomes of a plan in nft's words. */
+/** All nft text made from a plan. */
 function textsOf(plan: NodePlan): string[] {
   const places = plan.networks.flatMap(({ id: network, locals }, n) => {
     const [address, device] = [locals[0], devices[n]];
@@ -43,7 +43,7 @@ function textsOf(plan: NodePlan): string[] {
   ].map((table) => wholeTable(table));
 }
 
-/** What nft says of each, in a namespace of its own that has the devices. */
+/** nft's error for each text, in a namespace of its own that has the devices. */
 function refusals(plans: readonly NodePlan[]): string[] {
   const links = plans.flatMap(({ networks }) => networks.map(({ vxlan }) => vxlan as string));
   const lines = [
@@ -58,7 +58,7 @@ function refusals(plans: readonly NodePlan[]): string[] {
 const skip =
   spawnSync("unshare", ["--net", "nft", "list", "ruleset"]).status !== 0 && "needs root, nft(8)";
 
-test("nft takes what is made of a state in which nothing is odd, and refuses what is not safe", {
+test("nft accepts the text of a normal state, and refuses unsafe text", {
   skip,
 }, () => {
   const plan = planOf(evenView());
@@ -67,7 +67,7 @@ test("nft takes what is made of a state in which nothing is odd, and refuses wha
   assert.notDeepEqual(refusals([unsafe]), []);
 });
 
-test("nft takes what is made of any state", { skip }, () => {
+test("nft accepts the text of any state", { skip }, () => {
   fc.assert(
     fc.property(fc.array(oddViews, { minLength: 10, maxLength: 10 }), (views) => {
       const plans = views.flatMap((view) => planNode(view, view.nodes()[0]?.ID ?? self) ?? []);
@@ -77,10 +77,10 @@ test("nft takes what is made of any state", { skip }, () => {
   );
 });
 
-/** What a line for ip and bridge, or an argument of wg and conntrack, may have in a word. */
+/** The characters that one word of an ip or bridge line, or an argument of wg or conntrack, may have. */
 const word = /^[\w.:/+=-]+$/;
 
-test("no value of any plan ends the word that it stands in", () => {
+test("every value of any plan is one word", () => {
   fc.assert(
     fc.property(oddViews, (view) => {
       const plan = planNode(view, self);
@@ -112,7 +112,7 @@ test("no value of any plan ends the word that it stands in", () => {
         one.tunnel,
         one.underlay,
       ]);
-      assert.equal(new Set(keys).size, keys.length, "peers that take something from each other");
+      assert.equal(new Set(keys).size, keys.length, "two WireGuard peers share a value");
       assert.ok(plan.problems.length <= 21 && plan.problems.every((one) => one.length < 400));
     }),
     { numRuns: 500 },
@@ -123,7 +123,7 @@ interface Spoilt {
   readonly what: string;
   readonly rows: (view: View) => OddRows;
   readonly says: RegExp;
-  /** What of the plan of a state without that object. */
+  /** The part of the plan to compare with that of a state without the object. */
   readonly leaves: (plan: NodePlan) => NodePlan;
 }
 
@@ -214,7 +214,7 @@ const spoilt: readonly Spoilt[] = [
   {
     what: "a network that has another one's number",
     rows: network("front", (row) => ({ ...row, Gam: { ...row.Gam, vni: 4099 }, Created: "2030" })),
-    says: /network "front": another one has its number, 4099/,
+    says: /network "front": another network has its number, 4099/,
     leaves: (plan) => ({
       ...plan,
       networks: plan.networks.filter(({ id }) => id !== "front"),
@@ -281,7 +281,7 @@ const spoilt: readonly Spoilt[] = [
   },
 ];
 for (const { what, rows, says, leaves } of spoilt) {
-  test(`${what} costs that object alone, and is said`, () => {
+  test(`${what} costs only that object, and is reported`, () => {
     const view = evenView();
     const shape = ({ problems: _, dns: _names, ...plan }: NodePlan): unknown => plan;
     const plan = planOf(oddView(view, rows(view)));

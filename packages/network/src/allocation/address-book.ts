@@ -1,20 +1,20 @@
 /**
- * Address book: who holds which address of which network, and on which nodes something of a network is.
+ * Address book: records which holder has which address of which network, and which nodes a network is on.
  *
- * Told holder by holder, as they are now: told twice is told once. Two may hold the same address only
- * where a plan has gone wrong; then it is free when both have let it go.
+ * Feed it each holder's current addresses; repeated calls have no effect. Two holders have the same address only
+ * after a faulty plan; the address is then free when both have released it.
  */
 import type { NetworkId, NodeId } from "@gam/core";
 import { isIn, type Span } from "../plan/subnet.ts";
 
-/** One place of a holder in a network. */
+/** What one holder has in one network. */
 export interface Holding {
   readonly network: NetworkId;
-  /** `undefined` for who has none yet. */
+  /** `undefined`: the holder has no address yet. */
   readonly number: number | undefined;
-  /** Something of the network has to be on this node for it. */
+  /** The node that needs a bridge of the network for this holder. */
   readonly node?: NodeId;
-  /** It will be on a node, and nobody knows on which. */
+  /** The holder has no node yet and will get one. */
   readonly roams?: boolean;
 }
 
@@ -32,7 +32,7 @@ export class AddressBook {
   readonly #pages = new Map<NetworkId, Page>();
   readonly #holders = new Map<string, readonly Holding[]>();
 
-  /** What the holder has now, instead of what it had before. Returns the networks where that matters. */
+  /** Replaces what the holder has. Returns: the networks of its old and new addresses. */
   hold(holder: string, holdings: readonly Holding[]): readonly NetworkId[] {
     const before = this.#holders.get(holder) ?? [];
     if (before.length === 0 && holdings.length === 0) return before as [];
@@ -47,7 +47,7 @@ export class AddressBook {
     return this.#pages.get(network)?.held.has(number) === true;
   }
 
-  /** Addresses of the span that somebody holds. */
+  /** The number of held addresses in the span. */
   countIn(network: NetworkId, span: Span): number {
     let count = 0;
     for (const number of this.#pages.get(network)?.held.keys() ?? []) {
@@ -56,12 +56,12 @@ export class AddressBook {
     return count;
   }
 
-  /** Nodes that something of the network is on, in no order. */
+  /** Nodes that have something of the network, in no order. */
   nodesOf(network: NetworkId): ReadonlyMap<NodeId, number> {
     return this.#pages.get(network)?.nodes ?? nobody;
   }
 
-  /** Somebody with an address there will come to a node. */
+  /** Whether a holder with an address in the network still waits for a node. */
   isAwaited(network: NetworkId): boolean {
     return (this.#pages.get(network)?.roaming ?? 0) > 0;
   }

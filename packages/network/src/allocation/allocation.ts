@@ -1,13 +1,12 @@
 /**
- * Allocation: one plan of the leader over addresses, while it is being made.
+ * Allocation: one plan of the leader's changes of addresses, while it is being made.
  *
- * Decides who gets which address, subnet or VXLAN identifier, and what is taken away. Does not decide
- * whom to look at (allocator.ts). Each method looks at one object, adds the changes that it needs, and
- * says whether it is worth another look: after a change, because a plan may be lost, and where something
- * could not be had.
+ * Decides which object gets which address, subnet or VXLAN identifier, and which are freed. Does not decide which
+ * objects to check (allocator.ts). Each method checks one object and adds the changes that it needs. It returns
+ * whether to check the object again: after a change, because a plan may be lost, and when nothing was free.
  *
- * Search begins at a hash of the holder's id, so an address that has become free rests for a while:
- * whoever still remembers the old holder would talk to the new one.
+ * A search begins at a hash of the holder's id, so that a freed address is not reused soon. Otherwise a client
+ * that still has the old holder's address would reach the new one.
  */
 import type { NetworkId, NodeId } from "@gam/core";
 import {
@@ -42,7 +41,7 @@ import {
 } from "../plan/subnet.ts";
 import type { AddressBook } from "./address-book.ts";
 
-/** As Docker Swarm's. Higher ones would be long in the names of devices. */
+/** Starts like Docker Swarm's. A higher maximum would make device names too long. */
 const vniMin = 4097;
 const vniMax = 2 ** 16 - 1;
 const tunnels = spanOf(tunnelRange) as Span;
@@ -56,9 +55,9 @@ export interface AllocationParts {
 /** A search for a free address of a network. */
 interface Search {
   readonly within: "span" | "gateways";
-  /** What the search begins at is a hash of this. */
+  /** The search begins at a hash of this. */
   readonly key: string;
-  /** Not this one. */
+  /** An address to skip. */
   readonly but?: number;
 }
 
@@ -67,9 +66,9 @@ export class Allocation {
   readonly #view: View;
   readonly #book: AddressBook;
   readonly #nowMs: number;
-  /** Given in this plan. */
+  /** Addresses given in this plan. */
   readonly #given = new Map<NetworkId, Set<number>>();
-  /** Searches that have found nothing. */
+  /** Searches that found no free address. */
   readonly #futile = new Set<string>();
   /** Nodes that were given a bridge in this plan. */
   readonly #bridged = new Map<NetworkId, Map<NodeId, string>>();
@@ -87,7 +86,7 @@ export class Allocation {
     this.#nowMs = nowMs;
   }
 
-  /** A VXLAN identifier, and a subnet where nobody asked for one. */
+  /** Gives a new network a VXLAN identifier, and a subnet unless its creator chose one. */
   network(network: Network): boolean {
     if (network.Gam.vni !== 0) return false;
     const [asked] = network.IPAM.Config;
@@ -130,14 +129,14 @@ export class Allocation {
     return subnet;
   }
 
-  /** Not the one of the network that was removed last: containers of that one may still be there. */
+  /** Not the lowest free one: containers of a network that was just removed may still use its identifier. */
   #vni({ Id }: Network): number | undefined {
     this.#vnis ??= new Set(this.#view.networks().map(({ Gam }) => Gam.vni));
     const held = this.#vnis;
     return freeAddress({ first: vniMin, last: vniMax }, Id, (vni) => held.has(vni));
   }
 
-  /** Only who encrypts needs an address inside of tunnels. */
+  /** Gives a node its tunnel address. Only a node that encrypts needs one. */
   tunnel(node: Node): boolean {
     const { tunnel, network } = node.Gam;
     if (tunnel !== undefined || (network?.encryption ?? "none") === "none") return false;
@@ -153,7 +152,7 @@ export class Allocation {
     return true;
   }
 
-  /** A VIP in each network of the service, and none elsewhere. */
+  /** Gives the service a VIP in each of its networks, and removes all others. */
   service(service: Service): boolean {
     const { VirtualIPs: before = [], ...rest } = service.Endpoint;
     let lacking = false;
@@ -171,7 +170,7 @@ export class Allocation {
     const same =
       wanted.length === before.length && wanted.every((one, index) => one === before[index]);
     if (same) return lacking;
-    // Void as a whole while another service has one of its ports: nothing to propose until then.
+    // The change would be refused as a whole while another service has one of its ports, so it waits.
     if (takenPort(this.#view, service.ID, rest.Ports) !== undefined) return true;
     const endpoint = { ...rest, ...(wanted.length > 0 && { VirtualIPs: wanted }) };
     this.changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
@@ -179,8 +178,8 @@ export class Allocation {
   }
 
   /**
-   * Plain containers that wait for an address. One whose node is gone goes with the node, and so does one
-   * whose wish came when the address was being given to another.
+   * Gives addresses to plain containers that wait for one. Refuses a container whose requested address was
+   * given to another holder meanwhile.
    */
   attachments(network: Network, isFull: () => boolean): boolean {
     let lacking = false;
@@ -203,7 +202,7 @@ export class Allocation {
     return lacking;
   }
 
-  /** An address in every network of a task that waits for a node, in all or in none. */
+  /** Gives a waiting task an address in each of its networks: in all of them or in none. */
   task(task: Task): boolean {
     if (!isWaiting(task)) return false;
     const { networks, problem } = networkNeed(task, this.#view);
@@ -233,7 +232,7 @@ export class Allocation {
     return true;
   }
 
-  /** Nobody wants it to run, and nobody is there to say when it has ended. */
+  /** Frees the addresses of a task that should stop, when its node is down or gone and cannot report the end. */
   release(task: Task): boolean {
     const node = task.NodeID === undefined ? undefined : this.#view.node(task.NodeID);
     const outOfReach = node === undefined || node.Status.State === "down";
@@ -243,8 +242,7 @@ export class Allocation {
   }
 
   /**
-   * A bridge on every node that something of the network is on. `everywhere` for a network that all nodes
-   * have a part in.
+   * Gives a bridge to every node that has something of the network on it. `everywhere`: to every node.
    */
   bridges(network: Network, everywhere: boolean): boolean {
     if (network.Gam.vni === 0) return false;
@@ -262,8 +260,8 @@ export class Allocation {
   }
 
   /**
-   * And on no other node. Spare ones are kept while tasks with an address wait for a node, as long as there
-   * are addresses: one that starts again would find its bridge made anew.
+   * Removes the bridges on all other nodes. Keeps spare bridges while tasks with an address wait for a node and
+   * addresses are free: otherwise a task that restarts on its node would need a new bridge.
    */
   spareBridges(network: Network, everywhere: boolean): boolean {
     const here = this.#book.nodesOf(network.Id);
@@ -281,7 +279,7 @@ export class Allocation {
     if (Object.keys(gateways).length > 0) this.changes.push({ kind: "setGateways", id, gateways });
   }
 
-  /** The address of the node's bridge, which is given in this plan if it was not before. */
+  /** The address of the node's bridge. When it has none, this plan gives it one. */
   bridge(network: Network, node: NodeId): string | undefined {
     const known = network.Gam.gateways[node] ?? this.#bridged.get(network.Id)?.get(node);
     if (known !== undefined) return known;
@@ -293,19 +291,19 @@ export class Allocation {
     return addressOf(number);
   }
 
-  /** Bridges that bridge() gave, as changes. */
+  /** The bridges that bridge() gave, as changes. */
   setBridges(): PlannedChange[] {
     return [...this.#bridged].map(([id, bridges]) => {
       return { kind: "setGateways", id, gateways: Object.fromEntries(bridges) };
     });
   }
 
-  /** The task cannot be where it was to be: in that network there is no bridge for its node. */
+  /** Explains why the task cannot be placed: its node can have no bridge in this network. */
   withoutBridge(task: Task, network: Network): void {
     this.#explain(task, exhausted(network));
   }
 
-  /** An address for a task, a service or a plain container. The last one is for the first bridge. */
+  /** Gives an address to a task, a service or a plain container. Keeps the last free one for the first bridge. */
   #give(
     network: Network,
     key: string,
@@ -332,7 +330,7 @@ export class Allocation {
     return number;
   }
 
-  /** Of the whole subnet: a range is for those who have no wish. */
+  /** A requested address may be anywhere in the subnet; the IP range limits only the others. */
   #wished(network: Network, wish: string): number | undefined {
     const pool = poolOf(network);
     const number = numberOf(wish);
@@ -366,7 +364,7 @@ export class Allocation {
     }
   }
 
-  /** Said once: a reason that has not changed is no news. */
+  /** Reports a reason once, until it changes. */
   #explain(task: Task, why: string): true {
     const { State, Err } = task.Status;
     if (State === "pending" && Err === why) return true;
@@ -380,12 +378,12 @@ export class Allocation {
   }
 }
 
-/** What it holds may be taken away once its node is down or gone. */
+/** Whether the task's addresses may be freed once its node is down or gone. */
 export function isForsakable(task: Task): boolean {
   return !isWanted(task) && !isTerminal(task.Status.State) && task.Gam.attachments.length > 0;
 }
 
-/** Nobody needs to know that the last address may be kept for a bridge. */
+/** Says that all addresses are in use, also when the last one is kept for a bridge. */
 function exhausted(network: Network): string {
   const pool = poolOf(network);
   const size = pool === undefined ? 0 : sizeOf(pool);

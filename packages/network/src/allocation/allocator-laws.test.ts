@@ -1,4 +1,4 @@
-/** The laws of allocation, on histories of which most steps make sense. */
+/** The laws of allocation, on generated histories in which most steps make sense. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
@@ -95,7 +95,7 @@ class History {
     for (const event of this.log.write(...changes).events) this.allocator.notice(event);
   }
 
-  /** Plans until there is nothing to do, which a new leader agrees to. */
+  /** Plans until there is nothing to do, and checks that a new leader finds nothing either. */
   settle(): void {
     for (let round = 0; round < 20; round += 1) {
       const changes = this.plan(2000);
@@ -141,7 +141,7 @@ class History {
         const task = this.view.task(step.name as TaskId);
         const node = step.node as NodeId;
         if (task === undefined || !isAttached(task, this.view)) return;
-        // As the leader does: when there is nothing else to plan.
+        // Like the leader: only when there is nothing else to plan.
         this.settle();
         const placed = {
           kind: "assignTask" as const,
@@ -212,7 +212,7 @@ class History {
     });
   }
 
-  /** Everybody goes, as the orchestrator would have it. */
+  /** Everything is removed, in the way of the orchestrator. */
   end(): void {
     for (const { ID } of this.view.services()) this.write({ kind: "removeService", id: ID });
     for (const { ID } of this.view.tasks()) this.write({ kind: "removeTask", id: ID });
@@ -225,7 +225,7 @@ class History {
   }
 }
 
-/** Counted here and not by the address book: that one is what is tried. */
+/** Counted here and not by the address book, which is under test. */
 function lawful(view: View): void {
   const holders = new Map<string, string>();
   const hold = (network: string, address: string | undefined, holder: string): void => {
@@ -271,14 +271,14 @@ function live(history: History, taken: readonly Step[]): void {
 
 const histories = fc.array(steps, { maxLength: 120, size: "max" });
 
-test("no address, VNI or range is ever held twice; an index that grew plans as a new one would", () => {
+test("no address, VNI or range is ever held twice, and an old index plans like a new one", () => {
   fc.assert(
     fc.property(histories, (taken) => live(new History(), taken)),
     { numRuns: 400 },
   );
 });
 
-test("who waits has all addresses, or a reason", () => {
+test("a waiting task has all its addresses, or a reason", () => {
   fc.assert(
     fc.property(histories, (taken) => {
       const history = new History();
@@ -292,7 +292,7 @@ test("who waits has all addresses, or a reason", () => {
   );
 });
 
-test("when all have gone, nothing is held", () => {
+test("when everything has been removed, nothing is held", () => {
   fc.assert(
     fc.property(histories, (taken) => {
       const history = new History();
@@ -300,7 +300,7 @@ test("when all have gone, nothing is held", () => {
       history.end();
       const held = history.view.networks().map(({ Gam }) => Object.keys(Gam.gateways));
       assert.deepEqual(held.flat(), []);
-      // The little network is as large as before for who comes next.
+      // The small network has all its addresses again for the next tasks.
       history.take({ do: "network", name: "tiny" });
       history.write(aService("last", { template: { Networks: [{ Target: "tiny" }] } }));
       history.settle();

@@ -20,7 +20,7 @@ const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];
 const published = { Ports: [{ TargetPort: 80, PublishedPort: 8080 }] };
 const front = { Networks: [{ Target: "front" }] };
 
-/** A leader's allocator over two nodes, and the log that it writes. */
+/** A leader's allocator for two nodes, and the log that it writes. */
 class World {
   readonly log = new TestLog();
   readonly allocator = new Allocator();
@@ -48,7 +48,7 @@ class World {
     return this.allocator.plan(this.store, facts);
   }
 
-  /** Plans until there is nothing to do, and returns the kinds of what was done. */
+  /** Plans until there is nothing to do. Returns: the kinds of the changes. */
   settle(): string {
     const done: string[] = [];
     for (let round = 0; round < 10; round += 1) {
@@ -107,7 +107,7 @@ function within(Subnet: string, more: object = {}): Parameters<typeof aNetwork>[
   return { IPAM: { Driver: "default", Options: null, Config: [{ Subnet, ...more }] } };
 }
 
-test("a network gets the lowest subnet that is free, ingress a larger one, and a VNI that has rested", () => {
+test("a network gets the lowest free subnet, ingress a larger one, and a VNI that was not just freed", () => {
   const world = new World([create("ingress", { Ingress: true }), create("one"), create("two")]);
   assert.equal(world.settle(), "allocateNetwork allocateNetwork allocateNetwork");
   const shown = () =>
@@ -159,7 +159,7 @@ test("a network keeps the subnet, the range and the gateway that it came with", 
   }
 });
 
-test("no subnet is given that a node has a route to, and one that is asked for is refused", () => {
+test("a subnet to which a node has a route is never given, and is refused when a client asks for it", () => {
   const world = new World();
   const { Description, Gam } = aNode("a");
   const network = aNodeNetwork({ routes: ["10.0.0.0/23", "fd00::/64"] });
@@ -185,7 +185,7 @@ test("no subnet is given that a node has a route to, and one that is asked for i
   );
 });
 
-test("a network that finds no subnet says so in its tasks, once, and gets one when there is one", () => {
+test("a network without a free subnet is reported in its tasks, once, and gets the next free one", () => {
   const tight = new World([], { DefaultAddrPool: ["10.5.0.0/24"] });
   tight.write(create("first"), create("front"));
   tight.write(aService("web", { template: front }));
@@ -252,7 +252,7 @@ test("a service in one of the engine's own networks, and a task there, need noth
   assert.equal(world.settle(), "allocateNetwork setGateways");
 });
 
-test("a task waits, and says why, when a network of it is not there", () => {
+test("a task waits with a reason when one of its networks does not exist", () => {
   const world = new World();
   world.write(aService("web"), aService("open", { endpoint: published }));
   world.task("web", "t1", { template: front });
@@ -263,7 +263,7 @@ test("a task waits, and says why, when a network of it is not there", () => {
   assert.equal(why("t2"), "service needs ingress network, but no ingress network is present");
 });
 
-test("an exhausted network says so once, keeps an address for its first bridge, and goes on", () => {
+test("an exhausted network is reported once, keeps an address for its first bridge, and goes on", () => {
   const world = new World([create("front", within("10.9.0.0/29"))]);
   world.write(aService("web", { template: front, endpoint: { Mode: "dnsrr" } }));
   for (let n = 1; n <= 6; n += 1) world.task("web", `t${n}`, { template: front });
@@ -303,7 +303,7 @@ test("an exhausted network says so once, keeps an address for its first bridge, 
   assert.equal(attached().filter(({ ID }) => ID !== "t1").length, 4);
 });
 
-test("bridges go when nothing of the network is left, and not while a task is about to come", () => {
+test("bridges are removed when nothing of the network is left, but not while a task waits for a node", () => {
   const world = new World([create("front"), aService("web", { template: front })]);
   world.task("web", "t1", { template: front });
   world.settle();
@@ -321,7 +321,7 @@ test("bridges go when nothing of the network is left, and not while a task is ab
   assert.deepEqual(world.network("front").Gam.gateways, {});
 });
 
-test("ingress has a bridge on every node while any service publishes, also on new nodes", () => {
+test("ingress has a bridge on every node while any service publishes a port, also on new nodes", () => {
   const world = new World([create("ingress", { Ingress: true })]);
   assert.equal(world.settle(), "allocateNetwork");
   world.write(aService("web", { endpoint: published }));
@@ -336,7 +336,7 @@ test("ingress has a bridge on every node while any service publishes, also on ne
   assert.deepEqual(world.network("ingress").Gam.gateways, {});
 });
 
-test("a host that dies gives back what nobody wants any more, for good", () => {
+test("the addresses of unwanted tasks on a dead host are freed for good", () => {
   const world = new World([create("front"), aService("web", { template: front })]);
   for (const id of ["t1", "t2"]) world.task("web", id, { template: front });
   world.settle();
@@ -357,7 +357,7 @@ test("a host that dies gives back what nobody wants any more, for good", () => {
   assert.equal(world.used("front"), "1 of 253");
 });
 
-test("plain containers get addresses and a bridge, and go with their node", () => {
+test("plain containers get addresses and a bridge, and are removed with their node", () => {
   const world = new World([create("front", { Attachable: true })]);
   const attach = { kind: "attachContainer" as const, network: "front" as NetworkId };
   world.write({ ...attach, key: "k1", node: a, name: "one" });
@@ -373,7 +373,7 @@ test("plain containers get addresses and a bridge, and go with their node", () =
   assert.equal(world.used("front"), "0 of 253");
 });
 
-test("a plain container gets the address that it wishes, unless another was given it meanwhile", () => {
+test("a plain container gets the address it asks for, unless another holder got it meanwhile", () => {
   const world = new World([create("front", { Attachable: true })]);
   world.settle();
   const network = "front" as NetworkId;
@@ -383,7 +383,7 @@ test("a plain container gets the address that it wishes, unless another was give
   world.settle();
   assert.equal(world.network("front").Gam.attachments.k1?.address, address);
   world.write({ kind: "detachContainer", network, key: "k1" });
-  // The leader had planned this when the wish came.
+  // The leader had planned this before the request came.
   world.write({ ...attach, key: "k2", name: "two" });
   world.write({ kind: "setGateways", id: network, gateways: { b: address ?? "" } });
   assert.match(world.settle(), /^refuseAttachment\b/);
@@ -416,7 +416,7 @@ test("a plan is never longer than asked for, and the next goes on", () => {
   assert.equal(world.used("front"), "21 of 253");
 });
 
-test("a plan that was lost is planned again, the same by a new leader as by the old one", () => {
+test("a lost plan is planned again, in the same way by a new leader as by the old one", () => {
   const world = new World([create("front"), aService("web", { template: front })]);
   world.task("web", "t1", { template: front });
   for (;;) {

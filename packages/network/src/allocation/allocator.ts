@@ -1,16 +1,16 @@
 /**
- * Allocator: the leader's loop over addresses.
+ * Allocator: plans the leader's changes of addresses, as the state changes.
  *
- * Keeps an index of who holds what, and remembers whom to look at again. Both are made anew from the
- * state by a new leader. An event only says where to look; what is held is read from the view.
+ * Keeps an index of held addresses, and the set of objects to check in the next plan. A new leader rebuilds both
+ * from the state. An event only says which object to check; what it holds is read from the view.
  *
  *   noticeAll()           once, by a new leader
  *   notice(event)         for each event of the store
- *   plan(view, …)         what has to change, after the orchestrator and before the scheduler
- *   withBridges(view, …)  completes what the scheduler has placed, when plan() had nothing to say
+ *   plan(view, …)         the changes to propose, after the orchestrator and before the scheduler
+ *   withBridges(view, …)  adds bridges to the scheduler's placements, when plan() had no changes
  *
- * Propose a plan and wait until it was applied or is known to be lost before the next: from the same
- * view the same address would be given twice.
+ * Propose a plan and wait until it was applied or lost before making the next one. Otherwise the same view would
+ * give the same address twice.
  */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import {
@@ -30,26 +30,26 @@ import { AddressBook } from "./address-book.ts";
 import { Allocation, isForsakable } from "./allocation.ts";
 import { holdingsOfNetwork, holdingsOfService, holdingsOfTask } from "./holdings.ts";
 
-/** Known mistakes, by which a simulation proves that it would see them. */
+/** Faults that a simulation plants, to prove that it finds them. */
 export type AllocatorFault =
   /** The addresses of services count as free. */
   | "services-forgotten"
-  /** What was held is held for ever. */
+  /** Addresses are never freed. */
   | "nothing-freed"
-  /** Bridges stay where nothing of their network is left. */
+  /** A bridge stays on a node where nothing of its network is left. */
   | "bridges-kept";
 export type AllocatorFaults = ReadonlySet<AllocatorFault>;
 
 export interface AllocationFacts {
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** Changes of one plan at most. The next goes on where this one stopped. */
+  /** Most changes in one plan. The next plan goes on where this one stopped. */
   readonly changesMax?: number;
-  /** Absent: what a plan throws is thrown. */
+  /** Absent: errors of a plan are thrown. */
   readonly guard?: PlanGuard;
 }
 
-/** So that one entry of the log stays small. */
+/** Keeps a log entry small. */
 const changesMaxDefault = 2000;
 const noFaults: AllocatorFaults = new Set();
 
@@ -57,14 +57,14 @@ export class Allocator {
   readonly #faults: AllocatorFaults;
   readonly #book = new AddressBook();
   #allMoved = true;
-  /** What has moved since the book was last brought up to date. */
+  /** Objects that changed since the address book was last updated. */
   readonly #moved = {
     node: new Set<NodeId>(),
     service: new Set<ServiceId>(),
     task: new Set<TaskId>(),
     network: new Set<NetworkId>(),
   };
-  /** Whom to look at in the next plan. */
+  /** Objects to check in the next plan. */
   readonly #nodes = new Set<NodeId>();
   readonly #services = new Set<ServiceId>();
   readonly #networks = new Set<NetworkId>();
@@ -77,7 +77,7 @@ export class Allocator {
     this.#faults = faults;
   }
 
-  /** A new leader has missed events, so it looks at everything once. */
+  /** Makes the next plan check everything, because a new leader has missed events. */
   noticeAll(): void {
     this.#allMoved = true;
   }
@@ -89,8 +89,8 @@ export class Allocator {
   }
 
   /**
-   * In the order of who needs whom: networks, then bridges, services, and tasks last. What may be taken
-   * away is looked at when it is known who has come.
+   * Plans in the order of dependence: networks, then bridges, services, and tasks last. Spare bridges are checked
+   * after that, when it is known which tasks have come.
    */
   plan(view: View, facts: AllocationFacts): PlannedChange[] {
     const { nowMs, changesMax = changesMaxDefault, guard = noGuard } = facts;
@@ -106,7 +106,7 @@ export class Allocator {
         if (isFull() || guarded(guard, id, () => look(network), true)) again.add(id);
       }
     };
-    /** Looks at each in turn; keeps those that are worth another look, and those that there was no time for. */
+    /** Checks each in turn. Keeps those to check again, and those that did not fit into this plan. */
     const each = <Id extends string>(list: Set<Id>, look: (id: Id) => boolean): void => {
       for (const id of list) {
         if (isFull()) return;
@@ -140,9 +140,9 @@ export class Allocator {
   }
 
   /**
-   * The same placements, with a bridge for each node that comes to have its first task in a network, in
-   * one entry of the log: the node can begin at once. A task whose node finds no address for its bridge
-   * waits.
+   * Returns the placements plus a bridge for each node that gets its first task in a network. One log entry
+   * holds both, so that the node can start the task at once. A task waits when there is no address for its
+   * node's bridge.
    */
   withBridges(
     view: View,
@@ -158,7 +158,7 @@ export class Allocator {
     return [...plan.setBridges(), ...plan.changes, ...rest];
   }
 
-  /** Whether a node has a bridge in the network or would find an address for one. */
+  /** Whether a node has a bridge in the network, or an address is free for one. */
   reach(view: View): (node: NodeId, network: NetworkId) => boolean {
     this.#catchUp(view);
     const rooms = new Map<NetworkId, boolean>();
@@ -205,7 +205,7 @@ export class Allocator {
       return;
     }
     this.#networks.add(id);
-    // New: somebody may have named it before it came.
+    // A new network: a service may have named it before it was created.
     if (network.Gam.vni === 0) for (const { ID } of view.services()) this.#services.add(ID);
   }
 
@@ -235,7 +235,7 @@ export class Allocator {
     if (this.#publishing.size > 0) this.#ingressMoved(view);
     const outOfReach = node === undefined || node.Status.State === "down";
     for (const task of view.tasksOn(id)) {
-      // One that comes back finds tasks of its own, and has lost its bridges.
+      // A node that comes back still has its tasks, but its bridges were removed.
       for (const { network } of task.Gam.attachments) this.#networks.add(network);
       if (outOfReach && isForsakable(task)) this.#forsaken.add(task.ID);
     }
@@ -252,7 +252,7 @@ export class Allocator {
   }
 }
 
-/** Whether the task finds a bridge of each of its networks on the node, after this plan. */
+/** Whether the node has a bridge in each of the task's networks, after this plan. */
 function hasBridges(
   plan: Allocation,
   view: View,
@@ -267,7 +267,7 @@ function hasBridges(
   return without === undefined;
 }
 
-/** What there is to plan for a view, from nothing but the view. */
+/** The whole plan for a view, made without an earlier state. */
 export function planAllocation(view: View, facts: AllocationFacts): PlannedChange[] {
   return new Allocator().plan(view, facts);
 }

@@ -1,10 +1,10 @@
 /**
  * Holdings: which addresses an object of the state holds.
  *
- * A service holds its VIPs; a network its bridges' addresses and those of its plain containers; a task
- * what it was attached to, until it has ended. A task that nobody wants on a node that is down holds its
- * addresses until the leader takes them away, and never again after that: whether it still runs is for
- * nobody to know, and the node may come back.
+ * A service holds its VIPs; a network its bridges' addresses and those of its plain containers; a task the
+ * addresses of its attachments, until it has ended. When a task should stop and its node is down, it holds its
+ * addresses until the leader frees them. It never gets them back, since nobody can tell whether it still runs, and
+ * the node may come back.
  */
 import type { NetworkId } from "@gam/core";
 import { isTerminal, type Network, type Service, type Task } from "@gam/state";

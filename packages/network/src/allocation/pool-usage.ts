@@ -1,11 +1,11 @@
-/** Pool usage: how much of the addresses is in use, so that it can be said before there are none. */
+/** Pool usage: counts the addresses in use, so that people can see it before none are left. */
 import type { View } from "@gam/state";
 import type { Pools } from "@gam/state/answers";
 import { countSubnets, poolOf, sizeOf, takenSpans } from "../plan/subnet.ts";
 import { AddressBook } from "./address-book.ts";
 import { holdingsOfNetwork, holdingsOfService, holdingsOfTask } from "./holdings.ts";
 
-/** Networks in order of creation, without those that have no subnet yet. */
+/** Networks in order of creation; a network without a subnet is left out. */
 export function poolUsage(view: View): Pools {
   const book = new AddressBook();
   for (const network of view.networks()) book.hold(network.Id, holdingsOfNetwork(network));

@@ -7,7 +7,7 @@ const backends = fc
   .uniqueArray(fc.string({ minLength: 1 }), { minLength: 2, maxLength: 12 })
   .map((ids) => ids.map((id, index) => ({ id, address: `10.0.0.${index + 1}` })));
 
-test("whoever leaves takes only its own clients along", () => {
+test("a backend that leaves takes only its own clients along", () => {
   fc.assert(
     fc.property(backends, (before) => {
       const gone = before[0]?.address;
@@ -20,7 +20,7 @@ test("whoever leaves takes only its own clients along", () => {
   );
 });
 
-test("the order of backends means nothing", () => {
+test("the order of backends has no effect", () => {
   fc.assert(
     fc.property(backends, (some) => {
       assert.deepEqual(affinityOf([...some].reverse()), affinityOf(some));
@@ -28,7 +28,7 @@ test("the order of backends means nothing", () => {
   );
 });
 
-test("all get their share of the slots", () => {
+test("all backends get their share of the slots", () => {
   const some = Array.from({ length: 8 }, (_, n) => ({ id: `task${n}`, address: `10.0.0.${n}` }));
   const slots = affinityOf(some);
   for (const { address } of some) {

@@ -1,8 +1,8 @@
 /**
- * Affinity: which backend each of 256 hash values of a client's address goes to.
+ * Affinity: assigns a backend to each of 256 hash values of a client's address.
  *
- * By highest weight of slot and task (rendezvous hashing): a task that leaves takes only its own
- * clients with it, a task that comes gets an even share of everybody's, and every node comes to the same.
+ * It takes the highest weight of slot and task (rendezvous hashing). When a task leaves, only its own clients
+ * move. A new task gets an even share from all others, and every node gets the same result.
  *
  * Source: Thaler, Ravishankar, "Using name-based mappings to increase hit rates", 1998.
  */
@@ -11,7 +11,7 @@ import { hashOf } from "./subnet.ts";
 
 const affinitySlots = 256;
 
-/** The address for each slot. At least one backend; its ids are unique. */
+/** The address for each slot. Needs at least one backend; ids must be unique. */
 export function affinityOf<Address extends string>(
   backends: readonly { readonly id: string; readonly address: Address }[],
 ): Address[] {
@@ -27,12 +27,12 @@ export function affinityOf<Address extends string>(
         most = weight;
       }
     }
-    assert(best !== undefined, "somebody must be behind a service to choose from");
+    assert(best !== undefined, "affinity needs at least one backend");
     return best.address;
   });
 }
 
-/** MurmurHash3's last step: every bit of the input moves half of the output's. 32 bits, not negative. */
+/** MurmurHash3's last step: every input bit changes about half of the output bits. 32 bits, not negative. */
 function mix(value: number): number {
   let hash = value;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -43,7 +43,7 @@ function world(): TestCluster {
   return cluster;
 }
 
-test("a name is known by service, alias, task, host name and container, in its networks alone", () => {
+test("services, aliases, tasks, host names and containers have names, only in their networks", () => {
   assert.deepEqual(Object.fromEntries(zone(world(), "front").names), {
     web: ["10.2.1.1"],
     www: ["10.2.1.1"],
@@ -74,7 +74,7 @@ test("an address has the name of its holder and network", () => {
   });
 });
 
-test("a container asks for the names of its own networks, in the order of its spec, not of ingress", () => {
+test("a container may query its own networks, in the order of its spec, without ingress", () => {
   assert.deepEqual(
     [...dns(world()).clients],
     [
@@ -87,7 +87,7 @@ test("a container asks for the names of its own networks, in the order of its sp
   );
 });
 
-test("only containers that are in internal networks alone are confined", () => {
+test("only containers with internal networks alone are confined", () => {
   const cluster = new TestCluster();
   cluster.node("a");
   cluster.network("ingress", { Ingress: true });
@@ -118,7 +118,7 @@ test("services that share an alias share its addresses", () => {
   assert.deepEqual(zone(cluster, "front").names.get("app"), ["10.1.1.1", "10.1.1.2"]);
 });
 
-test("a task is not found by the name of a service, whatever it calls itself", () => {
+test("a task's host name never hides a service's name", () => {
   const cluster = new TestCluster();
   cluster.node("a");
   cluster.network("front");

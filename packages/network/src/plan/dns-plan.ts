@@ -1,10 +1,9 @@
 /**
- * DNS plan: which names a node answers for in each of its networks, and who may ask for which.
+ * DNS plan: decides which names a node answers in each of its networks, and which container may query which.
  *
- * As in Swarm: a service's name and its aliases stand for its address (with `dnsrr`: for its tasks), and
- * `tasks.` before them for the tasks that serve. Tasks are known by their container's name and host
- * name from before they serve, so that they find each other while they begin. What a service is called
- * is nobody else's name.
+ * As in Swarm: a service's name and its aliases resolve to its VIP (with `dnsrr`: to its running tasks), and
+ * `tasks.` before them to its running tasks. A task's container name and host name resolve even before it runs, so
+ * that tasks find each other while they start. A service's name never resolves to a task with the same name.
  */
 import type { NetworkId } from "@gam/core";
 import {
@@ -22,11 +21,11 @@ import {
 import type { DnsPlan, DnsZone } from "./node-plan.ts";
 import { type Segment, type SegmentEndpoint, sorted, targetsOf } from "./segment.ts";
 
-/** Names of the machine itself, as Docker Desktop has them. */
+/** Names for the host itself, as in Docker Desktop. */
 const hostNames = ["host.docker.internal", "gateway.docker.internal"];
 const shortIdLength = 12;
 
-/** `segments`: the networks of `node`. A network whose names cannot be planned has none. */
+/** `segments`: the networks of `node`. A network whose names cannot be planned is left out. */
 export function planDns(segments: readonly Segment[], node: Node, guard = noGuard): DnsPlan {
   const upstreams = upstreamsOf(segments, node);
   return {
@@ -94,7 +93,7 @@ function aliasesOf(service: Service, { Id }: Network): readonly string[] {
   return targets.flatMap(({ Aliases }) => Aliases ?? []);
 }
 
-/** The first one is the container's name. */
+/** The names of an endpoint; the first one is the container's name. */
 function namesOf({ holder, node }: SegmentEndpoint): string[] {
   if (holder.kind === "container") {
     const { name, aliases = [] } = holder.attachment;
@@ -103,7 +102,7 @@ function namesOf({ holder, node }: SegmentEndpoint): string[] {
   return [containerName(holder.task), ...hostNameOf(holder.task, node)];
 }
 
-/** What the container calls itself: as the spec says, or else as the engine does. */
+/** The container's host name: the one in the spec, or else the engine's default. */
 function hostNameOf(task: Task, node: Node): string[] {
   const wish = task.Spec.ContainerSpec.Hostname;
   if (!wish) {
@@ -111,11 +110,11 @@ function hostNameOf(task: Task, node: Node): string[] {
     return id === "" ? [] : [id.slice(0, shortIdLength)];
   }
   const expanded = expandTemplate(wish, templateContext(task, node));
-  // A task whose template does not expand is refused by its worker.
+  // The worker rejects a task whose template does not expand.
   return "text" in expanded && expanded.text !== "" ? [expanded.text] : [];
 }
 
-/** Published ports come in by the ingress, and nobody is to be found there by name. */
+/** Which networks each container may query. Leaves out ingress: it only carries published ports. */
 function clientsOf(segments: readonly Segment[], { ID }: Node): Map<string, readonly NetworkId[]> {
   const shown = segments.filter(({ network }) => !network.Ingress);
   const ofContainer = new Map<string, NetworkId[]>();
@@ -136,7 +135,10 @@ function clientsOf(segments: readonly Segment[], { ID }: Node): Map<string, read
   return new Map(ordered.map(({ endpoint }) => [endpoint.address, networksOf(endpoint)]));
 }
 
-/** A published port's network is none of the internal ones: who is in it has a way out. */
+/**
+ * Addresses of containers with internal networks only. Ingress is not internal: a container in it has a way
+ * out.
+ */
 function confinedOf(segments: readonly Segment[], { ID }: Node): Set<string> {
   const own = segments.flatMap(({ network, endpoints }) =>
     endpoints.flatMap((endpoint) => {
@@ -150,12 +152,15 @@ function confinedOf(segments: readonly Segment[], { ID }: Node): Set<string> {
   return new Set(own.flatMap(({ address, holder }) => (free.has(holder) ? [] : [address])));
 }
 
-/** The same for all places of one container. */
+/** A key that is the same for all endpoints of one container. */
 function holderOf({ holder }: SegmentEndpoint): string {
   return holder.kind === "task" ? `task ${holder.task.ID}` : `container ${holder.attachment.name}`;
 }
 
-/** The container's own resolver asks the gateway first, or it would know no name of the cluster. */
+/**
+ * Name servers from the specs. A container asks the gateway, which forwards to them: they lack the cluster's
+ * names.
+ */
 function upstreamsOf(segments: readonly Segment[], { ID }: Node): Map<string, readonly string[]> {
   const upstreams = new Map<string, readonly string[]>();
   for (const { endpoints } of segments) {

@@ -1,8 +1,8 @@
 /**
- * Node ends: by which addresses and key each node takes part in networks across hosts.
+ * Node ends: finds the addresses and the key with which each node takes part in networks across hosts.
  *
- * Decides who has none, and which of two nodes that say the same of themselves is right. A key or an address
- * that two peers of WireGuard share is taken from one by the other, over and over.
+ * Decides which nodes take no part, and which of two nodes with the same key or address keeps it. If two WireGuard
+ * peers shared a key or an address, each would keep taking it from the other.
  */
 import type { NodeId } from "@gam/core";
 import { hostOf, type Node, tunnelRange, type View } from "@gam/state";
@@ -24,18 +24,18 @@ export const tunnelPort = port(51_820) as Port;
 
 export interface NodeEnd {
   readonly underlay: Ip4;
-  /** Absent where the node does not encrypt. */
+  /** Absent: the node does not encrypt. */
   readonly tunnel?: { readonly address: Ip4; readonly publicKey: WireguardKey };
 }
 
-/** Those of all nodes that take part, by their ids. */
+/** The ends of all nodes that take part, by node id. */
 export function nodeEnds(view: View, self: NodeId, oddities: Oddities): Map<NodeId, NodeEnd> {
   const ends = new Map<NodeId, NodeEnd>();
   const taken = new Map<string, Node>();
   for (const node of sorted(view.nodes(), (one) => rankOf(one, self))) {
     const end = takesPart(node) ? endOf(node, oddities) : undefined;
     if (end === undefined) continue;
-    // A host that was set up anew has the address that its old node still has: frames find it all the same.
+    // A shared underlay address is allowed: a host that was set up again has the same one as its old node.
     const { underlay } = end;
     const tunnel =
       end.tunnel && isUnshared(node, end, { taken, oddities }) ? end.tunnel : undefined;
@@ -44,7 +44,7 @@ export function nodeEnds(view: View, self: NodeId, oddities: Oddities): Map<Node
   return ends;
 }
 
-/** Who comes first is right: this node, then those that are there, then those that have been there longest. */
+/** The first node keeps a shared value: this node, then nodes that are up, then the oldest. */
 function rankOf({ ID, Status, CreatedAt }: Node, self: NodeId): string {
   return `${ID === self ? 0 : 1}${Status.State === "down" ? 1 : 0} ${CreatedAt} ${ID}`;
 }
@@ -68,12 +68,12 @@ function endOf({ ID, Status, Gam }: Node, oddities: Oddities): NodeEnd | undefin
 }
 
 interface Claims {
-  /** Addresses and keys of the nodes before, to the nodes. Those of this node are added. */
+  /** Addresses and keys to the earlier nodes that have them. This node's are added. */
   readonly taken: Map<string, Node>;
   readonly oddities: Oddities;
 }
 
-/** Whether the tunnel's addresses and key are those of no node before. */
+/** Whether no earlier node has the tunnel's addresses and key. */
 function isUnshared(
   node: Node,
   { tunnel, underlay }: NodeEnd,
@@ -92,7 +92,7 @@ function isUnshared(
   return false;
 }
 
-/** Nothing that is sent to a tunnel's address may go past the tunnel. */
+/** The checked host address. It must not be in the tunnels' range: those packets go through a tunnel only. */
 function hostAddress(text: string): Ip4 | undefined {
   const address = ip4(text);
   return address !== undefined && !isInTunnels(address) ? address : undefined;
@@ -107,7 +107,7 @@ function isInTunnels(address: Ip4): boolean {
   return isIn(numberOf(address) ?? 0, spanOf(tunnelRange) as Span);
 }
 
-/** What of the nodes is kept from containers. Only addresses count: nobody looks up the names of hosts. */
+/** The addresses and ports of nodes that containers must not reach. Host names are not resolved. */
 export function wallsOf(view: View, self: NodeId): Walls {
   const nodes = view.nodes();
   const doors = nodes.flatMap((node) => doorsOf(node));
@@ -130,7 +130,7 @@ export function wallsOf(view: View, self: NodeId): Walls {
   };
 }
 
-/** Where a node's peer listens. A port that is none has no door: the node cannot be reached there. */
+/** Where a node's peer listens. An invalid port is left out: nothing can listen there. */
 function doorsOf({ Gam }: Node): { readonly address: string; readonly port: Port }[] {
   return Gam.addresses.flatMap((text) => {
     const found = port(Number(text.slice(text.lastIndexOf(":") + 1)));

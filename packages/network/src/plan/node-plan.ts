@@ -1,11 +1,10 @@
 /**
- * Node plan: all that one node's data plane must be, as one value.
+ * Node plan: describes the whole data plane of one node, as one value.
  *
- * Computed from the state alone, so that every peer would compute the same for a node. The runtime
- * makes the kernel and the engine be like it, and makes them so again when they are not any more.
- * What becomes text for nft, ip, bridge, wg or conntrack has a type of safe-values.ts; what the state has
- * that is not so is left out, and said in `problems`. Lists are sorted where order means nothing,
- * so that equal plans are equal values.
+ * It is computed from the state alone, so that every peer computes the same plan for a node. The runtime makes
+ * the kernel and the engine match it, and repairs them when they differ. A value that becomes text for nft, ip,
+ * bridge, wg or conntrack has a type of safe-values.ts. A value in the state that is not safe is left out and
+ * named in `problems`. Lists without a meaningful order are sorted, so that equal plans are equal values.
  */
 
 import type { NetworkId, NodeId } from "@gam/core";
@@ -24,11 +23,11 @@ import type {
 
 export interface NodePlan {
   readonly self: NodeId;
-  /** This node's address in the underlay, which the others send to. */
+  /** This node's address in the underlay, to which the others send. */
   readonly underlay: Ip4;
   /** UDP port of VXLAN. */
   readonly vxlanPort: Port;
-  /** Underlay addresses that VXLAN may come from without encryption. */
+  /** Underlay addresses from which VXLAN without encryption is accepted. */
   readonly neighbours: readonly Ip4[];
   /** What containers must not reach, on this node and on others. */
   readonly walls: Walls;
@@ -38,24 +37,24 @@ export interface NodePlan {
   readonly services: readonly ServicePlane[];
   readonly ports: readonly PortPlane[];
   readonly dns: DnsPlan;
-  /** What of the state could not be planned, in sentences for people. Sorted. */
+  /** Objects of the state that could not be planned, in sentences for people. Sorted. */
   readonly problems: readonly string[];
 }
 
-/** The ports that only peers have business with. */
+/** The addresses and ports that only peers may reach. */
 export interface Walls {
-  /** UDP port of WireGuard, also where this node does not encrypt. */
+  /** UDP port of WireGuard, also when this node does not encrypt. */
   readonly tunnelPort: Port;
   /** IPv4 addresses of all nodes, this one's too. */
   readonly members: readonly Ip4[];
-  /** Underlay addresses of other nodes: one of them may be behind a bridge of this node's. */
+  /** Underlay addresses of other nodes: one of them may be a virtual machine behind a bridge of this node. */
   readonly guests: readonly Ip4[];
   /** Where the peers of all nodes listen. */
   readonly doors: readonly Door<Ip4>[];
   readonly doors6: readonly Door<Ip6>[];
-  /** Those at which this node itself listens, at any of its addresses. */
+  /** The ports on which this node itself listens, at any of its addresses. */
   readonly ownDoors: readonly Port[];
-  /** The host's device that others are reached by, where that is known: it may be a bridge, and is no container's. */
+  /** The host's device towards other hosts, if known. It may be a bridge, which then is not one for containers. */
   readonly line?: DeviceName;
 }
 
@@ -65,10 +64,10 @@ export interface Door<Address> {
   readonly port: Port;
 }
 
-/** WireGuard between nodes. VXLAN that goes to a tunnel address is encrypted, what goes to an underlay address is not. */
+/** WireGuard between nodes. VXLAN to a tunnel address is encrypted, VXLAN to an underlay address is not. */
 export interface TunnelPlan {
   readonly address: Ip4;
-  /** This node's own key as the state has it. A new one is used once it is here. */
+  /** This node's own key in the state. The node switches to a new key once this field has it. */
   readonly publicKey: WireguardKey;
   /** UDP. */
   readonly port: Port;
@@ -82,7 +81,7 @@ export interface TunnelPlan {
   }[];
 }
 
-/** One network on this node: a bridge of the engine's, and the VXLAN device that joins it to the others. */
+/** One network on this node: a bridge of the engine, and the VXLAN device that connects it to other nodes. */
 export interface NetworkPlane {
   readonly id: NetworkId;
   readonly name: string;
@@ -94,11 +93,11 @@ export interface NetworkPlane {
   /** Address of this node's bridge. */
   readonly gateway: Ip4;
   readonly internal: boolean;
-  /** The network that published ports come in by. */
+  /** The network through which published ports reach tasks. */
   readonly ingress: boolean;
-  /** Frames of this network are taken from tunnels only. */
+  /** Frames of this network are accepted from tunnels only. */
   readonly encrypted: boolean;
-  /** Of the bridge, its containers and the VXLAN device. */
+  /** MTU of the bridge, its containers and the VXLAN device. */
   readonly mtu: Mtu;
   /** Service addresses that the bridge answers for, on this node. */
   readonly vips: readonly Ip4[];
@@ -106,16 +105,16 @@ export interface NetworkPlane {
   readonly remotes: readonly { readonly address: Ip4; readonly via: Ip4 }[];
   /** Addresses of tasks and plain containers on this node. */
   readonly locals: readonly Ip4[];
-  /** What the engine has to have for it. */
+  /** The engine's network for it. */
   readonly engine: NetworkPlan;
 }
 
-/** Of tasks and plain containers on any node, and of other nodes' bridges. */
+/** Addresses of tasks and plain containers on any node, and of other nodes' bridges. */
 export function addressesIn({ locals, remotes }: NetworkPlane): readonly Ip4[] {
   return [...locals, ...remotes.map(({ address }) => address)];
 }
 
-/** Addresses of the tasks that new connections to services and ports go to. */
+/** Addresses of the tasks that get new connections to services and ports. */
 export function backendsIn({ services, ports }: NodePlan): readonly Ip4[] {
   return [
     ...services.flatMap(({ backends }) => backends),
@@ -125,7 +124,7 @@ export function backendsIn({ services, ports }: NodePlan): readonly Ip4[] {
 
 /** A service address in one network. */
 export interface ServicePlane {
-  /** Unique in the plan, the same for ever for one service in one network. */
+  /** Unique in the plan. It never changes for one service in one network. */
   readonly key: ChainKey;
   readonly network: NetworkId;
   readonly vip: Ip4;
@@ -145,32 +144,32 @@ export interface PortPlane {
   /** Ingress addresses of healthy tasks. Those on this node are used as long as there is one. */
   readonly local: readonly Ip4[];
   readonly remote: readonly Ip4[];
-  /** Of `local` if there is one, else of `remote`: the backend of each of 256 hash values. */
+  /** The backend of each of 256 hash values, from `local` unless that is empty, else from `remote`. */
   readonly affinity?: readonly Ip4[];
 }
 
 export interface DnsPlan {
   /** Where to answer: the gateways of this node. */
   readonly zones: readonly DnsZone[];
-  /** Container address on this node to the networks whose names it may ask for, its own order first to last. */
+  /** Container address on this node to the networks whose names it may query, in the container's own order. */
   readonly clients: ReadonlyMap<string, readonly NetworkId[]>;
   /** Addresses of containers on this node that are in internal networks only. */
   readonly confined: ReadonlySet<string>;
-  /** Container address on this node to the name servers that its spec wants for all other names. */
+  /** Container address on this node to the name servers in its spec, for all other names. */
   readonly upstreams?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The names of one network. */
 export interface DnsZone {
   readonly network: NetworkId;
-  /** Of the network: `web.NAME` is `web` in it. */
+  /** The network's name: `web.NAME` means `web` in it. */
   readonly name?: string;
-  /** Who asks here is told of no names but the cluster's. */
+  /** Queries at this gateway get only the cluster's names. */
   readonly internal: boolean;
   readonly gateway: string;
   /** CIDR */
   readonly subnet: string;
-  /** Lower-case name without a final dot, to its addresses. Empty: the name is there and has none now. */
+  /** Lower-case name without a final dot to its addresses. Empty: the name exists and has no address now. */
   readonly names: ReadonlyMap<string, readonly string[]>;
   /** Address to name, for PTR. */
   readonly reverse: ReadonlyMap<string, string>;

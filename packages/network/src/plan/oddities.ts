@@ -1,18 +1,18 @@
 /**
- * Oddities: what a plan leaves out because its value cannot be good, in sentences for people.
+ * Oddities: collects what a plan leaves out because a value is invalid, in sentences for people.
  *
- * One bad object must cost that object alone. Whoever plans asks here for each value, gets `undefined` for
- * a bad one, leaves out what depends on it, and goes on.
+ * One bad object must cost only that object. The planner passes each value through here, gets `undefined` for a
+ * bad one, leaves out what depends on it, and goes on.
  */
 
-/** A peer that writes very many bad objects must not make a status of megabytes. */
+/** Very many bad objects must not make a status of megabytes. */
 const toldMax = 20;
 const valueLengthMax = 80;
 
 export class Oddities {
   readonly #told = new Set<string>();
 
-  /** `safe` as it came; where it is `undefined`, what `what` names is left out for `found`. */
+  /** Returns `safe`. When it is `undefined`, records that `what` is left out because of the value `found`. */
   unless<T>(safe: T | undefined, what: () => string, found: string | number): T | undefined {
     if (safe === undefined) this.leftOut(what(), `found ${shown(found)}`);
     return safe;
@@ -33,7 +33,7 @@ export class Oddities {
   }
 }
 
-/** In quotes, on one line, and short. */
+/** The value in quotes, on one line, and shortened. */
 export function shown(found: string | number): string {
   const text = String(found);
   return JSON.stringify(text.length > valueLengthMax ? `${text.slice(0, valueLengthMax)}…` : text);

@@ -25,7 +25,7 @@ function web(labels: Readonly<Record<string, string>> = {}): TestCluster {
   return cluster;
 }
 
-test("planNode() says what is here, what is elsewhere, and the way there", () => {
+test("planNode() lists local and remote addresses, and the path to the remote ones", () => {
   const [front] = plan(web(), "a").networks;
   assert.deepEqual(
     { ...front, engine: undefined },
@@ -75,7 +75,7 @@ test("planNode() spreads a service over all its tasks, and a port over those of 
   }
 });
 
-test("planNode() sends nobody to a task that does not serve, but still reaches it", () => {
+test("planNode() sends no connections to a task that does not serve, but still reaches it", () => {
   const cluster = web();
   cluster.task("web", "starting", { node: "b", state: "starting" });
   cluster.task("web", "leaving", { node: "b", desired: "shutdown" });
@@ -89,7 +89,7 @@ test("planNode() sends nobody to a task that does not serve, but still reaches i
   );
 });
 
-test("planNode() sends nobody to a node that is down", () => {
+test("planNode() sends no connections to a node that is down", () => {
   const cluster = new TestCluster();
   cluster.node("a");
   cluster.node("b", { state: "down" });
@@ -99,7 +99,7 @@ test("planNode() sends nobody to a node that is down", () => {
   assert.deepEqual(plan(cluster, "a").services[0]?.backends, []);
 });
 
-test("planNode() gives a port only to tasks that listen where it leads", () => {
+test("planNode() sends a port's connections only to tasks that listen on its target port", () => {
   const cluster = web();
   const endpoint = { Ports: [{ ...port, TargetPort: 81 }] };
   const [, ingress] = plan(cluster, "a").networks;
@@ -117,7 +117,7 @@ test("planNode() has no service address with dnsrr", () => {
   assert.deepEqual(plan(cluster, "a").networks[0]?.vips, []);
 });
 
-test("planNode() keeps a client with a task where the service wishes it", () => {
+test("planNode() keeps a client with one task when the service asks for affinity", () => {
   const { services, ports } = plan(web({ "gam.affinity": "client" }), "c");
   assert.equal(services[0]?.affinity?.length, 256);
   assert.equal(ports[0]?.affinity?.length, 256);
@@ -138,7 +138,7 @@ test("planNode() is undefined for a node that cannot have networks across hosts"
   assert.deepEqual(planNode(cluster.view, "a" as NodeId)?.networks, []);
 });
 
-test("planNode() takes no frames from nodes that take no part, and walls off the ports of all", () => {
+test("planNode() accepts no frames from nodes that take no part, and protects the ports of all", () => {
   const cluster = new TestCluster();
   for (const name of ["a", "b"]) cluster.node(name);
   cluster.node("sick", { network: { problem: "no vxlan" } });
@@ -165,7 +165,7 @@ test("planNode() takes no frames from nodes that take no part, and walls off the
   });
 });
 
-/** Nodes k1 and k2 have it in the kernel, u beside it, n not at all. */
+/** Nodes k1 and k2 encrypt in the kernel, u in userspace, n not at all. */
 function mixed(): TestCluster {
   const cluster = new TestCluster();
   cluster.node("k1", { network: { encryption: "kernel" } });
@@ -177,7 +177,7 @@ function mixed(): TestCluster {
   return cluster;
 }
 
-test("planNode() encrypts where it is cheap, and where it is demanded", () => {
+test("planNode() encrypts when it is cheap, and when the network demands it", () => {
   const cluster = mixed();
   const { networks, neighbours, tunnels } = plan(cluster, "k1");
   assert.deepEqual(
@@ -201,7 +201,7 @@ test("planNode() encrypts where it is cheap, and where it is demanded", () => {
   assert.equal(plan(cluster, "n").tunnels, undefined);
 });
 
-test("planNode() never sends a network that demands encryption in the clear", () => {
+test("planNode() never sends an encrypted network's frames in the clear", () => {
   const cluster = mixed();
   cluster.service("secret", { networks: ["sealed"] });
   cluster.task("secret", "lost", { node: "n" });

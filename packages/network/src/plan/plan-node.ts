@@ -1,12 +1,12 @@
 /**
- * Plan of a node: what its data plane must be, from the state alone.
+ * Plan node: computes a node's plan from the state alone.
  *
- * Decides which networks, service addresses, published ports and names a node has, who stands behind
- * them, and by which way each address on another node is reached. Does not give addresses (that is the
- * leader's part) and does not know what the kernel has (the runtime's).
+ * Decides which networks, service addresses, published ports and names a node has, which tasks are their backends,
+ * and how to reach each address on another node. Does not give addresses (the leader does) and does not know what
+ * the kernel has (the runtime does).
  *
- * A task serves while it runs, is wanted, and its node is not down. It can be reached as long as it has
- * not ended: whoever is about to stop still answers those who came before.
+ * A task is a backend while it runs, is wanted, and its node is not down. Its address stays reachable until it has
+ * ended, because a task that is about to stop still answers existing connections.
  */
 import type { NodeId } from "@gam/core";
 import {
@@ -43,7 +43,7 @@ import { type Segment, type Server, segmentsOf, sorted } from "./segment.ts";
 
 const vxlanPortDefault = port(4789) as Port;
 
-/** What all parts of one plan are made from. */
+/** The input of all parts of one plan. */
 interface Planning {
   readonly view: View;
   readonly node: Node;
@@ -54,8 +54,8 @@ interface Planning {
 }
 
 /**
- * `undefined`: the node is unknown, or takes no part in networks across hosts. A plan without networks is
- * one too: what was there for the last one has to go. A network or a service that cannot be planned is left out.
+ * Returns: `undefined` when the node is unknown or takes no part in networks across hosts. A plan may have no
+ * networks; applying it removes those of the last plan. A network or a service that cannot be planned is left out.
  */
 export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | undefined {
   const node = view.node(self);
@@ -95,7 +95,7 @@ export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | 
   };
 }
 
-/** Nodes that take no part send no frames: what comes from there comes from a container. */
+/** Leaves out nodes that take no part: they send no frames, so a frame from there is a container's. */
 function neighboursOf({ view, node, ends }: Planning): Ip4[] {
   const others = view.nodes().filter(({ ID }) => ID !== node.ID);
   const found = others.flatMap((other) => {
@@ -136,7 +136,7 @@ function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefin
   };
 }
 
-/** Whom this node's part of the network sends frames to, and by which way. */
+/** The addresses on other nodes, and the underlay or tunnel address to which to send their frames. */
 function remotesOf(
   { network, endpoints }: Segment,
   { view, node, ends, oddities }: Planning,
@@ -247,7 +247,7 @@ function planPortsOf(service: Service, { servers }: Segment, planning: Planning)
   });
 }
 
-/** Nothing for a port that is not given yet, and for one that would take their own ports from peers. */
+/** `undefined` for a port that is not assigned yet, is invalid, or is used by gam itself. */
 function portOf(
   service: Service,
   { Protocol = "tcp", PublishedPort, TargetPort }: PortConfig,
@@ -274,7 +274,7 @@ function portOf(
   return { key, protocol, published, target };
 }
 
-/** Tasks of another spec may listen elsewhere: the port is none of theirs. */
+/** Whether the task's own spec has the port: tasks of an older spec may listen on other ports. */
 function listensAt({ Gam }: Task, protocol: string, target: number): boolean {
   return ingressPorts(Gam.endpoint).some(
     ({ Protocol = "tcp", TargetPort }) => Protocol === protocol && TargetPort === target,

@@ -100,7 +100,7 @@ const cases: readonly {
   { maker: mtu, takes: [68, 1450, 65_535], refuses: [0, 67, 65_536, Number.NaN, 1450.5] },
 ];
 for (const { maker, takes, refuses } of cases) {
-  test(`${maker.name}() takes only what all programs read alike`, () => {
+  test(`${maker.name}() accepts only values that all programs read alike`, () => {
     for (const found of takes) assert.equal(maker(found as never), found, `refused ${found}`);
     for (const found of refuses) {
       assert.equal(maker(found as never), undefined, `took ${JSON.stringify(found)}`);
@@ -108,7 +108,7 @@ for (const { maker, takes, refuses } of cases) {
   });
 }
 
-test("what is taken for an address is one", () => {
+test("every accepted address is a valid address", () => {
   const parts = fc.oneof(
     fc.constantFrom(":", "::", ".", "0", "ff", "1", "g", "%", " "),
     fc.string({ maxLength: 3 }),
@@ -125,7 +125,7 @@ test("what is taken for an address is one", () => {
 
 const hasWg = spawnSync("wg", ["--version"]).status === 0;
 
-test("what is taken for a key of WireGuard is one to wg", {
+test("wg accepts every accepted WireGuard key", {
   skip: hasWg ? false : "needs wg(8)",
 }, () => {
   const digits = fc.constantFrom(..."ABCDwxyz0189+/=");

@@ -1,10 +1,10 @@
 /**
- * Safe values: what may stand in text for nft, ip, bridge, wg and conntrack.
+ * Safe values: checks the values that may stand in text for nft, ip, bridge, wg and conntrack.
  *
- * The state holds what peers and clients wrote. A brace, a blank or a number that is none would end the
- * whole text that it stands in, and with it everything else that the text says. So a node's plan holds only
- * values of these types, which are made here and nowhere else. Each maker returns `undefined` for what it
- * does not know to be good; whoever asks leaves the object out and says so (oddities.ts).
+ * The state holds what peers and clients wrote. A brace, a blank or an invalid number would make a program
+ * refuse the whole text, with every other line in it. So a node's plan holds only values of these types, and
+ * only this file makes them. Each function returns `undefined` for a value that it does not know to be safe.
+ * The caller then leaves the object out and reports it (oddities.ts).
  *
  * Source: nft(8) 1.0.6, ip(8), wg(8); limits of the kernel's include/uapi/linux/if.h and nf_tables.h.
  */
@@ -13,16 +13,16 @@ import { addressOf, numberOf } from "./subnet.ts";
 declare const kind: unique symbol;
 type Safe<Base, Kind extends string> = Base & { readonly [kind]: Kind };
 
-/** One host's IPv4 address in its usual form: no group, no network's own and no broadcast address. */
+/** One host's IPv4 address in its usual form: not in 0.0.0.0/8, not multicast, not reserved, not broadcast. */
 export type Ip4 = Safe<string, "Ip4">;
 /** One host's IPv6 address. */
 export type Ip6 = Safe<string, "Ip6">;
 /** IPv4 with a prefix length. */
 export type Range4 = Safe<string, "Range4">;
 export type DeviceName = Safe<string, "DeviceName">;
-/** A part of the name of a chain. */
+/** A part of a chain's name. */
 export type ChainKey = Safe<string, "ChainKey">;
-/** base64. Curve25519 takes it. */
+/** base64. A valid Curve25519 public key. */
 export type WireguardKey = Safe<string, "WireguardKey">;
 /** TCP, UDP or SCTP. */
 export type Port = Safe<number, "Port">;
@@ -30,7 +30,7 @@ export type Vni = Safe<number, "Vni">;
 /** Bytes. */
 export type Mtu = Safe<number, "Mtu">;
 
-/** The same value as its maker was given it. For objects in tests that no plan has made. */
+/** The same type without the checks. For objects in tests that no plan has made. */
 export type Unsafe<T> = T extends { readonly [kind]: string }
   ? T extends string
     ? string
@@ -44,14 +44,14 @@ export type Unsafe<T> = T extends { readonly [kind]: string }
 const firstOfHosts = 1 << 24;
 const firstOfGroups = 224 * 2 ** 24;
 const vniMax = 2 ** 24 - 1;
-/** What IPv4 demands of every link, and the longest packet that it has. */
+/** The smallest MTU that IPv4 allows, and its longest packet. */
 const mtuMin = 68;
 const mtuMax = 65_535;
 
 export function ip4(text: string): Ip4 | undefined {
   const number = numberOf(text);
   if (number === undefined || number < firstOfHosts || number >= firstOfGroups) return undefined;
-  // "010" is eight to some programs, and ten to others.
+  // Some programs read "010" as eight, others as ten.
   return addressOf(number) === text ? (text as Ip4) : undefined;
 }
 
@@ -70,7 +70,7 @@ export function range4(text: string): Range4 | undefined {
   return ip4(base) !== undefined && isPrefix && more.length === 0 ? (text as Range4) : undefined;
 }
 
-/** Also what the kernel itself takes for a name and programs do not. */
+/** Stricter than the kernel: refuses names that it accepts and programs do not. */
 export function deviceName(text: string): DeviceName | undefined {
   return /^[a-z][\w.-]{0,14}$/i.test(text) ? (text as DeviceName) : undefined;
 }
@@ -80,12 +80,12 @@ export function chainKey(text: string): ChainKey | undefined {
 }
 
 export function wireguardKey(text: string): WireguardKey | undefined {
-  // 32 bytes: the last digit has four bits of them, and two that are 0.
+  // 32 bytes: the last digit has four of their bits, and two zero bits.
   if (!/^[0-9A-Za-z+/]{42}[AEIMQUYcgkosw048]=$/.test(text)) return undefined;
   return weakKeys.has(text) ? undefined : (text as WireguardKey);
 }
 
-/** Points of low order: any program may refuse them. Source: "Curve25519", cr.yp.to/ecdh.html#validate. */
+/** Points of low order: a program may refuse them. Source: "Curve25519", cr.yp.to/ecdh.html#validate. */
 const weakKeys: ReadonlySet<string> = new Set([
   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
   "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",

@@ -1,7 +1,7 @@
 /**
- * Segment: one network of a node, and who is in it anywhere. What the plans of a node are made from.
+ * Segment: one network of a node with all its endpoints on any node. The parts of a node plan are made from it.
  *
- * Leaves out what cannot be planned: a network without a range of IPv4, an address outside of its network's.
+ * Leaves out what cannot be planned: a network without an IPv4 subnet, an address outside of its network's subnet.
  */
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
@@ -20,7 +20,7 @@ import { type Oddities, shown } from "./oddities.ts";
 import { type Ip4, ip4, type Range4, range4, type Vni, vni } from "./safe-values.ts";
 import { isIn, numberOf, type Span, spanOf } from "./subnet.ts";
 
-/** A task's or a plain container's place in a network. */
+/** A task's or a plain container's endpoint in a network. */
 export interface SegmentEndpoint {
   readonly address: Ip4;
   readonly node: Node;
@@ -29,14 +29,14 @@ export interface SegmentEndpoint {
     | { readonly kind: "container"; readonly attachment: Attachment };
 }
 
-/** A task that serves, in one network. */
+/** A running, wanted task that gets connections, in one network. */
 export interface Server {
   readonly address: Ip4;
   readonly node: Node;
   readonly task: Task;
 }
 
-/** A network of this node, and who is in it anywhere. */
+/** A network of this node, with all its endpoints on any node. */
 export interface Segment {
   readonly network: Network;
   readonly vni: Vni;
@@ -46,7 +46,7 @@ export interface Segment {
   readonly endpoints: readonly SegmentEndpoint[];
   /** Sorted by name. */
   readonly services: readonly Service[];
-  /** Those of each service, sorted by address. */
+  /** The servers of each service, sorted by address. */
   readonly servers: ReadonlyMap<ServiceId, readonly Server[]>;
   /** Services' own addresses; none with `dnsrr`. */
   readonly vips: ReadonlyMap<ServiceId, Ip4>;
@@ -55,7 +55,7 @@ export interface Segment {
 /** A network that can be planned. */
 type Ground = Pick<Segment, "network" | "vni" | "subnet" | "gateway">;
 
-/** The networks that the node has a bridge of, by their ids. */
+/** The networks in which the node has a bridge, sorted by id. */
 export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segment[] {
   const grounds = groundsOf(view, self, oddities);
   const networks = grounds.map(({ network }) => network);
@@ -106,7 +106,7 @@ export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segmen
   });
 }
 
-/** A place as the state has it. */
+/** An endpoint as the state has it, unchecked. */
 type Holder = Omit<SegmentEndpoint, "address"> & { readonly address: string };
 
 function nameOf({ holder }: Holder): string {
@@ -115,7 +115,7 @@ function nameOf({ holder }: Holder): string {
     : `container ${shown(holder.attachment.name)}`;
 }
 
-/** Sound networks that the node has a bridge of. Of two with one number the older one is sound. */
+/** Valid networks in which the node has a bridge. When two have the same number, only the older one is valid. */
 function groundsOf(view: View, self: NodeId, oddities: Oddities): Ground[] {
   const taken = new Set<number>();
   const mine = view.networks().filter((network) => isUsable(network, self));
@@ -125,7 +125,7 @@ function groundsOf(view: View, self: NodeId, oddities: Oddities): Ground[] {
     if (taken.has(ground.vni)) {
       oddities.leftOut(
         `network ${shown(network.Name)}`,
-        `another one has its number, ${ground.vni}`,
+        `another network has its number, ${ground.vni}`,
       );
       return [];
     }
@@ -145,7 +145,7 @@ function groundOf(network: Network, self: NodeId, oddities: Oddities): Ground | 
   return { network, vni: number, subnet, gateway };
 }
 
-/** An address of somebody's in a network, unless it is none, or is not in there. */
+/** The checked address; `undefined` when it is no IPv4 address, outside of the subnet, or the gateway's. */
 function addressIn(
   { network, subnet, gateway }: Ground,
   { found, whose }: { readonly found: string; readonly whose: () => string },
@@ -183,7 +183,7 @@ function isUsable({ Gam, IPAM }: Network, self: NodeId): boolean {
   return Gam.vni !== 0 && Gam.gateways[self] !== undefined && IPAM.Config[0]?.Subnet !== undefined;
 }
 
-/** Sorted by name. A service is in the networks that its spec names, and in the ingress by its ports. */
+/** Services by network, sorted by name. A service with published ports is in the ingress network as well. */
 function servicesByNetwork(
   view: View,
   networks: readonly Network[],
@@ -198,19 +198,19 @@ function servicesByNetwork(
   return found;
 }
 
-/** The networks that a service's spec names, by their ids, wherever its client has put them. */
+/** The network ids in a service's spec, in either of the two fields that a client may use. */
 export function targetsOf({ Spec }: Service): readonly NetworkTarget[] {
   return Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
 }
 
-/** The service's address in a network as the state has it, without prefix; none with `dnsrr`. */
+/** The service's address in a network as the state has it, without its prefix; none with `dnsrr`. */
 function vipOf({ Spec, Endpoint }: Service, network: NetworkId): string | undefined {
   if (Spec.EndpointSpec?.Mode === "dnsrr") return undefined;
   const address = Endpoint.VirtualIPs?.find(({ NetworkID }) => NetworkID === network)?.Addr;
   return address?.split("/")[0] || undefined;
 }
 
-/** By text, not by what it means: all that counts is that every peer does the same. */
+/** Sorts by text, not by meaning: every peer only has to get the same order. */
 export function sorted<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
   const keyed = items.map((item) => ({ item, key: keyOf(item) }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));

@@ -75,7 +75,7 @@ for (const { name, pools, ingress = false, taken = [], want } of subnets) {
   });
 }
 
-test("free subnets of a small pool: as many as are counted, none of which touches what is taken", () => {
+test("a small pool has as many free subnets as counted, and none overlaps a taken range", () => {
   const ranges = fc.record({ base: fc.nat(1023), bits: fc.integer({ min: 22, max: 32 }) });
   fc.assert(
     fc.property(fc.array(ranges, { maxLength: 6 }), (made) => {

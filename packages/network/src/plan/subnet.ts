@@ -1,18 +1,18 @@
 /**
- * Subnet: IPv4 ranges as numbers, and which of their addresses may be given away.
+ * Subnet: computes with IPv4 ranges as numbers, and finds free addresses and subnets in them.
  *
- * Decides nothing about who gets one (allocator.ts).
+ * Does not decide who gets one (allocator.ts).
  */
 import { assert, type NetworkId, type NodeId } from "@gam/core";
 import { type Cluster, isTerminal, type Network, tunnelRange, type View } from "@gam/state";
 
-/** Addresses as whole numbers, both included. */
+/** A range of addresses as whole numbers, both ends included. */
 export interface Span {
   readonly first: number;
   readonly last: number;
 }
 
-/** `undefined` for what is no IPv4 address. */
+/** `undefined` for a text that is not an IPv4 address. */
 export function numberOf(address: string): number | undefined {
   const parts = address.split(".");
   if (parts.length !== 4) return undefined;
@@ -28,7 +28,7 @@ export function addressOf(number: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
 }
 
-/** Of a range or, without a prefix, of one address; `undefined` for what is neither, also for IPv6. */
+/** The span of a range or, without a prefix, of one address. `undefined` for any other text, also for IPv6. */
 export function spanOf(range: string): Span | undefined {
   const [base = "", prefix = "32", ...more] = range.split("/");
   const number = numberOf(base);
@@ -39,27 +39,27 @@ export function spanOf(range: string): Span | undefined {
   return { first, last: first + size - 1 };
 }
 
-/** What a network may give away. */
+/** The addresses that a network may give. */
 export interface Pool {
   /** CIDR. */
   readonly subnet: string;
   /** Prefix length of the subnet. */
   readonly prefix: number;
-  /** For tasks, services and plain containers: the range that was asked for, or the whole subnet. */
+  /** For tasks, services and plain containers: the network's IP range, or the whole subnet. */
   readonly span: Span;
   /** For the nodes' bridges: the whole subnet. */
   readonly gateways: Span;
-  /** Nobody gets it: whoever made the network, or reads of it, takes it for the gateway. */
+  /** Never given: the network's creator and its readers take it for the gateway. */
   readonly reserved: number;
 }
 
-/** `undefined` while the network has no subnet, and for one that nobody can give addresses of. */
+/** `undefined` while the network has no subnet, and for a subnet without usable addresses. */
 export function poolOf({ IPAM }: Pick<Network, "IPAM">): Pool | undefined {
   const config = IPAM.Config[0];
   const subnet = config?.Subnet;
   const whole = subnet === undefined ? undefined : spanOf(subnet);
   if (config === undefined || subnet === undefined || whole === undefined) return undefined;
-  // The network's own address and the one to all.
+  // Without the network's own address and the broadcast address.
   const inner = { first: whole.first + 1, last: whole.last - 1 };
   const range = config.IPRange === undefined ? inner : spanOf(config.IPRange);
   if (range === undefined || inner.first > inner.last) return undefined;
@@ -72,7 +72,7 @@ export function poolOf({ IPAM }: Pick<Network, "IPAM">): Pool | undefined {
   return { subnet, prefix, span, gateways: inner, reserved };
 }
 
-/** How many addresses of it somebody may hold. */
+/** The number of addresses that may be given. */
 export function sizeOf({ span, reserved }: Pool): number {
   return Math.max(0, span.last - span.first + 1 - (isIn(reserved, span) ? 1 : 0));
 }
@@ -81,7 +81,7 @@ export function isIn(number: number, { first, last }: Span): boolean {
   return first <= number && number <= last;
 }
 
-/** FNV-1a, so that holders begin to look in different places and a freed address rests for a while. */
+/** FNV-1a, so that searches begin at different places and a freed address is not reused soon. */
 export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) {
@@ -90,7 +90,7 @@ export function hashOf(text: string): number {
   return hash >>> 0;
 }
 
-/** The first address from the place that `key` gives on that is not held; around once. */
+/** The first free address, searched once around from the hash of `key`. */
 export function freeAddress(
   span: Span,
   key: string,
@@ -106,14 +106,14 @@ export function freeAddress(
   return undefined;
 }
 
-/** Ranges that no subnet may touch, sorted and without overlaps. */
+/** Ranges that no new subnet may overlap, sorted and merged. */
 export function takenSpans(view: View): Span[] {
   const spans = [tunnelRange, ...view.networks().flatMap(subnetsOf)].map(spanOf);
   for (const { Status, Gam } of view.nodes()) {
-    // A node may have no route to the range that its own address is in.
+    // A node's own address is added because the node may have no route to the range around it.
     spans.push(spanOf(Status.Addr), ...(Gam.network?.routes ?? []).map(spanOf));
   }
-  // Where a network was removed before all of its tasks had ended, its bridges are still there.
+  // When a network was removed before all of its tasks had ended, its bridges still exist.
   for (const { Status, Gam } of view.tasks()) {
     if (isTerminal(Status.State)) continue;
     for (const { network, address } of Gam.attachments) {
@@ -139,16 +139,16 @@ export function merged(spans: readonly Span[]): Span[] {
 
 type AddressPools = Pick<Cluster, "DefaultAddrPool" | "SubnetSize">;
 
-/** An ingress network has a place for each task of the cluster that publishes a port. */
+/** An ingress network is larger: every task of the cluster that publishes a port needs an address in it. */
 const ingressLonger = 4;
 const prefixMin = 8;
 
-/** Prefix length of subnets that are given out. */
+/** Prefix length of the subnets that are given. */
 export function prefixFor({ SubnetSize }: AddressPools, ingress: boolean): number {
   return ingress ? Math.max(prefixMin, SubnetSize - ingressLonger) : SubnetSize;
 }
 
-/** The lowest free subnet of the cluster's pools: pools in their order. */
+/** The lowest free subnet of the cluster's pools, which are searched in their order. */
 export function freeSubnet(
   pools: AddressPools,
   { ingress, taken }: { readonly ingress: boolean; readonly taken: readonly Span[] },
@@ -156,7 +156,7 @@ export function freeSubnet(
   for (const text of pools.DefaultAddrPool) {
     const pool = spanOf(text);
     if (pool === undefined) continue;
-    // A pool that is smaller than that is given out whole.
+    // A pool that is smaller than a subnet is given as a whole.
     const prefix = Math.max(prefixFor(pools, ingress), prefixOf(pool));
     const size = 2 ** (32 - prefix);
     let first = pool.first;
@@ -170,7 +170,7 @@ export function freeSubnet(
   return undefined;
 }
 
-/** Subnets of the usual size that the pools have, and those of them that are free. */
+/** The number of subnets of the usual size in the pools, and how many of them are free. */
 export function countSubnets(
   pools: AddressPools,
   taken: readonly Span[],
@@ -196,7 +196,7 @@ export function countSubnets(
 
 function prefixOf({ first, last }: Span): number {
   const bits = Math.log2(last - first + 1);
-  assert(Number.isInteger(bits), "a range has a prefix");
+  assert(Number.isInteger(bits), "a span must have a prefix length");
   return 32 - bits;
 }
 
@@ -207,7 +207,7 @@ export interface SubnetClash {
   readonly route: string;
 }
 
-/** Networks whose subnets a node has come to have a route to since they were given: for `gam doctor`. */
+/** Networks whose subnet overlaps a route that a node got later. For `gam doctor`. */
 export function subnetClashes(view: View): readonly SubnetClash[] {
   return view.networks().flatMap((network) =>
     subnetsOf(network).flatMap((subnet) => {

@@ -10,7 +10,7 @@ test("the plans of all nodes together route every pair that shares a network", (
   fc.assert(fc.property(anyPlans, (plans) => assert.deepEqual(unroutedPairs(plans), [])));
 });
 
-test("no address is here and elsewhere, or twice, or a service's as well", () => {
+test("no address is both local and remote, listed twice, or a service's as well", () => {
   fc.assert(
     fc.property(anyPlans, (plans) => {
       for (const { networks } of plans) {
@@ -23,7 +23,7 @@ test("no address is here and elsewhere, or twice, or a service's as well", () =>
   );
 });
 
-test("whoever stands behind a service can be reached", () => {
+test("every backend of a service can be reached", () => {
   fc.assert(
     fc.property(anyPlans, (plans) => {
       for (const { networks, services, ports } of plans) {

@@ -1,12 +1,12 @@
 /**
- * Unrouted pairs: what the plans of all nodes together fail to connect, for tests and simulations.
+ * Unrouted pairs: finds addresses that the plans of all nodes do not connect, for tests and simulations.
  *
- * Knows of containers and bridges what the plans say is local, so it sees an entry that another node
- * lacks, sends the wrong way, or would not take; it does not see a container that no plan mentions.
+ * It takes the containers and bridges that each plan has as local. So it finds an entry that another node lacks,
+ * sends to the wrong place, or would not accept. It does not find a container that no plan has.
  */
 import type { NetworkPlane, NodePlan } from "./node-plan.ts";
 
-/** One line for each address that a node with its network does not reach. Empty: all is well. */
+/** One line for each address that a node in its network does not reach. Empty: all are connected. */
 export function unroutedPairs(plans: readonly NodePlan[]): string[] {
   const problems: string[] = [];
   for (const from of plans) {

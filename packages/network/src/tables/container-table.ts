@@ -1,25 +1,24 @@
 /**
- * Container table: the rules inside of one container's own network namespace.
+ * Container table: makes the rules inside of one container's own network namespace.
  *
- * A TCP connection that begins there to a service address of one of its networks goes to a task of the
- * service at once, and from then on like any other: the host has nothing to translate and nothing to remember.
- * All connections of the container are forgotten soon after their end, or there would be too many to
- * remember, and a client that spoke with a task by its own address would have to look long for a port that
- * is free for the service's.
+ * A TCP connection from the container to a service address is translated to one of the service's tasks there,
+ * so the host neither translates nor tracks it. Conntrack drops all of the container's TCP connections soon
+ * after their end. Otherwise there would be too many entries, and a client that has also used a task's own
+ * address would search long for a free port.
  *
- * A container without these rules is none the worse: the host's table does it for it, as it does for all other
- * protocols. UDP has no end that is told: when a task leaves, its flows must be forgotten, which costs too
- * much in each container.
+ * Without these rules the host translates instead, as it does for all other protocols. UDP is left to the host
+ * because it has no close message: when a task leaves, its flows must be deleted, which costs too much in each
+ * container.
  */
 import type { NetworkId } from "@gam/core";
 import type { NodePlan } from "../plan/node-plan.ts";
 import { mapOf, type NftTable } from "./nft-table.ts";
 import { briefly, briefPolicy, chainOfService, serviceChain } from "./service-rules.ts";
 
-/** By networks, as text: most containers are in the same few. */
+/** Tables by the container's networks, as text: many containers share the same networks. */
 const tables = new WeakMap<NodePlan, Map<string, NftTable>>();
 
-/** `networks`: those that the container has a place in. */
+/** `networks`: the container's networks. */
 export function containerTable(plan: NodePlan, networks: readonly NetworkId[]): NftTable {
   const known = tables.get(plan) ?? new Map<string, NftTable>();
   tables.set(plan, known);
@@ -54,7 +53,7 @@ function makeTable({ services }: NodePlan, networks: ReadonlySet<NetworkId>): Nf
           `meta l4proto tcp ${briefly} ip daddr vmap @services`,
         ],
       ],
-      // Sees the first packet of a connection that comes in.
+      // Gets the first packet of an incoming connection.
       [
         "arrivals",
         ["type nat hook prerouting priority -110; policy accept;", `meta l4proto tcp ${briefly}`],

@@ -1,20 +1,20 @@
 /**
- * Fast path table: TCP from and to this node's containers goes from device to device, past the bridge.
+ * Fast path table: sends TCP from and to this node's containers from device to device, past the bridge.
  *
- * Where a Docker engine runs, frames in bridges are tracked and go through all of the host's rules. TCP
- * within one network needs neither, once service addresses are translated inside of the containers. So what
- * a container sends to an address on another node is handed to the VXLAN device, and what comes out of
- * that, or from a container beside, to the container that it is for, before anybody else sees it. Everything
- * else takes the bridge, and the bridge could take it all: this table can be empty at any time.
+ * With a Docker engine, frames in bridges are tracked and pass all of the host's rules. TCP within one network
+ * needs neither, once service addresses are translated inside of the containers. So a frame from a container to
+ * an address on another node goes straight to the VXLAN device. A frame from that device, or from another
+ * container on this node, goes straight to its container. Everything else takes the bridge. The bridge could
+ * carry all of it, so this table may be empty at any time.
  *
- * Who goes on talking to an address that has left the network is told at once that the connection is over. An
- * address that is only not known, or not yet, is the business of the bridge.
+ * A connection to an address that has left the network gets a reset at once. Packets to an unknown address take the
+ * bridge.
  *
- * It is believed for as long as its lease lasts, which the kernel ends by itself. So what stands here of
- * containers that have gone is forgotten soon when nobody keeps it any more.
+ * The rules apply only while the lease lasts, and the kernel ends the lease by itself. So entries of containers
+ * that have gone soon have no effect when no agent maintains the table.
  *
- * A container that sends to a service address after all, past its own rules, is translated by the host; the
- * answers must come by the bridge then. The kernel notes the container for an hour.
+ * When a container sends to a service address in spite of its own rules, the host translates it, and the replies
+ * must come through the bridge. So the kernel keeps that container off the fast path for an hour (set `slow`).
  *
  * Source: nft(8) 1.0.6, "NETDEV ADDRESS FAMILY" and "FWD STATEMENT".
  */
@@ -23,7 +23,7 @@ import type { NetworkPlane, NodePlan } from "../plan/node-plan.ts";
 import type { DeviceName, Ip4 } from "../plan/safe-values.ts";
 import { type ElementSet, mapOf, type NftTable, setOf, tableName } from "./nft-table.ts";
 
-/** A container whose service addresses are translated inside of it, in one network. */
+/** A container that translates service addresses itself, in one network. */
 export interface FastPlace {
   readonly network: NetworkId;
   readonly address: Ip4;
@@ -33,16 +33,16 @@ export interface FastPlace {
 
 const leaseSeconds = 30;
 const slowly = "1h";
-/** A client that is told nothing gives up by then. Source: tcp(7), tcp_retries2. */
+/** A client without any answer gives up by then. Source: tcp(7), tcp_retries2. */
 const goneFor = "15m";
 const lease = `element netdev ${tableName} lease { tcp`;
 
-/** Ends the lease of the table, and gives it a new one: a transaction for a table that has one. */
+/** A transaction that renews the lease. It fails when the lease has ended. */
 export const renewedLease = `delete ${lease} }\nadd ${lease} timeout ${leaseSeconds}s }\n`;
-/** The first. */
+/** A transaction that starts a lease. */
 export const newLease = `add ${lease} timeout ${leaseSeconds}s }\n`;
 
-/** Who goes on talking to these, which nobody has any more, is told so. */
+/** A transaction that makes packets to these addresses get a reset. */
 export function goneAddresses(addresses: readonly Ip4[]): string {
   const list = addresses.map((address) => `${address} timeout ${goneFor}`).join(", ");
   return `add element netdev ${tableName} gone { ${list} }\n`;

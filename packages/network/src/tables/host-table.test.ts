@@ -11,7 +11,7 @@ const ruleset = (plan: NodePlan): string => wholeTable(hostTable(plan));
 const rulesetChange = (before: NodePlan, after: NodePlan): string =>
   tableChange(hostTable(before), hostTable(after));
 
-/** One node, one network, that many services of one task each, and what is done to them. */
+/** The table of one node with one network and that many services of one task each, after `change`. */
 function clusterOf(services: number, change?: (cluster: TestCluster) => void): NodePlan {
   const cluster = new TestCluster();
   cluster.node("a");
@@ -26,7 +26,7 @@ function clusterOf(services: number, change?: (cluster: TestCluster) => void): N
   return plan;
 }
 
-test("one more endpoint costs one chain, whatever else there is", () => {
+test("one more endpoint changes one chain, whatever the size of the table", () => {
   for (const services of [10, 200]) {
     const after = clusterOf(services, (cluster) => cluster.task("s3", "new", { node: "a" }));
     const address = `10.1.2.${services + 1}`;
@@ -44,7 +44,7 @@ test("one more endpoint costs one chain, whatever else there is", () => {
   }
 });
 
-test("a service without tasks is refused, and one that gets a task is not any more", () => {
+test("a service without tasks refuses, until it gets a task", () => {
   const none = clusterOf(1, (cluster) => cluster.report("t0", "complete"));
   assert.match(ruleset(none), /set vips \{[^}]*10\.1\.1\.1/);
   assert.doesNotMatch(ruleset(none), /chain service_/);

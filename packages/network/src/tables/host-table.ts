@@ -1,12 +1,12 @@
 /**
- * Host table: what of a node's plan is the part of the host's packet filter.
+ * Host table: makes the host's packet filter rules from a node's plan.
  *
- * Decides which packets get which address, and which of those that must not reach the host are refused.
- * Cannot decide that a packet is forwarded, because what another table drops is dropped: the runtime keeps
- * rules of its own among Docker's for that.
+ * Decides which packets are translated to which address, and which packets must not reach the host. It cannot make
+ * the host forward a packet that another table drops, so the runtime keeps rules among Docker's for that
+ * (forward-rules.ts).
  *
- * Base chains and sets are always the same; only elements, and chains of services and ports, come and
- * go. So a packet is looked up in sets whose cost does not grow, and a change is a few lines.
+ * Base chains and sets are always the same; only elements, and the chains of services and ports, change. So a
+ * packet is looked up in sets at a constant cost, and a change is a few lines.
  *
  * Source: nft(8) 1.0.6; the order of hooks in "Netfilter hooks", wiki.nftables.org.
  */
@@ -17,7 +17,7 @@ import { briefly, briefPolicy, chainOfService, serviceChain, targetsOf } from ".
 import { tunnelDevice, wallChains, wallSets, wallsOfInput } from "./walls.ts";
 
 const bridges = '"gam-*"';
-/** A plan that comes after is compared with one that was a table already. */
+/** A new plan's table is compared with the old plan's, which exists already. */
 const tables = new WeakMap<NodePlan, NftTable>();
 
 export function hostTable(plan: NodePlan): NftTable {
@@ -149,19 +149,19 @@ function chainOfPort(port: PortPlane): [string, string[]][] {
   return [[portChain(port), rules]];
 }
 
-/** Names of devices are compared last in each rule: of all that is looked at they cost most. */
+/** Each rule compares device names last, because that costs most. */
 function baseChains(plan: NodePlan): [string, string[]][] {
   const { networks, vxlanPort } = plan;
   const ingress = networks.find((network) => network.ingress);
   const names = "ip daddr @gateways meta l4proto { tcp, udp } th dport 53";
   const published = "meta l4proto . th dport";
-  // route_localnet lets the host call its own published ports at 127.0.0.1. Nobody else may.
+  // route_localnet is on so that the host can use its own published ports at 127.0.0.1. Nobody else may.
   const noLoopback = ["daddr", "saddr"].map((end) => {
     return `ip ${end} 127.0.0.0/8 iifname ${bridges} drop`;
   });
   return [
-    // Before Docker's own, which sees a connection only when it is none of ours. Packets of a connection
-    // that stands do not come by here: what can be refused here costs them nothing.
+    // Before Docker's chain, which then gets only connections that are not gam's. Packets of an established
+    // connection do not pass a nat chain, so rules here cost them nothing.
     [
       "prerouting",
       [
@@ -188,41 +188,41 @@ function baseChains(plan: NodePlan): [string, string[]][] {
       "postrouting",
       [
         "type nat hook postrouting priority 90; policy accept;",
-        // A task that reached itself would answer itself, past us.
+        // Otherwise a task that reached itself would answer itself directly, with an untranslated reply.
         "snat to ip saddr . ip daddr map @hairpin",
         "ct status dnat fib saddr type local snat to oifname map @gateway_of",
         ...(ingress === undefined
           ? []
           : [
-              // Its answer comes back to this node only if it is this node that asked.
+              // The reply comes back to this node only if the packet has this node's address as its source.
               `oifname "${ingress.bridge}" ct status dnat ip daddr != @ingress_locals snat to ${ingress.gateway}`,
             ]),
       ],
     ],
     ...wallChains(plan),
-    // What a container sends into a tunnel gets the tunnel's address there; frames have the underlay's.
+    // A container's packet into a tunnel gets the tunnel's source address there; VXLAN frames have the underlay's.
     ["sealed", [`iifname "${tunnelDevice}" ip saddr != ${tunnelRange} accept`, "drop"]],
     [
       "vxlan",
       [
         `ip daddr ${tunnelRange} goto sealed`,
-        // To another address of this host a container's packet gets past the walls of its own.
+        // Only to the underlay address: a container's packet to another address of this host could pass the walls.
         `ip daddr ${plan.underlay} ip saddr @neighbours @th,96,24 != @vnis_encrypted accept`,
-        "@th,96,24 != @vnis accept", // Somebody else's.
+        "@th,96,24 != @vnis accept", // A VXLAN network that is not gam's.
         "drop",
       ],
     ],
-    // What gets here though it is for a service found no task, and must not find the host instead.
+    // A packet to a service that gets here found no backend, and must not reach the host instead.
     [
       "input",
       [
         "type filter hook input priority -10; policy accept;",
         `udp dport ${vxlanPort} goto vxlan`,
         ...wallsOfInput(plan),
-        "ct status dnat accept", // Answers to the host's own calls at 127.0.0.1 among them.
+        "ct status dnat accept", // Also replies to the host's own connections to 127.0.0.1.
         ...noLoopback,
         `${names} accept`,
-        // Of TCP the first packet only: a reset that goes to the host itself comes by here as well.
+        // Of TCP only the first packet: a reset to the host itself passes here as well.
         "ip daddr @vips tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset",
         "ip daddr @vips meta l4proto != { tcp, icmp } reject",
         `${published} @published ct state new meta l4proto tcp reject with tcp reset`,
@@ -233,9 +233,9 @@ function baseChains(plan: NodePlan): [string, string[]][] {
       "output",
       [
         "type filter hook output priority -10; policy accept;",
-        // Without the tunnel's own route it would leave by the default one, in the clear.
+        // While the tunnel has no route, the packet would leave by the default route, unencrypted.
         `ip daddr ${tunnelRange} udp dport ${vxlanPort} oifname != "${tunnelDevice}" drop`,
-        // Would tell a container to go past the bridge, where nobody answers for a service address.
+        // A redirect would make a container bypass the bridge, where nothing answers for a service address.
         `icmp type redirect oifname ${bridges} drop`,
       ],
     ],

@@ -1,4 +1,4 @@
-/** Laws of every kind of table that a plan is made into, as the kernel lists it. */
+/** Laws for every kind of table that is made from a plan, checked with the kernel's listing. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const anyPlan = anyPlans.map(([plan]) => {
 
 const devices = Array.from({ length: 8 }, (_, n) => asSafe<DeviceName>(`port${n}`));
 
-/** The containers of a plan, one link for each address, as far as there are devices. */
+/** The containers of a plan, one link for each address, as many as there are devices. */
 function placesOf({ networks }: NodePlan): FastPlace[] {
   const all = networks.flatMap(({ id, locals }) =>
     locals.map((address) => ({ network: id, address })),
@@ -44,7 +44,7 @@ const kinds: readonly (readonly [string, (plan: NodePlan) => NftTable])[] = [
   ["the fast path", (plan) => fastPathTable(plan, placesOf(plan))],
 ];
 
-/** Devices that tables may name: as many as any two plans have. */
+/** Devices that tables may name: enough for any two plans. */
 function setting(...plans: readonly NodePlan[]): string[] {
   const overlays = plans.flatMap(({ networks }) =>
     networks.map(({ vxlan, vni }) => ({ vxlan, vni })),
@@ -69,7 +69,7 @@ const skip =
     ? false
     : "needs root, nft(8) and a kernel with nftables";
 
-/** A table after these transactions, without what tells only how it came about. */
+/** The listing of a table after these transactions, without traces of how it was made. */
 function tableAfter(
   family: NftTable["family"],
   lines: readonly string[],
@@ -87,7 +87,7 @@ function tableAfter(
     return value.map((one) => JSON.stringify(one)).sort();
   });
   const { nftables } = JSON.parse(bare) as { nftables: readonly Record<string, unknown>[] };
-  // The order of rules counts inside of one chain only.
+  // The order of rules has a meaning only inside of one chain.
   const listed = nftables.map((one) => JSON.stringify(one));
   const inOrder = new Map<string, string[]>();
   for (const line of listed) {
@@ -119,7 +119,7 @@ for (const [name, tableOf] of kinds) {
     );
   });
 
-  test(`a change makes the same of a table of ${name} as the whole`, { skip }, () => {
+  test(`a change gives the same table of ${name} as a whole write`, { skip }, () => {
     fc.assert(
       fc.property(anyPlan, anyPlan, (before, after) => {
         const lines = setting(before, after);
@@ -137,7 +137,7 @@ for (const [name, tableOf] of kinds) {
     );
   });
 
-  test(`nothing is said of a table of ${name} when nothing moved`, () => {
+  test(`an unchanged table of ${name} has an empty change`, () => {
     fc.assert(
       fc.property(anyPlan, (plan) => {
         const other = { ...plan };
@@ -158,7 +158,7 @@ test("the comparison of tables sees an address that differs", { skip }, () => {
   );
 });
 
-test("what the kernel has noted outlives the whole", { skip }, () => {
+test("elements that the kernel added survive a whole write", { skip }, () => {
   fc.assert(
     fc.property(anyPlan, (plan) => {
       const table = fastPathTable(plan, placesOf(plan));
@@ -173,7 +173,7 @@ test("what the kernel has noted outlives the whole", { skip }, () => {
   );
 });
 
-/** A host that publishes a port, with that many backends on other hosts. */
+/** A host that publishes a port with that many backends on other hosts. */
 function publishing(backends: number): NftTable {
   const port = asSafe<PortPlane>({
     key: "udp9000",
@@ -192,7 +192,7 @@ function publishing(backends: number): NftTable {
 const flipSeconds = 4;
 const ways: readonly (readonly [string, (was: NftTable, is: NftTable) => string])[] = [
   ["as they change", tableChange],
-  // Names are the same in all of them, and stand in the whole as in a listing.
+  // All versions have the same names, in the text as in a listing.
   ["as the table is filled anew", (was, is) => refilledTable(is, wholeTable(was))],
 ];
 for (const [when, turn] of ways) {
@@ -201,7 +201,7 @@ for (const [when, turn] of ways) {
     const [first] = tables;
     assert.ok(first !== undefined);
     const turns = tables.map((was, n) => turn(was, tables[(n + 1) % tables.length] ?? first));
-    // All are dropped, so each is the first of its flow.
+    // All packets are dropped, so each is the first of its flow.
     const counting = `table ip counting {
       counter found {
       }

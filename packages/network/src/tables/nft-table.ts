@@ -1,29 +1,28 @@
 /**
- * Table: one table of nftables as a value, and as text for `nft -f -`.
+ * Nft table: describes one nftables table as a value, and writes it as text for `nft -f -`.
  *
- * Drive it with wholeTable() once, and with tableChange() from then on. Both are one transaction. A
- * change is as long as what moved, whatever else is in the table. What a table is for, its maker knows:
- * host-table.ts, container-table.ts, fast-path-table.ts.
+ * Drive it with wholeTable() once, and with tableChange() from then on. Each is one transaction. A change is
+ * only as long as the difference. The content is decided by host-table.ts, container-table.ts and
+ * fast-path-table.ts.
  *
  * Source: nft(8) 1.0.6.
  */
 export interface NftTable {
   readonly family: "ip" | "ip6" | "netdev";
   /**
-   * What stays when the whole is written anew, with all that the kernel has put into it: kind and name,
-   * as in "ct timeout brief", to its lines.
+   * Objects that survive a rewrite of the whole table, with all that the kernel has put into them: kind and
+   * name, as in "ct timeout brief", to the object's lines.
    */
   readonly lasting: ReadonlyMap<string, readonly string[]>;
-  /** Name to what its elements are. */
   readonly sets: ReadonlyMap<string, ElementSet>;
-  /** Name to lines; those with a hook begin with it. Chains that are jumped to come first. */
+  /** Name to lines; a base chain begins with its hook. Chains come before those that jump to them. */
   readonly chains: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface ElementSet {
   readonly kind: "set" | "map";
   readonly type: string;
-  /** Key to value, "" in sets. */
+  /** Key to value; the value is "" in sets. */
   readonly elements: ReadonlyMap<string, string>;
 }
 
@@ -34,7 +33,7 @@ export function setOf(type: string, keys: readonly string[]): ElementSet {
   return { kind: "set", type, elements: new Map(keys.map((key) => [key, ""])) };
 }
 
-/** As names of devices are written in elements and rules. */
+/** Device names are quoted in elements and rules. */
 export const quoted = (name: string): string => `"${name}"`;
 
 export function mapOf(type: string, elements: readonly (readonly [string, string])[]): ElementSet {
@@ -42,19 +41,19 @@ export function mapOf(type: string, elements: readonly (readonly [string, string
 }
 
 /**
- * The whole table, in place of the one that has the name. `old`: what is in that one, as its listing
- * says, or the text that it was made by; absent where there is none.
+ * Writes the whole table in place of the existing one. `old`: the existing table, as nft lists it or as the text
+ * that made it; absent when there is none.
  *
- * Nothing of the old one is kept but what is lasting. So there is a moment in which a packet sees old chains
- * that look into sets which are empty already: a connection that begins then finds no rule for it.
+ * Keeps only the lasting objects of the old one. So for a moment old chains look into sets that are already empty,
+ * and a connection that begins then finds no rule.
  */
 export function wholeTable(table: NftTable, old = ""): string {
   return tableOver(table, old, false);
 }
 
 /**
- * The same, but chains and sets that both have are filled anew, and at no moment without what they have in
- * both. Errors of nft(8): one of them is of another type or hook; then it takes wholeTable().
+ * Refills existing chains and sets in one transaction; entries in both versions never disappear. nft refuses it
+ * when a chain or set has another type or hook: use wholeTable() then.
  */
 export function refilledTable(table: NftTable, old: string): string {
   return tableOver(table, old, true);
@@ -72,7 +71,7 @@ function tableOver(
   const parts = [...old.matchAll(/^\t(\w+(?: \w+)?) (\S+) \{$/gm)].flatMap(
     ([, kind = "", name = ""]) => (lasting.has(`${kind} ${name}`) ? [] : { kind, name }),
   );
-  // Maps go first, because they lead to chains.
+  // Maps go first, because they refer to chains.
   parts.sort((a, b) => Number(b.kind === "map") - Number(a.kind === "map"));
   for (const { kind, name } of parts) {
     const isKept = keeps && isInBoth(kind, name);
@@ -88,14 +87,14 @@ function tableOver(
     if (elements.size > 0) lines.push(`\t\telements = { ${listOf(elements)} }`);
     lines.push("\t}");
   }
-  // Sets are known from the whole block, chains only once they were named.
+  // Sets may be used before their definition in the block, chains only after it.
   for (const [name, rules] of chains) {
     lines.push(`\tchain ${name} {`, ...rules.map((rule) => `\t\t${rule}`), "\t}");
   }
   return `${[...lines, "}"].join("\n")}\n`;
 }
 
-/** What makes one table another of the same family; "" when they are the same. */
+/** The change from one table to another of the same family; "" when they are equal. */
 export function tableChange(was: NftTable, is: NftTable): string {
   if (was === is) return "";
   const at = `${is.family} ${tableName}`;
@@ -124,7 +123,7 @@ export function tableChange(was: NftTable, is: NftTable): string {
       if (!isHook(rule)) lines.push(`add rule ${at} ${name} ${rule}`);
     }
   }
-  // Elements and chains lead to chains, rules to sets: who leads goes first.
+  // Elements and rules refer to chains, rules to sets: a reference must go before what it refers to.
   for (const [name, { kind }] of was.sets) {
     if (kind === "map" && !is.sets.has(name)) lines.push(`flush map ${at} ${name}`);
   }

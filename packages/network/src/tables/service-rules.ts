@@ -1,20 +1,22 @@
-/** Service rules: how a connection to a service gets one of its tasks, the same on every host and in every container. */
+/**
+ * Service rules: send a connection to one of a service's tasks, in the same way on every host and in every
+ * container.
+ */
 import type { ServicePlane } from "../plan/node-plan.ts";
 
-/** Every node must come to the same slot for a client. */
+/** Fixed, so that every node gets the same slot for a client. */
 const affinitySeed = "0x67616d";
 /**
- * How long a connection to a service is remembered that has ended, in seconds. The kernel's default is
- * two minutes, in which a client comes round to the same port again; and when a container stops, the
- * Docker engine forgets all that is remembered of it, by address and port: the new one that has the
- * same port by then is cut.
+ * How long conntrack keeps an ended connection to a service, in seconds. With the kernel's default of two minutes,
+ * a client uses the same port again within that time. And when a container stops, the Docker engine deletes its
+ * conntrack entries by address and port, which would cut a new connection with the same port.
  */
 const endedSeconds = 1;
 const policyName = "brief";
 
-/** For the first packet of a connection: before it is translated, or instead. */
+/** A statement for the first packet of a connection, before a translation or without one. */
 export const briefly = `ct timeout set "${policyName}"`;
-/** The policy that `briefly` names: what lasts of a table. */
+/** The policy that `briefly` names, for the `lasting` of a table. */
 export const briefPolicy = new Map<string, readonly string[]>([
   [
     `ct timeout ${policyName}`,
@@ -24,7 +26,7 @@ export const briefPolicy = new Map<string, readonly string[]>([
 
 export const serviceChain = ({ key }: ServicePlane): string => `service_${key}`;
 
-/** Chains by name: none of a service without tasks. `before`: the rules' other statements, if any. */
+/** Chains by name; none for a service without backends. `before`: statements to put before each rule's target. */
 export function chainOfService(service: ServicePlane, ...before: string[]): [string, string[]][] {
   if (service.backends.length === 0) return [];
   const targets = targetsOf(service.backends, service.affinity);
@@ -34,11 +36,11 @@ export function chainOfService(service: ServicePlane, ...before: string[]): [str
 }
 
 /**
- * What connections are sent to, one rule for each. At least one backend.
+ * The targets of connections, one rule for each. Needs at least one backend.
  *
- * The first rule has the choice. The kernel takes the map of a rule that is replaced away a moment before the
- * rule: a connection of that moment finds no choice there, and is not to be refused for it. The second rule has
- * no map. Source: measured, docs/decisions/0008.
+ * The first rule chooses by a map. When the kernel replaces a rule, it removes the rule's map a moment before the
+ * rule. A connection in that moment finds no entry, so a second rule without a map catches it.
+ * Source: measured, docs/decisions/0008.
  */
 export function targetsOf(
   backends: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * Walls on a real kernel: what containers send where only peers have business, from three bridges of a host, as
- * they may and as somebody else. Each way is tried without the walls first, and gets through then.
+ * Walls on a real kernel: containers on bridges of a host send where only peers may, with their own and with
+ * forged addresses. Each path is tried without the walls first, and must get through then.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -16,7 +16,7 @@ import { wallTable6 } from "./walls.ts";
 const isAble = spawnSync("unshare", ["--net", "nft", "list", "ruleset"]).status === 0;
 const skip = isAble ? false : "needs root, nft(8), unshare and nsenter";
 
-/** This host is 192.0.2.1; 192.0.2.2 and 192.0.2.3 are members; a virtual machine here is 192.0.2.130, one too. */
+/** This host is 192.0.2.1. Members are 192.0.2.2, 192.0.2.3, and 192.0.2.130, a virtual machine on this host. */
 const plane = (vni: number, internal: boolean): Partial<NetworkPlane> =>
   asSafe<Partial<NetworkPlane>>({
     id: `n${vni}` as NetworkId,
@@ -51,7 +51,7 @@ const plan = asSafe<Partial<NodePlan>>({
   ports: [],
 }) as NodePlan;
 
-/** Bridges of the host, and who is behind each. Addresses of IPv6 end in the same number. */
+/** Bridges of the host, and the container behind each. IPv6 addresses end in the same number. */
 const bridges = {
   docker0: { host: "172.17.0.1/16", guest: "172.17.0.2/16" },
   "gam-5": { host: "10.0.5.2/24", guest: "10.0.5.20/24" },
@@ -60,7 +60,7 @@ const bridges = {
   virbr0: { host: "192.0.2.129/25", guest: "192.0.2.130/25" },
 } as const;
 type Bridge = keyof typeof bridges;
-/** 2001:db8:DIGITS::/64 is its network of IPv6. */
+/** Its IPv6 network is 2001:db8:DIGITS::/64. */
 const digits = { docker0: "17", "gam-5": "5", "gam-6": "6", lan0: "98", virbr0: "99" } as const;
 
 interface Way {
@@ -71,7 +71,7 @@ interface Way {
   readonly tcp?: boolean;
   /** Bytes of a datagram: more than 1500 go in fragments. */
   readonly bytes?: number;
-  /** Rules of nft for what the container sends, as one with NET_RAW might make it. */
+  /** nft rules that change the container's packets, as a container with NET_RAW might forge them. */
   readonly forged?: string;
 }
 
@@ -269,7 +269,7 @@ const open: readonly Way[] = [
   { name: "a port of its host by IPv6", from: "docker0", to: "2001:db8:17::1", port: 80 },
 ];
 
-/** Behind all other rules. */
+/** A counting table behind all other rules. */
 const counting = `table inet seen {
   counter behind { }
   # What answers comes from there.
@@ -281,7 +281,7 @@ const masquerade = `table ip nat {
   chain postrouting { type nat hook postrouting priority 100; iifname { docker0, gam-5 } oifname { eth0, gamwg } masquerade; }
 }`;
 
-/** Runs in each container: sends what each line says, and says when that is done. */
+/** Runs in each container: sends the packet that each line names, and prints a line when it is done. */
 const sending = `require("node:readline").createInterface(process.stdin).on("line", (line) => {
   const { to, port, tcp, bytes = 100 } = JSON.parse(line);
   const done = () => console.log("done");
@@ -296,7 +296,7 @@ const sending = `require("node:readline").createInterface(process.stdin).on("lin
   socket.send(frame, port, to, () => socket.close(done));
 })`;
 
-/** What keeps containers out. */
+/** The tables under test. */
 const without = [
   ...["walls", "tunnelled", "internal", "forward", "vxlan"].map((chain) => `ip gam ${chain}`),
   ...["walls", "input", "forward"].map((chain) => `ip6 gam ${chain}`),
@@ -374,11 +374,11 @@ describe("walls", { skip }, () => {
     for (const child of [...senders.values(), ...spaces.values()]) child.kill("SIGKILL");
   });
 
-  /** How many packets of the way got behind all rules, on the way in to the host or through it. */
+  /** How many packets of the path passed all rules, into the host or through it. */
   const passed = async (way: Way): Promise<number> => {
     const { from, forged } = way;
     if (forged !== undefined) {
-      // Behind the container's own tracking of connections, as a raw socket's packets would be.
+      // After the container's own conntrack, like packets from a raw socket.
       const chain = `type filter hook output priority 300; ${forged};`;
       load(from, `table ip forge { chain output { ${chain} }; }`);
     }
@@ -405,13 +405,13 @@ describe("walls", { skip }, () => {
   });
 
   for (const way of closed) {
-    test(`nothing passes: ${way.name}`, () => {
+    test(`blocked: ${way.name}`, () => {
       assert.ok((bare.get(way) ?? 0) > 0, "it does not pass without the walls either");
       assert.equal(walled.get(way), 0);
     });
   }
   for (const way of open) {
-    test(`what belongs there passes: ${way.name}`, () => {
+    test(`allowed: ${way.name}`, () => {
       assert.ok((bare.get(way) ?? 0) > 0, "it does not pass without the walls either");
       assert.equal(walled.get(way), bare.get(way));
     });

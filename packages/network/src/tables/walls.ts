@@ -1,18 +1,19 @@
 /**
- * Walls: what a container must not reach of its own host, of other hosts, and of other networks.
+ * Walls: block what a container must not reach on its own host, on other hosts, and in other networks.
  *
- * Three walls. From any bridge of the host, no packet gets to a tunnel's address, to the ports of VXLAN and
- * WireGuard, and to a peer's own port, at any node: a frame that a container sends there would be taken for a
- * node's own, because the engine gives it the address of its host. From the bridge of an internal
- * network nothing gets to the host but questions for names. And nothing gets from another device to an internal network,
- * or out of it.
+ * There are three walls:
+ * - From any bridge of the host, no packet reaches a tunnel's address, the ports of VXLAN and WireGuard, or a
+ *   peer's own port, on any node. The engine gives a container's packet the address of its host, so other nodes
+ *   would accept it as the node's own.
+ * - From the bridge of an internal network, only DNS queries reach the host.
+ * - Nothing passes between an internal network and another device.
  *
- * A packet is looked at by the port that it goes to first, and before the kernel tracks it: one that stays within
- * its network costs one look into one set. All of it has been put together from fragments by then. A node
- * behind a bridge of this host (a virtual machine) is let through by its address, if that is where the address belongs.
- * A bridge that has the host's own address is its line: hosts come in by it, and new ones too.
+ * A packet is first matched by its destination port, before conntrack, so one that stays within its network
+ * costs one lookup. Fragments are reassembled by then. A node behind a bridge of this host (a virtual machine)
+ * is let through by its source address, if the route to that address goes through that bridge. A bridge with
+ * the host's own address is its line: other hosts come in through it, also new ones.
  *
- * A container whose device is on the host's line itself (macvlan, ipvlan) does not pass here.
+ * The walls do not see a container whose device is on the host's line itself (macvlan, ipvlan).
  *
  * Source: nft(8) 1.0.6; the order of hooks in include/uapi/linux/netfilter_ipv4.h.
  */
@@ -25,7 +26,7 @@ export const tunnelDevice = "gamwg";
 type Chain = [string, string[]];
 type NamedSet = [string, ElementSet];
 
-/** The part of IPv6: what is not there for it is not open. Networks have none of it. */
+/** The walls for IPv6, which has only these rules because gam's networks have no IPv6. */
 export function wallTable6(plan: NodePlan): NftTable {
   const { doors6, ownDoors } = plan.walls;
   const addresses = [...new Set(doors6.map(({ address }) => address as string))];
@@ -52,7 +53,7 @@ export function wallTable6(plan: NodePlan): NftTable {
         "input",
         [
           "type filter hook input priority -10; policy accept;",
-          // Also has the kernel put fragments together before all that is above.
+          // Conntrack in this rule also makes the kernel reassemble fragments before all chains above.
           "iifname @internals ct direction reply accept",
           "iifname @internals drop",
         ],
@@ -109,20 +110,20 @@ export function wallSets(plan: NodePlan): NamedSet[] {
   ];
 }
 
-/** Base chains, and those that they lead to. */
+/** Base chains, and the chains that they jump to. */
 export function wallChains(plan: NodePlan): Chain[] {
   return [
     doorChain("ip", "guests"),
     ["from_bridge", [`ip daddr ${tunnelRange} drop`, toDoor]],
     ["walls", [wallHook, `${fromBridge(plan)} goto from_bridge`]],
-    // A tunnel's address is no way into the host for anybody else.
+    // Only the host itself and its tunnel may send to a tunnel's address.
     ["tunnelled", [`iifname { "lo", "${tunnelDevice}" } accept`, "drop"]],
     ["internal", internalRules],
     ...(internalsOf(plan).length === 0 ? [] : [forwardChain]),
   ];
 }
 
-/** In the chain of what comes in to the host, before what lets in any of it. */
+/** Rules for the host's input chain, before any rule that accepts. */
 export function wallsOfInput(plan: NodePlan): string[] {
   const isNeeded = internalsOf(plan).length > 0;
   return [
@@ -131,15 +132,15 @@ export function wallsOfInput(plan: NodePlan): string[] {
   ];
 }
 
-/** Behind the kernel's putting together of fragments (-400), before its tracking of connections (-200). */
+/** After the kernel reassembles fragments (-400), before it tracks connections (-200). */
 const wallHook = "type filter hook prerouting priority -250; policy accept;";
 const fromBridge = ({ walls: { line } }: NodePlan): string =>
   `meta iifkind "bridge"${line === undefined ? "" : ` iifname != ${quoted(line)}`}`;
 const toDoor = "meta l4proto . th dport @doors goto door";
 
 /**
- * What comes from a bridge and is for a port of peers. `friends`: the set of addresses that may be a
- * node's behind that bridge.
+ * The chain for packets from a bridge to a port of peers. `friends`: the set of addresses that may belong to a
+ * node behind that bridge.
  */
 function doorChain(family: "ip" | "ip6", friends: string): Chain {
   const here = family === "ip" ? "{ local, broadcast, multicast }" : "{ local, multicast }";
@@ -157,16 +158,18 @@ function doorChain(family: "ip" | "ip6", friends: string): Chain {
 
 const names = "meta l4proto { tcp, udp } th dport 53";
 const internalRules = [
-  "ct direction reply accept", // What the host has asked for itself.
+  "ct direction reply accept", // Replies to the host's own connections.
   `iifname . ip daddr @internal_gateways ${names} accept`,
-  // As in other networks: a service address without a task behind it refuses.
+  // As in other networks: a service address without a backend refuses connections.
   "iifname . ip daddr @internal_vips tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset",
   "iifname . ip daddr @internal_vips icmp type echo-request accept",
   "iifname . ip daddr @internal_vips meta l4proto != { tcp, icmp } reject",
   "drop",
 ];
 
-/** Docker's rules let in what comes from another of its bridges with an address of the network as its source. */
+/**
+ * Needed because Docker accepts a packet from another of its bridges whose source is an address of the network.
+ */
 const forwardChain: Chain = [
   "forward",
   [

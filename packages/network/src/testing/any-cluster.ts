@@ -1,4 +1,4 @@
-/** Any cluster: small clusters of every kind, for laws of plans. */
+/** Any cluster: generates small clusters of every kind, for property tests of plans. */
 import type { NodeId } from "@gam/core";
 import type { TaskState } from "@gam/state";
 import fc from "fast-check";
@@ -17,9 +17,9 @@ const wish = fc.record({
     maxLength: names.length,
   }),
   down: fc.subarray(names),
-  /** Whether there are published ports at all. */
+  /** Whether there is an ingress network for published ports. */
   ingress: fc.boolean(),
-  /** Nodes that have a bridge of the network "back". */
+  /** Nodes with a bridge in the network "back". */
   back: fc.subarray(names),
   services: fc.array(
     fc.record({
@@ -39,7 +39,7 @@ const wish = fc.record({
   ),
 });
 
-/** The plans of all nodes of one cluster. Nodes that cannot encrypt are not in the network that demands it. */
+/** The plans of all nodes of one cluster. The encrypted network leaves out nodes that cannot encrypt. */
 export const anyPlans: fc.Arbitrary<readonly NodePlan[]> = wish.map((wished) => {
   const cluster = new TestCluster();
   const able = names.filter((_, index) => wished.encryption[index] !== "none");

@@ -1,4 +1,4 @@
-/** Odd view: a state in which somebody has put other values, for tests of what is made of it. */
+/** Odd view: makes states with invalid values, for tests of the plans made from them. */
 import type { Network, Node, Service, Task, View } from "@gam/state";
 import fc from "fast-check";
 import { keyOf, TestCluster } from "./test-cluster.ts";
@@ -38,8 +38,8 @@ export function oddView(view: View, rows: OddRows): View {
 }
 
 /**
- * A copy of `value` in which texts and numbers have become others, each of those that `odd` gives something for.
- * What the value is made of, and what it calls itself by, stays.
+ * A copy of `value` in which `odd` may replace each text and number. `undefined` keeps the old one. Keys and
+ * structure stay the same.
  */
 function withOddities<T>(value: T, odd: (found: string | number) => unknown): T {
   const walk = (one: unknown): unknown => {
@@ -121,7 +121,7 @@ const texts = [
 const numbers = [0, -1, 0.5, 1e-7, 1e21, 2 ** 24, 2 ** 32, 65_536, 70_000, 67, 4789, 51_820, 7946];
 const oddNumbers = [...numbers, Number.NaN, Number.POSITIVE_INFINITY];
 
-/** A state in which one leaf in `often` or so is another one. */
+/** States in which about one leaf in `often` is replaced. */
 export const oddViews = fc
   .record({ seed: fc.integer({ min: 1 }), often: fc.constantFrom(4, 12, 60, 300) })
   .map(({ seed, often }) => {

@@ -1,5 +1,5 @@
 /**
- * Test cluster: a state in which all has its addresses already, for tests of what is made of it.
+ * Test cluster: makes states in which everything has its addresses already, for tests of plans.
  *
  * Nodes have 192.0.2.1, .2 …; the n-th network has 10.n.0.0/16, VNI 4096 + n, and a bridge on every
  * node at 10.n.0.1 …; service addresses are 10.n.1.x, tasks and plain containers 10.n.2.x and on.
@@ -56,7 +56,7 @@ export class TestCluster {
     return this.#log.store;
   }
 
-  /** Encrypts when it has a tunnel's address and `network` says how. Nodes come before networks. */
+  /** Adds a node. It encrypts when `network` says how. Add nodes before networks. */
   node(
     name: string,
     wish: { readonly network?: Partial<NodeNetwork>; readonly state?: NodeState } = {},
@@ -73,7 +73,7 @@ export class TestCluster {
     this.#write({ kind: "joinNode", node: { ...node, Gam } });
   }
 
-  /** `nodes`: those with a bridge; all unless said otherwise. */
+  /** Adds a network. `nodes`: those with a bridge; default all. */
   network(
     name: string,
     change: Partial<Network> & { readonly nodes?: readonly string[] } = {},
@@ -111,7 +111,7 @@ export class TestCluster {
     });
   }
 
-  /** A task of a service that is there, in its networks. */
+  /** Adds a task to an existing service, in the service's networks. */
   task(of: string, id: string, wish: TaskWish = {}): void {
     const service = this.view.service(of as ServiceId);
     const targets = service?.Spec.TaskTemplate.Networks ?? [];
