@@ -170,7 +170,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
     await away.killAgent("SIGKILL");
     await docker(lab.host(2), "swarm", "ca", "--rotate", "--detach");
     const waits = async (): Promise<boolean> =>
-      (await first.gam(["status"])).stdout.includes("it waits for host3");
+      (await first.gam(["status"])).stdout.includes("waiting for host3");
     await mesh.until("all others have it", patienceMs, waits);
     for (const host of [first, lab.host(2)]) {
       await host.killAgent("SIGKILL");
