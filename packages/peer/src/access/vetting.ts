@@ -230,10 +230,10 @@ export class Vetting implements Acceptance {
   }
 
   /**
-   * The state of a snapshot of this peer's own disk. It was this peer's own state, so one that misses its shape is
-   * taken and told: nothing else knows what stood there.
+   * Restores the state from a snapshot on this peer's own disk. A state that does not fit its schema is loaded
+   * and reported: there is no other copy of it here.
    *
-   * Errors: CORRUPT_FILE, where it is no state at all; NOT_SUPPORTED where a newer gam has written it.
+   * Errors: CORRUPT_FILE where it is not a state at all; NOT_SUPPORTED where a newer gam wrote it.
    */
   restoreOwn(store: Store, { index, data }: Snapshot): void {
     if (data.length === 0) return;
@@ -255,8 +255,9 @@ export class Vetting implements Acceptance {
 }
 
 /**
- * An entry whose changes are nonsense to those who could read them, and which the others refuse for its dialect: then
- * all refuse it for that. Its outcome is part of the state.
+ * Returns: the proposal without its changes, for an entry whose changes are invalid and whose dialect some member
+ *         does not speak. Peers that cannot read the changes refuse it for its dialect. So must those that can,
+ *         because the outcome is part of the state.
  */
 function envelopeAbove(store: Store, data: Uint8Array): Proposal | undefined {
   let found: Proposal | undefined;
