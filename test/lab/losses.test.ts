@@ -56,7 +56,7 @@ describe("three hosts of which one is lost", { skip }, () => {
     const { stdout } = await leader.gam(["status"]);
     assert.match(stdout, new RegExp(`${other.name}.*no engine`));
     await other.startEngine();
-    await allReady(leader);
+    await mesh.ready(leader, 3, patienceMs);
     await allVote();
   });
 
@@ -99,7 +99,7 @@ describe("three hosts of which one is lost", { skip }, () => {
     }
     await mesh.running(b, "web", 3, [a.number]);
     await mesh.powerOn(a);
-    await allReady(b);
+    await mesh.ready(b, 3, patienceMs);
     await allVote();
   });
 
@@ -118,13 +118,6 @@ describe("three hosts of which one is lost", { skip }, () => {
   async function allVote(): Promise<void> {
     await mesh.until("all three vote", patienceMs, async () => {
       return (await statusOf(lab.host(1))).voters.length === 3;
-    });
-  }
-
-  async function allReady(host: Host): Promise<void> {
-    await mesh.until("all nodes are ready", patienceMs, async () => {
-      const nodes = await mesh.nodes(host);
-      return nodes.length === 3 && nodes.every(({ Status }) => Status.State === "ready");
     });
   }
 });

@@ -104,7 +104,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
       return (await mesh.places("web")).every(({ host }) => host !== 3);
     });
     await joinAt(host, other);
-    await allReady(mesh, other, 3);
+    await mesh.ready(other, 3, patienceMs);
   });
 
   test("none of that affected the mesh", async () => {
@@ -185,7 +185,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
       );
       return all.every(({ code, stdout }) => code === 0 && stdout.trim() !== trusted.trim());
     });
-    await allReady(mesh, first, 3);
+    await mesh.ready(first, 3, patienceMs);
   });
 
   test("a node is drained and made active again", async () => {
@@ -239,7 +239,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
     const { Status } = await nodeOf(mesh, lab.host(1), 2);
     assert.match(Status.Message ?? "", /engine/i);
     await host.startEngine();
-    await allReady(mesh, lab.host(1), 3);
+    await mesh.ready(lab.host(1), 3, patienceMs);
     await eachSlotOnce(mesh, 9);
   });
 
@@ -255,7 +255,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
     });
     await mesh.running(lab.host(1), "web", 9);
     await joinAt(host, lab.host(1));
-    await allReady(mesh, lab.host(1), 3);
+    await mesh.ready(lab.host(1), 3, patienceMs);
   });
 });
 
@@ -308,7 +308,7 @@ describe("a mesh of five hosts", { skip }, () => {
     const node = await nodeOf(mesh, asked, victim.number);
     assert.equal(node.Status.State, "down");
     await back(victim);
-    await allReady(mesh, asked, 5);
+    await mesh.ready(asked, 5, patienceMs);
     await eachSlotOnce(mesh, replicas);
   });
 
@@ -320,7 +320,7 @@ describe("a mesh of five hosts", { skip }, () => {
     await mesh.running(asked, "web", replicas + 2, [leader]);
     assert.notEqual(await mesh.leader(asked), leader);
     await back(lab.host(leader));
-    await allReady(mesh, asked, 5);
+    await mesh.ready(asked, 5, patienceMs);
     await docker(lab.host(leader), "service", "scale", "--detach", `web=${replicas}`);
     await eachSlotOnce(mesh, replicas);
   });
@@ -337,7 +337,7 @@ describe("a mesh of five hosts", { skip }, () => {
     await cut.cut();
     await mesh.running(asked, "web", replicas, [cut.number]);
     await cut.heal();
-    await allReady(mesh, asked, 5);
+    await mesh.ready(asked, 5, patienceMs);
     await eachSlotOnce(mesh, replicas);
     assert.deepEqual(
       (await mesh.places("web")).map(({ task }) => task).sort(),
@@ -375,7 +375,7 @@ describe("a mesh of five hosts", { skip }, () => {
         [],
       );
     }
-    await allReady(mesh, lab.host(1), 5);
+    await mesh.ready(lab.host(1), 5, patienceMs);
     await eachSlotOnce(mesh, replicas);
   });
 });
@@ -410,13 +410,6 @@ async function stateOf(host: Host): Promise<string> {
 
 async function termOf(mesh: LabMesh, host: Host): Promise<number> {
   return (await mesh.call<{ term: number }>(host, "GET", "/gam/v1/status")).term;
-}
-
-async function allReady(mesh: LabMesh, host: Host, count: number): Promise<void> {
-  await mesh.until(`${count} nodes are ready`, patienceMs, async () => {
-    const nodes = await mesh.nodes(host);
-    return nodes.length === count && nodes.every(({ Status }) => Status.State === "ready");
-  });
 }
 
 async function nodeOf(

@@ -110,7 +110,7 @@ describe("networks of five hosts", { skip }, () => {
       await host.killEngine("SIGTERM");
       await host.startEngine();
       await isRight(t);
-      await allReady();
+      await mesh.ready(lab.host(database), 5, patienceMs);
     });
 
     for (const leads of [false, true]) {
@@ -129,7 +129,7 @@ describe("networks of five hosts", { skip }, () => {
           await startAsker(victim);
         }
         await isRight(t, "with it", { containers: comingBack });
-        await allReady();
+        await mesh.ready(lab.host(database), 5, patienceMs);
       });
     }
 
@@ -146,7 +146,7 @@ describe("networks of five hosts", { skip }, () => {
         await cut.heal();
       }
       await isRight(t, "with it", { containers: comingBack });
-      await allReady();
+      await mesh.ready(lab.host(database), 5, patienceMs);
     });
 
     test("its networks still do not leak into each other", async () => {
@@ -438,7 +438,7 @@ describe("networks of five hosts", { skip }, () => {
         await must(host, "mount --bind /dev/null $(command -v wireguard-go)");
       }
       await Promise.all(lab.hosts.map((host) => host.startAgent()));
-      await allReady();
+      await mesh.ready(lab.host(database), 5, patienceMs);
       await until("it is refused", async () => {
         const words = ["network", "create", "-d", "overlay", "--opt", "encrypted", "refused"];
         const { code, stderr } = await lab.host(1).docker(words);
@@ -471,13 +471,6 @@ describe("networks of five hosts", { skip }, () => {
   ): Promise<void> {
     const tookMs = await shop.right(shop.rightMsMax(containers), without);
     t.diagnostic(`right after ${tookMs.toFixed(0)} ms ${when}`);
-  }
-
-  async function allReady(): Promise<void> {
-    await mesh.until("all nodes are ready", patienceMs, async () => {
-      const nodes = await mesh.nodes(lab.host(database));
-      return nodes.length === 5 && nodes.every(({ Status }) => Status.State === "ready");
-    });
   }
 
   /** The first answer that is not undefined. Errors: LabError when there is none in time. */

@@ -94,7 +94,7 @@ describe("three of five hosts are lost for good", { skip }, () => {
       assertKept(kept, await mesh.places("web"));
 
       for (const host of lost) await mesh.powerOn(host);
-      await allReady(survivor);
+      await mesh.ready(survivor, 5, patienceMs);
       await mesh.running(survivor, "web", replicas);
       for (const host of lab.hosts) {
         await mesh.until(`${host.name} is of the same cluster`, patienceMs, async () => {
@@ -169,13 +169,6 @@ describe("three of five hosts are lost for good", { skip }, () => {
   async function serviceNames(host: Host): Promise<string[]> {
     const services = await mesh.call<{ Spec: { Name: string } }[]>(host, "GET", "/services");
     return services.map(({ Spec }) => Spec.Name).sort();
-  }
-
-  async function allReady(host: Host): Promise<void> {
-    await mesh.until("all nodes are ready", patienceMs, async () => {
-      const nodes = await mesh.nodes(host);
-      return nodes.length === 5 && nodes.every(({ Status }) => Status.State === "ready");
-    });
   }
 });
 

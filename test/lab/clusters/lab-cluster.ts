@@ -66,14 +66,19 @@ export abstract class LabCluster {
   /** Waits until `count` nodes are ready, and learns the node id of each host. */
   protected async learnIds(count: number): Promise<void> {
     const first = this.lab.host(1);
-    await this.until("all nodes are ready", readyMsMax, async () => {
-      const nodes = await this.nodes(first);
-      return nodes.length === count && nodes.every(({ Status }) => Status.State === "ready");
-    });
+    await this.ready(first, count, readyMsMax);
     for (const { ID, Description } of await this.nodes(first)) {
       const host = this.lab.hosts.find(({ name }) => name === Description.Hostname);
       if (host !== undefined) this.ids.set(host.number, ID);
     }
+  }
+
+  /** Waits until the cluster has `count` nodes, as `host` sees it, and all are ready. Errors: as until(). */
+  async ready(host: Host, count: number, withinMs: number): Promise<void> {
+    await this.until(`${count} nodes are ready`, withinMs, async () => {
+      const nodes = await this.nodes(host);
+      return nodes.length === count && nodes.every(({ Status }) => Status.State === "ready");
+    });
   }
 
   /** One call at a host's API. Errors: LabError with the answer's status and message. */
