@@ -9,8 +9,8 @@
 import type { Usage } from "@gam/state";
 import type { NodeResources } from "./node-resources.ts";
 
-/** Older measurements are ignored. Three times the longest gossip interval of 200 hosts. */
-const usageAgeMsMax = 10_000;
+/** Older measurements are ignored. Hosts repeat theirs every 10 s (usage-news.ts); two may be lost. */
+const usageAgeMsMax = 30_000;
 /** The assumed use of a task that does not run yet, in CPUs. */
 const comingCpus = 0.25;
 /** With this many tasks a node has half of the crowding share. */

@@ -11,7 +11,7 @@
 import type { Usage } from "@gam/state";
 
 /** Sent at least this often, so that a peer that is new or missed it soon knows. */
-const silentMsMax = 5000;
+const silentMsMax = 10_000;
 /** Changes of less than these shares of the whole are noise. */
 const cpuShare = 0.05;
 /** Measurements in a row that have to show more processor time, or less. */

@@ -20,8 +20,8 @@ import { restless, type SimHost } from "../hosts/host.ts";
 import type { Checkers } from "./checkers.ts";
 import { addressesMissing } from "./ledger.ts";
 
-/** Usage is measured every second and sent at least every five, by clocks that differ by at most 4 s. */
-const usageAgeMsMax = 10_000;
+/** Usage is measured every second and sent at least every ten, by clocks that differ by at most 4 s. */
+const usageAgeMsMax = 30_000;
 
 /** The first difference; undefined when there is none. */
 export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string | undefined {
