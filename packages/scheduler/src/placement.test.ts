@@ -73,8 +73,17 @@ const byZone = {
 const failed = (id: string, node: string): World["tasks"][number] => [
   "web",
   id,
-  { node, state: "failed", desired: "shutdown" },
+  { node, slot: 2, state: "failed", desired: "shutdown" },
 ];
+const failedOn = (weights: Readonly<Record<string, number>>): TaskWish => ({
+  extra: {
+    failedOn: Object.entries(weights).map(([node, weight]) => ({
+      node: node as NodeId,
+      weight,
+      atMs: new TestLog().nowMs,
+    })),
+  },
+});
 
 const cases: readonly (World & { name: string; want: readonly string[] })[] = [
   {
@@ -246,14 +255,33 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
     want: ["t1 d", "t2 a", "t3 c", "t4 d"],
   },
   {
-    name: "puts nodes where the service keeps failing last, by as many tasks as one slot keeps",
+    name: "puts nodes where the service keeps failing last",
     nodes: [["a"], ["b"]],
     tasks: [
-      ...["f1", "f2", "f3", "f4"].map((id) => failed(id, "a")),
-      ["web", "o1", { node: "b" }],
-      ["web", "t1"],
+      ["web", "o1", { node: "b", slot: 1 }],
+      ["web", "t1", { slot: 2, ...failedOn({ a: 4 }) }],
     ],
     want: ["t1 b"],
+  },
+  {
+    name: "adds up the failures of all places",
+    nodes: [["a"], ["b"]],
+    tasks: [
+      ["web", "o1", { node: "b", slot: 1, ...failedOn({ a: 2 }) }],
+      ["web", "f1", { node: "a", slot: 2, state: "rejected", desired: "shutdown" }],
+      ["web", "t1", { slot: 3 }],
+    ],
+    want: ["t1 b"],
+  },
+  {
+    name: "counts a place's failures once, whatever it keeps of its history",
+    nodes: [["a"], ["b"]],
+    tasks: [
+      ["web", "o1", { node: "b", slot: 1 }],
+      ...["f1", "f2"].map((id) => failed(id, "a")),
+      ["web", "t1", { slot: 2, ...failedOn({ a: 2 }) }],
+    ],
+    want: ["t1 a"],
   },
   {
     name: "leaves a task that was made for a node waiting for that node",

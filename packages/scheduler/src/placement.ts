@@ -13,6 +13,7 @@
 import type { NodeId, ServiceId } from "@gam/core";
 import {
   compareStates,
+  failedOn,
   guarded,
   isAttached,
   isTerminal,
@@ -21,6 +22,7 @@ import {
   noGuard,
   type PlanGuard,
   type PlannedChange,
+  slotName,
   type Task,
   type TaskStatus,
   type Usage,
@@ -55,12 +57,8 @@ export interface PlacementFacts {
 /** Changes of one plan, so that one log entry stays small. */
 const placementsMax = 2000;
 
-/**
- * A node with so many failures of a service within the window ranks last. Failed tasks are counted in the
- * state, where a slot keeps five tasks by default. One of these is the task to place, so four are left.
- */
+/** A node with failures of a service of this weight, in all its places, ranks last. See failed-on.ts of the state. */
 const failuresMax = 4;
-const failureWindowMs = 5 * 60_000;
 
 export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[] {
   const { guard = noGuard } = facts;
@@ -111,18 +109,20 @@ interface Counts {
 function countsOf(tasks: readonly Task[], nowMs: number): Counts {
   const wanted = new Map<NodeId, number>();
   const failures = new Map<NodeId, number>();
+  const newest = new Map<string, Task>();
   for (const task of tasks) {
+    newest.set(slotName(task), task);
     const { NodeID, Status } = task;
-    if (NodeID === undefined) continue;
-    if (!isTerminal(Status.State)) {
-      const waits = compareStates(Status.State, "assigned") < 0;
-      if (isWanted(task) && !waits) wanted.set(NodeID, (wanted.get(NodeID) ?? 0) + 1);
-    } else if (Status.State === "failed" || Status.State === "rejected") {
-      const recent = nowMs - Date.parse(Status.Timestamp) < failureWindowMs;
-      if (recent) failures.set(NodeID, (failures.get(NodeID) ?? 0) + 1);
+    if (NodeID === undefined || isTerminal(Status.State)) continue;
+    const waits = compareStates(Status.State, "assigned") < 0;
+    if (isWanted(task) && !waits) wanted.set(NodeID, (wanted.get(NodeID) ?? 0) + 1);
+  }
+  for (const task of newest.values()) {
+    for (const { node, weight } of failedOn(task, nowMs)) {
+      failures.set(node, (failures.get(node) ?? 0) + weight);
     }
   }
-  const failing = [...failures].filter(([, count]) => count >= failuresMax).map(([id]) => id);
+  const failing = [...failures].filter(([, weight]) => weight >= failuresMax).map(([id]) => id);
   return { wanted, failing: new Set(failing) };
 }
 

@@ -5,6 +5,7 @@ export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export { checkUsage, type Usage } from "./checks/usage.ts";
 export { checkTemplate, expandTemplate } from "./derived/expand-template.ts";
+export { failedOn } from "./derived/failed-on.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
   bridgeName,
@@ -99,6 +100,7 @@ export {
   slotName,
   type Task,
   type TaskAttachment,
+  type TaskFailures,
   type TaskState,
   type TaskStatus,
   taskStates,

@@ -1,5 +1,5 @@
 import type { NodeId, TaskId } from "@gam/core";
-import type { NewTask, PlannedChange } from "@gam/state";
+import type { NewTask, PlannedChange, TaskFailures } from "@gam/state";
 import type { Situation } from "./situation.ts";
 
 /** What distinguishes one task of a service from another. */
@@ -12,12 +12,14 @@ export interface NewTaskOptions {
   readonly startAfterMs?: number;
   /** It replaces a task that ended by itself. */
   readonly restart?: boolean;
+  /** Where the tasks before it in its place failed. */
+  readonly failedOn?: readonly TaskFailures[];
 }
 
 /** Creates a task by the service's present spec. If it has no node, the scheduler assigns one. */
 export function createTask(situation: Situation, wish: NewTaskOptions): PlannedChange {
   const { service, nowMs, mint } = situation;
-  const { slot, node, after = "", startAfterMs = 0, restart = false } = wish;
+  const { slot, node, after = "", startAfterMs = 0, restart = false, failedOn = [] } = wish;
   const task: NewTask = {
     ID: mint.id() as TaskId,
     Labels: {},
@@ -41,6 +43,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       startAfterMs,
       after,
       restart,
+      ...(failedOn.length > 0 && { failedOn }),
       attachments: [],
     },
   };

@@ -7,6 +7,7 @@ import {
   type ServiceId,
   type TaskId,
 } from "@gam/core";
+import { failedOnMax } from "../derived/failed-on.ts";
 import type { NewTask } from "../log/change.ts";
 import type { ChangeFields } from "../log/table-rule.ts";
 import { type Task, type TaskAttachment, type TaskStatus, taskStates } from "../objects/task.ts";
@@ -85,6 +86,9 @@ const parts = {
     startAfterMs: aMoment,
     after: orEmpty(anId),
     restart: boolean,
+    failedOn: optional(
+      list(struct({ node: id<NodeId>(), weight: aCount, atMs: aMoment }), failedOnMax),
+    ),
     startedAtMs: optional(aMoment),
     attachments: checkTaskAttachments,
   }),

@@ -90,10 +90,21 @@ export interface TaskExtra {
   readonly after: TaskId | "";
   /** Made to replace a task that ended by itself; false if that was updated, or lost with its node. */
   readonly restart: boolean;
+  /** Where the tasks before it in its place failed, the latest last; absent for nowhere. See failed-on.ts. */
+  readonly failedOn?: readonly TaskFailures[];
   /** When it was first seen running, by its node's clock. Absent until then. */
   readonly startedAtMs?: number;
   /** Assigned by the leader before the task gets its node. Empty until then. */
   readonly attachments: readonly TaskAttachment[];
+}
+
+/** How often, and when last, a place of a service failed on one node. */
+export interface TaskFailures {
+  readonly node: NodeId;
+  /** One for each failure, more for a rejection. */
+  readonly weight: number;
+  /** Of the last failure. */
+  readonly atMs: number;
 }
 
 /** The task's address in one network. */
