@@ -358,7 +358,24 @@ const rows: readonly Row[] = [
     nodes: [["a"], ["b", { state: "down" }]],
     imageBefore: "tiny:0",
     tasks: [["t1", { node: "a", state: "complete", desired: "complete" }]],
-    want: ["t1 gone", "create a complete"],
+    want: ["create a complete"],
+  },
+  {
+    name: "stops what still runs of a job's run before",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
+    imageBefore: "tiny:0",
+    tasks: [["t1", on("a", 0, { desired: "complete" })]],
+    want: ["t1 remove", "create 0 complete"],
+  },
+  {
+    name: "keeps so many completed tasks of a job's earlier runs",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } } },
+    imageBefore: "tiny:0",
+    tasks: ["t1", "t2", "t3", "t4", "t5", "t6"].map((id) => [
+      id,
+      on("a", 0, { state: "complete", desired: "complete" }),
+    ]),
+    want: ["create 0 complete", "t1 gone", "t2 gone"],
   },
 ];
 

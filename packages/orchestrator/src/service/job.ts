@@ -3,14 +3,14 @@
  *
  * A replicated job has places numbered from 0; each has to complete once, and only a few run at a time. A
  * global job has one place on each node that suits it. A change of the template starts a new run of the job
- * and removes the tasks of the run before. A place whose task failed and may not be restarted is not
+ * and stops the tasks of the run before; those that have ended stay as history. A place whose task failed and may not be restarted is not
  * tried again. Does not decide what happens inside a place (task-slot.ts).
  */
 import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { planGlobal } from "./global.ts";
 import { createTask } from "./new-task.ts";
 import { dismiss, retire } from "./reap.ts";
-import type { Situation } from "./situation.ts";
+import { runOf, type Situation } from "./situation.ts";
 import { planTaskSlot, type TaskSlot } from "./task-slot.ts";
 
 export interface JobPlan {
@@ -21,9 +21,11 @@ export interface JobPlan {
 /** Shape: `tasks` are the service's tasks whose removal is not planned. */
 export function planJob(situation: Situation, tasks: readonly Task[]): JobPlan {
   const { service, view, iteration } = situation;
-  const ofRun = Map.groupBy(tasks, (task) => (task.JobIteration?.Index ?? 0) === iteration);
+  const ofRun = Map.groupBy(tasks, (task) => runOf(task) === iteration);
   const own = ofRun.get(true) ?? [];
-  const before = (ofRun.get(false) ?? []).map((task) => [dismiss(view, task)]);
+  const before = (ofRun.get(false) ?? [])
+    .filter(({ Status }) => !isTerminal(Status.State))
+    .map((task) => [dismiss(view, task)]);
   const job = service.Spec.Mode.ReplicatedJob;
   const global = job === undefined ? planGlobal(situation, own) : undefined;
   const [done = [], open = []] = [true, false].map((wanted) =>

@@ -15,7 +15,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
-import type { Situation } from "./situation.ts";
+import { runOf, type Situation } from "./situation.ts";
 
 const historyDefault = 5;
 
@@ -80,7 +80,11 @@ export function reapTasks(
   const places = Map.groupBy(kept, slotName);
   for (const [name, place] of places) {
     const room = coming.has(name) ? limit - 1 : limit;
-    for (const task of tooOld(view, place, limit < 0 ? place.length : room)) reaped.add(task);
+    const isPast = (task: Task): boolean => !isWanted(task) || isOfEarlierRun(situation, task);
+    const past = place.filter(isPast);
+    const wanted = place.length - past.length;
+    for (const task of tooOld(view, past, { wanted, limit: limit < 0 ? place.length : room }))
+      reaped.add(task);
   }
   for (const task of kept) {
     if (reaped.has(task)) changes.push({ kind: "removeTask", id: task.ID });
@@ -89,14 +93,22 @@ export function reapTasks(
   return changes;
 }
 
+/** The completed tasks of a job stay wanted until the job runs again. */
+function isOfEarlierRun({ isJob, iteration }: Situation, task: Task): boolean {
+  return isJob && runOf(task) !== iteration && isTerminal(task.Status.State);
+}
+
 /** Shape: `limit` includes the wanted tasks. */
-function tooOld(view: View, place: readonly Task[], limit: number): Task[] {
-  const past = place.filter((task) => !isWanted(task));
-  const lastWord = past.length === place.length ? past.at(-1) : undefined;
+function tooOld(
+  view: View,
+  past: readonly Task[],
+  { wanted, limit }: { readonly wanted: number; readonly limit: number },
+): Task[] {
+  const lastWord = wanted === 0 ? past.at(-1) : undefined;
   const [neverRan = [], ran = []] = [true, false].map((never) =>
     past.filter((task) => compareStates(task.Status.State, "assigned") < 0 === never),
   );
-  const surplus = ran.length - Math.max(0, limit - (place.length - past.length));
+  const surplus = ran.length - Math.max(0, limit - wanted);
   const oldest = ran.slice(0, Math.max(0, surplus)).filter((task) => isRemovable(view, task));
   return [...neverRan, ...oldest].filter((task) => task !== lastWord);
 }

@@ -134,3 +134,8 @@ export class Situation {
     return id === undefined || this.view.node(id)?.Status.State === "down" || !this.view.node(id);
   }
 }
+
+/** Returns: the number of the job's run that the task belongs to; 0 for tasks of other services. */
+export function runOf({ JobIteration }: Task): number {
+  return JobIteration?.Index ?? 0;
+}
