@@ -45,7 +45,7 @@ const stormSecondsMax = 86_400;
 const seedMax = 2 ** 31 - 1;
 
 export function readCommand(args: readonly string[]): SimCommand {
-  const values = parse(args);
+  const values = parseOptions(args, texts);
   if (values.help) return { kind: "help" };
   const fault = values.fault === undefined ? undefined : readFault(values.fault);
   const stormSeconds = wholeNumber("storm", values.storm, stormSecondsMax) ?? stormSecondsDefault;
@@ -83,10 +83,18 @@ interface Values {
 
 const texts = ["seed", "seeds", "fault", "storm", "only", "from", "hosts"] as const;
 
-function parse(args: readonly string[]): Values {
+/**
+ * Returns: the values of a command's options. All but --help want one.
+ *
+ * Errors: UsageError for an unknown option, a word beside the options, and a missing value.
+ */
+export function parseOptions<Name extends string>(
+  args: readonly string[],
+  names: readonly Name[],
+): { readonly [key in Name]?: string | undefined } & { readonly help?: boolean | undefined } {
   const options = {
     help: { type: "boolean", short: "h" },
-    ...Object.fromEntries(texts.map((name) => [name, { type: "string" }] as const)),
+    ...Object.fromEntries(names.map((name) => [name, { type: "string" }] as const)),
   } as const;
   // Not strict: Node's own messages do not fit this command.
   const { tokens, values } = parseArgs({ args: [...args], options, tokens: true, strict: false });
@@ -102,10 +110,15 @@ function parse(args: readonly string[]): Values {
       throw new UsageError(`--help takes no value, found "${token.value}"`);
     }
   }
-  return values as Values;
+  return values as ReturnType<typeof parseOptions<Name>>;
 }
 
-function wholeNumber(name: string, value: string | undefined, max: number): number | undefined {
+/** Errors: UsageError unless the value is absent or a whole number from 1 to `max`. */
+export function wholeNumber(
+  name: string,
+  value: string | undefined,
+  max: number,
+): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
   if (/^[1-9]\d*$/.test(value) && number <= max) return number;

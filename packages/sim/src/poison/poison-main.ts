@@ -7,11 +7,13 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseOptions, UsageError, wholeNumber } from "../options.ts";
 import { poisonRound } from "./poison.ts";
 
 /** Inputs of one round. Each round begins with a new mesh. */
 const inputsEach = 500;
+const inputsDefault = 20_000;
+const inputsMax = 1_000_000_000;
 const failuresMax = 10;
 
 interface Report {
@@ -20,22 +22,35 @@ interface Report {
   readonly failed: readonly string[];
 }
 
-const { values } = parseArgs({
-  options: {
-    inputs: { type: "string", default: "20000" },
-    seed: { type: "string" },
-    from: { type: "string", default: "1" },
-    by: { type: "string", default: "1" },
-  },
-});
-const rounds = Math.ceil(Number(values.inputs) / inputsEach);
+const usage = `Usage: npm run poison -- [--inputs NUMBER] [--seed NUMBER]
 
-if (values.seed !== undefined) show([run(Number(values.seed), Number(values.seed), 1)]);
-else if (process.send !== undefined) {
-  process.send(run(rounds, Number(values.from), Number(values.by)));
-} else {
+  --inputs NUMBER   so many poisoned inputs, on all cores (20000)
+  --seed NUMBER     one round, the one of this seed
+
+Exit codes: 0, all passed; 1, a round failed; 2, bad options.`;
+
+try {
+  await main(process.argv.slice(2));
+} catch (thrown) {
+  if (!(thrown instanceof UsageError)) throw thrown;
+  process.stderr.write(`poison: ${thrown.message}; npm run poison -- --help shows the options\n`);
+  process.exitCode = 2;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  // A child gets its share of the rounds by --from and --by.
+  const { help, ...values } = parseOptions(args, ["inputs", "seed", "from", "by"] as const);
+  if (help) return void process.stdout.write(`${usage}\n`);
+  const inputs = wholeNumber("inputs", values.inputs, inputsMax) ?? inputsDefault;
+  const seed = wholeNumber("seed", values.seed, Number.MAX_SAFE_INTEGER);
+  const from = wholeNumber("from", values.from, inputsMax) ?? 1;
+  const by = wholeNumber("by", values.by, inputsMax) ?? 1;
+  const rounds = Math.ceil(inputs / inputsEach);
+  if (seed !== undefined) return show([run(seed, seed, 1)]);
+  if (process.send !== undefined) return void process.send(run(rounds, from, by));
   const workers = Math.min(availableParallelism(), rounds);
-  show(await Promise.all(Array.from({ length: workers }, (_, at) => child(at + 1, workers))));
+  const children = Array.from({ length: workers }, (_, at) => child(inputs, at + 1, workers));
+  show(await Promise.all(children));
 }
 
 function run(last: number, from: number, by: number): Report {
@@ -72,8 +87,8 @@ function show(reports: readonly Report[]): void {
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
-function child(from: number, by: number): Promise<Report> {
-  const args = [`--inputs=${values.inputs}`, `--from=${from}`, `--by=${by}`];
+function child(inputs: number, from: number, by: number): Promise<Report> {
+  const args = [`--inputs=${inputs}`, `--from=${from}`, `--by=${by}`];
   return new Promise((resolve, reject) => {
     const process = fork(fileURLToPath(import.meta.url), args);
     process.once("message", (report) => resolve(report as Report));
