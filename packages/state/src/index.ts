@@ -109,16 +109,18 @@ export { readClusterSpec } from "./specs/cluster-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
 export {
   demandsEncryption,
-  isClusterNetwork,
+export { goFields } from "./specs/json-shape.ts";
   newIngressNetwork,
   predefinedNetworks,
   readNetworkSpec,
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
+  readNetworkKind,
 export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
 export {
   checkChange,
   checkEnvelope,
+export { readInitRequest, readJoinRequest } from "./specs/swarm-request.ts";
   checkProposal,
   type Envelope,
   insistOnDialect,

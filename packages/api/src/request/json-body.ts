@@ -1,9 +1,15 @@
 import type { Readable } from "node:stream";
 import { GamError, jsonOr } from "@gam/core";
 import { ApiError } from "./api-error.ts";
-import { parseGoJson } from "./go-json.ts";
+import { type GoJsonWords, parseGoJson } from "./go-json.ts";
+import { type GoKeys, withGoKeys } from "./go-keys.ts";
 
 const bodyBytesMax = 4 * 1024 * 1024;
+/** The engine's words. */
+const bodyWords: GoJsonWords = {
+  cutOff: "unexpected EOF",
+  trailing: "unexpected content after JSON",
+};
 
 /**
  * Returns: the JSON body of a call that is answered here. Calls that are passed on have no limit.
@@ -13,22 +19,26 @@ const bodyBytesMax = 4 * 1024 * 1024;
 export async function readJsonBody(body: unknown): Promise<unknown> {
   const text = (await collect(body)).toString("utf8");
   if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
-  return parseGoJson(text);
+  return parseGoJson(text, bodyWords);
 }
 
 /**
- * Returns: a body unchanged, for calls that may be passed on, and its fields if it is a JSON object.
+ * Returns: a body unchanged, for calls that may be passed on, and its fields if it is a JSON object, those of
+ *          `keys` by their names there.
  *
  * Errors: ApiError 413 for a body over the limit.
  */
-export async function readRawBody(body: unknown): Promise<{
+export async function readRawBody(
+  body: unknown,
+  keys: GoKeys,
+): Promise<{
   readonly raw: Buffer;
   readonly fields: Readonly<Record<string, unknown>> | undefined;
 }> {
   const raw = await collect(body);
   const parsed = jsonOr(raw.toString("utf8"), undefined);
   const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
-  return { raw, fields: isObject ? { ...parsed } : undefined };
+  return { raw, fields: isObject ? withGoKeys({ ...parsed }, keys) : undefined };
 }
 
 async function collect(body: unknown): Promise<Buffer> {

@@ -17,6 +17,7 @@ import { passCall } from "../engine/engine-proxy.ts";
 import { ApiError } from "../request/api-error.ts";
 import { forEngine, speaks } from "../request/api-version.ts";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
+import { eachValue } from "../request/go-keys.ts";
 import { readRawBody } from "../request/json-body.ts";
 import { freshView, type RouteContext } from "./route-context.ts";
 
@@ -31,11 +32,23 @@ const endpointMacSince = "1.44";
 
 const sweepMsMax = 2_000;
 
+const endpointKeys = {
+  IPAMConfig: { IPv4Address: null, IPv6Address: null },
+  MacAddress: null,
+  Aliases: null,
+};
+const createKeys = {
+  MacAddress: null,
+  HostConfig: { NetworkMode: null, Dns: null },
+  NetworkingConfig: { EndpointsConfig: eachValue(endpointKeys) },
+};
+const connectKeys = { Container: null, EndpointConfig: endpointKeys };
+
 export function attachRoutes(app: FastifyInstance, context: RouteContext): void {
   const { door, engine, attachments } = context;
 
   app.post("/containers/create", async (request, reply) => {
-    const { raw, fields } = await readRawBody(request.body);
+    const { raw, fields } = await readRawBody(request.body, createKeys);
     const wishes = fields === undefined ? [] : endpointsIn(fields);
     const view =
       wishes.length > 0 && door.state() === "active" ? await freshView(context) : undefined;
@@ -68,7 +81,7 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
   }
 
   app.post<Ref>("/networks/:ref/connect", async (request, reply) => {
-    const { raw, fields } = await readRawBody(request.body);
+    const { raw, fields } = await readRawBody(request.body, connectKeys);
     const network = fields && (await ourNetwork(context, request.params.ref));
     if (fields === undefined || network === undefined) {
       return await passCall(engine, request, reply, { body: raw });
@@ -86,7 +99,7 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
   });
 
   app.post<Ref>("/networks/:ref/disconnect", async (request, reply) => {
-    const { raw, fields } = await readRawBody(request.body);
+    const { raw, fields } = await readRawBody(request.body, connectKeys);
     const network = fields && (await ourNetwork(context, request.params.ref));
     if (fields === undefined || network === undefined) {
       return await passCall(engine, request, reply, { body: raw });

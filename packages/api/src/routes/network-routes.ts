@@ -7,11 +7,11 @@
 
 import { jsonOr, type NetworkId } from "@gam/core";
 import {
-  isClusterNetwork,
   label,
   type Network,
   type NewNetwork,
   predefinedNetworks,
+  readNetworkKind,
   readNetworkSpec,
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -69,8 +69,8 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
 
   app.post("/networks/create", async (request, reply) => {
     const body = await readJsonBody(request.body);
-    if (!isClusterNetwork(body)) {
-      const name = networkName(body);
+    const { name, ofCluster } = readNetworkKind(body);
+    if (!ofCluster) {
       // The name would later lead to the cluster's network instead.
       if ((await allNetworks(context)).some(({ Name }) => Name === name)) throw taken(name);
       return passCall(engine, request, reply, { body: Buffer.from(JSON.stringify(body)) });
@@ -142,11 +142,6 @@ async function writeNetwork(context: RouteContext, network: NewNetwork): Promise
   else await context.door.propose([change]);
 }
 
-function networkName(network: unknown): string {
-  const name = (network as { readonly Name?: unknown } | null)?.Name;
-  return typeof name === "string" ? name : "";
-}
-
 function taken(name: string): ApiError {
   return new ApiError(409, `network with name ${name} already exists`);
 }
@@ -156,7 +151,7 @@ async function isLocalName({ engine }: RouteContext, name: string): Promise<bool
   const filters = encodeURIComponent(JSON.stringify({ name: [name] }));
   const answer = await engine.ask("GET", `/networks?filters=${filters}`).catch(missing);
   const networks = listOf(answer) ?? [];
-  return networks.some((network) => networkName(network) === name && !isOurs(network));
+  return networks.some((network) => fieldsOf(network).Name === name && !isOurs(network));
 }
 
 /** Returns: the networks that this node shows. A worker shows only those that it has a part in, as in Swarm. */

@@ -7,6 +7,8 @@ import {
   type NodeRole,
   readClusterSpec,
   readDataPath,
+  readInitRequest,
+  readJoinRequest,
 } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import type { ClusterDoor } from "../door/door.ts";
@@ -37,9 +39,9 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 
   app.post("/swarm/init", async (request, reply) => {
-    const body = fieldsOf(await readJsonBody(request.body));
+    const body = readInitRequest(await readJsonBody(request.body));
     if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
-    if (body.ForceNewCluster === true) {
+    if (body.ForceNewCluster) {
       throw new GamError(
         "NOT_SUPPORTED",
         'Cannot force a new cluster: gam does not support it. Run "gam recover" on a member instead',
@@ -52,7 +54,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
       listenAddr: listenAddr(body.ListenAddr),
       advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
-      spec: readClusterSpec({ ...fieldsOf(Spec), ...encryption }),
+      spec: readClusterSpec({ ...Spec, ...encryption }),
       dataPath: readDataPath(body),
     });
     // Fastify would send a bare string as text, but the client expects JSON.
@@ -60,16 +62,15 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 
   app.post("/swarm/join", async (request, reply) => {
-    const body = fieldsOf(await readJsonBody(request.body));
+    const body = readJoinRequest(await readJsonBody(request.body));
     if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
-    if (textOf(body.ListenAddr) === undefined) {
+    if (body.ListenAddr === undefined) {
       throw new ApiError(400, 'invalid ListenAddr "": invalid empty address');
     }
     refuseDataPathAddr(body);
-    const addresses = Array.isArray(body.RemoteAddrs) ? body.RemoteAddrs.map(String) : [];
     await join(door, {
-      token: textOf(body.JoinToken) ?? "",
-      addresses: addresses.filter((address) => address !== ""),
+      token: body.JoinToken ?? "",
+      addresses: (body.RemoteAddrs ?? []).filter((address) => address !== ""),
       listenAddr: listenAddr(body.ListenAddr),
       advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
@@ -184,13 +185,10 @@ function refuseForeignKeys(old: ClusterSpec, spec: ClusterSpec): void {
   }
 }
 
-function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
-  if (typeof body === "object" && body !== null && !Array.isArray(body)) return { ...body };
-  throw new GamError("BAD_REQUEST", "request body is not a JSON object");
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+interface Addresses {
+  readonly ListenAddr?: string | undefined;
+  readonly AdvertiseAddr?: string | undefined;
+  readonly DataPathAddr?: string | undefined;
 }
 
 function listenAddr(value: unknown): string | undefined {
@@ -201,22 +199,19 @@ function listenAddr(value: unknown): string | undefined {
 /**
  * Clients send port 2377 by default. Drops it unless the call makes us listen there, since nothing else does.
  */
-function advertiseAddr(body: Readonly<Record<string, unknown>>): string | undefined {
-  const address = textOf(body.AdvertiseAddr);
-  const usual = listenAddr(body.ListenAddr) === undefined;
-  return usual ? address?.replace(/:2377$/, "") : address;
+function advertiseAddr({ ListenAddr, AdvertiseAddr }: Addresses): string | undefined {
+  const usual = listenAddr(ListenAddr) === undefined;
+  return usual ? AdvertiseAddr?.replace(/:2377$/, "") : AdvertiseAddr;
 }
 
 /** Refuses a separate data path: containers' packets always use the node's advertised address. */
-function refuseDataPathAddr(body: Readonly<Record<string, unknown>>): void {
-  const asked = textOf(body.DataPathAddr);
-  if (asked === undefined || asked === textOf(body.AdvertiseAddr)) return;
+function refuseDataPathAddr({ DataPathAddr: asked, AdvertiseAddr }: Addresses): void {
+  if (asked === undefined || asked === AdvertiseAddr) return;
   const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address. Leave out --data-path-addr`;
   throw new GamError("NOT_SUPPORTED", message);
 }
 
-function availability(value: unknown): Availability {
-  const word = textOf(value) ?? "active";
+function availability(word = "active"): Availability {
   if (word === "active" || word === "pause" || word === "drain") return word;
   throw new GamError("BAD_REQUEST", `invalid Availability: "${word}"`);
 }

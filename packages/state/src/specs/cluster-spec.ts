@@ -3,15 +3,17 @@ import { type ClusterSpec, clusterSpecDefault } from "../objects/cluster.ts";
 import {
   flag,
   labels,
+  list,
   opaque,
   readBody,
   signed,
   signedOrZero,
   struct,
   text,
+  unsigned,
 } from "./json-shape.ts";
 
-const shape = struct("Spec", {
+export const clusterShape = struct("Spec", {
   Name: text,
   Labels: labels,
   Orchestration: struct("OrchestrationConfig", { TaskHistoryRetentionLimit: signedOrZero }),
@@ -23,7 +25,17 @@ const shape = struct("Spec", {
     HeartbeatTick: signed,
   }),
   Dispatcher: struct("DispatcherConfig", { HeartbeatPeriod: signed }),
-  CAConfig: opaque,
+  CAConfig: struct("CAConfig", {
+    NodeCertExpiry: signed,
+    ExternalCAs: list(
+      struct("ExternalCA", { Protocol: text, URL: text, Options: labels, CACert: text }),
+      {},
+      "*swarm.ExternalCA",
+    ),
+    SigningCACert: text,
+    SigningCAKey: text,
+    ForceRotate: unsigned,
+  }),
   TaskDefaults: opaque,
   EncryptionConfig: struct("EncryptionConfig", { AutoLockManagers: flag }),
 });
@@ -35,7 +47,7 @@ const shape = struct("Spec", {
  * Errors: GamError BAD_REQUEST in Swarm's words; NOT_SUPPORTED for what gam does not do yet.
  */
 export function readClusterSpec(body: unknown): ClusterSpec {
-  const read = readBody(shape, body);
+  const read = readBody(clusterShape, body);
   const usual = clusterSpecDefault;
   if (read.Name !== undefined && read.Name !== usual.Name) {
     throw new GamError("BAD_REQUEST", `swarm spec must be named "${usual.Name}"`);

@@ -6,15 +6,10 @@
 import { GamError } from "@gam/core";
 import { endsOf, isRange } from "../objects/cidr.ts";
 import { type Cluster, dataPathDefault } from "../objects/cluster.ts";
-import { list, readBody, struct, text, unsigned } from "./json-shape.ts";
+import { readBody } from "./json-shape.ts";
+import { initShape } from "./swarm-request.ts";
 
 export type DataPath = Pick<Cluster, "DefaultAddrPool" | "SubnetSize" | "DataPathPort">;
-
-const shape = struct("InitRequest", {
-  DefaultAddrPool: list(text, "", "string"),
-  SubnetSize: unsigned,
-  DataPathPort: unsigned,
-});
 
 /** As for a network that names its own subnet. */
 const subnetSizeMin = 8;
@@ -25,7 +20,7 @@ const portMax = 49_151;
 
 /** Returns: the data path that `docker swarm init` asks for, with Swarm's defaults for absent values. */
 export function readDataPath(body: unknown): DataPath {
-  const read = readBody(shape, body);
+  const read = readBody(initShape, body);
   const size = read.SubnetSize ?? dataPathDefault.SubnetSize;
   const port = read.DataPathPort ?? dataPathDefault.DataPathPort;
   const pools = (read.DefaultAddrPool ?? dataPathDefault.DefaultAddrPool).map((one) => one.trim());

@@ -1,9 +1,10 @@
 /**
  * JSON shape: reads a client's JSON body as a Go server would.
  *
- * Decides which fields exist and which types they have. Drops unknown fields, and treats null as absent. Leaves
- * out what Go leaves out when it writes (empty texts, lists and maps, false, zero), so that one meaning has one
- * form. Does not decide whether values make sense.
+ * Decides which fields exist and which types they have. A key means the field with this name, else the field
+ * that differs from it only in case; of several keys for one field the last one counts. Drops unknown fields, and
+ * treats null as absent. Leaves out what Go leaves out when it writes (empty texts, lists and maps, false, zero),
+ * so that one meaning has one form. Does not decide whether values make sense.
  *
  * Errors: GamError BAD_REQUEST in the words of Go's encoding/json, which tools match on.
  */
@@ -136,16 +137,33 @@ export const opaque: Shape<Readonly<Record<string, unknown>>> = (value, place) =
 type Fields = Record<string, Shape<unknown>>;
 type StructOf<F extends Fields> = { readonly [K in keyof F]?: Shaped<F[K]> };
 
+/**
+ * Returns: a function from the key of a client to the name of the field that Go's encoding/json assigns;
+ * `undefined` for an unknown key.
+ */
+export function goFields(names: readonly string[]): (key: string) => string | undefined {
+  const exact = new Set(names);
+  const folded = new Map(names.map((name) => [foldCase(name), name]));
+  return (key) => (exact.has(key) ? key : folded.get(foldCase(key)));
+}
+
+/** Go also takes U+212A for k, which toLowerCase() does, and U+017F for s, which it does not. */
+function foldCase(key: string): string {
+  return key.toLowerCase().replaceAll("\u017f", "s");
+}
+
 /** A struct behind a pointer: present but empty is not the same as absent. */
 export function struct<F extends Fields>(goType: string, fields: F): Shape<StructOf<F>> {
   const shapes = Object.entries(fields);
+  const fieldOf = goFields(Object.keys(fields));
   return (value, place) => {
     if (absent(value)) return undefined;
     if (typeof value !== "object" || Array.isArray(value)) return refuse(value, place, goType);
-    const found = value as Record<string, unknown>;
+    const found = new Map<string | undefined, unknown>();
+    for (const [key, one] of Object.entries(value)) found.set(fieldOf(key), one);
     const result: Record<string, unknown> = {};
     for (const [name, shape] of shapes) {
-      const here = found[name];
+      const here = found.get(name);
       if (absent(here)) continue; // Every shape would leave it out.
       const path = place.path === "" ? name : `${place.path}.${name}`;
       const one = shape(here, { struct: goType, path });

@@ -3,17 +3,20 @@ import { test } from "node:test";
 import type { NetworkId } from "@gam/core";
 import {
   demandsEncryption,
-  isClusterNetwork,
   newIngressNetwork,
+  readNetworkKind,
   readNetworkSpec,
 } from "./network-spec.ts";
 
 const id = "n1" as NetworkId;
 
 test("a network of the cluster is an overlay, or has scope swarm", () => {
-  assert.equal(isClusterNetwork({ Driver: "overlay", Name: "a" }), true);
-  assert.equal(isClusterNetwork({ Driver: "macvlan", Scope: "swarm" }), true);
-  assert.equal(isClusterNetwork({ Driver: "bridge", Scope: "" }), false);
+  assert.deepEqual(readNetworkKind({ Driver: "overlay", name: "a" }), {
+    name: "a",
+    ofCluster: true,
+  });
+  assert.equal(readNetworkKind({ Driver: "macvlan", scope: "swarm" }).ofCluster, true);
+  assert.equal(readNetworkKind({ Driver: "bridge", Scope: "" }).ofCluster, false);
 });
 
 const ov5 = { Subnet: "10.99.0.0/24", IPRange: "10.99.0.128/25", Gateway: "10.99.0.1" };

@@ -32,10 +32,13 @@ const shape = struct("CreateRequest", {
   Labels: labels,
 });
 
-/** Whether a create body asks for a network of the cluster and not of one engine. */
-export function isClusterNetwork(body: unknown): boolean {
-  const { Driver, Scope } = readBody(shape, body);
-  return Driver === "overlay" || Scope === "swarm";
+/** Returns: the network's name in a create body, and whether it asks for a network of the cluster or one engine. */
+export function readNetworkKind(body: unknown): {
+  readonly name: string;
+  readonly ofCluster: boolean;
+} {
+  const { Name: name = "", Driver, Scope } = readBody(shape, body);
+  return { name, ofCluster: Driver === "overlay" || Scope === "swarm" };
 }
 
 /** Names of each engine's own networks: no other network may have them. */

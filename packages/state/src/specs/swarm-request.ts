@@ -1,0 +1,35 @@
+/** Swarm request: the bodies of the calls that begin a cluster and join one. They decide nothing about values. */
+import { clusterShape } from "./cluster-spec.ts";
+import { flag, readBody, type Shaped, struct, text, texts, unsigned } from "./json-shape.ts";
+
+export const initShape = struct("InitRequest", {
+  ListenAddr: text,
+  AdvertiseAddr: text,
+  DataPathAddr: text,
+  DataPathPort: unsigned,
+  ForceNewCluster: flag,
+  Spec: clusterShape,
+  AutoLockManagers: flag,
+  Availability: text,
+  DefaultAddrPool: texts,
+  SubnetSize: unsigned,
+});
+
+const joinShape = struct("JoinRequest", {
+  ListenAddr: text,
+  AdvertiseAddr: text,
+  DataPathAddr: text,
+  RemoteAddrs: texts,
+  JoinToken: text,
+  Availability: text,
+});
+
+/** Errors: GamError BAD_REQUEST in Go's words. */
+export function readInitRequest(body: unknown): Shaped<typeof initShape> {
+  return readBody(initShape, body);
+}
+
+/** Errors: GamError BAD_REQUEST in Go's words. */
+export function readJoinRequest(body: unknown): Shaped<typeof joinShape> {
+  return readBody(joinShape, body);
+}
