@@ -353,7 +353,7 @@ test("services join and leave networks, and show where they are", { skip }, asyn
   const second = ["service", "create", ...detached, "--name", "two"];
   assert.match(
     await fails(...second, "--publish", "mode=host,target=1,published=8081", "tiny:1"),
-    /port '8081' is already in use by service 'web' \(\w+\) as a host-published port$/,
+    /port '8081' is already in use by service 'web' \(\w+\) as an ingress port$/,
   );
   assert.match(
     await fails(...second, "--endpoint-mode", "dnsrr", "--publish", "8082:1", "tiny:1"),

@@ -1,4 +1,4 @@
-import type { Network, Task } from "@gam/state";
+import { type Network, predefinedNetworks, type Task } from "@gam/state";
 import type { Naming } from "../request/reference.ts";
 import { attachedNetwork } from "./network-answer.ts";
 
@@ -19,17 +19,25 @@ export function taskAnswer(task: Task, networks: readonly Network[]): object {
   const { Runtime: __, ...spec } = Spec;
   // Clients read an absent slot as 0, the first slot of a job.
   if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
-  const attachments = Gam.attachments.flatMap(({ network: id, address }) => {
+  const addressed = Gam.attachments.flatMap(({ network: id, address }) => {
     const network = networks.find(({ Id }) => Id === id);
     const prefix = network?.IPAM.Config[0]?.Subnet?.split("/")[1] ?? "32";
     return network === undefined
       ? []
       : [{ Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] }];
   });
+  const attachments = [...predefinedIn(task), ...addressed];
   return {
     ...seen,
     Spec: spec,
     Status: { ...Status, PortStatus: Status.PortStatus ?? {} },
     ...(attachments.length > 0 && { NetworksAttachments: attachments }),
   };
+}
+
+/** In networks of the engine, such as `host`, the cluster gives out no addresses. */
+function predefinedIn({ Spec }: Task): readonly object[] {
+  return predefinedNetworks
+    .filter(({ Id }) => Spec.Networks?.some(({ Target }) => Target === Id))
+    .map((network) => ({ Network: attachedNetwork(network) }));
 }

@@ -4,8 +4,6 @@ import {
   type AskedChange,
   ingressOf,
   ingressPorts,
-  type NetworkTarget,
-  predefinedNetworks,
   readServiceSpec,
   type Service,
   type ServiceMode,
@@ -13,16 +11,16 @@ import {
   type View,
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { networkNaming } from "../answers/network-answer.ts";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
 import { ApiError } from "../request/api-error.ts";
 import { Filters } from "../request/filters.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
-import { find, resolve } from "../request/reference.ts";
+import { resolve } from "../request/reference.ts";
 import { writeChange } from "./first-try.ts";
 import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
 import { madeUpName } from "./service-name.ts";
+import { type EngineNames, networksById, withEngineNetworks } from "./service-networks.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -50,8 +48,8 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const body = await readJsonBody(request.body);
     const id = door.mint() as ServiceId;
     const registryAuth = authOf(request) ?? "";
-    await writeChange(context, (view) => {
-      const read = readSpec(body, context, view);
+    await writeService(context, (view, names) => {
+      const read = readSpec(body, context, { view, names });
       const spec = { ...read, Name: read.Name || madeUpName(id) };
       return { kind: "createService", id, spec, registryAuth };
     });
@@ -70,10 +68,10 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const query = new Query(request.url);
     const basedOn = query.version("service");
     const rollback = query.text("rollback") ?? "";
-    await writeChange(context, (view) => {
+    await writeService(context, (view, names) => {
       const service = resolve(request.params.ref, view.services(), serviceNaming);
       // A rollback checks the body as well, but does not use it.
-      const spec = readSpec(body, context, view);
+      const spec = readSpec(body, context, { view, names });
       if (rollback !== "" && rollback !== "previous") {
         throw new ApiError(500, `unrecognized rollback option ${rollback}`);
       }
@@ -109,7 +107,20 @@ function modeWord(mode: ServiceMode): string {
   return mode.ReplicatedJob === undefined ? "replicated" : "replicated-job";
 }
 
-function readSpec(body: unknown, context: RouteContext, view: View): ServiceSpec {
+async function writeService(
+  context: RouteContext,
+  changeIn: (view: View, names: EngineNames) => AskedChange,
+): Promise<void> {
+  await withEngineNetworks(context.engine, (names) =>
+    writeChange(context, (view) => changeIn(view, names)),
+  );
+}
+
+function readSpec(
+  body: unknown,
+  context: RouteContext,
+  { view, names }: { readonly view: View; readonly names: EngineNames },
+): ServiceSpec {
   const spec = readServiceSpec(body, { checkTemplate: context.checkTemplate });
   const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
   if (Secrets !== undefined) throw later("secrets");
@@ -123,9 +134,9 @@ function readSpec(body: unknown, context: RouteContext, view: View): ServiceSpec
     ...spec,
     TaskTemplate: {
       ...TaskTemplate,
-      ...(TaskTemplate.Networks && { Networks: byId(TaskTemplate.Networks, view) }),
+      ...(TaskTemplate.Networks && { Networks: networksById(TaskTemplate.Networks, view, names) }),
     },
-    ...(spec.Networks && { Networks: byId(spec.Networks, view) }),
+    ...(spec.Networks && { Networks: networksById(spec.Networks, view, names) }),
   };
 }
 
@@ -134,20 +145,6 @@ function later(what: string): GamError {
     "NOT_SUPPORTED",
     `Cannot use ${what}: gam does not support them yet. Use a bind mount or an environment variable`,
   );
-}
-
-/** Clients may name networks; the state knows them by id. Errors: ApiError 500, as in Swarm. */
-function byId(targets: readonly NetworkTarget[], view: View): NetworkTarget[] {
-  const networks = [...predefinedNetworks, ...view.networks()];
-  return targets.map((target) => {
-    const network = find(target.Target, networks, networkNaming);
-    if (network === undefined) throw new ApiError(500, `network ${target.Target} not found`);
-    if (network.Ingress) {
-      const message = `Service cannot be explicitly attached to the ingress network "${network.Name}"`;
-      throw new ApiError(400, `rpc error: code = InvalidArgument desc = ${message}`);
-    }
-    return { ...target, Target: network.Id };
-  });
 }
 
 /** Takes only fields that never change (id, name, mode) from this peer's copy, which may be old. */

@@ -59,11 +59,12 @@ function takenOnHosts(
   const asked = { Ports: ports ?? [] };
   const bound = ({ Spec }: Service): readonly PortConfig[] => hostPorts(Spec.EndpointSpec);
   return (
-    collision(view, id, ingressPorts(asked), bound, "an ingress port") ??
-    collision(view, id, hostPorts(asked), heldPorts, "a host-published port")
+    collision(view, id, ingressPorts(asked), bound, "a host-published port") ??
+    collision(view, id, hostPorts(asked), heldPorts, "an ingress port")
   );
 }
 
+/** `as`: how the other service publishes the port. */
 function collision(
   view: View,
   id: ServiceId,

@@ -114,14 +114,14 @@ const refusals: readonly {
     before: [aService("web", published(80, "host"))],
     change: aService("two", published(80)),
     code: "BAD_REQUEST",
-    message: "port '80' is already in use by service 'web' (web) as an ingress port",
+    message: "port '80' is already in use by service 'web' (web) as a host-published port",
   },
   {
     name: "a port to be bound on hosts that another service publishes",
     before: [aService("web", published(80))],
     change: aService("two", published(80, "host")),
     code: "BAD_REQUEST",
-    message: "port '80' is already in use by service 'web' (web) as a host-published port",
+    message: "port '80' is already in use by service 'web' (web) as an ingress port",
   },
   {
     name: "a port that another service was given",
