@@ -9,6 +9,7 @@ export { failedOn } from "./derived/failed-on.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
   bridgeName,
+  engineNetworkName,
   mayTunnel,
   mtuOf,
   type NetworkPlan,
@@ -43,6 +44,7 @@ export {
   spokenDialect,
 } from "./log/dialect.ts";
 export type { Event, View } from "./log/view.ts";
+export { isInside, isRange } from "./objects/cidr.ts";
 export {
   type Cluster,
   type ClusterSpec,

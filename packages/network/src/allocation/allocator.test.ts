@@ -244,6 +244,22 @@ test("a service has a VIP in each of its networks, as long as it wants one", () 
   assert.equal(world.used("front"), "0 of 253");
 });
 
+test("a service with published ports has its first VIP in the ingress network", () => {
+  const world = new World([create("ingress", { Ingress: true }), create("front")]);
+  world.write(aService("web", { template: front, endpoint: published }));
+  world.settle();
+  const networks = (): string[] | undefined =>
+    world.store
+      .service("web" as ServiceId)
+      ?.Endpoint.VirtualIPs?.map(({ NetworkID, Addr }) => `${NetworkID} ${Addr}`);
+  const [first, second] = networks() ?? [];
+  assert.match(first ?? "", /^ingress 10\.0\.\d+\.\d+\/20$/);
+  assert.match(second ?? "", /^front 10\.0\.16\.\d+\/24$/);
+  world.update("web", { EndpointSpec: { Mode: "vip" } });
+  world.settle();
+  assert.deepEqual(networks(), [second]);
+});
+
 test("a service in one of the engine's own networks, and a task there, need nothing", () => {
   const world = new World([create("ingress", { Ingress: true })]);
   const Networks = [{ Target: "host" }];
@@ -332,7 +348,7 @@ test("ingress has a bridge on every node while any service publishes a port, als
   world.write({ kind: "removeNode", id: a });
   assert.deepEqual(Object.keys(world.network("ingress").Gam.gateways), ["b", "c"]);
   world.update("web", { EndpointSpec: {} });
-  assert.equal(world.settle(), "setGateways");
+  assert.equal(world.settle(), "setEndpoint setGateways");
   assert.deepEqual(world.network("ingress").Gam.gateways, {});
 });
 

@@ -48,7 +48,7 @@ export interface Segment {
   readonly services: readonly Service[];
   /** The servers of each service, sorted by address. */
   readonly servers: ReadonlyMap<ServiceId, readonly Server[]>;
-  /** Services' own addresses; none with `dnsrr`. */
+  /** Services' own addresses; none with `dnsrr`, and none in the ingress network. */
   readonly vips: ReadonlyMap<ServiceId, Ip4>;
 }
 
@@ -96,7 +96,8 @@ export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segmen
       servers: serversOf(sortedPlaces),
       vips: new Map(
         own.flatMap((service): [ServiceId, Ip4][] => {
-          const found = vipOf(service, Id);
+          // Published ports lead to tasks directly. The VIP of the ingress network is only for clients of the API.
+          const found = ground.network.Ingress ? undefined : vipOf(service, Id);
           if (found === undefined) return [];
           const vip = within(found, () => `service ${shown(service.Spec.Name)}`);
           return vip === undefined ? [] : [[service.ID, vip]];

@@ -115,15 +115,13 @@ export function addressesMissing(view: View): string | undefined {
     if (wrong !== undefined) return `network ${network.Name}: ${wrong}`;
   }
   for (const { ID, Spec, Endpoint } of view.services()) {
-    const wanted = Spec.EndpointSpec?.Mode === "dnsrr" ? [] : (Spec.TaskTemplate.Networks ?? []);
+    const targets = (Spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target);
+    const publishes = Spec.EndpointSpec?.Ports?.some(({ PublishMode }) => PublishMode !== "host");
+    const ingress = view.networks().filter(({ Ingress }) => Ingress && publishes);
+    const all = [...targets, ...ingress.map(({ Id }) => Id)];
+    const wanted = Spec.EndpointSpec?.Mode === "dnsrr" ? [] : all;
     const given = (Endpoint.VirtualIPs ?? []).map(({ NetworkID }) => NetworkID);
-    if (
-      given.toSorted().join() !==
-      wanted
-        .map(({ Target }) => Target)
-        .toSorted()
-        .join()
-    ) {
+    if (given.toSorted().join() !== wanted.toSorted().join()) {
       return `service ${ID} has VIPs in ${given.join() || "no network"}`;
     }
   }

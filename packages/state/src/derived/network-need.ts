@@ -46,13 +46,20 @@ export function isAttached(task: Pick<Task, "Spec" | "Gam">, view: View): boolea
   return problem === "" && networks.every(has);
 }
 
-/** Returns: the networks in which the service has a VIP. Published ports need none. */
+/**
+ * Returns: the networks in which the service has a VIP, the ingress network first. Published ports need no VIP,
+ * but clients of Swarm look for it there.
+ */
 export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): readonly Network[] {
   if (Spec.EndpointSpec?.Mode === "dnsrr") return [];
   const targets = Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
-  if (targets.length === 0 || isOfEngine(targets)) return [];
+  if (isOfEngine(targets)) return [];
   const ids = new Set(targets.map(({ Target }) => Target as NetworkId));
-  return [...ids].map((id) => view.network(id)).filter((network) => network !== undefined);
+  const publishes = ingressPorts(Spec.EndpointSpec).length > 0;
+  return [
+    publishes ? ingressOf(view) : undefined,
+    ...[...ids].map((id) => view.network(id)),
+  ].filter((network) => network !== undefined);
 }
 
 /** Returns: the network through which published ports reach tasks on other nodes. */

@@ -42,6 +42,11 @@ const mtuMin = 68;
  */
 const ingressName = "0.ingress";
 
+/** Returns: the planned name of the engine's network for this one, on every node. */
+export function engineNetworkName({ Ingress, Name }: Pick<Network, "Ingress" | "Name">): string {
+  return Ingress ? ingressName : Name;
+}
+
 /** Returns: undefined while this node has no part in the network. */
 export function planNetwork(
   network: Network,
@@ -53,7 +58,7 @@ export function planNetwork(
   if (gateway === undefined || Subnet === undefined) return undefined;
   return {
     network: network.Id,
-    name: network.Ingress ? ingressName : network.Name,
+    name: engineNetworkName(network),
     gateway,
     body: {
       Driver: "bridge",
