@@ -113,7 +113,7 @@ export class Agent {
       leader: () => this.#cluster?.peer.leader,
       voters: () => this.#cluster?.peer.raft.configuration.voters ?? [],
       reachable: (id) => this.#cluster?.peer.hears(id) ?? false,
-      fresh: async () => await this.#cluster?.driver.fresh(),
+      fresh: async () => (await this.#cluster?.driver.fresh()) ?? false,
       propose: (changes) => active().propose(changes),
       mint: mint.id,
       subscribe: (listener) => {

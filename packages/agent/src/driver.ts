@@ -49,7 +49,7 @@ export interface DriverParts {
 export class Driver {
   readonly #parts: DriverParts;
   readonly #answers = new Map<number, (answer: ProposalOutcome) => void>();
-  readonly #reads = new Map<number, () => void>();
+  readonly #reads = new Map<number, (isFresh: boolean) => void>();
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #endings: (() => void)[] = [];
   #lookAtSelf: (() => void) | undefined;
@@ -108,7 +108,7 @@ export class Driver {
     for (const settle of this.#answers.values()) {
       settle({ kind: "lost", message: "the agent is stopping" });
     }
-    for (const done of this.#reads.values()) done();
+    for (const done of this.#reads.values()) done(false);
     await this.#disk;
   }
 
@@ -129,10 +129,13 @@ export class Driver {
     });
   }
 
-  /** Resolves when the view holds all writes acknowledged before the call, or when the peer gives up waiting. */
-  fresh(): Promise<void> {
+  /**
+   * Resolves to true when the view holds all writes acknowledged before the call, to false when the peer gives up
+   * waiting.
+   */
+  fresh(): Promise<boolean> {
     return new Promise((resolve) => {
-      if (this.#stopped) return resolve();
+      if (this.#stopped) return resolve(false);
       this.#requests += 1;
       this.#reads.set(this.#requests, resolve);
       this.#step({ kind: "read", request: this.#requests });
@@ -221,7 +224,7 @@ export class Driver {
       case "read": {
         const done = this.#reads.get(effect.request);
         this.#reads.delete(effect.request);
-        return done?.();
+        return done?.(effect.fresh);
       }
       case "happened":
         for (const event of effect.events) for (const listener of this.#listeners) listener(event);

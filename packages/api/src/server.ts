@@ -22,6 +22,7 @@ import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
 import { errorResponseOf } from "./request/api-error.ts";
 import { announced, checkVersion, unversioned, wantsPlainErrors } from "./request/api-version.ts";
+import { withinAnswer } from "./request/old-copy.ts";
 import { attachRoutes } from "./routes/attach-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { gamRoutes } from "./routes/gam-routes.ts";
@@ -130,6 +131,7 @@ function buildApp(context: RouteContext): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, body, done) => done(null, body));
 
+  app.addHook("onRequest", (_request, reply, done) => withinAnswer(reply.raw, done));
   app.addHook("onRequest", async (request, reply) => {
     // Ignore errors of a lost client: code that cares looks at whether the call has ended.
     reply.raw.on("error", () => undefined);

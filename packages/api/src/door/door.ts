@@ -66,10 +66,10 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   /** Whether this peer currently hears the other one, as far as it knows. */
   reachable(id: NodeId): boolean;
   /**
-   * Resolves when view() holds everything that was acknowledged before the call. Takes bounded time: if no
-   * leader answers, it resolves and the copy may be old. Never rejects.
+   * Resolves to true when view() holds everything that was acknowledged before the call. Takes bounded time: if
+   * no leader answers, it resolves to false, and the copy may be old. Never rejects.
    */
-  fresh(): Promise<void>;
+  fresh(): Promise<boolean>;
   /**
    * Resolves when the changes are applied on this peer.
    * Errors: GamError STALE_VERSION, NAME_IN_USE, NOT_FOUND, IN_USE, BAD_REQUEST, NO_LEADER.

@@ -12,6 +12,7 @@ describe("writes at a peer whose copy may be old", () => {
     rig.door.fresh = async () => {
       reads += 1;
       rig.door.view = () => rig.door.store;
+      return true;
     };
   });
   beforeEach(() => {

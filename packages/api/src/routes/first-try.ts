@@ -8,7 +8,7 @@
 import { GamError } from "@gam/core";
 import type { AskedChange, View } from "@gam/state";
 import { ApiError } from "../request/api-error.ts";
-import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+import { type RouteContext, requireActive, sureView, write } from "./route-context.ts";
 
 /** Returns: whether the write had no effect for certain. A lost write may still be applied. */
 function isRefused(thrown: unknown): boolean {
@@ -26,7 +26,8 @@ const refused: ReadonlySet<GamError["code"]> = new Set([
 
 /**
  * Writes a change. Calls `changeIn` again with a newer view after a refusal. Errors: its own; those of write();
- * ApiError 503 outside of a cluster.
+ * NO_LEADER if
+ * there is no newer view; ApiError 503 outside of a cluster.
  */
 export async function writeChange(
   context: RouteContext,
@@ -37,6 +38,6 @@ export async function writeChange(
     await write(context, [changeIn(context.door.view())]);
   } catch (thrown) {
     if (!isRefused(thrown)) throw thrown;
-    await write(context, [changeIn(await freshView(context))]);
+    await write(context, [changeIn(await sureView(context))]);
   }
 }

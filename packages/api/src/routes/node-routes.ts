@@ -7,7 +7,7 @@ import { Filters } from "../request/filters.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import { resolve } from "../request/reference.ts";
-import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+import { freshView, type RouteContext, requireActive, sureView, write } from "./route-context.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -36,7 +36,7 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
     const body = await readJsonBody(request.body);
     const basedOn = new Query(request.url).version("node");
     const spec = readNodeSpec(body);
-    const nodes = (await freshView(context)).nodes();
+    const nodes = (await sureView(context)).nodes();
     const { ID, Spec } = resolve(request.params.ref, nodes, nodeNaming);
     const demoted = Spec.Role === "manager" && spec.Role === "worker";
     if (demoted && nodes.every((node) => node.ID === ID || node.Spec.Role === "worker")) {
@@ -47,7 +47,7 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 
   app.delete<Ref>("/nodes/:ref", async (request, reply) => {
-    const view = await freshView(context);
+    const view = await sureView(context);
     const { ID, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
     const force = new Query(request.url).flag("force");
     if (Status.State !== "down" && !force) {

@@ -9,6 +9,7 @@ import type { ClusterDoor } from "../door/door.ts";
 import type { Attachments } from "../engine/attachments.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ApiError, asInner, notInSwarm } from "../request/api-error.ts";
+import { markOld } from "../request/old-copy.ts";
 
 export interface RouteContext {
   readonly door: ClusterDoor;
@@ -30,11 +31,21 @@ export function closing(reply: FastifyReply): AbortSignal {
   return ended.signal;
 }
 
-/** Resolves to the state with all acknowledged writes. Errors: ApiError 503 outside of a cluster. */
+/**
+ * Resolves to the state with all acknowledged writes. Without a leader to ask, it resolves to this peer's copy, and
+ * the answer says so. Errors: ApiError 503 outside of a cluster.
+ */
 export async function freshView({ door }: RouteContext): Promise<View> {
   requireActive(door);
-  await door.fresh();
+  if (!(await door.fresh())) markOld();
   return door.view();
+}
+
+/** Like freshView(), for writes. Errors: GamError NO_LEADER instead of a copy that may be old. */
+export async function sureView({ door }: RouteContext): Promise<View> {
+  requireActive(door);
+  if (await door.fresh()) return door.view();
+  throw new GamError("NO_LEADER", 'Cannot write: this host reaches no leader. Run "gam status"');
 }
 
 /** Errors: ApiError 503 outside of a cluster. */

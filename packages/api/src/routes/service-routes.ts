@@ -18,7 +18,7 @@ import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import { resolve } from "../request/reference.ts";
 import { writeChange } from "./first-try.ts";
-import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+import { freshView, type RouteContext, requireActive, sureView, write } from "./route-context.ts";
 import { madeUpName } from "./service-name.ts";
 import { type EngineNames, networksById, withEngineNetworks } from "./service-networks.ts";
 
@@ -83,7 +83,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
   });
 
   app.delete<Ref>("/services/:ref", async (request, reply) => {
-    const view = await freshView(context);
+    const view = await sureView(context);
     const { ID } = resolve(request.params.ref, view.services(), serviceNaming);
     await write(context, [{ kind: "removeService", id: ID }]);
     return reply.send();

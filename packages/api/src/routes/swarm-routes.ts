@@ -21,6 +21,7 @@ import {
   requireActive,
   rotateRoot,
   rotateTokens,
+  sureView,
   write,
 } from "./route-context.ts";
 import { clusterInfo } from "./system-routes.ts";
@@ -88,7 +89,7 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
     const query = new Query(request.url);
     const body = await readJsonBody(request.body);
     const basedOn = query.version("swarm");
-    const { cluster } = await freshView(context);
+    const { cluster } = await sureView(context);
     if (cluster === undefined) throw notYet();
     const spec = readClusterSpec(body);
     // This copy decides whether keys are replaced, so it must be the version that the client has read.
@@ -191,8 +192,7 @@ interface Addresses {
   readonly DataPathAddr?: string | undefined;
 }
 
-function listenAddr(value: unknown): string | undefined {
-  const address = textOf(value);
+function listenAddr(address: string | undefined): string | undefined {
   return address === listenAddrUsual ? undefined : address;
 }
 

@@ -2,6 +2,7 @@
 import { arch, cpus, hostname, totalmem } from "node:os";
 import type { EngineAnswer } from "@gam/engine";
 import type { Cluster, View } from "@gam/state";
+import { oldCopyNotice } from "@gam/state/answers";
 import type { FastifyInstance } from "fastify";
 import { managerAddress } from "../answers/node-answer.ts";
 import { clusterTlsInfo } from "../answers/tls-info.ts";
@@ -55,10 +56,18 @@ export function systemRoutes(app: FastifyInstance, context: RouteContext): void 
     if (found !== undefined) {
       const body = objectOr(found.body, {});
       const options = Array.isArray(body.SecurityOptions) ? body.SecurityOptions : [];
-      return { ...body, SecurityOptions: [...options, ...encryptionOf(door)], Swarm };
+      const known = Array.isArray(body.Warnings) ? body.Warnings : [];
+      const Warnings = [...known, ...warningsOf(door)];
+      return {
+        ...body,
+        SecurityOptions: [...options, ...encryptionOf(door)],
+        Swarm,
+        // As in the engine's answer, null for none.
+        Warnings: Warnings.length > 0 ? Warnings : null,
+      };
     }
-    const Warnings = [`WARNING: No Docker engine answers at ${engine.socketPath}`];
-    return { ...infoWithoutEngine(), Swarm, Warnings };
+    const missingEngine = `WARNING: No Docker engine answers at ${engine.socketPath}`;
+    return { ...infoWithoutEngine(), Swarm, Warnings: [missingEngine, ...warningsOf(door)] };
   });
 }
 
@@ -70,6 +79,12 @@ async function askOrNothing(
 ): Promise<EngineAnswer | undefined> {
   const answer = await engine.ask(method, path).catch(missing);
   return answer?.status === 200 ? answer : undefined;
+}
+
+/** `docker info` shows these on its error stream. */
+function warningsOf(door: ClusterDoor): readonly string[] {
+  const isLost = door.state() === "active" && door.leader() === undefined;
+  return isLost ? [`WARNING: ${oldCopyNotice}`] : [];
 }
 
 function objectOr(body: unknown, otherwise: Record<string, unknown>): Record<string, unknown> {

@@ -70,7 +70,7 @@ export class FakeDoor implements ClusterDoor {
   leader = (): NodeId | undefined => this.self;
   voters = (): readonly NodeId[] => [this.self];
   reachable = (): boolean => true;
-  fresh = (): Promise<void> => Promise.resolve();
+  fresh = (): Promise<boolean> => Promise.resolve(true);
   mint = (): string => this.#mint.id();
 
   async propose(changes: readonly AskedChange[]): Promise<{ index: number }> {

@@ -4,7 +4,7 @@
  * Decides what a user must know first: whether there is a leader, which hosts are lost, what the next loss
  * would stop. Does not decide colours: the caller passes them in as functions.
  */
-import type { GamStatus, NodeSummary } from "@gam/state/answers";
+import { type GamStatus, type NodeSummary, oldCopyNotice } from "@gam/state/answers";
 import { type Cell, columns } from "./columns.ts";
 
 /** Above this share in use, the view warns: of all subnets, and of the addresses in one network. */
@@ -229,6 +229,7 @@ function advice(status: GamStatus, paint: Paint): string[] {
       paint.red(
         "Nothing can be scheduled until a leader is elected; running containers are not affected",
       ),
+      paint.yellow(oldCopyNotice),
       `${votersWanted(voters.length)}${missing && `; not heard: ${missing}`}`,
       ...(isLost(status) ? [recoverAdvice] : []),
     ];

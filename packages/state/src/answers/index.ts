@@ -9,6 +9,7 @@ export {
   checkStatus,
   type GamStatus,
   type NodeSummary,
+  oldCopyNotice,
   type Pools,
 } from "./status.ts";
 export { checkJoinTokens, type JoinTokens } from "./tokens.ts";

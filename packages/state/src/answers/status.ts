@@ -79,6 +79,9 @@ export interface GamStatus {
   readonly problems: readonly string[];
 }
 
+/** What "gam status", "docker info" and the Warning header of an answer say of a peer without a leader. */
+export const oldCopyNotice = "This host reaches no leader, so what it shows may be old";
+
 const nodesMax = 10_000;
 const sentencesMax = 10_000;
 const networksMax = 100_000;
