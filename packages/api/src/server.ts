@@ -27,7 +27,7 @@ import { attachRoutes } from "./routes/attach-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { gamRoutes } from "./routes/gam-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
-import { describe, objects } from "./routes/objects.ts";
+import { objects } from "./routes/objects.ts";
 import type { RouteContext } from "./routes/route-context.ts";
 import { secretRoutes } from "./routes/secret-routes.ts";
 import { systemRoutes } from "./routes/system-routes.ts";
@@ -63,9 +63,9 @@ export class ApiServer {
 
   private constructor(options: ApiServerOptions) {
     this.#door = options.door;
-    const events = new SwarmEvents(() => Date.now(), describe);
+    const events = new SwarmEvents(() => options.door.view());
     const engine = new Engine(options.engineSocketPath);
-    this.#deafen = options.door.subscribe((event) => events.notice(event));
+    this.#deafen = options.door.subscribe(() => events.notice());
     const attachments = new Attachments(options.door, engine, options.log);
     this.#attachments = attachments;
     this.#sweeps = setInterval(() => void this.#sweep(), sweepMs);

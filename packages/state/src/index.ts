@@ -53,6 +53,7 @@ export {
   type JoinToken,
 } from "./objects/cluster.ts";
 export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
+export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
 export { label } from "./objects/label.ts";
 export { macOf } from "./objects/mac.ts";
@@ -109,20 +110,20 @@ export {
 } from "./objects/task.ts";
 export { readClusterSpec } from "./specs/cluster-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
+export { goFields } from "./specs/json-shape.ts";
 export {
   demandsEncryption,
-export { goFields } from "./specs/json-shape.ts";
   newIngressNetwork,
   predefinedNetworks,
+  readNetworkKind,
   readNetworkSpec,
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
-  readNetworkKind,
 export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
+export { readInitRequest, readJoinRequest } from "./specs/swarm-request.ts";
 export {
   checkChange,
   checkEnvelope,
-export { readInitRequest, readJoinRequest } from "./specs/swarm-request.ts";
   checkProposal,
   type Envelope,
   insistOnDialect,

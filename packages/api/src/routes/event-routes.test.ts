@@ -84,10 +84,10 @@ test("updates show the changed attributes", async () => {
 });
 
 test("clients that ask for past events get them, up to the requested time", async () => {
-  const since = Math.floor(Date.now() / 1000) - 5;
+  const since = rig.door.nowMs / 1000 + 0.001;
   await rig.call("POST", "/networks/create", { Name: "past", Driver: "overlay" });
   rig.engine.on("GET /events", (_call, answer) => answer.writeHead(200).end());
-  const until = Date.now() / 1000;
+  const until = rig.door.nowMs / 1000;
   const path = `/events?since=${since}&until=${until}&filters=${encodeURIComponent('{"type":["network"]}')}`;
   const { text } = await rig.call("GET", path);
   const lines = text

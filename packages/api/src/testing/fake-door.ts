@@ -65,6 +65,11 @@ export class FakeDoor implements ClusterDoor {
     this.self = self;
   }
 
+  /** The time of the last change. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
   state = (): "inactive" | "active" => this.#state;
   view = (): View => this.store;
   leader = (): NodeId | undefined => this.self;

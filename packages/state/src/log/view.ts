@@ -1,5 +1,6 @@
 import type { NodeId, ServiceId } from "@gam/core";
 import type { Cluster } from "../objects/cluster.ts";
+import type { Happening } from "../objects/happening.ts";
 import type { Task } from "../objects/task.ts";
 import type { Rows, TableName } from "./change.ts";
 
@@ -33,6 +34,8 @@ export interface View extends Readers {
   tasksOn(id: NodeId): readonly Task[];
   /** Tasks that wait for a node: isWaiting(). */
   tasksWaiting(): readonly Task[];
+  /** The last events of the cluster, oldest first: what "docker events" shows. */
+  happenings(): readonly Happening[];
   /** Peers that were removed and may not return without a token. */
   isRemoved(id: NodeId): boolean;
 }

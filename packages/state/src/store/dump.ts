@@ -10,7 +10,9 @@ import { aDialect, aMessage, anIndex } from "../checks/field-checks.ts";
 import { type Outcome, type Rows, refusalCodes, type TableName } from "../log/change.ts";
 import { lowestDialect } from "../log/dialect.ts";
 import type { Cluster } from "../objects/cluster.ts";
+import type { Happening } from "../objects/happening.ts";
 import { inOwnSchema, schema } from "./dump-schema.ts";
+import { checkHappenings } from "./history.ts";
 import { type ListName, listNames, tables } from "./tables.ts";
 
 /** The objects of each table, in order. */
@@ -23,6 +25,7 @@ export interface Dump extends Lists {
   readonly cluster: Cluster | undefined;
   readonly removed: readonly NodeId[];
   readonly outcomes: readonly (readonly [ProposalId, Outcome])[];
+  readonly happenings?: readonly Happening[] | undefined;
 }
 
 /** Returns: the rows of a table. The cluster is a list of at most one. */
@@ -68,6 +71,7 @@ const shape = struct({
   ...listed((name) => checkList(name)),
   removed: once(id<NodeId>(), (one) => [one], "each removed node once"),
   outcomes: once(checkEntry, ([one]) => [one], "each proposal once"),
+  happenings: checkHappenings,
 });
 
 /** Returns: one check for the list of each table. */
@@ -108,6 +112,7 @@ const rows = keeping({
   ...listed((name) => list(tables[name].parts, objectsMax)),
   removed: list(check.string(64), objectsMax),
   outcomes: list(checkEntry, objectsMax),
+  happenings: checkHappenings,
 });
 
 /**

@@ -24,8 +24,10 @@ import { dialectOfProposal, firstDialect, refusalOfDialect } from "../log/dialec
 import type { Occasion } from "../log/occasion.ts";
 import type { Event, Readers, View } from "../log/view.ts";
 import type { Cluster } from "../objects/cluster.ts";
+import type { Happening } from "../objects/happening.ts";
 import { type Dump, type Lists, rowsOf } from "./dump.ts";
 import { schema } from "./dump-schema.ts";
+import { History } from "./history.ts";
 import { Table } from "./table.ts";
 import { listNames, onlyOne, tableNames, tables } from "./tables.ts";
 import { TaskIndex } from "./task-index.ts";
@@ -66,6 +68,7 @@ export class Store extends Reading implements View {
   readonly #removed = new Table<NodeId, NodeId>();
   readonly #tasks = new TaskIndex();
   readonly #outcomes = new Map<ProposalId, Outcome>();
+  readonly #history = new History();
   /** The tables that a proposal changes. The index of tasks follows from them. */
   readonly #all: readonly Table<string, unknown>[];
   #index = 0;
@@ -94,6 +97,11 @@ export class Store extends Reading implements View {
   tasksWaiting = this.#tasks.waiting;
   isRemoved = (id: NodeId): boolean => this.#removed.has(id);
 
+  /** Returns: the last events of the cluster, oldest first. */
+  happenings(): readonly Happening[] {
+    return this.#history.all();
+  }
+
   /** Returns: the outcome of a proposal, if it was applied recently. */
   outcomeOf(id: ProposalId): Outcome | undefined {
     return this.#outcomes.get(id);
@@ -120,6 +128,7 @@ export class Store extends Reading implements View {
       ? { refusal: unread, events: [] }
       : this.#attempt(proposal);
     if (refusal === undefined) this.#dialect = Math.max(this.#dialect, needed);
+    this.#history.note(events, proposal.atMs);
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
     this.#outcomes.set(proposal.id, outcome);
@@ -217,6 +226,7 @@ export class Store extends Reading implements View {
       ...(lists as unknown as Lists),
       removed: this.#removed.all(),
       outcomes: [...this.#outcomes],
+      happenings: this.happenings(),
     };
     return encode(dump);
   }
@@ -231,6 +241,7 @@ export class Store extends Reading implements View {
     for (const id of dump.removed) this.#removed.put(id, id);
     this.#outcomes.clear();
     for (const [id, outcome] of dump.outcomes) this.#outcomes.set(id, outcome);
+    this.#history.restore(dump.happenings ?? []);
     return events;
   }
 
