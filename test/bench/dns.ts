@@ -124,9 +124,15 @@ function plan(): DnsPlan {
     [address(n)],
   ]);
   const twenty = Array.from({ length: 20 }, (_, n) => address(n));
-  const zone = { network: "net" as NetworkId, internal: false, gateway, subnet: "127.0.0.0/8" };
+  const zone = { network: "net" as NetworkId, name: "net", internal: false, gateway };
+  const subnet = "127.0.0.0/8";
   const zones = [
-    { ...zone, names: new Map([...known, ["tasks.long", twenty] as const]), reverse: new Map() },
+    {
+      ...zone,
+      subnet,
+      names: new Map([...known, ["tasks.long", twenty] as const]),
+      reverse: new Map(),
+    },
   ];
   return { zones, clients: new Map(), confined: new Set() };
 }

@@ -25,6 +25,7 @@ const plan: DnsPlan = {
   zones: [
     {
       network: front,
+      name: "front",
       internal: false,
       gateway: "10.0.1.2",
       subnet: "10.0.1.0/24",

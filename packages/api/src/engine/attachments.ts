@@ -27,6 +27,9 @@ export interface Attached {
   /** This node's gateway, which also answers DNS. */
   readonly gateway: string;
   readonly engine: EngineNetwork;
+  /** The container's name in the network, or what stands for it until the engine has chosen one. */
+  readonly name: string;
+  readonly aliases: readonly string[];
 }
 
 export interface AttachWish {
@@ -89,7 +92,7 @@ export class Attachments {
         const message = `Could not attach to network ${Name}: the engine has no network for it. Try again`;
         throw new GamError("ENGINE_FAILED", message);
       }
-      return { key, network, engine, ...place };
+      return { key, network, engine, ...names, ...place };
     } catch (thrown) {
       await this.giveBack([{ key, network }]);
       throw thrown;
@@ -99,6 +102,23 @@ export class Attachments {
   /** Marks the containers as created: from now on they keep their attachments. */
   settle(attached: readonly Pick<Attached, "key">[]): void {
     for (const { key } of attached) this.#held.delete(key);
+  }
+
+  /**
+   * Adds the names that a container gets only with its creation: its short id, and a name that the engine chose.
+   * Without a leader they stay names on this node, which its engine resolves.
+   */
+  async introduce(
+    attached: readonly Pick<Attached, "key" | "network" | "name" | "aliases">[],
+    { id, name }: { readonly id: string; readonly name: string | undefined },
+  ): Promise<void> {
+    const node = this.#door.self;
+    const changes = attached.map((one) => {
+      const { key, network } = one;
+      const names = { name: name ?? one.name, aliases: withShortId(one.aliases, id) };
+      return { kind: "attachContainer", network, key, node, ...names } as const;
+    });
+    await this.#propose(changes, "Could not add names of a container");
   }
 
   /** Creation failed: releases the addresses. If that fails too, the next sweep retries. */
@@ -160,15 +180,23 @@ export class Attachments {
     );
   }
 
-  async #propose(changes: Parameters<ClusterDoor["propose"]>[0]): Promise<void> {
+  async #propose(
+    changes: Parameters<ClusterDoor["propose"]>[0],
+    failure = "Could not release addresses of containers yet",
+  ): Promise<void> {
     try {
       await this.#door.propose(changes);
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
       const reason = messageOf(thrown);
-      this.#log.warn({ reason }, "Could not release addresses of containers yet");
+      this.#log.warn({ reason }, failure);
     }
   }
+}
+
+/** As in Swarm, a container's id as it is shown to people is one of its names. */
+export function withShortId(aliases: readonly string[], id: string): readonly string[] {
+  return [...new Set([...aliases, id.slice(0, 12)])].filter((one) => one !== "");
 }
 
 /** Swarm's text. */

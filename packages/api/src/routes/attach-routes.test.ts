@@ -15,6 +15,7 @@ let containers: unknown[];
 let refusals: Map<string, [status: number, message: string]>;
 
 const made = "c".repeat(64);
+const shortId = "c".repeat(12);
 const engineId = (name: string): string => `${name}-`.padEnd(64, "0");
 
 before(async () => {
@@ -38,7 +39,9 @@ before(async () => {
     ),
   );
   rig.engine.on("GET /containers/json", (_call, answer) => json(answer, containers));
-  rig.engine.on("GET /containers/box/json", (_call, answer) => json(answer, { Name: "/box" }));
+  rig.engine.on("GET /containers/box/json", (_call, answer) =>
+    json(answer, { Name: "/box", Id: made }),
+  );
   take("POST /containers/create", 201, { Id: made, Warnings: [] });
   take(`DELETE /containers/${made}`, 204);
   for (const name of ["open", "wide", "mine"]) {
@@ -221,7 +224,7 @@ test("a connected container has an address, which is released when it is disconn
   });
   assert.equal(status, 200);
   const [attachment] = attachmentsOf("open");
-  assert.equal(attachment?.name, "box");
+  assert.deepEqual([attachment?.name, attachment?.aliases], ["box", ["a", shortId]]);
   const { Container, EndpointConfig } = sent();
   assert.equal(Container, "box");
   const { Aliases, IPAMConfig } = EndpointConfig as Record<string, unknown>;
@@ -229,6 +232,20 @@ test("a connected container has an address, which is released when it is disconn
   containers = [holder("open", attachment?.address ?? "")];
   await clear("open");
   assert.equal(got.at(-1)?.route, `POST /networks/${engineId("open")}/disconnect`);
+});
+
+test("a container has the name that the engine chose, and its short id", async () => {
+  rig.engine.on(`GET /containers/${made}/json`, (_call, answer) =>
+    json(answer, { Name: "/brave_euler" }),
+  );
+  const { status } = await rig.call("POST", "/v1.44/containers/create", {
+    HostConfig: { NetworkMode: "open" },
+  });
+  assert.equal(status, 201);
+  const [attachment] = attachmentsOf("open");
+  assert.deepEqual([attachment?.name, attachment?.aliases], ["brave_euler", [shortId]]);
+  assert.notEqual(attachment?.address, "");
+  await clear("open");
 });
 
 test("calls without a network of the cluster are passed on unchanged", async () => {
@@ -257,7 +274,7 @@ test("a container has the address and the aliases that it asked for", async () =
   });
   assert.equal(status, 201);
   const [attachment] = attachmentsOf("open");
-  assert.deepEqual([attachment?.address, attachment?.aliases], [wish, ["a"]]);
+  assert.deepEqual([attachment?.address, attachment?.aliases], [wish, ["a", shortId]]);
   containers = [holder("open", wish)];
   const EndpointConfig = { IPAMConfig: { IPv4Address: wish } };
   const again = await rig.call("POST", "/networks/open/connect", {

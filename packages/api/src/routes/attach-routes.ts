@@ -10,7 +10,7 @@ import type { EngineAnswer } from "@gam/engine";
 import { macOf, type Network } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { findNetwork } from "../answers/network-reference.ts";
-import type { Attached, AttachWish } from "../engine/attachments.ts";
+import { type Attached, type AttachWish, withShortId } from "../engine/attachments.ts";
 import { messageIn, missing } from "../engine/engine.ts";
 import { engineNetwork } from "../engine/engine-networks.ts";
 import { passCall } from "../engine/engine-proxy.ts";
@@ -91,7 +91,8 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
     const wish = wishIn(network, settings);
     const found = await engine.ask("GET", `/containers/${encodeURIComponent(container)}/json`);
     if (found.status !== 200) throw refusalOf(found);
-    const attached = await attachments.attach(network, { ...wish, name: nameOf(found) });
+    const aliases = withShortId(wish.aliases, textOf(fieldsOf(found.body).Id));
+    const attached = await attachments.attach(network, { ...wish, aliases, name: nameOf(found) });
     const answer = await orElseGiveBack(context, [attached], () =>
       connect(context, attached.engine.id, container, withPlace(settings, attached)),
     );
@@ -180,6 +181,10 @@ async function createAttached(context: RouteContext, creation: Creation): Promis
       await engine.order("DELETE", `/containers/${id}?force=1&v=1`).catch(missing);
       return joined;
     }
+    const path = `/containers/${id}/json`;
+    const made = creation.name === "" ? await engine.ask("GET", path).catch(missing) : undefined;
+    const chosen = made === undefined ? creation.name : nameOf(made);
+    await attachments.introduce(attached, { id, name: chosen || undefined });
     return answer;
   });
 }

@@ -129,6 +129,46 @@ test("a task's host name never hides a service's name", () => {
   assert.deepEqual(zone(cluster, "front").names.get("web"), ["10.1.1.1"]);
 });
 
+// Every kind of name that Swarm answers, with the network's name and without, asked on the task's host and on another.
+for (const self of ["a", "b"]) {
+  test(`each name of a task, with its network, is known on node ${self}`, () => {
+    const cluster = world();
+    cluster.report("t1", "running", { ContainerID: "0123456789abcdef" });
+    cluster.report("t3", "running", { ContainerID: "fedcba9876543210" });
+    const known = (name: string): string[] =>
+      dns(cluster, self)
+        .zones.filter(({ names }) => names.has(name))
+        .map((one) => one.name);
+    const both = ["front", "back"];
+    const table: Record<string, string[]> = {
+      web: both,
+      "tasks.web": both,
+      www: ["front"],
+      "tasks.www": ["front"],
+      "web.1.t1": both,
+      "0123456789ab": both,
+      db: ["back"],
+      "tasks.db": ["back"],
+      "db.1.t3": ["back"],
+      "db-1": ["back"],
+      fedcba987654: ["back"],
+      tool: both,
+      spade: ["front"],
+      ingress: [],
+    };
+    const found = Object.keys(table).map((name) => [name, known(name).sort()]);
+    const want = Object.entries(table).map(([name, networks]) => [name, [...networks].sort()]);
+    assert.deepEqual(found, want);
+    for (const one of dns(cluster, self).zones) {
+      for (const pointer of one.reverse.values()) {
+        const [name = "", network] = pointer.toLowerCase().split(/\.(?=[^.]*$)/);
+        assert.equal(network, one.name);
+        assert.ok(one.names.has(name), `${pointer} has an address`);
+      }
+    }
+  });
+}
+
 test("a task without a host name has that of its container", () => {
   const cluster = new TestCluster();
   cluster.node("a");

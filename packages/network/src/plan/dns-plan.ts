@@ -4,6 +4,9 @@
  * As in Swarm: a service's name and its aliases resolve to its VIP (with `dnsrr`: to its running tasks), and
  * `tasks.` before them to its running tasks. A task's container name and host name resolve even before it runs, so
  * that tasks find each other while they start. A service's name never resolves to a task with the same name.
+ * The short id of a task's container is a name once the container exists.
+ *
+ * With the network's name after it (`web.front`), each of these names resolves in that network alone.
  */
 import type { NetworkId } from "@gam/core";
 import {
@@ -64,7 +67,7 @@ function planZone(segment: Segment, guard: PlanGuard): DnsZone {
   for (const name of hostNames) if (!names.has(name)) add(name, [gateway]);
   return {
     network: network.Id,
-    name: network.Name,
+    name: network.Name.toLowerCase(),
     internal: network.Internal,
     gateway,
     subnet,
@@ -99,16 +102,15 @@ function namesOf({ holder, node }: SegmentEndpoint): string[] {
     const { name, aliases = [] } = holder.attachment;
     return [name, ...aliases];
   }
-  return [containerName(holder.task), ...hostNameOf(holder.task, node)];
+  const id = holder.task.Status.ContainerStatus?.ContainerID ?? "";
+  const shortId = id === "" ? [] : [id.slice(0, shortIdLength)];
+  return [containerName(holder.task), ...shortId, ...hostNameOf(holder.task, node)];
 }
 
-/** The container's host name: the one in the spec, or else the engine's default. */
+/** The container's host name in the spec. Without one the engine uses the short id. */
 function hostNameOf(task: Task, node: Node): string[] {
   const wish = task.Spec.ContainerSpec.Hostname;
-  if (!wish) {
-    const id = task.Status.ContainerStatus?.ContainerID ?? "";
-    return id === "" ? [] : [id.slice(0, shortIdLength)];
-  }
+  if (!wish) return [];
   const expanded = expandTemplate(wish, templateContext(task, node));
   // The worker rejects a task whose template does not expand.
   return "text" in expanded && expanded.text !== "" ? [expanded.text] : [];

@@ -162,8 +162,8 @@ export interface DnsPlan {
 /** The names of one network. */
 export interface DnsZone {
   readonly network: NetworkId;
-  /** The network's name: `web.NAME` means `web` in it. */
-  readonly name?: string;
+  /** The network's name in lower case: `web.NAME` means `web` in this network alone. */
+  readonly name: string;
   /** Queries at this gateway get only the cluster's names. */
   readonly internal: boolean;
   readonly gateway: string;

@@ -18,6 +18,7 @@ function planOf(names: Record<string, string[]>, gateways = [gateway]): DnsPlan 
   return {
     zones: gateways.map((address) => ({
       network: address as NetworkId,
+      name: address,
       internal: false,
       gateway: address,
       subnet: "127.0.0.0/16",

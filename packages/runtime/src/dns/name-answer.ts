@@ -6,6 +6,10 @@
  *
  * - A container's networks are searched in their order, and the first one that knows the name answers alone.
  *   Addresses of two networks together would send half of the connections into the wrong network.
+ * - A name may have the name of one of these networks behind it: `web.front` is `web` in `front` alone. As in
+ *   Docker, the whole name is looked up first, then with the shortest network name.
+ * - If such a name does not exist, it is forwarded, as Docker does, because a network may be called `dev` or
+ *   `example.org`. It is not forwarded if no domain can end like the network's name (`shop_front`).
  * - Any other sender is served from the network whose gateway it asked, if its address is in that network's
  *   subnet: a container that no plan has yet, or another node's gateway. All others are refused. Otherwise
  *   every bridge and every host with a route would see a network's names and have an open forwarder.
@@ -70,12 +74,12 @@ export class NameBook {
     if (query.class !== internetClass || transfers.includes(query.type)) return refused;
     const zones = this.#zonesOf(asker);
     if (zones === undefined) return refused;
-    for (const { names } of zones) {
-      const addresses = names.get(query.name);
-      if (addresses === undefined) continue;
+    const addresses = addressesOf(query.name, zones);
+    if (addresses !== undefined) {
       return query.type === type.a ? this.#turned(addresses) : nothing;
     }
-    const unknown = this.#isConfined(asker) ? noSuchName : "forward";
+    const isOurs = this.#isConfined(asker) || isOnlyOurs(query.name, zones);
+    const unknown = isOurs ? noSuchName : "forward";
     return query.name.endsWith(reverseSuffix) ? (this.#reverse(query, zones) ?? unknown) : unknown;
   }
 
@@ -108,6 +112,26 @@ export class NameBook {
     const turned = [...addresses.slice(first), ...addresses.slice(0, first)];
     return { rcode: rcode.noError, addresses: turned };
   }
+}
+
+/** `undefined`: there is no such name. */
+function addressesOf(name: string, zones: readonly DnsZone[]): readonly string[] | undefined {
+  for (const { names } of zones) {
+    const addresses = names.get(name);
+    if (addresses !== undefined) return addresses;
+  }
+  for (let dot = name.lastIndexOf("."); dot > 0; dot = name.lastIndexOf(".", dot - 1)) {
+    const zone = zones.find((one) => one.name === name.slice(dot + 1));
+    const addresses = zone?.names.get(name.slice(0, dot));
+    if (addresses !== undefined) return addresses;
+  }
+  return undefined;
+}
+
+/** Whether the name ends like a network's name, and like no domain: those end in letters alone. */
+function isOnlyOurs(name: string, zones: readonly DnsZone[]): boolean {
+  if (/(^|\.)([a-z]+|xn--[a-z0-9-]+)$/.test(name)) return false;
+  return zones.some((zone) => name.endsWith(`.${zone.name}`));
 }
 
 function isInside(address: string, spans: readonly (Span | undefined)[]): boolean {

@@ -20,7 +20,7 @@ async function way(
   const names = new Map();
   const reverse = new Map();
   const at = { network: "n" as NetworkId, internal: false, gateway: to, subnet: "127.0.0.0/16" };
-  const zone = { ...at, names, reverse };
+  const zone = { ...at, name: "n", names, reverse };
   server.serve({ zones: [zone], clients: new Map(), confined: new Set() });
   const relay = createSocket("udp4").bind(0, from);
   t.after(() => relay.close());

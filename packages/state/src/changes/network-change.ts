@@ -4,7 +4,7 @@ import type { ChangeOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
 import { overlaps } from "../objects/cidr.ts";
-import type { Network } from "../objects/network.ts";
+import type { Attachment, Network } from "../objects/network.ts";
 
 type Change = ChangeOf<"network">;
 
@@ -37,12 +37,14 @@ export function networkAfter(
     }
     case "attachContainer": {
       const { key, node, name, wish, aliases = [] } = change;
-      if (extra.attachments[key] !== undefined) return network;
+      const known = extra.attachments[key];
+      if (known !== undefined && (known.node !== node || hasNames(known, change))) return network;
+      const sought = known === undefined ? wish : known.wish;
       const attachment = {
         node,
         name,
-        address: "",
-        ...(wish !== undefined && { wish }),
+        address: known?.address ?? "",
+        ...(sought !== undefined && { wish: sought }),
         ...(aliases.length > 0 && { aliases }),
       };
       return moved({ ...extra, attachments: { ...extra.attachments, [key]: attachment } });
@@ -62,6 +64,13 @@ export function networkAfter(
     default:
       unreachable(change);
   }
+}
+
+function hasNames(
+  known: Attachment,
+  { name, aliases = [] }: Extract<Change, { kind: "attachContainer" }>,
+): boolean {
+  return known.name === name && (known.aliases ?? []).join(" ") === aliases.join(" ");
 }
 
 /** Returns: the network without the removed node's part in it; undefined if the node had no part. */

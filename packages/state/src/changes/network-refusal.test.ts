@@ -216,6 +216,24 @@ test("a removed node frees its bridges' and plain containers' addresses, and no 
   assert.deepEqual(log.store.network(net)?.Gam.gateways, { b: "10.1.0.3" });
 });
 
+test("a known attachment gets new names, and keeps its address and its node", () => {
+  const log = new TestLog();
+  const b = "b" as NodeId;
+  log.write({ kind: "joinNode", node: aNode("a") }, { kind: "joinNode", node: aNode("b") });
+  log.write(attachable, attach("k1"));
+  log.write({ kind: "setAttachment", id: net, key: "k1", address: "10.1.0.9" });
+  const rename = (node: typeof a) => {
+    const names = { name: "box", aliases: ["c0ffee"] };
+    return log.write({ kind: "attachContainer", network: net, key: "k1", node, ...names }).events;
+  };
+  const found = () => log.store.network(net)?.Gam.attachments.k1;
+  assert.deepEqual(rename(b), []);
+  assert.equal(found()?.name, "shell-k1");
+  assert.equal(rename(a).length, 1);
+  assert.deepEqual(found(), { node: a, name: "box", address: "10.1.0.9", aliases: ["c0ffee"] });
+  assert.deepEqual(rename(a), []);
+});
+
 test("an assigned task loses its addresses only when it cannot use them any more", () => {
   const log = new TestLog();
   log.write({ kind: "joinNode", node: aNode("a") }, aService("web"));

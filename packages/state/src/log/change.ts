@@ -103,7 +103,8 @@ export type AskedChange =
   | { readonly kind: "removeNetwork"; readonly id: NetworkId }
   /**
    * Asks for an address for a container that is not a task: `wish`, or any. Refused unless the network is
-   * attachable. Also refused when the wish is not an address of the network, or is in use.
+   * attachable. Also refused when the wish is not an address of the network, or is in use. For a known key it
+   * only changes the names.
    */
   | {
       readonly kind: "attachContainer";
