@@ -140,9 +140,8 @@ const refused: readonly Refused[] = [
       "/services/create",
       { TaskTemplate: { ContainerSpec: { Image: "a", Secrets: [{ SecretID: "x" }] } } },
     ],
-    status: 501,
-    message:
-      "Cannot use secrets: gam does not support them yet. Use a bind mount or an environment variable",
+    status: 400,
+    message: "rpc error: code = InvalidArgument desc = malformed secret reference",
   },
   { call: ["GET", "/services/nosuch"], status: 404, message: "service nosuch not found" },
   { call: ["DELETE", "/services/nosuch"], status: 404, message: "service nosuch not found" },

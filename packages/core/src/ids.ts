@@ -7,6 +7,8 @@ export type NodeId = Id<"node">;
 export type ServiceId = Id<"service">;
 export type TaskId = Id<"task">;
 export type NetworkId = Id<"network">;
+export type SecretId = Id<"secret">;
+export type ConfigId = Id<"config">;
 /** Names one proposal for ever, so that a retry is applied only once. */
 export type ProposalId = Id<"proposal">;
 

@@ -9,9 +9,11 @@ export { ed25519Der } from "./ed25519.ts";
 export { type ErrorCode, GamError, hasCode, messageOf } from "./errors.ts";
 export {
   base36,
+  type ConfigId,
   type NetworkId,
   type NodeId,
   type ProposalId,
+  type SecretId,
   type ServiceId,
   type TaskId,
 } from "./ids.ts";

@@ -52,7 +52,18 @@ export {
   dataPathDefault,
   type JoinToken,
 } from "./objects/cluster.ts";
+export type { Config, ConfigSpec } from "./objects/config.ts";
 export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
+export type {
+  ConfigContent,
+  ContentId,
+  Contents,
+  ContentVersions,
+  Sealed,
+  SealingKey,
+  SecretContent,
+  Templating,
+} from "./objects/content.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
 export { label } from "./objects/label.ts";
@@ -73,10 +84,13 @@ export type {
 } from "./objects/node.ts";
 export { isDescribed, tunnelRange } from "./objects/node.ts";
 export { matchesPlatform } from "./objects/platform.ts";
+export type { Secret, SecretSpec } from "./objects/secret.ts";
 export type {
+  ConfigReference,
   ContainerSpec,
   Endpoint,
   EndpointSpec,
+  FileTarget,
   Healthcheck,
   Mount,
   NetworkTarget,
@@ -84,6 +98,7 @@ export type {
   PortConfig,
   Resources,
   RestartPolicy,
+  SecretReference,
   Service,
   ServiceMode,
   ServiceSpec,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NetworkId } from "@gam/core";
+import type { NetworkId, SecretId } from "@gam/core";
 import {
   type ContainerSpec,
   mtuOf,
@@ -288,7 +288,18 @@ const refused = [
   },
   {
     name: "secrets",
-    spec: { ContainerSpec: { Image: "tiny:1", Secrets: [{ SecretID: "s" }] } },
+    spec: {
+      ContainerSpec: {
+        Image: "tiny:1",
+        Secrets: [
+          {
+            File: { Name: "s", UID: "0", GID: "0", Mode: 292 },
+            SecretID: "s" as SecretId,
+            SecretName: "s",
+          },
+        ],
+      },
+    },
     error: "secrets and configs are not supported",
   },
 ];

@@ -44,6 +44,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       after,
       restart,
       ...(failedOn.length > 0 && { failedOn }),
+      contents: {},
       attachments: [],
     },
   };

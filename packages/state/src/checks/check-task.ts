@@ -26,6 +26,7 @@ import {
   aRegistryAuth,
   aText,
   aTime,
+  contentVersions,
   labels,
   orEmpty,
 } from "./field-checks.ts";
@@ -90,6 +91,7 @@ const parts = {
       list(struct({ node: id<NodeId>(), weight: aCount, atMs: aMoment }), failedOnMax),
     ),
     startedAtMs: optional(aMoment),
+    contents: contentVersions,
     attachments: checkTaskAttachments,
   }),
 };

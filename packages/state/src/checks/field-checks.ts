@@ -29,6 +29,12 @@ export const aContainerName = check.matching(/^[^\p{Cc}\s]+$/u, "a name of a con
 /** Only the size of an entry bounds labels: a task must be able to hold all labels of its service. */
 export const labels = check.map(check.string(2 ** 21), 2 ** 20, check.string(2 ** 21));
 
+/** Version of the content of a secret or config. */
+export const aContentVersion = check.integer(1, 2 ** 31);
+/** Maximum of secrets, and of configs, of one service. */
+export const referencesMax = 4096;
+export const contentVersions = check.map(aContentVersion, 2 * referencesMax, anId);
+
 /** An index of the log, or a count that an index bounds. */
 export const anIndex = check.integer(0, 2 ** 52);
 /** A dialect of the log: dialect.ts. */

@@ -3,7 +3,7 @@
  *
  * Only shapes. service-spec.ts decides what a client may ask for.
  */
-import type { ServiceId } from "@gam/core";
+import type { ConfigId, SecretId, ServiceId } from "@gam/core";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";
 
@@ -33,6 +33,31 @@ export interface Healthcheck {
   readonly Retries?: number;
 }
 
+/** A file in the container. */
+export interface FileTarget {
+  /** A path. Relative ones begin at /run/secrets for a secret, at / for a config. */
+  readonly Name: string;
+  /** Numbers as text. */
+  readonly UID: string;
+  readonly GID: string;
+  /** Permission bits: 292 is 0444. */
+  readonly Mode: number;
+}
+
+export interface SecretReference {
+  readonly File: FileTarget;
+  readonly SecretID: SecretId;
+  readonly SecretName: string;
+}
+
+/** Exactly one of `File` and `Runtime`. `Runtime`: the engine gets it, as a credential spec; no file. */
+export interface ConfigReference {
+  readonly File?: FileTarget;
+  readonly Runtime?: Readonly<Record<string, never>>;
+  readonly ConfigID: ConfigId;
+  readonly ConfigName: string;
+}
+
 export interface ContainerSpec {
   readonly Image: string;
   readonly Labels?: Labels;
@@ -59,8 +84,8 @@ export interface ContainerSpec {
     readonly Search?: readonly string[];
     readonly Options?: readonly string[];
   };
-  readonly Secrets?: readonly Readonly<Record<string, unknown>>[];
-  readonly Configs?: readonly Readonly<Record<string, unknown>>[];
+  readonly Secrets?: readonly SecretReference[];
+  readonly Configs?: readonly ConfigReference[];
   readonly Isolation?: string;
   readonly Init?: boolean;
   readonly Sysctls?: Labels;

@@ -4,6 +4,7 @@
  * A task runs once: it is never restarted, but replaced in its slot.
  */
 import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import type { ContentVersions } from "./content.ts";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource } from "./node.ts";
 import type { EndpointSpec, PortConfig, TaskSpec } from "./service.ts";
@@ -94,6 +95,11 @@ export interface TaskExtra {
   readonly failedOn?: readonly TaskFailures[];
   /** When it was first seen running, by its node's clock. Absent until then. */
   readonly startedAtMs?: number;
+  /**
+   * The version of each secret and config that its files hold, by id. Fixed when the task is made. It covers
+   * everything that the spec names.
+   */
+  readonly contents: ContentVersions;
   /** Assigned by the leader before the task gets its node. Empty until then. */
   readonly attachments: readonly TaskAttachment[];
 }

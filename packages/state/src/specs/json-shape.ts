@@ -85,6 +85,9 @@ export const signed = whole(int64, false);
 /** For fields where zero does not mean the same as absent. */
 export const signedOrZero = whole(int64, true);
 
+/** Permission bits. */
+export const fileMode = whole({ goType: "fs.FileMode", min: 0, end: 2 ** 32 }, true);
+
 export const float: Shape<number> = (value, place) => {
   if (absent(value)) return undefined;
   return Number.isFinite(value) ? (value as number) : refuse(value, place, "float32");

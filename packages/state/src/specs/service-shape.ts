@@ -2,6 +2,7 @@
  * Service shape: the fields of a ServiceSpec, and of the TaskSpec in it, as the Docker Engine API (1.41 to
  * 1.50) has them.
  */
+import { configReferences, secretReferences } from "./content-references.ts";
 import {
   flag,
   flagOrNot,
@@ -70,8 +71,8 @@ const container = struct("ContainerSpec", {
   Healthcheck: healthcheck,
   Hosts: texts,
   DNSConfig: struct("DNSConfig", { Nameservers: texts, Search: texts, Options: texts }),
-  Secrets: list(opaque, {}, "*swarm.SecretReference"),
-  Configs: list(opaque, {}, "*swarm.ConfigReference"),
+  Secrets: secretReferences,
+  Configs: configReferences,
   Isolation: text,
   Sysctls: labels,
   CapabilityAdd: texts,

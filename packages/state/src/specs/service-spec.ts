@@ -22,6 +22,11 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from "../objects/service.ts";
+import {
+  checkCredentialSpec,
+  readConfigReferences,
+  readSecretReferences,
+} from "./content-references.ts";
 import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
 import { serviceShape, taskShape } from "./service-shape.ts";
@@ -121,11 +126,15 @@ function taskTemplate(read: ReadTask): TaskSpec {
       refuse(`invalid MountType: "${found}"`),
     );
   }
-  const { Image = "", Isolation = "default", ...described } = container;
+  const { Image = "", Isolation = "default", Secrets, Configs, ...described } = container;
+  const references = {
+    ...(Secrets && { Secrets: readSecretReferences(Secrets) }),
+    ...(Configs && { Configs: readConfigReferences(Configs) }),
+  };
   // The words were checked above; others have no meaning here and are kept unchanged.
   return {
     ...rest,
-    ContainerSpec: { Image, ...described, Isolation },
+    ContainerSpec: { Image, ...described, ...references, Isolation },
     ...(networks && { Networks: networks.map(networkTarget) }),
     ForceUpdate,
     Runtime: runtime,
@@ -206,6 +215,7 @@ function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpec
   if (!isImageReference(container.Image)) {
     invalid(`ContainerSpec: "${container.Image}" is not a valid repository/tag`);
   }
+  checkCredentialSpec(container);
   const targets = new Set<string>();
   for (const { Target: target = "" } of container.Mounts ?? []) {
     if (targets.has(target)) invalid(`ContainerSpec: duplicate mount point: ${target}`);

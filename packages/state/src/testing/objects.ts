@@ -127,6 +127,7 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       startAfterMs: 0,
       after: "",
       restart: false,
+      contents: {},
       attachments: [],
       ...wish.extra,
     },
