@@ -109,7 +109,7 @@ function start(
 const watched = { stubs: { node: noting, docker: noting, timeout: noting, mktemp: noting } };
 
 describe("wrong words", { concurrency: true }, () => {
-  const parts = "parts are check, unit, sim, clients, lab";
+  const parts = "parts are check, unit, sim, clients, lab, foreign";
   const refusals: readonly (readonly [string, readonly string[], string])[] = [
     ["test", ["--frob"], 'unknown option "--frob"; scripts/test --help shows the options'],
     ["test", ["--quick=1"], 'unknown option "--quick=1"; scripts/test --help shows the options'],
@@ -118,10 +118,11 @@ describe("wrong words", { concurrency: true }, () => {
     ["test", ["--only="], `unknown part ""; ${parts}`],
     ["test", ["--only", "foo"], `unknown part "foo"; ${parts}`],
     ["test", ["--only=unit", "--only", "check unit"], `unknown part "check unit"; ${parts}`],
+    ["test", ["--quick", "--only", "lab"], "--quick leaves out lab, and --only lab asks for it"],
     [
       "test",
-      ["--quick", "--only", "lab"],
-      "--quick leaves out the lab, and --only lab asks for it",
+      ["--quick", "--only", "foreign"],
+      "--quick leaves out foreign, and --only foreign asks for it",
     ],
     ["try", ["--frob"], 'unknown option "--frob"; scripts/try --help shows the options'],
     ["try", ["stray"], 'unexpected word "stray"; scripts/try --help shows the options'],
@@ -266,6 +267,7 @@ function makeTree(changed: Readonly<Record<string, string>> = {}): string {
     "test/repo/repo.test.ts": passing,
     "test/clients/clients.test.ts": passing,
     "test/lab/lab.test.ts": passing,
+    "test/clients/foreign/foreign.test.ts": passing,
     ...changed,
   };
   for (const [path, text] of Object.entries(files)) {
@@ -296,9 +298,10 @@ describe("scripts/test in a small tree", { concurrency: true }, () => {
       "sim 1 passed, 0 failed, 0 skipped",
       "clients 1 passed, 0 failed, 0 skipped",
       "lab 1 passed, 0 failed, 0 skipped",
-      "6 passed, 0 failed, 0 skipped",
+      "foreign 1 passed, 0 failed, 0 skipped",
+      "7 passed, 0 failed, 0 skipped",
     ];
-    assert.equal(last(6, out), table.join("\n"));
+    assert.equal(last(7, out), table.join("\n"));
   });
 
   test("only the chosen parts run, in their order", async () => {

@@ -229,6 +229,7 @@ def service_update_out_of_sequence(client):
 def service_tasks_and_their_filters(client):
     service = fresh(client, "py-global")
     node = client.nodes.list()[0]
+    running(service, 3)
     tasks = service.tasks(filters={"node": node.id, "desired-state": "running"})
     assert len(tasks) == 1, tasks
     assert tasks[0]["NodeID"] == node.id
@@ -265,7 +266,6 @@ def service_with_all_container_options(client):
         ),
         restart_policy=RestartPolicy("on-failure", delay=1_000_000_000, max_attempts=3),
         update_config=UpdateConfig(parallelism=2, delay=0, failure_action="rollback", order="start-first"),
-        rollback_config=RollbackConfig(parallelism=1),
         log_driver="json-file",
         log_driver_options={"max-size": "1m"},
     )
@@ -301,11 +301,13 @@ def service_with_placement(client):
 
 
 @case
-def placement_object(client):
+def low_level_service_with_rollback_config(client):
     made = Placement(constraints=["node.role==manager"], maxreplicas=1)
     template = docker.types.TaskTemplate(docker.types.ContainerSpec(IMAGE), placement=made)
-    client.api.create_service(template, name="py-low")
+    rollback = RollbackConfig(parallelism=1, order="start-first")
+    client.api.create_service(template, name="py-low", rollback_config=rollback)
     running(fresh(client, "py-low"), 1)
+    assert spec(client, "py-low")["RollbackConfig"]["Order"] == "start-first"
 
 
 @case

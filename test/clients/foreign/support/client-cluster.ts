@@ -5,12 +5,12 @@
  * Swarm's own, and the clients ask a manager that does not lead: a case that fails there expects the wrong thing.
  */
 import { execFile } from "node:child_process";
-import { Lab, LabError } from "../../lab/clusters/lab.ts";
-import type { LabCluster } from "../../lab/clusters/lab-cluster.ts";
-import { LabMesh } from "../../lab/clusters/lab-mesh.ts";
-import { LabSwarm } from "../../lab/clusters/lab-swarm.ts";
+import { Lab, LabError } from "../../../lab/clusters/lab.ts";
+import type { LabCluster } from "../../../lab/clusters/lab-cluster.ts";
+import { LabMesh } from "../../../lab/clusters/lab-mesh.ts";
+import { LabSwarm } from "../../../lab/clusters/lab-swarm.ts";
 
-export { labUnavailable } from "../../lab/clusters/lab-unavailable.ts";
+export { labUnavailable } from "../../../lab/clusters/lab-unavailable.ts";
 
 export const isSwarm = process.env.GAM_CLIENTS_AT === "swarm";
 const hosts = 3;
