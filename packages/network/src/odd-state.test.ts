@@ -93,14 +93,14 @@ test("every value of any plan is one word", () => {
         ...(tunnels ? [tunnels.address, tunnels.publicKey, tunnels.mtu] : []),
         ...(tunnels?.peers ?? []).flatMap((one) => [one.publicKey, one.underlay, one.tunnel]),
         ...networks.flatMap(
-          ({ vni, bridge, vxlan, subnet, gateway, mtu, vips, locals, remotes }) => [
-            ...[vni, bridge, vxlan, subnet, gateway, mtu, ...vips, ...locals],
+          ({ vni, bridge, vxlan, subnet, gateway, mtu, vips, locals, remotes, bridges }) => [
+            ...[vni, bridge, vxlan, subnet, gateway, mtu, ...vips, ...locals, ...bridges],
             ...remotes.flatMap(({ address, via }) => [address, via]),
           ],
         ),
         ...services.flatMap(({ key, vip, backends }) => [key, vip, ...backends]),
-        ...ports.flatMap(({ key, published, target, local, remote }) => [
-          ...[key, published, target, ...local, ...remote],
+        ...ports.flatMap(({ key, published, target, backends, others }) => [
+          ...[key, published, target, ...backends, ...others],
         ]),
       ];
       for (const value of values) {

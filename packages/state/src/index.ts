@@ -135,6 +135,7 @@ export {
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
 export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
+export { steeringLabels } from "./specs/steering-labels.ts";
 export { readInitRequest, readJoinRequest } from "./specs/swarm-request.ts";
 export {
   checkChange,

@@ -103,6 +103,8 @@ export interface NetworkPlane {
   readonly vips: readonly Ip4[];
   /** Addresses of tasks, plain containers and bridges on other nodes, and where to send their frames. */
   readonly remotes: readonly { readonly address: Ip4; readonly via: Ip4 }[];
+  /** Addresses of the bridges among them. */
+  readonly bridges: readonly Ip4[];
   /** Addresses of tasks and plain containers on this node. */
   readonly locals: readonly Ip4[];
   /** The engine's network for it. */
@@ -114,11 +116,11 @@ export function addressesIn({ locals, remotes }: NetworkPlane): readonly Ip4[] {
   return [...locals, ...remotes.map(({ address }) => address)];
 }
 
-/** Addresses of the tasks that get new connections to services and ports. */
+/** Addresses of the tasks that get new connections to services and ports, here or on other nodes. */
 export function backendsIn({ services, ports }: NodePlan): readonly Ip4[] {
   return [
     ...services.flatMap(({ backends }) => backends),
-    ...ports.flatMap(({ local, remote }) => [...local, ...remote]),
+    ...ports.flatMap(({ backends, others }) => [...backends, ...others]),
   ];
 }
 
@@ -141,10 +143,11 @@ export interface PortPlane {
   readonly protocol: "tcp" | "udp" | "sctp";
   readonly published: Port;
   readonly target: Port;
-  /** Ingress addresses of healthy tasks. Those on this node are used as long as there is one. */
-  readonly local: readonly Ip4[];
-  readonly remote: readonly Ip4[];
-  /** The backend of each of 256 hash values, from `local` unless that is empty, else from `remote`. */
+  /** Ingress addresses of the healthy tasks that get this node's new connections. */
+  readonly backends: readonly Ip4[];
+  /** Those of the other healthy tasks. Only a service that prefers tasks on the asked node has any. */
+  readonly others: readonly Ip4[];
+  /** The backend of each of 256 hash values of the client's address; absent: any backend, evenly. */
   readonly affinity?: readonly Ip4[];
 }
 

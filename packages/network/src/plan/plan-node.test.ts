@@ -47,20 +47,24 @@ test("planNode() lists local and remote addresses, and the path to the remote on
         { address: "10.2.0.3", via: "192.0.2.3" },
         { address: "10.2.2.2", via: "192.0.2.2" },
       ],
+      bridges: ["10.2.0.2", "10.2.0.3"],
       locals: ["10.2.2.1"],
       engine: undefined,
     },
   );
 });
 
-test("planNode() spreads a service over all its tasks, and a port over those of the node", () => {
-  const cluster = web();
-  for (const [self, local, remote] of [
-    ["a", ["10.1.2.1"], ["10.1.2.2"]],
-    ["b", ["10.1.2.2"], ["10.1.2.1"]],
-    ["c", [], ["10.1.2.1", "10.1.2.2"]],
+test("planNode() spreads a service over all its tasks, and a port too, unless it prefers the node's", () => {
+  const [one, other] = ["10.1.2.1", "10.1.2.2"];
+  for (const [preference, self, backends, others] of [
+    ["", "a", [one, other], []],
+    ["", "b", [one, other], []],
+    ["", "c", [one, other], []],
+    ["local", "a", [one], [other]],
+    ["local", "b", [other], [one]],
+    ["local", "c", [one, other], []],
   ] as const) {
-    const { services, ports } = plan(cluster, self);
+    const { services, ports } = plan(web({ "gam.ingress": preference }), self);
     assert.deepEqual(services, [
       {
         key: "4098xweb",
@@ -70,7 +74,7 @@ test("planNode() spreads a service over all its tasks, and a port over those of 
       },
     ]);
     assert.deepEqual(ports, [
-      { key: "tcp8080", protocol: "tcp", published: 8080, target: 80, local, remote },
+      { key: "tcp8080", protocol: "tcp", published: 8080, target: 80, backends, others },
     ]);
   }
 });
@@ -105,7 +109,7 @@ test("planNode() sends a port's connections only to tasks that listen on its tar
   const [, ingress] = plan(cluster, "a").networks;
   assert.ok(ingress?.ingress);
   cluster.task("web", "old", { node: "c", extra: { endpoint } });
-  assert.deepEqual(plan(cluster, "c").ports[0]?.remote, ["10.1.2.1", "10.1.2.2"]);
+  assert.deepEqual(plan(cluster, "c").ports[0]?.backends, ["10.1.2.1", "10.1.2.2"]);
 });
 
 test("planNode() has no service address with dnsrr", () => {
@@ -121,9 +125,10 @@ test("planNode() keeps a client with one task when the service asks for affinity
   const { services, ports } = plan(web({ "gam.affinity": "client" }), "c");
   assert.equal(services[0]?.affinity?.length, 256);
   assert.equal(ports[0]?.affinity?.length, 256);
+  const elsewhere = plan(web({ "gam.affinity": "client" }), "a");
   assert.deepEqual(
-    plan(web({ "gam.affinity": "client" }), "a").services,
-    services,
+    [elsewhere.services, elsewhere.ports],
+    [services, ports],
     "the same on every node",
   );
 });

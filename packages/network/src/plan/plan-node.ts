@@ -22,6 +22,7 @@ import {
   type PortConfig,
   planNetwork,
   type Service,
+  steeringLabels,
   type Task,
   tunnelBytes,
   type View,
@@ -112,6 +113,7 @@ function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefin
   const bridge = deviceName(bridgeName(network));
   const vxlan = deviceName(`gamx-${vni}`);
   const size = mtuOf(network, node);
+  const bridges = bridgesOf(segment, planning);
   const bytes = oddities.unless(mtu(size), () => `MTU of network ${shown(network.Name)}`, size);
   if (engine === undefined || bridge === undefined) return undefined;
   if (vxlan === undefined || bytes === undefined) return undefined;
@@ -128,7 +130,8 @@ function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefin
     encrypted: demandsEncryption(network),
     mtu: bytes,
     vips: [...vips.values()].sort(),
-    remotes: remotesOf(segment, planning),
+    remotes: remotesOf(segment, bridges, planning),
+    bridges: bridges.map(({ address }) => address).sort(),
     locals: endpoints
       .filter((endpoint) => endpoint.node.ID === node.ID)
       .map(({ address }) => address),
@@ -136,19 +139,26 @@ function planPlane(segment: Segment, planning: Planning): NetworkPlane | undefin
   };
 }
 
-/** The addresses on other nodes, and the underlay or tunnel address to which to send their frames. */
-function remotesOf(
-  { network, endpoints }: Segment,
-  { view, node, ends, oddities }: Planning,
-): NetworkPlane["remotes"] {
-  const encrypted = demandsEncryption(network);
-  const bridges = Object.entries(network.Gam.gateways).flatMap(([id, found]) => {
+type Place = Pick<Segment["endpoints"][number], "address" | "node">;
+
+/** The network's bridges on other nodes. */
+function bridgesOf({ network }: Segment, { view, node, oddities }: Planning): Place[] {
+  return Object.entries(network.Gam.gateways).flatMap(([id, found]) => {
     const on = view.node(id as NodeId);
     if (on === undefined || on.ID === node.ID) return [];
     const what = (): string => `gateway of network ${shown(network.Name)} on node ${shown(id)}`;
     const address = oddities.unless(ip4(found), what, found);
     return address === undefined ? [] : [{ address, node: on }];
   });
+}
+
+/** The addresses on other nodes, and the underlay or tunnel address to which to send their frames. */
+function remotesOf(
+  { network, endpoints }: Segment,
+  bridges: readonly Place[],
+  { node, ends }: Planning,
+): NetworkPlane["remotes"] {
+  const encrypted = demandsEncryption(network);
   const remotes = [...endpoints, ...bridges].flatMap(({ address, node: on }) => {
     const end = ends.get(on.ID);
     if (end === undefined || on.ID === node.ID) return [];
@@ -216,7 +226,7 @@ function affinityPart(
   { Spec }: Service,
   serving: readonly Server[],
 ): { readonly affinity?: readonly Ip4[] } {
-  if (Spec.Labels?.["gam.affinity"] !== "client" || serving.length < 2) return {};
+  if (Spec.Labels?.[steeringLabels.affinity] !== "client" || serving.length < 2) return {};
   return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
 }
 
@@ -234,14 +244,15 @@ function planPortsOf(service: Service, { servers }: Segment, planning: Planning)
     const { protocol, target } = found;
     const serving = servers.get(service.ID) ?? [];
     const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
-    const local = ready.filter(({ node }) => node.ID === planning.node.ID);
-    const remote = ready.filter(({ node }) => node.ID !== planning.node.ID);
+    const near = ready.filter(({ node }) => node.ID === planning.node.ID);
+    const isNear = service.Spec.Labels?.[steeringLabels.ingress] === "local" && near.length > 0;
+    const chosen = isNear ? near : ready;
     return [
       {
         ...found,
-        local: local.map(({ address }) => address),
-        remote: remote.map(({ address }) => address),
-        ...affinityPart(service, local.length > 0 ? local : remote),
+        backends: chosen.map(({ address }) => address),
+        others: ready.filter((one) => !chosen.includes(one)).map(({ address }) => address),
+        ...affinityPart(service, chosen),
       },
     ];
   });

@@ -35,9 +35,9 @@ test("every backend of a service can be reached", () => {
         );
         const used = [
           ...services.flatMap(({ backends, affinity = [] }) => [...backends, ...affinity]),
-          ...ports.flatMap(({ local, remote, affinity = [] }) => [
-            ...local,
-            ...remote,
+          ...ports.flatMap(({ backends, others, affinity = [] }) => [
+            ...backends,
+            ...others,
             ...affinity,
           ]),
         ];

@@ -99,7 +99,7 @@ function setsOf(
 }
 
 function chainsOf(
-  { vni, vxlan }: NetworkPlane,
+  { vni, vxlan, ingress, subnet }: NetworkPlane,
   places: readonly FastPlace[],
 ): [string, string[]][] {
   const hook = (device: string): string =>
@@ -118,7 +118,8 @@ function chainsOf(
         ...toLocals,
       ],
     ],
-    [`in_${vni}`, [onLease, ...toLocals]],
+    // A client from outside: the host tracks the connection and sends the answers back to the asked node.
+    [`in_${vni}`, [onLease, ...(ingress ? [`ip saddr != ${subnet} accept`] : []), ...toLocals]],
     [`overlay_${vni}`, [hook(vxlan), `goto in_${vni}`]],
     ...places.map(({ device }): [string, string[]] => [
       `port_${device}`,

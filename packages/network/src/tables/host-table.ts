@@ -13,6 +13,7 @@
 import { tunnelRange } from "@gam/state";
 import type { NodePlan, PortPlane } from "../plan/node-plan.ts";
 import { type ElementSet, mapOf, type NftTable, quoted, setOf } from "./nft-table.ts";
+import { clientRules, returnChains, returnSets } from "./return-path.ts";
 import { briefly, briefPolicy, chainOfService, serviceChain, targetsOf } from "./service-rules.ts";
 import { tunnelDevice, wallChains, wallSets, wallsOfInput } from "./walls.ts";
 
@@ -43,10 +44,11 @@ function setsOf(plan: NodePlan): Map<string, ElementSet> {
   const { networks, services, ports, neighbours } = plan;
   const bridgeOf = new Map(networks.map(({ id, bridge }) => [id, quoted(bridge)]));
   const served = services.filter(({ backends }) => backends.length > 0);
-  const open = ports.filter((port) => backendsOf(port).length > 0);
+  const open = ports.filter(({ backends }) => backends.length > 0);
   const vni = "typeof @th,96,24";
   return new Map([
     ...wallSets(plan),
+    ...returnSets(plan),
     ["neighbours", setOf("type ipv4_addr", neighbours)],
     [
       "vnis",
@@ -74,13 +76,6 @@ function setsOf(plan: NodePlan): Map<string, ElementSet> {
       setOf(
         "type ipv4_addr",
         networks.map(({ gateway }) => gateway),
-      ),
-    ],
-    [
-      "ingress_locals",
-      setOf(
-        "type ipv4_addr",
-        networks.flatMap((one) => (one.ingress ? one.locals : [])),
       ),
     ],
     [
@@ -135,12 +130,8 @@ function setsOf(plan: NodePlan): Map<string, ElementSet> {
 
 const portChain = ({ key }: PortPlane): string => `port_${key}`;
 
-function backendsOf({ local, remote }: PortPlane): readonly string[] {
-  return local.length > 0 ? local : remote;
-}
-
 function chainOfPort(port: PortPlane): [string, string[]][] {
-  const backends = backendsOf(port);
+  const { backends } = port;
   if (backends.length === 0) return [];
   const before = `meta l4proto ${port.protocol} ${briefly}`;
   const rules = targetsOf(backends, port.affinity).map(
@@ -151,8 +142,7 @@ function chainOfPort(port: PortPlane): [string, string[]][] {
 
 /** Each rule compares device names last, because that costs most. */
 function baseChains(plan: NodePlan): [string, string[]][] {
-  const { networks, vxlanPort } = plan;
-  const ingress = networks.find((network) => network.ingress);
+  const { vxlanPort } = plan;
   const names = "ip daddr @gateways meta l4proto { tcp, udp } th dport 53";
   const published = "meta l4proto . th dport";
   // route_localnet is on so that the host can use its own published ports at 127.0.0.1. Nobody else may.
@@ -191,14 +181,10 @@ function baseChains(plan: NodePlan): [string, string[]][] {
         // Otherwise a task that reached itself would answer itself directly, with an untranslated reply.
         "snat to ip saddr . ip daddr map @hairpin",
         "ct status dnat fib saddr type local snat to oifname map @gateway_of",
-        ...(ingress === undefined
-          ? []
-          : [
-              // The reply comes back to this node only if the packet has this node's address as its source.
-              `oifname "${ingress.bridge}" ct status dnat ip daddr != @ingress_locals snat to ${ingress.gateway}`,
-            ]),
+        ...clientRules(plan),
       ],
     ],
+    ...returnChains(plan),
     ...wallChains(plan),
     // A container's packet into a tunnel gets the tunnel's source address there; VXLAN frames have the underlay's.
     ["sealed", [`iifname "${tunnelDevice}" ip saddr != ${tunnelRange} accept`, "drop"]],

@@ -180,8 +180,8 @@ function publishing(backends: number): NftTable {
     protocol: "udp",
     published: 9000,
     target: 80,
-    local: [],
-    remote: Array.from({ length: backends }, (_, n) => `10.2.0.${n + 8}`),
+    others: [],
+    backends: Array.from({ length: backends }, (_, n) => `10.2.0.${n + 8}`),
   });
   const walls = { tunnelPort: 51820, members: [], guests: [], doors: [], doors6: [], ownDoors: [] };
   const none = { networks: [], services: [], neighbours: [], walls };

@@ -44,6 +44,7 @@ function networkPlane(vni: number, change: Partial<Unsafe<NetworkPlane>> = {}): 
     mtu: 1450,
     vips: [`10.0.${vni}.9`],
     remotes: [1, 2, 3].map((n) => ({ address: `10.0.${vni}.1${n}`, via: `192.0.2.${n}` })),
+    bridges: [],
     locals: [`10.0.${vni}.20`],
     engine: {
       network: id,

@@ -59,6 +59,16 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
     want: "json: cannot unmarshal number 18446744073709552000 into Go struct field ReplicatedService.Mode.Replicated.Replicas of type uint64",
   },
   {
+    name: "a mistyped preference of tasks on the asked node",
+    body: { ...task({}), Labels: { "gam.ingress": "lokal" } },
+    want: 'label "gam.ingress" has the value "lokal": use "local", or leave the label out (then connections go to all tasks, on all nodes)',
+  },
+  {
+    name: "a mistyped affinity",
+    body: { ...task({}), Labels: { "gam.ingress": "local", "gam.affinity": "ip" } },
+    want: 'label "gam.affinity" has the value "ip": use "client", or leave the label out (then connections go to any task)',
+  },
+  {
     name: "too many replicas",
     body: { ...task({}), Mode: { Replicated: { Replicas: 100_001 } } },
     want: `${rpc}cannot run 100001 replicas: one service may have 100000`,

@@ -30,6 +30,7 @@ import {
 import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
 import { serviceShape, taskShape } from "./service-shape.ts";
+import { steeringProblem } from "./steering-labels.ts";
 import { nameProblem } from "./swarm-name.ts";
 
 export interface ServiceSpecRules {
@@ -71,6 +72,8 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   const name = read.Name ?? "";
   const problem = name === "" ? undefined : nameProblem(name);
   if (problem !== undefined) invalid(problem);
+  const steering = steeringProblem(read.Labels ?? {});
+  if (steering !== undefined) refuse(steering);
   checkMode(mode);
   checkTask(template, rules);
   checkConfig(update);

@@ -13,7 +13,7 @@ function planOf(backends: string[], addresses: string[], udpPorts: number[] = []
     services: [{ key: "s", network: "n" as NetworkId, vip: "10.0.0.9", backends }],
     ports: udpPorts.map((published) => {
       const port = { key: "p", protocol: "udp", published, target: 1 } as const;
-      return { ...port, local: ["10.0.0.1"], remote: [] };
+      return { ...port, backends: ["10.0.0.1"], others: [] };
     }),
   });
   return plan as NodePlan;

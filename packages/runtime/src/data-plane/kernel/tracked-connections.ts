@@ -77,7 +77,7 @@ function endings(before: Flows, after: Flows): string[][] {
 
 function flowsOf(plan: NodePlan): Flows {
   const { networks, ports } = plan;
-  const open = ports.filter(({ local, remote }) => local.length + remote.length > 0);
+  const open = ports.filter(({ backends }) => backends.length > 0);
   return {
     backends: new Set(backendsIn(plan)),
     addresses: new Set(networks.flatMap(addressesIn)),
