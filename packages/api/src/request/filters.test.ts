@@ -50,3 +50,46 @@ test("no filters let everything pass", () => {
     assert.equal(new Filters(text, []).exact("name", "x"), true);
   }
 });
+
+test("a network's name is a regular expression, unless matching it could take long", () => {
+  const cases: readonly (readonly [value: string, name: string, want: boolean])[] = [
+    ["front", "shop_front", true],
+    ["^front$", "shop_front", false],
+    ["^shop_front$", "shop_front", true],
+    ["^(front|back)$", "back", true],
+    ["fr.nt", "front", true],
+    ["a+", "back", true],
+    ["(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", false],
+    ["a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac", false],
+    ["(front", "shop_(front", true],
+    ["[", "front", false],
+  ];
+  for (const [value, name, want] of cases) {
+    assert.equal(read({ name: [value] }).pattern("name", name), want, `${value} in ${name}`);
+  }
+  assert.equal(read({}).pattern("name", "front"), true);
+});
+
+test("words are known, in any case", () => {
+  const roles = ["worker", "manager"] as const;
+  assert.deepEqual(read({ role: ["Manager", ""] }).words("role", roles), ["manager"]);
+  assert.throws(() => read({ role: ["boss"] }).words("role", roles), {
+    status: 500,
+    message: "Invalid role filter: 'boss'",
+  });
+});
+
+test("an empty value of a cluster's label means any value", () => {
+  const labels = { a: "1", b: "2=3" };
+  const cases: [string[], boolean][] = [
+    [["a"], true],
+    [["a="], true],
+    [["a=1", "b=2=3"], true],
+    [["a=2"], false],
+    [["c="], false],
+    [["toString"], false],
+  ];
+  for (const [values, want] of cases) {
+    assert.equal(read({ label: values }).clusterLabels("label", labels), want, values.join());
+  }
+});

@@ -47,6 +47,41 @@ export class Filters {
     return this.some(key, (value) => texts.includes(value));
   }
 
+  /**
+   * Returns: whether one of the key's values, as a regular expression, matches one of the texts. The engine's
+   * own lists work so, and scripts ask for `^name$`. An expression that could take long, or is none, is a part of
+   * the text.
+   */
+  pattern(key: string, ...texts: readonly string[]): boolean {
+    return this.some(key, (value) => {
+      const expression = expressionOf(value);
+      return texts.some((text) => expression?.test(text) ?? text.includes(value));
+    });
+  }
+
+  /**
+   * Returns: the key's values in lower case, without empty ones.
+   *
+   * Errors: ApiError 500 for a value that is not `known`, as in Swarm.
+   */
+  words<T extends string>(key: string, known: readonly T[]): readonly T[] {
+    return this.values(key).flatMap((value) => {
+      if (value === "") return [];
+      const word = known.find((one) => one === value.toLowerCase());
+      if (word === undefined) throw new ApiError(500, `Invalid ${key} filter: '${value}'`);
+      return [word];
+    });
+  }
+
+  /** As labels(), for objects of the cluster: there an empty value means any value. */
+  clusterLabels(key: string, labels: Readonly<Record<string, string>> | undefined): boolean {
+    return this.values(key).every((value) => {
+      const [, name = "", wanted = ""] = /^([^=]*)=?(.*)$/s.exec(value) ?? [];
+      if (labels === undefined || !Object.hasOwn(labels, name)) return false;
+      return wanted === "" || labels[name] === wanted;
+    });
+  }
+
   labels(key: string, labels: Readonly<Record<string, string>> | undefined): boolean {
     return this.values(key).every((value) => {
       const at = value.indexOf("=");
@@ -54,6 +89,20 @@ export class Filters {
       if (labels === undefined || !Object.hasOwn(labels, name)) return false;
       return at < 0 || labels[name] === value.slice(at + 1);
     });
+  }
+}
+
+const quantifiersMax = 3;
+
+/** Returns: undefined for an expression whose matching could take more than some steps for each letter. */
+function expressionOf(value: string): RegExp | undefined {
+  const quantifiers = value.match(/[*+?{]/g)?.length ?? 0;
+  if (quantifiers > quantifiersMax || /\)[*+?{]|\(\?|\\[\dk]/.test(value)) return undefined;
+  try {
+    return new RegExp(value, "u");
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    return undefined;
   }
 }
 

@@ -36,6 +36,8 @@ interface Ref {
   readonly Params: { readonly ref: string };
 }
 
+const filterKeys = ["dangling", "driver", "id", "idOrName", "label", "name", "scope", "type"];
+
 /**
  * How long a creation waits for the subnet, so that a client that inspects the network at once sees it, as in
  * Swarm.
@@ -46,7 +48,7 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
   const { door, engine } = context;
 
   app.get("/networks", async (request) => {
-    const filters = new Filters(new Query(request.url).text("filters"), "any");
+    const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
     const [ours, local] = await Promise.all([
       clusterNetworks(context),
       localNetworks(context, request),
@@ -190,8 +192,9 @@ async function localNetworks(
 
 function isListed(network: Network, filters: Filters): boolean {
   return (
-    filters.some("name", (value) => network.Name.includes(value)) &&
-    filters.some("id", (value) => network.Id.includes(value)) &&
+    filters.pattern("name", network.Name) &&
+    filters.pattern("id", network.Id) &&
+    filters.pattern("idOrName", network.Id, network.Name) &&
     filters.exact("driver", network.Driver) &&
     filters.exact("scope", network.Scope) &&
     filters.exact("type", network.Ingress ? "builtin" : "custom") &&

@@ -22,7 +22,14 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
   app.get("/nodes", async (request) => {
     requireActive(door);
     const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
-    const nodes = (await freshView(context)).nodes().filter((node) => isListed(node, filters));
+    const roles = filters.words("role", ["worker", "manager"]);
+    // Every node in the list has joined with a token.
+    const memberships = filters.words("membership", ["accepted", "pending"]);
+    if (memberships.length > 0 && !memberships.includes("accepted")) return [];
+    const nodes = (await freshView(context))
+      .nodes()
+      .filter((node) => roles.length === 0 || roles.includes(node.Spec.Role))
+      .filter((node) => isListed(node, filters));
     return nodes.map((node) => nodeAnswer(node, door));
   });
 
@@ -64,10 +71,7 @@ function isListed(node: Node, filters: Filters): boolean {
   return (
     filters.prefix("id", ID) &&
     filters.prefix("name", hostnameOf(node), Spec.Name ?? hostnameOf(node)) &&
-    filters.exact("role", Spec.Role) &&
-    // Every node in the list has joined with a token.
-    filters.exact("membership", "accepted") &&
-    filters.labels("node.label", Spec.Labels) &&
-    filters.labels("label", Description.Engine.Labels)
+    filters.clusterLabels("node.label", Spec.Labels) &&
+    filters.clusterLabels("label", Description.Engine.Labels)
   );
 }

@@ -96,7 +96,7 @@ function isListed({ ID, Spec }: Service, filters: Filters): boolean {
     filters.prefix("name", Spec.Name) &&
     filters.exact("mode", modeWord(Spec.Mode)) &&
     filters.exact("runtime", Spec.TaskTemplate.Runtime ?? "container") &&
-    filters.labels("label", Spec.Labels)
+    filters.clusterLabels("label", Spec.Labels)
   );
 }
 

@@ -2,8 +2,8 @@
 import {
   compareStates,
   containerName,
-  type DesiredState,
   type Task,
+  type TaskState,
   taskStates,
   UpToDate,
   type View,
@@ -12,7 +12,6 @@ import type { FastifyInstance } from "fastify";
 import { nodeNaming } from "../answers/node-answer.ts";
 import { serviceNaming } from "../answers/service-answer.ts";
 import { taskAnswer, taskNaming } from "../answers/task-answer.ts";
-import { ApiError } from "../request/api-error.ts";
 import { Filters } from "../request/filters.ts";
 import { Query } from "../request/query.ts";
 import { resolve } from "../request/reference.ts";
@@ -55,7 +54,7 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
   const nodes = new Set(
     filters.values("node").map((ref) => resolve(ref, view.nodes(), nodeNaming).ID),
   );
-  const states = filters.values("desired-state").map(desiredState);
+  const states = filters.words<TaskState>("desired-state", taskStates);
   // Polling clients ask for one service again and again, and its tasks are indexed.
   const candidates =
     services.size > 0 ? [...services].flatMap((id) => view.tasksOf(id)) : view.tasks();
@@ -67,18 +66,12 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
       filters.prefix("id", task.ID) &&
       filters.prefix("name", containerName(task)) &&
       filters.exact("runtime", "container") &&
-      filters.labels(
+      filters.clusterLabels(
         "label",
         view.service(task.ServiceID)?.Spec.Labels ?? task.Gam.serviceLabels,
       ) &&
       isWanted(task),
   );
-}
-
-function desiredState(text: string): DesiredState {
-  const known = taskStates.find((state) => state === text.toLowerCase());
-  if (known === undefined) throw new ApiError(500, `Invalid desired-state filter: '${text}'`);
-  return known as DesiredState;
 }
 
 /** Returns: whether the task's container exists, or once did. */
