@@ -76,6 +76,7 @@ async function makeCast(): Promise<Cast> {
       worker: tokenKeyOf(secrets.worker),
     }),
     members: () => members,
+    certificateLifeMs: () => 90 * 86_400_000,
     index: () => 0,
     isRemoved: () => false,
     onJoinRequest: async () => undefined,

@@ -11,6 +11,7 @@
  */
 import { join } from "node:path";
 import { Disk } from "../../packages/agent/src/disk/disk.ts";
+import { HostKey } from "../../packages/agent/src/disk/host-key.ts";
 import { Attacker, attacks, stateIn } from "../../packages/agent/src/testing/attacker.ts";
 import { loadCredentials, loadIdentity } from "../../packages/mesh/src/index.ts";
 
@@ -19,15 +20,16 @@ if (dataDir === undefined || targets.length === 0) {
   process.stderr.write("Usage: node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...\n");
   process.exit(2);
 }
-const credentials = await loadCredentials(dataDir);
+const { cipher } = await HostKey.open(dataDir);
+const credentials = await loadCredentials(dataDir, cipher);
 if (credentials === undefined) {
   process.stderr.write(`Cannot attack: "${dataDir}" holds no credentials\n`);
   process.exit(2);
 }
-const { disk, recovered } = await Disk.open(join(dataDir, "journal"));
+const { disk, recovered } = await Disk.open(join(dataDir, "journal"), cipher);
 await disk.close();
 const attacker = await Attacker.open({
-  identity: await loadIdentity(dataDir),
+  identity: await loadIdentity(dataDir, cipher),
   credentials,
   view: stateIn(recovered),
   life: recovered.journal.life.at(-1) ?? "",

@@ -1,101 +1,20 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { appendFile, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import type { Check, NetworkId, NodeId } from "@gam/core";
-import { recoverJournal } from "@gam/peer";
-import {
-  clusterSpecDefault,
-  dataPathDefault,
-  type NewNetwork,
-  type NodeRole,
-  spokenDialect,
-  type View,
-} from "@gam/state";
+import { type NewNetwork, type NodeRole, spokenDialect, type View } from "@gam/state";
 import { checkJoinTokens, checkRecoverReport, checkStatus } from "@gam/state/answers";
 import { Agent } from "./agent.ts";
-import { readConfig } from "./config.ts";
-import type { AgentLog } from "./log.ts";
-
-/** Ends a test that hangs. No test takes a tenth of this time. */
-const guard = { timeout: 120_000 };
-const silence = (): void => undefined;
-const log: AgentLog = { debug: silence, info: silence, warn: silence, error: silence };
-
-const init = {
-  listenAddr: undefined,
-  advertiseAddr: undefined,
-  availability: "active",
-  spec: clusterSpecDefault,
-  dataPath: dataPathDefault,
-} as const;
+import { Disk } from "./disk/disk.ts";
+import { HostKey } from "./disk/host-key.ts";
+import { freePort, guard, init, joinAt, log, running, until } from "./testing/running-agent.ts";
 
 /** Reads the agent's answers through JSON, like the gam command. */
 function assertReadable<T>(check: Check<T>, answer: T): void {
   const sent = JSON.parse(JSON.stringify(answer));
   assert.deepEqual(check(sent, "answer"), sent);
-}
-
-interface Running {
-  agent: Agent;
-  readonly door: ClusterDoor;
-  readonly restart: (environment?: Readonly<Record<string, string>>) => Promise<ClusterDoor>;
-}
-
-/** A port that nothing listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof bound === "object" && bound !== null ? bound.port : 0;
-}
-
-/**
- * An agent without an engine, on loopback, in its own folder. Without a given port, each start takes a new one.
- */
-async function running(t: TestContext, port = 0): Promise<Running> {
-  const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
-  const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
-  const mesh = ["--listen", `127.0.0.1:${port}`, "--advertise", "127.0.0.1"];
-  // All agents run on this host, and must not change its kernel.
-  const all = [...args, ...mesh, "--networks", "off"];
-  const fail = (thrown: unknown): void => {
-    throw thrown;
-  };
-  const start = (environment = {}): Promise<Agent> =>
-    Agent.start(readConfig(all, environment), log, "0.0.0", fail);
-  const agent = await start();
-  const running: Running = {
-    agent,
-    door: agent.door(),
-    restart: async (environment) => {
-      await running.agent.stop();
-      running.agent = await start(environment);
-      return running.agent.door();
-    },
-  };
-  t.after(async () => {
-    await running.agent.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
-  return running;
-}
-
-function joinAt(door: ClusterDoor, token: string): Promise<void> {
-  const { listenAddr, advertiseAddr, availability } = init;
-  return door.join({ token, addresses: [], listenAddr, advertiseAddr, availability });
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `in time: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 function network(door: ClusterDoor, name: string): NewNetwork {
@@ -317,7 +236,7 @@ test(
   },
 );
 
-for (const name of ["place.json.tmp", "credentials.json.tmp", "seal.key.tmp"]) {
+for (const name of ["place.json.tmp", "credentials.json.tmp"]) {
   test(
     `a disk that does not take ${name} is found before the cluster hears of the host`,
     guard,
@@ -363,12 +282,16 @@ test(
     await a.agent.stop();
     const folder = join(dataDir, "journal");
     const [name = ""] = await readdir(folder);
-    const { journal } = recoverJournal([{ name, bytes: await readFile(join(folder, name)) }]);
-    journal.speak(spokenDialect.newest + 1);
-    const step = journal.take();
+    const { cipher } = await HostKey.open(dataDir);
+    const { disk, recovered } = await Disk.open(folder, cipher);
+    recovered.journal.speak(spokenDialect.newest + 1);
+    const step = recovered.journal.take();
     assert.ok(step !== undefined && step.file === name);
+    await disk.perform(step);
+    await disk.close();
     // Append a torn record, which any other start would cut off.
-    await appendFile(join(folder, name), Buffer.concat([step.bytes, step.bytes.subarray(0, 9)]));
+    const written = await readFile(join(folder, name));
+    await appendFile(join(folder, name), written.subarray(0, 9));
     const before = await contentOf(dataDir);
     for (const salvage of ["off", "on"]) {
       await assert.rejects(a.restart({ GAM_SALVAGE: salvage }), {
@@ -401,7 +324,7 @@ test(
     const again = await a.restart();
     assert.equal(again.state(), "inactive");
     assert.notEqual(again.self, was, "its promises are deleted, so it must be another peer");
-    assert.deepEqual((await readdir(folder)).sort(), ["identity.json", "lock"]);
+    assert.deepEqual((await readdir(folder)).sort(), ["host.key", "identity.json", "lock"]);
     await again.init(init);
   },
 );

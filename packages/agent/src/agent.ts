@@ -3,14 +3,18 @@
  *
  * Decides only whether this host is in a cluster, and allows one change of that at a time.
  */
+import { randomBytes } from "node:crypto";
 import { type FileHandle, rm } from "node:fs/promises";
 import type { ClusterDoor, InitRequest, SwarmJoinRequest } from "@gam/api";
 import { assert, GamError, type NodeId } from "@gam/core";
+import { HostCipher } from "@gam/files";
 import {
+  hasCredentials,
   type Identity,
   insistOnAdvertised,
   loadCredentials,
   loadIdentity,
+  parseUnlockKey,
   removeCredentials,
   removeIdentity,
 } from "@gam/mesh";
@@ -26,13 +30,17 @@ import {
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
 import { ClusterMember, type ClusterMemberParts, mint } from "./cluster-member.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
+import { HostKey } from "./disk/host-key.ts";
 import { lockDataDir } from "./disk/lock.ts";
 import { hasJournal, removeJournal } from "./disk/member-journal.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
 import type { MeshAddresses } from "./mesh-door.ts";
 import { tunnelDir } from "./networking.ts";
 import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 
+/** The node id of a locked host: nobody can read its identity. */
+const noNode = "" as NodeId;
 /** Within this time a survivor writes its state, restarts from it and elects itself. */
 const recoverMs = 30_000;
 const recoverPollMs = 50;
@@ -40,7 +48,9 @@ const recoverPollMs = 50;
 export class Agent {
   readonly config: AgentConfig;
   readonly #lock: FileHandle;
-  #identity: Identity;
+  readonly #hostKey: HostKey;
+  /** Undefined while the host is locked. */
+  #identity: Identity | undefined;
   readonly #log: AgentLog;
   readonly #version: string;
   readonly #fail: (thrown: unknown) => void;
@@ -52,21 +62,21 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     lock: FileHandle,
-    identity: Identity,
+    hostKey: HostKey,
     log: AgentLog,
     version: string,
     fail: (thrown: unknown) => void,
   ) {
     this.config = config;
     this.#lock = lock;
-    this.#identity = identity;
+    this.#hostKey = hostKey;
     this.#log = log;
     this.#version = version;
     this.#fail = fail;
   }
 
   /**
-   * Starts the agent, and resumes its membership if it has one.
+   * Starts the agent, and resumes its membership if it has one. A locked host waits for unlock() instead.
    *
    * Errors: CORRUPT_FILE, with what to do; IN_USE when another agent has the data directory or the port;
    *         NOT_SUPPORTED when a newer gam has written to the data directory, which stays as it is.
@@ -79,9 +89,9 @@ export class Agent {
   ): Promise<Agent> {
     const lock = await lockDataDir(config.dataDir);
     try {
-      const identity = await loadIdentity(config.dataDir);
-      const agent = new Agent(config, lock, identity, log, version, fail);
-      await agent.#resume();
+      const hostKey = await HostKey.open(config.dataDir);
+      const agent = new Agent(config, lock, hostKey, log, version, fail);
+      await agent.#begin();
       return agent;
     } catch (thrown) {
       await lock.close();
@@ -106,9 +116,9 @@ export class Agent {
     const agent = this;
     return {
       get self() {
-        return agent.#identity.nodeId;
+        return agent.#self;
       },
-      state: () => (this.#cluster === undefined ? "inactive" : "active"),
+      state: () => this.#state,
       view: () => this.#view(),
       leader: () => this.#cluster?.peer.leader,
       voters: () => this.#cluster?.peer.raft.configuration.voters ?? [],
@@ -127,6 +137,9 @@ export class Agent {
       leave: (force) => this.#leave(force),
       rotateRoot: (changes) => active().keys.rotateRoot(changes),
       rotateTokens: (roles, changes) => active().keys.rotateTokens(roles, changes),
+      newUnlockKey: () => active().keys.newUnlockKey(),
+      unlockKey: () => active().keys.unlockKey(),
+      unlock: (key) => this.#unlock(key),
       tokens: () => active().keys.tokens(),
       containerLogs: (task, { signal, ...options }) => active().logs.read(task, options, signal),
       ensureNetwork: (id) => active().ensureNetwork(id),
@@ -137,14 +150,59 @@ export class Agent {
     };
   }
 
+  get #self(): NodeId {
+    return this.#identity?.nodeId ?? noNode;
+  }
+
+  get #state(): "inactive" | "locked" | "active" {
+    if (this.#cluster !== undefined) return "active";
+    return this.#hostKey.isLocked ? "locked" : "inactive";
+  }
+
+  async #begin(): Promise<void> {
+    const { dataDir } = this.config;
+    if (!this.#hostKey.isLocked) return await this.#resume();
+    if (await hasCredentials(dataDir)) {
+      this.#log.warn(
+        {},
+        'Started locked: this manager takes no part until somebody runs "gam unlock" or "docker swarm unlock" here. Containers are not affected',
+      );
+      return;
+    }
+    // A crash interrupted #forget(): nothing is left for which anyone would need the unlock key.
+    await this.#forget();
+  }
+
+  /** Errors: BAD_REQUEST and BAD_TOKEN in Swarm's words; those of a start. */
+  async #unlock(text: string): Promise<void> {
+    const key = parseUnlockKey(text);
+    await this.#change(async () => {
+      if (this.#state !== "locked") throw new GamError("IN_USE", "swarm is not locked");
+      if (!this.#hostKey.unlock(key)) {
+        throw new GamError("BAD_TOKEN", "swarm could not be unlocked: invalid key provided");
+      }
+      try {
+        await this.#resume();
+      } catch (thrown) {
+        this.#hostKey.lockAgain();
+        this.#identity = undefined;
+        throw thrown;
+      }
+    });
+    this.#log.info({ node: this.#self }, "Unlocked");
+  }
+
   async #resume(): Promise<void> {
     const { dataDir } = this.config;
-    const credentials = await loadCredentials(dataDir);
+    const { cipher } = this.#hostKey;
+    const identity = await loadIdentity(dataDir, cipher);
+    this.#identity = identity;
+    const credentials = await loadCredentials(dataDir, cipher);
     if (credentials === undefined) {
       // A crash interrupted #forget(): after a membership ended, or after a failed init or join.
       if (await hasJournal(this.config.dataDir)) await this.#forget();
       this.#log.info(
-        { node: this.#identity.nodeId },
+        { node: this.#self },
         'Started without a cluster. Run "gam init" to create one, or "gam join TOKEN" to join one',
       );
       return;
@@ -152,13 +210,13 @@ export class Agent {
     const addresses = await this.#lastPlace();
     const { salvage } = this.config;
     this.#enter(await ClusterMember.resume(this.#parts(), { addresses, credentials, salvage }));
-    const { nodeId } = this.#identity;
     if (this.config.salvage) {
       this.#log.warn(
         {},
         'Started from the whole part of the journal. This host takes no part until "gam recover"',
       );
     }
+    const { nodeId } = identity;
     this.#log.info({ node: nodeId, cluster: credentials.clusterId }, "Resumed membership");
   }
 
@@ -168,7 +226,7 @@ export class Agent {
 
   async #init(request: InitRequest): Promise<NodeId> {
     await this.#change(async () => {
-      if (this.#cluster !== undefined) throw inClusterAlready();
+      if (this.#state !== "inactive") throw inClusterAlready();
       const place = await this.#place(request);
       const { spec, availability, dataPath } = request;
       await this.#enterOrForget(async () => {
@@ -177,13 +235,13 @@ export class Agent {
         return await ClusterMember.init(this.#parts(), options);
       });
     });
-    this.#log.info({ node: this.#identity.nodeId }, "Created a cluster");
-    return this.#identity.nodeId;
+    this.#log.info({ node: this.#self }, "Created a cluster");
+    return this.#self;
   }
 
   async #join(request: SwarmJoinRequest): Promise<void> {
     await this.#change(async () => {
-      if (this.#cluster !== undefined) throw inClusterAlready();
+      if (this.#state !== "inactive") throw inClusterAlready();
       const place = await this.#place(request);
       const { token, addresses: contacts, availability } = request;
       await this.#enterOrForget(async () => {
@@ -192,18 +250,27 @@ export class Agent {
         return await ClusterMember.join(this.#parts(), options);
       });
     });
-    this.#log.info({ node: this.#identity.nodeId }, "Joined a cluster");
+    this.#log.info({ node: this.#self }, "Joined a cluster");
   }
 
   async #leave(force: boolean): Promise<void> {
     await this.#change(async () => {
       const cluster = this.#cluster;
-      if (cluster === undefined)
-        throw new GamError("NOT_MEMBER", "Cannot leave: this host is in no cluster");
-      await cluster.leave(force);
+      if (cluster !== undefined) await cluster.leave(force);
+      else if (this.#state === "locked" && force) await this.#removeLocked();
+      else throw new GamError("NOT_MEMBER", "Cannot leave: this host is in no cluster");
       await this.#forget();
     });
     this.#log.info({}, "Left the cluster");
+  }
+
+  /** Removes what a locked membership left on this host. The other nodes still list it. */
+  async #removeLocked(): Promise<void> {
+    const { config } = this;
+    // Nobody can read these keys any more, and removing networks needs some.
+    await rm(tunnelDir(config), { recursive: true, force: true });
+    const cipher = new HostCipher(randomBytes(32));
+    await removeLeftovers({ config, log: this.#log, cipher });
   }
 
   async #recover(force: boolean): Promise<void> {
@@ -212,7 +279,7 @@ export class Agent {
       throw new GamError("NOT_MEMBER", "Cannot recover: this host is in no cluster");
     await before.survivor.recover(force);
     const untilMs = performance.now() + recoverMs;
-    while (this.#cluster === before || this.#cluster?.peer.leader !== this.#identity.nodeId) {
+    while (this.#cluster === before || this.#cluster?.peer.leader !== this.#self) {
       if (performance.now() > untilMs) {
         throw new GamError(
           "NO_LEADER",
@@ -228,7 +295,7 @@ export class Agent {
     this.#change(async () => {
       const before = this.#cluster;
       await before?.stop();
-      const credentials = await loadCredentials(this.config.dataDir);
+      const credentials = await loadCredentials(this.config.dataDir, this.#hostKey.cipher);
       assert(credentials !== undefined, "a member keeps its credentials");
       const addresses = await this.#lastPlace();
       const cluster = await ClusterMember.resume(this.#parts(), { addresses, credentials });
@@ -257,7 +324,8 @@ export class Agent {
   /**
    * Deletes the membership and makes a new identity. Other peers may still rely on promises in the deleted
    * journal, so this host must not come back as the same peer. The journal is deleted last: a start that finds
-   * a journal without credentials runs this again.
+   * a journal without credentials runs this again. A new host key makes old copies of the files useless, and ends
+   * a lock.
    */
   async #forget(): Promise<void> {
     const { dataDir } = this.config;
@@ -267,7 +335,8 @@ export class Agent {
     await rm(tunnelDir(this.config), { recursive: true, force: true });
     await removeIdentity(dataDir);
     await removeJournal(dataDir);
-    this.#identity = await loadIdentity(dataDir);
+    await this.#hostKey.renew();
+    this.#identity = await loadIdentity(dataDir, this.#hostKey.cipher);
   }
 
   async #enterOrForget(enter: () => Promise<ClusterMember>): Promise<void> {
@@ -303,9 +372,11 @@ export class Agent {
   }
 
   #parts(): ClusterMemberParts {
+    assert(this.#identity !== undefined, "a locked host enters no cluster");
     return {
       config: this.config,
       identity: this.#identity,
+      hostKey: this.#hostKey,
       log: this.#log,
       fail: this.#fail,
       removed: () => this.#removed(),
@@ -338,8 +409,9 @@ export class Agent {
     const configuration = cluster?.peer.raft.configuration;
     return {
       version: this.#version,
-      self: this.#identity.nodeId,
-      state: cluster === undefined ? "inactive" : "active",
+      self: this.#self,
+      state: this.#state,
+      autolock: this.#view().cluster?.UnlockKey !== undefined,
       leader: cluster?.peer.leader ?? null,
       term: cluster?.peer.raft.term ?? 0,
       leaderlessMs: cluster?.peer.leaderlessMs ?? 0,

@@ -14,6 +14,7 @@ import { aService } from "@gam/state/testing";
 import { Agent } from "./agent.ts";
 import { readConfig } from "./config.ts";
 import { Disk } from "./disk/disk.ts";
+import { HostKey } from "./disk/host-key.ts";
 import { Attacker, attacks, stateIn } from "./testing/attacker.ts";
 
 const triesMax = 10;
@@ -113,10 +114,11 @@ test("a malicious worker changes nothing, and each attempt is logged", guard, as
 
   // Root on the worker stops the agent and takes its files.
   await worker.agent.stop();
-  const identity = await loadIdentity(worker.folder);
-  const credentials = await loadCredentials(worker.folder);
+  const { cipher } = await HostKey.open(worker.folder);
+  const identity = await loadIdentity(worker.folder, cipher);
+  const credentials = await loadCredentials(worker.folder, cipher);
   assert.ok(credentials !== undefined && credentials.rootPrivateKey === undefined);
-  const { disk, recovered } = await Disk.open(join(worker.folder, "journal"));
+  const { disk, recovered } = await Disk.open(join(worker.folder, "journal"), cipher);
   await disk.close();
   const view = stateIn(recovered);
   const life = recovered.journal.life.at(-1) ?? "";

@@ -15,18 +15,27 @@ import {
   type NetworkId,
   type Random,
 } from "@gam/core";
-import { type Credentials, createCluster, type Mesh, type Wanted } from "@gam/mesh";
+import {
+  type Credentials,
+  createCluster,
+  type Mesh,
+  signRootCertificate,
+  type Wanted,
+} from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
 import { DockerEngine } from "@gam/runtime";
 import {
   type AskedChange,
   type Availability,
+  type Cluster,
   type ClusterSpec,
+  compareStates,
   type DataPath,
   type NodeSpec,
   newIngressNetwork,
   planNetwork,
   spokenDialect,
+  type Task,
   type View,
 } from "@gam/state";
 import { Disk } from "./disk/disk.ts";
@@ -41,8 +50,10 @@ import { Networking } from "./networking.ts";
 import { RemoteLogs } from "./remote-logs.ts";
 import { Survivor } from "./survivor.ts";
 import { ClusterKeys } from "./trust/cluster-keys.ts";
+import { HostLock } from "./trust/host-lock.ts";
 import { newNode } from "./trust/join-request.ts";
 import { makeTokens } from "./trust/join-tokens.ts";
+import { newUnlockKey } from "./trust/unlock-keys.ts";
 
 /** A restart applies at most this many entries after the snapshot, which takes about a second. */
 const logEntriesMax = 8192;
@@ -50,6 +61,8 @@ const logEntriesMax = 8192;
 const arriveMs = 30_000;
 /** How long a leaving voter waits for the leader to replace it as a voter. */
 const handOverMs = 15_000;
+/** How long a leaving manager waits for its tasks to end: a container may take ten seconds to stop. */
+const drainMs = 20_000;
 const pollMs = 50;
 
 export interface ClusterMemberParts extends MeshDoorParts {
@@ -92,6 +105,7 @@ export class ClusterMember {
   readonly logs: RemoteLogs;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
+  readonly #lock: HostLock;
   /** Its journal is broken: the member only listens, and waits for "gam recover". */
   readonly isMute: boolean;
   readonly #parts: ClusterMemberParts;
@@ -159,6 +173,7 @@ export class ClusterMember {
       ...{ mesh, self: identity.nodeId, view: () => this.view },
       propose: (changes) => this.propose(changes),
     });
+    this.#lock = new HostLock({ hostKey: parts.hostKey, keys: this.keys, fail });
     mesh.onTurnedAway((by, refusal) => {
       // This node was removed while it was offline. Only a manager's refusal counts: otherwise any worker could
       // end this membership. The mesh has verified the sender.
@@ -167,12 +182,14 @@ export class ClusterMember {
     });
     this.driver.subscribe(({ table }) => {
       if (table === "cluster") mesh.rootsMoved();
+      if (table === "cluster" || table === "node") this.#lock.follow();
     });
     this.logs = new RemoteLogs({ self: identity.nodeId, mesh, engine, view: () => this.view, log });
     this.driver.start();
     void this.driver.fresh().then(() => {
       this.keys.fresh();
       mesh.rootsMoved();
+      this.#lock.follow();
     });
   }
 
@@ -185,7 +202,11 @@ export class ClusterMember {
     parts: ClusterMemberParts,
     { addresses, credentials, salvage = false }: ResumeOptions,
   ): Promise<ClusterMember> {
-    const { disk, recovered } = await Disk.open(journalOf(parts.config.dataDir), salvage);
+    const { disk, recovered } = await Disk.open(
+      journalOf(parts.config.dataDir),
+      parts.hostKey.cipher,
+      salvage,
+    );
     const { snapshot, entries } = recovered.restored;
     // A peer that dropped its log for another life of the cluster has an empty one, and the addresses of others.
     const contacts = recovered.journal.contacts.map((contact) => ({
@@ -212,7 +233,7 @@ export class ClusterMember {
     const { identity, config } = parts;
     const credentials = createCluster(identity, Date.now());
     await removeJournal(config.dataDir);
-    const { disk } = await Disk.open(journalOf(config.dataDir));
+    const { disk } = await Disk.open(journalOf(config.dataDir), parts.hostKey.cipher);
     const recovered = bootstrapJournal(identity.nodeId);
     const { open, keeper } = meshOf(parts, addresses);
     const made = await make(parts, { keeper, disk, recovered });
@@ -228,6 +249,7 @@ export class ClusterMember {
           Spec: spec,
           Tokens: makeTokens(credentials),
           RootPublicKey: base64(credentials.rootPublicKey),
+          ...foundingSecrets(credentials, spec),
           ...dataPath,
         },
       },
@@ -254,7 +276,11 @@ export class ClusterMember {
     const { config } = parts;
     await removeJournal(config.dataDir);
     // Everything that can fail on this host comes first: a node that joined and failed would stay in the list.
-    const { disk, recovered } = await prepareDisk(config.dataDir, journalOf(config.dataDir));
+    const { disk, recovered } = await prepareDisk(
+      config.dataDir,
+      journalOf(config.dataDir),
+      parts.hostKey.cipher,
+    );
     const made = await make(parts, { keeper, disk, recovered });
     const cluster = await open(undefined, async (mesh) => {
       const { members } = await mesh.join(token, contacts, availability);
@@ -275,7 +301,11 @@ export class ClusterMember {
   /** Errors: the code with which the state refuses a change; NO_LEADER when no leader took the changes in time. */
   async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
     const answer = await this.driver.propose(changes);
-    if (answer.kind === "applied") return { index: answer.index };
+    if (answer.kind === "applied") {
+      // Whoever was told that managers are locked may pull the plug at once.
+      await this.#lock.settled();
+      return { index: answer.index };
+    }
     if (answer.kind === "refused") throw new GamError(answer.code, answer.message);
     const remedy =
       this.peer.leader === undefined
@@ -287,6 +317,11 @@ export class ClusterMember {
   /** Replaces this node's tunnel key: its certificate is of another root key now. Errors: those of the disk. */
   async turnTunnelKey(): Promise<void> {
     await this.#networking.rotateKeys();
+  }
+
+  /** Seals the key of this host as the cluster demands now. */
+  followLock(): void {
+    this.#lock.follow();
   }
 
   /** Problems of overlay networking on this host, as sentences for an operator. */
@@ -328,7 +363,7 @@ export class ClusterMember {
   async leave(force: boolean): Promise<void> {
     const others = this.view.nodes().some(({ ID }) => ID !== this.peer.self);
     try {
-      if (others) await this.#giveUpMembership();
+      if (others) await this.#giveUpMembership(force);
     } catch (thrown) {
       if (!(thrown instanceof GamError) || !force) throw thrown;
       this.#parts.log.warn(
@@ -342,7 +377,8 @@ export class ClusterMember {
   /** Stops for good, and removes containers and networking. The agent removes the files in the data directory. */
   async end(): Promise<void> {
     await this.stop();
-    await removeLeftovers(this.#parts, this.view.cluster?.ID);
+    const { config, log, hostKey } = this.#parts;
+    await removeLeftovers({ config, log, cipher: hostKey.cipher }, this.view.cluster?.ID);
   }
 
   /** Stops until resume(). Containers keep running. */
@@ -350,6 +386,9 @@ export class ClusterMember {
     await this.driver.stop();
     await this.mesh.close();
     await this.#keeper.settled();
+    // The root key that opens the unlock key may have arrived with the last credentials.
+    this.followLock();
+    await this.#lock.settled();
     await close({ networking: this.#networking, engine: this.#engine, disk: this.#disk });
   }
 
@@ -362,13 +401,14 @@ export class ClusterMember {
     await this.#until(3000, isOver).catch(withoutLeader);
   }
 
-  async #giveUpMembership(): Promise<void> {
+  async #giveUpMembership(force: boolean): Promise<void> {
     const { self } = this.peer;
     const node = this.view.node(self);
     if (node !== undefined && node.Spec.Role === "manager") {
       // The leader replaces a voter that has become a worker.
       const spec: NodeSpec = { ...node.Spec, Role: "worker", Availability: "drain" };
       await this.propose([{ kind: "updateNode", id: self, spec, basedOn: node.Version.Index }]);
+      if (!force) await this.#drained();
     }
     await this.#until(handOverMs, () => {
       const { voters, votersOutgoing } = this.peer.raft.configuration;
@@ -383,6 +423,13 @@ export class ClusterMember {
     await Promise.race([gone, this.propose([{ kind: "removeNode", id: self }])]);
   }
 
+  /** Lets the containers of this host stop in their own time, while others start elsewhere. */
+  async #drained(): Promise<void> {
+    const isOver = ({ Status }: Task): boolean => compareStates(Status.State, "running") > 0;
+    const { self } = this.peer;
+    await this.#until(drainMs, () => this.view.tasksOn(self).every(isOver)).catch(withoutLeader);
+  }
+
   async #arrive(wait: () => Promise<void>): Promise<ClusterMember> {
     try {
       await wait();
@@ -391,6 +438,8 @@ export class ClusterMember {
       // The journal must be on disk before the credentials: an agent with credentials and no journal does not start.
       await this.driver.durable();
       await this.#keeper.enter(credentials);
+      this.followLock();
+      await this.#lock.settled();
       return this;
     } catch (thrown) {
       await this.stop();
@@ -424,11 +473,11 @@ interface Made {
 }
 
 async function make(
-  { config, log }: ClusterMemberParts,
+  { config, log, hostKey }: ClusterMemberParts,
   own: Omit<Made, "engine" | "networking">,
 ): Promise<Made> {
   const engine = new DockerEngine({ socketPath: config.engine });
-  const networking = await Networking.open(config, engine, log);
+  const networking = await Networking.open(config, { engine, log, cipher: hostKey.cipher });
   return { ...own, engine, networking };
 }
 
@@ -440,6 +489,18 @@ async function close({
   await networking.close();
   await engine.close();
   await disk.close();
+}
+
+/** What only the first manager of a cluster can make, with its new root key. */
+function foundingSecrets(
+  credentials: Credentials,
+  { EncryptionConfig }: ClusterSpec,
+): Partial<Pick<Cluster, "RootSelfSignature" | "UnlockKey">> {
+  const { rootPrivateKey } = credentials;
+  return {
+    ...(rootPrivateKey && { RootSelfSignature: base64(signRootCertificate(rootPrivateKey)) }),
+    ...(EncryptionConfig.AutoLockManagers && { UnlockKey: newUnlockKey(credentials) }),
+  };
 }
 
 /** For a catch where an answer of the cluster is optional: rethrows everything but NO_LEADER. */

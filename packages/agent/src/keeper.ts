@@ -5,10 +5,12 @@
  * key. So the node announces a key only after its certificate is written, and writes run one after the other.
  */
 import { base64 } from "@gam/core";
+import type { HostCipher } from "@gam/files";
 import { type Credentials, newestRoot, saveCredentials } from "@gam/mesh";
 
 export interface KeeperOptions {
   readonly dataDir: string;
+  readonly cipher: HostCipher;
   /** Credentials that are already on disk. */
   readonly written: Credentials | undefined;
   /** Called and awaited before a certificate of another root key is written. */
@@ -51,11 +53,11 @@ export class Keeper {
   }
 
   async #write(credentials: Credentials): Promise<void> {
-    const { dataDir, onTurn, onRoot } = this.#options;
+    const { dataDir, cipher, onTurn, onRoot } = this.#options;
     const before = this.root;
     const after = base64(newestRoot(credentials));
     if (before !== undefined && after !== before) await onTurn();
-    await saveCredentials(dataDir, credentials);
+    await saveCredentials(dataDir, credentials, cipher);
     this.#written = credentials;
     if (after !== before) onRoot();
   }

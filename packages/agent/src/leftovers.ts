@@ -4,6 +4,7 @@
  * Containers first, because they use the networking. Does not touch the data directory.
  */
 import { BrokenInvariant } from "@gam/core";
+import type { HostCipher } from "@gam/files";
 import { DockerEngine } from "@gam/runtime";
 import type { Task } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
@@ -13,6 +14,8 @@ import { Networking } from "./networking.ts";
 interface Host {
   readonly config: AgentConfig;
   readonly log: AgentLog;
+  /** Of the keys in the data directory. */
+  readonly cipher: HostCipher;
 }
 
 /**
@@ -47,9 +50,9 @@ async function removeContainers({ config, log }: Host, cluster: string | undefin
   );
 }
 
-async function removeNetworking({ config, log }: Host): Promise<void> {
+async function removeNetworking({ config, log, cipher }: Host): Promise<void> {
   const engine = new DockerEngine({ socketPath: config.engine });
-  const networking = await Networking.open(config, engine, log);
+  const networking = await Networking.open(config, { engine, log, cipher });
   try {
     await networking.remove();
   } catch (thrown) {

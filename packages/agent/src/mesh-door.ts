@@ -6,8 +6,9 @@
  */
 import { type Clock, fromBase64, GamError } from "@gam/core";
 import { type Credentials, type Identity, Mesh, type MeshDoor } from "@gam/mesh";
-import { spokenDialect, type View } from "@gam/state";
+import { certificateLifeMs, spokenDialect, type View } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
+import type { HostKey } from "./disk/host-key.ts";
 import type { Driver } from "./driver.ts";
 import { Keeper } from "./keeper.ts";
 import type { AgentLog } from "./log.ts";
@@ -22,6 +23,8 @@ export interface MeshAddresses {
 export interface MeshDoorParts {
   readonly config: AgentConfig;
   readonly identity: Identity;
+  /** Unlocked. */
+  readonly hostKey: HostKey;
   readonly log: AgentLog;
   /** Ends the agent. */
   readonly fail: (thrown: unknown) => void;
@@ -33,6 +36,7 @@ interface Around extends Admitting {
   readonly keys: Pick<ClusterKeys, "roots">;
   readonly driver: Pick<Driver, "describeAnew">;
   turnTunnelKey(): Promise<void>;
+  followLock(): void;
 }
 
 export interface MemberMesh {
@@ -59,6 +63,7 @@ export function meshOf(
   let member: Around | undefined;
   const keeper = new Keeper({
     dataDir: parts.config.dataDir,
+    cipher: parts.hostKey.cipher,
     written,
     onTurn: async () => await member?.turnTunnelKey(),
     onRoot: () => member?.driver.describeAnew(),
@@ -71,6 +76,7 @@ export function meshOf(
       const { Manager, Worker } = tokens;
       return { manager: fromBase64(Manager.PublicKey), worker: fromBase64(Worker.PublicKey) };
     },
+    certificateLifeMs: () => certificateLifeMs(member?.view.cluster?.Spec),
     index: () => member?.view.index ?? 0,
     members: () =>
       (member?.view.nodes() ?? []).map(({ ID, Spec, Gam }) => ({
@@ -86,7 +92,11 @@ export function meshOf(
       await admit(member, request);
     },
     roots: () => member?.keys.roots(),
-    onRenewed: (credentials) => keeper.keep(credentials),
+    onRenewed: async (credentials) => {
+      await keeper.keep(credentials);
+      // The root key may have arrived that opens the unlock key.
+      member?.followLock();
+    },
   };
   return {
     keeper,

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { GamError } from "@gam/core";
+import type { HostCipher } from "@gam/files";
 import { type NodePlan, safePort, type Walls } from "@gam/network";
 import {
   DataPlane,
@@ -60,8 +61,11 @@ export class Networking {
   }
 
   /** Errors: CORRUPT_FILE, those of the disk. */
-  static async open(config: AgentConfig, engine: DockerEngine, log: AgentLog): Promise<Networking> {
-    const keys = await TunnelKeys.open(tunnelDir(config));
+  static async open(
+    config: AgentConfig,
+    { engine, log, cipher }: { engine: DockerEngine; log: AgentLog; cipher: HostCipher },
+  ): Promise<Networking> {
+    const keys = await TunnelKeys.open(tunnelDir(config), cipher);
     const networking = new Networking(keys, engine, config, log);
     await networking.#deafen();
     return networking;

@@ -230,7 +230,7 @@ const refused: readonly Refused[] = [
     status: 400,
     message: rpc(
       "FailedPrecondition",
-      "node bbb0000000000000000000000 is not down and can't be removed",
+      "node bbb0000000000000000000000 is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal",
     ),
   },
   {
@@ -509,9 +509,15 @@ test("init and join go through the door, and gam's own calls beside them", async
     assert.deepEqual(bare.body, { message: 'invalid ListenAddr "": invalid empty address' });
     const join = { ListenAddr: "0.0.0.0:2377", RemoteAddrs: ["10.88.0.1:7946"] };
     const wrong = await alone.call("POST", "/swarm/join", { ...join, JoinToken: "x" });
-    assert.deepEqual([wrong.status, wrong.body.message], [400, "invalid join token"]);
+    assert.deepEqual(
+      [wrong.status, wrong.body.message],
+      [500, "invalid join token: Cannot read it"],
+    );
     const none = await alone.call("POST", "/swarm/join", join);
-    assert.deepEqual([none.status, none.body.message], [400, "Cannot join: the token is empty"]);
+    assert.deepEqual(
+      [none.status, none.body.message],
+      [500, "invalid join token: Cannot join: the token is empty"],
+    );
     const { status } = await alone.call("POST", "/swarm/join", { ...join, JoinToken: "gam-1-x" });
     assert.equal(status, 200);
     assert.deepEqual(alone.door.joined, [

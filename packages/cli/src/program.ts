@@ -102,6 +102,11 @@ function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): v
     .option("--force", "leave even if the cluster cannot be informed, or if this is the last host")
     .action(async (options) => (await mesh()).leave(await client(), io, options));
   program
+    .command("unlock")
+    .description("let this manager take part again, after it was started while managers are locked")
+    .option("--key-file <file>", 'file with the unlock key, "-" for standard input')
+    .action(async (options) => (await mesh()).unlock(await client(), io, options));
+  program
     .command("token")
     .description("show the tokens with which other hosts join")
     .option("--rotate", "make new tokens and refuse the old ones")

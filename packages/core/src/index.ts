@@ -18,4 +18,5 @@ export {
   type TaskId,
 } from "./ids.ts";
 export { jsonOr } from "./json.ts";
+export { rootCertificateBody, rootCertificatePem, rootSubject } from "./root-certificate.ts";
 export { sameValue } from "./same-value.ts";

@@ -1,2 +1,12 @@
+export { type FileCipher, HostCipher } from "./host-cipher.ts";
+export { withMemoryFile } from "./memory-file.ts";
 export { readIfThere } from "./read-if-there.ts";
 export { moveFile, removeFile, replaceFile, reserveFile, syncDirectory } from "./replace-file.ts";
+export { seal, unseal } from "./seal.ts";
+export {
+  isSealed,
+  otherKeyRemedy,
+  readSealed,
+  replaceSealed,
+  type Sealing,
+} from "./sealed-file.ts";

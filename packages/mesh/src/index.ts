@@ -1,10 +1,11 @@
 export { Mesh } from "./mesh.ts";
 export { insistOnAdvertised } from "./trust/address.ts";
-export type { Role } from "./trust/certificate.ts";
+export { type Role, signRootCertificate } from "./trust/certificate.ts";
 export {
   type Credentials,
   createCluster,
   fingerprintOf,
+  hasCredentials,
   loadCredentials,
   newestRoot,
   removeCredentials,
@@ -13,7 +14,26 @@ export {
 } from "./trust/credentials.ts";
 export type { JoinRequest, MeshDoor, Roots, Wanted } from "./trust/door.ts";
 export { insistOnVersion } from "./trust/file-version.ts";
-export { type Identity, loadIdentity, makeIdentity, removeIdentity } from "./trust/identity.ts";
+export {
+  hasSealedIdentity,
+  type Identity,
+  loadIdentity,
+  makeIdentity,
+  removeIdentity,
+} from "./trust/identity.ts";
 export type { Protocol } from "./trust/protocols.ts";
-export { formatToken, makeSecret, openSecret, sealSecret, tokenKeyOf } from "./trust/token.ts";
+export {
+  formatToken,
+  makeSecret,
+  openSecret,
+  sealSecret,
+  tokenKeyOf,
+} from "./trust/token.ts";
+export {
+  formatUnlockKey,
+  makeUnlockKey,
+  openUnlockKey,
+  parseUnlockKey,
+  sealUnlockKey,
+} from "./trust/unlock-key.ts";
 export type { RequestHandler } from "./wire/rpc.ts";

@@ -67,7 +67,7 @@ type ReachArgs = [peer: NodeId, reach: PeerReachability];
 /** `by` refused this peer. The operator should see "removed" and "expired". */
 type TurnedAwayArgs = [by: NodeId, refusal: AdmissionRefusal, reason: string];
 
-const renewEveryMs = 3_600_000;
+const renewEveryMs = 600_000;
 /** How often to ask for a certificate of the next root key: the cluster waits until every node has one. */
 const nextEveryMs = 5_000;
 const gossipEveryMs = 5_000;

@@ -20,7 +20,8 @@ export {
   type Recovered,
   recoverJournal,
 } from "./journal/journal.ts";
-export { journalRemedy } from "./journal/record.ts";
+export { formOf, journalRemedy } from "./journal/record.ts";
+export { openRecords, sealRecord, sealRecords } from "./journal/sealed-records.ts";
 export { Peer, tickMs } from "./peer.ts";
 export {
   checkLogPlace,

@@ -51,6 +51,7 @@ export {
   clusterSpecDefault,
   dataPathDefault,
   type JoinToken,
+  type SealedForRoots,
 } from "./objects/cluster.ts";
 export type { Config, ConfigSpec } from "./objects/config.ts";
 export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
@@ -123,7 +124,7 @@ export {
   type TaskStatus,
   taskStates,
 } from "./objects/task.ts";
-export { readClusterSpec } from "./specs/cluster-spec.ts";
+export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
 export { goFields } from "./specs/json-shape.ts";
 export {
@@ -136,7 +137,13 @@ export {
 export { readNodeSpec } from "./specs/node-spec.ts";
 export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
 export { steeringLabels } from "./specs/steering-labels.ts";
-export { readInitRequest, readJoinRequest } from "./specs/swarm-request.ts";
+export {
+  readInitRequest,
+  readInitRequest,
+  readJoinRequest,
+  readJoinRequest,
+  readUnlockRequest,
+} from "./specs/swarm-request.ts";
 export {
   checkChange,
   checkEnvelope,

@@ -7,7 +7,7 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
-import { syncDirectory } from "@gam/files";
+import { type HostCipher, syncDirectory } from "@gam/files";
 import { reserveCredentials } from "@gam/mesh";
 import { blankJournal, type Recovered } from "@gam/peer";
 import { Disk } from "./disk.ts";
@@ -23,6 +23,7 @@ const freeBytesMin = 16 * 1024 * 1024;
 export async function prepareDisk(
   dataDir: string,
   journalDir: string,
+  cipher: HostCipher,
 ): Promise<{ readonly disk: Disk; readonly recovered: Recovered }> {
   let disk: Disk | undefined;
   try {
@@ -34,7 +35,7 @@ export async function prepareDisk(
       );
     }
     await reserveCredentials(dataDir);
-    disk = (await Disk.open(journalDir)).disk;
+    disk = (await Disk.open(journalDir, cipher)).disk;
     const recovered = blankJournal();
     const step = recovered.journal.take();
     if (step !== undefined) {

@@ -54,6 +54,7 @@ export interface Attack {
 /** A door without any state. */
 const door: MeshDoor = {
   tokenKeys: () => undefined,
+  certificateLifeMs: () => 90 * 86_400_000,
   index: () => 0,
   members: () => [],
   isRemoved: () => false,

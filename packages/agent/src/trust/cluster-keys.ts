@@ -9,12 +9,15 @@ import {
   type Credentials,
   fingerprintOf,
   formatToken,
+  formatUnlockKey,
   type Mesh,
   type Role,
   type Roots,
+  signRootCertificate,
 } from "@gam/mesh";
-import type { AskedChange, JoinToken, View } from "@gam/state";
+import type { AskedChange, JoinToken, SealedForRoots, View } from "@gam/state";
 import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
+import { newUnlockKey, resealedUnlockKey, unlockKeyIn } from "./unlock-keys.ts";
 
 export interface ClusterKeysParts {
   readonly mesh: Pick<Mesh, "credentials" | "addresses" | "offerNextRoot">;
@@ -64,12 +67,63 @@ export class ClusterKeys {
    */
   async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
     const { mesh, propose } = this.#parts;
-    await mesh.offerNextRoot(async ({ rootPublicKey, signature }, replaced) => {
-      const next = { PublicKey: base64(rootPublicKey), Signature: base64(signature) };
-      const tokens = makeTokens(this.#credentials());
+    await mesh.offerNextRoot(async ({ rootPublicKey, rootPrivateKey, signature }, replaced) => {
+      const next = {
+        PublicKey: base64(rootPublicKey),
+        Signature: base64(signature),
+        ...(rootPrivateKey && { SelfSignature: base64(signRootCertificate(rootPrivateKey)) }),
+      };
+      const credentials = this.#credentials();
+      const tokens = makeTokens(credentials);
       const root = base64(replaced);
-      await propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
+      const sealed = this.#unlockKeyAfter(changes);
+      const unlockKey = sealed && resealedUnlockKey(credentials, sealed);
+      await propose([...changes, { kind: "rotateRoot", root, next, tokens, unlockKey }]);
     });
+  }
+
+  /** The sealed unlock key that the cluster has after these changes. */
+  #unlockKeyAfter(changes: readonly AskedChange[]): SealedForRoots | undefined {
+    const before = this.#parts.view().cluster?.UnlockKey;
+    const update = changes.find((change) => change.kind === "updateCluster");
+    if (update === undefined) return before;
+    return update.spec.EncryptionConfig.AutoLockManagers ? (update.unlockKey ?? before) : undefined;
+  }
+
+  /** Returns: a new unlock key for an updateCluster. Errors: as sealedForRoots(). */
+  newUnlockKey(): SealedForRoots {
+    return newUnlockKey(this.#credentials());
+  }
+
+  /**
+   * Returns: the unlock key as people write it; "" while managers are not locked.
+   *
+   * Errors: NOT_SUPPORTED on a worker; NO_LEADER before this host has the root key that opens it.
+   */
+  unlockKey(): string {
+    const sealed = this.#parts.view().cluster?.UnlockKey;
+    if (sealed === undefined) return "";
+    const key = unlockKeyIn(this.#credentials(), sealed);
+    if (key !== undefined) return formatUnlockKey(key);
+    throw new GamError(
+      "NO_LEADER",
+      "Cannot show the unlock key: this host does not have the root key yet. Try again in a few seconds",
+    );
+  }
+
+  /**
+   * Returns: with which unlock key this host must seal its own key, as far as that can be known: "unknown" while the
+   * state may be old, or while the root key that opens the unlock key has not arrived.
+   */
+  ownLock(): Uint8Array | "none" | "unknown" {
+    const { mesh, self, view } = this.#parts;
+    const { cluster } = view();
+    const node = view().node(self);
+    if (!this.#isFresh || cluster === undefined || node === undefined) return "unknown";
+    if (cluster.UnlockKey === undefined || node.Spec.Role === "worker") return "none";
+    const { credentials } = mesh;
+    if (credentials?.rootPrivateKey === undefined) return "unknown";
+    return unlockKeyIn(credentials, cluster.UnlockKey) ?? "unknown";
   }
 
   /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */

@@ -4,7 +4,7 @@
  * The state has the public half of a key pair, which verifies joiners, and the secret sealed under each valid root
  * key. So every manager can show the tokens, but the state or a worker's disk alone is not enough to join.
  */
-import { base64, fromBase64, GamError } from "@gam/core";
+import { base64, GamError } from "@gam/core";
 import {
   type Credentials,
   makeSecret,
@@ -14,6 +14,7 @@ import {
   tokenKeyOf,
 } from "@gam/mesh";
 import type { Cluster, JoinToken } from "@gam/state";
+import { openedByRoots, sealedForRoots } from "./root-seals.ts";
 
 /**
  * Returns: a token with a new secret.
@@ -22,16 +23,8 @@ import type { Cluster, JoinToken } from "@gam/state";
  */
 export function makeToken(role: Role, credentials: Credentials): JoinToken {
   const secret = makeSecret();
-  const sealed = rootsOf(credentials).map(({ rootPublicKey, rootPrivateKey }) => {
-    if (rootPrivateKey === undefined) {
-      throw new GamError(
-        "IN_USE",
-        "Cannot create a token: the root key is being replaced, and this host does not have the new one yet. Try again in a few seconds",
-      );
-    }
-    return [base64(rootPublicKey), base64(sealSecret(rootPrivateKey, role, secret))];
-  });
-  return { PublicKey: base64(tokenKeyOf(secret)), Sealed: Object.fromEntries(sealed) };
+  const Sealed = sealedForRoots(credentials, (root) => sealSecret(root, role, secret));
+  return { PublicKey: base64(tokenKeyOf(secret)), Sealed };
 }
 
 /** Errors: those of makeToken(). */
@@ -45,29 +38,10 @@ export function makeTokens(credentials: Credentials): Cluster["Tokens"] {
  * Errors: NOT_SUPPORTED on a worker; REFUSED if no root key of this manager opens it.
  */
 export function secretOf(role: Role, { Sealed }: JoinToken, credentials: Credentials): string {
-  for (const { rootPublicKey, rootPrivateKey } of rootsOf(credentials)) {
-    const text = Sealed[base64(rootPublicKey)];
-    if (text === undefined || rootPrivateKey === undefined) continue;
-    const secret = openSecret(rootPrivateKey, role, fromBase64(text));
-    if (secret !== undefined) return secret;
-  }
+  const secret = openedByRoots(credentials, Sealed, (root, text) => openSecret(root, role, text));
+  if (secret !== undefined) return secret;
   throw new GamError(
     "REFUSED",
     `Cannot show the ${role} token: no root key of this host opens it. Run "gam token --rotate" for new tokens`,
   );
-}
-
-function rootsOf(
-  credentials: Credentials,
-): readonly Pick<Credentials, "rootPublicKey" | "rootPrivateKey">[] {
-  const { rootPublicKey, rootPrivateKey, next } = credentials;
-  if (rootPrivateKey === undefined) {
-    throw new GamError(
-      "NOT_SUPPORTED",
-      "Cannot use join tokens: this host is a worker. Run the command on a manager",
-    );
-  }
-  const current = { rootPublicKey, rootPrivateKey };
-  if (next === undefined) return [current];
-  return [current, { rootPublicKey: next.rootPublicKey, rootPrivateKey: next.rootPrivateKey }];
 }

@@ -12,6 +12,7 @@ import type {
   DataPath,
   Event,
   NodeRole,
+  SealedForRoots,
   Task,
   View,
 } from "@gam/state";
@@ -54,11 +55,13 @@ export interface LogsOptions {
   readonly signal: AbortSignal;
 }
 
+export type ClusterState = "inactive" | "locked" | "active";
+
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
-  /** This peer's id. It has one before it is in a cluster. */
+  /** This peer's id. It has one before it is in a cluster; "" while it is locked. */
   readonly self: NodeId;
-  /** `inactive` before init or join, and after leave. */
-  state(): "inactive" | "active";
+  /** `inactive` before init or join, and after leave. `locked`: a manager that waits for unlock(). */
+  state(): ClusterState;
   /** This peer's copy of the replicated state. Live: it changes between two calls. */
   view(): View;
   leader(): NodeId | undefined;
@@ -102,6 +105,15 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * Errors: NOT_SUPPORTED on a worker; those of propose().
    */
   rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void>;
+  /** Returns: a new unlock key for an updateCluster. Called only while active. Errors: NOT_SUPPORTED on a worker. */
+  newUnlockKey(): SealedForRoots;
+  /** Returns: "" while managers are not locked. Called only while active. Errors: NOT_SUPPORTED on a worker. */
+  unlockKey(): string;
+  /**
+   * Resolves when this host is a member again. Errors: BAD_REQUEST for a text that is no key, BAD_TOKEN for a wrong
+   * one, IN_USE where nothing is locked; those of a start.
+   */
+  unlock(key: string): Promise<void>;
   /** Returns: complete join tokens. Called only while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): JoinTokens;
   /**

@@ -66,6 +66,10 @@ export const notInSwarm =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 export const onWorker =
   "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
+export const lockedSwarm =
+  'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.';
+export const lockedLeave =
+  "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.";
 export const notPartOfSwarm = "This node is not part of a swarm";
 export const alreadyInSwarm =
   'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';

@@ -260,7 +260,7 @@ function withoutDoubles(endpoints: readonly Endpoint[]): readonly Endpoint[] {
 }
 
 async function ourNetwork(context: RouteContext, ref: string): Promise<Network | undefined> {
-  if (context.door.state() === "inactive") return undefined;
+  if (context.door.state() !== "active") return undefined;
   return findNetwork(ref, (await freshView(context)).networks());
 }
 

@@ -7,7 +7,7 @@ import { requireManager } from "../engine/worker-calls.ts";
 import { ApiError, alreadyInSwarm } from "../request/api-error.ts";
 import { readOwnBody } from "../request/own-body.ts";
 import { type RouteContext, requireActive, rotateTokens } from "./route-context.ts";
-import { join, leave } from "./swarm-routes.ts";
+import { join, leave, unlock } from "./swarm-routes.ts";
 
 const addressesMax = 32;
 const text = check.optional(check.string());
@@ -18,6 +18,7 @@ const joinFields = {
   addresses: check.optional(check.list(check.string(), addressesMax)),
 };
 const leaveFields = { force: check.optional(check.boolean) };
+const unlockFields = { key: check.string(256) };
 const recoverFields = { force: check.optional(check.boolean) };
 const rotateFields = { role: check.optional(check.literal("worker", "manager")) };
 
@@ -33,7 +34,7 @@ export function gamRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.post("/gam/v1/init", async (request) => {
     const { listenAddr, advertiseAddr } = await readOwnBody(request.body, initFields);
-    if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
+    if (door.state() !== "inactive") throw new ApiError(503, alreadyInSwarm);
     const node = await door.init({
       listenAddr: listenAddr || undefined,
       advertiseAddr: advertiseAddr || undefined,
@@ -60,6 +61,12 @@ export function gamRoutes(app: FastifyInstance, context: RouteContext): void {
     const { force = false } = await readOwnBody(request.body, leaveFields);
     await leave(door, force);
     return {};
+  });
+
+  app.post("/gam/v1/unlock", async (request) => {
+    const { key } = await readOwnBody(request.body, unlockFields);
+    await unlock(door, key);
+    return { node: door.self };
   });
 
   app.get("/gam/v1/recover", async () => {

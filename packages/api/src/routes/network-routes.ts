@@ -30,7 +30,7 @@ import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import { inspectNetwork } from "./network-inspect.ts";
 import { pruneNetworks } from "./network-prune.ts";
-import { freshView, type RouteContext, write } from "./route-context.ts";
+import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -79,6 +79,7 @@ export function networkRoutes(app: FastifyInstance, context: RouteContext): void
     }
     // 500 and not 503, as the engine itself answers here.
     if (door.state() === "inactive") throw new ApiError(500, notInSwarm);
+    requireActive(door);
     requireManager(door);
     const network = readNetworkSpec(body, door.mint() as NetworkId);
     if (await isLocalName(context, network.Name)) throw taken(network.Name);
@@ -129,7 +130,7 @@ async function pruneOurs(
   context: RouteContext,
   filters: string | undefined,
 ): Promise<readonly string[]> {
-  if (context.door.state() === "inactive" || isWorker(context.door)) return [];
+  if (context.door.state() !== "active" || isWorker(context.door)) return [];
   await context.door.fresh();
   await context.attachments.sweep();
   return await pruneNetworks(context, new Filters(filters, "any"), Date.now());
@@ -164,7 +165,7 @@ async function clusterNetworks(context: RouteContext): Promise<readonly Network[
 }
 
 async function allNetworks(context: RouteContext): Promise<readonly Network[]> {
-  return context.door.state() === "inactive" ? [] : (await freshView(context)).networks();
+  return context.door.state() !== "active" ? [] : (await freshView(context)).networks();
 }
 
 /** Returns: the cluster's network for the reference, if any; a predefined one only for the scope "swarm". */

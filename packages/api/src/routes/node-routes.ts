@@ -46,7 +46,7 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
     const nodes = (await sureView(context)).nodes();
     const { ID, Spec } = resolve(request.params.ref, nodes, nodeNaming);
     const demoted = Spec.Role === "manager" && spec.Role === "worker";
-    if (demoted && nodes.every((node) => node.ID === ID || node.Spec.Role === "worker")) {
+    if (demoted && isLastManager(ID, nodes)) {
       throw new ApiError(400, `${precondition} attempting to demote the last manager of the swarm`);
     }
     await write(context, [{ kind: "updateNode", id: ID, spec, basedOn }]);
@@ -55,15 +55,27 @@ export function nodeRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.delete<Ref>("/nodes/:ref", async (request, reply) => {
     const view = await sureView(context);
-    const { ID, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
+    const { ID, Spec, Status } = resolve(request.params.ref, view.nodes(), nodeNaming);
     const force = new Query(request.url).flag("force");
     if (Status.State !== "down" && !force) {
-      throw new ApiError(400, `${precondition} node ${ID} is not down and can't be removed`);
+      const why =
+        Spec.Role === "manager"
+          ? "is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal"
+          : "is not down and can't be removed";
+      throw new ApiError(400, `${precondition} node ${ID} ${why}`);
+    }
+    if (isLastManager(ID, view.nodes())) {
+      throw new ApiError(400, `${precondition} attempting to remove the last manager of the swarm`);
     }
     // The node may come back before this is applied.
     await write(context, [{ kind: "removeNode", id: ID, ...(!force && { onlyIf: "down" }) }]);
     return reply.send();
   });
+}
+
+function isLastManager(id: string, nodes: readonly Node[]): boolean {
+  const managers = nodes.filter(({ Spec }) => Spec.Role === "manager");
+  return managers.length === 1 && managers[0]?.ID === id;
 }
 
 function isListed(node: Node, filters: Filters): boolean {

@@ -8,7 +8,7 @@ import type { ApiLog } from "../door/api-log.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import type { Attachments } from "../engine/attachments.ts";
 import type { Engine } from "../engine/engine.ts";
-import { ApiError, asInner, notInSwarm } from "../request/api-error.ts";
+import { ApiError, asInner, lockedSwarm, notInSwarm } from "../request/api-error.ts";
 import { markOld } from "../request/old-copy.ts";
 
 export interface RouteContext {
@@ -48,8 +48,9 @@ export async function sureView({ door }: RouteContext): Promise<View> {
   throw new GamError("NO_LEADER", 'Cannot write: this host reaches no leader. Run "gam status"');
 }
 
-/** Errors: ApiError 503 outside of a cluster. */
+/** Errors: ApiError 503 outside of a cluster, and on a locked host. */
 export function requireActive(door: ClusterDoor): void {
+  if (door.state() === "locked") throw new ApiError(503, lockedSwarm);
   if (door.state() === "inactive") throw new ApiError(503, notInSwarm);
 }
 

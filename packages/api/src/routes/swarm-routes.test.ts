@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GamError } from "@gam/core";
 import { json } from "@gam/engine/testing";
-import { Rig } from "../testing/rig.ts";
+import { type Answered, Rig } from "../testing/rig.ts";
 
 let rig: Rig;
 
@@ -118,6 +118,95 @@ test("a worker shows no token", async () => {
   assert.equal((await rig.call("GET", "/nodes")).body.length, 2);
 });
 
+/** Reads the settings and sends them back, as the docker client does. */
+async function update(query: string, AutoLockManagers: boolean): Promise<Answered> {
+  const { Spec, Version } = (await rig.call("GET", "/swarm")).body;
+  const spec = { ...Spec, EncryptionConfig: { AutoLockManagers } };
+  return await rig.call("POST", `/swarm/update?version=${Version.Index}${query}`, spec);
+}
+
+const lockedText =
+  'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.';
+
+test("autolock goes on and off, and its key is shown and replaced", async () => {
+  const key = async (): Promise<string> =>
+    (await rig.call("GET", "/swarm/unlockkey")).body.UnlockKey;
+  assert.equal(await key(), "");
+  assert.equal((await update("", true)).status, 200);
+  const first = await key();
+  assert.match(first, /^SWMKEY-1-/);
+  assert.equal((await update("", true)).status, 200);
+  assert.equal(await key(), first, "another update keeps it");
+  assert.equal((await update("&rotateManagerUnlockKey=true", true)).status, 200);
+  const second = await key();
+  assert.notEqual(second, first);
+  const unlocked = await rig.call("POST", "/swarm/unlock", { UnlockKey: second });
+  assert.deepEqual([unlocked.status, unlocked.body.message], [409, "swarm is not locked"]);
+  assert.equal((await update("", false)).status, 200);
+  assert.equal(await key(), "");
+});
+
+test("a locked manager refuses all calls about the cluster in Swarm's words, until it is unlocked", async () => {
+  await update("", true);
+  const { UnlockKey } = (await rig.call("GET", "/swarm/unlockkey")).body;
+  rig.door.lock();
+  for (const call of [...managersCalls, "GET /gam/v1/doctor"]) {
+    if (call === "POST /swarm/unlock") continue;
+    const [method = "", path = ""] = call.split(" ");
+    const answer = await rig.call(method, path, method === "POST" ? {} : undefined);
+    assert.deepEqual([answer.status, answer.body.message], [503, lockedText], call);
+  }
+  const overlay = await rig.call("POST", "/networks/create", { Name: "n", Driver: "overlay" });
+  assert.deepEqual([overlay.status, overlay.body.message], [503, lockedText]);
+  assert.deepEqual((await rig.call("GET", "/info")).body.Swarm, {
+    NodeID: "",
+    NodeAddr: "",
+    LocalNodeState: "locked",
+    ControlAvailable: false,
+    Error: lockedText,
+    RemoteManagers: null,
+  });
+  assert.equal((await rig.call("HEAD", "/_ping")).headers.swarm, "locked");
+  assert.equal((await rig.call("GET", "/gam/v1/status")).body.state, "locked");
+  // Calls for the engine pass.
+  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, [{ Id: "c" }]));
+  assert.deepEqual((await rig.call("GET", "/containers/json")).body, [{ Id: "c" }]);
+  const leave = await rig.call("POST", "/swarm/leave");
+  assert.deepEqual(
+    [leave.status, leave.body.message],
+    [
+      503,
+      "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.",
+    ],
+  );
+  for (const path of ["/swarm/init", "/swarm/join"]) {
+    const again = await rig.call("POST", path, {});
+    assert.match(again.body.message, /^This node is already part of a swarm/, path);
+  }
+  const wrong = await rig.call("POST", "/swarm/unlock", { UnlockKey: "SWMKEY-1-no" });
+  assert.deepEqual(
+    [wrong.status, wrong.body.message],
+    [401, "swarm could not be unlocked: invalid key provided"],
+  );
+  assert.equal((await rig.call("POST", "/swarm/unlock", { UnlockKey })).status, 200);
+  assert.equal((await rig.call("GET", "/nodes")).status, 200);
+  rig.door.lock();
+  assert.equal((await rig.call("POST", "/gam/v1/unlock", { key: UnlockKey })).status, 200);
+  await update("", false);
+});
+
+test("a manager that no other one can replace leaves only by force", async () => {
+  rig.door.reachable = () => false;
+  const { length } = rig.door.store.nodes();
+  const refused = await rig.call("POST", "/swarm/leave");
+  assert.equal(refused.status, 503);
+  assert.match(
+    refused.body.message,
+    new RegExp(`Removing this node leaves 0 managers out of ${length}\\. Without a Raft quorum`),
+  );
+  rig.door.reachable = () => true;
+});
+
 test("a node that cannot leave without a leader gets --force as advice", async () => {
   rig.door.failure = new GamError(
     "NO_LEADER",
@@ -172,4 +261,14 @@ test("a data path address is refused unless it is the advertised address", async
   assert.match(refused.body.message, /Leave out --data-path-addr$/);
   const made = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.0.0.1" });
   assert.equal(made.status, 200, made.text);
+});
+
+test("a forced new cluster is a recovery on a member, and a plain init elsewhere", async () => {
+  const body = { ListenAddr: "0.0.0.0:2377", ForceNewCluster: true };
+  const forced = await rig.call("POST", "/swarm/init", body);
+  assert.deepEqual([forced.status, forced.body], [200, rig.door.self]);
+  assert.deepEqual(rig.door.recovered, [true]);
+  await rig.call("POST", "/swarm/leave?force=1");
+  assert.equal((await rig.call("POST", "/swarm/init", body)).status, 200);
+  assert.equal(rig.door.begun.at(-1)?.availability, "active");
 });

@@ -4,15 +4,24 @@ import {
   type AskedChange,
   type Availability,
   type ClusterSpec,
+  clusterSpecDefault,
   type NodeRole,
   readClusterSpec,
   readDataPath,
   readInitRequest,
   readJoinRequest,
+  readUnlockRequest,
 } from "@gam/state";
 import type { FastifyInstance } from "fastify";
-import type { ClusterDoor } from "../door/door.ts";
-import { ApiError, alreadyInSwarm, notPartOfSwarm } from "../request/api-error.ts";
+import type { ClusterDoor, SwarmJoinRequest } from "../door/door.ts";
+import { isWorker } from "../engine/worker-calls.ts";
+import {
+  ApiError,
+  alreadyInSwarm,
+  lockedLeave,
+  notInSwarm,
+  notPartOfSwarm,
+} from "../request/api-error.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import {
@@ -26,6 +35,9 @@ import {
 } from "./route-context.ts";
 import { clusterInfo } from "./system-routes.ts";
 
+const leavingManager =
+  "You are attempting to leave the swarm on a node that is participating as a manager.";
+const lastManager = `${leavingManager} Removing the last manager erases all current state of the swarm. Use \`--force\` to ignore this message.`;
 /** The docker client's default. */
 const listenAddrUsual = "0.0.0.0:2377";
 
@@ -41,21 +53,22 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.post("/swarm/init", async (request, reply) => {
     const body = readInitRequest(await readJsonBody(request.body));
-    if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
-    if (body.ForceNewCluster) {
-      throw new GamError(
-        "NOT_SUPPORTED",
-        'Cannot force a new cluster: gam does not support it. Run "gam recover" on a member instead',
-      );
+    if (body.ForceNewCluster && door.state() !== "inactive") {
+      requireActive(door);
+      await door.recover(true);
+      return reply.type("application/json").send(JSON.stringify(door.self));
     }
+    if (door.state() !== "inactive") throw new ApiError(503, alreadyInSwarm);
     refuseDataPathAddr(body);
     const { Spec = {}, AutoLockManagers } = body;
     const encryption = AutoLockManagers ? { EncryptionConfig: { AutoLockManagers } } : {};
+    const spec = readClusterSpec({ ...Spec, ...encryption });
+    refuseForeignKeys(clusterSpecDefault, spec);
     const node = await door.init({
       listenAddr: listenAddr(body.ListenAddr),
       advertiseAddr: advertiseAddr(body),
       availability: availability(body.Availability),
-      spec: readClusterSpec({ ...Spec, ...encryption }),
+      spec,
       dataPath: readDataPath(body),
     });
     // Fastify would send a bare string as text, but the client expects JSON.
@@ -64,12 +77,12 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.post("/swarm/join", async (request, reply) => {
     const body = readJoinRequest(await readJsonBody(request.body));
-    if (door.state() === "active") throw new ApiError(503, alreadyInSwarm);
+    if (door.state() !== "inactive") throw new ApiError(503, alreadyInSwarm);
     if (body.ListenAddr === undefined) {
       throw new ApiError(400, 'invalid ListenAddr "": invalid empty address');
     }
     refuseDataPathAddr(body);
-    await join(door, {
+    await joinSwarm(door, {
       token: body.JoinToken ?? "",
       addresses: (body.RemoteAddrs ?? []).filter((address) => address !== ""),
       listenAddr: listenAddr(body.ListenAddr),
@@ -95,7 +108,10 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
     // This copy decides whether keys are replaced, so it must be the version that the client has read.
     if (cluster.Version.Index !== basedOn) throw outOfSequence();
     refuseForeignKeys(cluster.Spec, spec);
-    const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn }];
+    const isLocked = spec.EncryptionConfig.AutoLockManagers;
+    const wantsKey = cluster.UnlockKey === undefined || query.flag("rotateManagerUnlockKey");
+    const unlockKey = isLocked && wantsKey ? door.newUnlockKey() : undefined;
+    const changes: AskedChange[] = [{ kind: "updateCluster", spec, basedOn, unlockKey }];
     const rotates = forceRotate(spec) > forceRotate(cluster.Spec);
     const roles: NodeRole[] = [];
     if (query.flag("rotateWorkerToken")) roles.push("worker");
@@ -109,26 +125,51 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.get("/swarm/unlockkey", async () => {
     await freshView(context);
-    return { UnlockKey: "" };
+    return { UnlockKey: door.unlockKey() };
   });
 
-  app.post("/swarm/unlock", async () => {
-    requireActive(door);
-    throw new ApiError(409, "swarm is not locked");
+  app.post("/swarm/unlock", async (request, reply) => {
+    insistOnLocked(door);
+    const { UnlockKey = "" } = readUnlockRequest(await readJsonBody(request.body));
+    await unlock(door, UnlockKey);
+    return reply.send();
   });
 }
 
 /** Errors: ApiError 503 in a cluster; BAD_TOKEN for an empty token, for which Swarm answers a bare 500. */
-export async function join(
-  door: ClusterDoor,
-  request: Parameters<ClusterDoor["join"]>[0],
-): Promise<void> {
-  if (door.state() === "active") {
-    if (request.token !== "" && (await door.meet(request))) return;
+export async function join(door: ClusterDoor, request: SwarmJoinRequest): Promise<void> {
+  if (door.state() !== "inactive") {
+    if (door.state() === "active" && request.token !== "" && (await door.meet(request))) return;
     throw new ApiError(503, alreadyInSwarm);
   }
   if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
   await door.join(request);
+}
+
+/** As join(), with the words in which Swarm refuses a token, and then the reason. */
+async function joinSwarm(door: ClusterDoor, request: SwarmJoinRequest): Promise<void> {
+  try {
+    await join(door, request);
+  } catch (thrown) {
+    if (!(thrown instanceof GamError) || thrown.code !== "BAD_TOKEN") throw thrown;
+    throw new ApiError(500, `invalid join token: ${thrown.message}`, { cause: thrown });
+  }
+}
+
+/** Errors: ApiError 401 for a wrong key, 409 where nothing is locked, 503 outside of a cluster; those of the door. */
+export async function unlock(door: ClusterDoor, key: string): Promise<void> {
+  insistOnLocked(door);
+  try {
+    await door.unlock(key);
+  } catch (thrown) {
+    if (!(thrown instanceof GamError) || thrown.code !== "BAD_TOKEN") throw thrown;
+    throw new ApiError(401, thrown.message, { cause: thrown });
+  }
+}
+
+function insistOnLocked(door: ClusterDoor): void {
+  if (door.state() === "inactive") throw new ApiError(503, notInSwarm);
+  if (door.state() === "active") throw new ApiError(409, "swarm is not locked");
 }
 
 /**
@@ -137,17 +178,11 @@ export async function join(
  */
 export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
   if (door.state() === "inactive") throw new ApiError(503, notPartOfSwarm);
-  const others = door
-    .view()
-    .nodes()
-    .filter((node) => node.ID !== door.self);
-  const last = !others.some((node) => node.Spec.Role === "manager");
-  if (last && !force) {
-    throw new ApiError(
-      503,
-      "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message.",
-    );
+  if (door.state() === "locked") {
+    if (!force) throw new ApiError(503, lockedLeave);
+    return await door.leave(true);
   }
+  if (!force) insistOnOtherManager(door);
   try {
     await door.leave(force);
   } catch (thrown) {
@@ -155,6 +190,28 @@ export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
     const message = `${thrown.message}. Use \`--force\` to leave without telling the others.`;
     throw new GamError("NO_LEADER", message, { cause: thrown });
   }
+}
+
+/**
+ * Another manager that answers must take over. Swarm refuses every manager; here any other manager can lead, so only
+ * the one that nobody can replace is refused.
+ *
+ * Errors: ApiError 503.
+ */
+function insistOnOtherManager(door: ClusterDoor): void {
+  const managers = door
+    .view()
+    .nodes()
+    .filter(({ Spec }) => Spec.Role === "manager");
+  const others = managers.filter(({ ID }) => ID !== door.self);
+  if (others.some(({ ID }) => door.reachable(ID))) return;
+  if (others.length === 0) throw new ApiError(503, lastManager);
+  // A worker leaves without a manager only if forced, with the reason that no leader took the write.
+  if (isWorker(door)) return;
+  throw new ApiError(
+    503,
+    `${leavingManager} Removing this node leaves 0 managers out of ${managers.length}. Without a Raft quorum your swarm will be inaccessible. The only way to restore a swarm that has lost consensus is to reinitialize it with \`--force-new-cluster\`. Use \`--force\` to suppress this message.`,
+  );
 }
 
 function outOfSequence(): ApiError {

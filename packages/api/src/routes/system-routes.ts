@@ -9,6 +9,7 @@ import { clusterTlsInfo } from "../answers/tls-info.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import { missing } from "../engine/engine.ts";
 import { isWorker } from "../engine/worker-calls.ts";
+import { lockedSwarm } from "../request/api-error.ts";
 import { announced, versionMin } from "../request/api-version.ts";
 import type { RouteContext } from "./route-context.ts";
 
@@ -123,19 +124,21 @@ function infoWithoutEngine(): object {
 }
 
 function swarmState(door: ClusterDoor): string {
-  if (door.state() === "inactive") return "inactive";
+  const state = door.state();
+  if (state !== "active") return state;
   return isWorker(door) ? "active/worker" : "active/manager";
 }
 
 /** The `Swarm` part of info. */
 function swarmInfo(door: ClusterDoor): object {
-  if (door.state() === "inactive") {
+  const state = door.state();
+  if (state !== "active") {
     return {
       NodeID: "",
       NodeAddr: "",
-      LocalNodeState: "inactive",
+      LocalNodeState: state,
       ControlAvailable: false,
-      Error: "",
+      Error: state === "locked" ? lockedSwarm : "",
       RemoteManagers: null,
     };
   }

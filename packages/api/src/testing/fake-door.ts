@@ -23,6 +23,7 @@ import {
   type NodeRole,
   networkNeed,
   newIngressNetwork,
+  type SealedForRoots,
   type Service,
   Store,
   serviceNetworks,
@@ -33,7 +34,13 @@ import {
 } from "@gam/state";
 import type { GamStatus, RecoverReport } from "@gam/state/answers";
 import { aNode, aTask, aToken } from "@gam/state/testing";
-import type { ClusterDoor, InitRequest, LogsOptions, SwarmJoinRequest } from "../door/door.ts";
+import type {
+  ClusterDoor,
+  ClusterState,
+  InitRequest,
+  LogsOptions,
+  SwarmJoinRequest,
+} from "../door/door.ts";
 import type { DoctorFacts } from "../door/gam-doctor.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
@@ -58,7 +65,8 @@ export class FakeDoor implements ClusterDoor {
   /** Networks for which ensureNetwork() was called. */
   readonly ensured: NetworkId[] = [];
   #addresses = 1;
-  #state: "inactive" | "active" = "inactive";
+  #state: ClusterState = "inactive";
+  #unlockKeys = 0;
   #nowMs = Date.UTC(2026, 10, 20, 12);
 
   constructor(self: NodeId) {
@@ -70,11 +78,11 @@ export class FakeDoor implements ClusterDoor {
     return this.#nowMs;
   }
 
-  state = (): "inactive" | "active" => this.#state;
+  state = (): ClusterState => this.#state;
   view = (): View => this.store;
   leader = (): NodeId | undefined => this.self;
   voters = (): readonly NodeId[] => [this.self];
-  reachable = (): boolean => true;
+  reachable: (id: NodeId) => boolean = () => true;
   fresh = (): Promise<boolean> => Promise.resolve(true);
   mint = (): string => this.#mint.id();
 
@@ -102,6 +110,30 @@ export class FakeDoor implements ClusterDoor {
     await this.propose([...changes, { kind: "rotateTokens", worker, manager }]);
   }
 
+  newUnlockKey(): SealedForRoots {
+    this.#unlockKeys += 1;
+    const { RootPublicKey = "" } = this.store.cluster ?? {};
+    return { [RootPublicKey]: `SWMKEY-1-${this.#unlockKeys}` };
+  }
+
+  unlockKey(): string {
+    const { RootPublicKey = "", UnlockKey } = this.store.cluster ?? {};
+    return UnlockKey?.[RootPublicKey] ?? "";
+  }
+
+  /** The host restarts with a locked disk. */
+  lock(): void {
+    this.#state = "locked";
+  }
+
+  async unlock(key: string): Promise<void> {
+    if (this.#state !== "locked") throw new GamError("IN_USE", "swarm is not locked");
+    if (key !== this.unlockKey()) {
+      throw new GamError("BAD_TOKEN", "swarm could not be unlocked: invalid key provided");
+    }
+    this.#state = "active";
+  }
+
   subscribe(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -114,7 +146,7 @@ export class FakeDoor implements ClusterDoor {
   }
 
   async join(request: SwarmJoinRequest): Promise<void> {
-    if (!request.token.startsWith("gam-1-")) throw new GamError("BAD_TOKEN", "invalid join token");
+    if (!request.token.startsWith("gam-1-")) throw new GamError("BAD_TOKEN", "Cannot read it");
     this.joined.push(request);
     this.start(clusterSpecDefault, [nodeCalled("host1", this.self)]);
   }
@@ -176,6 +208,7 @@ export class FakeDoor implements ClusterDoor {
       version: "0.1.0",
       self: this.self,
       state: this.#state,
+      autolock: this.store.cluster?.UnlockKey !== undefined,
       leader: this.self,
       term: 1,
       leaderlessMs: 0,
@@ -198,6 +231,7 @@ export class FakeDoor implements ClusterDoor {
     const cluster = {
       ID: this.mint(),
       Spec: spec,
+      ...(spec.EncryptionConfig.AutoLockManagers && { UnlockKey: this.newUnlockKey() }),
       Tokens: { Worker: aToken("w1"), Manager: aToken("m1") },
       RootPublicKey: "",
       ...dataPath,

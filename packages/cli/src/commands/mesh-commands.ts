@@ -1,4 +1,7 @@
-/** Mesh commands: `init`, `join`, `leave`, `token`, `status`. Each asks the agent and prints the answer. */
+/** Mesh commands: `init`, `join`, `leave`, `unlock`, `token`, `status`. Each asks the agent and prints the answer. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
@@ -71,6 +74,35 @@ export async function leave(
   io.print(
     'This host has left the mesh. Its agent keeps running and waits for "gam init" or "gam join"',
   );
+}
+
+/** The key comes from the terminal or a file: other users of the host can see a command line. */
+export async function unlock(
+  client: AgentClient,
+  io: CommandIo,
+  { keyFile }: { readonly keyFile?: string },
+): Promise<void> {
+  const key = keyFile === undefined ? await askForKey(io) : readKey(io, keyFile);
+  await client.post("/gam/v1/unlock", { key: key.trim() });
+  io.print('Unlocked: this host takes part again. Run "gam status" to see the mesh');
+}
+
+async function askForKey(io: CommandIo): Promise<string> {
+  if (io.ask !== undefined) return await io.ask("Please enter unlock key: ");
+  throw new GamError(
+    "BAD_REQUEST",
+    'Cannot ask for the unlock key: this is no terminal. Give the key with "--key-file FILE", or "--key-file -" for standard input',
+  );
+}
+
+function readKey({ cwd }: CommandIo, file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : resolve(cwd, file), "utf8");
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    const found = messageOf(thrown);
+    throw new GamError("BAD_REQUEST", `Cannot read unlock key: ${found}`, { cause: thrown });
+  }
 }
 
 export async function token(

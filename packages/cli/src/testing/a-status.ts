@@ -44,6 +44,7 @@ export function aStatus(
     version: "0.1.0",
     self: nodeIdOf(2),
     state: "active",
+    autolock: false,
     leader: nodeIdOf(1),
     term: 3,
     leaderlessMs: 0,

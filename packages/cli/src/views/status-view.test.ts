@@ -17,6 +17,15 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     ],
   },
   {
+    name: "a locked host",
+    status: mesh([], { state: "locked", self: "" as never }),
+    want: [
+      "This host is locked: it takes no part in its mesh until it is unlocked",
+      'Run "gam unlock" here, with the key that "docker swarm unlock-key" on another manager shows',
+      "Containers on this host keep running; names of services do not resolve here meanwhile",
+    ],
+  },
+  {
     name: "a healthy mesh",
     status: mesh([
       node(10, { role: "learner" }),
@@ -140,6 +149,27 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       "This host reaches no leader, so what it shows may be old",
       "2 of 3 voters must reach each other, and this host must reach them; not heard: host1, host3",
       'If they are gone for good, run "gam recover": it shows what this host could continue with alone',
+    ],
+  },
+  {
+    name: "a mesh whose managers are locked when they restart",
+    status: mesh([node(1, { heard: false }), node(2), node(3, { heard: false, role: "worker" })], {
+      leader: null,
+      autolock: true,
+    }),
+    want: [
+      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready, silent  voter   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready, silent  worker  13%  1.5/4.0 GiB  3",
+      "",
+      "Managers are locked when they start; this host does not hear host1",
+      'If such a host has restarted, run "gam unlock" on it',
+      "",
+      "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "2 of 2 voters must reach each other, and this host must reach them; not heard: host1",
     ],
   },
   {

@@ -26,6 +26,13 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
       'Begin one with "gam init", or join one with "gam join TOKEN" ("gam token" on a member shows it)',
     ];
   }
+  if (status.state === "locked") {
+    return [
+      paint.red("This host is locked: it takes no part in its mesh until it is unlocked"),
+      'Run "gam unlock" here, with the key that "docker swarm unlock-key" on another manager shows',
+      "Containers on this host keep running; names of services do not resolve here meanwhile",
+    ];
+  }
   const nodes = [...status.nodes].sort(
     (a, b) => compare(a.hostname, b.hostname) || compare(a.id, b.id),
   );
@@ -39,6 +46,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     ...section(scarcity(status, paint)),
     ...section(rotation(status, paint)),
     ...section(rivalry(status, paint)),
+    ...section(locks(status, paint)),
     ...section(encryption(nodes, paint)),
     ...section(advice(status, paint)),
   ];
@@ -162,6 +170,18 @@ function rotation({ rootAwaits, nodes }: GamStatus, paint: Paint): string[] {
     lines.push('Remove a host that will not come back: "docker node rm --force HOST"');
   }
   return lines;
+}
+
+/** A locked manager is silent, so nobody can tell it from one that is down. */
+function locks({ autolock, nodes }: GamStatus, paint: Paint): string[] {
+  if (!autolock) return [];
+  const silent = nodes.filter(({ role, heard }) => role !== "worker" && !heard);
+  if (silent.length === 0) return [];
+  const names = silent.map(({ hostname }) => hostname).join(", ");
+  return [
+    paint.yellow(`Managers are locked when they start; this host does not hear ${names}`),
+    'If such a host has restarted, run "gam unlock" on it',
+  ];
 }
 
 /** Which traffic between hosts is encrypted by default. */

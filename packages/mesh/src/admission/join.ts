@@ -440,7 +440,8 @@ export class Responder {
 
   #issue(rootPrivateKey: Uint8Array, subject: Omit<Subject, "asOf">): Certificate {
     const { door, wallMs } = this.#options;
-    return issueCertificate(rootPrivateKey, { ...subject, asOf: door.index() }, wallMs());
+    const own = { asOf: door.index(), lifeMs: door.certificateLifeMs() };
+    return issueCertificate(rootPrivateKey, { ...subject, ...own }, wallMs());
   }
 }
 

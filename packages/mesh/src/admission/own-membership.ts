@@ -273,8 +273,9 @@ export class OwnMembership {
     if (!isDue(credentials.certificate, nowMs)) return;
     const { clusterId } = credentials;
     const { role } = credentials.certificate;
-    const asOf = this.#options.door.index();
-    const subject = { clusterId, publicKey: identity.publicKey, role, asOf };
+    const { door } = this.#options;
+    const own = { asOf: door.index(), lifeMs: door.certificateLifeMs() };
+    const subject = { clusterId, publicKey: identity.publicKey, role, ...own };
     const certificate = issueCertificate(rootPrivateKey, subject, nowMs);
     void this.#keep({ ...credentials, certificate });
   }

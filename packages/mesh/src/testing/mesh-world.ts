@@ -181,6 +181,7 @@ export class MeshWorld {
         manager: tokenKeyOf(this.secrets.manager),
         worker: tokenKeyOf(this.secrets.worker),
       }),
+      certificateLifeMs: () => 90 * 86_400_000,
       index: () => this.index,
       members: () => [...this.members.values()],
       isRemoved: (nodeId) => this.removed.has(nodeId),

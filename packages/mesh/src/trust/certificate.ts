@@ -5,9 +5,9 @@
  * (admission.ts asks the state), nor whether the peer at the other end is its owner (the Noise
  * handshake proves that).
  */
-import { check, decode, encode, GamError, type NodeId } from "@gam/core";
+import { check, decode, encode, GamError, type NodeId, rootCertificateBody } from "@gam/core";
 import { nodeIdOfKey } from "./identity.ts";
-import { isSignature, signBy } from "./signature.ts";
+import { isSignature, publicKeyOfSeed, signBy } from "./signature.ts";
 
 /** A manager may vote, lead and let others in. A worker never does. */
 export type Role = "manager" | "worker";
@@ -33,7 +33,7 @@ export interface Certificate {
 type Claims = Omit<Certificate, "signature">;
 
 const dayMs = 86_400_000;
-const lifeMs = 90 * dayMs;
+const lifeMsUsual = 90 * dayMs;
 /** Clocks of hosts differ; a member must not be refused because of that. */
 const skewMs = dayMs;
 const keyBytes = 32;
@@ -66,10 +66,16 @@ export function writeCertificate({ nodeId: _, ...rest }: Certificate): Uint8Arra
   return encode({ version: 2, ...rest });
 }
 
-/** Signs 90 days of membership, from `nowMs` on. */
+/** The claims that a signer chooses. */
+export interface Subject extends Pick<Certificate, "clusterId" | "publicKey" | "role" | "asOf"> {
+  /** How long it is valid; 90 days if absent. */
+  readonly lifeMs?: number;
+}
+
+/** Signs membership from `nowMs` on. */
 export function issueCertificate(
   rootPrivateKey: Uint8Array,
-  subject: Pick<Certificate, "clusterId" | "publicKey" | "role" | "asOf">,
+  subject: Subject,
   nowMs: number,
 ): Certificate {
   const claims: Claims = {
@@ -79,7 +85,7 @@ export function issueCertificate(
     role: subject.role,
     asOf: subject.asOf,
     notBeforeMs: nowMs,
-    expiresMs: nowMs + lifeMs,
+    expiresMs: nowMs + (subject.lifeMs ?? lifeMsUsual),
   };
   return { ...claims, signature: signBy(rootPrivateKey, signed(claims)) };
 }
@@ -98,6 +104,11 @@ export function signNextRoot(
   return signBy(rootPrivateKey, nextRootClaim(clusterId, nextPublicKey));
 }
 
+/** Signs the root key's own X.509 certificate, which only clients read. Shape: 64 bytes. */
+export function signRootCertificate(rootPrivateKey: Uint8Array): Uint8Array {
+  return signBy(rootPrivateKey, rootCertificateBody(publicKeyOfSeed(rootPrivateKey)));
+}
+
 /** Whether the root key has signed that this key replaces it. */
 export function isNextRoot(
   rootPublicKey: Uint8Array,
@@ -114,8 +125,8 @@ export function isExpired(certificate: Certificate, nowMs: number): boolean {
 }
 
 /** Whether less than a third of its life is left, or it was made by a clock that was ahead. */
-export function isDue(certificate: Certificate, nowMs: number): boolean {
-  return certificate.expiresMs - nowMs < lifeMs / 3 || certificate.notBeforeMs - nowMs > skewMs;
+export function isDue({ notBeforeMs, expiresMs }: Certificate, nowMs: number): boolean {
+  return expiresMs - nowMs < (expiresMs - notBeforeMs) / 3 || notBeforeMs - nowMs > skewMs;
 }
 
 function nextRootClaim(clusterId: string, nextPublicKey: Uint8Array): Uint8Array {

@@ -1,8 +1,8 @@
 /**
  * Credentials: what makes a peer a member of one cluster, and how that is stored on disk.
  *
- * The root private key is sealed with a key from a file beside it, so that one copied file alone
- * is useless. A process that can read the whole directory can let peers in; only managers have the key.
+ * The file is encrypted with the key of the host. Older releases wrote it plain, with the root private key sealed by
+ * a key in a file beside it: such a file is read and encrypted. Only managers have the root private key.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
@@ -16,7 +16,14 @@ import {
   messageOf,
   rethrowInvariant,
 } from "@gam/core";
-import { readIfThere, removeFile, replaceFile, reserveFile } from "@gam/files";
+import {
+  type HostCipher,
+  readIfThere,
+  readSealed,
+  removeFile,
+  replaceSealed,
+  reserveFile,
+} from "@gam/files";
 import {
   type Certificate,
   isSignedBy,
@@ -27,7 +34,7 @@ import {
 } from "./certificate.ts";
 import { insistOnVersion } from "./file-version.ts";
 import type { Identity } from "./identity.ts";
-import { seal, unseal } from "./seal.ts";
+import { unseal } from "./seal.ts";
 import { publicKeyOfSeed } from "./signature.ts";
 
 export interface Credentials {
@@ -53,23 +60,28 @@ export interface NextRootCredentials {
 }
 
 const fileName = "credentials.json";
+/** With the key by which older releases sealed root private keys. */
 const sealName = "seal.key";
+const purpose = "credentials";
 /** Two certificates of at most 4 KiB each are most of it. */
-const credentialsBytesMax = 16 * 1024;
+const credentialsBytesMax = 24 * 1024;
 const keyBytes = 32;
 
 const fileVersion = 1;
+const key = check.optional(check.string(256));
 const fileCheck = check.object({
   version: check.literal(fileVersion),
   clusterId: check.string(64),
   rootPublicKey: check.string(64),
-  rootPrivateKeySealed: check.optional(check.string(256)),
+  rootPrivateKey: key,
+  rootPrivateKeySealed: key,
   certificate: check.string(4096),
   next: check.optional(
     check.object({
       rootPublicKey: check.string(64),
       signature: check.string(128),
-      rootPrivateKeySealed: check.optional(check.string(256)),
+      rootPrivateKey: key,
+      rootPrivateKeySealed: key,
       certificate: check.optional(check.string(4096)),
     }),
   ),
@@ -105,8 +117,9 @@ export function makeNextRoot(
 ): NextRootCredentials {
   const seed = Uint8Array.from(randomBytes(keyBytes));
   const rootPublicKey = publicKeyOfSeed(seed);
-  const { role, asOf } = certificate;
-  const subject = { clusterId, publicKey: identity.publicKey, role, asOf };
+  const { role, asOf, notBeforeMs, expiresMs } = certificate;
+  const lifeMs = expiresMs - notBeforeMs;
+  const subject = { clusterId, publicKey: identity.publicKey, role, asOf, lifeMs };
   return {
     rootPublicKey,
     signature: signNextRoot(rootPrivateKey, clusterId, rootPublicKey),
@@ -129,53 +142,70 @@ export function newestRoot({ rootPublicKey, next }: Credentials): Uint8Array {
 /** Reserves the disk space that saveCredentials() needs. Errors: those of the disk. */
 export async function reserveCredentials(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await sealKey(dir, true);
   await reserveFile(join(dir, fileName), credentialsBytesMax);
 }
 
-export async function saveCredentials(dir: string, credentials: Credentials): Promise<void> {
+export async function saveCredentials(
+  dir: string,
+  credentials: Credentials,
+  cipher: HostCipher,
+): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const { clusterId, rootPublicKey, certificate, next } = credentials;
-  const sealed = async (key: Uint8Array | undefined): Promise<string | undefined> =>
-    key && base64(seal(await sealKey(dir, true), key));
+  const { clusterId, rootPublicKey, rootPrivateKey, certificate, next } = credentials;
   const content = {
     version: fileVersion,
     clusterId,
     rootPublicKey: base64(rootPublicKey),
-    rootPrivateKeySealed: await sealed(credentials.rootPrivateKey),
+    rootPrivateKey: rootPrivateKey && base64(rootPrivateKey),
     certificate: base64(writeCertificate(certificate)),
     next: next && {
       rootPublicKey: base64(next.rootPublicKey),
       signature: base64(next.signature),
-      rootPrivateKeySealed: await sealed(next.rootPrivateKey),
+      rootPrivateKey: next.rootPrivateKey && base64(next.rootPrivateKey),
       certificate: next.certificate && base64(writeCertificate(next.certificate)),
     },
   };
-  await replaceFile(join(dir, fileName), JSON.stringify(content));
+  await replaceSealed(join(dir, fileName), JSON.stringify(content), { cipher, purpose });
+}
+
+/** Whether there are credentials, which may be encrypted. Errors: those of the disk. */
+export async function hasCredentials(dir: string): Promise<boolean> {
+  return (await readIfThere(join(dir, fileName))) !== undefined;
 }
 
 /**
- * Undefined where there are none. Errors: CORRUPT_FILE with the file and what is wrong; NOT_SUPPORTED when a newer
- * gam has written them.
+ * Undefined where there are none. Encrypts those that an older release has written.
+ *
+ * Errors: CORRUPT_FILE with the file and what is wrong; NOT_SUPPORTED when a newer gam has written them.
  */
-export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
+export async function loadCredentials(
+  dir: string,
+  cipher: HostCipher,
+): Promise<Credentials | undefined> {
   const path = join(dir, fileName);
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
+  const found = await readSealed(path, { cipher, purpose });
+  if (found === undefined) return undefined;
+  const credentials = await parseCredentials(dir, path, found.content.toString());
+  if (found.isPlain) {
+    await saveCredentials(dir, credentials, cipher);
+    await removeFile(join(dir, sealName));
+  }
+  return credentials;
+}
+
+async function parseCredentials(dir: string, path: string, text: string): Promise<Credentials> {
   try {
-    const content: unknown = JSON.parse(text.toString());
+    const content: unknown = JSON.parse(text);
     insistOnVersion(content, path, fileVersion);
     const file = fileCheck(content, "credentials");
     const rootPublicKey = fromBase64(file.rootPublicKey);
     const certificate = readCertificate(fromBase64(file.certificate));
     if (!isSignedBy(rootPublicKey, certificate)) throw new Error("certificate is not of this root");
-    const opened = async (sealed: string | undefined): Promise<Uint8Array | undefined> =>
-      sealed === undefined ? undefined : unseal(await sealKey(dir, false), fromBase64(sealed));
     const { clusterId, next } = file;
-    const rootPrivateKey = await opened(file.rootPrivateKeySealed);
+    const rootPrivateKey = await privateKeyIn(dir, file);
     const current = { clusterId, rootPublicKey, rootPrivateKey, certificate };
     if (next === undefined) return current;
-    const nextPrivateKey = await opened(next.rootPrivateKeySealed);
+    const nextPrivateKey = await privateKeyIn(dir, next);
     const nextCertificate = next.certificate && readCertificate(fromBase64(next.certificate));
     return {
       ...current,
@@ -197,18 +227,17 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
   }
 }
 
+async function privateKeyIn(
+  dir: string,
+  file: { readonly rootPrivateKey?: string; readonly rootPrivateKeySealed?: string },
+): Promise<Uint8Array | undefined> {
+  if (file.rootPrivateKey !== undefined) return fromBase64(file.rootPrivateKey);
+  if (file.rootPrivateKeySealed === undefined) return undefined;
+  return unseal(await readFile(join(dir, sealName)), fromBase64(file.rootPrivateKeySealed));
+}
+
 /** For `leave`: deletes the credentials. The identity stays. */
 export async function removeCredentials(dir: string): Promise<void> {
   await removeFile(join(dir, fileName));
   await removeFile(join(dir, sealName));
-}
-
-async function sealKey(dir: string, make: boolean): Promise<Uint8Array> {
-  const path = join(dir, sealName);
-  if (!make) return await readFile(path);
-  const known = await readIfThere(path);
-  if (known !== undefined) return known;
-  const key = randomBytes(keyBytes);
-  await replaceFile(path, key);
-  return key;
 }

@@ -59,6 +59,8 @@ export interface TokenKeys {
 export interface MeshDoor {
   /** Undefined while this peer does not know them (no state yet): joins are refused with that reason. */
   tokenKeys(): TokenKeys | undefined;
+  /** How long new certificates are valid. */
+  certificateLifeMs(): number;
   /** The log index of this peer's copy of the state. */
   index(): number;
   /** Members in the state. Joiners get the list, and only these may renew a certificate. */

@@ -7,7 +7,15 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { base36, check, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
-import { readIfThere, removeFile, replaceFile } from "@gam/files";
+import {
+  type HostCipher,
+  isSealed,
+  readIfThere,
+  readSealed,
+  removeFile,
+  replaceSealed,
+  type Sealing,
+} from "@gam/files";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
@@ -23,6 +31,7 @@ export interface Identity {
 }
 
 const fileName = "identity.json";
+const purpose = "identity";
 const fileVersion = 1;
 const fileCheck = check.object({
   version: check.literal(fileVersion),
@@ -32,6 +41,12 @@ const fileCheck = check.object({
 /** Shape: `publicKey` is 32 bytes of Ed25519. Equal keys give equal ids. */
 export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
   return base36(createHash("sha256").update(publicKey).digest()) as NodeId;
+}
+
+/** Whether `dir` has an identity that is encrypted with the key of the host. Errors: those of the disk. */
+export async function hasSealedIdentity(dir: string): Promise<boolean> {
+  const content = await readIfThere(join(dir, fileName));
+  return content !== undefined && isSealed(content);
 }
 
 /** Undefined for a key of another type: no gam peer has one. */
@@ -50,23 +65,34 @@ export async function removeIdentity(dir: string): Promise<void> {
 }
 
 /**
- * Reads the identity in `dir`, or makes one there (mode 0600).
+ * Reads the identity in `dir`, or makes one there (mode 0600). Encrypts one that an older release has written.
  *
- * Errors: CORRUPT_FILE when the file is no identity. It is never replaced silently: the cluster
- *         knows this peer by that key. NOT_SUPPORTED when a newer gam has written it.
+ * Errors: CORRUPT_FILE when the file is no identity, or is encrypted with another key. It is never replaced
+ *         silently: the cluster knows this peer by that key. NOT_SUPPORTED when a newer gam has written it.
  */
-export async function loadIdentity(dir: string): Promise<Identity> {
+export async function loadIdentity(dir: string, cipher: HostCipher): Promise<Identity> {
   const path = join(dir, fileName);
-  const text = await readIfThere(path);
-  if (text === undefined) {
+  const sealing = { cipher, purpose };
+  const found = await readSealed(path, sealing);
+  if (found === undefined) {
     const identity = await makeIdentity();
-    const privateKey = Buffer.from(identity.privateKey.raw).toString("base64");
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    await replaceFile(path, JSON.stringify({ version: fileVersion, privateKey }));
+    await saveIdentity(path, identity, sealing);
     return identity;
   }
+  const identity = parseIdentity(path, found.content.toString());
+  if (found.isPlain) await saveIdentity(path, identity, sealing);
+  return identity;
+}
+
+async function saveIdentity(path: string, { privateKey }: Identity, by: Sealing): Promise<void> {
+  const text = Buffer.from(privateKey.raw).toString("base64");
+  await replaceSealed(path, JSON.stringify({ version: fileVersion, privateKey: text }), by);
+}
+
+function parseIdentity(path: string, text: string): Identity {
   try {
-    const content: unknown = JSON.parse(text.toString());
+    const content: unknown = JSON.parse(text);
     insistOnVersion(content, path, fileVersion);
     const raw = Buffer.from(fileCheck(content, "identity").privateKey, "base64");
     const key = privateKeyFromRaw(raw);

@@ -295,7 +295,7 @@ export function recoverJournal(
   const copy = new Copy();
   if (file === undefined)
     return { restored: restoredOf(copy), journal: new Journal(), cut: undefined };
-  const { payloads, endBytes, sequence } = readRecords(file.name, file.bytes, salvage);
+  const { payloads, endBytes, sequence } = readRecords(file.name, file.bytes, { salvage });
   if (sequence === 0) {
     // A file gets its name only after its first record is durable, so this is damage and not a torn write.
     throw new GamError(

@@ -12,8 +12,12 @@
  */
 import { crc32c, GamError } from "@gam/core";
 
-const magic = 0x47414d52;
+/** "GAMS" instead of "GAMR" marks a record whose payload the shell has encrypted (sealed-records.ts). */
+const magics = { plain: 0x47414d52, sealed: 0x47414d53 } as const;
+export type RecordForm = keyof typeof magics;
 const headerBytes = 16;
+/** Encryption may make a payload longer by this much. */
+const sealBytesMax = 64;
 /** No record is larger: it must hold a snapshot of the whole state. */
 export const payloadBytesMax = 512 * 1024 * 1024;
 
@@ -22,15 +26,32 @@ export function recordBytes(payloadBytes: number): number {
   return headerBytes + payloadBytes;
 }
 
-export function writeRecord(sequence: number, payload: Uint8Array): Uint8Array {
+export function writeRecord(
+  sequence: number,
+  payload: Uint8Array,
+  form: RecordForm = "plain",
+): Uint8Array {
   const record = new Uint8Array(recordBytes(payload.length));
   const header = new DataView(record.buffer);
-  header.setUint32(0, magic);
+  header.setUint32(0, magics[form]);
   header.setUint32(8, sequence);
   header.setUint32(12, payload.length);
   record.set(payload, headerBytes);
   header.setUint32(4, crc32c(record.subarray(8)));
   return record;
+}
+
+/** Shape: an intact record. Returns: its parts. */
+export function partsOf(record: Uint8Array): { sequence: number; payload: Uint8Array } {
+  const header = new DataView(record.buffer, record.byteOffset, headerBytes);
+  return { sequence: header.getUint32(8), payload: record.subarray(headerBytes) };
+}
+
+/** Returns: the form of a file's records, by its first bytes. */
+export function formOf(file: Uint8Array): RecordForm {
+  if (file.length < headerBytes) return "plain";
+  const first = new DataView(file.buffer, file.byteOffset, headerBytes).getUint32(0);
+  return first === magics.sealed ? "sealed" : "plain";
 }
 
 /**
@@ -51,24 +72,36 @@ export interface Records {
   readonly sequence: number;
 }
 
+export interface ReadOptions {
+  /** Ignore everything behind a broken record. */
+  readonly salvage?: boolean;
+  readonly form?: RecordForm;
+}
+
 /**
- * `salvage`: ignore everything behind a broken record.
+ * Returns: the payloads of the intact records.
  *
  * Errors: CORRUPT_FILE with the file's name, the offset in bytes and what to do; never with `salvage`.
  */
-export function readRecords(name: string, file: Uint8Array, salvage = false): Records {
+export function readRecords(
+  name: string,
+  file: Uint8Array,
+  { salvage = false, form = "plain" }: ReadOptions = {},
+): Records {
+  const magic = magics[form];
   const payloads: Uint8Array[] = [];
   let at = 0;
   let sequence = 0;
   for (;;) {
-    const length = recordAt(file, at, sequence + 1);
+    const length = recordAt(file, at, { magic, wanted: sequence + 1 });
     if (length === undefined) break;
     payloads.push(file.subarray(at + headerBytes, at + headerBytes + length));
     at += headerBytes + length;
     sequence += 1;
   }
   for (let later = at + 1; !salvage && later + headerBytes <= file.length; later += 1) {
-    if (file[later] !== 0x47 || recordAt(file, later, undefined, sequence) === undefined) continue;
+    if (file[later] !== 0x47) continue;
+    if (recordAt(file, later, { magic, after: sequence }) === undefined) continue;
     throw new GamError(
       "CORRUPT_FILE",
       `Cannot read journal "${name}": the record at offset ${at} is broken, and intact records follow it at offset ${later}. ` +
@@ -82,8 +115,7 @@ export function readRecords(name: string, file: Uint8Array, salvage = false): Re
 function recordAt(
   file: Uint8Array,
   at: number,
-  wanted: number | undefined,
-  after = 0,
+  { magic, wanted, after = 0 }: { magic: number; wanted?: number; after?: number },
 ): number | undefined {
   if (at + headerBytes > file.length) return undefined;
   const header = new DataView(file.buffer, file.byteOffset + at, headerBytes);
@@ -92,6 +124,6 @@ function recordAt(
   if (wanted === undefined ? sequence <= after : sequence !== wanted) return undefined;
   const length = header.getUint32(12);
   const end = at + headerBytes + length;
-  if (length > payloadBytesMax || end > file.length) return undefined;
+  if (length > payloadBytesMax + sealBytesMax || end > file.length) return undefined;
   return crc32c(file.subarray(at + 8, end)) === header.getUint32(4) ? length : undefined;
 }

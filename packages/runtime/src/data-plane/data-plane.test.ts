@@ -12,6 +12,7 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
+import { HostCipher } from "@gam/files";
 import type { NetworkPlane, NodePlan, Unsafe } from "@gam/network";
 import { asSafe } from "@gam/network/testing";
 import { macOf } from "@gam/state";
@@ -22,6 +23,8 @@ import { DataPlane } from "./data-plane.ts";
 import { type Run, runCommand } from "./kernel/command.ts";
 import type { Sandbox } from "./kernel/sandbox.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
+
+const cipher = new HostCipher(new Uint8Array(32).fill(1));
 
 const inside = process.env.GAM_TEST_NAMESPACE === "1";
 
@@ -113,7 +116,7 @@ async function withPlane(
   const plane = new DataPlane({
     run,
     networks,
-    keys: await TunnelKeys.open(directory),
+    keys: await TunnelKeys.open(directory, cipher),
     log: (level, text, fields) => {
       if (level === "warn") warnings.push(`${text} ${JSON.stringify(fields)}`);
       if (text === "Repaired data plane") mended.push(...(fields.found as string[]));

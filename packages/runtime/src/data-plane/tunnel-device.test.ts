@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { NodeId } from "@gam/core";
+import { HostCipher } from "@gam/files";
 import type { TunnelPlan } from "@gam/network";
 import { asSafe, keyOf } from "@gam/network/testing";
 import { CommandFailed, type Run } from "./kernel/command.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
+
+const cipher = new HostCipher(new Uint8Array(32).fill(1));
 
 const peer = (name: string, number: number): TunnelPlan["peers"][number] =>
   asSafe<TunnelPlan["peers"][number]>({
@@ -40,7 +43,7 @@ test("a peer that wg refuses does not stop the other peers, the address and the 
     done.push(line, ...input.split("\n"));
     return "";
   };
-  const device = new TunnelDevice(run, await TunnelKeys.open(directory));
+  const device = new TunnelDevice(run, await TunnelKeys.open(directory, cipher));
   await assert.rejects(device.apply(plan, false), /Key is not good/);
   const said = done.join("\n");
   for (const name of ["b", "c"]) assert.ok(said.includes(`peer ${keyOf(name)} `), said);

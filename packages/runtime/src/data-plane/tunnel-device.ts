@@ -117,10 +117,14 @@ export class TunnelDevice {
 
   /** `peers`: the keys of the peers that the device has now. */
   async #configure(plan: TunnelPlan, peers: readonly string[]): Promise<void> {
+    await this.#keys.withPrivateKeyFile((file) => this.#configureWith(file, plan, peers));
+  }
+
+  async #configureWith(keyFile: string, plan: TunnelPlan, peers: readonly string[]): Promise<void> {
     const wanted = new Set<string>(plan.peers.map(({ publicKey }) => publicKey));
     const own = [
       ...["set", tunnelDevice, "listen-port", `${plan.port}`],
-      ...["private-key", this.#keys.privateKeyFile],
+      ...["private-key", keyFile],
       ...peers.filter((key) => !wanted.has(key)).flatMap((key) => ["peer", key, "remove"]),
     ];
     const others = plan.peers.map(({ publicKey, underlay, tunnel }) => [

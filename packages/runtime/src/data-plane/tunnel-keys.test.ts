@@ -4,7 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { HostCipher } from "@gam/files";
 import { TunnelKeys } from "./tunnel-keys.ts";
+
+const cipher = new HostCipher(new Uint8Array(32).fill(1));
 
 function directoryFor(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "gam-keys-"));
@@ -20,16 +23,22 @@ const alice = {
 
 test("tunnel keys: an existing key is used, and only its owner can read it", async (t) => {
   const directory = directoryFor(t);
-  const made = await TunnelKeys.open(directory);
+  const made = await TunnelKeys.open(directory, cipher);
   assert.equal(statSync(join(directory, "wireguard.key")).mode & 0o777, 0o600);
-  assert.equal((await TunnelKeys.open(directory)).publicKey, made.publicKey);
+  assert.equal((await TunnelKeys.open(directory, cipher)).publicKey, made.publicKey);
   writeFileSync(join(directory, "wireguard.key"), alice.privateKey);
-  const keys = await TunnelKeys.open(directory);
+  const keys = await TunnelKeys.open(directory, cipher);
   assert.deepEqual([keys.privateKey, keys.publicKey], [alice.privateKey, alice.publicKey]);
+  // That file was plain. It is encrypted since it was read.
+  assert.ok(!readFileSync(join(directory, "wireguard.key"), "utf8").includes(alice.privateKey));
+  assert.equal((await TunnelKeys.open(directory, cipher)).privateKey, alice.privateKey);
 });
 
 test("tunnel keys: two new keys agree on a secret", async (t) => {
-  const pairs = [await TunnelKeys.open(directoryFor(t)), await TunnelKeys.open(directoryFor(t))];
+  const pairs = [
+    await TunnelKeys.open(directoryFor(t), cipher),
+    await TunnelKeys.open(directoryFor(t), cipher),
+  ];
   const head = Buffer.from("302e020100300506032b656e04220420", "hex");
   const publicHead = Buffer.from("302a300506032b656e032100", "hex");
   const secrets = pairs.map(({ privateKey }, index) => {
@@ -52,7 +61,7 @@ test("tunnel keys: two new keys agree on a secret", async (t) => {
 
 test("tunnel keys: a new key is reported at once, used once the state shows it, and survives a restart", async (t) => {
   const directory = directoryFor(t);
-  const keys = await TunnelKeys.open(directory);
+  const keys = await TunnelKeys.open(directory, cipher);
   const { publicKey: first, privateKey } = keys;
   const second = await keys.rotate();
   assert.notEqual(second, first);
@@ -60,23 +69,24 @@ test("tunnel keys: a new key is reported at once, used once the state shows it, 
   assert.deepEqual([keys.publicKey, keys.privateKey], [second, privateKey]);
   await keys.shown(first);
   assert.equal(keys.privateKey, privateKey);
-  const again = await TunnelKeys.open(directory);
+  const again = await TunnelKeys.open(directory, cipher);
   assert.ok(again.isNext(second));
   await again.shown(second);
   assert.notEqual(again.privateKey, privateKey);
-  assert.equal(readFileSync(again.privateKeyFile, "utf8").trim(), again.privateKey);
-  assert.equal((await TunnelKeys.open(directory)).publicKey, second);
+  const written = await again.withPrivateKeyFile(async (path) => readFileSync(path, "utf8"));
+  assert.equal(written.trim(), again.privateKey);
+  assert.equal((await TunnelKeys.open(directory, cipher)).publicKey, second);
 });
 
 test("tunnel keys: a file without a key is an error", async (t) => {
   const directory = directoryFor(t);
   writeFileSync(join(directory, "wireguard.key"), "rubbish");
-  await assert.rejects(TunnelKeys.open(directory), { code: "CORRUPT_FILE" });
+  await assert.rejects(TunnelKeys.open(directory, cipher), { code: "CORRUPT_FILE" });
 });
 
 test("tunnel keys: a key is rotated after a week, and the next key after its own week", async (t) => {
   const directory = directoryFor(t);
-  const keys = await TunnelKeys.open(directory);
+  const keys = await TunnelKeys.open(directory, cipher);
   const first = keys.publicKey;
   const dayMs = 24 * 3600 * 1000;
   const nowMs = Date.now();

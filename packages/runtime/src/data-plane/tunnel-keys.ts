@@ -1,5 +1,5 @@
 /**
- * Tunnel keys: keeps this node's WireGuard key pairs, in files that only root reads.
+ * Tunnel keys: keeps this node's WireGuard key pairs, in files that are encrypted with the key of the host.
  *
  * Changing keys: `rotate` makes a second pair beside the first and returns its public half, which the node reports
  * to the cluster. The device uses the first pair until the state shows the second as this node's. Then `shown`
@@ -10,7 +10,14 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GamError } from "@gam/core";
-import { moveFile, readIfThere, removeFile, replaceFile } from "@gam/files";
+import {
+  type HostCipher,
+  moveFile,
+  readSealed,
+  removeFile,
+  replaceSealed,
+  withMemoryFile,
+} from "@gam/files";
 
 interface KeyPair {
   /** base64, as is the public key. */
@@ -27,22 +34,29 @@ const spreadMs = dayMs;
 
 export class TunnelKeys {
   readonly #directory: string;
+  readonly #cipher: HostCipher;
   #active: KeyPair;
   #next: KeyPair | undefined;
 
-  private constructor(directory: string, active: KeyPair, next: KeyPair | undefined) {
+  private constructor({ directory, cipher }: Place, active: KeyPair, next: KeyPair | undefined) {
     this.#directory = directory;
+    this.#cipher = cipher;
     this.#active = active;
     this.#next = next;
   }
 
-  /** Reads the keys; makes one when there is none. Errors: GamError CORRUPT_FILE, those of the disk. */
-  static async open(directory: string): Promise<TunnelKeys> {
+  /**
+   * Reads the keys; makes one when there is none. Encrypts those that an older release has written.
+   *
+   * Errors: GamError CORRUPT_FILE, those of the disk.
+   */
+  static async open(directory: string, cipher: HostCipher): Promise<TunnelKeys> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const known = await readKey(join(directory, activeFile));
+    const place = { directory, cipher };
+    const known = await readKey(place, activeFile);
     const active = known ?? makeKey();
-    if (known === undefined) await writeKey(directory, activeFile, active);
-    return new TunnelKeys(directory, active, await readKey(join(directory, nextFile)));
+    if (known === undefined) await writeKey(place, activeFile, active);
+    return new TunnelKeys(place, active, await readKey(place, nextFile));
   }
 
   /** The key that the device must use now. */
@@ -50,9 +64,9 @@ export class TunnelKeys {
     return this.#active.privateKey;
   }
 
-  /** The file of that key, for programs that read it themselves. */
-  get privateKeyFile(): string {
-    return join(this.#directory, activeFile);
+  /** Calls `use` with a file of that key, for a program that reads it itself. */
+  async withPrivateKeyFile<Result>(use: (path: string) => Promise<Result>): Promise<Result> {
+    return await withMemoryFile(`${this.privateKey}\n`, use);
   }
 
   /** The newest public key: the one to report to the cluster. */
@@ -70,7 +84,7 @@ export class TunnelKeys {
    * rotate at once. Errors: those of the disk.
    */
   async rotateWhenDue(nowMs: number): Promise<void> {
-    const { mtimeMs } = await stat(this.privateKeyFile);
+    const { mtimeMs } = await stat(join(this.#directory, activeFile));
     const spread = (Buffer.from(this.#active.publicKey, "base64")[0] ?? 0) / 256;
     if (nowMs - mtimeMs >= lifeMs + spread * spreadMs) await this.rotate();
   }
@@ -79,7 +93,7 @@ export class TunnelKeys {
   async rotate(): Promise<string> {
     if (this.#next === undefined) {
       const made = makeKey();
-      await writeKey(this.#directory, nextFile, made);
+      await writeKey({ directory: this.#directory, cipher: this.#cipher }, nextFile, made);
       this.#next = made;
     }
     return this.#next.publicKey;
@@ -100,6 +114,13 @@ export class TunnelKeys {
   }
 }
 
+interface Place {
+  readonly directory: string;
+  readonly cipher: HostCipher;
+}
+
+/** One for both files: the second takes the name of the first. */
+const purpose = "tunnel key";
 const activeFile = "wireguard.key";
 const nextFile = "wireguard-next.key";
 
@@ -118,20 +139,23 @@ function pairOf(secret: Buffer): KeyPair {
   };
 }
 
-async function readKey(path: string): Promise<KeyPair | undefined> {
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
-  const secret = Buffer.from(text.toString().trim(), "base64");
+async function readKey(place: Place, file: string): Promise<KeyPair | undefined> {
+  const path = join(place.directory, file);
+  const found = await readSealed(path, { cipher: place.cipher, purpose });
+  if (found === undefined) return undefined;
+  const secret = Buffer.from(found.content.toString().trim(), "base64");
   if (secret.length !== keyBytes) {
     throw new GamError(
       "CORRUPT_FILE",
       `Cannot read ${path}: not a WireGuard key. Remove the file, and the agent will make a new key`,
     );
   }
-  return pairOf(secret);
+  const pair = pairOf(secret);
+  if (found.isPlain) await writeKey(place, file, pair);
+  return pair;
 }
 
-async function writeKey(directory: string, file: string, key: KeyPair): Promise<void> {
+async function writeKey({ directory, cipher }: Place, file: string, key: KeyPair): Promise<void> {
   // A torn key after a power loss would keep the agent from starting.
-  await replaceFile(join(directory, file), `${key.privateKey}\n`);
+  await replaceSealed(join(directory, file), `${key.privateKey}\n`, { cipher, purpose });
 }

@@ -152,6 +152,13 @@ const makers: readonly Make[] = [
     spec: (view.cluster as NonNullable<View["cluster"]>).Spec,
     basedOn: view.cluster?.Version.Index ?? 0,
   }),
+  ({ view, random }) => {
+    const { Spec, Version, RootPublicKey } = view.cluster as NonNullable<View["cluster"]>;
+    const EncryptionConfig = { AutoLockManagers: random.below(2) === 0 };
+    const unlockKey = pick(random, [{ [RootPublicKey]: "key" }, undefined]);
+    const spec = { ...Spec, EncryptionConfig };
+    return { kind: "updateCluster", spec, basedOn: Version.Index, unlockKey };
+  },
   ({ view }) => ({
     kind: "rotateTokens",
     worker: someToken("w2", view.cluster?.RootPublicKey ?? ""),
@@ -161,7 +168,9 @@ const makers: readonly Make[] = [
     const root = view.cluster?.RootPublicKey ?? "";
     const next = { PublicKey: testKey(`root${random.below(9)}`), Signature: someSignature };
     const token = someToken("t", root, next.PublicKey);
-    return { kind: "rotateRoot", root, next, tokens: { Worker: token, Manager: token } };
+    const tokens = { Worker: token, Manager: token };
+    const unlockKey = view.cluster?.UnlockKey && { [root]: "key", [next.PublicKey]: "key" };
+    return { kind: "rotateRoot", root, next, tokens, unlockKey };
   },
   (around) => ({
     kind: "joinNode",

@@ -54,7 +54,10 @@ export interface Pools {
 export interface GamStatus {
   readonly version: string;
   readonly self: NodeId;
-  readonly state: "inactive" | "active";
+  /** `locked`: a manager that waits for the cluster's unlock key, and until then knows nothing of the mesh. */
+  readonly state: "inactive" | "locked" | "active";
+  /** Whether managers that restart are locked. */
+  readonly autolock: boolean;
   readonly leader: NodeId | null;
   readonly term: number;
   /** How long there has been no known leader; 0 while there is one. */
@@ -112,8 +115,10 @@ const checkNodeSummary: Check<NodeSummary> = check.object({
 /** Errors: BAD_FRAME with the path of what is wrong. */
 export const checkStatus: Check<GamStatus> = check.object({
   version: check.string(),
-  self: nodeId,
-  state: check.literal("inactive", "active"),
+  // A locked host does not know who it is.
+  self: check.string(64) as Check<string> as Check<NodeId>,
+  state: check.literal("inactive", "locked", "active"),
+  autolock: check.boolean,
   leader: check.orNull(nodeId),
   term: check.integer(),
   leaderlessMs: check.number(),

@@ -7,6 +7,10 @@ import type { Cluster } from "../objects/cluster.ts";
 import { stale } from "./refusal.ts";
 import { areSealed, nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
 
+const noUnlockKey: Refusal = {
+  code: "BAD_REQUEST",
+  message: "managers cannot be locked without an unlock key",
+};
 const otherRoot: Refusal = { code: "STALE_VERSION", message: "the root key is another by now" };
 
 export function clusterRefusal(
@@ -18,17 +22,28 @@ export function clusterRefusal(
       return cluster === undefined
         ? undefined
         : { code: "IN_USE", message: "there is a cluster already" };
-    case "updateCluster":
-      return stale(cluster, change.basedOn, "cluster");
+    case "updateCluster": {
+      const refusal = stale(cluster, change.basedOn, "cluster");
+      if (refusal !== undefined) return refusal;
+      const { unlockKey, spec } = change;
+      if (!areSealed([unlockKey], rootsOf(cluster))) return otherRoot;
+      if (!spec.EncryptionConfig.AutoLockManagers) return undefined;
+      return (unlockKey ?? cluster?.UnlockKey) === undefined ? noUnlockKey : undefined;
+    }
     case "rotateTokens": {
-      const roots = [cluster?.RootPublicKey, cluster?.NextRoot?.PublicKey];
-      return areSealed([change.worker, change.manager], roots) ? undefined : otherRoot;
+      const { worker, manager } = change;
+      const isSealed = areSealed([worker?.Sealed, manager?.Sealed], rootsOf(cluster));
+      return isSealed ? undefined : otherRoot;
     }
     case "rotateRoot": {
-      const { Worker, Manager } = change.tokens;
+      const { tokens, root, next, unlockKey } = change;
+      const secrets = [tokens.Worker.Sealed, tokens.Manager.Sealed, unlockKey];
+      // Somebody has locked the managers, or unlocked them, since this change was made.
+      const isOutdated = (cluster?.UnlockKey === undefined) !== (unlockKey === undefined);
       const holds =
-        cluster?.RootPublicKey === change.root &&
-        areSealed([Worker, Manager], [change.root, change.next.PublicKey]);
+        cluster?.RootPublicKey === root &&
+        !isOutdated &&
+        areSealed(secrets, [root, next.PublicKey]);
       return holds ? undefined : otherRoot;
     }
     case "endRootRotation":
@@ -36,6 +51,10 @@ export function clusterRefusal(
     default:
       unreachable(change);
   }
+}
+
+function rootsOf(cluster: Cluster | undefined): readonly (string | undefined)[] {
+  return [cluster?.RootPublicKey, cluster?.NextRoot?.PublicKey];
 }
 
 /** As TableRule.after. */
@@ -48,19 +67,29 @@ export function clusterAfter(
   if (cluster === undefined) return undefined;
   const next = { ...cluster, ...moved(on) };
   switch (change.kind) {
-    case "updateCluster":
-      return { ...next, Spec: change.spec };
+    case "updateCluster": {
+      const { UnlockKey: before, ...rest } = next;
+      const isLocked = change.spec.EncryptionConfig.AutoLockManagers;
+      const UnlockKey = isLocked ? (change.unlockKey ?? before) : undefined;
+      return { ...rest, Spec: change.spec, ...(UnlockKey !== undefined && { UnlockKey }) };
+    }
     case "rotateTokens": {
       const { Worker, Manager } = cluster.Tokens;
       const Tokens = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };
       return { ...next, Tokens };
     }
-    case "rotateRoot":
-      return { ...next, NextRoot: change.next, Tokens: change.tokens };
+    case "rotateRoot": {
+      const { unlockKey: UnlockKey } = change;
+      return {
+        ...{ ...next, NextRoot: change.next, Tokens: change.tokens },
+        ...(UnlockKey !== undefined && { UnlockKey }),
+      };
+    }
     case "endRootRotation": {
-      if (cluster.NextRoot?.PublicKey !== change.publicKey) return cluster;
+      const { NextRoot } = cluster;
+      if (NextRoot?.PublicKey !== change.publicKey) return cluster;
       if (nodesWithoutNextRoot(on.view).length > 0) return cluster;
-      return withNextRoot(next, change.publicKey);
+      return withNextRoot(next, NextRoot);
     }
     default:
       unreachable(change);

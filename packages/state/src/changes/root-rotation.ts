@@ -1,7 +1,7 @@
 /** Root rotation: when the next root key may replace the cluster's root key, and what changes with it. */
 
 import type { View } from "../log/view.ts";
-import type { Cluster, JoinToken } from "../objects/cluster.ts";
+import type { Cluster, SealedForRoots } from "../objects/cluster.ts";
 import type { Node } from "../objects/node.ts";
 
 /**
@@ -13,26 +13,35 @@ export function nodesWithoutNextRoot(view: View): readonly Node[] {
   return next === undefined ? [] : view.nodes().filter(({ Gam }) => Gam.root !== next);
 }
 
-/** Whether every holder of one of these root keys can unseal the tokens. */
+/** Whether every holder of one of these root keys can open these secrets. */
 export function areSealed(
-  tokens: readonly (JoinToken | undefined)[],
+  secrets: readonly (SealedForRoots | undefined)[],
   roots: readonly (string | undefined)[],
 ): boolean {
-  return tokens.every((token) =>
-    roots.every((root) => root === undefined || !token || Object.hasOwn(token.Sealed, root)),
+  return secrets.every((sealed) =>
+    roots.every((root) => root === undefined || !sealed || Object.hasOwn(sealed, root)),
   );
 }
 
-/**
- * Returns: the cluster with that key as its root key. Drops the token texts that only the old key can unseal.
- */
-export function withNextRoot(cluster: Cluster, publicKey: string): Cluster {
-  const { NextRoot: _, ...rest } = cluster;
-  const kept = ({ PublicKey, Sealed }: JoinToken): JoinToken => {
-    const text = Sealed[publicKey];
-    return { PublicKey, Sealed: text === undefined ? {} : { [publicKey]: text } };
+/** Returns: the cluster with its next root key as its root key. Drops what only the old key can open. */
+export function withNextRoot(
+  cluster: Cluster,
+  { PublicKey, SelfSignature }: NonNullable<Cluster["NextRoot"]>,
+): Cluster {
+  const { NextRoot: _, RootSelfSignature: __, UnlockKey, ...rest } = cluster;
+  const kept = (sealed: SealedForRoots): SealedForRoots => {
+    const text = sealed[PublicKey];
+    return text === undefined ? {} : { [PublicKey]: text };
   };
   const { Worker, Manager } = cluster.Tokens;
-  const Tokens = { Worker: kept(Worker), Manager: kept(Manager) };
-  return { ...rest, RootPublicKey: publicKey, Tokens };
+  return {
+    ...rest,
+    RootPublicKey: PublicKey,
+    Tokens: {
+      Worker: { ...Worker, Sealed: kept(Worker.Sealed) },
+      Manager: { ...Manager, Sealed: kept(Manager.Sealed) },
+    },
+    ...(SelfSignature !== undefined && { RootSelfSignature: SelfSignature }),
+    ...(UnlockKey !== undefined && { UnlockKey: kept(UnlockKey) }),
+  };
 }

@@ -1,7 +1,7 @@
 /** Check of the cluster: its changes and the whole object. */
 import { type Check, check } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
-import type { Cluster, JoinToken, NextRoot } from "../objects/cluster.ts";
+import type { Cluster, JoinToken, NextRoot, SealedForRoots } from "../objects/cluster.ts";
 import { readDataPath } from "../specs/data-path.ts";
 import { anything } from "./check-parts.ts";
 import { checkClusterSpec, readBy } from "./check-spec.ts";
@@ -9,20 +9,24 @@ import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
 
 const { integer, list, optional, string, struct } = check;
 
-/** Tokens are sealed under the root key, and during a rotation also under the next one. */
+/** Secrets are sealed under the root key, and during a rotation also under the next one. */
 const rootsMax = 2;
-const checkToken = struct({
-  PublicKey: aKey,
-  Sealed: check.map(string(1024), rootsMax, aKey),
-}) as Check<JoinToken>;
+const checkSealed = check.map(string(1024), rootsMax, aKey) as Check<SealedForRoots>;
+const checkToken = struct({ PublicKey: aKey, Sealed: checkSealed }) as Check<JoinToken>;
 const checkTokens = struct({ Worker: checkToken, Manager: checkToken }) as Check<Cluster["Tokens"]>;
-const checkNextRoot = struct({ PublicKey: aKey, Signature: aSignature }) as Check<NextRoot>;
+const checkNextRoot = struct({
+  PublicKey: aKey,
+  Signature: aSignature,
+  SelfSignature: optional(aSignature),
+}) as Check<NextRoot>;
 
 const parts = {
   ID: anId,
   Spec: checkClusterSpec,
   Tokens: checkTokens,
   RootPublicKey: aKey,
+  RootSelfSignature: optional(aSignature),
+  UnlockKey: optional(checkSealed),
   NextRoot: optional(checkNextRoot),
   DefaultAddrPool: list(string(64), 256),
   SubnetSize: integer(1, 32),
@@ -48,8 +52,13 @@ export const clusterParts = anything;
 
 export const clusterFields: ChangeFields<"cluster"> = {
   createCluster: { cluster: checkNewCluster },
-  updateCluster: { spec: checkClusterSpec, basedOn: anIndex },
+  updateCluster: { spec: checkClusterSpec, basedOn: anIndex, unlockKey: optional(checkSealed) },
   rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
-  rotateRoot: { root: aKey, next: checkNextRoot, tokens: checkTokens },
+  rotateRoot: {
+    root: aKey,
+    next: checkNextRoot,
+    tokens: checkTokens,
+    unlockKey: optional(checkSealed),
+  },
   endRootRotation: { publicKey: aKey },
 };

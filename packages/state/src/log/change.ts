@@ -7,7 +7,13 @@
  * removed, a state that has been passed). The other changes still apply, because the planner will look again.
  */
 import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
-import type { Cluster, ClusterSpec, JoinToken, NextRoot } from "../objects/cluster.ts";
+import type {
+  Cluster,
+  ClusterSpec,
+  JoinToken,
+  NextRoot,
+  SealedForRoots,
+} from "../objects/cluster.ts";
 import type { Network } from "../objects/network.ts";
 import type {
   EngineHealth,
@@ -43,7 +49,13 @@ export type NewNetwork = Omit<Network, "Version" | "Created">;
 /** Changes that clients ask for, and peers that join or leave. */
 export type AskedChange =
   | { readonly kind: "createCluster"; readonly cluster: New<Cluster> }
-  | { readonly kind: "updateCluster"; readonly spec: ClusterSpec; readonly basedOn: number }
+  | {
+      readonly kind: "updateCluster";
+      readonly spec: ClusterSpec;
+      readonly basedOn: number;
+      /** A new unlock key, sealed under every present root key. Absent: the cluster keeps the one that it has. */
+      readonly unlockKey?: SealedForRoots | undefined;
+    }
   /** Refused unless each token is sealed under every present root key. */
   | {
       readonly kind: "rotateTokens";
@@ -59,6 +71,8 @@ export type AskedChange =
       readonly root: string;
       readonly next: NextRoot;
       readonly tokens: Cluster["Tokens"];
+      /** The cluster's unlock key, sealed under both root keys. Absent if it has none. */
+      readonly unlockKey?: SealedForRoots | undefined;
     }
   /** A known node keeps its spec; everything else is replaced. */
   | { readonly kind: "joinNode"; readonly node: NewNode }

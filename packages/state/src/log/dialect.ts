@@ -37,9 +37,9 @@ export const spokenDialect: Dialect = {
   newest: 1,
   since: {
     createCluster: { kind: 1, cluster: 1 },
-    updateCluster: { kind: 1, spec: 1, basedOn: 1 },
+    updateCluster: { kind: 1, spec: 1, basedOn: 1, unlockKey: 1 },
     rotateTokens: { kind: 1, worker: 1, manager: 1 },
-    rotateRoot: { kind: 1, root: 1, next: 1, tokens: 1 },
+    rotateRoot: { kind: 1, root: 1, next: 1, tokens: 1, unlockKey: 1 },
     joinNode: { kind: 1, node: 1 },
     updateNode: { kind: 1, id: 1, spec: 1, basedOn: 1 },
     removeNode: { kind: 1, id: 1, onlyIf: 1 },

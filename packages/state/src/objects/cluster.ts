@@ -23,14 +23,19 @@ export interface NextRoot {
   readonly PublicKey: string;
   /** Signature by the key that it replaces, over this one; base64. */
   readonly Signature: string;
+  /** As Cluster.RootSelfSignature, of this key. */
+  readonly SelfSignature?: string;
 }
+
+/** A secret that only the holders of a root key can read: by root key (base64), opaque. */
+export type SealedForRoots = Readonly<Record<string, string>>;
 
 /** What the cluster stores of a join token: enough to verify a joiner, but not enough to join. */
 export interface JoinToken {
   /** Ed25519, base64. A joiner signs with the private half. */
   readonly PublicKey: string;
-  /** The token's secret, sealed for the holders of each root key: by root key (base64), opaque. */
-  readonly Sealed: Readonly<Record<string, string>>;
+  /** The token's secret. */
+  readonly Sealed: SealedForRoots;
 }
 
 /** There is exactly one. */
@@ -39,6 +44,13 @@ export interface Cluster extends Meta {
   readonly Tokens: { readonly Worker: JoinToken; readonly Manager: JoinToken };
   /** The cluster's Ed25519 public key, base64. */
   readonly RootPublicKey: string;
+  /**
+   * The root key's signature over its own X.509 certificate, base64: clients see the certificate. Absent in
+   * clusters of older releases until the root key is replaced.
+   */
+  readonly RootSelfSignature?: string;
+  /** While managers are locked (autolock): the key that unlocks them. */
+  readonly UnlockKey?: SealedForRoots;
   /** During a rotation: the key that replaces the root key once every node has a certificate of it. */
   readonly NextRoot?: NextRoot;
   /** Ranges (CIDR) from which networks without a subnet of their own get one. */

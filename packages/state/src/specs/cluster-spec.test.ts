@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clusterSpecDefault } from "../objects/cluster.ts";
-import { readClusterSpec } from "./cluster-spec.ts";
+import { certificateLifeMs, readClusterSpec } from "./cluster-spec.ts";
 import { readNodeSpec } from "./node-spec.ts";
 
 test("readClusterSpec() replaces the zeros that a client sends at init by defaults", () => {
@@ -22,14 +22,28 @@ test("readClusterSpec() keeps the values that a client sets", () => {
   assert.deepEqual(readClusterSpec(spec), spec);
 });
 
-test("readClusterSpec() refuses another name, and what gam cannot do", () => {
+test("readClusterSpec() refuses another name, and certificates of less than an hour", () => {
   assert.throws(() => readClusterSpec({ Name: "other" }), {
     code: "BAD_REQUEST",
     message: 'swarm spec must be named "default"',
   });
-  assert.throws(() => readClusterSpec({ EncryptionConfig: { AutoLockManagers: true } }), {
-    code: "NOT_SUPPORTED",
+  for (const NodeCertExpiry of [1, 3_599e9, -1]) {
+    assert.throws(() => readClusterSpec({ CAConfig: { NodeCertExpiry } }), {
+      code: "BAD_REQUEST",
+      message: "minimum certificate expiry time must be: 1h0m0s",
+    });
+  }
+  assert.throws(() => readClusterSpec({ CAConfig: { NodeCertExpiry: "1h" } }), {
+    code: "BAD_REQUEST",
   });
+});
+
+test("certificateLifeMs() is what the cluster says, and 90 days by default", () => {
+  const day = 86_400_000;
+  assert.equal(certificateLifeMs(undefined), 90 * day);
+  assert.equal(certificateLifeMs(readClusterSpec({ CAConfig: { NodeCertExpiry: 0 } })), 90 * day);
+  const month = readClusterSpec({ CAConfig: { NodeCertExpiry: 30 * 86_400e9 } });
+  assert.equal(certificateLifeMs(month), 30 * day);
 });
 
 test("readNodeSpec() reads a node's spec and refuses unknown words", () => {

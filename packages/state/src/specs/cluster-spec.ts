@@ -40,6 +40,16 @@ export const clusterShape = struct("Spec", {
   EncryptionConfig: struct("EncryptionConfig", { AutoLockManagers: flag }),
 });
 
+/** Nanoseconds: an hour, as in Swarm. */
+const certExpiryMin = 3_600e9;
+
+/** Returns: how long a node's certificate is valid, in milliseconds. `spec`: undefined before there is a state. */
+export function certificateLifeMs(spec: ClusterSpec | undefined): number {
+  const { NodeCertExpiry } = (spec ?? clusterSpecDefault).CAConfig;
+  const usual = clusterSpecDefault.CAConfig.NodeCertExpiry;
+  return Math.floor(Number(NodeCertExpiry || usual) / 1e6);
+}
+
 /**
  * Returns: the cluster's spec in its stored form. Absent and zero values become a fresh cluster's defaults,
  *         because `docker swarm init` sends zeros.
@@ -56,11 +66,10 @@ export function readClusterSpec(body: unknown): ClusterSpec {
   if (history !== undefined && history < 0) {
     throw new GamError("BAD_REQUEST", "invalid TaskHistoryRetentionLimit: cannot be negative");
   }
-  if (read.EncryptionConfig?.AutoLockManagers) {
-    throw new GamError(
-      "NOT_SUPPORTED",
-      "Cannot lock managers: autolock comes with a later version",
-    );
+  const place = { struct: "CAConfig", path: "CAConfig.NodeCertExpiry" };
+  const expiry = signed(read.CAConfig?.NodeCertExpiry, place);
+  if (expiry !== undefined && expiry < certExpiryMin) {
+    throw new GamError("BAD_REQUEST", "minimum certificate expiry time must be: 1h0m0s");
   }
   return {
     Name: usual.Name,
@@ -70,6 +79,6 @@ export function readClusterSpec(body: unknown): ClusterSpec {
     Dispatcher: { ...usual.Dispatcher, ...read.Dispatcher },
     CAConfig: { ...usual.CAConfig, ...read.CAConfig },
     TaskDefaults: read.TaskDefaults ?? {},
-    EncryptionConfig: { AutoLockManagers: false },
+    EncryptionConfig: { ...usual.EncryptionConfig, ...read.EncryptionConfig },
   } as ClusterSpec;
 }

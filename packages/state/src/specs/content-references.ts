@@ -5,7 +5,12 @@
  * exist (content-refusal.ts). Errors: GamError BAD_REQUEST, in Swarm's words.
  */
 import { GamError } from "@gam/core";
-import type { ConfigReference, ContainerSpec, FileTarget, SecretReference } from "../objects/service.ts";
+import type {
+  ConfigReference,
+  ContainerSpec,
+  FileTarget,
+  SecretReference,
+} from "../objects/service.ts";
 import { fileMode, list, type Shaped, struct, text } from "./json-shape.ts";
 
 const fileShape = (goType: string) =>

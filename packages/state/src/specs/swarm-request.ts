@@ -1,4 +1,4 @@
-/** Swarm request: the bodies of the calls that begin a cluster and join one. They decide nothing about values. */
+/** Swarm request: the bodies of the calls that begin a cluster, join one and unlock a manager. They decide nothing about values. */
 import { clusterShape } from "./cluster-spec.ts";
 import { flag, readBody, type Shaped, struct, text, texts, unsigned } from "./json-shape.ts";
 
@@ -24,6 +24,8 @@ const joinShape = struct("JoinRequest", {
   Availability: text,
 });
 
+const unlockShape = struct("UnlockRequest", { UnlockKey: text });
+
 /** Errors: GamError BAD_REQUEST in Go's words. */
 export function readInitRequest(body: unknown): Shaped<typeof initShape> {
   return readBody(initShape, body);
@@ -32,4 +34,9 @@ export function readInitRequest(body: unknown): Shaped<typeof initShape> {
 /** Errors: GamError BAD_REQUEST in Go's words. */
 export function readJoinRequest(body: unknown): Shaped<typeof joinShape> {
   return readBody(joinShape, body);
+}
+
+/** Errors: GamError BAD_REQUEST in Go's words. */
+export function readUnlockRequest(body: unknown): Shaped<typeof unlockShape> {
+  return readBody(unlockShape, body);
 }

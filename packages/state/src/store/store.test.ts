@@ -403,6 +403,45 @@ test("tokens are sealed under every present root key, and soon under no other", 
   });
 });
 
+test("an unlock key is sealed under every present root key, and follows the root key", () => {
+  const log = new TestLog();
+  log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
+  const update = (
+    AutoLockManagers: boolean,
+    unlockKey: Readonly<Record<string, string>> | undefined,
+  ): Outcome => {
+    const spec = { ...aCluster().Spec, EncryptionConfig: { AutoLockManagers } };
+    const basedOn = log.store.cluster?.Version.Index ?? 0;
+    return log.write({ kind: "updateCluster", spec, basedOn, unlockKey }).outcome;
+  };
+  const key = (): unknown => log.store.cluster?.UnlockKey;
+  assert.deepEqual(update(true, undefined), {
+    kind: "refused",
+    code: "BAD_REQUEST",
+    message: "managers cannot be locked without an unlock key",
+  });
+  assert.equal(update(true, { other: "k" }).kind, "refused");
+  assert.equal(update(true, { old: "k" }).kind, "applied");
+  assert.equal(update(true, undefined).kind, "applied");
+  assert.deepEqual(key(), { old: "k" });
+
+  const next = { PublicKey: "new", Signature: "s", SelfSignature: "self" };
+  const token = aToken("t", ["old", "new"]);
+  const tokens = { Worker: token, Manager: token };
+  const rotate = (unlockKey: Readonly<Record<string, string>> | undefined): string =>
+    log.write({ kind: "rotateRoot", root: "old", next, tokens, unlockKey }).outcome.kind;
+  assert.equal(rotate(undefined), "refused", "nobody could unlock a manager afterwards");
+  assert.equal(rotate({ old: "k" }), "refused");
+  assert.equal(rotate({ old: "k", new: "k'" }), "applied");
+  assert.equal(update(true, { old: "k2" }).kind, "refused");
+  assert.equal(update(true, { old: "k2", new: "k2'" }).kind, "applied");
+  log.write({ kind: "endRootRotation", publicKey: "new" });
+  assert.deepEqual(key(), { new: "k2'" });
+  assert.equal(log.store.cluster?.RootSelfSignature, "self");
+  assert.equal(update(false, undefined).kind, "applied");
+  assert.equal(key(), undefined);
+});
+
 test("the root key is replaced once every node has a certificate of the next one", () => {
   const log = new TestLog();
   log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });

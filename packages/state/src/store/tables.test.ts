@@ -49,6 +49,7 @@ const assign: Change = { kind: "assignTask", id: t1, node: a, status: status("as
 const next = { PublicKey: "next", Signature: "s" };
 const rootKey = aCluster().RootPublicKey;
 const token = aToken("t", [rootKey, "next"]);
+const lockedSpec = { ...aCluster().Spec, EncryptionConfig: { AutoLockManagers: true } };
 const rotate: Change = {
   kind: "rotateRoot",
   root: rootKey,
@@ -113,6 +114,27 @@ const cases: readonly (readonly [
     { kind: "updateCluster", spec: { ...aCluster().Spec, Name: "other" }, basedOn: 1 },
     ({ Spec, Version, UpdatedAt }: Rows["cluster"]) => [Spec.Name, Version.Index, UpdatedAt],
     ["other", index, at],
+  ],
+  [
+    "managers are locked with a new key",
+    [],
+    { kind: "updateCluster", spec: lockedSpec, basedOn: 1, unlockKey: { [rootKey]: "k1" } },
+    ({ Spec, UnlockKey }: Rows["cluster"]) => [Spec.EncryptionConfig, UnlockKey],
+    [{ AutoLockManagers: true }, { [rootKey]: "k1" }],
+  ],
+  [
+    "managers that are locked keep their key",
+    [{ kind: "updateCluster", spec: lockedSpec, basedOn: 1, unlockKey: { [rootKey]: "k1" } }],
+    { kind: "updateCluster", spec: lockedSpec, basedOn: 7 },
+    ({ UnlockKey }: Rows["cluster"]) => UnlockKey,
+    { [rootKey]: "k1" },
+  ],
+  [
+    "managers that are not locked any more have no key",
+    [{ kind: "updateCluster", spec: lockedSpec, basedOn: 1, unlockKey: { [rootKey]: "k1" } }],
+    { kind: "updateCluster", spec: aCluster().Spec, basedOn: 7, unlockKey: { [rootKey]: "k2" } },
+    ({ UnlockKey }: Rows["cluster"]) => UnlockKey,
+    undefined,
   ],
   [
     "one token is replaced, and the other one stays",
