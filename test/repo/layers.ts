@@ -1,7 +1,8 @@
 /** By package, the packages that it may import. `npm run check` fails on other imports. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  state: ["core"],
+  template: [],
+  state: ["core", "template"],
   consensus: ["core"],
   engine: ["core"],
   files: ["core"],
@@ -33,6 +34,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Packages that decide and never act: without clock, randomness, timers, console or Node modules. */
 export const pure: ReadonlySet<string> = new Set([
   "core",
+  "template",
   "state",
   "consensus",
   "membership",
