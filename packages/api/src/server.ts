@@ -11,6 +11,7 @@
 import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
+import type { CheckTemplate } from "@gam/state";
 import fastify, { type FastifyInstance } from "fastify";
 import { SwarmEvents } from "./answers/swarm-events.ts";
 import type { ApiLog } from "./door/api-log.ts";
@@ -41,7 +42,7 @@ export interface ApiServerOptions {
   /** gam's own version. */
   readonly version: string;
   /** Returns: why a template in a service spec would not expand; `undefined` if it would. */
-  readonly checkTemplate: (text: string) => string | undefined;
+  readonly checkTemplate: CheckTemplate;
 }
 
 /** Only root and its group may use the socket, because using it amounts to root on every node. */

@@ -4,7 +4,14 @@ export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments
 export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export { checkUsage, type Usage } from "./checks/usage.ts";
-export { checkTemplate, expandTemplate } from "./derived/expand-template.ts";
+export {
+  checkTemplate,
+  expandPayload,
+  expandTemplate,
+  type PayloadSources,
+  payloadProblem,
+  type TemplateContext,
+} from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
@@ -97,6 +104,7 @@ export type {
   NetworkTarget,
   Placement,
   PortConfig,
+  Privileges,
   Resources,
   RestartPolicy,
   SecretReference,
@@ -126,6 +134,7 @@ export {
 } from "./objects/task.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
+export { seccompProfile } from "./specs/field-rules.ts";
 export { goFields } from "./specs/json-shape.ts";
 export {
   demandsEncryption,
@@ -135,15 +144,9 @@ export {
   readNetworkSpec,
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
-export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
+export { type CheckTemplate, readServiceSpec, withDefaults } from "./specs/service-spec.ts";
 export { steeringLabels } from "./specs/steering-labels.ts";
-export {
-  readInitRequest,
-  readInitRequest,
-  readJoinRequest,
-  readJoinRequest,
-  readUnlockRequest,
-} from "./specs/swarm-request.ts";
+export { readInitRequest, readJoinRequest, readUnlockRequest } from "./specs/swarm-request.ts";
 export {
   checkChange,
   checkEnvelope,

@@ -19,6 +19,8 @@ import {
   type Network,
   type Node,
   type PortConfig,
+  type Privileges,
+  seccompProfile,
   type Task,
   type TaskAttachment,
   templateContext,
@@ -198,24 +200,17 @@ function extraHosts(line: string): string[] {
 }
 
 /** Privileges as values of `--security-opt`. */
-function securityOf(privileges: Readonly<Record<string, unknown>>): string[] {
-  const part = (name: string): Readonly<Record<string, unknown>> => {
-    const value = privileges[name];
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  };
-  const options: string[] = [];
-  const selinux = part("SELinuxContext");
-  if (selinux.Disable === true) options.push("label=disable");
-  for (const field of ["User", "Role", "Type", "Level"]) {
-    const value = selinux[field];
-    if (typeof value === "string" && value !== "") {
-      options.push(`label=${field.toLowerCase()}:${value}`);
-    }
-  }
-  if (privileges.NoNewPrivileges === true) options.push("no-new-privileges");
-  if (part("Seccomp").Mode === "unconfined") options.push("seccomp=unconfined");
-  if (part("AppArmor").Mode === "disabled") options.push("apparmor=unconfined");
-  return options;
+function securityOf({ SELinuxContext, Seccomp, AppArmor, NoNewPrivileges }: Privileges): string[] {
+  const { Disable, User, Role, Type, Level } = SELinuxContext ?? {};
+  const labels = { user: User, role: Role, type: Type, level: Level };
+  return [
+    ...(Disable ? ["label=disable"] : []),
+    ...Object.entries(labels).flatMap(([name, value]) => (value ? [`label=${name}:${value}`] : [])),
+    ...(NoNewPrivileges ? ["no-new-privileges"] : []),
+    ...(Seccomp?.Mode === "unconfined" ? ["seccomp=unconfined"] : []),
+    ...(Seccomp?.Mode === "custom" ? [`seccomp=${seccompProfile(Seccomp.Profile ?? "")}`] : []),
+    ...(AppArmor?.Mode === "disabled" ? ["apparmor=unconfined"] : []),
+  ];
 }
 
 function portKey(port: PortConfig): string {

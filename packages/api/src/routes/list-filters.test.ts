@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-type Filters = Record<string, string[] | Record<string, boolean>>;
+type Filters = Readonly<Record<string, readonly string[] | Readonly<Record<string, boolean>>>>;
 
 async function list(path: string, filters: Filters): ReturnType<Rig["call"]> {
   return await rig.call("GET", `${path}?filters=${encodeURIComponent(JSON.stringify(filters))}`);

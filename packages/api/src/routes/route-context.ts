@@ -1,7 +1,7 @@
 /** Route context: what all routes share, and how they read and write through the door. */
 import { setMaxListeners } from "node:events";
 import { GamError } from "@gam/core";
-import type { AskedChange, NodeRole, View } from "@gam/state";
+import type { AskedChange, CheckTemplate, NodeRole, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
 import type { SwarmEvents } from "../answers/swarm-events.ts";
 import type { ApiLog } from "../door/api-log.ts";
@@ -19,7 +19,7 @@ export interface RouteContext {
   readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
-  readonly checkTemplate: (text: string) => string | undefined;
+  readonly checkTemplate: CheckTemplate;
 }
 
 /** Returns: a signal that aborts when the call ends, whichever side hangs up. */

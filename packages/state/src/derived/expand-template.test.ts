@@ -1,33 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
-import { checkTemplate, expandTemplate, type TemplateContext } from "./expand-template.ts";
+import {
+  checkTemplate,
+  expandPayload,
+  expandTemplate,
+  type PayloadSources,
+  payloadProblem,
+  type TemplateContext,
+} from "./expand-template.ts";
 
 const context: TemplateContext = {
   Service: { ID: "s1", Name: "web", Labels: { app: "shop", "a.b": "dotted" } },
-  Node: { ID: "n1", Hostname: "host1", Platform: { Architecture: "x86_64", OS: "linux" } },
+  Node: { ID: "n1", Hostname: "höst1", Platform: { Architecture: "x86_64", OS: "linux" } },
   Task: { ID: "t1", Name: "web.1.t1", Slot: "1" },
 };
 
 const cases: readonly (readonly [string, string])[] = [
   ["plain", "plain"],
   ["", ""],
-  ["{{.Service.ID}}/{{.Node.ID}}/{{.Task.ID}}", "s1/n1/t1"],
+  ["{{.Service.ID}}/{{.Node.ID}}/{{.Task.ID}}/{{.Node.Hostname}}", "s1/n1/t1/höst1"],
   ["{{ .Node.Platform.Architecture }}-{{.Node.Platform.OS}}", "x86_64-linux"],
-  ['{{index .Service.Labels "app"}}', "shop"],
-  ['{{index .Service.Labels "a.b"}}', "dotted"],
-  ['{{index .Service.Labels "missing"}}', ""],
+  ['{{index .Service.Labels "app"}}{{index .Service.Labels "missing"}}', "shop"],
   ["{{.Service.Labels.app}}", "shop"],
   ["{{.Service.Labels}}", "map[a.b:dotted app:shop]"],
-  ['{{join "-" .Service.Name .Task.Slot}}', "web-1"],
+  ['{{join "-" .Service.Name .Task.Slot}}{{join "x"}}', "web-1"],
   ['{{.Task.Slot | join "." "x"}}', "x.1"],
-  ['{{if eq .Task.Slot "1"}}first{{else}}other{{end}}', "first"],
-  ['{{if eq .Task.Slot "2" "3"}}first{{else if ne .Task.Slot "1"}}b{{else}}c{{end}}', "c"],
-  ['{{if and (eq .Task.Slot "1") (not false)}}yes{{end}}', "yes"],
-  ["{{if or false .Service.Labels.app}}yes{{end}}!", "yes!"],
-  ['{{if eq .Task.Slot "2"}}{{.Bogus}}{{end}}kept', "kept"],
-  ["a {{- .Task.Slot -}} b", "a1b"],
-  ["{{`raw`}}{{print 1 2}}{{len .Service.Name}}", "raw123"],
+  ['{{printf "%s-%s" .Service.Name .Task.Slot}}', "web-1"],
+  ["{{range $k, $v := .Service.Labels}}{{$k}}={{$v}},{{end}}", "a.b=dotted,app=shop,"],
+  ["{{.}}", "{{s1 web map[a.b:dotted app:shop]} {n1 höst1 {x86_64 linux}} {t1 web.1.t1 1}}"],
 ];
 for (const [text, want] of cases) {
   test(`expandTemplate() makes "${want}" of "${text}"`, () => {
@@ -35,36 +35,70 @@ for (const [text, want] of cases) {
   });
 }
 
+const at = 'executing "expansion" at';
 const refused: readonly (readonly [string, string])[] = [
+  ["{{.Bogus}}", `1:2: ${at} <.Bogus>: can't evaluate field Bogus in type *template.Context`],
   [
-    "{{.Bogus}}",
-    'template: expansion:1:2: executing "expansion" at <.Bogus>: can\'t evaluate field Bogus in type *template.Context',
+    "é{{.Service.Bogus}}",
+    `1:12: ${at} <.Service.Bogus>: can't evaluate field Bogus in type struct { ID string; Name string; Labels map[string]string }`,
   ],
-  ["{{.Service.Name", "template: expansion:1: unclosed action"],
-  ['{{upper "a"}}', 'template: expansion:1: function "upper" not defined'],
-  ["{{}}", "template: expansion:1: missing value for command"],
-  ["{{if .Task.ID}}a", "template: expansion:1: unexpected EOF"],
-  ["{{end}}", "template: expansion:1: unexpected {{end}}"],
-  ["{{.Task.ID ]}}", 'template: expansion:1: unexpected "]" in command'],
+  [
+    "{{.Node.Platform.Bogus}}",
+    `1:7: ${at} <.Node.Platform.Bogus>: can't evaluate field Bogus in type template.Platform`,
+  ],
+  ["{{.Service.Labels.app}}", `1:10: ${at} <.Service.Labels.app>: map has no entry for key "app"`],
+  ["{{.Service.Name", "1: unclosed action"],
+  ['{{upper "a"}}', '1: function "upper" not defined'],
+  ['{{secret "a"}}', '1: function "secret" not defined'],
+  [
+    "{{join}}",
+    `1:2: ${at} <join>: error calling join: runtime error: slice bounds out of range [1:0]`,
+  ],
 ];
 for (const [text, want] of refused) {
-  test(`checkTemplate() refuses "${text}"`, () => assert.equal(checkTemplate(text), want));
+  test(`checkTemplate() refuses "${text}"`, () => {
+    assert.equal(checkTemplate(text, { Name: "web" }), `template: expansion:${want}`);
+  });
 }
 
-test("checkTemplate() accepts what expands for any task", () => {
-  assert.equal(checkTemplate('{{.Node.Hostname}}-{{index .Service.Labels "app"}}'), undefined);
-  assert.equal(checkTemplate("{{.Service.Labels.app}}"), undefined);
+test("checkTemplate() accepts what expands for the tasks of the service", () => {
+  const text = '{{.Node.Hostname}}-{{index .Service.Labels "app"}}-{{.Service.Labels.app}}';
+  assert.equal(checkTemplate(text, { Name: "web", Labels: { app: "" } }), undefined);
 });
 
-test("any text ends in a text or an error", () => {
-  const piece = fc.constantFrom("{{", "}}", "if ", "else", "end", "(", ")", "|", '"', ".A", " ");
-  fc.assert(
-    fc.property(
-      fc.array(fc.oneof(piece, fc.string({ maxLength: 4 })), { maxLength: 20 }),
-      (all) => {
-        const expanded = expandTemplate(all.join(""), context);
-        assert.equal(typeof ("text" in expanded ? expanded.text : expanded.error), "string");
-      },
-    ),
-  );
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const sources: PayloadSources = {
+  env: ["PORT=80", "EMPTY", "NAME=a=b", "PORT=81", "TMPL={{.Task.Slot}}"],
+  secret: (target) => (target === "db" ? Uint8Array.of(0xff, 0x7b, 0x7b) : undefined),
+  config: (target) => (target === "/etc/x" ? bytes("x: {{.Task.ID}}") : undefined),
+};
+const payloads: readonly (readonly [string, string, boolean])[] = [
+  ['{{env "PORT"}}|{{env "NAME"}}|{{env "EMPTY"}}|{{env "NONE"}}', "80|a=b||", false],
+  ['{{env "TMPL"}}', "{{.Task.Slot}}", false],
+  ['{{config "/etc/x"}}', "x: {{.Task.ID}}", false],
+  ['{{.Service.Name}}:{{len (secret "db")}}', "web:3", true],
+  ['{{if false}}{{secret "db"}}{{end}}', "", false],
+  ["no template", "no template", false],
+];
+for (const [text, want, sensitive] of payloads) {
+  test(`expandPayload() makes "${want}" of "${text}"`, () => {
+    const data = bytes(want);
+    assert.deepEqual(expandPayload(bytes(text), context, sources), { data, sensitive });
+  });
+}
+
+test("expandPayload() keeps a secret's bytes", () => {
+  const got = expandPayload(bytes('<{{secret "db"}}>'), context, sources);
+  assert.deepEqual(got, { data: Uint8Array.of(60, 0xff, 0x7b, 0x7b, 62), sensitive: true });
+});
+
+test("expandPayload() says which reference the task lacks", () => {
+  assert.deepEqual(expandPayload(bytes('{{secret "other"}}'), context, sources), {
+    error: `template: expansion:1:2: ${at} <secret "other">: error calling secret: secret target other not found`,
+  });
+});
+
+test("payloadProblem() finds only what no task could mend", () => {
+  assert.equal(payloadProblem(bytes('{{secret "x"}}{{.Service.Labels.x}}')), undefined);
+  assert.equal(payloadProblem(bytes("a\n{{end}}")), "template: expansion:2: unexpected {{end}}");
 });

@@ -8,18 +8,50 @@ import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";
 
 export interface Mount {
-  readonly Type?: "bind" | "volume" | "tmpfs" | "npipe";
+  readonly Type?: "bind" | "volume" | "tmpfs" | "image";
   readonly Source?: string;
   readonly Target?: string;
   readonly ReadOnly?: boolean;
   readonly Consistency?: string;
-  readonly BindOptions?: { readonly Propagation?: string; readonly NonRecursive?: boolean };
+  readonly BindOptions?: {
+    readonly Propagation?: string;
+    readonly NonRecursive?: boolean;
+    readonly CreateMountpoint?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
+  };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
     readonly Labels?: Labels;
+    readonly Subpath?: string;
     readonly DriverConfig?: { readonly Name?: string; readonly Options?: Labels };
   };
-  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+  readonly ImageOptions?: { readonly Subpath?: string };
+  readonly TmpfsOptions?: {
+    readonly SizeBytes?: number;
+    readonly Mode?: number;
+    /** Each is a flag, or a key and a value. */
+    readonly Options?: readonly (readonly string[])[];
+  };
+}
+
+/** The docker client sends null for what is absent. It is not stored. */
+export interface Privileges {
+  readonly CredentialSpec?: null;
+  readonly SELinuxContext?: {
+    readonly Disable?: boolean;
+    readonly User?: string;
+    readonly Role?: string;
+    readonly Type?: string;
+    readonly Level?: string;
+  } | null;
+  readonly Seccomp?: {
+    readonly Mode?: "default" | "unconfined" | "custom";
+    /** JSON of the profile, as base64. */
+    readonly Profile?: string;
+  };
+  readonly AppArmor?: { readonly Mode?: "default" | "disabled" };
+  readonly NoNewPrivileges?: boolean;
 }
 
 export interface Healthcheck {
@@ -69,7 +101,7 @@ export interface ContainerSpec {
   readonly Dir?: string;
   readonly User?: string;
   readonly Groups?: readonly string[];
-  readonly Privileges?: Readonly<Record<string, unknown>>;
+  readonly Privileges?: Privileges;
   readonly StopSignal?: string;
   /** Nanoseconds. */
   readonly StopGracePeriod?: number;
@@ -106,6 +138,11 @@ export interface Resources {
   readonly GenericResources?: readonly GenericResource[];
 }
 
+export interface LogDriver {
+  readonly Name?: string;
+  readonly Options?: Labels;
+}
+
 export interface RestartPolicy {
   readonly Condition?: "none" | "on-failure" | "any";
   /** Nanoseconds. */
@@ -133,11 +170,18 @@ export interface NetworkTarget {
 
 export interface TaskSpec {
   readonly ContainerSpec: ContainerSpec;
-  readonly Resources?: { readonly Limits?: Resources; readonly Reservations?: Resources };
+  readonly Resources?: {
+    readonly Limits?: Resources;
+    readonly Reservations?: Resources;
+    /** Swap beside the memory limit; -1: no limit. */
+    readonly SwapBytes?: number;
+    /** 0 to 100. */
+    readonly MemorySwappiness?: number;
+  };
   readonly RestartPolicy?: RestartPolicy;
   readonly Placement?: Placement;
   readonly Networks?: readonly NetworkTarget[];
-  readonly LogDriver?: { readonly Name?: string; readonly Options?: Labels };
+  readonly LogDriver?: LogDriver;
   readonly ForceUpdate?: number;
   readonly Runtime?: string;
 }

@@ -5,12 +5,13 @@
  * what needs the state: whether names and ports are free, and which network a name means (the store and the API
  * do).
  *
- *   const spec = readServiceSpec(JSON.parse(body), { checkTemplate });
+ *   const spec = readServiceSpec(JSON.parse(body), { checkTemplate, apiVersion: "1.41" });
  *
  * Errors: GamError BAD_REQUEST, with the text that Swarm answers: clients match on it.
  * Source: Docker Engine API 1.41, ServiceCreate; refusals as answered by Engine 20.10.
  */
 import { GamError } from "@gam/core";
+import { Budget } from "@gam/template";
 import { isAddress } from "../objects/cidr.ts";
 import { parseConstraint } from "../objects/constraint.ts";
 import type {
@@ -27,18 +28,33 @@ import {
   readConfigReferences,
   readSecretReferences,
 } from "./content-references.ts";
+import { checkFields, checkHealth } from "./field-rules.ts";
 import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
 import { serviceShape, taskShape } from "./service-shape.ts";
+import { invalid, oneOf, refuse } from "./spec-refusal.ts";
 import { steeringProblem } from "./steering-labels.ts";
 import { nameProblem } from "./swarm-name.ts";
 
 export interface ServiceSpecRules {
-  /** Returns: why a template (`{{.Node.Hostname}}`) would not expand for any task; undefined when it would. */
-  readonly checkTemplate: (text: string) => string | undefined;
+  /**
+   * Returns: why a template (`{{.Node.Hostname}}`) would not expand for any task of the service; undefined when
+   *         it would.
+   */
+  readonly checkTemplate: CheckTemplate;
+  /** The client's version of the API. Absent: the newest. */
+  readonly apiVersion?: string | undefined;
 }
 
-type Read = Shaped<typeof serviceShape>;
+type TemplateService = Pick<ServiceSpec, "Name" | "Labels">;
+/** All texts of a spec share the budget. */
+export type CheckTemplate = (
+  text: string,
+  service: TemplateService,
+  budget: Budget,
+) => string | undefined;
+
+type Read = Shaped<ReturnType<typeof serviceShape>>;
 type ReadTask = NonNullable<Read["TaskTemplate"]>;
 
 /** Maximum for one service, and for the runs of a job. Each is a task in every peer's memory. */
@@ -47,21 +63,12 @@ const memoryBytesMin = 4 * 1024 * 1024;
 const nanoCpusMin = 1_000_000;
 const portMax = 65_535;
 
-function refuse(message: string): never {
-  throw new GamError("BAD_REQUEST", message);
-}
-
-/** Errors of Swarm's manager carry the manager's code; errors of the engine in front of it do not. */
-function invalid(message: string): never {
-  refuse(`rpc error: code = InvalidArgument desc = ${message}`);
-}
-
 /**
  * Returns: the spec in its stored form. An empty Name stays empty: the caller generates one. Networks stay as
  *         the client wrote them.
  */
 export function readServiceSpec(body: unknown, rules: ServiceSpecRules): ServiceSpec {
-  const read = readBody(serviceShape, body);
+  const read = readBody(serviceShape(rules.apiVersion), body);
   const template = taskTemplate(read.TaskTemplate ?? {});
   const mode = serviceMode(read.Mode);
   checkRestartCondition(template);
@@ -74,8 +81,10 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   if (problem !== undefined) invalid(problem);
   const steering = steeringProblem(read.Labels ?? {});
   if (steering !== undefined) refuse(steering);
+  checkTask(template, { Name: name, Labels: read.Labels ?? {} }, rules);
   checkMode(mode);
-  checkTask(template, rules);
+  const isJob = mode.ReplicatedJob !== undefined || mode.GlobalJob !== undefined;
+  if (isJob && update !== undefined) invalid("Jobs may not have an update config");
   checkConfig(update);
   checkConfig(rollback);
   checkEndpoint(endpoint);
@@ -98,7 +107,7 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
 export function readTaskSpec(value: unknown, rules: ServiceSpecRules): TaskSpec {
   const { Runtime: _, ...template } = taskTemplate(readBody(taskShape, value));
   checkRestartCondition(template);
-  checkTask(template, rules);
+  checkTask(template, { Name: "" }, rules);
   return template;
 }
 
@@ -108,40 +117,58 @@ function checkRestartCondition({ RestartPolicy }: TaskSpec): void {
   );
 }
 
-/** Calls `no` for a word that is not in the list. An absent one is allowed. */
-function oneOf(found: string | undefined, words: readonly string[], no: (found: string) => never) {
-  if (found !== undefined && !words.includes(found)) no(found);
-}
-
 /** Returns the fields in a fixed order, whether the client sent the defaults or left them out. */
 function taskTemplate(read: ReadTask): TaskSpec {
   const { ContainerSpec: container, PluginSpec, NetworkAttachmentSpec, ...others } = read;
   const { Networks: networks, ForceUpdate = 0, Runtime: runtime = "container", ...rest } = others;
-  if (runtime !== "container" && runtime !== "plugin" && runtime !== "attachment") {
-    refuse("unsupported runtime");
+  if (runtime === "plugin") {
+    refuse(
+      'TaskTemplate.Runtime: "plugin" is not supported. Run "docker plugin install" on each host',
+    );
   }
-  if (runtime !== "container") refuse(`Cannot run tasks of runtime "${runtime}"`);
+  if (runtime !== "container") refuse("unsupported runtime");
   if (container === undefined || PluginSpec !== undefined || NetworkAttachmentSpec !== undefined) {
     refuse("mismatched Runtime and *Spec fields");
   }
-  for (const mount of container.Mounts ?? []) {
-    oneOf(mount.Type, ["bind", "volume", "tmpfs", "npipe"], (found) =>
-      refuse(`invalid MountType: "${found}"`),
-    );
-  }
-  const { Image = "", Isolation = "default", Secrets, Configs, ...described } = container;
-  const references = {
-    ...(Secrets && { Secrets: readSecretReferences(Secrets) }),
-    ...(Configs && { Configs: readConfigReferences(Configs) }),
-  };
+  checkFields(container);
+  const {
+    Image = "",
+    Isolation: _,
+    Mounts: mounts,
+    Secrets: secrets,
+    Configs: configs,
+    ...described
+  } = container;
   // The words were checked above; others have no meaning here and are kept unchanged.
   return {
     ...rest,
-    ContainerSpec: { Image, ...described, ...references, Isolation },
+    ContainerSpec: {
+      Image,
+      ...described,
+      ...(mounts && { Mounts: mounts.map(typedMount) }),
+      ...(secrets && { Secrets: readSecretReferences(secrets) }),
+      ...(configs && { Configs: readConfigReferences(configs) }),
+      Isolation: "default",
+    },
     ...(networks && { Networks: networks.map(networkTarget) }),
     ForceUpdate,
     Runtime: runtime,
   } as TaskSpec;
+}
+
+/** Kinds of mounts and propagations have no case. Without a kind, a mount is a bind mount, as in Swarm. */
+function typedMount<
+  T extends NonNullable<NonNullable<ReadTask["ContainerSpec"]>["Mounts"]>[number],
+>(read: T): T {
+  const { Type = "bind", BindOptions: bind, ...rest } = read;
+  const propagation = bind?.Propagation?.toLowerCase();
+  return {
+    Type: Type.toLowerCase(),
+    ...rest,
+    ...(bind && {
+      BindOptions: { ...bind, ...(propagation !== undefined && { Propagation: propagation }) },
+    }),
+  } as T;
 }
 
 function networkTarget<T extends { readonly Target?: string }>(read: T): T & { Target: string } {
@@ -197,10 +224,8 @@ function endpointSpec(read: Read["EndpointSpec"]): EndpointSpec | undefined {
   return { Mode: read.Mode ?? "vip", ...(ports && { Ports: ports }) } as EndpointSpec;
 }
 
-function checkTask(task: TaskSpec, rules: ServiceSpecRules): void {
-  checkContainer(task.ContainerSpec, rules);
-  checkResources(task.Resources?.Limits);
-  checkResources(task.Resources?.Reservations);
+function checkTask(task: TaskSpec, service: TemplateService, rules: ServiceSpecRules): void {
+  checkResources(task);
   if ((task.RestartPolicy?.Delay ?? 0) < 0) invalid("TaskSpec: restart-delay cannot be negative");
   if ((task.RestartPolicy?.Window ?? 0) < 0) invalid("TaskSpec: restart-window cannot be negative");
   for (const text of task.Placement?.Constraints ?? []) {
@@ -211,9 +236,13 @@ function checkTask(task: TaskSpec, rules: ServiceSpecRules): void {
       refuse(`rpc error: code = Unknown desc = ${thrown.message}`);
     }
   }
+  const { ContainerSpec: container } = task;
+  const budget = new Budget();
+  checkTemplates(container, (text) => rules.checkTemplate(text, service, budget));
+  checkContainer(container);
 }
 
-function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpecRules): void {
+function checkContainer(container: ContainerSpec): void {
   if (container.Image === "") invalid("ContainerSpec: image reference must be provided");
   if (!isImageReference(container.Image)) {
     invalid(`ContainerSpec: "${container.Image}" is not a valid repository/tag`);
@@ -228,24 +257,61 @@ function checkContainer(container: ContainerSpec, { checkTemplate }: ServiceSpec
     // The text is the docker client's: Swarm accepts anything, and then its containers do not start.
     if (!isAddress(server)) invalid(`ContainerSpec: ${server} is not an ip address`);
   }
-  const hostname = checkTemplate(container.Hostname ?? "");
-  if (hostname !== undefined) invalid(`expanding hostname failed: ${hostname}`);
-  for (const mount of container.Mounts ?? []) {
-    const texts = [mount.Source, mount.Target, ...Object.values(mount.VolumeOptions?.Labels ?? {})];
-    for (const text of texts) {
-      const problem = checkTemplate(text ?? "");
-      if (problem !== undefined) invalid(`expanding mounts failed: ${problem}`);
+  checkHealth(container.Healthcheck);
+}
+
+/** In Swarm's order and words. */
+function checkTemplates(
+  container: ContainerSpec,
+  problemOf: (text: string) => string | undefined,
+): void {
+  const check = (text: string | undefined, what: (problem: string) => string): void => {
+    const problem = problemOf(text ?? "");
+    if (problem !== undefined) invalid(what(problem));
+  };
+  for (const env of container.Env ?? []) {
+    // Only the part after the first "=" is a template.
+    const value = env.slice(env.indexOf("=") + 1);
+    if (!env.includes("=")) continue;
+    check(
+      value,
+      (problem) => `expanding env failed: expanding env ${JSON.stringify(env)}: ${problem}`,
+    );
+  }
+  for (const { Source, Target, VolumeOptions: volume } of container.Mounts ?? []) {
+    const failed = (what: string) => (problem: string) =>
+      `expanding mounts failed: expanding ${what}: ${problem}`;
+    check(Source, failed(`mount source ${JSON.stringify(Source)}`));
+    check(Target, failed(`mount target ${JSON.stringify(Target)}`));
+    for (const [what, map] of [
+      ["volume labels", volume?.Labels],
+      ["volume driver config", volume?.DriverConfig?.Options],
+    ] as const) {
+      for (const [key, text] of Object.entries(map ?? {})) {
+        const entry = `${JSON.stringify(key)}=${JSON.stringify(text)}`;
+        check(text, failed(`${what}: expanding map entry ${entry}`));
+      }
     }
   }
-  for (const env of container.Env ?? []) {
-    const problem = checkTemplate(env);
-    if (problem !== undefined) {
-      invalid(`expanding env failed: expanding env ${JSON.stringify(env)}: ${problem}`);
-    }
+  check(container.Hostname, (problem) => `expanding hostname failed: ${problem}`);
+}
+
+function checkResources({ Resources: resources }: TaskSpec): void {
+  checkAmounts(resources?.Limits);
+  checkAmounts(resources?.Reservations);
+  const { SwapBytes: swap, MemorySwappiness: swappiness = 0 } = resources ?? {};
+  if (swap !== undefined && !resources?.Limits?.MemoryBytes) {
+    refuse("memory swap provided, but no memory-limit was set");
+  }
+  if (swap !== undefined && swap < -1) {
+    invalid(`TaskTemplate.Resources.SwapBytes: ${swap} is less than -1, which means no limit`);
+  }
+  if (swappiness < 0 || swappiness > 100) {
+    invalid(`TaskTemplate.Resources.MemorySwappiness: ${swappiness} is not from 0 to 100`);
   }
 }
 
-function checkResources(resources: Resources | undefined): void {
+function checkAmounts(resources: Resources | undefined): void {
   const { NanoCPUs: cpus = 0, MemoryBytes: memory = 0 } = resources ?? {};
   if (cpus !== 0 && cpus < nanoCpusMin) {
     invalid(`invalid cpu value ${goFloat(cpus / 1e9)}: Must be at least 0.001`);
@@ -255,8 +321,16 @@ function checkResources(resources: Resources | undefined): void {
   }
   for (const resource of resources?.GenericResources ?? []) {
     // Where JSON has null, Go's list has a zero value.
-    if ((resource?.DiscreteResourceSpec?.Value ?? 0) < 0)
+    if ((resource.DiscreteResourceSpec?.Value ?? 0) < 0) {
       invalid("invalid generic resource: Must be positive");
+    }
+    // Swarm accepts it, and then finds no node.
+    const named = resource.NamedResourceSpec?.Kind;
+    if (named !== undefined) {
+      invalid(
+        `invalid argument for resource ${named}: reserve a number of them, the node picks which`,
+      );
+    }
   }
 }
 
