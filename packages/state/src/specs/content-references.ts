@@ -5,12 +5,7 @@
  * exist (content-refusal.ts). Errors: GamError BAD_REQUEST, in Swarm's words.
  */
 import { GamError } from "@gam/core";
-import type {
-  ConfigReference,
-  ContainerSpec,
-  FileTarget,
-  SecretReference,
-} from "../objects/service.ts";
+import type { ConfigReference, FileTarget, SecretReference } from "../objects/service.ts";
 import { fileMode, list, type Shaped, struct, text } from "./json-shape.ts";
 
 const fileShape = (goType: string) =>
@@ -95,21 +90,4 @@ export function readConfigReferences(
     if (Runtime === undefined) refuse("malformed config reference, no target provided");
     return { Runtime: {}, ...owner };
   });
-}
-
-/** The config that the engine gets as credential spec must also be among the references, with a runtime target. */
-export function checkCredentialSpec({ Privileges, Configs = [] }: ContainerSpec): void {
-  const id = credentialConfig(Privileges);
-  if (id === undefined) return;
-  if (Configs.some(({ ConfigID, Runtime }) => ConfigID === id && Runtime !== undefined)) return;
-  refuse(
-    `CredentialSpec references config '${id}', but that config isn't in the config references with RuntimeTarget`,
-  );
-}
-
-/** Returns: the id of the config that is the credential spec, if one is. */
-function credentialConfig(privileges: ContainerSpec["Privileges"]): string | undefined {
-  const spec = privileges?.CredentialSpec;
-  if (typeof spec !== "object" || spec === null || !("Config" in spec)) return undefined;
-  return typeof spec.Config === "string" && spec.Config !== "" ? spec.Config : undefined;
 }

@@ -23,11 +23,7 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from "../objects/service.ts";
-import {
-  checkCredentialSpec,
-  readConfigReferences,
-  readSecretReferences,
-} from "./content-references.ts";
+import { readConfigReferences, readSecretReferences } from "./content-references.ts";
 import { checkFields, checkHealth } from "./field-rules.ts";
 import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
@@ -247,7 +243,6 @@ function checkContainer(container: ContainerSpec): void {
   if (!isImageReference(container.Image)) {
     invalid(`ContainerSpec: "${container.Image}" is not a valid repository/tag`);
   }
-  checkCredentialSpec(container);
   const targets = new Set<string>();
   for (const { Target: target = "" } of container.Mounts ?? []) {
     if (targets.has(target)) invalid(`ContainerSpec: duplicate mount point: ${target}`);
