@@ -8,9 +8,7 @@ export {
   checkTemplate,
   expandPayload,
   expandTemplate,
-  type PayloadSources,
   payloadProblem,
-  type TemplateContext,
 } from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";

@@ -1,22 +1,23 @@
 /** Expand: from the text of a template and its data to a text. */
+
+import { Expander } from "./expander.ts";
 import { functions as builtIn, type GoFunction } from "./functions.ts";
+import type { GoValue } from "./go-value.ts";
 import { Budget } from "./limits.ts";
 import { parse } from "./parse.ts";
-import { Run } from "./run.ts";
 import { TemplateError } from "./template-error.ts";
-import type { Value } from "./value.ts";
 
 export interface Expansion {
   /** Name of the template in messages. */
   readonly name: string;
-  readonly data: Value;
+  readonly data: GoValue;
   /** By name, beside Go's own. */
   readonly functions: ReadonlyMap<string, GoFunction>;
   /** Absent: as much as one template may cost. */
   readonly budget?: Budget;
 }
 
-/** Functions that run.ts knows by itself. */
+/** Functions that expander.ts knows by itself. */
 const special = ["and", "or", "call"];
 
 type Reading = Pick<Expansion, "name" | "functions">;
@@ -24,11 +25,6 @@ type Reading = Pick<Expansion, "name" | "functions">;
 function read(text: string, { name, functions }: Reading) {
   const all = new Map([...builtIn, ...functions]);
   return { all, template: parse(text, name, new Set([...all.keys(), ...special])) };
-}
-
-function problem(name: string, thrown: unknown): { readonly error: string } {
-  if (!(thrown instanceof TemplateError)) throw thrown;
-  return { error: `template: ${name}:${thrown.message}` };
 }
 
 /**
@@ -45,9 +41,10 @@ export function expand(
   try {
     const { all, template } = read(text, expansion);
     const { data, budget = new Budget() } = expansion;
-    return { text: new Run(template, all, budget).all(data) };
+    return { text: new Expander(template, all, budget).all(data) };
   } catch (thrown) {
-    return problem(expansion.name, thrown);
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return { error: `template: ${expansion.name}:${thrown.message}` };
   }
 }
 
@@ -57,6 +54,7 @@ export function parseProblem(text: string, reading: Reading): string | undefined
     read(text, reading);
     return undefined;
   } catch (thrown) {
-    return problem(reading.name, thrown).error;
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return `template: ${reading.name}:${thrown.message}`;
   }
 }

@@ -1,15 +1,15 @@
 /**
  * Functions: what every template can call.
  *
- * `and` and `or` are in run.ts: they leave out arguments that do not matter.
+ * `and` and `or` are in expander.ts: they leave out arguments that do not matter.
  *
  * Errors: TemplateError with Go's reason.
  * Source: the documentation of Go's text/template, as of Go 1.24.
  */
 import { isPrintable } from "./go-text.ts";
+import { Byte, type GoValue, Struct, TextMap, truth, typeOf } from "./go-value.ts";
 import { eachRune, print, printf, println, shown } from "./printf.ts";
 import { TemplateError } from "./template-error.ts";
-import { Byte, Struct, TextMap, truth, typeOf, type Value } from "./value.ts";
 
 export type Parameter = "any" | "string";
 
@@ -18,7 +18,7 @@ export interface GoFunction {
   /** Type of the arguments behind the fixed ones, if there may be more. */
   readonly rest?: Parameter;
   /** `room` is the longest text that it may return. */
-  readonly call: (args: readonly Value[], room: number) => Value;
+  readonly call: (args: readonly GoValue[], room: number) => GoValue;
 }
 
 function refuse(message: string): never {
@@ -27,17 +27,17 @@ function refuse(message: string): never {
 
 type Order = "int" | "float" | "string" | "bool" | "none";
 
-function orderOf(value: Value): Order {
+function orderOf(value: GoValue): Order {
   if (typeof value === "bigint" || value instanceof Byte) return "int";
   if (typeof value === "number") return "float";
   if (typeof value === "string") return "string";
   return typeof value === "boolean" ? "bool" : "none";
 }
 
-const intOf = (value: Value): bigint =>
+const intOf = (value: GoValue): bigint =>
   value instanceof Byte ? BigInt(value.code) : typeof value === "bigint" ? value : 0n;
 
-function same(one: Value, other: Value): boolean {
+function same(one: GoValue, other: GoValue): boolean {
   const [first, second] = [orderOf(one), orderOf(other)];
   if (first !== second) {
     if (one === undefined || other === undefined) return false;
@@ -57,14 +57,14 @@ function same(one: Value, other: Value): boolean {
   return [...one.fields].every(([name, field]) => field === other.fields.get(name));
 }
 
-function isComparable(value: Value): boolean {
+function isComparable(value: GoValue): boolean {
   if (value instanceof TextMap) return false;
   return (
     !(value instanceof Struct) || value.isPointer || [...value.fields.values()].every(isComparable)
   );
 }
 
-function less(one: Value, other: Value): boolean {
+function less(one: GoValue, other: GoValue): boolean {
   const [first, second] = [orderOf(one), orderOf(other)];
   if (first === "none" || second === "none") return refuse("invalid type for comparison");
   if (first !== second) return refuse("incompatible types for comparison");
@@ -74,13 +74,13 @@ function less(one: Value, other: Value): boolean {
   return refuse("invalid type for comparison");
 }
 
-function equal([one, ...others]: readonly Value[]): boolean {
+function equal([one, ...others]: readonly GoValue[]): boolean {
   if (others.length === 0) return refuse("missing argument for comparison");
   return others.some((other) => same(one, other));
 }
 
 /** A position in something of this length. */
-function positionOf(index: Value, length: number): number {
+function positionOf(index: GoValue, length: number): number {
   if (index === undefined) return refuse("cannot index slice/array with nil");
   if (orderOf(index) !== "int") {
     return refuse(`cannot index slice/array with type ${typeOf(index)}`);
@@ -90,9 +90,9 @@ function positionOf(index: Value, length: number): number {
   return Number(at);
 }
 
-function indexed([of, ...indexes]: readonly Value[]): Value {
+function indexed([of, ...indexes]: readonly GoValue[]): GoValue {
   if (of === undefined) return refuse("index of untyped nil");
-  let value: Value = of;
+  let value: GoValue = of;
   for (const index of indexes) {
     if (typeof value === "string") {
       const at: number = positionOf(index, value.length);
@@ -112,7 +112,7 @@ function indexed([of, ...indexes]: readonly Value[]): Value {
   return value;
 }
 
-function sliced([of, ...indexes]: readonly Value[]): string {
+function sliced([of, ...indexes]: readonly GoValue[]): string {
   if (of === undefined) return refuse("slice of untyped nil");
   if (indexes.length > 3) return refuse(`too many slice indexes: ${indexes.length}`);
   if (typeof of !== "string") {
@@ -124,7 +124,7 @@ function sliced([of, ...indexes]: readonly Value[]): string {
   return of.slice(from, to);
 }
 
-function lengthOf(value: Value): bigint {
+function lengthOf(value: GoValue): bigint {
   if (typeof value === "string") return BigInt(value.length);
   if (value instanceof TextMap) return BigInt(value.entries.size);
   if (value === undefined) return refuse("reflect: call of reflect.Value.Type on zero Value");
@@ -133,7 +133,7 @@ function lengthOf(value: Value): bigint {
 }
 
 /** A pointer is printed as what it points to, and no value as such. */
-function plain(values: readonly Value[], room: number): string {
+function plain(values: readonly GoValue[], room: number): string {
   const pointed = values.map((value) => {
     if (value === undefined) return "<no value>";
     return value instanceof Struct ? new Struct(value.type, value.fields) : value;

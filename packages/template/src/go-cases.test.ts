@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { expand, fromGoText, goText, Struct, TextMap, type Value } from "./index.ts";
+import { expand, fromGoText, type GoValue, goText, Struct, TextMap } from "./index.ts";
 
 type Case = readonly [
   template: string,
@@ -22,10 +22,10 @@ const labels = new TextMap(
     ["a.b", "dotted"],
   ]),
 );
-const spec = new Struct("swarm.ServiceSpec", new Map<string, Value>([["Labels", labels]]));
+const spec = new Struct("swarm.ServiceSpec", new Map<string, GoValue>([["Labels", labels]]));
 const data = new Struct(
   "swarm.Service",
-  new Map<string, Value>([
+  new Map<string, GoValue>([
     ["ID", "svc1"],
     ["Spec", spec],
   ]),

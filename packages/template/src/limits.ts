@@ -7,7 +7,7 @@
 export const textBytesMax = 4 * 1024 * 1024;
 
 /** Nodes that are executed, and units of 64 bytes that are produced. Some 100 ms. */
-export const stepsMax = 100_000;
+const stepsMax = 100_000;
 export const stepBytes = 64;
 
 /** What several templates may cost together, for example all those of one spec. */

@@ -9,14 +9,14 @@ import { nestingMax } from "./limits.ts";
 import { numberOf } from "./number.ts";
 import { quote, unquote } from "./quote.ts";
 import { TemplateError } from "./template-error.ts";
-import { type Token, tokensOf } from "./tokens.ts";
+import { type TemplateToken, tokensOf } from "./tokens.ts";
 import {
   type Branch,
-  type Command,
   type List,
-  type Node,
   type Pipe,
+  type PipeCommand,
   type Template,
+  type TemplateNode,
   textOf,
   type Word,
 } from "./tree.ts";
@@ -43,7 +43,7 @@ const starts = new Set([
 
 class Parser {
   readonly definitions = new Map<string, List>();
-  readonly #tokens: readonly Token[];
+  readonly #tokens: readonly TemplateToken[];
   readonly #name: string;
   readonly #functions: ReadonlySet<string>;
   #next = 0;
@@ -60,7 +60,7 @@ class Parser {
   }
 
   all(): void {
-    const nodes: Node[] = [];
+    const nodes: TemplateNode[] = [];
     while (this.#peek().kind !== "end of file") {
       if (this.#definition()) continue;
       const node = this.#textOrAction();
@@ -70,18 +70,18 @@ class Parser {
     this.#add(this.#name, nodes);
   }
 
-  #at(index: number): Token {
+  #at(index: number): TemplateToken {
     this.#seen = Math.max(this.#seen, Math.min(index, this.#tokens.length - 1));
     const token = this.#tokens[index] ?? this.#tokens.at(-1);
     if (token === undefined) throw this.#error("unexpected EOF");
     return token;
   }
 
-  #peek(): Token {
+  #peek(): TemplateToken {
     return this.#at(this.#next);
   }
 
-  #take(): Token {
+  #take(): TemplateToken {
     const token = this.#at(this.#next);
     this.#next += 1;
     return token;
@@ -91,17 +91,17 @@ class Parser {
     while (this.#peek().kind === "space") this.#next += 1;
   }
 
-  #peekWord(): Token {
+  #peekWord(): TemplateToken {
     this.#skipSpace();
     return this.#peek();
   }
 
-  #takeWord(): Token {
+  #takeWord(): TemplateToken {
     this.#skipSpace();
     return this.#take();
   }
 
-  #isKeyword(token: Token, word: string): boolean {
+  #isKeyword(token: TemplateToken, word: string): boolean {
     return token.kind === "keyword" && token.text === word;
   }
 
@@ -109,14 +109,14 @@ class Parser {
     return new TemplateError(`${this.#tokens[this.#seen]?.line ?? 0}: ${message}`);
   }
 
-  #unexpected(token: Token, context: string): TemplateError {
+  #unexpected(token: TemplateToken, context: string): TemplateError {
     if (token.kind !== "error") return this.#error(`unexpected ${shown(token)} in ${context}`);
     if (this.#actionLine === 0 || this.#actionLine === token.line) return this.#error(token.text);
     const verb = token.text.endsWith(" action") ? "" : " in action";
     return this.#error(`${token.text}${verb} started at ${this.#name}:${this.#actionLine}`);
   }
 
-  #expect(kind: Token["kind"], context: string): Token {
+  #expect(kind: TemplateToken["kind"], context: string): TemplateToken {
     const token = this.#takeWord();
     if (token.kind !== kind) throw this.#unexpected(token, context);
     return token;
@@ -155,7 +155,7 @@ class Parser {
     return true;
   }
 
-  #templateName(token: Token, context: string): string {
+  #templateName(token: TemplateToken, context: string): string {
     if (token.kind !== "string" && token.kind !== "raw string") {
       throw this.#unexpected(token, context);
     }
@@ -180,7 +180,7 @@ class Parser {
 
   #list(): [List, Closing] {
     return this.#nested(() => {
-      const nodes: Node[] = [];
+      const nodes: TemplateNode[] = [];
       while (this.#peekWord().kind !== "end of file") {
         const node = this.#textOrAction();
         if (typeof node === "string") return [nodes, node];
@@ -190,7 +190,7 @@ class Parser {
     });
   }
 
-  #textOrAction(): Node | Closing {
+  #textOrAction(): TemplateNode | Closing {
     const token = this.#takeWord();
     if (token.kind === "text") return { kind: "text", text: token.text, at: token.at };
     if (token.kind !== "left delimiter") throw this.#unexpected(token, "input");
@@ -200,7 +200,7 @@ class Parser {
     return node;
   }
 
-  #action(): Node | Closing {
+  #action(): TemplateNode | Closing {
     const token = this.#peekWord();
     const { at } = token;
     if (token.kind === "keyword") {
@@ -228,7 +228,7 @@ class Parser {
     return { kind: "action", pipe: this.#pipe("command", "right delimiter"), at };
   }
 
-  #leave(kind: "break" | "continue", at: number): Node {
+  #leave(kind: "break" | "continue", at: number): TemplateNode {
     const token = this.#takeWord();
     if (token.kind !== "right delimiter") throw this.#unexpected(token, `{{${kind}}}`);
     if (this.#scope.ranges === 0) throw this.#error(`{{${kind}}} outside {{range}}`);
@@ -265,7 +265,7 @@ class Parser {
     return { kind, pipe, list, otherwise, at: pipe.at };
   }
 
-  #block(): Node {
+  #block(): TemplateNode {
     const context = "block clause";
     const token = this.#takeWord();
     const name = this.#templateName(token, context);
@@ -274,7 +274,7 @@ class Parser {
     return { kind: "template", name, pipe, at: token.at };
   }
 
-  #template(): Node {
+  #template(): TemplateNode {
     const context = "template clause";
     const token = this.#takeWord();
     const name = this.#templateName(token, context);
@@ -288,7 +288,7 @@ class Parser {
     return this.#nested(() => {
       const { at } = this.#peekWord();
       const { declared, assigns } = this.#declarations(context);
-      const commands: Command[] = [];
+      const commands: PipeCommand[] = [];
       for (;;) {
         const token = this.#peekWord();
         if (token.kind === end) {
@@ -332,7 +332,7 @@ class Parser {
     return { declared, assigns: false };
   }
 
-  #checkPipe(commands: readonly Command[], context: string): void {
+  #checkPipe(commands: readonly PipeCommand[], context: string): void {
     if (commands.length === 0) throw this.#error(`missing value for ${context}`);
     for (const [index, { words }] of commands.entries()) {
       const kind = words[0]?.kind ?? "";
@@ -342,7 +342,7 @@ class Parser {
     }
   }
 
-  #command(): Command {
+  #command(): PipeCommand {
     const { at } = this.#peekWord();
     const words: Word[] = [];
     for (;;) {
@@ -424,7 +424,7 @@ class Parser {
   }
 }
 
-function shown(token: Token): string {
+function shown(token: TemplateToken): string {
   if (token.kind === "end of file") return "EOF";
   if (token.kind === "keyword") return `<${token.text}>`;
   return token.text.length > 10 ? `${quote(runePrefix(token.text, 10))}...` : quote(token.text);

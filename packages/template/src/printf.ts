@@ -5,11 +5,11 @@
  */
 import { type FloatVerb, floatText } from "./float.ts";
 import { ofRune, runeAt, runeCount, runePrefix, runesOf } from "./go-text.ts";
+import { Byte, type GoValue, type Struct, TextMap, typeOf } from "./go-value.ts";
 import { widthMax } from "./limits.ts";
 import { canBackquote, quote, quoteRune } from "./quote.ts";
 import { TemplateError } from "./template-error.ts";
 import { unicodeOf } from "./tokens.ts";
-import { Byte, type Struct, TextMap, typeOf, type Value } from "./value.ts";
 
 /** The flags of one verb. */
 interface Format {
@@ -43,17 +43,17 @@ function padded(text: string, { width = 0, minus, zero }: Format, zeros = zero):
 }
 
 /** As `print value` prints it, without spaces around. */
-export function shown(value: Value): string {
+export function shown(value: GoValue): string {
   return one(value, "v", bare);
 }
 
 /** A value that a verb is not for. Go prints it with the flags of the verb. */
-function bad(value: Value, verb: string, format: Format): string {
+function bad(value: GoValue, verb: string, format: Format): string {
   if (value === undefined) return `%!${verb}(<nil>)`;
   return `%!${verb}(${typeOf(value)}=${one(value, "v", format)})`;
 }
 
-function one(value: Value, verb: string, format: Format): string {
+function one(value: GoValue, verb: string, format: Format): string {
   if (verb === "T") return ofText(typeOf(value), "s", format);
   if (value === undefined) return verb === "v" ? padded("<nil>", format) : bad(value, verb, format);
   if (verb === "p") return bad(value, verb, format);
@@ -205,7 +205,7 @@ function checkLength(text: string, room: number): void {
 }
 
 /** Go's Sprint: a space between two values of which none is a text. */
-export function print(values: readonly Value[], room: number): string {
+export function print(values: readonly GoValue[], room: number): string {
   let text = "";
   for (const [index, value] of values.entries()) {
     const before = values[index - 1];
@@ -217,7 +217,7 @@ export function print(values: readonly Value[], room: number): string {
   return text;
 }
 
-export function println(values: readonly Value[], room: number): string {
+export function println(values: readonly GoValue[], room: number): string {
   let text = "";
   for (const [index, value] of values.entries()) {
     text += (index > 0 ? " " : "") + shown(value);
@@ -229,14 +229,14 @@ export function println(values: readonly Value[], room: number): string {
 /** Reads one format. A new one for each call of printf. */
 class Printer {
   readonly #format: string;
-  readonly #args: readonly Value[];
+  readonly #args: readonly GoValue[];
   #at = 0;
   #arg = 0;
   #reordered = false;
   #good = true;
   #afterIndex = false;
 
-  constructor(format: string, args: readonly Value[]) {
+  constructor(format: string, args: readonly GoValue[]) {
     this.#format = format;
     this.#args = args;
   }
@@ -390,7 +390,7 @@ class Printer {
 }
 
 /** Errors: TemplateError if the result is longer than `room` bytes. */
-export function printf(format: string, args: readonly Value[], room: number): string {
+export function printf(format: string, args: readonly GoValue[], room: number): string {
   return new Printer(format, args).all(room);
 }
 

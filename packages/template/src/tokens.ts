@@ -29,7 +29,7 @@ export type TokenKind =
   | "text"
   | "variable";
 
-export interface Token {
+export interface TemplateToken {
   readonly kind: TokenKind;
   /** As written; of an error: the message. */
   readonly text: string;
@@ -62,7 +62,7 @@ const number =
   /[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[oO][0-7_]*(?:\.[0-7_]*)?|0[bB][01_]*(?:\.[01_]*)?|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?/y;
 
 class Cutter {
-  readonly tokens: Token[] = [];
+  readonly tokens: TemplateToken[] = [];
   readonly #text: string;
   #at = 0;
   #start = 0;
@@ -74,7 +74,7 @@ class Cutter {
   }
 
   /** Stops after the first error or at the end of the text, which is the last token. */
-  cut(): Token[] {
+  cut(): TemplateToken[] {
     for (;;) {
       const next = this.#plain();
       if (next === "end" || (next === "action" && !this.#action())) return this.tokens;
@@ -326,6 +326,6 @@ export function unicodeOf(code: number): string {
 }
 
 /** Returns: the tokens of a template. The last one is an error or the end of the file. */
-export function tokensOf(text: string): readonly Token[] {
+export function tokensOf(text: string): readonly TemplateToken[] {
   return new Cutter(text).cut();
 }

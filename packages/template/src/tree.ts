@@ -10,10 +10,10 @@ export interface Pipe extends At {
   readonly kind: "pipe";
   readonly assigns: boolean;
   readonly declared: readonly string[];
-  readonly commands: readonly Command[];
+  readonly commands: readonly PipeCommand[];
 }
 
-export interface Command extends At {
+export interface PipeCommand extends At {
   readonly kind: "command";
   readonly words: readonly Word[];
 }
@@ -45,7 +45,7 @@ export interface Branch extends At {
   readonly otherwise: List | undefined;
 }
 
-export type Node =
+export type TemplateNode =
   | (At & { readonly kind: "text"; readonly text: string })
   | (At & { readonly kind: "action"; readonly pipe: Pipe })
   | (At & { readonly kind: "break" })
@@ -53,7 +53,7 @@ export type Node =
   | (At & { readonly kind: "template"; readonly name: string; readonly pipe: Pipe | undefined })
   | Branch;
 
-export type List = readonly Node[];
+export type List = readonly TemplateNode[];
 
 /** The text as a whole, and the templates that it defines, by name. */
 export interface Template {
@@ -65,7 +65,7 @@ export interface Template {
 const fields = (names: readonly string[]): string => names.map((name) => `.${name}`).join("");
 
 /** Returns: what stands between the angle brackets of Go's messages. */
-export function textOf(node: Node | Word | Command): string {
+export function textOf(node: TemplateNode | Word | PipeCommand): string {
   switch (node.kind) {
     case "pipe": {
       const declared = node.declared.join(", ");

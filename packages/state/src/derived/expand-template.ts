@@ -10,13 +10,13 @@ import {
   fromBytes,
   fromGoText,
   type GoFunction,
+  type GoValue,
   goText,
   parseProblem,
   Struct,
   TemplateError,
   TextMap,
   toBytes,
-  type Value,
 } from "@gam/template";
 
 export interface TemplateContext {
@@ -48,7 +48,7 @@ const join: GoFunction = {
 };
 const specFunctions: ReadonlyMap<string, GoFunction> = new Map([["join", join]]);
 
-const textFields = (fields: Readonly<Record<string, string>>): [string, Value][] =>
+const textFields = (fields: Readonly<Record<string, string>>): [string, GoValue][] =>
   Object.entries(fields).map(([field, text]) => [field, goText(text)]);
 
 /** The types have Swarm's names, which messages show. */
@@ -58,10 +58,10 @@ function dataOf({ Service, Node, Task }: TemplateContext, type: string): Struct 
   const labels = new TextMap(
     new Map(Object.entries(Labels).map(([key, text]) => [goText(key), goText(text)])),
   );
-  const struct = (of: string, fields: [string, Value][]) => new Struct(of, new Map(fields));
+  const struct = (of: string, fields: [string, GoValue][]) => new Struct(of, new Map(fields));
   return new Struct(
     `template.${type}`,
-    new Map<string, Value>([
+    new Map<string, GoValue>([
       [
         "Service",
         struct("struct { ID string; Name string; Labels map[string]string }", [

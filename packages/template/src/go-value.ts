@@ -1,5 +1,5 @@
 /**
- * Value: what a template can compute with.
+ * Go value: what a template can compute with.
  *
  * A bigint is Go's int, a number is float64, a string is Go text (go-text.ts), undefined is no value or nil.
  */
@@ -30,19 +30,19 @@ export class TextMap {
 /** A struct, or a pointer to one, with the name that its type has in messages. */
 export class Struct {
   readonly type: string;
-  readonly fields: ReadonlyMap<string, Value>;
+  readonly fields: ReadonlyMap<string, GoValue>;
   readonly isPointer: boolean;
 
-  constructor(type: string, fields: ReadonlyMap<string, Value>, isPointer = false) {
+  constructor(type: string, fields: ReadonlyMap<string, GoValue>, isPointer = false) {
     this.type = type;
     this.fields = fields;
     this.isPointer = isPointer;
   }
 }
 
-export type Value = string | bigint | number | boolean | Byte | TextMap | Struct | undefined;
+export type GoValue = string | bigint | number | boolean | Byte | TextMap | Struct | undefined;
 
-export function typeOf(value: Value): string {
+export function typeOf(value: GoValue): string {
   if (value instanceof Byte) return "uint8";
   if (value instanceof TextMap) return "map[string]string";
   if (value instanceof Struct) return value.isPointer ? `*${value.type}` : value.type;
@@ -61,7 +61,7 @@ export function typeOf(value: Value): string {
 }
 
 /** Whether a condition holds: not the zero value of its type. */
-export function truth(value: Value): boolean {
+export function truth(value: GoValue): boolean {
   if (value instanceof Byte) return value.code !== 0;
   if (value instanceof TextMap) return value.entries.size > 0;
   return Boolean(value);

@@ -1,5 +1,5 @@
 /**
- * Run: expands a parsed template.
+ * Expander: expands a parsed template.
  *
  * Bounded by limits.ts, whatever the template says.
  *
@@ -7,25 +7,25 @@
  * Source: the documentation of Go's text/template, as of Go 1.24, with the option "missingkey=error".
  */
 import type { GoFunction, Parameter } from "./functions.ts";
+import { Byte, type GoValue, Struct, TextMap, truth, typeOf } from "./go-value.ts";
 import { type Budget, blocksMax, depthMax, stepBytes, textBytesMax } from "./limits.ts";
 import { shown } from "./printf.ts";
 import { quote } from "./quote.ts";
 import { TemplateError } from "./template-error.ts";
 import {
   type Branch,
-  type Command,
   type List,
-  type Node,
   type Pipe,
+  type PipeCommand,
   type Template,
+  type TemplateNode,
   textOf,
   type Word,
 } from "./tree.ts";
-import { Byte, Struct, TextMap, truth, typeOf, type Value } from "./value.ts";
 
 /** What a pipe hands to its next command. */
 interface Piped {
-  readonly value: Value;
+  readonly value: GoValue;
 }
 
 /** Why a list was left early. */
@@ -34,14 +34,14 @@ type Left = "break" | "continue" | undefined;
 type FieldWord = Extract<Word, { kind: "field" | "variable" | "chain" }>;
 type FunctionWord = Extract<Word, { kind: "function" }>;
 
-export class Run {
+export class Expander {
   readonly #template: Template;
   readonly #functions: ReadonlyMap<string, GoFunction>;
   /** The template that is executed now: messages name it. */
   #name: string;
-  #variables: { readonly name: string; value: Value }[] = [];
+  #variables: { readonly name: string; value: GoValue }[] = [];
   /** The part that is executed now: messages show it. */
-  #place: Node | Word | Command | undefined;
+  #place: TemplateNode | Word | PipeCommand | undefined;
   #depth = 0;
   #blocks = 0;
   readonly #budget: Budget;
@@ -55,7 +55,7 @@ export class Run {
   }
 
   /** Returns: the expanded text. */
-  all(data: Value): string {
+  all(data: GoValue): string {
     this.#variables = [{ name: "$", value: data }];
     this.#list(this.#template.definitions.get(this.#name) ?? [], data);
     return this.#text;
@@ -84,7 +84,7 @@ export class Run {
     this.#text += text;
   }
 
-  #list(list: List, dot: Value): Left {
+  #list(list: List, dot: GoValue): Left {
     if (this.#blocks === blocksMax)
       throw this.#error(`more than ${blocksMax} blocks in each other`);
     this.#blocks += 1;
@@ -97,7 +97,7 @@ export class Run {
     return left;
   }
 
-  #node(node: Node, dot: Value): Left {
+  #node(node: TemplateNode, dot: GoValue): Left {
     this.#step();
     this.#place = node;
     switch (node.kind) {
@@ -132,13 +132,13 @@ export class Run {
     return left;
   }
 
-  #choice({ kind, pipe, list, otherwise }: Branch, dot: Value): Left {
+  #choice({ kind, pipe, list, otherwise }: Branch, dot: GoValue): Left {
     const value = this.#pipe(pipe, dot);
     if (truth(value)) return this.#list(list, kind === "with" ? value : dot);
     return otherwise === undefined ? undefined : this.#list(otherwise, dot);
   }
 
-  #range(node: Branch, dot: Value): Left {
+  #range(node: Branch, dot: GoValue): Left {
     const value = this.#pipe(node.pipe, dot);
     const { declared, assigns } = node.pipe;
     const mark = this.#variables.length;
@@ -164,7 +164,7 @@ export class Run {
     return this.#list(node.otherwise, dot);
   }
 
-  *#elements(value: Value, declared: readonly string[]): Iterable<[Value, Value]> {
+  *#elements(value: GoValue, declared: readonly string[]): Iterable<[GoValue, GoValue]> {
     if (value === undefined) return;
     if (value instanceof TextMap) {
       yield* value.sorted();
@@ -181,7 +181,7 @@ export class Run {
     }
   }
 
-  #call(node: Extract<Node, { kind: "template" }>, dot: Value): void {
+  #call(node: Extract<TemplateNode, { kind: "template" }>, dot: GoValue): void {
     const list = this.#template.definitions.get(node.name);
     if (list === undefined) throw this.#error(`template ${quote(node.name)} not defined`);
     if (this.#depth === depthMax) {
@@ -198,17 +198,17 @@ export class Run {
     this.#variables = variables;
   }
 
-  #assign(name: string, value: Value): void {
+  #assign(name: string, value: GoValue): void {
     this.#variable(name).value = value;
   }
 
-  #variable(name: string): { readonly name: string; value: Value } {
+  #variable(name: string): { readonly name: string; value: GoValue } {
     const found = this.#variables.findLast((one) => one.name === name);
     if (found === undefined) throw this.#error(`undefined variable: ${name}`);
     return found;
   }
 
-  #pipe(pipe: Pipe, dot: Value): Value {
+  #pipe(pipe: Pipe, dot: GoValue): GoValue {
     this.#place = pipe;
     let piped: Piped | undefined;
     for (const command of pipe.commands) piped = { value: this.#command(command, dot, piped) };
@@ -220,7 +220,7 @@ export class Run {
     return value;
   }
 
-  #command(command: Command, dot: Value, piped: Piped | undefined): Value {
+  #command(command: PipeCommand, dot: GoValue, piped: Piped | undefined): GoValue {
     this.#step();
     const [first, ...args] = command.words;
     if (first === undefined) throw this.#error("empty command");
@@ -243,7 +243,7 @@ export class Run {
   }
 
   /** The value of a word by itself, as an argument of any type. */
-  #value(word: Word, dot: Value): Value {
+  #value(word: Word, dot: GoValue): GoValue {
     switch (word.kind) {
       case "bool":
       case "string":
@@ -267,10 +267,14 @@ export class Run {
   }
 
   /** The fields behind a dot, a variable or something in parentheses. */
-  #fields(word: FieldWord, dot: Value, given: { args: number; piped: Piped | undefined }): Value {
+  #fields(
+    word: FieldWord,
+    dot: GoValue,
+    given: { args: number; piped: Piped | undefined },
+  ): GoValue {
     this.#place = word;
     const hasArguments = given.args > 0 || given.piped !== undefined;
-    let value: Value;
+    let value: GoValue;
     if (word.kind === "field") value = dot;
     else if (word.kind === "variable") {
       value = this.#variable(word.name).value;
@@ -288,7 +292,7 @@ export class Run {
     return value;
   }
 
-  #field(of: Value, name: string, hasArguments: boolean): Value {
+  #field(of: GoValue, name: string, hasArguments: boolean): GoValue {
     if (of === undefined) throw this.#error(`nil data; no entry for key ${quote(name)}`);
     if (of instanceof Struct && of.fields.has(name)) {
       if (hasArguments) {
@@ -307,8 +311,8 @@ export class Run {
 
   #function(
     word: FunctionWord,
-    given: { node: Word | Command; args: Word[]; dot: Value; piped: Piped | undefined },
-  ): Value {
+    given: { node: Word | PipeCommand; args: Word[]; dot: GoValue; piped: Piped | undefined },
+  ): GoValue {
     const { node, args, dot, piped } = given;
     const { name } = word;
     this.#place = word;
@@ -334,7 +338,7 @@ export class Run {
     return result;
   }
 
-  #guarded(node: Word | Command, name: string, call: () => Value): Value {
+  #guarded(node: Word | PipeCommand, name: string, call: () => GoValue): GoValue {
     try {
       return call();
     } catch (thrown) {
@@ -347,12 +351,12 @@ export class Run {
   /** `and` and `or` do not evaluate what does not matter. */
   #logic(
     word: FunctionWord,
-    { args, dot, piped }: { args: Word[]; dot: Value; piped: Piped | undefined },
-  ): Value {
+    { args, dot, piped }: { args: Word[]; dot: GoValue; piped: Piped | undefined },
+  ): GoValue {
     if (args.length + (piped === undefined ? 0 : 1) === 0) {
       throw this.#error(`wrong number of args for ${word.name}: want at least 1 got 0`);
     }
-    let value: Value;
+    let value: GoValue;
     for (const arg of args) {
       value = this.#argument(arg, "any", dot);
       if (truth(value) === (word.name === "or")) return value;
@@ -362,11 +366,11 @@ export class Run {
 
   /** No value of a spec is a function, so there is only the message. */
   #callValue(given: {
-    node: Word | Command;
+    node: Word | PipeCommand;
     args: Word[];
-    dot: Value;
+    dot: GoValue;
     piped: Piped | undefined;
-  }): Value {
+  }): GoValue {
     const { node, args, dot, piped } = given;
     const [first] = args;
     if (first === undefined && piped === undefined) {
@@ -381,7 +385,7 @@ export class Run {
     });
   }
 
-  #argument(word: Word, type: Parameter, dot: Value): Value {
+  #argument(word: Word, type: Parameter, dot: GoValue): GoValue {
     this.#place = word;
     if (type === "any") return this.#value(word, dot);
     switch (word.kind) {
@@ -397,7 +401,7 @@ export class Run {
     }
   }
 
-  #checked(value: Value, type: Parameter): Value {
+  #checked(value: GoValue, type: Parameter): GoValue {
     if (type === "any" || typeof value === "string") return value;
     if (value === undefined) throw this.#error("invalid value; expected string");
     throw this.#error(`wrong type for value; expected string; got ${typeOf(value)}`);
@@ -405,7 +409,7 @@ export class Run {
 }
 
 /** A pointer is written as what it points to. */
-function printed(value: Value): string {
+function printed(value: GoValue): string {
   if (value === undefined) return "<no value>";
   return shown(value instanceof Struct ? new Struct(value.type, value.fields) : value);
 }
