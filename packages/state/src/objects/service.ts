@@ -37,7 +37,11 @@ export interface Mount {
 
 /** The docker client sends null for what is absent. It is not stored. */
 export interface Privileges {
-  readonly CredentialSpec?: null;
+  readonly CredentialSpec?: {
+    readonly Config?: string;
+    readonly File?: string;
+    readonly Registry?: string;
+  } | null;
   readonly SELinuxContext?: {
     readonly Disable?: boolean;
     readonly User?: string;
