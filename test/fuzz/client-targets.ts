@@ -13,6 +13,8 @@ import {
   clusterSpecDefault,
   readClusterSpec,
   readDataPath,
+  readInitRequest,
+  readJoinRequest,
   readNetworkSpec,
   readNodeSpec,
   readServiceSpec,
@@ -24,8 +26,10 @@ import {
   unversioned,
   wantsPlainErrors,
 } from "../../packages/api/src/request/api-version.ts";
+import { fieldsOf } from "../../packages/api/src/request/fields.ts";
 import { Filters } from "../../packages/api/src/request/filters.ts";
 import { parseGoJson } from "../../packages/api/src/request/go-json.ts";
+import { eachValue, withGoKeys } from "../../packages/api/src/request/go-keys.ts";
 import { Query } from "../../packages/api/src/request/query.ts";
 import { pick } from "./mutate.ts";
 import type { Target } from "./target.ts";
@@ -62,13 +66,35 @@ function bodies(): Target[] {
     take: (input) => read(parseGoJson(text(input))) !== undefined,
   });
   return [
-    body("service-spec", services, (one) => readServiceSpec(one, { checkTemplate })),
+    body("service-spec", services, (one) =>
+      stable((spec) => readServiceSpec(spec, { checkTemplate }), one),
+    ),
     body("network-spec", [network], (one) => readNetworkSpec(one, "n".repeat(25) as NetworkId)),
-    body("node-spec", [node], readNodeSpec),
-    body("cluster-spec", [clusterSpecDefault], readClusterSpec),
-    body("data-path", [dataPath], readDataPath),
+    body("node-spec", [node], (one) => stable(readNodeSpec, one)),
+    body("cluster-spec", [clusterSpecDefault], (one) => stable(readClusterSpec, one)),
+    body("data-path", [dataPath], (one) => stable(readDataPath, one)),
+    body("init-request", [init], (one) => stable(readInitRequest, one)),
+    body("join-request", [join], (one) => stable(readJoinRequest, one)),
+    body("container-body", [container, connect], (one) => withGoKeys(fieldsOf(one), anyKeys)),
   ];
 }
+
+/** A stored form is its own stored form: otherwise a client that sends back what it has read changes it. */
+function stable<T>(read: (value: unknown) => T, body: unknown): T {
+  const stored = read(body);
+  const text = JSON.stringify(stored);
+  const again = JSON.stringify(read(JSON.parse(text)));
+  if (again !== text)
+    throw new Error(`read again it is ${again.slice(0, 300)}, not ${text.slice(0, 300)}`);
+  return stored;
+}
+
+const anyKeys = {
+  Image: null,
+  HostConfig: { NetworkMode: null },
+  NetworkingConfig: { EndpointsConfig: eachValue({ Aliases: null }) },
+  EndpointConfig: { IPAMConfig: { IPv4Address: null } },
+};
 
 function filters(): Target {
   return {
@@ -174,12 +200,20 @@ const calls: readonly (readonly [method: string, path: string])[] = [
   ["GET", "/services?filters="],
   ["GET", "/tasks?filters="],
   ["GET", "/networks?filters="],
+  ["GET", "/secrets?filters="],
+  ["GET", "/configs?filters="],
+  ["GET", "/events?until=1&filters="],
+  ["GET", "/events?until=1&since="],
+  ["GET", "/services/web/logs?stdout=1&tail="],
+  ["GET", "/tasks/"],
+  ["GET", "/nodes/"],
   ["GET", "/info?x="],
   ["GET", "/gam/v1/status?x="],
   ["GET", "/services/"],
   ["GET", "/networks/"],
   ["DELETE", "/services/"],
   ["DELETE", "/networks/"],
+  ["DELETE", "/nodes/"],
   ["POST", "/services/create"],
   ["POST", "/services/web/update?version=1"],
   ["POST", "/nodes/host2/update?version=1"],
@@ -217,6 +251,13 @@ const join = {
 /** Texts of Node's own errors, which a typed error never has. */
 const fault =
   /is not a function|is not iterable|properties of (?:undefined|null)|of undefined|Maximum call stack|Invalid (?:array|string) length|is not defined|Cannot convert|BrokenInvariant/;
+/** Returns: all of the state that a refused call must leave as it was. */
+function seenIn({ door }: Rig): string {
+  const { store } = door;
+  const networks = store.networks().map(({ Id, Name, Gam }) => [Id, Name, Gam.attachments]);
+  return JSON.stringify([door.state(), store.cluster, store.nodes(), store.services(), networks]);
+}
+
 /** After this many calls a new cluster is made. */
 const callsPerCluster = 64;
 
@@ -289,7 +330,10 @@ function server(): Target {
       const whole = isBody
         ? path
         : path + encodeURIComponent(Buffer.from(input).toString("latin1")).slice(0, 4_000);
+      const before = seenIn(rig);
       const [status, answer] = await call(method, whole, isBody ? input : undefined);
+      if (status >= 400 && seenIn(rig) !== before)
+        throw new Error(`${method} ${path} answered ${status} and has changed the state`);
       if (fault.test(answer))
         throw new Error(`${method} ${path} answered ${status}: ${answer.slice(0, 300)}`);
       return status < 400;
