@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { endedLog, Rig } from "@gam/api/testing";
+import { Rig } from "@gam/api/testing";
 import { json } from "@gam/engine/testing";
 
 interface Ran {
@@ -168,9 +168,10 @@ test("service logs have the names of their tasks", { skip }, async () => {
   const id = await run("service", "create", "-d", "-q", "--name", "talk", "tiny:1");
   const [task] = rig.door.store.tasksOf(id as never);
   assert.ok(task);
-  const line = " hello\n";
+  const line = "2026-11-20T12:00:00.000000000Z  hello\n";
   const frame = Buffer.from(`\x01\0\0\0\0\0\0${String.fromCharCode(line.length)}${line}`, "latin1");
-  rig.door.logs.set(task.ID, endedLog(frame));
+  const { ContainerID } = task.Status.ContainerStatus ?? {};
+  rig.engine.on(`GET /containers/${ContainerID}/logs`, (_call, answer) => answer.end(frame));
   assert.equal(
     await run("service", "logs", "talk"),
     `talk.1.${task.ID.slice(0, 12)}@host1    | hello`,

@@ -55,7 +55,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/agent/src": ["disk", "trust"],
-  "packages/api/src": ["door", "request", "answers", "engine", "routes"],
+  "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes"],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading"],
   "packages/consensus/src": ["log", "leader"],

@@ -141,7 +141,7 @@ export class Agent {
       unlockKey: () => active().keys.unlockKey(),
       unlock: (key) => this.#unlock(key),
       tokens: () => active().keys.tokens(),
-      containerLogs: (task, { signal, ...options }) => active().logs.read(task, options, signal),
+      containersOf: async (node) => await active().containers.connect(node),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),
       recoverReport: () => active().survivor.report(),

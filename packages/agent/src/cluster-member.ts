@@ -47,7 +47,7 @@ import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MeshAddresses, type MeshDoorParts, meshOf } from "./mesh-door.ts";
 import { Networking } from "./networking.ts";
-import { RemoteLogs } from "./remote-logs.ts";
+import { RemoteContainers } from "./remote-containers.ts";
 import { Survivor } from "./survivor.ts";
 import { ClusterKeys } from "./trust/cluster-keys.ts";
 import { HostLock } from "./trust/host-lock.ts";
@@ -102,7 +102,7 @@ export class ClusterMember {
   readonly peer: Peer;
   readonly driver: Driver;
   readonly examiner: Examiner;
-  readonly logs: RemoteLogs;
+  readonly containers: RemoteContainers;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
@@ -184,7 +184,7 @@ export class ClusterMember {
       if (table === "cluster") mesh.rootsMoved();
       if (table === "cluster" || table === "node") this.#lock.follow();
     });
-    this.logs = new RemoteLogs({ self: identity.nodeId, mesh, engine, view: () => this.view, log });
+    this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
     this.driver.start();
     void this.driver.fresh().then(() => {
       this.keys.fresh();
@@ -384,6 +384,7 @@ export class ClusterMember {
   /** Stops until resume(). Containers keep running. */
   async stop(): Promise<void> {
     await this.driver.stop();
+    this.containers.close();
     await this.mesh.close();
     await this.#keeper.settled();
     // The root key that opens the unlock key may have arrived with the last credentials.

@@ -6,4 +6,5 @@ export {
   type Examination,
   type Examined,
 } from "./door/gam-doctor.ts";
+export { ContainerServer } from "./hosts/container-server.ts";
 export { ApiServer } from "./server.ts";

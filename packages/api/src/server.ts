@@ -1,8 +1,8 @@
 /**
  * Server: the Docker Engine API on a Unix socket, with the cluster behind its Swarm side.
  *
- * Decides which calls are answered here and which the local engine gets. Passes calls for the engine on
- * unread. Decides nothing about the cluster: that is behind the door.
+ * Decides which calls are answered here and which an engine gets: the local one, or the one that has the container.
+ * Passes calls for engines on unread. Decides nothing about the cluster: that is behind the door.
  *
  *   const server = await ApiServer.listen({ socketPath, engineSocketPath, door, log, version, checkTemplate });
  *   …
@@ -21,10 +21,12 @@ import { Engine } from "./engine/engine.ts";
 import { mayUpgrade } from "./engine/engine-path.ts";
 import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
+import { Containers } from "./hosts/containers.ts";
 import { errorResponseOf } from "./request/api-error.ts";
 import { announced, checkVersion, unversioned, wantsPlainErrors } from "./request/api-version.ts";
 import { withinAnswer } from "./request/old-copy.ts";
 import { attachRoutes } from "./routes/attach-routes.ts";
+import { containerRoutes } from "./routes/container-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { gamRoutes } from "./routes/gam-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
@@ -71,14 +73,17 @@ export class ApiServer {
     this.#attachments = attachments;
     this.#sweeps = setInterval(() => void this.#sweep(), sweepMs);
     this.#sweeps.unref();
-    this.#app = buildApp({ ...options, engine, events, attachments });
+    const containers = new Containers(options.door, engine);
+    this.#app = buildApp({ ...options, engine, containers, events, attachments });
     this.#app.server.on("upgrade", (call, client, head) => {
       if (!mayUpgrade(call.method, call.url)) {
         return ignoreUpgrade(this.#app.server, call, client, head);
       }
       this.#upgraded.add(client);
       client.on("close", () => this.#upgraded.delete(client));
-      void passUpgrade(engine, call, client, head);
+      void passUpgrade({ call, client, head }, () =>
+        containers.route(call.method, call.url ?? "/"),
+      );
     });
   }
 
@@ -110,7 +115,7 @@ function noSchemas(): never {
 }
 
 function buildApp(context: RouteContext): FastifyInstance {
-  const { engine, log } = context;
+  const { engine, containers, log } = context;
   const app = fastify({
     forceCloseConnections: true,
     keepAliveTimeout: keepAliveMs,
@@ -160,12 +165,16 @@ function buildApp(context: RouteContext): FastifyInstance {
     if (!wantsPlainErrors(request.originalUrl)) return reply.send({ message });
     return reply.type("text/plain; charset=utf-8").send(`${message}\n`);
   });
-  app.setNotFoundHandler((request, reply) => passCall(engine, request, reply));
+  app.setNotFoundHandler(async (request, reply) => {
+    const { target, ...where } = await containers.route(request.method, request.originalUrl);
+    return await passCall(target, request, reply, where);
+  });
 
   systemRoutes(app, context);
   for (const { routes } of Object.values(objects)) routes(app, context);
   logRoutes(app, context);
   attachRoutes(app, context);
+  containerRoutes(app, context);
   secretRoutes(app, context);
   eventRoutes(app, context);
   gamRoutes(app, context);

@@ -3,25 +3,11 @@
  *
  * `DockerEngine` is the real one. Its fake wraps `SimEngine` of `@gam/worker/testing`; both pass the same suite.
  */
-import type { Readable } from "node:stream";
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction, WorkerInput } from "@gam/worker";
 
 /** Inputs of the worker. Pass them on unchanged and in this order. */
 export type EngineNews = Extract<WorkerInput, { kind: "engine" | "containers" | "container" }>;
-
-export interface ContainerLogsOptions {
-  readonly follow?: boolean;
-  readonly stdout?: boolean;
-  readonly stderr?: boolean;
-  readonly timestamps?: boolean;
-  readonly details?: boolean;
-  /** Lines, or `all`. */
-  readonly tail?: string;
-  /** Seconds since 1970, with fractions. */
-  readonly since?: string;
-  readonly until?: string;
-}
 
 export interface ContainerEngine {
   /** Never rejects and always answers: every call has a time limit. */
@@ -35,11 +21,6 @@ export interface ContainerEngine {
   describe(): Promise<NodeDescription>;
   /** Cheap enough to call every second. Without an engine it still measures the host. */
   usage(): Promise<Usage>;
-  /**
-   * The log as the engine sends it: frames, or plain bytes when the container has a terminal.
-   * Reads from the engine only as fast as the caller reads. Errors: NOT_FOUND, ENGINE_MISSING, ENGINE_FAILED.
-   */
-  logs(container: string, options: ContainerLogsOptions): Promise<Readable>;
   /** Ends the watch and every stream. */
   close(): Promise<void>;
 }

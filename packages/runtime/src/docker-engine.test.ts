@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { test } from "node:test";
 import { BrokenInvariant } from "@gam/core";
 import { EngineClient } from "@gam/engine";
@@ -44,10 +42,6 @@ class TickingEngine implements ContainerEngine {
 
   usage(): Promise<Usage> {
     return Promise.reject(new Error("the fake has no host"));
-  }
-
-  logs(): Promise<Readable> {
-    return Promise.resolve(Readable.from([]));
   }
 
   close(): Promise<void> {
@@ -99,11 +93,10 @@ if (socketPath === undefined) {
     assert.ok(usage.images.includes(image), usage.images.join(" "));
     assert.ok(usage.memoryBytes > 0 && usage.memoryBytes < usage.memoryTotalBytes);
     assert.ok(usage.diskFreeBytes > 0);
-    await assert.rejects(engine.logs("nosuch", { stdout: true }), { code: "NOT_FOUND" });
     await engine.close();
   });
 
-  test("Engine reports health, ports and logs", async () => {
+  test("Engine reports health and ports", async () => {
     const engine = new DockerEngine({ socketPath });
     const listed = Promise.withResolvers<void>();
     const sick = Promise.withResolvers<void>();
@@ -140,11 +133,6 @@ if (socketPath === undefined) {
     assert.ok(started.ok && started.container, JSON.stringify(started));
     assert.notEqual(started.container.health, "none");
     assert.deepEqual(started.container.ports[0], { Protocol: "tcp", ...Ports[0] });
-
-    const logs = await engine.logs(on.container, { follow: true, stdout: true, tail: "all" });
-    const [frame] = (await once(logs, "data")) as [Buffer];
-    assert.equal(frame[0], 1, "a frame of the standard output");
-    logs.destroy();
 
     await sick.promise;
     const stopped = await engine.perform({ kind: "stop", id: 5, ...on });

@@ -8,12 +8,11 @@
  * Decides nothing: actions come from the worker, results go back to it. Touches only objects with gam's
  * labels. It reports an engine that is missing, dead or too old as news, not as an error.
  */
-import type { Readable } from "node:stream";
 import { check, GamError } from "@gam/core";
 import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
-import type { ContainerEngine, ContainerLogsOptions, EngineNews } from "./container-engine.ts";
+import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import { NetworkBook } from "./network-book.ts";
@@ -133,20 +132,6 @@ export class DockerEngine implements ContainerEngine {
       images: this.#ready ? this.#images : [],
       atMs: Date.now(),
     };
-  }
-
-  async logs(container: string, options: ContainerLogsOptions): Promise<Readable> {
-    try {
-      return await this.#client.stream({
-        method: "GET",
-        path: `/containers/${container}/logs`,
-        query: { ...options },
-        limitMs: answerMs,
-      });
-    } catch (thrown) {
-      if (!isEngineError(thrown)) throw thrown;
-      throw told(thrown, `Cannot read logs of container ${container}`);
-    }
   }
 
   async close(): Promise<void> {

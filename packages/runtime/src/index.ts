@@ -1,4 +1,4 @@
-export type { ContainerLogsOptions, EngineNews } from "./container-engine.ts";
+export type { EngineNews } from "./container-engine.ts";
 export { DataPlane } from "./data-plane/data-plane.ts";
 export {
   HostTrials,

@@ -499,13 +499,9 @@ const rumours: readonly Attack[] = [
 
 const doors: readonly Attack[] = [
   {
-    name: "logs of others' tasks",
-    named: /logs are for managers/,
-    run: (attacker) => {
-      const flags = { follow: false, stdout: true, stderr: true, timestamps: false };
-      const range = { details: false, tail: "all", since: "", until: "" };
-      return attacker.stream("logs", { container: "x", ...flags, ...range });
-    },
+    name: "containers of others",
+    named: /containers are for managers/,
+    run: (attacker) => attacker.stream("containers", {}),
   },
   {
     name: "an unknown request",

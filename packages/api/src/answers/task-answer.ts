@@ -1,4 +1,4 @@
-import { type Network, predefinedNetworks, type Task } from "@gam/state";
+import { compareStates, type Network, predefinedNetworks, type Task } from "@gam/state";
 import type { Naming } from "../request/reference.ts";
 import { attachedNetwork } from "./network-answer.ts";
 
@@ -40,4 +40,10 @@ function predefinedIn({ Spec }: Task): readonly object[] {
   return predefinedNetworks
     .filter(({ Id }) => Spec.Networks?.some(({ Target }) => Target === Id))
     .map((network) => ({ Network: attachedNetwork(network) }));
+}
+
+/** Returns: whether the task's container exists, or once did. */
+export function hasContainer(task: Task): boolean {
+  if (task.NodeID === undefined || compareStates(task.Status.State, "starting") < 0) return false;
+  return Boolean(task.Status.ContainerStatus?.ContainerID);
 }

@@ -3,7 +3,7 @@
  *
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
-import type { Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { NetworkId, NodeId } from "@gam/core";
 import type {
   AskedChange,
@@ -13,7 +13,6 @@ import type {
   Event,
   NodeRole,
   SealedForRoots,
-  Task,
   View,
 } from "@gam/state";
 import type { GamStatus, JoinTokens } from "@gam/state/answers";
@@ -36,23 +35,6 @@ export interface SwarmJoinRequest {
   readonly listenAddr: string | undefined;
   readonly advertiseAddr: string | undefined;
   readonly availability: Availability;
-}
-
-/** The options of the Engine API's `GET /containers/{id}/logs`. */
-export interface LogsOptions {
-  readonly follow: boolean;
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-  /** Seconds since 1970, with a fraction if the client wrote one; "" for none. */
-  readonly since: string;
-  readonly until: string;
-  readonly timestamps: boolean;
-  /** "all" or a number of lines. */
-  readonly tail: string;
-  /** Attributes of the log driver at the head of each line. */
-  readonly details: boolean;
-  /** Ends the stream, also at its source. */
-  readonly signal: AbortSignal;
 }
 
 export type ClusterState = "inactive" | "locked" | "active";
@@ -117,11 +99,10 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   /** Returns: complete join tokens. Called only while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): JoinTokens;
   /**
-   * Returns: the raw log stream of a task's container, whichever node has it. It has frames of an 8-byte header
-   * and a payload; with a tty it has no frames.
-   * Errors: GamError NOT_FOUND (no container), UNREACHABLE, ENGINE_MISSING.
+   * Resolves to a connection to another host's ContainerServer. It ends when that host is lost.
+   * Errors: GamError UNREACHABLE, REFUSED (this host is no manager), NOT_SUPPORTED (an older agent).
    */
-  containerLogs(task: Task, options: LogsOptions): Promise<Readable>;
+  containersOf(node: NodeId): Promise<Duplex>;
   /**
    * Resolves when the local engine has a network for this one, with this node's gateway and its links to the other
    * nodes. Called only after the leader has assigned the gateway. Takes bounded time.

@@ -39,7 +39,9 @@ export async function engineNetwork(
 }
 
 /** Returns: the list in the engine's answer; `undefined` for any other answer. */
-export function listOf(answer: EngineAnswer | undefined): readonly unknown[] | undefined {
+export function listOf(
+  answer: Pick<EngineAnswer, "status" | "body"> | undefined,
+): readonly unknown[] | undefined {
   return answer?.status === 200 && Array.isArray(answer.body) ? answer.body : undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Engine proxy: passes a call to the local engine and its answer back, byte for byte.
+ * Engine proxy: passes a call to an engine and its answer back, byte for byte.
  *
  * Bodies stream both ways with back-pressure and without limit. Headers of an answer leave at once,
  * because clients wait for them: `docker run` starts the container only after the headers of its
@@ -13,16 +13,19 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import { Socket } from "node:net";
 import { type Duplex, pipeline, Readable } from "node:stream";
 import { messageOf, rethrowInvariant } from "@gam/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, errorResponseOf } from "../request/api-error.ts";
-import { forEngine } from "../request/api-version.ts";
-import type { Engine } from "./engine.ts";
+import type { CallTarget } from "./call-target.ts";
 import { isClusterPath } from "./engine-path.ts";
 
 /** The body of an upgrade call is `{"Detach":false,"Tty":false}` or the like. */
 const upgradeBodyBytesMax = 1024 * 1024;
+
+/** How often a client that has ended its input is checked for whether it is still there. */
+const hangUpProbeMs = 1_000;
 
 /** Headers that belong to one connection. The next one has its own. */
 const ownHeaders = new Set(["connection", "keep-alive", "proxy-connection", "expect", "te"]);
@@ -45,6 +48,10 @@ function insistOnEnginePath(url: string): void {
 }
 
 export interface PassOptions {
+  /** The path and query for the engine, if not those of the call. */
+  readonly url?: string;
+  /** Gets each piece of the answer's body before the client does. */
+  readonly onAnswer?: ((piece: Buffer) => void) | undefined;
   /** The body, if it has already been read from the call. */
   readonly body?: Buffer;
   /** Awaited before the engine's answer goes to the client. Never rejects. */
@@ -53,26 +60,30 @@ export interface PassOptions {
 
 /** Passes a route's call to the engine, which answers it. Resolves when the request is sent. */
 export async function passCall(
-  engine: Engine,
-  request: FastifyRequest,
+  target: CallTarget,
+  { raw: call, originalUrl }: FastifyRequest,
   reply: FastifyReply,
   options: PassOptions = {},
 ): Promise<FastifyReply> {
-  insistOnEnginePath(request.originalUrl);
+  insistOnEnginePath(originalUrl);
   reply.hijack();
-  await forward(engine, request.raw, reply.raw, request.originalUrl, options);
+  await forward({ call, answer: reply.raw, target }, { url: originalUrl, ...options });
   return reply;
 }
 
-async function forward(
-  engine: Engine,
-  call: IncomingMessage,
-  answer: ServerResponse,
-  url: string,
-  { body: read, beforeAnswer }: PassOptions,
+export interface ForwardedCall {
+  readonly call: IncomingMessage;
+  readonly answer: ServerResponse;
+  readonly target: CallTarget;
+}
+
+/** As passCall(), for a call outside of any route. */
+export async function forward(
+  { call, answer, target }: ForwardedCall,
+  { body: read, beforeAnswer, onAnswer, url = call.url ?? "/" }: PassOptions = {},
 ): Promise<void> {
   const body = read === undefined ? call : Readable.from(read.length > 0 ? [read] : []);
-  const path = forEngine(url, await engine.version());
+  const path = await target.pathOf(url);
   // A left-over header must not upgrade a call that does not ask for it.
   const dropped = body === call ? ["upgrade"] : ["upgrade", ...bodyHeaders];
   const headers = passedHeaders(call.rawHeaders, dropped);
@@ -88,13 +99,17 @@ async function forward(
   if (answer.destroyed) return;
   let onward: ClientRequest;
   try {
-    onward = request(engine.options(call.method ?? "GET", path, headers));
+    onward = request(target.options(call.method ?? "GET", path, headers));
   } catch (thrown) {
     // The parser accepts characters that may not be sent.
     if (!(thrown instanceof TypeError)) throw thrown;
     return refuseCall(answer, new ApiError(400, messageOf(thrown), { cause: thrown }));
   }
-  answer.on("close", () => onward.destroy());
+  answer.on("close", () => {
+    onward.destroy();
+    // A request whose answer has ended keeps its connection, for an agent that does not exist here.
+    onward.socket?.destroy();
+  });
   onward.on("response", async (response) => {
     if (beforeAnswer !== undefined) await beforeAnswer();
     // The connection to the engine has failed meanwhile, and the client has got that error.
@@ -103,18 +118,20 @@ async function forward(
     const passed = passedHeaders(response.rawHeaders, ["transfer-encoding"]);
     answer.writeHead(response.statusCode ?? 502, response.statusMessage ?? "", passed);
     answer.flushHeaders();
+    if (onAnswer !== undefined) response.on("data", onAnswer);
     // An error cuts the client's connection: half an answer must not look like a whole one.
     pipeline(response, answer, () => undefined);
   });
   onward.on("error", (thrown) => {
     // After an answer has begun, its own stream reports the error.
-    if (!answer.destroyed && !answer.headersSent) refuseCall(answer, engine.missing(thrown));
+    if (!answer.destroyed && !answer.headersSent) refuseCall(answer, target.missing(thrown));
   });
   // No pipeline: it would lose the answer of an engine that answers before it has read the whole body.
   body.pipe(onward);
 }
 
-function refuseCall(answer: ServerResponse, thrown: unknown): void {
+/** Answers with an error, and ends the connection: the call's body may not have been read. */
+export function refuseCall(answer: ServerResponse, thrown: unknown): void {
   const { status, message } = errorResponseOf(thrown);
   answer.writeHead(status, { "Content-Type": "application/json", Connection: "close" });
   answer.end(`${JSON.stringify({ message })}\n`);
@@ -139,23 +156,34 @@ export function ignoreUpgrade(
   server.emit("connection", client);
 }
 
+export interface Upgrading {
+  readonly call: IncomingMessage;
+  readonly client: Duplex;
+  readonly head: Buffer;
+}
+
+export interface UpgradeTarget {
+  readonly target: CallTarget;
+  /** The path and query for the target. */
+  readonly url: string;
+}
+
 /** Takes over the connection of a call with `Connection: Upgrade`. Never rejects: errors become answers. */
 export async function passUpgrade(
-  engine: Engine,
-  call: IncomingMessage,
-  client: Duplex,
-  head: Buffer,
+  { call, client, head }: Upgrading,
+  find: () => UpgradeTarget | Promise<UpgradeTarget>,
 ): Promise<void> {
   client.on("error", () => client.destroy());
   try {
     insistOnEnginePath(call.url ?? "/");
-    const path = forEngine(call.url ?? "/", await engine.version());
+    const { target, url } = await find();
+    const path = await target.pathOf(url);
     const { body, rest } = await takeBody(call, client, head);
     const headers = passedHeaders(call.rawHeaders);
     headers.push("Connection", "Upgrade");
     if (client.destroyed) return;
     let begun = false;
-    const onward = request(engine.options(call.method ?? "POST", path, headers));
+    const onward = request(target.options(call.method ?? "POST", path, headers));
     onward.on("upgrade", (response, socket, early) => {
       begun = true;
       writeHead(client, response, ["Connection", "Upgrade"]);
@@ -170,7 +198,7 @@ export async function passUpgrade(
       pipeline(response, client, () => undefined);
     });
     onward.on("error", (thrown) => {
-      if (!begun) refuse(client, engine.missing(thrown));
+      if (!begun) refuse(client, target.missing(thrown));
     });
     client.on("close", () => onward.destroy());
     onward.end(body);
@@ -233,12 +261,26 @@ function writeHead(
 function join(client: Duplex, engine: Duplex): void {
   client.pipe(engine);
   engine.pipe(client);
+  if (client instanceof Socket) noticeHangUp(client);
   const tear = (): void => {
     client.destroy();
     engine.destroy();
   };
   client.on("error", tear).on("close", tear);
   engine.on("error", tear).on("close", () => client.end());
+}
+
+/**
+ * Fails the socket when its client is gone. A client that has only ended its input looks the same to a reader, but
+ * a write, even of no bytes, fails when nobody can read it. Otherwise the exec of a killed client would live on.
+ */
+function noticeHangUp(client: Socket): void {
+  const nothing = Buffer.alloc(0);
+  client.once("end", () => {
+    client.write(nothing);
+    const probe = setInterval(() => client.writable && client.write(nothing), hangUpProbeMs);
+    client.once("close", () => clearInterval(probe));
+  });
 }
 
 function refuse(client: Duplex, thrown: unknown): void {

@@ -7,7 +7,9 @@
 import type { RequestOptions } from "node:http";
 import { GamError, messageOf } from "@gam/core";
 import { type EngineAnswer, type EngineCall, EngineClient, EngineUnreachable } from "@gam/engine";
+import { forEngine } from "../request/api-version.ts";
 import { type Fields, fieldsOf } from "../request/fields.ts";
+import type { CallTarget } from "./call-target.ts";
 
 const askMsMax = 10_000;
 /** A loaded engine may take long to create a container. */
@@ -18,7 +20,7 @@ const versionMs = 10_000;
 /** An engine that did not answer is asked again after this time. */
 const retryMs = 500;
 
-export class Engine {
+export class Engine implements CallTarget {
   readonly #client: EngineClient;
   #version: string | undefined;
   #asking: Promise<void> | undefined;
@@ -30,6 +32,10 @@ export class Engine {
 
   get socketPath(): string {
     return this.#client.socketPath;
+  }
+
+  async pathOf(url: string): Promise<string> {
+    return forEngine(url, await this.version());
   }
 
   /** As EngineClient.options(). */

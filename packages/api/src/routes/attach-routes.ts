@@ -45,7 +45,7 @@ const createKeys = {
 const connectKeys = { Container: null, EndpointConfig: endpointKeys };
 
 export function attachRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { door, engine, attachments } = context;
+  const { door, engine, containers, attachments } = context;
 
   app.post("/containers/create", async (request, reply) => {
     const { raw, fields } = await readRawBody(request.body, createKeys);
@@ -75,7 +75,8 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
       handler: async (request, reply) => {
         const beforeAnswer = async (): Promise<void> =>
           await Promise.race([attachments.sweep(), delay(sweepMsMax, undefined, { ref: false })]);
-        return await passCall(engine, request, reply, { beforeAnswer });
+        const { target, url } = await containers.route(request.method, request.originalUrl);
+        return await passCall(target, request, reply, { url, beforeAnswer });
       },
     });
   }

@@ -8,12 +8,14 @@ import type { ApiLog } from "../door/api-log.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import type { Attachments } from "../engine/attachments.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Containers } from "../hosts/containers.ts";
 import { ApiError, asInner, lockedSwarm, notInSwarm } from "../request/api-error.ts";
 import { markOld } from "../request/old-copy.ts";
 
 export interface RouteContext {
   readonly door: ClusterDoor;
   readonly engine: Engine;
+  readonly containers: Containers;
   readonly attachments: Attachments;
   readonly events: SwarmEvents;
   readonly log: ApiLog;

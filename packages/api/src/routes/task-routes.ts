@@ -1,6 +1,5 @@
 /** Task routes. */
 import {
-  compareStates,
   containerName,
   type Task,
   type TaskState,
@@ -73,13 +72,6 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
       isWanted(task),
   );
 }
-
-/** Returns: whether the task's container exists, or once did. */
-export function hasContainer(task: Task): boolean {
-  if (task.NodeID === undefined || compareStates(task.Status.State, "starting") < 0) return false;
-  return Boolean(task.Status.ContainerStatus?.ContainerID);
-}
-
 /** Returns: a filter for up-to-date tasks. It includes tasks that are shutting down: clients sort by state. */
 function wantedIn(view: View): (task: Task) => boolean {
   const judges = new Map(view.services().map((service) => [service.ID, new UpToDate(service)]));

@@ -4,7 +4,8 @@
  * The store is the real one and applies every change at once. A fake orchestrator acts at once, too: as soon as a
  * service is written its tasks run, and each network has its subnet, gateways and addresses.
  */
-import { Readable } from "node:stream";
+import { createHash } from "node:crypto";
+import { type Duplex, duplexPair } from "node:stream";
 import { GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
 import { counterMint } from "@gam/core/testing";
 import {
@@ -34,13 +35,7 @@ import {
 } from "@gam/state";
 import type { GamStatus, RecoverReport } from "@gam/state/answers";
 import { aNode, aTask, aToken } from "@gam/state/testing";
-import type {
-  ClusterDoor,
-  ClusterState,
-  InitRequest,
-  LogsOptions,
-  SwarmJoinRequest,
-} from "../door/door.ts";
+import type { ClusterDoor, ClusterState, InitRequest, SwarmJoinRequest } from "../door/door.ts";
 import type { DoctorFacts } from "../door/gam-doctor.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
@@ -54,8 +49,8 @@ export class FakeDoor implements ClusterDoor {
   store = new Store();
   readonly #mint = counterMint("f");
   readonly #listeners = new Set<(event: Event) => void>();
-  /** The engine's log streams by task. Tasks without one have no container. */
-  readonly logs = new Map<string, (options: LogsOptions) => Readable>();
+  /** Takes the connections to other hosts' containers. A host without an entry does not answer. */
+  readonly hosts = new Map<NodeId, (stream: Duplex) => void>();
   readonly begun: InitRequest[] = [];
   readonly joined: SwarmJoinRequest[] = [];
   /** If set, every write fails with it, and so does leaving, unless forced. */
@@ -169,10 +164,13 @@ export class FakeDoor implements ClusterDoor {
     };
   }
 
-  async containerLogs(task: Task, options: LogsOptions): Promise<Readable> {
-    const open = this.logs.get(task.ID);
-    if (open === undefined) throw new GamError("NOT_FOUND", `No such container: ${task.ID}`);
-    return open(options);
+  async containersOf(node: NodeId): Promise<Duplex> {
+    const accept = this.hosts.get(node);
+    if (accept === undefined) throw new GamError("UNREACHABLE", "it is not connected");
+    const [here, there] = duplexPair();
+    endTogether(here, there);
+    accept(there);
+    return here;
   }
 
   async ensureNetwork(id: NetworkId): Promise<void> {
@@ -347,7 +345,7 @@ export class FakeDoor implements ClusterDoor {
   #end(task: Task): Change[] {
     return [
       { kind: "desireTask", id: task.ID, desired: "shutdown" },
-      { kind: "reportTask", id: task.ID, status: this.#status("shutdown") },
+      { kind: "reportTask", id: task.ID, status: this.#status("shutdown", task.ID) },
     ];
   }
 
@@ -365,16 +363,23 @@ export class FakeDoor implements ClusterDoor {
       extra,
     });
     const Gam = { ...task.Gam, attachments: this.#attachments(task) };
-    return { ...task, Gam, Status: this.#status("running"), ...more };
+    return { ...task, Gam, Status: this.#status("running", task.ID), ...more };
   }
 
-  #status(State: TaskState): Task["Status"] {
+  #status(State: TaskState, id: string): Task["Status"] {
     const Timestamp = new Date(this.#nowMs).toISOString();
-    return { Timestamp, State, Message: State, ContainerStatus: { ContainerID: "c1", PID: 1 } };
+    const ContainerID = createHash("sha256").update(id).digest("hex");
+    return { Timestamp, State, Message: State, ContainerStatus: { ContainerID, PID: 1 } };
   }
 }
 
-/** An engine's log stream that ends after these bytes. */
-export function endedLog(bytes: Buffer): () => Readable {
-  return () => Readable.from([bytes]);
+/** As in the mesh: when one end of a stream is closed early, the other one fails. */
+function endTogether(...pair: readonly [Duplex, Duplex]): void {
+  for (const [one, other] of [pair, pair.toReversed()] as [Duplex, Duplex][]) {
+    one.on("error", () => undefined);
+    one.once("close", () => {
+      if (one.readableEnded && one.writableFinished) return;
+      other.destroy(new GamError("UNREACHABLE", "the peer hung up"));
+    });
+  }
 }

@@ -1,2 +1,2 @@
-export { endedLog, nodeCalled } from "./fake-door.ts";
+export { nodeCalled } from "./fake-door.ts";
 export { Rig } from "./rig.ts";

@@ -1,4 +1,4 @@
-/** Rig: a server over a fake door and a fake engine, on its own sockets. */
+/** Rig: a server over a fake door, with a fake engine on each host, on its own sockets. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { NodeId } from "@gam/core";
 import { FakeEngineServer } from "@gam/engine/testing";
 import { clusterSpecDefault } from "@gam/state";
+import { ContainerServer } from "../hosts/container-server.ts";
 import { ApiServer } from "../server.ts";
 import { FakeDoor, nodeCalled } from "./fake-door.ts";
 
@@ -17,19 +18,33 @@ export interface Answered {
   readonly body: any;
 }
 
+/** A host whose containers are reached through the mesh. */
+export interface FarHost {
+  readonly id: NodeId;
+  readonly engine: FakeEngineServer;
+  readonly server: ContainerServer;
+}
+
 export class Rig {
   readonly door: FakeDoor;
   readonly engine: FakeEngineServer;
+  /** host2, host3 and so on. */
+  readonly far: readonly FarHost[];
   readonly socketPath: string;
   readonly #folder: string;
   readonly #server: ApiServer;
 
-  private constructor(door: FakeDoor, engine: FakeEngineServer, folder: string, server: ApiServer) {
+  private constructor(
+    door: FakeDoor,
+    folder: string,
+    parts: Pick<Rig, "engine" | "far"> & { readonly server: ApiServer },
+  ) {
     this.door = door;
-    this.engine = engine;
+    this.engine = parts.engine;
+    this.far = parts.far;
     this.socketPath = join(folder, "gam.sock");
     this.#folder = folder;
-    this.#server = server;
+    this.#server = parts.server;
   }
 
   /** `nodes`: how many are in the cluster; 0 for no cluster. The server is on the first node. */
@@ -49,12 +64,23 @@ export class Rig {
       version: "0.1.0",
       checkTemplate: (text) => (text.includes("{{.Bogus}}") ? "no field Bogus" : undefined),
     });
-    return new Rig(door, engine, folder, server);
+    const far: FarHost[] = [];
+    for (const id of ids.slice(1, nodes)) {
+      const path = join(folder, `${id}.sock`);
+      const there = new ContainerServer(path);
+      door.hosts.set(id, (stream) => there.accept(stream));
+      far.push({ id, engine: await FakeEngineServer.listen(path), server: there });
+    }
+    return new Rig(door, folder, { engine, far, server });
   }
 
   async stop(): Promise<void> {
     await this.#server.close();
     await this.engine.close();
+    for (const { engine, server } of this.far) {
+      server.close();
+      await engine.close();
+    }
     await rm(this.#folder, { recursive: true });
   }
 

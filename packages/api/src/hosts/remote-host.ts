@@ -1,0 +1,76 @@
+/**
+ * Remote host: the containers of another host, through the mesh. That host's ContainerServer answers.
+ *
+ * Decides nothing about which call goes there. Every call has its own stream of the mesh, so it has the stream's
+ * back-pressure, and ends when either side hangs up or the host is lost.
+ */
+import type { RequestOptions } from "node:http";
+import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
+import type { Node } from "@gam/state";
+import { hostnameOf } from "../answers/node-answer.ts";
+import type { ClusterDoor } from "../door/door.ts";
+import type { CallTarget } from "../engine/call-target.ts";
+import { openStream, textOfAnswer } from "../engine/open-stream.ts";
+
+const answerBytesMax = 64 * 1024 * 1024;
+/** As long as an agent waits for its own engine. */
+const askMsMax = 10_000;
+
+export interface RemoteAnswer {
+  readonly status: number;
+  /** Parsed JSON, or the text itself if it is no JSON. */
+  readonly body: unknown;
+}
+
+export class RemoteHost implements CallTarget {
+  readonly id: Node["ID"];
+  readonly name: string;
+  readonly #door: Pick<ClusterDoor, "containersOf">;
+
+  constructor(door: Pick<ClusterDoor, "containersOf">, node: Node) {
+    this.#door = door;
+    this.id = node.ID;
+    this.name = hostnameOf(node);
+  }
+
+  /** That host translates the version itself. */
+  async pathOf(url: string): Promise<string> {
+    return url;
+  }
+
+  options(method: string, path: string, headers: readonly string[]): RequestOptions {
+    return {
+      method,
+      path,
+      headers,
+      setDefaultHeaders: false,
+      createConnection: (_options, done) => {
+        const opening = this.#door.containersOf(this.id).then((stream) => {
+          // Refused meanwhile. http.request() would wait for its answer without end.
+          done(stream.destroyed ? (stream.errored ?? new Error("it hung up")) : null, stream);
+        });
+        opening.catch(done as (thrown: Error) => void);
+        return undefined;
+      },
+    };
+  }
+
+  missing(cause: unknown): GamError {
+    const message = `Cannot reach the containers of ${this.name}: ${messageOf(cause)}`;
+    return new GamError("UNREACHABLE", message, { cause });
+  }
+
+  /** Sends a small read request. Errors: GamError UNREACHABLE, also without an answer in time. */
+  async ask(url: string, limitMs = askMsMax): Promise<RemoteAnswer> {
+    const signal = AbortSignal.timeout(limitMs);
+    try {
+      const response = await openStream(this, url, signal);
+      const text = await textOfAnswer(response, answerBytesMax);
+      return { status: response.statusCode ?? 0, body: jsonOr(text, text) };
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      if (signal.aborted) throw this.missing(new Error(`no answer within ${limitMs / 1000} s`));
+      throw thrown instanceof GamError ? thrown : this.missing(thrown);
+    }
+  }
+}
