@@ -146,6 +146,7 @@ export class ClusterMember {
       removed: parts.removed,
       reborn: parts.reborn,
       contacts,
+      genericResources: config.genericResources,
       root: () => made.keeper.root,
     });
     this.examiner = new Examiner({

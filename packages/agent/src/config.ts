@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { type GenericResource, parseGenericResources } from "@gam/state";
 
 export interface AgentConfig {
   /** Identity, credentials and journal. */
@@ -26,6 +27,8 @@ export interface AgentConfig {
   readonly networks: boolean;
   /** Whether containers of this host may reach the ports of peers. */
   readonly containerMesh: boolean;
+  /** Generic resources of this host. They replace what the engine says of the same kinds. */
+  readonly genericResources: readonly GenericResource[];
   /** Start from the whole part of a spoilt journal, take no part, and wait for "gam recover". */
   readonly salvage: boolean;
 }
@@ -53,6 +56,11 @@ const options = {
     env: "GAM_CONTAINER_MESH",
     help: "whether this host's containers may reach the mesh: on or off",
   },
+  "generic-resource": {
+    type: "string",
+    env: "GAM_GENERIC_RESOURCE",
+    help: "generic resources of this host: KIND=COUNT or KIND=NAME, with commas between",
+  },
   salvage: { type: "string", env: "GAM_SALVAGE", help: "start from a spoilt journal: on or off" },
 } as const;
 
@@ -67,6 +75,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   "vote-silence": "300",
   networks: "on",
   "container-mesh": "off",
+  "generic-resource": undefined,
   salvage: "off",
 };
 
@@ -79,7 +88,7 @@ export function usageText(): string {
   const rows = Object.entries(options).map(([name, { env, help }]) => {
     const standard = defaults[name as keyof typeof options];
     const suffix = standard === undefined ? "" : ` (${standard})`;
-    return `  --${name.padEnd(14)} ${env.padEnd(18)} ${help}${suffix}`;
+    return `  --${name.padEnd(16)} ${env.padEnd(20)} ${help}${suffix}`;
   });
   return ["Usage: gam agent [options]", "", ...rows].join("\n");
 }
@@ -92,9 +101,16 @@ export function readConfig(
   let values: Readonly<Record<string, string | undefined>>;
   try {
     const spec = Object.fromEntries(
-      Object.keys(options).map((name) => [name, { type: "string" as const }]),
+      Object.keys(options).map((name) => [name, { type: "string" as const, multiple: true }]),
     );
-    values = parseArgs({ args: [...args], options: spec, strict: true }).values as typeof values;
+    const found = parseArgs({ args: [...args], options: spec, strict: true }).values;
+    // Of an option that is given twice the last one counts, but resources add up.
+    values = Object.fromEntries(
+      Object.entries(found).map(([name, all = []]) => [
+        name,
+        typeof all === "string" || name !== "generic-resource" ? all.at(-1) : all.join(","),
+      ]),
+    );
   } catch (thrown) {
     rethrowInvariant(thrown);
     throw new GamError("BAD_REQUEST", `Cannot read options: ${messageOf(thrown)}`, {
@@ -131,6 +147,7 @@ export function readConfig(
     voteSilenceMs: voteSilence * 1000,
     networks: isOn("networks"),
     containerMesh: isOn("container-mesh"),
+    genericResources: parseGenericResources(value("generic-resource") ?? ""),
     salvage: isOn("salvage"),
   };
 }

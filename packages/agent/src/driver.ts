@@ -20,7 +20,7 @@ import {
   tickMs,
 } from "@gam/peer";
 import type { DockerEngine } from "@gam/runtime";
-import type { AskedChange, Event } from "@gam/state";
+import type { AskedChange, Event, GenericResource } from "@gam/state";
 import type { Disk } from "./disk/disk.ts";
 import type { AgentLog } from "./log.ts";
 import type { Networking } from "./networking.ts";
@@ -42,6 +42,8 @@ export interface DriverParts {
   readonly reborn: () => void;
   /** Peers to connect to until the state names the members. */
   readonly contacts: readonly Wanted[];
+  /** Generic resources of this host. */
+  readonly genericResources: readonly GenericResource[];
   /** The newest root key that this peer has a certificate of, base64. */
   readonly root: () => string | undefined;
 }
@@ -72,6 +74,7 @@ export class Driver {
       mesh,
       networking: this.#parts.networking,
       log: this.#parts.log,
+      genericResources: this.#parts.genericResources,
       fail: this.#parts.fail,
       root: this.#parts.root,
       said: (said) => this.#step({ kind: "described", said }),

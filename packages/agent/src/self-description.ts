@@ -9,7 +9,14 @@ import { GamError, messageOf } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import type { SelfDescription } from "@gam/peer";
 import type { DockerEngine, EngineNews } from "@gam/runtime";
-import { type EngineHealth, hostOf, type NodeDescription, type NodeNetwork } from "@gam/state";
+import {
+  type EngineHealth,
+  type GenericResource,
+  hostOf,
+  type NodeDescription,
+  type NodeNetwork,
+  withResources,
+} from "@gam/state";
 import type { AgentLog } from "./log.ts";
 import type { Networking } from "./networking.ts";
 
@@ -20,6 +27,8 @@ export interface SelfParts {
   readonly mesh: Mesh;
   readonly networking: Networking;
   readonly log: AgentLog;
+  /** Generic resources of this host, beside those that the engine says. */
+  readonly genericResources: readonly GenericResource[];
   readonly said: (said: SelfDescription) => void;
   readonly observed: (news: EngineNews) => void;
   readonly fail: (thrown: unknown) => void;
@@ -36,7 +45,12 @@ export interface SelfWatch {
 export function watchSelf(parts: SelfParts): SelfWatch {
   const { engine, mesh, networking, log, said, observed, fail } = parts;
   let health: EngineHealth = { ready: false, reason: "Engine has not answered yet" };
-  let description = withoutEngine();
+  const withOwn = (found: NodeDescription): NodeDescription => {
+    const all = withResources(found.Resources.GenericResources ?? [], parts.genericResources);
+    if (all.length === 0) return found;
+    return { ...found, Resources: { ...found.Resources, GenericResources: all } };
+  };
+  let description = withOwn(withoutEngine());
   let watching = true;
   let network: NodeNetwork | undefined;
   const say = (): void => {
@@ -51,7 +65,7 @@ export function watchSelf(parts: SelfParts): SelfWatch {
   };
   const look = async (): Promise<void> => {
     try {
-      if (health.ready) description = await engine.describe();
+      if (health.ready) description = withOwn(await engine.describe());
     } catch (thrown) {
       // engine.watch() reports a lost engine.
       if (!(thrown instanceof GamError)) throw thrown;

@@ -31,6 +31,11 @@ const imagesMax = 4096;
 const text = check.string(1 << 20);
 const texts = check.optional(check.list(text, 1 << 16));
 
+const genericResource = check.object({
+  NamedResourceSpec: check.optional(check.object({ Kind: text, Value: text })),
+  DiscreteResourceSpec: check.optional(check.object({ Kind: text, Value: check.integer() })),
+});
+
 const info = check.object({
   Name: text,
   Architecture: text,
@@ -40,6 +45,7 @@ const info = check.object({
   ServerVersion: text,
   DockerRootDir: text,
   Labels: texts,
+  GenericResources: check.optional(check.list(genericResource, 4096)),
   Plugins: check.object({ Volume: texts, Network: texts, Log: texts }),
 });
 const images = check.list(check.object({ Id: text, RepoTags: texts, RepoDigests: texts }), 1 << 16);
@@ -109,7 +115,11 @@ export class DockerEngine implements ContainerEngine {
     return {
       Hostname: found.Name,
       Platform: { Architecture: found.Architecture, OS: found.OSType },
-      Resources: { NanoCPUs: found.NCPU * 1e9, MemoryBytes: found.MemTotal },
+      Resources: {
+        NanoCPUs: found.NCPU * 1e9,
+        MemoryBytes: found.MemTotal,
+        ...(found.GenericResources?.length && { GenericResources: found.GenericResources }),
+      },
       Engine: {
         EngineVersion: found.ServerVersion,
         Labels: Object.fromEntries(labels),

@@ -163,8 +163,12 @@ export class Performer {
 
 type EndpointSettings = Readonly<Record<string, unknown>>;
 
-function endpointOf({ address, mac }: NetworkJoin): EndpointSettings {
-  return { IPAMConfig: { IPv4Address: address }, MacAddress: mac };
+function endpointOf({ address, mac, driverOpts }: NetworkJoin): EndpointSettings {
+  return {
+    IPAMConfig: { IPv4Address: address },
+    MacAddress: mac,
+    ...(driverOpts && { DriverOpts: driverOpts }),
+  };
 }
 
 function withNetwork(

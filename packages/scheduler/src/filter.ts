@@ -8,12 +8,14 @@ import type { NetworkId, NodeId } from "@gam/core";
 import {
   type Constraint,
   demandsEncryption,
+  engineTooOld,
   matchesPlatform,
   meetsConstraints,
   type Network,
   type Node,
   readConstraints,
   type Task,
+  type TaskSpec,
   type View,
 } from "@gam/state";
 import type { NodeResources, Reservation } from "./node-resources.ts";
@@ -30,6 +32,7 @@ export interface Wish {
   readonly replicasMax: number;
   /** `undefined` when they are unreadable: then no node meets them. */
   readonly constraints: readonly Constraint[] | undefined;
+  readonly spec: TaskSpec;
   readonly platforms: NonNullable<Task["Spec"]["Placement"]>["Platforms"];
   readonly plugins: readonly { readonly type: string; readonly name: string }[];
   /** Networks of the cluster in which the tasks have addresses. */
@@ -55,6 +58,7 @@ export function wishOf(
     // A global task is made for one node and is the only one there.
     replicasMax: task.NodeID === undefined ? (placement?.MaxReplicas ?? 0) : 0,
     constraints: readConstraints(placement?.Constraints),
+    spec: task.Spec,
     platforms: placement?.Platforms,
     plugins: pluginsOf(task, view),
     networks: task.Gam.attachments
@@ -85,7 +89,7 @@ function pluginsOf(task: Task, view: View): Wish["plugins"] {
 interface Filter {
   passes(candidate: Candidate, wish: Wish): boolean;
   /** `nodes`: how many nodes failed. `first` is one of them. */
-  explain(nodes: number, first: Node): string;
+  explain(nodes: number, first: Node, wish: Wish): string;
 }
 
 const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} nodes`);
@@ -132,6 +136,11 @@ const filters: readonly Filter[] = [
     explain: (nodes) => `unsupported platform on ${several(nodes)}`,
   },
   {
+    passes: ({ resources: { node } }, { spec }) => engineTooOld(spec, node) === undefined,
+    explain: (nodes, node, { spec }) =>
+      `engine too old on ${several(nodes)}: ${engineTooOld(spec, node)}`,
+  },
+  {
     passes: ({ resources }, { reservation }) => resources.hasPorts(reservation),
     explain: (nodes) => `host-mode port already in use on ${several(nodes)}`,
   },
@@ -172,7 +181,7 @@ export function explain(candidates: readonly Candidate[], wish: Wish): string {
   const parts = counts
     .sort((a, b) => b.nodes.length - a.nodes.length)
     .flatMap(({ filter, nodes: [first, ...more] }) => {
-      return first === undefined ? [] : [filter.explain(1 + more.length, first)];
+      return first === undefined ? [] : [filter.explain(1 + more.length, first, wish)];
     });
   return parts.length === 0 ? "no suitable node" : `no suitable node (${parts.join("; ")})`;
 }

@@ -6,10 +6,12 @@
  * what is free.
  */
 import {
+  claimResources,
   compareStates,
   type GenericResource,
   hostPorts,
   isTerminal,
+  kindAndCount,
   type Node,
   type PortConfig,
   type Task,
@@ -43,12 +45,6 @@ function portName(port: PortConfig): string {
   return `${port.Protocol ?? "tcp"}/${port.PublishedPort}`;
 }
 
-/** A named resource counts as one of its kind. */
-function kindAndCount(resource: GenericResource): readonly [string, number] {
-  const { NamedResourceSpec: named, DiscreteResourceSpec: discrete } = resource;
-  return named === undefined ? [discrete?.Kind ?? "", discrete?.Value ?? 0] : [named.Kind, 1];
-}
-
 /** Whether the task holds its share of the node. */
 function holds(task: Task): boolean {
   return compareStates(task.Status.State, "assigned") >= 0 && !isTerminal(task.Status.State);
@@ -62,10 +58,13 @@ class Load {
   memoryBytes = 0;
   readonly generic: Map<string, number>;
   readonly ports: Set<string>;
+  /** Resources that tasks have got. */
+  readonly got: GenericResource[];
 
   constructor(before?: Load) {
     this.generic = new Map(before?.generic);
     this.ports = new Set(before?.ports);
+    this.got = [...(before?.got ?? none)];
     if (before === undefined) return;
     this.tasks = before.tasks;
     this.tasksComing = before.tasksComing;
@@ -73,7 +72,8 @@ class Load {
     this.memoryBytes = before.memoryBytes;
   }
 
-  add(reservation: Reservation, coming: number): void {
+  add(reservation: Reservation, coming: number, got: readonly GenericResource[] = none): void {
+    this.got.push(...got);
     this.tasks += 1;
     this.tasksComing += coming;
     this.nanoCpus += reservation.nanoCpus;
@@ -93,7 +93,9 @@ function loadOf(tasks: readonly Task[]): Load {
   if (load !== undefined) return load;
   load = new Load();
   for (const task of tasks) {
-    if (holds(task)) load.add(reservationOf(task), task.Status.State === "running" ? 0 : 1);
+    if (!holds(task)) continue;
+    const coming = task.Status.State === "running" ? 0 : 1;
+    load.add(reservationOf(task), coming, task.GenericResources);
   }
   loads.set(tasks, load);
   return load;
@@ -146,8 +148,14 @@ export class NodeResources {
     return !reservation.ports.some((port) => this.#load.ports.has(port));
   }
 
-  /** Counts one more task, which does not run yet. */
-  take(reservation: Reservation): void {
-    this.#load.add(reservation, 1);
+  /** Counts one more task, which does not run yet. Returns: the generic resources that it gets. */
+  take(reservation: Reservation): readonly GenericResource[] {
+    const has = this.node.Description.Resources.GenericResources ?? none;
+    const got =
+      reservation.generic.length === 0
+        ? none
+        : claimResources(reservation.generic, has, this.#load.got);
+    this.#load.add(reservation, 1, got);
+    return got;
   }
 }

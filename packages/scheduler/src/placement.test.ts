@@ -59,7 +59,13 @@ function plan(log: TestLog, usage: World["usage"] = {}): PlannedChange[] {
 }
 
 function show(change: PlannedChange): string {
-  if (change.kind === "assignTask") return `${change.id} ${change.node}`;
+  if (change.kind === "assignTask") {
+    const got = (change.generic ?? []).map(({ NamedResourceSpec, DiscreteResourceSpec }) => {
+      const { Kind, Value } = NamedResourceSpec ?? DiscreteResourceSpec ?? { Kind: "", Value: 0 };
+      return ` ${Kind}=${Value}`;
+    });
+    return `${change.id} ${change.node}${got.join("")}`;
+  }
   if (change.kind === "explainTask") return `${change.id} ${change.status.Err}`;
   return change.kind;
 }
@@ -84,6 +90,27 @@ const failedOn = (weights: Readonly<Record<string, number>>): TaskWish => ({
     })),
   },
 });
+
+const gpu = (Value: string) => ({ NamedResourceSpec: { Kind: "gpu", Value } });
+const resources = {
+  NanoCPUs: 4e9,
+  MemoryBytes: gib,
+  GenericResources: [
+    gpu("x"),
+    gpu("y"),
+    gpu("z"),
+    { DiscreteResourceSpec: { Kind: "ssd", Value: 3 } },
+  ],
+};
+const reserving = (Kind: string, Value: number): TaskWish["template"] => ({
+  Resources: { Reservations: { GenericResources: [{ DiscreteResourceSpec: { Kind, Value } }] } },
+});
+const engineOf = (EngineVersion: string): Parameters<typeof aNode>[1] => ({
+  description: { Engine: { EngineVersion, Labels: {}, Plugins: [] } },
+});
+const startInterval: TaskWish["template"] = {
+  ContainerSpec: { Image: "tiny:1", Healthcheck: { StartInterval: 1e9 } },
+};
 
 const cases: readonly (World & { name: string; want: readonly string[] })[] = [
   {
@@ -148,15 +175,60 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
         template: {
           Resources: {
             Reservations: {
-              GenericResources: [
-                { DiscreteResourceSpec: { Kind: "gpu", Value: id === "t1" ? 2 : 2 } },
-              ],
+              GenericResources: [{ DiscreteResourceSpec: { Kind: "gpu", Value: 2 } }],
             },
           },
         },
       },
     ]),
-    want: ["t1 a", "t2 no suitable node (insufficient resources on 1 node)"],
+    want: ["t1 a gpu=x gpu=y", "t2 no suitable node (insufficient resources on 1 node)"],
+  },
+  {
+    name: "gives each name of a generic resource to one task, and counts the others",
+    nodes: [["a", { description: { Resources: resources } }]],
+    tasks: [
+      ["old", "o1", { node: "a", template: reserving("gpu", 1), held: [gpu("y")] }],
+      [
+        "old",
+        "o2",
+        { node: "a", template: reserving("gpu", 1), held: [gpu("x")], state: "failed" },
+      ],
+      ["web", "t1", { template: reserving("gpu", 1) }],
+      ["web", "t2", { template: reserving("gpu", 1) }],
+      ["ssd", "t3", { template: reserving("ssd", 2) }],
+      ["ssd", "t4", { template: reserving("ssd", 2) }],
+      ["none", "t5", { template: reserving("fpga", 1) }],
+    ],
+    want: [
+      "t1 a gpu=x",
+      "t2 a gpu=z",
+      "t3 a ssd=2",
+      "t4 no suitable node (insufficient resources on 1 node)",
+      "t5 no suitable node (insufficient resources on 1 node)",
+    ],
+  },
+  {
+    name: "keeps tasks away from engines that are too old for one of their fields",
+    nodes: [
+      ["a", engineOf("20.10.24+dfsg1")],
+      ["b", engineOf("28.2.2")],
+    ],
+    tasks: [
+      ["web", "t1", { template: startInterval }],
+      ["web", "t2", { template: startInterval }],
+    ],
+    want: ["t1 b", "t2 b"],
+  },
+  {
+    name: "says that all engines are too old",
+    nodes: [
+      ["a", engineOf("20.10.24")],
+      ["b", engineOf("24.0.7")],
+    ],
+    tasks: [["web", "t1", { template: startInterval }]],
+    want: [
+      "t1 no suitable node (engine too old on 2 nodes: TaskTemplate.ContainerSpec.Healthcheck.StartInterval needs Docker Engine 25.0 or newer)",
+    ],
   },
   {
     name: "uses a host port once on each node, and not while a task still holds it",

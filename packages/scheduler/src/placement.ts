@@ -14,6 +14,7 @@ import type { NodeId, ServiceId } from "@gam/core";
 import {
   compareStates,
   failedOn,
+  type GenericResource,
   guarded,
   isAttached,
   isTerminal,
@@ -189,7 +190,7 @@ class Placing {
         why ??= waits(explain(this.#candidates, wish), nowMs);
         return explained(task, why);
       }
-      best.resources.take(wish.reservation);
+      const generic = best.resources.take(wish.reservation);
       best.ofService += 1;
       best.of.ofService += 1;
       best.cost = costOf(best.resources, usage.get(best.resources.node.ID), nowMs);
@@ -199,7 +200,7 @@ class Placing {
         if (stillFits(next, wish)) break;
         spread.removeFirst();
       }
-      return [{ kind: "assignTask", id: task.ID, node: best.resources.node.ID, status }];
+      return [assign(task, best.resources.node.ID, { status, generic })];
     };
   }
 
@@ -208,11 +209,20 @@ class Placing {
     const own = this.#candidates.filter(({ resources }) => resources.node.ID === task.NodeID);
     const [fits] = fitting(own, wish);
     if (fits === undefined) return explained(task, waits(explain(own, wish), nowMs));
-    fits.resources.take(wish.reservation);
+    const generic = fits.resources.take(wish.reservation);
     fits.ofService += 1;
     const node = fits.resources.node.ID;
-    return [{ kind: "assignTask", id: task.ID, node, status: assigned(nowMs) }];
+    return [assign(task, node, { status: assigned(nowMs), generic })];
   }
+}
+
+function assign(
+  { ID }: Task,
+  node: NodeId,
+  { status, generic }: { status: TaskStatus; generic: readonly GenericResource[] },
+): PlannedChange {
+  const change = { kind: "assignTask", id: ID, node, status } as const;
+  return generic.length === 0 ? change : { ...change, generic };
 }
 
 function assigned(nowMs: number): TaskStatus {

@@ -5,6 +5,7 @@ export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export { checkUsage, type Usage } from "./checks/usage.ts";
 export {
+  Budget,
   checkTemplate,
   expandPayload,
   expandTemplate,
@@ -70,6 +71,14 @@ export type {
   SecretContent,
   Templating,
 } from "./objects/content.ts";
+export { engineTooOld } from "./objects/engine-need.ts";
+export {
+  claimResources,
+  kindAndCount,
+  parseGenericResources,
+  resourceEnv,
+  withResources,
+} from "./objects/generic-resource.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
 export { label } from "./objects/label.ts";
@@ -98,6 +107,7 @@ export type {
   EndpointSpec,
   FileTarget,
   Healthcheck,
+  LogDriver,
   Mount,
   NetworkTarget,
   Placement,

@@ -8,18 +8,23 @@
  */
 import type { NetworkId } from "@gam/core";
 import {
+  Budget,
   type ContainerSpec,
   containerName,
+  engineTooOld,
   expandTemplate,
   hostPorts,
   type Labels,
+  type LogDriver,
   label,
   type Mount,
   macOf,
   type Network,
+  type NetworkTarget,
   type Node,
   type PortConfig,
   type Privileges,
+  resourceEnv,
   seccompProfile,
   type Task,
   type TaskAttachment,
@@ -33,6 +38,8 @@ export interface NetworkJoin {
   readonly address: string;
   /** Computed from the address, because the other nodes know only the address. */
   readonly mac: string;
+  /** Options for the engine's network driver. */
+  readonly driverOpts?: Labels;
 }
 
 export interface ContainerPlan {
@@ -48,6 +55,8 @@ export interface ContainerSurroundings {
   readonly cluster: string;
   readonly node: Node;
   readonly networks: readonly Network[];
+  /** Used when the task's spec names none. Undefined: the engine's own default. */
+  readonly logDriver?: LogDriver | undefined;
 }
 
 /** A plan, the reason why there is none, or a network in which this node has no gateway yet. */
@@ -62,9 +71,12 @@ const predefined = new Set(["host", "none", "bridge"]);
 export function planContainer(task: Task, around: ContainerSurroundings): Planned {
   const spec = task.Spec.ContainerSpec;
   const context = templateContext(task, around.node);
+  const budget = new Budget();
   const problems: string[] = [];
+  const tooOld = engineTooOld(task.Spec, around.node);
+  if (tooOld !== undefined) problems.push(tooOld);
   const expand = (text: string): string => {
-    const expanded = expandTemplate(text, context);
+    const expanded = expandTemplate(text, context, budget);
     if ("error" in expanded) problems.push(expanded.error);
     return "error" in expanded ? text : expanded.text;
   };
@@ -72,7 +84,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
     problems.push("secrets and configs are not supported");
   }
   const mode = planMode(task, around.networks, problems);
-  const joins = mode === "default" ? task.Gam.attachments.map(joinOf) : [];
+  const joins =
+    mode === "default" ? task.Gam.attachments.map((one) => joinOf(one, task.Spec.Networks)) : [];
   const joined = joins.map(({ network: id }) => around.networks.find(({ Id }) => Id === id));
   const gateways = joined.map((network) => network?.Gam.gateways[around.node.ID]);
   // The gateway of an internal network does not forward names that the cluster does not know.
@@ -81,6 +94,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   const mounts = (spec.Mounts ?? []).map((mount) => planMount(mount, expand));
   const body = {
     ...planProcess(spec, expand),
+    ...planEnv(task, expand),
     Image: spec.Image,
     Labels: labelsOf(task, around, joins.length),
     ...(ports.length > 0 && {
@@ -92,7 +106,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
       ...(mounts.length > 0 && { Mounts: mounts }),
       ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
       ...planResources(task),
-      ...planHost(task),
+      ...planHost(task, around.logDriver),
       // Any gateway answers all of the cluster's names that the container may query.
       ...(joins.length > 0 && { Dns: [open ?? gateways[0]] }),
     },
@@ -126,7 +140,6 @@ function planProcess(
   return {
     ...(spec.Command?.length && { Entrypoint: spec.Command }),
     ...(spec.Args?.length && { Cmd: spec.Args }),
-    ...(spec.Env?.length && { Env: spec.Env.map((line) => expandValue(line, expand)) }),
     ...(spec.Hostname && { Hostname: expand(spec.Hostname) }),
     ...(spec.Dir && { WorkingDir: spec.Dir }),
     ...(spec.User && { User: spec.User }),
@@ -138,6 +151,12 @@ function planProcess(
   };
 }
 
+function planEnv(task: Task, expand: (text: string) => string): Readonly<Record<string, unknown>> {
+  const own = (task.Spec.ContainerSpec.Env ?? []).map((line) => expandValue(line, expand));
+  const env = [...own, ...resourceEnv(task.GenericResources ?? [])];
+  return env.length === 0 ? {} : { Env: env };
+}
+
 /** Only the part after the first "=" is a template. */
 function expandValue(line: string, expand: (text: string) => string): string {
   const at = line.indexOf("=") + 1;
@@ -147,32 +166,45 @@ function expandValue(line: string, expand: (text: string) => string): string {
 const stopGraceNsDefault = 10e9;
 
 function planMount(mount: Mount, expand: (text: string) => string): Mount {
-  const labels = mount.VolumeOptions?.Labels;
-  const expanded = labels && Object.entries(labels).map(([key, value]) => [key, expand(value)]);
+  const { Source, Target, VolumeOptions: volume } = mount;
+  const all = (map: Labels): Labels =>
+    Object.fromEntries(Object.entries(map).map(([key, value]) => [key, expand(value)]));
+  const driver = volume?.DriverConfig;
   return {
     ...mount,
-    ...(mount.Source && { Source: expand(mount.Source) }),
-    ...(mount.Target && { Target: expand(mount.Target) }),
-    ...(expanded && {
-      VolumeOptions: { ...mount.VolumeOptions, Labels: Object.fromEntries(expanded) },
+    ...(Source && { Source: expand(Source) }),
+    ...(Target && { Target: expand(Target) }),
+    ...(volume && {
+      VolumeOptions: {
+        ...volume,
+        ...(volume.Labels && { Labels: all(volume.Labels) }),
+        ...(driver && {
+          DriverConfig: { ...driver, ...(driver.Options && { Options: all(driver.Options) }) },
+        }),
+      },
     }),
   };
 }
 
 function planResources(task: Task): Readonly<Record<string, unknown>> {
-  const { Limits, Reservations } = task.Spec.Resources ?? {};
+  const { Limits, Reservations, SwapBytes, MemorySwappiness } = task.Spec.Resources ?? {};
+  const memory = Limits?.MemoryBytes ?? 0;
   return {
     ...(Limits?.NanoCPUs && { NanoCpus: Limits.NanoCPUs }),
-    ...(Limits?.MemoryBytes && { Memory: Limits.MemoryBytes }),
+    ...(memory > 0 && { Memory: memory }),
+    // The engine counts memory and swap together.
+    ...(memory > 0 &&
+      SwapBytes !== undefined && { MemorySwap: SwapBytes < 0 ? -1 : memory + SwapBytes }),
+    ...(MemorySwappiness !== undefined && { MemorySwappiness }),
     ...(Limits?.Pids && { PidsLimit: Limits.Pids }),
     ...(Reservations?.MemoryBytes && { MemoryReservation: Reservations.MemoryBytes }),
   };
 }
 
-function planHost(task: Task): Readonly<Record<string, unknown>> {
+function planHost(task: Task, logDriver: LogDriver | undefined): Readonly<Record<string, unknown>> {
   const spec = task.Spec.ContainerSpec;
   const dns = spec.DNSConfig;
-  const log = task.Spec.LogDriver;
+  const log = task.Spec.LogDriver ?? logDriver;
   const security = securityOf(spec.Privileges ?? {});
   return {
     ...(spec.Groups?.length && { GroupAdd: spec.Groups }),
@@ -229,8 +261,12 @@ function bindingsOf(ports: readonly PortConfig[]): Record<string, { HostPort: st
   return bindings;
 }
 
-function joinOf({ network, address }: TaskAttachment): NetworkJoin {
-  return { network, address, mac: macOf(address) };
+function joinOf(
+  { network, address }: TaskAttachment,
+  targets: readonly NetworkTarget[] = [],
+): NetworkJoin {
+  const driverOpts = targets.find(({ Target }) => Target === network)?.DriverOpts;
+  return { network, address, mac: macOf(address), ...(driverOpts && { driverOpts }) };
 }
 
 /** `default` unless the task asks for one of the engine's own networks. */

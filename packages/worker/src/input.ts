@@ -1,4 +1,4 @@
-import type { Network, Node, Task } from "@gam/state";
+import type { LogDriver, Network, Node, Task } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState } from "./action.ts";
 
 /** This node's part of the replicated state, from its own copy. Send it whenever any of it changed. */
@@ -9,6 +9,8 @@ export interface Assignment {
   /** All tasks whose `NodeID` is this node. */
   readonly tasks: readonly Task[];
   readonly networks: readonly Network[];
+  /** The cluster's default for tasks that name none. */
+  readonly logDriver?: LogDriver | undefined;
   /**
    * The copy has everything that was committed when this peer started, so that what is missing in it does not
    * exist. Until then the worker creates nothing, and removes nothing as unknown.

@@ -381,8 +381,8 @@ export class Worker {
     const around = this.#assignment;
     if (task === undefined || around === undefined) return true;
     if (local.plan === undefined) {
-      const { cluster, self: node, networks } = around;
-      const planned = planContainer(task, { cluster, node, networks });
+      const { cluster, self: node, networks, logDriver } = around;
+      const planned = planContainer(task, { cluster, node, networks, logDriver });
       if ("error" in planned) return this.#reject(local, planned.error);
       // The task waits until the leader gives this node its part of the network.
       if ("awaits" in planned) return true;

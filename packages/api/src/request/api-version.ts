@@ -40,6 +40,11 @@ export function unversioned(url: string): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
+/** Returns: the version in the path, like "1.41"; undefined if it has none, which means the newest. */
+export function askedVersion(url: string): string | undefined {
+  return prefix.exec(url)?.[1];
+}
+
 /** Returns: whether the client is so old that it shows an error's body unparsed. */
 export function wantsPlainErrors(url: string): boolean {
   const asked = prefix.exec(url)?.[1];

@@ -2,6 +2,7 @@
 import { GamError, type ServiceId } from "@gam/core";
 import {
   type AskedChange,
+  engineTooOld,
   ingressOf,
   ingressPorts,
   readServiceSpec,
@@ -13,6 +14,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
 import { ApiError } from "../request/api-error.ts";
+import { askedVersion } from "../request/api-version.ts";
 import { Filters } from "../request/filters.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
@@ -49,7 +51,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const id = door.mint() as ServiceId;
     const registryAuth = authOf(request) ?? "";
     await writeService(context, (view, names) => {
-      const read = readSpec(body, context, { view, names });
+      const read = readSpec(body, context, { view, names, url: request.originalUrl });
       const spec = { ...read, Name: read.Name || madeUpName(id) };
       return { kind: "createService", id, spec, registryAuth };
     });
@@ -71,7 +73,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     await writeService(context, (view, names) => {
       const service = resolve(request.params.ref, view.services(), serviceNaming);
       // A rollback checks the body as well, but does not use it.
-      const spec = readSpec(body, context, { view, names });
+      const spec = readSpec(body, context, { view, names, url: request.originalUrl });
       if (rollback !== "" && rollback !== "previous") {
         throw new ApiError(500, `unrecognized rollback option ${rollback}`);
       }
@@ -119,9 +121,11 @@ async function writeService(
 function readSpec(
   body: unknown,
   context: RouteContext,
-  { view, names }: { readonly view: View; readonly names: EngineNames },
+  { view, names, url }: { readonly view: View; readonly names: EngineNames; readonly url: string },
 ): ServiceSpec {
-  const spec = readServiceSpec(body, { checkTemplate: context.checkTemplate });
+  const { checkTemplate } = context;
+  const spec = readServiceSpec(body, { checkTemplate, apiVersion: askedVersion(url) });
+  insistOnEngine(spec, view);
   const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
   if (Secrets !== undefined) throw later("secrets");
   if (Configs !== undefined) throw later("configs");
@@ -138,6 +142,15 @@ function readSpec(
     },
     ...(spec.Networks && { Networks: networksById(spec.Networks, view, names) }),
   };
+}
+
+/** Refuses what no engine of the cluster can do. Where only some can, the scheduler picks those. */
+function insistOnEngine({ TaskTemplate }: ServiceSpec, view: View): void {
+  const problems = view.nodes().map((node) => engineTooOld(TaskTemplate, node));
+  const [first] = problems;
+  if (first === undefined || problems.includes(undefined)) return;
+  const message = `${first}. All engines of this cluster are older`;
+  throw new ApiError(400, `rpc error: code = InvalidArgument desc = ${message}`);
 }
 
 function later(what: string): GamError {

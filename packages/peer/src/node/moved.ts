@@ -60,6 +60,7 @@ export function assignedOf(
     self: node,
     tasks: view.tasksOn(self),
     networks: view.networks(),
+    logDriver: cluster.Spec.TaskDefaults.LogDriver,
     caughtUp,
     index: view.index,
   };

@@ -78,6 +78,15 @@ export function someSpec({ random, view }: Surroundings, name: string): ServiceS
     PublishMode: pick(random, ["ingress", "host"] as const),
     ...(random.below(2) === 0 && { PublishedPort: 8000 + random.below(8) }),
   } as const;
+  const isJob = Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined;
+  const UpdateConfig = {
+    Parallelism: random.below(3),
+    Delay: 1e8,
+    FailureAction: pick(random, ["pause", "continue", "rollback"] as const),
+    Monitor: 1e9,
+    MaxFailureRatio: 0.5,
+    Order: pick(random, ["stop-first", "start-first"] as const),
+  };
   return {
     Name: name,
     Labels: { "gam.affinity": pick(random, ["client", ""]), owner: "somebody" },
@@ -106,14 +115,7 @@ export function someSpec({ random, view }: Surroundings, name: string): ServiceS
       ...(Networks.length > 0 && { Networks }),
     },
     Mode,
-    UpdateConfig: {
-      Parallelism: random.below(3),
-      Delay: 1e8,
-      FailureAction: pick(random, ["pause", "continue", "rollback"] as const),
-      Monitor: 1e9,
-      MaxFailureRatio: 0.5,
-      Order: pick(random, ["stop-first", "start-first"] as const),
-    },
+    ...(!isJob && { UpdateConfig }),
     ...(random.below(2) === 0 && { EndpointSpec: { Mode: "vip" as const, Ports: [port] } }),
   };
 }

@@ -28,10 +28,15 @@ export function taskAfter(
   const next = { ...task, ...moved(on) };
   switch (change.kind) {
     case "assignTask": {
-      const { node, status } = change;
+      const { node, status, generic } = change;
       if ((task.NodeID ?? node) !== node || on.view.node(node) === undefined) return task;
       if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return task;
-      return { ...next, NodeID: node, Status: status };
+      return {
+        ...next,
+        NodeID: node,
+        Status: status,
+        ...(generic !== undefined && { GenericResources: generic }),
+      };
     }
     case "attachTask": {
       // A global task has its node from the start, but waits until it is assigned to it.

@@ -120,6 +120,7 @@ export const taskFields: ChangeFields<"task"> = {
     id: id<TaskId>(),
     node: id<NodeId>(),
     status: where(checkTaskStatus, ({ State }) => State === "assigned", "state assigned"),
+    generic: optional(genericResources),
   },
   attachTask: { id: id<TaskId>(), attachments: checkTaskAttachments },
   explainTask: { id: id<TaskId>(), status: checkWaitingStatus },

@@ -19,6 +19,8 @@ import {
   toBytes,
 } from "@gam/template";
 
+export { Budget };
+
 export interface TemplateContext {
   readonly Service: {
     readonly ID: string;

@@ -17,6 +17,7 @@ import type {
 import type { Network } from "../objects/network.ts";
 import type {
   EngineHealth,
+  GenericResource,
   Node,
   NodeDescription,
   NodeNetwork,
@@ -159,6 +160,8 @@ export type PlannedChange =
       readonly id: TaskId;
       readonly node: NodeId;
       readonly status: TaskStatus;
+      /** What the task gets of the node's generic resources. */
+      readonly generic?: readonly GenericResource[] | undefined;
     }
   /** Why a task still waits. Void once it is assigned. */
   | { readonly kind: "explainTask"; readonly id: TaskId; readonly status: TaskStatus }

@@ -73,7 +73,7 @@ export const spokenDialect: Dialect = {
     judgeNode: { kind: 1, id: 1, status: 1 },
     endRootRotation: { kind: 1, publicKey: 1 },
     createTask: { kind: 1, task: 1 },
-    assignTask: { kind: 1, id: 1, node: 1, status: 1 },
+    assignTask: { kind: 1, id: 1, node: 1, status: 1, generic: 1 },
     explainTask: { kind: 1, id: 1, status: 1 },
     desireTask: { kind: 1, id: 1, desired: 1 },
     orphanTask: { kind: 1, id: 1, status: 1 },

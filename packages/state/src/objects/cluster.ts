@@ -1,4 +1,5 @@
 import type { Labels, Meta } from "./meta.ts";
+import type { LogDriver } from "./service.ts";
 
 /** Fields that clients send and expect back. Fields without a meaning here are kept unchanged. */
 export interface ClusterSpec {
@@ -14,7 +15,10 @@ export interface ClusterSpec {
     readonly HeartbeatPeriod: number;
   };
   readonly CAConfig: Readonly<Record<string, unknown>>;
-  readonly TaskDefaults: Readonly<Record<string, unknown>>;
+  readonly TaskDefaults: {
+    /** For tasks whose spec names no log driver. */
+    readonly LogDriver?: LogDriver;
+  };
   readonly EncryptionConfig: { readonly AutoLockManagers: boolean };
 }
 

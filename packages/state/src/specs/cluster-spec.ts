@@ -4,7 +4,6 @@ import {
   flag,
   labels,
   list,
-  opaque,
   readBody,
   signed,
   signedOrZero,
@@ -36,7 +35,9 @@ export const clusterShape = struct("Spec", {
     SigningCAKey: text,
     ForceRotate: unsigned,
   }),
-  TaskDefaults: opaque,
+  TaskDefaults: struct("TaskDefaults", {
+    LogDriver: struct("Driver", { Name: text, Options: labels }),
+  }),
   EncryptionConfig: struct("EncryptionConfig", { AutoLockManagers: flag }),
 });
 

@@ -285,8 +285,8 @@ const refused: readonly (readonly [name: string, change: object, path: string])[
   ["a port that is a text", withSpec({ EndpointSpec: { Ports: [{ TargetPort: "80" }] } }), "spec"],
   ["labels that are no texts", withSpec({ Labels: { a: 1 } }), "spec"],
   [
-    "privileges without end",
-    withTemplate({ ContainerSpec: { Image: "a", Privileges: nested(40) } }),
+    "privileges that are no objects",
+    withTemplate({ ContainerSpec: { Image: "a", Privileges: { Seccomp: [nested(40)] } } }),
     "spec",
   ],
   [

@@ -105,6 +105,8 @@ export interface TaskWish {
   readonly desired?: DesiredState;
   readonly template?: Partial<TaskSpec>;
   readonly extra?: Partial<NewTask["Gam"]>;
+  /** Generic resources that it has got. */
+  readonly held?: NewTask["GenericResources"];
 }
 
 export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask {
@@ -118,6 +120,7 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
     ...(wish.node !== undefined && { NodeID: wish.node as NodeId }),
     Status: { Timestamp: at, State },
     DesiredState: wish.desired ?? "running",
+    ...(wish.held && { GenericResources: wish.held }),
     Gam: {
       templateVersion: 0,
       endpoint: {},
