@@ -1,11 +1,13 @@
 /** The real docker client, unmodified, against the API: a fake cluster and a fake engine behind it. */
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Rig } from "@gam/api/testing";
+import { rootCertificatePem } from "@gam/core";
 import { json } from "@gam/engine/testing";
 
 interface Ran {
@@ -104,7 +106,13 @@ test("node ls, inspect, update and rm", { skip }, async () => {
     "bbb0000000000000000000000",
   );
   await run("node", "update", "--label-rm", "zone", "--availability", "active", "host2");
+  assert.match(
+    await fails("node", "rm", "host2"),
+    /is a cluster manager .* It must be demoted to worker before removal$/,
+  );
+  await run("node", "demote", "host2");
   assert.match(await fails("node", "rm", "host2"), /is not down and can't be removed$/);
+  await run("node", "promote", "host2");
   assert.match(await fails("node", "inspect", "nosuch"), /node nosuch not found$/);
   assert.equal(await run("node", "ps", "host2", "--format", "{{.Name}}"), "");
 });
@@ -430,12 +438,11 @@ test("swarm init, join-token, join and leave", { skip }, async () => {
     const rotated = await on("swarm", "join-token", "--rotate", "-q", "worker");
     assert.match(rotated.out, /^gam-1-w-\S+\n$/);
     const trusted = await on("swarm", "ca");
-    assert.match(trusted.out, /^-----BEGIN PUBLIC KEY-----\n/);
+    assert.equal(new X509Certificate(trusted.out).subject, "CN=gam");
     assert.match((await on("info")).out, /Root Rotation In Progress: false/);
     assert.equal((await on("swarm", "ca", "--rotate", "--detach")).err, "");
     assert.match((await on("info")).out, /Root Rotation In Progress: true/);
     assert.match((await on("swarm", "init")).err, /already part of a swarm/);
-    assert.match((await on("swarm", "update", "--autolock")).err, /autolock comes with a later/);
     assert.match((await on("swarm", "leave")).err, /Removing the last manager/);
     assert.equal((await on("swarm", "leave", "--force")).out, "Node left the swarm.\n");
     const pools = ["--default-addr-pool", "10.20.0.0/16", "--default-addr-pool", "10.30.0.0/16"];
@@ -454,6 +461,70 @@ test("swarm init, join-token, join and leave", { skip }, async () => {
     await alone.stop();
   }
 });
+
+test("swarm init and update --autolock, unlock-key, unlock, and what a locked manager says", {
+  skip,
+}, async () => {
+  const alone = await Rig.start(0);
+  try {
+    const on = async (...args: string[]): Promise<Ran> => docker(args, "", alone);
+    const made = await on("swarm", "init", "--autolock", "--cert-expiry", "720h");
+    const key = /^ {4}(SWMKEY-1-\S+)$/m.exec(made.out)?.[1] ?? "";
+    assert.notEqual(key, "", made.out + made.err);
+    assert.equal((await on("swarm", "unlock-key", "-q")).out.trim(), key);
+    const info = (await on("info")).out;
+    assert.match(info, /Autolock Managers: true\n/);
+    assert.match(info, /Expiry Duration: 4 weeks\n/);
+    const rotated = await on("swarm", "unlock-key", "--rotate");
+    assert.match(rotated.out, /^Successfully rotated manager unlock key\.\n/);
+    const second = /SWMKEY-1-\S+/.exec(rotated.out)?.[0] ?? "";
+    assert.notEqual(second, key);
+    assert.match((await on("swarm", "unlock")).err, /swarm is not locked/);
+
+    alone.door.lock();
+    const refusal = /needs to be unlocked before it can be used\. Please use "docker swarm unlock"/;
+    for (const command of [
+      "node ls",
+      "service ls",
+      "swarm join-token worker",
+      "swarm unlock-key",
+    ]) {
+      assert.match((await on(...command.split(" "))).err, refusal, command);
+    }
+    assert.match((await on("info")).out, /Swarm: locked\n/);
+    assert.match((await on("swarm", "leave")).err, /Please unlock it first or use `--force`/);
+    const wrong = await docker(["swarm", "unlock"], `${key}\n`, alone);
+    assert.match(wrong.err, /swarm could not be unlocked: invalid key provided/);
+    assert.equal((await docker(["swarm", "unlock"], `${second}\n`, alone)).code, 0);
+    assert.equal((await on("node", "ls", "-q")).code, 0);
+    assert.equal((await on("swarm", "update", "--autolock=false")).out, "Swarm updated.\n");
+    assert.match((await on("swarm", "unlock-key")).err, /no unlock key is set/);
+
+    const external = ["--external-ca", "protocol=cfssl,url=https://ca.example"];
+    for (const args of [
+      ["update", ...external],
+      ["ca", "--rotate", "--detach", "--ca-cert", caFile(), ...external],
+    ]) {
+      const refused = await on("swarm", ...args);
+      assert.match(refused.err, /Cannot use an external certificate or key/, args.join(" "));
+    }
+    const short = await on("swarm", "update", "--cert-expiry", "59m");
+    assert.match(short.err, /minimum certificate expiry time must be: 1h0m0s/);
+    assert.match((await on("swarm", "init")).err, /already part of a swarm/);
+    assert.equal((await on("swarm", "init", "--force-new-cluster")).code, 0);
+    assert.deepEqual(alone.door.recovered, [true]);
+  } finally {
+    await alone.stop();
+  }
+});
+
+/** Returns: the path of some X.509 certificate. */
+function caFile(): string {
+  const file = join(folder, "ca.pem");
+  const key = Buffer.alloc(32, 7);
+  writeFileSync(file, rootCertificatePem(key, Buffer.alloc(64)));
+  return file;
+}
 
 test("run -i waits for its container through the proxy, with both halves of its streams", {
   skip,

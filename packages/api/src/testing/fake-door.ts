@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { type Duplex, duplexPair } from "node:stream";
 import { GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
-import { counterMint } from "@gam/core/testing";
+import { counterMint, testKey } from "@gam/core/testing";
 import {
   type AskedChange,
   type Change,
@@ -107,7 +107,7 @@ export class FakeDoor implements ClusterDoor {
 
   newUnlockKey(): SealedForRoots {
     this.#unlockKeys += 1;
-    const { RootPublicKey = "" } = this.store.cluster ?? {};
+    const { RootPublicKey = testKey("root") } = this.store.cluster ?? {};
     return { [RootPublicKey]: `SWMKEY-1-${this.#unlockKeys}` };
   }
 
@@ -231,7 +231,8 @@ export class FakeDoor implements ClusterDoor {
       Spec: spec,
       ...(spec.EncryptionConfig.AutoLockManagers && { UnlockKey: this.newUnlockKey() }),
       Tokens: { Worker: aToken("w1"), Manager: aToken("m1") },
-      RootPublicKey: "",
+      RootPublicKey: testKey("root"),
+      RootSelfSignature: Buffer.alloc(64, "s").toString("base64"),
       ...dataPath,
     };
     this.apply([
