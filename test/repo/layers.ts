@@ -57,7 +57,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/agent/src": ["disk", "trust"],
   "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes"],
   "packages/cli/src": ["agent", "views", "commands"],
-  "packages/compose/src": ["reading"],
+  "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
   "packages/network/src": ["plan", "allocation", "tables"],

@@ -7,6 +7,12 @@ async function main(): Promise<void> {
     cwd: process.cwd(),
     isTerminal: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     nowMs: () => Date.now(),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    onInterrupt: (call) => {
+      process.on("SIGINT", call);
+      return () => process.off("SIGINT", call);
+    },
+    ...(process.stdout.isTTY === true && { draw: (text: string) => process.stdout.write(text) }),
     ...(process.stdin.isTTY === true && process.stdout.isTTY === true && { ask }),
     print: (line) => console.log(line),
     complain: (line) => console.error(line),

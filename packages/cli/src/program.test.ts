@@ -33,6 +33,8 @@ async function gam(
     environment: { ...nowhere, ...environment },
     cwd: folder,
     isTerminal: false,
+    pause: () => Promise.resolve(),
+    onInterrupt: () => () => undefined,
     nowMs: () => Date.now(),
     print: (line) => printed.push(line),
     complain: (line) => complained.push(line),

@@ -2,7 +2,7 @@
  * Program: the commands and their options. The code of a command is loaded only when the command runs, so
  * that `gam --help` is quick.
  *
- * Exit codes: 0 done, 1 failed or something is wrong, 2 wrong usage.
+ * Exit codes: 0 done, 1 failed or something is wrong, 2 wrong usage, 130 ended by Ctrl-C.
  */
 import { GamError } from "@gam/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -16,10 +16,15 @@ const socketDefault = "/run/gam.sock";
 export async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     let exit = 0;
-    const unhealthy = (): void => {
-      exit = 1;
+    const ends: Ends = {
+      unhealthy: () => {
+        exit = 1;
+      },
+      interrupted: () => {
+        exit = interruptedExit;
+      },
     };
-    await build(io, unhealthy).parseAsync([...args], { from: "user" });
+    await build(io, ends).parseAsync([...args], { from: "user" });
     return exit;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
@@ -29,7 +34,16 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
   }
 }
 
-function build(io: CommandIo, unhealthy: () => void): Command {
+/** How a command ends that does not throw. */
+interface Ends {
+  readonly unhealthy: () => void;
+  readonly interrupted: () => void;
+}
+
+/** 128 and the number of SIGINT, as shells expect. */
+const interruptedExit = 130;
+
+function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   const program = new Command("gam")
     .description("Runs containers on many hosts as if they were one")
     .version(manifest.version, "-v, --version", "show the version")
@@ -55,7 +69,7 @@ function build(io: CommandIo, unhealthy: () => void): Command {
   addMeshCommands(program, client, io);
   addDoctorCommand(program, client, io, unhealthy);
   addRecoverCommand(program, client, io, unhealthy);
-  addStackCommands(program, client, io);
+  addStackCommands(program, client, { io, interrupted });
   return program;
 }
 
@@ -165,47 +179,83 @@ function addRecoverCommand(
     });
 }
 
-function addStackCommands(program: Command, client: OpenClient, io: CommandIo): void {
+function addStackCommands(
+  program: Command,
+  client: OpenClient,
+  { io, interrupted }: { readonly io: CommandIo; readonly interrupted: () => void },
+): void {
   const stacks = () => import("./commands/stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
-  stack
-    .command("deploy")
-    .description("create or update the stack that the files describe")
+  const collect = (one: string, all: string[]): string[] => [...all, one];
+  const files = (command: Command): Command =>
+    command
+      .requiredOption(
+        "-c, --compose-file <file>",
+        'stack file, "-" for standard input; repeat for files that override it',
+        (file: string, before: string[] | undefined) => [...(before ?? []), file],
+      )
+      .option("--profile <profile>", "also services of this profile; * for all", collect, []);
+  files(stack.command("deploy").alias("up"))
+    .description("create or update the stack that the files describe, and wait until it runs")
     .argument("<name>", "name of the stack", stackName)
-    .requiredOption(
-      "-c, --compose-file <file>",
-      'stack file, "-" for standard input; repeat for files that override it',
-      (file: string, before: string[] | undefined) => [...(before ?? []), file],
-    )
-    .option(
-      "--profile <profile>",
-      "also deploy services of this profile",
-      (one, all: string[]) => [...all, one],
-      [],
+    .addOption(
+      new Option("-d, --detach [yes]", "do not wait until the services run")
+        .default(false)
+        .preset(true)
+        .argParser(yesOrNo),
     )
     .option("--prune", "remove services that the files no longer have")
+    .option("-q, --quiet", "do not show the progress")
     .addOption(
       new Option("--resolve-image <when>", "ask the registry for the image's digest")
         .choices(["always", "changed", "never"])
         .default("always"),
     )
-    .action(async (name, options) =>
-      (await stacks()).deploy(await client(), io, { name, ...options }),
-    );
+    .option("--with-registry-auth", "give the nodes the docker client's credentials for registries")
+    .action(async (name, options) => {
+      const isDone = await (await stacks()).deploy(await client(), io, { name, ...options });
+      if (!isDone) interrupted();
+    });
+  files(stack.command("config"))
+    .description("print the files as one, with their variables filled in")
+    .action(async (options) => (await stacks()).config(io, options));
   stack
     .command("ls")
+    .alias("list")
     .description("show the stacks")
     .action(async () => (await stacks()).list(await client(), io));
+  stack
+    .command("services")
+    .description("show the services of a stack")
+    .argument("<name>", "name of the stack", stackName)
+    .option("-f, --filter <key=value>", "show only these services", collect, [])
+    .option("-q, --quiet", "show only ids")
+    .action(async (name, options) =>
+      (await stacks()).services(await client(), io, { name, ...options }),
+    );
   stack
     .command("ps")
     .description("show the tasks of a stack")
     .argument("<name>", "name of the stack", stackName)
-    .action(async (name) => (await stacks()).tasks(await client(), io, name));
+    .option("-f, --filter <key=value>", "show only these tasks", collect, [])
+    .option("--no-resolve", "show ids of services and nodes instead of names")
+    .option("--no-trunc", "show whole ids, images and errors")
+    .option("-q, --quiet", "show only ids")
+    .action(async (name, options) =>
+      (await stacks()).tasks(await client(), io, { name, ...options }),
+    );
   stack
     .command("rm")
+    .aliases(["remove", "down"])
     .description("remove stacks")
     .argument("<names...>", "names of the stacks")
     .action(async (names) => (await stacks()).remove(await client(), io, names));
+}
+
+function yesOrNo(word: string): boolean {
+  if (/^(?:true|1|t)$/i.test(word)) return true;
+  if (/^(?:false|0|f)$/i.test(word)) return false;
+  throw new InvalidArgumentError("Use true or false");
 }
 
 function stackName(name: string): string {

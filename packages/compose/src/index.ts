@@ -1,3 +1,5 @@
+export { withObjects } from "./object-spec.ts";
 export { readStack } from "./read-stack.ts";
 export { type Problem, showProblem } from "./reading/problem.ts";
-export { imageLabel, type Stack, stackLabel } from "./spec.ts";
+export type { Stack, StackService } from "./spec.ts";
+export { imageLabel, stackLabel } from "./stack-names.ts";

@@ -3,10 +3,28 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ContainerSpec } from "@gam/state";
+import { withObjects } from "./object-spec.ts";
 import { readStack, type StackResult } from "./read-stack.ts";
 import { showProblem } from "./reading/problem.ts";
+import type { Stack } from "./spec.ts";
 
 const folder = new URL("../testdata/", import.meta.url);
+
+/** What is sent for a stack. The id of a secret or config is `id of NAME`. */
+function bodies(stack: Stack): object {
+  const { networks, secrets, configs, services } = stack;
+  const idsOf = (uses: readonly { readonly name: string }[]): Map<string, string> =>
+    new Map(uses.map(({ name }) => [name, `id of ${name}`]));
+  const whole = services.map((service) =>
+    withObjects(service, { secrets: idsOf(service.secrets), configs: idsOf(service.configs) }),
+  );
+  return {
+    networks: networks.map(({ body }) => body),
+    secrets: secrets.map(({ body }) => body),
+    configs: configs.map(({ body }) => body),
+    services: whole,
+  };
+}
 
 /** Each folder has stack files and `want.json`: the docker client's requests for them. */
 for (const name of readdirSync(folder)) {
@@ -19,14 +37,16 @@ for (const name of readdirSync(folder)) {
         .map((file) => ({ name: file, text: read(file) })),
       {
         projectName: "shop",
-        environment: { HOME: "/home/me" },
+        environment: { HOME: "/home/me", TAG: "2" },
         workingDir: "/srv/stack",
-        envFile: (path) => (existsSync(new URL(path, here)) ? read(path) : undefined),
+        readFile: (path) => {
+          const url = new URL(path.replace("/srv/stack/", ""), here);
+          return existsSync(url) ? readFileSync(url) : undefined;
+        },
       },
     );
     assert.ok(result.ok, JSON.stringify(result));
-    const { networks, services } = result.stack;
-    assert.deepEqual({ networks, services }, JSON.parse(read("want.json")));
+    assert.deepEqual(bodies(result.stack), JSON.parse(read("want.json")));
   });
 }
 
@@ -69,14 +89,97 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
   {
     name: "refuses invalid YAML",
     text: "services: [1",
-    want: [
-      "stack.yml:1:13: Flow sequence in block collection must be sufficiently indented and end with a ]",
-    ],
+    want: ['stack.yml:1:13: found no closing "]": add it'],
   },
   {
     name: "refuses the same key twice",
     text: "services:\n  a: {image: x}\n  a: {image: y}\n",
-    want: ["stack.yml:3:3: Map keys must be unique"],
+    want: ['stack.yml:3:3: found the key "a" twice, first in line 2: remove one of them'],
+  },
+  {
+    name: "refuses an empty file",
+    text: "# nothing\n",
+    want: ['stack.yml:1:1: found an empty file: write at least "services:"'],
+  },
+  {
+    name: "says one sentence about a wrong indent",
+    text: "services:\n  a:\n    image: x\n   ports: []\n    tty: true\n",
+    want: [
+      'stack.yml:4:4: found a wrong indent at "ports:": keys of one map begin in the same column',
+    ],
+  },
+  {
+    name: "says one sentence about a tab",
+    text: "services:\n\ta:\n\t\timage: x\n",
+    want: ["stack.yml:2:1: found a tab as indentation: use spaces"],
+  },
+  {
+    name: "hints at paths of Windows",
+    text: "services:\n  a: {image: x, volumes: ['C:/data:/x', {type: bind, source: 'D:\\y', target: /y}]}\n",
+    want: [
+      'stack.yml:2:27: found the Windows path "C:/data": nodes are Linux hosts: write a path such as /srv/data',
+      'stack.yml:2:41: found the Windows path "D:\\y": nodes are Linux hosts: write a path such as /srv/data',
+    ],
+  },
+  {
+    name: "names the variable that an image or a constraint lacks",
+    text: "services:\n  a: {image: 'reg/${NONE}:1', deploy: {placement: {constraints: ['node.labels.a == ${NONE}']}}}\n",
+    want: [
+      'stack.yml:2:14: image "reg/:1" is not valid: variable "NONE" is not set',
+      'stack.yml:2:66: constraint "node.labels.a == " is not valid: variable "NONE" is not set',
+      'warning stack.yml:2:14: variable "NONE" is not set: it is read as ""',
+    ],
+  },
+  {
+    name: "tells warnings of one kind together",
+    text: "services:\n  a: {image: x, tty: $A,\n    user: '$B$C'}\n  b: {image: x,\n    container_name: x}\n  c: {image: x,\n    container_name: $A}\n",
+    want: [
+      'stack.yml:2:22: wanted true or false, found ""',
+      'warning stack.yml:2:22: variables that are not set are read as "": A, B, C (also in line 3)',
+      'warning stack.yml:5:5: "container_name" is ignored: the cluster names containers after their service and slot (also in line 7)',
+    ],
+  },
+  {
+    name: "does not warn of restart: no",
+    text: "services:\n  a: {image: x, restart: 'no'}\n",
+    want: [],
+  },
+  {
+    name: "refuses what the API would refuse, with its place",
+    text: "services:\n  a.b: {image: x}\n  b: {image: x, deploy: {resources: {limits: {memory: 1M}}}}\n  c: {image: x, ports: ['80:80']}\n  d: {image: x, ports: ['80:81']}\n",
+    want: [
+      'stack.yml:2:8: service "shop_a.b": name must be valid as a DNS name component',
+      "stack.yml:3:6: invalid memory value 1048576: Must be at least 4MiB",
+      'stack.yml:5:6: port 80/tcp is also published by service "shop_c": change one of them',
+    ],
+  },
+  {
+    name: "refuses networks of one host",
+    text: "services: {a: {image: x}}\nnetworks: {default: {driver: bridge}}\n",
+    want: [
+      'stack.yml:2:21: network "shop_default" has the driver "bridge", which services cannot use: remove "driver", or write "overlay"',
+    ],
+  },
+  {
+    name: "judges names and contents of secrets and configs",
+    text: "services: {a: {image: x}}\nsecrets:\n  a: {file: a, name: 'x-${NONE:?make it}'}\n  b: {environment: NONE}\n  c: {}\n  d: {external: true, file: a}\nconfigs:\n  e: {content: '${TAG}', driver: x}\n",
+    want: [
+      'stack.yml:3:6: found no file "a" for this secret: create it',
+      'stack.yml:3:22: variable "NONE" is required: make it',
+      'stack.yml:4:6: found no variable "NONE" for this secret: set it',
+      'stack.yml:5:6: found a secret without content: add "file", "environment", "content" or "external: true"',
+      'stack.yml:6:6: found "external" and "file": remove one of them',
+      'stack.yml:8:6: "driver" is not supported: only secrets have one',
+    ],
+  },
+  {
+    name: "refuses names of secrets that a cluster refuses",
+    text: "services: {a: {image: x}}\nsecrets:\n  a: {content: x, name: 'a b'}\n  b: {content: ''}\n  c: {content: x, name: shop_d}\n  d: {content: x}\n",
+    want: [
+      'stack.yml:3:6: secret name "a b" is not valid: use up to 64 letters, digits, "-", "_" and "."',
+      'stack.yml:4:6: secret "shop_b" has 0 bytes: wanted 1 to 511999',
+      'stack.yml:6:6: secret "shop_d" is also in line 5: change one name',
+    ],
   },
   {
     name: "refuses an anchor that contains itself",
@@ -105,10 +208,12 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     ],
   },
   {
-    name: "refuses secrets, at the place where they are used",
-    text: "services:\n  a: {image: x, secrets: [s]}\n",
+    name: "refuses undefined secrets and targets that are there twice",
+    text: "services:\n  a: {image: x, secrets: [s, {source: t, target: u}, u], configs: [s]}\nsecrets: {t: {content: x}, u: {content: x}}\n",
     want: [
-      'stack.yml:2:17: "secrets" is not supported: gam does not have them yet; bind-mount a file or set environment',
+      'stack.yml:2:27: secret "s" is not defined: add it under the top-level "secrets"',
+      'stack.yml:2:54: found the target "u" twice, first in line 2: change one of them',
+      'stack.yml:2:68: config "s" is not defined: add it under the top-level "configs"',
     ],
   },
   {
@@ -156,7 +261,7 @@ test("readStack() leaves services of other profiles out", () => {
   const text = "services:\n  a: {image: x}\n  b: {image: x, profiles: [dev]}\n";
   const names = (profiles: string[]): string[] => {
     const result = read(text, profiles);
-    return result.ok ? result.stack.services.map(({ Name }) => Name) : [];
+    return result.ok ? result.stack.services.map(({ spec }) => spec.Name) : [];
   };
   assert.deepEqual(names([]), ["shop_a"]);
   assert.deepEqual(names(["dev"]), ["shop_a", "shop_b"]);
@@ -166,13 +271,14 @@ test("readStack() names the networks that must exist already", () => {
   const result = read(
     "services: {a: {image: x, networks: [n, host]}}\nnetworks: {n: {external: {name: real}}, host: {external: true}}\n",
   );
-  assert.deepEqual(result.ok && result.stack.externalNetworks, ["host", "real"]);
+  const names = result.ok ? result.stack.externalNetworks.map(({ name }) => name) : [];
+  assert.deepEqual(names, ["host", "real"]);
   assert.deepEqual(result.ok && result.stack.networks, []);
 });
 
 function container(service: string): Partial<ContainerSpec> {
   const result = read(`services:\n  a: {image: x, ${service}}\n`);
-  return (result.ok && result.stack.services[0]?.TaskTemplate.ContainerSpec) || {};
+  return (result.ok && result.stack.services[0]?.spec.TaskTemplate.ContainerSpec) || {};
 }
 
 test("readStack() does not drop a capability that it adds", () => {

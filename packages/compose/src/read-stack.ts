@@ -1,17 +1,19 @@
 /**
  * Read stack: turns stack files into Engine API objects, or reports every mistake with file, line and column.
  *
- *   files -> value.ts -> file.ts -> overlay.ts -> spec.ts
- *            YAML        meaning    one of all    Engine API
+ *   files -> load.ts -> overlay.ts -> spec.ts -> judge.ts
+ *            meaning    one of all    Engine API  what a cluster would refuse
  *
  * The result equals what `docker stack deploy` sends for the same files. Opens nothing itself: texts,
- * environment and paths are arguments.
+ * environment and the bytes of files are arguments.
  */
-import { type File, readFile } from "./file.ts";
+
+import { judge } from "./judge.ts";
+import { load } from "./load.ts";
 import { overlay } from "./overlay.ts";
 import type { Environment } from "./reading/interpolate.ts";
-import type { Problem } from "./reading/problem.ts";
-import { parseFile } from "./reading/value.ts";
+import { groupProblems, type Problem } from "./reading/problem.ts";
+import type { File } from "./shape/file.ts";
 import { type Stack, toStack } from "./spec.ts";
 
 export interface StackFile {
@@ -26,17 +28,20 @@ export interface StackOptions {
   readonly environment: Environment;
   /** Absolute: the folder of the first file. */
   readonly workingDir: string;
-  /** Services with `profiles` are left out unless one of their profiles is in this list. */
+  /** Services with `profiles` are left out unless one of their profiles is in this list, or `*` is. */
   readonly profiles?: readonly string[];
-  /**
-   * Returns: the text of the env file at this path, which is as in the stack file; `undefined` if there is
-   * none.
-   */
-  readonly envFile?: (path: string) => string | undefined;
+  /** Returns: the bytes of the file at this absolute path; `undefined` if there is none. */
+  readonly readFile?: (path: string) => Uint8Array | undefined;
 }
 
 export type StackResult =
-  | { readonly ok: true; readonly stack: Stack; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly stack: Stack;
+      /** All files as one. */
+      readonly file: File;
+      readonly warnings: readonly Problem[];
+    }
   | {
       readonly ok: false;
       readonly errors: readonly Problem[];
@@ -45,34 +50,32 @@ export type StackResult =
 
 /** Reads the files. A later one overrides the earlier ones. */
 export function readStack(files: readonly StackFile[], options: StackOptions): StackResult {
-  const { environment, projectName, profiles = [] } = options;
+  const { environment, projectName, workingDir, readFile = () => undefined } = options;
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
-  const envFile = options.envFile ?? (() => undefined);
-  const context = { environment, errors, warnings, envFile };
+  const context = { environment, errors, warnings, folder: workingDir, readFile };
   const order = files.map(({ name }) => name);
-  const refuse = (): StackResult => ({
-    ok: false,
-    errors: sorted(errors, order),
-    warnings: sorted(warnings, order),
-  });
-  const read = files.flatMap(({ name, text }): File[] => {
-    const value = parseFile(name, text, errors);
-    const file = value && readFile(value, context);
-    return file ? [file] : [];
-  });
-  const whole = overlay(read);
-  if (whole === undefined || errors.length > 0) return refuse();
-  const names = Object.entries(whole.services ?? {})
-    .filter(([, service]) => {
-      const wanted = service.profiles ?? [];
-      return wanted.length === 0 || wanted.some((profile) => profiles.includes(profile));
+  const told = (problems: readonly Problem[]): Problem[] => groupProblems(sorted(problems, order));
+  const refuse = (): StackResult => ({ ok: false, errors: told(errors), warnings: told(warnings) });
+  const read = files.flatMap((file) => load({ ...file, context }) ?? []);
+  const file = overlay(read);
+  if (file === undefined || errors.length > 0) return refuse();
+  const names = enabled(file, options.profiles ?? []);
+  const services = names.flatMap((name) => file.services?.[name] ?? []);
+  const stack = toStack(file, names, { projectName, errors, warnings });
+  judge(stack, { file, services, errors, warnings });
+  return errors.length > 0 ? refuse() : { ok: true, stack, file, warnings: told(warnings) };
+}
+
+/** Returns: the names of the services of these profiles and of those without, sorted. */
+function enabled(file: File, profiles: readonly string[]): string[] {
+  return Object.entries(file.services ?? {})
+    .filter(([, { profiles: wanted = [] }]) => {
+      const isWanted = wanted.some((one) => profiles.includes(one));
+      return wanted.length === 0 || profiles.includes("*") || isWanted;
     })
-    .map(([name]) => name);
-  const home = environment.HOME;
-  const { workingDir } = options;
-  const stack = toStack(whole, names, { projectName, workingDir, home, errors, warnings });
-  return errors.length > 0 ? refuse() : { ok: true, stack, warnings: sorted(warnings, order) };
+    .map(([name]) => name)
+    .sort();
 }
 
 /** Returns: the problems sorted by file in the given order, then by line and column. */

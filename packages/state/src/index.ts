@@ -143,6 +143,7 @@ export {
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
 export { seccompProfile } from "./specs/field-rules.ts";
+export { isImageReference } from "./specs/image-reference.ts";
 export { goFields } from "./specs/json-shape.ts";
 export {
   demandsEncryption,
@@ -154,6 +155,7 @@ export {
 export { readNodeSpec } from "./specs/node-spec.ts";
 export { type CheckTemplate, readServiceSpec, withDefaults } from "./specs/service-spec.ts";
 export { steeringLabels } from "./specs/steering-labels.ts";
+export { nameProblem } from "./specs/swarm-name.ts";
 export { readInitRequest, readJoinRequest, readUnlockRequest } from "./specs/swarm-request.ts";
 export {
   checkChange,

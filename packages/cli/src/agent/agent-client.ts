@@ -20,6 +20,13 @@ export interface AgentResponse {
   readonly body: unknown;
 }
 
+export interface Sending {
+  readonly method: Method;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export class AgentClient {
   readonly socket: string;
 
@@ -41,6 +48,11 @@ export class AgentClient {
 
   /** Returns: the answer, whatever its status. Errors: UNREACHABLE. */
   ask(method: Method, path: string, body?: unknown): Promise<AgentResponse> {
+    return this.send({ method, path, body });
+  }
+
+  /** Returns: the answer, whatever its status. Errors: UNREACHABLE. */
+  send({ method, path, body, headers }: Sending): Promise<AgentResponse> {
     return new Promise((resolve, reject) => {
       const waitMsMax = method === "POST" ? changeMsMax : answerMsMax;
       const sent = body === undefined ? "" : JSON.stringify(body);
@@ -52,6 +64,7 @@ export class AgentClient {
           timeout: waitMsMax,
           headers: {
             host: "gam",
+            ...headers,
             "content-length": Buffer.byteLength(sent),
             ...(sent === "" ? {} : { "content-type": "application/json" }),
           },
@@ -83,8 +96,13 @@ export class AgentClient {
     }
   }
 
-  async #insist(method: Method, path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.ask(method, path, body);
+  #insist(method: Method, path: string, body?: unknown): Promise<unknown> {
+    return this.insist({ method, path, body });
+  }
+
+  /** Returns: the body of an answer that is no refusal. Errors: as above. */
+  async insist(sending: Sending): Promise<unknown> {
+    const answer = await this.send(sending);
     if (answer.status < 400) return answer.body;
     const code = answer.status === 404 ? "NOT_FOUND" : "REFUSED";
     throw new GamError(code, saidBy(answer));

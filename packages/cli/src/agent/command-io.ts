@@ -6,6 +6,12 @@ export interface CommandIo {
   readonly isTerminal: boolean;
   /** Milliseconds since 1970. */
   nowMs(): number;
+  /** Resolves after that time. */
+  pause(ms: number): Promise<void>;
+  /** Calls back on Ctrl-C, which then does not end the program. Returns: a function that undoes this. */
+  onInterrupt(call: () => void): () => void;
+  /** Writes to the terminal without a new line. Absent where the answer does not go to a terminal. */
+  readonly draw?: (text: string) => void;
   /** Asks the user and resolves to the line that they typed. Absent without a terminal. */
   readonly ask?: (question: string) => Promise<string>;
   /** Writes one line of the answer. */

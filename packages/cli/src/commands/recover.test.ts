@@ -79,6 +79,8 @@ async function gam(context: TestContext, args: readonly string[], told: Told = {
     environment: {},
     cwd: tmpdir(),
     isTerminal: false,
+    pause: () => Promise.resolve(),
+    onInterrupt: () => () => undefined,
     nowMs: () => nowMs,
     print: (line) => printed.push(line),
     complain: (line) => complained.push(line),

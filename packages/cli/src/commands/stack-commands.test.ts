@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
-import { type FakeAgent, fakeAgent, type Script } from "../testing/fake-agent.ts";
+import { type FakeAgent, fakeAgent, refusal, type Script } from "../testing/fake-agent.ts";
 import { type DeployOptions, deploy, list, remove, tasks } from "./stack-commands.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gam-stack-"));
@@ -29,6 +29,8 @@ async function stage(context: TestContext, script: Script): Promise<Stage> {
     environment: { TAG: "2" },
     cwd: folder,
     isTerminal: false,
+    pause: () => Promise.resolve(),
+    onInterrupt: () => () => undefined,
     nowMs: () => Date.parse("2026-01-01T00:10:00Z"),
     print: (line) => printed.push(line),
     complain: (line) => complained.push(line),
@@ -41,11 +43,13 @@ const options: DeployOptions = {
   composeFile: ["shop.yml"],
   profile: [],
   resolveImage: "always",
+  detach: true,
 };
 const label = '{"label":{"com.docker.stack.namespace=shop":true}}';
+const labels = { "com.docker.stack.namespace": "shop" };
 const nothing: Script = {
-  [`GET /v1.41/services?filters=${label}`]: [],
-  [`GET /v1.41/networks?filters=${label}`]: [],
+  "GET /v1.41/services": [],
+  "GET /v1.41/networks": [],
   "POST /v1.41/networks/create": { Id: "net" },
   "POST /v1.41/services/create": { ID: "svc" },
 };
@@ -61,6 +65,8 @@ function service(name: string, image: string, stackImage: string): object {
     },
   };
 }
+
+const foreign = { TaskTemplate: {}, Labels: { "com.docker.stack.namespace": "other" } };
 
 /** The requests that change something, without their bodies. */
 function changes({ heard }: FakeAgent): string[] {
@@ -115,11 +121,12 @@ test("stack deploy updates existing services and prunes those that left the file
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
   const { agent, client, io, printed } = await stage(context, {
     ...nothing,
-    [`GET /v1.41/services?filters=${label}`]: [
+    "GET /v1.41/services": [
       service("shop_web", "web:latest@sha256:11", "web"),
       service("shop_old", "old", "old"),
+      { ...service("other_web", "web", "web"), Spec: { ...foreign, Name: "other_web" } },
     ],
-    [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
+    "GET /v1.41/networks": [{ Id: "net", Name: "shop_default", Scope: "swarm", Labels: labels }],
     "POST /v1.41/services/id-shop_web/update?version=7": { Warnings: null },
     "DELETE /v1.41/services/id-shop_old": {},
   });
@@ -137,7 +144,8 @@ test("stack deploy changes nothing when a file has errors", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {imag: web, deploy: {replicas: x}}\n");
   const { agent, client, io, complained } = await stage(context, nothing);
   await assert.rejects(deploy(client, io, options), {
-    message: 'Cannot deploy "shop": 2 errors in its files. Correct them and deploy again',
+    message:
+      'Cannot deploy "shop": 2 errors in its files, nothing was changed. Correct them and deploy again',
   });
   assert.match(
     complained[0] ?? "",
@@ -146,32 +154,49 @@ test("stack deploy changes nothing when a file has errors", async (context) => {
   assert.deepEqual(agent.heard, []);
 });
 
-test("stack deploy refuses a missing external network before it changes anything", async (context) => {
+test("stack deploy tells everything that the cluster lacks before it changes anything", async (context) => {
   writeFileSync(
     join(folder, "shop.yml"),
-    "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
+    [
+      "services:",
+      "  web: {image: web, networks: [front, near, back], ports: ['80:80'], secrets: [key]}",
+      "  api: {image: api, configs: [conf], ports: ['81:81']}",
+      "networks: {front: {external: true}, near: {external: true}, back: {}}",
+      "secrets: {key: {external: true}}",
+      "configs: {conf: {external: true, name: conf-v1}}",
+    ].join("\n"),
   );
-  const { agent, client, io } = await stage(context, nothing);
-  await assert.rejects(deploy(client, io, options), {
-    message: /^Cannot find external network "front"\. Create it with "docker network create/,
-  });
-  assert.deepEqual(changes(agent), []);
-});
-
-test("stack deploy refuses an external network that is not the cluster's", async (context) => {
-  writeFileSync(
-    join(folder, "shop.yml"),
-    "services:\n  web: {image: web, networks: [front]}\nnetworks:\n  front: {external: true}\n",
-  );
-  const { agent, client, io } = await stage(context, {
+  const port = { Protocol: "tcp", TargetPort: 80, PublishedPort: 80, PublishMode: "ingress" };
+  const { agent, client, io, complained } = await stage(context, {
     ...nothing,
-    "GET /v1.41/networks/front": { Name: "front", Scope: "local" },
+    "GET /v1.41/networks": [
+      { Id: "1", Name: "near", Scope: "local" },
+      { Id: "2", Name: "shop_back", Scope: "swarm" },
+    ],
+    "GET /v1.41/services": [
+      {
+        ...service("x", "x", "x"),
+        Spec: { ...foreign, Name: "taken" },
+        Endpoint: { Ports: [port] },
+      },
+      { ...service("y", "y", "y"), Spec: { ...foreign, Name: "shop_api" } },
+    ],
+    'GET /v1.41/secrets?filters={"name":{"key":true}}': [],
+    'GET /v1.41/configs?filters={"name":{"conf-v1":true}}': [
+      { ID: "c", Version: { Index: 1 }, Spec: { Name: "conf-v1-old" } },
+    ],
   });
-  await assert.rejects(deploy(client, io, options), {
-    message:
-      'network "front" is declared as external, but it is not in the right scope: "local" instead of "swarm"',
-  });
+  await assert.rejects(deploy(client, io, options), { message: /^Cannot deploy "shop": 7 errors/ });
   assert.deepEqual(changes(agent), []);
+  assert.deepEqual(complained.sort(), [
+    'error: shop.yml:2:80: external secret "key" does not exist: create it with "docker secret create key FILE"',
+    'error: shop.yml:2:8: port 80/tcp is already in use by service "taken": publish another one',
+    'error: shop.yml:3:31: external config "conf-v1" does not exist: create it with "docker config create conf-v1 FILE"',
+    'error: shop.yml:3:8: service "shop_api" exists and is not of this stack: remove it with "docker service rm shop_api", or rename this one',
+    'error: shop.yml:4:19: external network "front" does not exist: create it with "docker network create --driver overlay front", or remove "external"',
+    'error: shop.yml:4:43: network "near" is declared as external, but it is not in the right scope: "local" instead of "swarm"',
+    'error: shop.yml:4:67: network "shop_back" exists and is not of this stack: write "external: true", or another name',
+  ]);
 });
 
 test("stack deploy names a file that it cannot read", async (context) => {
@@ -207,32 +232,54 @@ test("stack ps shows tasks by slot, older ones below the newest", async (context
       task("t2", 2, "running", "9:00"),
       task("t3", 1, "running", "7:00"),
     ],
-    [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
+    "GET /v1.41/services": [service("shop_web", "x", "x")],
     "GET /v1.41/nodes": [{ ID: "n1", Description: { Hostname: "host1" } }],
   });
-  await tasks(client, io, "shop");
+  const plain = { name: "shop", filter: [], trunc: true, resolve: true };
+  await tasks(client, io, plain);
   assert.deepEqual(printed, [
-    "NAME            IMAGE  NODE   DESIRED STATE  CURRENT STATE          ERROR",
-    "shop_web.1      web:1  host1  Running        Running 3 minutes ago",
-    " \\_ shop_web.1  web:1  host1  Shutdown       Failed 9 minutes ago   exit code 1",
-    "shop_web.2      web:1  host1  Running        Running 1 minute ago",
-    "shop_web.10     web:1  host1  Running        Running 2 seconds ago",
+    "ID   NAME            IMAGE  NODE   DESIRED STATE  CURRENT STATE          ERROR          PORTS",
+    "t3   shop_web.1      web:1  host1  Running        Running 3 minutes ago",
+    't1    \\_ shop_web.1  web:1  host1  Shutdown       Failed 9 minutes ago   "exit code 1"',
+    "t2   shop_web.2      web:1  host1  Running        Running 1 minute ago",
+    "t10  shop_web.10     web:1  host1  Running        Running 2 seconds ago",
   ]);
+  printed.length = 0;
+  await tasks(client, io, { ...plain, quiet: true });
+  assert.deepEqual(printed, ["t3", "t1", "t2", "t10"]);
 });
 
-test("stack rm removes services before networks, and accepts an empty stack", async (context) => {
+test("stack rm removes services, secrets, configs and networks, and accepts an empty stack", async (context) => {
+  const none = '{"label":{"com.docker.stack.namespace=none":true}}';
+  const object = (id: string): object => ({ ID: id, Version: { Index: 1 }, Spec: { Name: id } });
   const { agent, client, io, complained } = await stage(context, {
     [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
     [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
-    'GET /v1.41/services?filters={"label":{"com.docker.stack.namespace=none":true}}': [],
-    'GET /v1.41/networks?filters={"label":{"com.docker.stack.namespace=none":true}}': [],
+    [`GET /v1.41/secrets?filters=${label}`]: [object("s1"), object("gone")],
+    [`GET /v1.41/configs?filters=${label}`]: [object("c1")],
+    ...Object.fromEntries(
+      ["services", "networks", "secrets", "configs"].map((kind) => [
+        `GET /v1.41/${kind}?filters=${none}`,
+        [],
+      ]),
+    ),
     "DELETE /v1.41/services/id-shop_web": {},
+    "DELETE /v1.41/secrets/s1": refusal(400, "secret 's1' is in use"),
+    "DELETE /v1.41/configs/c1": {},
     "DELETE /v1.41/networks/net": {},
   });
-  await remove(client, io, ["shop", "none"]);
+  await assert.rejects(remove(client, io, ["shop", "none"]), {
+    message: 'Cannot remove 1 of 5 objects of stack "shop". Run the command again',
+  });
   assert.deepEqual(changes(agent), [
     "DELETE /v1.41/services/id-shop_web",
+    "DELETE /v1.41/secrets/s1",
+    "DELETE /v1.41/secrets/gone",
+    "DELETE /v1.41/configs/c1",
     "DELETE /v1.41/networks/net",
   ]);
-  assert.deepEqual(complained, ["Nothing found in stack: none"]);
+  assert.deepEqual(complained, [
+    "Cannot remove secret s1: secret 's1' is in use",
+    "Nothing found in stack: none",
+  ]);
 });

@@ -1,4 +1,4 @@
-/** Stack commands: `gam stack deploy|ls|ps|rm`, over the same Engine API that the docker client uses. */
+/** Stack commands: `gam stack deploy|ls|ps|services|config|rm`, over the same Engine API that the docker client uses. */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Problem, readStack, showProblem, stackLabel } from "@gam/compose";
@@ -6,66 +6,140 @@ import { GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
-import {
-  checkNodes,
-  checkServices,
-  checkTasks,
-  type ServiceItem,
-  servicesOf,
-  withFilters,
-} from "../agent/engine-calls.ts";
+import { checkNodes, checkServices, checkTasks, listPath } from "../agent/engine-calls.ts";
+import { registryAuth } from "../agent/registry-auth.ts";
 import { columns } from "../views/columns.ts";
+import { progressLine } from "../views/convergence.ts";
+import { serviceRows } from "../views/service-rows.ts";
 import { taskRows } from "../views/task-rows.ts";
-import { deployStack, type ResolveImage, removeStack } from "./stack-deploy.ts";
+import { deploySteps, perform, type ResolveImage } from "./stack-deploy.ts";
+import { removeStack } from "./stack-remove.ts";
+import { obstacles, surveyStack } from "./stack-survey.ts";
+import { waitForStack } from "./stack-wait.ts";
 
-export interface DeployOptions {
-  /** The stack's name. */
-  readonly name: string;
+export interface FileOptions {
   readonly composeFile: readonly string[];
   readonly profile: readonly string[];
-  readonly prune?: boolean;
-  readonly resolveImage: ResolveImage;
 }
 
+export interface DeployOptions extends FileOptions {
+  /** The stack's name. */
+  readonly name: string;
+  readonly prune?: boolean;
+  readonly resolveImage: ResolveImage;
+  readonly withRegistryAuth?: boolean;
+  /** Do not wait until the services run. */
+  readonly detach?: boolean;
+  readonly quiet?: boolean;
+}
+
+type Read = Extract<ReturnType<typeof readStack>, { ok: true }>;
+
+/** Returns: whether it came to its end; false after Ctrl-C. Errors: those of AgentClient; BAD_REQUEST, REFUSED. */
 export async function deploy(
   client: AgentClient,
   io: CommandIo,
   options: DeployOptions,
-): Promise<void> {
-  const { name } = options;
+): Promise<boolean> {
+  const { name, prune = false, resolveImage, detach = false, quiet = false } = options;
+  const { stack } = readFiles(io, name, options);
+  const survey = await surveyStack(client, stack);
+  const found = obstacles(survey, { name, stack, prune });
+  if (found.length > 0) throw refused(io, name, found);
+  const auth = options.withRegistryAuth ? registryAuth(io.environment) : () => undefined;
+  const steps = deploySteps(client, io, {
+    ...{ name, stack, survey, prune, resolveImage },
+    registryAuth: auth,
+  });
+  let stopped = false;
+  const restore = io.onInterrupt(() => {
+    stopped = true;
+  });
+  try {
+    const { done, left } = await perform(steps, io, () => stopped);
+    if (left.length > 0) {
+      const before = done.length === 0 ? "nothing" : done.join(", ");
+      io.complain(`Interrupted. Done: ${before}. Not done: ${left.join(", ")}`);
+      io.complain("Run the command again to complete the stack");
+      return false;
+    }
+    if (detach) {
+      io.complain(`Run "gam stack ps ${name}" to see where its tasks run`);
+      return true;
+    }
+    const services = new Set(stack.services.map(({ spec }) => spec.Name));
+    const before = survey.services;
+    const wait = { name, services, before, quiet, isStopped: () => stopped };
+    const result = await waitForStack(client, io, wait);
+    return verdict(io, { name, count: services.size, ...result });
+  } finally {
+    restore();
+  }
+}
+
+function verdict(
+  io: CommandIo,
+  {
+    name,
+    count,
+    failed,
+    open,
+  }: Awaited<ReturnType<typeof waitForStack>> & { readonly name: string; readonly count: number },
+): boolean {
+  for (const one of failed) io.complain(`Failed: ${progressLine(one)}`);
+  if (open.length > 0) {
+    io.complain("Interrupted. All writes are done; these services go on in the background:");
+    for (const one of open) io.complain(`  ${progressLine(one)}`);
+    io.complain(`Run "gam stack ps ${name}" to see how they go on`);
+    return false;
+  }
+  if (failed.length > 0) {
+    const message = `${failed.length} of ${count} services of stack "${name}" do not run. Run "gam stack ps ${name}" to see why`;
+    throw new GamError("REFUSED", message);
+  }
+  io.print(`Stack ${name} runs: ${count} service${count === 1 ? "" : "s"} converged`);
+  return true;
+}
+
+/** Prints the files as one, with variables filled in. */
+export function config(io: CommandIo, options: FileOptions): void {
+  const { name } = { name: "stack" };
+  const { file } = readFiles(io, name, options);
+  io.print(JSON.stringify(file));
+}
+
+function readFiles(io: CommandIo, name: string, options: FileOptions): Read {
   const [first = "-"] = options.composeFile;
   const workingDir = first === "-" ? io.cwd : dirname(resolve(io.cwd, first));
   const files = options.composeFile.map((path) => ({
     name: path === "-" ? "stdin" : path,
     text: readStackFile(path === "-" ? 0 : resolve(io.cwd, path)),
   }));
-  const result = readStack(files, {
-    projectName: name,
-    environment: Object.fromEntries(
-      Object.entries(io.environment).flatMap(([key, value]) =>
-        value === undefined ? [] : [[key, value]],
-      ),
+  const environment = Object.fromEntries(
+    Object.entries(io.environment).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, value]],
     ),
-    workingDir,
-    profiles: options.profile,
-    envFile: (path) => readIfThere(resolve(workingDir, path)),
+  );
+  const result = readStack(files, {
+    ...{ projectName: name, environment, workingDir, profiles: options.profile },
+    readFile: readIfThere,
   });
   const paint = createColors(io.isTerminal);
-  const tell = (problems: readonly Problem[], word: string): void => {
-    for (const problem of problems) io.complain(`${word}: ${showProblem(problem)}`);
-  };
-  tell(result.warnings, paint.yellow("warning"));
-  if (!result.ok) {
-    tell(result.errors, paint.red("error"));
-    const count = result.errors.length;
-    throw new GamError(
-      "BAD_REQUEST",
-      `Cannot deploy "${name}": ${count} error${count === 1 ? "" : "s"} in its files. Correct them and deploy again`,
-    );
-  }
-  const { prune = false, resolveImage } = options;
-  await deployStack(client, io, { name, stack: result.stack, prune, resolveImage });
-  io.complain(`Run "gam stack ps ${name}" to see where its tasks run`);
+  tell(io, result.warnings, paint.yellow("warning"));
+  if (result.ok) return result;
+  throw refused(io, name, result.errors);
+}
+
+function tell(io: CommandIo, problems: readonly Problem[], word: string): void {
+  for (const problem of problems) io.complain(`${word}: ${showProblem(problem)}`);
+}
+
+/** Tells the errors. Returns: the error that ends the command. */
+function refused(io: CommandIo, name: string, errors: readonly Problem[]): GamError {
+  tell(io, errors, createColors(io.isTerminal).red("error"));
+  const count = `${errors.length} error${errors.length === 1 ? "" : "s"}`;
+  const message = `Cannot deploy "${name}": ${count} in its files, nothing was changed. Correct them and deploy again`;
+  return new GamError("BAD_REQUEST", message);
 }
 
 function readStackFile(path: string | 0): string {
@@ -77,54 +151,109 @@ function readStackFile(path: string | 0): string {
   }
 }
 
-function readIfThere(path: string): string | undefined {
+/** A folder is no file, either. */
+function readIfThere(path: string): Uint8Array | undefined {
   try {
-    return readFileSync(path, "utf8");
-  } catch (thrown) {
-    if (hasCode(thrown, "ENOENT")) return undefined;
-    throw thrown;
+    return readFileSync(path);
+  } catch (cause) {
+    if (hasCode(cause, "ENOENT") || hasCode(cause, "EISDIR") || hasCode(cause, "ENOTDIR")) {
+      return undefined;
+    }
+    rethrowInvariant(cause);
+    throw new GamError("BAD_REQUEST", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 
 export async function list(client: AgentClient, io: CommandIo): Promise<void> {
-  const services = checkServices(
-    await client.get(withFilters("/services", stackLabel)),
-    "services",
-  );
+  const path = listPath("/services", { label: [stackLabel] });
   const counts = new Map<string, number>();
-  for (const { Spec } of services) {
+  for (const { Spec } of checkServices(await client.get(path), "services")) {
     const stack = Spec.Labels?.[stackLabel] ?? "";
     counts.set(stack, (counts.get(stack) ?? 0) + 1);
   }
-  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const line of columns([
-    ["NAME", "SERVICES"],
-    ...rows.map(([name, count]) => [name, String(count)]),
-  ])) {
-    io.print(line);
+  const names = [...counts].sort(([a], [b]) => collator.compare(a, b));
+  const rows = names.map(([name, count]) => [name, String(count)]);
+  for (const line of columns([["NAME", "SERVICES"], ...rows])) io.print(line);
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+export interface ListOptions {
+  /** The stack's name. */
+  readonly name: string;
+  /** `key=value`, as the docker client takes them. */
+  readonly filter: readonly string[];
+  readonly quiet?: boolean;
+}
+
+/** Errors: those of AgentClient; BAD_REQUEST for a filter without a value. */
+export async function services(
+  client: AgentClient,
+  io: CommandIo,
+  { name, filter, quiet = false }: ListOptions,
+): Promise<void> {
+  const path = listPath("/services?status=true", filtersOf(name, filter));
+  const found = checkServices(await client.get(path), "services");
+  if (found.length === 0) {
+    io.complain(`Nothing found in stack: ${name}`);
+    return;
   }
+  const sorted = [...found].sort((a, b) => collator.compare(a.Spec.Name, b.Spec.Name));
+  if (quiet) for (const { ID } of sorted) io.print(ID);
+  else for (const line of columns(serviceRows(sorted))) io.print(line);
 }
 
-export async function tasks(client: AgentClient, io: CommandIo, name: string): Promise<void> {
-  const found = checkTasks(
-    await client.get(withFilters("/tasks", `${stackLabel}=${name}`)),
-    "tasks",
-  );
-  if (found.length === 0)
-    throw new GamError(
-      "NOT_FOUND",
-      `Cannot find stack "${name}": it has no tasks. Run "gam stack ls" for the stacks`,
-    );
-  const services: ServiceItem[] = await servicesOf(client, name);
-  const nodes = checkNodes(await client.get("/v1.41/nodes"), "nodes");
-  for (const line of columns(taskRows({ tasks: found, services, nodes, nowMs: io.nowMs() })))
-    io.print(line);
+export interface TaskListOptions extends ListOptions {
+  readonly trunc: boolean;
+  /** Show names of services and nodes instead of their ids. */
+  readonly resolve: boolean;
 }
 
+/** Errors: those of AgentClient; NOT_FOUND for a stack without tasks, BAD_REQUEST for a filter without a value. */
+export async function tasks(
+  client: AgentClient,
+  io: CommandIo,
+  { name, filter, quiet = false, trunc, resolve: names }: TaskListOptions,
+): Promise<void> {
+  const path = listPath("/tasks", filtersOf(name, filter));
+  const found = checkTasks(await client.get(path), "tasks");
+  if (found.length === 0) {
+    const message = `nothing found in stack: ${name}. Run "gam stack ls" for the stacks`;
+    throw new GamError("NOT_FOUND", message);
+  }
+  const services = names ? checkServices(await client.get(listPath("/services")), "services") : [];
+  const nodes = names ? checkNodes(await client.get(listPath("/nodes")), "nodes") : [];
+  const rows = taskRows({ tasks: found, services, nodes, nowMs: io.nowMs(), trunc });
+  const ids = rows.slice(1).map(([id = ""]) => id);
+  for (const line of quiet ? ids : columns(rows)) io.print(line);
+}
+
+function filtersOf(name: string, filter: readonly string[]): Record<string, string[]> {
+  const filters: Record<string, string[]> = { label: [`${stackLabel}=${name}`] };
+  for (const one of filter) {
+    const [, key, value] = /^([^=]+)=(.*)$/.exec(one) ?? [];
+    if (key === undefined || value === undefined) {
+      throw new GamError("BAD_REQUEST", `Cannot filter by "${one}". Write key=value`);
+    }
+    filters[key] = [...(filters[key] ?? []), value];
+  }
+  return filters;
+}
+
+/** Errors: those of the first stack that could not be removed, after all were tried. */
 export async function remove(
   client: AgentClient,
   io: CommandIo,
   names: readonly string[],
 ): Promise<void> {
-  for (const name of names) await removeStack(client, io, name);
+  let failure: GamError | undefined;
+  for (const name of names) {
+    try {
+      await removeStack(client, io, name);
+    } catch (thrown) {
+      if (!(thrown instanceof GamError) || thrown.code === "UNREACHABLE") throw thrown;
+      failure ??= thrown;
+    }
+  }
+  if (failure !== undefined) throw failure;
 }

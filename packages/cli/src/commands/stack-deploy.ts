@@ -1,111 +1,161 @@
 /**
- * Stack deploy: makes the mesh match the stack files, in the docker client's order.
+ * Stack deploy: makes the cluster match the stack files, in the docker client's order.
  *
  * `prune` removes services that are no longer in the files, before anything else: a new service may need their
- * ports. Networks are created before the services that use them. Deploying the same files again changes
- * nothing.
+ * ports. Networks, secrets and configs are created before the services that use them. Deploying the same files
+ * again changes nothing. Nothing is checked here: stack-survey.ts has done that.
  */
 
-import { imageLabel, type Stack } from "@gam/compose";
+import { imageLabel, type Stack, type StackService, stackLabel, withObjects } from "@gam/compose";
 import { check, GamError } from "@gam/core";
-import type { ServiceSpec } from "@gam/state";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
-import { networksOf, type ServiceItem, servicesOf } from "../agent/engine-calls.ts";
+import type { ServiceItem } from "../agent/engine-calls.ts";
+import type { Survey } from "./stack-survey.ts";
 
 export type ResolveImage = "always" | "changed" | "never";
 
 export interface DeployStackOptions {
   readonly name: string;
   readonly stack: Stack;
+  readonly survey: Survey;
   /** Remove services of the stack that are not in the files. */
   readonly prune: boolean;
   /** When to ask the registry for the digest of a tag. */
   readonly resolveImage: ResolveImage;
+  /** Returns: `X-Registry-Auth` for an image; `undefined` for none. */
+  readonly registryAuth: (image: string) => string | undefined;
 }
 
-/** Networks that every engine has. */
-const predefined = new Set(["bridge", "host", "none"]);
+/** One write, with its name for "done" and "not done". */
+export interface Step {
+  readonly what: string;
+  /** What is printed before; nothing where the docker client is silent. */
+  readonly told?: string;
+  readonly act: () => Promise<void>;
+}
 
-export async function deployStack(
+/** Returns: the writes, in order. */
+export function deploySteps(
   client: AgentClient,
   io: CommandIo,
-  { name, stack, prune, resolveImage }: DeployStackOptions,
-): Promise<void> {
-  const wanted = new Set(stack.services.map(({ Name }) => Name));
-  if (prune) {
-    const left = (await servicesOf(client, name)).filter(({ Spec }) => !wanted.has(Spec.Name));
-    for (const service of left) await removeService(client, io, service);
-  }
-  for (const network of stack.externalNetworks) await insistOnNetwork(client, network);
-  const networks = new Set((await networksOf(client, name)).map(({ Name }) => Name));
-  for (const network of stack.networks) {
-    if (networks.has(network.Name)) continue;
-    io.print(`Creating network ${network.Name}`);
-    const { Warning } = checkMade(await client.post("/v1.41/networks/create", network), "answer");
-    if (Warning) io.complain(Warning);
-  }
-  const there = new Map(
-    (await servicesOf(client, name)).map((service) => [service.Spec.Name, service]),
+  options: DeployStackOptions,
+): Step[] {
+  const { name, stack, survey, prune } = options;
+  const own = survey.services.filter(({ Spec }) => Spec.Labels?.[stackLabel] === name);
+  const wanted = new Set(stack.services.map(({ spec }) => spec.Name));
+  const known = new Map(own.map((service) => [service.Spec.Name, service]));
+  const networks = new Set(
+    survey.networks.flatMap(({ Name, Labels }) => (Labels?.[stackLabel] === name ? [Name] : [])),
   );
-  for (const spec of stack.services) {
-    await deployService(client, io, { spec, there: there.get(spec.Name), resolveImage });
+  const ids = {
+    secrets: new Map(survey.secrets.map(({ ID, Spec }) => [Spec.Name, ID])),
+    configs: new Map(survey.configs.map(({ ID, Spec }) => [Spec.Name, ID])),
+  };
+  const steps: Step[] = prune
+    ? own.filter(({ Spec }) => !wanted.has(Spec.Name)).map((gone) => removeStep(client, gone))
+    : [];
+  for (const { body } of stack.networks) {
+    if (networks.has(body.Name)) continue;
+    const act = async (): Promise<void> => {
+      const { Warning } = checkMade(await client.post("/v1.41/networks/create", body), "answer");
+      if (Warning) io.complain(Warning);
+    };
+    steps.push({ what: `network ${body.Name}`, told: `Creating network ${body.Name}`, act });
   }
+  for (const kind of ["secrets", "configs"] as const) {
+    const word = kind === "secrets" ? "secret" : "config";
+    for (const { body } of stack[kind]) {
+      const found = survey[kind].find(({ Spec }) => Spec.Name === body.Name);
+      const what = `${word} ${body.Name}`;
+      if (found !== undefined) {
+        const path = `/v1.41/${kind}/${found.ID}/update?version=${found.Version.Index}`;
+        steps.push({ what, act: async () => void (await client.post(path, body)) });
+        continue;
+      }
+      const act = async (): Promise<void> => {
+        const made = checkId(await client.post(`/v1.41/${kind}/create`, body), "answer");
+        ids[kind].set(body.Name, made.ID);
+      };
+      steps.push({ what, told: `Creating ${what}`, act });
+    }
+  }
+  for (const service of releaseFirst(stack.services, known)) {
+    const found = known.get(service.spec.Name);
+    const { Name } = service.spec;
+    steps.push({
+      what: `service ${Name}`,
+      told: found ? `Updating service ${Name} (id: ${found.ID})` : `Creating service ${Name}`,
+      act: () => deployService(client, io, { service, found, ids, options }),
+    });
+  }
+  return steps;
+}
+
+/** Services that hold a port which another one of the stack asks for come before it. */
+function releaseFirst(
+  services: readonly StackService[],
+  known: ReadonlyMap<string, ServiceItem>,
+): StackService[] {
+  const asked = new Map<string, string>();
+  for (const { spec } of services) {
+    for (const { PublishedPort, Protocol } of spec.EndpointSpec?.Ports ?? []) {
+      if (PublishedPort) asked.set(`${PublishedPort}/${Protocol ?? "tcp"}`, spec.Name);
+    }
+  }
+  const releases = ({ spec }: StackService): boolean =>
+    (known.get(spec.Name)?.Spec.EndpointSpec?.Ports ?? []).some(({ PublishedPort, Protocol }) => {
+      const taker = asked.get(`${PublishedPort}/${Protocol ?? "tcp"}`);
+      return taker !== undefined && taker !== spec.Name;
+    });
+  return [...services.filter(releases), ...services.filter((service) => !releases(service))];
 }
 
 const checkMade = check.object({ Warning: check.optional(check.string(1 << 12)) });
-const checkScope = check.object({ Scope: check.string(256) });
-
-async function insistOnNetwork(client: AgentClient, name: string): Promise<void> {
-  if (predefined.has(name)) return;
-  const path = `/v1.41/networks/${encodeURIComponent(name)}`;
-  const { status, body } = await client.ask("GET", path);
-  if (status === 200) {
-    const { Scope } = checkScope(body, "network");
-    if (Scope === "swarm") return;
-    const problem = `is declared as external, but it is not in the right scope: "${Scope}" instead of "swarm"`;
-    throw new GamError("BAD_REQUEST", `network "${name}" ${problem}`);
-  }
-  if (status !== 404) return;
-  const advice = `Create it with "docker network create --driver overlay ${name}", or remove "external"`;
-  throw new GamError("NOT_FOUND", `Cannot find external network "${name}". ${advice}`);
-}
+const checkId = check.object({ ID: check.string(256) });
 
 interface DeployServiceOptions {
-  readonly spec: ServiceSpec;
-  /** The service that is already in the mesh. */
-  readonly there: ServiceItem | undefined;
-  readonly resolveImage: ResolveImage;
+  readonly service: StackService;
+  /** The service that is already in the cluster. */
+  readonly found: ServiceItem | undefined;
+  readonly ids: Parameters<typeof withObjects>[1];
+  readonly options: DeployStackOptions;
 }
+
+type Body = ReturnType<typeof withObjects>;
 
 async function deployService(
   client: AgentClient,
   io: CommandIo,
-  { spec, there, resolveImage }: DeployServiceOptions,
+  { service, found, ids, options }: DeployServiceOptions,
 ): Promise<void> {
-  if (there === undefined) {
-    const whole = resolveImage === "never" ? spec : await pinned(client, io, spec);
-    io.print(`Creating service ${spec.Name}`);
-    tellWarnings(io, await client.post("/v1.41/services/create", whole));
+  const spec = withObjects(service, ids);
+  const auth = options.registryAuth(spec.TaskTemplate.ContainerSpec.Image);
+  const headers: Record<string, string> = auth === undefined ? {} : { "x-registry-auth": auth };
+  const pinning = { client, io, headers };
+  const { resolveImage } = options;
+  if (found === undefined) {
+    const body = resolveImage === "never" ? spec : await pinned(spec, pinning);
+    const path = "/v1.41/services/create";
+    tellWarnings(io, await client.insist({ method: "POST", path, body, headers }));
     return;
   }
-  const { Spec: before } = there;
+  const { Spec: before } = found;
   const sameImage = before.Labels?.[imageLabel] === spec.Labels?.[imageLabel];
   const ask = resolveImage === "always" || (resolveImage === "changed" && !sameImage);
   const image = before.TaskTemplate.ContainerSpec?.Image;
   const next = ask
-    ? await pinned(client, io, spec)
+    ? await pinned(spec, pinning)
     : sameImage && image
       ? withImage(spec, image)
       : spec;
-  io.print(`Updating service ${spec.Name} (id: ${there.ID})`);
-  const path = `/v1.41/services/${there.ID}/update?version=${there.Version.Index}`;
-  const answer = await client.post(path, {
+  const path = `/v1.41/services/${found.ID}/update?version=${found.Version.Index}`;
+  const body = {
     ...next,
     // Keep the count of forced updates: another value here would restart the tasks once more.
     TaskTemplate: { ...next.TaskTemplate, ForceUpdate: before.TaskTemplate.ForceUpdate ?? 0 },
-  });
-  tellWarnings(io, answer);
+  };
+  tellWarnings(io, await client.insist({ method: "POST", path, body, headers }));
 }
 
 const checkWritten = check.object({
@@ -129,11 +179,18 @@ const checkDistribution = check.object({
   ),
 });
 
+interface Pinning {
+  readonly client: AgentClient;
+  readonly io: CommandIo;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** The spec with the digest of its image's tag, so that all nodes run the same image. */
-async function pinned(client: AgentClient, io: CommandIo, spec: ServiceSpec): Promise<ServiceSpec> {
+async function pinned(spec: Body, { client, io, headers }: Pinning): Promise<Body> {
   const { Image: image } = spec.TaskTemplate.ContainerSpec;
   if (image.includes("@")) return spec;
-  const { status, body } = await client.ask("GET", `/v1.41/distribution/${image}/json`);
+  const path = `/v1.41/distribution/${image}/json`;
+  const { status, body } = await client.send({ method: "GET", path, headers });
   if (status !== 200) {
     io.complain(`No registry gave a digest for ${image}; nodes may run different versions of it`);
     return spec;
@@ -149,29 +206,49 @@ async function pinned(client: AgentClient, io: CommandIo, spec: ServiceSpec): Pr
   return { ...whole, TaskTemplate: { ...whole.TaskTemplate, Placement: placement } };
 }
 
-function withImage(spec: ServiceSpec, image: string): ServiceSpec {
+function withImage(spec: Body, image: string): Body {
   const { TaskTemplate: task } = spec;
   const container = { ...task.ContainerSpec, Image: image };
   return { ...spec, TaskTemplate: { ...task, ContainerSpec: container } };
 }
 
-async function removeService(
-  client: AgentClient,
-  io: CommandIo,
-  service: ServiceItem,
-): Promise<void> {
-  io.print(`Removing service ${service.Spec.Name}`);
-  await client.delete(`/v1.41/services/${service.ID}`);
+function removeStep(client: AgentClient, { ID, Spec }: ServiceItem): Step {
+  return {
+    what: `service ${Spec.Name}`,
+    told: `Removing service ${Spec.Name}`,
+    act: async () => void (await client.delete(`/v1.41/services/${ID}`)),
+  };
 }
 
-/** Removes services first, since a network that a service uses cannot be removed. An empty stack is no error. */
-export async function removeStack(client: AgentClient, io: CommandIo, name: string): Promise<void> {
-  const services = await servicesOf(client, name);
-  const networks = await networksOf(client, name);
-  if (services.length + networks.length === 0) io.complain(`Nothing found in stack: ${name}`);
-  for (const service of services) await removeService(client, io, service);
-  for (const network of networks) {
-    io.print(`Removing network ${network.Name}`);
-    await client.delete(`/v1.41/networks/${network.Id}`);
+export interface Performed {
+  readonly done: readonly string[];
+  readonly left: readonly string[];
+}
+
+/**
+ * Performs the steps one by one, until `isStopped`.
+ *
+ * Errors: those of a step, with what was done before and what is left.
+ */
+export async function perform(
+  steps: readonly Step[],
+  io: CommandIo,
+  isStopped: () => boolean,
+): Promise<Performed> {
+  for (const [index, step] of steps.entries()) {
+    const done = steps.slice(0, index).map(({ what }) => what);
+    const left = steps.slice(index).map(({ what }) => what);
+    if (isStopped()) return { done, left };
+    if (step.told !== undefined) io.print(step.told);
+    try {
+      await step.act();
+    } catch (thrown) {
+      if (!(thrown instanceof GamError)) throw thrown;
+      const before = done.length === 0 ? "nothing was changed" : `done before: ${done.join(", ")}`;
+      const advice = "Correct the cause and deploy again";
+      const message = `Cannot deploy ${step.what}: ${thrown.message} (${before}). ${advice}`;
+      throw new GamError(thrown.code, message, { cause: thrown });
+    }
   }
+  return { done: steps.map(({ what }) => what), left: [] };
 }

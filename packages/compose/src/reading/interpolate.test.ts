@@ -14,7 +14,17 @@ const cases: readonly [template: string, want: string][] = [
   ["${EMPTY:-d}${EMPTY-d}${NONE-d}${SET:-d}", "ddvalue"],
   ["${NONE:-${EMPTY:-${SET}}}", "value"],
   ["${NONE:-a}b}", "ab}"],
-  ["${NONE:-$$5}", "$5"],
+  // Literal, as the docker client reads defaults.
+  ["${NONE:-$$5}", "$$5"],
+  ["${HASH:-$2a$14$abc}", "$2a$14$abc"],
+  ["${SET:-$2a$14$abc}", "value"],
+  ["${NONE:-$SET}", "$SET"],
+  ["${NONE-a:-b}", "a:-b"],
+  // By the specification where whole braces are inside.
+  ["${NONE:-${SET}-$$5-$SET-$1}", "value-$5-value-$1"],
+  ["${NONE:-${NONE-${SET}}}x}", "valuex}"],
+  // Braces that never close are literal.
+  ["${NONE:-a${b}", "a${b"],
   ["${SET:+yes}${SET+yes}${EMPTY:+no}${EMPTY+yes}${NONE:+no}${NONE+no}", "yesyesyes"],
   ["${SET:?no}${EMPTY?no}", "value"],
   ["${SET:-${NONE?never asked}}", "value"],
@@ -30,6 +40,7 @@ const refusals: readonly [template: string, want: RegExp][] = [
   ["${NONE:?say who}", /variable "NONE" is required: say who$/],
   ["${EMPTY:?}", /variable "EMPTY" is required$/],
   ["${NONE?${SET}}", /variable "NONE" is required: value$/],
+  ["${NONE:?$SET costs $5}", /variable "NONE" is required: \$SET costs \$5$/],
   ["$", /found "\$" without a variable/],
   ["a $ b", /write "\$\$" for a dollar/],
   ["${SET", /found an invalid variable/],
@@ -46,7 +57,7 @@ for (const [template, want] of refusals) {
 }
 
 test("interpolate() names each unset variable once", () => {
-  const result = interpolate("$A ${B} ${A} ${C:-$D} ${E:+$F}", { C: "c" });
+  const result = interpolate("$A ${B} ${A} ${C:-${D}} ${E:+${F}}", { C: "c" });
   assert.deepEqual(result, { ok: true, text: "   c ", unset: ["A", "B"] });
 });
 

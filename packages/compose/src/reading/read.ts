@@ -18,6 +18,10 @@ export interface Context {
   readonly environment: Environment;
   readonly errors: Problem[];
   readonly warnings: Problem[];
+  /** Absolute: where the relative paths of this file begin. */
+  readonly folder: string;
+  /** Returns: the bytes of the file at this absolute path; `undefined` if there is none. */
+  readonly readFile: (path: string) => Uint8Array | undefined;
 }
 
 export type Read<T> = (value: Value, context: Context) => T | undefined;
@@ -30,23 +34,33 @@ function fail(value: Value, context: Context, message: string): undefined {
 
 function found(value: Value): string {
   if (value.kind !== "scalar") return `a ${value.kind}`;
-  return value.value === null ? "nothing" : JSON.stringify(value.source);
+  return value.type === "nothing" ? "nothing" : JSON.stringify(value.source);
 }
 
 export function isNothing(value: Value): boolean {
-  return value.kind === "scalar" && value.value === null;
+  return value.kind === "scalar" && value.type === "nothing";
 }
+
+const unsetTitle = 'variables that are not set are read as ""';
+const numberTitle = "numbers that change their form: put them in quotes to keep it";
 
 /** Returns: the text of a scalar with its variables filled in. */
 function textOf(value: ScalarValue, context: Context): string | undefined {
-  if (typeof value.value !== "string") return String(value.value);
-  const result = interpolate(value.value, context.environment);
+  return filled(value, context)?.text;
+}
+
+function filled(
+  value: ScalarValue,
+  context: Context,
+): { readonly text: string; readonly unset: readonly string[] } | undefined {
+  if (value.type !== "text") return { text: value.text, unset: [] };
+  const result = interpolate(value.text, context.environment);
   if (!result.ok) return fail(value, context, result.message);
   for (const name of result.unset) {
     const message = `variable "${name}" is not set: it is read as ""`;
-    context.warnings.push({ at: value.at, message });
+    context.warnings.push({ at: value.at, message, topic: { title: unsetTitle, item: name } });
   }
-  return result.text;
+  return result;
 }
 
 /** Reads a scalar with `parse`. `wanted` names the expected form in errors. */
@@ -62,12 +76,14 @@ function parsed<T>(wanted: string, parse: (text: string) => T | undefined): Read
 
 export const text: Read<string> = (value, context) => {
   if (value.kind !== "scalar") return fail(value, context, `wanted a text, found ${found(value)}`);
-  if (typeof value.value === "boolean") {
+  if (value.type === "boolean") {
     return fail(value, context, `wanted a text, found ${value.source}: put it in quotes`);
   }
-  if (typeof value.value === "number" && String(value.value) !== value.source) {
-    const message = `${value.source} is a number and is read as ${value.value}: put it in quotes to keep it`;
-    context.warnings.push({ at: value.at, message });
+  if (value.type !== "text" && value.type !== "nothing" && value.text !== value.source) {
+    const kind = value.type === "time" ? "a point in time" : "a number";
+    const message = `${value.source} is ${kind} and is read as ${value.text}: put it in quotes to keep it`;
+    const topic = { title: numberTitle, item: `${value.source} (${value.text})` };
+    context.warnings.push({ at: value.at, message, topic });
   }
   return textOf(value, context);
 };
@@ -80,6 +96,16 @@ export const integer = parsed("a whole number", (word) =>
 export const signedInteger = parsed("a whole number", (word) =>
   /^-?\d{1,15}$/.test(word) ? Number(word) : undefined,
 );
+
+/** The mode of a file: a number such as 0440, or the same digits in quotes. Both are octal. */
+export const fileMode: Read<number> = (value, context) => {
+  const mode = parsed("a mode such as 0440", (word) => {
+    if (!/^0?o?\d{1,6}$/.test(word)) return undefined;
+    if (value.kind === "scalar" && value.type === "integer") return Number(word);
+    return /^0?o?[0-7]+$/.test(word) ? Number.parseInt(word.replace("o", ""), 8) : undefined;
+  })(value, context);
+  return mode;
+};
 
 export const ratio = parsed("a number from 0 to 1", (word) =>
   /^[\d.]+$/.test(word) && Number(word) <= 1 ? Number(word) : undefined,
@@ -168,6 +194,18 @@ export function placed<T>(read: Read<T>): Read<Placed<T>> {
     return item === undefined ? undefined : { at: value.at, value: item };
   };
 }
+
+export interface Filled extends Placed<string> {
+  /** Variables in it that are not set. */
+  readonly unset: readonly string[];
+}
+
+/** A text that is judged later, together with the variables that it lacks. */
+export const filledText: Read<Filled> = (value, context) => {
+  if (value.kind !== "scalar") return fail(value, context, `wanted a text, found ${found(value)}`);
+  const result = filled(value, context);
+  return result && { at: value.at, value: result.text, unset: result.unset };
+};
 
 type Fields = Readonly<Record<string, Read<unknown>>>;
 export type RecordOf<F extends Fields> = { readonly at: SourcePosition } & {

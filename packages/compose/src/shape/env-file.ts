@@ -4,7 +4,7 @@
  * Values are literal: quotes and variables have no meaning. A name alone takes its value from the
  * environment, and is left out if the environment has none.
  */
-import type { Environment } from "./reading/interpolate.ts";
+import type { Environment } from "../reading/interpolate.ts";
 
 export type EnvFile =
   | { readonly ok: true; readonly values: Readonly<Record<string, string>> }

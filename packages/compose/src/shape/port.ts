@@ -12,8 +12,8 @@ import {
   record,
   shortOrLong,
   text,
-} from "./reading/read.ts";
-import type { Value } from "./reading/value.ts";
+} from "../reading/read.ts";
+import type { Value } from "../reading/value.ts";
 
 const portMax = 65_535;
 

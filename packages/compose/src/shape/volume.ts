@@ -1,10 +1,11 @@
 /**
  * Volume: reads `volumes` of a service, in the short and the long form.
  *
- * Does not change paths; spec.ts makes them absolute.
+ * Paths on the host are made absolute; relative ones begin at the folder of the file.
  * Source: the docker client's reading of `[source:]target[:options]`.
  */
-import type { SourcePosition } from "./reading/problem.ts";
+import { absolutePath, isWindowsPath } from "../reading/path.ts";
+import type { SourcePosition } from "../reading/problem.ts";
 import {
   boolean,
   bytes,
@@ -16,8 +17,8 @@ import {
   record,
   shortOrLong,
   text,
-} from "./reading/read.ts";
-import type { Value } from "./reading/value.ts";
+} from "../reading/read.ts";
+import type { Value } from "../reading/value.ts";
 
 const propagation = oneOf("private", "rprivate", "shared", "rshared", "slave", "rslave");
 const kinds = ["volume", "bind", "tmpfs"] as const;
@@ -49,7 +50,24 @@ export type Volume = RecordOf<typeof fields> & {
 
 const readLong = record(fields);
 
-export const volume: Read<Volume> = shortOrLong(shortVolume, longVolume);
+export const volume: Read<Volume> = (value, context) => {
+  const found = shortOrLong(shortVolume, longVolume)(value, context);
+  if (found?.type !== "bind" || found.source === undefined) return found;
+  if (isWindowsPath(found.source)) {
+    const advice = "nodes are Linux hosts: write a path such as /srv/data";
+    const message = `found the Windows path "${found.source}": ${advice}`;
+    context.errors.push({ at: value.at, message });
+    return undefined;
+  }
+  return { ...found, source: hostPath(found.source, context) };
+};
+
+/** The path on the node. `~` is the home of the person who deploys, as for the docker client. */
+function hostPath(source: string, { environment, folder }: Context): string {
+  const home = Object.hasOwn(environment, "HOME") ? environment.HOME : undefined;
+  const expanded = source.startsWith("~") && home !== undefined ? home + source.slice(1) : source;
+  return absolutePath(expanded, folder);
+}
 
 function longVolume(value: Value, context: Context): Volume | undefined {
   const long = readLong(value, context);
@@ -88,13 +106,13 @@ function shortVolume(value: Value, context: Context): Volume | undefined {
 
 /** The short form: `/path`, `name:/path`, `./here:/path:ro,rshared`. */
 export function parseVolume(spec: string, at: SourcePosition): Volume | undefined {
-  const parts = spec.split(":");
+  const parts = splitVolume(spec);
   if (parts.length > 3 || parts.includes("")) return undefined;
   const [first = "", second, options = ""] = parts;
   if (second === undefined) return { at, type: "volume", target: first };
   const result: { -readonly [K in keyof Volume]: Volume[K] } = {
     at,
-    type: /^[./~]/.test(first) ? "bind" : "volume",
+    type: /^[./~]/.test(first) || isWindowsPath(first) ? "bind" : "volume",
     source: first,
     target: second,
   };
@@ -108,4 +126,12 @@ export function parseVolume(spec: string, at: SourcePosition): Volume | undefine
     // Ignore other options (z, cached, …), like the docker client: only other programs use them.
   }
   return result;
+}
+
+/** `C:/data:/target` begins with a drive of Windows, `v:/target:ro` with the name of a volume. */
+function splitVolume(spec: string): string[] {
+  const [, source, rest] = /^([A-Za-z]:[\\/][^:]*):(\/.*)$/.exec(spec) ?? [];
+  return source === undefined || rest === undefined
+    ? spec.split(":")
+    : [source, ...rest.split(":")];
 }

@@ -21,6 +21,8 @@ const volumes: readonly [spec: string, want: object | undefined][] = [
       bind: { at, propagation: "rslave" },
     },
   ],
+  ["C:/data:/b:ro", { type: "bind", source: "C:/data", target: "/b", read_only: true }],
+  ["C:\\data:/b", { type: "bind", source: "C:\\data", target: "/b" }],
   ["a:b:c:d", undefined],
   ["a::b", undefined],
   ["", undefined],

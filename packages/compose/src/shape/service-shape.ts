@@ -1,17 +1,18 @@
 /**
- * File: the shape of one stack file. Decides which keys there are, how each is read, and which unsupported ones
- * are ignored or refused. Does not decide what they mean together: spec.ts does.
+ * Service shape: the keys of a service in a stack file, how each is read, and which unsupported ones are ignored
+ * or refused. Does not decide what they mean together: service-spec.ts does.
  *
  * Source: Compose file format 3.13 and the Compose specification, as `docker stack deploy` reads them.
  */
-import { parseEnvFile } from "./env-file.ts";
-import { ports } from "./port.ts";
+
+import type { SourcePosition } from "../reading/problem.ts";
 import {
   boolean,
   bytes,
   type Context,
   cpus,
   duration,
+  filledText,
   integer,
   isNothing,
   labels,
@@ -30,8 +31,11 @@ import {
   text,
   texts,
   words,
-} from "./reading/read.ts";
-import type { Value } from "./reading/value.ts";
+} from "../reading/read.ts";
+import type { Value } from "../reading/value.ts";
+import { envFiles } from "./environment.ts";
+import { fileReference } from "./file-object.ts";
+import { ports } from "./port.ts";
 import { volume } from "./volume.ts";
 
 const useResources = "set deploy.resources";
@@ -41,6 +45,9 @@ const notHere = "a service cannot set it";
 const networkFields = { aliases: texts, driver_opts: labels };
 const networkRecord = record(networkFields, {
   ignored: {
+    gw_priority: notHere,
+    interface_name: notHere,
+    link_local_ips: "the cluster assigns addresses",
     ipv4_address: "the cluster assigns addresses",
     ipv6_address: "the cluster assigns addresses",
     mac_address: "the cluster assigns addresses",
@@ -108,7 +115,6 @@ const updateConfig = record({
   ...updateFields,
   failure_action: oneOf("pause", "continue", "rollback"),
 });
-const rollbackConfig = record({ ...updateFields, failure_action: oneOf("pause", "continue") });
 
 const genericResource = record({ discrete_resource_spec: record({ kind: text, value: integer }) });
 
@@ -131,47 +137,54 @@ const deploy = record({
     window: duration,
   }),
   placement: record({
-    constraints: list(text),
+    constraints: list(filledText),
     preferences: list(record({ spread: text })),
     max_replicas_per_node: integer,
   }),
   update_config: updateConfig,
-  rollback_config: rollbackConfig,
+  rollback_config: updateConfig,
 });
 
-const envFileEntry = shortOrLong(
-  (value, context) => {
-    const path = placed(text)(value, context);
-    return path && { path, required: true };
+export interface Extended {
+  readonly at: SourcePosition;
+  readonly service: string;
+  /** Absent: the same file. */
+  readonly file?: string | undefined;
+}
+
+/** `name`, or the service of another file. */
+const extended: Read<Extended> = shortOrLong(
+  (value, context): Extended | undefined => {
+    const service = text(value, context);
+    return service === undefined ? undefined : { at: value.at, service };
   },
-  (value, context) => {
-    const long = record(
-      { path: placed(text), required: boolean },
-      { refused: { format: "leave it out" } },
-    );
-    const entry = long(value, context);
-    if (entry === undefined) return undefined;
-    if (entry.path === undefined)
-      context.errors.push({ at: value.at, message: 'found an env file without "path": add it' });
-    return entry.path && { path: entry.path, required: entry.required ?? true };
+  (value, context): Extended | undefined => {
+    const { service, file } = record({ service: text, file: text })(value, context) ?? {};
+    if (service !== undefined) return { at: value.at, service, file };
+    context.errors.push({
+      at: value.at,
+      message: 'found "extends" without "service": add the name',
+    });
+    return undefined;
   },
 );
 
 const serviceFields = {
-  image: text,
+  image: filledText,
   build: (value: Value): Placed<true> => ({ at: value.at, value: true }),
   command: words,
   entrypoint: words,
   environment: pairs,
-  env_file: (value: Value, context: Context) =>
-    value.kind === "list"
-      ? list(envFileEntry)(value, context)
-      : [envFileEntry(value, context)].filter((entry) => entry !== undefined),
+  env_file: envFiles,
+  extends: extended,
   labels,
   deploy,
   ports: (value: Value, context: Context) => list(ports)(value, context)?.flat(),
   networks: serviceNetworks,
   volumes: list(volume),
+  secrets: list(fileReference),
+  configs: list(fileReference),
+  credential_spec: record({ config: text, file: text, registry: text }),
   healthcheck,
   logging: record({ driver: text, options: labels }),
   user: text,
@@ -200,15 +213,17 @@ const serviceFields = {
   restart: placed(text),
 } as const;
 
-const service = record(serviceFields, {
+export const service = record(serviceFields, {
   ignored: {
     annotations: notHere,
     attach: "it is for `docker compose up`",
     cgroup: notHere,
+    cgroupns_mode: notHere,
     cgroup_parent: notHere,
     container_name: "the cluster names containers after their service and slot",
     depends_on: "services start in any order, and restart until the services that they need run",
     develop: "it is for `docker compose watch`",
+    device_cgroup_rules: notHere,
     devices: "a service cannot be given devices; bind-mount the device's path",
     domainname: notHere,
     expose: "services of one network reach each other on any port",
@@ -220,8 +235,10 @@ const service = record(serviceFields, {
     pid: notHere,
     platform: "use deploy.placement.constraints on node.platform.arch",
     privileged: "a service cannot be privileged; see cap_add",
+    label_file: "write the labels into the stack file",
     pull_policy: "a node pulls what it does not have",
     runtime: notHere,
+    storage_opt: notHere,
     security_opt: notHere,
     shm_size: "mount a tmpfs volume with a size on /dev/shm",
     tmpfs: "docker stack deploy ignores it as well; write a volume of type tmpfs",
@@ -230,7 +247,6 @@ const service = record(serviceFields, {
   },
   refused: {
     blkio_config: useResources,
-    configs: "gam does not have them yet; bind-mount a file or set environment",
     cpu_count: useResources,
     cpu_percent: useResources,
     cpu_period: useResources,
@@ -240,8 +256,6 @@ const service = record(serviceFields, {
     cpu_shares: useResources,
     cpus: "set deploy.resources.limits.cpus",
     cpuset: useResources,
-    credential_spec: "it is for Windows containers",
-    extends: "use a YAML anchor, or deploy several files",
     gpus: "reserve generic_resources",
     mem_limit: "set deploy.resources.limits.memory",
     mem_reservation: "set deploy.resources.reservations.memory",
@@ -251,146 +265,12 @@ const service = record(serviceFields, {
     pids_limit: "set deploy.resources.limits.pids",
     post_start: "put it into the image",
     pre_stop: "put it into the image",
+    models: "only containers can be deployed",
     provider: "only containers can be deployed",
     scale: "set deploy.replicas",
-    secrets: "gam does not have them yet; bind-mount a file or set environment",
     volume_driver: "set the driver of the volume at the top level",
     volumes_from: "define the volume at the top level and mount it in both services",
   },
 });
 
-/** `true`, or the old form with a name inside. */
-const external: Read<{ readonly external: boolean; readonly name?: string }> = shortOrLong(
-  (value, context) => ({ external: boolean(value, context) ?? false }),
-  (value, context) => {
-    const name = record({ name: text })(value, context)?.name;
-    return { external: true, ...(name === undefined ? {} : { name }) };
-  },
-);
-
-const network = record(
-  {
-    name: text,
-    driver: text,
-    driver_opts: labels,
-    external,
-    internal: boolean,
-    attachable: boolean,
-    labels,
-    ipam: record(
-      {
-        driver: text,
-        config: list(
-          record(
-            { subnet: text },
-            {
-              ignored: {
-                gateway: "the cluster assigns it",
-                ip_range: "the cluster assigns addresses",
-                aux_addresses: "the cluster assigns addresses",
-              },
-            },
-          ),
-        ),
-      },
-      { ignored: { options: "no driver here reads them" } },
-    ),
-  },
-  { ignored: { enable_ipv4: "it is always on", enable_ipv6: "services have IPv4 addresses" } },
-);
-
-const topVolume = record({ name: text, driver: text, driver_opts: labels, external, labels });
-
-const empty = { kind: "map", entries: new Map() } as const;
-const orEmpty =
-  <T>(read: Read<T>): Read<T> =>
-  (value, context) =>
-    read(isNothing(value) ? { ...empty, at: value.at } : value, context);
-
-const fileFields = {
-  services: mapOf(orEmpty(service)),
-  networks: mapOf(orEmpty(network)),
-  volumes: mapOf(orEmpty(topVolume)),
-} as const;
-
-const file = record(fileFields, {
-  ignored: {},
-  refused: {
-    configs: "gam does not have them yet",
-    include: "give the files one by one",
-    models: "only containers can be deployed",
-    secrets: "gam does not have them yet",
-  },
-});
-
-export type File = NonNullable<ReturnType<typeof file>>;
-export type ServiceEntry = NonNullable<NonNullable<File["services"]>[string]>;
-export type NetworkEntry = NonNullable<NonNullable<File["networks"]>[string]>;
-export type VolumeEntry = NonNullable<NonNullable<File["volumes"]>[string]>;
-
-export interface FileContext extends Context {
-  /**
-   * Returns: the text of the env file at this path, which is as in the stack file; `undefined` if there is
-   * none.
-   */
-  readonly envFile: (path: string) => string | undefined;
-}
-
-/** Reads one file. Puts the variables of `env_file` into the environment of each service. */
-export function readFile(value: Value, context: FileContext): File | undefined {
-  const found = file(withoutOld(value), context);
-  if (found?.services === undefined) return found;
-  const services: Record<string, ServiceEntry> = {};
-  for (const [name, item] of Object.entries(found.services)) {
-    const { env_file, ...rest } = item;
-    const environment = environmentOf(item, context);
-    services[name] = environment === undefined ? rest : { ...rest, environment };
-  }
-  return { ...found, services };
-}
-
-/** Removes `version` and `name`, which have no meaning here. */
-function withoutOld(value: Value): Value {
-  if (value.kind !== "map") return value;
-  const entries = [...value.entries].filter(([key]) => key !== "version" && key !== "name");
-  return { ...value, entries: new Map(entries) };
-}
-
-/**
- * Returns: the variables of files, then `environment`. One without a value gets it from the caller's
- * environment.
- */
-function environmentOf(
-  item: ServiceEntry,
-  context: FileContext,
-): Record<string, string | null> | undefined {
-  if (item.env_file === undefined && item.environment === undefined) return undefined;
-  const result: Record<string, string | null> = {};
-  const add = (values: Readonly<Record<string, string | null>>): void => {
-    for (const [name, value] of Object.entries(values)) {
-      result[name] =
-        value ||
-        (Object.hasOwn(context.environment, name) ? (context.environment[name] ?? "") : value);
-    }
-  };
-  for (const { path, required } of item.env_file ?? []) {
-    const found = context.envFile(path.value);
-    if (found === undefined) {
-      if (required) {
-        context.errors.push({
-          at: path.at,
-          message: `found no env file "${path.value}": create it, or set "required: false"`,
-        });
-      }
-      continue;
-    }
-    const parsed = parseEnvFile(found, context.environment);
-    if (parsed.ok) add(parsed.values);
-    else {
-      const at = { file: path.value, line: parsed.line, column: 1 };
-      context.errors.push({ at, message: parsed.message });
-    }
-  }
-  add(item.environment ?? {});
-  return result;
-}
+export type ServiceEntry = NonNullable<ReturnType<typeof service>>;
