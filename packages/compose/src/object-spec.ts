@@ -8,7 +8,14 @@ import type { NamedService, ServiceBody } from "./service-spec.ts";
 import { givenName } from "./shape/external.ts";
 import type { File } from "./shape/file.ts";
 import type { FileObject, FileReference } from "./shape/file-object.ts";
-import { type Named, type SpecContext, scoped, stackLabels, undefinedName } from "./stack-names.ts";
+import {
+  type Named,
+  type SpecContext,
+  scoped,
+  some,
+  stackLabels,
+  undefinedName,
+} from "./stack-names.ts";
 
 export type ObjectKind = "secret" | "config";
 
@@ -25,8 +32,7 @@ export interface ObjectCreate {
 /** A secret or config that a service uses. */
 export interface ObjectUse extends Named {
   readonly isExternal: boolean;
-  /** Absent for a config that only a credential spec reads. */
-  readonly File?: {
+  readonly File: {
     readonly Name: string;
     readonly UID: string;
     readonly GID: string;
@@ -70,14 +76,10 @@ export function objectUses(
   const objects = kind === "secret" ? file.secrets : file.configs;
   const references = (kind === "secret" ? service.secrets : service.configs) ?? [];
   const targets = new Map<string, number>();
-  const find = (name: string, at: SourcePosition): FileObject | undefined => {
-    const found = objects?.[name];
-    if (found === undefined) undefinedName({ kind, name, at }, context);
-    return found;
-  };
   const uses = references.flatMap((reference): ObjectUse[] => {
     const { source, at } = reference;
-    const object = find(source, at);
+    const object = objects?.[source];
+    if (object === undefined) undefinedName({ kind, name: source, at }, context);
     const File = fileOf(reference);
     const line = targets.get(File.Name);
     targets.set(File.Name, at.line);
@@ -87,13 +89,6 @@ export function objectUses(
     }
     return object === undefined ? [] : [{ ...useOf(source, object, context), at, File }];
   });
-  const credential = kind === "config" ? service.credential_spec : undefined;
-  if (credential?.config) {
-    const object = find(credential.config, credential.at);
-    if (object !== undefined) {
-      uses.push({ ...useOf(credential.config, object, context), at: credential.at });
-    }
-  }
   return uses.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
@@ -108,7 +103,7 @@ function useOf(
   };
 }
 
-function fileOf({ source, target, uid, gid, mode }: FileReference): NonNullable<ObjectUse["File"]> {
+function fileOf({ source, target, uid, gid, mode }: FileReference): ObjectUse["File"] {
   return {
     Name: target || source,
     UID: uid || "0",
@@ -123,43 +118,26 @@ export interface UsingService {
   readonly configs: readonly ObjectUse[];
 }
 
-/** Ids of secrets or configs by their names in the cluster. */
-export type Ids = ReadonlyMap<string, string>;
-
-/** Returns: the body to send, once the ids of secrets and configs are known. */
+/** Returns: the body to send, once the ids of secrets and configs are known, by their names in the cluster. */
 export function withObjects(
   { spec, secrets, configs }: UsingService,
-  ids: { readonly secrets: Ids; readonly configs: Ids },
-): ServiceBody {
-  const { TaskTemplate: task } = spec;
-  const container = {
-    ...task.ContainerSpec,
-    ...(secrets.length > 0 && {
-      Secrets: secrets.map(({ name, File }) => ({
-        File,
-        SecretID: ids.secrets.get(name) ?? "",
-        SecretName: name,
-      })),
-    }),
-    ...(configs.length > 0 && {
-      Configs: configs.map(({ name, File }) => ({
-        ...(File ? { File } : { Runtime: {} }),
-        ConfigID: ids.configs.get(name) ?? "",
-        ConfigName: name,
-      })),
-    }),
+  ids: {
+    readonly secrets: ReadonlyMap<string, string>;
+    readonly configs: ReadonlyMap<string, string>;
+  },
+) {
+  const secretUses = secrets.flatMap(({ name, File }) => {
+    const SecretID = ids.secrets.get(name);
+    return SecretID === undefined ? [] : [{ File, SecretID, SecretName: name }];
+  });
+  const configUses = configs.flatMap(({ name, File }) => {
+    const ConfigID = ids.configs.get(name);
+    return ConfigID === undefined ? [] : [{ File, ConfigID, ConfigName: name }];
+  });
+  const ContainerSpec = {
+    ...spec.TaskTemplate.ContainerSpec,
+    ...some("Secrets", secretUses),
+    ...some("Configs", configUses),
   };
-  const runtime = configs.find(({ File }) => File === undefined);
-  const privileges = container.Privileges?.CredentialSpec;
-  const ContainerSpec =
-    runtime && privileges
-      ? {
-          ...container,
-          Privileges: {
-            ...container.Privileges,
-            CredentialSpec: { ...privileges, Config: ids.configs.get(runtime.name) ?? "" },
-          },
-        }
-      : container;
-  return { ...spec, TaskTemplate: { ...task, ContainerSpec } };
+  return { ...spec, TaskTemplate: { ...spec.TaskTemplate, ContainerSpec } };
 }

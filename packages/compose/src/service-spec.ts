@@ -116,7 +116,7 @@ function containerSpec(service: ServiceEntry, file: File, context: SpecContext):
     ...some("Groups", service.group_add),
     // The docker client always sends these three. Without them the same file would look like a new spec.
     Privileges: {
-      CredentialSpec: toCredentialSpec(service, context),
+      CredentialSpec: null,
       SELinuxContext: null,
       NoNewPrivileges: false,
     },
@@ -326,20 +326,6 @@ function toUlimits(asked: NonNullable<ServiceEntry["ulimits"]>): ContainerSpec["
       if (typeof limit === "number") return { Name: name, Soft: limit, Hard: limit };
       return { Name: name, Soft: limit.soft ?? 0, Hard: limit.hard ?? 0 };
     });
-}
-
-function toCredentialSpec(
-  { credential_spec: spec }: ServiceEntry,
-  context: SpecContext,
-): Readonly<Record<"Config" | "File" | "Registry", string>> | null {
-  const { config: Config = "", file: File = "", registry: Registry = "" } = spec ?? {};
-  const given = [Config, File, Registry].filter((one) => one !== "");
-  if (spec === undefined || given.length === 0) return null;
-  if (given.length > 1) {
-    const message = 'found more than one of "config", "file" and "registry": keep one';
-    context.errors.push({ at: spec.at, message });
-  }
-  return { Config, File, Registry };
 }
 
 function sortedPorts(ports: readonly PortConfig[]): PortConfig[] {

@@ -115,13 +115,13 @@ export function listPath(
   filters: Readonly<Record<string, readonly string[]>> = {},
 ): string {
   const known = Object.entries(filters).filter(([, values]) => values.length > 0);
-  if (known.length === 0) return `/v1.41${path}`;
+  if (known.length === 0) return `${path}`;
   const wanted = known.map(([key, values]) => [
     key,
     Object.fromEntries(values.map((value) => [value, true])),
   ]);
   const text = JSON.stringify(Object.fromEntries(wanted));
-  return `/v1.41${path}${path.includes("?") ? "&" : "?"}filters=${encodeURIComponent(text)}`;
+  return `${path}${path.includes("?") ? "&" : "?"}filters=${encodeURIComponent(text)}`;
 }
 
 /** Errors: those of AgentClient; BAD_FRAME for an invalid answer. */

@@ -48,10 +48,10 @@ const options: DeployOptions = {
 const label = '{"label":{"com.docker.stack.namespace=shop":true}}';
 const labels = { "com.docker.stack.namespace": "shop" };
 const nothing: Script = {
-  "GET /v1.41/services": [],
-  "GET /v1.41/networks": [],
-  "POST /v1.41/networks/create": { Id: "net" },
-  "POST /v1.41/services/create": { ID: "svc" },
+  "GET /services": [],
+  "GET /networks": [],
+  "POST /networks/create": { Id: "net" },
+  "POST /services/create": { ID: "svc" },
 };
 
 function service(name: string, image: string, stackImage: string): object {
@@ -84,7 +84,7 @@ interface SentSpec {
 
 function sent(agent: FakeAgent, path: string): SentSpec[] {
   return agent.heard
-    .filter(({ call }) => call.startsWith(`POST /v1.41${path}`))
+    .filter(({ call }) => call.startsWith(`POST ${path}`))
     .map(({ body }) => body as SentSpec);
 }
 
@@ -95,8 +95,8 @@ test("stack deploy creates networks, then services, with pinned images", async (
   );
   const { agent, client, io, printed, complained } = await stage(context, {
     ...nothing,
-    "POST /v1.41/services/create": { ID: "svc", Warnings: ["Port 80 is not served yet"] },
-    "GET /v1.41/distribution/web:2/json": {
+    "POST /services/create": { ID: "svc", Warnings: ["Port 80 is not served yet"] },
+    "GET /distribution/web:2/json": {
       Descriptor: { digest: "sha256:00" },
       Platforms: [{ architecture: "amd64", os: "linux" }],
     },
@@ -121,14 +121,14 @@ test("stack deploy updates existing services and prunes those that left the file
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
   const { agent, client, io, printed } = await stage(context, {
     ...nothing,
-    "GET /v1.41/services": [
+    "GET /services": [
       service("shop_web", "web:latest@sha256:11", "web"),
       service("shop_old", "old", "old"),
       { ...service("other_web", "web", "web"), Spec: { ...foreign, Name: "other_web" } },
     ],
-    "GET /v1.41/networks": [{ Id: "net", Name: "shop_default", Scope: "swarm", Labels: labels }],
-    "POST /v1.41/services/id-shop_web/update?version=7": { Warnings: null },
-    "DELETE /v1.41/services/id-shop_old": {},
+    "GET /networks": [{ Id: "net", Name: "shop_default", Scope: "swarm", Labels: labels }],
+    "POST /services/id-shop_web/update?version=7": { Warnings: null },
+    "DELETE /services/id-shop_old": {},
   });
   await deploy(client, io, { ...options, prune: true, resolveImage: "changed" });
   assert.deepEqual(printed, [
@@ -169,11 +169,11 @@ test("stack deploy tells everything that the cluster lacks before it changes any
   const port = { Protocol: "tcp", TargetPort: 80, PublishedPort: 80, PublishMode: "ingress" };
   const { agent, client, io, complained } = await stage(context, {
     ...nothing,
-    "GET /v1.41/networks": [
+    "GET /networks": [
       { Id: "1", Name: "near", Scope: "local" },
       { Id: "2", Name: "shop_back", Scope: "swarm" },
     ],
-    "GET /v1.41/services": [
+    "GET /services": [
       {
         ...service("x", "x", "x"),
         Spec: { ...foreign, Name: "taken" },
@@ -181,8 +181,8 @@ test("stack deploy tells everything that the cluster lacks before it changes any
       },
       { ...service("y", "y", "y"), Spec: { ...foreign, Name: "shop_api" } },
     ],
-    'GET /v1.41/secrets?filters={"name":{"key":true}}': [],
-    'GET /v1.41/configs?filters={"name":{"conf-v1":true}}': [
+    'GET /secrets?filters={"name":{"key":true}}': [],
+    'GET /configs?filters={"name":{"conf-v1":true}}': [
       { ID: "c", Version: { Index: 1 }, Spec: { Name: "conf-v1-old" } },
     ],
   });
@@ -209,7 +209,7 @@ test("stack deploy names a file that it cannot read", async (context) => {
 test("stack ls counts services by stack", async (context) => {
   const all = '{"label":{"com.docker.stack.namespace":true}}';
   const { client, io, printed } = await stage(context, {
-    [`GET /v1.41/services?filters=${all}`]: [service("a", "x", "x"), service("b", "x", "x")],
+    [`GET /services?filters=${all}`]: [service("a", "x", "x"), service("b", "x", "x")],
   });
   await list(client, io);
   assert.deepEqual(printed, ["NAME  SERVICES", "shop  2"]);
@@ -226,14 +226,14 @@ test("stack ps shows tasks by slot, older ones below the newest", async (context
     Spec: { ContainerSpec: { Image: "web:1@sha256:00" } },
   });
   const { client, io, printed } = await stage(context, {
-    [`GET /v1.41/tasks?filters=${label}`]: [
+    [`GET /tasks?filters=${label}`]: [
       task("t1", 1, "failed", "1:00", "exit code 1"),
       task("t10", 10, "running", "9:58"),
       task("t2", 2, "running", "9:00"),
       task("t3", 1, "running", "7:00"),
     ],
-    "GET /v1.41/services": [service("shop_web", "x", "x")],
-    "GET /v1.41/nodes": [{ ID: "n1", Description: { Hostname: "host1" } }],
+    "GET /services": [service("shop_web", "x", "x")],
+    "GET /nodes": [{ ID: "n1", Description: { Hostname: "host1" } }],
   });
   const plain = { name: "shop", filter: [], trunc: true, resolve: true };
   await tasks(client, io, plain);
@@ -253,30 +253,30 @@ test("stack rm removes services, secrets, configs and networks, and accepts an e
   const none = '{"label":{"com.docker.stack.namespace=none":true}}';
   const object = (id: string): object => ({ ID: id, Version: { Index: 1 }, Spec: { Name: id } });
   const { agent, client, io, complained } = await stage(context, {
-    [`GET /v1.41/services?filters=${label}`]: [service("shop_web", "x", "x")],
-    [`GET /v1.41/networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
-    [`GET /v1.41/secrets?filters=${label}`]: [object("s1"), object("gone")],
-    [`GET /v1.41/configs?filters=${label}`]: [object("c1")],
+    [`GET /services?filters=${label}`]: [service("shop_web", "x", "x")],
+    [`GET /networks?filters=${label}`]: [{ Id: "net", Name: "shop_default" }],
+    [`GET /secrets?filters=${label}`]: [object("s1"), object("gone")],
+    [`GET /configs?filters=${label}`]: [object("c1")],
     ...Object.fromEntries(
       ["services", "networks", "secrets", "configs"].map((kind) => [
-        `GET /v1.41/${kind}?filters=${none}`,
+        `GET /${kind}?filters=${none}`,
         [],
       ]),
     ),
-    "DELETE /v1.41/services/id-shop_web": {},
-    "DELETE /v1.41/secrets/s1": refusal(400, "secret 's1' is in use"),
-    "DELETE /v1.41/configs/c1": {},
-    "DELETE /v1.41/networks/net": {},
+    "DELETE /services/id-shop_web": {},
+    "DELETE /secrets/s1": refusal(400, "secret 's1' is in use"),
+    "DELETE /configs/c1": {},
+    "DELETE /networks/net": {},
   });
   await assert.rejects(remove(client, io, ["shop", "none"]), {
     message: 'Cannot remove 1 of 5 objects of stack "shop". Run the command again',
   });
   assert.deepEqual(changes(agent), [
-    "DELETE /v1.41/services/id-shop_web",
-    "DELETE /v1.41/secrets/s1",
-    "DELETE /v1.41/secrets/gone",
-    "DELETE /v1.41/configs/c1",
-    "DELETE /v1.41/networks/net",
+    "DELETE /services/id-shop_web",
+    "DELETE /secrets/s1",
+    "DELETE /secrets/gone",
+    "DELETE /configs/c1",
+    "DELETE /networks/net",
   ]);
   assert.deepEqual(complained, [
     "Cannot remove secret s1: secret 's1' is in use",

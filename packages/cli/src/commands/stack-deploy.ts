@@ -58,7 +58,7 @@ export function deploySteps(
   for (const { body } of stack.networks) {
     if (networks.has(body.Name)) continue;
     const act = async (): Promise<void> => {
-      const { Warning } = checkMade(await client.post("/v1.41/networks/create", body), "answer");
+      const { Warning } = checkMade(await client.post("/networks/create", body), "answer");
       if (Warning) io.complain(Warning);
     };
     steps.push({ what: `network ${body.Name}`, told: `Creating network ${body.Name}`, act });
@@ -69,13 +69,13 @@ export function deploySteps(
       const found = survey[kind].find(({ Spec }) => Spec.Name === body.Name);
       const what = `${word} ${body.Name}`;
       if (found !== undefined) {
-        const path = `/v1.41/${kind}/${found.ID}/update?version=${found.Version.Index}`;
+        const path = `/${kind}/${found.ID}/update?version=${found.Version.Index}`;
         steps.push({ what, act: async () => void (await client.post(path, body)) });
         continue;
       }
       const act = async (): Promise<void> => {
-        const made = checkId(await client.post(`/v1.41/${kind}/create`, body), "answer");
-        ids[kind].set(body.Name, made.ID);
+        const { ID } = checkId(await client.post(`/${kind}/create`, body), "answer");
+        ids[kind].set(body.Name, ID);
       };
       steps.push({ what, told: `Creating ${what}`, act });
     }
@@ -136,7 +136,7 @@ async function deployService(
   const { resolveImage } = options;
   if (found === undefined) {
     const body = resolveImage === "never" ? spec : await pinned(spec, pinning);
-    const path = "/v1.41/services/create";
+    const path = "/services/create";
     tellWarnings(io, await client.insist({ method: "POST", path, body, headers }));
     return;
   }
@@ -149,7 +149,7 @@ async function deployService(
     : sameImage && image
       ? withImage(spec, image)
       : spec;
-  const path = `/v1.41/services/${found.ID}/update?version=${found.Version.Index}`;
+  const path = `/services/${found.ID}/update?version=${found.Version.Index}`;
   const body = {
     ...next,
     // Keep the count of forced updates: another value here would restart the tasks once more.
@@ -189,7 +189,7 @@ interface Pinning {
 async function pinned(spec: Body, { client, io, headers }: Pinning): Promise<Body> {
   const { Image: image } = spec.TaskTemplate.ContainerSpec;
   if (image.includes("@")) return spec;
-  const path = `/v1.41/distribution/${image}/json`;
+  const path = `/distribution/${image}/json`;
   const { status, body } = await client.send({ method: "GET", path, headers });
   if (status !== 200) {
     io.complain(`No registry gave a digest for ${image}; nodes may run different versions of it`);
@@ -216,7 +216,7 @@ function removeStep(client: AgentClient, { ID, Spec }: ServiceItem): Step {
   return {
     what: `service ${Spec.Name}`,
     told: `Removing service ${Spec.Name}`,
-    act: async () => void (await client.delete(`/v1.41/services/${ID}`)),
+    act: async () => void (await client.delete(`/services/${ID}`)),
   };
 }
 

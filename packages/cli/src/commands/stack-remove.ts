@@ -19,7 +19,7 @@ export async function removeStack(client: AgentClient, io: CommandIo, name: stri
   const secrets = await objectsOf(client, "secrets", filters);
   const configs = await objectsOf(client, "configs", filters);
   const named = (kind: string, path: string, items: typeof secrets | typeof services) =>
-    items.map(({ ID, Spec }) => ({ kind, name: Spec.Name, path: `/v1.41/${path}/${ID}` }));
+    items.map(({ ID, Spec }) => ({ kind, name: Spec.Name, path: `/${path}/${ID}` }));
   const all = [
     ...named("service", "services", services),
     ...named("secret", "secrets", secrets),
@@ -27,7 +27,7 @@ export async function removeStack(client: AgentClient, io: CommandIo, name: stri
     ...networks.map(({ Id, Name }) => ({
       kind: "network",
       name: Name,
-      path: `/v1.41/networks/${Id}`,
+      path: `/networks/${Id}`,
     })),
   ];
   if (all.length === 0) io.complain(`Nothing found in stack: ${name}`);
