@@ -141,6 +141,7 @@ export class Agent {
       unlockKey: () => active().keys.unlockKey(),
       unlock: (key) => this.#unlock(key),
       tokens: () => active().keys.tokens(),
+      sealer: () => active().sealer,
       containersOf: async (node) => await active().containers.connect(node),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),

@@ -53,6 +53,10 @@ import { ClusterKeys } from "./trust/cluster-keys.ts";
 import { HostLock } from "./trust/host-lock.ts";
 import { newNode } from "./trust/join-request.ts";
 import { makeTokens } from "./trust/join-tokens.ts";
+import { Resealer } from "./trust/resealer.ts";
+import { newestRootOf } from "./trust/root-seals.ts";
+import { Sealer } from "./trust/sealer.ts";
+import { makeSealingKey } from "./trust/sealing-keys.ts";
 import { newUnlockKey } from "./trust/unlock-keys.ts";
 
 /** A restart applies at most this many entries after the snapshot, which takes about a second. */
@@ -106,6 +110,7 @@ export class ClusterMember {
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
+  readonly sealer: Sealer;
   /** Its journal is broken: the member only listens, and waits for "gam recover". */
   readonly isMute: boolean;
   readonly #parts: ClusterMemberParts;
@@ -113,6 +118,7 @@ export class ClusterMember {
   readonly #engine: DockerEngine;
   readonly #networking: Networking;
   readonly #keeper: Keeper;
+  readonly #resealer: Resealer;
 
   private constructor(
     parts: ClusterMemberParts,
@@ -171,7 +177,19 @@ export class ClusterMember {
       recover: (id, gone) => this.driver.recover(id, gone),
     });
     this.keys = new ClusterKeys({
-      ...{ mesh, self: identity.nodeId, view: () => this.view },
+      ...{ mesh, self: identity.nodeId, view: () => this.view, mint: mint.id },
+      propose: (changes) => this.propose(changes),
+    });
+    this.sealer = new Sealer({
+      view: () => this.view,
+      credentials: () => {
+        if (mesh.credentials !== undefined) return mesh.credentials;
+        throw new GamError("NOT_MEMBER", "Cannot open or seal secrets: not a member");
+      },
+    });
+    this.#resealer = new Resealer({
+      ...{ sealer: this.sealer, view: () => this.view, log },
+      leads: () => this.peer.leader === identity.nodeId,
       propose: (changes) => this.propose(changes),
     });
     this.#lock = new HostLock({ hostKey: parts.hostKey, keys: this.keys, fail });
@@ -182,7 +200,10 @@ export class ClusterMember {
       if (refusal === "removed" && manager) parts.removed();
     });
     this.driver.subscribe(({ table }) => {
-      if (table === "cluster") mesh.rootsMoved();
+      if (table === "cluster") {
+        mesh.rootsMoved();
+        this.#resealer.notice();
+      }
       if (table === "cluster" || table === "node") this.#lock.follow();
     });
     this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
@@ -251,6 +272,7 @@ export class ClusterMember {
           Tokens: makeTokens(credentials),
           RootPublicKey: base64(credentials.rootPublicKey),
           ...foundingSecrets(credentials, spec),
+          SealingKeys: [makeSealingKey(mint.id(), newestRootOf(credentials))],
           ...dataPath,
         },
       },
@@ -384,6 +406,7 @@ export class ClusterMember {
 
   /** Stops until resume(). Containers keep running. */
   async stop(): Promise<void> {
+    this.#resealer.stop();
     await this.driver.stop();
     this.containers.close();
     await this.mesh.close();

@@ -32,7 +32,6 @@ import { gamRoutes } from "./routes/gam-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
 import { objects } from "./routes/objects.ts";
 import type { RouteContext } from "./routes/route-context.ts";
-import { secretRoutes } from "./routes/secret-routes.ts";
 import { systemRoutes } from "./routes/system-routes.ts";
 import { clearSocketFile } from "./socket-file.ts";
 
@@ -175,7 +174,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   logRoutes(app, context);
   attachRoutes(app, context);
   containerRoutes(app, context);
-  secretRoutes(app, context);
   eventRoutes(app, context);
   gamRoutes(app, context);
   return app;

@@ -77,8 +77,7 @@ function logOf(world: World): TestLog {
   if (world.updated) {
     const ContainerSpec = { Image: "tiny:2" };
     const next = { ...spec, TaskTemplate: { ...spec.TaskTemplate, ContainerSpec } };
-    const asked = { registryAuth: "", basedOn: 1 };
-    log.write({ kind: "updateService", id: web, spec: next, ...asked });
+    log.write({ kind: "updateService", id: web, spec: next, basedOn: 1 });
   }
   const perNode = world.mode.Global !== undefined || world.mode.GlobalJob !== undefined;
   for (const [

@@ -16,12 +16,14 @@ import type { Mint, NodeId, ServiceId } from "@gam/core";
 import {
   type Event,
   guarded,
+  isTerminal,
   noGuard,
   type PlanGuard,
   type PlannedChange,
   type Service,
   type View,
 } from "@gam/state";
+import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
 import { type PeerHealth, planNodes } from "./nodes.ts";
 import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
@@ -50,6 +52,7 @@ export class Orchestrator {
   #dirty = new Set<ServiceId>();
   readonly #dirtyNodes = new Set<NodeId>();
   #allDirty = false;
+  #contentsDirty = false;
 
   constructor(mint: Mint, faults: PlanFaults = noPlanFaults) {
     this.#mint = mint;
@@ -59,12 +62,17 @@ export class Orchestrator {
   /** A new leader has missed events, so it looks at everything once. */
   noticeAll(): void {
     this.#allDirty = true;
+    this.#contentsDirty = true;
   }
 
   notice(event: Event): void {
     switch (event.table) {
       case "cluster":
         this.#allDirty = true;
+        return;
+      case "secret":
+      case "config":
+        this.#contentsDirty = true;
         return;
       case "node": {
         const id = (event.after ?? event.before)?.ID;
@@ -74,9 +82,11 @@ export class Orchestrator {
       case "service": {
         const id = (event.after ?? event.before)?.ID;
         if (id !== undefined) this.#dirty.add(id);
+        this.#contentsDirty = true;
         return;
       }
       case "task": {
+        if (mayFree(event)) this.#contentsDirty = true;
         const id = (event.after ?? event.before)?.ServiceID;
         if (id !== undefined) this.#dirty.add(id);
         return;
@@ -113,6 +123,14 @@ export class Orchestrator {
       if (waiting || steps.length > 0 || again.has(id)) left.add(id);
     }
     this.#dirty = left;
+    return [...changes, ...this.#planContents(view, guard)];
+  }
+
+  /** Looks again until nothing is left to do: this plan may be lost on its way to the log. */
+  #planContents(view: View, guard: PlanGuard): PlannedChange[] {
+    if (!this.#contentsDirty) return [];
+    const changes = planContents(view, guard);
+    this.#contentsDirty = changes.length > 0;
     return changes;
   }
 
@@ -143,6 +161,12 @@ export class Orchestrator {
     this.#allDirty = false;
     this.#dirtyNodes.clear();
   }
+}
+
+/** Whether a content may be needed no more: its task has ended or is gone. */
+function mayFree({ before, after }: Extract<Event, { table: "task" }>): boolean {
+  if (before === undefined || Object.keys(before.Gam.contents).length === 0) return false;
+  return after === undefined || isTerminal(after.Status.State);
 }
 
 function followsNodes({ Spec: { Mode } }: Service): boolean {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { NodeId, ProposalId, ServiceId } from "@gam/core";
 import { counterMint, seededRandom, testId, testKey } from "@gam/core/testing";
 import { type AskedChange, type Change, clusterSpecDefault, dataPathDefault } from "@gam/state";
-import { aNode, aNodeNetwork, aService, aTask, aToken } from "@gam/state/testing";
+import { aNode, aNodeNetwork, aSealingKey, aService, aTask, aToken } from "@gam/state/testing";
 import type { Sender } from "./access/authority.ts";
 import type { Effect } from "./io/effect.ts";
 import type { Input } from "./io/input.ts";
@@ -122,6 +122,7 @@ function meshOf(...ids: NodeId[]): Mesh {
     Spec: clusterSpecDefault,
     Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: testKey("root"),
+    SealingKeys: [aSealingKey("key")],
     ...dataPathDefault,
   };
   assert.equal(mesh.propose(first, { kind: "createCluster", cluster })?.kind, "applied");

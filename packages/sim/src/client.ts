@@ -6,8 +6,10 @@ import {
   type AskedChange,
   type EndpointSpec,
   type Node,
+  newestKey,
   type Placement,
   readNetworkSpec,
+  type Sealed,
   type Service,
   type ServiceMode,
   type ServiceSpec,
@@ -48,7 +50,7 @@ export function ask(world: World): void {
   if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
     const id = someId(world, "s") as ServiceId;
     const spec = connected(world, view, newSpec(world, serviceName(world.count("service"))));
-    return world.ask(host, [{ kind: "createService", id, spec, registryAuth: "" }], {
+    return world.ask(host, [{ kind: "createService", id, spec }], {
       kind: "create",
       service: id,
     });
@@ -66,8 +68,13 @@ export function ask(world: World): void {
 }
 
 function credentials(world: World): Credentials {
-  const someNew = { registryAuth: someId(world, "auth") };
+  const someNew = { registryAuth: sealedText(world.newest(), someId(world, "auth")) };
   return pick<Credentials>(world, [someNew, { registryAuthFrom: "previous-spec" }, {}, {}]);
+}
+
+/** Text as if sealed with the newest key. */
+export function sealedText(view: View, text: string): Sealed {
+  return { key: newestKey(view) ?? "", sealed: new TextEncoder().encode(text.padEnd(40, ".")) };
 }
 
 /** Creates and removes networks, and attaches and detaches containers that are not tasks. */

@@ -57,7 +57,7 @@ function named(name: string): ServiceSpec {
 
 function write(world: World, by: SimHost, name: string): void {
   const id = testId<ServiceId>(name);
-  const change = { kind: "createService", id, spec: named(name), registryAuth: "" } as const;
+  const change = { kind: "createService", id, spec: named(name) } as const;
   world.ask(by, [change], { kind: "create", service: id });
 }
 
@@ -67,7 +67,7 @@ function loseThree(seed: number): Story {
   world.votersMax = 3;
   world.form();
   const [first] = world.hosts as [SimHost];
-  world.ask(first, [{ kind: "createService", id: web, spec, registryAuth: "" }], {
+  world.ask(first, [{ kind: "createService", id: web, spec }], {
     kind: "create",
     service: web,
   });
@@ -226,7 +226,7 @@ test("an acknowledged write is kept, even if the survivor does not know that it 
     frozen.freeze();
     const id = testId<ServiceId>("last");
     let isAcknowledged = false;
-    const change = { kind: "createService", id, spec: named("last"), registryAuth: "" } as const;
+    const change = { kind: "createService", id, spec: named("last") } as const;
     world.ask(leader, [change], { kind: "create", service: id }, ({ kind }) => {
       isAcknowledged = kind === "applied";
     });

@@ -28,7 +28,7 @@ export function worldWithService(seed: number, hosts: number, planted: Planted =
   world.form();
   const [first] = world.hosts;
   assert.ok(first !== undefined);
-  world.ask(first, [{ kind: "createService", id: web, spec, registryAuth: "" }], {
+  world.ask(first, [{ kind: "createService", id: web, spec }], {
     kind: "create",
     service: web,
   });

@@ -3,6 +3,7 @@
  * must reach its desired state in bounded time.
  */
 import { testKey } from "@gam/core/testing";
+import { aSealingKey } from "@gam/state/testing";
 import { Breach, doubled } from "./checks/checkers.ts";
 import { ask, pick, pickOn, update, withImage } from "./client.ts";
 import type { Planted } from "./hosts/faults.ts";
@@ -87,12 +88,13 @@ const signature = Buffer.alloc(64, "s").toString("base64");
 function rotateRoot(world: World, seed: number): void {
   const root = world.newest().cluster?.RootPublicKey ?? "";
   const next = { PublicKey: testKey(`root${seed}`), Signature: signature };
-  const token = {
-    PublicKey: testKey(`token${seed}`),
-    Sealed: { [root]: "", [next.PublicKey]: "" },
-  };
+  const token = { PublicKey: testKey(`token${seed}`), Sealed: { [next.PublicKey]: "" } };
   const tokens = { Worker: token, Manager: token };
-  world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next, tokens }]);
+  const kept = (world.newest().cluster?.SealingKeys ?? []).map(({ ID, Sealed }) => {
+    return { ID, Sealed: { ...Sealed, [next.PublicKey]: "" } };
+  });
+  const keys = [...kept, aSealingKey(`key${seed}`, [next.PublicKey])];
+  world.ask(pick(world, world.hosts), [{ kind: "rotateRoot", root, next, tokens, keys }]);
 }
 
 /**

@@ -27,6 +27,7 @@ import {
   spokenDialect,
   type View,
 } from "@gam/state";
+import { aSealingKey } from "@gam/state/testing";
 import { type Acknowledged, Breach, Checkers } from "./checks/checkers.ts";
 import { unsettled } from "./checks/unsettled.ts";
 import { Agenda } from "./hosts/agenda.ts";
@@ -159,6 +160,7 @@ export class World {
       Spec: clusterSpecDefault as ClusterSpec,
       Tokens: { Worker: token, Manager: token },
       RootPublicKey: testKey("root"),
+      SealingKeys: [aSealingKey("key")],
       ...dataPathDefault,
       SubnetSize: subnetSize,
     };

@@ -1,9 +1,19 @@
+export { isUnfinished } from "./changes/content-roll.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
+export { newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { takenPort } from "./changes/service-refusal.ts";
 export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
 export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export { checkUsage, type Usage } from "./checks/usage.ts";
+export {
+  contentHolder,
+  contentsOf,
+  currentContents,
+  hasContents,
+  neededVersions,
+  usersOf,
+} from "./derived/content-need.ts";
 export {
   Budget,
   checkTemplate,
@@ -58,6 +68,7 @@ export {
   dataPathDefault,
   type JoinToken,
   type SealedForRoots,
+  type SealingKey,
 } from "./objects/cluster.ts";
 export type { Config, ConfigSpec } from "./objects/config.ts";
 export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
@@ -67,7 +78,6 @@ export type {
   Contents,
   ContentVersions,
   Sealed,
-  SealingKey,
   SecretContent,
   Templating,
 } from "./objects/content.ts";
@@ -141,6 +151,15 @@ export {
   taskStates,
 } from "./objects/task.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
+export {
+  configBytesMax,
+  insistOnData,
+  type ReadConfig,
+  type ReadSecret,
+  readConfigSpec,
+  readSecretSpec,
+  secretBytesMax,
+} from "./specs/content-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
 export { seccompProfile } from "./specs/field-rules.ts";
 export { isImageReference } from "./specs/image-reference.ts";

@@ -95,7 +95,7 @@ describe("Prometheus", { skip, timeout: 2 * withinMs }, () => {
       assert.equal(service.__meta_dockerswarm_service_mode, "replicated");
       assert.equal(service.__meta_dockerswarm_network_name, "ingress");
       assert.equal(service.__meta_dockerswarm_service_endpoint_port_name ?? "", "");
-      assert.match(service.__address__ ?? "", /^\d+\.\d+\.\d+\.\d+:80$/);
+      assert.match(service.__address__ ?? "", /^\d+\.\d+\.\d+\.\d+:18280$/);
     }
   });
 

@@ -246,6 +246,7 @@ function change(
   return { name, named, run: (attacker) => attacker.propose(...make(attacker)) };
 }
 
+const sealingKey = { ID: "k".repeat(25), Sealed: {} };
 const token = { PublicKey: base64(new Uint8Array(32)), Sealed: {} };
 const overlay = (gam: object): unknown => ({
   Id: stranger,
@@ -363,10 +364,10 @@ const proposals: readonly Attack[] = [
     { kind: "joinNode", node: node(self, "manager") },
   ]),
   change("a service", /createService is for managers/, () => [
-    { kind: "createService", id: stranger, spec: service("evil"), registryAuth: "" },
+    { kind: "createService", id: stranger, spec: service("evil") },
   ]),
   change("a service whose id is no id", /createService is for managers|Cannot read/, () => [
-    { kind: "createService", id: "x } table ip evil {", spec: service("evil"), registryAuth: "" },
+    { kind: "createService", id: "x } table ip evil {", spec: service("evil") },
   ]),
   change("other settings", /updateCluster is for managers/, ({ view }) => [
     {
@@ -384,6 +385,7 @@ const proposals: readonly Attack[] = [
       root: view.cluster?.RootPublicKey ?? "",
       next: { PublicKey: token.PublicKey, Signature: base64(new Uint8Array(64)) },
       tokens: { Worker: token, Manager: token },
+      keys: [sealingKey],
     },
   ]),
   change("another cluster", /createCluster is for the first peer/, () => [
@@ -394,6 +396,7 @@ const proposals: readonly Attack[] = [
         Spec: clusterSpecDefault,
         Tokens: { Worker: token, Manager: token },
         RootPublicKey: token.PublicKey,
+        SealingKeys: [sealingKey],
         ...dataPathDefault,
       },
     },

@@ -15,14 +15,23 @@ import {
   type Roots,
   signRootCertificate,
 } from "@gam/mesh";
-import type { AskedChange, JoinToken, SealedForRoots, View } from "@gam/state";
+import {
+  type AskedChange,
+  type JoinToken,
+  type SealedForRoots,
+  usedKeys,
+  type View,
+} from "@gam/state";
 import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
+import { newestRootOf } from "./root-seals.ts";
+import { keysForNextRoot } from "./sealing-keys.ts";
 import { newUnlockKey, resealedUnlockKey, unlockKeyIn } from "./unlock-keys.ts";
 
 export interface ClusterKeysParts {
   readonly mesh: Pick<Mesh, "credentials" | "addresses" | "offerNextRoot">;
   readonly self: NodeId;
   readonly view: () => View;
+  readonly mint: () => string;
   /** Errors: as ClusterMember.propose(). */
   readonly propose: (changes: readonly AskedChange[]) => Promise<unknown>;
 }
@@ -63,10 +72,12 @@ export class ClusterKeys {
    * Starts to replace the root key, in one write with `changes`. The mesh replaces it once every node has a
    * certificate of the new one.
    *
-   * Errors: NOT_SUPPORTED on a worker; those of propose().
+   * Errors: NOT_SUPPORTED on a worker; as keysForNextRoot(); those of propose().
    */
   async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
-    const { mesh, propose } = this.#parts;
+    const { mesh, propose, view, mint } = this.#parts;
+    // With the next root key of a rotation that this one gives up: some sealing keys may open with that one only.
+    const before = this.#credentials();
     await mesh.offerNextRoot(async ({ rootPublicKey, rootPrivateKey, signature }, replaced) => {
       const next = {
         PublicKey: base64(rootPublicKey),
@@ -75,10 +86,16 @@ export class ClusterKeys {
       };
       const credentials = this.#credentials();
       const tokens = makeTokens(credentials);
+      const keys = keysForNextRoot(view().cluster?.SealingKeys ?? [], {
+        id: mint(),
+        credentials: before,
+        next: newestRootOf(credentials),
+        used: usedKeys(view()),
+      });
       const root = base64(replaced);
       const sealed = this.#unlockKeyAfter(changes);
       const unlockKey = sealed && resealedUnlockKey(credentials, sealed);
-      await propose([...changes, { kind: "rotateRoot", root, next, tokens, unlockKey }]);
+      await propose([...changes, { kind: "rotateRoot", root, next, tokens, keys, unlockKey }]);
     });
   }
 

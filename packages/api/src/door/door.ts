@@ -4,7 +4,7 @@
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
 import type { Duplex } from "node:stream";
-import type { NetworkId, NodeId } from "@gam/core";
+import type { NetworkId, NodeId, SecretId, ServiceId } from "@gam/core";
 import type {
   AskedChange,
   Availability,
@@ -12,7 +12,9 @@ import type {
   DataPath,
   Event,
   NodeRole,
+  Sealed,
   SealedForRoots,
+  Secret,
   View,
 } from "@gam/state";
 import type { GamStatus, JoinTokens } from "@gam/state/answers";
@@ -38,6 +40,17 @@ export interface SwarmJoinRequest {
 }
 
 export type ClusterState = "inactive" | "locked" | "active";
+/**
+ * Seals for the state what only managers may read. Errors: NOT_SUPPORTED on a worker; IN_USE while the root key is
+ * replaced and this manager does not have the next one yet; REFUSED for what no key of this manager opens.
+ */
+export interface Sealing {
+  sealSecret(id: SecretId, version: number, data: Uint8Array): Sealed;
+  /** Returns: the data of that version. */
+  openSecret(secret: Secret, version: number): Uint8Array;
+  /** `text`: the client's `X-Registry-Auth`. */
+  sealCredentials(service: ServiceId, text: string): Sealed;
+}
 
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   /** This peer's id. It has one before it is in a cluster; "" while it is locked. */
@@ -96,6 +109,8 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * one, IN_USE where nothing is locked; those of a start.
    */
   unlock(key: string): Promise<void>;
+  /** Called only while active. */
+  sealer(): Sealing;
   /** Returns: complete join tokens. Called only while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): JoinTokens;
   /**

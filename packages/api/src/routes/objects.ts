@@ -5,6 +5,7 @@
  */
 import type { TableName } from "@gam/state";
 import type { FastifyInstance } from "fastify";
+import { configRoutes, secretRoutes } from "./content-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
 import { nodeRoutes } from "./node-routes.ts";
 import type { RouteContext } from "./route-context.ts";
@@ -22,4 +23,6 @@ export const objects: { readonly [Name in TableName]: ApiObject } = {
   service: { routes: serviceRoutes },
   task: { routes: taskRoutes },
   network: { routes: networkRoutes },
+  secret: { routes: secretRoutes },
+  config: { routes: configRoutes },
 };

@@ -1,5 +1,5 @@
 /** Service routes. readServiceSpec() decides what a spec may hold; the store decides whether it can be applied. */
-import { GamError, type ServiceId } from "@gam/core";
+import type { ServiceId } from "@gam/core";
 import {
   type AskedChange,
   engineTooOld,
@@ -49,10 +49,11 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
   app.post("/services/create", async (request, reply) => {
     const body = await readJsonBody(request.body);
     const id = door.mint() as ServiceId;
-    const registryAuth = authOf(request) ?? "";
+    const auth = authOf(request);
     await writeService(context, (view, names) => {
       const read = readSpec(body, context, { view, names, url: request.originalUrl });
       const spec = { ...read, Name: read.Name || madeUpName(id) };
+      const registryAuth = auth === undefined ? undefined : door.sealer().sealCredentials(id, auth);
       return { kind: "createService", id, spec, registryAuth };
     });
     return reply.code(201).send({ ID: id });
@@ -77,9 +78,12 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
       if (rollback !== "" && rollback !== "previous") {
         throw new ApiError(500, `unrecognized rollback option ${rollback}`);
       }
-      return rollback === "previous"
-        ? rollbackOf(service, basedOn)
-        : { ...updateOf(service, spec, basedOn), ...credentials(request, query) };
+      if (rollback === "previous") return rollbackOf(service, basedOn);
+      const from = credentialsFrom(query);
+      const auth = authOf(request);
+      const update = updateOf(service, spec, basedOn);
+      if (auth === undefined) return { ...update, ...(from && { registryAuthFrom: from }) };
+      return { ...update, registryAuth: door.sealer().sealCredentials(service.ID, auth) };
     });
     return { Warnings: null };
   });
@@ -126,9 +130,6 @@ function readSpec(
   const { checkTemplate } = context;
   const spec = readServiceSpec(body, { checkTemplate, apiVersion: askedVersion(url) });
   insistOnEngine(spec, view);
-  const { Secrets, Configs } = spec.TaskTemplate.ContainerSpec;
-  if (Secrets !== undefined) throw later("secrets");
-  if (Configs !== undefined) throw later("configs");
   if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {
     const message = "service needs ingress network, but no ingress network is present";
     throw new ApiError(400, `rpc error: code = FailedPrecondition desc = ${message}`);
@@ -151,13 +152,6 @@ function insistOnEngine({ TaskTemplate }: ServiceSpec, view: View): void {
   if (first === undefined || problems.includes(undefined)) return;
   const message = `${first}. All engines of this cluster are older`;
   throw new ApiError(400, `rpc error: code = InvalidArgument desc = ${message}`);
-}
-
-function later(what: string): GamError {
-  return new GamError(
-    "NOT_SUPPORTED",
-    `Cannot use ${what}: gam does not support them yet. Use a bind mount or an environment variable`,
-  );
 }
 
 /** Takes only fields that never change (id, name, mode) from this peer's copy, which may be old. */
@@ -187,16 +181,10 @@ function authOf(request: FastifyRequest): string | undefined {
   return typeof header === "string" && header !== "" ? header : undefined;
 }
 
-/** Returns: the credentials for pulls: those of this call, or which of the service's own to keep. */
-function credentials(
-  request: FastifyRequest,
-  query: Query,
-): Pick<ServiceUpdate, "registryAuth" | "registryAuthFrom"> {
+/** Returns: which of the service's own credentials to keep, if the call brings none. */
+function credentialsFrom(query: Query): ServiceUpdate["registryAuthFrom"] {
   const from = query.text("registryAuthFrom") ?? "";
-  if (from !== "" && from !== "spec" && from !== "previous-spec") {
-    throw new ApiError(500, "unsupported registryAuthFrom value");
-  }
-  const registryAuth = authOf(request);
-  if (registryAuth !== undefined) return { registryAuth };
-  return from === "" ? {} : { registryAuthFrom: from };
+  if (from === "") return undefined;
+  if (from === "spec" || from === "previous-spec") return from;
+  throw new ApiError(500, "unsupported registryAuthFrom value");
 }

@@ -74,7 +74,9 @@ function listTasks(view: View, filters: Filters): readonly Task[] {
 }
 /** Returns: a filter for up-to-date tasks. It includes tasks that are shutting down: clients sort by state. */
 function wantedIn(view: View): (task: Task) => boolean {
-  const judges = new Map(view.services().map((service) => [service.ID, new UpToDate(service)]));
+  const judges = new Map(
+    view.services().map((service) => [service.ID, new UpToDate(service, view)]),
+  );
   return (task) => {
     const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
     return judges.get(task.ServiceID)?.includes(task, node) ?? false;

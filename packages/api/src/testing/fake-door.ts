@@ -14,6 +14,7 @@ import {
   type ClusterSpec,
   clusterSpecDefault,
   compareStates,
+  currentContents,
   type DataPath,
   dataPathDefault,
   type Event,
@@ -23,7 +24,9 @@ import {
   type NewTask,
   type NodeRole,
   networkNeed,
+  newestKey,
   newIngressNetwork,
+  type Sealed,
   type SealedForRoots,
   type Service,
   Store,
@@ -34,8 +37,14 @@ import {
   type View,
 } from "@gam/state";
 import type { GamStatus, RecoverReport } from "@gam/state/answers";
-import { aNode, aTask, aToken } from "@gam/state/testing";
-import type { ClusterDoor, ClusterState, InitRequest, SwarmJoinRequest } from "../door/door.ts";
+import { aNode, aSealingKey, aTask, aToken } from "@gam/state/testing";
+import type {
+  ClusterDoor,
+  ClusterState,
+  InitRequest,
+  Sealing,
+  SwarmJoinRequest,
+} from "../door/door.ts";
 import type { DoctorFacts } from "../door/gam-doctor.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
@@ -43,6 +52,9 @@ export function nodeCalled(hostname: string, id: string): NewNode {
   const Resources = { NanoCPUs: 2e9, MemoryBytes: 8e9 };
   return aNode(id, { description: { Hostname: hostname, Resources }, address });
 }
+
+/** As many as a real seal adds. */
+const sealBytes = 28;
 
 export class FakeDoor implements ClusterDoor {
   readonly self: NodeId;
@@ -89,16 +101,22 @@ export class FakeDoor implements ClusterDoor {
   }
 
   async rotateRoot(changes: readonly AskedChange[]): Promise<void> {
-    const root = this.store.cluster?.RootPublicKey ?? "";
+    const { RootPublicKey: root = "", SealingKeys = [] } = this.store.cluster ?? {};
     const next = { PublicKey: Buffer.alloc(32, this.mint()).toString("base64"), Signature: "" };
-    const under = [root, next.PublicKey];
+    const under = [next.PublicKey];
     const tokens = { Worker: aToken(this.mint(), under), Manager: aToken(this.mint(), under) };
-    await this.propose([...changes, { kind: "rotateRoot", root, next, tokens }]);
+    const kept = SealingKeys.map(({ ID, Sealed }) => {
+      return { ID, Sealed: { ...Sealed, [next.PublicKey]: "" } };
+    });
+    const keys = [...kept, aSealingKey(this.mint(), under)];
+    const known = this.store.cluster?.UnlockKey;
+    const unlockKey = known && { [root]: this.unlockKey(), [next.PublicKey]: this.unlockKey() };
+    await this.propose([...changes, { kind: "rotateRoot", root, next, tokens, keys, unlockKey }]);
   }
 
   async rotateTokens(roles: readonly NodeRole[], changes: readonly AskedChange[]): Promise<void> {
     const { RootPublicKey = "", NextRoot } = this.store.cluster ?? {};
-    const under = NextRoot === undefined ? [RootPublicKey] : [RootPublicKey, NextRoot.PublicKey];
+    const under = [NextRoot?.PublicKey ?? RootPublicKey];
     const fresh = (role: NodeRole): JoinToken | undefined =>
       roles.includes(role) ? aToken(this.mint(), under) : undefined;
     const [worker, manager] = [fresh("worker"), fresh("manager")];
@@ -127,6 +145,28 @@ export class FakeDoor implements ClusterDoor {
       throw new GamError("BAD_TOKEN", "swarm could not be unlocked: invalid key provided");
     }
     this.#state = "active";
+  }
+
+  sealer = (): Sealing => ({
+    sealSecret: (_, version, data) => this.#seal(data, version),
+    openSecret: ({ Gam }, version) => {
+      const content = Gam.contents.find((one) => one.version === version);
+      return this.opened(content, version);
+    },
+    sealCredentials: (_, text) => this.#seal(Buffer.from(text), 0),
+  });
+
+  /** Returns: what sealer() sealed. */
+  opened(content: Sealed | undefined, version: number): Uint8Array {
+    return (content?.sealed ?? new Uint8Array())
+      .subarray(sealBytes)
+      .map((byte) => byte ^ (version + 1));
+  }
+
+  #seal(data: Uint8Array, version: number): Sealed {
+    const key = newestKey(this.store) ?? "";
+    const hidden = data.map((byte) => byte ^ (version + 1));
+    return { key, sealed: Buffer.concat([Buffer.alloc(sealBytes), hidden]) };
   }
 
   subscribe(listener: (event: Event) => void): () => void {
@@ -233,6 +273,7 @@ export class FakeDoor implements ClusterDoor {
       Tokens: { Worker: aToken("w1"), Manager: aToken("m1") },
       RootPublicKey: testKey("root"),
       RootSelfSignature: Buffer.alloc(64, "s").toString("base64"),
+      SealingKeys: [aSealingKey(this.mint())],
       ...dataPath,
     };
     this.apply([
@@ -356,7 +397,8 @@ export class FakeDoor implements ClusterDoor {
       endpoint: service.Spec.EndpointSpec ?? {},
       serviceName: service.Spec.Name,
       serviceLabels: service.Spec.Labels ?? {},
-      registryAuth: service.Gam.registryAuth,
+      credentials: service.Gam.registryAuth !== undefined,
+      contents: currentContents(this.store, service.Spec.TaskTemplate),
     };
     const task = aTask(service.ID, this.mint(), {
       node,

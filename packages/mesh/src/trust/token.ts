@@ -8,11 +8,11 @@
  * how to join. By the fingerprint the joiner checks that it talks to the right cluster before it proves
  * anything. The state also has the secret itself, sealed so that only holders of the root key can read it.
  */
-import { hkdfSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { base36, encode, GamError, type NodeId, rethrowInvariant } from "@gam/core";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Role } from "./certificate.ts";
-import { seal, unseal } from "./seal.ts";
+import { derivedKey, seal, unseal } from "./seal.ts";
 import { isSignature, publicKeyOfSeed, signBy } from "./signature.ts";
 
 export interface Token {
@@ -118,15 +118,11 @@ export function openSecret(
 }
 
 function seedOf(secret: string): Uint8Array {
-  return derived(Buffer.from(secret), "gam token key 1");
+  return derivedKey(Buffer.from(secret), "gam token key 1");
 }
 
 function sealKeyOf(rootPrivateKey: Uint8Array): Uint8Array {
-  return derived(rootPrivateKey, "gam token seal 1");
-}
-
-function derived(from: Uint8Array, purpose: string): Uint8Array {
-  return new Uint8Array(hkdfSync("sha256", from, "", purpose, 32));
+  return derivedKey(rootPrivateKey, "gam token seal 1");
 }
 
 function purposeOf(role: Role): string {

@@ -7,6 +7,8 @@
 import type { Mint, NodeId } from "@gam/core";
 import {
   type Constraint,
+  type ContentVersions,
+  currentContents,
   isTerminal,
   matchesPlatform,
   meetsConstraints,
@@ -44,6 +46,8 @@ export class Situation {
   readonly nowMs: number;
   readonly mint: Mint;
   readonly faults: PlanFaults;
+  /** The versions of secrets and configs that new tasks get. */
+  readonly contents: ContentVersions;
   readonly #changesMax: number;
   readonly #upToDate: UpToDate;
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
@@ -56,7 +60,8 @@ export class Situation {
     this.mint = mint;
     this.faults = faults;
     this.#changesMax = changesMax;
-    this.#upToDate = new UpToDate(service);
+    this.contents = currentContents(view, service.Spec.TaskTemplate);
+    this.#upToDate = new UpToDate(service, view);
   }
 
   /**

@@ -14,6 +14,7 @@
  * start-first order (task-slot.ts). Ignores empty places: they are filled by the current template anyway.
  */
 import {
+  hasContents,
   isTerminal,
   type PlannedChange,
   type Task,
@@ -159,11 +160,12 @@ class Updating {
   }
 
   #fail(task: Task): UpdatePlan {
-    const { service } = this.#situation;
+    const { service, view } = this.#situation;
     const because = `due to failure or early termination of task ${task.ID}`;
     const rolling = this.#status?.State === "rollback_started";
-    const back = this.#config.FailureAction === "rollback" && service.PreviousSpec !== undefined;
-    if (back && !rolling) {
+    // A secret or config that the previous spec names may have been removed.
+    const mayGoBack = service.PreviousSpec !== undefined && hasContents(view, service.PreviousSpec);
+    if (this.#config.FailureAction === "rollback" && mayGoBack && !rolling) {
       const message = `update rolled back ${because}`;
       const basedOn = service.Version.Index;
       const change = { kind: "rollbackService", id: service.ID, basedOn, message } as const;

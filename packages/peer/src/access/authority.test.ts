@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message as RaftMessage } from "@gam/consensus";
-import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
 import {
   type Change,
   clusterSpecDefault,
@@ -11,9 +11,12 @@ import {
 } from "@gam/state";
 import {
   aCluster,
+  aConfig,
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSeal,
+  aSecret,
   aService,
   aTask,
   aToken,
@@ -117,7 +120,23 @@ const managers: readonly Change[] = [
   { kind: "updateNode", id: hand, spec, basedOn: 1 },
   { kind: "updateCluster", spec: clusterSpecDefault, basedOn: 1 },
   { kind: "rotateTokens", worker: undefined, manager: aToken("x") },
-  { kind: "rotateRoot", root: "", next: { PublicKey: "n", Signature: "s" }, tokens },
+  { kind: "rotateRoot", root: "", next: { PublicKey: "n", Signature: "s" }, tokens, keys: [] },
+  { kind: "dropSealingKey", id: "k" },
+  aSecret("s"),
+  { kind: "updateSecret", id: "s" as SecretId, labels: {}, basedOn: 1 },
+  { kind: "removeSecret", id: "s" as SecretId },
+  { kind: "resealSecret", id: "s" as SecretId, version: 1, from: "k", to: aSeal("s") },
+  aConfig("c"),
+  { kind: "updateConfig", id: "c" as ConfigId, labels: {}, basedOn: 1 },
+  { kind: "removeConfig", id: "c" as ConfigId },
+  {
+    kind: "resealCredentials",
+    id: "web" as ServiceId,
+    of: "spec",
+    from: "k",
+    to: aSeal("s"),
+    basedOn: 1,
+  },
   aService("db"),
   {
     kind: "updateService",

@@ -74,6 +74,16 @@ const table: {
   removeService: [forManagers, true],
   createNetwork: [forManagers, true],
   removeNetwork: [forManagers, true],
+  createSecret: [forManagers, true],
+  updateSecret: [forManagers, true],
+  removeSecret: [forManagers, true],
+  createConfig: [forManagers, true],
+  updateConfig: [forManagers, true],
+  removeConfig: [forManagers, true],
+  // Any manager has the keys; the leader does it.
+  resealSecret: [forManagers, true],
+  resealCredentials: [forManagers, true],
+  dropSealingKey: [forManagers, true],
 
   judgeNode: [forLeader, forLeader],
   endRootRotation: [forLeader, forLeader],
@@ -92,6 +102,8 @@ const table: {
   setAttachment: [forLeader, forLeader],
   refuseAttachment: [forLeader, forLeader],
   setTunnel: [forLeader, forLeader],
+  dropSecretContents: [forLeader, forLeader],
+  dropConfigContents: [forLeader, forLeader],
 };
 
 /** Messages of a candidate or leader. Every member may answer them; Raft counts the answers of voters only. */

@@ -8,6 +8,7 @@ import {
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSealingKey,
   aService,
   aToken,
   TestLog,
@@ -74,11 +75,15 @@ function kinds(changes: readonly Change[]): string {
 
 test("Leading ends the rotation of the root key when every node has the next one", () => {
   const world = new World([a]);
-  world.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
+  world.write({
+    kind: "createCluster",
+    cluster: aCluster({ RootPublicKey: "old", SealingKeys: [aSealingKey("key", ["old"])] }),
+  });
   const next = { PublicKey: "new", Signature: "s" };
-  const token = aToken("t", ["old", "new"]);
+  const token = aToken("t", ["new"]);
   const tokens = { Worker: token, Manager: token };
-  world.write({ kind: "rotateRoot", root: "old", next, tokens });
+  const keys = [aSealingKey("key", ["old", "new"]), aSealingKey("key2", ["new"])];
+  world.write({ kind: "rotateRoot", root: "old", next, tokens, keys });
   assert.ok(!kinds(world.plan()).includes("endRootRotation"));
   const { Description: description, Gam } = aNode("a");
   const { addresses, engine } = Gam;

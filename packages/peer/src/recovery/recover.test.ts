@@ -14,7 +14,6 @@ const named = (name: string): Change => ({
   kind: "createService",
   id: testId(name),
   spec: { ...aService(name).spec },
-  registryAuth: "",
 });
 const changes: readonly Change[] = [
   { kind: "createCluster", cluster: aCluster() },

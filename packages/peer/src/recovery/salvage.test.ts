@@ -20,7 +20,6 @@ const service = (id: string): Change => ({
   kind: "createService",
   id: testId(id),
   spec: aService(id).spec,
-  registryAuth: "",
 });
 const changes: readonly Change[] = [
   { kind: "createCluster", cluster: aCluster() },

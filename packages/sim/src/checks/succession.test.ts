@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testId } from "@gam/core/testing";
 import type { AskedChange, Service } from "@gam/state";
+import { aSeal } from "@gam/state/testing";
 import { withImage } from "../client.ts";
 import type { SimHost } from "../hosts/host.ts";
 import { leaderOf, viewOf, waitFor, web, worldWithService } from "../scenario.ts";
@@ -14,9 +15,10 @@ type Update = Extract<AskedChange, { kind: "updateService" }>;
 type Call = (copy: Service, basedOn: number) => Update;
 
 const toImage =
-  (image: string, registryAuth?: string): Call =>
+  (image: string, auth?: string): Call =>
   ({ ID, Spec }, basedOn) => {
     const spec = withImage(Spec, image);
+    const registryAuth = auth === undefined ? undefined : aSeal(auth);
     return { kind: "updateService", id: ID, spec, registryAuth, basedOn };
   };
 const back: Call = ({ ID }, basedOn) => {
@@ -62,7 +64,8 @@ for (const [name, last, image] of [
       world.run(500);
       world.network.heal();
       written(world, asked, image);
-      assert.equal(serviceOn(asked).Gam.registryAuth, name === "a rollback" ? "second" : "third");
+      const auth = name === "a rollback" ? "second" : "third";
+      assert.deepEqual(serviceOn(asked).Gam.registryAuth, aSeal(auth));
     }
   });
 }
@@ -72,7 +75,7 @@ const service = {
   Version: { Index: 1 },
   Spec: { Name: "one" },
   PreviousSpec: { Name: "none" },
-  Gam: { registryAuth: "a1", registryAuthPrevious: "a0" },
+  Gam: { registryAuth: aSeal("a1"), registryAuthPrevious: aSeal("a0") },
 } as unknown as Service;
 const after = (Name: string, previous: string, auths: readonly [string, string], more = {}) =>
   ({
@@ -80,7 +83,7 @@ const after = (Name: string, previous: string, auths: readonly [string, string],
     Version: { Index: 2 },
     Spec: { Name },
     PreviousSpec: { Name: previous },
-    Gam: { registryAuth: auths[0], registryAuthPrevious: auths[1] },
+    Gam: { registryAuth: aSeal(auths[0]), registryAuthPrevious: aSeal(auths[1]) },
     ...more,
   }) as unknown as Service;
 const rolledBack = { UpdateStatus: { State: "rollback_started" } };

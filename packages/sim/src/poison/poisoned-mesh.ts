@@ -27,6 +27,7 @@ import {
   type Store,
   type View,
 } from "@gam/state";
+import { aSealingKey } from "@gam/state/testing";
 import { SimEngine } from "@gam/worker/testing";
 import { Breach } from "../checks/breach.ts";
 import { type Surroundings, someNode, someSpec } from "./some-change.ts";
@@ -68,6 +69,7 @@ export class PoisonedMesh {
           Spec: clusterSpecDefault,
           Tokens: { Worker: token, Manager: token },
           RootPublicKey: testKey("root"),
+          SealingKeys: [aSealingKey("key")],
           ...dataPathDefault,
           SubnetSize: 26,
         },
@@ -150,7 +152,7 @@ export class PoisonedMesh {
     if (this.view.services().length < 2) {
       const id = this.mint.id();
       const spec = { ...someSpec(this.around, id), Mode: { Replicated: { Replicas: 2 } } };
-      this.propose(by, [{ kind: "createService", id: id as never, spec, registryAuth: "" }]);
+      this.propose(by, [{ kind: "createService", id: id as never, spec }]);
     }
   }
 

@@ -1,16 +1,22 @@
 /** Some change: a change of each kind that the state would accept. Mutants are made of them. */
-import type { NetworkId, NodeId, Random, ServiceId, TaskId } from "@gam/core";
+import type { ConfigId, NetworkId, NodeId, Random, SecretId, ServiceId, TaskId } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import {
   type Change,
+  type Config,
+  type ContainerSpec,
   type JoinToken,
   type Network,
   type NewNode,
   type Node,
+  newestKey,
   readNetworkSpec,
+  type Sealed,
+  type Secret,
   type Service,
   type ServiceSpec,
   type Task,
+  usedKeys,
   type View,
 } from "@gam/state";
 import { pick } from "./mutant.ts";
@@ -98,6 +104,7 @@ export function someSpec({ random, view }: Surroundings, name: string): ServiceS
         Mounts: [{ Type: "volume", Source: "data", Target: "/data" }],
         DNSConfig: { Nameservers: ["10.1.1.1"] },
         Privileges: { NoNewPrivileges: true },
+        ...someFiles(random, view),
       },
       Resources: {
         Reservations: {
@@ -120,6 +127,25 @@ export function someSpec({ random, view }: Surroundings, name: string): ServiceS
   };
 }
 
+/** Some of the secrets and configs as files, and a config as credential spec. */
+function someFiles(random: Random, view: View): Pick<ContainerSpec, "Secrets" | "Configs"> {
+  const File = (Name: string) => ({ Name, UID: "0", GID: "0", Mode: 292 });
+  const Secrets = view
+    .secrets()
+    .filter(() => random.below(3) === 0)
+    .slice(0, 3)
+    .map(({ ID, Spec }) => ({ File: File(Spec.Name), SecretID: ID, SecretName: Spec.Name }));
+  const Configs = view
+    .configs()
+    .filter(() => random.below(3) === 0)
+    .slice(0, 3)
+    .map(({ ID, Spec }, at) => {
+      const target = at === 2 ? { Runtime: {} } : { File: File(`/${Spec.Name}`) };
+      return { ...target, ConfigID: ID, ConfigName: Spec.Name };
+    });
+  return { ...(Secrets.length > 0 && { Secrets }), ...(Configs.length > 0 && { Configs }) };
+}
+
 function statusOf({ nowMs }: Surroundings, State: Task["Status"]["State"]): Task["Status"] {
   return { Timestamp: new Date(nowMs).toISOString(), State, Message: "some", Err: "" };
 }
@@ -133,18 +159,91 @@ const network = ({ random, view }: Surroundings): Network => pick(random, view.n
 
 function newService(around: Surroundings): Change {
   const id = around.id() as ServiceId;
-  return { kind: "createService", id, spec: someSpec(around, id), registryAuth: "auth" };
+  const registryAuth = sealed(around, "auth");
+  return { kind: "createService", id, spec: someSpec(around, id), registryAuth };
 }
 
 function changedService(around: Surroundings): Change {
   const { ID: id, Spec, Version } = service(around);
   const { random } = around;
   const spec = random.below(5) === 0 ? "previous" : someSpec(around, Spec.Name);
-  const registryAuth = pick(random, ["some", "", undefined]);
+  const registryAuth = pick(random, [sealed(around, "some"), undefined]);
   const registryAuthFrom = pick(random, ["spec", "previous-spec", undefined] as const);
   const basedOn = Version.Index;
   return { kind: "updateService", id, spec, registryAuth, registryAuthFrom, basedOn };
 }
+
+/** Text as if sealed with the newest key. */
+function sealed({ view }: Surroundings, text: string): Sealed {
+  const key = newestKey(view) ?? "";
+  return { key, sealed: new TextEncoder().encode(text.padEnd(40, ".")) };
+}
+
+function newSecret(around: Surroundings): Change {
+  const id = around.id() as SecretId;
+  const content = { version: 1, ...sealed(around, id) };
+  return { kind: "createSecret", id, spec: { Name: id, Labels: { a: "b" } }, content };
+}
+
+function newConfig(around: Surroundings): Change {
+  const id = around.id() as ConfigId;
+  const Templating = pick(around.random, [{ Name: "golang" as const }, undefined]);
+  const spec = { Name: id, Labels: {}, ...(Templating && { Templating }) };
+  const data = new TextEncoder().encode(id);
+  return { kind: "createConfig", id, spec, content: { version: 1, data } };
+}
+
+/** A change of some secret; of a new one where there is none. */
+function ofSecret(make: (secret: Secret, around: Surroundings) => Change): Make {
+  return (around) => {
+    const secrets = around.view.secrets();
+    return secrets.length === 0 ? newSecret(around) : make(pick(around.random, secrets), around);
+  };
+}
+
+function ofConfig(make: (config: Config, around: Surroundings) => Change): Make {
+  return (around) => {
+    const configs = around.view.configs();
+    return configs.length === 0 ? newConfig(around) : make(pick(around.random, configs), around);
+  };
+}
+
+const ofContents: readonly Make[] = [
+  newSecret,
+  newConfig,
+  ofSecret(({ ID: id, Version, Gam }, around) => {
+    const labels = { a: String(around.random.below(9)) };
+    const content = { version: Gam.last + 1, ...sealed(around, around.id()) };
+    const basedOn = Version.Index;
+    if (around.random.below(4) === 0) return { kind: "updateSecret", id, labels, basedOn };
+    return { kind: "updateSecret", id, labels, content, basedOn };
+  }),
+  ofConfig(({ ID: id, Version, Gam }, around) => {
+    const content = { version: Gam.last + 1, data: new TextEncoder().encode(around.id()) };
+    return { kind: "updateConfig", id, labels: {}, content, basedOn: Version.Index };
+  }),
+  ofSecret(({ ID: id }) => ({ kind: "removeSecret", id })),
+  ofConfig(({ ID: id }) => ({ kind: "removeConfig", id })),
+  ofSecret(({ ID: id, Gam }, around) => {
+    const { version, key } = pick(around.random, Gam.contents);
+    return { kind: "resealSecret", id, version, from: key, to: sealed(around, "anew") };
+  }),
+  (around) => {
+    const { ID: id, Gam, Version } = service(around);
+    const of = pick(around.random, ["spec", "previous-spec"] as const);
+    const from = Gam.registryAuth?.key ?? newestKey(around.view) ?? "";
+    const to = sealed(around, "anew");
+    return { kind: "resealCredentials", id, of, from, to, basedOn: Version.Index };
+  },
+  ({ view, random, id }) => {
+    const keys = view.cluster?.SealingKeys ?? [];
+    return { kind: "dropSealingKey", id: pick(random, [keys[0]?.ID ?? id(), id()]) };
+  },
+  ofSecret(({ ID: id, Gam }) => {
+    return { kind: "dropSecretContents", id, versions: Gam.contents.map(({ version }) => version) };
+  }),
+  ofConfig(({ ID: id }) => ({ kind: "dropConfigContents", id, versions: [1, 2, 3] })),
+];
 
 /** For a state with at least a node, a service, a task and a network. */
 const makers: readonly Make[] = [
@@ -163,16 +262,25 @@ const makers: readonly Make[] = [
   },
   ({ view }) => ({
     kind: "rotateTokens",
-    worker: someToken("w2", view.cluster?.RootPublicKey ?? ""),
+    worker: someToken("w2", view.cluster?.NextRoot?.PublicKey ?? view.cluster?.RootPublicKey ?? ""),
     manager: undefined,
   }),
-  ({ view, random }) => {
+  ({ view, random, id }) => {
     const root = view.cluster?.RootPublicKey ?? "";
     const next = { PublicKey: testKey(`root${random.below(9)}`), Signature: someSignature };
-    const token = someToken("t", root, next.PublicKey);
+    const token = someToken("t", next.PublicKey);
     const tokens = { Worker: token, Manager: token };
     const unlockKey = view.cluster?.UnlockKey && { [root]: "key", [next.PublicKey]: "key" };
-    return { kind: "rotateRoot", root, next, tokens, unlockKey };
+    const used = usedKeys(view);
+    const kept = (view.cluster?.SealingKeys ?? [])
+      .filter(({ ID }) => used.has(ID))
+      .map(({ ID, Sealed }) => {
+        const known = Sealed[root];
+        const under = known === undefined ? {} : { [root]: known };
+        return { ID, Sealed: { ...under, [next.PublicKey]: "" } };
+      });
+    const keys = [...kept, { ID: id(), Sealed: { [next.PublicKey]: "" } }];
+    return { kind: "rotateRoot", root, next, tokens, keys, unlockKey };
   },
   (around) => ({
     kind: "joinNode",
@@ -189,6 +297,7 @@ const makers: readonly Make[] = [
   ...Array<Make>(5).fill(newService),
   ...Array<Make>(5).fill(changedService),
   (around) => ({ kind: "removeService", id: service(around).ID }),
+  ...ofContents,
   (around) => {
     const id = around.id();
     const { random } = around;

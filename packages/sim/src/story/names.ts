@@ -4,7 +4,15 @@
  *
  * Names are learned from rows with both id and name, and are kept after the object is deleted.
  */
-import { type Event, type Service, slotName, type Task, type View } from "@gam/state";
+import {
+  type Config,
+  type Event,
+  type Secret,
+  type Service,
+  slotName,
+  type Task,
+  type View,
+} from "@gam/state";
 
 const id = /\b[a-z0-9]{25}\b/g;
 
@@ -15,6 +23,8 @@ export class Names {
   static of(view: View): Names {
     const names = new Names();
     for (const after of view.networks()) names.learnFrom({ table: "network", after });
+    for (const after of view.secrets()) names.learnFrom({ table: "secret", after });
+    for (const after of view.configs()) names.learnFrom({ table: "config", after });
     for (const after of view.services()) names.learnFrom({ table: "service", after });
     for (const after of view.tasks()) names.learnFrom({ table: "task", after });
     return names;
@@ -30,6 +40,9 @@ export class Names {
     if (event.table === "task") this.learn((row as Task).ID, this.#ofTask(row as Task));
     else if (event.table === "service") {
       this.learn((row as Service).ID, (row as Service).Spec.Name ?? "");
+    } else if (event.table === "secret" || event.table === "config") {
+      const { ID, Spec } = row as Secret | Config;
+      this.learn(ID, Spec.Name);
     } else if ("Name" in row) this.learn(row.Id, row.Name);
   }
 

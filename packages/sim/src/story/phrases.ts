@@ -6,9 +6,11 @@
 import type {
   AskedChange,
   Cluster,
+  Config,
   Event,
   Network,
   Node,
+  Secret,
   Service,
   ServiceMode,
   ServiceSpec,
@@ -39,6 +41,9 @@ export function phraseOfEvent(event: Event, names: Names): Phrase {
       return phraseOfNetwork(event.before, event.after, names);
     case "cluster":
       return phraseOfCluster(event.before, event.after);
+    case "secret":
+    case "config":
+      return phraseOfContent(event.table, event.before, event.after);
   }
 }
 
@@ -165,6 +170,22 @@ function phraseOfNode(before: Node | undefined, after: Node | undefined, names: 
 function engineOf({ Gam, Status }: Node, names: Names): string | false {
   if (Gam.engine.ready) return "engine answers";
   return Gam.engine.reason !== Status.Message && `engine lost: ${names.plain(Gam.engine.reason)}`;
+}
+
+function phraseOfContent(
+  kind: "secret" | "config",
+  before: Secret | Config | undefined,
+  after: Secret | Config | undefined,
+): Phrase {
+  const name = (after ?? before)?.Spec.Name ?? "";
+  const text = told(before, after, {
+    first: () => "",
+    differs: (a, b) => [
+      a.Gam.current !== b.Gam.current && `has content ${b.Gam.current}`,
+      a.Gam.contents.length > b.Gam.contents.length && "lost an old content",
+    ],
+  });
+  return { text: `${kind} ${name} ${text}`, about: [name, "services"], hosts: [] };
 }
 
 function phraseOfNetwork(

@@ -5,7 +5,8 @@ import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
 import type { Cluster } from "../objects/cluster.ts";
 import { stale } from "./refusal.ts";
-import { areSealed, nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
+import { areSealed, areSealedFor, nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
+import { canFollow, usedKeys } from "./sealing-keys.ts";
 
 const noUnlockKey: Refusal = {
   code: "BAD_REQUEST",
@@ -13,10 +14,8 @@ const noUnlockKey: Refusal = {
 };
 const otherRoot: Refusal = { code: "STALE_VERSION", message: "the root key is another by now" };
 
-export function clusterRefusal(
-  { cluster }: View,
-  change: ChangeOf<"cluster">,
-): Refusal | undefined {
+export function clusterRefusal(view: View, change: ChangeOf<"cluster">): Refusal | undefined {
+  const { cluster } = view;
   switch (change.kind) {
     case "createCluster":
       return cluster === undefined
@@ -32,21 +31,24 @@ export function clusterRefusal(
     }
     case "rotateTokens": {
       const { worker, manager } = change;
-      const isSealed = areSealed([worker?.Sealed, manager?.Sealed], rootsOf(cluster));
-      return isSealed ? undefined : otherRoot;
+      const newest = cluster?.NextRoot?.PublicKey ?? cluster?.RootPublicKey;
+      return areSealedFor([worker?.Sealed, manager?.Sealed], newest) ? undefined : otherRoot;
     }
     case "rotateRoot": {
-      const { tokens, root, next, unlockKey } = change;
-      const secrets = [tokens.Worker.Sealed, tokens.Manager.Sealed, unlockKey];
+      const { tokens, root, keys, unlockKey } = change;
+      const next = change.next.PublicKey;
       // Somebody has locked the managers, or unlocked them, since this change was made.
       const isOutdated = (cluster?.UnlockKey === undefined) !== (unlockKey === undefined);
       const holds =
         cluster?.RootPublicKey === root &&
         !isOutdated &&
-        areSealed(secrets, [root, next.PublicKey]);
+        areSealed([unlockKey], [root, next]) &&
+        areSealedFor([tokens.Worker.Sealed, tokens.Manager.Sealed], next) &&
+        canFollow(view, keys, { root, next });
       return holds ? undefined : otherRoot;
     }
     case "endRootRotation":
+    case "dropSealingKey":
       return undefined;
     default:
       unreachable(change);
@@ -79,11 +81,18 @@ export function clusterAfter(
       return { ...next, Tokens };
     }
     case "rotateRoot": {
-      const { unlockKey: UnlockKey } = change;
+      const { next: NextRoot, tokens: Tokens, keys: SealingKeys, unlockKey: UnlockKey } = change;
       return {
-        ...{ ...next, NextRoot: change.next, Tokens: change.tokens },
+        ...{ ...next, NextRoot, Tokens, SealingKeys },
         ...(UnlockKey !== undefined && { UnlockKey }),
       };
+    }
+    case "dropSealingKey": {
+      if (usedKeys(on.view).has(change.id)) return cluster;
+      const SealingKeys = cluster.SealingKeys.filter(({ ID }) => ID !== change.id);
+      const isAbsent = SealingKeys.length === cluster.SealingKeys.length;
+      // Not `next`: for clients the cluster stays the same.
+      return isAbsent ? cluster : { ...cluster, SealingKeys };
     }
     case "endRootRotation": {
       const { NextRoot } = cluster;

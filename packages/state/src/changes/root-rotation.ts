@@ -3,6 +3,7 @@
 import type { View } from "../log/view.ts";
 import type { Cluster, SealedForRoots } from "../objects/cluster.ts";
 import type { Node } from "../objects/node.ts";
+import { keysUnder } from "./sealing-keys.ts";
 
 /**
  * Returns: nodes that would not be members if the next root key replaced the root key now. Empty without a next
@@ -23,6 +24,14 @@ export function areSealed(
   );
 }
 
+/** Whether every holder of that root key can open these secrets, and nobody else. */
+export function areSealedFor(
+  secrets: readonly (SealedForRoots | undefined)[],
+  root: string | undefined,
+): boolean {
+  return secrets.every((sealed) => sealed === undefined || Object.keys(sealed).join() === root);
+}
+
 /** Returns: the cluster with its next root key as its root key. Drops what only the old key can open. */
 export function withNextRoot(
   cluster: Cluster,
@@ -37,6 +46,7 @@ export function withNextRoot(
   return {
     ...rest,
     RootPublicKey: PublicKey,
+    SealingKeys: keysUnder(PublicKey, cluster.SealingKeys),
     Tokens: {
       Worker: { ...Worker, Sealed: kept(Worker.Sealed) },
       Manager: { ...Manager, Sealed: kept(Manager.Sealed) },

@@ -1,17 +1,27 @@
 /** Service change: the effect of each change on a service. service-refusal.ts decides whether it is refused. */
 import { unreachable } from "@gam/core";
+import { hasContents } from "../derived/content-need.ts";
 import { sameTemplate } from "../derived/template.ts";
 import type { ChangeOf } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
+import type { Event } from "../log/view.ts";
+import type { ContentVersions, Sealed } from "../objects/content.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
+import { earlierFor, returned, returnsOf } from "./content-roll.ts";
+import { isNewestKey } from "./sealing-keys.ts";
 import { takenPort } from "./service-refusal.ts";
+
+const askedRollback = "manually requested rollback";
 
 /** The replacement of a service's spec. */
 interface Successor {
   readonly spec: ServiceSpec;
   /** The spec that a rollback would restore. */
   readonly previous: ServiceSpec | undefined;
-  readonly registryAuth: string;
+  readonly registryAuth: Sealed | undefined;
+  readonly earlier: ContentVersions;
+  /** Secrets and configs return to another content with it. */
+  readonly returns: boolean;
   /** The reason for the rollback, if it is one. */
   readonly rollback: string | undefined;
 }
@@ -29,7 +39,8 @@ export function serviceAfter(
       return updated(service, change, on);
     case "rollbackService": {
       if (service.Version.Index !== change.basedOn) return service;
-      return wentBack(service, { why: change.message, previous: undefined }, on);
+      if (service.PreviousSpec && !hasContents(on.view, service.PreviousSpec)) return service;
+      return wentBack(service, { why: change.message, isAsked: false }, on);
     }
     case "removeService":
       return undefined;
@@ -40,6 +51,8 @@ export function serviceAfter(
       const status = change.status === undefined ? {} : { UpdateStatus: change.status };
       return { ...rest, ...status, UpdatedAt: on.at, Gam };
     }
+    case "resealCredentials":
+      return resealed(service, change, on);
     case "setEndpoint":
       if (takenPort(on.view, service.ID, change.endpoint.Ports) !== undefined) return service;
       return {
@@ -64,7 +77,10 @@ function made(
     Spec: spec,
     Endpoint: { Spec: spec.EndpointSpec ?? {} },
     ...jobStatus(spec, undefined, on.at),
-    Gam: { registryAuth, registryAuthPrevious: "", templateVersion, waveAtMs: 0, updated: [] },
+    Gam: {
+      ...(registryAuth && { registryAuth }),
+      ...{ earlier: {}, templateVersion, waveAtMs: 0, updated: [] },
+    },
   };
 }
 
@@ -80,29 +96,73 @@ function updated(
   const { spec, registryAuthFrom } = change;
   const { Spec: previous, Gam } = service;
   if (spec === "previous") {
-    return wentBack(service, { why: "manually requested rollback", previous }, on);
+    return wentBack(service, { why: askedRollback, isAsked: true }, on);
   }
   const kept = registryAuthFrom === "previous-spec" ? Gam.registryAuthPrevious : Gam.registryAuth;
   const registryAuth = change.registryAuth ?? kept;
-  return withSpec(service, { spec, previous, registryAuth, rollback: undefined }, on);
+  const earlier = earlierFor(service, spec);
+  const successor = { spec, previous, registryAuth, earlier, returns: false, rollback: undefined };
+  return withSpec(service, successor, on);
 }
 
-/** Restores the previous spec, if there is one. `previous`: the spec that a later rollback would restore. */
+/**
+ * Restores the previous spec, if there is one, and the content that secrets and configs had. `isAsked`: a later
+ * rollback restores the present ones.
+ */
 function wentBack(
   service: Service,
-  { why, previous }: { readonly why: string; readonly previous: ServiceSpec | undefined },
+  { why, isAsked }: { readonly why: string; readonly isAsked: boolean },
   on: Occasion,
 ): Service {
   const { PreviousSpec: spec, Gam } = service;
   if (spec === undefined) return service;
-  const registryAuth = Gam.registryAuthPrevious;
-  return withSpec(service, { spec, previous, registryAuth, rollback: why }, on);
+  const returns = returnsOf(on.view, service);
+  const replaced = returns.map(({ holder }) => [holder.ID, holder.Gam.current] as const);
+  const successor = {
+    spec,
+    previous: isAsked ? service.Spec : undefined,
+    registryAuth: Gam.registryAuthPrevious,
+    earlier: isAsked ? Object.fromEntries(replaced) : {},
+    returns: returns.length > 0,
+    rollback: why,
+  };
+  return withSpec(service, successor, on);
+}
+
+/** As TableRule.others: secrets, configs and other services that go back together with the service. */
+export function movedByService(
+  service: Service | undefined,
+  change: ChangeOf<"service">,
+  on: Occasion,
+): readonly Event[] {
+  if (service === undefined || service.Version.Index !== ("basedOn" in change && change.basedOn)) {
+    return [];
+  }
+  if (service.PreviousSpec === undefined || !hasContents(on.view, service.PreviousSpec)) return [];
+  if (change.kind === "rollbackService") return returned(service, change.message, on);
+  const isAsked = change.kind === "updateService" && change.spec === "previous";
+  return isAsked ? returned(service, askedRollback, on) : [];
+}
+
+/** Seals the credentials anew, unless others have come meanwhile. */
+function resealed(
+  service: Service,
+  change: Extract<ChangeOf<"service">, { kind: "resealCredentials" }>,
+  on: Occasion,
+): Service {
+  const { of, from, to, basedOn } = change;
+  const field = of === "spec" ? "registryAuth" : "registryAuthPrevious";
+  if (service.Version.Index !== basedOn || service.Gam[field]?.key !== from) return service;
+  return isNewestKey(on.view, to.key)
+    ? { ...service, Gam: { ...service.Gam, [field]: to } }
+    : service;
 }
 
 function withSpec(service: Service, successor: Successor, on: Occasion): Service {
   const { UpdateStatus: _, PreviousSpec: __, ...rest } = service;
-  const { spec, previous, registryAuth, rollback } = successor;
-  const changed = !sameTemplate(service.Spec, spec);
+  const { spec, previous, registryAuth, earlier, returns, rollback } = successor;
+  const registryAuthPrevious = service.Gam.registryAuth;
+  const changed = returns || !sameTemplate(service.Spec, spec);
   return {
     ...rest,
     ...moved(on),
@@ -114,8 +174,9 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
     Spec: spec,
     Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
     Gam: {
-      registryAuth,
-      registryAuthPrevious: service.Gam.registryAuth,
+      ...(registryAuth && { registryAuth }),
+      ...(registryAuthPrevious && { registryAuthPrevious }),
+      earlier,
       templateVersion: changed ? on.index : service.Gam.templateVersion,
       waveAtMs: 0,
       updated: [],

@@ -9,6 +9,7 @@ import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
 import type { PortConfig, Service, ServiceSpec } from "../objects/service.ts";
+import { foreignSeal, lostContent } from "./content-change.ts";
 import { lostNetwork } from "./network-refusal.ts";
 import { missing, stale, takenId } from "./refusal.ts";
 
@@ -19,18 +20,22 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
         takenServiceName(view, change.spec.Name) ??
         takenId(view.service(change.id), `service ${change.id}`) ??
         lostNetwork(view, change.spec) ??
+        lostContent(view, change.spec) ??
+        foreignSeal(view, change.registryAuth) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
       );
     case "updateService":
       return (
         stale(view.service(change.id), change.basedOn, `service ${change.id}`) ??
-        unfit(view, view.service(change.id), change.spec)
+        unfit(view, view.service(change.id), change.spec) ??
+        foreignSeal(view, change.registryAuth)
       );
     case "removeService":
       return missing(view.service(change.id), `service ${change.id}`);
     case "progressUpdate":
     case "rollbackService":
+    case "resealCredentials":
     case "setEndpoint":
       return undefined;
     default:
@@ -111,6 +116,7 @@ function unfit(
   }
   return (
     lostNetwork(view, spec) ??
+    lostContent(view, spec) ??
     takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??
     takenOnHosts(view, service.ID, spec.EndpointSpec?.Ports)
   );

@@ -2,9 +2,11 @@
  * Task change: the effect of each change on a task. A change of a task is never refused: it is void instead.
  */
 import { unreachable } from "@gam/core";
+import { contentHolder } from "../derived/content-need.ts";
 import type { ChangeOf } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
+import type { ContentId, ContentVersions } from "../objects/content.ts";
 import {
   compareStates,
   isTerminal,
@@ -22,6 +24,7 @@ export function taskAfter(
   if (change.kind === "createTask") {
     // The service may have been removed since the leader planned this.
     if (task !== undefined || on.view.service(change.task.ServiceID) === undefined) return task;
+    if (!areThere(on.view, change.task.Gam.contents)) return task;
     return { ...change.task, ...born(on) };
   }
   if (task === undefined) return undefined;
@@ -64,6 +67,14 @@ export function taskAfter(
     default:
       unreachable(change);
   }
+}
+
+/** Whether the state has all these contents. */
+function areThere(view: View, contents: ContentVersions): boolean {
+  return Object.entries(contents).every(([id, version]) => {
+    const holder = contentHolder(view, id as ContentId);
+    return holder?.Gam.contents.some((one) => one.version === version) === true;
+  });
 }
 
 /** The task is not wanted, and there is no live node that could still report about it. */

@@ -3,11 +3,11 @@ import { type Check, check } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Cluster, JoinToken, NextRoot, SealedForRoots } from "../objects/cluster.ts";
 import { readDataPath } from "../specs/data-path.ts";
-import { anything } from "./check-parts.ts";
+import { anything, keeping } from "./check-parts.ts";
 import { checkClusterSpec, readBy } from "./check-spec.ts";
 import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
 
-const { integer, list, optional, string, struct } = check;
+const { integer, list, optional, string, struct, where } = check;
 
 /** Secrets are sealed under the root key, and during a rotation also under the next one. */
 const rootsMax = 2;
@@ -19,6 +19,12 @@ const checkNextRoot = struct({
   Signature: aSignature,
   SelfSignature: optional(aSignature),
 }) as Check<NextRoot>;
+const sealingKeysMax = 16;
+const checkSealingKeys = where(
+  list(struct({ ID: anId, Sealed: checkSealed }), sealingKeysMax),
+  (keys) => keys.length > 0 && new Set(keys.map(({ ID }) => ID)).size === keys.length,
+  "at least one key, and each once",
+) as Check<Cluster["SealingKeys"]>;
 
 const parts = {
   ID: anId,
@@ -28,6 +34,7 @@ const parts = {
   RootSelfSignature: optional(aSignature),
   UnlockKey: optional(checkSealed),
   NextRoot: optional(checkNextRoot),
+  SealingKeys: checkSealingKeys,
   DefaultAddrPool: list(string(64), 256),
   SubnetSize: integer(1, 32),
   DataPathPort: integer(1, 65_535),
@@ -48,7 +55,7 @@ export const checkCluster = withDataPath(
   struct({ ...parts, Version: struct({ Index: anIndex }), CreatedAt: aTime, UpdatedAt: aTime }),
 ) as Check<Cluster>;
 
-export const clusterParts = anything;
+export const clusterParts = keeping({ SealingKeys: list(anything, sealingKeysMax) });
 
 export const clusterFields: ChangeFields<"cluster"> = {
   createCluster: { cluster: checkNewCluster },
@@ -58,7 +65,9 @@ export const clusterFields: ChangeFields<"cluster"> = {
     root: aKey,
     next: checkNextRoot,
     tokens: checkTokens,
+    keys: checkSealingKeys,
     unlockKey: optional(checkSealed),
   },
+  dropSealingKey: { id: anId },
   endRootRotation: { publicKey: aKey },
 };

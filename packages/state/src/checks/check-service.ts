@@ -2,10 +2,11 @@
 import { type Check, check, type ServiceId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Service, UpdateStatus } from "../objects/service.ts";
+import { checkCredentials } from "./check-content.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
 import { anything, keeping, shortText, someList } from "./check-parts.ts";
 import { checkServiceSpec } from "./check-spec.ts";
-import { aMessage, aMoment, anIndex, aRegistryAuth, aTime } from "./field-checks.ts";
+import { aMessage, aMoment, anId, anIndex, aTime, contentVersions } from "./field-checks.ts";
 
 const { id, list, literal, matching, optional, struct } = check;
 
@@ -45,8 +46,9 @@ export const checkService = struct({
     struct({ JobIteration: struct({ Index: optional(anIndex) }), LastExecution: aTime }),
   ),
   Gam: struct({
-    registryAuth: aRegistryAuth,
-    registryAuthPrevious: aRegistryAuth,
+    registryAuth: optional(checkCredentials),
+    registryAuthPrevious: optional(checkCredentials),
+    earlier: contentVersions,
     templateVersion: anIndex,
     waveAtMs: aMoment,
     updated: checkPlaces,
@@ -61,15 +63,19 @@ export const serviceParts = keeping({
     Mode: anything,
   }),
   Endpoint: anything,
-  Gam: keeping({ updated: someList }),
+  Gam: keeping({ updated: someList, earlier: contentVersions }),
 });
 
 export const serviceFields: ChangeFields<"service"> = {
-  createService: { id: id<ServiceId>(), spec: checkServiceSpec, registryAuth: aRegistryAuth },
+  createService: {
+    id: id<ServiceId>(),
+    spec: checkServiceSpec,
+    registryAuth: optional(checkCredentials),
+  },
   updateService: {
     id: id<ServiceId>(),
     spec: (value, path) => (value === "previous" ? value : checkServiceSpec(value, path)),
-    registryAuth: optional(aRegistryAuth),
+    registryAuth: optional(checkCredentials),
     registryAuthFrom: optional(literal("spec", "previous-spec")),
     basedOn: anIndex,
   },
@@ -82,5 +88,12 @@ export const serviceFields: ChangeFields<"service"> = {
     updated: checkPlaces,
   },
   rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
+  resealCredentials: {
+    id: id<ServiceId>(),
+    of: literal("spec", "previous-spec"),
+    from: anId,
+    to: checkCredentials,
+    basedOn: anIndex,
+  },
   setEndpoint: { id: id<ServiceId>(), endpoint: checkEndpoint },
 };

@@ -23,7 +23,6 @@ import {
   anAddress,
   anId,
   anIndex,
-  aRegistryAuth,
   aText,
   aTime,
   contentVersions,
@@ -83,7 +82,8 @@ const parts = {
     endpoint: checkEndpointSpec,
     serviceName: aName,
     serviceLabels: labels,
-    registryAuth: aRegistryAuth,
+    credentials: boolean,
+    registryAuth: check.string(0),
     startAfterMs: aMoment,
     after: orEmpty(anId),
     restart: boolean,
@@ -111,7 +111,11 @@ export const taskParts = keeping({
   Spec: keeping({ ContainerSpec: keeping({ Image: check.string() }) }),
   Status: keeping({ State: shortText }),
   DesiredState: shortText,
-  Gam: keeping({ endpoint: anything, attachments: list(anything, 4096) }),
+  Gam: keeping({
+    endpoint: anything,
+    contents: contentVersions,
+    attachments: list(anything, 4096),
+  }),
 });
 
 export const taskFields: ChangeFields<"task"> = {

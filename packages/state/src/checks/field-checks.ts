@@ -14,7 +14,8 @@ export const aText = check.string(256);
 /** Text from a program to people: an engine's error, a reason. Writers cut theirs to `messageLengthMax`. */
 export const messageLengthMax = 8192;
 export const aMessage = check.string(messageLengthMax);
-export const aRegistryAuth = check.string(65_536);
+/** Registry credentials, before they are sealed. */
+export const registryAuthBytesMax = 65_536;
 
 export const anId = check.id();
 /** Name of a service or a network. */

@@ -7,9 +7,11 @@
  * Source: Docker Engine API 1.41, SystemEvents; attributes as Engine 20.10 sends them.
  */
 import type { Rows, TableName } from "../log/change.ts";
+import type { Config } from "../objects/config.ts";
 import type { Told } from "../objects/happening.ts";
 import type { Network } from "../objects/network.ts";
 import type { Node } from "../objects/node.ts";
+import type { Secret } from "../objects/secret.ts";
 import type { Service } from "../objects/service.ts";
 
 /** An object before and after a change. At least one of the two is present. */
@@ -29,6 +31,8 @@ export const told: {
   service: toldOfService,
   task: silent,
   network: toldOfNetwork,
+  secret: (move) => toldOfContent("secret", move),
+  config: (move) => toldOfContent("config", move),
 };
 
 function toldOfNetwork({ before, after }: Move<Network>): Told | undefined {
@@ -36,6 +40,16 @@ function toldOfNetwork({ before, after }: Move<Network>): Told | undefined {
   // Swarm sends no event when only a network's members change.
   if (network === undefined || before?.IPAM === after?.IPAM) return undefined;
   return { type: "network", id: network.Id, attributes: { name: network.Name } };
+}
+
+function toldOfContent(
+  type: "config" | "secret",
+  { before, after }: Move<Config | Secret>,
+): Told | undefined {
+  const holder = after ?? before;
+  // Contents that are deleted or sealed anew are no news: the object has the same version.
+  if (holder === undefined || before?.Version.Index === after?.Version.Index) return undefined;
+  return { type, id: holder.ID, attributes: { name: holder.Spec.Name } };
 }
 
 function toldOfNode({ before, after }: Move<Node>): Told | undefined {

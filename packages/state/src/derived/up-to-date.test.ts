@@ -22,7 +22,7 @@ function judge(service: ServiceWish, task: TaskWish): boolean {
   log.write({ kind: "createTask", task: aTask("web", "t", { node: "a", ...task, extra }) });
   const [made] = log.store.tasks();
   assert.ok(stored && made);
-  return new UpToDate(stored).includes(made, log.store.node("a" as NodeId));
+  return new UpToDate(stored, log.store).includes(made, log.store.node("a" as NodeId));
 }
 
 const constrained = (text: string): ServiceWish => ({

@@ -6,14 +6,26 @@
  * cluster itself is conditional on its own: it is void when its condition no longer holds (a task that was
  * removed, a state that has been passed). The other changes still apply, because the planner will look again.
  */
-import type { NetworkId, NodeId, ProposalId, ServiceId, TaskId } from "@gam/core";
+import type {
+  ConfigId,
+  NetworkId,
+  NodeId,
+  ProposalId,
+  SecretId,
+  ServiceId,
+  TaskId,
+} from "@gam/core";
 import type {
   Cluster,
   ClusterSpec,
   JoinToken,
   NextRoot,
   SealedForRoots,
+  SealingKey,
 } from "../objects/cluster.ts";
+import type { Config, ConfigSpec } from "../objects/config.ts";
+import type { ConfigContent, Sealed, SecretContent } from "../objects/content.ts";
+import type { Labels } from "../objects/meta.ts";
 import type { Network } from "../objects/network.ts";
 import type {
   EngineHealth,
@@ -24,6 +36,7 @@ import type {
   NodeSpec,
   NodeStatus,
 } from "../objects/node.ts";
+import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
 
@@ -37,6 +50,8 @@ export interface Rows {
   readonly service: Service;
   readonly task: Task;
   readonly network: Network;
+  readonly secret: Secret;
+  readonly config: Config;
 }
 
 export type TableName = keyof Rows;
@@ -57,7 +72,7 @@ export type AskedChange =
       /** A new unlock key, sealed under every present root key. Absent: the cluster keeps the one that it has. */
       readonly unlockKey?: SealedForRoots | undefined;
     }
-  /** Refused unless each token is sealed under every present root key. */
+  /** Refused unless each token is sealed under the newest root key alone. */
   | {
       readonly kind: "rotateTokens";
       readonly worker: JoinToken | undefined;
@@ -74,7 +89,11 @@ export type AskedChange =
       readonly tokens: Cluster["Tokens"];
       /** The cluster's unlock key, sealed under both root keys. Absent if it has none. */
       readonly unlockKey?: SealedForRoots | undefined;
+      /** The present sealing keys that are in use, and a new one at the end: canFollow(). */
+      readonly keys: readonly SealingKey[];
     }
+  /** Void for a key that is in use, or the newest one. */
+  | { readonly kind: "dropSealingKey"; readonly id: string }
   /** A known node keeps its spec; everything else is replaced. */
   | { readonly kind: "joinNode"; readonly node: NewNode }
   | {
@@ -97,7 +116,8 @@ export type AskedChange =
       readonly kind: "createService";
       readonly id: ServiceId;
       readonly spec: ServiceSpec;
-      readonly registryAuth: string;
+      /** Refused unless sealed with the newest key. Absent: pulls need no credentials. */
+      readonly registryAuth?: Sealed | undefined;
     }
   | {
       readonly kind: "updateService";
@@ -108,12 +128,64 @@ export type AskedChange =
        * As in createService. Absent: the service keeps the credentials of the spec that `registryAuthFrom`
        * names.
        */
-      readonly registryAuth?: string | undefined;
+      readonly registryAuth?: Sealed | undefined;
       /** The spec whose credentials to keep; "spec" when absent. */
       readonly registryAuthFrom?: "spec" | "previous-spec" | undefined;
       readonly basedOn: number;
     }
   | { readonly kind: "removeService"; readonly id: ServiceId }
+  /** Seals credentials anew. Void unless they are sealed with the key `from`. */
+  | {
+      readonly kind: "resealCredentials";
+      readonly id: ServiceId;
+      readonly of: "spec" | "previous-spec";
+      readonly from: string;
+      readonly to: Sealed;
+      readonly basedOn: number;
+    }
+  /** Refused unless the content has version 1 and is sealed with the newest key. */
+  | {
+      readonly kind: "createSecret";
+      readonly id: SecretId;
+      readonly spec: SecretSpec;
+      readonly content: SecretContent;
+    }
+  /**
+   * Absent content: it stays. New content is an update of all services that use the secret. Refused unless its
+   * version is the next one and it is sealed with the newest key.
+   */
+  | {
+      readonly kind: "updateSecret";
+      readonly id: SecretId;
+      readonly labels: Labels;
+      readonly content?: SecretContent | undefined;
+      readonly basedOn: number;
+    }
+  /** Refused while a service uses it. */
+  | { readonly kind: "removeSecret"; readonly id: SecretId }
+  /** Seals one version of a secret anew. Void unless it is sealed with the key `from`. */
+  | {
+      readonly kind: "resealSecret";
+      readonly id: SecretId;
+      readonly version: number;
+      readonly from: string;
+      readonly to: Sealed;
+    }
+  | {
+      readonly kind: "createConfig";
+      readonly id: ConfigId;
+      readonly spec: ConfigSpec;
+      readonly content: ConfigContent;
+    }
+  /** As updateSecret. */
+  | {
+      readonly kind: "updateConfig";
+      readonly id: ConfigId;
+      readonly labels: Labels;
+      readonly content?: ConfigContent | undefined;
+      readonly basedOn: number;
+    }
+  | { readonly kind: "removeConfig"; readonly id: ConfigId }
   | { readonly kind: "createNetwork"; readonly network: NewNetwork }
   | { readonly kind: "removeNetwork"; readonly id: NetworkId }
   /**
@@ -151,6 +223,7 @@ export type ReportedChange =
 /** Changes that the leader's plans make; void in a term that has ended. */
 export type PlannedChange =
   | { readonly kind: "judgeNode"; readonly id: NodeId; readonly status: Omit<NodeStatus, "Addr"> }
+  /** Void when the state lacks a content that the task is to use. */
   | { readonly kind: "createTask"; readonly task: NewTask }
   /** The next root key becomes the root key. Void while a node has no certificate of it. */
   | { readonly kind: "endRootRotation"; readonly publicKey: string }
@@ -184,6 +257,17 @@ export type PlannedChange =
       readonly id: ServiceId;
       readonly basedOn: number;
       readonly message: string;
+    }
+  /** Deletes contents that nothing needs. Those that are needed stay. */
+  | {
+      readonly kind: "dropSecretContents";
+      readonly id: SecretId;
+      readonly versions: readonly number[];
+    }
+  | {
+      readonly kind: "dropConfigContents";
+      readonly id: ConfigId;
+      readonly versions: readonly number[];
     }
   /** Void when another service got one of the ports meanwhile. */
   | { readonly kind: "setEndpoint"; readonly id: ServiceId; readonly endpoint: Endpoint }
@@ -232,6 +316,7 @@ export const tableOf = {
   rotateTokens: "cluster",
   rotateRoot: "cluster",
   endRootRotation: "cluster",
+  dropSealingKey: "cluster",
 
   joinNode: "node",
   updateNode: "node",
@@ -246,6 +331,7 @@ export const tableOf = {
   progressUpdate: "service",
   rollbackService: "service",
   setEndpoint: "service",
+  resealCredentials: "service",
 
   createTask: "task",
   assignTask: "task",
@@ -264,6 +350,17 @@ export const tableOf = {
   detachContainer: "network",
   setAttachment: "network",
   refuseAttachment: "network",
+
+  createSecret: "secret",
+  updateSecret: "secret",
+  removeSecret: "secret",
+  resealSecret: "secret",
+  dropSecretContents: "secret",
+
+  createConfig: "config",
+  updateConfig: "config",
+  removeConfig: "config",
+  dropConfigContents: "config",
 } as const satisfies Record<Change["kind"], TableName>;
 
 /** Kinds of changes of one table's objects. */
@@ -291,6 +388,8 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "setAttachment",
   "refuseAttachment",
   "setTunnel",
+  "dropSecretContents",
+  "dropConfigContents",
 ]);
 
 /** Whether only a leader may make the change, from its own plans and never for another peer. */

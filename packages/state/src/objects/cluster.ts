@@ -34,6 +34,15 @@ export interface NextRoot {
 /** A secret that only the holders of a root key can read: by root key (base64), opaque. */
 export type SealedForRoots = Readonly<Record<string, string>>;
 
+/**
+ * A key with which secrets, registry credentials and the like are sealed: 32 random bytes that only managers have.
+ * The state holds it sealed for the holders of root keys, as it holds join tokens.
+ */
+export interface SealingKey {
+  readonly ID: string;
+  readonly Sealed: SealedForRoots;
+}
+
 /** What the cluster stores of a join token: enough to verify a joiner, but not enough to join. */
 export interface JoinToken {
   /** Ed25519, base64. A joiner signs with the private half. */
@@ -57,6 +66,8 @@ export interface Cluster extends Meta {
   readonly UnlockKey?: SealedForRoots;
   /** During a rotation: the key that replaces the root key once every node has a certificate of it. */
   readonly NextRoot?: NextRoot;
+  /** The keys that seal secrets and registry credentials. What is written now is sealed with the last one. */
+  readonly SealingKeys: readonly SealingKey[];
   /** Ranges (CIDR) from which networks without a subnet of their own get one. */
   readonly DefaultAddrPool: readonly string[];
   /** Prefix length of such a subnet. */

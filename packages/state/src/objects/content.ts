@@ -34,18 +34,11 @@ export interface Contents<Content extends { readonly version: number }> {
   readonly last: number;
 }
 
+/** Versions of one object that the state keeps. Each is as large as the object. */
+export const contentsMax = 64;
+
 /** For each secret and config, the version of its content. */
 export type ContentVersions = Readonly<Record<string, number>>;
-
-/**
- * A key with which secrets, registry credentials and the like are sealed: 32 random bytes that only managers have.
- * The state holds it sealed for the holders of root keys, as it holds join tokens.
- */
-export interface SealingKey {
-  readonly ID: string;
-  /** By root key (base64), opaque. */
-  readonly Sealed: Readonly<Record<string, string>>;
-}
 
 /** How a spec says that its data is a template. */
 export interface Templating {

@@ -4,6 +4,7 @@
  * Only shapes. service-spec.ts decides what a client may ask for.
  */
 import type { ConfigId, SecretId, ServiceId } from "@gam/core";
+import type { ContentVersions, Sealed } from "./content.ts";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";
 
@@ -261,12 +262,16 @@ export interface UpdateStatus {
 
 /** What gam adds to the Engine API's service. Not shown to Docker clients. */
 export interface ServiceExtra {
-  /** `X-Registry-Auth` of the client, base64url, for pulls of this spec's image; "" for none. */
-  readonly registryAuth: string;
-  readonly registryAuthPrevious: string;
+  /** `X-Registry-Auth` of the client, base64url, sealed, for pulls of this spec's image. Absent: none. */
+  readonly registryAuth?: Sealed;
+  readonly registryAuthPrevious?: Sealed;
   /**
-   * Index of the last write that changed the task template or the endpoint spec. Tasks with another number are
-   * out of date.
+   * For each secret and config whose content the last update changed: the version to which a rollback returns.
+   */
+  readonly earlier: ContentVersions;
+  /**
+   * Index of the last write that changed the task template, the endpoint spec, or the content of a secret or
+   * config in it. Tasks with another number are out of date.
    */
   readonly templateVersion: number;
   /**

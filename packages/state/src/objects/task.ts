@@ -84,6 +84,8 @@ export interface TaskExtra {
   readonly endpoint: EndpointSpec;
   readonly serviceName: string;
   readonly serviceLabels: Labels;
+  /** Whether a pull of its image takes the registry credentials of its service. */
+  readonly credentials: boolean;
   readonly registryAuth: string;
   /** Earliest time to move from ready to running, by the leader's clock; 0: at once. */
   readonly startAfterMs: number;

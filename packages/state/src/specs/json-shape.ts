@@ -9,6 +9,7 @@
  * Errors: GamError BAD_REQUEST in the words of Go's encoding/json, which tools match on.
  */
 import { GamError } from "@gam/core";
+import { readGoBase64 } from "./go-base64.ts";
 
 /** The place of a value: the innermost Go struct, and the fields from the outermost one on. */
 export interface JsonPath {
@@ -42,6 +43,14 @@ const absent = (value: unknown): value is null | undefined => value === null || 
 export const text: Shape<string> = (value, place) => {
   if (absent(value) || value === "") return undefined;
   return typeof value === "string" ? value : refuse(value, place, "string");
+};
+
+/** A list of bytes, which Go writes as base64. Empty is left out. */
+export const goBytes: Shape<Uint8Array> = (value, place) => {
+  if (absent(value) || value === "") return undefined;
+  if (typeof value !== "string") return refuse(value, place, "[]uint8");
+  const read = readGoBase64(value);
+  return read.length === 0 ? undefined : read;
 };
 
 /** False is left out. */

@@ -7,6 +7,8 @@ import {
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSeal,
+  aSealingKey,
   aService,
   aTask,
   aToken,
@@ -48,9 +50,10 @@ const progress = {
 };
 const join = { kind: "joinNode", node };
 const next = { PublicKey: testKey("next"), Signature: Buffer.alloc(64, "s").toString("base64") };
-const token = aToken("t", [testKey("root"), next.PublicKey]);
+const token = aToken("t", [next.PublicKey]);
 const tokens = { Worker: token, Manager: token };
-const rotate = { kind: "rotateRoot", root: testKey("root"), next, tokens };
+const keys = [aSealingKey("key"), aSealingKey("key2", [next.PublicKey])];
+const rotate = { kind: "rotateRoot", root: testKey("root"), next, tokens, keys };
 const endpoint = { Spec: {}, VirtualIPs: [{ NetworkID: net, Addr: "10.0.0.2/24" }] };
 
 function proposal(...changes: readonly object[]): unknown {
@@ -79,7 +82,7 @@ test("a valid proposal passes unchanged", () => {
     { kind: "setEndpoint", id: web, endpoint },
     progress,
     update,
-    { ...update, registryAuth: "a", registryAuthFrom: "previous-spec" },
+    { ...update, registryAuth: aSeal("a"), registryAuthFrom: "previous-spec" },
     { kind: "removeNode", id: a, onlyIf: "down" },
     rotate,
     { kind: "rotateTokens", worker: token },

@@ -52,7 +52,6 @@ const update = (change: object): object => ({
   kind: "updateService",
   id: web,
   spec: { ...spec, ...change },
-  registryAuth: "",
   basedOn: 3,
 });
 const describe = (id: NodeId, addresses: readonly string[]): object => {

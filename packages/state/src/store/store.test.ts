@@ -15,6 +15,7 @@ import { nodesWithoutNextRoot } from "../changes/root-rotation.ts";
 import { mergeStatus } from "../changes/task-change.ts";
 import type { Change, Outcome, RefusalCode } from "../log/change.ts";
 import { clusterSpecDefault, dataPathDefault } from "../objects/cluster.ts";
+import type { Sealed } from "../objects/content.ts";
 import { hostOf } from "../objects/host-of.ts";
 import type { ServiceSpec } from "../objects/service.ts";
 import { compareStates, isTerminal, type TaskStatus, taskStates } from "../objects/task.ts";
@@ -23,6 +24,8 @@ import {
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSeal,
+  aSealingKey,
   aService,
   aTask,
   aToken,
@@ -38,9 +41,10 @@ const published = (PublishedPort: number, PublishMode: "ingress" | "host" = "ing
   endpoint: { Ports: [{ TargetPort: 80, PublishedPort, PublishMode }] },
 });
 
-/** One node, one service, one waiting task. */
+/** A cluster, one node, one service, one waiting task. */
 function logOfOne(): TestLog {
   const log = new TestLog();
+  log.write(cluster);
   log.write({ kind: "joinNode", node: aNode("a") }, aService("web"));
   log.write({ kind: "createTask", task: aTask("web", "t1", { slot: 1 }) });
   return log;
@@ -52,7 +56,7 @@ function status(State: TaskStatus["State"], more: Partial<TaskStatus> = {}): Tas
 
 function update(
   log: TestLog,
-  change: { image?: string; basedOn?: number; back?: boolean; registryAuth?: string } = {},
+  change: { image?: string; basedOn?: number; back?: boolean; registryAuth?: Sealed } = {},
 ) {
   const service = log.store.service(web);
   assert.ok(service);
@@ -75,6 +79,7 @@ const cluster: Change = {
     Spec: clusterSpecDefault,
     Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: "",
+    SealingKeys: [aSealingKey("key")],
     ...dataPathDefault,
   },
 };
@@ -332,18 +337,18 @@ test("a client's rollbacks alternate between two specs", () => {
   const none = update(log, { back: true }).outcome;
   const message = "service web does not have a previous spec";
   assert.deepEqual(none, { kind: "refused", code: "REFUSED", message });
-  update(log, { image: "tiny:2", registryAuth: "second" });
+  update(log, { image: "tiny:2", registryAuth: aSeal("second") });
   const images = (): unknown => {
     const { Spec, PreviousSpec, Gam } = log.store.service(web) ?? {};
     const image = (spec: ServiceSpec | undefined) => spec?.TaskTemplate.ContainerSpec.Image;
     return [image(Spec), image(PreviousSpec), Gam?.registryAuth, Gam?.registryAuthPrevious];
   };
-  assert.deepEqual(images(), ["tiny:2", "tiny:1", "second", ""]);
+  assert.deepEqual(images(), ["tiny:2", "tiny:1", aSeal("second"), undefined]);
   update(log, { back: true });
   assert.equal(log.store.service(web)?.UpdateStatus?.Message, "manually requested rollback");
-  assert.deepEqual(images(), ["tiny:1", "tiny:2", "", "second"]);
+  assert.deepEqual(images(), ["tiny:1", "tiny:2", undefined, aSeal("second")]);
   update(log, { back: true });
-  assert.deepEqual(images(), ["tiny:2", "tiny:1", "second", ""]);
+  assert.deepEqual(images(), ["tiny:2", "tiny:1", aSeal("second"), undefined]);
 });
 
 test("an endpoint is void when another service got its port", () => {
@@ -372,12 +377,13 @@ test("a node that joins again keeps its spec and its creation time, and loses it
   assert.equal(log.store.node(a)?.Spec.Availability, "active");
 });
 
-test("tokens are sealed under every present root key, and soon under no other", () => {
+test("tokens are sealed under the newest root key alone", () => {
   const log = new TestLog();
   const made = { Worker: aToken("w1", ["old"]), Manager: aToken("m1", ["old"]) };
+  const key = aSealingKey("key", ["old"]);
   log.write({
     kind: "createCluster",
-    cluster: aCluster({ RootPublicKey: "old", Tokens: made }),
+    cluster: aCluster({ RootPublicKey: "old", Tokens: made, SealingKeys: [key] }),
   });
   const rotate = (manager: string, ...under: readonly string[]): string =>
     log.write({ kind: "rotateTokens", worker: undefined, manager: aToken(manager, under) }).outcome
@@ -386,21 +392,20 @@ test("tokens are sealed under every present root key, and soon under no other", 
   assert.equal(rotate("m2", "old"), "applied");
   assert.deepEqual(log.store.cluster?.Tokens, { ...made, Manager: aToken("m2", ["old"]) });
   const next = { PublicKey: "new", Signature: "s" };
+  const keys = [aSealingKey("key", ["old", "new"]), aSealingKey("key2", ["new"])];
   const begin = (...under: readonly string[]): string => {
-    const tokens = { Worker: aToken("w3", ["old", "new"]), Manager: aToken("m3", under) };
-    return log.write({ kind: "rotateRoot", root: "old", next, tokens }).outcome.kind;
+    const tokens = { Worker: aToken("w3", ["new"]), Manager: aToken("m3", under) };
+    return log.write({ kind: "rotateRoot", root: "old", next, tokens, keys }).outcome.kind;
   };
   assert.equal(begin("old"), "refused");
-  assert.equal(begin("new"), "refused");
-  assert.equal(begin("old", "new"), "applied");
+  assert.equal(begin("old", "new"), "refused", "who knows the old key could read it");
+  assert.equal(begin("new"), "applied");
   assert.equal(rotate("m4", "old"), "refused", "nobody could unseal it afterwards");
-  assert.equal(rotate("m4", "old", "new"), "applied");
+  assert.equal(rotate("m4", "new"), "applied");
   log.write({ kind: "endRootRotation", publicKey: "new" });
   assert.equal(log.store.cluster?.RootPublicKey, "new");
-  assert.deepEqual(log.store.cluster?.Tokens, {
-    Worker: aToken("w3", ["new"]),
-    Manager: aToken("m4", ["new"]),
-  });
+  const tokens = { Worker: aToken("w3", ["new"]), Manager: aToken("m4", ["new"]) };
+  assert.deepEqual(log.store.cluster?.Tokens, tokens);
 });
 
 test("an unlock key is sealed under every present root key, and follows the root key", () => {
@@ -426,10 +431,11 @@ test("an unlock key is sealed under every present root key, and follows the root
   assert.deepEqual(key(), { old: "k" });
 
   const next = { PublicKey: "new", Signature: "s", SelfSignature: "self" };
-  const token = aToken("t", ["old", "new"]);
+  const token = aToken("t", ["new"]);
   const tokens = { Worker: token, Manager: token };
+  const keys = [aSealingKey("key", ["old", "new"]), aSealingKey("key2", ["new"])];
   const rotate = (unlockKey: Readonly<Record<string, string>> | undefined): string =>
-    log.write({ kind: "rotateRoot", root: "old", next, tokens, unlockKey }).outcome.kind;
+    log.write({ kind: "rotateRoot", root: "old", next, tokens, keys, unlockKey }).outcome.kind;
   assert.equal(rotate(undefined), "refused", "nobody could unlock a manager afterwards");
   assert.equal(rotate({ old: "k" }), "refused");
   assert.equal(rotate({ old: "k", new: "k'" }), "applied");
@@ -444,13 +450,18 @@ test("an unlock key is sealed under every present root key, and follows the root
 
 test("the root key is replaced once every node has a certificate of the next one", () => {
   const log = new TestLog();
-  log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old" }) });
+  const SealingKeys = [aSealingKey("key", ["old"])];
+  log.write({ kind: "createCluster", cluster: aCluster({ RootPublicKey: "old", SealingKeys }) });
   for (const id of ["a", "b"]) log.write({ kind: "joinNode", node: aNode(id) });
   const rotate = (root: string, PublicKey: string): Outcome => {
     const next = { PublicKey, Signature: "s" };
-    const token = aToken(PublicKey, [root, PublicKey]);
+    const token = aToken(PublicKey, [PublicKey]);
     const tokens = { Worker: token, Manager: token };
-    return log.write({ kind: "rotateRoot", root, next, tokens }).outcome;
+    const kept = (log.store.cluster?.SealingKeys ?? []).map(({ ID, Sealed }) => {
+      return { ID, Sealed: { ...Sealed, [PublicKey]: "" } };
+    });
+    const keys = [...kept, aSealingKey(PublicKey, [PublicKey])];
+    return log.write({ kind: "rotateRoot", root, next, tokens, keys }).outcome;
   };
   const has = (id: string, root: string): void => {
     const { Description: description, Gam } = aNode(id);

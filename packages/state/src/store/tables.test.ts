@@ -1,18 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
 import { type Change, type ChangeOf, type Rows, tableOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
 import type { Event } from "../log/view.ts";
 import {
   aCluster,
+  aConfig,
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSeal,
+  aSealingKey,
+  aSecret,
   aService,
   aTask,
   aToken,
+  keyId,
   TestLog,
+  withFiles,
 } from "../testing/index.ts";
 import { tables } from "./tables.ts";
 
@@ -48,13 +54,15 @@ const attach: Change = { kind: "attachContainer", network: net, key, node: a, na
 const assign: Change = { kind: "assignTask", id: t1, node: a, status: status("assigned") };
 const next = { PublicKey: "next", Signature: "s" };
 const rootKey = aCluster().RootPublicKey;
-const token = aToken("t", [rootKey, "next"]);
+const token = aToken("t", ["next"]);
+const keys = [aSealingKey("key", [rootKey, "next"]), aSealingKey("key2", ["next"])];
 const lockedSpec = { ...aCluster().Spec, EncryptionConfig: { AutoLockManagers: true } };
 const rotate: Change = {
   kind: "rotateRoot",
   root: rootKey,
   next,
   tokens: { Worker: token, Manager: token },
+  keys,
 };
 const config = [{ Subnet: "10.0.1.0/24", Gateway: "10.0.1.1" }];
 const allocate: Change = { kind: "allocateNetwork", id: net, vni: 4097, config };
@@ -72,7 +80,7 @@ const update = (basedOn: number): Change => ({
   kind: "updateService",
   id: web,
   spec,
-  registryAuth: "new",
+  registryAuth: aSeal("new"),
   basedOn,
 });
 const keeping = (
@@ -89,6 +97,25 @@ const progress = (basedOn: number): Change => ({
 });
 const rollback = (basedOn: number): Change => {
   return { kind: "rollbackService", id: web, basedOn, message: "it failed" };
+};
+
+const pw = "pw" as SecretId;
+const conf = "conf" as ConfigId;
+const sealed = (version: number) => ({ version, ...aSeal(version === 1 ? "pw" : `pw${version}`) });
+const plain = (version: number) => ({ version, data: new TextEncoder().encode(`v${version}`) });
+const newContent = (basedOn: number): Change => {
+  return { kind: "updateSecret", id: pw, labels: {}, content: sealed(2), basedOn };
+};
+const withSecret = aService("db", {
+  template: { ContainerSpec: withFiles("db:1", { secrets: ["pw"] }) },
+});
+const taskOf = (version: number): Change => ({
+  kind: "createTask",
+  task: aTask("db", "t2", { slot: 1, extra: { contents: { pw: version } } }),
+});
+const resealing = (of: "spec" | "previous-spec", basedOn: number): Change => {
+  const to = aSeal("x", "key2");
+  return { kind: "resealCredentials", id: web, of, from: keyId("key"), to, basedOn };
 };
 
 type Wanted = "void" | "gone" | ((row: never) => unknown);
@@ -241,21 +268,21 @@ const cases: readonly (readonly [
     [update(4)],
     keeping(7, undefined),
     ({ Gam }: Rows["service"]) => [Gam.registryAuth, Gam.registryAuthPrevious],
-    ["new", "new"],
+    [aSeal("new"), aSeal("new")],
   ],
   [
     "a service takes those of its spec before",
     [update(4)],
     keeping(7, "previous-spec"),
     ({ Gam }: Rows["service"]) => [Gam.registryAuth, Gam.registryAuthPrevious],
-    ["", "new"],
+    [undefined, aSeal("new")],
   ],
   [
     "a client asks for the spec before",
     [update(4)],
     { kind: "updateService", id: web, spec: "previous", basedOn: 7 },
     ({ Spec, PreviousSpec, Gam }: Rows["service"]) => [Spec, PreviousSpec, Gam.registryAuth],
-    [aService("web").spec, spec, ""],
+    [aService("web").spec, spec, undefined],
   ],
   ["progress of another version", [], progress(3), "void"],
   [
@@ -445,6 +472,128 @@ const cases: readonly (readonly [
     {},
   ],
   ["a network is removed", [], { kind: "removeNetwork", id: net }, "gone"],
+
+  // Secret
+  [
+    "a secret is made",
+    [],
+    aSecret("pw"),
+    ({ Spec, Gam, Version }: Rows["secret"]) => [Spec.Name, Gam, Version.Index],
+    ["pw", { contents: [sealed(1)], current: 1, last: 1 }, index],
+  ],
+  [
+    "a secret gets other labels",
+    [aSecret("pw")],
+    { kind: "updateSecret", id: pw, labels: { a: "b" }, basedOn: 7 },
+    ({ Spec, Gam, Version }: Rows["secret"]) => [Spec.Labels, Gam.last, Version.Index],
+    [{ a: "b" }, 1, index],
+  ],
+  [
+    "a secret gets other content",
+    [aSecret("pw")],
+    { kind: "updateSecret", id: pw, labels: {}, content: sealed(2), basedOn: 7 },
+    ({ Gam }: Rows["secret"]) => Gam,
+    { contents: [sealed(1), sealed(2)], current: 2, last: 2 },
+  ],
+  ["a secret is removed", [aSecret("pw")], { kind: "removeSecret", id: pw }, "gone"],
+  [
+    "a secret's idle content is deleted, and the version stays",
+    [aSecret("pw"), newContent(7)],
+    { kind: "dropSecretContents", id: pw, versions: [1, 2] },
+    ({ Gam, Version }: Rows["secret"]) => [Gam, Version.Index],
+    [{ contents: [sealed(2)], current: 2, last: 2 }, 8],
+  ],
+  [
+    "a content that a task uses is not deleted",
+    [aSecret("pw"), withSecret, taskOf(1), newContent(7)],
+    { kind: "dropSecretContents", id: pw, versions: [1] },
+    "void",
+  ],
+  [
+    "a content to which a service can return is not deleted",
+    [aSecret("pw"), withSecret, newContent(7)],
+    { kind: "dropSecretContents", id: pw, versions: [1] },
+    "void",
+  ],
+  [
+    "a secret is sealed anew",
+    [aSecret("pw"), rotate],
+    { kind: "resealSecret", id: pw, version: 1, from: keyId("key"), to: aSeal("x", "key2") },
+    ({ Gam, Version }: Rows["secret"]) => [Gam.contents, Version.Index],
+    [[{ version: 1, ...aSeal("x", "key2") }], 7],
+  ],
+  [
+    "a secret is sealed with a key that is not the newest",
+    [aSecret("pw")],
+    { kind: "resealSecret", id: pw, version: 1, from: keyId("key"), to: aSeal("x", "key2") },
+    "void",
+  ],
+  [
+    "a content that was replaced is sealed anew",
+    [aSecret("pw"), rotate],
+    { kind: "resealSecret", id: pw, version: 2, from: keyId("key"), to: aSeal("x", "key2") },
+    "void",
+  ],
+  [
+    "credentials are sealed anew, and the version stays",
+    [update(4), rotate],
+    resealing("spec", 7),
+    ({ Gam, Version }: Rows["service"]) => [Gam.registryAuth, Version.Index],
+    [aSeal("x", "key2"), 7],
+  ],
+  [
+    "credentials of another version are sealed anew",
+    [update(4), rotate],
+    resealing("spec", 4),
+    "void",
+  ],
+  [
+    "credentials that are not there are sealed anew",
+    [rotate],
+    resealing("previous-spec", 4),
+    "void",
+  ],
+  [
+    "a sealing key that nothing needs is deleted",
+    [rotate],
+    { kind: "dropSealingKey", id: keyId("key") },
+    ({ SealingKeys }: Rows["cluster"]) => SealingKeys.map(({ ID }) => ID),
+    [keyId("key2")],
+  ],
+  [
+    "a sealing key that a secret needs is deleted",
+    [aSecret("pw"), rotate],
+    { kind: "dropSealingKey", id: keyId("key") },
+    "void",
+  ],
+  ["the newest sealing key is deleted", [], { kind: "dropSealingKey", id: keyId("key") }, "void"],
+
+  // Config
+  [
+    "a config is made",
+    [],
+    aConfig("conf", "x"),
+    ({ Spec, Gam, Version }: Rows["config"]) => [Spec.Name, Gam.current, Version.Index],
+    ["conf", 1, index],
+  ],
+  [
+    "a config gets other content",
+    [aConfig("conf")],
+    { kind: "updateConfig", id: conf, labels: {}, content: plain(2), basedOn: 7 },
+    ({ Gam }: Rows["config"]) => [Gam.contents.at(-1), Gam.current, Gam.last],
+    [plain(2), 2, 2],
+  ],
+  ["a config is removed", [aConfig("conf")], { kind: "removeConfig", id: conf }, "gone"],
+  [
+    "a config's idle content is deleted",
+    [
+      aConfig("conf"),
+      { kind: "updateConfig", id: conf, labels: {}, content: plain(2), basedOn: 7 },
+    ],
+    { kind: "dropConfigContents", id: conf, versions: [1] },
+    ({ Gam }: Rows["config"]) => Gam.contents,
+    [plain(2)],
+  ],
 ];
 
 function occasionOf(log: TestLog): Occasion {
@@ -454,12 +603,16 @@ function occasionOf(log: TestLog): Occasion {
 function rowOf(log: TestLog, change: Change): unknown {
   const { store } = log;
   const name = tableOf[change.kind];
-  const id = tables[name].idIn(change as never);
-  return name === "cluster" ? store.cluster : store[name](id as never);
+  const rule: { idIn: (change: never) => string } = tables[name];
+  const id = rule.idIn(change as never);
+  if (name === "cluster") return store.cluster;
+  const reader: (id: never) => unknown = store[name];
+  return reader(id as never);
 }
 
 function deepFreeze(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  if (value instanceof Uint8Array) return value; // Cannot be frozen.
   Object.freeze(value);
   for (const one of Object.values(value)) deepFreeze(one);
   return value;
@@ -469,8 +622,9 @@ for (const [name, before, change, wanted, is] of cases) {
   test(`after one change: ${name}`, () => {
     const log = grown(...before);
     const row = deepFreeze(rowOf(log, change));
-    const { after } = tables[tableOf[change.kind]];
-    const found: unknown = after(row as never, change as never, occasionOf(log));
+    const rule: { after: (row: never, change: never, on: Occasion) => unknown } =
+      tables[tableOf[change.kind]];
+    const found: unknown = rule.after(row as never, change as never, occasionOf(log));
     if (wanted === "void") assert.equal(found, row);
     else if (wanted === "gone") assert.equal(found, undefined);
     else assert.deepEqual(wanted(found as never), is);

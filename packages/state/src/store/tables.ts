@@ -6,13 +6,28 @@
  */
 
 import { clusterAfter, clusterRefusal } from "../changes/cluster-change.ts";
+import {
+  configAfter,
+  configRefusal,
+  secretAfter,
+  secretRefusal,
+} from "../changes/content-change.ts";
+import { rolledByConfig, rolledBySecret } from "../changes/content-roll.ts";
 import { networkAfter } from "../changes/network-change.ts";
 import { networkRefusal } from "../changes/network-refusal.ts";
 import { movedByNode, nodeAfter, nodeRefusal } from "../changes/node-change.ts";
-import { serviceAfter } from "../changes/service-change.ts";
+import { movedByService, serviceAfter } from "../changes/service-change.ts";
 import { serviceRefusal } from "../changes/service-refusal.ts";
 import { taskAfter } from "../changes/task-change.ts";
 import { checkCluster, clusterFields, clusterParts } from "../checks/check-cluster.ts";
+import {
+  checkConfig,
+  checkSecret,
+  configFields,
+  configParts,
+  secretFields,
+  secretParts,
+} from "../checks/check-content.ts";
 import { checkNetwork, networkFields, networkParts } from "../checks/check-network.ts";
 import { checkNode, nodeFields, nodeParts } from "../checks/check-node.ts";
 import { checkService, serviceFields, serviceParts } from "../checks/check-service.ts";
@@ -52,6 +67,7 @@ export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
     idIn: ({ id }) => id,
     refusal: serviceRefusal,
     after: serviceAfter,
+    others: movedByService,
     fields: serviceFields,
     check: checkService,
     parts: serviceParts,
@@ -79,6 +95,28 @@ export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
     check: checkNetwork,
     parts: networkParts,
     keysOf: ({ Id, Name }) => [Id, ` ${Name}`],
+  },
+  secret: {
+    idOf: ({ ID }) => ID,
+    idIn: ({ id }) => id,
+    refusal: secretRefusal,
+    after: secretAfter,
+    others: rolledBySecret,
+    fields: secretFields,
+    check: checkSecret,
+    parts: secretParts,
+    keysOf: ({ ID, Spec }) => [ID, ` ${Spec.Name}`],
+  },
+  config: {
+    idOf: ({ ID }) => ID,
+    idIn: ({ id }) => id,
+    refusal: configRefusal,
+    after: configAfter,
+    others: rolledByConfig,
+    fields: configFields,
+    check: checkConfig,
+    parts: configParts,
+    keysOf: ({ ID, Spec }) => [ID, ` ${Spec.Name}`],
   },
 };
 

@@ -1,12 +1,18 @@
 export {
   aCluster,
+  aConfig,
   aNetwork,
   aNode,
   aNodeNetwork,
+  aSeal,
+  aSealingKey,
+  aSecret,
   aService,
   aTask,
   aToken,
+  keyId,
   type ServiceWish,
   type TaskWish,
+  withFiles,
 } from "./objects.ts";
 export { TestLog } from "./test-log.ts";

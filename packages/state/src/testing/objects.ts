@@ -1,10 +1,22 @@
 /** The smallest objects that the store takes, for tests. */
-import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
+import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
 import { testId, testKey } from "@gam/core/testing";
 import type { Change, NewNetwork, NewNode, NewTask } from "../log/change.ts";
-import { clusterSpecDefault, dataPathDefault, type JoinToken } from "../objects/cluster.ts";
+import {
+  clusterSpecDefault,
+  dataPathDefault,
+  type JoinToken,
+  type SealingKey,
+} from "../objects/cluster.ts";
+import type { Sealed } from "../objects/content.ts";
 import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../objects/node.ts";
-import type { EndpointSpec, ServiceMode, ServiceSpec, TaskSpec } from "../objects/service.ts";
+import type {
+  ContainerSpec,
+  EndpointSpec,
+  ServiceMode,
+  ServiceSpec,
+  TaskSpec,
+} from "../objects/service.ts";
 import type { DesiredState, TaskState } from "../objects/task.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
@@ -17,6 +29,61 @@ export function aToken(name: string, under: readonly string[] = [testKey("root")
   };
 }
 
+/** The id of a sealing key. */
+export function keyId(name: string): string {
+  return testId(name);
+}
+
+/** A sealing key that cannot be opened. `under`: root keys that it is sealed under. */
+export function aSealingKey(
+  name: string,
+  under: readonly string[] = [testKey("root")],
+): SealingKey {
+  return { ID: keyId(name), Sealed: Object.fromEntries(under.map((root) => [root, name])) };
+}
+
+/** Bytes that stand for `text` sealed with a key. */
+export function aSeal(text: string, key = "key"): Sealed {
+  return { key: keyId(key), sealed: new TextEncoder().encode(text.padEnd(40, ".")) };
+}
+
+/** A secret whose id is its name. */
+export function aSecret(name: string, text = name): Extract<Change, { kind: "createSecret" }> {
+  const content = { version: 1, ...aSeal(text) };
+  return { kind: "createSecret", id: name as SecretId, spec: { Name: name, Labels: {} }, content };
+}
+
+/** A config whose id is its name. */
+export function aConfig(name: string, text = name): Extract<Change, { kind: "createConfig" }> {
+  const content = { version: 1, data: new TextEncoder().encode(text) };
+  return { kind: "createConfig", id: name as ConfigId, spec: { Name: name, Labels: {} }, content };
+}
+
+/** A container that has these secrets and configs as files, by their names. */
+export function withFiles(
+  image: string,
+  { secrets = [], configs = [] }: { readonly secrets?: string[]; readonly configs?: string[] },
+): ContainerSpec {
+  const File = (Name: string) => ({ Name, UID: "0", GID: "0", Mode: 292 });
+  return {
+    Image: image,
+    ...(secrets.length > 0 && {
+      Secrets: secrets.map((name) => ({
+        File: File(name),
+        SecretID: name as SecretId,
+        SecretName: name,
+      })),
+    }),
+    ...(configs.length > 0 && {
+      Configs: configs.map((name) => ({
+        File: File(name),
+        ConfigID: name as ConfigId,
+        ConfigName: name,
+      })),
+    }),
+  };
+}
+
 /** The cluster that `init` creates by default. */
 export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
   return {
@@ -24,6 +91,7 @@ export function aCluster(change: Partial<NewCluster> = {}): NewCluster {
     Spec: clusterSpecDefault,
     Tokens: { Worker: aToken("w"), Manager: aToken("m") },
     RootPublicKey: testKey("root"),
+    SealingKeys: [aSealingKey("key")],
     ...dataPathDefault,
     ...change,
   };
@@ -95,7 +163,7 @@ export function aService(
     ...(wish.endpoint && { EndpointSpec: wish.endpoint }),
     ...wish.spec,
   };
-  return { kind: "createService", id: name as ServiceId, spec, registryAuth: "" };
+  return { kind: "createService", id: name as ServiceId, spec };
 }
 
 export interface TaskWish {
@@ -126,6 +194,7 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       endpoint: {},
       serviceName: service,
       serviceLabels: {},
+      credentials: false,
       registryAuth: "",
       startAfterMs: 0,
       after: "",
