@@ -104,8 +104,8 @@ export class Resealer {
       }
     }
     for (const service of view.services()) {
-      for (const of of ["spec", "previous-spec"] as const) {
-        const change = this.#credentials(service, of, newest);
+      for (const which of ["spec", "previous-spec"] as const) {
+        const change = this.#credentials(service, which, newest);
         if (change !== undefined) yield { change, size: change.to.sealed.length };
       }
     }
@@ -113,15 +113,15 @@ export class Resealer {
 
   #credentials(
     service: Service,
-    of: "spec" | "previous-spec",
+    which: "spec" | "previous-spec",
     newest: string,
   ): Extract<AskedChange, { kind: "resealCredentials" }> | undefined {
     const { sealer } = this.#parts;
     const { registryAuth, registryAuthPrevious } = service.Gam;
-    const sealed = of === "spec" ? registryAuth : registryAuthPrevious;
+    const sealed = which === "spec" ? registryAuth : registryAuthPrevious;
     if (sealed === undefined || sealed.key === newest) return undefined;
     const to = sealer.sealCredentials(service.ID, sealer.openCredentialsOf(service, sealed));
     const basedOn = service.Version.Index;
-    return { kind: "resealCredentials", id: service.ID, of, from: sealed.key, to, basedOn };
+    return { kind: "resealCredentials", id: service.ID, which, from: sealed.key, to, basedOn };
   }
 }

@@ -132,7 +132,7 @@ const managers: readonly Change[] = [
   {
     kind: "resealCredentials",
     id: "web" as ServiceId,
-    of: "spec",
+    which: "spec",
     from: "k",
     to: aSeal("s"),
     basedOn: 1,

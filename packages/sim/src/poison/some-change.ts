@@ -230,10 +230,10 @@ const ofContents: readonly Make[] = [
   }),
   (around) => {
     const { ID: id, Gam, Version } = service(around);
-    const of = pick(around.random, ["spec", "previous-spec"] as const);
+    const which = pick(around.random, ["spec", "previous-spec"] as const);
     const from = Gam.registryAuth?.key ?? newestKey(around.view) ?? "";
     const to = sealed(around, "anew");
-    return { kind: "resealCredentials", id, of, from, to, basedOn: Version.Index };
+    return { kind: "resealCredentials", id, which, from, to, basedOn: Version.Index };
   },
   ({ view, random, id }) => {
     const keys = view.cluster?.SealingKeys ?? [];

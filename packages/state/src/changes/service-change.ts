@@ -150,8 +150,8 @@ function resealed(
   change: Extract<ChangeOf<"service">, { kind: "resealCredentials" }>,
   on: Occasion,
 ): Service {
-  const { of, from, to, basedOn } = change;
-  const field = of === "spec" ? "registryAuth" : "registryAuthPrevious";
+  const { which, from, to, basedOn } = change;
+  const field = which === "spec" ? "registryAuth" : "registryAuthPrevious";
   if (service.Version.Index !== basedOn || service.Gam[field]?.key !== from) return service;
   return isNewestKey(on.view, to.key)
     ? { ...service, Gam: { ...service.Gam, [field]: to } }

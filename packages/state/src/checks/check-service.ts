@@ -90,7 +90,7 @@ export const serviceFields: ChangeFields<"service"> = {
   rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
   resealCredentials: {
     id: id<ServiceId>(),
-    of: literal("spec", "previous-spec"),
+    which: literal("spec", "previous-spec"),
     from: anId,
     to: checkCredentials,
     basedOn: anIndex,

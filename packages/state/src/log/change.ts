@@ -138,7 +138,7 @@ export type AskedChange =
   | {
       readonly kind: "resealCredentials";
       readonly id: ServiceId;
-      readonly of: "spec" | "previous-spec";
+      readonly which: "spec" | "previous-spec";
       readonly from: string;
       readonly to: Sealed;
       readonly basedOn: number;

@@ -54,7 +54,7 @@ export const spokenDialect: Dialect = {
       basedOn: 1,
     },
     removeService: { kind: 1, id: 1 },
-    resealCredentials: { kind: 1, id: 1, of: 1, from: 1, to: 1, basedOn: 1 },
+    resealCredentials: { kind: 1, id: 1, which: 1, from: 1, to: 1, basedOn: 1 },
     createSecret: { kind: 1, id: 1, spec: 1, content: 1 },
     updateSecret: { kind: 1, id: 1, labels: 1, content: 1, basedOn: 1 },
     removeSecret: { kind: 1, id: 1 },

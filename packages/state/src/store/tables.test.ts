@@ -113,9 +113,9 @@ const taskOf = (version: number): Change => ({
   kind: "createTask",
   task: aTask("db", "t2", { slot: 1, extra: { contents: { pw: version } } }),
 });
-const resealing = (of: "spec" | "previous-spec", basedOn: number): Change => {
+const resealing = (which: "spec" | "previous-spec", basedOn: number): Change => {
   const to = aSeal("x", "key2");
-  return { kind: "resealCredentials", id: web, of, from: keyId("key"), to, basedOn };
+  return { kind: "resealCredentials", id: web, which, from: keyId("key"), to, basedOn };
 };
 
 type Wanted = "void" | "gone" | ((row: never) => unknown);
