@@ -1,4 +1,5 @@
 export { roleOf, type Sender } from "./access/authority.ts";
+export { refusalOfContents } from "./access/content-authority.ts";
 export type { Effect } from "./io/effect.ts";
 export type { Input, SelfDescription } from "./io/input.ts";
 export {

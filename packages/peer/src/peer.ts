@@ -266,6 +266,8 @@ export class Peer {
           this.#effects.push({ kind: "gossip", gossip: { topic: "usage", body: input.usage } });
         }
         return;
+      case "withheld":
+        return this.#withhold(input);
       case "resign":
         return this.#resign();
       case "recover":
@@ -326,6 +328,15 @@ export class Peer {
       return this.#steered();
     }
     this.#writing.hear(asker, body.proposal);
+  }
+
+  /** The mesh logs it, and `gam status` shows it. */
+  #withhold({ peer, what, reason }: Extract<Input, { kind: "withheld" }>): void {
+    const name = this.#store.node(peer)?.Description.Hostname || peer;
+    const text = `Did not give ${what} to ${name}: ${reason}`;
+    this.#refuse(peer, `${what}: ${reason}`);
+    const at = new Date(this.#nowMs).toISOString();
+    this.#troubles.isNews(`withheld ${peer} ${what}`, `${at} ${text}`);
   }
 
   #refuse(peer: NodeId, reason: string): void {

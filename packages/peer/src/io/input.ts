@@ -38,6 +38,13 @@ export type Input =
   | { readonly kind: "arranged"; readonly index: number }
   | { readonly kind: "described"; readonly said: SelfDescription }
   | { readonly kind: "measured"; readonly usage: Usage }
+  /** The shell did not give that peer the data of an object, because no task of the peer's uses it. */
+  | {
+      readonly kind: "withheld";
+      readonly peer: NodeId;
+      readonly what: string;
+      readonly reason: string;
+    }
   /** Continue alone, in a new life of the cluster. `id` is random. Shells must check mayRecover() first. */
   | { readonly kind: "recover"; readonly id: string; readonly gone: readonly NodeId[] }
   /** Hand leadership to another peer, because this one is about to stop. */
