@@ -33,6 +33,7 @@ interface Member {
 async function member(t: TestContext): Promise<Member> {
   const folder = await mkdtemp(join(tmpdir(), "gam-attacked-"));
   const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
+  args.push("--files-dir", join(folder, "files"));
   const mesh = ["--listen", "127.0.0.1:0", "--advertise", "127.0.0.1"];
   const config = readConfig([...args, ...mesh, "--networks", "off"], {});
   const refused: Member["refused"] = [];

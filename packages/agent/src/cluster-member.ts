@@ -23,7 +23,7 @@ import {
   type Wanted,
 } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
-import { DockerEngine } from "@gam/runtime";
+import { type ContentSource, DockerEngine } from "@gam/runtime";
 import {
   type AskedChange,
   type Availability,
@@ -38,6 +38,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
+import { ContentDesk } from "./contents/content-desk.ts";
 import { Disk } from "./disk/disk.ts";
 import { journalOf, removeJournal } from "./disk/member-journal.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
@@ -193,6 +194,12 @@ export class ClusterMember {
       propose: (changes) => this.propose(changes),
     });
     this.#lock = new HostLock({ hostKey: parts.hostKey, keys: this.keys, fail });
+    made.contents.desk = new ContentDesk({
+      ...{ self: identity.nodeId, mesh, sealer: this.sealer, log },
+      view: () => this.view,
+      leader: () => this.peer.leader,
+      withheld: (refusal) => this.driver.withheld(refusal),
+    });
     mesh.onTurnedAway((by, refusal) => {
       // This node was removed while it was offline. Only a manager's refusal counts: otherwise any worker could
       // end this membership. The mesh has verified the sender.
@@ -492,18 +499,36 @@ interface Made {
   readonly recovered: Recovered;
   readonly engine: DockerEngine;
   readonly networking: Networking;
+  readonly contents: LateContents;
   readonly keeper: Keeper;
   /** As ClusterMember.isMute. */
   readonly isMute?: boolean;
 }
 
+/** The engine is made before the desk that gets it its data. */
+class LateContents implements ContentSource {
+  desk: ContentSource | undefined;
+
+  files: ContentSource["files"] = async (...asked) => await this.#desk().files(...asked);
+  credentials: ContentSource["credentials"] = async (task) => await this.#desk().credentials(task);
+
+  #desk(): ContentSource {
+    assert(this.desk !== undefined, "the engine gets actions only from a member");
+    return this.desk;
+  }
+}
+
 async function make(
   { config, log, hostKey }: ClusterMemberParts,
-  own: Omit<Made, "engine" | "networking">,
+  own: Omit<Made, "engine" | "contents" | "networking">,
 ): Promise<Made> {
-  const engine = new DockerEngine({ socketPath: config.engine });
+  const contents = new LateContents();
+  const engine = new DockerEngine({
+    socketPath: config.engine,
+    contents: { source: contents, folder: config.filesDir },
+  });
   const networking = await Networking.open(config, { engine, log, cipher: hostKey.cipher });
-  return { ...own, engine, networking };
+  return { ...own, engine, contents, networking };
 }
 
 async function close({

@@ -18,6 +18,7 @@ const refused = [
   { args: ["--log-level", "loud"], message: /"log-level": found "loud"\. Use one of/ },
   { args: ["--container-mesh", "yes"], message: /"container-mesh": found "yes"\. Use on or off/ },
   { args: ["--salvage", "maybe"], message: /"salvage": found "maybe"\. Use on or off/ },
+  { args: ["--files-dir", "files"], message: /"files-dir": found "files"\. Use an absolute path/ },
   { args: ["--voters-max", "2"], message: /"voters-max": found "2"\. Use 1, 3, 5 or 7/ },
   {
     args: ["--vote-silence", "4"],

@@ -15,6 +15,8 @@ export interface AgentConfig {
   readonly socket: string;
   /** Unix socket of the host's Docker engine. */
   readonly engine: string;
+  /** Folder in memory for the secrets and configs of this host's tasks. The engine must find it at the same path. */
+  readonly filesDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   /** `host` or `host:port` at which other peers reach this one. If undefined, the agent finds it out. */
   readonly advertise: string | undefined;
@@ -37,6 +39,11 @@ const options = {
   "data-dir": { type: "string", env: "GAM_DATA_DIR", help: "identity, credentials and journal" },
   socket: { type: "string", env: "GAM_SOCKET", help: "Unix socket to serve the API on" },
   engine: { type: "string", env: "GAM_ENGINE", help: "Unix socket of the Docker engine" },
+  "files-dir": {
+    type: "string",
+    env: "GAM_FILES_DIR",
+    help: "folder in memory for secrets; the engine must see it",
+  },
   listen: { type: "string", env: "GAM_LISTEN", help: "host:port of the mesh" },
   advertise: { type: "string", env: "GAM_ADVERTISE", help: "address that other peers use" },
   "log-level": { type: "string", env: "GAM_LOG_LEVEL", help: "trace, debug, info, warn or error" },
@@ -68,6 +75,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   "data-dir": "/var/lib/gam",
   socket: "/run/gam.sock",
   engine: "/var/run/docker.sock",
+  "files-dir": "/run/gam-files",
   listen: "0.0.0.0:7946",
   advertise: undefined,
   "log-level": "info",
@@ -131,6 +139,8 @@ export function readConfig(
   if (!Number.isInteger(voteSilence) || voteSilence < 5 || voteSilence > secondsMax) {
     refuse("vote-silence", `seconds from 5 to ${secondsMax}`, String(value("vote-silence")));
   }
+  const filesDir = value("files-dir") ?? "";
+  if (!filesDir.startsWith("/")) refuse("files-dir", "an absolute path", filesDir);
   const isOn = (name: keyof typeof options): boolean => {
     const text = value(name) ?? "";
     if (text !== "on" && text !== "off") refuse(name, "on or off", text);
@@ -140,6 +150,7 @@ export function readConfig(
     dataDir: value("data-dir") ?? "",
     socket: value("socket") ?? "",
     engine: value("engine") ?? "",
+    filesDir,
     listen: hostAndPort("listen", value("listen") ?? ""),
     advertise: value("advertise"),
     logLevel,

@@ -149,6 +149,10 @@ export class Driver {
     this.#step({ kind: "recover", id, gone });
   }
 
+  withheld(refusal: { peer: NodeId; what: string; reason: string }): void {
+    this.#step({ kind: "withheld", ...refusal });
+  }
+
   resign(): void {
     this.#step({ kind: "resign" });
   }

@@ -1,11 +1,11 @@
 /**
  * Leftovers: removes what a membership that has ended left on this host.
  *
- * Containers first, because they use the networking. Does not touch the data directory.
+ * Containers first, because they use the files and the networking. Does not touch the data directory.
  */
-import { BrokenInvariant } from "@gam/core";
+import { BrokenInvariant, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import type { HostCipher } from "@gam/files";
-import { DockerEngine } from "@gam/runtime";
+import { type ContentSource, DockerEngine, MemoryFolder } from "@gam/runtime";
 import type { Task } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { AgentLog } from "./log.ts";
@@ -19,17 +19,38 @@ interface Host {
 }
 
 /**
- * Stops and removes all containers of tasks, and the networks made for them. `cluster`: for the log, where it is known.
+ * Stops and removes all containers of tasks, their files, and the networks made for them. `cluster`: for the log, where it is known.
  *
  * Errors: those of the engine and of the disk. Networking that could not be removed is only logged.
  */
 export async function removeLeftovers(host: Host, cluster?: string): Promise<void> {
   await removeContainers(host, cluster);
+  await removeFiles(host);
   await removeNetworking(host);
 }
 
+/** This host is no member: it gets no more data. */
+const noSource: ContentSource = {
+  files: () => Promise.reject(new GamError("NOT_MEMBER", "Cannot get data: not a member")),
+  credentials: () => Promise.reject(new GamError("NOT_MEMBER", "Cannot get data: not a member")),
+};
+
+function engineOf({ engine, filesDir }: AgentConfig): DockerEngine {
+  const contents = { source: noSource, folder: filesDir };
+  return new DockerEngine({ socketPath: engine, contents });
+}
+
+async function removeFiles({ config, log }: Host): Promise<void> {
+  try {
+    await new MemoryFolder(config.filesDir).remove();
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    log.warn({ reason: messageOf(thrown) }, "Could not remove the folder of secrets");
+  }
+}
+
 async function removeContainers({ config, log }: Host, cluster: string | undefined): Promise<void> {
-  const engine = new DockerEngine({ socketPath: config.engine });
+  const engine = engineOf(config);
   const containers = await new Promise<readonly { id: string; task: Task["ID"] }[]>((resolve) => {
     engine.watch((news) => {
       if (news.kind === "containers") resolve(news.containers);
@@ -51,7 +72,7 @@ async function removeContainers({ config, log }: Host, cluster: string | undefin
 }
 
 async function removeNetworking({ config, log, cipher }: Host): Promise<void> {
-  const engine = new DockerEngine({ socketPath: config.engine });
+  const engine = engineOf(config);
   const networking = await Networking.open(config, { engine, log, cipher });
   try {
     await networking.remove();

@@ -9,6 +9,7 @@ import { type NodeDescription, planNetwork, type Usage } from "@gam/state";
 import { type ActionOutcome, type EngineAction, planContainer } from "@gam/worker";
 import { aNode, anOverlay, aTask, SimEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
+import type { EngineContents } from "./contents/file-room.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { engineSuite } from "./engine-suite.ts";
 import { EngineWatch } from "./engine-watch.ts";
@@ -64,6 +65,14 @@ engineSuite("FakeEngine", async () => ({
   failing: [],
 }));
 
+const contents: EngineContents = {
+  folder: join(tmpdir(), `gam-files-${process.pid}`),
+  source: {
+    files: async (_, files) => files.map(({ name }) => Buffer.from(`data of ${name}`)),
+    credentials: async () => "",
+  },
+};
+
 const socketPath = process.env.GAM_TEST_ENGINE;
 const image = process.env.GAM_TEST_IMAGE ?? "gam-test:1";
 
@@ -71,14 +80,14 @@ if (socketPath === undefined) {
   test("Engine", { skip: "GAM_TEST_ENGINE names no engine's socket" });
 } else {
   engineSuite("Engine", async () => ({
-    engine: new DockerEngine({ socketPath }),
+    engine: new DockerEngine({ socketPath, contents }),
     image,
     imageMissing: "registry.invalid/nowhere:1",
     failing: ["sh", "-c", "exit 3"],
   }));
 
   test("Engine describes its node and its usage", async () => {
-    const engine = new DockerEngine({ socketPath });
+    const engine = new DockerEngine({ socketPath, contents });
     const listed = new Promise<void>((resolve) => {
       engine.watch((news) => news.kind === "containers" && resolve());
     });
@@ -97,7 +106,7 @@ if (socketPath === undefined) {
   });
 
   test("Engine reports health and ports", async () => {
-    const engine = new DockerEngine({ socketPath });
+    const engine = new DockerEngine({ socketPath, contents });
     const listed = Promise.withResolvers<void>();
     const sick = Promise.withResolvers<void>();
     engine.watch((news) => {
@@ -146,13 +155,12 @@ if (socketPath === undefined) {
 }
 
 const newsOf = async (socket: string): Promise<EngineNews> => {
-  const engine = new DockerEngine({ socketPath: socket });
+  const engine = new DockerEngine({ socketPath: socket, contents });
   const news = await new Promise<EngineNews>((resolve) => engine.watch(resolve));
   const outcome = await engine.perform({
     kind: "ensureImage",
     id: 1,
     image: "x",
-    registryAuth: "",
   });
   assert.ok(!outcome.ok && outcome.failure === "engine");
   await engine.close();
@@ -180,7 +188,7 @@ test("a broken invariant in the listener rejects the watch, and does not count a
   t.after(() => server.close());
   server.on("GET /events", (_, answer) => answer.writeHead(200).flushHeaders());
   const client = new EngineClient(socket);
-  const performer = new Performer(client, new NetworkBook(client));
+  const performer = new Performer({ client, networks: new NetworkBook(client), contents });
   const broken = new BrokenInvariant("the worker hears of one engine");
   const heard: EngineNews[] = [];
   const watch = new EngineWatch(client, performer, {

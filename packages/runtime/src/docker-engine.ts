@@ -1,7 +1,7 @@
 /**
  * Docker engine: calls the Docker engine of this node over its socket.
  *
- *   const engine = new DockerEngine({ socketPath: "/var/run/docker.sock" });
+ *   const engine = new DockerEngine({ socketPath: "/var/run/docker.sock", contents });
  *   engine.watch((news) => peer.step(news));          // call first: actions fail until it has connected
  *   const outcome = await engine.perform(action);
  *
@@ -13,6 +13,7 @@ import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } fr
 import type { NodeDescription, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
+import type { EngineContents } from "./contents/file-room.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import { NetworkBook } from "./network-book.ts";
@@ -20,6 +21,7 @@ import { Performer } from "./perform-action.ts";
 
 export interface EngineOptions {
   readonly socketPath?: string;
+  readonly contents: EngineContents;
 }
 
 const socketPathDefault = "/var/run/docker.sock";
@@ -65,10 +67,10 @@ export class DockerEngine implements ContainerEngine {
   #diskFreeBytes = 0;
   #diskAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ socketPath = socketPathDefault }: EngineOptions = {}) {
+  constructor({ socketPath = socketPathDefault, contents }: EngineOptions) {
     this.#client = new EngineClient(socketPath);
     this.#networks = new NetworkBook(this.#client);
-    this.#performer = new Performer(this.#client, this.#networks);
+    this.#performer = new Performer({ client: this.#client, networks: this.#networks, contents });
   }
 
   /** Gam's networks in this engine, for the data plane. */

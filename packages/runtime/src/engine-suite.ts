@@ -11,9 +11,10 @@ import {
   type ActionOutcome,
   type ContainerState,
   type EngineAction,
+  filesOf,
   planContainer,
 } from "@gam/worker";
-import { aNode, anOverlay, aTask } from "@gam/worker/testing";
+import { aNode, anOverlay, aTask, withFiles } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 
 export interface SuiteWorld {
@@ -155,8 +156,7 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
     });
 
     test("an image that the engine has is not pulled, an image that no registry has is refused", async () => {
-      const ensure = (image: string): Promise<ActionOutcome> =>
-        act({ kind: "ensureImage", image, registryAuth: "" });
+      const ensure = (image: string): Promise<ActionOutcome> => act({ kind: "ensureImage", image });
       assert.deepEqual(await ensure(world.image), { ok: true });
       const outcome = await ensure(world.imageMissing);
       assert.ok(!outcome.ok && outcome.failure === "image", JSON.stringify(outcome));
@@ -170,6 +170,25 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       assert.ok("plan" in planned);
       const made = await act({ kind: "create", task: task.ID, plan: planned.plan });
       assert.equal(made.ok ? "ok" : made.failure, "image");
+    });
+
+    test("a container has its files, and is not created without them", async () => {
+      const task = withFiles(makeTask("files"));
+      const { files } = filesOf(task);
+      const planned = planContainer(task, { cluster: "suite", node: aNode(), networks });
+      assert.ok("plan" in planned);
+      const early = await act({ kind: "create", task: task.ID, plan: planned.plan });
+      assert.equal(early.ok ? "ok" : early.failure, "refused");
+      for (let n = 0; n < 2; n += 1) {
+        assert.deepEqual(await act({ kind: "placeFiles", task: task.ID, files }), { ok: true });
+      }
+      assert.deepEqual(await act({ kind: "sweepFiles", keep: [task.ID] }), { ok: true });
+      const { id } = await create(task);
+      const started = await act({ kind: "start", task: task.ID, container: id });
+      assert.ok(started.ok, JSON.stringify(started));
+      await act({ kind: "stop", task: task.ID, container: id });
+      assert.deepEqual(await act({ kind: "dropFiles", task: task.ID }), { ok: true });
+      await remove(task, id);
     });
 
     test("networks are created once, joined, kept while in use, and pruned", async () => {

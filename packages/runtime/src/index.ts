@@ -1,4 +1,6 @@
 export type { EngineNews } from "./container-engine.ts";
+export type { ContentSource } from "./contents/file-room.ts";
+export { MemoryFolder } from "./contents/memory-folder.ts";
 export { DataPlane } from "./data-plane/data-plane.ts";
 export {
   HostTrials,

@@ -3,12 +3,20 @@
  *
  * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
-import { check, GamError, unreachable } from "@gam/core";
+import { check, GamError, rethrowInvariant, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
+import {
+  type ContentSource,
+  type EngineContents,
+  type FileMount,
+  FileRoom,
+  withoutContents,
+} from "./contents/file-room.ts";
+import { MemoryFolder } from "./contents/memory-folder.ts";
 import type { NetworkBook } from "./network-book.ts";
-import { ensureImage } from "./pull-image.ts";
+import { hasImage, pullImage } from "./pull-image.ts";
 
 const limitMs = 60_000;
 const inspectMs = 15_000;
@@ -16,15 +24,26 @@ const inspectMs = 15_000;
 const stopSpareMs = 30_000;
 const created = check.object({ Id: check.string() });
 
+type ImageAction = Extract<EngineAction, { kind: "ensureImage" }>;
 type CreateAction = Extract<EngineAction, { kind: "create" }>;
+
+export interface PerformerParts {
+  readonly client: EngineClient;
+  readonly networks: NetworkBook;
+  readonly contents: EngineContents;
+}
 
 export class Performer {
   readonly #client: EngineClient;
   readonly #networks: NetworkBook;
+  readonly #source: ContentSource;
+  readonly #files: FileRoom;
 
-  constructor(client: EngineClient, networks: NetworkBook) {
+  constructor({ client, networks, contents }: PerformerParts) {
     this.#client = client;
     this.#networks = networks;
+    this.#source = contents.source;
+    this.#files = new FileRoom(new MemoryFolder(contents.folder), contents.source);
   }
 
   /** Never rejects because of what the engine or the host does. */
@@ -51,13 +70,17 @@ export class Performer {
   async #do(action: EngineAction): Promise<ActionOutcome> {
     switch (action.kind) {
       case "ensureImage":
-        return await ensureImage(this.#client, action.image, action.registryAuth);
+        return await this.#ensureImage(action);
       case "ensureNetwork":
         await this.#networks.ensure(action.network);
         return { ok: true };
       case "pruneNetworks":
         await this.#networks.prune(action.keep);
         return { ok: true };
+      case "placeFiles":
+      case "dropFiles":
+      case "sweepFiles":
+        return await this.#files.perform(action);
       case "create":
         return await this.#create(action);
       case "start":
@@ -72,6 +95,20 @@ export class Performer {
       default:
         unreachable(action);
     }
+  }
+
+  /** Credentials are asked for only when there is something to pull. */
+  async #ensureImage({ image, credentials }: ImageAction): Promise<ActionOutcome> {
+    const known = await hasImage(this.#client, image);
+    if (known !== undefined) return known;
+    let registryAuth = "";
+    try {
+      if (credentials) registryAuth = await this.#source.credentials(credentials.task);
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      return withoutContents(thrown);
+    }
+    return await pullImage(this.#client, image, registryAuth);
   }
 
   async #look(container: string): Promise<ActionOutcome> {
@@ -92,13 +129,14 @@ export class Performer {
       joins.push([network, endpointOf(join)]);
     }
     const [first, ...rest] = joins;
+    const body = withFiles(plan.body, this.#files.mountsOf(action.task, plan.files));
     let id: string;
     try {
       const answer = await this.#client.call({
         method: "POST",
         path: "/containers/create",
         query: { name: plan.name },
-        body: first === undefined ? plan.body : withNetwork(plan, ...first),
+        body: first === undefined ? body : withNetwork(body, ...first),
         limitMs,
       });
       id = created(answer, "container").Id;
@@ -162,6 +200,7 @@ export class Performer {
 }
 
 type EndpointSettings = Readonly<Record<string, unknown>>;
+type Body = ContainerPlan["body"];
 
 function endpointOf({ address, mac, driverOpts }: NetworkJoin): EndpointSettings {
   return {
@@ -171,14 +210,18 @@ function endpointOf({ address, mac, driverOpts }: NetworkJoin): EndpointSettings
   };
 }
 
-function withNetwork(
-  plan: ContainerPlan,
-  network: string,
-  endpoint: EndpointSettings,
-): Readonly<Record<string, unknown>> {
-  const host = plan.body.HostConfig as Readonly<Record<string, unknown>>;
+/** The engine sorts mounts by their depth, so a file below a volume is mounted after the volume. */
+function withFiles(body: Body, files: readonly FileMount[]): Body {
+  if (files.length === 0) return body;
+  const host = body.HostConfig as Readonly<Record<string, unknown>>;
+  const { Mounts = [] } = host as { readonly Mounts?: readonly unknown[] };
+  return { ...body, HostConfig: { ...host, Mounts: [...Mounts, ...files] } };
+}
+
+function withNetwork(body: Body, network: string, endpoint: EndpointSettings): Body {
+  const host = body.HostConfig as Readonly<Record<string, unknown>>;
   return {
-    ...plan.body,
+    ...body,
     HostConfig: { ...host, NetworkMode: network },
     NetworkingConfig: { EndpointsConfig: { [network]: endpoint } },
   };

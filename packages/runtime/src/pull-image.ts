@@ -17,20 +17,27 @@ const wholeMs = 600_000;
 
 const progress = check.object({ error: check.optional(check.string(1 << 20)) });
 
-/** Does not pull an image that the engine already has. Never rejects. */
-export async function ensureImage(
+/** Returns: undefined where the engine has to pull the image. Never rejects. */
+export async function hasImage(
   client: EngineClient,
   image: string,
-  registryAuth: string,
-): Promise<ActionOutcome> {
+): Promise<ActionOutcome | undefined> {
   try {
     await client.call({ method: "GET", path: `/images/${image}/json`, limitMs: inspectMs });
     return { ok: true };
   } catch (thrown) {
     if (!isEngineError(thrown)) throw thrown;
     const isAbsent = thrown instanceof EngineRefusal && thrown.status === 404;
-    if (!isAbsent) return lost(thrown);
+    return isAbsent ? undefined : lost(thrown);
   }
+}
+
+/** `registryAuth`: base64url of a client's `X-Registry-Auth`; "" for none. Never rejects. */
+export async function pullImage(
+  client: EngineClient,
+  image: string,
+  registryAuth: string,
+): Promise<ActionOutcome> {
   try {
     const stream = await client.stream({
       method: "POST",

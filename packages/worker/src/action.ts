@@ -4,9 +4,10 @@
  * Every action may be performed again and then succeeds without effect, for example the start of a running
  * container or the removal of a missing one. The performer answers each action exactly once.
  */
-import type { NetworkId, TaskId } from "@gam/core";
+import type { NetworkId, ServiceId, TaskId } from "@gam/core";
 import type { NetworkPlan, PortConfig } from "@gam/state";
 import type { ContainerPlan } from "./container-plan.ts";
+import type { TaskFile } from "./task-files.ts";
 
 /** One of gam's containers, as its engine sees it. */
 export interface ContainerState {
@@ -29,19 +30,36 @@ export interface ContainerState {
 /** Identifies one action. One worker never uses it twice. */
 export type ActionId = number;
 
+/** The registry credentials of a service, for one of its tasks. The performer gets them from a manager. */
+export interface PullCredentials {
+  readonly service: ServiceId;
+  readonly task: TaskId;
+}
+
 export type EngineAction =
   /** Pulls only when the engine does not have the image. */
   | {
       readonly kind: "ensureImage";
       readonly id: ActionId;
       readonly image: string;
-      /** base64url of the client's `X-Registry-Auth`; "" for none. */
-      readonly registryAuth: string;
+      /** Absent: without any. */
+      readonly credentials?: PullCredentials;
     }
   | { readonly kind: "ensureNetwork"; readonly id: ActionId; readonly network: NetworkPlan }
   /** Removes gam's networks other than these. Fails while containers are on one. */
   | { readonly kind: "pruneNetworks"; readonly id: ActionId; readonly keep: readonly NetworkId[] }
-  /** Creates the container, or completes an `unfinished` one. */
+  /** Writes the files of a task to where its container finds them. */
+  | {
+      readonly kind: "placeFiles";
+      readonly id: ActionId;
+      readonly task: TaskId;
+      readonly files: readonly TaskFile[];
+    }
+  /** Deletes the files of a task. */
+  | { readonly kind: "dropFiles"; readonly id: ActionId; readonly task: TaskId }
+  /** Deletes the files of all tasks but these. */
+  | { readonly kind: "sweepFiles"; readonly id: ActionId; readonly keep: readonly TaskId[] }
+  /** Creates the container, or completes an `unfinished` one. Fails while its files are not in place. */
   | {
       readonly kind: "create";
       readonly id: ActionId;
@@ -72,10 +90,11 @@ export type EngineAction =
 /**
  * Why an action failed:
  * `image`: there is no such image; `network`: the engine lacks a network that the plan names;
- * `gone`: there is no such container; `refused`: the engine refuses, and would refuse again;
+ * `gone`: there is no such container; `refused`: the engine or a manager refuses, and would refuse again;
+ * `contents`: no manager could be asked for a secret, a config or credentials;
  * `engine`: the engine could not be reached or did not answer in time.
  */
-export type Failure = "image" | "network" | "gone" | "refused" | "engine";
+export type Failure = "image" | "network" | "gone" | "refused" | "contents" | "engine";
 
 export type ActionOutcome =
   /** The container after create, start, stop and inspect. */

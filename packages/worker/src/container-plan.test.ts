@@ -287,7 +287,7 @@ const refused = [
       'template: expansion:1:2: executing "expansion" at <.No>: can\'t evaluate field No in type *template.Context',
   },
   {
-    name: "secrets",
+    name: "a secret that the task has no content of",
     spec: {
       ContainerSpec: {
         Image: "tiny:1",
@@ -300,7 +300,7 @@ const refused = [
         ],
       },
     },
-    error: "secrets and configs are not supported",
+    error: "secret s not found",
   },
 ];
 for (const { name, spec, error } of refused) {

@@ -30,6 +30,7 @@ import {
   type TaskAttachment,
   templateContext,
 } from "@gam/state";
+import { filesOf, type TaskFile } from "./task-files.ts";
 
 /** An endpoint in one of the cluster's networks. It has no DNS names: the engine knows only its own node's. */
 export interface NetworkJoin {
@@ -49,6 +50,8 @@ export interface ContainerPlan {
   readonly body: Readonly<Record<string, unknown>>;
   /** Networks to join; the first one at creation. Empty when the body names a network mode. */
   readonly joins: readonly NetworkJoin[];
+  /** Files that are mounted into it, read-only. */
+  readonly files: readonly TaskFile[];
 }
 
 export interface ContainerSurroundings {
@@ -80,9 +83,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
     if ("error" in expanded) problems.push(expanded.error);
     return "error" in expanded ? text : expanded.text;
   };
-  if ((spec.Secrets?.length ?? 0) + (spec.Configs?.length ?? 0) > 0) {
-    problems.push("secrets and configs are not supported");
-  }
+  const { files, problems: unplaced } = filesOf(task);
+  problems.push(...unplaced);
   const mode = planMode(task, around.networks, problems);
   const joins =
     mode === "default" ? task.Gam.attachments.map((one) => joinOf(one, task.Spec.Networks)) : [];
@@ -114,7 +116,7 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   if (problems.length > 0) return { error: problems.join("; ") };
   const awaited = joins.find((_, index) => gateways[index] === undefined);
   if (awaited !== undefined) return { awaits: awaited.network };
-  return { plan: { name: containerName(task), image: spec.Image, body, joins } };
+  return { plan: { name: containerName(task), image: spec.Image, body, joins, files } };
 }
 
 /** Gam's labels come last and win, so that a spec cannot replace them. */

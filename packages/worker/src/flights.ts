@@ -1,20 +1,23 @@
 /**
  * Flights: tracks the running engine actions, and limits their number.
  *
- * Each lane has its own limit, so that pulls (which wait for a registry) and stops (which wait for a container) do
- * not delay other actions.
+ * Each lane has its own limit, so that pulls (which wait for a registry), stops (which wait for a container) and
+ * files (which wait for a manager) do not delay other actions.
  */
-import type { NetworkId } from "@gam/core";
+import type { NetworkId, ServiceId } from "@gam/core";
 import type { ActionId, EngineAction } from "./action.ts";
 import type { WorkerLimits } from "./limits.ts";
 
-type Lane = "quick" | "stop" | "pull";
+type Lane = "quick" | "stop" | "pull" | "files";
 export type NewAction<A = EngineAction> = A extends EngineAction ? Omit<A, "id"> : never;
 
 const laneOf = {
   ensureImage: "pull",
   ensureNetwork: "quick",
   pruneNetworks: "quick",
+  placeFiles: "files",
+  dropFiles: "quick",
+  sweepFiles: "files",
   create: "quick",
   start: "quick",
   inspect: "quick",
@@ -27,8 +30,8 @@ export class Flights {
   readonly #flying = new Map<ActionId, EngineAction>();
   #nextId: ActionId = 1;
 
-  constructor({ actionsMax, stopsMax, pullsMax }: WorkerLimits) {
-    this.#room = { quick: actionsMax, stop: stopsMax, pull: pullsMax };
+  constructor({ actionsMax, stopsMax, pullsMax, placesMax }: WorkerLimits) {
+    this.#room = { quick: actionsMax, stop: stopsMax, pull: pullsMax, files: placesMax };
   }
 
   /** Starts an action. Returns: `undefined` when its lane is full. */
@@ -50,11 +53,18 @@ export class Flights {
     return action;
   }
 
-  pulling(image: string, registryAuth: string): boolean {
+  /** `service`: whose credentials the pull has; undefined for none. */
+  pulling(image: string, service: ServiceId | undefined): boolean {
     for (const action of this.#flying.values()) {
       if (action.kind !== "ensureImage") continue;
-      if (action.image === image && action.registryAuth === registryAuth) return true;
+      if (action.image === image && action.credentials?.service === service) return true;
     }
+    return false;
+  }
+
+  /** Whether the files of some task are being written. */
+  get isPlacing(): boolean {
+    for (const { kind } of this.#flying.values()) if (kind === "placeFiles") return true;
     return false;
   }
 

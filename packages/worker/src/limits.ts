@@ -2,13 +2,17 @@
 export interface WorkerLimits {
   /** Length of a tick. Used only to turn the durations in specs into ticks. */
   readonly tickMs: number;
-  /** Networks, creates, starts, inspects and removes that run at once. */
+  /** Networks, creates, starts, inspects, removes and deletions of files that run at once. */
   readonly actionsMax: number;
   /** Stops that run at once. They wait for the container, not for the engine. */
   readonly stopsMax: number;
   readonly pullsMax: number;
+  /** Tasks whose files are written at once. They wait for a manager. */
+  readonly placesMax: number;
   /** Delay before an action is retried that failed because the engine did not answer. */
   readonly retryTicks: number;
+  /** While no manager answers, the delay grows from `retryTicks` to this. */
+  readonly askTicksMax: number;
   /** A state on the way to running is reported only when it lasts so long, because each report costs a write. */
   readonly dawdleTicks: number;
   readonly reportChangesMax: number;
@@ -33,7 +37,9 @@ export const workerLimitsDefault: WorkerLimits = {
   actionsMax: 4,
   stopsMax: 32,
   pullsMax: 3,
+  placesMax: 8,
   retryTicks: 10,
+  askTicksMax: 50,
   dawdleTicks: 10,
   reportChangesMax: 256,
   drainTicks: 10,

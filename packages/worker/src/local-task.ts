@@ -4,7 +4,8 @@
  *   accepted -> preparing -> ready -> starting -> running -> complete | failed | shutdown
  *        `---------- rejected                 `-> failed
  *
- * Decides from three facts: the desired state, the state that the task has reached, and what the engine has.
+ * Decides from four facts: the desired state, the state that the task has reached, what the engine has, and
+ * whether the task's files are in place.
  * Does not decide how many actions run at once nor when reports are sent (worker.ts, status-reports.ts). These
  * facts are enough to continue after a restart: that is how a new worker adopts containers.
  */
@@ -30,6 +31,13 @@ export interface LocalTask {
   /** The newest status. Absent when the task is not in the state. */
   status: TaskStatus | undefined;
   plan: ContainerPlan | undefined;
+  /**
+   * Whether its files are in place. `unknown`: an earlier worker began the task, or the files are being written. They
+   * are written again before a start, and deleted in the end.
+   */
+  files: "none" | "unknown" | "placed";
+  /** How often in a row no manager could be asked for its files or credentials. */
+  unanswered: number;
   /** The action in flight. A task has one at a time. */
   busy: ActionId | undefined;
   /** No step before this tick. */
@@ -75,7 +83,8 @@ export type NextStep =
       readonly message: string;
       readonly err?: string;
     }
-  | { readonly kind: "prepare" | "start" | "stop" | "remove" | "inspect" | "forget" };
+  | { readonly kind: "prepare" | "start" | "stop" | "remove" | "inspect" | "forget" }
+  | { readonly kind: "dropFiles" };
 
 const nothing: NextStep = { kind: "nothing" };
 
@@ -90,7 +99,7 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
     if (ended) return { kind: "stop" };
     return unwanted ? needOfUnwanted(local, task, now) : needOfRunning(status, container);
   }
-  if (ended) return nothing;
+  if (ended) return local.files === "none" ? nothing : { kind: "dropFiles" };
   if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
   // The leader created the task for this node, but has not assigned it or its addresses yet.
   if (compareStates(status.State, "assigned") < 0) return nothing;
@@ -111,8 +120,8 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
   return now.caughtUp && task.DesiredState !== "ready" ? { kind: "start" } : nothing;
 }
 
-function needOfStray({ container }: LocalTask, now: Circumstances): NextStep {
-  if (container === undefined) return { kind: "forget" };
+function needOfStray({ container, files }: LocalTask, now: Circumstances): NextStep {
+  if (container === undefined) return { kind: files === "none" ? "forget" : "dropFiles" };
   if (!now.caughtUp) return nothing;
   return { kind: container.phase === "running" ? "stop" : "remove" };
 }

@@ -11,7 +11,7 @@ import fc from "fast-check";
 import type { EngineAction } from "./action.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Worker, type WorkerFaults, type WorkerInput, workerLimitsDefault } from "./index.ts";
-import { aNode, anOverlay, aTask, SimEngine } from "./testing/index.ts";
+import { aNode, anOverlay, aTask, SimEngine, withFiles } from "./testing/index.ts";
 
 const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, dawdleTicks: 3 };
 const images = ["tiny:1", "checked:1", "slow:1", "far:1", "broken:1", "nowhere:1"];
@@ -68,6 +68,7 @@ class Storm {
     this.#lostPercent = 0;
     this.#behind = false;
     this.#lists = [];
+    this.#engine.silence(false);
     this.#engine.recover();
     this.#lead(led);
     this.#assign();
@@ -92,6 +93,10 @@ class Storm {
     const held = this.#engine.containers().map(({ task }) => task);
     assert.equal(new Set(held).size, held.length, "one container for each task");
     for (const id of held) assert.ok(this.#tasks.has(id), `${id} is a stray`);
+    for (const id of this.#engine.filed()) {
+      const { State = "remove" } = this.#tasks.get(id)?.Status ?? {};
+      assert.ok(!isTerminal(State), `${id} is ${State}, and has files`);
+    }
   }
 
   /** Without a leader, every task that is running in the state does run. */
@@ -156,6 +161,14 @@ class Storm {
       case 21:
         for (const input of this.#inputs.slice(-1)) this.#step(input);
         return;
+      case 22:
+      case 23:
+        return this.#engine.silence(this.#random.below(2) === 0);
+      case 24:
+        if (this.#random.below(3) > 0) return;
+        this.#engine.powerLoss();
+        this.#worker = this.#boot();
+        return;
       default:
     }
   }
@@ -174,7 +187,8 @@ class Storm {
     const attachment = { network: "net-id" as NetworkId, address: "10.0.1.7" };
     const attachments = this.#random.below(2) === 0 ? [attachment] : [];
     this.#nextTask += 1;
-    this.#tasks.set(task.ID, { ...task, Gam: { ...task.Gam, attachments } });
+    const joined = { ...task, Gam: { ...task.Gam, attachments } };
+    this.#tasks.set(task.ID, this.#random.below(2) === 0 ? withFiles(joined) : joined);
     this.#assign();
   }
 
@@ -317,6 +331,7 @@ const faults: readonly (keyof WorkerFaults)[] = [
   "listsTrusted",
   "restartsForgotten",
   "resendForgotten",
+  "filesForgotten",
 ];
 for (const fault of faults) {
   test(`the planted fault "${fault}" is found`, () => {

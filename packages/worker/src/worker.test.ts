@@ -5,7 +5,15 @@ import { type DesiredState, mergeStatus, type Network, type Task } from "@gam/st
 import type { EngineAction } from "./action.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Worker, type WorkerInput, workerLimitsDefault } from "./index.ts";
-import { aNetwork, aNode, anOverlay, aTask, type FakeProgram, SimEngine } from "./testing/index.ts";
+import {
+  aNetwork,
+  aNode,
+  anOverlay,
+  aTask,
+  type FakeProgram,
+  SimEngine,
+  withFiles,
+} from "./testing/index.ts";
 
 const programs: Readonly<Record<string, FakeProgram>> = {
   "tiny:1": {},
@@ -72,7 +80,8 @@ class World {
         const Status = words.includes("waiting")
           ? { ...made.Status, State: "pending" }
           : made.Status;
-        this.#tasks.set(task, { ...made, Status, Gam: { ...made.Gam, attachments } } as Task);
+        const whole = { ...made, Status, Gam: { ...made.Gam, attachments } } as Task;
+        this.#tasks.set(task, options.has("files") ? withFiles(whole) : whole);
         this.#assign();
         break;
       }
@@ -135,6 +144,9 @@ class World {
         break;
       case "power":
         this.#engine.powerLoss();
+        break;
+      case "managers":
+        this.#engine.silence(words[0] === "silent");
         break;
       case "oldlist":
         this.#step({ kind: "containers", containers: [] });
@@ -231,7 +243,8 @@ class World {
       .containers()
       .map(({ task, phase, exitCode }) => `[${task} ${phase} ${exitCode}]`);
     const networks = this.#engine.networks().map((id) => `(${id})`);
-    return [...tasks, ...containers, ...networks].join("\n") || "nothing";
+    const files = this.#engine.filed().map((id) => `{${id}}`);
+    return [...tasks, ...containers, ...networks, ...files].join("\n") || "nothing";
   }
 }
 
@@ -241,6 +254,12 @@ function show(action: EngineAction): string {
       return `pull ${action.image}`;
     case "ensureNetwork":
       return `network ${action.network.name}`;
+    case "placeFiles":
+      return `place files of ${action.task}: ${action.files.map(({ target }) => target).join(" ")}`;
+    case "dropFiles":
+      return `drop files of ${action.task}`;
+    case "sweepFiles":
+      return `sweep files but ${action.keep.join(" ") || "none"}`;
     case "pruneNetworks":
       return `prune networks but ${action.keep.join(" ") || "none"}`;
     default:

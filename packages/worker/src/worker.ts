@@ -19,9 +19,16 @@ import {
   mergeStatus,
   messageLengthMax,
   planNetwork,
+  type Task,
   type TaskStatus,
 } from "@gam/state";
-import type { ActionId, ActionOutcome, ContainerState, EngineAction } from "./action.ts";
+import type {
+  ActionId,
+  ActionOutcome,
+  ContainerState,
+  EngineAction,
+  PullCredentials,
+} from "./action.ts";
 import { planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Flights, type NewAction } from "./flights.ts";
@@ -29,6 +36,7 @@ import type { Assignment, WorkerInput } from "./input.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
 import { type Circumstances, type LocalTask, type NextStep, nextStepOf } from "./local-task.ts";
 import { StatusReports } from "./status-reports.ts";
+import { filesOf } from "./task-files.ts";
 
 /** Faults that tests plant, to check that they are found. */
 export interface WorkerFaults {
@@ -42,6 +50,8 @@ export interface WorkerFaults {
   readonly restartsForgotten?: boolean;
   /** Stops a leaving task while other nodes may still send it connections. */
   readonly hurried?: boolean;
+  /** Trusts that the files of a container that an earlier worker created are in place. */
+  readonly filesForgotten?: boolean;
   /** Does not send a lost report again. */
   readonly resendForgotten?: boolean;
 }
@@ -61,6 +71,10 @@ export class Worker {
   #pruneDue = true;
   #pruneTick = 0;
   #pruning = false;
+  /** The first worker after a crash deletes the files that the one before left. */
+  #sweepDue = true;
+  #sweepTick = 0;
+  #sweeping = false;
   #assignment: Assignment | undefined;
   #steeredIndex = 0;
   #ready = false;
@@ -160,8 +174,11 @@ export class Worker {
       if (local.task === task) continue;
       if (!isWanted(task) && (local.task === undefined || isWanted(local.task))) {
         local.unwantedTick = this.#nowTick;
+        local.waitTick = 0;
         local.unwantedIndex = next.index;
       }
+      const isAdopted = local.task === undefined && !isTerminal(task.Status.State);
+      if (isAdopted && filesOf(task).files.length > 0) local.files = "unknown";
       local.task = task;
       // Until this node accepts the task, only the leader reports its status.
       const own =
@@ -257,6 +274,8 @@ export class Worker {
       container: undefined,
       status: undefined,
       plan: undefined,
+      files: "none",
+      unanswered: 0,
       busy: undefined,
       waitTick: 0,
       image: "assumed",
@@ -284,7 +303,10 @@ export class Worker {
       drainTicksMax: this.#limits.drainTicksMax,
       steeredIndex: this.#faults.hurried ? Number.POSITIVE_INFINITY : this.#steeredIndex,
     };
-    if (now.caughtUp) this.#pruneNetworks(assignment, effects);
+    if (now.caughtUp) {
+      this.#pruneNetworks(assignment, effects);
+      this.#sweepFiles(effects);
+    }
     // Tasks with a container come first: half of the tasks running is worth more than all containers created.
     for (const made of [true, false]) {
       for (const id of this.#dirty) {
@@ -332,7 +354,9 @@ export class Worker {
           break;
         }
         case "start":
-          return this.#start(local, effects);
+          return this.#place(local, effects) ?? this.#start(local, effects);
+        case "dropFiles":
+          return this.#act(local, { kind: "dropFiles", task: local.id }, effects);
         case "stop":
         case "remove":
         case "inspect": {
@@ -393,12 +417,13 @@ export class Worker {
       this.#become(local, { kind: "become", state: "preparing", message: "preparing" });
     }
     if (local.image === "lacking") {
-      const { registryAuth } = task.Gam;
+      const { image } = plan;
+      const credentials = credentialsOf(task);
       // One pull serves all tasks that wait for it, and none is busy with it, so each can be shut down meanwhile.
-      if (this.#flights.pulling(plan.image, registryAuth)) return true;
+      if (this.#flights.pulling(image, credentials?.service)) return true;
       return this.#act(
         undefined,
-        { kind: "ensureImage", image: plan.image, registryAuth },
+        { kind: "ensureImage", image, ...(credentials && { credentials }) },
         effects,
       );
     }
@@ -409,7 +434,8 @@ export class Worker {
       ({ network }) => this.#networks.get(network) !== gatewayOf(network),
     );
     if (missing === undefined) {
-      return this.#act(local, { kind: "create", task: local.id, plan }, effects);
+      const placing = this.#place(local, effects);
+      return placing ?? this.#act(local, { kind: "create", task: local.id, plan }, effects);
     }
     const network = around.networks.find(({ Id }) => Id === missing.network);
     if (network === undefined) return this.#reject(local, `network ${missing.network} not found`);
@@ -418,6 +444,18 @@ export class Worker {
     const planned = planNetwork(network, around.self, around.cluster);
     if (planned === undefined) return true;
     return this.#act(local, { kind: "ensureNetwork", network: planned }, effects);
+  }
+
+  /** Returns: `undefined` where the task's files are in place, else as #advance(). */
+  #place(local: LocalTask, effects: WorkerEffect[]): boolean | undefined {
+    if (local.task === undefined || local.files === "placed") return undefined;
+    const { files } = filesOf(local.task);
+    if (files.length === 0) return undefined;
+    if (this.#faults.filesForgotten === true && local.container !== undefined) return undefined;
+    // A sweep began before these files were due, and would delete them again.
+    if (this.#sweepDue || this.#sweeping) return false;
+    local.files = "unknown";
+    return this.#act(local, { kind: "placeFiles", task: local.id, files }, effects);
   }
 
   #reject(local: LocalTask, err: string): undefined {
@@ -449,6 +487,13 @@ export class Worker {
     if (action.kind === "ensureNetwork" && outcome.ok) {
       this.#networks.set(action.network.network, action.network.gateway);
     }
+    if (action.kind === "sweepFiles") {
+      this.#sweeping = false;
+      this.#sweepDue = !outcome.ok;
+      this.#sweepTick = this.#nowTick + this.#limits.retryTicks;
+      this.#all();
+      return;
+    }
     if (action.kind === "pruneNetworks") {
       this.#pruning = false;
       if (!outcome.ok) this.#pruneDue = true;
@@ -460,7 +505,8 @@ export class Worker {
         action.kind === "ensureImage" &&
         local.image === "lacking" &&
         local.plan?.image === action.image &&
-        local.task?.Gam.registryAuth === action.registryAuth;
+        local.task !== undefined &&
+        credentialsOf(local.task)?.service === action.credentials?.service;
       if (local.busy !== id && !served) continue;
       if (local.busy === id) local.busy = undefined;
       this.#dirty.add(local.id);
@@ -472,6 +518,9 @@ export class Worker {
     if (outcome.ok || outcome.failure !== "engine") local.doubted = false;
     if (outcome.ok) {
       if (action.kind === "ensureImage") local.image = "fetched";
+      if (action.kind === "placeFiles") local.files = "placed";
+      if (action.kind === "placeFiles" || action.kind === "ensureImage") local.unanswered = 0;
+      if (action.kind === "dropFiles") local.files = "none";
       if (action.kind === "remove") local.container = undefined;
       // A container that ended at once has ended again, although no report showed it running.
       if (action.kind === "start") local.endedTick = this.#nowTick;
@@ -499,12 +548,25 @@ export class Worker {
         return;
       case "refused":
         return this.#refused(local, action, outcome.message);
+      case "contents":
+        return this.#unanswered(local, outcome.message);
       case "engine":
         local.waitTick = this.#nowTick + this.#limits.retryTicks;
         return;
       default:
         unreachable(outcome.failure);
     }
+  }
+
+  /** Asks again later. Until then the task says why it waits. */
+  #unanswered(local: LocalTask, err: string): void {
+    const { retryTicks, askTicksMax } = this.#limits;
+    local.waitTick = this.#nowTick + Math.min(askTicksMax, retryTicks * 2 ** local.unanswered);
+    local.unanswered += 1;
+    const { status } = local;
+    if (status === undefined || !wants(local)) return;
+    if (compareStates(status.State, "running") >= 0) return;
+    this.#become(local, { kind: "become", state: status.State, message: "preparing", err });
   }
 
   #refused(local: LocalTask, action: EngineAction, message: string): void {
@@ -519,6 +581,7 @@ export class Worker {
         });
         return;
       case "create":
+      case "placeFiles":
       case "ensureImage":
       case "ensureNetwork":
         if (wants(local)) this.#reject(local, message);
@@ -529,6 +592,13 @@ export class Worker {
     }
   }
 
+  #sweepFiles(effects: WorkerEffect[]): void {
+    if (!this.#sweepDue || this.#sweeping || this.#nowTick < this.#sweepTick) return;
+    if (this.#flights.isPlacing) return;
+    const keep = [...this.#lives.values()].filter(holdsFiles).map(({ id }) => id);
+    if (this.#act(undefined, { kind: "sweepFiles", keep }, effects)) this.#sweeping = true;
+  }
+
   #pruneNetworks(assignment: Assignment, effects: WorkerEffect[]): void {
     if (!this.#pruneDue || this.#pruning || this.#nowTick < this.#pruneTick) return;
     const keep = networksOf(assignment);
@@ -536,6 +606,11 @@ export class Worker {
     this.#pruneDue = false;
     this.#pruning = true;
   }
+}
+
+/** Whose registry credentials a pull for this task needs. */
+function credentialsOf({ ID: task, ServiceID: service, Gam }: Task): PullCredentials | undefined {
+  return Gam.credentials ? { service, task } : undefined;
 }
 
 /** Networks in which this node has a gateway. */
@@ -549,6 +624,12 @@ const restartsKept = 100;
 function isSame(known: ContainerState, listed: ContainerState): boolean {
   const { id, phase, health } = listed;
   return known.id === id && known.phase === phase && known.health === health;
+}
+
+/** Whether its container runs, or may be started. */
+function holdsFiles({ task, status, container }: LocalTask): boolean {
+  if (container?.phase === "running") return true;
+  return task !== undefined && status !== undefined && !isTerminal(status.State);
 }
 
 /** Whether a refusal may end the task. A task that should not run ends as "shutdown" instead. */

@@ -45,6 +45,7 @@ export async function freePort(): Promise<number> {
 export async function running(t: TestContext, port = 0): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "gam-agent-"));
   const args = ["--data-dir", folder, "--engine", join(folder, "no-engine.sock")];
+  args.push("--files-dir", join(folder, "files"));
   const mesh = ["--listen", `127.0.0.1:${port}`, "--advertise", "127.0.0.1"];
   // All agents run on this host, and must not change its kernel.
   const all = [...args, ...mesh, "--networks", "off"];

@@ -1,2 +1,2 @@
-export { aNetwork, aNode, anOverlay, aTask } from "./objects.ts";
+export { aNetwork, aNode, anOverlay, aTask, withFiles } from "./objects.ts";
 export { type FakeProgram, SimEngine } from "./sim-engine.ts";

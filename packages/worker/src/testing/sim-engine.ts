@@ -1,8 +1,8 @@
 /**
  * Sim engine: simulates a Docker engine, in ticks.
  *
- * Like a real engine it keeps images, networks and containers when the worker restarts, and it has the same
- * faults: it refuses, loses events, goes away, and comes back. The suite of the runtime package runs against
+ * Like a real engine it keeps images, networks, containers and their files when the worker restarts, and it has
+ * the same faults: it refuses, loses events, goes away, and comes back. The suite of the runtime package runs against
  * this engine and the real one.
  *
  * Drive it with perform() for each action and with tick(); pass the results of tick() to the worker.
@@ -14,6 +14,7 @@ import type {
   ContainerPlan,
   ContainerState,
   EngineAction,
+  TaskFile,
   WorkerInput,
 } from "../index.ts";
 
@@ -60,12 +61,15 @@ export class SimEngine {
   readonly #images: Set<string>;
   readonly #networks = new Map<NetworkId, NetworkPlan>();
   readonly #containers = new Map<string, Container>();
+  /** In memory only: a power loss empties it. */
+  readonly #files = new Map<TaskId, readonly TaskFile[]>();
   #flying: { readonly action: EngineAction; readonly dueTick: number }[] = [];
   #news: WorkerInput[] = [];
   #nowTick = 0;
   #resyncTick = 0;
   #nextId = 1;
   #lost = "";
+  #silent = false;
 
   constructor(options: SimEngineOptions = {}) {
     this.#options = options;
@@ -128,6 +132,16 @@ export class SimEngine {
     return [...this.#images];
   }
 
+  /** The tasks that have files here. */
+  filed(): TaskId[] {
+    return [...this.#files.keys()];
+  }
+
+  /** Whether no manager can be asked for the data of files. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+  }
+
   /** Makes the task's container end by itself. */
   exit(task: TaskId, exitCode: number): void {
     const container = this.#of(task);
@@ -149,7 +163,7 @@ export class SimEngine {
 
   /** Adds a container with gam's labels that no task has. */
   plant(state: ContainerState): void {
-    const plan = { name: state.id, image: "", body: {}, joins: [] };
+    const plan = { name: state.id, image: "", body: {}, joins: [], files: [] };
     this.#containers.set(state.id, { state, plan, startedTick: this.#nowTick });
   }
 
@@ -165,8 +179,9 @@ export class SimEngine {
     this.#resyncTick = this.#nowTick;
   }
 
-  /** The host loses power: all running containers have ended when it is back. */
+  /** The host loses power: when it is back, all running containers have ended and there are no files. */
   powerLoss(): void {
+    this.#files.clear();
     for (const container of this.#containers.values()) {
       if (container.state.phase !== "running") continue;
       container.state = { ...container.state, phase: "exited", exitCode: sigkill, pid: 0 };
@@ -232,6 +247,10 @@ export class SimEngine {
         return { ok: true };
       case "pruneNetworks":
         return this.#pruneNetworks(action.keep);
+      case "placeFiles":
+      case "dropFiles":
+      case "sweepFiles":
+        return this.#doFiles(action);
       case "create":
         return this.#create(action.task, action.plan, true);
       default:
@@ -243,6 +262,28 @@ export class SimEngine {
     if (this.#options.registry?.includes(image)) this.#images.add(image);
     if (this.#images.has(image)) return { ok: true };
     return { ok: false, failure: "image", message: `No such image: ${image}` };
+  }
+
+  #doFiles(
+    action: Extract<EngineAction, { kind: "placeFiles" | "dropFiles" | "sweepFiles" }>,
+  ): ActionOutcome {
+    switch (action.kind) {
+      case "placeFiles":
+        if (this.#silent) return { ok: false, failure: "contents", message: "no manager answers" };
+        this.#files.set(action.task, action.files);
+        break;
+      case "dropFiles":
+        this.#files.delete(action.task);
+        break;
+      case "sweepFiles":
+        for (const task of this.filed()) if (!action.keep.includes(task)) this.#files.delete(task);
+        break;
+    }
+    return { ok: true };
+  }
+
+  #hasFiles(task: TaskId, { files }: ContainerPlan): boolean {
+    return files.length === 0 || files.length === this.#files.get(task)?.length;
   }
 
   #pruneNetworks(keep: readonly NetworkId[]): ActionOutcome {
@@ -270,6 +311,9 @@ export class SimEngine {
     const missing = plan.joins.find(({ network }) => !this.#networks.has(network));
     if (missing !== undefined) {
       return { ok: false, failure: "network", message: `network ${missing.network} not found` };
+    }
+    if (!this.#hasFiles(task, plan)) {
+      return { ok: false, failure: "refused", message: "bind source path does not exist" };
     }
     const id = String(this.#nextId).padStart(64, "0");
     this.#nextId += 1;
@@ -303,6 +347,7 @@ export class SimEngine {
           return { ok: false, failure: "refused", message: program.startError };
         }
         assert(container.state.phase !== "unfinished", "a container starts in its networks");
+        assert(this.#hasFiles(action.task, container.plan), "a container starts with its files");
         if (container.state.phase !== "running") this.#start(container, program);
         break;
       case "stop":
