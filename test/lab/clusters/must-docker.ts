@@ -7,7 +7,7 @@ const clientMsMax = 120_000;
 export async function mustDocker(
   host: Host,
   args: readonly string[],
-  options: { readonly engine?: boolean } = {},
+  options: { readonly engine?: boolean; readonly input?: string } = {},
 ): Promise<string> {
   const { code, stdout, stderr } = await host.docker(args, { ...options, timeoutMs: clientMsMax });
   if (code === 0) return stdout.trim();
