@@ -1,8 +1,8 @@
 /** Engine networks: finds the local engine's networks that belong to networks of the cluster. */
 import type { NetworkId } from "@gam/core";
-import type { EngineAnswer } from "@gam/engine";
 import { label } from "@gam/state";
 import { fieldsOf } from "../request/fields.ts";
+import type { SmallAnswer } from "./call-target.ts";
 import { type Engine, missing } from "./engine.ts";
 
 export interface EngineNetwork {
@@ -39,9 +39,7 @@ export async function engineNetwork(
 }
 
 /** Returns: the list in the engine's answer; `undefined` for any other answer. */
-export function listOf(
-  answer: Pick<EngineAnswer, "status" | "body"> | undefined,
-): readonly unknown[] | undefined {
+export function listOf(answer: SmallAnswer | undefined): readonly unknown[] | undefined {
   return answer?.status === 200 && Array.isArray(answer.body) ? answer.body : undefined;
 }
 

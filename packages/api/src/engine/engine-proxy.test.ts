@@ -25,11 +25,11 @@ async function open(method: string, path: string): Promise<IncomingMessage> {
 const last = (): string => rig.engine.calls.at(-1)?.url ?? "";
 
 test("a call is passed on with its query, in a version that the engine knows", async () => {
-  rig.engine.on("GET /containers/json", (_call, answer) => json(answer, [{ Id: "c" }]));
+  rig.engine.on("GET /images/json", (_call, answer) => json(answer, [{ Id: "c" }]));
   const cases = [
-    ["/v1.44/containers/json?all=1", "/v1.41/containers/json?all=1"],
-    ["/v1.30/containers/json", "/v1.30/containers/json"],
-    ["/containers/json", "/containers/json"],
+    ["/v1.44/images/json?all=1", "/v1.41/images/json?all=1"],
+    ["/v1.30/images/json", "/v1.30/images/json"],
+    ["/images/json", "/images/json"],
   ];
   for (const [path = "", want] of cases) {
     const { status, body } = await rig.call("GET", path);

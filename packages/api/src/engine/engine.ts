@@ -9,7 +9,7 @@ import { GamError, messageOf } from "@gam/core";
 import { type EngineAnswer, type EngineCall, EngineClient, EngineUnreachable } from "@gam/engine";
 import { forEngine } from "../request/api-version.ts";
 import { type Fields, fieldsOf } from "../request/fields.ts";
-import type { CallTarget } from "./call-target.ts";
+import type { CallTarget, SmallAnswer } from "./call-target.ts";
 
 const askMsMax = 10_000;
 /** A loaded engine may take long to create a container. */
@@ -108,7 +108,7 @@ export function missing(thrown: unknown): undefined {
 }
 
 /** Returns: the engine's message about a refused call. */
-export function messageIn({ status, body }: EngineAnswer): string {
+export function messageIn({ status, body }: SmallAnswer): string {
   const { message } = fieldsOf(body);
   return typeof message === "string" ? message : `engine answered ${status}`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { containerCall, isForOtherHosts, needsId, urlAbout } from "./container-call.ts";
+import { containerCall, forOtherHosts, needsId, urlAbout } from "./container-call.ts";
 
 const accepted: readonly [string, string, string][] = [
   ["GET", "/containers/web/json", "web json"],
@@ -26,8 +26,8 @@ for (const [method, url, want] of accepted) {
     assert.equal(`${host === undefined ? "" : `${host}/`}${ref} ${operation}`, want);
     const plain = url.replace("host2/", "");
     assert.equal(urlAbout(call, ref), plain);
-    assert.ok(isForOtherHosts(method, plain));
-    assert.equal(isForOtherHosts(method, url), host === undefined);
+    assert.equal(forOtherHosts(method, plain), plain);
+    assert.equal(forOtherHosts(method, url), host === undefined ? url : undefined);
   });
 }
 
@@ -53,14 +53,22 @@ const refused: readonly [string, string][] = [
 for (const [method, url] of refused) {
   test(`${method} ${url} is for the asked host's engine alone`, () => {
     assert.equal(containerCall(method, url), undefined);
-    assert.equal(isForOtherHosts(method, url), false);
+    assert.equal(forOtherHosts(method, url), undefined);
   });
 }
 
-test("other hosts may also be asked for their list", () => {
-  assert.ok(isForOtherHosts("GET", "/v1.41/containers/json?all=1"));
-  assert.ok(!isForOtherHosts("POST", "/containers/json"));
-  assert.ok(!isForOtherHosts("GET", "/containers/json/x"));
+test("other hosts may also be asked for their list, and for the events of containers only", () => {
+  const list = "/v1.41/containers/json?all=1";
+  assert.equal(forOtherHosts("GET", list), list);
+  assert.equal(forOtherHosts("POST", "/containers/json"), undefined);
+  assert.equal(forOtherHosts("GET", "/containers/json/x"), undefined);
+  const asked = encodeURIComponent('{"type":["image"],"label":["a"]}');
+  const events = forOtherHosts("GET", `/v1.41/events?since=5&filters=${asked}`);
+  assert.equal(
+    decodeURIComponent(events ?? ""),
+    '/v1.41/events?since=5&filters={"type":["container"],"label":["a"]}',
+  );
+  assert.match(forOtherHosts("GET", "/events") ?? "", /^\/events\?filters=.*container/);
 });
 
 test("only removal and rename need an id", () => {

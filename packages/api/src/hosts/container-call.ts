@@ -1,9 +1,11 @@
 /**
- * Container call: which calls are about one container or one exec, and which host may be asked for them.
+ * Container call: which calls are about one container or one exec, and so may concern another host.
  *
- * Decides by method and path alone. This table is also what a host accepts from other hosts: calls that are not
- * in it (images, volumes, new containers) concern only the engine that the client asked.
+ * Decides by method and path alone. The table is also what a host accepts from other hosts: all other calls
+ * (images, volumes, new containers) concern only the engine that the client asked.
  */
+import { jsonOr } from "@gam/core";
+import { fieldsOf } from "../request/fields.ts";
 
 export interface ContainerCall {
   readonly kind: "container" | "exec";
@@ -67,11 +69,27 @@ export function urlAbout(call: ContainerCall, ref: string): string {
   return `${call.version}/${first}/${ref}${end}${call.query}`;
 }
 
-/** Returns: whether another host may be asked this. */
-export function isForOtherHosts(method: string | undefined, url: string | undefined): boolean {
+const listPath = /^(\/v\d+\.\d+)?\/containers\/json(\?.*)?$/;
+const eventsPath = /^((?:\/v\d+\.\d+)?\/events)(?:\?(.*))?$/;
+
+/**
+ * Returns: the path and query that this host's engine gets for a call of another host: calls about one container,
+ * the list of containers, and containers' events. Undefined for all other calls.
+ */
+export function forOtherHosts(
+  method: string | undefined,
+  url: string | undefined,
+): string | undefined {
   const call = containerCall(method, url);
-  if (call !== undefined) return call.host === undefined;
-  return method === "GET" && /^(\/v\d+\.\d+)?\/containers\/json(\?.*)?$/.test(url ?? "");
+  if (call !== undefined) return call.host === undefined ? url : undefined;
+  if (method !== "GET") return undefined;
+  if (listPath.test(url ?? "")) return url;
+  const [, events, query] = eventsPath.exec(url ?? "") ?? [];
+  if (events === undefined) return undefined;
+  const params = new URLSearchParams(query);
+  const filters = fieldsOf(jsonOr(params.get("filters") ?? "", undefined));
+  params.set("filters", JSON.stringify({ ...filters, type: ["container"] }));
+  return `${events}?${params}`;
 }
 
 /**

@@ -11,7 +11,7 @@ import { Engine } from "../engine/engine.ts";
 import { mayUpgrade } from "../engine/engine-path.ts";
 import { forward, ignoreUpgrade, passUpgrade, refuseCall } from "../engine/engine-proxy.ts";
 import { ApiError } from "../request/api-error.ts";
-import { isForOtherHosts } from "./container-call.ts";
+import { forOtherHosts } from "./container-call.ts";
 
 export class ContainerServer {
   readonly #engine: Engine;
@@ -23,14 +23,11 @@ export class ContainerServer {
     // Uploads have no time limit.
     this.#server = createServer({ requestTimeout: 0 }, (call, answer) => this.#pass(call, answer));
     this.#server.on("upgrade", (call, client, head) => {
-      if (!mayUpgrade(call.method, call.url) || !isForOtherHosts(call.method, call.url)) {
+      const url = forOtherHosts(call.method, call.url);
+      if (url === undefined || !mayUpgrade(call.method, call.url)) {
         return ignoreUpgrade(this.#server, call, client, head);
       }
-      const find = (): { target: Engine; url: string } => ({
-        target: this.#engine,
-        url: call.url ?? "/",
-      });
-      void passUpgrade({ call, client, head }, find);
+      void passUpgrade({ call, client, head }, () => ({ target: this.#engine, url }));
     });
     // The stream of a client that hung up fails within a call: there is nobody to answer.
     this.#server.on("clientError", (_error, stream) => stream.destroy());
@@ -51,10 +48,9 @@ export class ContainerServer {
 
   #pass(call: IncomingMessage, answer: ServerResponse): void {
     answer.on("error", () => undefined);
-    if (isForOtherHosts(call.method, call.url)) {
-      return void forward({ call, answer, target: this.#engine });
-    }
-    const found = `"${call.method} ${call.url}" is not about one container`;
+    const url = forOtherHosts(call.method, call.url);
+    if (url !== undefined) return void forward({ call, answer, target: this.#engine }, { url });
+    const found = `"${call.method} ${call.url}" is not about containers`;
     refuseCall(answer, new ApiError(403, `Cannot pass a call of another host: ${found}`));
   }
 }

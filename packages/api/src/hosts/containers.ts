@@ -10,7 +10,7 @@ import { GamError } from "@gam/core";
 import { compareStates, containerName, type Node, slotName, type Task } from "@gam/state";
 import { hostnameOf } from "../answers/node-answer.ts";
 import type { ClusterDoor } from "../door/door.ts";
-import type { CallTarget } from "../engine/call-target.ts";
+import type { CallTarget, SmallAnswer } from "../engine/call-target.ts";
 import { type Engine, missing } from "../engine/engine.ts";
 import { isWorker } from "../engine/worker-calls.ts";
 import { ApiError } from "../request/api-error.ts";
@@ -87,11 +87,20 @@ export class Containers {
     };
   }
 
-  /** Sends a small read request about a container to the host that has it. Errors: those of route(). */
-  async ask(url: string): Promise<{ readonly status: number; readonly body: unknown }> {
-    const route = await this.route("GET", url);
-    if (route.target instanceof RemoteHost) return await route.target.ask(route.url);
-    return await this.#engine.ask("GET", await this.#engine.pathOf(route.url));
+  /**
+   * Sends a small read request about a container to the host that has it. Resolves to the answer and that host.
+   *
+   * Errors: those of route(); GamError UNREACHABLE, ENGINE_MISSING.
+   */
+  async ask(url: string): Promise<SmallAnswer & { readonly node: Node["ID"] }> {
+    const { target, url: there } = await this.route("GET", url);
+    if (target instanceof RemoteHost) return { ...(await target.ask(there)), node: target.id };
+    return { ...(await this.askHere(there)), node: this.#door.self };
+  }
+
+  /** Asks this host's engine. Errors: GamError ENGINE_MISSING. */
+  async askHere(url: string): Promise<SmallAnswer> {
+    return await this.#engine.ask("GET", await this.#engine.pathOf(url));
   }
 
   /** Returns: where this node's containers are; `undefined` for a node that has left. */

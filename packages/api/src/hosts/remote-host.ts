@@ -9,18 +9,12 @@ import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
 import type { Node } from "@gam/state";
 import { hostnameOf } from "../answers/node-answer.ts";
 import type { ClusterDoor } from "../door/door.ts";
-import type { CallTarget } from "../engine/call-target.ts";
+import type { CallTarget, SmallAnswer } from "../engine/call-target.ts";
 import { openStream, textOfAnswer } from "../engine/open-stream.ts";
 
 const answerBytesMax = 64 * 1024 * 1024;
 /** As long as an agent waits for its own engine. */
 const askMsMax = 10_000;
-
-export interface RemoteAnswer {
-  readonly status: number;
-  /** Parsed JSON, or the text itself if it is no JSON. */
-  readonly body: unknown;
-}
 
 export class RemoteHost implements CallTarget {
   readonly id: Node["ID"];
@@ -56,12 +50,14 @@ export class RemoteHost implements CallTarget {
   }
 
   missing(cause: unknown): GamError {
-    const message = `Cannot reach the containers of ${this.name}: ${messageOf(cause)}`;
+    // The mesh names the node by its id, and the client knows its name.
+    const found = messageOf(cause).replace(/^Cannot [^:]*: /, "");
+    const message = `Cannot reach the containers of ${this.name}: ${found}`;
     return new GamError("UNREACHABLE", message, { cause });
   }
 
   /** Sends a small read request. Errors: GamError UNREACHABLE, also without an answer in time. */
-  async ask(url: string, limitMs = askMsMax): Promise<RemoteAnswer> {
+  async ask(url: string, limitMs = askMsMax): Promise<SmallAnswer> {
     const signal = AbortSignal.timeout(limitMs);
     try {
       const response = await openStream(this, url, signal);
