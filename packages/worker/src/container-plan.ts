@@ -206,7 +206,7 @@ function planResources(task: Task): Readonly<Record<string, unknown>> {
 function planHost(task: Task, logDriver: LogDriver | undefined): Readonly<Record<string, unknown>> {
   const spec = task.Spec.ContainerSpec;
   const dns = spec.DNSConfig;
-  const log = task.Spec.LogDriver ?? logDriver;
+  const log = task.Spec.LogDriver?.Name ? task.Spec.LogDriver : logDriver;
   const security = securityOf(spec.Privileges ?? {});
   return {
     ...(spec.Groups?.length && { GroupAdd: spec.Groups }),
