@@ -12,7 +12,7 @@ import { LabSwarm } from "../../../lab/clusters/lab-swarm.ts";
 
 export { labUnavailable } from "../../../lab/clusters/lab-unavailable.ts";
 
-export const isSwarm = process.env.GAM_CLIENTS_AT === "swarm";
+const isSwarm = process.env.GAM_CLIENTS_AT === "swarm";
 const hosts = 3;
 
 export interface ClientRun {
