@@ -293,7 +293,8 @@ const rows: readonly Row[] = [
   {
     name: "no task of the stack was replaced",
     args: "stack ps shop -q --filter desired-state=shutdown",
-    says: /^$/,
+    fails: true,
+    says: /nothing found in stack: shop/,
   },
   { name: "stack rm", args: "stack rm shop", says: /.*/ },
   { name: "the stack is gone", args: "stack ls --format {{.Name}}", waits: true, says: /^$/ },
