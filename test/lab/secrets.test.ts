@@ -70,12 +70,16 @@ describe("secrets and configs of two managers and two workers", { skip }, () => 
     await mustDocker(boss, ["config", "create", "run", "-"], {
       input: "#!/bin/sh\necho it runs\n",
     });
+    const template = '{{.Node.Hostname}} {{.Service.Name}} {{env "LEVEL"}} {{secret "key"}}';
+    const driver = ["--template-driver", "golang"];
+    await mustDocker(boss, ["config", "create", ...driver, "tmpl", "-"], { input: template });
     const files = [
       ["--secret", "key"],
       ["--secret", "source=key,target=/etc/app/key,uid=1000,gid=33,mode=0400"],
       ["--config", "conf"],
       ["--config", "source=conf,target=/etc/app/conf,uid=65534,gid=65534,mode=0640"],
       ["--config", "source=run,target=/opt/run,mode=0555"],
+      ["--config", "source=tmpl,target=/etc/tmpl", "--env", "LEVEL=debug"],
     ].flat();
     const place = ["--mode", "global", "--constraint", "node.hostname != host4", "--read-only"];
     await mustDocker(boss, [
@@ -96,6 +100,7 @@ describe("secrets and configs of two managers and two workers", { skip }, () => 
         stat -c '%u %g %a %n' /run/secrets/key /etc/app/key /conf /etc/app/conf /opt/run
         cat /run/secrets/key /etc/app/key; echo
         cat /conf /etc/app/conf; echo
+        cat /etc/tmpl; echo
         /opt/run
         echo x 2>/dev/null >/run/secrets/key || echo read-only`;
       assert.deepEqual((await inside(one, script)).split("\n"), [
@@ -106,6 +111,7 @@ describe("secrets and configs of two managers and two workers", { skip }, () => 
         "0 0 555 /opt/run",
         `${key}${key}`,
         "a configa config",
+        `host${one.host} app debug ${key}`,
         "it runs",
         "read-only",
       ]);
@@ -214,7 +220,7 @@ describe("secrets and configs of two managers and two workers", { skip }, () => 
       lab.hosts.every((host) => filesOf(host).length === 0),
     );
     await mustDocker(lab.host(2), ["secret", "rm", "key", "shop_pass"]);
-    await mustDocker(lab.host(2), ["config", "rm", "conf", "run"]);
+    await mustDocker(lab.host(2), ["config", "rm", "conf", "run", "tmpl"]);
     await gam(idler, "leave");
     await gam(worker, "leave");
     assert.ok(!existsSync(worker.path(filesDir)));

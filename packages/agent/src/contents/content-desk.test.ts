@@ -29,7 +29,9 @@ const [boss, spare, hand, other] = ["boss", "spare", "hand", "other"].map((name)
   testId<NodeId>(name),
 ) as [NodeId, NodeId, NodeId, NodeId];
 const [used, unused] = [testId<SecretId>("used"), testId<SecretId>("unused")];
-const plain = testId<ConfigId>("plain");
+const [plain, template] = [testId<ConfigId>("plain"), testId<ConfigId>("template")];
+const templateText =
+  '{{.Node.Hostname}} {{.Service.Name}} {{env "LEVEL"}} {{secret "used000000000000000000000"}}';
 const [task, managersTask] = [testId<TaskId>("task"), testId<TaskId>("managers task")];
 
 /** Two managers and two workers; one of each has a task with a secret, a config and registry credentials. */
@@ -42,9 +44,12 @@ function aState(): Store {
   }
   for (const name of [used, unused]) log.write(aSecret(name, `data of ${name}`));
   log.write(aConfig(plain, "data of a config"));
-  const ContainerSpec = withFiles("tiny:1", { secrets: [used], configs: [plain] });
+  const made = aConfig(template, templateText);
+  log.write({ ...made, spec: { ...made.spec, Templating: { Name: "golang" } } });
+  const named = withFiles("tiny:1", { secrets: [used], configs: [plain, template] });
+  const ContainerSpec = { ...named, Env: ["LEVEL=debug"] };
   log.write(aService("web", { template: { ContainerSpec } }));
-  const extra = { contents: { [used]: 1, [plain]: 1 }, credentials: true };
+  const extra = { contents: { [used]: 1, [plain]: 1, [template]: 1 }, credentials: true };
   for (const [id, node] of [
     [task, hand],
     [managersTask, boss],
@@ -221,6 +226,22 @@ test("a node that asks for what no task of its own uses is refused, and shown wi
   }
   assert.equal(world.withheld.length, cases.length);
   await assert.rejects(world.ask(other, { task, asOf, secrets: "all" }), { code: "BAD_FRAME" });
+});
+
+const templated: Files = [...files, { kind: "config", id: template, name: template, ...place }];
+
+test("templates are expanded on the node, with what its task uses", async () => {
+  const world = new World();
+  const found = texts(await world.desk(hand).files(task, templated));
+  assert.deepEqual(found, [...wanted, `host-${hand} web debug data of ${used}`]);
+});
+
+test("a template that fails is refused in Swarm's words", async () => {
+  const world = new World();
+  await assert.rejects(world.desk(hand).files(task, templated.slice(2)), {
+    code: "BAD_REQUEST",
+    message: `unable to get config from config store: failed to expand templated config ${template}: template: expansion:1:55: executing "expansion" at <secret "used000000000000000000000">: error calling secret: secret target used000000000000000000000 not found`,
+  });
 });
 
 test("a caller may overwrite what it gets", async () => {

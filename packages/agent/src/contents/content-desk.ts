@@ -9,7 +9,15 @@ import { decode, type ErrorCode, encode, GamError, type NodeId, type TaskId } fr
 import type { Mesh } from "@gam/mesh";
 import { refusalOfContents } from "@gam/peer";
 import type { ContentSource } from "@gam/runtime";
-import type { ContentId, Secret, Service, Task, View } from "@gam/state";
+import {
+  type ContentId,
+  expandPayload,
+  type Secret,
+  type Service,
+  type Task,
+  templateContext,
+  type View,
+} from "@gam/state";
 import {
   type ContentAnswer,
   type ContentQuestion,
@@ -69,7 +77,7 @@ export class ContentDesk implements ContentSource {
     parts.mesh.handle(name, (from, body) => this.#serve(from, body));
   }
 
-  /** Errors: UNREACHABLE while no manager answers; REFUSED; NOT_FOUND. */
+  /** Errors: UNREACHABLE while no manager answers; REFUSED; NOT_FOUND; BAD_REQUEST for a template that fails. */
   async files(id: TaskId, files: readonly TaskFile[]): Promise<readonly Uint8Array[]> {
     const task = this.#task(id);
     const secrets = files.filter((file) => file.kind === "secret");
@@ -110,10 +118,21 @@ export class ContentDesk implements ContentSource {
   }
 
   /** What the file has to hold, as a copy that the caller may overwrite. */
-  #whole(_: Task, { id, kind, name }: TaskFile, stored: Stored): Uint8Array {
+  #whole(task: Task, file: TaskFile, stored: Stored): Uint8Array {
+    const { self, view } = this.#parts;
+    const { id, kind, name } = file;
     const data = stored.get(id);
-    if (data === undefined) throw new GamError("NOT_FOUND", `Cannot find ${kind} "${name}"`);
-    return Uint8Array.from(data);
+    const object = file.kind === "secret" ? view().secret(file.id) : view().config(file.id);
+    const node = view().node(self);
+    if (data === undefined || object === undefined || node === undefined) {
+      throw new GamError("NOT_FOUND", `Cannot find ${kind} "${name}"`);
+    }
+    if (object.Spec.Templating === undefined) return Uint8Array.from(data);
+    const expanded = expandPayload(data, templateContext(task, node), sourcesOf(task, stored));
+    if ("data" in expanded) return expanded.data;
+    // The words of Swarm's workers.
+    const message = `unable to get ${kind} from ${kind} store: failed to expand templated ${kind} ${id}`;
+    throw new GamError("BAD_REQUEST", `${message}: ${expanded.error}`);
   }
 
   async #get(wanted: Wanted): Promise<ContentAnswer> {
@@ -199,6 +218,20 @@ export class ContentDesk implements ContentSource {
     const service = view.task(task)?.Gam.serviceName ?? task;
     return [...names, ...(credentials ? [`registry credentials of "${service}"`] : [])].join(", ");
   }
+}
+
+/** What the task's templates may read: what the task itself uses, as it is stored. */
+function sourcesOf({ Spec }: Task, stored: Stored): Parameters<typeof expandPayload>[2] {
+  const { Env = [], Secrets = [], Configs = [] } = Spec.ContainerSpec;
+  const secrets = new Map(Secrets.map(({ File, SecretID }) => [File.Name, SecretID]));
+  const configs = new Map(Configs.map(({ File, ConfigID }) => [File?.Name, ConfigID]));
+  const find =
+    (ids: ReadonlyMap<string | undefined, ContentId>) =>
+    (target: string): Uint8Array | undefined => {
+      const id = ids.get(target);
+      return id && stored.get(id);
+    };
+  return { env: Env, secret: find(secrets), config: find(configs) };
 }
 
 function isPassing(thrown: unknown): thrown is GamError {
