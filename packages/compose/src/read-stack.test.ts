@@ -4,8 +4,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ContainerSpec } from "@gam/state";
 import { withObjects } from "./object-spec.ts";
-import { readStack, type StackResult } from "./read-stack.ts";
+import { readStack, type StackFile, type StackResult } from "./read-stack.ts";
 import { showProblem } from "./reading/problem.ts";
+import { showFile } from "./show-file.ts";
 import type { Stack } from "./spec.ts";
 
 const folder = new URL("../testdata/", import.meta.url);
@@ -26,27 +27,37 @@ function bodies(stack: Stack): object {
   };
 }
 
+/** Reads all stack files of a folder below testdata. */
+function readFolder(name: string, own?: StackFile): Extract<StackResult, { ok: true }> {
+  const here = new URL(`${name}/`, folder);
+  const files = readdirSync(here)
+    .filter((file) => file.endsWith(".yml"))
+    .map((file) => ({ name: file, text: readFileSync(new URL(file, here), "utf8") }));
+  const result = readStack(own === undefined ? files : [own], {
+    projectName: "shop",
+    environment: { HOME: "/home/me", TAG: "2" },
+    workingDir: "/srv/stack",
+    readFile: (path) => {
+      const url = new URL(path.replace("/srv/stack/", ""), here);
+      return existsSync(url) ? readFileSync(url) : undefined;
+    },
+  });
+  assert.ok(result.ok, JSON.stringify(result));
+  return result;
+}
+
 /** Each folder has stack files and `want.json`: the docker client's requests for them. */
 for (const name of readdirSync(folder)) {
   test(`readStack() gives what the docker client sends: ${name}`, () => {
-    const here = new URL(`${name}/`, folder);
-    const read = (path: string): string => readFileSync(new URL(path, here), "utf8");
-    const result = readStack(
-      readdirSync(here)
-        .filter((file) => file.endsWith(".yml"))
-        .map((file) => ({ name: file, text: read(file) })),
-      {
-        projectName: "shop",
-        environment: { HOME: "/home/me", TAG: "2" },
-        workingDir: "/srv/stack",
-        readFile: (path) => {
-          const url = new URL(path.replace("/srv/stack/", ""), here);
-          return existsSync(url) ? readFileSync(url) : undefined;
-        },
-      },
-    );
-    assert.ok(result.ok, JSON.stringify(result));
-    assert.deepEqual(bodies(result.stack), JSON.parse(read("want.json")));
+    const want = JSON.parse(readFileSync(new URL(`${name}/want.json`, folder), "utf8"));
+    assert.deepEqual(bodies(readFolder(name).stack), want);
+  });
+
+  test(`showFile() gives a file that means the same: ${name}`, () => {
+    const { file, stack } = readFolder(name);
+    const again = readFolder(name, { name: "shown.yml", text: showFile(file) });
+    assert.deepEqual(bodies(again.stack), bodies(stack));
+    assert.equal(showFile(again.file), showFile(file));
   });
 }
 

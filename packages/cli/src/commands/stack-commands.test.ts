@@ -7,7 +7,15 @@ import { type TestContext, test } from "node:test";
 import { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { type FakeAgent, fakeAgent, refusal, type Script } from "../testing/fake-agent.ts";
-import { type DeployOptions, deploy, list, remove, tasks } from "./stack-commands.ts";
+import {
+  config,
+  type DeployOptions,
+  deploy,
+  list,
+  remove,
+  services,
+  tasks,
+} from "./stack-commands.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gam-stack-"));
 test.after(() => rmSync(folder, { recursive: true }));
@@ -76,7 +84,11 @@ function changes({ heard }: FakeAgent): string[] {
 interface SentSpec {
   readonly Name: string;
   readonly TaskTemplate: {
-    readonly ContainerSpec: { readonly Image: string };
+    readonly ContainerSpec: {
+      readonly Image: string;
+      readonly Secrets?: unknown;
+      readonly Configs?: unknown;
+    };
     readonly Placement?: object;
     readonly ForceUpdate: number;
   };
@@ -204,6 +216,217 @@ test("stack deploy names a file that it cannot read", async (context) => {
   await assert.rejects(deploy(client, io, { ...options, composeFile: ["none.yml"] }), {
     message: /^Cannot read stack file: ENOENT.*none\.yml/,
   });
+});
+
+const upToDate = '{"label":{"com.docker.stack.namespace=shop":true},"_up-to-date":{"true":true}}';
+const running = {
+  ID: "t",
+  ServiceID: "id-shop_web",
+  NodeID: "n",
+  Slot: 1,
+  DesiredState: "running",
+  Status: { Timestamp: "2026-01-01T00:00:00Z", State: "running" },
+  Spec: {},
+};
+
+/** Answers for a stack with one service, whose only task is this one. */
+function deployed(task: object): Script {
+  const web = service("shop_web", "web:latest", "web");
+  return {
+    ...nothing,
+    "GET /services": [web],
+    [`GET /services?filters=${label}`]: [web],
+    [`GET /tasks?filters=${upToDate}`]: [task],
+    "GET /nodes": [{ ID: "n", Description: { Hostname: "host1" }, Status: { State: "ready" } }],
+    "POST /services/id-shop_web/update?version=7": {},
+  };
+}
+
+/** An io whose clock moves only while the command waits. */
+function waiting(io: CommandIo, interrupt = false): CommandIo {
+  let nowMs = 0;
+  let onInterrupt = (): void => undefined;
+  return {
+    ...io,
+    nowMs: () => nowMs,
+    pause: async (ms) => {
+      nowMs += ms;
+      if (interrupt) onInterrupt();
+    },
+    onInterrupt: (call) => {
+      onInterrupt = call;
+      return () => undefined;
+    },
+  };
+}
+
+test("stack deploy waits until all tasks have run for some time", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const { client, io, printed, agent } = await stage(context, deployed(running));
+  assert.equal(await deploy(client, waiting(io), { ...options, detach: false }), true);
+  assert.deepEqual(printed, [
+    "Creating network shop_default",
+    "Updating service shop_web (id: id-shop_web)",
+    "shop_web: 1/1, all tasks run",
+    "Stack shop runs: 1 service converged",
+  ]);
+  const rounds = agent.heard.filter(({ call }) => call === "GET /nodes").length;
+  assert.ok(rounds > 15, `looked ${rounds} times in 5 s`);
+});
+
+test("stack deploy fails when a service does not run and never will", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const Status = { ...running.Status, State: "failed", Err: "exit code 1" };
+  const ended = { ...running, DesiredState: "shutdown", Status };
+  const { client, io, complained } = await stage(context, deployed(ended));
+  await assert.rejects(deploy(client, waiting(io), { ...options, detach: false }), {
+    message: '1 of 1 services of stack "shop" do not run. Run "gam stack ps shop" to see why',
+  });
+  assert.equal(complained.at(-1), "Failed: shop_web: 0/1, exit code 1");
+});
+
+test("stack deploy says on Ctrl-C what is done and what goes on", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const starting = { ...running, Status: { ...running.Status, State: "preparing" } };
+  const { client, io, complained } = await stage(context, deployed(starting));
+  const isDone = await deploy(client, waiting(io, true), { ...options, detach: false });
+  assert.equal(isDone, false);
+  assert.deepEqual(complained.slice(-3), [
+    "Interrupted. All writes are done; these services go on in the background:",
+    "  shop_web: 0/1, 1 preparing",
+    'Run "gam stack ps shop" to see how they go on',
+  ]);
+});
+
+test("stack deploy names what was done before a write that failed", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n  db: {image: db}\n");
+  const { client, io } = await stage(context, {
+    ...nothing,
+    "POST /services/create": refusal(503, "no leader"),
+  });
+  await assert.rejects(deploy(client, io, options), {
+    message:
+      "Cannot deploy service shop_db: no leader (done before: network shop_default). Correct the cause and deploy again",
+  });
+});
+
+test("stack deploy creates and updates secrets and configs before the services", async (context) => {
+  writeFileSync(join(folder, "key.txt"), "hunter2");
+  writeFileSync(
+    join(folder, "shop.yml"),
+    [
+      "services: {web: {image: web, secrets: [key, ext], configs: [conf]}}",
+      "secrets: {key: {file: key.txt}, ext: {external: true}}",
+      "configs: {conf: {content: abc}}",
+    ].join("\n"),
+  );
+  const { client, io, agent, printed } = await stage(context, {
+    ...nothing,
+    'GET /secrets?filters={"name":{"shop_key":true,"ext":true}}': [
+      { ID: "id-ext", Version: { Index: 3 }, Spec: { Name: "ext" } },
+    ],
+    'GET /configs?filters={"name":{"shop_conf":true}}': [
+      { ID: "id-conf", Version: { Index: 4 }, Spec: { Name: "shop_conf" } },
+    ],
+    "POST /secrets/create": { ID: "id-key" },
+    "POST /configs/id-conf/update?version=4": {},
+  });
+  await deploy(client, io, options);
+  assert.deepEqual(changes(agent), [
+    "POST /networks/create",
+    "POST /secrets/create",
+    "POST /configs/id-conf/update?version=4",
+    "POST /services/create",
+  ]);
+  assert.deepEqual(printed, [
+    "Creating network shop_default",
+    "Creating secret shop_key",
+    "Creating service shop_web",
+  ]);
+  const bodies = agent.heard.filter(({ call }) => call.startsWith("POST"));
+  assert.deepEqual(bodies[1]?.body, { Name: "shop_key", Labels: labels, Data: "aHVudGVyMg==" });
+  assert.deepEqual(bodies[2]?.body, { Name: "shop_conf", Labels: labels, Data: "YWJj" });
+  const File = { Name: "key", UID: "0", GID: "0", Mode: 0o444 };
+  const [web] = sent(agent, "/services/create");
+  const { ContainerSpec } = web?.TaskTemplate ?? assert.fail("no service was created");
+  assert.deepEqual(ContainerSpec.Secrets, [
+    { File: { ...File, Name: "ext" }, SecretID: "id-ext", SecretName: "ext" },
+    { File, SecretID: "id-key", SecretName: "shop_key" },
+  ]);
+  assert.deepEqual(ContainerSpec.Configs, [
+    { File: { ...File, Name: "conf" }, ConfigID: "id-conf", ConfigName: "shop_conf" },
+  ]);
+});
+
+test("stack deploy sends the docker client's credentials when it is asked to", async (context) => {
+  writeFileSync(join(folder, "config.json"), '{"auths":{"reg.example:5000":{"auth":"bWU6cHc="}}}');
+  writeFileSync(
+    join(folder, "shop.yml"),
+    "services:\n  web: {image: 'reg.example:5000/web:1'}\n  db: {image: db}\n",
+  );
+  const { client, io, agent } = await stage(context, nothing);
+  const environment = { DOCKER_CONFIG: folder };
+  await deploy(client, { ...io, environment }, { ...options, withRegistryAuth: true });
+  const sent = agent.heard.filter(({ call }) => call === "POST /services/create");
+  const auth = sent.map(({ registryAuth }) =>
+    registryAuth === undefined ? undefined : Buffer.from(registryAuth, "base64url").toString(),
+  );
+  assert.deepEqual(auth, [
+    undefined,
+    '{"username":"me","password":"pw","serveraddress":"reg.example:5000"}',
+  ]);
+});
+
+test("stack config prints one file of all", async (context) => {
+  writeFileSync(
+    join(folder, "a.yml"),
+    "services: {web: {image: 'web:${TAG}', ports: ['80:80']}}\n",
+  );
+  writeFileSync(
+    join(folder, "b.yml"),
+    "services: {web: {environment: [A=$$5], deploy: {update_config: {delay: 90s}}}}\n",
+  );
+  const { io, printed } = await stage(context, {});
+  config(io, { composeFile: ["a.yml", "b.yml"], profile: [] });
+  assert.deepEqual(printed.join("\n").split("\n"), [
+    "services:",
+    "  web:",
+    "    deploy:",
+    "      update_config:",
+    "        delay: 1m30s",
+    "    environment:",
+    "      A: $$5",
+    "    image: web:2",
+    "    ports:",
+    "      - mode: ingress",
+    "        protocol: tcp",
+    "        published: 80",
+    "        target: 80",
+    'version: "3.13"',
+  ]);
+});
+
+test("stack services shows replicas and ports", async (context) => {
+  const port = (PublishedPort: number, TargetPort: number): object => ({
+    ...{ Protocol: "tcp", PublishMode: "ingress", PublishedPort, TargetPort },
+  });
+  const Mode = { Replicated: { Replicas: 3 } };
+  const web = service("shop_web", "web:1@sha256:00", "web") as { Spec: object };
+  const { client, io, printed } = await stage(context, {
+    [`GET /services?status=true&filters=${label}`]: [
+      {
+        ...web,
+        Spec: { ...web.Spec, Mode },
+        Endpoint: { Ports: [port(81, 91), port(80, 90), port(7000, 70)] },
+        ServiceStatus: { RunningTasks: 2, DesiredTasks: 3 },
+      },
+    ],
+  });
+  await services(client, io, { name: "shop", filter: [] });
+  assert.deepEqual(printed, [
+    "ID           NAME      MODE        REPLICAS  IMAGE  PORTS",
+    "id-shop_web  shop_web  replicated  2/3       web:1  *:80-81->90-91/tcp, *:7000->70/tcp",
+  ]);
 });
 
 test("stack ls counts services by stack", async (context) => {

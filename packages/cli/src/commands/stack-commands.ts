@@ -1,7 +1,7 @@
 /** Stack commands: `gam stack deploy|ls|ps|services|config|rm`, over the same Engine API that the docker client uses. */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type Problem, readStack, showProblem, stackLabel } from "@gam/compose";
+import { type Problem, readStack, showFile, showProblem, stackLabel } from "@gam/compose";
 import { GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
@@ -101,12 +101,13 @@ function verdict(
   return true;
 }
 
-/** Prints the files as one, with variables filled in. */
+/** Prints the files as one, with variables filled in. Errors: BAD_REQUEST for files with errors. */
 export function config(io: CommandIo, options: FileOptions): void {
-  const { name } = { name: "stack" };
-  const { file } = readFiles(io, name, options);
-  io.print(JSON.stringify(file));
+  io.print(showFile(readFiles(io, configName, options).file));
 }
+
+/** A stack's name changes nothing in its files. */
+const configName = "stack";
 
 function readFiles(io: CommandIo, name: string, options: FileOptions): Read {
   const [first = "-"] = options.composeFile;

@@ -10,6 +10,8 @@ export interface Heard {
   /** `POST /path?query`, decoded. */
   readonly call: string;
   readonly body: unknown;
+  /** The header `X-Registry-Auth`, if there was one. */
+  readonly registryAuth?: string;
 }
 
 /** A value is the body of a 200. A refusal() is answered with its status, and a number with that status. */
@@ -45,7 +47,12 @@ export async function fakeAgent(script: Script): Promise<FakeAgent> {
     request.on("end", () => {
       const call = `${request.method} ${decodeURIComponent(request.url ?? "")}`;
       const text = Buffer.concat(chunks).toString();
-      heard.push({ call, body: text === "" ? undefined : JSON.parse(text) });
+      const auth = request.headers["x-registry-auth"];
+      heard.push({
+        call,
+        body: text === "" ? undefined : JSON.parse(text),
+        ...(typeof auth === "string" && { registryAuth: auth }),
+      });
       const found = Object.hasOwn(script, call) ? script[call] : 404;
       const answer = typeof found === "number" ? refusal(found) : found;
       response.setHeader("content-type", "application/json");

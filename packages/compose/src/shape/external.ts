@@ -16,7 +16,9 @@ export const external: Read<External> = shortOrLong(
 
 /** Returns: the name that is given for an object, at either place; `undefined` for none or an empty one. */
 export function givenName(
-  entry: { readonly name?: string; readonly external?: External } | undefined,
+  entry:
+    | { readonly name?: string | undefined; readonly external?: External | undefined }
+    | undefined,
 ): string | undefined {
   return entry?.name || entry?.external?.name || undefined;
 }

@@ -59,7 +59,7 @@ const readObject = record(fields);
 /** Where the bytes of an object come from. */
 const sources = ["file", "environment", "content", "driver"] as const;
 
-export type FileObject = Omit<RecordOf<typeof fields>, "file" | "environment" | "content"> & {
+export type FileObject = RecordOf<typeof fields> & {
   /** Empty for external objects and those of a driver. */
   readonly data: Uint8Array;
 };
@@ -79,31 +79,32 @@ function fileObject(
 ): FileObject | undefined {
   const found = readObject(value, context);
   if (found === undefined) return undefined;
-  const { file, environment, content, ...object } = found;
+  const { environment, content, driver } = found;
   const fail = (message: string): undefined => {
     context.errors.push({ at: value.at, message });
   };
   const given = sources.filter((source) => found[source] !== undefined);
-  if (object.external?.external) {
+  if (found.external?.external) {
     if (given.length > 0) return fail(`found "external" and "${given[0]}": remove one of them`);
-    return { ...object, data: new Uint8Array() };
+    return { ...found, data: new Uint8Array() };
   }
-  if (kind === "config" && object.driver)
-    return fail('"driver" is not supported: only secrets have one');
+  if (kind === "config" && driver) return fail('"driver" is not supported: only secrets have one');
   if (given.length > 1)
     return fail(`found ${given.map((one) => `"${one}"`).join(" and ")}: keep one of them`);
-  if (object.driver) return { ...object, data: new Uint8Array() };
-  if (file !== undefined) {
-    const data = context.readFile(absolutePath(file, context.folder));
-    return data ? { ...object, data } : fail(`found no file "${file}" for this ${kind}: create it`);
+  if (driver) return { ...found, data: new Uint8Array() };
+  const encode = (text: string | undefined): Uint8Array => new TextEncoder().encode(text);
+  if (found.file !== undefined) {
+    const file = absolutePath(found.file, context.folder);
+    const data = context.readFile(file);
+    if (data !== undefined) return { ...found, file, data };
+    return fail(`found no file "${found.file}" for this ${kind}: create it`);
   }
   if (environment !== undefined) {
-    if (Object.hasOwn(context.environment, environment)) {
-      return { ...object, data: new TextEncoder().encode(context.environment[environment]) };
-    }
+    const isSet = Object.hasOwn(context.environment, environment);
+    if (isSet) return { ...found, data: encode(context.environment[environment]) };
     return fail(`found no variable "${environment}" for this ${kind}: set it`);
   }
-  if (content !== undefined) return { ...object, data: new TextEncoder().encode(content) };
+  if (content !== undefined) return { ...found, data: encode(content) };
   return fail(
     `found a ${kind} without content: add "file", "environment", "content" or "external: true"`,
   );
