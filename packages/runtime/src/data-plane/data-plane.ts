@@ -400,6 +400,7 @@ export class DataPlane {
     if (known && !look) return [];
     this.#forwarding = undefined;
     const found = await this.#forward.apply(ingress);
+    this.#reports.notice("firewall", this.#forward.notice);
     this.#forwarding = ingress ?? "";
     return known ? found : [];
   }

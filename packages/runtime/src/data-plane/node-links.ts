@@ -15,6 +15,7 @@ import { allowForwarding, applySettings, offerBridgeFilter } from "./kernel/kern
 import { type BridgeState, type LinkState, linksOf } from "./kernel/link-state.ts";
 import { linkSteps, within, withPorts } from "./kernel/link-steps.ts";
 import { isOwnDevice, listLinks, readLinks } from "./kernel/read-links.ts";
+import { Repairs } from "./kernel/repairs.ts";
 import { runSteps } from "./kernel/run-steps.ts";
 import type { PartReports } from "./part-reports.ts";
 
@@ -28,7 +29,7 @@ export interface BridgedNetworks {
 export interface NodeLinksParts {
   readonly run: Run;
   readonly networks: BridgedNetworks;
-  readonly reports: Pick<PartReports, "mended">;
+  readonly reports: Pick<PartReports, "mended" | "notice">;
   /** Whether the engine may be making bridges now. */
   readonly isEngineBusy: () => boolean;
   /** A device was added: containers may need other routes. */
@@ -41,6 +42,7 @@ export class NodeLinks {
   #links: LinkState | undefined;
   /** Bridges that have their settings. */
   readonly #set = new Set<string>();
+  readonly #repairs = new Repairs();
   #isStale = false;
 
   constructor(parts: NodeLinksParts) {
@@ -79,13 +81,22 @@ export class NodeLinks {
    * Errors: NOT_SUPPORTED without br_netfilter; those of the kernel.
    */
   async settings(plan: NodePlan, look: boolean): Promise<string[]> {
+    const { reports } = this.#parts;
     const there = plan.networks.filter(({ bridge }) => this.#links?.bridges.has(bridge));
     const names = new Set<string>(there.map(({ bridge }) => bridge));
     for (const name of this.#set) if (!names.has(name)) this.#set.delete(name);
     const due = there.filter(({ bridge }) => look || !this.#set.has(bridge));
     if (due.length === 0 && !look) return [];
-    await allowForwarding();
     const found: string[] = [];
+    const isRepair = this.#set.size > 0;
+    if (!isRepair || this.#repairs.waitMs(performance.now()) === 0) {
+      const forwarding = await allowForwarding();
+      if (isRepair && forwarding.length > 0) {
+        found.push(...forwarding);
+        this.#repairs.done(performance.now());
+      }
+    }
+    reports.notice("settings", forwardingNotice(this.#repairs));
     for (const { bridge } of due) {
       const differences = await applySettings(bridge, "bridge");
       if (this.#set.has(bridge)) found.push(...differences);
@@ -136,4 +147,15 @@ export class NodeLinks {
     const bridges = new Map([...have.bridges].filter(([name]) => !names.has(name)));
     return { ...have, bridges };
   }
+}
+
+function forwardingNotice(repairs: Repairs): string | undefined {
+  const nowMs = performance.now();
+  const count = repairs.count(nowMs);
+  if (count === 0) return undefined;
+  const waitSeconds = Math.ceil(repairs.waitMs(nowMs) / 1000);
+  const times = count === 1 ? "once" : `${count} times`;
+  const then =
+    waitSeconds === 0 ? "gam switched it on" : `gam waits ${waitSeconds} s if it happens again`;
+  return `Something switched off IP forwarding ${times} in the last 10 minutes, and ${then}. Set "net.ipv4.ip_forward = 1" in /etc/sysctl.conf`;
 }

@@ -36,15 +36,17 @@ const shownMax = 20;
 export class PartReports {
   readonly #log: DataPlaneLog;
   readonly #problems = new Map<Part, string>();
+  /** What people should know about a part that works. */
+  readonly #notices = new Map<Part, string>();
 
   constructor(log: DataPlaneLog) {
     this.#log = log;
   }
 
-  /** One sentence for each part that failed at its last try, except those that are only for speed. */
+  /** One sentence for each part that failed at its last try, except those that are only for speed; and notices. */
   get problems(): readonly string[] {
     const shown = [...this.#problems].filter(([part]) => !spare.has(part));
-    return shown.map(([, problem]) => problem).sort();
+    return [...shown, ...this.#notices].map(([, problem]) => problem).sort();
   }
 
   /** No part that steers connections failed at its last try. */
@@ -66,6 +68,13 @@ export class PartReports {
       return;
     }
     if (this.#problems.delete(part)) this.#log("info", "Part of data plane works again", { part });
+  }
+
+  /** Sets or, without a sentence, clears the part's notice. */
+  notice(part: Part, sentence: string | undefined): void {
+    if (this.#notices.get(part) === sentence) return;
+    if (sentence === undefined) this.#notices.delete(part);
+    else this.#notices.set(part, sentence);
   }
 
   /** Logs what an audit found changed and has repaired. */

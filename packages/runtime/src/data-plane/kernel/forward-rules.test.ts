@@ -102,3 +102,52 @@ test("forward rules: a host without iptables needs none", async () => {
   host.answers.set("iptables", { missing: true });
   assert.deepEqual(await new ForwardRules(host.run).apply(deviceName("gam-6")), []);
 });
+
+const isolation = [
+  "-N DOCKER",
+  "-N DOCKER-ISOLATION-STAGE-1",
+  "-A DOCKER-ISOLATION-STAGE-1 -i gam-6 ! -o gam-6 -j DOCKER-ISOLATION-STAGE-2",
+];
+const lines = [
+  "-j DOCKER-USER",
+  "-j DOCKER-ISOLATION-STAGE-1",
+  "-o gam-6 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+  "-o gam-6 -j DOCKER",
+  "-i gam-6 ! -o gam-6 -j ACCEPT",
+  "-i gam-6 -o gam-6 -j ACCEPT",
+];
+const own = [standing, there, back].map((rule) => `-A DOCKER-USER ${rule}`);
+
+test("forward rules: a flushed FORWARD gets the engine's lines back, but not in a loop", async () => {
+  const host = new FakeRun();
+  const flushed = ["-P FORWARD DROP", "-N DOCKER-USER", ...isolation, ...own].join("\n");
+  host.answers.set("iptables -w 5 -S", flushed);
+  const rules = new ForwardRules(host.run);
+  for (let n = 1; n <= 3; n += 1) {
+    host.log.length = 0;
+    const found = await rules.apply(deviceName("gam-6"));
+    assert.deepEqual(found, ["the engine's rules in FORWARD"]);
+    assert.deepEqual(
+      host.log.slice(1),
+      lines.map((line, index) => `iptables -w 5 -I FORWARD ${index + 1} ${line}`),
+    );
+    assert.match(rules.notice ?? "", n === 1 ? /once in the last 10 minutes/ : /\d times/);
+  }
+  host.log.length = 0;
+  assert.deepEqual(await rules.apply(deviceName("gam-6")), []);
+  assert.deepEqual(host.log.slice(1), []);
+  assert.match(rules.notice ?? "", /keeps removing .* in 15 s/);
+  const whole = [flushed, ...lines.map((line) => `-A FORWARD ${line}`)].join("\n");
+  host.answers.set("iptables -w 5 -S", whole);
+  await rules.apply(deviceName("gam-6"));
+  assert.match(rules.notice ?? "", /3 times in the last 10 minutes/);
+});
+
+test("forward rules: what only the engine can restore is said", async () => {
+  const host = new FakeRun();
+  const emptied = ["-P FORWARD DROP", "-N DOCKER-USER", "-N DOCKER", "-N DOCKER-ISOLATION-STAGE-1"];
+  host.answers.set("iptables -w 5 -S", emptied.join("\n"));
+  const rules = new ForwardRules(host.run);
+  await rules.apply(deviceName("gam-6"));
+  assert.match(rules.notice ?? "", /Restart the engine/);
+});

@@ -10,10 +10,15 @@
  * administrator refuses there stays refused. One more rule is the first: it accepts established connections
  * between gam's networks, which were let through before, so that their packets skip Docker's rules for each
  * bridge. Rules that an administrator puts before it stay before it. Without Docker's chain the rules are in
- * FORWARD. Nothing else in iptables is changed.
+ * FORWARD.
+ *
+ * If a firewall script removes the engine's jumps to these chains, they are put back (engine-lines.ts), but not in a
+ * loop with a program that removes them again and again (repairs.ts). Nothing else in iptables is changed.
  */
 import type { DeviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
+import { type Chains, engineLines, lacksEngine, lostLines } from "./engine-lines.ts";
+import { Repairs } from "./repairs.ts";
 
 const chains = ["DOCKER-USER", "FORWARD"] as const;
 type Chain = (typeof chains)[number];
@@ -34,9 +39,18 @@ function rulesFor(ingress: DeviceName | undefined): string[] {
 
 export class ForwardRules {
   readonly #run: Run;
+  readonly #repairs = new Repairs();
+  /** The engine's lines in FORWARD when none was missing. */
+  #seen: readonly string[] = [];
+  #notice: string | undefined;
 
   constructor(run: Run) {
     this.#run = run;
+  }
+
+  /** What people should know about the host's firewall; `undefined`: nothing. */
+  get notice(): string | undefined {
+    return this.#notice;
   }
 
   /**
@@ -50,7 +64,7 @@ export class ForwardRules {
     if (rules === undefined) return []; // No iptables: then Docker does not use it either.
     const chain: Chain = rules.get("DOCKER-USER") === undefined ? "FORWARD" : "DOCKER-USER";
     const other: Chain = chain === "FORWARD" ? "DOCKER-USER" : "FORWARD";
-    const found: string[] = [];
+    const found = await this.#putBack(rules);
     if (await this.#clear(other, rules.get(other))) found.push(`rules of gam's in ${other}`);
     if (isGood(rules.get(chain) ?? [], wanted)) return found;
     await this.#clear(chain, rules.get(chain));
@@ -62,6 +76,28 @@ export class ForwardRules {
       await this.#iptables([...place, ...rule.split(" ")]);
     }
     return [...found, `rules of gam's in ${chain}`];
+  }
+
+  /** Puts the engine's lines back into FORWARD. Returns: what differed, for people. Errors: CommandFailed. */
+  async #putBack(chains: Chains): Promise<string[]> {
+    const nowMs = performance.now();
+    const lost = lostLines(chains, this.#seen);
+    if (lost.length === 0) this.#seen = engineLines(chains);
+    const waitMs = lost.length === 0 ? 0 : this.#repairs.waitMs(nowMs);
+    const isDue = lost.length > 0 && waitMs === 0;
+    if (isDue) {
+      for (const [index, rule] of lost.entries()) {
+        await this.#iptables(["-I", "FORWARD", `${index + 1}`, ...rule.split(" ")]);
+      }
+      this.#repairs.done(nowMs);
+    }
+    const restored = lost.length > 0 && !isDue ? chains : withHead(chains, lost);
+    this.#notice = noticeOf({
+      count: this.#repairs.count(nowMs),
+      waitSeconds: Math.ceil(waitMs / 1000),
+      lacks: lacksEngine(restored),
+    });
+    return isDue ? ["the engine's rules in FORWARD"] : [];
   }
 
   /** Errors: CommandFailed. */
@@ -98,6 +134,32 @@ export class ForwardRules {
   async #iptables(args: readonly string[]): Promise<string> {
     return await this.#run("iptables", ["-w", "5", ...args]);
   }
+}
+
+function withHead(chains: Chains, lines: readonly string[]): Chains {
+  return new Map([...chains, ["FORWARD", [...lines, ...(chains.get("FORWARD") ?? [])]]]);
+}
+
+function noticeOf({
+  count,
+  waitSeconds,
+  lacks,
+}: {
+  readonly count: number;
+  readonly waitSeconds: number;
+  readonly lacks: boolean;
+}): string | undefined {
+  const what = 'the Docker engine\'s rules in the iptables chain "FORWARD"';
+  const keep = 'Let firewall scripts keep the jump to "DOCKER-USER", and put own rules there';
+  if (waitSeconds > 0) {
+    return `Something keeps removing ${what}: published ports are closed, and gam puts them back in ${waitSeconds} s. ${keep}`;
+  }
+  if (lacks) {
+    return `Something removed ${what}, which gam cannot restore: containers may reach nothing outside. Restart the engine ("systemctl restart docker")`;
+  }
+  if (count === 0) return undefined;
+  const times = count === 1 ? "once" : `${count} times`;
+  return `Something removed ${what} ${times} in the last 10 minutes, and gam put them back. ${keep}`;
 }
 
 function isOwn(rule: string): boolean {

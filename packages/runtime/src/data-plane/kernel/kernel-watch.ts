@@ -2,7 +2,8 @@
  * Kernel watch: calls a listener when something of gam's changed in the kernel.
  *
  * It reads two programs: `ip monitor` for devices, addresses and neighbours, `nft monitor` for the packet filter.
- * Only lines that name something of gam's count. It does not say what changed or who changed it, so gam's own
+ * Only lines that name something of gam's count, and those that say that forwarding was switched off or that
+ * somebody removed rules of a firewall: gam's own rules there may be among them. It does not say what changed or who changed it, so gam's own
  * changes are reported as well.
  *
  * A program that has just started does not receive events yet, and does not say when it does. The kernel's list of
@@ -44,9 +45,9 @@ export interface KernelEars {
 const listeners: readonly Listener[] = [
   {
     program: "ip",
-    args: ["-o", "monitor", "link", "address", "neigh"],
+    args: ["-o", "monitor", "link", "address", "neigh", "netconf"],
     ear: { family: 0, group: 1 << 0 }, // NETLINK_ROUTE, RTNLGRP_LINK
-    own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-/,
+    own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-|^ipv4 (?:all|dev gam\S+) .*\bforwarding off/,
     port: /^\d+: .*\bmaster gam-/,
   },
   {
@@ -54,7 +55,7 @@ const listeners: readonly Listener[] = [
     args: ["monitor"],
     ear: { family: 12, group: 1 << 6 }, // NETLINK_NETFILTER, NFNLGRP_NFTABLES
     // The fast path's table is of another family and left out: it changes often, and can wait for the next audit.
-    own: /^(?:add|delete|insert|replace|destroy) \w+ ip6? gam\b/,
+    own: /^(?:add|delete|insert|replace|destroy) \w+ ip6? gam\b|^(?:delete|destroy) (?:table ip \S+|(?:rule|chain) ip filter (?:FORWARD|DOCKER-USER))(?: |$)/,
   },
 ];
 const restartMs = 1_000;
