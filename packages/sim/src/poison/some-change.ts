@@ -363,6 +363,7 @@ const makers: readonly Make[] = [
     id: task(around).ID,
     node: node(around).ID,
     status: statusOf(around, "assigned"),
+    generic: [{ NamedResourceSpec: { Kind: "gpu", Value: `gpu${around.random.below(2)}` } }],
   }),
   (around) => ({ kind: "explainTask", id: task(around).ID, status: statusOf(around, "pending") }),
   (around) => ({
