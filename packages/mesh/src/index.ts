@@ -22,7 +22,7 @@ export {
   removeIdentity,
 } from "./trust/identity.ts";
 export type { Protocol } from "./trust/protocols.ts";
-export { derivedKey, seal, unseal } from "./trust/seal.ts";
+export { seal, unseal } from "./trust/seal.ts";
 export { openKey, sealKey } from "./trust/sealing-key.ts";
 export {
   formatToken,

@@ -1,4 +1,3 @@
-export { isUnfinished } from "./changes/content-roll.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
 export { newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { takenPort } from "./changes/service-refusal.ts";
@@ -7,12 +6,9 @@ export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export { checkUsage, type Usage } from "./checks/usage.ts";
 export {
-  contentHolder,
-  contentsOf,
   currentContents,
   hasContents,
   neededVersions,
-  usersOf,
 } from "./derived/content-need.ts";
 export {
   Budget,
@@ -70,16 +66,12 @@ export {
   type SealedForRoots,
   type SealingKey,
 } from "./objects/cluster.ts";
-export type { Config, ConfigSpec } from "./objects/config.ts";
+export type { Config } from "./objects/config.ts";
 export { type Constraint, meetsConstraints, readConstraints } from "./objects/constraint.ts";
 export type {
-  ConfigContent,
   ContentId,
-  Contents,
   ContentVersions,
   Sealed,
-  SecretContent,
-  Templating,
 } from "./objects/content.ts";
 export { engineTooOld } from "./objects/engine-need.ts";
 export {
@@ -109,9 +101,8 @@ export type {
 } from "./objects/node.ts";
 export { isDescribed, tunnelRange } from "./objects/node.ts";
 export { matchesPlatform } from "./objects/platform.ts";
-export type { Secret, SecretSpec } from "./objects/secret.ts";
+export type { Secret } from "./objects/secret.ts";
 export type {
-  ConfigReference,
   ContainerSpec,
   Endpoint,
   EndpointSpec,
@@ -125,7 +116,6 @@ export type {
   Privileges,
   Resources,
   RestartPolicy,
-  SecretReference,
   Service,
   ServiceMode,
   ServiceSpec,
@@ -152,13 +142,11 @@ export {
 } from "./objects/task.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export {
-  configBytesMax,
   insistOnData,
   type ReadConfig,
   type ReadSecret,
   readConfigSpec,
   readSecretSpec,
-  secretBytesMax,
 } from "./specs/content-spec.ts";
 export { type DataPath, readDataPath } from "./specs/data-path.ts";
 export { seccompProfile } from "./specs/field-rules.ts";

@@ -7,7 +7,6 @@
  */
 import { GamError } from "@gam/core";
 import { type AskedChange, newestKey, type Service, usedKeys, type View } from "@gam/state";
-import type { AgentLog } from "../log.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** Also finds work that no event announced: this peer has become the leader. */
@@ -24,7 +23,7 @@ export interface ResealerParts {
   readonly leads: () => boolean;
   /** Errors: as ClusterMember.propose(). */
   readonly propose: (changes: readonly AskedChange[]) => Promise<unknown>;
-  readonly log: Pick<AgentLog, "warn">;
+  readonly log: { readonly warn: (fields: object, text: string) => void };
 }
 
 export class Resealer {

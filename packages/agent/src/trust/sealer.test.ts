@@ -117,7 +117,7 @@ class Cluster {
       view: () => this.log.store,
       leads: () => true,
       propose: async (changes) => outcomes.push(this.log.write(...changes).outcome),
-      log: { warn: (_: object, text: string) => this.warned.push(text) } as never,
+      log: { warn: (_, text) => this.warned.push(text) },
     });
     resealer.notice();
     await resealer.settled();

@@ -44,7 +44,7 @@ export type ClusterState = "inactive" | "locked" | "active";
  * Seals for the state what only managers may read. Errors: NOT_SUPPORTED on a worker; IN_USE while the root key is
  * replaced and this manager does not have the next one yet; REFUSED for what no key of this manager opens.
  */
-export interface Sealing {
+export interface SecretSeals {
   sealSecret(id: SecretId, version: number, data: Uint8Array): Sealed;
   /** Returns: the data of that version. */
   openSecret(secret: Secret, version: number): Uint8Array;
@@ -110,7 +110,7 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    */
   unlock(key: string): Promise<void>;
   /** Called only while active. */
-  sealer(): Sealing;
+  sealer(): SecretSeals;
   /** Returns: complete join tokens. Called only while active. Errors: NOT_SUPPORTED on a worker. */
   tokens(): JoinTokens;
   /**

@@ -42,7 +42,7 @@ import type {
   ClusterDoor,
   ClusterState,
   InitRequest,
-  Sealing,
+  SecretSeals,
   SwarmJoinRequest,
 } from "../door/door.ts";
 import type { DoctorFacts } from "../door/gam-doctor.ts";
@@ -147,7 +147,7 @@ export class FakeDoor implements ClusterDoor {
     this.#state = "active";
   }
 
-  sealer = (): Sealing => ({
+  sealer = (): SecretSeals => ({
     sealSecret: (_, version, data) => this.#seal(data, version),
     openSecret: ({ Gam }, version) => {
       const content = Gam.contents.find((one) => one.version === version);

@@ -40,7 +40,6 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       serviceName: service.Spec.Name,
       serviceLabels: service.Spec.Labels ?? {},
       credentials: service.Gam.registryAuth !== undefined,
-      registryAuth: "",
       startAfterMs,
       after,
       restart,

@@ -68,7 +68,7 @@ function isJob({ Spec }: Service): boolean {
 }
 
 /** Whether the last update of the service has not ended, or has not begun although it has something to do. */
-export function isUnfinished({ UpdateStatus, Gam }: Service): boolean {
+function isUnfinished({ UpdateStatus, Gam }: Service): boolean {
   const state = UpdateStatus?.State;
   if (state === undefined) return Object.keys(Gam.earlier).length > 0;
   return state === "updating" || state === "paused";

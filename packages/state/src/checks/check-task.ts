@@ -83,7 +83,6 @@ const parts = {
     serviceName: aName,
     serviceLabels: labels,
     credentials: boolean,
-    registryAuth: check.string(0),
     startAfterMs: aMoment,
     after: orEmpty(anId),
     restart: boolean,

@@ -33,7 +33,7 @@ export const labels = check.map(check.string(2 ** 21), 2 ** 20, check.string(2 *
 /** Version of the content of a secret or config. */
 export const aContentVersion = check.integer(1, 2 ** 31);
 /** Maximum of secrets, and of configs, of one service. */
-export const referencesMax = 4096;
+const referencesMax = 4096;
 export const contentVersions = check.map(aContentVersion, 2 * referencesMax, anId);
 
 /** An index of the log, or a count that an index bounds. */

@@ -86,7 +86,6 @@ export interface TaskExtra {
   readonly serviceLabels: Labels;
   /** Whether a pull of its image takes the registry credentials of its service. */
   readonly credentials: boolean;
-  readonly registryAuth: string;
   /** Earliest time to move from ready to running, by the leader's clock; 0: at once. */
   readonly startAfterMs: number;
   /** The task that must have ended before this one may run; "" for none. */

@@ -195,7 +195,6 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       serviceName: service,
       serviceLabels: {},
       credentials: false,
-      registryAuth: "",
       startAfterMs: 0,
       after: "",
       restart: false,
