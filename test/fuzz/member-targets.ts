@@ -11,6 +11,7 @@ import {
   recoverJournal,
 } from "@gam/peer";
 import { aNode, aService } from "@gam/state/testing";
+import { checkAnswer, checkQuestion } from "../../packages/agent/src/contents/content-question.ts";
 import { defaultLimits } from "../../packages/mesh/src/trust/limits.ts";
 import { Rpc } from "../../packages/mesh/src/wire/rpc.ts";
 import type { Target } from "./target.ts";
@@ -123,7 +124,7 @@ function messages(): Target[] {
   ];
 }
 
-/** Answers to requests over rpc. */
+/** Requests over rpc, and answers to them. */
 function answers(): Target[] {
   const base = { group: "members", form: "value" } as const;
   return [
@@ -138,6 +139,21 @@ function answers(): Target[] {
       name: "examination",
       seeds: values([examination]),
       take: (input) => checkExamination(decode(input), "examination") !== undefined,
+    },
+    {
+      ...base,
+      name: "content question",
+      seeds: values([
+        { task: self, asOf: 9, secrets: [{ id: self, content: 1 }], credentials: false },
+        { task: self, asOf: 9, secrets: [], credentials: true },
+      ]),
+      take: (input) => checkQuestion(decode(input), "contents") !== undefined,
+    },
+    {
+      ...base,
+      name: "content answer",
+      seeds: values([{ secrets: [Uint8Array.of(1, 2)], credentials: "e30=" }]),
+      take: (input) => checkAnswer(decode(input), "contents") !== undefined,
     },
   ];
 }
