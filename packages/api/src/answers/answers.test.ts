@@ -59,6 +59,45 @@ test("a task's attachment has its network in the form of a cluster object", () =
   assert.equal("Runtime" in shown.Spec, false);
 });
 
+test("a task's attachments begin with the ingress network, and show the VNI", () => {
+  const log = cluster();
+  const Gam = { vni: 4096, gateways: {}, attachments: {} };
+  const IPAM = { Driver: "default", Options: null, Config: [{ Subnet: "10.9.0.0/20" }] };
+  const ingress = aNetwork("ingress", { Id: "n0" as NetworkId, Ingress: true, IPAM, Gam });
+  log.write({ kind: "createNetwork", network: ingress });
+  const attachments = [
+    { network: "n1" as NetworkId, address: "10.0.1.8" },
+    { network: "n0" as NetworkId, address: "10.9.0.8" },
+  ];
+  const task = aTask("web", "t2", { node: "b", slot: 1, extra: { attachments } });
+  log.write({ kind: "createTask", task });
+  const made = log.store.tasks().find(({ ID }) => ID === "t2");
+  assert.ok(made);
+  const { NetworksAttachments: shown } = JSON.parse(
+    JSON.stringify(taskAnswer(made, log.store.networks())),
+  );
+  assert.deepEqual(
+    shown.map((one: { Addresses: string[] }) => one.Addresses),
+    [["10.9.0.8/20"], ["10.0.1.8/24"]],
+  );
+  assert.deepEqual(shown[0].Network.DriverState.Options, {
+    "com.docker.network.driver.overlay.vxlanid_list": "4096",
+  });
+  assert.equal(shown[0].Network.Spec.Ingress, true);
+});
+
+test("what is empty is left out where Swarm leaves it out", () => {
+  const log = cluster();
+  const [node] = log.store.nodes();
+  const [service] = log.store.services();
+  assert.ok(node && service);
+  const shown = nodeAnswer(node, new FakeDoor("a" as NodeId)) as Node;
+  assert.equal("Labels" in shown.Description.Engine, false);
+  const Endpoint = { Spec: { Mode: "vip" as const } };
+  const bare = serviceAnswer({ ...service, Endpoint }, { defaults: false });
+  assert.deepEqual((bare as { Endpoint: object }).Endpoint, { Spec: {} });
+});
+
 test("a network without labels has null for them", () => {
   const [network] = cluster().store.networks();
   assert.ok(network);

@@ -17,8 +17,8 @@ export interface NetworkDetails {
 
 /** The Engine API's network, as `GET /networks` shows it. */
 export function networkAnswer(network: Network, details: NetworkDetails = {}): object {
-  const { Version: _, Gam, Labels, Options, ...seen } = network;
-  const options = { ...Options, ...(Gam.vni > 0 && { [vniOption]: String(Gam.vni) }) };
+  const { Version: _, Gam: __, Labels, Options: ___, ...seen } = network;
+  const options = optionsOf(network);
   const { Containers = null, Peers = [], Services } = details;
   return {
     ...seen,
@@ -33,10 +33,17 @@ export function networkAnswer(network: Network, details: NetworkDetails = {}): o
 /** The option in which Swarm's clients look for the VNI. */
 const vniOption = "com.docker.network.driver.overlay.vxlanid_list";
 
+function optionsOf({ Options, Gam }: Network): Readonly<Record<string, string>> {
+  return { ...Options, ...(Gam.vni > 0 && { [vniOption]: String(Gam.vni) }) };
+}
+
 /** The form in which a task's attachments carry their network. */
 export function attachedNetwork(network: Network): object {
-  const { Id, Version, Created, Name, Labels, Driver, IPAM, Options } = network;
-  const plan = IPAM.Driver === "" ? {} : { Name: IPAM.Driver };
+  const { Id, Version, Created, Name, Labels, Driver, IPAM } = network;
+  // The engine's own networks have no addresses of the cluster.
+  const isManaged = IPAM.Driver !== "";
+  const plan = isManaged ? { Name: IPAM.Driver } : {};
+  const options = optionsOf(network);
   return {
     ID: Id,
     Version,
@@ -50,10 +57,13 @@ export function attachedNetwork(network: Network): object {
       ...(network.Internal && { Internal: true }),
       ...(network.Ingress && { Ingress: true }),
       ...(network.EnableIPv6 && { IPv6Enabled: true }),
-      IPAMOptions: { Driver: plan },
+      ...(isManaged && { IPAMOptions: { Driver: plan } }),
       Scope: network.Scope,
     },
-    DriverState: { Name: Driver, ...(Options && { Options }) },
+    DriverState: {
+      Name: Driver,
+      ...(Object.keys(options).length > 0 && { Options: options }),
+    },
     IPAMOptions: { Driver: plan, ...(IPAM.Config.length > 0 && { Configs: IPAM.Config }) },
   };
 }

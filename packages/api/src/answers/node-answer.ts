@@ -24,7 +24,9 @@ export function managerAddress(node: Node): string {
 export function nodeAnswer(node: Node, door: ClusterDoor): object {
   const { ID, Version, CreatedAt, UpdatedAt, Spec } = node;
   const TLSInfo = nodeTlsInfo(node, door.view().cluster);
-  const Description = { ...node.Description, Hostname: hostnameOf(node), TLSInfo };
+  const { Labels = {}, ...engine } = node.Description.Engine;
+  const Engine = Object.keys(Labels).length > 0 ? { ...engine, Labels } : engine;
+  const Description = { ...node.Description, Hostname: hostnameOf(node), Engine, TLSInfo };
   // A node without its engine has the state "down", but its agent may still answer and vote.
   const lost = node.Status.State === "down" && node.Gam.engine.ready;
   const answers = ID === door.self || (!lost && door.reachable(ID));

@@ -23,9 +23,12 @@ export interface ServiceAnswerOptions {
 
 /** The Engine API's service, without what gam keeps beside it. */
 export function serviceAnswer(service: Service, options: ServiceAnswerOptions): object {
-  const { Gam: _, Spec, PreviousSpec, JobStatus, ...seen } = service;
+  const { Gam: _, Spec, PreviousSpec, JobStatus, Endpoint, ...seen } = service;
+  const isEmpty = Endpoint.VirtualIPs === undefined && Endpoint.Ports === undefined;
   return {
     ...seen,
+    // As in Swarm, an endpoint without addresses and ports says nothing.
+    Endpoint: isEmpty ? { Spec: {} } : Endpoint,
     Spec: options.defaults ? withDefaults(Spec) : Spec,
     ...(PreviousSpec && { PreviousSpec }),
     ...(options.counted && { ServiceStatus: serviceStatus(service, options.counted) }),

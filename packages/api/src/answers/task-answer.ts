@@ -13,19 +13,22 @@ function taskName(task: Task): string {
   return `${task.Gam.serviceName}.${task.Slot ?? task.NodeID ?? ""}.${task.ID}`;
 }
 
-/** The Engine API's task, without what gam keeps beside it. */
+/** The Engine API's task, without what gam keeps beside it. As in Swarm, the ingress network comes first. */
 export function taskAnswer(task: Task, networks: readonly Network[]): object {
   const { Gam, Spec, Status, ...seen } = task;
   const { Runtime: __, ...spec } = Spec;
   // Clients read an absent slot as 0, the first slot of a job.
   if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
-  const addressed = Gam.attachments.flatMap(({ network: id, address }) => {
+  const places = Gam.attachments.flatMap(({ network: id, address }) => {
     const network = networks.find(({ Id }) => Id === id);
-    const prefix = network?.IPAM.Config[0]?.Subnet?.split("/")[1] ?? "32";
-    return network === undefined
-      ? []
-      : [{ Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] }];
+    return network === undefined ? [] : [{ network, address }];
   });
+  const addressed = places
+    .toSorted((a, b) => Number(b.network.Ingress) - Number(a.network.Ingress))
+    .map(({ network, address }) => {
+      const prefix = network.IPAM.Config[0]?.Subnet?.split("/")[1] ?? "32";
+      return { Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] };
+    });
   const attachments = [...predefinedIn(task), ...addressed];
   return {
     ...seen,
