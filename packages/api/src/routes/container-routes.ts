@@ -13,7 +13,7 @@ import { engineNetworkName, type Node } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import { containerAnswer } from "../answers/container-answer.ts";
 import { findNetwork } from "../answers/network-reference.ts";
-import { hostnameOf, nodeNaming } from "../answers/node-answer.ts";
+import { hostnameOf } from "../answers/node-answer.ts";
 import type { SmallAnswer } from "../engine/call-target.ts";
 import { messageIn, missing } from "../engine/engine.ts";
 import { listOf } from "../engine/engine-networks.ts";
@@ -21,15 +21,12 @@ import { passCall } from "../engine/engine-proxy.ts";
 import { requireManager } from "../engine/worker-calls.ts";
 import { silentText } from "../hosts/candidates.ts";
 import { unanswered } from "../hosts/containers.ts";
+import { hostLabel, hostsFilter, nodesCalled } from "../hosts/hosts-asked.ts";
 import { ApiError } from "../request/api-error.ts";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
 import { Filters } from "../request/filters.ts";
 import { Query } from "../request/query.ts";
 import type { RouteContext } from "./route-context.ts";
-
-const hostsFilter = "gam.hosts";
-const hostLabel = "gam.host";
-const allHosts = "all";
 
 export function containerRoutes(app: FastifyInstance, context: RouteContext): void {
   const { door, engine, containers } = context;
@@ -89,19 +86,6 @@ function asked(url: string, { door }: RouteContext): Asked {
     hosts: hosts === undefined ? undefined : filters.values(hostsFilter),
     url: `${url.slice(0, at)}?${params}`,
   };
-}
-
-/** Errors: ApiError 400 for an unknown host. */
-function nodesCalled(hosts: readonly string[], nodes: readonly Node[]): readonly Node[] {
-  const { id, names } = nodeNaming;
-  const isCalled = (node: Node, host: string): boolean =>
-    host === allHosts || id(node) === host || names(node).includes(host);
-  for (const host of hosts) {
-    if (nodes.some((node) => isCalled(node, host))) continue;
-    const remedy = `Use "all", or a host that "docker node ls" lists`;
-    throw new ApiError(400, `Invalid filter '${hostsFilter}=${host}': no such host. ${remedy}`);
-  }
-  return nodes.filter((node) => hosts.some((host) => isCalled(node, host)));
 }
 
 interface Listed {

@@ -24,8 +24,11 @@ interface Told {
 }
 
 /** Reads the lines of a stream, one by one. */
-async function open(path: string): Promise<{ next: () => Promise<Told>; close: () => void }> {
-  const call = request({ socketPath: rig.socketPath, path: encodeURI(path), agent: false });
+async function open(
+  path: string,
+  on = rig,
+): Promise<{ next: () => Promise<Told>; close: () => void }> {
+  const call = request({ socketPath: on.socketPath, path: encodeURI(path), agent: false });
   call.end();
   const [response] = (await once(call, "response")) as [IncomingMessage];
   let held = "";
@@ -111,4 +114,42 @@ test("a refusal of the engine is passed on", async () => {
   });
   const { status, body } = await rig.call("GET", '/events?filters={"odd":{"1":true}}');
   assert.deepEqual([status, body.message], [400, "Invalid filter 'odd'"]);
+});
+
+test("events of other hosts' containers come on request, and name their host", async () => {
+  const many = await Rig.start(2);
+  const [host2] = many.far;
+  assert.ok(host2);
+  const streams: ServerResponse[] = [];
+  for (const engine of [many.engine, host2.engine]) {
+    engine.on("GET /events", (_call, answer) => {
+      answer.writeHead(200, { "Content-Type": "application/json" });
+      answer.flushHeaders();
+      streams.push(answer);
+    });
+  }
+  try {
+    const all = { "gam.hosts": ["all"], event: ["start"] };
+    const { next, close } = await open(`/events?filters=${JSON.stringify(all)}`, many);
+    assert.equal(streams.length, 2);
+    const event = (name: string): string =>
+      `${JSON.stringify({ Type: "container", Action: "start", Actor: { ID: name, Attributes: { name } } })}\n`;
+    streams[0]?.write(event("one"));
+    assert.deepEqual((await next()).Actor.Attributes, { name: "one", "gam.host": "host1" });
+    streams[1]?.write(event("two"));
+    assert.deepEqual((await next()).Actor.Attributes, { name: "two", "gam.host": "host2" });
+    const asked = [many.engine, host2.engine].map(({ calls }) => {
+      const { url = "" } = calls.findLast((call) => call.url.includes("/events")) ?? {};
+      return JSON.parse(new URLSearchParams(url.split("?")[1]).get("filters") ?? "");
+    });
+    assert.deepEqual(asked, [{ event: ["start"] }, { event: ["start"], type: ["container"] }]);
+    close();
+    const wrong = encodeURIComponent('{"gam.hosts":["host9"]}');
+    assert.equal((await many.call("GET", `/events?filters=${wrong}`)).status, 400);
+    const nodes = encodeURIComponent('{"gam.hosts":["host2"],"type":["node"]}');
+    const { status, text } = await many.call("GET", `/events?until=1&filters=${nodes}`);
+    assert.deepEqual([status, text], [200, ""]);
+  } finally {
+    await many.stop();
+  }
 });

@@ -1,26 +1,39 @@
 /**
  * Event routes: the local engine's events and the cluster's in one stream.
  *
- * Each event is one JSON object on one line, sent at once. The engine filters its own events.
+ *   docker events                              this host's, and the cluster's on a manager
+ *   docker events --filter gam.hosts=all       also those of the containers of all hosts
+ *   docker events --filter gam.hosts=host2     of one host; may be repeated
+ *
+ * Each event is one JSON object on one line, sent at once. Engines filter their own events. With the filter for
+ * hosts, the attribute "gam.host" of each engine's event names its host. A host that is lost drops out.
  */
 import { once } from "node:events";
-import { request as ask, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { jsonOr, rethrowInvariant } from "@gam/core";
 import type { FastifyInstance } from "fastify";
+import { hostnameOf } from "../answers/node-answer.ts";
 import { passes, type SwarmEvent } from "../answers/swarm-events.ts";
-import { isWorker } from "../engine/worker-calls.ts";
+import type { CallTarget } from "../engine/call-target.ts";
+import { missing } from "../engine/engine.ts";
+import { messageInText, openStream, textOfAnswer } from "../engine/open-stream.ts";
+import { isWorker, requireManager } from "../engine/worker-calls.ts";
+import { silentText } from "../hosts/candidates.ts";
+import { unanswered } from "../hosts/containers.ts";
+import { hostLabel, hostsFilter, nodesCalled } from "../hosts/hosts-asked.ts";
 import { splitLines } from "../logs/log-frames.ts";
 import { ApiError } from "../request/api-error.ts";
-import { forEngine } from "../request/api-version.ts";
 import { fieldsOf } from "../request/fields.ts";
 import { Filters } from "../request/filters.ts";
 import { Query } from "../request/query.ts";
-import { closing, type RouteContext } from "./route-context.ts";
+import { closing, type RouteContext, requireActive } from "./route-context.ts";
 
 /** A client with more unread bytes than this is disconnected, to save memory. */
 const waitingBytesMax = 4 * 1024 * 1024;
 /** The longest wait that a timer can hold. */
 const timerMsMax = 2 ** 31 - 1;
+/** More than an engine's message about a refused call has. */
+const refusalBytesMax = 64 * 1024;
 
 export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   app.get("/events", async (request, reply) => {
@@ -29,10 +42,12 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     const sinceMs = moment(query, "since");
     const untilMs = moment(query, "until");
     const signal = closing(reply);
-    const local = await openLocal(context, request.originalUrl, signal);
+    const url = request.originalUrl;
+    const { sources, silent } = await openSources(context, { url, filters, signal });
 
     reply.hijack();
     const answer = reply.raw;
+    if (silent.length > 0) answer.setHeader("Warning", `199 gam "${silentText(silent).trim()}"`);
     answer.writeHead(200, { "Content-Type": "application/json" });
     answer.flushHeaders();
     const tell = (event: SwarmEvent): void => {
@@ -46,7 +61,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     const deafen = context.events.listen(tell);
     try {
       await Promise.all([
-        local === undefined ? undefined : passLines(local, answer, signal),
+        ...sources.map((source) => passLines(source, answer, signal)),
         untilOver(untilMs, signal),
       ]);
     } finally {
@@ -57,48 +72,99 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 }
 
-/** Returns: the engine's stream; `undefined` if there is no engine. Errors: ApiError with the engine's message. */
-async function openLocal(
-  { engine }: RouteContext,
+interface Source {
+  readonly stream: IncomingMessage;
+  /** The host that its events name; `undefined` when the client asked for no other hosts. */
+  readonly host: string | undefined;
+}
+
+interface Opened {
+  readonly sources: readonly Source[];
+  /** Names of the hosts that do not answer. */
+  readonly silent: readonly string[];
+}
+
+/** Opens the engine's events and those of the hosts that the client asks for. Errors: ApiError of an engine. */
+async function openSources(
+  context: RouteContext,
+  {
+    url,
+    filters,
+    signal,
+  }: { readonly url: string; readonly filters: Filters; readonly signal: AbortSignal },
+): Promise<Opened> {
+  const { door, engine, containers } = context;
+  if (!filters.has(hostsFilter)) {
+    const stream = await openOne(engine, url, signal).catch(missing);
+    return { sources: stream === undefined ? [] : [{ stream, host: undefined }], silent: [] };
+  }
+  requireActive(door);
+  requireManager(door);
+  const nodes = nodesCalled(filters.values(hostsFilter), door.view().nodes());
+  const plain = withoutHosts(url);
+  const sources: Source[] = [];
+  const silent: string[] = [];
+  const own = nodes.find(({ ID }) => ID === door.self);
+  if (own !== undefined) {
+    const stream = await openOne(engine, plain, signal).catch(missing);
+    if (stream !== undefined) sources.push({ stream, host: hostnameOf(own) });
+  }
+  // Other hosts have only events of containers.
+  const others = filters.exact("type", "container")
+    ? containers.others().filter(({ id }) => nodes.some(({ ID }) => ID === id))
+    : [];
+  await containers.ofEach(others, async (host) => {
+    const stream = await openOne(host, plain, signal).catch(unanswered);
+    if (stream === undefined) silent.push(host.name);
+    else sources.push({ stream, host: host.name });
+  });
+  return { sources, silent };
+}
+
+/** Returns: the call without the filter that engines do not know. */
+function withoutHosts(url: string): string {
+  const [path = "", query = ""] = url.split("?");
+  const params = new URLSearchParams(query);
+  const { [hostsFilter]: _, ...others } = fieldsOf(jsonOr(params.get("filters") ?? "", undefined));
+  params.set("filters", JSON.stringify(others));
+  return `${path}?${params}`;
+}
+
+/** Errors: those of openStream(); ApiError with the engine's message. */
+async function openOne(
+  target: CallTarget,
   url: string,
   signal: AbortSignal,
-): Promise<IncomingMessage | undefined> {
-  const headers = ["Host", "docker", "Connection", "close"];
-  const path = forEngine(url, await engine.version());
-  const call = ask({ ...engine.options("GET", path, headers), signal });
-  call.end();
-  const response = await new Promise<IncomingMessage | undefined>((settle) => {
-    call.on("response", settle);
-    // After the answer has begun, passLines() handles errors.
-    call.on("error", () => settle(undefined));
-  });
-  if (response === undefined) return undefined;
+): Promise<IncomingMessage> {
+  const response = await openStream(target, url, signal);
   if (response.statusCode === 200) return response;
-  const chunks: Buffer[] = [];
-  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
-  throw new ApiError(response.statusCode ?? 500, messageIn(Buffer.concat(chunks).toString("utf8")));
+  const text = await textOfAnswer(response, refusalBytesMax);
+  throw new ApiError(response.statusCode ?? 500, messageInText(text));
 }
 
-function messageIn(text: string): string {
-  const { message } = fieldsOf(jsonOr(text, undefined));
-  return typeof message === "string" ? message : text;
-}
-
-/** Passes whole lines only, so that an event of the cluster never lands inside an event of the engine. */
+/** Passes whole lines only, so that an event of one source never lands inside an event of another. */
 async function passLines(
-  source: IncomingMessage,
+  { stream, host }: Source,
   answer: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    for await (const { payload } of splitLines(source)) {
+    for await (const { payload } of splitLines(stream)) {
       if (answer.destroyed) return;
-      if (!answer.write(payload)) await once(answer, "drain", { signal });
+      const line = host === undefined ? payload : withHost(payload, host);
+      if (!answer.write(line)) await once(answer, "drain", { signal });
     }
   } catch (thrown) {
     rethrowInvariant(thrown);
-    // The engine or the client hung up. If the client is still there, it keeps getting the cluster's events.
+    // The source or the client hung up. If the client is still there, it keeps getting the other events.
   }
+}
+
+function withHost(line: Buffer, host: string): string {
+  const event = fieldsOf(jsonOr(line.toString("utf8"), undefined));
+  const actor = fieldsOf(event.Actor);
+  const Attributes = { ...fieldsOf(actor.Attributes), [hostLabel]: host };
+  return `${JSON.stringify({ ...event, Actor: { ...actor, Attributes } })}\n`;
 }
 
 /** Resolves at that time, or when the client hangs up. */
