@@ -1,0 +1,56 @@
+/**
+ * Sealing: what the encryption of the journal costs a write, beside the write itself.
+ *
+ *   node test/bench/sealing.ts [--writes 300]
+ *
+ * Each write of the journal is one record, which is encrypted and framed anew, appended and synced. The ratio is the
+ * time of the first two to the time of the last two, for the same record.
+ */
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { crc32c } from "@gam/core";
+import { HostCipher } from "@gam/files";
+import { sealRecord } from "@gam/peer";
+import { print, printRatio } from "./support/figures.ts";
+import { benchOptions } from "./support/options.ts";
+
+const { writes } = benchOptions({ writes: 300 });
+const file = "journal-0000000001";
+const cipher = new HostCipher(new Uint8Array(32).fill(7)).of(`journal ${file}`);
+const seal = (payload: Uint8Array, _file: string, sequence: number): Uint8Array =>
+  cipher.seal(payload, String(sequence));
+
+/** A plain record: header (magic, checksum, sequence, length) and payload. */
+function recordOf(bytes: number): Uint8Array {
+  const record = Buffer.alloc(16 + bytes, 0x5a);
+  record.writeUInt32BE(0x47414d52, 0);
+  record.writeUInt32BE(1, 8);
+  record.writeUInt32BE(bytes, 12);
+  record.writeUInt32BE(crc32c(record.subarray(8)), 4);
+  return record;
+}
+
+const folder = await mkdtemp(join(tmpdir(), "gam-sealing-"));
+const handle = await open(join(folder, file), "a");
+try {
+  for (const bytes of [600, 16 * 1024, 1024 * 1024]) {
+    const record = recordOf(bytes);
+    const sealing: number[] = [];
+    const writing: number[] = [];
+    for (let n = 0; n < (bytes > 100_000 ? writes / 10 : writes); n += 1) {
+      const startedMs = performance.now();
+      const sealed = sealRecord(record, file, seal);
+      const sealedMs = performance.now();
+      await handle.write(sealed);
+      await handle.datasync();
+      sealing.push((sealedMs - startedMs) * 1000);
+      writing.push((performance.now() - sealedMs) * 1000);
+    }
+    print(`encrypt a record of ${bytes} bytes`, sealing, "µs");
+    printRatio("  to appending and syncing it", sealing, writing);
+  }
+} finally {
+  await handle.close();
+  await rm(folder, { recursive: true });
+}
