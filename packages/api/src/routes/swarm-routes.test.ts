@@ -259,8 +259,16 @@ test("a data path address is refused unless it is the advertised address", async
   const refused = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.9.0.1" });
   assert.equal(refused.status, 501);
   assert.match(refused.body.message, /Leave out --data-path-addr$/);
-  const made = await rig.call("POST", "/swarm/init", { ...body, DataPathAddr: "10.0.0.1" });
-  assert.equal(made.status, 200, made.text);
+  for (const more of [
+    { DataPathAddr: "10.0.0.1" },
+    { AdvertiseAddr: "10.0.0.1:7946", DataPathAddr: "10.0.0.1" },
+    { AdvertiseAddr: "lo", DataPathAddr: "127.0.0.1" },
+    { AdvertiseAddr: "127.0.0.1", DataPathAddr: "lo" },
+  ]) {
+    await rig.call("POST", "/swarm/leave?force=1");
+    const made = await rig.call("POST", "/swarm/init", { ...body, ...more });
+    assert.equal(made.status, 200, made.text);
+  }
 });
 
 test("a forced new cluster is a recovery on a member, and a plain init elsewhere", async () => {
@@ -271,4 +279,19 @@ test("a forced new cluster is a recovery on a member, and a plain init elsewhere
   await rig.call("POST", "/swarm/leave?force=1");
   assert.equal((await rig.call("POST", "/swarm/init", body)).status, 200);
   assert.equal(rig.door.begun.at(-1)?.availability, "active");
+});
+
+test("a token that a member refuses is refused in Swarm's words, with the reason", async () => {
+  await rig.call("POST", "/swarm/leave?force=1");
+  rig.door.joinFailure = new GamError("NOT_MEMBER", "the token is wrong or was rotated");
+  const join = { ListenAddr: "0.0.0.0:2377", JoinToken: "gam-1-x" };
+  const refused = await rig.call("POST", "/swarm/join", join);
+  rig.door.joinFailure = undefined;
+  assert.deepEqual(
+    [refused.status, refused.body.message],
+    [
+      400,
+      "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster: the token is wrong or was rotated",
+    ],
+  );
 });

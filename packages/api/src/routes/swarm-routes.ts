@@ -1,4 +1,5 @@
 /** Swarm routes: creating, joining and leaving the cluster, and its settings. */
+import { networkInterfaces } from "node:os";
 import { GamError } from "@gam/core";
 import {
   type AskedChange,
@@ -38,6 +39,8 @@ import { clusterInfo } from "./system-routes.ts";
 const leavingManager =
   "You are attempting to leave the swarm on a node that is participating as a manager.";
 const lastManager = `${leavingManager} Removing the last manager erases all current state of the swarm. Use \`--force\` to ignore this message.`;
+const invalidToken =
+  "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster";
 /** The docker client's default. */
 const listenAddrUsual = "0.0.0.0:2377";
 
@@ -151,8 +154,13 @@ async function joinSwarm(door: ClusterDoor, request: SwarmJoinRequest): Promise<
   try {
     await join(door, request);
   } catch (thrown) {
-    if (!(thrown instanceof GamError) || thrown.code !== "BAD_TOKEN") throw thrown;
-    throw new ApiError(500, `invalid join token: ${thrown.message}`, { cause: thrown });
+    if (!(thrown instanceof GamError)) throw thrown;
+    const { code, message } = thrown;
+    // The mesh reads a token, or a member has refused the secret in it.
+    if (code === "BAD_TOKEN")
+      throw new ApiError(500, `invalid join token: ${message}`, { cause: thrown });
+    if (code !== "NOT_MEMBER") throw thrown;
+    throw new ApiError(400, `${invalidToken}: ${message}`, { cause: thrown });
   }
 }
 
@@ -261,11 +269,22 @@ function advertiseAddr({ ListenAddr, AdvertiseAddr }: Addresses): string | undef
   return usual ? AdvertiseAddr?.replace(/:2377$/, "") : AdvertiseAddr;
 }
 
-/** Refuses a separate data path: containers' packets always use the node's advertised address. */
-function refuseDataPathAddr({ DataPathAddr: asked, AdvertiseAddr }: Addresses): void {
-  if (asked === undefined || asked === AdvertiseAddr) return;
+/**
+ * Refuses a separate data path: containers' packets always use the node's advertised address, which a client may
+ * write as an address or as an interface.
+ */
+function refuseDataPathAddr({ DataPathAddr: asked, AdvertiseAddr = "" }: Addresses): void {
+  if (asked === undefined) return;
+  const advertised = hostAddresses(AdvertiseAddr);
+  if (hostAddresses(asked).some((address) => advertised.includes(address))) return;
   const message = `Cannot use ${asked} for the data path: containers reach each other by the advertised address. Leave out --data-path-addr`;
   throw new GamError("NOT_SUPPORTED", message);
+}
+
+/** `text`: an address, `host:port`, or an interface of this host. */
+function hostAddresses(text: string): readonly string[] {
+  const found = networkInterfaces()[text]?.map(({ address }) => address);
+  return found ?? [text.replace(/:\d+$/, "")];
 }
 
 function availability(word = "active"): Availability {

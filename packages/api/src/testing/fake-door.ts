@@ -67,6 +67,8 @@ export class FakeDoor implements ClusterDoor {
   readonly joined: SwarmJoinRequest[] = [];
   /** If set, every write fails with it, and so does leaving, unless forced. */
   failure: GamError | undefined;
+  /** If set, joining fails with it. */
+  joinFailure: GamError | undefined;
   /** If set, networks get no subnets and containers no addresses. */
   full = false;
   /** Networks for which ensureNetwork() was called. */
@@ -181,6 +183,7 @@ export class FakeDoor implements ClusterDoor {
   }
 
   async join(request: SwarmJoinRequest): Promise<void> {
+    if (this.joinFailure !== undefined) throw this.joinFailure;
     if (!request.token.startsWith("gam-1-")) throw new GamError("BAD_TOKEN", "Cannot read it");
     this.joined.push(request);
     this.start(clusterSpecDefault, [nodeCalled("host1", this.self)]);

@@ -56,6 +56,8 @@ const keys = [aSealingKey("key"), aSealingKey("key2", [next.PublicKey])];
 const rotate = { kind: "rotateRoot", root: testKey("root"), next, tokens, keys };
 const endpoint = { Spec: {}, VirtualIPs: [{ NetworkID: net, Addr: "10.0.0.2/24" }] };
 
+const sealedKey = { [testKey("root")]: "sealed" };
+
 function proposal(...changes: readonly object[]): unknown {
   return decode(encode({ id: p, atMs: 1, changes }));
 }
@@ -85,6 +87,8 @@ test("a valid proposal passes unchanged", () => {
     { ...update, registryAuth: aSeal("a"), registryAuthFrom: "previous-spec" },
     { kind: "removeNode", id: a, onlyIf: "down" },
     rotate,
+    { ...rotate, next: { ...next, SelfSignature: next.Signature }, unlockKey: sealedKey },
+    { kind: "updateCluster", spec: aCluster().Spec, basedOn: 1, unlockKey: sealedKey },
     { kind: "rotateTokens", worker: token },
     report,
   );
@@ -307,6 +311,16 @@ const refused: readonly (readonly [name: string, change: object, path: string])[
     "a cluster of subnets of one address",
     { kind: "createCluster", cluster: aCluster({ SubnetSize: 32 }) },
     "cluster",
+  ],
+  [
+    "an unlock key that is sealed under no root key",
+    { kind: "updateCluster", spec: aCluster().Spec, basedOn: 1, unlockKey: { root: "key" } },
+    "unlockKey",
+  ],
+  [
+    "a signature of a root key that is none",
+    { ...rotate, next: { ...next, SelfSignature: "s" } },
+    "next.SelfSignature",
   ],
   ["settings that are left out", { kind: "updateCluster", basedOn: 1 }, "spec"],
   ["a node's spec that is left out", { kind: "updateNode", id: a, basedOn: 1 }, "spec"],
