@@ -169,9 +169,14 @@ export class Attacker {
     this.#mesh.publish(topic, encode(body));
   }
 
-  async request(name: string): Promise<void> {
-    const body = new Uint8Array();
+  async request(name: string, body: Uint8Array = new Uint8Array()): Promise<void> {
     await this.#mesh.request(this.victim.ID, { name, body, timeoutMs: 2_000 }).catch(ignore);
+  }
+
+  /** Asks for data on behalf of a task that another node has, or none. */
+  async askContents(wanted: object): Promise<void> {
+    const task = this.view.tasks().find(({ NodeID }) => NodeID !== this.self)?.ID;
+    await this.request("contents", encode({ task, asOf: 0, ...wanted }));
   }
 
   async stream(name: string, header: unknown): Promise<void> {
@@ -505,6 +510,19 @@ const doors: readonly Attack[] = [
     name: "containers of others",
     named: /containers are for managers/,
     run: (attacker) => attacker.stream("containers", {}),
+  },
+  {
+    name: "a secret of another node's task",
+    named: /^secret "\w+": .* is not its own$/,
+    run: (attacker) => {
+      const secret = { id: attacker.view.secrets()[0]?.ID ?? "0".repeat(25), content: 1 };
+      return attacker.askContents({ secrets: [secret], credentials: false });
+    },
+  },
+  {
+    name: "the registry credentials of another node's task",
+    named: /^registry credentials of "\w+": .* is not its own$/,
+    run: (attacker) => attacker.askContents({ secrets: [], credentials: true }),
   },
   {
     name: "an unknown request",
