@@ -20,12 +20,21 @@ const stack = "again";
 const label = `label=com.docker.stack.namespace=${stack}`;
 const file = `
 services:
-  web: {image: "gam/test:1", command: serve, ports: ["8080:80"], networks: [front, back], deploy: {replicas: 3}}
+  web:
+    image: "gam/test:1"
+    command: serve
+    ports: ["8080:80"]
+    networks: [front, back]
+    secrets: [key]
+    configs: [conf]
+    deploy: {replicas: 3}
   api: {image: "gam/test:1", command: serve, networks: [back], deploy: {replicas: 2, endpoint_mode: dnsrr}}
   all: {image: "gam/test:1", networks: [front], deploy: {mode: global}}
 networks:
   front: {}
   back: {attachable: true, ipam: {config: [{subnet: 10.77.0.0/24}]}}
+secrets: {key: {file: again.yml}}
+configs: {conf: {file: again.yml, name: conf-v1}}
 `;
 
 describe("a stack that is removed and deployed again at once", { skip }, () => {
@@ -93,6 +102,8 @@ describe("a stack that is removed and deployed again at once", { skip }, () => {
     const answers = [
       await mustDocker(host, ["service", "ls", "-q"]),
       await mustDocker(host, ["network", "ls", "-q", "--filter", label]),
+      await mustDocker(host, ["secret", "ls", "-q"]),
+      await mustDocker(host, ["config", "ls", "-q"]),
       await mustDocker(host, ["ps", "-aq"], { engine: true }),
       await mustDocker(host, ["network", "ls", "-q", "--filter", "name=back"], { engine: true }),
       await mustDocker(host, ["network", "ls", "-q", "--filter", "name=front"], { engine: true }),

@@ -20,7 +20,7 @@ export type PortItem = Checked<typeof port>;
 const endpoint = check.object({ Ports: check.optional(check.list(port, portsMax)) });
 const count = check.optional(check.integer());
 
-const service = check.object({
+export const checkService = check.object({
   ID: text,
   Version: version,
   Spec: check.object({
@@ -59,8 +59,8 @@ const service = check.object({
     check.object({ JobIteration: check.optional(check.object({ Index: count })) }),
   ),
 });
-export const checkServices = check.list(service, itemsMax);
-export type ServiceItem = Checked<typeof service>;
+export const checkServices = check.list(checkService, itemsMax);
+export type ServiceItem = Checked<typeof checkService>;
 
 const task = check.object({
   ID: text,

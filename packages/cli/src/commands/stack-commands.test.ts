@@ -139,6 +139,7 @@ test("stack deploy updates existing services and prunes those that left the file
       { ...service("other_web", "web", "web"), Spec: { ...foreign, Name: "other_web" } },
     ],
     "GET /networks": [{ Id: "net", Name: "shop_default", Scope: "swarm", Labels: labels }],
+    "GET /services/id-shop_web": service("shop_web", "web:latest@sha256:11", "web"),
     "POST /services/id-shop_web/update?version=7": { Warnings: null },
     "DELETE /services/id-shop_old": {},
   });
@@ -235,6 +236,7 @@ function deployed(task: object): Script {
   return {
     ...nothing,
     "GET /services": [web],
+    "GET /services/id-shop_web": web,
     [`GET /services?filters=${label}`]: [web],
     [`GET /tasks?filters=${upToDate}`]: [task],
     "GET /nodes": [{ ID: "n", Description: { Hostname: "host1" }, Status: { State: "ready" } }],

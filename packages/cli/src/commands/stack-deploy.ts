@@ -10,7 +10,7 @@ import { imageLabel, type Stack, type StackService, stackLabel, withObjects } fr
 import { check, GamError } from "@gam/core";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
-import type { ServiceItem } from "../agent/engine-calls.ts";
+import { checkService, type ServiceItem } from "../agent/engine-calls.ts";
 import type { Survey } from "./stack-survey.ts";
 
 export type ResolveImage = "always" | "changed" | "never";
@@ -149,13 +149,35 @@ async function deployService(
     : sameImage && image
       ? withImage(spec, image)
       : spec;
-  const path = `/services/${found.ID}/update?version=${found.Version.Index}`;
-  const body = {
-    ...next,
+  await updateService({ client, io, headers, body: next, id: found.ID });
+}
+
+const updatesMax = 5;
+
+interface Updating extends Pinning {
+  readonly id: string;
+  readonly body: Body;
+}
+
+/**
+ * A changed secret of this deploy may roll the service at the same time, which changes its version. So this reads
+ * the version directly before the write, and tries again.
+ */
+async function updateService({ client, io, headers, id, body }: Updating): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { Version, Spec } = checkService(await client.get(`/services/${id}`), "service");
+    const { ForceUpdate = 0 } = Spec.TaskTemplate;
+    const path = `/services/${id}/update?version=${Version.Index}`;
     // Keep the count of forced updates: another value here would restart the tasks once more.
-    TaskTemplate: { ...next.TaskTemplate, ForceUpdate: before.TaskTemplate.ForceUpdate ?? 0 },
-  };
-  tellWarnings(io, await client.insist({ method: "POST", path, body, headers }));
+    const whole = { ...body, TaskTemplate: { ...body.TaskTemplate, ForceUpdate } };
+    try {
+      tellWarnings(io, await client.insist({ method: "POST", path, body: whole, headers }));
+      return;
+    } catch (thrown) {
+      const isLate = thrown instanceof GamError && thrown.message.includes("out of sequence");
+      if (!isLate || attempt === updatesMax) throw thrown;
+    }
+  }
 }
 
 const checkWritten = check.object({
