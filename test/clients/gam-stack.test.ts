@@ -132,8 +132,7 @@ test("gam stack deploy rolls the service of a changed secret, from standard inpu
 test("gam stack deploy prunes, and rm leaves nothing over", { skip }, async () => {
   writeFileSync(join(folder, "less.yml"), "services: {agent: {image: tiny:1}}\n");
   const refused = await gam(["deploy", ...quick, "-c", "less.yml", "shop"]);
-  // The mode of a service cannot change.
-  assert.match(refused.err, /service mode change is not allowed/);
+  assert.match(refused.err, /service "shop_agent" is Global and cannot become Replicated/);
   assert.equal(refused.code, 1);
   writeFileSync(
     join(folder, "less.yml"),

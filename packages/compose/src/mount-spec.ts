@@ -19,8 +19,13 @@ export function toMount(volume: Volume, file: File, context: SpecContext): Mount
       return {
         ...mount,
         Source: source ?? "",
-        ...(volume.bind && {
-          BindOptions: { ...(volume.bind.propagation && { Propagation: volume.bind.propagation }) },
+        ...(volume.bind && { BindOptions: bindOptions(volume.bind) }),
+      };
+    case "image":
+      return {
+        ...mount,
+        ...(volume.image && {
+          ImageOptions: { ...(volume.image.subpath && { Subpath: volume.image.subpath }) },
         }),
       };
     case "tmpfs":
@@ -38,6 +43,18 @@ export function toMount(volume: Volume, file: File, context: SpecContext): Mount
   }
 }
 
+function bindOptions({
+  propagation,
+  recursive,
+}: NonNullable<Volume["bind"]>): NonNullable<Mount["BindOptions"]> {
+  return {
+    ...(propagation && { Propagation: propagation }),
+    ...(recursive === "disabled" && { NonRecursive: true }),
+    ...(recursive === "writable" && { ReadOnlyNonRecursive: true }),
+    ...(recursive === "readonly" && { ReadOnlyForceRecursive: true }),
+  };
+}
+
 function namedVolume(
   volume: Volume & { readonly source: string },
   file: File,
@@ -49,14 +66,15 @@ function namedVolume(
     undefinedName({ kind: "volume", name: source, at: volume.at }, context);
     return {};
   }
-  const nocopy = volume.volume?.nocopy ? { NoCopy: true } : {};
+  const { nocopy, subpath } = volume.volume ?? {};
+  const options = { ...(nocopy && { NoCopy: true }), ...(subpath && { Subpath: subpath }) };
   if (entry.external?.external) {
-    return { Source: givenName(entry) ?? source, VolumeOptions: nocopy };
+    return { Source: givenName(entry) ?? source, VolumeOptions: options };
   }
   return {
     Source: givenName(entry) ?? scoped(source, context),
     VolumeOptions: {
-      ...nocopy,
+      ...options,
       Labels: stackLabels(entry.labels, context),
       ...((entry.driver || entry.driver_opts) && {
         DriverConfig: {

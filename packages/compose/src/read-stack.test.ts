@@ -303,3 +303,14 @@ test("readStack() fills variables without a value from the environment, like the
   assert.deepEqual(found.Env, ["EMPTY=", "OTHER", "TAG2=2", "TAG=2"]);
   assert.deepEqual(container("environment: {TAG: ''}").Env, ["TAG=2"]);
 });
+
+test("readStack() sends options of mounts that the client does not know", () => {
+  const { Mounts } = container(
+    "volumes: [{type: image, source: y, target: /a, image: {subpath: etc}}, {type: bind, source: /b, target: /b, bind: {recursive: disabled}}, {type: tmpfs, target: /c, tmpfs: {mode: 01777}}]",
+  );
+  assert.deepEqual(Mounts, [
+    { Type: "image", Source: "y", Target: "/a", ImageOptions: { Subpath: "etc" } },
+    { Type: "bind", Source: "/b", Target: "/b", BindOptions: { NonRecursive: true } },
+    { Type: "tmpfs", Target: "/c", TmpfsOptions: { Mode: 0o1777 } },
+  ]);
+});

@@ -3,7 +3,7 @@
  *
  * Only reads. So all mistakes are told together, with file, line and column, and nothing is left behind.
  */
-import { type Problem, type Stack, stackLabel } from "@gam/compose";
+import { type Problem, type Stack, type StackService, stackLabel } from "@gam/compose";
 import type { AgentClient } from "../agent/agent-client.ts";
 import {
   allNetworks,
@@ -106,10 +106,24 @@ function missingObjects(survey: Survey, stack: Stack): Problem[] {
 function takenNames({ services }: Survey, stack: Stack, own: IsOwn): Problem[] {
   return stack.services.flatMap(({ at, spec }): Problem[] => {
     const found = services.find(({ Spec }) => Spec.Name === spec.Name);
-    if (found === undefined || own(found.Spec.Labels)) return [];
+    if (found === undefined) return [];
+    if (own(found.Spec.Labels)) return changedMode(found, spec, at);
     const message = `service "${spec.Name}" exists and is not of this stack: remove it with "docker service rm ${spec.Name}", or rename this one`;
     return [{ at, message }];
   });
+}
+
+function changedMode(
+  { Spec }: ServiceItem,
+  { Name, Mode }: StackService["spec"],
+  at: Problem["at"],
+): Problem[] {
+  const kinds = ["Replicated", "Global", "ReplicatedJob", "GlobalJob"] as const;
+  const before = kinds.find((kind) => Spec.Mode?.[kind] !== undefined);
+  const after = kinds.find((kind) => Mode[kind] !== undefined);
+  if (before === undefined || before === after) return [];
+  const message = `service "${Name}" is ${before} and cannot become ${after}: remove it first, with "docker service rm ${Name}"`;
+  return [{ at, message }];
 }
 
 /** Ports that services keep which this stack neither changes nor removes. */

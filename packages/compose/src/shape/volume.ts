@@ -21,7 +21,7 @@ import {
 import type { Value } from "../reading/value.ts";
 
 const propagation = oneOf("private", "rprivate", "shared", "rshared", "slave", "rslave");
-const kinds = ["volume", "bind", "tmpfs"] as const;
+const kinds = ["volume", "bind", "tmpfs", "image"] as const;
 
 const fields = {
   type: oneOf(...kinds),
@@ -30,16 +30,19 @@ const fields = {
   read_only: boolean,
   consistency: text,
   bind: record(
-    { propagation },
+    { propagation, recursive: oneOf("enabled", "disabled", "writable", "readonly") },
     {
       ignored: {
         create_host_path: "the path must exist on every node that may run the service",
         selinux: "label the path on the nodes",
       },
-      refused: { recursive: "mount the inner paths one by one" },
     },
   ),
-  volume: record({ nocopy: boolean }, { refused: { subpath: "mount the whole volume" } }),
+  volume: record(
+    { nocopy: boolean, subpath: text },
+    { ignored: { labels: "label the volume at the top level" } },
+  ),
+  image: record({ subpath: text }),
   tmpfs: record({ size: bytes, mode: integer }),
 };
 
@@ -89,6 +92,8 @@ function longVolume(value: Value, context: Context): Volume | undefined {
   }
   if (type === "bind" && !long.source)
     return fail('found type "bind" without "source": add a path on the node');
+  if (type === "image" && !long.source)
+    return fail('found type "image" without "source": add the name of the image');
   if (type === "tmpfs" && long.source) return fail('found "source" with type "tmpfs": remove it');
   return { ...long, type, target };
 }
