@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ProposalId } from "@gam/core";
-import { testId } from "@gam/core/testing";
+import { testId, testKey } from "@gam/core/testing";
 import { type Change, type NodeNetwork, Store } from "@gam/state";
 import { checkDoctorReport } from "@gam/state/answers";
-import { aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
+import { aCluster, aNetwork, aNode, aNodeNetwork } from "@gam/state/testing";
 import {
   checkExamination,
   type DoctorFacts,
@@ -245,6 +245,27 @@ for (const { name, hosts = { a: {}, b: {} }, encrypted, facts, want, healthy = f
       assert.equal(result === "failed", remedy !== "");
   });
 }
+
+test("diagnose() mentions gam unlock where managers are locked when they start, and only there", () => {
+  const UnlockKey = { [testKey("root")]: "sealed" };
+  const examination = { examined: [examined(a), silent], pools, clashes: [], rivals: [] };
+  const facts = { ...examination, leaderlessMs: 61_000, voters: [a, b] };
+  for (const cluster of [aCluster(), aCluster({ UnlockKey })]) {
+    const store = stateOf({ a: {}, b: {} });
+    const nodes = store.nodes().map(({ ID, Spec, Version }): Change => {
+      const spec = { ...Spec, Role: "manager" as const };
+      return { kind: "updateNode", id: ID, spec, basedOn: Version.Index };
+    });
+    const changes: Change[] = [{ kind: "createCluster", cluster }, ...nodes];
+    store.apply(9, { id: "c" as ProposalId, atMs: 0, changes });
+    const { checks } = diagnose(store, facts);
+    const mentioned = checks.filter(({ remedy }) => remedy.includes("gam unlock"));
+    assert.deepEqual(
+      mentioned.map(({ topic, subject }) => `${topic} ${subject}`),
+      cluster.UnlockKey === undefined ? [] : ["leader mesh", "agents host-b"],
+    );
+  }
+});
 
 test("checkExamination() accepts an examination and refuses malformed ones", () => {
   const said = examined(a).examination;

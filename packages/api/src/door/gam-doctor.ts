@@ -105,7 +105,7 @@ export function diagnose(view: View, facts: DoctorFacts): DoctorReport {
   const nodes = [...view.nodes()].sort((a, b) => compare(hostOf(a), hostOf(b)));
   const found = new Map(examined.map((one) => [one.node, one]));
   const checks = [
-    leader(facts),
+    leader(facts, view),
     ...facts.rivals.map((id) =>
       failed(
         "leader",
@@ -132,7 +132,7 @@ export function diagnose(view: View, facts: DoctorFacts): DoctorReport {
 /** Longer than an election takes, which is a few seconds. */
 const leaderlessMsMax = 10_000;
 
-function leader({ leaderlessMs, voters, examined }: DoctorFacts): DoctorCheck {
+function leader({ leaderlessMs, voters, examined }: DoctorFacts, view: View): DoctorCheck {
   if (leaderlessMs < leaderlessMsMax) return passed("leader", "mesh");
   const answering = voters.filter((id) =>
     examined.some(({ node, examination }) => node === id && examination !== undefined),
@@ -143,7 +143,16 @@ function leader({ leaderlessMs, voters, examined }: DoctorFacts): DoctorCheck {
     answering.length < needed
       ? `Start ${needed - answering.length} more of the voters. If they are gone for good, run "gam recover" on a survivor: it first shows what that host would continue with`
       : 'Read the logs of the agents for the reason. "gam recover" shows what this host could continue with alone';
-  return failed("leader", "mesh", found, remedy);
+  const locked = view.cluster?.UnlockKey === undefined ? "" : `${unlockRemedy}. `;
+  return failed("leader", "mesh", found, locked + remedy);
+}
+
+const unlockRemedy =
+  'Managers are locked when they start: run "gam unlock" on those that have restarted';
+
+/** A locked manager is silent, so nobody can tell it from one that is down. */
+function isLockable({ Spec }: Node, { cluster }: View): boolean {
+  return Spec.Role === "manager" && cluster?.UnlockKey !== undefined;
 }
 
 function onHost(node: Node, examined: Examined | undefined, view: View): DoctorCheck[] {
@@ -154,7 +163,8 @@ function onHost(node: Node, examined: Examined | undefined, view: View): DoctorC
       node.Status.State === "down"
         ? `Start the host and its agent. If it is gone for good, run "docker node rm --force ${host}"`
         : "Read its agent's log, and check that 7946/tcp is open between it and this host";
-    return [failed("agents", host, `Its agent does not answer: ${reason}`, remedy)];
+    const locked = isLockable(node, view) ? `. ${unlockRemedy}` : "";
+    return [failed("agents", host, `Its agent does not answer: ${reason}`, remedy + locked)];
   }
   const own = examined.examination;
   return [
