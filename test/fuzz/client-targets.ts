@@ -144,6 +144,27 @@ function urls(): Target {
   };
 }
 
+function templates(): Target {
+  const words =
+    "{{ }} {{- -}} if else end range with define template block break continue | ( ) $x := = , . .Service .Labels printf print slice index len eq and or not nil true 1 -2 2.5 'a' \"q\" ` /* */ %s %05d %[2]*v".split(
+      " ",
+    );
+  const seeds = [
+    '{{printf "%s-%05d" .Service.Name 3}}',
+    "{{range $k, $v := .Service.Labels}}{{$k}}={{$v}}{{else}}none{{end}}",
+    '{{define "a"}}{{slice . 1 2}}{{end}}{{template "a" .Node.Hostname}}{{with $x := .Task}}{{$x.Slot}}{{end}}',
+  ];
+  const service = { Name: "web", Labels: { a: "1" } };
+  return {
+    name: "template",
+    group: "clients",
+    form: "text",
+    seeds: seeds.map((one) => Buffer.from(one)),
+    words: [...words, " "],
+    take: (input) => checkTemplate(text(input), service) === undefined,
+  };
+}
+
 function stacks(): Target {
   const seeds = ["every/1.yml", "shop/1.yml", "images/1.yml", "two-files/1.yml", "two-files/2.yml"];
   // biome-ignore lint/suspicious/noTemplateCurlyInString: stack files have variables.
@@ -342,5 +363,5 @@ function server(): Target {
 }
 
 export function clientTargets(): readonly Target[] {
-  return [...bodies(), filters(), urls(), stacks(), server()];
+  return [...bodies(), filters(), urls(), templates(), stacks(), server()];
 }

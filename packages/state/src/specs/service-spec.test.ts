@@ -150,7 +150,7 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
       EndpointSpec: {
         Ports: [
           { TargetPort: 70, PublishedPort: 7000 },
-          { TargetPort: 71, PublishedPort: 7000 },
+          { TargetPort: 71, PublishedPort: 7000, PublishMode: "host" },
         ],
       },
     },

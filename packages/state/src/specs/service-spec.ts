@@ -355,7 +355,7 @@ function checkEndpoint(endpoint: EndpointSpec | undefined): void {
       invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
     }
     if (published === 0) continue;
-    const key = `${published}/${port.Protocol}/${port.PublishMode}`;
+    const key = `${published}/${port.Protocol}`;
     if (taken.has(key)) invalid("EndpointSpec: duplicate published ports provided");
     taken.add(key);
   }
