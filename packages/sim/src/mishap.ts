@@ -79,6 +79,12 @@ export function happen(world: World, hostsAtFirst: number): void {
       host.diskMsMax = pick(world, [5, 5, 100, 3000]);
       world.note(() => `${host.id}: writes take ${host.diskMsMax} ms`);
       return;
+    case 18: {
+      if (!world.secretive) return ask(world);
+      const isSilent = random.below(2) === 0;
+      world.note(() => `${host.id} gets ${isSilent ? "no" : "its"} secrets from managers`);
+      return host.engine.silence(isSilent);
+    }
     default:
       return ask(world);
   }

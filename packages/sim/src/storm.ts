@@ -156,6 +156,7 @@ function calm(world: World): void {
   for (const host of world.hosts) {
     host.thaw();
     host.recoverEngine();
+    host.engine.silence(false);
     host.diskMsMax = diskMsDefault;
     if (host.peer === undefined && host.life > 0) host.start();
   }

@@ -4,9 +4,11 @@
  * For a world in which nothing happens any more: then all differences must go in bounded time. Does
  * not decide how long that may take (storm.ts).
  */
-import type { NodeId } from "@gam/core";
+import { type NodeId, sameValue } from "@gam/core";
 import { planNode, unroutedPairs } from "@gam/network";
 import {
+  currentContents,
+  isTerminal,
   isWanted,
   meetsConstraints,
   type Node,
@@ -149,7 +151,12 @@ function missingOf(service: Service, view: View): string | undefined {
   if (idle !== undefined) return `slot ${idle.Slot} is ${idle.Status.State}`;
   if (waiting.length !== places - fits)
     return `${waiting.length} tasks wait, although ${fits} of ${places} fit`;
-  const old = wanted.find((task) => imageOf(task) !== imageOf({ Spec: service.Spec.TaskTemplate }));
+  const template = service.Spec.TaskTemplate;
+  const contents = currentContents(view, template);
+  const old = wanted.find(
+    ({ Spec, Gam }) =>
+      imageOf({ Spec }) !== imageOf({ Spec: template }) || !sameValue(Gam.contents, contents),
+  );
   if (old === undefined || moving || status?.endsWith("paused")) return undefined;
   return `slot ${old.Slot} is out of date`;
 }
@@ -187,7 +194,7 @@ function perNode({ Spec }: Service): number {
   return Spec.TaskTemplate.Placement?.MaxReplicas || Number.MAX_SAFE_INTEGER;
 }
 
-/** Checks that the containers are those in the state. */
+/** Checks that the containers are those in the state, and that only their tasks have files. */
 function containersMissing(hosts: readonly SimHost[], view: View): string | undefined {
   for (const host of hosts) {
     const runs = new Set<string>();
@@ -198,6 +205,12 @@ function containersMissing(hosts: readonly SimHost[], view: View): string | unde
       if (runs.has(id)) return `${host.id} runs task ${id} twice`;
       runs.add(id);
       if (!isWanted(task)) return `${host.id} still runs task ${id}`;
+    }
+    for (const id of host.engine.filed()) {
+      const task = view.task(id);
+      if (task === undefined || isTerminal(task.Status.State)) {
+        return `${host.id} still has files of task ${id}`;
+      }
     }
     for (const task of view.tasksOn(host.id)) {
       if (restless.has(imageOf(task)) || task.Status.State !== "running") continue;

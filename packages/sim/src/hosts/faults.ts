@@ -42,6 +42,9 @@ export const planted = {
   },
   "membership: a host that refuses is lost at once": { peer: { membership: { noGrace: true } } },
   "worker: says running before it runs": { peer: { worker: { runningEarly: true } } },
+  "worker: files are thought to survive a power loss": {
+    peer: { worker: { filesForgotten: true } },
+  },
   "worker: what leaves is stopped before all nodes know": { peer: { worker: { hurried: true } } },
 } satisfies Record<string, Planted>;
 
