@@ -187,6 +187,7 @@ function addStackCommands(
   const stacks = () => import("./commands/stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
   const collect = (one: string, all: string[]): string[] => [...all, one];
+  const none: string[] = [];
   const files = (command: Command): Command =>
     command
       .requiredOption(
@@ -194,13 +195,13 @@ function addStackCommands(
         'stack file, "-" for standard input; repeat for files that override it',
         (file: string, before: string[] | undefined) => [...(before ?? []), file],
       )
-      .option("--profile <profile>", "also services of this profile; * for all", collect, []);
+      .option("--profile <profile>", "also services of this profile; * for all", collect, none);
   files(stack.command("deploy").alias("up"))
     .description("create or update the stack that the files describe, and wait until it runs")
     .argument("<name>", "name of the stack", stackName)
     .addOption(
       new Option("-d, --detach [yes]", "do not wait until the services run")
-        .default(false)
+        .default(false, "false")
         .preset(true)
         .argParser(yesOrNo),
     )
@@ -228,7 +229,7 @@ function addStackCommands(
     .command("services")
     .description("show the services of a stack")
     .argument("<name>", "name of the stack", stackName)
-    .option("-f, --filter <key=value>", "show only these services", collect, [])
+    .option("-f, --filter <key=value>", "show only these services", collect, none)
     .option("-q, --quiet", "show only ids")
     .action(async (name, options) =>
       (await stacks()).services(await client(), io, { name, ...options }),
@@ -237,7 +238,7 @@ function addStackCommands(
     .command("ps")
     .description("show the tasks of a stack")
     .argument("<name>", "name of the stack", stackName)
-    .option("-f, --filter <key=value>", "show only these tasks", collect, [])
+    .option("-f, --filter <key=value>", "show only these tasks", collect, none)
     .option("--no-resolve", "show ids of services and nodes instead of names")
     .option("--no-trunc", "show whole ids, images and errors")
     .option("-q, --quiet", "show only ids")

@@ -287,6 +287,14 @@ test("stack deploy fails when a service does not run and never will", async (con
   assert.equal(complained.at(-1), "Failed: shop_web: 0/1, exit code 1");
 });
 
+test("stack deploy fails when somebody removes a service meanwhile", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const script = { ...deployed(running), [`GET /services?filters=${label}`]: [] };
+  const { client, io, complained } = await stage(context, script);
+  await assert.rejects(deploy(client, waiting(io), { ...options, detach: false }));
+  assert.equal(complained.at(-1), "Failed: shop_web: 0/0, somebody removed the service");
+});
+
 test("stack deploy says on Ctrl-C what is done and what goes on", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
   const starting = { ...running, Status: { ...running.Status, State: "preparing" } };

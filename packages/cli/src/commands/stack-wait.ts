@@ -14,10 +14,14 @@ import {
   listPath,
   type ServiceItem,
 } from "../agent/engine-calls.ts";
-import { progressLine, progressOf, type ServiceProgress } from "../views/convergence.ts";
+import {
+  goneProgress,
+  progressLine,
+  progressOf,
+  type ServiceProgress,
+} from "../views/convergence.ts";
 
 const roundMs = 300;
-const monitorNsDefault = 5e9;
 /** A failure that Swarm may still mend, such as a restart after a delay, must last for so long. */
 const failureMsMin = 3000;
 const lineLengthMax = 100;
@@ -52,27 +56,21 @@ export async function waitForStack(
   while (true) {
     const found = await look(client, options, startedAt);
     const nowMs = io.nowMs();
-    for (const { service, state } of found) {
-      const known = settled.get(service.ID);
-      if (known?.state !== state) settled.set(service.ID, { state, sinceMs: nowMs });
+    for (const { name, state } of found) {
+      if (settled.get(name)?.state !== state) settled.set(name, { state, sinceMs: nowMs });
     }
-    const isOver = ({ service, state }: ServiceProgress): boolean => {
-      const lastedMs = nowMs - (settled.get(service.ID)?.sinceMs ?? nowMs);
+    const isOver = ({ name, state, monitorMs }: ServiceProgress): boolean => {
+      const lastedMs = nowMs - (settled.get(name)?.sinceMs ?? nowMs);
       if (state === "done") return true;
       if (state === "failed") return lastedMs >= failureMsMin;
-      return state === "converged" && lastedMs >= monitorMs(service);
+      return state === "converged" && lastedMs >= monitorMs;
     };
     screen.show(found.map((one) => progressLine(one)));
     const open = found.filter((one) => !isOver(one));
     const failed = found.filter((one) => isOver(one) && one.state === "failed");
-    const isWhole = found.length >= options.services.size;
-    if ((open.length === 0 && isWhole) || options.isStopped()) return { failed, open };
+    if (open.length === 0 || options.isStopped()) return { failed, open };
     await io.pause(roundMs);
   }
-}
-
-function monitorMs({ Spec }: ServiceItem): number {
-  return (Spec.UpdateConfig?.Monitor || monitorNsDefault) / 1e6;
 }
 
 async function look(
@@ -85,13 +83,12 @@ async function look(
   const upToDate = { label, "_up-to-date": ["true"] };
   const tasks = checkTasks(await client.get(listPath("/tasks", upToDate)), "tasks");
   const nodes = checkNodes(await client.get(listPath("/nodes")), "nodes");
-  return services
-    .filter(({ Spec }) => names.has(Spec.Name))
-    .sort((a, b) => (a.Spec.Name < b.Spec.Name ? -1 : 1))
-    .map((service) => {
-      const own = tasks.filter(({ ServiceID }) => ServiceID === service.ID);
-      return progressOf(service, { tasks: own, nodes, before: startedAt.get(service.ID) ?? "" });
-    });
+  return [...names].sort().map((one) => {
+    const service = services.find(({ Spec }) => Spec.Name === one);
+    if (service === undefined) return goneProgress(one);
+    const own = tasks.filter(({ ServiceID }) => ServiceID === service.ID);
+    return progressOf(service, { tasks: own, nodes, before: startedAt.get(service.ID) ?? "" });
+  });
 }
 
 /** The lines of all services, drawn anew on a terminal and printed when they change elsewhere. */

@@ -7,7 +7,9 @@
 import type { NodeItem, ServiceItem, TaskItem } from "../agent/engine-calls.ts";
 
 export interface ServiceProgress {
-  readonly service: ServiceItem;
+  readonly name: string;
+  /** How long its tasks must have run. */
+  readonly monitorMs: number;
   readonly running: number;
   readonly wanted: number;
   readonly state: "waiting" | "converged" | "done" | "failed";
@@ -41,7 +43,7 @@ export function progressOf(service: ServiceItem, options: ProgressOptions): Serv
   const wanted = Mode?.Global === undefined ? (Mode?.Replicated?.Replicas ?? 1) : current.length;
   const running = current.filter(runs).length;
   const isWhole = Mode?.Global === undefined || wanted > 0;
-  const counted = { service, running, wanted };
+  const counted = { ...ofService(service), running, wanted };
   if (status?.failed) return { ...counted, state: "failed", words: status.words };
   if (running === wanted && isWhole) {
     return { ...counted, state: "converged", words: "all tasks run" };
@@ -55,6 +57,18 @@ export function progressOf(service: ServiceItem, options: ProgressOptions): Serv
     return { ...counted, state: "failed", words: reason };
   }
   return { ...counted, state: "waiting", words: status?.words ?? errors[0] ?? wordsOf(current) };
+}
+
+const monitorNsDefault = 5e9;
+
+function ofService({ Spec }: ServiceItem): { readonly name: string; readonly monitorMs: number } {
+  return { name: Spec.Name, monitorMs: (Spec.UpdateConfig?.Monitor || monitorNsDefault) / 1e6 };
+}
+
+/** Returns: that a service of the stack does not exist any more. */
+export function goneProgress(name: string): ServiceProgress {
+  const words = "somebody removed the service";
+  return { name, monitorMs: 0, running: 0, wanted: 0, state: "failed", words };
 }
 
 function runs({ DesiredState, Status }: TaskItem): boolean {
@@ -107,7 +121,7 @@ function jobProgress(service: ServiceItem, { tasks }: ProgressOptions): ServiceP
   const { ReplicatedJob: job } = service.Spec.Mode ?? {};
   const complete = current.filter(({ Status }) => Status.State === "complete").length;
   const wanted = job === undefined ? nodesOf(current) : (job.TotalCompletions ?? 1);
-  const counted = { service, running: complete, wanted };
+  const counted = { ...ofService(service), running: complete, wanted };
   if (wanted > 0 && complete >= wanted) return { ...counted, state: "done", words: "job complete" };
   const errors = current.flatMap(({ Status }) => Status.Err || []);
   return { ...counted, state: "waiting", words: errors.at(-1) ?? wordsOf(current) };
@@ -127,7 +141,7 @@ function wordsOf(tasks: readonly TaskItem[]): string {
     .join(", ");
 }
 
-/** Returns: `shop_web  2/3  1 preparing`, one line for each service. */
-export function progressLine({ service, running, wanted, words }: ServiceProgress): string {
-  return `${service.Spec.Name}: ${running}/${wanted}, ${words.replaceAll("\n", " ")}`;
+/** Returns: `shop_web: 2/3, 1 preparing`. */
+export function progressLine({ name, running, wanted, words }: ServiceProgress): string {
+  return `${name}: ${running}/${wanted}, ${words.replaceAll("\n", " ")}`;
 }
