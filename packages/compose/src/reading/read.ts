@@ -63,14 +63,19 @@ function filled(
   return result;
 }
 
-/** Reads a scalar with `parse`. `wanted` names the expected form in errors. */
-function parsed<T>(wanted: string, parse: (text: string) => T | undefined): Read<T> {
+/**
+ * Reads a scalar with `parse`, which returns `undefined` for a wrong text and `null` for one that stands for
+ * nothing. `wanted` names the expected form in errors.
+ */
+function parsed<T>(wanted: string, parse: (text: string) => T | null | undefined): Read<T> {
   return (value, context) => {
     if (value.kind !== "scalar")
       return fail(value, context, `wanted ${wanted}, found ${found(value)}`);
     const text = textOf(value, context);
     if (text === undefined) return undefined;
-    return parse(text) ?? fail(value, context, `wanted ${wanted}, found ${JSON.stringify(text)}`);
+    const result = parse(text);
+    if (result !== undefined) return result ?? undefined;
+    return fail(value, context, `wanted ${wanted}, found ${JSON.stringify(text)}`);
   };
 }
 
@@ -120,11 +125,14 @@ export const boolean = parsed("true or false", (word) => {
 export const duration = parsed("a duration such as 1m30s", parseDuration);
 export const bytes = parsed("a size such as 64M", parseBytes);
 /** In billionths of a CPU. */
-export const cpus = parsed('a number of CPUs such as "0.5"', parseCpus);
+export const cpus = parsed('a number of CPUs such as "0.5"', (word) =>
+  word === "" ? null : parseCpus(word),
+);
 
+/** One of these words. An empty text, such as that of an unset variable, stands for none, as for the client. */
 export function oneOf<const T extends string>(...allowed: T[]): Read<T> {
   const wanted = allowed.length === 1 ? `${allowed[0]}` : `one of ${allowed.join(", ")}`;
-  return parsed(wanted, (word) => allowed.find((one) => one === word));
+  return parsed(wanted, (word) => (word === "" ? null : allowed.find((one) => one === word)));
 }
 
 export function list<T>(read: Read<T>): Read<T[]> {
