@@ -9,7 +9,7 @@ import type { NodeId } from "@gam/core";
 import { engineNetworkName, isInside, isRange, type Network } from "@gam/state";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
 
-export interface Surroundings {
+export interface ContainerPlace {
   /** The cluster's networks. */
   readonly networks: readonly Network[];
   /** The node whose engine has the container. */
@@ -17,7 +17,7 @@ export interface Surroundings {
 }
 
 /** Returns: an entry of the engine's list, or its answer to an inspection, in the cluster's networks. */
-export function containerAnswer(container: Fields, around: Surroundings): Fields {
+export function containerAnswer(container: Fields, around: ContainerPlace): Fields {
   const settings = fieldsOf(container.NetworkSettings);
   const endpoints = Object.entries(fieldsOf(settings.Networks));
   const known = new Map(
@@ -54,7 +54,7 @@ function isNamed(mode: string, name: string, { NetworkID }: Fields): boolean {
 function networkOf(
   name: string,
   { IPAddress, IPAMConfig, Gateway }: Fields,
-  { networks, node }: Surroundings,
+  { networks, node }: ContainerPlace,
 ): Network | undefined {
   const address = textOf(fieldsOf(IPAMConfig).IPv4Address) || textOf(IPAddress);
   const gateway = textOf(Gateway);

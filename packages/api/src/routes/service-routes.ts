@@ -13,16 +13,16 @@ import {
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
+import { type EngineNames, networksById, withEngineNetworks } from "../engine/service-networks.ts";
 import { ApiError } from "../request/api-error.ts";
 import { askedVersion } from "../request/api-version.ts";
 import { Filters } from "../request/filters.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import { resolve } from "../request/reference.ts";
+import { madeUpName } from "../request/service-name.ts";
 import { writeChange } from "./first-try.ts";
 import { freshView, type RouteContext, requireActive, sureView, write } from "./route-context.ts";
-import { madeUpName } from "./service-name.ts";
-import { type EngineNames, networksById, withEngineNetworks } from "./service-networks.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };

@@ -12,7 +12,7 @@ import { lowestDialect } from "../log/dialect.ts";
 import type { Cluster } from "../objects/cluster.ts";
 import type { Happening } from "../objects/happening.ts";
 import { inOwnSchema, schema } from "./dump-schema.ts";
-import { checkHappenings } from "./history.ts";
+import { checkHappenings } from "./event-history.ts";
 import { type ListName, listNames, tables } from "./tables.ts";
 
 /** The objects of each table, in order. */

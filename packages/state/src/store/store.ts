@@ -27,7 +27,7 @@ import type { Cluster } from "../objects/cluster.ts";
 import type { Happening } from "../objects/happening.ts";
 import { type Dump, type Lists, rowsOf } from "./dump.ts";
 import { schema } from "./dump-schema.ts";
-import { History } from "./history.ts";
+import { EventHistory } from "./event-history.ts";
 import { Table } from "./table.ts";
 import { listNames, onlyOne, tableNames, tables } from "./tables.ts";
 import { TaskIndex } from "./task-index.ts";
@@ -68,7 +68,7 @@ export class Store extends Reading implements View {
   readonly #removed = new Table<NodeId, NodeId>();
   readonly #tasks = new TaskIndex();
   readonly #outcomes = new Map<ProposalId, Outcome>();
-  readonly #history = new History();
+  readonly #history = new EventHistory();
   /** The tables that a proposal changes. The index of tasks follows from them. */
   readonly #all: readonly Table<string, unknown>[];
   #index = 0;

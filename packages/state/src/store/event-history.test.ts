@@ -5,7 +5,7 @@ import type { Change } from "../log/change.ts";
 import type { ServiceSpec } from "../objects/service.ts";
 import { aNetwork, aNode, aService, TestLog } from "../testing/index.ts";
 import { readRows } from "./dump.ts";
-import { checkHappenings } from "./history.ts";
+import { checkHappenings } from "./event-history.ts";
 import { Store } from "./store.ts";
 
 const web = "web" as ServiceId;

@@ -6,11 +6,11 @@
  */
 import { type NetworkTarget, predefinedNetworks, type View } from "@gam/state";
 import { networkNaming } from "../answers/network-answer.ts";
-import { type Engine, missing } from "../engine/engine.ts";
-import { isOurs } from "../engine/engine-networks.ts";
 import { ApiError } from "../request/api-error.ts";
 import { fieldsOf, textOf } from "../request/fields.ts";
 import { find } from "../request/reference.ts";
+import { type Engine, missing } from "./engine.ts";
+import { isOurs } from "./engine-networks.ts";
 
 /** References to this engine's own networks (an id, or its beginning), with the name that every engine has. */
 export type EngineNames = ReadonlyMap<string, string>;

@@ -1,5 +1,5 @@
 /**
- * History: the last events of the cluster, for clients that ask for past events.
+ * Event history: the last events of the cluster, for clients that ask for past events.
  *
  * It is a part of the state: every peer has the same events with the same numbers and times, also after a restart
  * and from a snapshot. So it is bounded in count and in bytes.
@@ -19,7 +19,7 @@ const lengthMax = 64 * 1024;
 const attributesLengthMax = 8 * 1024;
 const nameLengthMax = 256;
 
-export class History {
+export class EventHistory {
   #kept: readonly Happening[] = [];
   #length = 0;
 
