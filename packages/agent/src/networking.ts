@@ -56,6 +56,7 @@ export class Networking {
       networks: engine.networks,
       keys,
       log: (level, text, fields) => log[level](fields, text),
+      onUpstreams: (upstreams) => this.#dns.redirect(upstreams),
     });
     this.#dns = new DnsServer({ log });
   }

@@ -37,4 +37,10 @@ export {
   tableName,
   wholeTable,
 } from "./tables/nft-table.ts";
+export {
+  deafTo,
+  type EngineResolver,
+  type ResolverRoute,
+  resolverRoute,
+} from "./tables/resolver-route.ts";
 export { wallTable6 } from "./tables/walls.ts";

@@ -35,7 +35,9 @@ class FakeNetworks {
       { NetworkID, EndpointID, IPAddress: `10.0.5.${n}`, MacAddress: `02:42:0a:00:05:0${n}` },
     ]);
     const SandboxKey = `/run/netns/${id}`;
-    return { Id: id, NetworkSettings: { SandboxKey, Networks: Object.fromEntries(Networks) } };
+    const HostConfig = { Dns: ["192.0.2.53", "127.0.0.1", "2001:db8::1"] };
+    const NetworkSettings = { SandboxKey, Networks: Object.fromEntries(Networks) };
+    return { Id: id, NetworkSettings, HostConfig, ResolvConfPath: "/no/such/file" };
   }
 
   #container(path: string): [number, unknown] {
@@ -181,16 +183,17 @@ test("sandboxes are those of containers in gam's networks, each inspected once",
   engine.containers.set("web", { [id]: "e1", theirs: "e2" });
   engine.containers.set("other", { theirs: "e3" });
   const place = { network: "front" as NetworkId, address: "10.0.5.0", mac: "02:42:0a:00:05:00" };
-  const sandbox = (endpoint: string): Sandbox => ({
+  const sandbox = (endpoint: string, isMixed: boolean): Sandbox => ({
     path: "/run/netns/web",
     endpoints: [{ endpoint, ...place }],
+    resolver: { servers: ["192.0.2.53"], isChosen: true, isMixed },
   });
-  const web = sandbox("e1");
+  const web = sandbox("e1", true);
   assert.deepEqual(await book.sandboxes(), [web]);
   assert.deepEqual(await book.sandboxes(), [web]);
   assert.equal(engine.inspections, 1);
   engine.containers.set("web", { [id]: "e4" });
-  assert.deepEqual(await book.sandboxes(), [sandbox("e4")]);
+  assert.deepEqual(await book.sandboxes(), [sandbox("e4", false)]);
   engine.containers.clear();
   assert.deepEqual(await book.sandboxes(), []);
 });

@@ -10,6 +10,7 @@ import { type EngineClient, EngineRefusal } from "@gam/engine";
 import { label, type NetworkPlan } from "@gam/state";
 import type { BridgeEndpoint } from "./data-plane/bridge-rescue.ts";
 import type { Sandbox } from "./data-plane/kernel/sandbox.ts";
+import { engineServers } from "./dns/engine-servers.ts";
 
 const limitMs = 60_000;
 const mtuOption = "com.docker.network.driver.mtu";
@@ -62,6 +63,10 @@ const running = check.list(
 );
 const attached = check.object({
   NetworkSettings: check.object({ SandboxKey: text, Networks: joined }),
+  ResolvConfPath: check.optional(text),
+  HostConfig: check.optional(
+    check.object({ Dns: check.optional(check.orNull(check.list(text, 64))) }),
+  ),
 });
 
 /** One of gam's networks, as the engine lists it. */
@@ -241,7 +246,8 @@ export class NetworkBook {
   async #sandboxOf(id: string, own: ReadonlyMap<string, NetworkId>): Promise<Sandbox | undefined> {
     const answer = await this.#inspect(id);
     if (answer === undefined) return undefined;
-    const { SandboxKey: path, Networks } = attached(answer, "container").NetworkSettings;
+    const found = attached(answer, "container");
+    const { SandboxKey: path, Networks } = found.NetworkSettings;
     const places = Object.values(Networks).flatMap(
       ({ NetworkID = "", EndpointID: endpoint = "", IPAddress = "", MacAddress = "" }) => {
         const network = own.get(NetworkID);
@@ -249,7 +255,14 @@ export class NetworkBook {
         return [{ endpoint, network, address: IPAddress, mac: MacAddress }];
       },
     );
-    return path === "" || places.length === 0 ? undefined : { path, endpoints: places };
+    if (path === "" || places.length === 0) return undefined;
+    const chosen = found.HostConfig?.Dns ?? [];
+    const resolver = {
+      servers: await engineServers(chosen, found.ResolvConfPath ?? ""),
+      isMixed: Object.values(Networks).some(({ NetworkID = "" }) => !own.has(NetworkID)),
+      isChosen: chosen.length > 0,
+    };
+    return { path, endpoints: places, resolver };
   }
 
   async #pidOf(id: string): Promise<number> {

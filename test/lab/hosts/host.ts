@@ -297,8 +297,9 @@ export class Host {
     const hosts = numbers.map((host) => `${this.#state.network.addressOf(host)} host${host}`);
     write("etc/hosts", ["127.0.0.1 localhost", ...hosts].join("\n"));
     write("etc/hostname", this.name);
-    // Nothing listens there, so a name that is not in /etc/hosts fails at once instead of after 20 s.
-    write("etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1");
+    // Nothing listens there, so a name that is not in /etc/hosts fails at once instead of after 20 s. Not the loopback:
+    // an engine asks servers there from the host instead of from the container, and few hosts have such a server.
+    write("etc/resolv.conf", `nameserver ${this.address}\noptions timeout:1 attempts:1`);
     const engine = {
       hosts: ["unix:///run/docker.sock"],
       "data-root": "/var/lib/docker",

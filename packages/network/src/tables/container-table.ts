@@ -13,22 +13,31 @@
 import type { NetworkId } from "@gam/core";
 import type { NodePlan } from "../plan/node-plan.ts";
 import { mapOf, type NftTable } from "./nft-table.ts";
+import { type ResolverRoute, resolverChains } from "./resolver-route.ts";
 import { briefly, briefPolicy, chainOfService, serviceChain } from "./service-rules.ts";
 
 /** Tables by the container's networks, as text: many containers share the same networks. */
 const tables = new WeakMap<NodePlan, Map<string, NftTable>>();
 
-/** `networks`: the container's networks. */
-export function containerTable(plan: NodePlan, networks: readonly NetworkId[]): NftTable {
+/** `networks`: the container's networks. `route`: where its resolver's queries go, if not where the engine sends them. */
+export function containerTable(
+  plan: NodePlan,
+  networks: readonly NetworkId[],
+  route?: ResolverRoute,
+): NftTable {
   const known = tables.get(plan) ?? new Map<string, NftTable>();
   tables.set(plan, known);
-  const key = [...networks].sort().join(" ");
-  const table = known.get(key) ?? makeTable(plan, new Set(networks));
+  const key = [...[...networks].sort(), JSON.stringify(route)].join(" ");
+  const table = known.get(key) ?? makeTable(plan, new Set(networks), route);
   known.set(key, table);
   return table;
 }
 
-function makeTable({ services }: NodePlan, networks: ReadonlySet<NetworkId>): NftTable {
+function makeTable(
+  { services }: NodePlan,
+  networks: ReadonlySet<NetworkId>,
+  route: ResolverRoute | undefined,
+): NftTable {
   const served = services.filter(
     ({ network, backends }) => networks.has(network) && backends.length > 0,
   );
@@ -53,6 +62,7 @@ function makeTable({ services }: NodePlan, networks: ReadonlySet<NetworkId>): Nf
           `meta l4proto tcp ${briefly} ip daddr vmap @services`,
         ],
       ],
+      ...resolverChains(route),
       // Gets the first packet of an incoming connection.
       [
         "arrivals",

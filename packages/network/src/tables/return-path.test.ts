@@ -121,13 +121,13 @@ require("node:net").createServer((socket) => {
   });
 }).listen(port, "0.0.0.0", () => {
   const udp = require("node:dgram").createSocket("udp4");
-  udp.on("message", (_, from) => udp.send(tell(from), from.port, from.address));
+  udp.on("message", ({ length }, from) => udp.send(tell(from).padEnd(length), from.port, from.address));
   udp.bind(port, "0.0.0.0", () => console.log("ready"));
 });`;
 
 /** A client: asks what each line names, keeps the connections, and prints each answer. */
 const asking = `require("node:readline").createInterface(process.stdin).on("line", (line) => {
-  const { to, protocol, localPort } = JSON.parse(line);
+  const { to, protocol, localPort, bytes = 1 } = JSON.parse(line);
   let isOver = false;
   const say = (text) => { if (!isOver) console.log(text); isOver = true; };
   setTimeout(say, 2000, "no answer").unref();
@@ -138,7 +138,7 @@ const asking = `require("node:readline").createInterface(process.stdin).on("line
   } else {
     const socket = require("node:dgram").createSocket({ type: "udp4", reuseAddr: true });
     socket.on("message", (data) => { socket.close(); say(String(data)); }).on("error", (error) => say(error.code));
-    socket.bind(localPort, () => socket.send("?", 80, to));
+    socket.bind(localPort, () => socket.send(Buffer.alloc(bytes), 80, to));
   }
 })`;
 
@@ -247,6 +247,11 @@ describe("return path on a kernel", { skip }, () => {
       assert.equal(answer, `192.0.2.9:${localPort + 3}`);
     });
   }
+
+  test("datagrams in fragments find their way, both ways", async () => {
+    const question = { protocol: "udp", to: "192.0.2.1", localPort: 6100, bytes: 4000 };
+    assert.equal(await ask("client", question), "192.0.2.9:6100");
+  });
 
   test("connections go on while the table is written again", async () => {
     for (const name of ["a", "b", "c"] as const) {

@@ -60,6 +60,8 @@ export interface DataPlaneOptions {
   readonly keys: TunnelKeys;
   readonly log: DataPlaneLog;
   readonly run?: Run;
+  /** Called with the name servers of containers whose queries come to this node's gateways instead. */
+  readonly onUpstreams?: (upstreams: ReadonlyMap<string, readonly string[]>) => void;
 }
 
 const auditEveryMs = 15_000;
@@ -75,6 +77,7 @@ export class DataPlane {
   readonly #networks: EngineNetworks;
   readonly #keys: TunnelKeys;
   readonly #log: DataPlaneLog;
+  readonly #onUpstreams: DataPlaneOptions["onUpstreams"];
   readonly #tunnels: TunnelDevice;
   readonly #filter: PacketFilter;
   readonly #filter6: PacketFilter;
@@ -115,7 +118,8 @@ export class DataPlane {
   #forwarding: string | undefined;
   #turning = false;
 
-  constructor({ networks, keys, log, run = runCommand }: DataPlaneOptions) {
+  constructor({ networks, keys, log, run = runCommand, onUpstreams }: DataPlaneOptions) {
+    this.#onUpstreams = onUpstreams;
     this.#networks = networks;
     this.#keys = keys;
     this.#log = log;
@@ -368,7 +372,10 @@ export class DataPlane {
     const look = this.#lookAtFast;
     this.#lookAtFast = false;
     await this.#reports.try("fast path", async () => {
-      if (await this.#fast.follow(plan)) void this.#fastLane.ask();
+      const isMore = await this.#fast.follow(plan);
+      this.#onUpstreams?.(this.#fast.upstreams(plan));
+      this.#reports.notice("containers", deafNotice(this.#fast.deafTo(plan)));
+      if (isMore) void this.#fastLane.ask();
       if (look && (await this.#fast.check())) this.#reports.mended(["table of the fast path"]);
     });
     this.#clock.touched(performance.now());
@@ -424,4 +431,10 @@ export class DataPlane {
     this.#log("info", "Switched to new tunnel key", { publicKey });
     void this.#kernelLane.ask();
   }
+}
+
+function deafNotice(networks: readonly string[]): string | undefined {
+  if (networks.length === 0) return undefined;
+  const names = networks.map((name) => `"${name}"`).join(", ");
+  return `Some containers on this host cannot resolve the names of network ${names}: they were started in another network, and the engine asks only name servers on the host's own loopback for them. Start them in the network, or with --dns and an address that is not the loopback's`;
 }

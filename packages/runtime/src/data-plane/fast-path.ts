@@ -9,6 +9,9 @@
  * bridge and the host translates them. The same holds while the host still translates connections that are older
  * than the container's own rules: their replies must come through the bridge until those connections have ended.
  *
+ * A container's table also brings its resolver's queries to the agent, where the engine would send them elsewhere
+ * (resolver-route.ts in `@gam/network`). For such a container, names of gam's networks do depend on the table.
+ *
  *   fast.meet(sandboxes);      // for each list of containers from the engine
  *   await fast.follow(plan);   // for each plan, and every 15 s: the lease of the host's table ends otherwise
  */
@@ -19,6 +22,7 @@ import {
   addressesIn,
   containerTable,
   type DeviceName,
+  deafTo,
   type FastPlace,
   fastPathTable,
   goneAddresses,
@@ -27,14 +31,22 @@ import {
   type NftTable,
   type NodePlan,
   newLease,
+  type ResolverRoute,
   refilledTable,
   renewedLease,
+  resolverRoute,
   tableChange,
   wholeTable,
 } from "@gam/network";
 import { CommandFailed, type Run } from "./kernel/command.ts";
 import { PacketFilter } from "./kernel/packet-filter.ts";
-import { enter, hostEnds, type Sandbox, type SandboxEndpoint } from "./kernel/sandbox.ts";
+import {
+  enter,
+  hostEnds,
+  type Sandbox,
+  type SandboxEndpoint,
+  type SandboxResolver,
+} from "./kernel/sandbox.ts";
 
 const atOnce = 4 * availableParallelism();
 /** New containers per round. When hundreds start at once, the known containers must not wait long for a change. */
@@ -51,6 +63,7 @@ const empty = "table ip gam {\n}\ndelete table ip gam\n";
 /** A container that can be entered. */
 interface Guest {
   readonly run: Run;
+  resolver: SandboxResolver | undefined;
   endpoints: readonly SandboxEndpoint[];
   /** MAC to the host's end of the link. */
   ends: ReadonlyMap<string, DeviceName>;
@@ -127,6 +140,25 @@ export class FastPath {
     }
   }
 
+  /** Address of a container whose own name servers do not get its queries any more, to these servers. */
+  upstreams(plan: NodePlan): ReadonlyMap<string, readonly string[]> {
+    return new Map(
+      [...this.#guests.values()].flatMap((guest): [string, readonly string[]][] => {
+        const route = routeOf(guest, plan);
+        if (route === undefined || guest.resolver?.isChosen !== true) return [];
+        return guest.endpoints.map(({ address }) => [address, route.servers]);
+      }),
+    );
+  }
+
+  /** Networks whose names some of their containers cannot resolve. Sorted. */
+  deafTo(plan: NodePlan): readonly string[] {
+    const found = [...this.#guests.values()].flatMap(({ endpoints, resolver }) => {
+      return (resolver && deafTo(plan, endpoints, resolver)) ?? [];
+    });
+    return [...new Set(found)].sort();
+  }
+
   /** Returns: whether somebody else had changed the host's table. Errors: CommandFailed. */
   async check(): Promise<boolean> {
     if (!this.#isWritten) return false;
@@ -158,11 +190,12 @@ export class FastPath {
     for (const [path] of gone) this.#guests.delete(path);
     await eachOf(gone, ([path, guest]) => leave(path, guest));
     const changed: Guest[] = [];
-    for (const { path, endpoints } of met) {
+    for (const { path, endpoints, resolver } of met) {
       const known = this.#guests.get(path);
       if (known === undefined && !(await exists(path))) continue;
       const guest = known ?? newGuest(enter(this.#run, path));
       this.#guests.set(path, guest);
+      guest.resolver = resolver;
       if (isComplete(guest) && endpointsOf(guest.endpoints) === endpointsOf(endpoints)) continue;
       guest.endpoints = endpoints;
       guest.ends = new Map();
@@ -254,6 +287,7 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   const table = containerTable(
     plan,
     guest.endpoints.map(({ network }) => network),
+    routeOf(guest, plan),
   );
   const isOld = performance.now() - guest.writtenMs > anewMs;
   const turn = isOld ? refilled : tableChange;
@@ -272,6 +306,10 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
   if (!isDone) return;
   guest.table = table;
   guest.writtenMs = performance.now();
+}
+
+function routeOf({ endpoints, resolver }: Guest, plan: NodePlan): ResolverRoute | undefined {
+  return resolver && resolverRoute(plan, endpoints, resolver);
 }
 
 function refilled(was: NftTable, is: NftTable): string {
@@ -295,6 +333,7 @@ function servedVips({ services }: NodePlan): string[] {
 function newGuest(run: Run): Guest {
   return {
     run,
+    resolver: undefined,
     endpoints: [],
     ends: new Map(),
     clear: new Set(),

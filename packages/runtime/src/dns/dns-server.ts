@@ -25,6 +25,8 @@ import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer
 const dnsPort = 53;
 /** The engine's resolver inside of containers. It would ask this server again. */
 const engineResolver = "127.0.0.11";
+/** In the key of a forwarder that may ask the host's servers, too. */
+const orHost = "host";
 /** Key of the problem "a query could not be answered". */
 const unanswered = "unanswered";
 
@@ -47,6 +49,7 @@ const random: Random = { below: (bound) => Math.floor(Math.random() * bound) };
 export class DnsServer {
   readonly #log: DnsLog;
   readonly #port: number;
+  readonly #hostServers: () => Promise<readonly Upstream[]>;
   /** By the name servers that the forwarder asks; "" for the host's own. */
   readonly #forwarders = new Map<string, Forwarder>();
   readonly #listeners = new Map<string, DnsListener>();
@@ -55,6 +58,8 @@ export class DnsServer {
   #ownAddresses: ReadonlySet<string> = new Set();
   /** Container address to the key of its forwarder. */
   #upstreams: ReadonlyMap<string, string> = new Map();
+  #planned: ReadonlyMap<string, readonly string[]> = new Map();
+  #redirected: ReadonlyMap<string, readonly string[]> = new Map();
   #names = new NameBook({ zones: [], clients: new Map(), confined: new Set() }, random);
 
   constructor({ log, upstreams, port = dnsPort }: DnsServerOptions) {
@@ -62,6 +67,7 @@ export class DnsServer {
     this.#port = port;
     const file = new ResolvConf();
     const servers = upstreams ?? (() => file.servers());
+    this.#hostServers = servers;
     this.#forwarders.set("", this.#forwarderTo(servers));
   }
 
@@ -74,23 +80,8 @@ export class DnsServer {
     this.#ownAddresses = ownAddresses() ?? this.#ownAddresses;
     this.#names = new NameBook(plan, random);
     this.#problems.delete(unanswered);
-    this.#upstreams = new Map(
-      [...(plan.upstreams ?? [])].map(([from, to]) => [from, addressesIn(to).join(" ")]),
-    );
-    const wanted = new Set(["", ...this.#upstreams.values()]);
-    for (const [key, forwarder] of this.#forwarders) {
-      if (wanted.has(key)) continue;
-      this.#forwarders.delete(key);
-      forwarder.close();
-    }
-    for (const key of wanted) {
-      if (this.#forwarders.has(key)) continue;
-      const servers = key.split(" ").map((address) => ({ address, port: dnsPort }));
-      this.#forwarders.set(
-        key,
-        this.#forwarderTo(async () => servers),
-      );
-    }
+    this.#planned = plan.upstreams ?? new Map();
+    this.#chooseForwarders();
     const gateways = new Set(plan.zones.map(({ gateway }) => gateway));
     for (const [address, listener] of this.#listeners) {
       if (gateways.has(address)) continue;
@@ -103,11 +94,41 @@ export class DnsServer {
     }
   }
 
+  /**
+   * Sets the name servers of containers whose resolvers ask here instead: address to servers. The host's own
+   * servers are asked when these do not answer: one of them may be a gateway of a network that the container left.
+   */
+  redirect(upstreams: ReadonlyMap<string, readonly string[]>): void {
+    this.#redirected = upstreams;
+    this.#chooseForwarders();
+  }
+
   async close(): Promise<void> {
     for (const forwarder of this.#forwarders.values()) forwarder.close();
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.close()));
+  }
+
+  #chooseForwarders(): void {
+    const keyOf = (to: readonly string[]): string => addressesIn(to).join(" ");
+    this.#upstreams = new Map([
+      ...[...this.#redirected].map(([from, to]) => [from, `${keyOf(to)} ${orHost}`] as const),
+      ...[...this.#planned].map(([from, to]) => [from, keyOf(to)] as const),
+    ]);
+    const wanted = new Set(["", ...this.#upstreams.values()]);
+    for (const [key, forwarder] of this.#forwarders) {
+      if (wanted.has(key)) continue;
+      this.#forwarders.delete(key);
+      forwarder.close();
+    }
+    for (const key of wanted) {
+      if (this.#forwarders.has(key)) continue;
+      const servers = addressesIn(key.split(" ")).map((address) => ({ address, port: dnsPort }));
+      const more = key.endsWith(orHost) ? this.#hostServers : async () => [];
+      const all = async (): Promise<readonly Upstream[]> => [...servers, ...(await more())];
+      this.#forwarders.set(key, this.#forwarderTo(all));
+    }
   }
 
   #listen(address: string): DnsListener {

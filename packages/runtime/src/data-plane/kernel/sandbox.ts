@@ -5,7 +5,7 @@
  * exist, while a reused process id could lead into another namespace.
  */
 import { check, type NetworkId } from "@gam/core";
-import { type DeviceName, deviceName } from "@gam/network";
+import { type DeviceName, deviceName, type EngineResolver } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
 
@@ -14,6 +14,13 @@ export interface Sandbox {
   readonly path: string;
   /** The endpoints in gam's networks. */
   readonly endpoints: readonly SandboxEndpoint[];
+  readonly resolver?: SandboxResolver;
+}
+
+/** The engine's resolver in a container. */
+export interface SandboxResolver extends EngineResolver {
+  /** The container has name servers of its own; otherwise the servers are the host's. */
+  readonly isChosen: boolean;
 }
 
 export interface SandboxEndpoint {
