@@ -33,11 +33,10 @@ import { type AgentConfig, hostAndPort } from "./config.ts";
 import { HostKey } from "./disk/host-key.ts";
 import { lockDataDir } from "./disk/lock.ts";
 import { hasJournal, removeJournal } from "./disk/member-journal.ts";
+import { keepPlace, keptPlace, type MeshAddresses, removePlace } from "./disk/place-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
-import type { MeshAddresses } from "./mesh-door.ts";
 import { tunnelDir } from "./networking.ts";
-import { keepPlace, keptPlace, removePlace } from "./place-file.ts";
 
 /** The node id of a locked host: nobody can read its identity. */
 const noNode = "" as NodeId;

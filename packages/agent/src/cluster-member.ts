@@ -41,12 +41,13 @@ import {
 import { ContentDesk } from "./contents/content-desk.ts";
 import { Disk } from "./disk/disk.ts";
 import { journalOf, removeJournal } from "./disk/member-journal.ts";
+import type { MeshAddresses } from "./disk/place-file.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
 import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
-import { type MeshAddresses, type MeshDoorParts, meshOf } from "./mesh-door.ts";
+import { type MeshDoorParts, meshOf } from "./mesh-door.ts";
 import { Networking } from "./networking.ts";
 import { RemoteContainers } from "./remote-containers.ts";
 import { Survivor } from "./survivor.ts";

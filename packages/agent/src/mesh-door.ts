@@ -9,16 +9,12 @@ import { type Credentials, type Identity, Mesh, type MeshDoor } from "@gam/mesh"
 import { certificateLifeMs, spokenDialect, type View } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { HostKey } from "./disk/host-key.ts";
+import type { MeshAddresses } from "./disk/place-file.ts";
 import type { Driver } from "./driver.ts";
 import { Keeper } from "./keeper.ts";
 import type { AgentLog } from "./log.ts";
 import type { ClusterKeys } from "./trust/cluster-keys.ts";
 import { type Admitting, admit } from "./trust/join-request.ts";
-
-export interface MeshAddresses {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly advertise: string | undefined;
-}
 
 export interface MeshDoorParts {
   readonly config: AgentConfig;

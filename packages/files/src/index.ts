@@ -4,9 +4,9 @@ export { readIfThere } from "./read-if-there.ts";
 export { moveFile, removeFile, replaceFile, reserveFile, syncDirectory } from "./replace-file.ts";
 export { seal, unseal } from "./seal.ts";
 export {
+  type FileSeal,
   isSealed,
   otherKeyRemedy,
   readSealed,
   replaceSealed,
-  type Sealing,
 } from "./sealed-file.ts";

@@ -10,7 +10,7 @@ import { readIfThere } from "./read-if-there.ts";
 import { replaceFile } from "./replace-file.ts";
 
 /** What a sealed file holds, in words: a part of its key. */
-export interface Sealing {
+export interface FileSeal {
   readonly cipher: HostCipher;
   readonly purpose: string;
 }
@@ -32,7 +32,7 @@ export const otherKeyRemedy =
 export async function replaceSealed(
   path: string,
   content: string,
-  { cipher, purpose }: Sealing,
+  { cipher, purpose }: FileSeal,
 ): Promise<void> {
   const sealed = base64(cipher.of(purpose).seal(Buffer.from(content)));
   await replaceFile(path, `{"version":2,"sealed":"${sealed}"}\n`);
@@ -50,7 +50,7 @@ export function isSealed(content: Uint8Array): boolean {
  */
 export async function readSealed(
   path: string,
-  { cipher, purpose }: Sealing,
+  { cipher, purpose }: FileSeal,
 ): Promise<SealedContent | undefined> {
   const content = await readIfThere(path);
   if (content === undefined) return undefined;

@@ -8,13 +8,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { base36, check, GamError, messageOf, type NodeId, rethrowInvariant } from "@gam/core";
 import {
+  type FileSeal,
   type HostCipher,
   isSealed,
   readIfThere,
   readSealed,
   removeFile,
   replaceSealed,
-  type Sealing,
 } from "@gam/files";
 import { generateKeyPair, privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PeerId } from "@libp2p/interface";
@@ -85,7 +85,7 @@ export async function loadIdentity(dir: string, cipher: HostCipher): Promise<Ide
   return identity;
 }
 
-async function saveIdentity(path: string, { privateKey }: Identity, by: Sealing): Promise<void> {
+async function saveIdentity(path: string, { privateKey }: Identity, by: FileSeal): Promise<void> {
   const text = Buffer.from(privateKey.raw).toString("base64");
   await replaceSealed(path, JSON.stringify({ version: fileVersion, privateKey: text }), by);
 }

@@ -6,8 +6,12 @@ import { join } from "node:path";
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { insistOnVersion } from "@gam/mesh";
-import { diskFailed } from "./disk/prepare-disk.ts";
-import type { MeshAddresses } from "./mesh-door.ts";
+import { diskFailed } from "./prepare-disk.ts";
+
+export interface MeshAddresses {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertise: string | undefined;
+}
 
 const fileName = "place.json";
 const version = 1;
