@@ -441,7 +441,7 @@ export class ClusterMember {
       // The leader replaces a voter that has become a worker.
       const spec: NodeSpec = { ...node.Spec, Role: "worker", Availability: "drain" };
       await this.propose([{ kind: "updateNode", id: self, spec, basedOn: node.Version.Index }]);
-      if (!force) await this.#drained();
+      if (!force && node.Gam.engine.ready) await this.#drained();
     }
     await this.#until(handOverMs, () => {
       const { voters, votersOutgoing } = this.peer.raft.configuration;

@@ -70,6 +70,23 @@ test("gam without an agent names the socket and what to do", async () => {
   );
 });
 
+test("gam unlock takes the key from a file, and never from the command line", async (t) => {
+  const key = "SWMKEY-1-C5o6o0VNaw7NWshy3E00O8dXoWy2HPyiJLTgcZKs3W4";
+  const agent = await withAgent(t, { "POST /gam/v1/unlock": { node: node.id } });
+  writeFileSync(join(folder, "unlock.key"), `${key}\n`);
+  const here = ["--socket", agent.socket, "unlock"];
+  const { exit, printed } = await gam([...here, "--key-file", "unlock.key"]);
+  assert.deepEqual([exit, printed.split(":")[0]], [0, "Unlocked"]);
+  assert.deepEqual(agent.heard, [{ call: "POST /gam/v1/unlock", body: { key } }]);
+  assert.match((await gam(here)).complained, /this is no terminal\. .* "--key-file FILE"/);
+  assert.match(
+    (await gam([...here, "--key-file", "none"])).complained,
+    /^gam: Cannot read unlock key: ENOENT/,
+  );
+  assert.equal((await gam([...here, key])).exit, 2);
+  assert.equal(agent.heard.length, 1);
+});
+
 for (const args of [
   ["frobnicate"],
   ["join"],
