@@ -162,6 +162,25 @@ for (const kind of ["secret", "config"] as const) {
     assert.deepEqual(PreviousSpec, service.Spec);
   });
 
+  test(`the data of a ${kind} with a template driver must be a template`, async () => {
+    await create('{{env "A"}}', { Templating: { Name: "golang" } });
+    const refused = {
+      message: rpc(
+        "InvalidArgument",
+        `the data of the ${kind} is no template: template: expansion:2: unexpected {{end}}`,
+      ),
+    };
+    const body = { Name: one(), Labels: {}, Data: base64("a\n{{end}}") };
+    const answer = await update(body);
+    assert.deepEqual([answer.status, answer.body], [400, refused]);
+    const made = { ...body, Name: `other-${one()}`, Templating: { Name: "golang" } };
+    const other = await rig.call("POST", `/${kind}s/create`, made);
+    assert.deepEqual([other.status, other.body], [400, refused]);
+    // Without a driver it is only a text.
+    const plain = await rig.call("POST", `/${kind}s/create`, { ...made, Templating: undefined });
+    assert.equal(plain.status, 201);
+  });
+
   test(`a ${kind} is removed only when no service uses it`, async () => {
     const id = await create("x");
     const user = `user-of-${one()}`;

@@ -11,6 +11,7 @@ import {
   type Config,
   insistOnData,
   type Labels,
+  payloadProblem,
   type ReadConfig,
   type ReadSecret,
   readConfigSpec,
@@ -132,6 +133,7 @@ function contentRoutes<Holder extends Secret | Config>(
     requireActive(door);
     const { spec, data } = kind.read(await readJsonBody(request.body));
     const made = { spec, data: insistOnData(data, word) };
+    if (spec.Templating !== undefined) insistOnTemplate(made.data, word);
     const id = door.mint();
     await writeChange(context, () => kind.creation(id, made, door));
     return reply.code(201).send({ ID: id });
@@ -157,6 +159,14 @@ function contentRoutes<Holder extends Secret | Config>(
     await write(context, [kind.removal(holder)]);
     return reply.code(204).send();
   });
+}
+
+/** Swarm accepts any text, and then every task that uses it is rejected. */
+function insistOnTemplate(data: Uint8Array, word: string): void {
+  const problem = payloadProblem(data);
+  if (problem === undefined) return;
+  const message = `the data of the ${word} is no template: ${problem}`;
+  throw new GamError("BAD_REQUEST", `rpc error: code = InvalidArgument desc = ${message}`);
 }
 
 function isListed({ ID, Spec }: Secret | Config, filters: Filters): boolean {
@@ -188,6 +198,7 @@ function updateOf<Holder extends Secret | Config>(
   const labels = spec.Labels;
   if (sent === undefined) return { labels, basedOn, content: undefined };
   const data = insistOnData(sent, kind.word);
+  if (holder.Spec.Templating !== undefined) insistOnTemplate(data, kind.word);
   const present = kind.data(holder, door);
   if (present !== undefined && equalBytes(present, data)) {
     return { labels, basedOn, content: undefined };
