@@ -54,6 +54,16 @@ const refused: readonly (readonly [name: string, container: object, message: str
     'TaskTemplate.ContainerSpec.Mounts[0].Type: "cluster" (CSI) is not supported. Use a volume with a driver that all nodes have',
   ],
   [
+    "an option of another kind of mount",
+    { Mounts: [{ Type: "bind", Source: "/a", Target: "/a", TmpfsOptions: { SizeBytes: 1 } }] },
+    'TaskTemplate.ContainerSpec.Mounts[0]: invalid mount config for type "bind": field TmpfsOptions must not be specified',
+  ],
+  [
+    "an option of a bind mount for a volume",
+    { Mounts: [{ Type: "volume", Target: "/a", BindOptions: { Propagation: "rslave" } }] },
+    'TaskTemplate.ContainerSpec.Mounts[0]: invalid mount config for type "volume": field BindOptions must not be specified',
+  ],
+  [
     "a credential spec",
     { Privileges: { CredentialSpec: { File: "x.json" } } },
     "TaskTemplate.ContainerSpec.Privileges.CredentialSpec: exists only on Windows",

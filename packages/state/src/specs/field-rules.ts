@@ -22,6 +22,14 @@ const mountsNo: Readonly<Record<string, string>> = {
   cluster: "(CSI) is not supported. Use a volume with a driver that all nodes have",
 };
 
+/** Options of a mount, and the kind of mount that has them. */
+const optionsOf = [
+  ["BindOptions", "bind"],
+  ["VolumeOptions", "volume"],
+  ["TmpfsOptions", "tmpfs"],
+  ["ImageOptions", "image"],
+] as const;
+
 export function checkFields(container: Container): void {
   checkMounts(container.Mounts ?? []);
   checkPrivileges(container.Privileges);
@@ -34,16 +42,23 @@ export function checkFields(container: Container): void {
 const path = (field: string): string => `TaskTemplate.ContainerSpec.${field}`;
 
 function checkMounts(mounts: Mounts): void {
-  for (const [index, { Type, BindOptions: bind }] of mounts.entries()) {
-    const type = Type?.toLowerCase();
-    oneOf(type, ["bind", "volume", "tmpfs", "image", ...Object.keys(mountsNo)], () =>
+  for (const [index, mount] of mounts.entries()) {
+    const { Type, BindOptions: bind } = mount;
+    const kind = Type?.toLowerCase() ?? "bind";
+    oneOf(kind, ["bind", "volume", "tmpfs", "image", ...Object.keys(mountsNo)], () =>
       refuse(`invalid MountType: "${Type}"`),
     );
-    const no = mountsNo[type ?? ""];
-    if (no !== undefined) invalid(`${path(`Mounts[${index}].Type`)}: "${type}" ${no}`);
+    const no = mountsNo[kind];
+    if (no !== undefined) invalid(`${path(`Mounts[${index}].Type`)}: "${kind}" ${no}`);
     oneOf(bind?.Propagation?.toLowerCase(), propagations, () =>
       refuse(`invalid MountPropagation: "${bind?.Propagation}"`),
     );
+    for (const [field, owner] of optionsOf) {
+      if (owner === kind || Object.keys(mount[field] ?? {}).length === 0) continue;
+      // The engine's words. Old engines ignore some of them.
+      const problem = `invalid mount config for type "${kind}": field ${field} must not be specified`;
+      invalid(`${path(`Mounts[${index}]`)}: ${problem}`);
+    }
   }
 }
 
