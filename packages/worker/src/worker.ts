@@ -452,8 +452,8 @@ export class Worker {
     const { files } = filesOf(local.task);
     if (files.length === 0) return undefined;
     if (this.#faults.filesForgotten === true && local.container !== undefined) return undefined;
-    // A sweep began before these files were due, and would delete them again.
-    if (this.#sweepDue || this.#sweeping) return false;
+    // A sweep began before these files were due, and would delete them again. The first one comes before all files.
+    if (this.#sweeping || (this.#sweepDue && this.#sweepTick === 0)) return false;
     local.files = "unknown";
     return this.#act(local, { kind: "placeFiles", task: local.id, files }, effects);
   }
@@ -566,7 +566,8 @@ export class Worker {
     const { status } = local;
     if (status === undefined || !wants(local)) return;
     if (compareStates(status.State, "running") >= 0) return;
-    this.#become(local, { kind: "become", state: status.State, message: "preparing", err });
+    const { State: state, Message: message = "preparing" } = status;
+    this.#become(local, { kind: "become", state, message, err });
   }
 
   #refused(local: LocalTask, action: EngineAction, message: string): void {
