@@ -100,7 +100,7 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
   {
     name: "refuses invalid YAML",
     text: "services: [1",
-    want: ['stack.yml:1:13: found no closing "]": add it'],
+    want: ['stack.yml:1:11: found no closing "]": add it'],
   },
   {
     name: "refuses the same key twice",
@@ -118,6 +118,11 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     want: [
       'stack.yml:4:4: found a wrong indent at "ports:": keys of one map begin in the same column',
     ],
+  },
+  {
+    name: "names the place where a quote was opened",
+    text: "services:\n  a:\n    image: 'x\n    tty: true\n",
+    want: ["stack.yml:3:12: found no closing quote: add it"],
   },
   {
     name: "says one sentence about a tab",

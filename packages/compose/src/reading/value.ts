@@ -16,11 +16,12 @@ import {
   type Node,
   parseDocument,
   Scalar,
+  visit,
   type YAMLMap,
 } from "yaml";
 import type { Problem, SourcePosition } from "./problem.ts";
 import { type Resolved, resolveScalar, type ScalarKind } from "./scalar.ts";
-import { yamlProblem } from "./yaml-problem.ts";
+import { isUnclosed, yamlProblem } from "./yaml-problem.ts";
 
 interface Placed {
   readonly at: SourcePosition;
@@ -70,9 +71,11 @@ export function parseFile(file: string, text: string, errors: Problem[]): Value 
   };
   const [first] = document.errors;
   if (first !== undefined) {
+    const message = yamlProblem(first, text);
     // An indent is part of the place, but not of what is wrong there.
     const blanks = /^ */.exec(text.slice(first.pos[0]))?.[0].length ?? 0;
-    errors.push({ at: placeOf(first.pos[0] + blanks), message: yamlProblem(first, text) });
+    const opened = isUnclosed(first) ? openedAt(document, first.pos[0]) : undefined;
+    errors.push({ at: placeOf(opened ?? first.pos[0] + blanks), message });
     return undefined;
   }
   const start = { file, line: 1, column: 1 };
@@ -81,6 +84,23 @@ export function parseFile(file: string, text: string, errors: Problem[]): Value 
     return undefined;
   }
   return new Tree(document, placeOf, errors).from(start);
+}
+
+/** Returns: where the innermost quote or bracket was opened that is still open at `offset`. */
+function openedAt(document: Document, offset: number): number | undefined {
+  let opened: number | undefined;
+  const look = (_: unknown, { range }: Node): void => {
+    if (range && range[0] < offset && range[1] >= offset) opened = range[0];
+  };
+  visit(document, {
+    Scalar: (key, node) => {
+      if (node.type?.startsWith("QUOTE")) look(key, node);
+    },
+    Collection: (key, node) => {
+      if (node.flow) look(key, node);
+    },
+  });
+  return opened;
 }
 
 function isEmptyScalar(node: Node): boolean {

@@ -1,6 +1,14 @@
 /** YAML problem: one sentence about invalid YAML: what was found, and what to write instead. */
 import type { YAMLError } from "yaml";
 
+const isOpenQuote = /Missing closing .quote/;
+const openBracket = /(?:end with a |expected )"?([\]}])/;
+
+/** Whether the error is a quote or a bracket that is not closed. Its place is where the file or the line ends. */
+export function isUnclosed({ message }: YAMLError): boolean {
+  return isOpenQuote.test(message) || openBracket.test(message);
+}
+
 /** Returns: the sentence for the first syntax error of a file. */
 export function yamlProblem({ code, message, pos }: YAMLError, text: string): string {
   const word = wordAt(text, pos[0]);
@@ -26,8 +34,8 @@ export function yamlProblem({ code, message, pos }: YAMLError, text: string): st
     default:
       break;
   }
-  if (/quote/.test(message)) return "found no closing quote: add it";
-  const bracket = /(?:end with a |expected )(?:")?([\]}])/.exec(message)?.[1];
+  if (isOpenQuote.test(message)) return "found no closing quote: add it";
+  const bracket = openBracket.exec(message)?.[1];
   if (bracket !== undefined) return `found no closing "${bracket}": add it`;
   if (/Implicit map keys need/.test(message)) {
     return `found a key without ":"${near}: write "key: value", and check the indent of this line`;
