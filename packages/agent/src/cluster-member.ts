@@ -38,6 +38,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
+import { RemoteContainers } from "./containers/remote-containers.ts";
 import { ContentDesk } from "./contents/content-desk.ts";
 import { Disk } from "./disk/disk.ts";
 import { journalOf, removeJournal } from "./disk/member-journal.ts";
@@ -49,7 +50,6 @@ import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MeshDoorParts, meshOf } from "./mesh-door.ts";
 import { Networking } from "./networking.ts";
-import { RemoteContainers } from "./remote-containers.ts";
 import { Survivor } from "./survivor.ts";
 import { ClusterKeys } from "./trust/cluster-keys.ts";
 import { HostLock } from "./trust/host-lock.ts";

@@ -39,11 +39,13 @@ export class RemoteHost implements CallTarget {
       headers,
       setDefaultHeaders: false,
       createConnection: (_options, done) => {
-        const opening = this.#door.containersOf(this.id).then((stream) => {
-          // Refused meanwhile. http.request() would wait for its answer without end.
-          done(stream.destroyed ? (stream.errored ?? new Error("it hung up")) : null, stream);
-        });
-        opening.catch(done as (thrown: Error) => void);
+        this.#door.containersOf(this.id).then(
+          (stream) => {
+            // Refused meanwhile. http.request() would wait for its answer without end.
+            done(stream.destroyed ? (stream.errored ?? new Error("it hung up")) : null, stream);
+          },
+          done as (thrown: Error) => void,
+        );
         return undefined;
       },
     };

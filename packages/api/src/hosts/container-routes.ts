@@ -14,21 +14,27 @@ import type { FastifyInstance } from "fastify";
 import { containerAnswer } from "../answers/container-answer.ts";
 import { findNetwork } from "../answers/network-reference.ts";
 import { hostnameOf } from "../answers/node-answer.ts";
+import type { ClusterDoor } from "../door/door.ts";
 import type { SmallAnswer } from "../engine/call-target.ts";
-import { messageIn, missing } from "../engine/engine.ts";
+import { type Engine, messageIn, missing } from "../engine/engine.ts";
 import { listOf } from "../engine/engine-networks.ts";
 import { passCall } from "../engine/engine-proxy.ts";
 import { requireManager } from "../engine/worker-calls.ts";
-import { silentText } from "../hosts/candidates.ts";
-import { unanswered } from "../hosts/containers.ts";
-import { hostLabel, hostsFilter, nodesCalled } from "../hosts/hosts-asked.ts";
 import { ApiError } from "../request/api-error.ts";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
 import { Filters } from "../request/filters.ts";
 import { Query } from "../request/query.ts";
-import type { RouteContext } from "./route-context.ts";
+import { silentText } from "./candidates.ts";
+import { type Containers, unanswered } from "./containers.ts";
+import { hostLabel, hostsFilter, nodesCalled } from "./hosts-asked.ts";
 
-export function containerRoutes(app: FastifyInstance, context: RouteContext): void {
+export interface ContainerContext {
+  readonly door: ClusterDoor;
+  readonly engine: Engine;
+  readonly containers: Containers;
+}
+
+export function containerRoutes(app: FastifyInstance, context: ContainerContext): void {
   const { door, engine, containers } = context;
 
   app.get("/containers/json", async (request, reply) => {
@@ -57,7 +63,7 @@ export function containerRoutes(app: FastifyInstance, context: RouteContext): vo
   }
 }
 
-function seen({ door }: RouteContext, container: Fields, node: Node["ID"]): Fields {
+function seen({ door }: ContainerContext, container: Fields, node: Node["ID"]): Fields {
   return containerAnswer(container, { networks: door.view().networks(), node });
 }
 
@@ -69,7 +75,7 @@ interface Asked {
 }
 
 /** Invalid filters stay as they are: the engine refuses them. */
-function asked(url: string, { door }: RouteContext): Asked {
+function asked(url: string, { door }: ContainerContext): Asked {
   const at = url.indexOf("?");
   const params = new URLSearchParams(at < 0 ? "" : url.slice(at + 1));
   const text = params.get("filters") ?? "";
@@ -95,7 +101,11 @@ interface Listed {
 }
 
 /** Errors: ApiError with an engine's refusal, such as an invalid filter. */
-async function rowsOf(context: RouteContext, nodes: readonly Node[], url: string): Promise<Listed> {
+async function rowsOf(
+  context: ContainerContext,
+  nodes: readonly Node[],
+  url: string,
+): Promise<Listed> {
   const { door, containers } = context;
   const rows: Fields[] = [];
   const silent: string[] = [];

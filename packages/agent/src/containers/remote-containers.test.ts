@@ -6,7 +6,7 @@ import { buffer, text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import type { NodeId } from "@gam/core";
-import { guard, init, joinAt, running } from "./testing/running-agent.ts";
+import { guard, init, joinAt, running } from "../testing/running-agent.ts";
 
 /** An engine that says its name. Upgraded connections are an echo. */
 async function engineAt(t: TestContext, path: string, name: string): Promise<void> {
