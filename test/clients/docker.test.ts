@@ -230,6 +230,86 @@ test("stack deploy, ls, services, ps and rm", { skip }, async () => {
   assert.equal(await run("network", "ls", "--format", "{{.Name}}"), "ingress");
 });
 
+for (const kind of ["secret", "config"] as const) {
+  test(`${kind} create, ls, inspect and rm, and its use in services`, { skip }, async () => {
+    const name = `db.${kind}_1`;
+    const made = await docker([kind, "create", "-l", "a=1", name, "-"], "value of one");
+    assert.match(made.out, /^[0-9a-z]{25}\n$/, made.err);
+    const again = await docker([kind, "create", name, "-"], "x");
+    const taken = `code = AlreadyExists desc = ${kind} ${name} already exists`;
+    assert.ok(again.err.includes(taken), again.err);
+    const bad = await docker([kind, "create", "bad name", "-"], "x");
+    assert.match(bad.err, /invalid name, only 64 \[a-zA-Z0-9-_.\] characters allowed/);
+    const templated = [kind, "create", "--template-driver", "golang", `t.${kind}`, "-"];
+    assert.equal((await docker(templated, "{{.Node.Hostname}}")).code, 0);
+
+    assert.equal(await run(kind, "ls", "--filter", "label=a=1", "--format", "{{.Name}}"), name);
+    const pretty = await run(kind, "inspect", "--pretty", name);
+    assert.match(pretty, /^ - a=1$/m);
+    assert.equal(pretty.includes("value of one"), kind === "config", pretty);
+    assert.match(await fails(kind, "ls", "--filter", "bogus=1"), /Invalid filter 'bogus'$/);
+    assert.match(await fails(kind, "inspect", "nosuch"), new RegExp(`${kind} nosuch not found$`));
+
+    const user = `uses-${kind}`;
+    const mount = [`--${kind}`, `source=${name},target=/etc/x,mode=0400`];
+    await run("service", "create", "-d", "--name", user, ...mount, "tiny:1");
+    const refused = `${kind} '${name}' is in use by the following service: ${user}`;
+    assert.ok((await fails(kind, "rm", name)).endsWith(refused));
+    await run("service", "update", "-d", `--${kind}-rm`, name, user);
+    assert.equal(await run(kind, "rm", name, `t.${kind}`), `${name}\nt.${kind}`);
+    assert.match(
+      await fails("service", "create", "-d", `--${kind}`, "nosuch", "tiny:1"),
+      new RegExp(`${kind} not found: nosuch$`),
+    );
+    await run("service", "rm", user);
+  });
+}
+
+test("secret create --driver is refused with the reason", { skip }, async () => {
+  assert.match(
+    await fails("secret", "create", "-d", "vault", "sd"),
+    /plugin "vault" not found: gam calls no plugins for secrets/,
+  );
+});
+
+test("stack deploy with a changed file replaces tasks, and without a change none", {
+  skip,
+}, async () => {
+  const [data, conf, stack] = ["pw.txt", "app.conf", "files.yml"].map((name) => join(folder, name));
+  assert.ok(data && conf && stack);
+  writeFileSync(data, "hunter2");
+  writeFileSync(conf, "listen 80");
+  writeFileSync(
+    stack,
+    `version: "3.8"
+services:
+  db: {image: "tiny:1", secrets: [pw]}
+  web: {image: "tiny:1", configs: [{source: conf, target: /etc/app.conf}]}
+secrets: {pw: {file: ${data}}}
+configs: {conf: {file: ${conf}}}
+`,
+  );
+  const deploy = (): Promise<string> => run("stack", "deploy", "-c", stack, "files");
+  const tasks = async (service: string): Promise<string> =>
+    await run("service", "ps", "-q", "--filter", "desired-state=running", `files_${service}`);
+  await deploy();
+  const before = [await tasks("db"), await tasks("web")];
+  await deploy();
+  assert.deepEqual([await tasks("db"), await tasks("web")], before);
+
+  writeFileSync(data, "hunter3");
+  await deploy();
+  assert.notEqual(await tasks("db"), before[0]);
+  assert.equal(await tasks("web"), before[1]);
+  writeFileSync(conf, "listen 81");
+  await deploy();
+  assert.notEqual(await tasks("web"), before[1]);
+  const shown = await run("config", "inspect", "--pretty", "files_conf");
+  assert.match(shown, /listen 81/);
+  await run("stack", "rm", "files");
+  assert.equal(await run("secret", "ls", "-q", "--filter", "name=files_"), "");
+});
+
 test("network create, ls, inspect and rm", { skip }, async () => {
   const id = await run(
     "network",
