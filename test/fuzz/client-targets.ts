@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { nodeCalled, Rig } from "@gam/api/testing";
-import { readStack } from "@gam/compose";
+import { readStack, showFile } from "@gam/compose";
 import { GamError, type NetworkId, type NodeId, type Random } from "@gam/core";
 import {
   checkTemplate,
@@ -166,9 +166,18 @@ function templates(): Target {
 }
 
 function stacks(): Target {
-  const seeds = ["every/1.yml", "shop/1.yml", "images/1.yml", "two-files/1.yml", "two-files/2.yml"];
+  const seeds = [
+    "every/1.yml",
+    "objects/1.yml",
+    "defaults/1.yml",
+    "shop/1.yml",
+    "images/1.yml",
+    "two-files/1.yml",
+    "two-files/2.yml",
+  ];
+  const included = "services: {other: {image: x, environment: {A: b}}}\nnetworks: {n: {}}\n";
   // biome-ignore lint/suspicious/noTemplateCurlyInString: stack files have variables.
-  const variables = ["${HOME}", "${A:-b}", "${A?b}", "$$"];
+  const variables = ["${HOME}", "${A:-b}", "${A?b}", "${A:-${B}}", "$$"];
   const words = [
     ":",
     "- ",
@@ -201,6 +210,11 @@ function stacks(): Target {
       "networks:",
       "healthcheck:",
       "extends:",
+      "include: [a.yml]\n",
+      "secrets:",
+      "configs:",
+      "!reset ",
+      "!override ",
       "null",
     ],
     take: (input) => {
@@ -208,9 +222,13 @@ function stacks(): Target {
         projectName: "shop",
         environment: { HOME: "/home/me" },
         workingDir: "/srv",
-        envFile: () => "A=b",
+        readFile: (path: string) => Buffer.from(path.endsWith(".yml") ? included : "A=b"),
       };
-      return readStack([{ name: "stack.yml", text: text(input) }], options).ok;
+      const result = readStack([{ name: "stack.yml", text: text(input) }], options);
+      // What is shown is a stack file again.
+      return (
+        result.ok && readStack([{ name: "shown.yml", text: showFile(result.file) }], options).ok
+      );
     },
   };
 }
