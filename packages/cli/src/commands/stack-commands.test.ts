@@ -308,6 +308,26 @@ test("stack deploy says on Ctrl-C what is done and what goes on", async (context
   ]);
 });
 
+test("stack deploy stops between two writes on Ctrl-C", async (context) => {
+  writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n");
+  const { agent, client, io, complained } = await stage(context, nothing);
+  let onInterrupt = (): void => undefined;
+  const interrupted: CommandIo = {
+    ...io,
+    onInterrupt: (call) => {
+      onInterrupt = call;
+      return () => undefined;
+    },
+    print: () => onInterrupt(),
+  };
+  assert.equal(await deploy(client, interrupted, options), false);
+  assert.deepEqual(changes(agent), ["POST /networks/create"]);
+  assert.deepEqual(complained, [
+    "Interrupted. Done: network shop_default. Not done: service shop_web",
+    "Run the command again to complete the stack",
+  ]);
+});
+
 test("stack deploy names what was done before a write that failed", async (context) => {
   writeFileSync(join(folder, "shop.yml"), "services:\n  web: {image: web}\n  db: {image: db}\n");
   const { client, io } = await stage(context, {
