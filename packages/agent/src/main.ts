@@ -4,7 +4,6 @@
 import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
 import { BrokenInvariant, check, GamError, messageOf } from "@gam/core";
-import { checkTemplate } from "@gam/state";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";
@@ -47,7 +46,6 @@ async function run(): Promise<void> {
     door: agent.door(),
     log,
     version,
-    checkTemplate,
   });
   log.info({ socket: config.socket, engine: config.engine, version }, "Serving");
   let stopping = false;

@@ -4,14 +4,13 @@
  * Decides which calls are answered here and which an engine gets: the local one, or the one that has the container.
  * Passes calls for engines on unread. Decides nothing about the cluster: that is behind the door.
  *
- *   const server = await ApiServer.listen({ socketPath, engineSocketPath, door, log, version, checkTemplate });
+ *   const server = await ApiServer.listen({ socketPath, engineSocketPath, door, log, version });
  *   …
  *   await server.close();
  */
 import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { BrokenInvariant } from "@gam/core";
-import type { CheckTemplate } from "@gam/state";
 import fastify, { type FastifyInstance } from "fastify";
 import { SwarmEvents } from "./answers/swarm-events.ts";
 import type { ApiLog } from "./door/api-log.ts";
@@ -42,8 +41,6 @@ export interface ApiServerOptions {
   readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
-  /** Returns: why a template in a service spec would not expand; `undefined` if it would. */
-  readonly checkTemplate: CheckTemplate;
 }
 
 /** Only root and its group may use the socket, because using it amounts to root on every node. */

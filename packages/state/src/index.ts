@@ -160,7 +160,7 @@ export {
   readNetworkSpec,
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
-export { type CheckTemplate, readServiceSpec, withDefaults } from "./specs/service-spec.ts";
+export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
 export { steeringLabels } from "./specs/steering-labels.ts";
 export { nameProblem } from "./specs/swarm-name.ts";
 export { readInitRequest, readJoinRequest, readUnlockRequest } from "./specs/swarm-request.ts";

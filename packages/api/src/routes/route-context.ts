@@ -1,7 +1,7 @@
 /** Route context: what all routes share, and how they read and write through the door. */
 import { setMaxListeners } from "node:events";
 import { GamError } from "@gam/core";
-import type { AskedChange, CheckTemplate, NodeRole, View } from "@gam/state";
+import type { AskedChange, NodeRole, View } from "@gam/state";
 import type { FastifyReply } from "fastify";
 import type { SwarmEvents } from "../answers/swarm-events.ts";
 import type { ApiLog } from "../door/api-log.ts";
@@ -21,7 +21,6 @@ export interface RouteContext {
   readonly log: ApiLog;
   /** gam's own version. */
   readonly version: string;
-  readonly checkTemplate: CheckTemplate;
 }
 
 /** Returns: a signal that aborts when the call ends, whichever side hangs up. */

@@ -2,6 +2,7 @@
 import type { ServiceId } from "@gam/core";
 import {
   type AskedChange,
+  checkTemplate,
   engineTooOld,
   ingressOf,
   ingressPorts,
@@ -51,7 +52,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const id = door.mint() as ServiceId;
     const auth = authOf(request);
     await writeService(context, (view, names) => {
-      const read = readSpec(body, context, { view, names, url: request.originalUrl });
+      const read = readSpec(body, { view, names, url: request.originalUrl });
       const spec = { ...read, Name: read.Name || madeUpName(id) };
       const registryAuth = auth === undefined ? undefined : door.sealer().sealCredentials(id, auth);
       return { kind: "createService", id, spec, registryAuth };
@@ -74,7 +75,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     await writeService(context, (view, names) => {
       const service = resolve(request.params.ref, view.services(), serviceNaming);
       // A rollback checks the body as well, but does not use it.
-      const spec = readSpec(body, context, { view, names, url: request.originalUrl });
+      const spec = readSpec(body, { view, names, url: request.originalUrl });
       if (rollback !== "" && rollback !== "previous") {
         throw new ApiError(500, `unrecognized rollback option ${rollback}`);
       }
@@ -124,10 +125,8 @@ async function writeService(
 
 function readSpec(
   body: unknown,
-  context: RouteContext,
   { view, names, url }: { readonly view: View; readonly names: EngineNames; readonly url: string },
 ): ServiceSpec {
-  const { checkTemplate } = context;
   const spec = readServiceSpec(body, { checkTemplate, apiVersion: askedVersion(url) });
   insistOnEngine(spec, view);
   if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {

@@ -62,7 +62,6 @@ export class Rig {
       door,
       log: { info: () => undefined, warn: () => undefined },
       version: "0.1.0",
-      checkTemplate: (text) => (text.includes("{{.Bogus}}") ? "no field Bogus" : undefined),
     });
     const far: FarHost[] = [];
     for (const id of ids.slice(1, nodes)) {

@@ -44,7 +44,7 @@ export interface ServiceSpecRules {
 
 type TemplateService = Pick<ServiceSpec, "Name" | "Labels">;
 /** All texts of a spec share the budget. */
-export type CheckTemplate = (
+type CheckTemplate = (
   text: string,
   service: TemplateService,
   budget: Budget,
