@@ -662,3 +662,56 @@ test("exec runs through the proxy", { skip }, async () => {
   const { code, out } = await docker(["exec", "box", "echo", "hello"]);
   assert.deepEqual([code, out], [3, "hello\n"]);
 });
+
+test("templates are Go's, and a bad one is refused in Swarm's words", { skip }, async () => {
+  const create = (...more: string[]): string[] => [
+    "service",
+    "create",
+    "--detach",
+    "--no-resolve-image",
+    ...more,
+    "tiny:1",
+  ];
+  const good = [
+    ["--hostname", '{{printf "%s-%s" .Service.Name .Task.Slot}}'],
+    ["--env", "L={{range $k, $v := .Service.Labels}}{{$k}}={{$v}};{{end}}"],
+    ["--env", "APP={{.Service.Labels.app}}", "--label", "app=x"],
+    ["--mount", "source=v-{{.Task.Slot}},target=/v,volume-label=of={{.Service.Name}}"],
+  ];
+  await run(...create("--name", "templated", ...good.flat()));
+  const at = 'executing "expansion" at <.Bogus>: can\'t evaluate field Bogus';
+  const problem = `template: expansion:1:2: ${at} in type *template.Context`;
+  const bad: readonly (readonly [flags: readonly string[], what: string])[] = [
+    [["--hostname", "{{.Bogus}}"], `expanding hostname failed: ${problem}`],
+    [["--env", "X={{.Bogus}}"], `expanding env failed: expanding env "X={{.Bogus}}": ${problem}`],
+    [
+      ["--mount", "source={{.Bogus}},target=/v"],
+      `expanding mounts failed: expanding mount source "{{.Bogus}}": ${problem}`,
+    ],
+    [
+      ["--hostname", "{{if}}"],
+      "expanding hostname failed: template: expansion:1: missing value for if",
+    ],
+  ];
+  for (const [flags, what] of bad) {
+    const prefix = "Error response from daemon: rpc error: code = InvalidArgument desc =";
+    assert.equal(await fails(...create("--name", "bad", ...flags)), `${prefix} ${what}`);
+  }
+  await run("service", "rm", "templated");
+});
+
+test("generic resources are shown, and reserved by number", { skip }, async () => {
+  const flags = [
+    "--generic-resource",
+    "gpu=2",
+    "--replicas",
+    "0",
+    "--no-resolve-image",
+    "--detach",
+  ];
+  await run("service", "create", "--name", "gpus", ...flags, "tiny:1");
+  const format =
+    "{{range .Spec.TaskTemplate.Resources.Reservations.GenericResources}}{{.DiscreteResourceSpec}}{{end}}";
+  assert.equal(await run("service", "inspect", "--format", format, "gpus"), "{gpu 2}");
+  await run("service", "rm", "gpus");
+});
