@@ -44,11 +44,7 @@ export interface ServiceSpecRules {
 
 type TemplateService = Pick<ServiceSpec, "Name" | "Labels">;
 /** All texts of a spec share the budget. */
-type CheckTemplate = (
-  text: string,
-  service: TemplateService,
-  budget: Budget,
-) => string | undefined;
+type CheckTemplate = (text: string, service: TemplateService, budget: Budget) => string | undefined;
 
 type Read = Shaped<ReturnType<typeof serviceShape>>;
 type ReadTask = NonNullable<Read["TaskTemplate"]>;

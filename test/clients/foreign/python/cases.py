@@ -24,7 +24,7 @@ def until(what, holds):
     """Repeats the question until it holds. Errors: AssertionError after WITHIN_S."""
     end = time.monotonic() + WITHIN_S
     while not holds():
-        assert time.monotonic() < end, "timeout: " + what
+        assert time.monotonic() < end, "timeout: " + what()
         time.sleep(0.1)
 
 

@@ -31,7 +31,11 @@ def running(service, count):
         tasks = service.tasks(filters={"desired-state": "running"})
         return sum(one["Status"]["State"] == "running" for one in tasks) == count
 
-    until("%d of %s run" % (count, service.name), holds)
+    def what():
+        ends = [one["Status"].get("Err", one["Status"]["State"]) for one in service.tasks()]
+        return "%d of %s run: %s" % (count, service.name, ends)
+
+    until(what, holds)
 
 
 def fresh(client, name):
@@ -496,7 +500,7 @@ def job(client):
     def done():
         return sum(one["Status"]["State"] == "complete" for one in service.tasks()) == 2
 
-    until("two tasks complete", done)
+    until(lambda: "two tasks complete", done)
 
 
 @case
@@ -548,7 +552,7 @@ def everything_is_removed(client):
         except APIError:
             return False
 
-    until("the network is gone", gone)
+    until(lambda: "the network is gone", gone)
 
 
 if __name__ == "__main__":
