@@ -266,7 +266,7 @@ def service_with_all_container_options(client):
             Mount("/host", "/tmp", type="bind", read_only=True, propagation="rprivate"),
         ],
         resources=Resources(
-            cpu_limit=500_000_000, mem_limit=64 << 20, cpu_reservation=1_000_000, mem_reservation=4 << 20
+            cpu_limit=500_000_000, mem_limit=64 << 20, cpu_reservation=1_000_000, mem_reservation=8 << 20
         ),
         restart_policy=RestartPolicy("on-failure", delay=1_000_000_000, max_attempts=3),
         update_config=UpdateConfig(parallelism=2, delay=0, failure_action="rollback", order="start-first"),
