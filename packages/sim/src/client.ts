@@ -1,20 +1,19 @@
 /**
  * Client: sends random requests of all kinds to any host that is on.
  */
-import type { NetworkId, NodeId, SecretId, ServiceId } from "@gam/core";
+import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
   type AskedChange,
   type EndpointSpec,
   type Node,
-  newestKey,
   type Placement,
   readNetworkSpec,
-  type Sealed,
   type Service,
   type ServiceMode,
   type ServiceSpec,
   type View,
 } from "@gam/state";
+import { askForContents, sealedText, withContents } from "./contents.ts";
 import { images, jobImages, type SimHost } from "./hosts/host.ts";
 import type { World } from "./world.ts";
 
@@ -25,7 +24,6 @@ const hostPort = 8080;
 const ingressPort = 9000;
 /** Without ingress. */
 const networksMax = 3;
-const secretsMax = 2;
 /** Containers on one network that are not tasks. */
 const containersMax = 4;
 
@@ -46,14 +44,16 @@ export function ask(world: World): void {
   const view = host?.peer?.view;
   if (host === undefined || view === undefined) return;
   if (world.networked && random.below(4) === 0) return askForNetworks(world, host, view);
-  if (world.secretive && random.below(6) === 0) return askForSecrets(world, host, view);
+  if (world.secretive && random.below(4) === 0) {
+    return askForContents(world, host, view, someId(world, "c"));
+  }
   const services = view.services();
   const roll = random.below(10);
   if (services.length === 0 || (roll < 3 && services.length < servicesMax)) {
     const id = someId(world, "s") as ServiceId;
-    const spec = newSpec(world, serviceName(world.count("service")));
-    const whole = connected(world, view, withSecret(world, view, spec));
-    return world.ask(host, [{ kind: "createService", id, spec: whole }], {
+    const bare = newSpec(world, serviceName(world.count("service")));
+    const spec = withContents(world, view, connected(world, view, bare));
+    return world.ask(host, [{ kind: "createService", id, spec }], {
       kind: "create",
       service: id,
     });
@@ -73,41 +73,6 @@ export function ask(world: World): void {
 function credentials(world: World): Credentials {
   const someNew = { registryAuth: sealedText(world.newest(), someId(world, "auth")) };
   return pick<Credentials>(world, [someNew, { registryAuthFrom: "previous-spec" }, {}, {}]);
-}
-
-/** Text as if sealed with the newest key. */
-export function sealedText(view: View, text: string): Sealed {
-  return { key: newestKey(view) ?? "", sealed: new TextEncoder().encode(text.padEnd(40, ".")) };
-}
-
-/** Creates secrets, gives them new content, and removes them. */
-function askForSecrets(world: World, host: SimHost, view: View): void {
-  const { random } = world;
-  const secrets = view.secrets();
-  const sealed = sealedText(view, someId(world, "data"));
-  if (secrets.length === 0 || (random.below(4) === 0 && secrets.length < secretsMax)) {
-    const id = someId(world, "x") as SecretId;
-    const spec = { Name: `secret${world.count("secret")}`, Labels: {} };
-    const content = { version: 1, ...sealed };
-    return world.ask(host, [{ kind: "createSecret", id, spec, content }]);
-  }
-  const { ID: id, Version, Gam } = pick(world, secrets);
-  if (random.below(4) === 0) return world.ask(host, [{ kind: "removeSecret", id }]);
-  const content = { version: Gam.last + 1, ...sealed };
-  const basedOn = Version.Index;
-  world.ask(host, [{ kind: "updateSecret", id, labels: {}, content, basedOn }]);
-}
-
-/** Gives most services one of the secrets. */
-function withSecret(world: World, view: View, spec: ServiceSpec): ServiceSpec {
-  const secrets = view.secrets();
-  if (secrets.length === 0 || world.random.below(4) === 0) return spec;
-  const { ID: SecretID, Spec } = pick(world, secrets);
-  const File = { Name: "key", UID: "0", GID: "0", Mode: 0o444 };
-  const Secrets = [{ File, SecretID, SecretName: Spec.Name }];
-  const { TaskTemplate } = spec;
-  const ContainerSpec = { ...TaskTemplate.ContainerSpec, Secrets };
-  return { ...spec, TaskTemplate: { ...TaskTemplate, ContainerSpec } };
 }
 
 /** Creates and removes networks, and attaches and detaches containers that are not tasks. */
@@ -286,6 +251,7 @@ function connected(world: World, view: View, spec: ServiceSpec): ServiceSpec {
 }
 
 function changed(world: World, { Spec }: Service, view: View): ServiceSpec {
+  if (world.secretive && world.random.below(4) === 0) return withContents(world, view, Spec);
   if (world.networked && world.random.below(4) === 0) return connected(world, view, Spec);
   if (world.random.below(2) === 0 && Spec.Mode.Replicated !== undefined) {
     return { ...Spec, Mode: { Replicated: { Replicas: world.random.below(7) } } };

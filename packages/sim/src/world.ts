@@ -41,8 +41,8 @@ import type { Fact, Teller } from "./story/teller.ts";
 const codecEvery = 16;
 /** One in this many histories has no networks. */
 const bareEvery = 4;
-/** One in this many histories has secrets. */
-const secretsEvery = 8;
+/** One in this many histories has secrets and configs. */
+const secretsEvery = 3;
 /** In one of this many histories all hosts that join are workers. */
 const workersEvery = 5;
 /** Prefix length of subnets: small enough that a leaked address is noticed, large enough for all requests. */
@@ -74,7 +74,7 @@ export class World {
   readonly checkers = new Checkers();
   /** Services have networks and published ports. */
   readonly networked: boolean;
-  /** Services have secrets, and hosts sometimes do not get them. */
+  /** Services have secrets and configs, and hosts sometimes do not get them. */
   readonly secretive: boolean;
   /** Role of hosts that join later. */
   readonly joinsAs: NodeRole;
@@ -99,7 +99,7 @@ export class World {
     assert(seed > 0, "seed must be positive");
     this.random = seededRandom(seed * 2654435761);
     this.networked = seed % bareEvery !== 3;
-    this.secretive = seed % secretsEvery === 6;
+    this.secretive = seed % secretsEvery === 1;
     this.joinsAs = seed % workersEvery === 2 ? "worker" : "manager";
     this.releases = releasesOf(seed, planted.unnamedChange);
     this.#codec = seed % codecEvery === 0;

@@ -10,7 +10,9 @@ export type PlanFault =
   /** A task on a lost node and its replacement both stay: a slot has two when the node is back. */
   | "doubles-kept"
   /** A replacement does not wait until the old task has stopped. */
-  | "replacement-does-not-wait";
+  | "replacement-does-not-wait"
+  /** New tasks get no version of secrets and configs. */
+  | "content-forgotten";
 
 export type PlanFaults = ReadonlySet<PlanFault>;
 export const noPlanFaults: PlanFaults = new Set();

@@ -60,7 +60,8 @@ export class Situation {
     this.mint = mint;
     this.faults = faults;
     this.#changesMax = changesMax;
-    this.contents = currentContents(view, service.Spec.TaskTemplate);
+    const isForgotten = faults.has("content-forgotten");
+    this.contents = isForgotten ? {} : currentContents(view, service.Spec.TaskTemplate);
     this.#upToDate = new UpToDate(service, view);
   }
 

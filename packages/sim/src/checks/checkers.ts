@@ -9,6 +9,7 @@ import { compareStates, type Event, isLeaving, type Task, type View } from "@gam
 import type { EngineAction } from "@gam/worker";
 import type { SimHost } from "../hosts/host.ts";
 import { Breach } from "./breach.ts";
+import { hasContentsOfTasks } from "./contents.ts";
 import { Ledger } from "./ledger.ts";
 import { Succession } from "./succession.ts";
 
@@ -72,6 +73,7 @@ export class Checkers {
       );
     }
     this.#entries.set(place, { digest, by: host.id });
+    if (host.peer !== undefined) hasContentsOfTasks(host.peer.view);
     for (const event of events) {
       this.#look(event, index);
       this.#ledger.take(event);

@@ -4,10 +4,9 @@
  * For a world in which nothing happens any more: then all differences must go in bounded time. Does
  * not decide how long that may take (storm.ts).
  */
-import { type NodeId, sameValue } from "@gam/core";
+import type { NodeId } from "@gam/core";
 import { planNode, unroutedPairs } from "@gam/network";
 import {
-  currentContents,
   isTerminal,
   isWanted,
   meetsConstraints,
@@ -20,6 +19,7 @@ import {
 } from "@gam/state";
 import { restless, type SimHost } from "../hosts/host.ts";
 import type { Checkers } from "./checkers.ts";
+import { idleContent, outdatedContent } from "./contents.ts";
 import { addressesMissing } from "./ledger.ts";
 
 /** Usage is measured every second and sent at least every ten, by clocks that differ by at most 4 s. */
@@ -48,6 +48,7 @@ export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string
     containersMissing(hosts, view) ??
     addressesMissing(view) ??
     routesMissing(view) ??
+    idleContent(view) ??
     rootMissing(view)
   );
 }
@@ -151,14 +152,10 @@ function missingOf(service: Service, view: View): string | undefined {
   if (idle !== undefined) return `slot ${idle.Slot} is ${idle.Status.State}`;
   if (waiting.length !== places - fits)
     return `${waiting.length} tasks wait, although ${fits} of ${places} fit`;
-  const template = service.Spec.TaskTemplate;
-  const contents = currentContents(view, template);
-  const old = wanted.find(
-    ({ Spec, Gam }) =>
-      imageOf({ Spec }) !== imageOf({ Spec: template }) || !sameValue(Gam.contents, contents),
-  );
-  if (old === undefined || moving || status?.endsWith("paused")) return undefined;
-  return `slot ${old.Slot} is out of date`;
+  const old = wanted.find((task) => imageOf(task) !== imageOf({ Spec: service.Spec.TaskTemplate }));
+  const stale = old ?? outdatedContent(service, view);
+  if (stale === undefined || moving || status?.endsWith("paused")) return undefined;
+  return `slot ${stale.Slot} is out of date`;
 }
 
 function missingOfJob({ ID, Spec, JobStatus }: Service, view: View): string | undefined {

@@ -30,6 +30,9 @@ export const planted = {
   "reconciler: what replaces a task does not wait for it": {
     peer: { orchestrator: new Set(["replacement-does-not-wait"]) },
   },
+  "reconciler: new tasks get no secrets": {
+    peer: { orchestrator: new Set(["content-forgotten"]) },
+  },
   "allocator: addresses of services count as free": {
     peer: { allocator: new Set(["services-forgotten"]) },
   },
