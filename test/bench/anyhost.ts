@@ -6,7 +6,7 @@
  * Three hosts. A peer that does not lead is asked over its socket, as clients do. In each round:
  * - the time from the creation of an exec until the first byte of its output, on another host and on this one;
  * - the bytes a second of `docker cp` (the archive calls) of one large file, from another host and to it;
- * - the bytes a second of a bare stream of the mesh between two processes on the same two hosts (mesh-stream.ts).
+ * - the bytes a second of a bare stream of the mesh between two processes on the same two hosts (support/mesh-stream.ts).
  * RSS of both agents is read every 50 ms during the copies.
  */
 import { readFileSync } from "node:fs";
@@ -103,7 +103,7 @@ async function upMBs(host: Host, from: string, to: string): Promise<number> {
 
 /** Bytes a second of a bare stream of the mesh, in MB: two processes, one on each host. */
 async function bareMBs(from: Host, to: Host, round: number): Promise<number> {
-  const program = join(import.meta.dirname, "mesh-stream.ts");
+  const program = join(import.meta.dirname, "support/mesh-stream.ts");
   const server = await from.spawn(`bare-stream-${round}`, ["node", program, "serve", from.address]);
   try {
     let token: string | undefined;

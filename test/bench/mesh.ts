@@ -9,7 +9,7 @@
 import { buffer } from "node:stream/consumers";
 import { MeshWorld, until } from "../../packages/mesh/src/testing/mesh-world.ts";
 import { median } from "../lab/load/bare.ts";
-import { bareRoundTripsMs } from "./bare-round-trip.ts";
+import { bareRoundTripsMs } from "./support/bare-round-trip.ts";
 import { print, printRatio } from "./support/figures.ts";
 import { benchOptions } from "./support/options.ts";
 

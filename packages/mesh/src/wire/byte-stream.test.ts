@@ -111,3 +111,17 @@ test("the reader may hang up, and the writer learns it", async () => {
   stream.destroy();
   assert.equal(await told, "UNREACHABLE");
 });
+
+test("what is written at once arrives as one piece", async () => {
+  const [a, b] = await two();
+  b.mesh.handleStream("corked", (_, __, stream) => {
+    stream.cork();
+    for (const text of ["5\r\n", "hello", "\r\n"]) stream.write(text);
+    stream.uncork();
+    stream.end();
+  });
+  const stream = await a.mesh.stream(b.nodeId, "corked", new Uint8Array());
+  const pieces: string[] = [];
+  for await (const piece of stream as AsyncIterable<Buffer>) pieces.push(piece.toString());
+  assert.deepEqual(pieces, ["5\r\nhello\r\n"]);
+});

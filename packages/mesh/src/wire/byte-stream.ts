@@ -188,6 +188,15 @@ class PeerStream extends Duplex {
     this.#pump();
   }
 
+  /** One frame for what was corked, such as the parts of an HTTP chunk, instead of one for each write. */
+  override _writev(
+    chunks: readonly { readonly chunk: Uint8Array }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#waiting = { rest: Buffer.concat(chunks.map(({ chunk }) => chunk)), done };
+    this.#pump();
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.say(tag.end);
     this.#ended.here = true;

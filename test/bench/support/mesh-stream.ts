@@ -1,11 +1,11 @@
 /**
  * One end of a bare stream of the mesh, as a program of its own for anyhost.ts.
  *
- *   node test/bench/mesh-stream.ts serve ADDRESS              prints READY TOKEN, then serves bytes until it is killed
- *   node test/bench/mesh-stream.ts read ADDRESS TOKEN MEGABYTES    prints the megabytes a second
+ *   node test/bench/support/mesh-stream.ts serve ADDRESS              prints READY TOKEN, then serves bytes until it is killed
+ *   node test/bench/support/mesh-stream.ts read ADDRESS TOKEN MEGABYTES    prints the megabytes a second
  */
 import { once } from "node:events";
-import { MeshWorld } from "../../packages/mesh/src/testing/mesh-world.ts";
+import { MeshWorld } from "../../../packages/mesh/src/testing/mesh-world.ts";
 
 const mega = 1_000_000;
 const pieceBytes = 64 * 1024;
