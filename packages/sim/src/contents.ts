@@ -66,8 +66,10 @@ function someOf<Holder>({ random }: World, all: readonly Holder[]): Holder | und
   return all[random.below(all.length)];
 }
 
-/** Returns: the spec with some of the secrets and configs as files. */
-export function withContents({ random }: World, view: View, spec: ServiceSpec): ServiceSpec {
+/** Returns: the spec with some of the secrets and configs as files, where there are any. */
+export function withContents(world: World, view: View, spec: ServiceSpec): ServiceSpec {
+  if (!world.secretive) return spec;
+  const { random } = world;
   const File = (Name: string) => ({ Name, UID: "0", GID: "0", Mode: 292 });
   const Secrets = view
     .secrets()
