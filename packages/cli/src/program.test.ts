@@ -92,6 +92,7 @@ for (const args of [
   ["join"],
   ["token", "--role", "king"],
   ["stack", "deploy", "x"],
+  ["stack", "deploy", "-c", "x.yml", "--detach=maybe", "x"],
 ]) {
   test(`gam ${args.join(" ")} is wrong usage`, async () => {
     const { exit, printed, complained } = await gam(args);
@@ -255,4 +256,13 @@ test("gam doctor exits with 1 when something is wrong, also with --json", async 
     assert.equal(json.exit, exit);
     assert.deepEqual(JSON.parse(json.printed), report);
   }
+});
+
+test("gam stack config takes files that are separated by commas", async () => {
+  const [one, two] = [join(folder, "one.yml"), join(folder, "two.yml")];
+  writeFileSync(one, "services: {a: {image: x}}\n");
+  writeFileSync(two, "services: {a: {tty: true}}\n");
+  const { exit, printed } = await gam(["stack", "config", "-c", `${one},${two}`]);
+  assert.equal(exit, 0);
+  assert.equal(printed, 'services:\n  a:\n    image: x\n    tty: true\nversion: "3.13"');
 });

@@ -192,8 +192,8 @@ function addStackCommands(
     command
       .requiredOption(
         "-c, --compose-file <file>",
-        'stack file, "-" for standard input; repeat for files that override it',
-        (file: string, before: string[] | undefined) => [...(before ?? []), file],
+        'stack file, "-" for standard input; repeat, or use commas, for files that override it',
+        (files: string, before: string[] | undefined) => [...(before ?? []), ...files.split(",")],
       )
       .option("--profile <profile>", "also services of this profile; * for all", collect, none);
   files(stack.command("deploy").alias("up"))
