@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import type { NodeId } from "@gam/core";
+import { GamError, type NodeId } from "@gam/core";
 import { type MeshPeer, MeshWorld } from "./testing/mesh-world.ts";
 import { issueCertificate } from "./trust/certificate.ts";
 import { type Credentials, newestRoot } from "./trust/credentials.ts";
@@ -137,4 +137,34 @@ test("a worker cannot begin it, and a second next key replaces the first", async
   await Promise.all([b, c].map((peer) => world.kept(peer, "the first", holds(first))));
   const second = await offer(b, all);
   await Promise.all([a, c].map((peer) => world.kept(peer, "the second", holds(second))));
+});
+
+const refusal = new GamError("STALE_VERSION", "update out of sequence");
+
+test("a next root key becomes the root key while another one is offered, and is not lost", async () => {
+  const { a, b, c, all } = await meshOfThree();
+  const first = await offer(a, all);
+  await Promise.all([b, c].map((peer) => world.kept(peer, "the first", holds(first))));
+  const offered = a.mesh.offerNextRoot(async () => {
+    world.roots = { current: first };
+    throw refusal;
+  });
+  await assert.rejects(offered, refusal);
+  assert.deepEqual(a.mesh.credentials?.rootPublicKey, first);
+  assert(a.mesh.credentials?.rootPrivateKey !== undefined);
+  assert.equal(a.mesh.credentials?.next, undefined);
+});
+
+test("a refused offer leaves the next root key that the state shows", async () => {
+  const { a, all } = await meshOfThree();
+  const first = await offer(a, all);
+  const before = a.mesh.credentials?.next;
+  await assert.rejects(
+    a.mesh.offerNextRoot(async () => {
+      throw refusal;
+    }),
+    refusal,
+  );
+  assert.deepEqual(a.mesh.credentials?.next?.rootPublicKey, first);
+  assert.deepEqual(a.mesh.credentials?.next, before);
 });

@@ -56,6 +56,11 @@ export class OwnMembership {
   #renewing = false;
   /** This peer has made the next root key, and the state may not show it yet. */
   #offering = false;
+  /**
+   * The next root key that the last offer gives up. It still counts if that offer is refused, or comes too late: it
+   * may be the only copy of what is the root key by now.
+   */
+  #givenUp: NextRootCredentials | undefined;
 
   constructor(options: OwnMembershipOptions) {
     this.#options = options;
@@ -99,6 +104,7 @@ export class OwnMembership {
     const { rootPrivateKey, rootPublicKey } = credentials;
     const next = makeNextRoot(credentials, rootPrivateKey, identity, clock.wallMs());
     this.#offering = true;
+    this.#givenUp = credentials.next ?? this.#givenUp;
     try {
       await this.#keep({ ...credentials, next });
       await offer(next, rootPublicKey);
@@ -113,12 +119,20 @@ export class OwnMembership {
     const credentials = this.#credentials;
     if (roots === undefined || credentials === undefined) return;
     const { rootPublicKey, clusterId, next } = credentials;
-    if (next !== undefined && equalBytes(roots.current, next.rootPublicKey)) {
-      return this.#replaceRoot(credentials, next);
+    const own = [next, this.#givenUp].filter((one) => one !== undefined);
+    const current = own.find((one) => equalBytes(roots.current, one.rootPublicKey));
+    if (current !== undefined) {
+      this.#givenUp = undefined;
+      return this.#replaceRoot(credentials, current);
     }
     const told = roots.next;
     if (told === undefined || this.#offering || !equalBytes(roots.current, rootPublicKey)) return;
-    if (next !== undefined && equalBytes(told.rootPublicKey, next.rootPublicKey)) return;
+    const known = own.find((one) => equalBytes(told.rootPublicKey, one.rootPublicKey));
+    if (known !== undefined) {
+      this.#givenUp = undefined;
+      if (known !== next) void this.#keep({ ...credentials, next: known });
+      return;
+    }
     if (!isNextRoot(rootPublicKey, clusterId, told)) {
       this.#options.log.error({}, "The next root key is not signed by the root key: not trusted");
       return;
