@@ -100,3 +100,16 @@ test("fields that differ in case are found, in services, networks and containers
     /^Could not attach to network lower: the engine has no network/,
   );
 });
+
+test("a new service has its ports and addresses at once", async () => {
+  const { body } = await rig.call("POST", "/services/create", {
+    ...spec("shown", []),
+    EndpointSpec: { Ports: [{ TargetPort: 80 }, { TargetPort: 81, PublishedPort: 8081 }] },
+  });
+  const { Endpoint } = (await rig.call("GET", `/services/${body.ID}`)).body;
+  assert.deepEqual(
+    Endpoint.Ports.map(({ PublishedPort }: { PublishedPort: number }) => PublishedPort > 0),
+    [true, true],
+  );
+  assert.match(Endpoint.VirtualIPs[0].Addr, /^10\.\d+\.\d+\.\d+\/\d+$/);
+});

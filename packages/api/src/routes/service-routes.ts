@@ -10,10 +10,12 @@ import {
   type Service,
   type ServiceMode,
   type ServiceSpec,
+  serviceNetworks,
   type View,
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
+import { awaitView } from "../engine/await-view.ts";
 import { type EngineNames, networksById, withEngineNetworks } from "../engine/service-networks.ts";
 import { ApiError } from "../request/api-error.ts";
 import { askedVersion } from "../request/api-version.ts";
@@ -32,6 +34,11 @@ interface Ref {
 type ServiceUpdate = Extract<AskedChange, { kind: "updateService" }>;
 
 const filterKeys = ["id", "label", "mode", "name", "runtime"];
+/**
+ * How long a creation waits for ports and addresses, so that a client that inspects the service at once sees them,
+ * as in Swarm.
+ */
+const endpointMsMax = 1000;
 const unimplemented = "rpc error: code = Unimplemented desc =";
 
 export function serviceRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -57,6 +64,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
       const registryAuth = auth === undefined ? undefined : door.sealer().sealCredentials(id, auth);
       return { kind: "createService", id, spec, registryAuth };
     });
+    await awaitView(door, (view) => hasEndpoint(view, id) || undefined, endpointMsMax);
     return reply.code(201).send({ ID: id });
   });
 
@@ -95,6 +103,18 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     await write(context, [{ kind: "removeService", id: ID }]);
     return reply.send();
   });
+}
+
+/** Whether the leader has given the service its published ports and its addresses, or the service is gone. */
+function hasEndpoint(view: View, id: ServiceId): boolean {
+  const service = view.service(id);
+  if (service === undefined) return true;
+  const { Spec, Endpoint } = service;
+  const held = new Set(Endpoint.VirtualIPs?.map(({ NetworkID }) => NetworkID));
+  return (
+    (Spec.EndpointSpec?.Ports ?? []).length === (Endpoint.Ports ?? []).length &&
+    serviceNetworks(service, view).every(({ Id }) => held.has(Id))
+  );
 }
 
 function isListed({ ID, Spec }: Service, filters: Filters): boolean {

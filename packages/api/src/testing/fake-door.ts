@@ -26,6 +26,7 @@ import {
   networkNeed,
   newestKey,
   newIngressNetwork,
+  type PortConfig,
   type Sealed,
   type SealedForRoots,
   type Service,
@@ -74,6 +75,7 @@ export class FakeDoor implements ClusterDoor {
   /** Networks for which ensureNetwork() was called. */
   readonly ensured: NetworkId[] = [];
   #addresses = 1;
+  #ports = 30_000;
   #state: ClusterState = "inactive";
   #unlockKeys = 0;
   #nowMs = Date.UTC(2026, 10, 20, 12);
@@ -335,17 +337,31 @@ export class FakeDoor implements ClusterDoor {
     for (const service of this.store.services()) {
       const known = service.Endpoint.VirtualIPs ?? [];
       const networks = serviceNetworks(service, this.store);
-      if (networks.every(({ Id }) => known.some(({ NetworkID }) => NetworkID === Id))) continue;
+      const wanted = service.Spec.EndpointSpec?.Ports ?? [];
+      const hasPorts = wanted.length === (service.Endpoint.Ports ?? []).length;
+      const hasVips = networks.every(({ Id }) => known.some(({ NetworkID }) => NetworkID === Id));
+      if (hasPorts && hasVips) continue;
+      const Ports = wanted.map((port) => this.#withNumber(port));
       const VirtualIPs = networks.map((one) => ({
         NetworkID: one.Id,
         Addr: `${this.#address(one)}/24`,
       }));
-      const endpoint = { ...service.Endpoint, VirtualIPs };
+      const endpoint = {
+        ...service.Endpoint,
+        ...(Ports.length > 0 && { Ports }),
+        ...(VirtualIPs.length > 0 && { VirtualIPs }),
+      };
       changes.push({ kind: "setEndpoint", id: service.ID, endpoint });
     }
     if (changes.length === 0) return;
     this.apply(changes);
     this.#settleNetworks();
+  }
+
+  #withNumber(port: PortConfig): PortConfig {
+    if (port.PublishedPort || port.PublishMode === "host") return port;
+    this.#ports += 1;
+    return { ...port, PublishedPort: this.#ports };
   }
 
   /** Returns: an address that was never used. */
