@@ -418,7 +418,8 @@ test("services join and leave networks, and show where they are", { skip }, asyn
     "inspect",
     "web",
     "--format",
-    "{{(index .Endpoint.VirtualIPs 0).Addr}}",
+    // The first one is in the ingress network.
+    "{{(index .Endpoint.VirtualIPs 1).Addr}}",
   );
   assert.equal(vip, `${verbose.Services.web.VIP}/24`);
   assert.deepEqual(
