@@ -40,6 +40,7 @@ export {
 export {
   deafTo,
   type EngineResolver,
+  type InnerPorts,
   type ResolverRoute,
   resolverRoute,
 } from "./tables/resolver-route.ts";

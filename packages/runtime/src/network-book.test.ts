@@ -186,7 +186,7 @@ test("sandboxes are those of containers in gam's networks, each inspected once",
   const sandbox = (endpoint: string, isMixed: boolean): Sandbox => ({
     path: "/run/netns/web",
     endpoints: [{ endpoint, ...place }],
-    resolver: { servers: ["192.0.2.53"], isChosen: true, isMixed },
+    resolver: { servers: ["192.0.2.53"], isChosen: true, asksHost: true, isMixed },
   });
   const web = sandbox("e1", true);
   assert.deepEqual(await book.sandboxes(), [web]);

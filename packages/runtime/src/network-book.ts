@@ -258,7 +258,7 @@ export class NetworkBook {
     if (path === "" || places.length === 0) return undefined;
     const chosen = found.HostConfig?.Dns ?? [];
     const resolver = {
-      servers: await engineServers(chosen, found.ResolvConfPath ?? ""),
+      ...(await engineServers(chosen, found.ResolvConfPath ?? "")),
       isMixed: Object.values(Networks).some(({ NetworkID = "" }) => !own.has(NetworkID)),
       isChosen: chosen.length > 0,
     };

@@ -3,10 +3,10 @@ import { test } from "node:test";
 import type { NetworkId, NodeId } from "@gam/core";
 import type { NodePlan } from "../plan/node-plan.ts";
 import { planNode } from "../plan/plan-node.ts";
-import { TestCluster } from "../testing/index.ts";
+import { asSafe, TestCluster } from "../testing/index.ts";
 import { containerTable } from "./container-table.ts";
 import { wholeTable } from "./nft-table.ts";
-import { deafTo, resolverRoute } from "./resolver-route.ts";
+import { deafTo, type InnerPorts, resolverRoute } from "./resolver-route.ts";
 
 function planOf(): NodePlan {
   const cluster = new TestCluster();
@@ -103,6 +103,27 @@ for (const { name, networks, servers, want } of cases) {
     if (want !== "none") assert.equal(route?.own, ownIn(want));
   });
 }
+
+test("a resolver that asks the host's loopback gets the container's queries only from the agent", () => {
+  const plan = planOf();
+  const front = "front" as NetworkId;
+  const joined = [{ network: front, address: ownIn("front") }];
+  const inner = asSafe<InnerPorts>({ udp: 40_001, tcp: 40_002 });
+  const resolver = { servers: [], inner, isMixed: true };
+  const route = resolverRoute(plan, joined, resolver);
+  const text = wholeTable(containerTable(plan, [front], route));
+  const names = "meta l4proto { tcp, udp } th dport 53";
+  const fromAgent = "ip saddr 10.2.0.1 ip daddr 10.2.0.99";
+  for (const line of [
+    `ip daddr 127.0.0.11 ${names} dnat to 10.2.0.1`,
+    `${fromAgent} udp dport 40001 dnat to 127.0.0.11:40001`,
+    `${fromAgent} tcp dport 40001 dnat to 127.0.0.11:40002`,
+    'iifname != "lo" ip daddr 127.0.0.0/8 drop',
+  ]) {
+    assert.ok(text.includes(line), line);
+  }
+  assert.equal(deafTo(plan, joined, resolver), undefined);
+});
 
 test("a container whose resolver asks nobody by IPv4 is deaf to its networks", () => {
   const joined = [{ network: "front" as NetworkId, address: ownIn("front") }];

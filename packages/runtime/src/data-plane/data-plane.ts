@@ -29,6 +29,7 @@ import { existsSync } from "node:fs";
 import { type NetworkId, rethrowInvariant } from "@gam/core";
 import { hostTable, type NodePlan, wallTable6 } from "@gam/network";
 import type { NetworkPlan } from "@gam/state";
+import type { RedirectedServers } from "../dns/dns-server.ts";
 import { AuditClock } from "./audit-clock.ts";
 import { ConfinedRoutes } from "./confined-routes.ts";
 import { FastPath } from "./fast-path.ts";
@@ -61,7 +62,7 @@ export interface DataPlaneOptions {
   readonly log: DataPlaneLog;
   readonly run?: Run;
   /** Called with the name servers of containers whose queries come to this node's gateways instead. */
-  readonly onUpstreams?: (upstreams: ReadonlyMap<string, readonly string[]>) => void;
+  readonly onUpstreams?: (upstreams: ReadonlyMap<string, RedirectedServers>) => void;
 }
 
 const auditEveryMs = 15_000;
@@ -436,5 +437,5 @@ export class DataPlane {
 function deafNotice(networks: readonly string[]): string | undefined {
   if (networks.length === 0) return undefined;
   const names = networks.map((name) => `"${name}"`).join(", ");
-  return `Some containers on this host cannot resolve the names of network ${names}: they were started in another network, and the engine asks only name servers on the host's own loopback for them. Start them in the network, or with --dns and an address that is not the loopback's`;
+  return `Some containers on this host cannot resolve the names of network ${names}: they were started in another network, and the engine asks only name servers on the host's loopback for them. Start them in the network, or with --dns and an address that is not the loopback's`;
 }

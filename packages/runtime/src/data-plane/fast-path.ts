@@ -23,6 +23,7 @@ import {
   containerTable,
   type DeviceName,
   deafTo,
+  type EngineResolver,
   type FastPlace,
   fastPathTable,
   goneAddresses,
@@ -38,11 +39,13 @@ import {
   tableChange,
   wholeTable,
 } from "@gam/network";
+import type { RedirectedServers } from "../dns/dns-server.ts";
 import { CommandFailed, type Run } from "./kernel/command.ts";
 import { PacketFilter } from "./kernel/packet-filter.ts";
 import {
   enter,
   hostEnds,
+  innerPorts,
   type Sandbox,
   type SandboxEndpoint,
   type SandboxResolver,
@@ -58,12 +61,16 @@ const anewMs = 600_000;
 const leaseMs = 10_000;
 /** Time between checks for connections that the host translates. Each reads the kernel's whole conntrack table. */
 const proveMs = 10_000;
+const dnsPort = 53;
+const loopSettings = ["route_localnet", "accept_local"];
 const empty = "table ip gam {\n}\ndelete table ip gam\n";
 
 /** A container that can be entered. */
 interface Guest {
   readonly run: Run;
   resolver: SandboxResolver | undefined;
+  /** Loopback addresses are routed in its namespace, for the engine's resolver. */
+  isLoopRouted: boolean;
   endpoints: readonly SandboxEndpoint[];
   /** MAC to the host's end of the link. */
   ends: ReadonlyMap<string, DeviceName>;
@@ -140,13 +147,13 @@ export class FastPath {
     }
   }
 
-  /** Address of a container whose own name servers do not get its queries any more, to these servers. */
-  upstreams(plan: NodePlan): ReadonlyMap<string, readonly string[]> {
+  /** By address of a container: the servers that its queries would go to without a rule inside of it. */
+  upstreams(plan: NodePlan): ReadonlyMap<string, RedirectedServers> {
     return new Map(
-      [...this.#guests.values()].flatMap((guest): [string, readonly string[]][] => {
+      [...this.#guests.values()].flatMap((guest): [string, RedirectedServers][] => {
         const route = routeOf(guest, plan);
-        if (route === undefined || guest.resolver?.isChosen !== true) return [];
-        return guest.endpoints.map(({ address }) => [address, route.servers]);
+        const found = route && upstreamsOf(route, guest.resolver?.isChosen);
+        return found === undefined ? [] : guest.endpoints.map(({ address }) => [address, found]);
       }),
     );
   }
@@ -195,7 +202,7 @@ export class FastPath {
       if (known === undefined && !(await exists(path))) continue;
       const guest = known ?? newGuest(enter(this.#run, path));
       this.#guests.set(path, guest);
-      guest.resolver = resolver;
+      guest.resolver = resolver && { ...resolver, ...innerOf(guest.resolver) };
       if (isComplete(guest) && endpointsOf(guest.endpoints) === endpointsOf(endpoints)) continue;
       guest.endpoints = endpoints;
       guest.ends = new Map();
@@ -209,6 +216,7 @@ export class FastPath {
       this.#run,
       now.map(({ run }) => run),
     );
+    await eachOf(now, findInner);
     for (const [index, guest] of now.entries()) {
       guest.ends = ends[index] ?? new Map();
       guest.failures = isComplete(guest) ? 0 : guest.failures + 1;
@@ -302,14 +310,62 @@ async function translate(guest: Guest, plan: NodePlan): Promise<void> {
     (await isLoaded(guest.run, `${empty}${wholeTable(table)}`));
   guest.failures = isDone ? 0 : guest.failures + 1;
   // A table that cannot be updated would send connections to old backends, so it is removed.
-  if (guest.failures === triesMax) await isLoaded(guest.run, empty);
+  if (guest.failures === triesMax) {
+    await routeLoopback(guest, false);
+    await isLoaded(guest.run, empty);
+  }
   if (!isDone) return;
+  // After the table, which has the guard.
+  await routeLoopback(guest, routeOf(guest, plan)?.inner !== undefined);
   guest.table = table;
   guest.writtenMs = performance.now();
 }
 
 function routeOf({ endpoints, resolver }: Guest, plan: NodePlan): ResolverRoute | undefined {
   return resolver && resolverRoute(plan, endpoints, resolver);
+}
+
+/** `undefined`: the host's servers. */
+function upstreamsOf(
+  { own, servers, inner }: ResolverRoute,
+  isChosen = false,
+): RedirectedServers | undefined {
+  if (inner !== undefined) {
+    return { servers: [{ address: own, port: inner.udp }], isEngine: true };
+  }
+  const found = servers.map((address) => ({ address, port: dnsPort }));
+  return isChosen ? { servers: found, isEngine: false } : undefined;
+}
+
+function innerOf(resolver: SandboxResolver | undefined): Pick<EngineResolver, "inner"> {
+  return resolver?.inner === undefined ? {} : { inner: resolver.inner };
+}
+
+/** Finds the port of the engine's resolver, where it is needed. */
+async function findInner(guest: Guest): Promise<void> {
+  const { resolver, run } = guest;
+  if (resolver === undefined || !resolver.asksHost || resolver.servers.length > 0) return;
+  const { inner: _, ...rest } = resolver;
+  try {
+    const inner = await innerPorts(run);
+    guest.resolver = { ...rest, ...(inner && { inner }) };
+  } catch (thrown) {
+    if (!(thrown instanceof CommandFailed)) throw thrown; // The container has just ended.
+  }
+}
+
+/** Lets packets from outside reach the engine's resolver. The table's guard drops all others to the loopback. */
+async function routeLoopback(guest: Guest, isWanted: boolean): Promise<void> {
+  if (guest.isLoopRouted === isWanted) return;
+  const lines = loopSettings.map((setting) => {
+    return `echo ${isWanted ? 1 : 0} > /proc/sys/net/ipv4/conf/all/${setting}`;
+  });
+  try {
+    await guest.run("sh", ["-ec", lines.join("; ")]);
+    guest.isLoopRouted = isWanted;
+  } catch (thrown) {
+    if (!(thrown instanceof CommandFailed)) throw thrown; // The container has just ended.
+  }
 }
 
 function refilled(was: NftTable, is: NftTable): string {
@@ -334,6 +390,7 @@ function newGuest(run: Run): Guest {
   return {
     run,
     resolver: undefined,
+    isLoopRouted: false,
     endpoints: [],
     ends: new Map(),
     clear: new Set(),
@@ -372,8 +429,10 @@ function placesOf(guests: readonly Guest[], { networks }: NodePlan): FastPlace[]
 }
 
 /** Removes gam's table from a container that is in none of gam's networks any more. */
-async function leave(path: string, { run, table }: Guest): Promise<void> {
+async function leave(path: string, guest: Guest): Promise<void> {
+  const { run, table } = guest;
   if (table === undefined || !(await exists(path))) return;
+  await routeLoopback(guest, false);
   await isLoaded(run, empty); // Fails when the container has just ended.
 }
 

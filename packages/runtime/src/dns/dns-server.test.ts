@@ -114,6 +114,41 @@ test("DnsServer goes on to the next name server, and asks the dead one last from
   assert.deepEqual(addressesOf(answer), ["192.0.2.8"]);
 });
 
+test("DnsServer asks the engine's resolver of a container, caches nothing of it, and nobody else", async (t) => {
+  let data = "192.0.2.7";
+  const engine = await playUpstream(t, (asked) => {
+    return asked === "beside"
+      ? { answers: [{ type: "A", name: asked, ttl: 600, data }] }
+      : { flags: 3 };
+  });
+  const host = await playUpstream(t, (asked) => ({
+    answers: [{ type: "A", name: asked, ttl: 60, data: "192.0.2.1" }],
+  }));
+  const { server, port } = await world(t, () => [host.at], planOf({ web: ["10.0.0.1"] }));
+  const ask = (name: string): Promise<DecodedPacket> =>
+    askUdp(port, { questions: [{ name, type: "A" }] });
+  server.redirect(new Map([["127.0.0.1", { servers: [engine.at], isEngine: true }]]));
+  assert.deepEqual(addressesOf(await ask("web")), ["10.0.0.1"]);
+  assert.deepEqual(addressesOf(await ask("beside")), ["192.0.2.7"]);
+  data = "192.0.2.8";
+  assert.deepEqual(addressesOf(await ask("beside")), ["192.0.2.8"]);
+  assert.equal(rcodeOf(await ask("nobody")), "NXDOMAIN");
+  assert.equal(host.ids.length, 0);
+  server.redirect(new Map());
+  assert.deepEqual(addressesOf(await ask("beside")), ["192.0.2.1"]);
+});
+
+test("DnsServer asks the host's name servers when those of a redirected container are dead", async (t) => {
+  const dead = { address: "127.0.0.1", port: await freePort() };
+  const host = await playUpstream(t, (asked) => ({
+    answers: [{ type: "A", name: asked, ttl: 60, data: "192.0.2.1" }],
+  }));
+  const { server, port } = await world(t, () => [host.at], planOf({}));
+  server.redirect(new Map([["127.0.0.1", { servers: [dead], isEngine: false }]]));
+  const answer = await askUdp(port, { questions: [{ name: "a.org", type: "A" }] });
+  assert.deepEqual(addressesOf(answer), ["192.0.2.1"]);
+});
+
 test("DnsServer passes on a refusal only when no server has an answer", async (t) => {
   const refusing = await playUpstream(t, () => ({ flags: 5 }));
   const knowing = await playUpstream(t, () => ({ flags: 3 }));

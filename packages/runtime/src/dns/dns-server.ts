@@ -25,8 +25,6 @@ import { tcpBytesMax, udpLimit, writeAnswer, writeRefusal } from "./write-answer
 const dnsPort = 53;
 /** The engine's resolver inside of containers. It would ask this server again. */
 const engineResolver = "127.0.0.11";
-/** In the key of a forwarder that may ask the host's servers, too. */
-const orHost = "host";
 /** Key of the problem "a query could not be answered". */
 const unanswered = "unanswered";
 
@@ -36,6 +34,23 @@ export interface DnsServerOptions {
   readonly upstreams?: () => Promise<readonly Upstream[]>;
   /** Default 53. */
   readonly port?: number;
+}
+
+/** The name servers of a container whose resolver's queries come here instead. */
+export interface RedirectedServers {
+  readonly servers: readonly Upstream[];
+  /**
+   * It is the engine's resolver in the container. It asks the host's servers itself, and an address of a
+   * container changes long before its answer is out of date.
+   */
+  readonly isEngine: boolean;
+}
+
+interface Way {
+  readonly servers: readonly Upstream[];
+  /** The host's servers are not asked after them. */
+  readonly isAlone: boolean;
+  readonly isUncached: boolean;
 }
 
 export interface DnsLog {
@@ -59,7 +74,7 @@ export class DnsServer {
   /** Container address to the key of its forwarder. */
   #upstreams: ReadonlyMap<string, string> = new Map();
   #planned: ReadonlyMap<string, readonly string[]> = new Map();
-  #redirected: ReadonlyMap<string, readonly string[]> = new Map();
+  #redirected: ReadonlyMap<string, RedirectedServers> = new Map();
   #names = new NameBook({ zones: [], clients: new Map(), confined: new Set() }, random);
 
   constructor({ log, upstreams, port = dnsPort }: DnsServerOptions) {
@@ -98,7 +113,7 @@ export class DnsServer {
    * Sets the name servers of containers whose resolvers ask here instead: address to servers. The host's own
    * servers are asked when these do not answer: one of them may be a gateway of a network that the container left.
    */
-  redirect(upstreams: ReadonlyMap<string, readonly string[]>): void {
+  redirect(upstreams: ReadonlyMap<string, RedirectedServers>): void {
     this.#redirected = upstreams;
     this.#chooseForwarders();
   }
@@ -111,23 +126,31 @@ export class DnsServer {
   }
 
   #chooseForwarders(): void {
-    const keyOf = (to: readonly string[]): string => addressesIn(to).join(" ");
-    this.#upstreams = new Map([
-      ...[...this.#redirected].map(([from, to]) => [from, `${keyOf(to)} ${orHost}`] as const),
-      ...[...this.#planned].map(([from, to]) => [from, keyOf(to)] as const),
-    ]);
-    const wanted = new Set(["", ...this.#upstreams.values()]);
+    const wanted = new Map<string, Way>();
+    const upstreams = new Map<string, string>();
+    const add = (from: string, way: Way): void => {
+      const key = way.servers.length === 0 ? "" : JSON.stringify(way);
+      upstreams.set(from, key);
+      if (key !== "") wanted.set(key, way);
+    };
+    for (const [from, { servers, isEngine }] of this.#redirected) {
+      add(from, { servers, isAlone: isEngine, isUncached: isEngine });
+    }
+    for (const [from, to] of this.#planned) {
+      const servers = addressesIn(to).map((address) => ({ address, port: dnsPort }));
+      add(from, { servers, isAlone: true, isUncached: false });
+    }
+    this.#upstreams = upstreams;
     for (const [key, forwarder] of this.#forwarders) {
-      if (wanted.has(key)) continue;
+      if (key === "" || wanted.has(key)) continue;
       this.#forwarders.delete(key);
       forwarder.close();
     }
-    for (const key of wanted) {
+    for (const [key, { servers, isAlone, isUncached }] of wanted) {
       if (this.#forwarders.has(key)) continue;
-      const servers = addressesIn(key.split(" ")).map((address) => ({ address, port: dnsPort }));
-      const more = key.endsWith(orHost) ? this.#hostServers : async () => [];
+      const more = isAlone ? async () => [] : this.#hostServers;
       const all = async (): Promise<readonly Upstream[]> => [...servers, ...(await more())];
-      this.#forwarders.set(key, this.#forwarderTo(all));
+      this.#forwarders.set(key, this.#forwarderTo(all, isUncached));
     }
   }
 
@@ -187,10 +210,10 @@ export class DnsServer {
     }
   }
 
-  #forwarderTo(servers: () => Promise<readonly Upstream[]>): Forwarder {
+  #forwarderTo(servers: () => Promise<readonly Upstream[]>, isUncached = false): Forwarder {
     const upstreams = async (): Promise<readonly Upstream[]> =>
       (await servers()).filter((one) => !this.#isSelf(one));
-    return new Forwarder({ upstreams, clock });
+    return new Forwarder({ upstreams, clock, isUncached });
   }
 
   #isSelf({ address }: Upstream): boolean {

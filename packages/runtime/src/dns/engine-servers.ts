@@ -16,12 +16,27 @@ import { readResolvConf } from "./resolv-conf.ts";
 const hostFiles = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 const systemdServer = "127.0.0.53";
 
+/** What the engine's resolver asks for a container. */
+export interface EngineServers {
+  /** IPv4 addresses of servers that it asks from inside of the container. */
+  readonly servers: readonly string[];
+  /** It asks servers of the host's loopback, from the host. */
+  readonly asksHost: boolean;
+}
+
 /** `chosen`: the container's own servers. `path`: its resolv.conf on the host, "" when it is not known. */
-export async function engineServers(chosen: readonly string[], path: string): Promise<string[]> {
+export async function engineServers(
+  chosen: readonly string[],
+  path: string,
+): Promise<EngineServers> {
   const text = path === "" ? "" : await textOf(path);
   const [, listed] = /^# ExtServers: \[([^\]]*)\]/m.exec(text) ?? [];
-  const servers = listed?.split(" ") ?? (chosen.length > 0 ? chosen : await hostServers());
-  return servers.filter((server) => isIPv4(server) && !server.startsWith("127."));
+  const found = listed?.split(" ") ?? (chosen.length > 0 ? chosen : await hostServers());
+  const isLoopback = (server: string): boolean => /^(host\()?127\./.test(server);
+  return {
+    servers: found.filter((server) => isIPv4(server) && !isLoopback(server)),
+    asksHost: found.some(isLoopback),
+  };
 }
 
 async function hostServers(): Promise<string[]> {

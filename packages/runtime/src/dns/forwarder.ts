@@ -23,6 +23,8 @@ export interface ForwarderOptions {
   /** The host's name servers, best first; never one that would ask this server again. */
   readonly upstreams: () => Promise<readonly Upstream[]>;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** Caches no answers: the servers themselves change them before their time. */
+  readonly isUncached?: boolean;
 }
 
 export interface Found {
@@ -33,13 +35,14 @@ export interface Found {
 export class Forwarder {
   readonly #upstreams: () => Promise<readonly Upstream[]>;
   readonly #clock: Pick<Clock, "monotonicMs">;
-  readonly #cache = new AnswerCache();
+  readonly #cache: AnswerCache | undefined;
   readonly #inFlight = new Map<string, Promise<ForwardedAnswer | undefined>>();
   readonly #askers = new Map<string, number>();
   readonly #shunnedUntilMs = new Map<string, number>();
   readonly #closing = new AbortController();
 
-  constructor({ upstreams, clock }: ForwarderOptions) {
+  constructor({ upstreams, clock, isUncached = false }: ForwarderOptions) {
+    this.#cache = isUncached ? undefined : new AnswerCache();
     this.#upstreams = upstreams;
     this.#clock = clock;
   }
@@ -54,7 +57,7 @@ export class Forwarder {
    */
   resolve(query: DnsQuery, from: string): Found | Promise<Found | undefined> | undefined {
     const key = keyOf(query);
-    const kept = this.#cache.get(key, this.#clock.monotonicMs());
+    const kept = this.#cache?.get(key, this.#clock.monotonicMs());
     if (kept !== undefined) return kept;
     const answer = this.#inFlight.get(key) ?? this.#begin(key, query, from);
     return answer?.then((one) => one && { answer: one, ageSeconds: 0 });
@@ -70,7 +73,7 @@ export class Forwarder {
     this.#askers.set(from, asking + 1);
     const answer = this.#ask(query)
       .then((one) => {
-        if (one !== undefined) this.#cache.put(key, one, this.#clock.monotonicMs());
+        if (one !== undefined) this.#cache?.put(key, one, this.#clock.monotonicMs());
         return one;
       })
       .finally(() => {

@@ -47,7 +47,7 @@ const listeners: readonly Listener[] = [
     program: "ip",
     args: ["-o", "monitor", "link", "address", "neigh", "netconf"],
     ear: { family: 0, group: 1 << 0 }, // NETLINK_ROUTE, RTNLGRP_LINK
-    own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-|^ipv4 (?:all|dev gam\S+) .*\bforwarding off/,
+    own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-|^(?:inet|ipv4) (?:dev )?all .*\bforwarding off/,
     port: /^\d+: .*\bmaster gam-/,
   },
   {

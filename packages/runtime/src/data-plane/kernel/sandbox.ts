@@ -5,7 +5,13 @@
  * exist, while a reused process id could lead into another namespace.
  */
 import { check, type NetworkId } from "@gam/core";
-import { type DeviceName, deviceName, type EngineResolver } from "@gam/network";
+import {
+  type DeviceName,
+  deviceName,
+  type EngineResolver,
+  type InnerPorts,
+  safePort,
+} from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
 import { listLinks } from "./read-links.ts";
 
@@ -21,6 +27,8 @@ export interface Sandbox {
 export interface SandboxResolver extends EngineResolver {
   /** The container has name servers of its own; otherwise the servers are the host's. */
   readonly isChosen: boolean;
+  /** It asks servers of the host's loopback, from the host. */
+  readonly asksHost: boolean;
 }
 
 export interface SandboxEndpoint {
@@ -85,4 +93,19 @@ async function linksUnlessGone(run: Run): Promise<ReturnType<typeof inside> | un
 /** Links of a namespace, with the index of each link's other end. */
 export async function linksIn(run: Run): Promise<ReturnType<typeof inside>> {
   return inside(JSON.parse(await run("ip", ["-j", "link", "show"])), "ip link");
+}
+
+/** Where the engine's resolver listens in a namespace; `undefined`: nowhere. Errors: CommandFailed. */
+export async function innerPorts(run: Run): Promise<InnerPorts | undefined> {
+  const [udp, tcp] = [
+    listeningPort(await run("cat", ["/proc/net/udp"])),
+    listeningPort(await run("cat", ["/proc/net/tcp"])),
+  ];
+  return udp === undefined || tcp === undefined ? undefined : { udp, tcp };
+}
+
+/** The port of a socket at 127.0.0.11 without another end, from a list of the kernel. */
+function listeningPort(list: string): InnerPorts["udp"] | undefined {
+  const [, digits = ""] = /^ *\d+: 0B00007F:([0-9A-F]{4}) 00000000:0000 /m.exec(list) ?? [];
+  return safePort(Number.parseInt(digits, 16));
 }
