@@ -275,7 +275,6 @@ class Printer {
       this.#afterIndex = false;
     } else {
       const width = this.#whole();
-      if (width === "too large") return this.#badWidth();
       if (this.#afterIndex && width !== undefined) this.#good = false; // "%[3]2d"
       format = { ...format, width };
     }
@@ -294,7 +293,7 @@ class Printer {
         this.#afterIndex = false;
       } else {
         const precision = this.#whole();
-        format = { ...format, precision: typeof precision === "number" ? precision : 0 };
+        format = { ...format, precision: precision ?? 0 };
       }
     }
     if (!this.#afterIndex) this.#index();
@@ -303,12 +302,6 @@ class Printer {
     const verb = this.#format.slice(this.#at, this.#at + size);
     this.#at += size;
     return problem + this.#show(verb, format);
-  }
-
-  #badWidth(): string {
-    // Go reads on at the digits' end, and finds the verb there.
-    this.#at += /^\d*/.exec(this.#format.slice(this.#at))?.[0].length ?? 0;
-    return "%!(BADWIDTH)";
   }
 
   #show(verb: string, format: Format): string {
@@ -355,12 +348,19 @@ class Printer {
     }
   }
 
-  #whole(): number | "too large" | undefined {
-    const digits = /^\d+/.exec(this.#format.slice(this.#at, this.#at + 8))?.[0];
-    if (digits === undefined) return undefined;
-    if (Number(digits) > widthMax) return "too large";
-    this.#at += digits.length;
-    return Number(digits);
+  /** Digits. Of a number that is much too large, Go does not find the end. */
+  #whole(): number | undefined {
+    let whole: number | undefined;
+    for (;;) {
+      const digit = /^\d/.exec(this.#format.slice(this.#at, this.#at + 1))?.[0];
+      if (digit === undefined) return whole;
+      if (whole !== undefined && whole > widthMax) {
+        this.#at = this.#format.length;
+        return undefined;
+      }
+      whole = (whole ?? 0) * 10 + Number(digit);
+      this.#at += 1;
+    }
   }
 
   /** An explicit index, like [2]. */
@@ -368,10 +368,11 @@ class Printer {
     if (this.#format[this.#at] !== "[") return;
     this.#reordered = true;
     const end = this.#format.indexOf("]", this.#at);
-    const number = end < 0 ? 0 : Number(this.#format.slice(this.#at + 1, end));
+    const digits = end < 0 ? "" : this.#format.slice(this.#at + 1, end);
     this.#at = end < 0 ? this.#at + 1 : end + 1;
-    if (Number.isInteger(number) && number >= 1 && number <= this.#args.length) {
-      this.#arg = number - 1;
+    const index = /^\d{1,9}$/.test(digits) ? Number(digits) : 0;
+    if (index >= 1 && index <= this.#args.length) {
+      this.#arg = index - 1;
       this.#afterIndex = true;
     } else {
       this.#good = false;
