@@ -21,6 +21,8 @@ import { RemoteHost } from "./remote-host.ts";
 
 /** A host that answers takes some milliseconds. The mesh drops a lost one after about 2 s. */
 const askMsMax = 2_000;
+/** An engine adds up the files of each container. */
+const sizeMsMax = 120_000;
 /** Hosts that are asked at the same time. */
 const askedMax = 64;
 /** Ids of containers and execs whose hosts are known. A forgotten one costs a search. */
@@ -94,13 +96,15 @@ export class Containers {
    */
   async ask(url: string): Promise<SmallAnswer & { readonly node: Node["ID"] }> {
     const { target, url: there } = await this.route("GET", url);
-    if (target instanceof RemoteHost) return { ...(await target.ask(there)), node: target.id };
+    if (target instanceof RemoteHost) {
+      return { ...(await target.ask(there, limitMsOf(there))), node: target.id };
+    }
     return { ...(await this.askHere(there)), node: this.#door.self };
   }
 
   /** Asks this host's engine. Errors: GamError ENGINE_MISSING. */
   async askHere(url: string): Promise<SmallAnswer> {
-    return await this.#engine.ask("GET", await this.#engine.pathOf(url));
+    return await this.#engine.ask("GET", await this.#engine.pathOf(url), limitMsOf(url));
   }
 
   /** Returns: where this node's containers are; `undefined` for a node that has left. */
@@ -292,6 +296,11 @@ export class Containers {
 export function unanswered(thrown: unknown): undefined {
   if (thrown instanceof GamError && thrown.code === "UNREACHABLE") return undefined;
   throw thrown;
+}
+
+/** Returns: how long a read request may take; undefined for the usual time. */
+function limitMsOf(url: string): number | undefined {
+  return /[?&]size=/.test(url) ? sizeMsMax : undefined;
 }
 
 function containerIdOf({ Status }: Task): string | undefined {
