@@ -7,16 +7,19 @@ import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { nodeCalled, Rig } from "@gam/api/testing";
 import { readStack, showFile } from "@gam/compose";
-import { GamError, type NetworkId, type NodeId, type Random } from "@gam/core";
+import { GamError, type NetworkId, type NodeId, type Random, type SecretId } from "@gam/core";
+import { testId } from "@gam/core/testing";
 import {
   checkTemplate,
   clusterSpecDefault,
   readClusterSpec,
+  readConfigSpec,
   readDataPath,
   readInitRequest,
   readJoinRequest,
   readNetworkSpec,
   readNodeSpec,
+  readSecretSpec,
   readServiceSpec,
 } from "@gam/state";
 import { ApiError } from "../../packages/api/src/request/api-error.ts";
@@ -50,6 +53,10 @@ const network = {
   Options: { encrypted: "" },
   IPAM: { Driver: "default", Config: [{ Subnet: "10.20.0.0/24", Gateway: "10.20.0.1" }] },
 };
+const contents: readonly object[] = [
+  { Name: "pw", Labels: { a: "1" }, Data: "dmFsdWUgb2Ygb25l", Templating: { Name: "golang" } },
+  { Name: "pw", Data: "eA==", Driver: { Name: "vault", Options: { a: "b" } } },
+];
 const node = { Name: "", Labels: { disk: "ssd" }, Role: "manager", Availability: "active" };
 const dataPath = { DefaultAddrPool: ["10.0.0.0/8"], SubnetSize: 24, DataPathPort: 4789 };
 
@@ -70,6 +77,8 @@ function bodies(): Target[] {
       stable((spec) => readServiceSpec(spec, { checkTemplate }), one),
     ),
     body("network-spec", [network], (one) => readNetworkSpec(one, "n".repeat(25) as NetworkId)),
+    body("secret-spec", contents, (one) => readSecretSpec(one)),
+    body("config-spec", contents, (one) => readConfigSpec(one)),
     body("node-spec", [node], (one) => stable(readNodeSpec, one)),
     body("cluster-spec", [clusterSpecDefault], (one) => stable(readClusterSpec, one)),
     body("data-path", [dataPath], (one) => stable(readDataPath, one)),
@@ -268,6 +277,11 @@ const calls: readonly (readonly [method: string, path: string])[] = [
   ["POST", "/gam/v1/leave"],
   ["POST", "/gam/v1/token/rotate"],
   ["POST", "/secrets/create"],
+  ["POST", "/configs/create"],
+  ["POST", "/secrets/pw/update?version=4"],
+  ["POST", "/configs/pw/update?version=4"],
+  ["DELETE", "/secrets/"],
+  ["DELETE", "/configs/"],
 ];
 const container = {
   Image: "x",
@@ -294,8 +308,12 @@ const fault =
 function seenIn({ door }: Rig): string {
   const { store } = door;
   const networks = store.networks().map(({ Id, Name, Gam }) => [Id, Name, Gam.attachments]);
-  return JSON.stringify([door.state(), store.cluster, store.nodes(), store.services(), networks]);
+  const contents = [store.secrets(), store.configs()];
+  const objects = [store.cluster, store.nodes(), store.services(), networks, contents];
+  return JSON.stringify([door.state(), ...objects]);
 }
+
+const pw = testId<SecretId>("pw");
 
 /** After this many calls a new cluster is made. */
 const callsPerCluster = 64;
@@ -315,6 +333,13 @@ function server(): Target {
       clusterSpecDefault,
       ids.map((id, at) => nodeCalled(`host${at + 1}`, id)),
     );
+    const { key, sealed } = rig.door.sealer().sealSecret(pw, 1, Buffer.from("x"));
+    const spec = { Name: "pw", Labels: {} };
+    const data = Buffer.from("x");
+    await rig.door.propose([
+      { kind: "createSecret", id: pw, spec, content: { version: 1, key, sealed } },
+      { kind: "createConfig", id: testId("conf"), spec, content: { version: 1, data } },
+    ]);
   };
   const call = (
     method: string,
@@ -352,6 +377,7 @@ function server(): Target {
     form: "json",
     seeds: [
       ...services,
+      ...contents,
       network,
       node,
       dataPath,
