@@ -9,6 +9,7 @@
  */
 
 import { mergeServices, overlay } from "./overlay.ts";
+import { entryOf } from "./reading/entry-of.ts";
 import { without } from "./reading/marks.ts";
 import { absolutePath, folderOf } from "./reading/path.ts";
 import type { SourcePosition } from "./reading/problem.ts";
@@ -133,7 +134,7 @@ class Loader {
       const all: Record<string, T> = {};
       for (const file of [...included, own.file]) {
         for (const [name, entry] of Object.entries(pick(file) ?? {})) {
-          const before = all[name];
+          const before = entryOf(all, name);
           if (before !== undefined && before !== entry) {
             const where = `${before.at.file}:${before.at.line}`;
             const message = `${kind} "${name}" is also in ${where}: rename one of them`;
@@ -170,7 +171,7 @@ class Loader {
     from: { readonly own: ReadFile; readonly source: Source; readonly chain: readonly string[] },
   ): ServiceEntry | undefined {
     const { own, source, chain } = from;
-    const found = own.file.services?.[name];
+    const found = entryOf(own.file.services, name);
     if (found?.extends === undefined) return found;
     const { extends: base, ...service } = found;
     const { context } = source;

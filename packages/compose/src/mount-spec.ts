@@ -1,5 +1,6 @@
 /** Mount spec: turns a volume of a service into the Engine API's mount. Source: recorded requests of the docker client. */
 import type { Mount } from "@gam/state";
+import { entryOf } from "./reading/entry-of.ts";
 import { givenName } from "./shape/external.ts";
 import type { File } from "./shape/file.ts";
 import type { Volume } from "./shape/volume.ts";
@@ -61,7 +62,7 @@ function namedVolume(
   context: SpecContext,
 ): Mount {
   const { source } = volume;
-  const entry = file.volumes?.[source];
+  const entry = entryOf(file.volumes, source);
   if (entry === undefined) {
     undefinedName({ kind: "volume", name: source, at: volume.at }, context);
     return {};

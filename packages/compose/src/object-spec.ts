@@ -3,6 +3,7 @@
  * sends them. Source: its recorded requests.
  */
 import { base64 } from "@gam/core";
+import { entryOf } from "./reading/entry-of.ts";
 import type { SourcePosition } from "./reading/problem.ts";
 import type { NamedService, ServiceBody } from "./service-spec.ts";
 import { givenName } from "./shape/external.ts";
@@ -78,7 +79,7 @@ export function objectUses(
   const targets = new Map<string, number>();
   const uses = references.flatMap((reference): ObjectUse[] => {
     const { source, at } = reference;
-    const object = objects?.[source];
+    const object = entryOf(objects, source);
     if (object === undefined) undefinedName({ kind, name: source, at }, context);
     const File = fileOf(reference);
     const line = targets.get(File.Name);

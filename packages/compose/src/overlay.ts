@@ -20,6 +20,7 @@
  * and keeps one of several ports without a published port.
  */
 import type { PortConfig } from "@gam/state";
+import { entryOf } from "./reading/entry-of.ts";
 import { type Path, without } from "./reading/marks.ts";
 import type { File, ReadFile } from "./shape/file.ts";
 import type { FileReference } from "./shape/file-object.ts";
@@ -39,7 +40,7 @@ function mergeFiles(base: File, over: File, cleared: readonly Path[]): File {
   const kept = cleared.reduce<File>((file, path) => without(file, path), base);
   const services = { ...kept.services };
   for (const [name, service] of Object.entries(over.services ?? {})) {
-    const before = services[name];
+    const before = entryOf(services, name);
     services[name] = before === undefined ? service : mergeServices(before, service);
   }
   return {
@@ -74,7 +75,7 @@ function merge(base: unknown, over: unknown, key: string): unknown {
   if (key === "logging" && base.driver && over.driver && base.driver !== over.driver) return over;
   const result: Record<string, unknown> = { ...base };
   for (const [inner, value] of Object.entries(over)) {
-    result[inner] = key === "ulimits" ? value : merge(base[inner], value, inner);
+    result[inner] = key === "ulimits" ? value : merge(entryOf(base, inner), value, inner);
   }
   return result;
 }

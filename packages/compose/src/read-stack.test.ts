@@ -216,6 +216,15 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     ],
   },
   {
+    name: "does not take what all objects have for something that is defined",
+    text: "services:\n  constructor: {image: x, networks: [toString], volumes: ['valueOf:/v'], secrets: [constructor]}\n",
+    want: [
+      'stack.yml:2:38: network "toString" is not defined: add it under the top-level "networks"',
+      'stack.yml:2:59: volume "valueOf" is not defined: add it under the top-level "volumes"',
+      'stack.yml:2:84: secret "constructor" is not defined: add it under the top-level "secrets"',
+    ],
+  },
+  {
     name: "advises on build",
     text: "services:\n  a: {build: .}\n  b: {build: ., image: x}\n",
     want: [

@@ -11,6 +11,7 @@
 import { judge } from "./judge.ts";
 import { load } from "./load.ts";
 import { overlay } from "./overlay.ts";
+import { entryOf } from "./reading/entry-of.ts";
 import type { Environment } from "./reading/interpolate.ts";
 import { groupProblems, type Problem } from "./reading/problem.ts";
 import type { File } from "./shape/file.ts";
@@ -61,7 +62,7 @@ export function readStack(files: readonly StackFile[], options: StackOptions): S
   const file = overlay(read);
   if (file === undefined || errors.length > 0) return refuse();
   const names = enabled(file, options.profiles ?? []);
-  const services = names.flatMap((name) => file.services?.[name] ?? []);
+  const services = names.flatMap((name) => entryOf(file.services, name) ?? []);
   const stack = toStack(file, names, { projectName, errors, warnings });
   judge(stack, { file, services, errors, warnings });
   return errors.length > 0 ? refuse() : { ok: true, stack, file, warnings: told(warnings) };

@@ -22,6 +22,7 @@ import type {
 import { familiarImage } from "./image.ts";
 import { toMount } from "./mount-spec.ts";
 import { defaultNetwork, networkName, networksOf } from "./network-spec.ts";
+import { entryOf } from "./reading/entry-of.ts";
 import type { File } from "./shape/file.ts";
 import type { ServiceEntry } from "./shape/service-shape.ts";
 import {
@@ -261,7 +262,7 @@ function toNetworks(
   for (const [key, { at, aliases = [], driver_opts: options }] of Object.entries(
     networksOf(service),
   )) {
-    const entry = file.networks?.[key];
+    const entry = entryOf(file.networks, key);
     if (entry === undefined && key !== defaultNetwork) {
       undefinedName({ kind: "network", name: key, at }, context);
       continue;

@@ -7,6 +7,7 @@
 
 import { type NetworkCreate, networkCreate, networkName, networksOf } from "./network-spec.ts";
 import { type ObjectCreate, type ObjectUse, objectCreates, objectUses } from "./object-spec.ts";
+import { entryOf } from "./reading/entry-of.ts";
 import type { SourcePosition } from "./reading/problem.ts";
 import { type NamedService, type ServiceBody, serviceSpec } from "./service-spec.ts";
 import type { File } from "./shape/file.ts";
@@ -38,13 +39,13 @@ export interface Stack {
 /** The objects of the services in `names`, in the order of their names. */
 export function toStack(file: File, names: readonly string[], context: SpecContext): Stack {
   const services = [...names].sort().flatMap((name): NamedService[] => {
-    const service = file.services?.[name];
+    const service = entryOf(file.services, name);
     return service === undefined ? [] : [{ name, service }];
   });
   const networks: At<NetworkCreate>[] = [];
   const externalNetworks: Named[] = [];
   for (const [key, at] of usedNetworks(services)) {
-    const entry = file.networks?.[key];
+    const entry = entryOf(file.networks, key);
     if (entry?.external?.external) {
       externalNetworks.push({ name: networkName(key, entry, context), at: entry.at });
     } else networks.push({ at: entry?.at ?? at, body: networkCreate(key, entry, context) });

@@ -160,12 +160,12 @@ export const words: Read<string[]> = (value, context) =>
 export function mapOf<T>(read: (value: Value, context: Context, key: string) => T | undefined) {
   return (value: Value, context: Context): Record<string, T> | undefined => {
     if (value.kind !== "map") return fail(value, context, `wanted a map, found ${found(value)}`);
-    const result: Record<string, T> = {};
-    for (const [key, entry] of value.entries) {
-      const item = read(entry.value, context, key);
-      if (item !== undefined) result[key] = item;
-    }
-    return result;
+    return Object.fromEntries(
+      [...value.entries].flatMap(([key, entry]): [string, T][] => {
+        const item = read(entry.value, context, key);
+        return item === undefined ? [] : [[key, item]];
+      }),
+    );
   };
 }
 
