@@ -32,6 +32,8 @@ const reads = [
   "/networks",
   "/networks/ingress",
   "/swarm",
+  "/secrets",
+  "/configs",
   "/services/web/logs?stdout=1",
 ];
 
@@ -79,6 +81,9 @@ test("a write is never judged by a copy that may be old", async () => {
     ["DELETE", "/nodes/host2?force=1"],
     ["POST", "/nodes/host2/update?version=1", node],
     ["POST", "/swarm/update?version=1", {}],
+    ["DELETE", "/secrets/nosuch"],
+    ["DELETE", "/configs/nosuch"],
+    ["POST", "/configs/nosuch/update?version=1", { Name: "nosuch" }],
   ];
   for (const [method, path, body] of writes) {
     fresh = [false];

@@ -32,7 +32,7 @@ import { readJsonBody } from "../request/json-body.ts";
 import { Query } from "../request/query.ts";
 import { type Naming, resolve } from "../request/reference.ts";
 import { writeChange } from "./first-try.ts";
-import { freshView, type RouteContext, requireActive, write } from "./route-context.ts";
+import { freshView, type RouteContext, requireActive, sureView, write } from "./route-context.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
@@ -155,7 +155,7 @@ function contentRoutes<Holder extends Secret | Config>(
   });
 
   app.delete<Ref>(`/${word}s/:ref`, async (request, reply) => {
-    const holder = find(await freshView(context), request.params.ref);
+    const holder = find(await sureView(context), request.params.ref);
     await write(context, [kind.removal(holder)]);
     return reply.code(204).send();
   });
@@ -174,7 +174,7 @@ function isListed({ ID, Spec }: Secret | Config, filters: Filters): boolean {
     filters.prefix("id", ID) &&
     filters.prefix("name", Spec.Name) &&
     filters.exact("names", Spec.Name) &&
-    filters.labels("label", Spec.Labels)
+    filters.clusterLabels("label", Spec.Labels)
   );
 }
 
