@@ -42,6 +42,8 @@ export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string
   if (views.some(({ index }) => index !== view.index)) {
     return `applied: ${views.map(({ index }) => index).join(", ")}`;
   }
+  const histories = new Set(views.map((one) => JSON.stringify(one.happenings())));
+  if (histories.size > 1) return "peers keep different events";
   return (
     membersMissing(hosts, view, checkers) ??
     servicesMissing(view) ??
