@@ -1,31 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: stack files hold variables.
 /** The gam command's stacks against the API, beside the docker client: a fake cluster and a fake engine behind it. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Rig } from "@gam/api/testing";
+import { missingDocker, type Ran } from "./support/docker-at-rig.ts";
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function hasDocker(): boolean {
-  try {
-    execFileSync("docker", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof Error) return false;
-    throw thrown;
-  }
-}
-
-const skip = hasDocker() ? false : "there is no docker client on this machine";
+const skip = missingDocker();
 const gamMain = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const commandMsMax = 30_000;
 let rig: Rig;

@@ -76,5 +76,6 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "answers",
   ],
   "test/bench": ["support"],
+  "test/clients": ["support", "foreign/support", "foreign"],
   "test/lab": ["hosts", "load", "clusters"],
 };

@@ -44,7 +44,6 @@ export type {
   Refusal,
   RefusalCode,
   ReportedChange,
-  Rows,
   TableName,
 } from "./log/change.ts";
 export { isPlanned, refusalCodes } from "./log/change.ts";

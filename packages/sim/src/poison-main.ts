@@ -1,14 +1,14 @@
 /**
  * The command line of poisoned input.
  *
- *   node packages/sim/src/poison/poison-main.ts --inputs 1000000    this many mutants, on all cores
- *   node packages/sim/src/poison/poison-main.ts --seed 7            one round
+ *   node packages/sim/src/poison-main.ts --inputs 1000000    this many mutants, on all cores
+ *   node packages/sim/src/poison-main.ts --seed 7            one round
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseOptions, UsageError, wholeNumber } from "../options.ts";
-import { poisonRound } from "./poison.ts";
+import { parseOptions, UsageError, wholeNumber } from "./options.ts";
+import { poisonRound } from "./poison/poison.ts";
 
 /** Inputs of one round. Each round begins with a new mesh. */
 const inputsEach = 500;
