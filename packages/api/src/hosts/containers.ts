@@ -61,6 +61,7 @@ interface Search {
 export class Containers {
   readonly #door: ClusterDoor;
   readonly #engine: Engine;
+  /** By id of a container or exec. */
   readonly #hosts = new Map<string, Node["ID"]>();
 
   constructor(door: ClusterDoor, engine: Engine) {
@@ -121,21 +122,16 @@ export class Containers {
       .map((node) => new RemoteHost(this.#door, node));
   }
 
-  /** As others(), but as many at once as the mesh takes well. Resolves to the answers in the order of the hosts. */
-  async ofEach<T>(
+  /** Calls `ask` for each of the hosts, for as many at once as the mesh takes well. Resolves after the last answer. */
+  async ofEach(
     hosts: readonly RemoteHost[],
-    ask: (host: RemoteHost) => Promise<T>,
-  ): Promise<T[]> {
-    const answers: T[] = [];
-    const waiting = [...hosts.entries()];
+    ask: (host: RemoteHost) => Promise<void>,
+  ): Promise<void> {
+    const waiting = [...hosts];
     const asker = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [at, host] = next;
-        answers[at] = await ask(host);
-      }
+      for (let host = waiting.shift(); host !== undefined; host = waiting.shift()) await ask(host);
     };
     await Promise.all(Array.from({ length: Math.min(askedMax, hosts.length) }, asker));
-    return answers;
   }
 
   #nodes(): readonly Node[] {
