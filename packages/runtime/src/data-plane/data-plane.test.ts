@@ -123,9 +123,13 @@ async function withPlane(
       steps.emit(text);
     },
   });
-  const next = (text: string) => async () => void (await once(steps, text));
+  const next =
+    (...texts: string[]) =>
+    async () =>
+      void (await Promise.race(texts.map((text) => once(steps, text))));
   const nextMending = next("Repaired data plane");
-  const nextRound = next("Applied node plan");
+  // An audit may be due by then: on a slow machine, the kernel reports gam's own changes late.
+  const nextRound = next("Applied node plan", "Audited data plane");
   try {
     await work({ plane, networks, mended, warnings, nextMending, nextRound });
   } finally {
