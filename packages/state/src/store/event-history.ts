@@ -19,6 +19,12 @@ const lengthMax = 64 * 1024;
 const attributesLengthMax = 8 * 1024;
 const nameLengthMax = 256;
 
+/** An event that has no number yet. */
+export interface News {
+  readonly happening: Omit<Happening, "number" | "atMs">;
+  readonly length: number;
+}
+
 export class EventHistory {
   #kept: readonly Happening[] = [];
   #length = 0;
@@ -26,20 +32,15 @@ export class EventHistory {
   /** Returns: the kept events, oldest first. */
   all = (): readonly Happening[] => this.#kept;
 
-  /** Takes in the events of one log entry, in order. */
-  note(events: readonly Event[], atMs: number): void {
-    const found = events.flatMap((event): Omit<Happening, "number" | "atMs"> | [] => {
-      const one = toldOf(event.table, event);
-      return one === undefined ? [] : { ...short(one), action: actionOf(event) };
-    });
-    if (found.length === 0) return;
+  /** Takes in the news of one log entry, in order. */
+  add(news: readonly News[], atMs: number): void {
+    if (news.length === 0) return;
     let { number = 0 } = this.#kept.at(-1) ?? {};
     const kept = [...this.#kept];
-    for (const one of found) {
+    for (const { length, happening } of news) {
       number += 1;
-      const happening = { number, atMs, ...one };
-      kept.push(happening);
-      this.#length += lengthOf(happening);
+      kept.push({ number, atMs, ...happening });
+      this.#length += length;
     }
     let dropped = 0;
     while (kept.length - dropped > happeningsMax || this.#length > lengthMax) {
@@ -56,6 +57,20 @@ export class EventHistory {
     this.#kept = happenings;
     this.#length = happenings.reduce((sum, one) => sum + lengthOf(one), 0);
   }
+}
+
+/**
+ * Returns: what the history says about these events of one log entry.
+ *
+ * Errors: any, for objects that were never checked.
+ */
+export function newsOf(events: readonly Event[]): readonly News[] {
+  return events.flatMap((event): News | [] => {
+    const one = toldOf(event.table, event);
+    if (one === undefined) return [];
+    const happening = { ...short(one), action: actionOf(event) };
+    return { happening, length: lengthOf(happening) };
+  });
 }
 
 function toldOf<Name extends TableName>(name: Name, event: Event): Told | undefined {
@@ -77,7 +92,7 @@ function textLength(attributes: Told["attributes"]): number {
   return Object.entries(attributes).reduce((sum, [key, text]) => sum + key.length + text.length, 0);
 }
 
-function lengthOf({ id, attributes }: Happening): number {
+function lengthOf({ id, attributes }: Pick<Happening, "id" | "attributes">): number {
   return id.length + textLength(attributes);
 }
 

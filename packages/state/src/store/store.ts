@@ -27,7 +27,7 @@ import type { Cluster } from "../objects/cluster.ts";
 import type { Happening } from "../objects/happening.ts";
 import { type Dump, type Lists, rowsOf } from "./dump.ts";
 import { schema } from "./dump-schema.ts";
-import { EventHistory } from "./event-history.ts";
+import { EventHistory, type News, newsOf } from "./event-history.ts";
 import { Table } from "./table.ts";
 import { listNames, onlyOne, tableNames, tables } from "./tables.ts";
 import { TaskIndex } from "./task-index.ts";
@@ -124,11 +124,11 @@ export class Store extends Reading implements View {
     if (known !== undefined) return { outcome: known, events: [] };
     const needed = dialectOfProposal(proposal);
     const unread = refusalOfDialect(this, needed);
-    const { refusal, events, thrown } = unread
-      ? { refusal: unread, events: [] }
+    const { refusal, events, news, thrown } = unread
+      ? { refusal: unread, events: [], news: [] }
       : this.#attempt(proposal);
     if (refusal === undefined) this.#dialect = Math.max(this.#dialect, needed);
-    this.#history.note(events, proposal.atMs);
+    this.#history.add(news, proposal.atMs);
     const outcome: Outcome =
       refusal === undefined ? { kind: "applied", index } : { kind: "refused", ...refusal };
     this.#outcomes.set(proposal.id, outcome);
@@ -145,11 +145,13 @@ export class Store extends Reading implements View {
   #attempt({ atMs, changes }: Proposal): {
     readonly refusal?: Refusal;
     readonly events: Event[];
+    readonly news: readonly News[];
     readonly thrown?: unknown;
   } {
     for (const table of this.#all) table.begin();
     let refusal: Refusal | undefined;
     let thrown: unknown;
+    let news: readonly News[] = [];
     const events: Event[] = [];
     try {
       const at = new Date(atMs).toISOString();
@@ -158,6 +160,7 @@ export class Store extends Reading implements View {
         refusal = this.#change(tableOf[change.kind], change, { on, events });
         if (refusal !== undefined) break;
       }
+      if (refusal === undefined) news = newsOf(events);
     } catch (caught) {
       // Catches all: apply is total, since the entry is in every peer's log.
       thrown = caught ?? new Error("nothing was said");
@@ -165,11 +168,11 @@ export class Store extends Reading implements View {
     }
     if (refusal === undefined) {
       for (const table of this.#all) table.commit();
-      return { events };
+      return { events, news };
     }
     for (const table of this.#all) table.rollBack();
     if (events.length > 0 || thrown !== undefined) this.#tasks.rebuild(this.tasks());
-    return { refusal, events: [], thrown };
+    return { refusal, events: [], news: [], thrown };
   }
 
   /** Applies one change and adds its events. Returns: why the change is refused; then nothing has changed. */
