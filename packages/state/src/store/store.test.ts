@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  type ConfigId,
   decode,
   encode,
   type NetworkId,
@@ -641,4 +642,15 @@ test("a reader's objects never change", () => {
   log.write({ kind: "desireTask", id: t1, desired: "shutdown" });
   assert.deepEqual(held, before);
   assert.notEqual(log.store.task(t1), held);
+});
+
+test("an unchecked change whose event cannot be shown is refused as any other", () => {
+  const log = logOfOne();
+  const config = { kind: "createConfig", id: "conf" as ConfigId, spec: 7 as never } as const;
+  const before = log.store.dump().length;
+  const content = { version: 1, data: new Uint8Array(1) };
+  const { outcome, events } = log.write({ ...config, content });
+  assert.equal(outcome.kind, "refused");
+  assert.deepEqual([events, log.store.configs()], [[], []]);
+  assert.ok(log.store.dump().length > before, "its outcome is kept");
 });
