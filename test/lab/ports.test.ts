@@ -102,7 +102,6 @@ describe("published ports of three hosts", { skip }, () => {
   });
 
   const scripts: readonly (readonly [string, string, RegExp | undefined])[] = [
-    ["iptables -F FORWARD", "iptables -F FORWARD", /FORWARD/],
     [
       "iptables -F FORWARD with the policy DROP",
       "iptables -P FORWARD DROP; iptables -F FORWARD",
