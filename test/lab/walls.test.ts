@@ -507,7 +507,7 @@ async function addressOf(host: Host, device: string): Promise<string> {
 async function fakeNameServer(host: Host, t: TestContext): Promise<() => string> {
   const script = `const socket = require("node:dgram").createSocket("udp4");
     socket.on("message", (message) => console.log(message.toString("latin1").replace(/[^a-z-]/g, " ")));
-    socket.bind(53, "127.0.0.1", () => console.log("listens"));`;
+    socket.bind(53, "${host.address}", () => console.log("listens"));`;
   const server = await host.spawn("names", ["node", "-e", script]);
   t.after(() => server.kill("SIGKILL"));
   const asked = (): string => readFileSync(server.log, "utf8");

@@ -38,7 +38,7 @@ interface Listener {
 export interface KernelEars {
   /** Something of gam's changed. */
   onChange(): void;
-  /** A container came to a bridge. */
+  /** A container came to a bridge or left one. */
   onPort(): void;
 }
 
@@ -48,7 +48,7 @@ const listeners: readonly Listener[] = [
     args: ["-o", "monitor", "link", "address", "neigh", "netconf"],
     ear: { family: 0, group: 1 << 0 }, // NETLINK_ROUTE, RTNLGRP_LINK
     own: /^(?:Deleted )?\d+: gam(?:x?-|wg)|\bdev gamx-|^(?:inet|ipv4) (?:dev )?all .*\bforwarding off/,
-    port: /^\d+: .*\bmaster gam-/,
+    port: /^(?:Deleted )?\d+: .*\bmaster gam-/,
   },
   {
     program: "nft",
