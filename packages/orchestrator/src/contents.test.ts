@@ -99,3 +99,36 @@ test("new tasks get the current contents", () => {
     [{ pw: 2, conf: 2 }],
   );
 });
+
+test("new content is a finished update where no task holds another, so nothing leads back to it", () => {
+  const log = new TestLog();
+  log.write({ kind: "createCluster", cluster: aCluster() }, aSecret("pw"));
+  const ContainerSpec = withFiles("app:1", { secrets: ["pw"] });
+  log.write(aService("idle", { replicas: 0, template: { ContainerSpec } }));
+  const orchestrator = new Orchestrator(counterMint("m"));
+  const turn = (): void => {
+    orchestrator.noticeAll();
+    log.write(...orchestrator.plan(log.store, { nowMs: log.nowMs, verdicts: new Map() }));
+  };
+  for (const version of [2, 3]) {
+    const basedOn = log.store.secret(pw)?.Version.Index ?? 0;
+    const content = { version, ...aSeal(`content ${version}`) };
+    log.write({ kind: "updateSecret", id: pw, labels: {}, content, basedOn });
+    turn();
+  }
+  const [idle] = log.store.services();
+  assert.ok(idle);
+  assert.equal(idle.UpdateStatus?.State, "completed");
+  assert.deepEqual(idle.Gam.earlier, { pw: 2 });
+  const other = { ContainerSpec: withFiles("app:2", { secrets: ["pw"] }) };
+  const { spec } = aService("idle", { replicas: 1, template: other });
+  log.write({ kind: "updateService", id: idle.ID, spec, basedOn: idle.Version.Index });
+  const [updated] = log.store.services();
+  assert.ok(updated);
+  assert.deepEqual(updated.Gam.earlier, {});
+  turn();
+  assert.deepEqual(
+    log.store.secret(pw)?.Gam.contents.map(({ version }) => version),
+    [3],
+  );
+});

@@ -68,10 +68,18 @@ class Updating {
     const state = this.#status?.State;
     if (state === "paused" || state === "rollback_paused") return nothing;
     const running = state === "updating" || state === "rollback_started";
-    if (!running) return this.#outdated.length === 0 ? nothing : this.#wave(this.#begun());
+    if (!running && this.#outdated.length > 0) return this.#wave(this.#begun());
+    if (!running) return this.#isIdleRoll() ? this.#complete() : nothing;
     const failure = this.#failure();
     if (failure !== undefined) return this.#fail(failure);
     return this.#outdated.length === 0 ? this.#finish() : this.#goOn();
+  }
+
+  /** Whether a secret or config has new content, and no task had the old one: later updates do not belong to it. */
+  #isIdleRoll(): boolean {
+    return (
+      this.#status === undefined && Object.keys(this.#situation.service.Gam.earlier).length > 0
+    );
   }
 
   #goOn(): UpdatePlan {
