@@ -1,5 +1,5 @@
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
-export { newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
+export { keysInUse, newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { takenPort } from "./changes/service-refusal.ts";
 export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
 export { mergeStatus } from "./changes/task-change.ts";

@@ -15,13 +15,7 @@ import {
   type Roots,
   signRootCertificate,
 } from "@gam/mesh";
-import {
-  type AskedChange,
-  type JoinToken,
-  type SealedForRoots,
-  usedKeys,
-  type View,
-} from "@gam/state";
+import type { AskedChange, JoinToken, SealedForRoots, View } from "@gam/state";
 import { makeToken, makeTokens, secretOf } from "./join-tokens.ts";
 import { newestRootOf } from "./root-seals.ts";
 import { keysForNextRoot } from "./sealing-keys.ts";
@@ -86,11 +80,10 @@ export class ClusterKeys {
       };
       const credentials = this.#credentials();
       const tokens = makeTokens(credentials);
-      const keys = keysForNextRoot(view().cluster?.SealingKeys ?? [], {
+      const keys = keysForNextRoot(view(), {
         id: mint(),
         credentials: before,
         next: newestRootOf(credentials),
-        used: usedKeys(view()),
       });
       const root = base64(replaced);
       const sealed = this.#unlockKeyAfter(changes);

@@ -90,11 +90,10 @@ class Cluster {
       root: base64(this.old.rootPublicKey),
       next: { PublicKey: base64(rootPublicKey), Signature: "" },
       tokens: makeTokens(this.credentials),
-      keys: keysForNextRoot(this.log.store.cluster?.SealingKeys ?? [], {
+      keys: keysForNextRoot(this.log.store, {
         id: testId("key2"),
         credentials: before,
         next: this.next,
-        used: new Set([testId<string>("key1")]),
       }),
     });
   }
@@ -214,6 +213,35 @@ test("a manager without the next root key says that it will come", () => {
   assert.ok(Worker);
   assert.throws(() => secretOf("worker", Worker, waiting), soon);
   assert.equal(cluster.read(sealer), "first", "what was sealed before opens as before");
+});
+
+test("a rotation whose next root key is lost with its only holder is given up for another", () => {
+  const cluster = new Cluster();
+  cluster.beginRotation();
+  const [second, third] = [testId<SecretId>("second"), testId<SecretId>("third")];
+  cluster.make(second, "only the lost key opens it");
+  const lost = { rootPublicKey: cluster.next.rootPublicKey, signature: new Uint8Array(64) };
+  cluster.credentials = { ...cluster.old, next: lost };
+  const other = someRoot();
+  const rotate = (): Outcome => {
+    const before = cluster.credentials;
+    const id = testId<string>("key3");
+    const keys = keysForNextRoot(cluster.log.store, { id, credentials: before, next: other });
+    const credentials = { ...cluster.old, next: { ...other, signature: new Uint8Array(64) } };
+    const next = { PublicKey: base64(other.rootPublicKey), Signature: "" };
+    const root = base64(cluster.old.rootPublicKey);
+    const tokens = makeTokens(credentials);
+    const { outcome } = cluster.log.write({ kind: "rotateRoot", root, next, tokens, keys });
+    if (outcome.kind === "applied") cluster.credentials = credentials;
+    return outcome;
+  };
+  assert.throws(rotate, { code: "IN_USE", message: new RegExp(`remove secret "${second}"$`) });
+  cluster.write({ kind: "removeSecret", id: second });
+  assert.equal(rotate().kind, "applied");
+  assert.equal(cluster.read(cluster.sealer), "first");
+  cluster.make(third, "under the other key");
+  const keys = cluster.log.store.cluster?.SealingKeys.map(({ ID }) => ID);
+  assert.deepEqual(keys, [testId("key1"), testId("key3")]);
 });
 
 test("many large secrets are sealed anew in entries that fit into the log", async () => {

@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { base64, GamError } from "@gam/core";
 import { type Credentials, openKey, sealKey } from "@gam/mesh";
-import type { SealingKey } from "@gam/state";
+import { keysInUse, type SealingKey, type View } from "@gam/state";
 import { insistOnOwnRoots, openedByRoots, type Root } from "./root-seals.ts";
 
 const keyBytes = 32;
@@ -19,30 +19,26 @@ export function makeSealingKey(id: string, root: Root): SealingKey {
 }
 
 /**
- * Returns: the keys for the time from when `next` is to replace the root key. `used`: those that must stay.
+ * Returns: the keys for the time from when `next` is to replace the root key: those with which something is sealed,
+ *          and a new one, with that id.
  *
  * Errors: as openSealingKey(), for a key that must stay.
  */
 export function keysForNextRoot(
-  keys: readonly SealingKey[],
+  view: View,
   {
     id,
     credentials,
     next,
-    used,
-  }: {
-    readonly id: string;
-    readonly credentials: Credentials;
-    readonly next: Root;
-    readonly used: ReadonlySet<string>;
-  },
+  }: { readonly id: string; readonly credentials: Credentials; readonly next: Root },
 ): readonly SealingKey[] {
-  const kept = keys
+  const used = keysInUse(view);
+  const kept = (view.cluster?.SealingKeys ?? [])
     .filter(({ ID }) => used.has(ID))
     .map((key): SealingKey => {
       const root = base64(credentials.rootPublicKey);
       const known = key.Sealed[root];
-      const added = sealedUnder(next, key.ID, openSealingKey(key, credentials));
+      const added = sealedUnder(next, key.ID, openUsedKey(view, key, credentials));
       return { ID: key.ID, Sealed: { ...(known !== undefined && { [root]: known }), ...added } };
     });
   return [...kept, makeSealingKey(id, next)];
@@ -64,6 +60,33 @@ export function openSealingKey(key: SealingKey, credentials: Credentials): Uint8
     "REFUSED",
     "Cannot open or seal secrets: no root key of this host opens the key. Run the command on another manager",
   );
+}
+
+/** As openSealingKey(). Says what to remove if the hosts that have its root key are gone for good. */
+function openUsedKey(view: View, key: SealingKey, credentials: Credentials): Uint8Array {
+  try {
+    return openSealingKey(key, credentials);
+  } catch (thrown) {
+    if (!(thrown instanceof GamError) || thrown.code !== "IN_USE") throw thrown;
+    const what = sealedWith(view, key.ID).join(", ");
+    throw new GamError(
+      "IN_USE",
+      `Cannot replace the root key: it is already being replaced, and this host does not have the new one yet, which ${what} needs. Try again in a few seconds. If no host that has it will come back, remove ${what}`,
+    );
+  }
+}
+
+/** Returns: the names of what is sealed with that key, for people. */
+function sealedWith(view: View, key: string): readonly string[] {
+  const secrets = view
+    .secrets()
+    .filter(({ Gam }) => Gam.contents.some((content) => content.key === key))
+    .map(({ Spec }) => `secret "${Spec.Name}"`);
+  const services = view
+    .services()
+    .filter(({ Gam }) => Gam.registryAuth?.key === key || Gam.registryAuthPrevious?.key === key)
+    .map(({ Spec }) => `service "${Spec.Name}"`);
+  return [...secrets, ...services];
 }
 
 function sealedUnder(root: Root, id: string, key: Uint8Array): SealingKey["Sealed"] {

@@ -26,17 +26,21 @@ export function sealedIn(view: View): readonly Sealed[] {
   return [...view.secrets().flatMap(({ Gam }) => Gam.contents), ...credentials];
 }
 
-/** Returns: the ids of the keys that something in the state is sealed with, and of the newest one. */
+/** Returns: the ids of the keys that something in the state is sealed with. */
+export function keysInUse(view: View): ReadonlySet<string> {
+  return new Set(sealedIn(view).map(({ key }) => key));
+}
+
+/** Returns: the ids of the keys that must stay while the newest one does: it seals what is written next. */
 export function usedKeys(view: View): ReadonlySet<string> {
   const newest = newestKey(view);
-  const used = sealedIn(view).map(({ key }) => key);
-  return new Set(newest === undefined ? used : [...used, newest]);
+  return newest === undefined ? keysInUse(view) : new Set([...keysInUse(view), newest]);
 }
 
 /**
- * Whether these keys can follow the present ones when `next` is to replace the root key. Every key in use stays.
- * A key that the holders of the root key can open stays so, and the holders of the next one can open all. The last
- * key is new, and only they can open it.
+ * Whether these keys can follow the present ones when `next` is to replace the root key. Every key in use stays. A key
+ * that the holders of the root key can open stays so, and the holders of the next one can open all. The last key is
+ * new, and only they can open it. The newest key before need not stay: what is sealed with it from now on is refused.
  */
 export function canFollow(
   view: View,
@@ -45,7 +49,7 @@ export function canFollow(
 ): boolean {
   const after = new Map(keys.map((key) => [key.ID, key]));
   const newest = keys.at(-1);
-  const used = usedKeys(view);
+  const used = keysInUse(view);
   const isKept = (view.cluster?.SealingKeys ?? []).every(({ ID, Sealed }) => {
     const kept = after.get(ID);
     if (kept === undefined) return !used.has(ID);
