@@ -16,6 +16,7 @@ export {
   expandPayload,
   expandTemplate,
   payloadProblem,
+  withoutQuotes,
 } from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";

@@ -35,7 +35,7 @@ const templateText =
 const [task, managersTask] = [testId<TaskId>("task"), testId<TaskId>("managers task")];
 
 /** Two managers and two workers; one of each has a task with a secret, a config and registry credentials. */
-function aState(): Store {
+function aState(text: string): Store {
   const log = new TestLog();
   log.write({ kind: "createCluster", cluster: aCluster() });
   for (const id of [boss, spare, hand, other]) {
@@ -44,7 +44,7 @@ function aState(): Store {
   }
   for (const name of [used, unused]) log.write(aSecret(name, `data of ${name}`));
   log.write(aConfig(plain, "data of a config"));
-  const made = aConfig(template, templateText);
+  const made = aConfig(template, text);
   log.write({ ...made, spec: { ...made.spec, Templating: { Name: "golang" } } });
   const named = withFiles("tiny:1", { secrets: [used], configs: [plain, template] });
   const ContainerSpec = { ...named, Env: ["LEVEL=debug"] };
@@ -62,7 +62,7 @@ function aState(): Store {
 
 /** The desks of all nodes. What a manager opens is the sealed text itself. */
 class World {
-  readonly store = aState();
+  readonly store: Store;
   readonly withheld: Withheld[] = [];
   /** The nodes that were asked, in order. */
   readonly asked: NodeId[] = [];
@@ -75,7 +75,8 @@ class World {
   readonly #handlers = new Map<NodeId, RequestHandler>();
   readonly #desks = new Map<NodeId, ContentDesk>();
 
-  constructor() {
+  constructor(text = templateText) {
+    this.store = aState(text);
     for (const id of [boss, spare, hand, other])
       this.#desks.set(id, new ContentDesk(this.#parts(id)));
   }
@@ -241,6 +242,14 @@ test("a template that fails is refused in Swarm's words", async () => {
   await assert.rejects(world.desk(hand).files(task, templated.slice(2)), {
     code: "BAD_REQUEST",
     message: `unable to get config from config store: failed to expand templated config ${template}: template: expansion:1:55: executing "expansion" at <secret "used000000000000000000000">: error calling secret: secret target used000000000000000000000 not found`,
+  });
+});
+
+test("why a template that has read a secret fails is not said: the reason may quote it", async () => {
+  const world = new World('{{secret (secret "used000000000000000000000")}}');
+  await assert.rejects(world.desk(hand).files(task, templated), {
+    code: "BAD_REQUEST",
+    message: `unable to get config from config store: failed to expand templated config ${template}: template: expansion:1:2: the reason is not shown because it may quote a secret`,
   });
 });
 

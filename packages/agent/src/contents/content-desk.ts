@@ -17,6 +17,7 @@ import {
   type Task,
   templateContext,
   type View,
+  withoutQuotes,
 } from "@gam/state";
 import {
   type ContentAnswer,
@@ -132,7 +133,9 @@ export class ContentDesk implements ContentSource {
     if ("data" in expanded) return expanded.data;
     // The words of Swarm's workers.
     const message = `unable to get ${kind} from ${kind} store: failed to expand templated ${kind} ${id}`;
-    throw new GamError("BAD_REQUEST", `${message}: ${expanded.error}`);
+    const isOpen = kind === "config" && !expanded.sensitive;
+    const reason = isOpen ? expanded.error : withoutQuotes(expanded.error);
+    throw new GamError("BAD_REQUEST", `${message}: ${reason}`);
   }
 
   async #get(wanted: Wanted): Promise<ContentAnswer> {

@@ -18,6 +18,7 @@ import {
   readSecretSpec,
   type Secret,
   type View,
+  withoutQuotes,
 } from "@gam/state";
 import type { FastifyInstance } from "fastify";
 import {
@@ -162,10 +163,11 @@ function contentRoutes<Holder extends Secret | Config>(
 }
 
 /** Swarm accepts any text, and then every task that uses it is rejected. */
-function insistOnTemplate(data: Uint8Array, word: string): void {
+function insistOnTemplate(data: Uint8Array, word: "secret" | "config"): void {
   const problem = payloadProblem(data);
   if (problem === undefined) return;
-  const message = `the data of the ${word} is no template: ${problem}`;
+  const reason = word === "secret" ? withoutQuotes(problem) : problem;
+  const message = `the data of the ${word} is no template: ${reason}`;
   throw new GamError("BAD_REQUEST", `rpc error: code = InvalidArgument desc = ${message}`);
 }
 

@@ -7,6 +7,7 @@ import {
   type PayloadSources,
   payloadProblem,
   type TemplateContext,
+  withoutQuotes,
 } from "./expand-template.ts";
 
 const context: TemplateContext = {
@@ -95,7 +96,21 @@ test("expandPayload() keeps a secret's bytes", () => {
 test("expandPayload() says which reference the task lacks", () => {
   assert.deepEqual(expandPayload(bytes('{{secret "other"}}'), context, sources), {
     error: `template: expansion:1:2: ${at} <secret "other">: error calling secret: secret target other not found`,
+    sensitive: false,
   });
+});
+
+test("withoutQuotes() shows where a template failed, and nothing of what it holds or read", () => {
+  const mark = "hunter2";
+  const read = { ...sources, secret: (of: string) => (of === "db" ? bytes(mark) : undefined) };
+  const nested = expandPayload(bytes('a\n{{secret (secret "db")}}'), context, read);
+  assert.ok("error" in nested && nested.sensitive && nested.error.includes(mark));
+  const hidden = ": the reason is not shown because it may quote a secret";
+  assert.equal(withoutQuotes(nested.error), `template: expansion:2:2${hidden}`);
+  const problem = payloadProblem(bytes(`{{${mark}}}`)) ?? "";
+  assert.ok(problem.includes(mark));
+  assert.equal(withoutQuotes(problem), `template: expansion:1${hidden}`);
+  assert.equal(withoutQuotes(mark), `template: expansion${hidden}`);
 });
 
 test("payloadProblem() finds only what no task could mend", () => {

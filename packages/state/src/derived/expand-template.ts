@@ -174,13 +174,13 @@ function payloadFunctions(
  * Expands the content of a config or secret whose template driver is "golang".
  *
  * Returns: the content, and whether a secret is in it: then it must be kept like one. Or why it does not expand,
- *          in Go's words.
+ *          in Go's words, and whether they may quote a secret that it read.
  */
 export function expandPayload(
   data: Uint8Array,
   context: TemplateContext,
   sources: PayloadSources,
-): { readonly data: Uint8Array; readonly sensitive: boolean } | { readonly error: string } {
+): { readonly sensitive: boolean } & ({ readonly data: Uint8Array } | { readonly error: string }) {
   let sensitive = false;
   const functions = payloadFunctions(sources, () => {
     sensitive = true;
@@ -191,8 +191,17 @@ export function expandPayload(
     functions,
   });
   return "error" in expanded
-    ? { error: fromGoText(expanded.error) }
+    ? { error: fromGoText(expanded.error), sensitive }
     : { data: toBytes(expanded.text), sensitive };
+}
+
+/**
+ * Returns: where a template failed, instead of Go's words, which quote what is there. For templates with secrets in
+ *          them: messages get into logs and into the state.
+ */
+export function withoutQuotes(problem: string): string {
+  const place = /^template: expansion(?::\d+)*/.exec(problem)?.[0] ?? "template: expansion";
+  return `${place}: the reason is not shown because it may quote a secret`;
 }
 
 /** Returns: why the content of a config or secret is no template, in Go's words; undefined if it is one. */
