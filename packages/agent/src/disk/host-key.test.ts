@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { inspect } from "node:util";
+import { GamError } from "@gam/core";
 import { loadIdentity, makeUnlockKey } from "@gam/mesh";
 import { HostKey } from "./host-key.ts";
 
@@ -69,6 +71,44 @@ test("no plain key is in a sealed file", async (t) => {
   const sealed = await readFile(join(dir, "host.key"), "utf8");
   assert.ok(!sealed.includes(plain));
   assert.ok(!sealed.includes(Buffer.from(plain, "base64").toString("hex")));
+});
+
+test("the error about a damaged host key quotes nothing of it", async (t) => {
+  const dir = await folder(t);
+  await HostKey.open(dir);
+  const path = join(dir, "host.key");
+  const whole = await readFile(path, "utf8");
+  const key: string = JSON.parse(whole).key;
+  const cases = [
+    whole.replace(key, key + key),
+    whole.replace(`"${key}"`, key),
+    whole.replace(`"${key}"`, `["${key}"]`),
+    whole.replace('"key"', '"key'),
+    whole.slice(0, -5),
+    `${key}${whole}`,
+  ];
+  for (const broken of cases) {
+    await writeFile(path, broken);
+    const thrown = await HostKey.open(dir).catch((error: unknown) => error);
+    assert.ok(thrown instanceof GamError, broken);
+    assert.equal(thrown.code, "CORRUPT_FILE");
+    const said = inspect(thrown);
+    const parts = Array.from({ length: key.length - 4 }, (_, at) => key.slice(at, at + 5));
+    const quoted = parts.filter((part) => said.includes(part));
+    assert.deepEqual(quoted, [], said);
+  }
+});
+
+test("a sealed host key that was cut off is damaged, not sealed with another unlock key", async (t) => {
+  const dir = await folder(t);
+  const key = await HostKey.open(dir);
+  await key.sealWith(makeUnlockKey());
+  const path = join(dir, "host.key");
+  const { locked } = JSON.parse(await readFile(path, "utf8"));
+  for (const broken of ["", locked.slice(0, 40), locked + locked]) {
+    await writeFile(path, JSON.stringify({ version: 1, locked: broken }));
+    await assert.rejects(HostKey.open(dir), { code: "CORRUPT_FILE" }, broken);
+  }
 });
 
 test("a host key that is missing or unreadable beside encrypted files is an error, and nothing is written", async (t) => {

@@ -7,21 +7,15 @@
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import {
-  assert,
-  base64,
-  check,
-  fromBase64,
-  GamError,
-  messageOf,
-  rethrowInvariant,
-} from "@gam/core";
+import { assert, base64, check, fromBase64, GamError, jsonOr, rethrowInvariant } from "@gam/core";
 import { HostCipher, otherKeyRemedy, readIfThere, replaceFile, seal, unseal } from "@gam/files";
 import { hasSealedIdentity, insistOnVersion } from "@gam/mesh";
 
 const fileName = "host.key";
 const version = 1;
 const keyBytes = 32;
+/** What sealing adds: a nonce and a tag. */
+const sealBytes = 28;
 const purpose = "gam host key 1";
 const checkFile = check.object({
   version: check.literal(version),
@@ -58,19 +52,11 @@ export class HostKey {
       await made.#write();
       return made;
     }
-    try {
-      const content: unknown = JSON.parse(text.toString());
-      insistOnVersion(content, path, version);
-      const { key, locked } = checkFile(content, "host key");
-      if (locked !== undefined) return new HostKey(path, undefined, fromBase64(locked));
-      const bytes = fromBase64(key ?? "");
-      if (bytes.length !== keyBytes) throw new Error(`the key has ${bytes.length} bytes`);
-      return new HostKey(path, bytes, undefined);
-    } catch (thrown) {
-      rethrowInvariant(thrown);
-      if (thrown instanceof GamError && thrown.code === "NOT_SUPPORTED") throw thrown;
-      throw unreadable(path, messageOf(thrown), thrown);
-    }
+    const content = jsonOr(text.toString(), undefined);
+    insistOnVersion(content, path, version);
+    const found = keyIn(content);
+    if (found === undefined) throw unreadable(path, "its content is damaged");
+    return new HostKey(path, found.key, found.locked);
   }
 
   get isLocked(): boolean {
@@ -132,10 +118,27 @@ export class HostKey {
   }
 }
 
-function unreadable(path: string, found: string, cause?: unknown): GamError {
+interface FoundKey {
+  readonly key?: Uint8Array;
+  readonly locked?: Uint8Array;
+}
+
+/** Returns: one of the two; undefined for anything else. It says no reason, because reasons quote what was found. */
+function keyIn(content: unknown): FoundKey | undefined {
+  try {
+    const file = checkFile(content, "host key");
+    const [key, locked] = [fromBase64(file.key ?? ""), fromBase64(file.locked ?? "")];
+    if (locked.length === keyBytes + sealBytes) return { locked };
+    return file.locked === undefined && key.length === keyBytes ? { key } : undefined;
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    return undefined;
+  }
+}
+
+function unreadable(path: string, found: string): GamError {
   return new GamError(
     "CORRUPT_FILE",
     `Cannot read "${path}", the key with which this directory is encrypted: ${found}. Nothing was changed on this disk. ${otherKeyRemedy}`,
-    { cause },
   );
 }
