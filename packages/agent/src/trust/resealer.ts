@@ -29,6 +29,8 @@ export interface ResealerParts {
 export class Resealer {
   readonly #parts: ResealerParts;
   readonly #timer: NodeJS.Timeout;
+  /** What was found that does not open, as sentences. */
+  readonly #closed = new Set<string>();
   #working: Promise<void> | undefined;
   #stopped = false;
 
@@ -56,18 +58,21 @@ export class Resealer {
   }
 
   async #work(): Promise<void> {
+    const { log } = this.#parts;
+    this.#closed.clear();
     try {
       for (;;) {
         if (this.#stopped || !this.#parts.leads()) return;
         const changes = this.#next();
-        if (changes.length === 0) return;
+        if (changes.length === 0) break;
         await this.#parts.propose(changes);
       }
+      for (const reason of this.#closed) log.warn({ reason }, "Could not seal a secret anew");
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
       // Tried again at the next look. Until then everything can be opened as before.
       if (this.#stopped || thrown.code === "NO_LEADER" || thrown.code === "NOT_MEMBER") return;
-      this.#parts.log.warn({ reason: thrown.message }, "Could not seal secrets anew");
+      log.warn({ reason: thrown.message }, "Could not seal secrets anew");
     }
   }
 
@@ -97,7 +102,9 @@ export class Resealer {
     for (const secret of view.secrets()) {
       for (const { version, key: from } of secret.Gam.contents) {
         if (from === newest) continue;
-        const to = sealer.sealSecret(secret.ID, version, sealer.openSecret(secret, version));
+        const plain = this.#opened(() => sealer.openSecret(secret, version));
+        if (plain === undefined) continue;
+        const to = sealer.sealSecret(secret.ID, version, plain);
         const change = { kind: "resealSecret", id: secret.ID, version, from, to } as const;
         yield { change, size: to.sealed.length };
       }
@@ -119,8 +126,21 @@ export class Resealer {
     const { registryAuth, registryAuthPrevious } = service.Gam;
     const sealed = which === "spec" ? registryAuth : registryAuthPrevious;
     if (sealed === undefined || sealed.key === newest) return undefined;
-    const to = sealer.sealCredentials(service.ID, sealer.openCredentialsOf(service, sealed));
+    const plain = this.#opened(() => sealer.openCredentialsOf(service, sealed));
+    if (plain === undefined) return undefined;
+    const to = sealer.sealCredentials(service.ID, plain);
     const basedOn = service.Version.Index;
     return { kind: "resealCredentials", id: service.ID, which, from: sealed.key, to, basedOn };
+  }
+
+  /** Returns: undefined for what was changed after it was sealed: everything else must not wait for it. */
+  #opened<Plain>(open: () => Plain): Plain | undefined {
+    try {
+      return open();
+    } catch (thrown) {
+      if (!(thrown instanceof GamError) || thrown.code !== "REFUSED") throw thrown;
+      this.#closed.add(thrown.message);
+      return undefined;
+    }
   }
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { base64, type SecretId, type ServiceId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import { type Credentials, createCluster, makeIdentity } from "@gam/mesh";
-import type { Change, Outcome, Secret, Service } from "@gam/state";
+import { type Change, newestKey, type Outcome, type Secret, type Service } from "@gam/state";
 import { aNode, aNodeNetwork, aService, TestLog } from "@gam/state/testing";
 import { makeTokens, secretOf } from "./join-tokens.ts";
 import { Resealer } from "./resealer.ts";
@@ -253,4 +253,26 @@ test("many large secrets are sealed anew in entries that fit into the log", asyn
   const outcomes = await cluster.reseal();
   assert.ok(outcomes.length >= 4, String(outcomes.length));
   for (const id of ids) assert.equal(cluster.read(cluster.sealer, id).length, 499_000);
+});
+
+test("one secret that does not open stops neither the others nor what comes after", async () => {
+  const cluster = new Cluster();
+  const spoiled = testId<SecretId>("spoiled");
+  const key = newestKey(cluster.log.store) ?? "";
+  const content = { version: 1, key, sealed: new Uint8Array(40) };
+  const spec = { Name: spoiled, Labels: {} };
+  cluster.write({ kind: "removeSecret", id: pw });
+  cluster.write({ kind: "createSecret", id: spoiled, spec, content });
+  cluster.make(pw, "first");
+  cluster.beginRotation();
+  cluster.endRotation();
+  await cluster.reseal();
+  const keyOf = (id: SecretId): string | undefined => cluster.secret(id).Gam.contents[0]?.key;
+  assert.deepEqual([keyOf(spoiled), keyOf(pw)], [testId("key1"), testId("key2")]);
+  assert.equal(cluster.service.Gam.registryAuth?.key, testId("key2"));
+  assert.equal(cluster.warned.length, 1);
+  cluster.write({ kind: "removeSecret", id: spoiled });
+  await cluster.reseal();
+  const keys = cluster.log.store.cluster?.SealingKeys.map(({ ID }) => ID);
+  assert.deepEqual(keys, [testId("key2")]);
 });
