@@ -34,15 +34,21 @@ const templateText =
   '{{.Node.Hostname}} {{.Service.Name}} {{env "LEVEL"}} {{secret "used000000000000000000000"}}';
 const [task, managersTask] = [testId<TaskId>("task"), testId<TaskId>("managers task")];
 
+/** What the template and the used secret hold. */
+interface Held {
+  readonly text?: string;
+  readonly data?: string;
+}
+
 /** Two managers and two workers; one of each has a task with a secret, a config and registry credentials. */
-function aState(text: string): Store {
+function aState({ text = templateText, data = `data of ${used}` }: Held): Store {
   const log = new TestLog();
   log.write({ kind: "createCluster", cluster: aCluster() });
   for (const id of [boss, spare, hand, other]) {
     const Role = id === boss || id === spare ? "manager" : "worker";
     log.write({ kind: "joinNode", node: aNode(id, { spec: { Role } }) });
   }
-  for (const name of [used, unused]) log.write(aSecret(name, `data of ${name}`));
+  log.write(aSecret(used, data), aSecret(unused, `data of ${unused}`));
   log.write(aConfig(plain, "data of a config"));
   const made = aConfig(template, text);
   log.write({ ...made, spec: { ...made.spec, Templating: { Name: "golang" } } });
@@ -66,6 +72,8 @@ class World {
   readonly withheld: Withheld[] = [];
   /** The nodes that were asked, in order. */
   readonly asked: NodeId[] = [];
+  /** How long the last question waits for its answer. */
+  waitedMs = 0;
   /** Nodes whose connections are gone. */
   readonly silent = new Set<NodeId>();
   /** Managers without the newest root key. */
@@ -75,8 +83,8 @@ class World {
   readonly #handlers = new Map<NodeId, RequestHandler>();
   readonly #desks = new Map<NodeId, ContentDesk>();
 
-  constructor(text = templateText) {
-    this.store = aState(text);
+  constructor(held: Held = {}) {
+    this.store = aState(held);
     for (const id of [boss, spare, hand, other])
       this.#desks.set(id, new ContentDesk(this.#parts(id)));
   }
@@ -110,8 +118,9 @@ class World {
           const role = id === boss || id === spare ? "manager" : "worker";
           return this.silent.has(id) ? undefined : { role, asOf: 0, hosts: new Set() };
         },
-        request: async (to, { body }) => {
+        request: async (to, { body, timeoutMs }) => {
           this.asked.push(to);
+          this.waitedMs = timeoutMs;
           const answer = await this.#handlers.get(to)?.(self, body);
           assert.ok(answer !== undefined);
           return answer;
@@ -246,11 +255,21 @@ test("a template that fails is refused in Swarm's words", async () => {
 });
 
 test("why a template that has read a secret fails is not said: the reason may quote it", async () => {
-  const world = new World('{{secret (secret "used000000000000000000000")}}');
+  const world = new World({ text: '{{secret (secret "used000000000000000000000")}}' });
   await assert.rejects(world.desk(hand).files(task, templated), {
     code: "BAD_REQUEST",
     message: `unable to get config from config store: failed to expand templated config ${template}: template: expansion:1:2: the reason is not shown because it may quote a secret`,
   });
+});
+
+test("the answer with large secrets has the time that a slow line needs", async () => {
+  const waited = async (held: Held): Promise<number> => {
+    const world = new World(held);
+    await world.desk(hand).files(task, files);
+    return world.waitedMs;
+  };
+  assert.equal(await waited({}), 3001);
+  assert.equal(await waited({ data: "x".repeat(500_000) }), 5000);
 });
 
 test("a caller may overwrite what it gets", async () => {

@@ -29,6 +29,8 @@ import {
 
 const name = "contents";
 const answerMs = 3_000;
+/** On a slow line an answer may come at 2 Mbit/s. */
+const bytesPerMs = 250;
 /** Managers that one question is put to. The worker asks again later. */
 const askedMax = 5;
 
@@ -150,11 +152,12 @@ export class ContentDesk implements ContentSource {
   async #ask(wanted: Wanted): Promise<ContentAnswer> {
     const { mesh, view, log } = this.#parts;
     const what = this.#nameOf(wanted);
+    const timeoutMs = answerMs + Math.ceil(this.#sizeOf(wanted) / bytesPerMs);
     for (const manager of this.#managers()) {
       const question: ContentQuestion = { ...wanted, asOf: view().index };
       try {
         const body = encode(question);
-        const bytes = await mesh.request(manager, { name, body, timeoutMs: answerMs });
+        const bytes = await mesh.request(manager, { name, body, timeoutMs });
         const answer = checkAnswer(decode(bytes), "contents");
         if (answer.secrets.length === wanted.secrets.length) return answer;
       } catch (thrown) {
@@ -164,6 +167,16 @@ export class ContentDesk implements ContentSource {
     }
     // Always the same text, because each new one costs a write.
     throw new GamError("UNREACHABLE", `Cannot get ${what}: no manager answers`);
+  }
+
+  /** About how many bytes the answer has. */
+  #sizeOf({ secrets }: Wanted): number {
+    const view = this.#parts.view();
+    const sizes = secrets.map(({ id, content }) => {
+      const found = view.secret(id)?.Gam.contents.find(({ version }) => version === content);
+      return found?.sealed.length ?? 0;
+    });
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** Managers that this node has a connection to, the leader first. */
