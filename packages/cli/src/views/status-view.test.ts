@@ -169,6 +169,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       'If such a host has restarted, run "gam unlock" on it',
       "",
       "Nothing can be scheduled until a leader is elected; running containers are not affected",
+      "This host reaches no leader, so what it shows may be old",
       "2 of 2 voters must reach each other, and this host must reach them; not heard: host1",
     ],
   },
