@@ -15,7 +15,7 @@ import { type TestContext, test } from "node:test";
 import type { SecretId } from "@gam/core";
 import { GamError, type TaskId } from "@gam/core";
 import type { TaskFile } from "@gam/worker";
-import type { Run } from "../data-plane/kernel/command.ts";
+import { type Run, runCommand } from "../data-plane/kernel/command.ts";
 import { FakeRun } from "../testing/fake-run.ts";
 import { FileRoom } from "./file-room.ts";
 import { MemoryFolder } from "./memory-folder.ts";
@@ -115,6 +115,27 @@ test("an agent that starts again finds the folder of the one before", { skip }, 
   assert.deepEqual(readdirSync(path), [one], "no second mount hides the first");
   await later.remove();
   assert.ok(!existsSync(path));
+});
+
+test("a task whose files do not fit is refused, with what to do, and leaves nothing", {
+  skip,
+}, async (t) => {
+  const small: Run = (name, args, ...rest) => {
+    const sized = args.map((one) => (one.startsWith("mode=") ? `${one},size=64k` : one));
+    return runCommand(name, name === "mount" ? sized : args, ...rest);
+  };
+  const folder = aFolder(t, small);
+  const files = async (_: TaskId, wanted: readonly TaskFile[]): Promise<Buffer[]> =>
+    wanted.map(() => Buffer.alloc(40_000));
+  const room = new FileRoom(folder, { ...noCredentials, files });
+  const both = [aFile(), aFile({ name: "large", target: "/large" })];
+  const outcome = await room.perform({ kind: "placeFiles", id: 1, task: one, files: both });
+  assert.deepEqual(outcome, {
+    ok: false,
+    failure: "refused",
+    message: `Cannot write secret "large": the file system in memory at "${folder.path}" is full. Mount a larger tmpfs there, or run fewer tasks with large secrets and configs on this node`,
+  });
+  assert.deepEqual(readdirSync(folder.path), []);
 });
 
 test("nothing is written where no memory can be mounted", async (t) => {

@@ -10,7 +10,15 @@
 import { constants } from "node:fs";
 import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { assert, GamError, messageOf, rethrowInvariant, type TaskId, unreachable } from "@gam/core";
+import {
+  assert,
+  GamError,
+  hasCode,
+  messageOf,
+  rethrowInvariant,
+  type TaskId,
+  unreachable,
+} from "@gam/core";
 import type { ActionOutcome, EngineAction, TaskFile } from "@gam/worker";
 import type { MemoryFolder } from "./memory-folder.ts";
 
@@ -88,12 +96,28 @@ export class FileRoom {
     assert(contents.length === files.length, "each file has its data");
     const folder = this.#folderOf(task);
     await removeAll(folder);
-    await mkdir(folder, { mode: 0o700 });
-    for (const [index, data] of contents.entries()) {
-      const file = files[index];
-      if (file !== undefined) await write(join(folder, String(index)), file, data);
-      data.fill(0);
+    try {
+      await mkdir(folder, { mode: 0o700 });
+      for (const [index, file] of files.entries()) {
+        const data = contents[index] ?? new Uint8Array();
+        await write(join(folder, String(index)), file, data).catch((thrown: unknown) => {
+          throw hasCode(thrown, "ENOSPC") ? this.#full(file) : thrown;
+        });
+      }
+    } catch (thrown) {
+      // Other tasks need the room now.
+      await removeAll(folder);
+      throw thrown;
+    } finally {
+      for (const data of contents) data.fill(0);
     }
+  }
+
+  #full({ kind, name }: TaskFile): GamError {
+    return new GamError(
+      "DISK_FAILED",
+      `Cannot write ${kind} "${name}": the file system in memory at "${this.#folder.path}" is full. Mount a larger tmpfs there, or run fewer tasks with large secrets and configs on this node`,
+    );
   }
 
   async #sweep(kept: ReadonlySet<string>): Promise<void> {
