@@ -60,10 +60,12 @@ class Cluster {
     this.log.write({ kind: "updateConfig", id, labels: {}, content, basedOn });
   }
 
-  update(name: string, image = "app:1", spec: Partial<ServiceSpec> = {}): void {
+  /** `files`: absent, as they are. */
+  update(name: string, image = "app:1", files?: Parameters<typeof withFiles>[1]): void {
     const { ID: id, Spec, Version } = this.service(name);
-    const ContainerSpec = { ...Spec.TaskTemplate.ContainerSpec, Image: image };
-    const next = { ...Spec, ...spec, TaskTemplate: { ...Spec.TaskTemplate, ContainerSpec } };
+    const before = { ...Spec.TaskTemplate.ContainerSpec, Image: image };
+    const ContainerSpec = files === undefined ? before : withFiles(image, files);
+    const next = { ...Spec, TaskTemplate: { ...Spec.TaskTemplate, ContainerSpec } };
     this.log.write({ kind: "updateService", id, spec: next, basedOn: Version.Index });
   }
 
@@ -155,6 +157,30 @@ test("a stack file with another secret and another image goes back as a whole", 
   cluster.fail("web");
   assert.equal(cluster.service("web").Spec.TaskTemplate.ContainerSpec.Image, "app:1");
   assert.equal(cluster.current, 1);
+});
+
+test("a stack file with another secret, and a service that needs it no more, goes back as a whole", () => {
+  const cluster = new Cluster();
+  cluster.change(2);
+  cluster.update("web", "app:2", {});
+  cluster.progress("web", "updating");
+  cluster.fail("web");
+  const { Image, Secrets } = cluster.service("web").Spec.TaskTemplate.ContainerSpec;
+  assert.deepEqual([Image, Secrets?.length], ["app:1", 1]);
+  assert.equal(cluster.current, 1);
+  assert.equal(cluster.service("api").UpdateStatus?.State, "rollback_started");
+});
+
+test("a service that needs the secret no more does not hold a content for ever", () => {
+  const cluster = new Cluster();
+  cluster.change(2);
+  cluster.update("web", "app:2", {});
+  cluster.progress("web", "completed");
+  assert.deepEqual(cluster.service("web").Gam.earlier, { pw: 1 });
+  cluster.change(3);
+  assert.deepEqual(cluster.service("web").Gam.earlier, {});
+  cluster.goBack("web");
+  assert.equal(cluster.current, 3);
 });
 
 test("new content during an update goes back to what was before the update", () => {

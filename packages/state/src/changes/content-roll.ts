@@ -13,7 +13,7 @@ import type { Event, View } from "../log/view.ts";
 import type { Config } from "../objects/config.ts";
 import type { ContentId, ContentVersions } from "../objects/content.ts";
 import type { Secret } from "../objects/secret.ts";
-import type { Service, ServiceSpec } from "../objects/service.ts";
+import type { Service } from "../objects/service.ts";
 
 /** As TableRule.others: the services that a secret's new content concerns. */
 export function rolledBySecret(
@@ -36,10 +36,20 @@ export function rolledByConfig(
 }
 
 function rolledUsers({ ID, Gam }: Secret | Config, on: Occasion): readonly Event[] {
-  return usersOf(on.view, ID).flatMap((before): Event[] => {
-    const after = rolledService(before, { [ID]: Gam.current }, on);
+  const users = new Set(usersOf(on.view, ID));
+  return on.view.services().flatMap((before): Event[] => {
+    const after = users.has(before)
+      ? rolledService(before, { [ID]: Gam.current }, on)
+      : withoutReturn(before, ID);
     return after === before ? [] : [{ table: "service", before, after }];
   });
+}
+
+/** Returns: the service, which no longer names that object. Once its update has ended it does not return there. */
+function withoutReturn(service: Service, id: ContentId): Service {
+  if (!Object.hasOwn(service.Gam.earlier, id) || isUnfinished(service)) return service;
+  const { [id]: _, ...earlier } = service.Gam.earlier;
+  return { ...service, Gam: { ...service.Gam, earlier } };
 }
 
 /** Returns: the service whose contents change now. `replaced`: the versions before. */
@@ -74,10 +84,10 @@ function isUnfinished({ UpdateStatus, Gam }: Service): boolean {
   return state === "updating" || state === "paused";
 }
 
-/** Returns: the earlier versions that still matter for a service with that spec. */
-export function earlierFor(service: Service, spec: ServiceSpec): ContentVersions {
+/** Returns: the earlier versions that still matter once the service has another spec and can return to this one. */
+export function earlierFor(service: Service): ContentVersions {
   if (!isUnfinished(service)) return {};
-  const ids = new Set<string>(contentsOf(spec.TaskTemplate));
+  const ids = new Set<string>(contentsOf(service.Spec.TaskTemplate));
   return Object.fromEntries(Object.entries(service.Gam.earlier).filter(([id]) => ids.has(id)));
 }
 

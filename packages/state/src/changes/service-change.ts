@@ -100,7 +100,7 @@ function updated(
   }
   const kept = registryAuthFrom === "previous-spec" ? Gam.registryAuthPrevious : Gam.registryAuth;
   const registryAuth = change.registryAuth ?? kept;
-  const earlier = earlierFor(service, spec);
+  const earlier = earlierFor(service);
   const successor = { spec, previous, registryAuth, earlier, returns: false, rollback: undefined };
   return withSpec(service, successor, on);
 }
