@@ -102,7 +102,7 @@ export class ClusterKeys {
 
   /** Returns: a new unlock key for an updateCluster. Errors: as sealedForRoots(). */
   newUnlockKey(): SealedForRoots {
-    return newUnlockKey(this.#credentials());
+    return newUnlockKey(this.#ownRoots());
   }
 
   /**
@@ -138,7 +138,7 @@ export class ClusterKeys {
 
   /** Makes new tokens of these roles, in one write with `changes`. Errors: as makeToken(); those of propose(). */
   async rotateTokens(roles: readonly Role[], changes: readonly AskedChange[]): Promise<void> {
-    const credentials = this.#credentials();
+    const credentials = this.#ownRoots();
     const made = (role: Role): JoinToken | undefined =>
       roles.includes(role) ? makeToken(role, credentials) : undefined;
     const [worker, manager] = [made("worker"), made("manager")];
@@ -163,6 +163,16 @@ export class ClusterKeys {
       formatToken({ fingerprint, secret: secretOf(role, kept, credentials), addresses });
     const { Worker, Manager } = view.cluster.Tokens;
     return { worker: token("worker", Worker), manager: token("manager", Manager) };
+  }
+
+  /** This host's credentials without a next root key that it has offered in vain: the state has none, or another. */
+  #ownRoots(): Credentials {
+    const credentials = this.#credentials();
+    const { cluster } = this.#parts.view();
+    const { next, ...rest } = credentials;
+    const offered = next && base64(next.rootPublicKey);
+    const isKnown = offered === cluster?.NextRoot?.PublicKey || offered === cluster?.RootPublicKey;
+    return isKnown ? credentials : rest;
   }
 
   #credentials(): Credentials {
