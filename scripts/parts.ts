@@ -28,6 +28,7 @@ const run: ReadonlySet<string> = new Set([
   "Artistic-2.0",
   "GPL-2.0-only",
   "GPL-2.0-or-later",
+  "GPL-3.0-or-later",
   "LGPL-2.1-or-later",
 ]);
 
@@ -44,6 +45,12 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   "busybox-static": { license: "GPL-2.0-only" },
   procps: { license: "GPL-2.0-or-later AND LGPL-2.1-or-later" },
   tcpdump: { license: "BSD-3-Clause" },
+  ansible: { license: "GPL-3.0-or-later" },
+  "docker-compose": { license: "Apache-2.0" },
+  prometheus: { license: "Apache-2.0" },
+  "python3-docker": { license: "Apache-2.0" },
+  "python3-jsondiff": { license: "MIT" },
+  "python3-yaml": { license: "MIT" },
 };
 
 /** Licences of the images in docker-compose.yml. */

@@ -26,7 +26,15 @@ const clean: Readonly<Record<string, string>> = {
   "packages/core/src/index.ts": 'export { one } from "./one.ts";\n',
   "packages/core/src/one.ts":
     "// Not Date.now(), nor a TODO(#7).\nexport const one = `${1 / 2} process.exit() /`;\n",
-  "packages/state/package.json": manifest("state", { "@gam/core": "*", yaml: "2.9.1" }),
+  "packages/template/package.json": manifest("template", {}),
+  "packages/template/README.md": "# template\n",
+  "packages/template/src/index.ts": 'export { three } from "./three.ts";\n',
+  "packages/template/src/three.ts": "export const three = 3;\n",
+  "packages/state/package.json": manifest("state", {
+    "@gam/core": "*",
+    "@gam/template": "*",
+    yaml: "2.9.1",
+  }),
   "packages/state/README.md": "# state\n",
   "packages/state/src/index.ts":
     'import { one } from "@gam/core";\nimport { parse } from "yaml";\nexport type Process = { process: 1 };\nexport const two = parse(one);\n',
@@ -34,7 +42,7 @@ const clean: Readonly<Record<string, string>> = {
     'import fc from "fast-check";\nimport "node:test";\nawait fc.assert(Math.random());\n',
   "test/bench/two.ts": 'import { two } from "@gam/state";\nrun(two);\n',
   "scripts/go": "node packages/state/src/started.ts\n",
-  "packages/state/src/started.ts": "export const start = 1;\n",
+  "packages/state/src/started.ts": 'import { three } from "@gam/template";\nrun(three);\n',
 };
 
 function breaches(changed: Readonly<Record<string, string>>): string[] {
@@ -292,7 +300,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
           ".": "./src/gone.ts",
           "./testing": "./src/testing/index.ts"
         },
-        "dependencies": { "@gam/core": "*", "yaml": "2.9.1" }
+        "dependencies": { "@gam/core": "*", "@gam/template": "*", "yaml": "2.9.1" }
       }`,
       "packages/state/src/testing/index.ts": "export const seed = 1;\n",
     },
@@ -316,7 +324,7 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
     name: "an unused permission",
     files: {
       [state]: "export const two = 2;\n",
-      "packages/state/package.json": manifest("state", {}),
+      "packages/state/package.json": manifest("state", { "@gam/template": "*" }),
       "packages/core/package.json": JSON.stringify({ name: "@gam/core", dependencies: {} }),
       "test/repo/layers.ts":
         "// Which package may import which.\nconst map = {\n  state: [],\n};\n",
@@ -366,7 +374,11 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
   {
     name: "a version that is not exact",
     files: {
-      "packages/state/package.json": manifest("state", { "@gam/core": "*", yaml: "^2.9.1" }),
+      "packages/state/package.json": manifest("state", {
+        "@gam/core": "*",
+        "@gam/template": "*",
+        yaml: "^2.9.1",
+      }),
     },
     want: ["manifests packages/state/package.json:1"],
   },
