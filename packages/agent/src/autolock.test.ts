@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
-import type { NodeId } from "@gam/core";
+import { GamError, type NodeId } from "@gam/core";
 import { makeUnlockKey } from "@gam/mesh";
 import { checkStatus } from "@gam/state/answers";
 import { freePort, guard, init, joinAt, running, until } from "./testing/running-agent.ts";
@@ -123,7 +123,13 @@ test("a worker is never locked, and a promoted one is", guard, async (t) => {
   assert.equal(again.state(), "locked");
   await again.unlock(a.door.unlockKey());
   await turn("worker");
-  await until("it knows", () => again.view().node(id)?.Spec.Role === "worker");
+  await until("it has dropped the root key", () => {
+    try {
+      return again.unlockKey() === "";
+    } catch (thrown) {
+      return thrown instanceof GamError && thrown.code === "NOT_SUPPORTED";
+    }
+  });
   assert.equal((await b.restart()).state(), "active");
 });
 

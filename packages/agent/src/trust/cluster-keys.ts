@@ -130,9 +130,13 @@ export class ClusterKeys {
     const { cluster } = view();
     const node = view().node(self);
     if (!this.#isFresh || cluster === undefined || node === undefined) return "unknown";
-    if (cluster.UnlockKey === undefined || node.Spec.Role === "worker") return "none";
+    if (cluster.UnlockKey === undefined) return "none";
     const { credentials } = mesh;
-    if (credentials?.rootPrivateKey === undefined) return "unknown";
+    if (credentials === undefined) return "unknown";
+    if (credentials.rootPrivateKey === undefined) {
+      return node.Spec.Role === "worker" ? "none" : "unknown";
+    }
+    // Also on a host that was demoted and still has the root key on its disk.
     return unlockKeyIn(credentials, cluster.UnlockKey) ?? "unknown";
   }
 
