@@ -101,7 +101,8 @@ export class FileRoom {
       for (const [index, file] of files.entries()) {
         const data = contents[index] ?? new Uint8Array();
         await write(join(folder, String(index)), file, data).catch((thrown: unknown) => {
-          throw hasCode(thrown, "ENOSPC") ? this.#full(file) : thrown;
+          if (!hasCode(thrown, "ENOSPC")) throw thrown;
+          throw this.#full(file);
         });
       }
     } catch (thrown) {
