@@ -334,8 +334,8 @@ export class Agent {
     await removePlace(dataDir);
     await rm(tunnelDir(this.config), { recursive: true, force: true });
     await removeIdentity(dataDir);
-    await removeJournal(dataDir);
     await this.#hostKey.renew();
+    await removeJournal(dataDir);
     this.#identity = await loadIdentity(dataDir, this.#hostKey.cipher);
   }
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import { GamError, type NodeId } from "@gam/core";
 import { makeUnlockKey } from "@gam/mesh";
 import { checkStatus } from "@gam/state/answers";
+import { HostKey } from "./disk/host-key.ts";
 import { freePort, guard, init, joinAt, running, until } from "./testing/running-agent.ts";
 
 const locked = {
@@ -145,6 +146,26 @@ test("a locked host can leave by force, and is another peer then", guard, async 
   await again.init(init);
   assert.equal((await a.restart()).state(), "active");
 });
+
+test(
+  "a start after a leave that a crash interrupted ends it, under a new key",
+  guard,
+  async (t) => {
+    const a = await running(t);
+    await a.door.init(locked);
+    await a.agent.stop();
+    const folder = a.agent.config.dataDir;
+    for (const name of ["credentials.json", "identity.json", "host.key"]) {
+      await rm(join(folder, name));
+    }
+    await HostKey.open(folder);
+    const before = await readFile(join(folder, "host.key"));
+    const again = await a.restart();
+    assert.equal(again.state(), "inactive");
+    assert.notDeepEqual(await readFile(join(folder, "host.key")), before);
+    assert.deepEqual((await readdir(folder)).sort(), ["host.key", "identity.json", "lock"]);
+  },
+);
 
 test("nothing that is secret is readable in the data directory", guard, async (t) => {
   const a = await running(t);
