@@ -214,6 +214,33 @@ const rows: readonly Row[] = [
     want: ["rollback_completed []: rollback completed"],
   },
   {
+    name: "awaits the successor of a task that failed before a rollback",
+    service: updatedBy({ Parallelism: 1 }, 2),
+    imageBefore: "tiny:0",
+    update: { status: rolling },
+    tasks: [
+      ["t1", on("a", 1, { state: "rejected", desired: "ready" })],
+      ["t2", on("b", 2, { extra: second })],
+    ],
+    want: ["t1 shutdown", "create 1 running", "rollback_started [1]: because"],
+  },
+  {
+    name: "counts the successor of a failed old task in the wave that begins the update",
+    service: updatedBy({ Parallelism: 1 }, 2),
+    imageBefore: "tiny:0",
+    tasks: [
+      ["t1", on("a", 1, { state: "failed" })],
+      ["t2", on("b", 2)],
+    ],
+    want: [
+      "t1 shutdown",
+      "create 1 running",
+      "create 2 ready after t2",
+      "t2 shutdown",
+      "updating [1,2]: update in progress",
+    ],
+  },
+  {
     name: "does not touch a paused update",
     service: two,
     imageBefore: "tiny:0",

@@ -11,7 +11,9 @@
  * that and the delay. The update ends after one more monitoring time.
  *
  * Does not decide what a failed task's successor does (restart.ts), nor when the old task goes in
- * start-first order (task-slot.ts). Ignores empty places: they are filled by the current template anyway.
+ * start-first order (task-slot.ts). Ignores places that were empty before: they are filled by the current template
+ * anyway. A place whose task has just ended by itself is filled too, but its new task belongs to the update, which
+ * would otherwise be over before that task runs.
  */
 import {
   hasContents,
@@ -47,6 +49,8 @@ class Updating {
   readonly #config: UpdateConfig;
   readonly #status: UpdateStatus | undefined;
   readonly #updated: readonly TaskSlotPlan[];
+  /** The keys of all places that the update has reached, and of those that are filled now. */
+  readonly #reached: readonly string[];
   readonly #outdated: readonly TaskSlotPlan[];
 
   constructor(situation: Situation, places: readonly TaskSlotPlan[]) {
@@ -58,6 +62,10 @@ class Updating {
       (UpdateStatus?.State === "rollback_started" ? Spec.RollbackConfig : Spec.UpdateConfig) ??
       configDefault;
     this.#updated = places.filter(({ taskSlot }) => isUpdated.has(taskSlot.key));
+    const filled = places.filter(
+      (place) => !isUpdated.has(place.taskSlot.key) && this.#isFilledNow(place),
+    );
+    this.#reached = [...Gam.updated, ...filled.map(({ taskSlot }) => taskSlot.key)];
     this.#outdated = places.filter(
       ({ taskSlot, outdated, current }) =>
         outdated !== undefined && current === undefined && !isUpdated.has(taskSlot.key),
@@ -72,6 +80,9 @@ class Updating {
     if (!running) return this.#isIdleRoll() ? this.#complete() : nothing;
     const failure = this.#failure();
     if (failure !== undefined) return this.#fail(failure);
+    if (this.#reached.length > this.#situation.service.Gam.updated.length) {
+      return { changes: [this.#progress(this.#status, 0, this.#reached)], waiting: true };
+    }
     return this.#outdated.length === 0 ? this.#finish() : this.#goOn();
   }
 
@@ -80,6 +91,13 @@ class Updating {
     return (
       this.#status === undefined && Object.keys(this.#situation.service.Gam.earlier).length > 0
     );
+  }
+
+  /** Whether a task of an older template ended by itself here, and this plan makes its successor. */
+  #isFilledNow({ taskSlot, changes }: TaskSlotPlan): boolean {
+    const ended = taskSlot.tasks.at(-1);
+    if (ended === undefined || !endedByItself(ended) || this.#isOfThisUpdate(ended)) return false;
+    return changes.some(({ kind }) => kind === "createTask");
   }
 
   #goOn(): UpdatePlan {
@@ -116,10 +134,7 @@ class Updating {
     if (room <= 0) return nothing;
     const wave = this.#outdated.slice(0, room);
     if (wave.length === 0) return nothing;
-    const updated = [
-      ...this.#situation.service.Gam.updated,
-      ...wave.map(({ taskSlot }) => taskSlot.key),
-    ];
+    const updated = [...this.#reached, ...wave.map(({ taskSlot }) => taskSlot.key)];
     const replacements = wave.flatMap((one) => this.#replace(one));
     return { changes: [...replacements, this.#progress(status, 0, updated)], waiting: false };
   }
