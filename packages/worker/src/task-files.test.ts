@@ -52,6 +52,16 @@ test("filesOf() names what it cannot make", () => {
   const task = withFiles(aTask("t1"), { UID: "root" });
   const wrong = 'strconv.Atoi: parsing "root": invalid syntax';
   assert.deepEqual(filesOf(task), { files: [], problems: [wrong, wrong] });
+  for (const [UID, found] of [
+    ["4294967294", undefined],
+    ["4294967295", "value out of range"],
+    ["99999999999999999999", "value out of range"],
+    ["-1", "invalid syntax"],
+  ] as const) {
+    const one = found && `strconv.Atoi: parsing "${UID}": ${found}`;
+    const { problems } = filesOf(withFiles(aTask("t1"), { UID }));
+    assert.deepEqual(problems, one === undefined ? [] : [one, one]);
+  }
   const bare = { ...task, Gam: { ...task.Gam, contents: {} } };
   assert.deepEqual(filesOf(bare).problems, ["secret key not found", "config conf not found"]);
 });

@@ -35,6 +35,8 @@ export interface TaskFiles {
 
 const secretsFolder = "/run/secrets/";
 const configsFolder = "/";
+/** The number above it means "as it is" to the kernel. */
+const idMax = 2 ** 32 - 2;
 
 /** A config that only a credential spec uses is no file. */
 export function filesOf(task: Task): TaskFiles {
@@ -44,8 +46,8 @@ export function filesOf(task: Task): TaskFiles {
   const add = (named: Named, name: string, target: FileTarget): void => {
     const content = task.Gam.contents[named.id];
     if (content === undefined) return void problems.push(`${named.kind} ${name} not found`);
-    const wrong = [target.UID, target.GID].find((text) => !/^\d{0,10}$/.test(text));
-    if (wrong !== undefined) problems.push(`strconv.Atoi: parsing "${wrong}": invalid syntax`);
+    const wrong = [target.UID, target.GID].map(problemOfId).find((one) => one !== undefined);
+    if (wrong !== undefined) problems.push(wrong);
     else files.push({ ...named, name, content, ...placeOf(named.kind, target) });
   };
   for (const { File, SecretID: id, SecretName } of Secrets) {
@@ -55,6 +57,13 @@ export function filesOf(task: Task): TaskFiles {
     if (File !== undefined) add({ kind: "config", id }, ConfigName, File);
   }
   return { files, problems };
+}
+
+/** Returns: why it is no numeric id of a user or group; "" is 0. */
+function problemOfId(text: string): string | undefined {
+  if (!/^\d*$/.test(text)) return `strconv.Atoi: parsing "${text}": invalid syntax`;
+  if (Number(text) <= idMax) return undefined;
+  return `strconv.Atoi: parsing "${text}": value out of range`;
 }
 
 function placeOf(
