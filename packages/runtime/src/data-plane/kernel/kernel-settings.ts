@@ -19,8 +19,7 @@ export async function applySettings(device: string, kind: "bridge" | "tunnel"): 
   for (const [setting, value] of Object.entries(wanted)) {
     const path = `${root}/ipv4/conf/${device}/${setting}`;
     const now = await settingAt(path);
-    if (now === undefined || now === value) continue;
-    await writeFile(path, value);
+    if (now === undefined || now === value || !(await setAt(path, value))) continue;
     found.push(`${device}: ${setting} ${now}`);
   }
   return found;
@@ -67,6 +66,17 @@ async function settingAt(path: string): Promise<string | undefined> {
     return (await readFile(path, "utf8")).trim();
   } catch (thrown) {
     if (hasCode(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}
+
+/** Returns: false if there is no such setting any more, because the device has gone since it was read. */
+async function setAt(path: string, value: string): Promise<boolean> {
+  try {
+    await writeFile(path, value);
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, "ENOENT")) return false;
     throw thrown;
   }
 }
