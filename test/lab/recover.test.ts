@@ -4,10 +4,10 @@
  * One mesh serves all tests, in order: each begins with the state that the one before leaves.
  */
 import assert from "node:assert/strict";
-import { appendFile, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { isJournalFile, recoverJournal } from "@gam/peer";
+import { Disk } from "../../packages/agent/src/disk/disk.ts";
+import { HostKey } from "../../packages/agent/src/disk/host-key.ts";
 import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
 import { LabMesh, type Place } from "./clusters/lab-mesh.ts";
 
@@ -175,11 +175,10 @@ describe("three of five hosts are lost for good", { skip }, () => {
 /** Appends an unreadable entry to the host's log, as if it had always been there. */
 async function poison(host: Host): Promise<void> {
   await host.killAgent("SIGKILL");
-  const folder = join(host.folder, "gam", "journal");
-  const name = (await readdir(folder)).find(isJournalFile);
-  assert.ok(name !== undefined);
-  const path = join(folder, name);
-  const { restored, journal, cut } = recoverJournal([{ name, bytes: await readFile(path) }]);
+  const folder = join(host.folder, "gam");
+  const { cipher } = await HostKey.open(folder);
+  const { disk, recovered } = await Disk.open(join(folder, "journal"), cipher);
+  const { restored, journal, cut } = recovered;
   assert.equal(cut, undefined, "the journal ends with a whole record");
   const index = restored.entries.at(-1)?.index ?? restored.snapshot?.index ?? 0;
   const { term } = restored.hardState;
@@ -187,6 +186,7 @@ async function poison(host: Host): Promise<void> {
   journal.request({ write: 1, entries: [entry] });
   const step = journal.take();
   assert.ok(step?.kind === "append");
-  await appendFile(path, step.bytes);
+  await disk.perform(step);
+  await disk.close();
   await host.startAgent();
 }
