@@ -47,6 +47,12 @@ export function lostLines(chains: Chains, seen: readonly string[]): string[] {
   return [...first, ...whole].filter((rule) => isThere(rule) && !rules.includes(rule));
 }
 
+/** The engine's jumps that FORWARD has more than once, each as often as it is too many. */
+export function doubleJumps(chains: Chains): string[] {
+  const rules = chains.get("FORWARD") ?? [];
+  return jumpsOf(chains).flatMap((jump) => rules.filter((rule) => rule === jump).slice(1));
+}
+
 function linesOf(bridge: string): string[] {
   return [
     `-o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,

@@ -122,25 +122,58 @@ test("forward rules: a flushed FORWARD gets the engine's lines back, but not in 
   const host = new FakeRun();
   const flushed = ["-P FORWARD DROP", "-N DOCKER-USER", ...isolation, ...own].join("\n");
   host.answers.set("iptables -w 5 -S", flushed);
-  const rules = new ForwardRules(host.run);
+  const rules = new ForwardRules(host.run, async () => undefined);
   for (let n = 1; n <= 3; n += 1) {
     host.log.length = 0;
     const found = await rules.apply(deviceName("gam-6"));
     assert.deepEqual(found, ["the engine's rules in FORWARD"]);
     assert.deepEqual(
-      host.log.slice(1),
+      host.log.slice(2),
       lines.map((line, index) => `iptables -w 5 -I FORWARD ${index + 1} ${line}`),
     );
     assert.match(rules.notice ?? "", n === 1 ? /once in the last 10 minutes/ : /\d times/);
   }
   host.log.length = 0;
   assert.deepEqual(await rules.apply(deviceName("gam-6")), []);
-  assert.deepEqual(host.log.slice(1), []);
+  assert.deepEqual(host.log.slice(2), []);
   assert.match(rules.notice ?? "", /keeps removing .* in 15 s/);
   const whole = [flushed, ...lines.map((line) => `-A FORWARD ${line}`)].join("\n");
   host.answers.set("iptables -w 5 -S", whole);
   await rules.apply(deviceName("gam-6"));
   assert.match(rules.notice ?? "", /3 times in the last 10 minutes/);
+});
+
+test("forward rules: an engine that moves its jumps is left alone", async () => {
+  const host = new FakeRun();
+  const rest = ["-P FORWARD DROP", "-N DOCKER-USER", ...isolation, ...own];
+  const whole = [...rest, ...lines.map((line) => `-A FORWARD ${line}`)].join("\n");
+  host.answers.set("iptables -w 5 -S", whole.replace("-A FORWARD -j DOCKER-USER", ""));
+  const rules = new ForwardRules(host.run, async () => {
+    host.answers.set("iptables -w 5 -S", whole);
+  });
+  assert.deepEqual(await rules.apply(deviceName("gam-6")), []);
+  assert.deepEqual(host.log, ["iptables -w 5 -S", "iptables -w 5 -S"]);
+  assert.equal(rules.notice, undefined);
+});
+
+test("forward rules: a jump that the engine also puts back is there once, and an administrator's double stays", async () => {
+  const host = new FakeRun();
+  const rest = ["-P FORWARD DROP", "-N DOCKER-USER", ...isolation, ...own];
+  const doubled = [
+    ...rest,
+    "-A FORWARD -j DOCKER-USER",
+    ...lines.map((line) => `-A FORWARD ${line}`),
+  ];
+  const rules = new ForwardRules(host.run, async () => undefined);
+  host.answers.set("iptables -w 5 -S", doubled.join("\n"));
+  await rules.apply(deviceName("gam-6"));
+  assert.deepEqual(host.log, ["iptables -w 5 -S"]);
+  host.answers.set("iptables -w 5 -S", rest.join("\n"));
+  await rules.apply(deviceName("gam-6"));
+  host.log.length = 0;
+  host.answers.set("iptables -w 5 -S", doubled.join("\n"));
+  await rules.apply(deviceName("gam-6"));
+  assert.deepEqual(host.log, ["iptables -w 5 -S", "iptables -w 5 -D FORWARD -j DOCKER-USER"]);
 });
 
 test("forward rules: what only the engine can restore is said", async () => {

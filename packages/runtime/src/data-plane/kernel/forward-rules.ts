@@ -15,13 +15,20 @@
  * If a firewall script removes the engine's jumps to these chains, they are put back (engine-lines.ts), but not in a
  * loop with a program that removes them again and again (repairs.ts). Nothing else in iptables is changed.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { DeviceName } from "@gam/network";
 import { CommandFailed, type Run } from "./command.ts";
-import { type Chains, engineLines, lacksEngine, lostLines } from "./engine-lines.ts";
+import { type Chains, doubleJumps, engineLines, lacksEngine, lostLines } from "./engine-lines.ts";
 import { Repairs } from "./repairs.ts";
 
 const chains = ["DOCKER-USER", "FORWARD"] as const;
 type Chain = (typeof chains)[number];
+
+/**
+ * The engine moves its jumps to the head of FORWARD whenever it makes a network: it removes and then inserts them.
+ * What is missing for so long was removed by somebody else.
+ */
+const settleMs = 300;
 
 const mark = "-m comment --comment gam";
 const endOfChain = "-j RETURN";
@@ -39,13 +46,16 @@ function rulesFor(ingress: DeviceName | undefined): string[] {
 
 export class ForwardRules {
   readonly #run: Run;
+  readonly #settle: () => Promise<void>;
   readonly #repairs = new Repairs();
   /** The engine's lines in FORWARD when none was missing. */
   #seen: readonly string[] = [];
   #notice: string | undefined;
 
-  constructor(run: Run) {
+  /** `settle`: waits until the engine has finished what it is doing. */
+  constructor(run: Run, settle: () => Promise<void> = () => pause(settleMs)) {
     this.#run = run;
+    this.#settle = settle;
   }
 
   /** What people should know about the host's firewall; `undefined`: nothing. */
@@ -60,7 +70,7 @@ export class ForwardRules {
    */
   async apply(ingress: DeviceName | undefined): Promise<string[]> {
     const wanted = rulesFor(ingress);
-    const rules = await this.#rules();
+    const rules = await this.#settledRules();
     if (rules === undefined) return []; // No iptables: then Docker does not use it either.
     const chain: Chain = rules.get("DOCKER-USER") === undefined ? "FORWARD" : "DOCKER-USER";
     const other: Chain = chain === "FORWARD" ? "DOCKER-USER" : "FORWARD";
@@ -78,11 +88,22 @@ export class ForwardRules {
     return [...found, `rules of gam's in ${chain}`];
   }
 
+  /** As #rules(); if lines of the engine are missing, looks a second time. */
+  async #settledRules(): Promise<Map<string, string[]> | undefined> {
+    const rules = await this.#rules();
+    if (rules === undefined || lostLines(rules, this.#seen).length === 0) return rules;
+    await this.#settle();
+    return await this.#rules();
+  }
+
   /** Puts the engine's lines back into FORWARD. Returns: what differed, for people. Errors: CommandFailed. */
   async #putBack(chains: Chains): Promise<string[]> {
     const nowMs = performance.now();
     const lost = lostLines(chains, this.#seen);
     if (lost.length === 0) this.#seen = engineLines(chains);
+    // The engine has inserted its own after gam did. Without a repair the double is an administrator's.
+    const double = this.#repairs.count(nowMs) > 0 ? doubleJumps(chains) : [];
+    for (const rule of double) await this.#iptables(["-D", "FORWARD", ...rule.split(" ")]);
     const waitMs = lost.length === 0 ? 0 : this.#repairs.waitMs(nowMs);
     const isDue = lost.length > 0 && waitMs === 0;
     if (isDue) {
