@@ -276,7 +276,7 @@ def service_with_all_container_options(client):
     running(service, 1)
     made = spec(client, "py-full")
     container = made["TaskTemplate"]["ContainerSpec"]
-    assert container["HealthCheck"] == {"Test": ["CMD", "true"], "Interval": 1_000_000_000}, container
+    assert container["Healthcheck"] == {"Test": ["CMD", "true"], "Interval": 1_000_000_000}, container
     assert container["Hosts"] == ["10.9.8.7 db.example"], container["Hosts"]
     assert container["Init"] is True
     assert [one["Type"] for one in container["Mounts"]] == ["volume", "tmpfs", "bind"]
