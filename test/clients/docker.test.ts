@@ -7,7 +7,8 @@ import { after, before, test } from "node:test";
 import { Rig } from "@gam/api/testing";
 import { rootCertificatePem } from "@gam/core";
 import { json } from "@gam/engine/testing";
-import { DockerAtRig, missingDocker, type Ran } from "./support/docker-at-rig.ts";
+import { DockerAtRig, missingDocker } from "./support/docker-at-rig.ts";
+import type { Ran } from "./support/run-program.ts";
 
 const skip = missingDocker();
 let at: DockerAtRig;

@@ -1,14 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: stack files hold variables.
 /** The gam command's stacks against the API, beside the docker client: a fake cluster and a fake engine behind it. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Rig } from "@gam/api/testing";
-import { missingDocker, type Ran } from "./support/docker-at-rig.ts";
+import { missingDocker } from "./support/docker-at-rig.ts";
+import { type Ran, runProgram } from "./support/run-program.ts";
 
 const skip = missingDocker();
 const gamMain = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
@@ -26,14 +26,8 @@ after(async () => {
 });
 
 function start(file: string, args: readonly string[], input = ""): Promise<Ran> {
-  return new Promise((settle) => {
-    const env = { ...process.env, GAM_SOCKET: rig.socketPath, NO_COLOR: "1" };
-    const guard = { timeout: commandMsMax, killSignal: "SIGKILL", cwd: folder, env } as const;
-    const child = execFile(file, args, guard, (failure, out, err) => {
-      settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err });
-    });
-    child.stdin?.end(input);
-  });
+  const env = { GAM_SOCKET: rig.socketPath, NO_COLOR: "1" };
+  return runProgram(file, args, { input, withinMs: commandMsMax, env, cwd: folder });
 }
 
 const gam = (args: readonly string[], input = ""): Promise<Ran> =>

@@ -4,12 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import {
-  ClientCluster,
-  type ClientRun,
-  labUnavailable,
-  missingProgram,
-} from "./support/client-cluster.ts";
+import type { Ran } from "../support/run-program.ts";
+import { ClientCluster, labUnavailable, missingProgram } from "./support/client-cluster.ts";
 
 const skip = labUnavailable() ?? (await missingProgram("docker-compose", ["version"]));
 const number = 98;
@@ -50,7 +46,7 @@ describe("docker-compose", { skip, timeout: 3 * withinMs }, () => {
     if (folder !== undefined) rmSync(folder, { recursive: true });
   });
 
-  const compose = (...args: readonly string[]): Promise<ClientRun> =>
+  const compose = (...args: readonly string[]): Promise<Ran> =>
     up.run("docker-compose", ["--project-name", "tried", ...args], { withinMs, cwd: folder });
   const must = async (...args: readonly string[]): Promise<string> => {
     const { code, out, err } = await compose(...args);

@@ -1,20 +1,15 @@
 /** DockerAtRig: the real docker client against the API, with a fake cluster and a fake engine behind it. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Rig } from "@gam/api/testing";
 import { json } from "@gam/engine/testing";
+import { type Ran, runProgram } from "./run-program.ts";
 
 const commandMsMax = 30_000;
 const peers = 3;
-
-export interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** Why these tests cannot run here; `false` if they can. */
 export function missingDocker(): string | false {
@@ -55,16 +50,8 @@ export class DockerAtRig {
 
   /** Runs the client against `on`; `input` is its standard input. */
   docker(args: readonly string[], input = "", on: Rig = this.rig): Promise<Ran> {
-    return new Promise((settle) => {
-      const all = ["--config", this.folder, "-H", `unix://${on.socketPath}`, ...args];
-      // `docker run` passes SIGTERM on to its container and keeps running.
-      const guard = { timeout: commandMsMax, killSignal: "SIGKILL" } as const;
-      const child = execFile("docker", all, guard, (failure, out, err) => {
-        const late = failure?.killed === true ? `killed after ${commandMsMax} ms` : "";
-        settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err: err + late });
-      });
-      child.stdin?.end(input);
-    });
+    const all = ["--config", this.folder, "-H", `unix://${on.socketPath}`, ...args];
+    return runProgram("docker", all, { input, withinMs: commandMsMax });
   }
 
   /** The output of a command that must succeed. */

@@ -9,24 +9,12 @@ import { Lab, LabError } from "../../../lab/clusters/lab.ts";
 import type { LabCluster } from "../../../lab/clusters/lab-cluster.ts";
 import { LabMesh } from "../../../lab/clusters/lab-mesh.ts";
 import { LabSwarm } from "../../../lab/clusters/lab-swarm.ts";
+import { type ProgramOptions, type Ran, runProgram } from "../../support/run-program.ts";
 
 export { labUnavailable } from "../../../lab/clusters/lab-unavailable.ts";
 
 const isSwarm = process.env.GAM_CLIENTS_AT === "swarm";
 const hosts = 3;
-
-export interface ClientRun {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-export interface ClientOptions {
-  readonly input?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly withinMs: number;
-  readonly cwd?: string;
-}
 
 export class ClientCluster {
   readonly cluster: LabCluster;
@@ -54,17 +42,9 @@ export class ClientCluster {
   }
 
   /** Runs a client that reads DOCKER_HOST. Resolves also when it fails. */
-  run(program: string, args: readonly string[], options: ClientOptions): Promise<ClientRun> {
-    const env = { ...process.env, DOCKER_HOST: `unix://${this.socketPath}`, ...options.env };
-    const { withinMs: timeout, cwd } = options;
-    const guard = { timeout, killSignal: "SIGKILL", env, cwd, maxBuffer: 1 << 26 } as const;
-    return new Promise((settle) => {
-      const child = execFile(program, args, guard, (failure, out, err) => {
-        const late = failure?.killed === true ? `killed after ${timeout} ms` : "";
-        settle({ code: failure === null ? 0 : Number(failure.code ?? 1), out, err: err + late });
-      });
-      child.stdin?.end(options.input ?? "");
-    });
+  run(program: string, args: readonly string[], options: ProgramOptions): Promise<Ran> {
+    const env = { DOCKER_HOST: `unix://${this.socketPath}`, ...options.env };
+    return runProgram(program, args, { ...options, env });
   }
 }
 
