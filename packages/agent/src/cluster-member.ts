@@ -333,7 +333,7 @@ export class ClusterMember {
   async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
     const answer = await this.driver.propose(changes);
     if (answer.kind === "applied") {
-      // Whoever was told that managers are locked may pull the plug at once.
+      // A client that reads "managers are locked" may cut the power at once.
       await this.#lock.settled();
       return { index: answer.index };
     }

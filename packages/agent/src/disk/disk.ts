@@ -98,7 +98,7 @@ export class Disk {
   }
 }
 
-/** The ciphers of the journal's files. Keeps the one that was used last: it is used for every write. */
+/** The ciphers of the journal's files. Keeps the last one, because every write uses it. */
 class Ciphers {
   readonly #host: HostCipher;
   #file = "";

@@ -1,5 +1,5 @@
 /**
- * Root seals: secrets that the state keeps for the holders of the root keys, and for nobody else.
+ * Root seals: secrets in the state that only holders of the root keys can open.
  *
  * While the root key is replaced, the unlock key is sealed under both keys: either half of the managers must be able
  * to open it. What a manager of former times must not read, though it knows the old root key, is sealed under the next

@@ -29,7 +29,7 @@ export class ContainerServer {
       }
       void passUpgrade({ call, client, head }, () => ({ target: this.#engine, url }));
     });
-    // The stream of a client that hung up fails within a call: there is nobody to answer.
+    // The stream of a client that hung up fails within a call: no client reads an answer.
     this.#server.on("clientError", (_error, stream) => stream.destroy());
   }
 

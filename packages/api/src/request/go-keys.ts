@@ -1,7 +1,7 @@
 /**
  * Go keys: gives the fields of a body that is passed on the names by which they are read here.
  *
- * The engine finds fields without regard to case, so a client may write `networkingconfig`. Whoever changes such a
+ * The engine finds fields without regard to case, so a client may write `networkingconfig`. Code that changes such a
  * body must find the same fields. All other fields stay as they are.
  */
 import { goFields } from "@gam/state";
