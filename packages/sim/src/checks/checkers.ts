@@ -95,17 +95,21 @@ export class Checkers {
   }
 
   /** Checks that an acknowledged entry is on the disks of two managers, while two managers answer. */
-  secondDisk(index: number, managersAnswering: number, hosts: readonly SimHost[]): void {
+  secondDisk(
+    index: number,
+    managersAnswering: number,
+    hosts: readonly Pick<SimHost, "termOnDisk">[],
+  ): void {
     if (managersAnswering < 2) return;
-    const seen = new Map<number | "snapshot", number>();
+    // An entry in a snapshot was committed, so it counts for any term.
+    let snapshots = 0;
+    const withTerm = new Map<number, number>();
     for (const host of hosts) {
       const term = host.termOnDisk(index);
-      if (term === undefined) continue;
-      seen.set(term, (seen.get(term) ?? 0) + 1);
-      // An entry in a snapshot was committed, so it counts for any term.
-      const count = (seen.get("snapshot") ?? 0) + (term === "snapshot" ? 0 : (seen.get(term) ?? 0));
-      if (count >= 2) return;
+      if (term === "snapshot") snapshots += 1;
+      else if (term !== undefined) withTerm.set(term, (withTerm.get(term) ?? 0) + 1);
     }
+    if (snapshots + Math.max(0, ...withTerm.values()) >= 2) return;
     throw new Breach(
       `entry ${index} was acknowledged from one disk, although ${managersAnswering} managers answer`,
     );
