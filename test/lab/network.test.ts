@@ -325,7 +325,7 @@ describe("networks of five hosts", { skip }, () => {
     });
 
     test("with affinity by label, a client is always answered by the same task", async () => {
-      const where = ["--network", "open", "--label", "gam.affinity=client", "--replicas", "4"];
+      const where = ["--network", "open", "--label", "gam.sticky=client", "--replicas", "4"];
       await create("sticky", [...where, "gam/echo:1"]);
       await mesh.running(lab.host(1), "sticky", 4);
       const question = { ask: "http", name: "sticky", port: 80 } as const;

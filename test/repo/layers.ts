@@ -67,6 +67,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [
     "objects",
+    "labels",
     "log",
     "specs",
     "derived",

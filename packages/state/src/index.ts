@@ -33,6 +33,9 @@ export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
+export { type LabelRule, readLabel } from "./labels/label-rule.ts";
+export { serviceLabels } from "./labels/service-labels.ts";
+export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,
   Change,
@@ -161,7 +164,6 @@ export {
 } from "./specs/network-spec.ts";
 export { readNodeSpec } from "./specs/node-spec.ts";
 export { readServiceSpec, withDefaults } from "./specs/service-spec.ts";
-export { steeringLabels } from "./specs/steering-labels.ts";
 export { nameProblem } from "./specs/swarm-name.ts";
 export { readInitRequest, readJoinRequest, readUnlockRequest } from "./specs/swarm-request.ts";
 export {

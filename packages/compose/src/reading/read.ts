@@ -7,10 +7,10 @@
  * A reader records errors in the context and continues, so an author sees every mistake at once.
  * Variables are filled in when a text is read, so keys that are never read (`x-…`) may hold anything.
  */
+import { nearest, parseDuration } from "@gam/core";
 import { type Environment, interpolate } from "./interpolate.ts";
-import { nearest } from "./nearest.ts";
 import type { Problem, SourcePosition } from "./problem.ts";
-import { parseBytes, parseCpus, parseDuration } from "./units.ts";
+import { parseBytes, parseCpus } from "./units.ts";
 import type { ScalarValue, Value } from "./value.ts";
 import { splitWords } from "./words.ts";
 

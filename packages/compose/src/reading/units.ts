@@ -1,32 +1,9 @@
 /**
- * Units: parses durations, sizes and shares of a CPU in stack files.
+ * Units: parses sizes and shares of a CPU in stack files.
  *
- * Each function returns `undefined` for an invalid text. Source: what the docker client accepts, which is
- * Go's time.ParseDuration and binary units of memory.
+ * Each function returns `undefined` for an invalid text. Source: what the docker client accepts, with binary units
+ * of memory.
  */
-
-const nanosecondsPer: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
-
-/** `1m30s` in nanoseconds. */
-export function parseDuration(text: string): number | undefined {
-  if (text === "0") return 0;
-  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) return undefined;
-  const sum = parts.reduce(
-    (total, [, number, unit]) => total + Number(number) * (nanosecondsPer[unit ?? ""] ?? 0),
-    0,
-  );
-  return Math.round(sum);
-}
 
 const exponents = "kmgtp";
 

@@ -122,10 +122,10 @@ test("planNode() has no service address with dnsrr", () => {
 });
 
 test("planNode() keeps a client with one task when the service asks for affinity", () => {
-  const { services, ports } = plan(web({ "gam.affinity": "client" }), "c");
+  const { services, ports } = plan(web({ "gam.sticky": "client" }), "c");
   assert.equal(services[0]?.affinity?.length, 256);
   assert.equal(ports[0]?.affinity?.length, 256);
-  const elsewhere = plan(web({ "gam.affinity": "client" }), "a");
+  const elsewhere = plan(web({ "gam.sticky": "client" }), "a");
   assert.deepEqual(
     [elsewhere.services, elsewhere.ports],
     [services, ports],

@@ -13,6 +13,7 @@ import {
   bridgeName,
   demandsEncryption,
   guarded,
+  ingressLabel,
   ingressPorts,
   mayTunnel,
   mtuOf,
@@ -21,8 +22,9 @@ import {
   type PlanGuard,
   type PortConfig,
   planNetwork,
+  readLabel,
   type Service,
-  steeringLabels,
+  stickyLabel,
   type Task,
   tunnelBytes,
   type View,
@@ -226,7 +228,7 @@ function affinityPart(
   { Spec }: Service,
   serving: readonly Server[],
 ): { readonly affinity?: readonly Ip4[] } {
-  if (Spec.Labels?.[steeringLabels.affinity] !== "client" || serving.length < 2) return {};
+  if (readLabel(stickyLabel, Spec.Labels) === undefined || serving.length < 2) return {};
   return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
 }
 
@@ -245,7 +247,7 @@ function planPortsOf(service: Service, { servers }: Segment, planning: Planning)
     const serving = servers.get(service.ID) ?? [];
     const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
     const near = ready.filter(({ node }) => node.ID === planning.node.ID);
-    const isNear = service.Spec.Labels?.[steeringLabels.ingress] === "local" && near.length > 0;
+    const isNear = readLabel(ingressLabel, service.Spec.Labels) === "local" && near.length > 0;
     const chosen = isNear ? near : ready;
     return [
       {

@@ -63,7 +63,7 @@ export const anyPlans: fc.Arbitrary<readonly NodePlan[]> = wish.map((wished) => 
       PublishedPort: 8000 + index,
       TargetPort: 80,
     }));
-    const labels: Record<string, string> = one.affinity ? { "gam.affinity": "client" } : {};
+    const labels: Record<string, string> = one.affinity ? { "gam.sticky": "client" } : {};
     const joined = one.networks.filter((network) => network !== "sealed" || able.length > 0);
     cluster.service(name, { networks: joined, ports, labels });
     for (const [number, { node, state }] of one.tasks.entries()) {

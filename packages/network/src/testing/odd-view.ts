@@ -63,7 +63,7 @@ export function evenView(): View {
   });
   const networks = ["front", "inner", "sealed"];
   const ports = [{ Protocol: "udp", PublishedPort: 8001, TargetPort: 53 }] as const;
-  cluster.service("web", { networks, ports, labels: { "gam.affinity": "client" } });
+  cluster.service("web", { networks, ports, labels: { "gam.sticky": "client" } });
   cluster.service("api", { networks, ports: [{ PublishedPort: 8002, TargetPort: 80 }] });
   for (const [n, node] of ["a", "b", "a", "c"].entries()) {
     cluster.task(n % 2 === 0 ? "web" : "api", `t${n}`, { node, slot: n });

@@ -95,7 +95,7 @@ export function someSpec({ random, view }: Surroundings, name: string): ServiceS
   };
   return {
     Name: name,
-    Labels: { "gam.affinity": pick(random, ["client", ""]), owner: "somebody" },
+    Labels: { "gam.sticky": pick(random, ["client", ""]), owner: "somebody" },
     TaskTemplate: {
       ContainerSpec: {
         Image: pick(random, ["app:1", "app:2", "app:flaky"]),

@@ -61,12 +61,12 @@ const refused: readonly { name: string; body: unknown; want: string }[] = [
   {
     name: "a mistyped preference of tasks on the asked node",
     body: { ...task({}), Labels: { "gam.ingress": "lokal" } },
-    want: 'label "gam.ingress" has the value "lokal": use "local", or leave the label out (then connections go to all tasks, on all nodes)',
+    want: 'label "gam.ingress" has the value "lokal": use "local", or leave the label out (then connections go to all tasks, on all hosts)',
   },
   {
     name: "a mistyped affinity",
-    body: { ...task({}), Labels: { "gam.ingress": "local", "gam.affinity": "ip" } },
-    want: 'label "gam.affinity" has the value "ip": use "client", or leave the label out (then connections go to any task)',
+    body: { ...task({}), Labels: { "gam.ingress": "local", "gam.sticky": "ip" } },
+    want: 'label "gam.sticky" has the value "ip": use "client", or leave the label out (then connections go to any task)',
   },
   {
     name: "too many replicas",

@@ -12,6 +12,7 @@
  */
 import { GamError } from "@gam/core";
 import { Budget } from "@gam/template";
+import { serviceLabelProblem } from "../labels/service-labels.ts";
 import { isAddress } from "../objects/cidr.ts";
 import { parseConstraint } from "../objects/constraint.ts";
 import type {
@@ -29,7 +30,6 @@ import { isImageReference } from "./image-reference.ts";
 import { readBody, type Shaped } from "./json-shape.ts";
 import { serviceShape, taskShape } from "./service-shape.ts";
 import { invalid, oneOf, refuse } from "./spec-refusal.ts";
-import { steeringProblem } from "./steering-labels.ts";
 import { nameProblem } from "./swarm-name.ts";
 
 export interface ServiceSpecRules {
@@ -71,8 +71,6 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   const name = read.Name ?? "";
   const problem = name === "" ? undefined : nameProblem(name);
   if (problem !== undefined) invalid(problem);
-  const steering = steeringProblem(read.Labels ?? {});
-  if (steering !== undefined) refuse(steering);
   checkTask(template, { Name: name, Labels: read.Labels ?? {} }, rules);
   checkMode(mode);
   const isJob = mode.ReplicatedJob !== undefined || mode.GlobalJob !== undefined;
@@ -80,7 +78,7 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
   checkConfig(update);
   checkConfig(rollback);
   checkEndpoint(endpoint);
-  return {
+  const spec: ServiceSpec = {
     Name: name,
     Labels: read.Labels ?? {},
     TaskTemplate: template,
@@ -90,6 +88,9 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
     ...(read.Networks && { Networks: read.Networks.map(networkTarget) }),
     ...(endpoint && { EndpointSpec: endpoint }),
   };
+  const wrong = serviceLabelProblem(spec);
+  if (wrong !== undefined) refuse(wrong);
+  return spec;
 }
 
 /**

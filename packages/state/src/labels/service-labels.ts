@@ -1,0 +1,46 @@
+/**
+ * Service labels: all labels with which the owner of a service asks gam for something.
+ *
+ * Docker's client passes labels on unread, so a mistyped one would be without effect and without a word. All
+ * labels that begin with `gam.` are gam's, so an unknown one is refused.
+ */
+import { nearest } from "@gam/core";
+import type { ServiceSpec } from "../objects/service.ts";
+import type { LabelRule } from "./label-rule.ts";
+import { ingressLabel, stickyLabel } from "./steering-labels.ts";
+
+/** In the order of docs/labels.md. */
+export const serviceLabels: readonly LabelRule<unknown>[] = [ingressLabel, stickyLabel];
+
+/** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
+const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [];
+
+const prefix = "gam.";
+
+/** Returns: what is wrong with gam's labels of a service, and what to do; undefined if all are right. */
+export function serviceLabelProblem(spec: ServiceSpec): string | undefined {
+  for (const [name, value] of Object.entries(spec.Labels ?? {})) {
+    if (!name.startsWith(prefix)) continue;
+    const rule = serviceLabels.find((one) => one.name === name);
+    if (rule === undefined) return unknownLabel(name);
+    if (value !== "" && rule.read(value) === undefined) {
+      return `label "${name}" has the value "${value}": use ${rule.takes}, or leave the label out (then ${rule.without})`;
+    }
+  }
+  for (const name of Object.keys(spec.TaskTemplate.ContainerSpec.Labels ?? {})) {
+    if (!serviceLabels.some((one) => one.name === name)) continue;
+    return `label "${name}" is on the containers, where it has no effect: put it on the service ("deploy.labels" in a stack file, "--label" in docker service create)`;
+  }
+  for (const law of laws) {
+    const problem = law(spec);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function unknownLabel(name: string): string {
+  const names = serviceLabels.map((rule) => rule.name);
+  const meant = nearest(name, names);
+  const hint = meant === undefined ? ";" : `: did you mean "${meant}"?`;
+  return `label "${name}" is unknown${hint} gam's labels are ${names.join(", ")}`;
+}
