@@ -5,7 +5,6 @@ export * as check from "./check.ts";
 export { decode, encode } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
 export type { Clock, Mint, Random } from "./doors.ts";
-export { parseDuration } from "./duration.ts";
 export { ed25519Der } from "./ed25519.ts";
 export { type ErrorCode, GamError, hasCode, messageOf } from "./errors.ts";
 export {
@@ -19,6 +18,7 @@ export {
   type TaskId,
 } from "./ids.ts";
 export { jsonOr } from "./json.ts";
-export { nearest } from "./nearest.ts";
 export { rootCertificateBody, rootCertificatePem, rootSubject } from "./root-certificate.ts";
 export { sameValue } from "./same-value.ts";
+export { parseDuration } from "./text/duration.ts";
+export { nearest } from "./text/nearest.ts";

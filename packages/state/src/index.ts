@@ -33,8 +33,7 @@ export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
-export { type LabelRule, readLabel } from "./labels/label-rule.ts";
-export { serviceLabels } from "./labels/service-labels.ts";
+export { readLabel } from "./labels/label-rule.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,
