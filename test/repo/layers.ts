@@ -59,6 +59,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],
+  "packages/core/src": ["text"],
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
   "packages/network/src": ["plan", "allocation", "tables"],
   "packages/orchestrator/src": ["service"],
