@@ -6,6 +6,7 @@
  */
 import { GamError, type NetworkId } from "@gam/core";
 import {
+  Budget,
   checkTemplate,
   isImageReference,
   nameProblem,
@@ -41,6 +42,7 @@ export function judge(stack: Stack, { file, services, errors, warnings }: JudgeO
     if (entry !== undefined) {
       judgeImage(entry, errors, warnings);
       judgeConstraints(entry, errors);
+      judgeTemplates(entry, service, errors);
     }
     judgeName(service.spec.Name, "service", { at: service.at, errors });
     // The API's own rules, for everything that has no rule of its own here.
@@ -106,6 +108,35 @@ function judgeConstraints({ deploy }: ServiceEntry, errors: Problem[]): void {
     if (readConstraints([value]) !== undefined) continue;
     const reason = unsetIn(constraint) || "write one such as node.labels.zone == a";
     errors.push({ at, message: `constraint "${value}" is not valid: ${reason}` });
+  }
+}
+
+/** As the API judges them, but each at its own line. */
+function judgeTemplates({ places }: ServiceEntry, service: StackService, errors: Problem[]): void {
+  const { spec } = service;
+  const { Env, Hostname, Mounts } = spec.TaskTemplate.ContainerSpec;
+  const budget = new Budget();
+  const judgeText = (text: string | undefined, at: SourcePosition | undefined, what: string) => {
+    const problem = checkTemplate(text ?? "", spec, budget);
+    if (problem === undefined) return;
+    errors.push({ at: at ?? service.at, message: `${what} is not a valid template: ${problem}` });
+  };
+  judgeText(Hostname, places.hostname, "the hostname");
+  for (const line of Env ?? []) {
+    const end = line.indexOf("=");
+    if (end < 0) continue;
+    const name = line.slice(0, end);
+    const at = places[`environment ${name}`] ?? places.env_file;
+    judgeText(line.slice(end + 1), at, `variable "${name}"`);
+  }
+  for (const { Source, Target = "", VolumeOptions: volume } of Mounts ?? []) {
+    const at = places[`volumes ${Target}`];
+    judgeText(Source, at, `the source "${Source}"`);
+    judgeText(Target, at, `the target "${Target}"`);
+    const options = { ...volume?.Labels, ...volume?.DriverConfig?.Options };
+    for (const [key, text] of Object.entries(options)) {
+      judgeText(text, at, `"${key}" of volume "${Source}"`);
+    }
   }
 }
 

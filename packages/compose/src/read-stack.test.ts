@@ -208,6 +208,16 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
     want: ['stack.yml:2:14: found no anchor "a" before this alias'],
   },
   {
+    name: "refuses each wrong template at its own line",
+    text: "services:\n  a:\n    image: x\n    hostname: '{{.No}}'\n    environment:\n      A: fine\n      B: '{{.Node.Hostname}'\n    volumes:\n      - {type: volume, target: '/{{end}}'}\n  b: {image: x, environment: ['C={{.Task}}', 'D={{x}}']}\n",
+    want: [
+      'stack.yml:4:15: the hostname is not a valid template: template: expansion:1:2: executing "expansion" at <.No>: can\'t evaluate field No in type *template.Context',
+      "stack.yml:7:7: variable \"B\" is not a valid template: template: expansion:1: bad character U+007D '}'",
+      'stack.yml:9:9: the target "/{{end}}" is not a valid template: template: expansion:1: unexpected {{end}}',
+      'stack.yml:10:46: variable "D" is not a valid template: template: expansion:1: function "x" not defined',
+    ],
+  },
+  {
     name: "refuses undefined networks and volumes",
     text: "services:\n  a: {image: x, networks: [n], volumes: ['v:/v']}\n",
     want: [

@@ -59,7 +59,7 @@ function shown(
 /** Maps of names that an author chose: their keys have no meaning here. */
 const verbatim = new Set(["labels", "environment", "options", "driver_opts", "sysctls"]);
 /** Where the value stands and what it contains: not for people. */
-const hidden = new Set(["at", "data", "build", "unset"]);
+const hidden = new Set(["at", "data", "build", "unset", "places"]);
 /** A value with its place. */
 const placedKeys = new Set(["at", "value", "unset"]);
 const durations = new Set(

@@ -36,6 +36,7 @@ import type { Value } from "../reading/value.ts";
 import { envFiles } from "./environment.ts";
 import { fileReference } from "./file-object.ts";
 import { ports } from "./port.ts";
+import { textPlaces } from "./text-places.ts";
 import { volume } from "./volume.ts";
 
 const useResources = "set deploy.resources";
@@ -212,7 +213,7 @@ const serviceFields = {
   restart: placed(text),
 } as const;
 
-export const service = record(serviceFields, {
+const keys = record(serviceFields, {
   ignored: {
     annotations: notHere,
     attach: "it is for `docker compose up`",
@@ -272,5 +273,10 @@ export const service = record(serviceFields, {
     volumes_from: "define the volume at the top level and mount it in both services",
   },
 });
+
+export const service = (value: Value, context: Context) => {
+  const found = keys(value, context);
+  return found && { ...found, places: textPlaces(value, found.volumes ?? []) };
+};
 
 export type ServiceEntry = NonNullable<ReturnType<typeof service>>;
