@@ -81,7 +81,7 @@ test("gam unlock takes the key from a file, and never from the command line", as
   assert.match((await gam(here)).complained, /this is no terminal\. .* "--key-file FILE"/);
   assert.match(
     (await gam([...here, "--key-file", "none"])).complained,
-    /^gam: Cannot read unlock key: ENOENT/,
+    /^gam: Cannot read none: there is no such file$/m,
   );
   assert.equal((await gam([...here, key])).exit, 2);
   assert.equal(agent.heard.length, 1);

@@ -5,9 +5,9 @@
  * header.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { check, GamError, hasCode, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
+import { check, GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
+import { readIfThere } from "./input-file.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -54,15 +54,8 @@ export function registryAuth(environment: Environment): (image: string) => strin
 }
 
 function configAt(path: string): unknown {
-  try {
-    return jsonOr(readFileSync(path, "utf8"), {});
-  } catch (thrown) {
-    if (hasCode(thrown, "ENOENT")) return {};
-    rethrowInvariant(thrown);
-    throw new GamError("BAD_REQUEST", `Cannot read ${path}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
-  }
+  const found = readIfThere(path);
+  return found === undefined ? {} : jsonOr(Buffer.from(found).toString(), {});
 }
 
 type Credentials = Readonly<Record<string, string>>;

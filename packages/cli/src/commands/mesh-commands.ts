@@ -1,13 +1,12 @@
 /** Mesh commands: `init`, `join`, `leave`, `unlock`, `token`, `status`. Each asks the agent and prints the answer. */
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError } from "@gam/core";
 import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
 import { ensureAgent } from "../agent/background-agent.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { makeDockerContext } from "../agent/docker-context.ts";
+import { readInputFile } from "../agent/input-file.ts";
 import { statusView } from "../views/status-view.ts";
 
 async function statusOf(client: AgentClient): Promise<GamStatus> {
@@ -82,7 +81,7 @@ export async function unlock(
   io: CommandIo,
   { keyFile }: { readonly keyFile?: string },
 ): Promise<void> {
-  const key = keyFile === undefined ? await askForKey(io) : readKey(io, keyFile);
+  const key = keyFile === undefined ? await askForKey(io) : readInputFile(io, keyFile);
   await client.post("/gam/v1/unlock", { key: key.trim() });
   io.print('Unlocked: this host takes part again. Run "gam status" to see the mesh');
 }
@@ -93,16 +92,6 @@ async function askForKey(io: CommandIo): Promise<string> {
     "BAD_REQUEST",
     'Cannot ask for the unlock key: this is no terminal. Give the key with "--key-file FILE", or "--key-file -" for standard input',
   );
-}
-
-function readKey({ cwd }: CommandIo, file: string): string {
-  try {
-    return readFileSync(file === "-" ? 0 : resolve(cwd, file), "utf8");
-  } catch (thrown) {
-    rethrowInvariant(thrown);
-    const found = messageOf(thrown);
-    throw new GamError("BAD_REQUEST", `Cannot read unlock key: ${found}`, { cause: thrown });
-  }
 }
 
 export async function token(

@@ -214,9 +214,11 @@ test("stack deploy tells everything that the cluster lacks before it changes any
 
 test("stack deploy names a file that it cannot read", async (context) => {
   const { client, io } = await stage(context, nothing);
-  await assert.rejects(deploy(client, io, { ...options, composeFile: ["none.yml"] }), {
-    message: /^Cannot read stack file: ENOENT.*none\.yml/,
-  });
+  const readingFails = async (file: string, message: string): Promise<void> => {
+    await assert.rejects(deploy(client, io, { ...options, composeFile: [file] }), { message });
+  };
+  await readingFails("none.yml", "Cannot read none.yml: there is no such file");
+  await readingFails(".", "Cannot read .: it is a folder");
 });
 
 const upToDate = '{"label":{"com.docker.stack.namespace=shop":true},"_up-to-date":{"true":true}}';

@@ -1,12 +1,12 @@
 /** Stack commands: `gam stack deploy|ls|ps|services|config|rm`, over the same Engine API that the docker client uses. */
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Problem, readStack, showFile, showProblem, stackLabel } from "@gam/compose";
-import { GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError } from "@gam/core";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { checkNodes, checkServices, checkTasks, listPath } from "../agent/engine-calls.ts";
+import { readIfThere, readInputFile } from "../agent/input-file.ts";
 import { registryAuth } from "../agent/registry-auth.ts";
 import { columns } from "../views/columns.ts";
 import { progressLine } from "../views/convergence.ts";
@@ -114,7 +114,7 @@ function readFiles(io: CommandIo, name: string, options: FileOptions): Read {
   const workingDir = first === "-" ? io.cwd : dirname(resolve(io.cwd, first));
   const files = options.composeFile.map((path) => ({
     name: path === "-" ? "stdin" : path,
-    text: readStackFile(path === "-" ? 0 : resolve(io.cwd, path)),
+    text: readInputFile(io, path),
   }));
   const environment = Object.fromEntries(
     Object.entries(io.environment).flatMap(([key, value]) =>
@@ -141,28 +141,6 @@ function refused(io: CommandIo, name: string, errors: readonly Problem[]): GamEr
   const count = `${errors.length} error${errors.length === 1 ? "" : "s"}`;
   const message = `Cannot deploy "${name}": ${count} in its files, nothing was changed. Correct them and deploy again`;
   return new GamError("BAD_REQUEST", message);
-}
-
-function readStackFile(path: string | 0): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    rethrowInvariant(cause);
-    throw new GamError("NOT_FOUND", `Cannot read stack file: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/** A folder is no file, either. */
-function readIfThere(path: string): Uint8Array | undefined {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    if (hasCode(cause, "ENOENT") || hasCode(cause, "EISDIR") || hasCode(cause, "ENOTDIR")) {
-      return undefined;
-    }
-    rethrowInvariant(cause);
-    throw new GamError("BAD_REQUEST", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
-  }
 }
 
 export async function list(client: AgentClient, io: CommandIo): Promise<void> {
