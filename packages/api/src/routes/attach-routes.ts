@@ -14,6 +14,7 @@ import { type Attached, type AttachWish, withShortId } from "../engine/attachmen
 import { messageIn, missing } from "../engine/engine.ts";
 import { engineNetwork } from "../engine/engine-networks.ts";
 import { passCall } from "../engine/engine-proxy.ts";
+import { insistOnEngineNetworks } from "../engine/locked-networks.ts";
 import { ApiError } from "../request/api-error.ts";
 import { forEngine, speaks } from "../request/api-version.ts";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
@@ -50,6 +51,10 @@ export function attachRoutes(app: FastifyInstance, context: RouteContext): void 
   app.post("/containers/create", async (request, reply) => {
     const { raw, fields } = await readRawBody(request.body, createKeys);
     const wishes = fields === undefined ? [] : endpointsIn(fields);
+    await insistOnEngineNetworks(
+      context,
+      wishes.map(({ ref }) => ref),
+    );
     const view =
       wishes.length > 0 && door.state() === "active" ? await freshView(context) : undefined;
     const known = view?.networks() ?? [];
@@ -261,6 +266,7 @@ function withoutDoubles(endpoints: readonly Endpoint[]): readonly Endpoint[] {
 }
 
 async function ourNetwork(context: RouteContext, ref: string): Promise<Network | undefined> {
+  await insistOnEngineNetworks(context, [ref]);
   if (context.door.state() !== "active") return undefined;
   return findNetwork(ref, (await freshView(context)).networks());
 }

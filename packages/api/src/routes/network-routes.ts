@@ -21,6 +21,7 @@ import { awaitView } from "../engine/await-view.ts";
 import { messageIn, missing } from "../engine/engine.ts";
 import { isOurs, listOf } from "../engine/engine-networks.ts";
 import { passCall } from "../engine/engine-proxy.ts";
+import { insistOnEngineNetworks } from "../engine/locked-networks.ts";
 import { isWorker, requireManager } from "../engine/worker-calls.ts";
 import { ApiError, notInSwarm } from "../request/api-error.ts";
 import { forEngine } from "../request/api-version.ts";
@@ -173,6 +174,7 @@ async function clusterNetwork(
   context: RouteContext,
   request: FastifyRequest<Ref>,
 ): Promise<Network | undefined> {
+  await insistOnEngineNetworks(context, [request.params.ref]);
   const swarmOnly = new Query(request.url).text("scope") === "swarm";
   const ours = await clusterNetworks(context);
   return findNetwork(request.params.ref, ours, swarmOnly && context.door.state() === "active");

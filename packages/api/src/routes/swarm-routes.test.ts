@@ -168,6 +168,20 @@ test("a locked manager refuses all calls about the cluster in Swarm's words, unt
   });
   assert.equal((await rig.call("HEAD", "/_ping")).headers.swarm, "locked");
   assert.equal((await rig.call("GET", "/gam/v1/status")).body.state, "locked");
+  // A network that the engine does not have may be one of the cluster.
+  rig.engine.on("GET /networks/local", (_call, answer) => json(answer, { Name: "local" }));
+  const run = { Image: "x", HostConfig: { NetworkMode: "shop" } };
+  for (const [method, path, body] of [
+    ["POST", "/containers/create", run],
+    ["POST", "/networks/shop/connect", { Container: "c" }],
+    ["POST", "/networks/shop/disconnect", { Container: "c" }],
+    ["GET", "/networks/shop", undefined],
+    ["DELETE", "/networks/shop", undefined],
+  ] as const) {
+    const answer = await rig.call(method, path, body);
+    assert.deepEqual([answer.status, answer.body.message], [503, lockedText], `${method} ${path}`);
+  }
+  assert.equal((await rig.call("GET", "/networks/local")).body.Name, "local");
   // Calls for the engine pass.
   rig.engine.on("GET /containers/json", (_call, answer) => json(answer, [{ Id: "c" }]));
   assert.deepEqual((await rig.call("GET", "/containers/json")).body, [{ Id: "c" }]);
