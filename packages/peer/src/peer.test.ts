@@ -159,6 +159,17 @@ test("Peer waits for a leader before it answers from an old copy, but not for ev
   assert.equal(mesh.read(b), false, "after 5 s without one there is nothing to wait for");
 });
 
+test("Peer does not let a client wait for a leader that has been missing for long", () => {
+  const mesh = new Mesh();
+  mesh.start(b);
+  mesh.tick(99);
+  assert.equal(mesh.propose(b, aServiceAsked("web")), undefined, "one may be elected");
+  mesh.tick(1);
+  const message = "this host has had no leader for 5 s";
+  assert.deepEqual(mesh.propose(b, aServiceAsked("db")), { kind: "lost", message });
+  assert.equal(mesh.of("proposed").length, 1, "the earlier write still waits");
+});
+
 test("Peer asks the next leader what the last one did not answer", () => {
   const mesh = meshOf(a, b, c);
   mesh.stop(a);

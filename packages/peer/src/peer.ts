@@ -247,10 +247,7 @@ export class Peer {
         for (const write of this.#journal.persisted()) this.#stepRaft({ kind: "persisted", write });
         return;
       case "propose":
-        this.#propose(input.changes, (answer) =>
-          this.#effects.push({ kind: "proposed", request: input.request, answer }),
-        );
-        return;
+        return this.#proposeFor(input.request, input.changes);
       case "read":
         return this.#readings.add(input.request, this.#leader !== undefined);
       case "worker":
@@ -479,6 +476,17 @@ export class Peer {
   #answerRead(id: string, fresh: boolean): void {
     if (this.#catchUp.answered(id, fresh)) this.#tasksMoved();
     this.#readings.answered(id, fresh);
+  }
+
+  /** A client's write. It does not wait for a leader that has been missing for long. */
+  #proposeFor(request: number, changes: readonly Change[]): void {
+    const settle = (answer: ProposalOutcome): void =>
+      void this.#effects.push({ kind: "proposed", request, answer });
+    if (this.#readings.isHopeless(this.#leader !== undefined)) {
+      const seconds = Math.round(this.leaderlessMs / 1000);
+      return settle({ kind: "lost", message: `this host has had no leader for ${seconds} s` });
+    }
+    this.#propose(changes, settle);
   }
 
   #propose(changes: readonly Change[], settle: (answer: ProposalOutcome) => void): ProposalId {

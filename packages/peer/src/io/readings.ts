@@ -8,7 +8,7 @@ import type { Mint } from "@gam/core";
 
 /** After 2 s without an answer a read gets the present copy: an election is over by then. */
 const patienceTicks = 40;
-/** After 5 s without a leader a read does not wait at all. */
+/** After 5 s without a leader neither reads nor writes of clients wait at all. */
 const leaderlessTicksMax = 100;
 
 interface Reading {
@@ -40,8 +40,13 @@ export class Readings {
     return this.#nowTick - this.#ledTick;
   }
 
+  /** There is no leader, and that is known for longer than an election takes. */
+  isHopeless(isLed: boolean): boolean {
+    return !isLed && this.leaderlessTicks >= leaderlessTicksMax;
+  }
+
   add(request: number, isLed: boolean): void {
-    if (!isLed && this.leaderlessTicks >= leaderlessTicksMax) {
+    if (this.isHopeless(isLed)) {
       return this.#parts.settle(request, false);
     }
     const untilTick = this.#nowTick + patienceTicks;
