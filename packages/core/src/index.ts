@@ -22,3 +22,4 @@ export { rootCertificateBody, rootCertificatePem, rootSubject } from "./root-cer
 export { sameValue } from "./same-value.ts";
 export { parseDuration } from "./text/duration.ts";
 export { nearest } from "./text/nearest.ts";
+export { sizeText } from "./text/size.ts";

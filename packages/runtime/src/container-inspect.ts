@@ -9,13 +9,20 @@ const bindings = check.optional(
   check.map(check.optional(check.list(check.object({ HostPort: text }), 1024)), 4096),
 );
 
+/** An engine keeps five runs of a health check, with 4096 bytes of each. */
+const probesMax = 64;
+const probe = check.object({ ExitCode: check.integer(-(2 ** 31)), Output: text });
+
 const inspected = check.object({
   Id: text,
   State: check.object({
     Status: text,
     Pid: check.integer(),
     ExitCode: check.integer(-(2 ** 31)),
-    Health: check.optional(check.object({ Status: text })),
+    OOMKilled: check.optional(check.boolean),
+    Health: check.optional(
+      check.object({ Status: text, Log: check.optional(check.list(probe, probesMax)) }),
+    ),
   }),
   Config: check.object({ Labels: labels, StopTimeout: check.optional(check.integer(-1)) }),
   NetworkSettings: check.object({
@@ -55,14 +62,18 @@ export function readInspection(answer: unknown): Inspection | undefined {
       PublishMode: "host" as const,
     }));
   });
+  const health = healthOf(State.Health?.Status ?? "none");
+  const last = health === "unhealthy" ? State.Health?.Log?.at(-1) : undefined;
   const state: ContainerState = {
     id: Id,
     task,
     phase,
     exitCode: State.ExitCode,
     pid: State.Pid,
-    health: healthOf(State.Health?.Status ?? "none"),
+    health,
     ports,
+    ...(State.OOMKilled === true && { oomKilled: true }),
+    ...(last && { probe: { exitCode: last.ExitCode, output: last.Output } }),
   };
   return { state, stopSeconds: Config.StopTimeout ?? stopSecondsDefault };
 }

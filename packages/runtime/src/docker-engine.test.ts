@@ -118,7 +118,7 @@ if (socketPath === undefined) {
     const ContainerSpec = {
       Image: image,
       Args: ["sh", "-c", "i=0; while true; do echo line $i; i=$((i+1)); done"],
-      Healthcheck: { Test: ["CMD-SHELL", "exit 1"], Interval: 1e8, Retries: 1, Timeout: 5e9 },
+      Healthcheck: { Test: ["CMD-SHELL", "echo no answer; exit 1"], Interval: 1e8, Retries: 1, Timeout: 5e9 },
       StopGracePeriod: 0,
     };
     const Ports = [{ TargetPort: 80, PublishedPort: 18080, PublishMode: "host" as const }];
@@ -148,6 +148,8 @@ if (socketPath === undefined) {
     assert.ok(stopped.ok && stopped.container, JSON.stringify(stopped));
     assert.equal(stopped.container.health, "unhealthy", "kept after the exit");
     assert.equal(stopped.container.exitCode, 137);
+    assert.deepEqual(stopped.container.probe, { exitCode: 1, output: "no answer\n" });
+    assert.equal(stopped.container.oomKilled, undefined);
     await engine.perform({ kind: "remove", id: 6, ...on });
     await engine.perform({ kind: "pruneNetworks", id: 7, keep: [] });
     await engine.close();

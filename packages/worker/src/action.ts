@@ -23,6 +23,10 @@ export interface ContainerState {
   readonly pid: number;
   /** Kept after the exit. `none`: there is no check. */
   readonly health: "none" | "starting" | "healthy" | "unhealthy";
+  /** The kernel killed one of its processes for lack of memory. Absent: no. */
+  readonly oomKilled?: boolean;
+  /** The last run of its health check. Only for unhealthy ones. */
+  readonly probe?: { readonly exitCode: number; readonly output: string };
   /** Host ports that are bound for it. */
   readonly ports: readonly PortConfig[];
 }

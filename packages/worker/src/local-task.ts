@@ -21,6 +21,7 @@ import {
 } from "@gam/state";
 import type { ActionId, ContainerState } from "./action.ts";
 import type { ContainerPlan } from "./container-plan.ts";
+import { endReason } from "./end-reason.ts";
 import { restartTicksOf } from "./restart-in-place.ts";
 
 /** A task of this node, or a container whose task is not in the state. */
@@ -165,7 +166,7 @@ function needOfExited(
   container: ContainerState,
   now: Circumstances,
 ): NextStep {
-  if (now.led) return endOf(container);
+  if (now.led) return endOf(container, task);
   if (!now.leaderless) return nothing;
   const delayTicks = restartTicksOf(task, container.exitCode, local.restartTicks, now);
   if (delayTicks === undefined) return nothing;
@@ -173,11 +174,10 @@ function needOfExited(
   return untilTick <= now.nowTick ? { kind: "start" } : { kind: "wait", untilTick };
 }
 
-function endOf({ exitCode, health }: ContainerState): NextStep {
-  if (exitCode === 0 && health !== "unhealthy") {
+function endOf(container: ContainerState, task: Task): NextStep {
+  if (container.exitCode === 0 && container.health !== "unhealthy") {
     return { kind: "become", state: "complete", message: "finished" };
   }
-  const cause = health === "unhealthy" ? ": dockerexec: unhealthy container" : "";
-  const err = `task: non-zero exit (${exitCode})${cause}`;
+  const err = endReason(container, task);
   return { kind: "become", state: "failed", message: "started", err };
 }
