@@ -118,7 +118,12 @@ if (socketPath === undefined) {
     const ContainerSpec = {
       Image: image,
       Args: ["sh", "-c", "i=0; while true; do echo line $i; i=$((i+1)); done"],
-      Healthcheck: { Test: ["CMD-SHELL", "echo no answer; exit 1"], Interval: 1e8, Retries: 1, Timeout: 5e9 },
+      Healthcheck: {
+        Test: ["CMD-SHELL", "echo no answer; exit 1"],
+        Interval: 1e8,
+        Retries: 1,
+        Timeout: 5e9,
+      },
       StopGracePeriod: 0,
     };
     const Ports = [{ TargetPort: 80, PublishedPort: 18080, PublishMode: "host" as const }];
