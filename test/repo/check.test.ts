@@ -166,8 +166,9 @@ const planted: readonly { name: string; files: Record<string, string>; want: str
   {
     name: "a folder without a place in the order",
     files: {
-      [core]: 'export { nine as one } from "./nines/nine.ts";\n',
+      [core]: 'import "./text/ten.ts";\nexport { nine as one } from "./nines/nine.ts";\n',
       "packages/core/src/nines/nine.ts": "export const nine = 9;\n",
+      "packages/core/src/text/ten.ts": "run();\n",
     },
     want: ["folderLayers packages/core/src/nines:1"],
   },

@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,7 +21,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 
-const script = readFileSync(join(import.meta.dirname, "../../scripts/env"), "utf8");
+const checkout = join(import.meta.dirname, "../..");
+const script = readFileSync(join(checkout, "scripts/env"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "gam-fetch-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -61,6 +63,7 @@ function fetchNode({ npm, delivered = right, machine = "x86_64", pinned = right 
   const pin = `gam_node_sha512_${machine === "aarch64" ? "arm64" : "x64"}=`;
   const changed = script.replace(new RegExp(`^${pin}.*$`, "m"), pin + sha512(pinned));
   writeFileSync(join(root, "scripts/env"), changed);
+  copyFileSync(join(checkout, "scripts/run"), join(root, "scripts/run"));
   const stubs = {
     npm: `echo "$*" >>"${root}/npm-calls"; TGZ=${tgz}; ${npm}`,
     node: "exit 1",
@@ -92,7 +95,9 @@ describe("what npm delivers", () => {
       assert.deepEqual([status, stderr], [0, ""]);
       assert.equal(asked, `pack --silent ${name}@${version}\n`);
       assert.equal(stdout.trimEnd().split("\n").at(-1), `v${version}`);
-      assert.deepEqual(readdirSync(join(root, ".runtime")), [`node-${version}`]);
+      assert.deepEqual(readdirSync(join(root, ".runtime")), [
+        `node-${version}-${machine === "aarch64" ? "arm64" : "x64"}`,
+      ]);
     });
   }
 

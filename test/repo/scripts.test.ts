@@ -254,7 +254,13 @@ for (const [words, message] of wrongWords) {
 /** A tree with scripts/test, in which every part passes. */
 function makeTree(changed: Readonly<Record<string, string>> = {}): string {
   const root = mkdtempSync(join(folder, "tree-"));
-  for (const path of ["scripts/test", "scripts/env", "scripts/options", "test/count-reporter.ts"]) {
+  for (const path of [
+    "scripts/test",
+    "scripts/env",
+    "scripts/run",
+    "scripts/options",
+    "test/count-reporter.ts",
+  ]) {
     cpSync(join(checkout, path), join(root, path));
   }
   const passing = 'import { test } from "node:test";\ntest("passes", () => undefined);\n';

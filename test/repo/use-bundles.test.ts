@@ -34,7 +34,7 @@ function makeTree(makes = "touch dist/agent.mjs dist/gam.cjs"): {
   for (const path of ["bin", "scripts/bundle", "packages/core/src", "node_modules"]) {
     mkdirSync(join(root, path), { recursive: true });
   }
-  for (const path of ["scripts/env", "scripts/gam"]) {
+  for (const path of ["scripts/env", "scripts/run", "scripts/gam"]) {
     copyFileSync(join(checkout, path), join(root, path));
   }
   for (const path of ["package-lock.json", "node_modules/.gam-lock", "packages/core/src/a.ts"]) {

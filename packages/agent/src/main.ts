@@ -7,6 +7,7 @@ import { BrokenInvariant, check, GamError, messageOf } from "@gam/core";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";
+import { serviceManager } from "./service-manager.ts";
 import { sourceStack } from "./source-stack.ts";
 
 const startedAtMs = performance.timeOrigin;
@@ -48,11 +49,14 @@ async function run(): Promise<void> {
     version,
   });
   log.info({ socket: config.socket, engine: config.engine, version }, "Serving");
+  const manager = serviceManager({ environment: process.env, log });
+  manager.ready();
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, "Stopping; containers keep running");
+    manager.stopping();
     await api.close();
     await agent.stop();
     process.exit(0);

@@ -1,0 +1,202 @@
+/**
+ * The package on hosts without Node and npm: it is installed, a cluster is formed with it, and a stack answers.
+ *
+ * Each host has a /usr of its own, without Node, in which dpkg writes. Nothing is read from this checkout but the
+ * packages that scripts/package makes first.
+ */
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
+import { must, type RunResult } from "./hosts/run.ts";
+
+const skip = labUnavailable() ?? false;
+const number = 37;
+const patienceMs = 60_000;
+const checkout = join(import.meta.dirname, "../..");
+const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+describe("hosts without Node that get gam from its package", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "gam-packages-"));
+  let lab: Lab;
+  let debian: string;
+
+  /** Runs a line of a shell as a person at that host would. */
+  function at(host: Host, line: string): Promise<RunResult> {
+    return host.exec(["env", "-i", `PATH=${path}`, "HOME=/run/packages", "sh", "-c", line]);
+  }
+
+  async function done(host: Host, line: string): Promise<string> {
+    const { code, stdout, stderr } = await at(host, line);
+    assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  before(async () => {
+    await must(
+      join(checkout, "scripts/package"),
+      [
+        "--fast",
+        "--only",
+        "deb",
+        "--only",
+        "tar",
+        "--arch",
+        process.arch === "x64" ? "amd64" : "arm64",
+        "--out",
+        folder,
+      ],
+      { env: { ...process.env } as Record<string, string> },
+    );
+    debian = readdirSync(folder).find((name) => name.endsWith(".deb")) ?? "";
+    lab = await Lab.up({ hosts: 3, number });
+    for (const host of lab.hosts) {
+      await done(
+        host,
+        [
+          "mount -t tmpfs tmpfs /run/lock && mkdir /run/lock/upper /run/lock/work",
+          "mount -t overlay -o lowerdir=/usr,upperdir=/run/lock/upper,workdir=/run/lock/work overlay /usr",
+          "mount -t tmpfs tmpfs /var/cache && mount -t tmpfs tmpfs /var/log",
+          "rm -f /usr/bin/node /usr/bin/nodejs /usr/bin/npm /usr/bin/npx /usr/local/bin/node /usr/local/bin/npm /usr/local/bin/npx",
+          "! command -v node && ! command -v npm && ! command -v gam && mkdir /run/packages",
+        ].join(" && "),
+      );
+      for (const name of readdirSync(folder)) {
+        copyFileSync(join(folder, name), host.path(`/run/packages/${name}`));
+      }
+    }
+  });
+  after(async () => {
+    await Lab.down(number);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("install.sh refuses what it cannot be sure of, and changes nothing", async () => {
+    const host = lab.host(1);
+    const cases: readonly (readonly [string, number, RegExp])[] = [
+      ["sh install.sh", 2, /name the package/],
+      ["sh install.sh --fast x.deb", 2, /unknown option "--fast"/],
+      ["sh install.sh gam_9_s390x.deb", 1, /not for this machine/],
+      [
+        "sh install.sh none_amd64.deb",
+        1,
+        process.arch === "x64" ? /cannot read none_amd64.deb/ : /not for this/,
+      ],
+      [`sh install.sh ${debian} --sha256 ${"0".repeat(64)}`, 1, /not the file that the sum is of/],
+      [
+        `mkdir -p alone && cp ${debian} alone && sh install.sh alone/${debian}`,
+        1,
+        /no sum to check/,
+      ],
+    ];
+    for (const [line, code, message] of cases) {
+      const ended = await at(host, `cd /run/packages && ${line}`);
+      assert.equal(ended.code, code, ended.stderr);
+      assert.match(ended.stderr, message);
+    }
+    assert.notEqual((await at(host, "command -v gam")).code, 0);
+  });
+
+  test("a damaged package is refused", async () => {
+    const host = lab.host(1);
+    await done(host, `cd /run/packages && mkdir damaged && cp ${debian} SHA256SUMS damaged`);
+    appendFileSync(host.path(`/run/packages/damaged/${debian}`), "x");
+    const { code, stderr } = await at(host, `cd /run/packages && sh install.sh damaged/${debian}`);
+    assert.equal(code, 1);
+    assert.match(stderr, /not the file that the sum is of/);
+  });
+
+  test("five commands make a cluster of three and a stack that answers", async (t) => {
+    const beganMs = performance.now();
+    for (const host of lab.hosts) {
+      const said = await done(host, `cd /run/packages && sh install.sh ${debian}`);
+      assert.match(said, /its sha256 is right/);
+      assert.match(said, /installed gam \d/);
+    }
+    const [first, ...others] = lab.hosts;
+    assert.ok(first !== undefined);
+    const token = /gam join (\S+)/.exec(await done(first, "gam init"))?.[1];
+    await Promise.all(others.map((host) => done(host, `gam join ${token}`)));
+    const stack =
+      'services: {web: {image: "gam/test:1", command: [serve, "80"], ports: ["8080:80"], deploy: {replicas: 3}}}';
+    const last = lab.host(3);
+    await done(
+      last,
+      `echo '${stack}' >/run/packages/shop.yml && gam stack deploy -c /run/packages/shop.yml shop`,
+    );
+    await answers(last, "http://127.0.0.1:8080/");
+    t.diagnostic(
+      `from the package to an answer in ${((performance.now() - beganMs) / 1000).toFixed(1)} s`,
+    );
+    assert.match(
+      await done(first, "gam status"),
+      /host1.*ready[\s\S]*host2.*ready[\s\S]*host3.*ready/,
+    );
+  });
+
+  async function answers(host: Host, url: string): Promise<void> {
+    const deadlineMs = performance.now() + patienceMs;
+    while ((await at(host, `busybox wget -q -O - ${url}`)).code !== 0) {
+      assert.ok(performance.now() < deadlineMs, `${url} does not answer`);
+      await pause(100);
+    }
+  }
+
+  test("the agent runs with the package's Node, and its flags", async () => {
+    const host = lab.host(1);
+    const found = await done(
+      host,
+      "tr '\\0' ' ' </proc/$(pgrep -f agent.mjs | head -1)/cmdline; readlink /proc/$(pgrep -f agent.mjs | head -1)/exe",
+    );
+    assert.match(
+      found,
+      /--max-semi-space-size=2 --v8-pool-size=1 \/usr\/lib\/gam\/dist\/agent.mjs agent|--max-semi-space-size=2/,
+    );
+    assert.match(found, /\/usr\/lib\/gam\/bin\/node/);
+  });
+
+  test("the same package installed again keeps the member and its containers", async () => {
+    const host = lab.host(2);
+    await done(host, `cd /run/packages && sh install.sh ${debian}`);
+    assert.match(await done(host, "gam status"), /host2.*ready/);
+  });
+
+  test("removing the package keeps the member's data, and says so when it is purged", async () => {
+    const host = lab.host(3);
+    await done(host, "dpkg --remove gam");
+    assert.notEqual((await at(host, "command -v gam")).code, 0);
+    assert.match(await done(host, "dpkg --purge gam"), /Left \/var\/lib\/gam/);
+    assert.match(await done(host, "ls /var/lib/gam"), /journal|place/);
+  });
+
+  test("the tarball installs without dpkg's help", async () => {
+    const host = lab.host(3);
+    const tarball = readdirSync(folder).find((name) => name.endsWith(".tar.gz"));
+    assert.match(
+      await done(host, `cd /run/packages && sh install.sh ${tarball}`),
+      /installed gam \d/,
+    );
+    assert.match(
+      await done(host, "gam --version && readlink -f /usr/local/bin/gam"),
+      /\/usr\/local\/lib\/gam\/bin\/gam/,
+    );
+  });
+
+  test("the list of parts and the licence are in the package", () => {
+    const host = lab.host(1);
+    assert.match(readFileSync(host.path("/usr/share/doc/gam/copyright"), "utf8"), /Apache License/);
+    assert.ok(
+      JSON.parse(readFileSync(host.path("/usr/lib/gam/sbom.json"), "utf8")).components.length > 50,
+    );
+  });
+});
