@@ -4,9 +4,10 @@
  * An announcement must survive a crash: the cluster relies on a node that announces a certificate of the next root
  * key. So the node announces a key only after its certificate is written, and writes run one after the other.
  */
-import { base64 } from "@gam/core";
+import { base64, rethrowInvariant } from "@gam/core";
 import type { HostCipher } from "@gam/files";
 import { type Credentials, newestRoot, saveCredentials } from "@gam/mesh";
+import { diskFailed } from "./disk/prepare-disk.ts";
 
 export interface KeeperOptions {
   readonly dataDir: string;
@@ -57,7 +58,12 @@ export class Keeper {
     const before = this.root;
     const after = base64(newestRoot(credentials));
     if (before !== undefined && after !== before) await onTurn();
-    await saveCredentials(dataDir, credentials, cipher);
+    try {
+      await saveCredentials(dataDir, credentials, cipher);
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      throw diskFailed(dataDir, thrown);
+    }
     this.#written = credentials;
     if (after !== before) onRoot();
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -97,6 +97,20 @@ test("the error about a damaged host key quotes nothing of it", async (t) => {
     const quoted = parts.filter((part) => said.includes(part));
     assert.deepEqual(quoted, [], said);
   }
+});
+
+test("a host key that cannot be written is DISK_FAILED", async (t) => {
+  const dir = await folder(t);
+  await assert.rejects(HostKey.open(join(dir, "absent")), {
+    code: "DISK_FAILED",
+    message: /^Cannot write to ".*absent": /,
+  });
+  const lost = join(dir, "lost");
+  await mkdir(lost);
+  const key = await HostKey.open(lost);
+  await rm(lost, { recursive: true });
+  await assert.rejects(key.sealWith(makeUnlockKey()), { code: "DISK_FAILED" });
+  await assert.rejects(key.renew(), { code: "DISK_FAILED" });
 });
 
 test("a sealed host key that was cut off is damaged, not sealed with another unlock key", async (t) => {

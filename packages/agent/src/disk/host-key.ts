@@ -6,10 +6,11 @@
  * key changes, only this file is written anew.
  */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { assert, base64, check, fromBase64, GamError, jsonOr, rethrowInvariant } from "@gam/core";
 import { HostCipher, otherKeyRemedy, readIfThere, replaceFile, seal, unseal } from "@gam/files";
 import { hasSealedIdentity, insistOnVersion } from "@gam/mesh";
+import { diskFailed } from "./prepare-disk.ts";
 
 const fileName = "host.key";
 const version = 1;
@@ -41,7 +42,7 @@ export class HostKey {
   /**
    * Reads the key, or makes one in a directory that has nothing encrypted yet.
    *
-   * Errors: CORRUPT_FILE with what to do; NOT_SUPPORTED when a newer gam has written it; those of the disk.
+   * Errors: CORRUPT_FILE with what to do; NOT_SUPPORTED when a newer gam has written it; DISK_FAILED.
    */
   static async open(dataDir: string): Promise<HostKey> {
     const path = join(dataDir, fileName);
@@ -88,7 +89,7 @@ export class HostKey {
     this.#lock = undefined;
   }
 
-  /** Seals the file with this unlock key, or with none. Does nothing if that is so already. Errors: those of the disk. */
+  /** Seals the file with this unlock key, or with none. Does nothing if that is so already. Errors: DISK_FAILED. */
   async sealWith(unlockKey: Uint8Array | undefined): Promise<void> {
     assert(this.#key !== undefined, "only an unlocked host key can be sealed anew");
     const isSame =
@@ -101,7 +102,7 @@ export class HostKey {
     await this.#write();
   }
 
-  /** Replaces the key. What was encrypted with the one before can never be read again. Errors: those of the disk. */
+  /** Replaces the key. What was encrypted with the one before can never be read again. Errors: DISK_FAILED. */
   async renew(): Promise<void> {
     this.#key = randomBytes(keyBytes);
     this.#sealed = undefined;
@@ -114,7 +115,12 @@ export class HostKey {
     assert(key !== undefined, "only a known key is written");
     const content =
       this.#sealed === undefined ? { key: base64(key) } : { locked: base64(this.#sealed) };
-    await replaceFile(this.#path, JSON.stringify({ version, ...content }));
+    try {
+      await replaceFile(this.#path, JSON.stringify({ version, ...content }));
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      throw diskFailed(dirname(this.#path), thrown);
+    }
   }
 }
 
