@@ -11,13 +11,14 @@ import {
   type SecretId,
   type ServiceId,
 } from "@gam/core";
+import { freePort } from "@gam/core/testing";
 import { type NewNetwork, type NodeRole, spokenDialect, type View } from "@gam/state";
 import { checkJoinTokens, checkRecoverReport, checkStatus } from "@gam/state/answers";
 import { aService } from "@gam/state/testing";
 import { Agent } from "./agent.ts";
 import { Disk } from "./disk/disk.ts";
 import { HostKey } from "./disk/host-key.ts";
-import { freePort, guard, init, joinAt, log, running, until } from "./testing/running-agent.ts";
+import { guard, init, joinAt, log, running, until } from "./testing/running-agent.ts";
 
 /** Reads the agent's answers through JSON, like the gam command. */
 function assertReadable<T>(check: Check<T>, answer: T): void {

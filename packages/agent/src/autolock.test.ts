@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { ClusterDoor } from "@gam/api";
 import type { NodeId } from "@gam/core";
+import { freePort } from "@gam/core/testing";
 import { makeUnlockKey } from "@gam/mesh";
 import { checkStatus } from "@gam/state/answers";
 import { HostKey } from "./disk/host-key.ts";
-import { freePort, guard, init, joinAt, running, until } from "./testing/running-agent.ts";
+import { guard, init, joinAt, running, until } from "./testing/running-agent.ts";
 
 const locked = {
   ...init,

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { freePort } from "@gam/core/testing";
 import { ClientCluster, labUnavailable, missingProgram } from "./support/client-cluster.ts";
 
 const skip = labUnavailable() ?? (await missingProgram("prometheus", ["--version"]));
@@ -111,16 +111,3 @@ describe("Prometheus", { skip, timeout: 2 * withinMs }, () => {
     }
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((settle, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        settle(typeof address === "object" && address !== null ? address.port : 0),
-      );
-    });
-  });
-}

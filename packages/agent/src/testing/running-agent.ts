@@ -1,8 +1,6 @@
 /** Agents in this process, for tests: without engines, on loopback, each in its own folder. */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -29,27 +27,6 @@ export interface Running {
   agent: Agent;
   readonly door: ClusterDoor;
   readonly restart: (environment?: Readonly<Record<string, string>>) => Promise<ClusterDoor>;
-}
-
-/** Below the ports that Linux gives to outgoing connections, which would take a port while its agent is stopped. */
-const portMin = 20_000;
-const portMax = 32_000;
-const portTries = 100;
-
-/** A port that nothing listens on, also for an agent that restarts with it. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < portTries; tries += 1) {
-    const port = randomInt(portMin, portMax);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-  throw new Error(`Cannot find a free port from ${portMin} to ${portMax}`);
 }
 
 /**

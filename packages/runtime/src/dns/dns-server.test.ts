@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
+import { freePort } from "@gam/core/testing";
 import type { DnsPlan } from "@gam/network";
 import { type DecodedPacket, decode, encode, type Packet } from "dns-packet";
 import fc from "fast-check";
@@ -377,15 +378,6 @@ async function playUpstream(
     server.close();
   });
   return { at: { address: "127.0.0.1", port }, ids, ports };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, gateway);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Asks again until there is an answer, as a client does: the server may not listen yet. */

@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import type { NetworkId } from "@gam/core";
+import { freePort } from "@gam/core/testing";
 import { DnsServer } from "./dns-server.ts";
 import { probePath } from "./probe-path.ts";
 
@@ -57,12 +58,3 @@ test("probePath() of a path that carries nothing, and from an address that this 
   ]);
   assert.deepEqual(results, ["none", "none"]);
 });
-
-async function freePort(): Promise<number> {
-  const socket = createSocket("udp4").bind(0, to);
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, "close");
-  return port;
-}
