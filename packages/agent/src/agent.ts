@@ -24,6 +24,7 @@ import {
   type Node,
   type NodeNetwork,
   nodesWithoutNextRoot,
+  notUp,
   Store,
   type View,
 } from "@gam/state";
@@ -422,6 +423,7 @@ export class Agent {
       voters: configuration?.voters ?? [],
       learners: configuration?.learners ?? [],
       pools: poolUsage(this.#view()),
+      notUp: notUp(this.#view()),
       rootAwaits: this.#view().cluster?.NextRoot
         ? nodesWithoutNextRoot(this.#view()).map(({ ID }) => ID)
         : null,

@@ -25,11 +25,12 @@ const answerMsMax = 11_000;
 
 /**
  * Longest time until calm. Derived: hosts start and elect (two terms, 4 s), lost hosts are heard again and
- * marked ready (6 s), a crashed task waits for its restart delay (1 s). The longest update has 6
+ * marked ready (6 s). A task that crashed again and again waits for its restart delay: 1 s, doubled with each crash,
+ * so at most as long as all delays before it together, which is the length of the storm (30 s). The longest update has 6
  * replicas one by one, each stopped (1.5 s), started, healthy (1 s), monitored (1 s) and 0.5 s apart, perhaps
  * once forward and once back (60 s). The rest is commits.
  */
-export const calmMsMax = 80_000;
+export const calmMsMax = 110_000;
 
 export interface History {
   readonly settledMs: number;

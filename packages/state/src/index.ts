@@ -10,6 +10,7 @@ export {
   hasContents,
   neededVersions,
 } from "./derived/content-need.ts";
+export { crashesWith, restartNote } from "./derived/crash-loop.ts";
 export {
   Budget,
   checkTemplate,
@@ -29,6 +30,7 @@ export {
   planNetwork,
   tunnelBytes,
 } from "./derived/network-plan.ts";
+export { notUp } from "./derived/not-up.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
@@ -127,6 +129,7 @@ export type {
 } from "./objects/service.ts";
 export {
   type ContainerStatus,
+  type Crashes,
   compareStates,
   containerName,
   type DesiredState,

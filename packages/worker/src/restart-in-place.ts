@@ -17,6 +17,8 @@ export function restartTicksOf(
     hasFailed: exitCode !== 0,
     isJob: task.DesiredState === "complete",
     restartsMsAgo: restartTicks.map((tick) => (nowTick - tick) * tickMs),
+    // The delay does not grow meanwhile: only the state remembers healthy runs.
+    crashes: (task.Gam.crashes?.count ?? 0) + 1,
   });
   return delayMs === undefined ? undefined : Math.ceil(delayMs / tickMs);
 }

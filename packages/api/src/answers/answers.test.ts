@@ -31,7 +31,7 @@ test("a task's attachment has its network in the form of a cluster object", () =
   const { store } = cluster();
   const [task] = store.tasks();
   assert.ok(task);
-  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store.networks())));
+  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store.networks(), 0)));
   assert.deepEqual(shown.NetworksAttachments, [
     {
       Network: {
@@ -74,7 +74,7 @@ test("a task's attachments begin with the ingress network, and show the VNI", ()
   const made = log.store.tasks().find(({ ID }) => ID === "t2");
   assert.ok(made);
   const { NetworksAttachments: shown } = JSON.parse(
-    JSON.stringify(taskAnswer(made, log.store.networks())),
+    JSON.stringify(taskAnswer(made, log.store.networks(), 0)),
   );
   assert.deepEqual(
     shown.map((one: { Addresses: string[] }) => one.Addresses),

@@ -1,4 +1,10 @@
-import { compareStates, type Network, predefinedNetworks, type Task } from "@gam/state";
+import {
+  compareStates,
+  type Network,
+  predefinedNetworks,
+  restartNote,
+  type Task,
+} from "@gam/state";
 import type { Naming } from "../request/reference.ts";
 import { attachedNetwork } from "./network-answer.ts";
 
@@ -13,8 +19,11 @@ function taskName(task: Task): string {
   return `${task.Gam.serviceName}.${task.Slot ?? task.NodeID ?? ""}.${task.ID}`;
 }
 
-/** The Engine API's task, without what gam keeps beside it. As in Swarm, the ingress network comes first. */
-export function taskAnswer(task: Task, networks: readonly Network[]): object {
+/**
+ * The Engine API's task, without what gam keeps beside it. As in Swarm, the ingress network comes first. A task that
+ * waits in a crash loop says so where clients show errors.
+ */
+export function taskAnswer(task: Task, networks: readonly Network[], nowMs: number): object {
   const { Gam, Spec, Status, ...seen } = task;
   const { Runtime: __, ...spec } = Spec;
   // Clients read an absent slot as 0, the first slot of a job.
@@ -30,10 +39,11 @@ export function taskAnswer(task: Task, networks: readonly Network[]): object {
       return { Network: attachedNetwork(network), Addresses: [`${address}/${prefix}`] };
     });
   const attachments = [...predefinedIn(task), ...addressed];
+  const note = restartNote(task, nowMs);
   return {
     ...seen,
     Spec: spec,
-    Status: { ...Status, PortStatus: Status.PortStatus ?? {} },
+    Status: { ...Status, ...(note && { Err: note }), PortStatus: Status.PortStatus ?? {} },
     ...(attachments.length > 0 && { NetworksAttachments: attachments }),
   };
 }

@@ -36,12 +36,14 @@ export function taskRoutes(app: FastifyInstance, context: RouteContext): void {
     requireActive(context.door);
     const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
     const view = await freshView(context);
-    return listTasks(view, filters).map((task) => taskAnswer(task, view.networks()));
+    const nowMs = Date.now();
+    return listTasks(view, filters).map((task) => taskAnswer(task, view.networks(), nowMs));
   });
 
   app.get<Ref>("/tasks/:ref", async (request) => {
     const view = await freshView(context);
-    return taskAnswer(resolve(request.params.ref, view.tasks(), taskNaming), view.networks());
+    const task = resolve(request.params.ref, view.tasks(), taskNaming);
+    return taskAnswer(task, view.networks(), Date.now());
   });
 }
 

@@ -263,6 +263,7 @@ export class FakeDoor implements ClusterDoor {
       learners: [],
       nodes: [],
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
+      notUp: [],
       rootAwaits: null,
       troubles: [],
       problems: [],

@@ -56,6 +56,7 @@ export function aStatus(
     learners: nodes.filter(({ role }) => role === "learner").map(({ id }) => id),
     nodes,
     pools: { subnets: 100, subnetsFree: 100, networks: [] },
+    notUp: [],
     rootAwaits: null,
     troubles: [],
     problems: [],

@@ -7,6 +7,8 @@ import { type Paint, statusView } from "./status-view.ts";
 const plain = (text: string): string => text;
 const paint: Paint = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain };
 
+const nowMs = Date.UTC(2026, 0, 1);
+
 const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
     name: "a host in no mesh",
@@ -323,19 +325,38 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
 ];
 
 for (const { name, status, want } of cases) {
-  test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint), want));
+  test(`statusView() of ${name}`, () => assert.deepEqual(statusView(status, paint, nowMs), want));
 }
+
+test("statusView() shows services that do not come up, and the last reason", () => {
+  const web = {
+    ...{ id: "s1" as never, name: "shop_web", places: 2, failures: 6 },
+    ...{ reason: "task: non-zero exit (1)", restartsAtMs: nowMs + 39_500 },
+  };
+  const gpu = { ...web, name: "gpu", places: 1, failures: 0, restartsAtMs: 0 };
+  const status = mesh([node(1, { role: "leader" })], {
+    notUp: [web, { ...gpu, reason: "no suitable node (insufficient resources on 1 node)" }],
+  });
+  const lines = statusView(status, paint, nowMs);
+  assert.deepEqual(lines.slice(5), [
+    "Service shop_web does not come up (2 tasks): task: non-zero exit (1); 6 failures in a row; restarts in 40 s",
+    "Service gpu does not come up: no suitable node (insufficient resources on 1 node)",
+    'Run "docker service ps --no-trunc SERVICE" to see each task',
+  ]);
+  const notUp = Array.from({ length: 14 }, () => gpu);
+  assert.ok(statusView({ ...status, notUp }, paint, nowMs).includes("and 4 more services"));
+});
 
 test("statusView() shows the network problems of the asked host", () => {
   const one = node(1, { role: "leader" });
   const problem = 'Cannot use id of service "web": found "a{b"';
-  const lines = statusView(mesh([one], { problems: [problem] }), paint);
+  const lines = statusView(mesh([one], { problems: [problem] }), paint, nowMs);
   assert.ok(lines.includes(`This host: ${problem}`), lines.join("\n"));
 });
 
 test("statusView() does not count colour codes when it pads", () => {
   const marked: Paint = { ...paint, green: (text) => `<${text}>`, bold: (text) => `<${text}>` };
-  const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked);
+  const lines = statusView(mesh([node(1, { role: "leader" }), node(2), node(3)]), marked, nowMs);
   assert.equal(lines[3], "host1     10.0.0.1:7946  <ready>  <leader>  13%  1.5/4.0 GiB  1");
 });
 
@@ -352,7 +373,9 @@ for (const [hosts, want] of [
     const nodes = hosts.map((encryption, at) =>
       node(at + 1, { network: { encryption, problem: "" } }),
     );
-    const said = statusView(mesh(nodes), paint).find((line) => line.startsWith("Network traffic"));
+    const said = statusView(mesh(nodes), paint, nowMs).find((line) =>
+      line.startsWith("Network traffic"),
+    );
     assert.equal(said, want);
   });
 }

@@ -6,6 +6,7 @@
  */
 import { type GamStatus, type NodeSummary, oldCopyNotice } from "@gam/state/answers";
 import { type Cell, columns } from "./columns.ts";
+import { notUpView } from "./not-up-view.ts";
 
 /** Above this share in use, the view warns: of all subnets, and of the addresses in one network. */
 const usedShareMax = 0.9;
@@ -18,8 +19,8 @@ export interface Paint {
   red(text: string): string;
 }
 
-/** Lines to print. */
-export function statusView(status: GamStatus, paint: Paint): string[] {
+/** Lines to print at `nowMs`, by the clock of this host. */
+export function statusView(status: GamStatus, paint: Paint, nowMs: number): string[] {
   if (status.state === "inactive") {
     return [
       "This host is in no mesh",
@@ -41,6 +42,7 @@ export function statusView(status: GamStatus, paint: Paint): string[] {
     "",
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
+    ...section(notUpView(status, paint.yellow, nowMs)),
     ...section(refusals(status, paint)),
     ...section(status.problems.map((one) => `${paint.yellow("This host")}: ${one}`)),
     ...section(scarcity(status, paint)),

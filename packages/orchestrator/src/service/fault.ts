@@ -12,7 +12,9 @@ export type PlanFault =
   /** A replacement does not wait until the old task has stopped. */
   | "replacement-does-not-wait"
   /** New tasks get no version of secrets and configs. */
-  | "content-forgotten";
+  | "content-forgotten"
+  /** What crashes is restarted after the same delay each time. */
+  | "crashes-forgotten";
 
 export type PlanFaults = ReadonlySet<PlanFault>;
 export const noPlanFaults: PlanFaults = new Set();

@@ -1,5 +1,5 @@
 import type { NodeId, TaskId } from "@gam/core";
-import type { NewTask, PlannedChange, TaskFailures } from "@gam/state";
+import type { Crashes, NewTask, PlannedChange, TaskFailures } from "@gam/state";
 import type { Situation } from "./situation.ts";
 
 /** What distinguishes one task of a service from another. */
@@ -14,12 +14,22 @@ export interface NewTaskOptions {
   readonly restart?: boolean;
   /** Where the tasks before it in its place failed. */
   readonly failedOn?: readonly TaskFailures[];
+  /** The ends in a row in its place. */
+  readonly crashes?: Crashes | undefined;
 }
 
 /** Creates a task by the service's present spec. If it has no node, the scheduler assigns one. */
 export function createTask(situation: Situation, wish: NewTaskOptions): PlannedChange {
   const { service, nowMs, mint } = situation;
-  const { slot, node, after = "", startAfterMs = 0, restart = false, failedOn = [] } = wish;
+  const {
+    slot,
+    node,
+    after = "",
+    startAfterMs = 0,
+    restart = false,
+    failedOn = [],
+    crashes,
+  } = wish;
   const task: NewTask = {
     ID: mint.id() as TaskId,
     Labels: {},
@@ -44,6 +54,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       after,
       restart,
       ...(failedOn.length > 0 && { failedOn }),
+      ...(crashes && { crashes }),
       contents: situation.contents,
       attachments: [],
     },

@@ -2,10 +2,10 @@
  * Restart: whether a task that ended by itself gets a successor, and when the successor may start.
  *
  * The history is in the state: successors carry `restart` and their template's version. So any leader can
- * count the attempts, and each change of the template starts a new count.
+ * count the attempts and the crashes in a row, and each change of the template starts new counts.
  */
 import type { TaskId } from "@gam/core";
-import { compareStates, isTerminal, restartDelayMs, type Task } from "@gam/state";
+import { compareStates, crashesWith, isTerminal, restartDelayMs, type Task } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
 import type { Situation } from "./situation.ts";
 
@@ -40,6 +40,7 @@ export function successorDelayMs(
     hasFailed: ended.Status.State !== "complete",
     isJob: situation.isJob,
     restartsMsAgo: restarts.map(({ CreatedAt }) => endMs - Date.parse(CreatedAt)),
+    crashes: situation.faults.has("crashes-forgotten") ? 1 : crashesWith(ended).count,
   });
 }
 

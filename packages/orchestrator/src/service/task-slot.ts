@@ -17,7 +17,14 @@
  * are (replicated.ts, global.ts).
  */
 import type { NodeId } from "@gam/core";
-import { compareStates, failedOn, isWanted, type PlannedChange, type Task } from "@gam/state";
+import {
+  compareStates,
+  crashesWith,
+  failedOn,
+  isWanted,
+  type PlannedChange,
+  type Task,
+} from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss, retire } from "./reap.ts";
 import { endedByItself, isDue, successorDelayMs, whomToAwait } from "./restart.ts";
@@ -112,8 +119,10 @@ function fill(
     const after = whomToAwait(situation, failed);
     const startAfterMs = delayMs === 0 ? 0 : situation.nowMs + delayMs;
     const restart = failed.Gam.templateVersion === situation.service.Gam.templateVersion;
-    const record = restart ? failedOn(failed, situation.nowMs) : [];
-    return createTask(situation, { slot, node, after, startAfterMs, restart, failedOn: record });
+    const record = restart
+      ? { failedOn: failedOn(failed, situation.nowMs), crashes: crashesWith(failed) }
+      : {};
+    return createTask(situation, { slot, node, after, startAfterMs, restart, ...record });
   }
   const last = now.leaving.at(-1) ?? newest;
   const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);

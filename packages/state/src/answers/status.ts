@@ -4,8 +4,9 @@
  * The agent makes it and the gam command reads it, so the shape and its check are defined here, once. The type
  * of the check ensures that it covers every field. A newer agent may add fields: older readers drop them.
  */
-import { type Check, check, type NodeId } from "@gam/core";
+import { type Check, check, type NodeId, type ServiceId } from "@gam/core";
 import { checkUsage, type Usage } from "../checks/usage.ts";
+import type { NotUp } from "../derived/not-up.ts";
 import type { Availability, NodeNetwork, NodeState } from "../objects/node.ts";
 
 /** The role of one peer in the mesh. A `worker` never votes and never leads. */
@@ -74,6 +75,8 @@ export interface GamStatus {
   readonly learners: readonly NodeId[];
   readonly nodes: readonly NodeSummary[];
   readonly pools: Pools;
+  /** Services that do not come up. */
+  readonly notUp: readonly NotUp[];
   /** Nodes that the root key rotation still waits for; null when there is no rotation. */
   readonly rootAwaits: readonly NodeId[] | null;
   /** What the asked peer refused or left out in the last day, with the time; the newest last. */
@@ -88,6 +91,7 @@ export const oldCopyNotice = "This host reaches no leader, so what it shows may 
 const nodesMax = 10_000;
 const sentencesMax = 10_000;
 const networksMax = 100_000;
+const servicesMax = 100_000;
 const sentence = check.string(65_536);
 const nodeId = check.id<NodeId>();
 const nodeIds = check.list(nodeId, nodesMax);
@@ -142,6 +146,17 @@ export const checkStatus: Check<GamStatus> = check.object({
       networksMax,
     ),
   }),
+  notUp: check.list(
+    check.object({
+      id: check.id<ServiceId>(),
+      name: check.string(),
+      places: check.integer(),
+      reason: sentence,
+      failures: check.integer(),
+      restartsAtMs: check.number(),
+    }),
+    servicesMax,
+  ),
   rootAwaits: check.orNull(nodeIds),
   troubles: check.list(sentence, sentencesMax),
   problems: check.list(sentence, sentencesMax),

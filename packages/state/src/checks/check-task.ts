@@ -7,6 +7,7 @@ import {
   type ServiceId,
   type TaskId,
 } from "@gam/core";
+import { crashReasonMax } from "../derived/crash-loop.ts";
 import { failedOnMax } from "../derived/failed-on.ts";
 import type { NewTask } from "../log/change.ts";
 import type { ChangeFields } from "../log/table-rule.ts";
@@ -89,6 +90,7 @@ const parts = {
     failedOn: optional(
       list(struct({ node: id<NodeId>(), weight: aCount, atMs: aMoment }), failedOnMax),
     ),
+    crashes: optional(struct({ count: aCount, reason: check.string(crashReasonMax) })),
     startedAtMs: optional(aMoment),
     contents: contentVersions,
     attachments: checkTaskAttachments,

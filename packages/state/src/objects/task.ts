@@ -94,6 +94,8 @@ export interface TaskExtra {
   readonly restart: boolean;
   /** Where the tasks before it in its place failed, the latest last; absent for nowhere. See failed-on.ts. */
   readonly failedOn?: readonly TaskFailures[];
+  /** The tasks before it in its place that ended in a row without a healthy run; absent for none. */
+  readonly crashes?: Crashes;
   /** When it was first seen running, by its node's clock. Absent until then. */
   readonly startedAtMs?: number;
   /**
@@ -103,6 +105,13 @@ export interface TaskExtra {
   readonly contents: ContentVersions;
   /** Assigned by the leader before the task gets its node. Empty until then. */
   readonly attachments: readonly TaskAttachment[];
+}
+
+/** Ends in a row: see crash-loop.ts. */
+export interface Crashes {
+  readonly count: number;
+  /** Why the last of them ended. */
+  readonly reason: string;
 }
 
 /** How often, and when last, a place of a service failed on one node. */
