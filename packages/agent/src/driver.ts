@@ -247,7 +247,7 @@ export class Driver {
       case "drop":
         return mesh.drop(effect.peer);
       case "measure":
-        engine.usage().then(
+        engine.usage(effect.tasks).then(
           (usage) => this.#step({ kind: "measured", usage }),
           (thrown) => log.debug({ reason: messageOf(thrown) }, "Could not measure usage"),
         );

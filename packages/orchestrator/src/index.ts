@@ -1,3 +1,4 @@
+export { planAutoscale } from "./autoscale.ts";
 export { Orchestrator } from "./orchestrator.ts";
 export type { PlanFaults } from "./service/fault.ts";
 export { planVoters, type Seats } from "./voters.ts";

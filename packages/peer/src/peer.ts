@@ -51,7 +51,7 @@ import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
 import { Arranging } from "./node/arranging.ts";
 import { Describing } from "./node/describing.ts";
-import { Measuring } from "./node/measuring.ts";
+import { Measuring, tasksToMeasure } from "./node/measuring.ts";
 import { assignedOf, membersOf, whatMoved } from "./node/moved.ts";
 import { ownPlan } from "./node/own-plan.ts";
 import { Rest } from "./node/rest.ts";
@@ -288,7 +288,9 @@ export class Peer {
     this.#readings.tick(this.#leader !== undefined);
     this.#catchUp.look(this.#leader !== undefined);
     this.#describing.look(this.#nowTick, this.#leader !== undefined);
-    if (this.#measuring.isDue(this.#nowTick, this.#store)) this.#effects.push({ kind: "measure" });
+    if (this.#measuring.isDue(this.#nowTick, this.#store)) {
+      this.#effects.push({ kind: "measure", tasks: tasksToMeasure(this.#store, this.self) });
+    }
     this.#compact();
   }
 

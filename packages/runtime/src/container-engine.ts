@@ -3,7 +3,7 @@
  *
  * `DockerEngine` is the real one. Its fake wraps `SimEngine` of `@gam/worker/testing`; both pass the same suite.
  */
-import type { NodeDescription, Usage } from "@gam/state";
+import type { NodeDescription, TaskToMeasure, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction, WorkerInput } from "@gam/worker";
 
 /** Inputs of the worker. Pass them on unchanged and in this order. */
@@ -19,8 +19,8 @@ export interface ContainerEngine {
   watch(listener: (news: EngineNews) => void): void;
   /** Errors: ENGINE_MISSING. */
   describe(): Promise<NodeDescription>;
-  /** Cheap enough to call every second. Without an engine it still measures the host. */
-  usage(): Promise<Usage>;
+  /** Cheap enough to call every second. Without an engine it still measures the host and the tasks. */
+  usage(tasks?: readonly TaskToMeasure[]): Promise<Usage>;
   /** Ends the watch and every stream. */
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@
  */
 import { check, GamError } from "@gam/core";
 import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
-import type { NodeDescription, Usage } from "@gam/state";
+import type { NodeDescription, TaskToMeasure, Usage } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import type { EngineContents } from "./contents/file-room.ts";
@@ -18,6 +18,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import { NetworkBook } from "./network-book.ts";
 import { Performer } from "./perform-action.ts";
+import { TaskLoads } from "./task-loads.ts";
 
 export interface EngineOptions {
   readonly socketPath?: string;
@@ -57,6 +58,7 @@ export class DockerEngine implements ContainerEngine {
   readonly #networks: NetworkBook;
   readonly #performer: Performer;
   readonly #host = new HostUsage();
+  readonly #loads = new TaskLoads();
   #watch: EngineWatch | undefined;
   #missing = "Cannot reach engine: not tried yet";
   #ready = false;
@@ -130,7 +132,7 @@ export class DockerEngine implements ContainerEngine {
     };
   }
 
-  async usage(): Promise<Usage> {
+  async usage(tasks: readonly TaskToMeasure[] = []): Promise<Usage> {
     // Not awaited: a hung engine must not block the host's usage reports.
     if (this.#ready && this.#imagesStale && !this.#listing) void this.#refreshImages();
     if (performance.now() >= this.#diskAtMs + diskEveryMs) {
@@ -142,6 +144,7 @@ export class DockerEngine implements ContainerEngine {
       diskFreeBytes: this.#diskFreeBytes,
       containers: this.#watch?.running ?? 0,
       images: this.#ready ? this.#images : [],
+      ...(tasks.length > 0 && { tasks: this.#loads.measure(tasks, performance.now()) }),
       atMs: Date.now(),
     };
   }

@@ -1,10 +1,17 @@
+export { replicasOf } from "./changes/autoscale-change.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
 export { keysInUse, newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { takenPort } from "./changes/service-refusal.ts";
 export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
 export { mergeStatus } from "./changes/task-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
-export { checkUsage, type Usage } from "./checks/usage.ts";
+export {
+  checkUsage,
+  measuredTasksMax,
+  type TaskToMeasure,
+  type TaskUsage,
+  type Usage,
+} from "./checks/usage.ts";
 export {
   currentContents,
   hasContents,
@@ -35,6 +42,11 @@ export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
+export {
+  type AutoscaleTarget,
+  type AutoscaleWish,
+  autoscaleOf,
+} from "./labels/autoscale-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
@@ -60,6 +72,11 @@ export {
   spokenDialect,
 } from "./log/dialect.ts";
 export type { Event, View } from "./log/view.ts";
+export {
+  type AutoscaleAdvice,
+  type AutoscaleDecision,
+  adviceMax,
+} from "./objects/autoscale.ts";
 export { isInside, isRange } from "./objects/cidr.ts";
 export {
   type Cluster,

@@ -95,6 +95,7 @@ const table: {
   removeTask: [forLeader, forLeader],
   progressUpdate: [forLeader, forLeader],
   rollbackService: [forLeader, forLeader],
+  scaleService: [forLeader, forLeader],
   setEndpoint: [forLeader, forLeader],
   allocateNetwork: [forLeader, forLeader],
   setGateways: [forLeader, forLeader],

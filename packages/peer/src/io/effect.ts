@@ -3,7 +3,7 @@
  */
 import type { NodeId } from "@gam/core";
 import type { NodePlan } from "@gam/network";
-import type { Event } from "@gam/state";
+import type { Event, TaskToMeasure } from "@gam/state";
 import type { EngineAction } from "@gam/worker";
 import type { DiskStep } from "../journal/journal.ts";
 import type { GossipMessage, Message } from "./message.ts";
@@ -43,8 +43,8 @@ export type Effect =
   | { readonly kind: "verify"; readonly peer: NodeId; readonly address: string }
   /** Close the connection to this peer: it looks open but is dead. */
   | { readonly kind: "drop"; readonly peer: NodeId }
-  /** Measure the host's usage and answer with `measured`. */
-  | { readonly kind: "measure" }
+  /** Measure the usage of the host and of these tasks, and answer with `measured`. */
+  | { readonly kind: "measure"; readonly tasks: readonly TaskToMeasure[] }
   /** This peer was removed from the cluster. */
   | { readonly kind: "removed" }
   /** The disk holds another life of the cluster: create a new peer from it. This one does nothing any more. */

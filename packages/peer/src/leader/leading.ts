@@ -13,7 +13,13 @@ import type { Configuration } from "@gam/consensus";
 import { type Mint, messageOf, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { Allocator, type AllocatorFaults } from "@gam/network";
-import { Orchestrator, type PlanFaults, planVoters, type Seats } from "@gam/orchestrator";
+import {
+  Orchestrator,
+  type PlanFaults,
+  planAutoscale,
+  planVoters,
+  type Seats,
+} from "@gam/orchestrator";
 import { planPlacement } from "@gam/scheduler";
 import {
   type Change,
@@ -21,16 +27,20 @@ import {
   type Node,
   nodesWithoutNextRoot,
   type PlanGuard,
+  type Task,
   type Usage,
   type View,
 } from "@gam/state";
 import { Attendance, type Presence } from "./attendance.ts";
+import { Loads } from "./loads.ts";
 import { Newcomers } from "./newcomers.ts";
 import { type Held, type LeadersChange, objectOf, Restraint } from "./restraint.ts";
 
 /** Plans wait for times (delays, monitors, windows): they are asked again this often. */
 const lookTicks = 2;
 const votersTicks = 4;
+/** 15 s: the pace that autoscaling's rules are made for. */
+const autoscaleTicks = 300;
 /** Maximum of changes in one plan, so that one log entry stays small. */
 const changesMaxDefault = 2000;
 /** A peer that wants to remove or demote a voter retries at least this often until the node has no vote. */
@@ -79,6 +89,8 @@ export class Leading {
   #underWay: { readonly id: ProposalId; readonly changes: readonly LeadersChange[] } | undefined;
   #dirty = true;
   #votersDue = false;
+  #autoscaleDue = false;
+  readonly #loads = new Loads();
   #ticks = 0;
   /** Reduced while tasks are so large that a plan of the default size does not fit into a log entry. */
   #changesMax = changesMaxDefault;
@@ -122,6 +134,7 @@ export class Leading {
     }
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
+    if (this.#ticks % autoscaleTicks === 0) this.#autoscaleDue = true;
     for (const [id, { untilTick, removals }] of this.#leaving) {
       if (removals.size === 0 && this.#ticks >= untilTick) this.#leaving.delete(id);
     }
@@ -190,6 +203,7 @@ export class Leading {
       () => rooted,
       () => this.#farewells(view, facts),
       () => this.#orchestrator.plan(view, { nowMs, verdicts, changesMax, guard }),
+      () => this.#autoscale(view, facts),
     ];
     for (const plan of plans) {
       const changes = this.#restraint.admit(this.#ask(plan));
@@ -211,6 +225,14 @@ export class Leading {
     this.#placedIndex = view.index;
     this.#changesMax = changesMaxDefault;
     return [];
+  }
+
+  #autoscale(view: View, { nowMs, usage }: LeaderFacts): readonly LeadersChange[] {
+    if (!this.#autoscaleDue) return [];
+    this.#autoscaleDue = false;
+    this.#loads.look(usage);
+    const loadOf = (task: Task) => this.#loads.of(task);
+    return planAutoscale(view, { nowMs, loadOf, guard: this.#guard });
   }
 
   /** Removes members that joined and never spoke, once they have no vote. */

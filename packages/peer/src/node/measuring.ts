@@ -1,5 +1,6 @@
-/** Measuring: when to measure the usage of the host. */
-import type { View } from "@gam/state";
+/** Measuring: when to measure the usage of the host, and of which tasks. */
+import type { NodeId } from "@gam/core";
+import { isWanted, measuredTasksMax, type TaskToMeasure, type View } from "@gam/state";
 
 /**
  * Every second (20 ticks), and less often where all peers together would send more than 100 messages a second.
@@ -17,4 +18,17 @@ export class Measuring {
     this.#dueTick = nowTick + Math.max(usageTicks, Math.ceil(spread));
     return true;
   }
+}
+
+/** Returns: the running tasks of this node whose service is scaled by their load. */
+export function tasksToMeasure(view: View, self: NodeId): readonly TaskToMeasure[] {
+  return view
+    .tasksOn(self)
+    .flatMap((task): TaskToMeasure[] => {
+      const { PID: pid = 0 } = task.Status.ContainerStatus ?? {};
+      if (pid === 0 || task.Status.State !== "running" || !isWanted(task)) return [];
+      const isScaled = view.service(task.ServiceID)?.Gam.autoscale !== undefined;
+      return isScaled ? [{ id: task.ID, pid }] : [];
+    })
+    .slice(0, measuredTasksMax);
 }

@@ -48,7 +48,12 @@ const cases: {
     effects: [{ kind: "send", to: other, message: beat }],
     rests: true,
   },
-  { name: "a tick that measures", input: tick, effects: [{ kind: "measure" }], rests: true },
+  {
+    name: "a tick that measures",
+    input: tick,
+    effects: [{ kind: "measure", tasks: [] }],
+    rests: true,
+  },
   {
     name: "news of a commit",
     input: heard({ channel: "raft", life: "x", body: commit }),

@@ -391,6 +391,13 @@ const makers: readonly Make[] = [
     return { kind: "rollbackService", id, basedOn: Version.Index, message: "back" };
   },
   (around) => {
+    const { ID: id, Version, Spec } = service(around);
+    const from = Spec.Mode.Replicated?.Replicas ?? 1;
+    const advice = { now: 4, before: [{ replicas: 3, untilMs: around.nowMs }] };
+    const to = from + around.random.below(2);
+    return { kind: "scaleService", id, basedOn: Version.Index, from, to, reason: "load", advice };
+  },
+  (around) => {
     const { ID: id, Endpoint } = service(around);
     const VirtualIPs = [{ NetworkID: network(around).Id, Addr: "10.0.0.9/24" }];
     return { kind: "setEndpoint", id, endpoint: { ...Endpoint, VirtualIPs } };

@@ -7,6 +7,7 @@ import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { Event } from "../log/view.ts";
 import type { ContentVersions, Sealed } from "../objects/content.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
+import { scaled, startOf } from "./autoscale-change.ts";
 import { earlierFor, returned, returnsOf } from "./content-roll.ts";
 import { isNewestKey } from "./sealing-keys.ts";
 import { takenPort } from "./service-refusal.ts";
@@ -51,6 +52,8 @@ export function serviceAfter(
       const status = change.status === undefined ? {} : { UpdateStatus: change.status };
       return { ...rest, ...status, UpdatedAt: on.at, Gam };
     }
+    case "scaleService":
+      return scaled(service, change, on);
     case "resealCredentials":
       return resealed(service, change, on);
     case "setEndpoint":
@@ -71,15 +74,17 @@ function made(
   on: Occasion,
 ): Service {
   const templateVersion = on.index;
+  const { autoscale, ...start } = startOf(spec, { isWish: true }, on);
   return {
     ...born(on),
     ID: id,
-    Spec: spec,
+    Spec: start.spec,
     Endpoint: { Spec: spec.EndpointSpec ?? {} },
     ...jobStatus(spec, undefined, on.at),
     Gam: {
       ...(registryAuth && { registryAuth }),
       ...{ earlier: {}, templateVersion, waveAtMs: 0, updated: [] },
+      ...(autoscale && { autoscale }),
     },
   };
 }
@@ -163,6 +168,8 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
   const { spec, previous, registryAuth, earlier, returns, rollback } = successor;
   const registryAuthPrevious = service.Gam.registryAuth;
   const changed = returns || !sameTemplate(service.Spec, spec);
+  const isWish = rollback === undefined;
+  const { autoscale, ...start } = startOf(spec, { service, isWish }, on);
   return {
     ...rest,
     ...moved(on),
@@ -171,7 +178,7 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
     }),
     ...(previous && { PreviousSpec: previous }),
     ...(changed && jobStatus(spec, service, on.at)),
-    Spec: spec,
+    Spec: start.spec,
     Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
     Gam: {
       ...(registryAuth && { registryAuth }),
@@ -180,6 +187,7 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
       templateVersion: changed ? on.index : service.Gam.templateVersion,
       waveAtMs: 0,
       updated: [],
+      ...(autoscale && { autoscale }),
     },
   };
 }

@@ -35,6 +35,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
       return missing(view.service(change.id), `service ${change.id}`);
     case "progressUpdate":
     case "rollbackService":
+    case "scaleService":
     case "resealCredentials":
     case "setEndpoint":
       return undefined;

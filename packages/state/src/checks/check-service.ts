@@ -1,12 +1,22 @@
 /** Check of a service: its changes and the whole object. */
 import { type Check, check, type ServiceId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
+import { adviceMax, decisionsMax } from "../objects/autoscale.ts";
 import type { Service, UpdateStatus } from "../objects/service.ts";
 import { checkCredentials } from "./check-content.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
 import { anything, keeping, shortText, someList } from "./check-parts.ts";
 import { checkServiceSpec } from "./check-spec.ts";
-import { aMessage, aMoment, anId, anIndex, aTime, contentVersions } from "./field-checks.ts";
+import {
+  aCount,
+  aMessage,
+  aMoment,
+  anId,
+  anIndex,
+  aText,
+  aTime,
+  contentVersions,
+} from "./field-checks.ts";
 
 const { id, list, literal, matching, optional, struct } = check;
 
@@ -33,6 +43,17 @@ const checkPlaces = list(
   placesMax,
 );
 
+const checkAdvice = struct({
+  now: aCount,
+  before: list(struct({ replicas: aCount, untilMs: aMoment }), adviceMax),
+});
+
+const checkAutoscale = struct({
+  asked: aCount,
+  decisions: list(struct({ atMs: aMoment, from: aCount, to: aCount, reason: aText }), decisionsMax),
+  advice: optional(checkAdvice),
+});
+
 export const checkService = struct({
   ID: id<ServiceId>(),
   Version: struct({ Index: anIndex }),
@@ -52,6 +73,7 @@ export const checkService = struct({
     templateVersion: anIndex,
     waveAtMs: aMoment,
     updated: checkPlaces,
+    autoscale: optional(checkAutoscale),
   }),
 }) as Check<Service>;
 
@@ -88,6 +110,14 @@ export const serviceFields: ChangeFields<"service"> = {
     updated: checkPlaces,
   },
   rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
+  scaleService: {
+    id: id<ServiceId>(),
+    basedOn: anIndex,
+    from: aCount,
+    to: aCount,
+    reason: aText,
+    advice: checkAdvice,
+  },
   resealCredentials: {
     id: id<ServiceId>(),
     which: literal("spec", "previous-spec"),

@@ -2,8 +2,23 @@
  * Usage: how busy a host is. Gossiped, never replicated: ranking may use it, but a filter must not depend on
  * it.
  */
-import { type Check, check } from "@gam/core";
+import { type Check, check, type TaskId } from "@gam/core";
 import { aMoment, aSize } from "./field-checks.ts";
+
+/** A running task of this host, and the process that its container began with. */
+export interface TaskToMeasure {
+  readonly id: TaskId;
+  readonly pid: number;
+}
+
+/** What one task used lately. */
+export interface TaskUsage {
+  readonly id: TaskId;
+  /** Cores in use, on average of the last seconds; absent until they have passed. */
+  readonly cpu?: number | undefined;
+  /** Without what the kernel can take back at any time. */
+  readonly memoryBytes: number;
+}
 
 export interface Usage {
   /** Share of all CPUs that is in use, 0 to 1. */
@@ -17,6 +32,8 @@ export interface Usage {
   /** References and ids of the images that the engine holds. */
   readonly images: readonly string[];
   readonly diskFreeBytes: number;
+  /** Of tasks whose service is scaled by their load; absent when there are none. */
+  readonly tasks?: readonly TaskUsage[] | undefined;
   /** Time of the measurement, in milliseconds since 1970 by the host's own clock. */
   readonly atMs: number;
 }
@@ -26,6 +43,9 @@ const imagesMax = 4096;
 const imageLengthMax = 512;
 const loadMax = 1e6;
 const containersMax = 1e6;
+const coresMax = 1e5;
+/** A host measures no more tasks than this. */
+export const measuredTasksMax = 500;
 
 /** Errors: BAD_FRAME for values that no host can have. */
 export const checkUsage: Check<Usage> = check.object({
@@ -36,5 +56,15 @@ export const checkUsage: Check<Usage> = check.object({
   containers: check.integer(0, containersMax),
   images: check.list(check.string(imageLengthMax), imagesMax),
   diskFreeBytes: aSize,
+  tasks: check.optional(
+    check.list(
+      check.object({
+        id: check.id<TaskId>(),
+        cpu: check.optional(check.number(0, coresMax)),
+        memoryBytes: aSize,
+      }),
+      measuredTasksMax,
+    ),
+  ),
   atMs: aMoment,
 });

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import type { TaskSpec } from "../objects/service.ts";
 import { aService } from "../testing/objects.ts";
+import { autoscaleOf } from "./autoscale-labels.ts";
 import { serviceLabelProblem, serviceLabels } from "./service-labels.ts";
+
+const autoscale = { "gam.autoscale.max": "7", "gam.autoscale.cpu": "70%" };
 
 const problems: readonly (readonly [
   title: string,
@@ -22,6 +26,27 @@ const problems: readonly (readonly [
     "a mistyped name",
     { "gam.ingres": "local" },
     /^label "gam.ingres" is unknown: did you mean "gam.ingress"\? gam's labels are gam.ingress, /,
+  ],
+  ["autoscaling", { ...autoscale, "gam.autoscale.min": "2" }, undefined],
+  [
+    "autoscaling without a maximum",
+    { "gam.autoscale.cpu": "70" },
+    /^label "gam.autoscale.cpu" has no effect without "gam.autoscale.max": add/,
+  ],
+  [
+    "autoscaling without a target",
+    { "gam.autoscale.max": "7" },
+    /^label "gam.autoscale.max" has no effect alone: add "gam.autoscale.cpu" or /,
+  ],
+  [
+    "a minimum above the maximum",
+    { ...autoscale, "gam.autoscale.min": "8" },
+    /^label "gam.autoscale.min" has the value "8", which is more than "gam.autoscale.max" with "7": use/,
+  ],
+  [
+    "a share of memory that is not bounded",
+    { ...autoscale, "gam.autoscale.memory": "80%" },
+    /^label "gam.autoscale.memory" is a share of the memory .* neither: set one of them$/,
   ],
   ["a name like no other", { "gam.x": "" }, /^label "gam.x" is unknown; gam's labels are /],
 ];
@@ -50,4 +75,26 @@ test("docs/labels.md has each label with its values and what it does, and no oth
     return `| \`${name}\` | ${takes} | ${does} | ${without} |`;
   });
   assert.deepEqual(rows, want);
+});
+
+test("autoscaling is for replicated services", () => {
+  const { spec } = aService("web", { mode: { Global: {} }, spec: { Labels: autoscale } });
+  assert.match(
+    serviceLabelProblem(spec) ?? "",
+    /^label "gam.autoscale.max" is for replicated services/,
+  );
+});
+
+test("a load is measured by what a task reserves, else by its limit, else by one core", () => {
+  const base = (Resources: TaskSpec["Resources"]) => {
+    const { spec } = aService("web", { template: { Resources }, spec: { Labels: autoscale } });
+    return autoscaleOf(spec)?.targets;
+  };
+  const cores = (base: number) => [{ metric: "cpu", base, percent: 70 }];
+  assert.deepEqual(base(undefined), cores(1));
+  assert.deepEqual(base({ Reservations: { NanoCPUs: 0 }, Limits: { NanoCPUs: 2e9 } }), cores(2));
+  assert.deepEqual(
+    base({ Reservations: { NanoCPUs: 5e8 }, Limits: { NanoCPUs: 2e9 } }),
+    cores(0.5),
+  );
 });

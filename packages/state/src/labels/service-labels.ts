@@ -6,14 +6,19 @@
  */
 import { nearest } from "@gam/core";
 import type { ServiceSpec } from "../objects/service.ts";
+import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
 import { ingressLabel, stickyLabel } from "./steering-labels.ts";
 
 /** In the order of docs/labels.md. */
-export const serviceLabels: readonly LabelRule<unknown>[] = [ingressLabel, stickyLabel];
+export const serviceLabels: readonly LabelRule<unknown>[] = [
+  ingressLabel,
+  stickyLabel,
+  ...autoscaleLabels,
+];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
-const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [];
+const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [autoscaleProblem];
 
 const prefix = "gam.";
 

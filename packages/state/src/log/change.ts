@@ -15,6 +15,7 @@ import type {
   ServiceId,
   TaskId,
 } from "@gam/core";
+import type { AutoscaleAdvice } from "../objects/autoscale.ts";
 import type {
   Cluster,
   ClusterSpec,
@@ -258,6 +259,20 @@ export type PlannedChange =
       readonly basedOn: number;
       readonly message: string;
     }
+  /**
+   * What autoscaling decides: the number of replicas, and what it remembers. Void as progressUpdate is, for a
+   * service that has not `from` replicas, and for a number outside of the service's bounds.
+   */
+  | {
+      readonly kind: "scaleService";
+      readonly id: ServiceId;
+      readonly basedOn: number;
+      readonly from: number;
+      /** As `from`: only the advice changes. */
+      readonly to: number;
+      readonly reason: string;
+      readonly advice: AutoscaleAdvice;
+    }
   /** Deletes contents that nothing needs. Those that are needed stay. */
   | {
       readonly kind: "dropSecretContents";
@@ -330,6 +345,7 @@ export const tableOf = {
   removeService: "service",
   progressUpdate: "service",
   rollbackService: "service",
+  scaleService: "service",
   setEndpoint: "service",
   resealCredentials: "service",
 
@@ -381,6 +397,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "removeTask",
   "progressUpdate",
   "rollbackService",
+  "scaleService",
   "setEndpoint",
   "allocateNetwork",
   "setGateways",

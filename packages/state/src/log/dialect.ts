@@ -89,6 +89,7 @@ export const spokenDialect: Dialect = {
     removeTask: { kind: 1, id: 1 },
     progressUpdate: { kind: 1, id: 1, basedOn: 1, status: 1, waveAtMs: 1, updated: 1 },
     rollbackService: { kind: 1, id: 1, basedOn: 1, message: 1 },
+    scaleService: { kind: 1, id: 1, basedOn: 1, from: 1, to: 1, reason: 1, advice: 1 },
     setEndpoint: { kind: 1, id: 1, endpoint: 1 },
     dropSecretContents: { kind: 1, id: 1, versions: 1 },
     dropConfigContents: { kind: 1, id: 1, versions: 1 },

@@ -4,6 +4,7 @@
  * Only shapes. service-spec.ts decides what a client may ask for.
  */
 import type { ConfigId, SecretId, ServiceId } from "@gam/core";
+import type { AutoscaleMemory } from "./autoscale.ts";
 import type { ContentVersions, Sealed } from "./content.ts";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";
@@ -281,6 +282,8 @@ export interface ServiceExtra {
   readonly waveAtMs: number;
   /** Slots (global: node ids) that the last update of this template has replaced so far. */
   readonly updated: readonly string[];
+  /** Present for a service whose number of replicas the cluster chooses. */
+  readonly autoscale?: AutoscaleMemory | undefined;
 }
 
 export interface Service extends Meta {

@@ -82,6 +82,12 @@ test("a valid proposal passes unchanged", () => {
     { kind: "refuseAttachment", id: net, key },
     { kind: "setTunnel", id: a, address: "198.18.0.1" },
     { kind: "setEndpoint", id: web, endpoint },
+    {
+      kind: "scaleService",
+      id: web,
+      ...{ basedOn: 3, from: 1, to: 2, reason: "load" },
+      advice: { now: 2, before: [{ replicas: 1, untilMs: 7 }] },
+    },
     progress,
     update,
     { ...update, registryAuth: aSeal("a"), registryAuthFrom: "previous-spec" },

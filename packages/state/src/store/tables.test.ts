@@ -95,6 +95,14 @@ const progress = (basedOn: number): Change => ({
   waveAtMs: 7,
   updated: ["1"],
 });
+const autoscaled = (basedOn: number): Change => {
+  const Labels = { "gam.autoscale.max": "3", "gam.autoscale.cpu": "70" };
+  return { kind: "updateService", id: web, spec: { ...spec, Labels }, basedOn };
+};
+const scale = (basedOn: number, from: number, to: number): Change => {
+  const advice = { now: to, before: [{ replicas: from, untilMs: 7 }] };
+  return { kind: "scaleService", id: web, basedOn, from, to, reason: "load", advice };
+};
 const rollback = (basedOn: number): Change => {
   return { kind: "rollbackService", id: web, basedOn, message: "it failed" };
 };
@@ -302,6 +310,19 @@ const cases: readonly (readonly [
       return [Spec, PreviousSpec, UpdateStatus?.State];
     },
     [aService("web").spec, undefined, "rollback_started"],
+  ],
+  [
+    "a plan for the replicas",
+    [autoscaled(4)],
+    scale(7, 1, 3),
+    ({ Spec, Gam, Version }: Rows["service"]) => [
+      Spec.Mode.Replicated?.Replicas,
+      Gam.autoscale?.asked,
+      Gam.autoscale?.decisions,
+      Gam.autoscale?.advice?.now,
+      Version.Index,
+    ],
+    [3, 1, [{ atMs: Date.parse(at), from: 1, to: 3, reason: "load" }], 3, 7],
   ],
   [
     "an endpoint is given, with what is asked for now",

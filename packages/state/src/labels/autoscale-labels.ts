@@ -1,0 +1,145 @@
+/**
+ * Autoscale labels: between which bounds, and by what, gam chooses the number of replicas of a service.
+ *
+ * Decides what the labels mean together (`autoscaleOf`). The number follows from the load in
+ * orchestrator/src/autoscale.ts.
+ */
+import type { ServiceSpec } from "../objects/service.ts";
+import { duration, type LabelRule, percent, readLabel, whole } from "./label-rule.ts";
+
+const replicasMax = 10_000;
+/** Several times the base: a task that may burst is scaled only when it does. */
+const percentMax = 1000;
+
+const autoscaleMaxLabel: LabelRule<number> = {
+  name: "gam.autoscale.max",
+  ...whole(1, replicasMax),
+  does: "chooses the number of replicas by the load of the tasks, at most this many",
+  without: "the service has the replicas of its spec",
+};
+const autoscaleMinLabel: LabelRule<number> = {
+  name: "gam.autoscale.min",
+  ...whole(1, replicasMax),
+  does: "keeps at least this many replicas",
+  without: "at least 1",
+};
+const autoscaleCpuLabel: LabelRule<number> = {
+  name: "gam.autoscale.cpu",
+  ...percent(1, percentMax),
+  does: "has so many replicas that a task uses this much of the CPU that it reserves, or of its limit, or of one core",
+  without: "CPU does not count",
+};
+const autoscaleMemoryLabel: LabelRule<number> = {
+  name: "gam.autoscale.memory",
+  ...percent(1, percentMax),
+  does: "has so many replicas that a task uses this much of the memory that it reserves, or of its limit",
+  without: "memory does not count",
+};
+const autoscaleUpLabel: LabelRule<number> = {
+  name: "gam.autoscale.up.window",
+  ...duration("0s", "1h"),
+  does: "adds replicas only when the load has asked for them during all of this time",
+  without: "0s",
+};
+const autoscaleDownLabel: LabelRule<number> = {
+  name: "gam.autoscale.down.window",
+  ...duration("0s", "1h"),
+  does: "removes replicas only when the load has not needed them during all of this time",
+  without: "5m",
+};
+
+export const autoscaleLabels: readonly LabelRule<unknown>[] = [
+  autoscaleMinLabel,
+  autoscaleMaxLabel,
+  autoscaleCpuLabel,
+  autoscaleMemoryLabel,
+  autoscaleUpLabel,
+  autoscaleDownLabel,
+];
+
+const downWindowMsDefault = 300_000;
+const oneCore = 1;
+
+export type AutoscaleMetric = "cpu" | "memory";
+
+export interface AutoscaleTarget {
+  readonly metric: AutoscaleMetric;
+  /** What counts as 100 % of one task: cores, or bytes. */
+  readonly base: number;
+  /** Of the base, for one task. */
+  readonly percent: number;
+}
+
+export interface AutoscaleWish {
+  readonly min: number;
+  readonly max: number;
+  readonly targets: readonly AutoscaleTarget[];
+  readonly upWindowMs: number;
+  readonly downWindowMs: number;
+}
+
+/** Returns: how the service is to be scaled; undefined for one whose replicas only its owner changes. */
+export function autoscaleOf(spec: ServiceSpec): AutoscaleWish | undefined {
+  const { Labels } = spec;
+  const max = readLabel(autoscaleMaxLabel, Labels);
+  if (max === undefined || spec.Mode.Replicated === undefined) return undefined;
+  const targets = targetsOf(spec);
+  if (targets.length === 0) return undefined;
+  return {
+    min: Math.min(readLabel(autoscaleMinLabel, Labels) ?? 1, max),
+    max,
+    targets,
+    upWindowMs: readLabel(autoscaleUpLabel, Labels) ?? 0,
+    downWindowMs: readLabel(autoscaleDownLabel, Labels) ?? downWindowMsDefault,
+  };
+}
+
+function targetsOf({ Labels, TaskTemplate }: ServiceSpec): AutoscaleTarget[] {
+  const { Reservations, Limits } = TaskTemplate.Resources ?? {};
+  const cpu = readLabel(autoscaleCpuLabel, Labels);
+  const memory = readLabel(autoscaleMemoryLabel, Labels);
+  // Docker's client sends 0 for what is not set.
+  const cores = (Reservations?.NanoCPUs || Limits?.NanoCPUs || oneCore * 1e9) / 1e9;
+  const bytes = Reservations?.MemoryBytes || Limits?.MemoryBytes || 0;
+  return [
+    ...(cpu === undefined ? [] : [{ metric: "cpu" as const, base: cores, percent: cpu }]),
+    ...(memory === undefined || bytes === 0
+      ? []
+      : [{ metric: "memory" as const, base: bytes, percent: memory }]),
+  ];
+}
+
+/** What the labels must not say together, or of this service. */
+export function autoscaleProblem(spec: ServiceSpec): string | undefined {
+  const { Labels, Mode, TaskTemplate } = spec;
+  const set = autoscaleLabels.filter(({ name }) => (Labels?.[name] ?? "") !== "");
+  const [first] = set;
+  if (first === undefined) return undefined;
+  const max = readLabel(autoscaleMaxLabel, Labels);
+  const min = readLabel(autoscaleMinLabel, Labels) ?? 1;
+  if (max === undefined) {
+    return `label "${first.name}" has no effect without "${autoscaleMaxLabel.name}": add that label, with the most replicas that the service may get`;
+  }
+  if (Mode.Replicated === undefined) {
+    return `label "${first.name}" is for replicated services: leave it out, or change the mode to "replicated"`;
+  }
+  if (min > max) {
+    return `label "${autoscaleMinLabel.name}" has the value "${min}", which is more than "${autoscaleMaxLabel.name}" with "${max}": use a lower minimum or a higher maximum`;
+  }
+  if (!set.some((rule) => isTarget(rule))) {
+    const names = targetLabels.map(({ name }) => `"${name}"`).join(" or ");
+    return `label "${autoscaleMaxLabel.name}" has no effect alone: add ${names}, with the load that one task is to have`;
+  }
+  const { Reservations, Limits } = TaskTemplate.Resources ?? {};
+  const byMemory = readLabel(autoscaleMemoryLabel, Labels) !== undefined;
+  if (byMemory && !Reservations?.MemoryBytes && !Limits?.MemoryBytes) {
+    return `label "${autoscaleMemoryLabel.name}" is a share of the memory that a task reserves, or of its limit, and the service has neither: set one of them`;
+  }
+  return undefined;
+}
+
+const targetLabels: readonly LabelRule<unknown>[] = [autoscaleCpuLabel, autoscaleMemoryLabel];
+
+function isTarget(rule: LabelRule<unknown>): boolean {
+  return targetLabels.includes(rule);
+}
