@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ContainerSpec } from "@gam/state";
+import { dependenciesFirst } from "./deploy-order.ts";
 import { withObjects } from "./object-spec.ts";
 import { readStack, type StackFile, type StackResult } from "./read-stack.ts";
 import { showProblem } from "./reading/problem.ts";
@@ -25,6 +26,15 @@ function bodies(stack: Stack): object {
     configs: configs.map(({ body }) => body),
     services: whole,
   };
+}
+
+/** The docker client ignores `depends_on`. */
+function withoutOrder(stack: Stack): Stack {
+  const services = stack.services.map((service) => {
+    const { "gam.depends_on": _, ...Labels } = service.spec.Labels ?? {};
+    return { ...service, spec: { ...service.spec, Labels } };
+  });
+  return { ...stack, services };
 }
 
 /** Reads all stack files of a folder below testdata. */
@@ -50,7 +60,7 @@ function readFolder(name: string, own?: StackFile): Extract<StackResult, { ok: t
 for (const name of readdirSync(folder)) {
   test(`readStack() gives what the docker client sends: ${name}`, () => {
     const want = JSON.parse(readFileSync(new URL(`${name}/want.json`, folder), "utf8"));
-    assert.deepEqual(bodies(readFolder(name).stack), want);
+    assert.deepEqual(bodies(withoutOrder(readFolder(name).stack)), want);
   });
 
   test(`showFile() gives a file that means the same: ${name}`, () => {
@@ -77,6 +87,39 @@ function problems(text: string): string[] {
     ...result.warnings.map((problem) => `warning ${showProblem(problem)}`),
   ];
 }
+
+function labelsOf(text: string): Record<string, string | undefined> {
+  const result = read(text);
+  assert.ok(result.ok, JSON.stringify(result));
+  return Object.fromEntries(
+    result.stack.services.map(({ spec }) => [spec.Name, spec.Labels?.["gam.depends_on"]]),
+  );
+}
+
+test("depends_on becomes a label, in its short form and in its long one", () => {
+  const db = "db: {image: x}\n  job: {image: x, deploy: {mode: replicated-job}}";
+  assert.deepEqual(labelsOf(`services:\n  ${db}\n  web: {image: x, depends_on: [db, job]}\n`), {
+    shop_db: undefined,
+    shop_job: undefined,
+    shop_web: "db:started, job:started",
+  });
+  const long = `
+      db: {condition: service_healthy, required: false}
+      job: {condition: service_completed_successfully}
+      gone: {required: false}`;
+  const text = `services:\n  ${db}\n  web:\n    image: x\n    depends_on:${long}\n`;
+  const want = "db:healthy?, job:completed, gone:started?";
+  assert.equal(labelsOf(text).shop_web, want);
+});
+
+test("services are put after those that they wait for", () => {
+  const result = read(
+    "services:\n  a: {image: x, depends_on: [c]}\n  b: {image: x}\n  c: {image: x, depends_on: [d]}\n  d: {image: x}\n",
+  );
+  assert.ok(result.ok);
+  const names = dependenciesFirst(result.stack.services).map(({ spec }) => spec.Name);
+  assert.deepEqual(names, ["shop_d", "shop_c", "shop_a", "shop_b"]);
+});
 
 const complaints: readonly { name: string; text: string; want: string[] }[] = [
   {
@@ -253,10 +296,47 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
   },
   {
     name: "warns of keys that a cluster ignores",
-    text: "services:\n  a: {image: x, container_name: y, depends_on: [b]}\n",
+    text: "services:\n  a: {image: x, container_name: y, links: [b]}\n",
     want: [
       'warning stack.yml:2:17: "container_name" is ignored: the cluster names containers after their service and slot',
-      'warning stack.yml:2:36: "depends_on" is ignored: services start in any order, and restart until the services that they need run',
+      'warning stack.yml:2:36: "links" is ignored: use a network that both services share; a service is found by its name',
+    ],
+  },
+  {
+    name: "refuses services that wait for each other, with the path",
+    text: "services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: {c: {}}}\n  c: {image: x, depends_on: [a]}\n",
+    want: [
+      "stack.yml:2:30: services wait for each other: a -> b -> c -> a: remove one of these dependencies",
+    ],
+  },
+  {
+    name: "refuses conditions that can never hold",
+    text: [
+      "services:",
+      "  a:",
+      "    image: x",
+      "    depends_on:",
+      "      b: {condition: service_healthy}",
+      "      c: {condition: service_completed_successfully, restart: true}",
+      "      d: {condition: service_started}",
+      "      e:",
+      "  b: {image: x, healthcheck: {disable: true}}",
+      "  c: {image: x}",
+      "  d: {image: x}",
+      "",
+    ].join("\n"),
+    want: [
+      'stack.yml:5:10: the health check of "b" is disabled: enable it, or write service_started',
+      'stack.yml:6:10: "c" is started again whenever it ends, so it never completes: set its deploy.mode to replicated-job, or its deploy.restart_policy.condition to on-failure',
+      'stack.yml:8:9: service "e" is not deployed: add it, enable its profile, or write "required: false"',
+      'warning stack.yml:6:10: "restart" of depends_on is ignored: tasks run on when "c" is updated',
+    ],
+  },
+  {
+    name: "refuses depends_on beside its label",
+    text: "services:\n  a: {image: x, depends_on: [b], deploy: {labels: {gam.depends_on: b}}}\n  b: {image: x}\n",
+    want: [
+      'stack.yml:2:30: found "depends_on" and the label "gam.depends_on": remove one of the two',
     ],
   },
   {

@@ -60,6 +60,8 @@ function shown(
 const verbatim = new Set(["labels", "environment", "options", "driver_opts", "sysctls"]);
 /** Where the value stands and what it contains: not for people. */
 const hidden = new Set(["at", "data", "build", "unset", "places"]);
+/** Keys that mean something else when they are left out than when they are false. */
+const isMeant = new Set(["init", "required"]);
 /** A value with its place. */
 const placedKeys = new Set(["at", "value", "unset"]);
 const durations = new Set(
@@ -88,8 +90,8 @@ function toPlain(value: unknown, key: string): Plain | undefined {
     if (hidden.has(name)) return [];
     const plain = toPlain(item, name);
     if (plain !== undefined) return [[name, plain]];
-    // The image may have another default.
-    return name === "init" && item === false ? [[name, false]] : [];
+    // Without the key, they mean true, or what the image says.
+    return isMeant.has(name) && item === false ? [[name, false]] : [];
   });
   return Object.fromEntries(entries);
 }

@@ -5,6 +5,7 @@
  * Source: recorded requests of the docker client.
  */
 
+import { dependencyLabels } from "./depends-on.ts";
 import { type NetworkCreate, networkCreate, networkName, networksOf } from "./network-spec.ts";
 import { type ObjectCreate, type ObjectUse, objectCreates, objectUses } from "./object-spec.ts";
 import { entryOf } from "./reading/entry-of.ts";
@@ -42,6 +43,7 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
     const service = entryOf(file.services, name);
     return service === undefined ? [] : [{ name, service }];
   });
+  const order = dependencyLabels(services, context);
   const networks: At<NetworkCreate>[] = [];
   const externalNetworks: Named[] = [];
   for (const [key, at] of usedNetworks(services)) {
@@ -53,7 +55,7 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
   return {
     services: services.map((named) => ({
       at: named.service.at,
-      spec: serviceSpec(named, file, context),
+      spec: withLabels(serviceSpec(named, file, context), order.get(named.name)),
       secrets: objectUses(named, "secret", { file, context }),
       configs: objectUses(named, "config", { file, context }),
     })),
@@ -62,6 +64,13 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
     secrets: objectCreates(file.secrets, context),
     configs: objectCreates(file.configs, context),
   };
+}
+
+function withLabels(
+  body: ServiceBody,
+  labels: Readonly<Record<string, string>> | undefined,
+): ServiceBody {
+  return labels === undefined ? body : { ...body, Labels: { ...body.Labels, ...labels } };
 }
 
 /** The keys of the networks that services use, each with the first place. */

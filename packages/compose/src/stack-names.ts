@@ -1,8 +1,8 @@
 /** Stack names: labels and names of a stack's objects, and what all specs of a stack are made with. */
+import { stackLabel } from "@gam/state";
 import type { Problem, SourcePosition } from "./reading/problem.ts";
 
-/** Labels that the docker client puts on a stack's objects, and by which it finds them. */
-export const stackLabel = "com.docker.stack.namespace";
+/** A label that the docker client puts on the services of a stack. */
 export const imageLabel = "com.docker.stack.image";
 
 export interface SpecContext {

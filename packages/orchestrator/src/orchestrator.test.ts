@@ -13,6 +13,10 @@ const one: ServiceWish = { replicas: 1 };
 const global: ServiceWish = { mode: { Global: {} } };
 const down: Parameters<typeof aNode> = ["a", { state: "down" }];
 const drained: Parameters<typeof aNode> = ["a", { spec: { Availability: "drain" } }];
+const waits = (on: string, wish: ServiceWish = one): ServiceWish => ({
+  ...wish,
+  spec: { Labels: { "gam.depends_on": on } },
+});
 const policy = (RestartPolicy: RestartPolicy, replicas = 1): ServiceWish => ({
   replicas,
   template: { RestartPolicy },
@@ -41,6 +45,32 @@ const rows: readonly Row[] = [
       ["t5", { slot: 5 }],
     ],
     want: ["t4 remove", "t5 gone", "t2 remove"],
+  },
+  // Order.
+  {
+    name: "prepares a task whose service waits for another",
+    service: waits("db:healthy"),
+    want: ["create 1 ready"],
+  },
+  {
+    name: "does not wait for a service that may be missing",
+    service: waits("db:healthy?"),
+    want: ["create 1 running"],
+  },
+  {
+    name: "lets a prepared task wait, and a running one run on",
+    service: waits("db", two),
+    tasks: [
+      ["t1", on("a", 1, { state: "ready", desired: "ready" })],
+      ["t2", on("b", 2)],
+    ],
+    want: [],
+  },
+  {
+    name: "makes a task anew that may start and has no node, when its service waits again",
+    service: waits("db"),
+    tasks: [["t1", { slot: 1 }]],
+    want: ["t1 gone", "create 1 ready"],
   },
   // Restart.
   {

@@ -21,6 +21,7 @@ import {
   type PlanGuard,
   type PlannedChange,
   type Service,
+  type Trust,
   type View,
 } from "@gam/state";
 import { planContents } from "./contents.ts";
@@ -29,12 +30,18 @@ import { type PeerHealth, planNodes } from "./nodes.ts";
 import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
 import { reapService } from "./service/reap.ts";
 import { planService, type ServicePlan } from "./service/service.ts";
+import type { SituationParts } from "./service/situation.ts";
 
 export interface Facts {
   /** By the leader's clock, in milliseconds since 1970. */
   readonly nowMs: number;
   /** A node without a verdict keeps its state. */
   readonly verdicts: ReadonlyMap<NodeId, PeerHealth>;
+  /**
+   * Whether a node has said, since it last started, what runs there. The dependants of its tasks wait until then.
+   * Absent: all have.
+   */
+  readonly trust?: Trust;
   /** About how many changes one plan may have; a step that begins below it is whole. Default: `plannedMax`. */
   readonly changesMax?: number;
   /** Absent: errors in a plan are thrown. */
@@ -98,7 +105,7 @@ export class Orchestrator {
 
   /** Returns: the next changes. States of nodes come first and alone, since everything else depends on them. */
   plan(view: View, facts: Facts): PlannedChange[] {
-    const { nowMs, verdicts, changesMax = plannedMax, guard = noGuard } = facts;
+    const { nowMs, verdicts, trust, changesMax = plannedMax, guard = noGuard } = facts;
     const judged = planNodes(view, { verdicts, nowMs, guard });
     if (judged.length > 0) return judged;
     this.#spread(view);
@@ -113,7 +120,7 @@ export class Orchestrator {
         left.add(id);
         continue;
       }
-      const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax });
+      const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax, trust });
       const { steps, waiting } = guarded(guard, id, look, later);
       for (const step of steps) {
         if (changes.length >= changesMax) break;
@@ -137,7 +144,7 @@ export class Orchestrator {
   #look(
     view: View,
     id: ServiceId,
-    limits: { readonly nowMs: number; readonly changesMax: number },
+    limits: Pick<SituationParts, "nowMs" | "changesMax" | "trust">,
   ): ServicePlan {
     const service = view.service(id);
     if (service !== undefined) {

@@ -46,6 +46,7 @@ import type { ProposalOutcome } from "./io/proposals.ts";
 import { Readings } from "./io/readings.ts";
 import { Compaction } from "./journal/compaction.ts";
 import type { Recovered } from "./journal/journal.ts";
+import { Accounts } from "./leader/accounts.ts";
 import { leaderFacts } from "./leader/leader-facts.ts";
 import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
@@ -90,6 +91,9 @@ export class Peer {
   readonly #writing: Writing;
   readonly #usage = new Map<NodeId, Usage>();
   readonly #usageNews = new UsageNews();
+  readonly #accounts = new Accounts();
+  /** The state has shown once, since this peer started, what became of every task here. */
+  #hasAccounted = false;
   readonly #arranging = new Arranging();
   readonly #steering: Steering;
   readonly #readings: Readings;
@@ -303,6 +307,7 @@ export class Peer {
         if (!this.lives.isOwn(from, message.life)) return;
         const why = refusalOfRaft(this.#store, asker, message.body, this.#raft.term);
         if (why !== undefined) return this.#refuse(from, why);
+        this.#accounts.heard(from, message.accounted === true);
         return this.#stepRaft({ kind: "received", from, message: message.body });
       }
       case "member":
@@ -370,7 +375,11 @@ export class Peer {
   #performOne(effect: RaftEffect): void {
     switch (effect.kind) {
       case "send": {
-        const message = raftMessage(effect, this.lives.id, this.#membership);
+        const message = raftMessage(effect, {
+          life: this.lives.id,
+          membership: this.#membership,
+          accounted: effect.to === this.#leader && this.#accounted(),
+        });
         this.#effects.push({ kind: "send", to: effect.to, message });
         break;
       }
@@ -442,7 +451,10 @@ export class Peer {
   }
 
   #follow(leads: boolean, leader: NodeId | undefined, term: number): void {
-    if (!leads) this.#leading = undefined;
+    if (!leads) {
+      this.#leading = undefined;
+      this.#accounts.clear();
+    }
     if (leader === this.#leader) return;
     this.#leader = leader;
     this.#note("info", leader === undefined ? "No leader is known" : "A leader was elected", {
@@ -513,6 +525,7 @@ export class Peer {
     const { votersMax, voteSilenceMs } = this.#config;
     const facts = leaderFacts({
       ...{ self: this.self, nowMs: this.#nowMs, usage: this.#usage },
+      trust: (id) => (id === this.self ? this.#accounted() : this.#accounts.has(id)),
       ...{ raft: this.#raft, membership: this.#membership },
       ...{ votersMax, voteSilenceTicks: voteSilenceMs / tickMs },
     });
@@ -587,6 +600,11 @@ export class Peer {
           unreachable(effect);
       }
     }
+  }
+
+  #accounted(): boolean {
+    this.#hasAccounted ||= this.#worker.hasAccounted;
+    return this.#hasAccounted;
   }
 
   #happen(

@@ -19,6 +19,14 @@ export {
 } from "./derived/content-need.ts";
 export { crashesWith, restartNote } from "./derived/crash-loop.ts";
 export {
+  circleFrom,
+  dependenciesOf,
+  stackLabel,
+  type Trust,
+  updateWaitsFor,
+  waitsFor,
+} from "./derived/dependencies.ts";
+export {
   Budget,
   checkTemplate,
   expandPayload,
@@ -48,6 +56,7 @@ export {
   autoscaleOf,
 } from "./labels/autoscale-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
+export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,

@@ -12,6 +12,7 @@
 import type { TaskId } from "@gam/core";
 import {
   compareStates,
+  dependenciesOf,
   isLeaving,
   isTerminal,
   isWanted,
@@ -53,6 +54,11 @@ export interface LocalTask {
   unwantedTick: number;
   /** The log entry at which that was seen. */
   unwantedIndex: number;
+  /**
+   * It was to start before this worker came, and this worker has not seen its container run. What its service waits
+   * for may not run any more, so only the leader starts it again.
+   */
+  isOld: boolean;
   /** When the container was restarted in place. */
   restartTicks: readonly number[];
   /** The last report, and when to send it again if the state still does not show it. */
@@ -101,9 +107,14 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
     return unwanted ? needOfUnwanted(local, task, now) : needOfRunning(status, container);
   }
   if (ended) return local.files === "none" ? nothing : { kind: "dropFiles" };
-  if (unwanted) return { kind: "become", state: "shutdown", message: "shutdown" };
+  if (unwanted) return becomeShutdown("shutdown");
   // The leader created the task for this node, but has not assigned it or its addresses yet.
   if (compareStates(status.State, "assigned") < 0) return nothing;
+  if (container?.phase !== "exited" && compareStates(status.State, "running") < 0) {
+    // The successor asks again what its service waits for.
+    const message = "the host started again before the task did";
+    if (isHeld(local, task)) return now.caughtUp ? becomeShutdown(message) : nothing;
+  }
   if (compareStates(status.State, "accepted") < 0) {
     return { kind: "become", state: "accepted", message: "accepted" };
   }
@@ -159,6 +170,10 @@ function become(
   return same ? nothing : { kind: "become", state, message };
 }
 
+function becomeShutdown(message: string): NextStep {
+  return { kind: "become", state: "shutdown", message };
+}
+
 /** The container ended by itself, or because it was unhealthy. */
 function needOfExited(
   local: LocalTask,
@@ -167,11 +182,16 @@ function needOfExited(
   now: Circumstances,
 ): NextStep {
   if (now.led) return endOf(container, task);
-  if (!now.leaderless) return nothing;
+  if (!now.leaderless || isHeld(local, task)) return nothing;
   const delayTicks = restartTicksOf(task, container.exitCode, local.restartTicks, now);
   if (delayTicks === undefined) return nothing;
   const untilTick = (local.endedTick ?? now.nowTick) + delayTicks;
   return untilTick <= now.nowTick ? { kind: "start" } : { kind: "wait", untilTick };
+}
+
+/** Whether only the leader may start the task: it waits for other services, and may have missed their end. */
+function isHeld({ isOld }: LocalTask, { DesiredState, Gam }: Task): boolean {
+  return isOld && DesiredState !== "ready" && dependenciesOf(Gam.serviceLabels).length > 0;
 }
 
 function endOf(container: ContainerState, task: Task): NextStep {

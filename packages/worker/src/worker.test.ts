@@ -80,7 +80,11 @@ class World {
         const Status = words.includes("waiting")
           ? { ...made.Status, State: "pending" }
           : made.Status;
-        const whole = { ...made, Status, Gam: { ...made.Gam, attachments } } as Task;
+        const serviceLabels: Task["Gam"]["serviceLabels"] = options.has("on")
+          ? { "gam.depends_on": options.string("on") }
+          : {};
+        const Gam = { ...made.Gam, attachments, serviceLabels };
+        const whole = { ...made, Status, Gam } as Task;
         this.#tasks.set(task, options.has("files") ? withFiles(whole) : whole);
         this.#assign();
         break;

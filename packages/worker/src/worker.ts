@@ -167,10 +167,14 @@ export class Worker {
       }
     }
     if (before?.caughtUp !== next.caughtUp) this.#all();
+    const isFirst = next.caughtUp && before?.caughtUp !== true;
     const seen = new Set<TaskId>();
     for (const task of next.tasks) {
       seen.add(task.ID);
       const local = this.#life(task.ID);
+      if (isFirst) {
+        local.isOld = task.DesiredState !== "ready" && local.container?.phase !== "running";
+      }
       if (local.task === task) continue;
       if (!isWanted(task) && (local.task === undefined || isWanted(local.task))) {
         local.unwantedTick = this.#nowTick;
@@ -228,6 +232,7 @@ export class Worker {
     }
     const before = local.container?.phase;
     local.container = container;
+    if (container.phase === "running") local.isOld = false;
     if (container.phase === "exited" && before !== "exited") local.endedTick = this.#nowTick;
   }
 
@@ -283,6 +288,7 @@ export class Worker {
       endedTick: undefined,
       unwantedTick: 0,
       unwantedIndex: 0,
+      isOld: this.#assignment?.caughtUp !== true,
       restartTicks: [],
       sent: undefined,
       resendTick: 0,

@@ -27,11 +27,26 @@ function cluster(): TestLog {
   return log;
 }
 
+test("a task that may not start yet says what it waits for", () => {
+  const log = new TestLog();
+  const Labels = { "gam.depends_on": "db:healthy" };
+  log.write({ kind: "joinNode", node: aNode("b") }, aService("web", { spec: { Labels } }));
+  const errors = (["ready", "running"] as const).map((desired) => {
+    const task = aTask("web", desired, { node: "b", slot: 1, state: "ready", desired });
+    log.write({ kind: "createTask", task });
+    const made = log.store.tasks().at(-1);
+    assert.ok(made);
+    return JSON.parse(JSON.stringify(taskAnswer(made, log.store, 0))).Status.Err;
+  });
+  const why = "waits for db to be healthy (there is no such service)";
+  assert.deepEqual(errors, [why, undefined]);
+});
+
 test("a task's attachment has its network in the form of a cluster object", () => {
   const { store } = cluster();
   const [task] = store.tasks();
   assert.ok(task);
-  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store.networks(), 0)));
+  const shown = JSON.parse(JSON.stringify(taskAnswer(task, store, 0)));
   assert.deepEqual(shown.NetworksAttachments, [
     {
       Network: {
@@ -73,9 +88,7 @@ test("a task's attachments begin with the ingress network, and show the VNI", ()
   log.write({ kind: "createTask", task });
   const made = log.store.tasks().find(({ ID }) => ID === "t2");
   assert.ok(made);
-  const { NetworksAttachments: shown } = JSON.parse(
-    JSON.stringify(taskAnswer(made, log.store.networks(), 0)),
-  );
+  const { NetworksAttachments: shown } = JSON.parse(JSON.stringify(taskAnswer(made, log.store, 0)));
   assert.deepEqual(
     shown.map((one: { Addresses: string[] }) => one.Addresses),
     [["10.9.0.8/20"], ["10.0.1.8/24"]],

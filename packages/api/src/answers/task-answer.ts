@@ -1,9 +1,12 @@
 import {
   compareStates,
-  type Network,
+  isTerminal,
   predefinedNetworks,
   restartNote,
   type Task,
+  type TaskStatus,
+  type View,
+  waitsFor,
 } from "@gam/state";
 import type { Naming } from "../request/reference.ts";
 import { attachedNetwork } from "./network-answer.ts";
@@ -23,11 +26,13 @@ function taskName(task: Task): string {
  * The Engine API's task, without what gam keeps beside it. As in Swarm, the ingress network comes first. A task that
  * waits in a crash loop says so where clients show errors.
  */
-export function taskAnswer(task: Task, networks: readonly Network[], nowMs: number): object {
-  const { Gam, Spec, Status, ...seen } = task;
+export function taskAnswer(task: Task, view: View, nowMs: number): object {
+  const { Gam, Spec, Status: _, ...seen } = task;
+  const Status = statusOf(task, view);
   const { Runtime: __, ...spec } = Spec;
   // Clients read an absent slot as 0, the first slot of a job.
   if (seen.Slot === 0) delete (seen as { Slot?: number }).Slot;
+  const networks = view.networks();
   const places = Gam.attachments.flatMap(({ network: id, address }) => {
     const network = networks.find(({ Id }) => Id === id);
     return network === undefined ? [] : [{ network, address }];
@@ -46,6 +51,14 @@ export function taskAnswer(task: Task, networks: readonly Network[], nowMs: numb
     Status: { ...Status, ...(note && { Err: note }), PortStatus: Status.PortStatus ?? {} },
     ...(attachments.length > 0 && { NetworksAttachments: attachments }),
   };
+}
+
+/** A task that may not start yet says which services it waits for. Its worker does not know. */
+function statusOf({ Status, DesiredState, ServiceID }: Task, view: View): TaskStatus {
+  if (DesiredState !== "ready" || Status.Err || isTerminal(Status.State)) return Status;
+  const service = view.service(ServiceID);
+  const Err = service && waitsFor(view, service.Spec, () => true);
+  return Err === undefined ? Status : { ...Status, Err };
 }
 
 /** In networks of the engine, such as `host`, the cluster gives out no addresses. */

@@ -37,13 +37,13 @@ export function taskRoutes(app: FastifyInstance, context: RouteContext): void {
     const filters = new Filters(new Query(request.url).text("filters"), filterKeys);
     const view = await freshView(context);
     const nowMs = Date.now();
-    return listTasks(view, filters).map((task) => taskAnswer(task, view.networks(), nowMs));
+    return listTasks(view, filters).map((task) => taskAnswer(task, view, nowMs));
   });
 
   app.get<Ref>("/tasks/:ref", async (request) => {
     const view = await freshView(context);
     const task = resolve(request.params.ref, view.tasks(), taskNaming);
-    return taskAnswer(task, view.networks(), Date.now());
+    return taskAnswer(task, view, Date.now());
   });
 }
 

@@ -6,7 +6,14 @@
  * again changes nothing. Nothing is checked here: stack-survey.ts has done that.
  */
 
-import { imageLabel, type Stack, type StackService, stackLabel, withObjects } from "@gam/compose";
+import {
+  dependenciesFirst,
+  imageLabel,
+  type Stack,
+  type StackService,
+  stackLabel,
+  withObjects,
+} from "@gam/compose";
 import { check, GamError } from "@gam/core";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
@@ -92,7 +99,7 @@ export function deploySteps(
   return steps;
 }
 
-/** Services that hold a port which another one of the stack asks for come before it. */
+/** Services that hold a port which another one of the stack asks for come before it, then those that others wait for. */
 function releaseFirst(
   services: readonly StackService[],
   known: ReadonlyMap<string, ServiceItem>,
@@ -108,7 +115,10 @@ function releaseFirst(
       const taker = asked.get(`${PublishedPort}/${Protocol ?? "tcp"}`);
       return taker !== undefined && taker !== spec.Name;
     });
-  return [...services.filter(releases), ...services.filter((service) => !releases(service))];
+  return [
+    ...dependenciesFirst(services.filter(releases)),
+    ...dependenciesFirst(services.filter((service) => !releases(service))),
+  ];
 }
 
 const checkMade = check.object({ Warning: check.optional(check.string(1 << 12)) });

@@ -33,6 +33,7 @@ import {
   words,
 } from "../reading/read.ts";
 import type { Value } from "../reading/value.ts";
+import { dependencies } from "./dependency.ts";
 import { envFiles } from "./environment.ts";
 import { fileReference } from "./file-object.ts";
 import { ports } from "./port.ts";
@@ -180,6 +181,7 @@ const serviceFields = {
   extends: extended,
   labels,
   deploy,
+  depends_on: dependencies,
   ports: (value: Value, context: Context) => list(ports)(value, context)?.flat(),
   networks: serviceNetworks,
   volumes: list(volume),
@@ -221,7 +223,6 @@ const keys = record(serviceFields, {
     cgroupns_mode: notHere,
     cgroup_parent: notHere,
     container_name: "the cluster names containers after their service and slot",
-    depends_on: "services start in any order, and restart until the services that they need run",
     develop: "it is for `docker compose watch`",
     device_cgroup_rules: notHere,
     devices: "a service cannot be given devices; bind-mount the device's path",

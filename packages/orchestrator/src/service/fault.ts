@@ -14,7 +14,9 @@ export type PlanFault =
   /** New tasks get no version of secrets and configs. */
   | "content-forgotten"
   /** What crashes is restarted after the same delay each time. */
-  | "crashes-forgotten";
+  | "crashes-forgotten"
+  /** Tasks start whatever their service waits for. */
+  | "order-forgotten";
 
 export type PlanFaults = ReadonlySet<PlanFault>;
 export const noPlanFaults: PlanFaults = new Set();

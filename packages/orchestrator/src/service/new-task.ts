@@ -43,7 +43,8 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       State: "pending",
       Message: "pending task scheduling",
     },
-    DesiredState: after !== "" || startAfterMs > nowMs ? "ready" : situation.goal,
+    DesiredState:
+      after !== "" || startAfterMs > nowMs || situation.mustWait ? "ready" : situation.goal,
     Gam: {
       templateVersion: service.Gam.templateVersion,
       endpoint: service.Spec.EndpointSpec ?? {},

@@ -44,11 +44,12 @@ export function successorDelayMs(
   });
 }
 
-/** Whether the task may run now: its delay is over and the old task has stopped. */
+/** Whether the task may run now: its delay is over, the old task has stopped, and its service waits for no other. */
 export function isDue(situation: Situation, task: Task): boolean {
   const sinceMs = Date.parse(task.CreatedAt);
   const waitMs = task.Gam.startAfterMs - sinceMs;
-  return hasPassed(situation.nowMs, { sinceMs, waitMs }) && !mustWait(situation, task);
+  if (!hasPassed(situation.nowMs, { sinceMs, waitMs }) || mustWait(situation, task)) return false;
+  return !situation.mustWait;
 }
 
 /** Whether the old task has not stopped yet, and the longest wait is not over. */

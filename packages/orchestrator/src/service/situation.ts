@@ -17,8 +17,11 @@ import {
   type Service,
   type Task,
   type TaskSpec,
+  type Trust,
   UpToDate,
+  updateWaitsFor,
   type View,
+  waitsFor,
 } from "@gam/state";
 import type { PlanFaults } from "./fault.ts";
 
@@ -38,6 +41,8 @@ export interface SituationParts {
   readonly faults: PlanFaults;
   /** About how many changes one plan may have. */
   readonly changesMax: number;
+  /** Absent: all that the state says of tasks is true. */
+  readonly trust?: Trust | undefined;
 }
 
 export class Situation {
@@ -49,17 +54,20 @@ export class Situation {
   /** The versions of secrets and configs that new tasks get. */
   readonly contents: ContentVersions;
   readonly #changesMax: number;
+  readonly #trust: Trust;
+  #waits: { readonly why: string | undefined } | undefined;
   readonly #upToDate: UpToDate;
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
 
   constructor(view: View, service: Service, parts: SituationParts) {
-    const { nowMs, mint, faults, changesMax } = parts;
+    const { nowMs, mint, faults, changesMax, trust = () => true } = parts;
     this.view = view;
     this.service = service;
     this.nowMs = nowMs;
     this.mint = mint;
     this.faults = faults;
     this.#changesMax = changesMax;
+    this.#trust = trust;
     const isForgotten = faults.has("content-forgotten");
     this.contents = isForgotten ? {} : currentContents(view, service.Spec.TaskTemplate);
     this.#upToDate = new UpToDate(service, view);
@@ -96,6 +104,20 @@ export class Situation {
     const rolling = UpdateStatus?.State === "rollback_started";
     const config = rolling ? Spec.RollbackConfig : Spec.UpdateConfig;
     return config?.Order === "start-first";
+  }
+
+  /** Whether new tasks wait for other services: `gam.depends_on`. */
+  get mustWait(): boolean {
+    if (this.faults.has("order-forgotten")) return false;
+    this.#waits ??= { why: waitsFor(this.view, this.service.Spec, this.#trust) };
+    return this.#waits.why !== undefined;
+  }
+
+  /** What the next wave of an update waits for; undefined for nothing. A rollback waits for nothing. */
+  get updateWaitsFor(): string | undefined {
+    if (this.faults.has("order-forgotten")) return undefined;
+    if (this.service.UpdateStatus?.State === "rollback_started") return undefined;
+    return updateWaitsFor(this.view, this.service.Spec, this.#trust);
   }
 
   /** The number of a job's present run; 0 for other services. */

@@ -8,6 +8,8 @@
  *   node down              left alone, and a successor at once. Whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
  *   two of one template    the one that got further stays
+ *   waits again            a task that has no node yet and may start, while its service waits for another: made
+ *                          anew, so that it asks again
  *   old and new template   the old one goes when the new one runs, or at once if it does not run itself.
  *                          Without start-first one of them always goes at once, because the new one may
  *                          need what the old one holds. That is the old one if the update has reached this
@@ -55,7 +57,9 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
   const giveUp = (tasks: readonly Task[]): void => {
     changes.push(...tasks.map((task) => retire(task)));
   };
-  const standing = Map.groupBy(taskSlot.tasks.filter(isWanted), (task) => situation.standing(task));
+  const wanted = Map.groupBy(taskSlot.tasks.filter(isWanted), (task) => asksAgain(situation, task));
+  giveUp(wanted.get(true) ?? []);
+  const standing = Map.groupBy(wanted.get(false) ?? [], (task) => situation.standing(task));
   const live = Map.groupBy(standing.get("live") ?? [], (task) => situation.isCurrent(task));
   // A completed task of a job is the wanted result: leave it alone.
   const ended = (standing.get("ended") ?? []).filter((task) => !hasDoneItsWork(situation, task));
@@ -127,6 +131,11 @@ function fill(
   const last = now.leaving.at(-1) ?? newest;
   const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
   return createTask(situation, { slot, node, after: awaited });
+}
+
+function asksAgain(situation: Situation, { DesiredState, Status }: Task): boolean {
+  if (DesiredState === "ready" || compareStates(Status.State, "assigned") >= 0) return false;
+  return situation.mustWait;
 }
 
 /** Whether the update has already replaced a task in this place. */

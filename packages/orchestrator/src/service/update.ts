@@ -37,6 +37,10 @@ export interface UpdatePlan {
   readonly waiting: boolean;
 }
 
+/** How the message of an update begins while it waits for another service. */
+const waitsBegin = "update waits for ";
+const inProgress = "update in progress";
+
 const nothing: UpdatePlan = { changes: [], waiting: false };
 const wait: UpdatePlan = { changes: [], waiting: true };
 
@@ -134,9 +138,20 @@ class Updating {
     if (room <= 0) return nothing;
     const wave = this.#outdated.slice(0, room);
     if (wave.length === 0) return nothing;
+    const why = this.#situation.updateWaitsFor;
+    if (why !== undefined) return this.#hold(status, `update ${why}`);
     const updated = [...this.#reached, ...wave.map(({ taskSlot }) => taskSlot.key)];
     const replacements = wave.flatMap((one) => this.#replace(one));
-    return { changes: [...replacements, this.#progress(status, 0, updated)], waiting: false };
+    const held = status.Message.startsWith(waitsBegin);
+    const told = held ? { ...status, Message: inProgress } : status;
+    return { changes: [...replacements, this.#progress(told, 0, updated)], waiting: false };
+  }
+
+  /** Stops no task while its replacement could not start, and says what the update waits for. */
+  #hold(status: UpdateStatus, Message: string): UpdatePlan {
+    if (this.#status?.State === status.State && this.#status.Message === Message) return wait;
+    const { waveAtMs, updated } = this.#situation.service.Gam;
+    return { changes: [this.#progress({ ...status, Message }, waveAtMs, updated)], waiting: true };
   }
 
   #replace({ taskSlot, outdated }: TaskSlotPlan): PlannedChange[] {
@@ -217,7 +232,7 @@ class Updating {
   }
 
   #begun(): UpdateStatus {
-    return { State: "updating", StartedAt: this.#now(), Message: "update in progress" };
+    return { State: "updating", StartedAt: this.#now(), Message: inProgress };
   }
 
   #progress(

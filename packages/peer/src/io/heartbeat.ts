@@ -14,9 +14,15 @@ export const raftTiming = { heartbeatTicks: 3, electionTicksMin: 24, electionTic
 /** Returns: Raft's message, as it is sent to that peer. */
 export function raftMessage(
   { to, message: body }: Extract<RaftEffect, { kind: "send" }>,
-  life: string,
-  membership: Membership,
+  from: { readonly life: string; readonly membership: Membership; readonly accounted: boolean },
 ): Message {
+  const { life, membership, accounted } = from;
   const sightings = body.kind === "heartbeat" ? membership.sightingsFor(to) : undefined;
-  return { channel: "raft", life, body, ...(sightings !== undefined && { sightings }) };
+  return {
+    channel: "raft",
+    life,
+    body,
+    ...(sightings !== undefined && { sightings }),
+    ...(accounted && { accounted }),
+  };
 }

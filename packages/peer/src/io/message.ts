@@ -37,6 +37,8 @@ export type Message =
       readonly body: RaftMessage;
       /** With a heartbeat: the peers that the leader hears. */
       readonly sightings?: Sightings | undefined;
+      /** To the leader: since the sender started, the state has shown once what became of every task on its node. */
+      readonly accounted?: true | undefined;
     }
   | { readonly channel: "member"; readonly body: MemberMessage }
   | { readonly channel: "peer"; readonly life: string; readonly body: PeerMessage };
@@ -88,6 +90,7 @@ const checkRaftOfLife = check.object({
   life: checkLifeId,
   body: checkRaft,
   sightings: check.optional(checkSightings),
+  accounted: check.optional(check.literal(true)),
 });
 const checkPeerOfLife = check.object({ life: checkLifeId, body: checkPeer });
 

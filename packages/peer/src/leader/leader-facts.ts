@@ -7,7 +7,7 @@
 import type { Raft } from "@gam/consensus";
 import type { NodeId } from "@gam/core";
 import type { Membership } from "@gam/membership";
-import type { Usage } from "@gam/state";
+import type { Trust, Usage } from "@gam/state";
 import type { LeaderFacts } from "./leading.ts";
 
 /** A learner this close to the leader's log may vote. */
@@ -21,6 +21,8 @@ export interface FactSources {
   readonly usage: ReadonlyMap<NodeId, Usage>;
   readonly votersMax: number;
   readonly voteSilenceTicks: number;
+  /** Whether a node has accounted for its tasks: see accounts.ts. */
+  readonly trust: Trust;
 }
 
 /** Valid for one step only: values are computed when they are asked for. */

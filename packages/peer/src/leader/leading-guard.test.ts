@@ -18,6 +18,7 @@ function factsOf(nowMs: number): LeaderFacts {
     configuration: { voters: [a], votersOutgoing: [], learners: [b], standbys: [] },
     caughtUp: () => true,
     answers: () => true,
+    trust: () => true,
     voteSilenceTicks: 6000,
     votersMax: 5,
   };

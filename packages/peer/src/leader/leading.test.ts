@@ -29,6 +29,7 @@ class World {
     verdictOf: () => ({ verdict: "alive", reason: "" }),
     configuration: { voters: [a, b, c], votersOutgoing: [], learners: [], standbys: [] },
     answers: () => true,
+    trust: () => true,
     caughtUp: () => true,
     votersMax: 5,
     voteSilenceTicks: 6000,

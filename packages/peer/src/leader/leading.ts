@@ -28,6 +28,7 @@ import {
   nodesWithoutNextRoot,
   type PlanGuard,
   type Task,
+  type Trust,
   type Usage,
   type View,
 } from "@gam/state";
@@ -59,6 +60,8 @@ export interface LeaderFacts {
   readonly answers: (id: NodeId) => boolean;
   /** Whether its log is nearly caught up. */
   readonly caughtUp: (id: NodeId) => boolean;
+  /** Whether a node has accounted for its tasks: see accounts.ts. */
+  readonly trust: Trust;
   readonly votersMax: number;
   /** How long a silent voter keeps its vote when no other peer can take it over. */
   readonly voteSilenceTicks: number;
@@ -193,7 +196,7 @@ export class Leading {
       const verdict = facts.verdictOf(ID);
       if (verdict !== undefined) verdicts.set(ID, verdict);
     }
-    const { nowMs, usage } = facts;
+    const { nowMs, usage, trust } = facts;
     const changesMax = this.#changesMax;
     const publicKey = view.cluster?.NextRoot?.PublicKey;
     const guard = this.#guard;
@@ -202,7 +205,7 @@ export class Leading {
     const plans = [
       () => rooted,
       () => this.#farewells(view, facts),
-      () => this.#orchestrator.plan(view, { nowMs, verdicts, changesMax, guard }),
+      () => this.#orchestrator.plan(view, { nowMs, verdicts, trust, changesMax, guard }),
       () => this.#autoscale(view, facts),
     ];
     for (const plan of plans) {

@@ -5,6 +5,7 @@
  * writers have seen the present version. The messages are Swarm's.
  */
 import { type ServiceId, unreachable } from "@gam/core";
+import { dependencyCircle } from "../derived/dependencies.ts";
 import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
@@ -19,6 +20,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
       return (
         takenServiceName(view, change.spec.Name) ??
         takenId(view.service(change.id), `service ${change.id}`) ??
+        circularOrder(view, change.spec) ??
         lostNetwork(view, change.spec) ??
         lostContent(view, change.spec) ??
         foreignSeal(view, change.registryAuth) ??
@@ -94,6 +96,14 @@ function same(a: PortConfig, b: PortConfig): boolean {
   return a.PublishedPort === b.PublishedPort && (a.Protocol ?? "tcp") === (b.Protocol ?? "tcp");
 }
 
+/** The service would wait for itself. */
+function circularOrder(view: View, spec: ServiceSpec): Refusal | undefined {
+  const path = dependencyCircle(view, spec);
+  if (path === undefined) return undefined;
+  const message = `service ${spec.Name} would wait for itself: ${path.join(" -> ")}. Remove one of these dependencies (depends_on in a stack file, or the label gam.depends_on)`;
+  return { code: "BAD_REQUEST", message };
+}
+
 function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
@@ -116,6 +126,7 @@ function unfit(
     return { code: "BAD_REQUEST", message: "renaming services is not supported" };
   }
   return (
+    circularOrder(view, spec) ??
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??
     takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??

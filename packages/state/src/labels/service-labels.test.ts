@@ -16,6 +16,22 @@ const problems: readonly (readonly [
   ["none", {}, undefined],
   ["somebody else's", { "traefik.enable": "true", gam: "x", "gamma.x": "y" }, undefined],
   ["a right one", { "gam.ingress": "local" }, undefined],
+  ["services to wait for", { "gam.depends_on": "db:healthy, shop_job:completed?, x" }, undefined],
+  [
+    "an unknown condition",
+    { "gam.depends_on": "db:ready" },
+    /^label "gam.depends_on" has the value "db:ready": use a service such as "db", /,
+  ],
+  [
+    "a service to wait for twice",
+    { "gam.depends_on": "db, db:healthy" },
+    /^label "gam.depends_on" names "db" twice: keep one/,
+  ],
+  [
+    "too many services to wait for",
+    { "gam.depends_on": Array.from({ length: 65 }, (_, n) => `s${n}`).join(",") },
+    /names 65 services: name at most 64$/,
+  ],
   ["an empty one", { "gam.ingress": "" }, undefined],
   [
     "a wrong value",

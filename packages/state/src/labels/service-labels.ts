@@ -8,6 +8,7 @@ import { nearest } from "@gam/core";
 import type { ServiceSpec } from "../objects/service.ts";
 import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
+import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
 import { ingressLabel, stickyLabel } from "./steering-labels.ts";
 
 /** In the order of docs/labels.md. */
@@ -15,10 +16,14 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   ingressLabel,
   stickyLabel,
   ...autoscaleLabels,
+  dependsOnLabel,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
-const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [autoscaleProblem];
+const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
+  autoscaleProblem,
+  dependencyProblem,
+];
 
 const prefix = "gam.";
 
