@@ -109,6 +109,24 @@ test("what is empty is left out where Swarm leaves it out", () => {
   const Endpoint = { Spec: { Mode: "vip" as const } };
   const bare = serviceAnswer({ ...service, Endpoint }, { defaults: false });
   assert.deepEqual((bare as { Endpoint: object }).Endpoint, { Spec: {} });
+  const TaskTemplate = { ...service.Spec.TaskTemplate, Networks: [{ Target: "host" }] };
+  const onHost = { ...service, Endpoint, Spec: { ...service.Spec, TaskTemplate } };
+  const shownOnHost = serviceAnswer(onHost, { defaults: false }) as { Endpoint: object };
+  assert.deepEqual(shownOnHost.Endpoint, { Spec: { Mode: "vip" } });
+});
+
+test("a task that was rejected shows that it has no container, as in Swarm", () => {
+  const log = cluster();
+  log.write({ kind: "createTask", task: aTask("web", "new", { slot: 9, node: "a" }) });
+  const task = log.store.tasks().find(({ ID }) => ID === "new");
+  assert.ok(task);
+  const statusOf = (State: "rejected" | "preparing"): object => {
+    const Status = { ...task.Status, State };
+    return (taskAnswer({ ...task, Status }, log.store, 0) as { Status: object }).Status;
+  };
+  const none = { ContainerID: "", PID: 0, ExitCode: 0 };
+  assert.deepEqual((statusOf("rejected") as { ContainerStatus: object }).ContainerStatus, none);
+  assert.ok(!("ContainerStatus" in statusOf("preparing")));
 });
 
 test("a network without labels has null for them", () => {

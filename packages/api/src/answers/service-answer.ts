@@ -1,6 +1,7 @@
 import {
   compareStates,
   isWanted,
+  predefinedNetworks,
   type Service,
   type Task,
   type View,
@@ -24,7 +25,8 @@ export interface ServiceAnswerOptions {
 /** The Engine API's service, without what gam keeps beside it. */
 export function serviceAnswer(service: Service, options: ServiceAnswerOptions): object {
   const { Gam: _, Spec, PreviousSpec, JobStatus, Endpoint, ...seen } = service;
-  const isEmpty = Endpoint.VirtualIPs === undefined && Endpoint.Ports === undefined;
+  const isEmpty =
+    Endpoint.VirtualIPs === undefined && Endpoint.Ports === undefined && !usesPredefined(Spec);
   return {
     ...seen,
     // As in Swarm, an endpoint without addresses and ports says nothing.
@@ -34,6 +36,12 @@ export function serviceAnswer(service: Service, options: ServiceAnswerOptions): 
     ...(options.counted && { ServiceStatus: serviceStatus(service, options.counted) }),
     ...(JobStatus && { JobStatus }),
   };
+}
+
+/** Whether its tasks are in a network of the engine, such as `host`. */
+function usesPredefined({ TaskTemplate, Networks }: Service["Spec"]): boolean {
+  const targets = (TaskTemplate.Networks ?? Networks ?? []).map(({ Target }) => Target);
+  return predefinedNetworks.some(({ Id }) => targets.includes(Id));
 }
 
 /** Counts the running tasks, the desired tasks and a job's completed tasks. */

@@ -48,7 +48,12 @@ export function taskAnswer(task: Task, view: View, nowMs: number): object {
   return {
     ...seen,
     Spec: spec,
-    Status: { ...Status, ...(note && { Err: note }), PortStatus: Status.PortStatus ?? {} },
+    Status: {
+      ...Status,
+      ...(note && { Err: note }),
+      ...(isEndedOnNode(task) && { ContainerStatus: Status.ContainerStatus ?? noContainer }),
+      PortStatus: Status.PortStatus ?? {},
+    },
     ...(attachments.length > 0 && { NetworksAttachments: attachments }),
   };
 }
@@ -59,6 +64,13 @@ function statusOf({ Status, DesiredState, ServiceID }: Task, view: View): TaskSt
   const service = view.service(ServiceID);
   const Err = service && waitsFor(view, service.Spec, () => true);
   return Err === undefined ? Status : { ...Status, Err };
+}
+
+/** What Swarm shows of a task that ended on its node before it had a container. */
+const noContainer = { ContainerID: "", PID: 0, ExitCode: 0 };
+
+function isEndedOnNode({ NodeID, Status }: Task): boolean {
+  return NodeID !== undefined && isTerminal(Status.State);
 }
 
 /** In networks of the engine, such as `host`, the cluster gives out no addresses. */
