@@ -10,6 +10,7 @@
  */
 import { Duplex } from "node:stream";
 import {
+  assert,
   check,
   decode,
   encode,
@@ -21,6 +22,7 @@ import {
 import type { Stream } from "@libp2p/interface";
 import type { Limits } from "../trust/limits.ts";
 import { Channel } from "./channel.ts";
+import { headBytes } from "./frame.ts";
 import type { Link, Links } from "./link.ts";
 import { codeCheck } from "./rpc.ts";
 
@@ -40,7 +42,11 @@ export interface ByteStreamsOptions {
 
 /** First byte of a frame. */
 const tag = { open: 0, accepted: 1, data: 2, credit: 3, end: 4, failed: 5 } as const;
-const pieceBytesMax = 64 * 1024;
+const tagBytes = 1;
+/** One frame of data, with the header of Yamux, fills one message of Noise. A larger one would make two. */
+const muxerHeaderBytes = 12;
+const sealedBytesMax = 65_535 - 16;
+const pieceBytesMax = sealedBytesMax - muxerHeaderBytes - headBytes - tagBytes;
 const headerBytesMax = 64 * 1024;
 const messageLengthMax = 4096;
 
@@ -138,6 +144,15 @@ interface PeerStreamOptions {
   readonly begin: (body: Uint8Array) => void;
 }
 
+/** What was written and is not sent yet. */
+interface Waiting {
+  readonly parts: Uint8Array[];
+  bytes: number;
+  readonly done: (error?: Error | null) => void;
+}
+
+const dataTag = Uint8Array.of(tag.data);
+
 class PeerStream extends Duplex {
   readonly #channel: Channel;
   readonly #windowBytes: number;
@@ -151,7 +166,7 @@ class PeerStream extends Duplex {
   #owed = 0;
   /** Which side has announced its end. */
   readonly #ended = { here: false, there: false };
-  #waiting: { rest: Uint8Array; done: (error?: Error | null) => void } | undefined;
+  #waiting: Waiting | undefined;
 
   constructor(raw: Stream, { windowBytes, onHeard, onRubbish, begin }: PeerStreamOptions) {
     super({ readableHighWaterMark: windowBytes, writableHighWaterMark: windowBytes });
@@ -176,7 +191,7 @@ class PeerStream extends Duplex {
   }
 
   say(kind: (typeof tag)[keyof typeof tag], body: Uint8Array = new Uint8Array()): void {
-    this.#channel.send([Buffer.concat([Uint8Array.of(kind), body])]);
+    this.#channel.sendParts([Uint8Array.of(kind), body]);
   }
 
   override _write(
@@ -184,7 +199,7 @@ class PeerStream extends Duplex {
     _encoding: BufferEncoding,
     done: (error?: Error | null) => void,
   ): void {
-    this.#waiting = { rest: chunk, done };
+    this.#waiting = { parts: [chunk], bytes: chunk.length, done };
     this.#pump();
   }
 
@@ -193,7 +208,8 @@ class PeerStream extends Duplex {
     chunks: readonly { readonly chunk: Uint8Array }[],
     done: (error?: Error | null) => void,
   ): void {
-    this.#waiting = { rest: Buffer.concat(chunks.map(({ chunk }) => chunk)), done };
+    const parts = chunks.map(({ chunk }) => chunk);
+    this.#waiting = { parts, bytes: parts.reduce((sum, { length }) => sum + length, 0), done };
     this.#pump();
   }
 
@@ -274,18 +290,19 @@ class PeerStream extends Duplex {
     this.say(tag.credit, body);
   }
 
+  /** Waits for credit for a whole piece: many small ones would cost more than the wait. */
   #pump(): void {
-    while (this.#waiting !== undefined && this.#credit > 0 && !this.#channel.blocked) {
-      const { rest, done } = this.#waiting;
-      const piece = rest.subarray(0, Math.min(rest.length, pieceBytesMax, this.#credit));
-      this.#credit -= piece.length;
-      this.say(tag.data, piece);
-      if (piece.length < rest.length) {
-        this.#waiting = { rest: rest.subarray(piece.length), done };
-        continue;
-      }
+    const wholeBytes = Math.min(pieceBytesMax, Math.floor(this.#windowBytes / 4));
+    while (this.#waiting !== undefined && !this.#channel.blocked) {
+      const waiting = this.#waiting;
+      const bytes = Math.min(waiting.bytes, wholeBytes);
+      if (this.#credit < bytes) return;
+      this.#credit -= bytes;
+      waiting.bytes -= bytes;
+      this.#channel.sendParts([dataTag, ...takeFront(waiting.parts, bytes)]);
+      if (waiting.bytes > 0) continue;
       this.#waiting = undefined;
-      done();
+      waiting.done();
     }
   }
 
@@ -293,4 +310,20 @@ class PeerStream extends Duplex {
     if (this.#ended.here && this.#ended.there) return;
     this.destroy(new GamError("UNREACHABLE", `Cannot go on with the stream: ${why}`));
   }
+}
+
+/** Removes that many bytes from the front of `parts`. Returns: them, without a copy. */
+function takeFront(parts: Uint8Array[], bytes: number): Uint8Array[] {
+  const taken: Uint8Array[] = [];
+  let left = bytes;
+  while (left > 0) {
+    const [first] = parts;
+    assert(first !== undefined, "there are as many bytes as were counted");
+    const part = first.subarray(0, left);
+    taken.push(part);
+    left -= part.length;
+    if (part.length < first.length) parts[0] = first.subarray(part.length);
+    else parts.shift();
+  }
+  return taken;
 }

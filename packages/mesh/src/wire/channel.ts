@@ -7,7 +7,7 @@
  */
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
 import type { Stream } from "@libp2p/interface";
-import { FrameReader, writeFrames } from "./frame.ts";
+import { FrameReader, writeFrame, writeFrames } from "./frame.ts";
 
 export interface ChannelOptions {
   readonly bodyBytesMax: number;
@@ -57,9 +57,17 @@ export class Channel {
 
   /** Returns whether the bytes were taken. A closed channel takes none, and reports it only here. */
   send(bodies: readonly Uint8Array[]): boolean {
-    if (this.#closed) return false;
+    return !this.#closed && this.#write(writeFrames(bodies));
+  }
+
+  /** As send(), with one frame whose body is these parts one after the other. */
+  sendParts(parts: readonly Uint8Array[]): boolean {
+    return !this.#closed && this.#write(writeFrame(parts));
+  }
+
+  #write(bytes: Uint8Array): boolean {
     try {
-      this.#stream.send(writeFrames(bodies));
+      this.#stream.send(bytes);
       return true;
     } catch (thrown) {
       rethrowInvariant(thrown);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FrameReader, writeFrames } from "./frame.ts";
+import { FrameReader, writeFrame, writeFrames } from "./frame.ts";
 
 const bodies = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
 
@@ -20,6 +20,14 @@ test("what was written is read, however the bytes are cut", () => {
         got.map((body) => [...body]),
         sent.map((body) => [...body]),
       );
+    }),
+  );
+});
+
+test("a frame of parts is the frame of their bytes", () => {
+  fc.assert(
+    fc.property(bodies, (parts) => {
+      assert.deepEqual(writeFrame(parts), writeFrames([Buffer.concat(parts)]));
     }),
   );
 });

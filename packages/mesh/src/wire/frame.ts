@@ -10,7 +10,8 @@ import { GamError } from "@gam/core";
 
 const schemaVersion = 1;
 const lengthBytes = 4;
-const headBytes = lengthBytes + 1;
+/** Bytes of a frame before its body. */
+export const headBytes = lengthBytes + 1;
 
 /** Bytes on the wire of one frame with `body`. */
 export function frameBytes(body: Uint8Array): number {
@@ -24,12 +25,30 @@ export function writeFrames(bodies: readonly Uint8Array[]): Uint8Array {
   const buffer = Buffer.allocUnsafe(total);
   let offset = 0;
   for (const body of bodies) {
-    buffer.writeUInt32BE(body.length + 1, offset);
-    buffer[offset + lengthBytes] = schemaVersion;
+    writeHead(buffer, offset, body.length);
     buffer.set(body, offset + headBytes);
     offset += frameBytes(body);
   }
   return buffer;
+}
+
+/** One buffer with one frame, whose body is these parts one after the other. */
+export function writeFrame(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const buffer = Buffer.allocUnsafe(headBytes + length);
+  writeHead(buffer, 0, length);
+  let offset = headBytes;
+  for (const part of parts) {
+    buffer.set(part, offset);
+    offset += part.length;
+  }
+  return buffer;
+}
+
+function writeHead(buffer: Buffer, offset: number, bodyLength: number): void {
+  buffer.writeUInt32BE(bodyLength + 1, offset);
+  buffer[offset + lengthBytes] = schemaVersion;
 }
 
 /** Cuts a stream of bytes into bodies. One reader per stream; unusable after an error. */
