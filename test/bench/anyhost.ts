@@ -5,13 +5,15 @@
  *
  * Three hosts. A peer that does not lead is asked over its socket, as clients do. In each round:
  * - the time from the creation of an exec until the first byte of its output, on another host and on this one;
- * - the bytes a second of `docker cp` (the archive calls) of one large file, from another host and to it;
+ * - the bytes a second of `docker cp` (the archive calls) of one large file, from another host and to it, and from
+ *   this host and to it;
  * - the bytes a second of a bare stream of the mesh between two processes on the same two hosts (support/mesh-stream.ts).
  * RSS of both agents is read every 50 ms during the copies.
  */
 import { readFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type Host, Lab, LabError } from "../lab/clusters/lab.ts";
 import { LabMesh } from "../lab/clusters/lab-mesh.ts";
 import { mustDocker } from "../lab/clusters/must-docker.ts";
@@ -21,6 +23,8 @@ import { benchOptions } from "./support/options.ts";
 const { rounds, megabytes, lab: number } = benchOptions({ rounds: 5, megabytes: 1000, lab: 94 });
 const mega = 1_000_000;
 const sampleMs = 50;
+const tarBlockBytes = 512;
+const pieceBytes = 64 * 1024;
 const execsPerRound = 20;
 const ready = /READY (\S+)/;
 
@@ -93,12 +97,29 @@ async function downMBs(host: Host, path: string): Promise<number> {
   return bytes / mega / ((performance.now() - startMs) / 1000);
 }
 
-/** Bytes a second of a copy from one container to another host's, in MB. */
-async function upMBs(host: Host, from: string, to: string): Promise<number> {
+/** Bytes a second of a file that the client sends into a container, in MB. */
+async function upMBs(host: Host, path: string): Promise<number> {
   const startMs = performance.now();
-  const stream = await open(host, { method: "GET", path: from });
-  await textOf(await open(host, { method: "PUT", path: to, stream }));
+  const stream = Readable.from(archive("big", megabytes * mega), { objectMode: false });
+  await textOf(await open(host, { method: "PUT", path, stream }));
   return megabytes / ((performance.now() - startMs) / 1000);
+}
+
+/** A tar archive with one file of zeros. */
+function* archive(name: string, bytes: number): Generator<Buffer> {
+  const header = Buffer.alloc(tarBlockBytes);
+  const write = (text: string, at: number): void => void header.write(text, at, "latin1");
+  write(name, 0);
+  write("0000644\0", 100);
+  write(`${bytes.toString(8).padStart(11, "0")} `, 124);
+  write("        0", 148);
+  write("ustar\x0000", 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  yield header;
+  const piece = Buffer.alloc(pieceBytes);
+  const padded = Math.ceil(bytes / tarBlockBytes) * tarBlockBytes + 2 * tarBlockBytes;
+  for (let left = padded; left > 0; left -= piece.length) yield piece.subarray(0, left);
 }
 
 /** Bytes a second of a bare stream of the mesh, in MB: two processes, one on each host. */
@@ -136,11 +157,13 @@ try {
     await mustDocker(host, ["exec", name, "sh", "-c", make]);
   }
   const big = (name: string): string => `/containers/${name}/archive?path=/tmp/big`;
+  const into = (name: string): string => `/containers/${name}/archive?path=/tmp`;
   const figures = {
     far: [] as number[],
     near: [] as number[],
     down: [] as number[],
     own: [] as number[],
+    ownUp: [] as number[],
     up: [] as number[],
     bare: [] as number[],
     before: [] as number[],
@@ -159,7 +182,8 @@ try {
     try {
       figures.own.push(await downMBs(asked, big("near")));
       figures.down.push(await downMBs(asked, big("far")));
-      figures.up.push(await upMBs(asked, big("near"), "/containers/far/archive?path=/tmp"));
+      figures.ownUp.push(await upMBs(asked, into("near")));
+      figures.up.push(await upMBs(asked, into("far")));
     } finally {
       figures.during.push(stop());
     }
@@ -170,11 +194,16 @@ try {
   print("first byte of an exec: another host after this one", later, "ms", { most: 50 });
   print("a bare stream of the mesh", figures.bare, "MB/s");
   print("docker cp from this host", figures.own, "MB/s");
+  print("docker cp to this host", figures.ownUp, "MB/s");
   print("docker cp from another host", figures.down, "MB/s");
   print("docker cp to another host", figures.up, "MB/s");
-  printRatio("docker cp from another host, to a bare stream", figures.down, figures.bare, {
-    least: 0.8,
-  });
+  for (const [way, samples] of [
+    ["from", figures.down],
+    ["to", figures.up],
+  ] as const) {
+    const what = `docker cp ${way} another host, to a bare stream`;
+    printRatio(what, samples, figures.bare, { least: 0.8 });
+  }
   print("RSS of an agent before a copy", figures.before, "MiB");
   printRatio("RSS of an agent during copies, to before", figures.during, figures.before, {
     most: 1.3,

@@ -7,7 +7,8 @@
  * Each round measures all, one after the other, so that other work of the machine affects all of them.
  * Ratios are taken within a round.
  *
- *   streams    one TCP stream between containers on two hosts, and between the hosts themselves
+ *   streams    one TCP stream between containers on two hosts, between the hosts themselves, and from a third host
+ *              to a published port
  *   requests   from a container to a task on another host, and from a third host at a published port
  *
  * "By hand" is a table with one rule that forwards to the same task on the same network.
@@ -20,7 +21,7 @@ import { type Container, containersOf, inspect } from "../lab/load/echo.ts";
 import { mustRun } from "../lab/load/must-run.ts";
 import { print, printRatio } from "./support/figures.ts";
 import { benchOptions } from "./support/options.ts";
-import { listen, type Place, requestsPerSecond, streamGbit } from "./traffic.ts";
+import { listen, type Place, requestsPerSecond, streamGbit, streamPort } from "./traffic.ts";
 
 const {
   rounds,
@@ -31,6 +32,8 @@ const {
 const gamHosts = 3;
 const publishedPort = 8080;
 const handPort = 18_080;
+const publishedStreamPort = 8081;
+const handStreamPort = 18_081;
 const handVip = "198.51.100.1";
 const forgottenMs = 3000;
 
@@ -45,6 +48,7 @@ interface Wanted {
 const wanted: readonly Wanted[] = [
   { figure: "stream, gam", to: "stream, Swarm", least: 1 },
   { figure: "stream, gam, service address", to: "stream, gam", least: 0.95 },
+  { figure: "stream, published port", to: "stream, port by hand", least: 0.9 },
   ...["keep-alive", "new connections"].flatMap((kind) => [
     { figure: `${kind}, service address`, to: `${kind}, DNAT by hand`, least: 0.9 },
     { figure: `${kind}, published port`, to: `${kind}, port by hand`, least: 0.9 },
@@ -124,6 +128,12 @@ async function addGam(add: (name: string, unit: string, figure: Figure) => void)
   const address = addressIn(task, "plain");
   await writeRulesByHand(first, address);
   const stranger: Place = { host: third };
+  for (const [name, port] of [
+    ["port by hand", handStreamPort],
+    ["published port", publishedStreamPort],
+  ] as const) {
+    add(`stream, ${name}`, "Gbit/s", () => streamGbit(stranger, first.address, seconds, port));
+  }
   const places: readonly (readonly [string, Place, string])[] = [
     ["direct", client, `http://${address}/`],
     ["DNAT by hand", client, `http://${handVip}/`],
@@ -155,7 +165,8 @@ async function setStage(mesh: LabMesh, network: string, options: string[]): Prom
   const create = ["network", "create", "--driver", "overlay", "--attachable", ...options];
   await mustDocker(first, [...create, network]);
   const name = `web-${network}`;
-  const publish = options.length === 0 ? ["--publish", `${publishedPort}:80`] : [];
+  const ports = [`${publishedPort}:80`, `${publishedStreamPort}:${streamPort}`];
+  const publish = options.length > 0 ? [] : ports.flatMap((port) => ["--publish", port]);
   const where = ["--constraint", "node.hostname==host2", "--network", network, ...publish];
   const flags = ["--name", name, "--detach", "--quiet", "--no-resolve-image", ...where];
   await mustDocker(first, ["service", "create", ...flags, "gam/echo:1"]);
@@ -196,6 +207,7 @@ async function writeRulesByHand(host: Host, task: string): Promise<void> {
     type nat hook prerouting priority dstnat;
     ip daddr ${handVip} dnat to ${task}
     ip daddr ${host.address} tcp dport ${handPort} dnat to ${task}:80
+    ip daddr ${host.address} tcp dport ${handStreamPort} dnat to ${task}:${streamPort}
   }
   chain after {
     type nat hook postrouting priority srcnat;

@@ -24,6 +24,8 @@ export interface Requests {
 const readyMsMax = 5000;
 const retryMs = 50;
 const atOnce = 32;
+/** Where a place listens for streams. */
+export const streamPort = 5201;
 
 /** Starts a server for streams, which runs until it is killed. */
 export function listen(at: Place): Promise<Background> {
@@ -32,8 +34,14 @@ export function listen(at: Place): Promise<Background> {
 }
 
 /** One TCP stream to a place that listens. Gbit/s of payload as received. */
-export async function streamGbit(from: Place, to: string, seconds: number): Promise<number> {
-  const words = ["iperf3", "--json", "--client", to, "--time", String(seconds), "--omit", "1"];
+export async function streamGbit(
+  from: Place,
+  to: string,
+  seconds: number,
+  port = streamPort,
+): Promise<number> {
+  const where = ["--client", to, "--port", String(port)];
+  const words = ["iperf3", "--json", ...where, "--time", String(seconds), "--omit", "1"];
   const deadline = performance.now() + readyMsMax + seconds * 1000;
   for (;;) {
     const { stdout } = await exec(from, words, seconds + 10);
