@@ -22,7 +22,7 @@ import { run } from "../hosts/run.ts";
 import { noFaults } from "../hosts/switch.ts";
 import { makeEchoImage } from "../load/echo-image.ts";
 import { measureMachine } from "../load/measure-machine.ts";
-import { importImage, type LabImage, makeTestImage } from "../load/test-image.ts";
+import { type LabImage, loadImage, makeTestImage } from "../load/test-image.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { labUnavailable } from "./lab-unavailable.ts";
 
@@ -215,7 +215,7 @@ async function build(lab: Lab, state: LabState, options: LabOptions): Promise<La
   await allOf(lab.hosts.map((host) => host.start()));
   const hostsMs = performance.now();
   for (const image of images) {
-    await allOf(lab.hosts.map((host) => importImage(host.engineSocket, image)));
+    await allOf(lab.hosts.map((host) => loadImage(host.engineSocket, image)));
   }
   const imagesMs = performance.now();
   if (options.measure === true) {

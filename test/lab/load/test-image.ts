@@ -1,5 +1,5 @@
 /**
- * Test image: busybox with its applets as links, as a tar that `docker import` takes.
+ * Test image: busybox with its applets as links, as a tar of its one layer.
  *
  *   gam/test:1, gam/test:2   two images with one layer, for updates
  *   idle                     default command: waits without end, ends at once on SIGTERM
@@ -7,14 +7,24 @@
  *
  * For thousands of requests, and for requests to others, there is another image: echo-image.ts.
  */
-import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engineCall } from "../hosts/engine-call.ts";
 import { LabError } from "../hosts/lab-error.ts";
 import { must, run } from "../hosts/run.ts";
 
-/** An image as `docker import` takes it. The engine reuses the layer of the first name for the second. */
+/** Images of one layer, one for each name. */
 export interface LabImage {
   readonly names: readonly string[];
   readonly tar: Buffer;
@@ -89,21 +99,42 @@ export async function tarOf(tree: string): Promise<Buffer> {
   return bytes;
 }
 
-/** Gives an image to one engine, under all its names. */
-export async function importImage(socketPath: string, image: LabImage): Promise<void> {
-  for (const name of image.names) {
-    const [repo = "", tag = ""] = name.split(":");
-    const query = new URLSearchParams({ fromSrc: "-", repo, tag });
-    query.append("changes", `CMD ${JSON.stringify(image.command)}`);
-    query.append("changes", `ENV PATH=${image.path}`);
-    query.append("changes", `ENV VERSION=${tag}`);
-    const { status, text } = await engineCall(socketPath, {
-      method: "POST",
-      path: `/images/create?${query}`,
-      body: image.tar,
-    });
-    if (status !== 200 || text.includes('"error"')) {
-      throw new LabError(`Cannot import ${name}: the engine answered ${status}, ${text.trim()}`);
-    }
+const archives = new WeakMap<LabImage, Promise<Buffer>>();
+
+/** Gives an image to one engine, under all its names. It has the same ids in every engine of a lab. */
+export async function loadImage(socketPath: string, image: LabImage): Promise<void> {
+  const archive = archives.get(image) ?? archiveOf(image);
+  archives.set(image, archive);
+  const { status, text } = await engineCall(socketPath, {
+    method: "POST",
+    path: "/images/load?quiet=1",
+    body: await archive,
+  });
+  if (status !== 200 || text.includes('"error"')) {
+    const names = image.names.join(", ");
+    throw new LabError(`Cannot load ${names}: the engine answered ${status}, ${text.trim()}`);
   }
+}
+
+/** As `docker save` makes it. */
+async function archiveOf({ names, tar, command, path }: LabImage): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), "gam-lab-image-"));
+  const diff = `sha256:${createHash("sha256").update(tar).digest("hex")}`;
+  writeFileSync(join(folder, "layer.tar"), tar);
+  const manifest = names.map((name, at) => {
+    const Env = [`PATH=${path}`, `VERSION=${name.slice(name.indexOf(":") + 1)}`];
+    const config = {
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      os: "linux",
+      created: "2026-01-01T00:00:00Z",
+      config: { Cmd: command, Env },
+      rootfs: { type: "layers", diff_ids: [diff] },
+    };
+    writeFileSync(join(folder, `${at}.json`), JSON.stringify(config));
+    return { Config: `${at}.json`, RepoTags: [name], Layers: ["layer.tar"] };
+  });
+  writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
+  const archive = await tarOf(folder);
+  rmSync(folder, { recursive: true });
+  return archive;
 }
