@@ -54,7 +54,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  * beside them may import all; none imports the files beside them. "testing" folders are for tests and have no order.
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
-  "packages/agent/src": ["disk", "trust", "contents", "containers"],
+  "packages/agent/src": ["disk", "trust", "contents", "containers", "images"],
   "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes"],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],
@@ -64,7 +64,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/network/src": ["plan", "allocation", "tables"],
   "packages/orchestrator/src": ["service"],
   "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node"],
-  "packages/runtime/src": ["dns", "data-plane/kernel", "data-plane", "contents"],
+  "packages/runtime/src": ["dns", "data-plane/kernel", "data-plane", "contents", "images"],
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [
     "objects",

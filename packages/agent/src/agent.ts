@@ -143,6 +143,7 @@ export class Agent {
       tokens: () => active().keys.tokens(),
       sealer: () => active().sealer,
       containersOf: async (node) => await active().containers.connect(node),
+      usage: () => this.#cluster?.peer.usage ?? new Map(),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),
       recoverReport: () => active().survivor.report(),

@@ -6,6 +6,7 @@
  */
 
 import { randomBytes, randomInt } from "node:crypto";
+import { join } from "node:path";
 import {
   assert,
   base36,
@@ -23,7 +24,13 @@ import {
   type Wanted,
 } from "@gam/mesh";
 import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
-import { type ContentSource, DockerEngine } from "@gam/runtime";
+import {
+  type ContentSource,
+  DockerEngine,
+  ImageDepot,
+  type ImageSource,
+  LayerCache,
+} from "@gam/runtime";
 import {
   type AskedChange,
   type Availability,
@@ -46,6 +53,7 @@ import type { MeshAddresses } from "./disk/place-file.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
+import { ImageDesk } from "./images/image-desk.ts";
 import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MeshDoorParts, meshOf } from "./mesh-door.ts";
@@ -109,6 +117,7 @@ export class ClusterMember {
   readonly driver: Driver;
   readonly examiner: Examiner;
   readonly containers: RemoteContainers;
+  readonly images: ImageDesk;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
@@ -118,6 +127,7 @@ export class ClusterMember {
   readonly #parts: ClusterMemberParts;
   readonly #disk: Disk;
   readonly #engine: DockerEngine;
+  readonly #depot: ImageDepot;
   readonly #networking: Networking;
   readonly #keeper: Keeper;
   readonly #resealer: Resealer;
@@ -132,6 +142,7 @@ export class ClusterMember {
     this.mesh = mesh;
     this.#disk = disk;
     this.#engine = engine;
+    this.#depot = made.depot;
     this.#networking = networking;
     this.#keeper = made.keeper;
     this.isMute = made.isMute ?? false;
@@ -215,6 +226,13 @@ export class ClusterMember {
       if (table === "cluster" || table === "node") this.#lock.follow();
     });
     this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
+    this.images = new ImageDesk({
+      ...{ self: identity.nodeId, depot: made.depot, mesh, log },
+      view: () => this.view,
+      usage: () => this.peer.usage,
+      bytesPerSecond: config.imageBytesPerSecond,
+    });
+    made.images.desk = this.images;
     this.driver.start();
     void this.driver.fresh().then(() => {
       this.keys.fresh();
@@ -422,7 +440,10 @@ export class ClusterMember {
     // The root key that opens the unlock key may have arrived with the last credentials.
     this.followLock();
     await this.#lock.settled();
-    await close({ networking: this.#networking, engine: this.#engine, disk: this.#disk });
+    await close({
+      ...{ networking: this.#networking, engine: this.#engine, disk: this.#disk },
+      depot: this.#depot,
+    });
   }
 
   /** Hands over leadership before a stop, so that the cluster does not wait for an election timeout. */
@@ -501,6 +522,8 @@ interface Made {
   readonly engine: DockerEngine;
   readonly networking: Networking;
   readonly contents: LateContents;
+  readonly depot: ImageDepot;
+  readonly images: LateImages;
   readonly keeper: Keeper;
   /** As ClusterMember.isMute. */
   readonly isMute?: boolean;
@@ -519,26 +542,41 @@ class LateContents implements ContentSource {
   }
 }
 
+/** As LateContents. */
+class LateImages implements ImageSource {
+  desk: ImageSource | undefined;
+
+  fetch: ImageSource["fetch"] = async (image) => {
+    assert(this.desk !== undefined, "the engine gets actions only from a member");
+    return await this.desk.fetch(image);
+  };
+}
+
 async function make(
   { config, log, hostKey }: ClusterMemberParts,
-  own: Omit<Made, "engine" | "contents" | "networking">,
+  own: Omit<Made, "engine" | "contents" | "networking" | "depot" | "images">,
 ): Promise<Made> {
   const contents = new LateContents();
+  const images = new LateImages();
+  const depot = new ImageDepot(config.engine, new LayerCache(join(config.dataDir, "layers")));
   const engine = new DockerEngine({
     socketPath: config.engine,
     contents: { source: contents, folder: config.filesDir },
+    images,
   });
   const networking = await Networking.open(config, { engine, log, cipher: hostKey.cipher });
-  return { ...own, engine, contents, networking };
+  return { ...own, engine, contents, depot, images, networking };
 }
 
 async function close({
   networking,
   engine,
+  depot,
   disk,
-}: Pick<Made, "networking" | "engine" | "disk">): Promise<void> {
+}: Pick<Made, "networking" | "engine" | "depot" | "disk">): Promise<void> {
   await networking.close();
   await engine.close();
+  await depot.close();
   await disk.close();
 }
 

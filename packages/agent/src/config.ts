@@ -31,6 +31,8 @@ export interface AgentConfig {
   readonly containerMesh: boolean;
   /** Generic resources of this host. They replace what the engine says of the same kinds. */
   readonly genericResources: readonly GenericResource[];
+  /** How fast this host sends layers of images to others, all together. */
+  readonly imageBytesPerSecond: number;
   /** Start from the whole part of a spoilt journal, take no part, and wait for "gam recover". */
   readonly salvage: boolean;
 }
@@ -68,6 +70,11 @@ const options = {
     env: "GAM_GENERIC_RESOURCE",
     help: "generic resources of this host: KIND=COUNT or KIND=NAME, with commas between",
   },
+  "image-rate": {
+    type: "string",
+    env: "GAM_IMAGE_RATE",
+    help: "megabytes a second that this host sends of images",
+  },
   salvage: { type: "string", env: "GAM_SALVAGE", help: "start from a spoilt journal: on or off" },
 } as const;
 
@@ -84,9 +91,11 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   networks: "on",
   "container-mesh": "off",
   "generic-resource": undefined,
+  "image-rate": "100",
   salvage: "off",
 };
 
+const imageRateMax = 100_000;
 /** A day. */
 const secondsMax = 86_400;
 
@@ -139,6 +148,10 @@ export function readConfig(
   if (!Number.isInteger(voteSilence) || voteSilence < 5 || voteSilence > secondsMax) {
     refuse("vote-silence", `seconds from 5 to ${secondsMax}`, String(value("vote-silence")));
   }
+  const imageRate = Number(value("image-rate"));
+  if (!Number.isInteger(imageRate) || imageRate < 1 || imageRate > imageRateMax) {
+    refuse("image-rate", `megabytes from 1 to ${imageRateMax}`, String(value("image-rate")));
+  }
   const filesDir = value("files-dir") ?? "";
   if (!filesDir.startsWith("/")) refuse("files-dir", "an absolute path", filesDir);
   const isOn = (name: keyof typeof options): boolean => {
@@ -159,6 +172,7 @@ export function readConfig(
     networks: isOn("networks"),
     containerMesh: isOn("container-mesh"),
     genericResources: parseGenericResources(value("generic-resource") ?? ""),
+    imageBytesPerSecond: imageRate * 1e6,
     salvage: isOn("salvage"),
   };
 }

@@ -47,6 +47,8 @@ export interface EngineCall {
   readonly body?: Readonly<Record<string, unknown>>;
   /** base64url, as clients send it. */
   readonly registryAuth?: string;
+  /** A tar that is sent as the body. */
+  readonly upload?: Readable;
   /** The longest time until the whole answer; for streams, until it begins. */
   readonly limitMs: number;
 }
@@ -203,7 +205,10 @@ export class EngineClient {
     controller: AbortController,
     how: { readonly prefix: string; readonly statuses: Statuses; readonly isStream?: true },
   ): Promise<unknown> {
-    const { registryAuth } = call;
+    const { registryAuth, upload } = call;
+    upload?.once("error", (error) => {
+      controller.abort(new EngineUnreachable("Cannot send to engine", messageOf(error)));
+    });
     const options = {
       // docker-modem appends the query only to a path that contains a "?".
       path: `${how.prefix}${call.path}${call.path.includes("?") ? "" : "?"}`,
@@ -215,6 +220,7 @@ export class EngineClient {
       isStream: how.isStream === true,
       abortSignal: controller.signal,
       ...(registryAuth && { authconfig: { base64: registryAuth } }),
+      ...(upload && { file: upload }),
     };
     return new Promise((resolve, reject) => {
       this.#docker.modem.dial(options, (thrown: unknown, answer: unknown) => {

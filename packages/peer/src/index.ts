@@ -1,5 +1,6 @@
 export { roleOf, type Sender } from "./access/authority.ts";
 export { refusalOfContents } from "./access/content-authority.ts";
+export { refusalOfImage } from "./access/image-authority.ts";
 export type { Effect } from "./io/effect.ts";
 export type { Input, SelfDescription } from "./io/input.ts";
 export {
@@ -23,6 +24,12 @@ export {
 } from "./journal/journal.ts";
 export { formOf, journalRemedy } from "./journal/record.ts";
 export { openRecords, sealRecord, sealRecords } from "./journal/sealed-records.ts";
+export {
+  chooseLayers,
+  type LayerSource,
+  type LayerTransfer,
+  openingOrder,
+} from "./node/layer-choice.ts";
 export { Peer, tickMs } from "./peer.ts";
 export {
   checkLogPlace,

@@ -195,7 +195,10 @@ test("a broken invariant in the listener rejects the watch, and does not count a
   t.after(() => server.close());
   server.on("GET /events", (_, answer) => answer.writeHead(200).flushHeaders());
   const client = new EngineClient(socket);
-  const performer = new Performer({ client, networks: new NetworkBook(client), contents });
+  const performer = new Performer({
+    ...{ client, networks: new NetworkBook(client), contents },
+    images: { fetch: async () => ({ kind: "none", reason: "" }) },
+  });
   const broken = new BrokenInvariant("the worker hears of one engine");
   const heard: EngineNews[] = [];
   const watch = new EngineWatch(client, performer, {

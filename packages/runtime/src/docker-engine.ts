@@ -16,6 +16,7 @@ import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import type { EngineContents } from "./contents/file-room.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
+import type { ImageSource } from "./image-source.ts";
 import { NetworkBook } from "./network-book.ts";
 import { Performer } from "./perform-action.ts";
 import { TaskLoads } from "./task-loads.ts";
@@ -23,8 +24,11 @@ import { TaskLoads } from "./task-loads.ts";
 export interface EngineOptions {
   readonly socketPath?: string;
   readonly contents: EngineContents;
+  /** Absent: images come from registries only. */
+  readonly images?: ImageSource;
 }
 
+const noImages: ImageSource = { fetch: async () => ({ kind: "none", reason: "not asked" }) };
 const socketPathDefault = "/var/run/docker.sock";
 const answerMs = 10_000;
 /** A disk fills slowly, and reading its free space is the most expensive part of measuring usage. */
@@ -69,10 +73,12 @@ export class DockerEngine implements ContainerEngine {
   #diskFreeBytes = 0;
   #diskAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ socketPath = socketPathDefault, contents }: EngineOptions) {
+  constructor({ socketPath = socketPathDefault, contents, images = noImages }: EngineOptions) {
     this.#client = new EngineClient(socketPath);
     this.#networks = new NetworkBook(this.#client);
-    this.#performer = new Performer({ client: this.#client, networks: this.#networks, contents });
+    this.#performer = new Performer({
+      ...{ client: this.#client, networks: this.#networks, contents, images },
+    });
   }
 
   /** Gam's networks in this engine, for the data plane. */
@@ -161,9 +167,11 @@ export class DockerEngine implements ContainerEngine {
     this.#listing = true;
     try {
       const found = images(await this.#get("/images/json"), "images");
+      const known = this.#performer.imageNames;
       const names = found.flatMap(({ Id, RepoTags, RepoDigests }) => [
         Id,
         ...[...(RepoTags ?? []), ...(RepoDigests ?? [])].filter((name) => !name.includes("<none>")),
+        ...(known.get(Id) ?? []),
       ]);
       this.#images = names.slice(0, imagesMax);
     } catch (thrown) {

@@ -14,3 +14,7 @@ export { DnsServer } from "./dns/dns-server.ts";
 export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";
 export { DockerEngine } from "./docker-engine.ts";
 export { isInSwarm } from "./engine-swarm.ts";
+export { ImageDepot, type LocalImage } from "./image-depot.ts";
+export type { ImageSource } from "./image-source.ts";
+export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
+export { LayerCache } from "./images/layer-cache.ts";

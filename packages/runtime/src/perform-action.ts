@@ -3,7 +3,7 @@
  *
  * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
-import { check, GamError, rethrowInvariant, unreachable } from "@gam/core";
+import { check, GamError, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
@@ -12,11 +12,11 @@ import {
   type EngineContents,
   type FileMount,
   FileRoom,
-  withoutContents,
 } from "./contents/file-room.ts";
 import { MemoryFolder } from "./contents/memory-folder.ts";
+import { ImageRoom } from "./image-room.ts";
+import type { ImageSource } from "./image-source.ts";
 import type { NetworkBook } from "./network-book.ts";
-import { hasImage, pullImage } from "./pull-image.ts";
 
 const limitMs = 60_000;
 const inspectMs = 15_000;
@@ -31,6 +31,7 @@ export interface PerformerParts {
   readonly client: EngineClient;
   readonly networks: NetworkBook;
   readonly contents: EngineContents;
+  readonly images: ImageSource;
 }
 
 export class Performer {
@@ -38,12 +39,19 @@ export class Performer {
   readonly #networks: NetworkBook;
   readonly #source: ContentSource;
   readonly #files: FileRoom;
+  readonly #images: ImageRoom;
 
-  constructor({ client, networks, contents }: PerformerParts) {
+  constructor({ client, networks, contents, images }: PerformerParts) {
     this.#client = client;
     this.#networks = networks;
     this.#source = contents.source;
     this.#files = new FileRoom(new MemoryFolder(contents.folder), contents.source);
+    this.#images = new ImageRoom(client, images);
+  }
+
+  /** Names of the engine's images beside the engine's own: pinned names that this host knows, by id. */
+  get imageNames(): ReadonlyMap<string, readonly string[]> {
+    return this.#images.names;
   }
 
   /** Never rejects because of what the engine or the host does. */
@@ -99,16 +107,10 @@ export class Performer {
 
   /** Credentials are asked for only when there is something to pull. */
   async #ensureImage({ image, credentials }: ImageAction): Promise<ActionOutcome> {
-    const known = await hasImage(this.#client, image);
-    if (known !== undefined) return known;
-    let registryAuth = "";
-    try {
-      if (credentials) registryAuth = await this.#source.credentials(credentials.task);
-    } catch (thrown) {
-      rethrowInvariant(thrown);
-      return withoutContents(thrown);
-    }
-    return await pullImage(this.#client, image, registryAuth);
+    return await this.#images.ensure(image, async () => {
+      if (credentials === undefined) return "";
+      return await this.#source.credentials(credentials.task);
+    });
   }
 
   async #look(container: string): Promise<ActionOutcome> {
@@ -129,7 +131,8 @@ export class Performer {
       joins.push([network, endpointOf(join)]);
     }
     const [first, ...rest] = joins;
-    const body = withFiles(plan.body, this.#files.mountsOf(action.task, plan.files));
+    const Image = this.#images.nameIn(plan.image);
+    const body = withFiles({ ...plan.body, Image }, this.#files.mountsOf(action.task, plan.files));
     let id: string;
     try {
       const answer = await this.#client.call({

@@ -16,6 +16,7 @@ import {
   failedOn,
   type GenericResource,
   guarded,
+  imageNames,
   isAttached,
   isTerminal,
   isWanted,
@@ -39,7 +40,6 @@ import {
   type Wish,
   wishOf,
 } from "./filter.ts";
-import { imageNames } from "./image.ts";
 import { NodeResources, reservationOf } from "./node-resources.ts";
 import { type Ranked, spreadOver } from "./spread.ts";
 

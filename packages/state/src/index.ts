@@ -35,6 +35,7 @@ export {
   withoutQuotes,
 } from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
+export { type HeldImage, heldImages, type PinFacts, pinnedImage } from "./derived/image-pin.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
   bridgeName,
@@ -113,6 +114,7 @@ export {
 } from "./objects/generic-resource.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
+export { imageNames, pinnedDigest } from "./objects/image-names.ts";
 export { label } from "./objects/label.ts";
 export { macOf } from "./objects/mac.ts";
 export type { Labels } from "./objects/meta.ts";

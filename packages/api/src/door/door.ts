@@ -15,6 +15,7 @@ import type {
   Sealed,
   SealedForRoots,
   Secret,
+  Usage,
   View,
 } from "@gam/state";
 import type { GamStatus, JoinTokens } from "@gam/state/answers";
@@ -118,6 +119,8 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * Errors: GamError UNREACHABLE, REFUSED (this host is no manager), NOT_SUPPORTED (an older agent).
    */
   containersOf(node: NodeId): Promise<Duplex>;
+  /** Returns: the latest usage of each host that is known here. */
+  usage(): ReadonlyMap<NodeId, Usage>;
   /**
    * Resolves when the local engine has a network for this one, with this node's gateway and its links to the other
    * nodes. Called only after the leader has assigned the gateway. Takes bounded time.

@@ -6,6 +6,8 @@ import {
   engineTooOld,
   ingressOf,
   ingressPorts,
+  type PinFacts,
+  pinnedImage,
   readServiceSpec,
   type Service,
   type ServiceMode,
@@ -16,6 +18,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
 import { awaitView } from "../engine/await-view.ts";
+import { pinFacts } from "../engine/image-pins.ts";
 import { type EngineNames, networksById, withEngineNetworks } from "../engine/service-networks.ts";
 import { ApiError } from "../request/api-error.ts";
 import { askedVersion } from "../request/api-version.ts";
@@ -58,9 +61,11 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const body = await readJsonBody(request.body);
     const id = door.mint() as ServiceId;
     const auth = authOf(request);
+    const facts = await pinFacts(context.engine, door, body);
     await writeService(context, (view, names) => {
       const read = readSpec(body, { view, names, url: request.originalUrl });
-      const spec = { ...read, Name: read.Name || madeUpName(id) };
+      const pinned = withPin(read, { ...facts, current: undefined });
+      const spec = { ...pinned, Name: read.Name || madeUpName(id) };
       const registryAuth = auth === undefined ? undefined : door.sealer().sealCredentials(id, auth);
       return { kind: "createService", id, spec, registryAuth };
     });
@@ -80,6 +85,7 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
     const query = new Query(request.url);
     const basedOn = query.version("service");
     const rollback = query.text("rollback") ?? "";
+    const facts = await pinFacts(context.engine, door, body);
     await writeService(context, (view, names) => {
       const service = resolve(request.params.ref, view.services(), serviceNaming);
       // A rollback checks the body as well, but does not use it.
@@ -90,7 +96,8 @@ export function serviceRoutes(app: FastifyInstance, context: RouteContext): void
       if (rollback === "previous") return rollbackOf(service, basedOn);
       const from = credentialsFrom(query);
       const auth = authOf(request);
-      const update = updateOf(service, spec, basedOn);
+      const current = service.Spec.TaskTemplate.ContainerSpec.Image;
+      const update = updateOf(service, withPin(spec, { ...facts, current }), basedOn);
       if (auth === undefined) return { ...update, ...(from && { registryAuthFrom: from }) };
       return { ...update, registryAuth: door.sealer().sealCredentials(service.ID, auth) };
     });
@@ -162,6 +169,14 @@ function readSpec(
     },
     ...(spec.Networks && { Networks: networksById(spec.Networks, view, names) }),
   };
+}
+
+/** A tag that no client could pin is pinned to what hosts have. */
+function withPin(spec: ServiceSpec, facts: PinFacts): ServiceSpec {
+  const { TaskTemplate } = spec;
+  const { ContainerSpec } = TaskTemplate;
+  const Image = pinnedImage(ContainerSpec.Image, facts);
+  return { ...spec, TaskTemplate: { ...TaskTemplate, ContainerSpec: { ...ContainerSpec, Image } } };
 }
 
 /** Refuses what no engine of the cluster can do. Where only some can, the scheduler picks those. */

@@ -35,6 +35,7 @@ import {
   type Task,
   type TaskAttachment,
   type TaskState,
+  type Usage,
   type View,
 } from "@gam/state";
 import type { GamStatus, RecoverReport } from "@gam/state/answers";
@@ -58,6 +59,7 @@ export function nodeCalled(hostname: string, id: string): NewNode {
 const sealBytes = 28;
 
 export class FakeDoor implements ClusterDoor {
+  readonly usages = new Map<NodeId, Usage>();
   readonly self: NodeId;
   store = new Store();
   readonly #mint = counterMint("f");
@@ -207,6 +209,10 @@ export class FakeDoor implements ClusterDoor {
       worker: `gam-1-w-${Worker?.PublicKey ?? ""}`,
       manager: `gam-1-m-${Manager?.PublicKey ?? ""}`,
     };
+  }
+
+  usage(): ReadonlyMap<NodeId, Usage> {
+    return this.usages;
   }
 
   async containersOf(node: NodeId): Promise<Duplex> {

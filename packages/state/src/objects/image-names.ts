@@ -12,3 +12,9 @@ export function imageNames(image: string): ReadonlySet<string> {
   if (digest !== undefined) names.push(`${bare}@${digest}`, digest);
   return new Set(names);
 }
+
+/** Returns: the digest to which a spec's image is pinned: a registry's, or an image's id. */
+export function pinnedDigest(image: string): string | undefined {
+  const at = image.indexOf("@");
+  return at < 0 ? undefined : image.slice(at + 1);
+}

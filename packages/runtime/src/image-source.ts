@@ -1,0 +1,11 @@
+/** Image source: where an image comes from before a registry is asked. The agent's is the other hosts. */
+
+/** `full`: the image is there, and this host has no room for it. */
+export type FetchedImage =
+  | { readonly kind: "loaded"; readonly id: string }
+  | { readonly kind: "none" | "full"; readonly reason: string };
+
+export interface ImageSource {
+  /** Brings an image with a digest into the engine. Never rejects. */
+  fetch(image: string): Promise<FetchedImage>;
+}
