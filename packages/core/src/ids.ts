@@ -9,6 +9,8 @@ export type TaskId = Id<"task">;
 export type NetworkId = Id<"network">;
 export type SecretId = Id<"secret">;
 export type ConfigId = Id<"config">;
+/** The engine's name of a volume. The cluster's record of it has no other id. */
+export type VolumeName = Id<"volume">;
 /** Names one proposal for ever, so that a retry is applied only once. */
 export type ProposalId = Id<"proposal">;
 

@@ -16,6 +16,7 @@ export {
   type SecretId,
   type ServiceId,
   type TaskId,
+  type VolumeName,
 } from "./ids.ts";
 export { jsonOr } from "./json.ts";
 export { rootCertificateBody, rootCertificatePem, rootSubject } from "./root-certificate.ts";

@@ -99,6 +99,7 @@ export class Orchestrator {
         return;
       }
       case "network":
+      case "volume":
         return;
     }
   }

@@ -19,6 +19,7 @@ import {
   type View,
 } from "@gam/state";
 import type { NodeResources, Reservation } from "./node-resources.ts";
+import type { Binding } from "./volume-binding.ts";
 
 export interface Candidate {
   readonly resources: NodeResources;
@@ -38,6 +39,8 @@ export interface Wish {
   /** Networks of the cluster in which the tasks have addresses. */
   readonly networks: readonly Network[];
   readonly reaches: NetworkReach;
+  /** Where the local volumes of the tasks are. Absent: they may go anywhere. */
+  readonly binding: Binding | undefined;
 }
 
 /** Whether a node has a bridge in a network, or could get an address for one. */
@@ -50,7 +53,12 @@ export function wishOf(
   {
     view,
     reaches = () => true,
-  }: { readonly view: View; readonly reaches?: NetworkReach | undefined },
+    binding,
+  }: {
+    readonly view: View;
+    readonly reaches?: NetworkReach | undefined;
+    readonly binding?: Binding | undefined;
+  },
 ): Wish {
   const placement = task.Spec.Placement;
   return {
@@ -65,6 +73,7 @@ export function wishOf(
       .map(({ network }) => view.network(network))
       .filter((network) => network !== undefined),
     reaches,
+    binding,
   };
 }
 
@@ -95,6 +104,11 @@ interface Filter {
 const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} nodes`);
 
 const filters: readonly Filter[] = [
+  // First, so that the reason to wait is the volume, and not each other host.
+  {
+    passes: ({ resources: { node } }, { binding }) => binding?.nodes.has(node.ID) ?? true,
+    explain: (_nodes, _first, { binding }) => binding?.reason ?? "",
+  },
   {
     passes: ({ resources: { node } }) =>
       node.Status.State === "ready" && node.Spec.Availability === "active",

@@ -42,6 +42,7 @@ import {
 } from "./filter.ts";
 import { NodeResources, reservationOf } from "./node-resources.ts";
 import { type Ranked, spreadOver } from "./spread.ts";
+import { VolumeBindings } from "./volume-binding.ts";
 
 export interface PlacementFacts {
   readonly usage: ReadonlyMap<NodeId, Usage>;
@@ -72,6 +73,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
   });
   const changes: PlannedChange[] = [];
   const changesMax = facts.changesMax ?? placementsMax;
+  const bindings = new VolumeBindings(view);
   for (const [service, groups] of groupsOf(waiting)) {
     if (guard.skips(service)) continue;
     const counts = countsOf(view.tasksOf(service), facts.nowMs);
@@ -82,7 +84,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
     for (const group of groups) {
       if (changes.length >= changesMax) return changes;
       const room = changesMax - changes.length;
-      const placing = new Placing(view, facts, candidates, counts.failing);
+      const placing = new Placing({ view, facts, bindings }, candidates, counts.failing);
       changes.push(...guarded(guard, service, () => placing.place(group, room), []));
     }
   }
@@ -131,27 +133,44 @@ function countsOf(tasks: readonly Task[], nowMs: number): Counts {
 class Placing {
   readonly #view: View;
   readonly #facts: PlacementFacts;
+  readonly #bindings: VolumeBindings;
   readonly #candidates: readonly Candidate[];
   readonly #failing: ReadonlySet<NodeId>;
 
   constructor(
-    view: View,
-    facts: PlacementFacts,
+    around: {
+      readonly view: View;
+      readonly facts: PlacementFacts;
+      readonly bindings: VolumeBindings;
+    },
     candidates: readonly Candidate[],
     failing: ReadonlySet<NodeId>,
   ) {
-    this.#view = view;
-    this.#facts = facts;
+    this.#view = around.view;
+    this.#facts = around.facts;
+    this.#bindings = around.bindings;
     this.#candidates = candidates;
     this.#failing = failing;
   }
 
   /** Returns: at most `changesMax` changes. Skips the tasks after them. */
   place(tasks: readonly Task[], changesMax: number): PlannedChange[] {
+    const bound = Map.groupBy(tasks, (task) => this.#bindings.of(task)?.key);
+    const changes: PlannedChange[] = [];
+    for (const alike of bound.values()) {
+      changes.push(...this.#placeAlike(alike, changesMax - changes.length));
+    }
+    return changes;
+  }
+
+  /** Places tasks whose volumes are in the same place. */
+  #placeAlike(tasks: readonly Task[], changesMax: number): PlannedChange[] {
     const first = tasks[0];
     if (first === undefined) return [];
     const { reaches } = this.#facts;
-    const wish = wishOf(first, reservationOf(first), { view: this.#view, reaches });
+    const binding = this.#bindings.of(first);
+    const around = { view: this.#view, reaches, binding };
+    const wish = wishOf(first, reservationOf(first), around);
     const placeOne =
       first.NodeID === undefined
         ? this.#anywhere(first, wish)
@@ -200,7 +219,11 @@ class Placing {
         if (stillFits(next, wish)) break;
         spread.removeFirst();
       }
-      return [assign(task, best.resources.node.ID, { status, generic })];
+      const node = best.resources.node.ID;
+      const loss = this.#bindings.lossOf(task);
+      this.#bindings.placed(task, node);
+      const told = loss === undefined ? status : assigned(nowMs, loss);
+      return [assign(task, node, { status: told, generic })];
     };
   }
 
@@ -225,9 +248,10 @@ function assign(
   return generic.length === 0 ? change : { ...change, generic };
 }
 
-function assigned(nowMs: number): TaskStatus {
+function assigned(nowMs: number, loss?: string): TaskStatus {
   const Timestamp = new Date(nowMs).toISOString();
-  return { Timestamp, State: "assigned", Message: "scheduler assigned task to node" };
+  const Message = ["scheduler assigned task to node", loss ?? []].flat().join(": ");
+  return { Timestamp, State: "assigned", Message };
 }
 
 function waits(reason: string, nowMs: number): TaskStatus {

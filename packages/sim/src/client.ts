@@ -156,10 +156,14 @@ function newSpec(world: World, name: string): ServiceSpec {
   const onePerNode = !isJob && random.below(8) === 0;
   const Placement = newPlacement(world, Mode);
   const isFull = onePerNode || Placement?.MaxReplicas !== undefined;
+  const isStored = sharers.test(name) && Mode.Replicated && !isFull && !Placement;
   return {
     Name: name,
     TaskTemplate: {
-      ContainerSpec: { Image: isJob ? pick(world, jobImages) : pick(world, images) },
+      ContainerSpec: {
+        Image: isJob ? pick(world, jobImages) : pick(world, images),
+        ...(isStored && { Mounts: [sharedMount] }),
+      },
       RestartPolicy: {
         Condition: isJob ? "on-failure" : "any",
         Delay: 1e9,
@@ -194,6 +198,10 @@ function newSpec(world: World, name: string): ServiceSpec {
     }),
   };
 }
+
+const sharedMount = { Type: "volume", Source: "shared", Target: "/data" } as const;
+/** Services with these names have the same local volume. */
+const sharers = /^(db|mail|wiki)/;
 
 function newMode({ random }: World): ServiceMode {
   switch (random.below(8)) {

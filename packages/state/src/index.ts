@@ -51,6 +51,7 @@ export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
+export { bindingVolumes, homesFor, homesWith, volumeUser } from "./derived/volume-need.ts";
 export {
   type AutoscaleTarget,
   type AutoscaleWish,
@@ -173,6 +174,7 @@ export {
   type TaskStatus,
   taskStates,
 } from "./objects/task.ts";
+export type { VolumeHome, VolumeRecord } from "./objects/volume.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export {
   insistOnData,

@@ -12,6 +12,7 @@ import type { RouteContext } from "./route-context.ts";
 import { serviceRoutes } from "./service-routes.ts";
 import { swarmRoutes } from "./swarm-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
+import { volumeRoutes } from "./volume-routes.ts";
 
 interface ApiObject {
   readonly routes: (app: FastifyInstance, context: RouteContext) => void;
@@ -25,4 +26,5 @@ export const objects: { readonly [Name in TableName]: ApiObject } = {
   network: { routes: networkRoutes },
   secret: { routes: secretRoutes },
   config: { routes: configRoutes },
+  volume: { routes: volumeRoutes },
 };

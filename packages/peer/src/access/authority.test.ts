@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message as RaftMessage } from "@gam/consensus";
-import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
+import type {
+  ConfigId,
+  NetworkId,
+  NodeId,
+  SecretId,
+  ServiceId,
+  TaskId,
+  VolumeName,
+} from "@gam/core";
 import {
   type Change,
   clusterSpecDefault,
@@ -83,6 +91,7 @@ const attach = (node: NodeId): Change => ({
   node,
   name: "c",
 });
+const data = "data" as VolumeName;
 const detach = (key: string): Change => ({ kind: "detachContainer", network: net, key });
 const spec = { Labels: {}, Role: "manager", Availability: "active" } as const;
 const tokens = { Worker: aToken("w"), Manager: aToken("m") };
@@ -97,6 +106,7 @@ const own: readonly Change[] = [
   detach("key of hand"),
   detach("no such key"),
   { kind: "removeNode", id: hand },
+  { kind: "removeVolume", id: data, node: hand },
 ];
 const foreign: readonly (readonly [Change, RegExp])[] = [
   [describe(other), /describeNode is about another node/],
@@ -113,6 +123,7 @@ const foreign: readonly (readonly [Change, RegExp])[] = [
   [detach("key of other"), /detachContainer is about a container of another node/],
   [{ kind: "removeNode", id: other }, /removeNode is about another node/],
   [{ kind: "removeNode", id: boss }, /removeNode is about another node/],
+  [{ kind: "removeVolume", id: data, node: other }, /removeVolume is about a volume of another/],
 ];
 const managers: readonly Change[] = [
   { kind: "joinNode", node: aNode("new") },

@@ -49,6 +49,8 @@ const forLeader = "is for the leader alone";
 const founding = "is for the first peer of a cluster, before there is one";
 const ofItself = ({ id }: { readonly id: NodeId }, asker: Asker): true | string =>
   id === asker.id || "is about another node";
+const ofOwnEngine = ({ node }: { readonly node: NodeId }, asker: Asker): true | string =>
+  node === asker.id || "is about a volume of another node";
 const ownContainer = ({ node }: { readonly node: NodeId }, asker: Asker): true | string =>
   node === asker.id || "is about a container of another node";
 
@@ -80,6 +82,8 @@ const table: {
   createConfig: [forManagers, true],
   updateConfig: [forManagers, true],
   removeConfig: [forManagers, true],
+  // A worker's engine may lose a volume too, but only its own.
+  removeVolume: [ofOwnEngine, true],
   // Any manager has the keys; the leader does it.
   resealSecret: [forManagers, true],
   resealCredentials: [forManagers, true],

@@ -12,6 +12,7 @@ import { Breach } from "./breach.ts";
 import { hasContentsOfTasks } from "./contents.ts";
 import { Ledger } from "./ledger.ts";
 import { Succession } from "./succession.ts";
+import { VolumeHistory } from "./volumes.ts";
 
 export { Breach } from "./breach.ts";
 
@@ -28,6 +29,7 @@ export class Checkers {
   /** Entries, by life and index. */
   readonly #entries = new Map<string, { readonly digest: string; readonly by: NodeId }>();
   readonly #ledger = new Ledger();
+  readonly #volumes = new VolumeHistory();
   readonly #succession = new Succession();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
@@ -77,6 +79,7 @@ export class Checkers {
     for (const event of events) {
       this.#look(event, index);
       this.#ledger.take(event);
+      this.#volumes.take(event);
       if (event.table === "service") this.#succession.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);

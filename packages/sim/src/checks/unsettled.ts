@@ -21,6 +21,7 @@ import { restless, type SimHost } from "../hosts/host.ts";
 import type { Checkers } from "./checkers.ts";
 import { idleContent, outdatedContent } from "./contents.ts";
 import { addressesMissing } from "./ledger.ts";
+import { awaitsVolume } from "./volumes.ts";
 
 /** Usage is measured every second and sent at least every ten, by clocks that differ by at most 4 s. */
 const usageAgeMsMax = 30_000;
@@ -142,7 +143,8 @@ function missingOf(service: Service, view: View): string | undefined {
   const slots = new Set(wanted.map(({ Slot, NodeID }) => Slot ?? NodeID));
   if (slots.size !== places) return `${slots.size} of ${places} slots have a task`;
   const room = Mode.Global === undefined ? nodes.length * perNode(service) : places;
-  const fits = Math.min(places, room);
+  const awaiting = wanted.filter((task) => awaitsVolume(task, view)).length;
+  const fits = Math.min(places, room) - awaiting;
   // If not all tasks fit, an update waits without end.
   const status = service.UpdateStatus?.State;
   const moving = status === "updating" || status === "rollback_started";

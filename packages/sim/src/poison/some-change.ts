@@ -1,5 +1,14 @@
 /** Some change: a change of each kind that the state would accept. Mutants are made of them. */
-import type { ConfigId, NetworkId, NodeId, Random, SecretId, ServiceId, TaskId } from "@gam/core";
+import type {
+  ConfigId,
+  NetworkId,
+  NodeId,
+  Random,
+  SecretId,
+  ServiceId,
+  TaskId,
+  VolumeName,
+} from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import {
   type Change,
@@ -338,6 +347,13 @@ const makers: readonly Make[] = [
     const { Id, Gam } = network(around);
     const [key = around.id()] = Object.keys(Gam.attachments);
     return { kind: "detachContainer", network: Id, key };
+  },
+  (around) => {
+    const known = around.view.volumes().flatMap(({ ID, Homes }) => {
+      return Homes.map(({ node: home }) => ({ id: ID, node: home }));
+    });
+    const [{ id, node: home } = { id: "data" as VolumeName, node: node(around).ID }] = known;
+    return { kind: "removeVolume", id, node: home };
   },
   (around) => {
     const State = pick(around.random, ["running", "failed", "complete", "starting"] as const);

@@ -15,6 +15,7 @@ import type {
   ServiceMode,
   ServiceSpec,
   Task,
+  VolumeRecord,
 } from "@gam/state";
 import { hostsIn, type Names } from "./names.ts";
 
@@ -44,6 +45,8 @@ export function phraseOfEvent(event: Event, names: Names): Phrase {
     case "secret":
     case "config":
       return phraseOfContent(event.table, event.before, event.after);
+    case "volume":
+      return phraseOfVolume(event.before, event.after, names);
   }
 }
 
@@ -229,6 +232,17 @@ function phraseOfCluster(before: Cluster | undefined, after: Cluster | undefined
     ],
   });
   return { text: `cluster ${text}`, about: ["cluster"], hosts: [] };
+}
+
+function phraseOfVolume(
+  before: VolumeRecord | undefined,
+  after: VolumeRecord | undefined,
+  names: Names,
+): Phrase {
+  const name = (after ?? before)?.ID ?? "";
+  const hosts = (after?.Homes ?? []).map(({ node }) => names.of(node));
+  const text = after === undefined ? "deleted" : `on ${hosts.join(" and ") || "no host"}`;
+  return { text: `volume ${name} ${text}`, about: [name, "services"], hosts };
 }
 
 /** A client's request, as a command. */

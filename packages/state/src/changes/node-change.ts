@@ -9,6 +9,7 @@ import { claimed } from "../objects/member-claims.ts";
 import { isDescribed, type Node } from "../objects/node.ts";
 import { networkWithout } from "./network-change.ts";
 import { missing, stale } from "./refusal.ts";
+import { freedByNode } from "./volume-change.ts";
 
 type Change = ChangeOf<"node">;
 type Claim = Extract<Change, { readonly kind: "joinNode" | "describeNode" }>;
@@ -97,7 +98,7 @@ export function nodeAfter(node: Node | undefined, change: Change, on: Occasion):
   }
 }
 
-/** As TableRule.others: nodes that lose an address or a key, and networks that the removed node had a part in. */
+/** As TableRule.others: nodes that lose an address or a key, and networks and volumes that the removed node had a part in. */
 export function movedByNode(node: Node | undefined, change: Change, on: Occasion): Event[] {
   switch (change.kind) {
     case "joinNode":
@@ -112,11 +113,13 @@ export function movedByNode(node: Node | undefined, change: Change, on: Occasion
             after: { ...loser, UpdatedAt: on.at },
           };
         });
-    case "removeNode":
-      return on.view.networks().flatMap((before): Event[] => {
+    case "removeNode": {
+      const networks = on.view.networks().flatMap((before): Event[] => {
         const after = networkWithout(before, change.id);
         return after === undefined ? [] : [{ table: "network", before, after }];
       });
+      return node === undefined ? networks : [...networks, ...freedByNode(node, on)];
+    }
     default:
       return [];
   }

@@ -5,7 +5,7 @@ import { unreachable } from "@gam/core";
 import { contentHolder } from "../derived/content-need.ts";
 import type { ChangeOf } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
-import type { View } from "../log/view.ts";
+import type { Event, View } from "../log/view.ts";
 import type { ContentId, ContentVersions } from "../objects/content.ts";
 import {
   compareStates,
@@ -14,6 +14,7 @@ import {
   type Task,
   type TaskStatus,
 } from "../objects/task.ts";
+import { boundByTask, volumesAllow } from "./volume-change.ts";
 
 /** As TableRule.after. */
 export function taskAfter(
@@ -34,6 +35,7 @@ export function taskAfter(
       const { node, status, generic } = change;
       if ((task.NodeID ?? node) !== node || on.view.node(node) === undefined) return task;
       if (compareStates(task.Status.State, "assigned") >= 0 || !isWanted(task)) return task;
+      if (!volumesAllow(task, node, on.view)) return task;
       return {
         ...next,
         NodeID: node,
@@ -67,6 +69,16 @@ export function taskAfter(
     default:
       unreachable(change);
   }
+}
+
+/** As TableRule.others: the volumes that the task uses on its node from now on. */
+export function boundByChange(
+  task: Task | undefined,
+  change: ChangeOf<"task">,
+  on: Occasion,
+): readonly Event[] {
+  if (change.kind !== "assignTask" || task === undefined) return [];
+  return taskAfter(task, change, on) === task ? [] : boundByTask(task, change.node, on);
 }
 
 /** Whether the state has all these contents. */

@@ -22,7 +22,7 @@ export interface Move<Row> {
 
 const silent = (): undefined => undefined;
 
-/** Tasks and the cluster have no events, as in Swarm. */
+/** Tasks and the cluster have no events, as in Swarm. Those of volumes come from the engines. */
 export const told: {
   readonly [Name in TableName]: (move: Move<Rows[Name]>) => Told | undefined;
 } = {
@@ -33,6 +33,7 @@ export const told: {
   network: toldOfNetwork,
   secret: (move) => toldOfContent("secret", move),
   config: (move) => toldOfContent("config", move),
+  volume: silent,
 };
 
 function toldOfNetwork({ before, after }: Move<Network>): Told | undefined {

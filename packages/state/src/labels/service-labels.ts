@@ -10,6 +10,7 @@ import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
 import { ingressLabel, stickyLabel } from "./steering-labels.ts";
+import { volumeLossLabel } from "./volume-labels.ts";
 
 /** In the order of docs/labels.md. */
 export const serviceLabels: readonly LabelRule<unknown>[] = [
@@ -17,6 +18,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   stickyLabel,
   ...autoscaleLabels,
   dependsOnLabel,
+  volumeLossLabel,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */

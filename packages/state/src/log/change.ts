@@ -14,6 +14,7 @@ import type {
   SecretId,
   ServiceId,
   TaskId,
+  VolumeName,
 } from "@gam/core";
 import type { AutoscaleAdvice } from "../objects/autoscale.ts";
 import type {
@@ -40,6 +41,7 @@ import type {
 import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
+import type { VolumeRecord } from "../objects/volume.ts";
 
 /**
  * The replicated objects by table name. To add a kind of object, begin here; the compiler names the other
@@ -53,6 +55,7 @@ export interface Rows {
   readonly network: Network;
   readonly secret: Secret;
   readonly config: Config;
+  readonly volume: VolumeRecord;
 }
 
 export type TableName = keyof Rows;
@@ -204,7 +207,9 @@ export type AskedChange =
       readonly aliases?: readonly string[] | undefined;
     }
   /** The attachment's container is gone. */
-  | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string };
+  | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string }
+  /** The node's engine has no volume of this name any more: no task has to go there for it. */
+  | { readonly kind: "removeVolume"; readonly id: VolumeName; readonly node: NodeId };
 
 /** Changes that a node's own peer makes. */
 export type ReportedChange =
@@ -228,7 +233,10 @@ export type PlannedChange =
   | { readonly kind: "createTask"; readonly task: NewTask }
   /** The next root key becomes the root key. Void while a node has no certificate of it. */
   | { readonly kind: "endRootRotation"; readonly publicKey: string }
-  /** Void for a task that was assigned, or has another node (a global task is made for one node). */
+  /**
+   * Void for a task that was assigned, or has another node (a global task is made for one node). Void too where
+   * a local volume of the task is on another node. Otherwise the node becomes the home of the task's volumes.
+   */
   | {
       readonly kind: "assignTask";
       readonly id: TaskId;
@@ -377,6 +385,8 @@ export const tableOf = {
   updateConfig: "config",
   removeConfig: "config",
   dropConfigContents: "config",
+
+  removeVolume: "volume",
 } as const satisfies Record<Change["kind"], TableName>;
 
 /** Kinds of changes of one table's objects. */

@@ -66,6 +66,7 @@ export const spokenDialect: Dialect = {
     removeNetwork: { kind: 1, id: 1 },
     attachContainer: { kind: 1, network: 1, key: 1, node: 1, name: 1, wish: 1, aliases: 1 },
     detachContainer: { kind: 1, network: 1, key: 1 },
+    removeVolume: { kind: 1, id: 1, node: 1 },
 
     describeNode: {
       kind: 1,

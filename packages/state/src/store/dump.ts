@@ -32,7 +32,7 @@ export interface Dump extends Lists {
 export function rowsOf<Name extends TableName>(dump: Dump, name: Name): readonly Rows[Name][] {
   const { cluster, ...lists } = dump;
   const rows = name === "cluster" ? [cluster ?? []].flat() : lists[`${name}s` as keyof Lists];
-  return rows as readonly Rows[Name][];
+  return (rows ?? []) as readonly Rows[Name][];
 }
 
 const { id, list, literal, optional, struct, union, where } = check;
@@ -63,6 +63,9 @@ const checkEntry: Check<readonly [ProposalId, Outcome]> = (value, path) => {
   return [proposalId(pair[0], `${path}[0]`), checkOutcome(pair[1], `${path}[1]`)];
 };
 
+/** Lists that the snapshots of the first gams do not have. */
+const newLists: ReadonlySet<ListName> = new Set(["volume"]);
+
 const shape = struct({
   schema: literal(schema),
   index: anIndex,
@@ -76,7 +79,11 @@ const shape = struct({
 
 /** Returns: one check for the list of each table. */
 function listed(checkOf: (name: ListName) => Check<unknown>): Record<string, Check<unknown>> {
-  return Object.fromEntries(listNames.map((name) => [`${name}s`, checkOf(name)]));
+  const checks = listNames.map((name) => {
+    const one = checkOf(name);
+    return [`${name}s`, newLists.has(name) ? optional(one) : one] as const;
+  });
+  return Object.fromEntries(checks);
 }
 
 function checkList<Name extends ListName>(name: Name): Check<Rows[Name][]> {
@@ -89,7 +96,7 @@ const checkDump: Check<Dump> = (value, path) => {
   check.integer(1, lowestDialect({ nodes: () => dump.nodes }))(dump.dialect, `${path}.dialect`);
   const newest = check.integer(0, dump.index);
   for (const name of listNames) {
-    for (const [at, { Version }] of dump[`${name}s`].entries()) {
+    for (const [at, { Version }] of rowsOf(dump, name).entries()) {
       newest(Version.Index, `${path}.${name}s[${at}].Version.Index`);
     }
   }

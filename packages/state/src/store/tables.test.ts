@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
+import type {
+  ConfigId,
+  NetworkId,
+  NodeId,
+  SecretId,
+  ServiceId,
+  TaskId,
+  VolumeName,
+} from "@gam/core";
 import { type Change, type ChangeOf, type Rows, tableOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
 import type { Event } from "../log/view.ts";
@@ -52,6 +60,9 @@ const status = (State: "pending" | "assigned" | "running" | "failed" | "orphaned
 const key = "key";
 const attach: Change = { kind: "attachContainer", network: net, key, node: a, name: "shell" };
 const assign: Change = { kind: "assignTask", id: t1, node: a, status: status("assigned") };
+const Mounts = [{ Type: "volume" as const, Source: "data", Target: "/data" }];
+const template = { ContainerSpec: { Image: "db:1", Mounts } };
+const aVolumeTask: Change = { kind: "createTask", task: aTask("web", "t9", { slot: 1, template }) };
 const next = { PublicKey: "next", Signature: "s" };
 const rootKey = aCluster().RootPublicKey;
 const token = aToken("t", ["next"]);
@@ -615,6 +626,13 @@ const cases: readonly (readonly [
     ({ Gam }: Rows["config"]) => Gam.contents,
     [plain(2)],
   ],
+  // Volumes
+  [
+    "a volume is removed from its only node",
+    [aVolumeTask, { ...assign, id: "t9" as TaskId }],
+    { kind: "removeVolume", id: "data" as VolumeName, node: a },
+    "gone",
+  ],
 ];
 
 function occasionOf(log: TestLog): Occasion {
@@ -669,6 +687,12 @@ const others: readonly (readonly [
 ])[] = [
   ["a node that has no part in any network is removed", [], removal, []],
   ["a node with a container in a network is removed", [attach], removal, ["network net"]],
+  [
+    "a node with a task's volume is removed",
+    [aVolumeTask, { ...assign, id: "t9" as TaskId } as Change],
+    removal,
+    ["volume data"],
+  ],
   [
     "a node takes the address of a node that is down",
     [],

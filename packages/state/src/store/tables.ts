@@ -18,7 +18,8 @@ import { networkRefusal } from "../changes/network-refusal.ts";
 import { movedByNode, nodeAfter, nodeRefusal } from "../changes/node-change.ts";
 import { movedByService, serviceAfter } from "../changes/service-change.ts";
 import { serviceRefusal } from "../changes/service-refusal.ts";
-import { taskAfter } from "../changes/task-change.ts";
+import { boundByChange, taskAfter } from "../changes/task-change.ts";
+import { volumeAfter, volumeRefusal } from "../changes/volume-change.ts";
 import { checkCluster, clusterFields, clusterParts } from "../checks/check-cluster.ts";
 import {
   checkConfig,
@@ -32,6 +33,7 @@ import { checkNetwork, networkFields, networkParts } from "../checks/check-netwo
 import { checkNode, nodeFields, nodeParts } from "../checks/check-node.ts";
 import { checkService, serviceFields, serviceParts } from "../checks/check-service.ts";
 import { checkTask, taskFields, taskParts } from "../checks/check-task.ts";
+import { checkVolume, volumeFields, volumeParts } from "../checks/check-volume.ts";
 import type { TableName } from "../log/change.ts";
 import type { TableRule } from "../log/table-rule.ts";
 import type { Node } from "../objects/node.ts";
@@ -78,6 +80,7 @@ export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
     idIn: (change) => (change.kind === "createTask" ? change.task.ID : change.id),
     refusal: () => undefined,
     after: taskAfter,
+    others: boundByChange,
     fields: taskFields,
     check: checkTask,
     parts: taskParts,
@@ -117,6 +120,16 @@ export const tables: { readonly [Name in TableName]: TableRule<Name> } = {
     check: checkConfig,
     parts: configParts,
     keysOf: ({ ID, Spec }) => [ID, ` ${Spec.Name}`],
+  },
+  volume: {
+    idOf: ({ ID }) => ID,
+    idIn: ({ id }) => id,
+    refusal: volumeRefusal,
+    after: volumeAfter,
+    fields: volumeFields,
+    check: checkVolume,
+    parts: volumeParts,
+    keysOf: ({ ID }) => [ID],
   },
 };
 
