@@ -27,13 +27,16 @@ function votersOf(host: SimHost): readonly string[] {
 
 /** Writes through this host until it acknowledges. Returns the virtual milliseconds that took. */
 function writes(world: World, host: SimHost, what: string): number {
-  let done = false;
-  const again = (answer?: ProposalOutcome): void => {
-    done = answer?.kind === "applied";
-    if (!done) scale(world, host, replicas, again);
-  };
-  again();
-  return waitFor(world, `${what}: ${host.id} writes`, goesOnMsMax, () => done);
+  let outcome: ProposalOutcome | "asked" | undefined;
+  return waitFor(world, `${what}: ${host.id} writes`, goesOnMsMax, () => {
+    if (outcome === "asked") return false;
+    if (outcome?.kind === "applied") return true;
+    outcome = "asked";
+    scale(world, host, replicas, (answer) => {
+      outcome = answer;
+    });
+    return false;
+  });
 }
 
 /** Sends a request to every running agent every 100 ms. */

@@ -92,46 +92,46 @@ const rows: readonly (Run & { readonly name: string; readonly wantS: readonly nu
   {
     name: "doubles the delay of what crashes, up to five minutes",
     ends: many(crash, 9),
-    wantS: [5, 10, 20, 40, 80, 160, 300, 300, 300],
+    wantS: [5, 5, 5, 10, 20, 40, 80, 160, 300],
   },
   {
     name: "does the same for what cannot be prepared",
-    ends: many(refused, 4),
-    wantS: [5, 10, 20, 40],
+    ends: many(refused, 5),
+    wantS: [5, 5, 5, 10, 20],
   },
   {
     name: "does the same for what ends with success",
-    ends: many({ state: "complete", ranMs: 10 }, 3),
-    wantS: [5, 10, 20],
+    ends: many({ state: "complete", ranMs: 10 }, 5),
+    wantS: [5, 5, 5, 10, 20],
   },
   {
     name: "begins with the policy's delay",
     policy: { Delay: 1e9 },
-    ends: many(crash, 4),
-    wantS: [1, 2, 4, 8],
+    ends: many(crash, 5),
+    wantS: [1, 1, 1, 2, 4],
   },
   {
     name: "begins at once, if the policy says so, and not for long",
     policy: { Delay: 0 },
-    ends: many(crash, 4),
-    wantS: [0, 2, 4, 8],
+    ends: many(crash, 5),
+    wantS: [0, 0, 0, 2, 4],
   },
   {
     name: "begins again after a healthy run",
-    ends: [...many(crash, 3), healthy, ...many(crash, 2)],
-    wantS: [5, 10, 20, 5, 10, 20],
+    ends: [...many(crash, 4), healthy, ...many(crash, 4)],
+    wantS: [5, 5, 5, 10, 5, 5, 5, 10, 20],
   },
   {
     name: "begins again with a new template",
-    ends: many(crash, 5),
-    updateBefore: 3,
-    wantS: [5, 10, 20, 5, 10],
+    ends: many(crash, 8),
+    updateBefore: 4,
+    wantS: [5, 5, 5, 10, 5, 5, 5, 10],
   },
   {
     name: "gives up after as many attempts as before",
-    policy: { MaxAttempts: 3 },
+    policy: { MaxAttempts: 5 },
     ends: many(crash, 9),
-    wantS: [5, 10, 20],
+    wantS: [5, 5, 5, 10, 20],
   },
   {
     name: "gives up after as many attempts in a window as before",
@@ -149,25 +149,26 @@ for (const { name, wantS, ...run } of rows) {
   });
 }
 
-/** Errors: AssertionError for a delay that is not between the policy's and twice the last one. */
+/** Errors: AssertionError for a delay that is not the policy's three times, and then twice as long each time. */
 function checkDelays(faults: readonly PlanFault[]): void {
   const ends = fc.array(fc.constantFrom(crash, refused, healthy), { minLength: 4, maxLength: 12 });
   fc.assert(
     fc.property(ends, fc.integer({ min: 0, max: 400 }), (ends, delayS) => {
       const delays = delaysOf({ policy: { Delay: delayS * 1e9 }, ends, faults });
       assert.equal(delays.length, ends.length);
+      let inRow = 0;
       for (const [n, delayMs] of delays.entries()) {
-        const isFirst = n === 0 || ends[n] === healthy;
-        const last = Math.max(delays[n - 1] ?? 0, 1000);
-        const want = isFirst ? delayS * 1000 : Math.max(delayS * 1000, Math.min(2 * last, 300_000));
-        assert.equal(delayMs, want);
+        inRow = ends[n] === healthy ? 1 : inRow + 1;
+        const policyMs = delayS * 1000;
+        const doubledMs = Math.min(Math.max(policyMs, 1000) * 2 ** (inRow - 3), 300_000);
+        assert.equal(delayMs, inRow <= 3 ? policyMs : Math.max(policyMs, doubledMs));
       }
     }),
     { numRuns: 60 },
   );
 }
 
-test("the delay of any history is the policy's, or twice the last one, and at most five minutes", () => {
+test("the delay of any history is the policy's three times, then twice the last one, and at most five minutes", () => {
   checkDelays([]);
 });
 

@@ -5,7 +5,14 @@
  * count the attempts and the crashes in a row, and each change of the template starts new counts.
  */
 import type { TaskId } from "@gam/core";
-import { compareStates, crashesWith, isTerminal, restartDelayMs, type Task } from "@gam/state";
+import {
+  compareStates,
+  crashesWith,
+  failedOn,
+  isTerminal,
+  restartDelayMs,
+  type Task,
+} from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
 import type { Situation } from "./situation.ts";
 
@@ -40,8 +47,17 @@ export function successorDelayMs(
     hasFailed: ended.Status.State !== "complete",
     isJob: situation.isJob,
     restartsMsAgo: restarts.map(({ CreatedAt }) => endMs - Date.parse(CreatedAt)),
-    crashes: situation.faults.has("crashes-forgotten") ? 1 : crashesWith(ended).count,
+    crashes: situation.faults.has("crashes-forgotten") ? 1 : crashesInPlace(ended, endMs),
   });
+}
+
+/** The first crashes on each node are restarted without back-off: they may be the node's fault, and others are tried. */
+const quickOnNode = 3;
+
+/** Crashes that the back-off counts; 1: none yet. */
+function crashesInPlace(ended: Task, endMs: number): number {
+  const tried = Math.max(1, failedOn(ended, endMs).length);
+  return Math.max(1, crashesWith(ended).count + 1 - quickOnNode * tried);
 }
 
 /** Whether the task may run now: its delay is over, the old task has stopped, and its service waits for no other. */
