@@ -78,6 +78,7 @@ export class DockerEngine implements ContainerEngine {
     this.#networks = new NetworkBook(this.#client);
     this.#performer = new Performer({
       ...{ client: this.#client, networks: this.#networks, contents, images },
+      asked: (task) => this.#watch?.asked(task),
     });
   }
 
@@ -108,7 +109,10 @@ export class DockerEngine implements ContainerEngine {
 
   async perform(action: EngineAction): Promise<ActionOutcome> {
     if (!this.#ready) return { ok: false, failure: "engine", message: this.#missing };
-    return await this.#performer.perform(action);
+    const act = (): Promise<ActionOutcome> => this.#performer.perform(action);
+    const changes = action.kind === "create" || "container" in action;
+    if (this.#watch === undefined || !changes) return await act();
+    return await this.#watch.during(action.task, act);
   }
 
   async describe(): Promise<NodeDescription> {

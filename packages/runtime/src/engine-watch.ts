@@ -3,12 +3,15 @@
  *
  * Connects, subscribes to events, then lists, so that no change between the two is missed. An event only says
  * which container to inspect. It reconnects when the event stream ends or the engine stops answering pings.
+ *
+ * The worker's own actions cause most events, and each action ends with an inspection. So an event that comes during
+ * an action, before that inspection is asked for, needs none of its own.
  */
 import type { Readable } from "node:stream";
 import { check, messageOf, rethrowInvariant, type TaskId } from "@gam/core";
 import { type EngineClient, EngineRefusal } from "@gam/engine";
 import { label } from "@gam/state";
-import type { ContainerState } from "@gam/worker";
+import type { ActionOutcome, ContainerState } from "@gam/worker";
 import type { EngineNews } from "./container-engine.ts";
 import { type Listing, readList, taskOf } from "./container-inspect.ts";
 import { pause } from "./data-plane/kernel/pause.ts";
@@ -46,6 +49,8 @@ export class EngineWatch {
   readonly #known = new Map<string, ContainerState>();
   /** Containers being inspected; `true` when another event arrived meanwhile. */
   readonly #looking = new Map<string, boolean>();
+  /** Tasks whose container an action is changing, each with the container to inspect after it. */
+  readonly #acting = new Map<TaskId, string | undefined>();
   #ended: Promise<void> | undefined;
 
   constructor(client: EngineClient, performer: Performer, listener: WatchListener) {
@@ -67,6 +72,26 @@ export class EngineWatch {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#ended;
+  }
+
+  /** Performs an action on the container of a task. It calls asked() before each inspection. */
+  async during(task: TaskId, act: () => Promise<ActionOutcome>): Promise<ActionOutcome> {
+    this.#acting.set(task, undefined);
+    try {
+      const outcome = await act();
+      const seen = outcome.ok ? outcome.container : undefined;
+      if (seen !== undefined) this.#known.set(seen.id, seen);
+      return outcome;
+    } finally {
+      const left = this.#acting.get(task);
+      this.#acting.delete(task);
+      if (left !== undefined) this.#notice(left);
+    }
+  }
+
+  /** What has become of this task's container is being asked or is known, which answers all events of it so far. */
+  asked(task: TaskId): void {
+    if (this.#acting.has(task)) this.#acting.set(task, undefined);
   }
 
   /** Runs until close(). Rejects only when the listener throws a broken invariant. */
@@ -176,9 +201,17 @@ export class EngineWatch {
     if (Type === "image") return this.#listener.onImagesChanged();
     const task = taskOf(Actor.Attributes);
     if (Type !== "container" || task === undefined) return;
-    if (Action === "destroy") return this.#gone(Actor.ID, task);
-    if (this.#looking.has(Actor.ID)) this.#looking.set(Actor.ID, true);
-    else void this.#look(Actor.ID);
+    if (Action === "destroy") {
+      this.asked(task);
+      return this.#gone(Actor.ID, task);
+    }
+    if (this.#acting.has(task)) this.#acting.set(task, Actor.ID);
+    else this.#notice(Actor.ID);
+  }
+
+  #notice(id: string): void {
+    if (this.#looking.has(id)) this.#looking.set(id, true);
+    else void this.#look(id);
   }
 
   /** Inspects a container, one call at a time, so that the last reported state is the newest. */

@@ -3,7 +3,7 @@
  *
  * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
-import { check, GamError, unreachable } from "@gam/core";
+import { check, GamError, type TaskId, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
 import { type Inspection, readInspection } from "./container-inspect.ts";
@@ -32,6 +32,8 @@ export interface PerformerParts {
   readonly networks: NetworkBook;
   readonly contents: EngineContents;
   readonly images: ImageSource;
+  /** Called before each inspection of the container of a task. */
+  readonly asked?: (task: TaskId) => void;
 }
 
 export class Performer {
@@ -40,11 +42,13 @@ export class Performer {
   readonly #source: ContentSource;
   readonly #files: FileRoom;
   readonly #images: ImageRoom;
+  readonly #asked: (task: TaskId) => void;
 
-  constructor({ client, networks, contents, images }: PerformerParts) {
+  constructor({ client, networks, contents, images, asked = () => undefined }: PerformerParts) {
     this.#client = client;
     this.#networks = networks;
     this.#source = contents.source;
+    this.#asked = asked;
     this.#files = new FileRoom(new MemoryFolder(contents.folder), contents.source);
     this.#images = new ImageRoom(client, images);
   }
@@ -93,11 +97,11 @@ export class Performer {
         return await this.#create(action);
       case "start":
         await this.#post(`/containers/${action.container}/start`, limitMs);
-        return await this.#look(action.container);
+        return await this.#look(action.task, action.container);
       case "stop":
-        return await this.#stop(action.container);
+        return await this.#stop(action.task, action.container);
       case "inspect":
-        return await this.#look(action.container);
+        return await this.#look(action.task, action.container);
       case "remove":
         return await this.#remove(action.container);
       default:
@@ -113,7 +117,8 @@ export class Performer {
     });
   }
 
-  async #look(container: string): Promise<ActionOutcome> {
+  async #look(task: TaskId, container: string): Promise<ActionOutcome> {
+    this.#asked(task);
     const inspection = await this.inspect(container);
     if (inspection !== undefined) return { ok: true, container: inspection.state };
     return { ok: false, failure: "gone", message: `Container ${container} is not managed by gam` };
@@ -151,7 +156,7 @@ export class Performer {
       id = known.state.id;
     }
     for (const join of rest) await this.#connect(id, ...join);
-    return await this.#look(id);
+    return await this.#look(action.task, id);
   }
 
   /** An adopted container may be connected already; that is not an error. */
@@ -174,7 +179,7 @@ export class Performer {
     }
   }
 
-  async #stop(container: string): Promise<ActionOutcome> {
+  async #stop(task: TaskId, container: string): Promise<ActionOutcome> {
     const before = await this.inspect(container);
     if (before?.state.phase === "running") {
       await this.#post(
@@ -182,7 +187,7 @@ export class Performer {
         Math.max(0, before.stopSeconds) * 1000 + stopSpareMs,
       );
     }
-    return await this.#look(container);
+    return await this.#look(task, container);
   }
 
   async #remove(container: string): Promise<ActionOutcome> {
