@@ -40,7 +40,7 @@ export const workerLimitsDefault: WorkerLimits = {
   placesMax: 8,
   retryTicks: 10,
   askTicksMax: 50,
-  dawdleTicks: 10,
+  dawdleTicks: 20,
   reportChangesMax: 256,
   drainTicks: 10,
   drainTicksMax: 150,
