@@ -22,7 +22,9 @@ describe("three managers that are locked when they start", { skip }, () => {
   before(async () => {
     lab = await Lab.up({ hosts: 3, number, agents: true });
     mesh = await LabMesh.form(lab);
-    const created = ["service", "create", "-d", "--name", "web", "--mode", "global"];
+    await docker(lab.host(1), "network", "create", "-d", "overlay", "front");
+    const place = ["--mode", "global", "--network", "front"];
+    const created = ["service", "create", "-d", "--name", "web", ...place];
     await docker(lab.host(1), ...created, "--env", `MARK=${mark}`, "gam/test:1");
     await mesh.running(lab.host(1), "web", 3);
     const said = await docker(lab.host(1), "swarm", "update", "--autolock");
@@ -68,6 +70,9 @@ describe("three managers that are locked when they start", { skip }, () => {
     assert.match((await host.gam(["doctor"])).stderr, /needs to be unlocked/);
     assert.match((await host.docker(["node", "ls"])).stderr, /docker swarm unlock/);
     assert.equal(await containers(), before);
+    const [container = ""] = before.split("\n");
+    const found = await engineDocker(host, "exec", container, "nslookup", "tasks.web");
+    assert.equal(found.match(/Address.*10\.0\./g)?.length, 3, `of the last plan: ${found}`);
     await unlock(host);
     await mesh.ready(lab.host(1), 3, patienceMs);
     await mesh.running(lab.host(1), "web", 3);

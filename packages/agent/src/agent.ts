@@ -37,6 +37,7 @@ import { hasJournal, removeJournal } from "./disk/member-journal.ts";
 import { keepPlace, keptPlace, type MeshAddresses, removePlace } from "./disk/place-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
+import { LockedNames } from "./names/locked-names.ts";
 import { tunnelDir } from "./networking.ts";
 
 /** The node id of a locked host: nobody can read its identity. */
@@ -57,6 +58,8 @@ export class Agent {
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #nothing = new Store();
   #cluster: ClusterMember | undefined;
+  /** Only while this host is locked. */
+  #lockedNames: LockedNames | undefined;
   #changing = false;
 
   private constructor(
@@ -105,6 +108,7 @@ export class Agent {
     this.#cluster = undefined;
     await cluster?.resign();
     await cluster?.stop();
+    await this.#closeNames();
     await this.#lock.close();
   }
 
@@ -169,6 +173,7 @@ export class Agent {
         {},
         'Started locked: this manager takes no part until somebody runs "gam unlock" or "docker swarm unlock" here. Containers are not affected',
       );
+      this.#lockedNames = await LockedNames.serve(this.config, this.#log);
       return;
     }
     // A crash interrupted #forget(): nothing is left for which anyone would need the unlock key.
@@ -184,14 +189,21 @@ export class Agent {
         throw new GamError("BAD_TOKEN", "swarm could not be unlocked: invalid key provided");
       }
       try {
+        await this.#closeNames();
         await this.#resume();
       } catch (thrown) {
         this.#hostKey.lockAgain();
         this.#identity = undefined;
+        this.#lockedNames = await LockedNames.serve(this.config, this.#log);
         throw thrown;
       }
     });
     this.#log.info({ node: this.#self }, "Unlocked");
+  }
+
+  async #closeNames(): Promise<void> {
+    await this.#lockedNames?.close();
+    this.#lockedNames = undefined;
   }
 
   async #resume(): Promise<void> {
@@ -269,6 +281,7 @@ export class Agent {
   /** Removes what a locked membership left on this host. The other nodes still list it. */
   async #removeLocked(): Promise<void> {
     const { config } = this;
+    await this.#closeNames();
     // Nobody can read these keys any more, and removing networks needs some.
     await rm(tunnelDir(config), { recursive: true, force: true });
     const cipher = new HostCipher(randomBytes(32));

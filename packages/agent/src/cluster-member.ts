@@ -223,7 +223,7 @@ export class ClusterMember {
         mesh.rootsMoved();
         this.#resealer.notice();
       }
-      if (table === "cluster" || table === "node") this.#lock.follow();
+      if (table === "cluster" || table === "node") this.followLock();
     });
     this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
     this.images = new ImageDesk({
@@ -237,7 +237,7 @@ export class ClusterMember {
     void this.driver.fresh().then(() => {
       this.keys.fresh();
       mesh.rootsMoved();
-      this.#lock.follow();
+      this.followLock();
     });
   }
 
@@ -371,6 +371,8 @@ export class ClusterMember {
   /** Seals the key of this host as the cluster demands now. */
   followLock(): void {
     this.#lock.follow();
+    const isLocked = this.view.cluster?.UnlockKey !== undefined;
+    this.#networking.keepNames(isLocked).catch(this.#parts.fail);
   }
 
   /** Problems of overlay networking on this host, as sentences for an operator. */

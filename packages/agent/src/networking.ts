@@ -23,6 +23,7 @@ import {
 import type { NodeNetwork } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { AgentLog } from "./log.ts";
+import { KeptNames } from "./names/kept-names.ts";
 
 const switchedOff: NodeNetwork = {
   mtu: 1500,
@@ -46,12 +47,15 @@ export class Networking {
   readonly #trials = new HostTrials();
   readonly #isOn: boolean;
   readonly #config: AgentConfig;
+  readonly #kept: KeptNames;
+  #keepsNames = false;
   #plan: NodePlan | undefined;
 
   private constructor(keys: TunnelKeys, engine: DockerEngine, config: AgentConfig, log: AgentLog) {
     this.#keys = keys;
     this.#config = config;
     this.#isOn = config.networks;
+    this.#kept = new KeptNames(config, log);
     this.#plane = new DataPlane({
       networks: engine.networks,
       keys,
@@ -88,6 +92,15 @@ export class Networking {
     this.#plan = walled;
     this.#plane.apply(walled);
     this.#dns.serve(plan.dns);
+    if (this.#keepsNames) this.#kept.keep(plan.dns);
+  }
+
+  /** `isLocked`: whether this host is locked when it starts. Its names are then kept for that time. */
+  async keepNames(isLocked: boolean): Promise<void> {
+    if (this.#keepsNames === isLocked) return;
+    this.#keepsNames = isLocked;
+    if (!isLocked) await this.#kept.forget();
+    else if (this.#plan !== undefined) this.#kept.keep(this.#plan.dns);
   }
 
   /** Adds the port at which this peer listens: the state has only advertised ports, which may differ. */
@@ -150,6 +163,7 @@ export class Networking {
 
   /** Removes everything that gam made. Errors: what could not be removed. */
   async remove(): Promise<void> {
+    await this.#kept.forget();
     await this.#dns.close();
     await this.#deafen();
     if (this.#isOn) await this.#plane.remove();
