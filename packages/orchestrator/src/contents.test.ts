@@ -5,6 +5,7 @@ import { counterMint } from "@gam/core/testing";
 import {
   aCluster,
   aConfig,
+  aNode,
   aSeal,
   aSecret,
   aService,
@@ -85,6 +86,24 @@ test("the orchestrator looks at contents when something may have become idle, an
   assert.deepEqual([drops(), drops()], [1, 1], "a plan may be lost on its way");
   log.write(...orchestrator.plan(log.store, facts));
   assert.equal(drops(), 0);
+});
+
+test("an update by new content waits for other objects of the service, and takes them along", () => {
+  const log = changed();
+  log.write({ kind: "joinNode", node: aNode("a") });
+  const made = (nowMs: number): readonly unknown[] => {
+    const orchestrator = new Orchestrator(counterMint("m"));
+    orchestrator.noticeAll();
+    const changes = orchestrator.plan(log.store, { nowMs, verdicts: new Map() });
+    return changes.flatMap((change) =>
+      change.kind === "createTask" ? [change.task.Gam.contents] : [],
+    );
+  };
+  const [service] = log.store.services();
+  const changedAtMs = Date.parse(service?.UpdatedAt ?? "");
+  assert.deepEqual(made(changedAtMs), []);
+  assert.deepEqual(made(changedAtMs + 999), []);
+  assert.deepEqual(made(changedAtMs + 1000), [{ pw: 2, conf: 2 }]);
 });
 
 test("new tasks get the current contents", () => {

@@ -31,6 +31,8 @@ import type { Situation } from "./situation.ts";
 import type { TaskSlotPlan } from "./task-slot.ts";
 
 const monitorMsDefault = 5000;
+/** A client that changes several secrets and configs sends them one after the other. */
+const contentsSettleMs = 1000;
 
 export interface UpdatePlan {
   readonly changes: readonly PlannedChange[];
@@ -80,7 +82,9 @@ class Updating {
     const state = this.#status?.State;
     if (state === "paused" || state === "rollback_paused") return nothing;
     const running = state === "updating" || state === "rollback_started";
-    if (!running && this.#outdated.length > 0) return this.#wave(this.#begun());
+    if (!running && this.#outdated.length > 0) {
+      return this.#mayGetMoreContents() ? wait : this.#wave(this.#begun());
+    }
     if (!running) return this.#isIdleRoll() ? this.#complete() : nothing;
     const failure = this.#failure();
     if (failure !== undefined) return this.#fail(failure);
@@ -88,6 +92,15 @@ class Updating {
       return { changes: [this.#progress(this.#status, 0, this.#reached)], waiting: true };
     }
     return this.#outdated.length === 0 ? this.#finish() : this.#goOn();
+  }
+
+  /** Whether new content began this update just now, and another object of the service may follow. */
+  #mayGetMoreContents(): boolean {
+    const { service, contents, nowMs } = this.#situation;
+    const isByContent = Object.keys(service.Gam.earlier).length > 0;
+    if (!isByContent || Object.keys(contents).length < 2) return false;
+    const sinceMs = Date.parse(service.UpdatedAt);
+    return !hasPassed(nowMs, { sinceMs, waitMs: contentsSettleMs });
   }
 
   /** Whether a secret or config has new content, and no task had the old one: later updates do not belong to it. */
