@@ -72,6 +72,12 @@ test("a task's attachment has its network in the form of a cluster object", () =
   assert.equal("Slot" in shown, false);
   assert.equal("Gam" in shown, false);
   assert.equal("Runtime" in shown.Spec, false);
+  const encrypted = store.networks().map((one) => ({ ...one, Options: { encrypted: "" } }));
+  const again = JSON.parse(JSON.stringify(taskAnswer(task, encrypted)));
+  assert.deepEqual(again.NetworksAttachments[0].Network.Spec.DriverConfiguration, {
+    Name: "overlay",
+    Options: { encrypted: "" },
+  });
 });
 
 test("a task's attachments begin with the ingress network, and show the VNI", () => {

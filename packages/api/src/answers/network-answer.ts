@@ -26,7 +26,7 @@ export function networkAnswer(network: Network, details: NetworkDetails = {}): o
     Options: Object.keys(options).length === 0 ? null : options,
     Labels: Object.keys(Labels).length === 0 ? null : Labels,
     ...(Peers.length > 0 && { Peers }),
-    ...(Services && { Services }),
+    ...(Services && Object.keys(Services).length > 0 && { Services }),
   };
 }
 
@@ -39,7 +39,8 @@ function optionsOf({ Options, Gam }: Network): Readonly<Record<string, string>> 
 
 /** The form in which a task's attachments carry their network. */
 export function attachedNetwork(network: Network): object {
-  const { Id, Version, Created, Name, Labels, Driver, IPAM } = network;
+  const { Id, Version, Created, Name, Labels, Driver, IPAM, Options } = network;
+  const isPlain = Object.keys(Options ?? {}).length === 0;
   // The engine's own networks have no addresses of the cluster.
   const isManaged = IPAM.Driver !== "";
   const plan = isManaged ? { Name: IPAM.Driver } : {};
@@ -52,7 +53,7 @@ export function attachedNetwork(network: Network): object {
     Spec: {
       Name,
       Labels,
-      DriverConfiguration: { Name: Driver },
+      DriverConfiguration: { Name: Driver, ...(!isPlain && { Options }) },
       ...(network.Attachable && { Attachable: true }),
       ...(network.Internal && { Internal: true }),
       ...(network.Ingress && { Ingress: true }),
