@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { BrokenInvariant } from "@gam/core";
+import { BrokenInvariant, type TaskId } from "@gam/core";
 import { EngineClient } from "@gam/engine";
 import { FakeEngineServer } from "@gam/engine/testing";
 import { type NodeDescription, planNetwork, type Usage } from "@gam/state";
@@ -187,6 +187,29 @@ test("an engine that is too old is reported with both versions", async () => {
   await server.close();
   assert.ok(news.kind === "engine" && !news.ready);
   assert.equal(news.reason, "Cannot use engine: it speaks API 1.40, gam needs 1.41 or later");
+});
+
+test("files are refused where the engine maps user ids, with what to do", async (t) => {
+  const socket = join(tmpdir(), `gam-mapping-engine-${process.pid}.sock`);
+  const server = await FakeEngineServer.listen(socket);
+  t.after(() => server.close());
+  const client = new EngineClient(socket);
+  const performer = new Performer({
+    ...{ client, networks: new NetworkBook(client), contents },
+    images: { fetch: async () => ({ kind: "none", reason: "" }) },
+  });
+  const task = "t1" as TaskId;
+  const place = async (SecurityOptions: readonly string[]): Promise<string> => {
+    server.on("GET /info", (_, answer) => answer.end(JSON.stringify({ SecurityOptions })));
+    const outcome = await performer.perform({ kind: "placeFiles", id: 1, task, files: [] });
+    return outcome.ok ? "" : outcome.message;
+  };
+  assert.match(
+    await place(["name=seccomp,profile=default", "name=userns"]),
+    /userns-remap.*switch/,
+  );
+  assert.match(await place(["name=rootless"]), /maps user ids/);
+  assert.doesNotMatch(await place(["name=seccomp,profile=usernsx"]), /maps user ids/);
 });
 
 test("a broken invariant in the listener rejects the watch, and does not count as a lost engine", async (t) => {

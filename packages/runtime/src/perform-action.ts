@@ -14,6 +14,7 @@ import {
   FileRoom,
 } from "./contents/file-room.ts";
 import { MemoryFolder } from "./contents/memory-folder.ts";
+import { mapsUsers } from "./engine-users.ts";
 import { ImageRoom } from "./image-room.ts";
 import type { ImageSource } from "./image-source.ts";
 import type { NetworkBook } from "./network-book.ts";
@@ -23,6 +24,14 @@ const inspectMs = 15_000;
 /** Added to the grace period, for the engine's own work. */
 const stopSpareMs = 30_000;
 const created = check.object({ Id: check.string() });
+
+/** Open to the mapped root, the files would be open to other users of the host as well. */
+const usersAreMapped: ActionOutcome = {
+  ok: false,
+  failure: "refused",
+  message:
+    "cannot give secrets and configs to containers on this node: its engine maps user ids (userns-remap), so they could not read them. Keep such services away from it with a constraint, or switch userns-remap off",
+};
 
 type ImageAction = Extract<EngineAction, { kind: "ensureImage" }>;
 type CreateAction = Extract<EngineAction, { kind: "create" }>;
@@ -90,6 +99,8 @@ export class Performer {
         await this.#networks.prune(action.keep);
         return { ok: true };
       case "placeFiles":
+        if (await mapsUsers(this.#client)) return usersAreMapped;
+        return await this.#files.perform(action);
       case "dropFiles":
       case "sweepFiles":
         return await this.#files.perform(action);
