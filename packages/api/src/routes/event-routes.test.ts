@@ -121,11 +121,16 @@ test("events of other hosts' containers come on request, and name their host", a
   const [host2] = many.far;
   assert.ok(host2);
   const streams: ServerResponse[] = [];
+  let reopen = (): void => undefined;
+  const reopened = new Promise<void>((resolve) => {
+    reopen = resolve;
+  });
   for (const engine of [many.engine, host2.engine]) {
     engine.on("GET /events", (_call, answer) => {
       answer.writeHead(200, { "Content-Type": "application/json" });
       answer.flushHeaders();
       streams.push(answer);
+      if (streams.length === 3) reopen();
     });
   }
   try {
@@ -143,6 +148,17 @@ test("events of other hosts' containers come on request, and name their host", a
       return JSON.parse(new URLSearchParams(url.split("?")[1]).get("filters") ?? "");
     });
     assert.deepEqual(asked, [{ event: ["start"] }, { event: ["start"], type: ["container"] }]);
+    // The host is lost. When it answers again, its events go on after the last one.
+    streams[1]?.write(`{"Type":"container","timeNano":1796078168000000123,"Actor":{}}\n`);
+    await next();
+    streams[1]?.destroy();
+    const told = next();
+    await reopened;
+    streams[2]?.write(event("three"));
+    assert.deepEqual((await told).Actor.Attributes, { name: "three", "gam.host": "host2" });
+    const { url = "" } = host2.engine.calls.findLast((call) => call.url.includes("/events")) ?? {};
+    const since = new URLSearchParams(url.split("?")[1]).get("since");
+    assert.equal(since, "1796078168.000000124");
     close();
     const wrong = encodeURIComponent('{"gam.hosts":["host9"]}');
     assert.equal((await many.call("GET", `/events?filters=${wrong}`)).status, 400);

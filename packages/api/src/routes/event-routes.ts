@@ -6,10 +6,12 @@
  *   docker events --filter gam.hosts=host2     of one host; may be repeated
  *
  * Each event is one JSON object on one line, sent at once. Engines filter their own events. With the filter for
- * hosts, the attribute "gam.host" of each engine's event names its host. A host that is lost drops out.
+ * hosts, the attribute "gam.host" of each engine's event names its host. A host that is lost comes back with what
+ * happened meanwhile, as far as its engine remembers that.
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { jsonOr, rethrowInvariant } from "@gam/core";
 import type { FastifyInstance } from "fastify";
 import { hostnameOf } from "../answers/node-answer.ts";
@@ -34,6 +36,9 @@ const waitingBytesMax = 4 * 1024 * 1024;
 const timerMsMax = 2 ** 31 - 1;
 /** More than an engine's message about a refused call has. */
 const refusalBytesMax = 64 * 1024;
+/** How soon a host whose events have ended is asked again. */
+const askAgainMs = 1_000;
+const nanosPerSecond = 1_000_000_000n;
 
 export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   app.get("/events", async (request, reply) => {
@@ -44,6 +49,8 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     const signal = closing(reply);
     const url = request.originalUrl;
     const { sources, silent } = await openSources(context, { url, filters, signal });
+    const over = new AbortController();
+    signal.addEventListener("abort", () => over.abort());
 
     reply.hijack();
     const answer = reply.raw;
@@ -61,8 +68,8 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     const deafen = context.events.listen(tell);
     try {
       await Promise.all([
-        ...sources.map((source) => passLines(source, answer, signal)),
-        untilOver(untilMs, signal),
+        ...sources.map((source) => follow(source, { answer, signal, over: over.signal })),
+        untilOver(untilMs, signal).then(() => over.abort()),
       ]);
     } finally {
       deafen();
@@ -73,9 +80,12 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
 }
 
 interface Source {
-  readonly stream: IncomingMessage;
+  /** Undefined for a host that does not answer. */
+  readonly stream: IncomingMessage | undefined;
   /** The host that its events name; `undefined` when the client asked for no other hosts. */
   readonly host: string | undefined;
+  /** Opens its events from that time on, after they have ended. Returns: `undefined` if it does not answer. */
+  readonly again?: (since: string) => Promise<IncomingMessage | undefined>;
 }
 
 interface Opened {
@@ -107,7 +117,8 @@ async function openSources(
   const own = nodes.find(({ ID }) => ID === door.self);
   if (own !== undefined) {
     const stream = await openOne(engine, plain, signal).catch(missing);
-    if (stream !== undefined) sources.push({ stream, host: hostnameOf(own) });
+    const again = reopening(engine, plain, signal);
+    sources.push({ stream, host: hostnameOf(own), again });
   }
   // Other hosts have only events of containers.
   const others = filters.exact("type", "container")
@@ -116,7 +127,7 @@ async function openSources(
   await containers.ofEach(others, async (host) => {
     const stream = await openOne(host, plain, signal).catch(unanswered);
     if (stream === undefined) silent.push(host.name);
-    else sources.push({ stream, host: host.name });
+    sources.push({ stream, host: host.name, again: reopening(host, plain, signal) });
   });
   return { sources, silent };
 }
@@ -142,15 +153,70 @@ async function openOne(
   throw new ApiError(response.statusCode ?? 500, messageInText(text));
 }
 
-/** Passes whole lines only, so that an event of one source never lands inside an event of another. */
+/** A refusal is an engine that is down for now: it took the same call before. */
+function reopening(target: CallTarget, url: string, signal: AbortSignal): Source["again"] {
+  return async (since) => {
+    const [path = "", query = ""] = url.split("?");
+    const params = new URLSearchParams(query);
+    params.set("since", since);
+    try {
+      return await openOne(target, `${path}?${params}`, signal);
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      return undefined;
+    }
+  };
+}
+
+interface Following {
+  readonly answer: ServerResponse;
+  /** Aborts when the client hangs up. */
+  readonly signal: AbortSignal;
+  /** Aborts when no later events are wanted. */
+  readonly over: AbortSignal;
+}
+
+/** Passes the source's events on. After they have ended, asks for those since the last one, until `over`. */
+async function follow(source: Source, { answer, signal, over }: Following): Promise<void> {
+  let { stream } = source;
+  let since = seconds(nowNano());
+  for (;;) {
+    if (stream !== undefined) {
+      const lastNano = await passLines({ ...source, stream }, answer, signal);
+      since = seconds(lastNano === undefined ? nowNano() : lastNano + 1n);
+    }
+    if (source.again === undefined || over.aborted) return;
+    // Rejects when that is over.
+    await pause(askAgainMs, undefined, { signal: over }).catch(() => undefined);
+    if (over.aborted) return;
+    stream = await source.again(since);
+  }
+}
+
+/** Returns: the time as engines read it. */
+function seconds(nano: bigint): string {
+  return `${nano / nanosPerSecond}.${String(nano % nanosPerSecond).padStart(9, "0")}`;
+}
+
+function nowNano(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/**
+ * Passes whole lines only, so that an event of one source never lands inside an event of another.
+ *
+ * Resolves at the end of the stream to the time of its last event; `undefined` if it had none.
+ */
 async function passLines(
-  { stream, host }: Source,
+  { stream, host }: Source & { readonly stream: IncomingMessage },
   answer: ServerResponse,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<bigint | undefined> {
+  let lastNano: bigint | undefined;
   try {
     for await (const { payload } of splitLines(stream)) {
-      if (answer.destroyed) return;
+      if (answer.destroyed) return lastNano;
+      if (host !== undefined) lastNano = timeOf(payload) ?? lastNano;
       const line = host === undefined ? payload : withHost(payload, host);
       if (!answer.write(line)) await once(answer, "drain", { signal });
     }
@@ -158,6 +224,13 @@ async function passLines(
     rethrowInvariant(thrown);
     // The source or the client hung up. If the client is still there, it keeps getting the other events.
   }
+  return lastNano;
+}
+
+/** Read as text: the number has more digits than JavaScript keeps. */
+function timeOf(line: Buffer): bigint | undefined {
+  const digits = /"timeNano":(\d{1,20})\b/.exec(line.toString("utf8"))?.[1];
+  return digits === undefined ? undefined : BigInt(digits);
 }
 
 function withHost(line: Buffer, host: string): string {
