@@ -54,7 +54,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  * beside them may import all; none imports the files beside them. "testing" folders are for tests and have no order.
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
-  "packages/agent/src": ["disk", "trust", "contents", "containers", "images"],
+  "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names"],
   "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes"],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],

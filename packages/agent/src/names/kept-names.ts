@@ -6,12 +6,11 @@
  * that this host's containers may not ask for, and it is written to memory only: a disk of a locked manager must say
  * nothing of the cluster. After a reboot of the host it is gone, like the containers.
  */
-import { readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { readFile, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { check, hasCode, jsonOr, messageOf, type NetworkId, rethrowInvariant } from "@gam/core";
+import { replaceFile } from "@gam/files";
 import type { DnsPlan } from "@gam/network";
-import type { AgentConfig } from "../config.ts";
-import type { AgentLog } from "../log.ts";
 
 /** What `statfs` says of a tmpfs. */
 const tmpfsType = 0x01021994;
@@ -35,13 +34,23 @@ const checkFile = check.object({
   upstreams: pairs(texts),
 });
 
+export interface NamesLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+}
+
+export interface NamesPlace {
+  /** The agent's socket. */
+  readonly socket: string;
+}
+
 export class KeptNames {
   readonly #path: string;
-  readonly #log: AgentLog;
+  readonly #log: NamesLog;
   #next: DnsPlan | undefined;
   #writing: Promise<void> | undefined;
 
-  constructor({ socket }: Pick<AgentConfig, "socket">, log: AgentLog) {
+  constructor({ socket }: NamesPlace, log: NamesLog) {
     this.#path = join(dirname(socket), "gam-names.json");
     this.#log = log;
   }
@@ -116,8 +125,6 @@ export class KeptNames {
       confined: [...confined],
       upstreams: Object.fromEntries(upstreams),
     };
-    const written = `${this.#path}.new`;
-    await writeFile(written, JSON.stringify(content), { mode: 0o600 });
-    await rename(written, this.#path);
+    await replaceFile(this.#path, JSON.stringify(content));
   }
 }

@@ -5,9 +5,7 @@
  * the networks stays as it was, too.
  */
 import { DnsServer } from "@gam/runtime";
-import type { AgentConfig } from "../config.ts";
-import type { AgentLog } from "../log.ts";
-import { KeptNames } from "./kept-names.ts";
+import { KeptNames, type NamesLog, type NamesPlace } from "./kept-names.ts";
 
 export class LockedNames {
   readonly #server: DnsServer;
@@ -17,7 +15,10 @@ export class LockedNames {
   }
 
   /** Resolves to names that are served until close(); `undefined` where none were kept. */
-  static async serve(config: AgentConfig, log: AgentLog): Promise<LockedNames | undefined> {
+  static async serve(
+    config: NamesPlace & { readonly networks: boolean },
+    log: NamesLog,
+  ): Promise<LockedNames | undefined> {
     const plan = config.networks ? await new KeptNames(config, log).read() : undefined;
     if (plan === undefined) return undefined;
     const server = new DnsServer({ log });
