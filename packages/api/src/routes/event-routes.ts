@@ -11,7 +11,6 @@
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
 import { jsonOr, rethrowInvariant } from "@gam/core";
 import type { FastifyInstance } from "fastify";
 import { hostnameOf } from "../answers/node-answer.ts";
@@ -186,8 +185,7 @@ async function follow(source: Source, { answer, signal, over }: Following): Prom
       since = seconds(lastNano === undefined ? nowNano() : lastNano + 1n);
     }
     if (source.again === undefined || over.aborted) return;
-    // Rejects when that is over.
-    await pause(askAgainMs, undefined, { signal: over }).catch(() => undefined);
+    await untilOver(Date.now() + askAgainMs, over);
     if (over.aborted) return;
     stream = await source.again(since);
   }
@@ -240,7 +238,7 @@ function withHost(line: Buffer, host: string): string {
   return `${JSON.stringify({ ...event, Actor: { ...actor, Attributes } })}\n`;
 }
 
-/** Resolves at that time, or when the client hangs up. */
+/** Resolves at that time, or when `signal` aborts. */
 async function untilOver(untilMs: number | undefined, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const over = once(signal, "abort");
