@@ -156,6 +156,7 @@ export class Networking {
 
   /** Kernel networking keeps running; DNS stops. */
   async close(): Promise<void> {
+    await this.#kept.settled();
     await this.#dns.close();
     await this.#deafen();
     await this.#plane.close();
