@@ -42,6 +42,7 @@ async function watched(t: { after: (end: () => Promise<void>) => void }): Promis
   const contents = { folder: tmpdir(), source: noSource };
   const performer = new Performer({
     ...{ client, networks: new NetworkBook(client), contents },
+    images: { fetch: async () => ({ kind: "none", reason: "not asked" }) },
     asked: (one) => watch.asked(one),
   });
   let heard = (): void => undefined;

@@ -9,9 +9,8 @@ import type {
   TaskId,
   VolumeName,
 } from "@gam/core";
-import { type Change, type ChangeOf, type Rows, tableOf } from "../log/change.ts";
+import { type Change, type Rows, tableOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
-import type { Event } from "../log/view.ts";
 import {
   aCluster,
   aConfig,
@@ -677,40 +676,3 @@ test("each kind of change is tested here, and belongs to its table", () => {
     for (const kind of Object.keys(fields)) assert.equal(tableOf[kind as Change["kind"]], name);
   }
 });
-
-const removal: ChangeOf<"node"> = { kind: "removeNode", id: a };
-const others: readonly (readonly [
-  name: string,
-  before: readonly Change[],
-  change: ChangeOf<"node">,
-  moved: readonly string[],
-])[] = [
-  ["a node that has no part in any network is removed", [], removal, []],
-  ["a node with a container in a network is removed", [attach], removal, ["network net"]],
-  [
-    "a node with a task's volume is removed",
-    [aVolumeTask, { ...assign, id: "t9" as TaskId } as Change],
-    removal,
-    ["volume data"],
-  ],
-  [
-    "a node takes the address of a node that is down",
-    [],
-    { kind: "joinNode", node: { ...aNode("c"), Gam: aNode("b").Gam } },
-    ["node b"],
-  ],
-  ["a node is judged", [], { kind: "judgeNode", id: a, status: { State: "ready" } }, []],
-];
-
-for (const [name, before, change, moved] of others) {
-  test(`other objects change: ${name}`, () => {
-    const log = grown(...before);
-    const row = log.store.node(tables.node.idIn(change) as NodeId);
-    const events = tables.node.others?.(row, change, occasionOf(log)) ?? [];
-    const named = ({ table, before }: Event): string => {
-      const idOf = tables[table].idOf as (row: unknown) => string;
-      return `${table} ${idOf(before)}`;
-    };
-    assert.deepEqual(events.map(named), moved);
-  });
-}
