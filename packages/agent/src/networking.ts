@@ -13,8 +13,8 @@ import {
   DataPlane,
   DnsServer,
   type DockerEngine,
+  HostLine,
   HostTrials,
-  lineOf,
   lookAtHostNetwork,
   PortEar,
   type TrialSource,
@@ -44,6 +44,7 @@ export class Networking {
   readonly #plane: DataPlane;
   readonly #dns: DnsServer;
   readonly #ear = new PortEar();
+  readonly #line = new HostLine();
   readonly #trials = new HostTrials();
   readonly #isOn: boolean;
   readonly #config: AgentConfig;
@@ -106,7 +107,7 @@ export class Networking {
   /** Adds the port at which this peer listens: the state has only advertised ports, which may differ. */
   #wallsOf({ walls, underlay }: NodePlan): Walls {
     const { containerMesh, listen } = this.#config;
-    const device = lineOf(underlay);
+    const device = this.#line.of(underlay, performance.now());
     const line = device && { line: device };
     if (containerMesh) return { ...walls, ...line, doors: [], doors6: [], ownDoors: [] };
     const own = safePort(listen.port);

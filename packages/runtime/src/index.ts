@@ -6,7 +6,6 @@ export {
   HostTrials,
   lookAtHostNetwork,
 } from "./data-plane/host-network.ts";
-export { lineOf } from "./data-plane/kernel/host-line.ts";
 export { checkTrialSources, PortEar, type TrialSource } from "./data-plane/port-ear.ts";
 export { type PortToProbe, probePort } from "./data-plane/probe-port.ts";
 export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
@@ -14,6 +13,7 @@ export { DnsServer } from "./dns/dns-server.ts";
 export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";
 export { DockerEngine } from "./docker-engine.ts";
 export { isInSwarm } from "./engine-swarm.ts";
+export { HostLine } from "./host-line.ts";
 export { ImageDepot, type LocalImage } from "./image-depot.ts";
 export type { ImageSource } from "./image-source.ts";
 export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
