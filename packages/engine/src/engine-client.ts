@@ -7,6 +7,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
 import { connect } from "node:net";
 import type { Readable } from "node:stream";
+import { inspect } from "node:util";
 import { check, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
 import Dockerode from "dockerode";
 
@@ -180,6 +181,8 @@ export class EngineClient {
 
   #begin(limitMs: number): AbortController {
     const controller = new AbortController();
+    // docker-modem prints a request's options even when nobody reads that, and a signal has many hidden fields.
+    Object.defineProperty(controller.signal, inspect.custom, { value: () => "signal" });
     const seconds = Math.round(limitMs / 1000);
     const late = new EngineUnreachable("Cannot wait for engine", `no answer within ${seconds} s`);
     const timer = setTimeout(() => controller.abort(late), Math.min(limitMs, timerMsMax));
