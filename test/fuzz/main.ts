@@ -11,14 +11,40 @@ import { parseArgs } from "node:util";
 import { runCampaign } from "./campaign.ts";
 import { ownModules, targetsOf } from "./modules.ts";
 
-const { values } = parseArgs({
-  options: {
-    inputs: { type: "string", default: "200000" },
-    seed: { type: "string", default: "1" },
-    from: { type: "string", default: "0" },
-    only: { type: "string" },
-  },
-});
+const usage = `Usage: npm run fuzz -- [--only NAME] [--inputs NUMBER] [--seed NUMBER] [--from NUMBER]
+
+  --only NAME       one decoder (all)
+  --inputs NUMBER   so many inputs for each (200000)
+  --seed NUMBER     the inputs of this seed (1)
+  --from NUMBER     begin with this input (0)
+
+Exit codes: 0, none broken; 1, findings; 2, bad options.
+
+Decoders: `;
+
+function readOptions() {
+  const number = (byDefault: string) => ({ type: "string", default: byDefault }) as const;
+  try {
+    return parseArgs({
+      options: {
+        ...{ inputs: number("200000"), seed: number("1"), from: number("0") },
+        ...{ only: { type: "string" }, help: { type: "boolean", default: false } },
+      },
+    }).values;
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown;
+    console.error(`fuzz: ${thrown.message}; npm run fuzz -- --help shows the options`);
+    process.exit(2);
+  }
+}
+
+const values = readOptions();
+if (values.help) {
+  const groups = await Promise.all(ownModules.map(targetsOf));
+  const names = groups.flat().map(({ name }) => name);
+  console.log(`${usage}${names.join(", ")}`);
+  process.exit(0);
+}
 const wholeNumber = (name: "inputs" | "seed" | "from"): number => {
   const number = Number(values[name]);
   if (Number.isSafeInteger(number) && number >= 0) return number;
