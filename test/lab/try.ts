@@ -7,8 +7,8 @@
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { Lab, LabError, numberDefault } from "./clusters/lab.ts";
-import { Narrator, seconds } from "./narrator.ts";
-import { Story } from "./story.ts";
+import { Narrator, seconds } from "./story/narrator.ts";
+import { Story } from "./story/story.ts";
 
 const lifetimeMinutes = 240;
 const endMsMax = 2000;

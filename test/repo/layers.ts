@@ -55,7 +55,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names"],
-  "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes"],
+  "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes", "images"],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],
@@ -72,12 +72,13 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "log",
     "specs",
     "derived",
+    "images",
     "checks",
     "changes",
     "store",
     "answers",
   ],
-  "test/bench": ["support"],
+  "test/bench": ["support", "images"],
   "test/clients": ["support", "foreign/support", "foreign"],
-  "test/lab": ["hosts", "load", "clusters"],
+  "test/lab": ["hosts", "load", "clusters", "story"],
 };

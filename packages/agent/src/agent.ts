@@ -148,6 +148,8 @@ export class Agent {
       sealer: () => active().sealer,
       containersOf: async (node) => await active().containers.connect(node),
       usage: () => this.#cluster?.peer.usage ?? new Map(),
+      pushImage: (image, nodes) => active().imageOrders.push(image, nodes),
+      pruneImages: (nodes, wish) => active().imageOrders.prune(nodes, wish),
       ensureNetwork: (id) => active().ensureNetwork(id),
       examine: () => active().examiner.examine(),
       recoverReport: () => active().survivor.report(),

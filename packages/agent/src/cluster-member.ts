@@ -54,6 +54,7 @@ import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./examiner.ts";
 import { ImageDesk } from "./images/image-desk.ts";
+import { ImageOrders } from "./images/image-orders.ts";
 import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MeshDoorParts, meshOf } from "./mesh-door.ts";
@@ -117,7 +118,7 @@ export class ClusterMember {
   readonly driver: Driver;
   readonly examiner: Examiner;
   readonly containers: RemoteContainers;
-  readonly images: ImageDesk;
+  readonly imageOrders: ImageOrders;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
@@ -226,13 +227,17 @@ export class ClusterMember {
       if (table === "cluster" || table === "node") this.followLock();
     });
     this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
-    this.images = new ImageDesk({
+    const desk = new ImageDesk({
       ...{ self: identity.nodeId, depot: made.depot, mesh, log },
       view: () => this.view,
       usage: () => this.peer.usage,
       bytesPerSecond: config.imageBytesPerSecond,
     });
-    made.images.desk = this.images;
+    made.images.desk = desk;
+    this.imageOrders = new ImageOrders({
+      ...{ self: identity.nodeId, desk, depot: made.depot, mesh, log },
+      view: () => this.view,
+    });
     this.driver.start();
     void this.driver.fresh().then(() => {
       this.keys.fresh();

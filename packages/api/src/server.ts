@@ -22,6 +22,7 @@ import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
 import { containerRoutes } from "./hosts/container-routes.ts";
 import { Containers } from "./hosts/containers.ts";
+import { imageRoutes } from "./images/image-routes.ts";
 import { errorResponseOf } from "./request/api-error.ts";
 import { announced, checkVersion, unversioned, wantsPlainErrors } from "./request/api-version.ts";
 import { withinAnswer } from "./request/old-copy.ts";
@@ -173,5 +174,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   containerRoutes(app, context);
   eventRoutes(app, context);
   gamRoutes(app, context);
+  imageRoutes(app, context);
   return app;
 }

@@ -70,6 +70,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addDoctorCommand(program, client, io, unhealthy);
   addRecoverCommand(program, client, io, unhealthy);
   addStackCommands(program, client, { io, interrupted });
+  addImageCommands(program, client, { io, unhealthy });
   return program;
 }
 
@@ -251,6 +252,40 @@ function addStackCommands(
     .description("remove stacks")
     .argument("<names...>", "names of the stacks")
     .action(async (names) => (await stacks()).remove(await client(), io, names));
+}
+
+function addImageCommands(
+  program: Command,
+  client: OpenClient,
+  { io, unhealthy }: { readonly io: CommandIo; readonly unhealthy: () => void },
+): void {
+  const images = () => import("./commands/image-commands.ts");
+  const image = program.command("image").description("show, send and delete images on all hosts");
+  image
+    .command("ls")
+    .alias("list")
+    .description("show which hosts have which images")
+    .option("--no-trunc", "show whole ids")
+    .option("--json", "print JSON, for programs")
+    .action(async (options) => (await images()).list(await client(), io, options));
+  image
+    .command("push")
+    .description("send an image of this host to others, before a task needs it there")
+    .argument("<image>", "name or id of an image that this host has")
+    .argument("[hosts...]", "names or ids of hosts; all hosts for none")
+    .action(async (image, hosts) => {
+      if (!(await (await images()).push(await client(), io, { image, hosts }))) unhealthy();
+    });
+  image
+    .command("prune")
+    .description("show images that no service uses, ask, and delete them")
+    .argument("[hosts...]", "names or ids of hosts; all hosts for none")
+    .option("-a, --all", "also images with a tag")
+    .option("--yes", "do not ask")
+    .option("--json", "print JSON, for programs")
+    .action(async (hosts, options) => {
+      if (!(await (await images()).prune(await client(), io, { hosts, ...options }))) unhealthy();
+    });
 }
 
 function yesOrNo(word: string): boolean {

@@ -46,6 +46,10 @@ const inspected = check.object({
   Size: check.integer(),
   RootFS: check.object({ Layers: check.optional(check.orNull(layerList)) }),
 });
+const rowsShape = check.list(
+  check.object({ Id: aDigest, RepoTags: texts, RepoDigests: texts, Size: check.integer() }),
+  1 << 16,
+);
 const listed = check.list(check.object({ Id: check.string() }), 1 << 16);
 const info = check.object({
   DockerRootDir: check.string(),
@@ -164,6 +168,23 @@ export class ImageDepot {
     }
   }
 
+  /** Returns: all images, without those that are only steps of a build. Errors: as find(). */
+  async list(): Promise<readonly Omit<LocalImage, "layers">[]> {
+    const rows = rowsShape(await this.#get("/images/json"), "images");
+    return rows.map(({ Id: id, Size: bytes, RepoTags, RepoDigests }) => ({
+      ...{ id, bytes },
+      tags: named(RepoTags),
+      digests: named(RepoDigests),
+    }));
+  }
+
+  /** Deletes an image, or one of its names. Errors: as find(); ENGINE_FAILED while a container uses it. */
+  async remove(image: string): Promise<void> {
+    await told(`Cannot delete image ${image}`, () =>
+      this.#client.call({ method: "DELETE", path: `/images/${image}`, limitMs: askMs }),
+    );
+  }
+
   async close(): Promise<void> {
     this.#client.close();
     await this.cache.close();
@@ -191,6 +212,11 @@ export class ImageDepot {
       this.#client.call({ method: "GET", path, limitMs: askMs }),
     );
   }
+}
+
+/** An engine shows an image without a name by the name "<none>". */
+function named(names: readonly string[] | null | undefined): readonly string[] {
+  return (names ?? []).filter((name) => !name.includes("<none>"));
 }
 
 async function told<T>(what: string, work: () => Promise<T>): Promise<T> {

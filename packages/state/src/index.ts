@@ -35,7 +35,6 @@ export {
   withoutQuotes,
 } from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
-export { type HeldImage, heldImages, type PinFacts, pinnedImage } from "./derived/image-pin.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
   bridgeName,
@@ -52,6 +51,9 @@ export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
 export { bindingVolumes, homesFor, homesWith, volumeUser } from "./derived/volume-need.ts";
+export { imageNames, pinnedDigest } from "./images/image-names.ts";
+export { type HeldImage, heldImages, type PinFacts, pinnedImage } from "./images/image-pin.ts";
+export { unusedImages } from "./images/unused-images.ts";
 export {
   type AutoscaleTarget,
   type AutoscaleWish,
@@ -115,7 +117,6 @@ export {
 } from "./objects/generic-resource.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
-export { imageNames, pinnedDigest } from "./objects/image-names.ts";
 export { label } from "./objects/label.ts";
 export { macOf } from "./objects/mac.ts";
 export type { Labels } from "./objects/meta.ts";

@@ -3,7 +3,17 @@ import type { ImageDepot } from "@gam/runtime";
 
 export type Depot = Pick<
   ImageDepot,
-  "cache" | "find" | "canExchange" | "held" | "recipe" | "note" | "takeOut" | "load" | "roomFor"
+  | "cache"
+  | "find"
+  | "list"
+  | "remove"
+  | "canExchange"
+  | "held"
+  | "recipe"
+  | "note"
+  | "takeOut"
+  | "load"
+  | "roomFor"
 >;
 
 export type ImageLog = Readonly<

@@ -37,7 +37,9 @@ export class ImageDesk implements ImageSource {
   readonly #fetches = new Map<string, Promise<Fetched>>();
   readonly #liedMs = new Map<NodeId, number>();
   readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  /** Those of the fetches that have their turn. */
+  readonly #running = new Map<string, ImageFetch>();
+  #turns = 0;
 
   /** Starts to answer other hosts. */
   constructor(parts: ImageDeskParts) {
@@ -54,15 +56,21 @@ export class ImageDesk implements ImageSource {
     return await fetch;
   }
 
+  /** Bytes that have come of an image which is being fetched; undefined if it is not. */
+  bytesOf(image: string): number | undefined {
+    return this.#fetches.has(image) ? (this.#running.get(image)?.bytes ?? 0) : undefined;
+  }
+
   async #inTurn(image: string): Promise<Fetched> {
-    if (this.#running >= fetchesMax) {
+    if (this.#turns >= fetchesMax) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
-    this.#running += 1;
+    this.#turns += 1;
     try {
       return await this.#fetch(image);
     } finally {
-      this.#running -= 1;
+      this.#turns -= 1;
+      this.#running.delete(image);
       this.#waiting.shift()?.();
     }
   }
@@ -82,6 +90,7 @@ export class ImageDesk implements ImageSource {
         isManager: (peer) => this.#isManager(peer),
         lied: (peer, what) => this.#lied(peer, image, what),
       });
+      this.#running.set(image, fetch);
       const fetched = await fetch.run();
       const ms = Math.round(performance.now() - startMs);
       if (fetched.kind === "loaded")

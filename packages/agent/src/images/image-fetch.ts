@@ -77,6 +77,11 @@ export class ImageFetch {
     this.#parts = parts;
   }
 
+  /** Bytes that have come so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Errors: those of the depot. */
   async run(): Promise<Fetched> {
     const { depot } = this.#parts;

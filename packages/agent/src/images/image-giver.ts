@@ -24,6 +24,7 @@ import { UploadRate } from "./upload-rate.ts";
 const uploadsMax = 3;
 /** A host that takes nothing for this long loses its turn. */
 const stalledMs = 30_000;
+const inviteMs = 300_000;
 const pieceBytes = 256 * 1024;
 /** After an engine failed to give an image, it is asked again after this time. */
 const retryMs = 10_000;
@@ -42,8 +43,8 @@ export class ImageGiver {
   /** By image, the layers that are being taken out of the engine. */
   readonly #opening = new Map<string, Set<string>>();
   readonly #failedMs = new Map<string, number>();
-  /** Workers that a push of this host sends an image to, beside those that may have it anyway. */
-  readonly #guests = new Map<string, Set<NodeId>>();
+  /** Image and node of the pushes from this host, and until when they hold. */
+  readonly #guests = new Map<string, number>();
   #uploads = 0;
 
   /** Starts to answer other hosts. */
@@ -54,15 +55,11 @@ export class ImageGiver {
     parts.mesh.handleStream(layers, (from, header, stream) => this.#send(from, header, stream));
   }
 
-  /** Lets these nodes have an image until the returned function is called. */
-  invite(id: string, nodes: readonly NodeId[]): () => void {
-    const guests = this.#guests.get(id) ?? new Set();
-    this.#guests.set(id, guests);
-    for (const node of nodes) guests.add(node);
-    return () => {
-      for (const node of nodes) guests.delete(node);
-      if (guests.size === 0) this.#guests.delete(id);
-    };
+  /** Lets a node have an image for the next minutes. */
+  invite(id: string, node: NodeId): void {
+    const nowMs = performance.now();
+    for (const [key, untilMs] of this.#guests) if (untilMs < nowMs) this.#guests.delete(key);
+    this.#guests.set(`${id} ${node}`, nowMs + inviteMs);
   }
 
   async #answer(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
@@ -114,7 +111,7 @@ export class ImageGiver {
   /** Errors: REFUSED. */
   #insist(from: NodeId, id: string, names: readonly string[]): void {
     const { mesh, view } = this.#parts;
-    if (this.#guests.get(id)?.has(from)) return;
+    if ((this.#guests.get(`${id} ${from}`) ?? 0) > performance.now()) return;
     const sender = mesh.sender(from);
     const reason =
       sender === undefined

@@ -18,7 +18,7 @@ import type {
   Usage,
   View,
 } from "@gam/state";
-import type { GamStatus, JoinTokens } from "@gam/state/answers";
+import type { GamStatus, ImagePush, JoinTokens, PruneRow } from "@gam/state/answers";
 import type { DoctorDoor } from "./gam-doctor.ts";
 import type { RecoverDoor } from "./gam-recover.ts";
 
@@ -127,6 +127,16 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * Errors: GamError NOT_SUPPORTED (this node takes no part in networks), ENGINE_MISSING, ENGINE_FAILED.
    */
   ensureNetwork(id: NetworkId): Promise<void>;
+  /**
+   * Sends an image of this host's engine to others. Resolves within some seconds, also while it goes on: call it
+   * again then. Errors: GamError NOT_FOUND, NOT_SUPPORTED, ENGINE_MISSING.
+   */
+  pushImage(image: string, nodes: readonly NodeId[]): Promise<ImagePush>;
+  /** Resolves to what these hosts have deleted, or would delete without `apply`. */
+  pruneImages(
+    nodes: readonly NodeId[],
+    wish: { readonly all: boolean; readonly apply: boolean },
+  ): Promise<PruneRow[]>;
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

@@ -38,7 +38,7 @@ import {
   type Usage,
   type View,
 } from "@gam/state";
-import type { GamStatus, RecoverReport } from "@gam/state/answers";
+import type { GamStatus, ImagePush, PruneRow, RecoverReport } from "@gam/state/answers";
 import { aNode, aSealingKey, aTask, aToken } from "@gam/state/testing";
 import type {
   ClusterDoor,
@@ -209,6 +209,17 @@ export class FakeDoor implements ClusterDoor {
       worker: `gam-1-w-${Worker?.PublicKey ?? ""}`,
       manager: `gam-1-m-${Manager?.PublicKey ?? ""}`,
     };
+  }
+
+  async pushImage(image: string, nodes: readonly NodeId[]): Promise<ImagePush> {
+    const state = image === "slow:1" ? "going" : "done";
+    const hosts = nodes.map((node) => ({ host: node, state, bytes: 5, reason: "" }) as const);
+    return { id: `id of ${image}`, hosts };
+  }
+
+  async pruneImages(nodes: readonly NodeId[], wish: object): Promise<PruneRow[]> {
+    const problem = JSON.stringify(wish);
+    return nodes.map((host) => ({ host, images: [], cacheBytes: 3, problem }));
   }
 
   usage(): ReadonlyMap<NodeId, Usage> {

@@ -4,6 +4,16 @@
  * An entry point of its own, so that the gam command does not load the checks of the whole state.
  */
 export { checkDoctorReport, type DoctorCheck, type DoctorReport } from "./doctor.ts";
+export {
+  checkImageList,
+  checkImagePrune,
+  checkImagePush,
+  checkPruneRow,
+  type ImageList,
+  type ImagePush,
+  type PruneRow,
+  type PushRow,
+} from "./images.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {
   checkStatus,

@@ -6,7 +6,7 @@
  * pulled it from there, else to the image's id. A pin outlives a dead registry: the same tag keeps it unless a host
  * has the tag on another image. So a deploy without a change touches no task, and a rebuilt image rolls.
  */
-import { imageNames, pinnedDigest } from "../objects/image-names.ts";
+import { imageNames, pinnedDigest } from "./image-names.ts";
 
 /** An image that a host's engine has. */
 export interface HeldImage {

@@ -6,10 +6,10 @@
  */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { blackOut, runs } from "./clusters/blackout.ts";
-import { type Host, type Lab, LabError } from "./clusters/lab.ts";
-import { LabMesh, type TaskRow } from "./clusters/lab-mesh.ts";
-import { engineCall } from "./hosts/engine-call.ts";
+import { blackOut, runs } from "../clusters/blackout.ts";
+import { type Host, type Lab, LabError } from "../clusters/lab.ts";
+import { LabMesh, type TaskRow } from "../clusters/lab-mesh.ts";
+import { engineCall } from "../hosts/engine-call.ts";
 import { type Narrator, seconds } from "./narrator.ts";
 
 const stack = "demo";
