@@ -1,25 +1,35 @@
 import { type IncomingMessage, request } from "node:http";
 import { jsonOr } from "@gam/core";
-import { fieldsOf } from "../request/fields.ts";
+import { type Fields, fieldsOf } from "../request/fields.ts";
 import type { CallTarget } from "./call-target.ts";
 
 const headers = ["Host", "docker", "Connection", "close"];
 
+export interface Sent {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly body?: Fields | undefined;
+}
+
 /**
- * Resolves to the answer to a GET, as soon as it begins. Errors: those of CallTarget.missing(), also when `signal`
+ * Resolves to the answer to a GET, or what `sent` says, as soon as it begins. Errors: those of CallTarget.missing(), also when `signal`
  * aborts. After that the stream itself reports errors.
  */
 export async function openStream(
   target: CallTarget,
   url: string,
   signal: AbortSignal,
+  { method, body }: Sent = { method: "GET" },
 ): Promise<IncomingMessage> {
   const path = await target.pathOf(url);
+  const text = body === undefined ? "" : JSON.stringify(body);
+  const length = Buffer.byteLength(text);
+  const about = length > 0 ? ["Content-Type", "application/json"] : [];
+  const more = method === "GET" ? [] : [...about, "Content-Length", `${length}`];
   return await new Promise((settle, fail) => {
-    const call = request({ ...target.options("GET", path, headers), signal });
+    const call = request({ ...target.options(method, path, [...headers, ...more]), signal });
     call.on("response", settle);
     call.on("error", (thrown) => fail(target.missing(thrown)));
-    call.end();
+    call.end(text);
   });
 }
 

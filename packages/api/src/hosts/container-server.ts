@@ -1,8 +1,8 @@
 /**
- * Container server: what other hosts may ask of this host's containers.
+ * Container server: what other hosts may ask of this host's containers and volumes.
  *
  * Each stream of the mesh is one connection of HTTP/1.1. Decides, call by call, whether it is in the table of
- * container-call.ts, and passes it to the engine. Does not decide which peers may connect: the agent does, before
+ * container-call.ts or volume-call.ts, and passes it to the engine. Does not decide which peers may connect: the agent does, before
  * accept().
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -12,6 +12,7 @@ import { mayUpgrade } from "../engine/engine-path.ts";
 import { forward, ignoreUpgrade, passUpgrade, refuseCall } from "../engine/engine-proxy.ts";
 import { ApiError } from "../request/api-error.ts";
 import { forOtherHosts } from "./container-call.ts";
+import { isVolumeCall } from "./volume-call.ts";
 
 export class ContainerServer {
   readonly #engine: Engine;
@@ -48,9 +49,11 @@ export class ContainerServer {
 
   #pass(call: IncomingMessage, answer: ServerResponse): void {
     answer.on("error", () => undefined);
-    const url = forOtherHosts(call.method, call.url);
+    const url = isVolumeCall(call.method, call.url)
+      ? call.url
+      : forOtherHosts(call.method, call.url);
     if (url !== undefined) return void forward({ call, answer, target: this.#engine }, { url });
-    const found = `"${call.method} ${call.url}" is not about containers`;
+    const found = `"${call.method} ${call.url}" is not about containers or volumes`;
     refuseCall(answer, new ApiError(403, `Cannot pass a call of another host: ${found}`));
   }
 }

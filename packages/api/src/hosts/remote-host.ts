@@ -10,11 +10,14 @@ import type { Node } from "@gam/state";
 import { hostnameOf } from "../answers/node-answer.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import type { CallTarget, SmallAnswer } from "../engine/call-target.ts";
-import { openStream, textOfAnswer } from "../engine/open-stream.ts";
+import { openStream, type Sent, textOfAnswer } from "../engine/open-stream.ts";
+import type { Fields } from "../request/fields.ts";
 
 const answerBytesMax = 64 * 1024 * 1024;
 /** As long as an agent waits for its own engine. */
 const askMsMax = 10_000;
+/** As long as an agent waits for its own engine to change something. */
+const orderMsMax = 120_000;
 
 export class RemoteHost implements CallTarget {
   readonly id: Node["ID"];
@@ -60,9 +63,18 @@ export class RemoteHost implements CallTarget {
 
   /** Sends a small read request. Errors: GamError UNREACHABLE, also without an answer in time. */
   async ask(url: string, limitMs = askMsMax): Promise<SmallAnswer> {
+    return await this.#send(url, limitMs, { method: "GET" });
+  }
+
+  /** Sends a request that may change something. Errors: as ask(). */
+  async order(method: Sent["method"], url: string, body?: Fields): Promise<SmallAnswer> {
+    return await this.#send(url, method === "GET" ? askMsMax : orderMsMax, { method, body });
+  }
+
+  async #send(url: string, limitMs: number, sent: Sent): Promise<SmallAnswer> {
     const signal = AbortSignal.timeout(limitMs);
     try {
-      const response = await openStream(this, url, signal);
+      const response = await openStream(this, url, signal, sent);
       const text = await textOfAnswer(response, answerBytesMax);
       return { status: response.statusCode ?? 0, body: jsonOr(text, text) };
     } catch (thrown) {

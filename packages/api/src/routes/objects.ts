@@ -5,6 +5,7 @@
  */
 import type { TableName } from "@gam/state";
 import type { FastifyInstance } from "fastify";
+import { volumeRoutes } from "../hosts/volume-routes.ts";
 import { configRoutes, secretRoutes } from "./content-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
 import { nodeRoutes } from "./node-routes.ts";
@@ -12,7 +13,6 @@ import type { RouteContext } from "./route-context.ts";
 import { serviceRoutes } from "./service-routes.ts";
 import { swarmRoutes } from "./swarm-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
-import { volumeRoutes } from "./volume-routes.ts";
 
 interface ApiObject {
   readonly routes: (app: FastifyInstance, context: RouteContext) => void;
