@@ -68,11 +68,13 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [
     "objects",
+    "objects/volumes",
     "labels",
     "log",
     "specs",
     "derived",
     "images",
+    "derived/volumes",
     "checks",
     "changes",
     "store",

@@ -1,12 +1,12 @@
 /** Volume change: the effect of changes on the records of volumes, and why a change is refused. */
 import type { NodeId } from "@gam/core";
-import { bindingVolumes, homesFor, homesWith, volumeUser } from "../derived/volume-need.ts";
+import { bindingVolumes, homesFor, homesWith, volumeUser } from "../derived/volumes/volume-need.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { Event, View } from "../log/view.ts";
 import type { Node } from "../objects/node.ts";
 import type { Task } from "../objects/task.ts";
-import type { VolumeRecord } from "../objects/volume.ts";
+import type { VolumeRecord } from "../objects/volumes/volume.ts";
 
 type Change = ChangeOf<"volume">;
 

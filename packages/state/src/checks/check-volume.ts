@@ -6,7 +6,7 @@ import {
   type VolumeRecord,
   volumeNameForm,
   volumeUsersMax,
-} from "../objects/volume.ts";
+} from "../objects/volumes/volume.ts";
 import { keeping, someList } from "./check-parts.ts";
 import { aHostname, anIndex, aTime } from "./field-checks.ts";
 

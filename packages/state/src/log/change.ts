@@ -41,7 +41,7 @@ import type {
 import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
-import type { VolumeRecord } from "../objects/volume.ts";
+import type { VolumeRecord } from "../objects/volumes/volume.ts";
 
 /**
  * The replicated objects by table name. To add a kind of object, begin here; the compiler names the other

@@ -6,7 +6,7 @@
  * the data. A volume that no task has used has no record.
  */
 import type { NodeId, VolumeName } from "@gam/core";
-import type { Meta } from "./meta.ts";
+import type { Meta } from "../meta.ts";
 
 /** A node that has data of the volume. */
 export interface VolumeHome {

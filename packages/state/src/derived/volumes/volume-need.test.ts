@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, TaskId, VolumeName } from "@gam/core";
 import fc from "fast-check";
-import type { Change } from "../log/change.ts";
-import type { Mount, ServiceMode } from "../objects/service.ts";
-import type { VolumeHome } from "../objects/volume.ts";
-import { aNode, aService, aTask, type TaskWish, TestLog } from "../testing/index.ts";
+import type { Change } from "../../log/change.ts";
+import type { Mount, ServiceMode } from "../../objects/service.ts";
+import type { VolumeHome } from "../../objects/volumes/volume.ts";
+import { aNode, aService, aTask, type TaskWish, TestLog } from "../../testing/index.ts";
 import { bindingVolumes, homesFor, homesWith } from "./volume-need.ts";
 
 const mount = (Source: string, more: Partial<Mount> = {}): Mount => ({

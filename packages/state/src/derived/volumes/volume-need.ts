@@ -12,18 +12,18 @@
  * two plans cannot give one volume two homes.
  */
 import type { NodeId, VolumeName } from "@gam/core";
-import { readLabel } from "../labels/label-rule.ts";
-import { volumeLossLabel } from "../labels/volume-labels.ts";
-import type { View } from "../log/view.ts";
-import type { Mount, Service } from "../objects/service.ts";
-import { slotName, type Task } from "../objects/task.ts";
+import { readLabel } from "../../labels/label-rule.ts";
+import { volumeLossLabel } from "../../labels/volume-labels.ts";
+import type { View } from "../../log/view.ts";
+import type { Mount, Service } from "../../objects/service.ts";
+import { slotName, type Task } from "../../objects/task.ts";
 import {
   type VolumeHome,
   type VolumeRecord,
   volumeNameForm,
   volumeUsersMax,
-} from "../objects/volume.ts";
-import { expandTemplate, type TemplateContext } from "./expand-template.ts";
+} from "../../objects/volumes/volume.ts";
+import { expandTemplate, type TemplateContext } from "../expand-template.ts";
 
 /** File systems whose data is not on the node, or that keep none. */
 const elsewhere = /^(nfs|cifs|smb|ceph|gluster|9p|afs|fuse\.|tmpfs|ramfs)/;
