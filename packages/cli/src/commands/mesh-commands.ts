@@ -126,5 +126,5 @@ export async function status(
     return;
   }
   const paint = createColors(io.isTerminal);
-  for (const line of statusView(checkStatus(answer, "status"), paint, Date.now())) io.print(line);
+  for (const line of statusView(checkStatus(answer, "status"), paint, io.nowMs())) io.print(line);
 }
