@@ -45,14 +45,19 @@ const tasks = fc.record({
   ),
   templateVersion: fc.constantFrom(1, 2),
   restart: fc.boolean(),
+  run: fc.integer({ min: 0, max: 2 }),
 });
 const worlds = fc.record({
   mode: fc.constantFrom(...modes),
   updated: fc.boolean(),
+  cron: fc.constantFrom("", "", "* * * * *", "*/9 * * * * *"),
+  concurrency: fc.constantFrom("forbid", "allow", "replace"),
   order: fc.constantFrom<("stop-first" | "start-first")[]>("stop-first", "start-first"),
   parallelism: fc.integer({ min: 0, max: 2 }),
   condition: fc.constantFrom<("none" | "on-failure" | "any")[]>("none", "on-failure", "any"),
   attemptsMax: fc.integer({ min: 0, max: 2 }),
+  /** Of a job, begun by hand. */
+  runs: fc.integer({ min: 0, max: 2 }),
   nodes: fc.tuple(nodes, nodes, nodes),
   tasks: fc.array(tasks, { maxLength: 12 }),
   nowS: fc.constantFrom(1, 10, 100),
@@ -64,7 +69,10 @@ function logOf(world: World): TestLog {
   const { spec } = aService("web", {
     mode: world.mode,
     template: { RestartPolicy: { Condition: world.condition, MaxAttempts: world.attemptsMax } },
-    spec: { UpdateConfig: { Order: world.order, Parallelism: world.parallelism } },
+    spec: {
+      UpdateConfig: { Order: world.order, Parallelism: world.parallelism },
+      Labels: { "gam.cron": world.cron, "gam.cron.concurrency": world.concurrency },
+    },
   });
   const made = { ...aService("web"), spec };
   log.write(
@@ -79,17 +87,19 @@ function logOf(world: World): TestLog {
     const next = { ...spec, TaskTemplate: { ...spec.TaskTemplate, ContainerSpec } };
     log.write({ kind: "updateService", id: web, spec: next, basedOn: 1 });
   }
+  for (let runs = 0; runs < world.runs; runs += 1) log.write({ kind: "runJob", id: web });
   const perNode = world.mode.Global !== undefined || world.mode.GlobalJob !== undefined;
   for (const [
     n,
-    { slot, node, state, desired, templateVersion, restart },
+    { slot, node, state, desired, templateVersion, restart, run },
   ] of world.tasks.entries()) {
     if (perNode && node === undefined) continue;
     const place = { ...(!perNode && { slot }), ...(node !== undefined && { node }) };
     const template = { ContainerSpec: { Image: `tiny:${templateVersion}` } };
     const wish = { ...place, desired, template, extra: { templateVersion, restart } };
     const task = aTask("web", `t${n}`, { ...wish, state: node === undefined ? "pending" : state });
-    log.write({ kind: "createTask", task });
+    const JobIteration = run === 0 ? {} : { Index: run };
+    log.write({ kind: "createTask", task: { ...task, JobIteration } });
   }
   for (const [n, { removed }] of world.nodes.entries()) {
     const [id] = log.store.nodes().filter(({ ID }) => ID === names[n]);

@@ -24,6 +24,7 @@ import {
   type Trust,
   type View,
 } from "@gam/state";
+import { Alarms } from "./alarms.ts";
 import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
 import { type PeerHealth, planNodes } from "./nodes.ts";
@@ -60,6 +61,8 @@ export class Orchestrator {
   readonly #dirtyNodes = new Set<NodeId>();
   #allDirty = false;
   #contentsDirty = false;
+  /** When schedules need another look. Cheap while nothing is due. */
+  readonly #alarms = new Alarms();
 
   constructor(mint: Mint, faults: PlanFaults = noPlanFaults) {
     this.#mint = mint;
@@ -109,6 +112,7 @@ export class Orchestrator {
     const { nowMs, verdicts, trust, changesMax = plannedMax, guard = noGuard } = facts;
     const judged = planNodes(view, { verdicts, nowMs, guard });
     if (judged.length > 0) return judged;
+    for (const id of this.#alarms.due(nowMs)) this.#dirty.add(id);
     this.#spread(view);
     const services = [...this.#dirty]
       .map((id) => view.service(id))
@@ -122,7 +126,8 @@ export class Orchestrator {
         continue;
       }
       const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax, trust });
-      const { steps, waiting } = guarded(guard, id, look, later);
+      const { steps, waiting, againAtMs } = guarded(guard, id, look, later);
+      this.#alarms.set(id, againAtMs);
       for (const step of steps) {
         if (changes.length >= changesMax) break;
         changes.push(...step);

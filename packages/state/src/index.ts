@@ -1,4 +1,5 @@
 export { replicasOf } from "./changes/autoscale-change.ts";
+export { activeRuns, activeRunsMax } from "./changes/cron-change.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
 export { keysInUse, newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { takenPort } from "./changes/service-refusal.ts";
@@ -59,6 +60,12 @@ export {
   type AutoscaleWish,
   autoscaleOf,
 } from "./labels/autoscale-labels.ts";
+export {
+  type CronRules,
+  cronRules,
+  isSuspended,
+  restartPolicyOf,
+} from "./labels/cron-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
@@ -138,6 +145,8 @@ export { matchesPlatform } from "./objects/platform.ts";
 export type { Secret } from "./objects/secret.ts";
 export type {
   ContainerSpec,
+  CronMiss,
+  CronRun,
   Endpoint,
   EndpointSpec,
   FileTarget,

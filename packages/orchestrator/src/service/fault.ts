@@ -16,7 +16,11 @@ export type PlanFault =
   /** What crashes is restarted after the same delay each time. */
   | "crashes-forgotten"
   /** Tasks start whatever their service waits for. */
-  | "order-forgotten";
+  | "order-forgotten"
+  /** A due time of a job is not noted as handled when its run begins. */
+  | "due-twice"
+  /** What was due while there was no leader is neither run nor noted. */
+  | "missed-forgotten";
 
 export type PlanFaults = ReadonlySet<PlanFault>;
 export const noPlanFaults: PlanFaults = new Set();

@@ -1,10 +1,10 @@
 /**
- * Job: which tasks a job still has to run.
+ * Job: which tasks one run of a job still has to run.
  *
  * A replicated job has places numbered from 0; each has to complete once, and only a few run at a time. A
- * global job has one place on each node that suits it. A change of the template starts a new run of the job
- * and stops the tasks of the run before; those that have ended stay as history. A place whose task failed and may not be restarted is not
- * tried again. Does not decide what happens inside a place (task-slot.ts).
+ * global job has one place on each node that suits it. A place whose task failed and may not be restarted is not
+ * tried again. Does not decide what happens inside a place (task-slot.ts), nor which run it is: a job runs anew when
+ * its template changes, a job with a schedule when it is due (cron.ts).
  */
 import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { planGlobal } from "./global.ts";
@@ -18,14 +18,36 @@ export interface JobPlan {
   readonly waiting: boolean;
 }
 
-/** Shape: `tasks` are the service's tasks whose removal is not planned. */
+export interface RunPlan extends JobPlan {
+  /** Whether nothing is left to do: every place is done, or has failed for good. */
+  readonly end?: "complete" | "failed";
+}
+
+/**
+ * Plans the newest run, and stops the tasks of earlier ones. Those that have ended stay as history.
+ * Shape: `tasks` are the service's tasks whose removal is not planned.
+ */
 export function planJob(situation: Situation, tasks: readonly Task[]): JobPlan {
-  const { service, view, iteration } = situation;
-  const ofRun = Map.groupBy(tasks, (task) => runOf(task) === iteration);
-  const own = ofRun.get(true) ?? [];
-  const before = (ofRun.get(false) ?? [])
-    .filter(({ Status }) => !isTerminal(Status.State))
+  const { iteration } = situation;
+  const own = tasks.filter((task) => runOf(task) === iteration);
+  const { steps, waiting } = planRun(situation, own);
+  return { steps: [...dismissed(situation, tasks, (run) => run !== iteration), ...steps], waiting };
+}
+
+/** Returns: steps that end what still runs of the chosen runs. */
+export function dismissed(
+  { view }: Situation,
+  tasks: readonly Task[],
+  ends: (run: number) => boolean,
+): readonly (readonly PlannedChange[])[] {
+  return tasks
+    .filter((task) => ends(runOf(task)) && !isTerminal(task.Status.State))
     .map((task) => [dismiss(view, task)]);
+}
+
+/** Shape: `own` are the tasks of this run. */
+export function planRun(situation: Situation, own: readonly Task[]): RunPlan {
+  const { service } = situation;
   const job = service.Spec.Mode.ReplicatedJob;
   const global = job === undefined ? planGlobal(situation, own) : undefined;
   const [done = [], open = []] = [true, false].map((wanted) =>
@@ -33,16 +55,19 @@ export function planJob(situation: Situation, tasks: readonly Task[]): JobPlan {
   );
   const plans = open.map((taskSlot) => planTaskSlot(situation, taskSlot));
   const steps = [
-    ...before,
     ...(global?.steps ?? []),
     ...done.map(endTheRest),
     ...plans.map(({ changes }) => changes),
   ];
+  const active = plans.filter(
+    ({ current, outdated, changes }) =>
+      current !== undefined ||
+      outdated !== undefined ||
+      changes.some(({ kind }) => kind === "createTask"),
+  );
+  let isOpen = active.length > 0 || (global?.steps.length ?? 0) > 0;
+  let missing = open.length;
   if (job !== undefined) {
-    const active = plans.filter(
-      ({ current, changes }) =>
-        current !== undefined || changes.some(({ kind }) => kind === "createTask"),
-    );
     const concurrentMax = job.MaxConcurrent ?? 1;
     const taken = new Set(own.map(({ Slot }) => Slot));
     const total = job.TotalCompletions ?? concurrentMax;
@@ -52,12 +77,16 @@ export function planJob(situation: Situation, tasks: readonly Task[]): JobPlan {
       steps.push([createTask(situation, { slot })]);
       made += 1;
     }
+    isOpen ||= places > 0;
+    missing = total - done.length;
   }
-  return { steps, waiting: plans.some(({ waiting }) => waiting) };
+  const waiting = plans.some((one) => one.waiting);
+  if (isOpen) return { steps, waiting };
+  return { steps, waiting, end: missing > 0 || done.length === 0 ? "failed" : "complete" };
 }
 
-function placesOf(tasks: readonly Task[]): TaskSlot[] {
-  return [...Map.groupBy(tasks, ({ Slot = 0 }) => Slot)]
+function placesOf(own: readonly Task[]): TaskSlot[] {
+  return [...Map.groupBy(own, ({ Slot = 0 }) => Slot)]
     .sort(([a], [b]) => a - b)
     .map(([slot, tasks]) => ({ key: String(slot), slot, tasks }));
 }

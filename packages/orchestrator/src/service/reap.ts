@@ -10,7 +10,9 @@ import {
   compareStates,
   isTerminal,
   isWanted,
+  type NewTask,
   type PlannedChange,
+  restartPolicyOf,
   slotName,
   type Task,
   type View,
@@ -69,15 +71,16 @@ export function reapTasks(
     if (task.DesiredState !== "remove") kept.push(task);
     else if (isRemovable(view, task)) changes.push({ kind: "removeTask", id: task.ID });
   }
-  const { MaxAttempts = 0 } = service.Spec.TaskTemplate.RestartPolicy ?? {};
+  const { MaxAttempts = 0 } = restartPolicyOf(service.Spec) ?? {};
   const limit =
     MaxAttempts > 0
       ? MaxAttempts + 1
       : (view.cluster?.Spec.Orchestration.TaskHistoryRetentionLimit ?? historyDefault);
   const coming = new Set<string>();
-  for (const one of planned) if (one.kind === "createTask") coming.add(slotName(one.task));
+  const placeOf = placesOf(situation);
+  for (const one of planned) if (one.kind === "createTask") coming.add(placeOf(one.task));
   const reaped = new Set<Task>();
-  const places = Map.groupBy(kept, slotName);
+  const places = Map.groupBy(kept, placeOf);
   for (const [name, place] of places) {
     const room = coming.has(name) ? limit - 1 : limit;
     const isPast = (task: Task): boolean => !isWanted(task) || isOfEarlierRun(situation, task);
@@ -86,11 +89,20 @@ export function reapTasks(
     for (const task of tooOld(view, past, { wanted, limit: limit < 0 ? place.length : room }))
       reaped.add(task);
   }
+  const runs = service.Gam.cron && new Set(service.Gam.cron.runs.map(({ iteration }) => iteration));
   for (const task of kept) {
+    const isOfKeptRun = runs === undefined || runs.has(runOf(task));
+    if (!isOfKeptRun && isTerminal(task.Status.State)) reaped.add(task);
     if (reaped.has(task)) changes.push({ kind: "removeTask", id: task.ID });
     else if (isOrphan(view, task)) changes.push(orphaned(task, nowMs));
   }
   return changes;
+}
+
+/** Returns: the name of a task's place. The runs of a job with a schedule have their own. */
+function placesOf({ service }: Situation): (task: Task | NewTask) => string {
+  if (service.Gam.cron === undefined) return slotName;
+  return (task) => `${task.JobIteration?.Index ?? 0}/${slotName(task)}`;
 }
 
 /** The completed tasks of a job stay wanted until the job runs again. */

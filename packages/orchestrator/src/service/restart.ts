@@ -11,6 +11,7 @@ import {
   failedOn,
   isTerminal,
   restartDelayMs,
+  restartPolicyOf,
   type Task,
 } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
@@ -43,7 +44,7 @@ export function successorDelayMs(
     ({ Gam }) => Gam.restart && Gam.templateVersion === service.Gam.templateVersion,
   );
   const endMs = Date.parse(ended.Status.Timestamp);
-  return restartDelayMs(service.Spec.TaskTemplate.RestartPolicy, {
+  return restartDelayMs(restartPolicyOf(service.Spec), {
     hasFailed: ended.Status.State !== "complete",
     isJob: situation.isJob,
     restartsMsAgo: restarts.map(({ CreatedAt }) => endMs - Date.parse(CreatedAt)),

@@ -5,6 +5,7 @@
  * getting its new one.
  */
 import type { PlannedChange, Service, Task, View } from "@gam/state";
+import { planCron } from "./cron.ts";
 import { planGlobal } from "./global.ts";
 import { planJob } from "./job.ts";
 import { reapTasks } from "./reap.ts";
@@ -17,17 +18,23 @@ export interface ServicePlan {
   readonly steps: readonly (readonly PlannedChange[])[];
   /** Something waits for a time, so the service needs another plan without an event. */
   readonly waiting: boolean;
+  /** When a schedule needs another plan without an event. Absent for never. */
+  readonly againAtMs?: number | undefined;
 }
 
 export function planService(view: View, service: Service, parts: SituationParts): ServicePlan {
   const situation = new Situation(view, service, parts);
   const tasks = view.tasksOf(service.ID).filter((task) => task.DesiredState !== "remove");
-  const { steps: filled, waiting } = situation.isJob
-    ? planJob(situation, tasks)
-    : planReplicas(situation, tasks);
+  const plan = planOf(situation, tasks);
+  const { steps: filled, waiting, againAtMs } = plan;
   const reaped = reapTasks(situation, view.tasksOf(service.ID), filled.flat());
   const steps = [...filled, ...reaped.map((change) => [change])].filter(({ length }) => length > 0);
-  return { steps, waiting };
+  return { steps, waiting, againAtMs };
+}
+
+function planOf(situation: Situation, tasks: readonly Task[]): ServicePlan {
+  if (situation.service.Gam.cron !== undefined) return planCron(situation, tasks);
+  return situation.isJob ? planJob(situation, tasks) : planReplicas(situation, tasks);
 }
 
 /** For a service that is no job. */

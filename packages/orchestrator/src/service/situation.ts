@@ -43,6 +43,8 @@ export interface SituationParts {
   readonly changesMax: number;
   /** Absent: all that the state says of tasks is true. */
   readonly trust?: Trust | undefined;
+  /** The run of a job to plan for. Absent: the newest one. */
+  readonly run?: number | undefined;
 }
 
 export class Situation {
@@ -53,20 +55,20 @@ export class Situation {
   readonly faults: PlanFaults;
   /** The versions of secrets and configs that new tasks get. */
   readonly contents: ContentVersions;
-  readonly #changesMax: number;
+  readonly #parts: SituationParts;
   readonly #trust: Trust;
   #waits: { readonly why: string | undefined } | undefined;
   readonly #upToDate: UpToDate;
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
 
   constructor(view: View, service: Service, parts: SituationParts) {
-    const { nowMs, mint, faults, changesMax, trust = () => true } = parts;
+    const { nowMs, mint, faults, trust = () => true } = parts;
     this.view = view;
     this.service = service;
     this.nowMs = nowMs;
     this.mint = mint;
     this.faults = faults;
-    this.#changesMax = changesMax;
+    this.#parts = parts;
     this.#trust = trust;
     const isForgotten = faults.has("content-forgotten");
     this.contents = isForgotten ? {} : currentContents(view, service.Spec.TaskTemplate);
@@ -78,7 +80,7 @@ export class Situation {
    * each place takes a few changes. The next plan takes the rest.
    */
   get waveMax(): number {
-    return Math.max(1, Math.floor(this.#changesMax / 4));
+    return Math.max(1, Math.floor(this.#parts.changesMax / 4));
   }
 
   /** The spec of new tasks. */
@@ -120,9 +122,14 @@ export class Situation {
     return updateWaitsFor(this.view, this.service.Spec, this.#trust);
   }
 
-  /** The number of a job's present run; 0 for other services. */
+  /** The number of the job's run that is planned for; 0 for other services. */
   get iteration(): number {
-    return this.service.JobStatus?.JobIteration.Index ?? 0;
+    return this.#parts.run ?? this.service.JobStatus?.JobIteration.Index ?? 0;
+  }
+
+  /** Returns: the same facts for another run of the job. */
+  ofRun(run: number): Situation {
+    return new Situation(this.view, this.service, { ...this.#parts, run });
   }
 
   /** Whether the task is as the service wants it, so that an update leaves it alone. */

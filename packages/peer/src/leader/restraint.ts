@@ -169,8 +169,8 @@ export function objectOf(change: LeadersChange): string {
 function wordsOf(change: LeadersChange): string {
   switch (change.kind) {
     case "createTask": {
-      const { Slot, NodeID, Gam } = change.task;
-      return `createTask ${Slot} ${NodeID} ${Gam.templateVersion}`;
+      const { Slot, NodeID, JobIteration, Gam } = change.task;
+      return `createTask ${Slot} ${NodeID} ${JobIteration?.Index} ${Gam.templateVersion}`;
     }
     case "assignTask":
     case "explainTask":

@@ -402,6 +402,25 @@ const makers: readonly Make[] = [
       updated: ["1"],
     };
   },
+  (around) => ({ kind: "runJob", id: service(around).ID }),
+  (around) => {
+    const { ID: id, Version, Gam } = service(around);
+    const { nowMs } = around;
+    const missed = [{ fromMs: nowMs, untilMs: nowMs, count: 1, reason: "late" }];
+    return {
+      kind: "handleDue",
+      id,
+      basedOn: Version.Index,
+      sinceMs: Gam.cron?.handledMs,
+      handledMs: nowMs,
+      missed,
+      startMs: nowMs,
+    };
+  },
+  (around) => {
+    const end = { result: "failed", atMs: around.nowMs, reason: "no" } as const;
+    return { kind: "endRun", id: service(around).ID, iteration: 1, end };
+  },
   (around) => {
     const { ID: id, Version } = service(around);
     return { kind: "rollbackService", id, basedOn: Version.Index, message: "back" };

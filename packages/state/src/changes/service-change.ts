@@ -9,6 +9,7 @@ import type { ContentVersions, Sealed } from "../objects/content.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
 import { scaled, startOf } from "./autoscale-change.ts";
 import { earlierFor, returned, returnsOf } from "./content-roll.ts";
+import { cronFor, dueHandled, runEnded, withRun } from "./cron-change.ts";
 import { isNewestKey } from "./sealing-keys.ts";
 import { takenPort } from "./service-refusal.ts";
 
@@ -54,6 +55,12 @@ export function serviceAfter(
     }
     case "scaleService":
       return scaled(service, change, on);
+    case "runJob":
+      return withRun(service, { dueMs: on.atMs, by: "hand" }, on);
+    case "handleDue":
+      return dueHandled(service, change, on);
+    case "endRun":
+      return runEnded(service, change, on);
     case "resealCredentials":
       return resealed(service, change, on);
     case "setEndpoint":
@@ -75,6 +82,7 @@ function made(
 ): Service {
   const templateVersion = on.index;
   const { autoscale, ...start } = startOf(spec, { isWish: true }, on);
+  const cron = cronFor(spec, undefined);
   return {
     ...born(on),
     ID: id,
@@ -85,6 +93,7 @@ function made(
       ...(registryAuth && { registryAuth }),
       ...{ earlier: {}, templateVersion, waveAtMs: 0, updated: [] },
       ...(autoscale && { autoscale }),
+      ...(cron && { cron }),
     },
   };
 }
@@ -170,14 +179,15 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
   const changed = returns || !sameTemplate(service.Spec, spec);
   const isWish = rollback === undefined;
   const { autoscale, ...start } = startOf(spec, { service, isWish }, on);
-  return {
+  const cron = cronFor(spec, service);
+  const next: Service = {
     ...rest,
     ...moved(on),
     ...(rollback !== undefined && {
       UpdateStatus: { State: "rollback_started", StartedAt: on.at, Message: rollback },
     }),
     ...(previous && { PreviousSpec: previous }),
-    ...(changed && jobStatus(spec, service, on.at)),
+    ...(changed && cron === undefined && jobStatus(spec, service, on.at)),
     Spec: start.spec,
     Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
     Gam: {
@@ -188,8 +198,16 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
       waveAtMs: 0,
       updated: [],
       ...(autoscale && { autoscale }),
+      ...(cron && { cron }),
     },
   };
+  // A job with a schedule does not run because it was updated, unless the client forces it.
+  const isForced = isWish && forcesOf(spec) > forcesOf(service.Spec);
+  return cron && isForced ? withRun(next, { dueMs: on.atMs, by: "hand" }, on) : next;
+}
+
+function forcesOf({ TaskTemplate }: ServiceSpec): number {
+  return TaskTemplate.ForceUpdate ?? 0;
 }
 
 function jobStatus(

@@ -11,6 +11,7 @@ import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
 import type { PortConfig, Service, ServiceSpec } from "../objects/service.ts";
 import { foreignSeal, lostContent } from "./content-change.ts";
+import { runRefusal } from "./cron-change.ts";
 import { lostNetwork } from "./network-refusal.ts";
 import { missing, stale, takenId } from "./refusal.ts";
 
@@ -35,6 +36,13 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
       );
     case "removeService":
       return missing(view.service(change.id), `service ${change.id}`);
+    case "runJob":
+      return (
+        missing(view.service(change.id), `service ${change.id}`) ??
+        runRefusal(view.service(change.id))
+      );
+    case "handleDue":
+    case "endRun":
     case "progressUpdate":
     case "rollbackService":
     case "scaleService":

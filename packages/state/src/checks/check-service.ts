@@ -2,7 +2,7 @@
 import { type Check, check, type ServiceId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import { adviceMax, decisionsMax } from "../objects/autoscale.ts";
-import type { Service, UpdateStatus } from "../objects/service.ts";
+import type { CronEnd, CronMiss, CronState, Service, UpdateStatus } from "../objects/service.ts";
 import { checkCredentials } from "./check-content.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
 import { anything, keeping, shortText, someList } from "./check-parts.ts";
@@ -18,7 +18,7 @@ import {
   contentVersions,
 } from "./field-checks.ts";
 
-const { id, list, literal, matching, optional, struct } = check;
+const { boolean, id, list, literal, matching, optional, struct } = check;
 
 /** Maximum of places of one service: its slots, or the nodes of the cluster. */
 const placesMax = 200_000;
@@ -54,6 +54,40 @@ const checkAutoscale = struct({
   advice: optional(checkAdvice),
 });
 
+/** Runs, or notes of missed ones, that a service may have. */
+const cronListMax = 1000;
+/** Notes of missed runs in one change. */
+const missesMax = 16;
+
+const checkMiss = struct({
+  fromMs: aMoment,
+  untilMs: aMoment,
+  count: anIndex,
+  reason: aMessage,
+}) as Check<CronMiss>;
+
+const checkEnd = struct({
+  result: literal("complete", "failed", "replaced"),
+  atMs: aMoment,
+  reason: aMessage,
+}) as Check<CronEnd>;
+
+const checkCron = struct({
+  handledMs: optional(aMoment),
+  wasSuspended: optional(boolean),
+  runs: list(
+    struct({
+      iteration: anIndex,
+      dueMs: aMoment,
+      startedMs: aMoment,
+      by: literal("schedule", "hand"),
+      end: optional(checkEnd),
+    }),
+    cronListMax,
+  ),
+  missed: list(checkMiss, cronListMax),
+}) as Check<CronState>;
+
 export const checkService = struct({
   ID: id<ServiceId>(),
   Version: struct({ Index: anIndex }),
@@ -74,6 +108,7 @@ export const checkService = struct({
     waveAtMs: aMoment,
     updated: checkPlaces,
     autoscale: optional(checkAutoscale),
+    cron: optional(checkCron),
   }),
 }) as Check<Service>;
 
@@ -102,6 +137,16 @@ export const serviceFields: ChangeFields<"service"> = {
     basedOn: anIndex,
   },
   removeService: { id: id<ServiceId>() },
+  runJob: { id: id<ServiceId>() },
+  handleDue: {
+    id: id<ServiceId>(),
+    basedOn: anIndex,
+    sinceMs: optional(aMoment),
+    handledMs: aMoment,
+    missed: list(checkMiss, missesMax),
+    startMs: optional(aMoment),
+  },
+  endRun: { id: id<ServiceId>(), iteration: anIndex, end: checkEnd },
   progressUpdate: {
     id: id<ServiceId>(),
     basedOn: anIndex,

@@ -14,6 +14,8 @@ import { Cron } from "croner";
 export interface CronTime {
   /** Returns: the first due moment after `afterMs`; undefined if there is none before the year 10000. */
   readonly next: (afterMs: number) => number | undefined;
+  /** Returns: the last due moment at or before `untilMs`; undefined if there is none. */
+  readonly last: (untilMs: number) => number | undefined;
 }
 
 const expressionLengthMax = 256;
@@ -56,5 +58,8 @@ export function cronTime(expression: string, zone: string): CronTime {
     mode: "5-or-6-parts",
     fixedTimeRule: "no-wildcard",
   });
-  return { next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() };
+  return {
+    next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime(),
+    last: (untilMs) => cron.previousRuns(1, new Date(untilMs + 1))[0]?.getTime(),
+  };
 }

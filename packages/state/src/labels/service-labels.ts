@@ -7,6 +7,7 @@
 import { nearest } from "@gam/core";
 import type { ServiceSpec } from "../objects/service.ts";
 import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
+import { cronLabels, cronProblem } from "./cron-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
 import { ingressLabel, stickyLabel } from "./steering-labels.ts";
@@ -19,12 +20,14 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   ...autoscaleLabels,
   dependsOnLabel,
   volumeLossLabel,
+  ...cronLabels,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
 const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   autoscaleProblem,
   dependencyProblem,
+  cronProblem,
 ];
 
 const prefix = "gam.";

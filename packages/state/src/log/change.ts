@@ -39,7 +39,14 @@ import type {
   NodeStatus,
 } from "../objects/node.ts";
 import type { Secret, SecretSpec } from "../objects/secret.ts";
-import type { Endpoint, Service, ServiceSpec, UpdateStatus } from "../objects/service.ts";
+import type {
+  CronEnd,
+  CronMiss,
+  Endpoint,
+  Service,
+  ServiceSpec,
+  UpdateStatus,
+} from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
 import type { VolumeRecord } from "../objects/volumes/volume.ts";
 
@@ -138,6 +145,8 @@ export type AskedChange =
       readonly basedOn: number;
     }
   | { readonly kind: "removeService"; readonly id: ServiceId }
+  /** Begins a run of a job now. Refused for a service that is no job, and while an active run forbids another. */
+  | { readonly kind: "runJob"; readonly id: ServiceId }
   /** Seals credentials anew. Void unless they are sealed with the key `from`. */
   | {
       readonly kind: "resealCredentials";
@@ -260,6 +269,28 @@ export type PlannedChange =
       readonly waveAtMs: number;
       readonly updated: readonly string[];
     }
+  /**
+   * Due times of a job were handled: those of `missed` have no run, `startMs` has one. Void when another write has
+   * changed the service since, or when another leader has handled them.
+   */
+  | {
+      readonly kind: "handleDue";
+      readonly id: ServiceId;
+      /** Version of the service. */
+      readonly basedOn: number;
+      /** Up to when due times had been handled, and up to when they are now. */
+      readonly sinceMs?: number | undefined;
+      readonly handledMs: number;
+      readonly missed: readonly CronMiss[];
+      readonly startMs?: number | undefined;
+    }
+  /** Void for a run that has ended, or that is not kept. */
+  | {
+      readonly kind: "endRun";
+      readonly id: ServiceId;
+      readonly iteration: number;
+      readonly end: CronEnd;
+    }
   /** Restores the previous spec because the update failed. Void as progressUpdate is. */
   | {
       readonly kind: "rollbackService";
@@ -353,6 +384,9 @@ export const tableOf = {
   removeService: "service",
   progressUpdate: "service",
   rollbackService: "service",
+  runJob: "service",
+  handleDue: "service",
+  endRun: "service",
   scaleService: "service",
   setEndpoint: "service",
   resealCredentials: "service",
@@ -407,6 +441,8 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "removeTask",
   "progressUpdate",
   "rollbackService",
+  "handleDue",
+  "endRun",
   "scaleService",
   "setEndpoint",
   "allocateNetwork",

@@ -261,6 +261,46 @@ export interface UpdateStatus {
   readonly Message: string;
 }
 
+/** One run of a job with a schedule. */
+export interface CronRun {
+  /** The iteration of the job: its tasks have the same number. */
+  readonly iteration: number;
+  /** When it was due, or asked for by hand. */
+  readonly dueMs: number;
+  readonly startedMs: number;
+  readonly by: "schedule" | "hand";
+  /** Absent while the run is active. */
+  readonly end?: CronEnd;
+}
+
+export interface CronEnd {
+  readonly result: "complete" | "failed" | "replaced";
+  readonly atMs: number;
+  /** "" for a run that completed everywhere. */
+  readonly reason: string;
+}
+
+/** Due times that had no run. */
+export interface CronMiss {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** At least so many: nobody counts thousands. */
+  readonly count: number;
+  readonly reason: string;
+}
+
+/** What the leader remembers of a job with a schedule. */
+export interface CronState {
+  /** Each due time up to here has had its run, or is noted as missed. Absent until a leader has looked. */
+  readonly handledMs?: number;
+  /** It was suspended until now: what was due meanwhile is missed. */
+  readonly wasSuspended?: boolean;
+  /** Active runs and the last ended ones, oldest first. */
+  readonly runs: readonly CronRun[];
+  /** The last ones, oldest first. */
+  readonly missed: readonly CronMiss[];
+}
+
 /** What gam adds to the Engine API's service. Not shown to Docker clients. */
 export interface ServiceExtra {
   /** `X-Registry-Auth` of the client, base64url, sealed, for pulls of this spec's image. Absent: none. */
@@ -284,6 +324,8 @@ export interface ServiceExtra {
   readonly updated: readonly string[];
   /** Present for a service whose number of replicas the cluster chooses. */
   readonly autoscale?: AutoscaleMemory | undefined;
+  /** Present for a job with a schedule. */
+  readonly cron?: CronState;
 }
 
 export interface Service extends Meta {
