@@ -29,6 +29,7 @@ import { withinAnswer } from "./request/old-copy.ts";
 import { attachRoutes } from "./routes/attach-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { gamRoutes } from "./routes/gam-routes.ts";
+import { jobRoutes } from "./routes/job-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
 import { objects } from "./routes/objects.ts";
 import type { RouteContext } from "./routes/route-context.ts";
@@ -175,5 +176,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   eventRoutes(app, context);
   gamRoutes(app, context);
   imageRoutes(app, context);
+  jobRoutes(app, context);
   return app;
 }

@@ -71,6 +71,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addRecoverCommand(program, client, io, unhealthy);
   addStackCommands(program, client, { io, interrupted });
   addImageCommands(program, client, { io, unhealthy });
+  addJobCommands(program, client, { io, unhealthy });
   return program;
 }
 
@@ -286,6 +287,44 @@ function addImageCommands(
     .action(async (hosts, options) => {
       if (!(await (await images()).prune(await client(), io, { hosts, ...options }))) unhealthy();
     });
+}
+
+function addJobCommands(
+  program: Command,
+  client: OpenClient,
+  { io, unhealthy }: { readonly io: CommandIo; readonly unhealthy: () => void },
+): void {
+  const jobs = () => import("./commands/job-commands.ts");
+  const job = program.command("job").description("show jobs and their runs, and run a job now");
+  job
+    .command("ls")
+    .alias("list")
+    .description("show the jobs, when they run next, and how the last run ended")
+    .option("--json", "print JSON, for programs")
+    .action(async (options) => (await jobs()).list(await client(), io, options));
+  job
+    .command("run")
+    .description("begin a run of the job now")
+    .argument("<name>", "name or id of the service")
+    .option("-w, --wait", "wait for its end; exit code 1 when it has failed")
+    .action(async (name, options) => {
+      if (!(await (await jobs()).runNow(await client(), io, { name, ...options }))) unhealthy();
+    });
+  job
+    .command("history")
+    .description("show the kept runs of the job, and the due times that had none")
+    .argument("<name>", "name or id of the service")
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) =>
+      (await jobs()).history(await client(), io, { name, ...options }),
+    );
+  job
+    .command("logs")
+    .description("show what the newest run, or another one, has printed")
+    .argument("<name>", "name or id of the service")
+    .option("--run <number>", 'number of the run, as in "gam job history"')
+    .option("-t, --timestamps", "show the time of each line")
+    .action(async (name, options) => (await jobs()).logs(await client(), io, { name, ...options }));
 }
 
 function yesOrNo(word: string): boolean {

@@ -63,6 +63,7 @@ export {
 export {
   type CronRules,
   cronRules,
+  isJob,
   isSuspended,
   restartPolicyOf,
 } from "./labels/cron-labels.ts";

@@ -16,7 +16,7 @@ interface Ref {
 export function logRoutes(app: FastifyInstance, context: RouteContext): void {
   app.get<Ref>("/services/:ref/logs", async (request, reply) => {
     requireActive(context.door);
-    const options = optionsOf(new Query(request.url), closing(reply));
+    const options = logOptions(new Query(request.url), closing(reply));
     const view = await freshView(context);
     const service = resolve(request.params.ref, view.services(), serviceNaming);
     const belongs = (task: Task): boolean => task.ServiceID === service.ID;
@@ -27,7 +27,7 @@ export function logRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.get<Ref>("/tasks/:ref/logs", async (request, reply) => {
     requireActive(context.door);
-    const options = optionsOf(new Query(request.url), closing(reply));
+    const options = logOptions(new Query(request.url), closing(reply));
     const view = await freshView(context);
     const task = resolve(request.params.ref, view.tasks(), taskNaming);
     const tty = task.Spec.ContainerSpec.TTY ?? false;
@@ -39,7 +39,8 @@ export function logRoutes(app: FastifyInstance, context: RouteContext): void {
   });
 }
 
-function optionsOf(query: Query, signal: AbortSignal): LogsOptions {
+/** Errors: ApiError 500 for a query without a stream, and for a wrong tail: Swarm's code. */
+export function logOptions(query: Query, signal: AbortSignal): LogsOptions {
   const [stdout, stderr] = [query.flag("stdout"), query.flag("stderr")];
   if (!stdout && !stderr) {
     throw new ApiError(500, "Bad parameters: you must choose at least one stream");

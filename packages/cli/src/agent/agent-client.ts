@@ -86,6 +86,33 @@ export class AgentClient {
     });
   }
 
+  /**
+   * Reads a stream, which may take long; `each` gets its pieces in order, with the type of the content.
+   * Errors: UNREACHABLE, and those of an answer that is a refusal.
+   */
+  stream(path: string, each: (piece: Buffer, type: string) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const headers = { host: "gam" };
+      const call = request({ socketPath: this.socket, path, headers }, (response) => {
+        const status = response.statusCode ?? 0;
+        const refused: Buffer[] = [];
+        const type = response.headers["content-type"] ?? "";
+        response.on("data", (piece: Buffer) => {
+          if (status < 400) each(piece, type);
+          else refused.push(piece);
+        });
+        response.on("error", (cause) => reject(this.#unreachable(cause)));
+        response.on("end", () => {
+          const said = Buffer.concat(refused).toString();
+          if (status < 400) resolve();
+          else reject(refusalOf({ status, body: jsonOr(said, said) }));
+        });
+      });
+      call.on("error", (cause) => reject(this.#unreachable(cause)));
+      call.end();
+    });
+  }
+
   /** Returns: whether an agent serves requests at the socket. */
   async answers(): Promise<boolean> {
     try {
@@ -104,8 +131,7 @@ export class AgentClient {
   async insist(sending: Sending): Promise<unknown> {
     const answer = await this.send(sending);
     if (answer.status < 400) return answer.body;
-    const code = answer.status === 404 ? "NOT_FOUND" : "REFUSED";
-    throw new GamError(code, saidBy(answer));
+    throw refusalOf(answer);
   }
 
   #unreachable(cause: unknown): GamError {
@@ -117,6 +143,10 @@ export class AgentClient {
     const message = `Cannot reach agent at ${this.socket}: ${reasonOf(code, cause)}. ${advice}`;
     return new GamError("UNREACHABLE", message, { cause });
   }
+}
+
+function refusalOf(answer: AgentResponse): GamError {
+  return new GamError(answer.status === 404 ? "NOT_FOUND" : "REFUSED", saidBy(answer));
 }
 
 function reasonOf(code: unknown, cause: unknown): string {

@@ -14,6 +14,13 @@ export {
   type PruneRow,
   type PushRow,
 } from "./images.ts";
+export {
+  checkJobHistory,
+  checkJobs,
+  type JobHistory,
+  type JobRun,
+  type JobSummary,
+} from "./jobs.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {
   checkStatus,

@@ -77,6 +77,8 @@ type Labelled = Pick<ServiceSpec, "Labels">;
 
 /** When a service runs, and what becomes of runs that cannot. */
 export interface CronRules {
+  readonly expression: string;
+  readonly timezone: string;
   readonly time: CronTime;
   readonly concurrency: Concurrency;
   readonly deadlineMs: number | undefined;
@@ -86,8 +88,11 @@ export interface CronRules {
 export function cronRules({ Labels }: Labelled): CronRules | undefined {
   const cron = readLabel(expression, Labels);
   if (cron === undefined) return undefined;
+  const zone = readLabel(timezone, Labels) ?? "UTC";
   return {
-    time: cronTime(cron, readLabel(timezone, Labels) ?? "UTC"),
+    expression: cron,
+    timezone: zone,
+    time: cronTime(cron, zone),
     concurrency: readLabel(concurrency, Labels) ?? "forbid",
     deadlineMs: readLabel(deadline, Labels),
   };

@@ -1,0 +1,53 @@
+/**
+ * Log lines: the lines in a stream of logs, in frames (a header of 8 bytes with the stream's number and the length) or
+ * plain, as a terminal's.
+ *
+ * Source: Docker Engine API, ContainerAttach, "Stream format".
+ */
+const headerBytes = 8;
+const stdout = 1;
+
+/** Where the lines go: standard output and the rest. */
+export interface Printer {
+  print(line: string): void;
+  complain(line: string): void;
+}
+
+export class LogLines {
+  readonly #printer: Printer;
+  #held: Buffer = Buffer.alloc(0);
+  readonly #begun = new Map<number, string>();
+
+  constructor(printer: Printer) {
+    this.#printer = printer;
+  }
+
+  /** `type`: the type of the stream's content. */
+  add(piece: Buffer, type: string): void {
+    if (type.includes("raw-stream")) return this.#text(stdout, piece.toString());
+    this.#held = Buffer.concat([this.#held, piece]);
+    while (this.#held.length >= headerBytes) {
+      const end = headerBytes + this.#held.readUInt32BE(4);
+      if (this.#held.length < end) return;
+      this.#text(this.#held[0] ?? stdout, this.#held.subarray(headerBytes, end).toString());
+      this.#held = this.#held.subarray(end);
+    }
+  }
+
+  /** The stream is over: prints lines without an end. */
+  end(): void {
+    for (const [stream, text] of this.#begun) if (text !== "") this.#print(stream, text);
+    this.#begun.clear();
+  }
+
+  #text(stream: number, text: string): void {
+    const lines = `${this.#begun.get(stream) ?? ""}${text}`.split("\n");
+    this.#begun.set(stream, lines.pop() ?? "");
+    for (const line of lines) this.#print(stream, line);
+  }
+
+  #print(stream: number, line: string): void {
+    if (stream === stdout) this.#printer.print(line);
+    else this.#printer.complain(line);
+  }
+}
