@@ -55,7 +55,17 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names"],
-  "packages/api/src": ["door", "request", "answers", "engine", "hosts", "logs", "routes", "images"],
+  "packages/api/src": [
+    "door",
+    "request",
+    "answers",
+    "engine",
+    "hosts",
+    "logs",
+    "routes",
+    "images",
+    "jobs",
+  ],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],

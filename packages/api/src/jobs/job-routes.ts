@@ -9,8 +9,8 @@ import { ApiError } from "../request/api-error.ts";
 import { readOwnBody } from "../request/own-body.ts";
 import { Query } from "../request/query.ts";
 import { resolve } from "../request/reference.ts";
-import { logOptions } from "./log-routes.ts";
-import { closing, freshView, type RouteContext, sureView, write } from "./route-context.ts";
+import { logOptions } from "../routes/log-routes.ts";
+import { closing, freshView, type RouteContext, sureView, write } from "../routes/route-context.ts";
 
 interface Ref {
   readonly Params: { readonly ref: string };
