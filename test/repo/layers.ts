@@ -65,6 +65,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "images",
     "jobs",
+    "scale",
   ],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],

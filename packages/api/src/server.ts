@@ -34,6 +34,7 @@ import { logRoutes } from "./routes/log-routes.ts";
 import { objects } from "./routes/objects.ts";
 import type { RouteContext } from "./routes/route-context.ts";
 import { systemRoutes } from "./routes/system-routes.ts";
+import { scaleRoutes } from "./scale/scale-routes.ts";
 import { clearSocketFile } from "./socket-file.ts";
 
 export interface ApiServerOptions {
@@ -177,5 +178,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   gamRoutes(app, context);
   imageRoutes(app, context);
   jobRoutes(app, context);
+  scaleRoutes(app, context);
   return app;
 }

@@ -69,6 +69,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addMeshCommands(program, client, io);
   addDoctorCommand(program, client, io, unhealthy);
   addRecoverCommand(program, client, io, unhealthy);
+  addScaleCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted });
   addImageCommands(program, client, { io, unhealthy });
   addJobCommands(program, client, { io, unhealthy });
@@ -178,6 +179,18 @@ function addRecoverCommand(
     .action(async (options) => {
       const { recover } = await import("./commands/recover.ts");
       if (!(await recover(await client(), io, options))) unhealthy();
+    });
+}
+
+function addScaleCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  program
+    .command("autoscale")
+    .description("show the services whose replicas follow their load, and each decision with why")
+    .argument("[service]", "name or id of a service, to show all of its decisions")
+    .option("--json", "print JSON, for programs")
+    .action(async (service, options) => {
+      const { autoscale } = await import("./commands/autoscale.ts");
+      await autoscale(await client(), io, { service, ...options });
     });
 }
 

@@ -18,6 +18,7 @@ import {
   type AutoscaleTarget,
   type AutoscaleWish,
   adviceMax,
+  amountOf,
   autoscaleOf,
   guarded,
   isWanted,
@@ -26,8 +27,10 @@ import {
   type PlannedChange,
   replicasOf,
   type Service,
+  showAmount,
+  showTarget,
   type Task,
-  type TaskUsage,
+  type TaskLoad,
   type View,
 } from "@gam/state";
 import { hasPassed } from "./service/elapsed.ts";
@@ -45,7 +48,7 @@ const rounding = 1e-9;
 export interface LoadFacts {
   readonly nowMs: number;
   /** What the task used lately; undefined when its host has not said. */
-  readonly loadOf: (task: Task) => Omit<TaskUsage, "id"> | undefined;
+  readonly loadOf: (task: Task) => TaskLoad | undefined;
   readonly guard?: PlanGuard;
 }
 
@@ -97,7 +100,7 @@ function growthLimit(replicas: number): number {
 
 interface Crew {
   /** What each running task used. */
-  readonly loads: readonly Omit<TaskUsage, "id">[];
+  readonly loads: readonly TaskLoad[];
   /** Running tasks that say nothing. */
   readonly silent: number;
   /** Places whose task does not run, or has just started. */
@@ -161,23 +164,10 @@ function rounded(replicas: number): number {
   return Math.ceil(replicas - rounding);
 }
 
-function amountOf({ metric }: AutoscaleTarget, load: Omit<TaskUsage, "id">): number | undefined {
-  switch (metric) {
-    case "cpu":
-      return load.cpu;
-    case "memory":
-      return load.memoryBytes;
-  }
-}
-
 /** Returns: `cpu at 182% of 4 tasks, target 70%`. */
-function reasonOf(
-  { metric, base, percent }: AutoscaleTarget,
-  value: number,
-  tasks: number,
-): string {
-  const found = Math.round((100 * value) / base);
-  return `${metric} at ${found}% of ${tasks} task${tasks === 1 ? "" : "s"}, target ${percent}%`;
+function reasonOf(target: AutoscaleTarget, amount: number, tasks: number): string {
+  const crew = `${tasks} task${tasks === 1 ? "" : "s"}`;
+  return `${target.metric} at ${showAmount(target, amount)} of ${crew}, target ${showTarget(target)}`;
 }
 
 // The windows

@@ -58,7 +58,11 @@ export { unusedImages } from "./images/unused-images.ts";
 export {
   type AutoscaleTarget,
   type AutoscaleWish,
+  amountOf,
   autoscaleOf,
+  showAmount,
+  showTarget,
+  type TaskLoad,
 } from "./labels/autoscale-labels.ts";
 export {
   type CronRules,

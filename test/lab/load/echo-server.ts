@@ -4,6 +4,7 @@
  *   node echo-server.ts PORT [SOCKET]
  *
  * On PORT: HTTP on TCP and a datagram each way on UDP, both answered with { server, client, version }.
+ * A path /burn/20 keeps the processor busy for 20 ms before the answer, as the work of a real service does.
  * On the Unix socket: questions (echo.ts) that it asks from its own network. So a test that opens the
  * socket from outside learns what this container, or this host, can reach and by which name. PORT 0
  * opens the socket only.
@@ -39,7 +40,14 @@ const whoAsked = (client: string | undefined): string =>
     version: process.env.VERSION ?? "",
   });
 
+/** Uses this much time of the processor, however much of it others use meanwhile. */
+function burn(ms: number): void {
+  const before = process.cpuUsage();
+  while (process.cpuUsage(before).user + process.cpuUsage(before).system < ms * 1000);
+}
+
 const server = createServer((request, response) => {
+  burn(Number(/^\/burn\/(\d{1,4})$/.exec(request.url ?? "")?.[1] ?? 0));
   // With a length, so that the connection can be kept.
   const body = whoAsked(request.socket.remoteAddress);
   response.writeHead(200, { "content-type": "application/json", "content-length": body.length });

@@ -3,6 +3,11 @@
  *
  * An entry point of its own, so that the gam command does not load the checks of the whole state.
  */
+export {
+  type AutoscaledService,
+  type AutoscaleReport,
+  checkAutoscaleReport,
+} from "./autoscale.ts";
 export { checkDoctorReport, type DoctorCheck, type DoctorReport } from "./doctor.ts";
 export {
   checkImageList,

@@ -3,6 +3,7 @@
  * it.
  */
 import { type Check, check, type TaskId } from "@gam/core";
+import type { TaskLoad } from "../labels/autoscale-labels.ts";
 import { aMoment, aSize } from "./field-checks.ts";
 
 /** A running task of this host, and the process that its container began with. */
@@ -12,12 +13,8 @@ export interface TaskToMeasure {
 }
 
 /** What one task used lately. */
-export interface TaskUsage {
+export interface TaskUsage extends TaskLoad {
   readonly id: TaskId;
-  /** Cores in use, on average of the last seconds; absent until they have passed. */
-  readonly cpu?: number | undefined;
-  /** Without what the kernel can take back at any time. */
-  readonly memoryBytes: number;
 }
 
 export interface Usage {

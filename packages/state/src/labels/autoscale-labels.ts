@@ -70,6 +70,14 @@ export interface AutoscaleTarget {
   readonly percent: number;
 }
 
+/** What a task used lately. */
+export interface TaskLoad {
+  /** Cores in use, on average of the last seconds; absent until they have passed. */
+  readonly cpu?: number | undefined;
+  /** Without what the kernel can take back at any time. */
+  readonly memoryBytes: number;
+}
+
 export interface AutoscaleWish {
   readonly min: number;
   readonly max: number;
@@ -107,6 +115,25 @@ function targetsOf({ Labels, TaskTemplate }: ServiceSpec): AutoscaleTarget[] {
       ? []
       : [{ metric: "memory" as const, base: bytes, percent: memory }]),
   ];
+}
+
+/** Returns: cores or bytes; undefined when the host has not said it. */
+export function amountOf({ metric }: AutoscaleTarget, load: TaskLoad): number | undefined {
+  switch (metric) {
+    case "cpu":
+      return load.cpu;
+    case "memory":
+      return load.memoryBytes;
+  }
+}
+
+/** Returns: `182%`. */
+export function showAmount({ base }: AutoscaleTarget, amount: number): string {
+  return `${Math.round((100 * amount) / base)}%`;
+}
+
+export function showTarget({ percent }: AutoscaleTarget): string {
+  return `${percent}%`;
 }
 
 /** What the labels must not say together, or of this service. */
