@@ -8,7 +8,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["core"],
   membership: ["core"],
   scheduler: ["core", "state"],
-  // Only the scheduler's filters, which also say which nodes a global service is for.
+  // Only what says which nodes suit a task: the filters, for global services, and which moves are worth it.
   orchestrator: ["core", "state", "scheduler"],
   worker: ["core", "state"],
   network: ["core", "state"],

@@ -41,6 +41,8 @@ import { LockedNames } from "./names/locked-names.ts";
 import { tunnelDir } from "./networking.ts";
 
 /** The node id of a locked host: nobody can read its identity. */
+/** Moves that "gam rebalance --plan" shows. */
+const movesShownMax = 100;
 const noNode = "" as NodeId;
 /** Within this time a survivor writes its state, restarts from it and elects itself. */
 const recoverMs = 30_000;
@@ -154,6 +156,7 @@ export class Agent {
       examine: () => active().examiner.examine(),
       recoverReport: () => active().survivor.report(),
       recover: (force) => this.#recover(force),
+      movesWanted: () => active().peer.movesWanted(movesShownMax),
       status: () => this.#status(),
     };
   }

@@ -192,6 +192,22 @@ function addScaleCommands(program: Command, client: OpenClient, io: CommandIo): 
       const { autoscale } = await import("./commands/autoscale.ts");
       await autoscale(await client(), io, { service, ...options });
     });
+  program
+    .command("rebalance")
+    .description("move tasks to hosts that suit them better: one after the other, new before old")
+    .option("--plan", "show what would move, is moved and was moved, and why; move nothing")
+    .addOption(
+      new Option("--auto <switch>", "let the cluster move tasks by itself")
+        .choices(["on", "off"])
+        .conflicts("plan"),
+    )
+    .addOption(new Option("--stop", "begin no further move").conflicts(["plan", "auto"]))
+    .option("-d, --detach", "do not wait until all have moved")
+    .option("--json", "with --plan: print JSON, for programs")
+    .action(async (options) => {
+      const { rebalance } = await import("./commands/rebalance.ts");
+      await rebalance(await client(), io, options);
+    });
 }
 
 function addStackCommands(

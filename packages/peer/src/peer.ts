@@ -24,10 +24,13 @@ import {
   type Input as MembershipInput,
   defaultConfig as membershipDefaults,
 } from "@gam/membership";
+import { movesOf } from "@gam/orchestrator";
 import {
   type Change,
   type Event,
   isPlanned,
+  noRebalance,
+  type RebalanceMove,
   Store,
   spokenDialect,
   type Usage,
@@ -47,6 +50,7 @@ import { Readings } from "./io/readings.ts";
 import { Compaction } from "./journal/compaction.ts";
 import type { Recovered } from "./journal/journal.ts";
 import { Accounts } from "./leader/accounts.ts";
+import { busyCpu } from "./leader/heat.ts";
 import { leaderFacts } from "./leader/leader-facts.ts";
 import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
@@ -199,6 +203,13 @@ export class Peer {
   /** The latest usage that each peer reported of its host, this peer included. */
   get usage(): ReadonlyMap<NodeId, Usage> {
     return this.#usage;
+  }
+  /** Tasks that would be better off on another node, by this peer's copy. Nothing moves. */
+  movesWanted(movesMax: number): readonly RebalanceMove[] {
+    const busy = [...this.#usage].filter(([, { cpu }]) => cpu >= busyCpu);
+    const hot = new Set(busy.map(([id]) => id));
+    const memory = { ...(this.#store.cluster?.Rebalance ?? noRebalance), isAsked: true };
+    return movesOf(this.#store, memory, { nowMs: this.#nowMs, usage: this.#usage, hot, movesMax });
   }
   /** Problems for an operator: entries that could not be applied, objects that the plans skip. */
   get troubles(): readonly string[] {

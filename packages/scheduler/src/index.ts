@@ -1,1 +1,2 @@
 export { planPlacement } from "./placement.ts";
+export { planMoves, type RebalanceFacts } from "./rebalance.ts";

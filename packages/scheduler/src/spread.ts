@@ -28,14 +28,22 @@ export interface Spread {
   readonly tasks: number;
 }
 
-export function spreadOver(
-  nodes: readonly Ranked[],
-  preferences: NonNullable<Placement["Preferences"]>,
-): Spread {
-  const descriptors = preferences
+export function spreadOver(nodes: readonly Ranked[], preferences: Preferences): Spread {
+  return grow(nodes, descriptorsOf(preferences));
+}
+
+type Preferences = NonNullable<Placement["Preferences"]>;
+
+function descriptorsOf(preferences: Preferences): string[] {
+  return preferences
     .map(({ Spread }) => Spread?.SpreadDescriptor ?? "")
     .filter((descriptor) => descriptor !== "");
-  return grow(nodes, descriptors);
+}
+
+/** Returns: the branches that lead to the node, the widest first, each with a name of its own. */
+export function branchesOf(node: Node, preferences: Preferences): readonly string[] {
+  const values = descriptorsOf(preferences).map((descriptor) => labelOf(node, descriptor));
+  return values.map((_, level) => JSON.stringify(values.slice(0, level + 1)));
 }
 
 function grow(nodes: readonly Ranked[], [descriptor, ...rest]: readonly string[]): Spread {

@@ -147,6 +147,14 @@ export type {
 } from "./objects/node.ts";
 export { isDescribed, tunnelRange } from "./objects/node.ts";
 export { matchesPlatform } from "./objects/platform.ts";
+export {
+  noRebalance,
+  type OpenMove,
+  type PastMove,
+  pastMovesMax,
+  type RebalanceMemory,
+  type RebalanceMove,
+} from "./objects/rebalance.ts";
 export type { Secret } from "./objects/secret.ts";
 export type {
   ContainerSpec,

@@ -18,6 +18,7 @@ export interface TaskRow {
   readonly DesiredState: string;
   readonly Status: {
     readonly State: string;
+    readonly Timestamp: string;
     readonly Err?: string;
     readonly ContainerStatus?: { readonly ContainerID?: string };
   };

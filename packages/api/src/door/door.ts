@@ -12,6 +12,7 @@ import type {
   DataPath,
   Event,
   NodeRole,
+  RebalanceMove,
   Sealed,
   SealedForRoots,
   Secret,
@@ -137,6 +138,8 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
     nodes: readonly NodeId[],
     wish: { readonly all: boolean; readonly apply: boolean },
   ): Promise<PruneRow[]>;
+  /** Returns: tasks that would be better off on another node, the most useful first. Called only while active. */
+  movesWanted(): readonly RebalanceMove[];
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { TaskId } from "@gam/core";
+import type { Node, Service } from "@gam/state";
 import { Rig } from "../testing/rig.ts";
 
 let rig: Rig;
@@ -56,4 +58,23 @@ test("labels that do not go together are refused when the service is created", a
   );
   assert.equal(status, 400);
   assert.match(body.message, /"gam.autoscale.min" has the value "10", which is more than/);
+});
+
+test("GET and POST /gam/v1/rebalance", async () => {
+  const [{ ID: from, Description }] = rig.door.view().nodes() as [Node];
+  const [{ ID: service }] = rig.door.view().services() as [Service];
+  const task = "t".repeat(25) as TaskId;
+  rig.door.moves = [{ task, service, from, to: from, reason: "it is fuller" }];
+  const { body } = await rig.call("GET", "/gam/v1/rebalance");
+  const { Hostname } = Description;
+  const planned = { service: "plain", slot: 0, from: Hostname, to: Hostname };
+  assert.deepEqual(body.planned, [{ ...planned, reason: "it is fuller" }]);
+  assert.deepEqual([body.auto, body.isAsked, body.stopped], [false, false, ""]);
+  const asked = await rig.call("POST", "/gam/v1/rebalance", { run: true, auto: true });
+  assert.equal(asked.status, 200);
+  const now = (await rig.call("GET", "/gam/v1/rebalance")).body;
+  assert.deepEqual([now.auto, now.isAsked], [true, true]);
+  for (const wrong of [{}, { run: "yes" }, { other: true }]) {
+    assert.equal((await rig.call("POST", "/gam/v1/rebalance", wrong)).status, 400);
+  }
 });

@@ -27,6 +27,7 @@ import {
   newestKey,
   newIngressNetwork,
   type PortConfig,
+  type RebalanceMove,
   type Sealed,
   type SealedForRoots,
   type Service,
@@ -248,6 +249,13 @@ export class FakeDoor implements ClusterDoor {
       voters: [this.self],
       rivals: [],
     };
+  }
+
+  /** The answer of movesWanted(). */
+  moves: readonly RebalanceMove[] = [];
+
+  movesWanted(): readonly RebalanceMove[] {
+    return this.moves;
   }
 
   /** The answer of recoverReport(). */

@@ -12,6 +12,8 @@ export interface NewTaskOptions {
   readonly startAfterMs?: number;
   /** It replaces a task that ended by itself. */
   readonly restart?: boolean;
+  /** The running task that it takes over from. */
+  readonly moves?: TaskId | undefined;
   /** Where the tasks before it in its place failed. */
   readonly failedOn?: readonly TaskFailures[];
   /** The ends in a row in its place. */
@@ -29,6 +31,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
     restart = false,
     failedOn = [],
     crashes,
+    moves,
   } = wish;
   const task: NewTask = {
     ID: mint.id() as TaskId,
@@ -54,6 +57,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       startAfterMs,
       after,
       restart,
+      ...(moves !== undefined && { moves }),
       ...(failedOn.length > 0 && { failedOn }),
       ...(crashes && { crashes }),
       contents: situation.contents,

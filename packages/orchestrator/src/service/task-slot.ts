@@ -10,6 +10,7 @@
  *   two of one template    the one that got further stays
  *   waits again            a task that has no node yet and may start, while its service waits for another: made
  *                          anew, so that it asks again
+ *   one moves to a node    both stay until the new one runs (rebalance.ts)
  *   old and new template   the old one goes when the new one runs, or at once if it does not run itself.
  *                          Without start-first one of them always goes at once, because the new one may
  *                          need what the old one holds. That is the old one if the update has reached this
@@ -66,7 +67,8 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
   const leaving = standing.get("leaving") ?? [];
   const lost = standing.get("lost") ?? [];
 
-  const [alive, ...surplus] = furthestFirst(live.get(true) ?? []);
+  const { placed, movedAway } = settleMoves(live.get(true) ?? []);
+  const [alive, ...surplus] = furthestFirst(placed);
   const [outdated, ...leftBehind] = furthestFirst(live.get(false) ?? []);
   const { startsFirst } = situation;
   const oldGoesFirst = !startsFirst && wasTried(situation, taskSlot);
@@ -74,7 +76,7 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
   const current = standsIn
     ? undefined
     : (alive ?? ended.find((task) => endedBeforeItsTime(situation, task)));
-  giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind]);
+  giveUp([...ended.filter((task) => task !== current), ...leaving, ...leftBehind, ...movedAway]);
   // A spare for a place that recovered: delete it without history.
   const doublesKept = situation.faults.has("doubles-kept");
   for (const task of doublesKept ? [] : surplus) {
@@ -104,6 +106,29 @@ export function planTaskSlot(situation: Situation, taskSlot: TaskSlot): TaskSlot
     current,
     outdated: outdated === replaced ? undefined : outdated,
   };
+}
+
+/**
+ * Returns: the tasks that fill the place, and those whose successor on another node runs. A successor that does
+ *         not run yet is left alone while the task that it takes over from runs.
+ */
+function settleMoves(tasks: readonly Task[]): {
+  readonly placed: readonly Task[];
+  readonly movedAway: readonly Task[];
+} {
+  const movedAway = new Set<Task>();
+  const arriving = new Set<Task>();
+  for (const task of tasks) {
+    const source = tasks.find(({ ID }) => ID === task.Gam.moves);
+    if (source === undefined || source === task) continue;
+    if (runs(task)) movedAway.add(source);
+    else if (runs(source)) arriving.add(task);
+  }
+  const placed = tasks.filter((task) => !movedAway.has(task) && !arriving.has(task));
+  // Tasks of a faulty state that all move from one another fill the place like any others.
+  return placed.length === 0
+    ? { placed: tasks, movedAway: [] }
+    : { placed, movedAway: [...movedAway] };
 }
 
 /** Returns: the change that creates the successor, if the place needs one now. */

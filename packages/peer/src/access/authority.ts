@@ -88,6 +88,7 @@ const table: {
   // Any manager has the keys; the leader does it.
   resealSecret: [forManagers, true],
   resealCredentials: [forManagers, true],
+  askRebalance: [forManagers, true],
   dropSealingKey: [forManagers, true],
 
   judgeNode: [forLeader, forLeader],
@@ -102,6 +103,7 @@ const table: {
   rollbackService: [forLeader, forLeader],
   handleDue: [forLeader, forLeader],
   endRun: [forLeader, forLeader],
+  noteRebalance: [forLeader, forLeader],
   scaleService: [forLeader, forLeader],
   setEndpoint: [forLeader, forLeader],
   allocateNetwork: [forLeader, forLeader],

@@ -14,9 +14,11 @@ import { type Mint, messageOf, type NodeId, type ProposalId } from "@gam/core";
 import type { Verdict } from "@gam/membership";
 import { Allocator, type AllocatorFaults } from "@gam/network";
 import {
+  isRebalancing,
   Orchestrator,
   type PlanFaults,
   planAutoscale,
+  planRebalance,
   planVoters,
   type Seats,
 } from "@gam/orchestrator";
@@ -33,6 +35,7 @@ import {
   type View,
 } from "@gam/state";
 import { Attendance, type Presence } from "./attendance.ts";
+import { Heat } from "./heat.ts";
 import { Loads } from "./loads.ts";
 import { Newcomers } from "./newcomers.ts";
 import { type Held, type LeadersChange, objectOf, Restraint } from "./restraint.ts";
@@ -42,6 +45,8 @@ const lookTicks = 2;
 const votersTicks = 4;
 /** 15 s: the pace that autoscaling's rules are made for. */
 const autoscaleTicks = 300;
+/** 2 s while tasks are moved; while nothing moves, at the pace of autoscaling. */
+const rebalanceTicks = 40;
 /** Maximum of changes in one plan, so that one log entry stays small. */
 const changesMaxDefault = 2000;
 /** A peer that wants to remove or demote a voter retries at least this often until the node has no vote. */
@@ -93,7 +98,11 @@ export class Leading {
   #dirty = true;
   #votersDue = false;
   #autoscaleDue = false;
+  #rebalanceDue = false;
+  #movesDue = false;
   readonly #loads = new Loads();
+  readonly #heat = new Heat();
+  readonly #mint: Mint;
   #ticks = 0;
   /** Reduced while tasks are so large that a plan of the default size does not fit into a log entry. */
   #changesMax = changesMaxDefault;
@@ -104,6 +113,7 @@ export class Leading {
   readonly #leaving = new Map<NodeId, Farewell>();
 
   constructor(mint: Mint, faults: LeaderFaults = {}) {
+    this.#mint = mint;
     this.#orchestrator = new Orchestrator(mint, faults.orchestrator);
     this.#orchestrator.noticeAll();
     this.#allocator = new Allocator(faults.allocator);
@@ -137,7 +147,11 @@ export class Leading {
     }
     if (this.#ticks % lookTicks === 0) this.#dirty = true;
     if (this.#ticks % votersTicks === 0) this.#votersDue = true;
-    if (this.#ticks % autoscaleTicks === 0) this.#autoscaleDue = true;
+    if (this.#ticks % rebalanceTicks === 0) this.#rebalanceDue = true;
+    if (this.#ticks % autoscaleTicks === 0) {
+      this.#autoscaleDue = true;
+      this.#movesDue = true;
+    }
     for (const [id, { untilTick, removals }] of this.#leaving) {
       if (removals.size === 0 && this.#ticks >= untilTick) this.#leaving.delete(id);
     }
@@ -207,6 +221,7 @@ export class Leading {
       () => this.#farewells(view, facts),
       () => this.#orchestrator.plan(view, { nowMs, verdicts, trust, changesMax, guard }),
       () => this.#autoscale(view, facts),
+      () => this.#rebalance(view, facts),
     ];
     for (const plan of plans) {
       const changes = this.#restraint.admit(this.#ask(plan));
@@ -236,6 +251,20 @@ export class Leading {
     this.#loads.look(usage);
     const loadOf = (task: Task) => this.#loads.of(task);
     return planAutoscale(view, { nowMs, loadOf, guard: this.#guard });
+  }
+
+  #rebalance(view: View, { nowMs, usage }: LeaderFacts): readonly LeadersChange[] {
+    if (!this.#rebalanceDue) return [];
+    this.#rebalanceDue = false;
+    const memory = view.cluster?.Rebalance;
+    if (this.#movesDue) this.#heat.look(usage);
+    const isDue = this.#movesDue || memory?.isAsked === true || (memory?.open ?? []).length > 0;
+    this.#movesDue = false;
+    if (memory === undefined || !isDue || !isRebalancing(memory)) return [];
+    const { hot } = this.#heat;
+    const reaches = this.#allocator.reach(view);
+    const facts = { nowMs, usage, hot, reaches, mint: this.#mint, guard: this.#guard };
+    return planRebalance(view, facts);
   }
 
   /** Removes members that joined and never spoke, once they have no vote. */

@@ -159,6 +159,7 @@ export function objectOf(change: LeadersChange): string {
     case "createTask":
       return change.task.ServiceID;
     case "endRootRotation":
+    case "noteRebalance":
       return "cluster";
     default:
       return change.id;

@@ -425,6 +425,23 @@ const makers: readonly Make[] = [
     const { ID: id, Version } = service(around);
     return { kind: "rollbackService", id, basedOn: Version.Index, message: "back" };
   },
+  ({ random }) => ({ kind: "askRebalance", auto: random.below(2) === 0, run: true }),
+  (around) => {
+    const open = {
+      ...{ task: task(around).ID, successor: around.id() as TaskId, service: service(around).ID },
+      ...{
+        from: node(around).ID,
+        to: node(around).ID,
+        reason: "so",
+        atMs: around.nowMs,
+        basedOn: 3,
+      },
+    };
+    const past = [{ ...open, endedAtMs: around.nowMs, problem: "it failed" }];
+    const basedOn = around.view.cluster?.Rebalance?.serial ?? 0;
+    const stopped = { atMs: around.nowMs, reason: "it failed" };
+    return { kind: "noteRebalance", basedOn, isAsked: true, open: [open], past, stopped };
+  },
   (around) => {
     const { ID: id, Version, Spec } = service(around);
     const from = Spec.Mode.Replicated?.Replicas ?? 1;

@@ -26,6 +26,7 @@ export {
   type JobRun,
   type JobSummary,
 } from "./jobs.ts";
+export { checkRebalanceReport, type RebalanceReport, type ShownMove } from "./rebalance.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {
   checkStatus,

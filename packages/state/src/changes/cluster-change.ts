@@ -4,6 +4,7 @@ import type { ChangeOf, Refusal } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
 import type { Cluster } from "../objects/cluster.ts";
+import { rebalanceAsked, rebalanceNoted } from "./rebalance-change.ts";
 import { stale } from "./refusal.ts";
 import { areSealed, areSealedFor, nodesWithoutNextRoot, withNextRoot } from "./root-rotation.ts";
 import { canFollow, usedKeys } from "./sealing-keys.ts";
@@ -49,6 +50,8 @@ export function clusterRefusal(view: View, change: ChangeOf<"cluster">): Refusal
     }
     case "endRootRotation":
     case "dropSealingKey":
+    case "askRebalance":
+    case "noteRebalance":
       return undefined;
     default:
       unreachable(change);
@@ -94,6 +97,10 @@ export function clusterAfter(
       // Not `next`: for clients the cluster stays the same.
       return isAbsent ? cluster : { ...cluster, SealingKeys };
     }
+    case "askRebalance":
+      return rebalanceAsked(cluster, change);
+    case "noteRebalance":
+      return rebalanceNoted(cluster, change);
     case "endRootRotation": {
       const { NextRoot } = cluster;
       if (NextRoot?.PublicKey !== change.publicKey) return cluster;

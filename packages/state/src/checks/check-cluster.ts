@@ -1,13 +1,23 @@
 /** Check of the cluster: its changes and the whole object. */
-import { type Check, check } from "@gam/core";
+import { type Check, check, type NodeId, type ServiceId, type TaskId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Cluster, JoinToken, NextRoot, SealedForRoots } from "../objects/cluster.ts";
+import { openMovesMax, pastMovesMax } from "../objects/rebalance.ts";
 import { readDataPath } from "../specs/data-path.ts";
 import { anything, keeping } from "./check-parts.ts";
 import { checkClusterSpec, readBy } from "./check-spec.ts";
-import { aKey, anId, anIndex, aSignature, aTime } from "./field-checks.ts";
+import {
+  aKey,
+  aMessage,
+  aMoment,
+  anId,
+  anIndex,
+  aSignature,
+  aText,
+  aTime,
+} from "./field-checks.ts";
 
-const { integer, list, optional, string, struct, where } = check;
+const { boolean, id, integer, list, optional, string, struct, where } = check;
 
 /** Secrets are sealed under the root key, and during a rotation also under the next one. */
 const rootsMax = 2;
@@ -26,6 +36,23 @@ const checkSealingKeys = where(
   "at least one key, and each once",
 ) as Check<Cluster["SealingKeys"]>;
 
+const move = {
+  task: id<TaskId>(),
+  service: id<ServiceId>(),
+  from: id<NodeId>(),
+  to: id<NodeId>(),
+  reason: aText,
+  successor: id<TaskId>(),
+  basedOn: anIndex,
+  atMs: aMoment,
+};
+const rebalance = {
+  isAsked: boolean,
+  open: list(struct(move), openMovesMax),
+  past: list(struct({ ...move, endedAtMs: aMoment, problem: aMessage }), pastMovesMax),
+  stopped: optional(struct({ atMs: aMoment, reason: aMessage })),
+};
+
 const parts = {
   ID: anId,
   Spec: checkClusterSpec,
@@ -38,6 +65,7 @@ const parts = {
   DefaultAddrPool: list(string(64), 256),
   SubnetSize: integer(1, 32),
   DataPathPort: integer(1, 65_535),
+  Rebalance: optional(struct({ ...rebalance, serial: anIndex, auto: boolean })),
 };
 
 /** Parsed by the same rules as when the cluster was created. */
@@ -68,6 +96,8 @@ export const clusterFields: ChangeFields<"cluster"> = {
     keys: checkSealingKeys,
     unlockKey: optional(checkSealed),
   },
+  askRebalance: { auto: optional(boolean), run: optional(boolean) },
+  noteRebalance: { ...rebalance, basedOn: anIndex },
   dropSealingKey: { id: anId },
   endRootRotation: { publicKey: aKey },
 };

@@ -86,6 +86,7 @@ const parts = {
     credentials: boolean,
     startAfterMs: aMoment,
     after: orEmpty(anId),
+    moves: optional(id<TaskId>()),
     restart: boolean,
     failedOn: optional(
       list(struct({ node: id<NodeId>(), weight: aCount, atMs: aMoment }), failedOnMax),

@@ -38,6 +38,7 @@ import type {
   NodeSpec,
   NodeStatus,
 } from "../objects/node.ts";
+import type { RebalanceMemory } from "../objects/rebalance.ts";
 import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type {
   CronEnd,
@@ -102,6 +103,15 @@ export type AskedChange =
       readonly unlockKey?: SealedForRoots | undefined;
       /** The present sealing keys that are in use, and a new one at the end: canFollow(). */
       readonly keys: readonly SealingKey[];
+    }
+  /**
+   * Begins or ends to move tasks to other nodes: by itself from now on (`auto`), or once (`run`). Absent: as
+   * before. Moves that have begun are finished in any case.
+   */
+  | {
+      readonly kind: "askRebalance";
+      readonly auto?: boolean | undefined;
+      readonly run?: boolean | undefined;
     }
   /** Void for a key that is in use, or the newest one. */
   | { readonly kind: "dropSealingKey"; readonly id: string }
@@ -298,6 +308,15 @@ export type PlannedChange =
       readonly basedOn: number;
       readonly message: string;
     }
+  /** The moves that the leader has begun and ended. Void when the memory has another serial number. */
+  | {
+      readonly kind: "noteRebalance";
+      readonly basedOn: number;
+      readonly isAsked: boolean;
+      readonly open: RebalanceMemory["open"];
+      readonly past: RebalanceMemory["past"];
+      readonly stopped?: RebalanceMemory["stopped"];
+    }
   /**
    * What autoscaling decides: the number of replicas, and what it remembers. Void as progressUpdate is, for a
    * service that has not `from` replicas, and for a number outside of the service's bounds.
@@ -370,6 +389,8 @@ export const tableOf = {
   rotateTokens: "cluster",
   rotateRoot: "cluster",
   endRootRotation: "cluster",
+  askRebalance: "cluster",
+  noteRebalance: "cluster",
   dropSealingKey: "cluster",
 
   joinNode: "node",
@@ -444,6 +465,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "handleDue",
   "endRun",
   "scaleService",
+  "noteRebalance",
   "setEndpoint",
   "allocateNetwork",
   "setGateways",

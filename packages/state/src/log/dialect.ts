@@ -40,6 +40,7 @@ export const spokenDialect: Dialect = {
     updateCluster: { kind: 1, spec: 1, basedOn: 1, unlockKey: 1 },
     rotateTokens: { kind: 1, worker: 1, manager: 1 },
     rotateRoot: { kind: 1, root: 1, next: 1, tokens: 1, keys: 1, unlockKey: 1 },
+    askRebalance: { kind: 1, auto: 1, run: 1 },
     dropSealingKey: { kind: 1, id: 1 },
     joinNode: { kind: 1, node: 1 },
     updateNode: { kind: 1, id: 1, spec: 1, basedOn: 1 },
@@ -91,6 +92,7 @@ export const spokenDialect: Dialect = {
     removeTask: { kind: 1, id: 1 },
     progressUpdate: { kind: 1, id: 1, basedOn: 1, status: 1, waveAtMs: 1, updated: 1 },
     rollbackService: { kind: 1, id: 1, basedOn: 1, message: 1 },
+    noteRebalance: { kind: 1, basedOn: 1, isAsked: 1, open: 1, past: 1, stopped: 1 },
     scaleService: { kind: 1, id: 1, basedOn: 1, from: 1, to: 1, reason: 1, advice: 1 },
     handleDue: {
       kind: 1,

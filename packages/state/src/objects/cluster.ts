@@ -1,4 +1,5 @@
 import type { Labels, Meta } from "./meta.ts";
+import type { RebalanceMemory } from "./rebalance.ts";
 import type { LogDriver } from "./service.ts";
 
 /** Fields that clients send and expect back. Fields without a meaning here are kept unchanged. */
@@ -74,6 +75,8 @@ export interface Cluster extends Meta {
   readonly SubnetSize: number;
   /** UDP port of VXLAN. */
   readonly DataPathPort: number;
+  /** Absent until somebody asks for it. */
+  readonly Rebalance?: RebalanceMemory | undefined;
 }
 
 /** Defaults for a cluster's networks, as in Swarm. */

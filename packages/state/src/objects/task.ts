@@ -90,6 +90,8 @@ export interface TaskExtra {
   readonly startAfterMs: number;
   /** The task that must have ended before this one may run; "" for none. */
   readonly after: TaskId | "";
+  /** The task that it takes over from on another node: that one stops when this one runs. Absent for none. */
+  readonly moves?: TaskId | undefined;
   /** Made to replace a task that ended by itself; false if that was updated, or lost with its node. */
   readonly restart: boolean;
   /** Where the tasks before it in its place failed, the latest last; absent for nowhere. See failed-on.ts. */

@@ -48,6 +48,15 @@ const progress = {
   waveAtMs: 0,
   updated: ["1", a],
 };
+const move = {
+  ...{ task: one, successor: one, service: web, from: a, to: a },
+  ...{ reason: "fuller", basedOn: 3, atMs: 7 },
+};
+const noted = {
+  kind: "noteRebalance",
+  ...{ basedOn: 1, isAsked: true, open: [move], past: [{ ...move, endedAtMs: 8, problem: "" }] },
+  stopped: { atMs: 8, reason: "it failed" },
+};
 const join = { kind: "joinNode", node };
 const next = { PublicKey: testKey("next"), Signature: Buffer.alloc(64, "s").toString("base64") };
 const token = aToken("t", [next.PublicKey]);
@@ -88,6 +97,8 @@ test("a valid proposal passes unchanged", () => {
       ...{ basedOn: 3, from: 1, to: 2, reason: "load" },
       advice: { now: 2, before: [{ replicas: 1, untilMs: 7 }] },
     },
+    { kind: "askRebalance", auto: true, run: false },
+    noted,
     progress,
     update,
     { ...update, registryAuth: aSeal("a"), registryAuthFrom: "previous-spec" },
