@@ -56,7 +56,8 @@ export interface LocalTask {
   unwantedIndex: number;
   /**
    * It was to start before this worker came, and this worker has not seen its container run. What its service waits
-   * for may not run any more, so only the leader starts it again.
+   * for may not run any more, so only the leader starts it again. Until the state has caught up, it may not show that
+   * a task was to start.
    */
   isOld: boolean;
   /** When the container was restarted in place. */
@@ -190,8 +191,8 @@ function needOfExited(
 }
 
 /** Whether only the leader may start the task: it waits for other services, and may have missed their end. */
-function isHeld({ isOld }: LocalTask, { DesiredState, Gam }: Task): boolean {
-  return isOld && DesiredState !== "ready" && dependenciesOf(Gam.serviceLabels).length > 0;
+function isHeld({ isOld }: LocalTask, { Gam }: Task): boolean {
+  return isOld && dependenciesOf(Gam.serviceLabels).length > 0;
 }
 
 function endOf(container: ContainerState, task: Task): NextStep {

@@ -52,6 +52,8 @@ export interface WorkerFaults {
   readonly hurried?: boolean;
   /** Trusts that the files of a container that an earlier worker created are in place. */
   readonly filesForgotten?: boolean;
+  /** Starts again, after a start of the host, what only the leader may start. */
+  readonly orderForgotten?: boolean;
   /** Does not send a lost report again. */
   readonly resendForgotten?: boolean;
 }
@@ -173,7 +175,8 @@ export class Worker {
       seen.add(task.ID);
       const local = this.#life(task.ID);
       if (isFirst) {
-        local.isOld = task.DesiredState !== "ready" && local.container?.phase !== "running";
+        const isIdle = local.container?.phase !== "running";
+        local.isOld = isIdle && task.DesiredState !== "ready" && !this.#faults.orderForgotten;
       }
       if (local.task === task) continue;
       if (!isWanted(task) && (local.task === undefined || isWanted(local.task))) {
@@ -288,7 +291,7 @@ export class Worker {
       endedTick: undefined,
       unwantedTick: 0,
       unwantedIndex: 0,
-      isOld: this.#assignment?.caughtUp !== true,
+      isOld: this.#assignment?.caughtUp !== true && !this.#faults.orderForgotten,
       restartTicks: [],
       sent: undefined,
       resendTick: 0,

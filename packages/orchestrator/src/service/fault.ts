@@ -20,7 +20,9 @@ export type PlanFault =
   /** A due time of a job is not noted as handled when its run begins. */
   | "due-twice"
   /** What was due while there was no leader is neither run nor noted. */
-  | "missed-forgotten";
+  | "missed-forgotten"
+  /** What the state says of a host that has not reported since its start counts as true. */
+  | "old-reports-trusted";
 
 export type PlanFaults = ReadonlySet<PlanFault>;
 export const noPlanFaults: PlanFaults = new Set();
