@@ -1,5 +1,5 @@
 /** Messages between admitted members, and the contents of a journal. */
-
+import { createHash } from "node:crypto";
 import { checkExamination } from "@gam/api";
 import { type Message as RaftMessage, writeConfiguration } from "@gam/consensus";
 import { decode, encode, type NodeId } from "@gam/core";
@@ -10,13 +10,20 @@ import {
   decodeMessage,
   recoverJournal,
 } from "@gam/peer";
+import { layersIn } from "@gam/runtime";
 import { aNode, aService } from "@gam/state/testing";
 import { checkAnswer, checkQuestion } from "../../packages/agent/src/contents/content-question.ts";
+import * as images from "../../packages/agent/src/images/image-question.ts";
 import { defaultLimits } from "../../packages/mesh/src/trust/limits.ts";
 import { Rpc } from "../../packages/mesh/src/wire/rpc.ts";
 import type { Target } from "./target.ts";
 
 const self = "a".repeat(25) as NodeId;
+
+const layer = `sha256:${"c".repeat(64)}`;
+const imageConfig = Buffer.from(JSON.stringify({ rootfs: { diff_ids: [layer] } }));
+/** The id of an image with that config. */
+const digest = `sha256:${createHash("sha256").update(imageConfig).digest("hex")}`;
 
 const configuration = { voters: [self], votersOutgoing: [], learners: [], standbys: [] };
 const raft: readonly RaftMessage[] = [
@@ -154,6 +161,36 @@ function answers(): Target[] {
       name: "content answer",
       seeds: values([{ secrets: [Uint8Array.of(1, 2)], credentials: "e30=" }]),
       take: (input) => checkAnswer(decode(input), "contents") !== undefined,
+    },
+    {
+      ...base,
+      name: "image question",
+      seeds: values([
+        { image: `shop:1@${digest}`, lacks: [digest], open: true },
+        { image: digest, lacks: [], open: false },
+      ]),
+      take: (input) => images.checkQuestion(decode(input), "image") !== undefined,
+    },
+    {
+      ...base,
+      name: "layer question",
+      seeds: values([{ image: digest, layer: digest }]),
+      take: (input) => images.checkLayerQuestion(decode(input), "layer") !== undefined,
+    },
+    {
+      ...base,
+      name: "image answer",
+      seeds: values([
+        {
+          ...{ id: digest, layers: [digest], config: imageConfig, bytes: 9, whole: true },
+          ...{ opening: false, ready: [{ layer: digest, bytes: 5 }] },
+        },
+      ]),
+      // As the asker reads it: the config is believed only if its digest is the id.
+      take: (input) => {
+        const { id, config } = images.checkAnswer(decode(input), "image");
+        return config === undefined || layersIn(config, id).length >= 0;
+      },
     },
   ];
 }

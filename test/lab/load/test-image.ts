@@ -93,7 +93,9 @@ export async function makeTestTree(tree: string): Promise<void> {
 
 export async function tarOf(tree: string): Promise<Buffer> {
   const tar = `${tree}.tar`;
-  await must("tar", ["-C", tree, "--owner=0", "--group=0", "-cf", tar, "."]);
+  // The same tree gives the same bytes, and so the same layer, whenever it is made.
+  const same = ["--sort=name", "--mtime=2026-01-01", "--owner=0", "--group=0"];
+  await must("tar", ["-C", tree, ...same, "-cf", tar, "."]);
   const bytes = await readFile(tar);
   rmSync(tar);
   return bytes;
