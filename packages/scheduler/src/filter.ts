@@ -18,6 +18,7 @@ import {
   type TaskSpec,
   type View,
 } from "@gam/state";
+import type { Affinity } from "./affinity.ts";
 import type { NodeResources, Reservation } from "./node-resources.ts";
 import type { Binding } from "./volume-binding.ts";
 
@@ -41,6 +42,8 @@ export interface Wish {
   readonly reaches: NetworkReach;
   /** Where the local volumes of the tasks are. Absent: they may go anywhere. */
   readonly binding: Binding | undefined;
+  /** Rules about neighbours. Absent: none. */
+  readonly affinity?: Affinity | undefined;
 }
 
 /** Whether a node has a bridge in a network, or could get an address for one. */
@@ -54,10 +57,12 @@ export function wishOf(
     view,
     reaches = () => true,
     binding,
+    affinity,
   }: {
     readonly view: View;
     readonly reaches?: NetworkReach | undefined;
     readonly binding?: Binding | undefined;
+    readonly affinity?: Affinity | undefined;
   },
 ): Wish {
   const placement = task.Spec.Placement;
@@ -74,6 +79,7 @@ export function wishOf(
       .filter((network) => network !== undefined),
     reaches,
     binding,
+    affinity,
   };
 }
 
@@ -144,6 +150,12 @@ const filters: readonly Filter[] = [
   {
     passes: ({ resources: { node } }, { constraints }) => meetsConstraints(constraints, node),
     explain: (nodes) => `scheduling constraints not satisfied on ${several(nodes)}`,
+  },
+  {
+    passes: ({ resources: { node } }, { affinity }) => affinity?.breach(node) === undefined,
+    explain: (nodes, node, { affinity }) => {
+      return `${affinity?.breach(node) ?? "affinity"} not satisfied on ${several(nodes)}`;
+    },
   },
   {
     passes: ({ resources: { node } }, { platforms }) => matchesPlatform(platforms, node),

@@ -24,12 +24,15 @@ import {
   noGuard,
   type PlanGuard,
   type PlannedChange,
+  readLabel,
   slotName,
+  strategyLabel,
   type Task,
   type TaskStatus,
   type Usage,
   type View,
 } from "@gam/state";
+import { type Affinity, affinityOf, Neighbours } from "./affinity.ts";
 import { costOf } from "./cost.ts";
 import {
   type Candidate,
@@ -71,6 +74,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
   const rooms = view.nodes().flatMap((node) => {
     return guarded(guard, node.ID, () => [new NodeResources(node, view.tasksOn(node.ID))], []);
   });
+  const neighbours = new Neighbours(view);
   const changes: PlannedChange[] = [];
   const changesMax = facts.changesMax ?? placementsMax;
   const bindings = new VolumeBindings(view);
@@ -84,7 +88,9 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
     for (const group of groups) {
       if (changes.length >= changesMax) return changes;
       const room = changesMax - changes.length;
-      const placing = new Placing({ view, facts, bindings }, candidates, counts.failing);
+      const { failing } = counts;
+      const around = { view, facts, bindings, neighbours };
+      const placing = new Placing(around, candidates, failing);
       changes.push(...guarded(guard, service, () => placing.place(group, room), []));
     }
   }
@@ -136,12 +142,14 @@ class Placing {
   readonly #bindings: VolumeBindings;
   readonly #candidates: readonly Candidate[];
   readonly #failing: ReadonlySet<NodeId>;
+  readonly #neighbours: Neighbours;
 
   constructor(
     around: {
       readonly view: View;
       readonly facts: PlacementFacts;
       readonly bindings: VolumeBindings;
+      readonly neighbours: Neighbours;
     },
     candidates: readonly Candidate[],
     failing: ReadonlySet<NodeId>,
@@ -151,6 +159,7 @@ class Placing {
     this.#bindings = around.bindings;
     this.#candidates = candidates;
     this.#failing = failing;
+    this.#neighbours = around.neighbours;
   }
 
   /** Returns: at most `changesMax` changes. Skips the tasks after them. */
@@ -167,27 +176,46 @@ class Placing {
   #placeAlike(tasks: readonly Task[], changesMax: number): PlannedChange[] {
     const first = tasks[0];
     if (first === undefined) return [];
-    const { reaches } = this.#facts;
-    const binding = this.#bindings.of(first);
-    const around = { view: this.#view, reaches, binding };
-    const wish = wishOf(first, reservationOf(first), around);
-    const placeOne =
-      first.NodeID === undefined
-        ? this.#anywhere(first, wish)
-        : (task: Task) => this.#placeOnItsNode(task, wish);
+    const service = this.#view.service(first.ServiceID);
+    const begin = (): { isOwn: boolean; place: (task: Task) => PlannedChange[] } => {
+      const affinity = affinityOf(this.#view, service, this.#neighbours);
+      return { isOwn: affinity?.isOwn === true, place: this.#placeEach(first, affinity) };
+    };
+    let { isOwn, place } = begin();
     const changes: PlannedChange[] = [];
     for (const task of tasks) {
       // A task whose reason is already in the state makes no change.
       if (changes.length >= changesMax) break;
-      changes.push(...placeOne(task));
+      const placed = place(task);
+      changes.push(...placed);
+      for (const change of placed) {
+        if (change.kind === "assignTask") this.#neighbours.placed(task.ServiceID, change.node);
+      }
+      // Each task of a service with rules about itself changes what the next may have.
+      if (isOwn && placed.length > 0) ({ isOwn, place } = begin());
     }
     return changes;
   }
 
   /** Returns: a function that places the tasks of the group, one after the other. */
+  #placeEach(first: Task, affinity: Affinity | undefined): (task: Task) => PlannedChange[] {
+    const { reaches } = this.#facts;
+    const binding = this.#bindings.of(first);
+    const around = { view: this.#view, reaches, binding, affinity };
+    const wish = wishOf(first, reservationOf(first), around);
+    if (first.NodeID === undefined) return this.#anywhere(first, wish);
+    return (task) => this.#placeOnItsNode(task, wish);
+  }
+
   #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
     const { usage, nowMs } = this.#facts;
     const names = imageNames(first.Spec.ContainerSpec.Image);
+    const labels = this.#view.service(first.ServiceID)?.Spec.Labels;
+    const packs = readLabel(strategyLabel, labels) === "binpack";
+    // A measured load says how busy a node is, not how full.
+    const costAt = (resources: NodeResources, known: Usage | undefined): number => {
+      return costOf(resources, packs ? undefined : known, nowMs);
+    };
     const ranked = fitting(this.#candidates, wish).map((candidate): Ranked & { of: Candidate } => {
       const { ID } = candidate.resources.node;
       const known = usage.get(ID);
@@ -196,7 +224,9 @@ class Placing {
         resources: candidate.resources,
         ofService: candidate.ofService,
         failing: this.#failing.has(ID),
-        cost: costOf(candidate.resources, known, nowMs),
+        cost: costAt(candidate.resources, known),
+        preference: wish.affinity?.preference(candidate.resources.node) ?? 0,
+        packs,
         imageMissing: known === undefined || !known.images.some((image) => names.has(image)),
       };
     });
@@ -212,7 +242,7 @@ class Placing {
       const generic = best.resources.take(wish.reservation);
       best.ofService += 1;
       best.of.ofService += 1;
-      best.cost = costOf(best.resources, usage.get(best.resources.node.ID), nowMs);
+      best.cost = costAt(best.resources, usage.get(best.resources.node.ID));
       spread.settleFirst();
       // Remove full nodes from the front only. Others are checked when their turn comes.
       for (let next = spread.first(); next !== undefined; next = spread.first()) {

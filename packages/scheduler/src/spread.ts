@@ -14,6 +14,10 @@ export interface Ranked extends Candidate {
   /** The service fails on this node again and again. */
   readonly failing: boolean;
   cost: number;
+  /** How many soft rules about neighbours the node meets. More is better. */
+  readonly preference: number;
+  /** The fullest node comes first. */
+  readonly packs: boolean;
   readonly imageMissing: boolean;
 }
 
@@ -73,7 +77,9 @@ function labelOf(node: Node, descriptor: string): string {
 
 function ranksBefore(a: Ranked, b: Ranked): boolean {
   if (a.failing !== b.failing) return b.failing;
-  if (a.ofService !== b.ofService) return a.ofService < b.ofService;
+  if (a.preference !== b.preference) return a.preference > b.preference;
+  if (a.packs && a.cost !== b.cost) return a.cost > b.cost;
+  if (a.ofService !== b.ofService && !a.packs) return a.ofService < b.ofService;
   if (a.cost !== b.cost) return a.cost < b.cost;
   if (a.imageMissing !== b.imageMissing) return b.imageMissing;
   return a.resources.node.ID < b.resources.node.ID;

@@ -22,6 +22,7 @@ export { crashesWith, restartNote } from "./derived/crash-loop.ts";
 export {
   circleFrom,
   dependenciesOf,
+  serviceMeant,
   stackLabel,
   type Trust,
   updateWaitsFor,
@@ -73,6 +74,14 @@ export {
 } from "./labels/cron-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";
+export {
+  affinityByLabel,
+  affinityLabel,
+  antiAffinityByLabel,
+  antiAffinityLabel,
+  type PlacementTerm,
+  strategyLabel,
+} from "./labels/placement-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,

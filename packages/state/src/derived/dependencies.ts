@@ -85,6 +85,12 @@ function pathTo(last: string, start: string, cameFrom: ReadonlyMap<string, strin
   return [start, ...path];
 }
 
+/** Returns: the service that the name means to a service with this spec. */
+export function serviceMeant(view: View, spec: ServiceSpec, name: string): Service | undefined {
+  const services = byName(view);
+  return meant(spec, name, (whole) => services.get(whole));
+}
+
 /** Returns: the service of the same stack, else the service of that whole name. */
 function meant<Found>(
   { Labels }: Named,

@@ -10,6 +10,13 @@ import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
 import { cronLabels, cronProblem } from "./cron-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
+import {
+  affinityByLabel,
+  affinityLabel,
+  antiAffinityByLabel,
+  antiAffinityLabel,
+  strategyLabel,
+} from "./placement-labels.ts";
 import { ingressLabel, stickyLabel } from "./steering-labels.ts";
 import { volumeLossLabel } from "./volume-labels.ts";
 
@@ -21,6 +28,11 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   dependsOnLabel,
   volumeLossLabel,
   ...cronLabels,
+  affinityLabel,
+  affinityByLabel,
+  antiAffinityLabel,
+  antiAffinityByLabel,
+  strategyLabel,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
