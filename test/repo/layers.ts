@@ -66,6 +66,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "images",
     "jobs",
     "scale",
+    "gam",
   ],
   "packages/cli/src": ["agent", "views", "commands"],
   "packages/compose/src": ["reading", "shape"],
@@ -74,8 +75,8 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
   "packages/network/src": ["plan", "allocation", "tables"],
   "packages/orchestrator/src": ["service"],
-  "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node"],
   "packages/runtime/src": ["dns", "data-plane/kernel", "data-plane", "contents", "images"],
+  "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node", "explain"],
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [
     "objects",

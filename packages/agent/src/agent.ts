@@ -157,6 +157,8 @@ export class Agent {
       recoverReport: () => active().survivor.report(),
       recover: (force) => this.#recover(force),
       movesWanted: () => active().peer.movesWanted(movesShownMax),
+      rehearse: () => active().rehearse(),
+      why: (subject) => active().why(subject),
       status: () => this.#status(),
     };
   }

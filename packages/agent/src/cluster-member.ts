@@ -23,7 +23,16 @@ import {
   signRootCertificate,
   type Wanted,
 } from "@gam/mesh";
-import { bootstrapJournal, journalRemedy, Peer, type Recovered, salvaged } from "@gam/peer";
+import {
+  bootstrapJournal,
+  explainWhy,
+  journalRemedy,
+  type ObjectReference,
+  Peer,
+  type Recovered,
+  Rehearsal,
+  salvaged,
+} from "@gam/peer";
 import {
   type ContentSource,
   DockerEngine,
@@ -45,6 +54,7 @@ import {
   type Task,
   type View,
 } from "@gam/state";
+import type { WhyReport } from "@gam/state/answers";
 import { RemoteContainers } from "./containers/remote-containers.ts";
 import { ContentDesk } from "./contents/content-desk.ts";
 import { Disk } from "./disk/disk.ts";
@@ -366,6 +376,17 @@ export class ClusterMember {
         ? '. Running containers are not affected. Run "gam status" for the hosts this one must reach'
         : "";
     throw new GamError("NO_LEADER", `Cannot write: ${answer.message}${remedy}`);
+  }
+
+  /** Returns: why an object of the state is as it is; undefined when there is none. */
+  why(subject: ObjectReference): WhyReport | undefined {
+    const { usage, leader } = this.peer;
+    return explainWhy(this.view, subject, { usage, nowMs: Date.now(), led: leader !== undefined });
+  }
+
+  /** Returns: a copy of the state to try changes on. */
+  rehearse(): Rehearsal {
+    return new Rehearsal(this.view, { usage: this.peer.usage, nowMs: Date.now() });
   }
 
   /** Replaces this node's tunnel key: its certificate is of another root key now. Errors: those of the disk. */

@@ -20,6 +20,8 @@ import { Engine } from "./engine/engine.ts";
 import { mayUpgrade } from "./engine/engine-path.ts";
 import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
+import { planRoutes } from "./gam/plan-routes.ts";
+import { whyRoutes } from "./gam/why-routes.ts";
 import { containerRoutes } from "./hosts/container-routes.ts";
 import { Containers } from "./hosts/containers.ts";
 import { imageRoutes } from "./images/image-routes.ts";
@@ -179,5 +181,7 @@ function buildApp(context: RouteContext): FastifyInstance {
   imageRoutes(app, context);
   jobRoutes(app, context);
   scaleRoutes(app, context);
+  whyRoutes(app, context);
+  planRoutes(app, context, buildApp);
   return app;
 }

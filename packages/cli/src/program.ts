@@ -68,11 +68,12 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addAgentCommand(program);
   addMeshCommands(program, client, io);
   addDoctorCommand(program, client, io, unhealthy);
+  addWhyCommand(program, client, io);
   addRecoverCommand(program, client, io, unhealthy);
   addScaleCommands(program, client, io);
-  addStackCommands(program, client, { io, interrupted });
   addImageCommands(program, client, { io, unhealthy });
   addJobCommands(program, client, { io, unhealthy });
+  addStackCommands(program, client, { io, interrupted, unhealthy });
   return program;
 }
 
@@ -159,6 +160,18 @@ function addDoctorCommand(
     });
 }
 
+function addWhyCommand(program: Command, client: OpenClient, io: CommandIo): void {
+  program
+    .command("why")
+    .description("say why a service, a task or a node is as it is, and how each node looks to it")
+    .argument("<name>", 'a service, a task ("web.1" or its id) or a node')
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) => {
+      const { why } = await import("./commands/why.ts");
+      await why(await client(), io, { name, ...options });
+    });
+}
+
 function addRecoverCommand(
   program: Command,
   client: OpenClient,
@@ -213,7 +226,7 @@ function addScaleCommands(program: Command, client: OpenClient, io: CommandIo): 
 function addStackCommands(
   program: Command,
   client: OpenClient,
-  { io, interrupted }: { readonly io: CommandIo; readonly interrupted: () => void },
+  { io, interrupted, unhealthy }: Ends & { readonly io: CommandIo },
 ): void {
   const stacks = () => import("./commands/stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
@@ -244,9 +257,23 @@ function addStackCommands(
         .default("always"),
     )
     .option("--with-registry-auth", "give the nodes the docker client's credentials for registries")
+    .option(
+      "--plan",
+      "change nothing; show what would change, where tasks would go, and what fits nowhere",
+    )
+    .option("--json", "with --plan: print JSON, for programs")
     .action(async (name, options) => {
       const isDone = await (await stacks()).deploy(await client(), io, { name, ...options });
       if (!isDone) interrupted();
+    });
+  files(program.command("diff"))
+    .description(
+      "show what is different between stack files and what runs; exit code 1 if something is",
+    )
+    .argument("<name>", "name of the stack", stackName)
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) => {
+      if (!(await (await stacks()).diff(await client(), io, { name, ...options }))) unhealthy();
     });
   files(stack.command("config"))
     .description("print the files as one, with their variables filled in")

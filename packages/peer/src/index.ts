@@ -1,6 +1,8 @@
 export { roleOf, type Sender } from "./access/authority.ts";
 export { refusalOfContents } from "./access/content-authority.ts";
 export { refusalOfImage } from "./access/image-authority.ts";
+export { Rehearsal } from "./explain/rehearsal.ts";
+export { explainWhy, type ObjectReference } from "./explain/why.ts";
 export type { Effect } from "./io/effect.ts";
 export type { Input, SelfDescription } from "./io/input.ts";
 export {

@@ -4,7 +4,7 @@
  * A task counts where it runs or will run, until it is told to leave. The rule of a service that keeps away from
  * another holds for both, whichever is placed later. Affects placement only: no running task moves because of it.
  */
-import type { NodeId, ServiceId } from "@gam/core";
+import type { NodeId, ServiceId, TaskId } from "@gam/core";
 import {
   affinityByLabel,
   affinityLabel,
@@ -28,8 +28,12 @@ export class Neighbours {
   readonly #counts = new Map<ServiceId, Map<NodeId, number>>();
   #avoiders: readonly Service[] | undefined;
 
-  constructor(view: View) {
+  readonly #without: TaskId | undefined;
+
+  /** `without`: a task that does not count. */
+  constructor(view: View, without?: TaskId) {
     this.#view = view;
+    this.#without = without;
   }
 
   /** Returns: the nodes that have tasks of the service. */
@@ -39,6 +43,7 @@ export class Neighbours {
     counts = new Map();
     this.#counts.set(id, counts);
     for (const { NodeID, Status, ...task } of this.#view.tasksOf(id)) {
+      if (task.ID === this.#without) continue;
       if (NodeID === undefined || !isWanted(task) || isTerminal(Status.State)) continue;
       if (compareStates(Status.State, "assigned") >= 0) add(counts, NodeID);
     }

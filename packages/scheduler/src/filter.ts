@@ -105,6 +105,8 @@ interface Filter {
   passes(candidate: Candidate, wish: Wish): boolean;
   /** `nodes`: how many nodes failed. `first` is one of them. */
   explain(nodes: number, first: Node, wish: Wish): string;
+  /** Why this node fails it, with the values. Absent: explain() says all. */
+  detail?(candidate: Candidate, wish: Wish): string;
 }
 
 const several = (nodes: number): string => (nodes === 1 ? "1 node" : `${nodes} nodes`);
@@ -119,14 +121,21 @@ const filters: readonly Filter[] = [
     passes: ({ resources: { node } }) =>
       node.Status.State === "ready" && node.Spec.Availability === "active",
     explain: (nodes) => `${several(nodes)} not available for new tasks`,
+    detail: ({ resources: { node } }) => unavailable(node),
   },
   {
     passes: ({ resources }, { reservation }) => resources.hasResources(reservation),
     explain: (nodes) => `insufficient resources on ${several(nodes)}`,
+    detail: ({ resources }, { reservation }) =>
+      `insufficient resources: ${resources.shortages(reservation).join("; ")}`,
   },
   {
     passes: ({ resources: { node } }, { plugins }) => plugins.every((one) => hasPlugin(node, one)),
     explain: (nodes) => `missing plugin on ${several(nodes)}`,
+    detail: ({ resources: { node } }, { plugins }) => {
+      const missing = plugins.filter((one) => !hasPlugin(node, one));
+      return `missing plugin: ${missing.map(({ type, name }) => `${type.toLowerCase()} "${name}"`).join(", ")}`;
+    },
   },
   {
     passes: ({ resources: { node } }, { networks }) => {
@@ -141,15 +150,25 @@ const filters: readonly Filter[] = [
     passes: ({ resources: { node } }, { networks }) =>
       !networks.some(demandsEncryption) || (node.Gam.network?.encryption ?? "none") !== "none",
     explain: (nodes) => `encrypted networks not supported on ${several(nodes)}`,
+    detail: (_, { networks }) =>
+      `encrypted networks not supported: ${named(networks.filter(demandsEncryption))}`,
   },
   {
     passes: ({ resources: { node } }, { networks, reaches }) =>
       networks.every(({ Id }) => reaches(node.ID, Id)),
     explain: (nodes) => `insufficient network addresses on ${several(nodes)}`,
+    detail: ({ resources: { node } }, { networks, reaches }) =>
+      `insufficient network addresses: ${named(networks.filter(({ Id }) => !reaches(node.ID, Id)))}`,
   },
   {
     passes: ({ resources: { node } }, { constraints }) => meetsConstraints(constraints, node),
     explain: (nodes) => `scheduling constraints not satisfied on ${several(nodes)}`,
+    detail: ({ resources: { node } }, { constraints }) => {
+      if (constraints === undefined) return "scheduling constraints cannot be read";
+      const unmet = constraints.filter((one) => !meetsConstraints([one], node));
+      const shown = unmet.map(({ key, operator, value }) => `${key} ${operator} ${value}`);
+      return `scheduling constraints not satisfied: ${shown.join(", ")}`;
+    },
   },
   {
     passes: ({ resources: { node } }, { affinity }) => affinity?.breach(node) === undefined,
@@ -160,21 +179,42 @@ const filters: readonly Filter[] = [
   {
     passes: ({ resources: { node } }, { platforms }) => matchesPlatform(platforms, node),
     explain: (nodes) => `unsupported platform on ${several(nodes)}`,
+    detail: ({ resources: { node } }, { platforms = [] }) => {
+      const { OS, Architecture } = node.Description.Platform;
+      const wanted = platforms.map((one) => `${one.OS || "any"}/${one.Architecture || "any"}`);
+      return `unsupported platform: ${OS}/${Architecture}, the image is for ${wanted.join(", ")}`;
+    },
   },
   {
     passes: ({ resources: { node } }, { spec }) => engineTooOld(spec, node) === undefined,
     explain: (nodes, node, { spec }) =>
       `engine too old on ${several(nodes)}: ${engineTooOld(spec, node)}`,
+    detail: ({ resources: { node } }, { spec }) => `engine too old: ${engineTooOld(spec, node)}`,
   },
   {
     passes: ({ resources }, { reservation }) => resources.hasPorts(reservation),
     explain: (nodes) => `host-mode port already in use on ${several(nodes)}`,
+    detail: ({ resources }, { reservation }) =>
+      `host-mode port already in use: ${resources.takenPorts(reservation).join(", ")}`,
   },
   {
     passes: ({ ofService }, { replicasMax }) => replicasMax === 0 || ofService < replicasMax,
     explain: () => "max replicas per node limit exceed",
+    detail: ({ ofService }, { replicasMax }) =>
+      `max replicas per node limit exceed: ${ofService} run here, the limit is ${replicasMax}`,
   },
 ];
+
+function unavailable({ Status, Spec }: Node): string {
+  if (Status.State === "ready")
+    return `not available for new tasks: it is set to ${Spec.Availability}`;
+  const reason = Status.Message ? `: ${Status.Message}` : "";
+  return `not available for new tasks: it is ${Status.State}${reason}`;
+}
+
+function named(networks: readonly Network[]): string {
+  return networks.map(({ Name }) => `"${Name}"`).join(", ");
+}
 
 function hasPlugin(node: Node, wanted: { type: string; name: string }): boolean {
   const ofType = node.Description.Engine.Plugins.filter(({ Type }) => Type === wanted.type);
@@ -210,4 +250,14 @@ export function explain(candidates: readonly Candidate[], wish: Wish): string {
       return first === undefined ? [] : [filter.explain(1 + more.length, first, wish)];
     });
   return parts.length === 0 ? "no suitable node" : `no suitable node (${parts.join("; ")})`;
+}
+
+/** Returns: what the filters say that one node fails, each in its own words; empty for a suitable node. */
+export function obstaclesOf(candidate: Candidate, wish: Wish): string[] {
+  return filters
+    .filter((filter) => !filter.passes(candidate, wish))
+    .map((filter) => {
+      if (filter.detail !== undefined) return filter.detail(candidate, wish);
+      return filter.explain(1, candidate.resources.node, wish).replace(/ on 1 node\b/, "");
+    });
 }

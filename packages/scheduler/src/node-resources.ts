@@ -5,6 +5,7 @@
  * ended, so also while it is being stopped. What containers really use affects the rank (cost.ts), not
  * what is free.
  */
+import { sizeText } from "@gam/core";
 import {
   claimResources,
   compareStates,
@@ -101,6 +102,11 @@ function loadOf(tasks: readonly Task[]): Load {
   return load;
 }
 
+/** Returns: "1.5" for 1500000000. */
+function cpuText(nanoCpus: number): string {
+  return String(Math.round(nanoCpus / 1e7) / 100);
+}
+
 export class NodeResources {
   readonly node: Node;
   readonly #load: Load;
@@ -142,6 +148,33 @@ export class NodeResources {
       if (kind === wanted) free += count;
     }
     return free;
+  }
+
+  /** Returns: what the node lacks for the reservation: "memory: 8 GiB asked, 2 GiB of 4 GiB free" and the like. */
+  shortages(reservation: Reservation): string[] {
+    const { NanoCPUs, MemoryBytes } = this.node.Description.Resources;
+    const short: string[] = [];
+    const { nanoCpus, memoryBytes } = reservation;
+    if (nanoCpus > 0 && this.nanoCpus + nanoCpus > NanoCPUs) {
+      const free = cpuText(Math.max(0, NanoCPUs - this.nanoCpus));
+      short.push(`CPUs: ${cpuText(nanoCpus)} asked, ${free} of ${cpuText(NanoCPUs)} free`);
+    }
+    if (memoryBytes > 0 && this.memoryBytes + memoryBytes > MemoryBytes) {
+      const free = sizeText(Math.max(0, MemoryBytes - this.memoryBytes));
+      short.push(
+        `memory: ${sizeText(memoryBytes)} asked, ${free} of ${sizeText(MemoryBytes)} free`,
+      );
+    }
+    for (const [kind, count] of reservation.generic) {
+      const free = this.#genericFree(kind);
+      if (free < count) short.push(`${kind}: ${count} asked, ${Math.max(0, free)} free`);
+    }
+    return short;
+  }
+
+  /** Returns: the ports of the reservation that tasks on the node have bound. */
+  takenPorts(reservation: Reservation): string[] {
+    return reservation.ports.filter((port) => this.#load.ports.has(port));
   }
 
   hasPorts(reservation: Reservation): boolean {

@@ -44,7 +44,7 @@ import {
   wishOf,
 } from "./filter.ts";
 import { NodeResources, reservationOf } from "./node-resources.ts";
-import { type Ranked, spreadOver } from "./spread.ts";
+import { type Ranked, type Spread, spreadOver } from "./spread.ts";
 import { VolumeBindings } from "./volume-binding.ts";
 
 export interface PlacementFacts {
@@ -115,7 +115,8 @@ interface Counts {
   readonly failing: ReadonlySet<NodeId>;
 }
 
-function countsOf(tasks: readonly Task[], nowMs: number): Counts {
+/** Returns: what the tasks of a service mean for the ranks of nodes. */
+export function countsOf(tasks: readonly Task[], nowMs: number): Counts {
   const wanted = new Map<NodeId, number>();
   const failures = new Map<NodeId, number>();
   const newest = new Map<string, Task>();
@@ -135,8 +136,13 @@ function countsOf(tasks: readonly Task[], nowMs: number): Counts {
   return { wanted, failing: new Set(failing) };
 }
 
+/** A suitable node with its rank. `of`: what the ranks of other groups begin with. */
+interface Place extends Ranked {
+  readonly of: Candidate;
+}
+
 /** Places one group of equal tasks. */
-class Placing {
+export class Placing {
   readonly #view: View;
   readonly #facts: PlacementFacts;
   readonly #bindings: VolumeBindings;
@@ -207,16 +213,12 @@ class Placing {
     return (task) => this.#placeOnItsNode(task, wish);
   }
 
-  #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
-    const { usage, nowMs } = this.#facts;
+  /** Returns: the suitable nodes, the best one first. */
+  ranking(first: Task, wish: Wish): Spread {
+    const { usage } = this.#facts;
     const names = imageNames(first.Spec.ContainerSpec.Image);
-    const labels = this.#view.service(first.ServiceID)?.Spec.Labels;
-    const packs = readLabel(strategyLabel, labels) === "binpack";
-    // A measured load says how busy a node is, not how full.
-    const costAt = (resources: NodeResources, known: Usage | undefined): number => {
-      return costOf(resources, packs ? undefined : known, nowMs);
-    };
-    const ranked = fitting(this.#candidates, wish).map((candidate): Ranked & { of: Candidate } => {
+    const packs = this.#packs(first);
+    const ranked = fitting(this.#candidates, wish).map((candidate): Place => {
       const { ID } = candidate.resources.node;
       const known = usage.get(ID);
       return {
@@ -224,17 +226,33 @@ class Placing {
         resources: candidate.resources,
         ofService: candidate.ofService,
         failing: this.#failing.has(ID),
-        cost: costAt(candidate.resources, known),
+        cost: this.#costAt(candidate.resources, packs),
         preference: wish.affinity?.preference(candidate.resources.node) ?? 0,
         packs,
         imageMissing: known === undefined || !known.images.some((image) => names.has(image)),
       };
     });
-    const spread = spreadOver(ranked, first.Spec.Placement?.Preferences ?? []);
+    return spreadOver(ranked, first.Spec.Placement?.Preferences ?? []);
+  }
+
+  #packs({ ServiceID }: Task): boolean {
+    return readLabel(strategyLabel, this.#view.service(ServiceID)?.Spec.Labels) === "binpack";
+  }
+
+  /** A measured load says how busy a node is, not how full. */
+  #costAt(resources: NodeResources, packs: boolean): number {
+    const { usage, nowMs } = this.#facts;
+    return costOf(resources, packs ? undefined : usage.get(resources.node.ID), nowMs);
+  }
+
+  #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
+    const { nowMs } = this.#facts;
+    const spread = this.ranking(first, wish);
+    const packs = this.#packs(first);
     const status = assigned(nowMs);
     let why: TaskStatus | undefined;
     return (task) => {
-      const best = spread.first() as (typeof ranked)[number] | undefined;
+      const best = spread.first() as Place | undefined;
       if (best === undefined) {
         why ??= waits(explain(this.#candidates, wish), nowMs);
         return explained(task, why);
@@ -242,7 +260,7 @@ class Placing {
       const generic = best.resources.take(wish.reservation);
       best.ofService += 1;
       best.of.ofService += 1;
-      best.cost = costAt(best.resources, usage.get(best.resources.node.ID));
+      best.cost = this.#costAt(best.resources, packs);
       spread.settleFirst();
       // Remove full nodes from the front only. Others are checked when their turn comes.
       for (let next = spread.first(); next !== undefined; next = spread.first()) {

@@ -4,7 +4,7 @@
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
 import type { Duplex } from "node:stream";
-import type { NetworkId, NodeId, SecretId, ServiceId } from "@gam/core";
+import type { NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
 import type {
   AskedChange,
   Availability,
@@ -12,6 +12,7 @@ import type {
   DataPath,
   Event,
   NodeRole,
+  Outcome,
   RebalanceMove,
   Sealed,
   SealedForRoots,
@@ -19,7 +20,14 @@ import type {
   Usage,
   View,
 } from "@gam/state";
-import type { GamStatus, ImagePush, JoinTokens, PruneRow } from "@gam/state/answers";
+import type {
+  GamStatus,
+  ImagePush,
+  JoinTokens,
+  PlanReport,
+  PruneRow,
+  WhyReport,
+} from "@gam/state/answers";
 import type { DoctorDoor } from "./gam-doctor.ts";
 import type { RecoverDoor } from "./gam-recover.ts";
 
@@ -52,6 +60,19 @@ export interface SecretSeals {
   openSecret(secret: Secret, version: number): Uint8Array;
   /** `text`: the client's `X-Registry-Auth`. */
   sealCredentials(service: ServiceId, text: string): Sealed;
+}
+
+export type WhySubject =
+  | { readonly kind: "task"; readonly id: TaskId }
+  | { readonly kind: "service"; readonly id: ServiceId }
+  | { readonly kind: "node"; readonly id: NodeId };
+
+/** A copy of the state to try changes on. */
+export interface RehearsalDoor {
+  readonly view: View;
+  propose(changes: readonly AskedChange[]): Outcome;
+  /** Returns: what would follow from the changes. Takes long where there are many tasks. */
+  finish(): PlanReport;
 }
 
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
@@ -140,6 +161,9 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   ): Promise<PruneRow[]>;
   /** Returns: tasks that would be better off on another node, the most useful first. Called only while active. */
   movesWanted(): readonly RebalanceMove[];
+  /** Returns: why it is as it is, from view(); undefined when there is no such object. */
+  why(subject: WhySubject): WhyReport | undefined;
+  rehearse(): RehearsalDoor;
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

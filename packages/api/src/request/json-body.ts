@@ -17,7 +17,7 @@ const bodyWords: GoJsonWords = {
  * Errors: GamError BAD_REQUEST without a body or with invalid JSON, ApiError 413 for a body over the limit.
  */
 export async function readJsonBody(body: unknown): Promise<unknown> {
-  const text = (await collect(body)).toString("utf8");
+  const text = (await collectBody(body)).toString("utf8");
   if (text.trim() === "") throw new GamError("BAD_REQUEST", "got EOF while reading request body");
   return parseGoJson(text, bodyWords);
 }
@@ -35,13 +35,14 @@ export async function readRawBody(
   readonly raw: Buffer;
   readonly fields: Readonly<Record<string, unknown>> | undefined;
 }> {
-  const raw = await collect(body);
+  const raw = await collectBody(body);
   const parsed = jsonOr(raw.toString("utf8"), undefined);
   const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
   return { raw, fields: isObject ? withGoKeys({ ...parsed }, keys) : undefined };
 }
 
-async function collect(body: unknown): Promise<Buffer> {
+/** Returns: the bytes of a body. Errors: ApiError 413 for a body over the limit. */
+export async function collectBody(body: unknown): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   if (isStream(body)) {

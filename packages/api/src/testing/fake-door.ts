@@ -39,14 +39,23 @@ import {
   type Usage,
   type View,
 } from "@gam/state";
-import type { GamStatus, ImagePush, PruneRow, RecoverReport } from "@gam/state/answers";
+import type {
+  GamStatus,
+  ImagePush,
+  PlanReport,
+  PruneRow,
+  RecoverReport,
+  WhyReport,
+} from "@gam/state/answers";
 import { aNode, aSealingKey, aTask, aToken } from "@gam/state/testing";
 import type {
   ClusterDoor,
   ClusterState,
   InitRequest,
+  RehearsalDoor,
   SecretSeals,
   SwarmJoinRequest,
+  WhySubject,
 } from "../door/door.ts";
 import type { DoctorFacts } from "../door/gam-doctor.ts";
 
@@ -269,6 +278,28 @@ export class FakeDoor implements ClusterDoor {
 
   async recover(force: boolean): Promise<void> {
     this.recovered.push(force);
+  }
+
+  /** The answer of why(), for each object. */
+  explained: Omit<WhyReport, "kind" | "id"> | undefined;
+
+  why({ kind, id }: WhySubject): WhyReport | undefined {
+    return this.explained && { ...this.explained, kind, id };
+  }
+
+  /** The answer of a rehearsal. */
+  foreseen: PlanReport = { objects: [], tasks: [], isComplete: true };
+
+  rehearse(): RehearsalDoor {
+    const store = Store.like(this.store);
+    return {
+      view: store,
+      propose: (changes) => {
+        const id = this.mint() as ProposalId;
+        return store.apply(store.index + 1, { id, atMs: this.nowMs, changes }).outcome;
+      },
+      finish: () => this.foreseen,
+    };
   }
 
   status(): GamStatus {

@@ -2,6 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { type Problem, readStack, showFile, showProblem, stackLabel } from "@gam/compose";
 import { GamError } from "@gam/core";
+import type { PlanReport } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
@@ -10,11 +11,13 @@ import { readIfThere, readInputFile } from "../agent/input-file.ts";
 import { registryAuth } from "../agent/registry-auth.ts";
 import { columns } from "../views/columns.ts";
 import { progressLine } from "../views/convergence.ts";
+import { changesView, planView } from "../views/plan-view.ts";
 import { serviceRows } from "../views/service-rows.ts";
+import type { Paint } from "../views/status-view.ts";
 import { taskRows } from "../views/task-rows.ts";
-import { deploySteps, perform, type ResolveImage } from "./stack-deploy.ts";
+import { deploySteps, perform, type ResolveImage, type Step } from "./stack-deploy.ts";
 import { removeStack } from "./stack-remove.ts";
-import { obstacles, surveyStack } from "./stack-survey.ts";
+import { obstacles, type Survey, surveyStack } from "./stack-survey.ts";
 import { waitForStack } from "./stack-wait.ts";
 
 export interface FileOptions {
@@ -31,6 +34,10 @@ export interface DeployOptions extends FileOptions {
   /** Do not wait until the services run. */
   readonly detach?: boolean;
   readonly quiet?: boolean;
+  /** Only show what would follow. */
+  readonly plan?: boolean;
+  /** Print the plan as JSON. */
+  readonly json?: boolean;
 }
 
 type Read = Extract<ReturnType<typeof readStack>, { ok: true }>;
@@ -41,16 +48,13 @@ export async function deploy(
   io: CommandIo,
   options: DeployOptions,
 ): Promise<boolean> {
-  const { name, prune = false, resolveImage, detach = false, quiet = false } = options;
+  const { name, detach = false, quiet = false } = options;
+  if (options.json && !options.plan) {
+    throw new GamError("BAD_REQUEST", 'Cannot print JSON of a deployment. Add "--plan"');
+  }
   const { stack } = readFiles(io, name, options);
-  const survey = await surveyStack(client, stack);
-  const found = obstacles(survey, { name, stack, prune });
-  if (found.length > 0) throw refused(io, name, found);
-  const auth = options.withRegistryAuth ? registryAuth(io.environment) : () => undefined;
-  const steps = deploySteps(client, io, {
-    ...{ name, stack, survey, prune, resolveImage },
-    registryAuth: auth,
-  });
+  if (options.plan) return await showPlan(client, io, { ...options, stack, shows: planView });
+  const { steps, survey } = await stepsOf(client, io, { ...options, stack });
   let stopped = false;
   const restore = io.onInterrupt(() => {
     stopped = true;
@@ -75,6 +79,77 @@ export async function deploy(
   } finally {
     restore();
   }
+}
+
+type Deployed = DeployOptions & { readonly stack: Read["stack"] };
+
+/** Returns: the writes of a deployment. Errors: BAD_REQUEST when the cluster would refuse some of them. */
+async function stepsOf(
+  client: AgentClient,
+  io: CommandIo,
+  { name, stack, prune = false, resolveImage, withRegistryAuth }: Deployed,
+): Promise<{ readonly steps: readonly Step[]; readonly survey: Survey }> {
+  const survey = await surveyStack(client, stack);
+  const found = obstacles(survey, { name, stack, prune });
+  if (found.length > 0) throw refused(io, name, found);
+  const auth = withRegistryAuth ? registryAuth(io.environment) : () => undefined;
+  const steps = deploySteps(client, io, {
+    ...{ name, stack, survey, prune, resolveImage },
+    registryAuth: auth,
+  });
+  return { steps, survey };
+}
+
+interface Showing extends Deployed {
+  readonly shows: (report: PlanReport, paint: Paint) => string[];
+}
+
+/** Deploys into a copy of the cluster's state, and shows what would follow. Returns: true. */
+async function showPlan(
+  client: AgentClient,
+  io: CommandIo,
+  { shows, ...options }: Showing,
+): Promise<true> {
+  const report = await foreseen(client, io, options);
+  if (options.json) io.print(JSON.stringify(report, undefined, 2));
+  else for (const line of shows(report, createColors(io.isTerminal))) io.print(line);
+  return true;
+}
+
+async function foreseen(
+  client: AgentClient,
+  io: CommandIo,
+  options: Deployed,
+): Promise<PlanReport> {
+  const { PlanClient } = await import("../agent/plan-client.ts");
+  // What a deployment prints on its way has not happened.
+  const silent = { ...io, print: () => undefined };
+  return await PlanClient.rehearse(client, async (plan) => {
+    const { steps } = await stepsOf(plan, silent, options);
+    await perform(steps, silent, () => false);
+  });
+}
+
+/**
+ * Shows what is different between the files and what runs. Services of the stack that are not in the files count as
+ * different. Returns: whether nothing is. Errors: as deploy().
+ */
+export async function diff(
+  client: AgentClient,
+  io: CommandIo,
+  {
+    name,
+    json = false,
+    ...files
+  }: FileOptions & { readonly name: string; readonly json?: boolean },
+): Promise<boolean> {
+  const { stack } = readFiles(io, name, files);
+  const options = { ...files, name, stack, prune: true, resolveImage: "never" } as const;
+  const report = await foreseen(client, io, options);
+  const { objects } = report;
+  if (json) io.print(JSON.stringify(objects, undefined, 2));
+  else for (const line of changesView(report, createColors(io.isTerminal))) io.print(line);
+  return objects.length === 0;
 }
 
 function verdict(

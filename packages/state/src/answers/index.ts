@@ -26,6 +26,14 @@ export {
   type JobRun,
   type JobSummary,
 } from "./jobs.ts";
+export {
+  checkPlanReport,
+  type PlanField,
+  type PlanObject,
+  type PlanReport,
+  type PlanTask,
+  type PlanTasks,
+} from "./plan.ts";
 export { checkRebalanceReport, type RebalanceReport, type ShownMove } from "./rebalance.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {
@@ -36,3 +44,10 @@ export {
   type Pools,
 } from "./status.ts";
 export { checkJoinTokens, type JoinTokens } from "./tokens.ts";
+export {
+  checkWhyReport,
+  type WhyAsked,
+  type WhyNode,
+  type WhyReport,
+  type WhyTask,
+} from "./why.ts";

@@ -234,6 +234,19 @@ export class Store extends Reading implements View {
     return encode(dump);
   }
 
+  /**
+   * Returns: a store of its own with what the view has, to try changes on. It shares the objects, which never change
+   * in place. It knows no outcomes, events and removed peers.
+   */
+  static like(view: View): Store {
+    const lists = Object.fromEntries(listNames.map((name) => [`${name}s`, view[`${name}s`]()]));
+    const store = new Store();
+    const { index, dialect, cluster } = view;
+    const none = { removed: [], outcomes: [] };
+    store.restore({ schema, index, dialect, cluster, ...(lists as unknown as Lists), ...none });
+    return store;
+  }
+
   /** Replaces the whole state by a snapshot's. Returns: the differences, table by table. */
   restore(dump: Dump): Event[] {
     const events = tableNames.flatMap((name) => this.#refill(name, dump));

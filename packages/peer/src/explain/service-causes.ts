@@ -1,0 +1,83 @@
+/** Service causes: why a service does not run as it is wanted, as sentences. */
+import type { NodeVerdict } from "@gam/scheduler";
+import { isTerminal, isWanted, type Service, slotName, type Task, type View } from "@gam/state";
+import { taskCauses, taskName, whyNowhere } from "./task-causes.ts";
+
+export interface ServiceFacts {
+  readonly nowMs: number;
+  /** Tasks that do not run as wanted. */
+  readonly tasks: readonly Task[];
+  readonly verdictsOf: (task: Task) => readonly NodeVerdict[];
+  /** How nodes look to a new task. */
+  readonly modelVerdicts: readonly NodeVerdict[];
+}
+
+/** Sentences in one answer. */
+const causesMax = 20;
+/** Judging all nodes takes long, and tasks of one service mostly wait for the same reason. */
+const judgedMax = 10;
+
+/** Returns: at least one sentence. */
+export function serviceCauses(view: View, service: Service, facts: ServiceFacts): string[] {
+  const causes = [
+    ...updateCauses(service),
+    ...modeCauses(view, service, facts),
+    ...placeCauses(view, service, facts),
+  ];
+  if (causes.length > 0) return [...new Set(causes)].slice(0, causesMax);
+  const running = view.tasksOf(service.ID).filter(runs).length;
+  return [`All is as wanted: ${running} ${running === 1 ? "task runs" : "tasks run"}`];
+}
+
+function runs(task: Task): boolean {
+  return isWanted(task) && task.Status.State === "running";
+}
+
+function updateCauses({ UpdateStatus }: Service): string[] {
+  if (UpdateStatus === undefined) return [];
+  const { State, Message } = UpdateStatus;
+  if (State === "paused") return [`Its update is paused: ${Message}`];
+  if (State === "rollback_paused") return [`Its rollback is paused: ${Message}`];
+  if (State === "rollback_started" || State === "rollback_completed") {
+    return [`Its last update was rolled back: ${Message}`];
+  }
+  return [];
+}
+
+function modeCauses(view: View, service: Service, { modelVerdicts }: ServiceFacts): string[] {
+  const { Mode } = service.Spec;
+  if (Mode.Replicated !== undefined && (Mode.Replicated.Replicas ?? 0) === 0) {
+    return ["It is scaled to 0 replicas"];
+  }
+  const isGlobal = Mode.Global !== undefined || Mode.GlobalJob !== undefined;
+  if (!isGlobal || view.tasksOf(service.ID).some(isWanted)) return [];
+  const takes = modelVerdicts.some(({ obstacles }) => obstacles.length === 0);
+  return takes ? [] : ["No node is for this global service", ...whyNowhere(view, modelVerdicts)];
+}
+
+function placeCauses(view: View, service: Service, facts: ServiceFacts): string[] {
+  const { nowMs, tasks, verdictsOf } = facts;
+  const places = Map.groupBy(tasks, slotName);
+  return [...places.values()].slice(0, judgedMax).flatMap((inPlace) => {
+    const said = inPlace.flatMap((task) => {
+      const verdicts = isTerminal(task.Status.State) ? [] : verdictsOf(task);
+      return taskCauses(view, task, { verdicts, nowMs }).map((one) => `${taskName(task)}: ${one}`);
+    });
+    return [...said, ...givenUp(view, service, inPlace)];
+  });
+}
+
+/** The place has no task any more that should run. */
+function givenUp(view: View, service: Service, [first]: readonly Task[]): string[] {
+  if (first === undefined) return [];
+  const inPlace = view.tasksOf(service.ID).filter((task) => slotName(task) === slotName(first));
+  const last = inPlace.at(-1);
+  if (last === undefined || !isWanted(last) || !isTerminal(last.Status.State)) return [];
+  const isJob = service.Spec.Mode.ReplicatedJob ?? service.Spec.Mode.GlobalJob;
+  if (isJob !== undefined && last.Status.State === "complete") return [];
+  const { Condition = "any", MaxAttempts = 0 } = service.Spec.TaskTemplate.RestartPolicy ?? {};
+  const limit = MaxAttempts > 0 ? `, at most ${MaxAttempts} attempts` : "";
+  return [
+    `${taskName(last)}: It is not started again: its restart policy is "${Condition}"${limit}`,
+  ];
+}
