@@ -20,6 +20,8 @@ import type { World } from "./world.ts";
 /** Names of services; from the ninth on `web2`, `api2`, … */
 const serviceNames = ["web", "api", "db", "cart", "mail", "blog", "wiki", "chat"] as const;
 const servicesMax = 4;
+/** Of jobs. Rare enough that all runs end between two due times, so that the cluster comes to rest. */
+const schedules = ["*/10 * * * * *", "*/15 * * * * *", "*/20 * * * * *"] as const;
 const hostPort = 8080;
 const ingressPort = 9000;
 /** Without ingress. */
@@ -159,6 +161,7 @@ function newSpec(world: World, name: string): ServiceSpec {
   const isStored = sharers.test(name) && Mode.Replicated && !isFull && !Placement;
   return {
     Name: name,
+    ...(isJob && world.scheduled && { Labels: { "gam.cron": pick(world, schedules) } }),
     TaskTemplate: {
       ContainerSpec: {
         Image: isJob ? pick(world, jobImages) : pick(world, images),

@@ -43,6 +43,8 @@ const codecEvery = 16;
 const bareEvery = 4;
 /** One in this many histories has secrets and configs. */
 const secretsEvery = 3;
+/** In one of this many histories all jobs have a schedule. */
+const scheduledEvery = 5;
 /** In one of this many histories all hosts that join are workers. */
 const workersEvery = 5;
 /** Prefix length of subnets: small enough that a leaked address is noticed, large enough for all requests. */
@@ -76,6 +78,7 @@ export class World {
   readonly networked: boolean;
   /** Services have secrets and configs, and hosts sometimes do not get them. */
   readonly secretive: boolean;
+  readonly scheduled: boolean;
   /** Role of hosts that join later. */
   readonly joinsAs: NodeRole;
   /** Present if hosts are upgraded. */
@@ -100,6 +103,7 @@ export class World {
     this.random = seededRandom(seed * 2654435761);
     this.networked = seed % bareEvery !== 3;
     this.secretive = seed % secretsEvery === 1;
+    this.scheduled = seed % scheduledEvery === 3;
     this.joinsAs = seed % workersEvery === 2 ? "worker" : "manager";
     this.releases = releasesOf(seed, planted.unnamedChange);
     this.#codec = seed % codecEvery === 0;

@@ -11,6 +11,7 @@ import type { SimHost } from "../hosts/host.ts";
 import { Breach } from "./breach.ts";
 import { hasContentsOfTasks } from "./contents.ts";
 import { Ledger } from "./ledger.ts";
+import { Schedule } from "./schedule.ts";
 import { Succession } from "./succession.ts";
 import { VolumeHistory } from "./volumes.ts";
 
@@ -31,6 +32,7 @@ export class Checkers {
   readonly #ledger = new Ledger();
   readonly #volumes = new VolumeHistory();
   readonly #succession = new Succession();
+  readonly #schedule = new Schedule();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   readonly #connected = new Map<NodeId, readonly NodeId[]>();
@@ -81,6 +83,7 @@ export class Checkers {
       this.#ledger.take(event);
       this.#volumes.take(event);
       if (event.table === "service") this.#succession.take(event);
+      if (event.table === "service") this.#schedule.take(event);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
       if (event.table === "cluster") hadItsRoot(event, index, host.id, hosts);

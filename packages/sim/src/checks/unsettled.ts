@@ -7,6 +7,7 @@
 import type { NodeId } from "@gam/core";
 import { planNode, unroutedPairs } from "@gam/network";
 import {
+  cronRules,
   isTerminal,
   isWanted,
   meetsConstraints,
@@ -25,6 +26,8 @@ import { awaitsVolume } from "./volumes.ts";
 
 /** Usage is measured every second and sent at least every ten, by clocks that differ by at most 4 s. */
 const usageAgeMsMax = 30_000;
+
+const overdueMsMax = 5_000;
 
 /** The first difference; undefined when there is none. */
 export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string | undefined {
@@ -48,6 +51,7 @@ export function unsettled(hosts: readonly SimHost[], checkers: Checkers): string
   return (
     membersMissing(hosts, view, checkers) ??
     servicesMissing(view) ??
+    overdue(hosts, view) ??
     containersMissing(hosts, view) ??
     addressesMissing(view) ??
     routesMissing(view) ??
@@ -129,6 +133,19 @@ function servicesMissing(view: View): string | undefined {
   return undefined;
 }
 
+/** A job that is due, and no leader has handled it. Clocks differ by at most 4 s. */
+function overdue(hosts: readonly SimHost[], view: View): string | undefined {
+  const slowestMs = Math.min(...hosts.map(({ wallMs }) => wallMs));
+  for (const { Spec, Gam } of view.services()) {
+    const rules = cronRules(Spec);
+    if (rules === undefined || Gam.cron === undefined) continue;
+    const { handledMs } = Gam.cron;
+    const dueMs = handledMs === undefined ? 0 : rules.time.next(handledMs);
+    if (dueMs !== undefined && dueMs < slowestMs - overdueMsMax) return `${Spec.Name} is overdue`;
+  }
+  return undefined;
+}
+
 function missingOf(service: Service, view: View): string | undefined {
   const { Mode } = service.Spec;
   if (Mode.ReplicatedJob !== undefined || Mode.GlobalJob !== undefined) {
@@ -162,7 +179,9 @@ function missingOf(service: Service, view: View): string | undefined {
   return `slot ${stale.Slot} is out of date`;
 }
 
-function missingOfJob({ ID, Spec, JobStatus }: Service, view: View): string | undefined {
+function missingOfJob({ ID, Spec, Gam, JobStatus }: Service, view: View): string | undefined {
+  // Its runs come and go, also in calm.
+  if (Gam.cron !== undefined) return undefined;
   if (restless.has(Spec.TaskTemplate.ContainerSpec.Image)) return undefined;
   const run = JobStatus?.JobIteration.Index ?? 0;
   const tasks = view.tasksOf(ID).filter(({ JobIteration }) => (JobIteration?.Index ?? 0) === run);

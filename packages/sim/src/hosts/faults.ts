@@ -30,6 +30,10 @@ export const planted = {
   "reconciler: what replaces a task does not wait for it": {
     peer: { orchestrator: new Set(["replacement-does-not-wait"]) },
   },
+  "reconciler: a due job runs twice": { peer: { orchestrator: new Set(["due-twice"]) } },
+  "reconciler: missed runs are forgotten": {
+    peer: { orchestrator: new Set(["missed-forgotten"]) },
+  },
   "reconciler: new tasks get no secrets": {
     peer: { orchestrator: new Set(["content-forgotten"]) },
   },
