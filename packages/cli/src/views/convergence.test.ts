@@ -9,8 +9,8 @@ import {
 } from "../agent/engine-calls.ts";
 import { progressOf } from "./convergence.ts";
 
-function aService(Mode: object, changed: object = {}): ServiceItem {
-  const Spec = { Name: "web", Mode, TaskTemplate: {} };
+function aService(Mode: object, changed: object = {}, Labels: object = {}): ServiceItem {
+  const Spec = { Name: "web", Labels, Mode, TaskTemplate: {} };
   const found = checkServices([{ ID: "s", Version: { Index: 1 }, Spec, ...changed }], "services");
   assert.ok(found[0]);
   return found[0];
@@ -118,6 +118,12 @@ const cases: readonly {
     service: aService(two, updated("rollback_completed", "old")),
     tasks: someTasks("1 running running", "2 running running"),
     want: "2/2 converged: all tasks run",
+  },
+  {
+    name: "does not wait for the next run of a job with a schedule",
+    service: aService({ ReplicatedJob: { TotalCompletions: 2 } }, {}, { "gam.cron": "@yearly" }),
+    tasks: [],
+    want: "0/2 done: runs by its schedule",
   },
   {
     name: "ends with the last run of a job",

@@ -122,6 +122,10 @@ function jobProgress(service: ServiceItem, { tasks }: ProgressOptions): ServiceP
   const complete = current.filter(({ Status }) => Status.State === "complete").length;
   const wanted = job === undefined ? nodesOf(current) : (job.TotalCompletions ?? 1);
   const counted = { ...ofService(service), running: complete, wanted };
+  // The next run may be due in a year.
+  if (service.Spec.Labels?.["gam.cron"]) {
+    return { ...counted, state: "done", words: "runs by its schedule" };
+  }
   if (wanted > 0 && complete >= wanted) return { ...counted, state: "done", words: "job complete" };
   const errors = current.flatMap(({ Status }) => Status.Err || []);
   return { ...counted, state: "waiting", words: errors.at(-1) ?? wordsOf(current) };
