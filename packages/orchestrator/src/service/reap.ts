@@ -7,6 +7,7 @@
  * shows that the place is meant to be empty.
  */
 import {
+  activeRuns,
   compareStates,
   isTerminal,
   isWanted,
@@ -80,10 +81,11 @@ export function reapTasks(
   const placeOf = placesOf(situation);
   for (const one of planned) if (one.kind === "createTask") coming.add(placeOf(one.task));
   const reaped = new Set<Task>();
+  const present = presentRuns(situation);
   const places = Map.groupBy(kept, placeOf);
   for (const [name, place] of places) {
     const room = coming.has(name) ? limit - 1 : limit;
-    const isPast = (task: Task): boolean => !isWanted(task) || isOfEarlierRun(situation, task);
+    const isPast = (task: Task): boolean => !isWanted(task) || isOfEarlierRun(task, present);
     const past = place.filter(isPast);
     const wanted = place.length - past.length;
     for (const task of tooOld(view, past, { wanted, limit: limit < 0 ? place.length : room }))
@@ -105,9 +107,15 @@ function placesOf({ service }: Situation): (task: Task | NewTask) => string {
   return (task) => `${task.JobIteration?.Index ?? 0}/${slotName(task)}`;
 }
 
+/** Returns: the runs of a job that are planned now; undefined for other services. */
+function presentRuns({ isJob, iteration, service }: Situation): ReadonlySet<number> | undefined {
+  if (service.Gam.cron === undefined) return isJob ? new Set([iteration]) : undefined;
+  return new Set(activeRuns(service).map((run) => run.iteration));
+}
+
 /** The completed tasks of a job stay wanted until the job runs again. */
-function isOfEarlierRun({ isJob, iteration }: Situation, task: Task): boolean {
-  return isJob && runOf(task) !== iteration && isTerminal(task.Status.State);
+function isOfEarlierRun(task: Task, present: ReadonlySet<number> | undefined): boolean {
+  return present !== undefined && !present.has(runOf(task)) && isTerminal(task.Status.State);
 }
 
 /** Shape: `limit` includes the wanted tasks. */

@@ -50,8 +50,20 @@ export function readZone(text: string): string | undefined {
   }
 }
 
+/** The plans ask for the same few expressions again and again. */
+const known = new Map<string, CronTime>();
+const knownMax = 1000;
+
 /** Shape: `expression` is from readCron(), `zone` from readZone(). */
 export function cronTime(expression: string, zone: string): CronTime {
+  const key = `${expression} ${zone}`;
+  const found = known.get(key) ?? newCronTime(expression, zone);
+  if (known.size >= knownMax) known.clear();
+  known.set(key, found);
+  return found;
+}
+
+function newCronTime(expression: string, zone: string): CronTime {
   const cron = new Cron(expression, {
     paused: true,
     timezone: zone,
