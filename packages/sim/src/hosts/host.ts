@@ -8,7 +8,7 @@ import { assert, type Mint, type NodeId, type Random } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import type { NodePlan } from "@gam/network";
 import { bootstrapJournal, type Effect, type Input, Peer, type Sender, tickMs } from "@gam/peer";
-import type { Dialect, NodeDescription, Usage } from "@gam/state";
+import type { Dialect, NodeDescription, TaskToMeasure, Usage } from "@gam/state";
 import { SimEngine } from "@gam/worker/testing";
 import type { Agenda } from "./agenda.ts";
 import { SimDisk } from "./disk.ts";
@@ -67,6 +67,8 @@ export class SimHost {
   #life = 0;
   #diedMs = 0;
   #thawedMs = Number.NEGATIVE_INFINITY;
+  /** What each task uses of which the cluster wants to know. */
+  coresPerTask: () => number = () => 0;
   /** How far its clock differs from virtual time. */
   skewMs = 0;
   /** The newest root key of which it has a certificate. Survives restarts. */
@@ -348,7 +350,9 @@ export class SimHost {
         this.killAgent();
         return this.start();
       case "measure":
-        return this.#later(1, () => this.give({ kind: "measured", usage: this.#usage() }));
+        return this.#later(1, () => {
+          this.give({ kind: "measured", usage: this.#usage(effect.tasks) });
+        });
       default:
         this.#parts.outside(this, effect);
     }
@@ -370,7 +374,7 @@ export class SimHost {
     });
   }
 
-  #usage(): Usage {
+  #usage(tasks: readonly TaskToMeasure[]): Usage {
     const containers = this.engine.containers().filter(({ phase }) => phase === "running").length;
     return {
       cpu: Math.min(1, containers / 20),
@@ -380,6 +384,9 @@ export class SimHost {
       containers,
       images,
       diskFreeBytes: 2 ** 36,
+      ...(tasks.length > 0 && {
+        tasks: tasks.map(({ id }) => ({ id, cpu: this.coresPerTask(), memoryBytes: 2 ** 26 })),
+      }),
       atMs: this.wallMs,
     };
   }
