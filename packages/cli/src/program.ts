@@ -71,8 +71,8 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addWhyCommand(program, client, io);
   addRecoverCommand(program, client, io, unhealthy);
   addScaleCommands(program, client, io);
-  addImageCommands(program, client, { io, unhealthy });
   addJobCommands(program, client, { io, unhealthy });
+  addImageCommands(program, client, { io, unhealthy });
   addStackCommands(program, client, { io, interrupted, unhealthy });
   return program;
 }

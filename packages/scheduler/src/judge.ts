@@ -7,8 +7,8 @@ import type { NodeId } from "@gam/core";
 import { imageNames, type Task, type View } from "@gam/state";
 import { affinityOf, Neighbours } from "./affinity.ts";
 import { costOf } from "./cost.ts";
-import { obstaclesOf, wishOf } from "./filter.ts";
-import { NodeResources, reservationOf } from "./node-resources.ts";
+import { obstaclesOf } from "./filter.ts";
+import { NodeResources } from "./node-resources.ts";
 import { countsOf, type PlacementFacts, Placing } from "./placement.ts";
 import { VolumeBindings } from "./volume-binding.ts";
 
@@ -34,7 +34,7 @@ export interface NodeVerdict {
  *          so a task that runs is judged as if it were to be placed again.
  */
 export function judgeNodes(view: View, task: Task, facts: PlacementFacts): NodeVerdict[] {
-  const { usage, nowMs, reaches } = facts;
+  const { usage, nowMs } = facts;
   const names = imageNames(task.Spec.ContainerSpec.Image);
   const others = view.tasksOf(task.ServiceID).filter(({ ID }) => ID !== task.ID);
   const counts = countsOf(others, nowMs);
@@ -45,13 +45,12 @@ export function judgeNodes(view: View, task: Task, facts: PlacementFacts): NodeV
     ),
     ofService: counts.wanted.get(node.ID) ?? 0,
   }));
-  const bindings = new VolumeBindings(view);
-  const neighbours = new Neighbours(view, task.ID);
+  const [bindings, neighbours] = [new VolumeBindings(view), new Neighbours(view, task.ID)];
+  const around = { view, facts, bindings, neighbours };
+  const placing = new Placing(around, candidates, counts.failing);
   const affinity = affinityOf(view, view.service(task.ServiceID), neighbours);
-  const around = { view, reaches, binding: bindings.of(task), affinity };
-  const wish = wishOf(task, reservationOf(task), around);
+  const wish = placing.wishFor(task, affinity);
   const ranks = new Map<NodeId, number>();
-  const placing = new Placing({ view, facts, bindings, neighbours }, candidates, counts.failing);
   const spread = placing.ranking(task, wish);
   for (let best = spread.first(); best !== undefined; best = spread.first()) {
     ranks.set(best.resources.node.ID, ranks.size + 1);

@@ -205,12 +205,28 @@ export class Placing {
 
   /** Returns: a function that places the tasks of the group, one after the other. */
   #placeEach(first: Task, affinity: Affinity | undefined): (task: Task) => PlannedChange[] {
+    const wish = this.wishFor(first, affinity);
+    if (first.NodeID === undefined) return this.#anywhere(first, wish);
+    return (task) => this.#placeOnItsNode(task, wish);
+  }
+
+  /** Returns: what such tasks need from their nodes. */
+  wishFor(first: Task, affinity: Affinity | undefined): Wish {
     const { reaches } = this.#facts;
     const binding = this.#bindings.of(first);
     const around = { view: this.#view, reaches, binding, affinity };
-    const wish = wishOf(first, reservationOf(first), around);
-    if (first.NodeID === undefined) return this.#anywhere(first, wish);
-    return (task) => this.#placeOnItsNode(task, wish);
+    return wishOf(first, reservationOf(first), around);
+  }
+
+  /** Whether the service's tasks should fill nodes one after the other. */
+  #packs(first: Task): boolean {
+    const labels = this.#view.service(first.ServiceID)?.Spec.Labels;
+    return readLabel(strategyLabel, labels) === "binpack";
+  }
+
+  /** A measured load says how busy a node is, not how full. */
+  #costAt(resources: NodeResources, known: Usage | undefined, packs: boolean): number {
+    return costOf(resources, packs ? undefined : known, this.#facts.nowMs);
   }
 
   /** Returns: the suitable nodes, the best one first. */
@@ -226,7 +242,7 @@ export class Placing {
         resources: candidate.resources,
         ofService: candidate.ofService,
         failing: this.#failing.has(ID),
-        cost: this.#costAt(candidate.resources, packs),
+        cost: this.#costAt(candidate.resources, known, packs),
         preference: wish.affinity?.preference(candidate.resources.node) ?? 0,
         packs,
         imageMissing: known === undefined || !known.images.some((image) => names.has(image)),
@@ -235,20 +251,10 @@ export class Placing {
     return spreadOver(ranked, first.Spec.Placement?.Preferences ?? []);
   }
 
-  #packs({ ServiceID }: Task): boolean {
-    return readLabel(strategyLabel, this.#view.service(ServiceID)?.Spec.Labels) === "binpack";
-  }
-
-  /** A measured load says how busy a node is, not how full. */
-  #costAt(resources: NodeResources, packs: boolean): number {
-    const { usage, nowMs } = this.#facts;
-    return costOf(resources, packs ? undefined : usage.get(resources.node.ID), nowMs);
-  }
-
   #anywhere(first: Task, wish: Wish): (task: Task) => PlannedChange[] {
-    const { nowMs } = this.#facts;
-    const spread = this.ranking(first, wish);
+    const { usage, nowMs } = this.#facts;
     const packs = this.#packs(first);
+    const spread = this.ranking(first, wish);
     const status = assigned(nowMs);
     let why: TaskStatus | undefined;
     return (task) => {
@@ -260,7 +266,7 @@ export class Placing {
       const generic = best.resources.take(wish.reservation);
       best.ofService += 1;
       best.of.ofService += 1;
-      best.cost = this.#costAt(best.resources, packs);
+      best.cost = this.#costAt(best.resources, usage.get(best.resources.node.ID), packs);
       spread.settleFirst();
       // Remove full nodes from the front only. Others are checked when their turn comes.
       for (let next = spread.first(); next !== undefined; next = spread.first()) {
