@@ -119,3 +119,20 @@ for (const one of cases) {
     if (reason !== undefined) assert.equal(decisions()[0]?.reason, reason);
   });
 }
+
+test("autoscale: the greatest of several targets counts, and one that is unknown removes nothing", () => {
+  const more = { "gam.autoscale.requests": "20" };
+  const ask = (replicas: number, cpu: number, requests: number | undefined) => {
+    const log = logOf({ title: "", replicas, cpu: Array(replicas).fill(0), labels: more, want: 0 });
+    const loadOf = () => ({ cpu: cpu / 100, memoryBytes: 0, requests });
+    for (let looks = 0; looks < 2; looks += 1) {
+      log.write(...planAutoscale(log.store, { nowMs: log.nowMs, loadOf }));
+      log.nowMs += autoscaleEveryMs;
+    }
+    const { Spec, Gam } = log.store.service(web) ?? assert.fail();
+    return [Spec.Mode.Replicated?.Replicas, Gam.autoscale?.decisions.at(-1)?.reason];
+  };
+  assert.deepEqual(ask(2, 50, 40), [4, "requests at 40/s of 2 tasks, target 20/s"]);
+  assert.deepEqual(ask(4, 5, 10), [2, "requests at 10/s of 4 tasks, target 20/s, for 0 s"]);
+  assert.deepEqual(ask(4, 5, undefined), [4, undefined]);
+});

@@ -1,10 +1,10 @@
 /**
- * Task loads: what single tasks use, from the kernel's counters of their control groups.
+ * Task loads: what single tasks use, from the kernel's counters of their control groups and of their networks.
  *
  * The engine's statistics take a second per container; these files take less than a millisecond, whatever
  * version of control groups the host has. A process names its groups, so no driver's naming of folders matters.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { check, rethrowInvariant } from "@gam/core";
 import type { TaskToMeasure, TaskUsage } from "@gam/state";
 
@@ -19,12 +19,15 @@ const aCounter = check.number(0, 2 ** 64);
 interface Sample {
   readonly atMs: number;
   readonly cpuNs: number;
+  /** TCP connections that were opened to the task; undefined where it has no network of its own. */
+  readonly opened: number | undefined;
 }
 
 interface Groups {
   readonly pid: number;
   readonly cpu: () => number;
   readonly memory: () => number;
+  readonly opened: () => number | undefined;
   /** The oldest first. */
   samples: readonly Sample[];
 }
@@ -55,10 +58,9 @@ export class TaskLoads {
       const known = this.#groups.get(id);
       const groups = known?.pid === pid ? known : groupsOf(this.#root, pid);
       this.#groups.set(id, groups);
-      const now = { atMs: nowMs, cpuNs: groups.cpu() };
+      const now = { atMs: nowMs, cpuNs: groups.cpu(), opened: groups.opened() };
       groups.samples = withSample(groups.samples, now);
-      const cpu = rateOf(groups.samples);
-      return { id, memoryBytes: groups.memory(), ...(cpu !== undefined && { cpu }) };
+      return { id, memoryBytes: groups.memory(), ...ratesOf(groups.samples) };
     } catch (thrown) {
       rethrowInvariant(thrown);
       this.#groups.delete(id);
@@ -74,12 +76,15 @@ function withSample(samples: readonly Sample[], now: Sample): readonly Sample[] 
   return start > 0 ? all.slice(start) : all;
 }
 
-function rateOf(samples: readonly Sample[]): number | undefined {
+/** Returns: nothing until the samples cover enough time. */
+function ratesOf(samples: readonly Sample[]): Pick<TaskUsage, "cpu" | "requests"> {
   const [first, last] = [samples[0], samples.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
+  if (first === undefined || last === undefined) return {};
   const passedMs = last.atMs - first.atMs;
-  if (passedMs < averageMsMin) return undefined;
-  return Math.max(0, last.cpuNs - first.cpuNs) / (passedMs * nanoPerMs);
+  if (passedMs < averageMsMin) return {};
+  const cpu = Math.max(0, last.cpuNs - first.cpuNs) / (passedMs * nanoPerMs);
+  if (first.opened === undefined || last.opened === undefined) return { cpu };
+  return { cpu, requests: (1000 * Math.max(0, last.opened - first.opened)) / passedMs };
 }
 
 // Files. The kernel answers from memory, so a synchronous read costs less than an asynchronous one.
@@ -108,8 +113,23 @@ function groupsOf(root: string, pid: number): Groups {
     pid,
     cpu: cpuacct === "" ? () => unifiedCpu(unified) : () => numberIn(`${cpuacct}/cpuacct.usage`),
     memory: memory === "" ? () => unifiedMemory(unified) : () => oldMemory(memory),
+    opened: () => openedIn(root, pid),
     samples: [],
   };
+}
+
+/**
+ * Returns: how many TCP connections the kernel has opened to the process's own network namespace; undefined in the
+ *         host's. Source: proc(5), net/snmp: a line of names, then a line of numbers.
+ */
+function openedIn(root: string, pid: number): number | undefined {
+  const networkOf = (process: string) => readlinkSync(`${root}/proc/${process}/ns/net`);
+  if (networkOf(String(pid)) === networkOf("self")) return undefined;
+  const lines = readFileSync(`${root}/proc/${pid}/net/snmp`, "utf8").split("\n");
+  const [names = [], numbers = []] = lines
+    .filter((line) => line.startsWith("Tcp: "))
+    .map((line) => line.split(" "));
+  return aCounter(Number(numbers[names.indexOf("PassiveOpens")]), "PassiveOpens");
 }
 
 /** Source: cgroups(7): `5:cpu,cpuacct:/docker/…`; version 2 has no controllers: `0::/…`. */

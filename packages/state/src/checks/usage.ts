@@ -41,6 +41,7 @@ const imageLengthMax = 512;
 const loadMax = 1e6;
 const containersMax = 1e6;
 const coresMax = 1e5;
+const requestsMax = 1e8;
 /** A host measures no more tasks than this. */
 export const measuredTasksMax = 500;
 
@@ -59,6 +60,7 @@ export const checkUsage: Check<Usage> = check.object({
         id: check.id<TaskId>(),
         cpu: check.optional(check.number(0, coresMax)),
         memoryBytes: aSize,
+        requests: check.optional(check.number(0, requestsMax)),
       }),
       measuredTasksMax,
     ),

@@ -35,6 +35,12 @@ const autoscaleMemoryLabel: LabelRule<number> = {
   does: "has so many replicas that a task uses this much of the memory that it reserves, or of its limit",
   without: "memory does not count",
 };
+const autoscaleRequestsLabel: LabelRule<number> = {
+  name: "gam.autoscale.requests",
+  ...whole(1, 100_000),
+  does: "has so many replicas that a task gets this many new TCP connections a second",
+  without: "connections do not count",
+};
 const autoscaleUpLabel: LabelRule<number> = {
   name: "gam.autoscale.up.window",
   ...duration("0s", "1h"),
@@ -53,6 +59,7 @@ export const autoscaleLabels: readonly LabelRule<unknown>[] = [
   autoscaleMaxLabel,
   autoscaleCpuLabel,
   autoscaleMemoryLabel,
+  autoscaleRequestsLabel,
   autoscaleUpLabel,
   autoscaleDownLabel,
 ];
@@ -60,11 +67,11 @@ export const autoscaleLabels: readonly LabelRule<unknown>[] = [
 const downWindowMsDefault = 300_000;
 const oneCore = 1;
 
-export type AutoscaleMetric = "cpu" | "memory";
+export type AutoscaleMetric = "cpu" | "memory" | "requests";
 
 export interface AutoscaleTarget {
   readonly metric: AutoscaleMetric;
-  /** What counts as 100 % of one task: cores, or bytes. */
+  /** What counts as 100 % of one task: cores, bytes, or new connections a second. */
   readonly base: number;
   /** Of the base, for one task. */
   readonly percent: number;
@@ -76,6 +83,8 @@ export interface TaskLoad {
   readonly cpu?: number | undefined;
   /** Without what the kernel can take back at any time. */
   readonly memoryBytes: number;
+  /** New TCP connections a second, on the same average; absent where the task has no network of its own. */
+  readonly requests?: number | undefined;
 }
 
 export interface AutoscaleWish {
@@ -106,6 +115,7 @@ function targetsOf({ Labels, TaskTemplate }: ServiceSpec): AutoscaleTarget[] {
   const { Reservations, Limits } = TaskTemplate.Resources ?? {};
   const cpu = readLabel(autoscaleCpuLabel, Labels);
   const memory = readLabel(autoscaleMemoryLabel, Labels);
+  const requests = readLabel(autoscaleRequestsLabel, Labels);
   // Docker's client sends 0 for what is not set.
   const cores = (Reservations?.NanoCPUs || Limits?.NanoCPUs || oneCore * 1e9) / 1e9;
   const bytes = Reservations?.MemoryBytes || Limits?.MemoryBytes || 0;
@@ -114,26 +124,32 @@ function targetsOf({ Labels, TaskTemplate }: ServiceSpec): AutoscaleTarget[] {
     ...(memory === undefined || bytes === 0
       ? []
       : [{ metric: "memory" as const, base: bytes, percent: memory }]),
+    ...(requests === undefined
+      ? []
+      : [{ metric: "requests" as const, base: requests, percent: 100 }]),
   ];
 }
 
-/** Returns: cores or bytes; undefined when the host has not said it. */
+/** Returns: cores, bytes or connections a second; undefined when the host has not said it. */
 export function amountOf({ metric }: AutoscaleTarget, load: TaskLoad): number | undefined {
   switch (metric) {
     case "cpu":
       return load.cpu;
     case "memory":
       return load.memoryBytes;
+    case "requests":
+      return load.requests;
   }
 }
 
-/** Returns: `182%`. */
-export function showAmount({ base }: AutoscaleTarget, amount: number): string {
+/** Returns: `182%`, or `35.2/s`. */
+export function showAmount({ metric, base }: AutoscaleTarget, amount: number): string {
+  if (metric === "requests") return `${Math.round(10 * amount) / 10}/s`;
   return `${Math.round((100 * amount) / base)}%`;
 }
 
-export function showTarget({ percent }: AutoscaleTarget): string {
-  return `${percent}%`;
+export function showTarget({ metric, base, percent }: AutoscaleTarget): string {
+  return metric === "requests" ? `${base}/s` : `${percent}%`;
 }
 
 /** What the labels must not say together, or of this service. */
@@ -165,7 +181,11 @@ export function autoscaleProblem(spec: ServiceSpec): string | undefined {
   return undefined;
 }
 
-const targetLabels: readonly LabelRule<unknown>[] = [autoscaleCpuLabel, autoscaleMemoryLabel];
+const targetLabels: readonly LabelRule<unknown>[] = [
+  autoscaleCpuLabel,
+  autoscaleMemoryLabel,
+  autoscaleRequestsLabel,
+];
 
 function isTarget(rule: LabelRule<unknown>): boolean {
   return targetLabels.includes(rule);
