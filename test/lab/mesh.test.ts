@@ -81,7 +81,7 @@ describe("a mesh of three hosts, and a fourth that is not a member", { skip }, (
 
   for (const protocol of ["/gam/hello/1", "/gam/join/1", "/gam/raft/1"]) {
     test(`a frame of 100 MB on ${protocol} is cut off at its first bytes, and logged`, async () => {
-      const script = fileURLToPath(new URL("./rude-peer.ts", import.meta.url));
+      const script = fileURLToPath(new URL("./attack/rude-peer.ts", import.meta.url));
       const to = `${lab.host(1).address}:7946`;
       const beforeMiB = residentMiB(lab.host(1));
       const rude = await stranger.exec(["node", script, to, protocol, "100000000"]);

@@ -79,6 +79,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node", "explain"],
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [
+    "objects/addresses",
     "objects",
     "objects/volumes",
     "labels",
@@ -94,5 +95,5 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/bench": ["support", "images"],
   "test/clients": ["support", "foreign/support", "foreign"],
-  "test/lab": ["hosts", "load", "clusters", "story"],
+  "test/lab": ["hosts", "load", "clusters", "story", "attack"],
 };

@@ -86,7 +86,7 @@ function essence({ door }: Member): unknown {
 }
 
 test("the script for real hosts prints its usage", guard, async () => {
-  const script = fileURLToPath(new URL("../../../test/lab/attacker.ts", import.meta.url));
+  const script = fileURLToPath(new URL("../../../test/lab/attack/attacker.ts", import.meta.url));
   const run = promisify(execFile)(process.execPath, [script]);
   await assert.rejects(run, { code: 2, stderr: /^Usage: node test\/lab\/attacker\.ts DATA_DIR/ });
 });

@@ -21,6 +21,7 @@ import { mayUpgrade } from "./engine/engine-path.ts";
 import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
+import { policyRoutes } from "./gam/policy-routes.ts";
 import { whyRoutes } from "./gam/why-routes.ts";
 import { containerRoutes } from "./hosts/container-routes.ts";
 import { Containers } from "./hosts/containers.ts";
@@ -183,5 +184,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   scaleRoutes(app, context);
   whyRoutes(app, context);
   planRoutes(app, context, buildApp);
+  policyRoutes(app, context);
   return app;
 }

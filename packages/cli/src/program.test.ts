@@ -266,3 +266,49 @@ test("gam stack config takes files that are separated by commas", async () => {
   assert.equal(exit, 0);
   assert.equal(printed, 'services:\n  a:\n    image: x\n    tty: true\nversion: "3.13"');
 });
+
+const policyAnswer = {
+  powers: [
+    { power: "privileged", services: [] },
+    { power: "devices", services: ["mon", "shop_*"] },
+    { power: "host-paths", services: ["*"] },
+  ],
+  breaches: [{ service: "old", powers: ["privileged"] }],
+};
+
+test("policy shows who may have what, and what runs with more", async (context) => {
+  const { socket } = await withAgent(context, { "GET /gam/v1/policy": policyAnswer });
+  const { exit, printed } = await gam(["policy"], { GAM_SOCKET: socket });
+  assert.equal(exit, 0);
+  assert.deepEqual(printed.split("\n"), [
+    "POWER       SERVICES",
+    "privileged  none",
+    "devices     mon, shop_*",
+    "host-paths  all",
+    "",
+    "These services run with more than they may have now. They are refused at their next update:",
+    "  old: privileged",
+  ]);
+});
+
+test("policy allow and deny send what was asked", async (context) => {
+  const agent = await withAgent(context, { "POST /gam/v1/policy": policyAnswer });
+  const at = { GAM_SOCKET: agent.socket };
+  for (const words of ["allow devices mon shop_*", "deny devices mon", "deny devices"]) {
+    assert.equal((await gam(["policy", ...words.split(" ")], at)).exit, 0);
+  }
+  assert.deepEqual(
+    agent.heard.map(({ body }) => body),
+    [
+      { power: "devices", allow: ["mon", "shop_*"] },
+      { power: "devices", deny: ["mon"] },
+      { power: "devices", deny: [] },
+    ],
+  );
+});
+
+test("policy allow without a service is wrong usage", async () => {
+  const { exit, complained } = await gam(["policy", "allow", "devices"]);
+  assert.equal(exit, 2);
+  assert.match(complained, /missing required argument 'services'/);
+});

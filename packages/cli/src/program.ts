@@ -73,6 +73,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addScaleCommands(program, client, io);
   addJobCommands(program, client, { io, unhealthy });
   addImageCommands(program, client, { io, unhealthy });
+  addPolicyCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
   return program;
 }
@@ -221,6 +222,32 @@ function addScaleCommands(program: Command, client: OpenClient, io: CommandIo): 
       const { rebalance } = await import("./commands/rebalance.ts");
       await rebalance(await client(), io, options);
     });
+}
+
+function addPolicyCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const policies = () => import("./commands/policy.ts");
+  const power = "privileged, devices, host-namespaces, host-network or host-paths";
+  const policy = program
+    .command("policy")
+    .description("show which services may have power over their hosts, or change it")
+    .option("--json", "print JSON, for programs")
+    .action(async (options) => (await policies()).showPolicy(await client(), io, options));
+  policy
+    .command("allow")
+    .description("allow a power to services")
+    .argument("<power>", power)
+    .argument("<services...>", "names of services; * stands for any letters")
+    .action(async (power, allow) =>
+      (await policies()).changePolicy(await client(), io, { power, allow }),
+    );
+  policy
+    .command("deny")
+    .description("take names out of those that may have a power; running tasks go on")
+    .argument("<power>", power)
+    .argument("[services...]", "names as the policy has them; none: all of them")
+    .action(async (power, deny) =>
+      (await policies()).changePolicy(await client(), io, { power, deny }),
+    );
 }
 
 function addStackCommands(

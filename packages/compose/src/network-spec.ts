@@ -27,8 +27,10 @@ export interface NetworkCreate {
 /** The network of services that name none. */
 export const defaultNetwork = "default";
 
+/** A service with a network mode of its own is in none of them. */
 export function networksOf(service: ServiceEntry): NonNullable<ServiceEntry["networks"]> {
-  const { networks = {} } = service;
+  const { networks = {}, network_mode: mode } = service;
+  if (mode !== undefined) return {};
   return Object.keys(networks).length === 0 ? { [defaultNetwork]: { at: service.at } } : networks;
 }
 

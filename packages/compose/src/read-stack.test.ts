@@ -28,10 +28,11 @@ function bodies(stack: Stack): object {
   };
 }
 
-/** The docker client ignores `depends_on`. */
-function withoutOrder(stack: Stack): Stack {
+/** The docker client ignores the keys that become labels of gam. */
+function asSwarm(stack: Stack): Stack {
   const services = stack.services.map((service) => {
-    const { "gam.depends_on": _, ...Labels } = service.spec.Labels ?? {};
+    const all = Object.entries(service.spec.Labels ?? {});
+    const Labels = Object.fromEntries(all.filter(([name]) => !name.startsWith("gam.")));
     return { ...service, spec: { ...service.spec, Labels } };
   });
   return { ...stack, services };
@@ -60,7 +61,7 @@ function readFolder(name: string, own?: StackFile): Extract<StackResult, { ok: t
 for (const name of readdirSync(folder)) {
   test(`readStack() gives what the docker client sends: ${name}`, () => {
     const want = JSON.parse(readFileSync(new URL(`${name}/want.json`, folder), "utf8"));
-    assert.deepEqual(bodies(withoutOrder(readFolder(name).stack)), want);
+    assert.deepEqual(bodies(asSwarm(readFolder(name).stack)), want);
   });
 
   test(`showFile() gives a file that means the same: ${name}`, () => {
@@ -110,6 +111,47 @@ test("depends_on becomes a label, in its short form and in its long one", () => 
   const text = `services:\n  ${db}\n  web:\n    image: x\n    depends_on:${long}\n`;
   const want = "db:healthy?, job:completed, gone:started?";
   assert.equal(labelsOf(text).shop_web, want);
+});
+
+test("keys that Swarm does not know become labels", () => {
+  const result = read(`
+services:
+  a:
+    image: x
+    privileged: true
+    shm_size: 64m
+    pid: host
+    ipc: private
+    userns_mode: host
+    cgroup_parent: /batch
+    security_opt: [label=disable, "apparmor:unconfined"]
+    devices: ["/dev/snd", {source: /dev/sda, target: /dev/xvda, permissions: r}]
+    network_mode: none
+    gpus: [{count: 1}]
+    deploy: {resources: {reservations: {devices: [{capabilities: [gpu, utility], count: 2}]}}}
+  b: {image: x, network_mode: host}
+`);
+  assert.ok(result.ok, JSON.stringify(result));
+  const [a, b] = result.stack.services;
+  const own = Object.entries(a?.spec.Labels ?? {}).filter(([name]) => name.startsWith("gam."));
+  assert.deepEqual(Object.fromEntries(own.map(([name, value]) => [name.slice(14), value])), {
+    network: "none",
+    privileged: "true",
+    devices: "/dev/snd,/dev/sda:/dev/xvda:r",
+    pid: "host",
+    ipc: "private",
+    userns: "host",
+    cgroup_parent: "/batch",
+    security_opt: "label=disable,apparmor:unconfined",
+    shm_size: "67108864",
+    gpus: "gpu,utility",
+  });
+  assert.deepEqual(a?.spec.TaskTemplate.Resources?.Reservations?.GenericResources, [
+    { DiscreteResourceSpec: { Kind: "NVIDIA-GPU", Value: 3 } },
+  ]);
+  assert.deepEqual(a?.spec.TaskTemplate.Networks, []);
+  assert.deepEqual(b?.spec.TaskTemplate.Networks, [{ Target: "host" }]);
+  assert.deepEqual(result.stack.networks, []);
 });
 
 test("services are put after those that they wait for", () => {
@@ -330,6 +372,27 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
       'stack.yml:6:10: "c" is started again whenever it ends, so it never completes: set its deploy.mode to replicated-job, or its deploy.restart_policy.condition to on-failure',
       'stack.yml:8:9: service "e" is not deployed: add it, enable its profile, or write "required: false"',
       'warning stack.yml:6:10: "restart" of depends_on is ignored: tasks run on when "c" is updated',
+    ],
+  },
+  {
+    name: "refuses devices and networks that it cannot give",
+    text: [
+      "services:",
+      "  a:",
+      "    image: x",
+      "    network_mode: service:b",
+      "    deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
+      "  b: {image: x, network_mode: host, networks: [default]}",
+      "  c: {image: x, gpus: all}",
+      "  d: {image: x, devices: [/etc]}",
+      "",
+    ].join("\n"),
+    want: [
+      'stack.yml:4:19: network_mode "service:b" is not supported: use host or none, or list networks',
+      'stack.yml:5:51: only GPUs can be reserved: write "capabilities: [gpu]", or reserve generic_resources',
+      'stack.yml:6:31: found "networks" and "network_mode": remove one of the two',
+      'stack.yml:7:23: count "all" is not supported: write how many GPUs a task needs, from 1',
+      'stack.yml:8:6: label "gam.container.devices" has the value "/etc": use a device such as /dev/snd or /dev/sda:/dev/xvda:r; several with commas between them, or leave the label out (then it has none)',
     ],
   },
   {

@@ -258,6 +258,7 @@ function toNetworks(
   file: File,
   context: SpecContext,
 ): NetworkTarget[] {
+  if (service.network_mode?.value === "host") return [{ Target: "host" }];
   const targets: NetworkTarget[] = [];
   for (const [key, { at, aliases = [], driver_opts: options }] of Object.entries(
     networksOf(service),

@@ -5,6 +5,7 @@
  * Source: recorded requests of the docker client.
  */
 
+import { withContainerKeys } from "./container-labels.ts";
 import { dependencyLabels } from "./depends-on.ts";
 import { type NetworkCreate, networkCreate, networkName, networksOf } from "./network-spec.ts";
 import { type ObjectCreate, type ObjectUse, objectCreates, objectUses } from "./object-spec.ts";
@@ -55,7 +56,10 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
   return {
     services: services.map((named) => ({
       at: named.service.at,
-      spec: withLabels(serviceSpec(named, file, context), order.get(named.name)),
+      spec: withLabels(
+        withContainerKeys(serviceSpec(named, file, context), named.service, context),
+        order.get(named.name),
+      ),
       secrets: objectUses(named, "secret", { file, context }),
       configs: objectUses(named, "config", { file, context }),
     })),

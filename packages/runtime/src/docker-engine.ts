@@ -10,7 +10,14 @@
  */
 import { check, GamError } from "@gam/core";
 import { EngineClient, type EngineRefusal, EngineUnreachable, isEngineError } from "@gam/engine";
-import type { NodeDescription, TaskToMeasure, Usage } from "@gam/state";
+import {
+  type GenericResource,
+  gpuKind,
+  kindAndCount,
+  type NodeDescription,
+  type TaskToMeasure,
+  type Usage,
+} from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import type { EngineContents } from "./contents/file-room.ts";
@@ -18,6 +25,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
 import type { ImageSource } from "./image-source.ts";
 import { NetworkBook } from "./network-book.ts";
+import { nvidiaGpus } from "./nvidia-gpus.ts";
 import { Performer } from "./perform-action.ts";
 import { TaskLoads } from "./task-loads.ts";
 
@@ -53,8 +61,13 @@ const info = check.object({
   DockerRootDir: text,
   Labels: texts,
   GenericResources: check.optional(check.list(genericResource, 4096)),
+  Runtimes: check.optional(check.map((runtime) => runtime, 256)),
   Plugins: check.object({ Volume: texts, Network: texts, Log: texts }),
 });
+function isGpu(resource: GenericResource): boolean {
+  return kindAndCount(resource)[0] === gpuKind;
+}
+
 const images = check.list(check.object({ Id: text, RepoTags: texts, RepoDigests: texts }), 1 << 16);
 
 export class DockerEngine implements ContainerEngine {
@@ -119,6 +132,10 @@ export class DockerEngine implements ContainerEngine {
     const found = info(await this.#get("/info"), "info");
     if (this.#rootDir !== found.DockerRootDir) this.#diskAtMs = Number.NEGATIVE_INFINITY;
     this.#rootDir = found.DockerRootDir;
+    const said = found.GenericResources ?? [];
+    const GenericResources = said.some(isGpu)
+      ? said
+      : [...said, ...(await nvidiaGpus(Object.keys(found.Runtimes ?? {})))];
     const plugins = (["Log", "Network", "Volume"] as const).flatMap((Type) =>
       (found.Plugins[Type] ?? []).sort().map((Name) => ({ Type, Name })),
     );
@@ -132,7 +149,7 @@ export class DockerEngine implements ContainerEngine {
       Resources: {
         NanoCPUs: found.NCPU * 1e9,
         MemoryBytes: found.MemTotal,
-        ...(found.GenericResources?.length && { GenericResources: found.GenericResources }),
+        ...(GenericResources.length > 0 && { GenericResources }),
       },
       Engine: {
         EngineVersion: found.ServerVersion,

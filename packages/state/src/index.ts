@@ -2,6 +2,7 @@ export { replicasOf } from "./changes/autoscale-change.ts";
 export { activeRuns, activeRunsMax } from "./changes/cron-change.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
 export { keysInUse, newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
+export { mayReturn } from "./changes/service-change.ts";
 export { takenPort } from "./changes/service-refusal.ts";
 export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
 export { mergeStatus } from "./changes/task-change.ts";
@@ -15,7 +16,6 @@ export {
 } from "./checks/usage.ts";
 export {
   currentContents,
-  hasContents,
   neededVersions,
 } from "./derived/content-need.ts";
 export { crashesWith, restartNote } from "./derived/crash-loop.ts";
@@ -48,6 +48,7 @@ export {
   tunnelBytes,
 } from "./derived/network-plan.ts";
 export { notUp } from "./derived/not-up.ts";
+export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
@@ -65,6 +66,7 @@ export {
   showTarget,
   type TaskLoad,
 } from "./labels/autoscale-labels.ts";
+export { containerOptions, gpuKind } from "./labels/container-labels.ts";
 export {
   type CronRules,
   cronRules,
@@ -106,12 +108,13 @@ export {
   spokenDialect,
 } from "./log/dialect.ts";
 export type { Event, View } from "./log/view.ts";
+export { isInside, isRange } from "./objects/addresses/cidr.ts";
+export { macOf } from "./objects/addresses/mac.ts";
 export {
   type AutoscaleAdvice,
   type AutoscaleDecision,
   adviceMax,
 } from "./objects/autoscale.ts";
-export { isInside, isRange } from "./objects/cidr.ts";
 export {
   type Cluster,
   type ClusterSpec,
@@ -139,7 +142,6 @@ export {
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
 export { label } from "./objects/label.ts";
-export { macOf } from "./objects/mac.ts";
 export type { Labels } from "./objects/meta.ts";
 export type { Attachment, Network } from "./objects/network.ts";
 export type {
@@ -156,6 +158,7 @@ export type {
 } from "./objects/node.ts";
 export { isDescribed, tunnelRange } from "./objects/node.ts";
 export { matchesPlatform } from "./objects/platform.ts";
+export { allowed, type Policy, type Power, patternForm, powers } from "./objects/policy.ts";
 export {
   noRebalance,
   type OpenMove,

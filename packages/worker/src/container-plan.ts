@@ -30,6 +30,7 @@ import {
   type TaskAttachment,
   templateContext,
 } from "@gam/state";
+import { hostOptions } from "./container-options.ts";
 import { filesOf, type TaskFile } from "./task-files.ts";
 
 /** An endpoint in one of the cluster's networks. It has no DNS names: the engine knows only its own node's. */
@@ -85,7 +86,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   };
   const { files, problems: unplaced } = filesOf(task);
   problems.push(...unplaced);
-  const mode = planMode(task, around.networks, problems);
+  const options = hostOptions(task);
+  const mode = options.networkMode ?? planMode(task, around.networks, problems);
   const joins =
     mode === "default" ? task.Gam.attachments.map((one) => joinOf(one, task.Spec.Networks)) : [];
   const joined = joins.map(({ network: id }) => around.networks.find(({ Id }) => Id === id));
@@ -108,7 +110,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
       ...(mounts.length > 0 && { Mounts: mounts }),
       ...(ports.length > 0 && { PortBindings: bindingsOf(ports) }),
       ...planResources(task),
-      ...planHost(task, around.logDriver),
+      ...planHost(task, { logDriver: around.logDriver, security: options.security }),
+      ...options.host,
       // Any gateway answers all of the cluster's names that the container may query.
       ...(joins.length > 0 && { Dns: [open ?? gateways[0]] }),
     },
@@ -203,11 +206,17 @@ function planResources(task: Task): Readonly<Record<string, unknown>> {
   };
 }
 
-function planHost(task: Task, logDriver: LogDriver | undefined): Readonly<Record<string, unknown>> {
+function planHost(
+  task: Task,
+  {
+    logDriver,
+    security: more,
+  }: { readonly logDriver: LogDriver | undefined; readonly security: readonly string[] },
+): Readonly<Record<string, unknown>> {
   const spec = task.Spec.ContainerSpec;
   const dns = spec.DNSConfig;
   const log = task.Spec.LogDriver?.Name ? task.Spec.LogDriver : logDriver;
-  const security = securityOf(spec.Privileges ?? {});
+  const security = [...securityOf(spec.Privileges ?? {}), ...more];
   return {
     ...(spec.Groups?.length && { GroupAdd: spec.Groups }),
     ...(spec.ReadOnly && { ReadonlyRootfs: true }),

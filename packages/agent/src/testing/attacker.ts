@@ -381,6 +381,13 @@ const proposals: readonly Attack[] = [
       basedOn: view.cluster?.Version.Index ?? 0,
     },
   ]),
+  change("a policy", /setPolicy is for managers/, ({ view }) => [
+    {
+      kind: "setPolicy",
+      policy: { privileged: ["*"] },
+      basedOn: view.cluster?.Version.Index ?? 0,
+    },
+  ]),
   change("its own tokens", /rotateTokens is for managers/, () => [
     { kind: "rotateTokens", worker: token, manager: token },
   ]),

@@ -4,6 +4,8 @@
  * Only reads. So all mistakes are told together, with file, line and column, and nothing is left behind.
  */
 import { type Problem, type Stack, type StackService, stackLabel } from "@gam/compose";
+import { type Policy, policyProblem, powersOf, type ServiceSpec } from "@gam/state";
+import { checkPolicy } from "@gam/state/answers";
 import type { AgentClient } from "../agent/agent-client.ts";
 import {
   allNetworks,
@@ -22,6 +24,8 @@ export interface Survey {
   /** Those that the stack names. */
   readonly secrets: readonly ObjectItem[];
   readonly configs: readonly ObjectItem[];
+  /** Asked only for a stack with power over its hosts. */
+  readonly policy?: Policy;
 }
 
 /** Errors: those of AgentClient. */
@@ -32,12 +36,32 @@ export async function surveyStack(client: AgentClient, stack: Stack): Promise<Su
     const names = [...new Set([...created, ...used])];
     return names.length === 0 ? [] : objectsOf(client, kind, { name: names });
   };
+  const asks = stack.services.some(({ spec }) => powersOf(specOf(spec)).length > 0);
   return {
+    ...(asks && { policy: policyOf(await client.get("/gam/v1/policy")) }),
     services: await allServices(client),
     networks: await allNetworks(client),
     secrets: await named("secrets"),
     configs: await named("configs"),
   };
+}
+
+function policyOf(answer: unknown): Policy {
+  const { powers } = checkPolicy(answer, "policy");
+  return Object.fromEntries(powers.map(({ power, services }) => [power, services])) as Policy;
+}
+
+/** The empty order of an update, as the docker client sends it, means the default. */
+function specOf(body: StackService["spec"]): ServiceSpec {
+  const { UpdateConfig: _, RollbackConfig: __, ...spec } = body;
+  return spec;
+}
+
+function forbiddenPowers({ policy }: Survey, stack: Stack): Problem[] {
+  return stack.services.flatMap(({ at, spec }): Problem[] => {
+    const message = policy && policyProblem(policy, specOf(spec));
+    return message === undefined ? [] : [{ at, message }];
+  });
 }
 
 /** Networks that every engine has. */
@@ -60,6 +84,7 @@ export function obstacles(survey: Survey, { name, stack, prune }: ObstacleOption
     ...missingObjects(survey, stack),
     ...takenNames(survey, stack, own),
     ...takenPorts(survey, { name, stack, prune }),
+    ...forbiddenPowers(survey, stack),
   ];
 }
 

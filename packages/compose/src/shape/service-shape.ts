@@ -34,6 +34,7 @@ import {
 } from "../reading/read.ts";
 import type { Value } from "../reading/value.ts";
 import { dependencies } from "./dependency.ts";
+import { devices, gpus, reservedDevices } from "./device.ts";
 import { envFiles } from "./environment.ts";
 import { fileReference } from "./file-object.ts";
 import { ports } from "./port.ts";
@@ -128,8 +129,8 @@ const deploy = record({
   resources: record({
     limits: record({ cpus, memory: bytes, pids: signedInteger }),
     reservations: record(
-      { cpus, memory: bytes, generic_resources: list(genericResource) },
-      { refused: { devices: "reserve generic_resources", pids: "set it under limits" } },
+      { cpus, memory: bytes, generic_resources: list(genericResource), devices: reservedDevices },
+      { refused: { pids: "set it under limits" } },
     ),
   }),
   restart_policy: record({
@@ -213,38 +214,39 @@ const serviceFields = {
   cap_drop: list(text),
   profiles: list(text),
   restart: placed(text),
+  privileged: boolean,
+  devices,
+  device_cgroup_rules: list(text),
+  gpus,
+  network_mode: placed(text),
+  pid: text,
+  ipc: text,
+  uts: text,
+  userns_mode: text,
+  cgroup: text,
+  cgroup_parent: text,
+  security_opt: list(text),
+  shm_size: bytes,
+  runtime: text,
 } as const;
 
 const keys = record(serviceFields, {
   ignored: {
     annotations: notHere,
     attach: "it is for `docker compose up`",
-    cgroup: notHere,
     cgroupns_mode: notHere,
-    cgroup_parent: notHere,
     container_name: "the cluster names containers after their service and slot",
     develop: "it is for `docker compose watch`",
-    device_cgroup_rules: notHere,
-    devices: "a service cannot be given devices; bind-mount the device's path",
     domainname: notHere,
     expose: "services of one network reach each other on any port",
     external_links: "use a network that both services share",
-    ipc: notHere,
     links: "use a network that both services share; a service is found by its name",
     mac_address: "the cluster assigns addresses",
-    network_mode: "list networks instead; `host` is an external network of that name",
-    pid: notHere,
     platform: "use deploy.placement.constraints on node.platform.arch",
-    privileged: "a service cannot be privileged; see cap_add",
     label_file: "write the labels into the stack file",
     pull_policy: "a node pulls what it does not have",
-    runtime: notHere,
     storage_opt: notHere,
-    security_opt: notHere,
-    shm_size: "mount a tmpfs volume with a size on /dev/shm",
     tmpfs: "docker stack deploy ignores it as well; write a volume of type tmpfs",
-    userns_mode: notHere,
-    uts: notHere,
   },
   refused: {
     blkio_config: useResources,
@@ -258,7 +260,6 @@ const keys = record(serviceFields, {
     cpus: "set deploy.resources.limits.cpus",
     cpuset: useResources,
     credential_spec: "it is for Windows containers",
-    gpus: "reserve generic_resources",
     mem_limit: "set deploy.resources.limits.memory",
     mem_reservation: "set deploy.resources.reservations.memory",
     mem_swappiness: useResources,

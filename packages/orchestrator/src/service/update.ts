@@ -16,8 +16,8 @@
  * would otherwise be over before that task runs.
  */
 import {
-  hasContents,
   isTerminal,
+  mayReturn,
   type PlannedChange,
   type Task,
   type UpdateConfig,
@@ -214,8 +214,8 @@ class Updating {
     const { service, view } = this.#situation;
     const because = `due to failure or early termination of task ${task.ID}`;
     const rolling = this.#status?.State === "rollback_started";
-    // A secret or config that the previous spec names may have been removed.
-    const mayGoBack = service.PreviousSpec !== undefined && hasContents(view, service.PreviousSpec);
+    // A secret or config that the previous spec names may have been removed, or the policy may be stricter now.
+    const mayGoBack = service.PreviousSpec !== undefined && mayReturn(view, service.PreviousSpec);
     if (this.#config.FailureAction === "rollback" && mayGoBack && !rolling) {
       const message = `update rolled back ${because}`;
       const basedOn = service.Version.Index;

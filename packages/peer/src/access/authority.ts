@@ -69,6 +69,7 @@ const table: {
   joinNode: [forManagers, true],
   updateNode: [forManagers, true],
   updateCluster: [forManagers, true],
+  setPolicy: [forManagers, true],
   rotateTokens: [forManagers, true],
   rotateRoot: [forManagers, true],
   createService: [forManagers, true],

@@ -269,6 +269,11 @@ const makers: readonly Make[] = [
     const spec = { ...Spec, EncryptionConfig };
     return { kind: "updateCluster", spec, basedOn: Version.Index, unlockKey };
   },
+  ({ view, random }) => ({
+    kind: "setPolicy",
+    policy: { privileged: pick(random, [["*"], [], ["shop_*"]]), "host-paths": ["*"] },
+    basedOn: view.cluster?.Version.Index ?? 0,
+  }),
   ({ view }) => ({
     kind: "rotateTokens",
     worker: someToken("w2", view.cluster?.NextRoot?.PublicKey ?? view.cluster?.RootPublicKey ?? ""),

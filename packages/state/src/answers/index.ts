@@ -34,6 +34,7 @@ export {
   type PlanTask,
   type PlanTasks,
 } from "./plan.ts";
+export { checkPolicy, type PolicyAnswer } from "./policy.ts";
 export { checkRebalanceReport, type RebalanceReport, type ShownMove } from "./rebalance.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {

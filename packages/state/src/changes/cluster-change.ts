@@ -30,6 +30,8 @@ export function clusterRefusal(view: View, change: ChangeOf<"cluster">): Refusal
       if (!spec.EncryptionConfig.AutoLockManagers) return undefined;
       return (unlockKey ?? cluster?.UnlockKey) === undefined ? noUnlockKey : undefined;
     }
+    case "setPolicy":
+      return stale(cluster, change.basedOn, "cluster");
     case "rotateTokens": {
       const { worker, manager } = change;
       const newest = cluster?.NextRoot?.PublicKey ?? cluster?.RootPublicKey;
@@ -78,6 +80,8 @@ export function clusterAfter(
       const UnlockKey = isLocked ? (change.unlockKey ?? before) : undefined;
       return { ...rest, Spec: change.spec, ...(UnlockKey !== undefined && { UnlockKey }) };
     }
+    case "setPolicy":
+      return { ...next, Policy: change.policy };
     case "rotateTokens": {
       const { Worker, Manager } = cluster.Tokens;
       const Tokens = { Worker: change.worker ?? Worker, Manager: change.manager ?? Manager };

@@ -3,7 +3,7 @@ import { type NodeId, unreachable } from "@gam/core";
 import type { ChangeOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
-import { overlaps } from "../objects/cidr.ts";
+import { overlaps } from "../objects/addresses/cidr.ts";
 import type { Attachment, Network } from "../objects/network.ts";
 
 type Change = ChangeOf<"network">;

@@ -8,7 +8,7 @@ import { ingressOf, isPredefined } from "../derived/network-need.ts";
 import { ingressPorts, mayGoBack } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
-import { endsOf, isInside, overlaps } from "../objects/cidr.ts";
+import { endsOf, isInside, overlaps } from "../objects/addresses/cidr.ts";
 import type { Network } from "../objects/network.ts";
 import { tunnelRange } from "../objects/node.ts";
 import type { ServiceSpec } from "../objects/service.ts";

@@ -1,10 +1,11 @@
 /** Service change: the effect of each change on a service. service-refusal.ts decides whether it is refused. */
 import { unreachable } from "@gam/core";
 import { hasContents } from "../derived/content-need.ts";
+import { policyProblem } from "../derived/policy-problem.ts";
 import { sameTemplate } from "../derived/template.ts";
 import type { ChangeOf } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
-import type { Event } from "../log/view.ts";
+import type { Event, View } from "../log/view.ts";
 import type { ContentVersions, Sealed } from "../objects/content.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
 import { scaled, startOf } from "./autoscale-change.ts";
@@ -41,7 +42,7 @@ export function serviceAfter(
       return updated(service, change, on);
     case "rollbackService": {
       if (service.Version.Index !== change.basedOn) return service;
-      if (service.PreviousSpec && !hasContents(on.view, service.PreviousSpec)) return service;
+      if (service.PreviousSpec && !mayReturn(on.view, service.PreviousSpec)) return service;
       return wentBack(service, { why: change.message, isAsked: false }, on);
     }
     case "removeService":
@@ -119,6 +120,11 @@ function updated(
   return withSpec(service, successor, on);
 }
 
+/** Whether the state still has what the spec names, and the policy still allows it. */
+export function mayReturn(view: View, spec: ServiceSpec): boolean {
+  return hasContents(view, spec) && policyProblem(view.cluster?.Policy, spec) === undefined;
+}
+
 /**
  * Restores the previous spec, if there is one, and the content that secrets and configs had. `isAsked`: a later
  * rollback restores the present ones.
@@ -152,7 +158,7 @@ export function movedByService(
   if (service === undefined || service.Version.Index !== ("basedOn" in change && change.basedOn)) {
     return [];
   }
-  if (service.PreviousSpec === undefined || !hasContents(on.view, service.PreviousSpec)) return [];
+  if (service.PreviousSpec === undefined || !mayReturn(on.view, service.PreviousSpec)) return [];
   if (change.kind === "rollbackService") return returned(service, change.message, on);
   const isAsked = change.kind === "updateService" && change.spec === "previous";
   return isAsked ? returned(service, askedRollback, on) : [];

@@ -6,6 +6,7 @@
  */
 import { type ServiceId, unreachable } from "@gam/core";
 import { dependencyCircle } from "../derived/dependencies.ts";
+import { policyProblem } from "../derived/policy-problem.ts";
 import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
@@ -21,6 +22,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
       return (
         takenServiceName(view, change.spec.Name) ??
         takenId(view.service(change.id), `service ${change.id}`) ??
+        forbidden(view, change.spec) ??
         circularOrder(view, change.spec) ??
         lostNetwork(view, change.spec) ??
         lostContent(view, change.spec) ??
@@ -104,6 +106,12 @@ function same(a: PortConfig, b: PortConfig): boolean {
   return a.PublishedPort === b.PublishedPort && (a.Protocol ?? "tcp") === (b.Protocol ?? "tcp");
 }
 
+/** The operator's policy does not allow it. */
+function forbidden(view: View, spec: ServiceSpec): Refusal | undefined {
+  const message = policyProblem(view.cluster?.Policy, spec);
+  return message === undefined ? undefined : { code: "REFUSED", message };
+}
+
 /** The service would wait for itself. */
 function circularOrder(view: View, spec: ServiceSpec): Refusal | undefined {
   const path = dependencyCircle(view, spec);
@@ -134,6 +142,7 @@ function unfit(
     return { code: "BAD_REQUEST", message: "renaming services is not supported" };
   }
   return (
+    forbidden(view, spec) ??
     circularOrder(view, spec) ??
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??

@@ -2,6 +2,7 @@
 import { type Check, check, type NodeId, type ServiceId, type TaskId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import type { Cluster, JoinToken, NextRoot, SealedForRoots } from "../objects/cluster.ts";
+import { type Policy, patternForm, patternsMax, powers } from "../objects/policy.ts";
 import { openMovesMax, pastMovesMax } from "../objects/rebalance.ts";
 import { readDataPath } from "../specs/data-path.ts";
 import { anything, keeping } from "./check-parts.ts";
@@ -17,7 +18,7 @@ import {
   aTime,
 } from "./field-checks.ts";
 
-const { boolean, id, integer, list, optional, string, struct, where } = check;
+const { boolean, id, integer, list, matching, optional, string, struct, where } = check;
 
 /** Secrets are sealed under the root key, and during a rotation also under the next one. */
 const rootsMax = 2;
@@ -52,6 +53,13 @@ const rebalance = {
   past: list(struct({ ...move, endedAtMs: aMoment, problem: aMessage }), pastMovesMax),
   stopped: optional(struct({ atMs: aMoment, reason: aMessage })),
 };
+const checkPatterns = list(
+  matching(patternForm, "a name of services, with * for any letters", 128),
+  patternsMax,
+);
+const checkPolicy = struct(
+  Object.fromEntries(powers.map((power) => [power, optional(checkPatterns)])),
+) as unknown as Check<Policy>;
 
 const parts = {
   ID: anId,
@@ -60,6 +68,7 @@ const parts = {
   RootPublicKey: aKey,
   RootSelfSignature: optional(aSignature),
   UnlockKey: optional(checkSealed),
+  Policy: optional(checkPolicy),
   NextRoot: optional(checkNextRoot),
   SealingKeys: checkSealingKeys,
   DefaultAddrPool: list(string(64), 256),
@@ -88,6 +97,7 @@ export const clusterParts = keeping({ SealingKeys: list(anything, sealingKeysMax
 export const clusterFields: ChangeFields<"cluster"> = {
   createCluster: { cluster: checkNewCluster },
   updateCluster: { spec: checkClusterSpec, basedOn: anIndex, unlockKey: optional(checkSealed) },
+  setPolicy: { policy: checkPolicy, basedOn: anIndex },
   rotateTokens: { worker: optional(checkToken), manager: optional(checkToken) },
   rotateRoot: {
     root: aKey,

@@ -7,7 +7,7 @@
  */
 import { base64, type Check, check, fromBase64 } from "@gam/core";
 import { isPredefined } from "../derived/network-need.ts";
-import { isAddress, isInside, isRange } from "../objects/cidr.ts";
+import { isAddress, isInside, isRange } from "../objects/addresses/cidr.ts";
 import { nameProblem } from "../specs/swarm-name.ts";
 
 export const aText = check.string(256);

@@ -1,10 +1,11 @@
 /**
  * Template: whether two specs make the same tasks.
  *
- * Only the task template and the endpoint spec count. Labels, replicas, update settings and the name of the
+ * Only the task template, the endpoint spec and the labels gam.container.… count. Other labels, replicas, update settings and the name of the
  * service do not count. Neither do zeros and defaults that one client spells out and another leaves out: a change
  * of the client (docker, gam, docker-py) must not restart everything. template.test.ts has each field.
  */
+import { taskLabels } from "../labels/container-labels.ts";
 import type { Mount, Privileges, ServiceSpec } from "../objects/service.ts";
 
 /** Whether tasks of one spec need no replacement under the other. */
@@ -13,11 +14,12 @@ export function sameTemplate(a: ServiceSpec, b: ServiceSpec): boolean {
 }
 
 /** Fast path: most specs that make the same tasks are also written in the same way. */
-function asWritten({ TaskTemplate, Networks, EndpointSpec }: ServiceSpec): string {
-  return JSON.stringify([TaskTemplate, Networks, EndpointSpec]);
+function asWritten({ TaskTemplate, Networks, EndpointSpec, Labels }: ServiceSpec): string {
+  return JSON.stringify([TaskTemplate, Networks, EndpointSpec, taskLabels(Labels)]);
 }
 
-function canonical({ TaskTemplate: task, Networks, EndpointSpec: endpoint }: ServiceSpec): string {
+function canonical(spec: ServiceSpec): string {
+  const { TaskTemplate: task, Networks, EndpointSpec: endpoint, Labels } = spec;
   const { ContainerSpec: container, LogDriver: log, Placement: placement } = task;
   const preferences = placement?.Preferences?.filter(({ Spread }) => Spread?.SpreadDescriptor);
   const meaning = {
@@ -38,7 +40,8 @@ function canonical({ TaskTemplate: task, Networks, EndpointSpec: endpoint }: Ser
   const ports = endpoint?.Ports?.map(({ Protocol = "tcp", PublishMode = "ingress", ...rest }) => {
     return { ...rest, Protocol, PublishMode };
   });
-  return JSON.stringify(ordered([meaning, { Mode: endpoint?.Mode ?? "vip", Ports: ports }])) ?? "";
+  const published = { Mode: endpoint?.Mode ?? "vip", Ports: ports };
+  return JSON.stringify(ordered([meaning, published, taskLabels(Labels)])) ?? "";
 }
 
 const secondNs = 1_000_000_000;

@@ -51,7 +51,8 @@ export class UpToDate {
 function likenessOf(task: Task, now: ServiceSpec): Likeness {
   // Tasks got the service's networks in their own spec when they were created.
   const { Networks: _, ...spec } = now;
-  const then: ServiceSpec = { ...spec, TaskTemplate: task.Spec, EndpointSpec: task.Gam.endpoint };
+  const { endpoint: EndpointSpec, serviceLabels: Labels } = task.Gam;
+  const then: ServiceSpec = { ...spec, TaskTemplate: task.Spec, EndpointSpec, Labels };
   if (sameTemplate(now, then)) return "same";
   const Placement = now.TaskTemplate.Placement ?? {};
   const placed = { ...then, TaskTemplate: { ...task.Spec, Placement } };

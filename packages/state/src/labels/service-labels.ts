@@ -7,6 +7,7 @@
 import { nearest } from "@gam/core";
 import type { ServiceSpec } from "../objects/service.ts";
 import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
+import { containerLabels, containerProblem } from "./container-labels.ts";
 import { cronLabels, cronProblem } from "./cron-labels.ts";
 import type { LabelRule } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
@@ -33,6 +34,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   antiAffinityLabel,
   antiAffinityByLabel,
   strategyLabel,
+  ...containerLabels,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
@@ -40,6 +42,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   autoscaleProblem,
   dependencyProblem,
   cronProblem,
+  containerProblem,
 ];
 
 const prefix = "gam.";

@@ -38,6 +38,7 @@ import type {
   NodeSpec,
   NodeStatus,
 } from "../objects/node.ts";
+import type { Policy } from "../objects/policy.ts";
 import type { RebalanceMemory } from "../objects/rebalance.ts";
 import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type {
@@ -84,6 +85,8 @@ export type AskedChange =
       /** A new unlock key, sealed under every present root key. Absent: the cluster keeps the one that it has. */
       readonly unlockKey?: SealedForRoots | undefined;
     }
+  /** Replaces the whole policy. */
+  | { readonly kind: "setPolicy"; readonly policy: Policy; readonly basedOn: number }
   /** Refused unless each token is sealed under the newest root key alone. */
   | {
       readonly kind: "rotateTokens";
@@ -386,6 +389,7 @@ export type Change = AskedChange | ReportedChange | PlannedChange;
 export const tableOf = {
   createCluster: "cluster",
   updateCluster: "cluster",
+  setPolicy: "cluster",
   rotateTokens: "cluster",
   rotateRoot: "cluster",
   endRootRotation: "cluster",

@@ -38,6 +38,7 @@ export const spokenDialect: Dialect = {
   since: {
     createCluster: { kind: 1, cluster: 1 },
     updateCluster: { kind: 1, spec: 1, basedOn: 1, unlockKey: 1 },
+    setPolicy: { kind: 1, policy: 1, basedOn: 1 },
     rotateTokens: { kind: 1, worker: 1, manager: 1 },
     rotateRoot: { kind: 1, root: 1, next: 1, tokens: 1, keys: 1, unlockKey: 1 },
     askRebalance: { kind: 1, auto: 1, run: 1 },

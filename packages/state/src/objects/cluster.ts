@@ -1,4 +1,5 @@
 import type { Labels, Meta } from "./meta.ts";
+import type { Policy } from "./policy.ts";
 import type { RebalanceMemory } from "./rebalance.ts";
 import type { LogDriver } from "./service.ts";
 
@@ -65,6 +66,8 @@ export interface Cluster extends Meta {
   readonly RootSelfSignature?: string;
   /** While managers are locked (autolock): the key that unlocks them. */
   readonly UnlockKey?: SealedForRoots;
+  /** Which services may have power over their hosts. Absent: as Swarm. */
+  readonly Policy?: Policy;
   /** During a rotation: the key that replaces the root key once every node has a certificate of it. */
   readonly NextRoot?: NextRoot;
   /** The keys that seal secrets and registry credentials. What is written now is sealed with the last one. */

@@ -6,7 +6,7 @@
  * so.
  */
 import { GamError } from "@gam/core";
-import { isInside } from "./cidr.ts";
+import { isInside } from "./addresses/cidr.ts";
 import type { Node } from "./node.ts";
 
 export interface Constraint {

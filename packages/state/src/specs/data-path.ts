@@ -4,7 +4,7 @@
  * Chosen once, when the cluster is created: assigned subnets cannot change.
  */
 import { GamError } from "@gam/core";
-import { endsOf, isRange } from "../objects/cidr.ts";
+import { endsOf, isRange } from "../objects/addresses/cidr.ts";
 import { type Cluster, dataPathDefault } from "../objects/cluster.ts";
 import { readBody } from "./json-shape.ts";
 import { initShape } from "./swarm-request.ts";

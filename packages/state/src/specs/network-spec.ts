@@ -3,7 +3,7 @@
  */
 import { GamError, type NetworkId } from "@gam/core";
 import type { NewNetwork } from "../log/change.ts";
-import { endsOf, isAddress, isInside, isRange } from "../objects/cidr.ts";
+import { endsOf, isAddress, isInside, isRange } from "../objects/addresses/cidr.ts";
 import type { Labels } from "../objects/meta.ts";
 import type { Network } from "../objects/network.ts";
 import { flag, labels, list, readBody, struct, text } from "./json-shape.ts";

@@ -13,7 +13,7 @@
 import { GamError } from "@gam/core";
 import { Budget } from "@gam/template";
 import { serviceLabelProblem } from "../labels/service-labels.ts";
-import { isAddress } from "../objects/cidr.ts";
+import { isAddress } from "../objects/addresses/cidr.ts";
 import { parseConstraint } from "../objects/constraint.ts";
 import type {
   ContainerSpec,

@@ -185,6 +185,13 @@ const cases: readonly (readonly [
     undefined,
   ],
   [
+    "a policy is set",
+    [],
+    { kind: "setPolicy", policy: { privileged: ["shop_*"] }, basedOn: 1 },
+    ({ Policy }: Rows["cluster"]) => Policy,
+    { privileged: ["shop_*"] },
+  ],
+  [
     "one token is replaced, and the other one stays",
     [],
     { kind: "rotateTokens", worker: token, manager: undefined },

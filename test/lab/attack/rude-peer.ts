@@ -1,14 +1,14 @@
 /**
  * Rude peer: a hostile stranger that speaks the mesh's protocols. Run it inside of a host:
  *
- *   node test/lab/rude-peer.ts HOST:PORT PROTOCOL BYTES
+ *   node test/lab/attack/rude-peer.ts HOST:PORT PROTOCOL BYTES
  *
  * Proves a key of its own, opens PROTOCOL, announces a frame of BYTES and sends it until it is cut off.
  * Prints its node id, which the other side's log has.
  */
-import { dialAddress, parseAddress } from "../../packages/mesh/src/trust/address.ts";
-import { makeIdentity } from "../../packages/mesh/src/trust/identity.ts";
-import { openHost } from "../../packages/mesh/src/wire/host.ts";
+import { dialAddress, parseAddress } from "../../../packages/mesh/src/trust/address.ts";
+import { makeIdentity } from "../../../packages/mesh/src/trust/identity.ts";
+import { openHost } from "../../../packages/mesh/src/wire/host.ts";
 
 const [address = "", protocol = "", bytes = ""] = process.argv.slice(2);
 const pieceBytes = 64 * 1024;

@@ -2,7 +2,7 @@
  * Attacker: tries everything that root on a worker could try against a cluster of real hosts. Run it on that
  * worker, as root, while its agent is stopped:
  *
- *   node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...
+ *   node test/lab/attack/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...
  *
  * Takes the keys, the certificate and the state from the agent's data directory, and attacks the members at
  * the given addresses. Prints each attempt, and what the members' logs must show for it. Compare the logs
@@ -10,14 +10,16 @@
  * host was let in with what it found.
  */
 import { join } from "node:path";
-import { Disk } from "../../packages/agent/src/disk/disk.ts";
-import { HostKey } from "../../packages/agent/src/disk/host-key.ts";
-import { Attacker, attacks, stateIn } from "../../packages/agent/src/testing/attacker.ts";
-import { loadCredentials, loadIdentity } from "../../packages/mesh/src/index.ts";
+import { Disk } from "../../../packages/agent/src/disk/disk.ts";
+import { HostKey } from "../../../packages/agent/src/disk/host-key.ts";
+import { Attacker, attacks, stateIn } from "../../../packages/agent/src/testing/attacker.ts";
+import { loadCredentials, loadIdentity } from "../../../packages/mesh/src/index.ts";
 
 const [dataDir, host = "0.0.0.0", ...targets] = process.argv.slice(2);
 if (dataDir === undefined || targets.length === 0) {
-  process.stderr.write("Usage: node test/lab/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...\n");
+  process.stderr.write(
+    "Usage: node test/lab/attack/attacker.ts DATA_DIR LISTEN_HOST HOST:PORT...\n",
+  );
   process.exit(2);
 }
 const { cipher } = await HostKey.open(dataDir);
