@@ -29,7 +29,7 @@ import {
   type View,
 } from "@gam/state";
 import type { GamStatus, NodeSummary } from "@gam/state/answers";
-import { ClusterMember, type ClusterMemberParts, mint } from "./cluster-member.ts";
+import { ClusterMember, type ClusterMemberParts, imageNamesFile, mint } from "./cluster-member.ts";
 import { type AgentConfig, hostAndPort } from "./config.ts";
 import { HostKey } from "./disk/host-key.ts";
 import { lockDataDir } from "./disk/lock.ts";
@@ -355,6 +355,7 @@ export class Agent {
     await removeCredentials(dataDir);
     await removePlace(dataDir);
     await rm(tunnelDir(this.config), { recursive: true, force: true });
+    await rm(imageNamesFile(this.config), { force: true });
     await removeIdentity(dataDir);
     await this.#hostKey.renew();
     await removeJournal(dataDir);

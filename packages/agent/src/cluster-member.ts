@@ -36,6 +36,7 @@ import {
 import {
   type ContentSource,
   DockerEngine,
+  ForeignNames,
   ImageDepot,
   type ImageSource,
   LayerCache,
@@ -55,6 +56,7 @@ import {
   type View,
 } from "@gam/state";
 import type { WhyReport } from "@gam/state/answers";
+import type { AgentConfig } from "./config.ts";
 import { RemoteContainers } from "./containers/remote-containers.ts";
 import { ContentDesk } from "./contents/content-desk.ts";
 import { Disk } from "./disk/disk.ts";
@@ -121,6 +123,11 @@ interface JoinOptions {
 
 export const mint: Mint = { id: () => base36(randomBytes(17)) };
 const random: Random = { below: (bound) => randomInt(bound) };
+
+/** Returns: the file of names of images that came from other hosts. */
+export function imageNamesFile({ dataDir }: AgentConfig): string {
+  return join(dataDir, "image-names.json");
+}
 
 export class ClusterMember {
   readonly mesh: Mesh;
@@ -586,11 +593,13 @@ async function make(
 ): Promise<Made> {
   const contents = new LateContents();
   const images = new LateImages();
-  const depot = new ImageDepot(config.engine, new LayerCache(join(config.dataDir, "layers")));
+  const names = await ForeignNames.open(imageNamesFile(config));
+  const cache = new LayerCache(join(config.dataDir, "layers"));
+  const depot = new ImageDepot(config.engine, cache, names);
   const engine = new DockerEngine({
     socketPath: config.engine,
     contents: { source: contents, folder: config.filesDir },
-    images,
+    images: { source: images, names },
   });
   const networking = await Networking.open(config, { engine, log, cipher: hostKey.cipher });
   return { ...own, engine, contents, depot, images, networking };

@@ -13,6 +13,7 @@ import type { EngineContents } from "./contents/file-room.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { engineSuite } from "./engine-suite.ts";
 import { EngineWatch } from "./engine-watch.ts";
+import { registriesOnly } from "./image-source.ts";
 import { NetworkBook } from "./network-book.ts";
 import { Performer } from "./perform-action.ts";
 
@@ -196,7 +197,7 @@ test("files are refused where the engine maps user ids, with what to do", async 
   const client = new EngineClient(socket);
   const performer = new Performer({
     ...{ client, networks: new NetworkBook(client), contents },
-    images: { fetch: async () => ({ kind: "none", reason: "" }) },
+    images: registriesOnly(),
   });
   const task = "t1" as TaskId;
   const place = async (SecurityOptions: readonly string[]): Promise<string> => {
@@ -220,7 +221,7 @@ test("a broken invariant in the listener rejects the watch, and does not count a
   const client = new EngineClient(socket);
   const performer = new Performer({
     ...{ client, networks: new NetworkBook(client), contents },
-    images: { fetch: async () => ({ kind: "none", reason: "" }) },
+    images: registriesOnly(),
   });
   const broken = new BrokenInvariant("the worker hears of one engine");
   const heard: EngineNews[] = [];

@@ -23,7 +23,8 @@ import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import type { EngineContents } from "./contents/file-room.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { diskFreeBytes, HostUsage } from "./host-usage.ts";
-import type { ImageSource } from "./image-source.ts";
+import { type EngineImages, registriesOnly } from "./image-source.ts";
+import type { ForeignNames } from "./images/foreign-names.ts";
 import { NetworkBook } from "./network-book.ts";
 import { nvidiaGpus } from "./nvidia-gpus.ts";
 import { Performer } from "./perform-action.ts";
@@ -33,10 +34,9 @@ export interface EngineOptions {
   readonly socketPath?: string;
   readonly contents: EngineContents;
   /** Absent: images come from registries only. */
-  readonly images?: ImageSource;
+  readonly images?: EngineImages;
 }
 
-const noImages: ImageSource = { fetch: async () => ({ kind: "none", reason: "not asked" }) };
 const socketPathDefault = "/var/run/docker.sock";
 const answerMs = 10_000;
 /** A disk fills slowly, and reading its free space is the most expensive part of measuring usage. */
@@ -73,6 +73,7 @@ const images = check.list(check.object({ Id: text, RepoTags: texts, RepoDigests:
 export class DockerEngine implements ContainerEngine {
   readonly #client: EngineClient;
   readonly #networks: NetworkBook;
+  readonly #names: ForeignNames;
   readonly #performer: Performer;
   readonly #host = new HostUsage();
   readonly #loads = new TaskLoads();
@@ -86,8 +87,13 @@ export class DockerEngine implements ContainerEngine {
   #diskFreeBytes = 0;
   #diskAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ socketPath = socketPathDefault, contents, images = noImages }: EngineOptions) {
+  constructor({
+    socketPath = socketPathDefault,
+    contents,
+    images = registriesOnly(),
+  }: EngineOptions) {
     this.#client = new EngineClient(socketPath);
+    this.#names = images.names;
     this.#networks = new NetworkBook(this.#client);
     this.#performer = new Performer({
       ...{ client: this.#client, networks: this.#networks, contents, images },
@@ -188,7 +194,7 @@ export class DockerEngine implements ContainerEngine {
     this.#listing = true;
     try {
       const found = images(await this.#get("/images/json"), "images");
-      const known = this.#performer.imageNames;
+      const known = this.#names.byId();
       const names = found.flatMap(({ Id, RepoTags, RepoDigests }) => [
         Id,
         ...[...(RepoTags ?? []), ...(RepoDigests ?? [])].filter((name) => !name.includes("<none>")),

@@ -10,6 +10,7 @@ import { FakeEngineServer, json } from "@gam/engine/testing";
 import { label } from "@gam/state";
 import type { EngineNews } from "./container-engine.ts";
 import { EngineWatch } from "./engine-watch.ts";
+import { registriesOnly } from "./image-source.ts";
 import { NetworkBook } from "./network-book.ts";
 import { Performer } from "./perform-action.ts";
 
@@ -42,7 +43,7 @@ async function watched(t: { after: (end: () => Promise<void>) => void }): Promis
   const contents = { folder: tmpdir(), source: noSource };
   const performer = new Performer({
     ...{ client, networks: new NetworkBook(client), contents },
-    images: { fetch: async () => ({ kind: "none", reason: "not asked" }) },
+    images: registriesOnly(),
     asked: (one) => watch.asked(one),
   });
   let heard = (): void => undefined;

@@ -9,7 +9,9 @@
  */
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
+import { pinnedDigest } from "@gam/state";
 import { diskFreeBytes } from "./host-usage.ts";
+import type { ForeignNames } from "./images/foreign-names.ts";
 import { aDigest, layerList, layersIn, readImageTar, writeImageTar } from "./images/image-tar.ts";
 import type { LayerCache } from "./images/layer-cache.ts";
 import { jsonLines } from "./json-lines.ts";
@@ -60,15 +62,17 @@ const progress = check.object({ error: check.optional(check.string(1 << 20)) });
 export class ImageDepot {
   readonly cache: LayerCache;
   readonly #client: EngineClient;
+  readonly #names: ForeignNames;
   /** The layers of each image that the engine has, lowest first. An id never has others. */
   readonly #layersOf = new Map<string, readonly string[]>();
   /** By image id, of the images that were exchanged lately. */
   readonly #recipes = new Map<string, Recipe>();
   #isOwnStore: boolean | undefined;
 
-  constructor(socketPath: string, cache: LayerCache) {
+  constructor(socketPath: string, cache: LayerCache, names: ForeignNames) {
     this.#client = new EngineClient(socketPath);
     this.cache = cache;
+    this.#names = names;
   }
 
   /**
@@ -76,8 +80,12 @@ export class ImageDepot {
    * Errors:  ENGINE_MISSING, ENGINE_FAILED.
    */
   async find(image: string): Promise<LocalImage | undefined> {
-    const digest = image.includes("@") ? image.slice(image.indexOf("@") + 1) : undefined;
-    return (await this.#inspect(image)) ?? ((digest && (await this.#inspect(digest))) || undefined);
+    const digest = pinnedDigest(image);
+    const found = (await this.#inspect(image)) ?? (digest && (await this.#inspect(digest)));
+    if (found) return found;
+    const id = this.#names.idOf(image);
+    const known = id && (await this.#inspect(id));
+    return known ? { ...known, digests: [...known.digests, image] } : undefined;
   }
 
   /** Whether so many bytes fit on the disks of the cache and of the engine. Errors: as find(). */

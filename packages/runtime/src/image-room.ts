@@ -10,32 +10,24 @@ import type { EngineClient } from "@gam/engine";
 import { pinnedDigest } from "@gam/state";
 import type { ActionOutcome } from "@gam/worker";
 import { withoutContents } from "./contents/file-room.ts";
-import type { ImageSource } from "./image-source.ts";
+import type { EngineImages, ImageSource } from "./image-source.ts";
+import type { ForeignNames } from "./images/foreign-names.ts";
 import { hasImage, pullImage } from "./pull-image.ts";
-
-const namesMax = 1024;
 
 export class ImageRoom {
   readonly #client: EngineClient;
   readonly #source: ImageSource;
-  /** The ids of images that the engine does not know by the name in a spec. */
-  readonly #ids = new Map<string, string>();
+  readonly #names: ForeignNames;
 
-  constructor(client: EngineClient, source: ImageSource) {
+  constructor(client: EngineClient, { source, names }: EngineImages) {
     this.#client = client;
     this.#source = source;
+    this.#names = names;
   }
 
   /** Returns: the name with which the engine finds the image of a spec. */
   nameIn(image: string): string {
-    return this.#ids.get(image) ?? image;
-  }
-
-  /** By id, names in specs that the engine does not know. */
-  get names(): ReadonlyMap<string, readonly string[]> {
-    const names = new Map<string, string[]>();
-    for (const [name, id] of this.#ids) names.set(id, [...(names.get(id) ?? []), name]);
-    return names;
+    return this.#names.idOf(image) ?? image;
   }
 
   /** `credentials` is called before a pull from the registry. Never rejects because of what others do. */
@@ -45,7 +37,7 @@ export class ImageRoom {
     const isPinned = pinnedDigest(image) !== undefined;
     const fetched = isPinned ? await this.#source.fetch(image) : undefined;
     if (fetched?.kind === "loaded") {
-      this.#note(image, fetched.id);
+      this.#names.note(image, fetched.id);
       return { ok: true };
     }
     if (fetched?.kind === "full") {
@@ -66,25 +58,18 @@ export class ImageRoom {
   async #known(image: string): Promise<ActionOutcome | undefined> {
     const known = await hasImage(this.#client, image);
     if (known !== undefined) {
-      if (known.ok) this.#ids.delete(image);
+      if (known.ok) this.#names.forget(image);
       return known;
     }
     const digest = pinnedDigest(image);
-    for (const id of [this.#ids.get(image), digest]) {
+    for (const id of [this.#names.idOf(image), digest]) {
       if (id === undefined) continue;
       const byId = await hasImage(this.#client, id);
       if (byId === undefined) continue;
-      if (byId.ok) this.#note(image, id);
+      if (byId.ok) this.#names.note(image, id);
       return byId;
     }
-    this.#ids.delete(image);
+    this.#names.forget(image);
     return undefined;
-  }
-
-  #note(image: string, id: string): void {
-    this.#ids.delete(image);
-    this.#ids.set(image, id);
-    const [oldest] = this.#ids.keys();
-    if (this.#ids.size > namesMax && oldest !== undefined) this.#ids.delete(oldest);
   }
 }

@@ -16,5 +16,6 @@ export { isInSwarm } from "./engine-swarm.ts";
 export { HostLine } from "./host-line.ts";
 export { ImageDepot, type LocalImage } from "./image-depot.ts";
 export type { ImageSource } from "./image-source.ts";
+export { ForeignNames } from "./images/foreign-names.ts";
 export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
 export { LayerCache } from "./images/layer-cache.ts";

@@ -16,7 +16,7 @@ import {
 import { MemoryFolder } from "./contents/memory-folder.ts";
 import { mapsUsers } from "./engine-users.ts";
 import { ImageRoom } from "./image-room.ts";
-import type { ImageSource } from "./image-source.ts";
+import type { EngineImages } from "./image-source.ts";
 import type { NetworkBook } from "./network-book.ts";
 
 const limitMs = 60_000;
@@ -40,7 +40,7 @@ export interface PerformerParts {
   readonly client: EngineClient;
   readonly networks: NetworkBook;
   readonly contents: EngineContents;
-  readonly images: ImageSource;
+  readonly images: EngineImages;
   /** Called before each inspection of the container of a task. */
   readonly asked?: (task: TaskId) => void;
 }
@@ -60,11 +60,6 @@ export class Performer {
     this.#asked = asked;
     this.#files = new FileRoom(new MemoryFolder(contents.folder), contents.source);
     this.#images = new ImageRoom(client, images);
-  }
-
-  /** Names of the engine's images beside the engine's own: pinned names that this host knows, by id. */
-  get imageNames(): ReadonlyMap<string, readonly string[]> {
-    return this.#images.names;
   }
 
   /** Never rejects because of what the engine or the host does. */
