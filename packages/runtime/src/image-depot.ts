@@ -34,7 +34,15 @@ export interface LocalImage {
   readonly digests: readonly string[];
 }
 
+interface About {
+  /** Where the engine keeps images. */
+  readonly folder: string;
+  readonly isOwnStore: boolean;
+}
+
 const askMs = 10_000;
+/** An engine may be restarted with another store. */
+const aboutMs = 60_000;
 /** An engine writes the whole image to its disk before it sends the first byte, and before it answers a load. */
 const wholeMs = 1_800_000;
 const knownMax = 4096;
@@ -67,7 +75,7 @@ export class ImageDepot {
   readonly #layersOf = new Map<string, readonly string[]>();
   /** By image id, of the images that were exchanged lately. */
   readonly #recipes = new Map<string, Recipe>();
-  #isOwnStore: boolean | undefined;
+  #known: About | undefined;
 
   constructor(socketPath: string, cache: LayerCache, names: ForeignNames) {
     this.#client = new EngineClient(socketPath);
@@ -91,21 +99,28 @@ export class ImageDepot {
   /** Whether so many bytes fit on the disks of the cache and of the engine. Errors: as find(). */
   async roomFor(bytes: number): Promise<{ readonly fits: boolean; readonly freeBytes: number }> {
     const here = await this.cache.roomFor(bytes);
-    const { DockerRootDir } = info(await this.#get("/info"), "info");
-    const there = await diskFreeBytes(DockerRootDir);
+    const there = await diskFreeBytes((await this.#about()).folder);
     const freeBytes = Math.min(here.freeBytes, there);
     return { fits: here.fits && bytes <= there, freeBytes };
   }
 
   /** Whether this engine's images can be exchanged. Errors: as find(). */
   async canExchange(): Promise<boolean> {
-    if (this.#isOwnStore === undefined) {
-      const { DriverStatus } = info(await this.#get("/info"), "info");
-      this.#isOwnStore = !(DriverStatus ?? []).some((row) =>
-        row.join(" ").includes("io.containerd.snapshotter"),
-      );
+    return (await this.#about()).isOwnStore;
+  }
+
+  /** An engine takes long to describe itself, and none of this changes while it runs. */
+  async #about(): Promise<About> {
+    if (this.#known === undefined) {
+      const { DockerRootDir: folder, DriverStatus } = info(await this.#get("/info"), "info");
+      const rows = (DriverStatus ?? []).map((row) => row.join(" "));
+      const isOwnStore = !rows.some((row) => row.includes("io.containerd.snapshotter"));
+      this.#known = { folder, isOwnStore };
+      setTimeout(() => {
+        this.#known = undefined;
+      }, aboutMs).unref();
     }
-    return this.#isOwnStore;
+    return this.#known;
   }
 
   /**

@@ -84,16 +84,16 @@ try {
   const [source, ...others] = lab.hosts as [Host, ...Host[]];
   await load(source, folder, "one:1");
   const one = await push(source, "one:1", others.slice(0, 1));
+  print("an image from one host to another", [one], "s");
   await load(source, folder, "four:1");
   const before = await Promise.all(others.map(receivedMB));
   const four = await push(source, "four:1", others);
+  print("an image from one host to four", [four], "s");
   const after = await Promise.all(others.map(receivedMB));
   const received = after.map((value, at) => value - (before[at] ?? 0));
   await load(source, folder, "plain:1");
   let plain = 0;
   for (const host of others) plain += await copy(source, "plain:1", host);
-  print("an image from one host to another", [one], "s");
-  print("an image from one host to four", [four], "s");
   print("docker save | docker load to four, one after the other", [plain], "s");
   printRatio("to four hosts, to one", [four], [one], { most: 1.6 });
   printRatio("docker save | docker load to four, to gam", [plain], [four], { least: 3 });

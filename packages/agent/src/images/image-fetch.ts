@@ -25,7 +25,9 @@ import {
   questions,
 } from "./image-question.ts";
 
-const answerMs = 3_000;
+const answerMs = 5_000;
+/** A round does not wait longer for slow peers. */
+const roundMs = 500;
 /** Between two rounds of questions, while nothing changes and at most. */
 const pollMsMin = 20;
 const pollMsMax = 250;
@@ -34,7 +36,7 @@ const patienceMs = 20_000;
 /** Another holder takes the image out of its engine when nothing has come for this long. */
 const reopenMs = 5_000;
 /** A peer that failed or was busy is not asked for layers for this long. */
-const pauseMs = 500;
+const pauseMs = 200;
 const transfersMax = 3;
 const fromPeerMax = 2;
 /** Rounds in which some peer may still answer that it has the image, such as one whose state is older. */
@@ -64,6 +66,8 @@ export class ImageFetch {
   readonly #answers = new Map<NodeId, ImageAnswer>();
   readonly #underWay = new Map<string, LayerTransfer>();
   readonly #notBeforeMs = new Map<NodeId, number>();
+  /** Peers that owe an answer. */
+  readonly #asking = new Set<NodeId>();
   #id: string | undefined;
   #config: Uint8Array | undefined;
   #full: string | undefined;
@@ -91,9 +95,10 @@ export class ImageFetch {
       await this.#askAll();
       const id = this.#id;
       if (id === undefined) {
-        emptyRounds += 1;
+        if (this.#asking.size === 0) emptyRounds += 1;
         const isPinned = pinnedDigest(this.#image) !== undefined;
-        if (!isPinned || emptyRounds >= emptyRoundsMax || this.#parts.peers().length === 0) {
+        const isOver = !isPinned && this.#asking.size === 0;
+        if (isOver || emptyRounds >= emptyRoundsMax || this.#parts.peers().length === 0) {
           return { kind: "none", reason: "no other host has it" };
         }
         await pause(pollMsMax);
@@ -134,8 +139,9 @@ export class ImageFetch {
     return (answers.find(({ whole }) => whole) ?? answers[0])?.layers ?? [];
   }
 
+  /** Asks all peers that owe no answer, and waits a moment for the answers. */
   async #askAll(): Promise<void> {
-    const { depot, peers, log } = this.#parts;
+    const { depot, peers } = this.#parts;
     const asked = peers();
     for (const peer of this.#answers.keys()) if (!asked.includes(peer)) this.#answers.delete(peer);
     const lacks = this.#layers().filter((layer) => !depot.cache.has(layer));
@@ -145,21 +151,34 @@ export class ImageFetch {
       0,
       1 + Math.floor(silentMs / reopenMs),
     );
-    await Promise.all(
-      asked.map(async (peer) => {
-        const question = { image: this.#image, lacks, open: openers.includes(peer) };
-        try {
-          this.#take(peer, await this.#ask(peer, question));
-        } catch (thrown) {
-          rethrowInvariant(thrown);
-          this.#answers.delete(peer);
-          log.debug(
-            { peer, image: this.#image, reason: messageOf(thrown) },
-            "A peer did not offer an image",
-          );
-        }
-      }),
-    );
+    const asks = asked
+      .filter((peer) => !this.#asking.has(peer))
+      .map((peer) =>
+        this.#offer(peer, { image: this.#image, lacks, open: openers.includes(peer) }),
+      );
+    const ended = new AbortController();
+    const { signal } = ended;
+    await Promise.race([
+      Promise.all(asks),
+      pause(roundMs, undefined, { signal }).catch(rethrowInvariant),
+    ]);
+    ended.abort();
+  }
+
+  /** Asks one peer. A peer that is only slow keeps its last answer. */
+  async #offer(peer: NodeId, question: ImageQuestion): Promise<void> {
+    this.#asking.add(peer);
+    try {
+      this.#take(peer, await this.#ask(peer, question));
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      const isSlow = thrown instanceof GamError && thrown.code === "UNREACHABLE";
+      if (!isSlow) this.#answers.delete(peer);
+      const fields = { peer, image: this.#image, reason: messageOf(thrown) };
+      this.#parts.log.debug(fields, "A peer did not offer an image");
+    } finally {
+      this.#asking.delete(peer);
+    }
   }
 
   async #ask(peer: NodeId, question: ImageQuestion): Promise<ImageAnswer> {

@@ -24,6 +24,10 @@ import { UploadRate } from "./upload-rate.ts";
 const uploadsMax = 3;
 /** A host that takes nothing for this long loses its turn. */
 const stalledMs = 30_000;
+const foundMs = 5_000;
+const foundMax = 64;
+/** A host that was told to wait asks again sooner than this, if it still waits. */
+const waitingMs = 1_500;
 const inviteMs = 300_000;
 const pieceBytes = 256 * 1024;
 /** After an engine failed to give an image, it is asked again after this time. */
@@ -37,6 +41,15 @@ export interface ImageGiverParts {
   readonly log: ImageLog;
 }
 
+/** An image that this host can give, or parts of it. */
+interface Given {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly layers: readonly string[];
+  readonly bytes: number;
+  readonly whole: boolean;
+}
+
 export class ImageGiver {
   readonly #parts: ImageGiverParts;
   readonly #rate: UploadRate;
@@ -45,7 +58,12 @@ export class ImageGiver {
   readonly #failedMs = new Map<string, number>();
   /** Image and node of the pushes from this host, and until when they hold. */
   readonly #guests = new Map<string, number>();
-  #uploads = 0;
+  /** Hosts ask several times a second, and an engine that loads an image answers slowly. */
+  readonly #found = new Map<string, { readonly given: Given; readonly untilMs: number }>();
+  /** For each layer that is being sent, its receiver. */
+  readonly #uploads: NodeId[] = [];
+  /** When a host was last told to wait. */
+  readonly #waitingMs = new Map<NodeId, number>();
 
   /** Starts to answer other hosts. */
   constructor(parts: ImageGiverParts) {
@@ -86,13 +104,20 @@ export class ImageGiver {
   }
 
   /** Errors: NOT_FOUND, those of the depot. */
-  async #find(image: string): Promise<{
-    readonly id: string;
-    readonly names: readonly string[];
-    readonly layers: readonly string[];
-    readonly bytes: number;
-    readonly whole: boolean;
-  }> {
+  async #find(image: string): Promise<Given> {
+    const nowMs = performance.now();
+    const known = this.#found.get(image);
+    if (known !== undefined && known.untilMs > nowMs) return known.given;
+    this.#found.delete(image);
+    const given = await this.#lookUp(image);
+    if (!given.whole) return given;
+    this.#found.set(image, { given, untilMs: nowMs + foundMs });
+    const [oldest] = this.#found.keys();
+    if (this.#found.size > foundMax && oldest !== undefined) this.#found.delete(oldest);
+    return given;
+  }
+
+  async #lookUp(image: string): Promise<Given> {
     const { depot } = this.#parts;
     const local = await depot.find(image);
     if (local !== undefined && (await depot.canExchange())) {
@@ -154,13 +179,10 @@ export class ImageGiver {
     if (!found.layers.includes(layer)) {
       throw new GamError("NOT_FOUND", `Cannot give layer ${layer}: image "${image}" has none such`);
     }
-    if (this.#uploads >= uploadsMax) {
-      throw new GamError(
-        "IN_USE",
-        `Cannot give layer ${layer}: ${uploadsMax} others are being sent`,
-      );
+    if (!this.#hasTurn(from)) {
+      throw new GamError("IN_USE", `Cannot give layer ${layer}: others are being sent`);
     }
-    this.#uploads += 1;
+    this.#uploads.push(from);
     try {
       const file = await depot.cache.read(layer);
       stream.resume();
@@ -171,8 +193,24 @@ export class ImageGiver {
       }
       stream.end();
     } finally {
-      this.#uploads -= 1;
+      this.#uploads.splice(this.#uploads.indexOf(from), 1);
     }
+  }
+
+  /** A host that gets a layer already leaves the next turn to hosts that wait. */
+  #hasTurn(from: NodeId): boolean {
+    const nowMs = performance.now();
+    for (const [peer, atMs] of this.#waitingMs) {
+      if (nowMs - atMs > waitingMs) this.#waitingMs.delete(peer);
+    }
+    const others = [...this.#waitingMs.keys()].some((peer) => peer !== from);
+    const isFull = this.#uploads.length >= uploadsMax;
+    if (isFull || (others && this.#uploads.includes(from))) {
+      this.#waitingMs.set(from, nowMs);
+      return false;
+    }
+    this.#waitingMs.delete(from);
+    return true;
   }
 }
 
