@@ -54,7 +54,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  * beside them may import all; none imports the files beside them. "testing" folders are for tests and have no order.
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
-  "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names"],
+  "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names", "volumes"],
   "packages/api/src": [
     "door",
     "request",
@@ -75,7 +75,14 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
   "packages/network/src": ["plan", "allocation", "tables"],
   "packages/orchestrator/src": ["service"],
-  "packages/runtime/src": ["dns", "data-plane/kernel", "data-plane", "contents", "images"],
+  "packages/runtime/src": [
+    "dns",
+    "data-plane/kernel",
+    "data-plane",
+    "contents",
+    "images",
+    "volumes",
+  ],
   "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node", "explain"],
   "packages/sim/src": ["story", "hosts", "checks", "poison"],
   "packages/state/src": [

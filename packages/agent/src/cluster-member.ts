@@ -40,6 +40,7 @@ import {
   ImageDepot,
   type ImageSource,
   LayerCache,
+  LocalVolumes,
 } from "@gam/runtime";
 import {
   type AskedChange,
@@ -81,6 +82,8 @@ import { newestRootOf } from "./trust/root-seals.ts";
 import { Sealer } from "./trust/sealer.ts";
 import { makeSealingKey } from "./trust/sealing-keys.ts";
 import { newUnlockKey } from "./trust/unlock-keys.ts";
+import { VolumeGiver } from "./volumes/volume-giver.ts";
+import { VolumeMover } from "./volumes/volume-mover.ts";
 
 /** A restart applies at most this many entries after the snapshot, which takes about a second. */
 const logEntriesMax = 8192;
@@ -149,6 +152,8 @@ export class ClusterMember {
   readonly #networking: Networking;
   readonly #keeper: Keeper;
   readonly #resealer: Resealer;
+  readonly #giver: VolumeGiver;
+  readonly #mover: VolumeMover;
 
   private constructor(
     parts: ClusterMemberParts,
@@ -237,6 +242,7 @@ export class ClusterMember {
       if (refusal === "removed" && manager) parts.removed();
     });
     this.driver.subscribe(({ table }) => {
+      if (table === "volume") this.#mover.notice();
       if (table === "cluster") {
         mesh.rootsMoved();
         this.#resealer.notice();
@@ -244,6 +250,15 @@ export class ClusterMember {
       if (table === "cluster" || table === "node") this.followLock();
     });
     this.containers = new RemoteContainers({ mesh, view: () => this.view, engine: config.engine });
+    const volumes = new LocalVolumes(config.engine);
+    const around = { self: identity.nodeId, mesh, volumes, view: () => this.view };
+    this.#giver = new VolumeGiver(around);
+    this.#mover = new VolumeMover({
+      ...around,
+      log,
+      mint: mint.id,
+      propose: (changes) => this.propose(changes),
+    });
     const desk = new ImageDesk({
       ...{ self: identity.nodeId, depot: made.depot, mesh, log },
       view: () => this.view,
@@ -468,6 +483,8 @@ export class ClusterMember {
   /** Stops until resume(). Containers keep running. */
   async stop(): Promise<void> {
     this.#resealer.stop();
+    this.#giver.stop();
+    this.#mover.stop();
     await this.driver.stop();
     this.containers.close();
     await this.mesh.close();

@@ -75,6 +75,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addImageCommands(program, client, { io, unhealthy });
   addPolicyCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
+  addVolumeCommands(program, client, io);
   return program;
 }
 
@@ -408,6 +409,34 @@ function addJobCommands(
     .option("--run <number>", 'number of the run, as in "gam job history"')
     .option("-t, --timestamps", "show the time of each line")
     .action(async (name, options) => (await jobs()).logs(await client(), io, { name, ...options }));
+}
+
+function addVolumeCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const volumes = () => import("./commands/volume-commands.ts");
+  const volume = program
+    .command("volume")
+    .description("show where the data of services is, and move it");
+  volume
+    .command("ls")
+    .alias("list")
+    .description("show the local volumes that services use, and their hosts")
+    .option("--json", "print JSON, for programs")
+    .action(async (options) => (await volumes()).list(await client(), io, options));
+  volume
+    .command("move")
+    .description("move a volume to another host; its service stops meanwhile, and starts there")
+    .argument("<name>", "name of the volume")
+    .argument("<host>", "the new host")
+    .option("--from <host>", "the host that has the data, if several hosts have some")
+    .option("-d, --detach", "do not wait for the end")
+    .action(async (name, host, options) =>
+      (await volumes()).move(await client(), io, { name, host, ...options }),
+    );
+  volume
+    .command("stop-move")
+    .description("give up a move: the service goes on where the data is")
+    .argument("<name>", "name of the volume")
+    .action(async (name) => (await volumes()).stopMove(await client(), io, name));
 }
 
 function yesOrNo(word: string): boolean {

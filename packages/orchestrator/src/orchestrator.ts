@@ -27,6 +27,7 @@ import {
 import { Alarms } from "./alarms.ts";
 import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
+import { planMoves } from "./moves.ts";
 import { type PeerHealth, planNodes } from "./nodes.ts";
 import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
 import { reapService } from "./service/reap.ts";
@@ -63,6 +64,7 @@ export class Orchestrator {
   #contentsDirty = false;
   /** When schedules need another look. Cheap while nothing is due. */
   readonly #alarms = new Alarms();
+  #movesDirty = false;
 
   constructor(mint: Mint, faults: PlanFaults = noPlanFaults) {
     this.#mint = mint;
@@ -73,6 +75,7 @@ export class Orchestrator {
   noticeAll(): void {
     this.#allDirty = true;
     this.#contentsDirty = true;
+    this.#movesDirty = true;
   }
 
   notice(event: Event): void {
@@ -87,6 +90,7 @@ export class Orchestrator {
       case "node": {
         const id = (event.after ?? event.before)?.ID;
         if (id !== undefined) this.#dirtyNodes.add(id);
+        this.#movesDirty = true;
         return;
       }
       case "service": {
@@ -101,8 +105,13 @@ export class Orchestrator {
         if (id !== undefined) this.#dirty.add(id);
         return;
       }
+      case "volume": {
+        const { before, after } = event;
+        if (before?.Move !== after?.Move) this.#movesDirty = true;
+        if (after?.Move !== undefined) this.#dirtyNodes.add(after.Move.from);
+        return;
+      }
       case "network":
-      case "volume":
         return;
     }
   }
@@ -136,7 +145,15 @@ export class Orchestrator {
       if (waiting || steps.length > 0 || again.has(id)) left.add(id);
     }
     this.#dirty = left;
-    return [...changes, ...this.#planContents(view, guard)];
+    return [...changes, ...this.#planContents(view, guard), ...this.#planMoves(view)];
+  }
+
+  /** Looks again until nothing is left to do, as #planContents(). */
+  #planMoves(view: View): PlannedChange[] {
+    if (!this.#movesDirty) return [];
+    const changes = planMoves(view);
+    this.#movesDirty = changes.length > 0;
+    return changes;
   }
 
   /** Looks again until nothing is left to do: this plan may be lost on its way to the log. */

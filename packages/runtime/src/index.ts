@@ -19,3 +19,4 @@ export type { ImageSource } from "./image-source.ts";
 export { ForeignNames } from "./images/foreign-names.ts";
 export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
 export { LayerCache } from "./images/layer-cache.ts";
+export { type LocalVolume, LocalVolumes } from "./volumes/local-volumes.ts";

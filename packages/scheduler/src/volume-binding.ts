@@ -12,6 +12,7 @@ import {
   bindingVolumes,
   homesFor,
   homesWith,
+  isBarred,
   isTerminal,
   isWanted,
   type Node,
@@ -45,10 +46,12 @@ export class VolumeBindings {
       const homes = homesFor({ Homes: this.#homes(name) }, task, this.#view);
       return homes.length === 0 ? [] : [{ name, ids: homes.map(({ node }) => node) }];
     });
-    if (bound.length === 0) return undefined;
+    const closed = this.#closed(task, bound.length === 0);
+    if (bound.length === 0) return closed;
     const [first = [], ...more] = bound.map(({ ids }) => ids);
     const all = first.filter((id) => more.every((ids) => ids.includes(id)));
     const busy = all.map((id) => this.#stopping(task, id)).find((one) => one !== undefined);
+    if (closed !== undefined) return { nodes: new Set(), reason: closed.reason, key: closed.key };
     const open = all.filter((id) => takesTasks(this.#view.node(id)));
     const nodes = new Set(busy === undefined ? open : []);
     const apart = all.length === 0 ? ": these hosts have no host in common" : "";
@@ -80,6 +83,32 @@ export class VolumeBindings {
 
   #homes(name: VolumeName): readonly VolumeHome[] {
     return this.#planned.get(name) ?? this.#view.volume(name)?.Homes ?? [];
+  }
+
+  /** Returns: where a task may not go because a volume is being moved, or was. Undefined: no volume is. */
+  #closed(task: Task, isFree: boolean): Binding | undefined {
+    const reasons: string[] = [];
+    let nodes = this.#view.nodes();
+    for (const name of this.#names(task)) {
+      const volume = this.#view.volume(name);
+      if (volume?.Move === undefined && !volume?.Leftovers?.length) continue;
+      const homes = homesFor({ Homes: this.#homes(name) }, task, this.#view);
+      const isOpen = homes.some(({ node }) => !isBarred(volume, node));
+      if (!isFree && isOpen) continue;
+      nodes = nodes.filter(({ ID }) => !isBarred(volume, ID));
+      const { from, to } = volume.Move ?? {};
+      const places = `from ${this.#host(from)} to ${this.#host(to)}`;
+      const move = `volume ${name} is being moved ${places}`;
+      const leftovers = `an earlier move of volume ${name} has left data there`;
+      reasons.push(volume.Move === undefined ? leftovers : move);
+    }
+    if (reasons.length === 0) return undefined;
+    const reason = reasons.join("; ");
+    return { nodes: new Set(nodes.map(({ ID }) => ID)), reason, key: reason };
+  }
+
+  #host(id: NodeId | undefined): string {
+    return (id && this.#view.node(id)?.Description.Hostname) || (id ?? "");
   }
 
   #stopping(task: Task, id: NodeId): Task | undefined {

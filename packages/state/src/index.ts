@@ -53,7 +53,14 @@ export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
-export { bindingVolumes, homesFor, homesWith, volumeUser } from "./derived/volumes/volume-need.ts";
+export {
+  bindingVolumes,
+  homesFor,
+  homesWith,
+  isBarred,
+  moveOf,
+  volumeUser,
+} from "./derived/volumes/volume-need.ts";
 export { imageNames, pinnedDigest } from "./images/image-names.ts";
 export { type HeldImage, heldImages, type PinFacts, pinnedImage } from "./images/image-pin.ts";
 export { unusedImages } from "./images/unused-images.ts";
@@ -209,7 +216,12 @@ export {
   type TaskStatus,
   taskStates,
 } from "./objects/task.ts";
-export type { VolumeHome, VolumeRecord } from "./objects/volumes/volume.ts";
+export type {
+  VolumeHome,
+  VolumeLeftover,
+  VolumeMove,
+  VolumeRecord,
+} from "./objects/volumes/volume.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export {
   insistOnData,

@@ -25,6 +25,7 @@ import type { ContainerContext } from "./container-routes.ts";
 import { unanswered } from "./containers.ts";
 import { hostLabel, hostsFilter, nodesCalled } from "./hosts-asked.ts";
 import { volumeReference } from "./volume-call.ts";
+import { volumeRecordRoutes } from "./volume-records.ts";
 import { type VolumeOrder, type VolumePlace, Volumes } from "./volumes.ts";
 
 interface Ref {
@@ -34,6 +35,7 @@ interface Ref {
 export function volumeRoutes(app: FastifyInstance, context: ContainerContext): void {
   const { door, engine } = context;
   const volumes = new Volumes(context);
+  volumeRecordRoutes(app, context);
 
   app.get("/volumes", async (request, reply) => {
     const { hosts, url } = asked(request);

@@ -12,6 +12,7 @@ import {
   isTerminal,
   matchesPlatform,
   meetsConstraints,
+  moveOf,
   type Node,
   readConstraints,
   type Service,
@@ -29,7 +30,8 @@ import type { PlanFaults } from "./fault.ts";
  * The condition of a wanted task.
  *
  * ended    it has ended by itself
- * leaving  it must leave its node at once: the node is drained or removed, or no longer meets its constraints
+ * leaving  it must leave its node at once: the node is drained or removed, no longer meets its constraints, or its
+ *          volume is being moved away
  * lost     its node is down and may come back with it
  * live     anything else, including a task without a node
  */
@@ -161,6 +163,7 @@ export class Situation {
     const node = this.view.node(task.NodeID);
     if (node === undefined || node.Spec.Availability === "drain") return "leaving";
     if (!this.#meets(node, task.Spec.Placement?.Constraints)) return "leaving";
+    if (moveOf(task, this.view) !== undefined) return "leaving";
     return node.Status.State === "down" ? "lost" : "live";
   }
 

@@ -107,6 +107,8 @@ const own: readonly Change[] = [
   detach("no such key"),
   { kind: "removeNode", id: hand },
   { kind: "removeVolume", id: data, node: hand },
+  { kind: "dropVolumeLeftover", id: data, move: "m", node: hand },
+  { kind: "endVolumeMove", id: data, move: "no such move", copy: "", digest: "" },
 ];
 const foreign: readonly (readonly [Change, RegExp])[] = [
   [describe(other), /describeNode is about another node/],
@@ -158,6 +160,7 @@ const managers: readonly Change[] = [
   { kind: "removeService", id: "web" as ServiceId },
   { kind: "createNetwork", network: aNetwork("n2") },
   { kind: "removeNetwork", id: net },
+  { kind: "moveVolume", id: data, move: "m", from: hand, to: other },
 ];
 
 test("a worker speaks for itself, its own tasks and its own containers", () => {

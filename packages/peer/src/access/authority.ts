@@ -86,6 +86,13 @@ const table: {
   removeConfig: [forManagers, true],
   // A worker's engine may lose a volume too, but only its own.
   removeVolume: [ofOwnEngine, true],
+  moveVolume: [forManagers, true],
+  // The node that copies gives up, or a person does.
+  stopVolumeMove: [isOwnMove, true],
+  beginVolumeCopy: [isOwnMove, isOwnMove],
+  reportVolumeMove: [isOwnMove, isOwnMove],
+  endVolumeMove: [isOwnMove, isOwnMove],
+  dropVolumeLeftover: [ofOwnEngine, ofOwnEngine],
   // Any manager has the keys; the leader does it.
   resealSecret: [forManagers, true],
   resealCredentials: [forManagers, true],
@@ -113,6 +120,7 @@ const table: {
   setAttachment: [forLeader, forLeader],
   refuseAttachment: [forLeader, forLeader],
   setTunnel: [forLeader, forLeader],
+  abandonVolumeMove: [forLeader, forLeader],
   dropSecretContents: [forLeader, forLeader],
   dropConfigContents: [forLeader, forLeader],
 };
@@ -224,6 +232,16 @@ function isLegalReport(change: Of<"reportTask">, asker: Asker, view: View): true
 
 function isWorkers({ State }: TaskStatus): boolean {
   return compareStates(State, "accepted") >= 0 && compareStates(State, "remove") < 0;
+}
+
+/** Only the node that gets the data may say how far it is. Without that move the change has no effect. */
+function isOwnMove(
+  { id, move }: Pick<Of<"endVolumeMove">, "id" | "move">,
+  asker: Asker,
+  view: View,
+): true | string {
+  const present = view.volume(id)?.Move;
+  return present?.id !== move || present.to === asker.id || "is about a volume of another node";
 }
 
 function isOwnAttachment(change: Of<"detachContainer">, asker: Asker, view: View): true | string {

@@ -254,6 +254,43 @@ const ofContents: readonly Make[] = [
   ofConfig(({ ID: id }) => ({ kind: "dropConfigContents", id, versions: [1, 2, 3] })),
 ];
 
+/** A record of a volume, or what stands for one. */
+function volume({ random, view }: Surroundings) {
+  const records = view.volumes();
+  if (records.length > 0) return pick(random, records);
+  return { ID: "data" as VolumeName, Homes: [], Move: undefined, Leftovers: [] };
+}
+
+/** A change of the move of a volume: the present one, if there is one. */
+function ofMove(make: (move: { id: VolumeName; move: string; copy: string }) => Change): Make {
+  return (around) => {
+    const { ID, Move } = volume(around);
+    return make({ id: ID, move: Move?.id ?? around.id(), copy: Move?.copy ?? around.id() });
+  };
+}
+
+const ofVolumes: readonly Make[] = [
+  (around) => {
+    const { ID, Homes } = volume(around);
+    return { kind: "removeVolume", id: ID, node: Homes[0]?.node ?? node(around).ID };
+  },
+  (around) => {
+    const { ID, Homes } = volume(around);
+    const [from, to] = [Homes[0]?.node ?? node(around).ID, node(around).ID];
+    return { kind: "moveVolume", id: ID, move: around.id(), from, to };
+  },
+  ofMove(({ id, move }) => ({ kind: "stopVolumeMove", id, move, error: "disk is full" })),
+  ofMove(({ id, move }) => ({ kind: "abandonVolumeMove", id, move, error: "host2 is down" })),
+  ofMove((move) => ({ kind: "beginVolumeCopy", ...move })),
+  ofMove((move) => ({ kind: "reportVolumeMove", ...move, bytes: 5, totalBytes: 9 })),
+  ofMove((move) => ({ kind: "endVolumeMove", ...move, digest: "0".repeat(64) })),
+  (around) => {
+    const { ID, Leftovers = [] } = volume(around);
+    const [left = { node: node(around).ID, move: around.id() }] = Leftovers;
+    return { kind: "dropVolumeLeftover", id: ID, move: left.move, node: left.node };
+  },
+];
+
 /** For a state with at least a node, a service, a task and a network. */
 const makers: readonly Make[] = [
   ({ view }) => ({ kind: "createCluster", cluster: view.cluster as NonNullable<View["cluster"]> }),
@@ -353,13 +390,7 @@ const makers: readonly Make[] = [
     const [key = around.id()] = Object.keys(Gam.attachments);
     return { kind: "detachContainer", network: Id, key };
   },
-  (around) => {
-    const known = around.view.volumes().flatMap(({ ID, Homes }) => {
-      return Homes.map(({ node: home }) => ({ id: ID, node: home }));
-    });
-    const [{ id, node: home } = { id: "data" as VolumeName, node: node(around).ID }] = known;
-    return { kind: "removeVolume", id, node: home };
-  },
+  ...ofVolumes,
   (around) => {
     const State = pick(around.random, ["running", "failed", "complete", "starting"] as const);
     const ContainerStatus = { ContainerID: "c0ffee", PID: 12, ExitCode: 1 };

@@ -46,6 +46,12 @@ export {
 } from "./status.ts";
 export { checkJoinTokens, type JoinTokens } from "./tokens.ts";
 export {
+  checkVolumeList,
+  type VolumeList,
+  type VolumeMoveSummary,
+  type VolumeSummary,
+} from "./volumes.ts";
+export {
   checkWhyReport,
   type WhyAsked,
   type WhyNode,

@@ -8,9 +8,9 @@ import {
   volumeUsersMax,
 } from "../objects/volumes/volume.ts";
 import { keeping, someList } from "./check-parts.ts";
-import { aHostname, anIndex, aTime } from "./field-checks.ts";
+import { aHostname, aMessage, anId, anIndex, aSize, aTime } from "./field-checks.ts";
 
-const { id, list, matching, optional, string, struct, where } = check;
+const { id, list, literal, matching, optional, string, struct, where } = check;
 
 const homesMax = 65_536;
 /** A service's name, a dot and a slot. */
@@ -27,6 +27,11 @@ const checkHomes = where(
   "each node once",
 ) as Check<VolumeHome[]>;
 
+const aMove = { id: anId, from: id<NodeId>(), to: id<NodeId>() };
+const aDigest = matching(/^[0-9a-f]{64}$/, "a SHA-256 in hex", 64);
+/** One for each node that has not answered since a move. */
+const leftoversMax = 65_536;
+
 export const checkVolume = struct({
   ID: aVolumeName,
   Version: struct({ Index: anIndex }),
@@ -34,10 +39,26 @@ export const checkVolume = struct({
   UpdatedAt: aTime,
   Homes: checkHomes,
   LostWith: optional(aHostname),
+  Move: optional(
+    struct({ ...aMove, startedAt: aTime, copy: optional(anId), bytes: aSize, totalBytes: aSize }),
+  ),
+  LastMove: optional(
+    struct({ ...aMove, at: aTime, digest: optional(aDigest), error: optional(aMessage) }),
+  ),
+  Leftovers: optional(
+    list(struct({ node: id<NodeId>(), move: anId, was: literal("copy", "source") }), leftoversMax),
+  ),
 }) as Check<VolumeRecord>;
 
 export const volumeParts = keeping({ ID: string(255), Homes: someList });
 
 export const volumeFields: ChangeFields<"volume"> = {
   removeVolume: { id: aVolumeName, node: id<NodeId>() },
+  moveVolume: { id: aVolumeName, move: anId, from: id<NodeId>(), to: id<NodeId>() },
+  stopVolumeMove: { id: aVolumeName, move: anId, error: aMessage },
+  abandonVolumeMove: { id: aVolumeName, move: anId, error: aMessage },
+  beginVolumeCopy: { id: aVolumeName, move: anId, copy: anId },
+  reportVolumeMove: { id: aVolumeName, move: anId, copy: anId, bytes: aSize, totalBytes: aSize },
+  endVolumeMove: { id: aVolumeName, move: anId, copy: anId, digest: aDigest },
+  dropVolumeLeftover: { id: aVolumeName, move: anId, node: id<NodeId>() },
 };

@@ -231,7 +231,56 @@ export type AskedChange =
   /** The attachment's container is gone. */
   | { readonly kind: "detachContainer"; readonly network: NetworkId; readonly key: string }
   /** The node's engine has no volume of this name any more: no task has to go there for it. */
-  | { readonly kind: "removeVolume"; readonly id: VolumeName; readonly node: NodeId };
+  | { readonly kind: "removeVolume"; readonly id: VolumeName; readonly node: NodeId }
+  /** Begins to move the data of `from` to another node. Refused while a move is under way. */
+  | {
+      readonly kind: "moveVolume";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly from: NodeId;
+      readonly to: NodeId;
+    }
+  /** Ends the move without success: `from` stays the home. Void for another move than the present one. */
+  | {
+      readonly kind: "stopVolumeMove";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly error: string;
+    }
+  /**
+   * The new node begins to copy, once more if it was killed. Reports of its earlier copies are void from then on.
+   * Void for another move than the present one.
+   */
+  | {
+      readonly kind: "beginVolumeCopy";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly copy: string;
+    }
+  /** How far the copy is. Void for another move or copy than the present one. */
+  | {
+      readonly kind: "reportVolumeMove";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly copy: string;
+      readonly bytes: number;
+      readonly totalBytes: number;
+    }
+  /** The new node has all data, verified and on its disk: it is the home now. Void as reportVolumeMove is. */
+  | {
+      readonly kind: "endVolumeMove";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly copy: string;
+      readonly digest: string;
+    }
+  /** The node has removed what a move left there. */
+  | {
+      readonly kind: "dropVolumeLeftover";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly node: NodeId;
+    };
 
 /** Changes that a node's own peer makes. */
 export type ReportedChange =
@@ -381,7 +430,14 @@ export type PlannedChange =
     }
   /** Its wished address went to another holder: removes the attachment. */
   | { readonly kind: "refuseAttachment"; readonly id: NetworkId; readonly key: string }
-  | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string };
+  | { readonly kind: "setTunnel"; readonly id: NodeId; readonly address: string }
+  /** As stopVolumeMove, because the new node is down: the service goes on where the data is. */
+  | {
+      readonly kind: "abandonVolumeMove";
+      readonly id: VolumeName;
+      readonly move: string;
+      readonly error: string;
+    };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
 
@@ -446,6 +502,13 @@ export const tableOf = {
   dropConfigContents: "config",
 
   removeVolume: "volume",
+  moveVolume: "volume",
+  stopVolumeMove: "volume",
+  abandonVolumeMove: "volume",
+  beginVolumeCopy: "volume",
+  reportVolumeMove: "volume",
+  endVolumeMove: "volume",
+  dropVolumeLeftover: "volume",
 } as const satisfies Record<Change["kind"], TableName>;
 
 /** Kinds of changes of one table's objects. */
@@ -479,6 +542,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "setTunnel",
   "dropSecretContents",
   "dropConfigContents",
+  "abandonVolumeMove",
 ]);
 
 /** Whether only a leader may make the change, from its own plans and never for another peer. */

@@ -70,6 +70,8 @@ export const spokenDialect: Dialect = {
     attachContainer: { kind: 1, network: 1, key: 1, node: 1, name: 1, wish: 1, aliases: 1 },
     detachContainer: { kind: 1, network: 1, key: 1 },
     removeVolume: { kind: 1, id: 1, node: 1 },
+    moveVolume: { kind: 1, id: 1, move: 1, from: 1, to: 1 },
+    stopVolumeMove: { kind: 1, id: 1, move: 1, error: 1 },
 
     describeNode: {
       kind: 1,
@@ -82,6 +84,10 @@ export const spokenDialect: Dialect = {
       dialect: 1,
     },
     reportTask: { kind: 1, id: 1, status: 1 },
+    beginVolumeCopy: { kind: 1, id: 1, move: 1, copy: 1 },
+    reportVolumeMove: { kind: 1, id: 1, move: 1, copy: 1, bytes: 1, totalBytes: 1 },
+    endVolumeMove: { kind: 1, id: 1, move: 1, copy: 1, digest: 1 },
+    dropVolumeLeftover: { kind: 1, id: 1, move: 1, node: 1 },
 
     judgeNode: { kind: 1, id: 1, status: 1 },
     endRootRotation: { kind: 1, publicKey: 1 },
@@ -114,6 +120,7 @@ export const spokenDialect: Dialect = {
     setAttachment: { kind: 1, id: 1, key: 1, address: 1 },
     refuseAttachment: { kind: 1, id: 1, key: 1 },
     setTunnel: { kind: 1, id: 1, address: 1 },
+    abandonVolumeMove: { kind: 1, id: 1, move: 1, error: 1 },
   },
   inner: {},
 };

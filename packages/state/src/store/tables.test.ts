@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type {
-  ConfigId,
-  NetworkId,
-  NodeId,
-  SecretId,
-  ServiceId,
-  TaskId,
-  VolumeName,
-} from "@gam/core";
+import type { ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
 import { type Change, type Rows, tableOf } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
 import {
@@ -59,9 +51,6 @@ const status = (State: "pending" | "assigned" | "running" | "failed" | "orphaned
 const key = "key";
 const attach: Change = { kind: "attachContainer", network: net, key, node: a, name: "shell" };
 const assign: Change = { kind: "assignTask", id: t1, node: a, status: status("assigned") };
-const Mounts = [{ Type: "volume" as const, Source: "data", Target: "/data" }];
-const template = { ContainerSpec: { Image: "db:1", Mounts } };
-const aVolumeTask: Change = { kind: "createTask", task: aTask("web", "t9", { slot: 1, template }) };
 const next = { PublicKey: "next", Signature: "s" };
 const rootKey = aCluster().RootPublicKey;
 const token = aToken("t", ["next"]);
@@ -637,13 +626,6 @@ const cases: readonly (readonly [
     ({ Gam }: Rows["config"]) => Gam.contents,
     [plain(2)],
   ],
-  // Volumes
-  [
-    "a volume is removed from its only node",
-    [aVolumeTask, { ...assign, id: "t9" as TaskId }],
-    { kind: "removeVolume", id: "data" as VolumeName, node: a },
-    "gone",
-  ],
 ];
 
 function occasionOf(log: TestLog): Occasion {
@@ -683,10 +665,12 @@ for (const [name, before, change, wanted, is] of cases) {
 
 /** Tested in changes/cron-change.test.ts. */
 const ofRuns = ["endRun", "handleDue", "runJob"];
+/** Tested in changes/volume-change.test.ts. */
+const ofVolumes = Object.keys(tables.volume.fields);
 
 test("each kind of change is tested, and belongs to its table", () => {
   const tried = new Set<string>(cases.map(([, , { kind }]) => kind));
-  assert.deepEqual([...tried, ...ofRuns].sort(), Object.keys(tableOf).sort());
+  assert.deepEqual([...tried, ...ofRuns, ...ofVolumes].sort(), Object.keys(tableOf).sort());
   for (const [name, { fields }] of Object.entries(tables)) {
     for (const kind of Object.keys(fields)) assert.equal(tableOf[kind as Change["kind"]], name);
   }

@@ -96,6 +96,23 @@ function isThere(view: Pick<View, "node">, id: NodeId): boolean {
   return node?.Status.State === "ready" && node.Spec.Availability !== "drain";
 }
 
+/** Whether no task may use the volume on the node: it is being moved from or to there, or only has leftovers. */
+export function isBarred({ Move, Leftovers = [] }: VolumeRecord, node: NodeId): boolean {
+  return Move?.from === node || Move?.to === node || Leftovers.some((one) => one.node === node);
+}
+
+/** Returns: the move because of which the task must leave its node, if any. */
+export function moveOf(
+  task: Task,
+  view: Pick<View, "service" | "volume">,
+): VolumeRecord | undefined {
+  for (const name of bindingVolumes(task, view.service(task.ServiceID))) {
+    const volume = view.volume(name);
+    if (volume?.Move !== undefined && volume.Move.from === task.NodeID) return volume;
+  }
+  return undefined;
+}
+
 /** Returns: the homes once this user is placed on the node; the same list if nothing changes. */
 export function homesWith(
   homes: readonly VolumeHome[],

@@ -15,6 +15,48 @@ export interface VolumeHome {
   readonly users: readonly string[];
 }
 
+/**
+ * The data is on its way to another node. Until the move ends, `from` stays the home, and no task runs with the
+ * volume on either node. One change ends the move and names the new home.
+ */
+export interface VolumeMove {
+  /** Different for each move. */
+  readonly id: string;
+  readonly from: NodeId;
+  readonly to: NodeId;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  /**
+   * The present try to copy. Absent until the new node has begun. An agent that was killed begins another one, and
+   * what the earlier one said may still be on its way.
+   */
+  readonly copy?: string;
+  /** What the new node has so far, and what there is, as the nodes report it; 0 before the first report. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** How the last move ended. */
+export interface VolumeMoveEnd {
+  readonly id: string;
+  readonly from: NodeId;
+  readonly to: NodeId;
+  /** RFC 3339. */
+  readonly at: string;
+  /** SHA-256 of what both nodes had, in hex. Absent if it failed. */
+  readonly digest?: string;
+  /** Why it failed. */
+  readonly error?: string;
+}
+
+/** Data that is not the volume's any more, or never became it. Its node removes it. */
+export interface VolumeLeftover {
+  readonly node: NodeId;
+  readonly move: string;
+  /** "copy": of a move that failed, on its new node. "source": of one that is done, on its old node. */
+  readonly was: "copy" | "source";
+}
+
 export interface VolumeRecord extends Meta {
   /** The engine's name of the volume. */
   readonly ID: VolumeName;
@@ -22,6 +64,9 @@ export interface VolumeRecord extends Meta {
   readonly Homes: readonly VolumeHome[];
   /** Host name of the last home, if that node was removed from the cluster and there is no home since. */
   readonly LostWith?: string;
+  readonly Move?: VolumeMove;
+  readonly LastMove?: VolumeMoveEnd;
+  readonly Leftovers?: readonly VolumeLeftover[];
 }
 
 /** The most users of one home. Beyond them the first ones are dropped: their places may go anywhere. */
