@@ -6,10 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
-import { LabMesh } from "./clusters/lab-mesh.ts";
-import { mustDocker } from "./clusters/must-docker.ts";
-import { Load } from "./load/load.ts";
+import { type Host, Lab, labUnavailable } from "../clusters/lab.ts";
+import { LabMesh } from "../clusters/lab-mesh.ts";
+import { mustDocker } from "../clusters/must-docker.ts";
+import { Load } from "../load/load.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 61;

@@ -1,14 +1,14 @@
 /** A host that returns gets its share of tasks, under a load, without a failed request. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
-import { LabMesh } from "./clusters/lab-mesh.ts";
-import { mustDocker } from "./clusters/must-docker.ts";
-import { healthFlags, overloaded, tasksOf } from "./clusters/rolling-update.ts";
-import { loadPerSecond, type Machine } from "./hosts/machine.ts";
-import { BareDnat } from "./load/bare-dnat.ts";
-import { endingsOf } from "./load/ending.ts";
-import { Load } from "./load/load.ts";
+import { type Host, Lab, labUnavailable } from "../clusters/lab.ts";
+import { LabMesh } from "../clusters/lab-mesh.ts";
+import { mustDocker } from "../clusters/must-docker.ts";
+import { healthFlags, overloaded, tasksOf } from "../clusters/rolling-update.ts";
+import { loadPerSecond, type Machine } from "../hosts/machine.ts";
+import { BareDnat } from "../load/bare-dnat.ts";
+import { endingsOf } from "../load/ending.ts";
+import { Load } from "../load/load.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 63;
