@@ -245,6 +245,8 @@ export class ImageFetch {
       rethrowInvariant(thrown);
       const code = thrown instanceof GamError ? thrown.code : undefined;
       this.#notBeforeMs.set(from, performance.now() + pauseMs);
+      // A peer that is busy with others is no reason to give up.
+      if (code === "IN_USE") this.#progressMs = performance.now();
       if (code === "BAD_FRAME") lied(from, messageOf(thrown));
       else if (code === "DISK_FAILED") this.#full = messageOf(thrown);
       else
