@@ -27,7 +27,7 @@ const {
   lab: number,
 } = benchOptions({ layers: 8, megabytes: 1000, mbit: 200, lab: 41 });
 const mega = 1_000_000;
-const port = "9999";
+const port = 9999;
 
 async function mustRun(host: Host, words: readonly string[], timeoutMs = 600_000): Promise<string> {
   const { code, stdout, stderr } = await host.exec(words, { timeoutMs });
@@ -61,13 +61,16 @@ async function push(from: Host, image: string, hosts: readonly Host[]): Promise<
 
 /** Seconds until the host has the image, by the docker client alone. */
 async function copy(from: Host, image: string, to: Host): Promise<number> {
-  const socket = "unix:///run/docker.sock";
-  const taking = to.exec(["sh", "-c", `busybox nc -l -p ${port} | docker -H ${socket} load -q`], {
+  const docker = "docker -H unix:///run/docker.sock";
+  const listen = `const server = net.createServer((one) => { server.close(); one.pipe(process.stdout); }).listen(${port})`;
+  const taking = to.exec(["sh", "-c", `node -e '${listen}' | ${docker} load -q`], {
     timeoutMs: 600_000,
   });
+  const dial =
+    `const dial = () => { const one = net.connect(${port}, "${to.address}"); ` +
+    'one.on("error", () => setTimeout(dial, 100)).on("connect", () => process.stdin.pipe(one)); }; dial()';
   const startMs = performance.now();
-  const send = `docker -H ${socket} save ${image} | busybox nc -w 600 ${to.address} ${port}`;
-  await mustRun(from, ["sh", "-c", `until ${send}; do sleep 0.1; done`]);
+  await mustRun(from, ["sh", "-c", `${docker} save ${image} | node -e '${dial}'`]);
   const { code, stderr } = await taking;
   if (code !== 0) throw new LabError(`Cannot load at ${to.name}: ${stderr}`);
   return (performance.now() - startMs) / 1000;
