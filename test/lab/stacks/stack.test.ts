@@ -8,10 +8,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
-import { LabMesh } from "./clusters/lab-mesh.ts";
-import { mustDocker } from "./clusters/must-docker.ts";
-import { deadlineMs } from "./hosts/machine.ts";
+import { type Host, Lab, labUnavailable } from "../clusters/lab.ts";
+import { LabMesh } from "../clusters/lab-mesh.ts";
+import { mustDocker } from "../clusters/must-docker.ts";
+import { deadlineMs } from "../hosts/machine.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 29;
