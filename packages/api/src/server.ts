@@ -20,6 +20,7 @@ import { Engine } from "./engine/engine.ts";
 import { mayUpgrade } from "./engine/engine-path.ts";
 import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
+import { historyRoutes } from "./gam/history-routes.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
 import { policyRoutes } from "./gam/policy-routes.ts";
 import { whyRoutes } from "./gam/why-routes.ts";
@@ -185,5 +186,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   whyRoutes(app, context);
   planRoutes(app, context, buildApp);
   policyRoutes(app, context);
+  historyRoutes(app, context);
   return app;
 }

@@ -74,6 +74,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addJobCommands(program, client, { io, unhealthy });
   addImageCommands(program, client, { io, unhealthy });
   addPolicyCommands(program, client, io);
+  addServiceCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
   addVolumeCommands(program, client, io);
   return program;
@@ -249,6 +250,41 @@ function addPolicyCommands(program: Command, client: OpenClient, io: CommandIo):
     .action(async (power, deny) =>
       (await policies()).changePolicy(await client(), io, { power, deny }),
     );
+}
+
+function addServiceCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const commands = () => import("./commands/service-commands.ts");
+  const service = program.command("service").description("the specs that services have had");
+  service
+    .command("history")
+    .description("show the last ten specs of a service, and what was changed in each")
+    .argument("<name>", "name or id of the service")
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) =>
+      (await commands()).history(await client(), io, { name, ...options }),
+    );
+  service
+    .command("diff")
+    .description("show what is different between two revisions of a service")
+    .argument("<name>", "name or id of the service")
+    .option("--from <revision>", "default: the one before the other")
+    .option("--to <revision>", "default: the present one")
+    .action(async (name, options) =>
+      (await commands()).difference(await client(), io, { name, ...options }),
+    );
+  service
+    .command("rollback")
+    .description("update a service to an earlier revision, with its present number of replicas")
+    .argument("<name>", "name or id of the service")
+    .requiredOption("--to <revision>", "its number in the history", revisionNumber)
+    .action(async (name, options) =>
+      (await commands()).rollback(await client(), io, { name, ...options }),
+    );
+}
+
+function revisionNumber(word: string): number {
+  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
+  throw new InvalidArgumentError("Use a number from 1");
 }
 
 function addStackCommands(

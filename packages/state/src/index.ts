@@ -1,5 +1,6 @@
 export { replicasOf } from "./changes/autoscale-change.ts";
 export { activeRuns, activeRunsMax } from "./changes/cron-change.ts";
+export { presentRevision, specOfRevision } from "./changes/revisions.ts";
 export { nodesWithoutNextRoot } from "./changes/root-rotation.ts";
 export { keysInUse, newestKey, sealedIn, usedKeys } from "./changes/sealing-keys.ts";
 export { mayReturn } from "./changes/service-change.ts";

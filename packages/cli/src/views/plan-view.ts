@@ -32,7 +32,8 @@ function objectLines({ kind, name, action, fields }: PlanObject, paint: Paint): 
   return [head, ...fields.map(fieldLine)];
 }
 
-function fieldLine({ path, before, after }: PlanField): string {
+/** Returns: "    path: old → new". */
+export function fieldLine({ path, before, after }: PlanField): string {
   const [was, is] = [cut(before), cut(after)];
   if (was === "") return `    ${path}: ${is}`;
   return is === "" ? `    ${path}: ${was} → none` : `    ${path}: ${was} → ${is}`;

@@ -7,12 +7,16 @@ import {
   type Network,
   type Secret,
   type Service,
-  type ServiceSpec,
   type Task,
   type View,
 } from "@gam/state";
-import type { PlanObject, PlanTask, PlanTasks } from "@gam/state/answers";
-import { fieldChanges } from "./field-changes.ts";
+import {
+  fieldChanges,
+  type PlanObject,
+  type PlanTask,
+  type PlanTasks,
+  shownSpec,
+} from "@gam/state/answers";
 import { hostnameOf, taskName } from "./task-causes.ts";
 
 /** The lists of a view at one moment. A view is live; its lists are not. */
@@ -60,7 +64,7 @@ export function objectChanges(before: PlanState, after: PlanState): PlanObject[]
     ...changesOf<Service>("service", [before.services, after.services], {
       idOf: ({ ID }) => ID,
       nameOf: ({ Spec }) => Spec.Name,
-      shapeOf: ({ Spec }) => withNetworkNames(Spec, names),
+      shapeOf: ({ Spec }) => shownSpec(Spec, names),
     }),
   ];
 }
@@ -104,21 +108,6 @@ function changesOf<Row>(
       return fields.length === 0 ? [] : [{ kind, name, action: "update", fields }];
     }),
   ];
-}
-
-/** The spec with names of networks in the place of their ids. */
-function withNetworkNames(spec: ServiceSpec, names: ReadonlyMap<string, string>): unknown {
-  const named = (targets: ServiceSpec["Networks"]) =>
-    targets?.map((target) => ({ ...target, Target: names.get(target.Target) ?? target.Target }));
-  const { TaskTemplate, Networks } = spec;
-  return {
-    ...spec,
-    ...(Networks && { Networks: named(Networks) }),
-    TaskTemplate: {
-      ...TaskTemplate,
-      ...(TaskTemplate.Networks && { Networks: named(TaskTemplate.Networks) }),
-    },
-  };
 }
 
 /** Returns: what happens to the tasks of a service. */

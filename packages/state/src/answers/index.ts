@@ -9,6 +9,13 @@ export {
   checkAutoscaleReport,
 } from "./autoscale.ts";
 export { checkDoctorReport, type DoctorCheck, type DoctorReport } from "./doctor.ts";
+export { fieldChanges, shownSpec } from "./field-changes.ts";
+export {
+  checkServiceDifference,
+  checkServiceHistory,
+  type ServiceDifference,
+  type ServiceHistory,
+} from "./history.ts";
 export {
   checkImageList,
   checkImagePrune,

@@ -48,6 +48,10 @@ export interface PlanReport {
 const listMax = 200_000;
 const text = check.string(1 << 20);
 const task = { name: text, node: text };
+export const checkFields: Check<PlanField[]> = check.list(
+  check.object({ path: text, before: text, after: text }),
+  listMax,
+);
 
 /** Errors: BAD_FRAME with the path of what is wrong. */
 export const checkPlanReport: Check<PlanReport> = check.object({
@@ -56,7 +60,7 @@ export const checkPlanReport: Check<PlanReport> = check.object({
       kind: check.literal("network", "secret", "config", "service"),
       name: text,
       action: check.literal("create", "update", "remove", "none"),
-      fields: check.list(check.object({ path: text, before: text, after: text }), listMax),
+      fields: checkFields,
     }),
     listMax,
   ),

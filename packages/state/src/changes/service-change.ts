@@ -11,6 +11,7 @@ import type { Service, ServiceSpec } from "../objects/service.ts";
 import { scaled, startOf } from "./autoscale-change.ts";
 import { earlierFor, returned, returnsOf } from "./content-roll.ts";
 import { cronFor, dueHandled, runEnded, withRun } from "./cron-change.ts";
+import { revisionsAfter } from "./revisions.ts";
 import { isNewestKey } from "./sealing-keys.ts";
 import { takenPort } from "./service-refusal.ts";
 
@@ -203,6 +204,7 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
       templateVersion: changed ? on.index : service.Gam.templateVersion,
       waveAtMs: 0,
       updated: [],
+      ...revisionsAfter(service, spec, on),
       ...(autoscale && { autoscale }),
       ...(cron && { cron }),
     },

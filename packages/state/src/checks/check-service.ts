@@ -88,6 +88,10 @@ const checkCron = struct({
   missed: list(checkMiss, cronListMax),
 }) as Check<CronState>;
 
+/** Specs before the present one that a service keeps. */
+export const revisionsMax = 10;
+const revisionFields = { number: check.integer(1), at: aTime };
+
 export const checkService = struct({
   ID: id<ServiceId>(),
   Version: struct({ Index: anIndex }),
@@ -107,6 +111,8 @@ export const checkService = struct({
     templateVersion: anIndex,
     waveAtMs: aMoment,
     updated: checkPlaces,
+    revision: optional(struct(revisionFields)),
+    revisions: optional(list(struct({ ...revisionFields, spec: checkServiceSpec }), revisionsMax)),
     autoscale: optional(checkAutoscale),
     cron: optional(checkCron),
   }),

@@ -301,6 +301,15 @@ export interface CronState {
   readonly missed: readonly CronMiss[];
 }
 
+/** A spec that the service has had. */
+export interface Revision {
+  /** From 1. A rollback makes a new one. */
+  readonly number: number;
+  /** When it was written. RFC 3339. */
+  readonly at: string;
+  readonly spec: ServiceSpec;
+}
+
 /** What gam adds to the Engine API's service. Not shown to Docker clients. */
 export interface ServiceExtra {
   /** `X-Registry-Auth` of the client, base64url, sealed, for pulls of this spec's image. Absent: none. */
@@ -322,6 +331,10 @@ export interface ServiceExtra {
   readonly waveAtMs: number;
   /** Slots (global: node ids) that the last update of this template has replaced so far. */
   readonly updated: readonly string[];
+  /** Of the present spec. Absent: the first. */
+  readonly revision?: Omit<Revision, "spec">;
+  /** The specs before it, oldest first. Absent: none. */
+  readonly revisions?: readonly Revision[];
   /** Present for a service whose number of replicas the cluster chooses. */
   readonly autoscale?: AutoscaleMemory | undefined;
   /** Present for a job with a schedule. */

@@ -4,7 +4,23 @@
  * Items of a list are compared by what names them (a mount by its target, a variable by its key), so that one new item
  * at the front is one change. Objects with the same fields are equal, in whatever order.
  */
-import type { PlanField } from "@gam/state/answers";
+import type { ServiceSpec } from "../objects/service.ts";
+import type { PlanField } from "./plan.ts";
+
+/** Returns: the spec with names of networks in the place of their ids, for people. */
+export function shownSpec(spec: ServiceSpec, names: ReadonlyMap<string, string>): unknown {
+  const named = (targets: ServiceSpec["Networks"]) =>
+    targets?.map((target) => ({ ...target, Target: names.get(target.Target) ?? target.Target }));
+  const { TaskTemplate, Networks } = spec;
+  return {
+    ...spec,
+    ...(Networks && { Networks: named(Networks) }),
+    TaskTemplate: {
+      ...TaskTemplate,
+      ...(TaskTemplate.Networks && { Networks: named(TaskTemplate.Networks) }),
+    },
+  };
+}
 
 /** Fields that name an item of a list, the first one that it has. */
 const naming = ["Target", "SecretName", "ConfigName", "Name", "TargetPort", "Kind"] as const;
