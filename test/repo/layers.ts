@@ -102,5 +102,5 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/bench": ["support", "images"],
   "test/clients": ["support", "foreign/support", "foreign"],
-  "test/lab": ["hosts", "load", "clusters", "story", "attack", "services"],
+  "test/lab": ["hosts", "load", "clusters", "story", "attack", "services", "stacks"],
 };
