@@ -244,6 +244,19 @@ test("hosts that fetch one image at once get each layer once, and give layers to
   assert.equal(world.at(world.depots, 0).openings, 1);
 });
 
+test("hosts of one push give layers to each other", async (t) => {
+  const world = new World(t, 5);
+  const image = anImage("base", "one", "two", "three", "four", "five", "six", "seven");
+  world.put(0, image);
+  const mates = world.ids.slice(1);
+  const ended = await Promise.all(
+    [1, 2, 3, 4].map((at) => world.at(world.desks, at).fetch(image.id, mates)),
+  );
+  assert.ok(ended.every(({ kind }) => kind === "loaded"));
+  const bySource = world.sent.filter(({ from }) => from === world.ids[0]).length;
+  assert.ok(bySource < 32, `the source sent ${bySource} of 32`);
+});
+
 test("layers that the engine has are not sent", async (t) => {
   const world = new World(t, 2);
   const image = anImage("base", "libraries", "shop");

@@ -47,11 +47,14 @@ export class ImageDesk implements ImageSource {
     this.giver = new ImageGiver(parts);
   }
 
-  /** Brings an image from other hosts into the engine. One fetch serves all that wait for it. Never rejects. */
-  async fetch(image: string): Promise<Fetched> {
+  /**
+   * Brings an image from other hosts into the engine. One fetch serves all that wait for it. Never rejects.
+   * `mates`: hosts that are known to fetch it too, beside those with tasks of it.
+   */
+  async fetch(image: string, mates: readonly NodeId[] = []): Promise<Fetched> {
     const running = this.#fetches.get(image);
     if (running !== undefined) return await running;
-    const fetch = this.#inTurn(image).finally(() => this.#fetches.delete(image));
+    const fetch = this.#inTurn(image, mates).finally(() => this.#fetches.delete(image));
     this.#fetches.set(image, fetch);
     return await fetch;
   }
@@ -61,13 +64,13 @@ export class ImageDesk implements ImageSource {
     return this.#fetches.has(image) ? (this.#running.get(image)?.bytes ?? 0) : undefined;
   }
 
-  async #inTurn(image: string): Promise<Fetched> {
+  async #inTurn(image: string, mates: readonly NodeId[]): Promise<Fetched> {
     if (this.#turns >= fetchesMax) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#turns += 1;
     try {
-      return await this.#fetch(image);
+      return await this.#fetch(image, mates);
     } finally {
       this.#turns -= 1;
       this.#running.delete(image);
@@ -75,18 +78,18 @@ export class ImageDesk implements ImageSource {
     }
   }
 
-  async #fetch(image: string): Promise<Fetched> {
+  async #fetch(image: string, mates: readonly NodeId[]): Promise<Fetched> {
     const { self, depot, mesh, log } = this.#parts;
     const startMs = performance.now();
     try {
-      if (this.#peers(image).length === 0)
+      if (this.#peers(image, mates).length === 0)
         return { kind: "none", reason: "no other host is connected" };
       if (!(await depot.canExchange())) {
         return { kind: "none", reason: "this engine keeps images in containerd's store" };
       }
       const fetch = new ImageFetch(image, {
         ...{ self, depot, mesh, log },
-        peers: () => this.#peers(image),
+        peers: () => this.#peers(image, mates),
         isManager: (peer) => this.#isManager(peer),
         lied: (peer, what) => this.#lied(peer, image, what),
       });
@@ -105,7 +108,7 @@ export class ImageDesk implements ImageSource {
     }
   }
 
-  #peers(image: string): NodeId[] {
+  #peers(image: string, told: readonly NodeId[]): NodeId[] {
     const { self, mesh, view, usage } = this.#parts;
     const names = imageNames(image);
     const nowMs = performance.now();
@@ -126,7 +129,7 @@ export class ImageDesk implements ImageSource {
         );
     const holders = connected.filter(has);
     // Hosts that fetch the same image give what they have of it.
-    const mates = connected.filter((id) => !has(id) && runs(id));
+    const mates = connected.filter((id) => !has(id) && (told.includes(id) || runs(id)));
     return (holders.length === 0 ? connected : [...holders, ...mates]).slice(0, askedMax);
   }
 

@@ -28,9 +28,15 @@ const patienceMs = 10_000;
 const answerMs = 30_000;
 /** Deleting many images takes long. */
 const pruneMs = 300_000;
+/** Hosts that get an image together, and give each other what they have of it. */
+const matesMax = 16;
 
 const checkOrder = check.union<Order>({
-  fetch: check.object({ kind: check.literal("fetch"), id: aDigest }),
+  fetch: check.object({
+    kind: check.literal("fetch"),
+    id: aDigest,
+    mates: check.list(check.id<NodeId>(), matesMax),
+  }),
   prune: check.object({ kind: check.literal("prune"), all: check.boolean, apply: check.boolean }),
 });
 const checkFetchAnswer = check.object({
@@ -40,9 +46,13 @@ const checkFetchAnswer = check.object({
 });
 
 export type PruneWish = { readonly all: boolean; readonly apply: boolean };
-type Order =
-  | { readonly kind: "fetch"; readonly id: string }
-  | ({ readonly kind: "prune" } & PruneWish);
+interface FetchOrder {
+  readonly kind: "fetch";
+  readonly id: string;
+  /** Hosts that get the image in the same push. */
+  readonly mates: readonly NodeId[];
+}
+type Order = FetchOrder | ({ readonly kind: "prune" } & PruneWish);
 
 export interface ImageOrdersParts {
   readonly self: NodeId;
@@ -79,13 +89,14 @@ export class ImageOrders {
       );
     }
     const { id } = found;
+    const mates = nodes.filter((node) => node !== self).slice(0, matesMax);
     const hosts = await Promise.all(
       nodes.map(async (node): Promise<PushRow> => {
         const host = this.#hostname(node);
         if (node === self) return { host, state: "done", bytes: 0, reason: "" };
         desk.giver.invite(id, node);
         try {
-          const bytes = await this.#order(node, { kind: "fetch", id }, answerMs);
+          const bytes = await this.#order(node, { kind: "fetch", id, mates }, answerMs);
           return { host, ...checkFetchAnswer(bytes, "answer") };
         } catch (thrown) {
           rethrowInvariant(thrown);
@@ -133,15 +144,16 @@ export class ImageOrders {
       mesh.refuse(from, "orders about images are for managers");
       throw new GamError("REFUSED", "Cannot give orders about images as a worker");
     }
-    return encode(order.kind === "fetch" ? await this.#fetch(order.id) : await this.#prune(order));
+    return encode(order.kind === "fetch" ? await this.#fetch(order) : await this.#prune(order));
   }
 
-  async #fetch(id: string): Promise<Omit<PushRow, "host">> {
+  async #fetch({ id, mates }: FetchOrder): Promise<Omit<PushRow, "host">> {
     const { desk, depot } = this.#parts;
+    for (const mate of mates) desk.giver.invite(id, mate);
     if (desk.bytesOf(id) === undefined && (await depot.find(id)) !== undefined) {
       return { state: "done", bytes: 0, reason: "" };
     }
-    const fetching = desk.fetch(id);
+    const fetching = desk.fetch(id, mates);
     const ended = new AbortController();
     const waited = pause(patienceMs, undefined, { signal: ended.signal }).catch(rethrowInvariant);
     const fetched = await Promise.race([fetching, waited]);
