@@ -20,7 +20,7 @@ const names = Object.keys(needs);
 const hostCount = 5;
 /** The third host is back after this time in half of the histories. */
 const backMsMax = 20_000;
-/** Three services in a row, each restarted after 5 s, and more for hosts that are not back. */
+/** Three services in a row, and more for hosts that are not back. */
 const settledMsMax = 90_000;
 
 const idOf = (name: string): ServiceId => testId<ServiceId>(name);
@@ -30,7 +30,11 @@ function specOf(name: string): ServiceSpec {
   return {
     Name: name,
     Labels: { "gam.depends_on": label },
-    TaskTemplate: { ContainerSpec: { Image: "app:3" } },
+    // At once: the hosts of what a service waits for are not back yet, then.
+    TaskTemplate: {
+      ContainerSpec: { Image: "app:3" },
+      RestartPolicy: { Condition: "any", Delay: 0 },
+    },
     Mode: { Replicated: { Replicas: name === "web" ? 3 : 1 } },
   };
 }
