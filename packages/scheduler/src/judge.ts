@@ -49,7 +49,9 @@ export function judgeNodes(view: View, task: Task, facts: PlacementFacts): NodeV
   const around = { view, facts, bindings, neighbours };
   const placing = new Placing(around, candidates, counts.failing);
   const affinity = affinityOf(view, view.service(task.ServiceID), neighbours);
-  const wish = placing.wishFor(task, affinity);
+  const { NodeID: _, ...unplaced } = task;
+  // A task of a global service was made for its node; any other task could have got another one.
+  const wish = placing.wishFor(task.Slot === undefined ? task : unplaced, affinity);
   const ranks = new Map<NodeId, number>();
   const spread = placing.ranking(task, wish);
   for (let best = spread.first(); best !== undefined; best = spread.first()) {
