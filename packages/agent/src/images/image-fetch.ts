@@ -37,6 +37,8 @@ const patienceMs = 20_000;
 const reopenMs = 5_000;
 /** A peer that failed or was busy is not asked for layers for this long. */
 const pauseMs = 200;
+/** Another layer is asked of it meanwhile. */
+const layerPauseMs = 1_000;
 const transfersMax = 3;
 const fromPeerMax = 2;
 /** Rounds in which some peer may still answer that it has the image, such as one whose state is older. */
@@ -65,7 +67,8 @@ export class ImageFetch {
   readonly #image: string;
   readonly #answers = new Map<NodeId, ImageAnswer>();
   readonly #underWay = new Map<string, LayerTransfer>();
-  readonly #notBeforeMs = new Map<NodeId, number>();
+  /** By peer, and by peer and layer. */
+  readonly #notBeforeMs = new Map<string, number>();
   /** Peers that owe an answer. */
   readonly #asking = new Set<NodeId>();
   #id: string | undefined;
@@ -216,7 +219,7 @@ export class ImageFetch {
     const nowMs = performance.now();
     const sources: LayerSource[] = [...this.#answers]
       .filter(([peer]) => (this.#notBeforeMs.get(peer) ?? 0) <= nowMs)
-      .map(([peer, { ready }]) => ({ peer, has: new Set(ready.map(({ layer }) => layer)) }));
+      .map(([peer, { ready }]) => ({ peer, has: this.#offered(peer, ready, nowMs) }));
     const chosen = chooseLayers({
       self,
       // A transfer may have ended since.
@@ -233,6 +236,14 @@ export class ImageFetch {
     }
   }
 
+  /** Without layers for which the peer has just told this host to wait. */
+  #offered(peer: NodeId, ready: ImageAnswer["ready"], nowMs: number): ReadonlySet<string> {
+    const layers = ready.map(({ layer }) => layer);
+    return new Set(
+      layers.filter((layer) => (this.#notBeforeMs.get(`${peer} ${layer}`) ?? 0) <= nowMs),
+    );
+  }
+
   async #fetch(id: string, { layer, from }: LayerTransfer): Promise<void> {
     const { depot, mesh, lied, log } = this.#parts;
     const offered = this.#answers.get(from)?.ready.find((one) => one.layer === layer);
@@ -246,7 +257,10 @@ export class ImageFetch {
       const code = thrown instanceof GamError ? thrown.code : undefined;
       this.#notBeforeMs.set(from, performance.now() + pauseMs);
       // A peer that is busy with others is no reason to give up.
-      if (code === "IN_USE") this.#progressMs = performance.now();
+      if (code === "IN_USE") {
+        this.#progressMs = performance.now();
+        this.#notBeforeMs.set(`${from} ${layer}`, performance.now() + layerPauseMs);
+      }
       if (code === "BAD_FRAME") lied(from, messageOf(thrown));
       else if (code === "DISK_FAILED") this.#full = messageOf(thrown);
       else

@@ -60,8 +60,8 @@ export class ImageGiver {
   readonly #guests = new Map<string, number>();
   /** Hosts ask several times a second, and an engine that loads an image answers slowly. */
   readonly #found = new Map<string, { readonly given: Given; readonly untilMs: number }>();
-  /** For each layer that is being sent, its receiver. */
-  readonly #uploads: NodeId[] = [];
+  /** Layers that are being sent. */
+  readonly #uploads: { readonly to: NodeId; readonly layer: string }[] = [];
   /** When a host was last told to wait. */
   readonly #waitingMs = new Map<NodeId, number>();
 
@@ -179,10 +179,15 @@ export class ImageGiver {
     if (!found.layers.includes(layer)) {
       throw new GamError("NOT_FOUND", `Cannot give layer ${layer}: image "${image}" has none such`);
     }
+    // The host that gets the layer now gives it to the others.
+    if (this.#uploads.some((one) => one.layer === layer && one.to !== from)) {
+      throw new GamError("IN_USE", `Cannot give layer ${layer}: it is being sent to another host`);
+    }
     if (!this.#hasTurn(from)) {
       throw new GamError("IN_USE", `Cannot give layer ${layer}: others are being sent`);
     }
-    this.#uploads.push(from);
+    const upload = { to: from, layer };
+    this.#uploads.push(upload);
     try {
       const file = await depot.cache.read(layer);
       stream.resume();
@@ -193,7 +198,7 @@ export class ImageGiver {
       }
       stream.end();
     } finally {
-      this.#uploads.splice(this.#uploads.indexOf(from), 1);
+      this.#uploads.splice(this.#uploads.indexOf(upload), 1);
     }
   }
 
@@ -205,7 +210,7 @@ export class ImageGiver {
     }
     const others = [...this.#waitingMs.keys()].some((peer) => peer !== from);
     const isFull = this.#uploads.length >= uploadsMax;
-    if (isFull || (others && this.#uploads.includes(from))) {
+    if (isFull || (others && this.#uploads.some(({ to }) => to === from))) {
       this.#waitingMs.set(from, nowMs);
       return false;
     }
