@@ -18,7 +18,6 @@ export const leftOut: Readonly<Record<string, string>> = {
   // Fastify loads these two unless the API says that routes have no schemas. It says so.
   "@fastify/ajv-compiler": "schemas of routes",
   "@fastify/fast-json-stringify-compiler": "schemas of routes",
-  "light-my-request": "calls without a socket, in tests",
   semver: "plugins that want a version of Fastify",
   "thread-stream": "logging by another thread",
   // Noise takes SHA-256 from Node. Loading this compiles two WebAssembly modules.

@@ -63,7 +63,10 @@ export function readInspection(answer: unknown): Inspection | undefined {
     }));
   });
   const health = healthOf(State.Health?.Status ?? "none");
-  const last = health === "unhealthy" ? State.Health?.Log?.at(-1) : undefined;
+  // The stop of a container kills a run of its check, which has nothing to say then.
+  const runs = health === "unhealthy" ? (State.Health?.Log ?? []) : [];
+  const last =
+    runs.findLast(({ ExitCode, Output }) => ExitCode !== 0 && Output !== "") ?? runs.at(-1);
   const state: ContainerState = {
     id: Id,
     task,

@@ -79,7 +79,11 @@ async function askEngine(
   if (answer.statusCode !== 200) throw new GamError("ENGINE_FAILED", messageInText(body));
   const { State } = inspected(JSON.parse(body), "container");
   const limit = task.Spec.Resources?.Limits?.MemoryBytes ?? 0;
-  const probe = State.Health?.Log?.at(-1);
+  // The stop of a container kills a run of its check, which has nothing to say then.
+  const runs = State.Health?.Log ?? [];
+  const isTold = State.Health?.Status === "unhealthy";
+  const told = runs.findLast(({ ExitCode, Output }) => ExitCode !== 0 && Output !== "");
+  const probe = (isTold ? told : undefined) ?? runs.at(-1);
   return [
     ...(State.OOMKilled
       ? [`killed: out of memory${limit > 0 ? `, limit ${sizeText(limit)}` : ""}`]
