@@ -14,7 +14,7 @@ const nanosecondsPer: Readonly<Record<string, number>> = {
 /** Returns: `1m30s` in nanoseconds; undefined for an invalid text. As Go's time.ParseDuration without a sign. */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
-  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
+  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) return undefined;
   const sum = parts.reduce(
     (total, [, number, unit]) => total + Number(number) * (nanosecondsPer[unit ?? ""] ?? 0),
