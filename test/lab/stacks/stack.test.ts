@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { checkPlanReport } from "@gam/state/answers";
 import { type Host, Lab, labUnavailable } from "../clusters/lab.ts";
 import { LabMesh } from "../clusters/lab-mesh.ts";
 import { mustDocker } from "../clusters/must-docker.ts";
@@ -88,6 +89,15 @@ describe("a stack that is removed and deployed again at once", { skip }, () => {
       await gam(host, "deploy", "--detach", ...deployment(host));
     }
     await gam(host, "deploy", ...deployment(host));
+  });
+
+  test("a plan and a difference of the same files are empty", async () => {
+    const host = lab.host(2);
+    const plan = await host.gam(["stack", "deploy", "--plan", "--json", ...deployment(host)]);
+    assert.equal(plan.code, 0, plan.stderr);
+    assert.deepEqual(checkPlanReport(JSON.parse(plan.stdout), "plan").objects, []);
+    const diff = await host.gam(["diff", "-c", fileOf(host), stack]);
+    assert.equal(diff.code, 0, diff.stdout + diff.stderr);
   });
 
   test("nothing is left over", async () => {

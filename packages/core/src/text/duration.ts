@@ -14,6 +14,7 @@ const nanosecondsPer: Readonly<Record<string, number>> = {
 /** Returns: `1m30s` in nanoseconds; undefined for an invalid text. As Go's time.ParseDuration without a sign. */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
+  // Both letters of "µs" as escapes: the bundle keeps a regular expression as it is written, and must be ASCII.
   const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) return undefined;
   const sum = parts.reduce(
