@@ -21,6 +21,7 @@ import {
 import { poolUsage } from "@gam/network";
 import {
   type Event,
+  isWanted,
   type Node,
   type NodeNetwork,
   nodesWithoutNextRoot,
@@ -464,9 +465,7 @@ export class Agent {
     const standby = Spec.Role === "worker" ? "worker" : "learner";
     const running = this.#view()
       .tasksOn(ID)
-      .filter(
-        ({ Status, DesiredState }) => Status.State === "running" && DesiredState === "running",
-      );
+      .filter((task) => task.Status.State === "running" && isWanted(task));
     return {
       id: ID,
       // A node that has not reported its hostname yet is shown by its id.
