@@ -1,14 +1,13 @@
 /**
- * Left out: packages, and modules of packages, that a dependency loads and that gam never calls. A stub replaces each of them in a
+ * Left out: packages that a dependency loads and that gam never calls. A stub replaces each of them in a
  * bundle. It can be loaded and its exports can be read; a call of one of them throws.
  *
  * test/repo/bundle.test.ts checks that each of them is loaded by something, and is in no bundle. That nothing
  * calls them shows in the lab's tests, whose agents run the bundle.
  */
-import { join } from "node:path";
 import type { Plugin } from "esbuild";
 
-/** Package name, or package and path, to the feature that would call it. */
+/** Package name to the feature that would call it. */
 export const leftOut: Readonly<Record<string, string>> = {
   ssh2: "an engine behind SSH",
   "@grpc/grpc-js": "sessions of BuildKit",
@@ -19,8 +18,6 @@ export const leftOut: Readonly<Record<string, string>> = {
   // Fastify loads these two unless the API says that routes have no schemas. It says so.
   "@fastify/ajv-compiler": "schemas of routes",
   "@fastify/fast-json-stringify-compiler": "schemas of routes",
-  // The calls of a plan need the rest of it. The name of its author would make V8 keep two bytes for each character.
-  "light-my-request/lib/form-data": "forms in calls without a socket",
   semver: "plugins that want a version of Fastify",
   "thread-stream": "logging by another thread",
   // Noise takes SHA-256 from Node. Loading this compiles two WebAssembly modules.
@@ -49,14 +46,8 @@ export const leaveOut: Plugin = {
   setup: ({ onResolve, onLoad }) => {
     const filter = new RegExp(`^(?:${Object.keys(leftOut).join("|")})(?:/|$)`);
     onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
-    // Modules inside of a package import each other by relative paths.
-    onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
-      const whole = join(resolveDir, path).split("node_modules/").at(-1) ?? "";
-      return whole in leftOut ? { path: whole, namespace: "left-out" } : undefined;
-    });
     onLoad({ filter: /^/, namespace: "left-out" }, ({ path }) => {
-      const whole = path.split("/", path.startsWith("@") ? 2 : 1).join("/");
-      const name = path in leftOut ? path : whole;
+      const name = path.split("/", path.startsWith("@") ? 2 : 1).join("/");
       return { contents: stubOf(name, leftOut[name] ?? ""), loader: "js" };
     });
   },
