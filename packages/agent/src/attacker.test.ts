@@ -88,7 +88,10 @@ function essence({ door }: Member): unknown {
 test("the script for real hosts prints its usage", guard, async () => {
   const script = fileURLToPath(new URL("../../../test/lab/attack/attacker.ts", import.meta.url));
   const run = promisify(execFile)(process.execPath, [script]);
-  await assert.rejects(run, { code: 2, stderr: /^Usage: node test\/lab\/attack\/attacker\.ts DATA_DIR/ });
+  await assert.rejects(run, {
+    code: 2,
+    stderr: /^Usage: node test\/lab\/attack\/attacker\.ts DATA_DIR/,
+  });
 });
 
 test("a malicious worker changes nothing, and each attempt is logged", guard, async (t) => {
