@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId, TaskId } from "@gam/core";
+import type { NodeId, TaskId, VolumeName } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
 import type { Change, PlannedChange } from "@gam/state";
 import { aNode, aService, aTask, type TaskWish, TestLog } from "@gam/state/testing";
@@ -147,6 +147,23 @@ test("slots of a service with several replicas return each to its own node", () 
   for (const slot of [3, 1, 2]) log.write(create("db", `u${slot}`, { slot, ...wish }));
   log.write(...(plan(log) as Change[]));
   for (const { Slot, NodeID } of log.store.tasks()) assert.equal(NodeID, ran.get(Slot));
+});
+
+test("of two nodes with the volume, a task goes to the one from which it is not being moved", () => {
+  for (const from of ["a", "b"]) {
+    const log = new TestLog();
+    const wish = { template: template("data") };
+    log.write(join("a"), join("b"), join("c"), aService("db", { replicas: 2, ...wish }));
+    log.write(create("db", "t1", wish), create("db", "t2", { slot: 2, ...wish }));
+    log.write(assign("t1", "a"), assign("t2", "b"));
+    const [id, move] = ["data" as VolumeName, "m"];
+    log.write({ kind: "moveVolume", id, move, from: from as NodeId, to: "c" as NodeId });
+    log.write(aService("backup", wish), create("backup", "t3", wish));
+    const changes = plan(log);
+    assert.deepEqual(show(changes), [`t3 ${from === "a" ? "b" : "a"}`]);
+    log.write(...(changes as Change[]));
+    assert.deepEqual(plan(log), [], "the second plan is empty");
+  }
 });
 
 /** Whatever happens to nodes and tasks: a place that waits for its volume never runs on another node. */

@@ -42,8 +42,11 @@ export class VolumeBindings {
 
   /** Returns: undefined for a task that may go anywhere. */
   of(task: Task): Binding | undefined {
+    const barred = new Set<NodeId>();
     const bound = this.#names(task).flatMap((name): { name: string; ids: readonly NodeId[] }[] => {
       const homes = homesFor({ Homes: this.#homes(name) }, task, this.#view);
+      const volume = this.#view.volume(name);
+      for (const { node } of homes) if (volume && isBarred(volume, node)) barred.add(node);
       return homes.length === 0 ? [] : [{ name, ids: homes.map(({ node }) => node) }];
     });
     const closed = this.#closed(task, bound.length === 0);
@@ -52,7 +55,7 @@ export class VolumeBindings {
     const all = first.filter((id) => more.every((ids) => ids.includes(id)));
     const busy = all.map((id) => this.#stopping(task, id)).find((one) => one !== undefined);
     if (closed !== undefined) return { nodes: new Set(), reason: closed.reason, key: closed.key };
-    const open = all.filter((id) => takesTasks(this.#view.node(id)));
+    const open = all.filter((id) => takesTasks(this.#view.node(id)) && !barred.has(id));
     const nodes = new Set(busy === undefined ? open : []);
     const apart = all.length === 0 ? ": these hosts have no host in common" : "";
     const places = bound.map(({ name, ids }) => `volume ${name} is on ${this.#list(ids)}`);
