@@ -1,6 +1,16 @@
 /** Service causes: why a service does not run as it is wanted, as sentences. */
 import type { NodeVerdict } from "@gam/scheduler";
-import { isTerminal, isWanted, type Service, slotName, type Task, type View } from "@gam/state";
+import {
+  isJob,
+  isSuspended,
+  isTerminal,
+  isWanted,
+  restartPolicyOf,
+  type Service,
+  slotName,
+  type Task,
+  type View,
+} from "@gam/state";
 import { taskCauses, taskName, whyNowhere } from "./task-causes.ts";
 
 export interface ServiceFacts {
@@ -26,7 +36,31 @@ export function serviceCauses(view: View, service: Service, facts: ServiceFacts)
   ];
   if (causes.length > 0) return [...new Set(causes)].slice(0, causesMax);
   const running = view.tasksOf(service.ID).filter(runs).length;
+  if (isJob(service.Spec)) return jobCauses(service, running);
   return [`All is as wanted: ${running} ${running === 1 ? "task runs" : "tasks run"}`];
+}
+
+/** A job of which no task is in trouble. */
+function jobCauses({ Spec, Gam, JobStatus }: Service, running: number): string[] {
+  const { cron } = Gam;
+  const run = cron?.runs.at(-1);
+  const missed = cron?.missed.at(-1);
+  const causes: string[] = [];
+  if (cron !== undefined && isSuspended(Spec)) {
+    causes.push('Its schedule is suspended, by its label "gam.cron.suspend"');
+  }
+  if (missed !== undefined && missed.untilMs > (run?.dueMs ?? 0)) {
+    causes.push(`It did not run at ${new Date(missed.untilMs).toISOString()}: ${missed.reason}`);
+  }
+  if (run?.end?.result === "failed") {
+    causes.push(`Its last run (${run.iteration}) has failed: ${run.end.reason}`);
+  }
+  if (causes.length > 0) return causes;
+  if (cron !== undefined && run === undefined) return ["All is as wanted: no run was due yet"];
+  const number = run?.iteration ?? JobStatus?.JobIteration.Index ?? 0;
+  return [
+    `All is as wanted: run ${number} ${running > 0 ? "is active" : "has ended with success"}`,
+  ];
 }
 
 function runs(task: Task): boolean {
@@ -75,7 +109,7 @@ function givenUp(view: View, service: Service, [first]: readonly Task[]): string
   if (last === undefined || !isWanted(last) || !isTerminal(last.Status.State)) return [];
   const isJob = service.Spec.Mode.ReplicatedJob ?? service.Spec.Mode.GlobalJob;
   if (isJob !== undefined && last.Status.State === "complete") return [];
-  const { Condition = "any", MaxAttempts = 0 } = service.Spec.TaskTemplate.RestartPolicy ?? {};
+  const { Condition = "any", MaxAttempts = 0 } = restartPolicyOf(service.Spec) ?? {};
   const limit = MaxAttempts > 0 ? `, at most ${MaxAttempts} attempts` : "";
   return [
     `${taskName(last)}: It is not started again: its restart policy is "${Condition}"${limit}`,

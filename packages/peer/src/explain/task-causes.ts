@@ -126,8 +126,14 @@ function whyHeld(view: View, task: Task, nowMs: number): string {
   }
   const waitS = Math.ceil((task.Gam.startAfterMs - nowMs) / 1000);
   return waitS > 0
-    ? `It is started again in ${waitS} s, by its restart policy`
-    : "It waits for the leader's next plan";
+    ? `It is started again in ${waitS} s, by its restart policy${afterCrashes(task)}`
+    : `It waits for the leader's next plan${afterCrashes(task)}`;
+}
+
+function afterCrashes({ Gam: { crashes } }: Task): string {
+  if (crashes === undefined) return "";
+  const times = crashes.count === 1 ? "one failure" : `${crashes.count} failures in a row`;
+  return `, after ${times}: ${crashes.reason}`;
 }
 
 function whyUnwanted(view: View, task: Task): string {

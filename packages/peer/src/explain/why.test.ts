@@ -38,6 +38,10 @@ const withoutVxlan = { problem: "The kernel has no VXLAN: run `modprobe vxlan`" 
 const reserving = (Reservations: object): ServiceWish => ({
   template: { Resources: { Reservations } },
 });
+const scheduled = (labels: Readonly<Record<string, string>>): ServiceWish => ({
+  mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } },
+  spec: { Labels: { "gam.cron": "@yearly", ...labels } },
+});
 const failed = (err: string, exit = 1) => ({ state: "failed", err, exit }) as const;
 const rejected = (err: string) => ({ state: "rejected", err }) as const;
 const port80 = { Ports: [{ TargetPort: 80, PublishedPort: 80, PublishMode: "host" as const }] };
@@ -224,6 +228,43 @@ const faults: readonly Fault[] = [
       template: { Placement: { Constraints: ["node.role == worker"] } },
     },
     want: /^No node is for this global service$/,
+  },
+  {
+    name: "a task that waits in a crash loop",
+    before: [
+      aService("loop"),
+      {
+        kind: "createTask",
+        task: aTask("loop", "again", {
+          ...{ slot: 1, desired: "ready" },
+          extra: {
+            crashes: { count: 7, reason: "task: non-zero exit (4)" },
+            ...{ startAfterMs: Date.UTC(2100, 0), restart: true },
+          },
+        }),
+      },
+      {
+        ...{ kind: "assignTask", id: "again" as TaskId, node: "a" as NodeId },
+        status: { Timestamp: new Date(0).toISOString(), State: "assigned" },
+      },
+    ],
+    ask: { kind: "task", id: "again" as TaskId },
+    want: /^It is started again in \d+ s, by its restart policy, after 7 failures in a row: task: non-zero exit \(4\)$/,
+  },
+  {
+    name: "a job that has completed",
+    service: { mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 2 } } },
+    want: /^All is as wanted: run 0 has ended with success$/,
+  },
+  {
+    name: "a job that was not due yet",
+    service: scheduled({}),
+    want: /^All is as wanted: no run was due yet$/,
+  },
+  {
+    name: "a job of which the schedule is suspended",
+    service: scheduled({ "gam.cron.suspend": "true" }),
+    want: /^Its schedule is suspended, by its label "gam\.cron\.suspend"$/,
   },
   {
     name: "a service of which all is well",

@@ -8,7 +8,9 @@ import type { NodeId, ServiceId, TaskId } from "@gam/core";
 import { Allocator } from "@gam/network";
 import { judgeNodes, type NodeVerdict } from "@gam/scheduler";
 import {
+  activeRuns,
   hostPorts,
+  isJob,
   isTerminal,
   isWaiting,
   isWanted,
@@ -76,12 +78,21 @@ function whyTask(view: View, task: Task, facts: WhyFacts): WhyReport {
   return {
     ...{ kind: "task", id: task.ID, name: taskName(task) },
     causes: taskCauses(view, task, { verdicts, nowMs: facts.nowMs }),
-    ...{ asked: askedBy(task), nodes: nodesOf(view, verdicts), tasks: [shown(view, task)] },
+    ...{ asked: askedBy(task), nodes: nodesOf(view, verdicts) },
+    tasks: [task, ...failedBefore(view, task)].map((one) => shown(view, one)),
   };
 }
 
+/** Returns: the last failed task in the place of one that has not come up yet: its log says why it is tried again. */
+function failedBefore(view: View, task: Task): Task[] {
+  if (!isWanted(task) || isTerminal(task.Status.State)) return [];
+  const inPlace = view.tasksOf(task.ServiceID).filter((one) => slotName(one) === slotName(task));
+  const failed = inPlace.findLast(hasFailed);
+  return failed === undefined || task.Status.State === "running" ? [] : [failed];
+}
+
 function whyService(view: View, service: Service, facts: WhyFacts): WhyReport {
-  const tasks = troubled(view.tasksOf(service.ID));
+  const tasks = troubled(presentTasks(view, service));
   const model = tasks[0] ?? modelTask(view, service);
   const verdicts = judged(view, model, facts);
   return {
@@ -116,6 +127,15 @@ function judged(view: View, task: Task, { usage, nowMs }: WhyFacts): NodeVerdict
   return judgeNodes(view, task, { usage, nowMs, reaches: new Allocator().reach(view) });
 }
 
+/** Returns: the service's tasks; of a job those of its active runs and of the newest one. */
+function presentTasks(view: View, service: Service): readonly Task[] {
+  const tasks = view.tasksOf(service.ID);
+  if (!isJob(service.Spec)) return tasks;
+  const newest = service.JobStatus?.JobIteration.Index ?? 0;
+  const runs = new Set([newest, ...activeRuns(service).map(({ iteration }) => iteration)]);
+  return tasks.filter(({ JobIteration }) => runs.has(JobIteration?.Index ?? 0));
+}
+
 /**
  * Returns: the newest task of each place that does not run as wanted, those that wait first. Of places whose tasks
  *          all run: the last task that failed, if it is still listed.
@@ -125,8 +145,12 @@ function troubled(tasks: readonly Task[]): Task[] {
   const found = [...places.values()].flatMap((inPlace) => {
     const current = inPlace.findLast(isWanted) ?? inPlace.at(-1);
     const failed = inPlace.findLast(hasFailed);
-    const runs = current !== undefined && current.Status.State === "running" && isWanted(current);
-    return [...(runs || current === undefined ? [] : [current]), ...(failed ? [failed] : [])];
+    const isDone = current?.Status.State === "complete" && current.JobIteration !== undefined;
+    const runs = current?.Status.State === "running" && isWanted(current);
+    return [
+      ...(runs || isDone || current === undefined ? [] : [current]),
+      ...(failed ? [failed] : []),
+    ];
   });
   const rank = (task: Task): number => (isWaiting(task) ? 0 : hasFailed(task) ? 1 : 2);
   return [...new Set(found)].sort((a, b) => rank(a) - rank(b) || compareAges(a, b));
