@@ -17,6 +17,12 @@ const waits = (on: string, wish: ServiceWish = one): ServiceWish => ({
   ...wish,
   spec: { Labels: { "gam.depends_on": on } },
 });
+const withVolume = {
+  ContainerSpec: {
+    Image: "tiny:1",
+    Mounts: [{ Type: "volume" as const, Source: "data", Target: "/data" }],
+  },
+};
 const policy = (RestartPolicy: RestartPolicy, replicas = 1): ServiceWish => ({
   replicas,
   template: { RestartPolicy },
@@ -45,6 +51,32 @@ const rows: readonly Row[] = [
       ["t5", { slot: 5 }],
     ],
     want: ["t4 remove", "t5 gone", "t2 remove"],
+  },
+  {
+    name: "scales down the highest slots of a service with a volume, also when a lower one does not run",
+    service: { replicas: 1, template: withVolume },
+    tasks: [
+      ["t1", { slot: 1, template: withVolume }],
+      ["t2", on("b", 2, { template: withVolume })],
+      ["t3", on("b", 3, { template: withVolume })],
+    ],
+    want: ["t2 remove", "t3 remove"],
+  },
+  {
+    name: "uses the numbers of slots with volumes again while their last tasks are being stopped",
+    service: { replicas: 3, template: withVolume },
+    tasks: [
+      ["t1", on("a", 1, { desired: "remove", template: withVolume })],
+      ["t2", on("b", 2, { desired: "remove", template: withVolume })],
+    ],
+    want: ["create 1 ready after t1", "create 2 ready after t2", "create 3 running"],
+  },
+  {
+    name: "does not wait for the task of a slot with a volume whose node is down",
+    nodes: [down, ["b"]],
+    service: { replicas: 1, template: withVolume },
+    tasks: [["t1", on("a", 1, { desired: "remove", template: withVolume })]],
+    want: ["create 1 running", "t1 gone"],
   },
   // Order.
   {

@@ -4,10 +4,15 @@
  * It has as many slots as replicas, numbered from 1. Slots are not renumbered; a free number is used again.
  * When there are too many, slots that do not run go first, then slots on the nodes that have most of
  * them. Does not decide what happens inside a slot (task-slot.ts).
+ *
+ * Slots with local volumes are different, because the number leads to the data. The highest numbers go first: a slot
+ * whose host is down does not run, and may be the one with the data. A number is used again at once, so that no new
+ * number begins with an empty volume.
  */
-import { isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
+import { bindingVolumes, isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss } from "./reap.ts";
+import { whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 import type { TaskSlot } from "./task-slot.ts";
 
@@ -25,9 +30,10 @@ export function planReplicated(situation: Situation): SlotsPlan {
   const replicas = service.Spec.Mode.Replicated?.Replicas ?? 1;
   const tasks = view.tasksOf(service.ID);
   const slots = slotsOf(tasks.filter((task) => task.DesiredState !== "remove"));
+  const hasData = tasks.some((task) => bindingVolumes(task, service).length > 0);
   const surplus = situation.faults.has("surplus-forgotten") ? 0 : slots.length - replicas;
   if (surplus > 0) {
-    const given = new Set(leastWanted(slots, surplus));
+    const given = new Set(hasData ? slots.slice(-surplus) : leastWanted(slots, surplus));
     return {
       kept: slots.filter((taskSlot) => !given.has(taskSlot)),
       steps: [...given].map(({ tasks }) => tasks.map((task) => dismiss(view, task))),
@@ -36,10 +42,14 @@ export function planReplicated(situation: Situation): SlotsPlan {
   const steps: PlannedChange[][] = [];
   const taken = new Set(slots.map(({ slot }) => slot));
   // A slot number is not free while its last task is still being stopped.
-  for (const task of tasks) if (!isTerminal(task.Status.State)) taken.add(task.Slot);
+  const stopping = new Map<number | undefined, Task>();
+  for (const task of tasks) if (!isTerminal(task.Status.State)) stopping.set(task.Slot, task);
   const missing = Math.min(replicas - slots.length, newSlotsMax);
   for (let slot = 1; steps.length < missing; slot += 1) {
-    if (!taken.has(slot)) steps.push([createTask(situation, { slot })]);
+    const last = stopping.get(slot);
+    if (taken.has(slot) || (last !== undefined && !hasData)) continue;
+    const after = last && whomToAwait(situation, last);
+    steps.push([createTask(situation, { slot, after })]);
   }
   return { kept: slots, steps };
 }
