@@ -17,6 +17,11 @@ const bind: ServiceWish = {
     ContainerSpec: { Image: "x", Mounts: [{ Type: "bind", Source: "/", Target: "/host" }] },
   },
 };
+const volume = (Options: Record<string, string>, Name = "local"): ServiceWish => {
+  const VolumeOptions = { DriverConfig: { Name, Options } };
+  const mount = { Type: "volume" as const, Source: "v", Target: "/v", VolumeOptions };
+  return { template: { ContainerSpec: { Image: "x", Mounts: [mount] } } };
+};
 const inHost: ServiceWish = { template: { Networks: [{ Target: "host" }] } };
 
 const needs: readonly (readonly [ServiceWish, Power | undefined])[] = [
@@ -34,6 +39,21 @@ const needs: readonly (readonly [ServiceWish, Power | undefined])[] = [
   [label("gpus", "gpu"), undefined],
   [inHost, "host-network"],
   [bind, "host-paths"],
+  [volume({}), undefined],
+  [volume({ type: "none", o: "bind", device: "/etc" }), "host-paths"],
+  [volume({ type: "none", o: "rbind,ro", device: "/etc" }, ""), "host-paths"],
+  [volume({ type: "ext4", device: "/dev/sda" }), "host-paths"],
+  [
+    volume({ type: "overlay", o: "lowerdir=/etc,upperdir=/a,workdir=/b", device: "x" }),
+    "host-paths",
+  ],
+  [volume({ type: "nfs", o: "addr=10.0.0.1,rw", device: ":/data" }), undefined],
+  [volume({ type: "cifs", o: "username=x", device: "//nas/data" }), undefined],
+  [volume({ type: "tmpfs", device: "tmpfs" }), undefined],
+  [volume({ type: "nfs", o: "bind", device: "/etc" }), "host-paths"],
+  [volume({ type: "nfs", o: '{{"bi"}}nd', device: "/etc" }), "host-paths"],
+  [volume({ type: '{{"none"}}', device: "/etc" }), "host-paths"],
+  [volume({ device: "/x" }, "rexray/ebs"), undefined],
 ];
 const none = Object.fromEntries(powers.map((power) => [power, []])) as Policy;
 const all = Object.fromEntries(powers.map((power) => [power, ["*"]])) as Policy;

@@ -6,7 +6,10 @@
  */
 import { containerOptions } from "../labels/container-labels.ts";
 import { allowed, type Policy, type Power, powers } from "../objects/policy.ts";
-import type { ServiceSpec } from "../objects/service.ts";
+import type { Mount, ServiceSpec } from "../objects/service.ts";
+
+/** File systems whose data is on the network or in memory. */
+const notOfHost = /^(?:nfs4?|cifs|smb3?|ceph|glusterfs|9p|afs|tmpfs|ramfs)$/;
 
 /** Returns: the powers that the spec asks for, and the policy does not allow its service. */
 export function deniedPowers(policy: Policy | undefined, spec: ServiceSpec): readonly Power[] {
@@ -41,7 +44,7 @@ export function powersOf({ TaskTemplate: task, Labels, Networks }: ServiceSpec):
   const joined = pid ?? uts ?? userns ?? cgroupParent;
   const isInHost = joined !== undefined || ipc === "host" || cgroup === "host";
   const networks = task.Networks ?? Networks ?? [];
-  const binds = task.ContainerSpec.Mounts?.some(({ Type = "bind" }) => Type === "bind") === true;
+  const binds = task.ContainerSpec.Mounts?.some(isOfHost) === true;
   const has: Record<Power, boolean> = {
     privileged: privileged !== undefined || isUnmasked,
     devices: devices !== undefined || deviceRules !== undefined,
@@ -50,6 +53,19 @@ export function powersOf({ TaskTemplate: task, Labels, Networks }: ServiceSpec):
     "host-paths": binds,
   };
   return powers.filter((power) => has[power]);
+}
+
+/**
+ * Whether it shows a directory or a disk of the host: a bind mount, or a volume of the local driver that mounts one.
+ * The driver's options are templates, so what could become a host's path counts as one.
+ */
+function isOfHost({ Type = "bind", VolumeOptions }: Mount): boolean {
+  if (Type !== "volume") return Type === "bind";
+  const { Name = "", Options = {} } = VolumeOptions?.DriverConfig ?? {};
+  const { device = "", type = "", o = "" } = Options;
+  // Without a device the driver mounts nothing. With the option "bind" the type does not count.
+  if ((Name !== "" && Name !== "local") || device === "") return false;
+  return !notOfHost.test(type) || /bind|\{\{/.test(o);
 }
 
 /** Backtracks to the last star only, so that no pattern takes long. */
