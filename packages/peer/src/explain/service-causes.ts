@@ -70,6 +70,7 @@ function runs(task: Task): boolean {
 function updateCauses({ UpdateStatus }: Service): string[] {
   if (UpdateStatus === undefined) return [];
   const { State, Message } = UpdateStatus;
+  if (State === "updating" && Message.startsWith("update waits")) return [`Its ${Message}`];
   if (State === "paused") return [`Its update is paused: ${Message}`];
   if (State === "rollback_paused") return [`Its rollback is paused: ${Message}`];
   if (State === "rollback_started" || State === "rollback_completed") {

@@ -11,6 +11,7 @@ import {
   slotName,
   type Task,
   type View,
+  waitsFor,
 } from "@gam/state";
 
 export interface TaskFacts {
@@ -125,9 +126,13 @@ function whyHeld(view: View, task: Task, nowMs: number): string {
     return `It waits until the task before it in its place (${before.ID}) has stopped`;
   }
   const waitS = Math.ceil((task.Gam.startAfterMs - nowMs) / 1000);
-  return waitS > 0
-    ? `It is started again in ${waitS} s, by its restart policy${afterCrashes(task)}`
-    : `It waits for the leader's next plan${afterCrashes(task)}`;
+  if (waitS > 0)
+    return `It is started again in ${waitS} s, by its restart policy${afterCrashes(task)}`;
+  const service = view.service(task.ServiceID);
+  const others = service && waitsFor(view, service.Spec, () => true);
+  return others === undefined
+    ? `It waits for the leader's next plan${afterCrashes(task)}`
+    : `It ${others}`;
 }
 
 function afterCrashes({ Gam: { crashes } }: Task): string {

@@ -217,6 +217,12 @@ const faults: readonly Fault[] = [
     want: /^web\.1: It failed on host-[ab]: task: non-zero exit \(1\)$/,
   },
   {
+    name: "a service that it depends on and that has no replicas",
+    before: [aService("db", { replicas: 0 })],
+    service: { spec: { Labels: { "gam.depends_on": "db" } } },
+    want: /^web\.1: It waits for db to start \(it has no replicas\)$/,
+  },
+  {
     name: "a service that is scaled to nothing",
     service: { replicas: 0 },
     want: /^It is scaled to 0 replicas$/,
