@@ -23,6 +23,7 @@ const three = { a: "z1", b: "z1", c: "z2" };
 const mounts = (...Mounts: readonly Mount[]): ServiceWish => {
   return { template: { ContainerSpec: { Image: "tiny:1", Mounts } } };
 };
+const labels = (Labels: Record<string, string>): ServiceWish => ({ spec: { Labels } });
 const byZone = {
   template: { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "node.labels.zone" } }] } },
 };
@@ -114,6 +115,47 @@ const cases: readonly Case[] = [
     nodes: { a: "z1", b: "z1" },
     services: singles("a a b"),
     cpu: { a: 95, b: 90 },
+    want: [],
+  },
+  {
+    title: "a packed service",
+    nodes: three,
+    services: { web: { on: "a a a", wish: labels({ "gam.strategy": "binpack" }) } },
+    want: [],
+  },
+  {
+    title: "a service that must be near another, one that prefers to, and the other one",
+    nodes: three,
+    services: {
+      near: { on: "a a a", wish: labels({ "gam.affinity": "db" }) },
+      mostly: { on: "a a a", wish: labels({ "gam.affinity": "~db" }) },
+      db: { on: "a a a" },
+    },
+    want: [],
+  },
+  {
+    title: "a service that must be away from another, and one that prefers to",
+    nodes: three,
+    services: {
+      away: { on: "a a a", wish: labels({ "gam.antiaffinity": "db" }) },
+      mostly: { on: "a a a", wish: labels({ "gam.antiaffinity": "~db" }) },
+      db: { on: "b" },
+    },
+    want: ["away from a to c", "mostly from a to c", "away from a to c"],
+  },
+  {
+    title: "a service from which another keeps away, also by an earlier move of the same plan",
+    nodes: { a: "z1", b: "z1" },
+    services: {
+      web: { on: "a a a", wish: labels({ "gam.antiaffinity": "db" }) },
+      db: { on: "a a a" },
+    },
+    want: ["web from a to b", "web from a to b"],
+  },
+  {
+    title: "a service that waits for another",
+    nodes: three,
+    services: { web: { on: "a a a", wish: labels({ "gam.depends_on": "db" }) } },
     want: [],
   },
   {

@@ -8,22 +8,29 @@
  *
  * Each move makes the spread more even, or keeps it and makes the load more even. So moves come to an end, and no
  * move undoes another. Only replicated services whose replicas all run are touched, one task at a time, and none
- * with data on its node: local volumes and folders of the host.
+ * with data on its node: local volumes and folders of the host. Labels about neighbours hold for moves as well: a
+ * packed service stays, and so does one that others want to be near.
  *
  * Does not decide when moves are made, nor how many at a time.
  */
 import type { NodeId, ServiceId } from "@gam/core";
 import {
+  affinityLabel,
   guarded,
   isWanted,
   noGuard,
   type PlanGuard,
   type RebalanceMove,
+  readLabel,
   type Service,
+  serviceMeant,
+  strategyLabel,
   type Task,
   type Usage,
   type View,
+  waitsFor,
 } from "@gam/state";
+import { type Affinity, affinityOf, Neighbours } from "./affinity.ts";
 import {
   type Candidate,
   fitting,
@@ -107,10 +114,15 @@ class Planning {
   readonly #facts: RebalanceFacts;
   readonly #nodes = new Map<NodeId, Candidate>();
   readonly #loads = new Map<NodeId, number>();
+  readonly #neighbours: Neighbours;
+  /** What labels say about moves of a service; without those whose moves were no use so far. */
+  readonly #affinities = new Map<ServiceId, Affinity | "stays" | undefined>();
+  #wanted: ReadonlySet<ServiceId> | undefined;
 
   constructor(view: View, facts: RebalanceFacts) {
     const { guard = noGuard } = facts;
     this.#view = view;
+    this.#neighbours = new Neighbours(view);
     this.#facts = facts;
     for (const node of view.nodes()) {
       const tasks = view.tasksOn(node.ID);
@@ -136,6 +148,7 @@ class Planning {
     const { Spec, UpdateStatus } = service;
     const replicas = Spec.Mode.Replicated?.Replicas ?? (Spec.Mode.Replicated ? 1 : 0);
     if (replicas === 0 || !/^$|completed$/.test(UpdateStatus?.State ?? "")) return undefined;
+    if (readLabel(strategyLabel, Spec.Labels) === "binpack") return undefined;
     const wanted = this.#view.tasksOf(service.ID).filter((task) => isWanted(task));
     const running = wanted.filter((task) => this.#runs(task));
     const [first] = running;
@@ -200,11 +213,44 @@ class Planning {
         for (const candidate of crew.suitable) {
           if (!stillFits(candidate, crew.wish)) continue;
           const choice = this.#choiceOf(crew, task, from, candidate.resources.node.ID);
-          if (choice !== undefined && (best === undefined || isBefore(choice, best))) best = choice;
+          if (choice === undefined || (best !== undefined && !isBefore(choice, best))) continue;
+          if (this.#mayMove(crew.service, from, candidate.resources.node.ID)) best = choice;
         }
       }
     }
     return best;
+  }
+
+  /** Whether the labels of this service and of others allow the move. */
+  #mayMove(service: Service, from: NodeId, to: NodeId): boolean {
+    const known = this.#affinities;
+    if (!known.has(service.ID)) known.set(service.ID, this.#affinityOf(service));
+    const affinity = known.get(service.ID);
+    if (affinity === undefined || affinity === "stays") return affinity === undefined;
+    const [source, target] = [this.#view.node(from), this.#view.node(to)];
+    if (source === undefined || target === undefined) return false;
+    if (affinity.breach(target) !== undefined) return false;
+    return affinity.preference(target) >= affinity.preference(source);
+  }
+
+  #affinityOf(service: Service): Affinity | "stays" | undefined {
+    // A new task could not take over before these services are there.
+    const isHeld = waitsFor(this.#view, service.Spec, () => true) !== undefined;
+    if (isHeld || this.#wantedNear.has(service.ID)) return "stays";
+    return affinityOf(this.#view, service, this.#neighbours);
+  }
+
+  /** Services that others want to be near. */
+  get #wantedNear(): ReadonlySet<ServiceId> {
+    this.#wanted ??= new Set(
+      this.#view.services().flatMap(({ ID, Spec }) => {
+        const terms = readLabel(affinityLabel, Spec.Labels) ?? [];
+        const named = terms.flatMap((term) => (term.kind === "service" ? [term.name] : []));
+        const meant = named.map((name) => serviceMeant(this.#view, Spec, name)?.ID);
+        return meant.filter((id) => id !== undefined && id !== ID);
+      }) as ServiceId[],
+    );
+    return this.#wanted;
   }
 
   #choiceOf(crew: Crew, task: Task, from: NodeId, to: NodeId): Choice | undefined {
@@ -268,6 +314,8 @@ class Planning {
     crew.movable.set(from, left);
     this.#count(crew.counts, crew.service, from, -1);
     this.#count(crew.counts, crew.service, to, 1);
+    this.#neighbours.placed(crew.service.ID, to);
+    this.#affinities.clear();
     this.#loads.set(from, (this.#loads.get(from) ?? 0) - crew.weightOn(from));
     this.#loads.set(to, (this.#loads.get(to) ?? 0) + crew.weightOn(to));
     const there = crew.suitable.find(({ resources }) => resources.node.ID === to);
