@@ -104,7 +104,7 @@ test("the last home that was lost says whose it was, also after a move from ther
 
 const refused: readonly (readonly [string, readonly Change[], Change, RegExp])[] = [
   ["of an unknown volume", [], { ...begin("m"), id: "x" as VolumeName } as Change, /not found/],
-  ["from a node without it", [], begin("m", b, c), /not found on node b/],
+  ["from a node without it", [], begin("m", b, c), /no service has used volume data on host-b$/],
   ["to an unknown node", [], begin("m", a, "x" as NodeId), /node x not found/],
   ["to where it is", [], begin("m", a, a), /has data on host-a already/],
   ["while another is under way", [begin("m1")], begin("m2", a, c), /is being moved/],

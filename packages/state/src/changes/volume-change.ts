@@ -43,7 +43,12 @@ function removalRefusal(view: View, { id, node }: Of<"removeVolume">): Refusal |
   if (volume?.Move !== undefined) return isMoving(id);
   if (volume?.Homes.some((home) => home.node === node)) return undefined;
   if (volume !== undefined && volume.Homes.length === 0) return undefined;
-  return { code: "NOT_FOUND", message: `volume ${id} not found on node ${node}` };
+  return notThere(view, id, node);
+}
+
+function notThere(view: View, id: string, node: NodeId): Refusal {
+  const host = view.node(node)?.Description.Hostname || node;
+  return { code: "NOT_FOUND", message: `no service has used volume ${id} on ${host}` };
 }
 
 function isMoving(id: string): Refusal {
@@ -58,9 +63,7 @@ function moveRefusal(view: View, { id, from, to }: Of<"moveVolume">): Refusal | 
   }
   if (volume.Move !== undefined) return isMoving(id);
   const homes = volume.Homes.map(({ node }) => node);
-  if (!homes.includes(from)) {
-    return { code: "NOT_FOUND", message: `volume ${id} not found on node ${from}` };
-  }
+  if (!homes.includes(from)) return notThere(view, id, from);
   const target = view.node(to);
   if (target === undefined) return missing(target, `node ${to}`);
   const { Hostname } = target.Description;
