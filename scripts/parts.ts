@@ -56,6 +56,8 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
 /** Licences of the images in docker-compose.yml. */
 const images: Readonly<Record<string, string>> = {
   "docker:28-dind": "Apache-2.0",
+  // Built from node:24 by docker-compose.yml itself.
+  "gam-peer": "Apache-2.0",
   "node:24": "MIT",
 };
 

@@ -76,8 +76,9 @@ function stateFolders(more: Readonly<Record<string, string>> = {}): Record<strin
   const files: Record<string, string> = {};
   const imports: string[] = [];
   for (const folder of folderOrder["packages/state/src"] ?? []) {
-    files[`packages/state/src/${folder}/${folder}.ts`] = `export const ${folder} = 1;\n`;
-    imports.push(`export { ${folder} } from "./${folder}/${folder}.ts";\n`);
+    const name = folder.replaceAll("/", "");
+    files[`packages/state/src/${folder}/${name}.ts`] = `export const ${name} = 1;\n`;
+    imports.push(`export { ${name} } from "./${folder}/${name}.ts";\n`);
   }
   const bench = { "test/bench/two.ts": 'import * as state from "@gam/state";\nrun(state);\n' };
   return { ...files, ...bench, [state]: used + imports.join(""), ...more };
