@@ -161,8 +161,9 @@ function calm(world: World): void {
     host.diskMsMax = diskMsDefault;
     if (host.peer === undefined && host.life > 0) host.start();
   }
-  world.tidy(answerMsMax);
+  // First, because what tidy() asks of an agent is lost when that agent is upgraded at the same moment.
   upgradeAll(world);
+  world.tidy(answerMsMax);
 }
 
 /** Updates services while all is well: no node may be marked down, and no slot may run twice. */
