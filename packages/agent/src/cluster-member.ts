@@ -269,6 +269,7 @@ export class ClusterMember {
     this.imageOrders = new ImageOrders({
       ...{ self: identity.nodeId, desk, depot: made.depot, mesh, log },
       view: () => this.view,
+      usage: () => this.peer.usage,
     });
     this.driver.start();
     void this.driver.fresh().then(() => {

@@ -63,7 +63,13 @@ export {
   volumeUser,
 } from "./derived/volumes/volume-need.ts";
 export { imageNames, pinnedDigest } from "./images/image-names.ts";
-export { type HeldImage, heldImages, type PinFacts, pinnedImage } from "./images/image-pin.ts";
+export {
+  type HeldImage,
+  heldIds,
+  heldImages,
+  type PinFacts,
+  pinnedImage,
+} from "./images/image-pin.ts";
 export { unusedImages } from "./images/unused-images.ts";
 export {
   type AutoscaleTarget,

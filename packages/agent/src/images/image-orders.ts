@@ -17,7 +17,7 @@ import {
 import type { Mesh } from "@gam/mesh";
 import { roleOf } from "@gam/peer";
 import { aDigest } from "@gam/runtime";
-import { unusedImages, type View } from "@gam/state";
+import { heldIds, heldImages, type Usage, unusedImages, type View } from "@gam/state";
 import { checkPruneRow, type ImagePush, type PruneRow, type PushRow } from "@gam/state/answers";
 import type { Depot, ImageLog } from "./depot.ts";
 import type { ImageDesk } from "./image-desk.ts";
@@ -60,6 +60,8 @@ export interface ImageOrdersParts {
   readonly depot: Depot;
   readonly mesh: Pick<Mesh, "request" | "handle" | "sender" | "refuse">;
   readonly view: () => View;
+  /** Last report of each host, with the images that it has. */
+  readonly usage: () => ReadonlyMap<NodeId, Usage>;
   readonly log: ImageLog;
 }
 
@@ -75,7 +77,7 @@ export class ImageOrders {
   /** Sends an image of this host's engine to others. Errors: NOT_FOUND, NOT_SUPPORTED, ENGINE_MISSING. */
   async push(image: string, nodes: readonly NodeId[]): Promise<ImagePush> {
     const { depot, desk, self } = this.#parts;
-    const found = await depot.find(image);
+    const found = (await depot.find(image)) ?? (await this.#findAsOthersDo(image));
     if (found === undefined) {
       throw new GamError(
         "NOT_FOUND",
@@ -105,6 +107,14 @@ export class ImageOrders {
       }),
     );
     return { id, hosts };
+  }
+
+  /** An image that came from another host has no tag in this engine, but `gam image ls` shows that of the other one. */
+  async #findAsOthersDo(image: string): ReturnType<Depot["find"]> {
+    const { depot, usage } = this.#parts;
+    const held = [...usage().values()].flatMap(({ images }) => heldImages(images));
+    const [id, ...others] = heldIds(image, held);
+    return id === undefined || others.length > 0 ? undefined : await depot.find(id);
   }
 
   /** What is deleted, or would be without `apply`. A host that does not answer has a problem. */
@@ -182,7 +192,7 @@ export class ImageOrders {
         problems.push(messageOf(thrown));
       }
     }
-    const cacheBytes = apply ? await depot.cache.prune() : depot.cache.bytes;
+    const cacheBytes = apply ? await depot.cache.prune() : depot.cache.bytesToPrune;
     if (apply) log.info({ images: done.map(({ id }) => id), cacheBytes }, "Deleted unused images");
     return {
       host: this.#hostname(self),

@@ -67,6 +67,12 @@ export class LayerCache {
     return [...this.#entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** What prune() would delete now. */
+  get bytesToPrune(): number {
+    const due = [...this.#entries.values()].filter(isCold);
+    return due.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Keeps these layers for some minutes more. */
   use(digests: Iterable<string>): void {
     for (const digest of digests) {
@@ -124,7 +130,7 @@ export class LayerCache {
 
   /** Deletes all layers that were not used just now. Returns: their bytes. */
   async prune(): Promise<number> {
-    return await this.#delete(({ usedMs }) => performance.now() - usedMs > warmMs);
+    return await this.#delete(isCold);
   }
 
   /** Whether so many bytes fit on the disk, with some to spare. */
@@ -224,6 +230,11 @@ export class LayerCache {
     }
     return freed;
   }
+}
+
+/** Whether the layer was not used just now. */
+function isCold({ usedMs }: Entry): boolean {
+  return performance.now() - usedMs > warmMs;
 }
 
 function diskFailed(what: string, thrown: unknown): GamError {

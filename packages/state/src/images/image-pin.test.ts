@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heldImages, type PinFacts, pinnedImage } from "./image-pin.ts";
+import { heldIds, heldImages, type PinFacts, pinnedImage } from "./image-pin.ts";
 
 const [idA, idB, registry] = ["a", "b", "c"].map((one) => `sha256:${one.repeat(64)}`) as [
   string,
@@ -79,4 +79,11 @@ test("names belong to the id before them", () => {
     { id: idA, names: ["shop:1", "shop:2"] },
     { id: idB, names: [] },
   ]);
+});
+
+test("heldIds() finds each id by the names that other hosts have for it", () => {
+  const held = heldImages([idA, "shop:1", idB, "db:latest", idA, "shop:1"]);
+  assert.deepEqual(heldIds("shop:1", held), [idA]);
+  assert.deepEqual(heldIds("db", held), [idB]);
+  assert.deepEqual(heldIds("shop", held), []);
 });

@@ -50,6 +50,13 @@ export function heldImages(images: readonly string[]): HeldImage[] {
   return held;
 }
 
+/** Returns: the ids that go by this name, each once. */
+export function heldIds(image: string, held: readonly HeldImage[]): string[] {
+  const known = imageNames(image);
+  const named = held.filter(({ names }) => names.some((name) => known.has(name)));
+  return [...new Set(named.map(({ id }) => id))];
+}
+
 /** Returns: digests that stand for the image, the best one first. */
 function digestsOf({ id, names }: HeldImage, image: string): string[] {
   const repository = repositoryOf(image);

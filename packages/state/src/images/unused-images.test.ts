@@ -28,10 +28,17 @@ test("an image is needed by its id, its tag or its digest, also for a rollback",
     unusedImages(images, log.store, { all }).map(({ id }) => id);
   assert.deepEqual(idsOf(false), [idB, "4"]);
   assert.deepEqual(idsOf(true), [idB, "3", "4"]);
-  const { ID, Spec, Version } =
-    log.store.services().find(({ Spec }) => Spec.Name === "web") ?? assert.fail();
-  const ContainerSpec = { ...Spec.TaskTemplate.ContainerSpec, Image: `shop:1@${idB}` };
-  const spec = { ...Spec, TaskTemplate: { ...Spec.TaskTemplate, ContainerSpec } };
-  log.write({ kind: "updateService", id: ID, spec, basedOn: Version.Index });
+  const update = (Image: string): void => {
+    const { ID, Spec, Version } =
+      log.store.services().find(({ Spec }) => Spec.Name === "web") ?? assert.fail();
+    const ContainerSpec = { ...Spec.TaskTemplate.ContainerSpec, Image };
+    const spec = { ...Spec, TaskTemplate: { ...Spec.TaskTemplate, ContainerSpec } };
+    log.write({ kind: "updateService", id: ID, spec, basedOn: Version.Index });
+  };
+  update(`shop:1@${idB}`);
+  assert.deepEqual(idsOf(false), ["4"]);
+  // Also for a rollback to an older revision than the last one.
+  update("shop:2");
+  update("shop:3");
   assert.deepEqual(idsOf(false), ["4"]);
 });

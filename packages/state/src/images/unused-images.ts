@@ -1,8 +1,8 @@
 /**
  * Unused images: which images of a host no service needs.
  *
- * An image is needed while the spec of a service names it, or the spec to which the service would roll back. Images
- * that a container uses are kept by the engine itself.
+ * An image is needed while the spec of a service names it, or an earlier spec to which the service can return.
+ * Images that a container uses are kept by the engine itself.
  */
 import type { View } from "../log/view.ts";
 import { imageNames } from "./image-names.ts";
@@ -15,8 +15,9 @@ export function unusedImages<Image extends HeldImage>(
   { all }: { readonly all: boolean },
 ): Image[] {
   const needed = new Set<string>();
-  for (const { Spec, PreviousSpec } of view.services()) {
-    for (const spec of [Spec, PreviousSpec]) {
+  for (const { Spec, PreviousSpec, Gam } of view.services()) {
+    const earlier = (Gam.revisions ?? []).map(({ spec }) => spec);
+    for (const spec of [Spec, PreviousSpec, ...earlier]) {
       const image = spec?.TaskTemplate.ContainerSpec.Image;
       if (image !== undefined) for (const name of imageNames(image)) needed.add(name);
     }
