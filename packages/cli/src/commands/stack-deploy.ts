@@ -224,7 +224,9 @@ async function pinned(spec: Body, { client, io, headers }: Pinning): Promise<Bod
   const path = `/distribution/${image}/json`;
   const { status, body } = await client.send({ method: "GET", path, headers });
   if (status !== 200) {
-    io.complain(`No registry gave a digest for ${image}; nodes may run different versions of it`);
+    io.complain(
+      `No registry gave a digest for ${image}: nodes run the image that this host has by this name, else the one that other hosts have`,
+    );
     return spec;
   }
   const { Descriptor, Platforms = [] } = checkDistribution(body, "distribution");

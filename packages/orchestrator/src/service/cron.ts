@@ -71,7 +71,8 @@ export function planCron(situation: Situation, tasks: readonly Task[]): CronPlan
 function lossOf({ service }: Situation, own: readonly Task[]): string {
   if (service.Spec.Mode.GlobalJob === undefined) return "";
   const lost = own.filter(({ Status }) => !isTerminal(Status.State)).length;
-  return lost === 0 ? "" : `without ${lost} nodes that were lost`;
+  if (lost === 0) return "";
+  return lost === 1 ? "without one node that was lost" : `without ${lost} nodes that were lost`;
 }
 
 /** Why a run has failed: the end of the last task that failed. */
