@@ -12,6 +12,7 @@ import type { Mint, NodeId, TaskId } from "@gam/core";
 import { planMoves, type RebalanceFacts } from "@gam/scheduler";
 import {
   isTerminal,
+  isWaiting,
   isWanted,
   noRebalance,
   type OpenMove,
@@ -71,6 +72,7 @@ export function planRebalance(view: View, facts: RebalancingFacts): PlannedChang
   // By itself it goes on after a failure: the reason is old news once a move has begun.
   const kept = moves.length > 0 ? undefined : memory.stopped;
   return [
+    ...aborted,
     ...begun.map(({ change }) => change),
     note(memory, { open: [...open, ...moves], past, isAsked, stopped: kept }),
   ];
@@ -99,14 +101,16 @@ function look(view: View, move: OpenMove, nowMs: number): Look {
     return { end: { ...move, endedAtMs: nowMs, problem }, isFailure, changes };
   };
   const isStaying = source !== undefined && isWanted(source) && !isTerminal(source.Status.State);
+  // It was made for this node alone, which may never take it. Its place gets a task that may go anywhere.
+  const unplaced = successor && isWaiting(successor) ? [dismiss(view, successor)] : [];
   const arrives = successor !== undefined && isWanted(successor);
   if (arrives && successor.Status.State === "running") {
     return isStaying ? { isFailure: false, changes: [] } : ends("", false);
   }
   if (view.service(move.service)?.Version.Index !== move.basedOn) {
-    return ends("the service was changed or removed", false);
+    return ends("the service was changed or removed", false, unplaced);
   }
-  if (!isStaying) return ends("the task that was to move has ended", false);
+  if (!isStaying) return ends("the task that was to move has ended", false, unplaced);
   const { Err, Message, State } = successor?.Status ?? {};
   const said = Err ?? Message ?? "";
   if (!arrives || isTerminal(successor.Status.State)) {
