@@ -529,3 +529,21 @@ for (const { name, nodes, encrypted, attached, unreached = [], want } of onNetwo
     assert.deepEqual(planPlacement(log.store, facts).map(show), want);
   });
 }
+
+test("a task that was made for a node decides nothing for the others of its service", () => {
+  for (const order of [
+    ["made", "free"],
+    ["free", "made"],
+  ]) {
+    const wishes: Record<string, TaskWish> = { made: { slot: 1, node: "a" }, free: { slot: 2 } };
+    const log = logOf({
+      nodes: [["a", { spec: { Availability: "drain" } }], ["b"]],
+      tasks: order.map((id) => ["web", id, { ...wishes[id], state: "pending" }] as const),
+    });
+    const assigned = plan(log).filter((change) => change.kind === "assignTask");
+    assert.deepEqual(
+      assigned.map(({ id, node }) => `${id} ${node}`),
+      ["free b"],
+    );
+  }
+});

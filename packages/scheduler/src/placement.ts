@@ -97,14 +97,15 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
   return changes;
 }
 
-/** Returns: groups of equal tasks, by service. */
+/** Returns: groups of equal tasks, by service. A task that was made for a node is unlike the others (rebalance). */
 function groupsOf(tasks: readonly Task[]): Map<ServiceId, Task[][]> {
-  const services = new Map<ServiceId, Map<number, Task[]>>();
+  const services = new Map<ServiceId, Map<string, Task[]>>();
   for (const task of tasks) {
-    const versions = services.get(task.ServiceID) ?? new Map<number, Task[]>();
+    const versions = services.get(task.ServiceID) ?? new Map<string, Task[]>();
     services.set(task.ServiceID, versions);
-    const group = versions.get(task.Gam.templateVersion);
-    if (group === undefined) versions.set(task.Gam.templateVersion, [task]);
+    const kind = `${task.Gam.templateVersion} ${task.NodeID === undefined}`;
+    const group = versions.get(kind);
+    if (group === undefined) versions.set(kind, [task]);
     else group.push(task);
   }
   return new Map([...services].map(([id, versions]) => [id, [...versions.values()]]));
