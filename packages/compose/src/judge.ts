@@ -13,6 +13,7 @@ import {
   readConstraints,
   readNetworkSpec,
   readServiceSpec,
+  zoneProblem,
 } from "@gam/state";
 import type { ObjectCreate, ObjectKind } from "./object-spec.ts";
 import type { Problem, SourcePosition } from "./reading/problem.ts";
@@ -47,7 +48,11 @@ export function judge(stack: Stack, { file, services, errors, warnings }: JudgeO
     judgeName(service.spec.Name, "service", { at: service.at, errors });
     // The API's own rules, for everything that has no rule of its own here.
     if (errors.length === before)
-      refusedBy(() => readServiceSpec(service.spec, { checkTemplate }), service.at, errors);
+      refusedBy(
+        () => readServiceSpec(service.spec, { checkTemplate, ownProblem: zoneProblem }),
+        service.at,
+        errors,
+      );
   }
   judgePorts(stack.services, errors);
   for (const { at, body } of stack.networks) {

@@ -87,6 +87,7 @@ export {
   isJob,
   isSuspended,
   restartPolicyOf,
+  zoneProblem,
 } from "./labels/cron-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";

@@ -14,6 +14,7 @@ import {
   type ServiceSpec,
   serviceNetworks,
   type View,
+  zoneProblem,
 } from "@gam/state";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { serviceAnswer, serviceNaming } from "../answers/service-answer.ts";
@@ -154,7 +155,8 @@ function readSpec(
   body: unknown,
   { view, names, url }: { readonly view: View; readonly names: EngineNames; readonly url: string },
 ): ServiceSpec {
-  const spec = readServiceSpec(body, { checkTemplate, apiVersion: askedVersion(url) });
+  const rules = { checkTemplate, ownProblem: zoneProblem, apiVersion: askedVersion(url) };
+  const spec = readServiceSpec(body, rules);
   insistOnEngine(spec, view);
   if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {
     const message = "service needs ingress network, but no ingress network is present";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RestartPolicy, ServiceMode } from "../objects/service.ts";
 import { aService } from "../testing/objects.ts";
-import { restartPolicyOf } from "./cron-labels.ts";
+import { restartPolicyOf, zoneProblem } from "./cron-labels.ts";
 import { serviceLabelProblem } from "./service-labels.ts";
 
 const job: ServiceMode = { ReplicatedJob: {} };
@@ -47,8 +47,8 @@ const problems: readonly (readonly [name: string, given: Case, want: RegExp | un
   ],
   [
     "a time zone that is none",
-    { labels: { "gam.cron": "@daily", "gam.cron.timezone": "Mars" } },
-    /"Mars": use a time zone/,
+    { labels: { "gam.cron": "@daily", "gam.cron.timezone": "+02:00" } },
+    /"\+02:00": use a time zone/,
   ],
   [
     "two maximums of attempts",
@@ -97,3 +97,15 @@ for (const [name, given, want] of policies) {
     assert.deepEqual(restartPolicyOf(specOf(given)), want);
   });
 }
+
+test("a time zone that this peer does not know is refused to clients, and applied", () => {
+  const { spec } = aService("job", {
+    mode: { ReplicatedJob: {} },
+    spec: { Labels: { "gam.cron": "@daily", "gam.cron.timezone": "Mars/Base" } },
+  });
+  assert.equal(serviceLabelProblem(spec), undefined);
+  assert.match(
+    zoneProblem(spec) ?? "",
+    /"Mars\/Base", which is no time zone that this host knows: use a time zone/,
+  );
+});

@@ -1,6 +1,6 @@
 /** Cron labels: when a job runs, what happens when it cannot, and how often its tasks are tried. */
 import type { RestartPolicy, ServiceSpec } from "../objects/service.ts";
-import { type CronTime, cronTime, readCron, readZone } from "./cron-time.ts";
+import { type CronTime, cronTime, isKnownZone, readCron, readZone } from "./cron-time.ts";
 import { duration, type LabelRule, readLabel, text, whole, words } from "./label-rule.ts";
 
 /** What happens to a run that is due while another is active: Kubernetes' words. */
@@ -172,4 +172,11 @@ export function cronProblem(spec: ServiceSpec): string | undefined {
 
 function twice(name: string, field: string): string {
   return `label "${name}" and the ${field} of the restart policy say the same: leave one of them out`;
+}
+
+/** Returns: why this peer cannot tell when the service is due; undefined if it can. For specs that a client sends. */
+export function zoneProblem({ Labels }: Labelled): string | undefined {
+  const zone = readLabel(timezone, Labels);
+  if (zone === undefined || isKnownZone(zone)) return undefined;
+  return `label "${timezone.name}" has the value "${zone}", which is no time zone that this host knows: use ${timezone.takes}`;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { cronTime, readCron, readZone } from "./cron-time.ts";
+import { cronTime, isKnownZone, readCron, readZone } from "./cron-time.ts";
 
 const due: readonly (readonly [cron: string, zone: string, after: string, want: string])[] = [
   ["*/5 * * * *", "UTC", "2026-01-01T00:00:00.000Z", "2026-01-01T00:05:00.000Z"],
@@ -51,9 +51,15 @@ for (const text of invalid) {
 
 test("a time zone has a name of the IANA database", () => {
   const names = ["Europe/Berlin", "UTC", "America/Argentina/Ushuaia", "Etc/GMT+5"];
-  for (const zone of names) assert.equal(readZone(zone), zone);
-  for (const zone of ["", "Mars/Base", "+02:00", "5", "../etc"])
-    assert.equal(readZone(zone), undefined);
+  for (const zone of names) assert.deepEqual([readZone(zone), isKnownZone(zone)], [zone, true]);
+  for (const zone of ["", "+02:00", "5", "../etc"]) assert.equal(readZone(zone), undefined);
+});
+
+test("a time zone that this peer does not know is read like any other, and never due", () => {
+  const zone = "Mars/Base";
+  assert.deepEqual([readZone(zone), isKnownZone(zone)], [zone, false]);
+  assert.equal(cronTime("* * * * *", zone).next(0), undefined);
+  assert.equal(cronTime("* * * * *", zone).last(0), undefined);
 });
 
 test("no text is more than refused, and each next moment is later and a whole second", () => {

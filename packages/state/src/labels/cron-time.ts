@@ -38,14 +38,21 @@ export function readCron(text: string): string | undefined {
   }
 }
 
-/** Returns: the name of a time zone of the IANA database; undefined if it is none. */
+/**
+ * Returns: the name if it has the form of a time zone's; undefined if not. Peers apply specs by this alone: their
+ *         databases of time zones may differ, and what they apply must not.
+ */
 export function readZone(text: string): string | undefined {
-  if (!zoneForm.test(text)) return undefined;
+  return zoneForm.test(text) ? text : undefined;
+}
+
+/** Whether this peer's database has the time zone. */
+export function isKnownZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: text });
-    return text;
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
   } catch (thrown) {
-    if (thrown instanceof RangeError) return undefined;
+    if (thrown instanceof RangeError) return false;
     throw thrown;
   }
 }
@@ -53,6 +60,9 @@ export function readZone(text: string): string | undefined {
 /** The plans ask for the same few expressions again and again. */
 const known = new Map<string, CronTime>();
 const knownMax = 1000;
+
+/** Never due, as far as this peer knows: another one may know the time zone. */
+const unknown: CronTime = { next: () => undefined, last: () => undefined };
 
 /** Shape: `expression` is from readCron(), `zone` from readZone(). */
 export function cronTime(expression: string, zone: string): CronTime {
@@ -64,6 +74,7 @@ export function cronTime(expression: string, zone: string): CronTime {
 }
 
 function newCronTime(expression: string, zone: string): CronTime {
+  if (!isKnownZone(zone)) return unknown;
   const cron = new Cron(expression, {
     paused: true,
     timezone: zone,

@@ -38,6 +38,11 @@ export interface ServiceSpecRules {
    *         it would.
    */
   readonly checkTemplate: CheckTemplate;
+  /**
+   * Returns: what a peer that a client asks refuses, although every peer would apply it; undefined for nothing.
+   *         Absent where an entry of the log is checked.
+   */
+  readonly ownProblem?: (spec: ServiceSpec) => string | undefined;
   /** The client's version of the API. Absent: the newest. */
   readonly apiVersion?: string | undefined;
 }
@@ -88,7 +93,7 @@ export function readServiceSpec(body: unknown, rules: ServiceSpecRules): Service
     ...(read.Networks && { Networks: read.Networks.map(networkTarget) }),
     ...(endpoint && { EndpointSpec: endpoint }),
   };
-  const wrong = serviceLabelProblem(spec);
+  const wrong = serviceLabelProblem(spec) ?? rules.ownProblem?.(spec);
   if (wrong !== undefined) refuse(wrong);
   return spec;
 }
