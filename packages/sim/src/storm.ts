@@ -161,9 +161,10 @@ function calm(world: World): void {
     host.diskMsMax = diskMsDefault;
     if (host.peer === undefined && host.life > 0) host.start();
   }
-  // First, because what tidy() asks of an agent is lost when that agent is upgraded at the same moment.
+  world.dropStrangers(answerMsMax);
+  // Before an agent is asked for anything: the request is lost when the agent is upgraded in the same moment.
   upgradeAll(world);
-  world.tidy(answerMsMax);
+  world.removeGhosts();
 }
 
 /** Updates services while all is well: no node may be marked down, and no slot may run twice. */

@@ -320,8 +320,8 @@ export class World {
     }
   }
 
-  /** Removes hosts whose request to join was never answered, and nodes without a host. */
-  tidy(answerMsMax: number): void {
+  /** Removes hosts whose request to join was never answered. */
+  dropStrangers(answerMsMax: number): void {
     if (this.hosts.every(({ life }) => life > 0) && this.#ghosts().length === 0) return;
     this.run(answerMsMax);
     for (const host of [...this.#hosts]) {
@@ -329,6 +329,10 @@ export class World {
       this.note(() => `${host.id} never joined`);
       this.#hosts.splice(this.#hosts.indexOf(host), 1);
     }
+  }
+
+  /** Asks for the removal of nodes without a host. */
+  removeGhosts(): void {
     const [by] = this.#hosts;
     assert(by !== undefined, "one host always stays");
     for (const id of this.#ghosts()) this.ask(by, [{ kind: "removeNode", id }]);
