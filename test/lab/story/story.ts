@@ -28,7 +28,7 @@ const answerMsMax = 30_000;
 const runningMsMax = 60_000;
 const blackoutMsMax = 60_000;
 const returnMsMax = 60_000;
-const checkout = join(import.meta.dirname, "../..");
+const checkout = join(import.meta.dirname, "../../..");
 
 export interface StoryOptions {
   /** At least 3. All hosts have an agent and are in no mesh. */
