@@ -10,6 +10,7 @@ import { type ActionOutcome, type EngineAction, planContainer } from "@gam/worke
 import { aNode, anOverlay, aTask, SimEngine } from "@gam/worker/testing";
 import type { ContainerEngine, EngineNews } from "./container-engine.ts";
 import type { EngineContents } from "./contents/file-room.ts";
+import { MemoryFolder } from "./contents/memory-folder.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { engineSuite } from "./engine-suite.ts";
 import { EngineWatch } from "./engine-watch.ts";
@@ -193,7 +194,10 @@ test("an engine that is too old is reported with both versions", async () => {
 test("files are refused where the engine maps user ids, with what to do", async (t) => {
   const socket = join(tmpdir(), `gam-mapping-engine-${process.pid}.sock`);
   const server = await FakeEngineServer.listen(socket);
-  t.after(() => server.close());
+  t.after(async () => {
+    await server.close();
+    await new MemoryFolder(contents.folder).remove();
+  });
   const client = new EngineClient(socket);
   const performer = new Performer({
     ...{ client, networks: new NetworkBook(client), contents },
