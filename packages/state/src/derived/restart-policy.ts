@@ -13,7 +13,7 @@ export interface EndedTask {
   readonly isJob: boolean;
   /** For each earlier restart under the same policy: how long before this end it was. */
   readonly restartsMsAgo: readonly number[];
-  /** How many tasks of its place ended in a row without a healthy run, itself included: crashesWith(). */
+  /** How many ends in a row the back-off counts; up to 1, the delay is the policy's. The caller leaves out the quick ones. */
   readonly crashes: number;
 }
 
