@@ -169,6 +169,17 @@ test("a network book prunes neither the data plane's networks nor those that are
   assert.deepEqual(engine.names(), ["theirs"]);
 });
 
+test("a network book keeps a task's network from an older plan", async (t) => {
+  const { engine, book } = await open(t);
+  await Promise.all([book.ensure(front), book.reconcile([back])]);
+  assert.deepEqual(engine.names(), ["back", "front"]);
+  await book.reconcile([front]);
+  await book.reconcile([]);
+  assert.deepEqual(engine.names(), ["front"]);
+  await book.prune([]);
+  assert.deepEqual(engine.names(), []);
+});
+
 test("a network book leaves a taken name to its owner", async (t) => {
   const { engine, book } = await open(t);
   engine.networks.set("theirs", { Id: "theirs", Name: "front", Labels: {} });

@@ -77,6 +77,8 @@ export class NetworkBook {
   readonly #ids = new Map<NetworkId, string>();
   /** Networks that the data plane uses. prune() never removes them. */
   #held: ReadonlySet<NetworkId> = new Set();
+  /** Networks that the worker counts on since ensure(), until a prune() without them. reconcile() never removes them. */
+  readonly #promised = new Set<NetworkId>();
   /** Container id to its sandbox, and to the endpoints it had when the sandbox was read. */
   #sandboxes: ReadonlyMap<string, { readonly endpoints: string; readonly sandbox: Sandbox }> =
     new Map();
@@ -96,8 +98,15 @@ export class NetworkBook {
     this.#ids.clear();
   }
 
-  /** Errors: EngineRefusal (also when the network is in use and differs from the plan), EngineUnreachable. */
+  /**
+   * Makes a network for a task. It stays until prune() is called without it: a plan of the data plane may be older
+   * than the task.
+   *
+   * Errors: EngineRefusal (also when the network is in use and differs from the plan), EngineUnreachable.
+   */
   async ensure(plan: NetworkPlan): Promise<void> {
+    // At once: such a plan may be waiting for its turn.
+    this.#promised.add(plan.network);
     await this.#alone(async () => {
       await this.#ensure(plan, await this.#list());
     });
@@ -114,7 +123,7 @@ export class NetworkBook {
     return await this.#alone(async () => {
       const found = await this.#list();
       for (const one of found) {
-        if (this.#held.has(one.network) || one.Options?.[bridgeOption] === undefined) continue;
+        if (one.Options?.[bridgeOption] === undefined || this.#isAwaited(one.network)) continue;
         await this.#removeUnlessUsed(one);
       }
       let refusal: EngineRefusal | undefined;
@@ -175,10 +184,13 @@ export class NetworkBook {
 
   /** Errors: EngineRefusal (one of them is in use), EngineUnreachable. */
   async prune(keep: readonly NetworkId[]): Promise<void> {
+    for (const network of this.#promised) {
+      if (!keep.includes(network)) this.#promised.delete(network);
+    }
     await this.#alone(async () => {
       let refusal: EngineRefusal | undefined;
       for (const one of await this.#list()) {
-        if (keep.includes(one.network) || this.#held.has(one.network)) continue;
+        if (keep.includes(one.network) || this.#isAwaited(one.network)) continue;
         try {
           await this.#remove(one);
         } catch (thrown) {
@@ -188,6 +200,10 @@ export class NetworkBook {
       }
       if (refusal !== undefined) throw refusal;
     });
+  }
+
+  #isAwaited(network: NetworkId): boolean {
+    return this.#held.has(network) || this.#promised.has(network);
   }
 
   /** Runs one piece of work at a time, in the order of the calls. */
