@@ -346,7 +346,9 @@ for (const client of clients) {
             },
           );
         }
-        assert.ok(holds(last), `code ${last.code}\n${last.out}${last.err}`);
+        if (holds(last)) return;
+        const shown = await up.run(client, ["stack", "ps", "--no-trunc", "shop"], { withinMs });
+        assert.fail(`code ${last.code}\n${last.out}${last.err}\n${shown.out}${shown.err}`);
       });
     }
   });

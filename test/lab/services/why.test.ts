@@ -117,7 +117,7 @@ describe("why and plan at two hosts", { skip }, () => {
 
   test("a deployment does what its plan says, and then nothing is different", async () => {
     const file = join(folder, "shop.yml");
-    const web = "{image: 'gam/test:1', command: sleep 600, deploy: {replicas: 3}}";
+    const web = "{image: 'gam/test:1', command: sleep 600, deploy: {replicas: 4}}";
     const big = "{image: 'gam/test:1', deploy: {resources: {reservations: {memory: 900G}}}}";
     writeFileSync(file, `services: {web: ${web}, big: ${big}}\n`);
     const options = ["stack", "deploy", "--resolve-image", "never", "-c", file];
@@ -126,7 +126,7 @@ describe("why and plan at two hosts", { skip }, () => {
     assert.match(plan, /shop_big\.1: no suitable node \(insufficient resources on 2 nodes\)/);
     assert.equal(await mustDocker(first, ["service", "ls", "-q"]), "");
     await gam(...options, "--detach=true", "shop");
-    await mesh.running(first, "shop_web", 3);
+    await mesh.running(first, "shop_web", 4);
     const hosts = (await mesh.places("shop_web")).map(({ host }) => host);
     const counted = [1, 2].map((host) => hosts.filter((one) => one === host).length);
     const shown = counted.map((count, at) =>
