@@ -5,11 +5,13 @@
  *
  * Each round changes the environment of a service, in gam and then in Swarm (in the lab of the next number), and
  * waits until the asked host says that the update is completed. The delay between waves is 0. The host is asked as
- * often as the docker client asks: a hundred reads a second would compete with the engines.
+ * often as the docker client asks: a hundred reads a second would compete with the engines. At the end of each round
+ * the engines alone stop each of as many containers, and create and start another one, as many at once as the update.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { LabCluster } from "../lab/clusters/lab-cluster.ts";
 import { besideSwarm } from "./beside-swarm.ts";
+import { EnginesAlone } from "./support/engines-alone.ts";
 import { print, printRatio } from "./support/figures.ts";
 import { benchOptions } from "./support/options.ts";
 
@@ -33,14 +35,23 @@ await besideSwarm(lab, async (gam, swarm) => {
     await cluster.createService(cluster.lab.host(1), service, replicas, { UpdateConfig });
     await cluster.running(cluster.lab.host(1), service, replicas, [], withinMs);
   }
+  const alone = await EnginesAlone.of(gam);
+  const engines: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     ms[0].push(await roll(gam, round));
     ms[1].push(await roll(swarm, round));
+    const width = Math.ceil(parallelism / gam.lab.hosts.length);
+    await alone.start(replicas, width);
+    engines.push(await alone.replace(width));
+    await alone.clear();
   }
   const what = `rolling update of ${replicas} replicas, ${parallelism} at a time`;
   print(`${what}, gam`, ms[0], "ms");
   print(`${what}, Swarm`, ms[1], "ms");
+  print("the same by the engines alone", engines, "ms");
   printRatio(`${what}, gam to Swarm`, ...ms, { most: 0.6 });
+  printRatio(`${what}, gam to the engines alone`, ms[0], engines);
+  printRatio("the engines alone to Swarm", engines, ms[1]);
 });
 
 /** Returns: milliseconds until the update is completed. */
