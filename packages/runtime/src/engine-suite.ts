@@ -138,6 +138,20 @@ export function engineSuite(name: string, open: () => Promise<SuiteWorld>): void
       await until(() => told(task.ID)?.phase === "gone");
     });
 
+    test("a container to which nobody is connected has no connections", async () => {
+      const task = makeTask("quiet");
+      const on = { task: task.ID, container: (await create(task)).id };
+      const started = await act({ kind: "start", ...on });
+      const pid = (started.ok && started.container?.pid) || 0;
+      assert.ok(pid > 0, JSON.stringify(started));
+      const counted = (): Promise<ActionOutcome> =>
+        act({ kind: "count", task: task.ID, pid, addresses: ["10.253.1.200"] });
+      assert.deepEqual(await counted(), { ok: true, connections: 0 });
+      await act({ kind: "stop", ...on });
+      await remove(task, on.container);
+      assert.deepEqual(await counted(), { ok: true, connections: 0 }, "nor has one that is gone");
+    });
+
     test("an action on a container that is gone fails with gone", async () => {
       const on = { task: "none" as TaskId, container: "0".repeat(64) };
       for (const kind of ["start", "stop", "inspect"] as const) {

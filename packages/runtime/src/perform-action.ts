@@ -3,9 +3,10 @@
  *
  * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
-import { check, GamError, type TaskId, unreachable } from "@gam/core";
+import { check, GamError, messageOf, rethrowInvariant, type TaskId, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
+import { openConnections } from "./connections/open-connections.ts";
 import { type Inspection, readInspection } from "./container-inspect.ts";
 import {
   type ContentSource,
@@ -35,6 +36,7 @@ const usersAreMapped: ActionOutcome = {
 
 type ImageAction = Extract<EngineAction, { kind: "ensureImage" }>;
 type CreateAction = Extract<EngineAction, { kind: "create" }>;
+type CountAction = Extract<EngineAction, { kind: "count" }>;
 
 export interface PerformerParts {
   readonly client: EngineClient;
@@ -106,6 +108,8 @@ export class Performer {
         return await this.#look(action.task, action.container);
       case "stop":
         return await this.#stop(action.task, action.container);
+      case "count":
+        return await count(action);
       case "inspect":
         return await this.#look(action.task, action.container);
       case "remove":
@@ -210,6 +214,19 @@ export class Performer {
   /** The client takes 304 (already in that state) as success. */
   async #post(path: string, callMs: number): Promise<void> {
     await this.#client.call({ method: "POST", path, limitMs: callMs });
+  }
+}
+
+async function count({ pid, addresses }: CountAction): Promise<ActionOutcome> {
+  try {
+    return { ok: true, connections: await openConnections(pid, addresses) };
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    return {
+      ok: false,
+      failure: "refused",
+      message: `Cannot count connections: ${messageOf(thrown)}`,
+    };
   }
 }
 

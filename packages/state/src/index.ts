@@ -53,6 +53,7 @@ export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.
 export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { templateContext } from "./derived/template-context.ts";
+export { drainMsOf } from "./derived/traffic/drain.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
 export {
   bindingVolumes,

@@ -83,6 +83,16 @@ export type EngineAction =
       readonly task: TaskId;
       readonly container: string;
     }
+  /** Counts the open TCP connections to the task, by whatever way they came. */
+  | {
+      readonly kind: "count";
+      readonly id: ActionId;
+      readonly task: TaskId;
+      /** A process of the task's container. */
+      readonly pid: number;
+      /** The task's addresses: connections to others are not counted. */
+      readonly addresses: readonly string[];
+    }
   /** Removes the container and its anonymous volumes, whether it runs or not. */
   | {
       readonly kind: "remove";
@@ -101,6 +111,6 @@ export type EngineAction =
 export type Failure = "image" | "network" | "gone" | "refused" | "contents" | "engine";
 
 export type ActionOutcome =
-  /** The container after create, start, stop and inspect. */
-  | { readonly ok: true; readonly container?: ContainerState }
+  /** The container after create, start, stop and inspect; the open connections after count. */
+  | { readonly ok: true; readonly container?: ContainerState; readonly connections?: number }
   | { readonly ok: false; readonly failure: Failure; readonly message: string };

@@ -2,13 +2,13 @@
  * Flights: tracks the running engine actions, and limits their number.
  *
  * Each lane has its own limit, so that pulls (which wait for a registry), stops (which wait for a container) and
- * files (which wait for a manager) do not delay other actions.
+ * files (which wait for a manager) do not delay other actions. Counts of connections do not ask the engine.
  */
 import type { NetworkId, ServiceId } from "@gam/core";
 import type { ActionId, EngineAction } from "./action.ts";
 import type { WorkerLimits } from "./limits.ts";
 
-type Lane = "quick" | "stop" | "pull" | "files";
+type Lane = "quick" | "stop" | "pull" | "files" | "count";
 export type NewAction<A = EngineAction> = A extends EngineAction ? Omit<A, "id"> : never;
 
 const laneOf = {
@@ -22,6 +22,7 @@ const laneOf = {
   start: "quick",
   inspect: "quick",
   stop: "stop",
+  count: "count",
   remove: "quick",
 } as const satisfies Record<EngineAction["kind"], Lane>;
 
@@ -30,8 +31,14 @@ export class Flights {
   readonly #flying = new Map<ActionId, EngineAction>();
   #nextId: ActionId = 1;
 
-  constructor({ actionsMax, stopsMax, pullsMax, placesMax }: WorkerLimits) {
-    this.#room = { quick: actionsMax, stop: stopsMax, pull: pullsMax, files: placesMax };
+  constructor({ actionsMax, stopsMax, pullsMax, placesMax, countsMax }: WorkerLimits) {
+    this.#room = {
+      quick: actionsMax,
+      stop: stopsMax,
+      pull: pullsMax,
+      files: placesMax,
+      count: countsMax,
+    };
   }
 
   /** Starts an action. Returns: `undefined` when its lane is full. */

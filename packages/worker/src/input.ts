@@ -1,3 +1,4 @@
+import type { TaskId } from "@gam/core";
 import type { LogDriver, Network, Node, Task } from "@gam/state";
 import type { ActionId, ActionOutcome, ContainerState } from "./action.ts";
 
@@ -8,6 +9,8 @@ export interface Assignment {
   readonly self: Node;
   /** All tasks whose `NodeID` is this node. */
   readonly tasks: readonly Task[];
+  /** How long leaving tasks may keep their open connections, in milliseconds; those that may not are left out. */
+  readonly drainsMs: ReadonlyMap<TaskId, number>;
   readonly networks: readonly Network[];
   /** The cluster's default for tasks that name none. */
   readonly logDriver?: LogDriver | undefined;

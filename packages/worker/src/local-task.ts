@@ -54,6 +54,8 @@ export interface LocalTask {
   unwantedTick: number;
   /** The log entry at which that was seen. */
   unwantedIndex: number;
+  /** Its open connections when they were last counted; undefined before the first count. */
+  counted: { readonly connections: number; readonly atTick: number } | undefined;
   /**
    * It was to start before this worker came, and this worker has not seen its container run. What its service waits
    * for may not run any more, so only the leader starts it again. Until the state has caught up, it may not show that
@@ -78,6 +80,10 @@ export interface Circumstances {
   readonly tickMs: number;
   readonly drainTicks: number;
   readonly drainTicksMax: number;
+  readonly countTicks: number;
+  readonly dawdleTicks: number;
+  /** How long leaving tasks may keep their open connections. */
+  readonly drainsMs: ReadonlyMap<TaskId, number>;
   /** The log entry that all nodes which send connections have applied. */
   readonly steeredIndex: number;
 }
@@ -91,10 +97,12 @@ export type NextStep =
       readonly message: string;
       readonly err?: string;
     }
-  | { readonly kind: "prepare" | "start" | "stop" | "remove" | "inspect" | "forget" }
+  | { readonly kind: "prepare" | "start" | "stop" | "remove" | "inspect" | "forget" | "count" }
   | { readonly kind: "dropFiles" };
 
 const nothing: NextStep = { kind: "nothing" };
+/** The message of a task that waits for its connections. */
+const draining = "draining";
 
 /** Returns one step. Call it again when that step is done, or when a fact has changed. */
 export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
@@ -145,7 +153,29 @@ function needOfUnwanted(local: LocalTask, task: Task, now: Circumstances): NextS
   const { unwantedTick, unwantedIndex } = local;
   const isSteered = now.steeredIndex >= unwantedIndex;
   const untilTick = unwantedTick + (isSteered ? now.drainTicks : now.drainTicksMax);
-  return untilTick <= now.nowTick ? { kind: "stop" } : { kind: "wait", untilTick };
+  return untilTick <= now.nowTick ? needOfDraining(local, now) : { kind: "wait", untilTick };
+}
+
+/** The task gets no new connections. Waits until those that it has have ended, or its time is over. */
+function needOfDraining(local: LocalTask, now: Circumstances): NextStep {
+  const { counted, unwantedTick, status } = local;
+  const drainMs = now.drainsMs.get(local.id) ?? 0;
+  const leftTicks = unwantedTick + Math.ceil(drainMs / now.tickMs) - now.nowTick;
+  if (leftTicks <= 0) return { kind: "stop" };
+  if (counted === undefined || counted.atTick + now.countTicks <= now.nowTick) {
+    return { kind: "count" };
+  }
+  const { connections, atTick } = counted;
+  if (connections === 0) return { kind: "stop" };
+  // One report for each task, because each is a write. Most drains end before it is due.
+  const isLong = now.nowTick >= unwantedTick + now.dawdleTicks;
+  if (isLong && status?.Message !== draining) {
+    const seconds = Math.ceil((leftTicks * now.tickMs) / 1000);
+    const what = connections === 1 ? "1 open connection" : `${connections} open connections`;
+    const err = `waits for ${what} to end, ${seconds} s at most`;
+    return { kind: "become", state: "running", message: draining, err };
+  }
+  return { kind: "wait", untilTick: Math.min(atTick + now.countTicks, now.nowTick + leftTicks) };
 }
 
 function needOfRunning(status: TaskStatus, container: ContainerState): NextStep {

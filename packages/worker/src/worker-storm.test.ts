@@ -6,7 +6,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NetworkId, TaskId } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import { compareStates, isTerminal, mergeStatus, type Task, type TaskStatus } from "@gam/state";
+import {
+  compareStates,
+  isLeaving,
+  isTerminal,
+  mergeStatus,
+  type Task,
+  type TaskStatus,
+} from "@gam/state";
 import fc from "fast-check";
 import type { EngineAction } from "./action.ts";
 import type { WorkerEffect } from "./effect.ts";
@@ -17,9 +24,12 @@ const limits = { ...workerLimitsDefault, actionsMax: 2, leaderlessTicks: 20, daw
 const images = ["tiny:1", "checked:1", "slow:1", "far:1", "broken:1", "nowhere:1"];
 const tasksMax = 12;
 const stormTicks = 300;
+/** Leaving tasks may keep their open connections for so long. */
+const drainTicks = 25;
+const connectionTicksMax = 40;
 // The slowest case: a pull, a create and a start, each behind all others in its lane and each tried twice because
-// the engine came back in between, then a stop of 8 ticks and a remove, and the next list.
-const calmTicks = 2 * (tasksMax * 12 + limits.retryTicks) + 60;
+// the engine came back in between, then a drain, a stop of 8 ticks and a remove, and the next list.
+const calmTicks = 2 * (tasksMax * 12 + limits.retryTicks) + drainTicks + 60;
 
 class Storm {
   readonly #random;
@@ -37,6 +47,8 @@ class Storm {
   #nowMs = 0;
   #inputs: WorkerInput[] = [];
   #lists: WorkerInput[] = [];
+  /** When the worker was first given a task that leaves. */
+  readonly #leftMs = new Map<TaskId, number>();
 
   constructor(seed: number, faults: WorkerFaults) {
     this.#random = seededRandom(seed);
@@ -164,6 +176,10 @@ class Storm {
       case 22:
       case 23:
         return this.#engine.silence(this.#random.below(2) === 0);
+      case 25:
+      case 26:
+        if (task) this.#engine.connect(task.ID, this.#random.below(connectionTicksMax));
+        return;
       case 24:
         if (this.#random.below(3) > 0) return;
         this.#engine.powerLoss();
@@ -220,15 +236,7 @@ class Storm {
   }
 
   #assign(): void {
-    this.#step({
-      kind: "assigned",
-      cluster: "cluster1",
-      self: aNode(),
-      tasks: this.#behind ? this.#old : [...this.#tasks.values()],
-      networks: this.#networks,
-      caughtUp: !this.#behind,
-      index: 0,
-    });
+    this.#step(this.#assignment());
   }
 
   #tick(): void {
@@ -245,6 +253,9 @@ class Storm {
   }
 
   #step(input: WorkerInput): void {
+    for (const task of input.kind === "assigned" ? input.tasks : []) {
+      if (isLeaving(task) && !this.#leftMs.has(task.ID)) this.#leftMs.set(task.ID, this.#nowMs);
+    }
     for (const effect of this.#worker.step(input)) this.#perform(effect);
   }
 
@@ -267,13 +278,15 @@ class Storm {
   }
 
   #assignment(): WorkerInput {
+    const tasks = [...this.#tasks.values()];
     return {
       kind: "assigned",
       cluster: "cluster1",
       self: aNode(),
-      tasks: [...this.#tasks.values()],
+      tasks: this.#behind ? this.#old : tasks,
+      drainsMs: new Map(tasks.map(({ ID }) => [ID, drainTicks * limits.tickMs])),
       networks: this.#networks,
-      caughtUp: true,
+      caughtUp: !this.#behind,
       index: 0,
     };
   }
@@ -288,6 +301,12 @@ class Storm {
     // The container's end was seen and is being reported: it must not be restarted meanwhile.
     const ended = isTerminal(this.#reported.get(task.ID)?.State ?? "new");
     const well = container.health !== "unhealthy";
+    const leftMs = this.#leftMs.get(task.ID);
+    const mayKeep = leftMs !== undefined && this.#nowMs < leftMs + drainTicks * limits.tickMs;
+    assert.ok(
+      !mayKeep || ended || this.#engine.connections(task.ID) === 0,
+      `${action.kind} of ${task.ID}, which has open connections`,
+    );
     assert.ok(
       !(wanted && well && !ended),
       `${action.kind} of ${task.ID}, which is wanted and well`,
@@ -332,6 +351,7 @@ const faults: readonly (keyof WorkerFaults)[] = [
   "restartsForgotten",
   "resendForgotten",
   "filesForgotten",
+  "drainForgotten",
 ];
 for (const fault of faults) {
   test(`the planted fault "${fault}" is found`, () => {

@@ -31,6 +31,7 @@ const programs: Readonly<Record<string, FakeProgram>> = {
 class World {
   readonly #tasks = new Map<TaskId, Task>();
   readonly #networks = new Map<string, Network>();
+  readonly #drainsMs = new Map<TaskId, number>();
   readonly #engine = new SimEngine({
     images: ["tiny:1", "slow:1", "checked:1", "job:1", "broken:1"],
     registry: ["far:1"],
@@ -118,6 +119,13 @@ class World {
       case "losing":
         this.#taking = words[0] === "no";
         break;
+      case "drain":
+        this.#drainsMs.set(task, Number(words[1]));
+        this.#assign();
+        break;
+      case "connect":
+        this.#engine.connect(task, options.number("ticks"));
+        break;
       case "steering":
         this.#steering = words[0] === "yes";
         this.#steer();
@@ -185,6 +193,7 @@ class World {
       cluster: "cluster1",
       self: aNode(),
       tasks: [...this.#tasks.values()],
+      drainsMs: new Map(this.#drainsMs),
       networks: [...this.#networks.values()],
       caughtUp: this.#caughtUp,
       index: this.#index,

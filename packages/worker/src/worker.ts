@@ -50,6 +50,8 @@ export interface WorkerFaults {
   readonly restartsForgotten?: boolean;
   /** Stops a leaving task while other nodes may still send it connections. */
   readonly hurried?: boolean;
+  /** Stops a leaving task although it may keep its open connections. */
+  readonly drainForgotten?: boolean;
   /** Trusts that the files of a container that an earlier worker created are in place. */
   readonly filesForgotten?: boolean;
   /** Starts again, after a start of the host, what only the leader may start. */
@@ -178,6 +180,7 @@ export class Worker {
         const isIdle = local.container?.phase !== "running";
         local.isOld = isIdle && task.DesiredState !== "ready" && !this.#faults.orderForgotten;
       }
+      if (before?.drainsMs.get(task.ID) !== next.drainsMs.get(task.ID)) this.#dirty.add(task.ID);
       if (local.task === task) continue;
       if (!isWanted(task) && (local.task === undefined || isWanted(local.task))) {
         local.unwantedTick = this.#nowTick;
@@ -291,6 +294,7 @@ export class Worker {
       endedTick: undefined,
       unwantedTick: 0,
       unwantedIndex: 0,
+      counted: undefined,
       isOld: this.#assignment?.caughtUp !== true && !this.#faults.orderForgotten,
       restartTicks: [],
       sent: undefined,
@@ -310,6 +314,9 @@ export class Worker {
       tickMs: this.#limits.tickMs,
       drainTicks: this.#limits.drainTicks,
       drainTicksMax: this.#limits.drainTicksMax,
+      countTicks: this.#limits.countTicks,
+      dawdleTicks: this.#limits.dawdleTicks,
+      drainsMs: this.#faults.drainForgotten ? new Map() : assignment.drainsMs,
       steeredIndex: this.#faults.hurried ? Number.POSITIVE_INFINITY : this.#steeredIndex,
     };
     if (now.caughtUp) {
@@ -366,6 +373,8 @@ export class Worker {
           return this.#place(local, effects) ?? this.#start(local, effects);
         case "dropFiles":
           return this.#act(local, { kind: "dropFiles", task: local.id }, effects);
+        case "count":
+          return this.#count(local, effects);
         case "stop":
         case "remove":
         case "inspect": {
@@ -482,6 +491,12 @@ export class Worker {
     return true;
   }
 
+  #count(local: LocalTask, effects: WorkerEffect[]): boolean {
+    const addresses = local.task?.Gam.attachments.map(({ address }) => address) ?? [];
+    const pid = local.container?.pid ?? 0;
+    return this.#act(local, { kind: "count", task: local.id, pid, addresses }, effects);
+  }
+
   #act(local: LocalTask | undefined, action: NewAction, effects: WorkerEffect[]): boolean {
     const numbered = this.#flights.begin(action);
     if (numbered === undefined) return false;
@@ -530,6 +545,9 @@ export class Worker {
       if (action.kind === "placeFiles") local.files = "placed";
       if (action.kind === "placeFiles" || action.kind === "ensureImage") local.unanswered = 0;
       if (action.kind === "dropFiles") local.files = "none";
+      if (action.kind === "count") {
+        local.counted = { connections: outcome.connections ?? 0, atTick: this.#nowTick };
+      }
       if (action.kind === "remove") local.container = undefined;
       // A container that ended at once has ended again, although no report showed it running.
       if (action.kind === "start") local.endedTick = this.#nowTick;

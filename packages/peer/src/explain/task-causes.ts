@@ -108,7 +108,10 @@ function whyLive(
 ): string[] {
   const { State, Err = "" } = task.Status;
   const name = node === undefined ? "its node" : hostnameOf(node);
-  if (!isWanted(task)) return [`It is being stopped: ${whyUnwanted(view, task)}`];
+  if (!isWanted(task)) {
+    const stopped = `It is being stopped: ${whyUnwanted(view, task)}`;
+    return Err === "" ? [stopped] : [`On ${name} it ${Err}, before it is stopped`, stopped];
+  }
   if (State === "running") return [`It runs on ${name} since ${task.Status.Timestamp}`];
   if (Err !== "") return [`${name} cannot start it yet: ${Err}`];
   if (task.DesiredState === "ready") return [whyHeld(view, task, nowMs)];
@@ -123,7 +126,8 @@ function whyLive(
 function whyHeld(view: View, task: Task, nowMs: number): string {
   const before = task.Gam.after === "" ? undefined : view.task(task.Gam.after);
   if (before !== undefined && !isTerminal(before.Status.State)) {
-    return `It waits until the task before it in its place (${before.ID}) has stopped`;
+    const why = before.Status.Err ? `, which ${before.Status.Err}` : "";
+    return `It waits until the task before it in its place (${before.ID}) has stopped${why}`;
   }
   const waitS = Math.ceil((task.Gam.startAfterMs - nowMs) / 1000);
   if (waitS > 0)

@@ -342,3 +342,27 @@ for (const fault of faults) {
     assert.deepEqual(checkWhyReport(found, "report"), found);
   });
 }
+
+test("explainWhy() of a task that waits for its connections, and of the task that waits for it", () => {
+  const log = new TestLog();
+  const [old, next] = ["old", "new"] as TaskId[] as [TaskId, TaskId];
+  const wish = { slot: 1, node: "a" } as const;
+  const held = { ...wish, state: "ready", desired: "ready", extra: { after: old } } as const;
+  const Err = "waits for 3 open connections to end, 8 s at most";
+  const status = { Timestamp: new Date(0).toISOString(), State: "running", Err } as const;
+  for (const change of [
+    { kind: "createCluster", cluster: aCluster() },
+    { kind: "joinNode", node: aNode("a") },
+    aService("web"),
+    { kind: "createTask", task: aTask("web", old, { ...wish, desired: "shutdown" }) },
+    { kind: "reportTask", id: old, status: { ...status, Message: "draining" } },
+    { kind: "createTask", task: aTask("web", next, held) },
+  ] satisfies Change[]) {
+    assert.equal(log.write(change).outcome.kind, "applied");
+  }
+  const facts = { usage: new Map(), nowMs: log.nowMs, led: true };
+  const cause = (id: TaskId) => explainWhy(log.store, { kind: "task", id }, facts)?.causes[0];
+  assert.equal(cause(old), `On host-a it ${Err}, before it is stopped`);
+  const before = "It waits until the task before it in its place (old) has stopped";
+  assert.equal(cause(next), `${before}, which ${Err}`);
+});

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId, TaskId } from "@gam/core";
+import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Change } from "@gam/state";
 import { aCluster, aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { assignedOf, membersOf, whatMoved } from "./moved.ts";
 
 const [a, b] = ["a", "b"] as NodeId[] as [NodeId, NodeId];
 const t1 = "t1" as TaskId;
+const web = "web" as ServiceId;
 
 /** A cluster of a (a manager) and b (a worker), and a service. */
 function world(...more: Change[]): TestLog {
@@ -29,7 +30,22 @@ const cases: {
   changes: Change[];
   want: Partial<ReturnType<typeof whatMoved>>;
 }[] = [
-  { name: "a service is made", changes: [aService("other")], want: {} },
+  { name: "a service is made", changes: [aService("other")], want: { tasks: true } },
+  {
+    name: "a service is removed",
+    changes: [{ kind: "removeService", id: web }],
+    want: { tasks: true },
+  },
+  {
+    name: "an update of a service goes on",
+    changes: [
+      {
+        ...{ kind: "progressUpdate", id: web, basedOn: 4, waveAtMs: 0 },
+        ...{ updated: ["1"], status: undefined },
+      },
+    ],
+    want: {},
+  },
   { name: "this node gets a task", changes: [onA], want: { tasks: true } },
   { name: "another node gets a task", changes: [onB], want: {} },
   {
@@ -85,6 +101,29 @@ test("membersOf() lists every node, and which of them are workers", () => {
     [a, b],
   );
   assert.deepEqual(input, { kind: "members", ids: [a, b], workers: [b] });
+});
+
+test("assignedOf() says how long leaving tasks of the node may keep their connections", () => {
+  const attachments = [{ network: "front" as NetworkId, address: "10.0.1.7" }];
+  const task = (id: string, desired: "running" | "shutdown"): Change => {
+    return {
+      kind: "createTask",
+      task: aTask("web", id, { node: a, desired, extra: { attachments } }),
+    };
+  };
+  const log = world(task("t1", "shutdown"), task("t2", "running"));
+  const drains = () => [...(assignedOf(log.store, { self: a, caughtUp: true })?.drainsMs ?? [])];
+  assert.deepEqual(drains(), []);
+  const { spec } = aService("web", { spec: { Labels: { "gam.drain": "90s" } } });
+  log.write({
+    kind: "updateService",
+    id: web,
+    spec,
+    basedOn: log.store.service(web)?.Version.Index ?? 0,
+  });
+  assert.deepEqual(drains(), [[t1, 90_000]]);
+  log.write({ kind: "removeService", id: web });
+  assert.deepEqual(drains(), [], "who removes a service does not wait");
 });
 
 test("assignedOf() gives a node its own tasks, and nothing before the node is a member", () => {

@@ -4,16 +4,16 @@
  * Decides which of them look at the state again, and what they are given of it. Decides nothing about tasks,
  * members or networks themselves.
  */
-import type { NodeId } from "@gam/core";
+import type { NodeId, TaskId } from "@gam/core";
 import type { Input as MembershipInput } from "@gam/membership";
-import type { Event, View } from "@gam/state";
+import { drainMsOf, type Event, type Task, type View } from "@gam/state";
 import type { WorkerInput } from "@gam/worker";
 import type { Effect } from "../io/effect.ts";
 
 export interface Moved {
   /** A node joined, left or changed. */
   readonly members: boolean;
-  /** Something changed that the worker of this node is given: its tasks, or any network. */
+  /** Something changed that the worker of this node is given: its tasks, any network, or a service's labels. */
   readonly tasks: boolean;
   /** This node is no member any more. */
   readonly removed: boolean;
@@ -29,6 +29,8 @@ export function whatMoved(events: readonly Event[], self: NodeId): Moved {
       removed ||= event.before?.ID === self && event.after === undefined;
     }
     if (event.table === "network") tasks = true;
+    // Its label says how long tasks drain. A removed service has none, and its tasks may not change for that.
+    if (event.table === "service") tasks ||= event.before?.Spec !== event.after?.Spec;
     if (event.table === "task") tasks ||= (event.after ?? event.before)?.NodeID === self;
   }
   return { members, tasks, removed };
@@ -54,14 +56,22 @@ export function assignedOf(
   const { cluster } = view;
   const node = view.node(self);
   if (cluster === undefined || node === undefined) return undefined;
+  const tasks = view.tasksOn(self);
   return {
     kind: "assigned",
     cluster: cluster.ID,
     self: node,
-    tasks: view.tasksOn(self),
+    tasks,
+    drainsMs: drainsOf(view, tasks),
     networks: view.networks(),
     logDriver: cluster.Spec.TaskDefaults.LogDriver,
     caughtUp,
     index: view.index,
   };
+}
+
+/** Of the tasks that may keep their open connections for a while. */
+function drainsOf(view: View, tasks: readonly Task[]): ReadonlyMap<TaskId, number> {
+  const drains = tasks.map((task): [TaskId, number] => [task.ID, drainMsOf(view, task)]);
+  return new Map(drains.filter(([, drainMs]) => drainMs > 0));
 }

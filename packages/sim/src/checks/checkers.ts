@@ -10,6 +10,7 @@ import type { EngineAction } from "@gam/worker";
 import type { SimHost } from "../hosts/host.ts";
 import { Breach } from "./breach.ts";
 import { hasContentsOfTasks } from "./contents.ts";
+import { Drains } from "./drains.ts";
 import { Ledger } from "./ledger.ts";
 import { Schedule } from "./schedule.ts";
 import { Succession } from "./succession.ts";
@@ -33,6 +34,7 @@ export class Checkers {
   readonly #volumes = new VolumeHistory();
   readonly #succession = new Succession();
   readonly #schedule = new Schedule();
+  readonly #drains = new Drains();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   readonly #connected = new Map<NodeId, readonly NodeId[]>();
@@ -84,6 +86,7 @@ export class Checkers {
       this.#volumes.take(event);
       if (event.table === "service") this.#succession.take(event);
       if (event.table === "service") this.#schedule.take(event);
+      if (event.table === "task") this.#drains.take(event, host.trueMs);
       if (event.table === "task" && event.after !== undefined) ranWhenItSaidSo(event.after, hosts);
       if (event.table === "node") wasThereWhenItCameBack(event, hosts);
       if (event.table === "cluster") hadItsRoot(event, index, host.id, hosts);
@@ -126,8 +129,11 @@ export class Checkers {
     return this.#acknowledgedIndex;
   }
 
-  /** Checks that a leaving task is not stopped while a node sends it connections. */
+  /** Checks that a leaving task is not stopped while a node sends it connections, or while it may keep some. */
   acts(host: SimHost, action: EngineAction, hosts: readonly SimHost[]): void {
+    if (action.kind === "stop" && host.peer !== undefined) {
+      this.#drains.stops(host, host.peer.view, action.task);
+    }
     if (!this.refusalForbidden || action.kind !== "stop") return;
     const task = host.peer?.view.task(action.task);
     if (task === undefined || !isLeaving(task)) return;

@@ -126,7 +126,12 @@ export class SimHost {
 
   /** Time by its own clock. */
   get wallMs(): number {
-    return epochMs + this.#parts.agenda.nowMs + this.skewMs;
+    return this.trueMs + this.skewMs;
+  }
+
+  /** Time by a clock that is right. */
+  get trueMs(): number {
+    return epochMs + this.#parts.agenda.nowMs;
   }
 
   get engineLost(): boolean {

@@ -18,13 +18,14 @@ import {
   antiAffinityLabel,
   strategyLabel,
 } from "./placement-labels.ts";
-import { ingressLabel, stickyLabel } from "./steering-labels.ts";
+import { drainLabel, drainProblem, ingressLabel, stickyLabel } from "./steering-labels.ts";
 import { volumeLossLabel } from "./volume-labels.ts";
 
 /** In the order of docs/labels.md. */
 export const serviceLabels: readonly LabelRule<unknown>[] = [
   ingressLabel,
   stickyLabel,
+  drainLabel,
   ...autoscaleLabels,
   dependsOnLabel,
   volumeLossLabel,
@@ -43,6 +44,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   dependencyProblem,
   cronProblem,
   containerProblem,
+  drainProblem,
 ];
 
 const prefix = "gam.";

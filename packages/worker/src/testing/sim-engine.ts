@@ -51,6 +51,8 @@ interface Container {
   state: ContainerState;
   readonly plan: ContainerPlan;
   startedTick: number;
+  /** When each of its connections ends by itself. */
+  connectedTicks: readonly number[];
 }
 
 const sigkill = 137;
@@ -153,6 +155,20 @@ export class SimEngine {
     if (container !== undefined) this.#change(container, { health });
   }
 
+  /** A client opens a connection to the task, which lasts so long. Returns: false if the task does not run. */
+  connect(task: TaskId, ticks: number): boolean {
+    const container = this.#of(task);
+    if (container?.state.phase !== "running") return false;
+    container.connectedTicks = [...container.connectedTicks, this.#nowTick + ticks];
+    return true;
+  }
+
+  /** Connections to the task that are open now. */
+  connections(task: TaskId): number {
+    const ends = this.#of(task)?.connectedTicks ?? [];
+    return ends.filter((endTick) => endTick > this.#nowTick).length;
+  }
+
   /** Removes the container, as somebody may do by hand. */
   remove(task: TaskId): void {
     const container = this.#of(task);
@@ -164,7 +180,10 @@ export class SimEngine {
   /** Adds a container with gam's labels that no task has. */
   plant(state: ContainerState): void {
     const plan = { name: state.id, image: "", body: {}, joins: [], files: [] };
-    this.#containers.set(state.id, { state, plan, startedTick: this.#nowTick });
+    this.#containers.set(state.id, {
+      ...{ state, plan, connectedTicks: [] },
+      startedTick: this.#nowTick,
+    });
   }
 
   /** Stops the engine's answers. Its containers keep running. */
@@ -185,6 +204,7 @@ export class SimEngine {
     for (const container of this.#containers.values()) {
       if (container.state.phase !== "running") continue;
       container.state = { ...container.state, phase: "exited", exitCode: sigkill, pid: 0 };
+      container.connectedTicks = [];
     }
     this.#flying = [];
     this.#news = [];
@@ -217,6 +237,7 @@ export class SimEngine {
   }
 
   #end(container: Container, exitCode: number): void {
+    container.connectedTicks = [];
     this.#change(container, { phase: "exited", exitCode, pid: 0, ports: [] });
   }
 
@@ -253,6 +274,8 @@ export class SimEngine {
         return this.#doFiles(action);
       case "create":
         return this.#create(action.task, action.plan, true);
+      case "count":
+        return { ok: true, connections: this.connections(action.task) };
       default:
         return this.#doTo(action);
     }
@@ -329,7 +352,7 @@ export class SimEngine {
       health: healthyTicks === undefined ? "none" : "starting",
       ports: [],
     };
-    this.#containers.set(id, { state, plan, startedTick: 0 });
+    this.#containers.set(id, { state, plan, startedTick: 0, connectedTicks: [] });
     this.#tell(state);
     return { ok: true, container: state };
   }
