@@ -46,9 +46,14 @@ export function logOf(planCase: PlanCase): TestLog {
     log.write({ kind: "createTask", task: { ...task, Status: { ...task.Status, Timestamp } } });
   }
   if (planCase.update !== undefined) {
-    const { waveAtMs = 0, updated = [], status } = planCase.update;
+    const { waveAtMs = 0, updated = [], status, rollout } = planCase.update;
     const basedOn = log.store.service(web)?.Version.Index ?? 0;
-    log.write({ kind: "progressUpdate", id: web, basedOn, status, waveAtMs, updated });
+    if (rollout !== undefined) {
+      const serial = log.store.service(web)?.Gam.rollout?.serial ?? 0;
+      const now = { ...rollout, serial };
+      const said = status ?? updating;
+      log.write({ kind: "progressRollout", id: web, basedOn, rollout: now, status: said, updated });
+    } else log.write({ kind: "progressUpdate", id: web, basedOn, status, waveAtMs, updated });
   }
   log.nowMs = startMs + 1000 * (planCase.nowS ?? 0);
   return log;
@@ -82,6 +87,12 @@ export function show(change: PlannedChange): string {
       const at = change.waveAtMs === 0 ? "" : ` at ${(change.waveAtMs - startMs) / 1000}`;
       return `${change.status?.State} [${change.updated}]${at}: ${change.status?.Message}`;
     }
+    case "progressRollout": {
+      const { step, phase, weight, failed, end } = change.rollout;
+      const count = failed.length === 0 ? "" : ` failed ${failed.length}`;
+      const how = end === undefined ? `${phase} ${weight}%` : end.result;
+      return `rollout ${step} ${how}${count} [${change.updated}]: ${change.status.State}`;
+    }
     case "rollbackService":
       return `rollback: ${change.message}`;
     default:
@@ -112,17 +123,19 @@ export const second = { templateVersion: 2, startedAtMs: startMs };
 export interface Row extends PlanCase {
   readonly name: string;
   readonly want: readonly string[];
+  /** Of the plan after that one; absent: nothing. */
+  readonly again?: readonly string[];
 }
 
 export function planSuite(rows: readonly Row[]): void {
-  for (const { name, want, ...world } of rows) {
+  for (const { name, want, again = [], ...world } of rows) {
     test(`the orchestrator ${name}`, () => {
       const log = logOf(world);
       const changes = plan(log);
       assert.deepEqual(changes.map(show), want);
       log.write(...changes);
       const rolledBack = changes.some(({ kind }) => kind === "rollbackService");
-      if (!rolledBack) assert.deepEqual(plan(log, "again").map(show), [], "planned again");
+      if (!rolledBack) assert.deepEqual(plan(log, "again").map(show), again, "planned again");
     });
   }
 }

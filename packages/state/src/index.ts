@@ -52,6 +52,8 @@ export { notUp } from "./derived/not-up.ts";
 export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
+export { openRollout } from "./derived/rollout/open-rollout.ts";
+export { trafficShares } from "./derived/rollout/traffic-shares.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { drainMsOf } from "./derived/traffic/drain.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
@@ -100,6 +102,7 @@ export {
   type PlacementTerm,
   strategyLabel,
 } from "./labels/placement-labels.ts";
+export { type RolloutStep, type RolloutWish, rolloutOf } from "./labels/rollout-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,
@@ -183,6 +186,12 @@ export {
   type RebalanceMemory,
   type RebalanceMove,
 } from "./objects/rebalance.ts";
+export {
+  failedMax,
+  type Rollout,
+  type RolloutPause,
+  rolloutActions,
+} from "./objects/rollouts/rollout.ts";
 export type { Secret } from "./objects/secret.ts";
 export type {
   ContainerSpec,

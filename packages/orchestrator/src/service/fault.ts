@@ -21,6 +21,12 @@ export type PlanFault =
   | "due-twice"
   /** What was due while there was no leader is neither run nor noted. */
   | "missed-forgotten"
+  /** A rollout gives its new version the step's weight before its tasks run. */
+  | "weight-without-tasks"
+  /** A rollout stops as many old tasks as it has new ones. */
+  | "old-version-shrinks"
+  /** A rollout goes on whatever becomes of its tasks. */
+  | "rollout-failures-ignored"
   /** What the state says of a host that has not reported since its start counts as true. */
   | "old-reports-trusted";
 

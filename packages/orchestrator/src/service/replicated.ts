@@ -9,7 +9,14 @@
  * whose host is down does not run, and may be the one with the data. A number is used again at once, so that no new
  * number begins with an empty volume.
  */
-import { bindingVolumes, isTerminal, isWanted, type PlannedChange, type Task } from "@gam/state";
+import {
+  bindingVolumes,
+  isTerminal,
+  isWanted,
+  type PlannedChange,
+  replicasOf,
+  type Task,
+} from "@gam/state";
 import { createTask } from "./new-task.ts";
 import { dismiss } from "./reap.ts";
 import { whomToAwait } from "./restart.ts";
@@ -25,10 +32,26 @@ export interface SlotsPlan {
 /** New slots in one plan. The next plan makes the rest. */
 const newSlotsMax = 2000;
 
+/** Of one version of the service, while two of them run. */
+export interface VersionSlots {
+  readonly replicas: number;
+  /** All tasks of the version. */
+  readonly tasks: readonly Task[];
+  /** New slots get these numbers first. */
+  readonly numbers?: readonly number[];
+}
+
 export function planReplicated(situation: Situation): SlotsPlan {
   const { service, view } = situation;
-  const replicas = service.Spec.Mode.Replicated?.Replicas ?? 1;
-  const tasks = view.tasksOf(service.ID);
+  return planSlots(situation, {
+    replicas: replicasOf(service.Spec),
+    tasks: view.tasksOf(service.ID),
+  });
+}
+
+export function planSlots(situation: Situation, wish: VersionSlots): SlotsPlan {
+  const { service, view } = situation;
+  const { replicas, tasks, numbers = [] } = wish;
   const slots = slotsOf(tasks.filter((task) => task.DesiredState !== "remove"));
   const hasData = tasks.some((task) => bindingVolumes(task, service).length > 0);
   const surplus = situation.faults.has("surplus-forgotten") ? 0 : slots.length - replicas;
@@ -45,13 +68,20 @@ export function planReplicated(situation: Situation): SlotsPlan {
   const stopping = new Map<number | undefined, Task>();
   for (const task of tasks) if (!isTerminal(task.Status.State)) stopping.set(task.Slot, task);
   const missing = Math.min(replicas - slots.length, newSlotsMax);
-  for (let slot = 1; steps.length < missing; slot += 1) {
+  for (const slot of slotNumbers(numbers)) {
+    if (steps.length >= missing) break;
     const last = stopping.get(slot);
     if (taken.has(slot) || (last !== undefined && !hasData)) continue;
     const after = last && whomToAwait(situation, last);
     steps.push([createTask(situation, { slot, after })]);
   }
   return { kept: slots, steps };
+}
+
+/** First these, then all others from 1. */
+function* slotNumbers(first: readonly number[]): Generator<number> {
+  yield* first;
+  for (let slot = 1; ; slot += 1) if (!first.includes(slot)) yield slot;
 }
 
 function slotsOf(tasks: readonly Task[]): TaskSlot[] {

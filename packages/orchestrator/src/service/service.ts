@@ -4,12 +4,13 @@
  * A step is planned whole or left for the next plan. Otherwise a place could lose its old task without
  * getting its new one.
  */
-import type { PlannedChange, Service, Task, View } from "@gam/state";
+import { openRollout, type PlannedChange, type Service, type Task, type View } from "@gam/state";
 import { planCron } from "./cron.ts";
 import { planGlobal } from "./global.ts";
 import { planJob } from "./job.ts";
 import { reapTasks } from "./reap.ts";
 import { planReplicated } from "./replicated.ts";
+import { planRollout } from "./rollout.ts";
 import { Situation, type SituationParts } from "./situation.ts";
 import { planTaskSlot } from "./task-slot.ts";
 import { planUpdate } from "./update.ts";
@@ -34,7 +35,9 @@ export function planService(view: View, service: Service, parts: SituationParts)
 
 function planOf(situation: Situation, tasks: readonly Task[]): ServicePlan {
   if (situation.service.Gam.cron !== undefined) return planCron(situation, tasks);
-  return situation.isJob ? planJob(situation, tasks) : planReplicas(situation, tasks);
+  if (situation.isJob) return planJob(situation, tasks);
+  const rollout = openRollout(situation.service);
+  return (rollout && planRollout(situation, rollout)) ?? planReplicas(situation, tasks);
 }
 
 /** For a service that is no job. */

@@ -14,6 +14,7 @@ import {
   meetsConstraints,
   moveOf,
   type Node,
+  type Rollout,
   readConstraints,
   type Service,
   type Task,
@@ -127,6 +128,18 @@ export class Situation {
   /** The number of the job's run that is planned for; 0 for other services. */
   get iteration(): number {
     return this.#parts.run ?? this.service.JobStatus?.JobIteration.Index ?? 0;
+  }
+
+  /** Returns: the same facts for the version of the service that a rollout replaces. */
+  ofOldVersion({ base }: Rollout): Situation {
+    const { PreviousSpec, Spec, Gam } = this.service;
+    const old = { ...(PreviousSpec ?? Spec), Mode: Spec.Mode };
+    const then = {
+      ...this.service,
+      Spec: old,
+      Gam: { ...Gam, templateVersion: base, updated: [] },
+    };
+    return new Situation(this.view, then, this.#parts);
   }
 
   /** Returns: the same facts for another run of the job. */

@@ -234,8 +234,14 @@ class Updating {
       State: rolling ? "rollback_completed" : "completed",
       StartedAt: this.#status?.StartedAt ?? this.#now(),
       CompletedAt: this.#now(),
-      Message: rolling ? "rollback completed" : "update completed",
+      Message: rolling ? `rollback completed${this.#reasonOfRollout()}` : "update completed",
     });
+  }
+
+  /** Swarm's clients show the last message only. */
+  #reasonOfRollout(): string {
+    const { end } = this.#situation.service.Gam.rollout ?? {};
+    return end === undefined ? "" : `: ${end.reason}`;
   }
 
   /** Keeps the list of replaced places: this template's update does not try them again. */

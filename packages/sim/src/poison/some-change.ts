@@ -19,6 +19,7 @@ import {
   type NewNode,
   type Node,
   newestKey,
+  type Rollout,
   readNetworkSpec,
   type Sealed,
   type Secret,
@@ -461,6 +462,21 @@ const makers: readonly Make[] = [
     const { ID: id, Version } = service(around);
     return { kind: "rollbackService", id, basedOn: Version.Index, message: "back" };
   },
+  (around) => {
+    const { ID: id, Gam } = service(around);
+    const action = pick(around.random, ["pause", "resume", "promote", "abort"] as const);
+    return { kind: "steerRollout", id, version: Gam.rollout?.version ?? 0, action };
+  },
+  (around) => {
+    const { ID: id, Version } = service(around);
+    const StartedAt = new Date(around.nowMs).toISOString();
+    const status = { State: "updating", StartedAt, Message: "so far" } as const;
+    const rollout = someRollout(around);
+    return {
+      kind: "progressRollout",
+      ...{ id, basedOn: Version.Index, rollout, status, updated: ["1"] },
+    };
+  },
   ({ random }) => ({ kind: "askRebalance", auto: random.below(2) === 0, run: true }),
   (around) => {
     const open = {
@@ -516,6 +532,17 @@ const makers: readonly Make[] = [
   },
   (around) => ({ kind: "setTunnel", id: node(around).ID, address: "198.18.0.99" }),
 ];
+
+function someRollout(around: Surroundings): Rollout {
+  const { serial = 0, version = 0 } = service(around).Gam.rollout ?? {};
+  const isOver = around.random.below(4) === 0;
+  return {
+    ...{ serial, version, base: 1, strategy: "canary", weight: around.random.below(101) },
+    ...{ step: 1, phase: "watching", sinceMs: around.nowMs, failed: [task(around).ID] },
+    paused: { atMs: around.nowMs, by: "person" },
+    ...(isOver && { end: { result: "completed", atMs: around.nowMs, reason: "" } }),
+  };
+}
 
 export function someChange(around: Surroundings): Change {
   const { view } = around;

@@ -6,6 +6,7 @@
  */
 import { unreachable } from "@gam/core";
 import { contentHolder, neededVersions, usersOf } from "../derived/content-need.ts";
+import { openRollout } from "../derived/rollout/open-rollout.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
 import type { View } from "../log/view.ts";
@@ -35,7 +36,7 @@ export function secretRefusal(view: View, change: ChangeOf<"secret">): Refusal |
       const { content } = change;
       return (
         stale(secret, change.basedOn, `secret ${change.id}`) ??
-        unfitContent(secret, content, "secret") ??
+        unfitContent(view, secret, content, "secret") ??
         foreignSeal(view, content)
       );
     }
@@ -62,7 +63,7 @@ export function configRefusal(view: View, change: ChangeOf<"config">): Refusal |
       const config = view.config(change.id);
       return (
         stale(config, change.basedOn, `config ${change.id}`) ??
-        unfitContent(config, change.content, "config")
+        unfitContent(view, config, change.content, "config")
       );
     }
     case "removeConfig":
@@ -190,6 +191,7 @@ function inUse(view: View, id: ContentId, kind: string): Refusal | undefined {
 
 /** Returns: why the object cannot have that content: its version is not the next one, or there is no room. */
 function unfitContent(
+  view: View,
   holder: Secret | Config | undefined,
   content: { readonly version: number } | undefined,
   kind: string,
@@ -198,6 +200,11 @@ function unfitContent(
   const { contents, last } = holder.Gam;
   if (content.version !== last + 1) {
     return { code: "STALE_VERSION", message: "update out of sequence" };
+  }
+  const divided = usersOf(view, holder.ID).find((service) => openRollout(service) !== undefined);
+  if (divided !== undefined) {
+    const message = `${kind} '${holder.Spec.Name}' is used by service '${divided.Spec.Name}', which is in a rollout: promote or abort that first`;
+    return { code: "REFUSED", message };
   }
   if (contents.length < contentsMax) return undefined;
   const message =

@@ -7,6 +7,7 @@
  */
 import { assert, type ConfigId, type SecretId } from "@gam/core";
 import { contentHolder, contentsOf, usersOf } from "../derived/content-need.ts";
+import { openRollout } from "../derived/rollout/open-rollout.ts";
 import type { ChangeOf } from "../log/change.ts";
 import { moved, type Occasion } from "../log/occasion.ts";
 import type { Event, View } from "../log/view.ts";
@@ -14,6 +15,7 @@ import type { Config } from "../objects/config.ts";
 import type { ContentId, ContentVersions } from "../objects/content.ts";
 import type { Secret } from "../objects/secret.ts";
 import type { Service } from "../objects/service.ts";
+import { undone } from "./rollout/rollout-change.ts";
 
 /** As TableRule.others: the services that a secret's new content concerns. */
 export function rolledBySecret(
@@ -53,8 +55,9 @@ function withoutReturn(service: Service, id: ContentId): Service {
 }
 
 /** Returns: the service whose contents change now. `replaced`: the versions before. */
-function rolledService(service: Service, replaced: ContentVersions, on: Occasion): Service {
-  if (isJob(service)) return service;
+function rolledService(present: Service, replaced: ContentVersions, on: Occasion): Service {
+  if (isJob(present)) return present;
+  const service = withoutRollout(present, on);
   const { UpdateStatus: _, ...rest } = service;
   const isOpen = isUnfinished(service);
   return {
@@ -71,6 +74,16 @@ function rolledService(service: Service, replaced: ContentVersions, on: Occasion
       updated: [],
     },
   };
+}
+
+/** Returns: the service with its old version, if two versions run: the new one was never tried with this content. */
+function withoutRollout(service: Service, on: Occasion): Service {
+  const { rollout, ...Gam } = service.Gam;
+  const open = openRollout(service);
+  if (open === undefined) return rollout === undefined ? service : { ...service, Gam };
+  const ended = undone(open, "a secret or config got its earlier content again", on);
+  const Spec = service.PreviousSpec ?? service.Spec;
+  return { ...service, Spec, Gam: { ...Gam, rollout: ended } };
 }
 
 function isJob({ Spec }: Service): boolean {

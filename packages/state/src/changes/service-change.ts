@@ -12,10 +12,12 @@ import { scaled, startOf } from "./autoscale-change.ts";
 import { earlierFor, returned, returnsOf } from "./content-roll.ts";
 import { cronFor, dueHandled, runEnded, withRun } from "./cron-change.ts";
 import { revisionsAfter } from "./revisions.ts";
+import { rolledOut, steered, steerRefusal, turnOf } from "./rollout/rollout-change.ts";
 import { isNewestKey } from "./sealing-keys.ts";
 import { takenPort } from "./service-refusal.ts";
 
 const askedRollback = "manually requested rollback";
+const abortedRollout = "rollout aborted";
 
 /** The replacement of a service's spec. */
 interface Successor {
@@ -55,6 +57,12 @@ export function serviceAfter(
       const status = change.status === undefined ? {} : { UpdateStatus: change.status };
       return { ...rest, ...status, UpdatedAt: on.at, Gam };
     }
+    case "progressRollout":
+      return rolledOut(service, change, on);
+    case "steerRollout":
+      if (steerRefusal(service, change) !== undefined) return service;
+      if (change.action !== "abort") return steered(service, change.action, on);
+      return wentBack(service, { why: abortedRollout, isAsked: true }, on);
     case "scaleService":
       return scaled(service, change, on);
     case "runJob":
@@ -156,10 +164,13 @@ export function movedByService(
   change: ChangeOf<"service">,
   on: Occasion,
 ): readonly Event[] {
-  if (service === undefined || service.Version.Index !== ("basedOn" in change && change.basedOn)) {
-    return [];
-  }
+  if (service === undefined) return [];
+  if ("basedOn" in change && service.Version.Index !== change.basedOn) return [];
   if (service.PreviousSpec === undefined || !mayReturn(on.view, service.PreviousSpec)) return [];
+  if (change.kind === "steerRollout") {
+    const aborts = change.action === "abort" && steerRefusal(service, change) === undefined;
+    return aborts ? returned(service, abortedRollout, on) : [];
+  }
   if (change.kind === "rollbackService") return returned(service, change.message, on);
   const isAsked = change.kind === "updateService" && change.spec === "previous";
   return isAsked ? returned(service, askedRollback, on) : [];
@@ -182,8 +193,11 @@ function resealed(
 function withSpec(service: Service, successor: Successor, on: Occasion): Service {
   const { UpdateStatus: _, PreviousSpec: __, ...rest } = service;
   const { spec, previous, registryAuth, earlier, returns, rollback } = successor;
-  const registryAuthPrevious = service.Gam.registryAuth;
   const changed = returns || !sameTemplate(service.Spec, spec);
+  const turn = turnOf(service, { spec, changed, back: rollback }, on);
+  const keepsPrevious = turn.previous !== undefined;
+  const registryAuthPrevious = service.Gam[keepsPrevious ? "registryAuthPrevious" : "registryAuth"];
+  const before = turn.previous ?? previous;
   const isWish = rollback === undefined;
   const { autoscale, ...start } = startOf(spec, { service, isWish }, on);
   const cron = cronFor(spec, service);
@@ -193,7 +207,8 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
     ...(rollback !== undefined && {
       UpdateStatus: { State: "rollback_started", StartedAt: on.at, Message: rollback },
     }),
-    ...(previous && { PreviousSpec: previous }),
+    ...(turn.status && { UpdateStatus: turn.status }),
+    ...(before && { PreviousSpec: before }),
     ...(changed && cron === undefined && jobStatus(spec, service, on.at)),
     Spec: start.spec,
     Endpoint: { ...service.Endpoint, Spec: spec.EndpointSpec ?? {} },
@@ -207,6 +222,7 @@ function withSpec(service: Service, successor: Successor, on: Occasion): Service
       ...revisionsAfter(service, spec, on),
       ...(autoscale && { autoscale }),
       ...(cron && { cron }),
+      ...(turn.rollout && { rollout: turn.rollout }),
     },
   };
   // A job with a schedule does not run because it was updated, unless the client forces it.

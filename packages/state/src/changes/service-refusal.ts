@@ -15,6 +15,7 @@ import { foreignSeal, lostContent } from "./content-change.ts";
 import { runRefusal } from "./cron-change.ts";
 import { lostNetwork } from "./network-refusal.ts";
 import { missing, stale, takenId } from "./refusal.ts";
+import { steerRefusal } from "./rollout/rollout-change.ts";
 
 export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal | undefined {
   switch (change.kind) {
@@ -43,10 +44,13 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
         missing(view.service(change.id), `service ${change.id}`) ??
         runRefusal(view.service(change.id))
       );
+    case "steerRollout":
+      return unsteerable(view, change);
     case "handleDue":
     case "endRun":
     case "progressUpdate":
     case "rollbackService":
+    case "progressRollout":
     case "scaleService":
     case "resealCredentials":
     case "setEndpoint":
@@ -54,6 +58,16 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
     default:
       unreachable(change);
   }
+}
+
+function unsteerable(
+  view: View,
+  change: Extract<ChangeOf<"service">, { kind: "steerRollout" }>,
+): Refusal | undefined {
+  const service = view.service(change.id);
+  if (service === undefined) return missing(service, `service ${change.id}`);
+  const refusal = steerRefusal(service, change);
+  return refusal ?? (change.action === "abort" ? unfit(view, service, "previous") : undefined);
 }
 
 /** Another service publishes one of these ports on every node. */

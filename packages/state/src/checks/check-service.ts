@@ -1,7 +1,8 @@
 /** Check of a service: its changes and the whole object. */
-import { type Check, check, type ServiceId } from "@gam/core";
+import { type Check, check, type ServiceId, type TaskId } from "@gam/core";
 import type { ChangeFields } from "../log/table-rule.ts";
 import { adviceMax, decisionsMax } from "../objects/autoscale.ts";
+import { failedMax, type Rollout, rolloutActions } from "../objects/rollouts/rollout.ts";
 import type { CronEnd, CronMiss, CronState, Service, UpdateStatus } from "../objects/service.ts";
 import { checkCredentials } from "./check-content.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
@@ -88,6 +89,22 @@ const checkCron = struct({
   missed: list(checkMiss, cronListMax),
 }) as Check<CronState>;
 
+const checkRollout = struct({
+  serial: anIndex,
+  strategy: literal("canary", "bluegreen"),
+  version: anIndex,
+  base: anIndex,
+  weight: check.integer(0, 100),
+  step: aCount,
+  phase: literal("starting", "watching", "passed"),
+  sinceMs: aMoment,
+  failed: list(id<TaskId>(), failedMax),
+  paused: optional(struct({ atMs: aMoment, by: literal("person", "step", "failure") })),
+  end: optional(
+    struct({ result: literal("completed", "rolled back"), atMs: aMoment, reason: aMessage }),
+  ),
+}) as Check<Rollout>;
+
 /** Specs before the present one that a service keeps. */
 export const revisionsMax = 10;
 const revisionFields = { number: check.integer(1), at: aTime };
@@ -115,6 +132,7 @@ export const checkService = struct({
     revisions: optional(list(struct({ ...revisionFields, spec: checkServiceSpec }), revisionsMax)),
     autoscale: optional(checkAutoscale),
     cron: optional(checkCron),
+    rollout: optional(checkRollout),
   }),
 }) as Check<Service>;
 
@@ -144,6 +162,7 @@ export const serviceFields: ChangeFields<"service"> = {
   },
   removeService: { id: id<ServiceId>() },
   runJob: { id: id<ServiceId>() },
+  steerRollout: { id: id<ServiceId>(), version: anIndex, action: literal(...rolloutActions) },
   handleDue: {
     id: id<ServiceId>(),
     basedOn: anIndex,
@@ -161,6 +180,13 @@ export const serviceFields: ChangeFields<"service"> = {
     updated: checkPlaces,
   },
   rollbackService: { id: id<ServiceId>(), basedOn: anIndex, message: aMessage },
+  progressRollout: {
+    id: id<ServiceId>(),
+    basedOn: anIndex,
+    rollout: checkRollout,
+    status: checkUpdateStatus,
+    updated: checkPlaces,
+  },
   scaleService: {
     id: id<ServiceId>(),
     basedOn: anIndex,

@@ -6,6 +6,7 @@ import type { ContentId, ContentVersions } from "../objects/content.ts";
 import type { Secret } from "../objects/secret.ts";
 import type { Service, ServiceSpec, TaskSpec } from "../objects/service.ts";
 import { isTerminal } from "../objects/task.ts";
+import { openRollout } from "./rollout/open-rollout.ts";
 
 /** Returns: the ids of the secrets and configs that such tasks need, each once. */
 export function contentsOf({ ContainerSpec }: TaskSpec): readonly ContentId[] {
@@ -33,9 +34,16 @@ export function currentContents(view: View, spec: TaskSpec): ContentVersions {
   return versions;
 }
 
-/** Returns: the services whose spec names the secret or config, in the order of their creation. */
+/**
+ * Returns: the services whose spec names the secret or config, in the order of their creation. While two versions of
+ *         a service run, the old one counts too.
+ */
 export function usersOf(view: View, id: ContentId): readonly Service[] {
-  return view.services().filter(({ Spec }) => contentsOf(Spec.TaskTemplate).includes(id));
+  return view.services().filter((service) => {
+    const { Spec, PreviousSpec } = service;
+    const old = openRollout(service) && PreviousSpec;
+    return [Spec, old].some((spec) => spec && contentsOf(spec.TaskTemplate).includes(id));
+  });
 }
 
 /** Whether every secret and config that the spec names exists. */

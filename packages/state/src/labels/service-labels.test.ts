@@ -64,6 +64,32 @@ const problems: readonly (readonly [
     { ...autoscale, "gam.autoscale.memory": "80%" },
     /^label "gam.autoscale.memory" is a share of the memory .* neither: set one of them$/,
   ],
+  ["a canary", { "gam.rollout": "canary", "gam.rollout.steps": "1%:10s, 50" }, undefined],
+  [
+    "an unknown rollout",
+    { "gam.rollout": "rolling" },
+    /^label "gam.rollout" has the value "rolling": use "canary" or "bluegreen", or leave/,
+  ],
+  [
+    "steps without a rollout",
+    { "gam.rollout.steps": "10%" },
+    /^label "gam.rollout.steps" has no effect without "gam.rollout": add/,
+  ],
+  [
+    "steps of a blue-green rollout",
+    { "gam.rollout": "bluegreen", "gam.rollout.steps": "10%" },
+    /^label "gam.rollout.steps" has no effect with "gam.rollout" "bluegreen": .* use "canary"$/,
+  ],
+  [
+    "steps that shrink",
+    { "gam.rollout": "canary", "gam.rollout.steps": "50%:1m, 50%" },
+    /^label "gam.rollout.steps" has a step that is not greater than the one before it/,
+  ],
+  [
+    "a step of all connections",
+    { "gam.rollout": "canary", "gam.rollout.steps": "100%:1m" },
+    /^label "gam.rollout.steps" has the value "100%:1m": use a share of connections and a time/,
+  ],
   ["a name like no other", { "gam.x": "" }, /^label "gam.x" is unknown; gam's labels are /],
 ];
 
@@ -91,6 +117,21 @@ test("docs/labels.md has each label with its values and what it does, and no oth
     return `| \`${name}\` | ${takes} | ${does} | ${without} |`;
   });
   assert.deepEqual(rows, want);
+});
+
+test("a rollout is for services whose connections can be divided", () => {
+  const Labels = { "gam.rollout": "canary" };
+  const problem = (wish: Parameters<typeof aService>[1]): string => {
+    return serviceLabelProblem(aService("web", { ...wish, spec: { Labels } }).spec) ?? "";
+  };
+  assert.match(
+    problem({ mode: { Global: {} } }),
+    /^label "gam.rollout" is for replicated services/,
+  );
+  assert.match(problem({ mode: { ReplicatedJob: {} } }), /is for replicated services/);
+  assert.match(problem({ endpoint: { Mode: "dnsrr" } }), /use the endpoint mode "vip"/);
+  const Ports = [{ TargetPort: 80, PublishedPort: 80, PublishMode: "host" }] as const;
+  assert.match(problem({ endpoint: { Ports } }), /publish them in the mode "ingress"/);
 });
 
 test("autoscaling is for replicated services", () => {

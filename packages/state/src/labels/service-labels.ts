@@ -18,6 +18,7 @@ import {
   antiAffinityLabel,
   strategyLabel,
 } from "./placement-labels.ts";
+import { rolloutLabels, rolloutProblem } from "./rollout-labels.ts";
 import { drainLabel, drainProblem, ingressLabel, stickyLabel } from "./steering-labels.ts";
 import { volumeLossLabel } from "./volume-labels.ts";
 
@@ -27,6 +28,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   stickyLabel,
   drainLabel,
   ...autoscaleLabels,
+  ...rolloutLabels,
   dependsOnLabel,
   volumeLossLabel,
   ...cronLabels,
@@ -45,6 +47,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   cronProblem,
   containerProblem,
   drainProblem,
+  rolloutProblem,
 ];
 
 const prefix = "gam.";

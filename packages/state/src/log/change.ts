@@ -40,6 +40,7 @@ import type {
 } from "../objects/node.ts";
 import type { Policy } from "../objects/policy.ts";
 import type { RebalanceMemory } from "../objects/rebalance.ts";
+import type { Rollout, RolloutAction } from "../objects/rollouts/rollout.ts";
 import type { Secret, SecretSpec } from "../objects/secret.ts";
 import type {
   CronEnd,
@@ -160,6 +161,16 @@ export type AskedChange =
   | { readonly kind: "removeService"; readonly id: ServiceId }
   /** Begins a run of a job now. Refused for a service that is no job, and while an active run forbids another. */
   | { readonly kind: "runJob"; readonly id: ServiceId }
+  /**
+   * Pauses, continues, finishes or undoes the rollout that is under way. Refused when it is of another version, or
+   * when there is nothing to pause or to continue.
+   */
+  | {
+      readonly kind: "steerRollout";
+      readonly id: ServiceId;
+      readonly version: number;
+      readonly action: RolloutAction;
+    }
   /** Seals credentials anew. Void unless they are sealed with the key `from`. */
   | {
       readonly kind: "resealCredentials";
@@ -360,6 +371,19 @@ export type PlannedChange =
       readonly basedOn: number;
       readonly message: string;
     }
+  /**
+   * How far a rollout is. Its end, as completed, is that of the update too: the places of `updated` have their new
+   * task. Void as progressUpdate is, and when the rollout has another serial number or another version.
+   */
+  | {
+      readonly kind: "progressRollout";
+      readonly id: ServiceId;
+      readonly basedOn: number;
+      /** With the serial number that it has now. */
+      readonly rollout: Rollout;
+      readonly status: UpdateStatus;
+      readonly updated: readonly string[];
+    }
   /** The moves that the leader has begun and ended. Void when the memory has another serial number. */
   | {
       readonly kind: "noteRebalance";
@@ -465,6 +489,8 @@ export const tableOf = {
   removeService: "service",
   progressUpdate: "service",
   rollbackService: "service",
+  steerRollout: "service",
+  progressRollout: "service",
   runJob: "service",
   handleDue: "service",
   endRun: "service",
@@ -529,6 +555,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "removeTask",
   "progressUpdate",
   "rollbackService",
+  "progressRollout",
   "handleDue",
   "endRun",
   "scaleService",

@@ -57,6 +57,7 @@ export const spokenDialect: Dialect = {
     },
     removeService: { kind: 1, id: 1 },
     runJob: { kind: 1, id: 1 },
+    steerRollout: { kind: 1, id: 1, version: 1, action: 1 },
     resealCredentials: { kind: 1, id: 1, which: 1, from: 1, to: 1, basedOn: 1 },
     createSecret: { kind: 1, id: 1, spec: 1, content: 1 },
     updateSecret: { kind: 1, id: 1, labels: 1, content: 1, basedOn: 1 },
@@ -99,6 +100,7 @@ export const spokenDialect: Dialect = {
     removeTask: { kind: 1, id: 1 },
     progressUpdate: { kind: 1, id: 1, basedOn: 1, status: 1, waveAtMs: 1, updated: 1 },
     rollbackService: { kind: 1, id: 1, basedOn: 1, message: 1 },
+    progressRollout: { kind: 1, id: 1, basedOn: 1, rollout: 1, status: 1, updated: 1 },
     noteRebalance: { kind: 1, basedOn: 1, isAsked: 1, open: 1, past: 1, stopped: 1 },
     scaleService: { kind: 1, id: 1, basedOn: 1, from: 1, to: 1, reason: 1, advice: 1 },
     handleDue: {

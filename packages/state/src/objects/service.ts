@@ -8,6 +8,7 @@ import type { AutoscaleMemory } from "./autoscale.ts";
 import type { ContentVersions, Sealed } from "./content.ts";
 import type { Labels, Meta } from "./meta.ts";
 import type { GenericResource, Platform } from "./node.ts";
+import type { Rollout } from "./rollouts/rollout.ts";
 
 export interface Mount {
   readonly Type?: "bind" | "volume" | "tmpfs" | "image";
@@ -339,6 +340,8 @@ export interface ServiceExtra {
   readonly autoscale?: AutoscaleMemory | undefined;
   /** Present for a job with a schedule. */
   readonly cron?: CronState;
+  /** The last change of versions that went step by step. Absent: the last update was none. */
+  readonly rollout?: Rollout | undefined;
 }
 
 export interface Service extends Meta {

@@ -65,6 +65,16 @@ const keys = [aSealingKey("key"), aSealingKey("key2", [next.PublicKey])];
 const rotate = { kind: "rotateRoot", root: testKey("root"), next, tokens, keys };
 const endpoint = { Spec: {}, VirtualIPs: [{ NetworkID: net, Addr: "10.0.0.2/24" }] };
 
+const rollout = {
+  ...{ serial: 3, strategy: "bluegreen", version: 9, base: 4, weight: 100, step: 1 },
+  ...{ phase: "watching", sinceMs: 7, failed: [one], paused: { atMs: 8, by: "step" } },
+  end: { result: "completed", atMs: 9, reason: "" },
+};
+const rolledOut = {
+  ...{ kind: "progressRollout", id: web, basedOn: 3, rollout, updated: ["1"] },
+  status: { State: "completed", StartedAt: "2026-01-01T00:00:00.000Z", Message: "done" },
+};
+
 const sealedKey = { [testKey("root")]: "sealed" };
 
 function proposal(...changes: readonly object[]): unknown {
@@ -97,6 +107,8 @@ test("a valid proposal passes unchanged", () => {
       ...{ basedOn: 3, from: 1, to: 2, reason: "load" },
       advice: { now: 2, before: [{ replicas: 1, untilMs: 7 }] },
     },
+    { kind: "steerRollout", id: web, version: 7, action: "promote" },
+    rolledOut,
     { kind: "askRebalance", auto: true, run: false },
     noted,
     progress,

@@ -9,6 +9,7 @@ import {
   aNetwork,
   aNode,
   aNodeNetwork,
+  aRollout,
   aSeal,
   aSealingKey,
   aSecret,
@@ -94,9 +95,16 @@ const progress = (basedOn: number): Change => ({
   waveAtMs: 7,
   updated: ["1"],
 });
-const autoscaled = (basedOn: number): Change => {
-  const Labels = { "gam.autoscale.max": "3", "gam.autoscale.cpu": "70" };
+const labelled = (basedOn: number, Labels: Record<string, string>): Change => {
   return { kind: "updateService", id: web, spec: { ...spec, Labels }, basedOn };
+};
+const scaling = { "gam.autoscale.max": "3", "gam.autoscale.cpu": "70" };
+const autoscaled = (basedOn: number): Change => labelled(basedOn, scaling);
+const canary = (basedOn: number): Change => labelled(basedOn, { "gam.rollout": "canary" });
+const rolledOut = (basedOn: number): Change => {
+  const status = { State: "updating", StartedAt: at, Message: "10 %" } as const;
+  const rollout = aRollout({ weight: 10 });
+  return { kind: "progressRollout", id: web, basedOn, rollout, status, updated: ["1"] };
 };
 const scale = (basedOn: number, from: number, to: number): Change => {
   const advice = { now: to, before: [{ replicas: from, untilMs: 7 }] };
@@ -319,6 +327,21 @@ const cases: readonly (readonly [
       return [Spec, PreviousSpec, UpdateStatus?.State];
     },
     [aService("web").spec, undefined, "rollback_started"],
+  ],
+  [
+    "a step of a rollout",
+    [canary(4)],
+    rolledOut(7),
+    ({ Gam }: Rows["service"]) => Gam.rollout?.weight,
+    10,
+  ],
+  ["a step of another version's rollout", [canary(4)], rolledOut(4), "void"],
+  [
+    "a person's word in a rollout",
+    [canary(4)],
+    { kind: "steerRollout", id: web, version: 7, action: "pause" },
+    ({ UpdateStatus }: Rows["service"]) => UpdateStatus?.State,
+    "paused",
   ],
   [
     "a plan for the replicas",

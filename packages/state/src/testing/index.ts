@@ -4,6 +4,7 @@ export {
   aNetwork,
   aNode,
   aNodeNetwork,
+  aRollout,
   aSeal,
   aSealingKey,
   aSecret,

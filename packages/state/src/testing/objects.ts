@@ -10,6 +10,7 @@ import {
 } from "../objects/cluster.ts";
 import type { Sealed } from "../objects/content.ts";
 import type { NodeDescription, NodeNetwork, NodeSpec, NodeState } from "../objects/node.ts";
+import type { Rollout } from "../objects/rollouts/rollout.ts";
 import type {
   ContainerSpec,
   EndpointSpec,
@@ -202,6 +203,15 @@ export function aTask(service: string, id: string, wish: TaskWish = {}): NewTask
       attachments: [],
       ...wish.extra,
     },
+  };
+}
+
+/** A canary of version 7 instead of version 4 that begins. */
+export function aRollout(change: Partial<Rollout> = {}): Rollout {
+  return {
+    ...{ serial: 0, strategy: "canary", version: 7, base: 4, weight: 0, step: 0 },
+    ...{ phase: "starting", sinceMs: 0, failed: [] },
+    ...change,
   };
 }
 
