@@ -23,6 +23,7 @@ import { insistOnManagersCall } from "./engine/worker-calls.ts";
 import { historyRoutes } from "./gam/history-routes.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
 import { policyRoutes } from "./gam/policy-routes.ts";
+import { rolloutRoutes } from "./gam/rollout-routes.ts";
 import { whyRoutes } from "./gam/why-routes.ts";
 import { containerRoutes } from "./hosts/container-routes.ts";
 import { Containers } from "./hosts/containers.ts";
@@ -187,5 +188,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   planRoutes(app, context, buildApp);
   policyRoutes(app, context);
   historyRoutes(app, context);
+  rolloutRoutes(app, context);
   return app;
 }

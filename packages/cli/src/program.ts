@@ -9,6 +9,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import manifest from "../package.json" with { type: "json" };
 import type { AgentClient } from "./agent/agent-client.ts";
 import type { CommandIo } from "./agent/command-io.ts";
+import type { RolloutVerb } from "./commands/service-commands.ts";
 
 const socketDefault = "/run/gam.sock";
 
@@ -254,7 +255,9 @@ function addPolicyCommands(program: Command, client: OpenClient, io: CommandIo):
 
 function addServiceCommands(program: Command, client: OpenClient, io: CommandIo): void {
   const commands = () => import("./commands/service-commands.ts");
-  const service = program.command("service").description("the specs that services have had");
+  const service = program
+    .command("service")
+    .description("the specs that services have had, and rollouts");
   service
     .command("history")
     .description("show the last ten specs of a service, and what was changed in each")
@@ -280,6 +283,27 @@ function addServiceCommands(program: Command, client: OpenClient, io: CommandIo)
     .action(async (name, options) =>
       (await commands()).rollback(await client(), io, { name, ...options }),
     );
+  service
+    .command("rollout")
+    .description("show how far a canary or blue-green rollout is")
+    .argument("<name>", "name or id of the service")
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) =>
+      (await commands()).rollout(await client(), io, { name, ...options }),
+    );
+  const actions: Record<RolloutVerb, string> = {
+    pause: "hold a rollout at its present weight",
+    resume: "let a paused rollout go on; a step without a time is over",
+    promote: "skip the other steps of a rollout",
+    abort: "undo a rollout: the old version gets all connections at once",
+  };
+  for (const [action, description] of Object.entries(actions) as [RolloutVerb, string][]) {
+    service
+      .command(action)
+      .description(description)
+      .argument("<name>", "name or id of the service")
+      .action(async (name) => (await commands()).steer(await client(), io, { name, action }));
+  }
 }
 
 function revisionNumber(word: string): number {

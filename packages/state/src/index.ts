@@ -102,7 +102,12 @@ export {
   type PlacementTerm,
   strategyLabel,
 } from "./labels/placement-labels.ts";
-export { type RolloutStep, type RolloutWish, rolloutOf } from "./labels/rollout-labels.ts";
+export {
+  type RolloutStep,
+  type RolloutWish,
+  rolloutOf,
+  rolloutTasks,
+} from "./labels/rollout-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,

@@ -23,6 +23,7 @@ import {
   type RolloutWish,
   replicasOf,
   rolloutOf,
+  rolloutTasks,
   type Task,
   type UpdateStatus,
 } from "@gam/state";
@@ -80,7 +81,7 @@ class RollingOut {
     this.#tasks = view.tasksOf(service.ID);
     this.#fresh = this.#tasks.filter(({ Gam }) => Gam.templateVersion === rollout.version);
     this.#replicas = replicasOf(service.Spec);
-    this.#size = tasksIn(this.#step, this.#replicas);
+    this.#size = rolloutTasks(this.#step, this.#replicas);
     const hasBegun = rollout.step > 0 || this.#fresh.some(isWanted);
     this.#held = hasBegun ? undefined : situation.updateWaitsFor;
   }
@@ -291,7 +292,7 @@ class RollingOut {
       return `${at}: paused at ${weight} %; ${next}`;
     }
     if (phase === "watching") return `${at}: ${shares}`;
-    const size = tasksIn(stepAt(this.#wish, step), this.#replicas);
+    const size = rolloutTasks(stepAt(this.#wish, step), this.#replicas);
     return `${at}: starting tasks of the new version, ${size} in all; ${shares}`;
   }
 
@@ -304,11 +305,6 @@ const waitsBegin = "update waits for ";
 
 function stepAt({ steps }: RolloutWish, step: number): RolloutStep {
   return (steps[step] ?? steps.at(-1)) as RolloutStep;
-}
-
-/** Returns: enough tasks for the step's weight, if each can do as much as an old one. */
-function tasksIn({ weight, isWhole }: RolloutStep, replicas: number): number {
-  return isWhole ? replicas : Math.ceil((replicas * weight) / 100);
 }
 
 function runningIn({ view }: Situation, places: readonly TaskSlotPlan[]): number {

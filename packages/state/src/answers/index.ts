@@ -45,6 +45,11 @@ export { checkPolicy, type PolicyAnswer } from "./policy.ts";
 export { checkRebalanceReport, type RebalanceReport, type ShownMove } from "./rebalance.ts";
 export { checkRecoverReport, type RecoverHost, type RecoverReport } from "./recover.ts";
 export {
+  checkServiceRollout,
+  type ServiceRollout,
+  type ShownRollout,
+} from "./rollout.ts";
+export {
   checkStatus,
   type GamStatus,
   type NodeSummary,

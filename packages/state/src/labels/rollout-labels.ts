@@ -100,6 +100,11 @@ export function rolloutOf(spec: ServiceSpec): RolloutWish | undefined {
   };
 }
 
+/** Returns: how many tasks of the new version a step has: enough for its weight, if each can do as much as an old one. */
+export function rolloutTasks({ weight, isWhole }: RolloutStep, replicas: number): number {
+  return isWhole ? replicas : Math.ceil((replicas * weight) / 100);
+}
+
 function stepsOf(strategy: RolloutStrategy, labels: ServiceSpec["Labels"]): RolloutStep[] {
   const keepMs = readLabel(keepLabel, labels) ?? keepMsDefault[strategy];
   const last = { weight: 100, waitMs: keepMs, isWhole: true };
