@@ -105,6 +105,9 @@ case "$name" in
     mv /usr/local/lib/gam.new /usr/local/lib/gam
     rm -rf /usr/local/lib/gam.old
     ln -sf ../lib/gam/bin/gam /usr/local/bin/gam
+    say "copying the manual page and the completions to /usr/local/share"
+    mkdir -p /usr/local/share
+    (cd /usr/local/lib/gam/share && tar -cf - .) | tar -C /usr/local/share -xf -
     if [ ! -e /etc/default/gam ]; then install -D -m 644 /usr/local/lib/gam/default /etc/default/gam; fi
     if [ -d /run/systemd/system ]; then
       say "starting the service gam"

@@ -190,6 +190,21 @@ describe("hosts without Node that get gam from its package", { skip }, () => {
       await done(host, "gam --version && readlink -f /usr/local/bin/gam"),
       /\/usr\/local\/lib\/gam\/bin\/gam/,
     );
+    await done(host, "gzip -t /usr/local/share/man/man1/gam.1.gz");
+  });
+
+  test("the manual page and the completions of three shells come with it", async () => {
+    const host = lab.host(1);
+    const page = await done(host, "gzip -dc /usr/share/man/man1/gam.1.gz");
+    assert.match(page, /^\.TH GAM 1 [\s\S]*\.SS gam volume move/);
+    for (const file of [
+      "bash-completion/completions/gam",
+      "zsh/vendor-completions/_gam",
+      "fish/vendor_completions.d/gam.fish",
+    ]) {
+      assert.match(await done(host, `cat /usr/share/${file}`), /gam complete -- /);
+    }
+    assert.match(await done(host, "gam complete -- why ''"), /host1[\s\S]*shop_web/);
   });
 
   test("the list of parts and the licence are in the package", () => {

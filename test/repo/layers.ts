@@ -68,7 +68,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "scale",
     "gam",
   ],
-  "packages/cli/src": ["agent", "views", "views/services", "commands"],
+  "packages/cli/src": ["agent", "views", "views/services", "reference", "commands"],
   "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],
   "packages/core/src": ["text"],

@@ -5,11 +5,13 @@
  * Exit codes: 0 done, 1 failed or something is wrong, 2 wrong usage, 130 ended by Ctrl-C.
  */
 import { GamError } from "@gam/core";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import type { AgentClient } from "./agent/agent-client.ts";
 import type { CommandIo } from "./agent/command-io.ts";
 import type { RolloutVerb } from "./commands/service-commands.ts";
+import { type CommandText, commandTexts } from "./reference/command-tree.ts";
+import { completionScripts, type Shell, shells } from "./reference/shells.ts";
 
 const socketDefault = "/run/gam.sock";
 
@@ -33,6 +35,22 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
     io.complain(`gam: ${thrown.message}`);
     return 1;
   }
+}
+
+/** What all commands take and do, for docs/commands.md and the manual page. */
+export function allCommandTexts(): CommandText[] {
+  const silent = () => undefined;
+  const io: CommandIo = {
+    environment: {},
+    cwd: "/",
+    isTerminal: false,
+    nowMs: () => 0,
+    pause: () => Promise.resolve(),
+    onInterrupt: () => silent,
+    print: silent,
+    complain: silent,
+  };
+  return commandTexts(build(io, { unhealthy: silent, interrupted: silent }));
 }
 
 /** How a command ends that does not throw. */
@@ -78,6 +96,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addServiceCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
   addVolumeCommands(program, client, io);
+  addCompletionCommands(program, client, io);
   return program;
 }
 
@@ -469,6 +488,23 @@ function addJobCommands(
     .option("--run <number>", 'number of the run, as in "gam job history"')
     .option("-t, --timestamps", "show the time of each line")
     .action(async (name, options) => (await jobs()).logs(await client(), io, { name, ...options }));
+}
+
+function addCompletionCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  program
+    .command("completion")
+    .description("print the script with which a shell completes command lines of gam")
+    .addArgument(new Argument("<shell>", "for which shell").choices(shells))
+    .addHelpText("after", "\nExample: source <(gam completion bash)")
+    .action((shell: Shell) => io.print(completionScripts[shell].trimEnd()));
+  program
+    .command("complete", { hidden: true })
+    .description("print what can stand at the end of a command line, for the scripts of completion")
+    .argument("[words...]", "the words after gam; the last one is at the cursor")
+    .action(async (words) => {
+      const { complete } = await import("./commands/complete.ts");
+      await complete(program, await client(), { io, words });
+    });
 }
 
 function addVolumeCommands(program: Command, client: OpenClient, io: CommandIo): void {
