@@ -7,7 +7,7 @@
 import { base64, rethrowInvariant } from "@gam/core";
 import type { HostCipher } from "@gam/files";
 import { type Credentials, newestRoot, saveCredentials } from "@gam/mesh";
-import { diskFailed } from "./disk/prepare-disk.ts";
+import { diskFailed } from "./disk/disk-failed.ts";
 
 export interface KeeperOptions {
   readonly dataDir: string;

@@ -3,7 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
-import { BrokenInvariant, check, GamError, messageOf } from "@gam/core";
+import { BrokenInvariant, check, GamError, reasonOf } from "@gam/core";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";
@@ -28,10 +28,13 @@ async function run(): Promise<void> {
   const version = versionOf();
   const fail = (thrown: unknown): void => {
     const broken = thrown instanceof BrokenInvariant;
+    // The sentence of a known failure says what to do. Only a bug needs its place in the code.
     const stack =
-      thrown instanceof Error ? sourceStack(thrown.stack ?? "", startedAtMs) : undefined;
+      thrown instanceof Error && !(thrown instanceof GamError)
+        ? sourceStack(thrown.stack ?? "", startedAtMs)
+        : undefined;
     log.error(
-      { reason: messageOf(thrown), stack },
+      { reason: reasonOf(thrown), stack },
       broken
         ? "Stopped for a broken invariant; containers keep running"
         : "Stopped for an error; containers keep running",
@@ -68,6 +71,6 @@ async function run(): Promise<void> {
 // Catches all: the process ends here.
 run().catch((thrown) => {
   const known = thrown instanceof GamError;
-  process.stderr.write(`gam agent: ${known ? thrown.message : messageOf(thrown)}\n`);
+  process.stderr.write(`gam agent: ${reasonOf(thrown)}\n`);
   process.exit(known && thrown.code === "BAD_REQUEST" ? 2 : 1);
 });

@@ -51,3 +51,35 @@ export function messageOf(thrown: unknown): string {
   }
   return String(thrown);
 }
+
+/** What people call failures of the operating system. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "this user may not do that",
+  EADDRINUSE: "another process uses this address",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "there is such a file already",
+  EIO: "the disk has failed",
+  EISDIR: "it is a folder",
+  ELOOP: "its links lead in a circle",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
+  ENFILE: "too many files are open on this host",
+  ENODEV: "there is no such device",
+  ENOENT: "there is no such file",
+  ENOMEM: "there is not enough memory",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a part of the path is no folder",
+  EPERM: "this user may not do that",
+  EROFS: "the file system is read-only",
+};
+
+/** Returns: why it failed, for people: without codes and names of system calls, with the path if there is one. */
+export function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error) || thrown instanceof GamError || !("code" in thrown)) {
+    return messageOf(thrown);
+  }
+  const reason = reasons[String(thrown.code)];
+  if (reason === undefined) return messageOf(thrown);
+  const path = "path" in thrown && typeof thrown.path === "string" ? `${thrown.path}: ` : "";
+  return `${path}${reason}`;
+}

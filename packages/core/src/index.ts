@@ -6,7 +6,7 @@ export { decode, encode } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
 export type { Clock, Mint, Random } from "./doors.ts";
 export { ed25519Der } from "./ed25519.ts";
-export { type ErrorCode, GamError, hasCode, messageOf } from "./errors.ts";
+export { type ErrorCode, GamError, hasCode, messageOf, reasonOf } from "./errors.ts";
 export {
   base36,
   type ConfigId,

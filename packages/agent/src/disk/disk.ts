@@ -9,6 +9,7 @@
  */
 import { type FileHandle, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { rethrowInvariant } from "@gam/core";
 import {
   type FileCipher,
   type HostCipher,
@@ -27,6 +28,7 @@ import {
   sealRecord,
   sealRecords,
 } from "@gam/peer";
+import { diskFailed } from "./disk-failed.ts";
 
 /** Suffix of files that another life of the cluster has replaced. No start reads them. */
 const aside = ".dropped";
@@ -67,8 +69,17 @@ export class Disk {
     return { disk: new Disk(folder, ciphers), recovered };
   }
 
-  /** Resolves when the step is durable. */
+  /** Resolves when the step is durable. Errors: DISK_FAILED, with the file and what to do. */
   async perform(step: DiskStep): Promise<void> {
+    try {
+      await this.#perform(step);
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      throw diskFailed(join(this.#folder, step.file), thrown);
+    }
+  }
+
+  async #perform(step: DiskStep): Promise<void> {
     if (step.kind === "begin") return await this.#begin(step);
     if (this.#handle === undefined || this.#file !== step.file) {
       await this.#handle?.close();

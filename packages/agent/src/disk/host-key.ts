@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { assert, base64, check, fromBase64, GamError, jsonOr, rethrowInvariant } from "@gam/core";
 import { HostCipher, otherKeyRemedy, readIfThere, replaceFile, seal, unseal } from "@gam/files";
 import { hasSealedIdentity, insistOnVersion } from "@gam/mesh";
-import { diskFailed } from "./prepare-disk.ts";
+import { diskFailed } from "./disk-failed.ts";
 
 const fileName = "host.key";
 const version = 1;

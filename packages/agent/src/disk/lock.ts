@@ -9,7 +9,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { GamError, hasCode } from "@gam/core";
+import { GamError, hasCode, rethrowInvariant } from "@gam/core";
+import { holderOfFile, holderText } from "@gam/files";
+import { diskFailed } from "./disk-failed.ts";
 
 /** Only root may read the keys and the journal. */
 const dirMode = 0o700;
@@ -19,27 +21,44 @@ const taken = 1;
 /**
  * Creates the directory if it is missing, makes it private, and locks it until the handle is closed.
  *
- * Errors: IN_USE when another agent has it; NOT_SUPPORTED without flock(1); those of the file system.
+ * Errors: IN_USE when another agent has it; NOT_SUPPORTED without flock(1); DISK_FAILED.
  */
 export async function lockDataDir(dir: string): Promise<FileHandle> {
-  await mkdir(dir, { recursive: true, mode: dirMode });
-  if (((await stat(dir)).mode & 0o077) !== 0) await chmod(dir, dirMode);
-  // Not "w": that would change a data directory of a newer gam, which this one must not touch.
-  const handle = await open(join(dir, "lock"), "a", 0o600);
+  const handle = await openLock(dir);
   try {
     const status = await flock(handle);
     if (status === 0) return handle;
-    if (status === taken) {
-      throw new GamError(
-        "IN_USE",
-        `Cannot use data directory "${dir}": another agent uses it. Stop that agent, or set --data-dir`,
-      );
-    }
+    if (status === taken) throw await inUse(dir);
     throw new GamError("NOT_SUPPORTED", `Cannot lock data directory "${dir}": flock: ${status}`);
   } catch (thrown) {
     await handle.close();
     throw thrown;
   }
+}
+
+async function openLock(dir: string): Promise<FileHandle> {
+  try {
+    await mkdir(dir, { recursive: true, mode: dirMode });
+    if (((await stat(dir)).mode & 0o077) !== 0) await chmod(dir, dirMode);
+    // Not "w": that would change a data directory of a newer gam, which this one must not touch.
+    return await open(join(dir, "lock"), "a", 0o600);
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    throw diskFailed(dir, thrown);
+  }
+}
+
+async function inUse(dir: string): Promise<GamError> {
+  const holder = await holderOfFile(join(dir, "lock"));
+  const who = holder === undefined ? "another agent" : holderText(holder);
+  const stop =
+    holder === undefined
+      ? "Stop that agent"
+      : holder.unit === ""
+        ? `Stop it with "kill ${holder.pid}" (containers keep running)`
+        : `It is the agent of this host; "systemctl stop ${holder.unit}" stops it`;
+  const message = `Cannot use data directory "${dir}": ${who} uses it. ${stop}, or set --data-dir`;
+  return new GamError("IN_USE", message);
 }
 
 async function flock(handle: FileHandle): Promise<number | null> {

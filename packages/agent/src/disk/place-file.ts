@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { check, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { readIfThere, removeFile, replaceFile } from "@gam/files";
 import { insistOnVersion } from "@gam/mesh";
-import { diskFailed } from "./prepare-disk.ts";
+import { diskFailed } from "./disk-failed.ts";
 
 export interface MeshAddresses {
   readonly listen: { readonly host: string; readonly port: number };

@@ -6,11 +6,12 @@
  */
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { rethrowInvariant } from "@gam/core";
 import { type HostCipher, syncDirectory } from "@gam/files";
 import { reserveCredentials } from "@gam/mesh";
 import { blankJournal, type Recovered } from "@gam/peer";
 import { Disk } from "./disk.ts";
+import { diskFailed } from "./disk-failed.ts";
 
 /** The size at which a journal is first rewritten. */
 const freeBytesMin = 16 * 1024 * 1024;
@@ -49,11 +50,4 @@ export async function prepareDisk(
     rethrowInvariant(thrown);
     throw diskFailed(dataDir, thrown);
   }
-}
-
-/** Returns: a DISK_FAILED for the operator, who must make room or replace the disk. */
-export function diskFailed(dataDir: string, thrown: unknown): GamError {
-  if (thrown instanceof GamError) return thrown;
-  const found = messageOf(thrown);
-  return new GamError("DISK_FAILED", `Cannot write to "${dataDir}": ${found}`, { cause: thrown });
 }

@@ -1,12 +1,13 @@
 /** Listen: starts libp2p on the address that this peer was given. */
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { type Holder, holderOfPort, holderText } from "@gam/files";
 import type { Libp2p } from "@libp2p/interface";
 import { type Address, addressOf, parseAddress } from "../trust/address.ts";
 
 /**
  * Returns: the address that this peer is bound to; its port is the one that was taken when 0 was asked for.
  *
- * Errors: IN_USE, with what the operating system said.
+ * Errors: IN_USE, with the process that has the port, or what the operating system said.
  */
 export async function listen(
   libp2p: Pick<Libp2p, "start" | "getMultiaddrs">,
@@ -19,8 +20,17 @@ export async function listen(
     // libp2p puts the stack of the one error with the reason into its own message.
     const message = messageOf(thrown);
     const why = /listen E\w+: [^\n]*/.exec(message)?.[0] ?? message;
-    throw new GamError("IN_USE", `Cannot listen on "${host}:${port}": ${why}`, { cause: thrown });
+    const holder = why.includes("EADDRINUSE") ? await holderOfPort(port) : undefined;
+    const found =
+      holder === undefined ? why : `${holderText(holder)} listens there. ${remedyFor(holder)}`;
+    throw new GamError("IN_USE", `Cannot listen on "${host}:${port}": ${found}`, { cause: thrown });
   }
   const bound = libp2p.getMultiaddrs().map(addressOf)[0];
   return { host, port: bound === undefined ? port : parseAddress(bound).port };
+}
+
+function remedyFor({ name, pid }: Holder): string {
+  return name === "dockerd"
+    ? 'The engine is in Docker Swarm mode: run "docker --host unix:///var/run/docker.sock swarm leave --force", or give the agent another port (GAM_LISTEN)'
+    : `End it ("kill ${pid}"), or give the agent another port (GAM_LISTEN)`;
 }

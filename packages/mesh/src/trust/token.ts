@@ -29,6 +29,7 @@ const part = /^[0-9a-z]{25}$/;
 const addressesMax = 3;
 const addressesReadMax = 32;
 const lengthMax = 4096;
+const isDamaged = 'a part of it is missing or changed. Copy the whole line that "gam token" shows';
 
 /** 128 bits, 25 characters of base36. To rotate a token is to put a new one in the state. */
 export function makeSecret(): string {
@@ -51,10 +52,11 @@ export function parseToken(text: string): Token {
   if (whole.startsWith("SWMTKN-")) {
     throw wrong('it is a token of Docker Swarm; ask a peer of this cluster with "gam token"');
   }
-  if (!whole.startsWith(head)) throw wrong(`it does not start with "${head}"`);
+  if (!whole.startsWith(head))
+    throw wrong(`it does not start with "${head}". Copy the whole line that "gam token" shows`);
   const [fingerprint = "", secret = "", ...rest] = whole.slice(head.length).split("-");
-  if (!part.test(fingerprint)) throw wrong("its second part is not 25 characters of [0-9a-z]");
-  if (!part.test(secret)) throw wrong("its third part is not 25 characters of [0-9a-z]");
+  if (!part.test(fingerprint)) throw wrong(isDamaged);
+  if (!part.test(secret)) throw wrong(isDamaged);
   const places = rest.join("-");
   const texts = places === "" ? [] : places.split(",");
   if (texts.length > addressesReadMax) throw wrong(`it names ${texts.length} addresses`);
