@@ -54,9 +54,19 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  * beside them may import all; none imports the files beside them. "testing" folders are for tests and have no order.
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
-  "packages/agent/src": ["disk", "trust", "contents", "containers", "images", "names", "volumes"],
+  "packages/agent/src": [
+    "disk",
+    "trust",
+    "contents",
+    "containers",
+    "images",
+    "names",
+    "volumes",
+    "health",
+  ],
   "packages/api/src": [
     "door",
+    "doctor",
     "request",
     "answers",
     "engine",
@@ -107,5 +117,5 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/bench": ["support", "images"],
   "test/clients": ["support", "foreign/support", "foreign"],
-  "test/lab": ["hosts", "load", "clusters", "story", "attack", "services", "stacks"],
+  "test/lab": ["hosts", "load", "clusters", "story", "attack", "services", "stacks", "operator"],
 };

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { type FileHandle, rm } from "node:fs/promises";
-import type { ClusterDoor, InitRequest, SwarmJoinRequest } from "@gam/api";
+import type { ClusterDoor, HostFacts, InitRequest, SwarmJoinRequest } from "@gam/api";
 import { assert, GamError, type NodeId } from "@gam/core";
 import { HostCipher } from "@gam/files";
 import {
@@ -36,10 +36,12 @@ import { HostKey } from "./disk/host-key.ts";
 import { lockDataDir } from "./disk/lock.ts";
 import { hasJournal, removeJournal } from "./disk/member-journal.ts";
 import { keepPlace, keptPlace, type MeshAddresses, removePlace } from "./disk/place-file.ts";
+import { HostLook } from "./health/host-facts.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type { AgentLog } from "./log.ts";
 import { LockedNames } from "./names/locked-names.ts";
 import { tunnelDir } from "./networking.ts";
+import { writtenAtMs } from "./survivor.ts";
 
 /** The node id of a locked host: nobody can read its identity. */
 /** Moves that "gam rebalance --plan" shows. */
@@ -60,6 +62,7 @@ export class Agent {
   readonly #fail: (thrown: unknown) => void;
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #nothing = new Store();
+  readonly #hostLook = new HostLook();
   #cluster: ClusterMember | undefined;
   /** Only while this host is locked. */
   #lockedNames: LockedNames | undefined;
@@ -154,7 +157,9 @@ export class Agent {
       pushImage: (image, nodes) => active().imageOrders.push(image, nodes),
       pruneImages: (nodes, wish) => active().imageOrders.prune(nodes, wish),
       ensureNetwork: (id) => active().ensureNetwork(id),
-      examine: () => active().examiner.examine(),
+      examine: (paths) => active().examiner.examine(paths),
+      examineHost: () => this.#lookAtHost(""),
+      mend: (node, mend) => active().examiner.mend(node, mend),
       recoverReport: () => active().survivor.report(),
       recover: (force) => this.#recover(force),
       movesWanted: () => active().peer.movesWanted(movesShownMax),
@@ -275,15 +280,20 @@ export class Agent {
     this.#log.info({ node: this.#self }, "Joined a cluster");
   }
 
-  async #leave(force: boolean): Promise<void> {
+  /** As ClusterDoor. */
+  async #leave(force: boolean): Promise<boolean> {
+    let isListed = false;
     await this.#change(async () => {
       const cluster = this.#cluster;
-      if (cluster !== undefined) await cluster.leave(force);
-      else if (this.#state === "locked" && force) await this.#removeLocked();
-      else throw new GamError("NOT_MEMBER", "Cannot leave: this host is in no cluster");
+      if (cluster !== undefined) isListed = await cluster.leave(force);
+      else if (this.#state === "locked" && force) {
+        await this.#removeLocked();
+        isListed = true;
+      } else throw new GamError("NOT_MEMBER", "Cannot leave: this host is in no cluster");
       await this.#forget();
     });
     this.#log.info({}, "Left the cluster");
+    return isListed;
   }
 
   /** Removes what a locked membership left on this host. The other nodes still list it. */
@@ -405,7 +415,13 @@ export class Agent {
       fail: this.#fail,
       removed: () => this.#removed(),
       reborn: () => this.#reborn(),
+      lookAtHost: (address) => this.#lookAtHost(address),
     };
+  }
+
+  async #lookAtHost(address: string): Promise<HostFacts> {
+    const { dataDir, engine } = this.config;
+    return await this.#hostLook.facts({ dataDir, engine, address, version: this.#version });
   }
 
   async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<MeshAddresses> {
@@ -431,6 +447,7 @@ export class Agent {
   #status(): GamStatus {
     const cluster = this.#cluster;
     const configuration = cluster?.peer.raft.configuration;
+    const isCaughtUp = cluster?.peer.standing.isCaughtUp ?? true;
     return {
       version: this.#version,
       self: this.#self,
@@ -439,6 +456,9 @@ export class Agent {
       leader: cluster?.peer.leader ?? null,
       term: cluster?.peer.raft.term ?? 0,
       leaderlessMs: cluster?.peer.leaderlessMs ?? 0,
+      isCaughtUp,
+      // It reads all objects, so only where somebody needs it.
+      stateAtMs: isCaughtUp ? 0 : writtenAtMs(this.#view()),
       life: cluster?.peer.lives.own.length ?? 0,
       isMute: cluster?.isMute ?? false,
       rivals: cluster?.peer.lives.rivals.map(({ peer }) => peer) ?? [],
@@ -474,6 +494,7 @@ export class Agent {
       state: Status.State,
       message: Status.Message ?? "",
       heard: cluster?.peer.hears(ID) ?? false,
+      graceMs: cluster?.peer.graceMs(ID) ?? null,
       engine: Gam.engine.ready,
       role: cluster?.peer.leader === ID ? "leader" : voter ? "voter" : standby,
       availability: Spec.Availability,

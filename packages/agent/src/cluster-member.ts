@@ -7,6 +7,7 @@
 
 import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
+import type { HostFacts } from "@gam/api";
 import {
   assert,
   base36,
@@ -65,7 +66,8 @@ import { journalOf, removeJournal } from "./disk/member-journal.ts";
 import type { MeshAddresses } from "./disk/place-file.ts";
 import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
-import { Examiner } from "./examiner.ts";
+import { Examiner } from "./health/examiner.ts";
+import { knock } from "./health/knock.ts";
 import { ImageDesk } from "./images/image-desk.ts";
 import { ImageOrders } from "./images/image-orders.ts";
 import type { Keeper } from "./keeper.ts";
@@ -98,6 +100,8 @@ const pollMs = 50;
 export interface ClusterMemberParts extends MeshDoorParts {
   /** This peer is no member any more. Called once at most. */
   readonly removed: () => void;
+  /** What this host says of itself; `address`: at which other hosts reach it. */
+  readonly lookAtHost: (address: string) => Promise<HostFacts>;
   /** The disk has another life of the cluster, and this peer has stopped. */
   readonly reborn: () => void;
 }
@@ -203,7 +207,13 @@ export class ClusterMember {
       }),
       problems: () => networking.problems,
       heard: () => networking.heard(),
-      engine: config.engine,
+      knock,
+      log: () => ({
+        applied: this.view.index,
+        commit: this.peer.raft.commitIndex,
+        stopped: this.isMute ? "its journal is damaged" : (this.peer.standing.halted ?? ""),
+      }),
+      host: () => parts.lookAtHost(this.view.node(identity.nodeId)?.Status.Addr ?? ""),
     });
     this.survivor = new Survivor({
       peer: this.peer,
@@ -458,20 +468,24 @@ export class ClusterMember {
   /**
    * Ends membership: the leader replaces this peer as a voter, then the node and its containers are removed.
    *
+   * Returns: whether the others still list this node, because they could not be informed.
    * Errors: NO_LEADER when no leader takes the change, unless forced.
    */
-  async leave(force: boolean): Promise<void> {
+  async leave(force: boolean): Promise<boolean> {
     const others = this.view.nodes().some(({ ID }) => ID !== this.peer.self);
+    let isListed = false;
     try {
       if (others) await this.#giveUpMembership(force);
     } catch (thrown) {
       if (!(thrown instanceof GamError) || !force) throw thrown;
+      isListed = true;
       this.#parts.log.warn(
         { reason: thrown.message },
         'Left by force. The other nodes still list this one: run "docker node rm --force" on one of them',
       );
     }
     await this.end();
+    return isListed;
   }
 
   /** Stops for good, and removes containers and networking. The agent removes the files in the data directory. */

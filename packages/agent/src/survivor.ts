@@ -149,7 +149,7 @@ function nameOf(view: View, id: NodeId): string {
 }
 
 /** When any object was last changed, by the clock of the leader of that time. */
-function writtenAtMs(view: View): number {
+export function writtenAtMs(view: View): number {
   const rows = [...view.nodes(), ...view.services(), ...view.tasks()];
   const times = rows.map(({ UpdatedAt }) => Date.parse(UpdatedAt)).filter(Number.isFinite);
   return times.reduce((latest, time) => Math.max(latest, time), 0);

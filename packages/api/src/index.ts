@@ -1,10 +1,13 @@
-export type { ClusterDoor, InitRequest, SwarmJoinRequest } from "./door/door.ts";
 export {
   checkExamination,
-  type DoctorDoor,
   type DoctorFacts,
+  type DoorState,
   type Examination,
   type Examined,
-} from "./door/gam-doctor.ts";
+  type HostFacts,
+  type Mend,
+  mends,
+} from "./door/doctor-facts.ts";
+export type { ClusterDoor, InitRequest, SwarmJoinRequest } from "./door/door.ts";
 export { ContainerServer } from "./hosts/container-server.ts";
 export { ApiServer } from "./server.ts";

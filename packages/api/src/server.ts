@@ -20,6 +20,7 @@ import { Engine } from "./engine/engine.ts";
 import { mayUpgrade } from "./engine/engine-path.ts";
 import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
+import { doctorRoutes } from "./gam/doctor-routes.ts";
 import { historyRoutes } from "./gam/history-routes.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
 import { policyRoutes } from "./gam/policy-routes.ts";
@@ -189,5 +190,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   policyRoutes(app, context);
   historyRoutes(app, context);
   rolloutRoutes(app, context);
+  doctorRoutes(app, context);
   return app;
 }

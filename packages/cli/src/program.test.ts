@@ -66,7 +66,7 @@ test("gam without an agent names the socket and what to do", async () => {
   assert.equal(exit, 1);
   assert.equal(
     complained,
-    `gam: Cannot reach agent at ${folder}/none.sock: there is no such socket. Start an agent with "gam agent"`,
+    `gam: Cannot reach agent at ${folder}/none.sock: there is no such socket. Start an agent with "systemctl start gam" or "gam agent"`,
   );
 });
 
@@ -113,45 +113,76 @@ test("gam init shows the command for the next host", async (context) => {
     "GET /gam/v1/status": status,
     "POST /gam/v1/init": {},
     "GET /gam/v1/token": tokens,
+    "GET /gam/v1/doctor?paths=no": well,
   });
   const { exit, printed } = await gam(["init", "--advertise", "10.0.0.1"], {
     GAM_SOCKET: agent.socket,
   });
   assert.equal(exit, 0);
   assert.match(printed, /^ {2}gam join gam-1-m$/m);
-  assert.deepEqual(agent.heard[1], {
-    call: "POST /gam/v1/init",
-    body: { advertiseAddr: "10.0.0.1" },
-  });
+  const sent = agent.heard.find(({ call }) => call === "POST /gam/v1/init");
+  assert.deepEqual(sent?.body, { advertiseAddr: "10.0.0.1" });
 });
 
-test("gam join with a worker's token says so", async (context) => {
-  const agent = await withAgent(context, {
-    "GET /gam/v1/status": {
-      ...status,
-      self: nodeIdOf(2),
-      nodes: [node, { ...node, id: nodeIdOf(2), role: "worker" }],
+const well = { healthy: true, findings: [], checks: [] };
+
+/** The status of a host that is in no mesh until the agent was told to join. */
+function joining(after: object): Script {
+  let joined = false;
+  return {
+    "GET /gam/v1/status": () => (joined ? after : { ...status, state: "inactive" }),
+    "POST /gam/v1/join": () => {
+      joined = true;
+      return {};
     },
-    "POST /gam/v1/join": {},
-  });
+    "GET /gam/v1/doctor?paths=no": well,
+  };
+}
+
+test("gam join with a worker's token says so", async (context) => {
+  const nodes = [node, { ...node, id: nodeIdOf(2), role: "worker" }];
+  const agent = await withAgent(context, joining({ ...status, self: nodeIdOf(2), nodes }));
   const { printed } = await gam(["-s", agent.socket, "join", "gam-1-w"]);
   assert.equal(printed, "Joined as a worker: the mesh has 2 hosts, led by host1");
 });
 
 test("gam join sends the token and the addresses", async (context) => {
-  const agent = await withAgent(context, {
-    "GET /gam/v1/status": {
-      ...status,
-      nodes: [node, { ...node, id: nodeIdOf(2), hostname: "host2" }],
-    },
-    "POST /gam/v1/join": {},
-  });
+  const nodes = [node, { ...node, id: nodeIdOf(2), hostname: "host2" }];
+  const agent = await withAgent(context, joining({ ...status, nodes }));
   const { exit, printed } = await gam(["-s", agent.socket, "join", "gam-1-m", "10.0.0.1:7946"]);
   assert.deepEqual(
     { exit, printed },
     { exit: 0, printed: "Joined: the mesh has 2 hosts, led by host1" },
   );
-  assert.deepEqual(agent.heard[1]?.body, { token: "gam-1-m", addresses: ["10.0.0.1:7946"] });
+  const sent = agent.heard.find(({ call }) => call === "POST /gam/v1/join");
+  assert.deepEqual(sent?.body, { token: "gam-1-m", addresses: ["10.0.0.1:7946"] });
+});
+
+test("gam join warns of what is wrong with this host, and of no other one", async (context) => {
+  const rest = { topic: "engines", follows: [], fix: "" };
+  const findings = [
+    { ...rest, cause: "host1: Its engine does not run", remedy: "Start it", hosts: ["host1"] },
+    { ...rest, cause: "host9: Its engine does not run", remedy: "Start it", hosts: ["host9"] },
+  ];
+  const agent = await withAgent(context, {
+    ...joining(status),
+    "GET /gam/v1/doctor?paths=no": { healthy: false, findings, checks: [] },
+  });
+  const { exit, complained } = await gam(["-s", agent.socket, "join", "gam-1-m"]);
+  assert.equal(exit, 0);
+  assert.equal(complained, "Warning: host1: Its engine does not run\n  Start it");
+});
+
+test("gam join at a member says so, and refuses another address", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/join": {},
+  });
+  const here = ["-s", agent.socket, "join", "gam-1-m"];
+  assert.match((await gam(here)).printed, /^This host was a member already/);
+  const moved = await gam([...here, "--advertise", "10.0.0.9"]);
+  assert.equal(moved.exit, 1);
+  assert.match(moved.complained, /^gam: Cannot change the address of a member/);
 });
 
 test("gam leave shows the agent's refusal", async (context) => {
@@ -161,7 +192,89 @@ test("gam leave shows the agent's refusal", async (context) => {
   });
   const { exit, complained } = await gam(["-s", agent.socket, "leave"]);
   assert.deepEqual({ exit, complained }, { exit: 1, complained: "gam: refused with 503" });
-  assert.deepEqual(agent.heard[1]?.body, { force: false });
+  const sent = agent.heard.find(({ call }) => call === "POST /gam/v1/leave");
+  assert.deepEqual(sent?.body, { force: false });
+});
+
+test("gam leave --force says when the others still list this host", async (context) => {
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/leave": { isListed: true },
+  });
+  const { exit, complained } = await gam(["-s", agent.socket, "leave", "--force"]);
+  assert.equal(exit, 0);
+  assert.match(complained, /still list this one\. Run "docker node rm --force HOST"/);
+});
+
+test("gam leave starts no agent on a host without a membership", async () => {
+  const { exit, complained } = await gam(["leave"]);
+  assert.equal(exit, 1);
+  assert.match(complained, /^gam: Cannot leave: this host is in no mesh\. No agent answers at /);
+});
+
+test("gam join that fails leaves no agent that it started", async () => {
+  const program = agentProgram(
+    "refusing",
+    `import { createServer } from "node:http";
+     const inactive = ${JSON.stringify({ ...status, state: "inactive" })};
+     createServer((call, answer) => {
+       if (call.url === "/gam/v1/status") return answer.end(JSON.stringify(inactive));
+       answer.statusCode = 400;
+       answer.end(JSON.stringify({ message: "Cannot read join token" }));
+     }).listen(process.env.GAM_SOCKET);`,
+  );
+  const socket = join(folder, "refusing.sock");
+  const environment = { GAM_COMMAND: program, GAM_DATA_DIR: join(folder, "refusing") };
+  const { exit, complained } = await gam(["-s", socket, "join", "garbage"], environment);
+  assert.equal(exit, 1);
+  const [started = "", stopped, refused] = complained.split("\n");
+  assert.equal(stopped, "Stopped the agent that was started for this");
+  assert.equal(refused, "gam: Cannot read join token");
+  const pid = Number(/process (\d+)/.exec(started)?.[1]);
+  assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("gam join says the last words of an agent that ended while it answered", async () => {
+  const program = agentProgram(
+    "dying",
+    `import { createServer } from "node:http";
+     const inactive = ${JSON.stringify({ ...status, state: "inactive" })};
+     createServer((call, answer) => {
+       if (call.url === "/gam/v1/status") return answer.end(JSON.stringify(inactive));
+       console.log("the disk is full");
+       process.exit(1);
+     }).listen(process.env.GAM_SOCKET);`,
+  );
+  const socket = join(folder, "dying.sock");
+  const environment = { GAM_COMMAND: program, GAM_DATA_DIR: join(folder, "dying") };
+  const { exit, complained } = await gam(["-s", socket, "join", "gam-1-m"], environment);
+  assert.equal(exit, 1);
+  assert.match(
+    complained,
+    /gam: The agent at .*dying\.sock ended before it had answered.*agent\.log: the disk is full$/,
+  );
+});
+
+test("a gam command starts the service gam where systemd has it, and no second agent", async (context) => {
+  const bin = mkdtempSync(join(tmpdir(), "gam-bin-"));
+  context.after(() => rmSync(bin, { recursive: true }));
+  const socket = join(bin, "gam.sock");
+  const agent = await withAgent(context, {
+    "GET /gam/v1/status": status,
+    "POST /gam/v1/init": {},
+    "GET /gam/v1/token": tokens,
+    "GET /gam/v1/doctor?paths=no": well,
+  });
+  const script = `#!/bin/sh
+    case $1 in
+    show) echo loaded ;;
+    start) /bin/ln -s ${agent.socket} ${socket} ;;
+    esac
+  `;
+  writeFileSync(join(bin, "systemctl"), script, { mode: 0o755 });
+  const environment = { PATH: bin, GAM_DATA_DIR: "", GAM_SOCKET: "" };
+  const { exit, complained } = await gam(["-s", socket, "init"], environment);
+  assert.deepEqual([exit, complained], [0, "Started the service gam"]);
 });
 
 test("gam rewords Swarm's refusals", async (context) => {
@@ -204,7 +317,7 @@ test("gam init starts an agent if none runs", async (context) => {
     "agent",
     `import { createServer } from "node:http";
      if (process.argv[2] !== "agent") throw new Error("called with other words");
-     const answers = { "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
+     const answers = { "/gam/v1/doctor?paths=no": ${JSON.stringify(well)}, "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
      createServer((call, answer) => answer.end(JSON.stringify(answers[call.url] ?? {}))).listen(process.env.GAM_SOCKET);`,
   );
   const socket = join(folder, "started.sock");
@@ -241,17 +354,23 @@ test("gam init shows the last log line of an agent that does not start", async (
 });
 
 test("gam doctor exits with 1 when something is wrong, also with --json", async (context) => {
-  const well = { topic: "agents", subject: "host1", result: "passed", found: "", remedy: "" };
-  const bad = { ...well, result: "failed", found: "Its agent does not answer", remedy: "Start it" };
+  const good = { topic: "agents", subject: "host1", result: "passed", found: "", remedy: "" };
+  const bad = { ...good, result: "failed", found: "Its agent does not answer", remedy: "Start it" };
+  const cause = "host1: Its agent does not answer";
+  const rest = { follows: [], hosts: ["host1"], fix: "" };
+  const finding = { topic: "agents", cause, remedy: "Start it", ...rest };
   for (const [healthy, checks, exit] of [
-    [true, [well], 0],
+    [true, [good], 0],
     [false, [bad], 1],
   ] as const) {
-    const report = { healthy, checks };
+    const report = { healthy, findings: healthy ? [] : [finding], checks };
     const agent = await withAgent(context, { "GET /gam/v1/doctor": report });
     const shown = await gam(["--socket", agent.socket, "doctor"]);
     assert.equal(shown.exit, exit);
-    assert.match(shown.printed, healthy ? /Nothing is wrong/ : /host1: Its agent .*\n {2}Start it/);
+    assert.match(
+      shown.printed,
+      healthy ? /Nothing is wrong/ : /^host1: Its agent .*\n {2}Start it/,
+    );
     const json = await gam(["--socket", agent.socket, "doctor", "--json"]);
     assert.equal(json.exit, exit);
     assert.deepEqual(JSON.parse(json.printed), report);

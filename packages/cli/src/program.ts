@@ -176,6 +176,10 @@ function addDoctorCommand(
     .description(
       "check what the hosts need, and show what to do; exit code 1 when something is wrong",
     )
+    .option(
+      "--fix",
+      "let hosts mend what they can by themselves (it ends no container), then check",
+    )
     .option("--json", "print JSON, for programs")
     .action(async (options) => {
       const { doctor } = await import("./commands/doctor.ts");

@@ -100,6 +100,10 @@ class Script {
         return [...words]
           .map((peer) => `${peer} ${this.#machine.hears(peer as NodeId)}`)
           .join("\n");
+      case "grace":
+        return words
+          .map((peer) => `${peer} ${this.#machine.graceTicks(peer as NodeId) ?? "-"}`)
+          .join("\n");
       case "spoken":
         return words.map((peer) => `${peer} ${this.#machine.hasSpoken(peer as NodeId)}`).join("\n");
       case "table":

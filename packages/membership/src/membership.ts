@@ -181,6 +181,17 @@ export class Membership {
   }
 
   /**
+   * Returns: in how many ticks a peer whose host refuses connections counts as lost; undefined for others, and where
+   *          only other watchers know since when.
+   */
+  graceTicks(peer: NodeId): number | undefined {
+    const record = this.#peers.get(peer);
+    if (record?.verdict !== "refused" || record.refusedSinceTick === undefined) return undefined;
+    const { refusedGraceTicks } = this.#config;
+    return Math.max(0, refusedGraceTicks - (this.#nowTick - record.refusedSinceTick));
+  }
+
+  /**
    * Returns: how many ticks may pass at once before there is something to do, if no message comes
    *          meanwhile; 1 while anything is in doubt.
    */
@@ -566,7 +577,8 @@ export class Membership {
     if (this.#nowTick - peer.evidenceTick < suspectTicks) return [];
     if (peer.verdict !== "lost") {
       if (finding === "silent") {
-        const reason = `silent to ${votes} of ${watchers} watchers`;
+        const hosts = watchers === 1 ? "host that probes" : "hosts that probe";
+        const reason = `does not answer ${votes} of ${watchers} ${hosts} it`;
         return this.#become(peer, "lost", votes, reason);
       }
       if (finding === "gone") {

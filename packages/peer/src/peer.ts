@@ -220,6 +220,16 @@ export class Peer {
     return this.#membership.hears(id);
   }
 
+  /** As graceTicks() of Membership. For display only. */
+  graceMs(id: NodeId): number | undefined {
+    const ticks = this.#membership.graceTicks(id);
+    return ticks && ticks * tickMs;
+  }
+  /** Whether this copy has all that was committed before this peer started; and why it takes no part any more. */
+  get standing(): { readonly isCaughtUp: boolean; readonly halted: string | undefined } {
+    return { isCaughtUp: this.#leader !== undefined && this.#catchUp.isDone, halted: this.#halted };
+  }
+
   step(input: Input, nowMs: number): Effect[] {
     this.#nowMs = nowMs;
     if (this.lives.isOver) this.#effects.push(...this.lives.conclude(input));

@@ -6,13 +6,14 @@ export {
   HostTrials,
   lookAtHostNetwork,
 } from "./data-plane/host-network.ts";
+export { runCommand } from "./data-plane/kernel/command.ts";
 export { checkTrialSources, PortEar, type TrialSource } from "./data-plane/port-ear.ts";
 export { type PortToProbe, probePort } from "./data-plane/probe-port.ts";
 export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
 export { DnsServer } from "./dns/dns-server.ts";
 export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";
 export { DockerEngine } from "./docker-engine.ts";
-export { isInSwarm } from "./engine-swarm.ts";
+export { lookAtEngine } from "./engine-facts.ts";
 export { HostLine } from "./host-line.ts";
 export { ImageDepot, type LocalImage } from "./image-depot.ts";
 export type { ImageSource } from "./image-source.ts";

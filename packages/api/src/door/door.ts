@@ -28,7 +28,7 @@ import type {
   PruneRow,
   WhyReport,
 } from "@gam/state/answers";
-import type { DoctorDoor } from "./gam-doctor.ts";
+import type { DoctorDoor } from "./doctor-facts.ts";
 import type { RecoverDoor } from "./gam-recover.ts";
 
 export interface InitRequest {
@@ -110,8 +110,11 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
    * Returns: false for a token of another cluster. Errors: BAD_TOKEN, UNREACHABLE.
    */
   meet(request: Pick<SwarmJoinRequest, "token" | "addresses">): Promise<boolean>;
-  /** `force` leaves even if the cluster cannot be informed, or if this is the last member. */
-  leave(force: boolean): Promise<void>;
+  /**
+   * `force` leaves even if the cluster cannot be informed, or if this is the last member.
+   * Returns: whether others still list this host, because they could not be informed.
+   */
+  leave(force: boolean): Promise<boolean>;
   /**
    * Like propose(). The same write starts to replace the cluster's root key by one made here, and makes new
    * tokens.

@@ -2,7 +2,6 @@
 import { check } from "@gam/core";
 import { clusterSpecDefault, dataPathDefault } from "@gam/state";
 import type { FastifyInstance } from "fastify";
-import { diagnose } from "../door/gam-doctor.ts";
 import { requireManager } from "../engine/worker-calls.ts";
 import { ApiError, alreadyInSwarm } from "../request/api-error.ts";
 import { readOwnBody } from "../request/own-body.ts";
@@ -26,11 +25,6 @@ export function gamRoutes(app: FastifyInstance, context: RouteContext): void {
   const { door } = context;
 
   app.get("/gam/v1/status", async () => door.status());
-
-  app.get("/gam/v1/doctor", async () => {
-    requireActive(door);
-    return diagnose(door.view(), await door.examine());
-  });
 
   app.post("/gam/v1/init", async (request) => {
     const { listenAddr, advertiseAddr } = await readOwnBody(request.body, initFields);
@@ -59,8 +53,7 @@ export function gamRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.post("/gam/v1/leave", async (request) => {
     const { force = false } = await readOwnBody(request.body, leaveFields);
-    await leave(door, force);
-    return {};
+    return { isListed: await leave(door, force) };
   });
 
   app.post("/gam/v1/unlock", async (request) => {

@@ -142,7 +142,14 @@ export function swarmRoutes(app: FastifyInstance, context: RouteContext): void {
 /** Errors: ApiError 503 in a cluster; BAD_TOKEN for an empty token, for which Swarm answers a bare 500. */
 export async function join(door: ClusterDoor, request: SwarmJoinRequest): Promise<void> {
   if (door.state() !== "inactive") {
-    if (door.state() === "active" && request.token !== "" && (await door.meet(request))) return;
+    const isMember = door.state() === "active";
+    if (isMember && request.advertiseAddr !== undefined) {
+      throw new GamError(
+        "REFUSED",
+        "Cannot change the address of a member: set GAM_ADVERTISE for its agent and restart it",
+      );
+    }
+    if (isMember && request.token !== "" && (await door.meet(request))) return;
     throw new ApiError(503, alreadyInSwarm);
   }
   if (request.token === "") throw new GamError("BAD_TOKEN", "Cannot join: the token is empty");
@@ -182,9 +189,9 @@ function insistOnLocked(door: ClusterDoor): void {
 
 /**
  * Errors: ApiError 503 outside of a cluster; unless forced, ApiError 503 on the last manager and NO_LEADER
- * without a leader.
+ * without a leader. Returns: as ClusterDoor.
  */
-export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
+export async function leave(door: ClusterDoor, force: boolean): Promise<boolean> {
   if (door.state() === "inactive") throw new ApiError(503, notPartOfSwarm);
   if (door.state() === "locked") {
     if (!force) throw new ApiError(503, lockedLeave);
@@ -192,7 +199,7 @@ export async function leave(door: ClusterDoor, force: boolean): Promise<void> {
   }
   if (!force) insistOnOtherManager(door);
   try {
-    await door.leave(force);
+    return await door.leave(force);
   } catch (thrown) {
     if (force || !(thrown instanceof GamError) || thrown.code !== "NO_LEADER") throw thrown;
     const message = `${thrown.message}. Use \`--force\` to leave without telling the others.`;

@@ -48,6 +48,7 @@ import type {
   WhyReport,
 } from "@gam/state/answers";
 import { aNode, aSealingKey, aTask, aToken } from "@gam/state/testing";
+import type { DoctorFacts, HostFacts, Mend } from "../door/doctor-facts.ts";
 import type {
   ClusterDoor,
   ClusterState,
@@ -57,7 +58,6 @@ import type {
   SwarmJoinRequest,
   WhySubject,
 } from "../door/door.ts";
-import type { DoctorFacts } from "../door/gam-doctor.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
   const address = `10.88.0.${hostname.replace(/\D/g, "") || "1"}`;
@@ -207,10 +207,11 @@ export class FakeDoor implements ClusterDoor {
     return false;
   }
 
-  async leave(force: boolean): Promise<void> {
+  async leave(force: boolean): Promise<boolean> {
     if (this.failure !== undefined && !force) throw this.failure;
     this.#state = "inactive";
     this.store = new Store();
+    return this.failure !== undefined;
   }
 
   tokens(): { worker: string; manager: string } {
@@ -251,6 +252,7 @@ export class FakeDoor implements ClusterDoor {
 
   async examine(): Promise<DoctorFacts> {
     return {
+      self: this.self,
       examined: [],
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
       clashes: [],
@@ -258,6 +260,25 @@ export class FakeDoor implements ClusterDoor {
       voters: [this.self],
       rivals: [],
     };
+  }
+
+  /** The answer of examineHost(). */
+  hostFacts: HostFacts = {
+    ...{ hostname: "host1", version: "0.1.0", disks: [], line: "up" },
+    engine: { state: "ready", reason: "", version: "28.2.0", inSwarm: false },
+    memory: { availableBytes: 2 ** 30, totalBytes: 2 ** 32 },
+    conntrack: { used: 0, max: 0 },
+  };
+
+  async examineHost(): Promise<HostFacts> {
+    return this.hostFacts;
+  }
+
+  readonly mended: string[] = [];
+
+  async mend(node: NodeId, mend: Mend): Promise<string> {
+    this.mended.push(`${mend} of ${node}`);
+    return "Done";
   }
 
   /** The answer of movesWanted(). */
@@ -311,6 +332,8 @@ export class FakeDoor implements ClusterDoor {
       leader: this.self,
       term: 1,
       leaderlessMs: 0,
+      isCaughtUp: true,
+      stateAtMs: 0,
       life: 1,
       isMute: false,
       rivals: [],

@@ -136,11 +136,15 @@ export class AgentClient {
 
   #unreachable(cause: unknown): GamError {
     const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
+    if (code === "ECONNRESET" || code === "EPIPE") {
+      const ended = `The agent at ${this.socket} ended before it had answered`;
+      return new GamError("UNREACHABLE", `${ended}. Its log says why`, { cause });
+    }
     const advice =
       code === "EACCES"
         ? "Run this as root, or as a member of the socket's group"
-        : 'Start an agent with "gam agent"';
-    const message = `Cannot reach agent at ${this.socket}: ${reasonOf(code, cause)}. ${advice}`;
+        : 'Start an agent with "systemctl start gam" or "gam agent"';
+    const message = `Cannot reach agent at ${this.socket}: ${whyNot(code, cause)}. ${advice}`;
     return new GamError("UNREACHABLE", message, { cause });
   }
 }
@@ -149,7 +153,7 @@ function refusalOf(answer: AgentResponse): GamError {
   return new GamError(answer.status === 404 ? "NOT_FOUND" : "REFUSED", saidBy(answer));
 }
 
-function reasonOf(code: unknown, cause: unknown): string {
+function whyNot(code: unknown, cause: unknown): string {
   if (code === "ENOENT") return "there is no such socket";
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "EACCES") return "permission denied";

@@ -1,7 +1,7 @@
 /** Input file: a file that the user named for a command to read. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { GamError, hasCode, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError, hasCode, reasonOf, rethrowInvariant } from "@gam/core";
 import type { CommandIo } from "./command-io.ts";
 
 /** What people call these failures. */
@@ -45,7 +45,7 @@ function bytesOf(path: string | 0, shown: string): Buffer {
   } catch (cause) {
     rethrowInvariant(cause);
     const code = Object.keys(reasons).find((one) => hasCode(cause, one)) ?? "";
-    const message = `Cannot read ${shown}: ${reasons[code] ?? messageOf(cause)}`;
+    const message = `Cannot read ${shown}: ${reasons[code] ?? reasonOf(cause)}`;
     throw new GamError("BAD_REQUEST", message, { cause });
   }
 }

@@ -1,13 +1,14 @@
 /** Mesh commands: `init`, `join`, `leave`, `unlock`, `token`, `status`. Each asks the agent and prints the answer. */
-import { GamError } from "@gam/core";
+import { check, GamError } from "@gam/core";
 import { checkJoinTokens, checkStatus, type GamStatus, type JoinTokens } from "@gam/state/answers";
 import { createColors } from "picocolors";
 import type { AgentClient } from "../agent/agent-client.ts";
-import { ensureAgent } from "../agent/background-agent.ts";
+import { dataDirOf, hasMembership, withAgent } from "../agent/background-agent.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { makeDockerContext } from "../agent/docker-context.ts";
 import { readInputFile } from "../agent/input-file.ts";
 import { statusView } from "../views/status-view.ts";
+import { warnOfHost } from "./doctor.ts";
 
 async function statusOf(client: AgentClient): Promise<GamStatus> {
   return checkStatus(await client.get("/gam/v1/status"), "status");
@@ -22,14 +23,18 @@ export async function init(
   io: CommandIo,
   { advertise }: { readonly advertise?: string },
 ): Promise<void> {
-  await ensureAgent(client, io);
-  await client.post("/gam/v1/init", advertise === undefined ? {} : { advertiseAddr: advertise });
+  const work = async (): Promise<void> => {
+    await client.post("/gam/v1/init", advertise === undefined ? {} : { advertiseAddr: advertise });
+  };
+  await withAgent(client, io, { keeps: true, work });
   const { manager } = await tokensOf(client);
   io.print("Began a mesh with this host. To add another host, run on that host:");
   io.print("");
   io.print(`  gam join ${manager}`);
   io.print("");
   await mentionContext(client, io);
+  const { nodes, self } = await statusOf(client);
+  await warnOfHost(client, io, nodes.find(({ id }) => id === self)?.hostname);
 }
 
 export interface JoinOptions {
@@ -44,18 +49,37 @@ export async function join(
   io: CommandIo,
   { token, addresses, advertise }: JoinOptions,
 ): Promise<void> {
-  await ensureAgent(client, io);
-  await client.post("/gam/v1/join", {
-    token,
-    ...(addresses.length > 0 && { addresses }),
-    ...(advertise !== undefined && { advertiseAddr: advertise }),
-  });
+  const work = async (): Promise<boolean> => {
+    const isMember = (await statusOf(client)).state === "active";
+    if (isMember && advertise !== undefined) throw movesNobody();
+    await client.post("/gam/v1/join", {
+      token,
+      ...(addresses.length > 0 && { addresses }),
+      ...(advertise !== undefined && { advertiseAddr: advertise }),
+    });
+    return isMember;
+  };
+  const wasMember = await withAgent(client, io, { keeps: true, work });
   const { nodes, leader, self } = await statusOf(client);
-  const as = nodes.find(({ id }) => id === self)?.role === "worker" ? " as a worker" : "";
+  const own = nodes.find(({ id }) => id === self);
+  const as = own?.role === "worker" ? " as a worker" : "";
   const leading = nodes.find(({ id }) => id === leader)?.hostname;
   const led = leading === undefined ? "" : `, led by ${leading}`;
-  io.print(`Joined${as}: the mesh has ${nodes.length} host${nodes.length === 1 ? "" : "s"}${led}`);
+  const mesh = `the mesh has ${nodes.length} host${nodes.length === 1 ? "" : "s"}${led}`;
+  io.print(
+    wasMember
+      ? `This host was a member already, and has looked for the others at the addresses in the token: ${mesh}`
+      : `Joined${as}: ${mesh}`,
+  );
   await mentionContext(client, io);
+  if (!wasMember) await warnOfHost(client, io, own?.hostname);
+}
+
+function movesNobody(): GamError {
+  return new GamError(
+    "REFUSED",
+    'Cannot change the address of a member with "gam join". Set GAM_ADVERTISE for its agent (in /etc/default/gam) and restart the agent',
+  );
 }
 
 async function mentionContext(client: AgentClient, io: CommandIo): Promise<void> {
@@ -68,12 +92,22 @@ export async function leave(
   io: CommandIo,
   { force = false }: { readonly force?: boolean },
 ): Promise<void> {
-  await ensureAgent(client, io);
-  await client.post("/gam/v1/leave", { force });
-  io.print(
-    'This host has left the mesh. Its agent keeps running and waits for "gam init" or "gam join"',
+  const ran = await client.answers();
+  if (!ran && !hasMembership(io)) {
+    const message = `Cannot leave: this host is in no mesh. No agent answers at ${client.socket}, and ${dataDirOf(io)} holds no membership`;
+    throw new GamError("NOT_MEMBER", message);
+  }
+  const work = async (): Promise<unknown> => await client.post("/gam/v1/leave", { force });
+  const answer = await withAgent(client, io, { keeps: false, work });
+  const waits = ran ? '. Its agent keeps running and waits for "gam init" or "gam join"' : "";
+  io.print(`This host has left the mesh${waits}`);
+  if (checkLeft(answer, "answer").isListed !== true) return;
+  io.complain(
+    'The other hosts could not be told and still list this one. Run "docker node rm --force HOST" on one of them',
   );
 }
+
+const checkLeft = check.object({ isListed: check.optional(check.boolean) });
 
 /** The key comes from the terminal or a file: other users of the host can see a command line. */
 export async function unlock(

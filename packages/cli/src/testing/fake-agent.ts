@@ -14,7 +14,10 @@ export interface Heard {
   readonly registryAuth?: string;
 }
 
-/** A value is the body of a 200. A refusal() is answered with its status, and a number with that status. */
+/**
+ * A value is the body of a 200. A refusal() is answered with its status, and a number with that status. A function is
+ * called for each answer.
+ */
 export type Script = Readonly<Record<string, unknown>>;
 
 class Refusal {
@@ -53,7 +56,8 @@ export async function fakeAgent(script: Script): Promise<FakeAgent> {
         body: text === "" ? undefined : JSON.parse(text),
         ...(typeof auth === "string" && { registryAuth: auth }),
       });
-      const found = Object.hasOwn(script, call) ? script[call] : 404;
+      const scripted = Object.hasOwn(script, call) ? script[call] : 404;
+      const found = typeof scripted === "function" ? scripted() : scripted;
       const answer = typeof found === "number" ? refusal(found) : found;
       response.setHeader("content-type", "application/json");
       response.statusCode = answer instanceof Refusal ? answer.status : 200;

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { GamStatus } from "@gam/state/answers";
-import { aStatus as mesh, aNodeSummary as node, nodeIdOf } from "../testing/a-status.ts";
+import type { GamStatus, NodeSummary } from "@gam/state/answers";
+import { aStatus, aNodeSummary as node, nodeIdOf } from "../testing/a-status.ts";
 import { type Paint, statusView } from "./status-view.ts";
 
 const plain = (text: string): string => text;
 const paint: Paint = { bold: plain, dim: plain, green: plain, yellow: plain, red: plain };
 
 const nowMs = Date.UTC(2026, 0, 1);
+const stateAtMs = nowMs - 180_000;
+const old = "this host has not caught up (state of 23:57:00 UTC, 3 minutes ago)";
+
+/** Without a leader a copy is not caught up. */
+function mesh(nodes: readonly NodeSummary[], changed: Partial<GamStatus> = {}): GamStatus {
+  const isOld = changed.leader === null;
+  return aStatus(nodes, { ...(isOld && { isCaughtUp: false, stateAtMs }), ...changed });
+}
 
 const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
   {
@@ -68,6 +76,39 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     ],
   },
   {
+    name: "a host that has just started and reads the log",
+    status: mesh([node(1, { role: "leader" }), node(2)], { isCaughtUp: false, stateAtMs }),
+    want: [
+      `Mesh of 2 hosts, led by host1 (term 3); ${old}`,
+      "",
+      "HOSTNAME  ADDRESS        STATE  ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready  leader  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready  voter   13%  1.5/4.0 GiB  2",
+      "",
+      "2 of 2 voters answer; losing one more stops scheduling",
+    ],
+  },
+  {
+    name: "an agent that has stopped a moment ago",
+    status: mesh([
+      node(1, { role: "leader" }),
+      node(2),
+      node(3),
+      node(4, { role: "learner", heard: false, graceMs: 11_400 }),
+    ]),
+    want: [
+      "Mesh of 4 hosts, led by host1 (term 3); 1 of 4 is not ready",
+      "",
+      "HOSTNAME  ADDRESS        STATE          ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  ready          leader   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready          voter    13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  ready          voter    13%  1.5/4.0 GiB  3",
+      "host4     10.0.0.4:7946  ready, silent  standby  13%  1.5/4.0 GiB  4",
+      "",
+      "host4: its agent has stopped. If it is not back in 12 s, its tasks start elsewhere",
+    ],
+  },
+  {
     name: "a voter without its engine",
     status: mesh([
       node(1, { role: "leader" }),
@@ -105,7 +146,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     name: "a mesh without a leader",
     status: mesh([node(2)], { leader: null, voters: [nodeIdOf(1), nodeIdOf(2)] }),
     want: [
-      "Mesh of 1 host, without a leader; it is ready",
+      `Mesh of 1 host, without a leader; ${old}`,
       "",
       "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
@@ -121,12 +162,12 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       leader: null,
     }),
     want: [
-      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      `Mesh of 3 hosts, without a leader; ${old}`,
       "",
-      "HOSTNAME  ADDRESS        STATE          ROLE   CPU  MEM          TASKS",
-      "host1     10.0.0.1:7946  ready, silent  voter  13%  1.5/4.0 GiB  1",
-      "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
-      "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
+      "HOSTNAME  ADDRESS        STATE   ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  silent  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready   voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  silent  voter  13%  1.5/4.0 GiB  3",
       "",
       "Nothing can be scheduled until a leader is elected; running containers are not affected",
       "This host reaches no leader, so what it shows may be old",
@@ -140,12 +181,12 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       leaderlessMs: 31_000,
     }),
     want: [
-      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      `Mesh of 3 hosts, without a leader; ${old}`,
       "",
-      "HOSTNAME  ADDRESS        STATE          ROLE   CPU  MEM          TASKS",
-      "host1     10.0.0.1:7946  ready, silent  voter  13%  1.5/4.0 GiB  1",
-      "host2 *   10.0.0.2:7946  ready          voter  13%  1.5/4.0 GiB  2",
-      "host3     10.0.0.3:7946  ready, silent  voter  13%  1.5/4.0 GiB  3",
+      "HOSTNAME  ADDRESS        STATE   ROLE   CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  silent  voter  13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready   voter  13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  silent  voter  13%  1.5/4.0 GiB  3",
       "",
       "Nothing can be scheduled until a leader is elected; running containers are not affected",
       "This host reaches no leader, so what it shows may be old",
@@ -160,12 +201,12 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
       autolock: true,
     }),
     want: [
-      "Mesh of 3 hosts, without a leader; 2 of 3 are not ready",
+      `Mesh of 3 hosts, without a leader; ${old}`,
       "",
-      "HOSTNAME  ADDRESS        STATE          ROLE    CPU  MEM          TASKS",
-      "host1     10.0.0.1:7946  ready, silent  voter   13%  1.5/4.0 GiB  1",
-      "host2 *   10.0.0.2:7946  ready          voter   13%  1.5/4.0 GiB  2",
-      "host3     10.0.0.3:7946  ready, silent  worker  13%  1.5/4.0 GiB  3",
+      "HOSTNAME  ADDRESS        STATE   ROLE    CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  silent  voter   13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready   voter   13%  1.5/4.0 GiB  2",
+      "host3     10.0.0.3:7946  silent  worker  13%  1.5/4.0 GiB  3",
       "",
       "Managers are locked when they start; this host does not hear host1",
       'If such a host has restarted, run "gam unlock" on it',
@@ -179,7 +220,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     name: "a mesh whose voters answer and elect nobody",
     status: mesh([node(1), node(2), node(3)], { leader: null, leaderlessMs: 31_000 }),
     want: [
-      "Mesh of 3 hosts, without a leader; all are ready",
+      `Mesh of 3 hosts, without a leader; ${old}`,
       "",
       "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
       "host1     10.0.0.1:7946  ready  voter  13%  1.5/4.0 GiB  1",
@@ -195,7 +236,7 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     name: "a host that takes no part",
     status: mesh([node(2)], { leader: null, voters: [], isMute: true }),
     want: [
-      "Mesh of 1 host, without a leader; it is ready",
+      `Mesh of 1 host, without a leader; ${old}`,
       "",
       "HOSTNAME  ADDRESS        STATE  ROLE   CPU  MEM          TASKS",
       "host2 *   10.0.0.2:7946  ready  voter  13%  1.5/4.0 GiB  2",
@@ -229,11 +270,11 @@ const cases: readonly { name: string; status: GamStatus; want: string[] }[] = [
     name: "a standby whose only voter is lost",
     status: mesh([node(1, { heard: false }), node(2, { role: "learner" })], { leader: null }),
     want: [
-      "Mesh of 2 hosts, without a leader; 1 of 2 is not ready",
+      `Mesh of 2 hosts, without a leader; ${old}`,
       "",
-      "HOSTNAME  ADDRESS        STATE          ROLE     CPU  MEM          TASKS",
-      "host1     10.0.0.1:7946  ready, silent  voter    13%  1.5/4.0 GiB  1",
-      "host2 *   10.0.0.2:7946  ready          standby  13%  1.5/4.0 GiB  2",
+      "HOSTNAME  ADDRESS        STATE   ROLE     CPU  MEM          TASKS",
+      "host1     10.0.0.1:7946  silent  voter    13%  1.5/4.0 GiB  1",
+      "host2 *   10.0.0.2:7946  ready   standby  13%  1.5/4.0 GiB  2",
       "",
       "Nothing can be scheduled until a leader is elected; running containers are not affected",
       "This host reaches no leader, so what it shows may be old",

@@ -5,6 +5,7 @@
  * would stop. Does not decide colours: the caller passes them in as functions.
  */
 import { type GamStatus, type NodeSummary, oldCopyNotice } from "@gam/state/answers";
+import { age } from "./age.ts";
 import { type Cell, columns } from "./columns.ts";
 import { notUpView } from "./not-up-view.ts";
 
@@ -38,7 +39,7 @@ export function statusView(status: GamStatus, paint: Paint, nowMs: number): stri
     (a, b) => compare(a.hostname, b.hostname) || compare(a.id, b.id),
   );
   return [
-    headline(status, paint),
+    headline(status, paint, nowMs),
     "",
     ...table(nodes, status, paint),
     ...section(nodes.flatMap((node) => trouble(node, paint))),
@@ -66,8 +67,8 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-function headline(status: GamStatus, paint: Paint): string {
-  const { nodes, leader, term } = status;
+function headline(status: GamStatus, paint: Paint, nowMs: number): string {
+  const { nodes, leader, term, isCaughtUp } = status;
   const down = nodes.filter((node) => node.state !== "ready" || !node.heard).length;
   const health =
     down === 0
@@ -78,7 +79,16 @@ function headline(status: GamStatus, paint: Paint): string {
     leader === null
       ? paint.red("without a leader")
       : `led by ${paint.bold(leading ?? "")} (term ${term})`;
-  return `Mesh of ${count(nodes.length, "host")}, ${who}; ${health}`;
+  const mesh = `Mesh of ${count(nodes.length, "host")}, ${who}`;
+  if (isCaughtUp) return `${mesh}; ${health}`;
+  return `${mesh}; ${paint.yellow(`this host has not caught up (${stateOf(status, nowMs)})`)}`;
+}
+
+/** How old the shown state is. What it says of hosts was true then. */
+function stateOf({ stateAtMs }: GamStatus, nowMs: number): string {
+  if (stateAtMs === 0) return "it knows no state yet";
+  const at = new Date(stateAtMs).toISOString().slice(11, 19);
+  return `state of ${at} UTC, ${age(nowMs - stateAtMs)}`;
 }
 
 const roleNames = {
@@ -88,12 +98,13 @@ const roleNames = {
   worker: "worker",
 } as const;
 
-function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint): string[] {
+function table(nodes: readonly NodeSummary[], status: GamStatus, paint: Paint): string[] {
+  const { self } = status;
   const titles = ["HOSTNAME", "ADDRESS", "STATE", "ROLE", "CPU", "MEM", "TASKS"];
   const rows = nodes.map((node): (Cell | string)[] => [
     `${node.hostname}${node.id === self ? " *" : ""}`,
     node.address,
-    stateCell(node, paint),
+    stateCell(node, status, paint),
     { text: roleNames[node.role], ...(node.role === "leader" && { paint: paint.bold }) },
     node.usage === null ? "-" : `${Math.round(node.usage.cpu * 100)}%`,
     memory(node.usage),
@@ -102,10 +113,13 @@ function table(nodes: readonly NodeSummary[], { self }: GamStatus, paint: Paint)
   return columns([titles.map((text) => ({ text, paint: paint.dim })), ...rows]);
 }
 
-function stateCell({ state, availability, heard, engine }: NodeSummary, paint: Paint): Cell {
+function stateCell(node: NodeSummary, { isCaughtUp }: GamStatus, paint: Paint): Cell {
+  const { state, availability, heard, engine } = node;
   // The agent answers, so the host is not down. It keeps its vote, but cannot run tasks.
   if (heard && !engine) return { text: "no engine", paint: paint.yellow };
-  if (isSilent({ state, heard })) return { text: `${state}, silent`, paint: paint.red };
+  if (isSilent({ state, heard })) {
+    return { text: isCaughtUp ? `${state}, silent` : "silent", paint: paint.red };
+  }
   if (state !== "ready") return { text: state, paint: state === "down" ? paint.red : paint.yellow };
   if (availability === "active") return { text: state, paint: paint.green };
   return { text: `${state}, ${availability}`, paint: paint.yellow };
@@ -122,8 +136,13 @@ function memory(usage: NodeSummary["usage"]): string {
   return `${gibibytes(usage.memoryBytes)}/${gibibytes(usage.memoryTotalBytes)} GiB`;
 }
 
-function trouble({ hostname, state, message, network }: NodeSummary, paint: Paint): string[] {
+function trouble(node: NodeSummary, paint: Paint): string[] {
+  const { hostname, state, message, network, graceMs } = node;
+  const left = Math.ceil((graceMs ?? 0) / 1000);
   const lines = [
+    ...(graceMs === null || state === "down"
+      ? []
+      : [`its agent has stopped. If it is not back in ${left} s, its tasks start elsewhere`]),
     ...(message === "" || (state === "ready" && message === "ready") ? [] : [message]),
     ...(network === null || network.problem === ""
       ? []

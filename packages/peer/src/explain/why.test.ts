@@ -126,10 +126,10 @@ const faults: readonly Fault[] = [
       {
         kind: "judgeNode",
         id: "a" as NodeId,
-        status: { State: "down", Message: "silent to 2 of 3 watchers" },
+        status: { State: "down", Message: "does not answer 2 of 3 hosts that probe it" },
       },
     ],
-    want: /^web\.1: No room on host-a: not available for new tasks: it is down: silent to 2 of 3 watchers$/,
+    want: /^web\.1: No room on host-a: not available for new tasks: it is down: does not answer 2 of 3 hosts that probe it$/,
   },
   {
     name: "a node that is down, asked for itself",

@@ -8,7 +8,14 @@ export {
   type AutoscaleReport,
   checkAutoscaleReport,
 } from "./autoscale.ts";
-export { checkDoctorReport, type DoctorCheck, type DoctorReport } from "./doctor.ts";
+export {
+  checkDoctorFixes,
+  checkDoctorReport,
+  type DoctorCheck,
+  type DoctorFinding,
+  type DoctorFix,
+  type DoctorReport,
+} from "./doctor.ts";
 export { fieldChanges, shownSpec } from "./field-changes.ts";
 export {
   checkServiceDifference,

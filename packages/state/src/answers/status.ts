@@ -22,6 +22,8 @@ export interface NodeSummary {
   readonly message: string;
   /** Whether the asked peer hears the node now. `state` is what a leader wrote last. */
   readonly heard: boolean;
+  /** Its agent has stopped: after so long its tasks start elsewhere. Null for other nodes, or where nobody knows. */
+  readonly graceMs: number | null;
   /**
    * Whether its engine answers, by its last report. Without an engine it runs nothing, but it can still vote.
    */
@@ -63,6 +65,10 @@ export interface GamStatus {
   readonly term: number;
   /** How long there has been no known leader; 0 while there is one. */
   readonly leaderlessMs: number;
+  /** False: this copy of the state may lack what others have written. It is of `stateAtMs`. */
+  readonly isCaughtUp: boolean;
+  /** When the last known change was written, by the clock of its leader; 0 while the copy is caught up. */
+  readonly stateAtMs: number;
   /** How many lives the cluster has had, this one included: one more with each "gam recover". */
   readonly life: number;
   /** Its journal is damaged: it takes no part in the mesh, and waits for "gam recover". */
@@ -103,6 +109,7 @@ const checkNodeSummary: Check<NodeSummary> = check.object({
   state: check.literal("unknown", "down", "ready", "disconnected"),
   message: sentence,
   heard: check.boolean,
+  graceMs: check.orNull(check.number()),
   engine: check.boolean,
   role: check.literal("leader", "voter", "learner", "worker"),
   availability: check.literal("active", "pause", "drain"),
@@ -126,6 +133,8 @@ export const checkStatus: Check<GamStatus> = check.object({
   leader: check.orNull(nodeId),
   term: check.integer(),
   leaderlessMs: check.number(),
+  isCaughtUp: check.boolean,
+  stateAtMs: check.number(),
   life: check.integer(),
   isMute: check.boolean,
   rivals: nodeIds,

@@ -4,14 +4,13 @@
  * Does not judge the findings: the API's doctor does. Each agent probes its own paths to all others, so the
  * host that cannot send through a port is the one that reports it.
  */
-import type { DoctorDoor, DoctorFacts, Examination, Examined } from "@gam/api";
-import { checkExamination } from "@gam/api";
-import { decode, encode, GamError, type NodeId } from "@gam/core";
+import type { DoctorFacts, DoorState, Examination, Examined, HostFacts, Mend } from "@gam/api";
+import { checkExamination, mends } from "@gam/api";
+import { check, decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { type NodePlan, poolUsage, subnetClashes } from "@gam/network";
 import {
   checkTrialSources,
-  isInSwarm,
   type PathResult,
   type PathToProbe,
   type PortToProbe,
@@ -20,8 +19,15 @@ import {
   type TrialSource,
 } from "@gam/runtime";
 import type { View } from "@gam/state";
+import { mendHost } from "./mend-host.ts";
 
 const requestName = "examine";
+const mendName = "mend";
+/** As mend-host.ts. */
+const mendMs = 70_000;
+/** How long a host may take to apply an entry that the asking one knows to be committed. */
+const catchUpMs = 2_000;
+const pollMs = 50;
 const hearName = "hear";
 const hearMs = 5_000;
 /** Budget: 5 s for a hung engine, plus 4 s for each round of unanswered probes. */
@@ -34,17 +40,32 @@ export interface ExaminerParts {
   readonly view: () => View;
   /** The last plan of the data plane; undefined before the first. */
   readonly plan: () => NodePlan | undefined;
+  /** Last entries that this peer has applied, and knows to be committed; and why it takes no part, if so. */
+  readonly log: () => Examination["log"];
+  /** What this host says of itself, also while it is in no cluster. */
+  readonly host: () => Promise<HostFacts>;
+  /** As knock.ts. */
+  readonly knock: (addresses: readonly string[]) => Promise<DoorState>;
   /** Those fields of DoctorFacts. */
   readonly quorum: () => Pick<DoctorFacts, "leaderlessMs" | "voters" | "rivals">;
   /** Problems of the data plane and the name server, in sentences. */
   readonly problems: () => readonly string[];
   /** Returns: the sources of trial packets that arrived here. Errors: GamError, and what nft says. */
   readonly heard: () => Promise<readonly TrialSource[]>;
-  /** Path of the engine's socket. */
-  readonly engine: string;
 }
 
-type Findings = Omit<Examination, "wallMs" | "tookMs">;
+/** What one host asks another one. */
+const checkQuestion = check.object({
+  /** Whether to probe the paths to the other nodes. */
+  paths: check.boolean,
+  /** The entry that the asked host should have applied soon. */
+  index: check.integer(),
+});
+type Question = check.Checked<typeof checkQuestion>;
+const checkMend = check.object({ mend: check.literal(...mends) });
+const checkMended = check.object({ done: check.string(4096) });
+
+type Findings = Omit<Examination, "wallMs" | "tookMs" | "log">;
 type Path = Examination["paths"][number];
 /** A path to another node's bridge. */
 interface Way {
@@ -60,23 +81,50 @@ interface Port {
   readonly ends: PortToProbe;
 }
 
-export class Examiner implements DoctorDoor {
+export class Examiner {
   readonly #parts: ExaminerParts;
-  /** Only one examination runs at a time, and all callers share it: frequent requests cost no more than one. */
-  #running: Promise<Findings> | undefined;
+  /**
+   * Only one examination of each kind runs at a time, and all callers share it: frequent requests cost no more than
+   * one.
+   */
+  readonly #running = new Map<boolean, Promise<Findings>>();
 
   constructor(parts: ExaminerParts) {
     this.#parts = parts;
-    parts.mesh.handle(requestName, async () => encode(await this.#examination()));
+    parts.mesh.handle(requestName, async (_, body) => {
+      return encode(await this.#examination(checkQuestion(decode(body), "question")));
+    });
     parts.mesh.handle(hearName, async () => encode(await parts.heard()));
+    parts.mesh.handle(mendName, async (from, body) => {
+      if (parts.view().node(from)?.Spec.Role !== "manager") {
+        throw new GamError("REFUSED", "Cannot mend this host: only a manager may ask for it");
+      }
+      return encode({ done: await mendHost(checkMend(decode(body), "order").mend) });
+    });
   }
 
-  async examine(): Promise<DoctorFacts> {
-    const view = this.#parts.view();
+  /** As DoctorDoor. */
+  async examine(paths: boolean): Promise<DoctorFacts> {
+    const { self, view: viewNow, log, quorum } = this.#parts;
+    const view = viewNow();
+    const question = { paths, index: log().commit };
+    const asked = view.nodes().map(({ ID }) => ID);
+    const answers = await Promise.all(asked.map((id) => this.#ask(id, question)));
+    // Others may know of entries that this host does not: then this host is the one that is behind.
+    const index = Math.max(0, ...answers.map(({ examination }) => examination?.log.commit ?? 0));
+    await this.#caughtUp(index);
+    const examined = answers.map((one): Examined => {
+      const { examination } = one;
+      if (one.node !== self || examination === undefined) {
+        return { ...one, expected: question.index };
+      }
+      return { ...one, examination: { ...examination, log: log() }, expected: index };
+    });
     return {
-      examined: await Promise.all(view.nodes().map(({ ID }) => this.#ask(ID))),
+      self,
+      examined,
       pools: poolUsage(view),
-      ...this.#parts.quorum(),
+      ...quorum(),
       clashes: subnetClashes(view).map(({ network, ...clash }) => ({
         ...clash,
         network: view.network(network)?.Name ?? network,
@@ -84,14 +132,23 @@ export class Examiner implements DoctorDoor {
     };
   }
 
-  async #ask(node: NodeId): Promise<Examined> {
+  /** As DoctorDoor. */
+  async mend(node: NodeId, mend: Mend): Promise<string> {
     const { self, mesh } = this.#parts;
+    if (node === self) return await mendHost(mend);
+    const body = encode({ mend });
+    const answer = await mesh.request(node, { name: mendName, body, timeoutMs: mendMs });
+    return checkMended(decode(answer), "answer").done;
+  }
+
+  async #ask(node: NodeId, question: Question): Promise<Examined> {
+    const { self, mesh, view, knock } = this.#parts;
     const answered = { node, failure: "", clockAheadMs: 0, clockDoubtMs: 0 };
-    if (node === self) return { ...answered, examination: await this.#examination() };
+    if (node === self) return { ...answered, examination: await this.#examination(question) };
     const beganMs = performance.now();
     try {
-      const question = { name: requestName, body: new Uint8Array(), timeoutMs: answerMs };
-      const answer = await mesh.request(node, question);
+      const body = encode(question);
+      const answer = await mesh.request(node, { name: requestName, body, timeoutMs: answerMs });
       const examination = checkExamination(decode(answer), "examination");
       // The rest of the round trip is network delay; assume half each way.
       const wayMs = Math.max(0, performance.now() - beganMs - examination.tookMs);
@@ -99,26 +156,38 @@ export class Examiner implements DoctorDoor {
       return { ...answered, examination, clockAheadMs, clockDoubtMs: wayMs / 2 };
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
-      return { ...answered, failure: thrown.message };
+      const door = await knock(view().node(node)?.Gam.addresses ?? []);
+      return { ...answered, failure: reasonIn(thrown.message), door };
     }
   }
 
-  async #examination(): Promise<Examination> {
+  async #examination({ paths, index }: Question): Promise<Examination> {
     const beganMs = performance.now();
-    this.#running ??= this.#look().finally(() => {
-      this.#running = undefined;
-    });
-    const found = await this.#running;
-    return { ...found, wallMs: Date.now(), tookMs: performance.now() - beganMs };
+    let running = this.#running.get(paths);
+    if (running === undefined) {
+      running = this.#look(paths).finally(() => this.#running.delete(paths));
+      this.#running.set(paths, running);
+    }
+    const [found] = await Promise.all([running, this.#caughtUp(index)]);
+    const log = this.#parts.log();
+    return { ...found, log, wallMs: Date.now(), tookMs: performance.now() - beganMs };
   }
 
-  async #look(): Promise<Findings> {
-    const { mesh, view, plan, problems, engine } = this.#parts;
-    const planned = plan();
+  /** Resolves when this peer has applied the entry, or after a while. */
+  async #caughtUp(index: number): Promise<void> {
+    const untilMs = performance.now() + catchUpMs;
+    while (this.#parts.log().applied < index && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+
+  async #look(withPaths: boolean): Promise<Findings> {
+    const { mesh, view, plan, problems, host } = this.#parts;
+    const planned = withPaths ? plan() : undefined;
     const ways = planned === undefined ? [] : waysOut(view(), planned);
     const ports = planned === undefined ? [] : portsOut(view(), planned, ways);
-    const [inSwarm, paths] = await Promise.all([
-      isInSwarm(engine),
+    const [facts, paths] = await Promise.all([
+      host(),
       inRounds([
         ...ways.map((way) => () => this.#tryWay(way)),
         ...ports.map((port) => () => this.#tryPort(port)),
@@ -126,7 +195,7 @@ export class Examiner implements DoctorDoor {
     ]);
     const connected = mesh.peers().filter(({ state }) => state === "connected");
     return {
-      inSwarm,
+      ...facts,
       paths,
       problems: [...problems()],
       connected: connected.map(({ nodeId }) => nodeId),
@@ -196,4 +265,9 @@ async function inRounds(probes: readonly (() => Promise<Path[]>)[]): Promise<Pat
     paths.push(...(await Promise.all(round.map((probe) => probe()))).flat());
   }
   return paths;
+}
+
+/** Returns: the part of a message that says why, without the names of calls and ids. */
+function reasonIn(message: string): string {
+  return message.replace(/^Cannot ask "\w+" of node "\w+": /, "");
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HostFacts } from "@gam/api";
 import { decode, encode, GamError, type NetworkId, type NodeId, type ProposalId } from "@gam/core";
 import { testId } from "@gam/core/testing";
 import type { RequestHandler } from "@gam/mesh";
@@ -110,20 +111,29 @@ test("portsOut() takes the port of each other node without a path to it", () => 
   assert.deepEqual(shown(untunnelled), ["plain 10.88.0.1 10.88.0.3 4789 1500"]);
 });
 
-test("Examiner has each node examine itself once, and continues without those that do not answer", async () => {
-  const looks: string[] = [];
+const host: HostFacts = {
+  ...{ hostname: "host", version: "0.1.0", line: "up", disks: [] },
+  engine: { state: "ready", reason: "", version: "28.0.1", inSwarm: false },
+  memory: { availableBytes: 1, totalBytes: 2 },
+  conntrack: { used: 1, max: 2 },
+};
+
+/** An examiner of node a, beside which b answers with what `change` makes of a's answer, and c is not connected. */
+function examinerOf(
+  change: (answer: object) => object,
+  more: Partial<ExaminerParts> = {},
+): { examiner: Examiner; heard: Map<string, RequestHandler> } {
   const heard = new Map<string, RequestHandler>();
   const parts: ExaminerParts = {
     self: a,
     view: () => stateOf({}),
     plan: () => undefined,
     quorum: () => ({ leaderlessMs: 0, voters: [a], rivals: [] }),
-    problems: () => {
-      looks.push("problems");
-      return ["Cannot answer names"];
-    },
+    problems: () => ["Cannot answer names"],
     heard: async () => [],
-    engine: "/nowhere/docker.sock",
+    log: () => ({ applied: 7, commit: 7, stopped: "" }),
+    host: async () => host,
+    knock: async () => "silent",
     mesh: {
       handle: (name, handler) => {
         heard.set(name, handler);
@@ -134,14 +144,27 @@ test("Examiner has each node examine itself once, and continues without those th
           { nodeId: b, state: "connected" },
           { nodeId: c, state: "silent" },
         ] as never,
-      request: async (to) => {
-        if (to === c) throw new GamError("UNREACHABLE", "Cannot ask: it is not connected");
-        const answer = decode(await (heard.get("examine") as RequestHandler)(a, new Uint8Array()));
-        return encode({ ...(answer as object), wallMs: Date.now() + 60_000 });
+      request: async (to, { body }) => {
+        if (to === c)
+          throw new GamError("UNREACHABLE", 'Cannot ask "examine" of node "c": it is slow');
+        const answer = decode(await (heard.get("examine") as RequestHandler)(a, body));
+        return encode(change(answer as object));
       },
     },
+    ...more,
   };
-  const { examined } = await new Examiner(parts).examine();
+  return { examiner: new Examiner(parts), heard };
+}
+
+test("Examiner has each node examine itself once, and continues without those that do not answer", async () => {
+  let looks = 0;
+  const { examiner } = examinerOf((answer) => ({ ...answer, wallMs: Date.now() + 60_000 }), {
+    host: async () => {
+      looks += 1;
+      return host;
+    },
+  });
+  const { examined } = await examiner.examine(true);
   const [own, other, silent] = examined;
   assert.deepEqual(own?.examination?.problems, ["Cannot answer names"]);
   assert.deepEqual(own?.examination?.connected, [b]);
@@ -149,6 +172,39 @@ test("Examiner has each node examine itself once, and continues without those th
   const off = (other?.clockAheadMs ?? 0) - 60_000;
   assert.ok(Math.abs(off) <= (other?.clockDoubtMs ?? 0) + 2, `off by ${off}`);
   assert.equal(silent?.examination, undefined);
-  assert.equal(silent?.failure, "Cannot ask: it is not connected");
-  assert.equal(looks.length, 1, "both asked for one look");
+  assert.equal(silent?.failure, "it is slow");
+  assert.equal(silent?.door, "silent");
+  assert.equal(looks, 1, "both asked for one look");
+});
+
+test("Examiner says which entry each node had time to reach", async () => {
+  const ahead = { log: { applied: 9, commit: 9, stopped: "" } };
+  const { examiner } = examinerOf((answer) => ({ ...answer, ...ahead }));
+  const { examined } = await examiner.examine(false);
+  assert.deepEqual(
+    examined.map(({ examination, expected }) => [examination?.log.applied, expected]),
+    [
+      [7, 9],
+      [9, 7],
+      [undefined, 7],
+    ],
+  );
+});
+
+test("Examiner mends only what managers ask for, and only what it knows", async () => {
+  const { heard } = examinerOf((answer) => answer, {
+    view: () => {
+      const store = stateOf({});
+      const { Spec, Version } = store.node(b) ?? assert.fail();
+      const spec = { ...Spec, Role: "worker" as const };
+      const change = { kind: "updateNode", id: b, spec, basedOn: Version.Index } as const;
+      store.apply(99, { id: "w" as ProposalId, atMs: 0, changes: [change] });
+      return store;
+    },
+  });
+  const mend = heard.get("mend") as RequestHandler;
+  const order = encode({ mend: "conntrack" });
+  await assert.rejects(async () => await mend(b, order), { code: "REFUSED" });
+  await assert.rejects(async () => await mend(testId<NodeId>("x"), order), { code: "REFUSED" });
+  await assert.rejects(async () => await mend(a, encode({ mend: "rm" })), { code: "BAD_FRAME" });
 });
