@@ -107,6 +107,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "derived/rollout",
     "derived",
     "images",
+    "derived/pods",
     "derived/volumes",
     "derived/traffic",
     "checks",

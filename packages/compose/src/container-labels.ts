@@ -5,6 +5,7 @@
  * The docker client ignores these keys. Does not decide which values are valid: judge.ts asks the rules of the labels.
  */
 import { gpuKind } from "@gam/state";
+import { networkHost } from "./pods.ts";
 import type { ServiceBody } from "./service-spec.ts";
 import type { DeviceEntry, GpuEntry } from "./shape/device.ts";
 import type { ServiceEntry } from "./shape/service-shape.ts";
@@ -75,7 +76,9 @@ function networkOf(
   }
   if (mode.value === "host") return undefined;
   if (mode.value === "none") return "none";
-  const message = `network_mode "${mode.value}" is not supported: use host or none, or list networks`;
+  // A part of a pod: pods.ts.
+  if (networkHost(mode.value) !== undefined) return undefined;
+  const message = `network_mode "${mode.value}" is not supported: use host, none or service:NAME, or list networks`;
   context.errors.push({ at: mode.at, message });
   return undefined;
 }

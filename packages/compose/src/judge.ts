@@ -16,6 +16,7 @@ import {
   zoneProblem,
 } from "@gam/state";
 import type { ObjectCreate, ObjectKind } from "./object-spec.ts";
+import { judgePods } from "./pods.ts";
 import type { Problem, SourcePosition } from "./reading/problem.ts";
 import type { Filled } from "./reading/read.ts";
 import type { File, NetworkEntry, VolumeEntry } from "./shape/file.ts";
@@ -55,6 +56,7 @@ export function judge(stack: Stack, { file, services, errors, warnings }: JudgeO
       );
   }
   judgePorts(stack.services, errors);
+  judgePods(stack.services, errors);
   for (const { at, body } of stack.networks) {
     if (localDrivers.has(body.Driver)) {
       const message = `network "${body.Name}" has the driver "${body.Driver}", which services cannot use: remove "driver", or write "overlay"`;

@@ -380,7 +380,7 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
       "services:",
       "  a:",
       "    image: x",
-      "    network_mode: service:b",
+      "    network_mode: container:b",
       "    deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
       "  b: {image: x, network_mode: host, networks: [default]}",
       "  c: {image: x, gpus: all}",
@@ -388,7 +388,7 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
       "",
     ].join("\n"),
     want: [
-      'stack.yml:4:19: network_mode "service:b" is not supported: use host or none, or list networks',
+      'stack.yml:4:19: network_mode "container:b" is not supported: use host, none or service:NAME, or list networks',
       'stack.yml:5:51: only GPUs can be reserved: write "capabilities: [gpu]", or reserve generic_resources',
       'stack.yml:6:31: found "networks" and "network_mode": remove one of the two',
       'stack.yml:7:23: count "all" is not supported: write how many GPUs a task needs, from 1',

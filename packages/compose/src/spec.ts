@@ -9,6 +9,7 @@ import { withContainerKeys } from "./container-labels.ts";
 import { dependencyLabels } from "./depends-on.ts";
 import { type NetworkCreate, networkCreate, networkName, networksOf } from "./network-spec.ts";
 import { type ObjectCreate, type ObjectUse, objectCreates, objectUses } from "./object-spec.ts";
+import { podLabels } from "./pods.ts";
 import { entryOf } from "./reading/entry-of.ts";
 import type { SourcePosition } from "./reading/problem.ts";
 import { type NamedService, type ServiceBody, serviceSpec } from "./service-spec.ts";
@@ -45,6 +46,7 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
     return service === undefined ? [] : [{ name, service }];
   });
   const order = dependencyLabels(services, context);
+  const pods = podLabels(services, context);
   const networks: At<NetworkCreate>[] = [];
   const externalNetworks: Named[] = [];
   for (const [key, at] of usedNetworks(services)) {
@@ -58,7 +60,7 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
       at: named.service.at,
       spec: withLabels(
         withContainerKeys(serviceSpec(named, file, context), named.service, context),
-        order.get(named.name),
+        { ...order.get(named.name), ...pods.get(named.name) },
       ),
       secrets: objectUses(named, "secret", { file, context }),
       configs: objectUses(named, "config", { file, context }),
@@ -70,11 +72,8 @@ export function toStack(file: File, names: readonly string[], context: SpecConte
   };
 }
 
-function withLabels(
-  body: ServiceBody,
-  labels: Readonly<Record<string, string>> | undefined,
-): ServiceBody {
-  return labels === undefined ? body : { ...body, Labels: { ...body.Labels, ...labels } };
+function withLabels(body: ServiceBody, labels: Readonly<Record<string, string>>): ServiceBody {
+  return { ...body, Labels: { ...body.Labels, ...labels } };
 }
 
 /** The keys of the networks that services use, each with the first place. */

@@ -17,9 +17,12 @@ import {
   type Event,
   guarded,
   isTerminal,
+  mainName,
+  mainOf,
   noGuard,
   type PlanGuard,
   type PlannedChange,
+  podMates,
   type Service,
   type Trust,
   type View,
@@ -188,6 +191,12 @@ export class Orchestrator {
       }
       for (const service of view.services()) if (followsNodes(service)) this.#dirty.add(service.ID);
     }
+    // What is new of one service of a pod concerns the others.
+    for (const id of [...this.#dirty]) {
+      const service = view.service(id);
+      const mates = service === undefined ? partsOfGone(view) : podMates(view, service);
+      for (const mate of mates) this.#dirty.add(mate.ID);
+    }
     this.#allDirty = false;
     this.#dirtyNodes.clear();
   }
@@ -197,6 +206,13 @@ export class Orchestrator {
 function mayFree({ before, after }: Extract<Event, { table: "task" }>): boolean {
   if (before === undefined || Object.keys(before.Gam.contents).length === 0) return false;
   return after === undefined || isTerminal(after.Status.State);
+}
+
+/** Returns: the services that may have been parts of a pod whose main service is gone. */
+function partsOfGone(view: View): readonly Service[] {
+  return view.services().filter((one) => {
+    return mainName(one.Spec.Labels) !== undefined && mainOf(view, one) === undefined;
+  });
 }
 
 function followsNodes({ Spec: { Mode } }: Service): boolean {

@@ -3,6 +3,7 @@
  *
  * Decides what an engine's answer means for the action. Decides nothing about tasks.
  */
+import { readlinkSync } from "node:fs";
 import { check, GamError, messageOf, rethrowInvariant, type TaskId, unreachable } from "@gam/core";
 import { type EngineClient, EngineRefusal, EngineUnreachable } from "@gam/engine";
 import type { ActionOutcome, ContainerPlan, EngineAction, Failure, NetworkJoin } from "@gam/worker";
@@ -82,7 +83,11 @@ export class Performer {
   /** The container's current state, `undefined` when it is not gam's. Errors: EngineRefusal, EngineUnreachable. */
   async inspect(container: string): Promise<Inspection | undefined> {
     const path = `/containers/${container}/json`;
-    return readInspection(await this.#client.call({ method: "GET", path, limitMs: inspectMs }));
+    const answer = await this.#client.call({ method: "GET", path, limitMs: inspectMs });
+    const inspection = readInspection(answer);
+    const network = inspection && networkOf(inspection.state.pid);
+    if (inspection === undefined || network === undefined) return inspection;
+    return { ...inspection, state: { ...inspection.state, network } };
   }
 
   async #do(action: EngineAction): Promise<ActionOutcome> {
@@ -227,6 +232,17 @@ async function count({ pid, addresses }: CountAction): Promise<ActionOutcome> {
       failure: "refused",
       message: `Cannot count connections: ${messageOf(thrown)}`,
     };
+  }
+}
+
+/** Returns: the network namespace of the process; undefined where it has ended or its host does not show it. */
+function networkOf(pid: number): string | undefined {
+  if (pid === 0) return undefined;
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch (thrown) {
+    rethrowInvariant(thrown);
+    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type Constraint,
   demandsEncryption,
   engineTooOld,
+  type GenericResource,
   matchesPlatform,
   meetsConstraints,
   type Network,
@@ -20,6 +21,7 @@ import {
 } from "@gam/state";
 import type { Affinity } from "./affinity.ts";
 import type { NodeResources, Reservation } from "./node-resources.ts";
+import { sumOf } from "./pod.ts";
 import type { Binding } from "./volume-binding.ts";
 
 export interface Candidate {
@@ -44,30 +46,46 @@ export interface Wish {
   readonly binding: Binding | undefined;
   /** Rules about neighbours. Absent: none. */
   readonly affinity?: Affinity | undefined;
+  /** What the tasks themselves reserve. `reservation` is for their whole pods. */
+  readonly own: Reservation;
+  /** What the other tasks of their pods need beside room. */
+  readonly mates: readonly Mate[];
+}
+
+/** Another task of a pod, which has to run on the same node. */
+export interface Mate {
+  /** The name of its service. */
+  readonly name: string;
+  readonly reservation: Reservation;
+  readonly wish: Wish;
 }
 
 /** Whether a node has a bridge in a network, or could get an address for one. */
 export type NetworkReach = (node: NodeId, network: NetworkId) => boolean;
 
+interface Around {
+  readonly view: View;
+  readonly reaches?: NetworkReach | undefined;
+  readonly binding?: Binding | undefined;
+  readonly affinity?: Affinity | undefined;
+  /** The other tasks of its pod. */
+  readonly mates?: readonly Mate[];
+}
+
 /** Returns: the needs of a task. They are the same for all tasks of one template. */
 export function wishOf(
   task: Task,
   reservation: Reservation,
-  {
-    view,
-    reaches = () => true,
-    binding,
-    affinity,
-  }: {
-    readonly view: View;
-    readonly reaches?: NetworkReach | undefined;
-    readonly binding?: Binding | undefined;
-    readonly affinity?: Affinity | undefined;
-  },
+  { view, reaches = () => true, binding, affinity, mates = [] }: Around,
 ): Wish {
   const placement = task.Spec.Placement;
   return {
-    reservation,
+    reservation:
+      mates.length === 0
+        ? reservation
+        : sumOf([reservation, ...mates.map((one) => one.reservation)]),
+    own: reservation,
+    mates,
     // A global task is made for one node and is the only one there.
     replicasMax: task.NodeID === undefined ? (placement?.MaxReplicas ?? 0) : 0,
     constraints: readConstraints(placement?.Constraints),
@@ -81,6 +99,14 @@ export function wishOf(
     binding,
     affinity,
   };
+}
+
+const noRoom: Reservation = { nanoCpus: 0, memoryBytes: 0, generic: [], ports: [] };
+
+/** Returns: what another task of a pod needs. Its room is counted with that of the whole pod. */
+export function mateWish(mate: Task, reservation: Reservation, around: Around): Mate {
+  const wish = { ...wishOf(mate, noRoom, around), replicasMax: 0 };
+  return { name: mate.Gam.serviceName, reservation, wish };
 }
 
 /** Drivers that every engine or gam itself has. */
@@ -232,32 +258,66 @@ export function stillFits(candidate: Candidate, { reservation, replicasMax }: Wi
   );
 }
 
+/** Takes what a placed task needs, and keeps room for the rest of its pod. Returns: the generic resources that it gets. */
+export function takeRoom(resources: NodeResources, wish: Wish): readonly GenericResource[] {
+  const generic = resources.take(wish.own);
+  for (const { reservation } of wish.mates) resources.keep(reservation);
+  return generic;
+}
+
 /** Returns: the suitable nodes. */
 export function fitting(candidates: readonly Candidate[], wish: Wish): Candidate[] {
-  return candidates.filter((one) => filters.every((filter) => filter.passes(one, wish)));
+  const all = [wish, ...wish.mates.map((mate) => mate.wish)];
+  return candidates.filter((one) => {
+    return all.every((each) => filters.every((filter) => filter.passes(one, each)));
+  });
+}
+
+/** A filter, for the task or for another one of its pod. */
+interface Demand {
+  readonly filter: Filter;
+  readonly wish: Wish;
+  /** Names the other task's service; "" for the task itself. */
+  readonly whose: string;
+}
+
+function demandsOf(wish: Wish): Demand[] {
+  return [
+    ...filters.map((filter) => ({ filter, wish, whose: "" })),
+    ...wish.mates.flatMap((mate) => {
+      return filters.map((filter) => ({ filter, wish: mate.wish, whose: `${mate.name}: ` }));
+    }),
+  ];
 }
 
 /** Returns: why no node is suitable: `no suitable node (...)`, beginning with the filter that most nodes fail. */
 export function explain(candidates: readonly Candidate[], wish: Wish): string {
-  const counts = filters.map((filter) => ({ filter, nodes: [] as Node[] }));
+  const counts = demandsOf(wish).map((demand) => ({ demand, nodes: [] as Node[] }));
   for (const candidate of candidates) {
-    const failed = counts.find(({ filter }) => !filter.passes(candidate, wish));
+    const failed = counts.find(({ demand }) => !demand.filter.passes(candidate, demand.wish));
     if (failed !== undefined) failed.nodes.push(candidate.resources.node);
   }
   const parts = counts
     .sort((a, b) => b.nodes.length - a.nodes.length)
-    .flatMap(({ filter, nodes: [first, ...more] }) => {
-      return first === undefined ? [] : [filter.explain(1 + more.length, first, wish)];
+    .flatMap(({ demand: { filter, wish: asked, whose }, nodes: [first, ...more] }) => {
+      return first === undefined ? [] : [whose + filter.explain(1 + more.length, first, asked)];
     });
   return parts.length === 0 ? "no suitable node" : `no suitable node (${parts.join("; ")})`;
 }
 
 /** Returns: what the filters say that one node fails, each in its own words; empty for a suitable node. */
 export function obstaclesOf(candidate: Candidate, wish: Wish): string[] {
-  return filters
-    .filter((filter) => !filter.passes(candidate, wish))
-    .map((filter) => {
-      if (filter.detail !== undefined) return filter.detail(candidate, wish);
-      return filter.explain(1, candidate.resources.node, wish).replace(/ on 1 node\b/, "");
+  const said = new Set<string>();
+  return demandsOf(wish)
+    .filter(({ filter, wish: asked }) => !filter.passes(candidate, asked))
+    .flatMap(({ filter, wish: asked, whose }) => {
+      const { node } = candidate.resources;
+      const text =
+        filter.detail?.(candidate, asked) ??
+        filter.explain(1, node, asked).replace(/ on 1 node\b/, "");
+      // What the node lacks for all of a pod is said once.
+      if (said.has(text)) return [];
+      said.add(text);
+      return [whose + text];
     });
 }

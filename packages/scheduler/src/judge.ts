@@ -10,6 +10,7 @@ import { costOf } from "./cost.ts";
 import { obstaclesOf } from "./filter.ts";
 import { NodeResources } from "./node-resources.ts";
 import { countsOf, type PlacementFacts, Placing } from "./placement.ts";
+import { PodRooms } from "./pod.ts";
 import { VolumeBindings } from "./volume-binding.ts";
 
 /** What speaks against a node, or for it. */
@@ -46,7 +47,9 @@ export function judgeNodes(view: View, task: Task, facts: PlacementFacts): NodeV
     ofService: counts.wanted.get(node.ID) ?? 0,
   }));
   const [bindings, neighbours] = [new VolumeBindings(view), new Neighbours(view, task.ID)];
-  const around = { view, facts, bindings, neighbours };
+  const podRooms = new PodRooms(view, candidates, task.ID);
+  podRooms.free(task);
+  const around = { view, facts, bindings, neighbours, podRooms };
   const placing = new Placing(around, candidates, counts.failing);
   const affinity = affinityOf(view, view.service(task.ServiceID), neighbours);
   const { NodeID: _, ...unplaced } = task;

@@ -77,12 +77,17 @@ class Load {
     this.got.push(...got);
     this.tasks += 1;
     this.tasksComing += coming;
-    this.nanoCpus += reservation.nanoCpus;
-    this.memoryBytes += reservation.memoryBytes;
-    for (const [kind, count] of reservation.generic) {
-      this.generic.set(kind, (this.generic.get(kind) ?? 0) + count);
-    }
+    this.reserve(reservation, 1);
     for (const port of reservation.ports) this.ports.add(port);
+  }
+
+  /** `times`: -1 takes the reservation back. */
+  reserve({ nanoCpus, memoryBytes, generic }: Reservation, times: 1 | -1): void {
+    this.nanoCpus += times * nanoCpus;
+    this.memoryBytes += times * memoryBytes;
+    for (const [kind, count] of generic) {
+      this.generic.set(kind, (this.generic.get(kind) ?? 0) + times * count);
+    }
   }
 }
 
@@ -179,6 +184,16 @@ export class NodeResources {
 
   hasPorts(reservation: Reservation): boolean {
     return !reservation.ports.some((port) => this.#load.ports.has(port));
+  }
+
+  /** Keeps room for a task that is to come. */
+  keep(reservation: Reservation): void {
+    this.#load.reserve(reservation, 1);
+  }
+
+  /** Gives back what keep() took. */
+  giveBack(reservation: Reservation): void {
+    this.#load.reserve(reservation, -1);
   }
 
   /** Counts one more task, which does not run yet. Returns: the generic resources that it gets. */

@@ -38,12 +38,15 @@ import {
   type Candidate,
   explain,
   fitting,
+  mateWish,
   type NetworkReach,
   stillFits,
+  takeRoom,
   type Wish,
   wishOf,
 } from "./filter.ts";
 import { NodeResources, reservationOf } from "./node-resources.ts";
+import { matesOf, PodRooms } from "./pod.ts";
 import { type Ranked, type Spread, spreadOver } from "./spread.ts";
 import { VolumeBindings } from "./volume-binding.ts";
 
@@ -75,6 +78,10 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
     return guarded(guard, node.ID, () => [new NodeResources(node, view.tasksOn(node.ID))], []);
   });
   const neighbours = new Neighbours(view);
+  const podRooms = new PodRooms(
+    view,
+    rooms.map((resources) => ({ resources })),
+  );
   const changes: PlannedChange[] = [];
   const changesMax = facts.changesMax ?? placementsMax;
   const bindings = new VolumeBindings(view);
@@ -89,7 +96,7 @@ export function planPlacement(view: View, facts: PlacementFacts): PlannedChange[
       if (changes.length >= changesMax) return changes;
       const room = changesMax - changes.length;
       const { failing } = counts;
-      const around = { view, facts, bindings, neighbours };
+      const around = { view, facts, bindings, neighbours, podRooms };
       const placing = new Placing(around, candidates, failing);
       changes.push(...guarded(guard, service, () => placing.place(group, room), []));
     }
@@ -150,6 +157,7 @@ export class Placing {
   readonly #candidates: readonly Candidate[];
   readonly #failing: ReadonlySet<NodeId>;
   readonly #neighbours: Neighbours;
+  readonly #podRooms: PodRooms;
 
   constructor(
     around: {
@@ -157,6 +165,7 @@ export class Placing {
       readonly facts: PlacementFacts;
       readonly bindings: VolumeBindings;
       readonly neighbours: Neighbours;
+      readonly podRooms: PodRooms;
     },
     candidates: readonly Candidate[],
     failing: ReadonlySet<NodeId>,
@@ -167,16 +176,24 @@ export class Placing {
     this.#candidates = candidates;
     this.#failing = failing;
     this.#neighbours = around.neighbours;
+    this.#podRooms = around.podRooms;
   }
 
   /** Returns: at most `changesMax` changes. Skips the tasks after them. */
   place(tasks: readonly Task[], changesMax: number): PlannedChange[] {
-    const bound = Map.groupBy(tasks, (task) => this.#bindings.of(task)?.key);
+    const bound = Map.groupBy(tasks, (task) => this.#bindingKey(task));
     const changes: PlannedChange[] = [];
     for (const alike of bound.values()) {
       changes.push(...this.#placeAlike(alike, changesMax - changes.length));
     }
     return changes;
+  }
+
+  /** The same for tasks whose pods have their volumes in the same places. */
+  #bindingKey(task: Task): string | undefined {
+    const mates = matesOf(this.#view, task);
+    const keys = [task, ...mates].map((one) => this.#bindings.of(one)?.key);
+    return keys.length === 1 ? keys[0] : JSON.stringify(keys);
   }
 
   /** Places tasks whose volumes are in the same place. */
@@ -215,7 +232,11 @@ export class Placing {
   wishFor(first: Task, affinity: Affinity | undefined): Wish {
     const { reaches } = this.#facts;
     const binding = this.#bindings.of(first);
-    const around = { view: this.#view, reaches, binding, affinity };
+    const mates = matesOf(this.#view, first).map((mate) => {
+      const around = { view: this.#view, binding: this.#bindings.of(mate) };
+      return mateWish(mate, reservationOf(mate), around);
+    });
+    const around = { view: this.#view, reaches, binding, affinity, mates };
     return wishOf(first, reservationOf(first), around);
   }
 
@@ -264,7 +285,7 @@ export class Placing {
         why ??= waits(explain(this.#candidates, wish), nowMs);
         return explained(task, why);
       }
-      const generic = best.resources.take(wish.reservation);
+      const generic = takeRoom(best.resources, wish);
       best.ofService += 1;
       best.of.ofService += 1;
       best.cost = this.#costAt(best.resources, usage.get(best.resources.node.ID), packs);
@@ -276,7 +297,7 @@ export class Placing {
       }
       const node = best.resources.node.ID;
       const loss = this.#bindings.lossOf(task);
-      this.#bindings.placed(task, node);
+      for (const one of [task, ...matesOf(this.#view, task)]) this.#bindings.placed(one, node);
       const told = loss === undefined ? status : assigned(nowMs, loss);
       return [assign(task, node, { status: told, generic })];
     };
@@ -285,9 +306,13 @@ export class Placing {
   #placeOnItsNode(task: Task, wish: Wish): PlannedChange[] {
     const { nowMs } = this.#facts;
     const own = this.#candidates.filter(({ resources }) => resources.node.ID === task.NodeID);
+    const keepAgain = this.#podRooms.free(task);
     const [fits] = fitting(own, wish);
-    if (fits === undefined) return explained(task, waits(explain(own, wish), nowMs));
-    const generic = fits.resources.take(wish.reservation);
+    if (fits === undefined) {
+      keepAgain();
+      return explained(task, waits(explain(own, wish), nowMs));
+    }
+    const generic = takeRoom(fits.resources, wish);
     fits.ofService += 1;
     const node = fits.resources.node.ID;
     return [assign(task, node, { status: assigned(nowMs), generic })];

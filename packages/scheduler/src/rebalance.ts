@@ -18,6 +18,7 @@ import {
   affinityLabel,
   guarded,
   isWanted,
+  mainName,
   noGuard,
   type PlanGuard,
   type RebalanceMove,
@@ -34,12 +35,15 @@ import { type Affinity, affinityOf, Neighbours } from "./affinity.ts";
 import {
   type Candidate,
   fitting,
+  mateWish,
   type NetworkReach,
   stillFits,
+  takeRoom,
   type Wish,
   wishOf,
 } from "./filter.ts";
 import { NodeResources, reservationOf } from "./node-resources.ts";
+import { matesOf, PodRooms } from "./pod.ts";
 import { branchesOf } from "./spread.ts";
 
 export interface RebalanceFacts {
@@ -141,6 +145,7 @@ class Planning {
         undefined,
       );
     }
+    new PodRooms(view, [...this.#nodes.values()]);
   }
 
   /** Returns: undefined for a service whose tasks stay where they are. */
@@ -149,6 +154,8 @@ class Planning {
     const replicas = Spec.Mode.Replicated?.Replicas ?? (Spec.Mode.Replicated ? 1 : 0);
     if (replicas === 0 || !/^$|completed$/.test(UpdateStatus?.State ?? "")) return undefined;
     if (readLabel(strategyLabel, Spec.Labels) === "binpack") return undefined;
+    // A part of a pod goes where its main task goes.
+    if (mainName(Spec.Labels) !== undefined) return undefined;
     const wanted = this.#view.tasksOf(service.ID).filter((task) => isWanted(task));
     const running = wanted.filter((task) => this.#runs(task));
     const [first] = running;
@@ -156,7 +163,8 @@ class Planning {
     if (first === undefined || running.length !== replicas || wanted.length !== replicas) {
       return undefined;
     }
-    if (running.some((task) => hasDataOnNode(task))) return undefined;
+    const mates = matesOf(this.#view, first);
+    if ([...running, ...mates].some((task) => hasDataOnNode(task))) return undefined;
     const counts = new Map<string, number>();
     const ofNode = Map.groupBy(running, (task) => task.NodeID as NodeId);
     for (const task of running) this.#count(counts, service, task.NodeID as NodeId, 1);
@@ -165,7 +173,10 @@ class Planning {
     });
     const { NodeID: _, ...anywhere } = first;
     const { reaches, avoids = () => false } = this.#facts;
-    const wish = wishOf(anywhere, reservationOf(first), { view: this.#view, reaches });
+    const wish = wishOf(anywhere, reservationOf(first), {
+      ...{ view: this.#view, reaches },
+      mates: mates.map((mate) => mateWish(mate, reservationOf(mate), { view: this.#view })),
+    });
     const settled = running.filter((task) => this.#isSettled(task));
     return {
       service,
@@ -177,7 +188,9 @@ class Planning {
       wish,
       weightOn: (id) => {
         const node = this.#view.node(id);
-        return node === undefined ? 0 : weightOf(first, node.Description.Resources);
+        if (node === undefined) return 0;
+        const weights = [first, ...mates].map((one) => weightOf(one, node.Description.Resources));
+        return weights.reduce((a, b) => a + b, 0);
       },
     };
   }
@@ -321,7 +334,7 @@ class Planning {
     const there = crew.suitable.find(({ resources }) => resources.node.ID === to);
     if (there === undefined) return;
     there.ofService += 1;
-    there.resources.take(reservationOf(task));
+    takeRoom(there.resources, crew.wish);
   }
 
   #nameOf(id: NodeId): string {

@@ -19,7 +19,7 @@ export {
   currentContents,
   neededVersions,
 } from "./derived/content-need.ts";
-export { crashesWith, restartNote } from "./derived/crash-loop.ts";
+export { crashesWith, crashReasonMax, restartNote } from "./derived/crash-loop.ts";
 export {
   circleFrom,
   dependenciesOf,
@@ -49,6 +49,15 @@ export {
   tunnelBytes,
 } from "./derived/network-plan.ts";
 export { notUp } from "./derived/not-up.ts";
+export {
+  mainOf,
+  partsOf,
+  podConflict,
+  podMates,
+  replicasWanted,
+  waitsForInit,
+  whyNoPod,
+} from "./derived/pods/pods.ts";
 export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.ts";
 export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
@@ -102,6 +111,15 @@ export {
   type PlacementTerm,
   strategyLabel,
 } from "./labels/placement-labels.ts";
+export {
+  isGuest,
+  isInit,
+  mainName,
+  podLabel,
+  podRestartLabel,
+  podRoleLabel,
+} from "./labels/pod-labels.ts";
+
 export {
   type RolloutStep,
   type RolloutWish,

@@ -27,6 +27,8 @@ export interface ContainerState {
   readonly oomKilled?: boolean;
   /** The last run of its health check. Only for unhealthy ones. */
   readonly probe?: { readonly exitCode: number; readonly output: string };
+  /** The network namespace in which it runs, such as `net:[4026532281]`. Absent while it does not, or if unknown. */
+  readonly network?: string;
   /** Host ports that are bound for it. */
   readonly ports: readonly PortConfig[];
 }

@@ -14,6 +14,7 @@ import {
   engineTooOld,
   expandTemplate,
   hostPorts,
+  isGuest,
   type Labels,
   type LogDriver,
   label,
@@ -53,6 +54,15 @@ export interface ContainerPlan {
   readonly joins: readonly NetworkJoin[];
   /** Files that are mounted into it, read-only. */
   readonly files: readonly TaskFile[];
+  /** It runs in the network of the main container of its pod. Absent: no. */
+  readonly isGuest?: boolean;
+}
+
+/** Returns: the plan of a container that runs in the network of that one. */
+export function inNetworkOf(plan: ContainerPlan, container: string): ContainerPlan {
+  const host = plan.body.HostConfig as Readonly<Record<string, unknown>>;
+  const HostConfig = { ...host, NetworkMode: `container:${container}` };
+  return { ...plan, body: { ...plan.body, HostConfig } };
 }
 
 export interface ContainerSurroundings {
@@ -87,7 +97,9 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   const { files, problems: unplaced } = filesOf(task);
   problems.push(...unplaced);
   const options = hostOptions(task);
-  const mode = options.networkMode ?? planMode(task, around.networks, problems);
+  // inNetworkOf() says in whose.
+  const guest = task.Gam.pod !== undefined && isGuest(task.Gam.serviceLabels);
+  const mode = guest ? "none" : (options.networkMode ?? planMode(task, around.networks, problems));
   const joins =
     mode === "default" ? task.Gam.attachments.map((one) => joinOf(one, task.Spec.Networks)) : [];
   const joined = joins.map(({ network: id }) => around.networks.find(({ Id }) => Id === id));
@@ -119,7 +131,8 @@ export function planContainer(task: Task, around: ContainerSurroundings): Planne
   if (problems.length > 0) return { error: problems.join("; ") };
   const awaited = joins.find((_, index) => gateways[index] === undefined);
   if (awaited !== undefined) return { awaits: awaited.network };
-  return { plan: { name: containerName(task), image: spec.Image, body, joins, files } };
+  const plan = { name: containerName(task), image: spec.Image, body, joins, files };
+  return { plan: guest ? { ...plan, isGuest: true } : plan };
 }
 
 /** Gam's labels come last and win, so that a spec cannot replace them. */

@@ -23,6 +23,17 @@ import {
 import type { ActionId, ContainerState } from "./action.ts";
 import type { ContainerPlan } from "./container-plan.ts";
 import { endReason } from "./end-reason.ts";
+import {
+  alone,
+  createdMain,
+  hasDeadNetwork,
+  hasEarlierPart,
+  isForsaken,
+  outlasts,
+  type PodFacts,
+  runningMain,
+  sharesNetwork,
+} from "./pod.ts";
 import { restartTicksOf } from "./restart-in-place.ts";
 
 /** A task of this node, or a container whose task is not in the state. */
@@ -71,6 +82,11 @@ export interface LocalTask {
   quietTick: number;
 }
 
+type DrainingTask = Pick<
+  LocalTask,
+  "id" | "task" | "status" | "counted" | "unwantedTick" | "unwantedIndex"
+>;
+
 export interface Circumstances {
   readonly caughtUp: boolean;
   readonly led: boolean;
@@ -105,15 +121,16 @@ const nothing: NextStep = { kind: "nothing" };
 const draining = "draining";
 
 /** Returns one step. Call it again when that step is done, or when a fact has changed. */
-export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
+export function nextStepOf(local: LocalTask, now: Circumstances, pod = alone): NextStep {
   const { task, container, status } = local;
   if (local.doubted && container !== undefined) return { kind: "inspect" };
   if (task === undefined || status === undefined) return needOfStray(local, now);
   const ended = isTerminal(status.State);
-  const unwanted = !isWanted(task);
+  const unwanted = !isWanted(task) || isForsaken(pod);
   if (container?.phase === "running") {
     if (ended) return { kind: "stop" };
-    return unwanted ? needOfUnwanted(local, task, now) : needOfRunning(status, container);
+    if (unwanted) return needOfUnwanted(local, task, { now, pod });
+    return hasDeadNetwork(local, pod) ? { kind: "stop" } : needOfRunning(status, container);
   }
   if (ended) return local.files === "none" ? nothing : { kind: "dropFiles" };
   if (unwanted) return becomeShutdown("shutdown");
@@ -127,7 +144,7 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
   if (compareStates(status.State, "accepted") < 0) {
     return { kind: "become", state: "accepted", message: "accepted" };
   }
-  if (container?.phase === "exited") return needOfExited(local, task, container, now);
+  if (container?.phase === "exited") return needOfExited(local, task, { container, now, pod });
   const begun = compareStates(status.State, "starting") >= 0;
   if (container === undefined || container.phase === "unfinished") {
     if (begun) {
@@ -136,8 +153,9 @@ export function nextStepOf(local: LocalTask, now: Circumstances): NextStep {
     }
     return now.caughtUp ? { kind: "prepare" } : nothing;
   }
-  if (begun) return { kind: "start" };
+  if (begun) return mayStart(local, pod) ? { kind: "start" } : nothing;
   if (status.State !== "ready") return { kind: "become", state: "ready", message: "prepared" };
+  if (!mayStart(local, pod)) return nothing;
   return now.caughtUp && task.DesiredState !== "ready" ? { kind: "start" } : nothing;
 }
 
@@ -147,17 +165,36 @@ function needOfStray({ container, files }: LocalTask, now: Circumstances): NextS
   return { kind: container.phase === "running" ? "stop" : "remove" };
 }
 
+/**
+ * A task that leaves is stopped when it gets no new connections and those that it has have ended. All of its pod waits
+ * for that, and then stops in its order.
+ */
+function needOfUnwanted(
+  local: LocalTask,
+  task: Task,
+  { now, pod }: { readonly now: Circumstances; readonly pod: PodFacts },
+): NextStep {
+  const { main } = pod;
+  if (main !== undefined && main !== "gone" && isForsaken(pod) && sharesNetwork(local)) {
+    const isDrained =
+      main.container?.phase !== "running" || needOfLeaving(main, now).kind === "stop";
+    return isDrained && !outlasts(local, pod) ? { kind: "stop" } : nothing;
+  }
+  const step: NextStep = isLeaving(task) ? needOfLeaving(local, now) : { kind: "stop" };
+  return step.kind === "stop" && hasEarlierPart(pod) ? nothing : step;
+}
+
 /** Waits before the stop: other nodes may send connections to the task until they know that it leaves. */
-function needOfUnwanted(local: LocalTask, task: Task, now: Circumstances): NextStep {
-  if (!isLeaving(task)) return { kind: "stop" };
-  const { unwantedTick, unwantedIndex } = local;
+function needOfLeaving(local: DrainingTask, now: Circumstances): NextStep {
+  const { task, unwantedTick, unwantedIndex } = local;
+  if (task === undefined || !isLeaving(task)) return { kind: "stop" };
   const isSteered = now.steeredIndex >= unwantedIndex;
   const untilTick = unwantedTick + (isSteered ? now.drainTicks : now.drainTicksMax);
   return untilTick <= now.nowTick ? needOfDraining(local, now) : { kind: "wait", untilTick };
 }
 
 /** The task gets no new connections. Waits until those that it has have ended, or its time is over. */
-function needOfDraining(local: LocalTask, now: Circumstances): NextStep {
+function needOfDraining(local: DrainingTask, now: Circumstances): NextStep {
   const { counted, unwantedTick, status } = local;
   const drainMs = now.drainsMs.get(local.id) ?? 0;
   const leftTicks = unwantedTick + Math.ceil(drainMs / now.tickMs) - now.nowTick;
@@ -176,6 +213,11 @@ function needOfDraining(local: LocalTask, now: Circumstances): NextStep {
     return { kind: "become", state: "running", message: draining, err };
   }
   return { kind: "wait", untilTick: Math.min(atTick + now.countTicks, now.nowTick + leftTicks) };
+}
+
+/** A part in the network of a container can start only while that runs. */
+function mayStart(local: LocalTask, pod: PodFacts): boolean {
+  return !sharesNetwork(local) || runningMain(pod) !== undefined;
 }
 
 function needOfRunning(status: TaskStatus, container: ContainerState): NextStep {
@@ -209,11 +251,23 @@ function becomeShutdown(message: string): NextStep {
 function needOfExited(
   local: LocalTask,
   task: Task,
-  container: ContainerState,
-  now: Circumstances,
+  {
+    container,
+    now,
+    pod,
+  }: {
+    readonly container: ContainerState;
+    readonly now: Circumstances;
+    readonly pod: PodFacts;
+  },
 ): NextStep {
-  if (now.led) return endOf(container, task);
-  if (!now.leaderless || isHeld(local, task)) return nothing;
+  if (now.led) {
+    const isLeft = sharesNetwork(local) && createdMain(pod) === undefined;
+    return isLeft
+      ? becomeShutdown("the main container of its pod has ended")
+      : endOf(container, task);
+  }
+  if (!now.leaderless || isHeld(local, task) || !mayStart(local, pod)) return nothing;
   const delayTicks = restartTicksOf(task, container.exitCode, local.restartTicks, now);
   if (delayTicks === undefined) return nothing;
   const untilTick = (local.endedTick ?? now.nowTick) + delayTicks;

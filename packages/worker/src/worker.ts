@@ -29,12 +29,13 @@ import type {
   EngineAction,
   PullCredentials,
 } from "./action.ts";
-import { planContainer } from "./container-plan.ts";
+import { inNetworkOf, planContainer } from "./container-plan.ts";
 import type { WorkerEffect } from "./effect.ts";
 import { Flights, type NewAction } from "./flights.ts";
 import type { Assignment, WorkerInput } from "./input.ts";
 import { type WorkerLimits, workerLimitsDefault } from "./limits.ts";
 import { type Circumstances, type LocalTask, type NextStep, nextStepOf } from "./local-task.ts";
+import { alone, createdMain, Pods } from "./pod.ts";
 import { StatusReports } from "./status-reports.ts";
 import { filesOf } from "./task-files.ts";
 
@@ -56,6 +57,8 @@ export interface WorkerFaults {
   readonly filesForgotten?: boolean;
   /** Starts again, after a start of the host, what only the leader may start. */
   readonly orderForgotten?: boolean;
+  /** Does not look at the other tasks of a pod when one of them is to stop, or has ended. */
+  readonly podsForgotten?: boolean;
   /** Does not send a lost report again. */
   readonly resendForgotten?: boolean;
 }
@@ -69,6 +72,7 @@ export class Worker {
   readonly #dirty = new Set<TaskId>();
   /** Tasks to check again from that tick on. */
   readonly #waiting = new Map<TaskId, number>();
+  readonly #pods = new Pods();
   readonly #flights: Flights;
   /** Networks that the engine has, and the gateway that each was created with. */
   readonly #networks = new Map<NetworkId, string>();
@@ -171,6 +175,7 @@ export class Worker {
       }
     }
     if (before?.caughtUp !== next.caughtUp) this.#all();
+    this.#pods.assign(next.tasks);
     const isFirst = next.caughtUp && before?.caughtUp !== true;
     const seen = new Set<TaskId>();
     for (const task of next.tasks) {
@@ -306,6 +311,8 @@ export class Worker {
   }
 
   #work(assignment: Assignment, effects: WorkerEffect[]): void {
+    // What is new of one task of a pod concerns the others.
+    for (const id of this.#pods.matesOf(this.#dirty)) this.#dirty.add(id);
     const now: Circumstances = {
       caughtUp: assignment.caughtUp || this.#faults.straysEarly === true,
       led: this.#led || this.#faults.restartsForgotten === true,
@@ -352,7 +359,10 @@ export class Worker {
   #advance(local: LocalTask, now: Circumstances, effects: WorkerEffect[]): boolean {
     for (;;) {
       if (local.waitTick > now.nowTick) return this.#wait(local, local.waitTick);
-      const step = nextStepOf(local, now);
+      const isRunning = local.container?.phase === "running";
+      const pod =
+        this.#faults.podsForgotten && isRunning ? alone : this.#pods.of(local, this.#lives);
+      const step = nextStepOf(local, now, pod);
       switch (step.kind) {
         case "nothing":
           return true;
@@ -445,6 +455,13 @@ export class Worker {
         effects,
       );
     }
+    const host = plan.isGuest === true ? createdMain(this.#pods.of(local, this.#lives)) : undefined;
+    if (plan.isGuest === true && host === undefined) {
+      // The image can be fetched meanwhile.
+      if (local.image !== "assumed") return true;
+      local.image = "lacking";
+      return undefined;
+    }
     const gatewayOf = (id: NetworkId): string => {
       return around.networks.find(({ Id }) => Id === id)?.Gam.gateways[around.self.ID] ?? "";
     };
@@ -453,7 +470,8 @@ export class Worker {
     );
     if (missing === undefined) {
       const placing = this.#place(local, effects);
-      return placing ?? this.#act(local, { kind: "create", task: local.id, plan }, effects);
+      const placed = host === undefined ? plan : inNetworkOf(plan, host);
+      return placing ?? this.#act(local, { kind: "create", task: local.id, plan: placed }, effects);
     }
     const network = around.networks.find(({ Id }) => Id === missing.network);
     if (network === undefined) return this.#reject(local, `network ${missing.network} not found`);

@@ -1,7 +1,10 @@
 import {
   compareStates,
+  isInit,
+  isTerminal,
   isWanted,
   predefinedNetworks,
+  replicasWanted,
   type Service,
   type Task,
   type View,
@@ -53,8 +56,13 @@ function serviceStatus(
   const { Mode } = service.Spec;
   const wanted = tasks.filter((task) => compareStates(task.DesiredState, "running") <= 0);
   const RunningTasks = tasks.filter((task) => runs(task, view)).length;
+  if (isInit(service.Spec.Labels)) {
+    // Those that have completed are done, and show no lack.
+    const open = tasks.filter(({ Status, ...task }) => isWanted(task) && !isTerminal(Status.State));
+    return { RunningTasks, DesiredTasks: open.length, CompletedTasks: 0 };
+  }
   if (Mode.Replicated !== undefined) {
-    return { RunningTasks, DesiredTasks: Mode.Replicated.Replicas ?? 1, CompletedTasks: 0 };
+    return { RunningTasks, DesiredTasks: replicasWanted(view, service), CompletedTasks: 0 };
   }
   if (Mode.Global !== undefined) {
     const places = new Set(wanted.map((task) => task.NodeID));

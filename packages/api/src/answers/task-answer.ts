@@ -7,6 +7,7 @@ import {
   type TaskStatus,
   type View,
   waitsFor,
+  waitsForInit,
 } from "@gam/state";
 import type { Naming } from "../request/reference.ts";
 import { attachedNetwork } from "./network-answer.ts";
@@ -59,11 +60,13 @@ export function taskAnswer(task: Task, view: View, nowMs: number): object {
 }
 
 /** A task that may not start yet says which services it waits for. Its worker does not know. */
-function statusOf({ Status, DesiredState, ServiceID }: Task, view: View): TaskStatus {
+function statusOf(task: Task, view: View): TaskStatus {
+  const { Status, DesiredState, ServiceID } = task;
   if (DesiredState !== "ready" || Status.Err || isTerminal(Status.State)) return Status;
   const service = view.service(ServiceID);
   const Err = service && waitsFor(view, service.Spec, () => true);
-  return Err === undefined ? Status : { ...Status, Err };
+  const why = Err ?? waitsForInit(view, task);
+  return why === undefined ? Status : { ...Status, Err: why };
 }
 
 /** What Swarm shows of a task that ended on its node before it had a container. */

@@ -4,6 +4,7 @@
  * Decides when a service has converged, failed or is under way, and the words for it. Does not wait:
  * stack-wait.ts asks again.
  */
+import { isInit, mainName } from "@gam/state";
 import type { NodeItem, ServiceItem, TaskItem } from "../agent/engine-calls.ts";
 
 export interface ServiceProgress {
@@ -40,9 +41,13 @@ export function progressOf(service: ServiceItem, options: ProgressOptions): Serv
     return jobProgress(service, options);
   }
   const current = newest(service, options);
-  const wanted = Mode?.Global === undefined ? (Mode?.Replicated?.Replicas ?? 1) : current.length;
+  if (isInit(service.Spec.Labels)) return initProgress(service, current);
+  // A part of a pod has a task with each task of its main service, and that service is waited for as well.
+  const isPart = mainName(service.Spec.Labels) !== undefined;
+  const isCounted = Mode?.Global === undefined && !isPart;
+  const wanted = isCounted ? (Mode?.Replicated?.Replicas ?? 1) : current.length;
   const running = current.filter(runs).length;
-  const isWhole = Mode?.Global === undefined || wanted > 0;
+  const isWhole = isCounted || isPart || wanted > 0;
   const counted = { ...ofService(service), running, wanted };
   if (status?.failed) return { ...counted, state: "failed", words: status.words };
   if (running === wanted && isWhole) {
@@ -127,6 +132,15 @@ function jobProgress(service: ServiceItem, { tasks }: ProgressOptions): ServiceP
     return { ...counted, state: "done", words: "runs by its schedule" };
   }
   if (wanted > 0 && complete >= wanted) return { ...counted, state: "done", words: "job complete" };
+  const errors = current.flatMap(({ Status }) => Status.Err || []);
+  return { ...counted, state: "waiting", words: errors.at(-1) ?? wordsOf(current) };
+}
+
+/** The main service waits for them where they have to run: those of pods that run already have nothing to do. */
+function initProgress(service: ServiceItem, current: readonly TaskItem[]): ServiceProgress {
+  const running = current.filter(({ Status }) => Status.State === "complete").length;
+  const counted = { ...ofService(service), running, wanted: current.length };
+  if (running === current.length) return { ...counted, state: "done", words: "ran to its end" };
   const errors = current.flatMap(({ Status }) => Status.Err || []);
   return { ...counted, state: "waiting", words: errors.at(-1) ?? wordsOf(current) };
 }

@@ -17,6 +17,10 @@ export type PlanFault =
   | "crashes-forgotten"
   /** Tasks start whatever their service waits for. */
   | "order-forgotten"
+  /** Main containers of pods start before their init containers have completed. */
+  | "init-forgotten"
+  /** Parts of a pod stay when the main task has ended. */
+  | "pods-outlived"
   /** A due time of a job is not noted as handled when its run begins. */
   | "due-twice"
   /** What was due while there was no leader is neither run nor noted. */

@@ -14,6 +14,8 @@ export interface NewTaskOptions {
   readonly restart?: boolean;
   /** The running task that it takes over from. */
   readonly moves?: TaskId | undefined;
+  /** The task of its pod's main service. */
+  readonly pod?: TaskId | undefined;
   /** Where the tasks before it in its place failed. */
   readonly failedOn?: readonly TaskFailures[];
   /** The ends in a row in its place. */
@@ -32,6 +34,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
     failedOn = [],
     crashes,
     moves,
+    pod,
   } = wish;
   const task: NewTask = {
     ID: mint.id() as TaskId,
@@ -47,7 +50,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       Message: "pending task scheduling",
     },
     DesiredState:
-      after !== "" || startAfterMs > nowMs || situation.mustWait ? "ready" : situation.goal,
+      after !== "" || startAfterMs > nowMs || situation.holdsBack ? "ready" : situation.goal,
     Gam: {
       templateVersion: service.Gam.templateVersion,
       endpoint: service.Spec.EndpointSpec ?? {},
@@ -58,6 +61,7 @@ export function createTask(situation: Situation, wish: NewTaskOptions): PlannedC
       after,
       restart,
       ...(moves !== undefined && { moves }),
+      ...(pod !== undefined && { pod }),
       ...(failedOn.length > 0 && { failedOn }),
       ...(crashes && { crashes }),
       contents: situation.contents,

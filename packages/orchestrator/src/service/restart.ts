@@ -20,12 +20,6 @@ import type { Situation } from "./situation.ts";
 /** The longest time that a successor waits for the old task to stop. */
 const stopWaitMsMax = 60_000;
 
-/** Whether the task ended although nothing stopped it. */
-export function endedByItself(task: Task): boolean {
-  const { State } = task.Status;
-  return State === "complete" || State === "failed" || State === "rejected";
-}
-
 /**
  * Returns: how long the successor of `ended` waits, in milliseconds; `undefined` for no successor.
  *
@@ -46,7 +40,7 @@ export function successorDelayMs(
   const endMs = Date.parse(ended.Status.Timestamp);
   return restartDelayMs(restartPolicyOf(service.Spec), {
     hasFailed: ended.Status.State !== "complete",
-    isJob: situation.isJob,
+    isJob: situation.runsToEnd,
     restartsMsAgo: restarts.map(({ CreatedAt }) => endMs - Date.parse(CreatedAt)),
     crashes: situation.faults.has("crashes-forgotten") ? 1 : crashesInPlace(ended, endMs),
   });
@@ -61,12 +55,15 @@ function crashesInPlace(ended: Task, endMs: number): number {
   return Math.max(1, crashesWith(ended).count + 1 - quickOnNode * tried);
 }
 
-/** Whether the task may run now: its delay is over, the old task has stopped, and its service waits for no other. */
+/**
+ * Whether the task may run now: its delay is over, the old task has stopped, its service waits for no other, and the
+ * init containers of its pod have completed.
+ */
 export function isDue(situation: Situation, task: Task): boolean {
   const sinceMs = Date.parse(task.CreatedAt);
   const waitMs = task.Gam.startAfterMs - sinceMs;
   if (!hasPassed(situation.nowMs, { sinceMs, waitMs }) || mustWait(situation, task)) return false;
-  return !situation.mustWait;
+  return !situation.mustWait && !situation.waitsForInit(task);
 }
 
 /** Whether the old task has not stopped yet, and the longest wait is not over. */

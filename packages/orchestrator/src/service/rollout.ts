@@ -28,9 +28,9 @@ import {
   type UpdateStatus,
 } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
+import { endedByItself } from "./ended.ts";
 import { retire } from "./reap.ts";
 import { planSlots, type SlotsPlan } from "./replicated.ts";
-import { endedByItself } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 import { planTaskSlot, type TaskSlotPlan } from "./task-slot.ts";
 

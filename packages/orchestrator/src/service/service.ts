@@ -4,12 +4,20 @@
  * A step is planned whole or left for the next plan. Otherwise a place could lose its old task without
  * getting its new one.
  */
-import { openRollout, type PlannedChange, type Service, type Task, type View } from "@gam/state";
+import {
+  mainName,
+  openRollout,
+  type PlannedChange,
+  type Service,
+  type Task,
+  type View,
+} from "@gam/state";
 import { planCron } from "./cron.ts";
 import { planGlobal } from "./global.ts";
 import { planJob } from "./job.ts";
+import { planParts } from "./pod.ts";
 import { reapTasks } from "./reap.ts";
-import { planReplicated } from "./replicated.ts";
+import { planReplicated, type SlotsPlan } from "./replicated.ts";
 import { planRollout } from "./rollout.ts";
 import { Situation, type SituationParts } from "./situation.ts";
 import { planTaskSlot } from "./task-slot.ts";
@@ -42,12 +50,17 @@ function planOf(situation: Situation, tasks: readonly Task[]): ServicePlan {
 
 /** For a service that is no job. */
 function planReplicas(situation: Situation, tasks: readonly Task[]): ServicePlan {
-  const isGlobal = situation.service.Spec.Mode.Global !== undefined;
-  const plan = isGlobal ? planGlobal(situation, tasks) : planReplicated(situation);
+  const plan = slotsOf(situation, tasks);
   const places = plan.kept.map((taskSlot) => planTaskSlot(situation, taskSlot));
   const update = planUpdate(situation, places);
   return {
     steps: [...plan.steps, ...places.map(({ changes }) => changes), update.changes],
     waiting: update.waiting || places.some(({ waiting }) => waiting),
   };
+}
+
+function slotsOf(situation: Situation, tasks: readonly Task[]): SlotsPlan {
+  const { Labels, Mode } = situation.service.Spec;
+  if (mainName(Labels) !== undefined) return planParts(situation, tasks);
+  return Mode.Global === undefined ? planReplicated(situation) : planGlobal(situation, tasks);
 }

@@ -4,18 +4,23 @@
  * Answers the questions that all of them ask: is this task up to date, and what has happened to its node.
  * Decides nothing. Each plan gets a new one, from one view.
  */
-import type { Mint, NodeId } from "@gam/core";
+import type { Mint, NodeId, ServiceId, TaskId } from "@gam/core";
 import {
   type Constraint,
   type ContentVersions,
   currentContents,
+  isInit,
   isTerminal,
+  isWanted,
   matchesPlatform,
   meetsConstraints,
   moveOf,
   type Node,
+  partsOf,
+  podRestartLabel,
   type Rollout,
   readConstraints,
+  readLabel,
   type Service,
   type Task,
   type TaskSpec,
@@ -24,15 +29,18 @@ import {
   updateWaitsFor,
   type View,
   waitsFor,
+  waitsForInit,
 } from "@gam/state";
+import { endedByItself } from "./ended.ts";
 import type { PlanFaults } from "./fault.ts";
+import { podDelayMs } from "./pod-restart.ts";
 
 /**
  * The condition of a wanted task.
  *
  * ended    it has ended by itself
  * leaving  it must leave its node at once: the node is drained or removed, no longer meets its constraints, or its
- *          volume is being moved away
+ *          volume is being moved away; or a part of its pod has to leave, or has ended and takes the pod with it
  * lost     its node is down and may come back with it
  * live     anything else, including a task without a node
  */
@@ -62,6 +70,7 @@ export class Situation {
   readonly #trust: Trust;
   #waits: { readonly why: string | undefined } | undefined;
   readonly #upToDate: UpToDate;
+  readonly #partTasksOf = new Map<ServiceId, ReadonlyMap<TaskId | undefined, Task>>();
   readonly #constraints = new Map<string, readonly Constraint[] | undefined>();
 
   constructor(view: View, service: Service, parts: SituationParts) {
@@ -95,7 +104,17 @@ export class Situation {
 
   /** The desired state of its tasks once they may start. */
   get goal(): "running" | "complete" {
-    return this.isJob ? "complete" : "running";
+    return this.runsToEnd ? "complete" : "running";
+  }
+
+  /** Whether a task that ends with success has done its work. */
+  get runsToEnd(): boolean {
+    return this.isJob || this.isInit;
+  }
+
+  /** Whether its tasks are init containers of a pod. */
+  get isInit(): boolean {
+    return isInit(this.service.Spec.Labels);
   }
 
   get isJob(): boolean {
@@ -116,6 +135,18 @@ export class Situation {
     if (this.faults.has("order-forgotten")) return false;
     this.#waits ??= { why: waitsFor(this.view, this.service.Spec, this.#trust) };
     return this.#waits.why !== undefined;
+  }
+
+  /** Whether new tasks begin prepared, because each waits for something before it may start. */
+  get holdsBack(): boolean {
+    if (this.mustWait || this.faults.has("init-forgotten")) return this.mustWait;
+    return partsOf(this.view, this.service.ID).some(({ Spec }) => isInit(Spec.Labels));
+  }
+
+  /** Whether init containers of the task's pod have not completed. */
+  waitsForInit(task: Task): boolean {
+    if (this.faults.has("init-forgotten")) return false;
+    return waitsForInit(this.view, task) !== undefined;
   }
 
   /** What the next wave of an update waits for; undefined for nothing. A rollback waits for nothing. */
@@ -173,11 +204,52 @@ export class Situation {
       return this.faults.has("ended-counts-as-running") ? "live" : "ended";
     }
     if (task.NodeID === undefined) return "live";
-    const node = this.view.node(task.NodeID);
-    if (node === undefined || node.Spec.Availability === "drain") return "leaving";
-    if (!this.#meets(node, task.Spec.Placement?.Constraints)) return "leaving";
-    if (moveOf(task, this.view) !== undefined) return "leaving";
-    return node.Status.State === "down" ? "lost" : "live";
+    if (this.#mustLeave(task)) return "leaving";
+    if (this.view.node(task.NodeID)?.Status.State === "down") return "lost";
+    const leads = this.#partTasks(task).some((part) => this.endsPod(part) || this.#drivesOut(part));
+    return leads ? "leaving" : "live";
+  }
+
+  #mustLeave(task: Task): boolean {
+    const node = task.NodeID === undefined ? undefined : this.view.node(task.NodeID);
+    if (node === undefined || node.Spec.Availability === "drain") return true;
+    if (!this.#meets(node, task.Spec.Placement?.Constraints)) return true;
+    return moveOf(task, this.view) !== undefined;
+  }
+
+  /** Returns: the newest task of each part of the main task's pod. */
+  #partTasks({ ID, ServiceID }: Task): readonly Task[] {
+    return partsOf(this.view, ServiceID).flatMap(
+      (part) => this.#newestParts(part.ID).get(ID) ?? [],
+    );
+  }
+
+  /** Returns: the newest task of the part beside each task of its main service. */
+  #newestParts(part: ServiceId): ReadonlyMap<TaskId | undefined, Task> {
+    let newest = this.#partTasksOf.get(part);
+    if (newest === undefined) {
+      newest = new Map(this.view.tasksOf(part).map((task) => [task.Gam.pod, task]));
+      this.#partTasksOf.set(part, newest);
+    }
+    return newest;
+  }
+
+  /** Whether the part cannot stay on the node of its pod, so that the pod goes. */
+  #drivesOut(part: Task): boolean {
+    return isWanted(part) && !isTerminal(part.Status.State) && this.#mustLeave(part);
+  }
+
+  /** Returns: the part that has ended and takes the main task's pod with it; undefined for none. */
+  podEnder(main: Task): Task | undefined {
+    return this.#partTasks(main).find((part) => this.endsPod(part));
+  }
+
+  /** Whether the task is a part of a pod that has ended by itself, and with which the whole pod is started again. */
+  endsPod(part: Task): boolean {
+    const spec = this.view.service(part.ServiceID)?.Spec;
+    if (readLabel(podRestartLabel, spec?.Labels) !== "together" || !isWanted(part)) return false;
+    const main = part.Gam.pod === undefined ? undefined : this.view.task(part.Gam.pod);
+    return main !== undefined && endedByItself(part) && podDelayMs(part, main) !== undefined;
   }
 
   /** Whether the node is down or gone, so that waiting for its reports is no use. */

@@ -19,7 +19,7 @@
  * Does not decide when an outdated task is replaced (update.ts), nor how many places there
  * are (replicated.ts, global.ts).
  */
-import type { NodeId } from "@gam/core";
+import type { NodeId, TaskId } from "@gam/core";
 import {
   compareStates,
   crashesWith,
@@ -28,9 +28,11 @@ import {
   type PlannedChange,
   type Task,
 } from "@gam/state";
+import { endedByItself } from "./ended.ts";
 import { createTask } from "./new-task.ts";
+import { podCrashes, podDelayMs } from "./pod-restart.ts";
 import { dismiss, retire } from "./reap.ts";
-import { endedByItself, isDue, successorDelayMs, whomToAwait } from "./restart.ts";
+import { isDue, successorDelayMs, whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 
 export interface TaskSlot {
@@ -38,6 +40,8 @@ export interface TaskSlot {
   readonly key: string;
   readonly slot?: number;
   readonly node?: NodeId;
+  /** For a part of a pod: the task of the main service, and the task that must stop before a first one may run. */
+  readonly pod?: { readonly main: TaskId; readonly after: TaskId | "" };
   /** In order of creation, without the tasks to be removed. */
   readonly tasks: readonly Task[];
 }
@@ -138,6 +142,7 @@ function fill(
   now: { readonly outdated: Task | undefined; readonly leaving: readonly Task[] },
 ): PlannedChange | undefined {
   const { slot, node } = taskSlot;
+  const pod = taskSlot.pod?.main;
   const newest = taskSlot.tasks.at(-1);
   const failed = newest !== undefined && endedByItself(newest) ? newest : undefined;
   // The outdated task fills the place until the update replaces it. If the update has been here, its task is gone.
@@ -151,16 +156,25 @@ function fill(
     const record = restart
       ? { failedOn: failedOn(failed, situation.nowMs), crashes: crashesWith(failed) }
       : {};
-    return createTask(situation, { slot, node, after, startAfterMs, restart, ...record });
+    return createTask(situation, { slot, node, pod, after, startAfterMs, restart, ...record });
   }
   const last = now.leaving.at(-1) ?? newest;
   const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
-  return createTask(situation, { slot, node, after: awaited });
+  const after = awaited || (taskSlot.pod?.after ?? "");
+  const ender =
+    now.leaving.length === 0 || last === undefined ? undefined : situation.podEnder(last);
+  if (ender === undefined || last === undefined)
+    return createTask(situation, { slot, node, pod, after });
+  return createTask(situation, {
+    ...{ slot, node, pod, after, restart: situation.isCurrent(last) },
+    startAfterMs: situation.nowMs + (podDelayMs(ender, last) ?? 0),
+    crashes: podCrashes(ender, last),
+  });
 }
 
 function asksAgain(situation: Situation, { DesiredState, Status }: Task): boolean {
   if (DesiredState === "ready" || compareStates(Status.State, "assigned") >= 0) return false;
-  return situation.mustWait;
+  return situation.holdsBack;
 }
 
 /** Whether the update has already replaced a task in this place. */
@@ -169,7 +183,7 @@ function wasTried({ service }: Situation, { key }: TaskSlot): boolean {
 }
 
 function hasDoneItsWork(situation: Situation, task: Task): boolean {
-  return situation.isJob && task.Status.State === "complete";
+  return situation.runsToEnd && task.Status.State === "complete";
 }
 
 function endedBeforeItsTime({ service, nowMs }: Situation, { DesiredState, Gam }: Task): boolean {

@@ -24,9 +24,10 @@ import {
   type UpdateStatus,
 } from "@gam/state";
 import { hasPassed } from "./elapsed.ts";
+import { endedByItself } from "./ended.ts";
 import { createTask } from "./new-task.ts";
 import { retire } from "./reap.ts";
-import { endedByItself, whomToAwait } from "./restart.ts";
+import { whomToAwait } from "./restart.ts";
 import type { Situation } from "./situation.ts";
 import type { TaskSlotPlan } from "./task-slot.ts";
 
@@ -169,13 +170,12 @@ class Updating {
 
   #replace({ taskSlot, outdated }: TaskSlotPlan): PlannedChange[] {
     const { slot, node } = taskSlot;
+    const pod = taskSlot.pod?.main;
     if (outdated === undefined || this.#config.Order === "start-first") {
-      return [createTask(this.#situation, { slot, node })];
+      return [createTask(this.#situation, { slot, node, pod })];
     }
-    return [
-      createTask(this.#situation, { slot, node, after: whomToAwait(this.#situation, outdated) }),
-      retire(outdated),
-    ];
+    const after = whomToAwait(this.#situation, outdated);
+    return [createTask(this.#situation, { slot, node, pod, after }), retire(outdated)];
   }
 
   /** Places whose new task has neither run nor failed yet. */

@@ -1,15 +1,18 @@
 /** Service causes: why a service does not run as it is wanted, as sentences. */
 import type { NodeVerdict } from "@gam/scheduler";
 import {
+  isInit,
   isJob,
   isSuspended,
   isTerminal,
   isWanted,
+  mainName,
   restartPolicyOf,
   type Service,
   slotName,
   type Task,
   type View,
+  whyNoPod,
 } from "@gam/state";
 import { taskCauses, taskName, whyNowhere } from "./task-causes.ts";
 
@@ -81,6 +84,9 @@ function updateCauses({ UpdateStatus }: Service): string[] {
 
 function modeCauses(view: View, service: Service, { modelVerdicts }: ServiceFacts): string[] {
   const { Mode } = service.Spec;
+  const pod = whyNoPod(view, service);
+  if (pod !== undefined) return [pod];
+  if (mainName(service.Spec.Labels) !== undefined) return [];
   if (Mode.Replicated !== undefined && (Mode.Replicated.Replicas ?? 0) === 0) {
     return ["It is scaled to 0 replicas"];
   }
@@ -109,7 +115,8 @@ function givenUp(view: View, service: Service, [first]: readonly Task[]): string
   const last = inPlace.at(-1);
   if (last === undefined || !isWanted(last) || !isTerminal(last.Status.State)) return [];
   const isJob = service.Spec.Mode.ReplicatedJob ?? service.Spec.Mode.GlobalJob;
-  if (isJob !== undefined && last.Status.State === "complete") return [];
+  const endsWell = isJob !== undefined || isInit(service.Spec.Labels);
+  if (endsWell && last.Status.State === "complete") return [];
   const { Condition = "any", MaxAttempts = 0 } = restartPolicyOf(service.Spec) ?? {};
   const limit = MaxAttempts > 0 ? `, at most ${MaxAttempts} attempts` : "";
   return [

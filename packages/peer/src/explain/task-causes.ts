@@ -12,6 +12,7 @@ import {
   type Task,
   type View,
   waitsFor,
+  waitsForInit,
 } from "@gam/state";
 
 export interface TaskFacts {
@@ -133,7 +134,7 @@ function whyHeld(view: View, task: Task, nowMs: number): string {
   if (waitS > 0)
     return `It is started again in ${waitS} s, by its restart policy${afterCrashes(task)}`;
   const service = view.service(task.ServiceID);
-  const others = service && waitsFor(view, service.Spec, () => true);
+  const others = (service && waitsFor(view, service.Spec, () => true)) ?? waitsForInit(view, task);
   return others === undefined
     ? `It waits for the leader's next plan${afterCrashes(task)}`
     : `It ${others}`;
@@ -151,6 +152,10 @@ function whyUnwanted(view: View, task: Task): string {
   if (task.Gam.templateVersion !== service.Gam.templateVersion) return "its service was updated";
   const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
   if (node === undefined) return "its node is not in the cluster any more";
+  const main = task.Gam.pod === undefined ? undefined : view.task(task.Gam.pod);
+  if (main !== undefined && (!isWanted(main) || isTerminal(main.Status.State))) {
+    return `the task of its pod, ${taskName(main)}, has ended or is being stopped`;
+  }
   const name = hostnameOf(node);
   if (node.Spec.Availability === "drain") return `${name} is drained`;
   if (node.Status.State === "down") return `${name} is down`;

@@ -10,6 +10,7 @@ import { judgeNodes, type NodeVerdict } from "@gam/scheduler";
 import {
   activeRuns,
   hostPorts,
+  isInit,
   isJob,
   isTerminal,
   isWaiting,
@@ -145,7 +146,8 @@ function troubled(tasks: readonly Task[]): Task[] {
   const found = [...places.values()].flatMap((inPlace) => {
     const current = inPlace.findLast(isWanted) ?? inPlace.at(-1);
     const failed = inPlace.findLast(hasFailed);
-    const isDone = current?.Status.State === "complete" && current.JobIteration !== undefined;
+    const runsToEnd = current?.JobIteration !== undefined || isInit(current?.Gam.serviceLabels);
+    const isDone = current?.Status.State === "complete" && runsToEnd;
     const runs = current?.Status.State === "running" && isWanted(current);
     return [
       ...(runs || isDone || current === undefined ? [] : [current]),

@@ -6,6 +6,7 @@
  */
 import { type ServiceId, unreachable } from "@gam/core";
 import { dependencyCircle } from "../derived/dependencies.ts";
+import { podConflict, podPolicyProblem } from "../derived/pods/pods.ts";
 import { policyProblem } from "../derived/policy-problem.ts";
 import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
@@ -25,6 +26,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
         takenId(view.service(change.id), `service ${change.id}`) ??
         forbidden(view, change.spec) ??
         circularOrder(view, change.spec) ??
+        divided(view, change.spec) ??
         lostNetwork(view, change.spec) ??
         lostContent(view, change.spec) ??
         foreignSeal(view, change.registryAuth) ??
@@ -134,6 +136,12 @@ function circularOrder(view: View, spec: ServiceSpec): Refusal | undefined {
   return { code: "BAD_REQUEST", message };
 }
 
+/** The services of a pod do not fit together. */
+function divided(view: View, spec: ServiceSpec): Refusal | undefined {
+  const message = podConflict(view, spec) ?? podPolicyProblem(view, spec);
+  return message === undefined ? undefined : { code: "BAD_REQUEST", message };
+}
+
 function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
@@ -158,6 +166,7 @@ function unfit(
   return (
     forbidden(view, spec) ??
     circularOrder(view, spec) ??
+    divided(view, spec) ??
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??
     takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??

@@ -87,6 +87,7 @@ const parts = {
     startAfterMs: aMoment,
     after: orEmpty(anId),
     moves: optional(id<TaskId>()),
+    pod: optional(id<TaskId>()),
     restart: boolean,
     failedOn: optional(
       list(struct({ node: id<NodeId>(), weight: aCount, atMs: aMoment }), failedOnMax),

@@ -12,6 +12,7 @@ import {
   type DependencyCondition,
   dependsOnLabel,
 } from "../labels/order-labels.ts";
+import { mainName } from "../labels/pod-labels.ts";
 import type { View } from "../log/view.ts";
 import type { Labels } from "../objects/meta.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
@@ -86,7 +87,11 @@ function pathTo(last: string, start: string, cameFrom: ReadonlyMap<string, strin
 }
 
 /** Returns: the service that the name means to a service with this spec. */
-export function serviceMeant(view: View, spec: ServiceSpec, name: string): Service | undefined {
+export function serviceMeant(
+  view: Pick<View, "services">,
+  spec: Named,
+  name: string,
+): Service | undefined {
   const services = byName(view);
   return meant(spec, name, (whole) => services.get(whole));
 }
@@ -148,7 +153,10 @@ function lackOf(
 
 /** Whether the service does not exist, or is scaled to 0. */
 function isEmpty(service: Service | undefined): boolean {
-  return service === undefined || service.Spec.Mode.Replicated?.Replicas === 0;
+  if (service === undefined) return true;
+  // A part of a pod has as many replicas as its main service.
+  const isPart = mainName(service.Spec.Labels) !== undefined;
+  return !isPart && service.Spec.Mode.Replicated?.Replicas === 0;
 }
 
 /** A worker says "running" only after the health check has passed, if there is one. */
@@ -184,7 +192,7 @@ function hasCompleted(view: View, { ID, Spec: { Mode }, Gam, JobStatus }: Servic
 /** A cache. A view returns the same list until a service changes. */
 const indexes = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
 
-function byName(view: View): ReadonlyMap<string, Service> {
+function byName(view: Pick<View, "services">): ReadonlyMap<string, Service> {
   const services = view.services();
   let index = indexes.get(services);
   if (index === undefined) {

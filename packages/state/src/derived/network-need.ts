@@ -5,6 +5,7 @@
  * networks.
  */
 import type { NetworkId } from "@gam/core";
+import { isGuest } from "../labels/pod-labels.ts";
 import type { View } from "../log/view.ts";
 import type { Network } from "../objects/network.ts";
 import type { NetworkTarget, Service } from "../objects/service.ts";
@@ -23,6 +24,8 @@ const nothing: NetworkNeed = { networks: [], problem: "" };
 
 /** Returns: the networks in which the task needs an address before it gets a node. */
 export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): NetworkNeed {
+  // It runs in the network of the main container of its pod.
+  if (isGuest(task.Gam.serviceLabels)) return nothing;
   const targets = task.Spec.Networks ?? [];
   const publishes = ingressPorts(task.Gam.endpoint).length > 0;
   if ((targets.length === 0 && !publishes) || isOfEngine(targets)) return nothing;
@@ -51,7 +54,7 @@ export function isAttached(task: Pick<Task, "Spec" | "Gam">, view: View): boolea
  * but clients of Swarm look for it there.
  */
 export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): readonly Network[] {
-  if (Spec.EndpointSpec?.Mode === "dnsrr") return [];
+  if (Spec.EndpointSpec?.Mode === "dnsrr" || isGuest(Spec.Labels)) return [];
   const targets = Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
   if (isOfEngine(targets)) return [];
   const ids = new Set(targets.map(({ Target }) => Target as NetworkId));

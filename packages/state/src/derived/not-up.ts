@@ -6,6 +6,7 @@
  * neither are the places of a job that have completed.
  */
 import type { ServiceId } from "@gam/core";
+import { isInit } from "../labels/pod-labels.ts";
 import type { View } from "../log/view.ts";
 import type { Service } from "../objects/service.ts";
 import { compareStates, isTerminal, isWanted, slotName, type Task } from "../objects/task.ts";
@@ -50,7 +51,7 @@ interface Fault extends Pick<NotUp, "reason" | "failures" | "restartsAtMs"> {
 /** Shape: `tasks` are those of one place, in order of creation. */
 function faultOf(service: Service, tasks: readonly Task[]): Fault | undefined {
   const newest = tasks.findLast(({ DesiredState }) => DesiredState !== "remove");
-  if (newest === undefined || tasks.some(fills)) return undefined;
+  if (newest === undefined || tasks.some(fills) || hasPrepared(newest)) return undefined;
   const { Status, Gam } = newest;
   const atMs = Date.parse(Status.Timestamp);
   const failures = Gam.crashes?.count ?? 0;
@@ -70,6 +71,11 @@ function faultOf(service: Service, tasks: readonly Task[]): Fault | undefined {
   if (Gam.crashes === undefined) return undefined;
   const restartsAtMs = newest.DesiredState === "ready" ? Gam.startAfterMs : 0;
   return { reason: Gam.crashes.reason, failures, restartsAtMs, atMs };
+}
+
+/** Whether it is an init container that has done its work. A later one begins anew. */
+function hasPrepared({ Status, Gam }: Task): boolean {
+  return Status.State === "complete" && isInit(Gam.serviceLabels);
 }
 
 /** Whether the place needs nothing: its task runs, or has completed as a job's. */

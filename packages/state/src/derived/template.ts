@@ -1,7 +1,7 @@
 /**
  * Template: whether two specs make the same tasks.
  *
- * Only the task template, the endpoint spec and the labels gam.container.… count. Other labels, replicas, update settings and the name of the
+ * Only the task template, the endpoint spec and the labels gam.container.… and gam.pod count. Other labels, replicas, update settings and the name of the
  * service do not count. Neither do zeros and defaults that one client spells out and another leaves out: a change
  * of the client (docker, gam, docker-py) must not restart everything. template.test.ts has each field.
  */

@@ -176,10 +176,12 @@ export function containerProblem({
 }
 
 const prefix = "gam.container.";
+/** They say in whose network a task runs, and when. */
+const ofPods: ReadonlySet<string> = new Set(["gam.pod", "gam.pod.role"]);
 
 /** Returns: the labels that tasks are made of, sorted. Those with an empty value count as absent. */
 export function taskLabels(labels: Labels | undefined): readonly (readonly [string, string])[] {
   return Object.entries(labels ?? {})
-    .filter(([name, value]) => name.startsWith(prefix) && value !== "")
+    .filter(([name, value]) => value !== "" && (name.startsWith(prefix) || ofPods.has(name)))
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -18,6 +18,7 @@ import {
   antiAffinityLabel,
   strategyLabel,
 } from "./placement-labels.ts";
+import { podLabels, podProblem } from "./pod-labels.ts";
 import { rolloutLabels, rolloutProblem } from "./rollout-labels.ts";
 import { drainLabel, drainProblem, ingressLabel, stickyLabel } from "./steering-labels.ts";
 import { volumeLossLabel } from "./volume-labels.ts";
@@ -37,6 +38,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   antiAffinityLabel,
   antiAffinityByLabel,
   strategyLabel,
+  ...podLabels,
   ...containerLabels,
 ];
 
@@ -48,6 +50,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   containerProblem,
   drainProblem,
   rolloutProblem,
+  podProblem,
 ];
 
 const prefix = "gam.";

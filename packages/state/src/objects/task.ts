@@ -92,6 +92,11 @@ export interface TaskExtra {
   readonly after: TaskId | "";
   /** The task that it takes over from on another node: that one stops when this one runs. Absent for none. */
   readonly moves?: TaskId | undefined;
+  /**
+   * The task of its pod's main service: it runs on that task's node and, unless it is an init container, in that
+   * task's network. Absent for a task that is no part of a pod.
+   */
+  readonly pod?: TaskId | undefined;
   /** Made to replace a task that ended by itself; false if that was updated, or lost with its node. */
   readonly restart: boolean;
   /** Where the tasks before it in its place failed, the latest last; absent for nowhere. See failed-on.ts. */

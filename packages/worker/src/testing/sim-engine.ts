@@ -70,6 +70,7 @@ export class SimEngine {
   #nowTick = 0;
   #resyncTick = 0;
   #nextId = 1;
+  #nextNetwork = 0;
   #lost = "";
   #silent = false;
 
@@ -203,7 +204,8 @@ export class SimEngine {
     this.#files.clear();
     for (const container of this.#containers.values()) {
       if (container.state.phase !== "running") continue;
-      container.state = { ...container.state, phase: "exited", exitCode: sigkill, pid: 0 };
+      const { network: _, ...state } = container.state;
+      container.state = { ...state, phase: "exited", exitCode: sigkill, pid: 0 };
       container.connectedTicks = [];
     }
     this.#flying = [];
@@ -238,6 +240,8 @@ export class SimEngine {
 
   #end(container: Container, exitCode: number): void {
     container.connectedTicks = [];
+    const { network: _, ...state } = container.state;
+    container.state = state;
     this.#change(container, { phase: "exited", exitCode, pid: 0, ports: [] });
   }
 
@@ -366,6 +370,10 @@ export class SimEngine {
     const program = this.#program(container.plan);
     switch (action.kind) {
       case "start":
+        if (!this.#hasNetwork(container)) {
+          const message = "cannot join network of a non running container";
+          return { ok: false, failure: "refused", message };
+        }
         if (program.startError !== undefined) {
           return { ok: false, failure: "refused", message: program.startError };
         }
@@ -386,9 +394,24 @@ export class SimEngine {
     return { ok: true, container: container.state };
   }
 
+  /** The container whose network it shares, by its id; undefined for a network of its own. */
+  #hostOf({ plan }: Container): string | undefined {
+    const { NetworkMode = "" } = (plan.body.HostConfig ?? {}) as { NetworkMode?: string };
+    return /^container:(.+)$/.exec(NetworkMode)?.[1];
+  }
+
+  #hasNetwork(container: Container): boolean {
+    const host = this.#hostOf(container);
+    return host === undefined || this.#containers.get(host)?.state.phase === "running";
+  }
+
   #start(container: Container, program: FakeProgram): void {
     container.startedTick = this.#nowTick;
+    this.#nextNetwork += 1;
     this.#change(container, {
+      network:
+        this.#containers.get(this.#hostOf(container) ?? "")?.state.network ??
+        `net:[${this.#nextNetwork}]`,
       phase: "running",
       exitCode: 0,
       pid: 1000 + Number(container.state.id),

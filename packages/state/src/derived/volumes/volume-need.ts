@@ -13,6 +13,7 @@
  */
 import type { NodeId, VolumeName } from "@gam/core";
 import { readLabel } from "../../labels/label-rule.ts";
+import { mainName } from "../../labels/pod-labels.ts";
 import { volumeLossLabel } from "../../labels/volume-labels.ts";
 import type { View } from "../../log/view.ts";
 import type { Mount, Service } from "../../objects/service.ts";
@@ -87,7 +88,9 @@ export function homesFor(
   return isFresh ? all.filter(({ node }) => isThere(view, node)) : all;
 }
 
+/** A part of a pod has as many replicas as its main service, so each slot of it has its own node. */
 function isOneOfMany(service: Service | undefined): boolean {
+  if (mainName(service?.Spec.Labels) !== undefined) return true;
   return (service?.Spec.Mode.Replicated?.Replicas ?? 1) > 1;
 }
 
