@@ -273,10 +273,11 @@ const spoilt: readonly Spoilt[] = [
           ? { ...one, remotes: one.remotes.filter(({ address }) => address !== "10.2.2.3") }
           : one,
       ),
-      services: plan.services.map((one) => ({
-        ...one,
-        backends: one.backends.filter((address) => address !== "10.2.2.3"),
-      })),
+      // The other task of its service gets all, and has no parts any more.
+      services: plan.services.map(({ parts, ...one }) => {
+        const backends = one.backends.filter((address) => address !== "10.2.2.3");
+        return { ...one, backends, ...(backends.length > 1 && parts && { parts }) };
+      }),
     }),
   },
 ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { affinityOf } from "./affinity.ts";
+import { affinityOf, affinityOfGroups } from "./affinity.ts";
 
 const backends = fc
   .uniqueArray(fc.string({ minLength: 1 }), { minLength: 2, maxLength: 12 })
@@ -35,4 +35,36 @@ test("all backends get their share of the slots", () => {
     const share = slots.filter((one) => one === address).length;
     assert.ok(share >= 16 && share <= 52, `${address} has ${share} of 256`);
   }
+});
+
+const groupOf = (name: string, weight: number, count: number) => ({
+  weight,
+  backends: Array.from({ length: count }, (_, n) => ({
+    id: `${name}${n}`,
+    address: `${name}${n}`,
+  })),
+});
+
+test("a group of backends gets the slots of its weight, and a growing one only takes over", () => {
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }));
+  const weights = fc.uniqueArray(fc.integer({ min: 0, max: 100 }), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.string(), sizes, weights, (seed, [fresh, old], rising) => {
+      const alone = affinityOf(groupOf("old", 1, old).backends);
+      let before = alone;
+      for (const weight of [...rising].sort((a, b) => a - b)) {
+        const slots = affinityOfGroups(seed, [
+          groupOf("new", weight, fresh),
+          groupOf("old", 100 - weight, old),
+        ]);
+        const isNew = (slot: number): boolean => slots[slot]?.startsWith("new") ?? false;
+        const found = slots.filter((_, slot) => isNew(slot)).length;
+        assert.equal(found, Math.round((256 * weight) / 100));
+        for (const [slot, address] of before.entries()) {
+          assert.ok(slots[slot] === address || isNew(slot), `slot ${slot} went back or elsewhere`);
+        }
+        before = slots;
+      }
+    }),
+  );
 });

@@ -130,9 +130,11 @@ export interface ServicePlane {
   readonly key: ChainKey;
   readonly network: NetworkId;
   readonly vip: Ip4;
-  /** Addresses of healthy tasks, on this node and on others. Empty: connections are refused. */
+  /** Addresses of the tasks that get new connections, on this node and on others. Empty: connections are refused. */
   readonly backends: readonly Ip4[];
-  /** The backend of each of 256 hash values of the client's address; absent: any backend, evenly. */
+  /** How many of every so many new connections each backend gets, on average; absent: all the same, or `affinity`. */
+  readonly parts?: readonly number[];
+  /** The backend of each of 256 hash values of the client's address; absent: any backend. */
   readonly affinity?: readonly Ip4[];
 }
 
@@ -145,9 +147,11 @@ export interface PortPlane {
   readonly target: Port;
   /** Ingress addresses of the healthy tasks that get this node's new connections. */
   readonly backends: readonly Ip4[];
-  /** Those of the other healthy tasks. Only a service that prefers tasks on the asked node has any. */
+  /** Those of tasks that get connections at other nodes. Only a service that prefers tasks on the asked node has any. */
   readonly others: readonly Ip4[];
-  /** The backend of each of 256 hash values of the client's address; absent: any backend, evenly. */
+  /** As in ServicePlane. */
+  readonly parts?: readonly number[];
+  /** As in ServicePlane. */
   readonly affinity?: readonly Ip4[];
 }
 

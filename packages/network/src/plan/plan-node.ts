@@ -13,7 +13,6 @@ import {
   bridgeName,
   demandsEncryption,
   guarded,
-  ingressLabel,
   ingressPorts,
   mayTunnel,
   mtuOf,
@@ -22,14 +21,11 @@ import {
   type PlanGuard,
   type PortConfig,
   planNetwork,
-  readLabel,
   type Service,
-  stickyLabel,
   type Task,
   tunnelBytes,
   type View,
 } from "@gam/state";
-import { affinityOf } from "./affinity.ts";
 import { planDns } from "./dns-plan.ts";
 import { type NodeEnd, nodeEnds, tunnelPort, wallsOf } from "./node-ends.ts";
 import type {
@@ -42,7 +38,8 @@ import type {
 } from "./node-plan.ts";
 import { Oddities, shown } from "./oddities.ts";
 import { chainKey, deviceName, type Ip4, ip4, mtu, type Port, port } from "./safe-values.ts";
-import { type Segment, type Server, segmentsOf, sorted } from "./segment.ts";
+import { type Segment, segmentsOf, sorted } from "./segment.ts";
+import { serversOfPort, spreadOver } from "./shares.ts";
 
 const vxlanPortDefault = port(4789) as Port;
 
@@ -218,18 +215,9 @@ function planService(
       key,
       network: network.Id,
       vip,
-      backends: serving.map(({ address }) => address),
-      ...affinityPart(service, serving),
+      ...spreadOver(service, serving),
     },
   ];
-}
-
-function affinityPart(
-  { Spec }: Service,
-  serving: readonly Server[],
-): { readonly affinity?: readonly Ip4[] } {
-  if (readLabel(stickyLabel, Spec.Labels) === undefined || serving.length < 2) return {};
-  return { affinity: affinityOf(serving.map(({ task, address }) => ({ id: task.ID, address }))) };
 }
 
 function planPorts(segment: Segment, planning: Planning, guard: PlanGuard): PortPlane[] {
@@ -246,17 +234,11 @@ function planPortsOf(service: Service, { servers }: Segment, planning: Planning)
     const { protocol, target } = found;
     const serving = servers.get(service.ID) ?? [];
     const ready = serving.filter(({ task }) => listensAt(task, protocol, target));
-    const near = ready.filter(({ node }) => node.ID === planning.node.ID);
-    const isNear = readLabel(ingressLabel, service.Spec.Labels) === "local" && near.length > 0;
-    const chosen = isNear ? near : ready;
-    return [
-      {
-        ...found,
-        backends: chosen.map(({ address }) => address),
-        others: ready.filter((one) => !chosen.includes(one)).map(({ address }) => address),
-        ...affinityPart(service, chosen),
-      },
-    ];
+    const chosen = serversOfPort(service, ready, planning.node);
+    const spread = spreadOver(service, chosen);
+    const all = chosen === ready ? [] : spreadOver(service, ready).backends;
+    const others = all.filter((address) => !spread.backends.includes(address));
+    return [{ ...found, ...spread, others }];
   });
 }
 

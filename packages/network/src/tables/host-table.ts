@@ -134,9 +134,7 @@ function chainOfPort(port: PortPlane): [string, string[]][] {
   const { backends } = port;
   if (backends.length === 0) return [];
   const before = `meta l4proto ${port.protocol} ${briefly}`;
-  const rules = targetsOf(backends, port.affinity).map(
-    (target) => `${before} dnat to ${target} : ${port.target}`,
-  );
+  const rules = targetsOf(port).map((target) => `${before} dnat to ${target} : ${port.target}`);
   return [[portChain(port), rules]];
 }
 

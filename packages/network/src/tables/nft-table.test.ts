@@ -173,8 +173,8 @@ test("elements that the kernel added survive a whole write", { skip }, () => {
   );
 });
 
-/** A host that publishes a port with that many backends on other hosts. */
-function publishing(backends: number): NftTable {
+/** A host that publishes a port with that many backends on other hosts. With parts, they get different shares. */
+function publishing(backends: number, hasParts = false): NftTable {
   const port = asSafe<PortPlane>({
     key: "udp9000",
     protocol: "udp",
@@ -182,6 +182,7 @@ function publishing(backends: number): NftTable {
     target: 80,
     others: [],
     backends: Array.from({ length: backends }, (_, n) => `10.2.0.${n + 8}`),
+    ...(hasParts && { parts: Array.from({ length: backends }, (_, n) => n * 3 + 1) }),
   });
   const walls = { tunnelPort: 51820, members: [], guests: [], doors: [], doors6: [], ownDoors: [] };
   const none = { networks: [], services: [], neighbours: [], walls };
@@ -197,7 +198,7 @@ const ways: readonly (readonly [string, (was: NftTable, is: NftTable) => string]
 ];
 for (const [when, turn] of ways) {
   test(`no packet misses the backends ${when}`, { skip }, () => {
-    const tables = [3, 4, 5].map(publishing);
+    const tables = [publishing(3), publishing(4), publishing(4, true), publishing(5, true)];
     const [first] = tables;
     assert.ok(first !== undefined);
     const turns = tables.map((was, n) => turn(was, tables[(n + 1) % tables.length] ?? first));

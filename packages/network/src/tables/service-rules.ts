@@ -4,6 +4,8 @@
  */
 import type { ServicePlane } from "../plan/node-plan.ts";
 
+type Choice = Pick<ServicePlane, "backends" | "parts" | "affinity">;
+
 /** Fixed, so that every node gets the same slot for a client. */
 const affinitySeed = "0x67616d";
 /**
@@ -29,7 +31,7 @@ export const serviceChain = ({ key }: ServicePlane): string => `service_${key}`;
 /** Chains by name; none for a service without backends. `before`: statements to put before each rule's target. */
 export function chainOfService(service: ServicePlane, ...before: string[]): [string, string[]][] {
   if (service.backends.length === 0) return [];
-  const targets = targetsOf(service.backends, service.affinity);
+  const targets = targetsOf(service);
   return [
     [serviceChain(service), targets.map((target) => [...before, `dnat to ${target}`].join(" "))],
   ];
@@ -42,16 +44,30 @@ export function chainOfService(service: ServicePlane, ...before: string[]): [str
  * rule. A connection in that moment finds no entry, so a second rule without a map catches it.
  * Source: measured, docs/decisions/0008.
  */
-export function targetsOf(
-  backends: readonly string[],
-  affinity: readonly string[] | undefined,
-): string[] {
+export function targetsOf({ backends, parts, affinity }: Choice): string[] {
   const [first = ""] = backends;
-  return backends.length === 1 ? [first] : [choiceOf(affinity ?? backends, affinity), first];
+  if (backends.length === 1) return [first];
+  if (affinity !== undefined) {
+    return [`jhash ip saddr mod ${affinity.length} seed ${affinitySeed} ${mapOf(affinity)}`, first];
+  }
+  if (parts === undefined)
+    return [`numgen random mod ${backends.length} ${mapOf(backends)}`, first];
+  const total = parts.reduce((sum, part) => sum + part, 0);
+  return [`numgen random mod ${total} ${mapOfParts(backends, parts)}`, first];
 }
 
-function choiceOf(slots: readonly string[], affinity: readonly string[] | undefined): string {
-  const map = slots.map((address, slot) => `${slot} : ${address}`).join(", ");
-  if (affinity === undefined) return `numgen random mod ${slots.length} map { ${map} }`;
-  return `jhash ip saddr mod ${slots.length} seed ${affinitySeed} map { ${map} }`;
+function mapOf(slots: readonly string[]): string {
+  return `map { ${slots.map((address, slot) => `${slot} : ${address}`).join(", ")} }`;
+}
+
+/** Each address has a range of numbers, so the map is no larger than one without parts. */
+function mapOfParts(addresses: readonly string[], parts: readonly number[]): string {
+  let next = 0;
+  const ranges = addresses.flatMap((address, at) => {
+    const from = next;
+    next += parts[at] ?? 0;
+    if (next === from) return [];
+    return [`${from}${next - 1 === from ? "" : `-${next - 1}`} : ${address}`];
+  });
+  return `map { ${ranges.join(", ")} }`;
 }

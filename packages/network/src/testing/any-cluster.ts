@@ -4,7 +4,8 @@ import type { TaskState } from "@gam/state";
 import fc from "fast-check";
 import type { NodePlan } from "../plan/node-plan.ts";
 import { planNode } from "../plan/plan-node.ts";
-import { TestCluster } from "./test-cluster.ts";
+import { oddView } from "./odd-view.ts";
+import { TestCluster, withRollout } from "./test-cluster.ts";
 
 const names = ["a", "b", "c"];
 const networks = ["ingress", "front", "back", "inner", "sealed"];
@@ -26,8 +27,14 @@ const wish = fc.record({
       networks: fc.subarray(networks.slice(1)),
       ports: fc.subarray(["tcp", "udp", "sctp"] as const),
       affinity: fc.boolean(),
+      /** Percent of a new version; undefined: there is no rollout. */
+      weight: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
       tasks: fc.array(
-        fc.record({ node: fc.constantFrom(...names), state: fc.constantFrom(...states) }),
+        fc.record({
+          node: fc.constantFrom(...names),
+          state: fc.constantFrom(...states),
+          templateVersion: fc.constantFrom(1, 2),
+        }),
         { maxLength: 5 },
       ),
     }),
@@ -66,13 +73,19 @@ export const anyPlans: fc.Arbitrary<readonly NodePlan[]> = wish.map((wished) => 
     const labels: Record<string, string> = one.affinity ? { "gam.sticky": "client" } : {};
     const joined = one.networks.filter((network) => network !== "sealed" || able.length > 0);
     cluster.service(name, { networks: joined, ports, labels });
-    for (const [number, { node, state }] of one.tasks.entries()) {
+    for (const [number, { node, state, templateVersion }] of one.tasks.entries()) {
       if (!joined.every((network) => takes(node, network))) continue;
-      cluster.task(name, `${name}${number}`, { node, state, slot: number + 1 });
+      const extra = { templateVersion };
+      cluster.task(name, `${name}${number}`, { node, state, slot: number + 1, extra });
     }
   }
   for (const [index, { network, node }] of wished.containers.entries()) {
     if (takes(node, network)) cluster.container(network, node, `tool${index}`);
   }
-  return names.flatMap((name) => planNode(cluster.view, name as NodeId) ?? []);
+  const rolling = cluster.view.services().map((service) => {
+    const { weight } = wished.services[services.indexOf(service.Spec.Name)] ?? {};
+    return weight === undefined ? service : withRollout(service, { version: 2, weight });
+  });
+  const view = oddView(cluster.view, { services: rolling });
+  return names.flatMap((name) => planNode(view, name as NodeId) ?? []);
 });

@@ -1,7 +1,7 @@
 /** Odd view: makes states with invalid values, for tests of the plans made from them. */
 import type { Network, Node, Service, Task, View } from "@gam/state";
 import fc from "fast-check";
-import { keyOf, TestCluster } from "./test-cluster.ts";
+import { keyOf, TestCluster, withRollout } from "./test-cluster.ts";
 
 export interface OddRows {
   readonly cluster?: View["cluster"];
@@ -51,7 +51,7 @@ function withOddities<T>(value: T, odd: (found: string | number) => unknown): T 
   return walk(value) as T;
 }
 
-/** Three nodes that encrypt; two services with published ports, one of them with affinity; a plain container. */
+/** Three nodes that encrypt; two services with published ports, of which two versions run, one of them with affinity; a plain container. */
 export function evenView(): View {
   const cluster = new TestCluster();
   for (const name of ["a", "b", "c"]) cluster.node(name, { network: { encryption: "kernel" } });
@@ -66,11 +66,15 @@ export function evenView(): View {
   cluster.service("web", { networks, ports, labels: { "gam.sticky": "client" } });
   cluster.service("api", { networks, ports: [{ PublishedPort: 8002, TargetPort: 80 }] });
   for (const [n, node] of ["a", "b", "a", "c"].entries()) {
-    cluster.task(n % 2 === 0 ? "web" : "api", `t${n}`, { node, slot: n });
-    cluster.task("web", `w${n}`, { node, slot: n });
+    const extra = { templateVersion: n };
+    cluster.task(n % 2 === 0 ? "web" : "api", `t${n}`, { node, slot: n, extra });
+    cluster.task("web", `w${n}`, { node, slot: n, extra });
   }
   cluster.container("front", "a", "tool", ["spade"]);
-  return cluster.view;
+  const services = cluster.view
+    .services()
+    .map((one) => withRollout(one, { version: 3, weight: 10 }));
+  return oddView(cluster.view, { services });
 }
 
 const texts = [

@@ -14,6 +14,8 @@ import type {
   NodeNetwork,
   NodeState,
   PortConfig,
+  Rollout,
+  Service,
   TaskState,
   View,
 } from "@gam/state";
@@ -157,4 +159,16 @@ export class TestCluster {
     const { outcome } = this.#log.write(...changes);
     if (outcome.kind === "refused") throw new Error(outcome.message);
   }
+}
+
+/** The service while a canary with tasks of that template version gets that percentage of its connections. */
+export function withRollout(
+  service: Service,
+  { version, weight }: Pick<Rollout, "version" | "weight">,
+): Service {
+  const rollout: Rollout = {
+    ...{ serial: 1, strategy: "canary", version, base: version - 1, weight },
+    ...{ step: 0, phase: "watching", sinceMs: 0, failed: [] },
+  };
+  return { ...service, Gam: { ...service.Gam, rollout } };
 }
