@@ -27,7 +27,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   runtime: ["core", "engine", "files", "state", "worker", "network"],
   api: ["core", "engine", "state"],
   agent: ["core", "files", "state", "peer", "mesh", "runtime", "api", "network"],
-  cli: ["core", "state", "compose"],
+  cli: ["core", "files", "state", "compose"],
   sim: ["core", "state", "peer", "worker", "scheduler", "orchestrator", "network"],
 };
 

@@ -96,6 +96,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addServiceCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
   addVolumeCommands(program, client, io);
+  addExportCommand(program, client, io);
   addCompletionCommands(program, client, io);
   return program;
 }
@@ -492,6 +493,21 @@ function addJobCommands(
     .option("--run <number>", 'number of the run, as in "gam job history"')
     .option("-t, --timestamps", "show the time of each line")
     .action(async (name, options) => (await jobs()).logs(await client(), io, { name, ...options }));
+}
+
+function addExportCommand(program: Command, client: OpenClient, io: CommandIo): void {
+  program
+    .command("export")
+    .description(
+      "write stack files of what runs, which deploy to the same, and what they cannot say",
+    )
+    .argument("[stacks...]", "names of stacks; all of them, and services of no stack, for none")
+    .option("-o, --output <folder>", "write files there; default: print the only one")
+    .option("--force", "replace files that are there")
+    .action(async (stacks, options) => {
+      const { exportStacks } = await import("./commands/export.ts");
+      await exportStacks(await client(), io, { stacks, ...options });
+    });
 }
 
 function addCompletionCommands(program: Command, client: OpenClient, io: CommandIo): void {

@@ -5,4 +5,6 @@ export { readStack } from "./read-stack.ts";
 export { type Problem, showProblem } from "./reading/problem.ts";
 export { showFile } from "./show-file.ts";
 export type { Stack, StackService } from "./spec.ts";
+export type { RunningStack } from "./stack-entries.ts";
 export { imageLabel } from "./stack-names.ts";
+export { type WrittenStack, writeStack } from "./write-stack.ts";

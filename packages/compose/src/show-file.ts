@@ -5,16 +5,9 @@
  * a secret contains.
  */
 import { stringify } from "yaml";
+import { escaped, hostOf, isMap, type Plain, showDuration } from "./plain.ts";
 import { type External, givenName } from "./shape/external.ts";
 import type { File } from "./shape/file.ts";
-
-type Plain =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Plain[]
-  | { readonly [key: string]: Plain };
 
 /** Returns: YAML, with keys in the order of the alphabet. */
 export function showFile({ services, networks, volumes, secrets, configs }: File): string {
@@ -27,13 +20,6 @@ export function showFile({ services, networks, volumes, secrets, configs }: File
     ...section("configs", configs, shown),
   };
   return stringify(escaped(whole), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
-}
-
-function escaped(value: Plain): Plain {
-  if (typeof value === "string") return value.replaceAll("$", "$$$$");
-  if (Array.isArray(value)) return value.map(escaped);
-  if (!isMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
 }
 
 function section<T>(
@@ -68,10 +54,6 @@ const durations = new Set(
   "interval timeout start_period start_interval delay monitor window stop_grace_period".split(" "),
 );
 
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Returns: `undefined` for what is left out: nothing, false and empty texts. */
 function toPlain(value: unknown, key: string): Plain | undefined {
   if (value === undefined || value === "" || value === false) return undefined;
@@ -102,12 +84,6 @@ function numberOf(value: number, key: string): Plain {
   return key === "memory" ? String(value) : value;
 }
 
-/** `10.0.0.1 name` as `name:10.0.0.1`. */
-function hostOf(line: string): string {
-  const cut = line.indexOf(" ");
-  return `${line.slice(cut + 1)}:${line.slice(0, cut)}`;
-}
-
 function portOf(port: Readonly<Record<string, unknown>>): Plain {
   const { Protocol, TargetPort, PublishedPort, PublishMode } = port;
   const long = {
@@ -119,17 +95,4 @@ function portOf(port: Readonly<Record<string, unknown>>): Plain {
   return Object.fromEntries(
     Object.entries(long).filter(([, value]) => value !== undefined),
   ) as Plain;
-}
-
-/** Returns: `1h0m30.5s`, as Go writes a number of nanoseconds. */
-function showDuration(ns: number): string {
-  if (ns === 0) return "0s";
-  if (ns < 1e3) return `${ns}ns`;
-  if (ns < 1e6) return `${ns / 1e3}µs`;
-  if (ns < 1e9) return `${ns / 1e6}ms`;
-  const minutes = Math.floor(ns / 60e9);
-  const seconds = `${(ns - minutes * 60e9) / 1e9}s`;
-  if (minutes === 0) return seconds;
-  const hours = Math.floor(minutes / 60);
-  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
 }
