@@ -118,7 +118,7 @@ test("the gam command loads YAML and stacks only for the commands that read them
   for (const name of ["main", "commands/mesh-commands", "commands/doctor", "commands/recover"]) {
     assert.deepEqual([...part(name)].filter(heavy), [], name);
   }
-  assert.ok([...part("commands/stack-commands")].some(heavy));
+  assert.ok([...part("commands/stacks/stack-commands")].some(heavy));
 });
 
 test("the bundled command runs", () => {

@@ -61,6 +61,16 @@ const node = aNodeSummary(1, { role: "leader", usage: null, tasks: 0 });
 const status = aStatus([node], { self: node.id, term: 2 });
 const tokens = { worker: "gam-1-w", manager: "gam-1-m" };
 
+test("gam version needs no agent, and shows the version of one that is there", async (t) => {
+  const agent = await withAgent(t, { "GET /gam/v1/status": status });
+  const here = await gam(["--socket", agent.socket, "version"]);
+  assert.match(here.printed, /^command {2}\d+\.\d+\.\d+\nagent {4}\S+$/);
+  const alone = await gam(["--socket", join(folder, "none.sock"), "version"]);
+  assert.equal(alone.exit, 0);
+  assert.match(alone.printed, /^command {2}\S+$/);
+  assert.match(alone.complained, /Cannot reach agent/);
+});
+
 test("gam without an agent names the socket and what to do", async () => {
   const { exit, complained } = await gam(["--socket", join(folder, "none.sock"), "status"]);
   assert.equal(exit, 1);

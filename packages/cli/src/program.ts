@@ -97,6 +97,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addStackCommands(program, client, { io, interrupted, unhealthy });
   addVolumeCommands(program, client, io);
   addExportCommand(program, client, io);
+  addNodeCommands(program, client, { io, interrupted });
   addCompletionCommands(program, client, io);
   return program;
 }
@@ -340,7 +341,7 @@ function addStackCommands(
   client: OpenClient,
   { io, interrupted, unhealthy }: Ends & { readonly io: CommandIo },
 ): void {
-  const stacks = () => import("./commands/stack-commands.ts");
+  const stacks = () => import("./commands/stacks/stack-commands.ts");
   const stack = program.command("stack").description("deploy stacks without the docker client");
   const collect = (one: string, all: string[]): string[] => [...all, one];
   const none: string[] = [];
@@ -495,6 +496,35 @@ function addJobCommands(
     .action(async (name, options) => (await jobs()).logs(await client(), io, { name, ...options }));
 }
 
+function addNodeCommands(
+  program: Command,
+  client: OpenClient,
+  { io, interrupted }: { readonly io: CommandIo; readonly interrupted: () => void },
+): void {
+  const commands = () => import("./commands/node-commands.ts");
+  program
+    .command("drain")
+    .description("move the tasks of a host to others, for example before it is updated")
+    .argument("<host>", "name or id of the host")
+    .option("-w, --wait", "wait until it has none")
+    .action(async (host, options) => {
+      const isDone = await (await commands()).drain(await client(), io, { host, ...options });
+      if (!isDone) interrupted();
+    });
+  program
+    .command("resume")
+    .description("let a host take tasks again")
+    .argument("<host>", "name or id of the host")
+    .action(async (host) => (await commands()).resume(await client(), io, host));
+  program
+    .command("version")
+    .description("show the version of this command, and of this host's agent")
+    .action(async () => {
+      const { version } = await import("./commands/version.ts");
+      await version(await client(), io, manifest.version);
+    });
+}
+
 function addExportCommand(program: Command, client: OpenClient, io: CommandIo): void {
   program
     .command("export")
@@ -505,7 +535,7 @@ function addExportCommand(program: Command, client: OpenClient, io: CommandIo): 
     .option("-o, --output <folder>", "write files there; default: print the only one")
     .option("--force", "replace files that are there")
     .action(async (stacks, options) => {
-      const { exportStacks } = await import("./commands/export.ts");
+      const { exportStacks } = await import("./commands/stacks/export.ts");
       await exportStacks(await client(), io, { stacks, ...options });
     });
 }

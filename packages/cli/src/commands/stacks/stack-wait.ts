@@ -5,21 +5,21 @@
  * when its tasks have run for the time of its `monitor`, as for the docker client.
  */
 import { stackLabel } from "@gam/compose";
-import type { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
 import {
   checkNodes,
   checkServices,
   checkTasks,
   listPath,
   type ServiceItem,
-} from "../agent/engine-calls.ts";
+} from "../../agent/engine-calls.ts";
 import {
   goneProgress,
   progressLine,
   progressOf,
   type ServiceProgress,
-} from "../views/convergence.ts";
+} from "../../views/convergence.ts";
 
 const roundMs = 300;
 /** A failure that Swarm may still mend, such as a restart after a delay, must last for so long. */

@@ -15,9 +15,9 @@ import {
   withObjects,
 } from "@gam/compose";
 import { check, GamError } from "@gam/core";
-import type { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
-import { checkService, type ServiceItem } from "../agent/engine-calls.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
+import { checkService, type ServiceItem } from "../../agent/engine-calls.ts";
 import type { Survey } from "./stack-survey.ts";
 
 export type ResolveImage = "always" | "changed" | "never";

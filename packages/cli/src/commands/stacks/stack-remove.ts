@@ -2,9 +2,9 @@
 
 import { stackLabel } from "@gam/compose";
 import { GamError } from "@gam/core";
-import type { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
-import { networksOf, objectsOf, servicesOf } from "../agent/engine-calls.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
+import { networksOf, objectsOf, servicesOf } from "../../agent/engine-calls.ts";
 
 /**
  * Removes services first, since networks, secrets and configs that a service uses cannot be removed. An empty

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { GamError } from "@gam/core";
-import { AgentClient } from "../agent/agent-client.ts";
-import { fakeAgent } from "../testing/fake-agent.ts";
+import { AgentClient } from "../../agent/agent-client.ts";
+import { fakeAgent } from "../../testing/fake-agent.ts";
 import { type ExportOptions, exportStacks } from "./export.ts";
 
 const own = { "com.docker.stack.namespace": "shop" };

@@ -4,17 +4,17 @@ import { type Problem, readStack, showFile, showProblem, stackLabel } from "@gam
 import { GamError } from "@gam/core";
 import type { PlanReport } from "@gam/state/answers";
 import { createColors } from "picocolors";
-import type { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
-import { checkNodes, checkServices, checkTasks, listPath } from "../agent/engine-calls.ts";
-import { readIfThere, readInputFile } from "../agent/input-file.ts";
-import { registryAuth } from "../agent/registry-auth.ts";
-import { columns } from "../views/columns.ts";
-import { progressLine } from "../views/convergence.ts";
-import { changesView, planView } from "../views/plan-view.ts";
-import { serviceRows } from "../views/service-rows.ts";
-import type { Paint } from "../views/status-view.ts";
-import { taskRows } from "../views/task-rows.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
+import { checkNodes, checkServices, checkTasks, listPath } from "../../agent/engine-calls.ts";
+import { readIfThere, readInputFile } from "../../agent/input-file.ts";
+import { registryAuth } from "../../agent/registry-auth.ts";
+import { columns } from "../../views/columns.ts";
+import { progressLine } from "../../views/convergence.ts";
+import { changesView, planView } from "../../views/plan-view.ts";
+import { serviceRows } from "../../views/service-rows.ts";
+import type { Paint } from "../../views/status-view.ts";
+import { taskRows } from "../../views/task-rows.ts";
 import { deploySteps, perform, type ResolveImage, type Step } from "./stack-deploy.ts";
 import { removeStack } from "./stack-remove.ts";
 import { obstacles, type Survey, surveyStack } from "./stack-survey.ts";
@@ -121,7 +121,7 @@ async function foreseen(
   io: CommandIo,
   options: Deployed,
 ): Promise<PlanReport> {
-  const { PlanClient } = await import("../agent/plan-client.ts");
+  const { PlanClient } = await import("../../agent/plan-client.ts");
   // What a deployment prints on its way has not happened.
   const silent = { ...io, print: () => undefined };
   return await PlanClient.rehearse(client, async (plan) => {

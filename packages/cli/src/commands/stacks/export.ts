@@ -6,8 +6,8 @@ import { type RunningStack, stackLabel, type WrittenStack, writeStack } from "@g
 import { check, fromBase64, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import { replaceFile } from "@gam/files";
 import { readServiceSpec, type ServiceSpec } from "@gam/state";
-import type { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
 
 const itemsMax = 100_000;
 const text = check.string(1 << 16);

@@ -6,7 +6,7 @@
 import { type Problem, type Stack, type StackService, stackLabel } from "@gam/compose";
 import { type Policy, policyProblem, powersOf, type ServiceSpec } from "@gam/state";
 import { checkPolicy } from "@gam/state/answers";
-import type { AgentClient } from "../agent/agent-client.ts";
+import type { AgentClient } from "../../agent/agent-client.ts";
 import {
   allNetworks,
   allServices,
@@ -15,7 +15,7 @@ import {
   objectsOf,
   type PortItem,
   type ServiceItem,
-} from "../agent/engine-calls.ts";
+} from "../../agent/engine-calls.ts";
 
 export interface Survey {
   /** All services of the cluster. */

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { AgentClient } from "../agent/agent-client.ts";
-import type { CommandIo } from "../agent/command-io.ts";
-import { type FakeAgent, fakeAgent, refusal, type Script } from "../testing/fake-agent.ts";
+import { AgentClient } from "../../agent/agent-client.ts";
+import type { CommandIo } from "../../agent/command-io.ts";
+import { type FakeAgent, fakeAgent, refusal, type Script } from "../../testing/fake-agent.ts";
 import {
   config,
   type DeployOptions,
