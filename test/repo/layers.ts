@@ -55,6 +55,7 @@ export const instruments: ReadonlySet<string> = new Set(["sim"]);
  */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/agent/src": [
+    "logging",
     "disk",
     "trust",
     "contents",
@@ -63,6 +64,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "names",
     "volumes",
     "health",
+    "backups",
   ],
   "packages/api/src": [
     "door",
@@ -82,6 +84,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "agent",
     "views",
     "views/services",
+    "views/volumes",
     "reference",
     "commands/stacks",
     "commands",
@@ -119,6 +122,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "derived/traffic",
     "checks",
     "changes/rollout",
+    "changes/volumes",
     "changes",
     "store",
     "answers",

@@ -164,6 +164,7 @@ export class Agent {
       recover: (force) => this.#recover(force),
       movesWanted: () => active().peer.movesWanted(movesShownMax),
       rehearse: () => active().rehearse(),
+      backups: () => active().backups,
       why: (subject) => active().why(subject),
       status: () => this.#status(),
     };

@@ -53,11 +53,17 @@ import {
   type NodeSpec,
   newIngressNetwork,
   planNetwork,
+  type Secret,
   spokenDialect,
   type Task,
   type View,
 } from "@gam/state";
 import type { WhyReport } from "@gam/state/answers";
+import { BackupDesk } from "./backups/backup-desk.ts";
+import { BackupMaker } from "./backups/backup-maker.ts";
+import { BackupRunner } from "./backups/backup-runner.ts";
+import { BackupStores } from "./backups/backup-stores.ts";
+import { Restorer } from "./backups/restorer.ts";
 import type { AgentConfig } from "./config.ts";
 import { RemoteContainers } from "./containers/remote-containers.ts";
 import { ContentDesk } from "./contents/content-desk.ts";
@@ -158,6 +164,9 @@ export class ClusterMember {
   readonly #resealer: Resealer;
   readonly #giver: VolumeGiver;
   readonly #mover: VolumeMover;
+  readonly backups: BackupDesk;
+  readonly #runner: BackupRunner;
+  readonly #restorer: Restorer;
 
   private constructor(
     parts: ClusterMemberParts,
@@ -252,7 +261,7 @@ export class ClusterMember {
       if (refusal === "removed" && manager) parts.removed();
     });
     this.driver.subscribe(({ table }) => {
-      if (table === "volume") this.#mover.notice();
+      if (table === "volume") this.#noticeVolumes();
       if (table === "cluster") {
         mesh.rootsMoved();
         this.#resealer.notice();
@@ -263,12 +272,17 @@ export class ClusterMember {
     const volumes = new LocalVolumes(config.engine);
     const around = { self: identity.nodeId, mesh, volumes, view: () => this.view };
     this.#giver = new VolumeGiver(around);
-    this.#mover = new VolumeMover({
-      ...around,
-      log,
-      mint: mint.id,
-      propose: (changes) => this.propose(changes),
-    });
+    const acting = {
+      ...{ ...around, log, mint: mint.id, nowMs: Date.now },
+      propose: async (changes: readonly AskedChange[]) => await this.propose(changes),
+      openSecret: (secret: Secret, version: number) => this.sealer.openSecret(secret, version),
+    };
+    this.#mover = new VolumeMover(acting);
+    this.#restorer = new Restorer(acting);
+    const maker = new BackupMaker(acting);
+    const stores = new BackupStores(acting);
+    this.#runner = new BackupRunner({ ...acting, maker, stores });
+    this.backups = new BackupDesk({ ...acting, maker, stores, restorer: this.#restorer });
     const desk = new ImageDesk({
       ...{ self: identity.nodeId, depot: made.depot, mesh, log },
       view: () => this.view,
@@ -395,6 +409,12 @@ export class ClusterMember {
     return this.peer.view;
   }
 
+  #noticeVolumes(): void {
+    this.#mover.notice();
+    this.#runner.notice();
+    this.#restorer.notice();
+  }
+
   /** Errors: the code with which the state refuses a change; NO_LEADER when no leader took the changes in time. */
   async propose(changes: readonly AskedChange[]): Promise<{ readonly index: number }> {
     const answer = await this.driver.propose(changes);
@@ -500,6 +520,9 @@ export class ClusterMember {
     this.#resealer.stop();
     this.#giver.stop();
     this.#mover.stop();
+    this.#runner.stop();
+    this.#restorer.stop();
+    this.backups.stop();
     await this.driver.stop();
     this.containers.close();
     await this.mesh.close();

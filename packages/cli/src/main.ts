@@ -14,6 +14,7 @@ async function main(): Promise<void> {
     },
     ...(process.stdout.isTTY === true && { draw: (text: string) => process.stdout.write(text) }),
     ...(process.stdin.isTTY === true && process.stdout.isTTY === true && { ask }),
+    data: { in: process.stdin, out: process.stdout },
     print: (line) => console.log(line),
     complain: (line) => console.error(line),
   });

@@ -95,7 +95,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addPolicyCommands(program, client, io);
   addServiceCommands(program, client, io);
   addStackCommands(program, client, { io, interrupted, unhealthy });
-  addVolumeCommands(program, client, io);
+  addBackupCommands(addVolumeCommands(program, client, io), client, { io, unhealthy });
   addExportCommand(program, client, io);
   addNodeCommands(program, client, { io, interrupted });
   addCompletionCommands(program, client, io);
@@ -557,11 +557,11 @@ function addCompletionCommands(program: Command, client: OpenClient, io: Command
     });
 }
 
-function addVolumeCommands(program: Command, client: OpenClient, io: CommandIo): void {
+function addVolumeCommands(program: Command, client: OpenClient, io: CommandIo): Command {
   const volumes = () => import("./commands/volume-commands.ts");
   const volume = program
     .command("volume")
-    .description("show where the data of services is, and move it");
+    .description("show where the data of services is, move it, back it up and restore it");
   volume
     .command("ls")
     .alias("list")
@@ -583,6 +583,58 @@ function addVolumeCommands(program: Command, client: OpenClient, io: CommandIo):
     .description("give up a move: the service goes on where the data is")
     .argument("<name>", "name of the volume")
     .action(async (name) => (await volumes()).stopMove(await client(), io, name));
+  return volume;
+}
+
+function addBackupCommands(
+  volume: Command,
+  client: OpenClient,
+  { io, unhealthy }: { readonly io: CommandIo } & Pick<Ends, "unhealthy">,
+): void {
+  const backups = () => import("./commands/backup-commands.ts");
+  const backup = volume
+    .command("backup")
+    .description("back up a volume to a file here, or to a place that the cluster can reach")
+    .argument("<name>", "name of the volume")
+    .option(
+      "-o, --output <file>",
+      "write a tar here, and its manifest beside it; - is standard output",
+    )
+    .option("--to <place>", "/folder of its host, host:/folder or s3://bucket/folder")
+    .option("--secret <name>", "the docker secret with the credentials for the bucket")
+    .option("--from <host>", "the host that has the data, if several hosts have some")
+    .option("-d, --detach", "do not wait for the end")
+    .action(async (name, options) =>
+      (await backups()).backup(await client(), io, { name, ...options }),
+    );
+  backup
+    .command("ls")
+    .alias("list")
+    .description("show schedules, backups, and due times that had none")
+    .argument("[name]", "only of this volume")
+    .option("--json", "print JSON, for programs")
+    .action(async (name, options) =>
+      (await backups()).list(await client(), io, { name, ...options }),
+    );
+  volume
+    .command("restore")
+    .description("show what a restore would do, ask, and replace the data of a volume by a backup")
+    .argument("<name>", "name of the volume; it is made where the host has none")
+    .option("-i, --input <file>", "a tar here; - is standard input")
+    .option("--from <file>", "a tar at a place: host:/folder/x.tar or s3://bucket/folder/x.tar")
+    .option(
+      "--backup <id>",
+      'a backup of "gam volume backup ls"; the newest one without any source',
+    )
+    .option("--secret <name>", "the docker secret with the credentials for the bucket")
+    .option("--on <host>", "the host whose volume is restored")
+    .option("--plan", "only show what it would do")
+    .option("--yes", "do not ask")
+    .option("--json", "print the plan as JSON, for programs")
+    .option("-d, --detach", "do not wait until the data is in its place")
+    .action(async (name, options) => {
+      if (!(await (await backups()).restore(await client(), io, { name, ...options }))) unhealthy();
+    });
 }
 
 function yesOrNo(word: string): boolean {

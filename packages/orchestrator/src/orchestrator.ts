@@ -28,6 +28,7 @@ import {
   type View,
 } from "@gam/state";
 import { Alarms } from "./alarms.ts";
+import { planBackups } from "./backups.ts";
 import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
 import { planMoves } from "./moves.ts";
@@ -68,6 +69,9 @@ export class Orchestrator {
   /** When schedules need another look. Cheap while nothing is due. */
   readonly #alarms = new Alarms();
   #movesDirty = false;
+  #backupsDirty = false;
+  /** When the next backup is due, as far as the last plan knew, and when that plan was made. */
+  #backups = { atMs: Number.POSITIVE_INFINITY, plannedMs: 0 };
 
   constructor(mint: Mint, faults: PlanFaults = noPlanFaults) {
     this.#mint = mint;
@@ -79,6 +83,7 @@ export class Orchestrator {
     this.#allDirty = true;
     this.#contentsDirty = true;
     this.#movesDirty = true;
+    this.#backupsDirty = true;
   }
 
   notice(event: Event): void {
@@ -100,6 +105,7 @@ export class Orchestrator {
         const id = (event.after ?? event.before)?.ID;
         if (id !== undefined) this.#dirty.add(id);
         this.#contentsDirty = true;
+        if (event.before?.Spec !== event.after?.Spec) this.#backupsDirty = true;
         return;
       }
       case "task": {
@@ -110,8 +116,10 @@ export class Orchestrator {
       }
       case "volume": {
         const { before, after } = event;
+        this.#backupsDirty = true;
         if (before?.Move !== after?.Move) this.#movesDirty = true;
         if (after?.Move !== undefined) this.#dirtyNodes.add(after.Move.from);
+        if (after?.Restore !== undefined) this.#dirtyNodes.add(after.Restore.node);
         return;
       }
       case "network":
@@ -148,7 +156,24 @@ export class Orchestrator {
       if (waiting || steps.length > 0 || again.has(id)) left.add(id);
     }
     this.#dirty = left;
-    return [...changes, ...this.#planContents(view, guard), ...this.#planMoves(view)];
+    return [
+      ...changes,
+      ...this.#planContents(view, guard),
+      ...this.#planMoves(view),
+      ...this.#planBackups(view, nowMs),
+    ];
+  }
+
+  /** Looks again until nothing is left to do, as #planContents(), and if the clock goes back. */
+  #planBackups(view: View, nowMs: number): readonly PlannedChange[] {
+    const { atMs, plannedMs } = this.#backups;
+    if (!this.#backupsDirty && nowMs < atMs && nowMs >= plannedMs) return [];
+    const { changes, againAtMs = Number.POSITIVE_INFINITY } = planBackups(view, {
+      ...{ nowMs, mint: this.#mint },
+    });
+    this.#backupsDirty = changes.length > 0;
+    this.#backups = { atMs: againAtMs, plannedMs: nowMs };
+    return changes;
   }
 
   /** Looks again until nothing is left to do, as #planContents(). */

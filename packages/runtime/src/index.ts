@@ -20,4 +20,10 @@ export type { ImageSource } from "./image-source.ts";
 export { ForeignNames } from "./images/foreign-names.ts";
 export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
 export { LayerCache } from "./images/layer-cache.ts";
-export { type LocalVolume, LocalVolumes } from "./volumes/local-volumes.ts";
+export {
+  BackupFolder,
+  readManifest,
+  type StoredTar,
+} from "./volumes/backup-folder.ts";
+export { type LocalVolume, LocalVolumes, type VolumeUser } from "./volumes/local-volumes.ts";
+export { RestoreFolder, restoresBeside } from "./volumes/restore-folder.ts";

@@ -19,6 +19,7 @@ import {
   type Task,
   type View,
   type VolumeHome,
+  type VolumeRecord,
   volumeUser,
 } from "@gam/state";
 
@@ -88,26 +89,31 @@ export class VolumeBindings {
     return this.#planned.get(name) ?? this.#view.volume(name)?.Homes ?? [];
   }
 
-  /** Returns: where a task may not go because a volume is being moved, or was. Undefined: no volume is. */
+  /** Returns: where a task may not go because a volume is being moved or restored, or was moved. Undefined: no volume is. */
   #closed(task: Task, isFree: boolean): Binding | undefined {
     const reasons: string[] = [];
     let nodes = this.#view.nodes();
     for (const name of this.#names(task)) {
       const volume = this.#view.volume(name);
-      if (volume?.Move === undefined && !volume?.Leftovers?.length) continue;
+      if (volume === undefined || !isPartlyBarred(volume)) continue;
       const homes = homesFor({ Homes: this.#homes(name) }, task, this.#view);
       const isOpen = homes.some(({ node }) => !isBarred(volume, node));
       if (!isFree && isOpen) continue;
       nodes = nodes.filter(({ ID }) => !isBarred(volume, ID));
-      const { from, to } = volume.Move ?? {};
-      const places = `from ${this.#host(from)} to ${this.#host(to)}`;
-      const move = `volume ${name} is being moved ${places}`;
-      const leftovers = `an earlier move of volume ${name} has left data there`;
-      reasons.push(volume.Move === undefined ? leftovers : move);
+      reasons.push(this.#hindrance(name, volume));
     }
     if (reasons.length === 0) return undefined;
     const reason = reasons.join("; ");
     return { nodes: new Set(nodes.map(({ ID }) => ID)), reason, key: reason };
+  }
+
+  #hindrance(name: VolumeName, { Move, Restore }: VolumeRecord): string {
+    if (Move !== undefined) {
+      return `volume ${name} is being moved from ${this.#host(Move.from)} to ${this.#host(Move.to)}`;
+    }
+    if (Restore !== undefined)
+      return `volume ${name} is being restored on ${this.#host(Restore.node)}`;
+    return `an earlier move of volume ${name} has left data there`;
   }
 
   #host(id: NodeId | undefined): string {
@@ -129,6 +135,10 @@ export class VolumeBindings {
     });
     return hosts.length < 2 ? hosts.join() : `${hosts.slice(0, -1).join(", ")} and ${hosts.at(-1)}`;
   }
+}
+
+function isPartlyBarred({ Move, Restore, Leftovers = [] }: VolumeRecord): boolean {
+  return Move !== undefined || Restore !== undefined || Leftovers.length > 0;
 }
 
 function takesTasks(node: Node | undefined): boolean {

@@ -7,6 +7,7 @@ export { mayReturn } from "./changes/service-change.ts";
 export { takenPort } from "./changes/service-refusal.ts";
 export { type HeldEndpoint, staleAttachments } from "./changes/stale-attachments.ts";
 export { mergeStatus } from "./changes/task-change.ts";
+export { activeBackups, hindranceOf, restoreRefusal } from "./changes/volumes/backup-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export {
   checkUsage,
@@ -66,12 +67,13 @@ export { trafficShares } from "./derived/rollout/traffic-shares.ts";
 export { templateContext } from "./derived/template-context.ts";
 export { drainMsOf } from "./derived/traffic/drain.ts";
 export { UpToDate } from "./derived/up-to-date.ts";
+export { servicesByName, servicesOf } from "./derived/volumes/backup-service.ts";
 export {
   bindingVolumes,
   homesFor,
   homesWith,
   isBarred,
-  moveOf,
+  mustYield,
   volumeUser,
 } from "./derived/volumes/volume-need.ts";
 export { imageNames, pinnedDigest } from "./images/image-names.ts";
@@ -92,6 +94,14 @@ export {
   showTarget,
   type TaskLoad,
 } from "./labels/autoscale-labels.ts";
+export {
+  type BackupHooks,
+  type BackupSchedule,
+  backupHooks,
+  backupSchedule,
+  backupsKept,
+  backupTarget,
+} from "./labels/backup-labels.ts";
 export { containerOptions, gpuKind } from "./labels/container-labels.ts";
 export {
   type CronRules,
@@ -99,7 +109,6 @@ export {
   isJob,
   isSuspended,
   restartPolicyOf,
-  zoneProblem,
 } from "./labels/cron-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";
@@ -126,9 +135,11 @@ export {
   rolloutOf,
   rolloutTasks,
 } from "./labels/rollout-labels.ts";
+export { zoneProblem } from "./labels/service-labels.ts";
 export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,
+  BackupStart,
   Change,
   NewNetwork,
   NewNode,
@@ -257,11 +268,21 @@ export {
   type TaskStatus,
   taskStates,
 } from "./objects/task.ts";
-export type {
-  VolumeHome,
-  VolumeLeftover,
-  VolumeMove,
-  VolumeRecord,
+export {
+  type Backup,
+  type BackupEnd,
+  type BackupPlace,
+  backupFile,
+  backupFileForm,
+  readBackupPlace,
+  type VolumeRestore,
+} from "./objects/volumes/backup.ts";
+export {
+  type VolumeHome,
+  type VolumeLeftover,
+  type VolumeMove,
+  type VolumeRecord,
+  volumeNameForm,
 } from "./objects/volumes/volume.ts";
 export { certificateLifeMs, readClusterSpec } from "./specs/cluster-spec.ts";
 export {

@@ -1,4 +1,4 @@
-/** Depot: what the exchange of images needs of this host: its engine, and its log. */
+/** Depot: what the exchange of images needs of this host's engine. */
 import type { ImageDepot } from "@gam/runtime";
 
 export type Depot = Pick<
@@ -14,8 +14,4 @@ export type Depot = Pick<
   | "takeOut"
   | "load"
   | "roomFor"
->;
-
-export type ImageLog = Readonly<
-  Record<"debug" | "info" | "warn", (fields: object, text: string) => void>
 >;

@@ -10,7 +10,8 @@ import type { Mesh } from "@gam/mesh";
 import { roleOf } from "@gam/peer";
 import type { ImageSource } from "@gam/runtime";
 import { imageNames, isTerminal, type Usage, type View } from "@gam/state";
-import type { Depot, ImageLog } from "./depot.ts";
+import type { ShellLog } from "../logging/shell-log.ts";
+import type { Depot } from "./depot.ts";
 import { type Fetched, ImageFetch } from "./image-fetch.ts";
 import { ImageGiver } from "./image-giver.ts";
 
@@ -28,7 +29,7 @@ export interface ImageDeskParts {
   readonly view: () => View;
   readonly usage: () => ReadonlyMap<NodeId, Usage>;
   readonly bytesPerSecond: number;
-  readonly log: ImageLog;
+  readonly log: ShellLog;
 }
 
 export class ImageDesk implements ImageSource {

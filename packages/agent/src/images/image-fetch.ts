@@ -16,7 +16,8 @@ import type { Mesh } from "@gam/mesh";
 import { chooseLayers, type LayerSource, type LayerTransfer, openingOrder } from "@gam/peer";
 import { layerBytesMax, layersIn } from "@gam/runtime";
 import { pinnedDigest } from "@gam/state";
-import type { Depot, ImageLog } from "./depot.ts";
+import type { ShellLog } from "../logging/shell-log.ts";
+import type { Depot } from "./depot.ts";
 import {
   checkAnswer,
   type ImageAnswer,
@@ -53,7 +54,7 @@ export interface ImageFetchParts {
   readonly isManager: (peer: NodeId) => boolean;
   /** The peer sent what its digest disproves. It is left alone from now on. */
   readonly lied: (peer: NodeId, what: string) => void;
-  readonly log: ImageLog;
+  readonly log: ShellLog;
 }
 
 /** How a fetch ended. `none`: no peer has it, or gives it. `full`: it does not fit on the disk. */

@@ -10,7 +10,8 @@ import { decode, encode, GamError, messageOf, type NodeId, rethrowInvariant } fr
 import type { Mesh } from "@gam/mesh";
 import { refusalOfImage } from "@gam/peer";
 import type { View } from "@gam/state";
-import type { Depot, ImageLog } from "./depot.ts";
+import type { ShellLog } from "../logging/shell-log.ts";
+import type { Depot } from "./depot.ts";
 import {
   checkLayerQuestion,
   checkQuestion,
@@ -38,7 +39,7 @@ export interface ImageGiverParts {
   readonly mesh: Pick<Mesh, "handle" | "handleStream" | "sender">;
   readonly view: () => View;
   readonly bytesPerSecond: number;
-  readonly log: ImageLog;
+  readonly log: ShellLog;
 }
 
 /** An image that this host can give, or parts of it. */

@@ -19,7 +19,8 @@ import { roleOf } from "@gam/peer";
 import { aDigest } from "@gam/runtime";
 import { heldIds, heldImages, type Usage, unusedImages, type View } from "@gam/state";
 import { checkPruneRow, type ImagePush, type PruneRow, type PushRow } from "@gam/state/answers";
-import type { Depot, ImageLog } from "./depot.ts";
+import type { ShellLog } from "../logging/shell-log.ts";
+import type { Depot } from "./depot.ts";
 import type { ImageDesk } from "./image-desk.ts";
 
 const orders = "image orders";
@@ -62,7 +63,7 @@ export interface ImageOrdersParts {
   readonly view: () => View;
   /** Last report of each host, with the images that it has. */
   readonly usage: () => ReadonlyMap<NodeId, Usage>;
-  readonly log: ImageLog;
+  readonly log: ShellLog;
 }
 
 export class ImageOrders {

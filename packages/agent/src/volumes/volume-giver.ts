@@ -7,14 +7,15 @@
 import type { Duplex } from "node:stream";
 import { decode, encode, GamError, type NodeId } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
-import type { LocalVolume, LocalVolumes } from "@gam/runtime";
+import type { LocalVolume } from "@gam/runtime";
 import { isTerminal, type View } from "@gam/state";
 import { checkVolumeQuestion, type VolumeQuestion, volumeStream } from "./volume-question.ts";
+import type { VolumeShelf } from "./volume-shelf.ts";
 
 export interface VolumeGiverParts {
   readonly self: NodeId;
   readonly mesh: Pick<Mesh, "handleStream" | "refuse">;
-  readonly volumes: LocalVolumes;
+  readonly volumes: VolumeShelf;
   readonly view: () => View;
 }
 
@@ -49,7 +50,7 @@ export class VolumeGiver {
         stream.end(encode({ bytes: await volumes.bytes(volume), labels: volume.labels }));
         return;
       case "copy":
-        await volumes.pack(volume, stream, signal);
+        await volumes.pack(volume, stream, { signal });
         return;
       case "digest": {
         const digest = await volumes.digest(volume, signal);

@@ -21,14 +21,16 @@ import {
   type VolumeName,
 } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
-import type { LocalVolume, LocalVolumes } from "@gam/runtime";
+import type { LocalVolume } from "@gam/runtime";
 import type { AskedChange, View, VolumeLeftover, VolumeMove, VolumeRecord } from "@gam/state";
+import type { ShellLog } from "../logging/shell-log.ts";
 import {
   checkVolumeLook,
   type VolumeLook,
   type VolumeQuestion,
   volumeStream,
 } from "./volume-question.ts";
+import type { VolumeShelf } from "./volume-shelf.ts";
 
 /** Marks a volume that is the copy of this move. Nothing without it is ever removed as a copy. */
 const moveLabel = "gam.volume.move";
@@ -41,16 +43,13 @@ const smallBytesMax = 1 << 20;
 export interface VolumeMoverParts {
   readonly self: NodeId;
   readonly mesh: Pick<Mesh, "stream">;
-  readonly volumes: LocalVolumes;
+  readonly volumes: VolumeShelf;
   readonly view: () => View;
   /** Errors: as ClusterMember.propose(). */
   readonly propose: (changes: readonly AskedChange[]) => Promise<unknown>;
   /** Returns: a new id. */
   readonly mint: () => string;
-  readonly log: {
-    readonly info: (fields: object, text: string) => void;
-    readonly warn: (fields: object, text: string) => void;
-  };
+  readonly log: ShellLog;
 }
 
 /** What no second try mends. */
@@ -256,7 +255,11 @@ export class VolumeMover {
     if (Homes.some((home) => home.node === node)) return;
     this.#removing.add(move);
     const work = async (): Promise<void> => {
-      const found = await this.#present(id);
+      // A volume with a driver or options of its own is no copy of gam's.
+      const found = await this.#present(id).catch((thrown: unknown) => {
+        if (thrown instanceof Hopeless) return undefined;
+        throw thrown;
+      });
       const isCopy = found?.labels[moveLabel] === move;
       if (found !== undefined && (isCopy || was === "source")) await volumes.remove(id);
       await propose([{ kind: "dropVolumeLeftover", id, move, node }]);

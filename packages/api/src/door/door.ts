@@ -3,8 +3,8 @@
  *
  * Decides nothing. The agent implements it over the peer and the mesh, tests over a store in memory.
  */
-import type { Duplex } from "node:stream";
-import type { NetworkId, NodeId, SecretId, ServiceId, TaskId } from "@gam/core";
+import type { Duplex, Readable } from "node:stream";
+import type { NetworkId, NodeId, SecretId, ServiceId, TaskId, VolumeName } from "@gam/core";
 import type {
   AskedChange,
   Availability,
@@ -21,6 +21,7 @@ import type {
   View,
 } from "@gam/state";
 import type {
+  BackupManifest,
   GamStatus,
   ImagePush,
   JoinTokens,
@@ -73,6 +74,53 @@ export interface RehearsalDoor {
   propose(changes: readonly AskedChange[]): Outcome;
   /** Returns: what would follow from the changes. Takes long where there are many tasks. */
   finish(): PlanReport;
+}
+
+/** A backup of a volume, on its way. */
+export interface BackupStream {
+  readonly tar: Readable;
+  /** Called when `tar` has ended. Errors: GamError CORRUPT_FILE where something else arrived than was sent. */
+  readonly manifest: (found: { readonly bytes: number; readonly sha256: string }) => BackupManifest;
+}
+
+export interface BackupSourceDoor {
+  /** Errors: GamError NOT_FOUND, CORRUPT_FILE, REFUSED, UNREACHABLE. */
+  manifest(file: string): Promise<BackupManifest>;
+  read(file: string): Promise<Readable>;
+}
+
+export interface RestoreDoorWish {
+  readonly volume: VolumeName;
+  readonly node: NodeId;
+  /** For people: where the data comes from. */
+  readonly source: string;
+  readonly manifest?: BackupManifest | undefined;
+  readonly tar: Readable;
+}
+
+export interface BackupDoor {
+  /** Begins a backup of the node's volume. Errors: GamError UNREACHABLE, REFUSED; later ones end `tar`. */
+  take(volume: VolumeName, node: NodeId): Promise<BackupStream>;
+  /**
+   * Where a backup can be read that was put to `to`; `maker` is the host that made it.
+   * Errors: GamError NOT_FOUND, BAD_REQUEST, UNREACHABLE.
+   */
+  source(
+    wish: { readonly to: string; readonly secret: SecretId | undefined },
+    maker: NodeId,
+  ): Promise<BackupSourceDoor>;
+  /** Resolves to what a restore would find on the node. Errors: GamError UNREACHABLE, NOT_SUPPORTED. */
+  look(
+    volume: VolumeName,
+    node: NodeId,
+  ): Promise<{
+    readonly exists: boolean;
+    readonly presentBytes: number;
+    readonly freeBytes: number;
+    readonly blockers: readonly string[];
+  }>;
+  /** Resolves to the id of the restore when the node has the backup whole. Errors: GamError; nothing changes then. */
+  restore(wish: RestoreDoorWish): Promise<string>;
 }
 
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
@@ -167,6 +215,8 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   /** Returns: why it is as it is, from view(); undefined when there is no such object. */
   why(subject: WhySubject): WhyReport | undefined;
   rehearse(): RehearsalDoor;
+  /** Called only while active. */
+  backups(): BackupDoor;
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

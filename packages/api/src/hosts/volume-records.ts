@@ -1,9 +1,10 @@
 /** Volume records: the cluster's record of volumes for the gam command, and the moves that it asks for. */
 import { check, type VolumeName } from "@gam/core";
-import type { Node, View, VolumeRecord } from "@gam/state";
+import type { Node, View, VolumeRecord, VolumeRestore } from "@gam/state";
 import type { VolumeList, VolumeSummary } from "@gam/state/answers";
 import type { FastifyInstance } from "fastify";
 import { hostnameOf, nodeNaming } from "../answers/node-answer.ts";
+import type { ClusterDoor } from "../door/door.ts";
 import { requireManager } from "../engine/worker-calls.ts";
 import { ApiError, lockedSwarm, notInSwarm } from "../request/api-error.ts";
 import { readOwnBody } from "../request/own-body.ts";
@@ -16,11 +17,14 @@ interface Ref {
 
 const moveFields = { to: check.string(), from: check.optional(check.string()) };
 
+/** Errors: ApiError 503 on a host that is in no cluster, or locked. */
+export function insistOnMember(door: ClusterDoor): void {
+  if (door.state() === "locked") throw new ApiError(503, lockedSwarm);
+  if (door.state() === "inactive") throw new ApiError(503, notInSwarm);
+}
+
 export function volumeRecordRoutes(app: FastifyInstance, { door }: ContainerContext): void {
-  const insist = (): void => {
-    if (door.state() === "locked") throw new ApiError(503, lockedSwarm);
-    if (door.state() === "inactive") throw new ApiError(503, notInSwarm);
-  };
+  const insist = (): void => insistOnMember(door);
 
   app.get("/gam/v1/volumes", async (): Promise<VolumeList> => {
     insist();
@@ -65,7 +69,7 @@ export function volumeRecordRoutes(app: FastifyInstance, { door }: ContainerCont
   });
 }
 
-function volumeCalled(name: string, view: View): VolumeRecord {
+export function volumeCalled(name: string, view: View): VolumeRecord {
   const volume = view.volume(name as VolumeName);
   if (volume !== undefined) return volume;
   const remedy = '"gam volume ls" shows those that services have used';
@@ -73,20 +77,23 @@ function volumeCalled(name: string, view: View): VolumeRecord {
 }
 
 /** Errors: ApiError 404 for none, 400 for several. */
-function onlyHome({ ID, Homes }: VolumeRecord, view: View): Node {
+export function onlyHome({ ID, Homes }: VolumeRecord, view: View, option = "--from"): Node {
   const homes = Homes.flatMap(({ node }) => view.node(node) ?? []);
   const [home] = homes;
   if (home === undefined) throw new ApiError(404, `volume ${ID} is on no host`);
   if (homes.length === 1) return home;
   const hosts = homes.map(hostnameOf).join(", ");
-  throw new ApiError(400, `volume ${ID} is on several hosts (${hosts}): say which with --from`);
+  throw new ApiError(400, `volume ${ID} is on several hosts (${hosts}): say which with ${option}`);
 }
 
 function summaryOf(volume: VolumeRecord, view: View): VolumeSummary {
-  const { ID, Homes, Move, LastMove, Leftovers = [], LostWith } = volume;
+  const { ID, Homes, Move, LastMove, Restore, LastRestore, Leftovers = [], LostWith } = volume;
   const host = (id: Node["ID"]): string => {
     const node = view.node(id);
     return node === undefined ? id : hostnameOf(node);
+  };
+  const restoring = ({ id, node, source, bytes }: Omit<VolumeRestore, "startedAt">) => {
+    return { id, host: host(node), source, bytes };
   };
   return {
     name: ID,
@@ -104,6 +111,10 @@ function summaryOf(volume: VolumeRecord, view: View): VolumeSummary {
         ...{ id: LastMove.id, from: host(LastMove.from), to: host(LastMove.to) },
         ...{ digest: LastMove.digest, error: LastMove.error },
       },
+    }),
+    ...(Restore && { restore: restoring(Restore) }),
+    ...(LastRestore && {
+      lastRestore: { ...restoring(LastRestore), error: LastRestore.error },
     }),
     leftovers: Leftovers.map(({ node }) => host(node)),
     ...(LostWith !== undefined && { lostWith: LostWith }),

@@ -20,10 +20,12 @@ import { ApiError } from "../request/api-error.ts";
 import { type Fields, fieldsOf, textOf } from "../request/fields.ts";
 import { Filters } from "../request/filters.ts";
 import { readJsonBody } from "../request/json-body.ts";
+import { backupRoutes } from "./backup-routes.ts";
 import { silentText } from "./candidates.ts";
 import type { ContainerContext } from "./container-routes.ts";
 import { unanswered } from "./containers.ts";
 import { hostLabel, hostsFilter, nodesCalled } from "./hosts-asked.ts";
+import { restoreRoutes } from "./restore-routes.ts";
 import { volumeReference } from "./volume-call.ts";
 import { volumeRecordRoutes } from "./volume-records.ts";
 import { type VolumeOrder, type VolumePlace, Volumes } from "./volumes.ts";
@@ -36,6 +38,8 @@ export function volumeRoutes(app: FastifyInstance, context: ContainerContext): v
   const { door, engine } = context;
   const volumes = new Volumes(context);
   volumeRecordRoutes(app, context);
+  backupRoutes(app, context);
+  restoreRoutes(app, context);
 
   app.get("/volumes", async (request, reply) => {
     const { hosts, url } = asked(request);

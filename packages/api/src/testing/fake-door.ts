@@ -58,6 +58,7 @@ import type {
   SwarmJoinRequest,
   WhySubject,
 } from "../door/door.ts";
+import { FakeBackups } from "./fake-backups.ts";
 
 export function nodeCalled(hostname: string, id: string): NewNode {
   const address = `10.88.0.${hostname.replace(/\D/g, "") || "1"}`;
@@ -310,6 +311,9 @@ export class FakeDoor implements ClusterDoor {
 
   /** The answer of a rehearsal. */
   foreseen: PlanReport = { objects: [], tasks: [], isComplete: true };
+
+  readonly fakeBackups = new FakeBackups();
+  backups = (): FakeBackups => this.fakeBackups;
 
   rehearse(): RehearsalDoor {
     const store = Store.like(this.store);

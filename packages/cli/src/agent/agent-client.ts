@@ -4,8 +4,11 @@
  * Errors: GamError UNREACHABLE where no agent answers; NOT_FOUND and REFUSED, with the agent's message, where
  * the agent refuses.
  */
-import { request } from "node:http";
-import { GamError, jsonOr, messageOf } from "@gam/core";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { GamError, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
 
 /** Longer than any election takes: an agent that is silent for so long does not answer at all. */
 const answerMsMax = 60_000;
@@ -111,6 +114,74 @@ export class AgentClient {
       call.on("error", (cause) => reject(this.#unreachable(cause)));
       call.end();
     });
+  }
+
+  /**
+   * Sends a request and writes the answer's data to `to` as it comes, which may take long. Does not end `to`.
+   * Resolves to the trailers behind the data.
+   *
+   * Errors: as stream(); UNREACHABLE for data that was cut off; those of `to`.
+   */
+  async download(
+    path: string,
+    body: unknown,
+    to: Writable,
+  ): Promise<Readonly<Record<string, string | undefined>>> {
+    const response = await this.#open("POST", path, JSON.stringify(body), "application/json");
+    try {
+      for await (const piece of response as AsyncIterable<Buffer>) {
+        if (!to.write(piece)) await once(to, "drain");
+      }
+    } catch (thrown) {
+      rethrowInvariant(thrown);
+      throw to.errored ?? this.#unreachable(thrown);
+    }
+    return response.trailers;
+  }
+
+  /** Sends data as it comes, which may take long. Resolves to the answer's body. Errors: as stream(); those of `from`. */
+  async upload(path: string, from: Readable, type: string): Promise<unknown> {
+    const response = await this.#open("PUT", path, from, type);
+    const said = await text(response);
+    return jsonOr(said, said);
+  }
+
+  /** As insist(), for work that may take long. */
+  async patiently({ method, path, body }: Sending & { readonly method: "POST" }): Promise<unknown> {
+    const response = await this.#open(method, path, JSON.stringify(body), "application/json");
+    const said = await text(response);
+    return jsonOr(said, said);
+  }
+
+  /** Resolves to an answer that is no refusal, without a limit of time. */
+  async #open(
+    method: "POST" | "PUT",
+    path: string,
+    sent: string | Readable,
+    type: string,
+  ): Promise<IncomingMessage> {
+    const headers = { host: "gam", "content-type": type };
+    const call = request({ socketPath: this.socket, method, path, headers });
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      call.once("response", resolve);
+      call.once("error", (cause) => reject(this.#unreachable(cause)));
+      if (typeof sent === "string") call.end(sent);
+      // A refusal may come before all is sent, and says more than the broken pipe.
+      else {
+        sent.once("error", (thrown) => {
+          reject(thrown);
+          call.destroy();
+        });
+        sent.pipe(call);
+      }
+    });
+    const response = await answered;
+    call.on("error", () => undefined);
+    const status = response.statusCode ?? 0;
+    if (status < 400) return response;
+    if (typeof sent !== "string") sent.destroy();
+    const said = await text(response);
+    throw refusalOf({ status, body: jsonOr(said, said) });
   }
 
   /** Returns: whether an agent serves requests at the socket. */

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from "node:stream";
+
 /** Everything that a command may use besides the agent. Tests pass their own. */
 export interface CommandIo {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -14,6 +16,8 @@ export interface CommandIo {
   readonly draw?: (text: string) => void;
   /** Asks the user and resolves to the line that they typed. Absent without a terminal. */
   readonly ask?: (question: string) => Promise<string>;
+  /** For data instead of lines: standard input and output. Absent in tests that need none. */
+  readonly data?: { readonly in: Readable; readonly out: Writable };
   /** Writes one line of the answer. */
   print(line: string): void;
   /** Writes one line about problems or progress, apart from the answer. */

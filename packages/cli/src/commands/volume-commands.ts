@@ -5,7 +5,7 @@ import { checkVolumeList, type VolumeSummary } from "@gam/state/answers";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { columns } from "../views/columns.ts";
-import { progressOf, volumeRows } from "../views/volume-rows.ts";
+import { progressOf, volumeRows } from "../views/volumes/volume-rows.ts";
 
 const lookMs = 500;
 const checkMove = check.object({ move: check.string() });

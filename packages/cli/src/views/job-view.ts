@@ -2,6 +2,7 @@
 import type { JobHistory, JobRun, JobSummary } from "@gam/state/answers";
 import { age } from "./age.ts";
 import { columns } from "./columns.ts";
+import { moment } from "./moment.ts";
 
 export function jobsView(jobs: readonly JobSummary[], nowMs: number): string[] {
   const titles = ["NAME", "SCHEDULE", "NEXT", "ACTIVE", "LAST RUN", "RESULT"];
@@ -57,11 +58,6 @@ function missed(count: number): string {
 
 function span(fromMs: number, untilMs: number): string {
   return fromMs === untilMs ? moment(fromMs) : `${moment(fromMs)} to ${moment(untilMs)}`;
-}
-
-/** In UTC, to the second. */
-function moment(atMs: number): string {
-  return new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 }
 
 function took({ startedMs, endedMs }: JobRun, nowMs: number): string {

@@ -8,9 +8,8 @@
  *   due while suspended                missed
  *
  * Each due time is handled once: the state says up to when all have been, and the change that moves this moment
- * also begins the run or notes the miss. So a lost plan, a new leader or a cluster that was down changes nothing.
- * When a leader's clock is behind that moment, nothing is due until the clock has reached it. If it is behind by
- * more than three hours, the clock was wrong before, and the schedule goes on from now: the rule of Vixie cron.
+ * also begins the run or notes the miss. So a lost plan, a new leader or a cluster that was down changes nothing. What
+ * a clock that is set back means: due.ts.
  *
  * Does not decide what happens inside a run (job.ts).
  */
@@ -27,6 +26,7 @@ import {
   type PlannedChange,
   type Task,
 } from "@gam/state";
+import { dueSince, missOf } from "./due.ts";
 import { dismissed, type JobPlan, planRun } from "./job.ts";
 import { runOf, type Situation } from "./situation.ts";
 
@@ -34,10 +34,6 @@ export interface CronPlan extends JobPlan {
   /** When the service needs another plan without an event; undefined for never. */
   readonly againAtMs: number | undefined;
 }
-
-const setBackMsMax = 3 * 3_600_000;
-/** Due times are counted up to here in one plan. */
-const countMax = 1000;
 
 /** Shape: `tasks` are the service's tasks whose removal is not planned. */
 export function planCron(situation: Situation, tasks: readonly Task[]): CronPlan {
@@ -105,25 +101,17 @@ function planDue({ service, nowMs, faults }: Situation, active: readonly CronRun
     againAtMs: undefined,
   });
   if (sinceMs === undefined) return handled(nowMs, []);
-  if (sinceMs - nowMs > setBackMsMax) {
-    const reason =
-      "the clock was set back by more than three hours: the schedule goes on from then";
-    return handled(nowMs, [{ fromMs: nowMs, untilMs: sinceMs, count: 0, reason }]);
+  const due = dueSince(rules.time, sinceMs, nowMs);
+  if (due.kind === "set-back") return handled(nowMs, [due.miss]);
+  if (due.kind === "later") {
+    return cron.wasSuspended ? handled(Math.max(sinceMs, nowMs), []) : { againAtMs: due.atMs };
   }
-  const firstMs = rules.time.next(sinceMs);
-  if (firstMs === undefined || firstMs > nowMs) {
-    return cron.wasSuspended ? handled(Math.max(sinceMs, nowMs), []) : { againAtMs: firstMs };
-  }
+  const { firstMs, lastMs } = due;
   if (cron.wasSuspended) {
-    const miss = missOf(rules, { firstMs, untilMs: nowMs, reason: "it was suspended" });
+    const miss = missOf(rules.time, { firstMs, untilMs: nowMs, reason: "it was suspended" });
     return handled(nowMs, [miss]);
   }
-  const lastMs = rules.time.last(nowMs) ?? firstMs;
-  const missed: CronMiss[] = [];
-  if (firstMs < lastMs && !faults.has("missed-forgotten")) {
-    const reason = "a later one was due as well when a leader looked";
-    missed.push(missOf(rules, { firstMs, untilMs: lastMs - 1, reason }));
-  }
+  const missed = faults.has("missed-forgotten") ? [] : due.passed;
   const reason = obstacle(rules, nowMs - lastMs, active);
   if (reason !== undefined) {
     return handled(lastMs, [...missed, { fromMs: lastMs, untilMs: lastMs, count: 1, reason }]);
@@ -144,23 +132,4 @@ function obstacle(
   if (run === undefined || concurrency === "replace") return undefined;
   if (concurrency === "forbid") return `run ${run.iteration} was still active`;
   return active.length < activeRunsMax ? undefined : `${activeRunsMax} runs were still active`;
-}
-
-function missOf(
-  { time }: CronRules,
-  { firstMs, untilMs, reason }: { firstMs: number; untilMs: number; reason: string },
-): CronMiss {
-  let count = 0;
-  let lastMs = firstMs;
-  for (
-    let ms: number | undefined = firstMs;
-    ms !== undefined && ms <= untilMs;
-    ms = time.next(ms)
-  ) {
-    lastMs = ms;
-    count += 1;
-    if (count === countMax)
-      return { fromMs: firstMs, untilMs: time.last(untilMs) ?? ms, count, reason };
-  }
-  return { fromMs: firstMs, untilMs: lastMs, count, reason };
 }

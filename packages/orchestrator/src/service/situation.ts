@@ -14,7 +14,7 @@ import {
   isWanted,
   matchesPlatform,
   meetsConstraints,
-  moveOf,
+  mustYield,
   type Node,
   partsOf,
   podRestartLabel,
@@ -40,7 +40,7 @@ import { podDelayMs } from "./pod-restart.ts";
  *
  * ended    it has ended by itself
  * leaving  it must leave its node at once: the node is drained or removed, no longer meets its constraints, or its
- *          volume is being moved away; or a part of its pod has to leave, or has ended and takes the pod with it
+ *          volume is being moved away or restored; or a part of its pod has to leave, or has ended and takes the pod with it
  * lost     its node is down and may come back with it
  * live     anything else, including a task without a node
  */
@@ -214,7 +214,7 @@ export class Situation {
     const node = task.NodeID === undefined ? undefined : this.view.node(task.NodeID);
     if (node === undefined || node.Spec.Availability === "drain") return true;
     if (!this.#meets(node, task.Spec.Placement?.Constraints)) return true;
-    return moveOf(task, this.view) !== undefined;
+    return mustYield(task, this.view);
   }
 
   /** Returns: the newest task of each part of the main task's pod. */

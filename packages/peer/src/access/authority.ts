@@ -94,6 +94,10 @@ const table: {
   reportVolumeMove: [isOwnMove, isOwnMove],
   endVolumeMove: [isOwnMove, isOwnMove],
   dropVolumeLeftover: [ofOwnEngine, ofOwnEngine],
+  backupVolume: [forManagers, true],
+  endBackup: [isOwnBackup, isOwnBackup],
+  restoreVolume: [ofOwnEngine, ofOwnEngine],
+  endVolumeRestore: [isOwnRestore, isOwnRestore],
   // Any manager has the keys; the leader does it.
   resealSecret: [forManagers, true],
   resealCredentials: [forManagers, true],
@@ -123,6 +127,7 @@ const table: {
   refuseAttachment: [forLeader, forLeader],
   setTunnel: [forLeader, forLeader],
   abandonVolumeMove: [forLeader, forLeader],
+  handleBackupDue: [forLeader, forLeader],
   dropSecretContents: [forLeader, forLeader],
   dropConfigContents: [forLeader, forLeader],
 };
@@ -244,6 +249,22 @@ function isOwnMove(
 ): true | string {
   const present = view.volume(id)?.Move;
   return present?.id !== move || present.to === asker.id || "is about a volume of another node";
+}
+
+/** Only the node that makes a backup may end it. Without that backup the change has no effect. */
+function isOwnBackup({ id, backup }: Of<"endBackup">, asker: Asker, view: View): true | string {
+  const present = view.volume(id)?.Backups?.list.find((one) => one.id === backup);
+  return present === undefined || ofOwnEngine(present, asker);
+}
+
+/** As isOwnBackup(). */
+function isOwnRestore(
+  { id, restore }: Of<"endVolumeRestore">,
+  asker: Asker,
+  view: View,
+): true | string {
+  const present = view.volume(id)?.Restore;
+  return present?.id !== restore || ofOwnEngine(present, asker);
 }
 
 function isOwnAttachment(change: Of<"detachContainer">, asker: Asker, view: View): true | string {

@@ -46,7 +46,7 @@ async function packed(folder: string): Promise<Buffer> {
   const reading = (async () => {
     for await (const piece of to as AsyncIterable<Buffer>) pieces.push(piece);
   })();
-  await packFolder(folder, to, never);
+  await packFolder(folder, to, { signal: never });
   await reading;
   return Buffer.concat(pieces);
 }

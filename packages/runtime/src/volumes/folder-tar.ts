@@ -25,10 +25,18 @@ const canonical = [
 const countMsMax = 600_000;
 const flushMsMax = 600_000;
 
-/** Writes the folder's files as a tar. Errors: CommandFailed, also for a file that changed meanwhile. */
-export async function packFolder(folder: string, to: Writable, signal: AbortSignal): Promise<void> {
-  const tar = run(["--create", "--sparse", ...common, ...attributes, "-C", folder, "."], signal);
-  await both(tar, pipeline(tar.child.stdout as Readable, to, { signal }));
+/**
+ * Writes the folder's files as a tar. Resolves to what tar said of files that changed meanwhile, if they may.
+ * Errors: CommandFailed, also for a file that changed and may not.
+ */
+export async function packFolder(
+  folder: string,
+  to: Writable,
+  { signal, mayChange = false }: { readonly signal: AbortSignal; readonly mayChange?: boolean },
+): Promise<readonly string[]> {
+  const args = ["--create", "--sparse", ...common, ...attributes, "-C", folder, "."];
+  const tar = run(args, signal, mayChange ? changedStatus : 0);
+  return await both(tar, pipeline(tar.child.stdout as Readable, to, { signal }));
 }
 
 /** Fills the folder from a tar. Errors: CommandFailed; those of `from`. */
@@ -71,11 +79,15 @@ export async function flushFolder(folder: string): Promise<void> {
 
 interface Tar {
   readonly child: ChildProcess;
-  readonly ended: Promise<void>;
+  /** Resolves to the first lines that it wrote about problems. */
+  readonly ended: Promise<readonly string[]>;
 }
 
-/** tar exits with 1 for a file that changed while it was read: that copy is of no use. */
-function run(args: readonly string[], signal: AbortSignal): Tar {
+/** tar's exit status for a file that changed while it was read. */
+const changedStatus = 1;
+
+/** `statusMax`: a higher exit status is a failure. A copy of a file that changed is of use for backups only. */
+function run(args: readonly string[], signal: AbortSignal, statusMax = 0): Tar {
   const child = spawn("tar", args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: commandEnvironment,
@@ -86,7 +98,7 @@ function run(args: readonly string[], signal: AbortSignal): Tar {
   child.stderr?.on("data", (piece: Buffer) => {
     if (said.length < 64) said.push(piece);
   });
-  const ended = new Promise<void>((settle, fail) => {
+  const ended = new Promise<readonly string[]>((settle, fail) => {
     const failed = (reason: string, missing = false): void => {
       const stderr = Buffer.concat(said).toString();
       fail(new CommandFailed("tar", { missing, reason, stderr }));
@@ -95,7 +107,11 @@ function run(args: readonly string[], signal: AbortSignal): Tar {
       failed(thrown.message, thrown.code === "ENOENT");
     });
     child.once("close", (status, by) => {
-      if (status === 0) settle();
+      const lines = Buffer.concat(said)
+        .toString()
+        .split("\n")
+        .filter((line) => line !== "");
+      if (status !== null && status <= statusMax) settle(lines);
       else failed(by === null ? `it ended with status ${status}` : "it was ended");
     });
   });
@@ -105,7 +121,7 @@ function run(args: readonly string[], signal: AbortSignal): Tar {
 }
 
 /** The program's error says more than that of the pipe which broke because of it. */
-async function both({ ended, child }: Tar, piped: Promise<void>): Promise<void> {
+async function both({ ended, child }: Tar, piped: Promise<void>): Promise<readonly string[]> {
   let broken: unknown;
   await piped.catch((thrown: unknown) => {
     rethrowInvariant(thrown);
@@ -113,11 +129,12 @@ async function both({ ended, child }: Tar, piped: Promise<void>): Promise<void> 
     child.kill("SIGKILL");
   });
   try {
-    await ended;
+    const said = await ended;
+    if (broken === undefined) return said;
   } catch (thrown) {
     rethrowInvariant(thrown);
     const killed = broken !== undefined && child.signalCode === "SIGKILL";
     throw killed ? broken : thrown;
   }
-  if (broken !== undefined) throw broken;
+  throw broken;
 }

@@ -259,7 +259,8 @@ const ofContents: readonly Make[] = [
 function volume({ random, view }: Surroundings) {
   const records = view.volumes();
   if (records.length > 0) return pick(random, records);
-  return { ID: "data" as VolumeName, Homes: [], Move: undefined, Leftovers: [] };
+  const ID = "data" as VolumeName;
+  return { ID, Homes: [], Move: undefined, Leftovers: [], Backups: undefined, Restore: undefined };
 }
 
 /** A change of the move of a volume: the present one, if there is one. */
@@ -290,7 +291,44 @@ const ofVolumes: readonly Make[] = [
     const [left = { node: node(around).ID, move: around.id() }] = Leftovers;
     return { kind: "dropVolumeLeftover", id: ID, move: left.move, node: left.node };
   },
+  (around) => ({ kind: "backupVolume", id: volume(around).ID, backup: backup(around) }),
+  (around) => {
+    const { ID, Backups } = volume(around);
+    const { list = [] } = Backups ?? {};
+    const end = {
+      ...({ result: "complete", atMs: 1, reason: "", file: "data.tar", bytes: 5 } as const),
+      digest: "0".repeat(64),
+    };
+    const id = list.at(-1)?.id ?? around.id();
+    return { kind: "endBackup", id: ID, backup: id, end, dropped: list.map((one) => one.id) };
+  },
+  (around) => {
+    const { ID, Backups } = volume(around);
+    const missed = [{ fromMs: 1, untilMs: 2, count: 2, reason: "it was down" }];
+    const schedule = "@daily UTC";
+    const { handledMs: sinceMs } = Backups ?? {};
+    const starts = [backup(around)];
+    return {
+      ...{ kind: "handleBackupDue", id: ID, sinceMs, handledMs: 5, schedule, missed, starts },
+    };
+  },
+  (around) => {
+    const { ID, Homes } = volume(around);
+    const home = Homes[0]?.node ?? node(around).ID;
+    const of = { restore: around.id(), node: home, source: "host2:/srv/data.tar", bytes: 5 };
+    return { kind: "restoreVolume", id: ID, ...of, digest: "0".repeat(64) };
+  },
+  (around) => {
+    const { ID, Restore } = volume(around);
+    const restore = Restore?.id ?? around.id();
+    return { kind: "endVolumeRestore", id: ID, restore, error: "the disk failed" };
+  },
 ];
+
+function backup(around: Surroundings) {
+  const home = volume(around).Homes[0]?.node ?? node(around).ID;
+  return { id: around.id(), node: home, to: "/srv/backups", dueMs: 5 };
+}
 
 /** For a state with at least a node, a service, a task and a network. */
 const makers: readonly Make[] = [

@@ -9,6 +9,17 @@ export {
   checkAutoscaleReport,
 } from "./autoscale.ts";
 export {
+  type BackupList,
+  type BackupManifest,
+  type BackupRow,
+  type BackupScheduleRow,
+  checkBackupList,
+  checkBackupManifest,
+  checkRestorePlan,
+  manifestFile,
+  type RestorePlan,
+} from "./backups.ts";
+export {
   checkDoctorFixes,
   checkDoctorReport,
   type DoctorCheck,

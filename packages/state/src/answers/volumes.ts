@@ -16,6 +16,13 @@ export interface VolumeMoveSummary {
   readonly totalBytes: number;
 }
 
+export interface VolumeRestoreSummary {
+  readonly id: string;
+  readonly host: string;
+  readonly source: string;
+  readonly bytes: number;
+}
+
 export interface VolumeSummary {
   readonly name: string;
   readonly homes: readonly VolumeHomeSummary[];
@@ -28,6 +35,13 @@ export interface VolumeSummary {
         readonly digest?: string | undefined;
         readonly error?: string | undefined;
       }
+    | undefined;
+  readonly restore?: VolumeRestoreSummary | undefined;
+  readonly lastRestore?:
+    | (VolumeRestoreSummary & {
+        /** Why the volume has its old data. */
+        readonly error?: string | undefined;
+      })
     | undefined;
   /** Hosts on which a move has left data that is not removed yet. */
   readonly leftovers: readonly string[];
@@ -44,6 +58,7 @@ const { list, number, object, optional, string } = check;
 const listMax = 1_000_000;
 const ends = { id: string(), from: string(), to: string() };
 const bytes = number(0, Number.MAX_SAFE_INTEGER);
+const restoring = { id: string(), host: string(), source: string(1 << 14), bytes };
 
 /** Errors: BAD_FRAME with the path of what is wrong. */
 export const checkVolumeList: Check<VolumeList> = object({
@@ -58,6 +73,8 @@ export const checkVolumeList: Check<VolumeList> = object({
       lastMove: optional(
         object({ ...ends, digest: optional(string()), error: optional(string(1 << 14)) }),
       ),
+      restore: optional(object(restoring)),
+      lastRestore: optional(object({ ...restoring, error: optional(string(1 << 14)) })),
       leftovers: list(string(), listMax),
       lostWith: optional(string()),
     }),

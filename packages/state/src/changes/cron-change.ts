@@ -5,6 +5,7 @@
  * A run is an iteration of the job. Decides the service after a change. Does not decide when a run is due or how it
  * ends (orchestrator).
  */
+import { withMiss } from "../derived/with-miss.ts";
 import {
   hasCron,
   historyOf,
@@ -16,7 +17,7 @@ import {
 } from "../labels/cron-labels.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { Occasion } from "../log/occasion.ts";
-import type { CronMiss, CronRun, CronState, Service, ServiceSpec } from "../objects/service.ts";
+import type { CronRun, CronState, Service, ServiceSpec } from "../objects/service.ts";
 
 /** Runs that may be active at the same time. */
 export const activeRunsMax = 100;
@@ -88,20 +89,6 @@ export function dueHandled(
   const { startMs } = change;
   if (startMs === undefined) return handled;
   return withRun(handled, { dueMs: startMs, by: "schedule" }, on);
-}
-
-/** A miss for the same reason as the last one continues it, unless there was a run between them. */
-function withMiss(
-  before: readonly CronMiss[],
-  miss: CronMiss,
-  runs: readonly CronRun[],
-): readonly CronMiss[] {
-  const last = before.at(-1);
-  if (last === undefined || last.reason !== miss.reason) return [...before, miss];
-  if (runs.some(({ dueMs }) => dueMs > last.untilMs && dueMs < miss.fromMs))
-    return [...before, miss];
-  const untilMs = Math.max(last.untilMs, miss.untilMs);
-  return [...before.slice(0, -1), { ...last, untilMs, count: last.count + miss.count }];
 }
 
 /** The service after a run has ended; the same one where the change is void. */

@@ -9,7 +9,7 @@ import { claimed } from "../objects/member-claims.ts";
 import { isDescribed, type Node } from "../objects/node.ts";
 import { networkWithout } from "./network-change.ts";
 import { missing, stale } from "./refusal.ts";
-import { freedByNode } from "./volume-change.ts";
+import { freedByNode } from "./volumes/volume-change.ts";
 
 type Change = ChangeOf<"node">;
 type Claim = Extract<Change, { readonly kind: "joinNode" | "describeNode" }>;

@@ -14,7 +14,7 @@ import {
   type Task,
   type TaskStatus,
 } from "../objects/task.ts";
-import { boundByTask, volumesAllow } from "./volume-change.ts";
+import { boundByTask, volumesAllow } from "./volumes/volume-change.ts";
 
 /** As TableRule.after. */
 export function taskAfter(

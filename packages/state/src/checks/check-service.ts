@@ -60,7 +60,7 @@ const cronListMax = 1000;
 /** Notes of missed runs in one change. */
 const missesMax = 16;
 
-const checkMiss = struct({
+export const checkMiss = struct({
   fromMs: aMoment,
   untilMs: aMoment,
   count: anIndex,

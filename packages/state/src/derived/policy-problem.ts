@@ -4,9 +4,11 @@
  * Checked when a service is created or updated, by every peer in the same way. A later, stricter policy stops nothing:
  * `gam policy` lists the services that it would refuse now.
  */
+import { backupTarget } from "../labels/backup-labels.ts";
 import { containerOptions } from "../labels/container-labels.ts";
 import { allowed, type Policy, type Power, powers } from "../objects/policy.ts";
 import type { Mount, ServiceSpec } from "../objects/service.ts";
+import { readBackupPlace } from "../objects/volumes/backup.ts";
 
 /** File systems whose data is on the network or in memory. */
 const notOfHost = /^(?:nfs4?|cifs|smb3?|ceph|glusterfs|9p|afs|tmpfs|ramfs)$/;
@@ -45,12 +47,13 @@ export function powersOf({ TaskTemplate: task, Labels, Networks }: ServiceSpec):
   const isInHost = joined !== undefined || ipc === "host" || cgroup === "host";
   const networks = task.Networks ?? Networks ?? [];
   const binds = task.ContainerSpec.Mounts?.some(isOfHost) === true;
+  const writes = readBackupPlace(backupTarget({ Labels })?.to ?? "")?.kind === "folder";
   const has: Record<Power, boolean> = {
     privileged: privileged !== undefined || isUnmasked,
     devices: devices !== undefined || deviceRules !== undefined,
     "host-namespaces": isInHost,
     "host-network": networks.some(({ Target }) => Target === "host"),
-    "host-paths": binds,
+    "host-paths": binds || writes,
   };
   return powers.filter((power) => has[power]);
 }

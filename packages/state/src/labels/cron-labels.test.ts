@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RestartPolicy, ServiceMode } from "../objects/service.ts";
 import { aService } from "../testing/objects.ts";
-import { restartPolicyOf, zoneProblem } from "./cron-labels.ts";
-import { serviceLabelProblem } from "./service-labels.ts";
+import { restartPolicyOf } from "./cron-labels.ts";
+import { serviceLabelProblem, zoneProblem } from "./service-labels.ts";
 
 const job: ServiceMode = { ReplicatedJob: {} };
 

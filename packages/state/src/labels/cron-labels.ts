@@ -1,6 +1,6 @@
 /** Cron labels: when a job runs, what happens when it cannot, and how often its tasks are tried. */
 import type { RestartPolicy, ServiceSpec } from "../objects/service.ts";
-import { type CronTime, cronTime, isKnownZone, readCron, readZone } from "./cron-time.ts";
+import { type CronTime, cronTime, readCron, readZone } from "./cron-time.ts";
 import { duration, type LabelRule, readLabel, text, whole, words } from "./label-rule.ts";
 
 /** What happens to a run that is due while another is active: Kubernetes' words. */
@@ -16,7 +16,7 @@ const expression: LabelRule<string> = {
   without: "a job runs when it is created or updated",
 };
 
-const timezone: LabelRule<string> = {
+export const cronZoneLabel: LabelRule<string> = {
   name: "gam.cron.timezone",
   ...text('a time zone of the IANA database, such as "Europe/Berlin"', readZone),
   does: "reads the cron expression in this time zone",
@@ -69,7 +69,7 @@ const backoff: LabelRule<number> = {
 
 /** In the order of docs/labels.md. */
 export const cronLabels: readonly LabelRule<unknown>[] = [
-  ...[expression, timezone, concurrency, deadline, history, suspend],
+  ...[expression, cronZoneLabel, concurrency, deadline, history, suspend],
   ...[retries, backoff],
 ];
 
@@ -88,7 +88,7 @@ export interface CronRules {
 export function cronRules({ Labels }: Labelled): CronRules | undefined {
   const cron = readLabel(expression, Labels);
   if (cron === undefined) return undefined;
-  const zone = readLabel(timezone, Labels) ?? "UTC";
+  const zone = readLabel(cronZoneLabel, Labels) ?? "UTC";
   return {
     expression: cron,
     timezone: zone,
@@ -113,7 +113,7 @@ export function isSuspended({ Labels }: Labelled): boolean {
 
 /** Whether both have the same due times. */
 export function sameSchedule(a: Labelled, b: Labelled): boolean {
-  return [expression, timezone].every(
+  return [expression, cronZoneLabel].every(
     ({ name }) => (a.Labels?.[name] ?? "") === (b.Labels?.[name] ?? ""),
   );
 }
@@ -172,11 +172,4 @@ export function cronProblem(spec: ServiceSpec): string | undefined {
 
 function twice(name: string, field: string): string {
   return `label "${name}" and the ${field} of the restart policy say the same: leave one of them out`;
-}
-
-/** Returns: why this peer cannot tell when the service is due; undefined if it can. For specs that a client sends. */
-export function zoneProblem({ Labels }: Labelled): string | undefined {
-  const zone = readLabel(timezone, Labels);
-  if (zone === undefined || isKnownZone(zone)) return undefined;
-  return `label "${timezone.name}" has the value "${zone}", which is no time zone that this host knows: use ${timezone.takes}`;
 }

@@ -7,9 +7,11 @@
 import { nearest } from "@gam/core";
 import type { ServiceSpec } from "../objects/service.ts";
 import { autoscaleLabels, autoscaleProblem } from "./autoscale-labels.ts";
+import { backupLabels, backupProblem, backupZoneLabel } from "./backup-labels.ts";
 import { containerLabels, containerProblem } from "./container-labels.ts";
-import { cronLabels, cronProblem } from "./cron-labels.ts";
-import type { LabelRule } from "./label-rule.ts";
+import { cronLabels, cronProblem, cronZoneLabel } from "./cron-labels.ts";
+import { isKnownZone } from "./cron-time.ts";
+import { type LabelRule, readLabel } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
 import {
   affinityByLabel,
@@ -32,6 +34,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   ...rolloutLabels,
   dependsOnLabel,
   volumeLossLabel,
+  ...backupLabels,
   ...cronLabels,
   affinityLabel,
   affinityByLabel,
@@ -47,6 +50,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   autoscaleProblem,
   dependencyProblem,
   cronProblem,
+  backupProblem,
   containerProblem,
   drainProblem,
   rolloutProblem,
@@ -81,4 +85,14 @@ function unknownLabel(name: string): string {
   const meant = nearest(name, names);
   const hint = meant === undefined ? ";" : `: did you mean "${meant}"?`;
   return `label "${name}" is unknown${hint} gam's labels are ${names.join(", ")}`;
+}
+
+/** Returns: why this peer cannot tell when the service is due; undefined if it can. For specs that a client sends. */
+export function zoneProblem({ Labels }: Pick<ServiceSpec, "Labels">): string | undefined {
+  for (const rule of [cronZoneLabel, backupZoneLabel]) {
+    const zone = readLabel(rule, Labels);
+    if (zone === undefined || isKnownZone(zone)) continue;
+    return `label "${rule.name}" has the value "${zone}", which is no time zone that this host knows: use ${rule.takes}`;
+  }
+  return undefined;
 }

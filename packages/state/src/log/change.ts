@@ -51,6 +51,7 @@ import type {
   UpdateStatus,
 } from "../objects/service.ts";
 import type { DesiredState, Task, TaskAttachment, TaskStatus } from "../objects/task.ts";
+import type { Backup, BackupEnd } from "../objects/volumes/backup.ts";
 import type { VolumeRecord } from "../objects/volumes/volume.ts";
 
 /**
@@ -291,7 +292,42 @@ export type AskedChange =
       readonly id: VolumeName;
       readonly move: string;
       readonly node: NodeId;
+    }
+  /** Begins a backup of the node's data. Refused while another one of it is being made. */
+  | { readonly kind: "backupVolume"; readonly id: VolumeName; readonly backup: BackupStart }
+  /**
+   * The backup has ended. `dropped`: earlier ones whose files were removed for it. Void for one that is not being made.
+   */
+  | {
+      readonly kind: "endBackup";
+      readonly id: VolumeName;
+      readonly backup: string;
+      readonly end: BackupEnd;
+      readonly dropped: readonly string[];
+    }
+  /**
+   * The node has verified data on its disk that replaces the volume's. Tasks stop for it. A volume without a record or
+   * a home gets its home there.
+   */
+  | {
+      readonly kind: "restoreVolume";
+      readonly id: VolumeName;
+      readonly restore: string;
+      readonly node: NodeId;
+      readonly source: string;
+      readonly bytes: number;
+      readonly digest: string;
+    }
+  /** The volume has the new data, or with `error` still the old one. Void for another restore than the present one. */
+  | {
+      readonly kind: "endVolumeRestore";
+      readonly id: VolumeName;
+      readonly restore: string;
+      readonly error?: string | undefined;
     };
+
+/** A backup that begins. */
+export type BackupStart = Omit<Backup, "end" | "by">;
 
 /** Changes that a node's own peer makes. */
 export type ReportedChange =
@@ -461,6 +497,20 @@ export type PlannedChange =
       readonly id: VolumeName;
       readonly move: string;
       readonly error: string;
+    }
+  /**
+   * Due times of a volume's backups were handled: those of `missed` have none, `starts` begin now. Without a schedule
+   * the volume's earlier one has ended. Void when another leader has handled them.
+   */
+  | {
+      readonly kind: "handleBackupDue";
+      readonly id: VolumeName;
+      /** What the record has, and what it gets. */
+      readonly sinceMs?: number | undefined;
+      readonly handledMs?: number | undefined;
+      readonly schedule?: string | undefined;
+      readonly missed: readonly CronMiss[];
+      readonly starts: readonly BackupStart[];
     };
 
 export type Change = AskedChange | ReportedChange | PlannedChange;
@@ -535,6 +585,11 @@ export const tableOf = {
   reportVolumeMove: "volume",
   endVolumeMove: "volume",
   dropVolumeLeftover: "volume",
+  backupVolume: "volume",
+  endBackup: "volume",
+  handleBackupDue: "volume",
+  restoreVolume: "volume",
+  endVolumeRestore: "volume",
 } as const satisfies Record<Change["kind"], TableName>;
 
 /** Kinds of changes of one table's objects. */
@@ -570,6 +625,7 @@ const planned: ReadonlySet<Change["kind"]> = new Set<PlannedChange["kind"]>([
   "dropSecretContents",
   "dropConfigContents",
   "abandonVolumeMove",
+  "handleBackupDue",
 ]);
 
 /** Whether only a leader may make the change, from its own plans and never for another peer. */

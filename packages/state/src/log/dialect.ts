@@ -89,6 +89,10 @@ export const spokenDialect: Dialect = {
     reportVolumeMove: { kind: 1, id: 1, move: 1, copy: 1, bytes: 1, totalBytes: 1 },
     endVolumeMove: { kind: 1, id: 1, move: 1, copy: 1, digest: 1 },
     dropVolumeLeftover: { kind: 1, id: 1, move: 1, node: 1 },
+    backupVolume: { kind: 1, id: 1, backup: 1 },
+    endBackup: { kind: 1, id: 1, backup: 1, end: 1, dropped: 1 },
+    restoreVolume: { kind: 1, id: 1, restore: 1, node: 1, source: 1, bytes: 1, digest: 1 },
+    endVolumeRestore: { kind: 1, id: 1, restore: 1, error: 1 },
 
     judgeNode: { kind: 1, id: 1, status: 1 },
     endRootRotation: { kind: 1, publicKey: 1 },
@@ -123,6 +127,15 @@ export const spokenDialect: Dialect = {
     refuseAttachment: { kind: 1, id: 1, key: 1 },
     setTunnel: { kind: 1, id: 1, address: 1 },
     abandonVolumeMove: { kind: 1, id: 1, move: 1, error: 1 },
+    handleBackupDue: {
+      kind: 1,
+      id: 1,
+      sinceMs: 1,
+      handledMs: 1,
+      schedule: 1,
+      missed: 1,
+      starts: 1,
+    },
   },
   inner: {},
 };

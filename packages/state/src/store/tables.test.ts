@@ -688,7 +688,7 @@ for (const [name, before, change, wanted, is] of cases) {
 
 /** Tested in changes/cron-change.test.ts. */
 const ofRuns = ["endRun", "handleDue", "runJob"];
-/** Tested in changes/volume-change.test.ts. */
+/** Tested in changes/volumes. */
 const ofVolumes = Object.keys(tables.volume.fields);
 
 test("each kind of change is tested, and belongs to its table", () => {

@@ -19,7 +19,7 @@ import { movedByNode, nodeAfter, nodeRefusal } from "../changes/node-change.ts";
 import { movedByService, serviceAfter } from "../changes/service-change.ts";
 import { serviceRefusal } from "../changes/service-refusal.ts";
 import { boundByChange, taskAfter } from "../changes/task-change.ts";
-import { volumeAfter, volumeRefusal } from "../changes/volume-change.ts";
+import { volumeAfter, volumeRefusal } from "../changes/volumes/volume-change.ts";
 import { checkCluster, clusterFields, clusterParts } from "../checks/check-cluster.ts";
 import {
   checkConfig,

@@ -99,21 +99,20 @@ function isThere(view: Pick<View, "node">, id: NodeId): boolean {
   return node?.Status.State === "ready" && node.Spec.Availability !== "drain";
 }
 
-/** Whether no task may use the volume on the node: it is being moved from or to there, or only has leftovers. */
-export function isBarred({ Move, Leftovers = [] }: VolumeRecord, node: NodeId): boolean {
-  return Move?.from === node || Move?.to === node || Leftovers.some((one) => one.node === node);
+/** Whether no task may use the volume on the node: it is being moved or restored, or only has leftovers. */
+export function isBarred({ Move, Restore, Leftovers = [] }: VolumeRecord, node: NodeId): boolean {
+  if (Move?.from === node || Move?.to === node || Restore?.node === node) return true;
+  return Leftovers.some((one) => one.node === node);
 }
 
-/** Returns: the move because of which the task must leave its node, if any. */
-export function moveOf(
-  task: Task,
-  view: Pick<View, "service" | "volume">,
-): VolumeRecord | undefined {
-  for (const name of bindingVolumes(task, view.service(task.ServiceID))) {
+/** Whether the task must leave its node, because its volume is being moved away or restored. */
+export function mustYield(task: Task, view: Pick<View, "service" | "volume">): boolean {
+  const node = task.NodeID;
+  if (node === undefined) return false;
+  return bindingVolumes(task, view.service(task.ServiceID)).some((name) => {
     const volume = view.volume(name);
-    if (volume?.Move !== undefined && volume.Move.from === task.NodeID) return volume;
-  }
-  return undefined;
+    return volume?.Move?.from === node || volume?.Restore?.node === node;
+  });
 }
 
 /** Returns: the homes once this user is placed on the node; the same list if nothing changes. */

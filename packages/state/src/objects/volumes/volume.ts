@@ -7,6 +7,7 @@
  */
 import type { NodeId, VolumeName } from "@gam/core";
 import type { Meta } from "../meta.ts";
+import type { VolumeBackups, VolumeRestore, VolumeRestoreEnd } from "./backup.ts";
 
 /** A node that has data of the volume. */
 export interface VolumeHome {
@@ -67,6 +68,10 @@ export interface VolumeRecord extends Meta {
   readonly Move?: VolumeMove;
   readonly LastMove?: VolumeMoveEnd;
   readonly Leftovers?: readonly VolumeLeftover[];
+  readonly Backups?: VolumeBackups;
+  /** Until it ends, no task runs with the volume on its node. */
+  readonly Restore?: VolumeRestore;
+  readonly LastRestore?: VolumeRestoreEnd;
 }
 
 /** The most users of one home. Beyond them the first ones are dropped: their places may go anywhere. */

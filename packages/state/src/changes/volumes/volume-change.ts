@@ -11,14 +11,21 @@ import {
   homesWith,
   isBarred,
   volumeUser,
-} from "../derived/volumes/volume-need.ts";
-import type { ChangeOf, Refusal } from "../log/change.ts";
-import { born, moved, type Occasion } from "../log/occasion.ts";
-import type { Event, View } from "../log/view.ts";
-import type { Node } from "../objects/node.ts";
-import type { Task } from "../objects/task.ts";
-import type { VolumeLeftover, VolumeMove, VolumeRecord } from "../objects/volumes/volume.ts";
-import { missing } from "./refusal.ts";
+} from "../../derived/volumes/volume-need.ts";
+import type { ChangeOf, Refusal } from "../../log/change.ts";
+import { born, moved, type Occasion } from "../../log/occasion.ts";
+import type { Event, View } from "../../log/view.ts";
+import type { Node } from "../../objects/node.ts";
+import type { Task } from "../../objects/task.ts";
+import type { VolumeLeftover, VolumeMove, VolumeRecord } from "../../objects/volumes/volume.ts";
+import {
+  type BackupChange,
+  backupAfter,
+  backupRefusal,
+  hindranceOf,
+  restoreRefusal,
+  withoutNodesWork,
+} from "./backup-change.ts";
 
 type Change = ChangeOf<"volume">;
 type Of<Kind extends Change["kind"]> = Extract<Change, { readonly kind: Kind }>;
@@ -33,6 +40,10 @@ export function volumeRefusal(view: View, change: Change): Refusal | undefined {
       return removalRefusal(view, change);
     case "moveVolume":
       return moveRefusal(view, change);
+    case "backupVolume":
+      return backupRefusal(view, change);
+    case "restoreVolume":
+      return restoreRefusal(view, change);
     default:
       return undefined;
   }
@@ -40,7 +51,8 @@ export function volumeRefusal(view: View, change: Change): Refusal | undefined {
 
 function removalRefusal(view: View, { id, node }: Of<"removeVolume">): Refusal | undefined {
   const volume = view.volume(id);
-  if (volume?.Move !== undefined) return isMoving(id);
+  const hindrance = volume && hindranceOf(volume);
+  if (hindrance !== undefined) return { code: "IN_USE", message: hindrance };
   if (volume?.Homes.some((home) => home.node === node)) return undefined;
   if (volume !== undefined && volume.Homes.length === 0) return undefined;
   return notThere(view, id, node);
@@ -51,21 +63,18 @@ function notThere(view: View, id: string, node: NodeId): Refusal {
   return { code: "NOT_FOUND", message: `no service has used volume ${id} on ${host}` };
 }
 
-function isMoving(id: string): Refusal {
-  return { code: "IN_USE", message: `volume ${id} is being moved` };
-}
-
 function moveRefusal(view: View, { id, from, to }: Of<"moveVolume">): Refusal | undefined {
   const volume = view.volume(id);
   if (volume === undefined) {
     const message = `volume ${id} not found: no task of a service has used it`;
     return { code: "NOT_FOUND", message };
   }
-  if (volume.Move !== undefined) return isMoving(id);
+  const hindrance = hindranceOf(volume);
+  if (hindrance !== undefined) return { code: "IN_USE", message: hindrance };
   const homes = volume.Homes.map(({ node }) => node);
   if (!homes.includes(from)) return notThere(view, id, from);
   const target = view.node(to);
-  if (target === undefined) return missing(target, `node ${to}`);
+  if (target === undefined) return { code: "NOT_FOUND", message: `node ${to} not found` };
   const { Hostname } = target.Description;
   const isThere = homes.includes(to);
   if (isThere) return { code: "IN_USE", message: `volume ${id} has data on ${Hostname} already` };
@@ -84,6 +93,7 @@ export function volumeAfter(
   change: Change,
   on: Occasion,
 ): VolumeRecord | undefined {
+  if (isAboutBackups(change)) return backupAfter(volume, change, on);
   if (volume === undefined) return undefined;
   switch (change.kind) {
     case "removeVolume": {
@@ -104,6 +114,19 @@ export function volumeAfter(
     }
     default:
       return isPresent(volume.Move, change) ? afterMove(volume, volume.Move, change, on) : volume;
+  }
+}
+
+function isAboutBackups(change: Change): change is BackupChange {
+  switch (change.kind) {
+    case "backupVolume":
+    case "endBackup":
+    case "handleBackupDue":
+    case "restoreVolume":
+    case "endVolumeRestore":
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -188,7 +211,7 @@ export function boundByTask(task: Task, node: NodeId, on: Occasion): readonly Ev
   });
 }
 
-/** Returns: the records of the volumes that had a home, a move or a leftover on the removed node. */
+/** Returns: the records of the volumes that had a home, a move, a leftover or a backup on the removed node. */
 export function freedByNode(node: Node, on: Occasion): readonly Event[] {
   return on.view.volumes().flatMap((before): Event[] => {
     const after = withoutNode(before, node, on);
@@ -197,10 +220,11 @@ export function freedByNode(node: Node, on: Occasion): readonly Event[] {
 }
 
 function withoutNode(
-  volume: VolumeRecord,
+  before: VolumeRecord,
   { ID, Description }: Node,
   on: Occasion,
 ): VolumeRecord | undefined {
+  const volume = withoutNodesWork(before, ID);
   const { Move } = volume;
   const isPart = Move?.from === ID || Move?.to === ID;
   const isLeft = volume.Leftovers?.some((one) => one.node === ID) === true;

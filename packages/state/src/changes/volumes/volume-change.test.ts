@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, TaskId, VolumeName } from "@gam/core";
 import { seededRandom } from "@gam/core/testing";
-import type { AskedChange, Change } from "../log/change.ts";
-import { tables } from "../store/tables.ts";
-import { aNode, aService, aTask, TestLog } from "../testing/index.ts";
+import type { AskedChange, Change } from "../../log/change.ts";
+import { tables } from "../../store/tables.ts";
+import { aNode, aService, aTask, TestLog } from "../../testing/index.ts";
 
 const id = "data" as VolumeName;
 const [a, b, c] = ["a", "b", "c"] as [NodeId, NodeId, NodeId];
@@ -183,9 +183,18 @@ test("one owner at every moment: agents of a move that crash, lie late and come 
   }
 });
 
-test("each kind of change is tested here", () => {
+/** Tested in backup-change.test.ts. */
+const ofBackups = [
+  "backupVolume",
+  "endBackup",
+  "handleBackupDue",
+  "restoreVolume",
+  "endVolumeRestore",
+];
+
+test("each kind of change is tested", () => {
   const tried = new Set<string>(cases.flatMap(([, changes]) => changes.map(({ kind }) => kind)));
-  for (const kind of ["removeVolume", "reportVolumeMove"]) tried.add(kind);
+  for (const kind of ["removeVolume", "reportVolumeMove", ...ofBackups]) tried.add(kind);
   const kinds = Object.keys(tables.volume.fields);
   assert.deepEqual(
     kinds.filter((kind) => !tried.has(kind)),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VolumeSummary } from "@gam/state/answers";
-import { columns } from "./columns.ts";
+import { columns } from "../columns.ts";
 import { volumeRows } from "./volume-rows.ts";
 
 const on = (host: string, state = "ready", ...users: string[]) => ({ host, state, users });

@@ -16,8 +16,11 @@ export function volumeRows(volumes: readonly VolumeSummary[]): readonly (readonl
   return [["VOLUME", "HOST", "USED BY", "NOTE"], ...rows];
 }
 
-function noteOf({ move, lastMove, leftovers, lostWith }: VolumeSummary): string {
+function noteOf(volume: VolumeSummary): string {
+  const { move, lastMove, restore, lastRestore, leftovers, lostWith } = volume;
   const notes: string[] = [];
+  if (restore !== undefined) notes.push(`being restored on ${restore.host}`);
+  else if (lastRestore?.error !== undefined) notes.push(`restore failed: ${lastRestore.error}`);
   if (move !== undefined) notes.push(progressOf(move));
   else if (lastMove?.error !== undefined) {
     notes.push(`move to ${lastMove.to} failed: ${lastMove.error}`);
