@@ -86,6 +86,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   };
   addAgentCommand(program);
   addMeshCommands(program, client, io);
+  addSeeCommands(program, client, io);
   addDoctorCommand(program, client, io, unhealthy);
   addWhyCommand(program, client, io);
   addRecoverCommand(program, client, io, unhealthy);
@@ -163,8 +164,30 @@ function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): v
   program
     .command("status")
     .description("show the hosts of the mesh, the leader, and what is wrong")
-    .option("--json", "print JSON, for programs")
+    .option("-w, --watch", "show it again whenever it changes, until Ctrl-C")
+    .addOption(new Option("--json", "print JSON, for programs").conflicts("watch"))
     .action(async (options) => (await mesh()).status(await client(), io, options));
+}
+
+function addSeeCommands(program: Command, client: OpenClient, io: CommandIo): void {
+  const see = () => import("./commands/see/see-commands.ts");
+  program
+    .command("events")
+    .description("show what happened in the cluster, as far as the state keeps it")
+    .option("--since <time>", "how long ago (10m, 2h, 3d) or a date", "1h")
+    .option("-f, --follow", "go on with what happens from now on")
+    .option("--containers", "also the events of the containers of all hosts")
+    .option("--json", "print a JSON object a line, for programs")
+    .action(async (options) => (await see()).events(await client(), io, options));
+  program
+    .command("logs")
+    .description("show the log of a service, a task or a container, on any host")
+    .argument("<name>", 'a service, a task ("web.1" or its id) or a container (HOST/NAME)')
+    .option("-f, --follow", "go on with what is printed from now on")
+    .option("--since <time>", "how long ago (10m, 2h, 3d) or a date")
+    .option("-n, --tail <lines>", "only the last lines of each log", "all")
+    .option("-t, --timestamps", "show the time of each line")
+    .action(async (name, options) => (await see()).logs(await client(), io, { name, ...options }));
 }
 
 function addDoctorCommand(

@@ -4,7 +4,7 @@ import { checkJobHistory, checkJobs, type JobRun } from "@gam/state/answers";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { historyView, jobsView } from "../views/job-view.ts";
-import { LogLines } from "../views/log-lines.ts";
+import { LogLines } from "../views/see/log-lines.ts";
 
 /** How often the end of a run is looked for. */
 const lookMs = 500;

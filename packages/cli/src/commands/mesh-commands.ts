@@ -152,13 +152,46 @@ export async function token(
 export async function status(
   client: AgentClient,
   io: CommandIo,
-  { json = false }: { readonly json?: boolean },
+  { json = false, watch = false }: { readonly json?: boolean; readonly watch?: boolean },
 ): Promise<void> {
+  if (watch) return await watchStatus(client, io);
   const answer = await client.get("/gam/v1/status");
-  if (json) {
-    io.print(JSON.stringify(answer, undefined, 2));
-    return;
+  if (json) io.print(JSON.stringify(answer, undefined, 2));
+  else for (const line of statusLines(answer, io)) io.print(line);
+}
+
+function statusLines(answer: unknown, io: CommandIo): string[] {
+  return statusView(checkStatus(answer, "status"), createColors(io.isTerminal), io.nowMs());
+}
+
+const watchMs = 1_000;
+const clearScreen = "\u001b[H\u001b[2J";
+
+/** Shows the status whenever it has changed, until Ctrl-C. An agent that does not answer is one of the things to see. */
+async function watchStatus(client: AgentClient, io: CommandIo): Promise<void> {
+  let isOver = false;
+  const restore = io.onInterrupt(() => {
+    isOver = true;
+  });
+  let shown = "";
+  while (!isOver) {
+    const text = (await statusOrWhyNot(client, io)).join("\n");
+    if (text !== shown) {
+      if (io.draw === undefined && shown !== "") io.print("");
+      io.draw?.(clearScreen);
+      for (const line of text.split("\n")) io.print(line);
+      shown = text;
+    }
+    await io.pause(watchMs);
   }
-  const paint = createColors(io.isTerminal);
-  for (const line of statusView(checkStatus(answer, "status"), paint, io.nowMs())) io.print(line);
+  restore();
+}
+
+async function statusOrWhyNot(client: AgentClient, io: CommandIo): Promise<string[]> {
+  try {
+    return statusLines(await client.get("/gam/v1/status"), io);
+  } catch (thrown) {
+    if (!(thrown instanceof GamError)) throw thrown;
+    return [thrown.message];
+  }
 }
