@@ -3,11 +3,11 @@
  *
  * Judges nothing: the API's doctor does. Each look is bounded in time, also where a disk or an engine hangs.
  */
-import { type FileHandle, open, readFile, statfs } from "node:fs/promises";
+import { type FileHandle, open, readFile, rm, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { HostFacts } from "@gam/api";
-import { check, messageOf, rethrowInvariant } from "@gam/core";
+import { check, reasonOf, rethrowInvariant } from "@gam/core";
 import { lookAtEngine, runCommand } from "@gam/runtime";
 
 /** Longer than a loaded disk takes for one small file. */
@@ -72,10 +72,11 @@ async function writeAndSync(path: string): Promise<string> {
     file = await open(path, "w", 0o600);
     await file.write("gam doctor\n");
     await file.datasync();
+    await rm(path, { force: true });
     return "";
   } catch (thrown) {
     rethrowInvariant(thrown);
-    return messageOf(thrown);
+    return reasonOf(thrown);
   } finally {
     await file?.close();
   }
