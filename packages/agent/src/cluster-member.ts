@@ -216,6 +216,7 @@ export class ClusterMember {
       }),
       problems: () => networking.problems,
       heard: () => networking.heard(),
+      hears: (node) => this.peer.hears(node),
       knock,
       log: () => ({
         applied: this.view.index,

@@ -133,6 +133,7 @@ function examinerOf(
     heard: async () => [],
     log: () => ({ applied: 7, commit: 7, stopped: "" }),
     host: async () => host,
+    hears: () => true,
     knock: async () => "silent",
     mesh: {
       handle: (name, handler) => {

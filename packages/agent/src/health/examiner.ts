@@ -30,8 +30,12 @@ const catchUpMs = 2_000;
 const pollMs = 50;
 const hearName = "hear";
 const hearMs = 5_000;
-/** Budget: 5 s for a hung engine, plus 4 s for each round of unanswered probes. */
-const answerMs = 30_000;
+/** For a hung engine or disk, and what the kernel's own answers take. */
+const lookMs = 10_000;
+/** For a node that does not answer probes of its agent either: nobody should wait long for what is known. */
+const unheardMs = 3_000;
+/** A round of probes that nobody answers. */
+const roundMs = 4_000;
 const probesAtOnce = 64;
 
 export interface ExaminerParts {
@@ -44,6 +48,8 @@ export interface ExaminerParts {
   readonly log: () => Examination["log"];
   /** What this host says of itself, also while it is in no cluster. */
   readonly host: () => Promise<HostFacts>;
+  /** Whether this peer hears the other one, as membership has it. */
+  readonly hears: (node: NodeId) => boolean;
   /** As knock.ts. */
   readonly knock: (addresses: readonly string[]) => Promise<DoorState>;
   /** Those fields of DoctorFacts. */
@@ -142,13 +148,14 @@ export class Examiner {
   }
 
   async #ask(node: NodeId, question: Question): Promise<Examined> {
-    const { self, mesh, view, knock } = this.#parts;
+    const { self, mesh, view, knock, hears } = this.#parts;
     const answered = { node, failure: "", clockAheadMs: 0, clockDoubtMs: 0 };
     if (node === self) return { ...answered, examination: await this.#examination(question) };
     const beganMs = performance.now();
     try {
       const body = encode(question);
-      const answer = await mesh.request(node, { name: requestName, body, timeoutMs: answerMs });
+      const timeoutMs = hears(node) ? this.#answerMs(question) : unheardMs;
+      const answer = await mesh.request(node, { name: requestName, body, timeoutMs });
       const examination = checkExamination(decode(answer), "examination");
       // The rest of the round trip is network delay; assume half each way.
       const wayMs = Math.max(0, performance.now() - beganMs - examination.tookMs);
@@ -159,6 +166,12 @@ export class Examiner {
       const door = await knock(view().node(node)?.Gam.addresses ?? []);
       return { ...answered, failure: reasonIn(thrown.message), door };
     }
+  }
+
+  /** A node probes each other one once or twice. */
+  #answerMs({ paths }: Question): number {
+    const rounds = Math.ceil((2 * this.#parts.view().nodes().length) / probesAtOnce);
+    return lookMs + (paths ? rounds * roundMs : 0);
   }
 
   async #examination({ paths, index }: Question): Promise<Examination> {

@@ -27,7 +27,7 @@ export function leader(facts: DoctorFacts, view: View): Ruling {
       'Read the logs of the agents for the reason. "gam recover" shows what this host could continue with alone';
     return failed("leader", "mesh", { found: cause, cause, remedy }, []);
   }
-  const names = silent.map((id) => nameOf(view, id));
+  const names = silent.map((id) => nameOf(view, id)).sort();
   const who =
     voters.length === 1
       ? `The only voter is silent: ${names.join("")}`
@@ -48,10 +48,12 @@ export function leader(facts: DoctorFacts, view: View): Ruling {
 /** Returns: what to do about these nodes, by why they are silent. */
 function waysBack(ids: readonly NodeId[], { examined }: DoctorFacts, view: View): string {
   const names = (state: DoorState): string[] =>
-    ids.flatMap((id) => {
-      const door = examined.find(({ node }) => node === id)?.door ?? "silent";
-      return door === state ? [nameOf(view, id)] : [];
-    });
+    ids
+      .flatMap((id) => {
+        const door = examined.find(({ node }) => node === id)?.door ?? "silent";
+        return door === state ? [nameOf(view, id)] : [];
+      })
+      .sort();
   const [off, idle, stuck] = [names("silent"), names("refused"), names("open")];
   const isLockable = view.cluster?.UnlockKey !== undefined;
   return [
