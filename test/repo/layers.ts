@@ -98,6 +98,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/network/src": ["plan", "allocation", "tables"],
   "packages/orchestrator/src": ["service"],
   "packages/runtime/src": [
+    "facts",
     "dns",
     "data-plane/kernel",
     "data-plane",

@@ -13,7 +13,7 @@ export { TunnelKeys } from "./data-plane/tunnel-keys.ts";
 export { DnsServer } from "./dns/dns-server.ts";
 export { type PathResult, type PathToProbe, probePath } from "./dns/probe-path.ts";
 export { DockerEngine } from "./docker-engine.ts";
-export { lookAtEngine } from "./engine-facts.ts";
+export { lookAtEngine } from "./facts/engine-facts.ts";
 export { HostLine } from "./host-line.ts";
 export { ImageDepot, type LocalImage } from "./image-depot.ts";
 export type { ImageSource } from "./image-source.ts";
