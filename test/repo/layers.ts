@@ -108,7 +108,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "volumes",
   ],
   "packages/peer/src": ["journal", "access", "io", "leader", "recovery", "node", "explain"],
-  "packages/sim/src": ["story", "hosts", "checks", "poison"],
+  "packages/sim/src": ["story", "hosts", "checks", "poison", "scenarios"],
   "packages/state/src": [
     "objects/addresses",
     "objects/rollouts",
