@@ -4,13 +4,15 @@
  *   node echo-server.ts PORT [SOCKET]
  *
  * On PORT: HTTP on TCP and a datagram each way on UDP, both answered with { server, client, version }.
- * A path /burn/20 keeps the processor busy for 20 ms before the answer, as the work of a real service does.
+ * A path /burn/20 keeps the processor busy for 20 ms before the answer, as the work of a real service does. With
+ * /wait/3000 the answer comes after 3 s.
  * On the Unix socket: questions (echo.ts) that it asks from its own network. So a test that opens the
  * socket from outside learns what this container, or this host, can reach and by which name. PORT 0
  * opens the socket only.
  *
  * On SIGTERM it accepts the connections that wait in the kernel, answers them and ends, as a service should. The
- * kernel resets those that still wait when a server stops listening, and a busy server has many. It drops its own
+ * kernel resets those that still wait when a server stops listening, and a busy server has many. With ABRUPT in its
+ * environment it ends at once, as many servers do. It drops its own
  * questions, since the test needs no answers any more. Each half second, and in the end, it prints an Ending
  * (ending.ts): what came after the signal, and what the kernel refused.
  *
@@ -31,6 +33,7 @@ const lookMs = 5;
 const tellMs = 500;
 /** Stops listening after that time even if connections wait, as most servers do. */
 const hasty = process.env.HASTY !== undefined;
+const abrupt = process.env.ABRUPT !== undefined;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
 
 const whoAsked = (client: string | undefined): string =>
@@ -48,10 +51,15 @@ function burn(ms: number): void {
 
 const server = createServer((request, response) => {
   burn(Number(/^\/burn\/(\d{1,4})$/.exec(request.url ?? "")?.[1] ?? 0));
-  // With a length, so that the connection can be kept.
-  const body = whoAsked(request.socket.remoteAddress);
-  response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
-  response.end(body);
+  const waitMs = Number(/^\/wait\/(\d{1,6})$/.exec(request.url ?? "")?.[1] ?? 0);
+  const answer = () => {
+    // With a length, so that the connection can be kept.
+    const body = whoAsked(request.socket.remoteAddress);
+    response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+    response.end(body);
+  };
+  if (waitMs > 0) setTimeout(answer, waitMs);
+  else answer();
 });
 server.keepAliveTimeout = 60_000;
 const echo = createSocket("udp4");
@@ -86,7 +94,7 @@ server.on("connection", (connection) => {
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
-    if (port === "0") process.exit();
+    if (port === "0" || abrupt) process.exit();
     asker.close();
     asker.closeAllConnections();
     echo.close();
