@@ -65,6 +65,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "volumes",
     "health",
     "backups",
+    "http",
   ],
   "packages/api/src": [
     "door",
@@ -95,7 +96,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/consensus/src": ["log", "leader"],
   "packages/core/src": ["text"],
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
-  "packages/network/src": ["plan", "allocation", "tables"],
+  "packages/network/src": ["plan", "allocation", "tables", "http"],
   "packages/orchestrator/src": ["service"],
   "packages/runtime/src": [
     "facts",
@@ -123,6 +124,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "derived/pods",
     "derived/volumes",
     "derived/traffic",
+    "derived/http",
     "checks",
     "changes/rollout",
     "changes/volumes",

@@ -165,6 +165,7 @@ export class Agent {
       movesWanted: () => active().peer.movesWanted(movesShownMax),
       rehearse: () => active().rehearse(),
       backups: () => active().backups,
+      httpReport: () => active().http.report(),
       why: (subject) => active().why(subject),
       status: () => this.#status(),
     };

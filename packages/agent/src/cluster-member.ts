@@ -74,6 +74,7 @@ import { prepareDisk } from "./disk/prepare-disk.ts";
 import { Driver } from "./driver.ts";
 import { Examiner } from "./health/examiner.ts";
 import { knock } from "./health/knock.ts";
+import { HttpDesk } from "./http/http-desk.ts";
 import { ImageDesk } from "./images/image-desk.ts";
 import { ImageOrders } from "./images/image-orders.ts";
 import type { Keeper } from "./keeper.ts";
@@ -149,6 +150,7 @@ export class ClusterMember {
   readonly examiner: Examiner;
   readonly containers: RemoteContainers;
   readonly imageOrders: ImageOrders;
+  readonly http: HttpDesk;
   readonly survivor: Survivor;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
@@ -190,14 +192,16 @@ export class ClusterMember {
       },
       ...{ recovered, random, mint },
     });
+    this.http = new HttpDesk({
+      ...{ self: identity.nodeId, view: () => this.view, sealer: () => this.sealer, log },
+      secrets: (task, wanted) => made.contents.secrets(task, wanted),
+    });
     this.driver = new Driver({
       peer: this.peer,
       mesh,
       disk,
       engine,
-      networking,
-      log,
-      fail,
+      ...{ networking, http: this.http, log, fail },
       removed: parts.removed,
       reborn: parts.reborn,
       contacts,
@@ -214,7 +218,7 @@ export class ClusterMember {
         voters: this.peer.raft.configuration.voters,
         rivals: this.peer.lives.rivals.map(({ peer }) => peer),
       }),
-      problems: () => networking.problems,
+      problems: () => this.problems,
       heard: () => networking.heard(),
       hears: (node) => this.peer.hears(node),
       knock,
@@ -261,6 +265,7 @@ export class ClusterMember {
       const manager = this.view.node(by)?.Spec.Role === "manager";
       if (refusal === "removed" && manager) parts.removed();
     });
+    this.driver.subscribe((event) => this.http.notice(event));
     this.driver.subscribe(({ table }) => {
       if (table === "volume") this.#noticeVolumes();
       if (table === "cluster") {
@@ -455,9 +460,9 @@ export class ClusterMember {
     this.#networking.keepNames(isLocked).catch(this.#parts.fail);
   }
 
-  /** Problems of overlay networking on this host, as sentences for an operator. */
+  /** Problems of this host's networks and HTTP proxy, as sentences for an operator. */
   get problems(): readonly string[] {
-    return this.#networking.problems;
+    return [...this.#networking.problems, ...this.http.problems];
   }
 
   /**
@@ -525,6 +530,7 @@ export class ClusterMember {
     this.#restorer.stop();
     this.backups.stop();
     await this.driver.stop();
+    await this.http.close();
     this.containers.close();
     await this.mesh.close();
     await this.#keeper.settled();
@@ -622,12 +628,13 @@ interface Made {
 
 /** The engine is made before the desk that gets it its data. */
 class LateContents implements ContentSource {
-  desk: ContentSource | undefined;
+  desk: ContentDesk | undefined;
 
   files: ContentSource["files"] = async (...asked) => await this.#desk().files(...asked);
   credentials: ContentSource["credentials"] = async (task) => await this.#desk().credentials(task);
+  secrets: ContentDesk["secrets"] = async (...asked) => await this.#desk().secrets(...asked);
 
-  #desk(): ContentSource {
+  #desk(): ContentDesk {
     assert(this.desk !== undefined, "the engine gets actions only from a member");
     return this.desk;
   }

@@ -7,7 +7,6 @@
 
 import { messageOf, type NodeId, unreachable } from "@gam/core";
 import type { Mesh, Wanted } from "@gam/mesh";
-import type { NodePlan } from "@gam/network";
 import {
   decodeGossip,
   decodeMessage,
@@ -22,6 +21,7 @@ import {
 import type { DockerEngine } from "@gam/runtime";
 import type { AskedChange, Event, GenericResource } from "@gam/state";
 import type { Disk } from "./disk/disk.ts";
+import type { HttpDesk } from "./http/http-desk.ts";
 import type { AgentLog } from "./log.ts";
 import type { Networking } from "./networking.ts";
 import { Pace } from "./pace.ts";
@@ -33,6 +33,7 @@ export interface DriverParts {
   readonly disk: Disk;
   readonly engine: DockerEngine;
   readonly networking: Networking;
+  readonly http: HttpDesk;
   readonly log: AgentLog;
   /** Ends the agent. Called once, with the error. */
   readonly fail: (thrown: unknown) => void;
@@ -237,7 +238,7 @@ export class Driver {
         for (const event of effect.events) for (const listener of this.#listeners) listener(event);
         return;
       case "arrange":
-        return this.#arrange(effect.plan, effect.index);
+        return this.#arrange(effect);
       case "members":
         return this.#membersNow();
       case "refused":
@@ -263,11 +264,12 @@ export class Driver {
     }
   }
 
-  #arrange(plan: NodePlan, index: number): void {
-    const { networking, fail } = this.#parts;
+  #arrange({ plan, http: httpPlan, index }: Extract<Effect, { kind: "arrange" }>): void {
+    const { networking, http, fail } = this.#parts;
     networking.arrange(plan);
-    networking.steered().then((isSteered) => {
-      if (isSteered) this.#step({ kind: "arranged", index });
+    http.arrange(httpPlan);
+    Promise.all([networking.steered(), http.steered()]).then((steered) => {
+      if (steered.every(Boolean)) this.#step({ kind: "arranged", index });
     }, fail);
   }
 

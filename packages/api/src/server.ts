@@ -22,6 +22,7 @@ import { ignoreUpgrade, passCall, passUpgrade } from "./engine/engine-proxy.ts";
 import { insistOnManagersCall } from "./engine/worker-calls.ts";
 import { doctorRoutes } from "./gam/doctor-routes.ts";
 import { historyRoutes } from "./gam/history-routes.ts";
+import { httpRoutes } from "./gam/http-routes.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
 import { policyRoutes } from "./gam/policy-routes.ts";
 import { rolloutRoutes } from "./gam/rollout-routes.ts";
@@ -188,6 +189,7 @@ function buildApp(context: RouteContext): FastifyInstance {
   whyRoutes(app, context);
   planRoutes(app, context, buildApp);
   policyRoutes(app, context);
+  httpRoutes(app, context);
   historyRoutes(app, context);
   rolloutRoutes(app, context);
   doctorRoutes(app, context);

@@ -1,5 +1,13 @@
 export { Allocator, type AllocatorFaults } from "./allocation/allocator.ts";
 export { poolUsage } from "./allocation/pool-usage.ts";
+export { type CertificatePair, caddyAdminHost, caddyConfig } from "./http/caddy-config.ts";
+export {
+  type HttpCertificate,
+  type HttpPlan,
+  type HttpSite,
+  planHttp,
+  planSites,
+} from "./http/http-plan.ts";
 export {
   addressesIn,
   backendsIn,

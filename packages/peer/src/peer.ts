@@ -58,7 +58,7 @@ import { Arranging } from "./node/arranging.ts";
 import { Describing } from "./node/describing.ts";
 import { Measuring, tasksToMeasure } from "./node/measuring.ts";
 import { assignedOf, membersOf, whatMoved } from "./node/moved.ts";
-import { ownPlan } from "./node/own-plan.ts";
+import { ownPlans } from "./node/own-plan.ts";
 import { Rest } from "./node/rest.ts";
 import { Steering } from "./node/steering.ts";
 import { UsageNews } from "./node/usage-news.ts";
@@ -647,9 +647,9 @@ export class Peer {
     if (!this.#arranging.isDue(this.#catchUp.isDone) || this.#config.isMute) return;
     const { index } = this.#store;
     this.#steering.planned(this.#store);
-    const plan = ownPlan(this.#store, this.self, (...trouble) => this.#trouble(...trouble));
-    if (plan === undefined) this.#arranged(index);
-    else this.#effects.push({ kind: "arrange", plan, index });
+    const plans = ownPlans(this.#store, this.self, (...trouble) => this.#trouble(...trouble));
+    if (plans === undefined) this.#arranged(index);
+    else this.#effects.push({ kind: "arrange", ...plans, index });
   }
 
   #arranged(index: number): void {

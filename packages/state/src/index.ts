@@ -39,6 +39,7 @@ export {
   withoutQuotes,
 } from "./derived/expand-template.ts";
 export { failedOn } from "./derived/failed-on.ts";
+export { httpCertificate, isProxy, proxySecrets } from "./derived/http/http-need.ts";
 export { ingressOf, isAttached, networkNeed, serviceNetworks } from "./derived/network-need.ts";
 export {
   bridgeName,
@@ -60,7 +61,7 @@ export {
   whyNoPod,
 } from "./derived/pods/pods.ts";
 export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.ts";
-export { heldPorts, hostPorts, ingressPorts } from "./derived/ports.ts";
+export { heldPorts, hostPorts, ingressPorts, needsIngress } from "./derived/ports.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { openRollout } from "./derived/rollout/open-rollout.ts";
 export { trafficShares } from "./derived/rollout/traffic-shares.ts";
@@ -110,6 +111,7 @@ export {
   isSuspended,
   restartPolicyOf,
 } from "./labels/cron-labels.ts";
+export { type HttpAccount, type HttpWish, httpPort, httpWish } from "./labels/http-labels.ts";
 export { readLabel } from "./labels/label-rule.ts";
 export { type DependencyCondition, dependsOnLabel } from "./labels/order-labels.ts";
 export {
@@ -194,6 +196,7 @@ export {
 } from "./objects/generic-resource.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
+export { httpConfigFile, httpFolder, httpProxyName } from "./objects/http-proxy.ts";
 export { label } from "./objects/label.ts";
 export type { Labels } from "./objects/meta.ts";
 export type { Attachment, Network } from "./objects/network.ts";

@@ -5,7 +5,15 @@
  * Decides what other nodes get here: what a task of theirs uses (content-authority.ts), and nothing else. Each
  * refusal is logged and shown in `gam status`, with the node and the object. Data is never logged.
  */
-import { decode, type ErrorCode, encode, GamError, type NodeId, type TaskId } from "@gam/core";
+import {
+  decode,
+  type ErrorCode,
+  encode,
+  GamError,
+  type NodeId,
+  type SecretId,
+  type TaskId,
+} from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { refusalOfContents } from "@gam/peer";
 import type { ContentSource } from "@gam/runtime";
@@ -85,19 +93,27 @@ export class ContentDesk implements ContentSource {
     const task = this.#task(id);
     const secrets = files.filter((file) => file.kind === "secret");
     const stored = new Map<ContentId, Uint8Array>();
-    for (let at = 0; at < secrets.length; at += secretsMax) {
-      const some = secrets.slice(at, at + secretsMax);
-      const wanted = some.map(({ id, content }) => ({ id, content }));
-      const answer = await this.#get({ task: id, secrets: wanted, credentials: false });
-      for (const [index, data] of answer.secrets.entries()) {
-        const secret = some[index];
-        if (secret !== undefined) stored.set(secret.id, data);
-      }
+    for (const [index, data] of (await this.secrets(id, secrets)).entries()) {
+      const secret = secrets[index];
+      if (secret !== undefined) stored.set(secret.id, data);
     }
     for (const file of files) if (file.kind === "config") stored.set(file.id, this.#config(file));
     const whole = files.map((file) => this.#whole(task, file, stored));
     for (const { id } of secrets) stored.get(id)?.fill(0);
     return whole;
+  }
+
+  /** The data of secrets as it is stored, in their order, for a task that may have it. Errors: as files(). */
+  async secrets(
+    task: TaskId,
+    wanted: readonly { readonly id: SecretId; readonly content: number }[],
+  ): Promise<readonly Uint8Array[]> {
+    const found: Uint8Array[] = [];
+    for (let at = 0; at < wanted.length; at += secretsMax) {
+      const some = wanted.slice(at, at + secretsMax).map(({ id, content }) => ({ id, content }));
+      found.push(...(await this.#get({ task, secrets: some, credentials: false })).secrets);
+    }
+    return found;
   }
 
   /** The `X-Registry-Auth` with which the task's image is pulled. Errors: as files(). */

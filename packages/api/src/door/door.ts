@@ -23,6 +23,7 @@ import type {
 import type {
   BackupManifest,
   GamStatus,
+  HttpReport,
   ImagePush,
   JoinTokens,
   PlanReport,
@@ -212,6 +213,8 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   ): Promise<PruneRow[]>;
   /** Returns: tasks that would be better off on another node, the most useful first. Called only while active. */
   movesWanted(): readonly RebalanceMove[];
+  /** Returns: what the HTTP proxy serves, from view(). Errors: NOT_SUPPORTED on a worker. */
+  httpReport(): HttpReport;
   /** Returns: why it is as it is, from view(); undefined when there is no such object. */
   why(subject: WhySubject): WhyReport | undefined;
   rehearse(): RehearsalDoor;

@@ -5,7 +5,7 @@ import {
   checkTemplate,
   engineTooOld,
   ingressOf,
-  ingressPorts,
+  needsIngress,
   type PinFacts,
   pinnedImage,
   readServiceSpec,
@@ -158,7 +158,7 @@ function readSpec(
   const rules = { checkTemplate, ownProblem: zoneProblem, apiVersion: askedVersion(url) };
   const spec = readServiceSpec(body, rules);
   insistOnEngine(spec, view);
-  if (ingressPorts(spec.EndpointSpec).length > 0 && ingressOf(view) === undefined) {
+  if (needsIngress(spec.EndpointSpec, spec.Labels) && ingressOf(view) === undefined) {
     const message = "service needs ingress network, but no ingress network is present";
     throw new ApiError(400, `rpc error: code = FailedPrecondition desc = ${message}`);
   }

@@ -41,6 +41,7 @@ import {
 } from "@gam/state";
 import type {
   GamStatus,
+  HttpReport,
   ImagePush,
   PlanReport,
   PruneRow,
@@ -300,6 +301,13 @@ export class FakeDoor implements ClusterDoor {
 
   async recover(force: boolean): Promise<void> {
     this.recovered.push(force);
+  }
+
+  /** The answer of httpReport(). */
+  served: HttpReport = { proxy: null, sites: [], problems: [] };
+
+  httpReport(): HttpReport {
+    return this.served;
   }
 
   /** The answer of why(), for each object. */

@@ -17,9 +17,9 @@ import {
   type Event,
   guarded,
   ingressOf,
-  ingressPorts,
   isWaiting,
   type Network,
+  needsIngress,
   noGuard,
   type PlanGuard,
   type PlannedChange,
@@ -273,5 +273,5 @@ export function planAllocation(view: View, facts: AllocationFacts): PlannedChang
 }
 
 function publishes({ Spec }: Service): boolean {
-  return ingressPorts(Spec.EndpointSpec).length > 0;
+  return needsIngress(Spec.EndpointSpec, Spec.Labels);
 }

@@ -214,3 +214,29 @@ test("planNode() never sends an encrypted network's frames in the clear", () => 
   assert.ok(sealed?.remotes.every(({ via }) => via.startsWith("198.18.")));
   assert.ok(!sealed?.remotes.some(({ address }) => address === "10.2.2.1"));
 });
+
+test("planNode() leads the address that the HTTP proxy asks to the node's own tasks, or else to all", () => {
+  const labels = { "gam.http.host": "shop.example.com", "gam.http.port": "8080" };
+  const cluster = new TestCluster();
+  for (const name of ["a", "b", "c"]) cluster.node(name);
+  cluster.network("ingress", { Ingress: true });
+  cluster.service("web", { labels });
+  cluster.task("web", "t1", { node: "a" });
+  cluster.task("web", "t2", { node: "b" });
+  const old = { ...labels, "gam.http.port": "80" };
+  cluster.task("web", "t3", { node: "c", extra: { serviceLabels: old } });
+  cluster.task("web", "t4", { node: "c", state: "starting" });
+  const [one, other] = ["10.1.2.1", "10.1.2.2"];
+  for (const [self, backends] of [
+    ["a", [one]],
+    ["b", [other]],
+    ["c", [one, other]],
+  ] as const) {
+    const { services, networks, ports } = plan(cluster, self);
+    assert.deepEqual(services, [
+      { key: "4097xweb", network: "ingress", vip: "10.1.1.1", backends },
+    ]);
+    assert.deepEqual(networks[0]?.vips, ["10.1.1.1"]);
+    assert.deepEqual(ports, []);
+  }
+});

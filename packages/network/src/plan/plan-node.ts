@@ -13,6 +13,7 @@ import {
   bridgeName,
   demandsEncryption,
   guarded,
+  httpPort,
   ingressPorts,
   mayTunnel,
   mtuOf,
@@ -38,8 +39,8 @@ import type {
 } from "./node-plan.ts";
 import { Oddities, shown } from "./oddities.ts";
 import { chainKey, deviceName, type Ip4, ip4, mtu, type Port, port } from "./safe-values.ts";
-import { type Segment, segmentsOf, sorted } from "./segment.ts";
-import { serversOfPort, spreadOver } from "./shares.ts";
+import { type Segment, type Server, segmentsOf, sorted } from "./segment.ts";
+import { nearFirst, serversOfPort, spreadOver } from "./shares.ts";
 
 const vxlanPortDefault = port(4789) as Port;
 
@@ -83,7 +84,7 @@ export function planNode(view: View, self: NodeId, guard = noGuard): NodePlan | 
       return guarded(guard, segment.network.Id, plane, undefined) ?? [];
     }),
     services: sorted(
-      segments.flatMap((segment) => planServices(segment, oddities, guard)),
+      segments.flatMap((segment) => planServices(segment, planning, guard)),
       ({ key }) => key,
     ),
     ports: sorted(
@@ -194,30 +195,39 @@ function planTunnels(end: NodeEnd, { node, ends, oddities }: Planning): TunnelPl
   };
 }
 
-function planServices(segment: Segment, oddities: Oddities, guard: PlanGuard): ServicePlane[] {
+function planServices(segment: Segment, planning: Planning, guard: PlanGuard): ServicePlane[] {
   return segment.services.flatMap((service) => {
-    return guarded(guard, service.ID, () => planService(service, segment, oddities), []);
+    return guarded(guard, service.ID, () => planService(service, segment, planning), []);
   });
 }
 
 function planService(
   service: Service,
   { network, vni, servers, vips }: Segment,
-  oddities: Oddities,
+  { node, oddities }: Planning,
 ): ServicePlane[] {
   const vip = vips.get(service.ID);
   const named = (): string => `id of service ${shown(service.Spec.Name)}`;
   const key = oddities.unless(chainKey(`${vni}x${service.ID}`), named, service.ID);
   if (vip === undefined || key === undefined) return [];
-  const serving = servers.get(service.ID) ?? [];
+  const running = servers.get(service.ID) ?? [];
+  const serving = network.Ingress ? proxied(running, service, node) : running;
   return [
     {
       key,
       network: network.Id,
       vip,
-      ...spreadOver(service, serving),
+      // The proxy asks with one address for all of its clients.
+      ...spreadOver(service, serving, network.Ingress ? false : undefined),
     },
   ];
+}
+
+/** Which tasks this node's HTTP proxy asks: its own first. Tasks of an older spec may answer at another port. */
+function proxied(running: readonly Server[], service: Service, node: Node): readonly Server[] {
+  const port = httpPort(service.Spec.Labels);
+  const ready = running.filter(({ task }) => httpPort(task.Gam.serviceLabels) === port);
+  return nearFirst(service, ready, node);
 }
 
 function planPorts(segment: Segment, planning: Planning, guard: PlanGuard): PortPlane[] {

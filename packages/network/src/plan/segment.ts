@@ -6,12 +6,13 @@
 import type { NetworkId, NodeId, ServiceId } from "@gam/core";
 import {
   type Attachment,
-  ingressPorts,
+  httpPort,
   isTerminal,
   isWanted,
   type Network,
   type NetworkTarget,
   type Node,
+  needsIngress,
   type Service,
   type Task,
   type View,
@@ -48,7 +49,7 @@ export interface Segment {
   readonly services: readonly Service[];
   /** The servers of each service, sorted by address. */
   readonly servers: ReadonlyMap<ServiceId, readonly Server[]>;
-  /** Services' own addresses; none with `dnsrr`, and none in the ingress network. */
+  /** Services' own addresses; none with `dnsrr`. In the ingress network only of those that the HTTP proxy asks. */
   readonly vips: ReadonlyMap<ServiceId, Ip4>;
 }
 
@@ -96,8 +97,9 @@ export function segmentsOf(view: View, self: NodeId, oddities: Oddities): Segmen
       servers: serversOf(sortedPlaces),
       vips: new Map(
         own.flatMap((service): [ServiceId, Ip4][] => {
-          // Published ports lead to tasks directly. The VIP of the ingress network is only for clients of the API.
-          const found = ground.network.Ingress ? undefined : vipOf(service, Id);
+          // Published ports lead to tasks directly. Their VIP of the ingress network is only for clients of the API.
+          const isUsed = !ground.network.Ingress || httpPort(service.Spec.Labels) !== undefined;
+          const found = isUsed ? vipOf(service, Id) : undefined;
           if (found === undefined) return [];
           const vip = within(found, () => `service ${shown(service.Spec.Name)}`);
           return vip === undefined ? [] : [[service.ID, vip]];
@@ -184,7 +186,7 @@ function isUsable({ Gam, IPAM }: Network, self: NodeId): boolean {
   return Gam.vni !== 0 && Gam.gateways[self] !== undefined && IPAM.Config[0]?.Subnet !== undefined;
 }
 
-/** Services by network, sorted by name. A service with published ports is in the ingress network as well. */
+/** Services by network, sorted by name. One with published ports, or for the HTTP proxy, is in the ingress network too. */
 function servicesByNetwork(
   view: View,
   networks: readonly Network[],
@@ -193,7 +195,8 @@ function servicesByNetwork(
   const found = new Map<string, Service[]>(networks.map(({ Id }) => [Id, []]));
   for (const service of sorted(view.services(), ({ Spec }) => Spec.Name)) {
     const ids = new Set(targetsOf(service).map(({ Target }) => Target));
-    if (ingress !== undefined && ingressPorts(service.Endpoint).length > 0) ids.add(ingress.Id);
+    const { Endpoint, Spec } = service;
+    if (ingress !== undefined && needsIngress(Endpoint, Spec.Labels)) ids.add(ingress.Id);
     for (const id of ids) found.get(id)?.push(service);
   }
   return found;

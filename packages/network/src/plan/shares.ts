@@ -21,17 +21,21 @@ import type { Server } from "./segment.ts";
 /** The sum of all parts is at most this, so that it fits into what the kernel counts with. */
 const partsMax = 2 ** 20;
 
-/** `servers`: healthy tasks, sorted by address. Returns: those that get connections, and how many. */
+/**
+ * `servers`: healthy tasks, sorted by address. Returns: those that get connections, and how many.
+ * `isSticky`: whether a client stays with one task; by the label by default.
+ */
 export function spreadOver(
   service: Service,
   servers: readonly Server[],
+  isSticky = readLabel(stickyLabel, service.Spec.Labels) !== undefined,
 ): Pick<ServicePlane, "backends" | "parts" | "affinity"> {
   const shares = sharesOf(service, servers);
   const chosen =
     shares === undefined ? servers : servers.filter((one) => weightOf(shares, one) > 0);
   const backends = chosen.map(({ address }) => address);
   if (chosen.length < 2) return { backends };
-  if (readLabel(stickyLabel, service.Spec.Labels) !== undefined) {
+  if (isSticky) {
     const affinity =
       shares === undefined
         ? affinityOf(chosen.map(toBackend))
@@ -42,16 +46,25 @@ export function spreadOver(
   return parts === undefined ? { backends } : { backends, parts };
 }
 
-/**
- * The tasks to which a port of the node leads. A service may prefer those on the node itself. While two versions run,
- * that holds for each of them: otherwise a node with tasks of one version would send nothing to the other one.
- */
+/** The tasks to which a port of the node leads. A service may prefer those on the node itself. */
 export function serversOfPort(
+  service: Service,
+  servers: readonly Server[],
+  node: Node,
+): readonly Server[] {
+  const isLocal = readLabel(ingressLabel, service.Spec.Labels) === "local";
+  return isLocal ? nearFirst(service, servers, node) : servers;
+}
+
+/**
+ * The tasks on the node itself, or all if there are none. While two versions run, that holds for each of them:
+ * otherwise a node with tasks of one version would send nothing to the other one.
+ */
+export function nearFirst(
   service: Service,
   servers: readonly Server[],
   { ID }: Node,
 ): readonly Server[] {
-  if (readLabel(ingressLabel, service.Spec.Labels) !== "local") return servers;
   const isNear = ({ node }: Server): boolean => node.ID === ID;
   const isDivided = sharesOf(service, servers) !== undefined;
   const near = new Set(servers.filter(isNear).map((one) => (isDivided ? versionOf(one) : "all")));

@@ -19,6 +19,7 @@ import type {
   TaskState,
   View,
 } from "@gam/state";
+import { httpPort, needsIngress } from "@gam/state";
 import {
   aCluster,
   aNetwork,
@@ -72,7 +73,7 @@ export class TestCluster {
       ...wish.network,
     });
     const Gam = { ...node.Gam, network, ...(encrypts && { tunnel: `198.18.0.${number}` }) };
-    this.#write({ kind: "joinNode", node: { ...node, Gam } });
+    this.write({ kind: "joinNode", node: { ...node, Gam } });
   }
 
   /** Adds a network. `nodes`: those with a bridge; default all. */
@@ -92,7 +93,7 @@ export class TestCluster {
       Gam: { vni: 4096 + number, gateways, attachments: {} },
       ...rest,
     });
-    this.#write({ kind: "createNetwork", network });
+    this.write({ kind: "createNetwork", network });
   }
 
   service(
@@ -101,12 +102,15 @@ export class TestCluster {
   ): void {
     const Networks = networks.map((one) => (typeof one === "string" ? { Target: one } : one));
     const endpoint: EndpointSpec = { Mode: mode, Ports: ports };
-    this.#write(aService(name, { template: { Networks }, endpoint, spec: { Labels: labels } }));
-    const VirtualIPs = Networks.map(({ Target }) => ({
+    this.write(aService(name, { template: { Networks }, endpoint, spec: { Labels: labels } }));
+    const ingress = this.view.networks().find(({ Ingress }) => Ingress);
+    // The VIP of published ports in the ingress network is used by nobody.
+    const proxied = ingress !== undefined && httpPort(labels) !== undefined ? [ingress.Id] : [];
+    const VirtualIPs = [...Networks.map(({ Target }) => Target), ...proxied].map((Target) => ({
       NetworkID: Target,
       Addr: `${this.#address(Target, 1)}/16`,
     }));
-    this.#write({
+    this.write({
       kind: "setEndpoint",
       id: name as ServiceId,
       endpoint: { Spec: endpoint, Ports: ports, ...(mode === "vip" && { VirtualIPs }) },
@@ -120,20 +124,21 @@ export class TestCluster {
     const endpoint = service?.Spec.EndpointSpec ?? {};
     const ingress = this.view.networks().find(({ Ingress }) => Ingress);
     const networks = targets.map(({ Target }) => Target);
-    if (ingress !== undefined && (endpoint.Ports?.length ?? 0) > 0) networks.push(ingress.Id);
+    const serviceLabels = wish.extra?.serviceLabels ?? service?.Spec.Labels ?? {};
+    if (ingress !== undefined && needsIngress(endpoint, serviceLabels)) networks.push(ingress.Id);
     const attachments = networks.map((network) => ({
       network: network as NetworkId,
       address: this.#address(network, 2),
     }));
-    const extra = { attachments, endpoint, ...wish.extra };
+    const extra = { attachments, endpoint, serviceLabels, ...wish.extra };
     const template = { Networks: targets, ...wish.template };
-    this.#write({ kind: "createTask", task: aTask(of, id, { slot: 1, ...wish, extra, template }) });
+    this.write({ kind: "createTask", task: aTask(of, id, { slot: 1, ...wish, extra, template }) });
   }
 
   container(network: string, node: string, name: string, aliases: readonly string[] = []): void {
     const id = network as NetworkId;
     const key = `${node}/${name}`;
-    this.#write(
+    this.write(
       { kind: "attachContainer", network: id, key, node: node as NodeId, name, aliases },
       { kind: "setAttachment", id, key, address: this.#address(network, 2) },
     );
@@ -143,7 +148,7 @@ export class TestCluster {
     const task = this.view.tasks().find(({ ID }) => ID === id);
     if (task === undefined) throw new Error(`no task ${id}`);
     const status = { ...task.Status, State, ...(container && { ContainerStatus: container }) };
-    this.#write({ kind: "reportTask", id: task.ID, status });
+    this.write({ kind: "reportTask", id: task.ID, status });
   }
 
   #address(network: string, from: number): string {
@@ -155,7 +160,8 @@ export class TestCluster {
     return `10.${number}.${from + Math.floor(held / 250)}.${(held % 250) + 1}`;
   }
 
-  #write(...changes: readonly Change[]): void {
+  /** Errors: plain ones, where the state refuses the changes. */
+  write(...changes: readonly Change[]): void {
     const { outcome } = this.#log.write(...changes);
     if (outcome.kind === "refused") throw new Error(outcome.message);
   }

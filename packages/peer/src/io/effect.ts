@@ -2,7 +2,7 @@
  * Effect: all that a peer wants done. The shell performs effects in order; each result comes back as an input.
  */
 import type { NodeId } from "@gam/core";
-import type { NodePlan } from "@gam/network";
+import type { HttpPlan, NodePlan } from "@gam/network";
 import type { Event, TaskToMeasure } from "@gam/state";
 import type { EngineAction } from "@gam/worker";
 import type { DiskStep } from "../journal/journal.ts";
@@ -27,8 +27,14 @@ export type Effect =
   /**
    * Make the kernel, the engine's networks and the name server match this plan. Answer with `arranged` and the
    * index once no connection uses an older plan. For several plans in a row, one answer for the last is enough.
+   * `http`: what the proxy of this host has to serve; absent where none is wanted.
    */
-  | { readonly kind: "arrange"; readonly plan: NodePlan; readonly index: number }
+  | {
+      readonly kind: "arrange";
+      readonly plan: NodePlan;
+      readonly http?: HttpPlan;
+      readonly index: number;
+    }
   /** The peers to keep a connection to. A peer that is not in the list is not a member. */
   | {
       readonly kind: "members";

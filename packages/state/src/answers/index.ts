@@ -35,6 +35,13 @@ export {
   type ServiceHistory,
 } from "./history.ts";
 export {
+  checkHttpReport,
+  type HttpReport,
+  type HttpSiteReport,
+  httpProxyName,
+  httpProxySpec,
+} from "./http.ts";
+export {
   checkImageList,
   checkImagePrune,
   checkImagePush,

@@ -6,6 +6,7 @@
  */
 import { unreachable } from "@gam/core";
 import { contentHolder, neededVersions, usersOf } from "../derived/content-need.ts";
+import { certificateUsers } from "../derived/http/http-need.ts";
 import { openRollout } from "../derived/rollout/open-rollout.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import { born, moved, type Occasion } from "../log/occasion.ts";
@@ -181,11 +182,12 @@ function takenName(
 }
 
 function inUse(view: View, id: ContentId, kind: string): Refusal | undefined {
-  const users = usersOf(view, id).map(({ Spec }) => Spec.Name);
+  const services = [...usersOf(view, id), ...certificateUsers(view, id)];
+  const users = [...new Set(services.map(({ Spec }) => Spec.Name))];
   if (users.length === 0) return undefined;
   const name = contentHolder(view, id)?.Spec.Name ?? id;
-  const services = users.length === 1 ? "service" : "services";
-  const message = `${kind} '${name}' is in use by the following ${services}: ${users.join(", ")}`;
+  const noun = users.length === 1 ? "service" : "services";
+  const message = `${kind} '${name}' is in use by the following ${noun}: ${users.join(", ")}`;
   return { code: "BAD_REQUEST", message };
 }
 

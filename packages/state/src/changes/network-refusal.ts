@@ -5,7 +5,7 @@
  */
 import { type NetworkId, type NodeId, unreachable } from "@gam/core";
 import { ingressOf, isPredefined } from "../derived/network-need.ts";
-import { ingressPorts, mayGoBack } from "../derived/ports.ts";
+import { mayGoBack, needsIngress } from "../derived/ports.ts";
 import type { ChangeOf, Refusal } from "../log/change.ts";
 import type { View } from "../log/view.ts";
 import { endsOf, isInside, overlaps } from "../objects/addresses/cidr.ts";
@@ -122,7 +122,7 @@ function inUse(view: View, id: NetworkId): Refusal | undefined {
     return { code: "IN_USE", message: `network ${id} is in use by service ${user.ID}` };
   }
   const publisher = network?.Ingress
-    ? users.find(({ Spec }) => ingressPorts(Spec.EndpointSpec).length > 0)
+    ? users.find(({ Spec }) => needsIngress(Spec.EndpointSpec, Spec.Labels))
     : undefined;
   if (publisher !== undefined) {
     const message = `ingress network cannot be removed because service ${publisher.ID} depends on it`;

@@ -6,6 +6,7 @@
  */
 import { type ServiceId, unreachable } from "@gam/core";
 import { dependencyCircle } from "../derived/dependencies.ts";
+import { httpConflict } from "../derived/http/http-need.ts";
 import { podConflict, podPolicyProblem } from "../derived/pods/pods.ts";
 import { policyProblem } from "../derived/policy-problem.ts";
 import { heldPorts, hostPorts, ingressPorts } from "../derived/ports.ts";
@@ -29,6 +30,7 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
         divided(view, change.spec) ??
         lostNetwork(view, change.spec) ??
         lostContent(view, change.spec) ??
+        conflictingHttp(view, change.spec) ??
         foreignSeal(view, change.registryAuth) ??
         takenPort(view, change.id, change.spec.EndpointSpec?.Ports) ??
         takenOnHosts(view, change.id, change.spec.EndpointSpec?.Ports)
@@ -142,6 +144,12 @@ function divided(view: View, spec: ServiceSpec): Refusal | undefined {
   return message === undefined ? undefined : { code: "BAD_REQUEST", message };
 }
 
+/** Another service answers the same HTTP requests, or the certificate does not exist. */
+function conflictingHttp(view: View, spec: ServiceSpec): Refusal | undefined {
+  const message = httpConflict(view, spec);
+  return message === undefined ? undefined : { code: "BAD_REQUEST", message };
+}
+
 function takenServiceName(view: View, name: string): Refusal | undefined {
   if (!view.services().some((service) => service.Spec.Name === name)) return undefined;
   const message = `name conflicts with an existing object: service ${name} already exists`;
@@ -169,6 +177,7 @@ function unfit(
     divided(view, spec) ??
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??
+    conflictingHttp(view, spec) ??
     takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??
     takenOnHosts(view, service.ID, spec.EndpointSpec?.Ports)
   );

@@ -11,7 +11,7 @@ import type { Network } from "../objects/network.ts";
 import type { NetworkTarget, Service } from "../objects/service.ts";
 import type { Task } from "../objects/task.ts";
 import { predefinedNetworks } from "../specs/network-spec.ts";
-import { ingressPorts } from "./ports.ts";
+import { needsIngress } from "./ports.ts";
 
 export interface NetworkNeed {
   /** Without duplicates, in the order of the spec, the ingress network last. */
@@ -27,7 +27,7 @@ export function networkNeed(task: Pick<Task, "Spec" | "Gam">, view: View): Netwo
   // It runs in the network of the main container of its pod.
   if (isGuest(task.Gam.serviceLabels)) return nothing;
   const targets = task.Spec.Networks ?? [];
-  const publishes = ingressPorts(task.Gam.endpoint).length > 0;
+  const publishes = needsIngress(task.Gam.endpoint, task.Gam.serviceLabels);
   if ((targets.length === 0 && !publishes) || isOfEngine(targets)) return nothing;
   const networks = new Set(targets.map(({ Target }) => Target as NetworkId));
   const [lost] = [...networks].flatMap((id) => (view.network(id) === undefined ? [`${id}`] : []));
@@ -58,7 +58,7 @@ export function serviceNetworks({ Spec }: Pick<Service, "Spec">, view: View): re
   const targets = Spec.TaskTemplate.Networks ?? Spec.Networks ?? [];
   if (isOfEngine(targets)) return [];
   const ids = new Set(targets.map(({ Target }) => Target as NetworkId));
-  const publishes = ingressPorts(Spec.EndpointSpec).length > 0;
+  const publishes = needsIngress(Spec.EndpointSpec, Spec.Labels);
   return [
     publishes ? ingressOf(view) : undefined,
     ...[...ids].map((id) => view.network(id)),

@@ -1,8 +1,18 @@
+import { httpPort } from "../labels/http-labels.ts";
+import type { Labels } from "../objects/meta.ts";
 import type { EndpointSpec, PortConfig, Service } from "../objects/service.ts";
 
 /** Ports published on every node. */
 export function ingressPorts(endpoint: EndpointSpec | undefined): readonly PortConfig[] {
   return (endpoint?.Ports ?? []).filter((port) => port.PublishMode !== "host");
+}
+
+/** Whether hosts reach the tasks through the ingress network: for published ports, or for the HTTP proxy. */
+export function needsIngress(
+  endpoint: EndpointSpec | undefined,
+  labels: Labels | undefined,
+): boolean {
+  return ingressPorts(endpoint).length > 0 || httpPort(labels) !== undefined;
 }
 
 /** Ports bound on the task's node, so each node has each of them only once. */

@@ -1,11 +1,12 @@
 /**
  * Template: whether two specs make the same tasks.
  *
- * Only the task template, the endpoint spec and the labels gam.container.… and gam.pod count. Other labels, replicas, update settings and the name of the
+ * Only the task template, the endpoint spec, the labels gam.container.… and gam.pod, and the port for the HTTP proxy count. Other labels, replicas, update settings and the name of the
  * service do not count. Neither do zeros and defaults that one client spells out and another leaves out: a change
  * of the client (docker, gam, docker-py) must not restart everything. template.test.ts has each field.
  */
 import { taskLabels } from "../labels/container-labels.ts";
+import { httpPort } from "../labels/http-labels.ts";
 import type { Mount, Privileges, ServiceSpec } from "../objects/service.ts";
 
 /** Whether tasks of one spec need no replacement under the other. */
@@ -15,7 +16,13 @@ export function sameTemplate(a: ServiceSpec, b: ServiceSpec): boolean {
 
 /** Fast path: most specs that make the same tasks are also written in the same way. */
 function asWritten({ TaskTemplate, Networks, EndpointSpec, Labels }: ServiceSpec): string {
-  return JSON.stringify([TaskTemplate, Networks, EndpointSpec, taskLabels(Labels)]);
+  return JSON.stringify([
+    TaskTemplate,
+    Networks,
+    EndpointSpec,
+    taskLabels(Labels),
+    httpPort(Labels),
+  ]);
 }
 
 function canonical(spec: ServiceSpec): string {
@@ -41,7 +48,7 @@ function canonical(spec: ServiceSpec): string {
     return { ...rest, Protocol, PublishMode };
   });
   const published = { Mode: endpoint?.Mode ?? "vip", Ports: ports };
-  return JSON.stringify(ordered([meaning, published, taskLabels(Labels)])) ?? "";
+  return JSON.stringify(ordered([meaning, published, taskLabels(Labels), httpPort(Labels)])) ?? "";
 }
 
 const secondNs = 1_000_000_000;

@@ -11,6 +11,7 @@ import { backupLabels, backupProblem, backupZoneLabel } from "./backup-labels.ts
 import { containerLabels, containerProblem } from "./container-labels.ts";
 import { cronLabels, cronProblem, cronZoneLabel } from "./cron-labels.ts";
 import { isKnownZone } from "./cron-time.ts";
+import { httpLabels, httpProblem } from "./http-labels.ts";
 import { type LabelRule, readLabel } from "./label-rule.ts";
 import { dependencyProblem, dependsOnLabel } from "./order-labels.ts";
 import {
@@ -43,6 +44,7 @@ export const serviceLabels: readonly LabelRule<unknown>[] = [
   strategyLabel,
   ...podLabels,
   ...containerLabels,
+  ...httpLabels,
 ];
 
 /** What labels together, or a label and the rest of the spec, must not say. Each returns a problem or undefined. */
@@ -55,6 +57,7 @@ const laws: readonly ((spec: ServiceSpec) => string | undefined)[] = [
   drainProblem,
   rolloutProblem,
   podProblem,
+  httpProblem,
 ];
 
 const prefix = "gam.";

@@ -1,0 +1,20 @@
+/** PEM: a certificate for a name, signed by itself. Made by openssl, which Debian and most machines have. */
+import { spawnSync } from "node:child_process";
+
+export interface Pem {
+  readonly chain: string;
+  readonly key: string;
+  /** Both. */
+  readonly pem: string;
+}
+
+/** Errors: plain ones, where openssl is missing. */
+export function pemFor(host: string): Pem {
+  const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const about = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`];
+  const out = ["-keyout", "-", "-out", "-", "-days", "30"];
+  const { status, stdout, stderr } = spawnSync("openssl", [...words, ...out, ...about]);
+  if (status !== 0) throw new Error(`openssl: ${stderr}`);
+  const [key = "", chain = ""] = String(stdout).split(/(?=-----BEGIN CERTIFICATE-----)/);
+  return { chain, key, pem: `${chain}${key}` };
+}
