@@ -20,6 +20,7 @@ import { type Machine, machineText } from "../hosts/machine.ts";
 import { isRunning, type ProcessRef, processRef, signalProcess } from "../hosts/process-ref.ts";
 import { run } from "../hosts/run.ts";
 import { noFaults } from "../hosts/switch.ts";
+import { makeCaddyImage } from "../load/caddy-image.ts";
 import { makeEchoImage } from "../load/echo-image.ts";
 import { measureMachine } from "../load/measure-machine.ts";
 import { type LabImage, loadImage, makeTestImage } from "../load/test-image.ts";
@@ -39,6 +40,8 @@ export interface LabOptions {
   readonly agents?: boolean;
   /** Give every engine gam/echo:1 and gam/echo:2 as well (echo-image.ts): half a second per host. */
   readonly echo?: boolean;
+  /** Give every engine gam/caddy:2 as well (caddy-image.ts). Needs Debian's caddy. */
+  readonly caddy?: boolean;
   /** Measure the machine before agents start, and print the figures: about 5 s. */
   readonly measure?: boolean;
   /** The lab ends by itself after this time. */
@@ -234,9 +237,12 @@ async function build(lab: Lab, state: LabState, options: LabOptions): Promise<La
   };
 }
 
-async function makeImages(state: LabState, { echo }: LabOptions): Promise<LabImage[]> {
-  const test = await makeTestImage(join(state.folder, "image"));
-  return echo === true ? [test, await makeEchoImage(join(state.folder, "image"))] : [test];
+async function makeImages(state: LabState, { echo, caddy }: LabOptions): Promise<LabImage[]> {
+  const folder = join(state.folder, "image");
+  const images = [await makeTestImage(folder)];
+  if (echo === true) images.push(await makeEchoImage(folder));
+  if (caddy === true) images.push(await makeCaddyImage(folder));
+  return images;
 }
 
 /** As Promise.all, but a failure waits for the others, so that nothing starts after `down`. */

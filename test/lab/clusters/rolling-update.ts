@@ -28,6 +28,9 @@ export interface RollingUpdateOptions {
   /** The host that sends requests, and their URLs, in turn. */
   readonly from: Host;
   readonly urls: readonly string[];
+  /** As in LoadOptions. */
+  readonly host?: string;
+  readonly ca?: string;
   readonly perSecond: number;
   /** The host with the bare DNAT, not `from`. */
   readonly bareAt: Host;
@@ -57,12 +60,16 @@ export function healthFlags(machine: Machine, replicas: number): string[] {
 /** Updates the service under load. Errors: LabError when the update does not end in time. */
 export async function rollingUpdate(options: RollingUpdateOptions): Promise<RollingUpdate> {
   const { mesh, service, replicas, order, from, urls, perSecond, bareAt, withinMs } = options;
+  const named = {
+    ...(options.host && { host: options.host }),
+    ...(options.ca && { ca: options.ca }),
+  };
   const running = await tasksOf(mesh, service);
   const image = `gam/echo:${(await versionsOf(running)).includes("1") ? 2 : 1}`;
   const dnat = await BareDnat.open(bareAt);
   try {
     const loads = [
-      await Load.start(from, { urls, perSecond }),
+      await Load.start(from, { urls, perSecond, ...named }),
       await Load.start(from, { urls: [dnat.url], perSecond: barePerSecond }),
     ] as const;
     try {

@@ -6,11 +6,10 @@
  *
  * Node is the one that runs this program, with its linked libraries.
  */
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { transform } from "esbuild";
-import { must } from "../hosts/run.ts";
-import { type LabImage, makeTestTree, tarOf } from "./test-image.ts";
+import { copyProgram, type LabImage, makeTestTree, tarOf } from "./test-image.ts";
 
 // Node resolves names in threads, four by default, and unknown names are slow. So the image has more
 // threads.
@@ -23,12 +22,7 @@ exec node --max-semi-space-size=2 /lib/echo-server.mjs "\${1:-80}"
 export async function makeEchoImage(folder: string): Promise<LabImage> {
   const tree = join(folder, "tree");
   await makeTestTree(tree);
-  const program = process.execPath;
-  for (const library of librariesIn(await must("ldd", [program]))) {
-    mkdirSync(dirname(join(tree, library)), { recursive: true });
-    copyFileSync(library, join(tree, library));
-  }
-  copyFileSync(program, join(tree, "bin/node"));
+  await copyProgram(process.execPath, tree, "bin/node");
   const source = readFileSync(new URL("./echo-server.ts", import.meta.url), "utf8");
   // Without types it starts in two thirds of the time.
   const { code } = await transform(source, { loader: "ts", format: "esm", target: "node22" });
@@ -39,9 +33,4 @@ export async function makeEchoImage(folder: string): Promise<LabImage> {
   const tar = await tarOf(tree);
   rmSync(folder, { recursive: true });
   return { names: ["gam/echo:1", "gam/echo:2"], tar, command: ["echo-server"], path: "/bin" };
-}
-
-/** The paths in the output of ldd: "libc.so.6 => /lib/…/libc.so.6 (0x…)" and "/lib64/ld-linux… (0x…)". */
-function librariesIn(said: string): string[] {
-  return said.split("\n").flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 }

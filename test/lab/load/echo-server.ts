@@ -36,11 +36,12 @@ const hasty = process.env.HASTY !== undefined;
 const abrupt = process.env.ABRUPT !== undefined;
 const [port = "80", socket = "/run/echo.sock"] = process.argv.slice(2);
 
-const whoAsked = (client: string | undefined): string =>
+const whoAsked = (client: string | undefined, forwarded?: string | string[]): string =>
   JSON.stringify({
     server: hostname(),
     client: client?.replace(/^::ffff:/, "") ?? "",
     version: process.env.VERSION ?? "",
+    ...(forwarded !== undefined && { forwarded: String(forwarded) }),
   });
 
 /** Uses this much time of the processor, however much of it others use meanwhile. */
@@ -54,7 +55,7 @@ const server = createServer((request, response) => {
   const waitMs = Number(/^\/wait\/(\d{1,6})$/.exec(request.url ?? "")?.[1] ?? 0);
   const answer = () => {
     // With a length, so that the connection can be kept.
-    const body = whoAsked(request.socket.remoteAddress);
+    const body = whoAsked(request.socket.remoteAddress, request.headers["x-forwarded-for"]);
     response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
     response.end(body);
   };

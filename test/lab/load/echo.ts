@@ -30,6 +30,8 @@ export interface Answer {
   /** The client's address, as the server saw it. */
   readonly client?: string;
   readonly version?: string;
+  /** What a proxy says of its client: the header `X-Forwarded-For`. */
+  readonly forwarded?: string;
   /** Why it failed. Absent on success. */
   readonly trouble?: string;
 }

@@ -11,6 +11,7 @@
  * is counted as unsent. That is not a failure of the server, but the load was less than wanted.
  */
 import { type ClientRequest, get } from "node:http";
+import { get as getSecurely } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Answer } from "./echo.ts";
@@ -21,7 +22,11 @@ const answerMsMaxDefault = 20_000;
 const turnMs = 5;
 
 const options = JSON.parse(process.argv[2] ?? "") as LoadOptions;
-const { urls, answerMsMax = answerMsMaxDefault } = options;
+const { urls, host, ca, answerMsMax = answerMsMaxDefault } = options;
+const asked = {
+  ...(host !== undefined && { headers: { host }, servername: host }),
+  ...(ca !== undefined && { ca }),
+};
 const firstAnswers = "perSecond" in options ? Math.ceil(options.perSecond) : undefined;
 const failures: Record<string, number> = {};
 const servers: Record<string, number> = {};
@@ -88,7 +93,8 @@ async function once(): Promise<void> {
   out += 1;
   const atMs = performance.now();
   const signal = AbortSignal.timeout(answerMsMax);
-  const request = get(url, { agent: false, signal });
+  const send = url.startsWith("https:") ? getSecurely : get;
+  const request = send(url, { ...asked, agent: false, signal });
   let port: number | undefined;
   request.on("socket", (socket) => {
     socket.on("connect", () => {

@@ -14,7 +14,13 @@ import type { Background } from "../hosts/background.ts";
 import type { Host } from "../hosts/host.ts";
 import { LabError } from "../hosts/lab-error.ts";
 
-export type LoadOptions = (Rate | ClosedLoop) & { readonly urls: readonly string[] };
+export type LoadOptions = (Rate | ClosedLoop) & {
+  readonly urls: readonly string[];
+  /** The name to ask for at those addresses: the header `Host`, and with TLS the name in the certificate. */
+  readonly host?: string;
+  /** PEM: who signed the certificates. */
+  readonly ca?: string;
+};
 
 /** Open loop: a request is sent when it is due, even if others are unanswered. */
 export interface Rate {

@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { engineCall } from "../hosts/engine-call.ts";
 import { LabError } from "../hosts/lab-error.ts";
 import { must, run } from "../hosts/run.ts";
@@ -89,6 +89,21 @@ export async function makeTestTree(tree: string): Promise<void> {
     writeFileSync(join(tree, path), text);
     chmodSync(join(tree, path), 0o755);
   }
+}
+
+/** Copies a program into the tree, as `path`, and the libraries that it is linked with. */
+export async function copyProgram(program: string, tree: string, path: string): Promise<void> {
+  for (const library of librariesIn(await must("ldd", [program]))) {
+    mkdirSync(dirname(join(tree, library)), { recursive: true });
+    copyFileSync(library, join(tree, library));
+  }
+  copyFileSync(program, join(tree, path));
+  chmodSync(join(tree, path), 0o755);
+}
+
+/** The paths in the output of ldd: "libc.so.6 => /lib/…/libc.so.6 (0x…)" and "/lib64/ld-linux… (0x…)". */
+function librariesIn(said: string): string[] {
+  return said.split("\n").flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 }
 
 export async function tarOf(tree: string): Promise<Buffer> {
