@@ -1,5 +1,5 @@
 /** Disk failed: an error of the file system in words for the operator, who must make room, allow it or replace the disk. */
-import { GamError, hasCode, messageOf, reasonOf } from "@gam/core";
+import { GamError, hasCode, reasonOf } from "@gam/core";
 
 const remedies: Readonly<Record<string, string>> = {
   EACCES: "Run the agent as root",
@@ -14,7 +14,7 @@ const remedies: Readonly<Record<string, string>> = {
 export function diskFailed(path: string, thrown: unknown): GamError {
   if (thrown instanceof GamError) return thrown;
   const code = Object.keys(remedies).find((one) => hasCode(thrown, one));
-  const found = code === undefined ? messageOf(thrown) : reasonOf(thrown).replace(`${path}: `, "");
+  const found = reasonOf(thrown).replace(`${path}: `, "");
   const remedy = code === undefined ? "" : `. ${remedies[code]}`;
   const message = `Cannot write to "${path}": ${found}${remedy}`;
   return new GamError("DISK_FAILED", message, { cause: thrown });

@@ -23,7 +23,14 @@ test("only one agent has the directory, and other users cannot read it", async (
   await (await lockDataDir(dir)).close();
 });
 
-test("the lock ends when its process is killed", async (t) => {
+test("a directory that cannot be used is named, with the reason and what to do", async () => {
+  await assert.rejects(lockDataDir("/dev/null/gam"), {
+    code: "DISK_FAILED",
+    message: /^Cannot write to "\/dev\/null\/gam": a part of the path is no folder/,
+  });
+});
+
+test("the lock says which process has it, and ends when that is killed", async (t) => {
   const dir = await folder(t);
   const program = `
     const { lockDataDir } = await import(${JSON.stringify(new URL("./lock.ts", import.meta.url).href)});
@@ -31,8 +38,10 @@ test("the lock ends when its process is killed", async (t) => {
     process.stdout.write("held");
     setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program]);
+  t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  await assert.rejects(lockDataDir(dir), { code: "IN_USE" });
+  const stop = `process ${child.pid} \\(node\\) uses it\\. Stop it with "kill ${child.pid}"`;
+  await assert.rejects(lockDataDir(dir), { code: "IN_USE", message: new RegExp(stop) });
   child.kill("SIGKILL");
   await once(child, "exit");
   await (await lockDataDir(dir)).close();
