@@ -154,7 +154,9 @@ export class Examiner {
     const beganMs = performance.now();
     try {
       const body = encode(question);
-      const timeoutMs = hears(node) ? this.#answerMs(question) : unheardMs;
+      // Others may hear a node to which this host has no connection.
+      const isHeard = hears(node) && this.#connected().includes(node);
+      const timeoutMs = isHeard ? this.#answerMs(question) : unheardMs;
       const answer = await mesh.request(node, { name: requestName, body, timeoutMs });
       const examination = checkExamination(decode(answer), "examination");
       // The rest of the round trip is network delay; assume half each way.
@@ -195,7 +197,7 @@ export class Examiner {
   }
 
   async #look(withPaths: boolean): Promise<Findings> {
-    const { mesh, view, plan, problems, host } = this.#parts;
+    const { view, plan, problems, host } = this.#parts;
     const planned = withPaths ? plan() : undefined;
     const ways = planned === undefined ? [] : waysOut(view(), planned);
     const ports = planned === undefined ? [] : portsOut(view(), planned, ways);
@@ -206,13 +208,12 @@ export class Examiner {
         ...ports.map((port) => () => this.#tryPort(port)),
       ]),
     ]);
-    const connected = mesh.peers().filter(({ state }) => state === "connected");
-    return {
-      ...facts,
-      paths,
-      problems: [...problems()],
-      connected: connected.map(({ nodeId }) => nodeId),
-    };
+    return { ...facts, paths, problems: [...problems()], connected: this.#connected() };
+  }
+
+  #connected(): NodeId[] {
+    const rows = this.#parts.mesh.peers().filter(({ state }) => state === "connected");
+    return rows.map(({ nodeId }) => nodeId);
   }
 
   async #tryWay({ node, network, port, ends }: Way): Promise<Path[]> {

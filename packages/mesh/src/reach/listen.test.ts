@@ -16,6 +16,6 @@ test("listen() names the process that has the port", async (t) => {
   const libp2p = { start: () => Promise.reject(taken), getMultiaddrs: () => [] };
   await assert.rejects(listen(libp2p, { host: "127.0.0.1", port }), {
     code: "IN_USE",
-    message: `Cannot listen on "127.0.0.1:${port}": process ${child.pid} (node) listens there. End it ("kill ${child.pid}"), or give the agent another port (GAM_LISTEN)`,
+    message: `Cannot listen on "127.0.0.1:${port}": process ${child.pid} (node) listens there. End it ("kill ${child.pid}"). On a host in no mesh, GAM_LISTEN gives the agent another port`,
   });
 });

@@ -31,6 +31,6 @@ export async function listen(
 
 function remedyFor({ name, pid }: Holder): string {
   return name === "dockerd"
-    ? 'The engine is in Docker Swarm mode: run "docker --host unix:///var/run/docker.sock swarm leave --force", or give the agent another port (GAM_LISTEN)'
-    : `End it ("kill ${pid}"), or give the agent another port (GAM_LISTEN)`;
+    ? 'The engine is in Docker Swarm mode: run "docker --host unix:///var/run/docker.sock swarm leave --force". On a host in no mesh, GAM_LISTEN gives the agent another port'
+    : `End it ("kill ${pid}"). On a host in no mesh, GAM_LISTEN gives the agent another port`;
 }
