@@ -31,8 +31,12 @@ export interface WorkerLimits {
    * without its agent counts as up, so that a restarting agent or a slow host loses no connections of the task.
    */
   readonly drainTicksMax: number;
-  /** The connections of a task that drains are counted so often. */
-  readonly countTicks: number;
+  /**
+   * The connections of a task that drains are counted again after a quarter of the time that it has waited, within these
+   * bounds: a count costs some 5 ms of the processor, and a long wait need not end to the second.
+   */
+  readonly countTicksMin: number;
+  readonly countTicksMax: number;
   /** Time after which a committed report is sent again if the state still does not show it. */
   readonly resendTicks: number;
   /** Time without a leader after which containers that end are restarted in place. */
@@ -52,7 +56,8 @@ export const workerLimitsDefault: WorkerLimits = {
   reportChangesMax: 256,
   drainTicks: 10,
   drainTicksMax: 150,
-  countTicks: 5,
+  countTicksMin: 5,
+  countTicksMax: 50,
   resendTicks: 20,
   leaderlessTicks: 50,
 };

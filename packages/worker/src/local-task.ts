@@ -96,7 +96,8 @@ export interface Circumstances {
   readonly tickMs: number;
   readonly drainTicks: number;
   readonly drainTicksMax: number;
-  readonly countTicks: number;
+  readonly countTicksMin: number;
+  readonly countTicksMax: number;
   readonly dawdleTicks: number;
   /** How long leaving tasks may keep their open connections. */
   readonly drainsMs: ReadonlyMap<TaskId, number>;
@@ -199,10 +200,11 @@ function needOfDraining(local: DrainingTask, now: Circumstances): NextStep {
   const drainMs = now.drainsMs.get(local.id) ?? 0;
   const leftTicks = unwantedTick + Math.ceil(drainMs / now.tickMs) - now.nowTick;
   if (leftTicks <= 0) return { kind: "stop" };
-  if (counted === undefined || counted.atTick + now.countTicks <= now.nowTick) {
-    return { kind: "count" };
-  }
+  if (counted === undefined) return { kind: "count" };
   const { connections, atTick } = counted;
+  const quarter = Math.floor((atTick - unwantedTick) / 4);
+  const againTick = atTick + Math.min(now.countTicksMax, Math.max(now.countTicksMin, quarter));
+  if (againTick <= now.nowTick) return { kind: "count" };
   if (connections === 0) return { kind: "stop" };
   // One report for each task, because each is a write. Most drains end before it is due.
   const isLong = now.nowTick >= unwantedTick + now.dawdleTicks;
@@ -212,7 +214,7 @@ function needOfDraining(local: DrainingTask, now: Circumstances): NextStep {
     const err = `waits for ${what} to end, ${seconds} s at most`;
     return { kind: "become", state: "running", message: draining, err };
   }
-  return { kind: "wait", untilTick: Math.min(atTick + now.countTicks, now.nowTick + leftTicks) };
+  return { kind: "wait", untilTick: Math.min(againTick, now.nowTick + leftTicks) };
 }
 
 /** A part in the network of a container can start only while that runs. */

@@ -75,6 +75,8 @@ type Shares = NonNullable<ReturnType<typeof trafficShares>>;
 
 /** Returns: undefined when all get the same. */
 function sharesOf(service: Service, servers: readonly Server[]): Shares | undefined {
+  // Most services have never had one, and this is asked for each of them in each plan.
+  if (service.Gam.rollout === undefined) return undefined;
   const shares = trafficShares(
     service,
     servers.map(({ task }) => task),
