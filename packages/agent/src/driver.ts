@@ -18,7 +18,7 @@ import {
   type ProposalOutcome,
   tickMs,
 } from "@gam/peer";
-import type { DockerEngine } from "@gam/runtime";
+import { type DockerEngine, httpGet } from "@gam/runtime";
 import type { AskedChange, Event, GenericResource } from "@gam/state";
 import type { Disk } from "./disk/disk.ts";
 import type { HttpDesk } from "./http/http-desk.ts";
@@ -253,6 +253,10 @@ export class Driver {
           (thrown) => log.debug({ reason: messageOf(thrown) }, "Could not measure usage"),
         );
         return;
+      case "ask":
+        return void httpGet(effect.url).then((answer) => {
+          this.#step({ kind: "asked", id: effect.id, answer });
+        });
       case "removed":
         return this.#parts.removed();
       case "reborn":

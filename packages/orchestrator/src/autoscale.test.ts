@@ -136,3 +136,27 @@ test("autoscale: the greatest of several targets counts, and one that is unknown
   assert.deepEqual(ask(4, 5, 10), [2, "requests at 10/s of 4 tasks, target 20/s, for 0 s"]);
   assert.deepEqual(ask(4, 5, undefined), [4, undefined]);
 });
+
+test("autoscale: a number of the whole service is divided among its tasks", () => {
+  const labels = {
+    "gam.autoscale.prometheus.url": "http://prom",
+    "gam.autoscale.prometheus.query": "queue_length",
+    "gam.autoscale.prometheus.target": "10",
+  };
+  const ask = (replicas: number, total: number | undefined, cpu = 0) => {
+    const log = logOf({ title: "", replicas, cpu: Array(replicas).fill(cpu), labels, want: 0 });
+    const loadOf = () => ({ cpu: cpu / 100, memoryBytes: 0 });
+    for (let looks = 0; looks < 2; looks += 1) {
+      log.write(...planAutoscale(log.store, { nowMs: log.nowMs, loadOf, totalOf: () => total }));
+      log.nowMs += autoscaleEveryMs;
+    }
+    const { Spec, Gam } = log.store.service(web) ?? assert.fail();
+    return [Spec.Mode.Replicated?.Replicas, Gam.autoscale?.decisions.at(-1)?.reason];
+  };
+  assert.deepEqual(ask(3, 41), [5, "prometheus says 41, target 10 for each task"]);
+  assert.deepEqual(ask(4, 41), [4, undefined], "within a tenth");
+  assert.deepEqual(ask(4, 11), [2, "prometheus says 11, target 10 for each task, for 0 s"]);
+  assert.deepEqual(ask(4, -1e12)[0], 1, "a number below 0 asks for none");
+  assert.deepEqual(ask(4, 1e15)[0], 10, "no more than the maximum");
+  assert.deepEqual(ask(4, undefined), [4, undefined], "what is not known may need all of them");
+});

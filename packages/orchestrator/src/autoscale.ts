@@ -15,6 +15,7 @@
 import type { ServiceId } from "@gam/core";
 import {
   type AutoscaleAdvice,
+  type AutoscaleMetric,
   type AutoscaleTarget,
   type AutoscaleWish,
   adviceMax,
@@ -42,6 +43,8 @@ const tolerance = 0.1;
 const settlingMs = 30_000;
 /** In one step the number at most doubles, or grows by four. */
 const growthMin = 4;
+/** More than any bound of a service. */
+const replicasMost = 1e6;
 /** 6.000000001 replicas are 6. */
 const rounding = 1e-9;
 
@@ -49,6 +52,8 @@ export interface LoadFacts {
   readonly nowMs: number;
   /** What the task used lately; undefined when its host has not said. */
   readonly loadOf: (task: Task) => TaskLoad | undefined;
+  /** What a URL or a Prometheus server says of the whole service; undefined when it says nothing. */
+  readonly totalOf?: (service: Service, metric: AutoscaleMetric) => number | undefined;
   readonly guard?: PlanGuard;
 }
 
@@ -71,7 +76,11 @@ function scale(view: View, service: Service, facts: LoadFacts): PlannedChange[] 
   const from = replicasOf(service.Spec);
   // A client that asks for none stops the service.
   if (wish === undefined || memory === undefined || from === 0) return [];
-  const need = needOf(wish, from, crewOf(view, service.ID, from, facts));
+  const crew = crewOf(view, service.ID, from, facts);
+  const need = needOf(wish, from, (target) => {
+    if (target.isTotal !== true) return needBy(target, from, crew);
+    return needOfTotal(target, from, facts.totalOf?.(service, target.metric));
+  });
   if (need === undefined) return [];
   const { nowMs } = facts;
   const advised = Math.max(wish.min, Math.min(wish.max, need.replicas));
@@ -122,8 +131,12 @@ function isReady(view: View, task: Task, nowMs: number): boolean {
 }
 
 /** Returns: the greatest of the needs; undefined when nothing is known. */
-function needOf(wish: AutoscaleWish, replicas: number, crew: Crew): Need | undefined {
-  const needs = wish.targets.map((target) => needBy(target, replicas, crew));
+function needOf(
+  wish: AutoscaleWish,
+  replicas: number,
+  needFor: (target: AutoscaleTarget) => Need | undefined,
+): Need | undefined {
+  const needs = wish.targets.map(needFor);
   const known = needs.filter((need) => need !== undefined);
   if (known.length === 0) return undefined;
   const greatest = known.reduce((a, b) => (b.replicas > a.replicas ? b : a));
@@ -154,6 +167,20 @@ function needBy(target: AutoscaleTarget, replicas: number, crew: Crew): Need | u
   if (isNear(careful) || careful > 1 !== ratio > 1) return keep;
   const wanted = rounded(careful * count);
   return careful > 1 === wanted > replicas ? { replicas: wanted, reason } : keep;
+}
+
+/** Source: GetExternalPerPodMetricReplicas() of Kubernetes' replica_calculator.go. */
+function needOfTotal(
+  target: AutoscaleTarget,
+  replicas: number,
+  total: number | undefined,
+): Need | undefined {
+  if (total === undefined) return undefined;
+  const perTask = (target.base * target.percent) / 100;
+  const reason = `${target.metric} says ${showAmount(target, total)}, target ${showTarget(target)} for each task`;
+  if (isNear(total / (perTask * replicas))) return { replicas, reason };
+  // A number below 0 asks for none, and one that is huge for no more than a count can be.
+  return { replicas: Math.max(0, Math.min(replicasMost, rounded(total / perTask))), reason };
 }
 
 function isNear(ratio: number): boolean {

@@ -33,6 +33,7 @@ import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
 import { planMoves } from "./moves.ts";
 import { type PeerHealth, planNodes } from "./nodes.ts";
+import type { CheckFacts } from "./service/analysis.ts";
 import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
 import { reapService } from "./service/reap.ts";
 import { planService, type ServicePlan } from "./service/service.ts";
@@ -48,6 +49,8 @@ export interface Facts {
    * Absent: all have.
    */
   readonly trust?: Trust;
+  /** What the checks of rollouts have found. Absent: nothing was asked. */
+  readonly checks?: CheckFacts;
   /** About how many changes one plan may have; a step that begins below it is whole. Default: `plannedMax`. */
   readonly changesMax?: number;
   /** Absent: errors in a plan are thrown. */
@@ -129,7 +132,7 @@ export class Orchestrator {
 
   /** Returns: the next changes. States of nodes come first and alone, since everything else depends on them. */
   plan(view: View, facts: Facts): PlannedChange[] {
-    const { nowMs, verdicts, trust, changesMax = plannedMax, guard = noGuard } = facts;
+    const { nowMs, verdicts, trust, checks, changesMax = plannedMax, guard = noGuard } = facts;
     const judged = planNodes(view, { verdicts, nowMs, guard });
     if (judged.length > 0) return judged;
     for (const id of this.#alarms.due(nowMs)) this.#dirty.add(id);
@@ -145,7 +148,7 @@ export class Orchestrator {
         left.add(id);
         continue;
       }
-      const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax, trust });
+      const look = (): ServicePlan => this.#look(view, id, { nowMs, changesMax, trust, checks });
       const { steps, waiting, againAtMs } = guarded(guard, id, look, later);
       this.#alarms.set(id, againAtMs);
       for (const step of steps) {
@@ -195,7 +198,7 @@ export class Orchestrator {
   #look(
     view: View,
     id: ServiceId,
-    limits: Pick<SituationParts, "nowMs" | "changesMax" | "trust">,
+    limits: Pick<SituationParts, "nowMs" | "changesMax" | "trust" | "checks">,
   ): ServicePlan {
     const service = view.service(id);
     if (service !== undefined) {

@@ -288,6 +288,8 @@ export class Peer {
           this.#effects.push({ kind: "gossip", gossip: { topic: "usage", body: input.usage } });
         }
         return;
+      case "asked":
+        return this.#leading?.heard(input.id, input.answer);
       case "withheld":
         return this.#withhold(input);
       case "resign":
@@ -550,6 +552,7 @@ export class Peer {
       ...{ raft: this.#raft, membership: this.#membership },
       ...{ votersMax, voteSilenceTicks: voteSilenceMs / tickMs },
     });
+    for (const ask of leading.takeAsks(this.#store)) this.#effects.push({ kind: "ask", ...ask });
     const planned = leading.plan(this.#store, facts);
     const changes = this.#vetting.sound(planned, this.#store, (change, why) => {
       leading.unfit(change, why);

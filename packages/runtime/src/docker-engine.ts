@@ -16,6 +16,7 @@ import {
   kindAndCount,
   type NodeDescription,
   type TaskToMeasure,
+  type TaskUsage,
   type Usage,
 } from "@gam/state";
 import type { ActionOutcome, EngineAction } from "@gam/worker";
@@ -28,6 +29,7 @@ import type { ForeignNames } from "./images/foreign-names.ts";
 import { NetworkBook } from "./network-book.ts";
 import { nvidiaGpus } from "./nvidia-gpus.ts";
 import { Performer } from "./perform-action.ts";
+import { TaskAsker } from "./probes/task-asker.ts";
 import { TaskLoads } from "./task-loads.ts";
 
 export interface EngineOptions {
@@ -77,6 +79,7 @@ export class DockerEngine implements ContainerEngine {
   readonly #performer: Performer;
   readonly #host = new HostUsage();
   readonly #loads = new TaskLoads();
+  readonly #asker = new TaskAsker();
   #watch: EngineWatch | undefined;
   #missing = "Cannot reach engine: not tried yet";
   #ready = false;
@@ -177,9 +180,15 @@ export class DockerEngine implements ContainerEngine {
       diskFreeBytes: this.#diskFreeBytes,
       containers: this.#watch?.running ?? 0,
       images: this.#ready ? this.#images : [],
-      ...(tasks.length > 0 && { tasks: this.#loads.measure(tasks, performance.now()) }),
+      ...(tasks.length > 0 && { tasks: this.#usageOf(tasks) }),
       atMs: Date.now(),
     };
+  }
+
+  #usageOf(tasks: readonly TaskToMeasure[]): readonly TaskUsage[] {
+    const nowMs = performance.now();
+    const answers = this.#asker.ask(tasks, nowMs);
+    return this.#loads.measure(tasks, nowMs).map((load) => ({ ...load, ...answers.get(load.id) }));
   }
 
   async close(): Promise<void> {

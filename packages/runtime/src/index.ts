@@ -20,6 +20,7 @@ export type { ImageSource } from "./image-source.ts";
 export { ForeignNames } from "./images/foreign-names.ts";
 export { aDigest, configBytesMax, layerBytesMax, layerList, layersIn } from "./images/image-tar.ts";
 export { LayerCache } from "./images/layer-cache.ts";
+export { httpGet } from "./probes/http-get.ts";
 export {
   BackupFolder,
   readManifest,

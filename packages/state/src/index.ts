@@ -10,8 +10,10 @@ export { mergeStatus } from "./changes/task-change.ts";
 export { activeBackups, hindranceOf, restoreRefusal } from "./changes/volumes/backup-change.ts";
 export { messageLengthMax } from "./checks/field-checks.ts";
 export {
+  askedMax,
   checkUsage,
   measuredTasksMax,
+  type TaskCheck,
   type TaskToMeasure,
   type TaskUsage,
   type Usage,
@@ -62,6 +64,15 @@ export {
 } from "./derived/pods/pods.ts";
 export { deniedPowers, policyProblem, powersOf } from "./derived/policy-problem.ts";
 export { heldPorts, hostPorts, ingressPorts, needsIngress } from "./derived/ports.ts";
+export {
+  bodyBytesMax,
+  type HttpAnswer,
+  type Reading,
+  readNumber,
+  readStatus,
+} from "./derived/probes/http-answer.ts";
+export { type AskName, type ServiceAsk, serviceAsks } from "./derived/probes/service-asks.ts";
+export { asksOf, type TaskAsk } from "./derived/probes/task-asks.ts";
 export { restartDelayMs } from "./derived/restart-policy.ts";
 export { openRollout } from "./derived/rollout/open-rollout.ts";
 export { trafficShares } from "./derived/rollout/traffic-shares.ts";
@@ -87,6 +98,7 @@ export {
 } from "./images/image-pin.ts";
 export { unusedImages } from "./images/unused-images.ts";
 export {
+  type AutoscaleMetric,
   type AutoscaleTarget,
   type AutoscaleWish,
   amountOf,
@@ -122,6 +134,7 @@ export {
   type PlacementTerm,
   strategyLabel,
 } from "./labels/placement-labels.ts";
+export type { RolloutChecks } from "./labels/rollout-checks.ts";
 export {
   isGuest,
   isInit,

@@ -9,8 +9,8 @@
  * no new task: the weight is 0 from the entry that decides it. New tasks share the numbers of the old ones' slots.
  *
  * A pause stops the steps and the deadlines. What fails is rolled back in a pause too: nobody may be looking.
- * Everything is in the service's rollout, so any leader can go on. Does not decide which connections go where (the
- * network plan, by the weight).
+ * Everything is in the service's rollout, so any leader can go on. Does not decide what the checks found
+ * (analysis.ts), nor which connections go where (the network plan, by the weight).
  */
 import {
   failedMax,
@@ -27,6 +27,7 @@ import {
   type Task,
   type UpdateStatus,
 } from "@gam/state";
+import { type Analysis, analyse } from "./analysis.ts";
 import { hasPassed } from "./elapsed.ts";
 import { endedByItself } from "./ended.ts";
 import { retire } from "./reap.ts";
@@ -70,6 +71,7 @@ class RollingOut {
   readonly #size: number;
   /** Why its first tasks are not made yet; undefined if they are. */
   readonly #held: string | undefined;
+  readonly #analysis: Analysis;
 
   constructor(situation: Situation, rollout: Rollout, wish: RolloutWish) {
     const { view, service } = situation;
@@ -84,6 +86,7 @@ class RollingOut {
     this.#size = rolloutTasks(this.#step, this.#replicas);
     const hasBegun = rollout.step > 0 || this.#fresh.some(isWanted);
     this.#held = hasBegun ? undefined : situation.updateWaitsFor;
+    this.#analysis = this.#analyse();
   }
 
   plan(): RolloutPlan {
@@ -153,6 +156,15 @@ class RollingOut {
     return { kind: "progressRollout", id: ID, basedOn, rollout, status, updated };
   }
 
+  /** Checks count once the first tasks of the new version have run. */
+  #analyse(): Analysis {
+    const { service, checks: facts } = this.#situation;
+    const { phase, step, version } = this.#rollout;
+    if (phase === "starting" && step === 0) return {};
+    const tasks = this.#fresh.filter((task) => isWanted(task) && task.Status.State === "running");
+    return analyse(service, { checks: this.#wish.checks, version, tasks }, facts);
+  }
+
   // What goes wrong
 
   /** Returns: the tasks of the new version that ended by themselves, the oldest first. */
@@ -167,6 +179,7 @@ class RollingOut {
     const { failuresMax, deadlineMs } = this.#wish;
     if (this.#situation.faults.has("rollout-failures-ignored")) return undefined;
     if (failed.length > failuresMax) return this.#failureOf(failed);
+    if (this.#analysis.failing !== undefined) return this.#analysis.failing;
     const { phase, sinceMs, paused } = this.#rollout;
     if (paused !== undefined || phase === "passed" || this.#held !== undefined) return undefined;
     const { waitMs = 0 } = this.#step;
@@ -176,7 +189,10 @@ class RollingOut {
     if (running < this.#size) {
       return `after ${dueMs / 1000} s ${running} of ${this.#size} new tasks run${this.#lastError()}`;
     }
-    return undefined;
+    const { open } = this.#analysis;
+    return open === undefined || phase === "starting"
+      ? undefined
+      : `its checks do not pass: ${open}`;
   }
 
   #failureOf(failed: Rollout["failed"]): string {
@@ -214,6 +230,7 @@ class RollingOut {
     const { waitMs } = this.#step;
     const isDue = hasPassed(this.#nowMs, { sinceMs, waitMs: waitMs ?? 0 });
     if (!isDue || !this.#isWhole(places)) return this.#stays();
+    if (this.#analysis.open !== undefined) return this.#told(this.#rollout, this.#analysis.open);
     return waitMs === undefined ? this.#halted("step", "") : this.#passed(places);
   }
 
@@ -291,7 +308,8 @@ class RollingOut {
       const next = `"gam service resume ${Name}" goes on, "gam service abort ${Name}" goes back`;
       return `${at}: paused at ${weight} %; ${next}`;
     }
-    if (phase === "watching") return `${at}: ${shares}`;
+    if (phase === "watching")
+      return `${at}: ${shares}${why === "" ? "" : `; waits for its checks: ${why}`}`;
     const size = rolloutTasks(stepAt(this.#wish, step), this.#replicas);
     return `${at}: starting tasks of the new version, ${size} in all; ${shares}`;
   }

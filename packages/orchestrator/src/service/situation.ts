@@ -31,6 +31,7 @@ import {
   waitsFor,
   waitsForInit,
 } from "@gam/state";
+import { type CheckFacts, noChecks } from "./analysis.ts";
 import { endedByItself } from "./ended.ts";
 import type { PlanFaults } from "./fault.ts";
 import { podDelayMs } from "./pod-restart.ts";
@@ -54,6 +55,8 @@ export interface SituationParts {
   readonly changesMax: number;
   /** Absent: all that the state says of tasks is true. */
   readonly trust?: Trust | undefined;
+  /** What the checks of rollouts have found. Absent: nothing was asked. */
+  readonly checks?: CheckFacts | undefined;
   /** The run of a job to plan for. Absent: the newest one. */
   readonly run?: number | undefined;
 }
@@ -93,6 +96,11 @@ export class Situation {
    */
   get waveMax(): number {
     return Math.max(1, Math.floor(this.#parts.changesMax / 4));
+  }
+
+  /** What the checks of its rollout have found. */
+  get checks(): CheckFacts {
+    return this.#parts.checks ?? noChecks;
   }
 
   /** The spec of new tasks. */

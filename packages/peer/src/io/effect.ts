@@ -51,6 +51,8 @@ export type Effect =
   | { readonly kind: "drop"; readonly peer: NodeId }
   /** Measure the usage of the host and of these tasks, and answer with `measured`. */
   | { readonly kind: "measure"; readonly tasks: readonly TaskToMeasure[] }
+  /** GET this URL, and answer with `asked` whatever comes of it, within some seconds. */
+  | { readonly kind: "ask"; readonly id: number; readonly url: string }
   /** This peer was removed from the cluster. */
   | { readonly kind: "removed" }
   /** The disk holds another life of the cluster: create a new peer from it. This one does nothing any more. */

@@ -1,6 +1,13 @@
 /** Input: every event that a peer handles. */
 import type { NodeId } from "@gam/core";
-import type { AskedChange, EngineHealth, NodeDescription, NodeNetwork, Usage } from "@gam/state";
+import type {
+  AskedChange,
+  EngineHealth,
+  HttpAnswer,
+  NodeDescription,
+  NodeNetwork,
+  Usage,
+} from "@gam/state";
 import type { WorkerInput } from "@gam/worker";
 import type { Sender } from "../access/authority.ts";
 import type { GossipMessage, Message } from "./message.ts";
@@ -38,6 +45,8 @@ export type Input =
   | { readonly kind: "arranged"; readonly index: number }
   | { readonly kind: "described"; readonly said: SelfDescription }
   | { readonly kind: "measured"; readonly usage: Usage }
+  /** What came of an `ask`. */
+  | { readonly kind: "asked"; readonly id: number; readonly answer: HttpAnswer }
   /** The shell did not give that peer the data of an object, because no task of the peer's uses it. */
   | {
       readonly kind: "withheld";

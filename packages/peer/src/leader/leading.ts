@@ -26,6 +26,7 @@ import { planPlacement } from "@gam/scheduler";
 import {
   type Change,
   type Event,
+  type HttpAnswer,
   type Node,
   nodesWithoutNextRoot,
   type PlanGuard,
@@ -34,6 +35,7 @@ import {
   type Usage,
   type View,
 } from "@gam/state";
+import { Asking, type LeaderAsk } from "./asking.ts";
 import { Attendance, type Presence } from "./attendance.ts";
 import { Heat } from "./heat.ts";
 import { Loads } from "./loads.ts";
@@ -101,6 +103,7 @@ export class Leading {
   #rebalanceDue = false;
   #movesDue = false;
   readonly #loads = new Loads();
+  readonly #asking = new Asking();
   readonly #heat = new Heat();
   readonly #mint: Mint;
   #ticks = 0;
@@ -141,6 +144,7 @@ export class Leading {
   tick(): void {
     this.#ticks += 1;
     this.#newcomers.tick();
+    this.#asking.tick();
     if (this.#restraint.tick()) {
       this.#placedIndex = 0;
       this.#dirty = true;
@@ -187,6 +191,16 @@ export class Leading {
     }
   }
 
+  /** Returns: whom to ask by HTTP now. Give the answers to heard(). */
+  takeAsks(view: View): readonly LeaderAsk[] {
+    return this.#ask(() => this.#asking.take(view));
+  }
+
+  heard(id: number, answer: HttpAnswer): void {
+    this.#asking.heard(id, answer);
+    this.#dirty = true;
+  }
+
   /** Returns: objects that the plans have started to leave alone since the last call. */
   takeHeld(): readonly Held[] {
     return this.#restraint.takeNews();
@@ -211,6 +225,7 @@ export class Leading {
       if (verdict !== undefined) verdicts.set(ID, verdict);
     }
     const { nowMs, usage, trust } = facts;
+    const checks = this.#asking.checksIn(usage);
     const changesMax = this.#changesMax;
     const publicKey = view.cluster?.NextRoot?.PublicKey;
     const guard = this.#guard;
@@ -219,7 +234,7 @@ export class Leading {
     const plans = [
       () => rooted,
       () => this.#farewells(view, facts),
-      () => this.#orchestrator.plan(view, { nowMs, verdicts, trust, changesMax, guard }),
+      () => this.#orchestrator.plan(view, { nowMs, verdicts, trust, checks, changesMax, guard }),
       () => this.#autoscale(view, facts),
       () => this.#rebalance(view, facts),
     ];
@@ -250,7 +265,8 @@ export class Leading {
     this.#autoscaleDue = false;
     this.#loads.look(usage);
     const loadOf = (task: Task) => this.#loads.of(task);
-    return planAutoscale(view, { nowMs, loadOf, guard: this.#guard });
+    const totalOf = this.#asking.totalOf.bind(this.#asking);
+    return planAutoscale(view, { nowMs, loadOf, totalOf, guard: this.#guard });
   }
 
   #rebalance(view: View, { nowMs, usage }: LeaderFacts): readonly LeadersChange[] {

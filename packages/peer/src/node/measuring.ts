@@ -1,6 +1,6 @@
 /** Measuring: when to measure the usage of the host, and of which tasks. */
 import type { NodeId } from "@gam/core";
-import { isWanted, measuredTasksMax, type TaskToMeasure, type View } from "@gam/state";
+import { asksOf, isWanted, measuredTasksMax, type TaskToMeasure, type View } from "@gam/state";
 
 /**
  * Every second (20 ticks), and less often where all peers together would send more than 100 messages a second.
@@ -20,15 +20,19 @@ export class Measuring {
   }
 }
 
-/** Returns: the running tasks of this node whose service is scaled by their load. */
+/** Returns: the running tasks of this node whose service is scaled by their load, and those that are asked something. */
 export function tasksToMeasure(view: View, self: NodeId): readonly TaskToMeasure[] {
   return view
     .tasksOn(self)
     .flatMap((task): TaskToMeasure[] => {
       const { PID: pid = 0 } = task.Status.ContainerStatus ?? {};
       if (pid === 0 || task.Status.State !== "running" || !isWanted(task)) return [];
-      const isScaled = view.service(task.ServiceID)?.Gam.autoscale !== undefined;
-      return isScaled ? [{ id: task.ID, pid }] : [];
+      const service = view.service(task.ServiceID);
+      if (service?.Gam.autoscale === undefined && service?.Gam.rollout === undefined) return [];
+      const { number, check } = asksOf(view, service, task);
+      const asked = { ...(number && { number }), ...(check && { check }) };
+      const isScaled = service.Gam.autoscale !== undefined;
+      return isScaled || check !== undefined ? [{ id: task.ID, pid, ...asked }] : [];
     })
     .slice(0, measuredTasksMax);
 }

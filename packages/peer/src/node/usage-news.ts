@@ -51,6 +51,12 @@ function differs(told: Usage, now: Usage): boolean {
     Math.abs(now.diskFreeBytes - told.diskFreeBytes) >= diskShare * told.diskFreeBytes ||
     now.containers !== told.containers ||
     now.images.length !== told.images.length ||
-    now.images.some((image, index) => image !== told.images[index])
+    now.images.some((image, index) => image !== told.images[index]) ||
+    checksIn(now) !== checksIn(told)
   );
+}
+
+/** What tasks said of themselves: a rollout waits for it, or has to go back. */
+function checksIn({ tasks = [] }: Usage): string {
+  return tasks.map(({ id, check }) => (check ? `${id} ${check.failures}` : "")).join();
 }

@@ -3,11 +3,12 @@
  * it.
  */
 import { type Check, check, type TaskId } from "@gam/core";
+import type { TaskAsks } from "../derived/probes/task-asks.ts";
 import type { TaskLoad } from "../labels/autoscale-labels.ts";
-import { aMoment, aSize } from "./field-checks.ts";
+import { aMoment, aSize, aText } from "./field-checks.ts";
 
 /** A running task of this host, and the process that its container began with. */
-export interface TaskToMeasure {
+export interface TaskToMeasure extends TaskAsks {
   readonly id: TaskId;
   readonly pid: number;
 }
@@ -15,6 +16,16 @@ export interface TaskToMeasure {
 /** What one task used lately. */
 export interface TaskUsage extends TaskLoad {
   readonly id: TaskId;
+  /** Absent until the task was asked. */
+  readonly check?: TaskCheck | undefined;
+}
+
+/** What a task answered when it was asked whether it is well. */
+export interface TaskCheck {
+  /** In a row; 0 if the last answer was good. */
+  readonly failures: number;
+  /** Why the last one was a failure; "" if it was none. */
+  readonly reason: string;
 }
 
 export interface Usage {
@@ -42,6 +53,8 @@ const loadMax = 1e6;
 const containersMax = 1e6;
 const coresMax = 1e5;
 const requestsMax = 1e8;
+/** Numbers beyond this are no load. */
+export const askedMax = 1e15;
 /** A host measures no more tasks than this. */
 export const measuredTasksMax = 500;
 
@@ -61,6 +74,10 @@ export const checkUsage: Check<Usage> = check.object({
         cpu: check.optional(check.number(0, coresMax)),
         memoryBytes: aSize,
         requests: check.optional(check.number(0, requestsMax)),
+        number: check.optional(check.number(-askedMax, askedMax)),
+        check: check.optional(
+          check.object({ failures: check.integer(0, requestsMax), reason: aText }),
+        ),
       }),
       measuredTasksMax,
     ),

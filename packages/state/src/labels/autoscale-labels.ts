@@ -5,7 +5,16 @@
  * orchestrator/src/autoscale.ts.
  */
 import type { ServiceSpec } from "../objects/service.ts";
-import { duration, type LabelRule, percent, readLabel, whole } from "./label-rule.ts";
+import { type HttpTarget, httpTarget, lacksPort, promQuery, urlTarget } from "./http-target.ts";
+import {
+  decimal,
+  duration,
+  type LabelRule,
+  percent,
+  readLabel,
+  text,
+  whole,
+} from "./label-rule.ts";
 
 const replicasMax = 10_000;
 /** Several times the base: a task that may burst is scaled only when it does. */
@@ -41,6 +50,40 @@ const autoscaleRequestsLabel: LabelRule<number> = {
   does: "has so many replicas that a task gets this many new TCP connections a second",
   without: "connections do not count",
 };
+const httpUrlLabel: LabelRule<HttpTarget> = {
+  name: "gam.autoscale.http.url",
+  ...httpTarget,
+  does: "asks each task here for a number, or the URL for the number of the whole service",
+  without: "nothing is asked by HTTP",
+};
+const aboveZero = (found: string): number | undefined => {
+  const number = decimal.read(found);
+  return number !== undefined && number > 0 ? number : undefined;
+};
+const httpTargetLabel: LabelRule<number> = {
+  name: "gam.autoscale.http.target",
+  ...text("a number above 0", aboveZero),
+  does: "has so many replicas that this much of the number is left for each",
+  without: "nothing is asked by HTTP",
+};
+const prometheusUrlLabel: LabelRule<string> = {
+  name: "gam.autoscale.prometheus.url",
+  ...urlTarget,
+  does: "asks this Prometheus server",
+  without: "no Prometheus server is asked",
+};
+const prometheusQueryLabel: LabelRule<string> = {
+  name: "gam.autoscale.prometheus.query",
+  ...promQuery,
+  does: "asks this: the load of the whole service",
+  without: "no Prometheus server is asked",
+};
+const prometheusTargetLabel: LabelRule<number> = {
+  name: "gam.autoscale.prometheus.target",
+  ...text("a number above 0", aboveZero),
+  does: "has so many replicas that this much of the result is left for each",
+  without: "no Prometheus server is asked",
+};
 const autoscaleUpLabel: LabelRule<number> = {
   name: "gam.autoscale.up.window",
   ...duration("0s", "1h"),
@@ -60,6 +103,11 @@ export const autoscaleLabels: readonly LabelRule<unknown>[] = [
   autoscaleCpuLabel,
   autoscaleMemoryLabel,
   autoscaleRequestsLabel,
+  httpUrlLabel,
+  httpTargetLabel,
+  prometheusUrlLabel,
+  prometheusQueryLabel,
+  prometheusTargetLabel,
   autoscaleUpLabel,
   autoscaleDownLabel,
 ];
@@ -67,14 +115,22 @@ export const autoscaleLabels: readonly LabelRule<unknown>[] = [
 const downWindowMsDefault = 300_000;
 const oneCore = 1;
 
-export type AutoscaleMetric = "cpu" | "memory" | "requests";
+export type AutoscaleMetric = "cpu" | "memory" | "requests" | "http" | "prometheus";
+
+/** Where a number comes from that is not measured. */
+export interface AutoscaleSources {
+  readonly http?: HttpTarget | undefined;
+  readonly prometheus?: { readonly url: string; readonly query: string } | undefined;
+}
 
 export interface AutoscaleTarget {
   readonly metric: AutoscaleMetric;
-  /** What counts as 100 % of one task: cores, bytes, or new connections a second. */
+  /** What counts as 100 % of one task: cores, bytes, new connections a second, or of a number that was asked for. */
   readonly base: number;
   /** Of the base, for one task. */
   readonly percent: number;
+  /** The amount is that of all tasks together. */
+  readonly isTotal?: boolean | undefined;
 }
 
 /** What a task used lately. */
@@ -85,12 +141,15 @@ export interface TaskLoad {
   readonly memoryBytes: number;
   /** New TCP connections a second, on the same average; absent where the task has no network of its own. */
   readonly requests?: number | undefined;
+  /** What the task answered when it was asked for a number. */
+  readonly number?: number | undefined;
 }
 
 export interface AutoscaleWish {
   readonly min: number;
   readonly max: number;
   readonly targets: readonly AutoscaleTarget[];
+  readonly sources: AutoscaleSources;
   readonly upWindowMs: number;
   readonly downWindowMs: number;
 }
@@ -106,6 +165,7 @@ export function autoscaleOf(spec: ServiceSpec): AutoscaleWish | undefined {
     min: Math.min(readLabel(autoscaleMinLabel, Labels) ?? 1, max),
     max,
     targets,
+    sources: sourcesOf(spec),
     upWindowMs: readLabel(autoscaleUpLabel, Labels) ?? 0,
     downWindowMs: readLabel(autoscaleDownLabel, Labels) ?? downWindowMsDefault,
   };
@@ -127,10 +187,33 @@ function targetsOf({ Labels, TaskTemplate }: ServiceSpec): AutoscaleTarget[] {
     ...(requests === undefined
       ? []
       : [{ metric: "requests" as const, base: requests, percent: 100 }]),
+    ...askedTargets(Labels),
   ];
 }
 
-/** Returns: cores, bytes or connections a second; undefined when the host has not said it. */
+function askedTargets(labels: ServiceSpec["Labels"]): AutoscaleTarget[] {
+  const { http, prometheus } = sourcesOf({ Labels: labels });
+  const perTask = readLabel(httpTargetLabel, labels);
+  const ofTotal = readLabel(prometheusTargetLabel, labels);
+  const targets: AutoscaleTarget[] = [];
+  if (http !== undefined && perTask !== undefined) {
+    const isTotal = http.kind === "url";
+    targets.push({ metric: "http", base: perTask, percent: 100, ...(isTotal && { isTotal }) });
+  }
+  if (prometheus !== undefined && ofTotal !== undefined) {
+    targets.push({ metric: "prometheus", base: ofTotal, percent: 100, isTotal: true });
+  }
+  return targets;
+}
+
+function sourcesOf({ Labels }: Pick<ServiceSpec, "Labels">): AutoscaleSources {
+  const url = readLabel(prometheusUrlLabel, Labels);
+  const query = readLabel(prometheusQueryLabel, Labels);
+  const prometheus = url !== undefined && query !== undefined ? { url, query } : undefined;
+  return { http: readLabel(httpUrlLabel, Labels), prometheus };
+}
+
+/** Returns: cores, bytes, connections a second or a number; undefined when the host has not said it. */
 export function amountOf({ metric }: AutoscaleTarget, load: TaskLoad): number | undefined {
   switch (metric) {
     case "cpu":
@@ -139,16 +222,22 @@ export function amountOf({ metric }: AutoscaleTarget, load: TaskLoad): number | 
       return load.memoryBytes;
     case "requests":
       return load.requests;
+    case "http":
+      return load.number;
+    case "prometheus":
+      return undefined;
   }
 }
 
 /** Returns: `182%`, or `35.2/s`. */
 export function showAmount({ metric, base }: AutoscaleTarget, amount: number): string {
   if (metric === "requests") return `${Math.round(10 * amount) / 10}/s`;
+  if (metric === "http" || metric === "prometheus") return String(Number(amount.toPrecision(6)));
   return `${Math.round((100 * amount) / base)}%`;
 }
 
 export function showTarget({ metric, base, percent }: AutoscaleTarget): string {
+  if (metric === "http" || metric === "prometheus") return String(base);
   return metric === "requests" ? `${base}/s` : `${percent}%`;
 }
 
@@ -173,6 +262,16 @@ export function autoscaleProblem(spec: ServiceSpec): string | undefined {
     const names = targetLabels.map(({ name }) => `"${name}"`).join(" or ");
     return `label "${autoscaleMaxLabel.name}" has no effect alone: add ${names}, with the load that one task is to have`;
   }
+  const alone = incomplete.find(
+    (group) =>
+      group.some(({ name }) => Labels?.[name]) && !group.every(({ name }) => Labels?.[name]),
+  );
+  if (alone !== undefined) {
+    const names = alone.map(({ name }) => `"${name}"`).join(", ");
+    return `labels ${names} have no effect without each other: add those that are missing`;
+  }
+  const lack = lacksPort(httpUrlLabel, spec);
+  if (lack !== undefined) return lack;
   const { Reservations, Limits } = TaskTemplate.Resources ?? {};
   const byMemory = readLabel(autoscaleMemoryLabel, Labels) !== undefined;
   if (byMemory && !Reservations?.MemoryBytes && !Limits?.MemoryBytes) {
@@ -185,6 +284,14 @@ const targetLabels: readonly LabelRule<unknown>[] = [
   autoscaleCpuLabel,
   autoscaleMemoryLabel,
   autoscaleRequestsLabel,
+  httpTargetLabel,
+  prometheusTargetLabel,
+];
+
+/** Labels that need one another. */
+const incomplete: readonly (readonly LabelRule<unknown>[])[] = [
+  [httpUrlLabel, httpTargetLabel],
+  [prometheusUrlLabel, prometheusQueryLabel, prometheusTargetLabel],
 ];
 
 function isTarget(rule: LabelRule<unknown>): boolean {

@@ -63,6 +63,12 @@ export function duration(min: string, max: string): Values<number> {
   };
 }
 
+/** A number with a decimal point: `0.5`, `-3`. */
+export const decimal: Values<number> = {
+  takes: "a number",
+  read: (text) => (/^-?\d{1,15}(?:\.\d{1,9})?$/.test(text) ? Number(text) : undefined),
+};
+
 /** Any text that `read` takes. */
 export function text<Value>(
   takes: string,

@@ -7,6 +7,7 @@
 import type { RolloutStrategy } from "../objects/rollouts/rollout.ts";
 import type { ServiceSpec } from "../objects/service.ts";
 import { duration, type LabelRule, list, readLabel, text, whole, words } from "./label-rule.ts";
+import { checkLabels, checkProblem, checksOf, type RolloutChecks } from "./rollout-checks.ts";
 
 const stepsMax = 20;
 const failuresMax = 100;
@@ -52,7 +53,7 @@ const keepLabel: LabelRule<number> = {
 const deadlineLabel: LabelRule<number> = {
   name: "gam.rollout.deadline",
   ...duration("5s", "24h"),
-  does: "rolls back when the tasks of a step do not run after this time",
+  does: "rolls back when the tasks of a step do not run, or its checks do not pass, for so long",
   without: "10m",
 };
 const failuresLabel: LabelRule<number> = {
@@ -64,6 +65,7 @@ const failuresLabel: LabelRule<number> = {
 /** In the order of docs/labels.md. */
 export const rolloutLabels: readonly LabelRule<unknown>[] = [
   ...[strategyLabel, stepsLabel, switchLabel, keepLabel, deadlineLabel, failuresLabel],
+  ...checkLabels,
 ];
 
 const stepsDefault: readonly Stage[] = [
@@ -85,6 +87,7 @@ export interface RolloutWish {
   readonly steps: readonly RolloutStep[];
   readonly deadlineMs: number;
   readonly failuresMax: number;
+  readonly checks: RolloutChecks;
 }
 
 /** Returns: how a new version of the service is rolled out; undefined for an ordinary update. */
@@ -97,6 +100,7 @@ export function rolloutOf(spec: ServiceSpec): RolloutWish | undefined {
     steps: stepsOf(strategy, Labels),
     deadlineMs: readLabel(deadlineLabel, Labels) ?? deadlineMsDefault,
     failuresMax: readLabel(failuresLabel, Labels) ?? 0,
+    checks: checksOf(spec),
   };
 }
 
@@ -140,7 +144,7 @@ export function rolloutProblem(spec: ServiceSpec): string | undefined {
   if (weights.some((weight, at) => at > 0 && weight <= (weights[at - 1] ?? 0))) {
     return `label "${stepsLabel.name}" has a step that is not greater than the one before it: let the shares grow`;
   }
-  return misfit(spec);
+  return misfit(spec) ?? checkProblem(spec);
 }
 
 /** Returns: why this service cannot have two versions with weights. */

@@ -81,6 +81,44 @@ const problems: readonly (readonly [
     /^label "gam.rollout.steps" has no effect with "gam.rollout" "bluegreen": .* use "canary"$/,
   ],
   [
+    "a check in no network",
+    { "gam.rollout": "canary", "gam.rollout.check.http": ":80/health" },
+    /^label "gam.rollout.check.http" has a path, and the service is in no network .* use a URL$/,
+  ],
+  [
+    "a check by URL",
+    { "gam.rollout": "canary", "gam.rollout.check.http": "https://probe.example.com/web" },
+    undefined,
+  ],
+  [
+    "a check by a URL with a password",
+    { "gam.rollout": "canary", "gam.rollout.check.http": "https://me:pw@probe.example.com/" },
+    /^label "gam.rollout.check.http" has the value "https:.*: use a path such as /,
+  ],
+  [
+    "a query without a bound",
+    {
+      "gam.rollout": "canary",
+      "gam.rollout.check.prometheus.url": "http://prom:9090",
+      "gam.rollout.check.prometheus.query": "up",
+    },
+    /^label "gam.rollout.check.prometheus.query" has no bound: add /,
+  ],
+  [
+    "a query without a server",
+    { "gam.rollout": "canary", "gam.rollout.check.prometheus.query": "up" },
+    /^label "gam.rollout.check.prometheus.query" has no effect without ".*\.url": add/,
+  ],
+  [
+    "autoscaling by a query without a target",
+    {
+      "gam.autoscale.max": "3",
+      "gam.autoscale.cpu": "50",
+      "gam.autoscale.prometheus.url": "http://prom:9090",
+    },
+    /^labels "gam.autoscale.prometheus.url", .* have no effect without each other: add/,
+  ],
+  [
     "steps that shrink",
     { "gam.rollout": "canary", "gam.rollout.steps": "50%:1m, 50%" },
     /^label "gam.rollout.steps" has a step that is not greater than the one before it/,
