@@ -97,7 +97,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   "packages/core/src": ["text"],
   "packages/mesh/src": ["trust", "wire", "admission", "reach"],
   "packages/network/src": ["plan", "allocation", "tables", "http"],
-  "packages/orchestrator/src": ["service"],
+  "packages/orchestrator/src": ["rollout", "service"],
   "packages/runtime/src": [
     "facts",
     "dns",

@@ -33,7 +33,7 @@ import { planContents } from "./contents.ts";
 import { planEndpoints } from "./endpoint.ts";
 import { planMoves } from "./moves.ts";
 import { type PeerHealth, planNodes } from "./nodes.ts";
-import type { CheckFacts } from "./service/analysis.ts";
+import type { CheckFacts } from "./rollout/analysis.ts";
 import { noPlanFaults, type PlanFaults } from "./service/fault.ts";
 import { reapService } from "./service/reap.ts";
 import { planService, type ServicePlan } from "./service/service.ts";

@@ -51,7 +51,7 @@ import { Compaction } from "./journal/compaction.ts";
 import type { Recovered } from "./journal/journal.ts";
 import { Accounts } from "./leader/accounts.ts";
 import { busyCpu } from "./leader/heat.ts";
-import { leaderFacts } from "./leader/leader-facts.ts";
+import { leaderFacts, type RaftShown } from "./leader/leader-facts.ts";
 import { Leading } from "./leader/leading.ts";
 import { Writing } from "./leader/writing.ts";
 import { Arranging } from "./node/arranging.ts";
@@ -186,10 +186,7 @@ export class Peer {
   get leader(): NodeId | undefined {
     return this.#leader;
   }
-  get raft(): Pick<
-    Raft,
-    "term" | "role" | "configuration" | "commitIndex" | "lastIndex" | "lastTerm"
-  > {
+  get raft(): RaftShown {
     return this.#raft;
   }
   /** How many ticks the next input may carry. At least 1; may change with each step. */

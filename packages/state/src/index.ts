@@ -134,7 +134,6 @@ export {
   type PlacementTerm,
   strategyLabel,
 } from "./labels/placement-labels.ts";
-export type { RolloutChecks } from "./labels/rollout-checks.ts";
 export {
   isGuest,
   isInit,
@@ -143,6 +142,7 @@ export {
   podRestartLabel,
   podRoleLabel,
 } from "./labels/pod-labels.ts";
+export type { RolloutChecks } from "./labels/rollout-checks.ts";
 
 export {
   type RolloutStep,

@@ -27,7 +27,7 @@ import {
   type Task,
   type UpdateStatus,
 } from "@gam/state";
-import { type Analysis, analyse } from "./analysis.ts";
+import { type Analysis, analyse } from "../rollout/analysis.ts";
 import { hasPassed } from "./elapsed.ts";
 import { endedByItself } from "./ended.ts";
 import { retire } from "./reap.ts";

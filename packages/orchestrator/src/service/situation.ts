@@ -31,7 +31,7 @@ import {
   waitsFor,
   waitsForInit,
 } from "@gam/state";
-import { type CheckFacts, noChecks } from "./analysis.ts";
+import { type CheckFacts, noChecks } from "../rollout/analysis.ts";
 import { endedByItself } from "./ended.ts";
 import type { PlanFaults } from "./fault.ts";
 import { podDelayMs } from "./pod-restart.ts";

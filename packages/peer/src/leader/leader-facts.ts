@@ -13,6 +13,12 @@ import type { LeaderFacts } from "./leading.ts";
 /** A learner this close to the leader's log may vote. */
 const lagEntriesMax = 512;
 
+/** What a peer shows of its Raft. */
+export type RaftShown = Pick<
+  Raft,
+  "term" | "role" | "configuration" | "commitIndex" | "lastIndex" | "lastTerm"
+>;
+
 export interface FactSources {
   readonly self: NodeId;
   readonly nowMs: number;

@@ -4,11 +4,18 @@
  * Containers outlive the agent but not the power. Performs the peer's effects in virtual time, as the
  * agent does in real time.
  */
-import { assert, type Mint, type NodeId, type Random } from "@gam/core";
+import { assert, type Mint, type NodeId, type Random, type TaskId } from "@gam/core";
 import { testKey } from "@gam/core/testing";
 import type { NodePlan } from "@gam/network";
 import { bootstrapJournal, type Effect, type Input, Peer, type Sender, tickMs } from "@gam/peer";
-import type { Dialect, NodeDescription, TaskToMeasure, Usage } from "@gam/state";
+import type {
+  Dialect,
+  HttpAnswer,
+  NodeDescription,
+  TaskCheck,
+  TaskToMeasure,
+  Usage,
+} from "@gam/state";
 import { SimEngine } from "@gam/worker/testing";
 import type { Agenda } from "./agenda.ts";
 import { SimDisk } from "./disk.ts";
@@ -23,6 +30,8 @@ const logEntriesMax = 20;
 /** The agent reports its engine as lost after this time without an answer. */
 const engineTimeoutMs = 3000;
 
+/** Longest time until a GET is answered. */
+const answerMsMax = 200;
 /** Longest time until a plan is in force. */
 const arrangeMsMax = 2000;
 /** Time from learning of a next root key or a new role to getting the certificate. */
@@ -67,6 +76,10 @@ export class SimHost {
   #life = 0;
   #diedMs = 0;
   #thawedMs = Number.NEGATIVE_INFINITY;
+  /** What tasks answer when they are asked whether they are well. */
+  taskCheck: (task: TaskId) => TaskCheck = () => ({ failures: 0, reason: "" });
+  /** What comes of a GET. */
+  answer: (url: string) => HttpAnswer = () => ({ error: "nobody listens" });
   /** What each task uses of which the cluster wants to know. */
   coresPerTask: () => number = () => 0;
   /** How far its clock differs from virtual time. */
@@ -354,6 +367,12 @@ export class SimHost {
       case "reborn":
         this.killAgent();
         return this.start();
+      case "ask": {
+        const { id, url } = effect;
+        return this.#later(1 + this.#parts.random.below(answerMsMax), () => {
+          this.give({ kind: "asked", id, answer: this.answer(url) });
+        });
+      }
       case "measure":
         return this.#later(1, () => {
           this.give({ kind: "measured", usage: this.#usage(effect.tasks) });
@@ -390,7 +409,10 @@ export class SimHost {
       images,
       diskFreeBytes: 2 ** 36,
       ...(tasks.length > 0 && {
-        tasks: tasks.map(({ id }) => ({ id, cpu: this.coresPerTask(), memoryBytes: 2 ** 26 })),
+        tasks: tasks.map(({ id, check }) => ({
+          ...{ id, cpu: this.coresPerTask(), memoryBytes: 2 ** 26 },
+          ...(check && { check: this.taskCheck(id) }),
+        })),
       }),
       atMs: this.wallMs,
     };

@@ -2,7 +2,7 @@
  * Rollout labels: whether the versions of a service are exchanged step by step, and what a step has to show.
  *
  * Decides what the labels mean together (`rolloutOf`). What happens in a step is decided in
- * orchestrator/src/rollout/.
+ * orchestrator/src/service/rollout.ts.
  */
 import type { RolloutStrategy } from "../objects/rollouts/rollout.ts";
 import type { ServiceSpec } from "../objects/service.ts";

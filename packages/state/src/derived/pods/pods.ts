@@ -7,6 +7,7 @@
  */
 import type { ServiceId, TaskId } from "@gam/core";
 import { isGuest, isInit, mainName } from "../../labels/pod-labels.ts";
+import { rolloutOf } from "../../labels/rollout-labels.ts";
 import type { View } from "../../log/view.ts";
 import type { NetworkTarget, Service, ServiceSpec } from "../../objects/service.ts";
 import { isTerminal, isWanted, slotName, type Task } from "../../objects/task.ts";
@@ -136,6 +137,10 @@ function partsNaming(view: Pick<View, "services">, spec: ServiceSpec): readonly 
 function mismatch(part: ServiceSpec, main: ServiceSpec): string | undefined {
   const [mode, wanted] = [modeOf(part), modeOf(main)];
   const pod = `service ${part.Name} is a part of the pod of ${main.Name}`;
+  const divided = [part, main].find((spec) => rolloutOf(spec) !== undefined);
+  if (divided !== undefined) {
+    return `${pod}, and ${divided.Name} has the label "gam.rollout": two versions of a pod cannot run side by side, so leave that label out`;
+  }
   if (wanted === "a job") return `${pod}, which is a job: a job has no pod`;
   if (mode !== wanted) return `${pod}, but it is ${mode} and that is ${wanted}: use the same mode`;
   if (!isGuest(part.Labels)) return undefined;

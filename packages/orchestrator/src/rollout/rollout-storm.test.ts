@@ -27,7 +27,7 @@ import { aNode, aService, TestLog } from "@gam/state/testing";
 import type { PeerHealth } from "../nodes.ts";
 import { Orchestrator } from "../orchestrator.ts";
 import { web } from "../plan-suite.ts";
-import type { PlanFault } from "./fault.ts";
+import type { PlanFault } from "../service/fault.ts";
 
 const tickMs = 500;
 const stormTicks = 400;
