@@ -93,15 +93,17 @@ function gpusOf(
     ...(service.gpus ?? []),
   ];
   if (entries.length === 0) return undefined;
+  const isWhole = entries.some(({ count }) => count === "all");
   let count = 0;
   const capabilities = new Set<string>(["gpu"]);
   for (const entry of entries) {
     const problem = problemOf(entry, service.gpus?.includes(entry) === true);
-    if (problem === undefined) count += Number(entry.count ?? 1);
+    if (problem === undefined) count += entry.count === "all" ? 1 : Number(entry.count ?? 1);
     else context.errors.push({ at: entry.at, message: problem });
     for (const one of entry.capabilities ?? []) capabilities.add(one);
   }
-  return { count, labels: { [`${prefix}gpus`]: [...capabilities].join(",") } };
+  const all: Record<string, string> = isWhole ? { [`${prefix}gpus.all`]: "true" } : {};
+  return { count, labels: { [`${prefix}gpus`]: [...capabilities].join(","), ...all } };
 }
 
 function problemOf(entry: GpuEntry, isGpu: boolean): string | undefined {
@@ -115,6 +117,6 @@ function problemOf(entry: GpuEntry, isGpu: boolean): string | undefined {
   if (ids !== undefined && ids.length > 0) {
     return '"device_ids" is not supported: write a count, and gam picks free GPUs of a host';
   }
-  if (/^[1-9]\d{0,3}$/.test(count)) return undefined;
-  return `count "${count}" is not supported: write how many GPUs a task needs, from 1`;
+  if (/^[1-9]\d{0,3}$|^all$/.test(count)) return undefined;
+  return `count "${count}" is not supported: write how many GPUs a task needs, from 1, or all`;
 }

@@ -154,6 +154,31 @@ services:
   assert.deepEqual(result.stack.networks, []);
 });
 
+test("all GPUs of a host are one GPU in Swarm's spec, and a label", () => {
+  const result = read("services:\n  a: {image: x, gpus: all}\n");
+  assert.ok(result.ok, JSON.stringify(result));
+  const [a] = result.stack.services;
+  assert.equal(a?.spec.Labels?.["gam.container.gpus.all"], "true");
+  assert.deepEqual(a?.spec.TaskTemplate.Resources?.Reservations?.GenericResources, [
+    { DiscreteResourceSpec: { Kind: "NVIDIA-GPU", Value: 1 } },
+  ]);
+});
+
+test("the network mode of another service makes a pod, created after its init containers", () => {
+  const result = read(`
+services:
+  a: {image: x, network_mode: "service:web"}
+  web: {image: x}
+  zinit: {image: x, deploy: {labels: {gam.pod: web, gam.pod.role: init}}}
+`);
+  assert.ok(result.ok, JSON.stringify(result));
+  const [a] = result.stack.services;
+  assert.equal(a?.spec.Labels?.["gam.pod"], "web");
+  assert.deepEqual(a?.spec.TaskTemplate.Networks, []);
+  const names = dependenciesFirst(result.stack.services).map(({ spec }) => spec.Name);
+  assert.deepEqual(names, ["shop_zinit", "shop_web", "shop_a"]);
+});
+
 test("services are put after those that they wait for", () => {
   const result = read(
     "services:\n  a: {image: x, depends_on: [c]}\n  b: {image: x}\n  c: {image: x, depends_on: [d]}\n  d: {image: x}\n",
@@ -383,7 +408,7 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
       "    network_mode: container:b",
       "    deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
       "  b: {image: x, network_mode: host, networks: [default]}",
-      "  c: {image: x, gpus: all}",
+      "  c: {image: x, gpus: some}",
       "  d: {image: x, devices: [/etc]}",
       "",
     ].join("\n"),
@@ -391,8 +416,38 @@ const complaints: readonly { name: string; text: string; want: string[] }[] = [
       'stack.yml:4:19: network_mode "container:b" is not supported: use host, none or service:NAME, or list networks',
       'stack.yml:5:51: only GPUs can be reserved: write "capabilities: [gpu]", or reserve generic_resources',
       'stack.yml:6:31: found "networks" and "network_mode": remove one of the two',
-      'stack.yml:7:23: count "all" is not supported: write how many GPUs a task needs, from 1',
+      'stack.yml:7:23: count "some" is not supported: write how many GPUs a task needs, from 1, or all',
       'stack.yml:8:6: label "gam.container.devices" has the value "/etc": use a device such as /dev/snd or /dev/sda:/dev/xvda:r; several with commas between them, or leave the label out (then it has none)',
+    ],
+  },
+  {
+    name: "refuses pods that cannot be, each at its place",
+    text: [
+      "services:",
+      "  a: {image: x, network_mode: service:gone}",
+      "  b: {image: x, network_mode: service:b}",
+      "  c: {image: x, network_mode: service:web, deploy: {labels: {gam.pod: web}}}",
+      "  web: {image: x}",
+      "",
+    ].join("\n"),
+    want: [
+      'stack.yml:2:31: service "gone" is not deployed: add it, or enable its profile',
+      'stack.yml:3:31: "b" cannot run in its own network: name another service',
+      'stack.yml:4:31: found "network_mode" and the label "gam.pod": remove one of the two',
+    ],
+  },
+  {
+    name: "refuses what a part of a pod cannot have, and pods that do not fit together",
+    text: [
+      "services:",
+      "  a: {image: x, network_mode: service:web, ports: [80:80]}",
+      "  b: {image: x, network_mode: service:web, deploy: {mode: global}}",
+      "  web: {image: x}",
+      "",
+    ].join("\n"),
+    want: [
+      'stack.yml:2:6: the ports of a part of a pod (label "gam.pod") cannot be published: publish them at "web", whose network it is in',
+      "stack.yml:3:6: service shop_b is a part of the pod of shop_web, but it is global and that is replicated: use the same mode",
     ],
   },
   {

@@ -9,7 +9,9 @@ import { sizeText } from "@gam/core";
 import {
   claimResources,
   compareStates,
+  containerOptions,
   type GenericResource,
+  gpuKind,
   hostPorts,
   isTerminal,
   kindAndCount,
@@ -18,29 +20,48 @@ import {
   type Task,
 } from "@gam/state";
 
+/** Stands for all resources of a kind that a node has. */
+const whole = Number.POSITIVE_INFINITY;
+
 /** What one task needs from its node. Equal for all tasks of a group. */
 export interface Reservation {
   readonly nanoCpus: number;
   readonly memoryBytes: number;
-  /** Kind and number. */
+  /** Kind and number; an infinite number for all that the node has. */
   readonly generic: readonly (readonly [string, number])[];
   /** `tcp/80` and the like. */
   readonly ports: readonly string[];
 }
 
-/** Returns: what the task reserves, and the ports that it binds on its node. */
-export function reservationOf(task: Pick<Task, "Spec" | "Gam">): Reservation {
+/** Returns: what the task reserves, and the ports that it binds on its node. A placed task reserves what it has got. */
+export function reservationOf(
+  task: Pick<Task, "Spec" | "Gam"> & Partial<Pick<Task, "GenericResources">>,
+): Reservation {
   const reserved = task.Spec.Resources?.Reservations;
   const ports = hostPorts(task.Gam.endpoint).filter((port) => port.PublishedPort);
   return {
     nanoCpus: reserved?.NanoCPUs ?? 0,
     memoryBytes: reserved?.MemoryBytes ?? 0,
-    generic: reserved?.GenericResources?.map(kindAndCount) ?? none,
+    generic: genericOf(task),
     ports: ports.length === 0 ? none : ports.map(portName),
   };
 }
 
 const none: readonly never[] = [];
+
+function genericOf({
+  Spec,
+  Gam,
+  GenericResources: got = none,
+}: Parameters<typeof reservationOf>[0]): Reservation["generic"] {
+  const reserved = Spec.Resources?.Reservations?.GenericResources?.map(kindAndCount) ?? none;
+  if (reserved.length === 0 || containerOptions(Gam.serviceLabels).allGpus === undefined) {
+    return reserved;
+  }
+  const has = got.map(kindAndCount).filter(([kind]) => kind === gpuKind);
+  const count = has.reduce((sum, [, one]) => sum + one, 0);
+  return reserved.map(([kind, one]) => [kind, kind === gpuKind ? count || whole : one]);
+}
 
 function portName(port: PortConfig): string {
   return `${port.Protocol ?? "tcp"}/${port.PublishedPort}`;
@@ -142,17 +163,31 @@ export class NodeResources {
       (reservation.nanoCpus === 0 || this.nanoCpus + reservation.nanoCpus <= NanoCPUs) &&
       (reservation.memoryBytes === 0 ||
         this.memoryBytes + reservation.memoryBytes <= MemoryBytes) &&
-      reservation.generic.every(([kind, count]) => this.#genericFree(kind) >= count)
+      reservation.generic.every(([kind, count]) => this.#hasGeneric(kind, count))
     );
   }
 
+  #hasGeneric(kind: string, count: number): boolean {
+    const free = this.#genericFree(kind);
+    return count === whole ? free > 0 && free === this.#genericWhole(kind) : free >= count;
+  }
+
+  #genericWhole(wanted: string): number {
+    const all = (this.node.Description.Resources.GenericResources ?? none).map(kindAndCount);
+    return all.reduce((sum, [kind, count]) => (kind === wanted ? sum + count : sum), 0);
+  }
+
+  /** Puts the node's number for what stands for all that it has. */
+  #counted(reservation: Reservation): Reservation {
+    if (!reservation.generic.some(([, count]) => count === whole)) return reservation;
+    const generic = reservation.generic.map(([kind, count]) => {
+      return [kind, count === whole ? this.#genericWhole(kind) : count] as const;
+    });
+    return { ...reservation, generic };
+  }
+
   #genericFree(wanted: string): number {
-    let free = -(this.#load.generic.get(wanted) ?? 0);
-    for (const resource of this.node.Description.Resources.GenericResources ?? none) {
-      const [kind, count] = kindAndCount(resource);
-      if (kind === wanted) free += count;
-    }
-    return free;
+    return this.#genericWhole(wanted) - (this.#load.generic.get(wanted) ?? 0);
   }
 
   /** Returns: what the node lacks for the reservation: "memory: 8 GiB asked, 2 GiB of 4 GiB free" and the like. */
@@ -171,8 +206,10 @@ export class NodeResources {
       );
     }
     for (const [kind, count] of reservation.generic) {
-      const free = this.#genericFree(kind);
-      if (free < count) short.push(`${kind}: ${count} asked, ${Math.max(0, free)} free`);
+      const free = Math.max(0, this.#genericFree(kind));
+      if (this.#hasGeneric(kind, count)) continue;
+      const all = `all asked, ${free} of ${this.#genericWhole(kind)} free`;
+      short.push(`${kind}: ${count === whole ? all : `${count} asked, ${free} free`}`);
     }
     return short;
   }
@@ -188,16 +225,17 @@ export class NodeResources {
 
   /** Keeps room for a task that is to come. */
   keep(reservation: Reservation): void {
-    this.#load.reserve(reservation, 1);
+    this.#load.reserve(this.#counted(reservation), 1);
   }
 
   /** Gives back what keep() took. */
   giveBack(reservation: Reservation): void {
-    this.#load.reserve(reservation, -1);
+    this.#load.reserve(this.#counted(reservation), -1);
   }
 
   /** Counts one more task, which does not run yet. Returns: the generic resources that it gets. */
-  take(reservation: Reservation): readonly GenericResource[] {
+  take(asked: Reservation): readonly GenericResource[] {
+    const reservation = this.#counted(asked);
     const has = this.node.Description.Resources.GenericResources ?? none;
     const got =
       reservation.generic.length === 0

@@ -376,6 +376,30 @@ const cases: readonly (World & { name: string; want: readonly string[] })[] = [
 ];
 
 for (const { name, want, usage, ...world } of cases) {
+  test("a task that wants all GPUs of a host gets them, and shares none", () => {
+    const log = new TestLog();
+    const GenericResources = ["g1", "g2"].map((Value) => ({
+      NamedResourceSpec: { Kind: "NVIDIA-GPU", Value },
+    }));
+    const Resources = { NanoCPUs: 4e9, MemoryBytes: gib, GenericResources };
+    const one = [{ DiscreteResourceSpec: { Kind: "NVIDIA-GPU", Value: 1 } }];
+    const template = { Resources: { Reservations: { GenericResources: one } } };
+    const serviceLabels = { "gam.container.gpus.all": "true" };
+    const all = { template, extra: { serviceLabels } };
+    log.write({ kind: "joinNode", node: aNode("a", { description: { Resources } }) });
+    log.write({ kind: "joinNode", node: aNode("none") });
+    log.write(aService("all"), aService("one"));
+    log.write({ kind: "createTask", task: aTask("all", "t1", { slot: 1, ...all }) });
+    const [first] = plan(log);
+    assert.ok(first?.kind === "assignTask" && first.node === "a");
+    assert.deepEqual(first.generic, GenericResources);
+    log.write(first);
+    log.write({ kind: "createTask", task: aTask("one", "t2", { slot: 1, template }) });
+    log.write({ kind: "createTask", task: aTask("all", "t3", { slot: 2, ...all }) });
+    const kinds = plan(log).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ["explainTask", "explainTask"]);
+  });
+
   test(`planPlacement() ${name}`, () => {
     const log = logOf(world);
     const changes = plan(log, usage);

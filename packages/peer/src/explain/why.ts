@@ -9,6 +9,8 @@ import { Allocator } from "@gam/network";
 import { judgeNodes, type NodeVerdict } from "@gam/scheduler";
 import {
   activeRuns,
+  containerOptions,
+  gpuKind,
   hostPorts,
   isInit,
   isJob,
@@ -197,7 +199,11 @@ function askedBy({ Spec, Gam }: Task): WhyAsked {
   return {
     nanoCpus: reserved?.NanoCPUs ?? 0,
     memoryBytes: reserved?.MemoryBytes ?? 0,
-    generic: (reserved?.GenericResources ?? []).map((one) => kindAndCount(one).join("=")),
+    generic: (reserved?.GenericResources ?? []).map((one) => {
+      const [kind, count] = kindAndCount(one);
+      const isWhole = kind === gpuKind && containerOptions(Gam.serviceLabels).allGpus !== undefined;
+      return `${kind}=${isWhole ? "all" : count}`;
+    }),
     ports: ports.map((port) => `${port.Protocol ?? "tcp"}/${port.PublishedPort}`),
     constraints: [...(Spec.Placement?.Constraints ?? [])],
   };

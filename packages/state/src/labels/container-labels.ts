@@ -137,6 +137,12 @@ const rules = {
     "gives the container the GPUs that the task has reserved (generic resource NVIDIA-GPU), with these capabilities",
     "it only gets their names in its environment",
   ),
+  allGpus: rule(
+    "gpus.all",
+    yes,
+    "reserves all GPUs of a host, however many it has, and gives them to no other task",
+    "it has as many as it reserves",
+  ),
 };
 
 type Rules = typeof rules;
@@ -164,14 +170,18 @@ export function containerProblem({
   Networks,
   EndpointSpec,
 }: ServiceSpec): string | undefined {
-  const { network, gpus } = containerOptions(Labels);
+  const { network, gpus, allGpus } = containerOptions(Labels);
   const joined = (TaskTemplate.Networks ?? Networks ?? []).length > 0;
   if (network !== undefined && (joined || (EndpointSpec?.Ports ?? []).length > 0)) {
     return `label "gam.container.network" is "none" on a service with networks or published ports: remove one of the two`;
   }
   const reserved = TaskTemplate.Resources?.Reservations?.GenericResources ?? [];
   const has = reserved.some(({ DiscreteResourceSpec }) => DiscreteResourceSpec?.Kind === gpuKind);
-  if (gpus === undefined || has) return undefined;
+  if (has) return undefined;
+  if (allGpus !== undefined) {
+    return `label "gam.container.gpus.all" is on a service that reserves no GPU: reserve one of the generic resource ${gpuKind}, as with --generic-resource "${gpuKind}=1"`;
+  }
+  if (gpus === undefined) return undefined;
   return `label "gam.container.gpus" is on a service that reserves no GPU: reserve the generic resource ${gpuKind}, as with --generic-resource "${gpuKind}=1"`;
 }
 
