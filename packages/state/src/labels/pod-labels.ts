@@ -58,7 +58,7 @@ export function isGuest(labels: Labels | undefined): boolean {
 /** Labels, or beginnings of labels, that mean nothing for a part: where it runs, how many, and who reaches it. */
 const ofMain = [
   ...["gam.affinity", "gam.antiaffinity", "gam.strategy", "gam.autoscale.", "gam.rollout"],
-  ...["gam.ingress", "gam.sticky", "gam.http.", "gam.cron", "gam.job."],
+  ...["gam.ingress", "gam.sticky", "gam.drain", "gam.http.", "gam.cron", "gam.job."],
 ];
 
 /** A law of serviceLabelProblem(). */
