@@ -429,4 +429,19 @@ describe("the doctor of three hosts", { skip }, () => {
       await healthy(at);
     });
   }
+
+  test("a host that joins without its engine, in a mesh with another clock, is warned of both", async () => {
+    const module = new URL("./clock-ahead.ts", import.meta.url).href;
+    const left = await host(3).gam(["leave"]);
+    assert.equal(left.code, 0, left.stderr);
+    await host(3).killEngine("SIGKILL");
+    await restart(3, { env: { NODE_OPTIONS: `--import ${module}` } });
+    const token = (await docker(1, "swarm", "join-token", "-q", "manager")).trim();
+    const { code, stdout, stderr } = await host(3).gam(["join", token]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Joined: the mesh has 3 hosts/);
+    assert.match(stderr, /^Warning: host3: Its clock is 2 days ahead$/m);
+    assert.match(stderr, /^Warning: host3: Its engine does not run: /m);
+    assert.match(stderr, /^ {2}Run "systemctl start docker" on host3$/m);
+  });
 });

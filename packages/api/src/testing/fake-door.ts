@@ -252,10 +252,13 @@ export class FakeDoor implements ClusterDoor {
     this.ensured.push(id);
   }
 
+  /** What examine() says of hosts. */
+  examined: DoctorFacts["examined"] = [];
+
   async examine(): Promise<DoctorFacts> {
     return {
       self: this.self,
-      examined: [],
+      examined: this.examined,
       pools: { subnets: 1, subnetsFree: 1, networks: [] },
       clashes: [],
       leaderlessMs: 0,
@@ -279,6 +282,7 @@ export class FakeDoor implements ClusterDoor {
   readonly mended: string[] = [];
 
   async mend(node: NodeId, mend: Mend): Promise<string> {
+    if (this.failure !== undefined) throw this.failure;
     this.mended.push(`${mend} of ${node}`);
     return "Done";
   }
