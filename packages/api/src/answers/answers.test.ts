@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NetworkId, NodeId } from "@gam/core";
+import type { NetworkId, NodeId, ServiceId, TaskId } from "@gam/core";
 import type { Node } from "@gam/state";
 import { aNetwork, aNode, aService, aTask, TestLog } from "@gam/state/testing";
 import { FakeDoor } from "../testing/fake-door.ts";
@@ -26,6 +26,32 @@ function cluster(): TestLog {
   log.write({ kind: "createTask", task });
   return log;
 }
+
+test("a part of a pod is counted by its main service, and what waits for an init container says so", () => {
+  const log = new TestLog();
+  const part = (name: string, role: string) => {
+    return aService(name, { spec: { Labels: { "gam.pod": "web", "gam.pod.role": role } } });
+  };
+  log.write({ kind: "joinNode", node: aNode("b") }, aService("web", { replicas: 3 }));
+  log.write(part("log", "sidecar"), part("prepare", "init"));
+  const wish = { node: "b", slot: 1, state: "ready", desired: "ready" } as const;
+  log.write({ kind: "createTask", task: aTask("web", "t1", wish) });
+  const extra = { pod: "t1" as TaskId, serviceLabels: { "gam.pod": "web" } };
+  const init = aTask("prepare", "t2", { ...wish, desired: "complete", extra });
+  log.write({ kind: "createTask", task: init });
+  const shown = (name: string): string => {
+    const service = log.store.service(name as ServiceId);
+    assert.ok(service);
+    const options = { defaults: false, counted: log.store };
+    const { ServiceStatus } = JSON.parse(JSON.stringify(serviceAnswer(service, options)));
+    return `${ServiceStatus.RunningTasks}/${ServiceStatus.DesiredTasks}`;
+  };
+  assert.deepEqual(["web", "log", "prepare"].map(shown), ["0/3", "0/3", "0/1"]);
+  const main = log.store.task("t1" as TaskId);
+  assert.ok(main);
+  const { Err } = JSON.parse(JSON.stringify(taskAnswer(main, log.store, 0))).Status;
+  assert.equal(Err, "waits for init container prepare to complete");
+});
 
 test("a task that may not start yet says what it waits for", () => {
   const log = new TestLog();

@@ -131,6 +131,30 @@ const cases: readonly {
     tasks: someTasks("0 complete complete", "1 complete complete"),
     want: "2/2 done: job complete",
   },
+  {
+    name: "counts the tasks that a part of a pod has",
+    service: aService(two, {}, { "gam.pod": "app" }),
+    tasks: someTasks("1 running running", "2 running running", "3 running preparing"),
+    want: "2/3 waiting: 2 running, 1 preparing",
+  },
+  {
+    name: "leaves a part without tasks to its main service",
+    service: aService(two, {}, { "gam.pod": "app" }),
+    tasks: [],
+    want: "0/0 converged: all tasks run",
+  },
+  {
+    name: "waits for init containers, and says why",
+    service: aService(two, {}, { "gam.pod": "app", "gam.pod.role": "init" }),
+    tasks: someTasks("1 complete complete", "2 complete running"),
+    want: "1/2 waiting: 1 complete, 1 running",
+  },
+  {
+    name: "is done when the init containers have completed",
+    service: aService(two, {}, { "gam.pod": "app", "gam.pod.role": "init" }),
+    tasks: someTasks("1 complete complete", "2 complete complete"),
+    want: "2/2 done: ran to its end",
+  },
 ];
 
 for (const { name, service, tasks, want } of cases) {

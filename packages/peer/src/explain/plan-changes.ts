@@ -5,6 +5,7 @@ import {
   isTerminal,
   isWanted,
   type Network,
+  partsOf,
   type Secret,
   type Service,
   type Task,
@@ -38,7 +39,10 @@ export function planStateOf(view: View): PlanState {
   };
 }
 
-/** Returns: services that were created, changed or removed, in the order of creation. */
+/**
+ * Returns: services that were created, changed or removed, in the order of creation, and then the parts of their pods,
+ *          whose tasks follow theirs.
+ */
 export function changedServices(before: PlanState, after: PlanState): ServiceId[] {
   const old = new Map(before.services.map((service) => [service.ID, service]));
   const changed = after.services.filter((service) => {
@@ -47,7 +51,11 @@ export function changedServices(before: PlanState, after: PlanState): ServiceId[
   });
   const left = new Set(after.services.map(({ ID }) => ID));
   const gone = before.services.filter(({ ID }) => !left.has(ID));
-  return [...gone, ...changed].map(({ ID }) => ID);
+  const found = [...gone, ...changed].map(({ ID }) => ID);
+  const parts = [before, after].flatMap(({ services }) => {
+    return found.flatMap((id) => partsOf({ services: () => services }, id)).map(({ ID }) => ID);
+  });
+  return [...new Set([...found, ...parts])];
 }
 
 /** Returns: what was created, changed or removed, networks first and services last. */

@@ -278,3 +278,68 @@ test("hosts of different speed change only on which of them tasks run", () => {
     { numRuns: 100, seed: 15, endOnFailure: true },
   );
 });
+
+const somePods = fc.record({
+  nodes: fc.array(someNode, { minLength: 1, maxLength: 4 }),
+  replicas: fc.integer({ min: 0, max: 4 }),
+  later: fc.integer({ min: 0, max: 4 }),
+  cpus: fc.constantFrom(0, 0.5, 1, 2),
+  hasInit: fc.boolean(),
+  order: fc.constantFrom("stop-first" as const, "start-first" as const),
+  changed: fc.constantFrom("web", "log", "gone"),
+  pace: fc.integer({ min: 0, max: 10 }),
+});
+
+type SomePods = typeof somePods extends fc.Arbitrary<infer T> ? T : never;
+
+function podChanges({ replicas, cpus, hasInit, order }: SomePods, image: string): Change[] {
+  const template = { Resources: { Reservations: { NanoCPUs: cpus * 1e9 } } };
+  const UpdateConfig = { Parallelism: 1, Order: order, Monitor: 1e9 };
+  const part = (name: string, role: string, restart: "any" | "on-failure"): Change => {
+    const Labels = { "gam.pod": "web", "gam.pod.role": role };
+    const RestartPolicy = { Condition: restart };
+    const wish = { template: { ...template, RestartPolicy }, spec: { Labels, UpdateConfig } };
+    return aService(name, { image, ...wish });
+  };
+  return [
+    ...(hasInit ? [part("prepare", "init", "on-failure")] : []),
+    aService("web", { image, replicas, template, spec: { UpdateConfig } }),
+    part("log", "sidecar", "any"),
+  ];
+}
+
+test("what 100 deployments of pods do is what their rehearsals have foreseen", () => {
+  fc.assert(
+    fc.property(somePods, (pods) => {
+      const one = { before: [], known: 0, after: [], nodes: pods.nodes, paces: [pods.pace] };
+      const world = worldOf(one);
+      for (const change of podChanges(pods, "app:1")) world.write(change);
+      world.settle();
+      const { store } = world.log;
+      const next = podChanges({ ...pods, replicas: pods.later }, "app:2");
+      const changes = next.flatMap((change): Change[] => {
+        if (change.kind !== "createService") return [];
+        const { id, spec } = change;
+        if (pods.changed === "gone") return id === "web" ? [{ kind: "removeService", id }] : [];
+        const basedOn = store.service(id)?.Version.Index ?? 0;
+        return id === pods.changed ? [{ kind: "updateService", id, spec, basedOn }] : [];
+      });
+      const rehearsal = new Rehearsal(store, { usage: new Map(), nowMs: world.log.nowMs });
+      for (const change of changes) assert.equal(rehearsal.propose([change]).kind, "applied");
+      const report = rehearsal.finish();
+      const before = planStateOf(store);
+      for (const change of changes) world.write(change);
+      const written = planStateOf(store);
+      world.settle();
+      const tasks = changedServices(before, written).map((id) => taskChanges(id, before, store));
+      const names = tasks.map(({ service }) => service);
+      assert.ok(
+        pods.changed === "log" || names.includes("log"),
+        "the plan shows the parts as well",
+      );
+      const seen = comparable({ objects: objectChanges(before, written), tasks });
+      assert.deepEqual(withoutNodes(comparable(report)), withoutNodes(seen));
+    }),
+    { numRuns: 100, seed: 15, endOnFailure: true },
+  );
+});

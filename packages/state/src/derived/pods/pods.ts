@@ -20,7 +20,7 @@ const none: readonly Service[] = [];
 /** A cache. A view returns the same list until a service changes. */
 const indexes = new WeakMap<readonly Service[], Pods>();
 
-function podsOf(view: View): Pods {
+function podsOf(view: Pick<View, "services">): Pods {
   const services = view.services();
   const known = indexes.get(services);
   if (known !== undefined) return known;
@@ -37,7 +37,7 @@ function podsOf(view: View): Pods {
 }
 
 /** Returns: the services whose tasks run with the tasks of this one, in the order of creation. */
-export function partsOf(view: View, main: ServiceId): readonly Service[] {
+export function partsOf(view: Pick<View, "services">, main: ServiceId): readonly Service[] {
   return podsOf(view).get(main) ?? none;
 }
 
