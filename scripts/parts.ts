@@ -30,6 +30,7 @@ const run: ReadonlySet<string> = new Set([
   "GPL-2.0-or-later",
   "GPL-3.0-or-later",
   "LGPL-2.1-or-later",
+  "SSH-OpenSSH",
 ]);
 
 /** Licences that Debian states only in prose. `host`: an agent runs the program; otherwise only tests do. */
@@ -44,6 +45,7 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   npm: { license: "Artistic-2.0", host: true },
   "busybox-static": { license: "GPL-2.0-only" },
   procps: { license: "GPL-2.0-or-later AND LGPL-2.1-or-later" },
+  "openssh-server": { license: "SSH-OpenSSH" },
   tcpdump: { license: "BSD-3-Clause" },
   ansible: { license: "GPL-3.0-or-later" },
   caddy: { license: "Apache-2.0" },

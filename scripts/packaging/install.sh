@@ -83,10 +83,14 @@ say "its sha256 is right: $sum"
 case "$name" in
   *.deb)
     command -v dpkg >/dev/null 2>&1 || refuse "this system has no dpkg: use the .tar.gz"
+    if [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ]; then
+      say "dpkg was interrupted: finishing what it had begun"
+      dpkg --configure -a || say "dpkg could not finish it"
+    fi
     say "installing $name with its dependencies"
-    # apt reads a file only if its path has a slash. Its own user must be able to read it, too.
+    # Another build may have the same version. apt reads a file only if its path has a slash. Its own user must be able to read it, too.
     chmod 755 "$work"
-    DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --allow-downgrades "$work/$name"
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends --allow-downgrades --reinstall "$work/$name"
     ;;
   *)
     missing=''
@@ -118,5 +122,26 @@ case "$name" in
     fi
     ;;
 esac
+# Keeps the package, and the one before it, for "gam upgrade --back" and "gam up".
+keep() {
+  kept=${GAM_PACKAGES_DIR:-/var/cache/gam/packages}
+  mkdir -p "$kept/$sum" || return 1
+  if [ ! -e "$kept/$sum/$name" ]; then
+    cp "$work/$name" "$kept/$sum/part" && mv "$kept/$sum/part" "$kept/$sum/$name" || return 1
+  fi
+  # For "gam up", which takes the package of this host to others.
+  echo "$name" >"$kept/$sum/name"
+  before=$(cat "$kept/present" 2>/dev/null)
+  if [ "$before" != "$sum" ]; then
+    if [ -n "$before" ]; then echo "$before" >"$kept/earlier.tmp" && mv "$kept/earlier.tmp" "$kept/earlier"; fi
+    echo "$sum" >"$kept/present.tmp" && mv "$kept/present.tmp" "$kept/present" || return 1
+  fi
+  earlier=$(cat "$kept/earlier" 2>/dev/null)
+  for folder in "$kept"/*/; do
+    case "$(basename "$folder")" in "$sum" | "$earlier" | tools) ;; *) rm -rf "$folder" ;; esac
+  done
+}
+keep || say "could not keep the package: gam upgrade --back cannot return to it"
+
 say "installed gam $(gam --version)"
 say "next, on the first host: gam init      on each other host: gam join TOKEN      then: gam doctor"

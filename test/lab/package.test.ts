@@ -5,75 +5,30 @@
  * packages that scripts/package makes first.
  */
 import assert from "node:assert/strict";
-import {
-  appendFileSync,
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
-import { must, type RunResult } from "./hosts/run.ts";
+import { at, done, equip, makePackages, putAll } from "./packages/package-hosts.ts";
 
 const skip = labUnavailable() ?? false;
 const number = 37;
 const patienceMs = 60_000;
-const checkout = join(import.meta.dirname, "../..");
-const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 describe("hosts without Node that get gam from its package", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "gam-packages-"));
   let lab: Lab;
   let debian: string;
 
-  /** Runs a line of a shell as a person at that host would. */
-  function at(host: Host, line: string): Promise<RunResult> {
-    return host.exec(["env", "-i", `PATH=${path}`, "HOME=/run/packages", "sh", "-c", line]);
-  }
-
-  async function done(host: Host, line: string): Promise<string> {
-    const { code, stdout, stderr } = await at(host, line);
-    assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
-    return stdout;
-  }
-
   before(async () => {
-    await must(
-      join(checkout, "scripts/package"),
-      [
-        "--fast",
-        "--only",
-        "deb",
-        "--only",
-        "tar",
-        "--arch",
-        process.arch === "x64" ? "amd64" : "arm64",
-        "--out",
-        folder,
-      ],
-      { env: { ...process.env } as Record<string, string> },
-    );
+    await makePackages(folder, ["deb", "tar"]);
     debian = readdirSync(folder).find((name) => name.endsWith(".deb")) ?? "";
     lab = await Lab.up({ hosts: 3, number });
     for (const host of lab.hosts) {
-      await done(
-        host,
-        [
-          "mount -t tmpfs tmpfs /run/lock && mkdir /run/lock/upper /run/lock/work",
-          "mount -t overlay -o lowerdir=/usr,upperdir=/run/lock/upper,workdir=/run/lock/work overlay /usr",
-          "mount -t tmpfs tmpfs /var/cache && mount -t tmpfs tmpfs /var/log",
-          "rm -f /usr/bin/node /usr/bin/nodejs /usr/bin/npm /usr/bin/npx /usr/local/bin/node /usr/local/bin/npm /usr/local/bin/npx",
-          "! command -v node && ! command -v npm && ! command -v gam && mkdir /run/packages",
-        ].join(" && "),
-      );
-      for (const name of readdirSync(folder)) {
-        copyFileSync(join(folder, name), host.path(`/run/packages/${name}`));
-      }
+      await equip(host);
+      putAll(host, folder);
     }
   });
   after(async () => {

@@ -66,6 +66,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "health",
     "backups",
     "http",
+    "upgrades",
   ],
   "packages/api/src": [
     "door",
@@ -91,6 +92,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     "commands/stacks",
     "commands/see",
     "commands",
+    "fleet",
   ],
   "packages/compose/src": ["reading", "shape"],
   "packages/consensus/src": ["log", "leader"],
@@ -136,5 +138,15 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/bench": ["support", "images"],
   "test/clients": ["support", "foreign/support", "foreign"],
-  "test/lab": ["hosts", "load", "clusters", "story", "attack", "services", "stacks", "operator"],
+  "test/lab": [
+    "hosts",
+    "load",
+    "clusters",
+    "story",
+    "attack",
+    "services",
+    "stacks",
+    "operator",
+    "packages",
+  ],
 };

@@ -18,7 +18,7 @@ import { aService } from "@gam/state/testing";
 import { Agent } from "./agent.ts";
 import { Disk } from "./disk/disk.ts";
 import { HostKey } from "./disk/host-key.ts";
-import { guard, init, joinAt, log, running, until } from "./testing/running-agent.ts";
+import { guard, init, joinAt, log, own, running, until } from "./testing/running-agent.ts";
 
 /** Reads the agent's answers through JSON, like the gam command. */
 function assertReadable<T>(check: Check<T>, answer: T): void {
@@ -426,7 +426,7 @@ test(
 test("a second agent on the same data directory does not start", guard, async (t) => {
   const a = await running(t);
   await a.door.init(init);
-  const second = Agent.start(a.agent.config, log, "0.0.0", () => undefined);
+  const second = Agent.start(a.agent.config, log, own, () => undefined);
   await assert.rejects(second, { code: "IN_USE", message: /another agent uses it/ });
 });
 

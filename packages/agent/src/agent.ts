@@ -42,6 +42,7 @@ import type { AgentLog } from "./log.ts";
 import { LockedNames } from "./names/locked-names.ts";
 import { tunnelDir } from "./networking.ts";
 import { writtenAtMs } from "./survivor.ts";
+import type { OwnPackage } from "./upgrades/own-package.ts";
 
 /** The node id of a locked host: nobody can read its identity. */
 /** Moves that "gam rebalance --plan" shows. */
@@ -58,7 +59,7 @@ export class Agent {
   /** Undefined while the host is locked. */
   #identity: Identity | undefined;
   readonly #log: AgentLog;
-  readonly #version: string;
+  readonly #own: OwnPackage;
   readonly #fail: (thrown: unknown) => void;
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #nothing = new Store();
@@ -73,14 +74,14 @@ export class Agent {
     lock: FileHandle,
     hostKey: HostKey,
     log: AgentLog,
-    version: string,
+    own: OwnPackage,
     fail: (thrown: unknown) => void,
   ) {
     this.config = config;
     this.#lock = lock;
     this.#hostKey = hostKey;
     this.#log = log;
-    this.#version = version;
+    this.#own = own;
     this.#fail = fail;
   }
 
@@ -93,13 +94,13 @@ export class Agent {
   static async start(
     config: AgentConfig,
     log: AgentLog,
-    version: string,
+    own: OwnPackage,
     fail: (thrown: unknown) => void,
   ): Promise<Agent> {
     const lock = await lockDataDir(config.dataDir);
     try {
       const hostKey = await HostKey.open(config.dataDir);
-      const agent = new Agent(config, lock, hostKey, log, version, fail);
+      const agent = new Agent(config, lock, hostKey, log, own, fail);
       await agent.#begin();
       return agent;
     } catch (thrown) {
@@ -167,6 +168,7 @@ export class Agent {
       backups: () => active().backups,
       httpReport: () => active().http.report(),
       why: (subject) => active().why(subject),
+      upgrades: () => active().upgrades,
       status: () => this.#status(),
     };
   }
@@ -414,6 +416,7 @@ export class Agent {
       identity: this.#identity,
       hostKey: this.#hostKey,
       log: this.#log,
+      own: this.#own,
       fail: this.#fail,
       removed: () => this.#removed(),
       reborn: () => this.#reborn(),
@@ -423,7 +426,7 @@ export class Agent {
 
   async #lookAtHost(address: string): Promise<HostFacts> {
     const { dataDir, engine } = this.config;
-    return await this.#hostLook.facts({ dataDir, engine, address, version: this.#version });
+    return await this.#hostLook.facts({ dataDir, engine, address, version: this.#own.version });
   }
 
   async #place(request: Pick<InitRequest, "listenAddr" | "advertiseAddr">): Promise<MeshAddresses> {
@@ -451,7 +454,7 @@ export class Agent {
     const configuration = cluster?.peer.raft.configuration;
     const isCaughtUp = cluster?.peer.standing.isCaughtUp ?? true;
     return {
-      version: this.#version,
+      version: this.#own.version,
       self: this.#self,
       state: this.#state,
       autolock: this.#view().cluster?.UnlockKey !== undefined,
@@ -503,6 +506,7 @@ export class Agent {
       usage: cluster?.peer.usage.get(ID) ?? null,
       network: Gam.network ? pick(Gam.network) : null,
       tasks: running.length,
+      version: Gam.version,
     };
   }
 }

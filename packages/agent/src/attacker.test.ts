@@ -16,6 +16,7 @@ import { readConfig } from "./config.ts";
 import { Disk } from "./disk/disk.ts";
 import { HostKey } from "./disk/host-key.ts";
 import { Attacker, attacks, stateIn } from "./testing/attacker.ts";
+import { own } from "./testing/running-agent.ts";
 
 const triesMax = 10;
 const guard = { timeout: 240_000 };
@@ -45,7 +46,7 @@ async function member(t: TestContext): Promise<Member> {
   const fail = (thrown: unknown): void => {
     throw thrown;
   };
-  const agent = await Agent.start(config, log, "0.0.0", fail);
+  const agent = await Agent.start(config, log, own, fail);
   t.after(async () => {
     await agent.stop();
     await rm(folder, { recursive: true, force: true });

@@ -34,15 +34,7 @@ import {
   Rehearsal,
   salvaged,
 } from "@gam/peer";
-import {
-  type ContentSource,
-  DockerEngine,
-  ForeignNames,
-  ImageDepot,
-  type ImageSource,
-  LayerCache,
-  LocalVolumes,
-} from "@gam/runtime";
+import { DockerEngine, ForeignNames, ImageDepot, LayerCache, LocalVolumes } from "@gam/runtime";
 import {
   type AskedChange,
   type Availability,
@@ -67,6 +59,7 @@ import { Restorer } from "./backups/restorer.ts";
 import type { AgentConfig } from "./config.ts";
 import { RemoteContainers } from "./containers/remote-containers.ts";
 import { ContentDesk } from "./contents/content-desk.ts";
+import { LateContents } from "./contents/late-contents.ts";
 import { Disk } from "./disk/disk.ts";
 import { journalOf, removeJournal } from "./disk/member-journal.ts";
 import type { MeshAddresses } from "./disk/place-file.ts";
@@ -77,6 +70,7 @@ import { knock } from "./health/knock.ts";
 import { HttpDesk } from "./http/http-desk.ts";
 import { ImageDesk } from "./images/image-desk.ts";
 import { ImageOrders } from "./images/image-orders.ts";
+import { LateImages } from "./images/late-images.ts";
 import type { Keeper } from "./keeper.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MeshDoorParts, meshOf } from "./mesh-door.ts";
@@ -91,6 +85,8 @@ import { newestRootOf } from "./trust/root-seals.ts";
 import { Sealer } from "./trust/sealer.ts";
 import { makeSealingKey } from "./trust/sealing-keys.ts";
 import { newUnlockKey } from "./trust/unlock-keys.ts";
+import type { OwnPackage } from "./upgrades/own-package.ts";
+import { UpgradeDesk } from "./upgrades/upgrade-desk.ts";
 import { VolumeGiver } from "./volumes/volume-giver.ts";
 import { VolumeMover } from "./volumes/volume-mover.ts";
 
@@ -105,6 +101,7 @@ const drainMs = 20_000;
 const pollMs = 50;
 
 export interface ClusterMemberParts extends MeshDoorParts {
+  readonly own: OwnPackage;
   /** This peer is no member any more. Called once at most. */
   readonly removed: () => void;
   /** What this host says of itself; `address`: at which other hosts reach it. */
@@ -152,6 +149,7 @@ export class ClusterMember {
   readonly imageOrders: ImageOrders;
   readonly http: HttpDesk;
   readonly survivor: Survivor;
+  readonly upgrades: UpgradeDesk;
   readonly keys: ClusterKeys;
   readonly #lock: HostLock;
   readonly sealer: Sealer;
@@ -207,6 +205,7 @@ export class ClusterMember {
       contacts,
       genericResources: config.genericResources,
       root: () => made.keeper.root,
+      version: parts.own.version,
     });
     this.examiner = new Examiner({
       self: identity.nodeId,
@@ -300,6 +299,11 @@ export class ClusterMember {
       ...{ self: identity.nodeId, desk, depot: made.depot, mesh, log },
       view: () => this.view,
       usage: () => this.peer.usage,
+    });
+    const { own } = parts;
+    this.upgrades = UpgradeDesk.open({
+      ...{ self: identity.nodeId, own, config, mesh, log, peer: this.peer },
+      view: () => this.view,
     });
     this.driver.start();
     void this.driver.fresh().then(() => {
@@ -624,30 +628,6 @@ interface Made {
   readonly keeper: Keeper;
   /** As ClusterMember.isMute. */
   readonly isMute?: boolean;
-}
-
-/** The engine is made before the desk that gets it its data. */
-class LateContents implements ContentSource {
-  desk: ContentDesk | undefined;
-
-  files: ContentSource["files"] = async (...asked) => await this.#desk().files(...asked);
-  credentials: ContentSource["credentials"] = async (task) => await this.#desk().credentials(task);
-  secrets: ContentDesk["secrets"] = async (...asked) => await this.#desk().secrets(...asked);
-
-  #desk(): ContentDesk {
-    assert(this.desk !== undefined, "the engine gets actions only from a member");
-    return this.desk;
-  }
-}
-
-/** As LateContents. */
-class LateImages implements ImageSource {
-  desk: ImageSource | undefined;
-
-  fetch: ImageSource["fetch"] = async (image) => {
-    assert(this.desk !== undefined, "the engine gets actions only from a member");
-    return await this.desk.fetch(image);
-  };
 }
 
 async function make(

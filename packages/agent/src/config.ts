@@ -35,6 +35,8 @@ export interface AgentConfig {
   readonly imageBytesPerSecond: number;
   /** Start from the whole part of a spoilt journal, take no part, and wait for "gam recover". */
   readonly salvage: boolean;
+  /** Folder of the packages of gam that this host keeps. install.sh of the package fills it. */
+  readonly packagesDir: string;
 }
 
 const options = {
@@ -76,6 +78,11 @@ const options = {
     help: "megabytes a second that this host sends of images",
   },
   salvage: { type: "string", env: "GAM_SALVAGE", help: "start from a spoilt journal: on or off" },
+  "packages-dir": {
+    type: "string",
+    env: "GAM_PACKAGES_DIR",
+    help: "packages of gam that this host keeps",
+  },
 } as const;
 
 const defaults: Record<keyof typeof options, string | undefined> = {
@@ -93,6 +100,7 @@ const defaults: Record<keyof typeof options, string | undefined> = {
   "generic-resource": undefined,
   "image-rate": "100",
   salvage: "off",
+  "packages-dir": "/var/cache/gam/packages",
 };
 
 const imageRateMax = 100_000;
@@ -174,6 +182,7 @@ export function readConfig(
     genericResources: parseGenericResources(value("generic-resource") ?? ""),
     imageBytesPerSecond: imageRate * 1e6,
     salvage: isOn("salvage"),
+    packagesDir: value("packages-dir") ?? "",
   };
 }
 

@@ -47,6 +47,8 @@ export interface DriverParts {
   readonly genericResources: readonly GenericResource[];
   /** The newest root key that this peer has a certificate of, base64. */
   readonly root: () => string | undefined;
+  /** The gam that this is. */
+  readonly version: string;
 }
 
 export class Driver {
@@ -78,6 +80,7 @@ export class Driver {
       genericResources: this.#parts.genericResources,
       fail: this.#parts.fail,
       root: this.#parts.root,
+      version: this.#parts.version,
       said: (said) => this.#step({ kind: "described", said }),
       observed: (input) => this.#step({ kind: "worker", input }),
     });

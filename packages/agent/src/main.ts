@@ -1,14 +1,14 @@
 /**
  * Runs `gam agent` in the foreground until a signal stops it.
  */
-import { readFileSync } from "node:fs";
 import { ApiServer } from "@gam/api";
-import { BrokenInvariant, check, GamError, reasonOf } from "@gam/core";
+import { BrokenInvariant, GamError, reasonOf } from "@gam/core";
 import { Agent } from "./agent.ts";
 import { readConfig, usageText } from "./config.ts";
 import { openLog } from "./log.ts";
 import { serviceManager } from "./service-manager.ts";
 import { sourceStack } from "./source-stack.ts";
+import { ownPackage } from "./upgrades/own-package.ts";
 
 const startedAtMs = performance.timeOrigin;
 const args = process.argv.slice(2);
@@ -17,15 +17,11 @@ if (args.includes("--help") || args.includes("-h")) {
   process.exit(0);
 }
 
-function versionOf(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return check.object({ version: check.string(64) })(JSON.parse(text), "package.json").version;
-}
-
 async function run(): Promise<void> {
   const config = readConfig(args, process.env);
   const log = openLog(config.logLevel);
-  const version = versionOf();
+  const own = ownPackage(import.meta.url, args);
+  const { release: version } = own;
   const fail = (thrown: unknown): void => {
     const broken = thrown instanceof BrokenInvariant;
     // The sentence of a known failure says what to do. Only a bug needs its place in the code.
@@ -43,7 +39,7 @@ async function run(): Promise<void> {
   };
   process.on("unhandledRejection", fail);
   process.on("uncaughtException", fail);
-  const agent = await Agent.start(config, log, version, fail);
+  const agent = await Agent.start(config, log, own, fail);
   const api = await ApiServer.listen({
     socketPath: config.socket,
     engineSocketPath: config.engine,
@@ -51,7 +47,7 @@ async function run(): Promise<void> {
     log,
     version,
   });
-  log.info({ socket: config.socket, engine: config.engine, version }, "Serving");
+  log.info({ socket: config.socket, engine: config.engine, version: own.version }, "Serving");
   const manager = serviceManager({ environment: process.env, log });
   manager.ready();
   let stopping = false;

@@ -34,6 +34,8 @@ export interface SelfParts {
   readonly fail: (thrown: unknown) => void;
   /** The newest root key that this peer has a certificate of, base64. */
   readonly root: () => string | undefined;
+  /** The gam that this is, as NodeExtra has it. */
+  readonly version: string;
 }
 
 export interface SelfWatch {
@@ -57,7 +59,11 @@ export function watchSelf(parts: SelfParts): SelfWatch {
     if (network === undefined) return;
     const root = parts.root();
     const addresses = mesh.addresses();
-    said({ description, addresses, engine: health, network, ...(root !== undefined && { root }) });
+    const { version } = parts;
+    said({
+      ...{ description, addresses, engine: health, network, version },
+      ...(root !== undefined && { root }),
+    });
   };
   const lookAtNetwork = async (): Promise<void> => {
     network = await networking.look(hostOf(mesh.addresses()[0] ?? ""));

@@ -8,6 +8,6 @@ export {
   type Mend,
   mends,
 } from "./door/doctor-facts.ts";
-export type { ClusterDoor, InitRequest, SwarmJoinRequest } from "./door/door.ts";
+export type { ClusterDoor, InitRequest, SwarmJoinRequest, UpgradeDoor } from "./door/door.ts";
 export { ContainerServer } from "./hosts/container-server.ts";
 export { ApiServer } from "./server.ts";

@@ -26,6 +26,7 @@ import { httpRoutes } from "./gam/http-routes.ts";
 import { planRoutes } from "./gam/plan-routes.ts";
 import { policyRoutes } from "./gam/policy-routes.ts";
 import { rolloutRoutes } from "./gam/rollout-routes.ts";
+import { upgradeRoutes } from "./gam/upgrade-routes.ts";
 import { whyRoutes } from "./gam/why-routes.ts";
 import { containerRoutes } from "./hosts/container-routes.ts";
 import { Containers } from "./hosts/containers.ts";
@@ -193,5 +194,6 @@ function buildApp(context: RouteContext): FastifyInstance {
   historyRoutes(app, context);
   rolloutRoutes(app, context);
   doctorRoutes(app, context);
+  upgradeRoutes(app, context);
   return app;
 }

@@ -10,6 +10,7 @@ import manifest from "../package.json" with { type: "json" };
 import type { AgentClient } from "./agent/agent-client.ts";
 import type { CommandIo } from "./agent/command-io.ts";
 import type { RolloutVerb } from "./commands/service-commands.ts";
+import { addHostCommands, advertise, type Ends, type OpenClient } from "./host-commands.ts";
 import { type CommandText, commandTexts } from "./reference/command-tree.ts";
 import { completionScripts, type Shell, shells } from "./reference/shells.ts";
 
@@ -53,12 +54,6 @@ export function allCommandTexts(): CommandText[] {
   return commandTexts(build(io, { unhealthy: silent, interrupted: silent }));
 }
 
-/** How a command ends that does not throw. */
-interface Ends {
-  readonly unhealthy: () => void;
-  readonly interrupted: () => void;
-}
-
 /** 128 and the number of SIGINT, as shells expect. */
 const interruptedExit = 130;
 
@@ -86,6 +81,7 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   };
   addAgentCommand(program);
   addMeshCommands(program, client, io);
+  addHostCommands(program, client, { io, interrupted, unhealthy });
   addSeeCommands(program, client, io);
   addDoctorCommand(program, client, io, unhealthy);
   addWhyCommand(program, client, io);
@@ -104,8 +100,6 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   return program;
 }
 
-type OpenClient = () => Promise<AgentClient>;
-
 function addAgentCommand(program: Command): void {
   program
     .command("agent")
@@ -122,25 +116,11 @@ function addAgentCommand(program: Command): void {
 
 function addMeshCommands(program: Command, client: OpenClient, io: CommandIo): void {
   const mesh = () => import("./commands/mesh-commands.ts");
-  const advertise = () =>
-    new Option(
-      "--advertise <address>",
-      "interface, host or host:port at which other hosts reach this one",
-    );
   program
     .command("init")
     .description("begin a mesh with this host")
     .addOption(advertise())
     .action(async (options) => (await mesh()).init(await client(), io, options));
-  program
-    .command("join")
-    .description("join the mesh that the token belongs to")
-    .argument("<token>", 'the token that "gam token" shows on a member')
-    .argument("[addresses...]", "host:port of members, if those in the token have changed")
-    .addOption(advertise())
-    .action(async (token, addresses, options) =>
-      (await mesh()).join(await client(), io, { token, addresses, ...options }),
-    );
   program
     .command("leave")
     .description("take this host out of its mesh")

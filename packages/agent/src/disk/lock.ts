@@ -61,6 +61,23 @@ async function inUse(dir: string): Promise<GamError> {
   return new GamError("IN_USE", message);
 }
 
+/** Returns: whether a process holds the lock of this file. A missing file is not locked. Errors: as lockDataDir(). */
+export async function isLocked(path: string): Promise<boolean> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "r");
+  } catch (thrown) {
+    if (hasCode(thrown, "ENOENT")) return false;
+    throw thrown;
+  }
+  try {
+    // The lock, if this takes it, ends with the handle.
+    return (await flock(handle)) === taken;
+  } finally {
+    await handle.close();
+  }
+}
+
 async function flock(handle: FileHandle): Promise<number | null> {
   // The lock belongs to the open file. We share that file with flock(1), so the lock stays when flock(1) ends.
   const child = spawn("flock", ["--nonblock", "3"], {

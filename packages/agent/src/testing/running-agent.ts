@@ -9,11 +9,18 @@ import { clusterSpecDefault, dataPathDefault } from "@gam/state";
 import { Agent } from "../agent.ts";
 import { readConfig } from "../config.ts";
 import type { AgentLog } from "../log.ts";
+import type { OwnPackage } from "../upgrades/own-package.ts";
 
 /** Ends a test that hangs. No test takes a tenth of this time. */
 export const guard = { timeout: 120_000 };
 const silence = (): void => undefined;
 export const log: AgentLog = { debug: silence, info: silence, warn: silence, error: silence };
+
+/** Runs from a checkout. */
+export const own: OwnPackage = {
+  ...{ release: "0.0.0", version: "0.0.0", kind: "other", machine: "amd64" },
+  ...{ root: "/nowhere", args: [] },
+};
 
 export const init = {
   listenAddr: undefined,
@@ -43,7 +50,7 @@ export async function running(t: TestContext, port = 0): Promise<Running> {
     throw thrown;
   };
   const start = (environment = {}): Promise<Agent> =>
-    Agent.start(readConfig(all, environment), log, "0.0.0", fail);
+    Agent.start(readConfig(all, environment), log, own, fail);
   const agent = await start();
   const running: Running = {
     agent,

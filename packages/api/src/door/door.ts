@@ -22,12 +22,15 @@ import type {
 } from "@gam/state";
 import type {
   BackupManifest,
+  GamPackage,
   GamStatus,
+  GivenPackage,
   HttpReport,
   ImagePush,
   JoinTokens,
   PlanReport,
   PruneRow,
+  UpgradeReport,
   WhyReport,
 } from "@gam/state/answers";
 import type { DoctorDoor } from "./doctor-facts.ts";
@@ -122,6 +125,24 @@ export interface BackupDoor {
   }>;
   /** Resolves to the id of the restore when the node has the backup whole. Errors: GamError; nothing changes then. */
   restore(wish: RestoreDoorWish): Promise<string>;
+}
+
+/** Which gam runs on the hosts, and the installation of others. */
+export interface UpgradeDoor {
+  /** Resolves to what each host says; a host that does not answer has a problem. */
+  report(): Promise<UpgradeReport>;
+  /** Keeps a package on this host. Errors: GamError REFUSED for another sum, and for a file that is no package. */
+  take(name: string, sha256: string, content: Readable): Promise<GamPackage>;
+  /**
+   * Sends a package that this host keeps to another. Resolves within some seconds, also while it goes on: call it
+   * again then. Errors: GamError NOT_FOUND, UNREACHABLE.
+   */
+  give(node: NodeId, sha256: string): Promise<GivenPackage>;
+  /**
+   * Resolves when the installation has begun on that host. `back`: the host does not keep the present package as the
+   * one to go back to. Errors: GamError NOT_FOUND, NOT_SUPPORTED, IN_USE, UNREACHABLE.
+   */
+  install(node: NodeId, sha256: string, back: boolean): Promise<void>;
 }
 
 export interface ClusterDoor extends DoctorDoor, RecoverDoor {
@@ -220,6 +241,7 @@ export interface ClusterDoor extends DoctorDoor, RecoverDoor {
   rehearse(): RehearsalDoor;
   /** Called only while active. */
   backups(): BackupDoor;
+  upgrades(): UpgradeDoor;
   /** Answer of `GET /gam/v1/status`. */
   status(): GamStatus;
 }

@@ -57,6 +57,7 @@ import type {
   RehearsalDoor,
   SecretSeals,
   SwarmJoinRequest,
+  UpgradeDoor,
   WhySubject,
 } from "../door/door.ts";
 import { FakeBackups } from "./fake-backups.ts";
@@ -71,6 +72,16 @@ export function nodeCalled(hostname: string, id: string): NewNode {
 const sealBytes = 28;
 
 export class FakeDoor implements ClusterDoor {
+  /** Without hosts, and deaf. */
+  upgrade: UpgradeDoor = {
+    report: async () => ({
+      ...{ self: this.self, leader: this.self, autolock: false, applied: 1 },
+      ...{ voters: [this.self], hosts: [] },
+    }),
+    take: async () => Promise.reject(new GamError("REFUSED", "Cannot take it: no test wants it")),
+    give: async () => ({ state: "done", bytes: 0, reason: "" }),
+    install: async () => undefined,
+  };
   readonly usages = new Map<NodeId, Usage>();
   readonly self: NodeId;
   store = new Store();
@@ -223,6 +234,8 @@ export class FakeDoor implements ClusterDoor {
       manager: `gam-1-m-${Manager?.PublicKey ?? ""}`,
     };
   }
+
+  upgrades = (): UpgradeDoor => this.upgrade;
 
   async pushImage(image: string, nodes: readonly NodeId[]): Promise<ImagePush> {
     const state = image === "slow:1" ? "going" : "done";

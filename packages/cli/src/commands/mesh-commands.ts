@@ -14,7 +14,7 @@ async function statusOf(client: AgentClient): Promise<GamStatus> {
   return checkStatus(await client.get("/gam/v1/status"), "status");
 }
 
-async function tokensOf(client: AgentClient): Promise<JoinTokens> {
+export async function tokensOf(client: AgentClient): Promise<JoinTokens> {
   return checkJoinTokens(await client.get("/gam/v1/token"), "token");
 }
 
@@ -38,7 +38,10 @@ export async function init(
 }
 
 export interface JoinOptions {
-  readonly token: string;
+  /** "-" for standard input. Absent: it is in `tokenFile`. */
+  readonly token?: string;
+  /** "-" for standard input. */
+  readonly tokenFile?: string;
   /** `host:port` of members to ask. Empty: those in the token. */
   readonly addresses: readonly string[];
   readonly advertise?: string;
@@ -47,13 +50,16 @@ export interface JoinOptions {
 export async function join(
   client: AgentClient,
   io: CommandIo,
-  { token, addresses, advertise }: JoinOptions,
+  { token, tokenFile, addresses, advertise }: JoinOptions,
 ): Promise<void> {
+  const file = tokenFile ?? (token === "-" ? "-" : undefined);
+  // Other users of the host can see a command line.
+  const text = file === undefined ? (token ?? "") : readInputFile(io, file).trim();
   const work = async (): Promise<boolean> => {
     const isMember = (await statusOf(client)).state === "active";
     if (isMember && advertise !== undefined) throw movesNobody();
     await client.post("/gam/v1/join", {
-      token,
+      token: text,
       ...(addresses.length > 0 && { addresses }),
       ...(advertise !== undefined && { advertiseAddr: advertise }),
     });

@@ -420,3 +420,17 @@ for (const [hosts, want] of [
     assert.equal(said, want);
   });
 }
+
+test("statusView() says which host runs which gam, only while they differ", () => {
+  const said = (...versions: (string | undefined)[]): string =>
+    statusView(
+      mesh(versions.map((version, at) => node(at + 1, version === undefined ? {} : { version }))),
+      paint,
+      nowMs,
+    ).join("\n");
+  assert.doesNotMatch(said("0.1.0+a", "0.1.0+a", undefined), /versions of gam/);
+  assert.match(
+    said("0.1.0+b", "0.1.0+a", "0.1.0+b"),
+    /^The hosts run different versions of gam:\n {2}0\.1\.0\+a on host2\n {2}0\.1\.0\+b on host1, host3\nFinish the upgrade/m,
+  );
+});

@@ -50,6 +50,7 @@ export function statusView(status: GamStatus, paint: Paint, nowMs: number): stri
     ...section(rotation(status, paint)),
     ...section(rivalry(status, paint)),
     ...section(locks(status, paint)),
+    ...section(versions(nodes, paint)),
     ...section(encryption(nodes, paint)),
     ...section(advice(status, paint)),
   ];
@@ -202,6 +203,21 @@ function locks({ autolock, nodes }: GamStatus, paint: Paint): string[] {
   return [
     paint.yellow(`Managers are locked when they start; this host does not hear ${names}`),
     'If such a host has restarted, run "gam unlock" on it',
+  ];
+}
+
+/** While hosts run different versions: which host runs which. */
+function versions(nodes: readonly NodeSummary[], paint: Paint): string[] {
+  const hosts = new Map<string, string[]>();
+  for (const { hostname, version } of nodes) {
+    if (version !== undefined) hosts.set(version, [...(hosts.get(version) ?? []), hostname]);
+  }
+  if (hosts.size < 2) return [];
+  const rows = [...hosts].sort(([a], [b]) => compare(a, b));
+  return [
+    paint.yellow("The hosts run different versions of gam:"),
+    ...rows.map(([version, names]) => `  ${version} on ${names.join(", ")}`),
+    'Finish the upgrade with "gam upgrade --to FILE", or go back with "gam upgrade --back"',
   ];
 }
 

@@ -20,6 +20,8 @@ export interface SelfDescription {
   readonly network: NodeNetwork;
   /** The newest root key for which this peer has a certificate on its disk, base64. */
   readonly root?: string;
+  /** As NodeExtra. */
+  readonly version?: string;
 }
 
 export type Input =

@@ -45,12 +45,12 @@ export class SelfReport {
   ): ReportedChange | undefined {
     if (this.#isUnderWay || nowTick < this.#dueTick) return undefined;
     if (this.#said === undefined || node === this.#described) return undefined;
-    const { description, addresses, engine, network, root } = this.#said;
+    const { description, addresses, engine, network, root, version } = this.#said;
     const { Description, Gam } = node;
     const dialect = this.#dialect;
     const { addresses: at, engine: runs, network: part, root: key } = Gam;
-    const known = [Description, at, runs, part, key, Gam.dialect];
-    const own = [description, addresses, engine, network, root, dialect];
+    const known = [Description, at, runs, part, key, Gam.dialect, Gam.version];
+    const own = [description, addresses, engine, network, root, dialect, version];
     if (sameValue(known, own)) {
       this.#described = node;
       this.#pauseTicks = pauseTicksMin;
@@ -69,6 +69,7 @@ export class SelfReport {
       network,
       root,
       dialect,
+      version,
     };
   }
 

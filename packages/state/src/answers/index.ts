@@ -83,6 +83,21 @@ export {
 } from "./status.ts";
 export { checkJoinTokens, type JoinTokens } from "./tokens.ts";
 export {
+  aPackageSum,
+  checkGivenPackage,
+  checkHostGam,
+  checkPackage,
+  checkUpgradeReport,
+  type GamPackage,
+  type GivenPackage,
+  type HostGam,
+  type InstallEnd,
+  misfit,
+  packageForm,
+  type UpgradeHost,
+  type UpgradeReport,
+} from "./upgrade.ts";
+export {
   checkVolumeList,
   type VolumeList,
   type VolumeMoveSummary,

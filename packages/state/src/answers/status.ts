@@ -36,6 +36,8 @@ export interface NodeSummary {
   readonly network: Pick<NodeNetwork, "encryption" | "problem"> | null;
   /** Tasks that run there. */
   readonly tasks: number;
+  /** The gam that it runs, as `0.1.0+BUILD`. Absent until the node has reported it. */
+  readonly version?: string | undefined;
 }
 
 export interface Pools {
@@ -121,6 +123,7 @@ const checkNodeSummary: Check<NodeSummary> = check.object({
     }),
   ),
   tasks: check.integer(),
+  version: check.optional(check.string(64)),
 });
 
 /** Errors: BAD_FRAME with the path of what is wrong. */

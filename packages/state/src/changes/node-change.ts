@@ -147,9 +147,12 @@ function described(
   { at }: Occasion,
 ): Node | undefined {
   if (node === undefined) return undefined;
-  const { description: Description, addresses, engine, network, root, dialect } = change;
+  const { description: Description, addresses, engine, network, root, dialect, version } = change;
   const engineLostAtMs = engine.ready ? 0 : node.Gam.engineLostAtMs;
-  const spoken = dialect === undefined ? {} : { dialect };
+  const spoken = {
+    ...(dialect !== undefined && { dialect }),
+    ...(version !== undefined && { version }),
+  };
   const said = { addresses, engine, network, ...(root !== undefined && { root }), ...spoken };
   const Gam = { ...node.Gam, ...said, engineLostAtMs };
   const Status = { ...node.Status, Addr: hostOf(addresses[0] ?? node.Status.Addr) };

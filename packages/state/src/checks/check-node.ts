@@ -27,6 +27,7 @@ import {
   aText,
   aTime,
   aTunnelAddress,
+  aVersion,
   labels,
   orEmpty,
 } from "./field-checks.ts";
@@ -87,6 +88,7 @@ const parts = {
     tunnel: optional(aTunnelAddress(tunnelRange)),
     root: optional(aKey),
     dialect: optional(aDialect),
+    version: optional(aVersion),
   }),
 };
 
@@ -129,6 +131,7 @@ export const nodeFields: ChangeFields<"node"> = {
     network: checkNodeNetwork,
     root: optional(aKey),
     dialect: optional(aDialect),
+    version: optional(aVersion),
   },
   judgeNode: { id: id<NodeId>(), status: checkJudgement },
   setTunnel: { id: id<NodeId>(), address: aTunnelAddress(tunnelRange) },

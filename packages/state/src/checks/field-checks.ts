@@ -40,6 +40,8 @@ export const contentVersions = check.map(aContentVersion, 2 * referencesMax, anI
 export const anIndex = check.integer(0, 2 ** 52);
 /** A dialect of the log: dialect.ts. */
 export const aDialect = check.integer(1, 2 ** 31);
+/** Of a gam, with its build: `0.1.0+3f9a2c04b1d7`. */
+export const aVersion = check.matching(/^[\w.+~-]{1,64}$/, "a version", 64);
 export const aCount = check.integer(0, 2 ** 31);
 export const aPort = check.integer(0, 65_535);
 /** Bytes, or billionths of a CPU. */

@@ -341,6 +341,7 @@ export type ReportedChange =
       readonly root?: string | undefined;
       /** As NodeExtra. Refused when it is lower than before. */
       readonly dialect?: number | undefined;
+      readonly version?: string | undefined;
     }
   | { readonly kind: "reportTask"; readonly id: TaskId; readonly status: TaskStatus };
 

@@ -83,6 +83,7 @@ export const spokenDialect: Dialect = {
       network: 1,
       root: 1,
       dialect: 1,
+      version: 1,
     },
     reportTask: { kind: 1, id: 1, status: 1 },
     beginVolumeCopy: { kind: 1, id: 1, move: 1, copy: 1 },

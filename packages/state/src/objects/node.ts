@@ -88,6 +88,8 @@ export interface NodeExtra {
   readonly root?: string;
   /** The newest dialect of the log that the node's gam reads. Absent: the first. It never falls. */
   readonly dialect?: number;
+  /** The gam that the node runs, as `0.1.0+BUILD`. Absent until the node reports it. */
+  readonly version?: string;
 }
 
 export interface Node extends Meta {
