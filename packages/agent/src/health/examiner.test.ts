@@ -146,8 +146,7 @@ function examinerOf(
           { nodeId: c, state: "silent" },
         ] as never,
       request: async (to, { body }) => {
-        if (to === c)
-          throw new GamError("UNREACHABLE", 'Cannot ask "examine" of node "c": it is slow');
+        if (to === c) throw new GamError("UNREACHABLE", 'Cannot reach node "c": it is slow');
         const answer = decode(await (heard.get("examine") as RequestHandler)(a, body));
         return encode(change(answer as object));
       },

@@ -281,7 +281,7 @@ async function inRounds(probes: readonly (() => Promise<Path[]>)[]): Promise<Pat
   return paths;
 }
 
-/** Returns: the part of a message that says why, without the names of calls and ids. */
+/** Returns: the part of a message that says why, without the id: the doctor names the host. */
 function reasonIn(message: string): string {
-  return message.replace(/^Cannot ask "\w+" of node "\w+": /, "");
+  return message.replace(/^Cannot reach node "\w+": /, "");
 }

@@ -38,7 +38,6 @@ type Frame =
 
 interface Pending {
   readonly to: NodeId;
-  readonly name: string;
   readonly resolve: (body: Uint8Array) => void;
   readonly reject: (error: GamError) => void;
   readonly timer: NodeJS.Timeout;
@@ -82,18 +81,18 @@ export class Rpc {
   request(to: NodeId, { name, body, timeoutMs }: RpcRequest): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const why = this.#obstacle(to, body);
-      if (why !== undefined) return reject(unreachable(name, to, why));
+      if (why !== undefined) return reject(unreachable(to, why));
       this.#ids += 1;
       const number = this.#ids;
       const timer = setTimeout(() => {
-        this.#settle(number)?.reject(unreachable(name, to, `no answer in ${timeoutMs} ms`));
+        this.#settle(number)?.reject(unreachable(to, `no answer in ${timeoutMs / 1000} s`));
       }, timeoutMs);
       timer.unref();
-      this.#pending.set(number, { to, name, resolve, reject, timer });
+      this.#pending.set(number, { to, resolve, reject, timer });
       count(this.#asking, to, 1);
       const frame: Frame = { kind: "ask", id: number, name, body };
       if (!this.#options.send(to, encode(frame))) {
-        this.#settle(number)?.reject(unreachable(name, to, "it is not connected, or too slow"));
+        this.#settle(number)?.reject(unreachable(to, "it is not connected, or too slow"));
       }
     });
   }
@@ -114,7 +113,7 @@ export class Rpc {
   lost(peer: NodeId): void {
     for (const [number, pending] of this.#pending) {
       if (pending.to !== peer) continue;
-      this.#settle(number)?.reject(unreachable(pending.name, peer, "its connection was lost"));
+      this.#settle(number)?.reject(unreachable(peer, "its connection was lost"));
     }
   }
 
@@ -193,6 +192,6 @@ function failed(number: number, thrown: unknown): Frame {
   return { kind: "failed", id: number, code, message: messageOf(thrown).slice(0, shown) };
 }
 
-function unreachable(name: string, to: NodeId, why: string): GamError {
-  return new GamError("UNREACHABLE", `Cannot ask "${name}" of node "${to}": ${why}`);
+function unreachable(to: NodeId, why: string): GamError {
+  return new GamError("UNREACHABLE", `Cannot reach node "${to}": ${why}`);
 }
