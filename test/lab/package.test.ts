@@ -5,12 +5,21 @@
  * packages that scripts/package makes first.
  */
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab, labUnavailable } from "./clusters/lab.ts";
+import { must } from "./hosts/run.ts";
 import { at, done, equip, makePackages, putAll } from "./packages/package-hosts.ts";
 
 const skip = labUnavailable() ?? false;
@@ -160,6 +169,39 @@ describe("hosts without Node that get gam from its package", { skip }, () => {
       assert.match(await done(host, `cat /usr/share/${file}`), /gam complete -- /);
     }
     assert.match(await done(host, "gam complete -- why ''"), /host1[\s\S]*shop_web/);
+  });
+
+  test("the Ansible role copies the package once, and then changes nothing", async (t) => {
+    if (!existsSync("/usr/bin/ansible-playbook")) return t.skip("ansible is missing");
+    const hosts = [lab.host(1), lab.host(2)].map(({ name, pid }) => [
+      name,
+      { ansible_connection: "community.docker.nsenter", ansible_nsenter_pid: pid },
+    ]);
+    const vars = {
+      ansible_remote_tmp: "/run/ansible",
+      ansible_python_interpreter: "/usr/bin/python3",
+    };
+    const all = { gam: { hosts: Object.fromEntries(hosts), vars } };
+    writeFileSync(join(folder, "hosts.yml"), JSON.stringify(all));
+    const role = join(import.meta.dirname, "../../scripts/packaging/ansible");
+    const play = { hosts: "gam", gather_facts: false, serial: 1 };
+    const site = [{ ...play, roles: [{ role, gam_packages: folder }] }];
+    writeFileSync(join(folder, "site.yml"), JSON.stringify(site));
+    const args = ["-i", join(folder, "hosts.yml"), join(folder, "site.yml")];
+    const home = { ...process.env, HOME: folder } as Record<string, string>;
+    const recaps = [];
+    for (let round = 0; round < 2; round += 1) {
+      const stdout = await must("/usr/bin/ansible-playbook", args, { env: home });
+      recaps.push(stdout.slice(stdout.indexOf("PLAY RECAP")));
+    }
+    assert.match(
+      recaps[0] ?? "",
+      /host1 .*changed=1 .*failed=0[\s\S]*host2 .*changed=1 .*failed=0/,
+    );
+    assert.match(
+      recaps[1] ?? "",
+      /host1 .*changed=0 .*failed=0[\s\S]*host2 .*changed=0 .*failed=0/,
+    );
   });
 
   test("the list of parts and the licence are in the package", () => {

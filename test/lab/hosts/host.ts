@@ -234,6 +234,11 @@ export class Host {
   }
 
   /** The agent's PID in the outer namespace. Undefined when it does not run. */
+  /** Of a process in all of the host's namespaces. */
+  get pid(): number {
+    return this.#init().pid;
+  }
+
   get agentPid(): number | undefined {
     const agent = this.#state.read().agents[this.number];
     return agent !== undefined && isRunning(agent) ? agent.pid : undefined;

@@ -48,7 +48,7 @@ export async function equip(host: Host): Promise<void> {
     [
       "mount -t tmpfs tmpfs /run/lock && mkdir /run/lock/upper /run/lock/work",
       "mount -t overlay -o lowerdir=/usr,upperdir=/run/lock/upper,workdir=/run/lock/work overlay /usr",
-      "mount -t tmpfs tmpfs /var/cache && mount -t tmpfs tmpfs /var/log",
+      "mount -t tmpfs tmpfs /var/cache && mkdir -p /var/cache/apt/archives/partial && mount -t tmpfs tmpfs /var/log",
       "rm -f /usr/bin/node /usr/bin/nodejs /usr/bin/npm /usr/bin/npx /usr/local/bin/node /usr/local/bin/npm /usr/local/bin/npx",
       `! command -v node && ! command -v npm && ! command -v gam && mkdir ${shelf}`,
     ].join(" && "),
