@@ -197,6 +197,17 @@ describe("connections, on three hosts", { skip }, () => {
       why.stdout,
       /it waits for \d open connections? to end, \d+ s at most, before it is/,
     );
+    const found = (await tasksOf(mesh, "web")).find((one) => {
+      return one.labels["com.docker.swarm.task.id"]?.startsWith(task);
+    });
+    assert.ok(found !== undefined, "it was stopped");
+    const open = openAt(found);
+    await found.host.killAgent("SIGKILL");
+    await found.host.startAgent();
+    await mesh.ready(host, lab.hosts.length, patienceMs);
+    // The new agent has applied a later write, so it knows that the task leaves.
+    await mustDocker(found.host, ["config", "create", "later", "-"], { input: "x" });
+    assert.equal(openAt(found), open, "an agent that restarts cuts no connection");
     await mustDocker(host, ["service", "rm", "web"]);
     await mesh.until("its containers are gone", patienceMs, async () => {
       return (await tasksOf(mesh, "web")).length === 0;

@@ -1,8 +1,8 @@
 /**
  * Open connections: counts the TCP connections to a task, in its own network namespace.
  *
- * The host's connection tracking does not see those that take the fast path (data-plane/fast-path.ts), and it has outgoing ones
- * too. The sockets of the namespace are what the task really serves, by whatever way they came: from containers of any
+ * The host's connection tracking does not see those that take the fast path (data-plane/fast-path.ts), and it has
+ * outgoing ones too. The sockets of the namespace are what the task really serves, by whatever way they came: from containers of any
  * host, and by published ports. No program is started to read them, but the kernel looks through its whole table of
  * connections for each list: 5 ms where the table has 260,000 places. So a list without sockets is not read.
  *
