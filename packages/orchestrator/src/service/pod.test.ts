@@ -13,6 +13,7 @@ import { planPlacement } from "@gam/scheduler";
 import {
   type Change,
   compareStates,
+  type DesiredState,
   isTerminal,
   isWanted,
   type ServiceMode,
@@ -20,7 +21,8 @@ import {
   type Task,
   type TaskState,
 } from "@gam/state";
-import { aNode, aService, TestLog } from "@gam/state/testing";
+import { aNode, aService, aTask, TestLog } from "@gam/state/testing";
+import fc from "fast-check";
 import type { PeerHealth } from "../nodes.ts";
 import { Orchestrator } from "../orchestrator.ts";
 import type { PlanFault } from "./fault.ts";
@@ -321,3 +323,59 @@ for (const [fault, found] of Object.entries(planted)) {
     }, found);
   });
 }
+
+const someTask = fc.record({
+  name: fc.constantFrom("web", "log", "prepare"),
+  slot: fc.integer({ min: 1, max: 3 }),
+  node: fc.constantFrom("a", "b", undefined),
+  state: fc.constantFrom<TaskState>("assigned", "ready", "running", "complete", "failed"),
+  desired: fc.constantFrom<DesiredState>("ready", "running", "complete", "shutdown", "remove"),
+  /** Of which task it is a part, as a number; that task need not be of the main service. */
+  pod: fc.integer({ min: 0, max: 8 }),
+});
+const someState = fc.record({
+  hasMain: fc.boolean(),
+  role: fc.constantFrom("", "sidecar", "init"),
+  restart: fc.constantFrom("", "together"),
+  availability: fc.constantFrom("active" as const, "drain" as const),
+  state: fc.constantFrom("ready" as const, "down" as const),
+  tasks: fc.array(someTask, { maxLength: 10 }),
+  nowS: fc.constantFrom(1, 10, 100),
+});
+/** On impossible states, one plan may reveal what the next has to clear up; of a pod, one service after another. */
+const plansMax = 8;
+
+test("repeated planning ends, from any state of a pod", () => {
+  fc.assert(
+    fc.property(someState, ({ hasMain, role, restart, availability, state, tasks, nowS }) => {
+      const log = new TestLog();
+      const node = aNode("b", { state, spec: { Availability: availability } });
+      log.write({ kind: "joinNode", node: aNode("a") }, { kind: "joinNode", node });
+      if (hasMain) log.write(aService("web", { replicas: 2 }));
+      const Labels = { "gam.pod": "web", "gam.pod.role": role, "gam.pod.restart": restart };
+      log.write(aService("log", { spec: { Labels } }));
+      const prepare = { "gam.pod": "web", "gam.pod.role": "init" };
+      log.write(aService("prepare", { spec: { Labels: prepare } }));
+      for (const [n, one] of tasks.entries()) {
+        const extra = one.name === "web" ? {} : { pod: `t${one.pod}` as TaskId };
+        const place = { slot: one.slot, ...(one.node && { node: one.node }) };
+        const wish = { ...place, desired: one.desired, extra };
+        const task = aTask(one.name, `t${n}`, {
+          ...wish,
+          state: one.node === undefined ? "pending" : one.state,
+        });
+        log.write({ kind: "createTask", task });
+      }
+      log.nowMs += 1000 * nowS;
+      for (let plans = 0; ; plans += 1) {
+        const orchestrator = new Orchestrator(counterMint(`x${plans}`));
+        orchestrator.noticeAll();
+        const planned = orchestrator.plan(log.store, { nowMs: log.nowMs, verdicts: new Map() });
+        if (planned.length === 0) return;
+        assert.ok(plans < plansMax, JSON.stringify(planned));
+        log.write(...planned);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
