@@ -67,6 +67,45 @@ const cases: readonly Case[] = [
     want: ["web from a to b"],
   },
   {
+    title: "a part of a pod stays until its main task goes",
+    nodes: three,
+    services: {
+      web: { on: "a a a" },
+      log: { on: "a a a", wish: labels({ "gam.pod": "web" }) },
+    },
+    want: ["web from a to b", "web from a to c"],
+  },
+  {
+    title: "a pod stays where a part of it has local data",
+    nodes: three,
+    services: {
+      web: { on: "a a a" },
+      log: {
+        on: "a a a",
+        wish: {
+          ...labels({ "gam.pod": "web" }),
+          ...mounts({ Type: "volume", Source: "d", Target: "/d" }),
+        },
+      },
+    },
+    want: [],
+  },
+  {
+    title: "a pod moves only where all of it has room",
+    nodes: three,
+    services: {
+      web: { on: "a a a" },
+      log: {
+        on: "a a a",
+        wish: {
+          ...labels({ "gam.pod": "web" }),
+          template: { Resources: { Reservations: { NanoCPUs: 5e9 } } },
+        },
+      },
+    },
+    want: [],
+  },
+  {
     title: "a constraint holds",
     nodes: three,
     services: {

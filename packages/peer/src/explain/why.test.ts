@@ -65,6 +65,40 @@ const faults: readonly Fault[] = [
     want: /insufficient resources: CPUs: 1 asked, 0\.5 of 4 free$/,
   },
   {
+    name: "room for the parts of a pod",
+    before: [
+      aService("log", {
+        ...reserving({ NanoCPUs: 3.5e9 }),
+        spec: { Labels: { "gam.pod": "web" } },
+      }),
+    ],
+    service: reserving({ NanoCPUs: 1e9 }),
+    want: /^web\.1: No room on host-a, host-b: insufficient resources: CPUs: 4\.5 asked, 4 of 4 free$/,
+  },
+  {
+    name: "a constraint of a part of a pod",
+    before: [
+      aService("log", {
+        template: { Placement: { Constraints: ["node.labels.disk == ssd"] } },
+        spec: { Labels: { "gam.pod": "web" } },
+      }),
+    ],
+    want: /^web\.1: No room on host-a, host-b: log: scheduling constraints not satisfied: node\.labels\.disk == ssd$/,
+  },
+  {
+    name: "a part of a pod without a main service",
+    before: [aService("log", { spec: { Labels: { "gam.pod": "nothing" } } })],
+    ask: { kind: "service", id: "log" as ServiceId },
+    want: /^It runs with the tasks of service nothing, which does not exist$/,
+  },
+  {
+    name: "a part of a pod whose main task has no node",
+    before: [aService("log", { spec: { Labels: { "gam.pod": "web" } } })],
+    service: reserving({ MemoryBytes: 16 * gib }),
+    ask: { kind: "service", id: "log" as ServiceId },
+    want: /^It runs with task web\.1, which has no node yet$/,
+  },
+  {
     name: "a generic resource that is used up",
     service: reserving({
       GenericResources: [{ DiscreteResourceSpec: { Kind: "gpu", Value: 2 } }],
