@@ -9,7 +9,7 @@ import type { Duplex, Readable } from "node:stream";
 import { decode, encode, GamError, type NodeId, type SecretId, type VolumeName } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { BackupFolder, type StoredTar } from "@gam/runtime";
-import { activeBackups, type Backup, type Secret, type View } from "@gam/state";
+import { activeBackups, type Backup, backupFile, type Secret, type View } from "@gam/state";
 import { type BackupManifest, checkBackupManifest } from "@gam/state/answers";
 import type { BackupMaker, Making } from "./backup-maker.ts";
 import {
@@ -190,8 +190,9 @@ export class BackupDesk {
       await folder.remove(file);
       return void stream.end(encode({}));
     }
-    // The name of the volume keeps one that makes backups from replacing another's.
-    if (!file.startsWith(`${volume}-`)) this.#refuse(from, "this file is of another volume");
+    // No host may replace another backup's file.
+    const host = view().node(from)?.Description.Hostname || from;
+    if (file !== backupFile(backup, volume, host)) this.#refuse(from, "this file is not its own");
     const { pieces, last } = unframed(stream);
     await folder.write(file, pieces, {
       manifest: (found) => agreed(checkBackupManifest(last(), "manifest"), found),

@@ -291,6 +291,23 @@ test("a worker's volume goes to a folder of a named host, and nobody writes ther
   assert.equal(world.mesh.refusals.length, 6);
 });
 
+test("a host with a backup of its own replaces no other file, and removes none", async (t) => {
+  const world = new World(t, { owner: w });
+  const start = { id: testId("x1"), node: w, to: `host-b:${world.store}`, dueMs };
+  world.log.write({ kind: "backupVolume", id, backup: start });
+  for (const [wants, want] of [
+    ["store", /this file is not its own/],
+    ["drop", /this backup is not its own/],
+  ] as const) {
+    const file = "data-host-a-20260102T030000Z-x10000.tar";
+    const question = { wants, volume: id, backup: testId("x1"), file };
+    const stream = await world.mesh.of(w).stream(b, backupStream, encode(question));
+    stream.end();
+    await assert.rejects(shortAnswer(stream), want);
+  }
+  assert.deepEqual(readdirSync(world.store), []);
+});
+
 test("scheduled backups beyond those that are kept are removed, by hand made ones stay", async (t) => {
   const labels = {
     "gam.backup.schedule": "@daily",

@@ -1,7 +1,7 @@
 /**
  * S3 server: the part of the S3 protocol that backups use, in memory, with signatures checked for real.
  *
- * Signatures are computed here from the specification, without the library that makes them.
+ * As a program: node s3-server.ts ADDRESS PORT. Signatures are computed here from the specification, without the library that makes them.
  */
 import { createHash, createHmac } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -189,4 +189,9 @@ function problemOf(
   const text = ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n");
   const key = ["s3", "aws4_request"].reduce(hmac, hmac(hmac(`AWS4${s3Keys.secret}`, day), region));
   return hmac(key, text).toString("hex") === signature ? undefined : "another signature";
+}
+
+if (import.meta.main) {
+  const [, , host = "", port = ""] = process.argv;
+  await S3Server.start(host, Number(port));
 }

@@ -126,3 +126,18 @@ test("a copy ends when it is told to", async () => {
   ending.abort();
   await assert.rejects(copying);
 });
+
+test("all that is behind the end of an archive is read, whenever tar stops to listen", async () => {
+  const tar = await packed(filled());
+  let read = 0;
+  const source = Readable.from(
+    (function* () {
+      for (const piece of [tar, ...Array.from({ length: 64 }, () => Buffer.alloc(1 << 16))]) {
+        read += piece.length;
+        yield piece;
+      }
+    })(),
+  );
+  await unpackFolder(empty(), source, never);
+  assert.equal(read, tar.length + (64 << 16));
+});

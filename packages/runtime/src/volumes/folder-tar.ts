@@ -39,7 +39,7 @@ export async function packFolder(
   return await both(tar, pipeline(tar.child.stdout as Readable, to, { signal }));
 }
 
-/** Fills the folder from a tar. Errors: CommandFailed; those of `from`. */
+/** Fills the folder from a tar, and reads `from` to its end. Errors: CommandFailed; those of `from`. */
 export async function unpackFolder(
   folder: string,
   from: Readable,
@@ -49,7 +49,41 @@ export async function unpackFolder(
     ["--extract", "--same-owner", "-p", ...common, ...attributes, "-C", folder],
     signal,
   );
-  await both(tar, pipeline(from, tar.child.stdin as Writable, { signal }));
+  await both(tar, feed(from, tar.child, signal));
+}
+
+/**
+ * Not a pipeline: tar may end after the archive's end and before all padding behind it is written, and a checksum of
+ * what was read must cover that.
+ */
+async function feed(from: Readable, tar: ChildProcess, signal: AbortSignal): Promise<void> {
+  const to = tar.stdin as Writable;
+  to.on("error", () => undefined);
+  const stop = (): void => void from.destroy(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    for await (const piece of from as AsyncIterable<Buffer>) {
+      if (tar.exitCode || tar.signalCode !== null) return;
+      if (!to.destroyed && !to.write(piece)) await drainedOrClosed(to);
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    to.end();
+  }
+}
+
+async function drainedOrClosed(to: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (to.destroyed) return resolve();
+    const over = (): void => {
+      to.off("drain", over);
+      to.off("close", over);
+      resolve();
+    };
+    to.on("drain", over);
+    to.on("close", over);
+  });
 }
 
 /** Resolves to the SHA-256 of the folder's files, in hex. Errors: CommandFailed. */
