@@ -240,6 +240,13 @@ const cases: readonly {
     ],
   },
   {
+    name: "an engine whose API is too old, whatever its version says",
+    facts: {
+      examined: [examined(a), examined(b, { engine: { ...engine, state: "old", version: "99" } })],
+    },
+    want: ["host-b: Its engine is version 99, gam needs 20.10 or newer -> Install Docker 20.10"],
+  },
+  {
     name: "engines of releases that gam can use",
     facts: {
       examined: [
@@ -299,6 +306,11 @@ const cases: readonly {
     want: [
       'host-b: Its log stays at entry 9, the others are at 12: it does not see what has changed since -> Run "systemctl restart gam" on host-b',
     ],
+  },
+  {
+    name: "logs without a leader, which nobody can catch up with",
+    facts: { leaderlessMs: 3_000, examined: [examined(a), examined(b, {}, { expected: 12 })] },
+    want: [],
   },
   {
     name: "a host that takes no part",
