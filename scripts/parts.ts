@@ -44,6 +44,7 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   "wireguard-go": { license: "MIT", host: true },
   npm: { license: "Artistic-2.0", host: true },
   "busybox-static": { license: "GPL-2.0-only" },
+  e2fsprogs: { license: "GPL-2.0-only" },
   procps: { license: "GPL-2.0-or-later AND LGPL-2.1-or-later" },
   "openssh-server": { license: "SSH-OpenSSH" },
   tcpdump: { license: "BSD-3-Clause" },

@@ -3,7 +3,7 @@
  * must mend it. One lab for all, because most of the time would go into starting labs.
  */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -18,7 +18,9 @@ import { type Host, Lab, LabError, labUnavailable } from "../clusters/lab.ts";
 import { LabMesh } from "../clusters/lab-mesh.ts";
 import { engineCall } from "../hosts/engine-call.ts";
 
-const skip = labUnavailable() ?? false;
+const programs = { "mkfs.ext4": "e2fsprogs", fsfreeze: "util-linux", pkill: "procps" };
+const noLoop = existsSync("/dev/loop-control") ? undefined : "it needs loop devices";
+const skip = labUnavailable(programs) ?? noLoop ?? false;
 const number = 18;
 const patienceMs = 60_000;
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
