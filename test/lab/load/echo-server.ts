@@ -5,7 +5,7 @@
  *
  * On PORT: HTTP on TCP and a datagram each way on UDP, both answered with { server, client, version }.
  * A path /burn/20 keeps the processor busy for 20 ms before the answer, as the work of a real service does. With
- * /wait/3000 the answer comes after 3 s.
+ * /wait/3000 the answer comes after 3 s. /health is answered with the status HEALTH of its environment, or 200.
  * On the Unix socket: questions (echo.ts) that it asks from its own network. So a test that opens the
  * socket from outside learns what this container, or this host, can reach and by which name. PORT 0
  * opens the socket only.
@@ -56,7 +56,11 @@ const server = createServer((request, response) => {
   const answer = () => {
     // With a length, so that the connection can be kept.
     const body = whoAsked(request.socket.remoteAddress, request.headers["x-forwarded-for"]);
-    response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+    const status = request.url === "/health" ? Number(process.env.HEALTH ?? 200) : 200;
+    response.writeHead(status, {
+      "content-type": "application/json",
+      "content-length": body.length,
+    });
     response.end(body);
   };
   if (waitMs > 0) setTimeout(answer, waitMs);
