@@ -246,11 +246,13 @@ export class ClusterMember {
         throw new GamError("NOT_MEMBER", "Cannot open or seal secrets: not a member");
       },
     });
-    this.#resealer = new Resealer({
-      ...{ sealer: this.sealer, view: () => this.view, log },
+    const leading = {
+      ...{ sealer: this.sealer, view: () => this.view, log, mint: mint.id },
       leads: () => this.peer.leader === identity.nodeId,
-      propose: (changes) => this.propose(changes),
-    });
+      propose: (changes: readonly AskedChange[]) => this.propose(changes),
+    };
+    this.#resealer = new Resealer(leading);
+    this.http.lead(leading);
     this.#lock = new HostLock({ hostKey: parts.hostKey, keys: this.keys, fail });
     made.contents.desk = new ContentDesk({
       ...{ self: identity.nodeId, mesh, sealer: this.sealer, log },

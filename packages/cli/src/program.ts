@@ -11,6 +11,7 @@ import type { AgentClient } from "./agent/agent-client.ts";
 import type { CommandIo } from "./agent/command-io.ts";
 import type { RolloutVerb } from "./commands/service-commands.ts";
 import { addHostCommands, advertise, type Ends, type OpenClient } from "./host-commands.ts";
+import { addHttpCommands } from "./http-commands.ts";
 import { type CommandText, commandTexts } from "./reference/command-tree.ts";
 import { completionScripts, type Shell, shells } from "./reference/shells.ts";
 
@@ -280,27 +281,6 @@ function addPolicyCommands(program: Command, client: OpenClient, io: CommandIo):
     .action(async (power, deny) =>
       (await policies()).changePolicy(await client(), io, { power, deny }),
     );
-}
-
-function addHttpCommands(program: Command, client: OpenClient, io: CommandIo): void {
-  const commands = () => import("./commands/http-commands.ts");
-  const http = program
-    .command("http")
-    .description("run a proxy on each host that answers HTTP for services by name");
-  http
-    .command("on")
-    .description("run the proxy on ports 80 and 443 of all hosts")
-    .option("--image <image>", "an image with Caddy 2.6 or newer", "caddy:2")
-    .action(async (options) => (await commands()).turnOn(await client(), io, options));
-  http
-    .command("off")
-    .description("remove the proxy; services run on, and their names are not answered")
-    .action(async () => (await commands()).turnOff(await client(), io));
-  http
-    .command("status")
-    .description("show the names that the proxy answers for, their certificates, and what is wrong")
-    .option("--json", "print JSON, for programs")
-    .action(async (options) => (await commands()).status(await client(), io, options));
 }
 
 function addServiceCommands(program: Command, client: OpenClient, io: CommandIo): void {

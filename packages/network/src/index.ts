@@ -1,5 +1,14 @@
 export { Allocator, type AllocatorFaults } from "./allocation/allocator.ts";
 export { poolUsage } from "./allocation/pool-usage.ts";
+export {
+  type AcmeOrder,
+  type AcmeSettings,
+  acmeFailure,
+  failureLabels,
+  planAcme,
+  renewAtMs,
+  wantsAcme,
+} from "./http/acme-plan.ts";
 export { type CertificatePair, caddyAdminHost, caddyConfig } from "./http/caddy-config.ts";
 export {
   type HttpCertificate,

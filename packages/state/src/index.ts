@@ -209,7 +209,14 @@ export {
 } from "./objects/generic-resource.ts";
 export type { Happening } from "./objects/happening.ts";
 export { hostOf } from "./objects/host-of.ts";
-export { httpConfigFile, httpFolder, httpProxyName } from "./objects/http-proxy.ts";
+export {
+  acmeAccountName,
+  acmeLabel,
+  acmeSettingsName,
+  httpConfigFile,
+  httpFolder,
+  httpProxyName,
+} from "./objects/http-proxy.ts";
 export { label } from "./objects/label.ts";
 export type { Labels } from "./objects/meta.ts";
 export type { Attachment, Network } from "./objects/network.ts";

@@ -13,6 +13,7 @@ import type { Change } from "@gam/state";
 import { aCluster, aNetwork, aNode, aSecret, aService, aTask, TestLog } from "@gam/state/testing";
 import { pemFor } from "../testing/pem.ts";
 import { readPair } from "./certificate-pair.ts";
+import { certificateRequest } from "./certificate-request.ts";
 import { HttpDesk } from "./http-desk.ts";
 import { reportHttp } from "./http-report.ts";
 
@@ -277,4 +278,16 @@ test("Caddy takes a configuration with everything in it", { skip }, async (t) =>
     env: { ...process.env, HOME: world.folder },
   });
   assert.equal(status, 0, String(stderr));
+});
+
+test("certificateRequest() is one that openssl reads, for the name, signed by its key", () => {
+  for (const host of ["a.example.com", `${"long-".repeat(11)}x.${"y".repeat(63)}.example.com`]) {
+    const { der, key } = certificateRequest(host);
+    const words = ["req", "-inform", "DER", "-noout", "-text", "-verify"];
+    const { status, stdout, stderr } = spawnSync("openssl", words, { input: der });
+    assert.equal(status, 0, String(stderr));
+    assert.match(`${stdout}${stderr}`, /verify OK/i);
+    assert.ok(String(stdout).includes(`DNS:${host}`));
+    assert.match(key, /^-----BEGIN PRIVATE KEY-----/);
+  }
 });

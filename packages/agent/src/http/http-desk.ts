@@ -26,6 +26,7 @@ import {
 import { MemoryFolder } from "@gam/runtime";
 import { type Event, httpConfigFile, httpFolder, isProxy, type View } from "@gam/state";
 import type { HttpReport } from "@gam/state/answers";
+import { AcmeDesk, type AcmeDeskParts } from "./acme-desk.ts";
 import { loadConfig } from "./caddy-admin.ts";
 import { type ReadPair, readPair } from "./certificate-pair.ts";
 import { type HttpReportParts, reportHttp } from "./http-report.ts";
@@ -48,7 +49,7 @@ export interface HttpDeskParts {
 
 /** What was missing may be there soon: a manager that answers, or a proxy that is busy. */
 const againMs = 5_000;
-const nothing: HttpPlan = { sites: [] };
+const nothing: HttpPlan = { sites: [], challenges: [] };
 
 export class HttpDesk {
   readonly #parts: HttpDeskParts;
@@ -63,6 +64,7 @@ export class HttpDesk {
   #round: Promise<void> | undefined;
   #alarm: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #acme: AcmeDesk | undefined;
 
   constructor(parts: HttpDeskParts) {
     this.#parts = parts;
@@ -100,8 +102,14 @@ export class HttpDesk {
     return plan === this.#plan;
   }
 
+  /** Gets certificates while this host leads. */
+  lead(parts: AcmeDeskParts): void {
+    this.#acme = new AcmeDesk(parts);
+  }
+
   /** The proxy goes on. */
   async close(): Promise<void> {
+    this.#acme?.stop();
     this.#isClosed = true;
     clearTimeout(this.#alarm);
     await this.#round;
@@ -181,7 +189,7 @@ export class HttpDesk {
   ): Promise<ReadonlyMap<SecretId, CertificatePair>> {
     const wanted = new Map<SecretId, HttpCertificate>();
     for (const { certificate } of sites) {
-      if (certificate !== undefined) wanted.set(certificate.secret, certificate);
+      if (typeof certificate === "object") wanted.set(certificate.secret, certificate);
     }
     for (const id of this.#pairs.keys()) if (!wanted.has(id)) this.#pairs.delete(id);
     const lacking = [...wanted.values()].filter(({ secret, version }) => {

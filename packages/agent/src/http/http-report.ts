@@ -1,6 +1,6 @@
 /** HTTP report: what `gam http status` shows. Only managers can open certificates. */
 import { GamError } from "@gam/core";
-import { type HttpCertificate, type HttpSite, planSites } from "@gam/network";
+import { acmeFailure, type HttpSite, planSites } from "@gam/network";
 import { heldPorts, httpProxyName, isProxy, isWanted, type Secret, type View } from "@gam/state";
 import type { HttpReport, HttpSiteReport } from "@gam/state/answers";
 import { readPair } from "./certificate-pair.ts";
@@ -35,10 +35,8 @@ function rowsOf(view: View, site: HttpSite, parts: HttpReportParts): HttpSiteRep
   const common = {
     host,
     redirect,
-    secret: certificate?.name ?? "",
-    ...(certificate === undefined
-      ? { notAfter: "", problem: "" }
-      : stateOf(view, host, { certificate, parts })),
+    secret: typeof certificate === "object" ? certificate.name : "",
+    ...certificateState(view, host, { certificate, parts }),
   };
   if (redirect !== "") return [{ ...common, path: "", service: "" }];
   return routes.map(({ path, service, upstreams }) => {
@@ -48,19 +46,21 @@ function rowsOf(view: View, site: HttpSite, parts: HttpReportParts): HttpSiteRep
   });
 }
 
-function stateOf(
+function certificateState(
   view: View,
   host: string,
-  {
-    certificate,
-    parts,
-  }: { readonly certificate: HttpCertificate; readonly parts: HttpReportParts },
+  { certificate, parts }: Pick<HttpSite, "certificate"> & { readonly parts: HttpReportParts },
 ): Pick<HttpSiteReport, "notAfter" | "problem"> {
+  if (certificate === undefined) return { notAfter: "", problem: "" };
+  const failure = acmeFailure(view, host);
+  if (certificate === "awaited") {
+    return { notAfter: "", problem: failure ?? "waits for its certificate" };
+  }
   const secret = view.secret(certificate.secret);
   if (secret === undefined) return { notAfter: "", problem: "the secret has gone" };
   try {
     const { notAfterMs, isFor } = readPair(parts.sealer.openSecret(secret, certificate.version));
-    const problem = isFor(host) ? "" : "the certificate is for other names";
+    const problem = isFor(host) ? (failure ?? "") : "the certificate is for other names";
     return { notAfter: new Date(notAfterMs).toISOString(), problem };
   } catch (thrown) {
     if (!(thrown instanceof GamError) || thrown.code === "NOT_SUPPORTED") throw thrown;

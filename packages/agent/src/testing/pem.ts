@@ -8,10 +8,10 @@ export interface Pem {
   readonly pem: string;
 }
 
-/** Errors: plain ones, where openssl is missing. */
-export function pemFor(host: string): Pem {
+/** `kind`: what the name is. Errors: plain ones, where openssl is missing. */
+export function pemFor(host: string, kind: "DNS" | "IP" = "DNS"): Pem {
   const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  const about = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`];
+  const about = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=${kind}:${host}`];
   const out = ["-keyout", "-", "-out", "-", "-days", "30"];
   const { status, stdout, stderr } = spawnSync("openssl", [...words, ...out, ...about]);
   if (status !== 0) throw new Error(`openssl: ${stderr}`);

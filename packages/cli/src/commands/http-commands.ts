@@ -1,6 +1,7 @@
 /** HTTP commands: run a proxy on each host that answers for services by name, and show what it serves. */
 import { GamError } from "@gam/core";
 import {
+  acmeSettingsName,
   checkHttpReport,
   type HttpReport,
   type HttpSiteReport,
@@ -9,17 +10,28 @@ import {
 } from "@gam/state/answers";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
+import { readInputFile } from "../agent/input-file.ts";
 import { columns } from "../views/columns.ts";
 
+const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory";
 const dayMs = 86_400_000;
 
-/** Makes the proxy's service. Errors: those of AgentClient; REFUSED where it is on already. */
-export async function turnOn(
-  client: AgentClient,
-  io: CommandIo,
-  { image }: { readonly image: string },
-): Promise<void> {
+export interface TurnOn {
+  readonly image: string;
+  readonly email?: string;
+  readonly acmeServer?: string;
+  readonly acmeCa?: string;
+}
+
+/** Makes the proxy's service, and says how to get certificates. Errors: those of AgentClient; REFUSED where it is on already. */
+export async function turnOn(client: AgentClient, io: CommandIo, wish: TurnOn): Promise<void> {
+  const { image, email } = wish;
+  if (email === undefined && (wish.acmeServer ?? wish.acmeCa) !== undefined) {
+    throw new GamError("BAD_REQUEST", "Cannot use an ACME server without --email: add it");
+  }
+  if (email !== undefined) await setAcme(client, io, wish);
   const answer = await client.ask("GET", `/services/${httpProxyName}`);
+  if (answer.status === 200 && email !== undefined) return;
   if (answer.status === 200) {
     throw new GamError(
       "REFUSED",
@@ -30,6 +42,33 @@ export async function turnOn(
   io.print(
     `Each host runs ${image} on its ports 80 and 443 now. Give services names with the label gam.http.host`,
   );
+}
+
+/** Replaces the settings. */
+async function setAcme(
+  client: AgentClient,
+  io: CommandIo,
+  { email = "", acmeServer = letsEncrypt, acmeCa }: TurnOn,
+): Promise<void> {
+  if (!acmeServer.startsWith("https://")) {
+    throw new GamError(
+      "BAD_REQUEST",
+      `Cannot use ACME server "${acmeServer}": use an https:// URL`,
+    );
+  }
+  if (!/^[^@\s]+@[^@\s]+$/.test(email)) {
+    throw new GamError(
+      "BAD_REQUEST",
+      `Cannot use "${email}" as an address: use one like ops@example.com`,
+    );
+  }
+  const ca = acmeCa === undefined ? "" : readInputFile(io, acmeCa);
+  const old = await client.ask("GET", `/configs/${acmeSettingsName}`);
+  if (old.status === 200) await client.delete(`/configs/${acmeSettingsName}`);
+  const settings = { server: acmeServer, email, ca };
+  const Data = Buffer.from(JSON.stringify(settings)).toString("base64");
+  await client.post("/configs/create", { Name: acmeSettingsName, Labels: {}, Data });
+  io.print(`Services with gam.http.tls=acme get certificates from ${acmeServer}`);
 }
 
 /** Errors: those of AgentClient. */

@@ -35,14 +35,21 @@ const tryInterval = "100ms";
 const cookieIdLength = 8;
 
 /** Returns: the body of `POST /load`. */
-export function caddyConfig({ sites }: HttpPlan, { socket, certificates }: CaddyParts): string {
-  const secure = sites.filter(({ certificate }) => {
-    return certificate !== undefined && certificates.has(certificate.secret);
+export function caddyConfig(
+  { sites, challenges }: HttpPlan,
+  { socket, certificates }: CaddyParts,
+): string {
+  const secure = sites.filter((site) => {
+    const secret = secretOf(site);
+    return secret !== undefined && certificates.has(secret);
   });
   const servers: Record<string, Json> = {
     plain: server(80, {
       protocols: ["h1"],
-      routes: sites.map((site) => siteRoute(site, plainHandlers(site, secure.includes(site)))),
+      routes: [
+        ...challenges.map(challengeRoute),
+        ...sites.map((site) => siteRoute(site, plainHandlers(site, secure.includes(site)))),
+      ],
     }),
     ...(secure.length > 0 && {
       secure: server(443, {
@@ -53,9 +60,10 @@ export function caddyConfig({ sites }: HttpPlan, { socket, certificates }: Caddy
     }),
   };
   const pairs = new Map(
-    secure.flatMap(({ certificate }) => {
-      const pair = certificate && certificates.get(certificate.secret);
-      return pair === undefined ? [] : [[certificate?.secret ?? "", pair] as const];
+    secure.flatMap((site) => {
+      const secret = secretOf(site);
+      const pair = secret && certificates.get(secret);
+      return pair === undefined ? [] : [[secret, pair] as const];
     }),
   );
   const loaded = [...pairs].map(([tag, { chain, key }]) => {
@@ -83,6 +91,19 @@ function server(port: number, { routes, ...rest }: Json & { readonly routes: Jso
   };
 }
 
+function secretOf({ certificate }: HttpSite): SecretId | undefined {
+  return typeof certificate === "object" ? certificate.secret : undefined;
+}
+
+/** Source: RFC 8555, 8.3. */
+function challengeRoute({ token, answer }: HttpPlan["challenges"][number]): Json {
+  return {
+    match: [{ path: [`/.well-known/acme-challenge/${token}`] }],
+    handle: [{ ...refusal(200), body: answer }],
+    terminal: true,
+  };
+}
+
 function siteRoute({ host }: HttpSite, routes: Json[]): Json {
   return {
     match: [{ host: [host] }],
@@ -91,10 +112,10 @@ function siteRoute({ host }: HttpSite, routes: Json[]): Json {
   };
 }
 
-function tlsPolicy({ host, certificate }: HttpSite): Json {
+function tlsPolicy(site: HttpSite): Json {
   return {
-    match: { sni: [host] },
-    certificate_selection: { any_tag: [certificate?.secret ?? ""] },
+    match: { sni: [site.host] },
+    certificate_selection: { any_tag: [secretOf(site) ?? ""] },
   };
 }
 

@@ -99,8 +99,12 @@ test("a service that was given no address yet has no upstreams", () => {
 const pair: CertificatePair = { chain: "chain", key: "key" };
 const all = new Map([["cert" as SecretId, pair]]);
 
-function configOf(sites: HttpPlan["sites"], certificates = all): string {
-  return caddyConfig({ sites }, { socket: "/run/x.sock", certificates });
+function configOf(
+  sites: HttpPlan["sites"],
+  certificates = all,
+  challenges: HttpPlan["challenges"] = [],
+): string {
+  return caddyConfig({ sites, challenges }, { socket: "/run/x.sock", certificates });
 }
 
 const url = (text: string): URL => new URL(text);

@@ -8,6 +8,7 @@
  */
 import { assert, type NodeId, type SecretId, type ServiceId } from "@gam/core";
 import {
+  acmeLabel,
   guarded,
   type HttpAccount,
   type HttpWish,
@@ -29,14 +30,16 @@ import { sorted } from "../plan/segment.ts";
 export interface HttpPlan {
   /** By name, those with a star last. */
   readonly sites: readonly HttpSite[];
+  /** What an ACME server may ask for, by its token. Sorted. */
+  readonly challenges: readonly { readonly token: string; readonly answer: string }[];
 }
 
 /** One name. */
 export interface HttpSite {
   /** Lower case; `*.example.com` stands for one more part. */
   readonly host: string;
-  /** Absent: plain HTTP only. */
-  readonly certificate?: HttpCertificate;
+  /** Absent: plain HTTP only. "awaited": there is none yet, so the name is not served. */
+  readonly certificate?: HttpCertificate | "awaited";
   /** The name to which all requests are sent instead. */
   readonly redirect?: string;
   /** The longest path first. Empty with `redirect`. */
@@ -78,7 +81,10 @@ export function planSites(view: View, guard: PlanGuard = noGuard): HttpPlan {
     guarded(guard, service.ID, () => addSites(sites, { view, service, wish, ingress }), undefined);
   }
   const isWild = (host: string): string => (host.startsWith("*") ? "1" : "0");
-  return { sites: sorted([...sites.values()], ({ host }) => `${isWild(host)} ${host}`) };
+  return {
+    sites: sorted([...sites.values()], ({ host }) => `${isWild(host)} ${host}`),
+    challenges: challengesIn(view),
+  };
 }
 
 interface Asked {
@@ -90,8 +96,6 @@ interface Asked {
 
 function addSites(sites: Map<string, HttpSite>, asked: Asked): void {
   const { view, service, wish } = asked;
-  const certificate = certificatePart(view, wish);
-  if (certificate === undefined) return;
   const upstreams = wish.isSticky ? tasksOf(asked) : addressOf(asked);
   const routes = wish.paths.map((path): HttpRoute => {
     return { service: service.ID, path, upstreams, sticky: wish.isSticky, accounts: wish.accounts };
@@ -105,22 +109,34 @@ function addSites(sites: Map<string, HttpSite>, asked: Asked): void {
     const longestFirst = all.sort(
       (a, b) => b.path.length - a.path.length || (a.path < b.path ? -1 : 1),
     );
-    sites.set(host, { ...certificate, ...known, host, routes: longestFirst });
+    sites.set(host, { ...certificatePart(view, wish, host), ...known, host, routes: longestFirst });
   }
   const [redirect] = wish.hosts;
   assert(redirect !== undefined, "the label names one host at least");
   for (const host of wish.redirects) {
-    if (!sites.has(host)) sites.set(host, { ...certificate, host, redirect, routes: [] });
+    if (sites.has(host)) continue;
+    sites.set(host, { ...certificatePart(view, wish, host), host, redirect, routes: [] });
   }
 }
 
-/** Returns: undefined for a service whose secret has gone: it must not be served in the clear. */
-function certificatePart(view: View, wish: HttpWish): Pick<HttpSite, "certificate"> | undefined {
+/** Without its certificate a site must not be served in the clear. */
+function certificatePart(view: View, wish: HttpWish, host: string): Pick<HttpSite, "certificate"> {
   if (wish.tls === "off") return {};
-  const secret = httpCertificate(view, wish);
-  if (secret === undefined) return undefined;
+  const secret = httpCertificate(view, wish, host);
+  if (secret === undefined) return { certificate: "awaited" };
   const { ID, Spec, Gam } = secret;
   return { certificate: { secret: ID, version: Gam.current, name: Spec.Name } };
+}
+
+function challengesIn(view: View): HttpPlan["challenges"] {
+  const found = view.configs().flatMap(({ Spec, Gam }) => {
+    const token = Spec.Labels[acmeLabel.challenge] ?? "";
+    const data = Gam.contents.find(({ version }) => version === Gam.current)?.data;
+    const answer = data === undefined ? "" : new TextDecoder().decode(data);
+    // base64url, and one dot. Anything else may mean something in the proxy's configuration.
+    return /^[\w-]+$/.test(token) && /^[\w.-]+$/.test(answer) ? [{ token, answer }] : [];
+  });
+  return sorted(found, ({ token }) => token);
 }
 
 function addressOf({ service, wish, ingress }: Asked): readonly string[] {

@@ -2,7 +2,7 @@
 import { type Check, check } from "@gam/core";
 import { httpConfigFile, httpFolder, httpProxyName } from "../objects/http-proxy.ts";
 
-export { httpProxyName } from "../objects/http-proxy.ts";
+export { acmeSettingsName, httpProxyName } from "../objects/http-proxy.ts";
 
 export interface HttpReport {
   /** Null while the proxy is off. */

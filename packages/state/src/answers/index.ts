@@ -35,6 +35,7 @@ export {
   type ServiceHistory,
 } from "./history.ts";
 export {
+  acmeSettingsName,
   checkHttpReport,
   type HttpReport,
   type HttpSiteReport,

@@ -55,7 +55,17 @@ const problems: readonly (readonly [
     /^label "gam.http.auth" names the user "ada" twice: keep one/,
   ],
   ["sticky by address", { ...shop, "gam.http.sticky": "client" }, /use "cookie"/],
-  ["a secret that is no name", { ...shop, "gam.http.tls": "a/b" }, /use "off" or the name of a/],
+  [
+    "a secret that is no name",
+    { ...shop, "gam.http.tls": "a/b" },
+    /use "off", "acme" or the name of a/,
+  ],
+  ["ACME", { ...shop, "gam.http.tls": "acme" }, undefined],
+  [
+    "ACME for a pattern",
+    { "gam.http.host": "a, *.a", "gam.http.tls": "acme" },
+    /^label "gam.http.tls" is "acme", which gets no certificate for "\*.a": name each host/,
+  ],
   [
     "a port without a name",
     { "gam.http.port": "80" },

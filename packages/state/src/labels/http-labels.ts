@@ -13,8 +13,8 @@ export interface HttpAccount {
   readonly hash: string;
 }
 
-/** Where the certificates of a service come from; "off" for plain HTTP. */
-export type HttpTls = "off" | { readonly secret: string };
+/** Where the certificates of a service come from; "off" for plain HTTP. "acme": the leader gets one for each name. */
+export type HttpTls = "off" | "acme" | { readonly secret: string };
 
 /** What the labels of one service say together. */
 export interface HttpWish {
@@ -53,8 +53,8 @@ const account = text("a user and a bcrypt hash, as USER:HASH", (found): HttpAcco
   return user === undefined || hash === undefined ? undefined : { user, hash };
 });
 
-const tls: Values<HttpTls> = text('"off" or the name of a secret', (found) => {
-  if (found === "off") return "off";
+const tls: Values<HttpTls> = text('"off", "acme" or the name of a secret', (found) => {
+  if (found === "off" || found === "acme") return found;
   return secretForm.test(found) ? { secret: found } : undefined;
 });
 
@@ -103,7 +103,7 @@ const stickyCookieLabel: LabelRule<"cookie"> = {
 const tlsLabel: LabelRule<HttpTls> = {
   name: "gam.http.tls",
   ...tls,
-  does: "serves HTTPS with the certificate chain and key (PEM) in this secret, and sends clients of port 80 there",
+  does: "serves HTTPS, and sends clients of port 80 there: with the certificate chain and key (PEM) in this secret, or with certificates got by ACME",
   without: "plain HTTP, as with off",
 };
 
@@ -152,6 +152,10 @@ export function httpProblem({ Labels, EndpointSpec }: ServiceSpec): string | und
   }
   if (wish.redirects.length > 0 && wish.hosts[0]?.startsWith("*")) {
     return `label "${redirectLabel.name}" leads to "${wish.hosts[0]}", which is no name: put another one first in "${hostLabel.name}"`;
+  }
+  const wild = wish.tls === "acme" ? names.find((one) => one.startsWith("*")) : undefined;
+  if (wild !== undefined) {
+    return `label "${tlsLabel.name}" is "acme", which gets no certificate for "${wild}": name each host, or put a certificate into a secret`;
   }
   const users = wish.accounts.map(({ user }) => user);
   const again = users.find((one, at) => users.indexOf(one) !== at);

@@ -80,6 +80,12 @@ const pairs: readonly (readonly [
     /^a is also served for service one, with another gam.http.tls/,
   ],
   [
+    "ACME and a certificate for one name",
+    named("a", { "gam.http.tls": "acme" }),
+    named("a", { "gam.http.path": "/api", "gam.http.tls": "cert" }),
+    /^a is also served for service one, with another gam.http.tls/,
+  ],
+  [
     "one certificate for both",
     named("a", { "gam.http.tls": "cert" }),
     named("a", { "gam.http.path": "/api", "gam.http.tls": "cert" }),

@@ -7,24 +7,32 @@ import { containerOptions } from "../../labels/container-labels.ts";
 import { type HttpWish, httpWish } from "../../labels/http-labels.ts";
 import type { View } from "../../log/view.ts";
 import type { ContentId } from "../../objects/content.ts";
-import { httpProxyName } from "../../objects/http-proxy.ts";
+import { acmeLabel, httpProxyName } from "../../objects/http-proxy.ts";
 import type { Secret } from "../../objects/secret.ts";
 import type { Service, ServiceSpec } from "../../objects/service.ts";
 import { isTerminal, type Task } from "../../objects/task.ts";
 import { isPredefined } from "../network-need.ts";
 import { mayGoBack } from "../ports.ts";
 
-/** Returns: the secret with the certificate of the service, if it names one that exists. */
-export function httpCertificate(view: View, wish: HttpWish): Secret | undefined {
-  if (wish.tls === "off") return undefined;
-  const { secret } = wish.tls;
-  return view.secrets().find(({ Spec }) => Spec.Name === secret);
+/** Returns: the secret with the certificate for one of the service's names, if there is one. */
+export function httpCertificate(view: View, { tls }: HttpWish, host: string): Secret | undefined {
+  if (tls === "off") return undefined;
+  return view.secrets().find(({ Spec }) => {
+    if (tls === "acme") return Spec.Labels[acmeLabel.certificate] === host;
+    return Spec.Name === tls.secret;
+  });
+}
+
+/** Returns: the certificates for all names of the service, each once. */
+function certificatesOf(view: View, wish: HttpWish): ReadonlySet<SecretId> {
+  const names = [...wish.hosts, ...wish.redirects];
+  return new Set(names.flatMap((host) => httpCertificate(view, wish, host)?.ID ?? []));
 }
 
 /** Returns: the services whose certificate the secret is, also after a failed update, in the order of their creation. */
 export function certificateUsers(view: View, id: ContentId): readonly Service[] {
   return view.services().filter((service) => {
-    return wishesOf(service).some((wish) => httpCertificate(view, wish)?.ID === id);
+    return wishesOf(service).some((wish) => certificatesOf(view, wish).has(id as SecretId));
   });
 }
 
@@ -33,8 +41,7 @@ export function proxySecrets(view: View): ReadonlySet<SecretId> {
   const found = new Set<SecretId>();
   for (const { Spec } of view.services()) {
     const wish = httpWish(Spec.Labels);
-    const secret = wish && httpCertificate(view, wish);
-    if (secret !== undefined) found.add(secret.ID);
+    for (const id of wish ? certificatesOf(view, wish) : []) found.add(id);
   }
   return found;
 }
@@ -56,7 +63,7 @@ export function httpConflict(view: View, spec: ServiceSpec): string | undefined 
   if (foreign !== undefined || containerOptions(spec.Labels).network !== undefined) {
     return `label "gam.http.host" of service ${spec.Name} needs a network of the cluster: leave out the network "${foreign?.Target ?? "none"}"`;
   }
-  if (wish.tls !== "off" && httpCertificate(view, wish) === undefined) {
+  if (typeof wish.tls === "object" && httpCertificate(view, wish, "") === undefined) {
     return `label "gam.http.tls" of service ${spec.Name} names the secret "${wish.tls.secret}", which does not exist: create it from a file with the certificate chain and its key`;
   }
   for (const other of view.services()) {
@@ -93,6 +100,6 @@ function takenName(mine: HttpWish, theirs: HttpWish): string | undefined {
 }
 
 function sameTls({ tls: a }: HttpWish, { tls: b }: HttpWish): boolean {
-  if (a === "off" || b === "off") return a === b;
+  if (typeof a === "string" || typeof b === "string") return a === b;
   return a.secret === b.secret;
 }
