@@ -31,6 +31,7 @@ const run: ReadonlySet<string> = new Set([
   "GPL-3.0-or-later",
   "LGPL-2.1-or-later",
   "SSH-OpenSSH",
+  "MPL-2.0",
 ]);
 
 /** Licences that Debian states only in prose. `host`: an agent runs the program; otherwise only tests do. */
@@ -52,6 +53,7 @@ const debian: Readonly<Record<string, { readonly license: string; readonly host?
   caddy: { license: "Apache-2.0" },
   "docker-compose": { license: "Apache-2.0" },
   openssl: { license: "Apache-2.0" },
+  pebble: { license: "MPL-2.0" },
   prometheus: { license: "Apache-2.0" },
   "python3-docker": { license: "Apache-2.0" },
   "python3-jsondiff": { license: "MIT" },

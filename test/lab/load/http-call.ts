@@ -12,6 +12,8 @@ export interface HttpQuestion {
   readonly host: string;
   /** PEM: who signed the certificate. */
   readonly ca?: string;
+  /** Whoever signed the certificate. */
+  readonly isUnchecked?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
   readonly body?: string;

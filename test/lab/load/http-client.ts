@@ -13,11 +13,13 @@ const {
   headers,
   method = "GET",
   body,
+  isUnchecked = false,
 } = JSON.parse(process.argv[2] ?? "") as HttpQuestion;
 const send = url.startsWith("https:") ? secure : plain;
 const call = send(url, {
   ...{ method, agent: false, servername: host, signal: AbortSignal.timeout(answerMsMax) },
   ...(ca !== undefined && { ca }),
+  rejectUnauthorized: !isUnchecked,
   headers: { ...headers, host },
 });
 call.on("response", async (response) => {

@@ -5,10 +5,11 @@
  * Host 4 is the client and no member. One mesh serves all tests, in order.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Host, Lab, labUnavailable } from "../clusters/lab.ts";
 import { LabMesh } from "../clusters/lab-mesh.ts";
 import { mustDocker } from "../clusters/must-docker.ts";
@@ -17,6 +18,7 @@ import { deadlineMs, loadPerSecond } from "../hosts/machine.ts";
 import { must } from "../hosts/run.ts";
 import type { Answer } from "../load/echo.ts";
 import { type HttpAnswer, type HttpQuestion, httpCall } from "../load/http-call.ts";
+import { Load } from "../load/load.ts";
 
 const skip = labUnavailable({ caddy: "caddy", openssl: "openssl" }) ?? false;
 const number = 70;
@@ -25,6 +27,9 @@ const patienceMs = 120_000;
 const members = 3;
 const replicas = 6;
 const perSecondMax = 300;
+const alonePort = 8443;
+const rounds = 4;
+const roundMs = 6_000;
 const shop = "shop.example.com";
 const safe = "safe.example.com";
 const json = (answer: HttpAnswer): Answer => JSON.parse(answer.body) as Answer;
@@ -99,7 +104,6 @@ describe("services by name, on three hosts", { skip }, () => {
   });
 
   test("paths, redirects, passwords and sticky sessions do what their labels say", async () => {
-    await must("caddy", ["version"]);
     const hash = (await must("caddy", ["hash-password", "--plaintext", "secret"])).trim();
     await made("api", { host: shop, path: "/api", redirect: "www.example.com" }, "gam/echo:1");
     await made("inner", { host: "in.example.com", auth: `ada:${hash}` }, "gam/echo:1");
@@ -172,7 +176,7 @@ describe("services by name, on three hosts", { skip }, () => {
 
   const certificate = async (file: string, name: string, days = "30"): Promise<string> => {
     const folder = mkdtempSync(join(tmpdir(), "gam-http-"));
-    const [key, chain] = [join(folder, "key.pem"), join(folder, "chain.pem")];
+    const [keyFile, chain] = [join(folder, "key.pem"), join(folder, "chain.pem")];
     const words = [
       "req",
       "-x509",
@@ -183,14 +187,16 @@ describe("services by name, on three hosts", { skip }, () => {
       "-nodes",
     ];
     const about = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
-    await must("openssl", [...words, "-keyout", key, "-out", chain, "-days", days, ...about]);
+    await must("openssl", [...words, "-keyout", keyFile, "-out", chain, "-days", days, ...about]);
     const ca = readFileSync(chain, "utf8");
-    const input = `${ca}${readFileSync(key, "utf8")}`;
+    key = readFileSync(keyFile, "utf8");
+    const input = `${ca}${key}`;
     rmSync(folder, { recursive: true });
     await mustDocker(lab.host(3), ["secret", "create", file, "-"], { input });
     return ca;
   };
   let ca = "";
+  let key = "";
 
   test("a certificate in a secret serves HTTPS on each host, and port 80 leads there", async () => {
     const missing = await create("safe", { host: safe, tls: "safe_cert" }, "gam/echo:1");
@@ -247,6 +253,55 @@ describe("services by name, on three hosts", { skip }, () => {
     assert.deepEqual(load.failures, {});
     assert.ok(load.answered > 5 * perSecond);
   });
+
+  test("the slowest requests take at most half longer than through Caddy alone", async (t) => {
+    const host = lab.host(1);
+    const own = (await tasksOf(mesh, "safe")).filter((task) => task.host === host);
+    const upstreams = own.map(({ addresses }) => ({ dial: `${addresses["0.ingress"]}:80` }));
+    assert.ok(upstreams.length > 0 && !upstreams.some(({ dial }) => dial.startsWith("undefined")));
+    const file = join(host.folder, "home", "alone.json");
+    writeFileSync(file, aloneConfig(upstreams));
+    const caddy = await host.spawn("alone", ["caddy", "run", "--config", file]);
+    const alone = `https://${host.address}:${alonePort}/`;
+    await mesh.until("Caddy alone answers", patienceMs, async () => {
+      return (await httpCall(client, { url: alone, host: safe, ca })).status === 200;
+    });
+    const perSecond = Math.min(loadPerSecond(lab.machine, perSecondMax) / 2, 50);
+    const p99s: { alone: number[]; gam: number[] } = { alone: [], gam: [] };
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [kind, url] of [
+        ["alone", alone],
+        ["gam", `https://${host.address}/`],
+      ] as const) {
+        const load = await Load.start(client, { urls: [url], host: safe, ca, perSecond });
+        await load.underWay();
+        await pause(roundMs);
+        load.end();
+        const { p50Ms, p99Ms, failures } = await load.result();
+        assert.deepEqual(failures, {});
+        t.diagnostic(`${kind}: p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`);
+        p99s[kind].push(p99Ms);
+      }
+    }
+    caddy.kill("SIGKILL");
+    const ratio = Math.min(...p99s.gam) / Math.min(...p99s.alone);
+    t.diagnostic(`the best round of each: ${ratio.toFixed(2)} times`);
+    assert.ok(ratio <= 1.5, `${ratio.toFixed(2)} times`);
+  });
+
+  /** Caddy as one would write it for these tasks, with the certificate of the secret. */
+  function aloneConfig(upstreams: readonly object[]): string {
+    const handle = [{ handler: "reverse_proxy", upstreams }];
+    const server = {
+      listen: [`:${alonePort}`],
+      routes: [{ handle }],
+      automatic_https: { disable: true },
+      tls_connection_policies: [{}],
+    };
+    const load_pem = [{ certificate: ca, key }];
+    const apps = { http: { servers: { alone: server } }, tls: { certificates: { load_pem } } };
+    return JSON.stringify({ admin: { disabled: true }, apps });
+  }
 
   test("the proxy is removed, and the services run on", async () => {
     await gam("http", "off");
