@@ -261,7 +261,7 @@ test("gam join says the last words of an agent that ended while it answered", as
   assert.equal(exit, 1);
   assert.match(
     complained,
-    /gam: The agent at .*dying\.sock ended before it had answered.*agent\.log: the disk is full$/,
+    /gam: Cannot reach agent at .*dying\.sock: it ended before it had answered.*agent\.log: the disk is full$/,
   );
 });
 

@@ -208,7 +208,7 @@ export class AgentClient {
   #unreachable(cause: unknown): GamError {
     const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
     if (code === "ECONNRESET" || code === "EPIPE") {
-      const ended = `The agent at ${this.socket} ended before it had answered`;
+      const ended = `Cannot reach agent at ${this.socket}: it ended before it had answered`;
       return new GamError("UNREACHABLE", `${ended}. Its log says why`, { cause });
     }
     const advice =
