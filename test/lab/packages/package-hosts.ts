@@ -25,7 +25,7 @@ export interface MadePackage {
 }
 
 /** The command line that runs a line of a shell as a person at that host would. */
-function personsWords(line: string): string[] {
+export function personsWords(line: string): string[] {
   return ["env", "-i", `PATH=${path}`, `HOME=${shelf}`, "sh", "-c", line];
 }
 
