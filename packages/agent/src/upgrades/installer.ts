@@ -6,7 +6,6 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GamError } from "@gam/core";
@@ -26,6 +25,8 @@ export interface InstallerParts {
   readonly store: PackageStore;
   /** The agent's own socket, at which the new agent must answer. */
   readonly socket: string;
+  /** Whether systemd runs this host's services. */
+  readonly hasSystemd: boolean;
 }
 
 export class Installer {
@@ -55,7 +56,7 @@ export class Installer {
    *         machine or kind, and for a package that does not read the log; ENGINE_FAILED, NOT_FOUND.
    */
   async begin({ sha256, name, version }: GamPackage, back: boolean): Promise<void> {
-    const { own, store, socket } = this.#parts;
+    const { own, store, socket, hasSystemd } = this.#parts;
     const { installing } = await this.state();
     if (installing === sha256) return;
     if (installing !== "") {
@@ -72,7 +73,7 @@ export class Installer {
       ...[join(tools, "upgrade.sh"), store.folder, sha256, version, String(process.pid)],
       ...[back ? "1" : "0", program, socket, ...own.args],
     ];
-    if (!existsSync("/run/systemd/system")) return await startDetached(["sh", ...words]);
+    if (!hasSystemd) return await startDetached(["sh", ...words]);
     const environment = Object.entries(process.env).filter(([key]) => key.startsWith("GAM_"));
     await startUnit([
       ...environment.map(([key, value]) => `--setenv=${key}=${value}`),

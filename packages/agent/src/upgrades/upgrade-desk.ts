@@ -5,6 +5,7 @@
  * is no new power (docs/decisions/0050). Decides what may be installed: a package with the right sum, for this
  * machine, of the kind that this host has, that can read the log. The order of the hosts is up to the gam command.
  */
+import { existsSync } from "node:fs";
 import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as pause } from "node:timers/promises";
@@ -96,7 +97,9 @@ export class UpgradeDesk implements UpgradeDoor {
     };
   }): UpgradeDesk {
     const store = new PackageStore(config.packagesDir);
-    const installer = new Installer({ own: around.own, store, socket: config.socket });
+    const hasSystemd = existsSync("/run/systemd/system");
+    const { own } = around;
+    const installer = new Installer({ own, store, socket: config.socket, hasSystemd });
     const rate = new UploadRate(config.imageBytesPerSecond);
     return new UpgradeDesk({ ...around, store, installer, rate });
   }

@@ -295,6 +295,7 @@ export class SimHost {
         addresses: [meshAddress(this.id)],
         engine: { ready: this.#engineLost === "", reason: this.#engineLost },
         ...(this.root !== undefined && { root: this.root }),
+        version: `0.${this.dialect.newest}.0`,
         network: {
           mtu: 1500,
           routes: ["172.30.0.0/16"],

@@ -422,6 +422,7 @@ const makers: readonly Make[] = [
       engine: rest.engine,
       network: Gam.network ?? (someNode(id, 1).Gam.network as never),
       root: testKey("root"),
+      version: "0.1.0+build",
     };
   },
   (around) => {

@@ -130,7 +130,8 @@ test("a change is applied once every member reads it, and then the log has used 
   } as const;
   const said = { kind: "describeNode", id: b, description, addresses, engine, network } as const;
   assert.match(log.write(2, rotate), /Upgrade gam/);
-  assert.equal(log.write(undefined, { ...said, dialect: 2 }), "applied");
+  assert.equal(log.write(undefined, { ...said, dialect: 2, version: "0.2.0+b" }), "applied");
+  assert.equal(log.store.node(b)?.Gam.version, "0.2.0+b");
   assert.equal(log.write(2, rotate), "applied");
   assert.equal(log.store.dialect, 2);
   assert.equal(readDump(log.store.dump()).dialect, 2, "a snapshot knows");
