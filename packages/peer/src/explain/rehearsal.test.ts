@@ -343,3 +343,26 @@ test("what 100 deployments of pods do is what their rehearsals have foreseen", (
     { numRuns: 100, seed: 15, endOnFailure: true },
   );
 });
+
+test("a canary is foreseen up to the step at which a person is asked", () => {
+  const foresee = (steps: string) => {
+    const world = new World(() => 0);
+    world.write({ kind: "createCluster", cluster: aCluster() });
+    world.write({ kind: "joinNode", node: aNode("n0") });
+    const Labels = { "gam.rollout": "canary", "gam.rollout.steps": steps };
+    const check = { "gam.rollout.check.http": "http://probe/" };
+    const service = (image: string) =>
+      aService("web", { image, replicas: 4, spec: { Labels: { ...Labels, ...check } } });
+    world.write(service("app:1"));
+    world.settle();
+    const { store, nowMs } = world.log;
+    const basedOn = store.service("web" as ServiceId)?.Version.Index ?? 0;
+    const rehearsal = new Rehearsal(store, { usage: new Map(), nowMs });
+    const { id, spec } = service("app:2");
+    rehearsal.propose([{ kind: "updateService", id, spec, basedOn }]);
+    const [tasks] = rehearsal.finish().tasks;
+    return [tasks?.started.length, tasks?.stopped.length];
+  };
+  assert.deepEqual(foresee("50%:1h"), [4, 4]);
+  assert.deepEqual(foresee("50%"), [2, 0]);
+});
