@@ -143,6 +143,20 @@ describe("pods on three hosts", { skip }, () => {
     assert.deepEqual(idsOf(now, "web"), idsOf(before, "web"));
   });
 
+  test("with together, the end of a part starts the whole pod again", async () => {
+    const update = ["service", "update", "--detach", "--no-resolve-image"];
+    const label = "gam.pod.restart";
+    await mustDocker(lab.host(2), [...update, "--label-add", `${label}=together`, "shop_reader"]);
+    const before = await whole("shop", lab.hosts);
+    const [hit] = before;
+    assert.ok(hit !== undefined);
+    await mustDocker(hit.host, ["kill", hit.reader.Id], { engine: true });
+    const isNew = (pods: FoundPod[]): boolean => !idsOf(pods, "web").includes(hit.web.Id);
+    const now = await whole("shop", lab.hosts, isNew);
+    assert.ok(!idsOf(now, "reader").includes(hit.reader.Id));
+    await mustDocker(lab.host(2), [...update, "--label-rm", label, "shop_reader"]);
+  });
+
   test("an update of a part leaves the main containers, one of the main service replaces whole pods", async () => {
     const before = await whole("shop", lab.hosts);
     const update = ["service", "update", "--detach", "--no-resolve-image", "--force"];
