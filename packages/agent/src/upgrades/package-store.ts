@@ -30,6 +30,8 @@ const checkAbout = check.object({
 export class PackageStore {
   readonly folder: string;
   readonly #known = new Map<string, GamPackage>();
+  /** Sums of kept files that are no packages, so that each is read only once. */
+  readonly #broken = new Set<string>();
   readonly #coming = new Map<string, Promise<GamPackage>>();
 
   constructor(folder: string) {
@@ -41,7 +43,7 @@ export class PackageStore {
     const found: GamPackage[] = [];
     for (const sha256 of (await this.#names("")).filter((name) => sumForm.test(name)).sort()) {
       for (const name of await this.#names(sha256)) {
-        if (packageForm(name) === undefined) continue;
+        if (packageForm(name) === undefined || this.#broken.has(sha256)) continue;
         const known = this.#known.get(sha256) ?? (await this.#readOr(sha256, name));
         if (known !== undefined) found.push(known);
       }
@@ -109,8 +111,9 @@ export class PackageStore {
     try {
       return await this.#read(sha256, name);
     } catch (thrown) {
-      if (thrown instanceof GamError) return undefined;
-      throw thrown;
+      if (!(thrown instanceof GamError)) throw thrown;
+      this.#broken.add(sha256);
+      return undefined;
     }
   }
 
@@ -129,6 +132,7 @@ export class PackageStore {
         ...form,
       };
       this.#known.set(sha256, checkPackage(about, name));
+      this.#broken.delete(sha256);
     } catch (thrown) {
       rethrowInvariant(thrown);
       throw new GamError(

@@ -32,6 +32,8 @@ const pollMs = 500;
 const answerMsMax = 20_000;
 /** The other hosts may need a moment, for example to elect a leader. */
 const calmMsMax = 60_000;
+/** A host that takes longer is worth a line. */
+const patienceMs = 30_000;
 /** Without any progress. */
 const sendMsMax = 120_000;
 /** Installing, the restart of the agent, and catching up; and going back, where that fails. */
@@ -286,6 +288,8 @@ class Upgrading {
       await this.#client.post("/gam/v1/upgrade/install", body);
     }
     let reason = `${hostname} did not answer`;
+    let told = "";
+    const beganMs = this.#io.nowMs();
     const end = await this.#until(installMsMax, (report, applied) => {
       const now = report.hosts.find(({ id }) => id === host.id);
       if (now === undefined) return { failure: `${hostname} is no member any more` };
@@ -301,6 +305,11 @@ class Upgrading {
       if (problem === undefined && now.gam?.version === wanted.version)
         return { failure: undefined };
       reason = problem ?? `${hostname} still runs ${now.gam?.version}`;
+      // The user may have to do something, for example to unlock the host.
+      if (this.#io.nowMs() - beganMs > patienceMs && reason !== told) {
+        this.#io.complain(`Waiting: ${reason}`);
+        told = reason;
+      }
       return undefined;
     });
     if (end !== undefined) return end.failure;

@@ -96,11 +96,8 @@ const dialect = check.integer(1, 2 ** 31);
 
 export const aPackageSum = check.matching(/^[0-9a-f]{64}$/, "a sha256 in hex", 64);
 /** As scripts/package names them. It becomes a part of paths. */
-const aPackageName = check.matching(
-  /^gam[_-][0-9A-Za-z.~+-]+(?:_|-linux-)(?:amd64\.deb|arm64\.deb|amd64\.tar\.gz|arm64\.tar\.gz)$/,
-  "the name of a package of gam",
-  128,
-);
+const nameForm = /^gam[_-][0-9A-Za-z.~+-]+(?:_|-linux-)(amd64|arm64)\.(deb|tar\.gz)$/;
+const aPackageName = check.matching(nameForm, "the name of a package of gam", 128);
 
 /** Errors of all: BAD_FRAME with the path of what is wrong. */
 export const checkPackage: Check<GamPackage> = check.object({
@@ -159,7 +156,7 @@ export const checkGivenPackage: Check<GivenPackage> = check.object({
 
 /** Returns: kind and machine by a package's name; undefined for other names. */
 export function packageForm(name: string): Pick<GamPackage, "kind" | "machine"> | undefined {
-  const found = /^gam[_-].*[_-](amd64|arm64)\.(deb|tar\.gz)$/.exec(name);
+  const found = nameForm.exec(name);
   if (found === null) return undefined;
   return {
     kind: found[2] === "deb" ? "deb" : "tar",
