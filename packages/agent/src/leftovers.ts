@@ -6,7 +6,7 @@
 import { BrokenInvariant, GamError, messageOf, rethrowInvariant } from "@gam/core";
 import type { HostCipher } from "@gam/files";
 import { type ContentSource, DockerEngine, MemoryFolder } from "@gam/runtime";
-import type { Task } from "@gam/state";
+import { httpFolder, type Task } from "@gam/state";
 import type { AgentConfig } from "./config.ts";
 import type { AgentLog } from "./log.ts";
 import { Networking } from "./networking.ts";
@@ -42,10 +42,10 @@ function engineOf({ engine, filesDir }: AgentConfig): DockerEngine {
 
 async function removeFiles({ config, log }: Host): Promise<void> {
   try {
-    await new MemoryFolder(config.filesDir).remove();
+    for (const folder of [config.filesDir, httpFolder]) await new MemoryFolder(folder).remove();
   } catch (thrown) {
     rethrowInvariant(thrown);
-    log.warn({ reason: messageOf(thrown) }, "Could not remove the folder of secrets");
+    log.warn({ reason: messageOf(thrown) }, "Could not remove the folders of secrets");
   }
 }
 

@@ -144,6 +144,18 @@ test("the proxy gets the plan once, again after its start, and not again for the
   assert.deepEqual(world.desk.problems, []);
 });
 
+test("the keys are removed from the host with the proxy", async (t) => {
+  const world = new World(t);
+  await world.admin.listen(join(world.folder, "x"));
+  world.proxy();
+  await world.arrange();
+  assert.match(world.file, /"admin"/);
+  world.write({ kind: "removeService", id: "gam-http" as never });
+  await world.arrange();
+  assert.throws(() => world.file, { code: "ENOENT" });
+  await world.arrange();
+});
+
 test("a proxy that is about to start finds its file, and is no problem", async (t) => {
   const world = new World(t);
   await world.admin.listen(join(world.folder, "x"));

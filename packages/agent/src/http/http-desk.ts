@@ -7,6 +7,7 @@
  *
  * Decides only when to write and to load. What is served is decided by the plan (@gam/network).
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   GamError,
@@ -60,6 +61,7 @@ export class HttpDesk {
   #loaded = "";
   #refused = "";
   #problems: readonly string[] = [];
+  #isArranged = false;
   #isAsked = false;
   #round: Promise<void> | undefined;
   #alarm: NodeJS.Timeout | undefined;
@@ -77,9 +79,10 @@ export class HttpDesk {
 
   /** `plan`: undefined where no proxy is wanted. */
   arrange(plan: HttpPlan | undefined): void {
+    const isNew = this.#plan !== plan || !this.#isArranged;
     this.#plan = plan;
-    if (plan === undefined) this.#problems = [];
-    else this.#ask();
+    this.#isArranged = true;
+    if (plan !== undefined || isNew) this.#ask();
   }
 
   /** A proxy that starts here may have read the file before its last change. */
@@ -137,8 +140,8 @@ export class HttpDesk {
   }
 
   async #follow(plan: HttpPlan | undefined): Promise<void> {
-    if (plan === undefined) return;
     const { self, view, folder = httpFolder } = this.#parts;
+    if (plan === undefined) return await this.#clear(folder);
     const proxy = view().tasksOn(self).find(isProxy);
     const socket = join(folder, "admin.sock");
     const problems: string[] = [];
@@ -152,6 +155,15 @@ export class HttpDesk {
     await this.#write(config);
     if (proxy !== undefined) await this.#load(socket, config, problems);
     this.#say(problems);
+  }
+
+  /** The file holds keys. It may be from before the last start of the agent. */
+  async #clear(folder: string): Promise<void> {
+    this.#written = "";
+    this.#loaded = "";
+    this.#pairs.clear();
+    this.#say([]);
+    await rm(join(folder, httpConfigFile), { force: true });
   }
 
   async #write(config: string): Promise<void> {
