@@ -148,6 +148,7 @@ export class BackupMaker {
         });
       }
       const read = await work();
+      if (pre !== undefined) await this.#insistOnSame(name, service, begun);
       return { read, notes };
     } finally {
       for (const container of post === undefined ? [] : begun.reverse()) {
@@ -159,6 +160,19 @@ export class BackupMaker {
         });
       }
     }
+  }
+
+  /** Errors: IN_USE for a container that was started meanwhile: nothing has stopped it from writing. */
+  async #insistOnSame(
+    name: string,
+    service: Service | undefined,
+    begun: readonly VolumeUser[],
+  ): Promise<void> {
+    const known = new Set(begun.map(({ id }) => id));
+    const late = (await this.#containersOf(name, service)).find(({ id }) => !known.has(id));
+    if (late === undefined) return;
+    const found = `container ${late.name} was started meanwhile`;
+    throw new GamError("IN_USE", `Cannot back up volume ${name}: ${found}`);
   }
 
   /** Without a running container of the service, nothing of it writes. */

@@ -4,6 +4,7 @@
  * All that is to do follows from the state. An agent that was killed makes the backup again, under the same name.
  * Removes scheduled backups that are more than the service keeps, when a new one is whole.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { GamError, messageOf, type NodeId, rethrowInvariant, type VolumeName } from "@gam/core";
 import {
   type AskedChange,
@@ -21,6 +22,9 @@ import type { BackupMaker } from "./backup-maker.ts";
 import type { BackupStore, BackupStores } from "./backup-stores.ts";
 
 const lookMs = 1_000;
+/** A volume whose files change, or whose service is just starting, may be at rest a little later. */
+const triesMax = 3;
+const againMsDefault = 5_000;
 
 export interface BackupRunnerParts {
   readonly self: NodeId;
@@ -32,6 +36,8 @@ export interface BackupRunnerParts {
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   readonly log: ShellLog;
+  /** Before another try. */
+  readonly againMs?: number;
 }
 
 type Ended = Extract<AskedChange, { kind: "endBackup" }>;
@@ -111,7 +117,7 @@ export class BackupRunner {
           ...{ volume: ID, backup: backup.id },
         },
       );
-      const end = await this.#write(ID, backup, { store, signal });
+      const end = await this.#writeAgain(ID, backup, { store, signal });
       log.info({ volume: ID, ...end }, "Volume backed up");
       return ended(end, await this.#drop(ID, backup, store));
     } catch (thrown) {
@@ -119,6 +125,24 @@ export class BackupRunner {
       const reason = messageOf(thrown);
       if (!signal.aborted) log.warn({ volume: ID, reason }, "Could not back up a volume");
       return ended({ result: "failed", reason });
+    }
+  }
+
+  async #writeAgain(
+    volume: VolumeName,
+    backup: Backup,
+    to: { readonly store: BackupStore; readonly signal: AbortSignal },
+  ): Promise<Omit<BackupEnd, "atMs">> {
+    const { againMs = againMsDefault, log } = this.#parts;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#write(volume, backup, to);
+      } catch (thrown) {
+        const isPassing = thrown instanceof GamError && thrown.code === "IN_USE";
+        if (!isPassing || tries >= triesMax || to.signal.aborted) throw thrown;
+        log.info({ volume, reason: thrown.message }, "A backup is tried again");
+      }
+      await pause(againMs, undefined, { signal: to.signal });
     }
   }
 

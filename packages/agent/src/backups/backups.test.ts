@@ -193,7 +193,7 @@ class World {
     const maker = new BackupMaker(around);
     const stores = new BackupStores(around);
     const restorer = new Restorer(around);
-    const runner = new BackupRunner({ ...around, maker, stores });
+    const runner = new BackupRunner({ ...around, maker, stores, againMs: 1 });
     const desk = new BackupDesk({ ...around, maker, stores, restorer });
     return { volumes, maker, desk, runner, restorer };
   }
@@ -410,6 +410,22 @@ test("a command after that fails is a note of a whole backup", async (t) => {
   const { result, reason } = await world.backup(world.store);
   assert.equal(result, "complete");
   assert.match(reason, /the command after it failed/);
+});
+
+test("a container that starts while the volume is read: the backup is made again, with the commands", async (t) => {
+  const world = new World(t, { labels: hooks });
+  const { volumes } = world.at(a);
+  const container = { id: "c2", name: "db.1", task };
+  volumes.using.clear();
+  const pack = volumes.pack;
+  volumes.pack = async (...asked) => {
+    const said = await pack(...asked);
+    volumes.using.set("data", [container]);
+    return said;
+  };
+  const { result, reason } = await world.backup(world.store);
+  assert.equal(result, "complete", reason);
+  assert.deepEqual(volumes.ran, ["db.1: freeze", "db.1: thaw"]);
 });
 
 test("a killed agent makes the backup again, under the same name", async (t) => {

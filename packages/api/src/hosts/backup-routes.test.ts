@@ -178,6 +178,10 @@ test("what is restored: the newest backup, one by its id, a file at a place, or 
     const { status, text } = await rig.call("POST", "/gam/v1/volumes/data/restore", body);
     assert.equal(status, 200, text);
   }
+  const list = checkBackupList((await rig.call("GET", "/gam/v1/backups")).body, "list");
+  const copy = { backup: list.backups[0]?.id, host: "host2" };
+  const copied = await rig.call("POST", "/gam/v1/volumes/copy/restore", copy);
+  assert.equal(copied.status, 200, copied.text);
   const sent = await rig.call(
     "PUT",
     "/gam/v1/volumes/fresh/restore?host=host2&source=x.tar",
@@ -190,6 +194,7 @@ test("what is restored: the newest backup, one by its id, a file at a place, or 
   assert.deepEqual(fakeBackups.restored, [
     { volume: "data", node: host1, tar: "older files" },
     { volume: "data", node: host1, tar: "from a bucket" },
+    { volume: "copy", node: host2, tar: "older files" },
     { volume: "fresh", node: host2, tar: "a tar" },
   ]);
 });

@@ -118,7 +118,10 @@ async function storedAt(name: VolumeName, asked: Asked, door: ClusterDoor): Prom
 
 /** A backup that the state has: the one of the id, or the newest whole one. */
 async function known(name: VolumeName, id: string | undefined, door: ClusterDoor): Promise<Stored> {
-  const list = door.view().volume(name)?.Backups?.list ?? [];
+  // An id may be that of another volume's backup: so a copy is made.
+  const view = door.view();
+  const records = id === undefined ? [view.volume(name)] : view.volumes();
+  const list = records.flatMap((record) => record?.Backups?.list ?? []);
   const whole = list.filter(({ end }) => end?.result === "complete");
   const found =
     id === undefined ? whole.at(-1) : whole.find((one) => one.id === id || one.id.startsWith(id));
