@@ -123,7 +123,7 @@ test("gam init shows the command for the next host", async (context) => {
     "GET /gam/v1/status": status,
     "POST /gam/v1/init": {},
     "GET /gam/v1/token": tokens,
-    "GET /gam/v1/doctor?paths=no": well,
+    "GET /gam/v1/doctor?paths=no&only=self": well,
   });
   const { exit, printed } = await gam(["init", "--advertise", "10.0.0.1"], {
     GAM_SOCKET: agent.socket,
@@ -145,7 +145,7 @@ function joining(after: object): Script {
       joined = true;
       return {};
     },
-    "GET /gam/v1/doctor?paths=no": well,
+    "GET /gam/v1/doctor?paths=no&only=self": well,
   };
 }
 
@@ -168,15 +168,14 @@ test("gam join sends the token and the addresses", async (context) => {
   assert.deepEqual(sent?.body, { token: "gam-1-m", addresses: ["10.0.0.1:7946"] });
 });
 
-test("gam join warns of what is wrong with this host, and of no other one", async (context) => {
+test("gam join warns of what is wrong with this host", async (context) => {
   const rest = { topic: "engines", follows: [], fix: "" };
   const findings = [
     { ...rest, cause: "host1: Its engine does not run", remedy: "Start it", hosts: ["host1"] },
-    { ...rest, cause: "host9: Its engine does not run", remedy: "Start it", hosts: ["host9"] },
   ];
   const agent = await withAgent(context, {
     ...joining(status),
-    "GET /gam/v1/doctor?paths=no": { healthy: false, findings, checks: [] },
+    "GET /gam/v1/doctor?paths=no&only=self": { healthy: false, findings, checks: [] },
   });
   const { exit, complained } = await gam(["-s", agent.socket, "join", "gam-1-m"]);
   assert.equal(exit, 0);
@@ -273,7 +272,7 @@ test("a gam command starts the service gam where systemd has it, and no second a
     "GET /gam/v1/status": status,
     "POST /gam/v1/init": {},
     "GET /gam/v1/token": tokens,
-    "GET /gam/v1/doctor?paths=no": well,
+    "GET /gam/v1/doctor?paths=no&only=self": well,
   });
   const script = `#!/bin/sh
     case $1 in
@@ -327,7 +326,7 @@ test("gam init starts an agent if none runs", async (context) => {
     "agent",
     `import { createServer } from "node:http";
      if (process.argv[2] !== "agent") throw new Error("called with other words");
-     const answers = { "/gam/v1/doctor?paths=no": ${JSON.stringify(well)}, "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
+     const answers = { "/gam/v1/doctor?paths=no&only=self": ${JSON.stringify(well)}, "/gam/v1/status": ${JSON.stringify(status)}, "/gam/v1/token": ${JSON.stringify(tokens)} };
      createServer((call, answer) => answer.end(JSON.stringify(answers[call.url] ?? {}))).listen(process.env.GAM_SOCKET);`,
   );
   const socket = join(folder, "started.sock");

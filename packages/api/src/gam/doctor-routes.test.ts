@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { GamError } from "@gam/core";
+import { GamError, type NodeId } from "@gam/core";
 import { checkDoctorFixes, checkDoctorReport, type DoctorReport } from "@gam/state/answers";
 import { Rig } from "../testing/rig.ts";
 
@@ -38,6 +38,29 @@ test("the doctor judges what the hosts say of themselves", async () => {
     findings.map(({ cause, fix }) => [cause, fix]),
     [["host1: Its engine does not run: gone", "start the engine of host1"]],
   );
+});
+
+test("only what is about the asked host is said where the client wants that", async () => {
+  examine();
+  const own = await rig.call("GET", "/gam/v1/doctor?paths=no&only=self");
+  assert.equal(checkDoctorReport(own.body, "report").findings.length, 1);
+  rig.door.examined = [];
+  const silent = await rig.call("GET", "/gam/v1/doctor?only=self");
+  assert.deepEqual(
+    checkDoctorReport(silent.body, "report").findings.map(({ hosts }) => hosts),
+    [["host1"]],
+  );
+  const other = { network: "lan", subnet: "10.0.0.0/24", route: "10.0.0.0/8" };
+  const { examine: before } = rig.door;
+  rig.door.examine = async () => ({
+    ...(await before.call(rig.door)),
+    clashes: [{ ...other, node: "other" as NodeId }],
+  });
+  const whole = await rig.call("GET", "/gam/v1/doctor");
+  const filtered = await rig.call("GET", "/gam/v1/doctor?only=self");
+  rig.door.examine = before;
+  assert.equal(checkDoctorReport(whole.body, "report").findings.length, 2);
+  assert.equal(checkDoctorReport(filtered.body, "report").findings.length, 1);
 });
 
 test("a host is asked to mend what it can, and why it could not is in the answer", async () => {

@@ -3,19 +3,28 @@ import { GamError } from "@gam/core";
 import type { DoctorFix } from "@gam/state/answers";
 import type { FastifyInstance } from "fastify";
 import { diagnose, diagnoseHost, type MendOrder, mendsOf } from "../doctor/diagnose.ts";
+import { nameOf } from "../doctor/ruling.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import { requireManager } from "../engine/worker-calls.ts";
 import { Query } from "../request/query.ts";
 import { type RouteContext, requireActive } from "../routes/route-context.ts";
 
 export function doctorRoutes(app: FastifyInstance, { door }: RouteContext): void {
-  /** `?paths=no` leaves out what takes long. A host in no cluster examines only itself. */
+  /**
+   * `?paths=no` leaves out what takes long, `?only=self` what is not about the asked host. A host in no cluster
+   * examines only itself.
+   */
   app.get("/gam/v1/doctor", async (request) => {
     if (door.state() === "inactive") return diagnoseHost(await door.examineHost());
     requireActive(door);
     const query = new Query(request.url);
     const isProbed = query.text("paths") === undefined || query.flag("paths");
-    return diagnose(door.view(), await door.examine(isProbed), { isProbed });
+    const facts = await door.examine(isProbed);
+    const report = diagnose(door.view(), facts, { isProbed });
+    if (query.text("only") !== "self") return report;
+    // Here and not at the client: a host that has just joined gets its name a moment later.
+    const self = nameOf(door.view(), facts.self);
+    return { ...report, findings: report.findings.filter(({ hosts }) => hosts.includes(self)) };
   });
 
   app.post("/gam/v1/doctor/fix", async () => {

@@ -32,23 +32,18 @@ export async function doctor(
 }
 
 /** Says what is wrong with this host, after it has become a member. Never fails, because the membership is there. */
-export async function warnOfHost(
-  client: AgentClient,
-  io: CommandIo,
-  hostname: string | undefined,
-): Promise<void> {
+export async function warnOfHost(client: AgentClient, io: CommandIo): Promise<void> {
   let findings: readonly DoctorFinding[];
   try {
-    const answer = await client.get("/gam/v1/doctor?paths=no");
+    const answer = await client.get("/gam/v1/doctor?paths=no&only=self");
     findings = checkDoctorReport(answer, "report").findings;
   } catch (thrown) {
     if (!(thrown instanceof GamError)) throw thrown;
     io.complain(`Warning: this host could not be checked: ${thrown.message}`);
     return;
   }
-  const own = findings.filter(({ hosts }) => hostname !== undefined && hosts.includes(hostname));
   const paint = createColors(io.isTerminal);
-  for (const finding of own) {
+  for (const finding of findings) {
     const [cause = "", ...more] = findingView(finding, paint);
     for (const line of [`Warning: ${cause}`, ...more]) io.complain(line);
   }

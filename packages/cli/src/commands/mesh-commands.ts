@@ -33,8 +33,7 @@ export async function init(
   io.print(`  gam join ${manager}`);
   io.print("");
   await mentionContext(client, io);
-  const { nodes, self } = await statusOf(client);
-  await warnOfHost(client, io, nodes.find(({ id }) => id === self)?.hostname);
+  await warnOfHost(client, io);
 }
 
 export interface JoinOptions {
@@ -78,7 +77,7 @@ export async function join(
       : `Joined${as}: ${mesh}`,
   );
   await mentionContext(client, io);
-  if (!wasMember) await warnOfHost(client, io, own?.hostname);
+  if (!wasMember) await warnOfHost(client, io);
 }
 
 function movesNobody(): GamError {
