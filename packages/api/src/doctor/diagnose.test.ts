@@ -539,6 +539,20 @@ test("a path is unknown only where paths were probed", () => {
   }
 });
 
+test("diagnose() of a host that has just joined uses its own name, and leaves out the others", () => {
+  const stopped = { engine: { ...engine, state: "stopped", reason: "gone" } } as const;
+  const plain = aNode(a, { description: { Hostname: "" } });
+  const store = new Store();
+  const changes = [plain, aNode(b)].map((node): Change => ({ kind: "joinNode", node }));
+  store.apply(1, { id: "p" as ProposalId, atMs: 0, changes });
+  const facts = wholeFacts({ examined: [examined(a, stopped), examined(b, stopped)] });
+  const { findings } = diagnose(store, facts, { isProbed: false, onlySelf: true });
+  assert.deepEqual(
+    findings.map(({ cause }) => cause),
+    ["host-a: Its engine does not run: gone"],
+  );
+});
+
 test("diagnoseHost() checks a host in no cluster", () => {
   const report = diagnoseHost({ ...host, hostname: "new", engine: { ...engine, inSwarm: true } });
   assert.deepEqual(checkDoctorReport(report, "report"), report);

@@ -13,15 +13,30 @@ import { findingsOf } from "./findings.ts";
 import { clocks, ofHost, ofMember } from "./host-checks.ts";
 import { toOthers } from "./path-checks.ts";
 import { leader, rivals, silent } from "./quorum-checks.ts";
-import { hostOf, nameOf, type Ruling } from "./ruling.ts";
+import { hostOf, type Ruling } from "./ruling.ts";
 
 export interface Scope {
   /** Whether the hosts have probed the paths between them. */
   readonly isProbed: boolean;
+  /** Whether only findings about the asked host are wanted. */
+  readonly onlySelf?: boolean;
 }
 
 export function diagnose(view: View, facts: DoctorFacts, scope: Scope): DoctorReport {
-  return reportOf(rulingsOf(view, facts, scope), nameOf(view, facts.self));
+  const own = namedNodes(view, facts).find(({ ID }) => ID === facts.self);
+  const self = own === undefined ? facts.self : hostOf(own);
+  const report = reportOf(rulingsOf(view, facts, scope), self);
+  if (scope.onlySelf !== true) return report;
+  return { ...report, findings: report.findings.filter(({ hosts }) => hosts.includes(self)) };
+}
+
+/** A node that has joined a moment ago has no name in the state yet, but its host knows its own. */
+function namedNodes(view: View, { examined }: DoctorFacts): Node[] {
+  const names = new Map(examined.map((one) => [one.node, one.examination?.hostname ?? ""]));
+  return view.nodes().map((node) => {
+    const Hostname = node.Description.Hostname || (names.get(node.ID) ?? "");
+    return { ...node, Description: { ...node.Description, Hostname } };
+  });
 }
 
 /** Of a host in no cluster. */
@@ -40,7 +55,7 @@ export interface MendOrder {
 /** Returns: what hosts can mend by themselves. */
 export function mendsOf(view: View, facts: DoctorFacts): MendOrder[] {
   const rulings = rulingsOf(view, facts, { isProbed: false });
-  return view.nodes().flatMap((node) => {
+  return namedNodes(view, facts).flatMap((node) => {
     const host = hostOf(node);
     return rulings.flatMap((ruling) => {
       const { mend, result, hosts } = ruling;
@@ -52,7 +67,7 @@ export function mendsOf(view: View, facts: DoctorFacts): MendOrder[] {
 }
 
 function rulingsOf(view: View, facts: DoctorFacts, { isProbed }: Scope): Ruling[] {
-  const nodes = [...view.nodes()].sort((a, b) => compare(hostOf(a), hostOf(b)));
+  const nodes = namedNodes(view, facts).sort((a, b) => compare(hostOf(a), hostOf(b)));
   const found = new Map(facts.examined.map((one) => [one.node, one]));
   const members = nodes.map((node): AskedNode => ({ node, own: found.get(node.ID)?.examination }));
   const answering = members.flatMap(({ node, own }) => (own === undefined ? [] : [node]));

@@ -3,7 +3,6 @@ import { GamError } from "@gam/core";
 import type { DoctorFix } from "@gam/state/answers";
 import type { FastifyInstance } from "fastify";
 import { diagnose, diagnoseHost, type MendOrder, mendsOf } from "../doctor/diagnose.ts";
-import { nameOf } from "../doctor/ruling.ts";
 import type { ClusterDoor } from "../door/door.ts";
 import { requireManager } from "../engine/worker-calls.ts";
 import { Query } from "../request/query.ts";
@@ -19,12 +18,8 @@ export function doctorRoutes(app: FastifyInstance, { door }: RouteContext): void
     requireActive(door);
     const query = new Query(request.url);
     const isProbed = query.text("paths") === undefined || query.flag("paths");
-    const facts = await door.examine(isProbed);
-    const report = diagnose(door.view(), facts, { isProbed });
-    if (query.text("only") !== "self") return report;
-    // Here and not at the client: a host that has just joined gets its name a moment later.
-    const self = nameOf(door.view(), facts.self);
-    return { ...report, findings: report.findings.filter(({ hosts }) => hosts.includes(self)) };
+    const onlySelf = query.text("only") === "self";
+    return diagnose(door.view(), await door.examine(isProbed), { isProbed, onlySelf });
   });
 
   app.post("/gam/v1/doctor/fix", async () => {
