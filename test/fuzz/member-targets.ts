@@ -89,7 +89,15 @@ const tagged = (list: readonly unknown[]): Uint8Array[] =>
 const place = { life: ["first"], lastIndex: 9, lastTerm: 2, isLed: false, isMute: false };
 const path = { to: self, network: "front", port: "4789/udp", bytes: 1450, result: "whole" };
 const examination = {
-  ...{ wallMs: 1, tookMs: 2, inSwarm: false, problems: ["no route"], connected: [self] },
+  hostname: "host1",
+  version: "0.1.0",
+  engine: { state: "old", reason: "too old", version: "19.03", inSwarm: false },
+  disks: [{ path: "/var/lib/gam", freeBytes: 1e9, totalBytes: 2e9, failure: "" }],
+  memory: { availableBytes: 1e9, totalBytes: 2e9 },
+  conntrack: { used: 5, max: 1000 },
+  line: "up",
+  log: { applied: 8, commit: 9, stopped: "" },
+  ...{ wallMs: 1, tookMs: 2, problems: ["no route"], connected: [self] },
   paths: [path],
 };
 
