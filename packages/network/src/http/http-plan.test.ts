@@ -6,7 +6,7 @@ import { httpWish } from "@gam/state";
 import { aSecret } from "@gam/state/testing";
 import fc from "fast-check";
 import { type Answer, answerOf } from "../testing/caddy-reading.ts";
-import { TestCluster } from "../testing/index.ts";
+import { oddView, TestCluster, withRollout } from "../testing/index.ts";
 import { type CertificatePair, caddyConfig } from "./caddy-config.ts";
 import { type HttpPlan, planHttp, planSites } from "./http-plan.ts";
 
@@ -59,6 +59,24 @@ test("a sticky service lists its tasks, and drops one that leaves, fails or is o
   assert.deepEqual(upstreams(), ["10.1.2.2:80"]);
   cluster.write({ kind: "judgeNode", id: "b" as NodeId, status: { State: "down" } });
   assert.deepEqual(upstreams(), []);
+});
+
+test("a sticky service lists no tasks of a version that gets no connections", () => {
+  const cluster = new TestCluster();
+  cluster.node("a");
+  cluster.network("ingress", { Ingress: true });
+  cluster.service("web", { labels: { "gam.http.host": "a", "gam.http.sticky": "cookie" } });
+  cluster.task("web", "old", { node: "a", extra: { templateVersion: 1 } });
+  cluster.task("web", "fresh", { node: "a", extra: { templateVersion: 2 } });
+  const upstreams = (weight: number) => {
+    const services = cluster.view.services().map((one) => withRollout(one, { version: 2, weight }));
+    return planSites(oddView(cluster.view, { services })).sites[0]?.routes[0]?.upstreams;
+  };
+  assert.deepEqual(upstreams(0), ["10.1.2.1:80"]);
+  assert.deepEqual(upstreams(100), ["10.1.2.2:80"]);
+  cluster.report("old", "failed");
+  // Nobody else is there.
+  assert.deepEqual(upstreams(0), ["10.1.2.2:80"]);
 });
 
 test("services share a name by paths, and redirects lead to the first name", () => {

@@ -22,6 +22,7 @@ import {
   noGuard,
   type PlanGuard,
   type Service,
+  trafficShares,
   type View,
 } from "@gam/state";
 import { ip4 } from "../plan/safe-values.ts";
@@ -145,19 +146,20 @@ function addressOf({ service, wish, ingress }: Asked): readonly string[] {
   return address === undefined ? [] : [`${address}:${wish.port}`];
 }
 
-/** Where the healthy tasks of the service answer, sorted. */
+/** Where the healthy tasks of the service answer, sorted. None of a version that gets no connections. */
 function tasksOf({ view, service, wish, ingress }: Asked): readonly string[] {
   const isUp = (id: NodeId): boolean => {
     return (view.node(id)?.Status.State ?? "down") !== "down";
   };
-  return view
-    .tasksOf(service.ID)
-    .filter((task) => {
-      const { Status, NodeID, Gam } = task;
-      if (Status.State !== "running" || !isWanted(task)) return false;
-      // Tasks of an older spec may answer at another port.
-      return NodeID !== undefined && isUp(NodeID) && httpPort(Gam.serviceLabels) === wish.port;
-    })
+  const ready = view.tasksOf(service.ID).filter((task) => {
+    const { Status, NodeID, Gam } = task;
+    if (Status.State !== "running" || !isWanted(task)) return false;
+    // Tasks of an older spec may answer at another port.
+    return NodeID !== undefined && isUp(NodeID) && httpPort(Gam.serviceLabels) === wish.port;
+  });
+  const shares = trafficShares(service, ready);
+  return ready
+    .filter(({ ID }) => shares === undefined || (shares.get(ID) ?? 0) > 0)
     .flatMap(({ Gam }) => {
       const found = Gam.attachments.find(({ network }) => network === ingress?.Id);
       const address = ip4(found?.address ?? "");

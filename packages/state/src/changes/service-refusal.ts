@@ -18,6 +18,7 @@ import { runRefusal } from "./cron-change.ts";
 import { lostNetwork } from "./network-refusal.ts";
 import { missing, stale, takenId } from "./refusal.ts";
 import { steerRefusal } from "./rollout/rollout-change.ts";
+import { rolloutRefusal } from "./rollout/rollout-refusal.ts";
 
 export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal | undefined {
   switch (change.kind) {
@@ -178,6 +179,7 @@ function unfit(
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??
     conflictingHttp(view, spec) ??
+    (wanted === "previous" ? undefined : rolloutRefusal(service, spec)) ??
     takenPort(view, service.ID, spec.EndpointSpec?.Ports) ??
     takenOnHosts(view, service.ID, spec.EndpointSpec?.Ports)
   );

@@ -93,7 +93,7 @@ const authLabel: LabelRule<readonly HttpAccount[]> = {
   without: "everybody may send requests",
 };
 
-const stickyCookieLabel: LabelRule<"cookie"> = {
+export const stickyCookieLabel: LabelRule<"cookie"> = {
   name: "gam.http.sticky",
   ...words("cookie"),
   does: "sends the requests of a browser to one task, by a cookie",

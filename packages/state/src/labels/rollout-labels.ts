@@ -6,6 +6,7 @@
  */
 import type { RolloutStrategy } from "../objects/rollouts/rollout.ts";
 import type { ServiceSpec } from "../objects/service.ts";
+import { stickyCookieLabel } from "./http-labels.ts";
 import { duration, type LabelRule, list, readLabel, text, whole, words } from "./label-rule.ts";
 import { checkLabels, checkProblem, checksOf, type RolloutChecks } from "./rollout-checks.ts";
 
@@ -144,7 +145,17 @@ export function rolloutProblem(spec: ServiceSpec): string | undefined {
   if (weights.some((weight, at) => at > 0 && weight <= (weights[at - 1] ?? 0))) {
     return `label "${stepsLabel.name}" has a step that is not greater than the one before it: let the shares grow`;
   }
-  return misfit(spec) ?? checkProblem(spec);
+  return misfit(spec) ?? unevenCookies(strategy, Labels) ?? checkProblem(spec);
+}
+
+/** The proxy binds browsers to tasks and knows no weights. All at once is no weight. */
+function unevenCookies(
+  strategy: RolloutStrategy,
+  labels: ServiceSpec["Labels"],
+): string | undefined {
+  const { name } = stickyCookieLabel;
+  if (strategy !== "canary" || readLabel(stickyCookieLabel, labels) === undefined) return undefined;
+  return `label "${name}" binds browsers to tasks, so that "${strategyLabel.name}" "${strategy}" cannot divide them: leave one of the two out, or use "bluegreen"`;
 }
 
 /** Returns: why this service cannot have two versions with weights. */

@@ -66,6 +66,16 @@ const problems: readonly (readonly [
   ],
   ["a canary", { "gam.rollout": "canary", "gam.rollout.steps": "1%:10s, 50" }, undefined],
   [
+    "a canary of browsers that are bound to tasks",
+    { "gam.rollout": "canary", "gam.http.host": "a", "gam.http.sticky": "cookie" },
+    /^label "gam.http.sticky" binds browsers to tasks, .* or use "bluegreen"$/,
+  ],
+  [
+    "a blue-green rollout of such browsers",
+    { "gam.rollout": "bluegreen", "gam.http.host": "a", "gam.http.sticky": "cookie" },
+    undefined,
+  ],
+  [
     "an unknown rollout",
     { "gam.rollout": "rolling" },
     /^label "gam.rollout" has the value "rolling": use "canary" or "bluegreen", or leave/,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { SecretId, ServiceId } from "@gam/core";
 import type { Change } from "../../log/change.ts";
 import type { Rollout } from "../../objects/rollouts/rollout.ts";
-import type { Service, ServiceSpec } from "../../objects/service.ts";
+import type { PortConfig, Service, ServiceSpec } from "../../objects/service.ts";
 import {
   aCluster,
   aNode,
@@ -210,4 +210,50 @@ test("a secret keeps its content while two versions use it, and an old version's
   const content = { version: 2, ...aSeal("new") };
   const refusal = world.write({ kind: "updateSecret", id, labels: {}, content, basedOn });
   assert.match(refusal ?? "", /which is in a rollout: promote or abort that first$/);
+});
+
+const port = (PublishedPort: number, TargetPort: number) => ({ PublishedPort, TargetPort });
+const reached = (Ports: readonly PortConfig[], more: Record<string, string> = {}): ServiceSpec => {
+  return spec("tiny:1", { EndpointSpec: { Ports }, Labels: { ...Labels, ...more } });
+};
+const http = { "gam.http.host": "a" };
+const byHttp = (target: string) => reached([], { ...http, "gam.http.port": target });
+const within = (...targets: readonly string[]): ServiceSpec => {
+  const { TaskTemplate, ...rest } = spec("tiny:1");
+  const Networks = targets.map((Target) => ({ Target }));
+  return { ...rest, TaskTemplate: { ...TaskTemplate, Networks } };
+};
+
+const places: readonly (readonly [string, ServiceSpec, ServiceSpec, RegExp | undefined])[] = [
+  ["the same port", reached([port(80, 8080)]), reached([port(80, 8080)]), undefined],
+  ["one more port", reached([port(80, 8080)]), reached([port(80, 8080), port(81, 1)]), undefined],
+  ["another target", reached([port(80, 8080)]), reached([port(80, 1)]), /port 80:8080\/tcp, which/],
+  ["another port", reached([port(80, 8080)]), reached([port(81, 8080)]), /port 80:8080\/tcp/],
+  ["no port", reached([{ TargetPort: 53, Protocol: "udp" }]), reached([]), /by its port 53\/udp/],
+  ["another HTTP port", byHttp("80"), byHttp("81"), /HTTP at port 80 and the new one at 81/],
+  ["no HTTP any more", byHttp("80"), reached([]), undefined],
+  ["one more network", within("host"), within("host", "bridge"), undefined],
+  ["another network", within("host"), within("bridge"), /in network host, in which/],
+];
+for (const [name, before, after, refusal] of places) {
+  test(`the old version stays where it is reached: ${name}`, () => {
+    const world = new World(before);
+    const refused = world.update(after);
+    if (refusal === undefined) return assert.equal(refused, undefined);
+    assert.match(refused ?? "", refusal);
+    assert.match(
+      refused ?? "",
+      /^service web has the label "gam.rollout", .* or leave the label out/,
+    );
+    assert.equal(world.rollout, undefined);
+    const { "gam.rollout": _, "gam.rollout.steps": __, ...rest } = after.Labels ?? {};
+    assert.equal(world.update({ ...after, Labels: rest }), undefined);
+  });
+}
+
+test("the third version is compared with the one that still runs", () => {
+  const world = new World(reached([port(80, 8080)]));
+  assert.equal(world.update(reached([port(80, 8080), port(81, 1)])), undefined);
+  assert.equal(world.update(reached([port(80, 8080)])), undefined);
+  assert.match(world.update(reached([port(81, 1)])) ?? "", /port 80:8080/);
 });
