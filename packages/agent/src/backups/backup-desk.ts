@@ -6,6 +6,7 @@
  * makes a backup may put it into a folder here, and gets the secret for it, if this host's state has that backup.
  */
 import type { Duplex, Readable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { decode, encode, GamError, type NodeId, type SecretId, type VolumeName } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
 import { BackupFolder, type StoredTar } from "@gam/runtime";
@@ -25,8 +26,12 @@ import {
 } from "./backup-question.ts";
 import type { BackupSource, BackupStores } from "./backup-stores.ts";
 import { sendFramed, shortAnswer, unframed } from "./frames.ts";
+import { openBackupStream } from "./open-backup-stream.ts";
 import type { Restorer } from "./restorer.ts";
 import { SentCounter } from "./sent-counter.ts";
+
+const catchUpMsMax = 10_000;
+const catchUpLookMs = 50;
 
 export interface BackupDeskParts {
   readonly self: NodeId;
@@ -117,9 +122,7 @@ export class BackupDesk {
   }
 
   async #ask(node: NodeId, question: BackupQuestion): Promise<Duplex> {
-    const stream = await this.#parts.mesh.stream(node, backupStream, encode(question));
-    stream.on("error", () => undefined);
-    return stream;
+    return await openBackupStream(this.#parts, node, question);
   }
 
   async #answer(from: NodeId, header: Uint8Array, stream: Duplex): Promise<void> {
@@ -172,10 +175,11 @@ export class BackupDesk {
 
   async #keep(
     from: NodeId,
-    { wants, volume, backup: id, file }: Extract<BackupQuestion, { wants: "store" | "drop" }>,
+    { wants, volume, backup: id, file, asOf }: Extract<BackupQuestion, { wants: "store" | "drop" }>,
     stream: Duplex,
   ): Promise<void> {
     const { view, stores } = this.#parts;
+    await this.#caughtUp(asOf);
     const record = view().volume(volume);
     const backup = record && activeBackups(record).find((one) => one.id === id);
     const path = backup?.node === from ? stores.ownFolder(backup.to, from) : undefined;
@@ -199,6 +203,20 @@ export class BackupDesk {
       signal: this.#stopped.signal,
     });
     stream.end(encode({}));
+  }
+
+  /** The asker's agent begins a backup as soon as its own state has it, which may be before this host's has. */
+  async #caughtUp(asOf: number): Promise<void> {
+    const { view } = this.#parts;
+    for (let waitedMs = 0; view().index < asOf; waitedMs += catchUpLookMs) {
+      this.#stopped.signal.throwIfAborted();
+      if (waitedMs >= catchUpMsMax) {
+        const found =
+          "the state of the host with the folder is older than that of the volume's host";
+        throw new GamError("NO_LEADER", `Cannot help with a backup: ${found}`);
+      }
+      await pause(catchUpLookMs);
+    }
   }
 
   #secret(from: NodeId, body: Uint8Array): Uint8Array {

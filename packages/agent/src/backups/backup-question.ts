@@ -37,6 +37,8 @@ export type BackupQuestion =
       readonly volume: VolumeName;
       readonly backup: string;
       readonly file: string;
+      /** The last log entry that the asker has: a host whose state is older waits for it before it judges. */
+      readonly asOf: number;
     };
 
 export interface VolumeLook {
@@ -60,6 +62,7 @@ const bytes = check.number(0, Number.MAX_SAFE_INTEGER);
 const path = check.matching(/^\/[^\p{Cc}]*$/u, "a path from the root");
 const file = check.matching(backupFileForm, "a file of a backup", 516);
 const labels = check.map(check.string(1 << 16), 1 << 12);
+const errand = { volume: name, backup: check.id(), file, asOf: check.integer() };
 
 const shapes: { readonly [Wants in BackupQuestion["wants"]]: check.Check<object> } = {
   give: check.object({ wants: check.literal("give"), volume: name }),
@@ -69,8 +72,8 @@ const shapes: { readonly [Wants in BackupQuestion["wants"]]: check.Check<object>
   }),
   manifest: check.object({ wants: check.literal("manifest"), folder: path, file }),
   fetch: check.object({ wants: check.literal("fetch"), folder: path, file }),
-  store: check.object({ wants: check.literal("store"), volume: name, backup: check.id(), file }),
-  drop: check.object({ wants: check.literal("drop"), volume: name, backup: check.id(), file }),
+  store: check.object({ wants: check.literal("store"), ...errand }),
+  drop: check.object({ wants: check.literal("drop"), ...errand }),
 };
 
 const checkWants = check.object({

@@ -3,7 +3,7 @@
  *
  * Decides which host a name in a place means, and who opens a secret: a manager itself, a worker through a manager.
  */
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import {
   decode,
   encode,
@@ -17,13 +17,9 @@ import type { Mesh } from "@gam/mesh";
 import { BackupFolder, type StoredTar } from "@gam/runtime";
 import { type BackupPlace, type Node, readBackupPlace, type Secret, type View } from "@gam/state";
 import { type BackupManifest, checkBackupManifest } from "@gam/state/answers";
-import {
-  type BackupQuestion,
-  backupSecret,
-  backupStream,
-  type SecretQuestion,
-} from "./backup-question.ts";
+import { type BackupQuestion, backupSecret, type SecretQuestion } from "./backup-question.ts";
 import { sendFramed, shortAnswer, unframed } from "./frames.ts";
+import { openBackupStream } from "./open-backup-stream.ts";
 import { readS3Credentials, S3Store } from "./s3-store.ts";
 import { SentCounter } from "./sent-counter.ts";
 
@@ -190,7 +186,7 @@ export class BackupStores {
 
   #remoteTarget(host: NodeId, errand: Errand): BackupStore {
     const ask = async (wants: "store" | "drop", file: string) => {
-      return await this.#ask(host, { wants, ...errand, file });
+      return await this.#ask(host, { wants, ...errand, file, asOf: this.#parts.view().index });
     };
     return {
       write: async (file, from, { manifest, signal }) => {
@@ -241,10 +237,7 @@ export class BackupStores {
     };
   }
 
-  async #ask(host: NodeId, question: BackupQuestion) {
-    const stream = await this.#parts.mesh.stream(host, backupStream, encode(question));
-    // Also between two awaits: the reader or writer gets it then.
-    stream.on("error", () => undefined);
-    return stream;
+  async #ask(host: NodeId, question: BackupQuestion): Promise<Duplex> {
+    return await openBackupStream(this.#parts, host, question);
   }
 }

@@ -15,7 +15,7 @@ import {
   type VolumeName,
 } from "@gam/core";
 import { counterMint, testId } from "@gam/core/testing";
-import type { AskedChange, BackupEnd, Labels, VolumeRecord } from "@gam/state";
+import type { AskedChange, BackupEnd, Labels, View, VolumeRecord } from "@gam/state";
 import { aCluster, aNode, aSecret, aService, aTask, TestLog } from "@gam/state/testing";
 import { FakeMesh } from "../testing/fake-mesh.ts";
 import { FakeVolumes } from "../testing/fake-volumes.ts";
@@ -57,6 +57,8 @@ class World {
   /** Called before each change; what it throws is the answer. */
   onPropose: (change: AskedChange) => void = () => undefined;
   s3 = "";
+  /** How often each of these hosts still finds its state empty. */
+  readonly behind = new Map<NodeId, number>();
   readonly #mint = counterMint("m");
   readonly #t: TestContext;
 
@@ -171,7 +173,7 @@ class World {
 
   #host(self: NodeId, volumes = new FakeVolumes(join(this.home, self))): Host {
     const around = {
-      ...{ self, volumes, mesh: this.mesh.of(self), view: () => this.log.store },
+      ...{ self, volumes, mesh: this.mesh.of(self), view: () => this.#viewOf(self) },
       mint: () => this.#mint.id(),
       nowMs: () => this.log.nowMs,
       propose: async (changes: readonly AskedChange[]) => {
@@ -196,6 +198,12 @@ class World {
     const runner = new BackupRunner({ ...around, maker, stores, againMs: 1 });
     const desk = new BackupDesk({ ...around, maker, stores, restorer });
     return { volumes, maker, desk, runner, restorer };
+  }
+
+  #viewOf(node: NodeId): View {
+    const looks = this.behind.get(node) ?? 0;
+    this.behind.set(node, looks - 1);
+    return looks > 0 ? new TestLog().store : this.log.store;
   }
 
   async s3Server(): Promise<S3Server> {
@@ -273,7 +281,7 @@ test("a worker's volume goes to a folder of a named host, and nobody writes ther
   const { result, reason } = await world.backup(`host-b:${world.store}`, w);
   assert.equal(result, "complete", reason);
   for (const wants of ["store", "drop"] as const) {
-    const question = { wants, volume: id, backup: testId("x1"), file: "data-x.tar" };
+    const question = { wants, volume: id, backup: testId("x1"), file: "data-x.tar", asOf: 0 };
     const stream = await world.mesh.of(w).stream(b, backupStream, encode(question));
     stream.end();
     await assert.rejects(shortAnswer(stream), /no backup of its goes here/);
@@ -300,12 +308,20 @@ test("a host with a backup of its own replaces no other file, and removes none",
     ["drop", /this backup is not its own/],
   ] as const) {
     const file = "data-host-a-20260102T030000Z-x10000.tar";
-    const question = { wants, volume: id, backup: testId("x1"), file };
+    const question = { wants, volume: id, backup: testId("x1"), file, asOf: 0 };
     const stream = await world.mesh.of(w).stream(b, backupStream, encode(question));
     stream.end();
     await assert.rejects(shortAnswer(stream), want);
   }
   assert.deepEqual(readdirSync(world.store), []);
+});
+
+test("the host of a folder waits for its state to have the backup", async (t) => {
+  const world = new World(t);
+  world.behind.set(b, 3);
+  const { result, reason } = await world.backup(`host-b:${world.store}`);
+  assert.equal(result, "complete", reason);
+  assert.deepEqual(world.mesh.refusals, []);
 });
 
 test("scheduled backups beyond those that are kept are removed, by hand made ones stay", async (t) => {
@@ -364,7 +380,7 @@ const failures: readonly (readonly [
     "the other host does not answer",
     (world) => world.mesh.silent.add(b),
     ({ store }) => `host-b:${store}`,
-    /Cannot reach/,
+    /"host-b" does not answer/,
     [],
   ],
   [

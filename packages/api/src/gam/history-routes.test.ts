@@ -55,9 +55,17 @@ test("a service's history, what was different, and the way back", async () => {
 });
 
 for (const [name, method, url, body, status, message] of [
-  ["a revision that is not kept", "GET", "/diff?from=9", undefined, 404, /has no revision 9: kept/],
+  [
+    "a revision that is not kept",
+    "GET",
+    "/diff?from=9",
+    undefined,
+    404,
+    /has no earlier revision 9: kept/,
+  ],
   ["no number", "GET", "/diff?to=x", undefined, 400, /^Cannot read to: "x" is no revision/],
-  ["a rollback to nowhere", "POST", "/rollback", { to: 99 }, 404, /has no revision 99/],
+  ["a rollback to nowhere", "POST", "/rollback", { to: 99 }, 404, /has no earlier revision 99/],
+  ["a rollback to the present", "POST", "/rollback", { to: 3 }, 404, /3 is the present one/],
   ["a rollback without a number", "POST", "/rollback", {}, 400, /body\.to/],
 ] as const) {
   test(`${name} is refused`, async () => {
@@ -66,3 +74,10 @@ for (const [name, method, url, body, status, message] of [
     assert.match(answer.body.message, message);
   });
 }
+
+test("a service that was never updated has no earlier revision", async () => {
+  await rig.call("POST", "/services/create", { ...spec("app:1", 1), Name: "new" });
+  const { status, body } = await rig.call("GET", "/gam/v1/services/new/diff");
+  assert.equal(status, 404);
+  assert.match(body.message, /has no earlier revision 0: its only one is 1/);
+});

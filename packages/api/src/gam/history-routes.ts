@@ -84,10 +84,17 @@ function specAt(service: Service, number: number): Service["Spec"] {
   return kept.spec;
 }
 
-function unknownRevision({ Spec, Gam }: Service, number: number): ApiError {
-  const kept = (Gam.revisions ?? []).map((one) => one.number);
-  const known = kept.length === 0 ? "none is kept" : `kept are ${kept.join(", ")}`;
-  return new ApiError(404, `service ${Spec.Name} has no revision ${number}: ${known}`);
+function unknownRevision(service: Service, number: number): ApiError {
+  const kept = (service.Gam.revisions ?? []).map((one) => one.number);
+  const present = presentRevision(service).number;
+  const known =
+    kept.length === 0
+      ? `its only one is ${present}`
+      : `kept are ${kept.join(", ")}, and ${present} is the present one`;
+  return new ApiError(
+    404,
+    `service ${service.Spec.Name} has no earlier revision ${number}: ${known}`,
+  );
 }
 
 /** Errors: ApiError 400 for what is no revision. */

@@ -95,7 +95,7 @@ async function untilMade(
     const { backups } = checkBackupList(await client.get("/gam/v1/backups"), "backups");
     const row = backups.find((one) => one.id === id);
     const line = progressOf(name, row);
-    if (line !== said) io.print(line);
+    if (line !== said && line !== "") io.print(line);
     said = line;
     if (row?.state === "complete") return;
     if (row === undefined || row.state === "failed") {
