@@ -50,6 +50,27 @@ const problems: readonly (readonly [
   ],
   ["a cheap hash", { ...shop, "gam.http.auth": `a:$2y$03$${"a".repeat(53)}` }, /use a user/],
   [
+    "a hash that costs minutes",
+    { ...shop, "gam.http.auth": `a:$2y$15$${"a".repeat(53)}` },
+    /cost 4 to 14/,
+  ],
+  [
+    "a user that the proxy would replace",
+    { ...shop, "gam.http.auth": `{env.NONE}:${hash}` },
+    /use a user/,
+  ],
+  ["half a character as a user", { ...shop, "gam.http.auth": `\ud800:${hash}` }, /use a user/],
+  ["a user with an accent", { ...shop, "gam.http.auth": `zo\u00eb:${hash}` }, undefined],
+  [
+    "more than the proxy can carry",
+    {
+      "gam.http.host": Array.from({ length: 101 }, (_, at) => `h${at}.example.com`).join(),
+      "gam.http.path": Array.from({ length: 10 }, (_, at) => `/p${at}`).join(),
+      "gam.http.auth": Array.from({ length: 10 }, (_, at) => `u${at}:${hash}`).join(),
+    },
+    /^labels .* say 101 names, 10 paths and 10 users, multiplied more than 10000: name fewer/,
+  ],
+  [
     "a user twice",
     { ...shop, "gam.http.auth": `ada:${hash}, ada:${hash}` },
     /^label "gam.http.auth" names the user "ada" twice: keep one/,
@@ -113,7 +134,7 @@ test("httpWish() reads what labels say, and what they say by default", () => {
   });
   const more = {
     "gam.http.host": "Shop.Example.com, b",
-    "gam.http.path": "/, /api/v1/",
+    "gam.http.path": "/, /Api/v1/",
     "gam.http.auth": `ada:${hash}`,
     "gam.http.tls": "cert",
   };

@@ -22,7 +22,7 @@ export interface HttpWish {
   readonly hosts: readonly string[];
   /** In the container. */
   readonly port: number;
-  /** Prefixes, without a slash at their ends. "" means all paths. */
+  /** Prefixes, lower case, without a slash at their ends. "" means all paths. */
   readonly paths: readonly string[];
   readonly redirects: readonly string[];
   readonly accounts: readonly HttpAccount[];
@@ -31,13 +31,19 @@ export interface HttpWish {
 }
 
 const portDefault = 80;
+/** For each name and path the proxy has all accounts. That is some megabytes at most. */
+const entriesMax = 10_000;
 const name = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostForm = new RegExp(`^(?:\\*\\.)?${name}(?:\\.${name})*$`, "i");
 const hostLengthMax = 253;
 /** Characters that need no escape in a path, and mean nothing else in a pattern of the proxy. */
 const pathForm = /^(?:\/[a-zA-Z0-9._~!$&'()+;=:@-]+)*\/?$/;
-/** Source: the alphabet of bcrypt's hashes, and the identifiers that implementations write. */
-const accountForm = /^([^:,\s]{1,128}):(\$2[abxy]?\$(?:0[4-9]|1\d)\$[./A-Za-z0-9]{53})$/;
+/**
+ * The proxy replaces what is in braces. A hash of cost 14 takes it about a second, for each wrong password.
+ *
+ * Source: the alphabet of bcrypt's hashes, and the identifiers that implementations write.
+ */
+const accountForm = /^([^:,{}\s\p{C}]{1,128}):(\$2[abxy]?\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53})$/u;
 const secretForm = /^[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/;
 
 const host = text("a host name such as shop.example.com or *.example.com", (found) => {
@@ -45,13 +51,18 @@ const host = text("a host name such as shop.example.com or *.example.com", (foun
 });
 
 const path = text("a path such as /api", (found) => {
-  return pathForm.test(found) && found.startsWith("/") ? found.replace(/\/$/, "") : undefined;
+  return pathForm.test(found) && found.startsWith("/")
+    ? found.replace(/\/$/, "").toLowerCase()
+    : undefined;
 });
 
-const account = text("a user and a bcrypt hash, as USER:HASH", (found): HttpAccount | undefined => {
-  const [, user, hash] = accountForm.exec(found) ?? [];
-  return user === undefined || hash === undefined ? undefined : { user, hash };
-});
+const account = text(
+  "a user and a bcrypt hash of cost 4 to 14, as USER:HASH",
+  (found): HttpAccount | undefined => {
+    const [, user, hash] = accountForm.exec(found) ?? [];
+    return user === undefined || hash === undefined ? undefined : { user, hash };
+  },
+);
 
 const tls: Values<HttpTls> = text('"off", "acme" or the name of a secret', (found) => {
   if (found === "off" || found === "acme") return found;
@@ -161,6 +172,10 @@ export function httpProblem({ Labels, EndpointSpec }: ServiceSpec): string | und
   const again = users.find((one, at) => users.indexOf(one) !== at);
   if (again !== undefined) {
     return `label "${authLabel.name}" names the user "${again}" twice: keep one of the two`;
+  }
+  const entries = names.length * wish.paths.length * Math.max(1, users.length);
+  if (entries > entriesMax) {
+    return `labels "${hostLabel.name}", "${pathLabel.name}" and "${authLabel.name}" say ${names.length} names, ${wish.paths.length} paths and ${users.length} users, multiplied more than ${entriesMax}: name fewer, or divide them among services`;
   }
   if (EndpointSpec?.Mode !== "dnsrr") return undefined;
   return `label "${hostLabel.name}" needs the endpoint mode vip: leave out "endpoint_mode: dnsrr"`;
