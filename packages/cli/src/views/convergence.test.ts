@@ -141,13 +141,19 @@ const cases: readonly {
     name: "leaves a part without tasks to its main service",
     service: aService(two, {}, { "gam.pod": "app" }),
     tasks: [],
-    want: "0/0 converged: all tasks run",
+    want: "0/0 converged: runs with the tasks of app, which has none yet or does not exist",
   },
   {
     name: "waits for init containers, and says why",
     service: aService(two, {}, { "gam.pod": "app", "gam.pod.role": "init" }),
     tasks: someTasks("1 complete complete", "2 complete running"),
     want: "1/2 waiting: 1 complete, 1 running",
+  },
+  {
+    name: "does not say that init containers ran that nobody needs",
+    service: aService(two, {}, { "gam.pod": "app", "gam.pod.role": "init" }),
+    tasks: [],
+    want: "0/0 done: runs with the tasks of app, which has none yet or does not exist",
   },
   {
     name: "is done when the init containers have completed",

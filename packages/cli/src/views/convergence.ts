@@ -51,7 +51,8 @@ export function progressOf(service: ServiceItem, options: ProgressOptions): Serv
   const counted = { ...ofService(service), running, wanted };
   if (status?.failed) return { ...counted, state: "failed", words: status.words };
   if (running === wanted && isWhole) {
-    return { ...counted, state: "converged", words: "all tasks run" };
+    const words = isPart && wanted === 0 ? wordsOfNone(service) : "all tasks run";
+    return { ...counted, state: "converged", words };
   }
   const errors = current.flatMap(({ Status }) => Status.Err || []);
   // Nothing starts these tasks again, so waiting would never end.
@@ -140,9 +141,17 @@ function jobProgress(service: ServiceItem, { tasks }: ProgressOptions): ServiceP
 function initProgress(service: ServiceItem, current: readonly TaskItem[]): ServiceProgress {
   const running = current.filter(({ Status }) => Status.State === "complete").length;
   const counted = { ...ofService(service), running, wanted: current.length };
-  if (running === current.length) return { ...counted, state: "done", words: "ran to its end" };
+  if (running === current.length) {
+    const words = running === 0 ? wordsOfNone(service) : "ran to its end";
+    return { ...counted, state: "done", words };
+  }
   const errors = current.flatMap(({ Status }) => Status.Err || []);
   return { ...counted, state: "waiting", words: errors.at(-1) ?? wordsOf(current) };
+}
+
+/** For a part of a pod. The name may be mistyped. */
+function wordsOfNone({ Spec }: ServiceItem): string {
+  return `runs with the tasks of ${mainName(Spec.Labels)}, which has none yet or does not exist`;
 }
 
 function nodesOf(tasks: readonly TaskItem[]): number {
