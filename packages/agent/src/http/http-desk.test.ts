@@ -176,8 +176,12 @@ test("a configuration that Caddy refuses is said, with Caddy's words, until one 
   world.proxy();
   mkdirSync(join(world.folder, "run"));
   await world.admin.listen(world.socket);
+  await world.arrange();
+  const before = world.file;
+  world.named("bad", { "gam.http.host": "x" });
   world.admin.status = 400;
   await world.arrange();
+  assert.equal(world.file, before, "a proxy that starts reads what Caddy has taken");
   const said =
     "The HTTP proxy of this host goes on as before: it refused status 400: loading config: no";
   assert.deepEqual(world.desk.problems, [said]);
@@ -240,6 +244,8 @@ test("readPair() says what is wrong with a secret", () => {
   const [one, other] = [pemFor("a.example.com"), pemFor("b.example.com")];
   const pair = readPair(Buffer.from(`${one.key}\nwords between\n${one.chain}${other.chain}`));
   assert.equal(pair.key, one.key);
+  const lines = one.pem.replaceAll("\n", "\r\n");
+  assert.equal(readPair(Buffer.from(lines)).key, one.key, "it is written anew");
   assert.equal(pair.chain, `${one.chain}${other.chain}`);
   assert.ok(pair.isFor("a.example.com") && !pair.isFor("b.example.com"));
   assert.ok(pair.notAfterMs > pair.notBeforeMs);
@@ -248,6 +254,10 @@ test("readPair() says what is wrong with a secret", () => {
     [one.chain, /^it has no private key: put/],
     [`${one.pem}${one.key}`, /^it has 2 private keys/],
     [`${other.chain}${one.pem}`, /^the private key is not that of the first certificate/],
+    [
+      pemFor("a", "DNS", "secp256k1").pem,
+      /^its key is of a kind that the proxy does not know: use/,
+    ],
     [one.pem.replace(/MII./, "AAAA"), /^its certificate 1 cannot be read/],
   ];
   for (const [pem, want] of wrong) {

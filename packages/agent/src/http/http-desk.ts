@@ -152,8 +152,10 @@ export class HttpDesk {
       certificates: certificates ?? new Map(),
     });
     if (proxy === undefined && this.#written !== "") return this.#say(problems);
-    await this.#write(config);
-    if (proxy !== undefined) await this.#load(socket, config, problems);
+    // What Caddy refuses would not let it start again.
+    if (proxy === undefined || (await this.#load(socket, config, problems))) {
+      await this.#write(config);
+    }
     this.#say(problems);
   }
 
@@ -174,22 +176,24 @@ export class HttpDesk {
     this.#written = config;
   }
 
-  async #load(socket: string, config: string, problems: string[]): Promise<void> {
-    if (config === this.#loaded) return;
+  /** Returns: false for a configuration that Caddy does not take. */
+  async #load(socket: string, config: string, problems: string[]): Promise<boolean> {
+    if (config === this.#loaded) return true;
     const answer = await loadConfig(socket, config);
     switch (answer.kind) {
       case "loaded":
         this.#loaded = config;
         this.#refused = "";
-        return;
+        return true;
       case "absent":
         // It reads the file when it starts.
         this.#loaded = "";
-        return;
+        return true;
       case "refused":
         problems.push(`The HTTP proxy of this host goes on as before: it refused ${answer.reason}`);
         if (config !== this.#refused) this.#later();
         this.#refused = config;
+        return false;
     }
   }
 

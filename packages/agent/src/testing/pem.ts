@@ -9,8 +9,9 @@ export interface Pem {
 }
 
 /** `kind`: what the name is. Errors: plain ones, where openssl is missing. */
-export function pemFor(host: string, kind: "DNS" | "IP" = "DNS"): Pem {
-  const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+export function pemFor(host: string, kind: "DNS" | "IP" = "DNS", curve = "P-256"): Pem {
+  const made = ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${curve}`, "-nodes"];
+  const words = ["req", "-x509", ...made];
   const about = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=${kind}:${host}`];
   const out = ["-keyout", "-", "-out", "-", "-days", "30"];
   const { status, stdout, stderr } = spawnSync("openssl", [...words, ...out, ...about]);

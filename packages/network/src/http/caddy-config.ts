@@ -132,7 +132,7 @@ function handlersOf(site: HttpSite, scheme: "http" | "https"): Json[] {
     return [{ handle: [redirection(`${scheme}://${site.redirect}{http.request.uri}`)] }];
   }
   return site.routes.map((route) => {
-    const handle = [...authentication(route), proxy(route)];
+    const handle = [...authentication(route), honestHeaders, proxy(route)];
     if (route.path === "") return { handle, terminal: true };
     return { match: [{ path: [route.path, `${route.path}/*`] }], handle, terminal: true };
   });
@@ -146,6 +146,15 @@ function authentication({ accounts }: HttpRoute): Json[] {
   const basic = { accounts: known, hash: { algorithm: "bcrypt" }, hash_cache: {} };
   return [{ handler: "authentication", providers: { http_basic: basic } }];
 }
+
+/** Clients may write anything into these, and services believe them. The proxy adds its own X-Forwarded- headers later. */
+const honestHeaders: Json = {
+  handler: "headers",
+  request: {
+    delete: ["X-Forwarded-*", "Forwarded"],
+    set: { "X-Real-Ip": ["{http.request.remote.host}"] },
+  },
+};
 
 function proxy({ service, upstreams, sticky }: HttpRoute): Json {
   if (upstreams.length === 0) return refusal(503);

@@ -79,6 +79,8 @@ function answerBy(handler: Handler, url: URL, users: string[]): Answer | undefin
     case "authentication":
       users.push(...(handler.providers?.http_basic.accounts.map(({ username }) => username) ?? []));
       return undefined;
+    case "headers":
+      return undefined;
     case "reverse_proxy": {
       const upstreams = (handler.upstreams ?? []).map(({ dial }) => dial);
       return { upstreams, ...(users.length > 0 && { users }) };
