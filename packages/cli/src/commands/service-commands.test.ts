@@ -56,7 +56,7 @@ test("gam service rollout and its steering", async (context) => {
     "3     100 %   10     0 s",
     "",
     "Failed tasks of the new version: 1; allowed: 2",
-    'db is in no rollout, and its last update was none. The labels "gam.rollout…" ask for one',
+    'db has had no rollout. An update begins one if the service has the label "gam.rollout"',
     "The rollout of web is undone: all new connections go to the old version",
   ]);
   assert.deepEqual(agent.heard.at(-1)?.body, { action: "abort" });

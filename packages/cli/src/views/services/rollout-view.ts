@@ -7,7 +7,7 @@ import { columns } from "../columns.ts";
 export function rolloutView({ name, status, rollout }: ServiceRollout, nowMs: number): string[] {
   if (rollout === null) {
     return [
-      `${name} is in no rollout, and its last update was none. The labels "gam.rollout…" ask for one`,
+      `${name} has had no rollout. An update begins one if the service has the label "gam.rollout"`,
     ];
   }
   const versions = [

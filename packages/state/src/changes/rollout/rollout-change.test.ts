@@ -163,6 +163,24 @@ test("a person pauses and resumes", () => {
   assert.deepEqual([world.rollout?.paused, world.rollout?.sinceMs], [undefined, world.log.nowMs]);
 });
 
+for (const action of ["resume", "promote"] as const) {
+  test(`${action}: a pause takes no time from a step or its deadline`, () => {
+    const world = new World();
+    world.update(spec("tiny:2"));
+    world.progress({ phase: "watching", step: 2, weight: 100, sinceMs: world.log.nowMs - 1000 });
+    world.steer("pause");
+    world.log.nowMs += 3_600_000;
+    world.steer("resume");
+    assert.equal(world.rollout?.sinceMs, world.log.nowMs - 1000);
+    world.progress({ phase: "starting" });
+    world.steer("pause");
+    world.log.nowMs += 3_600_000;
+    world.steer(action);
+    assert.equal(world.rollout?.sinceMs, world.log.nowMs);
+    assert.equal(world.rollout?.phase, "starting");
+  });
+}
+
 test("resume ends a step that waits for a person", () => {
   const world = new World();
   world.update(spec("tiny:2"));

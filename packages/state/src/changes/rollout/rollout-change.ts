@@ -107,23 +107,29 @@ export function steered(
 ): Service {
   const open = openRollout(service);
   if (open === undefined) return service;
-  const { paused, ...rest } = { ...open, serial: open.serial + 1 };
+  const rest = { ...open, serial: open.serial + 1 };
   switch (action) {
     case "pause": {
       const rollout: Rollout = { ...rest, paused: { atMs: on.atMs, by: "person" } };
       return withRollout(service, rollout, { State: "paused", Message: "rollout paused" }, on);
     }
     case "resume":
-      return goesOn(service, resumed(rest, paused?.by === "step", on), "rollout resumed", on);
+      return goesOn(service, resumed(rest, on), "rollout resumed", on);
     case "promote":
-      return goesOn(service, promoted(service, rest, on), "rollout promoted", on);
+      return goesOn(service, promoted(service, resumed(rest, on), on), "rollout promoted", on);
   }
 }
 
-/** A step without a time is over now. Tasks that are still to start get their whole time again. */
-function resumed(rollout: Rollout, endsStep: boolean, { atMs }: Pick<Occasion, "atMs">): Rollout {
-  if (endsStep) return { ...rollout, phase: "passed", sinceMs: atMs };
-  return rollout.phase === "starting" ? { ...rollout, sinceMs: atMs } : rollout;
+/**
+ * A step without a time is over now. Tasks that are still to start get their whole time again. The time of a pause does
+ * not count for a step, nor for its deadline.
+ */
+function resumed({ paused, ...rollout }: Rollout, { atMs }: Pick<Occasion, "atMs">): Rollout {
+  if (paused === undefined) return rollout;
+  if (paused.by === "step") return { ...rollout, phase: "passed", sinceMs: atMs };
+  if (rollout.phase === "starting") return { ...rollout, sinceMs: atMs };
+  const pausedMs = Math.max(0, atMs - paused.atMs);
+  return { ...rollout, sinceMs: rollout.sinceMs + pausedMs };
 }
 
 /** The last step begins; if it has begun, the rollout is over. */
