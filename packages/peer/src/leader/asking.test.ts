@@ -77,3 +77,16 @@ test("only so many are asked at once, and the others come next", () => {
   for (const { id } of first) world.asking.heard(id, { status: 200, body: "1" });
   assert.equal(world.pass(1).length, 18);
 });
+
+test("those who did not fit come next, also if nobody answers within a round", () => {
+  const world = new World(50);
+  const asked: number[] = [];
+  let open: readonly LeaderAsk[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    world.pass(99);
+    for (const { id } of open) world.asking.heard(id, { error: "no answer within 5 s" });
+    open = world.pass(1);
+    asked.push(open.length);
+  }
+  assert.deepEqual(asked, [32, 18]);
+});

@@ -91,10 +91,11 @@ export class Asking {
     const all = view.services().flatMap((service) => serviceAsks(view, service));
     const keys = new Set(all.map(keyOf));
     for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
-    const left = this.#waiting.map(keyOf);
-    const due = all.filter(({ about }) => about > 0 || this.#round % numberRounds === 1);
-    const isLeft = (ask: ServiceAsk): number => Number(left.includes(keyOf(ask)));
-    this.#waiting = due.toSorted((a, b) => isLeft(b) - isLeft(a));
+    const left = new Set(this.#waiting.map(keyOf));
+    const isLeft = (ask: ServiceAsk): boolean => left.has(keyOf(ask));
+    const isNumberRound = this.#round % numberRounds === 1;
+    const due = all.filter((ask) => ask.about > 0 || isNumberRound || isLeft(ask));
+    this.#waiting = due.toSorted((a, b) => Number(isLeft(b)) - Number(isLeft(a)));
   }
 
   #isOpen(key: string): boolean {

@@ -1,9 +1,11 @@
 /** HTTP target: where an HTTP check asks, as labels say it: each task, or one URL. */
-import type { ServiceSpec } from "../objects/service.ts";
+import type { Labels } from "../objects/meta.ts";
+import type { PortConfig, ServiceSpec } from "../objects/service.ts";
+import { httpPort } from "./http-labels.ts";
 import { type LabelRule, readLabel, text, type Values } from "./label-rule.ts";
 
 export type HttpTarget =
-  /** Each task. Without a port: the first one that the service publishes. */
+  /** Each task. Without a port: the first one that the service publishes for TCP, or that of the HTTP proxy. */
   | { readonly kind: "tasks"; readonly port?: number | undefined; readonly path: string }
   | { readonly kind: "url"; readonly url: string };
 
@@ -45,11 +47,23 @@ export const promQuery: Values<string> = text(
 export function lacksPort(rule: LabelRule<HttpTarget>, spec: ServiceSpec): string | undefined {
   const target = readLabel(rule, spec.Labels);
   if (target?.kind !== "tasks") return undefined;
-  const { Networks = spec.Networks ?? [] } = spec.TaskTemplate;
-  const ports = spec.EndpointSpec?.Ports ?? [];
-  if (target.port === undefined && ports.length === 0) {
-    return `label "${rule.name}" has a path without a port, and the service publishes none: write the port before the path, such as :8080/health`;
+  const { TaskTemplate, EndpointSpec, Labels } = spec;
+  const { Networks = spec.Networks ?? [] } = TaskTemplate;
+  const ports = EndpointSpec?.Ports ?? [];
+  if (portToAsk(target, ports, Labels) === undefined) {
+    return `label "${rule.name}" has a path without a port, and the service publishes none for TCP: write the port before the path, such as :8080/health`;
   }
-  if (Networks.length > 0 || ports.length > 0) return undefined;
+  const isInIngress = ports.some(({ PublishMode }) => PublishMode !== "host");
+  if (Networks.length > 0 || isInIngress || httpPort(Labels) !== undefined) return undefined;
   return `label "${rule.name}" has a path, and the service is in no network in which its tasks can be asked: add a network, or use a URL`;
+}
+
+/** Returns: the port at which tasks with these ports and labels are asked; undefined if nothing says which. */
+export function portToAsk(
+  { port }: { readonly port?: number | undefined },
+  ports: readonly PortConfig[],
+  labels: Labels | undefined,
+): number | undefined {
+  const isTcp = ({ Protocol = "tcp" }: PortConfig): boolean => Protocol === "tcp";
+  return port ?? (ports.find(isTcp)?.TargetPort || httpPort(labels));
 }

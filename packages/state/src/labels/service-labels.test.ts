@@ -66,6 +66,11 @@ const problems: readonly (readonly [
   ],
   ["a canary", { "gam.rollout": "canary", "gam.rollout.steps": "1%:10s, 50" }, undefined],
   [
+    "a check of a service that only the HTTP proxy reaches",
+    { "gam.rollout": "canary", "gam.rollout.check.http": "/health", "gam.http.host": "a" },
+    undefined,
+  ],
+  [
     "a canary of browsers that are bound to tasks",
     { "gam.rollout": "canary", "gam.http.host": "a", "gam.http.sticky": "cookie" },
     /^label "gam.http.sticky" binds browsers to tasks, .* or use "bluegreen"$/,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId, ServiceId } from "@gam/core";
+import { portToAsk } from "../../labels/http-target.ts";
 import type { ServiceSpec } from "../../objects/service.ts";
 import { aNetwork, aNode, aService, aTask, TestLog } from "../../testing/index.ts";
 import { serviceAsks } from "./service-asks.ts";
@@ -93,4 +94,14 @@ test("a result out of bounds is a failure", () => {
   assert.deepEqual(ask?.read({ status: 200, body: body("1") }), { kind: "passed", value: 1 });
   const failed = { kind: "failed", reason: "the query's result is 1.5, more than 1" };
   assert.deepEqual(ask?.read({ status: 200, body: body("1.5") }), failed);
+});
+
+test("a path without a port is asked where the service answers TCP", () => {
+  const dns = { TargetPort: 53, Protocol: "udp" } as const;
+  const web = { TargetPort: 8080, Protocol: "tcp" } as const;
+  const named = { "gam.http.host": "a", "gam.http.port": "99" };
+  assert.equal(portToAsk({ port: 7 }, [web], named), 7);
+  assert.equal(portToAsk({}, [dns, web], named), 8080);
+  assert.equal(portToAsk({}, [dns], named), 99);
+  assert.equal(portToAsk({}, [dns], {}), undefined);
 });

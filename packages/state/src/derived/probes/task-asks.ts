@@ -1,6 +1,6 @@
 /** Task asks: what a task's own host asks it by HTTP. It reaches the task whatever networks the leader's host is in. */
 import { autoscaleOf } from "../../labels/autoscale-labels.ts";
-import type { HttpTarget } from "../../labels/http-target.ts";
+import { type HttpTarget, portToAsk } from "../../labels/http-target.ts";
 import { rolloutOf } from "../../labels/rollout-labels.ts";
 import type { View } from "../../log/view.ts";
 import type { Service } from "../../objects/service.ts";
@@ -33,7 +33,7 @@ export function asksOf(view: View, service: Service, task: Task): TaskAsks {
   const ask = (target: HttpTarget | undefined): TaskAsk | undefined => {
     if (target?.kind !== "tasks") return undefined;
     const address = addressOf(view, task);
-    const port = target.port ?? task.Gam.endpoint.Ports?.[0]?.TargetPort;
+    const port = portToAsk(target, task.Gam.endpoint.Ports ?? [], task.Gam.serviceLabels);
     return address && port ? { address, port, path: target.path } : undefined;
   };
   return { number: ask(sources?.http), check: ask(checks?.http) };
