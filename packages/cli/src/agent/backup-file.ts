@@ -9,9 +9,10 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 import { Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import { GamError, hasCode, jsonOr, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError, hasCode, jsonOr, rethrowInvariant } from "@gam/core";
 import { moveFile, replaceFile } from "@gam/files";
 import { type BackupManifest, checkBackupManifest, manifestFile } from "@gam/state/answers";
+import { fileReason } from "./input-file.ts";
 
 /**
  * Writes what `receive` gets, and the manifest that it resolves to. When it rejects, there is no file of that name, or
@@ -48,7 +49,7 @@ export async function writeBackupFile(
     rethrowInvariant(thrown);
     await rm(partial, { force: true });
     if (thrown instanceof GamError || !isOfDisk(thrown)) throw thrown;
-    throw new GamError("BAD_REQUEST", `Cannot write ${path}: ${messageOf(thrown)}`);
+    throw new GamError("BAD_REQUEST", `Cannot write ${path}: ${fileReason(thrown)}`);
   }
 }
 
@@ -63,7 +64,7 @@ export async function manifestBeside(path: string): Promise<BackupManifest | und
     if (thrown instanceof GamError) {
       throw new GamError("CORRUPT_FILE", `Cannot read ${beside}: ${thrown.message}`);
     }
-    throw new GamError("BAD_REQUEST", `Cannot read ${beside}: ${messageOf(thrown)}`);
+    throw new GamError("BAD_REQUEST", `Cannot read ${beside}: ${fileReason(thrown)}`);
   }
 }
 

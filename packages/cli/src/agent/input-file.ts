@@ -39,13 +39,19 @@ export function readIfThere(path: string): Uint8Array | undefined {
   }
 }
 
+/** Returns: why a file cannot be used, without its path, which the message has already. */
+export function fileReason(cause: unknown): string {
+  const path = cause instanceof Error && "path" in cause ? cause.path : "";
+  return reasonOf(cause).replace(`${path}: `, "");
+}
+
 function bytesOf(path: string | 0, shown: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
     rethrowInvariant(cause);
     const code = Object.keys(reasons).find((one) => hasCode(cause, one)) ?? "";
-    const message = `Cannot read ${shown}: ${reasons[code] ?? reasonOf(cause)}`;
+    const message = `Cannot read ${shown}: ${reasons[code] ?? fileReason(cause)}`;
     throw new GamError("BAD_REQUEST", message, { cause });
   }
 }

@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError, rethrowInvariant } from "@gam/core";
 import { packageForm } from "@gam/state/answers";
 import type { CommandIo } from "../agent/command-io.ts";
-import { readIfThere } from "../agent/input-file.ts";
+import { fileReason, readIfThere } from "../agent/input-file.ts";
 
 export interface PackageFile {
   readonly name: string;
@@ -40,7 +40,7 @@ export async function packageFile(
     found = sum.digest("hex");
   } catch (thrown) {
     rethrowInvariant(thrown);
-    refuse(messageOf(thrown), thrown);
+    refuse(fileReason(thrown), thrown);
   }
   const wanted = given ?? sumIn(readIfThere(resolve(folder, "SHA256SUMS")), name);
   if (wanted === undefined) {

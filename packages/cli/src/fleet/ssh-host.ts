@@ -5,8 +5,9 @@
  */
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
-import { GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { GamError, rethrowInvariant } from "@gam/core";
 import type { CommandIo } from "../agent/command-io.ts";
+import { fileReason } from "../agent/input-file.ts";
 
 const connectSeconds = 10;
 /** Kept of what a command prints. */
@@ -43,7 +44,7 @@ export class SshHost {
         said.errors = (said.errors + piece.toString()).slice(-outputLengthMax);
       });
       child.on("error", (cause) => {
-        const message = `Cannot run ${program}: ${messageOf(cause)}. Install openssh-client`;
+        const message = `Cannot run ${program}: ${fileReason(cause)}. Install openssh-client`;
         reject(new GamError("NOT_SUPPORTED", message, { cause }));
       });
       child.on("close", (code) => {

@@ -128,6 +128,25 @@ test("gam up installs, joins and waits, and a host that fails does not stop the 
   assert.match(again.printed, /^root@host2: is a member already, and ready$/m);
 });
 
+test("gam up with a mistake begins no mesh", async (t) => {
+  const inactive = aStatus([], { state: "inactive" });
+  const { gam, heard } = await world(t, { "GET /gam/v1/status": inactive });
+  for (const [words, message] of [
+    [["--worker"], /Cannot use --worker, --package or --sha256 without hosts/],
+    [["--package", "gam_0.1.0_amd64.deb"], /without hosts/],
+    [["--package", "nothing.deb", "root@host2"], /Cannot use nothing\.deb/],
+    [["--package", "gam_0.2.0_amd64.deb", "root@host2"], /there is no such file/],
+  ] as const) {
+    const { exit, complained } = await gam("up", ...words);
+    assert.equal(exit, 1);
+    assert.match(complained, message);
+  }
+  assert.deepEqual(
+    heard.filter(({ call }) => call.startsWith("POST")),
+    [],
+  );
+});
+
 test("gam up says which package is missing", async (t) => {
   const { gam } = await world(t);
   const { exit, complained } = await gam("up", "root@host2");

@@ -38,6 +38,13 @@ export async function up(
   io: CommandIo,
   { hosts, package: files, sha256, worker = false, advertise }: UpOptions,
 ): Promise<boolean> {
+  if (hosts.length === 0 && (worker || files.length > 0 || sha256 !== undefined)) {
+    throw new GamError(
+      "BAD_REQUEST",
+      'Cannot use --worker, --package or --sha256 without hosts: they are about hosts to join. Run "gam up root@HOST"',
+    );
+  }
+  const packages = hosts.length === 0 ? [] : await packagesOf(io, files, sha256);
   const begin = async (): Promise<boolean> => {
     const isNew = (await statusOf(client)).state === "inactive";
     if (isNew) await init(client, io, advertise === undefined ? {} : { advertise });
@@ -50,7 +57,6 @@ export async function up(
   }
   const tokens = await tokensOf(client);
   const token = worker ? tokens.worker : tokens.manager;
-  const packages = await packagesOf(io, files, sha256);
   const raising = new Raising(client, io, { token, packages });
   const waiting = [...new Set(hosts)];
   let isDone = true;
