@@ -32,7 +32,12 @@ const web = aService(
   "n1",
 );
 const network = (Id: string, Name: string, Subnet: string, Labels: object = own): object => {
-  return { Id, Name, Driver: "overlay", Labels, Options: null, IPAM: { Config: [{ Subnet }] } };
+  // As the API answers: also with the number that the cluster has chosen.
+  const Options = {
+    "com.docker.network.driver.mtu": "1400",
+    "com.docker.network.driver.overlay.vxlanid_list": "4099",
+  };
+  return { Id, Name, Driver: "overlay", Labels, Options, IPAM: { Config: [{ Subnet }] } };
 };
 const cluster = {
   "GET /services": [
@@ -93,7 +98,8 @@ test("gam export writes a file for each stack, and the configs beside it", async
   assert.equal(readFileSync(join(out, "shop.configs/shop_app"), "utf8"), "key = 1\n");
   const shop = readFileSync(join(out, "shop.yml"), "utf8");
   assert.match(shop, /file: \.\/shop\.configs\/shop_app/);
-  assert.doesNotMatch(shop, /subnet/);
+  assert.match(shop, /driver\.mtu: "1400"/);
+  assert.doesNotMatch(shop, /subnet|vxlanid/);
   assert.match(readFileSync(join(out, "api.yml"), "utf8"), /own:\n {4}external: true/);
   assert.deepEqual(printed, [
     "out/api.yml: gam stack deploy -c api.yml api",

@@ -3,11 +3,12 @@ import { existsSync, mkdirSync } from "node:fs";
 import { BlockList } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { type RunningStack, stackLabel, type WrittenStack, writeStack } from "@gam/compose";
-import { check, fromBase64, GamError, messageOf, rethrowInvariant } from "@gam/core";
+import { check, fromBase64, GamError, rethrowInvariant } from "@gam/core";
 import { replaceFile } from "@gam/files";
 import { readServiceSpec, type ServiceSpec } from "@gam/state";
 import type { AgentClient } from "../../agent/agent-client.ts";
 import type { CommandIo } from "../../agent/command-io.ts";
+import { fileReason } from "../../agent/input-file.ts";
 
 const itemsMax = 100_000;
 const text = check.string(1 << 16);
@@ -47,6 +48,9 @@ const swarm = check.object({
   DefaultAddrPool: check.optional(check.orNull(check.list(text, 4096))),
   SubnetSize: check.optional(check.integer()),
 });
+
+/** The cluster chooses it for each network, and refuses others. */
+const vniOption = "com.docker.network.driver.overlay.vxlanid_list";
 
 /** Services of no stack are in a file of this name. */
 const looseName = "services";
@@ -111,7 +115,7 @@ async function write(path: string, data: Uint8Array): Promise<void> {
     await replaceFile(path, data);
   } catch (cause) {
     rethrowInvariant(cause);
-    throw new GamError("BAD_REQUEST", `Cannot write ${path}: ${messageOf(cause)}`, { cause });
+    throw new GamError("BAD_REQUEST", `Cannot write ${path}: ${fileReason(cause)}`, { cause });
   }
 }
 
@@ -126,7 +130,7 @@ async function runningStacks(client: AgentClient): Promise<RunningStack[]> {
       name: one.Name,
       driver: one.Driver ?? "overlay",
       labels: one.Labels ?? {},
-      options: one.Options ?? {},
+      options: askedOf(one.Options ?? {}),
       internal: one.Internal ?? false,
       attachable: one.Attachable ?? false,
       // The cluster chose those that are like all that it chooses.
@@ -145,6 +149,12 @@ async function runningStacks(client: AgentClient): Promise<RunningStack[]> {
   return [...byStack]
     .map(([stack, all]) => ({ name: nameFor(stack, byStack), services: byName(all), ...around }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Returns: the options that somebody asked for. */
+function askedOf(options: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { [vniOption]: _, ...asked } = options;
+  return asked;
 }
 
 /** Returns: whether a subnet is as the cluster chooses them: of its size, and in its pools. */
