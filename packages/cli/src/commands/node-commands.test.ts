@@ -6,9 +6,9 @@ import type { CommandIo } from "../agent/command-io.ts";
 import { type FakeAgent, fakeAgent, type Script } from "../testing/fake-agent.ts";
 import { drain, resume } from "./node-commands.ts";
 
-function aNode(ID: string, Hostname: string, Availability = "active"): object {
+function aNode(ID: string, Hostname: string, Availability = "active", State = "ready"): object {
   const Spec = { Role: "manager", Availability, Labels: { zone: "a" } };
-  return { ID, Version: { Index: 7 }, Spec, Description: { Hostname }, Status: { State: "ready" } };
+  return { ID, Version: { Index: 7 }, Spec, Description: { Hostname }, Status: { State } };
 }
 
 const task = (State: string, Slot?: number): object => ({
@@ -16,7 +16,7 @@ const task = (State: string, Slot?: number): object => ({
   ...(Slot !== undefined && { Slot }),
   Status: { State },
 });
-const onHost1 = 'GET /tasks?filters={"node":{"n1":true}}';
+const onOff = 'GET /tasks?filters={"node":{"n4":true}}';
 const cluster = {
   "GET /nodes": [
     aNode("n1", "host1"),
@@ -79,24 +79,40 @@ test("gam drain keeps the rest of the node's spec, and says how to undo it", asy
 test("gam drain --wait shows what is left until nothing is", async (t) => {
   const script: Record<string, unknown> = {
     ...cluster,
-    [onHost1]: [task("running", 2), task("running", 1), task("complete", 3)],
+    [onOff]: [task("running", 2), task("running", 1), task("complete", 3)],
   };
   const steps = [[task("running", 2), task("running")], [task("running", 2), task("running")], []];
   const { client, io, printed } = await at(t, script, () => {
-    script[onHost1] = steps.shift();
+    script[onOff] = steps.shift();
   });
-  assert.equal(await drain(client, io, { host: "n1", wait: true }), true);
+  assert.equal(await drain(client, io, { host: "n4", wait: true }), true);
   assert.deepEqual(printed, [
-    "host1 has 2 of its tasks: web.1, web.2",
-    "host1 has 2 of its tasks: web, web.2",
-    'host1 has no tasks. "gam resume n1" lets it take tasks again',
+    "off has 2 of its tasks: web.1, web.2",
+    "off has 2 of its tasks: web, web.2",
+    'off has no tasks. "gam resume n4" lets it take tasks again',
   ]);
 });
 
 test("Ctrl-C leaves the host drained, and says what it still has", async (t) => {
-  const ran = await at(t, { ...cluster, [onHost1]: [task("running", 1)] }, () => ran.interrupt());
-  assert.equal(await drain(ran.client, ran.io, { host: "host1", wait: true }), false);
+  const ran = await at(t, { ...cluster, [onOff]: [task("running", 1)] }, () => ran.interrupt());
+  assert.equal(await drain(ran.client, ran.io, { host: "off", wait: true }), false);
   assert.match(ran.complained[0] ?? "", /stays drained, and still has web\.1/);
+});
+
+test("gam drain --wait does not wait for what will not end", async (t) => {
+  for (const [node, message] of [
+    [aNode("n4", "off", "drain", "down"), /off is down, .*web\.1\. It stays drained/],
+    [aNode("n4", "off", "active"), /off takes tasks again: .* It has web\.1/],
+  ] as const) {
+    const script: Record<string, unknown> = { ...cluster, [onOff]: [task("running", 1)] };
+    const ran = await at(t, script, () => {
+      script["GET /nodes"] = [node];
+    });
+    await assert.rejects(
+      drain(ran.client, ran.io, { host: "off", wait: true }),
+      (thrown) => thrown instanceof GamError && message.test(thrown.message),
+    );
+  }
 });
 
 test("gam resume changes only what is not active", async (t) => {

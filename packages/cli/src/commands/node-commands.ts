@@ -47,7 +47,8 @@ export interface DrainOptions {
 /**
  * Returns: false if it was interrupted while it waited.
  *
- * Errors: NOT_FOUND for an unknown host, BAD_REQUEST for a name of several, REFUSED as the agent says.
+ * Errors: NOT_FOUND for an unknown host, BAD_REQUEST for a name of several, REFUSED as the agent says; those of
+ *         insistOnEnd().
  */
 export async function drain(
   client: AgentClient,
@@ -102,6 +103,7 @@ async function untilEmpty(
         io.print(`${name} has no tasks. ${resume}`);
         return true;
       }
+      insistOnEnd(await nodeOf(client, node.ID), left);
       if (isInterrupted) {
         io.complain(`gam: ${name} stays drained, and still has ${left.join(", ")}. ${resume}`);
         return false;
@@ -114,6 +116,19 @@ async function untilEmpty(
   } finally {
     undo();
   }
+}
+
+/** Errors: UNREACHABLE, REFUSED where the tasks will not end, however long one waits. */
+function insistOnEnd({ Description, Spec, Status }: Node, left: readonly string[]): void {
+  const name = Description.Hostname;
+  const tasks = left.join(", ");
+  if (Spec.Availability !== "drain") {
+    const message = `${name} takes tasks again: somebody has changed that meanwhile. It has ${tasks}`;
+    throw new GamError("REFUSED", message);
+  }
+  if (Status.State !== "down") return;
+  const message = `${name} is down, so it cannot say that these have ended: ${tasks}. It stays drained: others run instead of them, and ${name} stops them when it is back`;
+  throw new GamError("UNREACHABLE", message);
 }
 
 /** Names of the tasks that have not ended, in the order of the alphabet. */
