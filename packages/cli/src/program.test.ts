@@ -386,6 +386,16 @@ test("gam doctor exits with 1 when something is wrong, also with --json", async 
   }
 });
 
+test("an empty name is wrong usage, before anything is asked", async (context) => {
+  const agent = await withAgent(context, {});
+  for (const words of ["drain", "resume", "why", "logs", "service history", "join", "stack rm a"]) {
+    const { exit, complained } = await gam(["-s", agent.socket, ...words.split(" "), ""]);
+    assert.equal(exit, 2, words);
+    assert.match(complained, /argument '\w+' is empty/, words);
+  }
+  assert.deepEqual(agent.heard, []);
+});
+
 test("gam stack config takes files that are separated by commas", async () => {
   const [one, two] = [join(folder, "one.yml"), join(folder, "two.yml")];
   writeFileSync(one, "services: {a: {image: x}}\n");

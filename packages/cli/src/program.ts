@@ -74,7 +74,8 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
       writeOut: (text) => io.print(text.trimEnd()),
       writeErr: (text) => io.complain(text.trimEnd().replace(/^error: /, "gam: ")),
     })
-    .showHelpAfterError('("gam --help" shows the commands)');
+    .showHelpAfterError('("gam --help" shows the commands)')
+    .hook("preAction", (_, command) => refuseEmpty(command));
 
   const client = async (): Promise<AgentClient> => {
     const { AgentClient } = await import("./agent/agent-client.ts");
@@ -99,6 +100,16 @@ function build(io: CommandIo, { unhealthy, interrupted }: Ends): Command {
   addNodeCommands(program, client, { io, interrupted });
   addCompletionCommands(program, client, io);
   return program;
+}
+
+/** An empty name is a variable of a script that is not set. In a path it would ask for the list of all. */
+function refuseEmpty(command: Command): void {
+  const at = command.args.indexOf("");
+  // For "complete" it is the word that the user begins.
+  if (at < 0 || command.name() === "complete") return;
+  const known = command.registeredArguments;
+  const name = (known[at] ?? known.at(-1))?.name() ?? "";
+  command.error(`error: argument '${name}' is empty`);
 }
 
 function addAgentCommand(program: Command): void {

@@ -101,13 +101,13 @@ export class AgentClient {
         const refused: Buffer[] = [];
         const type = response.headers["content-type"] ?? "";
         response.on("data", (piece: Buffer) => {
-          if (status < 400) each(piece, type);
+          if (!isRefusal(status)) each(piece, type);
           else refused.push(piece);
         });
         response.on("error", (cause) => reject(this.#unreachable(cause)));
         response.on("end", () => {
           const said = Buffer.concat(refused).toString();
-          if (status < 400) resolve();
+          if (!isRefusal(status)) resolve();
           else reject(refusalOf({ status, body: jsonOr(said, said) }));
         });
       });
@@ -178,7 +178,7 @@ export class AgentClient {
     const response = await answered;
     call.on("error", () => undefined);
     const status = response.statusCode ?? 0;
-    if (status < 400) return response;
+    if (!isRefusal(status)) return response;
     if (typeof sent !== "string") sent.destroy();
     const said = await text(response);
     throw refusalOf({ status, body: jsonOr(said, said) });
@@ -201,7 +201,7 @@ export class AgentClient {
   /** Returns: the body of an answer that is no refusal. Errors: as above. */
   async insist(sending: Sending): Promise<unknown> {
     const answer = await this.send(sending);
-    if (answer.status < 400) return answer.body;
+    if (!isRefusal(answer.status)) return answer.body;
     throw refusalOf(answer);
   }
 
@@ -218,6 +218,11 @@ export class AgentClient {
     const message = `Cannot reach agent at ${this.socket}: ${whyNot(code, cause)}. ${advice}`;
     return new GamError("UNREACHABLE", message, { cause });
   }
+}
+
+/** An engine redirects a path that it would write in another way, and gives no answer to the question. */
+function isRefusal(status: number): boolean {
+  return status >= 300 && status !== 304;
 }
 
 function refusalOf(answer: AgentResponse): GamError {
@@ -237,6 +242,13 @@ function saidBy({ status, body }: AgentResponse): string {
     typeof body === "object" && body !== null && "message" in body ? String(body.message) : "";
   if (said.startsWith("This node is already part of a swarm")) {
     return 'This host is already in a mesh. Run "gam status" to see it, or "gam leave" to leave it';
+  }
+  const [, left, all] = /leaves (\d+) managers out of (\d+)/.exec(said) ?? [];
+  if (left !== undefined) {
+    return `Without this host, ${left} of ${all} managers answer, and nothing could be changed any more. Start the others first: "gam status" shows them. Or run "gam leave --force"`;
+  }
+  if (said.includes("Removing the last manager erases")) {
+    return 'This host is the last manager: when it leaves, what the mesh knows is lost. If you want that, run "gam leave --force"';
   }
   if (said.includes("Worker nodes can't")) {
     return 'This host is a worker. Run the command on a manager; "gam status" shows the role of each host';
