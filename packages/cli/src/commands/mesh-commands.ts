@@ -180,23 +180,39 @@ async function watchStatus(client: AgentClient, io: CommandIo): Promise<void> {
   });
   let shown = "";
   while (!isOver) {
-    const text = (await statusOrWhyNot(client, io)).join("\n");
-    if (text !== shown) {
+    const { lines, lasting } = await statusOrWhyNot(client, io);
+    // A screen shows the time that passes. In a file only what is new is worth a line.
+    const mark = (io.draw === undefined ? lasting : lines).join("\n");
+    if (mark !== shown) {
       if (io.draw === undefined && shown !== "") io.print("");
       io.draw?.(clearScreen);
-      for (const line of text.split("\n")) io.print(line);
-      shown = text;
+      for (const line of lines) io.print(line);
+      shown = mark;
     }
     await io.pause(watchMs);
   }
   restore();
 }
 
-async function statusOrWhyNot(client: AgentClient, io: CommandIo): Promise<string[]> {
+interface Shown {
+  readonly lines: readonly string[];
+  /** The same without what changes each second: usage, and how long ago or how soon. */
+  readonly lasting: readonly string[];
+}
+
+async function statusOrWhyNot(client: AgentClient, io: CommandIo): Promise<Shown> {
   try {
-    return statusLines(await client.get("/gam/v1/status"), io);
+    const status = checkStatus(await client.get("/gam/v1/status"), "status");
+    const paint = createColors(io.isTerminal);
+    const nodes = status.nodes.map((node) => {
+      return { ...node, usage: null, graceMs: node.graceMs === null ? null : 0 };
+    });
+    return {
+      lines: statusView(status, paint, io.nowMs()),
+      lasting: statusView({ ...status, nodes }, paint, status.stateAtMs),
+    };
   } catch (thrown) {
     if (!(thrown instanceof GamError)) throw thrown;
-    return [thrown.message];
+    return { lines: [thrown.message], lasting: [thrown.message] };
   }
 }

@@ -110,6 +110,27 @@ test("gam events refuses a time that it cannot read", async (context) => {
   assert.equal(asked.length, 0);
 });
 
+test("gam events leaves out the events of health checks, but not for programs", async (context) => {
+  const line = (Action: string): string =>
+    `${JSON.stringify({ Type: "container", Action, time: 1, timeNano: nowMs * 1e6, Actor: { ID: "c", Attributes: { name: "wéb" } } })}\n`;
+  const body = ["exec_create: true ", "exec_start: true ", "exec_die", "die"].map(line).join("");
+  const { socket } = await agentOf(context, { "/events": { body } });
+  const { printed } = await gam(socket, ["events", "--containers"]);
+  assert.deepEqual(printed, ["2026-12-01 12:00:00Z  container die  wéb"]);
+  const json = await gam(socket, ["events", "--containers", "--json"]);
+  assert.equal(json.printed.length, 4);
+});
+
+test("gam logs refuses a name that would lead to another path", async (context) => {
+  const { socket, asked } = await agentOf(context, {});
+  for (const name of ["", ".", "..", "../../etc", "host2/", "/web"]) {
+    const { exit, complained } = await gam(socket, ["logs", name]);
+    assert.equal(exit, name === "" ? 2 : 1, name);
+    assert.match(complained[0] ?? "", name === "" ? /'name' is empty/ : /Cannot read the name/);
+  }
+  assert.equal(asked.length, 0);
+});
+
 function frame(stream: number, text: string): Buffer {
   const header = Buffer.alloc(8);
   header[0] = stream;
@@ -162,10 +183,17 @@ test("gam status --watch shows it again only when it has changed, until Ctrl-C",
   const folder = mkdtempSync(join(tmpdir(), "gam-watch-"));
   const socket = join(folder, "gam.sock");
   context.after(() => rmSync(folder, { recursive: true }));
+  const { usage } = aNodeSummary(1);
+  const busy = usage === null ? null : { ...usage, cpu: 0.9 };
+  const off = { isCaughtUp: false, stateAtMs: nowMs - 60_000 };
   const states = [
     aStatus([aNodeSummary(1, { role: "leader" })]),
     aStatus([aNodeSummary(1, { role: "leader" })]),
+    // Usage and the seconds that are left change all the time.
+    aStatus([aNodeSummary(1, { role: "leader", usage: busy })]),
     aStatus([aNodeSummary(1, { role: "leader", tasks: 7 })]),
+    aStatus([aNodeSummary(1, { role: "leader", tasks: 7, graceMs: 9_000 })], off),
+    aStatus([aNodeSummary(1, { role: "leader", tasks: 7, graceMs: 8_000 })], off),
   ];
   const server = createServer((_call, reply) => reply.end(JSON.stringify(states.shift())));
   await new Promise<void>((resolve) => server.listen(socket, resolve));
@@ -180,6 +208,6 @@ test("gam status --watch shows it again only when it has changed, until Ctrl-C",
     interrupt,
   );
   assert.equal(exit, 0);
-  assert.equal(printed.filter((line) => line.startsWith("Mesh of 1 host")).length, 2);
-  assert.equal(printed.filter((line) => line === "").length, 3, printed.join("\n"));
+  assert.equal(printed.filter((line) => line.startsWith("Mesh of 1 host")).length, 3);
+  assert.equal(printed.filter((line) => line === "").length, 6, printed.join("\n"));
 });

@@ -1,9 +1,10 @@
 /** See commands: `events` and `logs`: what happens in the cluster, from any host. */
-import { check, jsonOr } from "@gam/core";
+import { StringDecoder } from "node:string_decoder";
+import { check, GamError, jsonOr } from "@gam/core";
 import type { AgentClient } from "../../agent/agent-client.ts";
 import type { CommandIo } from "../../agent/command-io.ts";
 import { momentOf } from "../../agent/moment.ts";
-import { checkEvent, eventLine } from "../../views/see/event-line.ts";
+import { checkEvent, eventLine, type ShownEvent } from "../../views/see/event-line.ts";
 import { LogLines, type Printer } from "../../views/see/log-lines.ts";
 
 export interface EventsWish {
@@ -26,17 +27,26 @@ export async function events(
     ...(follow ? [] : [["until", String(io.nowMs() / 1000)]]),
     ["filters", JSON.stringify(filters)],
   ]);
+  const show = (line: string): void => {
+    if (json && line !== "") io.print(line);
+    if (json || line === "") return;
+    const event = checkEvent(jsonOr(line, undefined), "event");
+    if (!isOfHealthCheck(event)) io.print(eventLine(event));
+  };
   let held = "";
+  // A character may begin in one piece and end in the next.
+  const decoder = new StringDecoder("utf8");
   await client.stream(`/events?${query}`, (piece) => {
-    const lines = `${held}${piece}`.split("\n");
+    const lines = `${held}${decoder.write(piece)}`.split("\n");
     held = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") io.print(json ? line : shown(line));
+    for (const line of lines) show(line);
   });
-  if (held !== "") io.print(json ? held : shown(held));
+  show(held);
 }
 
-function shown(line: string): string {
-  return eventLine(checkEvent(jsonOr(line, undefined), "event"));
+/** Each health check makes three such events, which look like those of "docker exec". They would hide all others. */
+function isOfHealthCheck({ Type, Action }: ShownEvent): boolean {
+  return Type === "container" && /^exec_/.test(Action);
 }
 
 export interface LogsWish {
@@ -67,6 +77,7 @@ export async function logs(
   io: CommandIo,
   { name, follow = false, since, tail, timestamps = false }: LogsWish,
 ): Promise<void> {
+  insistOnName(name);
   const kind = await kindOf(client, name);
   const query = new URLSearchParams([
     ["stdout", "1"],
@@ -81,6 +92,15 @@ export async function logs(
   const path = name.split("/").map(encodeURIComponent).join("/");
   await client.stream(`/${kind}/${path}/logs?${query}`, (piece, type) => lines.add(piece, type));
   lines.end();
+}
+
+/** Errors: BAD_REQUEST for what would lead to another path. */
+function insistOnName(name: string): void {
+  if (name.split("/").every((part) => !["", ".", ".."].includes(part))) return;
+  throw new GamError(
+    "BAD_REQUEST",
+    `Cannot read the name "${name}": write a service, a task, a container or HOST/NAME`,
+  );
 }
 
 /** A service comes before a task of this id, and both before containers. */

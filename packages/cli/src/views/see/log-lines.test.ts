@@ -3,8 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { LogLines } from "./log-lines.ts";
 
-function frame(stream: number, text: string): Buffer {
-  const payload = Buffer.from(text);
+function frame(stream: number, text: string | Buffer): Buffer {
+  const payload = typeof text === "string" ? Buffer.from(text) : text;
   const header = Buffer.alloc(8);
   header[0] = stream;
   header.writeUInt32BE(payload.length, 4);
@@ -38,6 +38,20 @@ test("a stream gives the same lines however it is cut", () => {
       assert.deepEqual(read(pieces, framed), ["one", "! wrong", "begun and ended ü", "last"]);
     }),
   );
+});
+
+test("a character may begin in one frame and end in the next", () => {
+  const [first, second] = [Buffer.from("ü").subarray(0, 1), Buffer.from("ü").subarray(1)];
+  const pieces = [frame(1, first), frame(2, "!\n"), frame(1, second), frame(1, first)];
+  assert.deepEqual(read(pieces, framed), ["! !", "ü\ufffd"]);
+});
+
+test("a terminal's stream gives the same lines however it is cut", () => {
+  const bytes = Buffer.from("grün\nlast €");
+  for (let at = 0; at <= bytes.length; at += 1) {
+    const pieces = [bytes.subarray(0, at), bytes.subarray(at)];
+    assert.deepEqual(read(pieces, "application/vnd.docker.raw-stream"), ["grün", "last €"]);
+  }
 });
 
 test("a terminal's stream has no frames", () => {
