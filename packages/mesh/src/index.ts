@@ -38,4 +38,4 @@ export {
   parseUnlockKey,
   sealUnlockKey,
 } from "./trust/unlock-key.ts";
-export type { RequestHandler } from "./wire/rpc.ts";
+export { type RequestHandler, whyUnreachable } from "./wire/rpc.ts";

@@ -225,7 +225,7 @@ describe("the doctor of three hosts", { skip }, () => {
       make: () =>
         say(2, "/proc/meminfo", "MemTotal:  8000000 kB\nMemFree: 9 kB\nMemAvailable: 90000 kB\n"),
       cause: /^host2: It has 87\.9 MiB of memory left of 7\.6 GiB$/,
-      remedy: /"docker node update --availability drain host2"/,
+      remedy: /"gam drain host2"/,
       mend: () => unsay(2, "/proc/meminfo"),
     },
     {
@@ -347,7 +347,7 @@ describe("the doctor of three hosts", { skip }, () => {
       },
       cause:
         /^Hosts run different versions of gam: 0\.\d+\.\d+ on host1 and host3; 0\.0\.9 on host2$/,
-      remedy: /^Upgrade host2 to 0\.\d/,
+      remedy: /^Run "gam upgrade --to FILE" with a package of 0\.\S+: it upgrades host2/,
       mend: () => restart(2),
     },
     {

@@ -7,7 +7,7 @@
 import type { DoctorFacts, DoorState, Examination, Examined, HostFacts, Mend } from "@gam/api";
 import { checkExamination, mends } from "@gam/api";
 import { check, decode, encode, GamError, type NodeId } from "@gam/core";
-import type { Mesh } from "@gam/mesh";
+import { type Mesh, whyUnreachable } from "@gam/mesh";
 import { type NodePlan, poolUsage, subnetClashes } from "@gam/network";
 import {
   checkTrialSources,
@@ -166,7 +166,7 @@ export class Examiner {
     } catch (thrown) {
       if (!(thrown instanceof GamError)) throw thrown;
       const door = await knock(view().node(node)?.Gam.addresses ?? []);
-      return { ...answered, failure: reasonIn(thrown.message), door };
+      return { ...answered, failure: whyUnreachable(thrown.message), door };
     }
   }
 
@@ -279,9 +279,4 @@ async function inRounds(probes: readonly (() => Promise<Path[]>)[]): Promise<Pat
     paths.push(...(await Promise.all(round.map((probe) => probe()))).flat());
   }
   return paths;
-}
-
-/** Returns: the part of a message that says why, without the id: the doctor names the host. */
-function reasonIn(message: string): string {
-  return message.replace(/^Cannot reach node "\w+": /, "");
 }

@@ -19,7 +19,7 @@ import {
   type NodeId,
   rethrowInvariant,
 } from "@gam/core";
-import type { Mesh } from "@gam/mesh";
+import { type Mesh, whyUnreachable } from "@gam/mesh";
 import { type Peer, roleOf } from "@gam/peer";
 import { spokenDialect, type View } from "@gam/state";
 import {
@@ -177,7 +177,7 @@ export class UpgradeDesk implements UpgradeDoor {
       return { gam: await this.#look(node), problem: "" };
     } catch (thrown) {
       rethrowInvariant(thrown);
-      return { gam: null, problem: messageOf(thrown) };
+      return { gam: null, problem: whyUnreachable(messageOf(thrown)) };
     }
   }
 

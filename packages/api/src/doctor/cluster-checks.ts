@@ -47,7 +47,7 @@ export function versions(members: readonly AskedNode[]): Ruling[] {
   const shown = sorted.map(([version, hosts]) => `${version} on ${inWords(hosts)}`);
   const cause = `Hosts run different versions of gam: ${shown.join("; ")}`;
   const hosts = older.flatMap(([, hosts]) => hosts);
-  const remedy = `Upgrade ${inWords(hosts)} to ${newest}, one host after the other. Until then, commands that need it are refused`;
+  const remedy = `Run "gam upgrade --to FILE" with a package of ${newest}: it upgrades ${inWords(hosts)}, one host after the other. Until then, commands that need it are refused`;
   return [failed("versions", "mesh", { found: cause, cause, remedy }, hosts)];
 }
 

@@ -404,7 +404,7 @@ const cases: readonly {
     name: "different versions",
     facts: { examined: [examined(a), examined(b, { version: "0.10.0" })] },
     want: [
-      "Hosts run different versions of gam: 0.10.0 on host-b; 0.1.0 on host-a -> Upgrade host-a to 0.10.0",
+      'Hosts run different versions of gam: 0.10.0 on host-b; 0.1.0 on host-a -> Run "gam upgrade --to FILE" with a package of 0.10.0: it upgrades host-a',
     ],
   },
   {
@@ -500,7 +500,7 @@ const cases: readonly {
     want: [
       "host-b: Its engine does not run: gone -> Run",
       "host-a: Its kernel tracks 950 connections and may track 1000: new ones are dropped -> Run",
-      "Hosts run different versions of gam: 0.2.0 on host-a; 0.1.0 on host-b -> Upgrade host-b to 0.2.0",
+      'Hosts run different versions of gam: 0.2.0 on host-a; 0.1.0 on host-b -> Run "gam upgrade --to FILE" with a package of 0.2.0: it upgrades host-b',
     ],
   },
 ];

@@ -99,7 +99,7 @@ function memory(host: string, { memory: { availableBytes, totalBytes } }: HostFa
     return passed("memory", host);
   }
   const found = `It has ${sizeText(availableBytes)} of memory left of ${sizeText(totalBytes)}`;
-  const remedy = `"docker --host unix:///var/run/docker.sock stats" on ${host} shows who uses it. Limit that service ("docker service update --limit-memory"), or move tasks away ("docker node update --availability drain ${host}")`;
+  const remedy = `"docker --host unix:///var/run/docker.sock stats" on ${host} shows who uses it. Limit that service ("docker service update --limit-memory"), or move tasks away ("gam drain ${host}")`;
   return failed("memory", host, { found, remedy });
 }
 

@@ -192,6 +192,11 @@ function failed(number: number, thrown: unknown): Frame {
   return { kind: "failed", id: number, code, message: messageOf(thrown).slice(0, shown) };
 }
 
+/** Returns: the part of such a message that says why, for places that name the host themselves. */
+export function whyUnreachable(message: string): string {
+  return message.replace(/^Cannot reach node "\w+": /, "");
+}
+
 function unreachable(to: NodeId, why: string): GamError {
   return new GamError("UNREACHABLE", `Cannot reach node "${to}": ${why}`);
 }
