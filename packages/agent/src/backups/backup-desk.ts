@@ -19,7 +19,6 @@ import {
   backupStream,
   checkSecretQuestion,
   checkSent,
-  checkStaged,
   checkVolumeLook,
   readBackupQuestion,
   type VolumeLook,
@@ -42,7 +41,14 @@ export interface BackupDeskParts {
   readonly restorer: Restorer;
   /** Errors: NOT_SUPPORTED on a worker. */
   readonly openSecret: (secret: Secret, version: number) => Uint8Array;
+  /** Returns: a new id. */
+  readonly mint: () => string;
+  /** How long the asked host waits for the state, when it lost the host of a restore. */
+  readonly patienceMs?: number;
 }
+
+const patienceMsDefault = 5_000;
+const lookMs = 50;
 
 /** A restore that a client of this host wants. */
 export interface RestoreWish {
@@ -106,18 +112,35 @@ export class BackupDesk {
     const counter = new SentCounter();
     const through = counter.through(tar);
     const sent = (): StoredTar => agreed(manifest, counter.found());
-    const about = { volume, source, bytes: manifest?.bytes ?? 0, labels: manifest?.labels ?? {} };
+    const restore = this.#parts.mint();
+    const { bytes = 0, labels = {} } = manifest ?? {};
+    const about = { volume, restore, source, bytes, labels };
     if (node === this.#parts.self) {
-      return await this.#parts.restorer.stage({ ...about, tar: through, sent });
+      await this.#parts.restorer.stage({ ...about, tar: through, sent });
+      return restore;
     }
     const stream = await this.#ask(node, { wants: "stage", ...about });
     try {
       await sendFramed(through, stream, sent);
-      return checkStaged(await shortAnswer(stream), "answer").restore;
+      await shortAnswer(stream);
     } catch (thrown) {
       tar.destroy();
       stream.destroy(thrown instanceof Error ? thrown : undefined);
-      throw thrown;
+      // Without its answer, only the state knows whether the node had the backup whole.
+      if (!isLost(thrown) || !(await this.#isKnown(volume, restore))) throw thrown;
+    }
+    return restore;
+  }
+
+  /** Resolves to whether the state has the restore, or had it. What the node has written may still be on its way. */
+  async #isKnown(name: VolumeName, id: string): Promise<boolean> {
+    const { view, patienceMs = patienceMsDefault } = this.#parts;
+    const untilMs = performance.now() + patienceMs;
+    for (;;) {
+      const { Restore, LastRestore } = view().volume(name) ?? {};
+      if (Restore?.id === id || LastRestore?.id === id) return true;
+      if (performance.now() > untilMs) return false;
+      await pause(lookMs);
     }
   }
 
@@ -141,8 +164,8 @@ export class BackupDesk {
         this.#insistOnManager(from);
         const { pieces: tar, last } = unframed(stream);
         const sent = (): StoredTar => checkSent(last(), "last word");
-        const restore = await this.#parts.restorer.stage({ ...question, tar, sent });
-        stream.end(encode({ restore }));
+        await this.#parts.restorer.stage({ ...question, tar, sent });
+        stream.end(encode({}));
         return;
       }
       case "manifest":
@@ -243,6 +266,11 @@ export class BackupDesk {
     this.#parts.mesh.refuse(from, reason);
     throw new GamError("REFUSED", `Cannot help with a backup: ${reason}`);
   }
+}
+
+/** Whether the node may have done it and could not say so. */
+function isLost(thrown: unknown): boolean {
+  return thrown instanceof GamError && thrown.code === "UNREACHABLE";
 }
 
 /** Errors: CORRUPT_FILE where the manifest is about something else. */

@@ -11,7 +11,7 @@ export const backupSecret = "backup-secret";
  * Of a manager to the host of a volume:
  *   give      a backup of it, framed; the last word is its manifest
  *   look      what the host has: VolumeLook
- *   stage     takes a backup, framed, for a restore; the last word and the answer are StageAnswer's
+ *   stage     takes a backup, framed, for a restore; the last word is what was sent, the answer {}
  *
  * Of a manager to the host of a folder:
  *   manifest  of a backup there
@@ -27,6 +27,8 @@ export type BackupQuestion =
   | {
       readonly wants: "stage";
       readonly volume: VolumeName;
+      /** A new id, by which the asker finds the restore in the state if the answer does not arrive. */
+      readonly restore: string;
       readonly source: string;
       readonly bytes: number;
       readonly labels: Readonly<Record<string, string>>;
@@ -68,7 +70,8 @@ const shapes: { readonly [Wants in BackupQuestion["wants"]]: check.Check<object>
   give: check.object({ wants: check.literal("give"), volume: name }),
   look: check.object({ wants: check.literal("look"), volume: name }),
   stage: check.object({
-    ...{ wants: check.literal("stage"), volume: name, source: check.string(), bytes, labels },
+    ...{ wants: check.literal("stage"), volume: name, restore: check.id() },
+    ...{ source: check.string(), bytes, labels },
   }),
   manifest: check.object({ wants: check.literal("manifest"), folder: path, file }),
   fetch: check.object({ wants: check.literal("fetch"), folder: path, file }),
@@ -96,7 +99,6 @@ export const checkVolumeLook: check.Check<VolumeLook> = check.object({
 
 /** What was sent, as its sender counted it. */
 export const checkSent = check.object({ bytes, sha256: check.string(64) });
-export const checkStaged = check.object({ restore: check.id() });
 
 export const checkSecretQuestion: check.Check<SecretQuestion> = check.object({
   volume: name,

@@ -196,7 +196,7 @@ class World {
     const stores = new BackupStores(around);
     const restorer = new Restorer(around);
     const runner = new BackupRunner({ ...around, maker, stores, againMs: 1 });
-    const desk = new BackupDesk({ ...around, maker, stores, restorer });
+    const desk = new BackupDesk({ ...around, maker, stores, restorer, patienceMs: 200 });
     return { volumes, maker, desk, runner, restorer };
   }
 
@@ -289,7 +289,7 @@ test("a worker's volume goes to a folder of a named host, and nobody writes ther
   for (const question of [
     { wants: "give", volume: id },
     { wants: "look", volume: id },
-    { wants: "stage", volume: id, source: "x", bytes: 0, labels: {} },
+    { wants: "stage", volume: id, restore: testId("r"), source: "x", bytes: 0, labels: {} },
     { wants: "fetch", folder: world.store, file: "data-x.tar" },
   ]) {
     const stream = await world.mesh.of(w).stream(b, backupStream, encode(question));
@@ -507,6 +507,21 @@ test("a restore waits for the task to stop; an agent that is killed meanwhile go
   world.stopTask();
   await world.settled();
   assert.equal(world.textOn(a), "kept");
+});
+
+test("a host that is lost after it had the backup whole: the restore is known all the same", async (t) => {
+  const world = new World(t);
+  const { bytes, manifest } = await taken(world);
+  const wish = { volume: id, node: a, source: "x", manifest };
+  world.onPropose = ({ kind }) => {
+    // The answer is lost: the stream is cut behind the write.
+    if (kind === "restoreVolume") world.mesh.cutAfter = 0;
+  };
+  const restore = await world.at(b).desk.restore({ ...wish, tar: Readable.from([bytes]) });
+  assert.equal(world.record.Restore?.id, restore);
+  world.stopTask();
+  await world.settled();
+  assert.equal(world.record.LastRestore?.id, restore);
 });
 
 test("a restore makes a volume that its host does not have, with the labels of the first one", async (t) => {

@@ -29,14 +29,14 @@ export interface RestorerParts {
   readonly view: () => View;
   /** Errors: as ClusterMember.propose(). */
   readonly propose: (changes: readonly AskedChange[]) => Promise<unknown>;
-  /** Returns: a new id. */
-  readonly mint: () => string;
   readonly log: ShellLog;
 }
 
 /** A backup on its way to a volume of this host. */
 export interface Arriving {
   readonly volume: VolumeName;
+  /** The id of the restore. */
+  readonly restore: string;
   /** For people: where it comes from. */
   readonly source: string;
   /** How much there is; 0 where the sender does not know. */
@@ -101,15 +101,14 @@ export class Restorer {
   }
 
   /**
-   * Takes a backup. Resolves to the id of the restore when the state has it; the volume gets the data soon after.
+   * Takes a backup. Resolves when the state has the restore; the volume gets the data soon after.
    *
    * Errors: IN_USE, NOT_SUPPORTED; CORRUPT_FILE for a backup that is not what was sent; those of propose(). The
    * volume is as it was then.
    */
-  async stage(arriving: Arriving): Promise<string> {
-    const { self, volumes, view, mint, propose } = this.#parts;
-    const { volume: name, source, tar } = arriving;
-    const restore = mint();
+  async stage(arriving: Arriving): Promise<void> {
+    const { self, volumes, view, propose } = this.#parts;
+    const { volume: name, restore, source, tar } = arriving;
     const change = (
       digest: string,
       bytes: number,
@@ -141,7 +140,6 @@ export class Restorer {
       this.#staging.delete(restore);
     }
     this.notice();
-    return restore;
   }
 
   async #insistOnRoom(volume: LocalVolume, bytes: number): Promise<void> {
