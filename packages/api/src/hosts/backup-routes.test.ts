@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { GamError, type NodeId, type TaskId, type VolumeName } from "@gam/core";
+import type { Task } from "@gam/state";
 import { checkBackupList, checkBackupManifest, checkRestorePlan } from "@gam/state/answers";
 import { aTask } from "@gam/state/testing";
 import { FakeBackups } from "../testing/fake-backups.ts";
@@ -153,6 +154,73 @@ test("a plan says what a restore replaces and stops, and does nothing", async ()
   assert.ok(stops.includes("db.1"), stops.join());
   assert.deepEqual(rig.door.fakeBackups.restored, []);
 });
+
+test("a plan says that a task takes its pod with it", async () => {
+  const mounts = [{ Type: "volume", Source: "side", Target: "/data" }];
+  const template = { ContainerSpec: { Image: "side:1", Mounts: mounts } } as never;
+  const created = await rig.call("POST", "/services/create", {
+    ...{ Name: "side", TaskTemplate: template, Labels: { "gam.pod": "db" } },
+  });
+  assert.equal(created.status, 201, created.text);
+  const extra = { serviceName: "side" };
+  const task = aTask(created.body.ID, "t8", { slot: 1, template, extra });
+  const main = rig.door.view().tasksOn(host1).find(isOfDb);
+  place({ ...task, Gam: { ...task.Gam, pod: main?.ID } }, host1);
+  const source = { backup: backupOf("side", host1, "k8") };
+  const answer = await rig.call("POST", "/gam/v1/volumes/side/restore/plan", source);
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(answer.body.stops.includes("db.1"), answer.text);
+});
+
+function isOfDb({ Gam, Status }: Task): boolean {
+  return Gam.serviceName === "db" && Status.State === "running";
+}
+
+test("each of several hosts gets a backup of its own data, unless another one is named", async () => {
+  const template = {
+    ContainerSpec: {
+      Image: "kv:1",
+      Mounts: [{ Type: "volume", Source: "kv", Target: "/data" }],
+    },
+  } as never;
+  const Mode = { Replicated: { Replicas: 2 } };
+  const created = await rig.call("POST", "/services/create", {
+    ...{ Name: "kv", TaskTemplate: template, Mode },
+  });
+  const extra = { serviceName: "kv" };
+  place(aTask(created.body.ID, "k1", { slot: 1, template, extra }), host1);
+  place(aTask(created.body.ID, "k2", { slot: 2, template, extra }), host2);
+  const [first, second] = [backupOf("kv", host1, "kx1"), backupOf("kv", host1, "kx2")];
+  const plan = async (body: object) =>
+    await rig.call("POST", "/gam/v1/volumes/kv/restore/plan", body);
+  assert.equal((await plan({ host: "host1" })).body.backup, second);
+  assert.match(
+    (await plan({ host: "host2" })).body.message,
+    /no whole backup of its data on host2 is known/,
+  );
+  assert.equal((await plan({ host: "host2", backup: first })).body.backup, first);
+  const several = await plan({ host: "host2", backup: "kx" });
+  assert.deepEqual(several.status, 400);
+  assert.match(several.body.message, /"kx" begins the ids of several backups/);
+});
+
+function place(task: ReturnType<typeof aTask>, node: NodeId): void {
+  rig.door.apply([{ kind: "createTask", task }]);
+  const status = { Timestamp: "2026-01-01T00:00:00.000Z", State: "assigned" };
+  rig.door.apply([{ kind: "assignTask", id: task.ID, node, status }] as never);
+}
+
+/** Returns: the id of a whole backup that the state now has. */
+function backupOf(volume: string, node: NodeId, name: string): string {
+  const [backup, file] = [name.padEnd(25, "0"), `${volume}-${name}.tar`];
+  rig.door.fakeBackups.stored.set(`host2:/srv/b/${file}`, "older files");
+  const start = { id: backup, node, to: "host2:/srv/b", dueMs: 1 };
+  const end = { result: "complete", atMs: 5, reason: "", file, bytes: 11, digest };
+  rig.door.apply([{ kind: "backupVolume", id: volume as VolumeName, backup: start }]);
+  const ended = { kind: "endBackup", id: volume as VolumeName, backup, end, dropped: [] } as const;
+  rig.door.apply([ended as never]);
+  return backup;
+}
 
 test("a plan says why it cannot be done", async () => {
   rig.door.fakeBackups.blockers = ["container mine uses it"];

@@ -4,11 +4,13 @@
  * Nothing of the volume changes before the backup is whole and verified on the volume's host.
  */
 import { Readable } from "node:stream";
-import { check, fromBase64, jsonOr, type NodeId, type SecretId, type VolumeName } from "@gam/core";
+import { check, fromBase64, jsonOr, type NodeId, type TaskId, type VolumeName } from "@gam/core";
 import {
+  type Backup,
   bindingVolumes,
   isTerminal,
   restoreRefusal,
+  type Task,
   type View,
   type VolumeRecord,
   volumeUser,
@@ -41,6 +43,8 @@ type Asked = check.Checked<check.Check<{ [K in keyof typeof storedFields]?: stri
 
 /** A backup at a place. */
 interface Stored {
+  /** Its id, if the state has it. */
+  readonly backup?: string;
   readonly file: string;
   readonly text: string;
   readonly source: BackupSourceDoor;
@@ -64,8 +68,9 @@ export function restoreRoutes(app: FastifyInstance, { door }: ContainerContext):
     const name = volumeName(request.params.name);
     const node = hostOf(name, asked.host, view);
     if (file !== undefined) return await plan(door, { name, node, source: file, manifest: given });
-    const { file: found, text: source, source: store } = await storedAt(name, asked, door);
-    return await plan(door, { name, node, source, manifest: await store.manifest(found) });
+    const { backup, ...found } = await storedAt(name, { asked, node }, door);
+    const manifest = await found.source.manifest(found.file);
+    return await plan(door, { name, node, backup, source: found.text, manifest });
   });
 
   /** `{}` for the newest backup, `{"backup":ID}` or `{"from":"host3:/srv/backups/x.tar"}`, and `"host"` for where to. */
@@ -74,7 +79,7 @@ export function restoreRoutes(app: FastifyInstance, { door }: ContainerContext):
     const view = await insist();
     const volume = volumeName(request.params.name);
     const node = hostOf(volume, asked.host, view);
-    const { file, text: source, source: store } = await storedAt(volume, asked, door);
+    const { file, text: source, source: store } = await storedAt(volume, { asked, node }, door);
     const manifest = await store.manifest(file);
     const tar = await store.read(file);
     return { restore: await door.backups().restore({ volume, node, source, manifest, tar }) };
@@ -100,9 +105,13 @@ function readManifest(sent: string): BackupManifest {
 }
 
 /** Errors: ApiError 404, 400; those of BackupDoor.source(). */
-async function storedAt(name: VolumeName, asked: Asked, door: ClusterDoor): Promise<Stored> {
+async function storedAt(
+  name: VolumeName,
+  { asked, node }: { readonly asked: Asked; readonly node: NodeId },
+  door: ClusterDoor,
+): Promise<Stored> {
   const { from, backup, secret: named } = asked;
-  if (from === undefined) return await known(name, backup, door);
+  if (from === undefined) return await known(name, { id: backup, node }, door);
   const at = from.lastIndexOf("/");
   const [to, file] = [from.slice(0, at), from.slice(at + 1)];
   if (at < 1 || !file.endsWith(".tar")) {
@@ -116,26 +125,59 @@ async function storedAt(name: VolumeName, asked: Asked, door: ClusterDoor): Prom
   return { file, text: from, source };
 }
 
-/** A backup that the state has: the one of the id, or the newest whole one. */
-async function known(name: VolumeName, id: string | undefined, door: ClusterDoor): Promise<Stored> {
-  // An id may be that of another volume's backup: so a copy is made.
+/** A backup that the state has: the one of the id, or the newest whole one of the data that the node has. */
+async function known(
+  name: VolumeName,
+  { id, node }: { readonly id: string | undefined; readonly node: NodeId },
+  door: ClusterDoor,
+): Promise<Stored> {
   const view = door.view();
-  const records = id === undefined ? [view.volume(name)] : view.volumes();
-  const list = records.flatMap((record) => record?.Backups?.list ?? []);
-  const whole = list.filter(({ end }) => end?.result === "complete");
-  const found =
-    id === undefined ? whole.at(-1) : whole.find((one) => one.id === id || one.id.startsWith(id));
-  const file = found?.end?.file;
-  if (found === undefined || file === undefined) {
-    const what = id === undefined ? "no whole backup is known" : `no whole backup "${id}" is known`;
+  const found = id === undefined ? newestOf(name, node, view) : backupCalled(name, id, view);
+  const file = found.end?.file ?? "";
+  const source = await door.backups().source({ to: found.to, secret: found.secret }, found.node);
+  return { backup: found.id, file, text: `${found.to}/${file}`, source };
+}
+
+/** Errors: ApiError 404. */
+function newestOf(name: VolumeName, node: NodeId, view: View): Backup {
+  const record = view.volume(name);
+  const whole = record === undefined ? [] : wholeOf(record);
+  // A volume that was moved has backups of its earlier host. Each of several homes has data of its own.
+  const isShared = (record?.Homes.length ?? 0) > 1;
+  const found = (isShared ? whole.filter((one) => one.node === node) : whole).at(-1);
+  if (found !== undefined) return found;
+  const host = view.node(node);
+  const of = isShared ? ` of its data on ${host === undefined ? node : hostnameOf(host)}` : "";
+  const remedy = isShared
+    ? "--backup takes one of another host, --from one of another place"
+    : "--from names another place";
+  throw new ApiError(
+    404,
+    `volume ${name}: no whole backup${of} is known. "gam volume backup ls" lists them; ${remedy}`,
+  );
+}
+
+/** The backup may be that of another volume: so a copy is made. Errors: ApiError 404, 400. */
+function backupCalled(name: VolumeName, id: string, view: View): Backup {
+  const whole = view.volumes().flatMap(wholeOf);
+  const exact = whole.find((one) => one.id === id);
+  const [found, other] =
+    exact === undefined ? whole.filter((one) => one.id.startsWith(id)) : [exact];
+  if (found === undefined || id === "") {
     throw new ApiError(
       404,
-      `volume ${name}: ${what}. "gam volume backup ls" lists them; --from names another place`,
+      `volume ${name}: no whole backup "${id}" is known. "gam volume backup ls" lists them; --from names another place`,
     );
   }
-  const secret: SecretId | undefined = found.secret;
-  const source = await door.backups().source({ to: found.to, secret }, found.node);
-  return { file, text: `${found.to}/${file}`, source };
+  if (other === undefined) return found;
+  throw new ApiError(
+    400,
+    `volume ${name}: "${id}" begins the ids of several backups (${found.id}, ${other.id}): give more of it`,
+  );
+}
+
+function wholeOf({ Backups }: VolumeRecord): readonly Backup[] {
+  return (Backups?.list ?? []).filter(({ end }) => end?.result === "complete");
 }
 
 async function plan(
@@ -143,11 +185,12 @@ async function plan(
   about: {
     readonly name: VolumeName;
     readonly node: NodeId;
+    readonly backup?: string | undefined;
     readonly source: string;
     readonly manifest: BackupManifest | undefined;
   },
 ): Promise<RestorePlan> {
-  const { name, node, source, manifest } = about;
+  const { name, node, backup, source, manifest } = about;
   const view = door.view();
   const host = view.node(node);
   const { exists, presentBytes, freeBytes, blockers } = await door.backups().look(name, node);
@@ -162,17 +205,23 @@ async function plan(
       : undefined;
   return {
     ...{ volume: name, host: host === undefined ? node : hostnameOf(host), source },
-    ...{ manifest: manifest ?? null, exists, presentBytes, freeBytes },
+    ...{ backup: backup ?? null, manifest: manifest ?? null, exists, presentBytes, freeBytes },
     stops: stopped(view.volume(name), node, view),
     obstacle: restoreRefusal(view, change)?.message ?? blockers[0] ?? full ?? "",
   };
 }
 
+/** A task that stops takes its pod with it. */
 function stopped(record: VolumeRecord | undefined, node: NodeId, view: View): readonly string[] {
   if (record === undefined) return [];
-  return view
-    .tasksOn(node)
-    .filter(({ Status }) => !isTerminal(Status.State))
-    .filter((task) => bindingVolumes(task, view.service(task.ServiceID)).includes(record.ID))
-    .map(volumeUser);
+  const running = view.tasksOn(node).filter(({ Status }) => !isTerminal(Status.State));
+  const using = running.filter((task) => {
+    return bindingVolumes(task, view.service(task.ServiceID)).includes(record.ID);
+  });
+  const pods = new Set(using.map(podOf));
+  return running.filter((task) => pods.has(podOf(task))).map(volumeUser);
+}
+
+function podOf({ ID, Gam }: Task): TaskId {
+  return Gam.pod ?? ID;
 }

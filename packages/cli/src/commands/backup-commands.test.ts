@@ -215,6 +215,7 @@ test("ls shows schedules, backups and what was missed", async (t) => {
 
 const plan = {
   ...{ volume: "db", host: "host2", source: "/srv/b/db-x.tar", manifest: manifestOf("files") },
+  backup: "b1",
   ...{ exists: true, presentBytes: 4096, freeBytes: 1 << 30, stops: ["shop_db.1"], obstacle: "" },
 };
 const volumes = {
@@ -261,8 +262,12 @@ for (const [title, words, says, want] of asked) {
     assert.equal(exit, want.exit);
     assert.match(complained, want.complained);
     assert.ok(printed.startsWith(shown), printed);
-    const does = agent.heard.some(({ call }) => call === "POST /gam/v1/volumes/db/restore");
-    assert.equal(does, want.does);
+    const done = agent.heard.filter(({ call }) => call === "POST /gam/v1/volumes/db/restore");
+    assert.deepEqual(
+      done.map(({ body }) => body),
+      want.does ? [{ backup: "b1" }] : [],
+      "the backup that was shown",
+    );
     const end = "Volume db on host2 is restored from /srv/b/db-x.tar";
     assert.equal(printed.endsWith(end), want.does);
   });

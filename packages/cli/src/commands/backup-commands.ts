@@ -173,7 +173,7 @@ export async function restore(
   }
   if (only) return true;
   if (!yes && !(await insists(io, plan))) return false;
-  const { restore: id } = checkRestore(await source.send(client), "answer");
+  const { restore: id } = checkRestore(await source.send(client, plan), "answer");
   if (options.detach === true) return true;
   await untilRestored(client, io, { name, id });
   return true;
@@ -182,7 +182,8 @@ export async function restore(
 interface Source {
   /** The body of the call for a plan. */
   readonly asked: object;
-  readonly send: (client: AgentClient) => Promise<unknown>;
+  /** Sends the backup that the plan has shown: meanwhile there may be a newer one. */
+  readonly send: (client: AgentClient, plan: RestorePlan) => Promise<unknown>;
 }
 
 async function sourceOf(io: CommandIo, options: RestoreOptions): Promise<Source> {
@@ -197,8 +198,9 @@ async function sourceOf(io: CommandIo, options: RestoreOptions): Promise<Source>
     };
     return {
       asked,
-      send: async (client) => {
-        const sending = { method: "POST", path: `${pathOf(name)}/restore`, body: asked } as const;
+      send: async (client, plan) => {
+        const body = { ...asked, ...(plan.backup !== null && { backup: plan.backup }) };
+        const sending = { method: "POST", path: `${pathOf(name)}/restore`, body } as const;
         return await client.patiently(sending);
       },
     };

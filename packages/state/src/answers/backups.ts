@@ -72,6 +72,8 @@ export interface RestorePlan {
   readonly host: string;
   /** For people: where the data comes from. */
   readonly source: string;
+  /** The id of the backup, so that the restore takes this one; null for a file. */
+  readonly backup: string | null;
   /** Null where the source has none. */
   readonly manifest: BackupManifest | null;
   /** Whether the host has the volume: its data is replaced. Otherwise it is made. */
@@ -131,7 +133,8 @@ export const checkBackupList: Check<BackupList> = object({
 
 /** Errors: BAD_FRAME with the path of what is wrong. */
 export const checkRestorePlan: Check<RestorePlan> = object({
-  ...{ volume: text, host: text, source: text, manifest: orNull(checkBackupManifest) },
+  ...{ volume: text, host: text, source: text, backup: orNull(text) },
+  manifest: orNull(checkBackupManifest),
   ...{ exists: check.boolean, presentBytes: bytes, freeBytes: bytes },
   ...{ stops: list(text, rowsMax), obstacle: text },
 });
