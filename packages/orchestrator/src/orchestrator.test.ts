@@ -17,6 +17,10 @@ const waits = (on: string, wish: ServiceWish = one): ServiceWish => ({
   ...wish,
   spec: { Labels: { "gam.depends_on": on } },
 });
+const draining = (Order: "start-first" | "stop-first"): ServiceWish => ({
+  ...one,
+  spec: { Labels: { "gam.drain": "1m" }, UpdateConfig: { Order } },
+});
 const withVolume = {
   ContainerSpec: {
     Image: "tiny:1",
@@ -259,6 +263,20 @@ const rows: readonly Row[] = [
     name: "moves the tasks of a drained node when they have stopped, without delay",
     nodes: [drained, ["b"]],
     service: one,
+    tasks: [["t1", on("a", 1)]],
+    want: ["t1 shutdown", "create 1 ready after t1"],
+  },
+  {
+    name: "starts beside a task that leaves a drained node and waits for its connections, with start-first",
+    nodes: [drained, ["b"]],
+    service: draining("start-first"),
+    tasks: [["t1", on("a", 1)]],
+    want: ["t1 shutdown", "create 1 running"],
+  },
+  {
+    name: "but not with stop-first",
+    nodes: [drained, ["b"]],
+    service: draining("stop-first"),
     tasks: [["t1", on("a", 1)]],
     want: ["t1 shutdown", "create 1 ready after t1"],
   },

@@ -151,7 +151,7 @@ export {
   rolloutTasks,
 } from "./labels/rollout-labels.ts";
 export { zoneProblem } from "./labels/service-labels.ts";
-export { ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
+export { drainLabel, ingressLabel, stickyLabel } from "./labels/steering-labels.ts";
 export type {
   AskedChange,
   BackupStart,

@@ -9,6 +9,7 @@ import {
   type Constraint,
   type ContentVersions,
   currentContents,
+  drainLabel,
   isInit,
   isTerminal,
   isWanted,
@@ -136,6 +137,15 @@ export class Situation {
     const rolling = UpdateStatus?.State === "rollback_started";
     const config = rolling ? Spec.RollbackConfig : Spec.UpdateConfig;
     return config?.Order === "start-first";
+  }
+
+  /**
+   * Whether the successor of a task that must leave its node starts at once. The old one may drain for long, gets no
+   * new connections meanwhile, and may run beside a new one.
+   */
+  get startsBesideLeaving(): boolean {
+    const drains = readLabel(drainLabel, this.service.Spec.Labels) !== undefined;
+    return drains && this.startsFirst;
   }
 
   /** Whether new tasks wait for other services: `gam.depends_on`. */

@@ -4,7 +4,8 @@
  *   ended by itself        shut down, and a successor after the policy's delay, if the policy wants one
  *   ended before its time  left alone until its delay is over. A successor is prepared during its delay, so
  *                          one that cannot be prepared would otherwise be retried without a delay
- *   drained, node removed  shut down, and a successor that starts when the task has stopped
+ *   drained, node removed  shut down, and a successor that starts when the task has stopped; with gam.drain and
+ *                          start-first at once
  *   node down              left alone, and a successor at once. Whichever runs first ends the other,
  *                          so a node that comes back soon enough keeps its task
  *   two of one template    the one that got further stays
@@ -159,7 +160,10 @@ function fill(
     return createTask(situation, { slot, node, pod, after, startAfterMs, restart, ...record });
   }
   const last = now.leaving.at(-1) ?? newest;
-  const awaited = last === undefined || last === now.outdated ? "" : whomToAwait(situation, last);
+  const isBeside =
+    last !== undefined && now.leaving.includes(last) && situation.startsBesideLeaving;
+  const isFree = last === undefined || last === now.outdated || isBeside;
+  const awaited = isFree ? "" : whomToAwait(situation, last);
   const after = awaited || (taskSlot.pod?.after ?? "");
   const ender =
     now.leaving.length === 0 || last === undefined ? undefined : situation.podEnder(last);

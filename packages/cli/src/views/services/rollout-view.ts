@@ -18,7 +18,7 @@ export function rolloutView({ name, status, rollout }: ServiceRollout, nowMs: nu
   const { failed, failuresMax } = rollout;
   const fails = `Failed tasks of the new version: ${failed.length}; allowed: ${failuresMax}`;
   return [
-    `${name}: ${status}`,
+    `${name}: ${status || "its last rollout"}`,
     "",
     ...columns(versions),
     "",
