@@ -11,7 +11,7 @@ export function addHttpCommands(program: Command, client: OpenClient, io: Comman
   http
     .command("on")
     .description("run the proxy on ports 80 and 443 of all hosts")
-    .option("--image <image>", "an image with Caddy 2.6 or newer", "caddy:2")
+    .option("--image <image>", "an image with Caddy 2.6 or newer (default: caddy:2)")
     .option(
       "--email <address>",
       "get certificates by ACME where services ask for it; accepts the terms of the ACME server",

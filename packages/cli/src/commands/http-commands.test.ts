@@ -49,11 +49,27 @@ test("http on refuses to make it twice, and says how to change it", async (conte
 test("http off removes it", async (context) => {
   const { exit, printed } = await gam(
     context,
-    { "DELETE /services/gam-http": null },
+    { "GET /services/gam-http": { ID: "x" }, "DELETE /services/gam-http": null },
     ...["http", "off"],
   );
   assert.equal(exit, 0);
   assert.deepEqual(printed, ["The HTTP proxy is off. The services run on"]);
+});
+
+test("http off says that it is off already", async (context) => {
+  const script = { "GET /services/gam-http": refusal(404) };
+  const { exit, complained } = await gam(context, script, "http", "off");
+  assert.equal(exit, 1);
+  assert.deepEqual(complained, ["gam: The HTTP proxy is off already"]);
+});
+
+test("http on with --email does not ignore an image for a proxy that is on", async (context) => {
+  const script = { "GET /services/gam-http": { ID: "x" } };
+  const words = ["http", "on", "--email", "a@example.com", "--image", "other:1"];
+  const { exit, complained, heard } = await gam(context, script, ...words);
+  assert.equal(exit, 1);
+  assert.equal(heard.length, 1, "nothing is half done");
+  assert.match(complained[0] ?? "", /is on already/);
 });
 
 const site = {

@@ -14,10 +14,11 @@ import { readInputFile } from "../agent/input-file.ts";
 import { columns } from "../views/columns.ts";
 
 const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory";
+const imageDefault = "caddy:2";
 const dayMs = 86_400_000;
 
 export interface TurnOn {
-  readonly image: string;
+  readonly image?: string;
   readonly email?: string;
   readonly acmeServer?: string;
   readonly acmeCa?: string;
@@ -25,19 +26,20 @@ export interface TurnOn {
 
 /** Makes the proxy's service, and says how to get certificates. Errors: those of AgentClient; REFUSED where it is on already. */
 export async function turnOn(client: AgentClient, io: CommandIo, wish: TurnOn): Promise<void> {
-  const { image, email } = wish;
+  const { image = imageDefault, email } = wish;
   if (email === undefined && (wish.acmeServer ?? wish.acmeCa) !== undefined) {
     throw new GamError("BAD_REQUEST", "Cannot use an ACME server without --email: add it");
   }
-  if (email !== undefined) await setAcme(client, io, wish);
   const answer = await client.ask("GET", `/services/${httpProxyName}`);
-  if (answer.status === 200 && email !== undefined) return;
-  if (answer.status === 200) {
+  const isOn = answer.status === 200;
+  if (isOn && (email === undefined || wish.image !== undefined)) {
     throw new GamError(
       "REFUSED",
       `The HTTP proxy is on already. It is the service ${httpProxyName}: change it with "docker service update ${httpProxyName}"`,
     );
   }
+  if (email !== undefined) await setAcme(client, io, wish);
+  if (isOn) return;
   await client.post("/services/create", httpProxySpec(image));
   io.print(
     `Each host runs ${image} on its ports 80 and 443 now. Give services names with the label gam.http.host`,
@@ -73,6 +75,8 @@ async function setAcme(
 
 /** Errors: those of AgentClient. */
 export async function turnOff(client: AgentClient, io: CommandIo): Promise<void> {
+  const answer = await client.ask("GET", `/services/${httpProxyName}`);
+  if (answer.status === 404) throw new GamError("REFUSED", "The HTTP proxy is off already");
   await client.delete(`/services/${httpProxyName}`);
   io.print("The HTTP proxy is off. The services run on");
 }
