@@ -4,6 +4,7 @@
  * Refuses what could never run together, with its place in the file, before anything is sent.
  */
 import {
+  dependencyCircle,
   isInit,
   mainName,
   podConflict,
@@ -64,12 +65,24 @@ export function judgePods(services: readonly Placed[], errors: Problem[]): void 
   const view = { services: () => specs.map((Spec) => ({ Spec }) as Service) };
   const told = new Set<string>();
   for (const [index, spec] of specs.entries()) {
-    const problem = mainName(spec.Labels) === undefined ? undefined : podConflict(view, spec);
+    const problem =
+      mainName(spec.Labels) === undefined
+        ? undefined
+        : (podConflict(view, spec) ?? circleWith(view, spec));
     const at = services[index]?.at;
     if (problem === undefined || at === undefined || told.has(problem)) continue;
     told.add(problem);
     errors.push({ at, message: problem });
   }
+}
+
+/** Returns: why the part and another service would wait for each other for ever. */
+function circleWith(view: { services(): readonly Service[] }, spec: ServiceSpec) {
+  const circle = dependencyCircle(view, spec);
+  return (
+    circle &&
+    `services wait for each other: ${circle.join(" -> ")}: remove one of these dependencies. In a pod, the main service waits for init containers, and other parts for it`
+  );
 }
 
 /** Returns: the services that have to be created before this one, so that its pods start whole. */

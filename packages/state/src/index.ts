@@ -26,6 +26,7 @@ export { crashesWith, crashReasonMax, restartNote } from "./derived/crash-loop.t
 export {
   circleFrom,
   dependenciesOf,
+  dependencyCircle,
   serviceMeant,
   stackLabel,
   type Trust,

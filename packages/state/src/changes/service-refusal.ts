@@ -27,8 +27,8 @@ export function serviceRefusal(view: View, change: ChangeOf<"service">): Refusal
         takenServiceName(view, change.spec.Name) ??
         takenId(view.service(change.id), `service ${change.id}`) ??
         forbidden(view, change.spec) ??
-        circularOrder(view, change.spec) ??
         divided(view, change.spec) ??
+        circularOrder(view, change.spec) ??
         lostNetwork(view, change.spec) ??
         lostContent(view, change.spec) ??
         conflictingHttp(view, change.spec) ??
@@ -135,7 +135,7 @@ function forbidden(view: View, spec: ServiceSpec): Refusal | undefined {
 function circularOrder(view: View, spec: ServiceSpec): Refusal | undefined {
   const path = dependencyCircle(view, spec);
   if (path === undefined) return undefined;
-  const message = `service ${spec.Name} would wait for itself: ${path.join(" -> ")}. Remove one of these dependencies (depends_on in a stack file, or the label gam.depends_on)`;
+  const message = `service ${spec.Name} would wait for itself: ${path.join(" -> ")}. Remove one of these dependencies (depends_on in a stack file, or the labels gam.depends_on and gam.pod)`;
   return { code: "BAD_REQUEST", message };
 }
 
@@ -174,8 +174,8 @@ function unfit(
   }
   return (
     forbidden(view, spec) ??
-    circularOrder(view, spec) ??
     divided(view, spec) ??
+    circularOrder(view, spec) ??
     lostNetwork(view, spec) ??
     lostContent(view, spec) ??
     conflictingHttp(view, spec) ??

@@ -1,8 +1,10 @@
 /** What services wait for, and which circles are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ServiceId } from "@gam/core";
 import fc from "fast-check";
 import type { Change } from "../log/change.ts";
+import type { Labels } from "../objects/meta.ts";
 import { aNode, aService, aTask, type ServiceWish, type TaskWish } from "../testing/objects.ts";
 import { TestLog } from "../testing/test-log.ts";
 import { dependencyCircle, updateWaitsFor, waitsFor } from "./dependencies.ts";
@@ -173,6 +175,55 @@ test("a circle of services is refused with its path, when it is created and when
   const { id, spec } = waiting("c", "shop_a");
   const basedOn = log.store.service(id)?.Version.Index ?? 0;
   assert.match(refusal({ kind: "updateService", id, spec, basedOn }), /shop_c -> shop_a -> /);
+});
+
+test("services of a pod that would wait for each other are refused", () => {
+  const labels = (on: string, role = ""): Labels => ({
+    "gam.depends_on": on,
+    "gam.pod.role": role,
+  });
+  const main = (on = "") => aService("web", { spec: { Labels: labels(on) } });
+  const part = (on = "", role = "") =>
+    aService("part", { spec: { Labels: { "gam.pod": "web", ...labels(on, role) } } });
+  const cases = [
+    ["the main service waits for a part that runs beside it", main("part"), part(), "refused"],
+    ["the same for a sidecar", main("part"), part("", "sidecar"), "refused"],
+    ["the same with ?", main("part?"), part(), "refused"],
+    ["an init container waits for its main service", main(), part("web", "init"), "refused"],
+    [
+      "the main service waits for an init container",
+      main("part:completed"),
+      part("", "init"),
+      "applied",
+    ],
+    ["a part waits for its main service", main(), part("web:healthy"), "applied"],
+  ] as const;
+  for (const [title, first, second, want] of cases) {
+    for (const [one, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const log = new TestLog();
+      assert.equal(log.write(one).outcome.kind, "applied", title);
+      assert.equal(log.write(other).outcome.kind, want, title);
+    }
+  }
+});
+
+test("the replicas in an init container's own spec do not count", () => {
+  const log = new TestLog();
+  const Labels = { "gam.pod": "web", "gam.pod.role": "init" };
+  log.write({ kind: "joinNode", node: aNode("a") });
+  log.write(aService("web", { spec: { Labels: { "gam.depends_on": "prepare:completed" } } }));
+  log.write(aService("prepare", { replicas: 3, spec: { Labels } }));
+  const { spec } = aService("x", { spec: { Labels: { "gam.depends_on": "prepare:completed" } } });
+  const why = () => waitsFor(log.store, spec, () => true);
+  assert.equal(why(), "waits for prepare to complete");
+  const templateVersion = log.store.service("prepare" as ServiceId)?.Gam.templateVersion ?? 0;
+  const extra = { templateVersion };
+  const task = aTask("prepare", "t", { node: "a", slot: 1, state: "complete", extra });
+  log.write({ kind: "createTask", task });
+  assert.equal(why(), undefined);
 });
 
 const graphs = fc.array(fc.uniqueArray(fc.integer({ min: 0, max: 7 }), { maxLength: 3 }), {

@@ -12,7 +12,7 @@ import {
   type DependencyCondition,
   dependsOnLabel,
 } from "../labels/order-labels.ts";
-import { mainName } from "../labels/pod-labels.ts";
+import { isGuest, isInit, mainName } from "../labels/pod-labels.ts";
 import type { View } from "../log/view.ts";
 import type { Labels } from "../objects/meta.ts";
 import type { Service, ServiceSpec } from "../objects/service.ts";
@@ -49,28 +49,30 @@ export function updateWaitsFor(view: View, spec: ServiceSpec, trust: Trust): str
 
 /**
  * Returns: the names along a circle of dependencies, such as `["a", "b", "a"]`, that the service would close;
- *          undefined if there is none.
+ *          undefined if there is none. In a pod, the main service waits for init containers, and other parts for it.
  */
-export function dependencyCircle(view: View, spec: ServiceSpec): readonly string[] | undefined {
-  if (dependenciesOf(spec.Labels).length === 0) return undefined;
+export function dependencyCircle(
+  view: Pick<View, "services">,
+  spec: Named,
+): readonly string[] | undefined {
   const services = byName(view);
   const specOf = (name: string): Named | undefined =>
     name === spec.Name ? spec : services.get(name)?.Spec;
-  return circleFrom(spec, specOf);
+  const others = initsIn(view).filter(({ Name }) => Name !== spec.Name);
+  return circleFrom(spec, specOf, isInit(spec.Labels) ? [...others, spec] : others);
 }
 
-/** As dependencyCircle(), among services that need not be in the state. */
+/** As dependencyCircle(), among services that need not be in the state. `inits`: those that run before their main service. */
 export function circleFrom(
   start: Named,
   specOf: (name: string) => Named | undefined,
+  inits: readonly Named[] = [],
 ): readonly string[] | undefined {
   const cameFrom = new Map<string, string>();
   const queue: Named[] = [start];
   for (let at = 0; at < queue.length; at += 1) {
     const from = queue[at] as Named;
-    for (const { name } of dependenciesOf(from.Labels)) {
-      const target = meant(from, name, specOf);
-      if (target === undefined) continue;
+    for (const target of awaitedBy(from, specOf, inits)) {
       if (target.Name === start.Name) return pathTo(from.Name, start.Name, cameFrom);
       if (cameFrom.has(target.Name)) continue;
       cameFrom.set(target.Name, from.Name);
@@ -78,6 +80,31 @@ export function circleFrom(
     }
   }
   return undefined;
+}
+
+function awaitedBy(
+  from: Named,
+  specOf: (name: string) => Named | undefined,
+  inits: readonly Named[],
+): readonly Named[] {
+  const names = dependenciesOf(from.Labels).map(({ name }) => name);
+  if (isGuest(from.Labels)) names.push(mainName(from.Labels) ?? "");
+  const own = inits.filter((init) => {
+    return meant(init, mainName(init.Labels) ?? "", specOf)?.Name === from.Name;
+  });
+  return [...names.flatMap((name) => meant(from, name, specOf) ?? []), ...own];
+}
+
+/** A cache, as `indexes`. */
+const initsOf = new WeakMap<readonly Service[], readonly Named[]>();
+
+function initsIn(view: Pick<View, "services">): readonly Named[] {
+  const services = view.services();
+  const known = initsOf.get(services);
+  if (known !== undefined) return known;
+  const found = services.map(({ Spec }) => Spec).filter(({ Labels }) => isInit(Labels));
+  initsOf.set(services, found);
+  return found;
 }
 
 function pathTo(last: string, start: string, cameFrom: ReadonlyMap<string, string>): string[] {
@@ -169,7 +196,7 @@ function isFar(view: View, task: Task, condition: DependencyCondition): boolean 
 }
 
 /** Whether each place of the service has a task of the present template, or the job's present run, that succeeded. */
-function hasCompleted(view: View, { ID, Spec: { Mode }, Gam, JobStatus }: Service): boolean {
+function hasCompleted(view: View, { ID, Spec, Gam, JobStatus }: Service): boolean {
   const isJob = JobStatus !== undefined;
   const run = JobStatus?.JobIteration.Index ?? 0;
   const tasks = view.tasksOf(ID).filter((task) => {
@@ -178,10 +205,13 @@ function hasCompleted(view: View, { ID, Spec: { Mode }, Gam, JobStatus }: Servic
       : task.Gam.templateVersion === Gam.templateVersion;
   });
   const places = [...Map.groupBy(tasks, slotName).values()];
+  const { Mode } = Spec;
+  // An init container has as many places as its main service has tasks on nodes, whatever its own spec says.
+  const isPart = mainName(Spec.Labels) !== undefined;
   const { ReplicatedJob: job, Replicated: replicated } = Mode;
   const least = job
     ? (job.TotalCompletions ?? job.MaxConcurrent ?? 1)
-    : replicated
+    : replicated && !isPart
       ? (replicated.Replicas ?? 1)
       : 1;
   const isDone = (place: readonly Task[]): boolean =>

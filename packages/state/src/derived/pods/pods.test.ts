@@ -81,7 +81,7 @@ const conflicts: readonly (readonly [
     "itself, by its name in the stack",
     [],
     part("shop_a", "a", {}, stack),
-    undefined, // There may be a service with that whole name later.
+    /^service shop_a cannot be a part of its own pod/,
   ],
   [
     "a part of a part",

@@ -11,7 +11,7 @@ import { rolloutOf } from "../../labels/rollout-labels.ts";
 import type { View } from "../../log/view.ts";
 import type { NetworkTarget, Service, ServiceSpec } from "../../objects/service.ts";
 import { isTerminal, isWanted, slotName, type Task } from "../../objects/task.ts";
-import { serviceMeant } from "../dependencies.ts";
+import { serviceMeant, stackLabel } from "../dependencies.ts";
 import { policyProblem } from "../policy-problem.ts";
 
 type Pods = ReadonlyMap<ServiceId, readonly Service[]>;
@@ -112,7 +112,8 @@ export function podConflict(view: Pick<View, "services">, spec: ServiceSpec): st
   }
   if (name === undefined) return undefined;
   const main = serviceMeant(view, spec, name)?.Spec;
-  if (name === spec.Name || main?.Name === spec.Name) {
+  const inStack = `${spec.Labels?.[stackLabel]}_${name}`;
+  if ([name, inStack, main?.Name].includes(spec.Name)) {
     return `service ${spec.Name} cannot be a part of its own pod: name another service`;
   }
   if (main === undefined) return undefined;
