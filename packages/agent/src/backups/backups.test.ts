@@ -509,6 +509,33 @@ test("a restore waits for the task to stop; an agent that is killed meanwhile go
   assert.equal(world.textOn(a), "kept");
 });
 
+test("a restore whose write has an unknown outcome, and is in the state: the data is whole", async (t) => {
+  const world = new World(t);
+  const { file = "" } = await world.backup(world.store);
+  writeFileSync(join(world.at(a).volumes.folderOf("data"), "file"), "changed");
+  world.onPropose = (change) => {
+    if (change.kind !== "restoreVolume") return;
+    world.log.write(change);
+    world.stopTask();
+    throw new GamError("NO_LEADER", "no answer in time");
+  };
+  await assert.rejects(world.restore(a, { to: world.store, file }), { code: "NO_LEADER" });
+  await world.settled();
+  assert.equal(world.textOn(a), "changed");
+  assert.match(world.record.LastRestore?.error ?? "", /the new data is gone/);
+
+  const fresh = "fresh" as VolumeName;
+  world.onPropose = (change) => {
+    if (change.kind !== "restoreVolume") return;
+    world.log.write(change);
+    throw new GamError("NO_LEADER", "no answer in time");
+  };
+  await assert.rejects(world.restore(a, { to: world.store, file }, b, fresh), {
+    code: "NO_LEADER",
+  });
+  assert.ok((await world.at(b).volumes.find(fresh)) !== undefined, "the state has it");
+});
+
 test("a host that is lost after it had the backup whole: the restore is known all the same", async (t) => {
   const world = new World(t);
   const { bytes, manifest } = await taken(world);

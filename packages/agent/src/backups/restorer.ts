@@ -133,8 +133,9 @@ export class Restorer {
       await propose([change(sha256, bytes)]);
     } catch (thrown) {
       tar.destroy();
-      await beside.clean();
-      if (known === undefined) await volumes.remove(name);
+      // The state may have the restore all the same, now or soon: then the old data is not ours to remove.
+      await beside.discard();
+      if (known === undefined && view().volume(name) === undefined) await volumes.remove(name);
       throw thrown;
     } finally {
       this.#staging.delete(restore);

@@ -77,6 +77,26 @@ test("without its new data, a volume that was moved away gets its old one back",
   assert.equal(textIn(folder), "old");
 });
 
+test("discarded before, while and after it is put in place: the volume has its old data or the new", async () => {
+  const before = await restoring();
+  await before.restore.discard();
+  await assert.rejects(before.restore.swap(), { code: "NOT_FOUND" });
+  assert.equal(textIn(before.folder), "old");
+  assert.deepEqual(readdirSync(before.parent), ["_data"]);
+
+  const between = await restoring();
+  renameSync(between.folder, join(between.parent, "gam-restore-r1.old"));
+  await between.restore.discard();
+  await assert.rejects(between.restore.swap(), { code: "NOT_FOUND" });
+  assert.equal(textIn(between.folder), "old");
+
+  const behind = await restoring();
+  await behind.restore.swap();
+  await behind.restore.discard();
+  assert.equal(textIn(behind.folder), "new");
+  assert.equal(textIn(join(behind.parent, "gam-restore-r1.old")), "old");
+});
+
 test("files that appeared in between are not deleted", async () => {
   const { parent, folder, restore } = await restoring();
   renameSync(folder, join(parent, "gam-restore-r1.old"));

@@ -68,6 +68,21 @@ export class RestoreFolder {
     await moveFile(this.#whole, this.#folder);
   }
 
+  /**
+   * Removes the new data. It loses its name at once, so swap() never finds a part of it; what swap() did before stays.
+   *
+   * For a restore that the state may get all the same, after a write whose outcome is not known.
+   */
+  async discard(): Promise<void> {
+    await rm(this.partial, { recursive: true, force: true });
+    try {
+      await moveFile(this.#whole, this.partial);
+    } catch (thrown) {
+      if (!hasCode(thrown, "ENOENT")) throw thrown;
+    }
+    await rm(this.partial, { recursive: true, force: true });
+  }
+
   /** Removes everything but the volume's own folder. */
   async clean(): Promise<void> {
     for (const folder of [this.partial, this.#whole, this.#old]) {
