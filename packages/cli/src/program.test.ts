@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -26,6 +26,7 @@ const nowhere = {
 async function gam(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  nowMs: () => number = () => Date.now(),
 ): Promise<Ran> {
   const printed: string[] = [];
   const complained: string[] = [];
@@ -35,7 +36,7 @@ async function gam(
     isTerminal: false,
     pause: () => Promise.resolve(),
     onInterrupt: () => () => undefined,
-    nowMs: () => Date.now(),
+    nowMs,
     print: (line) => printed.push(line),
     complain: (line) => complained.push(line),
   });
@@ -240,6 +241,27 @@ test("gam join that fails leaves no agent that it started", async () => {
   assert.equal(stopped, "Stopped the agent that was started for this");
   assert.equal(refused, "gam: Cannot read join token");
   const pid = Number(/process (\d+)/.exec(started)?.[1]);
+  assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("gam join stops an agent that it started and that does not answer in time", async () => {
+  const pidFile = join(folder, "mute.pid");
+  const program = agentProgram(
+    "mute",
+    `import { writeFileSync } from "node:fs";
+     console.log("waiting for the disk");
+     writeFileSync(${JSON.stringify(pidFile)}, String(process.pid));
+     setInterval(() => undefined, 1000);`,
+  );
+  const environment = { GAM_COMMAND: program, GAM_DATA_DIR: join(folder, "mute") };
+  // Time passes only when the agent runs.
+  const nowMs = (): number => (existsSync(pidFile) ? 60_000 : 0);
+  const socket = join(folder, "mute.sock");
+  const { exit, complained } = await gam(["-s", socket, "join", "gam-1-m"], environment, nowMs);
+  assert.equal(exit, 1);
+  assert.match(complained, /^Stopped the agent .*\ngam: Cannot start agent: no answer in 20 s\./);
+  assert.match(complained, /agent\.log: waiting for the disk$/);
+  const pid = Number(readFileSync(pidFile, "utf8"));
   assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
 });
 

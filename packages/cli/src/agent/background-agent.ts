@@ -142,6 +142,9 @@ async function ensureAgent(client: AgentClient, io: CommandIo): Promise<Started>
     const late = io.nowMs() > deadlineMs ? `no answer in ${startMsMax / 1000} s` : undefined;
     const reason = ended ?? late;
     if (reason !== undefined) {
+      if (ended === undefined) await stop(child, io);
+      // This command would wait for one that does not stop.
+      child.unref();
       const message = `Cannot start agent: ${reason}. Last line of ${logPath}: ${lastLine(logPath)}`;
       throw new GamError("UNREACHABLE", message);
     }
