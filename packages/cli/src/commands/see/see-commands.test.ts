@@ -121,6 +121,14 @@ test("gam events leaves out the events of health checks, but not for programs", 
   assert.equal(json.printed.length, 4);
 });
 
+test("gam events says why a host has none", async (context) => {
+  const { socket } = await agentOf(context, { "/events": { body: "" } });
+  const { exit, complained } = await gam(socket, ["events"]);
+  assert.deepEqual([exit, complained], [1, ["gam: no /nodes"]]);
+  const quiet = await agentOf(context, { "/events": { body: "" }, "/nodes": { body: "[]" } });
+  assert.equal((await gam(quiet.socket, ["events"])).exit, 0);
+});
+
 test("gam logs refuses a name that would lead to another path", async (context) => {
   const { socket, asked } = await agentOf(context, {});
   for (const name of ["", ".", "..", "../../etc", "host2/", "/web"]) {

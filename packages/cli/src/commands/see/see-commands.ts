@@ -27,7 +27,9 @@ export async function events(
     ...(follow ? [] : [["until", String(io.nowMs() / 1000)]]),
     ["filters", JSON.stringify(filters)],
   ]);
+  let isEmpty = true;
   const show = (line: string): void => {
+    if (line !== "") isEmpty = false;
     if (json && line !== "") io.print(line);
     if (json || line === "") return;
     const event = checkEvent(jsonOr(line, undefined), "event");
@@ -42,6 +44,8 @@ export async function events(
     for (const line of lines) show(line);
   });
   show(held);
+  // A worker and a host in no mesh have no events, and say so only when they are asked for something else.
+  if (isEmpty) await client.get("/nodes");
 }
 
 /** Each health check makes three such events, which look like those of "docker exec". They would hide all others. */
