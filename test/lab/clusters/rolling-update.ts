@@ -31,6 +31,7 @@ export interface RollingUpdateOptions {
   /** As in LoadOptions. */
   readonly host?: string;
   readonly ca?: string;
+  readonly kept?: number;
   readonly perSecond: number;
   /** The host with the bare DNAT, not `from`. */
   readonly bareAt: Host;
@@ -63,6 +64,7 @@ export async function rollingUpdate(options: RollingUpdateOptions): Promise<Roll
   const named = {
     ...(options.host && { host: options.host }),
     ...(options.ca && { ca: options.ca }),
+    ...(options.kept && { kept: options.kept }),
   };
   const running = await tasksOf(mesh, service);
   const image = `gam/echo:${(await versionsOf(running)).includes("1") ? 2 : 1}`;

@@ -11,7 +11,7 @@
  * is counted as unsent. That is not a failure of the server, but the load was less than wanted.
  */
 import { type ClientRequest, get } from "node:http";
-import { get as getSecurely } from "node:https";
+import { Agent, get as getSecurely } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Answer } from "./echo.ts";
@@ -22,8 +22,9 @@ const answerMsMaxDefault = 20_000;
 const turnMs = 5;
 
 const options = JSON.parse(process.argv[2] ?? "") as LoadOptions;
-const { urls, host, ca, answerMsMax = answerMsMaxDefault } = options;
+const { urls, host, ca, kept, answerMsMax = answerMsMaxDefault } = options;
 const asked = {
+  agent: kept === undefined ? (false as const) : new Agent({ keepAlive: true, maxSockets: kept }),
   ...(host !== undefined && { headers: { host }, servername: host }),
   ...(ca !== undefined && { ca }),
 };
@@ -94,12 +95,15 @@ async function once(): Promise<void> {
   const atMs = performance.now();
   const signal = AbortSignal.timeout(answerMsMax);
   const send = url.startsWith("https:") ? getSecurely : get;
-  const request = send(url, { ...asked, agent: false, signal });
+  const request = send(url, { ...asked, signal });
   let port: number | undefined;
   request.on("socket", (socket) => {
-    socket.on("connect", () => {
-      port = socket.localPort;
-    });
+    if (!socket.connecting) port = socket.localPort;
+    else {
+      socket.once("connect", () => {
+        port = socket.localPort;
+      });
+    }
   });
   try {
     const { server = "" } = await answerTo(request);

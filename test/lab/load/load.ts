@@ -1,5 +1,5 @@
 /**
- * Load: counted requests from a host to echo servers, each with a new connection.
+ * Load: counted requests from a host to echo servers, each with a new connection by default.
  *
  *   const load = await Load.start(lab.host(5), { urls, perSecond: 500 });
  *   ... something happens ...
@@ -20,6 +20,8 @@ export type LoadOptions = (Rate | ClosedLoop) & {
   readonly host?: string;
   /** PEM: who signed the certificates. */
   readonly ca?: string;
+  /** With TLS: so many connections to each address at most, which are kept, as browsers do. */
+  readonly kept?: number;
 };
 
 /** Open loop: a request is sent when it is due, even if others are unanswered. */
