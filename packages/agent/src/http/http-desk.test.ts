@@ -233,11 +233,15 @@ test("certificates are fetched once for each version; a bad one costs only its s
       problem.split(":")[0],
     ]),
     [
-      ["a", "good", true, ""],
+      ["a", "good", true, "no task answers"],
       ["b", "bad", false, "it has no certificate"],
       ["c", "lost", false, "it has no certificate"],
     ],
   );
+  world.write({ kind: "createTask", task: aTask("web-a", "t", { node: self }) });
+  const sealer = { openSecret: () => Buffer.from(pem) };
+  const now = reportHttp(world.log.store, { problems: [], sealer });
+  assert.equal(now.sites[0]?.problem, "", "one task answers");
 });
 
 test("readPair() says what is wrong with a secret", () => {

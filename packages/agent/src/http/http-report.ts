@@ -1,7 +1,15 @@
 /** HTTP report: what `gam http status` shows. Only managers can open certificates. */
 import { GamError } from "@gam/core";
 import { acmeFailure, type HttpSite, planSites } from "@gam/network";
-import { heldPorts, httpProxyName, isProxy, isWanted, type Secret, type View } from "@gam/state";
+import {
+  heldPorts,
+  httpProxyName,
+  isProxy,
+  isWanted,
+  type Secret,
+  type Task,
+  type View,
+} from "@gam/state";
 import type { HttpReport, HttpSiteReport } from "@gam/state/answers";
 import { readPair } from "./certificate-pair.ts";
 
@@ -22,7 +30,7 @@ export function reportHttp(view: View, parts: HttpReportParts): HttpReport {
         ? null
         : {
             image: service.Spec.TaskTemplate.ContainerSpec.Image,
-            running: proxies.filter(({ Status }) => Status.State === "running").length,
+            running: proxies.filter((task) => isUp(view, task)).length,
             wanted: proxies.length,
           },
     sites: planSites(view).sites.flatMap((site) => rowsOf(view, site, parts)),
@@ -41,9 +49,16 @@ function rowsOf(view: View, site: HttpSite, parts: HttpReportParts): HttpSiteRep
   if (redirect !== "") return [{ ...common, path: "", service: "" }];
   return routes.map(({ path, service, upstreams }) => {
     const name = view.service(service)?.Spec.Name ?? service;
-    const problem = common.problem || (upstreams.length === 0 ? "no task answers" : "");
+    const answers = upstreams.length > 0 && view.tasksOf(service).some((task) => isUp(view, task));
+    const problem = common.problem || (answers ? "" : "no task answers");
     return { ...common, path, service: name, problem };
   });
+}
+
+/** Whether it runs, on a host that answers. */
+function isUp(view: View, task: Task): boolean {
+  const node = task.NodeID === undefined ? undefined : view.node(task.NodeID);
+  return isWanted(task) && task.Status.State === "running" && node?.Status.State === "ready";
 }
 
 function certificateState(
