@@ -137,7 +137,7 @@ export class PackageStore {
       rethrowInvariant(thrown);
       throw new GamError(
         "REFUSED",
-        `Cannot read ${name}: it is no package of gam that "gam upgrade" can use: ${messageOf(thrown)}`,
+        `Cannot read ${name}: it is no package of gam that "gam upgrade" can use: ${firstWords(messageOf(thrown))}`,
         { cause: thrown },
       );
     }
@@ -174,4 +174,10 @@ async function tarAbout(path: string): Promise<check.Checked<typeof checkAbout>>
     maxBuffer: outputBytesMax,
   });
   return checkAbout(JSON.parse(stdout), "package.json");
+}
+
+/** Returns: what a program printed first when it failed. The line before it is the command, with the store's paths. */
+function firstWords(message: string): string {
+  const [first = "", second] = message.split("\n").filter((line) => line.trim() !== "");
+  return first.startsWith("Command failed") ? (second ?? first) : first;
 }

@@ -188,7 +188,12 @@ const refusals: readonly (readonly [string, string, string | undefined, RegExp])
   ["another sum", "gam-0.1.0-linux-amd64.tar.gz", "0".repeat(64), /and 0{64} was expected/],
   ["a path as its name", "gam_../../x_amd64.deb", undefined, /is neither gam_VERSION_MACHINE.deb/],
   ["another name", "gam.tar.gz", undefined, /is neither gam_VERSION_MACHINE.deb nor/],
-  ["a file that is no package", "gam_0.1.0_amd64.deb", undefined, /it is no package of gam/],
+  [
+    "a file that is no package",
+    "gam_0.1.0_amd64.deb",
+    undefined,
+    /it is no package of gam .* use: dpkg-deb: .*archive$/,
+  ],
 ];
 
 for (const [what, name, sum, message] of refusals) {
