@@ -215,3 +215,24 @@ test("whatever happens, a home has one backup that is being made, and the record
     }
   }
 });
+
+test("due times that were missed are one miss only if no backup was due between", () => {
+  const log = grown();
+  const miss = (sinceMs: number | undefined, atMs: number): void => {
+    const missed = [{ fromMs: atMs, untilMs: atMs, count: 1, reason: "busy" }];
+    log.write({ ...due(sinceMs, atMs), missed } as Change);
+  };
+  miss(undefined, 500);
+  miss(500, 800);
+  log.write(due(800, 1000, ["b1"]));
+  miss(1000, 1200);
+  const missed = log.store.volume(id)?.Backups?.missed ?? [];
+  assert.deepEqual(
+    missed.map(({ fromMs, untilMs, count }) => [fromMs, untilMs, count]),
+    [
+      [500, 800, 2],
+      [1200, 1200, 1],
+    ],
+    "the backup is still being made",
+  );
+});

@@ -134,7 +134,8 @@ function dueHandled(
   for (const start of starts) {
     if (mayStart(volume, start, begun)) begun.push({ ...start, by: "schedule" });
   }
-  const runs = list.filter(({ end }) => end?.result === "complete");
+  // Also one that is still being made, or failed: its due time was not missed.
+  const runs = begun.filter(({ by }) => by === "schedule");
   const misses = missed.reduce(
     (all: readonly CronMiss[], one) => withMiss(all, one, runs),
     [...Backups.missed],
