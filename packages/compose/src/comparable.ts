@@ -1,5 +1,7 @@
 /** Comparable: specs without what each deployment makes anew, and what two of them say differently. */
+import { sameValue } from "@gam/core";
 import type { ServiceSpec } from "@gam/state";
+import { isMap } from "./plain.ts";
 import { imageLabel } from "./stack-names.ts";
 
 const stackPrefix = "com.docker.stack.";
@@ -108,11 +110,7 @@ export function differences(one: unknown, other: unknown, path = ""): string[] {
     const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
     return keys.flatMap((key) => differences(one[key], other[key], path ? `${path}.${key}` : key));
   }
-  return canonical(one) === canonical(other) ? [] : [path];
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return sameValue(one, other) ? [] : [path];
 }
 
 /** The same text for values that are the same. */

@@ -20,6 +20,7 @@
  * and keeps one of several ports without a published port.
  */
 import type { PortConfig } from "@gam/state";
+import { isMap } from "./plain.ts";
 import { entryOf } from "./reading/entry-of.ts";
 import { type Path, without } from "./reading/marks.ts";
 import type { File, ReadFile } from "./shape/file.ts";
@@ -78,10 +79,6 @@ function merge(base: unknown, over: unknown, key: string): unknown {
     result[inner] = key === "ulimits" ? value : merge(entryOf(base, inner), value, inner);
   }
   return result;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function mergePorts(ports: readonly PortConfig[]): PortConfig[] {

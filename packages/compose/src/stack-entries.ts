@@ -1,16 +1,16 @@
 /** Stack entries: the sections of a stack file for services that run, and each key of a service. */
-import type {
-  ContainerSpec,
-  Mount,
-  NetworkTarget,
-  Resources,
-  ServiceSpec,
-  UpdateConfig,
+import {
+  type ContainerSpec,
+  type Mount,
+  type NetworkTarget,
+  type Resources,
+  type ServiceSpec,
+  stackLabel,
+  type UpdateConfig,
 } from "@gam/state";
 import { ownLabels } from "./comparable.ts";
 import { hostOf, type Plain, showDuration } from "./plain.ts";
 
-const stackLabel = "com.docker.stack.namespace";
 const nanoCpus = 1e9;
 
 export interface RunningStack {

@@ -1,5 +1,6 @@
 /** gam drain, gam resume: takes the tasks off a host before its maintenance, and lets it take tasks again. */
 import { type Checked, check, GamError } from "@gam/core";
+import { isTerminal, taskStates } from "@gam/state";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { CommandIo } from "../agent/command-io.ts";
 import { listPath } from "../agent/engine-calls.ts";
@@ -27,7 +28,7 @@ const tasks = check.list(
   check.object({
     ServiceID: text,
     Slot: check.optional(check.integer()),
-    Status: check.object({ State: text }),
+    Status: check.object({ State: check.literal(...taskStates) }),
   }),
   itemsMax,
 );
@@ -35,9 +36,6 @@ const services = check.list(
   check.object({ ID: text, Spec: check.object({ Name: text }) }),
   itemsMax,
 );
-
-/** A task in one of these has a container that runs or may run yet. */
-const living = new Set("new pending assigned accepted preparing ready starting running".split(" "));
 
 export interface DrainOptions {
   readonly host: string;
@@ -134,7 +132,7 @@ function insistOnEnd({ Description, Spec, Status }: Node, left: readonly string[
 /** Names of the tasks that have not ended, in the order of the alphabet. */
 async function tasksOn(client: AgentClient, id: string): Promise<string[]> {
   const all = tasks(await client.get(listPath("/tasks", { node: [id] })), "tasks");
-  const open = all.filter(({ Status }) => living.has(Status.State));
+  const open = all.filter(({ Status }) => !isTerminal(Status.State));
   if (open.length === 0) return [];
   const known = services(await client.get("/services"), "services");
   const nameOf = new Map(known.map(({ ID, Spec }) => [ID, Spec.Name]));
