@@ -25,6 +25,7 @@ export {
   BackupFolder,
   readManifest,
   type StoredTar,
+  type StoreOptions,
 } from "./volumes/backup-folder.ts";
 export { type LocalVolume, LocalVolumes, type VolumeUser } from "./volumes/local-volumes.ts";
 export { RestoreFolder, restoresBeside } from "./volumes/restore-folder.ts";

@@ -14,7 +14,7 @@ import {
   type VolumeName,
 } from "@gam/core";
 import type { Mesh } from "@gam/mesh";
-import { BackupFolder, type StoredTar } from "@gam/runtime";
+import { BackupFolder, type StoreOptions } from "@gam/runtime";
 import { type BackupPlace, type Node, readBackupPlace, type Secret, type View } from "@gam/state";
 import { type BackupManifest, checkBackupManifest } from "@gam/state/answers";
 import { type BackupQuestion, backupSecret, type SecretQuestion } from "./backup-question.ts";
@@ -36,14 +36,7 @@ export interface BackupStoresParts {
 
 /** What holds backups. Methods: as those of BackupFolder. */
 export interface BackupStore {
-  write(
-    file: string,
-    from: Readable,
-    options: {
-      readonly manifest: (found: StoredTar) => BackupManifest;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<BackupManifest>;
+  write(file: string, from: Readable, options: StoreOptions): Promise<BackupManifest>;
   remove(file: string): Promise<void>;
 }
 

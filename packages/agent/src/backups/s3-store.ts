@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { GamError, messageOf, rethrowInvariant } from "@gam/core";
-import { readManifest, type StoredTar } from "@gam/runtime";
+import { readManifest, type StoredTar, type StoreOptions } from "@gam/runtime";
 import { type BackupManifest, manifestFile } from "@gam/state/answers";
 import { AwsV4Signer } from "aws4fetch";
 
@@ -111,13 +111,7 @@ export class S3Store {
   async write(
     file: string,
     from: Readable,
-    {
-      manifest,
-      signal,
-    }: {
-      readonly manifest: (found: StoredTar) => BackupManifest;
-      readonly signal: AbortSignal;
-    },
+    { manifest, signal }: StoreOptions,
   ): Promise<BackupManifest> {
     const begun = await this.#insist({ method: "POST", key: file, query: "uploads=", signal });
     const upload = inTag(begun.text, "UploadId");

@@ -22,6 +22,12 @@ export interface StoredTar {
   readonly sha256: string;
 }
 
+/** How a tar is stored: see BackupFolder.write(). */
+export interface StoreOptions {
+  readonly manifest: (found: StoredTar) => BackupManifest;
+  readonly signal: AbortSignal;
+}
+
 export class BackupFolder {
   readonly #folder: string;
 
@@ -38,13 +44,7 @@ export class BackupFolder {
   async write(
     file: string,
     from: Readable,
-    {
-      manifest,
-      signal,
-    }: {
-      readonly manifest: (found: StoredTar) => BackupManifest;
-      readonly signal: AbortSignal;
-    },
+    { manifest, signal }: StoreOptions,
   ): Promise<BackupManifest> {
     await this.#insist();
     const path = this.#path(file);
